@@ -1,0 +1,232 @@
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use http::StatusCode;
+
+/// Why no token could be had, or why a setting was refused.
+///
+/// One word wide and cheap to clone: one failed exchange is shared by everybody who waited for it.
+/// [`kind`](Self::kind) says what to do, [`retry_after`](Self::retry_after) when asking again
+/// makes sense. The text names the vendor and the step, and never holds a secret, a header or a
+/// reply's body.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use auth_core::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::Throttled, "example: token endpoint answered 429")
+///     .with_retry_after(Duration::from_secs(30));
+/// assert!(error.is_transient());
+/// assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    field: Option<Cow<'static, str>>,
+    code: Option<Cow<'static, str>>,
+    status: Option<StatusCode>,
+    retry_after: Option<Duration>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// What a person or a program can do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting is wrong: correct the field that [`Error::field`] names.
+    Config,
+    /// The vendor refused the credential or the request for good: a person must act.
+    Rejected,
+    /// The vendor could not be reached or failed: it is asked again later.
+    Unavailable,
+    /// The exchange did not end within its deadline: it is tried again later.
+    TimedOut,
+    /// The vendor asked to be left alone for a while ([`Error::retry_after`]).
+    Throttled,
+    /// The vendor's token quota is used up; [`Error::retry_after`] says when the next slot frees.
+    Quota,
+    /// The vendor's reply breaks its contract, so no token could be read from it.
+    Protocol,
+    /// The API refused the token and no other could be had for it.
+    Refused,
+    /// The destination is not one that the token may go to.
+    Origin,
+    /// The exchange ended by a panic or with its runtime, without a result.
+    Closed,
+}
+
+impl Error {
+    /// Makes an error of a kind; `message` names vendor and step, in lower case, without full stop.
+    ///
+    /// # Security
+    ///
+    /// The message is shown and logged: no secret and no text from a reply belongs into it unless
+    /// it was scrubbed.
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            field: None,
+            code: None,
+            status: None,
+            retry_after: None,
+            source: None,
+        }))
+    }
+
+    /// Makes a [`ErrorKind::Config`] error that names the setting and says what to do about it.
+    pub fn config(field: impl Into<Cow<'static, str>>, problem: impl fmt::Display) -> Self {
+        let field = field.into();
+        let message = format!("setting `{field}`: {problem}");
+        let mut error = Self::new(ErrorKind::Config, message);
+        error.edit().field = Some(field);
+        error
+    }
+
+    /// Adds the time after which asking again makes sense.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.edit().retry_after = Some(after);
+        self
+    }
+
+    /// Adds the vendor's error code (RFC 6749 section 5.2: `invalid_client`, ...).
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        self.edit().code = Some(code.into());
+        self
+    }
+
+    /// Adds the HTTP status of the vendor's reply.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.edit().status = Some(status);
+        self
+    }
+
+    /// Adds the error that caused this one; its text must be as clean as a message's.
+    #[must_use]
+    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.edit().source = Some(Arc::new(source));
+        self
+    }
+
+    /// Returns what kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Returns how long to wait, counted from when this error was returned, before asking again
+    /// makes sense; `None` where waiting does not help or nothing is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Returns the setting that is wrong, for [`ErrorKind::Config`].
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
+    /// Returns the vendor's error code, where its reply had one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// Returns the HTTP status of the vendor's reply, where there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.status
+    }
+
+    /// Tells whether the same call may succeed later without anybody's help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        !matches!(self.kind(), ErrorKind::Config | ErrorKind::Rejected | ErrorKind::Origin)
+    }
+
+    /// The same failure told to a later caller: `retry_after` counted anew.
+    pub(crate) fn told_later(&self, retry_after: Duration) -> Self {
+        self.clone().with_retry_after(retry_after)
+    }
+
+    fn edit(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if let Some(after) = self.0.retry_after {
+            write!(f, " (next try in {} s)", after.as_millis().div_ceil(1000))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, message, field, code, status, retry_after, source } = &*self.0;
+        let mut f = f.debug_struct("Error");
+        f.field("kind", kind).field("message", message);
+        if let Some(field) = field {
+            f.field("field", field);
+        }
+        if let Some(code) = code {
+            f.field("code", code);
+        }
+        if let Some(status) = status {
+            f.field("status", status);
+        }
+        if let Some(after) = retry_after {
+            f.field("retry_after", after);
+        }
+        if let Some(source) = source {
+            f.field("source", source);
+        }
+        f.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_one_word() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+        assert_eq!(size_of::<Option<Error>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn telling_it_later_leaves_the_shared_error_alone() {
+        let shared = Error::new(ErrorKind::Unavailable, "x: no answer");
+        let later = shared.told_later(Duration::from_millis(1_001));
+        assert_eq!(shared.retry_after(), None);
+        assert_eq!(later.to_string(), "x: no answer (next try in 2 s)");
+    }
+
+    #[test]
+    fn config_names_the_field() {
+        let error = Error::config("token_url", "must be https");
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(error.field(), Some("token_url"));
+        assert_eq!(error.to_string(), "setting `token_url`: must be https");
+    }
+}

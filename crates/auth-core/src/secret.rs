@@ -1,0 +1,104 @@
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+/// A secret text: hidden in `Debug`, wiped from memory when its last clone goes, shared on clone.
+///
+/// Use it for client secrets, passwords and access tokens. It has no `Display`, and comparing two
+/// secrets takes the same time wherever they differ.
+///
+/// # Example
+///
+/// ```
+/// use auth_core::Secret;
+///
+/// let secret = Secret::new("not-a-real-secret");
+/// assert_eq!(format!("{secret:?}"), "Secret(***)");
+/// assert_eq!(secret.expose(), "not-a-real-secret");
+/// ```
+///
+/// # Security
+///
+/// Wiping is best effort: copies made by TLS, the HTTP client or the operating system are out of
+/// reach, and so is the `String` that a secret was made from if it was reallocated before.
+#[derive(Clone)]
+pub struct Secret(Arc<Zeroizing<String>>);
+
+impl Secret {
+    /// Takes over a text as a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Arc::new(Zeroizing::new(text.into())))
+    }
+
+    /// Returns the text itself; keep it out of logs, errors and `format!`.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Tells whether the secret holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (self.0.as_bytes(), other.0.as_bytes());
+        a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<Secret> for Bytes {
+    /// Shares the secret's memory as bytes, for a request body; wiped with the last clone.
+    fn from(secret: Secret) -> Self {
+        struct Owner(Secret);
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                self.0.expose().as_bytes()
+            }
+        }
+        Self::from_owner(Owner(secret))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equality_is_by_content() {
+        assert_eq!(Secret::new("a"), Secret::new("a"));
+        assert_ne!(Secret::new("a"), Secret::new("b"));
+        assert_ne!(Secret::new("a"), Secret::new("ab"));
+    }
+
+    #[test]
+    fn bytes_share_the_memory() {
+        let secret = Secret::new("text");
+        let bytes = Bytes::from(secret.clone());
+        assert_eq!(bytes.as_ptr(), secret.expose().as_ptr());
+    }
+}

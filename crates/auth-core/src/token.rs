@@ -1,0 +1,135 @@
+use std::{fmt, time::Duration};
+
+use http::HeaderMap;
+
+use crate::{Secret, shard::Shard};
+use std::sync::Arc;
+
+/// What an exchange brought: the short-lived credential and how long the vendor says it lives.
+///
+/// A [`TokenSource`](crate::TokenSource) returns it. It says nothing about when to renew: that is
+/// the [`RefreshPolicy`](crate::RefreshPolicy)'s.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use auth_core::AccessToken;
+///
+/// let token = AccessToken::new("fake-token").expires_in(Duration::from_secs(3600));
+/// assert_eq!(token.lifetime(), Some(Duration::from_secs(3600)));
+/// ```
+#[derive(Clone, Debug)]
+pub struct AccessToken {
+    secret: Secret,
+    lifetime: Option<Duration>,
+    refresh_in: Option<Duration>,
+    scope: Option<String>,
+}
+
+impl AccessToken {
+    /// Makes a token whose lifetime is unknown: the policy's default applies, never "for ever".
+    pub fn new(secret: impl Into<Secret>) -> Self {
+        Self { secret: secret.into(), lifetime: None, refresh_in: None, scope: None }
+    }
+
+    /// Sets the lifetime, counted from the instant before the exchange was sent. Zero means: good
+    /// for the callers that already wait for it, and not kept.
+    #[must_use]
+    pub fn expires_in(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+
+    /// Sets the vendor's hint when to renew, counted like the lifetime; it wins over the policy.
+    #[must_use]
+    pub fn refresh_in(mut self, hint: Duration) -> Self {
+        self.refresh_in = Some(hint);
+        self
+    }
+
+    /// Sets the scope that was granted (RFC 6749 section 5.1), values separated by single spaces.
+    #[must_use]
+    pub fn scope(mut self, granted: impl Into<String>) -> Self {
+        self.scope = Some(granted.into());
+        self
+    }
+
+    /// Returns the token's text.
+    #[must_use]
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// Returns the lifetime that the vendor stated, if it did.
+    #[must_use]
+    pub fn lifetime(&self) -> Option<Duration> {
+        self.lifetime
+    }
+
+    /// Returns the vendor's hint when to renew, if it gave one.
+    #[must_use]
+    pub fn refresh_hint(&self) -> Option<Duration> {
+        self.refresh_in
+    }
+
+    /// Returns the scope that was granted, if the vendor said.
+    #[must_use]
+    pub fn granted_scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+}
+
+/// The number of a published token: which one was sent, which one was refused.
+///
+/// Numbers of one [`Authenticator`](crate::Authenticator) only grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub(crate) u64);
+
+impl Generation {
+    /// Returns the number; the first token of an authenticator has 1.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A token at hand, ready to sign requests with: finished header values and their generation.
+///
+/// Cheap to clone, and safe to hold, but meant for one request: ask the
+/// [`Authenticator`](crate::Authenticator) again for the next.
+#[derive(Clone)]
+pub struct Token(pub(crate) Arc<Shard>);
+
+impl Token {
+    /// Returns which token this is; hand it to
+    /// [`Authenticator::refuse`](crate::Authenticator::refuse) when the API refuses it.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.0.generation()
+    }
+
+    /// Puts the credential headers on a request, in place of any of the same name.
+    ///
+    /// # Security
+    ///
+    /// The values are marked sensitive. Ask
+    /// [`Origins::permits`](crate::Origins::permits) first: this does not know where the
+    /// request goes.
+    pub fn sign(&self, headers: &mut HeaderMap) {
+        self.0.sign(headers);
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("generation", &self.generation()).finish_non_exhaustive()
+    }
+}
