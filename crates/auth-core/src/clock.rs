@@ -36,7 +36,10 @@ pub struct Moment {
 
 impl Moment {
     /// A deadline that is never reached.
-    pub const NEVER: Self = Self { mono: u64::MAX, wall: u64::MAX };
+    pub const NEVER: Self = Self {
+        mono: u64::MAX,
+        wall: u64::MAX,
+    };
     /// A deadline that always was reached.
     pub const PAST: Self = Self { mono: 0, wall: 0 };
 
@@ -44,7 +47,10 @@ impl Moment {
     /// reading (since the Unix epoch). Precise to the nanosecond, saturating after 584 years.
     #[must_use]
     pub fn new(monotonic: Duration, since_unix_epoch: Duration) -> Self {
-        Self { mono: nanos(monotonic), wall: nanos(since_unix_epoch) }
+        Self {
+            mono: nanos(monotonic),
+            wall: nanos(since_unix_epoch),
+        }
     }
 
     /// Returns the monotonic reading.
@@ -90,13 +96,19 @@ impl Moment {
     /// Returns the earlier of two deadlines, clock by clock.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
-        Self { mono: self.mono.min(other.mono), wall: self.wall.min(other.wall) }
+        Self {
+            mono: self.mono.min(other.mono),
+            wall: self.wall.min(other.wall),
+        }
     }
 
     /// Returns the later of two deadlines, clock by clock.
     #[must_use]
     pub fn later(self, other: Self) -> Self {
-        Self { mono: self.mono.max(other.mono), wall: self.wall.max(other.wall) }
+        Self {
+            mono: self.mono.max(other.mono),
+            wall: self.wall.max(other.wall),
+        }
     }
 
     pub(crate) const fn parts(self) -> (u64, u64) {
@@ -114,7 +126,10 @@ impl std::ops::Add<Duration> for Moment {
     /// Adds on both clocks, saturating.
     fn add(self, duration: Duration) -> Self {
         let nanos = nanos(duration);
-        Self { mono: self.mono.saturating_add(nanos), wall: self.wall.saturating_add(nanos) }
+        Self {
+            mono: self.mono.saturating_add(nanos),
+            wall: self.wall.saturating_add(nanos),
+        }
     }
 }
 
@@ -162,7 +177,10 @@ impl Clock for SystemClock {
 
 #[cfg(not(target_os = "linux"))]
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods, reason = "this is the place where time is read")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the place where time is read"
+    )]
     fn now(&self) -> Moment {
         use std::{
             sync::OnceLock,
@@ -171,7 +189,9 @@ impl Clock for SystemClock {
 
         static ORIGIN: OnceLock<Instant> = OnceLock::new();
         let monotonic = ORIGIN.get_or_init(Instant::now).elapsed();
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let wall = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         Moment::new(monotonic, wall)
     }
 }

@@ -151,7 +151,10 @@ impl Error {
     /// Tells whether the same call may succeed later without anybody's help.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        !matches!(self.kind(), ErrorKind::Config | ErrorKind::Rejected | ErrorKind::Origin)
+        !matches!(
+            self.kind(),
+            ErrorKind::Config | ErrorKind::Rejected | ErrorKind::Origin
+        )
     }
 
     /// The same failure told to a later caller: `retry_after` counted anew.
@@ -176,7 +179,15 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, field, code, status, retry_after, source } = &*self.0;
+        let Inner {
+            kind,
+            message,
+            field,
+            code,
+            status,
+            retry_after,
+            source,
+        } = &*self.0;
         let mut f = f.debug_struct("Error");
         f.field("kind", kind).field("message", message);
         if let Some(field) = field {

@@ -121,7 +121,9 @@ impl Origins {
         if authority.as_str().contains('@') {
             return false;
         }
-        let Some(port) = port(authority, https) else { return false };
+        let Some(port) = port(authority, https) else {
+            return false;
+        };
         let host = authority.host();
         self.allowed.iter().any(|origin| {
             origin.https == https && origin.port == port && origin.host.eq_ignore_ascii_case(host)
@@ -148,17 +150,27 @@ impl Origin {
             return Err(bad("the URL has no host"));
         }
         let port = port(authority, https).ok_or_else(|| bad("the port is not a number"))?;
-        let usual = if port == default_port(https) { None } else { Some(port) };
+        let usual = if port == default_port(https) {
+            None
+        } else {
+            Some(port)
+        };
         let authority = match usual {
             Some(port) => format!("{host}:{port}"),
             None => host.clone(),
         };
-        Ok(Self { https, host, port, authority })
+        Ok(Self {
+            https,
+            host,
+            port,
+            authority,
+        })
     }
 
     fn is_loopback(&self) -> bool {
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        host.parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
     }
 }
 

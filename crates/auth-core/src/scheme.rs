@@ -1,7 +1,6 @@
 use http::{HeaderName, HeaderValue, header};
-use zeroize::Zeroizing;
 
-use crate::{Error, ErrorKind, Secret, shard};
+use crate::{Error, ErrorKind, Secret};
 
 /// How a token is put on a request: which headers, and what stands in them.
 ///
@@ -33,13 +32,19 @@ impl Scheme {
     /// word or another case. It must be visible ASCII.
     #[must_use]
     pub fn authorization(prefix: &'static str) -> Self {
-        Self { token: (header::AUTHORIZATION, prefix), fixed: Vec::new() }
+        Self {
+            token: (header::AUTHORIZATION, prefix),
+            fixed: Vec::new(),
+        }
     }
 
     /// The bare token in a header of its own.
     #[must_use]
     pub fn header(name: HeaderName) -> Self {
-        Self { token: (name, ""), fixed: Vec::new() }
+        Self {
+            token: (name, ""),
+            fixed: Vec::new(),
+        }
     }
 
     /// Adds a header that goes with the token on each request and never changes, for example an
@@ -60,7 +65,10 @@ impl Scheme {
         let mut names = vec![&self.token.0];
         for (name, value) in &self.fixed {
             if names.contains(&name) {
-                return Err(Error::config("scheme", format_args!("header {name} is set twice")));
+                return Err(Error::config(
+                    "scheme",
+                    format_args!("header {name} is set twice"),
+                ));
             }
             if value.is_empty() || HeaderValue::from_str(value.expose()).is_err() {
                 return Err(Error::config(
@@ -71,20 +79,23 @@ impl Scheme {
             names.push(name);
         }
         if HeaderValue::from_str(self.token.1).is_err() {
-            return Err(Error::config("scheme", "the prefix is no valid header value"));
+            return Err(Error::config(
+                "scheme",
+                "the prefix is no valid header value",
+            ));
         }
         Ok(())
     }
 
-    /// Builds the finished headers for a token.
+    /// Builds the finished header lines for a token; each is a valid header value.
     ///
     /// Only visible ASCII (0x21 to 0x7E) is a token: `HeaderValue` would let a tab and bytes from
     /// 0x80 pass.
-    pub(crate) fn headers(
+    pub(crate) fn lines(
         &self,
         vendor: &str,
         token: &Secret,
-    ) -> Result<Box<[(HeaderName, HeaderValue)]>, Error> {
+    ) -> Result<Vec<(HeaderName, Secret)>, Error> {
         let text = token.expose();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             let message = format!(
@@ -93,23 +104,21 @@ impl Scheme {
             return Err(Error::new(ErrorKind::Protocol, message));
         }
         let (name, prefix) = &self.token;
-        let mut line = Zeroizing::new(String::with_capacity(prefix.len() + text.len()));
+        let mut line = String::with_capacity(prefix.len() + text.len());
         line.push_str(prefix);
         line.push_str(text);
-        let unfit = || Error::config("scheme", "a header value is not valid");
-        let value = shard::sensitive_value(&line).ok_or_else(unfit)?;
-        let mut headers = vec![(own_name(name), value)];
-        for (name, value) in &self.fixed {
-            let value = shard::sensitive_value(value.expose()).ok_or_else(unfit)?;
-            headers.push((own_name(name), value));
-        }
-        Ok(headers.into())
+        let mut lines = vec![(name.clone(), Secret::new(line))];
+        lines.extend(self.fixed.iter().cloned());
+        Ok(lines)
     }
 
     /// Tells whether a request already carries one of the headers that this scheme sets.
     pub(crate) fn is_set(&self, headers: &http::HeaderMap) -> bool {
         headers.contains_key(&self.token.0)
-            || self.fixed.iter().any(|(name, _)| headers.contains_key(name))
+            || self
+                .fixed
+                .iter()
+                .any(|(name, _)| headers.contains_key(name))
     }
 }
 
@@ -117,10 +126,4 @@ impl Default for Scheme {
     fn default() -> Self {
         Self::bearer()
     }
-}
-
-/// A copy of a header name that shares its memory with no other one: cloning a name made at run
-/// time counts references, which threads would fight for.
-fn own_name(name: &HeaderName) -> HeaderName {
-    HeaderName::from_bytes(name.as_str().as_bytes()).unwrap_or_else(|_| name.clone())
 }

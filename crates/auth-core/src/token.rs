@@ -1,9 +1,8 @@
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU64, time::Duration};
 
 use http::HeaderMap;
 
-use crate::{Secret, shard::Shard};
-use std::sync::Arc;
+use crate::{Secret, headers::Headers, sharded::Local};
 
 /// What an exchange brought: the short-lived credential and how long the vendor says it lives.
 ///
@@ -31,7 +30,12 @@ pub struct AccessToken {
 impl AccessToken {
     /// Makes a token whose lifetime is unknown: the policy's default applies, never "for ever".
     pub fn new(secret: impl Into<Secret>) -> Self {
-        Self { secret: secret.into(), lifetime: None, refresh_in: None, scope: None }
+        Self {
+            secret: secret.into(),
+            lifetime: None,
+            refresh_in: None,
+            scope: None,
+        }
     }
 
     /// Sets the lifetime, counted from the instant before the exchange was sent. Zero means: good
@@ -85,13 +89,17 @@ impl AccessToken {
 ///
 /// Numbers of one [`Authenticator`](crate::Authenticator) only grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Generation(pub(crate) u64);
+pub struct Generation(pub(crate) NonZeroU64);
 
 impl Generation {
+    pub(crate) fn after(last: Option<Self>) -> Self {
+        Self(last.map_or(NonZeroU64::MIN, |last| last.0.saturating_add(1)))
+    }
+
     /// Returns the number; the first token of an authenticator has 1.
     #[must_use]
     pub const fn get(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 
@@ -106,7 +114,7 @@ impl fmt::Display for Generation {
 /// Cheap to clone, and safe to hold, but meant for one request: ask the
 /// [`Authenticator`](crate::Authenticator) again for the next.
 #[derive(Clone)]
-pub struct Token(pub(crate) Arc<Shard>);
+pub struct Token(pub(crate) Local<Headers>);
 
 impl Token {
     /// Returns which token this is; hand it to
@@ -130,6 +138,8 @@ impl Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("generation", &self.generation()).finish_non_exhaustive()
+        f.debug_struct("Token")
+            .field("generation", &self.generation())
+            .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,8 @@ fn permits(origins: &Origins, uri: &str) -> bool {
 
 #[test]
 fn an_origin_is_scheme_host_and_effective_port() {
-    let origins = Origins::new(["https://api.example.com", "https://b.example:8443/ignored"]).unwrap();
+    let origins =
+        Origins::new(["https://api.example.com", "https://b.example:8443/ignored"]).unwrap();
     for good in [
         "https://api.example.com",
         "https://api.example.com/a/b?c",
@@ -43,7 +44,11 @@ fn http_is_for_loopback_numbers_on_request() {
     assert!(permits(&origins, "http://[::1]:9000/x"));
     assert!(!permits(&origins, "https://127.0.0.1/x"));
     assert!(!permits(&origins, "http://127.0.0.1:81/x"));
-    for bad in ["http://localhost:80", "http://10.0.0.1", "http://127.0.0.1.evil.example"] {
+    for bad in [
+        "http://localhost:80",
+        "http://10.0.0.1",
+        "http://127.0.0.1.evil.example",
+    ] {
         let error = Origins::danger_allow_http_loopback([bad]).unwrap_err();
         assert_eq!(error.field(), Some("origins"), "{bad}");
     }
@@ -51,10 +56,21 @@ fn http_is_for_loopback_numbers_on_request() {
 
 #[test]
 fn wrong_settings_are_named() {
-    for bad in ["", "api.example.com", "/x", "ftp://x", "https://u:p@x", "http://127.0.0.1", "https://"]
-    {
+    for bad in [
+        "",
+        "api.example.com",
+        "/x",
+        "ftp://x",
+        "https://u:p@x",
+        "http://127.0.0.1",
+        "https://",
+    ] {
         let error = Origins::new([bad]).unwrap_err();
-        assert_eq!((error.kind(), error.field()), (ErrorKind::Config, Some("origins")), "{bad}");
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some("origins")),
+            "{bad}"
+        );
         assert!(!error.to_string().contains("u:p"), "{error}");
     }
     assert!(Origins::new::<&str>([]).is_err());

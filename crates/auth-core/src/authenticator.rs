@@ -1,0 +1,274 @@
+use std::{fmt, sync::Arc, thread};
+
+use http::HeaderMap;
+
+use crate::{
+    Acquire, Clock, Error, Generation, Origins, Quota, RefreshPolicy, Scheme, SystemClock, Token,
+    TokenSource,
+    core::{Answer, Core, Settings},
+};
+
+/// Keeps one token at hand for everybody, fetches and renews it at most once for all, and replaces
+/// it when the API refuses it.
+///
+/// One authenticator stands for one key: one vendor account and one set of scopes. It is a handle:
+/// clones share the token. Put it into `auth_tower::AuthLayer`, or call
+/// [`token`](Self::token) by hand.
+///
+/// Nothing runs while nobody asks: an exchange is started by the first request that needs it, in
+/// a tokio task of its own that no caller owns, and ends with its result or at the policy's
+/// deadline.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use auth_core::{AccessToken, Authenticator, Error, Exchange, Origins, TokenSource};
+/// use http::HeaderMap;
+///
+/// struct FromAgent;
+///
+/// impl TokenSource for FromAgent {
+///     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+///         Ok(AccessToken::new("fake-token").expires_in(Duration::from_secs(600)))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// let authenticator = Authenticator::builder(FromAgent)
+///     .vendor("agent")
+///     .origins(Origins::new(["https://api.example.com"])?)
+///     .build()?;
+///
+/// let mut headers = HeaderMap::new();
+/// authenticator.token().await?.sign(&mut headers);
+/// assert_eq!(headers["authorization"], "Bearer fake-token");
+/// assert!(authenticator.try_token().is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Authenticator {
+    core: Arc<Core>,
+}
+
+impl Authenticator {
+    /// Starts to describe an authenticator that fetches its tokens from `source`.
+    pub fn builder(source: impl TokenSource) -> AuthenticatorBuilder {
+        AuthenticatorBuilder {
+            settings: Settings {
+                vendor: "token source".to_owned(),
+                source: Box::new(source),
+                scheme: Scheme::bearer(),
+                origins: Origins::default(),
+                policy: RefreshPolicy::default(),
+                quota: None,
+                clock: Box::new(SystemClock::new()),
+                shards: thread::available_parallelism()
+                    .map_or(1, usize::from)
+                    .min(MAX_SHARDS),
+            },
+            origins_set: false,
+        }
+    }
+
+    /// Returns the token at hand; `None` when there is none or when it is time to renew it. Never
+    /// waits, starts nothing.
+    #[must_use]
+    #[inline]
+    pub fn try_token(&self) -> Option<Token> {
+        self.core.fresh_token()
+    }
+
+    /// Returns the token at hand, or waits for the one exchange that fetches it for everybody.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the exchange ended with; see [`ErrorKind`](crate::ErrorKind). While the vendor is
+    /// left alone after a failure, the same error comes at once, with the time until the next try.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels nothing but the waiting: the exchange goes on, and its token
+    /// serves the next caller.
+    #[must_use = "futures do nothing unless awaited"]
+    pub fn token(&self) -> Acquire {
+        Acquire::new(Arc::clone(&self.core))
+    }
+
+    /// Puts the token at hand on a request, at once or not at all.
+    #[inline]
+    pub fn sign(&self, headers: &mut HeaderMap) -> Signing {
+        match self.core.sign_fresh(headers) {
+            Some(Some(generation)) => Signing::Signed(generation),
+            Some(None) => Signing::Occupied,
+            None => Signing::NoToken,
+        }
+    }
+
+    /// Tells whether a request already carries a header that the token would set.
+    #[must_use]
+    pub fn is_signed(&self, headers: &HeaderMap) -> bool {
+        self.core.settings.scheme.is_set(headers)
+    }
+
+    /// Reports that the API refused a token, which is the only way to force a renewal. A refusal of
+    /// any but the newest token changes nothing. Starts an exchange if one is needed, and does not
+    /// wait for it.
+    pub fn refuse(&self, generation: Generation) -> Refusal {
+        match self.core.refused(generation) {
+            Answer::Token(token) => Refusal::Superseded(token),
+            Answer::Wait(_) => Refusal::Renewing,
+            Answer::Damped => Refusal::Damped,
+            Answer::Error(error) => Refusal::Failed(error),
+        }
+    }
+
+    /// Reports that the API accepted a token that was sent in place of a refused one; ends the
+    /// damping of renewals.
+    pub fn accepted(&self, generation: Generation) {
+        self.core.accepted(generation);
+    }
+
+    /// Returns where the token may go.
+    #[must_use]
+    #[inline]
+    pub fn origins(&self) -> &Origins {
+        &self.core.settings.origins
+    }
+
+    /// Returns the vendor's name, as it stands in errors and logs.
+    #[must_use]
+    pub fn vendor(&self) -> &str {
+        self.core.vendor()
+    }
+
+    /// Returns how many copies of what threads share are kept for this key; see
+    /// [`AuthenticatorBuilder::shards`].
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.core.settings.shards
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.core.fmt(f)
+    }
+}
+
+/// Describes an [`Authenticator`].
+#[must_use]
+pub struct AuthenticatorBuilder {
+    settings: Settings,
+    origins_set: bool,
+}
+
+impl AuthenticatorBuilder {
+    /// Sets the vendor's name for errors and logs; default "token source".
+    pub fn vendor(mut self, name: impl Into<String>) -> Self {
+        self.settings.vendor = name.into();
+        self
+    }
+
+    /// Sets how a token is put on a request; default `Authorization: Bearer`.
+    pub fn scheme(mut self, scheme: Scheme) -> Self {
+        self.settings.scheme = scheme;
+        self
+    }
+
+    /// Sets where the token may go. Required.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.settings.origins = origins;
+        self.origins_set = true;
+        self
+    }
+
+    /// Sets when tokens are renewed, and how failures are spaced.
+    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
+        self.settings.policy = policy;
+        self
+    }
+
+    /// Sets how many exchanges the vendor allows; default no limit.
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.settings.quota = Some(quota);
+        self
+    }
+
+    /// Sets the clock; default [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.settings.clock = Box::new(clock);
+        self
+    }
+
+    /// Sets how many copies of a token's headers are kept, rounded up to a power of two, 1 to 64.
+    /// Each costs about 600 bytes and the token's length. Default: one for each processor, at most
+    /// 8. Use 1 where one process holds many authenticators that each see little traffic.
+    pub fn shards(mut self, count: usize) -> Self {
+        self.settings.shards = count.clamp(1, 64);
+        self
+    }
+
+    /// Builds the authenticator. Starts nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) that names the setting: `origins` when it was not set,
+    /// a share or a duration of the policy, the quota, the scheme.
+    pub fn build(self) -> Result<Authenticator, Error> {
+        let Self {
+            settings,
+            origins_set,
+        } = self;
+        if !origins_set {
+            return Err(Error::config("origins", "say where the token may go"));
+        }
+        settings.policy.validate()?;
+        settings.scheme.validate()?;
+        settings.quota.map_or(Ok(()), Quota::validate)?;
+        Ok(Authenticator {
+            core: Arc::new(Core::new(settings)),
+        })
+    }
+}
+
+impl fmt::Debug for AuthenticatorBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthenticatorBuilder")
+            .field("vendor", &self.settings.vendor)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of an attempt to sign at once.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Signing {
+    /// The request is signed with this token.
+    Signed(Generation),
+    /// The request carries a credential header already, and was left alone.
+    Occupied,
+    /// No token is at hand, or it is time to renew it: use [`Authenticator::token`].
+    NoToken,
+}
+
+/// What follows from a refusal.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A newer token is at hand: send the request again with this one.
+    Superseded(Token),
+    /// The token is being replaced: wait with [`Authenticator::token`].
+    Renewing,
+    /// The token was renewed moments ago and that did not help, so it is kept for now: let the
+    /// API's answer stand.
+    Damped,
+    /// No other token can be had now: let the API's answer stand.
+    Failed(Error),
+}
+
+/// More copies than this do not pay: the work between two requests spreads threads out.
+const MAX_SHARDS: usize = 8;

@@ -1,0 +1,386 @@
+//! What all handles of one key share: it carries out what the machine decides.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use http::HeaderMap;
+use tokio::runtime::Handle;
+
+use crate::{
+    AccessToken, Clock, Error, ErrorKind, Generation, Moment, Origins, Quota, RefreshPolicy,
+    Scheme, Secret, Token,
+    flight::{self, Flight, Outcome},
+    policy::Jitter,
+    snapshot::Snapshot,
+    source::DynSource,
+    state::{Action, Event, Failure, Fetched, State},
+};
+
+pub(crate) struct Core {
+    pub(crate) settings: Settings,
+    published: ArcSwapOption<Snapshot>,
+    desk: Mutex<Desk>,
+}
+
+pub(crate) struct Settings {
+    pub(crate) vendor: String,
+    pub(crate) source: Box<dyn DynSource>,
+    pub(crate) scheme: Scheme,
+    pub(crate) origins: Origins,
+    pub(crate) policy: RefreshPolicy,
+    pub(crate) quota: Option<Quota>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) shards: usize,
+}
+
+/// What is changed under the lock, and never across an await.
+struct Desk {
+    state: State,
+    flight: Option<Arc<Flight>>,
+    last_error: Option<Error>,
+    /// The token that the API refused, so that it is known when the vendor hands it out again.
+    refused: Option<Secret>,
+}
+
+/// What a caller is told.
+pub(crate) enum Answer {
+    Token(Token),
+    Wait(Arc<Flight>),
+    /// Only for refusals: let it stand, the token is kept.
+    Damped,
+    Error(Error),
+}
+
+impl Core {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let desk = Desk {
+            state: State::new(settings.quota),
+            flight: None,
+            last_error: None,
+            refused: None,
+        };
+        Self {
+            settings,
+            published: ArcSwapOption::empty(),
+            desk: Mutex::new(desk),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.settings.clock.now()
+    }
+
+    pub(crate) fn policy(&self) -> &RefreshPolicy {
+        &self.settings.policy
+    }
+
+    pub(crate) fn source(&self) -> &dyn DynSource {
+        &*self.settings.source
+    }
+
+    pub(crate) fn vendor(&self) -> &str {
+        &self.settings.vendor
+    }
+
+    // --- hot path ---
+
+    /// The token at hand, unless it is time to ask the machine.
+    #[inline]
+    pub(crate) fn fresh_token(&self) -> Option<Token> {
+        let published = self.published.load();
+        let snapshot = published.as_ref()?;
+        (!self.now().reached(snapshot.check_at())).then(|| snapshot.token())
+    }
+
+    /// Signs with the token at hand. `None`: ask the machine. `Some(None)`: already signed.
+    #[inline]
+    pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Option<Generation>> {
+        let published = self.published.load();
+        let snapshot = published.as_ref()?;
+        if self.now().reached(snapshot.check_at()) {
+            return None;
+        }
+        let local = snapshot.headers();
+        Some(local.sign_vacant(headers).then(|| local.generation()))
+    }
+
+    // --- cold path ---
+
+    /// Asks the machine for a token.
+    pub(crate) fn demand(self: &Arc<Self>) -> Answer {
+        self.ask(Event::Demand)
+    }
+
+    /// Reports a refusal, and asks for a token that is not the refused one.
+    pub(crate) fn refused(self: &Arc<Self>, generation: Generation) -> Answer {
+        self.ask(Event::Refused(generation))
+    }
+
+    pub(crate) fn accepted(&self, generation: Generation) {
+        let now = self.now();
+        self.desk()
+            .state
+            .step(self.policy(), Event::Accepted(generation), now);
+    }
+
+    fn ask(self: &Arc<Self>, event: Event) -> Answer {
+        let now = self.now();
+        let runtime = Handle::try_current();
+        let mut desk = self.desk();
+        let Ok(runtime) = runtime else {
+            return self.ask_without_runtime(&desk, now);
+        };
+        let stalled = desk.flight.take_if(|flight| now.waited_for(flight.overdue));
+        if stalled.is_some() {
+            desk.state.step(self.policy(), Event::Abandoned, now);
+        }
+        let held = self.published.load_full();
+        let action = desk.state.step(self.policy(), event, now);
+        if let (Event::Refused(generation), Some(held)) = (event, held)
+            && held.generation() == generation
+            && action != Action::Damped
+        {
+            desk.refused = Some(held.secret().clone());
+        }
+        self.follow(&desk.state);
+        let mut start = None;
+        let answer = match action {
+            Action::Serve => self.at_hand(),
+            Action::ServeAndFly => {
+                start = Some((
+                    self.board(&mut desk, crate::Reason::Ahead, now),
+                    Duration::ZERO,
+                ));
+                self.at_hand()
+            }
+            Action::Fly { reason, after } => {
+                let flight = self.board(&mut desk, reason, now + after);
+                start = Some((Arc::clone(&flight), after));
+                Answer::Wait(flight)
+            }
+            Action::Wait => match &desk.flight {
+                Some(flight) => Answer::Wait(Arc::clone(flight)),
+                None => self.at_hand(),
+            },
+            Action::Damped => Answer::Damped,
+            Action::OverQuota { wait } => Answer::Error(self.over_quota(wait)),
+            Action::Fail { wait } => Answer::Error(match &desk.last_error {
+                Some(error) => error.told_later(wait),
+                None => self.closed().with_retry_after(wait),
+            }),
+            // Landings have these.
+            Action::Nothing
+            | Action::Publish(_)
+            | Action::Deliver(_)
+            | Action::Report
+            | Action::Again => self.at_hand(),
+        };
+        // Neither a runtime nor a waker is called with the lock held.
+        drop(desk);
+        if let Some(flight) = stalled {
+            flight.resolve(Outcome::Abandoned);
+        }
+        if let Some((flight, after)) = start {
+            flight::launch(&runtime, Arc::clone(self), flight, after);
+        }
+        answer
+    }
+
+    /// Nothing can be started here; what is at hand is served while it is usable.
+    fn ask_without_runtime(&self, desk: &Desk, now: Moment) -> Answer {
+        if desk
+            .state
+            .usable_until()
+            .is_some_and(|until| !now.reached(until))
+        {
+            return self.at_hand();
+        }
+        let vendor = self.vendor();
+        let message = format!("{vendor}: a token has to be fetched inside a tokio runtime");
+        Answer::Error(Error::new(ErrorKind::Config, message))
+    }
+
+    fn board(&self, desk: &mut Desk, reason: crate::Reason, from: Moment) -> Arc<Flight> {
+        let overdue = from + self.policy().exchange_deadline().saturating_mul(2);
+        let flight = Arc::new(Flight::new(reason, overdue));
+        desk.flight = Some(Arc::clone(&flight));
+        flight
+    }
+
+    /// Asks whether a flight that ended with a terminal verdict may exchange once more.
+    pub(crate) fn may_try_again(&self, flight: &Arc<Flight>) -> bool {
+        let now = self.now();
+        let mut desk = self.desk();
+        desk.flies(flight)
+            && desk
+                .state
+                .step(self.policy(), Event::CredentialChanged, now)
+                == Action::Again
+    }
+
+    /// An exchange ended: publishes its token or keeps its error, then wakes who waits.
+    pub(crate) fn land(
+        &self,
+        flight: &Arc<Flight>,
+        sent: Moment,
+        result: Result<AccessToken, Error>,
+    ) {
+        let now = self.now();
+        let jitter = Jitter(fastrand::u32(..));
+        let mut desk = self.desk();
+        if !desk.flies(flight) {
+            return;
+        }
+        desk.flight = None;
+        let outcome = match result.and_then(|token| self.publish(&mut desk, &token, sent, now)) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let event = Event::Failed {
+                    failure: failure(error.kind()),
+                    retry_after: error.retry_after(),
+                    jitter,
+                };
+                desk.state.step(self.policy(), event, now);
+                let error = error.told_later(desk.state.next_try(now));
+                tracing::warn!(vendor = self.vendor(), kind = ?error.kind(), %error, "no token");
+                desk.last_error = Some(error.clone());
+                Outcome::Error(error)
+            }
+        };
+        self.follow(&desk.state);
+        drop(desk);
+        flight.resolve(outcome);
+    }
+
+    fn publish(
+        &self,
+        desk: &mut Desk,
+        token: &AccessToken,
+        sent: Moment,
+        now: Moment,
+    ) -> Result<Outcome, Error> {
+        let Settings {
+            vendor,
+            scheme,
+            shards,
+            ..
+        } = &self.settings;
+        let secret = token.secret();
+        if desk.refused.as_ref() == Some(secret) {
+            let message = format!("{vendor}: handed out the token again that the API refused");
+            return Err(Error::new(ErrorKind::Refused, message));
+        }
+        // Before the machine hears of it: a token that no header can carry is a failure.
+        let lines = scheme.lines(vendor, secret)?;
+        let fetched = Fetched {
+            sent,
+            lifetime: token.lifetime(),
+            hint: token.refresh_hint(),
+            // The same text once more is no new token, whatever the vendor calls it.
+            same: self
+                .published
+                .load()
+                .as_ref()
+                .is_some_and(|held| held.secret() == secret),
+            jitter: Jitter(fastrand::u32(..)),
+        };
+        let action = desk.state.step(self.policy(), Event::Fetched(fetched), now);
+        let (Action::Publish(generation) | Action::Deliver(generation)) = action else {
+            return Err(self.closed());
+        };
+        let snapshot = Arc::new(Snapshot::new(secret, &lines, generation, *shards));
+        desk.last_error = None;
+        tracing::debug!(vendor, %generation, lifetime = ?token.lifetime(), "token fetched");
+        if let Action::Deliver(_) = action {
+            return Ok(Outcome::Delivered(snapshot));
+        }
+        desk.refused = None;
+        self.published.store(Some(snapshot));
+        Ok(Outcome::Published)
+    }
+
+    /// A flight's task went away without landing.
+    pub(crate) fn abandon(&self, flight: &Arc<Flight>) {
+        let now = self.now();
+        let mut desk = self.desk();
+        if desk.flies(flight) {
+            desk.flight = None;
+            desk.state.step(self.policy(), Event::Abandoned, now);
+            self.follow(&desk.state);
+            drop(desk);
+            flight.resolve(Outcome::Abandoned);
+        }
+    }
+
+    /// Makes what is published follow the machine: gone when it holds nothing, asked about when
+    /// there will be something to decide.
+    fn follow(&self, state: &State) {
+        if state.usable_until().is_none() {
+            self.published.store(None);
+        } else if let Some(snapshot) = &*self.published.load() {
+            snapshot.set_check_at(state.check_at());
+        }
+    }
+
+    fn at_hand(&self) -> Answer {
+        match &*self.published.load() {
+            Some(snapshot) => Answer::Token(snapshot.token()),
+            None => Answer::Error(self.closed()),
+        }
+    }
+
+    fn over_quota(&self, wait: Duration) -> Error {
+        let quota = self.settings.quota.map(Quota::describe).unwrap_or_default();
+        let message = format!("{}: the token quota is used up ({quota})", self.vendor());
+        Error::new(ErrorKind::Quota, message).with_retry_after(wait)
+    }
+
+    pub(crate) fn closed(&self) -> Error {
+        let message = format!("{}: the exchange ended without a result", self.vendor());
+        Error::new(ErrorKind::Closed, message)
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        // The machine is never left half-changed: its step does not panic.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Desk {
+    /// Tells whether this is the flight under way; a late one has been given up.
+    fn flies(&self, flight: &Arc<Flight>) -> bool {
+        self.flight
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, flight))
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings {
+            vendor,
+            origins,
+            policy,
+            quota,
+            ..
+        } = &self.settings;
+        f.debug_struct("Authenticator")
+            .field("vendor", vendor)
+            .field("origins", origins)
+            .field("policy", policy)
+            .field("quota", quota)
+            .finish_non_exhaustive()
+    }
+}
+
+fn failure(kind: ErrorKind) -> Failure {
+    match kind {
+        ErrorKind::Config | ErrorKind::Rejected | ErrorKind::Origin => Failure::Terminal,
+        ErrorKind::Quota => Failure::Quota,
+        _ => Failure::Transient,
+    }
+}

@@ -1,0 +1,173 @@
+//! One exchange under way: a task of its own, which no caller owns and no caller can cancel.
+
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, time};
+
+use crate::{
+    AccessToken, Error, ErrorKind, Exchange, Moment, Reason,
+    core::Core,
+    snapshot::Snapshot,
+    waiters::{Index, Waiters},
+};
+
+/// What the callers that wait for an exchange share with its task.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    reason: Reason,
+    /// From here on its runtime counts as stalled, and a new flight may take over.
+    pub(crate) overdue: Moment,
+    outcome: OnceLock<Outcome>,
+    waiters: Mutex<Waiters>,
+}
+
+/// How a flight ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// There is a token at hand now.
+    Published,
+    /// A token for those who waited, and for nobody else.
+    Delivered(Arc<Snapshot>),
+    /// One failure, shared by all.
+    Error(Error),
+    /// Its task went away: whoever waited has to ask again.
+    Abandoned,
+}
+
+impl Flight {
+    pub(crate) fn new(reason: Reason, overdue: Moment) -> Self {
+        Self {
+            reason,
+            overdue,
+            outcome: OnceLock::new(),
+            waiters: Mutex::default(),
+        }
+    }
+
+    /// Returns the outcome, or makes sure that `waker` is woken when there is one.
+    pub(crate) fn poll(&self, place: &mut Option<Index>, waker: &Waker) -> Option<&Outcome> {
+        if let Some(outcome) = self.outcome.get() {
+            return Some(outcome);
+        }
+        let mut waiters = self.waiters();
+        // The list is drained after the outcome is set: seen from inside the lock, either the
+        // outcome is there, or this waiter is in the list that will be drained.
+        if let Some(outcome) = self.outcome.get() {
+            return Some(outcome);
+        }
+        match *place {
+            Some(index) => waiters.update(index, waker),
+            None => *place = waiters.add(waker),
+        }
+        if place.is_none() {
+            waker.wake_by_ref();
+        }
+        None
+    }
+
+    /// A waiter that stood at `index` leaves.
+    pub(crate) fn leave(&self, index: Index) {
+        if self.outcome.get().is_none() {
+            self.waiters().remove(index);
+        }
+    }
+
+    /// Sets the outcome and wakes everybody, once.
+    pub(crate) fn resolve(&self, outcome: Outcome) {
+        if self.outcome.set(outcome).is_ok() {
+            let waiting = self.waiters().take();
+            waiting.for_each(Waker::wake);
+        }
+    }
+
+    fn waiters(&self) -> MutexGuard<'_, Waiters> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts the flight's task, `after` the floor between two exchanges is over. Hold no lock: on a
+/// runtime that shuts down the task ends at once, and says so.
+pub(crate) fn launch(runtime: &Handle, core: Arc<Core>, flight: Arc<Flight>, after: Duration) {
+    // Made out here, so that a task that is dropped before its first poll is noticed, too.
+    let task = Task { core, flight };
+    runtime.spawn(async move {
+        let landed = guarded(task.run(after)).await;
+        let (sent, result) = landed.unwrap_or_else(|| {
+            (
+                task.core.now(),
+                Err(task.error(ErrorKind::Closed, "the exchange panicked")),
+            )
+        });
+        task.core.land(&task.flight, sent, result);
+    });
+}
+
+struct Task {
+    core: Arc<Core>,
+    flight: Arc<Flight>,
+}
+
+impl Task {
+    async fn run(&self, after: Duration) -> (Moment, Result<AccessToken, Error>) {
+        if !after.is_zero() {
+            time::sleep(after).await;
+        }
+        let mut sent = self.core.now();
+        let deadline = self.core.policy().exchange_deadline();
+        let result = match time::timeout(deadline, self.exchange(&mut sent)).await {
+            Ok(result) => result,
+            Err(_) => Err(self.error(
+                ErrorKind::TimedOut,
+                &format!(
+                    "the exchange did not end within {} s",
+                    deadline.as_secs_f64()
+                ),
+            )),
+        };
+        (sent, result)
+    }
+
+    async fn exchange(&self, sent: &mut Moment) -> Result<AccessToken, Error> {
+        let source = self.core.source();
+        let exchange = Exchange {
+            reason: self.flight.reason,
+        };
+        let error = match source.fetch(exchange).await {
+            Err(error) if !error.is_transient() => error,
+            other => return other,
+        };
+        if source.credential_changed().await && self.core.may_try_again(&self.flight) {
+            *sent = self.core.now();
+            return source.fetch(exchange).await;
+        }
+        Err(error)
+    }
+
+    fn error(&self, kind: ErrorKind, problem: &str) -> Error {
+        Error::new(kind, format!("{}: {problem}", self.core.vendor()))
+    }
+}
+
+impl Drop for Task {
+    /// Does nothing after a landing.
+    fn drop(&mut self) {
+        self.core.abandon(&self.flight);
+    }
+}
+
+/// Runs a future to its end; `None` if it panicked.
+async fn guarded<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        polled.map_or(Poll::Ready(None), |poll| poll.map(Some))
+    })
+    .await
+}

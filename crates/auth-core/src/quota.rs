@@ -1,0 +1,138 @@
+use std::time::Duration;
+
+use crate::{Error, Moment};
+
+/// How many exchanges a vendor allows within a rolling window.
+///
+/// A slot is taken before each exchange and frees one window after it ended, or when its token
+/// expires if that is sooner. Failed exchanges count. Renewal ahead of expiry uses at most 80 % of
+/// the slots; the rest is kept for tokens that expired or were refused.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use auth_core::Quota;
+///
+/// // 20 tokens in any hour
+/// let quota = Quota::new(20, Duration::from_secs(3600));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Quota {
+    limit: u32,
+    window: Duration,
+}
+
+impl Quota {
+    /// Allows `limit` exchanges in any `window`.
+    #[must_use]
+    pub const fn new(limit: u32, window: Duration) -> Self {
+        Self { limit, window }
+    }
+
+    pub(crate) fn describe(self) -> String {
+        format!(
+            "{} exchanges in {} s",
+            self.limit,
+            self.window.as_secs_f64()
+        )
+    }
+
+    pub(crate) fn validate(self) -> Result<(), Error> {
+        if self.limit == 0 {
+            return Err(Error::config(
+                "quota",
+                "a limit of 0 allows no exchange at all",
+            ));
+        }
+        if self.window.is_zero() {
+            return Err(Error::config(
+                "quota",
+                "the window must be longer than zero",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What an exchange is for, as far as the quota cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slots {
+    /// Nothing usable is at hand: every slot may go.
+    All,
+    /// It could wait: the reserve is left alone.
+    ButReserve,
+}
+
+/// The account of slots. Without a quota it always has one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ledger {
+    quota: Option<Quota>,
+    /// When each used slot frees; at most `limit` of them.
+    taken: Vec<Moment>,
+    /// An exchange under way holds one more.
+    open: bool,
+}
+
+impl Ledger {
+    pub(crate) fn new(quota: Option<Quota>) -> Self {
+        Self {
+            quota,
+            taken: Vec::new(),
+            open: false,
+        }
+    }
+
+    /// Takes a slot for an exchange, or says how long until one frees.
+    pub(crate) fn take(&mut self, slots: Slots, now: Moment) -> Result<(), Duration> {
+        let wait = now.wait_until(self.free_at(slots));
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        self.taken.retain(|frees| !now.waited_for(*frees));
+        self.open = true;
+        Ok(())
+    }
+
+    /// The exchange ended; its slot frees after the window, or with its token if that is sooner.
+    ///
+    /// Counted from now, not from when it was sent: the vendor counted it somewhere in between.
+    pub(crate) fn close(&mut self, now: Moment, token_lives: Option<Duration>) {
+        let Some(quota) = self.quota else { return };
+        if std::mem::take(&mut self.open) {
+            let lives = token_lives
+                .filter(|lives| !lives.is_zero())
+                .unwrap_or(quota.window);
+            self.taken.push(now + lives.min(quota.window));
+        }
+    }
+
+    /// When there is a slot for such an exchange.
+    pub(crate) fn free_at(&self, slots: Slots) -> Moment {
+        let Some(quota) = self.quota else {
+            return Moment::PAST;
+        };
+        let limit = quota.limit as usize;
+        let allowed = match slots {
+            Slots::All => limit,
+            Slots::ButReserve => limit * 4 / 5,
+        };
+        let used = self.taken.len() + usize::from(self.open);
+        if used < allowed {
+            return Moment::PAST;
+        }
+        let mut frees: Vec<_> = self.taken.clone();
+        frees.sort_unstable_by_key(|moment| moment.parts());
+        // So many have to free for the count to fall below what is allowed.
+        frees.get(used - allowed).copied().unwrap_or(Moment::NEVER)
+    }
+
+    /// The usual distance of two exchanges, for a vendor that says no without saying until when.
+    pub(crate) fn spacing(&self) -> Option<Duration> {
+        self.quota.map(|quota| quota.window / quota.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests;

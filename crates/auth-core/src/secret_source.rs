@@ -1,0 +1,183 @@
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use crate::{Error, Secret};
+
+/// Gives the long-lived credential, read anew for each exchange.
+///
+/// A [`Secret`] is one, for a value that never changes while the process lives. Use [`SecretFn`]
+/// where the credential rotates: a file that is replaced, a vault, an agent.
+///
+/// # Example
+///
+/// ```
+/// use auth_core::{Error, Secret, SecretSource};
+///
+/// struct FromEnvironment(&'static str);
+///
+/// impl SecretSource for FromEnvironment {
+///     async fn read(&self) -> Result<Secret, Error> {
+///         let unset = || Error::config("client_secret", "the environment does not have it");
+///         std::env::var(self.0).map(Secret::new).map_err(|_| unset())
+///     }
+/// }
+/// ```
+///
+/// # Cancel safety
+///
+/// The future is dropped at the exchange's deadline, as a [`TokenSource`](crate::TokenSource)'s.
+pub trait SecretSource: Send + Sync + 'static {
+    /// Reads the credential as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Whatever fits: the error becomes the exchange's. One of kind
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) is tried again later;
+    /// [`Config`](crate::ErrorKind::Config) and [`Rejected`](crate::ErrorKind::Rejected) stop the
+    /// asking.
+    fn read(&self) -> impl Future<Output = Result<Secret, Error>> + Send;
+
+    /// Returns the credential if it never changes, so that a wrong one is found before the first
+    /// exchange. The default says that it may change.
+    fn fixed(&self) -> Option<&Secret> {
+        None
+    }
+}
+
+impl SecretSource for Secret {
+    fn read(&self) -> impl Future<Output = Result<Secret, Error>> + Send {
+        std::future::ready(Ok(self.clone()))
+    }
+
+    fn fixed(&self) -> Option<&Secret> {
+        Some(self)
+    }
+}
+
+/// A [`SecretSource`] made of an async closure.
+///
+/// # Example
+///
+/// ```
+/// use auth_core::{Error, ErrorKind, Secret, SecretFn};
+///
+/// let source = SecretFn::new(|| async {
+///     let text = std::fs::read_to_string("/run/secrets/example-client")
+///         .map_err(|error| Error::new(ErrorKind::Unavailable, "secret file").with_source(error))?;
+///     Ok(Secret::new(text.trim_end()))
+/// });
+/// ```
+#[derive(Clone)]
+pub struct SecretFn<F>(F);
+
+impl<F, R> SecretFn<F>
+where
+    F: Fn() -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Secret, Error>> + Send,
+{
+    /// Wraps a closure that is called once per exchange.
+    pub fn new(read: F) -> Self {
+        Self(read)
+    }
+}
+
+impl<F, R> SecretSource for SecretFn<F>
+where
+    F: Fn() -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Secret, Error>> + Send,
+{
+    fn read(&self) -> impl Future<Output = Result<Secret, Error>> + Send {
+        (self.0)()
+    }
+}
+
+impl<F> fmt::Debug for SecretFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretFn").finish_non_exhaustive()
+    }
+}
+
+/// A [`SecretSource`] behind a shared pointer, for types that should not be generic over it.
+#[derive(Clone)]
+pub struct SharedSecretSource(Arc<dyn DynSecretSource>);
+
+impl SharedSecretSource {
+    /// Shares a source.
+    pub fn new(source: impl SecretSource) -> Self {
+        Self(Arc::new(source))
+    }
+}
+
+impl SecretSource for SharedSecretSource {
+    fn read(&self) -> impl Future<Output = Result<Secret, Error>> + Send {
+        self.0.read()
+    }
+
+    fn fixed(&self) -> Option<&Secret> {
+        self.0.fixed()
+    }
+}
+
+impl fmt::Debug for SharedSecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedSecretSource").finish_non_exhaustive()
+    }
+}
+
+trait DynSecretSource: Send + Sync {
+    fn read(&self) -> BoxRead<'_>;
+    fn fixed(&self) -> Option<&Secret>;
+}
+
+type BoxRead<'a> = Pin<Box<dyn Future<Output = Result<Secret, Error>> + Send + 'a>>;
+
+impl<S: SecretSource> DynSecretSource for S {
+    fn read(&self) -> BoxRead<'_> {
+        Box::pin(SecretSource::read(self))
+    }
+
+    fn fixed(&self) -> Option<&Secret> {
+        SecretSource::fixed(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        sync::atomic::{AtomicUsize, Ordering},
+        task::{Context, Poll, Waker},
+    };
+
+    use super::*;
+
+    /// All sources of these tests answer at the first poll.
+    fn read(source: &impl SecretSource) -> Secret {
+        match pin!(SecretSource::read(source)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(secret)) => secret,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_fixed_secret_is_known_without_reading() {
+        let shared = SharedSecretSource::new(Secret::new("fake-secret"));
+        assert_eq!(
+            SecretSource::fixed(&shared),
+            Some(&Secret::new("fake-secret"))
+        );
+        assert_eq!(read(&shared), Secret::new("fake-secret"));
+    }
+
+    #[test]
+    fn a_closure_is_called_for_each_read() {
+        let calls = AtomicUsize::new(0);
+        let source = SecretFn::new(move || {
+            let call = calls.fetch_add(1, Ordering::Relaxed);
+            async move { Ok(Secret::new(format!("fake-secret-{call}"))) }
+        });
+        let shared = SharedSecretSource::new(source);
+        assert_eq!(SecretSource::fixed(&shared), None);
+        assert_eq!(read(&shared), Secret::new("fake-secret-0"));
+        assert_eq!(read(&shared), Secret::new("fake-secret-1"));
+    }
+}
