@@ -145,6 +145,12 @@ impl Authenticator {
         self.core.vendor()
     }
 
+    /// Returns the clock that the authenticator goes by.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.core.settings.clock
+    }
+
     /// Returns how many copies of what threads share are kept for this key; see
     /// [`AuthenticatorBuilder::shards`].
     #[must_use]

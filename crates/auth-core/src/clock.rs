@@ -93,6 +93,12 @@ impl Moment {
         Duration::from_nanos(end.mono.saturating_sub(self.mono))
     }
 
+    /// Returns the time that has passed since an earlier moment, by the monotonic clock.
+    #[must_use]
+    pub const fn wait_since(self, earlier: Self) -> Duration {
+        earlier.wait_until(self)
+    }
+
     /// Returns the earlier of two deadlines, clock by clock.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {

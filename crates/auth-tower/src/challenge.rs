@@ -1,0 +1,202 @@
+use std::{fmt, time::Duration};
+
+use http::{HeaderMap, header::WWW_AUTHENTICATE};
+
+use self::parse::{Item, Items, Value};
+
+mod parse;
+
+/// Bytes of `WWW-Authenticate` that are looked at per response, over all its lines. A line that
+/// does not fit any more is passed over whole, so half a challenge is never taken for one.
+const MAX_BYTES: usize = 16 * 1024;
+
+/// What the challenges of a 401 response say about the token that was sent.
+///
+/// Several challenges may disagree. The one that stands first here wins, whatever the order of the
+/// header lines (a proxy may change it); among equals, the first that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// The proof lacks the server's nonce (RFC 9449 section 9). Heeded first because it costs the
+    /// vendor nothing, and because the answer to the next send says whatever else is wrong.
+    UseDpopNonce,
+    /// The token is dead (RFC 6750 section 3.1). Wins over the rest: to overlook it would fail
+    /// every request until the token expires, to heed it wrongly costs one damped exchange.
+    InvalidToken,
+    /// Somebody has to log in more strongly or more recently (RFC 9470): no new token of the same
+    /// kind can help.
+    StepUp(StepUp),
+    /// The token is good and not enough (RFC 6750 section 3.1): no new one can help.
+    InsufficientScope,
+    /// The request or its proof is malformed (RFC 6750 section 3.1, RFC 9449 section 5): no new
+    /// token can help.
+    InvalidRequest,
+    /// No challenge, none for bearer or DPoP tokens, none with a known error, or none legible.
+    Nothing,
+}
+
+/// Reads the `WWW-Authenticate` lines of a response (RFC 9110 section 11.6.1).
+///
+/// Only the first `error` of each `Bearer` and `DPoP` challenge counts. Scheme and parameter names
+/// are case-insensitive, error codes are not (RFC 6749 section 5.2). Each line stands for itself;
+/// from the first byte on that breaks the grammar, the rest of its line is ignored.
+pub(crate) fn read(headers: &HeaderMap) -> Hint {
+    let mut budget = MAX_BYTES;
+    let mut hint = Hint::Nothing;
+    for line in headers.get_all(WWW_AUTHENTICATE) {
+        let line = line.as_bytes();
+        let Some(left) = budget.checked_sub(line.len()) else {
+            continue;
+        };
+        budget = left;
+        let mut challenge = Challenge::default();
+        for item in Items::new(line) {
+            match item {
+                Item::Scheme(scheme) => {
+                    hint = hint.or(std::mem::take(&mut challenge).hint());
+                    challenge.usable = is_ours(scheme);
+                }
+                Item::Param(name, value) => challenge.take(name, value),
+            }
+        }
+        hint = hint.or(challenge.hint());
+    }
+    hint
+}
+
+impl Hint {
+    fn or(self, other: Self) -> Self {
+        if other.rank() < self.rank() {
+            other
+        } else {
+            self
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::UseDpopNonce => 0,
+            Self::InvalidToken => 1,
+            Self::StepUp(_) => 2,
+            Self::InsufficientScope => 3,
+            Self::InvalidRequest => 4,
+            Self::Nothing => 5,
+        }
+    }
+}
+
+/// The API wants a stronger or a more recent login of the user (RFC 9470).
+///
+/// A response that says so is passed on as it came, with this in its extensions: a token of the
+/// same kind would be refused again, so only the application can help, by sending the user to the
+/// authorization server with these values.
+///
+/// # Example
+///
+/// ```
+/// use auth_tower::StepUp;
+///
+/// fn log_in_again<B>(response: &http::Response<B>) -> Option<String> {
+///     let wanted = response.extensions().get::<StepUp>()?;
+///     let contexts = wanted.acr_values().collect::<Vec<_>>().join(" ");
+///     Some(format!("acr_values={contexts}, max_age={:?}", wanted.max_age()))
+/// }
+/// # assert_eq!(log_in_again(&http::Response::new(())), None);
+/// ```
+///
+/// # Security
+///
+/// The values are the API's own words. `Debug` hides them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StepUp {
+    acr_values: Box<str>,
+    max_age: Option<Duration>,
+}
+
+impl StepUp {
+    /// Returns the authentication contexts that would do, the preferred one first; none if the API
+    /// named none, or more than 512 bytes, or anything but printable ASCII.
+    pub fn acr_values(&self) -> impl Iterator<Item = &str> {
+        self.acr_values.split_ascii_whitespace()
+    }
+
+    /// Returns how long ago the login may be at most, in whole seconds, if the API said.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        self.max_age
+    }
+}
+
+impl fmt::Debug for StepUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StepUp")
+            .field("max_age", &self.max_age)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is kept of one challenge while its line is read.
+#[derive(Default)]
+struct Challenge<'a> {
+    usable: bool,
+    error: Option<Value<'a>>,
+    acr_values: Option<Value<'a>>,
+    max_age: Option<Value<'a>>,
+}
+
+impl<'a> Challenge<'a> {
+    fn take(&mut self, name: &[u8], value: Value<'a>) {
+        let slot = if name.eq_ignore_ascii_case(b"error") {
+            &mut self.error
+        } else if name.eq_ignore_ascii_case(b"acr_values") {
+            &mut self.acr_values
+        } else if name.eq_ignore_ascii_case(b"max_age") {
+            &mut self.max_age
+        } else {
+            return;
+        };
+        slot.get_or_insert(value);
+    }
+
+    fn hint(self) -> Hint {
+        let Some(error) = self.error.filter(|_| self.usable) else {
+            return Hint::Nothing;
+        };
+        if error.is("invalid_token") {
+            Hint::InvalidToken
+        } else if error.is("insufficient_scope") {
+            Hint::InsufficientScope
+        } else if error.is("invalid_request") || error.is("invalid_dpop_proof") {
+            Hint::InvalidRequest
+        } else if error.is("use_dpop_nonce") {
+            Hint::UseDpopNonce
+        } else if error.is("insufficient_user_authentication") {
+            Hint::StepUp(self.step_up())
+        } else {
+            Hint::Nothing
+        }
+    }
+
+    fn step_up(&self) -> StepUp {
+        const MAX_ACR_BYTES: usize = 512;
+        let text = |value: Value<'_>| value.printable(MAX_ACR_BYTES);
+        StepUp {
+            acr_values: self.acr_values.and_then(text).unwrap_or_default().into(),
+            max_age: self.max_age.and_then(text).as_deref().and_then(seconds),
+        }
+    }
+}
+
+fn is_ours(scheme: &[u8]) -> bool {
+    scheme.eq_ignore_ascii_case(b"Bearer") || scheme.eq_ignore_ascii_case(b"DPoP")
+}
+
+/// Digits only: `parse` alone would take a sign.
+fn seconds(text: &str) -> Option<Duration> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests;

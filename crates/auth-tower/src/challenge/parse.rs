@@ -1,0 +1,185 @@
+//! The grammar of challenges (RFC 9110 sections 5.6 and 11.2 to 11.4).
+//!
+//! Written here because `http-auth` 0.1.10, the best kept crate for it, gives up on a line with a
+//! token68 (`Negotiate abc==, DPoP ...`), with more than one space or a tab after a scheme, or
+//! with a byte from 0x80 on, takes `&str`, and collects parameters without a bound. This reads
+//! bytes in place, front to back, allocates nothing and never goes back behind an item that it
+//! returned.
+
+/// A part of a challenge list, in order of appearance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Item<'a> {
+    /// A challenge begins; its token68, if it has one, is skipped.
+    Scheme(&'a [u8]),
+    /// A parameter of the challenge that began last.
+    Param(&'a [u8], Value<'a>),
+}
+
+/// A parameter's value: a token, or what stands between the quotes, escapes included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Value<'a>(&'a [u8]);
+
+impl<'a> Value<'a> {
+    /// The bytes without the escapes' backslashes. A token cannot hold any.
+    pub(super) fn bytes(self) -> impl Iterator<Item = u8> + 'a {
+        let mut raw = self.0.iter().copied();
+        std::iter::from_fn(move || match raw.next() {
+            Some(b'\\') => raw.next(),
+            byte => byte,
+        })
+    }
+
+    pub(super) fn is(self, text: &str) -> bool {
+        self.bytes().eq(text.bytes())
+    }
+
+    /// The text, if it is printable ASCII and no longer than `max` bytes.
+    pub(super) fn printable(self, max: usize) -> Option<String> {
+        if self.0.len() > max {
+            return None;
+        }
+        let printable = |byte| matches!(byte, b' '..=b'~').then_some(char::from(byte));
+        self.bytes().map(printable).collect()
+    }
+}
+
+/// Iterates over one header line and ends at its end or at the first violation of the grammar.
+///
+/// Laxer than the grammar where senders are: any run of spaces and tabs for any space, empty list
+/// elements everywhere, every byte but `"` and `\` in a quoted string.
+#[derive(Clone, Debug)]
+pub(super) struct Items<'a> {
+    rest: &'a [u8],
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Start,
+    AfterScheme,
+    AfterToken68,
+    AfterParam,
+}
+
+impl<'a> Items<'a> {
+    pub(super) fn new(line: &'a [u8]) -> Self {
+        Self {
+            rest: line,
+            place: Place::Start,
+        }
+    }
+
+    fn item(&mut self) -> Option<Item<'a>> {
+        let spaced = !self.run(is_space).is_empty();
+        if self.place == Place::AfterScheme && spaced {
+            if self.token68() {
+                self.place = Place::AfterToken68;
+            } else if let Some(param) = self.param() {
+                return Some(param);
+            }
+        }
+        let commas = self.run(|byte| byte == b',' || is_space(byte));
+        if commas.is_empty() && self.place != Place::Start {
+            return None;
+        }
+        // A comma parts both challenges and parameters; only what follows the next name tells.
+        if matches!(self.place, Place::AfterScheme | Place::AfterParam) {
+            if let Some(param) = self.param() {
+                return Some(param);
+            }
+        }
+        self.scheme()
+    }
+
+    fn scheme(&mut self) -> Option<Item<'a>> {
+        let scheme = self.run(is_token);
+        let ended = self
+            .rest
+            .first()
+            .is_none_or(|&byte| byte == b',' || is_space(byte));
+        self.place = Place::AfterScheme;
+        (ended && !scheme.is_empty()).then_some(Item::Scheme(scheme))
+    }
+
+    /// Takes `name = value`, or nothing at all.
+    fn param(&mut self) -> Option<Item<'a>> {
+        let mut ahead = self.clone();
+        let name = ahead.run(is_token);
+        ahead.run(is_space);
+        ahead.rest = ahead.rest.strip_prefix(b"=").filter(|_| !name.is_empty())?;
+        ahead.run(is_space);
+        let value = match ahead.rest.strip_prefix(b"\"") {
+            Some(quoted) => {
+                let length = quoted_length(quoted)?;
+                let (value, rest) = quoted.split_at_checked(length)?;
+                ahead.rest = rest.strip_prefix(b"\"")?;
+                value
+            }
+            None => Some(ahead.run(is_token)).filter(|token| !token.is_empty())?,
+        };
+        ahead.place = Place::AfterParam;
+        *self = ahead;
+        Some(Item::Param(name, Value(value)))
+    }
+
+    /// Takes a token68 that fills its place in the list, or nothing at all.
+    fn token68(&mut self) -> bool {
+        let mut ahead = self.clone();
+        let found = !ahead.run(is_token68).is_empty();
+        ahead.run(|byte| byte == b'=');
+        ahead.run(is_space);
+        let found = found && ahead.rest.first().is_none_or(|&byte| byte == b',');
+        if found {
+            *self = ahead;
+        }
+        found
+    }
+
+    /// Takes the longest run of such bytes.
+    fn run(&mut self, accept: impl Fn(u8) -> bool) -> &'a [u8] {
+        let length = self.rest.iter().take_while(|&&byte| accept(byte)).count();
+        let (run, rest) = self
+            .rest
+            .split_at_checked(length)
+            .unwrap_or((self.rest, &[]));
+        self.rest = rest;
+        run
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        let item = self.item();
+        if item.is_none() {
+            self.rest = &[];
+        }
+        item
+    }
+}
+
+/// The number of bytes before the closing quote; `None` if there is none.
+fn quoted_length(quoted: &[u8]) -> Option<usize> {
+    let mut bytes = quoted.iter().enumerate();
+    while let Some((index, byte)) = bytes.next() {
+        match byte {
+            b'"' => return Some(index),
+            b'\\' => _ = bytes.next(),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_token68(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)
+}

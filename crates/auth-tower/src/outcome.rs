@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use auth_core::{Error, Generation};
+use http::Response;
+
+/// What authentication did to get a response: how often the request was sent, and why.
+///
+/// Read it off any response with [`of`](Self::of). A request that was sent once, at once and
+/// accepted leaves no extension behind, because one would cost every request two allocations; it
+/// reads as [`AuthOutcome::default`].
+///
+/// # Example
+///
+/// ```
+/// use auth_tower::AuthOutcome;
+/// use http::Response;
+///
+/// let response = Response::new(());
+/// let outcome = AuthOutcome::of(&response);
+/// assert_eq!(outcome.sends(), 1);
+/// assert!(!outcome.was_refused());
+/// ```
+#[derive(Clone, Debug)]
+pub struct AuthOutcome {
+    pub(crate) sends: u8,
+    pub(crate) generation: Option<Generation>,
+    pub(crate) refused: Option<Generation>,
+    pub(crate) waited: Duration,
+    pub(crate) not_replayed: Option<NotReplayed>,
+}
+
+/// Why a refused request was not sent once more.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum NotReplayed {
+    /// Replaying is switched off, for the layer or for this method.
+    Off,
+    /// The body could not be kept. The token is renewed in the background.
+    Body,
+    /// The token was renewed moments ago and that did not help.
+    Damped,
+    /// No other token could be had; the error says why.
+    NoToken(Error),
+    /// It was sent twice already, and the renewed token was refused, too.
+    Twice,
+}
+
+impl AuthOutcome {
+    /// Reads the outcome off a response that came through `AuthLayer`.
+    #[must_use]
+    pub fn of<B>(response: &Response<B>) -> Self {
+        response.extensions().get().cloned().unwrap_or_default()
+    }
+
+    /// Returns how often the request was sent: 1 or 2.
+    #[must_use]
+    pub fn sends(&self) -> u8 {
+        self.sends
+    }
+
+    /// Returns the token of the last send; `None` where the request left unsigned, or where there
+    /// was nothing to tell.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        self.generation
+    }
+
+    /// Returns the token that the API refused, if it refused one.
+    #[must_use]
+    pub fn refused(&self) -> Option<Generation> {
+        self.refused
+    }
+
+    /// Tells whether the API refused a token on the way to this response.
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// Returns how long the request waited for tokens, by the authenticator's clock.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// Returns why a refused request was not sent once more, if it was not.
+    #[must_use]
+    pub fn not_replayed(&self) -> Option<&NotReplayed> {
+        self.not_replayed.as_ref()
+    }
+}
+
+impl Default for AuthOutcome {
+    fn default() -> Self {
+        Self {
+            sends: 1,
+            generation: None,
+            refused: None,
+            waited: Duration::ZERO,
+            not_replayed: None,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+use std::{any::Any, fmt};
+
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body::Body;
+use http_body_util::{Empty, Full};
+
+use crate::{NotReplayed, head::HeadCopy};
+
+/// Decides, before a request is sent, whether its body can be sent once more; never copies bytes.
+///
+/// Sealed: choose one of [`ReplayCheap`], [`ReplayWith`] and [`ReplayOff`] at
+/// [`AuthLayer`](crate::AuthLayer).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot tell whether a body of type `{B}` can be sent again",
+    note = "bodies without `Default` need `AuthLayer::replay_with(|body| ...)` or `AuthLayer::replay_off()`"
+)]
+pub trait Replay<B>: sealed::Sealed + Clone {
+    /// What a request carries along to be sent again.
+    #[doc(hidden)]
+    type Kept<S>: sealed::Kept<S, B>;
+
+    /// Keeps what is needed, or remembers why it cannot be kept.
+    #[doc(hidden)]
+    fn keep<S: Clone>(&self, inner: &S, request: &Request<B>) -> Self::Kept<S>;
+}
+
+#[allow(unnameable_types, reason = "sealed: nobody else implements them")]
+pub(crate) mod sealed {
+    use http::Request;
+
+    use crate::NotReplayed;
+
+    pub trait Sealed {}
+
+    /// What was kept of a request.
+    pub trait Kept<S, B> {
+        /// Nothing, because this request is the second one.
+        fn nothing() -> Self;
+        /// Makes the request again, and the service to send it with.
+        fn restore(self) -> Result<(S, Request<B>), NotReplayed>;
+    }
+}
+
+/// Replays requests whose body is empty or cheap to clone; the default.
+///
+/// Cheap are [`Full<Bytes>`](Full), [`Empty<Bytes>`](Empty) and bodies of any type that say that
+/// they are at their end before they are sent. All others are not replayed.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ReplayCheap {
+    pub(crate) methods: Methods,
+}
+
+/// Replays requests whose body a function can clone.
+#[derive(Clone, Copy)]
+pub struct ReplayWith<F> {
+    pub(crate) clone: F,
+    pub(crate) methods: Methods,
+}
+
+/// Replays nothing: a refused token is renewed, and the refusal returned.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ReplayOff;
+
+/// Which methods are replayed; all where nothing is set.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Methods(pub(crate) Option<fn(&Method) -> bool>);
+
+impl Methods {
+    fn allow(self, method: &Method) -> bool {
+        self.0.is_none_or(|allow| allow(method))
+    }
+}
+
+/// What is kept of a request that may be sent again.
+#[allow(
+    missing_debug_implementations,
+    unnameable_types,
+    reason = "inside the future"
+)]
+pub struct Spare<S, B>(Result<Again<S, B>, Missing>);
+
+struct Again<S, B> {
+    inner: S,
+    head: HeadCopy,
+    body: B,
+}
+
+/// Why there is nothing; one byte, unlike [`NotReplayed`].
+#[derive(Clone, Copy)]
+enum Missing {
+    Off,
+    Body,
+    Twice,
+}
+
+impl<S: Clone, B> Spare<S, B> {
+    #[inline]
+    fn keep(
+        inner: &S,
+        request: &Request<B>,
+        methods: Methods,
+        clone: impl FnOnce(&B) -> Option<B>,
+    ) -> Self {
+        if !methods.allow(request.method()) {
+            return Self(Err(Missing::Off));
+        }
+        let Some(body) = clone(request.body()) else {
+            return Self(Err(Missing::Body));
+        };
+        Self(Ok(Again {
+            inner: inner.clone(),
+            head: HeadCopy::of(request),
+            body,
+        }))
+    }
+}
+
+impl<S, B> sealed::Kept<S, B> for Spare<S, B> {
+    fn nothing() -> Self {
+        Self(Err(Missing::Twice))
+    }
+
+    fn restore(self) -> Result<(S, Request<B>), NotReplayed> {
+        let Again { inner, head, body } = self.0.map_err(|missing| match missing {
+            Missing::Off => NotReplayed::Off,
+            Missing::Body => NotReplayed::Body,
+            Missing::Twice => NotReplayed::Twice,
+        })?;
+        let parts = head.restore().ok_or(NotReplayed::Body)?;
+        Ok((inner, Request::from_parts(parts, body)))
+    }
+}
+
+/// What [`ReplayOff`] keeps: nothing.
+#[derive(Debug)]
+#[allow(unnameable_types, reason = "inside the future")]
+pub struct Unkept(());
+
+impl<S, B> sealed::Kept<S, B> for Unkept {
+    fn nothing() -> Self {
+        Self(())
+    }
+
+    fn restore(self) -> Result<(S, Request<B>), NotReplayed> {
+        Err(NotReplayed::Off)
+    }
+}
+
+impl sealed::Sealed for ReplayCheap {}
+
+impl<B: Body + Default + 'static> Replay<B> for ReplayCheap {
+    type Kept<S> = Spare<S, B>;
+
+    #[inline]
+    fn keep<S: Clone>(&self, inner: &S, request: &Request<B>) -> Spare<S, B> {
+        Spare::keep(inner, request, self.methods, |body| {
+            same_type::<B, Full<Bytes>>(body)
+                .or_else(|| same_type::<B, Empty<Bytes>>(body))
+                .or_else(|| body.is_end_stream().then(B::default))
+        })
+    }
+}
+
+impl<F> sealed::Sealed for ReplayWith<F> {}
+
+impl<B, F> Replay<B> for ReplayWith<F>
+where
+    F: Fn(&B) -> Option<B> + Clone,
+{
+    type Kept<S> = Spare<S, B>;
+
+    #[inline]
+    fn keep<S: Clone>(&self, inner: &S, request: &Request<B>) -> Spare<S, B> {
+        Spare::keep(inner, request, self.methods, &self.clone)
+    }
+}
+
+impl<F> fmt::Debug for ReplayWith<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayWith")
+            .field("methods", &self.methods)
+            .finish_non_exhaustive()
+    }
+}
+
+impl sealed::Sealed for ReplayOff {}
+
+impl<B> Replay<B> for ReplayOff {
+    type Kept<S> = Unkept;
+
+    #[inline]
+    fn keep<S: Clone>(&self, _: &S, _: &Request<B>) -> Unkept {
+        Unkept(())
+    }
+}
+
+/// Clones a body if it is of a type that is known to be cheap. The comparison of types is made by
+/// the compiler.
+#[inline]
+fn same_type<B: 'static, Cheap: Clone + 'static>(body: &B) -> Option<B> {
+    let cheap: &Cheap = (body as &dyn Any).downcast_ref()?;
+    let mut clone = Some(cheap.clone());
+    let clone: &mut dyn Any = &mut clone;
+    clone.downcast_mut::<Option<B>>()?.take()
+}
