@@ -256,19 +256,19 @@ where
     }
     notes.refused = Some(generation);
     if notes.sends > 1 {
-        return Ok(let_stand(response, notes, NotReplayed::Twice));
+        return Ok(let_stand(response, *notes, NotReplayed::Twice));
     }
     // Reported whether or not it can be sent again: the next request needs a good token.
     let phase = match settings.authenticator.refuse(generation) {
         Refusal::Superseded(token) => Phase::Readying(token),
         Refusal::Renewing => Phase::Acquiring(settings.authenticator.token()),
         Refusal::Failed(error) => {
-            return Ok(let_stand(response, notes, NotReplayed::NoToken(error)));
+            return Ok(let_stand(response, *notes, NotReplayed::NoToken(error)));
         }
-        _ => return Ok(let_stand(response, notes, NotReplayed::Damped)),
+        _ => return Ok(let_stand(response, *notes, NotReplayed::Damped)),
     };
     match kept.restore() {
-        Err(why) => Ok(let_stand(response, notes, why)),
+        Err(why) => Ok(let_stand(response, *notes, why)),
         Ok((inner, request)) => Err(Box::new(Pending {
             since: settings.authenticator.clock().now(),
             settings: settings.clone(),
@@ -287,11 +287,11 @@ where
 /// Returns a refusal as it is, with the reason why no second send follows.
 fn let_stand<ResB>(
     response: Response<ResB>,
-    mut notes: Box<AuthOutcome>,
+    mut notes: AuthOutcome,
     why: NotReplayed,
 ) -> Response<ResB> {
     notes.not_replayed = Some(why);
-    noted(response, *notes)
+    noted(response, notes)
 }
 
 fn noted<ResB>(mut response: Response<ResB>, notes: AuthOutcome) -> Response<ResB> {
