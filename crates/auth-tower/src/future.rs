@@ -345,7 +345,7 @@ where
                             let notes = mem::take(&mut self.notes);
                             let why = NotReplayed::NoToken(error);
                             return Poll::Ready(Ok(Next::Response(let_stand(
-                                response, notes, why,
+                                response, *notes, why,
                             ))));
                         }
                         if self.settings.without_token == WithoutToken::Fail {
