@@ -335,7 +335,7 @@ impl Core {
 
     fn over_quota(&self, wait: Duration) -> Error {
         let quota = self.settings.quota.map(Quota::describe).unwrap_or_default();
-        let message = format!("{}: the token quota is used up ({quota})", self.vendor());
+        let message = format!("{}: the token quota of {quota} is used up", self.vendor());
         Error::new(ErrorKind::Quota, message).with_retry_after(wait)
     }
 

@@ -171,7 +171,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
         if let Some(after) = self.0.retry_after {
-            write!(f, " (next try in {} s)", after.as_millis().div_ceil(1000))?;
+            let what = if self.0.kind == ErrorKind::Quota {
+                "the next slot frees"
+            } else {
+                "next try"
+            };
+            write!(f, "; {what} in {} s", after.as_millis().div_ceil(1000))?;
         }
         Ok(())
     }
@@ -230,7 +235,7 @@ mod tests {
         let shared = Error::new(ErrorKind::Unavailable, "x: no answer");
         let later = shared.told_later(Duration::from_millis(1_001));
         assert_eq!(shared.retry_after(), None);
-        assert_eq!(later.to_string(), "x: no answer (next try in 2 s)");
+        assert_eq!(later.to_string(), "x: no answer; next try in 2 s");
     }
 
     #[test]

@@ -1,4 +1,68 @@
-//! The token machine.
+//! The token machine: fetches one access token for everybody, renews it ahead of its expiry,
+//! replaces it when the API refuses it, and never asks the vendor more often than that takes.
+//!
+//! A program that calls an API has one token and many requests that want it. Written by hand, that
+//! becomes a lock held across a network call, a refresh that dies with the request that began it, a
+//! herd at every expiry, and a loop when the vendor is down. This crate is the part that gets those
+//! right, without an HTTP client, a vendor or a runtime's thread of its own. Requests are signed by
+//! `auth-tower`, tokens fetched by `auth-oauth2` or a vendor's crate.
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use auth_core::{AccessToken, Authenticator, Error, Exchange, Origins, TokenSource};
+//!
+//! struct FromAgent;
+//!
+//! impl TokenSource for FromAgent {
+//!     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+//!         Ok(AccessToken::new("fake-token").expires_in(Duration::from_secs(600)))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Error> {
+//! let origins = Origins::new(["https://api.example.com"])?;
+//! let authenticator = Authenticator::builder(FromAgent).origins(origins).build()?;
+//! // A thousand tasks may do this at once: one exchange.
+//! let token = authenticator.token().await?;
+//! assert_eq!(token.generation().get(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! | you want to | see |
+//! |---|---|
+//! | have a token at hand | [`Authenticator`] |
+//! | fetch tokens from somewhere new | [`TokenSource`], [`AccessToken`], [`Error`] |
+//! | set when tokens are renewed and how failures are spaced | [`RefreshPolicy`] |
+//! | keep within a vendor's token quota | [`Quota`] |
+//! | say where a token may go | [`Origins`] |
+//! | put a token into other headers | [`Scheme`] |
+//! | send token calls through your own client | [`Transport`] |
+//! | keep and rotate long-lived secrets | [`Secret`], [`SecretSource`] |
+//! | turn the clock in tests | [`Clock`], and `VirtualClock` in `auth-testkit` |
+//!
+//! # How it works
+//!
+//! Every decision about *when* is made by one pure function, which is explored exhaustively in the
+//! tests. An exchange runs in a tokio task that no caller owns: dropping any caller, or all of
+//! them, neither cancels nor repeats it. It is started by the first request that needs it and gone
+//! when it has published its result; nothing runs while nobody asks. The token at hand is swapped
+//! atomically, so that a request takes it without a lock, a wait or an allocation.
+//!
+//! Each token has two deadlines, on a monotonic and on the wall clock, the earlier of which counts:
+//! from the soft one on it is renewed beside the traffic, past the hard one it is not sent. Both
+//! survive a machine that slept and a clock that was set.
+//!
+//! # Cargo features
+//!
+//! None. Supported Rust: see `rust-version` in the manifest.
+
 mod acquire;
 mod authenticator;
 mod clock;

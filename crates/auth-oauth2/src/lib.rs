@@ -1,1 +1,71 @@
-//! auth-oauth2.
+//! OAuth 2.0 grants as token sources: the request, the client's authentication, the reply.
+//!
+//! Fetching a token is one small POST, and most of it is edge cases: secrets with a `%` in them,
+//! lifetimes that are strings, negative or larger than any integer, HTML with status 200, redirects
+//! that would carry the client secret elsewhere, error texts that echo it into a log. This crate is
+//! one exchange done right. It neither caches nor retries: that is what
+//! [`Authenticator`](auth_core::Authenticator) is for. It knows no HTTP client: a
+//! [`Transport`](auth_core::Transport) is handed in.
+//!
+//! # Example
+//!
+//! ```
+//! use auth_core::{Authenticator, Error, Origins, Secret, Transport};
+//! use auth_oauth2::ClientCredentials;
+//!
+//! fn authenticator(transport: impl Transport) -> Result<Authenticator, Error> {
+//!     let url = "https://login.example.com/oauth2/token";
+//!     let secret = Secret::new("fake-secret");
+//!     let source = ClientCredentials::builder(url, "my-client", secret, transport)
+//!         .scope("read:meters")
+//!         .build()?;
+//!     Authenticator::builder(source)
+//!         .vendor("example")
+//!         .origins(Origins::new(["https://api.example.com"])?)
+//!         .build()
+//! }
+//! ```
+//!
+//! # What is where
+//!
+//! | you want to | see |
+//! |---|---|
+//! | a program's token for itself (RFC 6749 section 4.4) | [`ClientCredentials`] |
+//! | prove who the client is: Basic, raw Basic, in the body | [`ClientAuth`] |
+//! | send JSON in place of a form | [`BodyFormat`] |
+//! | read a reply that is not quite the standard's | [`ReplyRules`], [`parse_reply`] |
+//! | keep secrets out of a vendor's texts | [`Scrubber`] |
+//! | read `Retry-After` | [`retry_after`] |
+//!
+//! # What it promises
+//!
+//! - A setting that cannot work is an error that names the setting, before anything is sent.
+//! - Credentials travel in the body or in one `Authorization` header, never in a URL; over `https`,
+//!   or to a loopback address on request. They are read for each exchange, and wiped after it.
+//! - A redirect ends the exchange; what a reply may cost is bounded.
+//! - No reply makes it panic, wrap a number or loop. A reply without a lifetime gives a token
+//!   without one, never an endless one.
+//! - No byte of a reply's body gets into an error, but for the vendor's code and description: cut,
+//!   free of control characters, and free of every secret that was sent, in any usual encoding.
+//!
+//! # Cargo features
+//!
+//! None. Supported Rust: see `rust-version` in the manifest.
+
+mod client_auth;
+mod client_credentials;
+mod error;
+mod parameter;
+mod request;
+mod response;
+mod retry_after;
+mod scrub;
+mod seconds;
+mod token_url;
+
+pub use client_auth::ClientAuth;
+pub use client_credentials::{ClientCredentials, ClientCredentialsBuilder};
+pub use request::BodyFormat;
+pub use response::{ReplyRules, parse_reply};
+pub use retry_after::retry_after;
+pub use scrub::Scrubber;

@@ -1,0 +1,213 @@
+use std::{fmt, hash::RandomState, sync::Arc, sync::atomic::AtomicU64};
+
+use auth_core::{
+    Clock, Error, Secret, SecretSource as _, SharedSecretSource, SharedTransport, SystemClock,
+};
+
+use super::ClientCredentials;
+use crate::{BodyFormat, ClientAuth, ReplyRules, Scrubber, parameter, token_url};
+
+/// Settings of [`ClientCredentials`]; made by [`ClientCredentials::builder`].
+///
+/// A text that is set to nothing counts as not set: a parameter without a value is left out (RFC
+/// 6749 section 3.2).
+#[must_use]
+pub struct ClientCredentialsBuilder {
+    token_url: String,
+    client_id: String,
+    client_secret: SharedSecretSource,
+    transport: SharedTransport,
+    client_auth: ClientAuth,
+    body_format: BodyFormat,
+    scope: String,
+    audience: String,
+    resources: Vec<String>,
+    extras: Vec<(String, Secret)>,
+    max_reply: usize,
+    http_loopback: bool,
+    vendor: Option<String>,
+    reply_rules: ReplyRules,
+    clock: Arc<dyn Clock>,
+}
+
+impl ClientCredentialsBuilder {
+    pub(super) fn new(
+        token_url: String,
+        client_id: String,
+        client_secret: SharedSecretSource,
+        transport: SharedTransport,
+    ) -> Self {
+        Self {
+            token_url,
+            client_id,
+            client_secret,
+            transport,
+            client_auth: ClientAuth::default(),
+            body_format: BodyFormat::default(),
+            scope: String::new(),
+            audience: String::new(),
+            resources: Vec::new(),
+            extras: Vec::new(),
+            max_reply: 64 * 1024,
+            http_loopback: false,
+            vendor: None,
+            reply_rules: ReplyRules::new(),
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+
+    /// Sets how the client proves who it is; default [`ClientAuth::Basic`].
+    pub fn client_auth(mut self, method: ClientAuth) -> Self {
+        self.client_auth = method;
+        self
+    }
+
+    /// Sets how the parameters are written; default [`BodyFormat::Form`].
+    pub fn body_format(mut self, format: BodyFormat) -> Self {
+        self.body_format = format;
+        self
+    }
+
+    /// Sets the scope to ask for (RFC 6749 section 3.3): values with exactly one space between
+    /// two; other whitespace is an error, so that a scope is sent as it was written.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = scope.into();
+        self
+    }
+
+    /// Sets the `audience` parameter, which some vendors ask for.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = audience.into();
+        self
+    }
+
+    /// Adds a `resource` that the token is for (RFC 8707): an absolute URI without a fragment. May
+    /// be called several times.
+    pub fn resource(mut self, uri: impl Into<String>) -> Self {
+        self.resources.push(uri.into());
+        self
+    }
+
+    /// Adds a parameter of the vendor's own. Its value is treated as a secret.
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
+        self.extras.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets how large a reply may be, in bytes; default 64 KiB.
+    pub fn max_reply(mut self, bytes: usize) -> Self {
+        self.max_reply = bytes;
+        self
+    }
+
+    /// Lets the token endpoint be plain `http` on a loopback address written as a number. For tests
+    /// and local gateways.
+    pub fn danger_allow_http_loopback(mut self) -> Self {
+        self.http_loopback = true;
+        self
+    }
+
+    /// Sets the name in errors; default the token endpoint's host.
+    pub fn vendor(mut self, name: impl Into<String>) -> Self {
+        self.vendor = Some(name.into());
+        self
+    }
+
+    /// Sets how replies are read; default the standard's rules.
+    pub fn reply_rules(mut self, rules: ReplyRules) -> Self {
+        self.reply_rules = rules;
+        self
+    }
+
+    /// Sets the clock that a `Retry-After` date is measured against where a reply has no `Date`;
+    /// default [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the settings and makes the source.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
+    ///
+    /// - `token_url`: no absolute URL, not `https`, with user information, a fragment, or a query
+    ///   that carries a credential or another of the request's parameters.
+    /// - `client_id`: empty, or with a colon under [`ClientAuth::BasicRaw`].
+    /// - `client_secret`: empty, as far as it is known already.
+    /// - `scope`: characters outside RFC 6749 section 3.3, or other than one space between values.
+    /// - `resource`: no absolute URI, with a fragment, or given twice.
+    /// - `extra`: no name, given twice, or one of the request's own parameters.
+    /// - `max_reply`: zero.
+    pub fn build(self) -> Result<ClientCredentials, Error> {
+        let endpoint = token_url::check(&self.token_url, self.http_loopback)?;
+        self.check_client()?;
+        parameter::check_scope(&self.scope)?;
+        parameter::check_resources(&self.resources)?;
+        parameter::check_extras(&self.extras)?;
+        token_url::check_query(&endpoint, self.extras.iter().map(|(name, _)| name.as_str()))?;
+        if self.max_reply == 0 {
+            return Err(Error::config("max_reply", "a reply has at least one byte"));
+        }
+        let rules = match self.scope.as_str() {
+            "" => self.reply_rules,
+            scope => self.reply_rules.requested_scope(scope),
+        };
+        let vendor = || endpoint.host().unwrap_or_default().to_owned();
+        let scrubber = Scrubber::new();
+        let scrubber = self.extras.iter().fold(scrubber, |scrubber, (_, value)| {
+            scrubber.secret(value.clone())
+        });
+        let resources = self
+            .resources
+            .into_iter()
+            .map(|uri| ("resource".to_owned(), Secret::new(uri)));
+        let parameters = [("scope", self.scope), ("audience", self.audience)]
+            .map(|(name, value)| (name.to_owned(), Secret::new(value)))
+            .into_iter()
+            .chain(resources)
+            .chain(self.extras)
+            .filter(|(_, value)| !value.is_empty());
+        Ok(ClientCredentials {
+            vendor: self.vendor.unwrap_or_else(vendor),
+            endpoint,
+            client_id: self.client_id,
+            secret: self.client_secret,
+            transport: self.transport,
+            auth: self.client_auth,
+            format: self.body_format,
+            parameters: parameters.collect(),
+            scrubber,
+            max_reply: self.max_reply,
+            rules,
+            clock: self.clock,
+            fingerprints: RandomState::new(),
+            last_secret: AtomicU64::new(0),
+        })
+    }
+
+    fn check_client(&self) -> Result<(), Error> {
+        if self.client_id.is_empty() {
+            return Err(Error::config("client_id", "must not be empty"));
+        }
+        if self.client_auth == ClientAuth::BasicRaw && self.client_id.contains(':') {
+            let problem = "must not have a colon, which ends it in HTTP Basic (RFC 7617)";
+            return Err(Error::config("client_id", problem));
+        }
+        if self.client_secret.fixed().is_some_and(Secret::is_empty) {
+            return Err(Error::config("client_secret", "must not be empty"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ClientCredentialsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCredentialsBuilder")
+            .field("vendor", &self.vendor)
+            .field("client_auth", &self.client_auth)
+            .field("body_format", &self.body_format)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,336 @@
+use std::{collections::VecDeque, sync::Mutex, time::Duration};
+
+use auth_core::{Moment, SecretFn};
+use http::{Response, StatusCode};
+
+use super::*;
+
+mod settings;
+
+/// Keeps what is sent, and answers from a list; then with a good reply.
+#[derive(Clone, Default)]
+struct Recorder(Arc<Mutex<Record>>);
+
+#[derive(Default)]
+struct Record {
+    requests: Vec<(Request<Bytes>, usize)>,
+    replies: VecDeque<Response<Bytes>>,
+}
+
+const TOKEN: &str = r#"{"access_token":"fake-token","token_type":"Bearer","expires_in":3600}"#;
+
+impl Recorder {
+    fn answering(replies: impl IntoIterator<Item = Response<Bytes>>) -> Self {
+        let this = Self::default();
+        this.0.lock().unwrap().replies.extend(replies);
+        this
+    }
+
+    fn calls(&self) -> usize {
+        self.0.lock().unwrap().requests.len()
+    }
+
+    fn request(&self, index: usize) -> Request<Bytes> {
+        self.0.lock().unwrap().requests[index].0.clone()
+    }
+
+    fn last_body(&self) -> String {
+        let record = self.0.lock().unwrap();
+        String::from_utf8(record.requests.last().unwrap().0.body().to_vec()).unwrap()
+    }
+}
+
+impl Transport for Recorder {
+    async fn send(&self, request: Request<Bytes>, max: usize) -> Result<Response<Bytes>, Error> {
+        let mut record = self.0.lock().unwrap();
+        record.requests.push((request, max));
+        let good = || Response::new(Bytes::from(TOKEN));
+        Ok(record.replies.pop_front().unwrap_or_else(good))
+    }
+}
+
+fn reply(status: u16, body: &str) -> Response<Bytes> {
+    let mut reply = Response::new(Bytes::from(body.to_owned()));
+    *reply.status_mut() = StatusCode::from_u16(status).unwrap();
+    reply
+}
+
+const URL: &str = "https://login.example.com/oauth2/token";
+
+fn builder(transport: &Recorder) -> ClientCredentialsBuilder {
+    let secret = Secret::new("fake-secret/1+2");
+    ClientCredentials::builder(URL, "my client", secret, transport.clone())
+}
+
+async fn fetch(source: &ClientCredentials) -> Result<AccessToken, Error> {
+    source.exchange().await
+}
+
+#[tokio::test]
+async fn s01_golden_request_by_default() {
+    let transport = Recorder::default();
+    let source = builder(&transport).scope("read write").build().unwrap();
+    let token = fetch(&source).await.unwrap();
+    assert_eq!(token.secret().expose(), "fake-token");
+    assert_eq!(token.lifetime(), Some(Duration::from_secs(3600)));
+    assert_eq!(
+        token.granted_scope(),
+        Some("read write"),
+        "s11: absent means as requested"
+    );
+
+    let request = transport.request(0);
+    assert_eq!(request.method(), "POST");
+    assert_eq!(*request.uri(), URL);
+    assert_eq!(
+        request.headers()["content-type"],
+        "application/x-www-form-urlencoded"
+    );
+    assert_eq!(request.headers()["accept"], "application/json");
+    // base64 of `my+client:fake-secret%2F1%2B2`
+    let basic = "Basic bXkrY2xpZW50OmZha2Utc2VjcmV0JTJGMSUyQjI=";
+    assert_eq!(request.headers()["authorization"], basic);
+    assert!(request.headers()["authorization"].is_sensitive());
+    assert_eq!(request.headers().len(), 3);
+    assert_eq!(
+        request.body(),
+        "grant_type=client_credentials&scope=read+write"
+    );
+}
+
+#[tokio::test]
+async fn s01_golden_bodies_with_everything() {
+    let transport = Recorder::default();
+    let full = || {
+        builder(&transport)
+            .client_auth(ClientAuth::Post)
+            .scope("read")
+            .audience("https://api.example.com/")
+            .resource("https://a.example/x?y=1")
+            .resource("urn:example:b")
+            .extra("tenant", "a&b=c")
+    };
+    fetch(&full().build().unwrap()).await.unwrap();
+    assert_eq!(
+        transport.last_body(),
+        "grant_type=client_credentials&client_id=my+client&client_secret=fake-secret%2F1%2B2\
+         &scope=read&audience=https%3A%2F%2Fapi.example.com%2F\
+         &resource=https%3A%2F%2Fa.example%2Fx%3Fy%3D1&resource=urn%3Aexample%3Ab&tenant=a%26b%3Dc",
+    );
+    fetch(&full().body_format(BodyFormat::Json).build().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        transport.last_body(),
+        r#"{"grant_type":"client_credentials","client_id":"my client","#.to_owned()
+            + r#""client_secret":"fake-secret/1+2","scope":"read","#
+            + r#""audience":"https://api.example.com/","#
+            + r#""resource":["https://a.example/x?y=1","urn:example:b"],"tenant":"a&b=c"}"#,
+    );
+    assert_eq!(
+        transport.request(1).headers()["content-type"],
+        "application/json"
+    );
+}
+
+#[tokio::test]
+async fn s02_what_is_empty_is_left_out() {
+    let transport = Recorder::default();
+    let source = builder(&transport)
+        .scope("")
+        .audience("")
+        .resource("")
+        .extra("tenant", "")
+        .build();
+    fetch(&source.unwrap()).await.unwrap();
+    assert_eq!(transport.last_body(), "grant_type=client_credentials");
+}
+
+#[tokio::test]
+async fn s05_one_method_and_never_in_the_url() {
+    for method in [ClientAuth::Basic, ClientAuth::BasicRaw, ClientAuth::Post] {
+        for format in [BodyFormat::Form, BodyFormat::Json] {
+            let transport = Recorder::default();
+            let source = builder(&transport).client_auth(method).body_format(format);
+            fetch(&source.build().unwrap()).await.unwrap();
+            let request = transport.request(0);
+            assert_eq!(request.uri().query(), None);
+            let in_header = request.headers().contains_key("authorization");
+            let body = transport.last_body();
+            for name in ["client_id", "client_secret"] {
+                assert_ne!(in_header, body.contains(name), "{method:?} {format:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_urls_own_query_is_kept() {
+    let transport = Recorder::default();
+    let url = "https://login.example.com/token?tenant=a%20b";
+    let secret = Secret::new("fake-secret");
+    let source = ClientCredentials::builder(url, "id", secret, transport.clone())
+        .build()
+        .unwrap();
+    fetch(&source).await.unwrap();
+    assert_eq!(*transport.request(0).uri(), url);
+}
+
+#[tokio::test]
+async fn s14_a_refusal_is_one_request() {
+    for status in [400, 401, 403, 429, 500] {
+        let transport = Recorder::answering([reply(status, "")]);
+        let source = builder(&transport).build().unwrap();
+        assert!(fetch(&source).await.is_err());
+        assert_eq!(transport.calls(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn t09_the_reply_is_bounded() {
+    let transport = Recorder::answering([reply(200, TOKEN), reply(200, TOKEN)]);
+    fetch(&builder(&transport).build().unwrap()).await.unwrap();
+    assert_eq!(transport.0.lock().unwrap().requests[0].1, 64 * 1024);
+    let source = builder(&transport)
+        .max_reply(TOKEN.len() - 1)
+        .build()
+        .unwrap();
+    let error = fetch(&source).await.unwrap_err();
+    assert_eq!(transport.0.lock().unwrap().requests[1].1, TOKEN.len() - 1);
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert_eq!(
+        error.to_string(),
+        "login.example.com: token endpoint's reply is too large"
+    );
+}
+
+#[tokio::test]
+async fn g18_an_echo_of_anything_that_was_sent_is_scrubbed() {
+    let basic = "bXkrY2xpZW50OmZha2Utc2VjcmV0JTJGMSUyQjI=";
+    for echo in [
+        "fake-secret/1+2",
+        "fake-secret%2f1%2b2",
+        basic,
+        "fake-extra-value",
+    ] {
+        let body = format!(r#"{{"error":"invalid_client","error_description":"got {echo}"}}"#);
+        let transport = Recorder::answering([reply(401, &body)]);
+        let source = builder(&transport)
+            .vendor("example")
+            .extra("key", "fake-extra-value");
+        let error = fetch(&source.build().unwrap()).await.unwrap_err();
+        let text = "example: token endpoint answered 401 with `invalid_client`: got ***";
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[tokio::test]
+async fn s28_a_date_counts_from_the_sources_clock() {
+    #[derive(Debug)]
+    struct Stopped;
+    impl Clock for Stopped {
+        fn now(&self) -> Moment {
+            Moment::new(Duration::ZERO, Duration::from_secs(784_111_777))
+        }
+    }
+    let mut throttled = reply(429, "");
+    let date = "Sun, 06 Nov 1994 08:50:37 GMT".parse().unwrap();
+    throttled.headers_mut().insert("retry-after", date);
+    let source = builder(&Recorder::answering([throttled]))
+        .clock(Stopped)
+        .build()
+        .unwrap();
+    let error = fetch(&source).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
+}
+
+#[tokio::test]
+async fn the_secret_is_read_for_each_exchange() {
+    let transport = Recorder::default();
+    let secrets = Mutex::new(vec!["fake-secret-b", "fake-secret-a"]);
+    let secret = SecretFn::new(move || {
+        let next = secrets.lock().unwrap().pop().unwrap();
+        async move { Ok(Secret::new(next)) }
+    });
+    let source = ClientCredentials::builder(URL, "id", secret, transport.clone())
+        .client_auth(ClientAuth::Post)
+        .build()
+        .unwrap();
+    for secret in ["fake-secret-a", "fake-secret-b"] {
+        fetch(&source).await.unwrap();
+        assert!(transport.last_body().ends_with(secret));
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_sends_nothing() {
+    let transport = Recorder::default();
+    let broken = || Error::new(ErrorKind::Unavailable, "vault: sealed");
+    let secret = SecretFn::new(move || async move { Err(broken()) });
+    let source = ClientCredentials::builder(URL, "id", secret, transport.clone())
+        .build()
+        .unwrap();
+    assert_eq!(
+        fetch(&source).await.unwrap_err().to_string(),
+        "vault: sealed"
+    );
+
+    let secret = SecretFn::new(|| async { Ok(Secret::new("")) });
+    let source = ClientCredentials::builder(URL, "id", secret, transport.clone())
+        .build()
+        .unwrap();
+    let error = fetch(&source).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.field()),
+        (ErrorKind::Config, Some("client_secret"))
+    );
+    assert_eq!(transport.calls(), 0);
+}
+
+#[tokio::test]
+async fn g06_a_changed_secret_is_noticed() {
+    let now = Arc::new(Mutex::new(Ok("fake-secret-a")));
+    let secret = SecretFn::new({
+        let now = now.clone();
+        move || {
+            let now = now.lock().unwrap().clone();
+            async move { now.map(Secret::new) }
+        }
+    });
+    let source = ClientCredentials::builder(URL, "id", secret, Recorder::default())
+        .build()
+        .unwrap();
+    assert!(!source.credential_changed().await, "nothing was used yet");
+    fetch(&source).await.unwrap();
+    assert!(!source.credential_changed().await);
+    *now.lock().unwrap() = Ok("fake-secret-b");
+    assert!(source.credential_changed().await);
+    assert!(source.credential_changed().await, "looking uses nothing");
+    fetch(&source).await.unwrap();
+    assert!(!source.credential_changed().await);
+    for unreadable in [
+        Ok(""),
+        Err(Error::new(ErrorKind::Unavailable, "vault: sealed")),
+    ] {
+        *now.lock().unwrap() = unreadable;
+        assert!(!source.credential_changed().await);
+    }
+}
+
+#[tokio::test]
+async fn g06_a_fixed_secret_never_changes() {
+    let source = builder(&Recorder::default()).build().unwrap();
+    fetch(&source).await.unwrap();
+    assert!(!source.credential_changed().await);
+}
+
+#[test]
+fn g18_debug_shows_no_secret() {
+    let builder = builder(&Recorder::default())
+        .extra("key", "fake-extra")
+        .vendor("example");
+    let mut shown = format!("{builder:?}");
+    shown.push_str(&format!("{:?}", builder.build().unwrap()));
+    assert!(!shown.contains("fake-"), "{shown}");
+    assert!(shown.contains("example"));
+}

@@ -1,0 +1,166 @@
+//! Wrong settings, and what says so.
+
+use super::*;
+
+#[track_caller]
+fn refused(builder: ClientCredentialsBuilder, field: &str) -> String {
+    let error = builder.build().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.field()),
+        (ErrorKind::Config, Some(field)),
+        "{error}"
+    );
+    error.to_string()
+}
+
+fn at(url: &str) -> ClientCredentialsBuilder {
+    ClientCredentials::builder(url, "id", Secret::new("fake-secret"), Recorder::default())
+}
+
+fn good() -> ClientCredentialsBuilder {
+    at(URL)
+}
+
+#[test]
+fn s51_the_token_url_is_https() {
+    for url in [
+        "http://login.example.com/token",
+        "http://127.0.0.1/token",
+        "ftp://login.example.com/token",
+        "login.example.com",
+        "/token",
+        "",
+        "https://",
+        "https:///token",
+        "https://login.example.com:port/token",
+        "https://login.example.com:99999/token",
+        "https://login example.com/token",
+    ] {
+        refused(at(url), "token_url");
+    }
+    assert!(at("https://login.example.com:8443/token").build().is_ok());
+}
+
+#[test]
+fn s51_plain_http_only_on_loopback_numbers_and_on_request() {
+    for url in [
+        "http://127.0.0.1:8080/token",
+        "http://127.8.9.1/token",
+        "http://[::1]:80/token",
+    ] {
+        refused(at(url), "token_url");
+        assert!(
+            at(url).danger_allow_http_loopback().build().is_ok(),
+            "{url}"
+        );
+    }
+    for url in [
+        "http://localhost/token",
+        "http://10.0.0.1/token",
+        "http://127.0.0.1.example.com/token",
+        "http://[::ffff:7f00:1]/token",
+        "ftp://127.0.0.1/token",
+    ] {
+        refused(at(url).danger_allow_http_loopback(), "token_url");
+    }
+}
+
+#[test]
+fn s05_no_credentials_in_the_token_url() {
+    for url in [
+        "https://user:fake-password@login.example.com/token",
+        "https://user@login.example.com/token",
+        "https://login.example.com/token#client_secret=fake-password",
+        "https://login.example.com/token?client_secret=fake-password",
+        "https://login.example.com/token?a=b&Client_Secret=fake-password",
+        "https://login.example.com/token?client%5Fsecret=fake-password",
+        "https://login.example.com/token?password=fake-password",
+    ] {
+        let text = refused(at(url), "token_url");
+        assert!(!text.contains("fake"), "{text}");
+    }
+}
+
+#[test]
+fn s02_nothing_is_sent_twice() {
+    for name in ["grant_type", "client_id", "scope", "audience", "resource"] {
+        refused(at(&format!("{URL}?{name}=x")), "token_url");
+    }
+    refused(
+        at(&format!("{URL}?tenant=x")).extra("tenant", "y"),
+        "token_url",
+    );
+    for name in [
+        "grant_type",
+        "scope",
+        "client_id",
+        "client_secret",
+        "audience",
+        "resource",
+        "client_assertion",
+        "client_assertion_type",
+    ] {
+        let text = refused(good().extra(name, "fake-value"), "extra");
+        assert!(text.contains(name) && !text.contains("fake"), "{text}");
+    }
+    refused(
+        good().extra("a", "1").extra("b", "2").extra("a", "3"),
+        "extra",
+    );
+    refused(good().extra("", "1"), "extra");
+    refused(good().resource("urn:a").resource("urn:a"), "resource");
+}
+
+#[test]
+fn empty_credentials_are_refused() {
+    let make = |id: &str, secret: &str| {
+        ClientCredentials::builder(URL, id, Secret::new(secret), Recorder::default())
+    };
+    refused(make("", "fake-secret"), "client_id");
+    refused(make("id", ""), "client_secret");
+    refused(
+        make("a:b", "fake-secret").client_auth(ClientAuth::BasicRaw),
+        "client_id",
+    );
+    assert!(make("a:b", "fake-secret").build().is_ok());
+}
+
+#[test]
+fn a_scope_is_what_the_standard_lets_it_be() {
+    for scope in [
+        "a\tb", "a\nb", "a\u{0}", "a  b", " a", "a ", " ", "a\"b", "a\\b", "\u{e9}", "a\u{a0}b",
+    ] {
+        refused(good().scope(scope), "scope");
+    }
+    for scope in ["a", "a b", "https://a.example/x.y:read!*'()[]~ b", ""] {
+        assert!(good().scope(scope).build().is_ok(), "{scope}");
+    }
+}
+
+#[test]
+fn s37_a_resource_is_an_absolute_uri_without_fragment() {
+    for uri in [
+        "https://a.example/#x",
+        "urn:a#",
+        "/path",
+        "a.example",
+        "://a",
+        ":x",
+        "1a:b",
+        "urn:",
+        "urn:a b",
+        "urn:\u{e9}",
+        "ur n:a",
+        "urn:<a>",
+    ] {
+        refused(good().resource(uri), "resource");
+    }
+    for uri in ["https://a.example", "urn:a:b", "app+x-1.y:z?q"] {
+        assert!(good().resource(uri).build().is_ok(), "{uri}");
+    }
+}
+
+#[test]
+fn a_reply_has_room() {
+    refused(good().max_reply(0), "max_reply");
+}

@@ -1,0 +1,77 @@
+use auth_core::{Error, Secret};
+
+/// Tells whether a parameter is one that a request sets by itself, or would prove a second time who
+/// the client is (RFC 6749 section 2.3).
+pub(crate) fn is_reserved(name: &str) -> bool {
+    matches!(
+        name,
+        "grant_type"
+            | "client_id"
+            | "client_secret"
+            | "client_assertion"
+            | "client_assertion_type"
+            | "scope"
+            | "audience"
+            | "resource"
+    )
+}
+
+/// RFC 6749 section 3.3.
+pub(crate) fn check_scope(scope: &str) -> Result<(), Error> {
+    let fits = |byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+    if scope.bytes().any(|byte| byte != b' ' && !fits(byte)) {
+        let problem = "has a character that no scope may have (RFC 6749 section 3.3)";
+        return Err(Error::config("scope", problem));
+    }
+    if !scope.is_empty() && scope.split(' ').any(str::is_empty) {
+        return Err(Error::config(
+            "scope",
+            "must have exactly one space between two values",
+        ));
+    }
+    Ok(())
+}
+
+/// RFC 8707 section 2.
+pub(crate) fn check_resources(uris: &[String]) -> Result<(), Error> {
+    for (index, uri) in uris.iter().enumerate() {
+        let bad = |problem| Err(Error::config("resource", format_args!("`{uri}` {problem}")));
+        if uri.contains('#') {
+            return bad("must not have a fragment");
+        }
+        if !uri.is_empty() && !is_absolute(uri) {
+            return bad("is not an absolute URI");
+        }
+        if uris.iter().take(index).any(|other| other == uri) {
+            return bad("is given twice");
+        }
+    }
+    Ok(())
+}
+
+/// RFC 3986 section 4.3, without looking into the parts.
+fn is_absolute(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else {
+        return false;
+    };
+    let begins = scheme.starts_with(|char: char| char.is_ascii_alphabetic());
+    let scheme_fits = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let rest_fits = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
+    begins && scheme.bytes().all(scheme_fits) && !rest.is_empty() && rest.bytes().all(rest_fits)
+}
+
+pub(crate) fn check_extras(extras: &[(String, Secret)]) -> Result<(), Error> {
+    for (index, (name, _)) in extras.iter().enumerate() {
+        if name.is_empty() {
+            return Err(Error::config("extra", "a parameter has no name"));
+        }
+        let bad = |problem| Err(Error::config("extra", format_args!("`{name}` {problem}")));
+        if is_reserved(name) {
+            return bad("is a parameter of the request's own");
+        }
+        if extras.iter().take(index).any(|(other, _)| other == name) {
+            return bad("is given twice");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+use std::mem;
+
+use bytes::Bytes;
+use form_urlencoded::byte_serialize;
+use http::{HeaderValue, Method, Request, Uri, header};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use zeroize::Zeroizing;
+
+use crate::client_auth::Authorization;
+
+/// How the parameters of a token request are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyFormat {
+    /// `application/x-www-form-urlencoded`, the standard's one (RFC 6749 section 4.4.2).
+    #[default]
+    Form,
+    /// A JSON object with a string per parameter, and an array for one that is given several
+    /// times. No standard has it, but some vendors do.
+    Json,
+}
+
+impl BodyFormat {
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Form => "application/x-www-form-urlencoded",
+            Self::Json => "application/json",
+        })
+    }
+
+    fn write(self, parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
+        match self {
+            Self::Form => form(parameters),
+            Self::Json => json(parameters),
+        }
+    }
+}
+
+/// A parameter's name and value; the same name may come several times.
+pub(crate) type Parameter<'a> = (&'a str, &'a str);
+
+/// Builds a token request (RFC 6749 section 3.2).
+pub(crate) fn token_request(
+    endpoint: &Uri,
+    format: BodyFormat,
+    authorization: Option<&Authorization>,
+    parameters: &[Parameter<'_>],
+) -> Request<Bytes> {
+    let mut request = Request::new(Bytes::from_owner(Wiped(format.write(parameters))));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = endpoint.clone();
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_TYPE, format.content_type());
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    if let Some(authorization) = authorization {
+        headers.insert(header::AUTHORIZATION, authorization.header_value());
+    }
+    request
+}
+
+/// Appends a text in form encoding (RFC 6749 appendix B).
+pub(crate) fn push_form_encoded(to: &mut String, text: &str) {
+    to.extend(byte_serialize(text.as_bytes()));
+}
+
+/// The room is reserved for the worst case: a buffer that grows leaves unwiped copies behind.
+fn form(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
+    let room = parameters
+        .iter()
+        .map(|(name, value)| 3 * (name.len() + value.len()) + 2)
+        .sum();
+    let mut text = Zeroizing::new(String::with_capacity(room));
+    for (name, value) in parameters {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        push_form_encoded(&mut text, name);
+        text.push('=');
+        push_form_encoded(&mut text, value);
+    }
+    into_bytes(text)
+}
+
+/// As [`form`]; a byte takes up to six as an escape.
+fn json(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
+    let room = parameters
+        .iter()
+        .map(|(name, value)| 6 * (name.len() + value.len()) + 8);
+    let mut body = Zeroizing::new(Vec::with_capacity(room.sum::<usize>() + 2));
+    serde_json::to_writer(&mut *body, &JsonObject(parameters))
+        .expect("texts have a JSON form, and a vector takes all bytes");
+    body
+}
+
+struct JsonObject<'a>(&'a [Parameter<'a>]);
+
+impl Serialize for JsonObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (index, (name, value)) in self.0.iter().enumerate() {
+            let values = || {
+                self.0
+                    .iter()
+                    .filter(|(other, _)| other == name)
+                    .map(|(_, value)| value)
+            };
+            if self.0.iter().take(index).any(|(other, _)| other == name) {
+                continue;
+            }
+            match values().count() {
+                1 => map.serialize_entry(name, value)?,
+                _ => map.serialize_entry(name, &values().collect::<Vec<_>>())?,
+            }
+        }
+        map.end()
+    }
+}
+
+/// Hands over a text's bytes without a copy that would not be wiped.
+pub(crate) fn into_bytes(mut text: Zeroizing<String>) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(mem::take(&mut *text).into_bytes())
+}
+
+/// Owns a body, and wipes it with the last clone.
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

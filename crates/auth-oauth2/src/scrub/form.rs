@@ -1,0 +1,100 @@
+use std::fmt::Write as _;
+
+use zeroize::Zeroizing;
+
+use crate::{
+    client_auth::base64,
+    request::{into_bytes, push_form_encoded},
+};
+
+/// Writes a secret in each form that a vendor's text may show it in. What only differs by case or
+/// by the alphabet of base64 is not repeated.
+pub(super) fn all(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
+    let form_encoded = form_encoded(secret);
+    let mut forms = Vec::new();
+    base64_forms(secret.as_bytes(), &mut forms);
+    if form_encoded.as_str() != secret {
+        // HTTP Basic takes base64 of the encoded text (RFC 6749 section 2.3.1).
+        base64_forms(form_encoded.as_bytes(), &mut forms);
+        forms.push(percent_encoded(secret));
+        forms.push(into_bytes(form_encoded));
+    }
+    forms.extend(json(secret));
+    forms.push(ascii_json(secret));
+    forms.push(Zeroizing::new(secret.as_bytes().to_vec()));
+    forms
+}
+
+fn form_encoded(secret: &str) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(3 * secret.len()));
+    push_form_encoded(&mut text, secret);
+    text
+}
+
+/// As RFC 3986 has it: `%20` for a space, and fewer characters encoded.
+fn percent_encoded(secret: &str) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(String::with_capacity(3 * secret.len()));
+    for byte in secret.bytes() {
+        match byte {
+            b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
+            _ => {
+                let _ = write!(text, "%{byte:02X}");
+            }
+        }
+    }
+    into_bytes(text)
+}
+
+/// With the fewest escapes, and without the quotes.
+fn json(secret: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(6 * secret.len() + 2));
+    serde_json::to_writer(&mut *text, secret).ok()?;
+    text.pop();
+    text.remove(0);
+    Some(text)
+}
+
+/// With escapes for all that is not ASCII; what lies between is found by unescaping the text.
+fn ascii_json(secret: &str) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(String::with_capacity(6 * secret.len()));
+    for unit in secret.encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(byte @ (b'"' | b'\\')) => {
+                text.push('\\');
+                text.push(char::from(byte));
+            }
+            Ok(byte @ b' '..=b'~') => text.push(char::from(byte)),
+            _ => {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    into_bytes(text)
+}
+
+/// The encoding with its padding, and what any longer text that the bytes are in has in common at
+/// each of the three alignments.
+fn base64_forms(bytes: &[u8], forms: &mut Vec<Zeroizing<Vec<u8>>>) {
+    for offset in 0..3 {
+        let mut shifted = Zeroizing::new(Vec::with_capacity(offset + bytes.len()));
+        shifted.resize(offset, 0);
+        shifted.extend_from_slice(bytes);
+        let whole = base64(&shifted);
+        // A character stands for six bits, some of which may be a neighbour's.
+        let first = (8 * offset).div_ceil(6);
+        let last = 8 * shifted.len() / 6;
+        match whole.get(first..last) {
+            Some(own) if own.len() >= SHORTEST => {
+                forms.push(Zeroizing::new(own.as_bytes().to_vec()));
+            }
+            _ => {}
+        }
+        if offset == 0 {
+            forms.push(into_bytes(whole));
+        }
+    }
+}
+
+/// Shorter parts of an encoding say little and are in every text.
+const SHORTEST: usize = 4;

@@ -1,0 +1,142 @@
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+/// A text with some encodings undone, and where in the text each byte came from.
+#[derive(Clone)]
+pub(super) struct View {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) spans: Vec<Range<usize>>,
+}
+
+/// How many encodings may lie over each other.
+const DEPTH: usize = 2;
+
+impl View {
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            bytes: Zeroizing::new(text.as_bytes().to_vec()),
+            spans: (0..text.len()).map(|at| at..at + 1).collect(),
+        }
+    }
+
+    /// Shows the text as it is and with each likely stack of encodings undone.
+    pub(super) fn for_each(&self, mut look: impl FnMut(&Self)) {
+        self.undo(DEPTH, &mut look);
+    }
+
+    fn undo(&self, depth: usize, look: &mut impl FnMut(&Self)) {
+        look(self);
+        if depth > 0 {
+            for view in [self.json_unescaped(), self.percent_decoded()]
+                .into_iter()
+                .flatten()
+            {
+                view.undo(depth - 1, look);
+            }
+        }
+    }
+
+    /// `None` where there is nothing to decode.
+    fn percent_decoded(&self) -> Option<Self> {
+        self.bytes.contains(&b'%').then(|| {
+            self.replaced(|rest| match rest {
+                [b'%', high, low, ..] => Some((3, Decoded::byte(hex(*high)? << 4 | hex(*low)?))),
+                _ => None,
+            })
+        })
+    }
+
+    /// `None` where there is nothing to unescape.
+    fn json_unescaped(&self) -> Option<Self> {
+        self.bytes.contains(&b'\\').then(|| {
+            self.replaced(|rest| {
+                let [b'\\', escaped, ..] = rest else {
+                    return None;
+                };
+                let byte = match escaped {
+                    b'"' | b'\\' | b'/' => *escaped,
+                    b'b' => 0x08,
+                    b'f' => 0x0c,
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    _ => return unicode_escape(rest),
+                };
+                Some((2, Decoded::byte(byte)))
+            })
+        })
+    }
+
+    fn replaced(&self, decode: impl Fn(&[u8]) -> Option<(usize, Decoded)>) -> Self {
+        let mut view = Self {
+            bytes: Zeroizing::new(Vec::with_capacity(self.bytes.len())),
+            spans: Vec::with_capacity(self.bytes.len()),
+        };
+        let mut at = 0;
+        while let Some(rest @ [first, ..]) = self.bytes.get(at..) {
+            let (taken, decoded) = decode(rest).unwrap_or((1, Decoded::byte(*first)));
+            let source = self.spans.get(at..at + taken);
+            if let Some([first, .., last] | [first @ last]) = source {
+                for byte in decoded.bytes() {
+                    view.bytes.push(*byte);
+                    view.spans.push(first.start..last.end);
+                }
+            }
+            at += taken;
+        }
+        view
+    }
+}
+
+/// What one escape stands for: at most one character.
+struct Decoded {
+    bytes: [u8; 4],
+    length: usize,
+}
+
+impl Decoded {
+    fn byte(byte: u8) -> Self {
+        Self {
+            bytes: [byte, 0, 0, 0],
+            length: 1,
+        }
+    }
+
+    fn char(char: char) -> Self {
+        let mut bytes = [0; 4];
+        let length = char.encode_utf8(&mut bytes).len();
+        Self { bytes, length }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// `\u0041`, or two of them that form a surrogate pair.
+fn unicode_escape(rest: &[u8]) -> Option<(usize, Decoded)> {
+    let first = unit(rest)?;
+    if let Some(char) = char::from_u32(first.into()) {
+        return Some((6, Decoded::char(char)));
+    }
+    let second = unit(rest.get(6..)?)?;
+    let char = char::decode_utf16([first, second]).next()?.ok()?;
+    Some((12, Decoded::char(char)))
+}
+
+fn unit(rest: &[u8]) -> Option<u16> {
+    let [b'\\', b'u', digits @ ..] = rest else {
+        return None;
+    };
+    let digits = digits.get(..4)?;
+    digits.iter().try_fold(0, |value: u16, digit| {
+        Some(value << 4 | u16::from(hex(*digit)?))
+    })
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}

@@ -1,0 +1,90 @@
+//! One deadline for the whole call. Time is virtual: it goes on only when nothing else does.
+
+use std::{future::Future, time::Duration};
+
+use auth_core::{ErrorKind, Transport};
+use auth_reqwest::ReqwestTransport;
+use tokio::{io::AsyncWriteExt, time::Instant};
+
+use crate::server::{CAP, Server, builder, request, transport};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Calls a server and expects the deadline to end it.
+async fn time_out<T>(
+    transport: &ReqwestTransport,
+    after: Duration,
+    url: &str,
+    server: impl Future<Output = T>,
+) -> T {
+    let start = Instant::now();
+    let call = async {
+        let reply = transport.send(request(url), CAP).await;
+        (reply.unwrap_err(), start.elapsed())
+    };
+    let ((error, took), played) = tokio::join!(call, server);
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        format!("token call: no whole reply within {after:?}")
+    );
+    assert!(after <= took && took < after + SECOND, "{took:?}");
+    played
+}
+
+#[tokio::test(start_paused = true)]
+async fn t10_a_silent_server_ends_at_the_deadline() {
+    let quick = builder().deadline(3 * SECOND).build().unwrap();
+    for (transport, after) in [(transport(), 10 * SECOND), (quick, 3 * SECOND)] {
+        let server = Server::start().await;
+        time_out(&transport, after, &server.url(), server.request()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t10_a_trickled_reply_ends_at_the_deadline() {
+    let server = Server::start().await;
+    let sent = time_out(&transport(), 10 * SECOND, &server.url(), async {
+        let (mut peer, _) = server.request().await;
+        peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n")
+            .await
+            .unwrap();
+        let mut sent = 0;
+        while peer.write_all(b"x").await.is_ok() {
+            sent += 1;
+            tokio::time::advance(SECOND / 3).await;
+        }
+        sent
+    })
+    .await;
+    assert!(sent >= 30, "{sent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_holds_for_a_foreign_client_too() {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .build()
+        .unwrap();
+    let transport = ReqwestTransport::danger_from_client(client, 2 * SECOND);
+    let server = Server::start().await;
+    time_out(&transport, 2 * SECOND, &server.url(), server.request()).await;
+}
+
+#[tokio::test]
+async fn zero_is_no_deadline() {
+    let error = builder().deadline(Duration::ZERO).build().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.field()),
+        (ErrorKind::Config, Some("deadline"))
+    );
+    let error = builder()
+        .connect_timeout(Duration::ZERO)
+        .build()
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.field()),
+        (ErrorKind::Config, Some("connect_timeout"))
+    );
+}

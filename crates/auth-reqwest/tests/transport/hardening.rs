@@ -1,0 +1,93 @@
+//! What the client is kept from, whatever its settings.
+
+use std::time::Duration;
+
+use auth_core::ErrorKind;
+use auth_reqwest::ReqwestTransport;
+use reqwest::{Client, redirect::Policy};
+
+use crate::server::{Server, builder, call, transport};
+
+const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
+
+#[tokio::test]
+async fn t2_a_redirect_is_returned_and_not_followed() {
+    let elsewhere = Server::start().await;
+    let target = elsewhere.url();
+    for status in REDIRECTS {
+        for location in [
+            &target, "//x", "/again", "mailto:x", "foo:80", "http://", "", "\u{e9}",
+        ] {
+            let server = Server::start().await;
+            let reply = format!("HTTP/1.1 {status} Go\r\nlocation: {location}\r\n\r\nbody");
+            let (reply, _) = call(&transport(), &server.url(), server.answer(reply)).await;
+            let reply = reply.unwrap();
+            assert_eq!(reply.status(), status);
+            assert_eq!(reply.headers()["location"].as_bytes(), location.as_bytes());
+            assert_eq!(reply.body(), "body");
+            assert!(server.is_alone().await);
+        }
+    }
+    assert!(elsewhere.is_alone().await);
+}
+
+#[tokio::test]
+async fn configure_cannot_undo_the_contract() {
+    let loose = builder()
+        .configure(|client| {
+            client
+                .redirect(Policy::limited(5))
+                .referer(true)
+                .timeout(Duration::MAX)
+        })
+        .build()
+        .unwrap();
+    let elsewhere = Server::start().await;
+    for status in REDIRECTS {
+        let server = Server::start().await;
+        let reply = format!(
+            "HTTP/1.1 {status} Go\r\nlocation: {}\r\n\r\n",
+            elsewhere.url()
+        );
+        let (reply, sent) = call(&loose, &server.url(), server.answer(reply)).await;
+        assert_eq!(reply.unwrap().status(), status);
+        assert!(!sent.contains("referer"), "{sent}");
+    }
+    assert!(elsewhere.is_alone().await);
+}
+
+#[tokio::test]
+async fn configure_adds_up() {
+    let transport = builder()
+        .configure(|client| client.user_agent("first"))
+        .configure(|client| client.user_agent("second"))
+        .build()
+        .unwrap();
+    let server = Server::start().await;
+    let reply = "HTTP/1.1 204 Fine\r\n\r\n";
+    let (_, sent) = call(&transport, &server.url(), server.answer(reply)).await;
+    assert!(sent.contains("\r\nuser-agent: second\r\n"), "{sent}");
+}
+
+#[tokio::test]
+async fn a_client_that_follows_redirects_is_noticed() {
+    let client = Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .build()
+        .unwrap();
+    let transport = ReqwestTransport::danger_from_client(client, Duration::from_secs(10));
+    let server = Server::start().await;
+    let elsewhere = Server::start().await;
+    // 308 takes the body along.
+    let reply = format!("HTTP/1.1 308 Go\r\nlocation: {}\r\n\r\n", elsewhere.url());
+    let (reply, _) = call(&transport, &server.url(), async {
+        server.answer(reply).await;
+        elsewhere.answer("HTTP/1.1 200 OK\r\n\r\nbody").await
+    })
+    .await;
+    let error = reply.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(error.to_string().contains("redirect"), "{error}");
+    assert!(!format!("{error:?}").contains("fake-secret"), "{error:?}");
+}

@@ -1,0 +1,97 @@
+//! Certificates are verified.
+
+use std::sync::Arc;
+
+use auth_core::{ErrorKind, Transport};
+use auth_reqwest::ReqwestTransport;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use reqwest::Certificate;
+use tokio::io::AsyncWriteExt;
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer},
+};
+
+use crate::server::{BODY, CAP, Server, builder, read_request, request};
+
+/// A server's certificate for a name, signed by itself, and the same for a client's trust.
+fn certificate(name: &str) -> (TlsAcceptor, Certificate) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.into()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key.into())
+        .unwrap();
+    (
+        TlsAcceptor::from(Arc::new(config)),
+        Certificate::from_der(cert.der()).unwrap(),
+    )
+}
+
+/// Plays a server; returns what it got to read, which is nothing if the client broke off.
+async fn serve(server: &Server, acceptor: &TlsAcceptor) -> String {
+    let Ok(mut peer) = acceptor.accept(server.accept().await).await else {
+        return String::new();
+    };
+    let text = read_request(&mut peer).await;
+    peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        .await
+        .unwrap();
+    peer.shutdown().await.unwrap();
+    text
+}
+
+fn trusting(root: Certificate) -> ReqwestTransport {
+    builder()
+        .configure(|client| client.tls_certs_only([root]))
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_trusted_and_fits_is_taken() {
+    let (acceptor, root) = certificate("127.0.0.1");
+    let server = Server::start().await;
+    let url = format!("https://127.0.0.1:{}/token", server.port());
+    let transport = trusting(root);
+    let (reply, text) = tokio::join!(
+        transport.send(request(&url), CAP),
+        serve(&server, &acceptor)
+    );
+    assert_eq!(reply.unwrap().body(), "ok");
+    assert!(text.ends_with(BODY));
+}
+
+#[tokio::test]
+async fn s51_any_other_certificate_is_refused() {
+    let (own, own_root) = certificate("127.0.0.1");
+    let (other, other_root) = certificate("auth.example");
+    for (case, acceptor, transport) in [
+        ("another root", &own, trusting(other_root.clone())),
+        ("no root", &own, builder().build().unwrap()),
+        ("another name", &other, trusting(other_root)),
+        ("another key", &other, trusting(own_root)),
+    ] {
+        assert_refused(case, acceptor, &transport).await;
+    }
+}
+
+#[tokio::test]
+async fn s51_the_default_settings_refuse_it_too() {
+    let (acceptor, _) = certificate("127.0.0.1");
+    match ReqwestTransport::new() {
+        Ok(transport) => assert_refused("default", &acceptor, &transport).await,
+        // So it is on a machine without any root certificates.
+        Err(error) => assert_eq!(error.field(), Some("client"), "{error:?}"),
+    }
+}
+
+async fn assert_refused(case: &str, acceptor: &TlsAcceptor, transport: &ReqwestTransport) {
+    let server = Server::start().await;
+    let url = format!("https://127.0.0.1:{}/token", server.port());
+    let (reply, text) = tokio::join!(transport.send(request(&url), CAP), serve(&server, acceptor));
+    let error = reply.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{case}");
+    assert_eq!(error.to_string(), "token call: no connection", "{case}");
+    assert_eq!(text, "", "{case}");
+}

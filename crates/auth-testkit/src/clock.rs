@@ -1,0 +1,179 @@
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use auth_core::{Clock, Moment, SystemClock};
+use tokio::time::Instant;
+
+/// A clock that follows tokio's, which a test can pause, and whose wall clock can be moved.
+///
+/// Both readings start at fixed values, so a run under a paused clock can be repeated to the
+/// nanosecond. Clones are the same clock. A [`TestServer`](crate::TestServer) that is given the
+/// clock lives in the same world: its tokens age with [`advance`](Self::advance) and during
+/// [`suspend`](Self::suspend), but a jump of the client's wall clock is none of its business.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use auth_core::Clock;
+/// use auth_testkit::VirtualClock;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let clock = VirtualClock::new();
+/// let start = clock.now();
+/// clock.advance(Duration::from_secs(60)).await;
+/// assert_eq!(clock.now(), start + Duration::from_secs(60));
+///
+/// // The machine sleeps for an hour: only the wall clock notices.
+/// clock.suspend(Duration::from_secs(3600));
+/// assert!(clock.now().reached(start + Duration::from_secs(3600)));
+/// assert!(!clock.now().waited_for(start + Duration::from_secs(3600)));
+/// # }
+/// ```
+///
+/// # Sockets
+///
+/// A paused tokio clock leaps to the next timer whenever nothing else can run, and a runtime that
+/// waits for a socket counts as idle. So keep sockets for real time, and use
+/// [`MemoryTransport`](crate::MemoryTransport) and [`MemoryService`](crate::MemoryService) under a
+/// paused clock. The clock belongs to the runtime in which it was made.
+#[derive(Clone)]
+pub struct VirtualClock(Arc<Inner>);
+
+struct Inner {
+    origin: Instant,
+    start: Moment,
+    /// Nanoseconds that the world went on while this machine was suspended.
+    slept: AtomicU64,
+    /// Nanoseconds by which the wall clock was moved.
+    moved: AtomicI64,
+}
+
+impl VirtualClock {
+    /// Makes a clock that starts 1,000 s after boot, on 2030-01-01 at 00:00 UTC.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::starting_at(Moment::new(
+            Duration::from_secs(1_000),
+            Duration::from_secs(1_893_456_000),
+        ))
+    }
+
+    /// Makes a clock that starts at a moment of your choice.
+    #[must_use]
+    pub fn starting_at(start: Moment) -> Self {
+        Self(Arc::new(Inner {
+            origin: Instant::now(),
+            start,
+            slept: AtomicU64::new(0),
+            moved: AtomicI64::new(0),
+        }))
+    }
+
+    /// Makes a clock that starts at the machine's real time.
+    #[must_use]
+    pub fn from_system() -> Self {
+        Self::starting_at(SystemClock::new().now())
+    }
+
+    /// Lets time pass: fires every timer on the way, and lets other tasks run once.
+    ///
+    /// # Panics
+    ///
+    /// If tokio's clock is not paused, see [`tokio::time::advance`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Time has moved on the first poll, whether or not the future is dropped afterwards.
+    pub async fn advance(&self, duration: Duration) {
+        tokio::time::advance(duration).await;
+    }
+
+    /// Puts the machine to sleep: the wall clock and the world go on, the monotonic clock and all
+    /// timers stand still, as on Linux.
+    pub fn suspend(&self, duration: Duration) {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        // A closure that always returns a value makes this infallible.
+        let _ = self
+            .0
+            .slept
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |slept| {
+                Some(slept.saturating_add(nanos))
+            });
+    }
+
+    /// Moves the wall clock forward, as a correction or a wrong setting does.
+    pub fn jump_wall_forward(&self, by: Duration) {
+        self.jump_wall(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX));
+    }
+
+    /// Moves the wall clock back.
+    pub fn jump_wall_back(&self, by: Duration) {
+        self.jump_wall(i64::try_from(by.as_nanos()).map_or(i64::MIN, |by| -by));
+    }
+
+    /// Returns the time that really passed since the clock was made: sleep counts, jumps do not.
+    #[must_use]
+    pub fn world_elapsed(&self) -> Duration {
+        let slept = Duration::from_nanos(self.0.slept.load(Ordering::SeqCst));
+        self.0.origin.elapsed().saturating_add(slept)
+    }
+
+    /// Returns the true time since the Unix epoch, by a wall clock that was never moved.
+    #[must_use]
+    pub fn world_wall(&self) -> Duration {
+        self.0
+            .start
+            .since_unix_epoch()
+            .saturating_add(self.world_elapsed())
+    }
+
+    fn jump_wall(&self, nanos: i64) {
+        let _ = self
+            .0
+            .moved
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |moved| {
+                Some(moved.saturating_add(nanos))
+            });
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Moment {
+        let monotonic = self
+            .0
+            .start
+            .monotonic()
+            .saturating_add(self.0.origin.elapsed());
+        let moved = self.0.moved.load(Ordering::SeqCst);
+        let by = Duration::from_nanos(moved.unsigned_abs());
+        let wall = match moved {
+            0.. => self.world_wall().saturating_add(by),
+            _ => self.world_wall().saturating_sub(by),
+        };
+        Moment::new(monotonic, wall)
+    }
+}
+
+impl Default for VirtualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for VirtualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("VirtualClock").field(&self.now()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+use std::{fmt, sync::Arc};
+
+use axum::{Router, extract::Request};
+use http::StatusCode;
+
+use crate::{
+    Leak, RecordedRequest, Script, Side, VirtualClock, find_secrets,
+    listen::{Listening, Port},
+    settings::Settings,
+    state::State,
+};
+
+/// A server that no secret must ever reach: it answers every request with 200 and keeps what it
+/// got.
+///
+/// Let a [`TestServer`](crate::TestServer) redirect to it, let the client under test run, and ask
+/// for [`secrets_seen`](Self::secrets_seen).
+///
+/// # Example
+///
+/// ```
+/// use auth_testkit::{ForeignServer, Reply, TestServer};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let server = TestServer::start().await;
+/// let foreign = ForeignServer::start().await;
+/// server.api().then(Reply::redirect(307, &foreign.url()));
+/// // ... call `server.api_url()` with the client under test ...
+/// let secret = server.client_secret();
+/// assert!(foreign.secrets_seen(&[&secret]).is_empty());
+/// # }
+/// ```
+pub struct ForeignServer {
+    state: Arc<State>,
+    origin: String,
+    listening: Option<Listening>,
+}
+
+impl ForeignServer {
+    /// Starts a server on a free loopback port.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such port, or outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// If dropped, nothing is left behind.
+    pub async fn start() -> Self {
+        let port = Port::bind().await;
+        let origin = port.origin();
+        let mut this = Self::new(origin, VirtualClock::from_system());
+        this.listening = Some(port.serve(this.router()));
+        this
+    }
+
+    /// Makes a server without sockets at `https://NAME.test`, to be reached through
+    /// [`MemoryService::with_foreign`](crate::MemoryService::with_foreign).
+    #[must_use]
+    pub fn in_memory(name: &str) -> Self {
+        Self::new(format!("https://{name}.test"), VirtualClock::new())
+    }
+
+    /// Returns the origin, such as `http://127.0.0.1:40123`.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Returns a URL of the server.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}/foreign", self.origin)
+    }
+
+    /// Returns the plan of the server: how it answers, if not with 200.
+    #[must_use]
+    pub fn script(&self) -> &Script {
+        &self.state.stray
+    }
+
+    /// Returns how many requests have come.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.state.counters().stray_requests
+    }
+
+    /// Waits until at least `count` requests have come.
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped at any time; it only looks.
+    pub async fn requests_reached(&self, count: u64) {
+        self.state
+            .tally
+            .until(|counters| counters.stray_requests >= count)
+            .await;
+    }
+
+    /// Returns the latest requests, up to 1,024.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<RecordedRequest> {
+        self.state.record.to_vec()
+    }
+
+    /// Searches everything that came (request lines, headers, bodies, trailers) for secrets, in
+    /// the forms that [`find_secrets`] knows.
+    #[must_use]
+    pub fn secrets_seen(&self, secrets: &[&str]) -> Vec<Leak> {
+        let requests = self.recorded();
+        requests
+            .iter()
+            .flat_map(|request| find_secrets(request.to_bytes(), secrets))
+            .collect()
+    }
+
+    /// Forgets all requests.
+    pub fn reset(&self) {
+        self.state.reset();
+    }
+
+    /// Stops the server and waits until its port is closed. Dropping it stops it too, without
+    /// waiting.
+    ///
+    /// # Cancel safety
+    ///
+    /// If dropped, the server stops all the same.
+    pub async fn shutdown(self) {
+        if let Some(listening) = self.listening {
+            listening.shutdown().await;
+        }
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        let state = self.state.clone();
+        Router::new().fallback(move |request: Request| state.handle(Side::Stray, request))
+    }
+
+    fn new(origin: String, clock: VirtualClock) -> Self {
+        let mut settings = Settings::new(clock);
+        settings.stray_status = StatusCode::OK;
+        let state = Arc::new(State::new(settings, String::new(), &origin));
+        Self {
+            state,
+            origin,
+            listening: None,
+        }
+    }
+}
+
+impl fmt::Debug for ForeignServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForeignServer")
+            .field("origin", &self.origin)
+            .field("requests", &self.requests())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+use std::{collections::VecDeque, fmt, sync::Mutex, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri, request::Parts};
+
+use crate::{Side, queue::lock, upload::Upload};
+
+/// A request as a server received it.
+///
+/// It holds what the client sent, secrets included: they show only through the accessors whose
+/// names begin with `expose_`, and never in `Debug`.
+#[derive(Clone)]
+pub struct RecordedRequest {
+    side: Side,
+    at: Duration,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    upload: Upload,
+}
+
+impl RecordedRequest {
+    pub(crate) fn new(side: Side, at: Duration, parts: &Parts, upload: &Upload) -> Self {
+        Self {
+            side,
+            at,
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            headers: parts.headers.clone(),
+            upload: upload.clone(),
+        }
+    }
+
+    /// Returns which side of the server it came to.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Returns when it arrived, by [`VirtualClock::world_elapsed`](crate::VirtualClock).
+    #[must_use]
+    pub fn at(&self) -> Duration {
+        self.at
+    }
+
+    /// Returns the method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Returns the path, without the query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// Returns how many bytes of body were read.
+    #[must_use]
+    pub fn body_len(&self) -> u64 {
+        self.upload.len
+    }
+
+    /// Tells whether the body came to its proper end.
+    #[must_use]
+    pub fn body_complete(&self) -> bool {
+        self.upload.complete
+    }
+
+    /// Returns the request target as it was sent, query included.
+    #[must_use]
+    pub fn expose_uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// Returns the headers.
+    #[must_use]
+    pub fn expose_headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Returns the text of a header's first line.
+    #[must_use]
+    pub fn expose_header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Returns the body; of a long one only the first 64 KiB.
+    #[must_use]
+    pub fn expose_body(&self) -> &Bytes {
+        &self.upload.kept
+    }
+
+    /// Returns the trailers that followed the body.
+    #[must_use]
+    pub fn expose_trailers(&self) -> Option<&HeaderMap> {
+        self.upload.trailers.as_ref()
+    }
+
+    /// Returns a parameter of a form body, or a text member of a JSON one: the first of its name.
+    #[must_use]
+    pub fn expose_parameter(&self, name: &str) -> Option<String> {
+        let body = self.expose_body();
+        if let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) {
+            return json.get(name)?.as_str().map(Into::into);
+        }
+        let mut pairs = form_urlencoded::parse(body);
+        pairs
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    /// Returns everything that was received, as one text to search for secrets.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut all = format!("{} {}\r\n", self.method, self.uri).into_bytes();
+        for (name, value) in self
+            .headers
+            .iter()
+            .chain(self.upload.trailers.iter().flatten())
+        {
+            all.extend_from_slice(name.as_str().as_bytes());
+            all.extend_from_slice(b": ");
+            all.extend_from_slice(value.as_bytes());
+            all.extend_from_slice(b"\r\n");
+        }
+        all.extend_from_slice(b"\r\n");
+        all.extend_from_slice(&self.upload.kept);
+        all
+    }
+}
+
+impl fmt::Debug for RecordedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordedRequest")
+            .field("side", &self.side)
+            .field("at", &self.at)
+            .field("method", &self.method)
+            .field("path", &self.path())
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("body_len", &self.body_len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The latest requests; older ones are forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct Record(Mutex<VecDeque<RecordedRequest>>);
+
+impl Record {
+    pub(crate) fn push(&self, request: RecordedRequest) {
+        let mut record = lock(&self.0);
+        if record.len() == KEEP {
+            record.pop_front();
+        }
+        record.push_back(request);
+    }
+
+    pub(crate) fn to_vec(&self) -> Vec<RecordedRequest> {
+        lock(&self.0).iter().cloned().collect()
+    }
+
+    pub(crate) fn clear(&self) {
+        lock(&self.0).clear();
+    }
+}
+
+/// How many requests are kept.
+const KEEP: usize = 1_024;

@@ -1,0 +1,77 @@
+use std::time::Duration;
+
+use http::{HeaderName, StatusCode};
+
+use crate::VirtualClock;
+
+/// How a client may prove who it is (RFC 6749 section 2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientAuth {
+    /// `Authorization: Basic`, id and secret form-encoded first, as the standard says.
+    Basic,
+    /// `Authorization: Basic`, id and secret joined as they are, as many vendors do.
+    BasicRaw,
+    /// `client_id` and `client_secret` in the body.
+    Post,
+}
+
+/// The format of a token request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BodyFormat {
+    /// `application/x-www-form-urlencoded`, as the standard says.
+    Form,
+    /// `application/json`, as some vendors want it.
+    Json,
+}
+
+/// How a server says when the next slot of its quota frees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RetryAfter {
+    /// Not at all.
+    #[default]
+    Absent,
+    /// In whole seconds, rounded up.
+    Seconds,
+    /// As an HTTP date, rounded up to whole seconds.
+    HttpDate,
+}
+
+/// What a server is made with; it does not change afterwards, but for the client's secret.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) client_id: String,
+    pub(crate) user: Option<(String, String)>,
+    pub(crate) client_auth: Vec<ClientAuth>,
+    pub(crate) body_formats: Vec<BodyFormat>,
+    pub(crate) lifetime: Duration,
+    pub(crate) scope: String,
+    pub(crate) quota: Option<(usize, Duration)>,
+    pub(crate) quota_status: StatusCode,
+    pub(crate) quota_retry_after: RetryAfter,
+    pub(crate) token_header: Option<HeaderName>,
+    /// What paths outside the token endpoint and the API answer.
+    pub(crate) stray_status: StatusCode,
+    pub(crate) clock: VirtualClock,
+}
+
+impl Settings {
+    pub(crate) fn new(clock: VirtualClock) -> Self {
+        Self {
+            client_id: "fake-client".into(),
+            user: None,
+            client_auth: vec![ClientAuth::Basic, ClientAuth::Post],
+            body_formats: vec![BodyFormat::Form],
+            lifetime: Duration::from_secs(3600),
+            scope: "fake.read".into(),
+            quota: None,
+            quota_status: StatusCode::TOO_MANY_REQUESTS,
+            quota_retry_after: RetryAfter::Absent,
+            token_header: None,
+            stray_status: StatusCode::NOT_FOUND,
+            clock,
+        }
+    }
+}

@@ -1,0 +1,312 @@
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use auth_core::{AccessToken, Error, Exchange, TokenSource};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    Gate,
+    queue::{Queue, lock},
+};
+
+/// A [`TokenSource`] that does what the test says: a vendor without a vendor.
+///
+/// Clones are the same source: keep one, hand the other to the authenticator. Unless told
+/// otherwise, each exchange brings a new token `fake-token-1`, `fake-token-2`, ...
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use auth_core::{Error, ErrorKind};
+/// use auth_testkit::{Gate, Outcome, ScriptedSource};
+///
+/// let source = ScriptedSource::new().lifetime(Duration::from_secs(600));
+/// let gate = Gate::new();
+/// source
+///     .then(Outcome::error(Error::new(ErrorKind::Unavailable, "example: no answer")))
+///     .then(Outcome::fresh().after(&gate))
+///     .then(Outcome::panic());
+/// assert_eq!(source.fetches(), 0);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ScriptedSource(Arc<Inner>);
+
+struct Inner {
+    outcomes: Queue<Outcome>,
+    lifetime: Mutex<Option<Duration>>,
+    prefix: Mutex<String>,
+    log: watch::Sender<Vec<Fetch>>,
+    flying: AtomicU64,
+    most_flying: AtomicU64,
+    credential_changed: AtomicBool,
+    credential_reads: AtomicU64,
+    origin: Instant,
+}
+
+/// What was asked of a [`ScriptedSource`], and when.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Fetch {
+    /// The exchange as the authenticator described it.
+    pub exchange: Exchange,
+    /// When it began, on tokio's clock, counted from when the source was made.
+    pub at: Duration,
+}
+
+/// How one exchange of a [`ScriptedSource`] goes.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    end: End,
+    gate: Option<Gate>,
+    delay: Option<Duration>,
+}
+
+#[derive(Clone, Debug, Default)]
+enum End {
+    #[default]
+    Fresh,
+    Token(AccessToken),
+    Error(Error),
+    Panic,
+    Never,
+}
+
+impl ScriptedSource {
+    /// Makes a source whose tokens live one hour.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Inner {
+            outcomes: Queue::default(),
+            lifetime: Mutex::new(Some(Duration::from_secs(3600))),
+            prefix: Mutex::new("fake-token".into()),
+            log: watch::Sender::default(),
+            flying: AtomicU64::new(0),
+            most_flying: AtomicU64::new(0),
+            credential_changed: AtomicBool::new(false),
+            credential_reads: AtomicU64::new(0),
+            origin: Instant::now(),
+        }))
+    }
+
+    /// Sets the lifetime that fresh tokens state from now on; `None` states none.
+    #[must_use]
+    pub fn lifetime(self, lifetime: impl Into<Option<Duration>>) -> Self {
+        *lock(&self.0.lifetime) = lifetime.into();
+        self
+    }
+
+    /// Sets what stands before the number of fresh tokens, to tell the tokens of two sources apart.
+    #[must_use]
+    pub fn prefix(self, prefix: impl Into<String>) -> Self {
+        *lock(&self.0.prefix) = prefix.into();
+        self
+    }
+
+    /// Queues how the next unplanned exchange goes.
+    pub fn then(&self, outcome: Outcome) -> &Self {
+        self.times(1, outcome)
+    }
+
+    /// Queues the same outcome for several exchanges.
+    pub fn times(&self, times: usize, outcome: Outcome) -> &Self {
+        self.0.outcomes.push(times, &outcome);
+        self
+    }
+
+    /// Sets how exchanges go while nothing is queued.
+    pub fn always(&self, outcome: Outcome) -> &Self {
+        self.0.outcomes.otherwise(outcome);
+        self
+    }
+
+    /// Forgets all plans: fresh tokens again.
+    pub fn clear(&self) {
+        self.0.outcomes.clear();
+    }
+
+    /// Makes the next [`TokenSource::credential_changed`] answer `true`, once.
+    pub fn change_credential(&self) {
+        self.0.credential_changed.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns how often the authenticator asked whether the credential changed.
+    #[must_use]
+    pub fn credential_reads(&self) -> u64 {
+        self.0.credential_reads.load(Ordering::SeqCst)
+    }
+
+    /// Returns how many exchanges have begun.
+    #[must_use]
+    pub fn fetches(&self) -> usize {
+        self.0.log.borrow().len()
+    }
+
+    /// Returns each exchange that has begun.
+    #[must_use]
+    pub fn log(&self) -> Vec<Fetch> {
+        self.0.log.borrow().clone()
+    }
+
+    /// Returns how many exchanges are under way now.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.0.flying.load(Ordering::SeqCst)
+    }
+
+    /// Returns how many exchanges were ever under way at once.
+    #[must_use]
+    pub fn max_in_flight(&self) -> u64 {
+        self.0.most_flying.load(Ordering::SeqCst)
+    }
+
+    /// Waits until at least `count` exchanges have begun.
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped at any time; it only looks.
+    pub async fn fetches_reached(&self, count: usize) {
+        // The sender lives in `self`, so the wait cannot fail.
+        let _ = self
+            .0
+            .log
+            .subscribe()
+            .wait_for(|log| log.len() >= count)
+            .await;
+    }
+
+    fn begin(&self, exchange: Exchange) -> (Flying<'_>, usize) {
+        let flying = self.0.flying.fetch_add(1, Ordering::SeqCst) + 1;
+        self.0.most_flying.fetch_max(flying, Ordering::SeqCst);
+        let mut number = 0;
+        self.0.log.send_modify(|log| {
+            log.push(Fetch {
+                exchange,
+                at: self.0.origin.elapsed(),
+            });
+            number = log.len();
+        });
+        (Flying(&self.0.flying), number)
+    }
+}
+
+impl TokenSource for ScriptedSource {
+    #[allow(clippy::panic, reason = "a planned panic is what the test asked for")]
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        let outcome = self.0.outcomes.next();
+        let (_flying, number) = self.begin(exchange);
+        if let Some(delay) = outcome.delay {
+            tokio::time::sleep(delay).await;
+        }
+        if let Some(gate) = &outcome.gate {
+            gate.pass().await;
+        }
+        match outcome.end {
+            End::Fresh => {
+                let token = AccessToken::new(format!("{}-{number}", lock(&self.0.prefix)));
+                Ok(match *lock(&self.0.lifetime) {
+                    Some(lifetime) => token.expires_in(lifetime),
+                    None => token,
+                })
+            }
+            End::Token(token) => Ok(token),
+            End::Error(error) => Err(error),
+            End::Panic => panic!("the test planned this panic"),
+            End::Never => std::future::pending().await,
+        }
+    }
+
+    async fn credential_changed(&self) -> bool {
+        self.0.credential_reads.fetch_add(1, Ordering::SeqCst);
+        self.0.credential_changed.swap(false, Ordering::SeqCst)
+    }
+}
+
+impl Default for ScriptedSource {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("queued", &self.outcomes.len())
+            .field("fetches", &self.log.borrow().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Outcome {
+    /// A token that no other exchange brought, with the source's lifetime.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self::default()
+    }
+
+    /// This very token, for example one that was brought before, or one that lives no time.
+    #[must_use]
+    pub fn token(token: AccessToken) -> Self {
+        End::Token(token).into()
+    }
+
+    /// A failure.
+    #[must_use]
+    pub fn error(error: Error) -> Self {
+        End::Error(error).into()
+    }
+
+    /// A panic inside the source.
+    #[must_use]
+    pub fn panic() -> Self {
+        End::Panic.into()
+    }
+
+    /// No end at all: the exchange stays under way until it is dropped.
+    #[must_use]
+    pub fn never() -> Self {
+        End::Never.into()
+    }
+
+    /// Holds the outcome back until the gate is open.
+    #[must_use]
+    pub fn after(mut self, gate: &Gate) -> Self {
+        self.gate = Some(gate.clone());
+        self
+    }
+
+    /// Holds the outcome back for a time on tokio's clock.
+    #[must_use]
+    pub fn delay(mut self, duration: Duration) -> Self {
+        self.delay = Some(duration);
+        self
+    }
+}
+
+impl From<End> for Outcome {
+    fn from(end: End) -> Self {
+        Self {
+            end,
+            ..Self::default()
+        }
+    }
+}
+
+/// Counts down when an exchange ends, however it ends.
+struct Flying<'a>(&'a AtomicU64);
+
+impl Drop for Flying<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests;

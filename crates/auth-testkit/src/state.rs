@@ -1,0 +1,260 @@
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use axum::{body::Body, extract::Request, response::Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use crate::{
+    Counters, Script, Side, TokenUse, api,
+    body::{Cut, ScriptedBody},
+    counters::Tally,
+    ledger::Ledger,
+    queue::lock,
+    quota::Window,
+    record::{Record, RecordedRequest},
+    reply::Kind,
+    settings::Settings,
+    token_endpoint,
+    upload::{self, Upload},
+};
+
+/// A server without its sockets: settings, plan, memory and behaviour.
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    client_secret: Mutex<String>,
+    pub(crate) token: Script,
+    pub(crate) api: Script,
+    pub(crate) stray: Script,
+    pub(crate) tally: Tally,
+    pub(crate) record: Record,
+    ledger: Mutex<Ledger>,
+    quota: Option<Mutex<Window>>,
+    arrivals: Mutex<VecDeque<Duration>>,
+}
+
+/// What one of the two sides answers when nothing is scripted.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl State {
+    pub(crate) fn new(settings: Settings, client_secret: String, name: &str) -> Self {
+        let salt = [name, "\0", &settings.client_id]
+            .iter()
+            .fold(upload::HASH_START, |salt, part| {
+                upload::hash_on(salt, part.as_bytes())
+            });
+        let quota = settings
+            .quota
+            .map(|(limit, window)| Mutex::new(Window::new(limit, window)));
+        Self {
+            settings,
+            client_secret: Mutex::new(client_secret),
+            token: Script::default(),
+            api: Script::default(),
+            stray: Script::default(),
+            tally: Tally::default(),
+            record: Record::default(),
+            ledger: Mutex::new(Ledger::new(salt)),
+            quota,
+            arrivals: Mutex::default(),
+        }
+    }
+
+    /// Answers one request, as the script says.
+    pub(crate) async fn handle(self: Arc<Self>, side: Side, request: Request) -> Response {
+        let in_flight = self.tally.arrive(side);
+        let at = self.now();
+        let mut quota = Ok(());
+        let reply = match side {
+            Side::Token => {
+                quota = self.take_slot(at);
+                self.token.next()
+            }
+            Side::Api => self.api.next(),
+            Side::Stray => self.stray.next(),
+        };
+        let (parts, body) = request.into_parts();
+        let upload = if reply.early {
+            Upload::default()
+        } else {
+            Upload::read(body).await
+        };
+        self.record
+            .push(RecordedRequest::new(side, at, &parts, &upload));
+        if let Some(gate) = &reply.process_after {
+            gate.pass().await;
+        }
+        let mut answer = match reply.kind {
+            Kind::Cut => return cut(),
+            Kind::Silence => std::future::pending().await,
+            Kind::Fixed(status, body) => Answer {
+                status,
+                headers: HeaderMap::new(),
+                body,
+            },
+            Kind::Normal => match (side, quota) {
+                (Side::Token, Err(wait)) => self.over_quota(wait),
+                (Side::Token, Ok(())) => {
+                    token_endpoint::answer(&self, &parts, &upload, &reply.mint, &reply.edits)
+                }
+                (Side::Api, _) => api::answer(&self, &parts, &upload),
+                (Side::Stray, _) => {
+                    Answer::json(self.settings.stray_status, &serde_json::json!({}))
+                }
+            },
+        };
+        answer.headers.extend(self.date());
+        for (name, value) in reply.headers {
+            answer.headers.append(name, value);
+        }
+        if let Some(delay) = reply.delay {
+            tokio::time::sleep(delay).await;
+        }
+        if let Some(gate) = &reply.answer_after {
+            gate.pass().await;
+        }
+        self.tally.answer(side, answer.status);
+        let body = if parts.method == Method::HEAD {
+            Bytes::new()
+        } else {
+            answer.body
+        };
+        let body = Body::new(ScriptedBody::new(body, reply.delivery, in_flight));
+        let mut response = Response::new(body);
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        response
+    }
+
+    /// The server's own time: how long it has lived, without anybody's clock jumps.
+    pub(crate) fn now(&self) -> Duration {
+        self.settings.clock.world_elapsed()
+    }
+
+    pub(crate) fn client_secret(&self) -> String {
+        lock(&self.client_secret).clone()
+    }
+
+    pub(crate) fn change_client_secret(&self, secret: String) {
+        *lock(&self.client_secret) = secret;
+    }
+
+    pub(crate) fn ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
+        work(&mut lock(&self.ledger))
+    }
+
+    pub(crate) fn token_uses(&self) -> Vec<TokenUse> {
+        self.ledger(|ledger| ledger.uses())
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.tally.snapshot()
+    }
+
+    pub(crate) fn max_token_requests_within(&self, window: Duration) -> usize {
+        crate::quota::densest(&lock(&self.arrivals), window)
+    }
+
+    pub(crate) fn reset(&self) {
+        self.tally.reset();
+        self.record.clear();
+        lock(&self.arrivals).clear();
+        if let Some(quota) = &self.quota {
+            lock(quota).clear();
+        }
+    }
+
+    fn take_slot(&self, now: Duration) -> Result<(), Duration> {
+        let mut arrivals = lock(&self.arrivals);
+        if arrivals.len() == KEEP_ARRIVALS {
+            arrivals.pop_front();
+        }
+        arrivals.push_back(now);
+        match &self.quota {
+            Some(quota) => lock(quota).take(now),
+            None => Ok(()),
+        }
+    }
+
+    fn over_quota(&self, wait: Duration) -> Answer {
+        use crate::RetryAfter;
+
+        self.tally.over_quota();
+        let mut answer = Answer::json(
+            self.settings.quota_status,
+            &serde_json::json!({ "message": "too many tokens were requested in the last hour" }),
+        );
+        let text = match self.settings.quota_retry_after {
+            RetryAfter::Absent => return answer,
+            RetryAfter::Seconds => wait.as_millis().div_ceil(1000).to_string(),
+            RetryAfter::HttpDate => {
+                let at = self.settings.clock.world_wall().saturating_add(wait);
+                http_date(Duration::from_secs(at.as_millis().div_ceil(1000) as u64))
+            }
+        };
+        if let Ok(value) = HeaderValue::try_from(text) {
+            answer.headers.insert(header::RETRY_AFTER, value);
+        }
+        answer
+    }
+
+    fn date(&self) -> Option<(header::HeaderName, HeaderValue)> {
+        let date = http_date(self.settings.clock.world_wall());
+        HeaderValue::try_from(date)
+            .ok()
+            .map(|date| (header::DATE, date))
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(status: StatusCode, body: &serde_json::Value) -> Self {
+        Self::json_text(status, body.to_string())
+    }
+
+    pub(crate) fn json_text(status: StatusCode, body: String) -> Self {
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);
+        Self {
+            status,
+            headers,
+            body: body.into(),
+        }
+    }
+
+    pub(crate) fn header(mut self, name: header::HeaderName, value: &'static str) -> Self {
+        self.headers.append(name, HeaderValue::from_static(value));
+        self
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The mark of a response that is none: whoever carries it ends the connection.
+fn cut() -> Response {
+    let mut response = Response::default();
+    response.extensions_mut().insert(Cut);
+    response
+}
+
+fn http_date(since_unix_epoch: Duration) -> String {
+    // The format ends with the year 9999.
+    let latest = Duration::from_secs(253_402_300_799);
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since_unix_epoch.min(latest))
+}
+
+/// How many arrivals at the token endpoint are remembered for their density.
+const KEEP_ARRIVALS: usize = 100_000;

@@ -1,0 +1,141 @@
+//! What the tests of this crate share: a client in memory and one with sockets.
+
+use auth_core::Transport;
+use axum::body::Body as AxumBody;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::Value;
+use tower_service::Service;
+
+use crate::{MemoryError, TestServer};
+
+/// A whole response, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The member `access_token` of a token reply.
+    pub(crate) fn token(&self) -> String {
+        assert_eq!(self.status, 200, "{:?}", self.body);
+        self.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// The member `error` of a refusal.
+    pub(crate) fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl From<Response<Bytes>> for Answer {
+    fn from(response: Response<Bytes>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+}
+
+/// A request for a token with id and secret in the body, which must be in order.
+pub(crate) fn token_request(server: &TestServer) -> Request<Bytes> {
+    let body = form_urlencoded::Serializer::new(String::new())
+        .append_pair("grant_type", "client_credentials")
+        .append_pair("client_id", server.client_id())
+        .append_pair("client_secret", &server.client_secret())
+        .finish();
+    form_request(server, &body)
+}
+
+pub(crate) fn form_request(server: &TestServer, body: &str) -> Request<Bytes> {
+    Request::post(server.token_url())
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(body.to_owned().into())
+        .unwrap()
+}
+
+/// A request to a path below the API, with a token or without.
+pub(crate) fn api_request(server: &TestServer, path: &str, token: &str) -> Request<Bytes> {
+    let mut request = Request::get(format!("{}{path}", server.api_url()))
+        .body(Bytes::new())
+        .unwrap();
+    if !token.is_empty() {
+        let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+        request.headers_mut().insert(header::AUTHORIZATION, value);
+    }
+    request
+}
+
+/// Asks in memory.
+pub(crate) async fn ask(server: &TestServer, request: Request<Bytes>) -> Answer {
+    server
+        .transport()
+        .send(request, 1 << 20)
+        .await
+        .unwrap()
+        .into()
+}
+
+pub(crate) async fn new_token(server: &TestServer) -> String {
+    ask(server, token_request(server)).await.token()
+}
+
+pub(crate) async fn call_api(server: &TestServer, path: &str, token: &str) -> Answer {
+    ask(server, api_request(server, path, token)).await
+}
+
+/// Asks in memory, where the answer may be none or not a whole one.
+pub(crate) async fn try_ask(
+    server: &TestServer,
+    request: Request<Bytes>,
+) -> Result<Answer, MemoryError> {
+    let response = server.service().call(request.map(Full::new)).await?;
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Response::from_parts(parts, body).into())
+}
+
+/// A client with sockets that never asks twice by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Sockets(Client<HttpConnector, AxumBody>);
+
+impl Sockets {
+    pub(crate) fn new() -> Self {
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.retry_canceled_requests(false);
+        Self(builder.build_http())
+    }
+
+    pub(crate) async fn ask(&self, request: Request<Bytes>) -> Answer {
+        let (parts, body) = self.head(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Response::from_parts(parts, body).into()
+    }
+
+    /// Waits for the head alone.
+    pub(crate) async fn head(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<Response<hyper::body::Incoming>, hyper_util::client::legacy::Error> {
+        self.0.request(request.map(AxumBody::from)).await
+    }
+}

@@ -1,0 +1,84 @@
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderValue, header};
+
+use super::{
+    Refusal,
+    params::{Params, escapes_are_whole},
+};
+use crate::{ClientAuth, state::State};
+
+/// Checks who the client is: exactly one method, one that is allowed, and the right answer.
+pub(crate) fn check(state: &State, headers: &HeaderMap, params: &Params) -> Result<(), Refusal> {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    match (lines.next(), lines.next(), params.get("client_secret")) {
+        (Some(_), Some(_), _) => Err(Refusal::request("there are two Authorization headers")),
+        (Some(_), None, Some(_)) => Err(Refusal::request("the client proves itself twice")),
+        (Some(line), None, None) => basic(state, line, params),
+        (None, _, Some(secret)) => post(state, params, secret),
+        (None, _, None) => Err(Refusal::client("the client does not prove itself")),
+    }
+}
+
+fn post(state: &State, params: &Params, secret: &str) -> Result<(), Refusal> {
+    if !state.settings.client_auth.contains(&ClientAuth::Post) {
+        return Err(Refusal::client(
+            "client_secret in the body is not allowed here",
+        ));
+    }
+    let id = params.get("client_id").unwrap_or_default();
+    if id != state.settings.client_id || secret != state.client_secret() {
+        return Err(Refusal::client("wrong client id or secret"));
+    }
+    Ok(())
+}
+
+fn basic(state: &State, line: &HeaderValue, params: &Params) -> Result<(), Refusal> {
+    let (id, secret) =
+        decode(line).ok_or_else(|| Refusal::client("the Authorization header is not Basic"))?;
+    let expected = (state.settings.client_id.clone(), state.client_secret());
+    let right = state
+        .settings
+        .client_auth
+        .iter()
+        .any(|method| match method {
+            ClientAuth::Basic => {
+                (form_decode(&id), form_decode(&secret))
+                    == (Some(expected.0.clone()), Some(expected.1.clone()))
+            }
+            ClientAuth::BasicRaw => (&id, &secret) == (&expected.0, &expected.1),
+            ClientAuth::Post => false,
+        });
+    if !right {
+        return Err(Refusal::client(
+            "wrong client id or secret, or wrongly encoded",
+        ));
+    }
+    match params.get("client_id") {
+        Some(id) if id != expected.0 => Err(Refusal::request("there are two client ids")),
+        _ => Ok(()),
+    }
+}
+
+fn decode(line: &HeaderValue) -> Option<(String, String)> {
+    let (scheme, credentials) = line.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned()))
+}
+
+/// Undoes the form encoding of one value, strictly: `None` for what no encoder makes.
+fn form_decode(text: &str) -> Option<String> {
+    let clean = |byte: u8| byte.is_ascii_alphanumeric() || b"*-._~+%".contains(&byte);
+    if !text.bytes().all(clean) || !escapes_are_whole(text.as_bytes()) {
+        return None;
+    }
+    // A value without separators parses as a name without a value.
+    Some(
+        form_urlencoded::parse(text.as_bytes())
+            .next()
+            .map_or_else(String::new, |(name, _)| name.into_owned()),
+    )
+}

@@ -1,0 +1,129 @@
+//! Instructions and allocations by valgrind's callgrind: exact where a clock is at the mercy of the
+//! machine.
+
+use std::{
+    collections::HashMap,
+    env, fs,
+    ops::Sub,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// What a program did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) instructions: f64,
+    /// Calls of `malloc` and its like.
+    pub(crate) allocations: f64,
+    pub(crate) reallocations: f64,
+}
+
+impl Counts {
+    /// Runs this very program under callgrind, `short` and `long` rounds long, and returns what
+    /// one round costs.
+    pub(crate) fn per_round(arguments: &[&str], short: u32, long: u32) -> Result<Self, String> {
+        let rounds = f64::from(long - short);
+        let more = run(arguments, long)? - run(arguments, short)?;
+        Ok(Self {
+            instructions: more.instructions / rounds,
+            allocations: more.allocations / rounds,
+            reallocations: more.reallocations / rounds,
+        })
+    }
+
+    fn parse(profile: &str) -> Result<Self, String> {
+        let mut counts = Self::default();
+        let mut names: HashMap<&str, &str> = HashMap::new();
+        let mut callee = "";
+        let mut is_complete = false;
+        for line in profile.lines() {
+            let Some((key, value)) = line.split_once(['=', ':']) else {
+                continue;
+            };
+            match key {
+                // Each name is written out once, behind its number.
+                "fn" | "cfn" => {
+                    let (id, name) = value.split_once(' ').unwrap_or((value, ""));
+                    let known = names.entry(id).or_insert(name);
+                    callee = known;
+                }
+                "calls" => {
+                    let times = value.split(' ').next().unwrap_or_default();
+                    let times: f64 = times.parse().map_err(|_| format!("calls: {line}"))?;
+                    match callee {
+                        "malloc" | "calloc" | "posix_memalign" | "aligned_alloc" | "memalign" => {
+                            counts.allocations += times;
+                        }
+                        "realloc" => counts.reallocations += times,
+                        _ => {}
+                    }
+                }
+                "totals" => {
+                    is_complete = true;
+                    counts.instructions = value.trim().parse().map_err(|_| line.to_owned())?;
+                }
+                _ => {}
+            }
+        }
+        if !is_complete || counts.allocations == 0.0 {
+            return Err("callgrind's profile has no total, or no call of malloc".to_owned());
+        }
+        Ok(counts)
+    }
+}
+
+impl Sub for Counts {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            instructions: self.instructions - other.instructions,
+            allocations: self.allocations - other.allocations,
+            reallocations: self.reallocations - other.reallocations,
+        }
+    }
+}
+
+/// Tells whether valgrind can be run.
+pub(crate) fn is_installed() -> bool {
+    let mut command = Command::new("valgrind");
+    command
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn run(arguments: &[&str], rounds: u32) -> Result<Counts, String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let name = format!("callgrind-{}-{rounds}.out", arguments.join("-"));
+    let profile = program.with_file_name(name);
+    let result = profiled(&program, &profile, arguments, rounds);
+    // Whatever came of it; there may be no file.
+    let _ = fs::remove_file(&profile);
+    result
+}
+
+fn profiled(
+    program: &Path,
+    profile: &Path,
+    arguments: &[&str],
+    rounds: u32,
+) -> Result<Counts, String> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--quiet"])
+        .arg(format!("--callgrind-out-file={}", profile.display()))
+        .arg(program)
+        .args(arguments)
+        .arg(rounds.to_string())
+        // So that the work of `malloc` does not depend on what the heap went through before.
+        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=4000")
+        .output()
+        .map_err(|error| format!("valgrind: {error}"))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("valgrind: {}: {}", output.status, text.trim()));
+    }
+    let text = fs::read_to_string(profile).map_err(|error| error.to_string())?;
+    Counts::parse(&text)
+}

@@ -1,0 +1,157 @@
+//! Plain text tables, and figures that have a limit.
+
+use std::{env, fmt::Display, fs::OpenOptions, io::Write, path::PathBuf, process::ExitCode};
+
+/// Collects the figures of one bench program; it fails when one of them misses its limit.
+pub(crate) struct Report {
+    program: &'static str,
+    /// Gets one JSON object per figure, a line each, after what is there already.
+    json: Option<PathBuf>,
+    figures: Vec<Figure>,
+}
+
+struct Figure {
+    what: String,
+    value: f64,
+    limit: Limit,
+}
+
+/// What a figure is held against.
+#[derive(Clone, Copy)]
+pub(crate) enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+    /// The machine did not allow a fair measurement, so that nothing is judged.
+    Unjudged,
+}
+
+impl Report {
+    /// Starts a report and reads the program's arguments: `--json FILE`. Others are cargo's.
+    pub(crate) fn new(program: &'static str) -> Self {
+        let mut arguments = env::args_os().skip_while(|argument| argument != "--json");
+        Self {
+            program,
+            json: arguments.nth(1).map(PathBuf::from),
+            figures: Vec::new(),
+        }
+    }
+
+    /// Notes a figure that has a limit.
+    pub(crate) fn gate(&mut self, what: impl Into<String>, value: f64, limit: Limit) {
+        self.figures.push(Figure {
+            what: what.into(),
+            value,
+            limit,
+        });
+    }
+
+    /// Prints all figures with their limits and says whether they hold.
+    pub(crate) fn finish(self) -> ExitCode {
+        if let Some(path) = &self.json {
+            self.write(path);
+        }
+        let mut table = Table::new(&[&format!("{}: figure", self.program), "is", "limit", ""]);
+        for figure in &self.figures {
+            let Figure { what, value, limit } = figure;
+            let (limit, verdict) = match limit {
+                Limit::AtMost(most) => (format!("<= {}", number(*most)), figure.verdict()),
+                Limit::AtLeast(least) => (format!(">= {}", number(*least)), figure.verdict()),
+                Limit::Unjudged => (String::from("-"), figure.verdict()),
+            };
+            table.row([what.clone(), number(*value), limit, verdict.to_owned()]);
+        }
+        table.print();
+        if self.figures.iter().any(Figure::is_missed) {
+            return ExitCode::FAILURE;
+        }
+        ExitCode::SUCCESS
+    }
+
+    fn write(&self, path: &PathBuf) {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        let mut file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        for figure in &self.figures {
+            let (bound, limit) = match figure.limit {
+                Limit::AtMost(most) => ("at most", number(most)),
+                Limit::AtLeast(least) => ("at least", number(least)),
+                Limit::Unjudged => ("unjudged", String::from("null")),
+            };
+            // No text here needs escaping: all of it is ours.
+            writeln!(
+                file,
+                r#"{{"bench":"{}","figure":"{}","value":{},"bound":"{bound}","limit":{limit},"verdict":"{}"}}"#,
+                self.program,
+                figure.what,
+                number(figure.value),
+                figure.verdict(),
+            )
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
+    }
+}
+
+impl Figure {
+    fn is_missed(&self) -> bool {
+        match self.limit {
+            // Written so that a figure that is no number misses.
+            Limit::AtMost(most) => !(self.value <= most),
+            Limit::AtLeast(least) => !(self.value >= least),
+            Limit::Unjudged => false,
+        }
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self.limit {
+            Limit::Unjudged => "not judged",
+            _ if self.is_missed() => "MISSED",
+            _ => "holds",
+        }
+    }
+}
+
+/// A table in plain text: the first column to the left, all others to the right.
+pub(crate) struct Table(Vec<Vec<String>>);
+
+impl Table {
+    pub(crate) fn new(head: &[&str]) -> Self {
+        Self(vec![head.iter().map(ToString::to_string).collect()])
+    }
+
+    pub(crate) fn row<T: Display>(&mut self, cells: impl IntoIterator<Item = T>) {
+        self.0
+            .push(cells.into_iter().map(|cell| cell.to_string()).collect());
+    }
+
+    pub(crate) fn print(&self) {
+        let Self(rows) = self;
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for row in rows {
+            let mut line = String::new();
+            for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+                if column == 0 {
+                    line.push_str(&format!("{cell:width$}"));
+                } else {
+                    line.push_str(&format!("  {cell:>width$}"));
+                }
+            }
+            println!("{}", line.trim_end());
+        }
+        println!();
+    }
+}
+
+/// The middle of an odd number of values, the upper middle of an even one.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn number(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,39 @@
+//! Authenticators with a token at hand.
+
+use std::time::Duration;
+
+use auth_core::{
+    AccessToken, Authenticator, AuthenticatorBuilder, Error, Exchange, Origins, TokenSource,
+};
+
+/// A fake access token of that many bytes.
+pub(crate) fn token(bytes: usize) -> String {
+    "fake-token-".chars().cycle().take(bytes).collect()
+}
+
+/// Describes an authenticator whose tokens have that many bytes and outlive every measurement.
+pub(crate) fn builder(bytes: usize) -> AuthenticatorBuilder {
+    let origins = Origins::new(["https://api.example.com"]).expect("a valid origin");
+    Authenticator::builder(Repeated(token(bytes))).origins(origins)
+}
+
+/// Builds an authenticator and has it fetch its token.
+pub(crate) fn warm(builder: AuthenticatorBuilder) -> Authenticator {
+    let authenticator = builder.build().expect("valid settings");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    runtime
+        .block_on(authenticator.token())
+        .expect("the source always has a token");
+    authenticator
+}
+
+struct Repeated(String);
+
+impl TokenSource for Repeated {
+    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+        Ok(AccessToken::new(self.0.as_str()).expires_in(Duration::from_secs(24 * 3600)))
+    }
+}

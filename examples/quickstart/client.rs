@@ -1,0 +1,70 @@
+//! The client that the stories use: hyper's, with the layer on it.
+
+use auth_core::{Authenticator, Error, Origins, RefreshPolicy, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_testkit::TestServer;
+use auth_tower::{Auth, AuthLayer, AuthOutcome, ServiceTransport};
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tower::{
+    ServiceBuilder, ServiceExt,
+    limit::{ConcurrencyLimit, GlobalConcurrencyLimitLayer},
+};
+
+pub(crate) type Body = Full<Bytes>;
+pub(crate) type Http = Client<HttpConnector, Body>;
+/// At most so many requests are out at once; those that wait for a token do not count.
+pub(crate) type Signed = Auth<ConcurrencyLimit<Http>>;
+
+pub(crate) fn http() -> Http {
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+/// An authenticator for the test server.
+pub(crate) fn authenticator(
+    server: &TestServer,
+    policy: RefreshPolicy,
+) -> Result<Authenticator, Error> {
+    let source = ClientCredentials::builder(
+        server.token_url(),
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        ServiceTransport::new(http()),
+    )
+    .danger_allow_http_loopback()
+    .build()?;
+    Authenticator::builder(source)
+        .vendor("testkit")
+        .origins(Origins::danger_allow_http_loopback([server.origin()])?)
+        .policy(policy)
+        .build()
+}
+
+pub(crate) fn signed(authenticator: Authenticator) -> Signed {
+    ServiceBuilder::new()
+        .layer(AuthLayer::new(authenticator))
+        .layer(GlobalConcurrencyLimitLayer::new(MAX_REQUESTS))
+        .service(http())
+}
+
+/// Gets a URL: its status and what authentication did for it.
+pub(crate) async fn get<S, ResB>(
+    client: S,
+    url: &str,
+) -> Result<(StatusCode, AuthOutcome), S::Error>
+where
+    S: tower::Service<Request<Body>, Response = http::Response<ResB>>,
+{
+    let request = Request::get(url)
+        .body(Body::default())
+        .expect("the server's own URL");
+    let response = client.oneshot(request).await?;
+    Ok((response.status(), AuthOutcome::of(&response)))
+}
+
+const MAX_REQUESTS: usize = 128;

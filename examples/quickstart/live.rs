@@ -1,0 +1,154 @@
+//! The same client on a server of the user's.
+
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use auth_core::{AccessToken, Authenticator, Exchange, Origins, TokenSource};
+use auth_oauth2::ClientCredentials;
+use auth_reqwest::ReqwestTransport;
+use auth_tower::{AuthLayer, AuthOutcome};
+use http::{Request, Response, StatusCode};
+use serde_json::json;
+use tokio::{sync::Semaphore, task::JoinSet, time};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+use crate::{arguments::Live, client::Body, report::Report};
+
+pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let exchanges = Arc::new(AtomicU64::new(0));
+    let source = Counted {
+        source: source(live)?,
+        exchanges: Arc::clone(&exchanges),
+    };
+    let authenticator = Authenticator::builder(source)
+        .vendor("the server")
+        .origins(Origins::danger_allow_http_loopback([&live.api_url])?)
+        .build()?;
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?;
+    let client = ServiceBuilder::new()
+        .layer(AuthLayer::new(authenticator))
+        .service(service_fn(move |request| send(http.clone(), request)));
+
+    let mut ticks =
+        time::interval((live.spread / live.requests.max(1)).max(Duration::from_micros(1)));
+    ticks.set_missed_tick_behavior(time::MissedTickBehavior::Burst);
+    let room = Arc::new(Semaphore::new(live.concurrency));
+    let mut requests = JoinSet::new();
+    for _ in 0..live.requests {
+        ticks.tick().await;
+        let place = Arc::clone(&room).acquire_owned().await?;
+        let request = Request::get(&live.api_url).body(Body::default())?;
+        let response = client.clone().oneshot(request);
+        requests.spawn(async move {
+            let result = response.await;
+            drop(place);
+            result.map(|response| (response.status(), AuthOutcome::of(&response)))
+        });
+    }
+    let mut seen = Seen::default();
+    while let Some(result) = requests.join_next().await {
+        seen.add(result?);
+    }
+    let Seen {
+        failed,
+        replays,
+        waited,
+        first_failure,
+    } = seen;
+    let exchanges = exchanges.load(Ordering::Relaxed);
+    report.story(
+        "live",
+        json!({
+            "requests": live.requests,
+            "failed": failed,
+            "replays": replays,
+            "exchanges": exchanges,
+            "waited_ms_max": waited.as_millis() as u64,
+        }),
+        &format!(
+            "{} requests: {failed} failed, {replays} sent once more, {exchanges} exchanges, at most \
+             {} ms waited for a token{}",
+            live.requests,
+            waited.as_millis(),
+            first_failure.map(|failure| format!("; first failure: {failure}")).unwrap_or_default()
+        ),
+        &[("0 failed requests", failed == 0)],
+    );
+    Ok(())
+}
+
+fn source(live: &Live) -> Result<ClientCredentials, Box<dyn Error>> {
+    let mut source = ClientCredentials::builder(
+        &live.token_url,
+        &live.client_id,
+        live.client_secret.clone(),
+        ReqwestTransport::new()?,
+    )
+    .danger_allow_http_loopback();
+    if let Some(scope) = &live.scope {
+        source = source.scope(scope);
+    }
+    if let Some(resource) = &live.resource {
+        source = source.resource(resource);
+    }
+    Ok(source.build()?)
+}
+
+/// `reqwest` as a tower service for `http`'s types.
+async fn send(
+    client: reqwest::Client,
+    request: Request<Body>,
+) -> Result<Response<reqwest::Body>, reqwest::Error> {
+    let request = request.map(reqwest::Body::wrap).try_into()?;
+    Ok(client.execute(request).await?.into())
+}
+
+/// Counts the exchanges that a source makes.
+struct Counted {
+    source: ClientCredentials,
+    exchanges: Arc<AtomicU64>,
+}
+
+impl TokenSource for Counted {
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, auth_core::Error> {
+        self.exchanges.fetch_add(1, Ordering::Relaxed);
+        self.source.fetch(exchange).await
+    }
+
+    async fn credential_changed(&self) -> bool {
+        self.source.credential_changed().await
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    failed: u64,
+    replays: u64,
+    waited: Duration,
+    first_failure: Option<String>,
+}
+
+impl Seen {
+    fn add<E: Error>(&mut self, result: Result<(StatusCode, AuthOutcome), E>) {
+        let failure = match result {
+            Ok((status, outcome)) => {
+                self.replays += u64::from(outcome.sends() > 1);
+                self.waited = self.waited.max(outcome.waited());
+                (!status.is_success()).then(|| status.to_string())
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(failure) = failure {
+            self.failed += 1;
+            self.first_failure.get_or_insert(failure);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Shows what the library promises, with the counters of a real server on this machine.
+//!
+//! `cargo run --example quickstart` needs no network and no account: it starts the testkit's
+//! authorization server and API on loopback, and tells five stories. Each ends in figures that the
+//! *server* counted; the program exits non-zero if one of them is off. `-- --json` prints them as
+//! one JSON object. With `-- --token-url ...` the same program runs against a server of yours.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it is a program for people"
+)]
+
+use std::{error::Error, process::ExitCode};
+
+mod arguments;
+mod client;
+mod live;
+mod report;
+mod stories;
+
+use arguments::Arguments;
+use report::Report;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = match Arguments::parse() {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            println!("{}", arguments::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("quickstart: {error}\n\n{}", arguments::HELP);
+            return ExitCode::from(2);
+        }
+    };
+    let mut report = Report::new(arguments.json);
+    match run(&arguments, &mut report).await {
+        Ok(()) => report.finish(),
+        Err(error) => {
+            report::print_chain(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    if let Some(live) = &arguments.live {
+        return live::run(live, report).await;
+    }
+    stories::cold_start(report).await?;
+    stories::rotation(report).await?;
+    stories::revocation(report).await?;
+    stories::quota(report).await?;
+    stories::redirect(report).await
+}

@@ -1,0 +1,72 @@
+use std::{error::Error, process::ExitCode};
+
+use serde_json::{Map, Value};
+
+/// Prints each story's figures as they come, or all of them as one JSON object at the end.
+#[derive(Debug)]
+pub(crate) struct Report {
+    json: bool,
+    figures: Map<String, Value>,
+    off: Vec<String>,
+}
+
+impl Report {
+    pub(crate) fn new(json: bool) -> Self {
+        Self {
+            json,
+            figures: Map::new(),
+            off: Vec::new(),
+        }
+    }
+
+    /// Adds a story: its name, its figures, one sentence for people, and what has to hold.
+    pub(crate) fn story(
+        &mut self,
+        name: &str,
+        figures: Value,
+        sentence: &str,
+        holds: &[(&str, bool)],
+    ) {
+        let off: Vec<_> = holds
+            .iter()
+            .filter(|(_, holds)| !holds)
+            .map(|(what, _)| *what)
+            .collect();
+        if !self.json {
+            let mark = if off.is_empty() { "ok " } else { "OFF" };
+            println!("{mark} {name:<11} {sentence}");
+            for what in &off {
+                println!("    expected: {what}; figures: {figures}");
+            }
+        }
+        self.off
+            .extend(off.iter().map(|what| format!("{name}: {what}")));
+        self.figures.insert(name.to_owned(), figures);
+    }
+
+    pub(crate) fn finish(self) -> ExitCode {
+        if self.json {
+            println!("{}", Value::Object(self.figures));
+            for off in &self.off {
+                eprintln!("quickstart: expected {off}");
+            }
+        } else if self.off.is_empty() {
+            println!("\nAll figures as promised.");
+        }
+        if self.off.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints an error and what caused it.
+pub(crate) fn print_chain(error: &dyn Error) {
+    eprintln!("quickstart: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        eprintln!("  because: {cause}");
+        source = cause.source();
+    }
+}

@@ -1,0 +1,281 @@
+//! Five fears, and what the server saw of each.
+
+use std::{error::Error, time::Duration};
+
+use auth_core::{ErrorKind, Origins, Quota, RefreshPolicy, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_testkit::{ForeignServer, Gate, Reply, TestServer};
+use auth_tower::{AuthLayer, ServiceTransport};
+use http::StatusCode;
+use serde_json::json;
+use tokio::{
+    task::JoinSet,
+    time::{self, Instant},
+};
+use tower::ServiceBuilder;
+use tower_http::follow_redirect::FollowRedirectLayer;
+
+use crate::{
+    client::{self, Signed},
+    report::Report,
+};
+
+type Result = std::result::Result<(), Box<dyn Error>>;
+
+/// Ten thousand requests asking for a token at once; here a thousand.
+pub(crate) async fn cold_start(report: &mut Report) -> Result {
+    const CALLERS: usize = 1_000;
+    let server = TestServer::start().await;
+    let client = client::signed(client::authenticator(&server, RefreshPolicy::default())?);
+    let failed = all_at_once(&client, &server.api_url(), CALLERS).await;
+    let exchanges = server.counters().tokens_issued;
+    report.story(
+        "cold_start",
+        json!({"callers": CALLERS, "exchanges": exchanges, "failed": failed}),
+        &format!(
+            "{CALLERS} requests at once, without a token: {exchanges} exchange, {failed} failed"
+        ),
+        &[
+            ("1 exchange", exchanges == 1),
+            ("0 failed requests", failed == 0),
+        ],
+    );
+    server.shutdown().await;
+    Ok(())
+}
+
+/// A token that expires under traffic.
+pub(crate) async fn rotation(report: &mut Report) -> Result {
+    const WORKERS: usize = 8;
+    let lifetime = Duration::from_secs(1);
+    let run = Duration::from_secs(4);
+    // No random moment of renewal here, so that the number of lifetimes is known beforehand.
+    let policy = RefreshPolicy::default().jitter(0.0);
+    let renewed_after = lifetime.mul_f64(0.8);
+    let server = TestServer::builder().token_lifetime(lifetime).start().await;
+    let client = client::signed(client::authenticator(&server, policy)?);
+    let end = Instant::now() + run;
+    let mut workers = JoinSet::new();
+    for _ in 0..WORKERS {
+        let (client, url) = (client.clone(), server.api_url());
+        workers.spawn(async move {
+            let (mut requests, mut failed) = (0_u64, 0_u64);
+            while Instant::now() < end {
+                requests += 1;
+                failed += u64::from(!succeeds(&client, &url).await);
+                time::sleep(Duration::from_millis(4)).await;
+            }
+            (requests, failed)
+        });
+    }
+    let counts = workers.join_all().await;
+    let requests: u64 = counts.iter().map(|(requests, _)| requests).sum();
+    let failed: u64 = counts.iter().map(|(_, failed)| failed).sum();
+    let exchanges = server.counters().tokens_issued;
+    let lifetimes = run.div_duration_f64(renewed_after).ceil() as u64;
+    report.story(
+        "rotation",
+        json!({
+            "requests": requests, "exchanges": exchanges, "lifetimes": lifetimes, "failed": failed,
+        }),
+        &format!(
+            "{requests} requests over {lifetimes} lifetimes of a token: {exchanges} exchanges, \
+             {failed} failed"
+        ),
+        &[
+            (
+                "one exchange per lifetime, give or take one",
+                exchanges.abs_diff(lifetimes) <= 1,
+            ),
+            ("0 failed requests", failed == 0),
+        ],
+    );
+    server.shutdown().await;
+    Ok(())
+}
+
+/// A token that is revoked while requests are under way with it.
+pub(crate) async fn revocation(report: &mut Report) -> Result {
+    const IN_FLIGHT: usize = 100;
+    let server = TestServer::start().await;
+    let client = client::signed(client::authenticator(&server, RefreshPolicy::default())?);
+    client::get(client.clone(), &server.api_url()).await?;
+    let before = server.counters();
+    // All of them have left with the old token before it is revoked.
+    let gate = Gate::new();
+    server
+        .api()
+        .times(IN_FLIGHT, Reply::normal().process_after(&gate));
+    let requests = tokio::spawn({
+        let (client, url) = (client.clone(), server.api_url());
+        async move { all_at_once(&client, &url, IN_FLIGHT).await }
+    });
+    gate.reached(IN_FLIGHT).await;
+    server.revoke_all();
+    gate.open();
+    let failed = requests.await?;
+    let after = server.counters();
+    let exchanges = after.tokens_issued - before.tokens_issued;
+    let refused = after.api_status(401);
+    report.story(
+        "revocation",
+        json!({
+            "in_flight": IN_FLIGHT, "exchanges": exchanges, "failed": failed, "refused": refused,
+        }),
+        &format!(
+            "{IN_FLIGHT} requests under way when their token is revoked: {exchanges} exchange, \
+             {refused} sent once more, {failed} failed"
+        ),
+        &[
+            ("1 exchange", exchanges == 1),
+            ("all refused once", refused == IN_FLIGHT as u64),
+            ("0 failed requests", failed == 0),
+        ],
+    );
+    server.shutdown().await;
+    Ok(())
+}
+
+/// A vendor that allows 20 tokens an hour, and somebody who keeps revoking them.
+pub(crate) async fn quota(report: &mut Report) -> Result {
+    const LIMIT: u32 = 20;
+    const CALLERS: usize = 5;
+    let window = Duration::from_secs(3600);
+    let server = TestServer::builder()
+        .token_lifetime(window)
+        .quota(LIMIT as usize, window)
+        .start()
+        .await;
+    let source = ClientCredentials::builder(
+        server.token_url(),
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        ServiceTransport::new(client::http()),
+    )
+    .danger_allow_http_loopback()
+    .build()?;
+    let authenticator = auth_core::Authenticator::builder(source)
+        .vendor("testkit")
+        .origins(Origins::danger_allow_http_loopback([server.origin()])?)
+        .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))
+        .quota(Quota::new(LIMIT, window))
+        .build()?;
+    let client = client::signed(authenticator);
+    for _ in 0..LIMIT {
+        client::get(client.clone(), &server.api_url()).await?;
+        server.revoke_all();
+    }
+    // This one finds out that the last token is gone, the others that there is none to be had.
+    let (status, _) = client::get(client.clone(), &server.api_url()).await?;
+    let mut refused = Vec::new();
+    for _ in 0..CALLERS {
+        match client::get(client.clone(), &server.api_url()).await {
+            Err(auth_tower::Error::Auth(error)) => refused.push(error),
+            other => return Err(format!("expected a quota error, not {other:?}").into()),
+        }
+    }
+    let error = refused.first().ok_or("nobody was refused")?;
+    let next_slot = error.retry_after().unwrap_or_default().as_secs();
+    let seen = server.counters();
+    report.story(
+        "quota",
+        json!({
+            "granted": seen.tokens_issued,
+            "refused": refused.len(),
+            "asked_in_vain": seen.quota_refusals,
+            "next_slot_seconds": next_slot,
+            "message": error.to_string(),
+        }),
+        &format!(
+            "{} tokens granted, {} asked for in vain; {} callers read: {error}",
+            seen.tokens_issued,
+            seen.quota_refusals,
+            refused.len()
+        ),
+        &[
+            ("20 tokens granted", seen.tokens_issued == u64::from(LIMIT)),
+            ("the vendor was not asked in vain", seen.quota_refusals == 0),
+            (
+                "the API's refusal was passed on",
+                status == StatusCode::UNAUTHORIZED,
+            ),
+            (
+                "a quota error",
+                refused.iter().all(|error| error.kind() == ErrorKind::Quota),
+            ),
+            (
+                "the next slot frees within the hour",
+                (1..=3600).contains(&next_slot),
+            ),
+        ],
+    );
+    server.shutdown().await;
+    Ok(())
+}
+
+/// An API that redirects to somebody else.
+pub(crate) async fn redirect(report: &mut Report) -> Result {
+    let server = TestServer::start().await;
+    let foreign = ForeignServer::start().await;
+    let client = ServiceBuilder::new()
+        .layer(FollowRedirectLayer::new())
+        .layer(AuthLayer::new(client::authenticator(
+            &server,
+            RefreshPolicy::default(),
+        )?))
+        .service(client::http());
+    let statuses = [301, 302, 303, 307, 308];
+    for status in statuses {
+        let url = format!(
+            "{}/redirect?status={status}&to={}",
+            server.api_url(),
+            foreign.url()
+        );
+        client::get(client.clone(), &url).await?;
+    }
+    let tokens = server.expose_tokens();
+    let mut secrets: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    let client_secret = server.client_secret();
+    secrets.push(&client_secret);
+    let requests = foreign.requests();
+    let seen = foreign.secrets_seen(&secrets).len();
+    let signed = server.counters().api_status(401) == 0;
+    report.story(
+        "redirect",
+        json!({"foreign_requests": requests, "secrets_seen": seen}),
+        &format!("{requests} redirects followed to another origin: {seen} secrets seen there"),
+        &[
+            (
+                "each redirect was followed",
+                requests == statuses.len() as u64,
+            ),
+            ("the API itself got its token", signed && !tokens.is_empty()),
+            ("0 secrets at the foreign origin", seen == 0),
+        ],
+    );
+    foreign.shutdown().await;
+    server.shutdown().await;
+    Ok(())
+}
+
+/// Starts `count` requests at once, and returns how many failed.
+async fn all_at_once(client: &Signed, url: &str, count: usize) -> usize {
+    let mut requests = JoinSet::new();
+    for _ in 0..count {
+        let (client, url) = (client.clone(), url.to_owned());
+        requests.spawn(async move { succeeds(&client, &url).await });
+    }
+    requests
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|succeeded| !succeeded)
+        .count()
+}
+
+async fn succeeds(client: &Signed, url: &str) -> bool {
+    matches!(
+        client::get(client.clone(), url).await,
+        Ok((StatusCode::OK, _))
+    )
+}
