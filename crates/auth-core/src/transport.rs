@@ -26,7 +26,10 @@ pub trait Transport: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Unavailable`](crate::ErrorKind::Unavailable) when no whole reply came,
-    /// [`Protocol`](crate::ErrorKind::Protocol) when it was too large.
+    /// [`TimedOut`](crate::ErrorKind::TimedOut) when it did not come within a deadline of the
+    /// transport's own, [`Protocol`](crate::ErrorKind::Protocol) when it was too large. Before
+    /// anything is sent: [`Origin`](crate::ErrorKind::Origin) and
+    /// [`Config`](crate::ErrorKind::Config) for a URL that the transport does not send secrets to.
     fn send(
         &self,
         request: Request<Bytes>,

@@ -35,11 +35,7 @@ impl ClientAuth {
             Self::BasicRaw => String::push_str,
             Self::Post => return None,
         };
-        let room = 3 * (id.len() + secret.expose().len()) + 1;
-        let mut pair = Zeroizing::new(String::with_capacity(room));
-        encode(&mut pair, id);
-        pair.push(':');
-        encode(&mut pair, secret.expose());
+        let pair = pair(encode, id, secret.expose());
         Some(Authorization::basic(&base64(pair.as_bytes())))
     }
 }
@@ -74,6 +70,16 @@ impl Authorization {
         value.set_sensitive(true);
         value
     }
+}
+
+/// Joins the two with a colon. Encoded, a byte takes up to three; a buffer that grows would leave
+/// unwiped copies behind.
+fn pair(encode: fn(&mut String, &str), id: &str, secret: &str) -> Zeroizing<String> {
+    let mut pair = Zeroizing::new(String::with_capacity(3 * (id.len() + secret.len()) + 1));
+    encode(&mut pair, id);
+    pair.push(':');
+    encode(&mut pair, secret);
+    pair
 }
 
 /// Encodes in the standard alphabet, padded, without a copy that would not be wiped.

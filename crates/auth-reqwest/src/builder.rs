@@ -74,8 +74,8 @@ impl ReqwestTransportBuilder {
     /// resolver, ... Several changes take effect in their order.
     ///
     /// What the [contract](auth_core::Transport#contract) of a transport asks for is set after
-    /// them and stays as it is: no redirects, no retries, no `Referer`, no decompression, no dump
-    /// of the traffic into the log, and this builder's deadline instead of reqwest's `timeout`.
+    /// them and stays as it is: no redirects (and so no `Referer`), no retries, no decompression, no
+    /// dump of the traffic into the log, and this builder's deadline instead of reqwest's `timeout`.
     ///
     /// Idle connections are not kept and HTTP/1.1 is spoken: token calls are rare, and a connection
     /// that was idle for long is often dead. Where there are many of them, raise reqwest's
@@ -118,7 +118,6 @@ impl ReqwestTransportBuilder {
         let client = (self.configure)(client)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
-            .referer(false)
             .no_gzip()
             .no_brotli()
             .no_zstd()

@@ -23,9 +23,16 @@ pub(crate) struct ScriptedBody {
     _in_flight: InFlight,
 }
 
-/// The connection ends here.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cut;
+/// How a connection ends before its time.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// In order: what was sent arrives.
+    Close,
+    /// With a reset, which may overtake what was sent.
+    Reset,
+    /// With these bytes instead of an answer.
+    Raw(Bytes),
+}
 
 impl ScriptedBody {
     pub(crate) fn new(data: Bytes, delivery: Delivery, in_flight: InFlight) -> Self {
@@ -64,13 +71,14 @@ impl Body for ScriptedBody {
             self.end = false;
             self.data.clear();
             return Poll::Ready(match self.shape {
-                Shape::CutAfter(_) => Some(Err(Cut)),
+                Shape::CutAfter(_, true) => Some(Err(Cut::Reset)),
+                Shape::CutAfter(_, false) => Some(Err(Cut::Close)),
                 _ => None,
             });
         }
         let chunk = match self.shape {
             Shape::Whole => std::mem::take(&mut self.data),
-            Shape::CutAfter(bytes) => {
+            Shape::CutAfter(bytes, _) => {
                 self.end = true;
                 // The server sends what it has while it waits, so that the bytes get out before
                 // the end.
@@ -112,13 +120,17 @@ impl Shape {
     fn pause(self) -> Option<Duration> {
         match self {
             Self::Trickle(every) | Self::Endless(every) => Some(every),
-            Self::Whole | Self::CutAfter(_) => None,
+            Self::Whole | Self::CutAfter(..) => None,
         }
     }
 }
 
 fn pause(duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    boxed(tokio::time::sleep(duration))
+    match duration {
+        // tokio's timers are exact to a millisecond, so the shortest sleep would be one.
+        Duration::ZERO => boxed(tokio::task::yield_now()),
+        _ => boxed(tokio::time::sleep(duration)),
+    }
 }
 
 fn boxed(
@@ -130,6 +142,17 @@ fn boxed(
 impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the test server cut the connection")
+    }
+}
+
+/// Raw bytes may hold a token, so only their number shows.
+impl fmt::Debug for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Close => f.write_str("Close"),
+            Self::Reset => f.write_str("Reset"),
+            Self::Raw(bytes) => write!(f, "Raw({} bytes)", bytes.len()),
+        }
     }
 }
 

@@ -106,9 +106,19 @@ impl ForeignServer {
 
     /// Searches everything that came (request lines, headers, bodies, trailers) for secrets, in
     /// the forms that [`find_secrets`] knows.
+    ///
+    /// # Panics
+    ///
+    /// If not everything that came was kept: after more than 1,024 requests since the last
+    /// [`reset`](Self::reset), or a body of more than 1 MiB. Silence would pass for a clean bill.
     #[must_use]
     pub fn secrets_seen(&self, secrets: &[&str]) -> Vec<Leak> {
         let requests = self.recorded();
+        let whole = requests.iter().all(RecordedRequest::is_kept_whole);
+        assert!(
+            whole && requests.len() as u64 == self.requests(),
+            "too much has come to be searched: call `reset` more often"
+        );
         requests
             .iter()
             .flat_map(|request| find_secrets(request.to_bytes(), secrets))
@@ -140,6 +150,7 @@ impl ForeignServer {
     fn new(origin: String, clock: VirtualClock) -> Self {
         let mut settings = Settings::new(clock);
         settings.stray_status = StatusCode::OK;
+        settings.keep_body = 1024 * 1024;
         let state = Arc::new(State::new(settings, String::new(), &origin));
         Self {
             state,

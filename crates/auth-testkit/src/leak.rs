@@ -46,10 +46,8 @@ pub fn find_secrets(text: impl AsRef<[u8]>, secrets: &[impl AsRef<str>]) -> Vec<
         let begin = &value[..value.len().min(PREFIX)];
         let mut look = |form, text: &[u8], needle: &[u8]| {
             let found = |leak: &Leak| leak.secret == secret && leak.form == form;
-            if !leaks.iter().any(found)
-                && let Some(line) = find_line(text, needle)
-            {
-                leaks.push(Leak { secret, form, line });
+            if !leaks.iter().any(found) {
+                leaks.extend(find_line(text, needle).map(|line| Leak { secret, form, line }));
             }
         };
         look("raw", plain, begin);
@@ -102,8 +100,12 @@ fn encoded_forms(part: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("json", json.trim_matches('"').into()),
     ];
     for offset in 0..3 {
-        forms.push(("base64", base64_inside(&STANDARD_NO_PAD, part, offset)));
-        forms.push(("base64url", base64_inside(&URL_SAFE_NO_PAD, part, offset)));
+        let standard = base64_inside(&STANDARD_NO_PAD, part, offset);
+        let url_safe = base64_inside(&URL_SAFE_NO_PAD, part, offset);
+        if url_safe != standard {
+            forms.push(("base64url", url_safe));
+        }
+        forms.push(("base64", standard));
     }
     // What looks the same as the raw bytes was found there.
     forms.retain(|(_, needle)| needle != part);

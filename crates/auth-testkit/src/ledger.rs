@@ -45,10 +45,10 @@ impl Ledger {
 
     /// Issues a new token that the API takes until the given time.
     pub(crate) fn issue(&mut self, until: Duration) -> String {
-        if self.order.len() == KEEP
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.issued.remove(&oldest);
+        if self.order.len() == KEEP {
+            self.order
+                .pop_front()
+                .and_then(|oldest| self.issued.remove(&oldest));
         }
         self.count += 1;
         let number = self.count;

@@ -8,6 +8,7 @@ use axum::{Router, body::Body};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     sync::oneshot,
     task::{JoinHandle, JoinSet},
@@ -102,7 +103,7 @@ async fn serve(stream: TcpStream, router: Router) {
         Box::pin(async move {
             let Ok(response) = answer.await;
             match response.extensions().get::<Cut>() {
-                Some(cut) => Err(*cut),
+                Some(cut) => Err(cut.clone()),
                 None => Ok(response),
             }
         })
@@ -111,12 +112,24 @@ async fn serve(stream: TcpStream, router: Router) {
         .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), service);
     let end = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
-    let stream = connection.into_parts().io.into_inner();
-    // The service's own error: a body that is cut comes wrapped, and its first bytes must arrive.
-    if end.is_err_and(|error| error.source().is_some_and(|source| source.is::<Cut>())) {
-        // Closing it now resets the connection.
-        let _ = stream.set_zero_linger();
+    let mut stream = connection.into_parts().io.into_inner();
+    match end.as_ref().err().and_then(|error| cut(error)) {
+        Some(Cut::Reset) => {
+            // Closing it now resets the connection.
+            let _ = stream.set_zero_linger();
+        }
+        Some(Cut::Raw(bytes)) => {
+            let _ = stream.write_all(bytes).await;
+        }
+        Some(Cut::Close) | None => {}
     }
+}
+
+/// Returns how the script wants it to end; the server wraps what the script threw.
+fn cut<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Cut> {
+    error
+        .downcast_ref()
+        .or_else(|| error.source().and_then(cut))
 }
 
 /// More connections than this wait until others end.

@@ -1,4 +1,9 @@
-use std::{collections::VecDeque, fmt, sync::Mutex, time::Duration};
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri, request::Parts};
@@ -11,48 +16,42 @@ use crate::{Side, queue::lock, upload::Upload};
 /// names begin with `expose_`, and never in `Debug`.
 #[derive(Clone)]
 pub struct RecordedRequest {
+    head: Arc<Head>,
+    body: Bytes,
+    upload: Upload,
+}
+
+struct Head {
     side: Side,
     at: Duration,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    upload: Upload,
 }
 
 impl RecordedRequest {
-    pub(crate) fn new(side: Side, at: Duration, parts: &Parts, upload: &Upload) -> Self {
-        Self {
-            side,
-            at,
-            method: parts.method.clone(),
-            uri: parts.uri.clone(),
-            headers: parts.headers.clone(),
-            upload: upload.clone(),
-        }
-    }
-
     /// Returns which side of the server it came to.
     #[must_use]
     pub fn side(&self) -> Side {
-        self.side
+        self.head.side
     }
 
     /// Returns when it arrived, by [`VirtualClock::world_elapsed`](crate::VirtualClock).
     #[must_use]
     pub fn at(&self) -> Duration {
-        self.at
+        self.head.at
     }
 
     /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &Method {
-        &self.method
+        &self.head.method
     }
 
     /// Returns the path, without the query.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.uri.path()
+        self.head.uri.path()
     }
 
     /// Returns how many bytes of body were read.
@@ -70,25 +69,26 @@ impl RecordedRequest {
     /// Returns the request target as it was sent, query included.
     #[must_use]
     pub fn expose_uri(&self) -> &Uri {
-        &self.uri
+        &self.head.uri
     }
 
     /// Returns the headers.
     #[must_use]
     pub fn expose_headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.head.headers
     }
 
     /// Returns the text of a header's first line.
     #[must_use]
     pub fn expose_header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        self.head.headers.get(name)?.to_str().ok()
     }
 
-    /// Returns the body; of a long one only the first 64 KiB.
+    /// Returns the body, of a long one only the beginning: 64 KiB, or 1 MiB on a
+    /// [`ForeignServer`](crate::ForeignServer).
     #[must_use]
     pub fn expose_body(&self) -> &Bytes {
-        &self.upload.kept
+        &self.body
     }
 
     /// Returns the trailers that followed the body.
@@ -110,10 +110,15 @@ impl RecordedRequest {
             .map(|(_, value)| value.into_owned())
     }
 
+    pub(crate) fn is_kept_whole(&self) -> bool {
+        self.body.len() as u64 == self.upload.len
+    }
+
     /// Returns everything that was received, as one text to search for secrets.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut all = format!("{} {}\r\n", self.method, self.uri).into_bytes();
+        let mut all = format!("{} {}\r\n", self.head.method, self.head.uri).into_bytes();
         for (name, value) in self
+            .head
             .headers
             .iter()
             .chain(self.upload.trailers.iter().flatten())
@@ -124,7 +129,7 @@ impl RecordedRequest {
             all.extend_from_slice(b"\r\n");
         }
         all.extend_from_slice(b"\r\n");
-        all.extend_from_slice(&self.upload.kept);
+        all.extend_from_slice(&self.body);
         all
     }
 }
@@ -132,31 +137,53 @@ impl RecordedRequest {
 impl fmt::Debug for RecordedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordedRequest")
-            .field("side", &self.side)
-            .field("at", &self.at)
-            .field("method", &self.method)
+            .field("side", &self.head.side)
+            .field("at", &self.head.at)
+            .field("method", &self.head.method)
             .field("path", &self.path())
-            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("headers", &self.head.headers.keys().collect::<Vec<_>>())
             .field("body_len", &self.body_len())
             .finish_non_exhaustive()
     }
 }
 
 /// The latest requests; older ones are forgotten.
-#[derive(Debug, Default)]
-pub(crate) struct Record(Mutex<VecDeque<RecordedRequest>>);
+#[derive(Default)]
+pub(crate) struct Record(Mutex<VecDeque<Entry>>);
+
+/// A request whose body may still be on its way.
+type Entry = (Arc<Head>, Arc<Mutex<Upload>>);
 
 impl Record {
-    pub(crate) fn push(&self, request: RecordedRequest) {
+    /// Notes a request on its arrival, and returns where its body belongs.
+    pub(crate) fn push(&self, side: Side, at: Duration, parts: &Parts) -> Arc<Mutex<Upload>> {
         let mut record = lock(&self.0);
         if record.len() == KEEP {
             record.pop_front();
         }
-        record.push_back(request);
+        let head = Head {
+            side,
+            at,
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            headers: parts.headers.clone(),
+        };
+        let upload = Arc::new(Mutex::new(Upload::new()));
+        record.push_back((Arc::new(head), upload.clone()));
+        upload
     }
 
     pub(crate) fn to_vec(&self) -> Vec<RecordedRequest> {
-        lock(&self.0).iter().cloned().collect()
+        let snapshot = |(head, upload): &Entry| {
+            let mut upload = lock(upload).clone();
+            let body = std::mem::take(&mut upload.kept).into();
+            RecordedRequest {
+                head: head.clone(),
+                body,
+                upload,
+            }
+        };
+        lock(&self.0).iter().map(snapshot).collect()
     }
 
     pub(crate) fn clear(&self) {

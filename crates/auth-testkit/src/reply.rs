@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::Gate;
+use crate::{Gate, body::Cut};
 
 /// How a [`TestServer`](crate::TestServer) answers one request: as it should, or not at all so.
 ///
@@ -46,7 +46,7 @@ pub(crate) enum Kind {
     Normal,
     Fixed(StatusCode, Bytes),
     Silence,
-    Cut,
+    Cut(Cut),
 }
 
 /// Which token a normal reply of the token endpoint brings.
@@ -76,7 +76,8 @@ pub(crate) struct Delivery {
 pub(crate) enum Shape {
     #[default]
     Whole,
-    CutAfter(usize),
+    /// The number of bytes, and whether a reset follows.
+    CutAfter(usize, bool),
     Trickle(Duration),
     Endless(Duration),
 }
@@ -172,7 +173,14 @@ impl Reply {
     /// The connection is reset before any byte of an answer.
     #[must_use]
     pub fn cut() -> Self {
-        Kind::Cut.into()
+        Kind::Cut(Cut::Reset).into()
+    }
+
+    /// These bytes, as they stand, and the end of the connection: for answers that are no HTTP, or
+    /// hardly any. In memory the connection just ends.
+    #[must_use]
+    pub fn raw(bytes: impl Into<Bytes>) -> Self {
+        Kind::Cut(Cut::Raw(bytes.into())).into()
     }
 
     /// Adds a header line; a name that is there already gets one more line.
@@ -307,7 +315,16 @@ impl Reply {
     /// Sends the head and this many bytes of the body, then closes the connection.
     #[must_use]
     pub fn cut_after(mut self, bytes: usize) -> Self {
-        self.delivery.shape = Shape::CutAfter(bytes);
+        self.delivery.shape = Shape::CutAfter(bytes, false);
+        self
+    }
+
+    /// Sends the head and this many bytes of the body, then resets the connection. Whatever the
+    /// client has not read by then may be lost to it, so it is best held back by
+    /// [`body_after`](Self::body_after) until the head was seen.
+    #[must_use]
+    pub fn reset_after(mut self, bytes: usize) -> Self {
+        self.delivery.shape = Shape::CutAfter(bytes, true);
         self
     }
 
@@ -342,7 +359,7 @@ impl fmt::Debug for Kind {
             Self::Normal => f.write_str("Normal"),
             Self::Fixed(status, body) => write!(f, "Fixed({}, {} bytes)", status, body.len()),
             Self::Silence => f.write_str("Silence"),
-            Self::Cut => f.write_str("Cut"),
+            Self::Cut(cut) => write!(f, "Cut({cut:?})"),
         }
     }
 }

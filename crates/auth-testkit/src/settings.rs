@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) token_header: Option<HeaderName>,
     /// What paths outside the token endpoint and the API answer.
     pub(crate) stray_status: StatusCode,
+    /// How many bytes of a request's body are kept.
+    pub(crate) keep_body: usize,
     pub(crate) clock: VirtualClock,
 }
 
@@ -71,6 +73,7 @@ impl Settings {
             quota_retry_after: RetryAfter::Absent,
             token_header: None,
             stray_status: StatusCode::NOT_FOUND,
+            keep_body: 64 * 1024,
             clock,
         }
     }

@@ -8,6 +8,7 @@ use std::{
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::{Value, json};
 
 use crate::{
     Counters, Script, Side, TokenUse, api,
@@ -16,7 +17,7 @@ use crate::{
     ledger::Ledger,
     queue::lock,
     quota::Window,
-    record::{Record, RecordedRequest},
+    record::Record,
     reply::Kind,
     settings::Settings,
     token_endpoint,
@@ -82,53 +83,47 @@ impl State {
             Side::Stray => self.stray.next(),
         };
         let (parts, body) = request.into_parts();
-        let upload = if reply.early {
-            Upload::default()
-        } else {
-            Upload::read(body).await
-        };
-        self.record
-            .push(RecordedRequest::new(side, at, &parts, &upload));
+        let upload = self.record.push(side, at, &parts);
+        if !reply.early {
+            Upload::read(&upload, body, self.settings.keep_body).await;
+        }
+        let upload = lock(&upload).clone();
         if let Some(gate) = &reply.process_after {
             gate.pass().await;
         }
-        let mut answer = match reply.kind {
-            Kind::Cut => return cut(),
+        let answer = match reply.kind {
+            Kind::Cut(cut) => Err(cut),
             Kind::Silence => std::future::pending().await,
-            Kind::Fixed(status, body) => Answer {
-                status,
-                headers: HeaderMap::new(),
-                body,
-            },
-            Kind::Normal => match (side, quota) {
+            Kind::Fixed(status, body) => Ok(Answer::new(status, body)),
+            Kind::Normal => Ok(match (side, quota) {
                 (Side::Token, Err(wait)) => self.over_quota(wait),
                 (Side::Token, Ok(())) => {
                     token_endpoint::answer(&self, &parts, &upload, &reply.mint, &reply.edits)
                 }
                 (Side::Api, _) => api::answer(&self, &parts, &upload),
-                (Side::Stray, _) => {
-                    Answer::json(self.settings.stray_status, &serde_json::json!({}))
-                }
-            },
+                (Side::Stray, _) => Answer::json(self.settings.stray_status, &json!({})),
+            }),
         };
-        answer.headers.extend(self.date());
-        for (name, value) in reply.headers {
-            answer.headers.append(name, value);
-        }
         if let Some(delay) = reply.delay {
             tokio::time::sleep(delay).await;
         }
         if let Some(gate) = &reply.answer_after {
             gate.pass().await;
         }
-        self.tally.answer(side, answer.status);
-        let body = if parts.method == Method::HEAD {
-            Bytes::new()
-        } else {
-            answer.body
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(cut) => return no_response(cut),
         };
-        let body = Body::new(ScriptedBody::new(body, reply.delivery, in_flight));
-        let mut response = Response::new(body);
+        self.tally.answer(side, answer.status);
+        answer.headers.extend(self.date());
+        for (name, value) in reply.headers {
+            answer.headers.append(name, value);
+        }
+        if parts.method == Method::HEAD {
+            answer.body = Bytes::new();
+        }
+        let body = ScriptedBody::new(answer.body, reply.delivery, in_flight);
+        let mut response = Response::new(Body::new(body));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
         response
@@ -190,7 +185,7 @@ impl State {
         self.tally.over_quota();
         let mut answer = Answer::json(
             self.settings.quota_status,
-            &serde_json::json!({ "message": "too many tokens were requested in the last hour" }),
+            &json!({ "message": "too many tokens were requested in the last hour" }),
         );
         let text = match self.settings.quota_retry_after {
             RetryAfter::Absent => return answer,
@@ -215,18 +210,20 @@ impl State {
 }
 
 impl Answer {
-    pub(crate) fn json(status: StatusCode, body: &serde_json::Value) -> Self {
+    fn new(status: StatusCode, body: Bytes) -> Self {
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body,
+        }
+    }
+
+    pub(crate) fn json(status: StatusCode, body: &Value) -> Self {
         Self::json_text(status, body.to_string())
     }
 
     pub(crate) fn json_text(status: StatusCode, body: String) -> Self {
-        let json = HeaderValue::from_static("application/json");
-        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);
-        Self {
-            status,
-            headers,
-            body: body.into(),
-        }
+        Self::new(status, body.into()).header(header::CONTENT_TYPE, "application/json")
     }
 
     pub(crate) fn header(mut self, name: header::HeaderName, value: &'static str) -> Self {
@@ -244,9 +241,9 @@ impl fmt::Debug for State {
 }
 
 /// The mark of a response that is none: whoever carries it ends the connection.
-fn cut() -> Response {
+fn no_response(cut: Cut) -> Response {
     let mut response = Response::default();
-    response.extensions_mut().insert(Cut);
+    response.extensions_mut().insert(cut);
     response
 }
 

@@ -7,7 +7,7 @@ use crate::{
     reply::{Edit, Mint},
     state::{Answer, State},
     token_endpoint::params::Params,
-    upload::{KEEP, Upload},
+    upload::Upload,
 };
 
 mod client;
@@ -47,7 +47,7 @@ pub(crate) fn answer(
 }
 
 fn check(state: &State, parts: &Parts, upload: &Upload) -> Result<Params, Refusal> {
-    if !upload.complete || upload.len > KEEP as u64 {
+    if !upload.complete || upload.len > upload.kept.len() as u64 {
         return Err(Refusal::request("the body is incomplete or too long"));
     }
     if has_credentials(parts.uri.query().unwrap_or_default()) {

@@ -1,13 +1,16 @@
+use std::sync::Mutex;
+
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt;
 
-/// A request's body as far as the server read and kept it.
-#[derive(Clone, Default)]
+use crate::queue::lock;
+
+/// A request's body as far as the server has read and kept it.
+#[derive(Clone)]
 pub(crate) struct Upload {
-    /// The first [`KEEP`] bytes.
-    pub(crate) kept: Bytes,
+    /// The first bytes, as many as were to be kept.
+    pub(crate) kept: Vec<u8>,
     pub(crate) len: u64,
     pub(crate) hash: u64,
     pub(crate) trailers: Option<HeaderMap>,
@@ -16,33 +19,32 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    /// Reads a body to its end, whatever its size.
-    pub(crate) async fn read(mut body: Body) -> Self {
-        let mut kept = BytesMut::new();
-        let mut this = Self {
+    pub(crate) fn new() -> Self {
+        Self {
+            kept: Vec::new(),
+            len: 0,
             hash: HASH_START,
-            ..Self::default()
-        };
-        loop {
-            match body.frame().await {
-                None => {
-                    this.complete = true;
-                    break;
+            trailers: None,
+            complete: false,
+        }
+    }
+
+    /// Reads a body to its end, whatever its size. What came before a client gave up stays there.
+    pub(crate) async fn read(this: &Mutex<Self>, mut body: Body, keep: usize) {
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return };
+            let mut this = lock(this);
+            match frame.into_data() {
+                Ok(data) => {
+                    this.len += data.len() as u64;
+                    this.hash = hash_on(this.hash, &data);
+                    let room = keep.saturating_sub(this.kept.len()).min(data.len());
+                    this.kept.extend_from_slice(&data[..room]);
                 }
-                Some(Err(_)) => break,
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        this.len += data.len() as u64;
-                        this.hash = hash_on(this.hash, &data);
-                        let room = KEEP.saturating_sub(kept.len()).min(data.len());
-                        kept.extend_from_slice(&data[..room]);
-                    }
-                    Err(frame) => this.trailers = frame.into_trailers().ok(),
-                },
+                Err(frame) => this.trailers = frame.into_trailers().ok(),
             }
         }
-        this.kept = kept.freeze();
-        this
+        lock(this).complete = true;
     }
 }
 
@@ -62,9 +64,6 @@ pub fn body_hash(body: &[u8]) -> String {
 pub(crate) fn hex(hash: u64) -> String {
     format!("{hash:016x}")
 }
-
-/// How much of a body is kept for the record.
-pub(crate) const KEEP: usize = 64 * 1024;
 
 pub(crate) const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
 

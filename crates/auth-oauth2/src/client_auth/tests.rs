@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// What stands after `Basic `, decoded.
-fn pair(method: ClientAuth, id: &str, secret: &str) -> String {
+fn credentials(method: ClientAuth, id: &str, secret: &str) -> String {
     let authorization = method.authorization(id, &Secret::new(secret)).unwrap();
     let value = authorization.header_value();
     assert!(value.is_sensitive());
@@ -33,12 +33,12 @@ fn decode(form: &str) -> String {
 fn s03_basic_is_form_encoded_first() {
     // RFC 6749 appendix B: space, percent, ampersand, plus, pound, euro.
     let vector = " %&+\u{a3}\u{20ac}";
-    assert_eq!(pair(ClientAuth::Basic, vector, vector), {
+    assert_eq!(credentials(ClientAuth::Basic, vector, vector), {
         let encoded = "+%25%26%2B%C2%A3%E2%82%AC";
         format!("{encoded}:{encoded}")
     });
     assert_eq!(
-        pair(ClientAuth::Basic, "a:b", "a+b/c=%"),
+        credentials(ClientAuth::Basic, "a:b", "a+b/c=%"),
         "a%3Ab:a%2Bb%2Fc%3D%25"
     );
 }
@@ -47,7 +47,7 @@ fn s03_basic_is_form_encoded_first() {
 fn s04_raw_basic_is_an_explicit_choice() {
     assert_eq!(ClientAuth::default(), ClientAuth::Basic);
     assert_eq!(
-        pair(ClientAuth::BasicRaw, "my client", "a+b/c=%:\u{a3}"),
+        credentials(ClientAuth::BasicRaw, "my client", "a+b/c=%:\u{a3}"),
         "my client:a+b/c=%:\u{a3}"
     );
 }
@@ -69,10 +69,23 @@ fn g18_the_header_value_is_hidden_in_debug() {
     assert_eq!(format!("{:?}", authorization.header_value()), "Sensitive");
 }
 
+#[test]
+fn the_buffer_never_grows() {
+    for (id, secret) in [
+        ("", ""),
+        ("id", "fake-secret"),
+        ("\u{20ac}", "\u{20ac}\u{a3} %"),
+    ] {
+        let room = 3 * (id.len() + secret.len()) + 1;
+        let pair = pair(push_form_encoded, id, secret);
+        assert!(pair.len() <= room && pair.capacity() == room, "{pair:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn s03_a_server_decodes_what_went_in(id in any::<String>(), secret in any::<String>()) {
-        let pair = pair(ClientAuth::Basic, &id, &secret);
+        let pair = credentials(ClientAuth::Basic, &id, &secret);
         let (left, right) = pair.split_once(':').unwrap();
         prop_assert_eq!(decode(left), id);
         prop_assert_eq!(decode(right), secret);
@@ -83,7 +96,7 @@ proptest! {
         id in "[^:]*",
         secret in any::<String>(),
     ) {
-        let pair = pair(ClientAuth::BasicRaw, &id, &secret);
+        let pair = credentials(ClientAuth::BasicRaw, &id, &secret);
         prop_assert_eq!(pair.split_once(':').unwrap(), (&*id, &*secret));
     }
 }

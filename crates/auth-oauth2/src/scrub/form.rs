@@ -11,17 +11,23 @@ use crate::{
 /// by the alphabet of base64 is not repeated.
 pub(super) fn all(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let form_encoded = form_encoded(secret);
-    let mut forms = Vec::new();
+    let mut forms = vec![Zeroizing::new(secret.as_bytes().to_vec())];
+    let encoded = [
+        percent_encoded(secret),
+        json(secret),
+        ascii_json(secret),
+        Zeroizing::new(form_encoded.as_bytes().to_vec()),
+    ];
+    for form in encoded {
+        if !forms.contains(&form) {
+            forms.push(form);
+        }
+    }
     base64_forms(secret.as_bytes(), &mut forms);
     if form_encoded.as_str() != secret {
         // HTTP Basic takes base64 of the encoded text (RFC 6749 section 2.3.1).
         base64_forms(form_encoded.as_bytes(), &mut forms);
-        forms.push(percent_encoded(secret));
-        forms.push(into_bytes(form_encoded));
     }
-    forms.extend(json(secret));
-    forms.push(ascii_json(secret));
-    forms.push(Zeroizing::new(secret.as_bytes().to_vec()));
     forms
 }
 
@@ -47,12 +53,13 @@ fn percent_encoded(secret: &str) -> Zeroizing<Vec<u8>> {
 }
 
 /// With the fewest escapes, and without the quotes.
-fn json(secret: &str) -> Option<Zeroizing<Vec<u8>>> {
+fn json(secret: &str) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(Vec::with_capacity(6 * secret.len() + 2));
-    serde_json::to_writer(&mut *text, secret).ok()?;
+    serde_json::to_writer(&mut *text, secret)
+        .expect("a text has a JSON form, and a vector takes all bytes");
     text.pop();
     text.remove(0);
-    Some(text)
+    text
 }
 
 /// With escapes for all that is not ASCII; what lies between is found by unescaping the text.

@@ -4,7 +4,10 @@ use std::{future::Future, time::Duration};
 
 use auth_core::{ErrorKind, Transport};
 use auth_reqwest::ReqwestTransport;
-use tokio::{io::AsyncWriteExt, time::Instant};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Instant, timeout},
+};
 
 use crate::server::{CAP, Server, builder, request, transport};
 
@@ -22,7 +25,8 @@ async fn time_out<T>(
         let reply = transport.send(request(url), CAP).await;
         (reply.unwrap_err(), start.elapsed())
     };
-    let ((error, took), played) = tokio::join!(call, server);
+    let both = async { tokio::join!(call, server) };
+    let ((error, took), played) = timeout(60 * SECOND, both).await.expect("no deadline");
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error:?}");
     assert_eq!(
         error.to_string(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth_core::ErrorKind;
 use auth_reqwest::ReqwestTransport;
-use reqwest::{Client, redirect::Policy};
+use reqwest::{Client, redirect::Policy, retry};
 
 use crate::server::{Server, builder, call, transport};
 
@@ -33,12 +33,15 @@ async fn t2_a_redirect_is_returned_and_not_followed() {
 
 #[tokio::test]
 async fn configure_cannot_undo_the_contract() {
+    let always = retry::for_host("127.0.0.1")
+        .no_budget()
+        .classify_fn(|tried| tried.retryable());
     let loose = builder()
         .configure(|client| {
             client
                 .redirect(Policy::limited(5))
                 .referer(true)
-                .timeout(Duration::MAX)
+                .retry(always)
         })
         .build()
         .unwrap();
@@ -52,21 +55,30 @@ async fn configure_cannot_undo_the_contract() {
         let (reply, sent) = call(&loose, &server.url(), server.answer(reply)).await;
         assert_eq!(reply.unwrap().status(), status);
         assert!(!sent.contains("referer"), "{sent}");
+        assert!(server.is_alone().await);
     }
     assert!(elsewhere.is_alone().await);
+
+    let server = Server::start().await;
+    let (reply, ()) = call(&loose, &server.url(), async {
+        drop(server.request().await);
+        assert!(server.is_alone().await, "sent again");
+    })
+    .await;
+    assert_eq!(reply.unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[tokio::test]
 async fn configure_adds_up() {
     let transport = builder()
-        .configure(|client| client.user_agent("first"))
+        .configure(|client| client.user_agent("first").http1_title_case_headers())
         .configure(|client| client.user_agent("second"))
         .build()
         .unwrap();
     let server = Server::start().await;
     let reply = "HTTP/1.1 204 Fine\r\n\r\n";
     let (_, sent) = call(&transport, &server.url(), server.answer(reply)).await;
-    assert!(sent.contains("\r\nuser-agent: second\r\n"), "{sent}");
+    assert!(sent.contains("\r\nUser-Agent: second\r\n"), "{sent}");
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ pub(crate) async fn read_request(peer: &mut (impl AsyncRead + Unpin)) -> String 
 
 /// Lets everything else, the reactor included, go on for a while.
 async fn turns() {
-    for _ in 0..100 {
+    for _ in 0..1000 {
         tokio::task::yield_now().await;
     }
 }

@@ -58,6 +58,25 @@ async fn a_secret_is_seen_wherever_it_is() {
 }
 
 #[tokio::test]
+async fn what_was_not_kept_is_no_clean_bill() {
+    let foreign = ForeignServer::start().await;
+    let client = Sockets::new();
+    let post = |len: usize| Request::post(foreign.url()).body(Bytes::from(vec![b'x'; len]));
+    client.ask(post(1 << 20).unwrap()).await;
+    assert_eq!(foreign.secrets_seen(&[SECRET]), []);
+    client.ask(post((1 << 20) + 1).unwrap()).await;
+    let search = || foreign.secrets_seen(&[SECRET]);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(search)).unwrap_err();
+    foreign.reset();
+    for _ in 0..1_024 {
+        client.ask(post(0).unwrap()).await;
+    }
+    assert_eq!(foreign.secrets_seen(&[SECRET]), []);
+    client.ask(post(0).unwrap()).await;
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(search)).unwrap_err();
+}
+
+#[tokio::test]
 async fn can_be_reached_in_memory_and_redirect_back() {
     let server = TestServer::builder().in_memory();
     let foreign = ForeignServer::in_memory("foreign");

@@ -112,6 +112,18 @@ async fn a_cut_connection_is_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_may_be_cut_late() {
+    let server = TestServer::builder().in_memory();
+    server.token().then(Reply::cut().delay(SECOND));
+    let start = Instant::now();
+    let cut = try_ask(&server, token_request(&server)).await;
+    assert_eq!(
+        (cut.unwrap_err(), start.elapsed()),
+        (MemoryError::Cut, SECOND)
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_answers_take_virtual_time() {
     let server = TestServer::builder().in_memory();
     server.token().then(Reply::normal().delay(30 * SECOND));
@@ -123,6 +135,55 @@ async fn slow_answers_take_virtual_time() {
     assert_eq!(start.elapsed(), 30 * SECOND);
     assert_eq!(ask(&server, token_request(&server)).await.body, "1234");
     assert_eq!(start.elapsed(), 34 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn counting_anew_forgets_nothing_that_is_under_way() {
+    let server = TestServer::builder().in_memory();
+    server.token().then(Reply::never());
+    server.api().then(Reply::never());
+    let mut service = server.service();
+    let token = tokio::spawn(service.call(token_request(&server).map(Full::new)));
+    let api = tokio::spawn(service.call(api_request(&server, "", "").map(Full::new)));
+    server
+        .counters_reached(|seen| seen.token_in_flight == 1 && seen.api_in_flight == 1)
+        .await;
+    server.reset();
+    let seen = server.counters();
+    assert_eq!(
+        (
+            seen.token_requests,
+            seen.token_in_flight,
+            seen.max_token_in_flight
+        ),
+        (0, 1, 1)
+    );
+    assert_eq!(
+        (
+            seen.api_requests,
+            seen.api_in_flight,
+            seen.max_api_in_flight
+        ),
+        (0, 1, 1)
+    );
+    token.abort();
+    api.abort();
+    server
+        .counters_reached(|seen| seen.token_in_flight == 0 && seen.api_in_flight == 0)
+        .await;
+    assert_eq!(server.max_token_requests_within(SECOND), 0);
+    assert_eq!(server.recorded().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_pause_takes_no_time() {
+    let server = TestServer::builder().in_memory();
+    server
+        .api()
+        .then(Reply::status(200).body("1234").trickle(Duration::ZERO));
+    let start = Instant::now();
+    assert_eq!(call_api(&server, "", "").await.body, "1234");
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,7 +52,7 @@ async fn a_request_in_order_brings_a_new_token_each_time() {
 async fn refusals_name_what_is_wrong() {
     let server = builder().in_memory();
     let cases = [
-        (format!("{CLIENT}"), "invalid_request"),
+        (CLIENT.to_owned(), "invalid_request"),
         (format!("grant_type=&{CLIENT}"), "invalid_request"),
         (
             format!("grant_type=client_credentials&scope=a&scope=b&{CLIENT}"),

@@ -3,7 +3,7 @@
 //! Written here because `http-auth` 0.1.10, the best kept crate for it, gives up on a line with a
 //! token68 (`Negotiate abc==, DPoP ...`), with more than one space or a tab after a scheme, or
 //! with a byte from 0x80 on, takes `&str`, and collects parameters without a bound. This reads
-//! bytes in place, front to back, allocates nothing and never goes back behind an item that it
+//! bytes in place, front to back, without an allocation, and never goes back behind an item that it
 //! returned.
 
 /// A part of a challenge list, in order of appearance.
@@ -46,7 +46,8 @@ impl<'a> Value<'a> {
 /// Iterates over one header line and ends at its end or at the first violation of the grammar.
 ///
 /// Laxer than the grammar where senders are: any run of spaces and tabs for any space, empty list
-/// elements everywhere, every byte but `"` and `\` in a quoted string.
+/// elements everywhere, every byte but `"` and `\` in a quoted string. What breaks the grammar right
+/// behind a scheme or a value is noticed after that was returned.
 #[derive(Clone, Debug)]
 pub(super) struct Items<'a> {
     rest: &'a [u8],
@@ -69,36 +70,10 @@ impl<'a> Items<'a> {
         }
     }
 
-    fn item(&mut self) -> Option<Item<'a>> {
-        let spaced = !self.run(is_space).is_empty();
-        if self.place == Place::AfterScheme && spaced {
-            if self.token68() {
-                self.place = Place::AfterToken68;
-            } else if let Some(param) = self.param() {
-                return Some(param);
-            }
-        }
-        let commas = self.run(|byte| byte == b',' || is_space(byte));
-        if commas.is_empty() && self.place != Place::Start {
-            return None;
-        }
-        // A comma parts both challenges and parameters; only what follows the next name tells.
-        if matches!(self.place, Place::AfterScheme | Place::AfterParam) {
-            if let Some(param) = self.param() {
-                return Some(param);
-            }
-        }
-        self.scheme()
-    }
-
     fn scheme(&mut self) -> Option<Item<'a>> {
-        let scheme = self.run(is_token);
-        let ended = self
-            .rest
-            .first()
-            .is_none_or(|&byte| byte == b',' || is_space(byte));
         self.place = Place::AfterScheme;
-        (ended && !scheme.is_empty()).then_some(Item::Scheme(scheme))
+        let scheme = self.run(is_token);
+        (!scheme.is_empty()).then_some(Item::Scheme(scheme))
     }
 
     /// Takes `name = value`, or nothing at all.
@@ -151,11 +126,25 @@ impl<'a> Iterator for Items<'a> {
     type Item = Item<'a>;
 
     fn next(&mut self) -> Option<Item<'a>> {
-        let item = self.item();
-        if item.is_none() {
-            self.rest = &[];
+        let spaced = !self.run(is_space).is_empty();
+        if self.place == Place::AfterScheme && spaced {
+            if self.token68() {
+                self.place = Place::AfterToken68;
+            } else if let Some(param) = self.param() {
+                return Some(param);
+            }
         }
-        item
+        let commas = self.run(|byte| byte == b',' || is_space(byte));
+        if commas.is_empty() && self.place != Place::Start {
+            return None;
+        }
+        // A comma parts both challenges and parameters; only what follows the next name tells.
+        if matches!(self.place, Place::AfterScheme | Place::AfterParam) {
+            if let Some(param) = self.param() {
+                return Some(param);
+            }
+        }
+        self.scheme()
     }
 }
 

@@ -191,7 +191,7 @@ async fn the_cap_is_exact() {
     assert_eq!(reply([], 0).await.outcome.unwrap().body().len(), 0);
 
     let larger = reply(
-        [Step::Data(6), Step::Data(5), Step::Data(1), Step::Hang],
+        [Step::Data(6), Step::Data(5), Step::Data(1), Step::Fail],
         10,
     )
     .await;
