@@ -1,2 +1,84 @@
-//! xtask.
-fn main() {}
+//! Development tasks of this workspace: `cargo xtask help` lists them.
+//!
+//! One file per command; each has a `run` that takes the arguments after the command's name.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool talks by them"
+)]
+
+mod cargo;
+mod deps;
+mod features;
+mod msrv;
+mod node;
+mod package;
+mod test;
+
+use std::{env, error::Error, process::ExitCode};
+
+/// What every command returns: its error's text is the last thing that the caller reads.
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+struct Command {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "test",
+        about: "every test, the ones against a real server included; more arguments go to cargo test",
+        run: test::run,
+    },
+    Command {
+        name: "features",
+        about: "lints each published crate alone, with each of its features alone",
+        run: features::run,
+    },
+    Command {
+        name: "package",
+        about: "packages and builds what would be published; more arguments go to cargo package",
+        run: package::run,
+    },
+    Command {
+        name: "msrv",
+        about: "checks that rust-version is the highest that a dependency asks for",
+        run: msrv::run,
+    },
+    Command {
+        name: "deps",
+        about: "checks that a service's share of the dependency tree stays small",
+        run: deps::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let name = arguments.next().unwrap_or_else(|| String::from("help"));
+    let rest: Vec<String> = arguments.collect();
+    if matches!(name.as_str(), "help" | "--help" | "-h") {
+        help();
+        return ExitCode::SUCCESS;
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        eprintln!("xtask: no command `{name}`\n");
+        help();
+        return ExitCode::FAILURE;
+    };
+    match (command.run)(&rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() {
+    println!("Usage: cargo xtask COMMAND [ARGUMENTS]\n");
+    for Command { name, about, .. } in COMMANDS {
+        println!("  {name:10} {about}");
+    }
+}

@@ -1,0 +1,48 @@
+use std::fs;
+
+use crate::{
+    Result,
+    cargo::{cargo, root, run as execute},
+    node::Node,
+};
+
+/// Where the real authorization server lives, from the workspace's root.
+const SERVER: &str = "tests/interop/oidc-provider";
+
+/// Tells the interop tests to run; without it they print that they did not.
+const SWITCH: &str = "AUTH_INTEROP";
+
+/// Tells the interop tests which Node to start the server with.
+const NODE: &str = "AUTH_INTEROP_NODE";
+
+/// Runs every test there is. The test runner has the last word.
+pub(crate) fn run(arguments: &[String]) -> Result {
+    println!("== the real server: Node and what it needs");
+    let node = Node::find_or_install()?;
+    println!("node {} at {}", node.version(), node.path().display());
+    install(&node)?;
+
+    println!("== all tests: unit, doc, stories, and interop against the real server");
+    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])?;
+    command.env(SWITCH, "1").env(NODE, node.path());
+    execute(command.args(arguments))
+}
+
+/// Fetches the server's packages unless those of this lock file are there.
+fn install(node: &Node) -> Result {
+    let server = root()?.join(SERVER);
+    let lock = fs::read(server.join("package-lock.json"))?;
+    // Written last, so a fetch that was interrupted is done again.
+    let stamp = server.join("node_modules/.installed-lock.json");
+    if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        println!("{SERVER}/node_modules is up to date");
+        return Ok(());
+    }
+    execute(
+        node.npm()?
+            .args(["ci", "--no-audit", "--no-fund"])
+            .current_dir(&server),
+    )?;
+    fs::write(stamp, lock)?;
+    Ok(())
+}
