@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Error, Token,
+    Error, Reason, Token,
     core::{Answer, Core},
     flight::{Flight, Outcome},
     waiters::Index,
@@ -50,6 +50,7 @@ impl Future for Acquire {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         loop {
+            let waited = this.flight.is_some();
             if let Some(flight) = &this.flight {
                 let outcome = match flight.poll(&mut this.place, cx.waker()) {
                     None => return Poll::Pending,
@@ -61,7 +62,6 @@ impl Future for Acquire {
                 if let Some(result) = outcome {
                     return Poll::Ready(result);
                 }
-                this.rounds += 1;
             }
             let core = &this.core;
             if let Some(token) = core.fresh_token() {
@@ -70,10 +70,16 @@ impl Future for Acquire {
             match core.demand() {
                 Answer::Token(token) => return Poll::Ready(Ok(token)),
                 Answer::Error(error) => return Poll::Ready(Err(error)),
-                Answer::Wait(_) if this.rounds == MAX_ROUNDS => {
-                    return Poll::Ready(Err(core.closed()));
+                Answer::Wait(flight) => {
+                    // The API refusing tokens faster than callers wake is no reason to give up.
+                    if waited && flight.reason != Reason::Refused {
+                        this.rounds += 1;
+                        if this.rounds == MAX_ROUNDS {
+                            return Poll::Ready(Err(core.closed()));
+                        }
+                    }
+                    this.flight = Some(flight);
                 }
-                Answer::Wait(flight) => this.flight = Some(flight),
                 // Only a refusal is answered so.
                 Answer::Damped => return Poll::Ready(Err(core.closed())),
             }

@@ -5,6 +5,7 @@ use http::HeaderMap;
 use crate::{
     Acquire, Clock, Error, Generation, Origins, Quota, RefreshPolicy, Scheme, SystemClock, Token,
     TokenSource,
+    clock::AnyClock,
     core::{Answer, Core, Settings},
 };
 
@@ -65,7 +66,7 @@ impl Authenticator {
                 origins: Origins::default(),
                 policy: RefreshPolicy::default(),
                 quota: None,
-                clock: Box::new(SystemClock::new()),
+                clock: AnyClock::System(SystemClock::new()),
                 shards: thread::available_parallelism()
                     .map_or(1, usize::from)
                     .min(MAX_SHARDS),
@@ -114,6 +115,11 @@ impl Authenticator {
         self.core.settings.scheme.is_set(headers)
     }
 
+    /// Takes every header off a request that the token would set.
+    pub fn unsign(&self, headers: &mut HeaderMap) {
+        self.core.settings.scheme.remove(headers);
+    }
+
     /// Reports that the API refused a token, which is the only way to force a renewal. A refusal of
     /// any but the newest token changes nothing. Starts an exchange if one is needed, and does not
     /// wait for it.
@@ -148,7 +154,7 @@ impl Authenticator {
     /// Returns the clock that the authenticator goes by.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
-        &*self.core.settings.clock
+        self.core.settings.clock.as_dyn()
     }
 
     /// Returns how many copies of what threads share are kept for this key; see
@@ -206,7 +212,7 @@ impl AuthenticatorBuilder {
 
     /// Sets the clock; default [`SystemClock`].
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.settings.clock = Box::new(clock);
+        self.settings.clock = AnyClock::Other(Box::new(clock));
         self
     }
 

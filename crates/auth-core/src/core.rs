@@ -11,8 +11,9 @@ use http::HeaderMap;
 use tokio::runtime::Handle;
 
 use crate::{
-    AccessToken, Clock, Error, ErrorKind, Generation, Moment, Origins, Quota, RefreshPolicy,
+    AccessToken, Error, ErrorKind, Generation, Moment, Origins, Quota, RefreshPolicy,
     Scheme, Secret, Token,
+    clock::AnyClock,
     flight::{self, Flight, Outcome},
     policy::Jitter,
     snapshot::Snapshot,
@@ -33,7 +34,7 @@ pub(crate) struct Settings {
     pub(crate) origins: Origins,
     pub(crate) policy: RefreshPolicy,
     pub(crate) quota: Option<Quota>,
-    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) clock: AnyClock,
     pub(crate) shards: usize,
 }
 
@@ -42,6 +43,8 @@ struct Desk {
     state: State,
     flight: Option<Arc<Flight>>,
     last_error: Option<Error>,
+    /// The token that was handed out last; it may have expired, and a refusal of it come late.
+    newest: Option<(Generation, Secret)>,
     /// The token that the API refused, so that it is known when the vendor hands it out again.
     refused: Option<Secret>,
 }
@@ -61,6 +64,7 @@ impl Core {
             state: State::new(settings.quota),
             flight: None,
             last_error: None,
+            newest: None,
             refused: None,
         };
         Self {
@@ -70,6 +74,7 @@ impl Core {
         }
     }
 
+    #[inline]
     pub(crate) fn now(&self) -> Moment {
         self.settings.clock.now()
     }
@@ -132,21 +137,22 @@ impl Core {
         let runtime = Handle::try_current();
         let mut desk = self.desk();
         let Ok(runtime) = runtime else {
-            return self.ask_without_runtime(&desk, now);
+            return self.ask_without_runtime(&desk, event, now);
         };
         let stalled = desk.flight.take_if(|flight| now.waited_for(flight.overdue));
         if stalled.is_some() {
             desk.state.step(self.policy(), Event::Abandoned, now);
         }
-        let held = self.published.load_full();
         let action = desk.state.step(self.policy(), event, now);
-        if let (Event::Refused(generation), Some(held)) = (event, held)
-            && held.generation() == generation
-            && action != Action::Damped
-        {
-            desk.refused = Some(held.secret().clone());
+        match (event, &desk.newest) {
+            (Event::Refused(generation), Some((newest, secret)))
+                if *newest == generation && action != Action::Damped =>
+            {
+                desk.refused = Some(secret.clone());
+            }
+            _ => {}
         }
-        self.follow(&desk.state);
+        self.follow(&desk.state, now);
         let mut start = None;
         let answer = match action {
             Action::Serve => self.at_hand(),
@@ -191,13 +197,14 @@ impl Core {
     }
 
     /// Nothing can be started here; what is at hand is served while it is usable.
-    fn ask_without_runtime(&self, desk: &Desk, now: Moment) -> Answer {
-        if desk
-            .state
-            .usable_until()
-            .is_some_and(|until| !now.reached(until))
-        {
-            return self.at_hand();
+    fn ask_without_runtime(&self, desk: &Desk, event: Event, now: Moment) -> Answer {
+        let until = desk.state.usable_until();
+        let usable = until.is_some_and(|until| !now.reached(until));
+        match &*self.published.load() {
+            Some(held) if usable && event != Event::Refused(held.generation()) => {
+                return Answer::Token(held.token());
+            }
+            _ => {}
         }
         let vendor = self.vendor();
         let message = format!("{vendor}: a token has to be fetched inside a tokio runtime");
@@ -236,8 +243,10 @@ impl Core {
             return;
         }
         desk.flight = None;
-        let outcome = match result.and_then(|token| self.publish(&mut desk, &token, sent, now)) {
-            Ok(outcome) => outcome,
+        let lifetime = result.as_ref().ok().and_then(AccessToken::lifetime);
+        let landed = result.and_then(|token| self.publish(&mut desk, &token, sent, now));
+        let (told, outcome) = match landed {
+            Ok((generation, outcome)) => (Ok(generation), outcome),
             Err(error) => {
                 let event = Event::Failed {
                     failure: failure(error.kind()),
@@ -246,14 +255,19 @@ impl Core {
                 };
                 desk.state.step(self.policy(), event, now);
                 let error = error.told_later(desk.state.next_try(now));
-                tracing::warn!(vendor = self.vendor(), kind = ?error.kind(), %error, "no token");
                 desk.last_error = Some(error.clone());
-                Outcome::Error(error)
+                (Err(error.clone()), Outcome::Error(error))
             }
         };
-        self.follow(&desk.state);
+        self.follow(&desk.state, now);
+        // Whoever collects logs may be slow, panic, or want a token: no lock, and nobody waits.
         drop(desk);
         flight.resolve(outcome);
+        let vendor = self.vendor();
+        match told {
+            Ok(generation) => tracing::debug!(vendor, %generation, ?lifetime, "token fetched"),
+            Err(error) => tracing::warn!(vendor, kind = ?error.kind(), %error, "no token"),
+        }
     }
 
     fn publish(
@@ -262,7 +276,7 @@ impl Core {
         token: &AccessToken,
         sent: Moment,
         now: Moment,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<(Generation, Outcome), Error> {
         let Settings {
             vendor,
             scheme,
@@ -294,13 +308,17 @@ impl Core {
         };
         let snapshot = Arc::new(Snapshot::new(secret, &lines, generation, *shards));
         desk.last_error = None;
-        tracing::debug!(vendor, %generation, lifetime = ?token.lifetime(), "token fetched");
-        if let Action::Deliver(_) = action {
-            return Ok(Outcome::Delivered(snapshot));
+        let delivered = matches!(action, Action::Deliver(_));
+        // With a token at hand nobody waits for one that is not kept.
+        if !delivered || self.published.load().is_none() {
+            desk.newest = Some((generation, secret.clone()));
+        }
+        if delivered {
+            return Ok((generation, Outcome::Delivered(snapshot)));
         }
         desk.refused = None;
         self.published.store(Some(snapshot));
-        Ok(Outcome::Published)
+        Ok((generation, Outcome::Published))
     }
 
     /// A flight's task went away without landing.
@@ -310,7 +328,7 @@ impl Core {
         if desk.flies(flight) {
             desk.flight = None;
             desk.state.step(self.policy(), Event::Abandoned, now);
-            self.follow(&desk.state);
+            self.follow(&desk.state, now);
             drop(desk);
             flight.resolve(Outcome::Abandoned);
         }
@@ -318,11 +336,11 @@ impl Core {
 
     /// Makes what is published follow the machine: gone when it holds nothing, asked about when
     /// there will be something to decide.
-    fn follow(&self, state: &State) {
+    fn follow(&self, state: &State, now: Moment) {
         if state.usable_until().is_none() {
             self.published.store(None);
         } else if let Some(snapshot) = &*self.published.load() {
-            snapshot.set_check_at(state.check_at());
+            snapshot.set_check_at(state.check_at(now));
         }
     }
 

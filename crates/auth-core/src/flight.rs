@@ -21,7 +21,7 @@ use crate::{
 /// What the callers that wait for an exchange share with its task.
 #[derive(Debug)]
 pub(crate) struct Flight {
-    reason: Reason,
+    pub(crate) reason: Reason,
     /// From here on its runtime counts as stalled, and a new flight may take over.
     pub(crate) overdue: Moment,
     outcome: OnceLock<Outcome>,

@@ -234,10 +234,12 @@ impl RefreshPolicy {
     pub(crate) fn probe_after(&self, jitter: Jitter) -> Duration {
         self.probe_interval
             .saturating_add(jitter.of(self.probe_interval / 10))
+            .max(self.min_interval)
     }
 
-    pub(crate) fn longest_backoff(&self) -> Duration {
-        self.backoff.1
+    /// How long to wait after the vendor said that its quota is used up, without saying until when.
+    pub(crate) fn quota_backoff(&self, spacing: Option<Duration>) -> Duration {
+        spacing.unwrap_or(self.backoff.1).max(self.min_interval)
     }
 }
 

@@ -5,8 +5,9 @@ use crate::{Error, Moment};
 /// How many exchanges a vendor allows within a rolling window.
 ///
 /// A slot is taken before each exchange and frees one window after it ended, or when its token
-/// expires if that is sooner. Failed exchanges count. Renewal ahead of expiry uses at most 80 % of
-/// the slots; the rest is kept for tokens that expired or were refused.
+/// expires, if the vendor stated a lifetime and that is sooner. Failed exchanges count. Renewal
+/// ahead of expiry uses at most 80 % of the slots, so none where there is but one; the rest is kept
+/// for tokens that expired or were refused.
 ///
 /// # Example
 ///
@@ -63,6 +64,8 @@ pub(crate) enum Slots {
     All,
     /// It could wait: the reserve is left alone.
     ButReserve,
+    /// It may be in vain: the reserve is left alone, if there is more than one slot.
+    Doubtful,
 }
 
 /// The account of slots. Without a quota it always has one.
@@ -117,6 +120,7 @@ impl Ledger {
         let allowed = match slots {
             Slots::All => limit,
             Slots::ButReserve => limit * 4 / 5,
+            Slots::Doubtful => (limit * 4 / 5).max(1),
         };
         let used = self.taken.len() + usize::from(self.open);
         if used < allowed {

@@ -112,6 +112,14 @@ impl Scheme {
         Ok(lines)
     }
 
+    /// Takes the headers that this scheme sets off a request.
+    pub(crate) fn remove(&self, headers: &mut http::HeaderMap) {
+        headers.remove(&self.token.0);
+        for (name, _) in &self.fixed {
+            headers.remove(name);
+        }
+    }
+
     /// Tells whether a request already carries one of the headers that this scheme sets.
     pub(crate) fn is_set(&self, headers: &http::HeaderMap) -> bool {
         headers.contains_key(&self.token.0)

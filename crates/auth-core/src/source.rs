@@ -55,6 +55,14 @@ pub struct Exchange {
     pub reason: Reason,
 }
 
+impl Exchange {
+    /// Describes an exchange, to call a source by hand in its tests.
+    #[must_use]
+    pub const fn new(reason: Reason) -> Self {
+        Self { reason }
+    }
+}
+
 /// Why an exchange takes place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -164,13 +164,18 @@ impl State {
             Event::Abandoned => {
                 self.ledger.close(now, None);
                 self.flight = None;
+                // It may have been sent.
+                self.gate = Some(Gate {
+                    until: now + policy.floor(Duration::ZERO),
+                    floor: true,
+                });
                 Action::Nothing
             }
         }
     }
 
     /// The earliest moment at which somebody with the token at hand has to ask the machine again.
-    pub(crate) fn check_at(&self) -> Moment {
+    pub(crate) fn check_at(&self, now: Moment) -> Moment {
         let Some(held) = self.held else {
             return Moment::PAST;
         };
@@ -179,10 +184,11 @@ impl State {
         }
         let gate = self.gate.map_or(Moment::PAST, |gate| gate.until);
         let slot = self.ledger.free_at(Slots::ButReserve);
-        held.refresh_at
-            .later(gate)
-            .later(slot)
-            .earlier(held.usable_until)
+        // No wall clock ends a wait: after a jump nobody has to ask in vain.
+        let wait = Moment::from_parts(gate.later(slot).parts().0, u64::MAX);
+        let due = now.reached(held.refresh_at) || wait.waited_for(held.refresh_at);
+        let ahead = if due { wait } else { held.refresh_at };
+        ahead.earlier(held.usable_until)
     }
 
     /// Until when the token at hand may be sent.
@@ -240,7 +246,10 @@ impl State {
     }
 
     fn refused(&mut self, generation: Generation, now: Moment) -> Action {
-        if self.held.is_some_and(|held| held.generation == generation) {
+        // One that expired meanwhile is renewed as such, and proves nothing.
+        let renewable =
+            |held: &Held| held.generation == generation && !now.reached(held.usable_until);
+        if self.held.as_ref().is_some_and(renewable) {
             if self.is_damped(now) {
                 return Action::Damped;
             }
@@ -254,7 +263,7 @@ impl State {
     /// renewal that follows one that did not help waits its turn, and leaves the reserve alone.
     fn is_damped(&self, now: Moment) -> bool {
         let waits = !now.waited_for(self.damping.until);
-        let reserve = !now.waited_for(self.ledger.free_at(Slots::ButReserve));
+        let reserve = !now.waited_for(self.ledger.free_at(Slots::Doubtful));
         self.damping.streak > 0 && self.flight.is_none() && (waits || reserve)
     }
 
@@ -274,7 +283,8 @@ impl State {
             ..
         } = token;
         let lifetime = policy.lifetime(token.lifetime);
-        self.ledger.close(now, Some(lifetime));
+        // The vendor counts by what it said, whatever the policy makes of it.
+        self.ledger.close(now, token.lifetime);
         self.flight = None;
         self.failures = 0;
         if std::mem::take(&mut self.damping.pending) {
@@ -283,7 +293,7 @@ impl State {
         }
         let again = self.held.filter(|_| same).map(|held| held.generation);
         let generation = again.unwrap_or_else(|| Generation::after(self.last));
-        self.last = Some(generation);
+        self.last = self.last.max(Some(generation));
         let usable_until = sent + RefreshPolicy::usable_for(lifetime);
         if now.reached(usable_until) {
             // Expired on arrival: good for those who wait, not kept. What is at hand stays.
@@ -324,7 +334,7 @@ impl State {
             (_, Some(asked), _) => policy.retry_after(asked),
             (Failure::Quota, None, _) => {
                 let slot = now.wait_until(self.ledger.free_at(Slots::All));
-                slot.max(self.ledger.spacing().unwrap_or(policy.longest_backoff()))
+                slot.max(policy.quota_backoff(self.ledger.spacing()))
             }
             (Failure::Transient, None, Some(held)) => {
                 let left = now.until(held.usable_until);
@@ -354,5 +364,7 @@ impl State {
     }
 }
 
+#[cfg(test)]
+mod explore;
 #[cfg(test)]
 mod tests;

@@ -21,13 +21,12 @@ impl Waiters {
     /// Adds a waiter. `None` when four billion wait already: poll again later.
     pub(crate) fn add(&mut self, waker: &Waker) -> Option<Index> {
         let slot = Slot::Waiting(waker.clone());
-        if let Some(index) = self.free
-            && let Some(place) = self.slots.get_mut(index as usize)
-            && let Slot::Free(next) = place
-        {
-            self.free = *next;
-            *place = slot;
-            return Some(index);
+        if let Some(index) = self.free {
+            if let Some(place @ &mut Slot::Free(next)) = self.slots.get_mut(index as usize) {
+                self.free = next;
+                *place = slot;
+                return Some(index);
+            }
         }
         let index = Index::try_from(self.slots.len()).ok()?;
         self.slots.push(slot);

@@ -134,3 +134,6 @@ fn cut<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Cut> {
 
 /// More connections than this wait until others end.
 const MAX_CONNECTIONS: usize = 4_096;
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,44 @@ pub enum Error<E> {
     Inner(E),
 }
 
+impl<E: Into<Box<dyn StdError + Send + Sync>>> Error<E> {
+    /// Forgets which of the two it was, for layers above that want boxed errors while one below
+    /// makes such: a boxed error is no [`std::error::Error`], and so neither is this around one.
+    /// Elsewhere `?` and `into` do as well.
+    ///
+    /// # Example
+    ///
+    /// A timeout for the whole call, and one for each send:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use auth_tower::{AuthLayer, Error};
+    /// use tower::ServiceBuilder;
+    ///
+    /// # fn build<S>(auth: AuthLayer, client: S)
+    /// # where
+    /// #     S: tower::Service<http::Request<http_body_util::Empty<bytes::Bytes>>, Error = std::io::Error, Response = http::Response<()>> + Clone,
+    /// # {
+    /// let client = ServiceBuilder::new()
+    ///     .timeout(Duration::from_secs(30))
+    ///     .map_err(Error::into_boxed)
+    ///     .layer(auth)
+    ///     .timeout(Duration::from_secs(10))
+    ///     .service(client);
+    /// # fn is_service<S: tower::Service<R>, R>(_: S) {}
+    /// # is_service(client);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn into_boxed(self) -> Box<dyn StdError + Send + Sync> {
+        match self {
+            Self::Auth(error) => error.into(),
+            Self::Inner(error) => error.into(),
+        }
+    }
+}
+
 impl<E: fmt::Display> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -149,7 +149,43 @@ where
     type Output = Result<Response<ResB>, Error<S::Error>>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let state = self.as_mut().project().state.project();
+        let mut answer = None;
+        if let StateProj::Calling {
+            call,
+            settings,
+            notes,
+            ..
+        } = state
+        {
+            let result = ready!(call.poll(cx));
+            // Looked at in place: a response is large, and each move copies it.
+            let is_plain = match &result {
+                Ok(response) => notes.is_none() && says_nothing(settings, response),
+                Err(_) => true,
+            };
+            if is_plain {
+                return Poll::Ready(result.map_err(Error::Inner));
+            }
+            answer = Some(result);
+        }
+        self.poll_on(answer, cx)
+    }
+}
+
+impl<S, B, ResB, R> ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    R: Replay<B>,
+{
+    /// Everything that a request does not need that was signed, sent and accepted at once.
+    #[cold]
+    fn poll_on(
+        self: Pin<&mut Self>,
+        mut answer: Option<Result<Response<ResB>, S::Error>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<ResB>, Error<S::Error>>> {
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
@@ -160,23 +196,23 @@ where
                     kept,
                     notes,
                 } => {
-                    let response = match ready!(call.poll(cx)) {
-                        Ok(response) => response,
-                        Err(error) => return Poll::Ready(Err(Error::Inner(error))),
+                    let result = match answer.take() {
+                        Some(answer) => answer,
+                        None => ready!(call.poll(cx)),
                     };
+                    let response = result.map_err(Error::Inner)?;
                     let Some(generation) = *signed else {
                         let response = match notes.take() {
-                            Some(notes) => noted(response, *notes),
+                            Some(mut notes) => {
+                                notes.count_below(&response);
+                                noted(response, *notes)
+                            }
                             None => response,
                         };
                         return Poll::Ready(Ok(response));
                     };
-                    if notes.is_none() && says_nothing(settings, &response) {
-                        return Poll::Ready(Ok(response));
-                    }
                     let kept = mem::replace(kept, R::Kept::nothing());
-                    let notes = notes.take().unwrap_or_default();
-                    match judge(settings, response, generation, kept, notes) {
+                    match judge(settings, response, generation, kept, notes.take()) {
                         Ok(response) => return Poll::Ready(Ok(response)),
                         Err(pending) => State::Waiting {
                             pending: Some(pending),
@@ -185,23 +221,23 @@ where
                 }
                 StateProj::Waiting { pending } => {
                     let waiting = pending.as_mut().expect("polled after it was ready");
-                    match ready!(waiting.poll(cx)) {
+                    let next = ready!(waiting.poll(cx));
+                    let settings = waiting.settings.clone();
+                    *pending = None;
+                    match next {
                         Ok(Next::Response(response)) => return Poll::Ready(Ok(response)),
                         Ok(Next::Call {
                             call,
                             signed,
                             kept,
                             notes,
-                        }) => {
-                            let settings = waiting.settings.clone();
-                            State::Calling {
-                                call,
-                                settings,
-                                signed,
-                                kept,
-                                notes: Some(notes),
-                            }
-                        }
+                        }) => State::Calling {
+                            call,
+                            settings,
+                            signed,
+                            kept,
+                            notes: Some(notes),
+                        },
                         Err(error) => return Poll::Ready(Err(error)),
                     }
                 }
@@ -232,17 +268,24 @@ fn judge<S, B, ResB, R>(
     response: Response<ResB>,
     generation: Generation,
     kept: R::Kept<S>,
-    mut notes: Box<AuthOutcome>,
+    notes: Option<Box<AuthOutcome>>,
 ) -> Result<Response<ResB>, Box<Pending<S, B, R>>>
 where
     S: Service<Request<B>, Response = Response<ResB>>,
     R: Replay<B>,
 {
+    let verdict = settings.rules.read(&response);
+    if notes.is_none() && matches!(verdict, Verdict::Accepted | Verdict::Unclear) {
+        return Ok(response);
+    }
+    let mut notes = notes.unwrap_or_default();
+    let resent = notes.sends > 1;
     notes.generation = Some(generation);
-    match settings.rules.read(&response) {
+    notes.count_below(&response);
+    match verdict {
         Verdict::Refused => {}
         Verdict::Accepted => {
-            if notes.sends > 1 {
+            if resent {
                 settings.authenticator.accepted(generation);
             }
             return Ok(noted(response, *notes));
@@ -255,7 +298,7 @@ where
         Verdict::Unclear => return Ok(noted(response, *notes)),
     }
     notes.refused = Some(generation);
-    if notes.sends > 1 {
+    if resent {
         return Ok(let_stand(response, *notes, NotReplayed::Twice));
     }
     // Reported whether or not it can be sent again: the next request needs a good token.
@@ -267,6 +310,10 @@ where
         }
         _ => return Ok(let_stand(response, *notes, NotReplayed::Damped)),
     };
+    // A layer like this one below has used the second send up.
+    if notes.sends > 1 {
+        return Ok(let_stand(response, *notes, NotReplayed::Twice));
+    }
     match kept.restore() {
         Err(why) => Ok(let_stand(response, *notes, why)),
         Ok((inner, request)) => Err(Box::new(Pending {
@@ -331,30 +378,30 @@ where
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<PendingResult<S, B, R>> {
         loop {
             match &mut self.phase {
-                Phase::Acquiring(acquire) => match ready!(Pin::new(acquire).poll(cx)) {
-                    Ok(token) => {
-                        let now = self.settings.authenticator.clock().now();
-                        self.notes.waited += now.wait_since(self.since);
-                        // Dropped before readiness is asked for: on a client with one connection
-                        // it may be what stands in the way.
-                        self.refused = None;
-                        self.phase = Phase::Readying(token);
-                    }
-                    Err(error) => {
-                        if let Some(response) = self.refused.take() {
-                            let notes = mem::take(&mut self.notes);
-                            let why = NotReplayed::NoToken(error);
-                            return Poll::Ready(Ok(Next::Response(let_stand(
-                                response, *notes, why,
-                            ))));
+                Phase::Acquiring(acquire) => {
+                    let acquired = ready!(Pin::new(acquire).poll(cx));
+                    let now = self.settings.authenticator.clock().now();
+                    self.notes.waited += now.wait_since(self.since);
+                    match acquired {
+                        Ok(token) => self.phase = Phase::Readying(token),
+                        Err(error) => {
+                            if let Some(response) = self.refused.take() {
+                                let notes = mem::take(&mut self.notes);
+                                let why = NotReplayed::NoToken(error);
+                                return Poll::Ready(Ok(Next::Response(let_stand(
+                                    response, *notes, why,
+                                ))));
+                            }
+                            if self.settings.without_token == WithoutToken::Fail {
+                                return Poll::Ready(Err(Error::Auth(error)));
+                            }
+                            self.phase = Phase::ReadyingUnsigned;
                         }
-                        if self.settings.without_token == WithoutToken::Fail {
-                            return Poll::Ready(Err(Error::Auth(error)));
-                        }
-                        self.phase = Phase::ReadyingUnsigned;
                     }
-                },
+                }
                 Phase::Readying(token) => {
+                    // Dropped before readiness is asked for: on a client with one connection it
+                    // may be what stands in the way.
                     self.refused = None;
                     let Poll::Ready(ready) = self.inner.poll_ready(cx) else {
                         self.stale = true;
@@ -390,8 +437,10 @@ where
             Some(replay) if token.is_some() => replay.keep(&self.inner, &request),
             _ => R::Kept::nothing(),
         };
-        if let Some(token) = &token {
-            token.sign(request.headers_mut());
+        match &token {
+            Some(token) => token.sign(request.headers_mut()),
+            // With `Existing::Replace`, what would have been replaced does not go out either.
+            None => self.settings.authenticator.unsign(request.headers_mut()),
         }
         let mut notes = mem::take(&mut self.notes);
         notes.sends += 1;

@@ -4,7 +4,7 @@
 //! turned into a shared one. One pass over the bytes into a buffer that the thread keeps costs
 //! none.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, mem};
 
 use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts,
@@ -20,17 +20,11 @@ struct Head {
     method: Method,
     version: Version,
     extensions: Extensions,
-    /// Scheme, authority, path and query, then names and values, each as long as `spans` says.
+    scheme: Option<uri::Scheme>,
+    /// One line for the URI after its scheme, one for each header; see [`Line`]. Longer than what is
+    /// `used`, so that filling it anew is nothing but copying.
     bytes: Vec<u8>,
-    spans: Vec<Span>,
-    sensitive: bool,
-}
-
-/// A header's lengths.
-#[derive(Clone, Copy)]
-struct Span {
-    name: u32,
-    value: u32,
+    used: usize,
     sensitive: bool,
 }
 
@@ -76,73 +70,142 @@ impl Head {
         if !request.extensions().is_empty() {
             self.extensions.clone_from(request.extensions());
         }
-        let uri = request.uri();
-        self.text(uri.scheme_str());
-        self.text(uri.authority().map(uri::Authority::as_str));
-        self.text(uri.path_and_query().map(uri::PathAndQuery::as_str));
-        for (name, value) in request.headers() {
-            let sensitive = value.is_sensitive();
-            self.sensitive |= sensitive;
-            self.push(name.as_str().as_bytes(), value.as_bytes(), sensitive);
+        self.scheme = request.uri().scheme().cloned();
+        let (uri, headers) = (request.uri(), request.headers());
+        if self.copy(uri, headers).is_none() {
+            self.make_room(uri, headers);
+            self.copy(uri, headers);
         }
     }
 
-    fn text(&mut self, text: Option<&str>) {
-        self.push(&[], text.unwrap_or_default().as_bytes(), false);
+    /// Copies the texts; `None` where there is no room for them.
+    fn copy(&mut self, uri: &Uri, headers: &HeaderMap) -> Option<()> {
+        let room = self.bytes.len();
+        let mut free = Line::of_uri(uri).write(&mut self.bytes)?;
+        let mut sensitive = false;
+        for header in headers {
+            let line = Line::of_header(header);
+            sensitive |= line.sensitive;
+            free = line.write(free)?;
+        }
+        self.used = room - free.len();
+        self.sensitive = sensitive;
+        Some(())
     }
 
-    #[inline]
-    fn push(&mut self, name: &[u8], value: &[u8], sensitive: bool) {
-        self.bytes.extend_from_slice(name);
-        self.bytes.extend_from_slice(value);
-        // Neither comes near 4 GiB: a header name ends at 64 KiB, and no client builds such a value.
-        let [name, value] = [name, value].map(|bytes| u32::try_from(bytes.len()).unwrap_or(0));
-        self.spans.push(Span {
-            name,
-            value,
-            sensitive,
-        });
+    /// Takes a larger buffer, and leaves nothing sensitive behind in the old one.
+    #[cold]
+    fn make_room(&mut self, uri: &Uri, headers: &HeaderMap) {
+        self.bytes.zeroize();
+        let lines = headers.iter().map(|header| Line::of_header(header).size());
+        let needed = Line::of_uri(uri).size() + lines.sum::<usize>();
+        self.bytes = vec![0; needed.next_power_of_two().max(MIN_BYTES)];
     }
 
     fn restore(&mut self) -> Option<Parts> {
-        let mut rest = &*self.bytes;
-        let mut next = |span: &Span| {
-            let (name, after) = rest.split_at_checked(span.name as usize)?;
-            let (value, after) = after.split_at_checked(span.value as usize)?;
-            rest = after;
-            Some((name, value))
-        };
-        let (target, headers) = self.spans.split_at_checked(URI_PARTS)?;
-        let mut texts = target.iter().map(|span| next(span).map(|(_, text)| text));
+        let mut lines = Lines(self.bytes.get(..self.used)?);
+        let target = lines.next()?;
         let mut uri = uri::Parts::default();
-        uri.scheme = part(texts.next()??)?;
-        uri.authority = part(texts.next()??)?;
-        uri.path_and_query = part(texts.next()??)?;
-        drop(texts);
-        let mut map = HeaderMap::with_capacity(headers.len() + 1);
-        for span in headers {
-            let (name, value) = next(span)?;
-            let mut value = HeaderValue::from_bytes(value).ok()?;
-            value.set_sensitive(span.sensitive);
-            map.append(HeaderName::from_bytes(name).ok()?, value);
+        uri.scheme = self.scheme.take();
+        uri.authority = part(target.name)?;
+        uri.path_and_query = part(target.value)?;
+        // One more than there are, for the signature.
+        let mut map = HeaderMap::with_capacity(lines.clone().count() + 1);
+        for line in lines {
+            let mut value = HeaderValue::from_bytes(line.value).ok()?;
+            value.set_sensitive(line.sensitive);
+            map.append(HeaderName::from_bytes(line.name).ok()?, value);
         }
         let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method = std::mem::take(&mut self.method);
+        parts.method = mem::take(&mut self.method);
         parts.uri = Uri::from_parts(uri).ok()?;
         parts.version = self.version;
         parts.headers = map;
-        parts.extensions = std::mem::take(&mut self.extensions);
+        parts.extensions = mem::take(&mut self.extensions);
         Some(parts)
     }
 
     fn clear(&mut self) {
         if self.sensitive {
-            self.bytes.zeroize();
+            self.bytes[..self.used].zeroize();
         }
-        self.bytes.clear();
-        self.spans.clear();
+        self.used = 0;
         self.extensions.clear();
         self.sensitive = false;
+    }
+}
+
+/// Two texts that belong together: a header's, or authority and path of the URI.
+struct Line<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+    sensitive: bool,
+}
+
+impl<'a> Line<'a> {
+    #[inline]
+    fn of_uri(uri: &'a Uri) -> Self {
+        let authority = uri.authority().map_or("", uri::Authority::as_str);
+        let path = uri.path_and_query().map_or("", uri::PathAndQuery::as_str);
+        Self {
+            name: authority.as_bytes(),
+            value: path.as_bytes(),
+            sensitive: false,
+        }
+    }
+
+    #[inline]
+    fn of_header((name, value): (&'a HeaderName, &'a HeaderValue)) -> Self {
+        Self {
+            name: name.as_str().as_bytes(),
+            value: value.as_bytes(),
+            sensitive: value.is_sensitive(),
+        }
+    }
+
+    fn size(&self) -> usize {
+        LENGTHS + self.name.len() + self.value.len()
+    }
+
+    /// Writes lengths, name and value, and returns what room is left; `None` if there is too
+    /// little.
+    #[inline]
+    fn write<'b>(&self, room: &'b mut [u8]) -> Option<&'b mut [u8]> {
+        let (lengths, room) = room.split_first_chunk_mut()?;
+        let (name, room) = room.split_at_mut_checked(self.name.len())?;
+        let (value, room) = room.split_at_mut_checked(self.value.len())?;
+        *lengths = self.lengths();
+        name.copy_from_slice(self.name);
+        value.copy_from_slice(self.value);
+        Some(room)
+    }
+
+    /// 1 bit for the mark, 16 for the name, the rest for the value: `http` has no longer names, and
+    /// no longer authorities.
+    fn lengths(&self) -> [u8; LENGTHS] {
+        let (name, value) = (self.name.len() as u64, self.value.len() as u64);
+        (value << 17 | name << 1 | u64::from(self.sensitive)).to_le_bytes()
+    }
+}
+
+/// Reads lines that were written one behind the other.
+#[derive(Clone)]
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        let (lengths, rest) = self.0.split_first_chunk()?;
+        let lengths = u64::from_le_bytes(*lengths);
+        let (name, rest) = rest.split_at_checked((lengths >> 1 & 0xFFFF) as usize)?;
+        let (value, rest) = rest.split_at_checked((lengths >> 17) as usize)?;
+        self.0 = rest;
+        Some(Line {
+            name,
+            value,
+            sensitive: lengths & 1 == 1,
+        })
     }
 }
 
@@ -153,7 +216,10 @@ fn part<T: for<'a> TryFrom<&'a [u8]>>(text: &[u8]) -> Option<Option<T>> {
     T::try_from(text).ok().map(Some)
 }
 
-const URI_PARTS: usize = 3;
+/// Bytes for a line's lengths.
+const LENGTHS: usize = size_of::<u64>();
+/// Bytes of a new buffer: most heads fit.
+const MIN_BYTES: usize = 1024;
 /// Buffers that a thread keeps.
 const MAX_KEPT: usize = 64;
 /// Larger ones are given back to the allocator.

@@ -5,9 +5,9 @@ use http::Response;
 
 /// What authentication did to get a response: how often the request was sent, and why.
 ///
-/// Read it off any response with [`of`](Self::of). A request that was sent once, at once and
-/// accepted leaves no extension behind, because one would cost every request two allocations; it
-/// reads as [`AuthOutcome::default`].
+/// Read it off any response with [`of`](Self::of). A request that was sent at once, and whose token
+/// was not refused, leaves no extension behind, because one would cost every request two
+/// allocations; it reads as [`AuthOutcome::default`].
 ///
 /// # Example
 ///
@@ -52,7 +52,18 @@ impl AuthOutcome {
         response.extensions().get().cloned().unwrap_or_default()
     }
 
-    /// Returns how often the request was sent: 1 or 2.
+    /// Counts what another layer of this kind did below, within one send of this one's.
+    pub(crate) fn count_below<B>(&mut self, response: &Response<B>) {
+        let Some(below) = response.extensions().get::<Self>() else {
+            return;
+        };
+        let more = below.sends.saturating_sub(1);
+        self.sends = self.sends.saturating_add(more);
+        self.waited = self.waited.saturating_add(below.waited);
+    }
+
+    /// Returns how often the request was sent: 1 or 2, the sends of another layer of this kind below
+    /// included.
     #[must_use]
     pub fn sends(&self) -> u8 {
         self.sends

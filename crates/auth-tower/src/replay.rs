@@ -159,7 +159,11 @@ impl<B: Body + Default + 'static> Replay<B> for ReplayCheap {
         Spare::keep(inner, request, self.methods, |body| {
             same_type::<B, Full<Bytes>>(body)
                 .or_else(|| same_type::<B, Empty<Bytes>>(body))
-                .or_else(|| body.is_end_stream().then(B::default))
+                .or_else(|| {
+                    body.is_end_stream()
+                        .then(B::default)
+                        .filter(B::is_end_stream)
+                })
         })
     }
 }

@@ -81,7 +81,6 @@ where
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
     }
 
-    #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let settings = self.settings.local();
         if !settings.authenticator.origins().permits(request.uri()) {

@@ -1,1 +1,354 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::ErrorKind;
+
+const EARLIEST: Jitter = Jitter(u32::MAX);
+const HALF: Jitter = Jitter(1 << 31);
+const LATEST: Jitter = Jitter(0);
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn millis(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+#[test]
+fn a_token_is_renewed_and_retired_at_these_times() {
+    let policy = RefreshPolicy::default();
+    for (lifetime, earliest, latest, usable) in [
+        (millis(20), millis(15), millis(16), millis(18)),
+        (secs(1), millis(750), millis(800), millis(900)),
+        (secs(2), millis(1_500), millis(1_600), millis(1_800)),
+        (secs(300), secs(225), secs(240), secs(270)),
+        (secs(600), secs(450), secs(480), secs(540)),
+        (secs(601), millis(450_750), millis(480_800), secs(541)),
+        (
+            secs(1_799),
+            millis(1_349_250),
+            millis(1_439_200),
+            secs(1_739),
+        ),
+        (secs(3_600), secs(2_700), secs(2_880), secs(3_540)),
+        (
+            30 * DAY,
+            secs(1_944_000),
+            secs(2_073_600),
+            30 * DAY - MINUTE,
+        ),
+    ] {
+        assert_eq!(RefreshPolicy::usable_for(lifetime), usable, "{lifetime:?}");
+        assert_eq!(policy.refresh_after(lifetime, None, LATEST), latest);
+        let drawn = policy.refresh_after(lifetime, None, EARLIEST);
+        assert!(drawn > earliest && drawn < earliest + lifetime / 1_000_000);
+        let middle = earliest + (latest - earliest) / 2;
+        assert_eq!(policy.refresh_after(lifetime, None, HALF), middle);
+    }
+}
+
+#[test]
+fn the_defaults_are_what_the_setters_say() {
+    let policy = RefreshPolicy::default();
+    let spelled = RefreshPolicy::default()
+        .refresh_at(0.8)
+        .jitter(0.05)
+        .default_lifetime(secs(300))
+        .max_lifetime(400 * DAY)
+        .deadline(secs(10))
+        .min_interval(secs(1))
+        .backoff(secs(1), secs(60))
+        .max_retry_after(secs(3_600))
+        .probe_interval(secs(300));
+    assert_eq!(policy, spelled);
+    policy.validate().unwrap();
+    assert_eq!(policy.exchange_deadline(), secs(10));
+    let short = RefreshPolicy::default().deadline(secs(3));
+    assert_eq!(short.exchange_deadline(), secs(3));
+}
+
+#[test]
+fn s10_a_lifetime_is_assumed_when_missing_and_capped_when_absurd() {
+    let policy = RefreshPolicy::default();
+    assert_eq!(policy.lifetime(None), secs(300));
+    assert_eq!(policy.lifetime(Some(secs(1))), secs(1));
+    assert_eq!(policy.lifetime(Some(Duration::ZERO)), Duration::ZERO);
+    assert_eq!(policy.lifetime(Some(400 * DAY)), 400 * DAY);
+    assert_eq!(policy.lifetime(Some(secs(u64::MAX))), 400 * DAY);
+    let policy = policy.max_lifetime(MINUTE);
+    assert_eq!(policy.lifetime(None), MINUTE);
+}
+
+#[test]
+fn the_floor_is_a_second_or_half_a_short_life() {
+    let policy = RefreshPolicy::default();
+    for (lifetime, floor) in [
+        (secs(3_600), secs(1)),
+        (secs(2), secs(1)),
+        (secs(1), millis(500)),
+        (millis(20), millis(10)),
+        (Duration::ZERO, secs(1)),
+    ] {
+        assert_eq!(policy.floor(lifetime), floor, "{lifetime:?}");
+    }
+    let policy = policy.min_interval(millis(300));
+    assert_eq!(policy.floor(secs(1)), millis(300));
+    assert_eq!(policy.floor(Duration::ZERO), millis(300));
+}
+
+#[test]
+fn g05_back_off_doubles_to_a_minute_with_full_jitter() {
+    let policy = RefreshPolicy::default().min_interval(millis(1));
+    for (failures, most) in [1, 2, 4, 8, 16, 32, 60, 60].into_iter().enumerate() {
+        let failures = u32::try_from(failures).unwrap() + 1;
+        let most = secs(most);
+        // Full jitter: from next to nothing to the whole.
+        assert_eq!(policy.backoff_after(failures, LATEST), millis(1));
+        assert_eq!(policy.backoff_after(failures, HALF), most / 2);
+        let longest = policy.backoff_after(failures, EARLIEST);
+        assert!(longest < most && longest > most - most / 1_000_000);
+        assert_eq!(policy.damping(failures), most, "damping has no jitter");
+    }
+    for failures in [32, 33, 34, 64, 65, u32::MAX] {
+        assert_eq!(policy.damping(failures), MINUTE, "{failures}");
+        assert_eq!(policy.backoff_after(failures, HALF), MINUTE / 2);
+    }
+    assert_eq!(policy.quota_backoff(None), MINUTE);
+}
+
+#[test]
+fn g10_no_wait_without_a_token_is_shorter_than_the_floor() {
+    let policy = RefreshPolicy::default()
+        .min_interval(secs(2))
+        .backoff(millis(1), millis(2))
+        .probe_interval(millis(3));
+    assert_eq!(policy.backoff_after(1, EARLIEST), secs(2));
+    assert_eq!(policy.probe_after(EARLIEST), secs(2));
+    assert_eq!(policy.retry_after(Duration::ZERO), secs(2));
+    assert_eq!(policy.quota_backoff(None), secs(2));
+    assert_eq!(policy.quota_backoff(Some(millis(4))), secs(2));
+    assert_eq!(policy.quota_backoff(Some(secs(180))), secs(180));
+}
+
+#[test]
+fn g04_back_off_stays_within_a_quarter_of_what_is_left() {
+    let policy = RefreshPolicy::default();
+    let hour = secs(3_600);
+    for (failures, jitter, left, lifetime, wait) in [
+        (3, HALF, secs(600), hour, secs(2)),
+        (9, HALF, secs(600), hour, secs(30)),
+        // A quarter is less than the back-off.
+        (9, HALF, secs(100), hour, secs(25)),
+        // The floor is more than a quarter, up to the end.
+        (9, HALF, secs(3), hour, secs(1)),
+        (9, HALF, millis(400), hour, millis(400)),
+        (9, LATEST, secs(600), hour, secs(1)),
+        // A token that lives for a second gets a second chance, too.
+        (1, HALF, millis(150), secs(1), millis(100)),
+        (1, LATEST, millis(150), secs(1), millis(100)),
+        (1, HALF, Duration::ZERO, hour, Duration::ZERO),
+    ] {
+        let drawn = policy.backoff_while_usable(failures, jitter, left, lifetime);
+        assert_eq!(drawn, wait, "{failures} {left:?}");
+    }
+}
+
+#[test]
+fn s28_retry_after_is_believed_within_bounds() {
+    let policy = RefreshPolicy::default();
+    for (asked, wait) in [
+        (Duration::ZERO, secs(1)),
+        (millis(999), secs(1)),
+        (secs(30), secs(30)),
+        (secs(3_600), secs(3_600)),
+        (secs(3_601), secs(3_600)),
+        (Duration::MAX, secs(3_600)),
+    ] {
+        assert_eq!(policy.retry_after(asked), wait, "{asked:?}");
+    }
+    let policy = policy.max_retry_after(Duration::ZERO);
+    assert_eq!(policy.retry_after(secs(30)), secs(1));
+}
+
+#[test]
+fn g06_a_probe_comes_after_the_interval_and_at_most_a_tenth_more() {
+    let policy = RefreshPolicy::default();
+    assert_eq!(policy.probe_after(LATEST), secs(300));
+    assert_eq!(policy.probe_after(HALF), secs(315));
+    let longest = policy.probe_after(EARLIEST);
+    assert!(longest < secs(330) && longest > millis(329_999));
+    let never = policy.probe_interval(Duration::MAX);
+    assert_eq!(never.probe_after(EARLIEST), Duration::MAX);
+}
+
+#[test]
+fn wrong_settings_are_named() {
+    let zero = Duration::ZERO;
+    let good = RefreshPolicy::default;
+    let nano = Duration::from_nanos(1);
+    for (field, policy) in [
+        ("refresh_at", good().refresh_at(f64::NAN)),
+        ("refresh_at", good().refresh_at(1.1)),
+        ("refresh_at", good().refresh_at(-0.1)),
+        ("refresh_at", good().refresh_at(f64::INFINITY)),
+        ("jitter", good().jitter(f64::NAN)),
+        ("jitter", good().jitter(1.1)),
+        ("jitter", good().jitter(-0.1)),
+        ("default_lifetime", good().default_lifetime(zero)),
+        ("max_lifetime", good().max_lifetime(zero)),
+        ("deadline", good().deadline(zero)),
+        ("min_interval", good().min_interval(zero)),
+        ("backoff", good().backoff(zero, secs(1))),
+        ("backoff", good().backoff(secs(2), secs(1))),
+        ("probe_interval", good().probe_interval(zero)),
+    ] {
+        let error = policy.validate().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(error.field(), Some(field));
+    }
+    for policy in [
+        good().refresh_at(0.0).jitter(1.0),
+        good().refresh_at(1.0).jitter(0.0),
+        good().backoff(secs(1), secs(1)),
+        good().max_retry_after(zero),
+        good().default_lifetime(nano).max_lifetime(nano),
+        good().deadline(nano).min_interval(nano),
+        good().backoff(nano, nano).probe_interval(nano),
+    ] {
+        policy.validate().unwrap();
+    }
+}
+
+/// Every order of magnitude, from nothing to the longest that can be said.
+fn any_duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        Just(Duration::ZERO),
+        Just(Duration::MAX),
+        Just(secs(u64::MAX)),
+        (0_u32..64, any::<u64>()).prop_map(|(shift, nanos)| Duration::from_nanos(nanos >> shift)),
+        (0_u32..64, any::<u64>()).prop_map(|(shift, seconds)| secs(seconds >> shift)),
+        (1_u64..10_000).prop_map(secs),
+    ]
+}
+
+fn any_share() -> impl Strategy<Value = f64> {
+    prop_oneof![Just(0.0), Just(0.05), Just(0.8), Just(1.0), 0.0..1.0]
+}
+
+fn any_policy() -> impl Strategy<Value = RefreshPolicy> {
+    let durations = prop::array::uniform7(any_duration());
+    (any_share(), any_share(), durations).prop_map(|(refresh_at, jitter, durations)| {
+        let nano = Duration::from_nanos(1);
+        let [default, max, floor, first, longest, asked, probe] = durations.map(|d| d.max(nano));
+        RefreshPolicy::default()
+            .refresh_at(refresh_at)
+            .jitter(jitter)
+            .default_lifetime(default)
+            .max_lifetime(max)
+            .min_interval(floor)
+            .backoff(first.min(longest), longest)
+            .max_retry_after(asked)
+            .probe_interval(probe)
+    })
+}
+
+fn any_jitter() -> impl Strategy<Value = Jitter> {
+    prop_oneof![
+        Just(LATEST),
+        Just(HALF),
+        Just(EARLIEST),
+        any::<u32>().prop_map(Jitter)
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_checked_policy_accepts_every_number_that_a_vendor_can_send(
+        policy in any_policy(),
+        stated in prop::option::of(any_duration()),
+        hint in prop::option::of(any_duration()),
+        asked in any_duration(),
+        jitter in any_jitter(),
+        times in any::<u32>(),
+    ) {
+        prop_assert!(policy.validate().is_ok());
+        let lifetime = policy.lifetime(stated);
+        let usable = RefreshPolicy::usable_for(lifetime);
+        prop_assert!(usable <= lifetime && lifetime - usable <= MINUTE);
+        prop_assert!(lifetime - usable <= lifetime / 10);
+        prop_assert!(policy.refresh_after(lifetime, hint, jitter) <= usable);
+        let floor = policy.floor(lifetime);
+        prop_assert!(floor <= policy.floor(Duration::ZERO));
+        prop_assert!(lifetime.is_zero() || floor <= lifetime / 2);
+        let least = policy.floor(Duration::ZERO);
+        prop_assert!(policy.retry_after(asked) >= least);
+        prop_assert!(policy.probe_after(jitter) >= least);
+        prop_assert!(policy.backoff_after(times, jitter) >= least);
+    }
+
+    #[test]
+    fn a_longer_life_is_never_renewed_or_retired_sooner(
+        policy in any_policy(), one in any_duration(), other in any_duration(),
+    ) {
+        let (short, long) = (one.min(other), one.max(other));
+        prop_assert!(RefreshPolicy::usable_for(short) <= RefreshPolicy::usable_for(long));
+        let renewed = |lifetime| policy.refresh_after(lifetime, None, LATEST);
+        prop_assert!(renewed(short) <= renewed(long));
+    }
+
+    #[test]
+    fn a_vendors_hint_wins_up_to_the_end_of_use(
+        policy in any_policy(),
+        lifetime in any_duration(),
+        hint in any_duration(),
+        jitter in any_jitter(),
+    ) {
+        let usable = RefreshPolicy::usable_for(lifetime);
+        prop_assert_eq!(policy.refresh_after(lifetime, Some(hint), jitter), hint.min(usable));
+    }
+
+    #[test]
+    fn jitter_renews_earlier_and_by_its_share_at_most(
+        policy in any_policy(),
+        lifetime in any_duration(),
+        one in any_jitter(),
+        other in any_jitter(),
+    ) {
+        let (less, more) = (one.0.min(other.0), one.0.max(other.0));
+        let renewed = |jitter| policy.refresh_after(lifetime, None, Jitter(jitter));
+        prop_assert!(renewed(more) <= renewed(less));
+        prop_assert!(renewed(0) - renewed(more) <= share(lifetime, policy.jitter));
+    }
+
+    #[test]
+    fn g05_back_off_lies_between_the_floor_and_what_doubling_allows(
+        policy in any_policy(), failures in 1_u32..=32, jitter in any_jitter(),
+    ) {
+        let (first, longest) = policy.backoff;
+        // Doubled by hand, one failure at a time.
+        let most = (1..failures).fold(first, |wait, _| wait.saturating_mul(2)).min(longest);
+        let wait = policy.backoff_after(failures, jitter);
+        prop_assert!(wait >= policy.min_interval);
+        prop_assert!(wait <= most.max(policy.min_interval));
+        prop_assert_eq!(policy.damping(failures), most);
+    }
+
+    #[test]
+    fn g04_a_usable_token_is_never_outlived_by_a_back_off(
+        policy in any_policy(),
+        failures in 1_u32..40,
+        jitter in any_jitter(),
+        left in any_duration(),
+        lifetime in any_duration(),
+    ) {
+        let wait = policy.backoff_while_usable(failures, jitter, left, lifetime);
+        let floor = policy.min_interval.min(lifetime / 10);
+        prop_assert!(wait <= left);
+        prop_assert!(wait <= floor.max(left / 4));
+        prop_assert!(wait >= floor.min(left));
+        prop_assert!(wait <= floor.max(policy.damping(failures)));
+    }
+}

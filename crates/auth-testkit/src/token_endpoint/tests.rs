@@ -314,6 +314,8 @@ async fn the_quota_is_a_rolling_window() {
     );
     assert_eq!(server.max_token_requests_within(60 * minute), 4);
     assert_eq!(server.max_token_requests_within(minute), 2);
+    server.reset();
+    new_token(&server).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,189 @@
+//! What the API's answer is taken for, and what the caller is told about it.
+
+use std::time::Duration;
+
+use auth_core::TokenRefused;
+use auth_tower::{AuthLayer, AuthOutcome, StepUp};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use tower::{Layer, ServiceExt};
+
+use crate::support::{Api, URL, World, get, in_time, ok, settle, text};
+
+fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from("the API's own words"));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    let headers = headers.iter().map(|(name, value)| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
+    });
+    response
+        .headers_mut()
+        .extend(headers.collect::<HeaderMap>());
+    response
+}
+
+/// An API that says this to the first token, and 200 to every other.
+fn saying(first: impl Fn() -> Response<Full<Bytes>> + Send + Sync + 'static) -> Api {
+    Api::answering(move |seen| {
+        Ok(match seen.token() {
+            Some("fake-token-1") => first(),
+            _ => ok(),
+        })
+    })
+}
+
+async fn send_through(
+    layer: impl FnOnce(AuthLayer) -> AuthLayer,
+    api: &Api,
+) -> (World, Response<Full<Bytes>>) {
+    let world = World::warm().await;
+    let client = layer(world.layer()).layer(api.clone());
+    let response = in_time(client.oneshot(get(URL))).await.unwrap();
+    settle().await;
+    (world, response)
+}
+
+/// The answer is passed on as it came, after one send and without an exchange.
+async fn assert_untouched(
+    layer: impl FnOnce(AuthLayer) -> AuthLayer,
+    status: u16,
+    headers: &'static [(&'static str, &'static str)],
+) {
+    let api = saying(move || answer(status, headers));
+    let (world, response) = send_through(layer, &api).await;
+    assert_eq!(
+        (api.calls(), world.source.fetches()),
+        (1, 1),
+        "{status} {headers:?}"
+    );
+    let outcome = AuthOutcome::of(&response);
+    assert_eq!(outcome.sends(), 1);
+    assert!(!outcome.was_refused() && outcome.not_replayed().is_none());
+    let expected = answer(status, headers);
+    assert_eq!(response.status(), expected.status());
+    assert_eq!(response.headers(), expected.headers());
+    assert_eq!(text(response).await, "the API's own words");
+}
+
+/// The token was renewed, and the request sent once more.
+async fn assert_renewed(
+    layer: impl FnOnce(AuthLayer) -> AuthLayer,
+    first: impl Fn() -> Response<Full<Bytes>> + Send + Sync + 'static,
+) {
+    let api = saying(first);
+    let (world, response) = send_through(layer, &api).await;
+    assert_eq!(api.tokens(), ["fake-token-1", "fake-token-2"]);
+    assert_eq!(world.source.fetches(), 2);
+    assert_eq!(response.status(), StatusCode::OK);
+    let outcome = AuthOutcome::of(&response);
+    assert_eq!((outcome.sends(), outcome.refused().unwrap().get()), (2, 1));
+}
+
+const INVALID_TOKEN: (&str, &str) = ("www-authenticate", r#"Bearer error="invalid_token""#);
+const INSUFFICIENT_SCOPE: (&str, &str) = (
+    "www-authenticate",
+    r#"Bearer error="insufficient_scope", scope="a""#,
+);
+const INVALID_REQUEST: (&str, &str) = ("www-authenticate", r#"Bearer error="invalid_request""#);
+
+#[tokio::test(start_paused = true)]
+async fn s20_s27_a_401_is_a_refused_token() {
+    assert_renewed(|layer| layer, || answer(401, &[INVALID_TOKEN])).await;
+    assert_renewed(|layer| layer, || answer(401, &[])).await;
+    assert_renewed(
+        |layer| layer,
+        || answer(401, &[("www-authenticate", "Basic")]),
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn s21_s24_s25_what_no_new_token_can_help_is_untouched() {
+    for (status, headers) in [
+        (401, &[INSUFFICIENT_SCOPE]),
+        (401, &[INVALID_REQUEST]),
+        (400, &[INVALID_REQUEST]),
+        (403, &[INSUFFICIENT_SCOPE]),
+        (403, &[INVALID_TOKEN]),
+        (404, &[INVALID_TOKEN]),
+        (407, &[INVALID_TOKEN]),
+        (429, &[("retry-after", "1")]),
+        (500, &[INVALID_TOKEN]),
+        (503, &[("retry-after", "1")]),
+        (302, &[("location", "https://elsewhere.example/login")]),
+    ] {
+        assert_untouched(|layer| layer, status, headers).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s27_a_bare_401_is_untouched_where_a_challenge_is_required() {
+    assert_untouched(|layer| layer.require_challenge(true), 401, &[]).await;
+    let layer = |layer: AuthLayer| layer.require_challenge(true);
+    assert_renewed(layer, || answer(401, &[INVALID_TOKEN])).await;
+    let layer = |layer: AuthLayer| layer.require_challenge(true).require_challenge(false);
+    assert_renewed(layer, || answer(401, &[])).await;
+}
+
+const STEP_UP: (&str, &str) = (
+    "www-authenticate",
+    r#"Bearer error="insufficient_user_authentication", acr_values="gold silver", max_age="60""#,
+);
+
+#[tokio::test(start_paused = true)]
+async fn s47_a_stronger_login_that_is_wanted_is_told() {
+    assert_untouched(|layer| layer, 401, &[STEP_UP]).await;
+    let (_, response) = send_through(|layer| layer, &saying(|| answer(401, &[STEP_UP]))).await;
+    let wanted = response.extensions().get::<StepUp>().unwrap();
+    assert_eq!(wanted.acr_values().collect::<Vec<_>>(), ["gold", "silver"]);
+    assert_eq!(wanted.max_age(), Some(Duration::from_secs(60)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn grpc_status_16_is_a_refused_token_on_request() {
+    let unauthenticated = || answer(200, &[("grpc-status", "16")]);
+    assert_renewed(|layer| layer.grpc(true), unauthenticated).await;
+    assert_untouched(|layer| layer, 200, &[("grpc-status", "16")]).await;
+    assert_untouched(|layer| layer.grpc(true), 200, &[("grpc-status", "7")]).await;
+    assert_untouched(|layer| layer.grpc(true), 200, &[]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_of_the_vendors_decides_too() {
+    let layer = |layer: AuthLayer| {
+        layer.refused_when(|head| head.status == 403 && head.headers.contains_key("x-expired"))
+    };
+    assert_renewed(layer, || answer(403, &[("x-expired", "1")])).await;
+    assert_renewed(layer, || answer(401, &[])).await;
+    assert_untouched(layer, 403, &[]).await;
+    assert_untouched(layer, 200, &[("x-expired", "1")]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_from_a_layer_below_is_a_refused_token() {
+    let marked = || {
+        let mut response = answer(404, &[]);
+        response.extensions_mut().insert(TokenRefused);
+        response
+    };
+    assert_renewed(|layer| layer, marked).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_answer_leaves_no_trace_whatever_rules_there_are() {
+    for layer in [
+        (|layer| layer) as fn(AuthLayer) -> AuthLayer,
+        |layer| layer.grpc(true),
+        |layer| layer.refused_when(|_| false),
+        |layer| layer.require_challenge(true),
+    ] {
+        for status in [200, 403, 503] {
+            let (_, response) = send_through(layer, &saying(move || answer(status, &[]))).await;
+            assert!(response.extensions().is_empty(), "{status}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What a release must not take back: auto traits, sizes, and silence about secrets.
+
+use std::{
+    future::{Pending, Ready},
+    io,
+    marker::{PhantomData, PhantomPinned},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use auth_core::ErrorKind;
+use auth_testkit::{LogCapture, Outcome, assert_no_secret};
+use auth_tower::{
+    Auth, AuthLayer, AuthOutcome, Error, Existing, NotReplayed, ReplayCheap, ReplayOff, ReplayWith,
+    ResponseFuture, ResponseHead, ServiceTransport, StepUp, WithoutToken,
+};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body_util::Full;
+use tower::{Layer, Service};
+
+use crate::support::{Api, Broken, Reply, URL, World, get, start};
+
+/// A service of no size with a future of any type; only its type is used.
+struct Unit<F>(PhantomData<fn() -> F>);
+
+impl<F> Clone for Unit<F> {
+    fn clone(&self) -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<B, F: Future<Output = Reply>> Service<Request<B>> for Unit<F> {
+    type Response = Response<Full<Bytes>>;
+    type Error = Broken;
+    type Future = F;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: Request<B>) -> F {
+        unreachable!("never ready")
+    }
+}
+
+/// A future that must stay where it is.
+struct Pinned(PhantomPinned);
+
+impl Future for Pinned {
+    type Output = Reply;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Reply> {
+        let Self(_) = &*self;
+        Poll::Pending
+    }
+}
+
+type Body = Full<Bytes>;
+type OfInner<F, B = Body, R = ReplayCheap> = ResponseFuture<Unit<F>, B, R>;
+type Boxed = Pin<Box<dyn Future<Output = Reply> + Send>>;
+type Local = Pin<Box<dyn Future<Output = Reply>>>;
+type CloneBody = fn(&Body) -> Option<Body>;
+
+/// Compiles only for a type that is not of the trait: otherwise two implementations fit.
+macro_rules! not {
+    ($trait:ident: $($ty:ty),+ $(,)?) => {{
+        struct Is;
+        trait Fits<A> {
+            fn fits() {}
+        }
+        impl<T: ?::core::marker::Sized> Fits<()> for T {}
+        impl<T: ?::core::marker::Sized + $trait> Fits<Is> for T {}
+        $(<$ty as Fits<_>>::fits();)+
+    }};
+}
+
+fn send_sync_unpin<T: Send + Sync + Unpin + 'static>() {}
+fn send_unpin<T: Send + Unpin + 'static>() {}
+fn clone_and_debug<T: Clone + std::fmt::Debug>() {}
+
+#[test]
+fn auto_traits() {
+    send_sync_unpin::<AuthLayer>();
+    send_sync_unpin::<AuthLayer<ReplayOff>>();
+    send_sync_unpin::<AuthLayer<ReplayWith<CloneBody>>>();
+    send_sync_unpin::<Auth<()>>();
+    send_sync_unpin::<Auth<Api, ReplayOff>>();
+    send_sync_unpin::<AuthOutcome>();
+    send_sync_unpin::<NotReplayed>();
+    send_sync_unpin::<StepUp>();
+    send_sync_unpin::<Error<io::Error>>();
+    send_sync_unpin::<Existing>();
+    send_sync_unpin::<WithoutToken>();
+    send_sync_unpin::<ReplayCheap>();
+    send_sync_unpin::<ReplayWith<CloneBody>>();
+    send_sync_unpin::<ReplayOff>();
+    send_sync_unpin::<ResponseHead<'static>>();
+    send_sync_unpin::<ServiceTransport<Api>>();
+
+    // The future is what the inner future, the body and the service allow.
+    send_sync_unpin::<OfInner<Ready<Reply>>>();
+    send_sync_unpin::<OfInner<Ready<Reply>, Body, ReplayOff>>();
+    send_unpin::<OfInner<Boxed>>();
+    not!(Sync: OfInner<Boxed>);
+    not!(Send: OfInner<Local>, OfInner<Ready<Reply>, NotSend>, Auth<Rc<()>>, Error<Rc<()>>);
+    not!(Unpin: OfInner<Pinned>);
+
+    clone_and_debug::<AuthLayer>();
+    clone_and_debug::<AuthLayer<ReplayWith<CloneBody>>>();
+    clone_and_debug::<Auth<()>>();
+    clone_and_debug::<AuthOutcome>();
+    // An error may be one's own that is not `Clone`, and two errors are never the same.
+    not!(Clone: Error<io::Error>);
+}
+
+/// A body that stays on its thread.
+#[derive(Default)]
+struct NotSend(PhantomData<Rc<()>>);
+
+impl http_body::Body for NotSend {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Broken>>> {
+        let Self(PhantomData) = *self;
+        Poll::Ready(None)
+    }
+}
+
+/// A future of a usual client's size.
+struct Large(#[expect(dead_code, reason = "only its size counts")] [usize; 14]);
+
+impl Future for Large {
+    type Output = Reply;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Reply> {
+        Poll::Pending
+    }
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn a_future_is_hardly_larger_than_the_inner_one() {
+    for (inner, off, cheap) in [
+        (
+            size_of::<Large>(),
+            size_of::<OfInner<Large, Body, ReplayOff>>(),
+            size_of::<OfInner<Large>>(),
+        ),
+        (
+            size_of::<Boxed>(),
+            size_of::<OfInner<Boxed, Body, ReplayOff>>(),
+            size_of::<OfInner<Boxed>>(),
+        ),
+        (
+            size_of::<Pending<Reply>>(),
+            size_of::<OfInner<Pending<Reply>, Body, ReplayOff>>(),
+            size_of::<OfInner<Pending<Reply>>>(),
+        ),
+    ] {
+        assert!(off <= inner + 32, "{inner} + {}", off - inner);
+        assert!(cheap <= inner + 112, "{inner} + {}", cheap - inner);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_no_secret_is_shown_or_logged() {
+    let log = LogCapture::new();
+    let _guard = log.install();
+    let world = World::cold();
+    let failure = auth_core::Error::new(ErrorKind::Unavailable, "example: no answer");
+    world.source.then(Outcome::error(failure.clone()));
+    world.source.then(Outcome::fresh()).then(Outcome::fresh());
+    world.source.then(Outcome::error(failure));
+    let api = Api::refusing();
+    let layer = world.layer();
+    let mut client = layer.layer(api.clone());
+    let mut shown = format!("{layer:?} {layer:#?} {client:?}");
+
+    // No token, a renewed one that is refused too, and no other one.
+    for expected in [0, 2, 3] {
+        let mut request = get(URL);
+        let mut cookie = HeaderValue::from_static("fake-cookie");
+        cookie.set_sensitive(true);
+        request.headers_mut().insert("cookie", cookie);
+        let call = start(&mut client, request).await;
+        shown += &format!("{call:?}");
+        match call.await {
+            Ok(response) => {
+                let outcome = AuthOutcome::of(&response);
+                shown += &format!("{outcome:?} {:?}", response.extensions());
+            }
+            Err(error) => shown += &format!("{error} {error:?} {error:#?}"),
+        }
+        assert_eq!(api.calls(), expected);
+        world.clock.advance(Duration::from_secs(5)).await;
+    }
+
+    assert_eq!(world.source.fetches(), 4);
+    assert!(log.text().contains("token fetched"), "nothing was captured");
+    let secrets = ["fake-token-2", "fake-token-3", "fake-cookie"];
+    log.assert_no_secret(&secrets);
+    assert_no_secret(shown, &secrets);
+}
+
+#[test]
+fn settings_can_be_read_in_a_log() {
+    let world = World::with(|builder| builder);
+    let layer = world
+        .layer()
+        .existing(Existing::Reject)
+        .without_token(WithoutToken::SendUnsigned);
+    let shown = format!("{layer:?}");
+    for text in ["AuthLayer", "example", "Reject", "SendUnsigned", "https"] {
+        assert!(shown.contains(text), "{text} is missing in {shown}");
+    }
+    let layer = world.layer().replay_with(|body: &Body| Some(body.clone()));
+    assert!(format!("{layer:?}").contains("ReplayWith"));
+}
