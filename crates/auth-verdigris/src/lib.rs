@@ -1,1 +1,58 @@
-//! auth-verdigris.
+//! Authentication for the Verdigris API (<https://verdigris.co>).
+//!
+//! The vendor hands out tokens for an hour by the client credentials grant, at most 20 in any hour
+//! for each client, and a program that asks more often is locked out for the rest of it. This crate
+//! knows the endpoints, the audience, the quota and how the vendor says that it is used up; one
+//! [`Authenticator`](auth_core::Authenticator) then keeps a token for all requests of a process.
+//! See the vendor's page on [authentication](https://docs.verdigris.co/reference/authentication).
+//!
+//! # Example
+//!
+//! ```
+//! # use auth_core::{Error, Transport};
+//! use auth_core::Secret;
+//! use auth_tower::AuthLayer;
+//! use auth_verdigris::Verdigris;
+//! use tower::ServiceBuilder;
+//!
+//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! let authenticator = Verdigris::builder("my-client-id", Secret::new("fake-client-secret"))
+//!     .transport(transport)
+//!     .build()?;
+//! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
+//! // GET https://api.verdigris.co/core/v1/buildings/ now goes out signed.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! | you want to | see |
+//! |---|---|
+//! | sign requests to Verdigris | [`Verdigris::builder`] |
+//! | another endpoint, audience, quota, a JSON body | [`VerdigrisBuilder`] |
+//! | use the older data API, which refuses tokens by a 404 | [`LegacyRefusalLayer`] |
+//!
+//! # What to know about the vendor
+//!
+//! - **Quota.** It is the client's, not the process's, and tokens count until they expire. The
+//!   default keeps one process within it. Processes that share a client divide it by
+//!   [`VerdigrisBuilder::quota`]; short-lived jobs should not each take a token. Over quota is
+//!   answered 429 or 400, depending on the page one reads; both are taken for it unless the reply
+//!   has a standard OAuth `error` code, and end up as
+//!   [`ErrorKind::Quota`](auth_core::ErrorKind::Quota).
+//! - **Rate.** The API allows 5 requests per second and resource, and answers 429 beyond. That has
+//!   nothing to do with tokens, and is returned as it is.
+//! - **Scope.** A token reply lists its scopes over several lines; they end up separated by single
+//!   spaces.
+//!
+//! # Cargo features
+//!
+//! None. Supported Rust: see `rust-version` in the manifest.
+
+mod config;
+mod legacy;
+mod source;
+
+pub use config::{Verdigris, VerdigrisBuilder};
+pub use legacy::{LegacyFuture, LegacyRefusal, LegacyRefusalLayer, PeekedBody};

@@ -70,6 +70,11 @@ fn s05_no_credentials_in_the_token_url() {
     for url in [
         "https://user:fake-password@login.example.com/token",
         "https://user@login.example.com/token",
+    ] {
+        let text = refused(at(url), "token_url");
+        assert_eq!(text, "setting `token_url`: must not carry user information");
+    }
+    for url in [
         "https://login.example.com/token#client_secret=fake-password",
         "https://login.example.com/token?client_secret=fake-password",
         "https://login.example.com/token?a=b&Client_Secret=fake-password",

@@ -1,0 +1,198 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use auth_core::{
+    Authenticator, Clock, Error, Moment, Origins, Quota, RefreshPolicy, SecretSource,
+    SharedSecretSource, SharedTransport, SystemClock, Transport,
+};
+use auth_oauth2::BodyFormat;
+
+use crate::source;
+
+/// Authentication for the Verdigris API; starts at [`builder`](Self::builder).
+///
+/// The constants are what the vendor documents, and the defaults.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Verdigris;
+
+impl Verdigris {
+    /// The token endpoint.
+    pub const TOKEN_URL: &'static str = "https://auth.verdigris.co/oauth/token";
+    /// The API's origin, the only place that a token goes to.
+    pub const BASE_URL: &'static str = "https://api.verdigris.co";
+    /// What a token is asked for. The slash at the end belongs to it.
+    pub const AUDIENCE: &'static str = "https://api.verdigris.co/";
+    /// 20 token requests in any hour, for each client, whatever the number of its processes.
+    pub const QUOTA: Quota = Quota::new(20, Duration::from_secs(60 * 60));
+
+    /// Starts with the client's identifier and where its secret comes from: a
+    /// [`Secret`](auth_core::Secret), or a [`SecretFn`](auth_core::SecretFn) where it rotates.
+    pub fn builder(
+        client_id: impl Into<String>,
+        client_secret: impl SecretSource,
+    ) -> VerdigrisBuilder {
+        VerdigrisBuilder {
+            client_id: client_id.into(),
+            client_secret: SharedSecretSource::new(client_secret),
+            transport: None,
+            token_url: Self::TOKEN_URL.into(),
+            base_url: Self::BASE_URL.into(),
+            audience: Self::AUDIENCE.into(),
+            body_format: BodyFormat::Form,
+            policy: RefreshPolicy::default(),
+            quota: Self::QUOTA,
+            clock: SharedClock(Arc::new(SystemClock::new())),
+            http_loopback: false,
+        }
+    }
+}
+
+/// Settings for the Verdigris API; made by [`Verdigris::builder`].
+///
+/// # Example
+///
+/// Four processes that share a client, behind a gateway:
+///
+/// ```
+/// # use auth_core::{Authenticator, Error, Transport};
+/// use std::time::Duration;
+///
+/// use auth_core::{Quota, Secret};
+/// use auth_verdigris::Verdigris;
+///
+/// # fn authenticator(transport: impl Transport) -> Result<Authenticator, Error> {
+/// let authenticator = Verdigris::builder("my-client-id", Secret::new("fake-client-secret"))
+///     .transport(transport)
+///     .token_url("https://gateway.example.com/verdigris/token")
+///     .base_url("https://gateway.example.com")
+///     .quota(Quota::new(5, Duration::from_secs(3600)))
+///     .build()?;
+/// # Ok(authenticator)
+/// # }
+/// ```
+#[must_use]
+pub struct VerdigrisBuilder {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: SharedSecretSource,
+    pub(crate) transport: Option<SharedTransport>,
+    pub(crate) token_url: String,
+    pub(crate) base_url: String,
+    pub(crate) audience: String,
+    pub(crate) body_format: BodyFormat,
+    pub(crate) policy: RefreshPolicy,
+    pub(crate) quota: Quota,
+    pub(crate) clock: SharedClock,
+    pub(crate) http_loopback: bool,
+}
+
+impl VerdigrisBuilder {
+    /// Sets the way to send token requests. Required.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(SharedTransport::new(transport));
+        self
+    }
+
+    /// Sets the token endpoint; default [`Verdigris::TOKEN_URL`].
+    pub fn token_url(mut self, url: impl Into<String>) -> Self {
+        self.token_url = url.into();
+        self
+    }
+
+    /// Sets the API's URL, of which the origin counts; default [`Verdigris::BASE_URL`]. For staging
+    /// systems and gateways. It does not change the audience.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// Sets what tokens are asked for; default [`Verdigris::AUDIENCE`].
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = audience.into();
+        self
+    }
+
+    /// Sets how the token request is written; default a form. The vendor shows both.
+    pub fn body_format(mut self, format: BodyFormat) -> Self {
+        self.body_format = format;
+        self
+    }
+
+    /// Sets when tokens are renewed, and how failures are spaced.
+    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets how many token requests this process may make; default [`Verdigris::QUOTA`]. The
+    /// quota is the client's: processes that share a client must divide it among themselves.
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.quota = quota;
+        self
+    }
+
+    /// Sets the clock; default [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = SharedClock(Arc::new(clock));
+        self
+    }
+
+    /// Lets token endpoint and API be plain `http` on a loopback address written as a number. For
+    /// tests and local gateways.
+    pub fn danger_allow_http_loopback(mut self) -> Self {
+        self.http_loopback = true;
+        self
+    }
+
+    /// Checks the settings and makes the authenticator.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
+    /// `client_id` or `client_secret` when empty, `transport` when missing, `token_url` and
+    /// `base_url` when they are no URLs that secrets may go to, `audience` when empty, `quota` and
+    /// the policy's own.
+    pub fn build(self) -> Result<Authenticator, Error> {
+        let origins = self.origins()?;
+        let clock = self.clock.clone();
+        let (policy, quota) = (self.policy.clone(), self.quota);
+        Authenticator::builder(source::new(self)?)
+            .vendor(source::VENDOR)
+            .origins(origins)
+            .policy(policy)
+            .quota(quota)
+            .clock(clock)
+            .build()
+    }
+
+    fn origins(&self) -> Result<Origins, Error> {
+        let url = [self.base_url.as_str()];
+        let origins = match self.http_loopback {
+            true => Origins::danger_allow_http_loopback(url),
+            false => Origins::new(url),
+        };
+        origins.map_err(|error| {
+            Error::config("base_url", "is no URL that a token may go to").with_source(error)
+        })
+    }
+}
+
+impl fmt::Debug for VerdigrisBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerdigrisBuilder")
+            .field("audience", &self.audience)
+            .field("body_format", &self.body_format)
+            .field("policy", &self.policy)
+            .field("quota", &self.quota)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One clock for the source and the authenticator.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedClock(Arc<dyn Clock>);
+
+impl Clock for SharedClock {
+    fn now(&self) -> Moment {
+        self.0.now()
+    }
+}

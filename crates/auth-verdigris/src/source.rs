@@ -1,0 +1,37 @@
+use auth_core::Error;
+use auth_oauth2::{ClientAuth, ClientCredentials, ReplyRules};
+use http::StatusCode;
+
+use crate::VerdigrisBuilder;
+
+pub(crate) const VENDOR: &str = "verdigris";
+
+/// Makes the client credentials grant as Verdigris wants it: the client's identity in the body, and
+/// an audience.
+pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error> {
+    let transport = settings
+        .transport
+        .ok_or_else(|| Error::config("transport", "is required: it sends the token requests"))?;
+    if settings.audience.is_empty() {
+        return Err(Error::config("audience", "must not be empty"));
+    }
+    // One page of the vendor's says 429, another one 400; neither promises an `error` code.
+    let rules =
+        ReplyRules::new().quota_statuses([StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST]);
+    let source = ClientCredentials::builder(
+        settings.token_url,
+        settings.client_id,
+        settings.client_secret,
+        transport,
+    )
+    .vendor(VENDOR)
+    .client_auth(ClientAuth::Post)
+    .body_format(settings.body_format)
+    .audience(settings.audience)
+    .reply_rules(rules)
+    .clock(settings.clock);
+    match settings.http_loopback {
+        true => source.danger_allow_http_loopback().build(),
+        false => source.build(),
+    }
+}
