@@ -171,10 +171,18 @@ fn a_future_is_hardly_larger_than_the_inner_one() {
 
 #[tokio::test(start_paused = true)]
 async fn g18_no_secret_is_shown_or_logged() {
+    let failure = auth_core::Error::new(ErrorKind::Unavailable, "example: no answer");
+    // What is logged has to be known to `tracing` before somebody listens: a place in the code that
+    // another test's thread reaches for the first time just then is overheard.
+    let unheard = World::cold();
+    unheard.source.then(Outcome::error(failure.clone()));
+    let _ = unheard.authenticator.token().await;
+    unheard.clock.advance(Duration::from_secs(5)).await;
+    let _ = unheard.authenticator.token().await;
+
     let log = LogCapture::new();
     let _guard = log.install();
     let world = World::cold();
-    let failure = auth_core::Error::new(ErrorKind::Unavailable, "example: no answer");
     world.source.then(Outcome::error(failure.clone()));
     world.source.then(Outcome::fresh()).then(Outcome::fresh());
     world.source.then(Outcome::error(failure));

@@ -1,0 +1,90 @@
+//! The crates against an authorization server that this project did not write.
+//!
+//! `cargo xtask test` installs what the server needs and runs these stories. All numbers are the
+//! server's own. Time is real here, so a story keeps sending requests for a bounded while instead
+//! of turning a clock.
+
+mod faults;
+mod limits;
+mod logins;
+mod renewal;
+mod server;
+mod stack;
+
+use std::{env, future::Future, process::ExitCode, time::Duration};
+
+use libtest_mimic::{Arguments, Trial};
+use tokio::{runtime, time};
+
+#[expect(clippy::print_stdout, reason = "nobody may take silence for success")]
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let asked = env::var_os("AUTH_INTEROP").is_some_and(|value| value == "1");
+    if !asked && !arguments.list {
+        println!("not run: interop (cargo xtask test runs it)");
+        return ExitCode::SUCCESS;
+    }
+    let trials = if asked { trials() } else { Vec::new() };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trials() -> Vec<Trial> {
+    vec![
+        trial("short_lifetimes", renewal::short_lifetimes),
+        trial(
+            "all_tokens_revoked_under_traffic",
+            renewal::all_tokens_revoked_under_traffic,
+        ),
+        trial(
+            "an_outage_while_the_token_is_usable",
+            renewal::an_outage_while_the_token_is_usable,
+        ),
+        trial("retry_after_in_seconds", limits::retry_after_in_seconds),
+        trial("retry_after_as_a_date", limits::retry_after_as_a_date),
+        trial("server_error", faults::server_error),
+        trial("connection_reset", faults::connection_reset),
+        trial("html_in_place_of_json", faults::html_in_place_of_json),
+        trial(
+            "html_with_an_error_status",
+            faults::html_with_an_error_status,
+        ),
+        trial(
+            "an_answer_after_the_deadline",
+            faults::an_answer_after_the_deadline,
+        ),
+        trial("wrong_secret", faults::wrong_secret),
+        trial(
+            "scope_that_the_client_may_not_have",
+            faults::scope_that_the_client_may_not_have,
+        ),
+        trial("unknown_resource", faults::unknown_resource),
+        trial("basic", logins::basic),
+        trial(
+            "basic_with_odd_characters",
+            logins::basic_with_odd_characters,
+        ),
+        trial("post", logins::post),
+        trial("scope_and_resource", logins::scope_and_resource),
+        trial("one_exchange_for_a_crowd", logins::one_exchange_for_a_crowd),
+    ]
+}
+
+/// One story in a runtime of its own.
+fn trial<F>(name: &str, story: fn() -> F) -> Trial
+where
+    F: Future<Output = ()> + 'static,
+{
+    Trial::test(name, move || {
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
+        let story = async { time::timeout(STORY, story()).await };
+        runtime
+            .block_on(story)
+            .map_err(|_| format!("not done after {STORY:?}").into())
+    })
+}
+
+/// Longer than any story takes, the server's start included.
+const STORY: Duration = Duration::from_secs(90);

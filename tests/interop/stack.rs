@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use auth_core::{Authenticator, Error, Origins, RefreshPolicy, Secret};
+use auth_oauth2::{ClientCredentials, ClientCredentialsBuilder};
+use auth_reqwest::ReqwestTransport;
+use auth_tower::{Auth, AuthLayer};
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use serde_json::Value;
+use tokio::{
+    task::JoinSet,
+    time::{self, Instant},
+};
+use tower::{ServiceBuilder, ServiceExt};
+
+use crate::server::{Http, Server, http};
+
+/// A client of the protected resource, as a service would build it: the layer over an HTTP client.
+#[derive(Clone)]
+pub(crate) struct Api {
+    stack: Auth<Http>,
+    resource: String,
+}
+
+/// What the resource answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+}
+
+impl Api {
+    pub(crate) fn new(server: &Server, login: ClientCredentialsBuilder) -> Self {
+        Self::with_policy(server, login, RefreshPolicy::default())
+    }
+
+    pub(crate) fn with_policy(
+        server: &Server,
+        login: ClientCredentialsBuilder,
+        policy: RefreshPolicy,
+    ) -> Self {
+        let origins = Origins::danger_allow_http_loopback([server.origin()]).expect("an origin");
+        let source: ClientCredentials = login.build().expect("right settings");
+        let authenticator = Authenticator::builder(source)
+            .vendor("oidc-provider")
+            .origins(origins)
+            .policy(policy)
+            .build()
+            .expect("right settings");
+        let layer = AuthLayer::new(authenticator);
+        let stack = ServiceBuilder::new().layer(layer).service(http());
+        Self {
+            stack,
+            resource: server.resource().to_owned(),
+        }
+    }
+
+    /// Sends one request to the resource.
+    pub(crate) async fn get(&self) -> Result<Answer, Error> {
+        self.get_path("").await
+    }
+
+    /// Sends one request to a path below the resource's.
+    pub(crate) async fn get_path(&self, path: &str) -> Result<Answer, Error> {
+        let request = Request::get(format!("{}{path}", self.resource));
+        let request = request.body(Full::<Bytes>::default()).expect("a request");
+        let response = match self.stack.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(auth_tower::Error::Auth(error)) => return Err(error),
+            Err(auth_tower::Error::Inner(error)) => panic!("the resource did not answer: {error}"),
+        };
+        let status = response.status();
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .expect("a whole reply")
+            .to_bytes();
+        Ok(Answer {
+            status,
+            body: serde_json::from_slice(&body).expect("JSON"),
+        })
+    }
+
+    /// Asks again and again until there is an answer, and returns how many times there was none.
+    /// Meanwhile every error has to say when to come back.
+    pub(crate) async fn get_until_answered(&self) -> u32 {
+        let mut pace = time::interval(Duration::from_millis(20));
+        let mut failed = 0;
+        loop {
+            pace.tick().await;
+            match self.get().await {
+                Ok(answer) => {
+                    assert_eq!(answer.status, StatusCode::OK);
+                    return failed;
+                }
+                Err(error) => assert!(error.retry_after().is_some(), "{error:?}"),
+            }
+            failed += 1;
+        }
+    }
+
+    /// Keeps sending requests from four tasks, and returns how many were answered 200. Nothing
+    /// else may come back.
+    pub(crate) async fn traffic(&self, go_on: impl Fn() -> bool + Clone + Send + 'static) -> u64 {
+        let mut tasks = JoinSet::new();
+        for _ in 0..4 {
+            let (api, go_on) = (self.clone(), go_on.clone());
+            tasks.spawn(async move {
+                let mut pace = time::interval(Duration::from_millis(10));
+                let mut answered = 0;
+                while go_on() {
+                    pace.tick().await;
+                    let answer = api.get().await.expect("a token");
+                    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+                    answered += 1;
+                }
+                answered
+            });
+        }
+        tasks.join_all().await.into_iter().sum()
+    }
+}
+
+/// Tells traffic to go on for some time.
+pub(crate) fn during(time: Duration) -> impl Fn() -> bool + Clone {
+    let end = Instant::now() + time;
+    move || Instant::now() < end
+}
+
+/// One of the server's clients, with the secret that its README gives it.
+pub(crate) fn login(server: &Server, id: &str) -> ClientCredentialsBuilder {
+    login_with(server, id, &format!("{id}-secret-0123456789abcdef"))
+}
+
+/// One of the server's clients, with another secret.
+pub(crate) fn login_with(server: &Server, id: &str, secret: &str) -> ClientCredentialsBuilder {
+    let transport = ReqwestTransport::new().expect("a transport");
+    ClientCredentials::builder(server.token_endpoint(), id, Secret::new(secret), transport)
+        .danger_allow_http_loopback()
+}
