@@ -1,0 +1,255 @@
+//! Which of the public types can be sent to another thread, shared between threads, moved while
+//! they are polled, and kept for ever: a promise, because losing one breaks users' builds.
+//!
+//! Each line is checked when this file is compiled; a promise that is broken is a compile error
+//! that names it.
+
+use std::{convert::Infallible, fs, path::Path};
+
+use auth_testkit::{MemoryError, MemoryService};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+
+/// Promises for types without generics, or with one that stands for all.
+macro_rules! promise {
+    ($($type:ty: $($promise:ident)+;)+) => {
+        $($($promise::<$type>();)+)+
+    };
+}
+
+fn send<T: Send>() {}
+fn sync<T: Sync>() {}
+fn unpin<T: Unpin>() {}
+fn forever<T: 'static>() {}
+
+type Body = Full<Bytes>;
+type CloneBody = fn(&Body) -> Option<Body>;
+
+/// An inner service whose future can be sent, but neither shared nor moved while it is polled.
+#[derive(Clone)]
+struct Inner;
+
+/// A future like those of async functions.
+struct InnerFuture(std::cell::Cell<()>, std::marker::PhantomPinned);
+
+impl Future for InnerFuture {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Self::Output> {
+        self.0.set(());
+        std::task::Poll::Pending
+    }
+}
+
+impl tower::Service<Request<Body>> for Inner {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = InnerFuture;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Infallible>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> InnerFuture {
+        InnerFuture(std::cell::Cell::new(()), std::marker::PhantomPinned)
+    }
+}
+
+#[test]
+fn auth_core_keeps_its_promises() {
+    use auth_core::{
+        AccessToken, Acquire, Authenticator, AuthenticatorBuilder, Clock, Error, ErrorKind,
+        Exchange, Generation, Local, Moment, Origins, Quota, Reason, RefreshPolicy, Refusal,
+        Scheme, Secret, SecretFn, Sharded, SharedSecretSource, SharedTransport, Signing,
+        SystemClock, Token, TokenRefused,
+    };
+    promise! {
+        AccessToken: send sync unpin forever;
+        Acquire: send sync unpin forever;
+        Authenticator: send sync unpin forever;
+        AuthenticatorBuilder: send sync unpin forever;
+        Box<dyn Clock>: send sync unpin forever;
+        Error: send sync unpin forever;
+        ErrorKind: send sync unpin forever;
+        Exchange: send sync unpin forever;
+        Generation: send sync unpin forever;
+        Local<Secret>: send sync unpin forever;
+        Moment: send sync unpin forever;
+        Origins: send sync unpin forever;
+        Quota: send sync unpin forever;
+        Reason: send sync unpin forever;
+        Refusal: send sync unpin forever;
+        RefreshPolicy: send sync unpin forever;
+        Scheme: send sync unpin forever;
+        Secret: send sync unpin forever;
+        SecretFn<fn()>: send sync unpin forever;
+        Sharded<Secret>: send sync unpin forever;
+        SharedSecretSource: send sync unpin forever;
+        SharedTransport: send sync unpin forever;
+        Signing: send sync unpin forever;
+        SystemClock: send sync unpin forever;
+        Token: send sync unpin forever;
+        TokenRefused: send sync unpin forever;
+    }
+}
+
+#[test]
+fn auth_tower_keeps_its_promises() {
+    use auth_tower::{
+        Auth, AuthLayer, AuthOutcome, Error, Existing, NotReplayed, ReplayCheap, ReplayOff,
+        ReplayWith, ResponseFuture, ResponseHead, ServiceTransport, StepUp, WithoutToken,
+    };
+    promise! {
+        Auth<MemoryService>: send sync unpin forever;
+        Auth<MemoryService, ReplayOff>: send sync unpin forever;
+        Auth<MemoryService, ReplayWith<CloneBody>>: send sync unpin forever;
+        AuthLayer: send sync unpin forever;
+        AuthLayer<ReplayOff>: send sync unpin forever;
+        AuthLayer<ReplayWith<CloneBody>>: send sync unpin forever;
+        AuthOutcome: send sync unpin forever;
+        Error<MemoryError>: send sync unpin forever;
+        Existing: send sync unpin forever;
+        NotReplayed: send sync unpin forever;
+        ReplayCheap: send sync unpin forever;
+        ReplayOff: send sync unpin forever;
+        ReplayWith<CloneBody>: send sync unpin forever;
+        ResponseHead<'_>: send sync unpin;
+        ServiceTransport<MemoryService>: send sync unpin forever;
+        StepUp: send sync unpin forever;
+        WithoutToken: send sync unpin forever;
+    }
+    // As much as what is below lets it, so a boxed future below makes it movable.
+    promise! {
+        ResponseFuture<Inner, Body, ReplayCheap>: send forever;
+        ResponseFuture<Inner, Body, ReplayOff>: send forever;
+        ResponseFuture<Inner, Body, ReplayWith<CloneBody>>: send forever;
+        ResponseFuture<MemoryService, Body, ReplayCheap>: send unpin forever;
+    }
+}
+
+#[test]
+fn auth_oauth2_keeps_its_promises() {
+    use auth_oauth2::{
+        BodyFormat, ClientAuth, ClientCredentials, ClientCredentialsBuilder, ReplyRules, Scrubber,
+    };
+    promise! {
+        BodyFormat: send sync unpin forever;
+        ClientAuth: send sync unpin forever;
+        ClientCredentials: send sync unpin forever;
+        ClientCredentialsBuilder: send sync unpin forever;
+        ReplyRules: send sync unpin forever;
+        Scrubber: send sync unpin forever;
+    }
+}
+
+#[test]
+fn auth_reqwest_keeps_its_promises() {
+    use auth_reqwest::{ReqwestTransport, ReqwestTransportBuilder};
+    promise! {
+        ReqwestTransport: send sync unpin forever;
+        ReqwestTransportBuilder: send unpin forever;
+    }
+}
+
+#[test]
+fn auth_verdigris_keeps_its_promises() {
+    use auth_verdigris::{
+        LegacyFuture, LegacyRefusal, LegacyRefusalLayer, PeekedBody, Verdigris, VerdigrisBuilder,
+    };
+    promise! {
+        LegacyFuture<InnerFuture, Body>: send forever;
+        LegacyRefusal<MemoryService>: send sync unpin forever;
+        LegacyRefusalLayer: send sync unpin forever;
+        PeekedBody<Body>: send sync unpin forever;
+        Verdigris: send sync unpin forever;
+        VerdigrisBuilder: send sync unpin forever;
+    }
+}
+
+#[test]
+fn auth_testkit_keeps_its_promises() {
+    use auth_testkit::{
+        BodyFormat, ClientAuth, Counters, Fetch, ForeignServer, Gate, Leak, LogCapture, MemoryBody,
+        MemoryError, MemoryFuture, MemoryService, MemoryTransport, Outcome, RecordedRequest, Reply,
+        RetryAfter, Script, ScriptedSource, Side, TestServer, TestServerBuilder, TokenUse,
+        VirtualClock,
+    };
+    promise! {
+        BodyFormat: send sync unpin forever;
+        ClientAuth: send sync unpin forever;
+        Counters: send sync unpin forever;
+        Fetch: send sync unpin forever;
+        ForeignServer: send sync unpin forever;
+        Gate: send sync unpin forever;
+        Leak: send sync unpin forever;
+        LogCapture: send sync unpin forever;
+        MemoryBody: send unpin forever;
+        MemoryError: send sync unpin forever;
+        MemoryFuture: send unpin forever;
+        MemoryService: send sync unpin forever;
+        MemoryTransport: send sync unpin forever;
+        Outcome: send sync unpin forever;
+        RecordedRequest: send sync unpin forever;
+        Reply: send sync unpin forever;
+        RetryAfter: send sync unpin forever;
+        Script: send sync unpin forever;
+        ScriptedSource: send sync unpin forever;
+        Side: send sync unpin forever;
+        TestServer: send sync unpin forever;
+        TestServerBuilder: send sync unpin forever;
+        TokenUse: send sync unpin forever;
+        VirtualClock: send sync unpin forever;
+    }
+}
+
+/// What the crates start on their own has to run on any runtime, so it may not ask for more than
+/// this of the futures that they are given.
+#[test]
+fn futures_of_the_traits_can_be_sent() {
+    use auth_core::{Exchange, SecretSource, TokenSource, Transport};
+
+    fn sendable<T: Send>(_: &T) {}
+    fn source<S: TokenSource>(source: &S, exchange: Exchange) {
+        sendable(&source.fetch(exchange));
+        sendable(&source.credential_changed());
+    }
+    fn secret<S: SecretSource>(secret: &S) {
+        sendable(&secret.read());
+    }
+    fn transport<T: Transport>(transport: &T, request: Request<Bytes>) {
+        sendable(&transport.send(request, 1));
+    }
+    let _ = (
+        source::<auth_oauth2::ClientCredentials>,
+        secret::<auth_core::Secret>,
+        transport::<auth_core::SharedTransport>,
+    );
+}
+
+/// A new public type has to be promised something.
+#[test]
+fn no_public_type_is_missing() {
+    let here = include_str!("main.rs");
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let mut seen = 0;
+    for entry in fs::read_dir(crates).unwrap() {
+        let Ok(root) = fs::read_to_string(entry.unwrap().path().join("src/lib.rs")) else {
+            continue;
+        };
+        let exports = root.split("\npub use ").skip(1);
+        let items = exports.filter_map(|export| export.split(';').next());
+        let words = items.flat_map(|items| items.split(|char: char| !char.is_alphanumeric()));
+        for name in words.filter(|word| word.starts_with(char::is_uppercase)) {
+            assert!(here.contains(name), "`{name}` is promised nothing");
+            seen += 1;
+        }
+    }
+    assert!(seen > 80, "{seen} types");
+}

@@ -1,0 +1,197 @@
+//! G20: clocks that jump, and machines that sleep.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use auth_core::{AccessToken, Authenticator, Clock, Error, Exchange, Moment, TokenSource};
+use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
+
+use crate::support::{HOUR, MINUTE, SECOND, elapse, exact, machine_with, unavailable};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const LIFETIME: Duration = Duration::from_secs(600);
+/// Less a tenth.
+const USABLE: Duration = Duration::from_secs(540);
+
+#[derive(Clone, Copy, Debug)]
+enum Jump {
+    None,
+    Forward(Duration),
+    Back(Duration),
+    Suspend(Duration),
+}
+
+const JUMPS: [Jump; 8] = [
+    Jump::Forward(HOUR),
+    Jump::Back(HOUR),
+    Jump::Forward(Duration::from_secs(10 * 365 * 86_400)),
+    Jump::Back(Duration::from_secs(10 * 365 * 86_400)),
+    Jump::Back(Duration::MAX),
+    Jump::Suspend(MINUTE),
+    Jump::Suspend(HOUR),
+    Jump::Suspend(Duration::from_secs(10 * 86_400)),
+];
+
+impl Jump {
+    fn make(self, clock: &VirtualClock) {
+        match self {
+            Self::None => {}
+            Self::Forward(by) => clock.jump_wall_forward(by),
+            Self::Back(by) => clock.jump_wall_back(by),
+            Self::Suspend(by) => clock.suspend(by),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_no_jump_sends_an_expired_token_or_costs_more_than_one_exchange() {
+    let usual = half_an_hour_of_traffic(Jump::None, Duration::ZERO).await;
+    for jump in JUMPS {
+        // Fresh, in the early window, and just before the hard deadline.
+        for at in [10, 300, 479, 481, 530, 539].map(Duration::from_secs) {
+            let exchanges = half_an_hour_of_traffic(jump, at).await;
+            assert!(
+                (usual..=usual + 1).contains(&exchanges),
+                "{jump:?} at {at:?}: {exchanges} in place of {usual}"
+            );
+        }
+    }
+}
+
+/// Asks once a second for half an hour, and checks each token against both clocks.
+async fn half_an_hour_of_traffic(jump: Jump, at: Duration) -> usize {
+    let (source, clock, authenticator) = stamped();
+    let start = clock.now();
+    let mut pending = Some(jump);
+    while clock.now().wait_since(start) < HOUR / 2 {
+        let token = authenticator.token().await.unwrap();
+        let sent = source.sent(token.generation().get());
+        assert!(!clock.now().reached(sent + USABLE), "{jump:?} at {at:?}");
+        elapse(SECOND).await;
+        if clock.now().wait_since(start) >= at
+            && let Some(jump) = pending.take()
+        {
+            jump.make(&clock);
+        }
+    }
+    source.count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_jumps_every_minute_cost_one_exchange_each_at_most() {
+    let (source, clock, authenticator) = stamped();
+    for minute in 0..240 {
+        JUMPS[minute % JUMPS.len()].make(&clock);
+        for _ in 0..MINUTE.as_secs() {
+            let token = authenticator.token().await.unwrap();
+            let sent = source.sent(token.generation().get());
+            assert!(!clock.now().reached(sent + USABLE));
+            elapse(SECOND).await;
+        }
+    }
+    // 240 jumps, and a renewal every eight minutes in four hours.
+    assert!(source.count() <= 240 + 31, "{}", source.count());
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_a_jump_during_the_exchange_counts_against_its_token() {
+    for jump in JUMPS {
+        let source = ScriptedSource::new().lifetime(LIFETIME);
+        let gate = Gate::new();
+        source.then(Outcome::fresh().after(&gate));
+        let clock = VirtualClock::new();
+        let authenticator = machine_with(source.clone(), |builder| builder.clock(clock.clone()));
+        let waiting = tokio::spawn(authenticator.token());
+        gate.reached(1).await;
+        jump.make(&clock);
+        gate.open();
+        // Whoever waited has to take what there is.
+        assert_eq!(waiting.await.unwrap().unwrap().generation().get(), 1);
+        elapse(2 * SECOND).await;
+        authenticator.token().await.unwrap();
+        assert!(source.fetches() <= 2, "{jump:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_no_jump_of_the_wall_clock_ends_a_backoff() {
+    for jump in JUMPS {
+        let source = ScriptedSource::new();
+        let error = unavailable().with_retry_after(10 * MINUTE);
+        source.then(Outcome::error(error));
+        let clock = VirtualClock::new();
+        let authenticator = machine_with(source.clone(), |builder| builder.clock(clock.clone()));
+        authenticator.token().await.unwrap_err();
+        jump.make(&clock);
+        for _ in 0..10 {
+            authenticator.token().await.unwrap_err();
+            elapse(MINUTE - SECOND).await;
+        }
+        assert_eq!(source.fetches(), 1, "{jump:?}");
+        elapse(10 * SECOND).await;
+        authenticator.token().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_after_a_sleep_of_days_the_first_request_gets_a_new_token() {
+    let (source, clock, authenticator) = stamped();
+    authenticator.token().await.unwrap();
+    clock.suspend(3 * DAY);
+    assert!(authenticator.try_token().is_none());
+    assert_eq!(authenticator.token().await.unwrap().generation().get(), 2);
+    assert_eq!(source.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_a_clock_that_went_back_does_not_make_a_token_live_longer() {
+    let (_, clock, authenticator) = stamped();
+    authenticator.token().await.unwrap();
+    clock.jump_wall_back(10 * DAY);
+    elapse(USABLE).await;
+    assert!(authenticator.try_token().is_none());
+    assert_eq!(authenticator.token().await.unwrap().generation().get(), 2);
+}
+
+fn stamped() -> (Stamped, VirtualClock, Authenticator) {
+    let clock = VirtualClock::new();
+    let source = Stamped {
+        clock: clock.clone(),
+        sent: Arc::default(),
+    };
+    let authenticator = machine_with(source.clone(), |builder| {
+        builder.clock(clock.clone()).policy(exact())
+    });
+    (source, clock, authenticator)
+}
+
+/// A source that remembers by the client's own clocks when each exchange was sent.
+#[derive(Clone)]
+struct Stamped {
+    clock: VirtualClock,
+    sent: Arc<Mutex<Vec<Moment>>>,
+}
+
+impl Stamped {
+    fn sent(&self, generation: u64) -> Moment {
+        self.sent.lock().unwrap()[generation as usize - 1]
+    }
+
+    fn count(&self) -> usize {
+        self.sent.lock().unwrap().len()
+    }
+}
+
+impl TokenSource for Stamped {
+    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+        let number = {
+            let mut sent = self.sent.lock().unwrap();
+            sent.push(self.clock.now());
+            sent.len()
+        };
+        elapse(SECOND / 20).await;
+        Ok(AccessToken::new(format!("fake-token-{number}")).expires_in(LIFETIME))
+    }
+}

@@ -1,0 +1,89 @@
+//! G3 and G5 where events are collected: whoever reads the log is not part of the machine.
+
+use std::{sync::mpsc, thread};
+
+use auth_core::Authenticator;
+use auth_testkit::{Outcome, ScriptedSource};
+use tokio::runtime::Builder;
+use tracing::{
+    Event, Metadata, Subscriber,
+    span::{Attributes, Id, Record},
+};
+
+use crate::support::{SECOND, at_once, elapse, machine, unavailable};
+
+#[test]
+fn g03_a_collector_may_want_a_token_for_itself() {
+    // A lock that is held while something is logged would keep this thread for ever.
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(collected_while_renewing());
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(30 * SECOND).unwrap();
+}
+
+async fn collected_while_renewing() {
+    let authenticator = machine(ScriptedSource::new());
+    let wants_one = authenticator.clone();
+    let _collecting = tracing::subscriber::set_default(Collector(move || {
+        // As an exporter that sends its logs through the layer does.
+        let _ = at_once(&wants_one);
+    }));
+    for round in 1..10 {
+        let token = authenticator.token().await.unwrap();
+        assert_eq!(token.generation().get(), round);
+        elapse(SECOND).await;
+        authenticator.refuse(token.generation());
+        elapse(SECOND).await;
+        authenticator.accepted(at_hand(&authenticator));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05_a_collector_that_panics_keeps_nobody_waiting() {
+    let source = ScriptedSource::new();
+    source.then(Outcome::error(unavailable()).delay(SECOND));
+    let authenticator = machine(source.clone());
+    let waiting = tokio::spawn(authenticator.token());
+    let collecting = tracing::subscriber::set_default(Collector(|| panic!("planned by the test")));
+    let error = waiting.await.unwrap().unwrap_err();
+    elapse(error.retry_after().unwrap()).await;
+    assert_eq!(authenticator.token().await.unwrap().generation().get(), 1);
+    drop(collecting);
+    assert_eq!(source.fetches(), 2);
+}
+
+fn at_hand(authenticator: &Authenticator) -> auth_core::Generation {
+    authenticator.try_token().unwrap().generation()
+}
+
+/// Does something at each event.
+struct Collector<F>(F);
+
+impl<F: Fn() + 'static> Subscriber for Collector<F> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("auth_core")
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        (self.0)();
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}

@@ -1,0 +1,278 @@
+//! G10: tokens and numbers that no vendor should send.
+
+use std::time::Duration;
+
+use auth_core::{AccessToken, ErrorKind, Reason, RefreshPolicy};
+use auth_testkit::{Gate, Outcome, Reply, ScriptedSource, TestServer};
+
+use crate::support::{
+    HOUR, MINUTE, SECOND, Stack, elapse, exact, failed, machine, machine_with, served,
+};
+
+#[tokio::test(start_paused = true)]
+async fn g10_the_refused_token_handed_out_again_is_an_error_and_never_sent() {
+    let stack = Stack::new();
+    stack.get_well().await;
+    stack.server.revoke_all();
+    stack.server.token().always(Reply::normal().same_token());
+    let answer = stack.get().await.unwrap();
+    assert_eq!((answer.status, answer.outcome.sends()), (401, 1));
+    for _ in 0..100 {
+        let Err(auth_tower::Error::Auth(error)) = stack.get().await else {
+            panic!("there is no token to send");
+        };
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        elapse(SECOND).await;
+    }
+    assert_eq!(stack.server.token_uses()[0].refused, 1);
+    // A back-off lies between any two attempts.
+    assert!(stack.server.counters().token_requests <= 25);
+
+    stack.server.token().clear();
+    elapse(MINUTE).await;
+    stack.get_well().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_a_refusal_that_arrives_when_the_token_has_expired_counts_all_the_same() {
+    let source = ScriptedSource::new();
+    let gate = Gate::new();
+    let token = AccessToken::new("fake-token-kept").expires_in(MINUTE);
+    source
+        .then(Outcome::token(token.clone()))
+        .then(Outcome::token(token).after(&gate));
+    let authenticator = machine(source.clone());
+    let old = authenticator.token().await.unwrap().generation();
+    elapse(MINUTE).await;
+    // The request that carried it was under way for so long that it is being replaced already.
+    let waiting = tokio::spawn(authenticator.token());
+    gate.reached(1).await;
+    authenticator.refuse(old);
+    gate.open();
+    let error = waiting.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_a_refused_token_that_was_not_kept_is_not_sent_again_either() {
+    let source = ScriptedSource::new();
+    let token = AccessToken::new("fake-token-again").expires_in(Duration::ZERO);
+    source.always(Outcome::token(token));
+    let authenticator = machine(source.clone());
+    let old = authenticator.token().await.unwrap().generation();
+    authenticator.refuse(old);
+    let error = authenticator.token().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_the_same_token_brought_ahead_of_its_end_is_no_loop() {
+    let source = ScriptedSource::new();
+    // Vendors that hand out one token until it is about to end.
+    source.always(Outcome::token(
+        AccessToken::new("fake-token-same").expires_in(10 * SECOND),
+    ));
+    let authenticator = machine(source.clone());
+    authenticator.token().await.unwrap();
+    for _ in 0..6_000 {
+        assert_eq!(served(&authenticator), 1);
+        elapse(SECOND / 10).await;
+    }
+    // Each time it is renewed after 75 % to 80 % of what it states.
+    let fetches = source.fetches();
+    assert!((75..=81).contains(&fetches), "{fetches} exchanges");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_a_token_without_any_lifetime_serves_those_who_wait_and_nobody_else() {
+    for lifetime in ["0", "-1", "-1e300", "\"0\""] {
+        let stack = Stack::new();
+        stack
+            .server
+            .token()
+            .then(Reply::normal().expires_in(lifetime));
+        let waiters: Vec<_> = (0..100)
+            .map(|_| tokio::spawn(stack.authenticator.token()))
+            .collect();
+        for waiter in waiters {
+            assert_eq!(waiter.await.unwrap().unwrap().generation().get(), 1);
+        }
+        assert!(stack.authenticator.try_token().is_none());
+        let token = stack.authenticator.token().await.unwrap();
+        assert_eq!(token.generation().get(), 2);
+        assert_eq!(stack.server.counters().token_requests, 2);
+        assert_eq!(
+            stack.clock.world_elapsed(),
+            SECOND,
+            "the floor for {lifetime}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_a_floor_lies_between_any_two_exchanges() {
+    let source = ScriptedSource::new().lifetime(Duration::ZERO);
+    let authenticator = machine(source.clone());
+    for _ in 0..60 {
+        for _ in 0..1_000 {
+            let _ = crate::support::at_once(&authenticator);
+        }
+        elapse(SECOND).await;
+    }
+    let times: Vec<_> = source.log().iter().map(|fetch| fetch.at).collect();
+    assert!(
+        (30..=61).contains(&times.len()),
+        "{} exchanges",
+        times.len()
+    );
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_lifetimes_of_one_second_work_with_the_default_policy() {
+    let server = TestServer::builder().token_lifetime(SECOND);
+    let stack = Stack::with(server, |builder| builder);
+    stack
+        .server
+        .token()
+        .always(Reply::normal().delay(SECOND / 20));
+    for _ in 0..60 * 50 {
+        assert_eq!(stack.get_well().await.outcome.sends(), 1);
+        elapse(SECOND / 50).await;
+    }
+    let seen = stack.server.counters();
+    assert_eq!(seen.api_status(401), 0);
+    assert!(
+        seen.token_requests <= 90,
+        "{} exchanges",
+        seen.token_requests
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_an_exchange_slower_than_the_token_lives_serves_those_who_wait() {
+    let source = ScriptedSource::new().lifetime(SECOND);
+    source.always(Outcome::fresh().delay(5 * SECOND));
+    let authenticator = machine(source.clone());
+    for generation in 1..=10 {
+        let token = authenticator.token().await.unwrap();
+        assert_eq!(token.generation().get(), generation);
+    }
+    assert_eq!((source.fetches(), source.max_in_flight()), (10, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_numbers_beyond_all_reason_neither_panic_nor_last_for_ever() {
+    for number in [
+        "18446744073709551615",
+        "1e300",
+        "99999999999999999999999",
+        "\"1e9\"",
+    ] {
+        let stack = Stack::new();
+        stack.server.token().then(
+            Reply::normal()
+                .expires_in(number)
+                .with("refresh_in", "1e300"),
+        );
+        match stack.authenticator.token().await {
+            Ok(token) => {
+                assert_eq!(token.generation().get(), 1);
+                // 400 days are believed, less a minute.
+                elapse(400 * 24 * HOUR - MINUTE - SECOND).await;
+                assert_eq!(served(&stack.authenticator), 1);
+                elapse(2 * SECOND).await;
+                let token = stack.authenticator.token().await.unwrap();
+                assert_eq!(token.generation().get(), 2);
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Protocol, "{number}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_durations_at_the_end_of_their_range_are_taken_as_they_are() {
+    let source = ScriptedSource::new();
+    let token = AccessToken::new("fake-token-max")
+        .expires_in(Duration::MAX)
+        .refresh_in(Duration::MAX);
+    source.then(Outcome::token(token));
+    let policy = RefreshPolicy::default()
+        .max_lifetime(Duration::MAX)
+        .default_lifetime(Duration::MAX)
+        .deadline(Duration::MAX)
+        .min_interval(Duration::MAX)
+        .backoff(Duration::MAX, Duration::MAX)
+        .max_retry_after(Duration::MAX)
+        .probe_interval(Duration::MAX);
+    let authenticator = machine_with(source.clone(), |builder| builder.policy(policy));
+    let token = authenticator.token().await.unwrap();
+    elapse(10 * 365 * 24 * HOUR).await;
+    assert_eq!(served(&authenticator), 1);
+    source.always(Outcome::error(
+        crate::support::unavailable().with_retry_after(Duration::MAX),
+    ));
+    authenticator.refuse(token.generation());
+    elapse(SECOND).await;
+    let _ = crate::support::at_once(&authenticator);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_a_token_that_no_header_can_carry_is_an_error() {
+    for token in [
+        "",
+        "fake token",
+        "fake\ttoken",
+        "fake\r\nx-evil: 1",
+        "fake-\u{e9}",
+        "fake\0",
+    ] {
+        let source = ScriptedSource::new();
+        source.then(Outcome::token(AccessToken::new(token)));
+        let authenticator = machine(source.clone());
+        let error = authenticator.token().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{token:?}");
+        assert_eq!(failed(&authenticator).kind(), ErrorKind::Protocol);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_a_lifetime_that_nobody_states_is_the_policys_and_never_for_ever() {
+    for lifetime in [None, Some("null")] {
+        let stack = Stack::with(TestServer::builder(), |builder| builder.policy(exact()));
+        let reply = match lifetime {
+            None => Reply::normal().without("expires_in"),
+            Some(json) => Reply::normal().expires_in(json),
+        };
+        stack.server.token().then(reply);
+        stack.authenticator.token().await.unwrap();
+        elapse(4 * MINUTE - SECOND).await;
+        assert_eq!(served(&stack.authenticator), 1);
+        assert_eq!(stack.server.counters().token_requests, 1);
+        elapse(SECOND).await;
+        assert_eq!(served(&stack.authenticator), 1);
+        stack.server.token_requests_reached(2).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10_an_early_renewal_without_a_lifetime_leaves_the_token_at_hand() {
+    let source = ScriptedSource::new();
+    source.then(Outcome::fresh()).always(Outcome::token(
+        AccessToken::new("fake-token-dead").expires_in(Duration::ZERO),
+    ));
+    let authenticator = machine_with(source.clone(), |builder| builder.policy(exact()));
+    authenticator.token().await.unwrap();
+    elapse(HOUR * 4 / 5).await;
+    for _ in 0..600 {
+        assert_eq!(served(&authenticator), 1);
+        elapse(SECOND).await;
+    }
+    assert!(source.fetches() > 2);
+    let reasons = source.log();
+    assert!(
+        reasons[1..]
+            .iter()
+            .all(|fetch| fetch.exchange.reason == Reason::Ahead)
+    );
+}

@@ -1,0 +1,126 @@
+//! G11: a vendor that counts exchanges.
+
+use auth_core::{ErrorKind, Quota, Refusal};
+use auth_testkit::{Outcome, ScriptedSource, TestServer};
+use tokio::time::Instant;
+
+use crate::support::{
+    HOUR, MINUTE, SECOND, Stack, elapse, exact, failed, machine_with, served, unavailable,
+};
+
+#[tokio::test(start_paused = true)]
+async fn g11_without_a_slot_the_error_says_when_the_next_one_frees() {
+    let source = ScriptedSource::new();
+    source.times(3, Outcome::error(unavailable()));
+    let authenticator = machine_with(source.clone(), |builder| builder.quota(Quota::new(3, HOUR)));
+    let start = Instant::now();
+    // Failures count, and whoever sees the last of them is told about the slot.
+    for fetches in 1..=3 {
+        let error = authenticator.token().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let wait = error.retry_after().unwrap();
+        if fetches < 3 {
+            elapse(wait).await;
+        }
+    }
+    assert_eq!(source.fetches(), 3);
+    elapse(MINUTE).await;
+    let error = failed(&authenticator);
+    assert_eq!(error.kind(), ErrorKind::Quota);
+    let text = error.to_string();
+    assert!(text.contains("3 exchanges in 3600 s"), "{text}");
+    let left = error.retry_after().unwrap();
+    assert_eq!(left + start.elapsed(), HOUR);
+    elapse(left - SECOND).await;
+    failed(&authenticator);
+    assert_eq!(source.fetches(), 3);
+    elapse(SECOND).await;
+    assert_eq!(authenticator.token().await.unwrap().generation().get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g11_without_a_slot_a_usable_token_serves_on() {
+    let source = ScriptedSource::new();
+    let authenticator = machine_with(source.clone(), |builder| {
+        builder.quota(Quota::new(5, 24 * HOUR)).policy(exact())
+    });
+    // Refusals take four slots of five, which is all that renewals ahead of expiry may have.
+    authenticator.token().await.unwrap();
+    for _ in 0..3 {
+        elapse(SECOND).await;
+        let token = authenticator.try_token().unwrap();
+        authenticator.refuse(token.generation());
+        let renewed = authenticator.token().await.unwrap();
+        authenticator.accepted(renewed.generation());
+    }
+    for _ in 0..59 {
+        assert_eq!((served(&authenticator), source.fetches()), (4, 4));
+        elapse(MINUTE).await;
+    }
+    // The last one is for the moment at which the token has expired.
+    assert_eq!(authenticator.token().await.unwrap().generation().get(), 5);
+    assert_eq!(source.fetches(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g11_refusals_take_no_slot_that_is_not_there() {
+    let source = ScriptedSource::new();
+    let authenticator = machine_with(source.clone(), |builder| builder.quota(Quota::new(2, HOUR)));
+    let first = authenticator.token().await.unwrap();
+    elapse(SECOND).await;
+    authenticator.refuse(first.generation());
+    let second = authenticator.token().await.unwrap();
+    authenticator.accepted(second.generation());
+    elapse(SECOND).await;
+    let Refusal::Failed(error) = authenticator.refuse(second.generation()) else {
+        panic!("there is no slot");
+    };
+    assert_eq!(error.kind(), ErrorKind::Quota);
+    assert_eq!(error.retry_after(), Some(HOUR - 2 * SECOND));
+    assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g11_the_vendor_never_counts_more_than_it_allows() {
+    fastrand::seed(11);
+    let limit = 20;
+    let server = TestServer::builder()
+        .quota(limit, HOUR)
+        .token_lifetime(2 * HOUR);
+    let stack = Stack::with(server, |builder| builder.quota(Quota::new(20, HOUR)));
+    let mut answered = 0;
+    for minute in 0..24 * 60 {
+        // An API that revokes far more often than its vendor lets anybody log in.
+        if minute % 2 == 0 {
+            stack.server.revoke_all();
+        }
+        for _ in 0..2 {
+            answered += u32::from(stack.get().await.is_ok_and(|answer| answer.status == 200));
+            elapse(MINUTE / 2).await;
+        }
+    }
+    let seen = stack.server.counters();
+    assert_eq!(seen.quota_refusals, 0);
+    assert!(stack.server.max_token_requests_within(HOUR) <= limit);
+    assert!(
+        seen.token_requests >= 24 * 17,
+        "{} exchanges",
+        seen.token_requests
+    );
+    assert!(answered > 1_500, "{answered} answers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g11_a_lifetime_that_nobody_states_frees_no_slot_early() {
+    let source = ScriptedSource::new().lifetime(None);
+    let authenticator = machine_with(source.clone(), |builder| {
+        builder.quota(Quota::new(2, HOUR)).policy(exact())
+    });
+    // Believed for five minutes; the vendor may count it for an hour.
+    for _ in 0..2 {
+        authenticator.token().await.unwrap();
+        elapse(5 * MINUTE).await;
+    }
+    assert_eq!(failed(&authenticator).kind(), ErrorKind::Quota);
+    assert_eq!(source.fetches(), 2);
+}

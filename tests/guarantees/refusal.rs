@@ -1,0 +1,214 @@
+//! G7 to G9: what follows when the API refuses a token.
+
+use auth_core::{AccessToken, ErrorKind, Reason, Refusal};
+use auth_testkit::{Gate, Outcome, Reply, ScriptedSource};
+use auth_tower::NotReplayed;
+use tower::ServiceExt;
+
+use crate::support::{Answer, MINUTE, SECOND, Stack, elapse, machine, served, unavailable};
+
+#[tokio::test(start_paused = true)]
+async fn g07_a_refused_token_is_replaced_once_and_the_request_sent_once_more() {
+    let stack = Stack::new();
+    stack.get_well().await;
+    stack.server.revoke_all();
+    let answer = stack.get_well().await;
+    assert_eq!(answer.outcome.sends(), 2);
+    assert_eq!(answer.outcome.refused().unwrap().get(), 1);
+    assert_eq!(answer.outcome.generation().unwrap().get(), 2);
+    let seen = stack.server.counters();
+    assert_eq!((seen.token_requests, seen.api_requests), (2, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07_a_refused_token_is_never_sent_again_even_if_no_other_can_be_had() {
+    let stack = Stack::new();
+    stack.get_well().await;
+    stack.server.revoke_all();
+    stack.server.token().always(Reply::status(503));
+    let answer = stack.get().await.unwrap();
+    assert_eq!(answer.status, 401);
+    assert!(matches!(
+        answer.outcome.not_replayed(),
+        Some(NotReplayed::NoToken(error)) if error.kind() == ErrorKind::Unavailable
+    ));
+    for _ in 0..100 {
+        stack.get().await.unwrap_err();
+        elapse(SECOND).await;
+    }
+    assert_eq!(stack.server.token_uses()[0].refused, 1);
+    assert_eq!(stack.server.counters().api_requests, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07_a_refusal_during_a_flight_ahead_waits_for_that_flight() {
+    let source = ScriptedSource::new();
+    let gate = Gate::new();
+    source
+        .then(Outcome::fresh())
+        .then(Outcome::fresh().after(&gate));
+    let authenticator = machine(source.clone());
+    let token = authenticator.token().await.unwrap();
+    elapse(50 * MINUTE).await;
+    assert_eq!(served(&authenticator), 1);
+    gate.reached(1).await;
+    assert!(matches!(
+        authenticator.refuse(token.generation()),
+        Refusal::Renewing
+    ));
+    let waiting = tokio::spawn(authenticator.token());
+    elapse(SECOND).await;
+    gate.open();
+    assert_eq!(waiting.await.unwrap().unwrap().generation().get(), 2);
+    assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07_the_source_hears_that_the_api_refused_the_token() {
+    let source = ScriptedSource::new();
+    let authenticator = machine(source.clone());
+    let token = authenticator.token().await.unwrap();
+    authenticator.refuse(token.generation());
+    assert_eq!(authenticator.token().await.unwrap().generation().get(), 2);
+    assert_eq!(source.log()[1].exchange.reason, Reason::Refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g08_a_late_refusal_only_sends_again() {
+    let stack = Stack::new();
+    stack.get_well().await;
+    // A request that the API keeps waiting while its token is revoked and replaced.
+    let gate = Gate::new();
+    stack
+        .server
+        .api()
+        .then(Reply::normal().process_after(&gate));
+    let late = tokio::spawn(stack.client().oneshot(stack.request()));
+    gate.reached(1).await;
+    stack.server.revoke_all();
+    assert_eq!(
+        stack.get_well().await.outcome.generation().unwrap().get(),
+        2
+    );
+    gate.open();
+    let late = Answer::read(late.await.unwrap().unwrap()).await;
+    assert_eq!((late.status, late.outcome.sends()), (200, 2));
+    assert_eq!(late.outcome.generation().unwrap().get(), 2);
+    assert_eq!(stack.server.counters().token_requests, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g08_late_refusals_never_hurt_the_newer_token() {
+    let source = ScriptedSource::new();
+    let authenticator = machine(source.clone());
+    let old = authenticator.token().await.unwrap().generation();
+    authenticator.refuse(old);
+    authenticator.token().await.unwrap();
+    for _ in 0..1_000 {
+        let Refusal::Superseded(token) = authenticator.refuse(old) else {
+            panic!("the newer token is at hand");
+        };
+        assert_eq!(token.generation().get(), 2);
+        elapse(SECOND / 10).await;
+    }
+    assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g08_a_token_that_is_handed_out_again_is_no_newer_one() {
+    let source = ScriptedSource::new();
+    let token = AccessToken::new("fake-token-kept").expires_in(MINUTE);
+    source.times(2, Outcome::token(token));
+    let authenticator = machine(source.clone());
+    let old = authenticator.token().await.unwrap().generation();
+    elapse(MINUTE).await;
+    assert_eq!(authenticator.token().await.unwrap().generation(), old);
+    // Late, and all the same a refusal of what is at hand.
+    assert!(matches!(authenticator.refuse(old), Refusal::Renewing));
+    let token = authenticator.token().await.unwrap();
+    assert_eq!((token.generation().get(), source.fetches()), (2, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g09_a_second_refusal_is_returned_untouched() {
+    let stack = Stack::new();
+    stack.get_well().await;
+    stack.server.api().then(Reply::refuse()).then(
+        Reply::challenge("Bearer error=\"invalid_token\", error_description=\"still not\"")
+            .header("www-authenticate", "Basic realm=\"fake\"")
+            .header("x-trace", "fake-trace-2")
+            .body("the second refusal"),
+    );
+    let answer = stack.get().await.unwrap();
+    assert_eq!((answer.status, answer.outcome.sends()), (401, 2));
+    assert!(matches!(
+        answer.outcome.not_replayed(),
+        Some(NotReplayed::Twice)
+    ));
+    assert_eq!(answer.body, "the second refusal");
+    let challenges: Vec<_> = answer.headers.get_all("www-authenticate").iter().collect();
+    assert_eq!(
+        challenges,
+        [
+            "Bearer error=\"invalid_token\", error_description=\"still not\"",
+            "Basic realm=\"fake\""
+        ]
+    );
+    assert_eq!(answer.headers["x-trace"], "fake-trace-2");
+    let seen = stack.server.counters();
+    assert_eq!((seen.token_requests, seen.api_requests), (2, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g09_damping_ends_when_the_api_accepts_a_renewed_token() {
+    let stack = Stack::new();
+    stack.get_well().await;
+    for generation in 2..20 {
+        stack.server.revoke_all();
+        let answer = stack.get_well().await;
+        assert_eq!(answer.outcome.sends(), 2);
+        assert_eq!(answer.outcome.generation().unwrap().get(), generation);
+        elapse(2 * SECOND).await;
+    }
+    assert_eq!(stack.server.counters().token_requests, 19);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g09_while_damped_the_refusal_stands_and_says_so() {
+    let stack = Stack::new();
+    stack.server.always_refuse(true);
+    let answer = stack.get().await.unwrap();
+    assert!(matches!(
+        answer.outcome.not_replayed(),
+        Some(NotReplayed::Twice)
+    ));
+    let answer = stack.get().await.unwrap();
+    assert_eq!((answer.status, answer.outcome.sends()), (401, 1));
+    assert!(matches!(
+        answer.outcome.not_replayed(),
+        Some(NotReplayed::Damped)
+    ));
+    // The API recovers: the token that is kept is good again.
+    stack.server.always_refuse(false);
+    assert_eq!(stack.get_well().await.outcome.sends(), 1);
+    assert_eq!(stack.server.counters().token_requests, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g09_a_refusal_that_cannot_be_answered_leaves_the_machine_ready() {
+    let source = ScriptedSource::new();
+    source
+        .then(Outcome::fresh())
+        .then(Outcome::error(unavailable()));
+    let authenticator = machine(source.clone());
+    let token = authenticator.token().await.unwrap();
+    elapse(SECOND).await;
+    authenticator.refuse(token.generation());
+    let error = authenticator.token().await.unwrap_err();
+    let Refusal::Failed(again) = authenticator.refuse(token.generation()) else {
+        panic!("no token, and the vendor is left alone");
+    };
+    assert_eq!(again.kind(), error.kind());
+    elapse(error.retry_after().unwrap()).await;
+    assert_eq!(authenticator.token().await.unwrap().generation().get(), 2);
+}

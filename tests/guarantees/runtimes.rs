@@ -1,0 +1,144 @@
+//! G3 where runtimes end or stand still: a flight belongs to none of them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Wake, Waker},
+};
+
+use auth_core::{ErrorKind, Refusal};
+use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time,
+};
+
+use crate::support::{SECOND, elapse, failed, machine, machine_with, poll_once};
+
+#[test]
+fn g03_when_a_runtime_goes_away_mid_flight_a_caller_elsewhere_starts_anew() {
+    let (first, second) = (runtime(), runtime());
+    let source = ScriptedSource::new();
+    source.then(Outcome::never());
+    let authenticator = machine(source.clone());
+    first.block_on(async {
+        assert!(poll_once(&mut authenticator.token()).is_pending());
+        source.fetches_reached(1).await;
+    });
+    drop(first);
+    let token = second.block_on(authenticator.token()).unwrap();
+    assert_eq!((token.generation().get(), source.fetches()), (1, 2));
+}
+
+#[test]
+fn g03_when_a_runtime_goes_away_mid_flight_those_who_wait_elsewhere_are_woken() {
+    let (first, second) = (runtime(), runtime());
+    let source = ScriptedSource::new();
+    source.then(Outcome::never());
+    let authenticator = machine(source.clone());
+    first.block_on(async {
+        assert!(poll_once(&mut authenticator.token()).is_pending());
+        source.fetches_reached(1).await;
+    });
+    let mut waiting: Vec<_> = (0..100).map(|_| authenticator.token()).collect();
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    second.block_on(async {
+        for call in &mut waiting {
+            let call = std::pin::Pin::new(call);
+            assert!(call.poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+    });
+    drop(first);
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 100);
+    second.block_on(async {
+        for call in waiting {
+            assert_eq!(call.await.unwrap().generation().get(), 1);
+        }
+    });
+    assert_eq!(source.fetches(), 2);
+}
+
+#[test]
+fn g03_a_flight_on_a_runtime_that_stands_still_is_overtaken() {
+    let (stalled, running) = (runtime(), runtime());
+    let source = ScriptedSource::new();
+    let gate = Gate::new();
+    source.then(Outcome::fresh().after(&gate));
+    let clock = running.block_on(async { VirtualClock::new() });
+    let authenticator = machine_with(source.clone(), |builder| builder.clock(clock));
+    stalled.block_on(async {
+        assert!(poll_once(&mut authenticator.token()).is_pending());
+        gate.reached(1).await;
+    });
+    // Nobody drives the first runtime from here on.
+    running.block_on(async {
+        let mut waiting = authenticator.token();
+        // Its own deadline would have ended the exchange; twice that, and it counts as lost.
+        assert!(time::timeout(15 * SECOND, &mut waiting).await.is_err());
+        assert_eq!(source.fetches(), 1);
+        elapse(10 * SECOND).await;
+        assert_eq!(authenticator.token().await.unwrap().generation().get(), 1);
+        assert_eq!(waiting.await.unwrap().generation().get(), 1);
+        assert_eq!(source.fetches(), 2);
+    });
+    // It wakes up and lands too late: its token displaces nothing.
+    gate.open();
+    stalled.block_on(async { elapse(SECOND).await });
+    let token = authenticator.try_token().unwrap();
+    let mut headers = http::HeaderMap::new();
+    token.sign(&mut headers);
+    assert_eq!(headers["authorization"], "Bearer fake-token-2");
+}
+
+#[test]
+fn g03_on_a_runtime_that_shuts_down_a_caller_gets_an_error_and_does_not_hang() {
+    let source = ScriptedSource::new();
+    let authenticator = machine(source.clone());
+    let ended = runtime();
+    let handle = ended.handle().clone();
+    drop(ended);
+    let entered = handle.enter();
+    assert_eq!(failed(&authenticator).kind(), ErrorKind::Closed);
+    drop(entered);
+    let token = runtime().block_on(authenticator.token()).unwrap();
+    assert_eq!((token.generation().get(), source.fetches()), (1, 1));
+}
+
+#[test]
+fn g03_outside_of_a_runtime_the_error_says_what_is_missing() {
+    let authenticator = machine(ScriptedSource::new());
+    let error = failed(&authenticator);
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("tokio runtime"), "{error}");
+}
+
+#[test]
+fn g07_a_refusal_outside_of_a_runtime_hands_out_no_refused_token() {
+    let authenticator = machine(ScriptedSource::new());
+    let token = runtime().block_on(authenticator.token()).unwrap();
+    let Refusal::Failed(error) = authenticator.refuse(token.generation()) else {
+        panic!("no other token can be had here");
+    };
+    assert_eq!(error.kind(), ErrorKind::Config);
+}
+
+/// A runtime whose clock stands still until everything waits.
+fn runtime() -> Runtime {
+    Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,171 @@
+//! What these tests stand on: a machine without HTTP, and the whole stack without sockets.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use auth_core::{
+    Authenticator, AuthenticatorBuilder, Error, ErrorKind, Origins, RefreshPolicy, Secret, Token,
+    TokenSource,
+};
+use auth_oauth2::ClientCredentials;
+use auth_testkit::{
+    MemoryBody, MemoryError, MemoryService, TestServer, TestServerBuilder, VirtualClock,
+};
+use auth_tower::{Auth, AuthLayer, AuthOutcome};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, ServiceExt};
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+/// Where the tokens of tests without a server may go.
+pub(crate) const API: &str = "https://api.example.test";
+
+/// Lets virtual time pass; everything that is due on the way happens on the way.
+pub(crate) async fn elapse(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// Polls a future one time only, and lets nobody be woken.
+pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// What a caller gets who does not wait.
+pub(crate) fn at_once(authenticator: &Authenticator) -> Poll<Result<Token, Error>> {
+    poll_once(&mut authenticator.token())
+}
+
+/// The generation that a caller gets who does not wait.
+#[track_caller]
+pub(crate) fn served(authenticator: &Authenticator) -> u64 {
+    match at_once(authenticator) {
+        Poll::Ready(Ok(token)) => token.generation().get(),
+        other => panic!("no token at once: {other:?}"),
+    }
+}
+
+/// The error that a caller gets who does not wait.
+#[track_caller]
+pub(crate) fn failed(authenticator: &Authenticator) -> Error {
+    match at_once(authenticator) {
+        Poll::Ready(Err(error)) => error,
+        other => panic!("no error at once: {other:?}"),
+    }
+}
+
+pub(crate) fn unavailable() -> Error {
+    Error::new(ErrorKind::Unavailable, "example: no answer")
+}
+
+/// An authenticator over a source that the test plays, on a clock that it turns.
+pub(crate) fn machine(source: impl TokenSource) -> Authenticator {
+    machine_with(source, |builder| builder)
+}
+
+pub(crate) fn machine_with(
+    source: impl TokenSource,
+    set: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+) -> Authenticator {
+    let builder = Authenticator::builder(source)
+        .vendor("example")
+        .origins(Origins::new([API]).unwrap())
+        .clock(VirtualClock::new());
+    set(builder).build().unwrap()
+}
+
+/// Renewal times that can be foretold.
+pub(crate) fn exact() -> RefreshPolicy {
+    RefreshPolicy::default().jitter(0.0)
+}
+
+/// The whole stack over a server in memory: layer, authenticator, client credentials.
+pub(crate) struct Stack {
+    pub(crate) server: TestServer,
+    pub(crate) clock: VirtualClock,
+    pub(crate) authenticator: Authenticator,
+}
+
+impl Stack {
+    pub(crate) fn new() -> Self {
+        Self::with(TestServer::builder(), |builder| builder)
+    }
+
+    pub(crate) fn with(
+        server: TestServerBuilder,
+        set: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    ) -> Self {
+        let clock = VirtualClock::new();
+        let server = server.clock(&clock).in_memory();
+        let secret = Secret::new(server.client_secret());
+        let source = ClientCredentials::builder(
+            server.token_url(),
+            server.client_id(),
+            secret,
+            server.transport(),
+        )
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+        let builder = Authenticator::builder(source)
+            .vendor("example")
+            .origins(Origins::new([server.origin()]).unwrap())
+            .clock(clock.clone());
+        let authenticator = set(builder).build().unwrap();
+        Self {
+            server,
+            clock,
+            authenticator,
+        }
+    }
+
+    pub(crate) fn client(&self) -> Auth<MemoryService> {
+        AuthLayer::new(self.authenticator.clone()).layer(self.server.service())
+    }
+
+    pub(crate) fn request(&self) -> Request<Full<Bytes>> {
+        let url = format!("{}/things", self.server.api_url());
+        Request::get(url).body(Full::default()).unwrap()
+    }
+
+    pub(crate) async fn get(&self) -> Result<Answer, auth_tower::Error<MemoryError>> {
+        let response = self.client().oneshot(self.request()).await?;
+        Ok(Answer::read(response).await)
+    }
+
+    /// Sends a request that has to go well.
+    pub(crate) async fn get_well(&self) -> Answer {
+        let answer = self.get().await.unwrap();
+        assert_eq!(answer.status, 200);
+        answer
+    }
+}
+
+/// A response that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) outcome: AuthOutcome,
+}
+
+impl Answer {
+    pub(crate) async fn read(response: Response<MemoryBody>) -> Self {
+        let outcome = AuthOutcome::of(&response);
+        let (parts, body) = response.into_parts();
+        Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+            outcome,
+        }
+    }
+}

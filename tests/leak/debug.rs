@@ -1,0 +1,185 @@
+//! `Debug` of every public type that may come near a secret.
+
+use std::{convert::Infallible, fmt::Debug, future::ready, time::Duration};
+
+use auth_core::{
+    AccessToken, Authenticator, Origins, RefreshPolicy, Scheme, Secret, SecretFn, Sharded,
+    SharedSecretSource, SharedTransport,
+};
+use auth_oauth2::{ClientCredentials, ReplyRules, Scrubber};
+use auth_reqwest::ReqwestTransport;
+use auth_testkit::{Outcome, ScriptedSource, TestServer};
+use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
+use auth_verdigris::{LegacyRefusalLayer, Verdigris};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::Full;
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use crate::planted::{
+    APP_HEADER, APP_KEY, CLIENT_ID, CLIENT_SECRET, OWN, PASSWORD, TOKEN, assert_clean,
+};
+
+const API: &str = "https://api.example.test";
+
+fn shown(what: impl Debug) -> String {
+    format!("{what:?}\n{what:#?}")
+}
+
+fn scheme() -> Scheme {
+    Scheme::bearer().and_header(APP_HEADER, APP_KEY)
+}
+
+fn authenticator() -> (ScriptedSource, Authenticator) {
+    let source = ScriptedSource::new();
+    source.then(Outcome::token(AccessToken::new(TOKEN)));
+    let authenticator = Authenticator::builder(source.clone())
+        .scheme(scheme())
+        .origins(Origins::new([API]).unwrap())
+        .build()
+        .unwrap();
+    (source, authenticator)
+}
+
+#[test]
+fn g18_values_of_core_show_nothing() {
+    let secret = Secret::new(CLIENT_SECRET);
+    let token = AccessToken::new(TOKEN)
+        .expires_in(Duration::from_secs(60))
+        .scope("fake.read");
+    let function = SecretFn::new(|| ready(Ok(Secret::new(CLIENT_SECRET))));
+    let sharded = Sharded::new(2, || Secret::new(CLIENT_SECRET));
+    assert_clean(shown(&secret), &[]);
+    assert_clean(shown(&token), &[]);
+    assert_clean(shown(&function), &[]);
+    assert_clean(shown(SharedSecretSource::new(function)), &[]);
+    assert_clean(shown(SharedSecretSource::new(secret)), &[]);
+    assert_clean(shown(&sharded), &[]);
+    assert_clean(shown(sharded.local()), &[]);
+    assert_clean(shown(scheme()), &[]);
+    assert_clean(shown(RefreshPolicy::default()), &[]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_the_machine_shows_nothing_in_any_state() {
+    let (_, authenticator) = authenticator();
+    assert_clean(shown(&authenticator), &[]);
+    let mut waiting = authenticator.token();
+    assert_clean(shown(&waiting), &[]);
+    let token = (&mut waiting).await.unwrap();
+    assert_clean(shown(&waiting), &[]);
+    assert_clean(shown(&token), &[]);
+    let mut headers = HeaderMap::new();
+    assert_clean(shown(authenticator.sign(&mut headers)), &[]);
+    // Sensitive, so that other people's logs hide them as well.
+    assert_eq!(headers.len(), 2);
+    assert_clean(shown(&headers), &[]);
+    let refusal = authenticator.refuse(token.generation());
+    assert_clean(shown(&refusal), &[]);
+    authenticator.token().await.unwrap();
+    assert_clean(shown(authenticator.refuse(token.generation())), &[]);
+    assert_clean(shown(&authenticator), &[]);
+    let builder = Authenticator::builder(ScriptedSource::new()).scheme(scheme());
+    assert_clean(shown(builder), &[]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_sources_and_transports_show_nothing() {
+    let server = TestServer::builder()
+        .client(CLIENT_ID, CLIENT_SECRET)
+        .in_memory();
+    let builder = || {
+        let url = format!("{}?tenant={PASSWORD}", server.token_url()).replace(['"', '\\'], "");
+        ClientCredentials::builder(
+            url,
+            CLIENT_ID,
+            Secret::new(CLIENT_SECRET),
+            server.transport(),
+        )
+        .extra("password", PASSWORD)
+    };
+    assert_clean(shown(builder()), &[]);
+    assert_clean(shown(builder().build().unwrap()), &[]);
+    let scrubber = Scrubber::new().secret(Secret::new(CLIENT_SECRET));
+    assert_clean(shown(scrubber), &[]);
+    assert_clean(shown(ReplyRules::new()), &[]);
+    assert_clean(shown(SharedTransport::new(server.transport())), &[]);
+    let service = ServiceTransport::new(server.service()).with_error_source();
+    assert_clean(shown(service), &[]);
+    let reqwest = ReqwestTransport::builder().configure(|client| {
+        let mut headers = HeaderMap::new();
+        headers.insert(APP_HEADER, APP_KEY.parse().unwrap());
+        client.default_headers(headers)
+    });
+    assert_clean(shown(&reqwest), &[]);
+    assert_clean(shown(reqwest.build().unwrap()), &[]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_the_layer_shows_nothing_in_any_state() {
+    let (_, authenticator) = authenticator();
+    let layer = AuthLayer::new(authenticator.clone());
+    assert_clean(shown(&layer), &[]);
+    assert_clean(shown(layer.clone().replay_off()), &[]);
+    let by_hand = layer
+        .clone()
+        .replay_with(|body: &Full<Bytes>| Some(body.clone()));
+    assert_clean(shown(&by_hand), &[]);
+    let below = service_fn(|_: Request<Full<Bytes>>| {
+        let mut response = Response::new(Full::<Bytes>::default());
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+        ready(Ok::<_, Infallible>(response))
+    });
+    let mut client = layer.layer(below);
+    let waiting = client.call(request());
+    assert_clean(shown(&waiting), &[]);
+    assert_eq!(waiting.await.unwrap().status(), 401);
+    let sent = client.call(request());
+    assert_clean(shown(&sent), &[]);
+    let response = sent.await.unwrap();
+    assert_clean(shown(AuthOutcome::of(&response)), &[]);
+    assert_clean(shown(&response), &[]);
+
+    // What stands below is shown as it shows itself.
+    let nothing_below = by_hand.layer(());
+    assert_clean(shown(nothing_below), &[]);
+}
+
+fn request() -> Request<Full<Bytes>> {
+    Request::get(API)
+        .header("x-own", {
+            let mut own = http::HeaderValue::from_static(OWN);
+            own.set_sensitive(true);
+            own
+        })
+        .body(Full::from(PASSWORD))
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_vendor_crates_show_nothing() {
+    let server = TestServer::builder()
+        .client(CLIENT_ID, CLIENT_SECRET)
+        .in_memory();
+    let builder = || {
+        Verdigris::builder(CLIENT_ID, Secret::new(CLIENT_SECRET))
+            .transport(server.transport())
+            .token_url(server.token_url())
+            .base_url(server.origin())
+    };
+    assert_clean(shown(builder()), &[]);
+    let authenticator = builder().build().unwrap();
+    assert_clean(shown(&authenticator), &[]);
+    let refused = format!("{{\"error\":\"Couldn't find ApiKey with access_token = {TOKEN}\"}}");
+    let below = service_fn(move |_: Request<Full<Bytes>>| {
+        let response = Response::builder()
+            .status(404)
+            .header("content-type", "application/json")
+            .body(Full::<Bytes>::from(refused.clone()));
+        ready(Ok::<_, Infallible>(response.unwrap()))
+    });
+    let mut client = LegacyRefusalLayer::new().layer(below);
+    let sent = client.ready().await.unwrap().call(request());
+    assert_clean(shown(&sent), &[]);
+    assert_clean(shown(sent.await.unwrap()), &[]);
+}

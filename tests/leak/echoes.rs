@@ -1,0 +1,182 @@
+//! Vendors that echo what they were sent, and errors of every kind.
+
+use auth_core::{AccessToken, Authenticator, Error, ErrorKind, Origins, Scheme, Secret};
+use auth_oauth2::{ClientAuth, ClientCredentials};
+use auth_testkit::{Outcome, Reply, ScriptedSource, TestServer};
+use auth_tower::{AuthLayer, AuthOutcome, Existing, NotReplayed};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use serde_json::json;
+use tower::{Layer, ServiceExt};
+
+use crate::planted::{
+    APP_HEADER, APP_KEY, CLIENT_ID, CLIENT_SECRET, OWN, PASSWORD, REFRESH_TOKEN, TOKEN,
+    assert_clean, echoes, told,
+};
+
+fn stack(auth: ClientAuth) -> (TestServer, Authenticator) {
+    let server = TestServer::builder()
+        .client(CLIENT_ID, CLIENT_SECRET)
+        .in_memory();
+    let secret = Secret::new(CLIENT_SECRET);
+    let source =
+        ClientCredentials::builder(server.token_url(), CLIENT_ID, secret, server.transport())
+            .client_auth(auth)
+            .extra("password", PASSWORD);
+    let authenticator = Authenticator::builder(source.build().unwrap())
+        .vendor("example")
+        .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY))
+        .origins(Origins::new([server.origin()]).unwrap())
+        .build()
+        .unwrap();
+    (server, authenticator)
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_what_a_vendor_echoes_is_scrubbed_of_what_it_was_sent() {
+    // The pair as it travels, in two dialects.
+    let basic = [
+        "ZmFrZS1jbGllbnQ6WHE3JTJGJTJCKyUzRGZha2UlMjVjbGllbnQlMjZzZWNyZXQ=",
+        "ZmFrZS1jbGllbnQ6WHE3LysgPWZha2UlY2xpZW50JnNlY3JldA==",
+    ];
+    let mut texts: Vec<_> = basic
+        .iter()
+        .map(|pair| format!("got Basic {pair}"))
+        .collect();
+    texts.extend(echoes());
+    texts.push(format!(
+        "{}",
+        json!({ "client_secret": CLIENT_SECRET, "password": PASSWORD })
+    ));
+    for auth in [ClientAuth::Basic, ClientAuth::BasicRaw, ClientAuth::Post] {
+        for text in &texts {
+            let replies = [
+                Reply::status(400).json(json!({ "error": "odd", "error_description": text })),
+                Reply::status(401).json(json!({ "error": text })),
+                Reply::status(200).json(json!({ "error": text, "error_description": text })),
+                Reply::status(503)
+                    .header("retry-after", "5")
+                    .body(text.clone()),
+                Reply::status(200).body(text.clone()),
+                Reply::status(200).json(json!({ "access_token": [text] })),
+                Reply::status(200).json(json!({ "access_token": "x", "token_type": text })),
+                Reply::status(200).json(
+                    json!({ "access_token": "x", "token_type": "bearer", "expires_in": text }),
+                ),
+                Reply::normal().with("scope", json!({ "echo": text })),
+                Reply::redirect(302, "https://evil.test/").body(text.clone()),
+            ];
+            for reply in replies {
+                let (server, authenticator) = stack(auth);
+                server.token().then(reply);
+                let error = authenticator.token().await.unwrap_err();
+                assert_clean(told(&error), &[]);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_half_read_replies_show_no_token() {
+    let body = json!({
+        "access_token": TOKEN, "token_type": "Bearer", "refresh_token": REFRESH_TOKEN,
+        "expires_in": true,
+    });
+    let text = body.to_string();
+    let whole = json!({ "access_token": TOKEN, "token_type": "Bearer", "expires_in": 5 });
+    for reply in [
+        Reply::status(200).json(&body),
+        Reply::status(200).json(&text[..text.len() - 5]),
+        Reply::status(200).json(text.replace("true", "1, \"access_token\": \"again\"")),
+        Reply::status(200).json(text.replace("Bearer", TOKEN)),
+        Reply::status(200).json(text.replace(TOKEN, &format!("{TOKEN}\\u0000"))),
+        Reply::status(500).json(&body),
+        Reply::status(200).json(format_args!("{whole}{whole}")),
+        Reply::status(200).body(format!("access_token={TOKEN}&token_type=bearer")),
+        Reply::status(200).json(&body).cut_after(40),
+        Reply::status(200).json(json!({ "access_token": TOKEN, "padding": "x".repeat(70_000) })),
+    ] {
+        let (server, authenticator) = stack(ClientAuth::Basic);
+        server.token().then(reply);
+        let error = authenticator.token().await.unwrap_err();
+        assert_clean(told(&error), &[]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_errors_of_the_machine_show_nothing() {
+    let handed_out_again = AccessToken::new(TOKEN);
+    for outcome in [
+        Outcome::token(AccessToken::new(format!("{TOKEN} with a space"))),
+        Outcome::token(handed_out_again),
+        Outcome::panic(),
+        Outcome::never(),
+        Outcome::error(Error::new(ErrorKind::Throttled, "example: 429")),
+    ] {
+        let source = ScriptedSource::new();
+        source.then(Outcome::token(AccessToken::new(TOKEN)));
+        source.then(outcome);
+        let authenticator = Authenticator::builder(source)
+            .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY))
+            .origins(Origins::new(["https://api.example.test"]).unwrap())
+            .build()
+            .unwrap();
+        let token = authenticator.token().await.unwrap();
+        authenticator.refuse(token.generation());
+        let error = authenticator.token().await.unwrap_err();
+        assert_clean(told(&error), &[]);
+        let later = authenticator.token().await.unwrap_err();
+        assert_clean(told(&later), &[]);
+        assert_clean(
+            format!("{:?}", authenticator.refuse(token.generation())),
+            &[],
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_errors_of_the_layer_show_nothing() {
+    let (server, authenticator) = stack(ClientAuth::Post);
+    let layer = AuthLayer::new(authenticator);
+    let client = layer.clone().layer(server.service());
+    let request = || {
+        Request::get(server.api_url())
+            .body(Full::<Bytes>::from(PASSWORD))
+            .unwrap()
+    };
+    server.token().then(Reply::oauth_error(400, PASSWORD));
+    let error = client.clone().oneshot(request()).await.unwrap_err();
+    assert_clean(told(&error), &[]);
+
+    let (server, authenticator) = stack(ClientAuth::Basic);
+    let layer = AuthLayer::new(authenticator);
+    let client = layer.clone().layer(server.service());
+    let request = || {
+        Request::get(server.api_url())
+            .body(Full::<Bytes>::from(PASSWORD))
+            .unwrap()
+    };
+    server.api().then(Reply::cut());
+    let error = client.clone().oneshot(request()).await.unwrap_err();
+    assert_clean(told(&error), &server.expose_tokens());
+
+    server.api().then(Reply::refuse().header("x-echo", APP_KEY));
+    server.token().then(Reply::status(401).json(json!({
+        "error": "invalid_client", "error_description": format!("no {CLIENT_SECRET}"),
+    })));
+    let response = client.oneshot(request()).await.unwrap();
+    let outcome = AuthOutcome::of(&response);
+    let Some(NotReplayed::NoToken(error)) = outcome.not_replayed() else {
+        panic!("there was no other token: {outcome:?}");
+    };
+    assert_clean(told(error), &server.expose_tokens());
+    assert_clean(format!("{outcome:?}"), &server.expose_tokens());
+
+    let mut own = request();
+    own.headers_mut()
+        .insert("authorization", OWN.parse().unwrap());
+    let reject = layer.existing(Existing::Reject).layer(server.service());
+    let error = reject.oneshot(own).await.unwrap_err();
+    assert_clean(told(&error), &[]);
+}

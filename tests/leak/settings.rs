@@ -1,0 +1,86 @@
+//! Secrets in settings that are refused: the error says what is wrong, and not with what.
+
+use auth_core::{Authenticator, Error, Origins, Scheme, Secret};
+use auth_oauth2::{ClientAuth, ClientCredentials};
+use auth_testkit::{ScriptedSource, TestServer};
+use auth_verdigris::Verdigris;
+
+use crate::planted::{APP_HEADER, CLIENT_ID, CLIENT_SECRET, PASSWORD, assert_clean, told};
+
+#[track_caller]
+fn assert_refused<T>(result: Result<T, Error>, field: &str) {
+    let Err(error) = result else {
+        panic!("`{field}` was taken");
+    };
+    assert_eq!(error.field(), Some(field));
+    assert_clean(told(&error), &[]);
+}
+
+#[test]
+fn g18_urls_that_are_refused_are_not_repeated() {
+    let server = TestServer::builder().in_memory();
+    // What an URL can hold of it.
+    let secret = "Xq7fake-client-secret";
+    for url in [
+        format!("https://{CLIENT_ID}:{secret}@auth.example.test/token"),
+        format!("https://auth.example.test/token?client_secret={secret}"),
+        format!("https://auth.example.test/token?access_token={secret}"),
+        format!("https://auth.example.test/token#{secret}"),
+        format!("http://auth.example.test/{secret}"),
+        format!("ftp://{secret}@auth.example.test"),
+        format!("{secret}:{secret}"),
+    ] {
+        let secrets = [secret.to_owned()];
+        let client = Secret::new(CLIENT_SECRET);
+        let source = ClientCredentials::builder(&url, CLIENT_ID, client, server.transport());
+        let error = source.build().unwrap_err();
+        assert_clean(told(&error), &secrets);
+        let vendor = Verdigris::builder(CLIENT_ID, Secret::new(CLIENT_SECRET))
+            .transport(server.transport())
+            .token_url(&url);
+        assert_clean(told(&vendor.build().unwrap_err()), &secrets);
+        if let Err(error) = Origins::new([&url]) {
+            assert_clean(told(&error), &secrets);
+        }
+        if let Err(error) = Origins::danger_allow_http_loopback([&url]) {
+            assert_clean(told(&error), &secrets);
+        }
+    }
+}
+
+#[test]
+fn g18_parameters_that_are_refused_are_not_repeated() {
+    let server = TestServer::builder().in_memory();
+    let builder = |id: &str| {
+        let url = server.token_url();
+        ClientCredentials::builder(url, id, Secret::new(CLIENT_SECRET), server.transport())
+    };
+    assert_refused(builder(CLIENT_ID).scope(PASSWORD).build(), "scope");
+    let twice = builder(CLIENT_ID)
+        .extra("password", PASSWORD)
+        .extra("password", CLIENT_SECRET);
+    assert_refused(twice.build(), "extra");
+    let reserved = builder(CLIENT_ID).extra("client_secret", CLIENT_SECRET);
+    assert_refused(reserved.build(), "extra");
+    let colon = format!("{PASSWORD}:{CLIENT_SECRET}");
+    let raw = builder(&colon).client_auth(ClientAuth::BasicRaw);
+    assert_refused(raw.build(), "client_id");
+}
+
+#[test]
+fn g18_header_values_that_are_refused_are_not_repeated() {
+    for (first, second) in [
+        (format!("{CLIENT_SECRET}\n"), None),
+        (PASSWORD.to_owned(), Some(CLIENT_SECRET)),
+    ] {
+        let scheme = Scheme::bearer().and_header(APP_HEADER, first);
+        let scheme = match second {
+            Some(second) => scheme.and_header(APP_HEADER, second),
+            None => scheme,
+        };
+        let authenticator = Authenticator::builder(ScriptedSource::new())
+            .origins(Origins::new(["https://api.example.test"]).unwrap())
+            .scheme(scheme);
+        assert_refused(authenticator.build(), "scheme");
+    }
+}

@@ -1,0 +1,242 @@
+//! What the promises say, without saying how they are kept.
+//!
+//! The model is told of each exchange as it begins and ends at the source, of each send as it
+//! arrives below the layer, and of each refusal as it is returned to the layer. It holds the stack
+//! to this (the names are those of the guarantees):
+//!
+//! - A token is sent while neither clock says that it is past its hard deadline; one that was not
+//!   kept, at the moment of its delivery (G10, G20).
+//! - A token whose refusal is known is not sent, unless renewals are damped (G7).
+//! - The token that is sent is the newest, and a request that finds it usable is sent at once,
+//!   failed renewals or not (G1, G2, G4, G8).
+//! - One exchange at a time, each with a reason: no usable token, or the early window (G2, G3, G8).
+//! - None before the floor, a back-off, a `Retry-After` or a terminal verdict ends, and none over
+//!   the quota (G4, G5, G6, G10, G11).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use auth_core::{AccessToken, ErrorKind, Moment, Reason};
+
+pub(crate) struct Model {
+    held: Option<Held>,
+    /// A token for those who waited for it, and when it came.
+    delivered: Option<(String, Moment)>,
+    /// Tokens whose refusal is known, and since when.
+    dead: BTreeMap<String, Duration>,
+    /// When the exchange that is under way was sent.
+    flying: Option<Moment>,
+    /// The credential turned out to be another one: the next exchange may follow at once.
+    pub(crate) second_try: Option<Duration>,
+    /// No exchange before.
+    gate: Duration,
+    quota: Option<u32>,
+    /// When the used slots of the quota free.
+    slots: Vec<Duration>,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    text: String,
+    lifetime: Duration,
+    refresh_at: Moment,
+    usable_until: Moment,
+    /// Seen to be past these, maybe before a clock was turned back, and since when.
+    seen_early: bool,
+    seen_expired: Option<Duration>,
+}
+
+/// How an exchange ended.
+pub(crate) enum Ended<'a> {
+    Token(&'a AccessToken),
+    Error(ErrorKind, Option<Duration>),
+    /// By its deadline or a panic.
+    Dropped,
+}
+
+impl Model {
+    pub(crate) fn new(quota: Option<u32>) -> Self {
+        Self {
+            held: None,
+            delivered: None,
+            dead: BTreeMap::new(),
+            flying: None,
+            second_try: None,
+            gate: Duration::ZERO,
+            quota,
+            slots: Vec::new(),
+        }
+    }
+
+    /// Looks at the clocks; called before they are turned.
+    pub(crate) fn observe(&mut self, now: Moment) {
+        if let Some(held) = &mut self.held {
+            held.seen_early |= now.reached(held.refresh_at);
+            if now.reached(held.usable_until) {
+                held.seen_expired.get_or_insert(now.monotonic());
+            }
+        }
+    }
+
+    /// The token that every request has to be sent with at once.
+    pub(crate) fn usable(&self, now: Moment) -> Option<&str> {
+        let held = self.held.as_ref()?;
+        let usable = !now.reached(held.usable_until)
+            && held.seen_expired.is_none()
+            && !self.dead.contains_key(&held.text);
+        usable.then_some(&*held.text)
+    }
+
+    pub(crate) fn is_flying(&self) -> bool {
+        self.flying.is_some()
+    }
+
+    /// An exchange begins.
+    pub(crate) fn begins(&mut self, reason: Reason, now: Moment) -> Vec<String> {
+        self.observe(now);
+        let mut wrong = Vec::new();
+        if self.flying.replace(now).is_some() {
+            wrong.push("two exchanges at once".to_owned());
+        }
+        let mono = now.monotonic();
+        if let Some(limit) = self.quota {
+            self.slots.retain(|frees| *frees > mono);
+            if self.slots.len() >= limit as usize {
+                wrong.push("an exchange over the quota".to_owned());
+            }
+        }
+        if self.second_try.take() == Some(mono) {
+            return wrong;
+        }
+        if mono < self.gate {
+            let early = self.gate - mono;
+            wrong.push(format!("an exchange {early:?} before it was due"));
+        }
+        let early = self.held.as_ref().is_some_and(|held| held.seen_early);
+        let wanted = match reason {
+            Reason::Ahead => early || self.usable(now).is_none(),
+            _ => self.usable(now).is_none(),
+        };
+        if !wanted {
+            wrong.push(format!("an exchange without need: {reason:?}"));
+        }
+        wrong
+    }
+
+    /// An exchange ended; its token is published or its failure reported within the same moment.
+    pub(crate) fn ends(&mut self, ended: &Ended<'_>, now: Moment) {
+        self.observe(now);
+        let Some(sent) = self.flying.take() else {
+            return;
+        };
+        match ended {
+            Ended::Token(token) if self.is_good(token) => self.takes(token, sent, now),
+            Ended::Token(_) => self.fails(ErrorKind::Protocol, None, now),
+            Ended::Error(kind, retry_after) => self.fails(*kind, *retry_after, now),
+            Ended::Dropped => self.fails(ErrorKind::Closed, None, now),
+        }
+    }
+
+    /// A token that was refused before, or that no header can carry, is a failure.
+    fn is_good(&self, token: &AccessToken) -> bool {
+        let text = token.secret().expose();
+        !self.dead.contains_key(text) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+
+    fn takes(&mut self, token: &AccessToken, sent: Moment, now: Moment) {
+        let stated = token.lifetime();
+        let lifetime = stated.unwrap_or(DEFAULT_LIFETIME).min(MAX_LIFETIME);
+        let lives = stated.filter(|lives| !lives.is_zero()).unwrap_or(WINDOW);
+        self.slots.push(now.monotonic() + lives.min(WINDOW));
+        let usable = lifetime - MARGIN.min(lifetime / 10);
+        let usable_until = sent + usable;
+        let text = token.secret().expose().to_owned();
+        if now.reached(usable_until) {
+            self.gate = now.monotonic() + FLOOR;
+            self.delivered = Some((text, now));
+            return;
+        }
+        let early = match token.refresh_hint() {
+            Some(hint) => hint.min(usable),
+            // Rounding may take a little off.
+            None => (lifetime.mul_f64(0.75)).saturating_sub(Duration::from_micros(1)),
+        };
+        self.gate = sent.monotonic() + FLOOR.min(lifetime / 2);
+        self.held = Some(Held {
+            text,
+            lifetime,
+            refresh_at: sent + early,
+            usable_until,
+            seen_early: false,
+            seen_expired: None,
+        });
+    }
+
+    fn fails(&mut self, kind: ErrorKind, retry_after: Option<Duration>, now: Moment) {
+        self.slots.push(now.monotonic() + WINDOW);
+        let usable = self.usable(now).is_some();
+        let held = self.held.as_ref().filter(|_| usable);
+        let wait = match (kind, retry_after, held) {
+            (ErrorKind::Config | ErrorKind::Rejected | ErrorKind::Origin, ..) => PROBE,
+            (_, Some(asked), _) => asked.clamp(FLOOR, MAX_RETRY_AFTER),
+            (_, None, Some(held)) => {
+                let floor = FLOOR.min(held.lifetime / 10);
+                floor.min(now.until(held.usable_until))
+            }
+            (_, None, None) => FLOOR,
+        };
+        self.gate = now.monotonic() + wait;
+    }
+
+    /// A request leaves with this token. A service that is slow to be ready makes it `late`.
+    pub(crate) fn sends(&mut self, text: &str, now: Moment, late: Duration) -> Vec<String> {
+        self.observe(now);
+        let mut wrong = Vec::new();
+        let mono = now.monotonic();
+        let long_ago = |since: Duration| mono > since + late || late.is_zero();
+        if let Some((delivered, at)) = &self.delivered
+            && delivered == text
+            && mono <= at.monotonic() + late
+        {
+            // It was handed to all who waited at once, and one of them may have been refused.
+            return wrong;
+        }
+        if self.dead.get(text).copied().is_some_and(long_ago) {
+            wrong.push(format!(
+                "{text} was sent although it is known to be refused"
+            ));
+        }
+        match &self.held {
+            Some(held) if held.text == text => {
+                if now.reached(held.usable_until) && held.seen_expired.is_some_and(long_ago) {
+                    wrong.push(format!("{text} was sent past its hard deadline"));
+                }
+            }
+            _ => wrong.push(format!("{text} was sent, which is not the newest")),
+        }
+        wrong
+    }
+
+    /// The layer learns that the API refused this token. Tells whether that is news.
+    pub(crate) fn refused(&mut self, text: &str, now: Moment) -> bool {
+        let news = !self.dead.contains_key(text);
+        if news {
+            self.dead.insert(text.to_owned(), now.monotonic());
+        }
+        news
+    }
+
+    /// The refusal stood, because renewals are damped or this was the second one: the token may be
+    /// sent on.
+    pub(crate) fn let_stand(&mut self, text: &str) {
+        self.dead.remove(text);
+    }
+}
+
+const MARGIN: Duration = Duration::from_secs(60);
+const FLOOR: Duration = Duration::from_secs(1);
+const PROBE: Duration = Duration::from_secs(300);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
+const MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 3_600);
+/// Of the quota.
+pub(crate) const WINDOW: Duration = Duration::from_secs(3_600);

@@ -1,0 +1,164 @@
+//! The source under test, with a witness around it and faults below it.
+
+use std::{panic::panic_any, sync::Arc};
+
+use auth_core::{
+    AccessToken, Error, ErrorKind, Exchange, Secret, SecretFn, TokenSource, Transport,
+};
+use auth_oauth2::ClientCredentials;
+use auth_testkit::MemoryTransport;
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::{
+    faults::{TokenFault, event},
+    model::Ended,
+    world::World,
+};
+
+/// What the source says when it panics on purpose.
+pub(crate) const PLANNED_PANIC: &str = "the seed planned this panic";
+
+/// Client credentials, watched.
+pub(crate) struct Vendor {
+    inner: ClientCredentials,
+    world: Arc<World>,
+    /// Shows that the authenticator is gone.
+    _alive: Arc<()>,
+}
+
+impl Vendor {
+    pub(crate) fn new(world: &Arc<World>, alive: Arc<()>) -> Self {
+        let vault = Arc::clone(world);
+        let secret = SecretFn::new(move || {
+            let secret = read(&vault);
+            async move { secret }
+        });
+        let wire = Wire {
+            inner: world.server.transport(),
+            world: Arc::clone(world),
+        };
+        let server = &world.server;
+        let source =
+            ClientCredentials::builder(server.token_url(), server.client_id(), secret, wire);
+        Self {
+            inner: source.clock(world.clock.clone()).build().unwrap(),
+            world: Arc::clone(world),
+            _alive: alive,
+        }
+    }
+}
+
+impl TokenSource for Vendor {
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        let world = &*self.world;
+        world.note(format_args!("exchange: {}", exchange.reason.as_str()));
+        let now = world.now();
+        let (wrong, planned) = {
+            let mut inner = world.lock();
+            inner.exchanges += 1;
+            (
+                inner.model.begins(exchange.reason, now),
+                inner.plan_exchange(),
+            )
+        };
+        world.violations(wrong);
+        if let Some(kind) = planned {
+            world.hit(kind);
+        }
+        let landing = Landing(world);
+        let result = self.inner.fetch(exchange).await;
+        let ended = match &result {
+            Ok(token) => {
+                let lives = token.lifetime();
+                world.note(format_args!(
+                    "fetched {} for {lives:?}",
+                    token.secret().expose()
+                ));
+                Ended::Token(token)
+            }
+            Err(error) => {
+                world.note(format_args!("no token: {error}"));
+                Ended::Error(error.kind(), error.retry_after())
+            }
+        };
+        landing.ends(&ended);
+        result
+    }
+
+    async fn credential_changed(&self) -> bool {
+        let changed = self.inner.credential_changed().await;
+        if changed {
+            self.world.hit(event::SECOND_TRY);
+        }
+        let now = self.world.now().monotonic();
+        self.world.lock().model.second_try = changed.then_some(now);
+        changed
+    }
+}
+
+/// Tells the model, also of an exchange that is dropped.
+struct Landing<'a>(&'a World);
+
+impl Landing<'_> {
+    fn ends(&self, ended: &Ended<'_>) {
+        let now = self.0.now();
+        self.0.lock().model.ends(ended, now);
+    }
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        if self.0.lock().model.is_flying() {
+            self.0.note("the exchange was dropped");
+            self.ends(&Ended::Dropped);
+        }
+    }
+}
+
+/// Reads the vault, unless the seed has other plans.
+fn read(world: &World) -> Result<Secret, Error> {
+    let mut inner = world.lock();
+    let secret = Secret::new(inner.vault.clone());
+    match inner.planned.take() {
+        Some(TokenFault::NoSecret) => Err(Error::new(
+            ErrorKind::Unavailable,
+            "the vault does not open",
+        )),
+        Some(TokenFault::Rotation) => {
+            let next = inner.next_secret();
+            inner.vault.clone_from(&next);
+            world.server.change_client_secret(next);
+            Ok(secret)
+        }
+        other => {
+            inner.planned = other;
+            Ok(secret)
+        }
+    }
+}
+
+/// The way to the token endpoint.
+struct Wire {
+    inner: MemoryTransport,
+    world: Arc<World>,
+}
+
+impl Transport for Wire {
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        max_reply: usize,
+    ) -> Result<Response<Bytes>, Error> {
+        let planned = self.world.lock().planned.take();
+        match planned {
+            Some(TokenFault::Panic) => panic_any(PLANNED_PANIC),
+            // Taken out of the queue in the same poll.
+            Some(TokenFault::Reply(reply)) => {
+                self.world.server.token().then(reply);
+            }
+            _ => {}
+        }
+        self.inner.send(request, max_reply).await
+    }
+}
