@@ -168,7 +168,7 @@ impl Clock for SystemClock {
 
         #[inline]
         fn nanos(time: Timespec) -> u64 {
-            // Both clocks count up from zero or from 1970; a clock set before 1970 reads as 1970.
+            // A wall clock set before 1970 reads as 1970. The cheapest way: every request comes by.
             let seconds = time.tv_sec.max(0) as u64;
             seconds
                 .wrapping_mul(1_000_000_000)

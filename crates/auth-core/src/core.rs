@@ -11,8 +11,8 @@ use http::HeaderMap;
 use tokio::runtime::Handle;
 
 use crate::{
-    AccessToken, Error, ErrorKind, Generation, Moment, Origins, Quota, RefreshPolicy,
-    Scheme, Secret, Token,
+    AccessToken, Error, ErrorKind, Generation, Moment, Origins, Quota, RefreshPolicy, Scheme,
+    Secret, Token,
     clock::AnyClock,
     flight::{self, Flight, Outcome},
     policy::Jitter,
@@ -295,18 +295,17 @@ impl Core {
             lifetime: token.lifetime(),
             hint: token.refresh_hint(),
             // The same text once more is no new token, whatever the vendor calls it.
-            same: self
-                .published
-                .load()
+            same: desk
+                .newest
                 .as_ref()
-                .is_some_and(|held| held.secret() == secret),
+                .is_some_and(|(_, newest)| newest == secret),
             jitter: Jitter(fastrand::u32(..)),
         };
         let action = desk.state.step(self.policy(), Event::Fetched(fetched), now);
         let (Action::Publish(generation) | Action::Deliver(generation)) = action else {
             return Err(self.closed());
         };
-        let snapshot = Arc::new(Snapshot::new(secret, &lines, generation, *shards));
+        let snapshot = Arc::new(Snapshot::new(&lines, generation, *shards));
         desk.last_error = None;
         let delivered = matches!(action, Action::Deliver(_));
         // With a token at hand nobody waits for one that is not kept.

@@ -113,15 +113,12 @@ impl Origins {
         }
     }
 
-    fn permits_any(&self, https: bool, authority: &uri::Authority) -> bool {
-        let written = authority.as_str();
-        let mut origins = self.allowed.iter();
-        origins.any(|origin| origin.is_written(https, written))
-            || self.permits_parsed(https, authority)
-    }
-
     #[cold]
-    fn permits_parsed(&self, https: bool, authority: &uri::Authority) -> bool {
+    fn permits_any(&self, https: bool, authority: &uri::Authority) -> bool {
+        let mut origins = self.allowed.iter();
+        if origins.any(|origin| origin.is_written(https, authority.as_str())) {
+            return true;
+        }
         // User information is not part of an origin, but a URL that has some is one that somebody
         // may have built to mislead, and no API wants it.
         if authority.as_str().contains('@') {

@@ -7,7 +7,6 @@ use crate::{Generation, Moment, Secret, Sharded, Token, headers::Headers, sharde
 /// A published token: finished headers in a few copies, and until when nobody has to ask.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    secret: Secret,
     headers: Sharded<Headers>,
     /// A hint, moved while the token is published; the machine decides when it is reached.
     check_mono: AtomicU64,
@@ -16,13 +15,11 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn new(
-        secret: &Secret,
         lines: &[(HeaderName, Secret)],
         generation: Generation,
         shards: usize,
     ) -> Self {
         Self {
-            secret: secret.clone(),
             headers: Sharded::new(shards, || Headers::new(generation, lines)),
             check_mono: AtomicU64::new(0),
             check_wall: AtomicU64::new(0),
@@ -41,10 +38,6 @@ impl Snapshot {
 
     pub(crate) fn token(&self) -> Token {
         Token(self.headers().clone())
-    }
-
-    pub(crate) fn secret(&self) -> &Secret {
-        &self.secret
     }
 
     #[inline]

@@ -83,7 +83,7 @@ pub(crate) struct Fetched {
     pub(crate) lifetime: Option<Duration>,
     /// When the vendor wants it renewed.
     pub(crate) hint: Option<Duration>,
-    /// It is the token at hand once more.
+    /// It is the token once more that was handed out last.
     pub(crate) same: bool,
     pub(crate) jitter: Jitter,
 }
@@ -291,7 +291,9 @@ impl State {
             self.damping.streak = self.damping.streak.saturating_add(1);
             self.damping.until = now + policy.damping(self.damping.streak);
         }
-        let again = self.held.filter(|_| same).map(|held| held.generation);
+        // One text has one number, so that a late refusal of it is not taken for an old token's.
+        let handed_out = self.held.map(|held| held.generation).or(self.last);
+        let again = handed_out.filter(|_| same);
         let generation = again.unwrap_or_else(|| Generation::after(self.last));
         self.last = self.last.max(Some(generation));
         let usable_until = sent + RefreshPolicy::usable_for(lifetime);
