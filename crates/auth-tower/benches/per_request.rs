@@ -7,15 +7,19 @@ mod callgrind;
 #[path = "support/contenders.rs"]
 mod contenders;
 #[path = "support/report.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
 mod report;
+#[path = "support/requests.rs"]
+mod requests;
 #[path = "support/warm.rs"]
 mod warm;
 
-use std::{collections::HashMap, env, process::ExitCode, thread, time::Instant};
+use std::{collections::HashMap, env, process::ExitCode, thread};
 
 use callgrind::Counts;
-use contenders::{Contender, Scenario};
-use report::{Limit, Report, Table, median};
+use contenders::Contender;
+use report::{Limit, Report, Table, cell, median};
+use requests::Scenario;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -139,22 +143,21 @@ fn compare(scenario: Scenario, counts: Option<&AllCounts>) {
         "ratio",
     ]);
     for (contender, (nanos, time_ratio)) in Contender::ALL.into_iter().zip(times) {
-        let counted = counts.map(|counts| {
-            let over = counts.over_floor(contender, scenario, TOKEN);
-            let ratio = counts.ratio(contender, Contender::AddAuthorization, scenario);
-            (over, ratio)
-        });
-        let cell = |value: Option<f64>, digits: usize| {
-            value.map_or(String::from("-"), |value| format!("{value:.digits$}"))
+        let (over, ratio) = match counts {
+            Some(counts) => (
+                counts.over_floor(contender, scenario, TOKEN),
+                counts.ratio(contender, Contender::AddAuthorization, scenario),
+            ),
+            None => (Counts::NONE, f64::NAN),
         };
         table.row([
             contender.title().to_owned(),
-            cell(counted.map(|(over, _)| over.instructions), 0),
-            cell(counted.map(|(_, ratio)| ratio), 2),
-            cell(counted.map(|(over, _)| over.allocations), 2),
-            cell(counted.map(|(over, _)| over.reallocations), 2),
-            format!("{nanos:.0}"),
-            format!("{time_ratio:.2}"),
+            cell(over.instructions, 0),
+            cell(ratio, 2),
+            cell(over.allocations, 2),
+            cell(over.reallocations, 2),
+            cell(nanos, 0),
+            cell(time_ratio, 2),
         ]);
     }
     table.print();
@@ -184,12 +187,10 @@ fn time_all(scenario: Scenario) -> Vec<(f64, f64)> {
 
 const ROUNDS: usize = 25;
 
-#[allow(clippy::disallowed_methods, reason = "a bench times things")]
 fn time(contender: Contender, scenario: Scenario) -> f64 {
     const REQUESTS: u32 = 20_000;
-    let start = Instant::now();
-    contender.send(scenario, TOKEN, REQUESTS);
-    start.elapsed().as_secs_f64() * 1e9 / f64::from(REQUESTS)
+    let time = contender.send(scenario, TOKEN, REQUESTS);
+    time.as_secs_f64() * 1e9 / f64::from(REQUESTS)
 }
 
 fn judge(counts: &AllCounts, report: &mut Report) {

@@ -7,6 +7,8 @@
     reason = "a command line tool talks by them"
 )]
 
+mod apt;
+mod bench;
 mod cargo;
 mod deps;
 mod features;
@@ -31,6 +33,11 @@ const COMMANDS: &[Command] = &[
         name: "test",
         about: "every test, the ones against a real server included; more arguments go to cargo test",
         run: test::run,
+    },
+    Command {
+        name: "bench",
+        about: "figures that have a limit: instructions, allocations, threads, waiters; --json FILE",
+        run: bench::run,
     },
     Command {
         name: "features",

@@ -1,11 +1,11 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use crate::{
-    Result,
+    Result, apt,
     cargo::{output, root, run},
 };
 
@@ -16,17 +16,7 @@ const OLDEST: (u32, u32) = (20, 12);
 const FETCHED: &str = "22.23.3";
 
 /// What brings Node to a Debian that has none.
-const APT: [&[&str]; 2] = [
-    &["apt-get", "update"],
-    &[
-        "apt-get",
-        "install",
-        "--yes",
-        "--no-install-recommends",
-        "nodejs",
-        "npm",
-    ],
-];
+const PACKAGES: [&str; 2] = ["nodejs", "npm"];
 
 /// A Node that is new enough.
 pub(crate) struct Node {
@@ -38,8 +28,9 @@ impl Node {
     /// Takes the system's Node; installs one where there is none, by apt-get as root; fetches a
     /// newer one into the target directory where it is too old.
     pub(crate) fn find_or_install() -> Result<Self> {
-        if !on_path("node") || !on_path("npm") {
-            install()?;
+        if !apt::on_path("node") || !apt::on_path("npm") {
+            apt::install(&PACKAGES)
+                .map_err(|error| format!("node with npm is missing ({error}): {}", by_hand()))?;
         }
         let system = Self::at(PathBuf::from("node"))?;
         if system.is_new_enough() {
@@ -126,41 +117,12 @@ impl Node {
     }
 }
 
-fn install() -> Result {
-    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !root || !on_path("apt-get") {
-        return Err(format!("node with npm is missing: {}", by_hand()).into());
-    }
-    for command in APT {
-        if let [program, arguments @ ..] = command {
-            let mut command = Command::new(program);
-            command
-                .args(arguments)
-                .env("DEBIAN_FRONTEND", "noninteractive");
-            // Two thousand lines about packages; complaints come on the other stream.
-            run(command.stdin(Stdio::null()).stdout(Stdio::null()))?;
-        }
-    }
-    Ok(())
-}
-
 fn by_hand() -> String {
     let (major, minor) = OLDEST;
-    let apt = APT
-        .map(|command| format!("sudo {}", command.join(" ")))
-        .join(" && ");
+    let apt = apt::by_hand(&PACKAGES);
     format!("install Node {major}.{minor} or newer with npm, on Debian by `{apt}`, and try again")
 }
 
 fn too_old(version: &str) -> Box<dyn std::error::Error> {
     format!("node {version} is too old: {}", by_hand()).into()
-}
-
-fn on_path(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
 }

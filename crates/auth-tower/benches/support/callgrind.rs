@@ -19,6 +19,13 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Stands for what was not counted.
+    pub(crate) const NONE: Self = Self {
+        instructions: f64::NAN,
+        allocations: f64::NAN,
+        reallocations: f64::NAN,
+    };
+
     /// Runs this very program under callgrind, `short` and `long` rounds long, and returns what
     /// one round costs.
     pub(crate) fn per_round(arguments: &[&str], short: u32, long: u32) -> Result<Self, String> {

@@ -21,7 +21,7 @@ struct Figure {
 pub(crate) enum Limit {
     AtMost(f64),
     AtLeast(f64),
-    /// The machine did not allow a fair measurement, so that nothing is judged.
+    /// None this time: the machine was too busy to measure it.
     Unjudged,
 }
 
@@ -61,10 +61,10 @@ impl Report {
             table.row([what.clone(), number(*value), limit, verdict.to_owned()]);
         }
         table.print();
-        if self.figures.iter().any(Figure::is_missed) {
-            return ExitCode::FAILURE;
+        if self.figures.iter().all(Figure::holds) {
+            return ExitCode::SUCCESS;
         }
-        ExitCode::SUCCESS
+        ExitCode::FAILURE
     }
 
     fn write(&self, path: &PathBuf) {
@@ -91,20 +91,20 @@ impl Report {
 }
 
 impl Figure {
-    fn is_missed(&self) -> bool {
+    fn holds(&self) -> bool {
         match self.limit {
-            // Written so that a figure that is no number misses.
-            Limit::AtMost(most) => !(self.value <= most),
-            Limit::AtLeast(least) => !(self.value >= least),
-            Limit::Unjudged => false,
+            // A figure that is no number does not.
+            Limit::AtMost(most) => self.value <= most,
+            Limit::AtLeast(least) => self.value >= least,
+            Limit::Unjudged => true,
         }
     }
 
     fn verdict(&self) -> &'static str {
         match self.limit {
             Limit::Unjudged => "not judged",
-            _ if self.is_missed() => "MISSED",
-            _ => "holds",
+            _ if self.holds() => "holds",
+            _ => "MISSED",
         }
     }
 }
@@ -151,7 +151,18 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// A number for a table, or a dash for none.
+pub(crate) fn cell(value: f64, digits: usize) -> String {
+    if value.is_nan() {
+        return String::from("-");
+    }
+    format!("{value:.digits$}")
+}
+
 fn number(value: f64) -> String {
+    if value.is_nan() {
+        return String::from("null");
+    }
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -1,0 +1,77 @@
+//! What it takes to serve everybody who waits for one token, beside waking as many tasks that wait
+//! for nothing else.
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
+#[path = "support/crowd.rs"]
+mod crowd;
+#[path = "support/report.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
+mod report;
+
+use std::process::ExitCode;
+
+use crowd::{Crowd, Wake};
+use report::{Limit, Report, Table, median};
+
+const TASKS: u32 = 100_000;
+/// Rounds that count: the workers had their processors, with the token and without.
+const WANTED: usize = 9;
+/// Fewer of them say nothing.
+const ENOUGH: usize = 5;
+const MOST: usize = 40;
+/// Of two processors; some of the time goes by before the second worker has something to do.
+const FAIR: f64 = 1.6;
+
+fn main() -> ExitCode {
+    let runtime = crowd::runtime();
+    let mut table = Table::new(&[
+        &format!("waking {TASKS} tasks, 2 workers"),
+        "bare ms",
+        "token ms",
+        "ratio",
+        "exchanges",
+    ]);
+    let mut ratios = Vec::new();
+    let mut exchanges = Vec::new();
+    let mut rounds = 0;
+    while rounds < MOST && ratios.len() < WANTED {
+        rounds += 1;
+        let bare = Crowd::bare(&runtime, TASKS).wake();
+        let token = Crowd::for_token(&runtime, TASKS).wake();
+        exchanges.push(f64::from(token.exchanges));
+        if [&bare, &token].into_iter().all(is_fair) {
+            let [bare, token] = [bare, token].map(|wake| wake.time.as_secs_f64() * 1e3);
+            table.row([
+                format!("round {rounds}"),
+                format!("{bare:.1}"),
+                format!("{token:.1}"),
+                format!("{:.2}", token / bare),
+                exchanges.last().copied().unwrap_or(f64::NAN).to_string(),
+            ]);
+            ratios.push(token / bare);
+        }
+    }
+    println!(
+        "{} of {rounds} rounds had two processors to themselves",
+        ratios.len()
+    );
+    table.print();
+
+    let mut report = Report::new("stampede");
+    let limit = match ratios.len() {
+        ENOUGH.. => Limit::AtMost(1.3),
+        _ => Limit::Unjudged,
+    };
+    let what = format!("waking {TASKS} waiters, of waking bare tasks, median");
+    report.gate(what, median(ratios), limit);
+    // Exactly one each time: more is a stampede, none is no token.
+    let most = exchanges.iter().copied().fold(f64::MIN, f64::max);
+    let fewest = exchanges.iter().copied().fold(f64::MAX, f64::min);
+    report.gate("exchanges, at most", most, Limit::AtMost(1.0));
+    report.gate("exchanges, at least", fewest, Limit::AtLeast(1.0));
+    report.finish()
+}
+
+fn is_fair(wake: &Wake) -> bool {
+    wake.processors.is_none_or(|processors| processors >= FAIR)
+}

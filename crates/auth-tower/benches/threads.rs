@@ -1,0 +1,228 @@
+//! What a second thread adds: two threads on one authenticator, beside two that share nothing.
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
+#[path = "support/report.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
+mod report;
+#[path = "support/requests.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
+mod requests;
+#[path = "support/warm.rs"]
+mod warm;
+
+use std::{
+    hint::black_box,
+    process::ExitCode,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use auth_tower::AuthLayer;
+use bytes::Bytes;
+use http::{HeaderValue, Request};
+use http_body_util::Full;
+use report::{Limit, Report, Table, cell, median};
+use requests::{NoOp, Scenario, send};
+use tower::{Layer, Service};
+use tower_http::auth::AddAuthorizationLayer;
+
+fn main() -> ExitCode {
+    let mut report = Report::new("threads");
+    measure("a credential", &credentials(), &mut report);
+    measure("a request", &requests(), &mut report);
+    report.finish()
+}
+
+const TOKEN: usize = 1024;
+/// Rounds that count: each thread had a processor, and the control's two did twice the work of one.
+const WANTED: usize = 9;
+/// Fewer of them say nothing.
+const ENOUGH: usize = 5;
+const MOST: usize = 40;
+/// What a thread must have had of a processor, and the control of linear.
+const FAIR: f64 = 0.95;
+const SLICE: Duration = Duration::from_millis(50);
+
+/// A way to do the same thing.
+struct Row {
+    name: &'static str,
+    is_judged: bool,
+    /// Makes one thread's share of it: does it a number of times.
+    share: Box<dyn Fn() -> Box<dyn FnMut(u32)> + Sync>,
+}
+
+impl Row {
+    fn new<F: FnMut() + 'static>(
+        name: &'static str,
+        is_judged: bool,
+        share: impl Fn() -> F + Sync + 'static,
+    ) -> Self {
+        let share = move || -> Box<dyn FnMut(u32)> {
+            let mut once = share();
+            Box::new(move |times| (0..times).for_each(|_| once()))
+        };
+        Self {
+            name,
+            is_judged,
+            share: Box::new(share),
+        }
+    }
+}
+
+/// Getting hold of a header's value; the first row is the control.
+fn credentials() -> Vec<Row> {
+    let value = || HeaderValue::try_from(format!("Bearer {}", warm::token(TOKEN)));
+    let value = move || value().expect("a valid header value");
+    let authenticator = warm::warm(warm::builder(TOKEN));
+    let shared = value();
+    let swap = Arc::new(ArcSwap::from_pointee(value()));
+    vec![
+        Row::new(
+            "control: a value of each thread's own, cloned",
+            false,
+            move || {
+                let own = value();
+                move || drop(black_box(own.clone()))
+            },
+        ),
+        Row::new("Authenticator::try_token", true, move || {
+            let authenticator = authenticator.clone();
+            move || drop(black_box(authenticator.try_token()))
+        }),
+        Row::new("tower-http's way: one value, cloned", false, move || {
+            let value = shared.clone();
+            move || drop(black_box(value.clone()))
+        }),
+        Row::new("ArcSwap, one value, cloned", false, move || {
+            let swap = Arc::clone(&swap);
+            move || drop(black_box(HeaderValue::clone(&swap.load())))
+        }),
+    ]
+}
+
+/// Making a request and sending it; the first row is the control.
+fn requests() -> Vec<Row> {
+    let layer = || AuthLayer::new(warm::warm(warm::builder(TOKEN)));
+    let auth = layer().layer(NoOp);
+    let off = layer().replay_off().layer(NoOp);
+    let added = AddAuthorizationLayer::bearer(&warm::token(TOKEN)).layer(NoOp);
+    vec![
+        by_clones_of("control: the service alone", false, NoOp),
+        by_clones_of("AuthLayer, replay off", true, off),
+        by_clones_of("AuthLayer", true, auth),
+        by_clones_of("tower-http AddAuthorization", false, added),
+    ]
+}
+
+fn by_clones_of<S>(name: &'static str, is_judged: bool, service: S) -> Row
+where
+    S: Service<Request<Full<Bytes>>> + Clone + Sync + 'static,
+{
+    Row::new(name, is_judged, move || {
+        let mut service = service.clone();
+        move || send(&mut service, Scenario::Empty6Room.request())
+    })
+}
+
+fn measure(what: &str, rows: &[Row], report: &mut Report) {
+    // For each row: millions a second by one thread and by two, in each round that counts.
+    let mut rates: Vec<Vec<(f64, f64)>> = rows.iter().map(|_| Vec::new()).collect();
+    let (mut rounds, mut counted) = (0, 0);
+    while rounds < MOST && counted < WANTED {
+        rounds += 1;
+        let round: Option<Vec<_>> = rows
+            .iter()
+            .map(|row| Some((rate(row, 1)?, rate(row, 2)?)))
+            .collect();
+        if let Some(round) = round.filter(|round| of_linear(&round[0]) >= FAIR) {
+            counted += 1;
+            rates
+                .iter_mut()
+                .zip(round)
+                .for_each(|(all, rate)| all.push(rate));
+        }
+    }
+    println!("{counted} of {rounds} rounds had two processors to themselves");
+    let mut table = Table::new(&[what, "M/s, 1 thread", "M/s, 2 threads", "of linear"]);
+    for (row, rates) in rows.iter().zip(rates) {
+        let middle = |of: fn(&(f64, f64)) -> f64| median(rates.iter().map(of).collect());
+        let linear = middle(of_linear);
+        table.row([
+            row.name.to_owned(),
+            cell(middle(|&(one, _)| one), 1),
+            cell(middle(|&(_, two)| two), 1),
+            cell(linear, 2),
+        ]);
+        if row.is_judged {
+            let limit = match counted {
+                ENOUGH.. => Limit::AtLeast(0.85),
+                _ => Limit::Unjudged,
+            };
+            report.gate(
+                format!("{what}, {}: 2 threads of linear", row.name),
+                linear,
+                limit,
+            );
+        }
+    }
+    table.print();
+}
+
+fn of_linear(&(one, two): &(f64, f64)) -> f64 {
+    two / one / 2.0
+}
+
+/// Millions a second, by all threads together; `None` if a thread had to share its processor.
+fn rate(row: &Row, threads: usize) -> Option<f64> {
+    const TIMES: u32 = 128;
+    let start = Barrier::new(threads + 1);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut work = (row.share)();
+                    work(TIMES);
+                    start.wait();
+                    let (began, had) = (now(), processor_time());
+                    let mut done = 0.0;
+                    while !is_over.load(Ordering::Relaxed) {
+                        work(TIMES);
+                        done += f64::from(TIMES);
+                    }
+                    let took = began.elapsed();
+                    let had = processor_time().zip(had).map(|(end, start)| end - start);
+                    let is_fair = had.is_none_or(|had| had >= took.mul_f64(FAIR));
+                    is_fair.then(|| done / took.as_secs_f64() / 1e6)
+                })
+            })
+            .collect();
+        start.wait();
+        thread::sleep(SLICE);
+        is_over.store(true, Ordering::Relaxed);
+        let rates = workers.into_iter().map(|worker| worker.join());
+        rates.map(|rate| rate.expect("no worker panics")).sum()
+    })
+}
+
+/// How long this thread has run, where the system says.
+fn processor_time() -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::time::{ClockId, clock_gettime};
+
+        Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+#[allow(clippy::disallowed_methods, reason = "a bench times things")]
+fn now() -> Instant {
+    Instant::now()
+}
