@@ -23,19 +23,11 @@ use requests::Scenario;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [mode, contender, scenario, token_bytes, requests] = arguments.as_slice()
-        && mode == SEND
-    {
-        let contender = Contender::ALL.into_iter().find(|c| c.id() == contender);
-        let scenario = Scenario::ALL.into_iter().find(|s| s.id() == scenario);
-        let numbers = (token_bytes.parse(), requests.parse());
-        let (Some(contender), Some(scenario), (Ok(token_bytes), Ok(requests))) =
-            (contender, scenario, numbers)
-        else {
-            return ExitCode::FAILURE;
+    if arguments.first().is_some_and(|mode| mode == SEND) {
+        return match send(&arguments) {
+            Some(()) => ExitCode::SUCCESS,
+            None => ExitCode::FAILURE,
         };
-        contender.send(scenario, token_bytes, requests);
-        return ExitCode::SUCCESS;
     }
 
     let mut report = Report::new("per request");
@@ -62,6 +54,18 @@ fn main() -> ExitCode {
         judge_token_length(counts, &mut report);
     }
     report.finish()
+}
+
+/// Only sends requests, to be counted: contender, scenario, length of the token, how many.
+fn send(arguments: &[String]) -> Option<()> {
+    let [_, contender, scenario, token_bytes, requests] = arguments else {
+        return None;
+    };
+    let contender = Contender::ALL.into_iter().find(|c| c.id() == contender)?;
+    let scenario = Scenario::ALL.into_iter().find(|s| s.id() == scenario)?;
+    let mut send = contender.sender(scenario, token_bytes.parse().ok()?);
+    send(requests.parse().ok()?);
+    Some(())
 }
 
 /// The first argument of a run that only sends requests.
@@ -165,33 +169,29 @@ fn compare(scenario: Scenario, counts: Option<&AllCounts>) {
 
 /// Nanoseconds over the floor, and of AddAuthorization's, each a median of interleaved rounds.
 fn time_all(scenario: Scenario) -> Vec<(f64, f64)> {
-    let rounds: Vec<Vec<f64>> = (0..ROUNDS)
+    let mut senders = Contender::ALL.map(|contender| contender.sender(scenario, TOKEN));
+    let rounds: Vec<_> = (0..ROUNDS)
         .map(|_| {
-            let time = |contender| time(contender, scenario);
-            let all = Contender::ALL.map(time);
-            let floor = all[0];
-            all.map(|nanos| nanos - floor).to_vec()
+            let nanos = senders.each_mut().map(|send| {
+                let time = send(REQUESTS);
+                time.as_secs_f64() * 1e9 / f64::from(REQUESTS)
+            });
+            let [floor, added, ..] = nanos;
+            nanos.map(|nanos| (nanos - floor, (nanos - floor) / (added - floor)))
         })
         .collect();
-    (0..Contender::ALL.len())
+    (0..senders.len())
         .map(|contender| {
-            let nanos = rounds.iter().map(|round| round[contender]).collect();
-            let ratios = rounds
-                .iter()
-                .map(|round| round[contender] / round[1])
-                .collect();
-            (median(nanos), median(ratios))
+            let middle = |of: fn(&(f64, f64)) -> f64| {
+                median(rounds.iter().map(|round| of(&round[contender])).collect())
+            };
+            (middle(|&(nanos, _)| nanos), middle(|&(_, ratio)| ratio))
         })
         .collect()
 }
 
-const ROUNDS: usize = 25;
-
-fn time(contender: Contender, scenario: Scenario) -> f64 {
-    const REQUESTS: u32 = 20_000;
-    let time = contender.send(scenario, TOKEN, REQUESTS);
-    time.as_secs_f64() * 1e9 / f64::from(REQUESTS)
-}
+const ROUNDS: usize = 51;
+const REQUESTS: u32 = 10_000;
 
 fn judge(counts: &AllCounts, report: &mut Report) {
     let room = Scenario::Empty6Room;

@@ -180,11 +180,10 @@ impl<'a> Line<'a> {
         Some(room)
     }
 
-    /// 1 bit for the mark, 16 for the name, the rest for the value: `http` has no longer names, and
-    /// no longer authorities.
+    /// A bit for the mark, 31 for the name's length, 32 for the value's: gigabytes make no header.
     fn lengths(&self) -> [u8; LENGTHS] {
         let (name, value) = (self.name.len() as u64, self.value.len() as u64);
-        (value << 17 | name << 1 | u64::from(self.sensitive)).to_le_bytes()
+        (value << 32 | name << 1 | u64::from(self.sensitive)).to_le_bytes()
     }
 }
 
@@ -198,8 +197,8 @@ impl<'a> Iterator for Lines<'a> {
     fn next(&mut self) -> Option<Line<'a>> {
         let (lengths, rest) = self.0.split_first_chunk()?;
         let lengths = u64::from_le_bytes(*lengths);
-        let (name, rest) = rest.split_at_checked((lengths >> 1 & 0xFFFF) as usize)?;
-        let (value, rest) = rest.split_at_checked((lengths >> 17) as usize)?;
+        let (name, rest) = rest.split_at_checked((lengths as u32 >> 1) as usize)?;
+        let (value, rest) = rest.split_at_checked((lengths >> 32) as usize)?;
         self.0 = rest;
         Some(Line {
             name,

@@ -1,4 +1,4 @@
-//! The layers that are compared, and the requests that they sign.
+//! The layers that are compared.
 
 use std::{
     future::{Ready, ready},
@@ -63,34 +63,40 @@ impl Contender {
         }
     }
 
-    /// Sends requests one after the other, by one service, and returns how long it took.
-    pub(crate) fn send(self, scenario: Scenario, token_bytes: usize, requests: u32) -> Duration {
+    /// Builds the service. What comes back sends that many requests by it, one after the other, and
+    /// returns how long it took.
+    pub(crate) fn sender(self, scenario: Scenario, token_bytes: usize) -> Sender {
         let static_layer = || AddAuthorizationLayer::bearer(&warm::token(token_bytes));
         let layer = || AuthLayer::new(warm::warm(warm::builder(token_bytes)));
         match self {
-            Self::Bare => send_all(NoOp, scenario, requests),
-            Self::AddAuthorization => send_all(static_layer().layer(NoOp), scenario, requests),
+            Self::Bare => sender(NoOp, scenario),
+            Self::AddAuthorization => sender(static_layer().layer(NoOp), scenario),
             Self::RetryAndAddAuthorization => {
-                let service = RetryLayer::new(OnceMore).layer(static_layer().layer(NoOp));
-                send_all(service, scenario, requests)
+                let signed = static_layer().layer(NoOp);
+                sender(RetryLayer::new(OnceMore).layer(signed), scenario)
             }
-            Self::AuthReplayOff => send_all(layer().replay_off().layer(NoOp), scenario, requests),
-            Self::Auth => send_all(layer().layer(NoOp), scenario, requests),
+            Self::AuthReplayOff => sender(layer().replay_off().layer(NoOp), scenario),
+            Self::Auth => sender(layer().layer(NoOp), scenario),
         }
     }
 }
 
+pub(crate) type Sender = Box<dyn FnMut(u32) -> Duration>;
+
 #[allow(clippy::disallowed_methods, reason = "a bench times things")]
-fn send_all<S>(mut service: S, scenario: Scenario, requests: u32) -> Duration
+fn sender<S>(mut service: S, scenario: Scenario) -> Sender
 where
-    S: Service<Request<Full<Bytes>>>,
+    S: Service<Request<Full<Bytes>>> + 'static,
 {
-    let _plugs = even_out_the_heap(scenario);
-    let start = Instant::now();
-    for _ in 0..requests {
-        send(&mut service, scenario.request());
-    }
-    start.elapsed()
+    let plugs = even_out_the_heap(scenario);
+    Box::new(move |requests| {
+        let _plugs = &plugs;
+        let start = Instant::now();
+        for _ in 0..requests {
+            send(&mut service, scenario.request());
+        }
+        start.elapsed()
+    })
 }
 
 /// Fills the holes that building a service left in the heap, and leaves one that fits. Blocks that
