@@ -103,8 +103,8 @@ impl Authenticator {
     #[inline]
     pub fn sign(&self, headers: &mut HeaderMap) -> Signing {
         match self.core.sign_fresh(headers) {
-            Some(Some(generation)) => Signing::Signed(generation),
-            Some(None) => Signing::Occupied,
+            Some(generation) => Signing::Signed(generation),
+            None if self.is_signed(headers) => Signing::Occupied,
             None => Signing::NoToken,
         }
     }

@@ -101,16 +101,18 @@ impl Core {
         (!self.now().reached(snapshot.check_at())).then(|| snapshot.token())
     }
 
-    /// Signs with the token at hand. `None`: ask the machine. `Some(None)`: already signed.
+    /// Signs with the token at hand, unless it is time to ask the machine, or there is a header in
+    /// the way.
     #[inline]
-    pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Option<Generation>> {
+    pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Generation> {
         let published = self.published.load();
         let snapshot = published.as_ref()?;
         if self.now().reached(snapshot.check_at()) {
             return None;
         }
         let local = snapshot.headers();
-        Some(local.sign_vacant(headers).then(|| local.generation()))
+        let generation = local.generation();
+        local.sign_vacant(headers).then_some(generation)
     }
 
     // --- cold path ---
@@ -254,6 +256,7 @@ impl Core {
                     jitter,
                 };
                 desk.state.step(self.policy(), event, now);
+                let error = error.named(self.vendor());
                 let error = error.told_later(desk.state.next_try(now));
                 desk.last_error = Some(error.clone());
                 (Err(error.clone()), Outcome::Error(error))

@@ -157,6 +157,15 @@ impl Error {
         )
     }
 
+    /// Makes sure that the text names the vendor: a transport does not know whom it is calling.
+    pub(crate) fn named(mut self, vendor: &str) -> Self {
+        if !self.0.message.starts_with(vendor) {
+            let message = format!("{vendor}: {}", self.0.message);
+            self.edit().message = message.into();
+        }
+        self
+    }
+
     /// The same failure told to a later caller: `retry_after` counted anew.
     pub(crate) fn told_later(&self, retry_after: Duration) -> Self {
         self.clone().with_retry_after(retry_after)
@@ -236,6 +245,13 @@ mod tests {
         let later = shared.told_later(Duration::from_millis(1_001));
         assert_eq!(shared.retry_after(), None);
         assert_eq!(later.to_string(), "x: no answer; next try in 2 s");
+    }
+
+    #[test]
+    fn the_vendor_is_named_once() {
+        let error = Error::new(ErrorKind::Unavailable, "no answer").named("x");
+        assert_eq!(error.to_string(), "x: no answer");
+        assert_eq!(error.named("x").to_string(), "x: no answer");
     }
 
     #[test]

@@ -6,13 +6,16 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Acquire, Generation, Local, Moment, Refusal, Token};
+use auth_core::{Generation, Local, Refusal};
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
-    AuthOutcome, Error, NotReplayed, Replay, WithoutToken, layer::Settings, replay::sealed::Kept,
+    AuthOutcome, Error, NotReplayed, Replay,
+    layer::Settings,
+    pending::{Next, Pending, Phase},
+    replay::sealed::Kept,
     verdict::Verdict,
 };
 
@@ -53,41 +56,6 @@ pin_project! {
         // The request was not sent.
         Failed { error: Option<auth_core::Error> },
     }
-}
-
-/// A request that is not out: everything that a request with a token at hand does not need.
-pub(crate) struct Pending<S: Service<Request<B>>, B, R> {
-    settings: Local<Settings>,
-    phase: Phase,
-    inner: S,
-    request: Option<Request<B>>,
-    /// Only before the first send: there is no third.
-    replay: Option<R>,
-    notes: Box<AuthOutcome>,
-    /// The response to the first send, returned if no second one follows.
-    refused: Option<S::Response>,
-    since: Moment,
-    /// Readiness took its time, so that the token in hand may be an old one.
-    stale: bool,
-    rounds: u8,
-}
-
-enum Phase {
-    Acquiring(Acquire),
-    Readying(Token),
-    /// Without a token, because the layer was told to.
-    ReadyingUnsigned,
-}
-
-/// What a pending request came to.
-enum Next<S: Service<Request<B>>, B, K> {
-    Call {
-        call: S::Future,
-        signed: Option<Generation>,
-        kept: K,
-        notes: Box<AuthOutcome>,
-    },
-    Response(S::Response),
 }
 
 impl<S, B, ResB, R> ResponseFuture<S, B, R>
@@ -205,7 +173,7 @@ where
                         let response = match notes.take() {
                             Some(mut notes) => {
                                 notes.count_below(&response);
-                                noted(response, *notes)
+                                notes.attach(response)
                             }
                             None => response,
                         };
@@ -222,7 +190,7 @@ where
                 StateProj::Waiting { pending } => {
                     let waiting = pending.as_mut().expect("polled after it was ready");
                     let next = ready!(waiting.poll(cx));
-                    let settings = waiting.settings.clone();
+                    let settings = waiting.settings().clone();
                     *pending = None;
                     match next {
                         Ok(Next::Response(response)) => return Poll::Ready(Ok(response)),
@@ -271,7 +239,7 @@ fn judge<S, B, ResB, R>(
     notes: Option<Box<AuthOutcome>>,
 ) -> Result<Response<ResB>, Box<Pending<S, B, R>>>
 where
-    S: Service<Request<B>, Response = Response<ResB>>,
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
 {
     let verdict = settings.rules.read(&response);
@@ -288,175 +256,41 @@ where
             if resent {
                 settings.authenticator.accepted(generation);
             }
-            return Ok(noted(response, *notes));
+            return Ok(notes.attach(response));
         }
         Verdict::StepUp(step_up) => {
-            let mut response = noted(response, *notes);
+            let mut response = notes.attach(response);
             response.extensions_mut().insert(step_up);
             return Ok(response);
         }
-        Verdict::Unclear => return Ok(noted(response, *notes)),
+        Verdict::Unclear => return Ok(notes.attach(response)),
     }
     notes.refused = Some(generation);
     if resent {
-        return Ok(let_stand(response, *notes, NotReplayed::Twice));
+        return Ok(notes.let_stand(response, NotReplayed::Twice));
     }
     // Reported whether or not it can be sent again: the next request needs a good token.
     let phase = match settings.authenticator.refuse(generation) {
         Refusal::Superseded(token) => Phase::Readying(token),
         Refusal::Renewing => Phase::Acquiring(settings.authenticator.token()),
         Refusal::Failed(error) => {
-            return Ok(let_stand(response, *notes, NotReplayed::NoToken(error)));
+            return Ok(notes.let_stand(response, NotReplayed::NoToken(error)));
         }
-        _ => return Ok(let_stand(response, *notes, NotReplayed::Damped)),
+        _ => return Ok(notes.let_stand(response, NotReplayed::Damped)),
     };
     // A layer like this one below has used the second send up.
     if notes.sends > 1 {
-        return Ok(let_stand(response, *notes, NotReplayed::Twice));
+        return Ok(notes.let_stand(response, NotReplayed::Twice));
     }
     match kept.restore() {
-        Err(why) => Ok(let_stand(response, *notes, why)),
-        Ok((inner, request)) => Err(Box::new(Pending {
-            since: settings.authenticator.clock().now(),
-            settings: settings.clone(),
-            phase,
-            inner,
-            request: Some(request),
-            replay: None,
-            notes,
-            refused: Some(response),
-            stale: false,
-            rounds: 0,
-        })),
-    }
-}
-
-/// Returns a refusal as it is, with the reason why no second send follows.
-fn let_stand<ResB>(
-    response: Response<ResB>,
-    mut notes: AuthOutcome,
-    why: NotReplayed,
-) -> Response<ResB> {
-    notes.not_replayed = Some(why);
-    noted(response, notes)
-}
-
-fn noted<ResB>(mut response: Response<ResB>, notes: AuthOutcome) -> Response<ResB> {
-    response.extensions_mut().insert(notes);
-    response
-}
-
-impl<S, B, ResB, R> Pending<S, B, R>
-where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
-    R: Replay<B>,
-{
-    /// A request that arrived while no token was at hand.
-    pub(crate) fn start(
-        settings: Local<Settings>,
-        inner: S,
-        request: Request<B>,
-        replay: R,
-    ) -> Self {
-        Self {
-            since: settings.authenticator.clock().now(),
-            phase: Phase::Acquiring(settings.authenticator.token()),
-            settings,
-            inner,
-            request: Some(request),
-            replay: Some(replay),
-            notes: Box::new(AuthOutcome {
-                sends: 0,
-                ..AuthOutcome::default()
-            }),
-            refused: None,
-            stale: false,
-            rounds: 0,
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<PendingResult<S, B, R>> {
-        loop {
-            match &mut self.phase {
-                Phase::Acquiring(acquire) => {
-                    let acquired = ready!(Pin::new(acquire).poll(cx));
-                    let now = self.settings.authenticator.clock().now();
-                    self.notes.waited += now.wait_since(self.since);
-                    match acquired {
-                        Ok(token) => self.phase = Phase::Readying(token),
-                        Err(error) => {
-                            if let Some(response) = self.refused.take() {
-                                let notes = mem::take(&mut self.notes);
-                                let why = NotReplayed::NoToken(error);
-                                return Poll::Ready(Ok(Next::Response(let_stand(
-                                    response, *notes, why,
-                                ))));
-                            }
-                            if self.settings.without_token == WithoutToken::Fail {
-                                return Poll::Ready(Err(Error::Auth(error)));
-                            }
-                            self.phase = Phase::ReadyingUnsigned;
-                        }
-                    }
-                }
-                Phase::Readying(token) => {
-                    // Dropped before readiness is asked for: on a client with one connection it
-                    // may be what stands in the way.
-                    self.refused = None;
-                    let Poll::Ready(ready) = self.inner.poll_ready(cx) else {
-                        self.stale = true;
-                        return Poll::Pending;
-                    };
-                    ready.map_err(Error::Inner)?;
-                    if mem::take(&mut self.stale) && self.rounds < MAX_ROUNDS {
-                        // Give the readied service back before waiting once more.
-                        self.rounds += 1;
-                        let authenticator = &self.settings.authenticator;
-                        if authenticator.try_token().is_none() {
-                            self.inner = self.inner.clone();
-                            self.since = authenticator.clock().now();
-                            self.phase = Phase::Acquiring(authenticator.token());
-                            continue;
-                        }
-                    }
-                    let newest = self.settings.authenticator.try_token();
-                    let token = newest.unwrap_or_else(|| token.clone());
-                    return Poll::Ready(Ok(self.send(Some(token))));
-                }
-                Phase::ReadyingUnsigned => {
-                    ready!(self.inner.poll_ready(cx)).map_err(Error::Inner)?;
-                    return Poll::Ready(Ok(self.send(None)));
-                }
-            }
-        }
-    }
-
-    fn send(&mut self, token: Option<Token>) -> Next<S, B, R::Kept<S>> {
-        let mut request = self.request.take().expect("a pending request is sent once");
-        let kept = match &self.replay {
-            Some(replay) if token.is_some() => replay.keep(&self.inner, &request),
-            _ => R::Kept::nothing(),
-        };
-        match &token {
-            Some(token) => token.sign(request.headers_mut()),
-            // With `Existing::Replace`, what would have been replaced does not go out either.
-            None => self.settings.authenticator.unsign(request.headers_mut()),
-        }
-        let mut notes = mem::take(&mut self.notes);
-        notes.sends += 1;
-        let signed = token.map(|token| token.generation());
-        notes.generation = signed;
-        Next::Call {
-            call: self.inner.call(request),
-            signed,
-            kept,
-            notes,
+        Err(why) => Ok(notes.let_stand(response, why)),
+        Ok((inner, request)) => {
+            let settings = settings.clone();
+            let again = Pending::again(settings, phase, inner, request, response, notes);
+            Err(Box::new(again))
         }
     }
 }
-
-type PendingResult<S, B, R> =
-    Result<Next<S, B, <R as Replay<B>>::Kept<S>>, Error<<S as Service<Request<B>>>::Error>>;
 
 impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
 where
@@ -467,6 +301,3 @@ where
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
 }
-
-/// How often a token may grow old while its request waits for readiness.
-const MAX_ROUNDS: u8 = 2;

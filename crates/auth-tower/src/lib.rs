@@ -71,6 +71,7 @@ mod future;
 mod head;
 mod layer;
 mod outcome;
+mod pending;
 mod replay;
 mod service;
 mod transport;

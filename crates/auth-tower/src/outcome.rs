@@ -52,6 +52,18 @@ impl AuthOutcome {
         response.extensions().get().cloned().unwrap_or_default()
     }
 
+    /// Puts the outcome on a response.
+    pub(crate) fn attach<B>(self, mut response: Response<B>) -> Response<B> {
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    /// Puts the outcome on a refusal, with the reason why no second send follows.
+    pub(crate) fn let_stand<B>(mut self, response: Response<B>, why: NotReplayed) -> Response<B> {
+        self.not_replayed = Some(why);
+        self.attach(response)
+    }
+
     /// Counts what another layer of this kind did below, within one send of this one's.
     pub(crate) fn count_below<B>(&mut self, response: &Response<B>) {
         let Some(below) = response.extensions().get::<Self>() else {

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    Error, Existing, Replay, ReplayCheap, ResponseFuture, future::Pending, layer::Settings,
+    Error, Existing, Replay, ReplayCheap, ResponseFuture, layer::Settings, pending::Pending,
     replay::sealed::Kept,
 };
 

@@ -1,0 +1,196 @@
+//! A request that waits: for a token, or for readiness with a token in hand.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use auth_core::{Acquire, Generation, Local, Moment, Token};
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::{
+    AuthOutcome, Error, NotReplayed, Replay, WithoutToken, layer::Settings, replay::sealed::Kept,
+};
+
+/// A request that is not out: everything that a request with a token at hand does not need.
+pub(crate) struct Pending<S: Service<Request<B>>, B, R> {
+    settings: Local<Settings>,
+    phase: Phase,
+    inner: S,
+    request: Option<Request<B>>,
+    /// Only before the first send: there is no third.
+    replay: Option<R>,
+    notes: Box<AuthOutcome>,
+    /// The response to the first send, returned if no second one follows.
+    refused: Option<S::Response>,
+    since: Moment,
+    /// Readiness took its time, so that the token in hand may be an old one.
+    stale: bool,
+    rounds: u8,
+}
+
+/// What a pending request waits for.
+pub(crate) enum Phase {
+    Acquiring(Acquire),
+    Readying(Token),
+    /// Without a token, because the layer was told to.
+    ReadyingUnsigned,
+}
+
+/// What a pending request came to.
+pub(crate) enum Next<S: Service<Request<B>>, B, K> {
+    Call {
+        call: S::Future,
+        signed: Option<Generation>,
+        kept: K,
+        notes: Box<AuthOutcome>,
+    },
+    Response(S::Response),
+}
+
+impl<S, B, ResB, R> Pending<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    R: Replay<B>,
+{
+    /// A request that arrived while no token was at hand.
+    pub(crate) fn start(
+        settings: Local<Settings>,
+        inner: S,
+        request: Request<B>,
+        replay: R,
+    ) -> Self {
+        let notes = AuthOutcome {
+            sends: 0,
+            ..AuthOutcome::default()
+        };
+        Self {
+            since: settings.authenticator.clock().now(),
+            phase: Phase::Acquiring(settings.authenticator.token()),
+            settings,
+            inner,
+            request: Some(request),
+            replay: Some(replay),
+            notes: Box::new(notes),
+            refused: None,
+            stale: false,
+            rounds: 0,
+        }
+    }
+
+    /// A request that is sent once more, after this response.
+    pub(crate) fn again(
+        settings: Local<Settings>,
+        phase: Phase,
+        inner: S,
+        request: Request<B>,
+        refused: S::Response,
+        notes: Box<AuthOutcome>,
+    ) -> Self {
+        Self {
+            since: settings.authenticator.clock().now(),
+            settings,
+            phase,
+            inner,
+            request: Some(request),
+            replay: None,
+            notes,
+            refused: Some(refused),
+            stale: false,
+            rounds: 0,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Local<Settings> {
+        &self.settings
+    }
+
+    /// Goes on until the request can be sent, or will not be.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<PendingResult<S, B, R>> {
+        loop {
+            match &mut self.phase {
+                Phase::Acquiring(acquire) => {
+                    let acquired = ready!(Pin::new(acquire).poll(cx));
+                    let now = self.settings.authenticator.clock().now();
+                    self.notes.waited += now.wait_since(self.since);
+                    match acquired {
+                        Ok(token) => self.phase = Phase::Readying(token),
+                        Err(error) => {
+                            if let Some(response) = self.refused.take() {
+                                let notes = mem::take(&mut self.notes);
+                                let why = NotReplayed::NoToken(error);
+                                let response = notes.let_stand(response, why);
+                                return Poll::Ready(Ok(Next::Response(response)));
+                            }
+                            if self.settings.without_token == WithoutToken::Fail {
+                                return Poll::Ready(Err(Error::Auth(error)));
+                            }
+                            self.phase = Phase::ReadyingUnsigned;
+                        }
+                    }
+                }
+                Phase::Readying(token) => {
+                    // Dropped before readiness is asked for: on a client with one connection it
+                    // may be what stands in the way.
+                    self.refused = None;
+                    let Poll::Ready(ready) = self.inner.poll_ready(cx) else {
+                        self.stale = true;
+                        return Poll::Pending;
+                    };
+                    ready.map_err(Error::Inner)?;
+                    if mem::take(&mut self.stale) && self.rounds < MAX_ROUNDS {
+                        // Give the readied service back before waiting once more.
+                        self.rounds += 1;
+                        let authenticator = &self.settings.authenticator;
+                        if authenticator.try_token().is_none() {
+                            self.inner = self.inner.clone();
+                            self.since = authenticator.clock().now();
+                            self.phase = Phase::Acquiring(authenticator.token());
+                            continue;
+                        }
+                    }
+                    let newest = self.settings.authenticator.try_token();
+                    let token = newest.unwrap_or_else(|| token.clone());
+                    return Poll::Ready(Ok(self.send(Some(token))));
+                }
+                Phase::ReadyingUnsigned => {
+                    ready!(self.inner.poll_ready(cx)).map_err(Error::Inner)?;
+                    return Poll::Ready(Ok(self.send(None)));
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, token: Option<Token>) -> Next<S, B, R::Kept<S>> {
+        let mut request = self.request.take().expect("a pending request is sent once");
+        let kept = match &self.replay {
+            Some(replay) if token.is_some() => replay.keep(&self.inner, &request),
+            _ => R::Kept::nothing(),
+        };
+        match &token {
+            Some(token) => token.sign(request.headers_mut()),
+            // With `Existing::Replace`, what would have been replaced does not go out either.
+            None => self.settings.authenticator.unsign(request.headers_mut()),
+        }
+        let mut notes = mem::take(&mut self.notes);
+        notes.sends += 1;
+        let signed = token.map(|token| token.generation());
+        notes.generation = signed;
+        Next::Call {
+            call: self.inner.call(request),
+            signed,
+            kept,
+            notes,
+        }
+    }
+}
+
+/// How waiting ends.
+type PendingResult<S, B, R> =
+    Result<Next<S, B, <R as Replay<B>>::Kept<S>>, Error<<S as Service<Request<B>>>::Error>>;
+
+/// How often a token may grow old while its request waits for readiness.
+const MAX_ROUNDS: u8 = 2;
