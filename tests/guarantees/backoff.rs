@@ -7,7 +7,7 @@ use auth_testkit::{Outcome, ScriptedSource};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    HOUR, MINUTE, SECOND, at_once, elapse, exact, failed, machine, machine_with, served,
+    HOUR, MINUTE, SECOND, at_once, elapse, exact, failed, machine, machine_with, served, soon,
     unavailable,
 };
 
@@ -121,7 +121,7 @@ async fn g05_all_waiters_get_the_same_error_at_once() {
         waiters.spawn(authenticator.token());
     }
     let start = tokio::time::Instant::now();
-    let errors = waiters.join_all().await;
+    let errors = soon(waiters.join_all()).await;
     assert_eq!(start.elapsed(), SECOND);
     let first = errors[0].as_ref().unwrap_err().to_string();
     for error in errors {
@@ -164,7 +164,7 @@ async fn g05_outer_retries_that_wait_as_told_do_not_multiply() {
             failures
         });
     }
-    let failures = callers.join_all().await;
+    let failures = soon(callers.join_all()).await;
     assert!(failures.iter().all(|count| *count <= 20));
     assert_eq!((source.fetches(), source.max_in_flight()), (21, 1));
 }
@@ -212,7 +212,7 @@ async fn g05_after_a_panic_of_the_source_callers_get_an_error_and_the_next_call_
         waiters.spawn(authenticator.token());
     }
     let mut wait = Duration::ZERO;
-    for result in waiters.join_all().await {
+    for result in soon(waiters.join_all()).await {
         let error = result.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Closed);
         wait = error.retry_after().unwrap();

@@ -8,7 +8,7 @@ use std::{
 use auth_core::{AccessToken, Authenticator, Clock, Error, Exchange, Moment, TokenSource};
 use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
 
-use crate::support::{HOUR, MINUTE, SECOND, elapse, exact, machine_with, unavailable};
+use crate::support::{HOUR, MINUTE, SECOND, elapse, exact, machine_with, soon, unavailable};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LIFETIME: Duration = Duration::from_secs(600);
@@ -108,7 +108,7 @@ async fn g20_a_jump_during_the_exchange_counts_against_its_token() {
         jump.make(&clock);
         gate.open();
         // Whoever waited has to take what there is.
-        assert_eq!(waiting.await.unwrap().unwrap().generation().get(), 1);
+        assert_eq!(soon(waiting).await.unwrap().unwrap().generation().get(), 1);
         elapse(2 * SECOND).await;
         authenticator.token().await.unwrap();
         assert!(source.fetches() <= 2, "{jump:?}");

@@ -10,7 +10,7 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-use crate::support::{SECOND, at_once, elapse, machine, unavailable};
+use crate::support::{SECOND, at_once, elapse, machine, soon, unavailable};
 
 #[test]
 fn g03_a_collector_may_want_a_token_for_itself() {
@@ -52,7 +52,7 @@ async fn g05_a_collector_that_panics_keeps_nobody_waiting() {
     let authenticator = machine(source.clone());
     let waiting = tokio::spawn(authenticator.token());
     let collecting = tracing::subscriber::set_default(Collector(|| panic!("planned by the test")));
-    let error = waiting.await.unwrap().unwrap_err();
+    let error = soon(waiting).await.unwrap().unwrap_err();
     elapse(error.retry_after().unwrap()).await;
     assert_eq!(authenticator.token().await.unwrap().generation().get(), 1);
     drop(collecting);

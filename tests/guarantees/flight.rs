@@ -7,7 +7,7 @@ use auth_tower::AuthLayer;
 use tokio::{task::JoinSet, time};
 use tower::{ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer};
 
-use crate::support::{SECOND, Stack, elapse, machine};
+use crate::support::{SECOND, Stack, elapse, machine, soon};
 
 #[tokio::test(start_paused = true)]
 async fn g03_ten_thousand_callers_cost_one_exchange() {
@@ -30,7 +30,7 @@ async fn ten_thousand_callers() {
     }
     gate.reached(1).await;
     gate.open();
-    for token in callers.join_all().await {
+    for token in soon(callers.join_all()).await {
         assert_eq!(token.unwrap().generation().get(), 1);
     }
     assert_eq!(source.fetches(), 1);
@@ -97,7 +97,7 @@ async fn g03_requests_that_are_cancelled_at_any_time_change_nothing_for_the_othe
     stack.server.token_requests_reached(1).await;
     elapse(5 * SECOND).await;
     gate.open();
-    let answers = requests.join_all().await;
+    let answers = soon(requests.join_all()).await;
     let patient = answers.iter().filter(|answer| answer.is_ok()).count();
     assert_eq!(patient, 500);
     for answer in answers.into_iter().flatten() {
@@ -159,7 +159,7 @@ async fn g03_the_cold_start_of_a_thousand_requests_costs_one_exchange() {
     for _ in 0..1_000 {
         requests.spawn(stack.client().oneshot(stack.request()));
     }
-    for answer in requests.join_all().await {
+    for answer in soon(requests.join_all()).await {
         assert_eq!(answer.unwrap().status(), 200);
     }
     let seen = stack.server.counters();

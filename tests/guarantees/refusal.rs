@@ -5,7 +5,7 @@ use auth_testkit::{Gate, Outcome, Reply, ScriptedSource};
 use auth_tower::NotReplayed;
 use tower::ServiceExt;
 
-use crate::support::{Answer, MINUTE, SECOND, Stack, elapse, machine, served, unavailable};
+use crate::support::{Answer, MINUTE, SECOND, Stack, elapse, machine, served, soon, unavailable};
 
 #[tokio::test(start_paused = true)]
 async fn g07_a_refused_token_is_replaced_once_and_the_request_sent_once_more() {
@@ -59,7 +59,7 @@ async fn g07_a_refusal_during_a_flight_ahead_waits_for_that_flight() {
     let waiting = tokio::spawn(authenticator.token());
     elapse(SECOND).await;
     gate.open();
-    assert_eq!(waiting.await.unwrap().unwrap().generation().get(), 2);
+    assert_eq!(soon(waiting).await.unwrap().unwrap().generation().get(), 2);
     assert_eq!(source.fetches(), 2);
 }
 
@@ -91,7 +91,7 @@ async fn g08_a_late_refusal_only_sends_again() {
         2
     );
     gate.open();
-    let late = Answer::read(late.await.unwrap().unwrap()).await;
+    let late = Answer::read(soon(late).await.unwrap().unwrap()).await;
     assert_eq!((late.status, late.outcome.sends()), (200, 2));
     assert_eq!(late.outcome.generation().unwrap().get(), 2);
     assert_eq!(stack.server.counters().token_requests, 2);

@@ -15,7 +15,7 @@ use tokio::{
     time,
 };
 
-use crate::support::{SECOND, elapse, failed, machine, machine_with, poll_once};
+use crate::support::{SECOND, elapse, failed, machine, machine_with, poll_once, soon};
 
 #[test]
 fn g03_when_a_runtime_goes_away_mid_flight_a_caller_elsewhere_starts_anew() {
@@ -81,7 +81,7 @@ fn g03_a_flight_on_a_runtime_that_stands_still_is_overtaken() {
         assert_eq!(source.fetches(), 1);
         elapse(10 * SECOND).await;
         assert_eq!(authenticator.token().await.unwrap().generation().get(), 1);
-        assert_eq!(waiting.await.unwrap().generation().get(), 1);
+        assert_eq!(soon(waiting).await.unwrap().generation().get(), 1);
         assert_eq!(source.fetches(), 2);
     });
     // It wakes up and lands too late: its token displaces nothing.

@@ -1,7 +1,7 @@
 //! What these tests stand on: a machine without HTTP, and the whole stack without sockets.
 
 use std::{
-    future::Future,
+    future::{Future, IntoFuture},
     pin::Pin,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -31,6 +31,12 @@ pub(crate) const API: &str = "https://api.example.test";
 /// Lets virtual time pass; everything that is due on the way happens on the way.
 pub(crate) async fn elapse(duration: Duration) {
     tokio::time::sleep(duration).await;
+}
+
+/// Waits for what must come: where nobody is woken, virtual time alone goes on.
+pub(crate) async fn soon<F: IntoFuture>(future: F) -> F::Output {
+    let ended = tokio::time::timeout(HOUR, future).await;
+    ended.expect("nobody was woken")
 }
 
 /// Polls a future one time only, and lets nobody be woken.

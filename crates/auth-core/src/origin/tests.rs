@@ -44,6 +44,7 @@ fn http_is_for_loopback_numbers_on_request() {
     assert!(permits(&origins, "http://[::1]:9000/x"));
     assert!(!permits(&origins, "https://127.0.0.1/x"));
     assert!(!permits(&origins, "http://127.0.0.1:81/x"));
+    assert!(!permits(&origins, "ws://127.0.0.1/x"));
     for bad in [
         "http://localhost:80",
         "http://10.0.0.1",

@@ -58,9 +58,16 @@ impl Report {
                 Limit::AtLeast(least) => (format!(">= {}", number(*least)), figure.verdict()),
                 Limit::Unjudged => (String::from("-"), figure.verdict()),
             };
-            table.row([what.clone(), number(*value), limit, verdict.to_owned()]);
+            let value = if value.is_nan() {
+                String::from("-")
+            } else {
+                number(*value)
+            };
+            table.row([what.clone(), value, limit, verdict.to_owned()]);
         }
-        table.print();
+        if !self.figures.is_empty() {
+            table.print();
+        }
         if self.figures.iter().all(Figure::holds) {
             return ExitCode::SUCCESS;
         }

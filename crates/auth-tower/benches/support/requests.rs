@@ -107,7 +107,8 @@ where
     assert!(black_box(&answer).is_ready(), "never waits");
 }
 
-/// A border that all services are called across, as between two crates.
+/// A border that a caller reaches every service across, as a layer reaches the one below: what is
+/// compared must not depend on what the compiler happens to merge.
 #[inline(never)]
 fn call<S>(service: &mut S, request: Request<Full<Bytes>>) -> S::Future
 where
