@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,16 +15,22 @@ use auth_reqwest::ReqwestTransport;
 use auth_tower::{AuthLayer, AuthOutcome};
 use http::{Request, Response, StatusCode};
 use serde_json::json;
-use tokio::{sync::Semaphore, task::JoinSet, time};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{self, Instant},
+};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::{arguments::Live, client::Body, report::Report};
 
 pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let exchanges = Arc::new(AtomicU64::new(0));
+    let lifetime = Arc::new(OnceLock::new());
     let source = Counted {
         source: source(live)?,
         exchanges: Arc::clone(&exchanges),
+        lifetime: Arc::clone(&lifetime),
     };
     let authenticator = Authenticator::builder(source)
         .vendor("the server")
@@ -37,6 +43,7 @@ pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn 
         .layer(AuthLayer::new(authenticator))
         .service(service_fn(move |request| send(http.clone(), request)));
 
+    let start = Instant::now();
     let mut ticks =
         time::interval((live.spread / live.requests.max(1)).max(Duration::from_micros(1)));
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Burst);
@@ -64,6 +71,10 @@ pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn 
         first_failure,
     } = seen;
     let exchanges = exchanges.load(Ordering::Relaxed);
+    let lifetimes = lifetime.get().map(|lifetime| {
+        let renewed_after = lifetime.mul_f64(RENEWED_AFTER);
+        start.elapsed().div_duration_f64(renewed_after).ceil() as u64
+    });
     report.story(
         "live",
         json!({
@@ -71,6 +82,7 @@ pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn 
             "failed": failed,
             "replays": replays,
             "exchanges": exchanges,
+            "lifetimes": lifetimes,
             "waited_ms_max": waited.as_millis() as u64,
         }),
         &format!(
@@ -115,12 +127,18 @@ async fn send(
 struct Counted {
     source: ClientCredentials,
     exchanges: Arc<AtomicU64>,
+    /// What the server says of its first token.
+    lifetime: Arc<OnceLock<Duration>>,
 }
 
 impl TokenSource for Counted {
     async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, auth_core::Error> {
         self.exchanges.fetch_add(1, Ordering::Relaxed);
-        self.source.fetch(exchange).await
+        let token = self.source.fetch(exchange).await?;
+        if let Some(lifetime) = token.lifetime() {
+            self.lifetime.get_or_init(|| lifetime);
+        }
+        Ok(token)
     }
 
     async fn credential_changed(&self) -> bool {
@@ -152,3 +170,7 @@ impl Seen {
         }
     }
 }
+
+/// A token is renewed after this share of the lifetime that the server states, in the middle: the
+/// default policy draws it between 0.75 and 0.8. That is how long a token lives in this program.
+const RENEWED_AFTER: f64 = 0.775;
