@@ -29,7 +29,8 @@ fn g03_a_collector_may_want_a_token_for_itself() {
 }
 
 async fn collected_while_renewing() {
-    let authenticator = machine(ScriptedSource::new());
+    let source = ScriptedSource::new();
+    let authenticator = machine(source.clone());
     let wants_one = authenticator.clone();
     let _collecting = tracing::subscriber::set_default(Collector(move || {
         // As an exporter that sends its logs through the layer does.
@@ -43,6 +44,10 @@ async fn collected_while_renewing() {
         elapse(SECOND).await;
         authenticator.accepted(at_hand(&authenticator));
     }
+    // A failure leaves nothing at hand that could be served without the lock.
+    source.then(Outcome::error(unavailable()));
+    authenticator.refuse(at_hand(&authenticator));
+    authenticator.token().await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]

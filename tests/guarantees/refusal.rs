@@ -5,7 +5,9 @@ use auth_testkit::{Gate, Outcome, Reply, ScriptedSource};
 use auth_tower::NotReplayed;
 use tower::ServiceExt;
 
-use crate::support::{Answer, MINUTE, SECOND, Stack, elapse, machine, served, soon, unavailable};
+use crate::support::{
+    Answer, MINUTE, SECOND, Stack, elapse, machine, poll_once, served, soon, unavailable,
+};
 
 #[tokio::test(start_paused = true)]
 async fn g07_a_refused_token_is_replaced_once_and_the_request_sent_once_more() {
@@ -71,6 +73,49 @@ async fn g07_the_source_hears_that_the_api_refused_the_token() {
     authenticator.refuse(token.generation());
     assert_eq!(authenticator.token().await.unwrap().generation().get(), 2);
     assert_eq!(source.log()[1].exchange.reason, Reason::Refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07_a_waiter_whose_tokens_are_refused_before_it_runs_gets_the_next_one() {
+    let source = ScriptedSource::new();
+    let authenticator = machine(source.clone());
+    let mut slow = authenticator.token();
+    for round in 1..10 {
+        assert!(poll_once(&mut slow).is_pending());
+        let quick = soon(authenticator.token()).await.unwrap();
+        assert_eq!(quick.generation().get(), round);
+        authenticator.accepted(quick.generation());
+        authenticator.refuse(quick.generation());
+    }
+    assert_eq!(soon(slow).await.unwrap().generation().get(), 10);
+    assert_eq!(source.fetches(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g08_late_refusals_in_the_early_window_start_no_exchange_of_their_own() {
+    let source = ScriptedSource::new();
+    let gate = Gate::new();
+    source
+        .times(2, Outcome::fresh())
+        .then(Outcome::error(unavailable().with_retry_after(MINUTE)).after(&gate));
+    let authenticator = machine(source.clone());
+    let old = authenticator.token().await.unwrap().generation();
+    authenticator.refuse(old);
+    authenticator.token().await.unwrap();
+    elapse(50 * MINUTE).await;
+    assert_eq!(served(&authenticator), 2);
+    gate.reached(1).await;
+    // During the flight, and during the back-off that follows from it.
+    for _ in 0..100 {
+        assert!(matches!(authenticator.refuse(old), Refusal::Superseded(_)));
+        elapse(SECOND / 100).await;
+    }
+    gate.open();
+    for _ in 0..50 {
+        assert!(matches!(authenticator.refuse(old), Refusal::Superseded(_)));
+        elapse(SECOND).await;
+    }
+    assert_eq!((source.fetches(), source.max_in_flight()), (3, 1));
 }
 
 #[tokio::test(start_paused = true)]

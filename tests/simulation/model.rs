@@ -70,8 +70,8 @@ impl Model {
     /// Looks at the clocks; called before they are turned.
     pub(crate) fn observe(&mut self, now: Moment) {
         if let Some(held) = &mut self.held {
-            held.seen_early |= now.reached(held.refresh_at);
-            if now.reached(held.usable_until) {
+            held.seen_early |= past(now, held.refresh_at);
+            if past(now, held.usable_until) {
                 held.seen_expired.get_or_insert(now.monotonic());
             }
         }
@@ -80,7 +80,7 @@ impl Model {
     /// The token that every request has to be sent with at once.
     pub(crate) fn usable(&self, now: Moment) -> Option<&str> {
         let held = self.held.as_ref()?;
-        let usable = !now.reached(held.usable_until)
+        let usable = !past(now, held.usable_until)
             && held.seen_expired.is_none()
             && !self.dead.contains_key(&held.text);
         usable.then_some(&*held.text)
@@ -150,7 +150,7 @@ impl Model {
         let usable = lifetime - MARGIN.min(lifetime / 10);
         let usable_until = sent + usable;
         let text = token.secret().expose().to_owned();
-        if now.reached(usable_until) {
+        if past(now, usable_until) {
             self.gate = now.monotonic() + FLOOR;
             self.delivered = Some((text, now));
             return;
@@ -180,7 +180,7 @@ impl Model {
             (_, Some(asked), _) => asked.clamp(FLOOR, MAX_RETRY_AFTER),
             (_, None, Some(held)) => {
                 let floor = FLOOR.min(held.lifetime / 10);
-                floor.min(now.until(held.usable_until))
+                floor.min(left(now, held.usable_until))
             }
             (_, None, None) => FLOOR,
         };
@@ -207,7 +207,7 @@ impl Model {
         }
         match &self.held {
             Some(held) if held.text == text => {
-                if now.reached(held.usable_until) && held.seen_expired.is_some_and(long_ago) {
+                if past(now, held.usable_until) && held.seen_expired.is_some_and(long_ago) {
                     wrong.push(format!("{text} was sent past its hard deadline"));
                 }
             }
@@ -230,6 +230,21 @@ impl Model {
     pub(crate) fn let_stand(&mut self, text: &str) {
         self.dead.remove(text);
     }
+}
+
+/// Tells whether either clock is past a deadline; in the model's own words, because those of the
+/// crate are under test.
+fn past(now: Moment, deadline: Moment) -> bool {
+    left(now, deadline).is_zero()
+}
+
+/// The time left to a deadline, by the clock that is there first.
+fn left(now: Moment, deadline: Moment) -> Duration {
+    let mono = deadline.monotonic().saturating_sub(now.monotonic());
+    let wall = deadline
+        .since_unix_epoch()
+        .saturating_sub(now.since_unix_epoch());
+    mono.min(wall)
 }
 
 const MARGIN: Duration = Duration::from_secs(60);
