@@ -16,7 +16,7 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use tower::{Layer, ServiceExt};
 
-use crate::support::{Answer, MINUTE, SECOND, Stack, elapse};
+use crate::support::{Answer, MINUTE, SECOND, Stack, elapse, soon};
 
 type OneShot = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -35,7 +35,7 @@ async fn g14_a_body_that_cannot_be_kept_is_sent_once_and_the_refusal_returned() 
     assert_eq!(response.status(), 401);
 
     // The renewal runs by itself, so that the next request finds a good token.
-    stack.server.token_requests_reached(2).await;
+    soon(stack.server.token_requests_reached(2)).await;
     elapse(SECOND).await;
     assert_eq!(
         stack.authenticator.try_token().unwrap().generation().get(),

@@ -104,7 +104,7 @@ async fn g20_a_jump_during_the_exchange_counts_against_its_token() {
         let clock = VirtualClock::new();
         let authenticator = machine_with(source.clone(), |builder| builder.clock(clock.clone()));
         let waiting = tokio::spawn(authenticator.token());
-        gate.reached(1).await;
+        soon(gate.reached(1)).await;
         jump.make(&clock);
         gate.open();
         // Whoever waited has to take what there is.

@@ -28,7 +28,7 @@ async fn ten_thousand_callers() {
     for _ in 0..10_000 {
         callers.spawn(authenticator.token());
     }
-    gate.reached(1).await;
+    soon(gate.reached(1)).await;
     gate.open();
     for token in soon(callers.join_all()).await {
         assert_eq!(token.unwrap().generation().get(), 1);
@@ -56,7 +56,7 @@ async fn g03_dropping_9999_of_10000_then_all_neither_cancels_nor_repeats() {
     elapse(2 * SECOND).await;
     authenticator.refuse(generation);
     let callers = waiting(&authenticator, 10_000).await;
-    gates[1].reached(1).await;
+    soon(gates[1].reached(1)).await;
     drop(callers);
     gates[1].open();
     elapse(Duration::from_millis(1)).await;
@@ -94,7 +94,7 @@ async fn g03_requests_that_are_cancelled_at_any_time_change_nothing_for_the_othe
             time::timeout(Duration::from_millis(patience), send).await
         });
     }
-    stack.server.token_requests_reached(1).await;
+    soon(stack.server.token_requests_reached(1)).await;
     elapse(5 * SECOND).await;
     gate.open();
     let answers = soon(requests.join_all()).await;

@@ -19,7 +19,9 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, service_fn};
 
-use crate::support::{API, HOUR, SECOND, elapse, exact, machine, machine_with, poll_once, served};
+use crate::support::{
+    API, HOUR, SECOND, elapse, exact, machine, machine_with, poll_once, served, soon,
+};
 
 #[tokio::test(start_paused = true)]
 async fn g01_a_fresh_token_is_handed_out_without_an_allocation() {
@@ -106,7 +108,7 @@ async fn g02_in_the_early_window_the_old_token_serves_and_one_flight_runs() {
     for _ in 0..1_000 {
         assert_eq!(served(&authenticator), 1);
     }
-    gate.reached(1).await;
+    soon(gate.reached(1)).await;
     for _ in 0..1_000 {
         assert_eq!(served(&authenticator), 1);
     }
@@ -149,7 +151,7 @@ async fn g02_the_vendors_hint_when_to_renew_wins() {
     assert_eq!(served(&authenticator), 1);
     elapse(Duration::from_millis(1)).await;
     assert_eq!(served(&authenticator), 1);
-    source.fetches_reached(2).await;
+    soon(source.fetches_reached(2)).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use auth_testkit::{Gate, Outcome, Reply, ScriptedSource};
 use tokio::{runtime::Handle, task::JoinSet};
 use tower::ServiceExt;
 
-use crate::support::{HOUR, MINUTE, SECOND, Stack, elapse, machine, poll_once};
+use crate::support::{HOUR, MINUTE, SECOND, Stack, elapse, machine, poll_once, soon};
 
 fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
@@ -72,7 +72,7 @@ async fn g19_a_caller_that_goes_away_leaves_no_waker_behind() {
     assert_eq!(Arc::strong_count(&wakes), 2 + 1_000);
     callers.truncate(1);
     assert_eq!(Arc::strong_count(&wakes), 2 + 1);
-    gate.reached(1).await;
+    soon(gate.reached(1)).await;
     gate.open();
     elapse(SECOND).await;
     assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
@@ -134,7 +134,7 @@ async fn g19_when_the_last_handle_goes_everything_goes() {
     // With an exchange under way, that one is brought to its end first.
     let client = stack.client();
     let sent = tokio::spawn(client.oneshot(stack.request()));
-    gate.reached(1).await;
+    soon(gate.reached(1)).await;
     sent.abort();
     let Stack { server, .. } = stack;
     gate.open();

@@ -46,7 +46,7 @@ async fn g10_a_refusal_that_arrives_when_the_token_has_expired_counts_all_the_sa
     elapse(MINUTE).await;
     // The request that carried it was under way for so long that it is being replaced already.
     let waiting = tokio::spawn(authenticator.token());
-    gate.reached(1).await;
+    soon(gate.reached(1)).await;
     authenticator.refuse(old);
     gate.open();
     let error = soon(waiting).await.unwrap().unwrap_err();
@@ -249,7 +249,7 @@ async fn g10_a_lifetime_that_nobody_states_is_the_policys_and_never_for_ever() {
         assert_eq!(stack.server.counters().token_requests, 1);
         elapse(SECOND).await;
         assert_eq!(served(&stack.authenticator), 1);
-        stack.server.token_requests_reached(2).await;
+        soon(stack.server.token_requests_reached(2)).await;
     }
 }
 

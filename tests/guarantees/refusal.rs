@@ -53,7 +53,7 @@ async fn g07_a_refusal_during_a_flight_ahead_waits_for_that_flight() {
     let token = authenticator.token().await.unwrap();
     elapse(50 * MINUTE).await;
     assert_eq!(served(&authenticator), 1);
-    gate.reached(1).await;
+    soon(gate.reached(1)).await;
     assert!(matches!(
         authenticator.refuse(token.generation()),
         Refusal::Renewing
@@ -104,7 +104,7 @@ async fn g08_late_refusals_in_the_early_window_start_no_exchange_of_their_own() 
     authenticator.token().await.unwrap();
     elapse(50 * MINUTE).await;
     assert_eq!(served(&authenticator), 2);
-    gate.reached(1).await;
+    soon(gate.reached(1)).await;
     // During the flight, and during the back-off that follows from it.
     for _ in 0..100 {
         assert!(matches!(authenticator.refuse(old), Refusal::Superseded(_)));
@@ -129,7 +129,7 @@ async fn g08_a_late_refusal_only_sends_again() {
         .api()
         .then(Reply::normal().process_after(&gate));
     let late = tokio::spawn(stack.client().oneshot(stack.request()));
-    gate.reached(1).await;
+    soon(gate.reached(1)).await;
     stack.server.revoke_all();
     assert_eq!(
         stack.get_well().await.outcome.generation().unwrap().get(),

@@ -25,7 +25,7 @@ fn g03_when_a_runtime_goes_away_mid_flight_a_caller_elsewhere_starts_anew() {
     let authenticator = machine(source.clone());
     first.block_on(async {
         assert!(poll_once(&mut authenticator.token()).is_pending());
-        source.fetches_reached(1).await;
+        soon(source.fetches_reached(1)).await;
     });
     drop(first);
     let token = second.block_on(authenticator.token()).unwrap();
@@ -40,7 +40,7 @@ fn g03_when_a_runtime_goes_away_mid_flight_those_who_wait_elsewhere_are_woken() 
     let authenticator = machine(source.clone());
     first.block_on(async {
         assert!(poll_once(&mut authenticator.token()).is_pending());
-        source.fetches_reached(1).await;
+        soon(source.fetches_reached(1)).await;
     });
     let mut waiting: Vec<_> = (0..100).map(|_| authenticator.token()).collect();
     let wakes = Arc::new(Wakes::default());
@@ -71,7 +71,7 @@ fn g03_a_flight_on_a_runtime_that_stands_still_is_overtaken() {
     let authenticator = machine_with(source.clone(), |builder| builder.clock(clock));
     stalled.block_on(async {
         assert!(poll_once(&mut authenticator.token()).is_pending());
-        gate.reached(1).await;
+        soon(gate.reached(1)).await;
     });
     // Nobody drives the first runtime from here on.
     running.block_on(async {

@@ -37,7 +37,7 @@ async fn g07_a_storm_of_a_thousand_refusals_costs_one_exchange() {
     for _ in 0..1_000 {
         requests.spawn(stack.client().oneshot(stack.request()));
     }
-    gate.reached(1_000).await;
+    soon(gate.reached(1_000)).await;
     stack.server.revoke_all();
     gate.open();
     for answer in soon(requests.join_all()).await {
