@@ -56,7 +56,7 @@ async fn g07_a_refusal_during_a_flight_ahead_waits_for_that_flight() {
     soon(gate.reached(1)).await;
     assert!(matches!(
         authenticator.refuse(token.generation()),
-        Refusal::Renewing
+        Refusal::Renewing(_)
     ));
     let waiting = tokio::spawn(authenticator.token());
     elapse(SECOND).await;
@@ -169,7 +169,7 @@ async fn g08_a_token_that_is_handed_out_again_is_no_newer_one() {
     elapse(MINUTE).await;
     assert_eq!(authenticator.token().await.unwrap().generation(), old);
     // Late, and all the same a refusal of what is at hand.
-    assert!(matches!(authenticator.refuse(old), Refusal::Renewing));
+    assert!(matches!(authenticator.refuse(old), Refusal::Renewing(_)));
     let token = authenticator.token().await.unwrap();
     assert_eq!((token.generation().get(), source.fetches()), (2, 3));
 }

@@ -37,6 +37,13 @@ impl Acquire {
         }
     }
 
+    /// Waits for an exchange that is under way already.
+    pub(crate) fn joined(core: Arc<Core>, flight: Arc<Flight>) -> Self {
+        let mut this = Self::new(core);
+        this.flight = Some(flight);
+        this
+    }
+
     fn leave(&mut self) {
         if let (Some(flight), Some(index)) = (self.flight.take(), self.place.take()) {
             flight.leave(index);

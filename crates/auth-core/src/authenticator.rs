@@ -126,7 +126,9 @@ impl Authenticator {
     pub fn refuse(&self, generation: Generation) -> Refusal {
         match self.core.refused(generation) {
             Answer::Token(token) => Refusal::Superseded(token),
-            Answer::Wait(_) => Refusal::Renewing,
+            Answer::Wait(flight) => {
+                Refusal::Renewing(Acquire::joined(Arc::clone(&self.core), flight))
+            }
             Answer::Damped => Refusal::Damped,
             Answer::Error(error) => Refusal::Failed(error),
         }
@@ -273,8 +275,9 @@ pub enum Signing {
 pub enum Refusal {
     /// A newer token is at hand: send the request again with this one.
     Superseded(Token),
-    /// The token is being replaced: wait with [`Authenticator::token`].
-    Renewing,
+    /// Another token is being fetched: wait for it. Of a credential that does not expire, it may
+    /// turn out to be the same one, with the same generation; then let the API's answer stand.
+    Renewing(Acquire),
     /// The token was renewed moments ago and that did not help, so it is kept for now: let the
     /// API's answer stand.
     Damped,

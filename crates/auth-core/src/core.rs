@@ -47,6 +47,8 @@ struct Desk {
     newest: Option<(Generation, Secret)>,
     /// The token that the API refused, so that it is known when the vendor hands it out again.
     refused: Option<Secret>,
+    /// What is at hand does not expire, and is read rather than issued.
+    permanent: bool,
 }
 
 /// What a caller is told.
@@ -66,6 +68,7 @@ impl Core {
             last_error: None,
             newest: None,
             refused: None,
+            permanent: false,
         };
         Self {
             settings,
@@ -145,6 +148,10 @@ impl Core {
         if stalled.is_some() {
             desk.state.step(self.policy(), Event::Abandoned, now);
         }
+        let event = match event {
+            Event::Refused(generation) if desk.permanent => Event::Doubted(generation),
+            event => event,
+        };
         let action = desk.state.step(self.policy(), event, now);
         match (event, &desk.newest) {
             (Event::Refused(generation), Some((newest, secret)))
@@ -301,7 +308,7 @@ impl Core {
             same: desk
                 .newest
                 .as_ref()
-                .is_some_and(|(_, newest)| newest == secret),
+                .and_then(|(generation, newest)| (newest == secret).then_some(*generation)),
             jitter: Jitter(fastrand::u32(..)),
         };
         let action = desk.state.step(self.policy(), Event::Fetched(fetched), now);
@@ -319,6 +326,7 @@ impl Core {
             return Ok((generation, Outcome::Delivered(snapshot)));
         }
         desk.refused = None;
+        desk.permanent = token.is_permanent();
         self.published.store(Some(snapshot));
         Ok((generation, Outcome::Published))
     }

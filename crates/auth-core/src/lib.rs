@@ -44,7 +44,8 @@
 //! | say where a token may go | [`Origins`] |
 //! | put a token into other headers | [`Scheme`] |
 //! | send token calls through your own client | [`Transport`] |
-//! | keep and rotate long-lived secrets | [`Secret`], [`SecretSource`] |
+//! | send a key as it is, without any exchange | [`ApiKey`] |
+//! | keep and rotate long-lived secrets | [`Secret`], [`SecretSource`], [`SecretEnv`], [`SecretFile`], [`SecretFn`] |
 //! | turn the clock in tests | [`Clock`], and `VirtualClock` in `auth-testkit` |
 //!
 //! # How it works
@@ -64,6 +65,7 @@
 //! None. Supported Rust: see `rust-version` in the manifest.
 
 mod acquire;
+mod api_key;
 mod authenticator;
 mod clock;
 mod core;
@@ -86,6 +88,7 @@ mod transport;
 mod waiters;
 
 pub use acquire::Acquire;
+pub use api_key::ApiKey;
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
 pub use clock::{Clock, Moment, SystemClock};
 pub use error::{Error, ErrorKind};
@@ -95,7 +98,7 @@ pub use quota::Quota;
 pub use refused::TokenRefused;
 pub use scheme::Scheme;
 pub use secret::Secret;
-pub use secret_source::{SecretFn, SecretSource, SharedSecretSource};
+pub use secret_source::{SecretEnv, SecretFile, SecretFn, SecretSource, SharedSecretSource};
 pub use sharded::{Local, Sharded};
 pub use source::{Exchange, Reason, TokenSource};
 pub use token::{AccessToken, Generation, Token};

@@ -2,22 +2,33 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use crate::{Error, Secret};
 
+mod env;
+mod file;
+
+pub use env::SecretEnv;
+pub use file::SecretFile;
+
 /// Gives the long-lived credential, read anew for each exchange.
 ///
-/// A [`Secret`] is one, for a value that never changes while the process lives. Use [`SecretFn`]
-/// where the credential rotates: a file that is replaced, a vault, an agent.
+/// A [`Secret`] is one, for a value that never changes while the process lives. [`SecretEnv`] and
+/// [`SecretFile`] read it where it is kept, and [`SecretFn`] asks an async closure: a vault, an
+/// agent.
 ///
 /// # Example
 ///
 /// ```
-/// use auth_core::{Error, Secret, SecretSource};
+/// use auth_core::{Error, Secret, SecretFile, SecretSource};
 ///
-/// struct FromEnvironment(&'static str);
+/// /// A file that holds more than the secret.
+/// struct Line(SecretFile, &'static str);
 ///
-/// impl SecretSource for FromEnvironment {
+/// impl SecretSource for Line {
 ///     async fn read(&self) -> Result<Secret, Error> {
-///         let unset = || Error::config("client_secret", "the environment does not have it");
-///         std::env::var(self.0).map(Secret::new).map_err(|_| unset())
+///         let file = self.0.read().await?;
+///         let mut lines = file.expose().lines();
+///         let line = lines.find_map(|line| line.strip_prefix(self.1)?.strip_prefix('='));
+///         line.map(Secret::new)
+///             .ok_or_else(|| Error::config(self.1, "the file has no such line"))
 ///     }
 /// }
 /// ```
@@ -60,10 +71,12 @@ impl SecretSource for Secret {
 /// ```
 /// use auth_core::{Error, ErrorKind, Secret, SecretFn};
 ///
+/// # async fn ask(_: &str) -> Option<String> { None }
 /// let source = SecretFn::new(|| async {
-///     let text = std::fs::read_to_string("/run/secrets/example-client")
-///         .map_err(|error| Error::new(ErrorKind::Unavailable, "secret file").with_source(error))?;
-///     Ok(Secret::new(text.trim_end()))
+///     let answer = ask("vault: example-client").await;
+///     answer
+///         .map(Secret::new)
+///         .ok_or_else(|| Error::new(ErrorKind::Unavailable, "the vault does not answer"))
 /// });
 /// ```
 #[derive(Clone)]

@@ -59,6 +59,8 @@ pub(crate) enum Event {
     Demand,
     /// The API refused a token.
     Refused(Generation),
+    /// The API refused a credential that does not expire: only another one can take its place.
+    Doubted(Generation),
     /// The API accepted a token that was sent in place of a refused one.
     Accepted(Generation),
     /// The exchange brought a token.
@@ -83,8 +85,8 @@ pub(crate) struct Fetched {
     pub(crate) lifetime: Option<Duration>,
     /// When the vendor wants it renewed.
     pub(crate) hint: Option<Duration>,
-    /// It is the token once more that was handed out last.
-    pub(crate) same: bool,
+    /// It is the token once more that was handed out last, under this number.
+    pub(crate) same: Option<Generation>,
     pub(crate) jitter: Jitter,
 }
 
@@ -153,6 +155,7 @@ impl State {
         match event {
             Event::Demand => self.demand(Reason::Needed, now),
             Event::Refused(generation) => self.refused(generation, now),
+            Event::Doubted(generation) => self.doubted(generation, now),
             Event::Accepted(generation) => self.accepted(generation),
             Event::Fetched(fetched) => self.fetched(policy, fetched, now),
             Event::Failed {
@@ -246,10 +249,7 @@ impl State {
     }
 
     fn refused(&mut self, generation: Generation, now: Moment) -> Action {
-        // One that expired meanwhile is renewed as such, and proves nothing.
-        let renewable =
-            |held: &Held| held.generation == generation && !now.reached(held.usable_until);
-        if self.held.as_ref().is_some_and(renewable) {
+        if self.is_usable(generation, now) {
             if self.is_damped(now) {
                 return Action::Damped;
             }
@@ -257,6 +257,34 @@ impl State {
             self.damping.pending = true;
         }
         self.demand(Reason::Refused, now)
+    }
+
+    /// What is at hand serves on: it may be the one route that does not take it.
+    fn doubted(&mut self, generation: Generation, now: Moment) -> Action {
+        if !self.is_usable(generation, now) {
+            return self.demand(Reason::Refused, now);
+        }
+        if self.flight.is_some() {
+            self.damping.pending = true;
+            return Action::Wait;
+        }
+        let waits = self.is_damped(now) || self.closed_gate(now).is_some();
+        if waits || self.ledger.take(Slots::ButReserve, now).is_err() {
+            return Action::Damped;
+        }
+        self.damping.pending = true;
+        self.flight = Some(Reason::Refused);
+        Action::Fly {
+            reason: Reason::Refused,
+            after: Duration::ZERO,
+        }
+    }
+
+    /// Tells whether this is the token at hand. One that expired meanwhile is renewed as such, and
+    /// its refusal proves nothing.
+    fn is_usable(&self, generation: Generation, now: Moment) -> bool {
+        self.held
+            .is_some_and(|held| held.generation == generation && !now.reached(held.usable_until))
     }
 
     /// An API that refuses every token must neither hold the vendor busy nor drain the quota: a
@@ -292,9 +320,7 @@ impl State {
             self.damping.until = now + policy.damping(self.damping.streak);
         }
         // One text has one number, so that a late refusal of it is not taken for an old token's.
-        let handed_out = self.held.map(|held| held.generation).or(self.last);
-        let again = handed_out.filter(|_| same);
-        let generation = again.unwrap_or_else(|| Generation::after(self.last));
+        let generation = same.unwrap_or_else(|| Generation::after(self.last));
         self.last = self.last.max(Some(generation));
         let usable_until = sent + RefreshPolicy::usable_for(lifetime);
         if now.reached(usable_until) {

@@ -25,6 +25,7 @@ pub struct AccessToken {
     lifetime: Option<Duration>,
     refresh_in: Option<Duration>,
     scope: Option<String>,
+    permanent: bool,
 }
 
 impl AccessToken {
@@ -35,6 +36,17 @@ impl AccessToken {
             lifetime: None,
             refresh_in: None,
             scope: None,
+            permanent: false,
+        }
+    }
+
+    /// Makes a credential that is read rather than issued and does not expire, an API key for
+    /// example. When the API refuses it, the source is asked once more beside the traffic: another
+    /// credential takes its place, and where there is no other it stays in use.
+    pub fn permanent(secret: impl Into<Secret>) -> Self {
+        Self {
+            permanent: true,
+            ..Self::new(secret).expires_in(Duration::MAX)
         }
     }
 
@@ -64,6 +76,12 @@ impl AccessToken {
     #[must_use]
     pub fn secret(&self) -> &Secret {
         &self.secret
+    }
+
+    /// Tells whether it was made by [`permanent`](Self::permanent).
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.permanent
     }
 
     /// Returns the lifetime that the vendor stated, if it did.

@@ -272,7 +272,7 @@ where
     // Reported whether or not it can be sent again: the next request needs a good token.
     let phase = match settings.authenticator.refuse(generation) {
         Refusal::Superseded(token) => Phase::Readying(token),
-        Refusal::Renewing => Phase::Acquiring(settings.authenticator.token()),
+        Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
         Refusal::Failed(error) => {
             return Ok(notes.let_stand(response, NotReplayed::NoToken(error)));
         }

@@ -41,6 +41,8 @@ pub enum NotReplayed {
     Damped,
     /// No other token could be had; the error says why.
     NoToken(Error),
+    /// The credential does not expire, an API key for example, and its source has no other one.
+    Unchanged,
     /// It was sent twice already, and the renewed token was refused, too.
     Twice,
 }

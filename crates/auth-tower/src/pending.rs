@@ -116,15 +116,21 @@ where
                     let acquired = ready!(Pin::new(acquire).poll(cx));
                     let now = self.settings.authenticator.clock().now();
                     self.notes.waited += now.wait_since(self.since);
-                    match acquired {
-                        Ok(token) => self.phase = Phase::Readying(token),
-                        Err(error) => {
-                            if let Some(response) = self.refused.take() {
-                                let notes = mem::take(&mut self.notes);
-                                let why = NotReplayed::NoToken(error);
-                                let response = notes.let_stand(response, why);
-                                return Poll::Ready(Ok(Next::Response(response)));
-                            }
+                    let refused = self.notes.refused;
+                    let again = |token: &Token| refused == Some(token.generation());
+                    match (acquired, self.refused.take()) {
+                        // A credential that does not expire, and was not replaced either.
+                        (Ok(token), Some(response)) if again(&token) => {
+                            return self.stands(response, NotReplayed::Unchanged);
+                        }
+                        (Ok(token), response) => {
+                            self.refused = response;
+                            self.phase = Phase::Readying(token);
+                        }
+                        (Err(error), Some(response)) => {
+                            return self.stands(response, NotReplayed::NoToken(error));
+                        }
+                        (Err(error), None) => {
                             if self.settings.without_token == WithoutToken::Fail {
                                 return Poll::Ready(Err(Error::Auth(error)));
                             }
@@ -162,6 +168,12 @@ where
                 }
             }
         }
+    }
+
+    /// The refusal is what the caller gets.
+    fn stands(&mut self, response: S::Response, why: NotReplayed) -> Poll<PendingResult<S, B, R>> {
+        let notes = mem::take(&mut self.notes);
+        Poll::Ready(Ok(Next::Response(notes.let_stand(response, why))))
     }
 
     fn send(&mut self, token: Option<Token>) -> Next<S, B, R::Kept<S>> {

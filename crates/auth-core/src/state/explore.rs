@@ -131,6 +131,7 @@ impl Node {
         let ancient = Generation::after(None);
         for generation in self.history.generations().into_iter().chain([ancient]) {
             moves.push(Move::Happen(Event::Refused(generation)));
+            moves.push(Move::Happen(Event::Doubted(generation)));
             moves.push(Move::Happen(Event::Accepted(generation)));
         }
         if let Some(sent) = sent {
@@ -150,10 +151,10 @@ impl Node {
                     sent,
                     lifetime: units(lifetime),
                     hint: units(hint),
-                    same,
+                    same: self.history.held().filter(|_| same),
                     jitter,
                 });
-                if self.history.may_succeed() && (!same || self.history.may_be_same()) {
+                if self.history.may_succeed() && (!same || self.history.held().is_some()) {
                     moves.push(Move::Happen(event));
                 }
             }
@@ -186,7 +187,7 @@ impl Node {
             }
             Move::Happen(event) => {
                 let action = next.state.step(&world.policy, event, START);
-                if let Event::Refused(generation) = event {
+                if let Event::Refused(generation) | Event::Doubted(generation) = event {
                     self.judge_refusal(world, generation, action, &next)?;
                 }
                 let history = &mut next.history;
@@ -278,7 +279,7 @@ impl Node {
                         sent,
                         lifetime: Some(4 * UNIT),
                         hint: None,
-                        same: false,
+                        same: None,
                         jitter: Jitter(0),
                     });
                     let landed = step(event, sent);

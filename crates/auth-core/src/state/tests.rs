@@ -2,6 +2,7 @@ use super::*;
 
 mod clocks;
 mod failures;
+mod permanent;
 mod quotas;
 mod refusals;
 mod serving;
@@ -101,19 +102,25 @@ impl Machine {
         self.step(Event::Accepted(generation(number)))
     }
 
-    fn land(&mut self, lifetime: Option<Duration>, hint: Option<Duration>, same: bool) -> Action {
+    /// A token comes; `same` is the number of an earlier one if it is that once more.
+    fn land(
+        &mut self,
+        lifetime: Option<Duration>,
+        hint: Option<Duration>,
+        same: Option<u64>,
+    ) -> Action {
         let fetched = Fetched {
             sent: self.sent,
             lifetime,
             hint,
-            same,
+            same: same.map(generation),
             jitter: self.jitter,
         };
         self.step(Event::Fetched(fetched))
     }
 
     fn fetched(&mut self, lifetime: Duration) -> Action {
-        self.land(Some(lifetime), None, false)
+        self.land(Some(lifetime), None, None)
     }
 
     fn failed(&mut self, failure: Failure, retry_after: Option<Duration>) {

@@ -83,8 +83,8 @@ impl History {
         self.flight.is_some_and(|flight| !flight.lost)
     }
 
-    pub(super) fn may_be_same(&self) -> bool {
-        self.token.is_some()
+    pub(super) fn held(&self) -> Option<Generation> {
+        self.token.map(|token| token.generation)
     }
 
     /// Every generation that a caller may come back with, but for those long replaced.
@@ -133,6 +133,7 @@ impl History {
         match event {
             Event::Demand => self.asked(action, now),
             Event::Refused(generation) => self.refused(generation, action, now),
+            Event::Doubted(generation) => self.doubted(generation, action, now),
             Event::Accepted(generation) => {
                 if self.holds(generation) {
                     self.streak = 0;
@@ -257,6 +258,32 @@ impl History {
         self.asked(action, now)
     }
 
+    /// What is at hand stays there, whatever comes of it.
+    fn doubted(&mut self, generation: Generation, action: Action, now: Moment) -> Verdict {
+        let usable = self.token.filter(|token| !now.reached(token.usable_until));
+        if usable.is_none_or(|token| token.generation != generation) {
+            return self.asked(action, now);
+        }
+        let idle = self.flight.is_none();
+        let waits = !now.waited_for(self.damped_until) || !self.free(Slots::Doubtful, now);
+        let shut = !now.waited_for(self.not_before) || !self.free(Slots::ButReserve, now);
+        let damped = self.streak > 0 && waits;
+        match action {
+            Action::Damped => require(idle && (damped || shut), "looks again if it may"),
+            Action::Wait => {
+                self.replacing = true;
+                require(!idle, "G3: nobody waits for nothing")
+            }
+            Action::Fly { reason, after } => {
+                let at_once = reason == Reason::Refused && after.is_zero();
+                require(at_once && !damped && !shut, "looks again only if it may")?;
+                self.replacing = true;
+                self.flies(now)
+            }
+            _ => Err("a credential in doubt is looked at again, or not".into()),
+        }
+    }
+
     fn fetched(
         &mut self,
         policy: &RefreshPolicy,
@@ -287,7 +314,7 @@ impl History {
         let dead = now.reached(usable_until);
         let delivered = matches!(action, Action::Deliver(_));
         require(dead == delivered, "kept if it is good for anything")?;
-        let again = self.token.filter(|_| same).map(|token| token.generation);
+        let again = self.held().filter(|_| same.is_some());
         let grown = again.is_none() && Some(generation) > self.newest;
         require(grown || again == Some(generation), "generations only grow")?;
         self.newest = self.newest.max(Some(generation));

@@ -76,7 +76,7 @@ fn g11_a_slot_frees_with_its_token_by_the_vendors_word_alone() {
     ] {
         let mut machine = Machine::with(policy.clone(), Some(Quota::new(1, HOUR)));
         machine.flies(Reason::Needed, ZERO);
-        machine.land(stated, None, false);
+        machine.land(stated, None, None);
         let wait = secs(wait);
         assert_eq!(machine.refuse(1), Action::OverQuota { wait });
     }
@@ -87,11 +87,11 @@ fn g11_renewal_ahead_uses_four_fifths() {
     let mut machine = with(20);
     machine.flies(Reason::Needed, ZERO);
     let mut ahead = 0;
-    machine.land(Some(2 * HOUR), Some(ZERO), false);
+    machine.land(Some(2 * HOUR), Some(ZERO), None);
     for _ in 0..100 {
         if machine.pass(secs(1)).demand() == Action::ServeAndFly {
             ahead += 1;
-            machine.land(Some(2 * HOUR), Some(ZERO), false);
+            machine.land(Some(2 * HOUR), Some(ZERO), None);
         }
     }
     assert_eq!(ahead, 15, "and one before");

@@ -101,7 +101,7 @@ fn s10_a_life_counts_from_before_the_exchange_was_sent() {
 fn s10_a_token_without_a_lifetime_has_the_policys() {
     let mut machine = Machine::new();
     machine.flies(Reason::Needed, ZERO);
-    machine.land(None, None, false);
+    machine.land(None, None, None);
     assert_eq!(machine.rests(), secs(240));
 }
 
@@ -110,7 +110,7 @@ fn the_vendors_hint_decides_when_to_renew() {
     for (hint, rests) in [(secs(10), 10), (secs(3_000), 3_000), (secs(9_000), 3_540)] {
         let mut machine = Machine::new();
         machine.flies(Reason::Needed, ZERO);
-        machine.land(Some(HOUR), Some(hint), false);
+        machine.land(Some(HOUR), Some(hint), None);
         assert_eq!(machine.rests(), secs(rests));
     }
 }
@@ -172,7 +172,7 @@ fn g10_a_dead_token_does_not_displace_a_usable_one() {
     assert_eq!(machine.rests(), secs(1));
     // Numbers only grow, also past one that nobody kept.
     assert_eq!(machine.pass(secs(1)).demand(), Action::ServeAndFly);
-    let same = machine.land(Some(HOUR), None, true);
+    let same = machine.land(Some(HOUR), None, Some(1));
     assert_eq!(same, Action::Publish(generation(1)));
     assert_eq!(machine.pass(secs(2_880)).demand(), Action::ServeAndFly);
     assert_eq!(machine.fetched(HOUR), Action::Publish(generation(3)));
@@ -205,12 +205,12 @@ fn g10_the_floor_lies_between_any_two_exchanges() {
 fn g10_a_token_that_is_due_at_once_is_renewed_at_the_floor() {
     let mut machine = Machine::new();
     machine.flies(Reason::Needed, ZERO);
-    machine.land(Some(HOUR), Some(ZERO), false);
+    machine.land(Some(HOUR), Some(ZERO), None);
     for number in 2..5 {
         assert_eq!(machine.rests(), secs(1));
         assert_eq!(machine.pass(millis(999)).demand(), Action::Serve);
         assert_eq!(machine.pass(millis(1)).demand(), Action::ServeAndFly);
-        let action = machine.land(Some(HOUR), Some(ZERO), false);
+        let action = machine.land(Some(HOUR), Some(ZERO), None);
         assert_eq!(action, Action::Publish(generation(number)));
     }
 }
@@ -224,7 +224,7 @@ fn g10_the_token_at_hand_once_more_is_no_new_one() {
         let due = machine.rests();
         assert_eq!(machine.pass(due).demand(), Action::ServeAndFly);
         left -= due;
-        let action = machine.land(Some(left), None, true);
+        let action = machine.land(Some(left), None, Some(1));
         assert_eq!(action, Action::Publish(generation(1)));
         assert_eq!(machine.rests(), left.mul_f64(0.8));
     }

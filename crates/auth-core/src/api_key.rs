@@ -1,0 +1,48 @@
+use crate::{AccessToken, Error, Exchange, SecretSource, SharedSecretSource, TokenSource};
+
+/// A [`TokenSource`] without an exchange: an API key, or any other credential that is sent as it
+/// is.
+///
+/// The key is read once, when the first request needs it. When the API refuses a request, the key is
+/// read again beside the traffic: if it has changed, the request is sent once more with the new one;
+/// if not, the API's answer is passed on and the key stays in use.
+///
+/// # Example
+///
+/// ```
+/// use auth_core::{ApiKey, Authenticator, Origins, Scheme, SecretEnv};
+/// use http::HeaderName;
+///
+/// # fn main() -> Result<(), auth_core::Error> {
+/// let key = ApiKey::new(SecretEnv::new("EXAMPLE_API_KEY"));
+/// let authenticator = Authenticator::builder(key)
+///     .vendor("example")
+///     .scheme(Scheme::header(HeaderName::from_static("x-api-key")))
+///     .origins(Origins::new(["https://api.example.com"])?)
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    key: SharedSecretSource,
+}
+
+impl ApiKey {
+    /// Sends what this source gives.
+    pub fn new(key: impl SecretSource) -> Self {
+        Self {
+            key: SharedSecretSource::new(key),
+        }
+    }
+}
+
+impl TokenSource for ApiKey {
+    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+        let key = self.key.read().await?;
+        if key.is_empty() {
+            return Err(Error::config("api_key", "the key that was read is empty"));
+        }
+        Ok(AccessToken::permanent(key))
+    }
+}

@@ -1,0 +1,199 @@
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::runtime::Handle;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::{Error, ErrorKind, Secret, SecretSource};
+
+/// A [`SecretSource`] that reads a file, anew for each exchange: one that is replaced while the
+/// program runs is noticed without a restart.
+///
+/// The file holds the secret and nothing else, as UTF-8, in at most 64 KiB; one line end after it
+/// does not belong to it. To rotate the secret, write another file and rename it over the old one.
+///
+/// # Example
+///
+/// ```
+/// use auth_core::{Authenticator, Error, ApiKey, Origins, Scheme, SecretFile};
+/// use http::HeaderName;
+///
+/// # fn main() -> Result<(), Error> {
+/// let authenticator = Authenticator::builder(ApiKey::new(SecretFile::new("/run/secrets/api-key")))
+///     .scheme(Scheme::header(HeaderName::from_static("x-api-key")))
+///     .origins(Origins::new(["https://api.example.com"])?)
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The path is named. [`Unavailable`](ErrorKind::Unavailable), which is tried again, while the file
+/// is not there, not readable or empty, as it may be in the middle of a rotation.
+/// [`Config`](ErrorKind::Config) on field `secret_file` if it is no file, too long or not UTF-8.
+///
+/// # Cancel safety
+///
+/// The file is read on a thread for blocking work, so that a slow file system holds up no other
+/// task. A read that was given up ends there, and its result is wiped.
+#[derive(Clone, Debug)]
+pub struct SecretFile {
+    path: Arc<Path>,
+}
+
+impl SecretFile {
+    /// Reads the file at this path.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into().into(),
+        }
+    }
+}
+
+impl SecretSource for SecretFile {
+    async fn read(&self) -> Result<Secret, Error> {
+        let path = Arc::clone(&self.path);
+        let Ok(runtime) = Handle::try_current() else {
+            return read(&path);
+        };
+        match runtime.spawn_blocking(move || read(&path)).await {
+            Ok(read) => read,
+            Err(_) => {
+                let message = "secret file: the runtime shut down while it was read";
+                Err(Error::new(ErrorKind::Unavailable, message))
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Secret, Error> {
+    let shown = path.display();
+    let bad = |problem: &str| Error::config("secret_file", format_args!("`{shown}` {problem}"));
+    let unavailable = |problem| {
+        let message = format!("secret file `{shown}` {problem}");
+        Error::new(ErrorKind::Unavailable, message)
+    };
+    let failed = |error: io::Error| unavailable("cannot be read").with_source(error);
+    // Looked at before it is opened: opening a pipe would wait for a writer.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(bad("is no file"));
+    }
+    // Full size from the start: a buffer that grows would leave unwiped copies behind.
+    let mut bytes = Zeroizing::new(vec![0; MAX + 1]);
+    let len = fill(&mut File::open(path).map_err(failed)?, &mut bytes).map_err(failed)?;
+    if len > MAX {
+        return Err(bad("is longer than 64 KiB: it should hold a secret alone"));
+    }
+    let text = bytes.get(..len).unwrap_or_default();
+    let text = std::str::from_utf8(text).map_err(|_| bad("is not UTF-8"))?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    match text.is_empty() {
+        true => Err(unavailable("is empty")),
+        false => Ok(Secret::new(text)),
+    }
+}
+
+/// Reads until the end or until the buffer is full.
+fn fill(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
+    let mut len = 0;
+    while let Some(rest) = bytes.get_mut(len..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(more) => len += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                bytes.zeroize();
+                return Err(error);
+            }
+        }
+    }
+    Ok(len)
+}
+
+const MAX: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::{env, process};
+
+    use super::*;
+
+    /// A file that goes with its test.
+    struct Temporary(PathBuf);
+
+    impl Temporary {
+        fn new(name: &str, content: impl AsRef<[u8]>) -> Self {
+            let name = format!("auth-core-{}-{name}", process::id());
+            let path = env::temp_dir().join(name);
+            fs::write(&path, content).unwrap();
+            Self(path)
+        }
+
+        async fn read(&self) -> Result<Secret, Error> {
+            SecretFile::new(&self.0).read().await
+        }
+    }
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_line_end_is_not_part_of_the_secret() {
+        for (content, secret) in [
+            ("fake-secret", "fake-secret"),
+            ("fake-secret\n", "fake-secret"),
+            ("fake-secret\r\n", "fake-secret"),
+            ("fake-secret\n\n", "fake-secret\n"),
+            (" fake secret \n", " fake secret "),
+        ] {
+            let file = Temporary::new("line-end", content);
+            assert_eq!(file.read().await.unwrap(), Secret::new(secret));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_replaced_is_read_anew() {
+        let file = Temporary::new("replaced", "fake-secret-1");
+        let source = SecretFile::new(&file.0);
+        assert_eq!(source.read().await.unwrap(), Secret::new("fake-secret-1"));
+        let next = Temporary::new("next", "fake-secret-2");
+        fs::rename(&next.0, &file.0).unwrap();
+        assert_eq!(source.read().await.unwrap(), Secret::new("fake-secret-2"));
+    }
+
+    #[tokio::test]
+    async fn what_may_pass_is_unavailable() {
+        let file = Temporary::new("vanishes", "");
+        let error = file.read().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().contains("is empty"), "{error}");
+        fs::remove_file(&file.0).unwrap();
+        let error = file.read().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.to_string().contains("vanishes"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_a_person_has_to_change_is_config() {
+        let long = Temporary::new("long", vec![b'x'; MAX + 1]);
+        let binary = Temporary::new("binary", b"fake-secret\xff");
+        let directory = SecretFile::new(env::temp_dir()).read().await;
+        for result in [long.read().await, binary.read().await, directory] {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert_eq!(error.field(), Some("secret_file"));
+            assert!(!error.to_string().contains("fake-secret"));
+        }
+        let whole = Temporary::new("whole", vec![b'x'; MAX]);
+        assert_eq!(whole.read().await.unwrap().expose().len(), MAX);
+    }
+}
