@@ -2,8 +2,6 @@ use std::mem;
 
 use auth_core::Secret;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use crate::request::push_form_encoded;
@@ -63,12 +61,9 @@ impl Authorization {
         &self.credentials
     }
 
-    /// Marked sensitive, and wiped with its last clone.
-    pub(crate) fn header_value(&self) -> HeaderValue {
-        let mut value = HeaderValue::from_maybe_shared(Bytes::from(self.line.clone()))
-            .expect("a word, a space and base64 are a header value");
-        value.set_sensitive(true);
-        value
+    /// The whole value.
+    pub(crate) fn into_line(self) -> Secret {
+        self.line
     }
 }
 

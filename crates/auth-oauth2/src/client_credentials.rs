@@ -1,24 +1,15 @@
-use std::{
-    fmt,
-    hash::{BuildHasher as _, RandomState},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::fmt;
 
 use auth_core::{
-    AccessToken, Clock, Error, ErrorKind, Exchange, Secret, SecretSource, SharedSecretSource,
-    SharedTransport, TokenSource, Transport,
+    AccessToken, Error, Exchange, SecretSource, SharedSecretSource, SharedTransport, TokenSource,
+    Transport,
 };
-use bytes::Bytes;
-use http::{Request, Uri};
 
-use crate::{BodyFormat, ClientAuth, ReplyRules, Scrubber, parse_reply, request};
-
-mod builder;
-
-pub use builder::ClientCredentialsBuilder;
+use crate::{
+    GrantBuilder,
+    grant::{Client, sealed},
+    version::Versions,
+};
 
 /// The client credentials grant (RFC 6749 section 4.4): a program's token for itself.
 ///
@@ -56,23 +47,8 @@ pub use builder::ClientCredentialsBuilder;
 /// stays, to tell whether it has changed. The request's body and its `Authorization` header are
 /// wiped with their last clone, the reply's body if nobody shares it.
 pub struct ClientCredentials {
-    endpoint: Uri,
-    vendor: String,
-    client_id: String,
-    secret: SharedSecretSource,
-    transport: SharedTransport,
-    auth: ClientAuth,
-    format: BodyFormat,
-    /// Without those that identify the client; none is empty.
-    parameters: Vec<(String, Secret)>,
-    /// Knows the values of the vendor's own parameters.
-    scrubber: Scrubber,
-    max_reply: usize,
-    rules: ReplyRules,
-    clock: Arc<dyn Clock>,
-    fingerprints: RandomState,
-    /// The secret of the last exchange; zero before the first.
-    last_secret: AtomicU64,
+    client: Client,
+    versions: Versions,
 }
 
 impl ClientCredentials {
@@ -83,94 +59,48 @@ impl ClientCredentials {
         client_id: impl Into<String>,
         client_secret: impl SecretSource,
         transport: impl Transport,
-    ) -> ClientCredentialsBuilder {
-        ClientCredentialsBuilder::new(
+    ) -> GrantBuilder<Self> {
+        GrantBuilder::new(
             token_url.into(),
             client_id.into(),
             SharedSecretSource::new(client_secret),
             SharedTransport::new(transport),
+            (),
         )
     }
+}
 
-    /// One exchange; why it takes place makes no difference to this grant.
-    async fn exchange(&self) -> Result<AccessToken, Error> {
-        let secret = self.secret.read().await?;
-        if secret.is_empty() {
-            return Err(Error::config(
-                "client_secret",
-                "the secret that was read is empty",
-            ));
-        }
-        self.last_secret
-            .store(self.fingerprint(&secret), Ordering::Release);
-        let (request, scrubber) = self.request(&secret);
-        let reply = self.transport.send(request, self.max_reply).await?;
-        if reply.body().len() > self.max_reply {
-            let message = format!("{}: token endpoint's reply is too large", self.vendor);
-            return Err(Error::new(ErrorKind::Protocol, message).with_status(reply.status()));
-        }
-        parse_reply(
-            &self.vendor,
-            reply,
-            &self.rules,
-            &scrubber,
-            self.clock.now(),
-        )
-    }
+impl sealed::Grant for ClientCredentials {
+    type Own = ();
+    const PARAMETERS: &'static [&'static str] = &[];
 
-    fn request(&self, secret: &Secret) -> (Request<Bytes>, Scrubber) {
-        let authorization = self.auth.authorization(&self.client_id, secret);
-        let mut parameters = vec![("grant_type", "client_credentials")];
-        if authorization.is_none() {
-            parameters.push(("client_id", &self.client_id));
-            parameters.push(("client_secret", secret.expose()));
-        }
-        let others = self
-            .parameters
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.expose()));
-        parameters.extend(others);
-        let request = request::token_request(
-            &self.endpoint,
-            self.format,
-            authorization.as_ref(),
-            &parameters,
-        );
-        let mut scrubber = self.scrubber.clone().secret(secret.clone());
-        if let Some(authorization) = authorization {
-            scrubber = scrubber.secret(authorization.credentials().clone());
-        }
-        (request, scrubber)
-    }
-
-    fn fingerprint(&self, secret: &Secret) -> u64 {
-        self.fingerprints.hash_one(secret.expose()) | 1
+    fn new(client: Client, (): ()) -> Result<Self, Error> {
+        Ok(Self {
+            client,
+            versions: Versions::default(),
+        })
     }
 }
 
 impl TokenSource for ClientCredentials {
+    /// One exchange; why it takes place makes no difference to this grant.
     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
-        self.exchange().await
+        let secret = self.client.read_secret().await?;
+        self.versions.use_up(self.versions.of(&[&secret]));
+        self.client
+            .exchange(&secret, "client_credentials", &[])
+            .await
     }
 
     async fn credential_changed(&self) -> bool {
-        match self.secret.read().await {
-            Ok(secret) if !secret.is_empty() => {
-                let last = self.last_secret.load(Ordering::Acquire);
-                last != 0 && last != self.fingerprint(&secret)
-            }
-            _ => false,
-        }
+        let secret = self.client.read_secret().await;
+        secret.is_ok_and(|secret| self.versions.is_new(self.versions.of(&[&secret])))
     }
 }
 
 impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientCredentials")
-            .field("vendor", &self.vendor)
-            .field("auth", &self.auth)
-            .field("format", &self.format)
-            .finish_non_exhaustive()
+        self.client.debug("ClientCredentials", f)
     }
 }
 

@@ -31,6 +31,9 @@
 //! | you want to | see |
 //! |---|---|
 //! | a program's token for itself (RFC 6749 section 4.4) | [`ClientCredentials`] |
+//! | a token for a user name and a password, where nothing else is offered (section 4.3) | `ResourceOwnerPassword`, with the feature `password` |
+//! | a login of a vendor's own invention | [`TokenEndpoint`] |
+//! | no account locked by a wrong password | [`LoginLimit`] |
 //! | prove who the client is: Basic, raw Basic, in the body | [`ClientAuth`] |
 //! | send JSON in place of a form | [`BodyFormat`] |
 //! | read a reply that is not quite the standard's | [`ReplyRules`], [`parse_reply`] |
@@ -50,22 +53,39 @@
 //!
 //! # Cargo features
 //!
-//! None. Supported Rust: see `rust-version` in the manifest.
+//! | feature | default | effect |
+//! |---|---|---|
+//! | `password` | no | the password grant, which RFC 9700 section 2.4 forbids to whoever has a choice |
+//!
+//! Supported Rust: see `rust-version` in the manifest.
 
 mod client_auth;
 mod client_credentials;
 mod error;
+mod grant;
+mod login_limit;
 mod parameter;
+#[cfg(feature = "password")]
+mod password;
 mod request;
 mod response;
 mod retry_after;
 mod scrub;
 mod seconds;
+#[cfg(test)]
+mod testing;
+mod token_endpoint;
 mod token_url;
+mod version;
 
 pub use client_auth::ClientAuth;
-pub use client_credentials::{ClientCredentials, ClientCredentialsBuilder};
+pub use client_credentials::ClientCredentials;
+pub use grant::{Grant, GrantBuilder};
+pub use login_limit::LoginLimit;
+#[cfg(feature = "password")]
+pub use password::ResourceOwnerPassword;
 pub use request::BodyFormat;
 pub use response::{ReplyRules, parse_reply};
 pub use retry_after::retry_after;
 pub use scrub::Scrubber;
+pub use token_endpoint::TokenEndpoint;

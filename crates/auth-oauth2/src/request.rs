@@ -1,12 +1,11 @@
 use std::mem;
 
+use auth_core::{Error, Secret};
 use bytes::Bytes;
 use form_urlencoded::byte_serialize;
-use http::{HeaderValue, Method, Request, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use zeroize::Zeroizing;
-
-use crate::client_auth::Authorization;
 
 /// How the parameters of a token request are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,19 +42,30 @@ pub(crate) type Parameter<'a> = (&'a str, &'a str);
 pub(crate) fn token_request(
     endpoint: &Uri,
     format: BodyFormat,
-    authorization: Option<&Authorization>,
+    own: &[(HeaderName, Secret)],
     parameters: &[Parameter<'_>],
-) -> Request<Bytes> {
+) -> Result<Request<Bytes>, Error> {
     let mut request = Request::new(Bytes::from_owner(Wiped(format.write(parameters))));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.clone();
     let headers = request.headers_mut();
     headers.insert(header::CONTENT_TYPE, format.content_type());
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    if let Some(authorization) = authorization {
-        headers.insert(header::AUTHORIZATION, authorization.header_value());
+    for (name, value) in own {
+        headers.append(name, sensitive(name, value)?);
     }
-    request
+    Ok(request)
+}
+
+/// Marked as such, and wiped with its last clone.
+fn sensitive(name: &HeaderName, value: &Secret) -> Result<HeaderValue, Error> {
+    let value = HeaderValue::from_maybe_shared(Bytes::from(value.clone()));
+    let mut value = value.map_err(|_| {
+        let problem = format_args!("`{name}` has characters that no header may carry");
+        Error::config("header", problem)
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Appends a text in form encoding (RFC 6749 appendix B).

@@ -1,9 +1,12 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use auth_core::{AccessToken, Error, ErrorKind, Moment, Secret};
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde::Deserialize;
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor},
+};
 use serde_json::{error::Category, value::RawValue};
 use zeroize::Zeroize as _;
 
@@ -34,6 +37,8 @@ pub struct ReplyRules {
     require_scopes: Vec<String>,
     requested_scope: Option<String>,
     quota_statuses: Vec<StatusCode>,
+    token_member: Option<String>,
+    default_lifetime: Option<Duration>,
 }
 
 impl ReplyRules {
@@ -72,6 +77,25 @@ impl ReplyRules {
     pub fn quota_statuses(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         self.quota_statuses = statuses.into_iter().collect();
         self
+    }
+
+    /// Sets the name of the member that holds the token; default `access_token`. For vendors that
+    /// have a login of their own.
+    #[must_use]
+    pub fn token_member(mut self, name: impl Into<String>) -> Self {
+        self.token_member = Some(name.into());
+        self
+    }
+
+    /// Sets how long a token lives where a reply does not say, because the vendor says so elsewhere.
+    #[must_use]
+    pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
+        self.default_lifetime = Some(lifetime);
+        self
+    }
+
+    fn token_name(&self) -> &str {
+        self.token_member.as_deref().unwrap_or("access_token")
     }
 
     pub(crate) fn is_quota(&self, status: StatusCode) -> bool {
@@ -169,7 +193,10 @@ impl Reading<'_> {
         }
         let unfit = |problem: &str| self.unfit(reply.status(), problem);
         let text = json_text(reply.body()).map_err(unfit)?;
-        let members: Members<'_> = serde_json::from_str(text).map_err(|error| {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = MembersOf(self.rules.token_name()).deserialize(&mut json);
+        let members = read.and_then(|members| json.end().map(|()| members));
+        let members = members.map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let problem = match error.classify() {
                 // The members are taken as they come: all that can be wrong with one is its place.
@@ -195,16 +222,18 @@ impl Reading<'_> {
         members: &Members<'_>,
         unfit: impl Fn(&str) -> Error,
     ) -> Result<AccessToken, Error> {
-        let missing = "brings no usable `access_token`";
+        let missing = || format!("brings no usable `{}`", self.rules.token_name());
         let secret = members
-            .access_token
+            .token
             .and_then(string)
-            .ok_or_else(|| unfit(missing))?;
+            .ok_or_else(|| unfit(&missing()))?;
         self.check_token_type(members.token_type).map_err(&unfit)?;
         let mut token = AccessToken::new(Secret::new(secret));
         if let Some(json) = members.expires_in {
             let problem = "`expires_in` is neither a number nor a string of digits";
             token = token.expires_in(lifetime(json).ok_or_else(|| unfit(problem))?);
+        } else if let Some(lifetime) = self.rules.default_lifetime {
+            token = token.expires_in(lifetime);
         }
         let hint = members
             .refresh_in
@@ -277,24 +306,76 @@ impl Reading<'_> {
     }
 }
 
-/// The members that are read, not yet looked into; `null` counts as missing. A member that comes
-/// twice is an error.
-#[derive(Deserialize)]
+/// The members that are read, not yet looked into; `null` counts as missing.
+#[derive(Default)]
 struct Members<'a> {
-    #[serde(borrow)]
-    access_token: Option<&'a RawValue>,
-    #[serde(borrow)]
+    token: Option<&'a RawValue>,
     token_type: Option<&'a RawValue>,
-    #[serde(borrow)]
     expires_in: Option<&'a RawValue>,
-    #[serde(borrow)]
     refresh_in: Option<&'a RawValue>,
-    #[serde(borrow)]
     scope: Option<&'a RawValue>,
-    #[serde(borrow)]
     error: Option<&'a RawValue>,
-    #[serde(borrow)]
     error_description: Option<&'a RawValue>,
+}
+
+/// Reads them, the token under this name. A member that comes twice is an error.
+struct MembersOf<'n>(&'n str);
+
+impl<'de> DeserializeSeed<'de> for MembersOf<'_> {
+    type Value = Members<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for MembersOf<'_> {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Members::default();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = map.next_value::<&RawValue>()?;
+            let place = match name.as_str() {
+                name if name == self.0 => &mut members.token,
+                "token_type" => &mut members.token_type,
+                "expires_in" => &mut members.expires_in,
+                "refresh_in" => &mut members.refresh_in,
+                "scope" => &mut members.scope,
+                "error" => &mut members.error,
+                "error_description" => &mut members.error_description,
+                _ => continue,
+            };
+            if place.replace(value).is_some() {
+                return Err(A::Error::custom("a member given twice"));
+            }
+        }
+        let Members {
+            token,
+            token_type,
+            expires_in,
+            refresh_in,
+            scope,
+            error,
+            error_description,
+        } = &mut members;
+        for place in [
+            token,
+            token_type,
+            expires_in,
+            refresh_in,
+            scope,
+            error,
+            error_description,
+        ] {
+            *place = place.filter(|value| value.get() != "null");
+        }
+        Ok(members)
+    }
 }
 
 #[derive(Deserialize)]

@@ -8,12 +8,10 @@ use http::{
 
 use crate::parameter::is_reserved;
 
-const FIELD: &str = "token_url";
-
 /// Checks a token endpoint's URL (RFC 6749 section 3.2). No error shows the URL: it may hold what
 /// it must not.
-pub(crate) fn check(url: &str, http_loopback: bool) -> Result<Uri, Error> {
-    let bad = |problem: &str| Error::config(FIELD, problem);
+pub(crate) fn check(field: &'static str, url: &str, http_loopback: bool) -> Result<Uri, Error> {
+    let bad = |problem: &str| Error::config(field, problem);
     if url.contains('#') {
         return Err(bad("must not have a fragment"));
     }
@@ -44,6 +42,7 @@ pub(crate) fn check(url: &str, http_loopback: bool) -> Result<Uri, Error> {
 /// Checks that a URL's query, which the standard permits, has no parameter of the request's:
 /// credentials never go into a URL (RFC 6749 section 2.3.1), and nothing is sent twice.
 pub(crate) fn check_query<'a>(
+    field: &'static str,
     uri: &Uri,
     extras: impl Iterator<Item = &'a str> + Clone,
 ) -> Result<(), Error> {
@@ -51,13 +50,13 @@ pub(crate) fn check_query<'a>(
     for (name, _) in form_urlencoded::parse(query.as_bytes()) {
         if is_credential(&name) {
             return Err(Error::config(
-                FIELD,
+                field,
                 "must not carry a credential in its query",
             ));
         }
         if is_reserved(&name) || extras.clone().any(|extra| extra == name) {
             return Err(Error::config(
-                FIELD,
+                field,
                 "has a parameter in its query that the body has too",
             ));
         }

@@ -5,10 +5,10 @@ use super::*;
 /// What stands after `Basic `, decoded.
 fn credentials(method: ClientAuth, id: &str, secret: &str) -> String {
     let authorization = method.authorization(id, &Secret::new(secret)).unwrap();
-    let value = authorization.header_value();
-    assert!(value.is_sensitive());
-    let credentials = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
-    assert_eq!(credentials, authorization.credentials().expose());
+    let known = authorization.credentials().clone();
+    let line = authorization.into_line();
+    let credentials = line.expose().strip_prefix("Basic ").unwrap();
+    assert_eq!(credentials, known.expose());
     String::from_utf8(STANDARD.decode(credentials).unwrap()).unwrap()
 }
 
@@ -59,14 +59,6 @@ fn post_sends_no_header() {
             .authorization("id", &Secret::new("fake-secret"))
             .is_none()
     );
-}
-
-#[test]
-fn g18_the_header_value_is_hidden_in_debug() {
-    let authorization = ClientAuth::Basic
-        .authorization("id", &Secret::new("fake-secret"))
-        .unwrap();
-    assert_eq!(format!("{:?}", authorization.header_value()), "Sensitive");
 }
 
 #[test]

@@ -1,69 +1,27 @@
-use std::{collections::VecDeque, sync::Mutex, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use auth_core::{Moment, SecretFn};
-use http::{Response, StatusCode};
+use auth_core::{Clock, ErrorKind, Moment, Reason, Secret, SecretFn};
 
 use super::*;
+use crate::{
+    BodyFormat, ClientAuth,
+    testing::{Recorder, TOKEN, reply},
+};
 
 mod settings;
 
-/// Keeps what is sent, and answers from a list; then with a good reply.
-#[derive(Clone, Default)]
-struct Recorder(Arc<Mutex<Record>>);
-
-#[derive(Default)]
-struct Record {
-    requests: Vec<(Request<Bytes>, usize)>,
-    replies: VecDeque<Response<Bytes>>,
-}
-
-const TOKEN: &str = r#"{"access_token":"fake-token","token_type":"Bearer","expires_in":3600}"#;
-
-impl Recorder {
-    fn answering(replies: impl IntoIterator<Item = Response<Bytes>>) -> Self {
-        let this = Self::default();
-        this.0.lock().unwrap().replies.extend(replies);
-        this
-    }
-
-    fn calls(&self) -> usize {
-        self.0.lock().unwrap().requests.len()
-    }
-
-    fn request(&self, index: usize) -> Request<Bytes> {
-        self.0.lock().unwrap().requests[index].0.clone()
-    }
-
-    fn last_body(&self) -> String {
-        let record = self.0.lock().unwrap();
-        String::from_utf8(record.requests.last().unwrap().0.body().to_vec()).unwrap()
-    }
-}
-
-impl Transport for Recorder {
-    async fn send(&self, request: Request<Bytes>, max: usize) -> Result<Response<Bytes>, Error> {
-        let mut record = self.0.lock().unwrap();
-        record.requests.push((request, max));
-        let good = || Response::new(Bytes::from(TOKEN));
-        Ok(record.replies.pop_front().unwrap_or_else(good))
-    }
-}
-
-fn reply(status: u16, body: &str) -> Response<Bytes> {
-    let mut reply = Response::new(Bytes::from(body.to_owned()));
-    *reply.status_mut() = StatusCode::from_u16(status).unwrap();
-    reply
-}
-
 const URL: &str = "https://login.example.com/oauth2/token";
 
-fn builder(transport: &Recorder) -> ClientCredentialsBuilder {
+fn builder(transport: &Recorder) -> GrantBuilder<ClientCredentials> {
     let secret = Secret::new("fake-secret/1+2");
     ClientCredentials::builder(URL, "my client", secret, transport.clone())
 }
 
 async fn fetch(source: &ClientCredentials) -> Result<AccessToken, Error> {
-    source.exchange().await
+    source.fetch(Exchange::new(Reason::Needed)).await
 }
 
 #[tokio::test]
@@ -190,7 +148,7 @@ async fn s14_a_refusal_is_one_request() {
 async fn t09_the_reply_is_bounded() {
     let transport = Recorder::answering([reply(200, TOKEN), reply(200, TOKEN)]);
     fetch(&builder(&transport).build().unwrap()).await.unwrap();
-    assert_eq!(transport.0.lock().unwrap().requests[0].1, 64 * 1024);
+    assert_eq!(transport.max_reply(0), 64 * 1024);
     let source = builder(&Recorder::default())
         .max_reply(TOKEN.len())
         .build()
@@ -201,7 +159,7 @@ async fn t09_the_reply_is_bounded() {
         .build()
         .unwrap();
     let error = fetch(&source).await.unwrap_err();
-    assert_eq!(transport.0.lock().unwrap().requests[1].1, TOKEN.len() - 1);
+    assert_eq!(transport.max_reply(1), TOKEN.len() - 1);
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert_eq!(
         error.to_string(),

@@ -5,13 +5,15 @@ use super::*;
 
 fn body(format: BodyFormat, parameters: &[Parameter<'_>]) -> Bytes {
     let endpoint = Uri::from_static("https://login.example.com/oauth/token?tenant=7");
-    token_request(&endpoint, format, None, parameters).into_body()
+    token_request(&endpoint, format, &[], parameters)
+        .unwrap()
+        .into_body()
 }
 
 #[test]
 fn s01_post_form_and_accept() {
     let endpoint = Uri::from_static("https://login.example.com/oauth/token?tenant=7");
-    let request = token_request(&endpoint, BodyFormat::Form, None, &[("a", "b")]);
+    let request = token_request(&endpoint, BodyFormat::Form, &[], &[("a", "b")]).unwrap();
     assert_eq!(request.method(), Method::POST);
     assert_eq!(*request.uri(), endpoint);
     assert_eq!(
@@ -20,7 +22,7 @@ fn s01_post_form_and_accept() {
     );
     assert_eq!(request.headers()["accept"], "application/json");
     assert_eq!(request.headers().len(), 2);
-    let request = token_request(&endpoint, BodyFormat::Json, None, &[("a", "b")]);
+    let request = token_request(&endpoint, BodyFormat::Json, &[], &[("a", "b")]).unwrap();
     assert_eq!(request.headers()["content-type"], "application/json");
 }
 
@@ -81,5 +83,22 @@ proptest! {
         let size = name.len() + value.len();
         prop_assert!(roomy(&form(&parameters), 3 * (3 * size + 2)));
         prop_assert!(roomy(&json(&parameters), 3 * (6 * size + 8) + 2));
+    }
+}
+
+#[test]
+fn g18_own_headers_are_sensitive_and_checked() {
+    let endpoint = Uri::from_static("https://login.example.com/token");
+    let name = HeaderName::from_static("appid");
+    let request = |value: &str| {
+        let headers = [(name.clone(), Secret::new(value))];
+        token_request(&endpoint, BodyFormat::Json, &headers, &[])
+    };
+    let value = request("fake-app").unwrap().headers()[&name].clone();
+    assert!(value.is_sensitive() && value == "fake-app");
+    for value in ["fake\napp", "fake\rapp", "fake\0app", "fake\x7f"] {
+        let error = request(value).unwrap_err();
+        assert_eq!(error.field(), Some("header"));
+        assert!(error.to_string().contains("appid") && !error.to_string().contains("fake"));
     }
 }

@@ -352,3 +352,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_token_may_have_another_name() {
+    let rules = ReplyRules::new()
+        .token_member("token")
+        .allow_missing_token_type()
+        .default_lifetime(Duration::from_secs(36_000));
+    let read = |body: &'static str| {
+        let reply = Response::new(Bytes::from(body));
+        parse_reply("example", reply, &rules, &Scrubber::new(), Moment::PAST)
+    };
+    let token = read(r#"{"name":"me","token":"fake-token","redirectUrl":null}"#).unwrap();
+    assert_eq!(token.secret().expose(), "fake-token");
+    assert_eq!(token.lifetime(), Some(Duration::from_secs(36_000)));
+    let stated = read(r#"{"token":"fake-token","expires_in":"60"}"#).unwrap();
+    assert_eq!(stated.lifetime(), Some(Duration::from_secs(60)));
+    let null = read(r#"{"token":"fake-token","expires_in":null}"#).unwrap();
+    assert_eq!(null.lifetime(), Some(Duration::from_secs(36_000)));
+    let error = read(r#"{"access_token":"fake-token"}"#).unwrap_err();
+    assert!(error.to_string().contains("`token`"), "{error}");
+    let twice = read(r#"{"token":null,"token":"fake-token"}"#).unwrap_err();
+    assert!(twice.to_string().contains("twice"), "{twice}");
+}

@@ -3,7 +3,7 @@
 use super::*;
 
 #[track_caller]
-fn refused(builder: ClientCredentialsBuilder, field: &str) -> String {
+fn refused(builder: GrantBuilder<ClientCredentials>, field: &str) -> String {
     let error = builder.build().unwrap_err();
     assert_eq!(
         (error.kind(), error.field()),
@@ -13,11 +13,11 @@ fn refused(builder: ClientCredentialsBuilder, field: &str) -> String {
     error.to_string()
 }
 
-fn at(url: &str) -> ClientCredentialsBuilder {
+fn at(url: &str) -> GrantBuilder<ClientCredentials> {
     ClientCredentials::builder(url, "id", Secret::new("fake-secret"), Recorder::default())
 }
 
-fn good() -> ClientCredentialsBuilder {
+fn good() -> GrantBuilder<ClientCredentials> {
     at(URL)
 }
 

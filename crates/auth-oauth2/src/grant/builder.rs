@@ -1,18 +1,24 @@
-use std::{fmt, hash::RandomState, sync::Arc, sync::atomic::AtomicU64};
+use std::{fmt, sync::Arc};
 
 use auth_core::{
     Clock, Error, Secret, SecretSource as _, SharedSecretSource, SharedTransport, SystemClock,
 };
 
-use super::ClientCredentials;
-use crate::{BodyFormat, ClientAuth, ReplyRules, Scrubber, parameter, token_url};
+use super::{Client, Grant, sealed};
+use crate::{
+    BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parameter,
+    token_endpoint::MAX_REPLY, token_url,
+};
 
-/// Settings of [`ClientCredentials`]; made by [`ClientCredentials::builder`].
+/// Settings that all grants have; made by [`ClientCredentials::builder`] and its likes.
+///
+/// [`ClientCredentials::builder`]: crate::ClientCredentials::builder
 ///
 /// A text that is set to nothing counts as not set: a parameter without a value is left out (RFC
 /// 6749 section 3.2).
 #[must_use]
-pub struct ClientCredentialsBuilder {
+pub struct GrantBuilder<G: Grant> {
+    own: <G as sealed::Grant>::Own,
     token_url: String,
     client_id: String,
     client_secret: SharedSecretSource,
@@ -30,14 +36,16 @@ pub struct ClientCredentialsBuilder {
     clock: Arc<dyn Clock>,
 }
 
-impl ClientCredentialsBuilder {
-    pub(super) fn new(
+impl<G: Grant> GrantBuilder<G> {
+    pub(crate) fn new(
         token_url: String,
         client_id: String,
         client_secret: SharedSecretSource,
         transport: SharedTransport,
+        own: <G as sealed::Grant>::Own,
     ) -> Self {
         Self {
+            own,
             token_url,
             client_id,
             client_secret,
@@ -48,7 +56,7 @@ impl ClientCredentialsBuilder {
             audience: String::new(),
             resources: Vec::new(),
             extras: Vec::new(),
-            max_reply: 64 * 1024,
+            max_reply: MAX_REPLY,
             http_loopback: false,
             vendor: None,
             reply_rules: ReplyRules::new(),
@@ -140,13 +148,21 @@ impl ClientCredentialsBuilder {
     /// - `resource`: no absolute URI, with a fragment, or given twice.
     /// - `extra`: no name, given twice, or one of the request's own parameters.
     /// - `max_reply`: zero.
-    pub fn build(self) -> Result<ClientCredentials, Error> {
-        let endpoint = token_url::check(&self.token_url, self.http_loopback)?;
+    /// - Those of the grant's own.
+    pub fn build(self) -> Result<G, Error> {
         self.check_client()?;
         parameter::check_scope(&self.scope)?;
         parameter::check_resources(&self.resources)?;
-        parameter::check_extras(&self.extras)?;
-        token_url::check_query(&endpoint, self.extras.iter().map(|(name, _)| name.as_str()))?;
+        parameter::check_extras(&self.extras, G::PARAMETERS)?;
+        let endpoint = TokenEndpoint::checked(
+            self.vendor,
+            "token_url",
+            &self.token_url,
+            self.transport,
+            self.http_loopback,
+        )?;
+        let extras = self.extras.iter().map(|(name, _)| name.as_str());
+        token_url::check_query("token_url", endpoint.url(), extras)?;
         if self.max_reply == 0 {
             return Err(Error::config("max_reply", "a reply has at least one byte"));
         }
@@ -154,7 +170,6 @@ impl ClientCredentialsBuilder {
             "" => self.reply_rules,
             scope => self.reply_rules.requested_scope(scope),
         };
-        let vendor = || endpoint.host().unwrap_or_default().to_owned();
         let scrubber = Scrubber::new();
         let scrubber = self.extras.iter().fold(scrubber, |scrubber, (_, value)| {
             scrubber.secret(value.clone())
@@ -169,22 +184,18 @@ impl ClientCredentialsBuilder {
             .chain(resources)
             .chain(self.extras)
             .filter(|(_, value)| !value.is_empty());
-        Ok(ClientCredentials {
-            vendor: self.vendor.unwrap_or_else(vendor),
-            endpoint,
-            client_id: self.client_id,
+        let client = Client {
+            endpoint: endpoint.max_reply(self.max_reply),
+            id: self.client_id,
             secret: self.client_secret,
-            transport: self.transport,
             auth: self.client_auth,
             format: self.body_format,
             parameters: parameters.collect(),
             scrubber,
-            max_reply: self.max_reply,
             rules,
             clock: self.clock,
-            fingerprints: RandomState::new(),
-            last_secret: AtomicU64::new(0),
-        })
+        };
+        G::new(client, self.own)
     }
 
     fn check_client(&self) -> Result<(), Error> {
@@ -202,9 +213,9 @@ impl ClientCredentialsBuilder {
     }
 }
 
-impl fmt::Debug for ClientCredentialsBuilder {
+impl<G: Grant> fmt::Debug for GrantBuilder<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientCredentialsBuilder")
+        f.debug_struct("GrantBuilder")
             .field("vendor", &self.vendor)
             .field("client_auth", &self.client_auth)
             .field("body_format", &self.body_format)

@@ -1,0 +1,217 @@
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use auth_core::{Error, ErrorKind, Secret};
+
+use crate::version::{Version, Versions};
+
+/// Keeps a wrong password from locking an account: a login that the vendor rejected is tried at
+/// most once more with the same credential, ever.
+///
+/// A source holds one, and sends each login through [`attempt`](Self::attempt). A credential that has
+/// changed begins anew; one that worked in between does too.
+///
+/// # Example
+///
+/// ```
+/// use auth_core::{AccessToken, Error, ErrorKind, Secret};
+/// use auth_oauth2::LoginLimit;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let limit = LoginLimit::new("example");
+/// let password = Secret::new("fake-password");
+/// let rejected = || async {
+///     let error = Error::new(ErrorKind::Rejected, "example: wrong password");
+///     Err::<AccessToken, _>(error)
+/// };
+/// for _ in 0..5 {
+///     // Only two of these get to the vendor.
+///     assert!(limit.attempt(&[&password], rejected()).await.is_err());
+/// }
+/// # }
+/// ```
+///
+/// # Security
+///
+/// It keeps keyed fingerprints of the credentials, not the credentials.
+pub struct LoginLimit {
+    vendor: String,
+    versions: Versions,
+    failed: Mutex<VecDeque<(Version, u8)>>,
+}
+
+impl LoginLimit {
+    /// Makes a limit for one account; `vendor` is named in its error.
+    pub fn new(vendor: impl Into<String>) -> Self {
+        Self {
+            vendor: vendor.into(),
+            versions: Versions::default(),
+            failed: Mutex::default(),
+        }
+    }
+
+    /// Tries to log in with this credential, all of whose parts are given.
+    ///
+    /// # Errors
+    ///
+    /// Those of `login`, which counts as failed if it ends with
+    /// [`Rejected`](ErrorKind::Rejected). After two of these,
+    /// [`Rejected`](ErrorKind::Rejected) without trying.
+    ///
+    /// # Cancel safety
+    ///
+    /// A login that is given up before it has ended does not count: that the vendor was slow says
+    /// nothing about the password.
+    pub async fn attempt<T>(
+        &self,
+        credential: &[&Secret],
+        login: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let version = self.versions.of(credential);
+        self.versions.use_up(version);
+        if self.failures(version) >= MAX_FAILURES {
+            let message = format!(
+                "{}: not tried again, because the vendor rejected these credentials \
+                 {MAX_FAILURES} times and may lock the account; correct them where they are kept",
+                self.vendor
+            );
+            return Err(Error::new(ErrorKind::Rejected, message));
+        }
+        let result = login.await;
+        match &result {
+            Ok(_) => self.forget(version),
+            Err(error) if error.kind() == ErrorKind::Rejected => self.count(version),
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Tells whether this is another credential than the last attempt's.
+    pub fn has_changed(&self, credential: &[&Secret]) -> bool {
+        self.versions.is_new(self.versions.of(credential))
+    }
+
+    fn failures(&self, version: Version) -> u8 {
+        let failed = self.failed();
+        let found = failed.iter().find(|(other, _)| *other == version);
+        found.map_or(0, |(_, failures)| *failures)
+    }
+
+    fn count(&self, version: Version) {
+        let mut failed = self.failed();
+        match failed.iter_mut().find(|(other, _)| *other == version) {
+            Some((_, failures)) => *failures = failures.saturating_add(1),
+            None => {
+                failed.truncate(MAX_VERSIONS - 1);
+                failed.push_front((version, 1));
+            }
+        }
+    }
+
+    fn forget(&self, version: Version) {
+        self.failed().retain(|(other, _)| *other != version);
+    }
+
+    fn failed(&self) -> MutexGuard<'_, VecDeque<(Version, u8)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for LoginLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginLimit")
+            .field("vendor", &self.vendor)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Vendors lock accounts after three to ten in a row, and a person may have made one of them.
+const MAX_FAILURES: u8 = 2;
+/// So many versions of a credential are remembered; nobody goes through more wrong ones by accident.
+const MAX_VERSIONS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, future::ready};
+
+    use super::*;
+
+    struct Vendor {
+        limit: LoginLimit,
+        logins: Cell<u32>,
+    }
+
+    impl Vendor {
+        fn new() -> Self {
+            Self {
+                limit: LoginLimit::new("example"),
+                logins: Cell::new(0),
+            }
+        }
+
+        async fn answers(&self, password: &str, kind: Option<ErrorKind>) -> Option<Error> {
+            let login = async {
+                self.logins.set(self.logins.get() + 1);
+                ready(kind.map_or(Ok(()), |kind| Err(Error::new(kind, "example: no")))).await
+            };
+            let password = Secret::new(password);
+            self.limit.attempt(&[&password], login).await.err()
+        }
+    }
+
+    const NO: Option<ErrorKind> = Some(ErrorKind::Rejected);
+
+    #[tokio::test]
+    async fn t26_a_rejected_password_is_tried_twice_and_never_again() {
+        let vendor = Vendor::new();
+        for _ in 0..100 {
+            let error = vendor.answers("fake-1", NO).await.unwrap();
+            assert_eq!(error.kind(), ErrorKind::Rejected);
+        }
+        assert_eq!(vendor.logins.get(), 2);
+        let stopped = vendor.answers("fake-1", None).await.unwrap().to_string();
+        assert!(
+            stopped.contains("correct them where they are kept"),
+            "{stopped}"
+        );
+    }
+
+    #[tokio::test]
+    async fn t26_each_version_has_two_also_when_an_old_one_comes_back() {
+        let vendor = Vendor::new();
+        for _ in 0..10 {
+            for password in ["fake-1", "fake-2", "fake-3"] {
+                assert!(vendor.answers(password, NO).await.is_some());
+            }
+        }
+        assert_eq!(vendor.logins.get(), 6);
+        assert!(vendor.answers("fake-4", None).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn t26_a_success_begins_anew_and_an_outage_does_not_count() {
+        let vendor = Vendor::new();
+        for _ in 0..5 {
+            vendor.answers("fake-1", NO).await;
+            assert!(vendor.answers("fake-1", None).await.is_none());
+            vendor.answers("fake-1", Some(ErrorKind::Unavailable)).await;
+            vendor.answers("fake-1", Some(ErrorKind::TimedOut)).await;
+        }
+        assert_eq!(vendor.logins.get(), 20);
+    }
+
+    #[tokio::test]
+    async fn knows_what_was_used_last() {
+        let vendor = Vendor::new();
+        let changed = |text: &str| vendor.limit.has_changed(&[&Secret::new(text)]);
+        assert!(!changed("fake-1"), "nothing was used yet");
+        vendor.answers("fake-1", NO).await;
+        assert!(!changed("fake-1"));
+        assert!(changed("fake-2"));
+    }
+}

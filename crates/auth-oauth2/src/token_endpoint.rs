@@ -1,0 +1,208 @@
+use auth_core::{Error, ErrorKind, Secret, SharedTransport, Transport as _};
+use bytes::Bytes;
+use http::{HeaderName, Response, Uri};
+
+use crate::{BodyFormat, request, token_url};
+
+/// One URL of a vendor that hands out credentials, and the way there: for logins of a vendor's own
+/// invention, which no grant of this crate fits.
+///
+/// It sends one small POST, without retries, over `https`, to a URL without credentials in it, and
+/// takes no reply that is larger than 64 KiB. What the parameters mean, and what the reply says, is
+/// the caller's: see [`parse_reply`](crate::parse_reply).
+///
+/// # Example
+///
+/// ```
+/// use auth_core::{AccessToken, Error, Moment, Secret, SharedTransport};
+/// use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
+///
+/// async fn log_in(transport: SharedTransport, password: Secret) -> Result<AccessToken, Error> {
+///     let url = "https://api.example.com/auth/login";
+///     let endpoint = TokenEndpoint::new("example", "login_url", url, transport)?;
+///     let parameters = [("user", "me"), ("password", password.expose())];
+///     let reply = endpoint.post(BodyFormat::Json, &[], &parameters).await?;
+///     let rules = ReplyRules::new().token_member("token").allow_missing_token_type();
+///     parse_reply("example", reply, &rules, &Scrubber::new().secret(password.clone()), Moment::PAST)
+/// }
+/// ```
+///
+/// # Security
+///
+/// The body is wiped with its last clone, and the headers are marked sensitive.
+#[derive(Clone, Debug)]
+pub struct TokenEndpoint {
+    vendor: String,
+    url: Uri,
+    transport: SharedTransport,
+    max_reply: usize,
+}
+
+impl TokenEndpoint {
+    /// Checks a URL. `field` is the setting that it came from, for the error.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) on that field: no absolute URL, not `https`, with user
+    /// information, a fragment, or a query that carries a credential.
+    pub fn new(
+        vendor: impl Into<String>,
+        field: &'static str,
+        url: &str,
+        transport: SharedTransport,
+    ) -> Result<Self, Error> {
+        let this = Self::checked(Some(vendor.into()), field, url, transport, false)?;
+        this.without_credentials(field)
+    }
+
+    /// As [`new`](Self::new), and permits plain `http` on a loopback address written as a number.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn danger_allow_http_loopback(
+        vendor: impl Into<String>,
+        field: &'static str,
+        url: &str,
+        transport: SharedTransport,
+    ) -> Result<Self, Error> {
+        let this = Self::checked(Some(vendor.into()), field, url, transport, true)?;
+        this.without_credentials(field)
+    }
+
+    pub(crate) fn checked(
+        vendor: Option<String>,
+        field: &'static str,
+        url: &str,
+        transport: SharedTransport,
+        http_loopback: bool,
+    ) -> Result<Self, Error> {
+        let url = token_url::check(field, url, http_loopback)?;
+        let host = || url.host().unwrap_or_default().to_owned();
+        Ok(Self {
+            vendor: vendor.unwrap_or_else(host),
+            url,
+            transport,
+            max_reply: MAX_REPLY,
+        })
+    }
+
+    fn without_credentials(self, field: &'static str) -> Result<Self, Error> {
+        token_url::check_query(field, &self.url, std::iter::empty())?;
+        Ok(self)
+    }
+
+    pub(crate) fn max_reply(self, bytes: usize) -> Self {
+        Self {
+            max_reply: bytes,
+            ..self
+        }
+    }
+
+    pub(crate) fn url(&self) -> &Uri {
+        &self.url
+    }
+
+    pub(crate) fn vendor(&self) -> &str {
+        &self.vendor
+    }
+
+    /// Sends the parameters, and the headers beside `Content-Type` and `Accept`; the same name may
+    /// come several times.
+    ///
+    /// # Errors
+    ///
+    /// The transport's, [`Protocol`](ErrorKind::Protocol) if the reply is too large, and
+    /// [`Config`](ErrorKind::Config) on field `header` for a value that no header can carry. A
+    /// reply with a status that means failure is no error here.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops the request; whether the vendor has seen it is unknown.
+    pub async fn post(
+        &self,
+        format: BodyFormat,
+        headers: &[(HeaderName, Secret)],
+        parameters: &[(&str, &str)],
+    ) -> Result<Response<Bytes>, Error> {
+        let request = request::token_request(&self.url, format, headers, parameters)?;
+        let reply = self.transport.send(request, self.max_reply).await?;
+        if reply.body().len() > self.max_reply {
+            let message = format!("{}: token endpoint's reply is too large", self.vendor);
+            return Err(Error::new(ErrorKind::Protocol, message).with_status(reply.status()));
+        }
+        Ok(reply)
+    }
+}
+
+/// In bytes.
+pub(crate) const MAX_REPLY: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use auth_core::Transport;
+    use http::Request;
+
+    use super::*;
+
+    struct Replies(usize);
+
+    impl Transport for Replies {
+        async fn send(
+            &self,
+            request: Request<Bytes>,
+            max: usize,
+        ) -> Result<Response<Bytes>, Error> {
+            assert_eq!(max, MAX_REPLY);
+            assert_eq!(request.body(), r#"{"user":"me"}"#);
+            assert_eq!(request.headers()["appid"], "fake-app");
+            Ok(Response::new(Bytes::from(vec![b'x'; self.0])))
+        }
+    }
+
+    fn endpoint(size: usize) -> TokenEndpoint {
+        let transport = SharedTransport::new(Replies(size));
+        TokenEndpoint::new("example", "login_url", "https://example.com/in", transport).unwrap()
+    }
+
+    #[tokio::test]
+    async fn t09_a_reply_has_64_kib_at_most() {
+        let headers = [(HeaderName::from_static("appid"), Secret::new("fake-app"))];
+        let post = async |size| {
+            let endpoint = endpoint(size);
+            endpoint
+                .post(BodyFormat::Json, &headers, &[("user", "me")])
+                .await
+        };
+        assert_eq!(post(MAX_REPLY).await.unwrap().body().len(), MAX_REPLY);
+        assert_eq!(
+            post(MAX_REPLY + 1).await.unwrap_err().kind(),
+            ErrorKind::Protocol
+        );
+    }
+
+    #[test]
+    fn s51_the_field_of_a_wrong_url_is_named() {
+        let transport = || SharedTransport::new(Replies(0));
+        for url in [
+            "http://example.com/",
+            "http://127.0.0.1/",
+            "example.com",
+            "https://me:fake-password@example.com/",
+            "https://example.com/?password=fake-password",
+        ] {
+            let error = TokenEndpoint::new("example", "base_url", url, transport()).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.field()),
+                (ErrorKind::Config, Some("base_url"))
+            );
+            assert!(!error.to_string().contains("fake-password"));
+        }
+        let local = |url| {
+            let result =
+                TokenEndpoint::danger_allow_http_loopback("example", "base_url", url, transport());
+            result.is_ok()
+        };
+        assert!(local("http://127.0.0.1:1/") && !local("http://example.com/"));
+    }
+}
