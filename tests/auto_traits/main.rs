@@ -65,14 +65,15 @@ impl tower::Service<Request<Body>> for Inner {
 #[test]
 fn auth_core_keeps_its_promises() {
     use auth_core::{
-        AccessToken, Acquire, Authenticator, AuthenticatorBuilder, Clock, Error, ErrorKind,
+        AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, Clock, Error, ErrorKind,
         Exchange, Generation, Local, Moment, Origins, Quota, Reason, RefreshPolicy, Refusal,
-        Scheme, Secret, SecretFn, Sharded, SharedSecretSource, SharedTransport, Signing,
-        SystemClock, Token, TokenRefused,
+        Scheme, Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource,
+        SharedTransport, Signing, SystemClock, Token, TokenRefused,
     };
     promise! {
         AccessToken: send sync unpin forever;
         Acquire: send sync unpin forever;
+        ApiKey: send sync unpin forever;
         Authenticator: send sync unpin forever;
         AuthenticatorBuilder: send sync unpin forever;
         Box<dyn Clock>: send sync unpin forever;
@@ -89,8 +90,11 @@ fn auth_core_keeps_its_promises() {
         RefreshPolicy: send sync unpin forever;
         Scheme: send sync unpin forever;
         Secret: send sync unpin forever;
+        SecretEnv: send sync unpin forever;
+        SecretFile: send sync unpin forever;
         SecretFn<fn()>: send sync unpin forever;
         Sharded<Secret>: send sync unpin forever;
+        SharedClock: send sync unpin forever;
         SharedSecretSource: send sync unpin forever;
         SharedTransport: send sync unpin forever;
         Signing: send sync unpin forever;
@@ -137,15 +141,20 @@ fn auth_tower_keeps_its_promises() {
 #[test]
 fn auth_oauth2_keeps_its_promises() {
     use auth_oauth2::{
-        BodyFormat, ClientAuth, ClientCredentials, ClientCredentialsBuilder, ReplyRules, Scrubber,
+        BodyFormat, ClientAuth, ClientCredentials, GrantBuilder, LoginLimit, ReplyRules,
+        ResourceOwnerPassword, Scrubber, TokenEndpoint,
     };
     promise! {
         BodyFormat: send sync unpin forever;
         ClientAuth: send sync unpin forever;
         ClientCredentials: send sync unpin forever;
-        ClientCredentialsBuilder: send sync unpin forever;
+        GrantBuilder<ClientCredentials>: send sync unpin forever;
+        GrantBuilder<ResourceOwnerPassword>: send sync unpin forever;
+        LoginLimit: send sync unpin forever;
         ReplyRules: send sync unpin forever;
+        ResourceOwnerPassword: send sync unpin forever;
         Scrubber: send sync unpin forever;
+        TokenEndpoint: send sync unpin forever;
     }
 }
 

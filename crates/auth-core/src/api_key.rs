@@ -26,6 +26,7 @@ use crate::{AccessToken, Error, Exchange, SecretSource, SharedSecretSource, Toke
 #[derive(Clone, Debug)]
 pub struct ApiKey {
     key: SharedSecretSource,
+    field: &'static str,
 }
 
 impl ApiKey {
@@ -33,6 +34,16 @@ impl ApiKey {
     pub fn new(key: impl SecretSource) -> Self {
         Self {
             key: SharedSecretSource::new(key),
+            field: "api_key",
+        }
+    }
+
+    /// Sets what the key is called in errors; default `api_key`.
+    #[must_use]
+    pub fn field(self, name: &'static str) -> Self {
+        Self {
+            field: name,
+            ..self
         }
     }
 }
@@ -41,7 +52,11 @@ impl TokenSource for ApiKey {
     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
         let key = self.key.read().await?;
         if key.is_empty() {
-            return Err(Error::config("api_key", "the key that was read is empty"));
+            return Err(Error::config(self.field, "the key that was read is empty"));
+        }
+        if !key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+            let problem = "the key that was read has characters that no header may carry";
+            return Err(Error::config(self.field, problem));
         }
         Ok(AccessToken::permanent(key))
     }

@@ -3,9 +3,8 @@ use std::{fmt, sync::Arc, thread};
 use http::HeaderMap;
 
 use crate::{
-    Acquire, Clock, Error, Generation, Origins, Quota, RefreshPolicy, Scheme, SystemClock, Token,
+    Acquire, Clock, Error, Generation, Origins, Quota, RefreshPolicy, Scheme, SharedClock, Token,
     TokenSource,
-    clock::AnyClock,
     core::{Answer, Core, Settings},
 };
 
@@ -66,7 +65,7 @@ impl Authenticator {
                 origins: Origins::default(),
                 policy: RefreshPolicy::default(),
                 quota: None,
-                clock: AnyClock::System(SystemClock::new()),
+                clock: SharedClock::default(),
                 shards: thread::available_parallelism()
                     .map_or(1, usize::from)
                     .min(MAX_SHARDS),
@@ -212,9 +211,9 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets the clock; default [`SystemClock`].
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.settings.clock = AnyClock::Other(Box::new(clock));
+    /// Sets the clock; default [`SystemClock`](crate::SystemClock).
+    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
+        self.settings.clock = clock.into();
         self
     }
 

@@ -1,5 +1,9 @@
 use std::{fmt, time::Duration};
 
+mod shared;
+
+pub use shared::SharedClock;
+
 /// Reads time: the one place where the product does.
 ///
 /// [`SystemClock`] is the default. Tests hand in one that they can turn.
@@ -221,31 +225,6 @@ impl Clock for SystemClock {
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
         Moment::new(monotonic, wall)
-    }
-}
-
-/// An authenticator's clock. The usual one is read without the detour over a table of methods,
-/// because every request reads it.
-#[derive(Debug)]
-pub(crate) enum AnyClock {
-    System(SystemClock),
-    Other(Box<dyn Clock>),
-}
-
-impl AnyClock {
-    #[inline]
-    pub(crate) fn now(&self) -> Moment {
-        match self {
-            Self::System(clock) => clock.now(),
-            Self::Other(clock) => clock.now(),
-        }
-    }
-
-    pub(crate) fn as_dyn(&self) -> &dyn Clock {
-        match self {
-            Self::System(clock) => clock,
-            Self::Other(clock) => &**clock,
-        }
     }
 }
 

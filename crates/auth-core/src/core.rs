@@ -12,8 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     AccessToken, Error, ErrorKind, Generation, Moment, Origins, Quota, RefreshPolicy, Scheme,
-    Secret, Token,
-    clock::AnyClock,
+    Secret, SharedClock, Token,
     flight::{self, Flight, Outcome},
     policy::Jitter,
     snapshot::Snapshot,
@@ -34,7 +33,7 @@ pub(crate) struct Settings {
     pub(crate) origins: Origins,
     pub(crate) policy: RefreshPolicy,
     pub(crate) quota: Option<Quota>,
-    pub(crate) clock: AnyClock,
+    pub(crate) clock: SharedClock,
     pub(crate) shards: usize,
 }
 

@@ -90,7 +90,7 @@ mod waiters;
 pub use acquire::Acquire;
 pub use api_key::ApiKey;
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
-pub use clock::{Clock, Moment, SystemClock};
+pub use clock::{Clock, Moment, SharedClock, SystemClock};
 pub use error::{Error, ErrorKind};
 pub use origin::Origins;
 pub use policy::RefreshPolicy;

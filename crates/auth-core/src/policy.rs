@@ -156,7 +156,9 @@ impl RefreshPolicy {
         Ok(())
     }
 
-    pub(crate) fn exchange_deadline(&self) -> Duration {
+    /// Returns how long one exchange may take: what [`deadline`](Self::deadline) set.
+    #[must_use]
+    pub fn exchange_deadline(&self) -> Duration {
         self.deadline
     }
 

@@ -1,6 +1,6 @@
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use auth_core::{AccessToken, Clock, Error, Secret, SecretSource as _, SharedSecretSource};
+use auth_core::{AccessToken, Error, Secret, SecretSource as _, SharedClock, SharedSecretSource};
 use http::header::AUTHORIZATION;
 
 use crate::{BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
@@ -46,7 +46,7 @@ pub struct Client {
     /// Knows the values of the vendor's own parameters.
     scrubber: Scrubber,
     rules: ReplyRules,
-    clock: Arc<dyn Clock>,
+    clock: SharedClock,
 }
 
 impl Client {

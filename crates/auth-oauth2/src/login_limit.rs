@@ -42,7 +42,14 @@ use crate::version::{Version, Versions};
 pub struct LoginLimit {
     vendor: String,
     versions: Versions,
-    failed: Mutex<VecDeque<(Version, u8)>>,
+    failed: Mutex<VecDeque<Failed>>,
+}
+
+struct Failed {
+    version: Version,
+    times: u8,
+    /// What the vendor said.
+    last: Error,
 }
 
 impl LoginLimit {
@@ -61,7 +68,7 @@ impl LoginLimit {
     ///
     /// Those of `login`, which counts as failed if it ends with
     /// [`Rejected`](ErrorKind::Rejected). After two of these,
-    /// [`Rejected`](ErrorKind::Rejected) without trying.
+    /// [`Rejected`](ErrorKind::Rejected) without trying; the last failure is its source.
     ///
     /// # Cancel safety
     ///
@@ -74,18 +81,18 @@ impl LoginLimit {
     ) -> Result<T, Error> {
         let version = self.versions.of(credential);
         self.versions.use_up(version);
-        if self.failures(version) >= MAX_FAILURES {
+        if let Some(last) = self.exhausted(version) {
             let message = format!(
                 "{}: not tried again, because the vendor rejected these credentials \
                  {MAX_FAILURES} times and may lock the account; correct them where they are kept",
                 self.vendor
             );
-            return Err(Error::new(ErrorKind::Rejected, message));
+            return Err(Error::new(ErrorKind::Rejected, message).with_source(last));
         }
         let result = login.await;
         match &result {
             Ok(_) => self.forget(version),
-            Err(error) if error.kind() == ErrorKind::Rejected => self.count(version),
+            Err(error) if error.kind() == ErrorKind::Rejected => self.count(version, error),
             Err(_) => {}
         }
         result
@@ -96,28 +103,35 @@ impl LoginLimit {
         self.versions.is_new(self.versions.of(credential))
     }
 
-    fn failures(&self, version: Version) -> u8 {
+    fn exhausted(&self, version: Version) -> Option<Error> {
         let failed = self.failed();
-        let found = failed.iter().find(|(other, _)| *other == version);
-        found.map_or(0, |(_, failures)| *failures)
+        let spent = |other: &&Failed| other.version == version && other.times >= MAX_FAILURES;
+        failed.iter().find(spent).map(|failed| failed.last.clone())
     }
 
-    fn count(&self, version: Version) {
+    fn count(&self, version: Version, error: &Error) {
         let mut failed = self.failed();
-        match failed.iter_mut().find(|(other, _)| *other == version) {
-            Some((_, failures)) => *failures = failures.saturating_add(1),
+        match failed.iter_mut().find(|other| other.version == version) {
+            Some(known) => {
+                known.times = known.times.saturating_add(1);
+                known.last = error.clone();
+            }
             None => {
                 failed.truncate(MAX_VERSIONS - 1);
-                failed.push_front((version, 1));
+                failed.push_front(Failed {
+                    version,
+                    times: 1,
+                    last: error.clone(),
+                });
             }
         }
     }
 
     fn forget(&self, version: Version) {
-        self.failed().retain(|(other, _)| *other != version);
+        self.failed().retain(|other| other.version != version);
     }
 
-    fn failed(&self) -> MutexGuard<'_, VecDeque<(Version, u8)>> {
+    fn failed(&self) -> MutexGuard<'_, VecDeque<Failed>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

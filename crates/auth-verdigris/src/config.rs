@@ -1,8 +1,8 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use auth_core::{
-    Authenticator, Clock, Error, Moment, Origins, Quota, RefreshPolicy, SecretSource,
-    SharedSecretSource, SharedTransport, SystemClock, Transport,
+    Authenticator, Error, Origins, Quota, RefreshPolicy, SecretSource, SharedClock,
+    SharedSecretSource, SharedTransport, Transport,
 };
 use auth_oauth2::BodyFormat;
 
@@ -41,7 +41,7 @@ impl Verdigris {
             body_format: BodyFormat::Form,
             policy: RefreshPolicy::default(),
             quota: Self::QUOTA,
-            clock: SharedClock(Arc::new(SystemClock::new())),
+            clock: SharedClock::default(),
             http_loopback: false,
         }
     }
@@ -130,9 +130,9 @@ impl VerdigrisBuilder {
         self
     }
 
-    /// Sets the clock; default [`SystemClock`].
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = SharedClock(Arc::new(clock));
+    /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
+    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
+        self.clock = clock.into();
         self
     }
 
@@ -184,15 +184,5 @@ impl fmt::Debug for VerdigrisBuilder {
             .field("policy", &self.policy)
             .field("quota", &self.quota)
             .finish_non_exhaustive()
-    }
-}
-
-/// One clock for the source and the authenticator.
-#[derive(Clone, Debug)]
-pub(crate) struct SharedClock(Arc<dyn Clock>);
-
-impl Clock for SharedClock {
-    fn now(&self) -> Moment {
-        self.0.now()
     }
 }

@@ -1,7 +1,7 @@
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use auth_core::{
-    Clock, Error, Secret, SecretSource as _, SharedSecretSource, SharedTransport, SystemClock,
+    Error, Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport,
 };
 
 use super::{Client, Grant, sealed};
@@ -33,7 +33,7 @@ pub struct GrantBuilder<G: Grant> {
     http_loopback: bool,
     vendor: Option<String>,
     reply_rules: ReplyRules,
-    clock: Arc<dyn Clock>,
+    clock: SharedClock,
 }
 
 impl<G: Grant> GrantBuilder<G> {
@@ -60,7 +60,7 @@ impl<G: Grant> GrantBuilder<G> {
             http_loopback: false,
             vendor: None,
             reply_rules: ReplyRules::new(),
-            clock: Arc::new(SystemClock::new()),
+            clock: SharedClock::default(),
         }
     }
 
@@ -128,9 +128,9 @@ impl<G: Grant> GrantBuilder<G> {
     }
 
     /// Sets the clock that a `Retry-After` date is measured against where a reply has no `Date`;
-    /// default [`SystemClock`].
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+    /// default [`SystemClock`](auth_core::SystemClock).
+    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
+        self.clock = clock.into();
         self
     }
 

@@ -1,0 +1,63 @@
+use std::{fmt, sync::Arc};
+
+use super::{Clock, Moment, SystemClock};
+
+/// A clock that an authenticator and its source go by together; the default is [`SystemClock`].
+///
+/// Any [`Clock`] turns into one.
+///
+/// # Example
+///
+/// ```
+/// use auth_core::{SharedClock, SystemClock};
+///
+/// let clock = SharedClock::from(SystemClock::new());
+/// let same = clock.clone();
+/// assert!(!same.now().reached(clock.now() + std::time::Duration::from_secs(60)));
+/// ```
+#[derive(Clone)]
+pub struct SharedClock(Inner);
+
+/// The usual one is asked without a detour.
+#[derive(Clone)]
+enum Inner {
+    System(SystemClock),
+    Other(Arc<dyn Clock>),
+}
+
+impl SharedClock {
+    /// Reads the clock.
+    #[must_use]
+    #[inline]
+    pub fn now(&self) -> Moment {
+        match &self.0 {
+            Inner::System(clock) => clock.now(),
+            Inner::Other(clock) => clock.now(),
+        }
+    }
+
+    pub(crate) fn as_dyn(&self) -> &dyn Clock {
+        match &self.0 {
+            Inner::System(clock) => clock,
+            Inner::Other(clock) => &**clock,
+        }
+    }
+}
+
+impl Default for SharedClock {
+    fn default() -> Self {
+        Self(Inner::System(SystemClock::new()))
+    }
+}
+
+impl<C: Clock> From<C> for SharedClock {
+    fn from(clock: C) -> Self {
+        Self(Inner::Other(Arc::new(clock)))
+    }
+}
+
+impl fmt::Debug for SharedClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_dyn().fmt(f)
+    }
+}
