@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use auth_core::{Authenticator, Error, Origins, RefreshPolicy, Secret};
-use auth_oauth2::{ClientCredentials, ClientCredentialsBuilder};
+use auth_oauth2::{ClientCredentials, GrantBuilder};
 use auth_reqwest::ReqwestTransport;
 use auth_tower::{Auth, AuthLayer};
 use bytes::Bytes;
@@ -30,13 +30,13 @@ pub(crate) struct Answer {
 }
 
 impl Api {
-    pub(crate) fn new(server: &Server, login: ClientCredentialsBuilder) -> Self {
+    pub(crate) fn new(server: &Server, login: GrantBuilder<ClientCredentials>) -> Self {
         Self::with_policy(server, login, RefreshPolicy::default())
     }
 
     pub(crate) fn with_policy(
         server: &Server,
-        login: ClientCredentialsBuilder,
+        login: GrantBuilder<ClientCredentials>,
         policy: RefreshPolicy,
     ) -> Self {
         let origins = Origins::danger_allow_http_loopback([server.origin()]).expect("an origin");
@@ -129,12 +129,16 @@ pub(crate) fn during(time: Duration) -> impl Fn() -> bool + Clone {
 }
 
 /// One of the server's clients, with the secret that its README gives it.
-pub(crate) fn login(server: &Server, id: &str) -> ClientCredentialsBuilder {
+pub(crate) fn login(server: &Server, id: &str) -> GrantBuilder<ClientCredentials> {
     login_with(server, id, &format!("{id}-secret-0123456789abcdef"))
 }
 
 /// One of the server's clients, with another secret.
-pub(crate) fn login_with(server: &Server, id: &str, secret: &str) -> ClientCredentialsBuilder {
+pub(crate) fn login_with(
+    server: &Server,
+    id: &str,
+    secret: &str,
+) -> GrantBuilder<ClientCredentials> {
     let transport = ReqwestTransport::new().expect("a transport");
     ClientCredentials::builder(server.token_endpoint(), id, Secret::new(secret), transport)
         .danger_allow_http_loopback()
