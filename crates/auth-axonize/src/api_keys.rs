@@ -1,0 +1,101 @@
+use std::fmt;
+
+use auth_core::{
+    ApiKey, Authenticator, Error, RefreshPolicy, Scheme, SecretSource, SharedClock,
+    SharedSecretSource,
+};
+use http::HeaderName;
+
+use crate::{VENDOR, base_url::BaseUrl, settings};
+
+/// Settings for Axonize's API keys; made by [`Axonize::api_keys`](crate::Axonize::api_keys).
+///
+/// # Example
+///
+/// ```
+/// use auth_axonize::Axonize;
+/// use auth_core::SecretFile;
+///
+/// # fn main() -> Result<(), auth_core::Error> {
+/// let secret = SecretFile::new("/run/secrets/axonize");
+/// let authenticator = Axonize::api_keys("https://api.axonize.com", "my-app-id", secret).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct ApiKeysBuilder {
+    base_url: BaseUrl,
+    client_id: String,
+    client_secret: SharedSecretSource,
+    policy: RefreshPolicy,
+    clock: SharedClock,
+}
+
+impl ApiKeysBuilder {
+    pub(crate) fn new(
+        base_url: String,
+        client_id: String,
+        client_secret: impl SecretSource,
+    ) -> Self {
+        Self {
+            base_url: BaseUrl::new(base_url),
+            client_id,
+            client_secret: SharedSecretSource::new(client_secret),
+            policy: RefreshPolicy::default(),
+            clock: SharedClock::default(),
+        }
+    }
+
+    /// Sets how failed reads of the secret are spaced, and how often it is read anew while the API
+    /// refuses it.
+    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
+    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+
+    /// Lets the API be plain `http` on a loopback address written as a number. For tests and local
+    /// gateways.
+    pub fn danger_allow_http_loopback(mut self) -> Self {
+        self.base_url.http_loopback = true;
+        self
+    }
+
+    /// Checks the settings and makes the authenticator.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
+    /// `base_url` if it is no URL that secrets may go to, `client_id` or `client_secret` when
+    /// empty or not fit for a header, and the policy's own.
+    pub fn build(self) -> Result<Authenticator, Error> {
+        let origins = self.base_url.origins()?;
+        settings::check_header("client_id", &self.client_id)?;
+        settings::check_secret("client_secret", &self.client_secret)?;
+        let scheme = Scheme::header(CLIENT_SECRET).and_header(CLIENT_ID, self.client_id);
+        Authenticator::builder(ApiKey::new(self.client_secret).field("client_secret"))
+            .vendor(VENDOR)
+            .scheme(scheme)
+            .origins(origins)
+            .policy(self.policy)
+            .clock(self.clock)
+            .build()
+    }
+}
+
+impl fmt::Debug for ApiKeysBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKeysBuilder")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+// Written `clientId` and `clientSecret` by the vendor; case makes no difference in a header's name.
+const CLIENT_ID: HeaderName = HeaderName::from_static("clientid");
+const CLIENT_SECRET: HeaderName = HeaderName::from_static("clientsecret");

@@ -1,0 +1,68 @@
+//! Authentication for the Axonize API, now Planon IoT (<https://www.axonize.com>).
+//!
+//! The vendor has two methods, and this crate both. [`Axonize::login`] logs in with an e-mail
+//! address and a password, and signs requests with the token that comes back, for ten hours.
+//! [`Axonize::api_keys`] puts a client id and a client secret on each request, and fetches nothing.
+//!
+//! # Example
+//!
+//! ```
+//! # use auth_core::{Error, Transport};
+//! use auth_axonize::Axonize;
+//! use auth_core::SecretEnv;
+//! use auth_tower::AuthLayer;
+//! use tower::ServiceBuilder;
+//!
+//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! let base_url = "https://api.axonize.com";
+//! let password = SecretEnv::new("AXONIZE_PASSWORD");
+//! let authenticator = Axonize::login(base_url, "my-app-id", "robot@example.com", password)
+//!     .transport(transport)
+//!     .build()?;
+//! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
+//! // GET https://api.axonize.com/odata/devices/ now goes out signed.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! | you want to | see |
+//! |---|---|
+//! | log in as a user | [`Axonize::login`], [`LoginBuilder`] |
+//! | answer multi-factor authentication | [`LoginBuilder::mfa`] |
+//! | send API keys | [`Axonize::api_keys`], [`ApiKeysBuilder`] |
+//!
+//! # What to know about the vendor
+//!
+//! - **Headers.** Both methods use headers of the vendor's own (`appId`; `clientId` and
+//!   `clientSecret`), which HTTP clients do not take off a request that is redirected elsewhere. Put
+//!   redirect followers *above* `AuthLayer`, where each hop is judged anew, or have none. A request
+//!   that already carries one of these headers counts as signed by its caller, and is left alone.
+//! - **Lifetime.** A login says nothing about it; the documentation says ten hours.
+//! - **Lockout.** A login that was rejected is sent at most twice for one password, ever; see
+//!   [`LoginLimit`](auth_oauth2::LoginLimit).
+//! - **Multi-factor authentication.** Where it is on, each login sends its user a code, so it is
+//!   not for programs: have it switched off for the program's account, or use API keys.
+//! - **Refusals.** With API keys there is nothing to renew: a 401 is passed on, unless the key's
+//!   source has another one by then.
+//! - **Content type.** The API takes `application/json` alone; requests say so themselves.
+//!
+//! # Cargo features
+//!
+//! None. Supported Rust: see `rust-version` in the manifest.
+
+mod api_keys;
+mod base_url;
+mod login;
+mod mfa;
+mod settings;
+mod source;
+mod wire;
+
+pub use api_keys::ApiKeysBuilder;
+pub use login::{Axonize, LoginBuilder};
+pub use mfa::{MfaAnswer, MfaChallenge};
+
+/// As it stands in errors and logs.
+pub(crate) const VENDOR: &str = "axonize";

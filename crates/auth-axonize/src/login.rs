@@ -1,0 +1,237 @@
+use std::{fmt, future::Future, time::Duration};
+
+use auth_core::{
+    Authenticator, Error, RefreshPolicy, Scheme, Secret, SecretSource, SharedClock,
+    SharedSecretSource, SharedTransport, Transport,
+};
+use auth_oauth2::{LoginLimit, ReplyRules};
+use http::HeaderName;
+
+use crate::{
+    ApiKeysBuilder, MfaAnswer, MfaChallenge, VENDOR,
+    base_url::BaseUrl,
+    mfa::Callback,
+    settings,
+    source::{Application, Login},
+};
+
+/// Authentication for the Axonize API; starts at [`login`](Self::login) or
+/// [`api_keys`](Self::api_keys).
+///
+/// Customers have hosts of their own, so the base URL is always given, for example
+/// `https://api.axonize.com`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Axonize;
+
+impl Axonize {
+    /// How long a token lives; the login's reply does not say.
+    pub const TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60 * 60);
+
+    /// Logs in as a user of an application: with the base URL, the application's id, the user's
+    /// e-mail address, and where the password comes from.
+    pub fn login(
+        base_url: impl Into<String>,
+        app_id: impl Into<String>,
+        email: impl Into<String>,
+        password: impl SecretSource,
+    ) -> LoginBuilder {
+        LoginBuilder {
+            base_url: BaseUrl::new(base_url.into()),
+            app_id: app_id.into(),
+            email: email.into(),
+            password: SharedSecretSource::new(password),
+            transport: None,
+            application_url: None,
+            mfa: None,
+            mfa_deadline: Duration::from_secs(5 * 60),
+            policy: RefreshPolicy::default(),
+            clock: SharedClock::default(),
+        }
+    }
+
+    /// Sends API keys: with the base URL, the client id (the vendor says that it is the application's
+    /// id), and where the client secret comes from.
+    pub fn api_keys(
+        base_url: impl Into<String>,
+        client_id: impl Into<String>,
+        client_secret: impl SecretSource,
+    ) -> ApiKeysBuilder {
+        ApiKeysBuilder::new(base_url.into(), client_id.into(), client_secret)
+    }
+}
+
+/// Settings for a login at Axonize; made by [`Axonize::login`].
+#[must_use]
+pub struct LoginBuilder {
+    base_url: BaseUrl,
+    app_id: String,
+    email: String,
+    password: SharedSecretSource,
+    transport: Option<SharedTransport>,
+    application_url: Option<String>,
+    mfa: Option<Callback>,
+    mfa_deadline: Duration,
+    policy: RefreshPolicy,
+    clock: SharedClock,
+}
+
+impl LoginBuilder {
+    /// Sets the way to send logins. Required.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(SharedTransport::new(transport));
+        self
+    }
+
+    /// Names the application at login by its URL, for example `myapp.example.com/mysubapp`, in the
+    /// body; without this, by its id in a header. Requests carry the id either way.
+    pub fn application_url(mut self, url: impl Into<String>) -> Self {
+        self.application_url = Some(url.into());
+        self
+    }
+
+    /// Answers multi-factor authentication: the callback is asked for the binding code that the
+    /// vendor has just sent the user. Without one, such a login is an error.
+    ///
+    /// Each login sends a code, so whatever goes wrong here is not tried again before the policy's
+    /// probe interval is over. The callback may panic or never answer: that ends in an error of
+    /// kind [`Config`](auth_core::ErrorKind::Config) on field `mfa`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use auth_core::{Error, Transport};
+    /// use auth_axonize::{Axonize, MfaAnswer, MfaChallenge};
+    /// use auth_core::{ErrorKind, Secret};
+    ///
+    /// # async fn read_mailbox() -> Option<String> { None }
+    /// # fn build(transport: impl Transport, password: Secret) -> Result<(), Error> {
+    /// let authenticator =
+    ///     Axonize::login("https://api.axonize.com", "my-app-id", "robot@example.com", password)
+    ///         .transport(transport)
+    ///         .mfa(|challenge: MfaChallenge| async move {
+    ///             match read_mailbox().await {
+    ///                 Some(code) => Ok(MfaAnswer::Code(code.into())),
+    ///                 None if challenge.resends() == 0 => Ok(MfaAnswer::Resend),
+    ///                 None => Err(Error::new(ErrorKind::Unavailable, "no code has come")),
+    ///             }
+    ///         })
+    ///         .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mfa<F, R>(mut self, callback: F) -> Self
+    where
+        F: Fn(MfaChallenge) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<MfaAnswer, Error>> + Send + 'static,
+    {
+        self.mfa = Some(Callback::new(callback));
+        self
+    }
+
+    /// Sets how long the callback may take for one login, all its answers together; default 5
+    /// minutes. The policy's deadline for an exchange counts beside it.
+    pub fn mfa_deadline(mut self, deadline: Duration) -> Self {
+        self.mfa_deadline = deadline;
+        self
+    }
+
+    /// Sets when tokens are renewed, and how failures are spaced.
+    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
+    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+
+    /// Lets the base URL be plain `http` on a loopback address written as a number. For tests and
+    /// local gateways.
+    pub fn danger_allow_http_loopback(mut self) -> Self {
+        self.base_url.http_loopback = true;
+        self
+    }
+
+    /// Checks the settings and makes the authenticator.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
+    /// `transport` when missing, `base_url` if it is no URL that secrets may go to, `app_id` when
+    /// empty or not fit for a header, `email`, `password` or `application_url` when empty,
+    /// `mfa_deadline` when zero, and the policy's own.
+    pub fn build(self) -> Result<Authenticator, Error> {
+        let transport = settings::check_transport(self.transport)?;
+        let origins = self.base_url.origins()?;
+        settings::check_header("app_id", &self.app_id)?;
+        settings::check_secret("password", &self.password)?;
+        let empty = |text: &str| text.is_empty();
+        for (field, wrong) in [
+            ("email", empty(&self.email)),
+            (
+                "application_url",
+                self.application_url.as_deref().is_some_and(empty),
+            ),
+        ] {
+            if wrong {
+                return Err(Error::config(field, "must not be empty"));
+            }
+        }
+        if self.mfa_deadline.is_zero() {
+            return Err(Error::config("mfa_deadline", "must be longer than zero"));
+        }
+        let policy = match &self.mfa {
+            Some(_) => {
+                let login = self.policy.exchange_deadline();
+                self.policy
+                    .deadline(login.saturating_add(self.mfa_deadline))
+            }
+            None => self.policy,
+        };
+        let app_id = Secret::new(self.app_id);
+        let endpoint = |path| self.base_url.endpoint(path, &transport);
+        let source = Login {
+            login: endpoint("/api/auth/login")?,
+            verify: endpoint("/api/auth/verifyMultifactorBindingCode")?,
+            resend: endpoint("/api/auth/resendMultifactorBindingCode")?,
+            application: match self.application_url {
+                Some(url) => Application::Url(url),
+                None => Application::Id(app_id.clone()),
+            },
+            email: self.email.into(),
+            password: self.password,
+            mfa: self.mfa,
+            mfa_deadline: self.mfa_deadline,
+            rules: ReplyRules::new()
+                .token_member("token")
+                .allow_missing_token_type()
+                .default_lifetime(Axonize::TOKEN_LIFETIME),
+            limit: LoginLimit::new(VENDOR),
+            clock: self.clock.clone(),
+        };
+        // The vendor writes the scheme in lower case, and so does every one of its examples.
+        let scheme = Scheme::authorization("bearer ").and_header(APP_ID, app_id);
+        Authenticator::builder(source)
+            .vendor(VENDOR)
+            .scheme(scheme)
+            .origins(origins)
+            .policy(policy)
+            .clock(self.clock)
+            .build()
+    }
+}
+
+impl fmt::Debug for LoginBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginBuilder")
+            .field("mfa", &self.mfa.is_some())
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Written `appId` by the vendor.
+pub(crate) const APP_ID: HeaderName = HeaderName::from_static("appid");

@@ -1,0 +1,102 @@
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
+
+use auth_core::{Error, Secret};
+use tokio::time;
+
+use crate::VENDOR;
+
+/// What the vendor asks for: the code that it has just sent the user.
+#[derive(Clone, Debug)]
+pub struct MfaChallenge {
+    pub(crate) authenticator: String,
+    pub(crate) resends: u8,
+}
+
+impl MfaChallenge {
+    /// Returns the vendor's word for how the code was sent, an SMS or an e-mail for example; cut to
+    /// 64 bytes, without control characters.
+    #[must_use]
+    pub fn authenticator(&self) -> &str {
+        &self.authenticator
+    }
+
+    /// Returns how often the code was sent again in this login.
+    #[must_use]
+    pub fn resends(&self) -> u8 {
+        self.resends
+    }
+}
+
+/// What to do about a challenge.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum MfaAnswer {
+    /// This is the code.
+    Code(Secret),
+    /// No code has come: have it sent again, at most three times in a login.
+    Resend,
+}
+
+/// The user's callback, kept from taking anything else down.
+pub(crate) struct Callback(Box<dyn Fn(MfaChallenge) -> BoxAnswer + Send + Sync>);
+
+type BoxAnswer = Pin<Box<dyn Future<Output = Result<MfaAnswer, Error>> + Send>>;
+
+impl Callback {
+    pub(crate) fn new<F, R>(callback: F) -> Self
+    where
+        F: Fn(MfaChallenge) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<MfaAnswer, Error>> + Send + 'static,
+    {
+        Self(Box::new(move |challenge| Box::pin(callback(challenge))))
+    }
+
+    /// Asks, and takes what was asked off `left`.
+    pub(crate) async fn ask(
+        &self,
+        challenge: MfaChallenge,
+        left: &mut Duration,
+    ) -> Result<MfaAnswer, Error> {
+        let begun = time::Instant::now();
+        let answer = time::timeout(*left, self.guarded(challenge)).await;
+        *left = left.saturating_sub(begun.elapsed());
+        match answer {
+            Ok(Some(Ok(answer))) => Ok(answer),
+            Ok(Some(Err(error))) => Err(failed("the callback has no code").with_source(error)),
+            Ok(None) => Err(failed("the callback panicked")),
+            Err(_) => Err(failed("the callback took too long for a code")),
+        }
+    }
+
+    /// `None` if it panicked.
+    async fn guarded(&self, challenge: MfaChallenge) -> Option<Result<MfaAnswer, Error>> {
+        let made = catch_unwind(AssertUnwindSafe(|| (self.0)(challenge)));
+        let mut answer = made.ok()?;
+        poll_fn(|cx| {
+            let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx)));
+            polled.map_or(Poll::Ready(None), |poll| poll.map(Some))
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Callback")
+    }
+}
+
+/// Not tried again soon, whatever the cause: the user would get a code for each try.
+fn failed(problem: &str) -> Error {
+    Error::config(
+        "mfa",
+        format_args!("{VENDOR} asks for a binding code, and {problem}"),
+    )
+}

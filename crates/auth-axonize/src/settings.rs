@@ -1,0 +1,31 @@
+//! Checks that both methods share.
+
+use auth_core::{Error, Secret, SecretSource as _, SharedSecretSource, SharedTransport};
+
+/// A text that goes into a header.
+pub(crate) fn check_header(field: &'static str, value: &str) -> Result<(), Error> {
+    if value.is_empty() {
+        return Err(Error::config(field, "must not be empty"));
+    }
+    match value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(()),
+        false => Err(Error::config(
+            field,
+            "has characters that no header may carry: a space, a line end or none of ASCII",
+        )),
+    }
+}
+
+/// A secret, as far as it is known already.
+pub(crate) fn check_secret(field: &'static str, source: &SharedSecretSource) -> Result<(), Error> {
+    match source.fixed().is_some_and(Secret::is_empty) {
+        true => Err(Error::config(field, "must not be empty")),
+        false => Ok(()),
+    }
+}
+
+pub(crate) fn check_transport(
+    transport: Option<SharedTransport>,
+) -> Result<SharedTransport, Error> {
+    transport.ok_or_else(|| Error::config("transport", "is required: it sends the logins"))
+}

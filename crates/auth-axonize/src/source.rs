@@ -1,0 +1,195 @@
+use std::{fmt, time::Duration};
+
+use auth_core::{
+    AccessToken, Error, ErrorKind, Exchange, Secret, SecretSource as _, SharedClock,
+    SharedSecretSource, TokenSource,
+};
+use auth_oauth2::{BodyFormat, LoginLimit, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use zeroize::Zeroize as _;
+
+use crate::{MfaAnswer, MfaChallenge, VENDOR, login::APP_ID, mfa::Callback, wire::SecondFactor};
+
+/// Logs in with e-mail address and password, and with a binding code where the vendor wants one.
+pub(crate) struct Login {
+    pub(crate) login: TokenEndpoint,
+    pub(crate) verify: TokenEndpoint,
+    pub(crate) resend: TokenEndpoint,
+    pub(crate) application: Application,
+    pub(crate) email: Secret,
+    pub(crate) password: SharedSecretSource,
+    pub(crate) mfa: Option<Callback>,
+    pub(crate) mfa_deadline: Duration,
+    pub(crate) rules: ReplyRules,
+    pub(crate) limit: LoginLimit,
+    pub(crate) clock: SharedClock,
+}
+
+/// How a login names the application.
+pub(crate) enum Application {
+    /// In the header `appId`.
+    Id(Secret),
+    /// In the body's member `url`.
+    Url(String),
+}
+
+impl Login {
+    async fn read_password(&self) -> Result<Secret, Error> {
+        let password = self.password.read().await?;
+        match password.is_empty() {
+            true => Err(Error::config(
+                "password",
+                "the password that was read is empty",
+            )),
+            false => Ok(password),
+        }
+    }
+
+    async fn log_in(&self, password: &Secret) -> Result<AccessToken, Error> {
+        let mut parameters = vec![
+            ("email", self.email.expose()),
+            ("password", password.expose()),
+        ];
+        let mut headers = Vec::new();
+        match &self.application {
+            Application::Id(id) => headers.push((APP_ID, id.clone())),
+            Application::Url(url) => parameters.push(("url", url)),
+        }
+        let reply = self
+            .login
+            .post(BodyFormat::Json, &headers, &parameters)
+            .await?;
+        let scrubber = Scrubber::new()
+            .secret(self.email.clone())
+            .secret(password.clone());
+        match reply.status() {
+            StatusCode::UNAUTHORIZED => {
+                let message = format!(
+                    "{VENDOR}: login answered 401: the e-mail address or the password is wrong"
+                );
+                Err(Error::new(ErrorKind::Rejected, message).with_status(reply.status()))
+            }
+            StatusCode::FORBIDDEN => match SecondFactor::parse(reply.body()) {
+                Some(factor) => {
+                    wipe(reply);
+                    self.second_factor(factor, scrubber).await
+                }
+                None => self.token(reply, &scrubber),
+            },
+            _ => self.token(reply, &scrubber),
+        }
+    }
+
+    async fn second_factor(
+        &self,
+        mut factor: SecondFactor,
+        scrubber: Scrubber,
+    ) -> Result<AccessToken, Error> {
+        let Some(callback) = &self.mfa else {
+            let message = format!(
+                "{VENDOR}: login answered 403: multi-factor authentication is on for this user, and \
+                 there is no callback for the code; have it switched off for the program's account, \
+                 use API keys, or set `mfa`"
+            );
+            return Err(Error::new(ErrorKind::Rejected, message).with_status(StatusCode::FORBIDDEN));
+        };
+        let mut left = self.mfa_deadline;
+        let mut resends = 0;
+        loop {
+            let scrubber = scrubber
+                .clone()
+                .secret(factor.token.clone())
+                .secret(factor.authenticator_code.clone());
+            let challenge = MfaChallenge {
+                authenticator: factor.authenticator(&scrubber),
+                resends,
+            };
+            match callback.ask(challenge, &mut left).await? {
+                MfaAnswer::Code(code) => return self.send_code(&factor, code, scrubber).await,
+                MfaAnswer::Resend if resends < MAX_RESENDS => {
+                    resends += 1;
+                    self.send_again(&mut factor, &scrubber).await?;
+                }
+                MfaAnswer::Resend => {
+                    let problem = format_args!(
+                        "asked {VENDOR} for the code more than {MAX_RESENDS} times again"
+                    );
+                    return Err(Error::config("mfa", problem));
+                }
+            }
+        }
+    }
+
+    async fn send_code(
+        &self,
+        factor: &SecondFactor,
+        code: Secret,
+        scrubber: Scrubber,
+    ) -> Result<AccessToken, Error> {
+        if code.is_empty() {
+            return Err(Error::config("mfa", "the callback's code is empty"));
+        }
+        let parameters = [
+            ("token", factor.token.expose()),
+            ("authenticatorCode", factor.authenticator_code.expose()),
+            ("bindingCode", code.expose()),
+        ];
+        let reply = self.verify.post(BodyFormat::Json, &[], &parameters).await?;
+        self.token(reply, &scrubber.secret(code.clone()))
+    }
+
+    /// The reply may bring another token and code to come back with.
+    async fn send_again(
+        &self,
+        factor: &mut SecondFactor,
+        scrubber: &Scrubber,
+    ) -> Result<(), Error> {
+        let parameters = [
+            ("token", factor.token.expose()),
+            ("authenticatorCode", factor.authenticator_code.expose()),
+        ];
+        let reply = self.resend.post(BodyFormat::Json, &[], &parameters).await?;
+        if !reply.status().is_success() {
+            return self.token(reply, scrubber).map(|_| ());
+        }
+        if let Some(next) = SecondFactor::parse(reply.body()) {
+            *factor = next;
+        }
+        wipe(reply);
+        Ok(())
+    }
+
+    fn token(&self, reply: Response<Bytes>, scrubber: &Scrubber) -> Result<AccessToken, Error> {
+        parse_reply(VENDOR, reply, &self.rules, scrubber, self.clock.now())
+    }
+}
+
+impl TokenSource for Login {
+    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+        let password = self.read_password().await?;
+        let login = self.log_in(&password);
+        self.limit.attempt(&[&self.email, &password], login).await
+    }
+
+    async fn credential_changed(&self) -> bool {
+        let read = self.read_password().await;
+        read.is_ok_and(|password| self.limit.has_changed(&[&self.email, &password]))
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").finish_non_exhaustive()
+    }
+}
+
+/// Best effort: the body may be shared.
+fn wipe(reply: Response<Bytes>) {
+    if let Ok(mut body) = reply.into_body().try_into_mut() {
+        body.as_mut().zeroize();
+    }
+}
+
+/// In one login.
+const MAX_RESENDS: u8 = 3;
