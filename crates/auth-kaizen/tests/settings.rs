@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::{error::Error as _, future::ready};
+use std::{error::Error as _, future::ready, time::Duration};
 
-use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretFn};
+use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretFn, Transport};
 use auth_kaizen::{Central, East, Kaizen, KaizenBuilder, LegacyEndpoint, Region, RegionName};
-use auth_testkit::{TestServer, assert_no_secret};
+use auth_testkit::{TestServer, VirtualClock, assert_no_secret};
+use bytes::Bytes;
+use http::{Request, Response};
 
 const SECRET: &str = "Zq7-fake-secret-1";
 const PASSWORD: &str = "Wx3-fake-password";
@@ -170,6 +172,30 @@ fn the_policy_is_checked() {
     let settings = Settings::new();
     let policy = RefreshPolicy::default().refresh_at(1.5);
     settings.refuse(settings.good::<East>().policy(policy), "refresh_at");
+}
+
+/// A vendor that is busy until a date, and does not say what time it is.
+struct BusyUntil(&'static str);
+
+impl Transport for BusyUntil {
+    async fn send(&self, _: Request<Bytes>, _: usize) -> Result<Response<Bytes>, Error> {
+        let reply = Response::builder()
+            .status(503)
+            .header("retry-after", self.0);
+        Ok(reply.body(Bytes::new()).unwrap())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_is_the_sources_too() {
+    // A minute after the clock's start.
+    let kaizen = Kaizen::<Central>::builder("fake-client", Secret::new(SECRET))
+        .transport(BusyUntil("Tue, 01 Jan 2030 00:01:00 GMT"))
+        .clock(VirtualClock::new())
+        .build()
+        .unwrap();
+    let error = kaizen.authenticator().token().await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
 }
 
 #[test]
