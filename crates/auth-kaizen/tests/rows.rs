@@ -411,7 +411,8 @@ async fn row_tenancy_credentials_are_one_servers_own() {
         (error.kind(), error.code()),
         (ErrorKind::Rejected, Some("invalid_client"))
     );
-    assert!(error.to_string().starts_with("kaizen central: "), "{error}");
+    let told = "kaizen central: token endpoint answered 401 with `invalid_client`";
+    assert!(error.to_string().starts_with(told), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
