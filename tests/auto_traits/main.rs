@@ -183,6 +183,26 @@ fn auth_verdigris_keeps_its_promises() {
 }
 
 #[test]
+fn auth_kaizen_keeps_its_promises() {
+    use auth_kaizen::{Central, East, Kaizen, KaizenBuilder, LegacyEndpoint, Region, RegionName};
+    fn any<R: Region>() {
+        promise! {
+            R: send sync forever;
+            Kaizen<R>: send sync unpin forever;
+            KaizenBuilder<R>: send sync unpin forever;
+        }
+    }
+    any::<Central>();
+    any::<East>();
+    promise! {
+        Central: unpin;
+        East: unpin;
+        LegacyEndpoint: send sync unpin forever;
+        RegionName: send sync unpin forever;
+    }
+}
+
+#[test]
 fn auth_testkit_keeps_its_promises() {
     use auth_testkit::{
         BodyFormat, ClientAuth, Counters, Fetch, ForeignServer, Gate, Leak, LogCapture, MemoryBody,

@@ -6,6 +6,7 @@ use auth_core::{
     AccessToken, Authenticator, Origins, RefreshPolicy, Scheme, Secret, SecretFn, Sharded,
     SharedSecretSource, SharedTransport,
 };
+use auth_kaizen::{Central, East, Kaizen, Region};
 use auth_oauth2::{ClientCredentials, ReplyRules, Scrubber};
 use auth_reqwest::ReqwestTransport;
 use auth_testkit::{Outcome, ScriptedSource, TestServer};
@@ -182,4 +183,25 @@ async fn g18_vendor_crates_show_nothing() {
     let sent = client.ready().await.unwrap().call(request());
     assert_clean(shown(&sent), &[]);
     assert_clean(shown(sent.await.unwrap()), &[]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_both_servers_of_kaizen_show_nothing() {
+    kaizen_shows_nothing::<Central>().await;
+    kaizen_shows_nothing::<East>().await;
+}
+
+async fn kaizen_shows_nothing<R: Region>() {
+    let server = TestServer::builder()
+        .client(CLIENT_ID, CLIENT_SECRET)
+        .in_memory();
+    let builder = Kaizen::<R>::builder(CLIENT_ID, Secret::new(CLIENT_SECRET))
+        .transport(server.transport())
+        .token_url(server.token_url())
+        .base_url(server.origin());
+    assert_clean(shown(&builder), &[]);
+    let kaizen = builder.build().unwrap();
+    assert_clean(shown(&kaizen), &[]);
+    kaizen.authenticator().token().await.unwrap();
+    assert_clean(shown(&kaizen), &server.expose_tokens());
 }

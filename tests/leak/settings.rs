@@ -1,6 +1,7 @@
 //! Secrets in settings that are refused: the error says what is wrong, and not with what.
 
 use auth_core::{Authenticator, Error, Origins, Scheme, Secret};
+use auth_kaizen::{Central, Kaizen};
 use auth_oauth2::{ClientAuth, ClientCredentials};
 use auth_testkit::{ScriptedSource, TestServer};
 use auth_verdigris::Verdigris;
@@ -39,6 +40,15 @@ fn g18_urls_that_are_refused_are_not_repeated() {
             .transport(server.transport())
             .token_url(&url);
         assert_clean(told(&vendor.build().unwrap_err()), &secrets);
+        let kaizen = || {
+            Kaizen::<Central>::builder(CLIENT_ID, Secret::new(CLIENT_SECRET))
+                .transport(server.transport())
+        };
+        let token = kaizen().token_url(&url).build();
+        assert_clean(told(&token.unwrap_err()), &secrets);
+        if let Err(error) = kaizen().base_url(&url).build() {
+            assert_clean(told(&error), &secrets);
+        }
         if let Err(error) = Origins::new([&url]) {
             assert_clean(told(&error), &secrets);
         }
@@ -46,6 +56,11 @@ fn g18_urls_that_are_refused_are_not_repeated() {
             assert_clean(told(&error), &secrets);
         }
     }
+}
+
+#[test]
+fn g18_names_that_are_refused_are_not_repeated() {
+    assert_refused(CLIENT_SECRET.parse::<auth_kaizen::RegionName>(), "region");
 }
 
 #[test]

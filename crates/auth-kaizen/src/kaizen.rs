@@ -1,0 +1,83 @@
+use std::{fmt, marker::PhantomData};
+
+use auth_core::{Authenticator, SecretSource};
+
+use crate::{KaizenBuilder, Region};
+
+/// Authentication for one of Kaizen's servers; starts at [`builder`](Self::builder).
+///
+/// A handle: clones share the token. Turn it into the [`Authenticator`] that `auth_tower::AuthLayer`
+/// takes by `into()`, which forgets the server's type, but not its origin.
+///
+/// # Example
+///
+/// A part of a program that is for the East server says so, and gets no other:
+///
+/// ```
+/// use auth_kaizen::{East, Kaizen};
+///
+/// struct EastReports {
+///     kaizen: Kaizen<East>,
+/// }
+///
+/// fn reports(kaizen: Kaizen<East>) -> EastReports {
+///     EastReports { kaizen }
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// use auth_kaizen::{Central, East, Kaizen};
+///
+/// struct EastReports {
+///     kaizen: Kaizen<East>,
+/// }
+///
+/// fn reports(kaizen: Kaizen<Central>) -> EastReports {
+///     EastReports { kaizen }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Kaizen<R: Region> {
+    authenticator: Authenticator,
+    region: PhantomData<fn() -> R>,
+}
+
+impl<R: Region> Kaizen<R> {
+    /// Starts with the client's identifier and where its secret comes from: a
+    /// [`Secret`](auth_core::Secret), or a [`SecretFn`](auth_core::SecretFn) where it rotates. Both
+    /// are this server's; the other one does not know them.
+    pub fn builder(
+        client_id: impl Into<String>,
+        client_secret: impl SecretSource,
+    ) -> KaizenBuilder<R> {
+        KaizenBuilder::new(client_id.into(), client_secret)
+    }
+
+    pub(crate) fn new(authenticator: Authenticator) -> Self {
+        Self {
+            authenticator,
+            region: PhantomData,
+        }
+    }
+
+    /// Returns the authenticator, which keeps this server's token.
+    #[must_use]
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+}
+
+impl<R: Region> From<Kaizen<R>> for Authenticator {
+    fn from(kaizen: Kaizen<R>) -> Self {
+        kaizen.authenticator
+    }
+}
+
+impl<R: Region> fmt::Debug for Kaizen<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kaizen")
+            .field("region", &R::NAME)
+            .field("authenticator", &self.authenticator)
+            .finish()
+    }
+}

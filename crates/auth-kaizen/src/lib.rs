@@ -1,0 +1,61 @@
+//! Authentication for the Kaizen API of CopperTree Analytics (<https://www.coppertreeanalytics.com>).
+//!
+//! Kaizen reads buildings; Kayzen, one letter away, sells advertisements and is another vendor.
+//!
+//! The vendor runs two servers, [`Central`] and [`East`], each with its own client ids, secrets and
+//! tokens, and hands out tokens for 30 days by the client credentials grant. This crate knows the
+//! endpoints of both, and keeps the two apart: the server is part of the type, a token goes to its
+//! own server alone, and no setting of one leads to the other. Client id and secret come from the
+//! vendor's customer service.
+//!
+//! # Example
+//!
+//! ```
+//! # use auth_core::{Error, Transport};
+//! use auth_core::Secret;
+//! use auth_kaizen::{Central, Kaizen};
+//! use auth_tower::AuthLayer;
+//! use tower::ServiceBuilder;
+//!
+//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! let kaizen = Kaizen::<Central>::builder("my-client-id", Secret::new("fake-client-secret"))
+//!     .transport(transport)
+//!     .build()?;
+//! let client = ServiceBuilder::new().layer(AuthLayer::new(kaizen.into())).service(http);
+//! // GET https://kaizen.coppertreeanalytics.com/api/v3/buildings now goes out signed.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! | you want to | see |
+//! |---|---|
+//! | sign requests to Kaizen | [`Kaizen::builder`] |
+//! | another endpoint, policy or clock | [`KaizenBuilder`] |
+//! | the endpoints of the two servers | [`Region`], [`Central`], [`East`] |
+//! | read the server's name from a configuration | [`RegionName`] |
+//! | ask a token endpoint from before July 2023 | [`LegacyEndpoint`] |
+//!
+//! # What to know about the vendor
+//!
+//! - **Two servers.** In errors and logs they are `kaizen central` and `kaizen east`.
+//! - **Lifetime.** A token lives for 30 days, so a process that runs on renews it every three to
+//!   four weeks, and each start of a process takes one of its own.
+//! - **Audience.** `audience=organize` is deprecated since July 2023. It goes to a
+//!   [`LegacyEndpoint`] alone.
+//!
+//! # Cargo features
+//!
+//! None. Supported Rust: see `rust-version` in the manifest.
+
+mod config;
+mod kaizen;
+mod legacy;
+mod region;
+mod source;
+
+pub use config::KaizenBuilder;
+pub use kaizen::Kaizen;
+pub use legacy::LegacyEndpoint;
+pub use region::{Central, East, Region, RegionName};

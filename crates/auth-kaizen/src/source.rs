@@ -1,0 +1,27 @@
+use auth_core::{Error, SharedTransport};
+use auth_oauth2::{ClientAuth, ClientCredentials};
+
+use crate::{KaizenBuilder, LegacyEndpoint, Region};
+
+/// Makes the client credentials grant as Kaizen wants it: the client's identity in a form, and an
+/// audience where the endpoint is one of old.
+pub(crate) fn new<R: Region>(
+    settings: KaizenBuilder<R>,
+    transport: SharedTransport,
+) -> Result<ClientCredentials, Error> {
+    let (url, audience) = match (settings.legacy, settings.token_url) {
+        (Some(legacy), _) => (legacy.url().to_owned(), LegacyEndpoint::AUDIENCE),
+        (None, Some(url)) => (url, ""),
+        (None, None) => (R::TOKEN_URL.to_owned(), ""),
+    };
+    let source =
+        ClientCredentials::builder(url, settings.client_id, settings.client_secret, transport)
+            .vendor(R::NAME.vendor())
+            .client_auth(ClientAuth::Post)
+            .audience(audience)
+            .clock(settings.clock);
+    match settings.http_loopback {
+        true => source.danger_allow_http_loopback().build(),
+        false => source.build(),
+    }
+}

@@ -1,0 +1,244 @@
+//! Settings that cannot work: found before anything is sent, named, and not repeated.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::{error::Error as _, future::ready, time::Duration};
+
+use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretFn, Transport};
+use auth_kaizen::{Central, East, Kaizen, KaizenBuilder, LegacyEndpoint, Region, RegionName};
+use auth_testkit::{TestServer, VirtualClock, assert_no_secret};
+use bytes::Bytes;
+use http::{Request, Response};
+
+const SECRET: &str = "Zq7-fake-secret-1";
+const PASSWORD: &str = "Wx3-fake-password";
+
+struct Settings(TestServer);
+
+impl Settings {
+    fn new() -> Self {
+        Self(TestServer::builder().in_memory())
+    }
+
+    fn good<R: Region>(&self) -> KaizenBuilder<R> {
+        self.with("fake-client", SECRET)
+    }
+
+    fn with<R: Region>(&self, id: &str, secret: &str) -> KaizenBuilder<R> {
+        Kaizen::builder(id, Secret::new(secret)).transport(self.0.transport())
+    }
+
+    #[track_caller]
+    fn refuse<R: Region>(&self, settings: KaizenBuilder<R>, field: &str) -> Error {
+        let error = settings.build().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some(field)),
+            "{error}"
+        );
+        assert_clean(&error);
+        assert_eq!(self.0.counters().token_requests, 0);
+        error
+    }
+}
+
+#[track_caller]
+fn assert_clean(error: &Error) {
+    let source = error.source().map(|source| format!("{source} {source:?}"));
+    assert_no_secret(format!("{error} {error:?} {source:?}"), &[SECRET, PASSWORD]);
+}
+
+#[test]
+fn the_client_and_the_transport_are_required() {
+    let settings = Settings::new();
+    settings.refuse(settings.with::<Central>("", SECRET), "client_id");
+    settings.refuse(settings.with::<East>("fake-client", ""), "client_secret");
+    let alone = Kaizen::<East>::builder("fake-client", Secret::new(SECRET));
+    settings.refuse(alone, "transport");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_read_empty_is_an_error_then() {
+    let server = TestServer::builder().in_memory();
+    let empty = SecretFn::new(|| ready(Ok(Secret::new(""))));
+    let kaizen = Kaizen::<Central>::builder("fake-client", empty)
+        .transport(server.transport())
+        .build()
+        .unwrap();
+    let error = kaizen.authenticator().token().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.field()),
+        (ErrorKind::Config, Some("client_secret"))
+    );
+    assert!(error.to_string().starts_with("kaizen central: "), "{error}");
+    assert_eq!(server.counters().token_requests, 0);
+}
+
+#[test]
+fn urls_have_to_be_urls_that_secrets_may_go_to() {
+    let settings = Settings::new();
+    let bad = [
+        String::new(),
+        "gateway.test/token".to_owned(),
+        "http://gateway.test/token".to_owned(),
+        "http://127.0.0.1:1/token".to_owned(),
+        "ftp://gateway.test/token".to_owned(),
+        "https://".to_owned(),
+        "https://gateway.test:port/".to_owned(),
+        format!("https://user:{PASSWORD}@gateway.test/"),
+    ];
+    for url in &bad {
+        settings.refuse(settings.good::<Central>().token_url(url), "token_url");
+        settings.refuse(settings.good::<East>().base_url(url), "base_url");
+    }
+    for url in [
+        format!("https://gateway.test/?client_secret={SECRET}"),
+        format!("https://gateway.test/#{SECRET}"),
+    ] {
+        settings.refuse(settings.good::<East>().token_url(url), "token_url");
+    }
+}
+
+#[test]
+fn plain_http_is_for_loopback_addresses_on_request() {
+    let settings = Settings::new();
+    let local = || settings.good::<Central>().danger_allow_http_loopback();
+    let here = local().token_url("http://127.0.0.1:1/token");
+    assert!(here.base_url("http://[::1]:2").build().is_ok());
+    for url in ["http://localhost:1/", "http://kaizen.test/"] {
+        settings.refuse(local().token_url(url), "token_url");
+        settings.refuse(local().base_url(url), "base_url");
+    }
+}
+
+#[test]
+fn the_other_servers_hosts_are_refused() {
+    let settings = Settings::new();
+    for url in [
+        "https://login-us-east-prod.coppertreeanalytics.com/oauth2/token",
+        "https://kaizen-east.coppertreeanalytics.com",
+        "https://KAIZEN-East.CopperTreeAnalytics.com/api/v3",
+        "https://kaizen-east.coppertreeanalytics.com:443/",
+        "https://kaizen-east.coppertreeanalytics.com:8443/",
+        "https://kaizen-east.coppertreeanalytics.com./",
+        "HTTPS://kaizen-east.coppertreeanalytics.com/",
+    ] {
+        let central = || settings.good::<Central>();
+        let error = settings.refuse(central().token_url(url), "token_url");
+        assert!(error.to_string().contains("is kaizen east's"), "{error}");
+        settings.refuse(central().base_url(url), "base_url");
+        assert!(settings.good::<East>().base_url(url).build().is_ok());
+    }
+    for url in [
+        "https://login-ca-central-prod.coppertreeanalytics.com/oauth2/token",
+        "https://kaizen.coppertreeanalytics.com",
+        "https://kaizen.coppertreeanalytics.com/oauth/token",
+        "https://login-global.coppertreeanalytics.com/oauth/token",
+        "https://Kaizen.CopperTreeAnalytics.COM",
+        "https://kaizen.coppertreeanalytics.com.:443",
+    ] {
+        let east = || settings.good::<East>();
+        let error = settings.refuse(east().token_url(url), "token_url");
+        assert!(error.to_string().contains("is kaizen central's"), "{error}");
+        settings.refuse(east().base_url(url), "base_url");
+        assert!(settings.good::<Central>().base_url(url).build().is_ok());
+    }
+    // Other spellings that some HTTP clients would understand are no URLs here.
+    for url in [
+        "https://kaizen%2Deast.coppertreeanalytics.com/",
+        "https://kaizen-east.coppertreeanalytics.com\u{3002}/",
+        "https:\\\\kaizen-east.coppertreeanalytics.com/",
+        "https://user@kaizen-east.coppertreeanalytics.com/",
+    ] {
+        settings.refuse(settings.good::<Central>().token_url(url), "token_url");
+        settings.refuse(settings.good::<Central>().base_url(url), "base_url");
+    }
+}
+
+#[test]
+fn an_endpoint_of_old_and_another_url_exclude_each_other() {
+    let settings = Settings::new();
+    let url = "https://gateway.test/token";
+    for endpoint in [LegacyEndpoint::ApiHost, LegacyEndpoint::LoginGlobal] {
+        let good = || settings.good::<Central>();
+        settings.refuse(good().legacy(endpoint).token_url(url), "legacy");
+        settings.refuse(good().token_url(url).legacy(endpoint), "legacy");
+        assert!(good().legacy(endpoint).build().is_ok());
+    }
+}
+
+#[test]
+fn the_policy_is_checked() {
+    let settings = Settings::new();
+    let policy = RefreshPolicy::default().refresh_at(1.5);
+    settings.refuse(settings.good::<East>().policy(policy), "refresh_at");
+}
+
+/// A vendor that is busy until a date, and does not say what time it is.
+struct BusyUntil(&'static str);
+
+impl Transport for BusyUntil {
+    async fn send(&self, _: Request<Bytes>, _: usize) -> Result<Response<Bytes>, Error> {
+        let reply = Response::builder()
+            .status(503)
+            .header("retry-after", self.0);
+        Ok(reply.body(Bytes::new()).unwrap())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_is_the_sources_too() {
+    // A minute after the clock's start.
+    let kaizen = Kaizen::<Central>::builder("fake-client", Secret::new(SECRET))
+        .transport(BusyUntil("Tue, 01 Jan 2030 00:01:00 GMT"))
+        .clock(VirtualClock::new())
+        .build()
+        .unwrap();
+    let error = kaizen.authenticator().token().await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn a_region_is_read_in_any_case() {
+    for (text, region) in [
+        ("central", RegionName::Central),
+        ("Central", RegionName::Central),
+        ("CENTRAL", RegionName::Central),
+        ("east", RegionName::East),
+        ("East", RegionName::East),
+        ("eAST", RegionName::East),
+    ] {
+        assert_eq!(text.parse::<RegionName>().unwrap(), region);
+        assert_eq!(region.to_string(), text.to_lowercase());
+    }
+    assert_eq!(Central::NAME, RegionName::Central);
+    assert_eq!(East::NAME, RegionName::East);
+}
+
+#[test]
+fn an_unknown_region_is_told_what_is_allowed() {
+    for text in ["", "west", "eastern", " east", "centra", "us-east", SECRET] {
+        let error = text.parse::<RegionName>().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some("region"))
+        );
+        assert_clean(&error);
+        let told = error.to_string();
+        assert_eq!(told, "setting `region`: must be `central` or `east`");
+    }
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let settings = Settings::new();
+    let url = format!("https://gateway.test/?tenant={PASSWORD}");
+    let builder = settings.good::<East>().token_url(url);
+    let text = format!("{builder:?} {builder:#?}");
+    assert!(text.contains("East"), "{text}");
+    assert_no_secret(text, &[SECRET, PASSWORD]);
+    let kaizen = builder.build().unwrap();
+    let text = format!("{kaizen:?} {kaizen:#?}");
+    assert!(text.contains("kaizen east"), "{text}");
+    assert_no_secret(text, &[SECRET, PASSWORD]);
+}
