@@ -54,6 +54,7 @@
 //!
 //! 1.85.
 
+mod answer;
 mod api;
 mod body;
 mod builder;
@@ -66,6 +67,7 @@ mod ledger;
 mod listen;
 mod log;
 mod memory;
+mod place;
 mod queue;
 mod quota;
 mod record;
@@ -79,7 +81,9 @@ mod state;
 mod testing;
 mod token_endpoint;
 mod upload;
+mod vendor;
 
+pub use answer::Answer;
 pub use builder::TestServerBuilder;
 pub use clock::VirtualClock;
 pub use counters::{Counters, Side};
@@ -95,4 +99,6 @@ pub use script::Script;
 pub use server::TestServer;
 pub use settings::{BodyFormat, ClientAuth, RetryAfter};
 pub use source::{Fetch, Outcome, ScriptedSource};
+pub use token_endpoint::{OAuthParams, OAuthRefusal};
 pub use upload::body_hash;
+pub use vendor::{IssuedToken, VendorRequest, VendorRules};
