@@ -60,6 +60,7 @@ mod body;
 mod builder;
 mod clock;
 mod counters;
+pub mod fakes;
 mod foreign;
 mod gate;
 mod leak;
