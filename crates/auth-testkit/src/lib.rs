@@ -35,7 +35,8 @@
 //! |---|---|
 //! | the vendor: token endpoint and API, over sockets or in memory | [`TestServer`] |
 //! | its faults | [`Reply`], queued in a [`Script`]; [`Gate`] holds one back without sleeping |
-//! | what the server saw | [`Counters`], [`RecordedRequest`], [`TokenUse`] |
+//! | what the server saw | [`Counters`], [`RecordedRequest`], [`TokenUse`]; as text [`TestServer::wire`] |
+//! | the vendor as one of ours, or as yours | [`fakes`], [`VendorRules`] |
 //! | another origin, to which nothing may leak | [`ForeignServer`] |
 //! | time | [`VirtualClock`] |
 //! | a paused clock, so no sockets | [`MemoryTransport`], [`MemoryService`] |
@@ -83,6 +84,7 @@ mod testing;
 mod token_endpoint;
 mod upload;
 mod vendor;
+mod wire;
 
 pub use answer::Answer;
 pub use builder::TestServerBuilder;

@@ -111,6 +111,10 @@ impl RecordedRequest {
             .map(|(_, value)| value.into_owned())
     }
 
+    pub(crate) fn place(&self) -> &Place {
+        &self.head.place
+    }
+
     pub(crate) fn is_kept_whole(&self) -> bool {
         self.body.len() as u64 == self.upload.len
     }

@@ -14,8 +14,9 @@ use crate::{
 ///
 /// Without a script it does what the standards say (RFC 6749 at `/token`, RFC 6750 below `/api`)
 /// and nothing more lenient, or what the [rules](TestServerBuilder::vendor) of a vendor say; the
-/// [`fakes`](crate::fakes) are servers of real ones. [`token`](Self::token) and [`api`](Self::api) take scripts of faults;
-/// [`counters`](Self::counters) and [`recorded`](Self::recorded) tell what the *server* saw.
+/// [`fakes`](crate::fakes) are servers of real ones. [`token`](Self::token) and
+/// [`api`](Self::api) take scripts of faults; [`counters`](Self::counters) and
+/// [`recorded`](Self::recorded) tell what the *server* saw.
 ///
 /// It listens on a free loopback port ([`start`](Self::start)), or on none
 /// ([`TestServerBuilder::in_memory`]): then [`transport`](Self::transport) and

@@ -11,7 +11,7 @@ pub use request::{IssuedToken, VendorRequest};
 /// A [`TestServer`](crate::TestServer) asks its rules for every request that no script answers;
 /// counting, recording, quota, gates and faults work with any rules. Each method has a default, and
 /// together they are the standards: RFC 6749 at `/token` and RFC 6750 below `/api`. The
-/// `fakes` are such rules for the vendors of this workspace.
+/// [`fakes`](crate::fakes) are such rules for the vendors of this workspace.
 ///
 /// # Example
 ///
