@@ -1,42 +1,45 @@
 //! The protected API's own rules: RFC 6750.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use crate::{
-    state::{Answer, State},
-    upload::{Upload, hex},
-};
+use crate::{Answer, VendorRequest, state::State, upload::hex};
 
-pub(crate) fn answer(state: &State, parts: &Parts, upload: &Upload) -> Answer {
-    let query = parts.uri.query().unwrap_or_default();
-    let token = match credential(state, &parts.headers, query) {
+pub(crate) fn answer(request: &VendorRequest<'_>) -> Answer {
+    let query = request.uri().query().unwrap_or_default();
+    let token = match credential(request.state, request.headers(), query) {
         Ok(Some(token)) => token,
         Ok(None) => return challenge(StatusCode::UNAUTHORIZED, "Bearer realm=\"fake\""),
         Err(line) => return challenge(StatusCode::BAD_REQUEST, line),
     };
-    let now = state.now();
-    let Some(number) = state.ledger(|ledger| ledger.check(&token, now)) else {
-        return challenge(
+    match request.accept(&token) {
+        Some(number) => ok(request, number),
+        None => challenge(
             StatusCode::UNAUTHORIZED,
             "Bearer realm=\"fake\", error=\"invalid_token\", \
              error_description=\"The access token is unknown, expired or revoked\"",
-        );
-    };
-    match parts.uri.path() {
-        "/api/forbidden" => challenge(
+        ),
+    }
+}
+
+/// The answer to a request that is in order.
+pub(crate) fn ok(request: &VendorRequest<'_>, number: u64) -> Answer {
+    let api = request.state.settings.rules.api_path();
+    let path = request.path();
+    match path.strip_prefix(api).unwrap_or(path) {
+        "/forbidden" => challenge(
             StatusCode::FORBIDDEN,
             "Bearer realm=\"fake\", error=\"insufficient_scope\", scope=\"fake.admin\"",
         ),
-        "/api/redirect" => redirect(query),
-        path => Answer::json(
+        "/redirect" => redirect(request.uri().query().unwrap_or_default()),
+        _ => Answer::json(
             StatusCode::OK,
             &json!({
-                "method": parts.method.as_str(),
+                "method": request.method().as_str(),
                 "path": path,
                 "token": number,
-                "body_len": upload.len,
-                "body_hash": hex(upload.hash),
+                "body_len": request.upload.len,
+                "body_hash": hex(request.upload.hash),
             }),
         ),
     }

@@ -3,8 +3,12 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use crate::{
-    BodyFormat, ClientAuth, RetryAfter, TestServer, VirtualClock, listen::Port, settings::Settings,
-    state::State,
+    BodyFormat, ClientAuth, RetryAfter, TestServer, VendorRules, VirtualClock,
+    listen::Port,
+    place::{Has, Place},
+    settings::Settings,
+    state::{Secrets, State},
+    vendor::SharedRules,
 };
 
 /// Settings of a [`TestServer`]; see [`TestServer::builder`].
@@ -13,6 +17,7 @@ use crate::{
 pub struct TestServerBuilder {
     settings: Settings,
     client_secret: String,
+    password: String,
     clock: Option<VirtualClock>,
     two_origins: bool,
     name: String,
@@ -23,10 +28,17 @@ impl TestServerBuilder {
         Self {
             settings: Settings::new(VirtualClock::new()),
             client_secret: "fake-secret-7c1e5a90d3b2".into(),
+            password: String::new(),
             clock: None,
             two_origins: false,
             name: "server".into(),
         }
+    }
+
+    /// Sets how the vendor's servers behave; default as the standards say, see [`VendorRules`].
+    pub fn vendor(mut self, rules: impl VendorRules) -> Self {
+        self.settings.rules = SharedRules::new(rules);
+        self
     }
 
     /// Sets the client's id and secret.
@@ -38,7 +50,8 @@ impl TestServerBuilder {
 
     /// Allows the password grant for this user (RFC 6749 section 4.3).
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
-        self.settings.user = Some((name.into(), password.into()));
+        self.settings.user = Some(name.into());
+        self.password = password.into();
         self
     }
 
@@ -71,6 +84,13 @@ impl TestServerBuilder {
     /// Failed and scripted requests count; those refused for the quota do not.
     pub fn quota(mut self, limit: usize, window: Duration) -> Self {
         self.settings.quota = Some((limit, window));
+        self
+    }
+
+    /// Makes tokens that have expired count no longer towards the quota, so that a short-lived one
+    /// frees its slot early. What brought no token counts for the whole window.
+    pub fn quota_of_live_tokens(mut self) -> Self {
+        self.settings.quota_of_live_tokens = true;
         self
     }
 
@@ -124,38 +144,53 @@ impl TestServerBuilder {
     ///
     /// If dropped, nothing is left behind.
     pub async fn start(self) -> TestServer {
-        let mut ports = vec![Port::bind().await];
-        if self.two_origins {
-            ports.push(Port::bind().await);
+        let mut ports = Vec::new();
+        let mut places = self.places();
+        for place in &mut places {
+            let port = Port::bind().await;
+            place.origin = port.origin();
+            ports.push(port);
         }
-        TestServer::listen(ports, |name| self.state(name, VirtualClock::from_system))
+        self.server(places, VirtualClock::from_system).listen(ports)
     }
 
     /// Makes the server without sockets, at `https://NAME.test` or, with
     /// [`two_origins`](Self::two_origins), `https://auth.NAME.test` and `https://api.NAME.test`.
     #[must_use]
     pub fn in_memory(self) -> TestServer {
-        let (token, api) = if self.two_origins {
-            (
-                format!("https://auth.{}.test", self.name),
-                format!("https://api.{}.test", self.name),
-            )
-        } else {
-            let both = format!("https://{}.test", self.name);
-            (both.clone(), both)
-        };
-        TestServer::in_memory(token, api, |name| self.state(name, VirtualClock::new))
+        let places = self.places();
+        self.server(places, VirtualClock::new)
     }
 
-    fn state(self, name: &str, clock: impl FnOnce() -> VirtualClock) -> State {
+    /// Where the token side and the API are found, as names.
+    fn places(&self) -> Vec<Place> {
+        let place = |host: String, has| Place {
+            origin: format!("https://{host}.test"),
+            shown: format!("https://{host}.test"),
+            has,
+        };
+        match self.two_origins {
+            true => vec![
+                place(format!("auth.{}", self.name), Has::TokenSide),
+                place(format!("api.{}", self.name), Has::Api),
+            ],
+            false => vec![place(self.name.clone(), Has::Both)],
+        }
+    }
+
+    fn server(self, places: Vec<Place>, clock: impl FnOnce() -> VirtualClock) -> TestServer {
+        let name = places.first().map_or("", |place| &place.origin);
         let clock = self.clock.unwrap_or_else(clock);
-        State::new(
-            Settings {
-                clock,
-                ..self.settings
-            },
-            self.client_secret,
-            name,
-        )
+        let settings = Settings {
+            clock,
+            ..self.settings
+        };
+        let secrets = Secrets {
+            client: self.client_secret,
+            password: self.password,
+            others: Vec::new(),
+        };
+        let state = State::new(settings, secrets, name);
+        TestServer::new(state, places)
     }
 }

@@ -18,6 +18,9 @@ pub struct Counters {
     pub token_errors: u64,
     /// Refusals by the token endpoint's own rules, by OAuth error code.
     pub token_errors_by_code: BTreeMap<String, u64>,
+    /// Requests that the token endpoint's own rules refused because the credentials were wrong: what
+    /// locks accounts. Scripted refusals do not count.
+    pub failed_logins: u64,
     /// Requests that the token endpoint refused because the quota was used up.
     pub quota_refusals: u64,
     /// Requests to the token endpoint that are under way now.
@@ -48,7 +51,7 @@ impl Counters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Side {
-    /// The token endpoint.
+    /// The token endpoint; the whole token side, where a vendor has several paths.
     Token,
     /// The API.
     Api,
@@ -125,6 +128,10 @@ impl Tally {
                 .entry(code.into())
                 .or_default() += 1
         });
+    }
+
+    pub(crate) fn failed_login(&self) {
+        self.edit(|counters| counters.failed_logins += 1);
     }
 
     pub(crate) fn over_quota(&self) {

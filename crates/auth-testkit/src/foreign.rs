@@ -4,10 +4,11 @@ use axum::{Router, extract::Request};
 use http::StatusCode;
 
 use crate::{
-    Leak, RecordedRequest, Script, Side, VirtualClock, find_secrets,
+    Leak, RecordedRequest, Script, VirtualClock, find_secrets,
     listen::{Listening, Port},
+    place::{Has, Place},
     settings::Settings,
-    state::State,
+    state::{Secrets, State},
 };
 
 /// A server that no secret must ever reach: it answers every request with 200 and keeps what it
@@ -144,14 +145,19 @@ impl ForeignServer {
 
     pub(crate) fn router(&self) -> Router {
         let state = self.state.clone();
-        Router::new().fallback(move |request: Request| state.handle(Side::Stray, request))
+        let place = Arc::new(Place {
+            origin: self.origin.clone(),
+            shown: self.origin.clone(),
+            has: Has::Nothing,
+        });
+        Router::new().fallback(move |request: Request| state.handle(place, request))
     }
 
     fn new(origin: String, clock: VirtualClock) -> Self {
         let mut settings = Settings::new(clock);
         settings.stray_status = StatusCode::OK;
         settings.keep_body = 1024 * 1024;
-        let state = Arc::new(State::new(settings, String::new(), &origin));
+        let state = Arc::new(State::new(settings, Secrets::default(), &origin));
         Self {
             state,
             origin,

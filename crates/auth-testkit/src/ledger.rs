@@ -101,6 +101,10 @@ impl Ledger {
         self.refuse_all = on;
     }
 
+    pub(crate) fn refuses_all(&self) -> bool {
+        self.refuse_all
+    }
+
     /// Returns the tokens in the order of issue.
     pub(crate) fn tokens(&self) -> Vec<String> {
         self.order.iter().cloned().collect()

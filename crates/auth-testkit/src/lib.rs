@@ -35,7 +35,8 @@
 //! |---|---|
 //! | the vendor: token endpoint and API, over sockets or in memory | [`TestServer`] |
 //! | its faults | [`Reply`], queued in a [`Script`]; [`Gate`] holds one back without sleeping |
-//! | what the server saw | [`Counters`], [`RecordedRequest`], [`TokenUse`] |
+//! | what the server saw | [`Counters`], [`RecordedRequest`], [`TokenUse`]; as text [`TestServer::wire`] |
+//! | the vendor as one of ours, or as yours | [`fakes`], [`VendorRules`] |
 //! | another origin, to which nothing may leak | [`ForeignServer`] |
 //! | time | [`VirtualClock`] |
 //! | a paused clock, so no sockets | [`MemoryTransport`], [`MemoryService`] |
@@ -54,11 +55,13 @@
 //!
 //! 1.85.
 
+mod answer;
 mod api;
 mod body;
 mod builder;
 mod clock;
 mod counters;
+pub mod fakes;
 mod foreign;
 mod gate;
 mod leak;
@@ -66,6 +69,7 @@ mod ledger;
 mod listen;
 mod log;
 mod memory;
+mod place;
 mod queue;
 mod quota;
 mod record;
@@ -79,7 +83,10 @@ mod state;
 mod testing;
 mod token_endpoint;
 mod upload;
+mod vendor;
+mod wire;
 
+pub use answer::Answer;
 pub use builder::TestServerBuilder;
 pub use clock::VirtualClock;
 pub use counters::{Counters, Side};
@@ -95,4 +102,6 @@ pub use script::Script;
 pub use server::TestServer;
 pub use settings::{BodyFormat, ClientAuth, RetryAfter};
 pub use source::{Fetch, Outcome, ScriptedSource};
+pub use token_endpoint::{OAuthParams, OAuthRefusal};
 pub use upload::body_hash;
+pub use vendor::{IssuedToken, VendorRequest, VendorRules};

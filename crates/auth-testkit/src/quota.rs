@@ -5,7 +5,9 @@ use std::{collections::VecDeque, time::Duration};
 pub(crate) struct Window {
     limit: usize,
     length: Duration,
-    taken: VecDeque<Duration>,
+    /// Slot number and when it frees.
+    taken: Vec<(u64, Duration)>,
+    count: u64,
 }
 
 impl Window {
@@ -13,29 +15,35 @@ impl Window {
         Self {
             limit,
             length,
-            taken: VecDeque::new(),
+            taken: Vec::new(),
+            count: 0,
         }
     }
 
-    /// Takes a slot.
+    /// Takes a slot and returns its number.
     ///
     /// # Errors
     ///
     /// How long until the next slot frees, if all are taken.
-    pub(crate) fn take(&mut self, now: Duration) -> Result<(), Duration> {
-        while self
-            .taken
-            .front()
-            .is_some_and(|taken| taken.saturating_add(self.length) <= now)
-        {
-            self.taken.pop_front();
-        }
+    pub(crate) fn take(&mut self, now: Duration) -> Result<u64, Duration> {
+        self.taken.retain(|(_, until)| *until > now);
         if self.taken.len() < self.limit {
-            self.taken.push_back(now);
-            return Ok(());
+            self.count += 1;
+            self.taken
+                .push((self.count, now.saturating_add(self.length)));
+            return Ok(self.count);
         }
-        let oldest = self.taken.front().copied().unwrap_or(now);
-        Err(oldest.saturating_add(self.length).saturating_sub(now))
+        let next = self.taken.iter().map(|(_, until)| *until).min();
+        Err(next
+            .unwrap_or(now.saturating_add(self.length))
+            .saturating_sub(now))
+    }
+
+    /// Frees a slot at a time, if that is earlier.
+    pub(crate) fn free_at(&mut self, slot: u64, at: Duration) {
+        if let Some((_, until)) = self.taken.iter_mut().find(|(number, _)| *number == slot) {
+            *until = at.min(*until);
+        }
     }
 
     pub(crate) fn clear(&mut self) {

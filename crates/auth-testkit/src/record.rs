@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri, request::Parts};
 
-use crate::{Side, queue::lock, upload::Upload};
+use crate::{Side, place::Place, queue::lock, upload::Upload};
 
 /// A request as a server received it.
 ///
@@ -27,6 +27,7 @@ struct Head {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
+    place: Arc<Place>,
 }
 
 impl RecordedRequest {
@@ -110,6 +111,10 @@ impl RecordedRequest {
             .map(|(_, value)| value.into_owned())
     }
 
+    pub(crate) fn place(&self) -> &Place {
+        &self.head.place
+    }
+
     pub(crate) fn is_kept_whole(&self) -> bool {
         self.body.len() as u64 == self.upload.len
     }
@@ -156,7 +161,13 @@ type Entry = (Arc<Head>, Arc<Mutex<Upload>>);
 
 impl Record {
     /// Notes a request on its arrival, and returns where its body belongs.
-    pub(crate) fn push(&self, side: Side, at: Duration, parts: &Parts) -> Arc<Mutex<Upload>> {
+    pub(crate) fn push(
+        &self,
+        side: Side,
+        at: Duration,
+        parts: &Parts,
+        place: Arc<Place>,
+    ) -> Arc<Mutex<Upload>> {
         let mut record = lock(&self.0);
         if record.len() == KEEP {
             record.pop_front();
@@ -167,6 +178,7 @@ impl Record {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             headers: parts.headers.clone(),
+            place,
         };
         let upload = Arc::new(Mutex::new(Upload::new()));
         record.push_back((Arc::new(head), upload.clone()));

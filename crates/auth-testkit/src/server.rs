@@ -1,19 +1,22 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use axum::{Router, extract::Request, routing::any};
+use axum::{Router, extract::Request};
 
 use crate::{
-    Counters, MemoryService, MemoryTransport, RecordedRequest, Script, Side, TestServerBuilder,
-    TokenUse, VirtualClock,
+    Counters, MemoryService, MemoryTransport, RecordedRequest, Script, TestServerBuilder, TokenUse,
+    VendorRules, VirtualClock,
     listen::{Listening, Port},
+    place::Place,
     state::State,
 };
 
 /// An authorization server and the API that it protects, in the test's own process.
 ///
 /// Without a script it does what the standards say (RFC 6749 at `/token`, RFC 6750 below `/api`)
-/// and nothing more lenient. [`token`](Self::token) and [`api`](Self::api) take scripts of faults;
-/// [`counters`](Self::counters) and [`recorded`](Self::recorded) tell what the *server* saw.
+/// and nothing more lenient, or what the [rules](TestServerBuilder::vendor) of a vendor say; the
+/// [`fakes`](crate::fakes) are servers of real ones. [`token`](Self::token) and
+/// [`api`](Self::api) take scripts of faults; [`counters`](Self::counters) and
+/// [`recorded`](Self::recorded) tell what the *server* saw.
 ///
 /// It listens on a free loopback port ([`start`](Self::start)), or on none
 /// ([`TestServerBuilder::in_memory`]): then [`transport`](Self::transport) and
@@ -21,11 +24,11 @@ use crate::{
 ///
 /// # The API
 ///
-/// | path | answer to a valid token |
+/// | path below [`api_url`](Self::api_url) | answer to a valid token |
 /// |---|---|
-/// | `/api/redirect?status=307&to=URL` | that redirect |
-/// | `/api/forbidden` | 403, `insufficient_scope` |
-/// | any other below `/api` | 200, JSON: `method`, `path`, `token` (its number), `body_len`, `body_hash` (see [`body_hash`](crate::body_hash)) |
+/// | `/redirect?status=307&to=URL` | that redirect |
+/// | `/forbidden` | 403, `insufficient_scope` |
+/// | any other | 200, JSON: `method`, `path`, `token` (its number), `body_len`, `body_hash` (see [`body_hash`](crate::body_hash)) |
 ///
 /// Without a valid token: 401 with a challenge; with two credentials, or one in the URI: 400.
 ///
@@ -55,8 +58,8 @@ use crate::{
 /// Nothing here is secret: tokens and defaults are obviously fake. Never give it a real credential.
 pub struct TestServer {
     state: Arc<State>,
-    token_origin: String,
-    api_origin: String,
+    /// One or two: the first has the token side, the last the API.
+    places: Vec<Arc<Place>>,
     listening: Vec<Listening>,
 }
 
@@ -79,22 +82,36 @@ impl TestServer {
         TestServerBuilder::new()
     }
 
-    /// Returns the URL of the token endpoint.
+    /// Returns the URL of the token endpoint, the first of the token side's paths.
     #[must_use]
     pub fn token_url(&self) -> String {
-        format!("{}/token", self.token_origin)
+        let paths = self.state.settings.rules.token_paths();
+        let path = paths.first().map_or("", String::as_str);
+        format!("{}{path}", self.token_origin())
     }
 
     /// Returns the URL of the API, without a slash at its end.
     #[must_use]
     pub fn api_url(&self) -> String {
-        format!("{}/api", self.api_origin)
+        format!("{}{}", self.origin(), self.state.settings.rules.api_path())
     }
 
     /// Returns the origin of the API, where tokens belong.
     #[must_use]
     pub fn origin(&self) -> &str {
-        &self.api_origin
+        self.places.last().map_or("", |place| &place.origin)
+    }
+
+    /// Returns the origin of the token side, which may be the API's.
+    #[must_use]
+    pub fn token_origin(&self) -> &str {
+        self.places.first().map_or("", |place| &place.origin)
+    }
+
+    /// Returns the rules that the server was made with, if they are of this type.
+    #[must_use]
+    pub fn rules<R: VendorRules>(&self) -> Option<&R> {
+        self.state.settings.rules.downcast()
     }
 
     /// Returns the client's id.
@@ -112,6 +129,29 @@ impl TestServer {
     /// Makes the server take another client secret from now on, and no more the old one.
     pub fn change_client_secret(&self, secret: impl Into<String>) {
         self.state.change_client_secret(secret.into());
+    }
+
+    /// Returns the user's name; empty if there is no user.
+    #[must_use]
+    pub fn user_name(&self) -> &str {
+        self.state.settings.user.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the user's password as the server knows it now; empty if there is no user.
+    #[must_use]
+    pub fn user_password(&self) -> String {
+        self.state.user().unwrap_or_default().1
+    }
+
+    /// Makes the server take another password from now on, and no more the old one.
+    pub fn change_user_password(&self, password: impl Into<String>) {
+        self.state.change_password(password.into());
+    }
+
+    /// Returns how long tokens live, unless a script says otherwise.
+    #[must_use]
+    pub fn token_lifetime(&self) -> Duration {
+        self.state.settings.lifetime
     }
 
     /// Returns the clock by which tokens age and quotas refill.
@@ -164,6 +204,13 @@ impl TestServer {
     #[must_use]
     pub fn expose_tokens(&self) -> Vec<String> {
         self.state.ledger(|ledger| ledger.tokens())
+    }
+
+    /// Returns everything that must not leak, to search for it: the client's secret and the user's
+    /// password, those of earlier, the tokens, and what the vendor's rules remembered.
+    #[must_use]
+    pub fn expose_secrets(&self) -> Vec<String> {
+        self.state.all_secrets()
     }
 
     /// Returns the most requests that reached the token endpoint within any window of this length:
@@ -223,8 +270,11 @@ impl TestServer {
     /// Returns a way to the whole server that needs no socket.
     #[must_use]
     pub fn service(&self) -> MemoryService {
-        let origins = [&self.token_origin, &self.api_origin];
-        MemoryService::new(origins.into_iter().cloned().zip(self.routers()).collect())
+        let routes = self
+            .places
+            .iter()
+            .map(|place| (place.origin.clone(), self.router(place)));
+        MemoryService::new(routes.collect())
     }
 
     /// Stops the server and waits until its ports are closed. Dropping it stops it too, without
@@ -239,46 +289,28 @@ impl TestServer {
         }
     }
 
-    /// One origin has both sides, or each has its own.
-    fn routers(&self) -> Vec<Router> {
-        if self.token_origin == self.api_origin {
-            let sides = token_side(&self.state).merge(api_side(&self.state));
-            vec![stray(&self.state, sides)]
-        } else {
-            vec![
-                stray(&self.state, token_side(&self.state)),
-                stray(&self.state, api_side(&self.state)),
-            ]
-        }
-    }
-
-    /// Makes a server behind the given ports: the first for tokens, the last for the API.
-    pub(crate) fn listen(ports: Vec<Port>, state: impl FnOnce(&str) -> State) -> Self {
-        let origins: Vec<_> = ports.iter().map(Port::origin).collect();
-        let token_origin = origins.first().cloned().unwrap_or_default();
-        let api_origin = origins.last().cloned().unwrap_or_default();
-        let mut this = Self::in_memory(token_origin, api_origin, state);
-        let routers = this.routers();
-        this.listening = ports
-            .into_iter()
-            .zip(routers)
-            .map(|(port, router)| port.serve(router))
-            .collect();
-        this
-    }
-
-    pub(crate) fn in_memory(
-        token_origin: String,
-        api_origin: String,
-        state: impl FnOnce(&str) -> State,
-    ) -> Self {
-        let state = Arc::new(state(&token_origin));
+    /// Makes a server that nobody but memory leads to.
+    pub(crate) fn new(state: State, places: Vec<Place>) -> Self {
         Self {
-            state,
-            token_origin,
-            api_origin,
+            state: Arc::new(state),
+            places: places.into_iter().map(Arc::new).collect(),
             listening: Vec::new(),
         }
+    }
+
+    /// Serves each place behind its port.
+    pub(crate) fn listen(mut self, ports: Vec<Port>) -> Self {
+        self.listening = ports
+            .into_iter()
+            .zip(&self.places)
+            .map(|(port, place)| port.serve(self.router(place)))
+            .collect();
+        self
+    }
+
+    fn router(&self, place: &Arc<Place>) -> Router {
+        let (state, place) = (self.state.clone(), place.clone());
+        Router::new().fallback(move |request: Request| state.handle(place, request))
     }
 }
 
@@ -290,28 +322,6 @@ impl fmt::Debug for TestServer {
             .field("counters", &self.counters())
             .finish_non_exhaustive()
     }
-}
-
-fn token_side(state: &Arc<State>) -> Router {
-    let state = state.clone();
-    Router::new().route(
-        "/token",
-        any(move |request: Request| state.handle(Side::Token, request)),
-    )
-}
-
-fn api_side(state: &Arc<State>) -> Router {
-    let state = state.clone();
-    let api = any(move |request: Request| state.handle(Side::Api, request));
-    Router::new()
-        .route("/api", api.clone())
-        .route("/api/", api.clone())
-        .route("/api/{*path}", api)
-}
-
-fn stray(state: &Arc<State>, router: Router) -> Router {
-    let state = state.clone();
-    router.fallback(move |request: Request| state.handle(Side::Stray, request))
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use crate::VirtualClock;
+use crate::{
+    VirtualClock,
+    vendor::{SharedRules, Standard},
+};
 
 /// How a client may prove who it is (RFC 6749 section 2.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,16 +42,18 @@ pub enum RetryAfter {
     HttpDate,
 }
 
-/// What a server is made with; it does not change afterwards, but for the client's secret.
+/// What a server is made with; it does not change afterwards.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) client_id: String,
-    pub(crate) user: Option<(String, String)>,
+    pub(crate) user: Option<String>,
     pub(crate) client_auth: Vec<ClientAuth>,
     pub(crate) body_formats: Vec<BodyFormat>,
     pub(crate) lifetime: Duration,
     pub(crate) scope: String,
     pub(crate) quota: Option<(usize, Duration)>,
+    /// Whether a slot frees when the token that it brought expires.
+    pub(crate) quota_of_live_tokens: bool,
     pub(crate) quota_status: StatusCode,
     pub(crate) quota_retry_after: RetryAfter,
     pub(crate) token_header: Option<HeaderName>,
@@ -57,6 +62,7 @@ pub(crate) struct Settings {
     /// How many bytes of a request's body are kept.
     pub(crate) keep_body: usize,
     pub(crate) clock: VirtualClock,
+    pub(crate) rules: SharedRules,
 }
 
 impl Settings {
@@ -69,12 +75,14 @@ impl Settings {
             lifetime: Duration::from_secs(3600),
             scope: "fake.read".into(),
             quota: None,
+            quota_of_live_tokens: false,
             quota_status: StatusCode::TOO_MANY_REQUESTS,
             quota_retry_after: RetryAfter::Absent,
             token_header: None,
             stray_status: StatusCode::NOT_FOUND,
             keep_body: 64 * 1024,
             clock,
+            rules: SharedRules::new(Standard),
         }
     }
 }

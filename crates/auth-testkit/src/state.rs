@@ -1,5 +1,5 @@
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     fmt,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
@@ -7,27 +7,27 @@ use std::{
 
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use serde_json::{Value, json};
+use http::{HeaderValue, Method, header};
+use serde_json::json;
 
 use crate::{
-    Counters, Script, Side, TokenUse, api,
+    Answer, Counters, Script, Side, TokenUse, VendorRequest,
     body::{Cut, ScriptedBody},
     counters::Tally,
     ledger::Ledger,
+    place::Place,
     queue::lock,
     quota::Window,
     record::Record,
     reply::Kind,
     settings::Settings,
-    token_endpoint,
     upload::{self, Upload},
 };
 
 /// A server without its sockets: settings, plan, memory and behaviour.
 pub(crate) struct State {
     pub(crate) settings: Settings,
-    client_secret: Mutex<String>,
+    secrets: Mutex<Secrets>,
     pub(crate) token: Script,
     pub(crate) api: Script,
     pub(crate) stray: Script,
@@ -38,15 +38,17 @@ pub(crate) struct State {
     arrivals: Mutex<VecDeque<Duration>>,
 }
 
-/// What one of the two sides answers when nothing is scripted.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+/// What a client has to know, and what else must not leak.
+#[derive(Default)]
+pub(crate) struct Secrets {
+    pub(crate) client: String,
+    pub(crate) password: String,
+    /// Those that were made up on the way, or were right once.
+    pub(crate) others: Vec<String>,
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings, client_secret: String, name: &str) -> Self {
+    pub(crate) fn new(settings: Settings, secrets: Secrets, name: &str) -> Self {
         let salt = [name, "\0", &settings.client_id]
             .iter()
             .fold(upload::HASH_START, |salt, part| {
@@ -57,7 +59,7 @@ impl State {
             .map(|(limit, window)| Mutex::new(Window::new(limit, window)));
         Self {
             settings,
-            client_secret: Mutex::new(client_secret),
+            secrets: Mutex::new(secrets),
             token: Script::default(),
             api: Script::default(),
             stray: Script::default(),
@@ -70,10 +72,11 @@ impl State {
     }
 
     /// Answers one request, as the script says.
-    pub(crate) async fn handle(self: Arc<Self>, side: Side, request: Request) -> Response {
+    pub(crate) async fn handle(self: Arc<Self>, place: Arc<Place>, request: Request) -> Response {
+        let side = place.side(&self.settings.rules, request.uri());
         let in_flight = self.tally.arrive(side);
         let at = self.now();
-        let mut quota = Ok(());
+        let mut quota = Ok(None);
         let reply = match side {
             Side::Token => {
                 quota = self.take_slot(at);
@@ -83,7 +86,7 @@ impl State {
             Side::Stray => self.stray.next(),
         };
         let (parts, body) = request.into_parts();
-        let upload = self.record.push(side, at, &parts);
+        let upload = self.record.push(side, at, &parts, place);
         if !reply.early {
             Upload::read(&upload, body, self.settings.keep_body).await;
         }
@@ -95,14 +98,22 @@ impl State {
             Kind::Cut(cut) => Err(cut),
             Kind::Silence => std::future::pending().await,
             Kind::Fixed(status, body) => Ok(Answer::new(status, body)),
-            Kind::Normal => Ok(match (side, quota) {
-                (Side::Token, Err(wait)) => self.over_quota(wait),
-                (Side::Token, Ok(())) => {
-                    token_endpoint::answer(&self, &parts, &upload, &reply.mint, &reply.edits)
-                }
-                (Side::Api, _) => api::answer(&self, &parts, &upload),
-                (Side::Stray, _) => Answer::json(self.settings.stray_status, &json!({})),
-            }),
+            Kind::Normal => {
+                let request = VendorRequest {
+                    state: &self,
+                    parts: &parts,
+                    upload: &upload,
+                    mint: &reply.mint,
+                    edits: &reply.edits,
+                    slot: quota.ok().flatten(),
+                };
+                Ok(match (side, quota) {
+                    (Side::Token, Err(wait)) => self.over_quota(wait),
+                    (Side::Token, Ok(_)) => self.settings.rules.token(&request),
+                    (Side::Api, _) => self.settings.rules.api(&request),
+                    (Side::Stray, _) => Answer::json(self.settings.stray_status, &json!({})),
+                })
+            }
         };
         if let Some(delay) = reply.delay {
             tokio::time::sleep(delay).await;
@@ -135,11 +146,43 @@ impl State {
     }
 
     pub(crate) fn client_secret(&self) -> String {
-        lock(&self.client_secret).clone()
+        lock(&self.secrets).client.clone()
     }
 
     pub(crate) fn change_client_secret(&self, secret: String) {
-        *lock(&self.client_secret) = secret;
+        let mut secrets = lock(&self.secrets);
+        let old = std::mem::replace(&mut secrets.client, secret);
+        secrets.others.push(old);
+    }
+
+    /// The user's name and password.
+    pub(crate) fn user(&self) -> Option<(String, String)> {
+        let name = self.settings.user.clone()?;
+        Some((name, lock(&self.secrets).password.clone()))
+    }
+
+    pub(crate) fn change_password(&self, password: String) {
+        let mut secrets = lock(&self.secrets);
+        let old = std::mem::replace(&mut secrets.password, password);
+        secrets.others.push(old);
+    }
+
+    pub(crate) fn remember_secret(&self, secret: String) {
+        lock(&self.secrets).others.push(secret);
+    }
+
+    /// Everything that must not leak, tokens included; nothing is empty or there twice.
+    pub(crate) fn all_secrets(&self) -> Vec<String> {
+        let mut all = {
+            let secrets = lock(&self.secrets);
+            let mut all = vec![secrets.client.clone(), secrets.password.clone()];
+            all.extend(secrets.others.iter().cloned());
+            all
+        };
+        all.extend(self.ledger(|ledger| ledger.tokens()));
+        let mut seen = HashSet::new();
+        all.retain(|secret| !secret.is_empty() && seen.insert(secret.clone()));
+        all
     }
 
     pub(crate) fn ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
@@ -167,15 +210,24 @@ impl State {
         }
     }
 
-    fn take_slot(&self, now: Duration) -> Result<(), Duration> {
+    /// Makes the slot of a request free when its token expires, if that is the quota's rule.
+    pub(crate) fn slot_until(&self, slot: Option<u64>, until: Duration) {
+        if let (Some(slot), Some(quota), true) =
+            (slot, &self.quota, self.settings.quota_of_live_tokens)
+        {
+            lock(quota).free_at(slot, until);
+        }
+    }
+
+    fn take_slot(&self, now: Duration) -> Result<Option<u64>, Duration> {
         let mut arrivals = lock(&self.arrivals);
         if arrivals.len() == KEEP_ARRIVALS {
             arrivals.pop_front();
         }
         arrivals.push_back(now);
         match &self.quota {
-            Some(quota) => lock(quota).take(now),
-            None => Ok(()),
+            Some(quota) => lock(quota).take(now).map(Some),
+            None => Ok(None),
         }
     }
 
@@ -206,29 +258,6 @@ impl State {
         HeaderValue::try_from(date)
             .ok()
             .map(|date| (header::DATE, date))
-    }
-}
-
-impl Answer {
-    fn new(status: StatusCode, body: Bytes) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body,
-        }
-    }
-
-    pub(crate) fn json(status: StatusCode, body: &Value) -> Self {
-        Self::json_text(status, body.to_string())
-    }
-
-    pub(crate) fn json_text(status: StatusCode, body: String) -> Self {
-        Self::new(status, body.into()).header(header::CONTENT_TYPE, "application/json")
-    }
-
-    pub(crate) fn header(mut self, name: header::HeaderName, value: &'static str) -> Self {
-        self.headers.append(name, HeaderValue::from_static(value));
-        self
     }
 }
 

@@ -1,83 +1,81 @@
 //! The token endpoint's own rules: RFC 6749 to the letter.
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{Method, StatusCode, header, request::Parts};
 use serde_json::{Value, json};
 
-use crate::{
-    reply::{Edit, Mint},
-    state::{Answer, State},
-    token_endpoint::params::Params,
-    upload::Upload,
-};
+use crate::{Answer, IssuedToken, VendorRequest, reply::Edit, state::State, upload::Upload};
 
 mod client;
 mod params;
+mod refusal;
 
-/// A refusal by RFC 6749 section 5.2: its code, and what was wrong for whoever reads the test log.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    code: &'static str,
-    why: &'static str,
-}
+pub use params::OAuthParams;
+pub use refusal::OAuthRefusal;
 
-pub(crate) fn answer(
-    state: &State,
-    parts: &Parts,
-    upload: &Upload,
-    mint: &Mint,
-    edits: &[Edit],
-) -> Answer {
-    if parts.method != Method::POST {
+pub(crate) fn answer(request: &VendorRequest<'_>) -> Answer {
+    if *request.method() != Method::POST {
         return Answer::json(
             StatusCode::METHOD_NOT_ALLOWED,
             &json!({ "message": "use POST" }),
         )
         .header(header::ALLOW, "POST");
     }
-    let answer = match check(state, parts, upload) {
-        Ok(params) => issue(state, &params, mint, edits),
-        Err(refusal) => {
-            state.tally.refused(refusal.code);
-            refusal.into_answer()
-        }
-    };
-    answer
-        .header(header::CACHE_CONTROL, "no-store")
-        .header(header::PRAGMA, "no-cache")
+    match request.check_oauth() {
+        Ok(params) => request.standard_reply(request.scope(&params)),
+        Err(refusal) => refusal.into_answer(),
+    }
 }
 
-fn check(state: &State, parts: &Parts, upload: &Upload) -> Result<Params, Refusal> {
+pub(crate) fn params(
+    state: &State,
+    parts: &Parts,
+    upload: &Upload,
+) -> Result<OAuthParams, OAuthRefusal> {
     if !upload.complete || upload.len > upload.kept.len() as u64 {
-        return Err(Refusal::request("the body is incomplete or too long"));
+        return Err(OAuthRefusal::request("the body is incomplete or too long"));
     }
     if has_credentials(parts.uri.query().unwrap_or_default()) {
-        return Err(Refusal::request("credentials must not be in the URI"));
+        return Err(OAuthRefusal::request("credentials must not be in the URI"));
     }
-    let params = Params::read(&state.settings.body_formats, &parts.headers, &upload.kept)?;
+    OAuthParams::read(&state.settings.body_formats, &parts.headers, &upload.kept)
+}
+
+pub(crate) fn check(
+    state: &State,
+    parts: &Parts,
+    upload: &Upload,
+) -> Result<OAuthParams, OAuthRefusal> {
+    if parts.method != Method::POST {
+        return Err(OAuthRefusal::request("use POST"));
+    }
+    let params = params(state, parts, upload)?;
     client::check(state, &parts.headers, &params)?;
-    match (params.get("grant_type"), &state.settings.user) {
-        (None, _) => Err(Refusal::request("grant_type is missing")),
+    match (params.get("grant_type"), state.user()) {
+        (None, _) => Err(OAuthRefusal::request("grant_type is missing")),
         (Some("client_credentials"), _) => Ok(params),
         (Some("password"), Some((name, password))) => {
             match (params.get("username"), params.get("password")) {
-                (None, _) | (_, None) => Err(Refusal::request("username or password is missing")),
+                (None, _) | (_, None) => {
+                    Err(OAuthRefusal::request("username or password is missing"))
+                }
                 (Some(sent_name), Some(sent)) if sent_name == name && sent == password => {
                     Ok(params)
                 }
-                _ => Err(Refusal {
-                    code: "invalid_grant",
-                    why: "wrong user name or password",
-                }),
+                _ => Err(OAuthRefusal::login(
+                    "invalid_grant",
+                    "wrong user name or password",
+                )),
             }
         }
-        _ => Err(Refusal {
-            code: "unsupported_grant_type",
-            why: "no such grant here",
-        }),
+        _ => Err(OAuthRefusal::new(
+            "unsupported_grant_type",
+            "no such grant here",
+        )),
     }
 }
 
-fn issue(state: &State, params: &Params, mint: &Mint, edits: &[Edit]) -> Answer {
+pub(crate) fn mint(request: &VendorRequest<'_>) -> IssuedToken {
+    let (state, mint) = (request.state, request.mint);
     let now = state.now();
     let lifetime = mint.lifetime.unwrap_or(state.settings.lifetime);
     let (token, until) = state.ledger(|ledger| {
@@ -88,20 +86,43 @@ fn issue(state: &State, params: &Params, mint: &Mint, edits: &[Edit]) -> Answer 
         })
     });
     state.tally.issued();
-    let scope = params.get("scope").unwrap_or(&state.settings.scope);
-    let mut members = vec![
-        ("access_token".to_owned(), json!(token).to_string()),
-        ("token_type".to_owned(), json!("Bearer").to_string()),
-        (
-            "expires_in".to_owned(),
-            until.saturating_sub(now).as_secs().to_string(),
-        ),
-        ("scope".to_owned(), json!(scope).to_string()),
+    state.slot_until(request.slot, until);
+    IssuedToken {
+        token,
+        lifetime: until.saturating_sub(now),
+    }
+}
+
+pub(crate) fn issue(request: &VendorRequest<'_>, scope: &str) -> Answer {
+    let issued = request.issue();
+    let members = [
+        ("access_token", json!(issued.token())),
+        ("token_type", json!("Bearer")),
+        ("expires_in", json!(issued.lifetime().as_secs())),
+        ("scope", json!(scope)),
     ];
+    no_store(request.token_reply(members))
+}
+
+pub(crate) fn reply<'m>(
+    members: impl IntoIterator<Item = (&'m str, Value)>,
+    edits: &[Edit],
+) -> Answer {
+    let mut members: Vec<_> = members
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_string()))
+        .collect();
     for edit in edits {
         edit.apply(&mut members);
     }
     Answer::json_text(StatusCode::OK, object(&members))
+}
+
+/// As RFC 6749 section 5.1 wants it.
+fn no_store(answer: Answer) -> Answer {
+    answer
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::PRAGMA, "no-cache")
 }
 
 impl Edit {
@@ -133,39 +154,6 @@ fn has_credentials(query: &str) -> bool {
             "client_id" | "client_secret" | "username" | "password" | "grant_type"
         )
     })
-}
-
-impl Refusal {
-    fn request(why: &'static str) -> Self {
-        Self {
-            code: "invalid_request",
-            why,
-        }
-    }
-
-    fn client(why: &'static str) -> Self {
-        Self {
-            code: "invalid_client",
-            why,
-        }
-    }
-
-    fn into_answer(self) -> Answer {
-        let status = match self.code {
-            "invalid_client" => StatusCode::UNAUTHORIZED,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        let body = json!({ "error": self.code, "error_description": self.why });
-        let mut answer = Answer::json(status, &body);
-        if status == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Basic realm=\"fake\"");
-            answer.headers.extend(HeaderMap::from_iter([(
-                header::WWW_AUTHENTICATE,
-                challenge,
-            )]));
-        }
-        answer
-    }
 }
 
 #[cfg(test)]

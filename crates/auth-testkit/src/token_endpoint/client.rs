@@ -2,39 +2,46 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, header};
 
 use super::{
-    Refusal,
-    params::{Params, escapes_are_whole},
+    OAuthRefusal,
+    params::{OAuthParams, escapes_are_whole},
 };
 use crate::{ClientAuth, state::State};
 
 /// Checks who the client is: exactly one method, one that is allowed, and the right answer.
-pub(crate) fn check(state: &State, headers: &HeaderMap, params: &Params) -> Result<(), Refusal> {
+pub(crate) fn check(
+    state: &State,
+    headers: &HeaderMap,
+    params: &OAuthParams,
+) -> Result<(), OAuthRefusal> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     match (lines.next(), lines.next(), params.get("client_secret")) {
-        (Some(_), Some(_), _) => Err(Refusal::request("there are two Authorization headers")),
-        (Some(_), None, Some(_)) => Err(Refusal::request("the client proves itself twice")),
+        (Some(_), Some(_), _) => Err(OAuthRefusal::request("there are two Authorization headers")),
+        (Some(_), None, Some(_)) => Err(OAuthRefusal::request("the client proves itself twice")),
         (Some(line), None, None) => basic(state, line, params),
         (None, _, Some(secret)) => post(state, params, secret),
-        (None, _, None) => Err(Refusal::client("the client does not prove itself")),
+        (None, _, None) => Err(OAuthRefusal::client("the client does not prove itself")),
     }
 }
 
-fn post(state: &State, params: &Params, secret: &str) -> Result<(), Refusal> {
+fn post(state: &State, params: &OAuthParams, secret: &str) -> Result<(), OAuthRefusal> {
     if !state.settings.client_auth.contains(&ClientAuth::Post) {
-        return Err(Refusal::client(
+        return Err(OAuthRefusal::client(
             "client_secret in the body is not allowed here",
         ));
     }
     let id = params.get("client_id").unwrap_or_default();
     if id != state.settings.client_id || secret != state.client_secret() {
-        return Err(Refusal::client("wrong client id or secret"));
+        return Err(OAuthRefusal::login(
+            "invalid_client",
+            "wrong client id or secret",
+        ));
     }
     Ok(())
 }
 
-fn basic(state: &State, line: &HeaderValue, params: &Params) -> Result<(), Refusal> {
-    let (id, secret) =
-        decode(line).ok_or_else(|| Refusal::client("the Authorization header is not Basic"))?;
+fn basic(state: &State, line: &HeaderValue, params: &OAuthParams) -> Result<(), OAuthRefusal> {
+    let (id, secret) = decode(line)
+        .ok_or_else(|| OAuthRefusal::client("the Authorization header is not Basic"))?;
     let expected = (state.settings.client_id.clone(), state.client_secret());
     let right = state
         .settings
@@ -49,12 +56,13 @@ fn basic(state: &State, line: &HeaderValue, params: &Params) -> Result<(), Refus
             ClientAuth::Post => false,
         });
     if !right {
-        return Err(Refusal::client(
+        return Err(OAuthRefusal::login(
+            "invalid_client",
             "wrong client id or secret, or wrongly encoded",
         ));
     }
     match params.get("client_id") {
-        Some(id) if id != expected.0 => Err(Refusal::request("there are two client ids")),
+        Some(id) if id != expected.0 => Err(OAuthRefusal::request("there are two client ids")),
         _ => Ok(()),
     }
 }

@@ -7,19 +7,19 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::Refusal;
+use super::OAuthRefusal;
 use crate::BodyFormat;
 
-/// The parameters of a token request, each once.
-#[derive(Debug)]
-pub(crate) struct Params(Vec<(String, String)>);
+/// The parameters of a token request.
+#[derive(Clone)]
+pub struct OAuthParams(Vec<(String, String)>);
 
-impl Params {
+impl OAuthParams {
     pub(crate) fn read(
         formats: &[BodyFormat],
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, OAuthRefusal> {
         let content_type = headers
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
@@ -31,11 +31,12 @@ impl Params {
             .trim();
         let is = |format, name| formats.contains(&format) && essence.eq_ignore_ascii_case(name);
         let pairs = if is(BodyFormat::Form, "application/x-www-form-urlencoded") {
-            form(body).ok_or_else(|| Refusal::request("the body is no well-formed form"))?
+            form(body).ok_or_else(|| OAuthRefusal::request("the body is no well-formed form"))?
         } else if is(BodyFormat::Json, "application/json") {
-            json(body).ok_or_else(|| Refusal::request("the body is no JSON object of texts"))?
+            json(body)
+                .ok_or_else(|| OAuthRefusal::request("the body is no JSON object of texts"))?
         } else {
-            return Err(Refusal::request(
+            return Err(OAuthRefusal::request(
                 "the content type is not one that is taken here",
             ));
         };
@@ -43,21 +44,39 @@ impl Params {
     }
 
     /// Returns a parameter; one without a value counts as left out (RFC 6749 section 3.2).
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(found, _)| found == name)?;
         (!value.is_empty()).then_some(value)
     }
 
+    /// Returns all values of a parameter: `audience` and `resource` may be there several times.
+    pub fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+        self.0
+            .iter()
+            .filter(move |(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
+    }
+
     /// Refuses what is there twice (RFC 6749 section 3.2), but for the two that may be (RFC 8707
     /// section 2, RFC 8693 section 2.1).
-    fn unique(pairs: Vec<(String, String)>) -> Result<Self, Refusal> {
+    fn unique(pairs: Vec<(String, String)>) -> Result<Self, OAuthRefusal> {
         for (i, (name, _)) in pairs.iter().enumerate() {
             let many = matches!(&**name, "resource" | "audience");
             if !many && pairs.iter().skip(i + 1).any(|(other, _)| other == name) {
-                return Err(Refusal::request("a parameter is there twice"));
+                return Err(OAuthRefusal::request("a parameter is there twice"));
             }
         }
         Ok(Self(pairs))
+    }
+}
+
+/// Names only: the values are secrets.
+impl fmt::Debug for OAuthParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|(name, _)| name))
+            .finish()
     }
 }
 

@@ -1,0 +1,37 @@
+use http::Uri;
+
+use crate::{Side, vendor::SharedRules};
+
+/// An origin that a server has, and what of the vendor is found there.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) origin: String,
+    /// The origin as records show it, the same for every run.
+    pub(crate) shown: String,
+    pub(crate) has: Has,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Has {
+    TokenSide,
+    Api,
+    Both,
+    Nothing,
+}
+
+impl Place {
+    /// Decides which side a request came to.
+    pub(crate) fn side(&self, rules: &SharedRules, uri: &Uri) -> Side {
+        let path = uri.path();
+        let tokens = matches!(self.has, Has::TokenSide | Has::Both);
+        if tokens && rules.token_paths().iter().any(|known| known == path) {
+            return Side::Token;
+        }
+        let below = path.strip_prefix(rules.api_path());
+        let in_api = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        match self.has {
+            Has::Api | Has::Both if in_api => Side::Api,
+            _ => Side::Stray,
+        }
+    }
+}
