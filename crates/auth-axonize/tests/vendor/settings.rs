@@ -1,0 +1,128 @@
+//! Wrong settings: the error names the one that is wrong, and shows nothing.
+
+use std::time::Duration;
+
+use auth_axonize::{ApiKeysBuilder, Axonize, LoginBuilder};
+use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretFn};
+use auth_testkit::{TestServer, assert_no_secret, fakes};
+
+use crate::support::{devices, login};
+
+const PASSWORD: &str = "fake-password-q8";
+
+#[track_caller]
+fn assert_refused<T>(result: Result<T, Error>, field: &str) {
+    let Err(error) = result else {
+        panic!("`{field}` was taken");
+    };
+    let told = (error.kind(), error.field());
+    assert_eq!(told, (ErrorKind::Config, Some(field)), "{error}");
+    assert_no_secret(format!("{error:?}"), &[PASSWORD]);
+}
+
+fn a_login(
+    server: &TestServer,
+    base: &str,
+    app: &str,
+    email: &str,
+    password: &str,
+) -> LoginBuilder {
+    Axonize::login(base, app, email, Secret::new(password)).transport(server.transport())
+}
+
+const BASE: &str = "https://api.example.com";
+
+#[tokio::test(start_paused = true)]
+async fn of_a_login() {
+    let server = fakes::axonize().in_memory();
+    let base = |base: &str| a_login(&server, base, "app", "me@example.com", PASSWORD);
+    let app = |app: &str| a_login(&server, BASE, app, "me@example.com", PASSWORD);
+    let good = || app("app");
+    for (field, builder) in [
+        (
+            "transport",
+            Axonize::login(BASE, "app", "me", Secret::new(PASSWORD)),
+        ),
+        ("base_url", base("")),
+        ("base_url", base("api.example.com")),
+        ("base_url", base("http://api.example.com")),
+        ("base_url", base("http://127.0.0.1:1")),
+        ("base_url", base("https://api.example.com/?tenant=1")),
+        ("base_url", base("https://api.example.com/#x")),
+        (
+            "base_url",
+            base(&format!("https://me:{PASSWORD}@api.example.com")),
+        ),
+        (
+            "base_url",
+            base("http://localhost:1").danger_allow_http_loopback(),
+        ),
+        ("app_id", app("")),
+        ("app_id", app("app\nclientSecret: fake")),
+        ("app_id", app("app\r\n")),
+        ("app_id", app("my app")),
+        ("app_id", app("äpp")),
+        ("email", a_login(&server, BASE, "app", "", PASSWORD)),
+        ("password", a_login(&server, BASE, "app", "me", "")),
+        ("application_url", good().application_url("")),
+        ("mfa_deadline", good().mfa_deadline(Duration::ZERO)),
+        (
+            "refresh_at",
+            good().policy(RefreshPolicy::default().refresh_at(2.0)),
+        ),
+    ] {
+        assert_no_secret(format!("{builder:?}"), &[PASSWORD]);
+        assert_refused(builder.build(), field);
+    }
+    assert!(good().build().is_ok());
+    let local = base("http://127.0.0.1:1/axonize/").danger_allow_http_loopback();
+    assert!(local.build().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_api_keys() {
+    let keys = |base: &str, id: &str, secret: &str| -> ApiKeysBuilder {
+        Axonize::api_keys(base, id, Secret::new(secret))
+    };
+    for (field, builder) in [
+        ("base_url", keys("http://api.example.com", "id", PASSWORD)),
+        ("client_id", keys(BASE, "", PASSWORD)),
+        ("client_id", keys(BASE, "id\n", PASSWORD)),
+        ("client_secret", keys(BASE, "id", "")),
+    ] {
+        assert_no_secret(format!("{builder:?}"), &[PASSWORD]);
+        assert_refused(builder.build(), field);
+    }
+    assert!(keys(BASE, "id", PASSWORD).build().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_secrets_that_turn_out_wrong_when_they_are_read() {
+    let secret = |text: &'static str| SecretFn::new(move || async move { Ok(Secret::new(text)) });
+    for text in ["", "fake-key\n", "fake key", "fake-k\u{e9}y"] {
+        let keys = Axonize::api_keys(BASE, "id", secret(text)).build().unwrap();
+        assert_refused(keys.token().await, "client_secret");
+    }
+    let server = fakes::axonize().in_memory();
+    let empty = Axonize::login(server.origin(), "app", "me", secret(""))
+        .transport(server.transport())
+        .build()
+        .unwrap();
+    assert_refused(empty.token().await, "password");
+    assert_eq!(server.counters().token_requests, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_base_url_may_have_a_path_and_a_slash() {
+    let server = fakes::axonize().in_memory();
+    let password = Secret::new(server.user_password());
+    let url = format!("{}/", server.origin());
+    let authenticator = Axonize::login(url, server.client_id(), server.user_name(), password)
+        .transport(server.transport())
+        .clock(server.clock().clone())
+        .build()
+        .unwrap();
+    assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
+    assert_eq!(server.recorded()[0].path(), "/api/auth/login");
+    assert!(login(&server).build().is_ok());
+}
