@@ -142,7 +142,7 @@ fn auth_tower_keeps_its_promises() {
 fn auth_oauth2_keeps_its_promises() {
     use auth_oauth2::{
         BodyFormat, ClientAuth, ClientCredentials, GrantBuilder, LoginLimit, ReplyRules,
-        ResourceOwnerPassword, Scrubber, TokenEndpoint,
+        ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
     };
     promise! {
         BodyFormat: send sync unpin forever;
@@ -155,6 +155,7 @@ fn auth_oauth2_keeps_its_promises() {
         ResourceOwnerPassword: send sync unpin forever;
         Scrubber: send sync unpin forever;
         TokenEndpoint: send sync unpin forever;
+        TokenExchange: send sync unpin forever;
     }
 }
 

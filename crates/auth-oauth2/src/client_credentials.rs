@@ -88,7 +88,7 @@ impl TokenSource for ClientCredentials {
         let secret = self.client.read_secret().await?;
         self.versions.use_up(self.versions.of(&[&secret]));
         self.client
-            .exchange(&secret, "client_credentials", &[])
+            .exchange(&secret, "client_credentials", &[], &[])
             .await
     }
 

@@ -1,6 +1,8 @@
 use std::fmt;
 
-use auth_core::{AccessToken, Error, Secret, SecretSource as _, SharedClock, SharedSecretSource};
+use auth_core::{
+    AccessToken, Error, Moment, Secret, SecretSource as _, SharedClock, SharedSecretSource,
+};
 use http::header::AUTHORIZATION;
 
 use crate::{BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
@@ -58,12 +60,18 @@ impl Client {
         read("client_secret", &self.secret).await
     }
 
-    /// One exchange. The values of `own` are scrubbed from whatever the vendor says.
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// One exchange. The secrets, which are among the values of `own`, are scrubbed from whatever
+    /// the vendor says.
     pub(crate) async fn exchange(
         &self,
         secret: &Secret,
         grant_type: &str,
-        own: &[(&str, &Secret)],
+        own: &[(&str, &str)],
+        secrets: &[&Secret],
     ) -> Result<AccessToken, Error> {
         let authorization = self.auth.authorization(&self.id, secret);
         let mut parameters = vec![("grant_type", grant_type)];
@@ -73,10 +81,10 @@ impl Client {
         }
         let others = self.parameters.iter();
         let others = others.map(|(name, value)| (name.as_str(), value.expose()));
-        parameters.extend(own.iter().map(|(name, value)| (*name, value.expose())));
+        parameters.extend(own);
         parameters.extend(others);
         let mut scrubber = self.scrubber.clone().secret(secret.clone());
-        for (_, value) in own {
+        for value in secrets {
             scrubber = scrubber.secret((*value).clone());
         }
         let mut headers = Vec::new();
@@ -88,8 +96,7 @@ impl Client {
             .endpoint
             .post(self.format, &headers, &parameters)
             .await?;
-        let now = self.clock.now();
-        parse_reply(self.vendor(), reply, &self.rules, &scrubber, now)
+        parse_reply(self.vendor(), reply, &self.rules, &scrubber, self.now())
     }
 
     pub(crate) fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -32,6 +32,7 @@
 //! |---|---|
 //! | a program's token for itself (RFC 6749 section 4.4) | [`ClientCredentials`] |
 //! | a token for a user name and a password, where nothing else is offered (section 4.3) | `ResourceOwnerPassword`, with the feature `password` |
+//! | a token that acts for a user, for that user's own (RFC 8693) | [`TokenExchange`] |
 //! | a login of a vendor's own invention | [`TokenEndpoint`] |
 //! | no account locked by a wrong password | [`LoginLimit`] |
 //! | prove who the client is: Basic, raw Basic, in the body | [`ClientAuth`] |
@@ -75,6 +76,7 @@ mod seconds;
 #[cfg(test)]
 mod testing;
 mod token_endpoint;
+mod token_exchange;
 mod token_url;
 mod version;
 
@@ -89,3 +91,4 @@ pub use response::{ReplyRules, parse_reply};
 pub use retry_after::retry_after;
 pub use scrub::Scrubber;
 pub use token_endpoint::TokenEndpoint;
+pub use token_exchange::TokenExchange;

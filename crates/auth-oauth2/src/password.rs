@@ -116,9 +116,14 @@ impl sealed::Grant for ResourceOwnerPassword {
 impl TokenSource for ResourceOwnerPassword {
     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
         let (secret, password) = self.credentials().await?;
-        let own = [("username", &self.username), ("password", &password)];
-        let login = self.client.exchange(&secret, "password", &own);
-        let credential = [&secret, &self.username, &password];
+        let username = &self.username;
+        let own = [
+            ("username", username.expose()),
+            ("password", password.expose()),
+        ];
+        let secrets = [username, &password];
+        let login = self.client.exchange(&secret, "password", &own, &secrets);
+        let credential = [&secret, username, &password];
         self.limit.attempt(&credential, login).await
     }
 

@@ -18,7 +18,7 @@ use crate::{
 /// 6749 section 3.2).
 #[must_use]
 pub struct GrantBuilder<G: Grant> {
-    own: <G as sealed::Grant>::Own,
+    pub(crate) own: <G as sealed::Grant>::Own,
     token_url: String,
     client_id: String,
     client_secret: SharedSecretSource,
