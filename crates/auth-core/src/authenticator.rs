@@ -3,8 +3,8 @@ use std::{fmt, sync::Arc, thread};
 use http::HeaderMap;
 
 use crate::{
-    Acquire, Clock, Error, Generation, Origins, Quota, RefreshPolicy, Scheme, SharedClock, Token,
-    TokenSource,
+    Acquire, Clock, Error, ExchangeLimit, Generation, Origins, Quota, RefreshPolicy, Scheme,
+    SharedClock, Token, TokenSource,
     core::{Answer, Core, Settings},
 };
 
@@ -65,6 +65,7 @@ impl Authenticator {
                 origins: Origins::default(),
                 policy: RefreshPolicy::default(),
                 quota: None,
+                limit: None,
                 clock: SharedClock::default(),
                 shards: thread::available_parallelism()
                     .map_or(1, usize::from)
@@ -211,6 +212,13 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Sets the limit that this authenticator shares with others at the same token endpoint;
+    /// default none.
+    pub fn limit(mut self, limit: ExchangeLimit) -> Self {
+        self.settings.limit = Some(limit);
+        self
+    }
+
     /// Sets the clock; default [`SystemClock`](crate::SystemClock).
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.settings.clock = clock.into();
@@ -242,6 +250,8 @@ impl AuthenticatorBuilder {
         settings.policy.validate()?;
         settings.scheme.validate()?;
         settings.quota.map_or(Ok(()), Quota::validate)?;
+        let limit = settings.limit.as_ref();
+        limit.map_or(Ok(()), ExchangeLimit::validate)?;
         Ok(Authenticator {
             core: Arc::new(Core::new(settings)),
         })

@@ -11,8 +11,8 @@ use http::HeaderMap;
 use tokio::runtime::Handle;
 
 use crate::{
-    AccessToken, Error, ErrorKind, Generation, Moment, Origins, Quota, RefreshPolicy, Scheme,
-    Secret, SharedClock, Token,
+    AccessToken, Error, ErrorKind, ExchangeLimit, Generation, Moment, Origins, Quota,
+    RefreshPolicy, Scheme, Secret, SharedClock, Token,
     flight::{self, Flight, Outcome},
     policy::Jitter,
     snapshot::Snapshot,
@@ -33,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) origins: Origins,
     pub(crate) policy: RefreshPolicy,
     pub(crate) quota: Option<Quota>,
+    pub(crate) limit: Option<ExchangeLimit>,
     pub(crate) clock: SharedClock,
     pub(crate) shards: usize,
 }
@@ -161,7 +162,7 @@ impl Core {
             _ => {}
         }
         self.follow(&desk.state, now);
-        let mut start = None;
+        let (mut start, mut hurried) = (None, None);
         let answer = match action {
             Action::Serve => self.at_hand(),
             Action::ServeAndFly => {
@@ -177,7 +178,10 @@ impl Core {
                 Answer::Wait(flight)
             }
             Action::Wait => match &desk.flight {
-                Some(flight) => Answer::Wait(Arc::clone(flight)),
+                Some(flight) => {
+                    hurried = Some(Arc::clone(flight));
+                    Answer::Wait(Arc::clone(flight))
+                }
                 None => self.at_hand(),
             },
             Action::Damped => Answer::Damped,
@@ -197,6 +201,9 @@ impl Core {
         drop(desk);
         if let Some(flight) = stalled {
             flight.resolve(Outcome::Abandoned);
+        }
+        if let Some(flight) = hurried {
+            flight.hurry();
         }
         if let Some((flight, after)) = start {
             flight::launch(&runtime, Arc::clone(self), flight, after);
@@ -220,7 +227,10 @@ impl Core {
     }
 
     fn board(&self, desk: &mut Desk, reason: crate::Reason, from: Moment) -> Arc<Flight> {
-        let overdue = from + self.policy().exchange_deadline().saturating_mul(2);
+        let limit = self.settings.limit.as_ref();
+        let queued = limit.map_or(Duration::ZERO, ExchangeLimit::longest_wait);
+        let exchange = self.policy().exchange_deadline().saturating_mul(2);
+        let overdue = from + exchange.saturating_add(queued);
         let flight = Arc::new(Flight::new(reason, overdue));
         desk.flight = Some(Arc::clone(&flight));
         flight

@@ -4,7 +4,10 @@ use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Poll, Waker},
     time::Duration,
 };
@@ -12,7 +15,7 @@ use std::{
 use tokio::{runtime::Handle, time};
 
 use crate::{
-    AccessToken, Error, ErrorKind, Exchange, Moment, Reason,
+    AccessToken, Error, ErrorKind, Exchange, ExchangeLimit, Moment, Reason,
     core::Core,
     snapshot::Snapshot,
     waiters::{Index, Waiters},
@@ -26,6 +29,10 @@ pub(crate) struct Flight {
     pub(crate) overdue: Moment,
     outcome: OnceLock<Outcome>,
     waiters: Mutex<Waiters>,
+    /// Somebody waits for it, or did.
+    urgent: AtomicBool,
+    /// Where it waits for its turn.
+    queued: OnceLock<(ExchangeLimit, u64)>,
 }
 
 /// How a flight ended.
@@ -48,6 +55,27 @@ impl Flight {
             overdue,
             outcome: OnceLock::new(),
             waiters: Mutex::default(),
+            urgent: AtomicBool::new(reason != Reason::Ahead),
+            queued: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent.load(Ordering::SeqCst)
+    }
+
+    /// Notes where it waits for its turn; tells whether it became urgent meanwhile.
+    pub(crate) fn queue_at(&self, limit: &ExchangeLimit, number: u64) -> bool {
+        let _ = self.queued.set((limit.clone(), number));
+        self.is_urgent()
+    }
+
+    /// Somebody waits for it from here on.
+    pub(crate) fn hurry(&self) {
+        if !self.urgent.swap(true, Ordering::SeqCst) {
+            if let Some((limit, number)) = self.queued.get() {
+                limit.hurry(*number);
+            }
         }
     }
 
@@ -119,6 +147,14 @@ impl Task {
         if !after.is_zero() {
             time::sleep(after).await;
         }
+        // Given back when the exchange is over, whatever becomes of it.
+        let _permit = match &self.core.settings.limit {
+            None => None,
+            Some(limit) => match limit.admit(&self.flight).await {
+                Ok(permit) => Some(permit),
+                Err(error) => return (self.core.now(), Err(error)),
+            },
+        };
         let mut sent = self.core.now();
         let deadline = self.core.policy().exchange_deadline();
         let result = match time::timeout(deadline, self.exchange(&mut sent)).await {

@@ -41,6 +41,7 @@
 //! | fetch tokens from somewhere new | [`TokenSource`], [`AccessToken`], [`Error`] |
 //! | set when tokens are renewed and how failures are spaced | [`RefreshPolicy`] |
 //! | keep within a vendor's token quota | [`Quota`] |
+//! | keep many keys from storming one token endpoint | [`ExchangeLimit`] |
 //! | say where a token may go | [`Origins`] |
 //! | put a token into other headers | [`Scheme`] |
 //! | send token calls through your own client | [`Transport`] |
@@ -72,6 +73,7 @@ mod core;
 mod error;
 mod flight;
 mod headers;
+mod limit;
 mod origin;
 mod policy;
 mod quota;
@@ -92,6 +94,7 @@ pub use api_key::ApiKey;
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
 pub use clock::{Clock, Moment, SharedClock, SystemClock};
 pub use error::{Error, ErrorKind};
+pub use limit::ExchangeLimit;
 pub use origin::Origins;
 pub use policy::RefreshPolicy;
 pub use quota::Quota;
