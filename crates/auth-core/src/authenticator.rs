@@ -159,6 +159,11 @@ impl Authenticator {
         self.core.settings.clock.as_dyn()
     }
 
+    /// Tells whether there is another handle, a flight's included.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.core) > 1
+    }
+
     /// Returns how many copies of what threads share are kept for this key; see
     /// [`AuthenticatorBuilder::shards`].
     #[must_use]

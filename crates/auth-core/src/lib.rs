@@ -41,6 +41,7 @@
 //! | fetch tokens from somewhere new | [`TokenSource`], [`AccessToken`], [`Error`] |
 //! | set when tokens are renewed and how failures are spaced | [`RefreshPolicy`] |
 //! | keep within a vendor's token quota | [`Quota`] |
+//! | have a token for each tenant, user or scope | [`Authenticators`], [`Key`] |
 //! | keep many keys from storming one token endpoint | [`ExchangeLimit`] |
 //! | say where a token may go | [`Origins`] |
 //! | put a token into other headers | [`Scheme`] |
@@ -68,11 +69,13 @@
 mod acquire;
 mod api_key;
 mod authenticator;
+mod authenticators;
 mod clock;
 mod core;
 mod error;
 mod flight;
 mod headers;
+mod key;
 mod limit;
 mod origin;
 mod policy;
@@ -92,8 +95,10 @@ mod waiters;
 pub use acquire::Acquire;
 pub use api_key::ApiKey;
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
+pub use authenticators::{Authenticators, AuthenticatorsBuilder};
 pub use clock::{Clock, Moment, SharedClock, SystemClock};
 pub use error::{Error, ErrorKind};
+pub use key::{Key, KeyBuilder, Part};
 pub use limit::ExchangeLimit;
 pub use origin::Origins;
 pub use policy::RefreshPolicy;

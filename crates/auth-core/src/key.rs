@@ -1,0 +1,341 @@
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use zeroize::Zeroizing;
+
+use crate::Secret;
+
+/// Says whose token a request needs: everything that makes one token another than the next.
+///
+/// Two keys are equal if and only if they have the same parts with the same values, in whatever order
+/// they were set: each value is kept whole and with its length, so that no two sets of parts run into
+/// one. Put it into a request's extensions for `auth_tower`'s keyed layer, and hand it to
+/// [`Authenticators`](crate::Authenticators). Clones share their memory.
+///
+/// # Example
+///
+/// ```
+/// use auth_core::{Key, Part, Secret};
+///
+/// let user = Secret::new("fake-token-of-a-user");
+/// let key = Key::builder("example").client("my-service").scope("read write").subject(&user).build();
+/// assert_eq!(key.get(Part::Client), Some("my-service"));
+/// assert!(key.all(Part::Scope).eq(["read", "write"]));
+///
+/// let same = Key::builder("example").subject(&user).scope("write  read read").client("my-service");
+/// assert_eq!(key, same.build());
+/// ```
+///
+/// # Security
+///
+/// What it is made of is hidden in `Debug`, and wiped from memory with the last clone.
+#[derive(Clone)]
+pub struct Key(Arc<Zeroizing<Vec<u8>>>);
+
+/// A part of a [`Key`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Part<'a> {
+    /// The vendor's name.
+    Vendor,
+    /// Who issues the tokens (RFC 8414 section 2), or the token endpoint.
+    Issuer,
+    /// The client's identifier.
+    Client,
+    /// The grant.
+    Grant,
+    /// The values of a scope (RFC 6749 section 3.3).
+    Scope,
+    /// What the token is for, where a vendor names it by `audience`.
+    Audience,
+    /// What the token is for (RFC 8707).
+    Resource,
+    /// On whose behalf: that user's token, or another text that is theirs alone.
+    Subject,
+    /// The key that the token is bound to.
+    Sender,
+    /// A parameter of the vendor's own.
+    Extra(&'a str),
+}
+
+impl Key {
+    /// Starts a key for a vendor.
+    pub fn builder(vendor: impl AsRef<str>) -> KeyBuilder {
+        KeyBuilder::default().add(Part::Vendor, vendor.as_ref())
+    }
+
+    /// Returns a part's first value.
+    #[must_use]
+    pub fn get(&self, part: Part<'_>) -> Option<&str> {
+        self.all(part).next()
+    }
+
+    /// Returns a part's values, sorted, none of them twice.
+    pub fn all(&self, part: Part<'_>) -> impl Iterator<Item = &str> {
+        let (tag, name) = part.code();
+        let wanted = move |entry: &Entry<'_>| entry.tag == tag && entry.name == name.as_bytes();
+        Entries(&self.0)
+            .filter(wanted)
+            .filter_map(|entry| std::str::from_utf8(entry.value).ok())
+    }
+
+    /// Returns the subject as a secret, to exchange it for a token.
+    #[must_use]
+    pub fn subject(&self) -> Option<Secret> {
+        self.get(Part::Subject).map(Secret::new)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || *self.0 == *other.0
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("vendor", &self.get(Part::Vendor).unwrap_or_default())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Collects the parts of a [`Key`]; made by [`Key::builder`].
+#[derive(Default)]
+#[must_use]
+pub struct KeyBuilder {
+    parts: Vec<Value>,
+}
+
+struct Value {
+    tag: u8,
+    name: String,
+    value: Zeroizing<String>,
+}
+
+impl Value {
+    fn order(&self) -> (u8, &str, &str) {
+        (self.tag, &self.name, &self.value)
+    }
+}
+
+impl KeyBuilder {
+    /// Sets who issues the tokens.
+    pub fn issuer(self, issuer: impl AsRef<str>) -> Self {
+        self.only(Part::Issuer, issuer.as_ref())
+    }
+
+    /// Sets the client's identifier.
+    pub fn client(self, client_id: impl AsRef<str>) -> Self {
+        self.only(Part::Client, client_id.as_ref())
+    }
+
+    /// Sets the grant.
+    pub fn grant(self, grant: impl AsRef<str>) -> Self {
+        self.only(Part::Grant, grant.as_ref())
+    }
+
+    /// Adds the values of a scope, separated by whitespace.
+    pub fn scope(self, scope: impl AsRef<str>) -> Self {
+        let values = scope.as_ref().split_whitespace();
+        values.fold(self, |this, value| this.add(Part::Scope, value))
+    }
+
+    /// Adds an audience.
+    pub fn audience(self, audience: impl AsRef<str>) -> Self {
+        self.add(Part::Audience, audience.as_ref())
+    }
+
+    /// Adds a resource (RFC 8707).
+    pub fn resource(self, uri: impl AsRef<str>) -> Self {
+        self.add(Part::Resource, uri.as_ref())
+    }
+
+    /// Sets on whose behalf.
+    pub fn subject(self, subject: &Secret) -> Self {
+        self.only(Part::Subject, subject.expose())
+    }
+
+    /// Sets the key that the token is bound to, by its thumbprint for example.
+    pub fn sender(self, key: impl AsRef<str>) -> Self {
+        self.only(Part::Sender, key.as_ref())
+    }
+
+    /// Adds a parameter of the vendor's own.
+    pub fn extra(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.add(Part::Extra(name.as_ref()), value.as_ref())
+    }
+
+    /// Makes the key.
+    #[must_use]
+    pub fn build(mut self) -> Key {
+        // In one order, and none twice: how it was made is not part of a key.
+        self.parts.sort_by(|a, b| a.order().cmp(&b.order()));
+        self.parts.dedup_by(|a, b| a.order() == b.order());
+        let size = |value: &Value| 17 + value.name.len() + value.value.len();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(self.parts.iter().map(size).sum()));
+        for Value { tag, name, value } in &self.parts {
+            bytes.push(*tag);
+            for text in [name.as_str(), value.as_str()] {
+                bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
+                bytes.extend_from_slice(text.as_bytes());
+            }
+        }
+        Key(Arc::new(bytes))
+    }
+
+    fn only(mut self, part: Part<'_>, value: &str) -> Self {
+        let (tag, name) = part.code();
+        self.parts
+            .retain(|other| (other.tag, other.name.as_str()) != (tag, name));
+        self.add(part, value)
+    }
+
+    fn add(mut self, part: Part<'_>, value: &str) -> Self {
+        let (tag, name) = part.code();
+        self.parts.push(Value {
+            tag,
+            name: name.to_owned(),
+            value: Zeroizing::new(value.to_owned()),
+        });
+        self
+    }
+}
+
+impl fmt::Debug for KeyBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyBuilder").finish_non_exhaustive()
+    }
+}
+
+impl<'a> Part<'a> {
+    fn code(self) -> (u8, &'a str) {
+        match self {
+            Self::Vendor => (0, ""),
+            Self::Issuer => (1, ""),
+            Self::Client => (2, ""),
+            Self::Grant => (3, ""),
+            Self::Scope => (4, ""),
+            Self::Audience => (5, ""),
+            Self::Resource => (6, ""),
+            Self::Subject => (7, ""),
+            Self::Sender => (8, ""),
+            Self::Extra(name) => (9, name),
+        }
+    }
+}
+
+struct Entry<'a> {
+    tag: u8,
+    name: &'a [u8],
+    value: &'a [u8],
+}
+
+/// Reads what [`KeyBuilder::build`] wrote.
+struct Entries<'a>(&'a [u8]);
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let (tag, rest) = self.0.split_first()?;
+        let (name, rest) = text(rest)?;
+        let (value, rest) = text(rest)?;
+        self.0 = rest;
+        let tag = *tag;
+        Some(Entry { tag, name, value })
+    }
+}
+
+fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
+    rest.split_at_checked(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Parts = (String, String, BTreeSet<String>, BTreeSet<String>, String);
+
+    fn key((client, subject, audiences, scopes, extra): &Parts) -> Key {
+        let mut builder = Key::builder("v")
+            .extra("x", extra)
+            .client(client)
+            .subject(&Secret::new(subject.as_str()));
+        for audience in audiences {
+            builder = builder.audience(audience);
+        }
+        for scope in scopes.iter().rev() {
+            builder = builder.scope(scope);
+        }
+        builder.build()
+    }
+
+    fn parts() -> impl Strategy<Value = Parts> {
+        // Few letters, so that different parts often have the same letters in a row.
+        let text = "[ab|,]{0,3}";
+        let set = |text| proptest::collection::btree_set(text, 0..3);
+        (text, text, set(text), set("[ab]{1,2}"), text)
+    }
+
+    proptest! {
+        #[test]
+        fn t27_keys_are_equal_if_and_only_if_their_parts_are(a in parts(), b in parts()) {
+            prop_assert_eq!(key(&a) == key(&b), a == b);
+            prop_assert_eq!(key(&a), key(&a.clone()));
+        }
+
+        #[test]
+        fn parts_come_back_as_they_were(a in parts()) {
+            let key = key(&a);
+            prop_assert_eq!(key.get(Part::Client), Some(a.0.as_str()));
+            prop_assert_eq!(key.subject(), Some(Secret::new(a.1.as_str())));
+            prop_assert!(key.all(Part::Audience).eq(a.2.iter()));
+            prop_assert!(key.all(Part::Scope).eq(a.3.iter()));
+            prop_assert_eq!(key.get(Part::Extra("x")), Some(a.4.as_str()));
+            prop_assert_eq!(key.get(Part::Extra("y")), None);
+            prop_assert_eq!(key.get(Part::Sender), None);
+        }
+    }
+
+    #[test]
+    fn t27_no_separator_joins_two_parts() {
+        let key = |a: &str, b: &str| Key::builder("v").audience(a).resource(b).build();
+        assert_ne!(key("a|b", "c"), key("a", "b|c"));
+        assert_ne!(key("ab", ""), key("a", "b"));
+        let swapped = Key::builder("v").extra("a", "b").build();
+        assert_ne!(swapped, Key::builder("v").extra("b", "a").build());
+    }
+
+    #[test]
+    fn single_parts_are_replaced() {
+        let key = Key::builder("v").client("one").client("two").build();
+        assert!(key.all(Part::Client).eq(["two"]));
+    }
+
+    #[test]
+    fn g18_debug_hides_all_but_the_vendor() {
+        let subject = Secret::new("fake-token-of-a-user");
+        let builder = Key::builder("example").client("me").subject(&subject);
+        assert!(!format!("{builder:?}").contains("fake"));
+        let shown = format!("{:?}", builder.build());
+        assert!(shown.contains("example") && !shown.contains("fake") && !shown.contains("me\""));
+    }
+}
