@@ -55,6 +55,13 @@ impl<T> Sharded<T> {
     }
 }
 
+impl<T> Local<T> {
+    /// Makes a handle on a value that has no other copy.
+    pub fn new(value: T) -> Self {
+        Self(Arc::new(Padded(value)))
+    }
+}
+
 impl<T> Clone for Local<T> {
     #[inline]
     fn clone(&self) -> Self {

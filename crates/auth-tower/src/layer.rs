@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use auth_core::{Authenticator, Sharded};
+use auth_core::{Authenticator, Authenticators, Sharded};
 use http::Method;
 use tower_layer::Layer;
 
 use crate::{
-    Auth, ReplayCheap, ReplayOff, ReplayWith, ResponseHead, replay::Methods, verdict::Rules,
+    Auth, KeyedAuth, ReplayCheap, ReplayOff, ReplayWith, ResponseHead, replay::Methods,
+    verdict::Rules,
 };
 
 /// Signs each outgoing request, and sends it once more with a new token when the API refuses the
@@ -56,9 +57,29 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct AuthLayer<R = ReplayCheap> {
-    settings: Settings,
+pub struct AuthLayer<R = ReplayCheap, A = Authenticator> {
+    authenticator: A,
+    options: Options,
     replay: R,
+}
+
+/// What is set, whoever's token it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) rules: Rules,
+    pub(crate) existing: Existing,
+    pub(crate) without_token: WithoutToken,
+}
+
+impl Options {
+    pub(crate) fn with(self, authenticator: Authenticator) -> Settings {
+        Settings {
+            authenticator,
+            rules: self.rules,
+            existing: self.existing,
+            without_token: self.without_token,
+        }
+    }
 }
 
 /// What layer and services share.
@@ -99,18 +120,50 @@ impl AuthLayer {
     /// empty or cheap to clone ([`ReplayCheap`]).
     #[must_use]
     pub fn new(authenticator: Authenticator) -> Self {
-        let settings = Settings {
-            authenticator,
-            rules: Rules::default(),
-            existing: Existing::default(),
-            without_token: WithoutToken::default(),
-        };
         Self {
-            settings,
+            authenticator,
+            options: Options::default(),
             replay: ReplayCheap::default(),
         }
     }
+}
 
+impl AuthLayer<ReplayCheap, Authenticators> {
+    /// Makes a layer for many keys: each request is signed with the token of the
+    /// [`Key`](auth_core::Key) in its extensions. A request without one is not sent, or unsigned if
+    /// [`without_token`](Self::without_token) says so. Costs an allocation a request.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use auth_core::{Authenticators, Key, Secret};
+    /// use auth_tower::AuthLayer;
+    /// use bytes::Bytes;
+    /// use http::Request;
+    /// use http_body_util::Empty;
+    /// use tower::ServiceBuilder;
+    ///
+    /// # fn test<S>(authenticators: Authenticators, http: S) -> Result<(), http::Error> {
+    /// let client = ServiceBuilder::new().layer(AuthLayer::keyed(authenticators)).service(http);
+    ///
+    /// let user = Secret::new("fake-token-of-a-user");
+    /// let request = Request::get("https://api.example.com/v1/things")
+    ///     .extension(Key::builder("example").subject(&user).build())
+    ///     .body(Empty::<Bytes>::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn keyed(authenticators: Authenticators) -> Self {
+        Self {
+            authenticator: authenticators,
+            options: Options::default(),
+            replay: ReplayCheap::default(),
+        }
+    }
+}
+
+impl<A> AuthLayer<ReplayCheap, A> {
     /// Replays only requests of the methods that `allow` says; default all, because a request that
     /// was answered 401 has not been applied (RFC 9110 section 15.5.2).
     #[must_use]
@@ -120,13 +173,14 @@ impl AuthLayer {
     }
 }
 
-impl<R> AuthLayer<R> {
+impl<R, A> AuthLayer<R, A> {
     /// Replays nothing: when the API refuses a token, it is renewed in the background and the
     /// refusal returned. Cheapest, and the choice for bodies that can be sent only once.
     #[must_use]
-    pub fn replay_off(self) -> AuthLayer<ReplayOff> {
+    pub fn replay_off(self) -> AuthLayer<ReplayOff, A> {
         AuthLayer {
-            settings: self.settings,
+            authenticator: self.authenticator,
+            options: self.options,
             replay: ReplayOff,
         }
     }
@@ -135,13 +189,14 @@ impl<R> AuthLayer<R> {
     /// (`reqwest::Body::try_clone`). Called for each request before it is sent; it has to be
     /// cheap, and return a body with the same frames.
     #[must_use]
-    pub fn replay_with<F>(self, clone: F) -> AuthLayer<ReplayWith<F>> {
+    pub fn replay_with<F>(self, clone: F) -> AuthLayer<ReplayWith<F>, A> {
         let replay = ReplayWith {
             clone,
             methods: Methods::default(),
         };
         AuthLayer {
-            settings: self.settings,
+            authenticator: self.authenticator,
+            options: self.options,
             replay,
         }
     }
@@ -149,14 +204,14 @@ impl<R> AuthLayer<R> {
     /// Sets what happens to requests that carry the credential header already.
     #[must_use]
     pub fn existing(mut self, existing: Existing) -> Self {
-        self.settings.existing = existing;
+        self.options.existing = existing;
         self
     }
 
     /// Sets what happens to requests when no token could be had.
     #[must_use]
     pub fn without_token(mut self, without_token: WithoutToken) -> Self {
-        self.settings.without_token = without_token;
+        self.options.without_token = without_token;
         self
     }
 
@@ -165,7 +220,7 @@ impl<R> AuthLayer<R> {
     /// response with [`TokenRefused`](auth_core::TokenRefused).
     #[must_use]
     pub fn refused_when(mut self, rule: fn(ResponseHead<'_>) -> bool) -> Self {
-        self.settings.rules.refused_when = Some(rule);
+        self.options.rules.refused_when = Some(rule);
         self
     }
 
@@ -173,14 +228,14 @@ impl<R> AuthLayer<R> {
     /// token; default any 401 that does not say something else, because many APIs send a bare one.
     #[must_use]
     pub fn require_challenge(mut self, require: bool) -> Self {
-        self.settings.rules.require_challenge = require;
+        self.options.rules.require_challenge = require;
         self
     }
 
     /// Takes a gRPC reply with `grpc-status: 16` in its head for a refused token, too.
     #[must_use]
     pub fn grpc(mut self, grpc: bool) -> Self {
-        self.settings.rules.grpc = grpc;
+        self.options.rules.grpc = grpc;
         self
     }
 }
@@ -189,8 +244,22 @@ impl<S, R: Clone> Layer<S> for AuthLayer<R> {
     type Service = Auth<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let shards = self.settings.authenticator.shards();
-        let settings = Arc::new(Sharded::new(shards, || self.settings.clone()));
+        let shards = self.authenticator.shards();
+        let settings = || self.options.with(self.authenticator.clone());
+        let settings = Arc::new(Sharded::new(shards, settings));
         Auth::new(inner, settings, self.replay.clone())
+    }
+}
+
+impl<S, R: Clone> Layer<S> for AuthLayer<R, Authenticators> {
+    type Service = KeyedAuth<S, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        KeyedAuth::new(
+            inner,
+            self.authenticator.clone(),
+            self.options,
+            self.replay.clone(),
+        )
     }
 }

@@ -65,10 +65,12 @@
 //!
 //! None. Supported Rust: see `rust-version` in the manifest.
 
+mod call;
 mod challenge;
 mod error;
 mod future;
 mod head;
+mod keyed;
 mod layer;
 mod outcome;
 mod pending;
@@ -80,6 +82,7 @@ mod verdict;
 pub use challenge::StepUp;
 pub use error::Error;
 pub use future::ResponseFuture;
+pub use keyed::KeyedAuth;
 pub use layer::{AuthLayer, Existing, WithoutToken};
 pub use outcome::{AuthOutcome, NotReplayed};
 pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};

@@ -1,5 +1,4 @@
 use std::{
-    mem,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -8,10 +7,7 @@ use auth_core::{Sharded, Signing};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::{
-    Error, Existing, Replay, ReplayCheap, ResponseFuture, layer::Settings, pending::Pending,
-    replay::sealed::Kept,
-};
+use crate::{Error, Replay, ReplayCheap, ResponseFuture, call, layer::Settings};
 
 /// Signs requests to a service; made by [`AuthLayer`](crate::AuthLayer).
 ///
@@ -81,6 +77,8 @@ where
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
     }
 
+    // As `call::call` with one change that is worth 40 instructions: settings are not kept for the
+    // rare ways out of here.
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let settings = self.settings.local();
         if !settings.authenticator.origins().permits(request.uri()) {
@@ -99,37 +97,14 @@ where
 }
 
 impl<S, R> Auth<S, R> {
-    /// The request is not signed yet: it already is, or there is no token at hand.
     #[cold]
-    fn call_unsigned<B, ResB>(&mut self, mut request: Request<B>) -> ResponseFuture<S, B, R>
+    fn call_unsigned<B, ResB>(&mut self, request: Request<B>) -> ResponseFuture<S, B, R>
     where
         S: Service<Request<B>, Response = Response<ResB>> + Clone,
         R: Replay<B>,
     {
-        let settings = self.settings.local().clone();
-        if settings.authenticator.is_signed(request.headers()) {
-            match settings.existing {
-                Existing::Keep => return self.pass(request),
-                Existing::Reject => return ResponseFuture::failed(already_signed(&settings)),
-                Existing::Replace => {}
-            }
-        }
-        if let Some(token) = settings.authenticator.try_token() {
-            let kept = self.replay.keep(&self.inner, &request);
-            token.sign(request.headers_mut());
-            let call = self.inner.call(request);
-            return ResponseFuture::signed(call, settings, token.generation(), kept);
-        }
-        // Whatever permit the readied service holds is given back with it.
-        let fresh = self.inner.clone();
-        drop(mem::replace(&mut self.inner, fresh));
-        let inner = self.inner.clone();
-        ResponseFuture::waiting(Pending::start(
-            settings,
-            inner,
-            request,
-            self.replay.clone(),
-        ))
+        let settings = self.settings.local();
+        call::call_unsigned(&mut self.inner, &self.replay, settings, request)
     }
 
     #[cold]
@@ -138,13 +113,6 @@ impl<S, R> Auth<S, R> {
         S: Service<Request<B>, Response = Response<ResB>> + Clone,
         R: Replay<B>,
     {
-        let settings = self.settings.local().clone();
-        ResponseFuture::unsigned(self.inner.call(request), settings, Kept::nothing())
+        call::pass(&mut self.inner, self.settings.local(), request)
     }
-}
-
-fn already_signed(settings: &Settings) -> auth_core::Error {
-    let vendor = settings.authenticator.vendor();
-    let message = format!("{vendor}: the request carries a credential header already");
-    auth_core::Error::new(auth_core::ErrorKind::Config, message)
 }

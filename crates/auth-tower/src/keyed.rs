@@ -1,0 +1,110 @@
+use std::task::{Context, Poll, ready};
+
+use auth_core::{
+    ApiKey, Authenticator, Authenticators, Error as AuthError, ErrorKind, Key, Local, Origins,
+    Secret,
+};
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::{
+    Error, Replay, ReplayCheap, ResponseFuture, WithoutToken, call,
+    layer::{Options, Settings},
+};
+
+/// Signs each request with the token of the key that the request carries; made by
+/// [`AuthLayer::keyed`](crate::AuthLayer::keyed).
+///
+/// # Clone and readiness
+///
+/// As [`Auth`](crate::Auth).
+///
+/// # Cancel safety
+///
+/// As [`Auth`](crate::Auth).
+#[derive(Clone, Debug)]
+pub struct KeyedAuth<S, R = ReplayCheap> {
+    inner: S,
+    authenticators: Authenticators,
+    options: Options,
+    replay: R,
+    /// For requests that nobody's token is for.
+    nobody: Local<Settings>,
+}
+
+impl<S, R> KeyedAuth<S, R> {
+    pub(crate) fn new(
+        inner: S,
+        authenticators: Authenticators,
+        options: Options,
+        replay: R,
+    ) -> Self {
+        Self {
+            inner,
+            authenticators,
+            options,
+            replay,
+            nobody: Local::new(options.with(nobody())),
+        }
+    }
+
+    /// Returns the inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Takes the inner service out.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
+    fn authenticator<B>(&self, request: &Request<B>) -> Result<Authenticator, AuthError> {
+        let key = request.extensions().get::<Key>().ok_or_else(|| {
+            let message = "the request has no `auth_core::Key` in its extensions, so it is \
+                           unknown whose token it gets";
+            AuthError::new(ErrorKind::Config, message)
+        })?;
+        self.authenticators.get(key)
+    }
+}
+
+impl<S, B, ResB, R> Service<Request<B>> for KeyedAuth<S, R>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    R: Replay<B>,
+{
+    type Response = Response<ResB>;
+    type Error = Error<S::Error>;
+    type Future = ResponseFuture<S, B, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match self.authenticator(&request) {
+            Ok(authenticator) => {
+                let settings = Local::new(self.options.with(authenticator));
+                call::call(&mut self.inner, &self.replay, &settings, request)
+            }
+            Err(_) if self.options.without_token == WithoutToken::SendUnsigned => {
+                call::pass(&mut self.inner, &self.nobody, request)
+            }
+            Err(error) => ResponseFuture::failed(error),
+        }
+    }
+}
+
+/// Has no origin, so that nothing is ever signed by it.
+fn nobody() -> Authenticator {
+    Authenticator::builder(ApiKey::new(Secret::new("")))
+        .origins(Origins::default())
+        .shards(1)
+        .build()
+        .expect("the defaults are in order")
+}
