@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use auth_tower::AuthLayer;
+use http::HeaderMap;
+
 use super::{
     Vendor,
     failure::WRONG,
@@ -7,8 +10,9 @@ use super::{
 };
 use crate::{LogCapture, Reply, assert_no_secret};
 
-/// Nothing that is shown holds a secret: no `Debug` or `Display`, no chain of errors, no log down to
-/// TRACE, not even where a vendor echoes what it was sent.
+/// Nothing that is shown holds a secret: no `Debug` (a signed request's headers included) or
+/// `Display`, no chain of errors, no log down to TRACE, not even where a vendor echoes what it was
+/// sent.
 ///
 /// # Panics
 ///
@@ -25,11 +29,14 @@ pub async fn nothing_that_is_shown_holds_a_secret<V: Vendor>() {
     let _ = good.get().await;
     good.server.always_refuse(true);
     let _ = good.get().await;
-    text.push_str(&format!(
-        "{:?} {:?}\n",
-        good.authenticator,
-        good.authenticator.token().await
-    ));
+    let layer = AuthLayer::new(good.authenticator.clone());
+    text.push_str(&format!("{:?} {layer:?}\n", good.authenticator));
+    if let Ok(token) = good.authenticator.token().await {
+        // As a log of requests shows it.
+        let mut headers = HeaderMap::new();
+        token.sign(&mut headers);
+        text.push_str(&format!("{token:?} {headers:?}\n"));
+    }
 
     let wrong = Stand::with::<V>(|_| Ok(WRONG.into()));
     let bad = Stand::new::<V>();
