@@ -206,18 +206,22 @@ fn auth_kaizen_keeps_its_promises() {
 #[test]
 fn auth_testkit_keeps_its_promises() {
     use auth_testkit::{
-        BodyFormat, ClientAuth, Counters, Fetch, ForeignServer, Gate, Leak, LogCapture, MemoryBody,
-        MemoryError, MemoryFuture, MemoryService, MemoryTransport, Outcome, RecordedRequest, Reply,
-        RetryAfter, Script, ScriptedSource, Side, TestServer, TestServerBuilder, TokenUse,
-        VirtualClock,
+        Answer, BodyFormat, ClientAuth, Counters, Fetch, ForeignServer, Gate, IssuedToken, Leak,
+        LogCapture, MemoryBody, MemoryError, MemoryFuture, MemoryService, MemoryTransport,
+        OAuthParams, OAuthRefusal, Outcome, RecordedRequest, Reply, RetryAfter, Script,
+        ScriptedSource, Side, TestServer, TestServerBuilder, TokenUse, VendorRequest, VendorRules,
+        VirtualClock, fakes::BindingCodes,
     };
     promise! {
+        Answer: send sync unpin forever;
+        BindingCodes: send sync unpin forever;
         BodyFormat: send sync unpin forever;
         ClientAuth: send sync unpin forever;
         Counters: send sync unpin forever;
         Fetch: send sync unpin forever;
         ForeignServer: send sync unpin forever;
         Gate: send sync unpin forever;
+        IssuedToken: send sync unpin forever;
         Leak: send sync unpin forever;
         LogCapture: send sync unpin forever;
         MemoryBody: send unpin forever;
@@ -225,6 +229,8 @@ fn auth_testkit_keeps_its_promises() {
         MemoryFuture: send unpin forever;
         MemoryService: send sync unpin forever;
         MemoryTransport: send sync unpin forever;
+        OAuthParams: send sync unpin forever;
+        OAuthRefusal: send sync unpin forever;
         Outcome: send sync unpin forever;
         RecordedRequest: send sync unpin forever;
         Reply: send sync unpin forever;
@@ -235,6 +241,8 @@ fn auth_testkit_keeps_its_promises() {
         TestServer: send sync unpin forever;
         TestServerBuilder: send sync unpin forever;
         TokenUse: send sync unpin forever;
+        VendorRequest<'static>: send sync unpin forever;
+        Box<dyn VendorRules>: send sync unpin forever;
         VirtualClock: send sync unpin forever;
     }
 }
