@@ -57,6 +57,8 @@
 //! | you want to | see |
 //! |---|---|
 //! | sign requests | [`AuthLayer`] |
+//! | follow redirects | a follower *outside* [`AuthLayer`], where each hop is signed, or not, by its own destination |
+//! | keep a follower inside | [`OriginGuardLayer`] below it: followers take a vendor's own headers along |
 //! | send requests again whose body is of your own type | [`AuthLayer::replay_with`] |
 //! | see what happened to a request | [`AuthOutcome`] |
 //! | send token calls through a tower client | [`ServiceTransport`] |
@@ -68,6 +70,7 @@
 mod challenge;
 mod error;
 mod future;
+mod guard;
 mod head;
 mod layer;
 mod outcome;
@@ -80,6 +83,7 @@ mod verdict;
 pub use challenge::StepUp;
 pub use error::Error;
 pub use future::ResponseFuture;
+pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
 pub use layer::{AuthLayer, Existing, WithoutToken};
 pub use outcome::{AuthOutcome, NotReplayed};
 pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};
