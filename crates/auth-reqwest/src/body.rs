@@ -55,7 +55,10 @@ mod tests {
         let full = Full::new(Bytes::from_static(b"some"));
         assert_eq!(bytes_of(&wrap(full)), Some(&b"some"[..]));
         assert_eq!(bytes_of(&wrap(Full::default())), Some(&b""[..]));
-        assert_eq!(bytes_of(&wrap(reqwest::Body::from("own"))), Some(&b"own"[..]));
+        assert_eq!(
+            bytes_of(&wrap(reqwest::Body::from("own"))),
+            Some(&b"own"[..])
+        );
     }
 
     #[test]

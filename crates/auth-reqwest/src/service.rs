@@ -218,5 +218,9 @@ fn with_origin_only(mut error: reqwest::Error) -> reqwest::Error {
     url.set_fragment(None);
     let named = url.set_password(None).and_then(|()| url.set_username(""));
     // Only a URL without a host refuses, and that one tells nothing.
-    if named.is_ok() { error } else { error.without_url() }
+    if named.is_ok() {
+        error
+    } else {
+        error.without_url()
+    }
 }
