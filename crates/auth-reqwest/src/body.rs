@@ -46,25 +46,19 @@ mod tests {
 
     use super::*;
 
-    fn bytes_of(body: &reqwest::Body) -> Option<&[u8]> {
-        body.as_bytes()
-    }
-
     #[test]
     fn what_is_in_memory_stays_bytes() {
         let full = Full::new(Bytes::from_static(b"some"));
-        assert_eq!(bytes_of(&wrap(full)), Some(&b"some"[..]));
-        assert_eq!(bytes_of(&wrap(Full::default())), Some(&b""[..]));
-        assert_eq!(
-            bytes_of(&wrap(reqwest::Body::from("own"))),
-            Some(&b"own"[..])
-        );
+        assert_eq!(wrap(full).as_bytes(), Some(&b"some"[..]));
+        assert_eq!(wrap(Full::<Bytes>::default()).as_bytes(), Some(&b""[..]));
+        let own = reqwest::Body::from("own");
+        assert_eq!(wrap(own).as_bytes(), Some(&b"own"[..]));
     }
 
     #[test]
     fn anything_else_is_a_stream_of_the_same_length() {
         let body = wrap(Full::new(Bytes::from_static(b"some")).map_err(std::io::Error::other));
-        assert_eq!(bytes_of(&body), None);
+        assert_eq!(body.as_bytes(), None);
         assert_eq!(body.size_hint().exact(), Some(4));
         assert_eq!(wrap(Empty::<Bytes>::new()).size_hint().exact(), Some(0));
         assert_eq!(wrap(String::from("text")).size_hint().exact(), Some(4));

@@ -20,7 +20,6 @@ use reqwest::{Client, ClientBuilder, redirect};
 /// let http = ReqwestService::from_builder(builder)?;
 /// # Ok::<(), auth_core::Error>(())
 /// ```
-#[must_use]
 pub fn client_builder() -> ClientBuilder {
     ClientBuilder::new()
         .redirect(same_origin_redirects())
