@@ -130,7 +130,7 @@ async fn an_eleventh_is_an_error() {
     server.reset();
     server
         .script()
-        .always(Reply::redirect(302, "/loop?fake-secret-2"));
+        .times(11, Reply::redirect(302, "/loop?fake-secret-2"));
     let error = send(&service(), get(&server.url())).await.unwrap_err();
     assert!(error.is_redirect());
     assert!(

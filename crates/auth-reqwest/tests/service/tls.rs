@@ -34,7 +34,8 @@ async fn g12_not_even_to_the_same_host_and_port() {
         let port = listener.local_addr().unwrap().port();
         let request = get(&format!("https://127.0.0.1:{port}/"));
         // Once within the origin, so that following it would be seen, then down to `http`.
-        let server = async {
+        let acceptor = &acceptor;
+        let server = async move {
             let mut text = String::new();
             for location in ["/again", &format!("http://127.0.0.1:{port}/plain")] {
                 let mut peer = acceptor
@@ -52,6 +53,8 @@ async fn g12_not_even_to_the_same_host_and_port() {
                 peer.shutdown().await.unwrap();
                 text.push_str(&String::from_utf8(bytes).unwrap());
             }
+            // Whoever comes for more is turned away, so that the test fails rather than waits.
+            drop(listener);
             text
         };
         let (response, text) = tokio::join!(send(&service, request), server);
