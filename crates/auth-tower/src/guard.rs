@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -187,9 +188,9 @@ impl Elsewhere {
     }
 }
 
-/// Hidden: a URI may hold more than a log should.
-impl std::fmt::Debug for Elsewhere {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A URI may hold more than a log should.
         f.debug_struct("Elsewhere").finish_non_exhaustive()
     }
 }
