@@ -17,13 +17,13 @@ use std::{env, error::Error, process::ExitCode};
 
 use auth_core::Secret;
 use auth_kaizen::{Central, East, Kaizen, Region, RegionName};
-use auth_reqwest::ReqwestTransport;
+use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_tower::{AuthLayer, AuthOutcome};
 use bytes::Bytes;
-use http::{Request, Response, header::ACCEPT};
+use http::{Request, header::ACCEPT};
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
-use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower::{ServiceBuilder, ServiceExt};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -69,17 +69,14 @@ async fn list_buildings<R: Region>() -> Result<(), Box<dyn Error>> {
     }
     let kaizen = settings.build()?;
 
-    let http = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(kaizen.into()))
-        .service(service_fn(move |request| send(http.clone(), request)));
+        .service(ReqwestService::new()?);
 
     let base_url = base_url.trim_end_matches('/');
     let request = Request::get(format!("{base_url}/api/v3/buildings?page_size=100&page=1"))
         .header(ACCEPT, "application/json")
-        .body(Full::default())?;
+        .body(Full::<Bytes>::default())?;
     let response = client.oneshot(request).await?;
     let status = response.status();
     if !status.is_success() {
@@ -130,13 +127,4 @@ fn optional(name: &str) -> Result<Option<String>, String> {
         Err(env::VarError::NotPresent) => Ok(None),
         Err(env::VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8")),
     }
-}
-
-/// `reqwest` as a tower service for `http`'s types.
-async fn send(
-    client: reqwest::Client,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<reqwest::Body>, reqwest::Error> {
-    let request = request.map(reqwest::Body::wrap).try_into()?;
-    Ok(client.execute(request).await?.into())
 }

@@ -15,14 +15,14 @@
 use std::{env, error::Error, process::ExitCode};
 
 use auth_core::Secret;
-use auth_reqwest::ReqwestTransport;
+use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_tower::{AuthLayer, AuthOutcome};
 use auth_verdigris::{LegacyRefusalLayer, Verdigris};
 use bytes::Bytes;
-use http::{Request, Response, header::ACCEPT};
+use http::{Request, header::ACCEPT};
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
-use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower::{ServiceBuilder, ServiceExt};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -58,18 +58,15 @@ async fn list_buildings() -> Result<(), Box<dyn Error>> {
     }
     let authenticator = verdigris.build()?;
 
-    let http = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))
         .layer(LegacyRefusalLayer::new())
-        .service(service_fn(move |request| send(http.clone(), request)));
+        .service(ReqwestService::new()?);
 
     let url = format!("{}/core/v1/buildings/", base_url.trim_end_matches('/'));
     let request = Request::get(url)
         .header(ACCEPT, "application/json")
-        .body(Full::default())?;
+        .body(Full::<Bytes>::default())?;
     let response = client.oneshot(request).await?;
     let status = response.status();
     if !status.is_success() {
@@ -112,13 +109,4 @@ fn required(name: &str) -> Result<String, String> {
         .ok_or_else(|| {
             format!("set {name}: Verdigris' admin console shows it when an API client is made")
         })
-}
-
-/// `reqwest` as a tower service for `http`'s types.
-async fn send(
-    client: reqwest::Client,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<reqwest::Body>, reqwest::Error> {
-    let request = request.map(reqwest::Body::wrap).try_into()?;
-    Ok(client.execute(request).await?.into())
 }

@@ -11,16 +11,16 @@ use std::{
 
 use auth_core::{AccessToken, Authenticator, Exchange, Origins, TokenSource};
 use auth_oauth2::ClientCredentials;
-use auth_reqwest::ReqwestTransport;
+use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_tower::{AuthLayer, AuthOutcome};
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 use serde_json::json;
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
     time::{self, Instant},
 };
-use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower::{ServiceBuilder, ServiceExt};
 
 use crate::{arguments::Live, client::Body, report::Report};
 
@@ -36,12 +36,9 @@ pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn 
         .vendor("the server")
         .origins(Origins::danger_allow_http_loopback([&live.api_url])?)
         .build()?;
-    let http = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))
-        .service(service_fn(move |request| send(http.clone(), request)));
+        .service(ReqwestService::new()?);
 
     let start = Instant::now();
     let mut ticks =
@@ -112,15 +109,6 @@ fn source(live: &Live) -> Result<ClientCredentials, Box<dyn Error>> {
         source = source.resource(resource);
     }
     Ok(source.build()?)
-}
-
-/// `reqwest` as a tower service for `http`'s types.
-async fn send(
-    client: reqwest::Client,
-    request: Request<Body>,
-) -> Result<Response<reqwest::Body>, reqwest::Error> {
-    let request = request.map(reqwest::Body::wrap).try_into()?;
-    Ok(client.execute(request).await?.into())
 }
 
 /// Counts the exchanges that a source makes.

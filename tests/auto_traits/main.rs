@@ -6,7 +6,7 @@
 
 use std::{convert::Infallible, fs, path::Path};
 
-use auth_testkit::{MemoryError, MemoryService};
+use auth_testkit::{MemoryError, MemoryFuture, MemoryService};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -107,8 +107,9 @@ fn auth_core_keeps_its_promises() {
 #[test]
 fn auth_tower_keeps_its_promises() {
     use auth_tower::{
-        Auth, AuthLayer, AuthOutcome, Error, Existing, NotReplayed, ReplayCheap, ReplayOff,
-        ReplayWith, ResponseFuture, ResponseHead, ServiceTransport, StepUp, WithoutToken,
+        Auth, AuthLayer, AuthOutcome, Error, Existing, NotReplayed, OriginGuard, OriginGuardFuture,
+        OriginGuardLayer, ReplayCheap, ReplayOff, ReplayWith, ResponseFuture, ResponseHead,
+        ServiceTransport, StepUp, WithoutToken,
     };
     promise! {
         Auth<MemoryService>: send sync unpin forever;
@@ -121,6 +122,8 @@ fn auth_tower_keeps_its_promises() {
         Error<MemoryError>: send sync unpin forever;
         Existing: send sync unpin forever;
         NotReplayed: send sync unpin forever;
+        OriginGuard<MemoryService>: send sync unpin forever;
+        OriginGuardLayer: send sync unpin forever;
         ReplayCheap: send sync unpin forever;
         ReplayOff: send sync unpin forever;
         ReplayWith<CloneBody>: send sync unpin forever;
@@ -131,6 +134,8 @@ fn auth_tower_keeps_its_promises() {
     }
     // As much as what is below lets it, so a boxed future below makes it movable.
     promise! {
+        OriginGuardFuture<InnerFuture>: send forever;
+        OriginGuardFuture<MemoryFuture>: send unpin forever;
         ResponseFuture<Inner, Body, ReplayCheap>: send forever;
         ResponseFuture<Inner, Body, ReplayOff>: send forever;
         ResponseFuture<Inner, Body, ReplayWith<CloneBody>>: send forever;
@@ -161,8 +166,10 @@ fn auth_oauth2_keeps_its_promises() {
 
 #[test]
 fn auth_reqwest_keeps_its_promises() {
-    use auth_reqwest::{ReqwestTransport, ReqwestTransportBuilder};
+    use auth_reqwest::{ReqwestFuture, ReqwestService, ReqwestTransport, ReqwestTransportBuilder};
     promise! {
+        ReqwestFuture: send unpin forever;
+        ReqwestService: send sync unpin forever;
         ReqwestTransport: send sync unpin forever;
         ReqwestTransportBuilder: send unpin forever;
     }

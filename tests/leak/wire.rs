@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use auth_core::{Authenticator, Origins, RefreshPolicy, Scheme, Secret, SharedTransport};
 use auth_oauth2::ClientCredentials;
+use auth_reqwest::ReqwestService;
 use auth_testkit::{ForeignServer, Reply, TestServer};
 use auth_tower::AuthLayer;
 use bytes::Bytes;
@@ -151,18 +152,11 @@ fn hyper() -> Http {
 }
 
 fn reqwest() -> Http {
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap();
+    let client = ReqwestService::new().unwrap();
     BoxCloneService::new(service_fn(move |request: Request<Full<Bytes>>| {
         let client = client.clone();
         async move {
-            let (parts, body) = request.into_parts();
-            let body = body.collect().await?.to_bytes();
-            let request = reqwest::Request::try_from(Request::from_parts(parts, body))?;
-            let response = Response::from(client.execute(request).await?);
-            let (parts, body) = response.into_parts();
+            let (parts, body) = client.oneshot(request).await?.into_parts();
             Ok(Response::from_parts(
                 parts,
                 body.collect().await?.to_bytes(),

@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use auth_core::Error;
 use reqwest::{ClientBuilder, redirect, retry};
 
-use crate::ReqwestTransport;
+use crate::{ReqwestTransport, client::build};
 
 /// Settings of a [`ReqwestTransport`].
 ///
@@ -122,12 +122,8 @@ impl ReqwestTransportBuilder {
             .no_brotli()
             .no_zstd()
             .no_deflate()
-            .connection_verbose(false)
-            .build()
-            .map_err(|error| {
-                Error::config("client", "reqwest cannot make a client of it").with_source(error)
-            })?;
-        Ok(ReqwestTransport::from_parts(client, self.deadline))
+            .connection_verbose(false);
+        Ok(ReqwestTransport::from_parts(build(client)?, self.deadline))
     }
 }
 

@@ -1,8 +1,27 @@
-//! Token calls over [reqwest](https://docs.rs/reqwest) for the auth-core family.
+//! Token calls and API calls over [reqwest](https://docs.rs/reqwest) for the auth-core family.
 //!
 //! [`ReqwestTransport`] is an [`auth_core::Transport`]: hand it to a token source, which sends its
 //! exchanges with the vendor through it. It is a client of its own, set up for the few small and
-//! delicate requests that these are; the application's API calls go another way.
+//! delicate requests that these are. The application's API calls go another way: through
+//! [`ReqwestService`], the client at the bottom of a tower stack with `AuthLayer`.
+//!
+//! # What is where
+//!
+//! | you want to | see |
+//! |---|---|
+//! | fetch tokens | [`ReqwestTransport`] |
+//! | send signed API calls | [`ReqwestService`] |
+//! | set up a client that keeps headers at home | [`client_builder`] |
+//! | the same for a builder of your own | [`ReqwestService::from_builder`], [`same_origin_redirects`] |
+//! | follow redirects to other origins | a follower such as `tower_http`'s `FollowRedirectLayer` *above* `AuthLayer` |
+//!
+//! # Where redirect followers belong
+//!
+//! Above `AuthLayer`, where each hop is signed, or not, by its own destination. A client follows
+//! below it, with the headers that it was given; reqwest drops `Authorization` on the way to another
+//! origin, but not a vendor's own headers. So the clients of this crate follow within one origin and
+//! return every other redirect. A follower between `AuthLayer` and the client needs
+//! `auth_tower::OriginGuardLayer` below it.
 //!
 //! # Example
 //!
@@ -32,8 +51,13 @@
 //! Without it, `https` works if the application switches on another of reqwest's TLS features.
 //! aws-lc-rs needs a C compiler to build, nothing else.
 
+mod body;
 mod builder;
+mod client;
+mod service;
 mod transport;
 
 pub use builder::ReqwestTransportBuilder;
+pub use client::{client_builder, same_origin_redirects};
+pub use service::{ReqwestFuture, ReqwestService};
 pub use transport::ReqwestTransport;

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, net::Ipv4Addr, sync::Arc};
 
 use axum::{Router, extract::Request};
 use http::StatusCode;
@@ -49,7 +49,21 @@ impl ForeignServer {
     ///
     /// If dropped, nothing is left behind.
     pub async fn start() -> Self {
-        let port = Port::bind().await;
+        Self::start_on(Ipv4Addr::LOCALHOST).await
+    }
+
+    /// Starts a server on a free port of another loopback address, such as 127.0.0.2, for clients
+    /// that compare hosts. Linux answers on all of 127.0.0.0/8; other systems need an alias.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start), and for an address that is not loopback.
+    ///
+    /// # Cancel safety
+    ///
+    /// If dropped, nothing is left behind.
+    pub async fn start_on(host: Ipv4Addr) -> Self {
+        let port = Port::bind_on(host).await;
         let origin = port.origin();
         let mut this = Self::new(origin, VirtualClock::from_system());
         this.listening = Some(port.serve(this.router()));

@@ -33,9 +33,15 @@ pub(crate) struct Port {
 
 impl Port {
     /// Binds a free port of 127.0.0.1.
-    #[allow(clippy::panic, reason = "a test without its server cannot go on")]
     pub(crate) async fn bind() -> Self {
-        let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        Self::bind_on(Ipv4Addr::LOCALHOST).await
+    }
+
+    /// Binds a free port of a loopback address.
+    #[allow(clippy::panic, reason = "a test without its server cannot go on")]
+    pub(crate) async fn bind_on(host: Ipv4Addr) -> Self {
+        assert!(host.is_loopback(), "a test server listens on loopback only");
+        let bound = TcpListener::bind((host, 0)).await;
         match bound.and_then(|listener| Ok((listener.local_addr()?, listener))) {
             Ok((address, listener)) => Self { listener, address },
             Err(error) => panic!("no loopback port for the test server: {error}"),

@@ -13,6 +13,7 @@ use tower_service::Service;
 
 use crate::{
     AuthOutcome, Error, NotReplayed, Replay,
+    guard::Elsewhere,
     layer::Settings,
     pending::{Next, Pending, Phase},
     replay::sealed::Kept,
@@ -242,7 +243,11 @@ where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
 {
-    let verdict = settings.rules.read(&response);
+    let verdict = if Elsewhere::answered(&response, settings.authenticator.origins()) {
+        Verdict::Unclear
+    } else {
+        settings.rules.read(&response)
+    };
     if notes.is_none() && matches!(verdict, Verdict::Accepted | Verdict::Unclear) {
         return Ok(response);
     }

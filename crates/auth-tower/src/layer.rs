@@ -14,7 +14,9 @@ use crate::{
 ///
 /// Put it as close to the client as it goes: retries, timeouts and redirect followers belong
 /// outside, so that each of their attempts is signed, and judged by its own destination. What
-/// should see signed requests (logging of a wire, a peek at bodies) belongs inside.
+/// should see signed requests (logging of a wire, a peek at bodies) belongs inside. A redirect
+/// follower that has to stand inside needs an [`OriginGuardLayer`](crate::OriginGuardLayer) below
+/// it, and a client must not follow redirects to other origins by itself.
 ///
 /// Requests to destinations outside the authenticator's [`Origins`](auth_core::Origins) pass
 /// unsigned, and so do requests whose URI has no scheme and host.

@@ -57,6 +57,8 @@
 //! | you want to | see |
 //! |---|---|
 //! | sign requests | [`AuthLayer`] |
+//! | follow redirects | a follower *outside* [`AuthLayer`], where each hop is signed, or not, by its own destination |
+//! | keep a follower inside | [`OriginGuardLayer`] below it: followers take a vendor's own headers along |
 //! | send requests again whose body is of your own type | [`AuthLayer::replay_with`] |
 //! | see what happened to a request | [`AuthOutcome`] |
 //! | send token calls through a tower client | [`ServiceTransport`] |
@@ -69,6 +71,7 @@ mod call;
 mod challenge;
 mod error;
 mod future;
+mod guard;
 mod head;
 mod keyed;
 mod layer;
@@ -83,6 +86,7 @@ pub use challenge::StepUp;
 pub use error::Error;
 pub use future::ResponseFuture;
 pub use keyed::KeyedAuth;
+pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
 pub use layer::{AuthLayer, Existing, WithoutToken};
 pub use outcome::{AuthOutcome, NotReplayed};
 pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};

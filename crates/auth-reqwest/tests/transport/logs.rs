@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use auth_reqwest::{ReqwestService, client_builder};
 use log::{LevelFilter, Log, Metadata, Record};
+use tower::ServiceExt;
 
-use crate::server::{Server, builder, call};
+use crate::server::{Server, builder, call, request};
 
 /// What went through `log` and through `tracing`, from any thread.
 #[derive(Clone, Default)]
@@ -69,6 +71,18 @@ async fn g18_no_log_holds_a_secret() {
     ] {
         let server = Server::start().await;
         _ = call(&verbose, &server.url(), server.answer(reply)).await;
+    }
+    // The other client logs no more.
+    let verbose = client_builder().tls_certs_only([]).connection_verbose(true);
+    let service = ReqwestService::from_builder(verbose).unwrap();
+    for reply in [
+        "HTTP/1.1 200 OK\r\nx: fake-secret-in-head\r\n\r\nfake-secret-in-reply",
+        "HTTP/1.1 307 Go\r\nlocation: https://[::1]/fake-secret-in-target\r\n\r\n",
+        "fake-secret-in-garbage\r\n\r\n",
+    ] {
+        let server = Server::start().await;
+        let request = request(&server.url()).map(reqwest::Body::from);
+        _ = tokio::join!(service.clone().oneshot(request), server.answer(reply));
     }
     let lines = lines.0.lock().unwrap().clone();
     assert!(

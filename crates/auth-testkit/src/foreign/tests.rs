@@ -32,6 +32,23 @@ async fn answers_and_keeps_every_request() {
     foreign.shutdown().await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn has_an_address_of_its_own_where_asked_for() {
+    let foreign = ForeignServer::start_on([127, 0, 0, 2].into()).await;
+    assert!(foreign.origin().starts_with("http://127.0.0.2:"));
+    let answer = Sockets::new()
+        .ask(Request::get(foreign.url()).body(Bytes::new()).unwrap())
+        .await;
+    assert_eq!((answer.status, foreign.requests()), (StatusCode::OK, 1));
+}
+
+#[tokio::test]
+#[should_panic(expected = "loopback only")]
+async fn listens_on_loopback_only() {
+    drop(ForeignServer::start_on([0, 0, 0, 0].into()).await);
+}
+
 #[tokio::test]
 async fn a_secret_is_seen_wherever_it_is() {
     let foreign = ForeignServer::start().await;

@@ -7,6 +7,7 @@ mod cancel;
 mod cold;
 mod errors;
 mod existing;
+mod guard;
 mod origin;
 mod outcome;
 mod promises;

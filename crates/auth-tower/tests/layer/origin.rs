@@ -7,7 +7,7 @@ use tower::ServiceExt;
 
 use crate::support::{Api, World, get, in_time, send, settle};
 
-const ELSEWHERE: [&str; 16] = [
+pub(crate) const ELSEWHERE: [&str; 16] = [
     "https://elsewhere.example/",
     "https://api.example.com.elsewhere.example/",
     "https://sub.api.example.com/",
@@ -27,7 +27,7 @@ const ELSEWHERE: [&str; 16] = [
 ];
 
 /// Cold and warm, with one credential header and with two.
-async fn worlds() -> [World; 3] {
+pub(crate) async fn worlds() -> [World; 3] {
     let two = Scheme::header(HeaderName::from_static("x-login-token"))
         .and_header(HeaderName::from_static("appid"), "fake-app");
     let two = World::with(|builder| builder.scheme(two));

@@ -1,0 +1,66 @@
+use std::{
+    any::Any,
+    error::Error as StdError,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http_body::Body;
+use http_body_util::Full;
+
+/// Hands a body to reqwest. What is in memory stays bytes, so that reqwest can send it again after a
+/// redirect with status 307 or 308; everything else is a stream, which it cannot.
+pub(crate) fn wrap<B>(body: B) -> reqwest::Body
+where
+    B: Body<Data: Into<Bytes>, Error: Into<Box<dyn StdError + Send + Sync>>>,
+    B: Send + Sync + 'static,
+{
+    let mut body = Some(body);
+    if let Some(own) = take::<reqwest::Body>(&mut body) {
+        return own;
+    }
+    if let Some(full) = take::<Full<Bytes>>(&mut body) {
+        return whole(full);
+    }
+    body.map_or_else(Default::default, reqwest::Body::wrap)
+}
+
+/// Takes the body out, if it is of this type.
+fn take<T: 'static>(body: &mut dyn Any) -> Option<T> {
+    body.downcast_mut::<Option<T>>()?.take()
+}
+
+/// It is one frame, and never waits.
+fn whole(mut full: Full<Bytes>) -> reqwest::Body {
+    let mut cx = Context::from_waker(Waker::noop());
+    match Pin::new(&mut full).poll_frame(&mut cx) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default().into(),
+        _ => reqwest::Body::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt, Empty};
+
+    use super::*;
+
+    #[test]
+    fn what_is_in_memory_stays_bytes() {
+        let full = Full::new(Bytes::from_static(b"some"));
+        assert_eq!(wrap(full).as_bytes(), Some(&b"some"[..]));
+        assert_eq!(wrap(Full::<Bytes>::default()).as_bytes(), Some(&b""[..]));
+        let own = reqwest::Body::from("own");
+        assert_eq!(wrap(own).as_bytes(), Some(&b"own"[..]));
+    }
+
+    #[test]
+    fn anything_else_is_a_stream_of_the_same_length() {
+        let body = wrap(Full::new(Bytes::from_static(b"some")).map_err(std::io::Error::other));
+        assert_eq!(body.as_bytes(), None);
+        assert_eq!(body.size_hint().exact(), Some(4));
+        assert_eq!(wrap(Empty::<Bytes>::new()).size_hint().exact(), Some(0));
+        assert_eq!(wrap(String::from("text")).size_hint().exact(), Some(4));
+    }
+}

@@ -1,0 +1,51 @@
+//! Proxies of the environment are ignored. The environment of this process is left alone: the part
+//! that reads it runs in a process of its own.
+
+use std::process::Stdio;
+
+use auth_reqwest::ReqwestService;
+use auth_testkit::ForeignServer;
+use tokio::process::Command;
+
+use crate::support::{get, send, service};
+
+const URL: &str = "AUTH_REQWEST_TEST_URL";
+const PLAIN: &str = "AUTH_REQWEST_TEST_PLAIN";
+
+/// Plays the application, when it was started by the test below.
+#[tokio::test]
+async fn child() {
+    let Ok(url) = std::env::var(URL) else { return };
+    let service = if std::env::var_os(PLAIN).is_some() {
+        let plain = reqwest::Client::builder().tls_certs_only([]);
+        ReqwestService::from_builder(plain).unwrap()
+    } else {
+        service()
+    };
+    assert_eq!(send(&service, get(&url)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn those_of_the_environment_are_taken_from_a_plain_builder_only() {
+    for plain in [false, true] {
+        let (server, proxy) = (ForeignServer::start().await, ForeignServer::start().await);
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "proxies::child"])
+            .env(URL, server.url())
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+            command.env(name, proxy.origin());
+        }
+        for name in ["no_proxy", "NO_PROXY", "REQUEST_METHOD", PLAIN] {
+            command.env_remove(name);
+        }
+        if plain {
+            command.env(PLAIN, "1");
+        }
+        assert!(command.status().await.unwrap().success());
+        let came = (server.requests(), proxy.requests());
+        assert_eq!(came, if plain { (0, 1) } else { (1, 0) });
+    }
+}

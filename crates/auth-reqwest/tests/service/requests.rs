@@ -1,0 +1,85 @@
+//! Requests and responses come through whole.
+
+use auth_testkit::{ForeignServer, Reply};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use tower::{Service, ServiceExt};
+
+use crate::support::{SECRET, get, send, service};
+
+#[tokio::test]
+async fn a_request_and_its_response_come_through() {
+    let server = ForeignServer::start().await;
+    let reply = Reply::status(418).header("x-reply", "yes").body("short");
+    server.script().then(reply);
+    let url = format!("{}/a/path?query=1", server.origin());
+    let request = Request::put(url).header("x-request", "yes");
+    let request = request.body(Full::from("some body")).unwrap();
+    let response = send(&service(), request).await.unwrap();
+    assert_eq!(response.status(), 418);
+    assert_eq!(response.headers()["x-reply"], "yes");
+    assert_eq!(
+        response.into_body().collect().await.unwrap().to_bytes(),
+        "short"
+    );
+
+    let request = server.recorded().remove(0);
+    assert_eq!(request.method(), "PUT");
+    assert_eq!(request.expose_uri(), "/a/path?query=1");
+    assert_eq!(request.expose_header("x-request"), Some("yes"));
+    assert_eq!(request.expose_header("content-length"), Some("9"));
+    assert_eq!(request.expose_body(), "some body");
+}
+
+#[tokio::test]
+async fn any_body_that_reqwest_can_wrap_is_taken() {
+    let server = ForeignServer::start().await;
+    let request = || Request::post(server.url());
+    let service = service();
+    let text = request().body(String::from("text")).unwrap();
+    service.clone().oneshot(text).await.unwrap();
+    let own = request().body(reqwest::Body::from("own")).unwrap();
+    service.clone().oneshot(own).await.unwrap();
+    let mapped = Full::new(Bytes::from("mapped")).map_err(std::io::Error::other);
+    service
+        .oneshot(request().body(mapped).unwrap())
+        .await
+        .unwrap();
+    let bodies: Vec<_> = server
+        .recorded()
+        .iter()
+        .map(|request| request.expose_body().clone())
+        .collect();
+    assert_eq!(bodies, ["text", "own", "mapped"]);
+}
+
+#[tokio::test]
+async fn it_is_ready_again_while_a_request_is_out() {
+    let server = ForeignServer::start().await;
+    server.script().then(Reply::never());
+    let mut service = service();
+    let request = get(&server.url());
+    let out = Service::call(&mut service, request);
+    let done = async {
+        server.requests_reached(1).await;
+        send(&service, get(&server.url())).await.unwrap()
+    };
+    tokio::select! {
+        _ = out => panic!("answered"),
+        response = done => assert_eq!(response.status(), 200),
+    }
+}
+
+#[test]
+fn debug_shows_nothing_of_the_client() {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-api-key", SECRET.parse().unwrap());
+    let builder = crate::support::settings().default_headers(headers);
+    let service = auth_reqwest::ReqwestService::from_builder(builder).unwrap();
+    assert!(
+        format!("{:?}", service.get_ref()).contains(SECRET),
+        "no test"
+    );
+    assert_eq!(format!("{service:?}"), "ReqwestService { .. }");
+}

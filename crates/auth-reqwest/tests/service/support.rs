@@ -1,0 +1,42 @@
+use auth_reqwest::{ReqwestService, client_builder};
+use auth_testkit::ForeignServer;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use reqwest::ClientBuilder;
+use tower::ServiceExt;
+
+/// What a vendor may call its credential: no client knows that it is one.
+pub(crate) const NAME: &str = "clientsecret";
+pub(crate) const SECRET: &str = "fake-secret-1";
+
+/// Needs no certificates of the operating system, which a test machine may lack.
+pub(crate) fn settings() -> ClientBuilder {
+    client_builder().tls_certs_only([])
+}
+
+pub(crate) fn service() -> ReqwestService {
+    ReqwestService::from_builder(settings()).unwrap()
+}
+
+pub(crate) fn get(url: &str) -> Request<Full<Bytes>> {
+    let request = Request::get(url).header(NAME, SECRET);
+    request.body(Full::default()).unwrap()
+}
+
+pub(crate) async fn send(
+    service: &ReqwestService,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<reqwest::Body>, reqwest::Error> {
+    service.clone().oneshot(request).await
+}
+
+/// The paths of the requests that came, and how many of them carried the secret.
+pub(crate) fn seen(server: &ForeignServer) -> (Vec<String>, usize) {
+    let recorded = server.recorded();
+    let paths = recorded.iter().map(|request| request.path().to_owned());
+    let signed = recorded
+        .iter()
+        .filter(|request| request.expose_header(NAME) == Some(SECRET));
+    (paths.collect(), signed.count())
+}

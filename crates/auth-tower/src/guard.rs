@@ -1,0 +1,196 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use auth_core::{Authenticator, Origins};
+use http::{Request, Response, Uri};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Takes an authenticator's headers off every request to a destination outside its
+/// [`Origins`](auth_core::Origins).
+///
+/// It is for stacks where something that changes a request's destination stands below
+/// [`AuthLayer`](crate::AuthLayer): a redirect follower, a mirror, a failover. Such a layer carries
+/// the signed headers along, and at most `Authorization` and `Cookie` are taken off on the way to
+/// another origin; a vendor's own `appId` or `clientSecret` is not. Put the guard below it, next to
+/// the client.
+///
+/// Better is a follower *above* `AuthLayer`: then every hop is judged and signed by itself, and no
+/// guard is needed. Below, a hop back home is not signed again.
+///
+/// # What is taken off
+///
+/// Every header that the authenticator's scheme names, whatever stands in it and whoever set it: a
+/// credential of the caller's own in that header stays at home as well. Nothing else is touched. A
+/// URI without scheme and host names no destination, so it counts as another origin: what cuts URIs
+/// down belongs below the guard.
+///
+/// A response from another origin says nothing about the token. The guard marks it, so that
+/// `AuthLayer` neither renews the token nor sends the request again because a foreign host answered
+/// 401.
+///
+/// # Example
+///
+/// ```
+/// use auth_core::Authenticator;
+/// use auth_tower::{AuthLayer, OriginGuardLayer};
+/// use http_body_util::Empty;
+/// use hyper_util::{
+///     client::legacy::{Client, connect::HttpConnector},
+///     rt::TokioExecutor,
+/// };
+/// use tower::ServiceBuilder;
+/// use tower_http::follow_redirect::FollowRedirectLayer;
+///
+/// # fn build(authenticator: Authenticator) {
+/// let http = Client::builder(TokioExecutor::new()).build::<_, Empty<bytes::Bytes>>(HttpConnector::new());
+/// let client = ServiceBuilder::new()
+///     .layer(AuthLayer::new(authenticator.clone()))
+///     .layer(FollowRedirectLayer::new())
+///     .layer(OriginGuardLayer::new(authenticator))
+///     .service(http);
+/// # fn is_service<S: tower::Service<http::Request<Empty<bytes::Bytes>>>>(_: S) {}
+/// # is_service(client);
+/// # }
+/// ```
+///
+/// # Security
+///
+/// It sees headers, not bodies, and it knows one authenticator: a stack with two needs two guards.
+/// A client that follows redirects by itself does so below any guard; switch that off, or let it
+/// follow within an origin only.
+#[derive(Clone, Debug)]
+pub struct OriginGuardLayer {
+    authenticator: Authenticator,
+}
+
+impl OriginGuardLayer {
+    /// Makes a layer that keeps this authenticator's headers at home.
+    #[must_use]
+    pub const fn new(authenticator: Authenticator) -> Self {
+        Self { authenticator }
+    }
+}
+
+impl<S> Layer<S> for OriginGuardLayer {
+    type Service = OriginGuard<S>;
+
+    fn layer(&self, inner: S) -> OriginGuard<S> {
+        let authenticator = self.authenticator.clone();
+        OriginGuard {
+            inner,
+            authenticator,
+        }
+    }
+}
+
+/// Keeps an authenticator's headers at home; made by [`OriginGuardLayer`].
+///
+/// # Clone and readiness
+///
+/// A clone is a clone of the inner service. Ready when the inner service is.
+///
+/// # Cancel safety
+///
+/// That of the inner service.
+#[derive(Clone, Debug)]
+pub struct OriginGuard<S> {
+    inner: S,
+    authenticator: Authenticator,
+}
+
+impl<S> OriginGuard<S> {
+    /// Returns the inner service.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns the inner service.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Takes the inner service out.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B, ResB> Service<Request<B>> for OriginGuard<S>
+where
+    S: Service<Request<B>, Response = Response<ResB>>,
+{
+    type Response = Response<ResB>;
+    type Error = S::Error;
+    type Future = OriginGuardFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let elsewhere = if self.authenticator.origins().permits(request.uri()) {
+            None
+        } else {
+            self.authenticator.unsign(request.headers_mut());
+            Some(Elsewhere(request.uri().clone()))
+        };
+        OriginGuardFuture {
+            call: self.inner.call(request),
+            elsewhere,
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`OriginGuard`]: the inner one, whose response may get a mark.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct OriginGuardFuture<F> {
+        #[pin]
+        call: F,
+        elsewhere: Option<Elsewhere>,
+    }
+}
+
+impl<F, ResB, E> Future for OriginGuardFuture<F>
+where
+    F: Future<Output = Result<Response<ResB>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut result = ready!(this.call.poll(cx));
+        if let (Ok(response), Some(elsewhere)) = (&mut result, this.elsewhere.take()) {
+            // A guard further below was closer to where it went.
+            response.extensions_mut().get_or_insert(elsewhere);
+        }
+        Poll::Ready(result)
+    }
+}
+
+/// Marks a response with where it came from, if that was outside some authenticator's origins:
+/// another authenticator may be at home there.
+#[derive(Clone)]
+pub(crate) struct Elsewhere(Uri);
+
+impl Elsewhere {
+    /// Tells whether a response is known to come from outside these origins.
+    pub(crate) fn answered<B>(response: &Response<B>, origins: &Origins) -> bool {
+        let mark = response.extensions().get::<Self>();
+        mark.is_some_and(|elsewhere| !origins.permits(&elsewhere.0))
+    }
+}
+
+impl fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A URI may hold more than a log should.
+        f.debug_struct("Elsewhere").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,203 @@
+//! What `OriginGuardLayer` promises: an authenticator's headers stay at home, whatever stands
+//! between it and `AuthLayer` (G12).
+
+use auth_core::{Authenticator, Origins, Scheme};
+use auth_testkit::ScriptedSource;
+use auth_tower::{AuthLayer, AuthOutcome, OriginGuard, OriginGuardLayer};
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use tower::{Layer, ServiceBuilder, ServiceExt};
+use tower_http::follow_redirect::{FollowRedirect, FollowRedirectLayer};
+
+use crate::{
+    origin::{ELSEWHERE, worlds},
+    support::{
+        Api, Broken, FOREIGN, ORIGIN, URL, World, get, in_time, ok, send, settle, unauthorized,
+    },
+};
+
+type Guarded = auth_tower::Auth<FollowRedirect<OriginGuard<Api>>>;
+
+/// A follower inside, with the guard below it.
+fn guarded(world: &World, layer: AuthLayer, api: Api) -> Guarded {
+    ServiceBuilder::new()
+        .layer(layer)
+        .layer(FollowRedirectLayer::new())
+        .layer(guard(world))
+        .service(api)
+}
+
+fn guard(world: &World) -> OriginGuardLayer {
+    OriginGuardLayer::new(world.authenticator.clone())
+}
+
+/// An API that sends everybody elsewhere, where they get this answer.
+fn away(there: fn() -> Response<Full<Bytes>>) -> Api {
+    Api::answering(move |seen| {
+        if seen.uri == URL {
+            let redirect = Response::builder().status(307).header("location", FOREIGN);
+            return Ok(redirect.body(Default::default()).unwrap());
+        }
+        Ok(there())
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn g12_no_header_of_the_scheme_passes_to_another_origin() {
+    for world in worlds().await {
+        let api = Api::new();
+        let mut client = guard(&world).layer(api.clone());
+        for (number, url) in ELSEWHERE.into_iter().enumerate() {
+            let mut request = get("/");
+            *request.uri_mut() = url.parse().unwrap();
+            world
+                .authenticator
+                .token()
+                .await
+                .unwrap()
+                .sign(request.headers_mut());
+            assert!(!request.headers().is_empty());
+            request
+                .headers_mut()
+                .insert("x-other", HeaderValue::from_static("kept"));
+            send(&mut client, request).await.unwrap();
+            // The service that was made ready is the one that is called.
+            assert_eq!((api.calls(), api.readied()), (number + 1, number + 1));
+            let seen = api.seen().pop().unwrap();
+            assert_eq!(seen.headers.len(), 1, "{url}: {:?}", seen.headers);
+            assert_eq!(
+                (&seen.headers["x-other"], seen.uri),
+                (&"kept".parse().unwrap(), url.parse().unwrap())
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_home_nothing_is_touched() {
+    let world = World::warm().await;
+    let api = Api::new();
+    let mut client = world.over(guard(&world).layer(api.clone()));
+    for url in [URL, ORIGIN, "https://API.Example.com:443/"] {
+        let response = send(&mut client, get(url)).await.unwrap();
+        assert!(response.extensions().is_empty());
+    }
+    assert_eq!(api.tokens(), ["fake-token-1"; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g12_headers_go_by_name_whoever_set_them() {
+    let [_, _, world] = worlds().await;
+    let api = Api::new();
+    let mut client = world.over(guard(&world).layer(api.clone()));
+    for value in ["fake-own-1", "fake-own-2"] {
+        let mut request = get(FOREIGN);
+        let headers = request.headers_mut();
+        headers.append("appid", HeaderValue::from_static(value));
+        headers.append("appid", HeaderValue::from_static("fake-own-3"));
+        headers.append("cookie", HeaderValue::from_static("a=b"));
+        send(&mut client, request).await.unwrap();
+        let headers = api.seen().pop().unwrap().headers;
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["cookie"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g12_a_follower_inside_takes_nothing_along() {
+    for world in worlds().await {
+        let api = away(ok);
+        let client = guarded(&world, world.layer(), api.clone());
+        let response = in_time(client.oneshot(get(URL))).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let [home, there] = api.seen().try_into().unwrap();
+        assert!(!home.headers.is_empty());
+        assert!(there.headers.is_empty(), "{:?}", there.headers);
+        assert_eq!(there.uri, FOREIGN);
+
+        // Without the guard, what the vendor calls its credential arrives.
+        let api = away(ok);
+        let client = world.over(FollowRedirect::new(api.clone()));
+        in_time(client.oneshot(get(URL))).await.unwrap();
+        let [home, there] = api.seen().try_into().unwrap();
+        let own = home.headers.len() - usize::from(home.headers.contains_key("authorization"));
+        assert_eq!(there.headers.len(), own);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g12_a_refusal_at_the_end_of_a_redirect_is_not_ours() {
+    for world in worlds().await {
+        world.warm_up().await;
+        let fetches = world.source.fetches();
+        let api = away(refused);
+        let layer = world.layer().refused_when(|_| true);
+        let client = guarded(&world, layer.clone(), api.clone());
+        let response = in_time(client.clone().oneshot(get(FOREIGN))).await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        let response = in_time(client.oneshot(get(URL))).await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert!(!AuthOutcome::of(&response).was_refused());
+        settle().await;
+        assert_eq!((api.calls(), world.source.fetches()), (3, fetches));
+
+        // Without the guard, the foreign host costs an exchange and a second send.
+        let client = layer.layer(FollowRedirect::new(api.clone()));
+        let response = in_time(client.oneshot(get(URL))).await.unwrap();
+        assert!(AuthOutcome::of(&response).was_refused());
+        assert_eq!((api.calls(), world.source.fetches()), (7, fetches + 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_at_home_is_still_ours() {
+    let world = World::warm().await;
+    let api = Api::new();
+    api.revoke("fake-token-1");
+    let client = guarded(&world, world.layer(), api.clone());
+    let response = in_time(client.oneshot(get(URL))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(api.tokens(), ["fake-token-1", "fake-token-2"]);
+}
+
+/// What is elsewhere for one authenticator is home for another.
+#[tokio::test(start_paused = true)]
+async fn the_guard_of_one_authenticator_leaves_the_others_alone() {
+    let world = World::warm().await;
+    let source = ScriptedSource::new().prefix("fake-other");
+    let other = Authenticator::builder(source.clone())
+        .origins(Origins::new(["https://elsewhere.example"]).unwrap())
+        .scheme(Scheme::header("x-other-token".parse().unwrap()))
+        .clock(world.clock.clone())
+        .build()
+        .unwrap();
+    let api = Api::answering(|seen| {
+        let first = seen.headers.get("x-other-token").unwrap() == "fake-other-1";
+        Ok(if first { unauthorized(seen) } else { ok() })
+    });
+    let client = AuthLayer::new(other).layer(guard(&world).layer(api.clone()));
+    let response = in_time(client.oneshot(get(FOREIGN))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!((api.calls(), source.fetches()), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_and_the_service_below_are_in_plain_sight() {
+    let world = World::warm().await;
+    let api = Api::answering(|_| Err(Broken("reset")));
+    let mut client = guard(&world).layer(api.clone());
+    for url in [URL, FOREIGN] {
+        assert_eq!(
+            send(&mut client, get(url)).await.unwrap_err(),
+            Broken("reset")
+        );
+    }
+    assert_eq!(client.get_ref().calls(), 2);
+    assert_eq!(client.get_mut().calls(), 2);
+    assert_eq!(client.into_inner().calls(), 2);
+}
+
+fn refused() -> Response<Full<Bytes>> {
+    let response = Response::builder().status(401);
+    response.body(Default::default()).unwrap()
+}

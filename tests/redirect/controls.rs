@@ -1,0 +1,50 @@
+//! What the tests beside this one would see if the promise were broken: the same redirects in
+//! stacks that nobody should build.
+
+use auth_reqwest::ReqwestService;
+use auth_testkit::{ForeignServer, Reply};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use tower::ServiceExt;
+
+use crate::{
+    STATUSES,
+    kinds::{KINDS, Kind},
+    stacks::{Below, Http, bare, below, hyper, unguarded},
+};
+
+#[tokio::test]
+async fn without_the_guard_a_follower_inside_takes_custom_headers_along() {
+    for kind in KINDS {
+        leaks(kind, |home| unguarded(kind.authenticator(home), hyper())).await;
+    }
+}
+
+#[tokio::test]
+async fn reqwests_own_policy_takes_custom_headers_along() {
+    for kind in KINDS {
+        leaks(kind, |home| bare(kind.authenticator(home), reqwests_own())).await;
+    }
+}
+
+/// A client as reqwest makes it.
+fn reqwests_own() -> Below {
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    below(ReqwestService::danger_from_client(client.build().unwrap()))
+}
+
+/// All that is not in `Authorization` is seen at the other origin.
+async fn leaks(kind: Kind, build: impl FnOnce(&str) -> Http) {
+    let (home, foreign) = (ForeignServer::start().await, ForeignServer::start().await);
+    let http = build(home.origin());
+    for status in STATUSES {
+        foreign.reset();
+        home.script().then(Reply::redirect(status, &foreign.url()));
+        let request = Request::get(home.url()).body(Full::<Bytes>::default());
+        let last = http.clone().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!((last, foreign.requests()), (200, 1));
+        let seen = foreign.secrets_seen(kind.secrets());
+        assert_eq!(seen.len(), kind.custom(), "{status} {kind:?}");
+    }
+}

@@ -1,0 +1,173 @@
+//! Real clients, real sockets, and the servers' own records.
+
+use std::net::Ipv4Addr;
+
+use auth_testkit::{ForeignServer, Reply};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use tower::ServiceExt;
+
+use crate::{
+    STATUSES,
+    kinds::{KINDS, Kind},
+    stacks::{Http, Stack},
+};
+
+/// The servers of one run.
+struct Servers {
+    home: ForeignServer,
+    port: ForeignServer,
+    /// Only Linux answers on 127.0.0.2 without being told to.
+    host: Option<ForeignServer>,
+}
+
+/// Where a redirect leads.
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    Path,
+    SameOrigin,
+    OtherPort,
+    OtherHost,
+    ProtocolRelative,
+    Backslash,
+    /// What stands before the `@` looks like home.
+    HomeAsUser,
+    /// Home, but with user information, so that `Origins` does not know it.
+    UserAtHome,
+    /// To another port, and from there back home.
+    AwayAndBack,
+}
+
+impl Target {
+    const ALL: [Self; 9] = [
+        Self::Path,
+        Self::SameOrigin,
+        Self::OtherPort,
+        Self::OtherHost,
+        Self::ProtocolRelative,
+        Self::Backslash,
+        Self::HomeAsUser,
+        Self::UserAtHome,
+        Self::AwayAndBack,
+    ];
+
+    /// `None` where this system has no such place.
+    fn location(self, servers: &Servers) -> Option<String> {
+        let authority = |server: &ForeignServer| server.origin()["http://".len()..].to_owned();
+        let (home, away) = (authority(&servers.home), authority(&servers.port));
+        Some(match self {
+            Self::Path => "/again".into(),
+            Self::SameOrigin => format!("http://{home}/again"),
+            Self::OtherPort | Self::AwayAndBack => servers.port.url(),
+            Self::OtherHost => servers.host.as_ref()?.url(),
+            Self::ProtocolRelative => format!("//{away}/foreign"),
+            Self::Backslash => format!("/\\{away}/foreign"),
+            Self::HomeAsUser => format!("http://{home}@{away}/foreign"),
+            Self::UserAtHome => format!("http://user:word@{home}/again"),
+        })
+    }
+
+    fn stays(self) -> bool {
+        matches!(self, Self::Path | Self::SameOrigin)
+    }
+}
+
+impl Servers {
+    async fn start() -> Self {
+        let host = Ipv4Addr::new(127, 0, 0, 2);
+        Self {
+            home: ForeignServer::start().await,
+            port: ForeignServer::start().await,
+            host: if cfg!(target_os = "linux") {
+                Some(ForeignServer::start_on(host).await)
+            } else {
+                None
+            },
+        }
+    }
+
+    fn away(&self) -> impl Iterator<Item = &ForeignServer> {
+        [&self.port].into_iter().chain(&self.host)
+    }
+
+    fn reset(&self) {
+        for server in [&self.home].into_iter().chain(self.away()) {
+            server.script().clear();
+            server.reset();
+        }
+    }
+
+    /// Sends a request that is redirected; returns the last status.
+    async fn send(&self, http: &Http, status: u16, target: Target, location: &str) -> u16 {
+        self.reset();
+        self.home.script().then(Reply::redirect(status, location));
+        if let Target::AwayAndBack = target {
+            let back = format!("{}/again", self.home.origin());
+            self.port.script().then(Reply::redirect(status, &back));
+        }
+        let request = Request::get(self.home.url()).body(Full::<Bytes>::default());
+        http.clone().oneshot(request.unwrap()).await.unwrap()
+    }
+
+    /// What came home: was it signed?
+    fn at_home(&self, kind: Kind) -> Vec<bool> {
+        let recorded = self.home.recorded();
+        recorded
+            .iter()
+            .map(|request| kind.signed(request))
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn g12_no_redirect_takes_a_secret_to_another_origin() {
+    let servers = Servers::start().await;
+    let (mut cells, mut foreign_requests) = (0, 0);
+    for kind in KINDS {
+        for stack in Stack::ALL {
+            let http = stack.build(kind.authenticator(servers.home.origin()));
+            for target in Target::ALL {
+                let Some(location) = target.location(&servers) else {
+                    continue;
+                };
+                for status in STATUSES {
+                    let cell = format!("{status} {target:?} {stack:?} {:?}", kind.secrets());
+                    let last = servers.send(&http, status, target, &location).await;
+                    for server in servers.away() {
+                        assert_eq!(server.secrets_seen(kind.secrets()), [], "{cell}");
+                        foreign_requests += server.requests();
+                    }
+                    let follows = target.stays() || stack.goes_away();
+                    assert_eq!(last, if follows { 200 } else { status }, "{cell}");
+                    let home = servers.at_home(kind);
+                    assert_eq!(home.first(), Some(&true), "{cell}");
+                    assert_home(target, stack, &home[1..], &cell);
+                    if let (Target::UserAtHome, Some(last)) =
+                        (target, servers.home.recorded().get(1))
+                    {
+                        assert!(kind.bare(last), "{cell}");
+                    }
+                    cells += 1;
+                }
+            }
+        }
+    }
+    let targets = if servers.host.is_some() { 9 } else { 8 };
+    assert_eq!(cells, 3 * 6 * 5 * targets);
+    // Each way to another server was taken by five stacks: nothing was safe for want of a request.
+    assert_eq!(foreign_requests, 3 * 5 * 5 * (targets - 3));
+}
+
+/// What came home after the first request: `true` for a request that was signed.
+#[track_caller]
+fn assert_home(target: Target, stack: Stack, later: &[bool], cell: &str) {
+    match target {
+        Target::Path | Target::SameOrigin => assert_eq!(later, [true], "{cell}"),
+        Target::UserAtHome if stack.goes_away() => assert_eq!(later, [false], "{cell}"),
+        Target::AwayAndBack if stack.signs_each_hop() => assert_eq!(later, [true], "{cell}"),
+        // A follower inside brings back what it did not drop.
+        Target::AwayAndBack if stack.goes_away() => assert_eq!(later.len(), 1, "{cell}"),
+        _ => assert!(later.is_empty(), "{cell}"),
+    }
+}

@@ -1,0 +1,140 @@
+//! The stacks in which a redirect may be followed.
+
+use auth_core::Authenticator;
+use auth_reqwest::{ReqwestService, client_builder};
+use auth_tower::{AuthLayer, OriginGuardLayer};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use reqwest::redirect::Policy;
+use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+use tower_http::follow_redirect::FollowRedirectLayer;
+
+/// A whole stack; of a response, the status is enough here.
+pub(crate) type Http = BoxCloneSyncService<Request<Full<Bytes>>, u16, BoxError>;
+
+/// A client without its type.
+pub(crate) type Below = BoxCloneSyncService<Request<Full<Bytes>>, Response<()>, BoxError>;
+
+/// Where redirects are followed, from the top of the stack down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stack {
+    /// `AuthLayer`, reqwest as this workspace sets it up.
+    Reqwest,
+    /// Follower, `AuthLayer`, hyper.
+    Outside,
+    /// `AuthLayer`, follower, guard, hyper.
+    Inside,
+    /// Follower, `AuthLayer`, reqwest that follows nothing.
+    OutsideReqwest,
+    /// Follower, `AuthLayer`, reqwest as this workspace sets it up.
+    Both,
+    /// `AuthLayer`, follower, guard, reqwest as this workspace sets it up.
+    InsideReqwest,
+}
+
+impl Stack {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Reqwest,
+        Self::Outside,
+        Self::Inside,
+        Self::OutsideReqwest,
+        Self::Both,
+        Self::InsideReqwest,
+    ];
+
+    pub(crate) fn build(self, authenticator: Authenticator) -> Http {
+        match self {
+            Self::Reqwest => bare(authenticator, reqwest()),
+            Self::Outside => outside(authenticator, hyper()),
+            Self::Inside => inside(authenticator, hyper()),
+            Self::OutsideReqwest => {
+                let client = client_builder().tls_certs_only([]);
+                let client = client.redirect(Policy::none()).build().unwrap();
+                outside(
+                    authenticator,
+                    below(ReqwestService::danger_from_client(client)),
+                )
+            }
+            Self::Both => outside(authenticator, reqwest()),
+            Self::InsideReqwest => inside(authenticator, reqwest()),
+        }
+    }
+
+    /// Tells whether a redirect to another origin is followed at all.
+    pub(crate) fn goes_away(self) -> bool {
+        self != Self::Reqwest
+    }
+
+    /// Tells whether a hop back home is signed anew.
+    pub(crate) fn signs_each_hop(self) -> bool {
+        matches!(self, Self::Outside | Self::OutsideReqwest | Self::Both)
+    }
+}
+
+/// `AuthLayer` over a client.
+pub(crate) fn bare(authenticator: Authenticator, client: Below) -> Http {
+    status(AuthLayer::new(authenticator).layer(client))
+}
+
+/// Each hop passes `AuthLayer`.
+pub(crate) fn outside(authenticator: Authenticator, client: Below) -> Http {
+    let stack = ServiceBuilder::new()
+        .layer(FollowRedirectLayer::new())
+        .layer(AuthLayer::new(authenticator));
+    status(stack.service(client))
+}
+
+/// Each hop passes the guard.
+pub(crate) fn inside(authenticator: Authenticator, client: Below) -> Http {
+    let stack = ServiceBuilder::new()
+        .layer(AuthLayer::new(authenticator.clone()))
+        .layer(FollowRedirectLayer::new())
+        .layer(OriginGuardLayer::new(authenticator));
+    status(stack.service(client))
+}
+
+/// What is wrong with a stack is shown with it: a follower inside, and no guard.
+pub(crate) fn unguarded(authenticator: Authenticator, client: Below) -> Http {
+    let stack = ServiceBuilder::new()
+        .layer(AuthLayer::new(authenticator))
+        .layer(FollowRedirectLayer::new());
+    status(stack.service(client))
+}
+
+pub(crate) fn hyper() -> Below {
+    let client: Client<HttpConnector, Full<Bytes>> =
+        Client::builder(TokioExecutor::new()).build_http();
+    below(client)
+}
+
+/// Reqwest as this workspace sets it up.
+fn reqwest() -> Below {
+    let builder = client_builder().tls_certs_only([]);
+    below(ReqwestService::from_builder(builder).unwrap())
+}
+
+/// Erases what client it is.
+pub(crate) fn below<S, B>(client: S) -> Below
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+{
+    let client = client.map_response(|response| response.map(drop));
+    BoxCloneSyncService::new(client.map_err(Into::into))
+}
+
+fn status<S>(stack: S) -> Http
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<()>, Error = auth_tower::Error<BoxError>>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let stack = stack.map_response(|response| response.status().as_u16());
+    BoxCloneSyncService::new(stack.map_err(auth_tower::Error::into_boxed))
+}
