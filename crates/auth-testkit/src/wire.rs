@@ -110,7 +110,9 @@ fn write(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8], place: &P
     let authority = place.origin.split_once("://").map_or("", |(_, host)| host);
     let mut lines: Vec<_> = headers
         .iter()
-        .filter(|(name, value)| *name != "content-length" && (*name != "host" || *value != authority))
+        .filter(|(name, value)| {
+            *name != "content-length" && (*name != "host" || *value != authority)
+        })
         .collect();
     // Stable, so that lines of one name keep their order.
     lines.sort_by_key(|(name, _)| name.as_str());

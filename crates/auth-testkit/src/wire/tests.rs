@@ -32,7 +32,9 @@ async fn a_port_reads_like_a_name() {
     let server = builder.start().await;
     let client = Sockets::new();
     client.ask(token_request(&server)).await;
-    client.ask(api_request(&server, &target(&server), "fake")).await;
+    client
+        .ask(api_request(&server, &target(&server), "fake"))
+        .await;
     assert_eq!(server.wire(), expected);
 }
 
@@ -64,7 +66,10 @@ async fn secrets_are_hidden_in_each_form() {
         (
             "application/x-www-form-urlencoded",
             &pair,
-            format!("grant_type=password&username=api%2Breporting%40kayzen.io&password={}", encode(&password)),
+            format!(
+                "grant_type=password&username=api%2Breporting%40kayzen.io&password={}",
+                encode(&password)
+            ),
         ),
         (
             "application/json",
@@ -78,7 +83,11 @@ async fn secrets_are_hidden_in_each_form() {
         ask(&server, request.body(Bytes::from(body)).unwrap()).await;
     }
     let token = server.expose_tokens().remove(0);
-    ask(&server, api_request(&server, &format!("/?t={token}"), &token)).await;
+    ask(
+        &server,
+        api_request(&server, &format!("/?t={token}"), &token),
+    )
+    .await;
     let wire = server.wire_hidden(&["fake-\"quoted\""]);
     assert_eq!(
         wire,
@@ -103,6 +112,9 @@ async fn secrets_are_hidden_in_each_form() {
 
 #[test]
 fn a_secret_within_another_leaves_no_rest() {
-    let hidden = super::hide("fake-secret-1-more fake-secret-1".into(), &["fake-secret-1", "fake-secret-1-more", ""]);
+    let hidden = super::hide(
+        "fake-secret-1-more fake-secret-1".into(),
+        &["fake-secret-1", "fake-secret-1-more", ""],
+    );
     assert_eq!(hidden, "*** ***");
 }
