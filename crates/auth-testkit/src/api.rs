@@ -96,7 +96,7 @@ fn redirect(query: &str) -> Answer {
     match to {
         Some(to) if status.is_redirection() => {
             let mut answer = Answer::json(status, &json!({}));
-            answer.headers.insert(header::LOCATION, to);
+            answer.headers.push((header::LOCATION, to));
             answer
         }
         _ => Answer::json(

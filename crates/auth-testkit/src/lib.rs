@@ -60,6 +60,7 @@ mod api;
 mod body;
 mod builder;
 mod clock;
+pub mod contract;
 mod counters;
 pub mod fakes;
 mod foreign;

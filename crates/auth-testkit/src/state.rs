@@ -127,16 +127,16 @@ impl State {
         };
         self.tally.answer(side, answer.status);
         answer.headers.extend(self.date());
-        for (name, value) in reply.headers {
-            answer.headers.append(name, value);
-        }
+        answer.headers.extend(reply.headers);
         if parts.method == Method::HEAD {
             answer.body = Bytes::new();
         }
         let body = ScriptedBody::new(answer.body, reply.delivery, in_flight);
         let mut response = Response::new(Body::new(body));
         *response.status_mut() = answer.status;
-        *response.headers_mut() = answer.headers;
+        for (name, value) in answer.headers {
+            response.headers_mut().append(name, value);
+        }
         response
     }
 
@@ -248,7 +248,7 @@ impl State {
             }
         };
         if let Ok(value) = HeaderValue::try_from(text) {
-            answer.headers.insert(header::RETRY_AFTER, value);
+            answer.headers.push((header::RETRY_AFTER, value));
         }
         answer
     }

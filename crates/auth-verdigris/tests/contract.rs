@@ -319,3 +319,36 @@ async fn an_ordinary_404_is_no_refusal() {
     assert_eq!((status, sends, body), (404, 1, Bytes::from(ordinary)));
     assert_eq!(server.counters().token_requests, 1);
 }
+
+/// What every vendor promises.
+mod promises {
+    use auth_core::{Authenticator, Error, SharedSecretSource};
+    use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
+    use auth_verdigris::Verdigris;
+
+    struct Contract;
+
+    impl Vendor for Contract {
+        fn server() -> TestServerBuilder {
+            fakes::verdigris()
+        }
+
+        fn authenticator(
+            server: &TestServer,
+            secret: SharedSecretSource,
+        ) -> Result<Authenticator, Error> {
+            Verdigris::builder(server.client_id(), secret)
+                .transport(server.transport())
+                .token_url(server.token_url())
+                .base_url(server.api_url())
+                .clock(server.clock().clone())
+                .build()
+        }
+
+        fn path() -> &'static str {
+            "/core/v1/buildings/"
+        }
+    }
+
+    auth_testkit::contract!(Contract);
+}

@@ -1,4 +1,8 @@
-use std::{sync::Mutex, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -34,14 +38,13 @@ pub fn axonize() -> TestServerBuilder {
 ///   is answered like a login, once for each login.
 /// - `POST /api/auth/resendMultifactorBindingCode` with `{"token","authenticatorCode"}` sends another
 ///   code; the one before is good no longer.
-/// - [`binding_code`] is the code that the user got last, [`binding_codes_sent`] tells how many were
-///   sent.
+/// - [`binding_codes`] tells which code the user got last, and how many were sent.
 /// - A wrong code: 401, and it counts as a failed login. The token of the 403 opens no API.
 pub fn axonize_mfa() -> TestServerBuilder {
     server(
         "axonize-mfa",
         Axonize {
-            mfa: Some(Mutex::default()),
+            mfa: Some(Arc::default()),
         },
     )
 }
@@ -61,22 +64,49 @@ pub fn axonize_api_keys() -> TestServerBuilder {
         .client(APP_ID, "C86A0000-fake-secret-8FD3-17FAF7451234")
 }
 
-/// Returns the code that the user of [`axonize_mfa`] got last, if one was sent.
+/// Returns what the user of an [`axonize_mfa`] server gets on the telephone.
+///
+/// # Panics
+///
+/// If the server is another one.
 #[must_use]
-pub fn binding_code(server: &TestServer) -> Option<String> {
-    let mfa = server.rules::<Axonize>()?.mfa.as_ref()?;
-    let pending = lock(mfa);
-    (pending.codes_sent > 0).then(|| code(pending.codes_sent))
-}
-
-/// Returns how many codes were sent to the user of [`axonize_mfa`]: one for each login, and one for
-/// each time that it was asked for again.
-#[must_use]
-pub fn binding_codes_sent(server: &TestServer) -> u64 {
+#[allow(clippy::panic, reason = "a mistake in the test itself")]
+pub fn binding_codes(server: &TestServer) -> BindingCodes {
     let mfa = server
         .rules::<Axonize>()
-        .and_then(|rules| rules.mfa.as_ref());
-    mfa.map_or(0, |mfa| lock(mfa).codes_sent)
+        .and_then(|rules| rules.mfa.clone());
+    match mfa {
+        Some(pending) => BindingCodes(pending),
+        None => panic!("the server has no multi-factor authentication"),
+    }
+}
+
+/// The codes that the user of an [`axonize_mfa`] server got so far; clones see the same.
+#[derive(Clone)]
+pub struct BindingCodes(Arc<Mutex<Pending>>);
+
+impl BindingCodes {
+    /// Returns the code that was sent last, if one was.
+    #[must_use]
+    pub fn latest(&self) -> Option<String> {
+        let sent = self.sent();
+        (sent > 0).then(|| code(sent))
+    }
+
+    /// Returns how many were sent: one for each login, and one for each time that it was asked for
+    /// again.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        lock(&self.0).codes_sent
+    }
+}
+
+impl fmt::Debug for BindingCodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BindingCodes")
+            .field("sent", &self.sent())
+            .finish_non_exhaustive()
+    }
 }
 
 fn server(name: &str, rules: Axonize) -> TestServerBuilder {
@@ -91,7 +121,7 @@ fn server(name: &str, rules: Axonize) -> TestServerBuilder {
 /// Login by e-mail and password; with `mfa`, a code has to follow.
 #[derive(Default)]
 struct Axonize {
-    mfa: Option<Mutex<Pending>>,
+    mfa: Option<Arc<Mutex<Pending>>>,
 }
 
 /// The logins that wait for their code.

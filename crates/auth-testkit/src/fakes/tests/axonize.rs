@@ -90,7 +90,8 @@ async fn the_api_wants_the_scheme_in_lower_case_and_the_app_id() {
 #[tokio::test(start_paused = true)]
 async fn multi_factor_authentication_wants_the_code_that_was_sent_last() {
     let server = axonize_mfa().in_memory();
-    assert_eq!(binding_code(&server), None);
+    let codes = binding_codes(&server);
+    assert_eq!(codes.latest(), None);
     let asked = login(&server).await;
     assert_eq!(asked.status, 403);
     let mut body = asked.json();
@@ -103,19 +104,16 @@ async fn multi_factor_authentication_wants_the_code_that_was_sent_last() {
     ];
     assert_eq!(get(&server, "/odata/devices/", &headers).await.status, 401);
 
-    body["bindingCode"] = json!(binding_code(&server));
+    body["bindingCode"] = json!(codes.latest());
     let resent = follow_up(&server, "resendMultifactorBindingCode", &body).await;
-    assert_eq!(
-        (resent.status.as_u16(), binding_codes_sent(&server)),
-        (200, 2)
-    );
+    assert_eq!((resent.status.as_u16(), codes.sent()), (200, 2));
     let verify = "verifyMultifactorBindingCode";
     assert_eq!(
         follow_up(&server, verify, &body).await.status,
         401,
         "an older code"
     );
-    body["bindingCode"] = json!(binding_code(&server));
+    body["bindingCode"] = json!(codes.latest());
     let token = token(&follow_up(&server, verify, &body).await);
     assert_eq!(follow_up(&server, verify, &body).await.status, 401, "once");
     let headers = [
@@ -130,7 +128,7 @@ async fn multi_factor_authentication_wants_the_code_that_was_sent_last() {
         (5, 1, 2)
     );
     let secrets = server.expose_secrets();
-    for secret in [&interim, &token, &binding_code(&server).unwrap()] {
+    for secret in [&interim, &token, &codes.latest().unwrap()] {
         assert!(secrets.contains(secret));
     }
 }

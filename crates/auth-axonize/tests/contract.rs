@@ -1,0 +1,159 @@
+//! What every vendor promises, for each way to sign in.
+
+use auth_axonize::{Axonize, LoginBuilder};
+use auth_core::{Authenticator, Error, SharedSecretSource};
+use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
+
+const PATH: &str = "/odata/devices/";
+
+fn login(server: &TestServer, password: SharedSecretSource) -> LoginBuilder {
+    let (app_id, email) = (server.client_id(), server.user_name());
+    Axonize::login(server.api_url(), app_id, email, password)
+        .transport(server.transport())
+        .clock(server.clock().clone())
+}
+
+mod by_app_id {
+    use super::*;
+
+    struct Login;
+
+    impl Vendor for Login {
+        const LOCKOUT: bool = true;
+
+        fn server() -> TestServerBuilder {
+            fakes::axonize()
+        }
+
+        fn authenticator(
+            server: &TestServer,
+            secret: SharedSecretSource,
+        ) -> Result<Authenticator, Error> {
+            login(server, secret).build()
+        }
+
+        fn right_secret(server: &TestServer) -> String {
+            server.user_password()
+        }
+
+        fn change_secret(server: &TestServer, new: &str) {
+            server.change_user_password(new);
+        }
+
+        fn path() -> &'static str {
+            PATH
+        }
+    }
+
+    auth_testkit::contract!(Login);
+}
+
+mod by_url {
+    use super::*;
+
+    struct Login;
+
+    impl Vendor for Login {
+        const LOCKOUT: bool = true;
+
+        fn server() -> TestServerBuilder {
+            fakes::axonize()
+        }
+
+        fn authenticator(
+            server: &TestServer,
+            secret: SharedSecretSource,
+        ) -> Result<Authenticator, Error> {
+            login(server, secret)
+                .application_url(fakes::AXONIZE_APP_URL)
+                .build()
+        }
+
+        fn right_secret(server: &TestServer) -> String {
+            server.user_password()
+        }
+
+        fn change_secret(server: &TestServer, new: &str) {
+            server.change_user_password(new);
+        }
+
+        fn path() -> &'static str {
+            PATH
+        }
+    }
+
+    auth_testkit::contract!(Login);
+}
+
+mod with_a_second_factor {
+    use auth_axonize::MfaAnswer;
+
+    use super::*;
+
+    struct Login;
+
+    impl Vendor for Login {
+        const REQUESTS_PER_EXCHANGE: u64 = 2;
+        const LOCKOUT: bool = true;
+
+        fn server() -> TestServerBuilder {
+            fakes::axonize_mfa()
+        }
+
+        fn authenticator(
+            server: &TestServer,
+            secret: SharedSecretSource,
+        ) -> Result<Authenticator, Error> {
+            let codes = fakes::binding_codes(server);
+            login(server, secret)
+                .mfa(move |_| {
+                    let code = codes.latest().unwrap_or_default();
+                    async move { Ok(MfaAnswer::Code(code.into())) }
+                })
+                .build()
+        }
+
+        fn right_secret(server: &TestServer) -> String {
+            server.user_password()
+        }
+
+        fn change_secret(server: &TestServer, new: &str) {
+            server.change_user_password(new);
+        }
+
+        fn path() -> &'static str {
+            PATH
+        }
+    }
+
+    auth_testkit::contract!(Login);
+}
+
+mod by_api_keys {
+    use super::*;
+
+    struct Keys;
+
+    impl Vendor for Keys {
+        const FETCHES: bool = false;
+
+        fn server() -> TestServerBuilder {
+            fakes::axonize_api_keys()
+        }
+
+        fn authenticator(
+            server: &TestServer,
+            secret: SharedSecretSource,
+        ) -> Result<Authenticator, Error> {
+            Axonize::api_keys(server.api_url(), server.client_id(), secret)
+                .clock(server.clock().clone())
+                .build()
+        }
+
+        fn path() -> &'static str {
+            PATH
+        }
+    }
+
+    auth_testkit::contract!(Keys);
+}

@@ -1,0 +1,69 @@
+//! What every vendor promises, for each of Kaizen's servers.
+
+use auth_core::{Authenticator, Error, SharedSecretSource};
+use auth_kaizen::{Central, East, Kaizen};
+use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
+
+const PATH: &str = "/api/v3/buildings?page_size=100&page=1";
+
+mod central {
+    use super::*;
+
+    struct Server;
+
+    impl Vendor for Server {
+        fn server() -> TestServerBuilder {
+            fakes::kaizen_central()
+        }
+
+        fn authenticator(
+            server: &TestServer,
+            secret: SharedSecretSource,
+        ) -> Result<Authenticator, Error> {
+            let kaizen = Kaizen::<Central>::builder(server.client_id(), secret)
+                .transport(server.transport())
+                .token_url(server.token_url())
+                .base_url(server.api_url())
+                .clock(server.clock().clone())
+                .build()?;
+            Ok(kaizen.into())
+        }
+
+        fn path() -> &'static str {
+            PATH
+        }
+    }
+
+    auth_testkit::contract!(Server);
+}
+
+mod east {
+    use super::*;
+
+    struct Server;
+
+    impl Vendor for Server {
+        fn server() -> TestServerBuilder {
+            fakes::kaizen_east()
+        }
+
+        fn authenticator(
+            server: &TestServer,
+            secret: SharedSecretSource,
+        ) -> Result<Authenticator, Error> {
+            let kaizen = Kaizen::<East>::builder(server.client_id(), secret)
+                .transport(server.transport())
+                .token_url(server.token_url())
+                .base_url(server.api_url())
+                .clock(server.clock().clone())
+                .build()?;
+            Ok(kaizen.into())
+        }
+
+        fn path() -> &'static str {
+            PATH
+        }
+    }
+
+    auth_testkit::contract!(Server);
+}

@@ -1,0 +1,165 @@
+//! What every vendor's authenticator promises, as tests that a vendor's crate runs against the
+//! vendor's fake.
+//!
+//! Describe the vendor by a [`Vendor`] and have [`contract!`](crate::contract!) make a test of each
+//! clause. All of it runs in memory and under a paused clock, so a day of retries takes no time.
+//!
+//! # Example
+//!
+//! ```
+//! use auth_core::{Authenticator, Error, Origins, SharedSecretSource};
+//! use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
+//! # fn source(_: &TestServer, _: SharedSecretSource) -> impl auth_core::TokenSource {
+//! #     auth_testkit::ScriptedSource::new()
+//! # }
+//!
+//! struct Example;
+//!
+//! impl Vendor for Example {
+//!     fn server() -> TestServerBuilder {
+//!         TestServer::builder().name("example").two_origins()
+//!     }
+//!
+//!     fn authenticator(
+//!         server: &TestServer,
+//!         secret: SharedSecretSource,
+//!     ) -> Result<Authenticator, Error> {
+//!         Authenticator::builder(source(server, secret))
+//!             .origins(Origins::new([server.api_url()])?)
+//!             .clock(server.clock().clone())
+//!             .build()
+//!     }
+//! }
+//!
+//! // In `tests/contract.rs`:
+//! auth_testkit::contract!(Example);
+//! ```
+
+use std::{future::Future, time::Duration};
+
+use auth_core::{Authenticator, Error, SharedSecretSource};
+
+use crate::{TestServer, TestServerBuilder};
+
+mod cancel;
+mod failure;
+mod odd;
+mod places;
+mod redaction;
+mod refusal;
+mod secret;
+mod serving;
+mod stand;
+
+pub use cancel::cancelled_callers_change_nothing;
+pub use failure::{a_throttle_is_kept_to, a_wrong_secret_is_a_terminal_error};
+pub use odd::odd_replies_do_no_lasting_harm;
+pub use places::{a_callers_own_header_is_kept, nothing_leaves_for_other_places};
+pub use redaction::nothing_that_is_shown_holds_a_secret;
+pub use refusal::{a_refusal_is_answered_by_one_renewal, an_endless_refusal_is_passed_on};
+pub use secret::{
+    a_failing_secret_source_is_asked_again, a_secret_that_has_changed_is_used,
+    an_empty_secret_is_a_config_error,
+};
+pub use serving::{
+    cold_callers_share_one_exchange, nothing_is_sent_past_its_end, requests_share_a_credential,
+};
+
+/// A vendor, as the contract's clauses need to know it.
+pub trait Vendor {
+    /// Whether tokens are fetched; `false` for credentials that are sent as they are (API keys).
+    const FETCHES: bool = true;
+
+    /// How many requests one exchange makes to the token side.
+    const REQUESTS_PER_EXCHANGE: u64 = 1;
+
+    /// Whether wrong credentials lock an account, so that one may be tried at most twice, ever.
+    const LOCKOUT: bool = false;
+
+    /// Begins the vendor's fake, one of [`fakes`](crate::fakes) or your own. The clauses make it
+    /// [`in_memory`](TestServerBuilder::in_memory).
+    fn server() -> TestServerBuilder;
+
+    /// Makes an authenticator as a user would, but with the server's
+    /// [`transport`](TestServer::transport), its URLs and its [`clock`](TestServer::clock), and with
+    /// this source for the secret.
+    ///
+    /// # Errors
+    ///
+    /// What the crate under test finds wrong with the settings.
+    fn authenticator(
+        server: &TestServer,
+        secret: SharedSecretSource,
+    ) -> Result<Authenticator, Error>;
+
+    /// Returns the secret that the server takes; default the client's.
+    fn right_secret(server: &TestServer) -> String {
+        server.client_secret()
+    }
+
+    /// Makes the server take another secret; default the client's.
+    fn change_secret(server: &TestServer, new: &str) {
+        server.change_client_secret(new);
+    }
+
+    /// Returns a path of the API that answers 200 to a valid credential.
+    fn path() -> &'static str {
+        "/"
+    }
+}
+
+/// Runs a clause on a runtime of its own, with its clock paused.
+///
+/// # Panics
+///
+/// If a promise is broken, or the clause does not end.
+pub fn run(clause: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    let in_time = async { tokio::time::timeout(TOO_LONG, clause).await };
+    let ended = runtime.map(|runtime| runtime.block_on(in_time));
+    assert!(
+        matches!(ended, Ok(Ok(()))),
+        "the clause did not end: {ended:?}"
+    );
+}
+
+/// Makes a test of each clause of the [`contract`](mod@crate::contract) for a
+/// [`Vendor`](crate::contract::Vendor).
+///
+/// The tests stand where the macro is called: give each vendor a module of its own.
+#[macro_export]
+macro_rules! contract {
+    ($vendor:ty) => {
+        $crate::contract! { @clauses $vendor:
+            requests_share_a_credential,
+            cold_callers_share_one_exchange,
+            nothing_is_sent_past_its_end,
+            a_refusal_is_answered_by_one_renewal,
+            an_endless_refusal_is_passed_on,
+            a_wrong_secret_is_a_terminal_error,
+            a_throttle_is_kept_to,
+            odd_replies_do_no_lasting_harm,
+            nothing_leaves_for_other_places,
+            a_callers_own_header_is_kept,
+            nothing_that_is_shown_holds_a_secret,
+            cancelled_callers_change_nothing,
+            a_secret_that_has_changed_is_used,
+            a_failing_secret_source_is_asked_again,
+            an_empty_secret_is_a_config_error,
+        }
+    };
+    (@clauses $vendor:ty: $($clause:ident,)*) => {
+        $(
+            #[test]
+            fn $clause() {
+                $crate::contract::run($crate::contract::$clause::<$vendor>());
+            }
+        )*
+    };
+}
+
+/// Ten years of virtual time: whoever waits so long waits for ever.
+const TOO_LONG: Duration = Duration::from_secs(10 * 365 * 24 * 3600);

@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use super::{
+    Vendor,
+    stand::{Got, Stand, pass},
+};
+
+/// A token that the API refuses is replaced by one exchange, and the request is sent once more. A
+/// key that is sent as it is has no other: the refusal is passed on after one send, the key stays
+/// in use.
+///
+/// # Panics
+///
+/// If that is not so.
+pub async fn a_refusal_is_answered_by_one_renewal<V: Vendor>() {
+    let stand = Stand::new::<V>();
+    stand.get_at_once().await;
+    if !V::FETCHES {
+        stand.server.always_refuse(true);
+        refused_once(&stand).await;
+        stand.server.always_refuse(false);
+        stand.get_at_once().await;
+        return;
+    }
+    for exchanges in 2..=3 {
+        pass(Duration::from_secs(120)).await;
+        stand.server.revoke_all();
+        let got = stand.get().await;
+        assert!(
+            matches!(
+                got,
+                Ok(Got {
+                    status: 200,
+                    sends: 2
+                })
+            ),
+            "a revoked token is replaced once: {got:?}"
+        );
+        stand
+            .expect_exchanges::<V>(exchanges, "one exchange for one refusal")
+            .await;
+        stand.get_at_once().await;
+    }
+}
+
+/// An API that refuses everything gets its refusal passed on, after two sends at most, and at most a
+/// few exchanges; once it is well again, so are the requests.
+///
+/// # Panics
+///
+/// If that is not so.
+pub async fn an_endless_refusal_is_passed_on<V: Vendor>() {
+    let stand = Stand::new::<V>();
+    stand.get_at_once().await;
+    stand.server.always_refuse(true);
+    for _ in 0..60 {
+        let before = stand.server.counters().api_requests;
+        match stand.get().await {
+            Ok(got) => assert!((400..500).contains(&got.status), "{got:?}"),
+            Err(error) => panic!("the refusal itself is to come back, not: {error}"),
+        }
+        let sends = stand.server.counters().api_requests - before;
+        let most = if V::FETCHES { 2 } else { 1 };
+        assert!((1..=most).contains(&sends), "{sends} sends");
+        pass(Duration::from_secs(1)).await;
+    }
+    let exchanges = stand.exchanges::<V>();
+    assert!(
+        exchanges <= 9,
+        "{exchanges} exchanges in a minute of refusals"
+    );
+    stand.server.always_refuse(false);
+    stand.recover("an endless refusal").await;
+    stand.get_at_once().await;
+}
+
+/// The refusal comes back after one send.
+pub(super) async fn refused_once(stand: &Stand) {
+    let before = stand.server.counters().api_requests;
+    match stand.get().await {
+        Ok(got) => assert!((400..500).contains(&got.status), "{got:?}"),
+        Err(error) => panic!("the refusal itself is to come back, not: {error}"),
+    }
+    let sends = stand.server.counters().api_requests - before;
+    assert_eq!(sends, 1, "there is no other key to send");
+}

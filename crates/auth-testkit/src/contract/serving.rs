@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+use super::{
+    Vendor,
+    stand::{Stand, pass},
+};
+use crate::{Gate, Reply};
+
+/// Requests are signed as the vendor wants it, each is sent once, and one exchange serves them all.
+///
+/// # Panics
+///
+/// If that is not so.
+pub async fn requests_share_a_credential<V: Vendor>() {
+    let stand = Stand::new::<V>();
+    for _ in 0..5 {
+        stand.get_at_once().await;
+    }
+    stand
+        .expect_exchanges::<V>(1, "one exchange serves all requests")
+        .await;
+    let seen = stand.server.counters();
+    assert_eq!((seen.api_requests, seen.api_status(200)), (5, 5));
+    assert_eq!((seen.token_in_flight, seen.stray_requests), (0, 0));
+}
+
+/// Many callers at once, and no credential at hand: one exchange serves them all.
+///
+/// # Panics
+///
+/// If that is not so.
+pub async fn cold_callers_share_one_exchange<V: Vendor>() {
+    let stand = Stand::new::<V>();
+    let gate = Gate::new();
+    if V::FETCHES {
+        let held = Reply::normal().answer_after(&gate);
+        stand.server.token().then(held);
+    }
+    let mut callers = Vec::new();
+    for _ in 0..32 {
+        let url = format!("{}{}", stand.server.api_url(), V::path());
+        let call = stand.send(stand.server.service(), &url, http::HeaderMap::new());
+        callers.push(tokio::spawn(call));
+    }
+    if V::FETCHES {
+        gate.reached(1).await;
+        pass(Duration::from_millis(1)).await;
+        assert_eq!(stand.server.counters().api_requests, 0);
+        gate.open();
+    }
+    for caller in callers {
+        match caller.await {
+            Ok(Ok(response)) => assert_eq!(response.status(), 200),
+            other => panic!("one of many cold callers: {other:?}"),
+        }
+    }
+    stand
+        .expect_exchanges::<V>(1, "one exchange serves all cold callers")
+        .await;
+    assert!(stand.server.counters().max_token_in_flight <= 1);
+}
+
+/// No token is sent after its end: after a long silence the first request brings a new one, and
+/// steady traffic never meets a refusal, at about one exchange in a lifetime. What does not expire
+/// is used for ever.
+///
+/// # Panics
+///
+/// If that is not so.
+pub async fn nothing_is_sent_past_its_end<V: Vendor>() {
+    let stand = Stand::new::<V>();
+    let lifetime = stand.server.token_lifetime();
+    stand.get_at_once().await;
+    for (silence, exchanges) in [(1, 2), (20, 3)] {
+        pass(lifetime * silence).await;
+        stand.get_at_once().await;
+        stand
+            .expect_exchanges::<V>(exchanges, "a silence costs one exchange")
+            .await;
+    }
+    let before = stand.exchanges::<V>();
+    for _ in 0..96 {
+        pass(lifetime / 32).await;
+        stand.get_at_once().await;
+    }
+    let more = stand.exchanges::<V>() - before;
+    let expected = if V::FETCHES { 2..=5 } else { 0..=0 };
+    assert!(
+        expected.contains(&more),
+        "{more} exchanges in three lifetimes"
+    );
+    let refused = stand
+        .server
+        .token_uses()
+        .iter()
+        .any(|used| used.refused > 0);
+    assert!(!refused, "a token was sent past its end");
+}
