@@ -5,9 +5,9 @@
 #[path = "support/vendor.rs"]
 mod vendor;
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, sync::Mutex, time::Duration};
 
-use auth_core::{Authenticator, Error, ErrorKind, Secret, SecretFn};
+use auth_core::{Authenticator, Error, ErrorKind, Secret, SecretFn, SecretSource as _};
 use auth_oauth2::BodyFormat;
 use auth_testkit::{Reply, assert_no_secret};
 use http::StatusCode;
@@ -131,6 +131,21 @@ async fn a_password_that_reaches_its_place_late_costs_one_failed_login() {
     vault.replace("fake-password-2");
     let results = requests(&vendor, &authenticator, HOUR).await;
     assert!(results.last().unwrap().is_ok());
+    assert_eq!(vendor.server().counters().failed_logins, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_that_changes_during_a_login_is_tried_at_once() {
+    let vendor = Vendor::new();
+    let right = Vault::new(&vendor.server().user_password());
+    let stale = Mutex::new(Some(Vault::new("fake-password-1")));
+    let password = SecretFn::new(move || {
+        let vault = stale.lock().unwrap().take();
+        let source = vault.unwrap_or_else(|| right.clone()).source();
+        async move { source.read().await }
+    });
+    let authenticator = vendor.with_password(password).build().unwrap();
+    assert_eq!(vendor.campaigns(&authenticator).await.unwrap(), 200);
     assert_eq!(vendor.server().counters().failed_logins, 1);
 }
 

@@ -306,6 +306,10 @@ async fn row_errors_of_other_kinds_do_not_blame_the_login() {
             Reply::oauth_error(400, "unsupported_grant_type"),
             ErrorKind::Rejected,
         ),
+        (
+            Reply::oauth_error(401, "temporarily_unavailable"),
+            ErrorKind::Unavailable,
+        ),
         (Reply::html(), ErrorKind::Protocol),
     ] {
         let vendor = Vendor::new();
