@@ -211,6 +211,15 @@ fn auth_kaizen_keeps_its_promises() {
 }
 
 #[test]
+fn auth_kayzen_keeps_its_promises() {
+    use auth_kayzen::{Kayzen, KayzenBuilder};
+    promise! {
+        Kayzen: send sync unpin forever;
+        KayzenBuilder: send sync unpin forever;
+    }
+}
+
+#[test]
 fn auth_testkit_keeps_its_promises() {
     use auth_testkit::{
         Answer, BodyFormat, ClientAuth, Counters, Fetch, ForeignServer, Gate, IssuedToken, Leak,

@@ -7,9 +7,10 @@ use auth_core::{
     SharedSecretSource, SharedTransport,
 };
 use auth_kaizen::{Central, East, Kaizen, Region};
+use auth_kayzen::Kayzen;
 use auth_oauth2::{ClientCredentials, ReplyRules, Scrubber};
 use auth_reqwest::ReqwestTransport;
-use auth_testkit::{Outcome, ScriptedSource, TestServer};
+use auth_testkit::{Outcome, ScriptedSource, TestServer, fakes};
 use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
 use auth_verdigris::{LegacyRefusalLayer, Verdigris};
 use bytes::Bytes;
@@ -204,4 +205,22 @@ async fn kaizen_shows_nothing<R: Region>() {
     assert_clean(shown(&kaizen), &[]);
     kaizen.authenticator().token().await.unwrap();
     assert_clean(shown(&kaizen), &server.expose_tokens());
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_kayzen_shows_nothing() {
+    let server = fakes::kayzen()
+        .client(CLIENT_ID, CLIENT_SECRET)
+        .user("fake-user@kayzen.io", PASSWORD)
+        .in_memory();
+    let (secret, password) = (Secret::new(CLIENT_SECRET), Secret::new(PASSWORD));
+    let builder = Kayzen::builder(CLIENT_ID, secret, "fake-user@kayzen.io", password)
+        .transport(server.transport())
+        .token_url(server.token_url())
+        .base_url(server.origin());
+    assert_clean(shown(&builder), &[]);
+    let authenticator = builder.build().unwrap();
+    assert_clean(shown(&authenticator), &[]);
+    let token = authenticator.token().await.unwrap();
+    assert_clean(shown((&authenticator, &token)), &server.expose_tokens());
 }

@@ -2,6 +2,7 @@
 
 use auth_core::{Authenticator, Error, Origins, Scheme, Secret};
 use auth_kaizen::{Central, Kaizen};
+use auth_kayzen::Kayzen;
 use auth_oauth2::{ClientAuth, ClientCredentials};
 use auth_testkit::{ScriptedSource, TestServer};
 use auth_verdigris::Verdigris;
@@ -47,6 +48,16 @@ fn g18_urls_that_are_refused_are_not_repeated() {
         let token = kaizen().token_url(&url).build();
         assert_clean(told(&token.unwrap_err()), &secrets);
         if let Err(error) = kaizen().base_url(&url).build() {
+            assert_clean(told(&error), &secrets);
+        }
+        let kayzen = || {
+            let (secret, password) = (Secret::new(CLIENT_SECRET), Secret::new(PASSWORD));
+            Kayzen::builder(CLIENT_ID, secret, "fake-user@kayzen.io", password)
+                .transport(server.transport())
+        };
+        let token = kayzen().token_url(&url).build();
+        assert_clean(told(&token.unwrap_err()), &secrets);
+        if let Err(error) = kayzen().base_url(&url).build() {
             assert_clean(told(&error), &secrets);
         }
         if let Err(error) = Origins::new([&url]) {

@@ -1,0 +1,235 @@
+use std::fmt;
+
+use auth_core::{
+    Authenticator, Error, Origins, RefreshPolicy, Secret, SecretSource, SharedClock,
+    SharedSecretSource, SharedTransport, Transport,
+};
+use auth_oauth2::{BodyFormat, ClientAuth};
+
+use crate::source;
+
+/// Authentication for the Kayzen API; starts at [`builder`](Self::builder).
+///
+/// The constants are what the vendor documents, and the defaults.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Kayzen;
+
+impl Kayzen {
+    /// The token endpoint.
+    pub const TOKEN_URL: &'static str = "https://api.kayzen.io/v1/authentication/token";
+    /// The API's origin, the only place that a token goes to.
+    pub const BASE_URL: &'static str = "https://api.kayzen.io";
+
+    /// Starts with the two pairs that a login takes: the API key and where its secret comes from,
+    /// then the e-mail of an account and where its password comes from.
+    ///
+    /// A [`Secret`] never changes; a [`SecretFile`](auth_core::SecretFile), a
+    /// [`SecretEnv`](auth_core::SecretEnv) or a [`SecretFn`](auth_core::SecretFn) is read for each
+    /// login. The e-mail is given as it is, not encoded.
+    pub fn builder(
+        api_key: impl Into<String>,
+        api_secret: impl SecretSource,
+        email: impl Into<String>,
+        password: impl SecretSource,
+    ) -> KayzenBuilder {
+        KayzenBuilder {
+            api_key: api_key.into(),
+            api_secret: SharedSecretSource::new(api_secret),
+            email: email.into(),
+            password: SharedSecretSource::new(password),
+            transport: None,
+            token_url: Self::TOKEN_URL.into(),
+            base_url: Self::BASE_URL.into(),
+            client_auth: ClientAuth::BasicRaw,
+            body_format: BodyFormat::Form,
+            policy: RefreshPolicy::default(),
+            clock: SharedClock::default(),
+            http_loopback: false,
+        }
+    }
+}
+
+/// Settings for the Kayzen API; made by [`Kayzen::builder`].
+///
+/// # Example
+///
+/// Credentials from the environment, and a gateway that follows the standard where Kayzen does not:
+///
+/// ```
+/// # use auth_core::{Authenticator, Error, Transport};
+/// use auth_core::SecretEnv;
+/// use auth_kayzen::Kayzen;
+/// use auth_oauth2::{BodyFormat, ClientAuth};
+///
+/// # fn authenticator(transport: impl Transport) -> Result<Authenticator, Error> {
+/// let authenticator = Kayzen::builder(
+///     "my-api-key",
+///     SecretEnv::new("KAYZEN_API_SECRET"),
+///     "api+reporting@example.com",
+///     SecretEnv::new("KAYZEN_PASSWORD"),
+/// )
+/// .transport(transport)
+/// .token_url("https://gateway.example.com/kayzen/token")
+/// .base_url("https://gateway.example.com")
+/// .client_auth(ClientAuth::Basic)
+/// .body_format(BodyFormat::Json)
+/// .build()?;
+/// # Ok(authenticator)
+/// # }
+/// ```
+#[must_use]
+pub struct KayzenBuilder {
+    pub(crate) api_key: String,
+    pub(crate) api_secret: SharedSecretSource,
+    pub(crate) email: String,
+    pub(crate) password: SharedSecretSource,
+    pub(crate) token_url: String,
+    pub(crate) client_auth: ClientAuth,
+    pub(crate) body_format: BodyFormat,
+    pub(crate) clock: SharedClock,
+    pub(crate) http_loopback: bool,
+    transport: Option<SharedTransport>,
+    base_url: String,
+    policy: RefreshPolicy,
+}
+
+impl KayzenBuilder {
+    /// Sets the way to send logins. Required.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(SharedTransport::new(transport));
+        self
+    }
+
+    /// Sets the token endpoint; default [`Kayzen::TOKEN_URL`].
+    pub fn token_url(mut self, url: impl Into<String>) -> Self {
+        self.token_url = url.into();
+        self
+    }
+
+    /// Sets the API's URL, of which the origin counts; default [`Kayzen::BASE_URL`]. For staging
+    /// systems and gateways.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// Sets how API key and secret are written; default [`ClientAuth::BasicRaw`], as the vendor
+    /// says. [`ClientAuth::Basic`] is what RFC 6749 says, and differs where one of them has
+    /// characters other than letters, digits, `*`, `-`, `.` and `_`. The vendor takes no other.
+    pub fn client_auth(mut self, method: ClientAuth) -> Self {
+        self.client_auth = method;
+        self
+    }
+
+    /// Sets how a login is written; default a form. The vendor shows both.
+    pub fn body_format(mut self, format: BodyFormat) -> Self {
+        self.body_format = format;
+        self
+    }
+
+    /// Sets when tokens are renewed, and how failures are spaced. The default renews a token of 30
+    /// minutes after 22.5 to 24 minutes.
+    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
+    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+
+    /// Lets token endpoint and API be plain `http` on a loopback address written as a number. For
+    /// tests and local gateways.
+    pub fn danger_allow_http_loopback(mut self) -> Self {
+        self.http_loopback = true;
+        self
+    }
+
+    /// Checks the settings and makes the authenticator.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
+    ///
+    /// - `api_key`: empty, or with a colon under [`ClientAuth::BasicRaw`].
+    /// - `api_secret` or `password`: empty, as far as it is known already. One that turns out to be
+    ///   empty when it is read fails the login with the same error.
+    /// - `email`: empty, or encoded already.
+    /// - `client_auth`: other than the two kinds of Basic.
+    /// - `transport`: missing.
+    /// - `token_url` or `base_url`: no URL that secrets may go to.
+    /// - The policy's own.
+    pub fn build(self) -> Result<Authenticator, Error> {
+        self.check_credentials()?;
+        let transport = self
+            .transport
+            .clone()
+            .ok_or_else(|| Error::config("transport", "is required: it sends the logins"))?;
+        let origins = self.origins()?;
+        let (policy, clock) = (self.policy.clone(), self.clock.clone());
+        Authenticator::builder(source::new(self, transport)?)
+            .vendor(source::VENDOR)
+            .origins(origins)
+            .policy(policy)
+            .clock(clock)
+            .build()
+    }
+
+    /// Ahead of the grant's own checks, which would name its settings and not these.
+    fn check_credentials(&self) -> Result<(), Error> {
+        match self.client_auth {
+            ClientAuth::Basic | ClientAuth::BasicRaw => {}
+            _ => {
+                let problem = "must be Basic or BasicRaw: the vendor takes the API key that way";
+                return Err(Error::config("client_auth", problem));
+            }
+        }
+        if self.api_key.is_empty() {
+            return Err(Error::config("api_key", "must not be empty"));
+        }
+        if self.client_auth == ClientAuth::BasicRaw && self.api_key.contains(':') {
+            let problem = "must not have a colon, which ends it in HTTP Basic (RFC 7617)";
+            return Err(Error::config("api_key", problem));
+        }
+        if self.email.is_empty() {
+            return Err(Error::config("email", "must not be empty"));
+        }
+        if self.email.contains("%40") && !self.email.contains('@') {
+            let problem = "is encoded already: give it as it is, and it is encoded on its way";
+            return Err(Error::config("email", problem));
+        }
+        for (field, secret) in [
+            ("api_secret", &self.api_secret),
+            ("password", &self.password),
+        ] {
+            if secret.fixed().is_some_and(Secret::is_empty) {
+                return Err(Error::config(field, "must not be empty"));
+            }
+        }
+        Ok(())
+    }
+
+    fn origins(&self) -> Result<Origins, Error> {
+        let url = [self.base_url.as_str()];
+        let origins = match self.http_loopback {
+            true => Origins::danger_allow_http_loopback(url),
+            false => Origins::new(url),
+        };
+        origins.map_err(|error| {
+            Error::config("base_url", "is no URL that a token may go to").with_source(error)
+        })
+    }
+}
+
+impl fmt::Debug for KayzenBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KayzenBuilder")
+            .field("client_auth", &self.client_auth)
+            .field("body_format", &self.body_format)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

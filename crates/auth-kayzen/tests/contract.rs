@@ -1,0 +1,84 @@
+//! What every vendor promises, for each of the two secrets.
+
+use auth_core::{Authenticator, Error, Secret, SharedSecretSource};
+use auth_kayzen::Kayzen;
+use auth_oauth2::BodyFormat;
+use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
+
+const PATH: &str = "/v1/meta/campaigns?page=1&per_page=25";
+
+mod password {
+    use super::*;
+
+    struct Login;
+
+    impl Vendor for Login {
+        const LOCKOUT: bool = true;
+
+        fn server() -> TestServerBuilder {
+            fakes::kayzen()
+        }
+
+        fn authenticator(
+            server: &TestServer,
+            secret: SharedSecretSource,
+        ) -> Result<Authenticator, Error> {
+            let api_secret = Secret::new(server.client_secret());
+            Kayzen::builder(server.client_id(), api_secret, server.user_name(), secret)
+                .transport(server.transport())
+                .token_url(server.token_url())
+                .base_url(server.api_url())
+                .clock(server.clock().clone())
+                .build()
+        }
+
+        fn right_secret(server: &TestServer) -> String {
+            server.user_password()
+        }
+
+        fn change_secret(server: &TestServer, new: &str) {
+            server.change_user_password(new);
+        }
+
+        fn path() -> &'static str {
+            PATH
+        }
+    }
+
+    auth_testkit::contract!(Login);
+}
+
+/// By a JSON body as well, which makes no difference.
+mod api_secret {
+    use super::*;
+
+    struct Login;
+
+    impl Vendor for Login {
+        const LOCKOUT: bool = true;
+
+        fn server() -> TestServerBuilder {
+            fakes::kayzen()
+        }
+
+        fn authenticator(
+            server: &TestServer,
+            secret: SharedSecretSource,
+        ) -> Result<Authenticator, Error> {
+            let password = Secret::new(server.user_password());
+            Kayzen::builder(server.client_id(), secret, server.user_name(), password)
+                .transport(server.transport())
+                .token_url(server.token_url())
+                .base_url(server.api_url())
+                .body_format(BodyFormat::Json)
+                .clock(server.clock().clone())
+                .build()
+        }
+
+        fn path() -> &'static str {
+            PATH
+        }
+    }
+
+    auth_testkit::contract!(Login);
+}
