@@ -3,8 +3,8 @@ use std::{fmt, sync::Arc, thread};
 use http::HeaderMap;
 
 use crate::{
-    Acquire, Clock, Error, ExchangeLimit, Generation, Origins, Quota, RefreshPolicy, Scheme,
-    SharedClock, Token, TokenSource,
+    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Origins, Quota, RefreshPolicy,
+    Scheme, SharedClock, Token, TokenSource,
     core::{Answer, Core, Settings},
 };
 
@@ -97,6 +97,25 @@ impl Authenticator {
     #[must_use = "futures do nothing unless awaited"]
     pub fn token(&self) -> Acquire {
         Acquire::new(Arc::clone(&self.core))
+    }
+
+    /// Makes sure that there is a token, before the first request needs one.
+    ///
+    /// # Errors
+    ///
+    /// As [`token`](Self::token).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`token`](Self::token).
+    pub async fn warm_up(&self) -> Result<(), Error> {
+        self.token().await.map(drop)
+    }
+
+    /// Tells how it stands, for a health page. Starts nothing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.core.health()
     }
 
     /// Puts the token at hand on a request, at once or not at all.

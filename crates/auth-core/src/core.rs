@@ -11,7 +11,7 @@ use http::HeaderMap;
 use tokio::runtime::Handle;
 
 use crate::{
-    AccessToken, Error, ErrorKind, ExchangeLimit, Generation, Moment, Origins, Quota,
+    AccessToken, Error, ErrorKind, ExchangeLimit, Generation, Health, Moment, Origins, Quota,
     RefreshPolicy, Scheme, Secret, SharedClock, Token,
     flight::{self, Flight, Outcome},
     policy::Jitter,
@@ -367,6 +367,21 @@ impl Core {
         match &*self.published.load() {
             Some(snapshot) => Answer::Token(snapshot.token()),
             None => Answer::Error(self.closed()),
+        }
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let now = self.now();
+        let desk = self.desk();
+        let until = desk.state.usable_until();
+        let last_error = desk.last_error.as_ref();
+        Health {
+            vendor: self.vendor().to_owned(),
+            usable_for: until
+                .filter(|until| !now.reached(*until))
+                .map(|until| now.until(until)),
+            is_renewing: desk.flight.is_some(),
+            last_error: last_error.map(|error| error.told_later(desk.state.next_try(now))),
         }
     }
 

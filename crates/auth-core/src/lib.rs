@@ -38,6 +38,7 @@
 //! | you want to | see |
 //! |---|---|
 //! | have a token at hand | [`Authenticator`] |
+//! | be ready before the first request, and tell how it stands | [`Authenticator::warm_up`], [`Health`] |
 //! | fetch tokens from somewhere new | [`TokenSource`], [`AccessToken`], [`Error`] |
 //! | set when tokens are renewed and how failures are spaced | [`RefreshPolicy`] |
 //! | keep within a vendor's token quota | [`Quota`] |
@@ -75,6 +76,7 @@ mod core;
 mod error;
 mod flight;
 mod headers;
+mod health;
 mod key;
 mod limit;
 mod origin;
@@ -98,6 +100,7 @@ pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
 pub use authenticators::{Authenticators, AuthenticatorsBuilder};
 pub use clock::{Clock, Moment, SharedClock, SystemClock};
 pub use error::{Error, ErrorKind};
+pub use health::Health;
 pub use key::{Key, KeyBuilder, Part};
 pub use limit::ExchangeLimit;
 pub use origin::Origins;
