@@ -86,7 +86,7 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
         .vendor("testkit")
         .origins(Origins::danger_allow_http_loopback([server.origin()]).unwrap())
         // Real time, in which nothing should have to wait.
-        .policy(RefreshPolicy::default().min_interval(Duration::ZERO))
+        .policy(RefreshPolicy::default().min_interval(Duration::from_nanos(1)))
         .build()
         .unwrap()
 }
