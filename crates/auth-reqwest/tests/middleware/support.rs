@@ -85,8 +85,12 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     Authenticator::builder(source)
         .vendor("testkit")
         .origins(Origins::danger_allow_http_loopback([server.origin()]).unwrap())
-        // Real time, in which nothing should have to wait.
-        .policy(RefreshPolicy::default().min_interval(Duration::from_nanos(1)))
+        // Time is real: what may happen happens at once, what is put off never.
+        .policy(
+            RefreshPolicy::default()
+                .min_interval(Duration::from_nanos(1))
+                .backoff(Duration::from_secs(600), Duration::from_secs(600)),
+        )
         .build()
         .unwrap()
 }
