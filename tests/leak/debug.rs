@@ -249,7 +249,7 @@ async fn g18_both_ways_of_axonize_show_nothing() {
     assert_clean(shown((&authenticator, &token)), &server.expose_tokens());
     assert_clean(shown(MfaAnswer::Code(Secret::new(PASSWORD))), &[]);
 
-    let keys = Axonize::api_keys(API, CLIENT_ID, Secret::new(CLIENT_SECRET));
+    let keys = Axonize::api_keys(API, CLIENT_ID, Secret::new(TOKEN));
     assert_clean(shown(&keys), &[]);
     let authenticator = keys.build().unwrap();
     let token = authenticator.token().await.unwrap();
@@ -261,7 +261,7 @@ async fn g18_keys_and_what_is_kept_for_them_show_nothing() {
     let key = Key::builder("example").subject(&Secret::new(PASSWORD));
     assert_clean(shown(&key), &[]);
     let key = key.build();
-    let source = ApiKey::new(Secret::new(CLIENT_SECRET));
+    let source = ApiKey::new(Secret::new(TOKEN));
     assert_clean(shown((&key, &source)), &[]);
     let map = Authenticators::builder(move |_| {
         Authenticator::builder(source.clone())
