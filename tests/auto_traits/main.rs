@@ -115,9 +115,10 @@ fn auth_core_keeps_its_promises() {
 #[test]
 fn auth_tower_keeps_its_promises() {
     use auth_tower::{
-        Auth, AuthLayer, AuthOutcome, Error, Existing, KeyedAuth, NotReplayed, OriginGuard,
-        OriginGuardFuture, OriginGuardLayer, ReplayCheap, ReplayOff, ReplayWith, ResponseFuture,
-        ResponseHead, ServiceTransport, StepUp, WithoutToken,
+        Auth, AuthLayer, AuthOutcome, Error, Existing, KeyedAuth, MinLifetime, MinLifetimeFuture,
+        MinLifetimeLayer, NotReplayed, OriginGuard, OriginGuardFuture, OriginGuardLayer,
+        ReplayCheap, ReplayOff, ReplayWith, ResponseFuture, ResponseHead, ServiceTransport, StepUp,
+        WithoutToken,
     };
     promise! {
         Auth<MemoryService>: send sync unpin forever;
@@ -130,6 +131,8 @@ fn auth_tower_keeps_its_promises() {
         Error<MemoryError>: send sync unpin forever;
         Existing: send sync unpin forever;
         KeyedAuth<MemoryService>: send sync unpin forever;
+        MinLifetime<MemoryService>: send sync unpin forever;
+        MinLifetimeLayer: send sync unpin forever;
         NotReplayed: send sync unpin forever;
         OriginGuard<MemoryService>: send sync unpin forever;
         OriginGuardLayer: send sync unpin forever;
@@ -149,6 +152,7 @@ fn auth_tower_keeps_its_promises() {
         ResponseFuture<Inner, Body, ReplayOff>: send forever;
         ResponseFuture<Inner, Body, ReplayWith<CloneBody>>: send forever;
         ResponseFuture<MemoryService, Body, ReplayCheap>: send unpin forever;
+        MinLifetimeFuture<Inner, Body>: send forever;
     }
 }
 
