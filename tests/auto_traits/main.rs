@@ -65,10 +65,11 @@ impl tower::Service<Request<Body>> for Inner {
 #[test]
 fn auth_core_keeps_its_promises() {
     use auth_core::{
-        AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, Clock, Error, ErrorKind,
-        Exchange, Generation, Local, Moment, Origins, Quota, Reason, RefreshPolicy, Refusal,
-        Scheme, Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource,
-        SharedTransport, Signing, SystemClock, Token, TokenRefused,
+        AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, Authenticators,
+        AuthenticatorsBuilder, Clock, Error, ErrorKind, Exchange, ExchangeLimit, Generation,
+        Health, Key, KeyBuilder, Local, Moment, Origins, Part, Quota, Reason, RefreshPolicy,
+        Refusal, Scheme, Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock,
+        SharedSecretSource, SharedTransport, Signing, SystemClock, Token, TokenRefused,
     };
     promise! {
         AccessToken: send sync unpin forever;
@@ -76,14 +77,21 @@ fn auth_core_keeps_its_promises() {
         ApiKey: send sync unpin forever;
         Authenticator: send sync unpin forever;
         AuthenticatorBuilder: send sync unpin forever;
+        Authenticators: send sync unpin forever;
+        AuthenticatorsBuilder: send unpin forever;
         Box<dyn Clock>: send sync unpin forever;
         Error: send sync unpin forever;
         ErrorKind: send sync unpin forever;
         Exchange: send sync unpin forever;
+        ExchangeLimit: send sync unpin forever;
         Generation: send sync unpin forever;
+        Health: send sync unpin forever;
+        Key: send sync unpin forever;
+        KeyBuilder: send sync unpin forever;
         Local<Secret>: send sync unpin forever;
         Moment: send sync unpin forever;
         Origins: send sync unpin forever;
+        Part<'static>: send sync unpin forever;
         Quota: send sync unpin forever;
         Reason: send sync unpin forever;
         Refusal: send sync unpin forever;
@@ -107,9 +115,10 @@ fn auth_core_keeps_its_promises() {
 #[test]
 fn auth_tower_keeps_its_promises() {
     use auth_tower::{
-        Auth, AuthLayer, AuthOutcome, Error, Existing, NotReplayed, OriginGuard, OriginGuardFuture,
-        OriginGuardLayer, ReplayCheap, ReplayOff, ReplayWith, ResponseFuture, ResponseHead,
-        ServiceTransport, StepUp, WithoutToken,
+        Auth, AuthLayer, AuthOutcome, Error, Existing, KeyedAuth, MinLifetime, MinLifetimeFuture,
+        MinLifetimeLayer, NotReplayed, OriginGuard, OriginGuardFuture, OriginGuardLayer,
+        ReplayCheap, ReplayOff, ReplayWith, ResponseFuture, ResponseHead, ServiceTransport, StepUp,
+        WithoutToken,
     };
     promise! {
         Auth<MemoryService>: send sync unpin forever;
@@ -121,6 +130,9 @@ fn auth_tower_keeps_its_promises() {
         AuthOutcome: send sync unpin forever;
         Error<MemoryError>: send sync unpin forever;
         Existing: send sync unpin forever;
+        KeyedAuth<MemoryService>: send sync unpin forever;
+        MinLifetime<MemoryService>: send sync unpin forever;
+        MinLifetimeLayer: send sync unpin forever;
         NotReplayed: send sync unpin forever;
         OriginGuard<MemoryService>: send sync unpin forever;
         OriginGuardLayer: send sync unpin forever;
@@ -140,6 +152,7 @@ fn auth_tower_keeps_its_promises() {
         ResponseFuture<Inner, Body, ReplayOff>: send forever;
         ResponseFuture<Inner, Body, ReplayWith<CloneBody>>: send forever;
         ResponseFuture<MemoryService, Body, ReplayCheap>: send unpin forever;
+        MinLifetimeFuture<Inner, Body>: send forever;
     }
 }
 
@@ -207,6 +220,18 @@ fn auth_kaizen_keeps_its_promises() {
         East: unpin;
         LegacyEndpoint: send sync unpin forever;
         RegionName: send sync unpin forever;
+    }
+}
+
+#[test]
+fn auth_axonize_keeps_its_promises() {
+    use auth_axonize::{ApiKeysBuilder, Axonize, LoginBuilder, MfaAnswer, MfaChallenge};
+    promise! {
+        ApiKeysBuilder: send sync unpin forever;
+        Axonize: send sync unpin forever;
+        LoginBuilder: send sync unpin forever;
+        MfaAnswer: send sync unpin forever;
+        MfaChallenge: send sync unpin forever;
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::{convert::Infallible, fmt::Debug, future::ready, time::Duration};
 
+use auth_axonize::{Axonize, MfaAnswer};
 use auth_core::{
-    AccessToken, Authenticator, Origins, RefreshPolicy, Scheme, Secret, SecretFn, Sharded,
-    SharedSecretSource, SharedTransport,
+    AccessToken, ApiKey, Authenticator, Authenticators, Key, Origins, RefreshPolicy, Scheme,
+    Secret, SecretFile, SecretFn, Sharded, SharedSecretSource, SharedTransport,
 };
 use auth_kaizen::{Central, East, Kaizen, Region};
 use auth_kayzen::Kayzen;
@@ -223,4 +224,56 @@ async fn g18_kayzen_shows_nothing() {
     assert_clean(shown(&authenticator), &[]);
     let token = authenticator.token().await.unwrap();
     assert_clean(shown((&authenticator, &token)), &server.expose_tokens());
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_both_ways_of_axonize_show_nothing() {
+    let server = fakes::axonize()
+        .user("fake-user@axonize.com", PASSWORD)
+        .in_memory();
+    let password = Secret::new(PASSWORD);
+    let login = Axonize::login(
+        server.origin(),
+        server.client_id(),
+        server.user_name(),
+        password,
+    )
+    .transport(server.transport())
+    .mfa(|challenge| {
+        assert_clean(shown(&challenge), &[]);
+        ready(Ok(MfaAnswer::Code(Secret::new(PASSWORD))))
+    });
+    assert_clean(shown(&login), &[]);
+    let authenticator = login.build().unwrap();
+    let token = authenticator.token().await.unwrap();
+    assert_clean(shown((&authenticator, &token)), &server.expose_tokens());
+    assert_clean(shown(MfaAnswer::Code(Secret::new(PASSWORD))), &[]);
+
+    let keys = Axonize::api_keys(API, CLIENT_ID, Secret::new(TOKEN));
+    assert_clean(shown(&keys), &[]);
+    let authenticator = keys.build().unwrap();
+    let token = authenticator.token().await.unwrap();
+    assert_clean(shown((&authenticator, &token)), &[]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_keys_and_what_is_kept_for_them_show_nothing() {
+    let key = Key::builder("example").subject(&Secret::new(PASSWORD));
+    assert_clean(shown(&key), &[]);
+    let key = key.build();
+    let source = ApiKey::new(Secret::new(TOKEN));
+    assert_clean(shown((&key, &source)), &[]);
+    let map = Authenticators::builder(move |_| {
+        Authenticator::builder(source.clone())
+            .origins(Origins::new([API])?)
+            .build()
+    });
+    assert_clean(shown(&map), &[]);
+    let map = map.build().unwrap();
+    let authenticator = map.get(&key).unwrap();
+    authenticator.warm_up().await.unwrap();
+    let health = authenticator.health();
+    assert_clean(shown((&map, &health)), &[]);
+    assert_clean(health.to_string(), &[]);
+    assert_clean(shown(SecretFile::new("/run/secrets/example")), &[]);
 }

@@ -1,5 +1,6 @@
 //! Secrets in settings that are refused: the error says what is wrong, and not with what.
 
+use auth_axonize::Axonize;
 use auth_core::{Authenticator, Error, Origins, Scheme, Secret};
 use auth_kaizen::{Central, Kaizen};
 use auth_kayzen::Kayzen;
@@ -55,6 +56,11 @@ fn g18_urls_that_are_refused_are_not_repeated() {
             Kayzen::builder(CLIENT_ID, secret, "fake-user@kayzen.io", password)
                 .transport(server.transport())
         };
+        let password = Secret::new(PASSWORD);
+        let axonize = Axonize::login(&url, "fake-app", "fake-user@axonize.com", password);
+        if let Err(error) = axonize.transport(server.transport()).build() {
+            assert_clean(told(&error), &secrets);
+        }
         let token = kayzen().token_url(&url).build();
         assert_clean(told(&token.unwrap_err()), &secrets);
         if let Err(error) = kayzen().base_url(&url).build() {

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc, thread};
+use std::{fmt, sync::Arc, thread, time::Duration};
 
 use http::HeaderMap;
 
@@ -97,6 +97,28 @@ impl Authenticator {
     #[must_use = "futures do nothing unless awaited"]
     pub fn token(&self) -> Acquire {
         Acquire::new(Arc::clone(&self.core))
+    }
+
+    /// As [`token`](Self::token), but renews a token first that would be usable for less than `min`:
+    /// for requests that cannot be sent twice, an upload that takes a while for example. Where a
+    /// renewal is not possible now (back-off, quota), or brings none that lives so long, the token
+    /// that there is has to do.
+    ///
+    /// # Errors
+    ///
+    /// As [`token`](Self::token). A renewal that failed is one, even if the old token is still
+    /// usable.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`token`](Self::token).
+    #[must_use = "futures do nothing unless awaited"]
+    pub fn token_for(&self, min: Duration) -> Acquire {
+        let core = Arc::clone(&self.core);
+        match self.core.prolong(min) {
+            Answer::Wait(flight) => Acquire::joined(core, flight),
+            _ => Acquire::new(core),
+        }
     }
 
     /// Makes sure that there is a token, before the first request needs one.

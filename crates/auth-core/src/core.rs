@@ -130,6 +130,16 @@ impl Core {
         self.ask(Event::Refused(generation))
     }
 
+    /// Asks for a token that stays usable for at least so long.
+    pub(crate) fn prolong(self: &Arc<Self>, min: Duration) -> Answer {
+        let now = self.now();
+        let until = self.desk().state.usable_until();
+        match until.is_some_and(|until| now.until(until) >= min) {
+            true => self.demand(),
+            false => self.ask(Event::Prolong),
+        }
+    }
+
     pub(crate) fn accepted(&self, generation: Generation) {
         let now = self.now();
         self.desk()

@@ -61,6 +61,8 @@ pub(crate) enum Event {
     Refused(Generation),
     /// The API refused a credential that does not expire: only another one can take its place.
     Doubted(Generation),
+    /// A caller wants a token that lives longer than the one at hand will.
+    Prolong,
     /// The API accepted a token that was sent in place of a refused one.
     Accepted(Generation),
     /// The exchange brought a token.
@@ -156,6 +158,7 @@ impl State {
             Event::Demand => self.demand(Reason::Needed, now),
             Event::Refused(generation) => self.refused(generation, now),
             Event::Doubted(generation) => self.doubted(generation, now),
+            Event::Prolong => self.prolong(now),
             Event::Accepted(generation) => self.accepted(generation),
             Event::Fetched(fetched) => self.fetched(policy, fetched, now),
             Event::Failed {
@@ -277,6 +280,25 @@ impl State {
         Action::Fly {
             reason: Reason::Refused,
             after: Duration::ZERO,
+        }
+    }
+
+    /// Renews ahead of time, and has the caller wait for it. Where that cannot be now, the token at
+    /// hand has to do.
+    fn prolong(&mut self, now: Moment) -> Action {
+        let usable = self.held.filter(|held| !now.reached(held.usable_until));
+        if usable.is_none() {
+            return self.demand(Reason::Needed, now);
+        }
+        if self.flight.is_some() {
+            return Action::Wait;
+        }
+        match self.ahead(now) {
+            Action::ServeAndFly => Action::Fly {
+                reason: Reason::Ahead,
+                after: Duration::ZERO,
+            },
+            action => action,
         }
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use auth_core::{Error, ErrorKind, Secret};
+use http::StatusCode;
 
 use crate::version::{Version, Versions};
 
@@ -20,6 +21,7 @@ use crate::version::{Version, Versions};
 /// ```
 /// use auth_core::{AccessToken, Error, ErrorKind, Secret};
 /// use auth_oauth2::LoginLimit;
+/// use http::StatusCode;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
@@ -27,7 +29,7 @@ use crate::version::{Version, Versions};
 /// let password = Secret::new("fake-password");
 /// let rejected = || async {
 ///     let error = Error::new(ErrorKind::Rejected, "example: wrong password");
-///     Err::<AccessToken, _>(error)
+///     Err::<AccessToken, _>(error.with_status(StatusCode::UNAUTHORIZED))
 /// };
 /// for _ in 0..5 {
 ///     // Only two of these get to the vendor.
@@ -67,7 +69,8 @@ impl LoginLimit {
     /// # Errors
     ///
     /// Those of `login`, which counts as failed if it ends with
-    /// [`Rejected`](ErrorKind::Rejected). After two of these,
+    /// [`Rejected`](ErrorKind::Rejected) by a reply of status 400, 401 or 403, or a success that is
+    /// none: a redirect or a missing page says nothing about the credential. After two of these,
     /// [`Rejected`](ErrorKind::Rejected) without trying; the last failure is its source.
     ///
     /// # Cancel safety
@@ -92,7 +95,7 @@ impl LoginLimit {
         let result = login.await;
         match &result {
             Ok(_) => self.forget(version),
-            Err(error) if error.kind() == ErrorKind::Rejected => self.count(version, error),
+            Err(error) if is_failed_login(error) => self.count(version, error),
             Err(_) => {}
         }
         result
@@ -144,6 +147,18 @@ impl fmt::Debug for LoginLimit {
     }
 }
 
+/// Tells whether the vendor looked at the credential, and did not take it.
+fn is_failed_login(error: &Error) -> bool {
+    let looked = |status: StatusCode| status.is_success() || LOOKED_AT.contains(&status);
+    error.kind() == ErrorKind::Rejected && error.status().is_some_and(looked)
+}
+
+const LOOKED_AT: [StatusCode; 3] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+];
+
 /// Vendors lock accounts after three to ten in a row, and a person may have made one of them.
 const MAX_FAILURES: u8 = 2;
 /// So many versions of a credential are remembered; nobody goes through more wrong ones by accident.
@@ -169,9 +184,20 @@ mod tests {
         }
 
         async fn answers(&self, password: &str, kind: Option<ErrorKind>) -> Option<Error> {
+            self.answers_with(password, kind, 401).await
+        }
+
+        async fn answers_with(
+            &self,
+            password: &str,
+            kind: Option<ErrorKind>,
+            status: u16,
+        ) -> Option<Error> {
+            let status = StatusCode::from_u16(status).unwrap();
             let login = async {
                 self.logins.set(self.logins.get() + 1);
-                ready(kind.map_or(Ok(()), |kind| Err(Error::new(kind, "example: no")))).await
+                let error = |kind| Error::new(kind, "example: no").with_status(status);
+                ready(kind.map_or(Ok(()), |kind| Err(error(kind)))).await
             };
             let password = Secret::new(password);
             self.limit.attempt(&[&password], login).await.err()
@@ -217,6 +243,18 @@ mod tests {
             vendor.answers("fake-1", Some(ErrorKind::TimedOut)).await;
         }
         assert_eq!(vendor.logins.get(), 20);
+    }
+
+    #[tokio::test]
+    async fn t26_what_says_nothing_about_the_credential_does_not_count() {
+        let vendor = Vendor::new();
+        for status in [302, 307, 404, 405, 413, 418] {
+            for _ in 0..3 {
+                vendor.answers_with("fake-1", NO, status).await;
+            }
+        }
+        assert_eq!(vendor.logins.get(), 18);
+        assert!(vendor.answers("fake-1", None).await.is_none());
     }
 
     #[tokio::test]

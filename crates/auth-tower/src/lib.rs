@@ -60,6 +60,7 @@
 //! | follow redirects | a follower *outside* [`AuthLayer`], where each hop is signed, or not, by its own destination |
 //! | keep a follower inside | [`OriginGuardLayer`] below it: followers take a vendor's own headers along |
 //! | send requests again whose body is of your own type | [`AuthLayer::replay_with`] |
+//! | start no long upload with a token that is about to end | [`MinLifetimeLayer`] |
 //! | see what happened to a request | [`AuthOutcome`] |
 //! | send token calls through a tower client | [`ServiceTransport`] |
 //!
@@ -75,6 +76,7 @@ mod guard;
 mod head;
 mod keyed;
 mod layer;
+mod min_lifetime;
 mod outcome;
 mod pending;
 mod replay;
@@ -88,6 +90,7 @@ pub use future::ResponseFuture;
 pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
 pub use keyed::KeyedAuth;
 pub use layer::{AuthLayer, Existing, WithoutToken};
+pub use min_lifetime::{MinLifetime, MinLifetimeFuture, MinLifetimeLayer};
 pub use outcome::{AuthOutcome, NotReplayed};
 pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};
 pub use service::Auth;

@@ -121,6 +121,9 @@ impl Node {
 
     fn moves(&self, world: &World) -> Vec<Move> {
         let mut moves = vec![Move::Happen(Event::Demand)];
+        if world.prolongs {
+            moves.push(Move::Happen(Event::Prolong));
+        }
         let sent = self.history.sent();
         if sent.is_none_or(|sent| !START.waited_for(sent + world.deadline * UNIT)) {
             moves.push(Move::Pass(UNIT));

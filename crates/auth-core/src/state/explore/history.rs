@@ -132,6 +132,7 @@ impl History {
     ) -> Verdict {
         match event {
             Event::Demand => self.asked(action, now),
+            Event::Prolong => self.prolonged(action, now),
             Event::Refused(generation) => self.refused(generation, action, now),
             Event::Doubted(generation) => self.doubted(generation, action, now),
             Event::Accepted(generation) => {
@@ -256,6 +257,26 @@ impl History {
             require(reason == Reason::Refused, "a refusal is the reason")?;
         }
         self.asked(action, now)
+    }
+
+    /// As somebody who asks when it is time to renew, but for who waits.
+    fn prolonged(&mut self, action: Action, now: Moment) -> Verdict {
+        let usable = self.token.filter(|token| !now.reached(token.usable_until));
+        if usable.is_none() {
+            return self.asked(action, now);
+        }
+        let idle = self.flight.is_none();
+        let may = idle && now.waited_for(self.not_before) && self.free(Slots::ButReserve, now);
+        match action {
+            Action::Serve => require(idle && !may, "renews if it may"),
+            Action::Wait => require(!idle, "G3: nobody waits for nothing"),
+            Action::Fly { reason, after } => {
+                let at_once = reason == Reason::Ahead && after.is_zero();
+                require(may && at_once, "G4, G11: not yet")?;
+                self.flies(now)
+            }
+            _ => Err("I14: a usable token is served or renewed".into()),
+        }
     }
 
     /// What is at hand stays there, whatever comes of it.

@@ -19,6 +19,8 @@ pub(super) struct World {
     /// By so many seconds the wall clock may jump, up to `jumps` times.
     pub(super) steps: &'static [i64],
     pub(super) jumps: u8,
+    /// Somebody may ask for a longer life at any time, which makes a world much larger.
+    pub(super) prolongs: bool,
 }
 
 impl World {
@@ -80,6 +82,7 @@ fn every_state_without_a_quota_keeps_the_promises() {
         ],
         steps: &[],
         jumps: 0,
+        prolongs: false,
     };
     explore(&world, 17_000, 240_000);
 }
@@ -105,6 +108,7 @@ fn every_state_with_two_slots_keeps_the_promises() {
         ],
         steps: &[],
         jumps: 0,
+        prolongs: true,
     };
     explore(&world, 8_000, 60_000);
 }
@@ -129,6 +133,7 @@ fn every_state_with_one_slot_keeps_the_promises() {
         ],
         steps: &[],
         jumps: 0,
+        prolongs: true,
     };
     explore(&world, 450, 3_000);
 }
@@ -144,6 +149,7 @@ fn every_state_with_five_slots_keeps_the_promises() {
         failures: &[(Failure::Transient, None, LATEST)],
         steps: &[],
         jumps: 0,
+        prolongs: true,
     };
     explore(&world, 55_000, 360_000);
 }
@@ -159,6 +165,7 @@ fn g20_every_state_with_jumping_clocks_keeps_the_promises() {
         failures: &[(Failure::Transient, None, LATEST)],
         steps: &[-50, 2, 50],
         jumps: 2,
+        prolongs: false,
     };
     explore(&world, 25_000, 230_000);
 }
@@ -174,6 +181,26 @@ fn g20_every_state_with_slots_and_a_jumping_clock_keeps_the_promises() {
         failures: &[(Failure::Transient, None, LATEST)],
         steps: &[-50, 4, 50],
         jumps: 1,
+        prolongs: true,
     };
     explore(&world, 12_000, 95_000);
+}
+
+#[test]
+fn every_state_with_longer_lives_asked_for_keeps_the_promises() {
+    let world = World {
+        policy: policy(),
+        enough: 2,
+        quota: None,
+        deadline: 1,
+        tokens: &[(Some(0), None, LATEST), (Some(4), None, LATEST)],
+        failures: &[
+            (Failure::Transient, None, LATEST),
+            (Failure::Terminal, None, LATEST),
+        ],
+        steps: &[],
+        jumps: 0,
+        prolongs: true,
+    };
+    explore(&world, 3_000, 40_000);
 }

@@ -1,0 +1,319 @@
+//! One test and more for each row of what is known of the vendor.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::{cell::Cell, time::Duration};
+
+use auth_core::{Authenticator, ErrorKind, Quota, Secret};
+use auth_oauth2::BodyFormat;
+use auth_testkit::{Reply, TestServer, TestServerBuilder, fakes};
+use auth_tower::{AuthLayer, AuthOutcome};
+use auth_verdigris::{LegacyRefusalLayer, Verdigris, VerdigrisBuilder};
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use tokio::time::sleep;
+use tower::{ServiceBuilder, ServiceExt};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
+const BUILDINGS: &str = "/core/v1/buildings/";
+
+/// Settings that lead to the fake in place of the vendor.
+fn settings(server: &TestServer) -> VerdigrisBuilder {
+    Verdigris::builder(server.client_id(), Secret::new(server.client_secret()))
+        .transport(server.transport())
+        .token_url(server.token_url())
+        .base_url(server.origin())
+        .clock(server.clock().clone())
+}
+
+fn started(builder: TestServerBuilder) -> (TestServer, Authenticator) {
+    let server = builder.in_memory();
+    let authenticator = settings(&server).build().unwrap();
+    (server, authenticator)
+}
+
+/// Status, sends and body of a GET through the whole stack.
+async fn get(server: &TestServer, authenticator: &Authenticator, path: &str) -> (u16, u8, Bytes) {
+    let client = ServiceBuilder::new()
+        .layer(AuthLayer::new(authenticator.clone()))
+        .layer(LegacyRefusalLayer::new())
+        .service(server.service());
+    let request = Request::get(format!("{}{path}", server.origin()));
+    let request = request.body(Empty::<Bytes>::new()).unwrap();
+    let response = client.oneshot(request).await.unwrap();
+    let sends = AuthOutcome::of(&response).sends();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, sends, body)
+}
+
+fn parameter(server: &TestServer, name: &str) -> Option<String> {
+    server.recorded()[0].expose_parameter(name)
+}
+
+#[test]
+fn row_token_endpoint_is_the_vendors() {
+    assert_eq!(
+        Verdigris::TOKEN_URL,
+        "https://auth.verdigris.co/oauth/token"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_api_origin_is_all_that_is_signed() {
+    let server = fakes::verdigris().in_memory();
+    let secret = Secret::new(server.client_secret());
+    let authenticator = Verdigris::builder(server.client_id(), secret)
+        .transport(server.transport())
+        .build()
+        .unwrap();
+    assert_eq!(authenticator.vendor(), "verdigris");
+    let permits = |url: &str| authenticator.origins().permits(&url.parse().unwrap());
+    assert!(permits("https://api.verdigris.co/core/v1/buildings/"));
+    assert!(!permits("https://auth.verdigris.co/oauth/token"));
+    assert!(!permits("https://verdigris.co/"));
+    assert!(!permits("http://api.verdigris.co/"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_grant_is_client_credentials_with_an_audience_in_a_form() {
+    assert_eq!(Verdigris::AUDIENCE, "https://api.verdigris.co/");
+    let (server, authenticator) = started(fakes::verdigris());
+    assert_eq!(get(&server, &authenticator, BUILDINGS).await.0, 200);
+    assert_eq!(
+        parameter(&server, "grant_type").unwrap(),
+        "client_credentials"
+    );
+    assert_eq!(parameter(&server, "audience").unwrap(), Verdigris::AUDIENCE);
+    assert_eq!(server.recorded()[0].expose_header("authorization"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_grant_or_as_json() {
+    let builder = fakes::verdigris().body_formats([auth_testkit::BodyFormat::Json]);
+    let server = builder.in_memory();
+    let settings = settings(&server).body_format(BodyFormat::Json);
+    let authenticator = settings.build().unwrap();
+    assert_eq!(get(&server, &authenticator, BUILDINGS).await.0, 200);
+    assert_eq!(parameter(&server, "audience").unwrap(), Verdigris::AUDIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_grant_audience_may_be_another() {
+    let server = fakes::verdigris().in_memory();
+    let settings = settings(&server).audience("https://staging.test/");
+    // The fake is not the staging system, and says so.
+    let error = settings.build().unwrap().token().await.unwrap_err();
+    assert_eq!(error.code(), Some("invalid_request"));
+    assert_eq!(
+        parameter(&server, "audience").unwrap(),
+        "https://staging.test/"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_response_scope_over_several_lines_is_no_obstacle() {
+    let (server, authenticator) = started(fakes::verdigris());
+    assert_eq!(get(&server, &authenticator, BUILDINGS).await.0, 200);
+    server.revoke_all();
+    server
+        .token()
+        .then(Reply::normal().with("scope", r#""read:a\n  read:b\r\n\tread:c\n""#));
+    assert_eq!(get(&server, &authenticator, BUILDINGS).await.1, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_lifetime_is_an_hour() {
+    let (server, authenticator) = started(fakes::verdigris());
+    for minute in 0..10 * 60 {
+        assert_eq!(
+            get(&server, &authenticator, BUILDINGS).await.1,
+            1,
+            "{minute}"
+        );
+        server.clock().advance(MINUTE).await;
+        if minute == 40 {
+            assert_eq!(server.counters().token_requests, 1);
+        }
+    }
+    let tokens = server.counters().token_requests;
+    assert!((12..=14).contains(&tokens), "{tokens} in ten hours");
+    assert_eq!(server.counters().api_status(401), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_token_quota_is_20_in_an_hour_and_kept() {
+    assert_eq!(Verdigris::QUOTA, Quota::new(20, HOUR));
+    let (server, authenticator) = started(fakes::verdigris());
+    let (mut granted, mut last) = (0, None);
+    // Each token is refused, so that each call needs another one.
+    for _ in 0..30 {
+        match authenticator.token().await {
+            Ok(token) => {
+                granted += 1;
+                authenticator.accepted(token.generation());
+                authenticator.refuse(token.generation());
+            }
+            Err(error) => last = Some(error),
+        }
+        // Not the clock's own leap: an exchange is under way.
+        sleep(MINUTE + Duration::from_secs(1)).await;
+    }
+    assert_eq!(granted, 20);
+    let last = last.unwrap();
+    assert_eq!(last.kind(), ErrorKind::Quota);
+    assert!(last.retry_after().unwrap() <= HOUR);
+    assert_eq!(server.counters().quota_refusals, 0);
+}
+
+/// The vendor's own example: 5 at 07:45 and 15 at 08:00, so five more from 08:45.
+#[tokio::test(start_paused = true)]
+async fn row_token_quota_slots_free_when_their_tokens_expire() {
+    let (server, authenticator) = started(fakes::verdigris());
+    // The token at hand is refused first; two seconds are enough for the floor between exchanges.
+    let held = Cell::new(None);
+    let take = async |count: usize| {
+        let mut granted = 0;
+        for _ in 0..count {
+            if let Some(generation) = held.take() {
+                authenticator.refuse(generation);
+            }
+            if let Ok(token) = authenticator.token().await {
+                granted += 1;
+                authenticator.accepted(token.generation());
+                held.set(Some(token.generation()));
+            }
+            sleep(Duration::from_secs(2)).await;
+        }
+        granted
+    };
+    assert_eq!(take(5).await, 5);
+    sleep(15 * MINUTE - Duration::from_secs(10)).await;
+    assert_eq!(take(16).await, 15, "and one that is not even asked for");
+    sleep(45 * MINUTE - Duration::from_secs(22)).await;
+    assert_eq!(take(7).await, 5);
+    assert_eq!(server.counters().quota_refusals, 0);
+    assert_eq!(server.counters().tokens_issued, 25);
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_over_quota_is_429_or_400_without_a_standard_code() {
+    for reply in [
+        Reply::status(429),
+        Reply::status(429).json(r#"{"message":"Too many requests"}"#),
+        Reply::status(429).json(r#"{"error":"too_many_requests"}"#),
+        Reply::status(400),
+        Reply::status(400).body("Rate limit exceeded"),
+    ] {
+        let (server, authenticator) = started(fakes::verdigris());
+        server.token().then(reply.header("retry-after", "120"));
+        let error = authenticator.token().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Quota, "{error}");
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(120)));
+        assert!(
+            authenticator.token().await.is_err(),
+            "and is not asked again at once"
+        );
+        assert_eq!(server.counters().token_requests, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_over_quota_stops_the_asking_until_a_slot_frees() {
+    for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST] {
+        // Somebody else has used the quota up.
+        let server = fakes::verdigris()
+            .quota(1, HOUR)
+            .quota_status(status)
+            .in_memory();
+        settings(&server).build().unwrap().token().await.unwrap();
+        let authenticator = settings(&server).build().unwrap();
+        for _ in 0..70 {
+            let _ = authenticator.token().await;
+            server.clock().advance(MINUTE).await;
+        }
+        assert!(authenticator.token().await.is_ok());
+        // One in vain, one or two more by its own count of the window, and the good one.
+        let asked = server.counters().token_requests;
+        assert!(asked <= 22, "{asked} times in 70 minutes");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_over_quota_a_standard_400_is_what_it_says() {
+    for (code, kind) in [
+        ("invalid_client", ErrorKind::Rejected),
+        ("temporarily_unavailable", ErrorKind::Unavailable),
+    ] {
+        let (server, authenticator) = started(fakes::verdigris());
+        server.token().then(Reply::oauth_error(400, code));
+        let error = authenticator.token().await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (kind, Some(code)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_several_processes_divide_the_quota() {
+    let server = fakes::verdigris().in_memory();
+    let share = Quota::new(5, HOUR);
+    let processes: Vec<_> = (0..4)
+        .map(|_| settings(&server).quota(share).build().unwrap())
+        .collect();
+    for _ in 0..40 {
+        for process in &processes {
+            if let Ok(token) = process.token().await {
+                process.accepted(token.generation());
+                process.refuse(token.generation());
+            }
+        }
+        sleep(Duration::from_secs(61)).await;
+    }
+    assert_eq!(server.counters().tokens_issued, 20);
+    assert_eq!(server.counters().quota_refusals, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_rejected_token_is_401_and_replaced_once() {
+    let (server, authenticator) = started(fakes::verdigris());
+    assert_eq!(get(&server, &authenticator, BUILDINGS).await.1, 1);
+    server.revoke_all();
+    let (status, sends, _) = get(&server, &authenticator, BUILDINGS).await;
+    assert_eq!((status, sends), (200, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_rejected_token_of_the_older_api_is_a_404_of_one_kind() {
+    let (server, authenticator) = started(fakes::verdigris());
+    assert_eq!(get(&server, &authenticator, "/data/circuits/7").await.1, 1);
+    server.revoke_all();
+    let (status, sends, _) = get(&server, &authenticator, "/data/circuits/7").await;
+    assert_eq!((status, sends), (200, 2));
+    assert_eq!(server.counters().token_requests, 2);
+    // A second one in a row is returned as it came.
+    server.always_refuse(true);
+    let (status, sends, body) = get(&server, &authenticator, "/data/circuits/7").await;
+    assert_eq!((status, sends), (404, 2));
+    assert!(body.starts_with(br#"{"error":"Couldn't find ApiKey"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_rejected_token_an_ordinary_404_is_none() {
+    let (server, authenticator) = started(fakes::verdigris());
+    let (status, sends, _) = get(&server, &authenticator, "/data/circuits/missing").await;
+    assert_eq!((status, sends), (404, 1));
+    assert_eq!(server.counters().token_requests, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_api_rate_429_is_passed_on() {
+    let (server, authenticator) = started(fakes::verdigris());
+    server
+        .api()
+        .then(Reply::status(429).header("retry-after", "1"));
+    let (status, sends, _) = get(&server, &authenticator, BUILDINGS).await;
+    assert_eq!((status, sends), (429, 1));
+    assert_eq!(get(&server, &authenticator, BUILDINGS).await.0, 200);
+    assert_eq!(server.counters().token_requests, 1);
+}

@@ -1,0 +1,69 @@
+//! Wrong settings: the error names the one that is wrong, and shows nothing.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::time::Duration;
+
+use auth_core::{ErrorKind, Quota, RefreshPolicy, Secret};
+use auth_testkit::{assert_no_secret, fakes};
+use auth_verdigris::Verdigris;
+
+const SECRET: &str = "fake-secret/1+2";
+
+#[tokio::test(start_paused = true)]
+async fn wrong_settings_name_the_field() {
+    let server = fakes::verdigris().in_memory();
+    let with = |id: &str, secret: &str| {
+        Verdigris::builder(id, Secret::new(secret)).transport(server.transport())
+    };
+    let good = || with("fake-client", SECRET);
+    for (field, settings) in [
+        (
+            "transport",
+            Verdigris::builder("fake-client", Secret::new(SECRET)),
+        ),
+        ("client_id", with("", SECRET)),
+        ("client_secret", with("fake-client", "")),
+        ("token_url", good().token_url("auth.verdigris.co")),
+        (
+            "token_url",
+            good().token_url("http://127.0.0.1:1/oauth/token"),
+        ),
+        (
+            "token_url",
+            good()
+                .token_url("http://localhost/")
+                .danger_allow_http_loopback(),
+        ),
+        ("base_url", good().base_url("")),
+        ("base_url", good().base_url("http://127.0.0.1:1")),
+        (
+            "base_url",
+            good()
+                .base_url("http://api.verdigris.co")
+                .danger_allow_http_loopback(),
+        ),
+        (
+            "base_url",
+            good().base_url("https://user:fake-password@api.verdigris.co"),
+        ),
+        ("audience", good().audience("")),
+        ("quota", good().quota(Quota::new(0, Duration::from_secs(1)))),
+        (
+            "refresh_at",
+            good().policy(RefreshPolicy::default().refresh_at(1.5)),
+        ),
+    ] {
+        let error = settings.build().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some(field)),
+            "{error}"
+        );
+        assert_no_secret(format!("{error:?}"), &[SECRET, "fake-password"]);
+    }
+    let local = good()
+        .token_url("http://127.0.0.1:1/t")
+        .base_url("http://[::1]:2");
+    assert!(local.danger_allow_http_loopback().build().is_ok());
+}

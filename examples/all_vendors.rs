@@ -1,0 +1,161 @@
+//! Talks to all four vendors at once, each a fake in this process, and shows what every request
+//! looked like on the wire, with its secrets hidden.
+//!
+//! ```console
+//! $ cargo run --example all_vendors
+//! ```
+//!
+//! No account and no network: the fakes listen on 127.0.0.1, and refuse what the vendors refuse.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it is a program for people"
+)]
+
+use std::{error::Error, process::ExitCode};
+
+use auth_axonize::Axonize;
+use auth_core::{Authenticator, Secret};
+use auth_kaizen::{Central, East, Kaizen};
+use auth_kayzen::Kayzen;
+use auth_reqwest::{ReqwestService, ReqwestTransport};
+use auth_testkit::{TestServer, fakes};
+use auth_tower::AuthLayer;
+use auth_verdigris::Verdigris;
+use bytes::Bytes;
+use http::{Request, header::ACCEPT};
+use http_body_util::Full;
+use tokio::try_join;
+use tower::{ServiceBuilder, ServiceExt};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("all_vendors: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let verdigris = fakes::verdigris().start().await;
+    let central = fakes::kaizen_central().start().await;
+    let east = fakes::kaizen_east().start().await;
+    let kayzen = fakes::kayzen().start().await;
+    let axonize = fakes::axonize().start().await;
+    let keys = fakes::axonize_api_keys().start().await;
+
+    try_join!(
+        get(&verdigris, of_verdigris(&verdigris)?, "/core/v1/buildings/"),
+        get(&central, of_central(&central)?, BUILDINGS),
+        get(&east, of_east(&east)?, BUILDINGS),
+        get(
+            &kayzen,
+            of_kayzen(&kayzen)?,
+            "/v1/meta/campaigns?page=1&per_page=25"
+        ),
+        get(&axonize, of_axonize(&axonize)?, DEVICES),
+        get(&keys, of_axonize_keys(&keys)?, DEVICES),
+    )?;
+
+    for (vendor, server) in [
+        ("Verdigris", verdigris),
+        ("Kaizen (CopperTree Analytics), Central", central),
+        ("Kaizen (CopperTree Analytics), East", east),
+        ("Kayzen", kayzen),
+        ("Axonize, login", axonize),
+        ("Axonize, API keys", keys),
+    ] {
+        println!("=== {vendor}\n");
+        println!("{}", server.wire_hidden(&[""; 0]));
+        server.shutdown().await;
+    }
+    Ok(())
+}
+
+/// Asks the API once, through the layer.
+async fn get(
+    server: &TestServer,
+    authenticator: Authenticator,
+    path: &str,
+) -> Result<(), Box<dyn Error>> {
+    let client = ServiceBuilder::new()
+        .layer(AuthLayer::new(authenticator))
+        .service(ReqwestService::new()?);
+    let request = Request::get(format!("{}{path}", server.origin()))
+        .header(ACCEPT, "application/json")
+        .body(Full::<Bytes>::default())?;
+    let status = client.oneshot(request).await?.status();
+    match status.is_success() {
+        true => Ok(()),
+        false => Err(format!("{} answered {status}", server.origin()).into()),
+    }
+}
+
+fn of_verdigris(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
+    Verdigris::builder(server.client_id(), Secret::new(server.client_secret()))
+        .transport(ReqwestTransport::new()?)
+        .token_url(server.token_url())
+        .base_url(server.origin())
+        .danger_allow_http_loopback()
+        .build()
+}
+
+/// One type for each region: neither's token gets to the other.
+fn of_central(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
+    let secret = Secret::new(server.client_secret());
+    let kaizen: Kaizen<Central> = Kaizen::builder(server.client_id(), secret)
+        .transport(ReqwestTransport::new()?)
+        .token_url(server.token_url())
+        .base_url(server.origin())
+        .danger_allow_http_loopback()
+        .build()?;
+    Ok(kaizen.into())
+}
+
+fn of_east(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
+    let secret = Secret::new(server.client_secret());
+    let kaizen: Kaizen<East> = Kaizen::builder(server.client_id(), secret)
+        .transport(ReqwestTransport::new()?)
+        .token_url(server.token_url())
+        .base_url(server.origin())
+        .danger_allow_http_loopback()
+        .build()?;
+    Ok(kaizen.into())
+}
+
+fn of_kayzen(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
+    let api_secret = Secret::new(server.client_secret());
+    let password = Secret::new(server.user_password());
+    Kayzen::builder(server.client_id(), api_secret, server.user_name(), password)
+        .transport(ReqwestTransport::new()?)
+        .token_url(server.token_url())
+        .base_url(server.origin())
+        .danger_allow_http_loopback()
+        .build()
+}
+
+fn of_axonize(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
+    let password = Secret::new(server.user_password());
+    Axonize::login(
+        server.origin(),
+        server.client_id(),
+        server.user_name(),
+        password,
+    )
+    .transport(ReqwestTransport::new()?)
+    .danger_allow_http_loopback()
+    .build()
+}
+
+fn of_axonize_keys(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
+    let secret = Secret::new(server.client_secret());
+    Axonize::api_keys(server.origin(), server.client_id(), secret)
+        .danger_allow_http_loopback()
+        .build()
+}
+
+const BUILDINGS: &str = "/api/v3/buildings?page_size=100&page=1";
+const DEVICES: &str = "/odata/devices/";

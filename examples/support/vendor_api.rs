@@ -1,0 +1,100 @@
+//! What the programs for one vendor each have in common: reading the environment, asking the API
+//! once, showing a list, saying what went wrong.
+
+use std::{env, error::Error, process::ExitCode};
+
+use auth_core::{SecretEnv, SecretFile, SharedSecretSource};
+use auth_reqwest::ReqwestService;
+use auth_tower::AuthOutcome;
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body_util::{BodyExt, Full};
+use serde_json::Value;
+use tower::{Service, ServiceExt};
+
+pub(crate) type Body = Full<Bytes>;
+
+/// The client below the layer. Its redirects stay within one origin.
+pub(crate) fn http() -> Result<ReqwestService, auth_core::Error> {
+    ReqwestService::new()
+}
+
+/// Ends a program: with an error, and what caused it.
+pub(crate) fn finish(program: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("{program}: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        eprintln!("  because: {cause}");
+        source = cause.source();
+    }
+    ExitCode::FAILURE
+}
+
+/// Reads a variable that has to be set; `hint` says where its value is found.
+pub(crate) fn required(name: &str, hint: &str) -> Result<String, String> {
+    optional(name)?.ok_or_else(|| format!("set {name}: {hint}"))
+}
+
+/// Reads a variable. What is set to nothing counts as not set.
+pub(crate) fn optional(name: &str) -> Result<Option<String>, String> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8")),
+    }
+}
+
+/// Where a secret is kept: in a file if one is named, else in the environment. It is read when it is
+/// needed, not here.
+#[allow(dead_code, reason = "not all of the programs have a choice")]
+pub(crate) fn secret(variable: &'static str, file: &str) -> Result<SharedSecretSource, String> {
+    Ok(match optional(file)? {
+        Some(path) => SharedSecretSource::new(SecretFile::new(path)),
+        None => SharedSecretSource::new(SecretEnv::new(variable)),
+    })
+}
+
+/// Gets a URL of the API and shows the list that comes back.
+pub(crate) async fn list<S, ResB>(
+    client: S,
+    base_url: &str,
+    path: &str,
+) -> Result<(), Box<dyn Error>>
+where
+    S: Service<Request<Body>, Response = Response<ResB>, Error: Error + 'static>,
+    ResB: http_body::Body<Error: Error + 'static>,
+{
+    let request = Request::get(format!("{}{path}", base_url.trim_end_matches('/')))
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::default())?;
+    let response = client.oneshot(request).await?;
+    let status = response.status();
+    if !status.is_success() {
+        let sends = AuthOutcome::of(&response).sends();
+        return Err(format!("the API answered {status} (sent {sends} times)").into());
+    }
+    let body = response.into_body().collect().await?.to_bytes();
+    print_list(&serde_json::from_slice(&body)?);
+    Ok(())
+}
+
+/// The list stands alone or in a page of results.
+fn print_list(reply: &Value) {
+    let pages = ["results", "data", "value", "buildings", "campaigns"];
+    let listed = pages.iter().find_map(|name| reply.get(name));
+    match listed.unwrap_or(reply).as_array() {
+        Some(things) if !things.is_empty() => {
+            for thing in things {
+                let text = |name| thing.get(name).map(ToString::to_string);
+                let text = |name| text(name).unwrap_or_default().replace('"', "");
+                println!("{:>8}  {}", text("id"), text("name"));
+            }
+        }
+        Some(_) => println!("the list is empty"),
+        None => println!("{reply:#}"),
+    }
+}

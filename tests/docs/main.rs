@@ -1,0 +1,61 @@
+//! The pages say what is so.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::{fs, path::Path};
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The blocks of Rust in a page.
+fn blocks(page: &str) -> Vec<&str> {
+    let blocks = page.split("```rust\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_code_of_add_a_vendor_is_a_test_that_runs() {
+    let (page, program) = (
+        read("docs/add-a-vendor.md"),
+        read("tests/fifth_vendor/main.rs"),
+    );
+    let blocks = blocks(&page);
+    assert_eq!(blocks.len(), 4);
+    for block in blocks {
+        assert!(program.contains(block), "not in the program:\n{block}");
+    }
+}
+
+#[test]
+fn a_vendor_takes_less_than_150_lines_with_its_contract() {
+    let lines = read("tests/fifth_vendor/main.rs").lines().count();
+    assert!(lines < 150, "{lines}");
+}
+
+#[test]
+fn every_link_within_the_repository_leads_somewhere() {
+    let mut followed = 0;
+    for (page, from) in [
+        ("README.md", ""),
+        ("CONTRIBUTING.md", ""),
+        ("SECURITY.md", ""),
+        ("docs/add-a-vendor.md", "docs/"),
+    ] {
+        let text = read(page);
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(from)
+                .join(target);
+            assert!(path.exists(), "{page} links to {target}");
+            followed += 1;
+        }
+    }
+    assert!(followed > 5, "{followed} links");
+}

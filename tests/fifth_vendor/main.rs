@@ -1,0 +1,146 @@
+//! A vendor that does not exist, as a crate for it would be: proof of what `docs/add-a-vendor.md`
+//! says. Meridian hands out sessions of 15 minutes for an account and a key, and wants them in a
+//! header of its own, beside the account.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::time::Duration;
+
+use auth_core::{
+    AccessToken, Authenticator, Error, Exchange, Origins, Scheme, Secret, SecretSource as _,
+    SharedClock, SharedSecretSource, SharedTransport, TokenSource,
+};
+use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
+use auth_testkit::{Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, contract};
+use http::{HeaderName, StatusCode};
+use serde_json::json;
+
+const VENDOR: &str = "meridian";
+const SESSION: HeaderName = HeaderName::from_static("x-meridian-session");
+const ACCOUNT: HeaderName = HeaderName::from_static("x-meridian-account");
+
+// --- src/source.rs: one exchange ---
+
+struct Sessions {
+    endpoint: TokenEndpoint,
+    account: String,
+    key: SharedSecretSource,
+    clock: SharedClock,
+}
+
+impl TokenSource for Sessions {
+    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+        let key = self.key.read().await?;
+        if key.is_empty() {
+            return Err(Error::config("key", "the key that was read is empty"));
+        }
+        let parameters = [("account", self.account.as_str()), ("key", key.expose())];
+        let reply = self
+            .endpoint
+            .post(BodyFormat::Json, &[], &parameters)
+            .await?;
+        let rules = ReplyRules::new()
+            .token_member("session")
+            .allow_missing_token_type()
+            .default_lifetime(Duration::from_secs(15 * 60));
+        let scrubber = Scrubber::new().secret(key);
+        parse_reply(VENDOR, reply, &rules, &scrubber, self.clock.now())
+    }
+}
+
+// --- src/config.rs: settings, checked ---
+
+struct Meridian {
+    account: String,
+    key: SharedSecretSource,
+    transport: SharedTransport,
+    session_url: String,
+    base_url: String,
+    clock: SharedClock,
+}
+
+impl Meridian {
+    fn build(self) -> Result<Authenticator, Error> {
+        if self.account.is_empty() {
+            return Err(Error::config("account", "must not be empty"));
+        }
+        if self.key.fixed().is_some_and(Secret::is_empty) {
+            return Err(Error::config("key", "must not be empty"));
+        }
+        let scheme = Scheme::header(SESSION).and_header(ACCOUNT, self.account.as_str());
+        let url = &self.session_url;
+        let source = Sessions {
+            endpoint: TokenEndpoint::new(VENDOR, "session_url", url, self.transport)?,
+            account: self.account,
+            key: self.key,
+            clock: self.clock.clone(),
+        };
+        Authenticator::builder(source)
+            .vendor(VENDOR)
+            .scheme(scheme)
+            .origins(Origins::new([&self.base_url])?)
+            .clock(self.clock)
+            .build()
+    }
+}
+
+// --- tests/contract.rs: the vendor's fake, and what every vendor promises ---
+
+struct Fake;
+
+impl VendorRules for Fake {
+    fn token_paths(&self) -> Vec<String> {
+        vec!["/v2/sessions".into()]
+    }
+
+    fn token(&self, request: &VendorRequest<'_>) -> Answer {
+        let sent: serde_json::Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let (account, key) = (request.client_id(), request.client_secret());
+        if sent != json!({ "account": account, "key": key }) {
+            request.failed_login();
+            return Answer::json(
+                StatusCode::UNAUTHORIZED,
+                &json!({ "message": "who is it?" }),
+            );
+        }
+        request.token_reply([("session", json!(request.issue().token()))])
+    }
+
+    fn api(&self, request: &VendorRequest<'_>) -> Answer {
+        let known = request.header(ACCOUNT.as_str()) == Some(request.client_id());
+        let session = request.header(SESSION.as_str()).filter(|_| known);
+        match session.and_then(|session| request.accept(session)) {
+            Some(number) => request.ok(number),
+            None => Answer::json(
+                StatusCode::UNAUTHORIZED,
+                &json!({ "message": "no session" }),
+            ),
+        }
+    }
+}
+
+struct Contract;
+
+impl contract::Vendor for Contract {
+    fn server() -> TestServerBuilder {
+        TestServer::builder()
+            .vendor(Fake)
+            .name(VENDOR)
+            .two_origins()
+            .token_lifetime(Duration::from_secs(15 * 60))
+    }
+
+    fn authenticator(server: &TestServer, key: SharedSecretSource) -> Result<Authenticator, Error> {
+        let meridian = Meridian {
+            account: server.client_id().to_owned(),
+            key,
+            transport: SharedTransport::new(server.transport()),
+            session_url: server.token_url(),
+            base_url: server.api_url(),
+            clock: server.clock().clone().into(),
+        };
+        meridian.build()
+    }
+}
+
+auth_testkit::contract!(Contract);
