@@ -198,8 +198,8 @@ impl<R, A> AuthLayer<R, A> {
         }
     }
 
-    /// Replays requests whose body `clone` can clone, for body types of your own or a client's
-    /// (`reqwest::Body::try_clone`). Called for each request before it is sent; it has to be
+    /// Replays requests whose body `clone` can clone, for body types of your own or a client's.
+    /// Called for each request before it is sent; it has to be
     /// cheap, and return a body with the same frames. Methods that
     /// `replay_only` chose before stay chosen.
     #[must_use]
