@@ -15,7 +15,7 @@ use crate::{
     AuthOutcome, Error, NotReplayed, Replay,
     guard::Elsewhere,
     layer::Settings,
-    pending::{Next, Pending, Phase},
+    pending::{Next, Pending, Phase, Resent},
     replay::sealed::Kept,
     verdict::Verdict,
 };
@@ -289,6 +289,10 @@ where
     }
     match kept.restore() {
         Err(why) => Ok(notes.let_stand(response, why)),
+        // A layer like this one above is at its second send, and the third would be this one's.
+        Ok((_, request)) if request.extensions().get::<Resent>().is_some() => {
+            Ok(notes.let_stand(response, NotReplayed::Twice))
+        }
         Ok((inner, request)) => {
             let settings = settings.clone();
             let again = Pending::again(settings, phase, inner, request, response, notes);

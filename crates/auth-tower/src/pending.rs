@@ -32,6 +32,10 @@ pub(crate) struct Pending<S: Service<Request<B>>, B, R> {
     rounds: u8,
 }
 
+/// Marks a request as sent once more, for layers like this one below.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resent;
+
 /// What a pending request waits for.
 pub(crate) enum Phase {
     Acquiring(Acquire),
@@ -178,6 +182,9 @@ where
 
     fn send(&mut self, token: Option<Token>) -> Next<S, B, R::Kept<S>> {
         let mut request = self.request.take().expect("a pending request is sent once");
+        if self.replay.is_none() {
+            request.extensions_mut().insert(Resent);
+        }
         let kept = match &self.replay {
             Some(replay) if token.is_some() => replay.keep(&self.inner, &request),
             _ => R::Kept::nothing(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth_axonize::{ApiKeysBuilder, Axonize, LoginBuilder};
-use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretFn};
+use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretFile, SecretFn};
 use auth_testkit::{TestServer, assert_no_secret, fakes};
 
 use crate::support::{devices, login};
@@ -125,4 +125,78 @@ async fn a_base_url_may_have_a_path_and_a_slash() {
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
     assert_eq!(server.recorded()[0].path(), "/api/auth/login");
     assert!(login(&server).build().is_ok());
+}
+
+/// A file that goes with its test.
+struct Temporary(std::path::PathBuf);
+
+impl Temporary {
+    fn new(name: &str, content: &str) -> Self {
+        let name = format!("auth-axonize-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+
+    fn vanish(&self) {
+        std::fs::remove_file(&self.0).unwrap();
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_file_that_vanishes_while_running_takes_no_key_away() {
+    let server = fakes::axonize_api_keys().in_memory();
+    let file = Temporary::new("key", &server.client_secret());
+    let keys = Axonize::api_keys(
+        server.origin(),
+        server.client_id(),
+        SecretFile::new(&file.0),
+    );
+    let authenticator = keys.clock(server.clock().clone()).build().unwrap();
+    assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
+    file.vanish();
+    server.always_refuse(true);
+    for _ in 0..5 {
+        server.clock().advance(Duration::from_secs(60)).await;
+        assert_eq!(devices(&server, &authenticator).await.unwrap(), (401, 1));
+    }
+    let error = authenticator.health().last_error().unwrap().clone();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("cannot be read"), "{error}");
+    server.always_refuse(false);
+    assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_file_that_vanishes_is_asked_for_again_and_costs_no_login() {
+    let server = fakes::axonize().in_memory();
+    let file = Temporary::new("password", &server.user_password());
+    let password = SecretFile::new(&file.0);
+    let authenticator = Axonize::login(
+        server.origin(),
+        server.client_id(),
+        server.user_name(),
+        password,
+    )
+    .transport(server.transport())
+    .clock(server.clock().clone())
+    .build()
+    .unwrap();
+    assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
+    file.vanish();
+    server.revoke_all();
+    // There is nothing else to answer with than the refusal, and then nothing to send at all.
+    assert_eq!(devices(&server, &authenticator).await.unwrap(), (401, 1));
+    let error = devices(&server, &authenticator).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    std::fs::write(&file.0, server.user_password()).unwrap();
+    server.clock().advance(Duration::from_secs(60)).await;
+    assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
+    assert_eq!(server.counters().failed_logins, 0);
 }

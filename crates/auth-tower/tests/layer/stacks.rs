@@ -364,6 +364,26 @@ async fn t20_a_second_send_of_an_inner_layer_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t20_two_credentials_make_two_sends_and_never_three() {
+    let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token"));
+    let outer = World::with(|builder| builder.scheme(scheme));
+    outer.warm_up().await;
+    let inner = World::warm().await;
+    let api = Api::refusing();
+    // From here on the inner layer's renewals are damped, for less long than the outer one's takes.
+    send(&mut inner.over(api.clone()), get(URL)).await.unwrap();
+    assert_eq!(api.calls(), 2);
+    outer
+        .source
+        .always(Outcome::fresh().delay(Duration::from_secs(5)));
+    let mut client = outer.layer().layer(inner.over(api.clone()));
+    let response = in_time(send(&mut client, get(URL))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(api.calls(), 2 + 2);
+    assert_eq!(AuthOutcome::of(&response).sends(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn t20_waits_and_sends_of_both_layers_are_counted() {
     let delay = Duration::from_secs(3);
     let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token"));
