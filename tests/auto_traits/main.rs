@@ -179,8 +179,11 @@ fn auth_oauth2_keeps_its_promises() {
 
 #[test]
 fn auth_reqwest_keeps_its_promises() {
-    use auth_reqwest::{ReqwestFuture, ReqwestService, ReqwestTransport, ReqwestTransportBuilder};
+    use auth_reqwest::{
+        AuthMiddleware, ReqwestFuture, ReqwestService, ReqwestTransport, ReqwestTransportBuilder,
+    };
     promise! {
+        AuthMiddleware: send sync unpin forever;
         ReqwestFuture: send unpin forever;
         ReqwestService: send sync unpin forever;
         ReqwestTransport: send sync unpin forever;

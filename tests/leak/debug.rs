@@ -10,7 +10,7 @@ use auth_core::{
 use auth_kaizen::{Central, East, Kaizen, Region};
 use auth_kayzen::Kayzen;
 use auth_oauth2::{ClientCredentials, ReplyRules, Scrubber};
-use auth_reqwest::ReqwestTransport;
+use auth_reqwest::{AuthMiddleware, ReqwestTransport};
 use auth_testkit::{Outcome, ScriptedSource, TestServer, fakes};
 use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
 use auth_verdigris::{LegacyRefusalLayer, Verdigris};
@@ -143,6 +143,7 @@ async fn g18_the_layer_shows_nothing_in_any_state() {
     assert_clean(shown(AuthOutcome::of(&response)), &[]);
     assert_clean(shown(&response), &[]);
 
+    assert_clean(shown(AuthMiddleware::from(layer)), &[]);
     // What stands below is shown as it shows itself.
     let nothing_below = by_hand.layer(());
     assert_clean(shown(nothing_below), &[]);

@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use crate::{
     STATUSES,
     kinds::{KINDS, Kind},
-    stacks::{Below, Http, bare, below, hyper, unguarded},
+    stacks::{Http, bare, below, hyper, middleware, unguarded},
 };
 
 #[tokio::test]
@@ -24,14 +24,22 @@ async fn without_the_guard_a_follower_inside_takes_custom_headers_along() {
 #[tokio::test]
 async fn reqwests_own_policy_takes_custom_headers_along() {
     for kind in KINDS {
-        leaks(kind, |home| bare(kind.authenticator(home), reqwests_own())).await;
+        leaks(kind, |home| {
+            let client = below(ReqwestService::danger_from_client(reqwests_own()));
+            bare(kind.authenticator(home), client)
+        })
+        .await;
+        leaks(kind, |home| {
+            middleware(kind.authenticator(home), reqwests_own())
+        })
+        .await;
     }
 }
 
 /// A client as reqwest makes it.
-fn reqwests_own() -> Below {
+fn reqwests_own() -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
-    below(ReqwestService::danger_from_client(client.build().unwrap()))
+    client.build().unwrap()
 }
 
 /// All that is not in `Authorization` is seen at the other origin.

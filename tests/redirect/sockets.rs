@@ -154,7 +154,7 @@ async fn g12_no_redirect_takes_a_secret_to_another_origin() {
         }
     }
     let targets = if servers.host.is_some() { 9 } else { 8 };
-    assert_eq!(cells, 3 * 6 * 5 * targets);
+    assert_eq!(cells, 3 * 7 * 5 * targets);
     // Each way to another server was taken by five stacks: nothing was safe for want of a request.
     assert_eq!(foreign_requests, 3 * 5 * 5 * (targets - 3));
 }

@@ -1,7 +1,7 @@
 //! The stacks in which a redirect may be followed.
 
 use auth_core::Authenticator;
-use auth_reqwest::{ReqwestService, client_builder};
+use auth_reqwest::{AuthMiddleware, ReqwestService, client_builder};
 use auth_tower::{AuthLayer, OriginGuardLayer};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -11,6 +11,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use reqwest::redirect::Policy;
+use reqwest_middleware::ClientBuilder;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 use tower_http::follow_redirect::FollowRedirectLayer;
 
@@ -35,16 +36,19 @@ pub(crate) enum Stack {
     Both,
     /// `AuthLayer`, follower, guard, reqwest as this workspace sets it up.
     InsideReqwest,
+    /// `AuthMiddleware`, reqwest as this workspace sets it up.
+    Middleware,
 }
 
 impl Stack {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Reqwest,
         Self::Outside,
         Self::Inside,
         Self::OutsideReqwest,
         Self::Both,
         Self::InsideReqwest,
+        Self::Middleware,
     ];
 
     pub(crate) fn build(self, authenticator: Authenticator) -> Http {
@@ -62,12 +66,16 @@ impl Stack {
             }
             Self::Both => outside(authenticator, reqwest()),
             Self::InsideReqwest => inside(authenticator, reqwest()),
+            Self::Middleware => {
+                let client = client_builder().tls_certs_only([]);
+                middleware(authenticator, client.build().unwrap())
+            }
         }
     }
 
     /// Tells whether a redirect to another origin is followed at all.
     pub(crate) fn goes_away(self) -> bool {
-        self != Self::Reqwest
+        !matches!(self, Self::Reqwest | Self::Middleware)
     }
 
     /// Tells whether a hop back home is signed anew.
@@ -79,6 +87,19 @@ impl Stack {
 /// `AuthLayer` over a client.
 pub(crate) fn bare(authenticator: Authenticator, client: Below) -> Http {
     status(AuthLayer::new(authenticator).layer(client))
+}
+
+/// `AuthMiddleware` over a client.
+pub(crate) fn middleware(authenticator: Authenticator, client: reqwest::Client) -> Http {
+    let client = ClientBuilder::new(client)
+        .with(AuthMiddleware::new(authenticator))
+        .build();
+    let stack = client
+        .map_request(|request: Request<Full<Bytes>>| {
+            reqwest::Request::try_from(request.map(reqwest::Body::wrap)).unwrap()
+        })
+        .map_response(|response| response.status().as_u16());
+    BoxCloneSyncService::new(stack.map_err(Into::into))
 }
 
 /// Each hop passes `AuthLayer`.

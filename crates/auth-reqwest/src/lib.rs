@@ -3,14 +3,16 @@
 //! [`ReqwestTransport`] is an [`auth_core::Transport`]: hand it to a token source, which sends its
 //! exchanges with the vendor through it. It is a client of its own, set up for the few small and
 //! delicate requests that these are. The application's API calls go another way: through
-//! [`ReqwestService`], the client at the bottom of a tower stack with `AuthLayer`.
+//! [`ReqwestService`], the client at the bottom of a tower stack with `AuthLayer`, or through a client
+//! of the crate reqwest-middleware with `AuthMiddleware`.
 //!
 //! # What is where
 //!
 //! | you want to | see |
 //! |---|---|
 //! | fetch tokens | [`ReqwestTransport`] |
-//! | send signed API calls | [`ReqwestService`] |
+//! | send signed API calls through tower | [`ReqwestService`] |
+//! | send them through the crate reqwest-middleware | `AuthMiddleware`, with feature `middleware` |
 //! | set up a client that keeps headers at home | [`client_builder`] |
 //! | the same for a builder of your own | [`ReqwestService::from_builder`], [`same_origin_redirects`] |
 //! | follow redirects to other origins | a follower such as `tower_http`'s `FollowRedirectLayer` *above* `AuthLayer` |
@@ -47,17 +49,22 @@
 //! | feature | default | effect |
 //! |---|---|---|
 //! | `rustls` | yes | TLS by rustls with aws-lc-rs and the operating system's certificates |
+//! | `middleware` | no | `AuthMiddleware`, for clients of the crate reqwest-middleware |
 //!
-//! Without it, `https` works if the application switches on another of reqwest's TLS features.
+//! Without `rustls`, `https` works if the application switches on another of reqwest's TLS features.
 //! aws-lc-rs needs a C compiler to build, nothing else.
 
 mod body;
 mod builder;
 mod client;
+#[cfg(feature = "middleware")]
+mod middleware;
 mod service;
 mod transport;
 
 pub use builder::ReqwestTransportBuilder;
 pub use client::{client_builder, same_origin_redirects};
+#[cfg(feature = "middleware")]
+pub use middleware::AuthMiddleware;
 pub use service::{ReqwestFuture, ReqwestService};
 pub use transport::ReqwestTransport;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use reqwest::{Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder, ResponseBuilderExt};
 use tower_service::Service;
 
 use crate::{
@@ -51,11 +51,37 @@ use crate::{
 /// # }
 /// ```
 ///
+/// # Requests and responses of reqwest's own
+///
+/// Both convert, so that its builders and `json()` can be used at either end of the stack. A response
+/// keeps the URL that it came from.
+///
+/// ```no_run
+/// # use auth_core::Authenticator;
+/// # use auth_reqwest::ReqwestService;
+/// # use auth_tower::AuthLayer;
+/// # use tower::{Layer, ServiceExt};
+/// use bytes::Bytes;
+///
+/// # async fn run(authenticator: Authenticator) -> Result<(), Box<dyn std::error::Error>> {
+/// let http = ReqwestService::new()?;
+/// let request = http.get_ref().post("https://api.example.com/v1/things").body("a thing").build()?;
+///
+/// // `reqwest::Body` cannot be cloned from outside: keep its bytes for a second send.
+/// let again = |body: &reqwest::Body| Some(Bytes::copy_from_slice(body.as_bytes()?).into());
+/// let client = AuthLayer::new(authenticator).replay_with(again).layer(http);
+/// let response = client.oneshot(http::Request::try_from(request)?).await?;
+/// let response = reqwest::Response::from(response);
+/// println!("{} from {}", response.status(), response.url());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Bodies
 ///
 /// `Full<Bytes>`, and a `reqwest::Body` made of bytes, are sent again when a redirect of status 307
 /// or 308 asks for it. Other bodies cannot be: then that redirect is the response. `AuthLayer`
-/// replays `Full<Bytes>` by itself; for `reqwest::Body` and others see its `replay_with`.
+/// replays `Full<Bytes>` by itself; for others see its `replay_with`.
 ///
 /// # Errors
 ///
@@ -198,7 +224,7 @@ impl Future for ReqwestFuture {
             StateProj::Calling { call } => ready!(call.poll(cx)),
             StateProj::Failed { error } => Err(error.take().expect("polled after it was ready")),
         };
-        Poll::Ready(result.map(Response::from).map_err(with_origin_only))
+        Poll::Ready(result.map(with_url).map_err(with_origin_only))
     }
 }
 
@@ -206,6 +232,18 @@ impl fmt::Debug for ReqwestFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReqwestFuture").finish_non_exhaustive()
     }
+}
+
+/// For those who convert it back: reqwest looks for the URL where only its builder can put it.
+fn with_url(response: reqwest::Response) -> Response<reqwest::Body> {
+    let marked = Response::builder().url(response.url().clone()).body(());
+    let mut response = Response::from(response);
+    if let Ok(marked) = marked {
+        response
+            .extensions_mut()
+            .extend(marked.into_parts().0.extensions);
+    }
+    response
 }
 
 /// Which host it was helps; the rest of a URL may be a secret.

@@ -63,6 +63,22 @@ impl<S, R> KeyedAuth<S, R> {
         self.inner
     }
 
+    /// Makes the same over another service, for adapters whose inner service is a new one for each
+    /// request.
+    #[must_use]
+    pub fn over<T>(&self, inner: T) -> KeyedAuth<T, R>
+    where
+        R: Clone,
+    {
+        KeyedAuth {
+            inner,
+            authenticators: self.authenticators.clone(),
+            options: self.options,
+            replay: self.replay.clone(),
+            nobody: self.nobody.clone(),
+        }
+    }
+
     fn authenticator<B>(&self, request: &Request<B>) -> Result<Authenticator, AuthError> {
         let key = request.extensions().get::<Key>().ok_or_else(|| {
             let message = "the request has no `auth_core::Key` in its extensions, so it is \

@@ -5,7 +5,8 @@ use http::Method;
 use tower_layer::Layer;
 
 use crate::{
-    Auth, KeyedAuth, ReplayCheap, ReplayOff, ReplayWith, ResponseHead, replay::Methods,
+    Auth, KeyedAuth, ReplayCheap, ReplayOff, ReplayWith, ResponseHead,
+    replay::{Methods, sealed::Sealed},
     verdict::Rules,
 };
 
@@ -175,6 +176,16 @@ impl<A> AuthLayer<ReplayCheap, A> {
     }
 }
 
+impl<F, A> AuthLayer<ReplayWith<F>, A> {
+    /// Replays only requests of the methods that `allow` says; default all, as without
+    /// [`replay_with`](Self::replay_with).
+    #[must_use]
+    pub fn replay_only(mut self, allow: fn(&Method) -> bool) -> Self {
+        self.replay.methods = Methods(Some(allow));
+        self
+    }
+}
+
 impl<R, A> AuthLayer<R, A> {
     /// Replays nothing: when the API refuses a token, it is renewed in the background and the
     /// refusal returned. Cheapest, and the choice for bodies that can be sent only once.
@@ -187,14 +198,18 @@ impl<R, A> AuthLayer<R, A> {
         }
     }
 
-    /// Replays requests whose body `clone` can clone, for body types of your own or a client's
-    /// (`reqwest::Body::try_clone`). Called for each request before it is sent; it has to be
-    /// cheap, and return a body with the same frames.
+    /// Replays requests whose body `clone` can clone, for body types of your own or a client's.
+    /// Called for each request before it is sent; it has to be
+    /// cheap, and return a body with the same frames. Methods that
+    /// `replay_only` chose before stay chosen.
     #[must_use]
-    pub fn replay_with<F>(self, clone: F) -> AuthLayer<ReplayWith<F>, A> {
+    pub fn replay_with<F>(self, clone: F) -> AuthLayer<ReplayWith<F>, A>
+    where
+        R: Sealed,
+    {
         let replay = ReplayWith {
             clone,
-            methods: Methods::default(),
+            methods: self.replay.methods(),
         };
         AuthLayer {
             authenticator: self.authenticator,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use auth_core::{Error, Generation};
-use http::Response;
+use http::{Extensions, Response};
 
 /// What authentication did to get a response: how often the request was sent, and why.
 ///
@@ -51,7 +51,13 @@ impl AuthOutcome {
     /// Reads the outcome off a response that came through `AuthLayer`.
     #[must_use]
     pub fn of<B>(response: &Response<B>) -> Self {
-        response.extensions().get().cloned().unwrap_or_default()
+        Self::in_extensions(response.extensions())
+    }
+
+    /// Reads the outcome off a response's extensions, for responses of another type than `http`'s.
+    #[must_use]
+    pub fn in_extensions(extensions: &Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_default()
     }
 
     /// Puts the outcome on a response.

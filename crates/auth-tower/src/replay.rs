@@ -29,9 +29,13 @@ pub trait Replay<B>: sealed::Sealed + Clone {
 pub(crate) mod sealed {
     use http::Request;
 
+    use super::Methods;
     use crate::NotReplayed;
 
-    pub trait Sealed {}
+    pub trait Sealed {
+        /// Which methods were chosen, for another way of keeping bodies.
+        fn methods(&self) -> Methods;
+    }
 
     /// What was kept of a request.
     pub trait Kept<S, B> {
@@ -66,7 +70,8 @@ pub struct ReplayOff;
 
 /// Which methods are replayed; all where nothing is set.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Methods(pub(crate) Option<fn(&Method) -> bool>);
+#[allow(unnameable_types, reason = "inside the layer")]
+pub struct Methods(pub(crate) Option<fn(&Method) -> bool>);
 
 impl Methods {
     fn allow(self, method: &Method) -> bool {
@@ -149,7 +154,11 @@ impl<S, B> sealed::Kept<S, B> for Unkept {
     }
 }
 
-impl sealed::Sealed for ReplayCheap {}
+impl sealed::Sealed for ReplayCheap {
+    fn methods(&self) -> Methods {
+        self.methods
+    }
+}
 
 impl<B: Body + Default + 'static> Replay<B> for ReplayCheap {
     type Kept<S> = Spare<S, B>;
@@ -168,7 +177,11 @@ impl<B: Body + Default + 'static> Replay<B> for ReplayCheap {
     }
 }
 
-impl<F> sealed::Sealed for ReplayWith<F> {}
+impl<F> sealed::Sealed for ReplayWith<F> {
+    fn methods(&self) -> Methods {
+        self.methods
+    }
+}
 
 impl<B, F> Replay<B> for ReplayWith<F>
 where
@@ -190,7 +203,11 @@ impl<F> fmt::Debug for ReplayWith<F> {
     }
 }
 
-impl sealed::Sealed for ReplayOff {}
+impl sealed::Sealed for ReplayOff {
+    fn methods(&self) -> Methods {
+        Methods::default()
+    }
+}
 
 impl<B> Replay<B> for ReplayOff {
     type Kept<S> = Unkept;

@@ -54,6 +54,15 @@ impl<S, R> Auth<S, R> {
     }
 }
 
+impl<S, R: Clone> Auth<S, R> {
+    /// Makes the same over another service, for adapters whose inner service is a new one for each
+    /// request: settings are shared, where [`AuthLayer`](crate::AuthLayer)'s `layer` makes them anew.
+    #[must_use]
+    pub fn over<T>(&self, inner: T) -> Auth<T, R> {
+        Auth::new(inner, Arc::clone(&self.settings), self.replay.clone())
+    }
+}
+
 impl<S: Clone, R: Clone> Clone for Auth<S, R> {
     fn clone(&self) -> Self {
         Self {

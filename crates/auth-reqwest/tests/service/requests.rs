@@ -55,6 +55,24 @@ async fn any_body_that_reqwest_can_wrap_is_taken() {
 }
 
 #[tokio::test]
+async fn requests_and_responses_of_reqwests_own_convert() {
+    let server = ForeignServer::start().await;
+    server.script().then(Reply::redirect(307, "/second"));
+    server.script().then(Reply::status(201).body("made"));
+    let service = service();
+    let builder = service.get_ref().post(server.url()).body("a body");
+    let request = http::Request::try_from(builder.build().unwrap()).unwrap();
+    let response = reqwest::Response::from(service.oneshot(request).await.unwrap());
+    assert_eq!(response.status(), 201);
+    let url = format!("{}/second", server.origin());
+    assert_eq!(response.url().as_str(), url);
+    assert!(response.remote_addr().is_some());
+    assert_eq!(response.text().await.unwrap(), "made");
+    let sent = server.recorded();
+    assert!(sent.iter().all(|request| request.expose_body() == "a body"));
+}
+
+#[tokio::test]
 async fn it_is_ready_again_while_a_request_is_out() {
     let server = ForeignServer::start().await;
     server.script().then(Reply::never());

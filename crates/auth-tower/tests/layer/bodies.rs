@@ -300,6 +300,31 @@ async fn only_the_chosen_methods_are_sent_again() {
     assert_not_replayed(&world, &api, &response, false).await;
 }
 
+/// Whichever is said first: the methods, or how a body is cloned.
+#[tokio::test(start_paused = true)]
+async fn the_chosen_methods_stay_chosen_with_bodies_of_other_types() {
+    let clone = |body: &Full<Bytes>| Some(body.clone());
+    let sent = |method: Method| {
+        let before = refused(
+            move |layer| layer.replay_only(Method::is_idempotent).replay_with(clone),
+            method.clone(),
+            Full::from("a body"),
+        );
+        let after = refused(
+            move |layer| layer.replay_with(clone).replay_only(Method::is_idempotent),
+            method,
+            Full::from("a body"),
+        );
+        async { [before.await, after.await] }
+    };
+    for (_, api, response) in sent(Method::PUT).await {
+        assert_replayed(&api, &response);
+    }
+    for (world, api, response) in sent(Method::POST).await {
+        assert_not_replayed(&world, &api, &response, false).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn bodies_of_other_types_pass_a_layer_that_replays_nothing() {
     // Neither `Default` nor `Clone`.

@@ -1,0 +1,263 @@
+use std::{future::poll_fn, sync::Mutex};
+
+use async_trait::async_trait;
+use auth_core::{Authenticator, Authenticators, Key};
+use auth_tower::{Auth, AuthLayer, Error, KeyedAuth, ReplayCheap, ReplayOff, ReplayWith};
+use http::Extensions;
+use reqwest::{Request, Response};
+use reqwest_middleware::{Middleware, Next};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use self::below::Below;
+
+mod below;
+mod head;
+
+/// `AuthLayer` for clients of the crate
+/// [reqwest-middleware](https://docs.rs/reqwest-middleware): signs each request, and sends it once
+/// more with a new token when the API refuses the one at hand.
+///
+/// It runs [`AuthLayer`] over the rest of the chain, so every promise of the layer holds here: what
+/// a response means, that one exchange serves everybody, that no token goes to a destination outside
+/// the authenticator's [`Origins`](auth_core::Origins), and that a credential which the caller set
+/// is kept. For stacks of tower there is [`ReqwestService`](crate::ReqwestService).
+///
+/// # Example
+///
+/// ```no_run
+/// use auth_core::Authenticator;
+/// use auth_reqwest::{AuthMiddleware, client_builder};
+/// use auth_tower::AuthOutcome;
+/// use reqwest_middleware::ClientBuilder;
+///
+/// # async fn run(authenticator: Authenticator) -> Result<(), Box<dyn std::error::Error>> {
+/// let client = ClientBuilder::new(client_builder().build()?)
+///     .with(AuthMiddleware::new(authenticator))
+///     .build();
+///
+/// let response = client.get("https://api.example.com/v1/things").send().await?;
+/// let outcome = AuthOutcome::in_extensions(response.extensions());
+/// println!("{} after {} sends", response.status(), outcome.sends());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Order
+///
+/// Add it last, so that it is next to the client: what is added before it stands outside, where each
+/// attempt of a retry is signed anew and nothing sees a token. In this order, too:
+///
+/// ```no_run
+/// # use auth_core::Authenticator;
+/// # use auth_reqwest::{AuthMiddleware, client_builder};
+/// # use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+/// use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
+/// use reqwest_tracing::TracingMiddleware;
+///
+/// # fn build(authenticator: Authenticator) -> Result<ClientWithMiddleware, reqwest::Error> {
+/// let retries = ExponentialBackoff::builder().build_with_max_retries(3);
+/// let client = ClientBuilder::new(client_builder().build()?)
+///     .with(TracingMiddleware::default())
+///     .with(RetryTransientMiddleware::new_with_policy(retries))
+///     .with(AuthMiddleware::new(authenticator))
+///     .build();
+/// # Ok(client)
+/// # }
+/// ```
+///
+/// # How often a request is sent
+///
+/// At most twice; with `n` retries of another middleware, outside or inside, at most `2 * (n + 1)`
+/// times, however their answers mix. `reqwest-retry` takes neither a 401 nor an error of ours for
+/// something to retry, so an API that always refuses sees two sends, and one that is down (503) sees
+/// `n + 1`. Two of these middlewares in one chain send twice, not four times.
+///
+/// # Bodies
+///
+/// A request is sent again if reqwest can clone it ([`Request::try_clone`]): without a body, or with
+/// one in memory. One whose body is a stream goes out once; if its token is refused, the refusal is
+/// the response and the token is renewed in the background.
+///
+/// # Errors
+///
+/// When no token could be had, the request is not sent, and [`reqwest_middleware::Error::Middleware`]
+/// holds an [`auth_core::Error`]; other errors come through as they are:
+///
+/// ```
+/// fn why(error: &reqwest_middleware::Error) -> Option<&auth_core::Error> {
+///     match error {
+///         reqwest_middleware::Error::Middleware(error) => error.downcast_ref(),
+///         reqwest_middleware::Error::Reqwest(_) => None,
+///     }
+/// }
+/// ```
+///
+/// A retrying middleware outside may wrap it once more: of `reqwest-retry`, downcast to `RetryError`
+/// first and ask `why` about what is in it.
+///
+/// # Cancel safety
+///
+/// Dropping the request's future ends the request. It never cancels an exchange that the request
+/// started or waits for.
+///
+/// # Security
+///
+/// The client below decides where headers go on a redirect: make it with
+/// [`client_builder`](crate::client_builder), or set
+/// [`same_origin_redirects`](crate::same_origin_redirects). With reqwest's own default, a redirect to
+/// another origin takes a vendor's own headers along. A middleware that changes a request's URL
+/// belongs outside.
+///
+/// An error of reqwest's shows the URL that was asked for, query included; its `without_url` takes
+/// that off.
+#[derive(Clone, Debug)]
+pub struct AuthMiddleware {
+    stack: Stack,
+}
+
+/// What is the same for each request.
+#[derive(Clone, Debug)]
+enum Stack {
+    One(Auth<(), ByRequest>),
+    Keyed(KeyedAuth<(), ByRequest>),
+}
+
+/// The request itself stands where the layer expects a body.
+type ByRequest = ReplayWith<fn(&Request) -> Option<Request>>;
+
+impl AuthMiddleware {
+    /// Makes a middleware that signs with an authenticator's token.
+    #[must_use]
+    pub fn new(authenticator: Authenticator) -> Self {
+        Self::from_layer(AuthLayer::new(authenticator))
+    }
+
+    /// Makes a middleware for many keys: each request is signed with the token of the [`Key`] that
+    /// its `with_extension` was given. A request without one is not sent, or unsigned if the layer
+    /// that it was [made from](Self::from_layer) says so.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use auth_core::{Authenticators, Key, Secret};
+    /// use auth_reqwest::{AuthMiddleware, client_builder};
+    /// use reqwest_middleware::ClientBuilder;
+    ///
+    /// # async fn run(authenticators: Authenticators) -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = ClientBuilder::new(client_builder().build()?)
+    ///     .with(AuthMiddleware::keyed(authenticators))
+    ///     .build();
+    ///
+    /// let user = Secret::new("fake-token-of-a-user");
+    /// let request = client.get("https://api.example.com/v1/things");
+    /// let request = request.with_extension(Key::builder("example").subject(&user).build());
+    /// let response = request.send().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn keyed(authenticators: Authenticators) -> Self {
+        Self::from_layer(AuthLayer::keyed(authenticators))
+    }
+
+    /// Makes a middleware with the settings of a layer: all but `replay_with`, because reqwest itself
+    /// knows which of its requests can be cloned.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use auth_core::Authenticator;
+    /// use auth_reqwest::AuthMiddleware;
+    /// use auth_tower::{AuthLayer, Existing};
+    ///
+    /// # fn make(authenticator: Authenticator) {
+    /// let layer = AuthLayer::new(authenticator).existing(Existing::Reject).replay_off();
+    /// let middleware = AuthMiddleware::from_layer(layer);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn from_layer<R, A>(layer: AuthLayer<R, A>) -> Self
+    where
+        Self: From<AuthLayer<R, A>>,
+    {
+        layer.into()
+    }
+}
+
+#[async_trait]
+impl Middleware for AuthMiddleware {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let mut request = head::of_request(request);
+        if let (Stack::Keyed(_), Some(key)) = (&self.stack, extensions.get::<Key>()) {
+            request.extensions_mut().insert(key.clone());
+        }
+        let extensions = Mutex::new(extensions);
+        let below = Below::new(next, &extensions);
+        let response = match &self.stack {
+            Stack::One(auth) => send(auth.over(below), request).await,
+            Stack::Keyed(auth) => send(auth.over(below), request).await,
+        };
+        match response {
+            Ok(response) => Ok(head::onto_response(response)),
+            Err(Error::Auth(error)) => Err(reqwest_middleware::Error::middleware(error)),
+            Err(Error::Inner(error)) => Err(error),
+        }
+    }
+}
+
+async fn send<S: Service<R>, R>(mut service: S, request: R) -> Result<S::Response, S::Error> {
+    poll_fn(|cx| service.poll_ready(cx)).await?;
+    service.call(request).await
+}
+
+impl From<AuthLayer> for AuthMiddleware {
+    fn from(layer: AuthLayer) -> Self {
+        let auth = by_request(layer).layer(());
+        Self {
+            stack: Stack::One(auth),
+        }
+    }
+}
+
+impl From<AuthLayer<ReplayOff>> for AuthMiddleware {
+    fn from(layer: AuthLayer<ReplayOff>) -> Self {
+        let auth = never(layer).layer(());
+        Self {
+            stack: Stack::One(auth),
+        }
+    }
+}
+
+impl From<AuthLayer<ReplayCheap, Authenticators>> for AuthMiddleware {
+    fn from(layer: AuthLayer<ReplayCheap, Authenticators>) -> Self {
+        let auth = by_request(layer).layer(());
+        Self {
+            stack: Stack::Keyed(auth),
+        }
+    }
+}
+
+impl From<AuthLayer<ReplayOff, Authenticators>> for AuthMiddleware {
+    fn from(layer: AuthLayer<ReplayOff, Authenticators>) -> Self {
+        let auth = never(layer).layer(());
+        Self {
+            stack: Stack::Keyed(auth),
+        }
+    }
+}
+
+fn by_request<A>(layer: AuthLayer<ReplayCheap, A>) -> AuthLayer<ByRequest, A> {
+    layer.replay_with(Request::try_clone)
+}
+
+/// One type is enough: a request of no method is ever kept.
+fn never<A>(layer: AuthLayer<ReplayOff, A>) -> AuthLayer<ByRequest, A> {
+    let layer: AuthLayer<ByRequest, A> = layer.replay_with(Request::try_clone);
+    layer.replay_only(|_| false)
+}

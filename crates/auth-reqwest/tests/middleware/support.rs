@@ -1,0 +1,100 @@
+use std::time::Duration;
+
+use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_reqwest::{AuthMiddleware, ReqwestTransport, client_builder};
+use auth_testkit::{RecordedRequest, Side, TestServer};
+use auth_tower::{AuthLayer, AuthOutcome};
+use reqwest::Response;
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+
+/// A vendor with its API, and an authenticator for it.
+pub(crate) struct World {
+    pub(crate) server: TestServer,
+    pub(crate) authenticator: Authenticator,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let server = TestServer::start().await;
+        let authenticator = authenticator(&server);
+        Self {
+            server,
+            authenticator,
+        }
+    }
+
+    /// With a token at hand.
+    pub(crate) async fn warm() -> Self {
+        let world = Self::start().await;
+        world.authenticator.token().await.unwrap();
+        world
+    }
+
+    pub(crate) fn layer(&self) -> AuthLayer {
+        AuthLayer::new(self.authenticator.clone())
+    }
+
+    pub(crate) fn middleware(&self) -> AuthMiddleware {
+        AuthMiddleware::new(self.authenticator.clone())
+    }
+
+    /// A client with nothing but the middleware.
+    pub(crate) fn client(&self) -> ClientWithMiddleware {
+        with(self.middleware())
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("{}/things?page=2", self.server.api_url())
+    }
+
+    /// What came to the API.
+    pub(crate) fn seen(&self) -> Vec<RecordedRequest> {
+        let mut recorded = self.server.recorded();
+        recorded.retain(|request| request.side() == Side::Api);
+        recorded
+    }
+
+    /// How many requests came to the API and to the token endpoint.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let seen = self.server.counters();
+        (seen.api_requests, seen.token_requests)
+    }
+}
+
+pub(crate) fn with(middleware: AuthMiddleware) -> ClientWithMiddleware {
+    ClientBuilder::new(http()).with(middleware).build()
+}
+
+/// Needs no certificates of the operating system, which a test machine may lack.
+pub(crate) fn http() -> reqwest::Client {
+    client_builder().tls_certs_only([]).build().unwrap()
+}
+
+pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
+    let transport = ReqwestTransport::builder().configure(|client| client.tls_certs_only([]));
+    let source = ClientCredentials::builder(
+        server.token_url(),
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        transport.build().unwrap(),
+    )
+    .danger_allow_http_loopback()
+    .build()
+    .unwrap();
+    Authenticator::builder(source)
+        .vendor("testkit")
+        .origins(Origins::danger_allow_http_loopback([server.origin()]).unwrap())
+        // Time is real: what may happen happens at once, what is put off never.
+        .policy(
+            RefreshPolicy::default()
+                .min_interval(Duration::from_nanos(1))
+                .backoff(Duration::from_secs(600), Duration::from_secs(600)),
+        )
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn outcome(response: &Response) -> AuthOutcome {
+    AuthOutcome::in_extensions(response.extensions())
+}

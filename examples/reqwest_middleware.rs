@@ -1,0 +1,64 @@
+//! A client of the crate reqwest-middleware that signs its requests, against a vendor in this process.
+//!
+//! ```console
+//! $ cargo run --example reqwest_middleware
+//! ```
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
+
+use std::error::Error;
+
+use auth_core::{Authenticator, Origins, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_reqwest::{AuthMiddleware, ReqwestTransport, client_builder};
+use auth_testkit::TestServer;
+use auth_tower::AuthOutcome;
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let vendor = TestServer::start().await;
+    // Add other middlewares before this one: they stand outside, and see no token.
+    let client = ClientBuilder::new(client_builder().build()?)
+        .with(AuthMiddleware::new(authenticator(&vendor)?))
+        .build();
+
+    let url = format!("{}/things", vendor.api_url());
+    let sends = post(&client, &url).await?;
+    println!("the first request was sent {sends} time");
+
+    vendor.revoke_all();
+    let sends = post(&client, &url).await?;
+    println!("after the vendor had revoked the token, the next one was sent {sends} times");
+
+    let seen = vendor.counters();
+    println!("the vendor was asked for {} tokens", seen.token_requests);
+    vendor.shutdown().await;
+    if (seen.token_requests, seen.api_requests) == (2, 3) {
+        Ok(())
+    } else {
+        Err("that is not what was promised".into())
+    }
+}
+
+/// Returns how often the request was sent.
+async fn post(client: &ClientWithMiddleware, url: &str) -> Result<u8, Box<dyn Error>> {
+    let request = client.post(url).body(r#"{"name":"a thing"}"#);
+    let response = request.send().await?.error_for_status()?;
+    Ok(AuthOutcome::in_extensions(response.extensions()).sends())
+}
+
+fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error> {
+    let source = ClientCredentials::builder(
+        vendor.token_url(),
+        vendor.client_id(),
+        Secret::new(vendor.client_secret()),
+        ReqwestTransport::new()?,
+    )
+    // The vendor is in this process. Real ones are reached by https.
+    .danger_allow_http_loopback()
+    .build()?;
+    Authenticator::builder(source)
+        .vendor("testkit")
+        .origins(Origins::danger_allow_http_loopback([vendor.origin()])?)
+        .build()
+}

@@ -1,0 +1,74 @@
+//! A reqwest client at the bottom of a tower stack that signs its requests, against a vendor in this
+//! process.
+//!
+//! ```console
+//! $ cargo run --example reqwest_tower
+//! ```
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
+
+use std::error::Error;
+
+use auth_core::{Authenticator, Origins, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_reqwest::{ReqwestService, ReqwestTransport};
+use auth_testkit::TestServer;
+use auth_tower::{AuthLayer, AuthOutcome};
+use bytes::Bytes;
+use reqwest::Body;
+use tower::{ServiceBuilder, ServiceExt};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let vendor = TestServer::start().await;
+    let http = ReqwestService::new()?;
+    // Its builders still are of use.
+    let builder = http.get_ref().clone();
+    let client = ServiceBuilder::new()
+        .layer(AuthLayer::new(authenticator(&vendor)?).replay_with(again))
+        .service(http);
+
+    let url = format!("{}/things", vendor.api_url());
+    for _ in 0..2 {
+        let request = builder.post(&url).body(r#"{"name":"a thing"}"#).build()?;
+        let request = http::Request::try_from(request)?;
+        let response = client.clone().oneshot(request).await?;
+        let sends = AuthOutcome::of(&response).sends();
+        let response = reqwest::Response::from(response).error_for_status()?;
+        println!(
+            "{} from {} after sends: {sends}",
+            response.status(),
+            response.url()
+        );
+        vendor.revoke_all();
+    }
+
+    let seen = vendor.counters();
+    println!("the vendor was asked for {} tokens", seen.token_requests);
+    vendor.shutdown().await;
+    if (seen.token_requests, seen.api_requests) == (2, 3) {
+        Ok(())
+    } else {
+        Err("that is not what was promised".into())
+    }
+}
+
+/// What is in memory is sent again when the token is refused; a stream is not.
+fn again(body: &Body) -> Option<Body> {
+    Some(Bytes::copy_from_slice(body.as_bytes()?).into())
+}
+
+fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error> {
+    let source = ClientCredentials::builder(
+        vendor.token_url(),
+        vendor.client_id(),
+        Secret::new(vendor.client_secret()),
+        ReqwestTransport::new()?,
+    )
+    // The vendor is in this process. Real ones are reached by https.
+    .danger_allow_http_loopback()
+    .build()?;
+    Authenticator::builder(source)
+        .vendor("testkit")
+        .origins(Origins::danger_allow_http_loopback([vendor.origin()])?)
+        .build()
+}
