@@ -169,7 +169,9 @@ where
             Some(Ok(frame)) => frame.map_data(|mut data| data.copy_to_bytes(data.remaining())),
             Some(Err(error)) => {
                 // What was sent was not the whole body, and a second send would not be either.
-                self.kept = Err(Missing::Body);
+                if self.kept.is_ok() {
+                    self.kept = Err(Missing::Body);
+                }
                 return Poll::Ready(Some(Err(error.into())));
             }
             None => {

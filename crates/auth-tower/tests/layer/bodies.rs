@@ -1,5 +1,11 @@
 //! Which bodies are sent once more: those that surely are the same, and no others.
 
+mod feed;
+mod kept;
+mod limits;
+mod random;
+mod wire;
+
 use std::{
     collections::VecDeque,
     convert::Infallible,
