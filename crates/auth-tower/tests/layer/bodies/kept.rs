@@ -446,3 +446,41 @@ async fn it_fits_between_the_layers_of_a_stack() {
     let request = post(FOREIGN, Feed::of(several()));
     assert_eq!(send(&mut client, request).await.unwrap().status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_threads_never_share_a_frame() {
+    // Fewer than tokio lets a task read at a time.
+    let feed = || Feed::of((0..100_u8).map(|number| data(vec![number; 10])));
+    let all = bare(feed());
+    for _ in 0..50 {
+        let mut upload = Upload::start(MAX, feed()).await;
+        let spare = ReplayBody::new(Feed::of([]), 0);
+        let mut first = std::mem::replace(&mut upload.first, spare);
+        let reader = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            loop {
+                match step(&mut first) {
+                    Step {
+                        given: Given::Nothing,
+                        ..
+                    } => std::thread::yield_now(),
+                    step => seen.push(step),
+                }
+                let last = seen.last().map(|step| &step.given);
+                if matches!(last, Some(Given::End | Given::Error(_))) {
+                    return seen;
+                }
+            }
+        });
+        upload.refuse();
+        let second = steps(&mut upload.second().await);
+        let mut seen = tokio::task::spawn_blocking(|| reader.join())
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(second == all, "{second:?}");
+        let last = seen.pop().unwrap();
+        assert!(is_an_error(&last) || last.given == Given::End);
+        assert!(seen == all[..seen.len()], "{seen:?}");
+    }
+}
