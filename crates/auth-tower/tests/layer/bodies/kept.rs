@@ -447,7 +447,7 @@ async fn it_fits_between_the_layers_of_a_stack() {
     assert_eq!(send(&mut client, request).await.unwrap().status(), 200);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn two_threads_never_share_a_frame() {
     // Fewer than tokio lets a task read at a time.
     let feed = || Feed::of((0..100_u8).map(|number| data(vec![number; 10])));
@@ -474,10 +474,7 @@ async fn two_threads_never_share_a_frame() {
         });
         upload.refuse();
         let second = steps(&mut upload.second().await);
-        let mut seen = tokio::task::spawn_blocking(|| reader.join())
-            .await
-            .unwrap()
-            .unwrap();
+        let mut seen = reader.join().unwrap();
         assert!(second == all, "{second:?}");
         let last = seen.pop().unwrap();
         assert!(is_an_error(&last) || last.given == Given::End);

@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use auth_core::{Authenticator, Origins};
-use auth_testkit::ScriptedSource;
+use auth_testkit::{ScriptedSource, VirtualClock};
 use auth_tower::{Auth, AuthLayer, AuthOutcome, ReplayBody, ReplayBodyLayer, ReplayBodyService};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -15,6 +15,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
+    time,
 };
 use tower::{Layer, ServiceExt};
 
@@ -37,11 +38,17 @@ impl Wire {
     async fn new(max_bytes: usize) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        let clock = VirtualClock::new();
         let authenticator = Authenticator::builder(ScriptedSource::new())
+            .clock(clock.clone())
             .origins(Origins::danger_allow_http_loopback([&url]).unwrap())
             .build()
             .unwrap();
         authenticator.token().await.unwrap();
+        // So that nobody has to wait for the next one. Sockets need a clock that runs.
+        time::pause();
+        clock.advance(Duration::from_secs(2)).await;
+        time::resume();
         let http = Client::builder(TokioExecutor::new()).build_http();
         let client =
             ReplayBodyLayer::new(max_bytes).layer(AuthLayer::new(authenticator).layer(http));
@@ -69,7 +76,7 @@ impl Wire {
 
 /// A real connection has no virtual time, so a test that hangs is stopped by the clock.
 async fn soon<F: Future>(future: F) -> F::Output {
-    let result = tokio::time::timeout(Duration::from_secs(60), future).await;
+    let result = time::timeout(Duration::from_secs(60), future).await;
     result.expect("the other side is silent")
 }
 
