@@ -116,8 +116,9 @@ fn auth_core_keeps_its_promises() {
 fn auth_tower_keeps_its_promises() {
     use auth_tower::{
         Auth, AuthLayer, AuthOutcome, Error, Existing, KeyedAuth, NotReplayed, OriginGuard,
-        OriginGuardFuture, OriginGuardLayer, ReplayCheap, ReplayOff, ReplayWith, ResponseFuture,
-        ResponseHead, ServiceTransport, StepUp, WithoutToken,
+        OriginGuardFuture, OriginGuardLayer, ReplayBody, ReplayBodyLayer, ReplayBodyService,
+        ReplayCheap, ReplayOff, ReplayWith, ResponseFuture, ResponseHead, ServiceTransport, StepUp,
+        WithoutToken,
     };
     promise! {
         Auth<MemoryService>: send sync unpin forever;
@@ -131,8 +132,7 @@ fn auth_tower_keeps_its_promises() {
         Existing: send sync unpin forever;
         KeyedAuth<MemoryService>: send sync unpin forever;
         NotReplayed: send sync unpin forever;
-        OriginGuard<MemoryService>: send sync unpin forever;
-        OriginGuardLayer: send sync unpin forever;
+        OriginGuard<MemoryService>: send sync unpin forever;         OriginGuardLayer: send sync unpin forever;         ReplayBody<Body>: send sync unpin forever;         ReplayBodyLayer: send sync unpin forever;         ReplayBodyService<MemoryService>: send sync unpin forever;,
         ReplayCheap: send sync unpin forever;
         ReplayOff: send sync unpin forever;
         ReplayWith<CloneBody>: send sync unpin forever;
@@ -140,6 +140,10 @@ fn auth_tower_keeps_its_promises() {
         ServiceTransport<MemoryService>: send sync unpin forever;
         StepUp: send sync unpin forever;
         WithoutToken: send sync unpin forever;
+    }
+    // Even of a body that can only be sent.
+    promise! {
+        ReplayBody<InnerFuture>: send sync unpin forever;
     }
     // As much as what is below lets it, so a boxed future below makes it movable.
     promise! {
