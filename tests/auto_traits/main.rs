@@ -132,7 +132,11 @@ fn auth_tower_keeps_its_promises() {
         Existing: send sync unpin forever;
         KeyedAuth<MemoryService>: send sync unpin forever;
         NotReplayed: send sync unpin forever;
-        OriginGuard<MemoryService>: send sync unpin forever;         OriginGuardLayer: send sync unpin forever;         ReplayBody<Body>: send sync unpin forever;         ReplayBodyLayer: send sync unpin forever;         ReplayBodyService<MemoryService>: send sync unpin forever;,
+        OriginGuard<MemoryService>: send sync unpin forever;
+        OriginGuardLayer: send sync unpin forever;
+        ReplayBody<Body>: send sync unpin forever;
+        ReplayBodyLayer: send sync unpin forever;
+        ReplayBodyService<MemoryService>: send sync unpin forever;
         ReplayCheap: send sync unpin forever;
         ReplayOff: send sync unpin forever;
         ReplayWith<CloneBody>: send sync unpin forever;

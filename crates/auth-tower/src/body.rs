@@ -113,7 +113,7 @@ impl<B> ReplayBody<B> {
             shared: self.shared.clone(),
             turn: Turn::Spare { is_holding: false },
             backlog: VecDeque::new(),
-            hint: self.hint.clone(),
+            hint: self.hint,
             is_ended: self.is_ended,
         })
     }
@@ -206,9 +206,9 @@ where
         match (&self.shared, &self.turn) {
             (Some(shared), Turn::Reader(FIRST)) => match shared.lock().stream(FIRST) {
                 Some(stream) => stream.size_hint(),
-                None => self.hint.clone(),
+                None => self.hint,
             },
-            _ => self.hint.clone(),
+            _ => self.hint,
         }
     }
 }

@@ -18,13 +18,15 @@ use crate::ReplayBody;
 /// # Example
 ///
 /// ```
-/// # use std::{convert::Infallible, sync::atomic::{AtomicU32, Ordering}, time::Duration};
+/// use std::{convert::Infallible, io};
+/// # use std::{sync::atomic::{AtomicU32, Ordering}, time::Duration};
 /// # use auth_core::{AccessToken, Authenticator, Error, Exchange, Origins, TokenSource};
+///
 /// use auth_tower::{AuthLayer, AuthOutcome, ReplayBody, ReplayBodyLayer};
 /// use bytes::Bytes;
 /// use http::{Request, Response, StatusCode};
 /// use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
-/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
 ///
 /// // It may be a stream: nobody can clone it.
 /// type Upload = BoxBody<Bytes, Infallible>;
@@ -45,13 +47,13 @@ use crate::ReplayBody;
 /// // In place of the closure: any HTTP client that is a tower service.
 /// let client = service_fn(|request: Request<ReplayBody<Upload>>| async move {
 ///     let is_refused = request.headers()["authorization"] == "Bearer fake-token-0";
-///     let body = request.into_body().collect().await?;
+///     let body = request.into_body().collect().await.map_err(io::Error::other)?;
 ///     assert_eq!(body.to_bytes(), "an upload");
 ///     let mut response = Response::new(Empty::<Bytes>::new());
 ///     if is_refused {
 ///         *response.status_mut() = StatusCode::UNAUTHORIZED;
 ///     }
-///     Ok::<_, BoxError>(response)
+///     Ok::<_, io::Error>(response)
 /// });
 /// let client = ServiceBuilder::new()
 ///     .layer(ReplayBodyLayer::new(64 * 1024))

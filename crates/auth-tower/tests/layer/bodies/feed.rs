@@ -69,6 +69,7 @@ impl Body for Feed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Oops>>> {
         let item = ready!(self.items.poll_recv(cx));
+        assert!(!matches!(item, Some(Err(Oops(Oops::PANIC)))), "oops");
         if let (Some(Ok(frame)), Some(left)) = (&item, &mut self.exact) {
             *left -= frame.data_ref().map_or(0, |data| data.len() as u64);
         }
@@ -87,6 +88,11 @@ impl Body for Feed {
 /// The body's own failure.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Oops(pub(crate) u32);
+
+impl Oops {
+    /// The body does not return it, but panics.
+    pub(crate) const PANIC: u32 = u32::MAX;
+}
 
 impl fmt::Display for Oops {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

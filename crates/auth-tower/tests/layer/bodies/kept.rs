@@ -373,6 +373,18 @@ async fn a_body_that_fails_says_so_as_without_us_and_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_panics_is_not_sent_again() {
+    let panic = Err(Oops(Oops::PANIC));
+    let mut upload = Upload::start(MAX, Feed::of([data("one"), panic, data("two")])).await;
+    step(&mut upload.first);
+    let first = std::panic::AssertUnwindSafe(&mut upload.first);
+    std::panic::catch_unwind(move || step({ first }.0).given).unwrap_err();
+    upload.refuse();
+    let why = upload.not_replayed().await;
+    assert!(matches!(why, NotReplayed::Body), "{why:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_fails_while_it_is_sent_again_says_so() {
     let mut upload = Upload::start(MAX, Feed::of([data("one"), Err(Oops(1))])).await;
     step(&mut upload.first);

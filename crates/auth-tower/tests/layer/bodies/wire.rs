@@ -28,7 +28,7 @@ type Http = Client<HttpConnector, ReplayBody<Feed>>;
 type Stack = ReplayBodyService<Auth<Http>>;
 
 /// A listening socket, and a client with a token for it.
-struct Wire {
+pub(super) struct Wire {
     listener: TcpListener,
     url: String,
     client: Stack,
@@ -36,6 +36,19 @@ struct Wire {
 
 impl Wire {
     async fn new(max_bytes: usize) -> Self {
+        Self::with(
+            max_bytes,
+            Client::builder(TokioExecutor::new()).build_http(),
+        )
+        .await
+    }
+
+    pub(super) async fn over_h2(max_bytes: usize) -> Self {
+        let mut http = Client::builder(TokioExecutor::new());
+        Self::with(max_bytes, http.http2_only(true).build_http()).await
+    }
+
+    async fn with(max_bytes: usize, http: Http) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let clock = VirtualClock::new();
@@ -49,7 +62,6 @@ impl Wire {
         time::pause();
         clock.advance(Duration::from_secs(2)).await;
         time::resume();
-        let http = Client::builder(TokioExecutor::new()).build_http();
         let client =
             ReplayBodyLayer::new(max_bytes).layer(AuthLayer::new(authenticator).layer(http));
         Self {
@@ -60,7 +72,7 @@ impl Wire {
     }
 
     /// Sends an upload in a task of its own.
-    fn put(&self, body: Feed) -> JoinHandle<Response<()>> {
+    pub(super) fn put(&self, body: Feed) -> JoinHandle<Response<()>> {
         let request = Request::put(format!("{}/things/17", self.url))
             .header("trailer", "x-checksum")
             .body(body)
@@ -69,13 +81,13 @@ impl Wire {
         tokio::spawn(async move { client.oneshot(request).await.unwrap().map(drop) })
     }
 
-    async fn accept(&self) -> TcpStream {
+    pub(super) async fn accept(&self) -> TcpStream {
         soon(self.listener.accept()).await.unwrap().0
     }
 }
 
 /// A real connection has no virtual time, so a test that hangs is stopped by the clock.
-async fn soon<F: Future>(future: F) -> F::Output {
+pub(super) async fn soon<F: Future>(future: F) -> F::Output {
     let result = time::timeout(Duration::from_secs(60), future).await;
     result.expect("the other side is silent")
 }
@@ -104,7 +116,7 @@ fn but_the_token(request: Vec<u8>, token: &str) -> String {
     request.replace(token, "")
 }
 
-fn assert_sent_twice(response: &Response<()>) {
+pub(super) fn assert_sent_twice(response: &Response<()>) {
     assert_eq!(response.status(), 200);
     assert_eq!(AuthOutcome::of(response).sends(), 2);
 }
