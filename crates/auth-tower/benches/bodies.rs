@@ -59,6 +59,8 @@ fn memory(report: &mut Report) {
         // As many frames as are kept at most.
         (124, 64 * KIB, 2 * KEPT),
         (1, 64 * KIB, KEPT),
+        // A request without a body.
+        (1, 0, 0),
     ] {
         let [plain, kept] = peaks(frame, frames);
         let what = format!("{frames} frames of {frame} bytes");
@@ -197,6 +199,10 @@ impl Body for Stream {
         self.left = left;
         let bytes = vec![left as u8; self.frame];
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(bytes)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
     }
 }
 

@@ -16,14 +16,12 @@ pub(super) struct Kept {
 }
 
 /// A frame.
-#[derive(Clone)]
 pub(super) struct Piece {
     content: Content,
     /// The body said after this frame that it was at its end.
     pub(super) is_last: bool,
 }
 
-#[derive(Clone)]
 enum Content {
     Data(Bytes),
     /// In a box, because a map is large and most bodies have none.
@@ -60,10 +58,6 @@ impl Kept {
 
     pub(super) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
-    }
-
-    pub(super) fn pieces(&self) -> &VecDeque<Piece> {
-        &self.pieces
     }
 
     pub(super) fn into_pieces(self) -> VecDeque<Piece> {

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     error::Error as StdError,
-    fmt,
+    fmt, mem,
     pin::Pin,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
@@ -101,7 +101,8 @@ impl<B> Shared<B> {
         wake(woken);
     }
 
-    /// Makes a spare the reader, from the first frame; `None` if that frame is gone.
+    /// Makes a spare the reader, from the first frame; `None` if that frame is gone. It takes what
+    /// was kept along: a body is sent twice at most, whatever other spares there are.
     pub(super) fn start_over(&self) -> Option<(u32, VecDeque<Piece>)> {
         let mut state = self.lock();
         state.spares -= 1;
@@ -109,14 +110,10 @@ impl<B> Shared<B> {
         state.is_held = false;
         let reader = state.reader;
         let woken = state.waiting.take();
-        let pieces = match &state.kept {
-            Ok(kept) if state.spares > 0 => Some(kept.pieces().clone()),
-            Ok(_) => state.take_kept().map(Kept::into_pieces),
-            Err(_) => None,
-        };
+        let kept = state.take_kept();
         drop(state);
         wake(woken);
-        Some((reader, pieces?))
+        Some((reader, kept?.into_pieces()))
     }
 }
 
@@ -132,7 +129,13 @@ impl<B> State<B> {
     }
 
     fn take_kept(&mut self) -> Option<Kept> {
-        std::mem::replace(&mut self.kept, Err(Missing::Body)).ok()
+        match mem::replace(&mut self.kept, Err(Missing::Body)) {
+            Ok(kept) => Some(kept),
+            Err(why) => {
+                self.kept = Err(why);
+                None
+            }
+        }
     }
 }
 

@@ -16,14 +16,15 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub(crate) type Item = Result<Frame<Bytes>, Oops>;
 
-/// What goes in is what comes out; it ends when the sender is dropped. Neither
-/// `Clone`, `Sync` nor `Default`.
+/// What goes in is what comes out; it ends when the sender is dropped, and must not be
+/// read after that. Neither `Clone`, `Sync` nor `Default`.
 pub(crate) struct Feed {
     items: UnboundedReceiver<Item>,
     /// Bytes that are left, where the body knows.
     exact: Option<u64>,
     /// Whether it says that it is at its end.
     knows_end: bool,
+    has_ended: bool,
     not_sync: PhantomData<Cell<()>>,
 }
 
@@ -34,6 +35,7 @@ impl Feed {
             items,
             exact,
             knows_end,
+            has_ended: false,
             not_sync: PhantomData,
         };
         (sender, feed)
@@ -68,11 +70,13 @@ impl Body for Feed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Oops>>> {
+        assert!(!self.has_ended, "read after its end");
         let item = ready!(self.items.poll_recv(cx));
         assert!(!matches!(item, Some(Err(Oops(Oops::PANIC)))), "oops");
         if let (Some(Ok(frame)), Some(left)) = (&item, &mut self.exact) {
             *left -= frame.data_ref().map_or(0, |data| data.len() as u64);
         }
+        self.has_ended = item.is_none();
         Poll::Ready(item)
     }
 
