@@ -117,8 +117,8 @@ fn auth_tower_keeps_its_promises() {
     use auth_tower::{
         Auth, AuthLayer, AuthOutcome, Error, Existing, KeyedAuth, MinLifetime, MinLifetimeFuture,
         MinLifetimeLayer, NotReplayed, OriginGuard, OriginGuardFuture, OriginGuardLayer,
-        ReplayCheap, ReplayOff, ReplayWith, ResponseFuture, ResponseHead, ServiceTransport, StepUp,
-        WithoutToken,
+        ReplayBody, ReplayBodyLayer, ReplayBodyService, ReplayCheap, ReplayOff, ReplayWith,
+        ResponseFuture, ResponseHead, ServiceTransport, StepUp, WithoutToken,
     };
     promise! {
         Auth<MemoryService>: send sync unpin forever;
@@ -136,6 +136,9 @@ fn auth_tower_keeps_its_promises() {
         NotReplayed: send sync unpin forever;
         OriginGuard<MemoryService>: send sync unpin forever;
         OriginGuardLayer: send sync unpin forever;
+        ReplayBody<Body>: send sync unpin forever;
+        ReplayBodyLayer: send sync unpin forever;
+        ReplayBodyService<MemoryService>: send sync unpin forever;
         ReplayCheap: send sync unpin forever;
         ReplayOff: send sync unpin forever;
         ReplayWith<CloneBody>: send sync unpin forever;
@@ -143,6 +146,10 @@ fn auth_tower_keeps_its_promises() {
         ServiceTransport<MemoryService>: send sync unpin forever;
         StepUp: send sync unpin forever;
         WithoutToken: send sync unpin forever;
+    }
+    // Even of a body that can only be sent.
+    promise! {
+        ReplayBody<InnerFuture>: send sync unpin forever;
     }
     // As much as what is below lets it, so a boxed future below makes it movable.
     promise! {

@@ -59,6 +59,7 @@
 //! | sign requests | [`AuthLayer`] |
 //! | follow redirects | a follower *outside* [`AuthLayer`], where each hop is signed, or not, by its own destination |
 //! | keep a follower inside | [`OriginGuardLayer`] below it: followers take a vendor's own headers along |
+//! | send requests again whose body is a stream | [`ReplayBodyLayer`] |
 //! | send requests again whose body is of your own type | [`AuthLayer::replay_with`] |
 //! | start no long upload with a token that is about to end | [`MinLifetimeLayer`] |
 //! | see what happened to a request | [`AuthOutcome`] |
@@ -68,6 +69,7 @@
 //!
 //! None. Supported Rust: see `rust-version` in the manifest.
 
+mod body;
 mod call;
 mod challenge;
 mod error;
@@ -84,6 +86,7 @@ mod service;
 mod transport;
 mod verdict;
 
+pub use body::{ReplayBody, ReplayBodyLayer, ReplayBodyService};
 pub use challenge::StepUp;
 pub use error::Error;
 pub use future::ResponseFuture;

@@ -37,6 +37,9 @@ pub enum NotReplayed {
     Off,
     /// The body could not be kept. The token is renewed in the background.
     Body,
+    /// The body is longer than [`ReplayBodyLayer`](crate::ReplayBodyLayer) may keep. The token is
+    /// renewed in the background.
+    TooLarge,
     /// The token was renewed moments ago and that did not help.
     Damped,
     /// No other token could be had; the error says why.

@@ -145,7 +145,11 @@ where
                 Phase::Readying(token) => {
                     // Dropped before readiness is asked for: on a client with one connection it
                     // may be what stands in the way.
-                    self.refused = None;
+                    if self.refused.take().is_some() {
+                        if let Some(request) = &mut self.request {
+                            R::start_over(request);
+                        }
+                    }
                     let Poll::Ready(ready) = self.inner.poll_ready(cx) else {
                         self.stale = true;
                         return Poll::Pending;

@@ -5,15 +5,15 @@ use http::{Method, Request};
 use http_body::Body;
 use http_body_util::{Empty, Full};
 
-use crate::{NotReplayed, head::HeadCopy};
+use crate::{NotReplayed, ReplayBody, head::HeadCopy};
 
-/// Decides, before a request is sent, whether its body can be sent once more; never copies bytes.
+/// Decides, before a request is sent, whether its body can be sent once more.
 ///
 /// Sealed: choose one of [`ReplayCheap`], [`ReplayWith`] and [`ReplayOff`] at
 /// [`AuthLayer`](crate::AuthLayer).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot tell whether a body of type `{B}` can be sent again",
-    note = "bodies without `Default` need `AuthLayer::replay_with(|body| ...)` or `AuthLayer::replay_off()`"
+    note = "bodies without `Default` need `ReplayBodyLayer` above, `AuthLayer::replay_with(|body| ...)` or `AuthLayer::replay_off()`"
 )]
 pub trait Replay<B>: sealed::Sealed + Clone {
     /// What a request carries along to be sent again.
@@ -23,6 +23,11 @@ pub trait Replay<B>: sealed::Sealed + Clone {
     /// Keeps what is needed, or remembers why it cannot be kept.
     #[doc(hidden)]
     fn keep<S: Clone>(&self, inner: &S, request: &Request<B>) -> Self::Kept<S>;
+
+    /// Tells a restored request that the first send is over, because it is about to be sent.
+    #[doc(hidden)]
+    #[inline]
+    fn start_over(_: &mut Request<B>) {}
 }
 
 #[allow(unnameable_types, reason = "sealed: nobody else implements them")]
@@ -49,7 +54,8 @@ pub(crate) mod sealed {
 /// Replays requests whose body is empty or cheap to clone; the default.
 ///
 /// Cheap are [`Full<Bytes>`](Full), [`Empty<Bytes>`](Empty) and bodies of any type that say that
-/// they are at their end before they are sent. All others are not replayed.
+/// they are at their end before they are sent. A [`ReplayBody`] is replayed as far as it could be
+/// kept. All others are not replayed.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct ReplayCheap {
@@ -95,10 +101,22 @@ struct Again<S, B> {
 
 /// Why there is nothing; one byte, unlike [`NotReplayed`].
 #[derive(Clone, Copy)]
-enum Missing {
+pub(crate) enum Missing {
     Off,
     Body,
+    TooLarge,
     Twice,
+}
+
+impl From<Missing> for NotReplayed {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Off => Self::Off,
+            Missing::Body => Self::Body,
+            Missing::TooLarge => Self::TooLarge,
+            Missing::Twice => Self::Twice,
+        }
+    }
 }
 
 impl<S: Clone, B> Spare<S, B> {
@@ -107,13 +125,14 @@ impl<S: Clone, B> Spare<S, B> {
         inner: &S,
         request: &Request<B>,
         methods: Methods,
-        clone: impl FnOnce(&B) -> Option<B>,
+        clone: impl FnOnce(&B) -> Result<B, Missing>,
     ) -> Self {
         if !methods.allow(request.method()) {
             return Self(Err(Missing::Off));
         }
-        let Some(body) = clone(request.body()) else {
-            return Self(Err(Missing::Body));
+        let body = match clone(request.body()) {
+            Ok(body) => body,
+            Err(missing) => return Self(Err(missing)),
         };
         Self(Ok(Again {
             inner: inner.clone(),
@@ -129,11 +148,7 @@ impl<S, B> sealed::Kept<S, B> for Spare<S, B> {
     }
 
     fn restore(self) -> Result<(S, Request<B>), NotReplayed> {
-        let Again { inner, head, body } = self.0.map_err(|missing| match missing {
-            Missing::Off => NotReplayed::Off,
-            Missing::Body => NotReplayed::Body,
-            Missing::Twice => NotReplayed::Twice,
-        })?;
+        let Again { inner, head, body } = self.0?;
         let parts = head.restore().ok_or(NotReplayed::Body)?;
         Ok((inner, Request::from_parts(parts, body)))
     }
@@ -173,7 +188,44 @@ impl<B: Body + Default + 'static> Replay<B> for ReplayCheap {
                         .then(B::default)
                         .filter(B::is_end_stream)
                 })
+                .ok_or(Missing::Body)
         })
+    }
+}
+
+/// What is kept of a request whose body is kept while it is sent.
+#[allow(
+    missing_debug_implementations,
+    unnameable_types,
+    reason = "inside the future"
+)]
+pub struct SpareBody<S, B>(Spare<S, ReplayBody<B>>);
+
+impl<S, B> sealed::Kept<S, ReplayBody<B>> for SpareBody<S, B> {
+    fn nothing() -> Self {
+        Self(Spare::nothing())
+    }
+
+    fn restore(mut self) -> Result<(S, Request<ReplayBody<B>>), NotReplayed> {
+        if let Ok(again) = &mut self.0.0 {
+            // From here on the first send waits, so that what is kept stays all that was sent.
+            again.body.hold()?;
+        }
+        self.0.restore()
+    }
+}
+
+impl<B> Replay<ReplayBody<B>> for ReplayCheap {
+    type Kept<S> = SpareBody<S, B>;
+
+    #[inline]
+    fn keep<S: Clone>(&self, inner: &S, request: &Request<ReplayBody<B>>) -> SpareBody<S, B> {
+        let spare = Spare::keep(inner, request, self.methods, ReplayBody::spare);
+        SpareBody(spare)
+    }
+
+    fn start_over(request: &mut Request<ReplayBody<B>>) {
+        request.body_mut().start_over();
     }
 }
 
@@ -191,7 +243,9 @@ where
 
     #[inline]
     fn keep<S: Clone>(&self, inner: &S, request: &Request<B>) -> Spare<S, B> {
-        Spare::keep(inner, request, self.methods, &self.clone)
+        Spare::keep(inner, request, self.methods, |body| {
+            (self.clone)(body).ok_or(Missing::Body)
+        })
     }
 }
 

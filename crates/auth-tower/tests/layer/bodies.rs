@@ -1,5 +1,12 @@
 //! Which bodies are sent once more: those that surely are the same, and no others.
 
+mod feed;
+mod h2;
+mod kept;
+mod limits;
+mod random;
+mod wire;
+
 use std::{
     collections::VecDeque,
     convert::Infallible,

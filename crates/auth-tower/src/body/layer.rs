@@ -1,0 +1,141 @@
+use std::task::{Context, Poll};
+
+use http::Request;
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::ReplayBody;
+
+/// Lets [`AuthLayer`](crate::AuthLayer) send requests once more whose body is a stream: put it
+/// directly above.
+///
+/// It turns a `Request<B>` into a `Request<ReplayBody<B>>`; see [`ReplayBody`] for what is kept and
+/// for how long. Requests without a body cost nothing more. A client that names its body type has
+/// to be made for it; with hyper-util, that is
+/// `Client::builder(...).build::<_, ReplayBody<B>>(connector)`.
+///
+/// # Example
+///
+/// ```
+/// use std::{convert::Infallible, io};
+/// # use std::{sync::atomic::{AtomicU32, Ordering}, time::Duration};
+/// # use auth_core::{AccessToken, Authenticator, Error, Exchange, Origins, TokenSource};
+///
+/// use auth_tower::{AuthLayer, AuthOutcome, ReplayBody, ReplayBodyLayer};
+/// use bytes::Bytes;
+/// use http::{Request, Response, StatusCode};
+/// use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+///
+/// // It may be a stream: nobody can clone it.
+/// type Upload = BoxBody<Bytes, Infallible>;
+///
+/// # struct FromAgent(AtomicU32);
+/// # impl TokenSource for FromAgent {
+/// #     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+/// #         let number = self.0.fetch_add(1, Ordering::Relaxed);
+/// #         let token = AccessToken::new(format!("fake-token-{number}"));
+/// #         Ok(token.expires_in(Duration::from_secs(600)))
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let authenticator = Authenticator::builder(FromAgent(AtomicU32::new(0)))
+/// #     .origins(Origins::new(["https://api.example.com"])?)
+/// #     .build()?;
+/// // In place of the closure: any HTTP client that is a tower service.
+/// let client = service_fn(|request: Request<ReplayBody<Upload>>| async move {
+///     let is_refused = request.headers()["authorization"] == "Bearer fake-token-0";
+///     let body = request.into_body().collect().await.map_err(io::Error::other)?;
+///     assert_eq!(body.to_bytes(), "an upload");
+///     let mut response = Response::new(Empty::<Bytes>::new());
+///     if is_refused {
+///         *response.status_mut() = StatusCode::UNAUTHORIZED;
+///     }
+///     Ok::<_, io::Error>(response)
+/// });
+/// let client = ServiceBuilder::new()
+///     .layer(ReplayBodyLayer::new(64 * 1024))
+///     .layer(AuthLayer::new(authenticator))
+///     .service(client);
+///
+/// let upload: Upload = Full::from("an upload").boxed();
+/// let request = Request::put("https://api.example.com/v1/things/17").body(upload)?;
+/// let response = client.oneshot(request).await?;
+/// assert_eq!(response.status(), StatusCode::OK);
+/// assert_eq!(AuthOutcome::of(&response).sends(), 2);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ReplayBodyLayer {
+    max_bytes: usize,
+}
+
+impl ReplayBodyLayer {
+    /// Makes a layer that keeps at most that many bytes of each body; 64 KiB are a good start.
+    #[must_use]
+    pub fn new(max_bytes: usize) -> Self {
+        Self { max_bytes }
+    }
+}
+
+impl<S> Layer<S> for ReplayBodyLayer {
+    type Service = ReplayBodyService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ReplayBodyService {
+            inner,
+            max_bytes: self.max_bytes,
+        }
+    }
+}
+
+/// Gives each request a [`ReplayBody`]; made by [`ReplayBodyLayer`].
+///
+/// # Clone and readiness
+///
+/// Ready when the inner service is, and cloned as it is.
+#[derive(Clone, Debug)]
+pub struct ReplayBodyService<S> {
+    inner: S,
+    max_bytes: usize,
+}
+
+impl<S> ReplayBodyService<S> {
+    /// Returns the inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Takes the inner service out.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B> Service<Request<B>> for ReplayBodyService<S>
+where
+    S: Service<Request<ReplayBody<B>>>,
+    B: Body,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> S::Future {
+        let max_bytes = self.max_bytes;
+        self.inner
+            .call(request.map(|body| ReplayBody::new(body, max_bytes)))
+    }
+}

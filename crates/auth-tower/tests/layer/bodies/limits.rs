@@ -1,0 +1,211 @@
+//! How much of a stream is kept, and until when.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use auth_tower::{NotReplayed, ReplayBody, ReplayBodyLayer};
+use bytes::Bytes;
+use http_body::Body;
+use tower::Layer;
+use tower_test::mock;
+
+use super::{
+    feed::{Feed, Item, bare, data, step, steps, trailers},
+    kept::{Answer, MAX, Sent, Upload, post},
+};
+use crate::support::{FOREIGN, URL, World, in_time, start};
+
+/// Sends all of it and has it refused: tells whether it was sent once more, just as it was.
+async fn is_sent_again(max_bytes: usize, feed: impl Fn() -> Feed) -> bool {
+    let mut upload = Upload::start(max_bytes, feed()).await;
+    let all = bare(feed());
+    assert_eq!(steps(&mut upload.first), all);
+    upload.refuse();
+    match upload.second_or_why().await {
+        Ok(mut second) => {
+            assert_eq!(steps(&mut second), all);
+            true
+        }
+        Err(NotReplayed::TooLarge) => false,
+        Err(why) => panic!("{why:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_bytes_as_were_allowed_and_no_more() {
+    const N: usize = 10_000;
+    for (length, is_kept) in [(N - 1, true), (N, true), (N + 1, false)] {
+        for exact in [None, Some(length as u64)] {
+            let items = || {
+                [
+                    data(vec![1; 4_999]),
+                    data(""),
+                    data(vec![2; length - 4_999]),
+                ]
+            };
+            let feed = || Feed::whole(items(), exact, false);
+            assert_eq!(is_sent_again(N, feed).await, is_kept, "{length} {exact:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_limit_of_zero_only_nothing_is_kept() {
+    assert!(is_sent_again(0, || Feed::of([data("")])).await);
+    assert!(!is_sent_again(0, || Feed::of([data("x")])).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn trailers_count() {
+    for (length, is_kept) in [(990, true), (991, false)] {
+        let feed = || Feed::of([data(vec![1; length]), trailers("x-length", "12")]);
+        assert_eq!(is_sent_again(1_000, feed).await, is_kept);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_count_even_if_they_are_empty() {
+    // 16, and one for each 128 bytes.
+    for (frames, is_kept) in [(18, true), (19, false)] {
+        let feed = || Feed::of((0..frames).map(|_| data("")));
+        assert_eq!(is_sent_again(256, feed).await, is_kept);
+    }
+}
+
+/// Bytes that tell whether their memory is still there.
+struct Buffer {
+    bytes: Vec<u8>,
+    alive: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Default)]
+struct Alive(Arc<AtomicUsize>);
+
+impl Alive {
+    fn buffer(&self, length: usize) -> Bytes {
+        self.0.fetch_add(1, SeqCst);
+        Bytes::from_owner(Buffer {
+            bytes: vec![3; length],
+            alive: Arc::clone(&self.0),
+        })
+    }
+
+    fn now(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, SeqCst);
+    }
+}
+
+fn buffers(alive: &Alive, lengths: &[usize]) -> Vec<Item> {
+    let lengths = lengths.iter();
+    lengths.map(|&length| data(alive.buffer(length))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_frames_are_shared_and_short_ones_copied() {
+    let alive = Alive::default();
+    let mut items = buffers(&alive, &[4_096, 4_095]);
+    // A few bytes do not keep alive what they were cut from.
+    items.push(data(alive.buffer(1_000_000).slice(..10)));
+    let mut upload = Upload::start(MAX, Feed::of(items)).await;
+    for left in [3, 3, 2] {
+        assert_eq!(alive.now(), left);
+        step(&mut upload.first);
+    }
+    assert_eq!(alive.now(), 1);
+
+    // What was sent twice is gone.
+    upload.refuse();
+    let mut second = upload.second().await;
+    assert_eq!(alive.now(), 1);
+    step(&mut second);
+    assert_eq!(alive.now(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_of_too_long_a_body_is_freed_at_once() {
+    let alive = Alive::default();
+    let items = buffers(&alive, &[5_000, 5_000, 1, 5_000]);
+    let mut upload = Upload::start(10_000, Feed::of(items)).await;
+    step(&mut upload.first);
+    step(&mut upload.first);
+    assert_eq!(alive.now(), 4);
+    step(&mut upload.first);
+    assert_eq!(alive.now(), 1);
+    step(&mut upload.first);
+    assert_eq!(alive.now(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_body_that_says_it_is_too_long_nothing_is_kept() {
+    let alive = Alive::default();
+    let items = buffers(&alive, &[5_000, 5_001]);
+    let mut upload = Upload::start(10_000, Feed::whole(items, Some(10_001), false)).await;
+    step(&mut upload.first);
+    assert_eq!(alive.now(), 1);
+    upload.refuse();
+    assert!(matches!(upload.not_replayed().await, NotReplayed::TooLarge));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_no_refusal_ends_the_keeping() {
+    let alive = Alive::default();
+    let items = buffers(&alive, &[5_000, 5_000]);
+    let mut upload = Upload::start(MAX, Feed::of(items)).await;
+    step(&mut upload.first);
+    assert_eq!(alive.now(), 2);
+    let reply = upload.reply.take().unwrap();
+    reply.send_response(crate::support::ok());
+    let Upload { mut first, .. } = {
+        crate::support::settle().await;
+        upload
+    };
+    assert_eq!(alive.now(), 1);
+    step(&mut first);
+    assert_eq!(alive.now(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_is_sent_again_nothing_is_kept() {
+    let world = World::warm().await;
+    for (url, layer) in [(FOREIGN, world.layer()), (URL, only_get(&world))] {
+        let alive = Alive::default();
+        let (mock, mut handle) = mock::pair::<Sent, Answer>();
+        let mut client = ReplayBodyLayer::new(MAX).layer(layer.layer(mock));
+        let items = buffers(&alive, &[5_000, 5_000]);
+        let _call = tokio::spawn(start(&mut client, post(url, Feed::of(items))).await);
+        let (request, _reply) = in_time(handle.next_request()).await.unwrap();
+        let mut body = request.into_body();
+        step(&mut body);
+        assert_eq!(alive.now(), 1);
+    }
+}
+
+fn only_get(world: &World) -> auth_tower::AuthLayer {
+    world.layer().replay_only(|method| method == "GET")
+}
+
+#[test]
+fn without_a_layer_above_it_is_just_a_body() {
+    let alive = Alive::default();
+    let feed = Feed::whole(buffers(&alive, &[5_000, 5_000]), Some(10_000), true);
+    let mut body = ReplayBody::new(feed, MAX);
+    assert_eq!(body.size_hint().exact(), Some(10_000));
+    step(&mut body);
+    assert_eq!((alive.now(), body.size_hint().exact()), (1, Some(5_000)));
+    step(&mut body);
+    assert!(body.is_end_stream());
+}
