@@ -8,6 +8,7 @@ mod cold;
 mod errors;
 mod existing;
 mod guard;
+mod keyed;
 mod origin;
 mod outcome;
 mod promises;
