@@ -228,7 +228,11 @@ async fn eviction_leaves_requests_under_way_alone() {
     users.source("alice").then(Outcome::fresh().after(&gate));
     let api = Api::new();
     let mut client = users.over(api.clone());
-    // Asked for once, so that nothing but being in use keeps it.
+    // The map is full, and this one is asked for once: nothing but being in use keeps it.
+    for number in (0..8).chain(0..8) {
+        let user = format!("regular-{number}");
+        send(&mut client, get_as(&user, URL)).await.unwrap();
+    }
     let waiting = tokio::spawn(start(&mut client, get_as("alice", URL)).await);
     in_time(gate.reached(1)).await;
     // A crowd passes by, far more than there is room for.
