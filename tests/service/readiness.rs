@@ -53,7 +53,8 @@ async fn a_probe_that_goes_away_leaves_the_warm_up_running() {
         .then(Reply::normal().answer_after(&gate));
     let router = world.router();
     let probe = tokio::spawn(async move { call(router, "/readyz", None).await });
-    gate.reached(1).await;
+    let asked = tokio::time::timeout(MINUTE, gate.reached(1)).await;
+    asked.expect("the probe asks for a token");
     probe.abort();
     assert!(probe.await.unwrap_err().is_cancelled());
     gate.open();
