@@ -1,9 +1,13 @@
 use std::{
     fmt, io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
-use tracing::{Subscriber, level_filters::LevelFilter, subscriber::DefaultGuard};
+use tracing::{
+    Dispatch, Subscriber,
+    level_filters::LevelFilter,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
 use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
 
 use crate::{assert_no_secret, queue::lock};
@@ -46,6 +50,10 @@ impl LogCapture {
     /// Returns a subscriber that writes into this log.
     #[must_use]
     pub fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
+        // While there is one subscriber only, tracing asks the thread that comes by first whether
+        // anybody wants an event, and believes it for all threads. With a second one, it asks both.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(NoSubscriber::default()));
         tracing_subscriber::fmt()
             .with_max_level(LevelFilter::TRACE)
             .with_span_events(FmtSpan::FULL)

@@ -40,7 +40,7 @@ pub(crate) fn params(
     OAuthParams::read(&state.settings.body_formats, &parts.headers, &upload.kept)
 }
 
-pub(crate) fn check(
+pub(crate) fn check_client(
     state: &State,
     parts: &Parts,
     upload: &Upload,
@@ -50,6 +50,15 @@ pub(crate) fn check(
     }
     let params = params(state, parts, upload)?;
     client::check(state, &parts.headers, &params)?;
+    Ok(params)
+}
+
+pub(crate) fn check(
+    state: &State,
+    parts: &Parts,
+    upload: &Upload,
+) -> Result<OAuthParams, OAuthRefusal> {
+    let params = check_client(state, parts, upload)?;
     match (params.get("grant_type"), state.user()) {
         (None, _) => Err(OAuthRefusal::request("grant_type is missing")),
         (Some("client_credentials"), _) => Ok(params),

@@ -44,3 +44,15 @@ fn a_secret_in_a_field_is_found() {
     tracing::debug!(header = ?b"Bearer fake-secret-1".to_vec(), "sending");
     log.assert_no_secret(&["fake-secret-1"]);
 }
+
+#[test]
+fn what_another_thread_came_by_first_is_captured() {
+    let line = || tracing::info!("line");
+    let log = LogCapture::new();
+    let guard = log.install();
+    // It has no subscriber, and must not speak for those that have.
+    std::thread::spawn(line).join().unwrap();
+    line();
+    drop(guard);
+    assert_eq!(log.text().matches("line").count(), 1, "{}", log.text());
+}

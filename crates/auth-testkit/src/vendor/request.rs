@@ -105,6 +105,17 @@ impl<'a> VendorRequest<'a> {
         self.count(token_endpoint::check(self.state, self.parts, self.upload))
     }
 
+    /// Checks a token request by RFC 6749 as [`check_oauth`](Self::check_oauth) does, but for the
+    /// grant: for vendors with a grant of their own.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of RFC 6749. It was counted.
+    pub fn check_client(&self) -> Result<OAuthParams, OAuthRefusal> {
+        let checked = token_endpoint::check_client(self.state, self.parts, self.upload);
+        self.count(checked)
+    }
+
     /// Refuses a token request as RFC 6749 section 5.2 says, and counts it.
     ///
     /// # Errors

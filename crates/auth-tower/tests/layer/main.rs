@@ -8,6 +8,8 @@ mod cold;
 mod errors;
 mod existing;
 mod guard;
+
+mod keyed;
 mod min_lifetime;
 mod origin;
 mod outcome;

@@ -1,0 +1,331 @@
+//! `AuthLayer::keyed`: whose token a request gets depends on its key and on nothing else.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use auth_core::{
+    Authenticator, Authenticators, AuthenticatorsBuilder, Error as AuthError, ErrorKind, Key,
+    Origins, Part, Secret,
+};
+use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
+use auth_tower::{AuthLayer, AuthOutcome, Error, KeyedAuth, WithoutToken};
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use tower::{Layer, ServiceBuilder, ServiceExt};
+
+use crate::support::{Api, FOREIGN, ORIGIN, URL, get, in_time, send, settle, start};
+
+/// One authenticator for each user, over a source of that user's own.
+struct Users {
+    sources: Arc<Mutex<HashMap<String, ScriptedSource>>>,
+    made: Arc<AtomicUsize>,
+    authenticators: Authenticators,
+}
+
+impl Users {
+    fn new() -> Self {
+        Self::with(|map| map)
+    }
+
+    fn with(set: impl FnOnce(AuthenticatorsBuilder) -> AuthenticatorsBuilder) -> Self {
+        let sources = Arc::<Mutex<HashMap<String, ScriptedSource>>>::default();
+        let made = Arc::<AtomicUsize>::default();
+        let clock = VirtualClock::new();
+        let (of, count) = (Arc::clone(&sources), Arc::clone(&made));
+        let map = Authenticators::builder(move |key| {
+            count.fetch_add(1, SeqCst);
+            let user = key.get(Part::Subject).unwrap_or_default();
+            if user == "unknown" {
+                return Err(AuthError::config("subject", "is nobody that is known here"));
+            }
+            Authenticator::builder(source(&of, user))
+                .vendor("example")
+                .shards(1)
+                .origins(Origins::new([ORIGIN]).unwrap())
+                .clock(clock.clone())
+                .build()
+        });
+        Self {
+            sources,
+            made,
+            authenticators: set(map).build().unwrap(),
+        }
+    }
+
+    fn source(&self, user: &str) -> ScriptedSource {
+        source(&self.sources, user)
+    }
+
+    fn over<S>(&self, inner: S) -> KeyedAuth<S> {
+        AuthLayer::keyed(self.authenticators.clone()).layer(inner)
+    }
+}
+
+/// A user's source outlives the authenticator that is made of it.
+fn source(sources: &Mutex<HashMap<String, ScriptedSource>>, user: &str) -> ScriptedSource {
+    let new = || ScriptedSource::new().prefix(format!("fake-token-of-{user}"));
+    let mut sources = sources.lock().unwrap();
+    sources.entry(user.to_owned()).or_insert_with(new).clone()
+}
+
+fn key(user: &str) -> Key {
+    Key::builder("example").subject(&Secret::new(user)).build()
+}
+
+fn get_as(user: &str, url: &str) -> Request<Full<Bytes>> {
+    let mut request = get(url);
+    request.extensions_mut().insert(key(user));
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn g15_a_request_without_a_key_is_not_sent() {
+    let users = Users::new();
+    let api = Api::new();
+    let mut client = users.over(api.clone());
+    for url in [URL, FOREIGN] {
+        let error = send(&mut client, get(url)).await.unwrap_err();
+        let Error::Auth(error) = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("auth_core::Key"), "{error}");
+    }
+    assert_eq!((api.calls(), users.made.load(SeqCst)), (0, 0));
+    // The next one is as good as ever.
+    send(&mut client, get_as("alice", URL)).await.unwrap();
+    assert_eq!(api.tokens(), ["fake-token-of-alice-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_key_a_request_is_sent_unsigned_where_that_is_asked_for() {
+    let users = Users::new();
+    let api = Api::refusing();
+    let layer = AuthLayer::keyed(users.authenticators.clone());
+    let mut client = layer
+        .without_token(WithoutToken::SendUnsigned)
+        .layer(api.clone());
+    for request in [get(URL), get_as("unknown", URL)] {
+        let response = send(&mut client, request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(AuthOutcome::of(&response).sends(), 1);
+    }
+    assert_eq!(api.tokens(), ["none", "none"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t27_two_keys_interleaved_keep_to_their_tokens() {
+    let users = Users::new();
+    let gate = Gate::new();
+    users.source("alice").then(Outcome::fresh().after(&gate));
+    let api = Api::new();
+    let mut client = users.over(api.clone());
+    // Alice waits; Bob is served meanwhile, and does not wait for hers.
+    let alice = tokio::spawn(start(&mut client, get_as("alice", URL)).await);
+    in_time(gate.reached(1)).await;
+    send(&mut client, get_as("bob", URL)).await.unwrap();
+    gate.open();
+    in_time(alice).await.unwrap().unwrap();
+    for user in ["bob", "alice", "alice", "bob"] {
+        send(&mut client, get_as(user, URL)).await.unwrap();
+    }
+    let (alice, bob) = ("fake-token-of-alice-1", "fake-token-of-bob-1");
+    assert_eq!(api.tokens(), [bob, alice, bob, alice, alice, bob]);
+    assert_eq!(users.made.load(SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t27_a_refused_token_of_one_key_does_not_touch_the_other() {
+    let users = Users::new();
+    let api = Api::new();
+    let mut client = users.over(api.clone());
+    for user in ["alice", "bob"] {
+        send(&mut client, get_as(user, URL)).await.unwrap();
+    }
+    api.revoke("fake-token-of-alice-1");
+    let response = send(&mut client, get_as("alice", URL)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(AuthOutcome::of(&response).sends(), 2);
+    let response = send(&mut client, get_as("bob", URL)).await.unwrap();
+    assert_eq!(AuthOutcome::of(&response).sends(), 1);
+    assert_eq!(
+        api.tokens()[2..],
+        [
+            "fake-token-of-alice-1",
+            "fake-token-of-alice-2",
+            "fake-token-of-bob-1"
+        ]
+    );
+    assert_eq!(users.source("alice").fetches(), 2);
+    assert_eq!(users.source("bob").fetches(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t27_one_key_that_gets_no_token_does_not_touch_the_other() {
+    let users = Users::new();
+    let refused = AuthError::new(ErrorKind::Rejected, "example: no such user");
+    users.source("alice").always(Outcome::error(refused));
+    let api = Api::new();
+    let mut client = users.over(api.clone());
+    for _ in 0..3 {
+        let error = send(&mut client, get_as("alice", URL)).await.unwrap_err();
+        assert!(matches!(error, Error::Auth(e) if e.kind() == ErrorKind::Rejected));
+        send(&mut client, get_as("bob", URL)).await.unwrap();
+    }
+    assert_eq!(users.source("alice").fetches(), 1);
+    assert!(
+        api.tokens()
+            .iter()
+            .all(|token| token == "fake-token-of-bob-1")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn g12_a_foreign_destination_is_not_signed_and_costs_no_exchange() {
+    let users = Users::new();
+    let api = Api::new();
+    let mut client = users.over(api.clone());
+    send(&mut client, get_as("alice", FOREIGN)).await.unwrap();
+    assert_eq!(users.source("alice").fetches(), 0);
+    send(&mut client, get_as("alice", URL)).await.unwrap();
+    send(&mut client, get_as("alice", FOREIGN)).await.unwrap();
+    assert_eq!(api.tokens(), ["none", "fake-token-of-alice-1", "none"]);
+    assert!(api.seen()[2].headers.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_nothing_can_be_made_of_fails_typed_each_time() {
+    let users = Users::new();
+    let api = Api::new();
+    let mut client = users.over(api.clone());
+    for round in 1..=2 {
+        let error = send(&mut client, get_as("unknown", URL)).await.unwrap_err();
+        let Error::Auth(error) = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some("subject"))
+        );
+        // Nothing is kept of it, so that it may go well later.
+        assert_eq!(users.made.load(SeqCst), round);
+        assert!(users.authenticators.is_empty());
+    }
+    assert_eq!(api.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn eviction_leaves_requests_under_way_alone() {
+    let users = Users::with(|map| map.max_entries(4));
+    let gate = Gate::new();
+    users.source("alice").then(Outcome::fresh().after(&gate));
+    let api = Api::new();
+    let mut client = users.over(api.clone());
+    // The map is full, and this one is asked for once: nothing but being in use keeps it.
+    for number in (0..8).chain(0..8) {
+        let user = format!("regular-{number}");
+        send(&mut client, get_as(&user, URL)).await.unwrap();
+    }
+    let waiting = tokio::spawn(start(&mut client, get_as("alice", URL)).await);
+    in_time(gate.reached(1)).await;
+    // A crowd passes by, far more than there is room for.
+    for number in 0..100 {
+        let user = format!("user-{number}");
+        send(&mut client, get_as(&user, URL)).await.unwrap();
+    }
+    assert!(
+        users.authenticators.len() <= 4 + 1,
+        "{}",
+        users.authenticators.len()
+    );
+    let made = users.made.load(SeqCst);
+    let late = tokio::spawn(start(&mut client, get_as("alice", URL)).await);
+    assert_eq!(
+        users.made.load(SeqCst),
+        made,
+        "one key had two authenticators"
+    );
+    gate.open();
+    for call in [waiting, late] {
+        assert_eq!(
+            in_time(call).await.unwrap().unwrap().status(),
+            StatusCode::OK
+        );
+    }
+    assert_eq!(users.source("alice").fetches(), 1);
+    // When nobody holds it any more, it counts like all others.
+    settle().await;
+    for number in 100..200 {
+        let user = format!("user-{number}");
+        send(&mut client, get_as(&user, URL)).await.unwrap();
+    }
+    assert!(
+        users.authenticators.len() <= 4,
+        "{}",
+        users.authenticators.len()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_forgotten_under_way_ends_with_its_last_request() {
+    let users = Users::new();
+    let gate = Gate::new();
+    users.source("alice").then(Outcome::fresh().after(&gate));
+    let api = Api::new();
+    let mut client = users.over(api.clone());
+    let call = tokio::spawn(start(&mut client, get_as("alice", URL)).await);
+    in_time(gate.reached(1)).await;
+    users.authenticators.remove(&key("alice"));
+    gate.open();
+    in_time(call).await.unwrap().unwrap();
+    send(&mut client, get_as("alice", URL)).await.unwrap();
+    assert_eq!(
+        api.tokens(),
+        ["fake-token-of-alice-1", "fake-token-of-alice-2"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn t18_a_request_that_waits_for_its_token_holds_nobody_elses_place() {
+    let users = Users::new();
+    let gate = Gate::new();
+    users.source("alice").then(Outcome::fresh().after(&gate));
+    let api = Api::new();
+    let mut client = ServiceBuilder::new()
+        .layer(AuthLayer::keyed(users.authenticators.clone()))
+        .concurrency_limit(1)
+        .service(api.clone());
+    let alice = tokio::spawn(start(&mut client, get_as("alice", URL)).await);
+    in_time(gate.reached(1)).await;
+    send(&mut client, get_as("bob", URL)).await.unwrap();
+    api.revoke("fake-token-of-bob-1");
+    let again = tokio::spawn(client.clone().oneshot(get_as("bob", URL)));
+    in_time(again).await.unwrap().unwrap();
+    gate.open();
+    in_time(alice).await.unwrap().unwrap();
+    assert_eq!(api.holding(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_above_ends_the_wait_and_not_the_exchange() {
+    let users = Users::new();
+    let delay = Duration::from_secs(5);
+    users.source("alice").then(Outcome::fresh().delay(delay));
+    let api = Api::new();
+    let mut client = ServiceBuilder::new()
+        .timeout(Duration::from_secs(1))
+        .layer(AuthLayer::keyed(users.authenticators.clone()))
+        .service(api.clone());
+    send(&mut client, get_as("alice", URL)).await.unwrap_err();
+    // The flight keeps its authenticator in the map.
+    tokio::time::sleep(delay).await;
+    send(&mut client, get_as("alice", URL)).await.unwrap();
+    assert_eq!((api.calls(), users.source("alice").fetches()), (1, 1));
+}

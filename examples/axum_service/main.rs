@@ -1,0 +1,147 @@
+//! A service that calls an API out: as itself, and on behalf of the users who call it.
+//!
+//! `cargo run --example axum_service` needs no network and no account: it starts a vendor on
+//! loopback that exchanges tokens (RFC 8693), and the service beside it; three users call, one of
+//! whom the vendor has dismissed, and then the service ends in order. The program exits non-zero
+//! if somebody got what is not theirs.
+//!
+//! What to take from it:
+//!
+//! - `outbound.rs`: one authenticator for the service, and one for each user who is around;
+//! - `service.rs`: routes, readiness, health, the end;
+//! - `failure.rs`: which failure is whose, as HTTP status.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it is a program for people"
+)]
+
+use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
+
+use auth_core::{ExchangeLimit, Origins, Secret, SharedClock, SharedTransport};
+use auth_testkit::TestServer;
+use auth_tower::ServiceTransport;
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::{net::TcpListener, sync::oneshot};
+
+mod failure;
+mod inbound;
+mod outbound;
+mod service;
+mod vendor;
+
+use outbound::{Outbound, Settings, http};
+use vendor::Exchange;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("axum_service: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<bool, Box<dyn Error>> {
+    let vendor = TestServer::builder()
+        .vendor(Exchange::default())
+        .start()
+        .await;
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let clock = SharedClock::default();
+    let outbound = Outbound::new(
+        Settings {
+            token_url: vendor.token_url(),
+            client_id: vendor.client_id().to_owned(),
+            client_secret: Secret::new(vendor.client_secret()),
+            api_url: vendor.api_url(),
+            // With a vendor that is not on this machine: `Origins::new`.
+            origins: Origins::danger_allow_http_loopback([vendor.origin()])?,
+            transport: SharedTransport::new(ServiceTransport::new(client.clone())),
+            limit: ExchangeLimit::new(16),
+            max_users: 10_000,
+            clock: clock.clone(),
+        },
+        http(client),
+    )?;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let verify = Arc::new(vendor::expiry_of);
+    let router = service::router(outbound, verify, clock.clone());
+    let serving = tokio::spawn(service::serve(listener, router, async {
+        let _ = stopped.await;
+    }));
+
+    if let Some(rules) = vendor.rules::<Exchange>() {
+        rules.dismiss("carol");
+    }
+    let expires = clock.now().since_unix_epoch() + Duration::from_secs(300);
+    let alice = vendor::token_of("alice", expires);
+    let bob = vendor::token_of("bob", expires);
+    let carol = vendor::token_of("carol", expires);
+    let mut well = true;
+    for (what, path, token, expected, contains) in [
+        ("is it ready?", "/readyz", None, StatusCode::OK, "ready"),
+        ("as itself", "/things", None, StatusCode::OK, vendor::ITSELF),
+        ("alice", "/my/things", Some(&alice), StatusCode::OK, "alice"),
+        ("bob", "/my/things", Some(&bob), StatusCode::OK, "bob"),
+        (
+            "alice again",
+            "/my/things",
+            Some(&alice),
+            StatusCode::OK,
+            "alice",
+        ),
+        (
+            "carol, dismissed",
+            "/my/things",
+            Some(&carol),
+            StatusCode::UNAUTHORIZED,
+            "",
+        ),
+        ("nobody", "/my/things", None, StatusCode::UNAUTHORIZED, ""),
+        ("how is it?", "/healthz", None, StatusCode::OK, "usable"),
+    ] {
+        let (status, body) = get(&format!("{url}{path}"), token).await?;
+        let right = status == expected && body.contains(contains);
+        well &= right;
+        let mark = if right { "ok " } else { "OFF" };
+        println!(
+            "{mark} {what:<17} {path:<11} {} {}",
+            status.as_u16(),
+            body.trim_end()
+        );
+    }
+
+    let _ = stop.send(());
+    serving.await??;
+    let seen = vendor.counters();
+    println!(
+        "\nThe vendor counted {} token requests and {} API requests; nothing is under way.",
+        seen.token_requests, seen.api_requests
+    );
+    // One for the service, and one for each user.
+    well &= (seen.token_requests, seen.api_requests, seen.api_in_flight) == (4, 4, 0);
+    vendor.shutdown().await;
+    Ok(well)
+}
+
+async fn get(url: &str, token: Option<&Secret>) -> Result<(StatusCode, String), Box<dyn Error>> {
+    let mut request = Request::get(url);
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
+    }
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let response = client.request(request.body(Full::default())?).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}

@@ -1,0 +1,189 @@
+//! Whom the service calls, and with whose token.
+
+use std::time::Duration;
+
+use auth_core::{
+    Authenticator, Authenticators, Error, ExchangeLimit, Health, Key, Origins, Part, Secret,
+    SharedClock, SharedTransport,
+};
+use auth_oauth2::{ClientCredentials, TokenExchange};
+use auth_tower::{Auth, AuthLayer, KeyedAuth};
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+
+use crate::inbound::User;
+
+/// Any HTTP client.
+pub(crate) type Http = BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, BoxError>;
+
+/// Gives a client a deadline for each send, and forgets which client it is.
+pub(crate) fn http<S, B>(client: S) -> Http
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let client = ServiceBuilder::new()
+        .map_response(|response: Response<B>| response.map(Body::new))
+        .timeout(SEND)
+        .service(client);
+    BoxCloneSyncService::new(client)
+}
+
+pub(crate) struct Settings {
+    pub(crate) token_url: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Secret,
+    pub(crate) api_url: String,
+    /// Where tokens may go: the API's origin.
+    pub(crate) origins: Origins,
+    /// To the token endpoint: never through a client that signs.
+    pub(crate) transport: SharedTransport,
+    /// On how much the token endpoint is asked, for all users together.
+    pub(crate) limit: ExchangeLimit,
+    /// Of how many users tokens are kept.
+    pub(crate) max_users: usize,
+    pub(crate) clock: SharedClock,
+}
+
+/// The API behind, as this service sees it.
+#[derive(Clone)]
+pub(crate) struct Outbound {
+    itself: Authenticator,
+    users: Authenticators,
+    as_itself: Auth<Http>,
+    as_user: KeyedAuth<Http>,
+    /// What all users' keys have in common.
+    client: (String, String),
+    api_url: String,
+}
+
+/// What the API answered, or why it was not asked.
+pub(crate) type Answer = Result<Response<Body>, auth_tower::Error<BoxError>>;
+
+impl Outbound {
+    pub(crate) fn new(settings: Settings, http: Http) -> Result<Self, Error> {
+        let client = (settings.token_url.clone(), settings.client_id.clone());
+        let api_url = settings.api_url.clone();
+        let itself = itself(&settings)?;
+        let users = users(settings)?;
+        Ok(Self {
+            as_itself: AuthLayer::new(itself.clone()).layer(http.clone()),
+            as_user: AuthLayer::keyed(users.clone()).layer(http),
+            itself,
+            users,
+            client,
+            api_url,
+        })
+    }
+
+    /// Asks the API as the service itself.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        let request = self.request(path);
+        self.as_itself.clone().oneshot(request).await
+    }
+
+    /// Asks the API on behalf of a user.
+    pub(crate) async fn get_as(&self, user: &User, path: &str) -> Answer {
+        let mut request = self.request(path);
+        request.extensions_mut().insert(self.key(user));
+        self.as_user.clone().oneshot(request).await
+    }
+
+    /// Forgets a user's token: they have signed out, or their own token has expired.
+    pub(crate) fn forget(&self, user: &User) {
+        self.users.remove(&self.key(user));
+    }
+
+    pub(crate) async fn warm_up(&self) -> Result<(), Error> {
+        self.itself.warm_up().await
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.itself.health()
+    }
+
+    /// How many users' tokens are kept.
+    pub(crate) fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Everything that the user's authenticator is made of.
+    fn key(&self, user: &User) -> Key {
+        let (token_url, client_id) = &self.client;
+        Key::builder(VENDOR)
+            .issuer(token_url)
+            .client(client_id)
+            .subject(&user.token)
+            .extra(EXPIRES, user.expires.as_secs().to_string())
+            .build()
+    }
+
+    fn request(&self, path: &str) -> Request<Full<Bytes>> {
+        let request = Request::get(format!("{}{path}", self.api_url));
+        request.body(Full::default()).expect("a path of our own")
+    }
+}
+
+fn itself(settings: &Settings) -> Result<Authenticator, Error> {
+    let source = ClientCredentials::builder(
+        &settings.token_url,
+        &settings.client_id,
+        settings.client_secret.clone(),
+        settings.transport.clone(),
+    )
+    .vendor(VENDOR)
+    .clock(settings.clock.clone())
+    .danger_allow_http_loopback()
+    .build()?;
+    Authenticator::builder(source)
+        .vendor(VENDOR)
+        .origins(settings.origins.clone())
+        .clock(settings.clock.clone())
+        .build()
+}
+
+fn users(settings: Settings) -> Result<Authenticators, Error> {
+    let (max_users, clock) = (settings.max_users, settings.clock.clone());
+    let make = move |key: &Key| {
+        let nobody = || Error::config("subject", "there is none in the key");
+        let subject = key.subject().ok_or_else(nobody)?;
+        let expires = key.get(Part::Extra(EXPIRES)).unwrap_or_default();
+        let expires = Duration::from_secs(expires.parse().unwrap_or(0));
+        let now = settings.clock.now().since_unix_epoch();
+        let source = TokenExchange::builder(
+            &settings.token_url,
+            &settings.client_id,
+            settings.client_secret.clone(),
+            subject,
+            settings.transport.clone(),
+        )
+        // Nothing that is had for the user's token outlives it.
+        .subject_expires_in(expires.saturating_sub(now))
+        .vendor(VENDOR)
+        .clock(settings.clock.clone())
+        .danger_allow_http_loopback()
+        .build()?;
+        Authenticator::builder(source)
+            .vendor(VENDOR)
+            // One user is never on many threads at once.
+            .shards(1)
+            .limit(settings.limit.clone())
+            .origins(settings.origins.clone())
+            .clock(settings.clock.clone())
+            .build()
+    };
+    Authenticators::builder(make)
+        .max_entries(max_users)
+        .clock(clock)
+        .build()
+}
+
+const VENDOR: &str = "example";
+const EXPIRES: &str = "exp";
+/// For one send of a request, without the wait for a token.
+const SEND: Duration = Duration::from_secs(10);

@@ -1,0 +1,131 @@
+//! The service and the vendor behind it, without sockets.
+
+use std::{sync::Arc, time::Duration};
+
+use auth_core::{ExchangeLimit, Origins, Secret, SharedTransport};
+use auth_testkit::{TestServer, VirtualClock, assert_no_secret};
+use axum::{Router, body::Body};
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use crate::{
+    outbound::{Outbound, Settings, http},
+    service,
+    vendor::{self, Exchange},
+};
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+pub(crate) struct World {
+    pub(crate) vendor: TestServer,
+    pub(crate) clock: VirtualClock,
+    pub(crate) outbound: Outbound,
+    router: Router,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with_room(1_000)
+    }
+
+    /// With room for the tokens of so many users.
+    pub(crate) fn with_room(max_users: usize) -> Self {
+        let clock = VirtualClock::new();
+        let vendor = TestServer::builder()
+            .vendor(Exchange::default())
+            .clock(&clock)
+            .in_memory();
+        let settings = Settings {
+            token_url: vendor.token_url(),
+            client_id: vendor.client_id().to_owned(),
+            client_secret: Secret::new(vendor.client_secret()),
+            api_url: vendor.api_url(),
+            origins: Origins::new([vendor.origin()]).unwrap(),
+            transport: SharedTransport::new(vendor.transport()),
+            limit: ExchangeLimit::new(8),
+            max_users,
+            clock: clock.clone().into(),
+        };
+        let outbound = Outbound::new(settings, http(vendor.service())).unwrap();
+        let verify = Arc::new(vendor::expiry_of);
+        let router = service::router(outbound.clone(), verify, clock.clone().into());
+        Self {
+            vendor,
+            clock,
+            outbound,
+            router,
+        }
+    }
+
+    pub(crate) fn rules(&self) -> &Exchange {
+        self.vendor.rules().unwrap()
+    }
+
+    /// A user's token that is good for so long.
+    pub(crate) fn token(&self, user: &str, lifetime: Duration) -> Secret {
+        vendor::token_of(user, self.clock.world_wall() + lifetime)
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        call(self.router(), path, None).await
+    }
+
+    pub(crate) async fn get_as(&self, token: &Secret) -> Answer {
+        call(self.router(), "/my/things", Some(token)).await
+    }
+
+    /// Holds a text to have no secret of the vendor's, and no token of these users'.
+    #[track_caller]
+    pub(crate) fn assert_no_secret(&self, text: impl AsRef<[u8]>, tokens: &[&Secret]) {
+        let mut secrets = self.vendor.expose_secrets();
+        secrets.extend(tokens.iter().map(|token| token.expose().to_owned()));
+        assert_no_secret(text, &secrets);
+    }
+}
+
+/// What a caller of the service gets.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whose token the API got.
+    #[track_caller]
+    pub(crate) fn subject(&self) -> String {
+        assert_eq!(self.status, StatusCode::OK, "{self:?}");
+        let body: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        body["subject"].as_str().unwrap().to_owned()
+    }
+}
+
+pub(crate) async fn call(router: Router, path: &str, token: Option<&Secret>) -> Answer {
+    let mut request = Request::get(path);
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
+    }
+    send(router, request.body(Body::empty()).unwrap()).await
+}
+
+pub(crate) async fn send(router: Router, request: Request<Body>) -> Answer {
+    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+    let body: Bytes = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
