@@ -68,9 +68,11 @@ async fn g03f_twenty_cold_processes_make_one_exchange() {
     fleet.source.then(Outcome::fresh().delay(SECOND));
     let processes: Vec<_> = (0..20).map(|_| fleet.process()).collect();
     let begun = Instant::now();
-    let tokens: Vec<_> = processes.iter().map(|process| process.token()).collect();
-    for token in tokens {
-        token.await.unwrap();
+    let tokens = processes
+        .iter()
+        .map(|process| tokio::spawn(process.token()));
+    for token in tokens.collect::<Vec<_>>() {
+        token.await.unwrap().unwrap();
     }
     // From the publication to the last that adopts it.
     assert!(begun.elapsed() < SECOND + Duration::from_millis(200));
@@ -89,6 +91,19 @@ async fn g03f_a_program_that_starts_a_hundred_times_an_hour_makes_one_exchange()
         fleet.clock.advance(HOUR * 9 / 10 / 100).await;
     }
     assert_eq!(fleet.source.fetches(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_about_to_end_is_not_taken() {
+    let fleet = fleet();
+    fleet.token(&fleet.process()).await;
+    fleet.clock.advance(HOUR - MINUTE - SECOND).await;
+    fleet.token(&fleet.process()).await;
+    assert_eq!(fleet.source.fetches(), 1);
+    // Less than the minute that a token needs to arrive in time.
+    fleet.clock.advance(2 * SECOND).await;
+    fleet.token(&fleet.process()).await;
+    assert_eq!(fleet.source.fetches(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,6 +174,17 @@ async fn g17_a_holder_that_dies_costs_one_more_exchange() {
     // The lease's time, and what the waiting process's back-off adds.
     assert!(begun.elapsed() < 20 * SECOND, "{:?}", begun.elapsed());
     assert_eq!(fleet.source.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g17_an_exchange_that_failed_gives_its_lease_back() {
+    let fleet = fleet();
+    let error = Error::new(ErrorKind::Unavailable, "example: no answer");
+    fleet.source.then(Outcome::error(error));
+    assert!(fleet.process().token().await.is_err());
+    let begun = Instant::now();
+    fleet.token(&fleet.process()).await;
+    assert!(begun.elapsed() < Duration::from_millis(50));
 }
 
 /// A store that fails, or never answers.
