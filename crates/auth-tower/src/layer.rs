@@ -22,6 +22,18 @@ use crate::{
 /// Requests to destinations outside the authenticator's [`Origins`](auth_core::Origins) pass
 /// unsigned, and so do requests whose URI has no scheme and host.
 ///
+/// # How often a request is sent
+///
+/// Once, and once more if the token is refused. A retry layer above makes that at most two sends for
+/// each of its tries, and one below as many as it makes of one send, twice. So let neither try again
+/// after a 401: what could be done was done here. With another layer of this kind below, for a second
+/// credential, it is three sends at most; [`AuthOutcome::sends`](crate::AuthOutcome::sends) tells.
+///
+/// A load balancer above keeps one place of each endpoint's concurrency limit taken while it waits
+/// for the next request. Put that limit above this layer, or let it have two places: a request that
+/// had to wait for its token, or is sent again, takes a place of its own then, as it does with
+/// tower's retry layer.
+///
 /// # Example
 ///
 /// ```
