@@ -262,6 +262,12 @@ impl<R, A> AuthLayer<R, A> {
     }
 
     /// Takes a gRPC reply with `grpc-status: 16` in its head for a refused token, too.
+    /// A status behind messages, in the trailers, is the caller's.
+    ///
+    /// Messages are streams, so calls are sent once more only below a
+    /// [`ReplayBodyLayer`](crate::ReplayBodyLayer). A client that tonic generated needs its origin
+    /// (`with_origin`): tonic's channel adds scheme and host below this layer, which signs nothing
+    /// for a destination that it does not know.
     #[must_use]
     pub fn grpc(mut self, grpc: bool) -> Self {
         self.options.rules.grpc = grpc;
