@@ -46,7 +46,7 @@ async fn t20_an_inner_layer_that_does_not_replay_leaves_the_replay_to_the_outer(
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_three_sends_are_the_most_and_are_told() {
+async fn t20_two_sends_are_the_most_also_if_each_has_one_to_come() {
     // The inner one has no token at first, so that its replay is still to come when the outer one
     // has had its own.
     let (outer, _) = two_worlds().await;
@@ -61,8 +61,8 @@ async fn t20_three_sends_are_the_most_and_are_told() {
         .layer(inner.layer().without_token(WithoutToken::SendUnsigned))
         .service(api.clone());
     let response = send(&mut client, get(URL)).await.unwrap();
-    assert_eq!(api.tokens(), ["none", "fake-token-2", "fake-token-3"]);
-    assert_eq!(AuthOutcome::of(&response).sends(), 3);
+    assert_eq!(api.tokens(), ["none", "fake-token-2"]);
+    assert_eq!(AuthOutcome::of(&response).sends(), 2);
 }
 
 #[tokio::test(start_paused = true)]

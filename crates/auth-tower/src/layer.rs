@@ -27,7 +27,7 @@ use crate::{
 /// Once, and once more if the token is refused. A retry layer above makes that at most two sends for
 /// each of its tries, and one below as many as it makes of one send, twice. So let neither try again
 /// after a 401: what could be done was done here. With another layer of this kind below, for a second
-/// credential, it is three sends at most; [`AuthOutcome::sends`](crate::AuthOutcome::sends) tells.
+/// credential, it is two sends still: the one below sees that its request is a second one already.
 ///
 /// A load balancer above keeps one place of each endpoint's concurrency limit taken while it waits
 /// for the next request. Put that limit above this layer, or let it have two places: a request that

@@ -85,8 +85,8 @@ impl AuthOutcome {
         self.waited = self.waited.saturating_add(below.waited);
     }
 
-    /// Returns how often the request was sent: 1 or 2, and at most 3 with another layer of this kind
-    /// below, whose sends are included.
+    /// Returns how often the request was sent: 1 or 2, the sends of another layer of this kind below
+    /// included.
     #[must_use]
     pub fn sends(&self) -> u8 {
         self.sends
