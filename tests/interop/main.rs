@@ -10,6 +10,7 @@ mod logins;
 mod renewal;
 mod server;
 mod stack;
+mod users;
 
 use std::{env, future::Future, process::ExitCode, time::Duration};
 
@@ -66,6 +67,17 @@ fn trials() -> Vec<Trial> {
         trial("post", logins::post),
         trial("scope_and_resource", logins::scope_and_resource),
         trial("one_exchange_for_a_crowd", logins::one_exchange_for_a_crowd),
+        trial("password", users::password),
+        trial("wrong_password", users::wrong_password),
+        trial("token_exchange", users::token_exchange),
+        trial(
+            "token_exchange_for_a_revoked_token",
+            users::token_exchange_for_a_revoked_token,
+        ),
+        trial(
+            "token_exchange_ends_with_the_subject_token",
+            users::token_exchange_ends_with_the_subject_token,
+        ),
     ]
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_core::{Authenticator, Error, Origins, RefreshPolicy, Secret};
+use auth_core::{Authenticator, Error, Origins, RefreshPolicy, Secret, TokenSource};
 use auth_oauth2::{ClientCredentials, GrantBuilder};
 use auth_reqwest::ReqwestTransport;
 use auth_tower::{Auth, AuthLayer};
@@ -39,8 +39,13 @@ impl Api {
         login: GrantBuilder<ClientCredentials>,
         policy: RefreshPolicy,
     ) -> Self {
-        let origins = Origins::danger_allow_http_loopback([server.origin()]).expect("an origin");
         let source: ClientCredentials = login.build().expect("right settings");
+        Self::of(server, source, policy)
+    }
+
+    /// Signs with the tokens of any source.
+    pub(crate) fn of(server: &Server, source: impl TokenSource, policy: RefreshPolicy) -> Self {
+        let origins = Origins::danger_allow_http_loopback([server.origin()]).expect("an origin");
         let authenticator = Authenticator::builder(source)
             .vendor("oidc-provider")
             .origins(origins)

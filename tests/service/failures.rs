@@ -101,6 +101,17 @@ async fn failures_of_the_token_endpoint_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_secret_of_ours_that_is_good_no_longer_is_not_the_users_fault() {
+    let world = World::new();
+    let alice = world.token("alice", 60 * MINUTE);
+    world.vendor.change_client_secret("fake-secret-2");
+    assert_eq!(world.get_as(&alice).await.status, 502);
+    let seen = world.vendor.counters();
+    assert_eq!(seen.token_errors_by_code["invalid_client"], 1);
+    assert_eq!((seen.failed_logins, seen.tokens_issued), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_has_to_wait_is_told_how_long() {
     let world = World::new();
     let alice = world.token("alice", 60 * MINUTE);

@@ -22,6 +22,18 @@ use crate::{
 /// Requests to destinations outside the authenticator's [`Origins`](auth_core::Origins) pass
 /// unsigned, and so do requests whose URI has no scheme and host.
 ///
+/// # How often a request is sent
+///
+/// Once, and once more if the token is refused. A retry layer above makes that at most two sends for
+/// each of its tries, and one below as many as it makes of one send, twice. So let neither try again
+/// after a 401: what could be done was done here. With another layer of this kind below, for a second
+/// credential, it is two sends still: the one below sees that its request is a second one already.
+///
+/// A load balancer above keeps one place of each endpoint's concurrency limit taken while it waits
+/// for the next request. Put that limit above this layer, or let it have two places: a request that
+/// had to wait for its token, or is sent again, takes a place of its own then, as it does with
+/// tower's retry layer.
+///
 /// # Example
 ///
 /// ```
@@ -250,6 +262,12 @@ impl<R, A> AuthLayer<R, A> {
     }
 
     /// Takes a gRPC reply with `grpc-status: 16` in its head for a refused token, too.
+    /// A status behind messages, in the trailers, is the caller's.
+    ///
+    /// Messages are streams, so calls are sent once more only below a
+    /// [`ReplayBodyLayer`](crate::ReplayBodyLayer). A client that tonic generated needs its origin
+    /// (`with_origin`): tonic's channel adds scheme and host below this layer, which signs nothing
+    /// for a destination that it does not know.
     #[must_use]
     pub fn grpc(mut self, grpc: bool) -> Self {
         self.options.rules.grpc = grpc;

@@ -1,0 +1,160 @@
+//! A hundred thousand keys in one process: bytes of one that nobody asks for, and nanoseconds to
+//! find one, beside a map under a lock.
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
+#[path = "support/report.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
+mod report;
+#[path = "support/warm.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
+mod warm;
+
+use std::{
+    collections::HashMap,
+    hint::black_box,
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use auth_core::{Authenticator, Authenticators, Key, Secret};
+use peak_alloc::PeakAlloc;
+use report::{Limit, Report, Table, cell, median};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+fn main() -> ExitCode {
+    let mut report = Report::new("keys");
+    let keys: Arc<[Key]> = (0..KEYS).map(key).collect();
+    let map = bytes(&keys, &mut report);
+    look_ups(&keys, &map, &mut report);
+    report.finish()
+}
+
+const KEYS: usize = 100_000;
+
+/// The key of a user with a token of the usual length.
+fn key(user: usize) -> Key {
+    let subject = Secret::new(format!("{}-{user}", warm::token(1024)));
+    Key::builder("example")
+        .client("service")
+        .subject(&subject)
+        .build()
+}
+
+// --- bytes ---
+
+/// Bytes of a key's token, as it is sent.
+const TOKEN: usize = 1024;
+
+fn bytes(keys: &[Key], report: &mut Report) -> Authenticators {
+    let mut table = Table::new(&[&format!("{KEYS} keys, one shard"), "bytes a key"]);
+    let map = Authenticators::builder(|_| warm::builder(TOKEN).shards(1).build())
+        // Room for all, however unevenly they fall.
+        .max_entries(2 * KEYS)
+        .build()
+        .expect("valid settings");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let mut measure = |what: &str, limit: f64, work: &dyn Fn(&Key)| {
+        let before = HEAP.current_usage();
+        keys.iter().for_each(work);
+        let bytes = (HEAP.current_usage() - before) as f64 / KEYS as f64;
+        table.row([what.to_owned(), cell(bytes, 0)]);
+        report.gate(format!("{what}: bytes a key"), bytes, Limit::AtMost(limit));
+    };
+    // The keys' own memory is shared with the caller's; the source's copy of the token is not.
+    measure("made, no token yet", NO_TOKEN, &|key| {
+        map.get(key).expect("valid settings");
+    });
+    measure("its token of 1 KiB", WITH_TOKEN, &|key| {
+        let authenticator = map.get(key).expect("valid settings");
+        runtime.block_on(authenticator.token()).expect("a token");
+    });
+    table.print();
+    assert_eq!(map.len(), KEYS, "some were driven out");
+    map
+}
+
+/// About half as much again as there is.
+const NO_TOKEN: f64 = 3072.0;
+const WITH_TOKEN: f64 = 4096.0;
+
+// --- look-ups ---
+
+const ROUNDS: usize = 15;
+
+type Find<'a> = dyn Fn(&Key) -> Authenticator + Sync + 'a;
+
+/// In each round all ways take their turns, so that what disturbs one disturbs the others.
+fn look_ups(keys: &Arc<[Key]>, map: &Authenticators, report: &mut Report) {
+    let plain: HashMap<Key, Authenticator> = keys
+        .iter()
+        .map(|key| (key.clone(), map.get(key).expect("it is there")))
+        .collect();
+    let plain = Mutex::new(plain);
+    let ways: [(&str, &Find<'_>); 2] = [
+        ("Mutex<HashMap>", &|key| {
+            plain.lock().expect("nobody panics")[key].clone()
+        }),
+        ("Authenticators", &|key| map.get(key).expect("it is there")),
+    ];
+    let mut table = Table::new(&["a look-up, ns", "Mutex<HashMap>", "Authenticators", "ratio"]);
+    for (threads, limit) in [
+        (1, Limit::AtMost(ONE_THREAD)),
+        (2, Limit::AtMost(TWO_THREADS)),
+    ] {
+        let mut rounds: Vec<[f64; 2]> = Vec::with_capacity(ROUNDS);
+        for _ in 0..ROUNDS {
+            rounds.push(ways.map(|(_, find)| nanoseconds(keys, find, threads)));
+        }
+        let of = |way: usize| median(rounds.iter().map(|round| round[way]).collect());
+        let ratio = median(rounds.iter().map(|[plain, ours]| ours / plain).collect());
+        let what = match threads {
+            1 => "one thread",
+            _ => "two threads",
+        };
+        table.row([
+            what.to_owned(),
+            cell(of(0), 0),
+            cell(of(1), 0),
+            cell(ratio, 2),
+        ]);
+        let what = format!("look-up, {what}: times a Mutex<HashMap>'s");
+        report.gate(what, ratio, limit);
+    }
+    table.print();
+}
+
+/// What a look-up may cost, in those of a map under a lock.
+const ONE_THREAD: f64 = 2.0;
+const TWO_THREADS: f64 = 2.0;
+
+/// Looks keys up in an order that no cache foresees, for each thread another.
+fn nanoseconds(keys: &[Key], find: &Find<'_>, threads: usize) -> f64 {
+    const LOOK_UPS: usize = 20_000;
+    let work = |thread: usize| {
+        let mut at = thread * KEYS / 2;
+        for _ in 0..LOOK_UPS {
+            at = (at + STRIDE) % KEYS;
+            drop(black_box(find(&keys[at])));
+        }
+    };
+    #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for thread in 1..threads {
+            scope.spawn(move || work(thread));
+        }
+        work(0);
+    });
+    let elapsed: Duration = start.elapsed();
+    elapsed.as_nanos() as f64 / LOOK_UPS as f64
+}
+
+/// Has no factor in common with the number of keys.
+const STRIDE: usize = 38_183;

@@ -1,0 +1,78 @@
+//! A generated gRPC client with tokens nobody has to think of, against a server in this process.
+//!
+//! ```console
+//! $ cargo run --example grpc_client
+//! ```
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
+
+use std::error::Error;
+
+use auth_core::{Authenticator, Origins, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_tower::{AuthLayer, ReplayBody, ReplayBodyLayer, ServiceTransport};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tonic::{body::Body, transport::Endpoint};
+use tonic_health::{
+    ServingStatus,
+    pb::{HealthCheckRequest, health_client::HealthClient},
+};
+use tower::ServiceBuilder;
+
+use grpc_server::GrpcServer;
+
+#[path = "support/grpc_server.rs"]
+mod grpc_server;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let server = GrpcServer::start().await;
+    let tokens = &server.tokens;
+    let things = "fake.Things";
+    server
+        .health
+        .set_service_status(things, ServingStatus::Serving)
+        .await;
+
+    // Token calls are plain HTTP, so they have a client of their own.
+    let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let source = ClientCredentials::builder(
+        tokens.token_url(),
+        tokens.client_id(),
+        Secret::new(tokens.client_secret()),
+        ServiceTransport::new(http),
+    )
+    .danger_allow_http_loopback()
+    .build()?;
+    let authenticator = Authenticator::builder(source)
+        .origins(Origins::danger_allow_http_loopback([server.origin()])?)
+        .build()?;
+
+    let channel = Endpoint::from_shared(server.origin().to_owned())?.connect_lazy();
+    let signed = ServiceBuilder::new()
+        // A message is a stream, which is kept while it is sent; this much of it.
+        .layer(ReplayBodyLayer::new(64 * 1024))
+        // A refusal is a status of gRPC's.
+        .layer(AuthLayer::new(authenticator).grpc(true))
+        .map_request(|request: Request<ReplayBody<Body>>| request.map(Body::new))
+        .service(channel);
+    // With the origin: without one, the layer does not know where a call goes and signs nothing.
+    let mut client = HealthClient::with_origin(signed, server.origin().parse()?);
+
+    for round in ["cold", "warm", "revoked"] {
+        if round == "revoked" {
+            tokens.revoke_all();
+        }
+        let request = HealthCheckRequest {
+            service: things.into(),
+        };
+        let reply = client.check(request).await?.into_inner();
+        println!("{round}: {:?}", reply.status());
+    }
+    // Each call to the server was checked by the test server's rules.
+    println!("calls that arrived: {}", tokens.counters().api_requests);
+    println!("tokens asked for: {}", tokens.counters().token_requests);
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! hyper's client with tokens nobody has to think of, against a server in this process.
+//!
+//! ```console
+//! $ cargo run --example hyper_client
+//! ```
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
+
+use std::error::Error;
+
+use auth_core::{Authenticator, Origins, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_testkit::TestServer;
+use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tower::{ServiceBuilder, ServiceExt};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let server = TestServer::start().await;
+
+    // For https: `build` with a connector such as hyper-rustls' in place of `build_http`.
+    let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let source = ClientCredentials::builder(
+        server.token_url(),
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        ServiceTransport::new(http.clone()),
+    )
+    .danger_allow_http_loopback()
+    .build()?;
+    let authenticator = Authenticator::builder(source)
+        .origins(Origins::danger_allow_http_loopback([server.origin()])?)
+        .build()?;
+    let client = ServiceBuilder::new()
+        .layer(AuthLayer::new(authenticator))
+        .service(http);
+
+    for round in ["cold", "warm", "revoked"] {
+        if round == "revoked" {
+            server.revoke_all();
+        }
+        let request = Request::post(format!("{}/things", server.api_url()))
+            .body(Full::from(format!("a thing, {round}")))?;
+        let response = client.clone().oneshot(request).await?;
+        let sends = AuthOutcome::of(&response).sends();
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        println!(
+            "{round}: {status} after {sends} sends: {}",
+            String::from_utf8_lossy(&body)
+        );
+    }
+    println!("tokens asked for: {}", server.counters().token_requests);
+    server.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! tonic's health client over a channel with the layer on it.
+
+use std::time::Duration;
+
+use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_tower::{AuthLayer, ReplayBody, ReplayBodyLayer, ServiceTransport};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tonic::{
+    Status,
+    body::Body,
+    transport::{Channel, Endpoint},
+};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
+use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, util::BoxCloneService};
+
+use crate::server::GrpcServer;
+
+/// Errors are what generated clients make of any error; a future around a boxed one cannot be
+/// spawned, which is rustc's doing.
+pub(crate) type Signed = BoxCloneService<Request<Body>, Response<Body>, Status>;
+pub(crate) type Health = HealthClient<Signed>;
+
+pub(crate) fn authenticator(server: &GrpcServer) -> Authenticator {
+    let tokens = &server.tokens;
+    let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let source = ClientCredentials::builder(
+        tokens.token_url(),
+        tokens.client_id(),
+        Secret::new(tokens.client_secret()),
+        ServiceTransport::new(http),
+    )
+    .danger_allow_http_loopback()
+    .build()
+    .unwrap();
+    Authenticator::builder(source)
+        .vendor("testkit")
+        .origins(Origins::danger_allow_http_loopback([server.origin()]).unwrap())
+        // The default second between two exchanges would be real time here.
+        .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))
+        .build()
+        .unwrap()
+}
+
+pub(crate) fn channel(server: &GrpcServer) -> Channel {
+    let endpoint = Endpoint::from_shared(server.origin().to_owned()).unwrap();
+    endpoint.connect_lazy()
+}
+
+/// For calls of one message, which are sent once more: tonic's body is a stream, so it is kept
+/// while it is sent.
+pub(crate) fn unary(server: &GrpcServer, authenticator: Authenticator) -> Signed {
+    let service = ServiceBuilder::new()
+        .layer(ReplayBodyLayer::new(MAX_MESSAGE))
+        .layer(AuthLayer::new(authenticator).grpc(true))
+        .map_request(|request: Request<ReplayBody<Body>>| request.map(Body::new))
+        .service(channel(server));
+    boxed(service)
+}
+
+/// For streams, which are not.
+pub(crate) fn streaming(server: &GrpcServer, authenticator: Authenticator) -> Signed {
+    let layer = AuthLayer::new(authenticator).grpc(true).replay_off();
+    boxed(layer.layer(channel(server)))
+}
+
+/// The generated client. It needs the origin, because the layer signs for a destination.
+pub(crate) fn health(server: &GrpcServer, service: Signed) -> Health {
+    HealthClient::with_origin(service, server.origin().parse().unwrap())
+}
+
+pub(crate) fn about(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest {
+        service: service.to_owned(),
+    }
+}
+
+pub(crate) async fn check(
+    health: &mut Health,
+    service: &str,
+) -> Result<HealthCheckResponse, Status> {
+    Ok(health.check(about(service)).await?.into_inner())
+}
+
+/// Token requests, and calls that reached the server.
+#[track_caller]
+pub(crate) fn assert_counts(server: &GrpcServer, tokens: u64, calls: u64) {
+    let seen = server.tokens.counters();
+    assert_eq!((seen.token_requests, seen.api_requests), (tokens, calls));
+}
+
+/// Anything that can be called as tonic's clients call it.
+pub(crate) fn boxed<S>(service: S) -> Signed
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+{
+    service
+        .map_err(|error| Status::from_error(error.into()))
+        .boxed_clone()
+}
+
+/// Bytes of a message that are kept.
+pub(crate) const MAX_MESSAGE: usize = 256 * 1024;

@@ -1,0 +1,73 @@
+//! The clients: hyper-util's over hyper-rustls, for API and token calls alike.
+
+use std::time::Duration;
+
+use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_tower::{Auth, AuthLayer, ServiceTransport};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tower::Layer;
+
+use crate::{
+    front::{Front, Wire},
+    tls::Authority,
+};
+
+pub(crate) type Body = Full<Bytes>;
+pub(crate) type Http = Client<HttpsConnector<HttpConnector>, Body>;
+
+/// A client that talks as `wire` says and trusts this authority.
+pub(crate) fn http(wire: Wire, authority: &Authority) -> Http {
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(authority.trust())
+        .https_or_http();
+    let mut client = Client::builder(TokioExecutor::new());
+    client.retry_canceled_requests(false);
+    match wire {
+        Wire::Http1 | Wire::Https1 => client.build(connector.enable_http1().build()),
+        Wire::Https2 => client.build(connector.enable_http2().build()),
+        // Without TLS nobody negotiates, so it has to be known.
+        Wire::Http2 => client
+            .http2_only(true)
+            .build(connector.enable_http2().build()),
+    }
+}
+
+/// The layer over a client, and a client of its own for the token calls.
+pub(crate) fn signed(front: &Front) -> Auth<Http> {
+    signed_over(front, &front.authority)
+}
+
+pub(crate) fn signed_over(front: &Front, authority: &Authority) -> Auth<Http> {
+    let source = ClientCredentials::builder(
+        front.token_url(),
+        front.server.client_id(),
+        Secret::new(front.server.client_secret()),
+        ServiceTransport::new(http(front.wire, authority)),
+    );
+    let (source, origins) = match front.wire.is_tls() {
+        true => (source, Origins::new([front.origin()])),
+        false => (
+            source.danger_allow_http_loopback(),
+            Origins::danger_allow_http_loopback([front.origin()]),
+        ),
+    };
+    let authenticator = Authenticator::builder(source.build().unwrap())
+        .vendor("testkit")
+        .origins(origins.unwrap())
+        .policy(policy())
+        .build()
+        .unwrap();
+    AuthLayer::new(authenticator).layer(http(front.wire, authority))
+}
+
+/// The default second between two exchanges would be real time here.
+pub(crate) fn policy() -> RefreshPolicy {
+    RefreshPolicy::default().min_interval(Duration::from_millis(1))
+}

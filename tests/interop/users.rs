@@ -1,0 +1,143 @@
+//! Tokens on behalf of users: by their password, and for a token of theirs.
+
+use std::time::Duration;
+
+use auth_core::{ErrorKind, Exchange, Reason, RefreshPolicy, Secret, TokenSource};
+use auth_oauth2::{GrantBuilder, ResourceOwnerPassword, TokenExchange};
+use auth_reqwest::ReqwestTransport;
+use http::StatusCode;
+use serde_json::json;
+
+use crate::{
+    server::Server,
+    stack::{Answer, Api},
+};
+
+/// The server's users, with their passwords.
+const USERS: [(&str, &str); 2] = [("alice", "wonder land+1"), ("bob", "builder")];
+
+pub(crate) async fn password() {
+    let server = Server::start(&[]).await;
+    for (user, password) in USERS {
+        let api = api(&server, login(&server, user, password));
+        for _ in 0..3 {
+            assert_is(&api.get().await.expect("a token"), "user-basic", user);
+        }
+    }
+    let stats = server.stats().await;
+    assert_eq!((stats.token_requests(), stats.token_success()), (2, 2));
+}
+
+pub(crate) async fn wrong_password() {
+    let server = Server::start(&[]).await;
+    let api = api(&server, login(&server, "alice", "fake-secret-1"));
+    for _ in 0..5 {
+        let error = api.get().await.err().expect("no token");
+        assert_eq!(error.kind(), ErrorKind::Rejected, "{error:?}");
+        assert_eq!(error.code(), Some("invalid_grant"));
+        assert!(!format!("{error:?} {error}").contains("fake-secret-1"));
+    }
+    let stats = server.stats().await;
+    assert_eq!((stats.token_requests(), stats.resource_requests()), (1, 0));
+}
+
+pub(crate) async fn token_exchange() {
+    let server = Server::start(&[]).await;
+    for (user, password) in USERS {
+        let token = token_of(&server, user, password).await;
+        let builder = exchange(&server, token).resource("urn:interop:jwt");
+        let source = builder.scope("api:read").build().expect("right settings");
+        let api = api(&server, source);
+        for path in ["", "/jwt", "/read"] {
+            let answer = api.get_path(path).await.expect("a token");
+            assert_is(&answer, "exchange-basic", user);
+        }
+    }
+    // For each user one login and one exchange.
+    let stats = server.stats().await;
+    assert_eq!((stats.token_requests(), stats.token_success()), (4, 4));
+}
+
+pub(crate) async fn token_exchange_for_a_revoked_token() {
+    let server = Server::start(&[]).await;
+    let token = token_of(&server, "bob", "builder").await;
+    let source = exchange(&server, token).build().expect("right settings");
+    let api = api(&server, source);
+    assert_is(&api.get().await.expect("a token"), "exchange-basic", "bob");
+    // The user's token, and what was had for it.
+    let reply = server.control(json!({"revoke_all": true})).await;
+    assert_eq!(reply["revoked"], 2);
+
+    let answer = api.get().await.expect("the API's own refusal");
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    for _ in 0..5 {
+        let error = api.get().await.err().expect("no token");
+        assert_eq!(error.kind(), ErrorKind::Rejected, "{error:?}");
+        assert_eq!(error.code(), Some("invalid_grant"));
+    }
+    let stats = server.stats().await;
+    assert_eq!((stats.token_requests(), stats.resource_requests()), (3, 2));
+}
+
+pub(crate) async fn token_exchange_ends_with_the_subject_token() {
+    let server = Server::start(&[]).await;
+    let token = token_of(&server, "alice", "wonder land+1").await;
+    let lifetime = Duration::from_secs(2);
+    let builder = exchange(&server, token).subject_expires_in(lifetime);
+    let source = builder.build().expect("right settings");
+    let api = api(&server, source);
+    let start = tokio::time::Instant::now();
+    // The server's own token would live five minutes.
+    let error = loop {
+        match api.get().await {
+            Ok(answer) => assert_is(&answer, "exchange-basic", "alice"),
+            Err(error) => break error,
+        }
+        assert!(start.elapsed() < 2 * lifetime, "it outlives the user's");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(start.elapsed() > lifetime / 2);
+    assert_eq!(error.kind(), ErrorKind::Rejected, "{error:?}");
+    assert_eq!(error.code(), None, "nobody was asked");
+}
+
+fn assert_is(answer: &Answer, client: &str, user: &str) {
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(answer.body["client_id"], client);
+    assert_eq!(answer.body["sub"], user);
+}
+
+fn api(server: &Server, source: impl TokenSource) -> Api {
+    Api::of(server, source, RefreshPolicy::default())
+}
+
+fn login(server: &Server, user: &str, password: &str) -> ResourceOwnerPassword {
+    let builder = ResourceOwnerPassword::builder(
+        server.token_endpoint(),
+        "user-basic",
+        Secret::new("user-basic-secret-0123456789abcdef"),
+        user,
+        Secret::new(password),
+        ReqwestTransport::new().expect("a transport"),
+    );
+    let builder = builder.danger_allow_http_loopback();
+    builder.build().expect("right settings")
+}
+
+/// A token of a user, as a service gets it from who calls.
+async fn token_of(server: &Server, user: &str, password: &str) -> Secret {
+    let login = login(server, user, password);
+    let token = login.fetch(Exchange::new(Reason::Needed)).await;
+    token.expect("a token").secret().clone()
+}
+
+fn exchange(server: &Server, subject: Secret) -> GrantBuilder<TokenExchange> {
+    TokenExchange::builder(
+        server.token_endpoint(),
+        "exchange-basic",
+        Secret::new("exchange-basic-secret-0123456789abcdef"),
+        subject,
+        ReqwestTransport::new().expect("a transport"),
+    )
+    .danger_allow_http_loopback()
+}

@@ -1,0 +1,111 @@
+//! `tower::balance`: above us it picks between signed endpoints, below us it stands in a buffer.
+
+use std::collections::HashMap;
+
+use auth_tower::{AuthOutcome, Error};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tower::{
+    Service, ServiceBuilder, ServiceExt,
+    balance::p2c::Balance,
+    discover::ServiceList,
+    load::{CompleteOnResponse, PendingRequests},
+};
+
+use crate::support::{Api, URL, World, get, in_time};
+
+const ENDPOINTS: usize = 4;
+
+fn balanced<S>(
+    services: Vec<S>,
+) -> Balance<ServiceList<Vec<PendingRequests<S>>>, Request<Full<Bytes>>>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>>,
+    S::Error: Into<tower::BoxError>,
+{
+    let load = |service| PendingRequests::new(service, CompleteOnResponse::default());
+    Balance::new(ServiceList::new(services.into_iter().map(load).collect()))
+}
+
+fn endpoints() -> Vec<Api> {
+    (0..ENDPOINTS).map(|_| Api::new()).collect()
+}
+
+/// What all endpoints saw: their calls, and how many of each token.
+fn seen(apis: &[Api]) -> (usize, HashMap<String, usize>) {
+    let mut tokens = HashMap::new();
+    for token in apis.iter().flat_map(Api::tokens) {
+        *tokens.entry(token).or_default() += 1;
+    }
+    (apis.iter().map(Api::calls).sum(), tokens)
+}
+
+#[tokio::test(start_paused = true)]
+async fn above_us_it_finds_every_endpoint_signed_with_one_token() {
+    for (above, below) in [(1, 2), (2, 2), (64, 2)] {
+        balance_above(above, below).await;
+    }
+}
+
+async fn balance_above(above: usize, below: usize) {
+    let world = World::cold();
+    let apis = endpoints();
+    // The balancer keeps each endpoint ready, and so one place of its limit taken: below us, where
+    // who waited for a token needs a place of their own, one place alone would never be free. Above
+    // us it is.
+    let signed = apis.iter().map(|api| {
+        ServiceBuilder::new()
+            .concurrency_limit(above)
+            .layer(world.layer())
+            .concurrency_limit(below)
+            .service(api.clone())
+    });
+    let client = ServiceBuilder::new()
+        .buffer(64)
+        .service(balanced(signed.collect()));
+    for revoked in ["fake-none", "fake-token-1"] {
+        apis.iter().for_each(|api| api.revoke(revoked));
+        let calls: Vec<_> = (0..40)
+            .map(|_| tokio::spawn(client.clone().oneshot(get(URL))))
+            .collect();
+        for call in calls {
+            let response = in_time(call).await.unwrap().unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+        }
+    }
+    let (calls, tokens) = seen(&apis);
+    assert!(calls <= 40 + 80, "{calls} calls");
+    assert!(tokens["fake-token-2"] >= 40 && !tokens.contains_key("none"));
+    assert_eq!(world.source.fetches(), 2);
+    assert!(
+        apis.iter()
+            .all(|api| api.calls() > 0 && api.holding() <= below)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn below_us_a_replay_may_go_to_another_endpoint() {
+    let world = World::cold();
+    let apis = endpoints();
+    let client = ServiceBuilder::new()
+        .map_err(Error::into_boxed)
+        .layer(world.layer())
+        .buffer(64)
+        .service(balanced(apis.clone()));
+    for revoked in ["fake-none", "fake-token-1"] {
+        apis.iter().for_each(|api| api.revoke(revoked));
+        let calls: Vec<_> = (0..40)
+            .map(|_| tokio::spawn(client.clone().oneshot(get(URL))))
+            .collect();
+        for call in calls {
+            let response = in_time(call).await.unwrap().unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+            assert!(AuthOutcome::of(&response).sends() <= 2);
+        }
+    }
+    let (calls, tokens) = seen(&apis);
+    assert!(calls <= 40 + 80, "{calls} calls");
+    assert!(!tokens.contains_key("none"));
+    assert_eq!(world.source.fetches(), 2);
+}

@@ -1,0 +1,109 @@
+//! The token call through the same limited client as the API calls, each beside the other: with one
+//! place for all, whoever waits for a token must not keep the place that its exchange needs (T17).
+
+use std::{sync::Arc, time::Duration};
+
+use auth_core::{Authenticator, Origins, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_testkit::{MemoryBody, TestServer, VirtualClock};
+use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::{sync::Semaphore, task::JoinSet};
+use tower::{
+    BoxError, Service, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer,
+    util::BoxCloneSyncService,
+};
+
+use crate::support::in_time;
+
+type Http = BoxCloneSyncService<Request<Full<Bytes>>, Response<MemoryBody>, BoxError>;
+
+fn boxed<S>(service: S) -> Http
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<MemoryBody>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+{
+    BoxCloneSyncService::new(service.map_err(Into::into))
+}
+
+/// Clients with one place for everything, token calls included.
+fn clients(server: &TestServer) -> Vec<(&'static str, Http)> {
+    let one = || GlobalConcurrencyLimitLayer::with_semaphore(Arc::new(Semaphore::new(1)));
+    let build = ServiceBuilder::new;
+    vec![
+        (
+            "limit",
+            boxed(build().layer(one()).service(server.service())),
+        ),
+        (
+            "buffer over a limit",
+            boxed(build().buffer(1).layer(one()).service(server.service())),
+        ),
+        (
+            "limit over a buffer",
+            boxed(build().layer(one()).buffer(1).service(server.service())),
+        ),
+        (
+            "timeout over a limit",
+            boxed(
+                build()
+                    .timeout(Duration::from_secs(30))
+                    .layer(one())
+                    .service(server.service()),
+            ),
+        ),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn t17_one_place_for_token_and_api_calls_is_enough() {
+    for number in 0..clients(&TestServer::builder().in_memory()).len() {
+        let clock = VirtualClock::new();
+        let server = TestServer::builder().clock(&clock).in_memory();
+        let (name, http) = clients(&server).swap_remove(number);
+        let secret = Secret::new(server.client_secret());
+        let transport = ServiceTransport::new(http.clone());
+        let source =
+            ClientCredentials::builder(server.token_url(), server.client_id(), secret, transport)
+                .clock(clock.clone())
+                .build()
+                .unwrap();
+        let authenticator = Authenticator::builder(source)
+            .origins(Origins::new([server.origin()]).unwrap())
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        let client = ServiceBuilder::new()
+            .layer(AuthLayer::new(authenticator))
+            .service(http);
+        // Cold, refused, expired.
+        for round in 1..=3 {
+            let mut calls = JoinSet::new();
+            for _ in 0..20 {
+                let request = Request::get(server.api_url()).body(Full::default());
+                calls.spawn(client.clone().oneshot(request.unwrap()));
+            }
+            while let Some(done) = in_time(calls.join_next()).await {
+                let response = done.unwrap().unwrap_or_else(|e| panic!("{name}: {e}"));
+                assert_eq!(response.status(), 200, "{name}");
+                assert!(AuthOutcome::of(&response).sends() <= 2, "{name}");
+            }
+            assert_eq!(server.counters().token_requests, round, "{name}");
+            match round {
+                1 => server.revoke_all(),
+                _ => clock.advance(Duration::from_secs(3600)).await,
+            }
+        }
+        assert!(
+            clock.world_elapsed() < Duration::from_secs(2 * 3600 + 5),
+            "{name}"
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! What the clients stand on, and whom they call.
+
+use std::time::Duration;
+
+use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_testkit::{Answer, TestServer, VendorRequest, VendorRules};
+use auth_tower::ServiceTransport;
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::{Value, json};
+
+/// An API that answers what its client can read, and takes standard tokens.
+pub(crate) struct Api {
+    pub(crate) path: &'static str,
+    pub(crate) answer: fn(&VendorRequest<'_>) -> Value,
+}
+
+impl VendorRules for Api {
+    fn api_path(&self) -> &str {
+        self.path
+    }
+
+    fn api(&self, request: &VendorRequest<'_>) -> Answer {
+        let bearer = request
+            .header("authorization")
+            .and_then(|line| line.strip_prefix("Bearer "));
+        match bearer.and_then(|token| request.accept(token)) {
+            Some(_) => Answer::json(StatusCode::OK, &(self.answer)(request)),
+            // Kubernetes writes the status into the body, too.
+            None => Answer::json(
+                StatusCode::UNAUTHORIZED,
+                &json!({ "status": "Failure", "message": "no access", "code": 401 }),
+            ),
+        }
+    }
+}
+
+impl Api {
+    pub(crate) async fn start(self) -> TestServer {
+        TestServer::builder().vendor(self).start().await
+    }
+}
+
+/// hyper's client for bodies of the type that the client of the test sends.
+pub(crate) fn http<B>() -> Client<HttpConnector, B>
+where
+    B: http_body::Body<Data: Send> + Send,
+{
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
+    let source = ClientCredentials::builder(
+        server.token_url(),
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        ServiceTransport::new(http::<Full<Bytes>>()),
+    )
+    .danger_allow_http_loopback()
+    .build()
+    .unwrap();
+    Authenticator::builder(source)
+        .vendor("testkit")
+        .origins(Origins::danger_allow_http_loopback([server.origin()]).unwrap())
+        // The default second between two exchanges would be real time here.
+        .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))
+        .build()
+        .unwrap()
+}
+
+/// Token requests, and API requests that were taken and refused.
+#[track_caller]
+pub(crate) fn assert_counts(server: &TestServer, tokens: u64, taken: u64, refused: u64) {
+    let seen = server.counters();
+    let counts = (
+        seen.token_requests,
+        seen.api_status(200),
+        seen.api_status(401),
+    );
+    assert_eq!(counts, (tokens, taken, refused));
+    assert_eq!(seen.api_requests, taken + refused);
+}
