@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{
-    Error, ErrorKind, Key, SharedClock, StoredEntry, TokenStore, Version,
-};
+use auth_core::{Error, ErrorKind, Key, SharedClock, StoredEntry, TokenStore, Version};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 

@@ -25,7 +25,12 @@ pub(super) struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn new(dir: &'a Path, name: Name, clock: &'a SharedClock, is_wanted: &'a AtomicBool) -> Self {
+    pub(super) fn new(
+        dir: &'a Path,
+        name: Name,
+        clock: &'a SharedClock,
+        is_wanted: &'a AtomicBool,
+    ) -> Self {
         Self {
             dir,
             name,

@@ -42,7 +42,7 @@ fn g16_a_damaged_file_is_a_miss_and_moved_aside_once() {
         let at = at.index(whole.len());
         let mut damaged = whole.clone();
         match kind {
-            0 => damaged[at] ^= 1 << bit,
+            0 => damaged[at] ^= 1_u8 << bit,
             1 => damaged.truncate(at),
             _ => damaged[at..].fill(0),
         }
@@ -129,13 +129,17 @@ fn g18_what_is_said_of_a_damaged_file_is_where_it_was() {
     let mut damaged = fs::read(&path).unwrap();
     damaged.push(b'x');
     fs::write(&path, damaged).unwrap();
-    let log = LogCapture::start();
+    let log = LogCapture::new();
+    let _installed = log.install();
     // In this thread, where the log is captured: without a runtime the store reads at once.
     let load = std::pin::pin!(async { directory.store().load(&key()).await });
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(load.poll(&mut context).is_ready());
     let log = log.text();
-    assert!(log.contains("WARN") && log.contains(path.to_str().unwrap()), "{log}");
+    assert!(
+        log.contains("WARN") && log.contains(path.to_str().unwrap()),
+        "{log}"
+    );
     assert!(!log.contains("fake-secret"), "{log}");
 }
 

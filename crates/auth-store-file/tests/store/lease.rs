@@ -15,7 +15,7 @@ async fn a_clock_that_is_set_back_makes_no_lease_longer() {
     let clock = VirtualClock::new();
     let store = directory.store().clock(clock.clone());
     assert!(store.lease(&key(), "a", TIME).await.unwrap());
-    clock.move_wall(-24 * 3600);
+    clock.jump_wall_back(Duration::from_secs(24 * 3600));
     assert!(!store.lease(&key(), "b", TIME).await.unwrap());
     clock.advance(TIME).await;
     assert!(store.lease(&key(), "b", TIME).await.unwrap(), "it sticks");

@@ -5,8 +5,9 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use auth_core::Key;
+use auth_core::{Key, Token};
 use auth_store_file::FileStore;
+use http::{HeaderMap, header};
 
 /// A directory that goes with its test.
 pub(crate) struct Temporary(PathBuf);
@@ -63,4 +64,11 @@ impl Drop for Temporary {
 
 pub(crate) fn key() -> Key {
     Key::builder("example").client("fake-client").build()
+}
+
+/// What the token signs requests with.
+pub(crate) fn shown(token: &Token) -> String {
+    let mut headers = HeaderMap::new();
+    token.sign(&mut headers);
+    headers[header::AUTHORIZATION].to_str().unwrap().to_owned()
 }

@@ -1,6 +1,6 @@
 //! What the clauses share: one place, two stores, and a few values.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use auth_core::{Error, Key, Secret, StoredEntry, TokenStore, Version};
 use bytes::Bytes;
@@ -64,7 +64,7 @@ pub(super) async fn outlive() {
 pub(super) fn good<T>(answer: Result<T, Error>) -> T {
     match answer {
         Ok(answer) => answer,
-        Err(error) => panic!("the store failed: {error}"),
+        Err(error) => panic!("the store failed: {error} ({:?})", error.source()),
     }
 }
 

@@ -38,22 +38,23 @@ pub async fn versions_never_repeat<P: Place>() {
 /// Who names no version where there is one, a version where there is none, or another one than is
 /// there, is told so and changes nothing.
 pub async fn a_wrong_version_changes_nothing<P: Place>() {
-    let Stand { one, other, .. } = Stand::<P>::new().await;
+    let stand = Stand::<P>::new().await;
+    let Stand { one, other, .. } = &stand;
     let made_up = Some(Version::new(12345));
-    assert!(replace(&one, &key(), made_up, "wrong").await.is_none());
+    assert!(replace(one, &key(), made_up, "wrong").await.is_none());
     assert!(
-        load(&one, &key()).await.is_none(),
+        load(one, &key()).await.is_none(),
         "it is there all the same"
     );
 
-    let first = replace(&one, &key(), None, "first").await;
-    let second = replace(&other, &key(), first, "second").await;
+    let first = replace(one, &key(), None, "first").await;
+    let second = replace(other, &key(), first, "second").await;
     assert!(second.is_some());
     for wrong in [None, made_up, first, Some(Version::new(u128::MAX))] {
-        assert!(replace(&one, &key(), wrong, "wrong").await.is_none());
-        let entry = load(&other, &key()).await;
+        assert!(replace(one, &key(), wrong, "wrong").await.is_none());
+        let entry = load(other, &key()).await;
         assert_eq!(entry.as_ref().map(|entry| entry.version), second);
-        assert_eq!(content(&one, &key()).await.as_deref(), Some(&b"second"[..]));
+        assert_eq!(content(one, &key()).await.as_deref(), Some(&b"second"[..]));
     }
 }
 
