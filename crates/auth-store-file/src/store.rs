@@ -21,7 +21,8 @@ use files::Files;
 /// A [`TokenStore`] in a directory, for the processes of one user on one machine.
 ///
 /// Each key has its own files, named by a hash. Clones, and stores that are made for the same
-/// directory, share all of it.
+/// directory, share all of it. An entry that has ended is removed when its key is looked for; others
+/// stay until somebody removes them, which is safe while no process uses the directory.
 ///
 /// The directory has to be on a local disk or in memory. Time is the wall clock's, which all
 /// processes of a machine share: a clock that is set forward ends leases early, and then two

@@ -144,6 +144,18 @@ fn g18_what_is_said_of_a_damaged_file_is_where_it_was() {
 }
 
 #[test]
+fn what_has_ended_is_removed_when_it_is_looked_for() {
+    let directory = Temporary::new();
+    let store = directory.store();
+    let key = key();
+    let put = store.replace(&key, None, Bytes::from_static(CONTENT), Duration::ZERO);
+    assert!(runtime().block_on(put).unwrap().is_some());
+    let path = directory.file("");
+    assert_eq!(got(&directory, &key), None);
+    assert!(!path.exists());
+}
+
+#[test]
 fn what_killed_processes_left_is_swept() {
     let directory = Temporary::new();
     put(&directory, &key());

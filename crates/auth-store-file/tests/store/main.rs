@@ -5,6 +5,7 @@
 mod contract;
 mod damage;
 mod lease;
+mod lock;
 mod permissions;
 #[cfg(unix)]
 mod processes;
