@@ -165,15 +165,32 @@ async fn g17_a_holder_that_dies_costs_one_more_exchange() {
     gate.reached(1).await;
     waiting.abort();
     let begun = Instant::now();
-    let other = fleet.process();
-    let mut got = other.token().await;
-    while got.is_err() {
-        sleep(SECOND).await;
-        got = other.token().await;
-    }
-    // The lease's time, and what the waiting process's back-off adds.
-    assert!(begun.elapsed() < 20 * SECOND, "{:?}", begun.elapsed());
+    fleet.token(&fleet.process()).await;
+    // The exchange's deadline, or the lease's time where the holder itself is gone.
+    assert!(begun.elapsed() < 13 * SECOND, "{:?}", begun.elapsed());
     assert_eq!(fleet.source.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g17_a_lease_that_nobody_gives_back_ends_in_its_time() {
+    let fleet = fleet();
+    // Taken by a process that is gone.
+    let lease = 12 * SECOND;
+    assert!(fleet.store.lease(&key(), "gone", lease).await.unwrap());
+    let begun = Instant::now();
+    fleet.token(&fleet.process()).await;
+    let waited = begun.elapsed();
+    assert!((lease..lease + SECOND).contains(&waited), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05_a_silent_vendor_ends_at_the_exchanges_deadline_with_a_store_too() {
+    let fleet = fleet();
+    fleet.source.always(Outcome::never());
+    let begun = Instant::now();
+    let error = fleet.process().token().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert!((10 * SECOND..11 * SECOND).contains(&begun.elapsed()));
 }
 
 #[tokio::test(start_paused = true)]

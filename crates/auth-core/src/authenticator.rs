@@ -319,8 +319,12 @@ impl AuthenticatorBuilder {
         limit.map_or(Ok(()), ExchangeLimit::validate)?;
         if let Some((store, key)) = store {
             let (source, clock) = (settings.source, settings.clock.clone());
-            let lease = settings.policy.exchange_deadline();
-            settings.source = Box::new(Stored::new(source, store, key, clock, lease));
+            let exchange = settings.policy.exchange_deadline();
+            let stored = Stored::new(source, store, key, clock, exchange);
+            // Time to see a holder's lease end that has died, beside the exchange's own.
+            let deadline = exchange.saturating_add(stored.longest_wait());
+            settings.policy = settings.policy.deadline(deadline);
+            settings.source = Box::new(stored);
         }
         Ok(Authenticator {
             core: Arc::new(Core::new(settings)),

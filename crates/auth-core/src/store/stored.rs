@@ -20,7 +20,9 @@ pub(crate) struct Stored {
     clock: SharedClock,
     /// Holds leases in this process's name.
     owner: String,
-    /// Longer than an exchange may take, so that a lease ends with its holder and not before.
+    /// How long an exchange may take.
+    exchange: Duration,
+    /// Longer than that, so that a lease ends with its holder and not before.
     lease: Duration,
     /// What was handed out last, to know it when the API refuses it.
     last: Mutex<Option<Secret>>,
@@ -57,21 +59,39 @@ impl Stored {
             key,
             clock,
             owner,
+            exchange,
             lease: exchange.saturating_add(Duration::from_secs(2)),
             last: Mutex::default(),
             breaker: Mutex::default(),
         }
     }
 
+    /// How long it may wait for others, before an exchange of its own.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.lease.saturating_add(Duration::from_secs(1))
+    }
+
+    /// One exchange with the vendor.
+    async fn exchange(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        match time::timeout(self.exchange, self.source.fetch(exchange)).await {
+            Ok(result) => result,
+            Err(_) => {
+                let seconds = self.exchange.as_secs_f64();
+                let message = format!("the exchange did not end within {seconds} s");
+                Err(Error::new(ErrorKind::TimedOut, message))
+            }
+        }
+    }
+
     async fn obtain(&self, exchange: Exchange) -> Result<AccessToken, Error> {
         let token = match self.is_left_alone() {
-            true => self.source.fetch(exchange).await,
+            true => self.exchange(exchange).await,
             false => match self.together(exchange).await {
                 Ok(token) => Ok(token),
                 Err(Trouble::Exchange(error)) => Err(error),
                 Err(Trouble::Store(error)) => {
                     self.fail(&error);
-                    self.source.fetch(exchange).await
+                    self.exchange(exchange).await
                 }
             },
         }?;
@@ -104,7 +124,7 @@ impl Stored {
         self.succeed();
         let version = self.mark_refused(entry.as_ref(), exchange).await;
         let before = self.wall();
-        let fetched = self.source.fetch(exchange).await;
+        let fetched = self.exchange(exchange).await;
         if let Ok(token) = &fetched {
             self.publish(token, before, version).await;
         }
