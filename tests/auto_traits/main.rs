@@ -67,9 +67,10 @@ fn auth_core_keeps_its_promises() {
     use auth_core::{
         AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, Authenticators,
         AuthenticatorsBuilder, Clock, Error, ErrorKind, Exchange, ExchangeLimit, Generation,
-        Health, Key, KeyBuilder, Local, Moment, Origins, Part, Quota, Reason, RefreshPolicy,
-        Refusal, Scheme, Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock,
-        SharedSecretSource, SharedTransport, Signing, SystemClock, Token, TokenRefused,
+        Health, Key, KeyBuilder, Local, MemoryStore, Moment, Origins, Part, Quota, Reason,
+        RefreshPolicy, Refusal, Scheme, Secret, SecretEnv, SecretFile, SecretFn, Sharded,
+        SharedClock, SharedSecretSource, SharedTokenStore, SharedTransport, Signing, StoredEntry,
+        SystemClock, Token, TokenRefused, Version,
     };
     promise! {
         AccessToken: send sync unpin forever;
@@ -89,6 +90,7 @@ fn auth_core_keeps_its_promises() {
         Key: send sync unpin forever;
         KeyBuilder: send sync unpin forever;
         Local<Secret>: send sync unpin forever;
+        MemoryStore: send sync unpin forever;
         Moment: send sync unpin forever;
         Origins: send sync unpin forever;
         Part<'static>: send sync unpin forever;
@@ -104,11 +106,14 @@ fn auth_core_keeps_its_promises() {
         Sharded<Secret>: send sync unpin forever;
         SharedClock: send sync unpin forever;
         SharedSecretSource: send sync unpin forever;
+        SharedTokenStore: send sync unpin forever;
         SharedTransport: send sync unpin forever;
         Signing: send sync unpin forever;
+        StoredEntry: send sync unpin forever;
         SystemClock: send sync unpin forever;
         Token: send sync unpin forever;
         TokenRefused: send sync unpin forever;
+        Version: send sync unpin forever;
     }
 }
 
@@ -195,6 +200,14 @@ fn auth_reqwest_keeps_its_promises() {
         ReqwestService: send sync unpin forever;
         ReqwestTransport: send sync unpin forever;
         ReqwestTransportBuilder: send unpin forever;
+    }
+}
+
+#[test]
+fn auth_store_file_keeps_its_promises() {
+    use auth_store_file::FileStore;
+    promise! {
+        FileStore: send sync unpin forever;
     }
 }
 
@@ -302,7 +315,7 @@ fn auth_testkit_keeps_its_promises() {
 /// this of the futures that they are given.
 #[test]
 fn futures_of_the_traits_can_be_sent() {
-    use auth_core::{Exchange, SecretSource, TokenSource, Transport};
+    use auth_core::{Exchange, Key, SecretSource, TokenSource, TokenStore, Transport};
 
     fn sendable<T: Send>(_: &T) {}
     fn source<S: TokenSource>(source: &S, exchange: Exchange) {
@@ -312,12 +325,19 @@ fn futures_of_the_traits_can_be_sent() {
     fn secret<S: SecretSource>(secret: &S) {
         sendable(&secret.read());
     }
+    fn store<S: TokenStore>(store: &S, key: &Key, time: std::time::Duration) {
+        sendable(&store.load(key));
+        sendable(&store.replace(key, None, Bytes::new(), time));
+        sendable(&store.lease(key, "", time));
+        sendable(&store.release(key, ""));
+    }
     fn transport<T: Transport>(transport: &T, request: Request<Bytes>) {
         sendable(&transport.send(request, 1));
     }
     let _ = (
         source::<auth_oauth2::ClientCredentials>,
         secret::<auth_core::Secret>,
+        store::<auth_core::SharedTokenStore>,
         transport::<auth_core::SharedTransport>,
     );
 }

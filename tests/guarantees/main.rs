@@ -18,6 +18,7 @@ mod places;
 mod quota;
 mod refusal;
 mod runtimes;
+mod store;
 mod storm;
 mod support;
 mod terminal;

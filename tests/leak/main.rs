@@ -12,4 +12,5 @@ mod errors;
 mod logs;
 mod planted;
 mod settings;
+mod store;
 mod wire;

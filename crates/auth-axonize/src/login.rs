@@ -1,8 +1,8 @@
 use std::{fmt, future::Future, time::Duration};
 
 use auth_core::{
-    Authenticator, Error, RefreshPolicy, Scheme, Secret, SecretSource, SharedClock,
-    SharedSecretSource, SharedTransport, Transport,
+    Authenticator, Error, Key, RefreshPolicy, Scheme, Secret, SecretSource, SharedClock,
+    SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
 };
 use auth_oauth2::{LoginLimit, ReplyRules};
 use http::HeaderName;
@@ -46,6 +46,7 @@ impl Axonize {
             mfa: None,
             mfa_deadline: Duration::from_secs(5 * 60),
             policy: RefreshPolicy::default(),
+            store: None,
             clock: SharedClock::default(),
         }
     }
@@ -73,6 +74,7 @@ pub struct LoginBuilder {
     mfa: Option<Callback>,
     mfa_deadline: Duration,
     policy: RefreshPolicy,
+    store: Option<SharedTokenStore>,
     clock: SharedClock,
 }
 
@@ -142,6 +144,13 @@ impl LoginBuilder {
         self
     }
 
+    /// Shares the token with other processes through a store, and with the next start of this one;
+    /// see [`AuthenticatorBuilder::store`](auth_core::AuthenticatorBuilder::store). Default: none.
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.store = Some(SharedTokenStore::new(store));
+        self
+    }
+
     /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.clock = clock.into();
@@ -191,6 +200,12 @@ impl LoginBuilder {
             }
             None => self.policy,
         };
+        let key = Key::builder(VENDOR)
+            .issuer(&self.base_url.url)
+            .grant("login")
+            .client(&self.app_id)
+            .subject(&Secret::new(self.email.as_str()))
+            .build();
         let app_id = Secret::new(self.app_id);
         let endpoint = |path| self.base_url.endpoint(path, &transport);
         let source = Login {
@@ -214,13 +229,16 @@ impl LoginBuilder {
         };
         // The vendor writes the scheme in lower case, and so does every one of its examples.
         let scheme = Scheme::authorization("bearer ").and_header(APP_ID, app_id);
-        Authenticator::builder(source)
+        let authenticator = Authenticator::builder(source)
             .vendor(VENDOR)
             .scheme(scheme)
             .origins(origins)
             .policy(policy)
-            .clock(self.clock)
-            .build()
+            .clock(self.clock);
+        match self.store {
+            Some(store) => authenticator.store(store, key).build(),
+            None => authenticator.build(),
+        }
     }
 }
 

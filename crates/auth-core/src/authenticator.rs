@@ -3,9 +3,10 @@ use std::{fmt, sync::Arc, thread, time::Duration};
 use http::HeaderMap;
 
 use crate::{
-    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Origins, Quota, RefreshPolicy,
-    Scheme, SharedClock, Token, TokenSource,
+    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Key, Origins, Quota, RefreshPolicy,
+    Scheme, SharedClock, SharedTokenStore, Token, TokenSource,
     core::{Answer, Core, Settings},
+    store::{Stored, TokenStore},
 };
 
 /// Keeps one token at hand for everybody, fetches and renews it at most once for all, and replaces
@@ -72,6 +73,7 @@ impl Authenticator {
                     .min(MAX_SHARDS),
             },
             origins_set: false,
+            store: None,
         }
     }
 
@@ -224,6 +226,7 @@ impl fmt::Debug for Authenticator {
 pub struct AuthenticatorBuilder {
     settings: Settings,
     origins_set: bool,
+    store: Option<(SharedTokenStore, Key)>,
 }
 
 impl AuthenticatorBuilder {
@@ -265,6 +268,21 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Shares the token with other processes through a store, and with the next start of this one.
+    /// The key says whose token it is: everything that makes it another than the next belongs into
+    /// it. Default: none.
+    ///
+    /// Before an exchange the store is looked into; a token that is good is taken from there. If
+    /// there is none, one of all processes takes the lease and makes the exchange, and the others
+    /// wait for what it puts into the store. Where the store does not answer within 50 ms, this
+    /// process goes on alone, and leaves it alone for a while.
+    ///
+    /// Credentials that do not expire, and tokens of an unknown lifetime, are not stored.
+    pub fn store(mut self, store: impl TokenStore, key: Key) -> Self {
+        self.store = Some((SharedTokenStore::new(store), key));
+        self
+    }
+
     /// Sets the clock; default [`SystemClock`](crate::SystemClock).
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.settings.clock = clock.into();
@@ -287,8 +305,9 @@ impl AuthenticatorBuilder {
     /// a share or a duration of the policy, the quota, the scheme.
     pub fn build(self) -> Result<Authenticator, Error> {
         let Self {
-            settings,
+            mut settings,
             origins_set,
+            store,
         } = self;
         if !origins_set {
             return Err(Error::config("origins", "say where the token may go"));
@@ -298,6 +317,15 @@ impl AuthenticatorBuilder {
         settings.quota.map_or(Ok(()), Quota::validate)?;
         let limit = settings.limit.as_ref();
         limit.map_or(Ok(()), ExchangeLimit::validate)?;
+        if let Some((store, key)) = store {
+            let (source, clock) = (settings.source, settings.clock.clone());
+            let exchange = settings.policy.exchange_deadline();
+            let stored = Stored::new(source, store, key, clock, exchange);
+            // Time to see a holder's lease end that has died, beside the exchange's own.
+            let deadline = exchange.saturating_add(stored.longest_wait());
+            settings.policy = settings.policy.deadline(deadline);
+            settings.source = Box::new(stored);
+        }
         Ok(Authenticator {
             core: Arc::new(Core::new(settings)),
         })

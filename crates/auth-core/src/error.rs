@@ -57,6 +57,8 @@ pub enum ErrorKind {
     Refused,
     /// The destination is not one that the token may go to.
     Origin,
+    /// The store of tokens failed. Requests go on without it, so this is seen in logs alone.
+    Store,
     /// The exchange ended by a panic or with its runtime, without a result.
     Closed,
 }

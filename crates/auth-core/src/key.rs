@@ -82,6 +82,18 @@ impl Key {
             .filter_map(|entry| std::str::from_utf8(entry.value).ok())
     }
 
+    /// Returns all parts in one text of bytes: for stores, to derive an entry's name from. Equal keys
+    /// have equal bytes, and other keys have other bytes, in all processes of this release.
+    ///
+    /// # Security
+    ///
+    /// The subject, maybe a user's token, stands in there as it is. Put no more than a hash of it
+    /// anywhere.
+    #[must_use]
+    pub fn encoded(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Returns the subject as a secret, to exchange it for a token.
     #[must_use]
     pub fn subject(&self) -> Option<Secret> {
@@ -299,6 +311,7 @@ mod tests {
         #[test]
         fn t27_keys_are_equal_if_and_only_if_their_parts_are(a in parts(), b in parts()) {
             prop_assert_eq!(key(&a) == key(&b), a == b);
+            prop_assert_eq!(key(&a).encoded() == key(&b).encoded(), a == b);
             prop_assert_eq!(key(&a), key(&a.clone()));
         }
 

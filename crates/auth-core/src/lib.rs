@@ -43,6 +43,7 @@
 //! | set when tokens are renewed and how failures are spaced | [`RefreshPolicy`] |
 //! | keep within a vendor's token quota | [`Quota`] |
 //! | have a token for each tenant, user or scope | [`Authenticators`], [`Key`] |
+//! | share a token with other processes, or with the next start | [`TokenStore`], [`AuthenticatorBuilder::store`] |
 //! | keep many keys from storming one token endpoint | [`ExchangeLimit`] |
 //! | say where a token may go | [`Origins`] |
 //! | put a token into other headers | [`Scheme`] |
@@ -90,6 +91,7 @@ mod sharded;
 mod snapshot;
 mod source;
 mod state;
+mod store;
 mod token;
 mod transport;
 mod waiters;
@@ -112,5 +114,6 @@ pub use secret::Secret;
 pub use secret_source::{SecretEnv, SecretFile, SecretFn, SecretSource, SharedSecretSource};
 pub use sharded::{Local, Sharded};
 pub use source::{Exchange, Reason, TokenSource};
+pub use store::{MemoryStore, SharedTokenStore, StoredEntry, TokenStore, Version};
 pub use token::{AccessToken, Generation, Token};
 pub use transport::{SharedTransport, Transport};

@@ -93,7 +93,7 @@ pub(crate) trait DynSource: Send + Sync {
     fn credential_changed(&self) -> BoxFuture<'_, bool>;
 }
 
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl<S: TokenSource> DynSource for S {
     fn fetch(&self, exchange: Exchange) -> BoxFuture<'_, Result<AccessToken, Error>> {

@@ -1,8 +1,8 @@
 use std::{fmt, marker::PhantomData};
 
 use auth_core::{
-    Authenticator, Error, Origins, RefreshPolicy, SecretSource, SharedClock, SharedSecretSource,
-    SharedTransport, Transport,
+    Authenticator, Error, Key, Origins, RefreshPolicy, SecretSource, SharedClock,
+    SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
 };
 
 use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName, source};
@@ -53,6 +53,7 @@ pub struct KaizenBuilder<R: Region> {
     transport: Option<SharedTransport>,
     base_url: String,
     policy: RefreshPolicy,
+    store: Option<SharedTokenStore>,
     region: PhantomData<fn() -> R>,
 }
 
@@ -68,6 +69,7 @@ impl<R: Region> KaizenBuilder<R> {
             transport: None,
             base_url: R::BASE_URL.to_owned(),
             policy: RefreshPolicy::default(),
+            store: None,
             region: PhantomData,
         }
     }
@@ -97,6 +99,14 @@ impl<R: Region> KaizenBuilder<R> {
     /// days after 22.5 to 24 days.
     pub fn policy(mut self, policy: RefreshPolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Shares the token with other processes through a store, and with the next start of this one: a token
+    /// lives for 30 days, which few processes do;
+    /// see [`AuthenticatorBuilder::store`](auth_core::AuthenticatorBuilder::store). Default: none.
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.store = Some(SharedTokenStore::new(store));
         self
     }
 
@@ -141,13 +151,28 @@ impl<R: Region> KaizenBuilder<R> {
         })?;
         let origins = self.origins()?;
         let (policy, clock) = (self.policy.clone(), self.clock.clone());
+        let (store, key) = (self.store.clone(), self.key());
         let authenticator = Authenticator::builder(source::new(self, transport)?)
             .vendor(R::NAME.vendor())
             .origins(origins)
             .policy(policy)
-            .clock(clock)
-            .build()?;
+            .clock(clock);
+        let authenticator = match store {
+            Some(store) => authenticator.store(store, key).build()?,
+            None => authenticator.build()?,
+        };
         Ok(Kaizen::new(authenticator))
+    }
+
+    /// Whose token it is, for the store.
+    fn key(&self) -> Key {
+        let legacy = self.legacy.map(LegacyEndpoint::url);
+        let issuer = self.token_url.as_deref().or(legacy);
+        Key::builder(R::NAME.vendor())
+            .issuer(issuer.unwrap_or(R::TOKEN_URL))
+            .grant("client_credentials")
+            .client(&self.client_id)
+            .build()
     }
 
     /// Checks that a URL is not the other server's, which would be given this one's secrets.

@@ -1,8 +1,8 @@
 use std::fmt;
 
 use auth_core::{
-    Authenticator, Error, Origins, RefreshPolicy, Secret, SecretSource, SharedClock,
-    SharedSecretSource, SharedTransport, Transport,
+    Authenticator, Error, Key, Origins, RefreshPolicy, Secret, SecretSource, SharedClock,
+    SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
 };
 use auth_oauth2::{BodyFormat, ClientAuth};
 
@@ -44,6 +44,7 @@ impl Kayzen {
             client_auth: ClientAuth::BasicRaw,
             body_format: BodyFormat::Form,
             policy: RefreshPolicy::default(),
+            store: None,
             clock: SharedClock::default(),
             http_loopback: false,
         }
@@ -92,6 +93,7 @@ pub struct KayzenBuilder {
     transport: Option<SharedTransport>,
     base_url: String,
     policy: RefreshPolicy,
+    store: Option<SharedTokenStore>,
 }
 
 impl KayzenBuilder {
@@ -135,6 +137,13 @@ impl KayzenBuilder {
         self
     }
 
+    /// Shares the token with other processes through a store, and with the next start of this one;
+    /// see [`AuthenticatorBuilder::store`](auth_core::AuthenticatorBuilder::store). Default: none.
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.store = Some(SharedTokenStore::new(store));
+        self
+    }
+
     /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.clock = clock.into();
@@ -170,11 +179,25 @@ impl KayzenBuilder {
             .ok_or_else(|| Error::config("transport", "is required: it sends the logins"))?;
         let origins = self.origins()?;
         let (policy, clock) = (self.policy.clone(), self.clock.clone());
-        Authenticator::builder(source::new(self, transport)?)
+        let (store, key) = (self.store.clone(), self.key());
+        let authenticator = Authenticator::builder(source::new(self, transport)?)
             .vendor(source::VENDOR)
             .origins(origins)
             .policy(policy)
-            .clock(clock)
+            .clock(clock);
+        match store {
+            Some(store) => authenticator.store(store, key).build(),
+            None => authenticator.build(),
+        }
+    }
+
+    /// Whose token it is, for the store.
+    fn key(&self) -> Key {
+        Key::builder(source::VENDOR)
+            .issuer(&self.token_url)
+            .grant("password")
+            .client(&self.api_key)
+            .subject(&Secret::new(self.email.as_str()))
             .build()
     }
 

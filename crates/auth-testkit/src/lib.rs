@@ -41,6 +41,7 @@
 //! | time | [`VirtualClock`] |
 //! | a paused clock, so no sockets | [`MemoryTransport`], [`MemoryService`] |
 //! | tests of the token machine without any HTTP | [`ScriptedSource`] |
+//! | a [`TokenStore`](auth_core::TokenStore) of yours | [`store_contract!`] |
 //! | searching logs and errors for secrets | [`LogCapture`], [`assert_no_secret`] |
 //!
 //! # Real time or paused time
@@ -80,6 +81,7 @@ mod server;
 mod settings;
 mod source;
 mod state;
+pub mod store_contract;
 #[cfg(test)]
 mod testing;
 mod token_endpoint;

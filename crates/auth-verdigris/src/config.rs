@@ -1,8 +1,8 @@
 use std::{fmt, time::Duration};
 
 use auth_core::{
-    Authenticator, Error, Origins, Quota, RefreshPolicy, SecretSource, SharedClock,
-    SharedSecretSource, SharedTransport, Transport,
+    Authenticator, Error, Key, Origins, Quota, RefreshPolicy, SecretSource, SharedClock,
+    SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
 };
 use auth_oauth2::BodyFormat;
 
@@ -41,6 +41,7 @@ impl Verdigris {
             body_format: BodyFormat::Form,
             policy: RefreshPolicy::default(),
             quota: Self::QUOTA,
+            store: None,
             clock: SharedClock::default(),
             http_loopback: false,
         }
@@ -81,6 +82,7 @@ pub struct VerdigrisBuilder {
     pub(crate) body_format: BodyFormat,
     pub(crate) policy: RefreshPolicy,
     pub(crate) quota: Quota,
+    pub(crate) store: Option<SharedTokenStore>,
     pub(crate) clock: SharedClock,
     pub(crate) http_loopback: bool,
 }
@@ -130,6 +132,13 @@ impl VerdigrisBuilder {
         self
     }
 
+    /// Shares the token with other processes through a store, and with the next start of this one;
+    /// see [`AuthenticatorBuilder::store`](auth_core::AuthenticatorBuilder::store). Default: none.
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.store = Some(SharedTokenStore::new(store));
+        self
+    }
+
     /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.clock = clock.into();
@@ -155,12 +164,26 @@ impl VerdigrisBuilder {
         let origins = self.origins()?;
         let clock = self.clock.clone();
         let (policy, quota) = (self.policy.clone(), self.quota);
-        Authenticator::builder(source::new(self)?)
+        let (store, key) = (self.store.clone(), self.key());
+        let authenticator = Authenticator::builder(source::new(self)?)
             .vendor(source::VENDOR)
             .origins(origins)
             .policy(policy)
             .quota(quota)
-            .clock(clock)
+            .clock(clock);
+        match store {
+            Some(store) => authenticator.store(store, key).build(),
+            None => authenticator.build(),
+        }
+    }
+
+    /// Whose token it is, for the store.
+    fn key(&self) -> Key {
+        Key::builder(source::VENDOR)
+            .issuer(&self.token_url)
+            .grant("client_credentials")
+            .client(&self.client_id)
+            .audience(&self.audience)
             .build()
     }
 

@@ -1,0 +1,196 @@
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{Error, Key};
+
+mod memory;
+mod record;
+mod stored;
+
+pub use memory::MemoryStore;
+pub(crate) use stored::Stored;
+
+/// Keeps tokens where other processes, and the next start of this one, find them.
+///
+/// A store keeps bytes and knows nothing of tokens: what they mean, and when they are good, is the
+/// [`Authenticator`](crate::Authenticator)'s business (see
+/// [`AuthenticatorBuilder::store`](crate::AuthenticatorBuilder::store)). Hold your own to
+/// `auth_testkit::store_contract!`.
+///
+/// # Contract
+///
+/// - **Versions.** Each [`replace`](Self::replace) that succeeds gives the entry a version that it
+///   never had before. Of several that name the same version, one succeeds.
+/// - **Leases.** At most one owner holds a key's lease. It ends when it is released or its time is
+///   over, so that a holder that died holds it no longer than that.
+/// - **Failure.** Whatever cannot be read or understood is an error or nothing, never another key's
+///   entry. No error shows an entry.
+/// - The futures may be dropped at any time; what they were doing is then done, or not, but never
+///   half.
+pub trait TokenStore: Send + Sync + 'static {
+    /// Returns a key's entry, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](crate::ErrorKind::Store) if the store does not answer.
+    fn load(&self, key: &Key) -> impl Future<Output = Result<Option<StoredEntry>, Error>> + Send;
+
+    /// Puts an entry in place of the one with this version, or of none, for as long as it lives.
+    /// Returns its version, or `None` if somebody else was faster.
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](crate::ErrorKind::Store) if the store does not answer, or cannot keep it.
+    fn replace(
+        &self,
+        key: &Key,
+        expected: Option<Version>,
+        bytes: Bytes,
+        lives: Duration,
+    ) -> impl Future<Output = Result<Option<Version>, Error>> + Send;
+
+    /// Takes or keeps a key's lease for an owner, and for so long from now on. Returns whether it is
+    /// the owner's.
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](crate::ErrorKind::Store) if the store does not answer.
+    fn lease(
+        &self,
+        key: &Key,
+        owner: &str,
+        time: Duration,
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Gives a lease back, if it still is this owner's.
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](crate::ErrorKind::Store) if the store does not answer.
+    fn release(&self, key: &Key, owner: &str) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// What a store has for a key.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct StoredEntry {
+    /// Which entry it is.
+    pub version: Version,
+    /// What [`TokenStore::replace`] was given.
+    pub bytes: Bytes,
+}
+
+impl StoredEntry {
+    /// Makes an entry.
+    #[must_use]
+    pub fn new(version: Version, bytes: Bytes) -> Self {
+        Self { version, bytes }
+    }
+}
+
+impl fmt::Debug for StoredEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredEntry")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells one entry of a key from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Version(u128);
+
+impl Version {
+    /// Makes a version of a number that a store gives.
+    #[must_use]
+    pub const fn new(number: u128) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number.
+    #[must_use]
+    pub const fn get(self) -> u128 {
+        self.0
+    }
+}
+
+/// A [`TokenStore`] behind a shared pointer, for types that should not be generic over it.
+#[derive(Clone)]
+pub struct SharedTokenStore(Arc<dyn DynStore>);
+
+impl SharedTokenStore {
+    /// Shares a store.
+    pub fn new(store: impl TokenStore) -> Self {
+        Self(Arc::new(store))
+    }
+}
+
+impl TokenStore for SharedTokenStore {
+    async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
+        self.0.load(key).await
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        expected: Option<Version>,
+        bytes: Bytes,
+        lives: Duration,
+    ) -> Result<Option<Version>, Error> {
+        self.0.replace(key, expected, bytes, lives).await
+    }
+
+    async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {
+        self.0.lease(key, owner, time).await
+    }
+
+    async fn release(&self, key: &Key, owner: &str) -> Result<(), Error> {
+        self.0.release(key, owner).await
+    }
+}
+
+impl fmt::Debug for SharedTokenStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedTokenStore").finish_non_exhaustive()
+    }
+}
+
+trait DynStore: Send + Sync {
+    fn load<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Option<StoredEntry>>;
+    fn replace<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: Option<Version>,
+        bytes: Bytes,
+        lives: Duration,
+    ) -> BoxFuture<'a, Option<Version>>;
+    fn lease<'a>(&'a self, key: &'a Key, owner: &'a str, time: Duration) -> BoxFuture<'a, bool>;
+    fn release<'a>(&'a self, key: &'a Key, owner: &'a str) -> BoxFuture<'a, ()>;
+}
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+impl<S: TokenStore> DynStore for S {
+    fn load<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Option<StoredEntry>> {
+        Box::pin(TokenStore::load(self, key))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: Option<Version>,
+        bytes: Bytes,
+        lives: Duration,
+    ) -> BoxFuture<'a, Option<Version>> {
+        Box::pin(TokenStore::replace(self, key, expected, bytes, lives))
+    }
+
+    fn lease<'a>(&'a self, key: &'a Key, owner: &'a str, time: Duration) -> BoxFuture<'a, bool> {
+        Box::pin(TokenStore::lease(self, key, owner, time))
+    }
+
+    fn release<'a>(&'a self, key: &'a Key, owner: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(TokenStore::release(self, key, owner))
+    }
+}

@@ -1,0 +1,111 @@
+use std::{fs::File, io, io::Read as _, path::Path};
+
+use auth_core::Version;
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+use crate::name::Name;
+
+/// What stands in an entry's file.
+pub(crate) struct Entry {
+    pub(crate) version: Version,
+    /// In milliseconds since the Unix epoch.
+    pub(crate) until: u64,
+    pub(crate) bytes: Bytes,
+}
+
+/// What reading a file comes to.
+pub(crate) enum Found<T> {
+    Nothing,
+    /// Something is there that no release up to this one wrote under this name.
+    Foreign,
+    Good(T),
+}
+
+impl Entry {
+    /// `MAGIC`, version, end of life, checksum, content.
+    pub(crate) fn encode(&self, name: Name) -> Zeroizing<Vec<u8>> {
+        let version = self.version.get().to_be_bytes();
+        let until = self.until.to_be_bytes();
+        let sum = name.checksum(&[MAGIC, &version, &until, &self.bytes]);
+        // Full size from the start: a buffer that grows would leave unwiped copies behind.
+        let mut file = Zeroizing::new(Vec::with_capacity(HEADER + self.bytes.len()));
+        for part in [MAGIC, &version, &until, &sum, &self.bytes] {
+            file.extend_from_slice(part);
+        }
+        file
+    }
+
+    /// `None` for whatever is not to the letter what [`encode`](Self::encode) writes.
+    pub(crate) fn decode(name: Name, file: Zeroizing<Vec<u8>>) -> Option<Self> {
+        let rest = file.strip_prefix(MAGIC)?;
+        let (version, rest) = rest.split_first_chunk()?;
+        let (until, rest) = rest.split_first_chunk()?;
+        let (sum, content) = rest.split_first_chunk()?;
+        if name.checksum(&[MAGIC, version, until, content]) != *sum {
+            return None;
+        }
+        Some(Self {
+            version: Version::new(u128::from_be_bytes(*version)),
+            until: u64::from_be_bytes(*until),
+            bytes: Bytes::from_owner(Wiped(file)).slice(HEADER..),
+        })
+    }
+
+    pub(crate) fn read(name: Name, path: &Path) -> io::Result<Found<Self>> {
+        Ok(match read(path, HEADER + MAX)? {
+            Found::Nothing => Found::Nothing,
+            Found::Foreign => Found::Foreign,
+            Found::Good(file) => match Self::decode(name, file) {
+                Some(entry) => Found::Good(entry),
+                None => Found::Foreign,
+            },
+        })
+    }
+}
+
+/// Reads a file whole, if it is one and not too long to be ours.
+pub(crate) fn read(path: &Path, max: usize) -> io::Result<Found<Zeroizing<Vec<u8>>>> {
+    // Looked at before it is opened: opening a pipe would wait for a writer. A link is not followed.
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return Ok(Found::Foreign),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(error),
+    }
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(error),
+    };
+    let Some(size) = usize::try_from(file.metadata()?.len())
+        .ok()
+        .filter(|size| *size <= max)
+    else {
+        return Ok(Found::Foreign);
+    };
+    // Nobody writes to a file that has its name, so that its size stays.
+    let mut content = Zeroizing::new(vec![0; size]);
+    match file.read_exact(&mut content) {
+        Ok(()) => Ok(Found::Good(content)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Found::Foreign),
+        Err(error) => Err(error),
+    }
+}
+
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Names the layout; what begins otherwise is nothing that this release knows.
+const MAGIC: &[u8] = b"auth-store-file entry 1\n";
+const HEADER: usize = MAGIC.len() + 16 + 8 + 8;
+/// The longest entry, in bytes.
+pub(crate) const MAX: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use auth_core::{Error, ErrorKind, SharedClock, StoredEntry, Version};
+use bytes::Bytes;
+
+use crate::{
+    entry::{Entry, Found, MAX},
+    lease::Lease,
+    lock::Lock,
+    name::{Kind, Name},
+    write::{self, Temporary},
+};
+
+/// One key's files. All of it blocks.
+pub(super) struct Files<'a> {
+    dir: &'a Path,
+    name: Name,
+    clock: &'a SharedClock,
+    is_wanted: &'a AtomicBool,
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn new(
+        dir: &'a Path,
+        name: Name,
+        clock: &'a SharedClock,
+        is_wanted: &'a AtomicBool,
+    ) -> Self {
+        Self {
+            dir,
+            name,
+            clock,
+            is_wanted,
+        }
+    }
+
+    pub(super) fn load(&self) -> Result<Option<StoredEntry>, Error> {
+        let entry = match self.read()? {
+            Found::Nothing => return Ok(None),
+            Found::Good(entry) if self.is_alive(&entry) => entry,
+            Found::Good(_) | Found::Foreign => {
+                // Not worth waiting for: whoever has the lock is about to replace it.
+                if let Ok(Some(_lock)) = Lock::at_once(&self.path(Kind::Lock)) {
+                    self.tidy()?;
+                }
+                return Ok(None);
+            }
+        };
+        Ok(Some(StoredEntry::new(entry.version, entry.bytes)))
+    }
+
+    pub(super) fn replace(
+        &self,
+        expected: Option<Version>,
+        bytes: Bytes,
+        lives: Duration,
+    ) -> Result<Option<Version>, Error> {
+        if bytes.len() > MAX {
+            let message = "file store: the entry is longer than 1 MiB";
+            return Err(Error::new(ErrorKind::Store, message));
+        }
+        // Looked at once before, as many who are too late would make the disk busy for nothing.
+        if self.version(self.read()?) != expected {
+            return Ok(None);
+        }
+        let until = self.millis().saturating_add(millis(lives));
+        let version = self.next_version();
+        let entry = Entry {
+            version,
+            until,
+            bytes,
+        };
+        let path = self.path(Kind::Entry);
+        // Written before the lock is taken: others must not wait for the disk.
+        let content = entry.encode(self.name);
+        let written = Temporary::write(&path, &content, true);
+        let written = written.map_err(|error| failed("writing", &path, error))?;
+        {
+            let Some(_lock) = self.lock()? else {
+                return Err(given_up());
+            };
+            let found = self.read()?;
+            let is_foreign = matches!(found, Found::Foreign);
+            if self.version(found) != expected {
+                return Ok(None);
+            }
+            if is_foreign {
+                self.tidy()?;
+            }
+            let put = written.rename(&path);
+            put.map_err(|error| failed("writing", &path, error))?;
+        }
+        write::sync(self.dir);
+        Ok(Some(version))
+    }
+
+    pub(super) fn lease(&self, owner: &str, time: Duration) -> Result<bool, Error> {
+        let path = self.path(Kind::Lease);
+        let Some(_lock) = self.lock()? else {
+            return Err(given_up());
+        };
+        let lease = self.read_lease(&path)?;
+        let left = lease.as_ref().and_then(|lease| lease.left(self.millis()));
+        let next = match left.filter(|left| left.owner != owner) {
+            // Written as it should be, so that it ends although the clock was set back.
+            Some(left) if lease.as_ref() != Some(&left) => left,
+            Some(_) => return Ok(false),
+            None => Lease::new(owner, self.millis(), millis(time)),
+        };
+        // Need not outlive a power cut, as no owner does.
+        let written = Temporary::write(&path, &next.encode(self.name), false);
+        let put = written.and_then(|written| written.rename(&path));
+        put.map_err(|error| failed("writing", &path, error))?;
+        Ok(next.owner == owner)
+    }
+
+    pub(super) fn release(&self, owner: &str) -> Result<(), Error> {
+        let path = self.path(Kind::Lease);
+        // Known to be another's or nobody's, it cannot become this owner's by waiting.
+        if !self.is_lease_of(&path, owner)? {
+            return Ok(());
+        }
+        let Some(_lock) = self.lock()? else {
+            return Err(given_up());
+        };
+        if self.is_lease_of(&path, owner)? {
+            remove(&path)?;
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> Result<Found<Entry>, Error> {
+        let path = self.path(Kind::Entry);
+        Entry::read(self.name, &path).map_err(|error| failed("reading", &path, error))
+    }
+
+    fn read_lease(&self, path: &Path) -> Result<Option<Lease>, Error> {
+        Lease::read(self.name, path).map_err(|error| failed("reading", path, error))
+    }
+
+    fn is_lease_of(&self, path: &Path, owner: &str) -> Result<bool, Error> {
+        let lease = self.read_lease(path)?;
+        Ok(lease.is_some_and(|lease| lease.owner == owner))
+    }
+
+    fn version(&self, found: Found<Entry>) -> Option<Version> {
+        match found {
+            Found::Good(entry) => self.is_alive(&entry).then_some(entry.version),
+            Found::Nothing | Found::Foreign => None,
+        }
+    }
+
+    fn is_alive(&self, entry: &Entry) -> bool {
+        self.millis() < entry.until
+    }
+
+    /// Clears away what is no entry, or none any more. Under the lock, as it may have been replaced.
+    fn tidy(&self) -> Result<(), Error> {
+        let path = self.path(Kind::Entry);
+        match self.read()? {
+            Found::Nothing => Ok(()),
+            Found::Good(entry) if self.is_alive(&entry) => Ok(()),
+            Found::Good(_) => remove(&path),
+            Found::Foreign => {
+                let aside = self.path(Kind::Corrupt);
+                let moved = fs::rename(&path, &aside);
+                moved.map_err(|error| failed("moving aside", &path, error))?;
+                let path = path.display();
+                tracing::warn!(%path, "moved a file aside that is no token of this store");
+                Ok(())
+            }
+        }
+    }
+
+    fn lock(&self) -> Result<Option<Lock>, Error> {
+        let path = self.path(Kind::Lock);
+        let is_wanted = || self.is_wanted.load(Ordering::Relaxed);
+        Lock::wait(&path, is_wanted).map_err(|error| failed("locking", &path, error))
+    }
+
+    /// Never given before, by whichever process: made of the time and of luck.
+    fn next_version(&self) -> Version {
+        let time = self.clock.now().since_unix_epoch().as_nanos() << 64;
+        Version::new(time | u128::from(fastrand::u64(..)))
+    }
+
+    fn path(&self, kind: Kind) -> PathBuf {
+        self.name.path(self.dir, kind)
+    }
+
+    /// Since the Unix epoch.
+    fn millis(&self) -> u64 {
+        millis(self.clock.now().since_unix_epoch())
+    }
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed("removing", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn failed(step: &str, path: &Path, error: io::Error) -> Error {
+    let message = format!("file store: {step} `{}` failed", path.display());
+    Error::new(ErrorKind::Store, message).with_source(error)
+}
+
+/// Seen by nobody.
+fn given_up() -> Error {
+    Error::new(ErrorKind::Store, "file store: given up by the caller")
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

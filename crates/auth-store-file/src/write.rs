@@ -1,0 +1,134 @@
+use std::{
+    fs::{self, File, Metadata, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    time::{Duration, UNIX_EPOCH},
+};
+
+/// A file that is not there for others yet. Gone when it is dropped.
+pub(crate) struct Temporary {
+    path: PathBuf,
+    is_there: bool,
+}
+
+impl Temporary {
+    /// Writes a file beside the one that it is for. What is durable outlives a power cut.
+    pub(crate) fn write(target: &Path, content: &[u8], durable: bool) -> io::Result<Self> {
+        let mut path = target.as_os_str().to_owned();
+        path.push(format!(".{:016x}{EXTENSION}", fastrand::u64(..)));
+        let path = PathBuf::from(path);
+        let mut file = for_its_owner().write(true).create_new(true).open(&path)?;
+        let temporary = Self {
+            path,
+            is_there: true,
+        };
+        file.write_all(content)?;
+        if durable {
+            file.sync_all()?;
+        }
+        Ok(temporary)
+    }
+
+    /// Puts it in the place of what has this name, at one stroke.
+    pub(crate) fn rename(mut self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.path, target)?;
+        self.is_there = false;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if self.is_there {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Begins to open a file that is its owner's alone, if it has to be made.
+#[cfg(unix)]
+pub(crate) fn for_its_owner() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+#[cfg(not(unix))]
+pub(crate) fn for_its_owner() -> OpenOptions {
+    OpenOptions::new()
+}
+
+/// Makes what was renamed in a directory outlive a power cut, where the file system can. Where it
+/// cannot, the power cut brings back what was there before, which is whole as well.
+pub(crate) fn sync(dir: &Path) {
+    if cfg!(unix) {
+        let _ = File::open(dir).and_then(|dir| dir.sync_all());
+    }
+}
+
+/// Writes a file and removes it.
+pub(crate) fn probe(dir: &Path) -> io::Result<Metadata> {
+    let probe = Temporary::write(&dir.join("probe"), b"", false)?;
+    fs::metadata(&probe.path)
+}
+
+/// Removes what processes that were killed could not: a token may be in there.
+pub(crate) fn sweep(dir: &Path, wall: Duration) {
+    let is_old = |metadata: &Metadata| {
+        let modified = metadata.modified().ok();
+        let modified = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        modified.is_some_and(|modified| wall.saturating_sub(modified) > OLD)
+    };
+    for file in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_ours = file.file_name().to_str().is_some_and(is_temporary);
+        if is_ours && file.metadata().is_ok_and(|metadata| is_old(&metadata)) {
+            let _ = fs::remove_file(file.path());
+        }
+    }
+}
+
+/// To the letter, as other people's files may be in the directory.
+fn is_temporary(name: &str) -> bool {
+    let Some((target, random)) = name
+        .strip_suffix(EXTENSION)
+        .and_then(|name| name.rsplit_once('.'))
+    else {
+        return false;
+    };
+    let is_hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let key = target.strip_suffix(".lease").unwrap_or(target);
+    is_hex(random, 16) && (target == "probe" || is_hex(key, 64))
+}
+
+const EXTENSION: &str = ".tmp";
+/// Longer than any process writes.
+const OLD: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_elses_files_are_swept() {
+        let key = "ab".repeat(32);
+        assert!(is_temporary(&format!("{key}.0123456789abcdef.tmp")));
+        assert!(is_temporary(&format!("{key}.lease.0123456789abcdef.tmp")));
+        assert!(is_temporary("probe.0123456789abcdef.tmp"));
+        for other in [
+            "notes.tmp",
+            "notes.0123456789abcdef.tmp",
+            ".tmp",
+            "..tmp",
+            &key,
+            &format!("{key}.lock"),
+            &format!("{key}.tmp"),
+            &format!("{key}.0123456789abcdef"),
+        ] {
+            assert!(!is_temporary(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Who may read what is kept, and where nothing is kept at all.
+
+use std::fs;
+
+use auth_core::ErrorKind;
+use auth_store_file::FileStore;
+
+use crate::temporary::Temporary;
+
+#[track_caller]
+fn assert_refused(dir: impl Into<std::path::PathBuf>, problem: &str) {
+    let dir = dir.into();
+    let error = FileStore::new(&dir).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert_eq!(error.field(), Some("dir"));
+    let told = error.to_string();
+    assert!(told.contains(problem), "{told}");
+    assert!(told.contains(dir.to_str().unwrap()), "{told}");
+}
+
+#[test]
+fn what_is_no_directory_is_refused() {
+    let directory = Temporary::new();
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert_refused(&file, "is no directory");
+    assert_refused(file.join("below"), "cannot be made");
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::{PermissionsExt as _, chown},
+        path::Path,
+        time::Duration,
+    };
+
+    use auth_core::TokenStore as _;
+    use auth_store_file::FileStore;
+    use bytes::Bytes;
+
+    use super::assert_refused;
+    use crate::temporary::{Temporary, key};
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[tokio::test]
+    async fn files_and_directories_are_their_owners_alone() {
+        let directory = Temporary::new();
+        let store = directory.store();
+        let hour = Duration::from_secs(3600);
+        let bytes = Bytes::from_static(b"fake-secret-1");
+        store.replace(&key(), None, bytes, hour).await.unwrap();
+        store.lease(&key(), "a", hour).await.unwrap();
+        assert_eq!(mode(&directory.store_dir()), 0o700);
+        assert_eq!(mode(&directory.path().join("above")), 0o700);
+        for name in directory.names() {
+            assert_eq!(mode(&directory.store_dir().join(&name)), 0o600, "{name}");
+        }
+        assert_eq!(directory.names().len(), 3);
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_to_is_refused() {
+        let directory = Temporary::new();
+        for mode in [0o770, 0o720, 0o702, 0o777, 0o1777] {
+            fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
+            assert_refused(directory.path(), "may be written to by others");
+        }
+        for mode in [0o700, 0o750, 0o755] {
+            fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
+            FileStore::new(directory.path()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_read_only_is_refused() {
+        let directory = Temporary::new();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o500)).unwrap();
+        assert_refused(directory.path(), "is read-only");
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_refused() {
+        let directory = Temporary::new();
+        // Only the superuser can give one away; everybody else finds one that was never theirs.
+        match chown(directory.path(), Some(65534), None) {
+            Ok(()) => assert_refused(directory.path(), "belongs to another user"),
+            Err(_) => assert_refused("/", "`/`"),
+        }
+    }
+}

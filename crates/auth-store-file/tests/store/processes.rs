@@ -1,0 +1,160 @@
+//! Real processes: this program again, told by its environment what to do.
+
+use std::{env, process::Stdio, time::Duration};
+
+use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_store_file::FileStore;
+use auth_testkit::{Gate, Reply, TestServer};
+use auth_tower::ServiceTransport;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::{self, Instant},
+};
+
+use crate::temporary::{Temporary, key, shown};
+
+/// Another process, which asks for one token.
+struct Process {
+    child: Child,
+    says: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    fn start(server: &TestServer, directory: &Temporary) -> Self {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["processes::child", "--exact", "--nocapture"])
+            .env("FILE_STORE_DIR", directory.store_dir())
+            .env("FILE_STORE_TOKEN_URL", server.token_url())
+            .env("FILE_STORE_CLIENT_ID", server.client_id())
+            .env("FILE_STORE_CLIENT_SECRET", server.client_secret())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let says = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, says }
+    }
+
+    /// Waits until it says this word, and returns what follows.
+    async fn says(&mut self, word: &str) -> String {
+        let said = async {
+            loop {
+                let line = self.says.next_line().await.unwrap();
+                let line = line.expect("it ended without saying so");
+                if let Some(rest) = line.strip_prefix(word) {
+                    return rest.trim().to_owned();
+                }
+            }
+        };
+        time::timeout(PATIENCE, said).await.expect("it hangs")
+    }
+}
+
+/// No test: what the other tests start.
+#[tokio::test]
+async fn child() {
+    let Ok(directory) = env::var("FILE_STORE_DIR") else {
+        return;
+    };
+    let set = |name: &str| env::var(format!("FILE_STORE_{name}")).unwrap();
+    let client =
+        Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(HttpConnector::new());
+    let source = ClientCredentials::builder(
+        set("TOKEN_URL"),
+        set("CLIENT_ID"),
+        Secret::new(set("CLIENT_SECRET")),
+        ServiceTransport::new(client),
+    )
+    .danger_allow_http_loopback()
+    .build();
+    // Waiting for somebody else's lease is part of an exchange, and may end with it: then it is
+    // begun anew at once, so that the lease decides how long it takes.
+    let policy = RefreshPolicy::default()
+        .deadline(DEADLINE)
+        .backoff(SOON, SOON);
+    let authenticator = Authenticator::builder(source.unwrap())
+        .origins(Origins::new(["https://api.example.com"]).unwrap())
+        .policy(policy)
+        .store(FileStore::new(directory).unwrap(), key())
+        .build()
+        .unwrap();
+    // Below what the test runner has begun to say.
+    println!("\nstarted");
+    let mut last = None;
+    for _ in 0..100 {
+        match authenticator.token().await {
+            Ok(token) => {
+                println!("token {}", shown(&token));
+                return;
+            }
+            Err(error) => {
+                println!("waits: {error}");
+                time::sleep(error.retry_after().unwrap_or(SOON)).await;
+                last = Some(error);
+            }
+        }
+    }
+    panic!("no token: {last:?}");
+}
+
+#[tokio::test]
+async fn processes_that_start_together_make_one_exchange() {
+    let directory = Temporary::new();
+    let server = TestServer::start().await;
+    let gate = Gate::new();
+    server.token().then(Reply::normal().answer_after(&gate));
+    let mut processes: Vec<_> = (0..2)
+        .map(|_| Process::start(&server, &directory))
+        .collect();
+    for process in &mut processes {
+        process.says("started").await;
+    }
+    time::timeout(PATIENCE, gate.reached(1)).await.unwrap();
+    gate.open();
+    let one = processes[0].says("token").await;
+    assert_eq!(one, processes[1].says("token").await);
+    // And those that come later.
+    for _ in 0..3 {
+        let mut later = Process::start(&server, &directory);
+        assert_eq!(one, later.says("token").await);
+        assert!(later.child.wait().await.unwrap().success());
+    }
+    assert_eq!(server.counters().token_requests, 1);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn t33_a_holder_that_is_killed_holds_up_the_next_no_longer_than_its_lease() {
+    let directory = Temporary::new();
+    let server = TestServer::start().await;
+    let gate = Gate::new();
+    server.token().then(Reply::normal().answer_after(&gate));
+    let mut holder = Process::start(&server, &directory);
+    time::timeout(PATIENCE, gate.reached(1)).await.unwrap();
+    let mut next = Process::start(&server, &directory);
+    next.says("started").await;
+    let killed = Instant::now();
+    // By its number, with SIGKILL.
+    holder.child.kill().await.unwrap();
+    next.says("token").await;
+    let waited = killed.elapsed();
+    assert!(waited < LEASE + Duration::from_secs(2), "{waited:?}");
+    assert_eq!(server.counters().token_requests, 2);
+    gate.open();
+    server.shutdown().await;
+}
+
+/// Of one exchange.
+const DEADLINE: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_millis(50);
+/// What an authenticator makes of it.
+const LEASE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,165 @@
+use std::{
+    future::{self, Future},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use auth_core::{Key, Secret, TokenStore};
+use bytes::Bytes;
+
+use super::{
+    Place,
+    stand::{LONG, SHORT, Stand, content, good, key, load, outlive, replace},
+};
+
+/// A place that is new has neither an entry nor a lease.
+pub async fn nothing_is_there_at_first<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let Stand { one, .. } = &stand;
+    assert!(load(one, &key()).await.is_none(), "an entry out of nowhere");
+    good(one.release(&key(), "nobody").await);
+}
+
+/// What one process puts there another one gets, byte for byte, and with its version.
+pub async fn what_is_put_is_got<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let all: Vec<u8> = (0..=u8::MAX).collect();
+    let mut version = None;
+    for bytes in [&all[..], b"", b"\n", b"\r\n\0", "ä€𝄞".as_bytes(), b"nil"] {
+        version = replace(&stand.one, &key(), version, bytes.to_vec()).await;
+        assert!(version.is_some(), "nobody else was there");
+        for store in [&stand.one, &stand.other, &stand.place.open().await] {
+            let entry = load(store, &key()).await;
+            let got = entry.as_ref().map(|entry| &entry.bytes[..]);
+            assert_eq!(got, Some(bytes));
+            assert_eq!(entry.map(|entry| entry.version), version);
+        }
+    }
+}
+
+/// An entry of 64 KiB is kept as well: tokens with many claims are long.
+pub async fn a_large_entry_is_kept<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let Stand { one, other, .. } = &stand;
+    let large: Bytes = (0..64 * 1024_u32).map(|n| (n % 251) as u8).collect();
+    assert!(replace(one, &key(), None, large.clone()).await.is_some());
+    assert!(content(other, &key()).await == Some(large), "not the same");
+}
+
+/// An entry is there as long as it lives, and no longer, and then its place is free.
+pub async fn an_entry_ends_with_its_life<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let Stand { one, other, .. } = &stand;
+    let short = Bytes::from_static(b"short");
+    let version = good(one.replace(&key(), None, short, SHORT).await);
+    assert!(content(other, &key()).await.is_some(), "gone too early");
+    outlive().await;
+    assert!(content(one, &key()).await.is_none(), "still there");
+    assert!(content(other, &key()).await.is_none(), "still there");
+    let late = replace(one, &key(), version, "late").await;
+    assert!(late.is_none(), "it replaced what is gone");
+    let next = replace(other, &key(), None, "next").await;
+    assert!(next.is_some() && next != version, "its place is not free");
+    assert_eq!(content(one, &key()).await.as_deref(), Some(&b"next"[..]));
+
+    let ever = Bytes::from_static(b"ever");
+    let ever = good(one.replace(&key(), next, ever, Duration::MAX).await);
+    assert!(ever.is_some(), "the longest life is one");
+    assert_eq!(content(other, &key()).await.as_deref(), Some(&b"ever"[..]));
+}
+
+/// However alike two keys are, neither's entry or lease is the other's.
+pub async fn keys_do_not_touch_each_other<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let Stand { one, other, .. } = &stand;
+    let keys = alike();
+    for (number, key) in keys.iter().enumerate() {
+        let version = replace(one, key, None, number.to_string()).await;
+        assert!(version.is_some(), "{number} was there already");
+        let is_held = good(one.lease(key, &number.to_string(), LONG).await);
+        assert!(is_held, "the lease of {number} was another one's");
+    }
+    for (number, key) in keys.iter().enumerate() {
+        let got = content(other, key).await;
+        assert_eq!(got, Some(Bytes::from(number.to_string())));
+    }
+}
+
+/// A future that is dropped at any point has done what it was to do, or has not: what is read
+/// afterwards is whole, and the store goes on.
+pub async fn a_dropped_future_leaves_nothing_half<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let Stand { one, other, .. } = &stand;
+    let whole = |letter: u8| Bytes::from(vec![letter; 16 * 1024]);
+    let first = replace(one, &key(), None, whole(b'a')).await;
+    for polls in 0..8 {
+        let before = load(other, &key()).await;
+        let version = before.as_ref().map(|entry| entry.version);
+        drop_after(polls, one.replace(&key(), version, whole(b'b'), LONG)).await;
+        drop_after(polls, one.load(&key())).await;
+        drop_after(polls, one.lease(&key(), "dropped", LONG)).await;
+        drop_after(polls, one.release(&key(), "dropped")).await;
+        let after = content(other, &key()).await.unwrap_or_default();
+        assert!(after == whole(b'a') || after == whole(b'b'), "it is half");
+    }
+    // What was dropped may still be about to happen, once.
+    let mut tries = 0;
+    let last = loop {
+        let version = load(one, &key()).await.map(|entry| entry.version);
+        if let Some(last) = replace(one, &key(), version, whole(b'c')).await {
+            break last;
+        }
+        tries += 1;
+        assert!(tries < 100, "the entry cannot be replaced any more");
+    };
+    assert_ne!(first, Some(last));
+}
+
+/// Polls so many times, if there is need to, and drops.
+async fn drop_after<T>(polls: usize, future: impl Future<Output = T>) {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        let now = future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        if now.is_ready() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Keys that are one and the same to whoever joins their parts with separators, cuts them short or
+/// changes their case.
+fn alike() -> Vec<Key> {
+    let v = || Key::builder("contract");
+    let long = |end: &str| v().client("x".repeat(300) + end).build();
+    vec![
+        v().build(),
+        v().client("").build(),
+        v().client("a").build(),
+        v().client("A").build(),
+        v().client("a:b").audience("c").build(),
+        v().client("a").audience("b:c").build(),
+        v().client("a|b").audience("c").build(),
+        v().client("a").audience("b|c").build(),
+        v().client("a/b").build(),
+        v().client("a/../a").build(),
+        v().client("../a").build(),
+        v().client("a\0").build(),
+        v().client("a\n").build(),
+        v().client("*").build(),
+        v().client("{a}").build(),
+        v().audience("a").build(),
+        v().resource("a").build(),
+        v().scope("a b").build(),
+        v().scope("a,b").build(),
+        v().scope("ab").build(),
+        v().extra("a", "b").build(),
+        v().extra("b", "a").build(),
+        v().extra("ab", "").build(),
+        v().subject(&Secret::new("fake-user-1")).build(),
+        v().subject(&Secret::new("fake-user-2")).build(),
+        long("1"),
+        long("2"),
+    ]
+}

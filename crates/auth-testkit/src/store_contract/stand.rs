@@ -1,0 +1,74 @@
+//! What the clauses share: one place, two stores, and a few values.
+
+use std::{error::Error as _, time::Duration};
+
+use auth_core::{Error, Key, Secret, StoredEntry, TokenStore, Version};
+use bytes::Bytes;
+use tokio::time;
+
+use super::Place;
+
+/// Two stores on one place, as two processes have them.
+pub(super) struct Stand<P: Place> {
+    pub(super) place: P,
+    pub(super) one: P::Store,
+    pub(super) other: P::Store,
+}
+
+impl<P: Place> Stand<P> {
+    pub(super) async fn new() -> Self {
+        let place = P::new().await;
+        let one = place.open().await;
+        let other = place.open().await;
+        Self { place, one, other }
+    }
+}
+
+pub(super) fn key() -> Key {
+    let subject = Secret::new("fake-token-of-a-user");
+    Key::builder("contract").subject(&subject).build()
+}
+
+pub(super) async fn load(store: &impl TokenStore, key: &Key) -> Option<StoredEntry> {
+    good(store.load(key).await)
+}
+
+pub(super) async fn content(store: &impl TokenStore, key: &Key) -> Option<Bytes> {
+    load(store, key).await.map(|entry| entry.bytes)
+}
+
+pub(super) async fn replace(
+    store: &impl TokenStore,
+    key: &Key,
+    expected: Option<Version>,
+    bytes: impl Into<Bytes>,
+) -> Option<Version> {
+    good(store.replace(key, expected, bytes.into(), LONG).await)
+}
+
+/// Takes the lease, in the owner's name.
+pub(super) async fn lease(store: &impl TokenStore, key: &Key, owner: &str, time: Duration) -> bool {
+    good(store.lease(key, owner, time).await)
+}
+
+pub(super) async fn release(store: &impl TokenStore, key: &Key, owner: &str) {
+    good(store.release(key, owner).await);
+}
+
+/// Waits until what lives [`SHORT`] has ended.
+pub(super) async fn outlive() {
+    time::sleep(SHORT + SHORT / 2).await;
+}
+
+#[track_caller]
+pub(super) fn good<T>(answer: Result<T, Error>) -> T {
+    match answer {
+        Ok(answer) => answer,
+        Err(error) => panic!("the store failed: {error} ({:?})", error.source()),
+    }
+}
+
+/// Over before long, and not while a slow machine does what a clause does in between.
+pub(super) const SHORT: Duration = Duration::from_millis(300);
+/// Longer than any clause takes.
+pub(super) const LONG: Duration = Duration::from_secs(3600);

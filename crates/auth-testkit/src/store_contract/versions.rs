@@ -1,0 +1,87 @@
+use std::{collections::HashSet, sync::Arc};
+
+use auth_core::{TokenStore, Version};
+use bytes::Bytes;
+use tokio::task::JoinSet;
+
+use super::{
+    Place,
+    stand::{LONG, SHORT, Stand, content, good, key, load, outlive, replace},
+};
+
+/// No version is given twice, not even to the same bytes, nor to an entry that comes after one that
+/// has ended.
+pub async fn versions_never_repeat<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let mut seen = HashSet::new();
+    let mut last = None;
+    for turn in 0..50 {
+        let store = if turn % 2 == 0 {
+            &stand.one
+        } else {
+            &stand.other
+        };
+        last = replace(store, &key(), last, "same").await;
+        assert!(last.is_some_and(|version| seen.insert(version)), "{turn}");
+    }
+    for _ in 0..2 {
+        let short = Bytes::from_static(b"same");
+        let short = good(stand.one.replace(&key(), last, short, SHORT).await);
+        assert!(short.is_some_and(|version| seen.insert(version)));
+        outlive().await;
+        last = None;
+    }
+    let next = replace(&stand.place.open().await, &key(), None, "same").await;
+    assert!(next.is_some_and(|version| seen.insert(version)));
+}
+
+/// Who names no version where there is one, a version where there is none, or another one than is
+/// there, is told so and changes nothing.
+pub async fn a_wrong_version_changes_nothing<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let Stand { one, other, .. } = &stand;
+    let made_up = Some(Version::new(12345));
+    assert!(replace(one, &key(), made_up, "wrong").await.is_none());
+    assert!(
+        load(one, &key()).await.is_none(),
+        "it is there all the same"
+    );
+
+    let first = replace(one, &key(), None, "first").await;
+    let second = replace(other, &key(), first, "second").await;
+    assert!(second.is_some());
+    for wrong in [None, made_up, first, Some(Version::new(u128::MAX))] {
+        assert!(replace(one, &key(), wrong, "wrong").await.is_none());
+        let entry = load(other, &key()).await;
+        assert_eq!(entry.as_ref().map(|entry| entry.version), second);
+        assert_eq!(content(one, &key()).await.as_deref(), Some(&b"second"[..]));
+    }
+}
+
+/// Of 50 who replace one version at once, from several processes, one wins: and what is there is
+/// the winner's.
+pub async fn of_many_who_replace_one_wins<P: Place>() {
+    let Stand { place, one, other } = Stand::<P>::new().await;
+    let stores = [one, other, place.open().await].map(Arc::new);
+    let mut version = None;
+    for _ in 0..3 {
+        let mut tasks = JoinSet::new();
+        for number in 0..50_usize {
+            let store = Arc::clone(&stores[number % stores.len()]);
+            tasks.spawn(async move {
+                let bytes = Bytes::from(number.to_string());
+                let version = good(store.replace(&key(), version, bytes.clone(), LONG).await);
+                version.map(|version| (version, bytes))
+            });
+        }
+        let ended = tasks.join_all().await;
+        let winners: Vec<_> = ended.into_iter().flatten().collect();
+        assert_eq!(winners.len(), 1, "winners");
+        for (won, bytes) in winners {
+            let entry = load(&*stores[0], &key()).await;
+            let there = entry.map(|entry| (entry.version, entry.bytes));
+            assert_eq!(there, Some((won, bytes)), "not the winner's");
+            version = Some(won);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! A tool on the command line that keeps its token from one run to the next.
+//!
+//! ```console
+//! $ export AUTH_STORE_DIR=~/.cache/cli-with-store
+//! $ cargo run --example cli_with_store
+//! a token is at hand; exchanges made: 1
+//! $ cargo run --example cli_with_store
+//! a token is at hand; exchanges made: 0
+//! ```
+//!
+//! The vendor is a server inside this program, so that nothing else is needed to see it.
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
+
+use std::{env, error::Error};
+
+use auth_core::{Authenticator, Key, Origins, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_store_file::FileStore;
+use auth_testkit::TestServer;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let dir = env::var_os("AUTH_STORE_DIR").ok_or("set AUTH_STORE_DIR: where tokens are kept")?;
+    let vendor = TestServer::builder().in_memory();
+
+    let source = ClientCredentials::builder(
+        vendor.token_url(),
+        vendor.client_id(),
+        Secret::new(vendor.client_secret()),
+        vendor.transport(),
+    );
+    // Everything that makes this token another than the next.
+    let key = Key::builder("example")
+        .issuer(vendor.token_url())
+        .client(vendor.client_id())
+        .build();
+    let authenticator = Authenticator::builder(source.build()?)
+        .origins(Origins::new([vendor.api_url()])?)
+        .store(FileStore::new(dir)?, key)
+        .build()?;
+
+    // A tool would send its requests through `auth_tower::AuthLayer`, which does this first.
+    authenticator.token().await?;
+    let exchanges = vendor.counters().token_requests;
+    println!("a token is at hand; exchanges made: {exchanges}");
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! What is shown of stores, their keys and what is in them; and what stands in a file's name.
+
+use std::{env, fs, process, time::Duration};
+
+use auth_core::{Key, MemoryStore, Secret, SharedTokenStore, StoredEntry, TokenStore, Version};
+use auth_store_file::FileStore;
+use auth_testkit::LogCapture;
+use bytes::Bytes;
+
+use crate::planted::{PASSWORD, TOKEN, assert_clean, told};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn key() -> Key {
+    Key::builder("example")
+        .subject(&Secret::new(PASSWORD))
+        .build()
+}
+
+async fn assert_shows_nothing(store: impl TokenStore + std::fmt::Debug) {
+    let bytes = Bytes::from_static(TOKEN.as_bytes());
+    let put = store.replace(&key(), None, bytes, HOUR).await.unwrap();
+    assert!(put.is_some());
+    store.lease(&key(), "owner", HOUR).await.unwrap();
+    let entry = store.load(&key()).await.unwrap();
+    assert!(entry.is_some());
+    assert_clean(format!("{store:?}\n{store:#?}\n{entry:?}\n{entry:#?}"), &[]);
+}
+
+#[tokio::test]
+async fn g18_stores_show_nothing_of_what_they_keep() {
+    let entry = StoredEntry::new(Version::new(1), Bytes::from_static(TOKEN.as_bytes()));
+    assert_clean(format!("{entry:?}\n{:?}", key()), &[]);
+    assert_shows_nothing(MemoryStore::new()).await;
+    assert_shows_nothing(SharedTokenStore::new(MemoryStore::new())).await;
+}
+
+#[tokio::test]
+async fn g18_nothing_but_a_files_content_shows_what_is_in_it() {
+    let dir = env::temp_dir().join(format!("auth-leak-store-{}", process::id()));
+    let log = LogCapture::new();
+    let _installed = log.install();
+    let store = FileStore::new(&dir).unwrap();
+    assert_shows_nothing(store.clone()).await;
+    let mut shown = String::new();
+    for file in fs::read_dir(&dir).unwrap() {
+        shown += &format!("{:?}\n", file.unwrap().file_name());
+    }
+    assert_clean(&shown, &[]);
+    fs::remove_dir_all(&dir).unwrap();
+    let bytes = Bytes::from_static(TOKEN.as_bytes());
+    let error = store.replace(&key(), None, bytes, HOUR).await.unwrap_err();
+    assert_clean(told(&error), &[]);
+    assert_clean(told(&FileStore::new("/dev/null").unwrap_err()), &[]);
+    assert_clean(log.text(), &[]);
+}
