@@ -16,7 +16,7 @@ use std::{error::Error, process::ExitCode};
 
 use auth_axonize::Axonize;
 use auth_core::{Authenticator, Secret};
-use auth_kaizen::{Central, East, Kaizen};
+use auth_kaizen::{Central, East, Kaizen, Region};
 use auth_kayzen::Kayzen;
 use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_testkit::{TestServer, fakes};
@@ -49,8 +49,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
     try_join!(
         get(&verdigris, of_verdigris(&verdigris)?, "/core/v1/buildings/"),
-        get(&central, of_central(&central)?, BUILDINGS),
-        get(&east, of_east(&east)?, BUILDINGS),
+        get(&central, of_kaizen::<Central>(&central)?, BUILDINGS),
+        get(&east, of_kaizen::<East>(&east)?, BUILDINGS),
         get(
             &kayzen,
             of_kayzen(&kayzen)?,
@@ -104,20 +104,9 @@ fn of_verdigris(server: &TestServer) -> Result<Authenticator, auth_core::Error> 
 }
 
 /// One type for each region: neither's token gets to the other.
-fn of_central(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
+fn of_kaizen<R: Region>(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
     let secret = Secret::new(server.client_secret());
-    let kaizen: Kaizen<Central> = Kaizen::builder(server.client_id(), secret)
-        .transport(ReqwestTransport::new()?)
-        .token_url(server.token_url())
-        .base_url(server.origin())
-        .danger_allow_http_loopback()
-        .build()?;
-    Ok(kaizen.into())
-}
-
-fn of_east(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
-    let secret = Secret::new(server.client_secret());
-    let kaizen: Kaizen<East> = Kaizen::builder(server.client_id(), secret)
+    let kaizen = Kaizen::<R>::builder(server.client_id(), secret)
         .transport(ReqwestTransport::new()?)
         .token_url(server.token_url())
         .base_url(server.origin())

@@ -21,14 +21,7 @@ impl BaseUrl {
     }
 
     pub(crate) fn origins(&self) -> Result<Origins, Error> {
-        let url = [self.url.as_str()];
-        let origins = match self.http_loopback {
-            true => Origins::danger_allow_http_loopback(url),
-            false => Origins::new(url),
-        };
-        origins.map_err(|error| {
-            Error::config(FIELD, "is no URL that a credential may go to").with_source(error)
-        })
+        Origins::of_base_url(&self.url, self.http_loopback)
     }
 
     pub(crate) fn endpoint(

@@ -229,16 +229,14 @@ impl LoginBuilder {
         };
         // The vendor writes the scheme in lower case, and so does every one of its examples.
         let scheme = Scheme::authorization("bearer ").and_header(APP_ID, app_id);
-        let authenticator = Authenticator::builder(source)
+        Authenticator::builder(source)
             .vendor(VENDOR)
             .scheme(scheme)
             .origins(origins)
             .policy(policy)
-            .clock(self.clock);
-        match self.store {
-            Some(store) => authenticator.store(store, key).build(),
-            None => authenticator.build(),
-        }
+            .clock(self.clock)
+            .shared_store(self.store, key)
+            .build()
     }
 }
 

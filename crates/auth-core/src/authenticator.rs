@@ -283,6 +283,13 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// As [`store`](Self::store), where there may be none: for a vendor's crate, whose own builder was
+    /// given one or not.
+    pub fn shared_store(mut self, store: Option<SharedTokenStore>, key: Key) -> Self {
+        self.store = store.map(|store| (store, key));
+        self
+    }
+
     /// Sets the clock; default [`SystemClock`](crate::SystemClock).
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.settings.clock = clock.into();

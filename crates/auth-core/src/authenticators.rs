@@ -145,12 +145,12 @@ impl Map {
     fn sweep(&self, now: u64) {
         let idle = u64::try_from(self.idle_after.as_millis()).unwrap_or(u64::MAX);
         let last = self.last_sweep.load(Ordering::Relaxed);
-        let due = now.saturating_sub(last) >= (idle / 4).max(1);
-        let exchange = |order| {
-            self.last_sweep
-                .compare_exchange(last, now, order, Ordering::Relaxed)
-        };
-        if !due || exchange(Ordering::Relaxed).is_err() {
+        if now.saturating_sub(last) < (idle / 4).max(1) {
+            return;
+        }
+        // One thread of those that come here sweeps.
+        let (relaxed, swept) = (Ordering::Relaxed, &self.last_sweep);
+        if swept.compare_exchange(last, now, relaxed, relaxed).is_err() {
             return;
         }
         self.cache.retain(|_, entry| {

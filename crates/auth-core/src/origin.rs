@@ -91,6 +91,23 @@ impl Origins {
         Ok(this)
     }
 
+    /// Takes the origin of an API's base URL: for the setting `base_url` of a vendor's crate.
+    /// `http_loopback` lets plain `http` pass as
+    /// [`danger_allow_http_loopback`](Self::danger_allow_http_loopback) does.
+    ///
+    /// # Errors
+    ///
+    /// As these two, but on field `base_url`; their error is the source.
+    pub fn of_base_url(url: &str, http_loopback: bool) -> Result<Self, Error> {
+        let origins = match http_loopback {
+            true => Self::danger_allow_http_loopback([url]),
+            false => Self::new([url]),
+        };
+        origins.map_err(|error| {
+            Error::config("base_url", "is no URL that a token may go to").with_source(error)
+        })
+    }
+
     /// Tells whether a token may go to this destination.
     ///
     /// A URI without scheme or host (the origin-form) goes nowhere that could be named, so it is

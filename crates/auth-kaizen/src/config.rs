@@ -149,18 +149,16 @@ impl<R: Region> KaizenBuilder<R> {
         let transport = self.transport.clone().ok_or_else(|| {
             Error::config("transport", "is required: it sends the token requests")
         })?;
-        let origins = self.origins()?;
+        let origins = Origins::of_base_url(&self.base_url, self.http_loopback)?;
         let (policy, clock) = (self.policy.clone(), self.clock.clone());
         let (store, key) = (self.store.clone(), self.key());
         let authenticator = Authenticator::builder(source::new(self, transport)?)
             .vendor(R::NAME.vendor())
             .origins(origins)
             .policy(policy)
-            .clock(clock);
-        let authenticator = match store {
-            Some(store) => authenticator.store(store, key).build()?,
-            None => authenticator.build()?,
-        };
+            .clock(clock)
+            .shared_store(store, key)
+            .build()?;
         Ok(Kaizen::new(authenticator))
     }
 
@@ -185,17 +183,6 @@ impl<R: Region> KaizenBuilder<R> {
             }
             _ => Ok(()),
         }
-    }
-
-    fn origins(&self) -> Result<Origins, Error> {
-        let url = [self.base_url.as_str()];
-        let origins = match self.http_loopback {
-            true => Origins::danger_allow_http_loopback(url),
-            false => Origins::new(url),
-        };
-        origins.map_err(|error| {
-            Error::config("base_url", "is no URL that a token may go to").with_source(error)
-        })
     }
 }
 

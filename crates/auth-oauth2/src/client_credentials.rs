@@ -8,7 +8,6 @@ use auth_core::{
 use crate::{
     GrantBuilder,
     grant::{Client, sealed},
-    version::Versions,
 };
 
 /// The client credentials grant (RFC 6749 section 4.4): a program's token for itself.
@@ -48,7 +47,6 @@ use crate::{
 /// wiped with their last clone, the reply's body if nobody shares it.
 pub struct ClientCredentials {
     client: Client,
-    versions: Versions,
 }
 
 impl ClientCredentials {
@@ -75,26 +73,21 @@ impl sealed::Grant for ClientCredentials {
     const PARAMETERS: &'static [&'static str] = &[];
 
     fn new(client: Client, (): ()) -> Result<Self, Error> {
-        Ok(Self {
-            client,
-            versions: Versions::default(),
-        })
+        Ok(Self { client })
     }
 }
 
 impl TokenSource for ClientCredentials {
     /// One exchange; why it takes place makes no difference to this grant.
     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
-        let secret = self.client.read_secret().await?;
-        self.versions.use_up(self.versions.of(&[&secret]));
+        let secret = self.client.use_secret().await?;
         self.client
             .exchange(&secret, "client_credentials", &[], &[])
             .await
     }
 
     async fn credential_changed(&self) -> bool {
-        let secret = self.client.read_secret().await;
-        secret.is_ok_and(|secret| self.versions.is_new(self.versions.of(&[&secret])))
+        self.client.secret_has_changed().await
     }
 }
 

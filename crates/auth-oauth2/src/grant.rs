@@ -5,7 +5,9 @@ use auth_core::{
 };
 use http::header::AUTHORIZATION;
 
-use crate::{BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
+use crate::{
+    BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parse_reply, version::Versions,
+};
 
 mod builder;
 
@@ -49,6 +51,8 @@ pub struct Client {
     scrubber: Scrubber,
     rules: ReplyRules,
     clock: SharedClock,
+    /// Of the client's secret.
+    versions: Versions,
 }
 
 impl Client {
@@ -58,6 +62,19 @@ impl Client {
 
     pub(crate) async fn read_secret(&self) -> Result<Secret, Error> {
         read("client_secret", &self.secret).await
+    }
+
+    /// Reads the client's secret, and notes that an exchange is made with it.
+    pub(crate) async fn use_secret(&self) -> Result<Secret, Error> {
+        let secret = self.read_secret().await?;
+        self.versions.use_up(self.versions.of(&[&secret]));
+        Ok(secret)
+    }
+
+    /// Tells whether the client's secret is another one by now.
+    pub(crate) async fn secret_has_changed(&self) -> bool {
+        let secret = self.read_secret().await;
+        secret.is_ok_and(|secret| self.versions.is_new(self.versions.of(&[&secret])))
     }
 
     pub(crate) fn now(&self) -> Moment {

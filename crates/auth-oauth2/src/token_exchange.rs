@@ -8,7 +8,6 @@ use auth_core::{
 use crate::{
     GrantBuilder,
     grant::{Client, sealed},
-    version::Versions,
 };
 
 /// The token exchange grant (RFC 8693): somebody's token for another one that acts on their behalf.
@@ -53,7 +52,6 @@ pub struct TokenExchange {
     client: Client,
     subject: Subject,
     expires: Option<Moment>,
-    versions: Versions,
 }
 
 /// On whose behalf.
@@ -156,7 +154,6 @@ impl sealed::Grant for TokenExchange {
             expires: subject.expires_in.map(|lifetime| client.now() + lifetime),
             client,
             subject,
-            versions: Versions::default(),
         })
     }
 }
@@ -169,8 +166,7 @@ impl TokenSource for TokenExchange {
             let message = format!("{vendor}: the subject token has expired");
             return Err(Error::new(ErrorKind::Rejected, message));
         }
-        let secret = self.client.read_secret().await?;
-        self.versions.use_up(self.versions.of(&[&secret]));
+        let secret = self.client.use_secret().await?;
         let Subject {
             token,
             token_type,
@@ -204,8 +200,7 @@ impl TokenSource for TokenExchange {
     }
 
     async fn credential_changed(&self) -> bool {
-        let secret = self.client.read_secret().await;
-        secret.is_ok_and(|secret| self.versions.is_new(self.versions.of(&[&secret])))
+        self.client.secret_has_changed().await
     }
 }
 

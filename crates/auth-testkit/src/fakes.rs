@@ -21,8 +21,7 @@ mod kayzen;
 mod verdigris;
 
 pub use axonize::{
-    AXONIZE_APP_URL, BindingCodes, axonize, axonize_api_keys, axonize_mfa, binding_code,
-    binding_codes, binding_codes_sent,
+    AXONIZE_APP_URL, BindingCodes, axonize, axonize_api_keys, axonize_mfa, binding_codes,
 };
 pub use kaizen::{kaizen_central, kaizen_east, kaizen_legacy};
 pub use kayzen::kayzen;

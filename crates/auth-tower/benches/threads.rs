@@ -1,6 +1,8 @@
 //! What a second thread adds: two threads on one authenticator, beside two that share nothing.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[path = "support/processor.rs"]
+mod processor;
 #[path = "support/report.rs"]
 #[allow(dead_code, reason = "shared with other benches")]
 mod report;
@@ -189,15 +191,15 @@ fn rate(row: &Row, threads: usize) -> Option<f64> {
                     let mut work = (row.share)();
                     work(TIMES);
                     start.wait();
-                    let (began, had) = (now(), processor_time());
+                    let (began, had) = (now(), processor::time());
                     let mut done = 0.0;
                     while !is_over.load(Ordering::Relaxed) {
                         work(TIMES);
                         done += f64::from(TIMES);
                     }
                     let took = began.elapsed();
-                    let had = processor_time().zip(had).map(|(end, start)| end - start);
-                    let is_fair = had.is_none_or(|had| had >= took.mul_f64(FAIR));
+                    let had = processor::time() - had;
+                    let is_fair = had >= took.mul_f64(FAIR);
                     is_fair.then(|| done / took.as_secs_f64() / 1e6)
                 })
             })
@@ -208,18 +210,6 @@ fn rate(row: &Row, threads: usize) -> Option<f64> {
         let rates = workers.into_iter().map(|worker| worker.join());
         rates.map(|rate| rate.expect("no worker panics")).sum()
     })
-}
-
-/// How long this thread has run, where the system says.
-fn processor_time() -> Option<Duration> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::time::{ClockId, clock_gettime};
-
-        Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).ok()
-    }
-    #[cfg(not(target_os = "linux"))]
-    None
 }
 
 #[allow(clippy::disallowed_methods, reason = "a bench times things")]

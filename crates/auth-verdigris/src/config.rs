@@ -161,20 +161,18 @@ impl VerdigrisBuilder {
     /// `base_url` when they are no URLs that secrets may go to, `audience` when empty, `quota` and
     /// the policy's own.
     pub fn build(self) -> Result<Authenticator, Error> {
-        let origins = self.origins()?;
+        let origins = Origins::of_base_url(&self.base_url, self.http_loopback)?;
         let clock = self.clock.clone();
         let (policy, quota) = (self.policy.clone(), self.quota);
         let (store, key) = (self.store.clone(), self.key());
-        let authenticator = Authenticator::builder(source::new(self)?)
+        Authenticator::builder(source::new(self)?)
             .vendor(source::VENDOR)
             .origins(origins)
             .policy(policy)
             .quota(quota)
-            .clock(clock);
-        match store {
-            Some(store) => authenticator.store(store, key).build(),
-            None => authenticator.build(),
-        }
+            .clock(clock)
+            .shared_store(store, key)
+            .build()
     }
 
     /// Whose token it is, for the store.
@@ -185,17 +183,6 @@ impl VerdigrisBuilder {
             .client(&self.client_id)
             .audience(&self.audience)
             .build()
-    }
-
-    fn origins(&self) -> Result<Origins, Error> {
-        let url = [self.base_url.as_str()];
-        let origins = match self.http_loopback {
-            true => Origins::danger_allow_http_loopback(url),
-            false => Origins::new(url),
-        };
-        origins.map_err(|error| {
-            Error::config("base_url", "is no URL that a token may go to").with_source(error)
-        })
     }
 }
 

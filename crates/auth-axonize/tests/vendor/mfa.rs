@@ -18,7 +18,7 @@ use crate::support::{devices, login};
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn code(server: &TestServer) -> MfaAnswer {
-    MfaAnswer::Code(fakes::binding_code(server).unwrap().into())
+    MfaAnswer::Code(fakes::binding_codes(server).latest().unwrap().into())
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,14 +65,14 @@ async fn row_mfa_code_is_sent_again_on_request_three_times() {
         let result = devices(&server, &authenticator).await;
         if wanted <= 3 {
             assert_eq!(result.unwrap(), (200, 1));
-            assert_eq!(fakes::binding_codes_sent(&server), 1 + u64::from(wanted));
+            assert_eq!(fakes::binding_codes(&server).sent(), 1 + u64::from(wanted));
         } else {
             let error = result.unwrap_err();
             assert_eq!(
                 (error.kind(), error.field()),
                 (ErrorKind::Config, Some("mfa"))
             );
-            assert_eq!(fakes::binding_codes_sent(&server), 4);
+            assert_eq!(fakes::binding_codes(&server).sent(), 4);
         }
     }
 }
@@ -96,7 +96,7 @@ async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
         server.clock().advance(MINUTE).await;
         assert!(devices(&server, &authenticator).await.is_err());
     }
-    assert_eq!(fakes::binding_codes_sent(&server), 2);
+    assert_eq!(fakes::binding_codes(&server).sent(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,7 +144,7 @@ async fn callbacks_that_do_not_behave_end_in_a_typed_error() {
             assert_no_secret(format!("{error:?}"), &server.expose_secrets());
             // The next try, and with it the next code, comes after the probe interval.
             assert!(devices(&server, &authenticator).await.is_err());
-            assert_eq!(fakes::binding_codes_sent(&server), 1);
+            assert_eq!(fakes::binding_codes(&server).sent(), 1);
         }
     }
 }

@@ -30,7 +30,7 @@ async fn login_with_a_second_factor() {
     let settings = login(&server).mfa(move |challenge| {
         ready(Ok(match challenge.resends() {
             0 => MfaAnswer::Resend,
-            _ => MfaAnswer::Code(fakes::binding_code(&fake).unwrap().into()),
+            _ => MfaAnswer::Code(fakes::binding_codes(&fake).latest().unwrap().into()),
         }))
     });
     devices(&server, &settings.build().unwrap()).await.unwrap();

@@ -7,7 +7,7 @@ use auth_core::{
 use super::{Client, Grant, sealed};
 use crate::{
     BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parameter,
-    token_endpoint::MAX_REPLY, token_url,
+    token_endpoint::MAX_REPLY, token_url, version::Versions,
 };
 
 /// Settings that all grants have; made by [`ClientCredentials::builder`] and its likes.
@@ -194,6 +194,7 @@ impl<G: Grant> GrantBuilder<G> {
             scrubber,
             rules,
             clock: self.clock,
+            versions: Versions::default(),
         };
         G::new(client, self.own)
     }

@@ -38,8 +38,7 @@ pub fn axonize() -> TestServerBuilder {
 ///   is answered like a login, once for each login.
 /// - `POST /api/auth/resendMultifactorBindingCode` with `{"token","authenticatorCode"}` sends another
 ///   code; the one before is good no longer.
-/// - [`binding_code`] is the code that the user got last, [`binding_codes_sent`] tells how many were
-///   sent, and [`binding_codes`] is both for a callback.
+/// - [`binding_codes`] has the code that the user got last, and how many were sent.
 /// - A wrong code: 401, and it counts as a failed login. The token of the 403 opens no API.
 pub fn axonize_mfa() -> TestServerBuilder {
     server(
@@ -63,26 +62,6 @@ pub fn axonize_api_keys() -> TestServerBuilder {
         .vendor(ApiKeys)
         .name("axonize-api-keys")
         .client(APP_ID, "C86A0000-fake-secret-8FD3-17FAF7451234")
-}
-
-/// Returns the code that the user of an [`axonize_mfa`] server got last, if one was sent.
-///
-/// # Panics
-///
-/// If the server is another one.
-#[must_use]
-pub fn binding_code(server: &TestServer) -> Option<String> {
-    binding_codes(server).latest()
-}
-
-/// Returns how many codes the user of an [`axonize_mfa`] server got.
-///
-/// # Panics
-///
-/// If the server is another one.
-#[must_use]
-pub fn binding_codes_sent(server: &TestServer) -> u64 {
-    binding_codes(server).sent()
 }
 
 /// Returns what the user of an [`axonize_mfa`] server gets on the telephone, for callbacks that
