@@ -66,11 +66,11 @@ impl tower::Service<Request<Body>> for Inner {
 fn auth_core_keeps_its_promises() {
     use auth_core::{
         AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, Authenticators,
-        AuthenticatorsBuilder, Clock, Error, ErrorKind, Exchange, ExchangeLimit, Generation,
-        Health, Key, KeyBuilder, Local, MemoryStore, Moment, Origins, Part, Quota, Reason,
-        RefreshPolicy, Refusal, Scheme, Secret, SecretEnv, SecretFile, SecretFn, Sharded,
-        SharedClock, SharedSecretSource, SharedTokenStore, SharedTransport, Signing, StoredEntry,
-        SystemClock, Token, TokenRefused, Version,
+        AuthenticatorsBuilder, Clock, CredentialMark, Error, ErrorKind, Exchange, ExchangeLimit,
+        Generation, Health, Key, KeyBuilder, Local, MemoryStore, Moment, NewEntry, Origins, Part,
+        Quota, Reason, RefreshPolicy, Refusal, Scheme, Secret, SecretEnv, SecretFile, SecretFn,
+        Sharded, SharedClock, SharedSecretSource, SharedTokenStore, SharedTransport, Signing,
+        StoredEntry, SystemClock, Token, TokenRefused, Version,
     };
     promise! {
         AccessToken: send sync unpin forever;
@@ -110,6 +110,8 @@ fn auth_core_keeps_its_promises() {
         SharedTransport: send sync unpin forever;
         Signing: send sync unpin forever;
         StoredEntry: send sync unpin forever;
+        NewEntry: send sync unpin forever;
+        CredentialMark: send sync unpin forever;
         SystemClock: send sync unpin forever;
         Token: send sync unpin forever;
         TokenRefused: send sync unpin forever;
@@ -321,13 +323,20 @@ fn futures_of_the_traits_can_be_sent() {
     fn source<S: TokenSource>(source: &S, exchange: Exchange) {
         sendable(&source.fetch(exchange));
         sendable(&source.credential_changed());
+        sendable(&source.credential());
+        sendable(&source.first_refresh_token());
     }
     fn secret<S: SecretSource>(secret: &S) {
         sendable(&secret.read());
     }
-    fn store<S: TokenStore>(store: &S, key: &Key, time: std::time::Duration) {
+    fn store<S: TokenStore>(
+        store: &S,
+        key: &Key,
+        entry: auth_core::NewEntry,
+        time: std::time::Duration,
+    ) {
         sendable(&store.load(key));
-        sendable(&store.replace(key, None, Bytes::new(), time));
+        sendable(&store.replace(key, None, entry));
         sendable(&store.lease(key, "", time));
         sendable(&store.release(key, ""));
     }

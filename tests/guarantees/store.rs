@@ -9,8 +9,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, Error, ErrorKind, Key, MemoryStore, Origins, Secret, StoredEntry,
-    TokenStore, Version,
+    AccessToken, Authenticator, Error, ErrorKind, Key, MemoryStore, NewEntry, Origins, Secret,
+    StoredEntry, TokenStore, Version,
 };
 use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
 use bytes::Bytes;
@@ -245,11 +245,10 @@ impl TokenStore for Broken {
         &self,
         key: &Key,
         expected: Option<Version>,
-        bytes: Bytes,
-        lives: Duration,
-    ) -> Result<Option<Version>, Error> {
+        entry: NewEntry,
+    ) -> Result<bool, Error> {
         self.trouble().await?;
-        self.inner.replace(key, expected, bytes, lives).await
+        self.inner.replace(key, expected, entry).await
     }
 
     async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {
@@ -330,7 +329,7 @@ async fn g16_what_cannot_be_understood_is_nothing() {
     let foreign = Bytes::from_static(b"auth-core 2\nwhatever comes then");
     fleet
         .store
-        .replace(&key(), None, foreign, HOUR)
+        .replace(&key(), None, NewEntry::new(Version::new(1), foreign, HOUR))
         .await
         .unwrap();
     fleet.token(&fleet.process()).await;

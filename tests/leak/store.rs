@@ -2,7 +2,9 @@
 
 use std::{env, fs, process, time::Duration};
 
-use auth_core::{Key, MemoryStore, Secret, SharedTokenStore, StoredEntry, TokenStore, Version};
+use auth_core::{
+    Key, MemoryStore, NewEntry, Secret, SharedTokenStore, StoredEntry, TokenStore, Version,
+};
 use auth_store_file::FileStore;
 use auth_testkit::LogCapture;
 use bytes::Bytes;
@@ -17,10 +19,16 @@ fn key() -> Key {
         .build()
 }
 
-async fn assert_shows_nothing(store: impl TokenStore + std::fmt::Debug) {
+fn new_entry() -> NewEntry {
     let bytes = Bytes::from_static(TOKEN.as_bytes());
-    let put = store.replace(&key(), None, bytes, HOUR).await.unwrap();
-    assert!(put.is_some());
+    NewEntry::new(Version::new(1), bytes, HOUR)
+}
+
+async fn assert_shows_nothing(store: impl TokenStore + std::fmt::Debug) {
+    let entry = new_entry();
+    let put = store.replace(&key(), None, entry.clone()).await.unwrap();
+    assert!(put);
+    assert_clean(format!("{entry:?}\n{entry:#?}"), &[]);
     store.lease(&key(), "owner", HOUR).await.unwrap();
     let entry = store.load(&key()).await.unwrap();
     assert!(entry.is_some());
@@ -29,7 +37,7 @@ async fn assert_shows_nothing(store: impl TokenStore + std::fmt::Debug) {
 
 #[tokio::test]
 async fn g18_stores_show_nothing_of_what_they_keep() {
-    let entry = StoredEntry::new(Version::new(1), Bytes::from_static(TOKEN.as_bytes()));
+    let entry = StoredEntry::new(Version::new(1), Bytes::from_static(TOKEN.as_bytes()), HOUR);
     assert_clean(format!("{entry:?}\n{:?}", key()), &[]);
     assert_shows_nothing(MemoryStore::new()).await;
     assert_shows_nothing(SharedTokenStore::new(MemoryStore::new())).await;
@@ -48,8 +56,7 @@ async fn g18_nothing_but_a_files_content_shows_what_is_in_it() {
     }
     assert_clean(&shown, &[]);
     fs::remove_dir_all(&dir).unwrap();
-    let bytes = Bytes::from_static(TOKEN.as_bytes());
-    let error = store.replace(&key(), None, bytes, HOUR).await.unwrap_err();
+    let error = store.replace(&key(), None, new_entry()).await.unwrap_err();
     assert_clean(told(&error), &[]);
     assert_clean(told(&FileStore::new("/dev/null").unwrap_err()), &[]);
     assert_clean(log.text(), &[]);

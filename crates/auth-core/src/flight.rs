@@ -172,10 +172,8 @@ impl Task {
 
     async fn exchange(&self, sent: &mut Moment) -> Result<AccessToken, Error> {
         let source = self.core.source();
-        let exchange = Exchange {
-            reason: self.flight.reason,
-        };
-        let error = match source.fetch(exchange).await {
+        let exchange = Exchange::new(self.flight.reason);
+        let error = match source.fetch(exchange.clone()).await {
             Err(error) if !error.is_transient() => error,
             other => return other,
         };

@@ -1,6 +1,6 @@
 use std::{future::Future, pin::Pin};
 
-use crate::{AccessToken, Error};
+use crate::{AccessToken, Error, Secret};
 
 /// Fetches a token: one call is one exchange with the vendor.
 ///
@@ -45,21 +45,95 @@ pub trait TokenSource: Send + Sync + 'static {
     fn credential_changed(&self) -> impl Future<Output = bool> + Send {
         std::future::ready(false)
     }
+
+    /// Returns a mark of the long-lived credential that the next exchange will use, by which
+    /// processes that share a store know whether a verdict on a credential is one on theirs.
+    ///
+    /// The default, none, says that they all have the same.
+    fn credential(&self) -> impl Future<Output = Option<CredentialMark>> + Send {
+        std::future::ready(None)
+    }
+
+    /// Tells whether its tokens come with refresh tokens that are to be kept and spent. If so, the
+    /// next exchange is given [the one](Exchange::refresh_token) that the last brought.
+    ///
+    /// The default says no: a refresh token is dropped.
+    fn keeps_refresh_tokens(&self) -> bool {
+        false
+    }
+
+    /// Returns the refresh token that a person's login brought, where there is no other way to
+    /// begin: for sources that keep refresh tokens.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`fetch`](Self::fetch).
+    fn first_refresh_token(&self) -> impl Future<Output = Result<Option<Secret>, Error>> + Send {
+        std::future::ready(Ok(None))
+    }
 }
 
 /// Facts about the exchange that a [`TokenSource`] is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exchange {
     /// Why a token is wanted.
     pub reason: Reason,
+    /// The refresh token to spend. If it turns out to be worth nothing, say
+    /// [`Rejected`](crate::ErrorKind::Rejected) with the code `invalid_grant`: it is dropped then,
+    /// and the next call comes without.
+    pub refresh_token: Option<Secret>,
+    /// How often the vendor rejected this credential already, by what all processes know that share
+    /// a store. See `auth_oauth2::LoginLimit`.
+    pub failed_logins: u32,
 }
 
 impl Exchange {
     /// Describes an exchange, to call a source by hand in its tests.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason }
+        Self {
+            reason,
+            refresh_token: None,
+            failed_logins: 0,
+        }
+    }
+
+    /// Sets the refresh token to spend.
+    #[must_use]
+    pub fn refresh_token(mut self, token: impl Into<Secret>) -> Self {
+        self.refresh_token = Some(token.into());
+        self
+    }
+
+    /// Sets how often the vendor rejected this credential already.
+    #[must_use]
+    pub fn failed_logins(mut self, times: u32) -> Self {
+        self.failed_logins = times;
+        self
+    }
+}
+
+/// Tells one version of a long-lived credential from the next, in every process alike.
+///
+/// # Security
+///
+/// It is kept in stores, so it is short on purpose: 16 bits tell two versions apart, all but once in
+/// 65,536 times, and tell whoever sees them next to nothing of a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CredentialMark(u16);
+
+impl CredentialMark {
+    /// Makes a mark of 16 bits of a cryptographic hash over all that belongs to the credential.
+    #[must_use]
+    pub const fn new(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    /// Returns the bits.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
     }
 }
 
@@ -91,6 +165,9 @@ impl Reason {
 pub(crate) trait DynSource: Send + Sync {
     fn fetch(&self, exchange: Exchange) -> BoxFuture<'_, Result<AccessToken, Error>>;
     fn credential_changed(&self) -> BoxFuture<'_, bool>;
+    fn credential(&self) -> BoxFuture<'_, Option<CredentialMark>>;
+    fn keeps_refresh_tokens(&self) -> bool;
+    fn first_refresh_token(&self) -> BoxFuture<'_, Result<Option<Secret>, Error>>;
 }
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -102,5 +179,17 @@ impl<S: TokenSource> DynSource for S {
 
     fn credential_changed(&self) -> BoxFuture<'_, bool> {
         Box::pin(TokenSource::credential_changed(self))
+    }
+
+    fn credential(&self) -> BoxFuture<'_, Option<CredentialMark>> {
+        Box::pin(TokenSource::credential(self))
+    }
+
+    fn keeps_refresh_tokens(&self) -> bool {
+        TokenSource::keeps_refresh_tokens(self)
+    }
+
+    fn first_refresh_token(&self) -> BoxFuture<'_, Result<Option<Secret>, Error>> {
+        Box::pin(TokenSource::first_refresh_token(self))
     }
 }

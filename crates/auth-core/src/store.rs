@@ -20,8 +20,10 @@ pub(crate) use stored::Stored;
 ///
 /// # Contract
 ///
-/// - **Versions.** Each [`replace`](Self::replace) that succeeds gives the entry a version that it
-///   never had before. Of several that name the same version, one succeeds.
+/// - **Versions.** Whoever writes an entry gives it a version, which the store keeps with it. Of
+///   several who replace the same version, one succeeds.
+/// - **Time.** The store's own clock is the one that all its users share: it says how old an entry
+///   is, ends its life, and ends leases.
 /// - **Leases.** At most one owner holds a key's lease. It ends when it is released or its time is
 ///   over, so that a holder that died holds it no longer than that.
 /// - **Failure.** Whatever cannot be read or understood is an error or nothing, never another key's
@@ -36,8 +38,8 @@ pub trait TokenStore: Send + Sync + 'static {
     /// [`Store`](crate::ErrorKind::Store) if the store does not answer.
     fn load(&self, key: &Key) -> impl Future<Output = Result<Option<StoredEntry>, Error>> + Send;
 
-    /// Puts an entry in place of the one with this version, or of none, for as long as it lives.
-    /// Returns its version, or `None` if somebody else was faster.
+    /// Puts an entry in place of the one with this version, or of none. Returns whether it did:
+    /// `false` if somebody else was faster.
     ///
     /// # Errors
     ///
@@ -46,9 +48,8 @@ pub trait TokenStore: Send + Sync + 'static {
         &self,
         key: &Key,
         expected: Option<Version>,
-        bytes: Bytes,
-        lives: Duration,
-    ) -> impl Future<Output = Result<Option<Version>, Error>> + Send;
+        entry: NewEntry,
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Takes or keeps a key's lease for an owner, and for so long from now on. Returns whether it is
     /// the owner's.
@@ -77,15 +78,21 @@ pub trait TokenStore: Send + Sync + 'static {
 pub struct StoredEntry {
     /// Which entry it is.
     pub version: Version,
-    /// What [`TokenStore::replace`] was given.
+    /// What was put there.
     pub bytes: Bytes,
+    /// How long ago that was, by the store's clock.
+    pub age: Duration,
 }
 
 impl StoredEntry {
     /// Makes an entry.
     #[must_use]
-    pub fn new(version: Version, bytes: Bytes) -> Self {
-        Self { version, bytes }
+    pub fn new(version: Version, bytes: Bytes, age: Duration) -> Self {
+        Self {
+            version,
+            bytes,
+            age,
+        }
     }
 }
 
@@ -93,16 +100,61 @@ impl fmt::Debug for StoredEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoredEntry")
             .field("version", &self.version)
+            .field("age", &self.age)
             .finish_non_exhaustive()
     }
 }
 
-/// Tells one entry of a key from the next.
+/// What is put into a store.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct NewEntry {
+    /// Tells it from every other entry that the key ever had.
+    pub version: Version,
+    /// What is to be kept.
+    pub bytes: Bytes,
+    /// For how long.
+    pub lives: Duration,
+}
+
+impl NewEntry {
+    /// Makes an entry.
+    #[must_use]
+    pub fn new(version: Version, bytes: Bytes, lives: Duration) -> Self {
+        Self {
+            version,
+            bytes,
+            lives,
+        }
+    }
+}
+
+impl fmt::Debug for NewEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewEntry")
+            .field("version", &self.version)
+            .field("lives", &self.lives)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells one entry of a key from the next, and which of two is the later one.
+///
+/// An epoch that only ever rises, and a random number that keeps two writers of one epoch apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Version(u128);
 
 impl Version {
-    /// Makes a version of a number that a store gives.
+    /// Makes the version that comes after another one, or the first one. `wall` is the time since
+    /// the Unix epoch: it makes a first one later than those of a store that has been emptied.
+    #[must_use]
+    pub fn after(last: Option<Self>, wall: Duration) -> Self {
+        let wall = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+        let epoch = last.map_or(0, |last| last.epoch().saturating_add(1));
+        Self(u128::from(epoch.max(wall)) << 64 | u128::from(fastrand::u64(..)))
+    }
+
+    /// Makes a version of the number that [`get`](Self::get) returned.
     #[must_use]
     pub const fn new(number: u128) -> Self {
         Self(number)
@@ -112,6 +164,12 @@ impl Version {
     #[must_use]
     pub const fn get(self) -> u128 {
         self.0
+    }
+
+    /// Returns what rises from each version to the next.
+    #[must_use]
+    pub const fn epoch(self) -> u64 {
+        (self.0 >> 64) as u64
     }
 }
 
@@ -135,10 +193,9 @@ impl TokenStore for SharedTokenStore {
         &self,
         key: &Key,
         expected: Option<Version>,
-        bytes: Bytes,
-        lives: Duration,
-    ) -> Result<Option<Version>, Error> {
-        self.0.replace(key, expected, bytes, lives).await
+        entry: NewEntry,
+    ) -> Result<bool, Error> {
+        self.0.replace(key, expected, entry).await
     }
 
     async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {
@@ -162,9 +219,8 @@ trait DynStore: Send + Sync {
         &'a self,
         key: &'a Key,
         expected: Option<Version>,
-        bytes: Bytes,
-        lives: Duration,
-    ) -> BoxFuture<'a, Option<Version>>;
+        entry: NewEntry,
+    ) -> BoxFuture<'a, bool>;
     fn lease<'a>(&'a self, key: &'a Key, owner: &'a str, time: Duration) -> BoxFuture<'a, bool>;
     fn release<'a>(&'a self, key: &'a Key, owner: &'a str) -> BoxFuture<'a, ()>;
 }
@@ -180,10 +236,9 @@ impl<S: TokenStore> DynStore for S {
         &'a self,
         key: &'a Key,
         expected: Option<Version>,
-        bytes: Bytes,
-        lives: Duration,
-    ) -> BoxFuture<'a, Option<Version>> {
-        Box::pin(TokenStore::replace(self, key, expected, bytes, lives))
+        entry: NewEntry,
+    ) -> BoxFuture<'a, bool> {
+        Box::pin(TokenStore::replace(self, key, expected, entry))
     }
 
     fn lease<'a>(&'a self, key: &'a Key, owner: &'a str, time: Duration) -> BoxFuture<'a, bool> {

@@ -25,6 +25,7 @@ pub struct AccessToken {
     lifetime: Option<Duration>,
     refresh_in: Option<Duration>,
     scope: Option<String>,
+    refresh_token: Option<Secret>,
     permanent: bool,
 }
 
@@ -36,6 +37,7 @@ impl AccessToken {
             lifetime: None,
             refresh_in: None,
             scope: None,
+            refresh_token: None,
             permanent: false,
         }
     }
@@ -72,6 +74,15 @@ impl AccessToken {
         self
     }
 
+    /// Sets the refresh token that came with it. It is kept only for a source that
+    /// [keeps them](crate::TokenSource::keeps_refresh_tokens); where none comes, the one that was
+    /// spent stays ([RFC 6749, section 6](https://datatracker.ietf.org/doc/html/rfc6749#section-6)).
+    #[must_use]
+    pub fn refresh_token(mut self, token: impl Into<Secret>) -> Self {
+        self.refresh_token = Some(token.into());
+        self
+    }
+
     /// Returns the token's text.
     #[must_use]
     pub fn secret(&self) -> &Secret {
@@ -100,6 +111,12 @@ impl AccessToken {
     #[must_use]
     pub fn granted_scope(&self) -> Option<&str> {
         self.scope.as_deref()
+    }
+
+    /// Returns the refresh token that came with it.
+    #[must_use]
+    pub fn kept_refresh_token(&self) -> Option<&Secret> {
+        self.refresh_token.as_ref()
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) struct Entry {
     pub(crate) version: Version,
     /// In milliseconds since the Unix epoch.
     pub(crate) until: u64,
+    /// For how many milliseconds it was written.
+    pub(crate) lives: u64,
     pub(crate) bytes: Bytes,
 }
 
@@ -23,14 +25,15 @@ pub(crate) enum Found<T> {
 }
 
 impl Entry {
-    /// `MAGIC`, version, end of life, checksum, content.
+    /// `MAGIC`, version, end of life, life, checksum, content.
     pub(crate) fn encode(&self, name: Name) -> Zeroizing<Vec<u8>> {
         let version = self.version.get().to_be_bytes();
         let until = self.until.to_be_bytes();
-        let sum = name.checksum(&[MAGIC, &version, &until, &self.bytes]);
+        let lives = self.lives.to_be_bytes();
+        let sum = name.checksum(&[MAGIC, &version, &until, &lives, &self.bytes]);
         // Full size from the start: a buffer that grows would leave unwiped copies behind.
         let mut file = Zeroizing::new(Vec::with_capacity(HEADER + self.bytes.len()));
-        for part in [MAGIC, &version, &until, &sum, &self.bytes] {
+        for part in [MAGIC, &version, &until, &lives, &sum, &self.bytes] {
             file.extend_from_slice(part);
         }
         file
@@ -41,13 +44,15 @@ impl Entry {
         let rest = file.strip_prefix(MAGIC)?;
         let (version, rest) = rest.split_first_chunk()?;
         let (until, rest) = rest.split_first_chunk()?;
+        let (lives, rest) = rest.split_first_chunk()?;
         let (sum, content) = rest.split_first_chunk()?;
-        if name.checksum(&[MAGIC, version, until, content]) != *sum {
+        if name.checksum(&[MAGIC, version, until, lives, content]) != *sum {
             return None;
         }
         Some(Self {
             version: Version::new(u128::from_be_bytes(*version)),
             until: u64::from_be_bytes(*until),
+            lives: u64::from_be_bytes(*lives),
             bytes: Bytes::from_owner(Wiped(file)).slice(HEADER..),
         })
     }
@@ -103,7 +108,7 @@ impl AsRef<[u8]> for Wiped {
 
 /// Names the layout; what begins otherwise is nothing that this release knows.
 const MAGIC: &[u8] = b"auth-store-file entry 1\n";
-const HEADER: usize = MAGIC.len() + 16 + 8 + 8;
+const HEADER: usize = MAGIC.len() + 16 + 8 + 8 + 8;
 /// The longest entry, in bytes.
 pub(crate) const MAX: usize = 1024 * 1024;
 

@@ -8,8 +8,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, ErrorKind, Key, SharedClock, StoredEntry, TokenStore, Version};
-use bytes::Bytes;
+use auth_core::{Error, ErrorKind, Key, NewEntry, SharedClock, StoredEntry, TokenStore, Version};
 use tokio::runtime::Handle;
 
 use crate::{dir, name::Name};
@@ -106,10 +105,9 @@ impl TokenStore for FileStore {
         &self,
         key: &Key,
         expected: Option<Version>,
-        bytes: Bytes,
-        lives: Duration,
-    ) -> Result<Option<Version>, Error> {
-        let work = move |files: &Files<'_>| files.replace(expected, bytes, lives);
+        entry: NewEntry,
+    ) -> Result<bool, Error> {
+        let work = move |files: &Files<'_>| files.replace(expected, entry);
         self.run(key, work).await
     }
 

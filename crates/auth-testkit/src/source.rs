@@ -52,7 +52,7 @@ struct Inner {
 }
 
 /// What was asked of a [`ScriptedSource`], and when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Fetch {
     /// The exchange as the authenticator described it.

@@ -38,14 +38,15 @@ mod versions;
 
 pub use entries::{
     a_dropped_future_leaves_nothing_half, a_large_entry_is_kept, an_entry_ends_with_its_life,
-    keys_do_not_touch_each_other, nothing_is_there_at_first, what_is_put_is_got,
+    an_entry_grows_older, keys_do_not_touch_each_other, nothing_is_there_at_first,
+    what_is_put_is_got,
 };
 pub use leases::{
     a_lease_ends_by_release, a_lease_ends_by_time, a_lease_has_one_owner,
     a_lease_is_kept_by_its_owner, of_many_who_want_a_lease_one_has_it,
 };
 pub use versions::{
-    a_wrong_version_changes_nothing, of_many_who_replace_one_wins, versions_never_repeat,
+    a_wrong_version_changes_nothing, of_many_who_replace_one_wins, versions_are_kept,
 };
 
 /// Where stores of one kind keep their entries: a directory, a server, this process's memory.
@@ -98,10 +99,11 @@ macro_rules! store_contract {
             nothing_is_there_at_first,
             what_is_put_is_got,
             a_large_entry_is_kept,
+            an_entry_grows_older,
             an_entry_ends_with_its_life,
             keys_do_not_touch_each_other,
             a_dropped_future_leaves_nothing_half,
-            versions_never_repeat,
+            versions_are_kept,
             a_wrong_version_changes_nothing,
             of_many_who_replace_one_wins,
             a_lease_has_one_owner,

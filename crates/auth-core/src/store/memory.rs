@@ -5,10 +5,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{StoredEntry, TokenStore, Version};
+use super::{NewEntry, StoredEntry, TokenStore, Version};
 use crate::{Error, Key};
 
 /// A [`TokenStore`] in this process's memory: for tests, and for authenticators of one key that must
@@ -33,9 +32,14 @@ pub struct MemoryStore(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    entries: HashMap<Key, (StoredEntry, Instant)>,
+    entries: HashMap<Key, Kept>,
     leases: HashMap<Key, (String, Instant)>,
-    last: u128,
+}
+
+struct Kept {
+    entry: NewEntry,
+    since: Instant,
+    until: Instant,
 }
 
 impl MemoryStore {
@@ -52,31 +56,34 @@ impl MemoryStore {
 
 impl TokenStore for MemoryStore {
     async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
+        let now = Instant::now();
         let state = self.state();
-        let entry = state.entries.get(key);
-        let alive = entry.filter(|(_, until)| Instant::now() < *until);
-        Ok(alive.map(|(entry, _)| entry.clone()))
+        let kept = state.entries.get(key).filter(|kept| now < kept.until);
+        Ok(kept.map(|Kept { entry, since, .. }| {
+            StoredEntry::new(entry.version, entry.bytes.clone(), now - *since)
+        }))
     }
 
     async fn replace(
         &self,
         key: &Key,
         expected: Option<Version>,
-        bytes: Bytes,
-        lives: Duration,
-    ) -> Result<Option<Version>, Error> {
-        let now = Instant::now();
+        entry: NewEntry,
+    ) -> Result<bool, Error> {
+        let since = Instant::now();
         let mut state = self.state();
-        state.entries.retain(|_, (_, until)| now < *until);
-        if state.entries.get(key).map(|(entry, _)| entry.version) != expected {
-            return Ok(None);
+        state.entries.retain(|_, kept| since < kept.until);
+        if state.entries.get(key).map(|kept| kept.entry.version) != expected {
+            return Ok(false);
         }
-        state.last += 1;
-        let version = Version::new(state.last);
-        let entry = StoredEntry::new(version, bytes);
-        let until = now.checked_add(lives).unwrap_or(now + FAR);
-        state.entries.insert(key.clone(), (entry, until));
-        Ok(Some(version))
+        let until = since.checked_add(entry.lives).unwrap_or(since + FAR);
+        let kept = Kept {
+            entry,
+            since,
+            until,
+        };
+        state.entries.insert(key.clone(), kept);
+        Ok(true)
     }
 
     async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {

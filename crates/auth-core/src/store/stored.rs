@@ -6,7 +6,7 @@ use std::{
 
 use tokio::time::{self, Instant};
 
-use super::{SharedTokenStore, StoredEntry, TokenStore as _, Version, record::Record};
+use super::{NewEntry, SharedTokenStore, StoredEntry, TokenStore as _, Version, record::Record};
 use crate::{
     AccessToken, Error, ErrorKind, Exchange, Key, Reason, RefreshPolicy, Secret, SharedClock,
     source::{BoxFuture, DynSource},
@@ -72,8 +72,8 @@ impl Stored {
     }
 
     /// One exchange with the vendor.
-    async fn exchange(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        match time::timeout(self.exchange, self.source.fetch(exchange)).await {
+    async fn exchange(&self, exchange: &Exchange) -> Result<AccessToken, Error> {
+        match time::timeout(self.exchange, self.source.fetch(exchange.clone())).await {
             Ok(result) => result,
             Err(_) => {
                 let seconds = self.exchange.as_secs_f64();
@@ -83,7 +83,7 @@ impl Stored {
         }
     }
 
-    async fn obtain(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+    async fn obtain(&self, exchange: &Exchange) -> Result<AccessToken, Error> {
         let token = match self.is_left_alone() {
             true => self.exchange(exchange).await,
             false => match self.together(exchange).await {
@@ -99,7 +99,7 @@ impl Stored {
         Ok(token)
     }
 
-    async fn together(&self, exchange: Exchange) -> Result<AccessToken, Trouble> {
+    async fn together(&self, exchange: &Exchange) -> Result<AccessToken, Trouble> {
         let mut is_held = false;
         let entry = loop {
             let entry = self.ask(LOOK, self.store.load(&self.key)).await?;
@@ -133,7 +133,7 @@ impl Stored {
     }
 
     /// Takes the token that is there, if it is good for this.
-    fn adopt(&self, entry: Option<&StoredEntry>, exchange: Exchange) -> Option<AccessToken> {
+    fn adopt(&self, entry: Option<&StoredEntry>, exchange: &Exchange) -> Option<AccessToken> {
         let record = Record::decode(&entry?.bytes)?;
         let is_last = lock(&self.last).as_ref() == Some(&record.token);
         // What is at hand already is why another one is wanted.
@@ -160,10 +160,11 @@ impl Stored {
     async fn mark_refused(
         &self,
         entry: Option<&StoredEntry>,
-        exchange: Exchange,
+        exchange: &Exchange,
     ) -> Option<Version> {
         let entry = entry?;
         let current = Some(entry.version);
+        let next = Version::after(current, self.clock.now().since_unix_epoch());
         let record = Record::decode(&entry.bytes).filter(|record| !record.refused);
         let Some(mut record) = record.filter(|_| exchange.reason == Reason::Refused) else {
             return current;
@@ -173,11 +174,13 @@ impl Stored {
         }
         record.refused = true;
         let lives = Duration::from_millis(record.expires_at.saturating_sub(self.wall()));
-        let replace = self
-            .store
-            .replace(&self.key, current, record.encode(), lives);
+        let replace = self.store.replace(
+            &self.key,
+            current,
+            NewEntry::new(next, record.encode(), lives),
+        );
         match self.ask(WRITE, replace).await {
-            Ok(Some(version)) => Some(version),
+            Ok(true) => Some(next),
             _ => current,
         }
     }
@@ -196,9 +199,15 @@ impl Stored {
             lifetime: millis,
             refused: false,
         };
-        let replace = self
-            .store
-            .replace(&self.key, version, record.encode(), lifetime);
+        let replace = self.store.replace(
+            &self.key,
+            version,
+            NewEntry::new(
+                Version::after(version, self.clock.now().since_unix_epoch()),
+                record.encode(),
+                lifetime,
+            ),
+        );
         match self.ask(WRITE, replace).await {
             // Somebody whose lease this one's outlived was faster; either token is good.
             Ok(_) => {}
@@ -258,11 +267,23 @@ impl Stored {
 
 impl DynSource for Stored {
     fn fetch(&self, exchange: Exchange) -> BoxFuture<'_, Result<AccessToken, Error>> {
-        Box::pin(self.obtain(exchange))
+        Box::pin(async move { self.obtain(&exchange).await })
     }
 
     fn credential_changed(&self) -> BoxFuture<'_, bool> {
         self.source.credential_changed()
+    }
+
+    fn credential(&self) -> BoxFuture<'_, Option<crate::CredentialMark>> {
+        self.source.credential()
+    }
+
+    fn keeps_refresh_tokens(&self) -> bool {
+        self.source.keeps_refresh_tokens()
+    }
+
+    fn first_refresh_token(&self) -> BoxFuture<'_, Result<Option<Secret>, Error>> {
+        self.source.first_refresh_token()
     }
 }
 

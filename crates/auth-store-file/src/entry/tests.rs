@@ -11,17 +11,18 @@ fn decode(name: Name, file: &[u8]) -> Option<Entry> {
     Entry::decode(name, Zeroizing::new(file.to_vec()))
 }
 
-type Parts = (u128, u64, Vec<u8>);
+type Parts = (u128, u64, u64, Vec<u8>);
 
 fn parts() -> impl Strategy<Value = Parts> {
     let bytes = proptest::collection::vec(any::<u8>(), 0..64);
-    (any::<u128>(), any::<u64>(), bytes)
+    (any::<u128>(), any::<u64>(), any::<u64>(), bytes)
 }
 
-fn encode((version, until, bytes): &Parts) -> Zeroizing<Vec<u8>> {
+fn encode((version, until, lives, bytes): &Parts) -> Zeroizing<Vec<u8>> {
     let entry = Entry {
         version: Version::new(*version),
         until: *until,
+        lives: *lives,
         bytes: bytes.clone().into(),
     };
     entry.encode(name("a"))
@@ -31,7 +32,12 @@ proptest! {
     #[test]
     fn what_is_written_is_read(parts in parts()) {
         let read = decode(name("a"), &encode(&parts)).unwrap();
-        let read = (read.version.get(), read.until, read.bytes.to_vec());
+        let read = (
+            read.version.get(),
+            read.until,
+            read.lives,
+            read.bytes.to_vec(),
+        );
         prop_assert_eq!(read, parts);
     }
 

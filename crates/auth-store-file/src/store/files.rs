@@ -5,8 +5,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, ErrorKind, SharedClock, StoredEntry, Version};
-use bytes::Bytes;
+use auth_core::{Error, ErrorKind, NewEntry, SharedClock, StoredEntry, Version};
 
 use crate::{
     entry::{Entry, Found, MAX},
@@ -51,29 +50,31 @@ impl<'a> Files<'a> {
                 return Ok(None);
             }
         };
-        Ok(Some(StoredEntry::new(entry.version, entry.bytes)))
+        // A clock that was set back makes no entry younger than it ever was.
+        let left = entry.until.saturating_sub(self.millis());
+        let age = Duration::from_millis(entry.lives.saturating_sub(left));
+        Ok(Some(StoredEntry::new(entry.version, entry.bytes, age)))
     }
 
     pub(super) fn replace(
         &self,
         expected: Option<Version>,
-        bytes: Bytes,
-        lives: Duration,
-    ) -> Result<Option<Version>, Error> {
-        if bytes.len() > MAX {
+        entry: NewEntry,
+    ) -> Result<bool, Error> {
+        if entry.bytes.len() > MAX {
             let message = "file store: the entry is longer than 1 MiB";
             return Err(Error::new(ErrorKind::Store, message));
         }
         // Looked at once before, as many who are too late would make the disk busy for nothing.
         if self.version(self.read()?) != expected {
-            return Ok(None);
+            return Ok(false);
         }
-        let until = self.millis().saturating_add(millis(lives));
-        let version = self.next_version();
+        let lives = millis(entry.lives);
         let entry = Entry {
-            version,
-            until,
-            bytes,
+            version: entry.version,
+            until: self.millis().saturating_add(lives),
+            lives,
+            bytes: entry.bytes,
         };
         let path = self.path(Kind::Entry);
         // Written before the lock is taken: others must not wait for the disk.
@@ -87,7 +88,7 @@ impl<'a> Files<'a> {
             let found = self.read()?;
             let is_foreign = matches!(found, Found::Foreign);
             if self.version(found) != expected {
-                return Ok(None);
+                return Ok(false);
             }
             if is_foreign {
                 self.tidy()?;
@@ -96,7 +97,7 @@ impl<'a> Files<'a> {
             put.map_err(|error| failed("writing", &path, error))?;
         }
         write::sync(self.dir);
-        Ok(Some(version))
+        Ok(true)
     }
 
     pub(super) fn lease(&self, owner: &str, time: Duration) -> Result<bool, Error> {
@@ -181,12 +182,6 @@ impl<'a> Files<'a> {
         let path = self.path(Kind::Lock);
         let is_wanted = || self.is_wanted.load(Ordering::Relaxed);
         Lock::wait(&path, is_wanted).map_err(|error| failed("locking", &path, error))
-    }
-
-    /// Never given before, by whichever process: made of the time and of luck.
-    fn next_version(&self) -> Version {
-        let time = self.clock.now().since_unix_epoch().as_nanos() << 64;
-        Version::new(time | u128::from(fastrand::u64(..)))
     }
 
     fn path(&self, kind: Kind) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use auth_core::{Key, TokenStore as _};
+use auth_core::{Key, NewEntry, TokenStore as _, Version};
 use auth_testkit::LogCapture;
 use bytes::Bytes;
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -13,10 +13,14 @@ use crate::temporary::{Temporary, key};
 const CONTENT: &[u8] = b"fake-secret-1 of some length";
 const HOUR: Duration = Duration::from_secs(3600);
 
+fn entry(lives: Duration) -> NewEntry {
+    NewEntry::new(Version::new(1), Bytes::from_static(CONTENT), lives)
+}
+
 fn put(directory: &Temporary, key: &Key) {
     let store = directory.store();
-    let put = runtime().block_on(store.replace(key, None, Bytes::from_static(CONTENT), HOUR));
-    assert!(put.unwrap().is_some(), "there was something");
+    let put = runtime().block_on(store.replace(key, None, entry(HOUR)));
+    assert!(put.unwrap(), "there was something");
 }
 
 fn got(directory: &Temporary, key: &Key) -> Option<Bytes> {
@@ -148,8 +152,8 @@ fn what_has_ended_is_removed_when_it_is_looked_for() {
     let directory = Temporary::new();
     let store = directory.store();
     let key = key();
-    let put = store.replace(&key, None, Bytes::from_static(CONTENT), Duration::ZERO);
-    assert!(runtime().block_on(put).unwrap().is_some());
+    let put = store.replace(&key, None, entry(Duration::ZERO));
+    assert!(runtime().block_on(put).unwrap());
     let path = directory.file("");
     assert_eq!(got(&directory, &key), None);
     assert!(!path.exists());

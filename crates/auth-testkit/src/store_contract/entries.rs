@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Key, Secret, TokenStore};
+use auth_core::{Key, NewEntry, Secret, TokenStore, Version};
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{
     Place,
-    stand::{LONG, SHORT, Stand, content, good, key, load, outlive, replace},
+    stand::{LONG, SHORT, Stand, content, good, key, load, outlive, replace, replace_for},
 };
 
 /// A place that is new has neither an entry nor a lease.
@@ -47,12 +48,33 @@ pub async fn a_large_entry_is_kept<P: Place>() {
     assert!(content(other, &key()).await == Some(large), "not the same");
 }
 
+/// An entry says how long it has been there, to whoever asks.
+pub async fn an_entry_grows_older<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let Stand { one, other, .. } = &stand;
+    let begun = Instant::now();
+    let first = replace(one, &key(), None, "first").await;
+    outlive().await;
+    for store in [one, other] {
+        let age = load(store, &key()).await.map(|entry| entry.age);
+        // Not every clock counts the millisecond that has just begun.
+        let least = age.is_some_and(|age| SHORT <= age);
+        assert!(least, "{age:?} is too young");
+        let most = age.is_some_and(|age| age <= begun.elapsed() + Duration::from_millis(2));
+        assert!(most, "{age:?} is too old");
+    }
+    let begun = Instant::now();
+    replace(one, &key(), first, "second").await;
+    let age = load(other, &key()).await.map(|entry| entry.age);
+    let most = age.is_some_and(|age| age <= begun.elapsed() + Duration::from_millis(2));
+    assert!(most, "{age:?} is the first one's");
+}
+
 /// An entry is there as long as it lives, and no longer, and then its place is free.
 pub async fn an_entry_ends_with_its_life<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { one, other, .. } = &stand;
-    let short = Bytes::from_static(b"short");
-    let version = good(one.replace(&key(), None, short, SHORT).await);
+    let version = replace_for(one, &key(), None, "short", SHORT).await;
     assert!(content(other, &key()).await.is_some(), "gone too early");
     outlive().await;
     assert!(content(one, &key()).await.is_none(), "still there");
@@ -63,8 +85,7 @@ pub async fn an_entry_ends_with_its_life<P: Place>() {
     assert!(next.is_some() && next != version, "its place is not free");
     assert_eq!(content(one, &key()).await.as_deref(), Some(&b"next"[..]));
 
-    let ever = Bytes::from_static(b"ever");
-    let ever = good(one.replace(&key(), next, ever, Duration::MAX).await);
+    let ever = replace_for(one, &key(), next, "ever", Duration::MAX).await;
     assert!(ever.is_some(), "the longest life is one");
     assert_eq!(content(other, &key()).await.as_deref(), Some(&b"ever"[..]));
 }
@@ -96,7 +117,8 @@ pub async fn a_dropped_future_leaves_nothing_half<P: Place>() {
     for polls in 0..8 {
         let before = load(other, &key()).await;
         let version = before.as_ref().map(|entry| entry.version);
-        drop_after(polls, one.replace(&key(), version, whole(b'b'), LONG)).await;
+        let next = NewEntry::new(Version::after(version, LONG), whole(b'b'), LONG);
+        drop_after(polls, one.replace(&key(), version, next)).await;
         drop_after(polls, one.load(&key())).await;
         drop_after(polls, one.lease(&key(), "dropped", LONG)).await;
         drop_after(polls, one.release(&key(), "dropped")).await;

@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, time::Duration};
 
-use auth_core::{Error, Key, Secret, StoredEntry, TokenStore, Version};
+use auth_core::{Error, Key, NewEntry, Secret, StoredEntry, TokenStore, Version};
 use bytes::Bytes;
 use tokio::time;
 
@@ -43,7 +43,20 @@ pub(super) async fn replace(
     expected: Option<Version>,
     bytes: impl Into<Bytes>,
 ) -> Option<Version> {
-    good(store.replace(key, expected, bytes.into(), LONG).await)
+    replace_for(store, key, expected, bytes, LONG).await
+}
+
+/// Returns the version of what is there now, unless somebody was faster.
+pub(super) async fn replace_for(
+    store: &impl TokenStore,
+    key: &Key,
+    expected: Option<Version>,
+    bytes: impl Into<Bytes>,
+    lives: Duration,
+) -> Option<Version> {
+    let version = Version::after(expected, Duration::ZERO);
+    let entry = NewEntry::new(version, bytes.into(), lives);
+    good(store.replace(key, expected, entry).await).then_some(version)
 }
 
 /// Takes the lease, in the owner's name.

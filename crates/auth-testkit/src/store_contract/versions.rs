@@ -1,38 +1,27 @@
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
-use auth_core::{TokenStore, Version};
+use auth_core::{NewEntry, TokenStore as _, Version};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::{
     Place,
-    stand::{LONG, SHORT, Stand, content, good, key, load, outlive, replace},
+    stand::{LONG, Stand, content, good, key, load, replace},
 };
 
-/// No version is given twice, not even to the same bytes, nor to an entry that comes after one that
-/// has ended.
-pub async fn versions_never_repeat<P: Place>() {
+/// An entry keeps the version that it was given, whatever that is.
+pub async fn versions_are_kept<P: Place>() {
     let stand = Stand::<P>::new().await;
-    let mut seen = HashSet::new();
     let mut last = None;
-    for turn in 0..50 {
-        let store = if turn % 2 == 0 {
-            &stand.one
-        } else {
-            &stand.other
-        };
-        last = replace(store, &key(), last, "same").await;
-        assert!(last.is_some_and(|version| seen.insert(version)), "{turn}");
+    let numbers = [0, 1, u128::MAX, 1 << 64, u128::from(u64::MAX), 1 << 53 | 1];
+    for (turn, version) in numbers.map(Version::new).into_iter().enumerate() {
+        let store = [&stand.one, &stand.other][turn % 2];
+        let entry = NewEntry::new(version, Bytes::from_static(b"same"), LONG);
+        assert!(good(store.replace(&key(), last, entry).await), "{turn}");
+        let there = load(&stand.place.open().await, &key()).await;
+        assert_eq!(there.map(|entry| entry.version), Some(version));
+        last = Some(version);
     }
-    for _ in 0..2 {
-        let short = Bytes::from_static(b"same");
-        let short = good(stand.one.replace(&key(), last, short, SHORT).await);
-        assert!(short.is_some_and(|version| seen.insert(version)));
-        outlive().await;
-        last = None;
-    }
-    let next = replace(&stand.place.open().await, &key(), None, "same").await;
-    assert!(next.is_some_and(|version| seen.insert(version)));
 }
 
 /// Who names no version where there is one, a version where there is none, or another one than is
@@ -70,7 +59,7 @@ pub async fn of_many_who_replace_one_wins<P: Place>() {
             let store = Arc::clone(&stores[number % stores.len()]);
             tasks.spawn(async move {
                 let bytes = Bytes::from(number.to_string());
-                let version = good(store.replace(&key(), version, bytes.clone(), LONG).await);
+                let version = replace(&*store, &key(), version, bytes.clone()).await;
                 version.map(|version| (version, bytes))
             });
         }
