@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use auth_core::{AccessToken, Error, ErrorKind, Exchange, Reason, TokenSource};
+use auth_core::{
+    AccessToken, Authenticator, Error, ErrorKind, Exchange, Origins, Reason, TokenSource,
+};
 
 use crate::{Gate, Outcome, ScriptedSource};
 
