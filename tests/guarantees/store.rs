@@ -155,23 +155,6 @@ async fn g07f_a_refused_token_is_nobodys_even_if_no_other_can_be_had() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17_a_holder_that_dies_costs_one_more_exchange() {
-    let fleet = fleet();
-    let gate = Gate::new();
-    fleet.source.then(Outcome::fresh().after(&gate));
-    let dying = fleet.process();
-    // Its exchange never ends, and its lease is never given back.
-    let waiting = tokio::spawn(dying.token());
-    gate.reached(1).await;
-    waiting.abort();
-    let begun = Instant::now();
-    fleet.token(&fleet.process()).await;
-    // The exchange's deadline, or the lease's time where the holder itself is gone.
-    assert!(begun.elapsed() < 13 * SECOND, "{:?}", begun.elapsed());
-    assert_eq!(fleet.source.fetches(), 2);
-}
-
-#[tokio::test(start_paused = true)]
 async fn g17_a_lease_that_nobody_gives_back_ends_in_its_time() {
     let fleet = fleet();
     // Taken by a process that is gone.
@@ -199,9 +182,7 @@ async fn g17_an_exchange_that_failed_gives_its_lease_back() {
     let error = Error::new(ErrorKind::Unavailable, "example: no answer");
     fleet.source.then(Outcome::error(error));
     assert!(fleet.process().token().await.is_err());
-    let begun = Instant::now();
-    fleet.token(&fleet.process()).await;
-    assert!(begun.elapsed() < Duration::from_millis(50));
+    assert!(fleet.store.lease(&key(), "other", SECOND).await.unwrap());
 }
 
 /// A store that fails, or never answers.

@@ -3,10 +3,11 @@ use std::{fmt, sync::Arc, thread, time::Duration};
 use http::HeaderMap;
 
 use crate::{
-    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Key, Origins, Quota, RefreshPolicy,
-    Scheme, SharedClock, SharedTokenStore, Token, TokenSource,
+    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Key, MemoryStore, Origins, Quota,
+    RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenSource, TokenStore,
     core::{Answer, Core, Settings},
-    store::{Stored, TokenStore},
+    fleet::Fleet,
+    source::{Direct, DynSource, Fetch},
 };
 
 /// Keeps one token at hand for everybody, fetches and renews it at most once for all, and replaces
@@ -59,12 +60,13 @@ impl Authenticator {
     /// Starts to describe an authenticator that fetches its tokens from `source`.
     pub fn builder(source: impl TokenSource) -> AuthenticatorBuilder {
         AuthenticatorBuilder {
+            source: Box::new(source),
             settings: Settings {
                 vendor: "token source".to_owned(),
-                source: Box::new(source),
                 scheme: Scheme::bearer(),
                 origins: Origins::default(),
                 policy: RefreshPolicy::default(),
+                deadline: Duration::ZERO,
                 quota: None,
                 limit: None,
                 clock: SharedClock::default(),
@@ -224,6 +226,7 @@ impl fmt::Debug for Authenticator {
 /// Describes an [`Authenticator`].
 #[must_use]
 pub struct AuthenticatorBuilder {
+    source: Box<dyn DynSource>,
     settings: Settings,
     origins_set: bool,
     store: Option<(SharedTokenStore, Key)>,
@@ -312,6 +315,7 @@ impl AuthenticatorBuilder {
     /// a share or a duration of the policy, the quota, the scheme.
     pub fn build(self) -> Result<Authenticator, Error> {
         let Self {
+            source,
             mut settings,
             origins_set,
             store,
@@ -324,17 +328,26 @@ impl AuthenticatorBuilder {
         settings.quota.map_or(Ok(()), Quota::validate)?;
         let limit = settings.limit.as_ref();
         limit.map_or(Ok(()), ExchangeLimit::validate)?;
-        if let Some((store, key)) = store {
-            let (source, clock) = (settings.source, settings.clock.clone());
-            let exchange = settings.policy.exchange_deadline();
-            let stored = Stored::new(source, store, key, clock, exchange);
-            // Time to see a holder's lease end that has died, beside the exchange's own.
-            let deadline = exchange.saturating_add(stored.longest_wait());
-            settings.policy = settings.policy.deadline(deadline);
-            settings.source = Box::new(stored);
-        }
+        // Refresh tokens are spent by the same rules where there is but one process.
+        let store = store.or_else(|| {
+            let alone = SharedTokenStore::new(MemoryStore::new());
+            let keeps = source.keeps_refresh_tokens();
+            keeps.then(|| (alone, Key::builder(&settings.vendor).build()))
+        });
+        let (clock, policy) = (settings.clock.clone(), settings.policy.clone());
+        let source: Box<dyn Fetch> = match store {
+            None => {
+                settings.deadline = policy.exchange_deadline();
+                Box::new(Direct { source, clock })
+            }
+            Some((store, key)) => {
+                let fleet = Fleet::new(source, store, key, clock, policy, settings.quota);
+                settings.deadline = fleet.deadline();
+                Box::new(fleet)
+            }
+        };
         Ok(Authenticator {
-            core: Arc::new(Core::new(settings)),
+            core: Arc::new(Core::new(settings, source)),
         })
     }
 }

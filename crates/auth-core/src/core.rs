@@ -16,22 +16,24 @@ use crate::{
     flight::{self, Flight, Outcome},
     policy::Jitter,
     snapshot::Snapshot,
-    source::DynSource,
+    source::{Fetch, Obtained},
     state::{Action, Event, Failure, Fetched, State},
 };
 
 pub(crate) struct Core {
     pub(crate) settings: Settings,
+    source: Box<dyn Fetch>,
     published: ArcSwapOption<Snapshot>,
     desk: Mutex<Desk>,
 }
 
 pub(crate) struct Settings {
     pub(crate) vendor: String,
-    pub(crate) source: Box<dyn DynSource>,
     pub(crate) scheme: Scheme,
     pub(crate) origins: Origins,
     pub(crate) policy: RefreshPolicy,
+    /// How long getting a token may take, others' exchanges included.
+    pub(crate) deadline: Duration,
     pub(crate) quota: Option<Quota>,
     pub(crate) limit: Option<ExchangeLimit>,
     pub(crate) clock: SharedClock,
@@ -61,7 +63,7 @@ pub(crate) enum Answer {
 }
 
 impl Core {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings, source: Box<dyn Fetch>) -> Self {
         let desk = Desk {
             state: State::new(settings.quota),
             flight: None,
@@ -72,6 +74,7 @@ impl Core {
         };
         Self {
             settings,
+            source,
             published: ArcSwapOption::empty(),
             desk: Mutex::new(desk),
         }
@@ -86,8 +89,8 @@ impl Core {
         &self.settings.policy
     }
 
-    pub(crate) fn source(&self) -> &dyn DynSource {
-        &*self.settings.source
+    pub(crate) fn source(&self) -> &dyn Fetch {
+        &*self.source
     }
 
     pub(crate) fn vendor(&self) -> &str {
@@ -239,7 +242,7 @@ impl Core {
     fn board(&self, desk: &mut Desk, reason: crate::Reason, from: Moment) -> Arc<Flight> {
         let limit = self.settings.limit.as_ref();
         let queued = limit.map_or(Duration::ZERO, ExchangeLimit::longest_wait);
-        let exchange = self.policy().exchange_deadline().saturating_mul(2);
+        let exchange = self.settings.deadline.saturating_mul(2);
         let overdue = from + exchange.saturating_add(queued);
         let flight = Arc::new(Flight::new(reason, overdue));
         desk.flight = Some(Arc::clone(&flight));
@@ -258,12 +261,13 @@ impl Core {
     }
 
     /// An exchange ended: publishes its token or keeps its error, then wakes who waits.
-    pub(crate) fn land(
-        &self,
-        flight: &Arc<Flight>,
-        sent: Moment,
-        result: Result<AccessToken, Error>,
-    ) {
+    pub(crate) fn land(&self, flight: &Arc<Flight>, obtained: Obtained) {
+        let Obtained {
+            result,
+            sent,
+            exchanged,
+            over_quota,
+        } = obtained;
         let now = self.now();
         let jitter = Jitter(fastrand::u32(..));
         let mut desk = self.desk();
@@ -272,12 +276,17 @@ impl Core {
         }
         desk.flight = None;
         let lifetime = result.as_ref().ok().and_then(AccessToken::lifetime);
-        let landed = result.and_then(|token| self.publish(&mut desk, &token, sent, now));
+        let landed =
+            result.and_then(|token| self.publish(&mut desk, &token, (sent, exchanged), now));
         let (told, outcome) = match landed {
             Ok((generation, outcome)) => (Ok(generation), outcome),
             Err(error) => {
                 let event = Event::Failed {
-                    failure: failure(error.kind()),
+                    failure: match over_quota {
+                        true => Failure::OwnQuota,
+                        false => failure(error.kind()),
+                    },
+                    exchanged,
                     retry_after: error.retry_after(),
                     jitter,
                 };
@@ -303,7 +312,7 @@ impl Core {
         &self,
         desk: &mut Desk,
         token: &AccessToken,
-        sent: Moment,
+        (sent, exchanged): (Moment, bool),
         now: Moment,
     ) -> Result<(Generation, Outcome), Error> {
         let Settings {
@@ -321,6 +330,7 @@ impl Core {
         let lines = scheme.lines(vendor, secret)?;
         let fetched = Fetched {
             sent,
+            exchanged,
             lifetime: token.lifetime(),
             hint: token.refresh_hint(),
             // The same text once more is no new token, whatever the vendor calls it.

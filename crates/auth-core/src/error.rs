@@ -160,6 +160,20 @@ impl Error {
     }
 
     /// Makes sure that the text names the vendor: a transport does not know whom it is calling.
+    /// Tells whether the vendor looked at the credential and did not take it: it is
+    /// [`Rejected`](ErrorKind::Rejected) by a reply of status 400, 401 or 403, or by a success that
+    /// is none. A redirect or a missing page says nothing about a credential.
+    #[must_use]
+    pub fn rejects_credential(&self) -> bool {
+        let looked =
+            |status: StatusCode| status.is_success() || matches!(status.as_u16(), 400 | 401 | 403);
+        self.kind() == ErrorKind::Rejected && self.status().is_some_and(looked)
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     pub(crate) fn named(mut self, vendor: &str) -> Self {
         if !self.0.message.starts_with(vendor) {
             let message = format!("{vendor}: {}", self.0.message);

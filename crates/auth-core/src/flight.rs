@@ -15,9 +15,10 @@ use std::{
 use tokio::{runtime::Handle, time};
 
 use crate::{
-    AccessToken, Error, ErrorKind, Exchange, ExchangeLimit, Moment, Reason,
+    Error, ErrorKind, ExchangeLimit, Moment, Reason,
     core::Core,
     snapshot::Snapshot,
+    source::Obtained,
     waiters::{Index, Waiters},
 };
 
@@ -127,13 +128,11 @@ pub(crate) fn launch(runtime: &Handle, core: Arc<Core>, flight: Arc<Flight>, aft
     let task = Task { core, flight };
     runtime.spawn(async move {
         let landed = guarded(task.run(after)).await;
-        let (sent, result) = landed.unwrap_or_else(|| {
-            (
-                task.core.now(),
-                Err(task.error(ErrorKind::Closed, "the exchange panicked")),
-            )
+        let obtained = landed.unwrap_or_else(|| {
+            let error = task.error(ErrorKind::Closed, "the exchange panicked");
+            Obtained::fetched(Err(error), task.core.now())
         });
-        task.core.land(&task.flight, sent, result);
+        task.core.land(&task.flight, obtained);
     });
 }
 
@@ -143,7 +142,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(&self, after: Duration) -> (Moment, Result<AccessToken, Error>) {
+    async fn run(&self, after: Duration) -> Obtained {
         if !after.is_zero() {
             time::sleep(after).await;
         }
@@ -152,36 +151,32 @@ impl Task {
             None => None,
             Some(limit) => match limit.admit(&self.flight).await {
                 Ok(permit) => Some(permit),
-                Err(error) => return (self.core.now(), Err(error)),
+                Err(error) => return Obtained::fetched(Err(error), self.core.now()),
             },
         };
-        let mut sent = self.core.now();
-        let deadline = self.core.policy().exchange_deadline();
-        let result = match time::timeout(deadline, self.exchange(&mut sent)).await {
-            Ok(result) => result,
-            Err(_) => Err(self.error(
-                ErrorKind::TimedOut,
-                &format!(
-                    "the exchange did not end within {} s",
-                    deadline.as_secs_f64()
-                ),
-            )),
-        };
-        (sent, result)
+        let deadline = self.core.settings.deadline;
+        match time::timeout(deadline, self.exchange()).await {
+            Ok(obtained) => obtained,
+            Err(_) => {
+                let seconds = deadline.as_secs_f64();
+                let problem = format!("the exchange did not end within {seconds} s");
+                let error = self.error(ErrorKind::TimedOut, &problem);
+                Obtained::fetched(Err(error), self.core.now())
+            }
+        }
     }
 
-    async fn exchange(&self, sent: &mut Moment) -> Result<AccessToken, Error> {
+    async fn exchange(&self) -> Obtained {
         let source = self.core.source();
-        let exchange = Exchange::new(self.flight.reason);
-        let error = match source.fetch(exchange.clone()).await {
-            Err(error) if !error.is_transient() => error,
-            other => return other,
-        };
-        if source.credential_changed().await && self.core.may_try_again(&self.flight) {
-            *sent = self.core.now();
-            return source.fetch(exchange).await;
+        let obtained = source.obtain(self.flight.reason).await;
+        let failed = obtained.result.as_ref().err();
+        if failed.is_none_or(Error::is_transient) {
+            return obtained;
         }
-        Err(error)
+        if source.credential_changed().await && self.core.may_try_again(&self.flight) {
+            return source.obtain(self.flight.reason).await;
+        }
+        obtained
     }
 
     fn error(&self, kind: ErrorKind, problem: &str) -> Error {

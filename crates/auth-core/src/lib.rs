@@ -75,6 +75,7 @@ mod authenticators;
 mod clock;
 mod core;
 mod error;
+mod fleet;
 mod flight;
 mod headers;
 mod health;

@@ -23,13 +23,51 @@ use crate::{Error, Moment};
 pub struct Quota {
     limit: u32,
     window: Duration,
+    share: Option<u32>,
 }
 
 impl Quota {
     /// Allows `limit` exchanges in any `window`.
     #[must_use]
     pub const fn new(limit: u32, window: Duration) -> Self {
-        Self { limit, window }
+        Self {
+            limit,
+            window,
+            share: None,
+        }
+    }
+
+    /// Sets how many of them one process takes in a window while the
+    /// [store](crate::AuthenticatorBuilder::store) that it shares the quota by does not answer;
+    /// default a tenth, at least one.
+    #[must_use]
+    pub const fn without_store(mut self, limit: u32) -> Self {
+        self.share = Some(limit);
+        self
+    }
+
+    pub(crate) fn share(self) -> Self {
+        let tenth = (self.limit / 10).max(1);
+        Self::new(self.share.unwrap_or(tenth).min(self.limit), self.window)
+    }
+
+    pub(crate) const fn window(self) -> Duration {
+        self.window
+    }
+
+    /// How many exchanges of a kind may hold a slot at once.
+    pub(crate) fn allows(self, slots: Slots) -> usize {
+        let limit = self.limit as usize;
+        match slots {
+            Slots::All => limit,
+            Slots::ButReserve => limit * 4 / 5,
+            Slots::Doubtful => (limit * 4 / 5).max(1),
+        }
+    }
+
+    /// The usual distance of two exchanges, for a vendor that says no without saying until when.
+    pub(crate) fn spacing(self) -> Duration {
+        self.window / self.limit.max(1)
     }
 
     pub(crate) fn describe(self) -> String {
@@ -51,6 +89,12 @@ impl Quota {
             return Err(Error::config(
                 "quota",
                 "the window must be longer than zero",
+            ));
+        }
+        if self.share == Some(0) {
+            return Err(Error::config(
+                "quota",
+                "a share of 0 allows no exchange at all while the store does not answer",
             ));
         }
         Ok(())
@@ -116,12 +160,7 @@ impl Ledger {
         let Some(quota) = self.quota else {
             return Moment::PAST;
         };
-        let limit = quota.limit as usize;
-        let allowed = match slots {
-            Slots::All => limit,
-            Slots::ButReserve => limit * 4 / 5,
-            Slots::Doubtful => (limit * 4 / 5).max(1),
-        };
+        let allowed = quota.allows(slots);
         let used = self.taken.len() + usize::from(self.open);
         if used < allowed {
             return Moment::PAST;
@@ -132,9 +171,13 @@ impl Ledger {
         frees.get(used - allowed).copied().unwrap_or(Moment::NEVER)
     }
 
-    /// The usual distance of two exchanges, for a vendor that says no without saying until when.
+    /// No exchange was made: its slot is free.
+    pub(crate) fn cancel(&mut self) {
+        self.open = false;
+    }
+
     pub(crate) fn spacing(&self) -> Option<Duration> {
-        self.quota.map(|quota| quota.window / quota.limit)
+        self.quota.map(Quota::spacing)
     }
 }
 

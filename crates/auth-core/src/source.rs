@@ -1,6 +1,6 @@
 use std::{future::Future, pin::Pin};
 
-use crate::{AccessToken, Error, Secret};
+use crate::{AccessToken, Error, Moment, Secret, SharedClock};
 
 /// Fetches a token: one call is one exchange with the vendor.
 ///
@@ -158,6 +158,70 @@ impl Reason {
             Self::Ahead => "ahead",
             Self::Refused => "refused",
         }
+    }
+}
+
+/// What came of a wish for a token.
+pub(crate) struct Obtained {
+    pub(crate) result: Result<AccessToken, Error>,
+    /// Just before it was asked for: lifetimes count from here.
+    pub(crate) sent: Moment,
+    /// The vendor was asked.
+    pub(crate) exchanged: bool,
+    /// It was not, because others have used the quota up.
+    pub(crate) over_quota: bool,
+}
+
+impl Obtained {
+    /// By an exchange.
+    pub(crate) fn fetched(result: Result<AccessToken, Error>, sent: Moment) -> Self {
+        Self {
+            result,
+            sent,
+            exchanged: true,
+            over_quota: false,
+        }
+    }
+
+    /// By somebody else's.
+    pub(crate) fn found(result: Result<AccessToken, Error>, sent: Moment) -> Self {
+        Self {
+            exchanged: false,
+            ..Self::fetched(result, sent)
+        }
+    }
+
+    pub(crate) fn over_quota(error: Error, sent: Moment) -> Self {
+        Self {
+            over_quota: true,
+            ..Self::found(Err(error), sent)
+        }
+    }
+}
+
+/// Gets tokens: from a source, or from whoever shares it.
+pub(crate) trait Fetch: Send + Sync {
+    fn obtain(&self, reason: Reason) -> BoxFuture<'_, Obtained>;
+    fn credential_changed(&self) -> BoxFuture<'_, bool>;
+}
+
+/// A source that is shared with nobody.
+pub(crate) struct Direct {
+    pub(crate) source: Box<dyn DynSource>,
+    pub(crate) clock: SharedClock,
+}
+
+impl Fetch for Direct {
+    fn obtain(&self, reason: Reason) -> BoxFuture<'_, Obtained> {
+        Box::pin(async move {
+            let sent = self.clock.now();
+            let result = self.source.fetch(Exchange::new(reason)).await;
+            Obtained::fetched(result, sent)
+        })
+    }
+
+    fn credential_changed(&self) -> BoxFuture<'_, bool> {
+        self.source.credential_changed()
     }
 }
 

@@ -70,6 +70,8 @@ pub(crate) enum Event {
     /// The exchange failed.
     Failed {
         failure: Failure,
+        /// The vendor was asked.
+        exchanged: bool,
         retry_after: Option<Duration>,
         jitter: Jitter,
     },
@@ -84,6 +86,8 @@ pub(crate) enum Event {
 pub(crate) struct Fetched {
     /// Just before the exchange was sent.
     pub(crate) sent: Moment,
+    /// It was asked of the vendor, not found with another process.
+    pub(crate) exchanged: bool,
     pub(crate) lifetime: Option<Duration>,
     /// When the vendor wants it renewed.
     pub(crate) hint: Option<Duration>,
@@ -97,7 +101,10 @@ pub(crate) struct Fetched {
 pub(crate) enum Failure {
     Transient,
     Terminal,
+    /// The vendor's word.
     Quota,
+    /// Our own: other processes have used up what this exchange may take.
+    OwnQuota,
 }
 
 /// What to do.
@@ -163,9 +170,13 @@ impl State {
             Event::Fetched(fetched) => self.fetched(policy, fetched, now),
             Event::Failed {
                 failure,
+                exchanged,
                 retry_after,
                 jitter,
-            } => self.failed(policy, failure, retry_after, jitter, now),
+            } => {
+                self.close_slot(exchanged, now, None);
+                self.failed(policy, failure, retry_after, jitter, now)
+            }
             Event::CredentialChanged => self.credential_changed(now),
             Event::Abandoned => {
                 self.ledger.close(now, None);
@@ -334,7 +345,7 @@ impl State {
         } = token;
         let lifetime = policy.lifetime(token.lifetime);
         // The vendor counts by what it said, whatever the policy makes of it.
-        self.ledger.close(now, token.lifetime);
+        self.close_slot(token.exchanged, now, token.lifetime);
         self.flight = None;
         self.failures = 0;
         if std::mem::take(&mut self.damping.pending) {
@@ -375,14 +386,17 @@ impl State {
         jitter: Jitter,
         now: Moment,
     ) -> Action {
-        self.ledger.close(now, None);
         self.flight = None;
         self.failures = self.failures.saturating_add(1);
         let usable = self.held.filter(|held| !now.reached(held.usable_until));
         let wait = match (failure, retry_after, usable) {
             (Failure::Terminal, ..) => policy.probe_after(jitter),
+            // What is kept for an expired token is for it as soon as it has expired.
+            (Failure::OwnQuota, Some(asked), Some(held)) => {
+                policy.retry_after(asked).min(now.until(held.usable_until))
+            }
             (_, Some(asked), _) => policy.retry_after(asked),
-            (Failure::Quota, None, _) => {
+            (Failure::Quota | Failure::OwnQuota, None, _) => {
                 let slot = now.wait_until(self.ledger.free_at(Slots::All));
                 slot.max(policy.quota_backoff(self.ledger.spacing()))
             }
@@ -406,6 +420,14 @@ impl State {
             Action::Again
         } else {
             Action::Nothing
+        }
+    }
+
+    fn close_slot(&mut self, exchanged: bool, now: Moment, token_lives: Option<Duration>) {
+        if exchanged {
+            self.ledger.close(now, token_lives);
+        } else {
+            self.ledger.cancel();
         }
     }
 

@@ -5,11 +5,8 @@ use bytes::Bytes;
 use crate::{Error, Key};
 
 mod memory;
-mod record;
-mod stored;
 
 pub use memory::MemoryStore;
-pub(crate) use stored::Stored;
 
 /// Keeps tokens where other processes, and the next start of this one, find them.
 ///
@@ -70,6 +67,12 @@ pub trait TokenStore: Send + Sync + 'static {
     ///
     /// [`Store`](crate::ErrorKind::Store) if the store does not answer.
     fn release(&self, key: &Key, owner: &str) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Returns how long a request waits for this store's answers, all of them together, before it
+    /// goes on without it; default 50 ms. Waiting for another process's exchange is not among it.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(50)
+    }
 }
 
 /// What a store has for a key.
@@ -205,6 +208,10 @@ impl TokenStore for SharedTokenStore {
     async fn release(&self, key: &Key, owner: &str) -> Result<(), Error> {
         self.0.release(key, owner).await
     }
+
+    fn patience(&self) -> Duration {
+        self.0.patience()
+    }
 }
 
 impl fmt::Debug for SharedTokenStore {
@@ -223,6 +230,7 @@ trait DynStore: Send + Sync {
     ) -> BoxFuture<'a, bool>;
     fn lease<'a>(&'a self, key: &'a Key, owner: &'a str, time: Duration) -> BoxFuture<'a, bool>;
     fn release<'a>(&'a self, key: &'a Key, owner: &'a str) -> BoxFuture<'a, ()>;
+    fn patience(&self) -> Duration;
 }
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -247,5 +255,9 @@ impl<S: TokenStore> DynStore for S {
 
     fn release<'a>(&'a self, key: &'a Key, owner: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(TokenStore::release(self, key, owner))
+    }
+
+    fn patience(&self) -> Duration {
+        TokenStore::patience(self)
     }
 }

@@ -120,6 +120,11 @@ impl TokenStore for FileStore {
         let owner = owner.to_owned();
         self.run(key, move |files| files.release(&owner)).await
     }
+
+    /// One second: writing waits for the disk.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(1)
+    }
 }
 
 impl fmt::Debug for FileStore {

@@ -149,9 +149,13 @@ impl Node {
     fn land(&self, world: &World, sent: Moment, moves: &mut Vec<Move>) {
         let units = |units: Option<u32>| units.map(|units| units * UNIT);
         for &(lifetime, hint, jitter) in world.tokens {
-            for same in [false, true] {
+            for (same, exchanged) in [(false, true), (true, true), (false, false), (true, false)] {
+                if !exchanged && !world.shares {
+                    continue;
+                }
                 let event = Event::Fetched(Fetched {
                     sent,
+                    exchanged,
                     lifetime: units(lifetime),
                     hint: units(hint),
                     same: self.history.held().filter(|_| same),
@@ -163,12 +167,17 @@ impl Node {
             }
         }
         for &(failure, retry_after, jitter) in world.failures {
-            let event = Event::Failed {
-                failure,
-                retry_after: units(retry_after),
-                jitter,
-            };
-            moves.push(Move::Happen(event));
+            for exchanged in [true, false] {
+                let event = Event::Failed {
+                    failure,
+                    exchanged,
+                    retry_after: units(retry_after),
+                    jitter,
+                };
+                if exchanged || world.shares {
+                    moves.push(Move::Happen(event));
+                }
+            }
         }
         let terminal = |&(failure, ..): &(Failure, _, _)| failure == Failure::Terminal;
         if self.history.may_try_again() && world.failures.iter().any(terminal) {
@@ -280,6 +289,7 @@ impl Node {
                     let sent = now + after;
                     let event = Event::Fetched(Fetched {
                         sent,
+                        exchanged: true,
                         lifetime: Some(4 * UNIT),
                         hint: None,
                         same: None,

@@ -111,6 +111,7 @@ impl Machine {
     ) -> Action {
         let fetched = Fetched {
             sent: self.sent,
+            exchanged: true,
             lifetime,
             hint,
             same: same.map(generation),
@@ -127,6 +128,7 @@ impl Machine {
         let jitter = self.jitter;
         let event = Event::Failed {
             failure,
+            exchanged: true,
             retry_after,
             jitter,
         };

@@ -144,14 +144,16 @@ impl History {
             Event::Fetched(fetched) => self.fetched(policy, fetched, action, now),
             Event::Failed {
                 failure,
+                exchanged,
                 retry_after,
                 jitter,
             } => {
+                self.ended(now, exchanged.then_some(None));
                 self.failed(policy, failure, retry_after, jitter, now)?;
                 require(action == Action::Report, "a failure is reported")
             }
             Event::CredentialChanged => {
-                self.ended(now, None);
+                self.ended(now, Some(None));
                 let free = self.free(Slots::All, now);
                 self.flight = Some(Flown {
                     sent: now,
@@ -162,7 +164,7 @@ impl History {
                 require(action == once_more, "G6: once more, if it may")
             }
             Event::Abandoned => {
-                self.ended(now, None);
+                self.ended(now, Some(None));
                 self.wait_for(policy.floor(ZERO), now);
                 require(action == Action::Nothing, "nothing came of it")
             }
@@ -314,12 +316,13 @@ impl History {
     ) -> Verdict {
         let Fetched {
             sent,
+            exchanged,
             lifetime: stated,
             hint,
             same,
             jitter,
         } = fetched;
-        self.ended(now, stated);
+        self.ended(now, exchanged.then_some(stated));
         self.failures = 0;
         let lifetime = policy.lifetime(stated);
         if std::mem::take(&mut self.replacing) {
@@ -360,13 +363,18 @@ impl History {
         jitter: Jitter,
         now: Moment,
     ) -> Verdict {
-        self.ended(now, None);
         self.failures += 1;
         let usable = self.token.filter(|token| !now.reached(token.usable_until));
         let wait = match failure {
             Failure::Terminal => policy.probe_after(jitter),
+            Failure::OwnQuota if retry_after.is_some() && usable.is_some() => {
+                let left = usable.map_or(ZERO, |token| now.until(token.usable_until));
+                policy
+                    .retry_after(retry_after.unwrap_or_default())
+                    .min(left)
+            }
             _ if retry_after.is_some() => policy.retry_after(retry_after.unwrap_or_default()),
-            Failure::Quota => {
+            Failure::Quota | Failure::OwnQuota => {
                 let ends = self.count.ends().filter(|end| self.free(Slots::All, *end));
                 let slot = ends.map(|end| now.wait_until(end)).min();
                 let slot = slot.filter(|_| !self.free(Slots::All, now));
@@ -398,9 +406,10 @@ impl History {
         self.failing_until = START;
     }
 
-    /// The exchange ended, if there still was one.
-    fn ended(&mut self, now: Moment, stated: Option<Duration>) {
-        if self.flight.take().is_some_and(|flight| !flight.lost) {
+    /// The flight ended, if there still was one, with an exchange or without.
+    fn ended(&mut self, now: Moment, exchanged: Option<Option<Duration>>) {
+        let counts = self.flight.take().is_some_and(|flight| !flight.lost);
+        if let Some(stated) = exchanged.filter(|_| counts) {
             self.count.add(now, stated);
         }
     }

@@ -34,6 +34,7 @@ fn world(quota: Option<(u32, u32)>) -> World {
         steps: &[-100_000, -600, 600, 100_000],
         jumps: 2,
         prolongs: true,
+        shares: false,
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct World {
     pub(super) jumps: u8,
     /// Somebody may ask for a longer life at any time, which makes a world much larger.
     pub(super) prolongs: bool,
+    /// What is wanted may be found with other processes, failures included.
+    pub(super) shares: bool,
 }
 
 impl World {
@@ -83,6 +85,7 @@ fn every_state_without_a_quota_keeps_the_promises() {
         steps: &[],
         jumps: 0,
         prolongs: false,
+        shares: false,
     };
     explore(&world, 17_000, 240_000);
 }
@@ -109,6 +112,7 @@ fn every_state_with_two_slots_keeps_the_promises() {
         steps: &[],
         jumps: 0,
         prolongs: true,
+        shares: false,
     };
     explore(&world, 8_000, 60_000);
 }
@@ -134,6 +138,7 @@ fn every_state_with_one_slot_keeps_the_promises() {
         steps: &[],
         jumps: 0,
         prolongs: true,
+        shares: false,
     };
     explore(&world, 450, 3_000);
 }
@@ -150,8 +155,29 @@ fn every_state_with_five_slots_keeps_the_promises() {
         steps: &[],
         jumps: 0,
         prolongs: true,
+        shares: false,
     };
     explore(&world, 55_000, 360_000);
+}
+
+#[test]
+fn every_state_of_one_process_of_many_keeps_the_promises() {
+    let world = World {
+        policy: policy(),
+        enough: 2,
+        quota: Some((2, 6)),
+        deadline: 1,
+        tokens: &[(Some(4), None, LATEST), (Some(20), None, LATEST)],
+        failures: &[
+            (Failure::Transient, Some(2), LATEST),
+            (Failure::OwnQuota, Some(3), LATEST),
+        ],
+        steps: &[],
+        jumps: 0,
+        prolongs: false,
+        shares: true,
+    };
+    explore(&world, 3_000, 20_000);
 }
 
 #[test]
@@ -166,6 +192,7 @@ fn g20_every_state_with_jumping_clocks_keeps_the_promises() {
         steps: &[-50, 2, 50],
         jumps: 2,
         prolongs: false,
+        shares: false,
     };
     explore(&world, 25_000, 230_000);
 }
@@ -182,6 +209,7 @@ fn g20_every_state_with_slots_and_a_jumping_clock_keeps_the_promises() {
         steps: &[-50, 4, 50],
         jumps: 1,
         prolongs: true,
+        shares: false,
     };
     explore(&world, 12_000, 95_000);
 }
@@ -201,6 +229,7 @@ fn every_state_with_longer_lives_asked_for_keeps_the_promises() {
         steps: &[],
         jumps: 0,
         prolongs: true,
+        shares: false,
     };
     explore(&world, 3_000, 40_000);
 }

@@ -1,0 +1,48 @@
+use std::{
+    future::Future,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::{self, Instant};
+
+use crate::{Error, ErrorKind};
+
+/// How long the store may hold a request up, all its answers together.
+pub(super) struct Budget {
+    whole: Duration,
+    left: Mutex<Duration>,
+}
+
+impl Budget {
+    pub(super) fn new(whole: Duration) -> Self {
+        Self {
+            whole,
+            left: Mutex::new(whole),
+        }
+    }
+
+    /// Begins anew: what was waited for in between was not the store.
+    pub(super) fn renew(&self) {
+        self.set(self.whole);
+    }
+
+    pub(super) async fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let asked = Instant::now();
+        let left = *self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = time::timeout(left, answer).await;
+        self.set(left.saturating_sub(asked.elapsed()));
+        answer.unwrap_or_else(|_| {
+            let whole = self.whole.as_millis();
+            let message = format!("token store: no answer within {whole} ms");
+            Err(Error::new(ErrorKind::Store, message))
+        })
+    }
+
+    fn set(&self, left: Duration) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
+    }
+}
