@@ -11,6 +11,7 @@ mod echoes;
 mod errors;
 mod logs;
 mod planted;
+mod seal;
 mod settings;
 mod store;
 mod wire;

@@ -1,0 +1,83 @@
+//! What a sealed store says, and what the store behind it has.
+
+use std::{future::ready, time::Duration};
+
+use auth_core::{
+    Key, MemoryStore, NewEntry, Secret, SecretFn, SharedTokenStore, TokenStore, Version,
+};
+use auth_store_seal::{SealedStore, SealingKeys};
+use auth_testkit::LogCapture;
+use bytes::Bytes;
+
+use crate::planted::{CLIENT_SECRET, PASSWORD, TOKEN, assert_clean, told};
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// Nothing but this, in base64 and in hexadecimal, is the key.
+const SEALING_KEY: &str = "Sk6Hd-fake-sealing-key-32-bytes.";
+
+fn key() -> Key {
+    Key::builder("example")
+        .subject(&Secret::new(PASSWORD))
+        .build()
+}
+
+fn entry(version: u128) -> NewEntry {
+    let bytes = Bytes::from_static(TOKEN.as_bytes());
+    NewEntry::new(Version::new(version), bytes, HOUR)
+}
+
+fn keys() -> SealingKeys {
+    let hex = SEALING_KEY.bytes().map(|byte| format!("{byte:02x}"));
+    SealingKeys::new(Secret::new(hex.collect::<String>()))
+}
+
+#[track_caller]
+fn assert_all_clean(text: impl AsRef<[u8]>) {
+    assert_clean(text, &[SEALING_KEY.to_owned()]);
+}
+
+#[tokio::test]
+async fn g18_the_store_behind_a_seal_has_nothing_and_no_word_is_said_of_it() {
+    let log = LogCapture::new();
+    let _installed = log.install();
+    let inner = MemoryStore::new();
+    let store = SealedStore::new(inner.clone(), keys()).unwrap();
+    assert!(store.replace(&key(), None, entry(1)).await.unwrap());
+    let kept = inner.load(&key()).await.unwrap().unwrap();
+    assert_all_clean(&kept.bytes);
+    let opened = store.load(&key()).await.unwrap().unwrap();
+    assert_eq!(&opened.bytes[..], TOKEN.as_bytes());
+    let shared = SharedTokenStore::new(store.clone());
+    assert_all_clean(format!("{store:?}\n{store:#?}\n{shared:?}\n{opened:?}"));
+    assert_all_clean(format!("{:?}\n{:#?}", keys(), keys()));
+
+    // Plain text and another version's, each of them worth a warning.
+    for bytes in [entry(1).bytes, kept.bytes] {
+        let version = inner.load(&key()).await.unwrap().unwrap().version;
+        let next = Version::after(Some(version), HOUR);
+        let planted = NewEntry::new(next, bytes, HOUR);
+        let put = inner.replace(&key(), Some(version), planted).await;
+        assert!(put.unwrap());
+        let miss = store.load(&key()).await.unwrap().unwrap();
+        assert!(miss.bytes.is_empty());
+    }
+    let log = log.text();
+    assert_eq!(log.matches("WARN").count(), 2, "{log}");
+    assert_all_clean(log);
+}
+
+#[tokio::test]
+async fn g18_keys_that_are_refused_are_not_repeated() {
+    // As it is, which is no way to write it, and secrets in its place.
+    for wrong in [SEALING_KEY, CLIENT_SECRET, PASSWORD] {
+        let fixed = SealedStore::new(MemoryStore::new(), SealingKeys::new(Secret::new(wrong)));
+        assert_all_clean(told(&fixed.unwrap_err()));
+        let read = SecretFn::new(move || ready(Ok(Secret::new(wrong))));
+        let keys = SealingKeys::new(read);
+        assert_all_clean(told(&keys.check().await.unwrap_err()));
+        let store = SealedStore::new(MemoryStore::new(), keys).unwrap();
+        assert_all_clean(told(&store.load(&key()).await.unwrap_err()));
+        let error = store.replace(&key(), None, entry(1)).await.unwrap_err();
+        assert_all_clean(told(&error));
+    }
+}
