@@ -5,6 +5,7 @@
 mod contract;
 mod damage;
 mod keys;
+mod layout;
 mod requests;
 mod rotation;
 mod secrecy;
