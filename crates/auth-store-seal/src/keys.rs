@@ -9,7 +9,8 @@ use crate::key::SealingKey;
 ///
 /// A key is 32 random bytes, written as base64 (standard or URL-safe, with or without padding) or
 /// hexadecimal, such as `openssl rand -base64 32` prints. It is read whenever the store is used, so
-/// that a file that was replaced is noticed without a restart. Clones read the same sources.
+/// that a file that was replaced is noticed without a restart. A source that takes long makes the
+/// store slow, and an authenticator goes on without a slow store. Clones read the same sources.
 ///
 /// # Replacing a key
 ///
@@ -21,6 +22,9 @@ use crate::key::SealingKey;
 ///    with one key and some with the other, and all of them open both.
 /// 3. When the longest-lived token that was sealed with the old key has ended, drop that one:
 ///    `new(new)`. Earlier is safe as well, and costs an exchange for each key of the store.
+///
+/// Two files that cannot be exchanged at one stroke may hold the same key for a moment, which costs
+/// an exchange at most.
 ///
 /// Without the first step the processes are apart until all have the new key: each side takes the
 /// other's entries for nothing, and makes exchanges of its own.
