@@ -10,6 +10,7 @@ mod backoff;
 mod bodies;
 mod clock;
 mod collector;
+mod fleet;
 mod flight;
 mod fresh;
 mod idle;

@@ -12,7 +12,7 @@ use auth_core::{
     AccessToken, Authenticator, Error, ErrorKind, Key, MemoryStore, NewEntry, Origins, Secret,
     StoredEntry, TokenStore, Version,
 };
-use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
+use auth_testkit::{Outcome, ScriptedSource, VirtualClock};
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 

@@ -151,6 +151,10 @@ impl<S: TokenStore> TokenStore for SealedStore<S> {
     async fn release(&self, key: &Key, owner: &str) -> Result<(), Error> {
         self.store.release(key, owner).await
     }
+
+    fn patience(&self) -> Duration {
+        self.store.patience()
+    }
 }
 
 impl<S: Clone> Clone for SealedStore<S> {

@@ -1,0 +1,206 @@
+//! What processes that share a store know together: failures, verdicts, the quota, refresh tokens.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use auth_core::{
+    AccessToken, Authenticator, CredentialMark, Error, Exchange, Key, MemoryStore, NewEntry,
+    Origins, Quota, Secret, SharedClock, StoredEntry, TokenSource, TokenStore, Version,
+};
+use auth_testkit::{Outcome, ScriptedSource, VirtualClock};
+
+mod failures;
+mod hostile;
+mod quota;
+mod refresh;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// One vendor with its store, and processes that come and go.
+#[derive(Clone)]
+struct Fleet {
+    source: Source,
+    store: Unreliable,
+    quota: Option<Quota>,
+}
+
+impl Fleet {
+    fn new() -> Self {
+        Self {
+            source: Source::default(),
+            store: Unreliable::default(),
+            quota: None,
+        }
+    }
+
+    /// A process that has just started.
+    fn process(&self) -> Authenticator {
+        self.process_for("read", VirtualClock::new())
+    }
+
+    fn process_for(&self, scope: &str, clock: impl Into<SharedClock>) -> Authenticator {
+        let mut builder = Authenticator::builder(self.source.clone())
+            .vendor("example")
+            .origins(Origins::new(["https://api.example.com"]).unwrap())
+            .store(self.store.clone(), key(scope))
+            .clock(clock);
+        if let Some(quota) = self.quota {
+            builder = builder.quota(quota);
+        }
+        builder.build().unwrap()
+    }
+
+    fn processes(&self, count: usize) -> Vec<Authenticator> {
+        (0..count).map(|_| self.process()).collect()
+    }
+
+    fn exchanges(&self) -> usize {
+        self.source.script.fetches()
+    }
+
+    fn spent(&self) -> Vec<Option<String>> {
+        let log = self.source.script.log();
+        let token = |exchange: &Exchange| {
+            let token = exchange.refresh_token.as_ref();
+            token.map(|token| token.expose().to_owned())
+        };
+        log.iter().map(|fetch| token(&fetch.exchange)).collect()
+    }
+}
+
+fn key(scope: &str) -> Key {
+    Key::builder("example")
+        .client("my-client")
+        .scope(scope)
+        .build()
+}
+
+/// What `Authorization` says, or why there is nothing to say.
+async fn token(process: &Authenticator) -> Result<String, Error> {
+    let mut headers = http::HeaderMap::new();
+    process.token().await?.sign(&mut headers);
+    Ok(headers["authorization"].to_str().unwrap().to_owned())
+}
+
+/// All at once.
+async fn tokens(processes: &[Authenticator]) -> Vec<Result<String, Error>> {
+    let asking: Vec<_> = processes
+        .iter()
+        .map(|process| {
+            let process = process.clone();
+            tokio::spawn(async move { token(&process).await })
+        })
+        .collect();
+    let mut told = Vec::new();
+    for process in asking {
+        told.push(process.await.unwrap());
+    }
+    told
+}
+
+/// A scripted source with a credential that can be changed, and refresh tokens.
+#[derive(Clone, Default)]
+struct Source {
+    script: ScriptedSource,
+    credential: Arc<AtomicU16>,
+    keeps: bool,
+    first: Arc<Mutex<Option<Secret>>>,
+}
+
+impl Source {
+    fn change_credential(&self, mark: u16) {
+        self.credential.store(mark, Ordering::SeqCst);
+    }
+}
+
+impl TokenSource for Source {
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        self.script.fetch(exchange).await
+    }
+
+    async fn credential(&self) -> Option<CredentialMark> {
+        let mark = self.credential.load(Ordering::SeqCst);
+        (mark > 0).then(|| CredentialMark::new(mark))
+    }
+
+    fn keeps_refresh_tokens(&self) -> bool {
+        self.keeps
+    }
+
+    async fn first_refresh_token(&self) -> Result<Option<Secret>, Error> {
+        Ok(self.first.lock().unwrap().clone())
+    }
+}
+
+/// A store that fails, or counts.
+#[derive(Clone, Default)]
+struct Unreliable {
+    inner: MemoryStore,
+    fails: Arc<AtomicBool>,
+    /// So many more writes succeed before it fails, if it is to.
+    writes_left: Arc<Mutex<Option<usize>>>,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Unreliable {
+    fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::SeqCst);
+    }
+
+    fn fail_after_writes(&self, count: usize) {
+        *self.writes_left.lock().unwrap() = Some(count);
+    }
+
+    fn answer(&self) -> Result<(), Error> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        match self.fails.load(Ordering::SeqCst) {
+            true => Err(Error::new(auth_core::ErrorKind::Store, "store: down")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl TokenStore for Unreliable {
+    async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
+        self.answer()?;
+        self.inner.load(key).await
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        expected: Option<Version>,
+        entry: NewEntry,
+    ) -> Result<bool, Error> {
+        {
+            let mut left = self.writes_left.lock().unwrap();
+            match left.as_mut() {
+                Some(0) => {
+                    *left = None;
+                    self.fail(true);
+                }
+                Some(left) => *left -= 1,
+                None => {}
+            }
+        }
+        self.answer()?;
+        self.inner.replace(key, expected, entry).await
+    }
+
+    async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {
+        self.answer()?;
+        self.inner.lease(key, owner, time).await
+    }
+
+    async fn release(&self, key: &Key, owner: &str) -> Result<(), Error> {
+        self.answer()?;
+        self.inner.release(key, owner).await
+    }
+}

@@ -1,0 +1,206 @@
+use auth_core::ErrorKind;
+use http::StatusCode;
+use tokio::time::{Instant, sleep};
+
+use super::*;
+
+fn unavailable() -> Outcome {
+    Outcome::error(Error::new(ErrorKind::Unavailable, "example: no answer"))
+}
+
+fn rejected() -> Outcome {
+    let error = Error::new(ErrorKind::Rejected, "example: invalid_client");
+    let error = error.with_status(StatusCode::UNAUTHORIZED);
+    Outcome::error(error.with_code("invalid_client"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05f_one_failure_is_everybodys() {
+    let fleet = Fleet::new();
+    fleet.source.script.then(unavailable().delay(SECOND));
+    let processes = fleet.processes(20);
+    for told in tokens(&processes).await {
+        let error = told.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.retry_after().is_some(), "{error}");
+    }
+    // Nor does who comes later try before the back-off is over.
+    assert!(token(&fleet.process()).await.is_err());
+    assert_eq!(fleet.exchanges(), 1);
+    sleep(3 * SECOND).await;
+    for told in tokens(&processes).await {
+        told.unwrap();
+    }
+    assert_eq!(fleet.exchanges(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05f_an_outage_of_an_hour_costs_a_fleet_what_it_costs_one() {
+    let fleet = Fleet::new();
+    fleet.source.script.always(unavailable());
+    let processes = fleet.processes(20);
+    for _ in 0..3600 {
+        for process in &processes {
+            assert!(token(process).await.is_err());
+        }
+        sleep(SECOND).await;
+    }
+    // Full jitter between one second and a minute: 120 is what one process alone may need.
+    let exchanges = fleet.exchanges();
+    assert!(exchanges <= 250, "{exchanges} in an hour");
+}
+
+#[tokio::test(start_paused = true)]
+async fn s29f_nobody_asks_before_retry_after_is_over() {
+    let fleet = Fleet::new();
+    let error = Error::new(ErrorKind::Throttled, "example: too many requests");
+    let error = error.with_retry_after(90 * SECOND);
+    fleet.source.script.then(Outcome::error(error));
+    let processes = fleet.processes(20);
+    assert!(token(&processes[0]).await.is_err());
+    for _ in 0..89 {
+        for process in processes.iter().chain(&fleet.processes(1)) {
+            let error = token(process).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Throttled);
+        }
+        sleep(SECOND).await;
+    }
+    assert_eq!(fleet.exchanges(), 1);
+    sleep(2 * SECOND).await;
+    token(&processes[7]).await.unwrap();
+    assert_eq!(fleet.exchanges(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g04f_a_failure_takes_no_usable_token_from_anybody() {
+    let fleet = Fleet::new();
+    let processes = fleet.processes(10);
+    tokens(&processes).await;
+    fleet.source.script.always(unavailable());
+    // Until the last minute, which tokens need to arrive in time.
+    for _ in 0..58 {
+        for process in &processes {
+            token(process).await.unwrap();
+        }
+        sleep(MINUTE).await;
+    }
+    token(&fleet.process()).await.unwrap();
+    sleep(MINUTE).await;
+    assert!(token(&fleet.process()).await.is_err());
+    assert!(fleet.exchanges() > 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g06f_a_terminal_verdict_stops_the_fleet() {
+    let fleet = Fleet::new();
+    fleet.source.change_credential(1);
+    fleet.source.script.always(rejected());
+    let processes = fleet.processes(20);
+    let begun = Instant::now();
+    while begun.elapsed() < HOUR {
+        for process in &processes {
+            let error = token(process).await.unwrap_err();
+            assert_eq!(error.code(), Some("invalid_client"));
+        }
+        sleep(10 * SECOND).await;
+    }
+    // One probe in five minutes.
+    let exchanges = fleet.exchanges();
+    assert!(exchanges <= 13, "{exchanges} in an hour");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g06f_another_credential_is_tried_at_once() {
+    let fleet = Fleet::new();
+    fleet.source.change_credential(1);
+    fleet.source.script.then(rejected());
+    assert!(token(&fleet.process()).await.is_err());
+    assert!(token(&fleet.process()).await.is_err());
+    assert_eq!(fleet.exchanges(), 1);
+    fleet.source.change_credential(2);
+    token(&fleet.process()).await.unwrap();
+    assert_eq!(fleet.exchanges(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26f_processes_tell_each_other_of_rejected_logins() {
+    let fleet = Fleet::new();
+    fleet.source.change_credential(1);
+    fleet.source.script.times(3, rejected());
+    let counts = || {
+        let log = fleet.source.script.log();
+        let counts = log.iter().map(|fetch| fetch.exchange.failed_logins);
+        counts.collect::<Vec<_>>()
+    };
+    for probes in 1..=3 {
+        assert!(token(&fleet.process()).await.is_err());
+        assert_eq!(counts().len(), probes);
+        sleep(6 * MINUTE).await;
+    }
+    // Another credential has a count of its own, and one that worked begins anew.
+    fleet.source.change_credential(2);
+    fleet.source.script.then(rejected());
+    assert!(token(&fleet.process()).await.is_err());
+    fleet.source.change_credential(1);
+    token(&fleet.process()).await.unwrap();
+    sleep(HOUR).await;
+    token(&fleet.process()).await.unwrap();
+    assert_eq!(counts(), [0, 1, 2, 0, 3, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26f_alone_nobody_tries_a_rejected_login_twice() {
+    let fleet = Fleet::new();
+    fleet.source.change_credential(1);
+    fleet.source.script.always(rejected());
+    fleet.store.fail(true);
+    let process = fleet.process();
+    assert!(token(&process).await.is_err());
+    sleep(6 * MINUTE).await;
+    assert!(token(&process).await.is_err());
+    let log = fleet.source.script.log();
+    assert_eq!(log[1].exchange.failed_logins, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_one_process_lacks_stops_no_other() {
+    let fleet = Fleet::new();
+    let missing = Error::config("client_secret", "the variable EXAMPLE_SECRET is not set");
+    fleet.source.script.then(Outcome::error(missing));
+    assert!(token(&fleet.process()).await.is_err());
+    token(&fleet.process()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn g17_an_exchange_that_panics_gives_its_lease_back() {
+    let fleet = Fleet::new();
+    fleet.source.script.then(Outcome::panic());
+    assert!(token(&fleet.process()).await.is_err());
+    let begun = Instant::now();
+    token(&fleet.process()).await.unwrap();
+    assert!(begun.elapsed() < SECOND, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn t14_clocks_ten_minutes_apart_change_nothing() {
+    let fleet = Fleet::new();
+    let skewed: Vec<_> = (0..10_u32)
+        .map(|number| {
+            let clock = VirtualClock::new();
+            match number % 3 {
+                0 => clock.jump_wall_forward(10 * MINUTE),
+                1 => clock.jump_wall_back(10 * MINUTE),
+                _ => {}
+            }
+            fleet.process_for("read", clock)
+        })
+        .collect();
+    for _ in 0..20 * 60 {
+        for process in &skewed {
+            token(process).await.unwrap();
+        }
+        sleep(MINUTE).await;
+    }
+    let exchanges = fleet.exchanges();
+    assert!((20..=28).contains(&exchanges), "{exchanges} in 20 hours");
+}

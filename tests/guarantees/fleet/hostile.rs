@@ -1,0 +1,123 @@
+use tokio::time::sleep;
+
+use super::*;
+
+/// What stands in the store now.
+async fn entry(fleet: &Fleet) -> StoredEntry {
+    let entry = fleet.store.inner.load(&key("read")).await.unwrap();
+    entry.unwrap()
+}
+
+/// Puts something there, past every rule but the store's.
+async fn put(fleet: &Fleet, version: Version, bytes: impl Into<bytes::Bytes>) {
+    let expected = fleet.store.inner.load(&key("read")).await.unwrap();
+    let expected = expected.map(|entry| entry.version);
+    let new = NewEntry::new(version, bytes.into(), HOUR);
+    let put = fleet.store.inner.replace(&key("read"), expected, new).await;
+    assert!(put.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn t29_an_entry_that_was_rolled_back_is_nothing_to_who_knew_better() {
+    let fleet = Fleet::new();
+    let process = fleet.process();
+    assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-1");
+    let old = entry(&fleet).await;
+    sleep(2 * SECOND).await;
+    let generation = process.token().await.unwrap().generation();
+    process.refuse(generation);
+    assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-2");
+    put(&fleet, old.version, old.bytes).await;
+    sleep(2 * SECOND).await;
+    let generation = process.token().await.unwrap().generation();
+    process.accepted(generation);
+    process.refuse(generation);
+    assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-3");
+    // And is replaced for everybody.
+    assert_eq!(
+        token(&fleet.process()).await.unwrap(),
+        "Bearer fake-token-3"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn t30_a_store_that_was_flushed_costs_one_exchange() {
+    let fleet = Fleet::new();
+    let processes = fleet.processes(10);
+    tokens(&processes).await;
+    let flushed = Fleet {
+        store: Unreliable::default(),
+        ..fleet.clone()
+    };
+    // Nobody notices who has a token; who has none fetches one for all that come later.
+    tokens(&processes).await;
+    assert_eq!(fleet.exchanges(), 1);
+    tokens(&flushed.processes(10)).await;
+    assert_eq!(fleet.exchanges(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g16_no_bytes_in_the_store_do_any_harm() {
+    let fleet = Fleet::new();
+    let process = fleet.process();
+    token(&process).await.unwrap();
+    let good = entry(&fleet).await.bytes;
+    let mut exchanges = fleet.exchanges();
+    let after = |version| Version::after(Some(version), Duration::ZERO);
+    for at in 0..good.len() {
+        // Each of them cut off, and each changed.
+        let mut changed = good.to_vec();
+        changed[at] ^= 0x80;
+        for bytes in [good.slice(..at), changed.into()] {
+            let version = after(entry(&fleet).await.version);
+            put(&fleet, version, bytes).await;
+            // A number that was changed is a number; sealing is what tells them apart.
+            let _ = token(&fleet.process()).await;
+        }
+        assert!(fleet.exchanges() >= exchanges);
+        exchanges = fleet.exchanges();
+    }
+    assert!(exchanges > good.len(), "{exchanges}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn t31_who_publishes_late_takes_what_is_there() {
+    let fleet = Fleet::new();
+    fleet.source.script.then(Outcome::fresh().delay(5 * SECOND));
+    let slow = fleet.process();
+    let waiting = {
+        let slow = slow.clone();
+        tokio::spawn(async move { token(&slow).await })
+    };
+    sleep(SECOND).await;
+    // Its lease is taken from it, as if it had been stopped for longer than that lasts.
+    let faster = Fleet {
+        store: Unreliable {
+            inner: fleet.store.inner.clone(),
+            ..Unreliable::default()
+        },
+        ..fleet.clone()
+    };
+    let key = key("read");
+    let version = Version::after(None, 1000 * HOUR);
+    assert_eq!(fleet.exchanges(), 1);
+    let other = MemoryStore::new();
+    let theirs = Fleet {
+        store: Unreliable {
+            inner: other.clone(),
+            ..Unreliable::default()
+        },
+        ..faster.clone()
+    };
+    assert_eq!(
+        token(&theirs.process()).await.unwrap(),
+        "Bearer fake-token-2"
+    );
+    let bytes = other.load(&key).await.unwrap().unwrap().bytes;
+    put(&faster, version, bytes).await;
+    assert_eq!(waiting.await.unwrap().unwrap(), "Bearer fake-token-2");
+    assert_eq!(
+        token(&fleet.process()).await.unwrap(),
+        "Bearer fake-token-2"
+    );
+}

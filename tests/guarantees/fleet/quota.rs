@@ -1,0 +1,134 @@
+use auth_core::{ErrorKind, Reason};
+use tokio::time::sleep;
+
+use super::*;
+
+fn fleet(limit: u32) -> Fleet {
+    Fleet {
+        quota: Some(Quota::new(limit, HOUR)),
+        ..Fleet::new()
+    }
+}
+
+/// Processes whose tokens differ, but not the client that the vendor counts.
+fn of_one_client(fleet: &Fleet, count: usize) -> Vec<Authenticator> {
+    let process = |number: usize| fleet.process_for(&number.to_string(), VirtualClock::new());
+    (0..count).map(process).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g11f_a_clients_keys_and_processes_share_its_quota() {
+    let fleet = fleet(20);
+    let told = tokens(&of_one_client(&fleet, 30)).await;
+    let errors: Vec<_> = told.into_iter().filter_map(Result::err).collect();
+    assert_eq!((fleet.exchanges(), errors.len()), (20, 10));
+    for error in &errors {
+        assert_eq!(error.kind(), ErrorKind::Quota);
+        let wait = error.retry_after().unwrap();
+        assert!((59 * MINUTE..=61 * MINUTE).contains(&wait), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("by all processes together"), "{text}");
+    }
+    sleep(HOUR + MINUTE).await;
+    let told = tokens(&of_one_client(&fleet, 30)).await;
+    assert_eq!(told.iter().filter(|told| told.is_ok()).count(), 20);
+    assert_eq!(fleet.exchanges(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g11f_failed_exchanges_count() {
+    let fleet = fleet(5);
+    let error = Error::new(ErrorKind::Unavailable, "example: no answer");
+    fleet.source.script.times(5, Outcome::error(error));
+    tokens(&of_one_client(&fleet, 5)).await;
+    let process = fleet.process_for("another", VirtualClock::new());
+    assert_eq!(token(&process).await.unwrap_err().kind(), ErrorKind::Quota);
+    assert_eq!(fleet.exchanges(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g11f_a_token_that_others_fetched_costs_nobody_a_slot() {
+    let fleet = fleet(4);
+    let process = fleet.process();
+    // It loses its token again and again, and finds the next one with somebody else: more often
+    // than its own quota would ever allow.
+    for number in 0..12 {
+        if number % 3 == 0 {
+            let late = fleet.process();
+            let generation = late.token().await.unwrap().generation();
+            late.refuse(generation);
+            late.token().await.unwrap();
+            sleep(HOUR / 3).await;
+        }
+        let generation = process.token().await.unwrap().generation();
+        process.refuse(generation);
+        let _ = process.token().await;
+        process.accepted(generation);
+        sleep(HOUR / 3).await;
+    }
+    token(&process).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn g11f_renewal_ahead_leaves_the_reserve_to_who_needs_it() {
+    let fleet = fleet(10);
+    let others = of_one_client(&fleet, 7);
+    let process = fleet.process();
+    tokens(&others).await;
+    let _ = fleet.source.script.clone().lifetime(10 * MINUTE);
+    token(&process).await.unwrap();
+    // Eight slots are taken: nothing is left for a renewal ahead, and something for an expired token.
+    for _ in 0..8 {
+        sleep(MINUTE).await;
+        token(&process).await.unwrap();
+    }
+    assert_eq!(fleet.exchanges(), 8);
+    sleep(2 * MINUTE).await;
+    token(&process).await.unwrap();
+    let log = fleet.source.script.log();
+    assert_eq!(log.len(), 9);
+    assert_eq!(log[8].exchange.reason, Reason::Needed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t30_without_the_store_a_process_takes_its_share_and_no_more() {
+    let fleet = fleet(20);
+    fleet.store.fail(true);
+    let process = fleet.process();
+    for _ in 0..10 {
+        if let Ok(token) = process.token().await {
+            process.refuse(token.generation());
+        }
+        sleep(2 * MINUTE).await;
+    }
+    // A tenth, where nothing else was said.
+    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(token(&process).await.unwrap_err().kind(), ErrorKind::Quota);
+    sleep(HOUR).await;
+    token(&process).await.unwrap();
+
+    let asks = Fleet {
+        quota: Some(Quota::new(20, HOUR).without_store(3)),
+        ..fleet.clone()
+    };
+    let before = fleet.exchanges();
+    let process = asks.process();
+    for _ in 0..10 {
+        if let Ok(token) = process.token().await {
+            process.refuse(token.generation());
+        }
+        sleep(2 * MINUTE).await;
+    }
+    assert_eq!(fleet.exchanges() - before, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t35_a_storm_of_restarts_costs_one_exchange() {
+    let fleet = fleet(20);
+    for _ in 0..20 {
+        for told in tokens(&fleet.processes(50)).await {
+            told.unwrap();
+        }
+    }
+    assert_eq!(fleet.exchanges(), 1);
+}

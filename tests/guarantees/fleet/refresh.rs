@@ -1,0 +1,290 @@
+use auth_core::{ErrorKind, Generation, Reason};
+use http::StatusCode;
+use tokio::time::sleep;
+
+use super::*;
+
+fn fleet() -> Fleet {
+    let mut fleet = Fleet::new();
+    fleet.source.keeps = true;
+    fleet
+}
+
+fn brings(number: usize, refresh_token: Option<&str>) -> Outcome {
+    let token = AccessToken::new(format!("fake-token-{number}")).expires_in(HOUR);
+    Outcome::token(match refresh_token {
+        Some(refresh_token) => token.refresh_token(refresh_token),
+        None => token,
+    })
+}
+
+fn invalid_grant() -> Outcome {
+    let error = Error::new(ErrorKind::Rejected, "example: invalid_grant");
+    let error = error.with_status(StatusCode::BAD_REQUEST);
+    Outcome::error(error.with_code("invalid_grant"))
+}
+
+fn lost() -> Outcome {
+    Outcome::error(Error::new(
+        ErrorKind::Unavailable,
+        "example: connection reset",
+    ))
+}
+
+fn texts(spent: &[Option<&str>]) -> Vec<Option<String>> {
+    spent
+        .iter()
+        .map(|text| text.map(ToOwned::to_owned))
+        .collect()
+}
+
+async fn refused(process: &Authenticator) -> Generation {
+    let generation = process.token().await.unwrap().generation();
+    process.refuse(generation);
+    let next = process.token().await.unwrap().generation();
+    process.accepted(next);
+    next
+}
+
+#[tokio::test(start_paused = true)]
+async fn s15_a_rotated_refresh_token_is_spent_once() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    for number in 1..=4 {
+        script.then(brings(number, Some(&format!("fake-refresh-{number}"))));
+    }
+    // Each renewal in another process.
+    for _ in 0..4 {
+        token(&fleet.process()).await.unwrap();
+        sleep(HOUR).await;
+    }
+    let spent = [
+        None,
+        Some("fake-refresh-1"),
+        Some("fake-refresh-2"),
+        Some("fake-refresh-3"),
+    ];
+    assert_eq!(fleet.spent(), texts(&spent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn s15_a_refresh_token_that_is_not_replaced_is_kept() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    script.then(brings(1, Some("fake-refresh-1")));
+    script.times(3, brings(2, None));
+    for _ in 0..4 {
+        token(&fleet.process()).await.unwrap();
+        sleep(HOUR).await;
+    }
+    let one = Some("fake-refresh-1");
+    assert_eq!(fleet.spent(), texts(&[None, one, one, one]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_keeps_none_is_given_none() {
+    let mut fleet = fleet();
+    fleet.source.keeps = false;
+    fleet
+        .source
+        .script
+        .always(brings(1, Some("fake-refresh-1")));
+    for _ in 0..3 {
+        token(&fleet.process()).await.unwrap();
+        sleep(HOUR).await;
+    }
+    assert_eq!(fleet.spent(), texts(&[None, None, None]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refresh_tokens_need_no_store() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    for number in 1..=3 {
+        script.then(brings(number, Some(&format!("fake-refresh-{number}"))));
+    }
+    let process = Authenticator::builder(fleet.source.clone())
+        .origins(Origins::new(["https://api.example.com"]).unwrap())
+        .clock(VirtualClock::new())
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        token(&process).await.unwrap();
+        sleep(HOUR).await;
+    }
+    let spent = [None, Some("fake-refresh-1"), Some("fake-refresh-2")];
+    assert_eq!(fleet.spent(), texts(&spent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn t32_of_many_who_renew_at_once_one_spends_it() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    script.then(brings(1, Some("fake-refresh-1")));
+    let processes = fleet.processes(20);
+    tokens(&processes).await;
+    sleep(HOUR).await;
+    script.then(brings(2, Some("fake-refresh-2")).delay(SECOND));
+    for told in tokens(&processes).await {
+        assert_eq!(told.unwrap(), "Bearer fake-token-2");
+    }
+    assert_eq!(fleet.spent(), texts(&[None, Some("fake-refresh-1")]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn s15_what_is_worth_nothing_any_more_gives_way_to_the_primary_grant() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    script.then(brings(1, Some("fake-refresh-1")));
+    let process = fleet.process();
+    token(&process).await.unwrap();
+    sleep(HOUR).await;
+    script.then(invalid_grant());
+    script.then(brings(2, Some("fake-refresh-2")));
+    assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-2");
+    script.then(brings(3, None));
+    sleep(HOUR).await;
+    token(&process).await.unwrap();
+    let spent = [None, Some("fake-refresh-1"), None, Some("fake-refresh-2")];
+    assert_eq!(fleet.spent(), texts(&spent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn t32_an_answer_that_got_lost_costs_one_careful_try_more_and_no_other() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    script.then(brings(1, Some("fake-refresh-1")));
+    token(&fleet.process()).await.unwrap();
+    sleep(HOUR).await;
+    script.times(2, lost());
+    for _ in 0..2 {
+        assert!(token(&fleet.process()).await.is_err());
+        sleep(MINUTE).await;
+    }
+    script.then(brings(2, Some("fake-refresh-2")));
+    token(&fleet.process()).await.unwrap();
+    let one = Some("fake-refresh-1");
+    assert_eq!(fleet.spent(), texts(&[None, one, one, None]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn t32_a_vendor_that_says_no_did_not_take_it() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    script.then(brings(1, Some("fake-refresh-1")));
+    token(&fleet.process()).await.unwrap();
+    sleep(HOUR).await;
+    let busy = Error::new(ErrorKind::Throttled, "example: too many requests");
+    script.times(5, Outcome::error(busy.with_retry_after(SECOND)));
+    for _ in 0..5 {
+        assert!(token(&fleet.process()).await.is_err());
+        sleep(2 * SECOND).await;
+    }
+    script.then(brings(2, None));
+    token(&fleet.process()).await.unwrap();
+    assert_eq!(
+        fleet.spent().last(),
+        Some(&Some("fake-refresh-1".to_owned()))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn s15_a_first_one_begins_and_is_not_sent_again_when_it_is_worth_nothing() {
+    let fleet = fleet();
+    let log_in = |text: &str| *fleet.source.first.lock().unwrap() = Some(Secret::new(text));
+    log_in("fake-first-1");
+    let script = &fleet.source.script;
+    script.then(brings(1, Some("fake-refresh-1")));
+    token(&fleet.process()).await.unwrap();
+    sleep(HOUR).await;
+    // The chain breaks; the first one is tried once more, as it may still be good.
+    script.times(2, invalid_grant());
+    let end = Error::new(ErrorKind::Rejected, "example: log in again");
+    script.then(Outcome::error(end.clone()));
+    assert!(token(&fleet.process()).await.is_err());
+    let first = Some("fake-first-1");
+    let one = Some("fake-refresh-1");
+    assert_eq!(fleet.spent(), texts(&[first, one, first, None]));
+    sleep(6 * MINUTE).await;
+    script.then(Outcome::error(end));
+    assert!(token(&fleet.process()).await.is_err());
+    assert_eq!(
+        fleet.spent().last(),
+        Some(&None),
+        "it is known to be worth nothing"
+    );
+    // A person logged in.
+    log_in("fake-first-2");
+    sleep(6 * MINUTE).await;
+    script.then(brings(2, None));
+    token(&fleet.process()).await.unwrap();
+    assert_eq!(fleet.spent().last(), Some(&Some("fake-first-2".to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn t32_without_the_store_no_first_one_is_spent() {
+    let fleet = fleet();
+    *fleet.source.first.lock().unwrap() = Some(Secret::new("fake-first-1"));
+    fleet.store.fail(true);
+    let error = token(&fleet.process()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Store);
+    assert_eq!(fleet.exchanges(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t30_without_the_store_the_primary_grant_serves() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    script.always(brings(1, Some("fake-refresh-1")));
+    token(&fleet.process()).await.unwrap();
+    sleep(HOUR).await;
+    fleet.store.fail(true);
+    token(&fleet.process()).await.unwrap();
+    assert_eq!(fleet.spent(), texts(&[None, None]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g17_a_refresh_token_that_the_store_did_not_take_is_not_lost() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    script.then(brings(1, Some("fake-refresh-1")));
+    let process = fleet.process();
+    token(&process).await.unwrap();
+    sleep(HOUR).await;
+    // It notes that one is being spent, and then takes nothing any more.
+    fleet.store.fail_after_writes(1);
+    script.then(brings(2, Some("fake-refresh-2")));
+    token(&process).await.unwrap();
+    fleet.store.fail(false);
+    sleep(HOUR).await;
+    script.then(brings(3, Some("fake-refresh-3")));
+    token(&process).await.unwrap();
+    sleep(HOUR).await;
+    script.then(brings(4, None));
+    token(&fleet.process()).await.unwrap();
+    let spent = [
+        None,
+        Some("fake-refresh-1"),
+        Some("fake-refresh-2"),
+        Some("fake-refresh-3"),
+    ];
+    assert_eq!(fleet.spent(), texts(&spent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07f_a_refused_token_is_renewed_by_its_refresh_token() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    for number in 1..=3 {
+        script.then(brings(number, Some(&format!("fake-refresh-{number}"))));
+    }
+    let process = fleet.process();
+    token(&process).await.unwrap();
+    sleep(2 * SECOND).await;
+    refused(&process).await;
+    sleep(10 * SECOND).await;
+    refused(&process).await;
+    let spent = [None, Some("fake-refresh-1"), Some("fake-refresh-2")];
+    assert_eq!(fleet.spent(), texts(&spent));
+    assert_eq!(script.log()[2].exchange.reason, Reason::Refused);
+}
