@@ -25,7 +25,7 @@ impl Fleet {
     pub(super) async fn alone(&self, reason: Reason) -> Obtained {
         let sent = self.clock.now();
         if let Err(error) = self.may_go_alone().await {
-            return Obtained::found(Err(error), sent);
+            return self.found(Err(error));
         }
         // The share is too small to keep a part of it back.
         let slot = self.alone.ledger().take(Slots::All, sent);
@@ -48,8 +48,8 @@ impl Fleet {
     /// Two who spend one refresh token lose both: where there is nothing else to begin with, it takes
     /// the store.
     async fn may_go_alone(&self) -> Result<(), Error> {
-        let needs_store = self.source.keeps_refresh_tokens()
-            && self.source.first_refresh_token().await?.is_some();
+        let needs_store =
+            self.source.keeps_refresh_tokens() && self.first_refresh_token().await?.is_some();
         if !needs_store {
             return Ok(());
         }

@@ -5,10 +5,10 @@ use tokio::{
     time::{self, Instant},
 };
 
-use super::{Fleet, WRITE, ask::Budget};
+use super::{Fleet, ask::Budget, entry::WRITE};
 use crate::{Error, Key, SharedTokenStore, TokenStore as _};
 
-/// A lease that this process has. Dropped without being given back, as when the exchange panics, it
+/// A lease that this process has. Where it could not be given back, as when the exchange panics, it
 /// is given back beside the caller.
 pub(super) struct Lease {
     store: SharedTokenStore,
@@ -26,10 +26,12 @@ impl Lease {
         self.since.elapsed().saturating_add(more) <= self.time
     }
 
-    async fn give_back(&mut self) -> Result<(), Error> {
+    pub(super) async fn give_back(mut self, budget: &Budget) -> Result<(), Error> {
+        budget
+            .ask(self.store.release(&self.key, &self.owner))
+            .await?;
         self.is_held = false;
-        let release = self.store.release(&self.key, &self.owner);
-        Budget::new(WRITE).ask(release).await
+        Ok(())
     }
 }
 
@@ -61,11 +63,5 @@ impl Fleet {
             time,
             is_held: true,
         }))
-    }
-
-    pub(super) async fn release(&self, mut lease: Lease) {
-        if let Err(error) = lease.give_back().await {
-            self.give_up(&error);
-        }
     }
 }

@@ -60,11 +60,16 @@ impl Memory {
     pub(super) fn unsaved(&self, seen: Option<Version>, now: Moment) -> Option<Record> {
         let mut state = self.state();
         let unsaved = state.unsaved.take()?;
-        (unsaved.replaces == seen).then(|| {
+        // A store that was emptied has not heard of it either.
+        (seen.is_none() || unsaved.replaces == seen).then(|| {
             let record = unsaved.record.clone().aged(now.wait_since(unsaved.since));
             state.unsaved = Some(unsaved);
             record
         })
+    }
+
+    pub(super) fn logins(&self) -> Vec<Logins> {
+        self.state().logins.clone()
     }
 
     pub(super) fn rejected(&self, credential: Option<CredentialMark>) -> u32 {

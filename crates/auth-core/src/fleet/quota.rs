@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time;
 
-use super::{Account, Fleet, WRITE, ask::Budget};
+use super::{Fleet, ask::Budget, slots::Account};
 use crate::{
     Error, ErrorKind, NewEntry, Quota, Reason, TokenStore as _, Version, quota::Slots,
     source::Obtained,
@@ -34,17 +34,38 @@ impl Fleet {
     }
 
     /// Says when the slot of an exchange that ended frees: after the window, or with its token.
-    pub(super) async fn close_slot(&self, slot: Slot, token_lives: Option<Duration>) {
+    pub(super) async fn close_slot(
+        &self,
+        slot: Slot,
+        token_lives: Option<Duration>,
+        budget: &Budget,
+    ) {
         let (Some(quota), Some(number)) = (self.quota, slot) else {
             return;
         };
         let lives = token_lives.filter(|lives| !lives.is_zero());
         let frees_in = lives.map_or(quota.window(), |lives| lives.min(quota.window()));
-        let close = |account: &mut Account| match account.set(number, frees_in) {
+        self.set_slot(number, frees_in, budget).await;
+    }
+
+    /// Nothing was asked of the vendor after all.
+    pub(super) async fn return_slot(&self, slot: Slot, budget: &Budget) {
+        if let Some(number) = slot {
+            self.set_slot(number, Duration::ZERO, budget).await;
+        }
+    }
+
+    /// Where that cannot be said now, the slot frees at the latest time that it may.
+    async fn set_slot(&self, number: u64, frees_in: Duration, budget: &Budget) {
+        // What the store did not take of the exchange is nothing to hold anybody up for again.
+        if self.breaker.is_open() {
+            return;
+        }
+        let set = |account: &mut Account| match account.set(number, frees_in) {
             true => Ok(()),
             false => Err(()),
         };
-        if let Err(error) = self.change(close, &Budget::new(WRITE)).await {
+        if let Err(error) = self.change(set, budget).await {
             self.give_up(&error);
         }
     }
