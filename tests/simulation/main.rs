@@ -19,6 +19,7 @@ mod api;
 mod body;
 mod driver;
 mod faults;
+mod fleet;
 mod model;
 mod request;
 mod scenario;

@@ -1,0 +1,119 @@
+//! The same for many processes: they share a store, die at any point of the protocol, are cut off
+//! from the store, and their clocks differ. What counts is what the vendor counted.
+
+mod judge;
+mod process;
+mod run;
+mod vendor;
+
+use std::{env, time::Duration};
+
+use judge::Judged;
+use run::{Plan, run};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Seeds that plain `cargo test` runs.
+const SEEDS: u64 = 200;
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+fn f08_a_thousand_processes_for_a_day_stay_within_twenty_tokens_an_hour() {
+    let plan = Plan {
+        processes: 1_000,
+        lasts: 24 * HOUR,
+        every: 5 * MINUTE,
+        quota: 20,
+        lifetime: HOUR,
+        deaths_in: 40,
+        restarts: 2_000,
+        ..Plan::quiet()
+    };
+    let Judged {
+        exchanges,
+        lifetimes,
+        deaths_at_work,
+        refused_by_quota,
+        fullest_window,
+        failed,
+        tokens,
+        ..
+    } = run(1, &plan);
+    println!(
+        "1,000 processes, 24 hours: {tokens} tokens asked for, {failed} not had, {exchanges} exchanges \
+         in {lifetimes} lifetimes, {deaths_at_work} deaths with the lease, \
+         at most {fullest_window} in an hour, {refused_by_quota} refused"
+    );
+    assert!(deaths_at_work > 0, "nobody died where it matters");
+    assert!(
+        exchanges <= lifetimes + deaths_at_work,
+        "{exchanges} exchanges in {lifetimes} lifetimes with {deaths_at_work} deaths"
+    );
+    assert_eq!((refused_by_quota, failed), (0, 0));
+    assert!(fullest_window <= 20, "{fullest_window}");
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+fn every_seed_keeps_the_fleets_promises() {
+    let (first, count) = seeds();
+    let mut sum = Judged::default();
+    for seed in first..first + count {
+        sum.add(&run(seed, &Plan::drawn(seed)));
+    }
+    println!("{count} fleets: {sum:?}");
+    if count >= SEEDS {
+        let Judged {
+            deaths_at_work,
+            refusals,
+            outages,
+            store_outages,
+            ..
+        } = sum;
+        let hit = [deaths_at_work, refusals, outages, store_outages];
+        assert!(hit.iter().all(|hits| *hits > 0), "never happened: {sum:?}");
+    }
+}
+
+#[test]
+fn a_fleets_seed_takes_the_same_course_again() {
+    for seed in 0..5 {
+        let plan = Plan::drawn(seed);
+        assert_eq!(run(seed, &plan), run(seed, &plan), "seed {seed}");
+    }
+}
+
+#[test]
+fn f05_a_cold_fleet_of_twenty_costs_one_two_or_twenty() {
+    let cold = Plan {
+        processes: 20,
+        lasts: MINUTE,
+        every: MINUTE,
+        lifetime: HOUR,
+        ..Plan::quiet()
+    };
+    for seed in 0..50 {
+        assert_eq!(run(seed, &cold).exchanges, 1, "seed {seed}");
+        let dies = Plan {
+            first_holder_dies: true,
+            ..cold.clone()
+        };
+        assert!(run(seed, &dies).exchanges <= 2, "seed {seed}");
+        let down = Plan {
+            store_down: true,
+            ..cold.clone()
+        };
+        assert_eq!(run(seed, &down).exchanges, 20, "seed {seed}");
+    }
+}
+
+fn seeds() -> (u64, u64) {
+    let number = |name| env::var(name).ok()?.parse::<u64>().ok();
+    match (number("SIM_SEED"), number("SIM_SEEDS")) {
+        (None, None) => (0, SEEDS),
+        (None, Some(count)) => (0, count),
+        (Some(seed), count) => (seed, count.unwrap_or(1)),
+    }
+}

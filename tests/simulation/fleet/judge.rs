@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) tokens: u64,
+    pub(super) failed: u64,
+    pub(super) exchanges: u64,
+    /// As many as there would be if each began when the last one's renewal is due at the earliest.
+    pub(super) lifetimes: u64,
+    pub(super) deaths_at_work: u64,
+    pub(super) refusals: u64,
+    pub(super) outages: u64,
+    pub(super) store_outages: u64,
+    pub(super) refused_by_quota: u64,
+    pub(super) fullest_window: u64,
+}
+
+impl Judged {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.tokens += other.tokens;
+        self.failed += other.failed;
+        self.exchanges += other.exchanges;
+        self.lifetimes += other.lifetimes;
+        self.deaths_at_work += other.deaths_at_work;
+        self.refusals += other.refusals;
+        self.outages += other.outages;
+        self.store_outages += other.store_outages;
+        self.refused_by_quota += other.refused_by_quota;
+        self.fullest_window = self.fullest_window.max(other.fullest_window);
+    }
+}
+
+/// The most exchanges in any hour, by the vendor's clock.
+pub(super) fn fullest_window(exchanges: &[Instant]) -> u64 {
+    let hour = Duration::from_secs(3600);
+    let mut first = 0;
+    let mut most = 0;
+    for (last, at) in exchanges.iter().enumerate() {
+        while *at - exchanges[first] >= hour {
+            first += 1;
+        }
+        most = most.max(last - first + 1);
+    }
+    most as u64
+}

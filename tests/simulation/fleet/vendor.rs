@@ -1,0 +1,85 @@
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use auth_core::{AccessToken, Error, ErrorKind};
+use fastrand::Rng;
+use tokio::time::{Instant, sleep};
+
+/// The vendor and its API: they know which tokens are good, and count.
+#[derive(Clone)]
+pub(super) struct Vendor(Arc<Mutex<State>>);
+
+pub(super) struct State {
+    pub(super) rng: Rng,
+    pub(super) quota: u32,
+    pub(super) lifetime: Duration,
+    pub(super) is_down: bool,
+    /// When each exchange came, and whether it was within the quota.
+    pub(super) exchanges: Vec<Instant>,
+    pub(super) refused_by_quota: u64,
+    pub(super) failures: u64,
+    good: HashSet<String>,
+}
+
+impl Vendor {
+    pub(super) fn new(rng: Rng, quota: u32, lifetime: Duration) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            rng,
+            quota,
+            lifetime,
+            is_down: false,
+            exchanges: Vec::new(),
+            refused_by_quota: 0,
+            failures: 0,
+            good: HashSet::new(),
+        })))
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// One exchange, from the request to the reply.
+    pub(super) async fn exchange(&self) -> Result<AccessToken, Error> {
+        let (there, back) = {
+            let rng = &mut self.state().rng;
+            (rng.u64(1..200), rng.u64(1..200))
+        };
+        sleep(Duration::from_millis(there)).await;
+        let answer = self.state().answer();
+        sleep(Duration::from_millis(back)).await;
+        answer
+    }
+
+    pub(super) fn accepts(&self, token: &str) -> bool {
+        self.state().good.contains(token)
+    }
+
+    pub(super) fn revoke_all(&self) {
+        self.state().good.clear();
+    }
+}
+
+impl State {
+    fn answer(&mut self) -> Result<AccessToken, Error> {
+        let now = Instant::now();
+        let window = |then: &&Instant| now - **then < Duration::from_secs(3600);
+        let used = self.exchanges.iter().rev().take_while(window).count();
+        self.exchanges.push(now);
+        if used >= self.quota as usize {
+            self.refused_by_quota += 1;
+            let error = Error::new(ErrorKind::Quota, "vendor: too many tokens");
+            return Err(error);
+        }
+        if self.is_down {
+            self.failures += 1;
+            return Err(Error::new(ErrorKind::Unavailable, "vendor: down"));
+        }
+        let token = format!("fake-token-{}", self.exchanges.len());
+        self.good.insert(token.clone());
+        Ok(AccessToken::new(token).expires_in(self.lifetime))
+    }
+}
