@@ -1,0 +1,183 @@
+//! Processes that share a store: what that costs a request with a token at hand, and how long twenty
+//! that start together wait for one token. Each has a thread and a runtime of its own here, and
+//! nothing in common with the others but the store.
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
+#[path = "support/report.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
+mod report;
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc, Barrier, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use auth_core::{
+    AccessToken, Authenticator, Error, Exchange, Key, MemoryStore, NewEntry, Origins, StoredEntry,
+    TokenSource, TokenStore, Version,
+};
+use report::{Limit, Report, Table, cell};
+use tokio::{runtime, time::sleep};
+
+fn main() -> ExitCode {
+    let mut report = Report::new("fleet");
+    let mut table = Table::new(&["processes that share a store", ""]);
+    at_hand(&mut table, &mut report);
+    cold_start(&mut table, &mut report);
+    table.print();
+    report.finish()
+}
+
+const REQUESTS: usize = 1_000_000;
+
+fn at_hand(table: &mut Table, report: &mut Report) {
+    let vendor = Vendor::default();
+    let store = Counting::default();
+    let process = process(&vendor, &store);
+    let runtime = runtime();
+    runtime.block_on(process.token()).expect("a token");
+    let before = store.calls();
+    let mut headers = http::HeaderMap::new();
+    for _ in 0..REQUESTS {
+        headers.clear();
+        process.try_token().expect("at hand").sign(&mut headers);
+    }
+    let calls = store.calls() - before;
+    let what = format!("store calls in {REQUESTS} requests with a token at hand");
+    table.row([what.clone(), calls.to_string()]);
+    report.gate(what, calls as f64, Limit::AtMost(0.0));
+}
+
+const PROCESSES: usize = 20;
+
+fn cold_start(table: &mut Table, report: &mut Report) {
+    let vendor = Vendor::default();
+    let store = Counting::default();
+    let start = Barrier::new(PROCESSES);
+    let last = Mutex::new(None);
+    thread::scope(|scope| {
+        for _ in 0..PROCESSES {
+            scope.spawn(|| {
+                let process = process(&vendor, &store);
+                let runtime = runtime();
+                start.wait();
+                runtime.block_on(process.token()).expect("a token");
+                let now = Instant::now();
+                let mut last = last.lock().expect("nobody panics");
+                *last = (*last).max(Some(now));
+            });
+        }
+    });
+    let published = *store.published.lock().expect("nobody panics");
+    let last = *last.lock().expect("nobody panics");
+    let (Some(published), Some(last)) = (published, last) else {
+        panic!("nothing was published");
+    };
+    let exchanges = vendor.exchanges.load(Ordering::SeqCst);
+    let adopted = (last - published).as_secs_f64() * 1e3;
+    table.row([
+        format!("exchanges of {PROCESSES} that start at once"),
+        exchanges.to_string(),
+    ]);
+    table.row([
+        String::from("milliseconds from the first publish to the last adoption"),
+        cell(adopted, 1),
+    ]);
+    report.gate(
+        "exchanges of a cold start",
+        exchanges as f64,
+        Limit::AtMost(1.0),
+    );
+    report.gate(
+        "milliseconds to the last adoption",
+        adopted,
+        Limit::AtMost(1_000.0),
+    );
+}
+
+fn runtime() -> runtime::Runtime {
+    let runtime = runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime")
+}
+
+fn process(vendor: &Vendor, store: &Counting) -> Authenticator {
+    Authenticator::builder(vendor.clone())
+        .origins(Origins::new(["https://api.example.com"]).expect("a valid origin"))
+        .store(
+            store.clone(),
+            Key::builder("example").client("bench").build(),
+        )
+        .build()
+        .expect("valid settings")
+}
+
+/// An exchange takes as long as one does in a data centre.
+#[derive(Clone, Default)]
+struct Vendor {
+    exchanges: Arc<AtomicUsize>,
+}
+
+impl TokenSource for Vendor {
+    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+        self.exchanges.fetch_add(1, Ordering::SeqCst);
+        sleep(Duration::from_millis(100)).await;
+        Ok(AccessToken::new("fake-token").expires_in(Duration::from_secs(24 * 3600)))
+    }
+}
+
+#[derive(Clone, Default)]
+struct Counting {
+    inner: MemoryStore,
+    calls: Arc<AtomicUsize>,
+    published: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Counting {
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    fn count(&self) {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl TokenStore for Counting {
+    async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
+        self.count();
+        self.inner.load(key).await
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        expected: Option<Version>,
+        entry: NewEntry,
+    ) -> Result<bool, Error> {
+        self.count();
+        let is_replaced = self.inner.replace(key, expected, entry).await?;
+        let mut published = self.published.lock().expect("nobody panics");
+        published.get_or_insert_with(Instant::now);
+        Ok(is_replaced)
+    }
+
+    async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {
+        self.count();
+        self.inner.lease(key, owner, time).await
+    }
+
+    async fn release(&self, key: &Key, owner: &str) -> Result<(), Error> {
+        self.count();
+        self.inner.release(key, owner).await
+    }
+
+    fn patience(&self) -> Duration {
+        // Twenty threads on two processors wait for each other, not for the store.
+        Duration::from_secs(1)
+    }
+}
