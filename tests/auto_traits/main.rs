@@ -173,8 +173,8 @@ fn auth_tower_keeps_its_promises() {
 #[test]
 fn auth_oauth2_keeps_its_promises() {
     use auth_oauth2::{
-        BodyFormat, ClientAuth, ClientCredentials, GrantBuilder, LoginLimit, ReplyRules,
-        ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
+        BodyFormat, ClientAuth, ClientCredentials, GrantBuilder, LoginLimit, RefreshToken,
+        ReplyRules, ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
     };
     promise! {
         BodyFormat: send sync unpin forever;
@@ -182,7 +182,9 @@ fn auth_oauth2_keeps_its_promises() {
         ClientCredentials: send sync unpin forever;
         GrantBuilder<ClientCredentials>: send sync unpin forever;
         GrantBuilder<ResourceOwnerPassword>: send sync unpin forever;
+        GrantBuilder<RefreshToken>: send sync unpin forever;
         LoginLimit: send sync unpin forever;
+        RefreshToken: send sync unpin forever;
         ReplyRules: send sync unpin forever;
         ResourceOwnerPassword: send sync unpin forever;
         Scrubber: send sync unpin forever;
