@@ -286,9 +286,9 @@ fn auth_testkit_keeps_its_promises() {
     use auth_testkit::{
         Answer, BodyFormat, ClientAuth, Counters, Fetch, ForeignServer, Gate, IssuedToken, Leak,
         LogCapture, MemoryBody, MemoryError, MemoryFuture, MemoryService, MemoryTransport,
-        OAuthParams, OAuthRefusal, Outcome, RecordedRequest, Reply, RetryAfter, Script,
-        ScriptedSource, Side, TestServer, TestServerBuilder, TokenUse, VendorRequest, VendorRules,
-        VirtualClock, fakes::BindingCodes,
+        OAuthParams, OAuthRefusal, Outcome, RecordedRequest, RefreshTokenUse, RefreshTokens, Reply,
+        RetryAfter, Script, ScriptedSource, Side, TestServer, TestServerBuilder, TokenUse,
+        VendorRequest, VendorRules, VirtualClock, fakes::BindingCodes,
     };
     promise! {
         Answer: send sync unpin forever;
@@ -311,6 +311,8 @@ fn auth_testkit_keeps_its_promises() {
         OAuthRefusal: send sync unpin forever;
         Outcome: send sync unpin forever;
         RecordedRequest: send sync unpin forever;
+        RefreshTokenUse: send sync unpin forever;
+        RefreshTokens: send sync unpin forever;
         Reply: send sync unpin forever;
         RetryAfter: send sync unpin forever;
         Script: send sync unpin forever;
