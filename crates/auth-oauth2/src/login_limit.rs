@@ -6,7 +6,6 @@ use std::{
 };
 
 use auth_core::{Error, ErrorKind, Exchange, Secret};
-use http::StatusCode;
 
 use crate::version::{Version, Versions};
 
@@ -72,9 +71,8 @@ impl LoginLimit {
     ///
     /// # Errors
     ///
-    /// Those of `login`, which counts as failed if it ends with
-    /// [`Rejected`](ErrorKind::Rejected) by a reply of status 400, 401 or 403, or a success that is
-    /// none: a redirect or a missing page says nothing about the credential. After two of these, in
+    /// Those of `login`, which counts as failed if its error
+    /// [rejects the credential](Error::rejects_credential). After two of these, in
     /// this process or [in all](Exchange::failed_logins) that share a store,
     /// [`Rejected`](ErrorKind::Rejected) without trying; the last failure that this process saw is
     /// its source.
@@ -107,7 +105,7 @@ impl LoginLimit {
         let result = login.await;
         match &result {
             Ok(_) => self.forget(version),
-            Err(error) if is_failed_login(error) => self.count(version, error),
+            Err(error) if error.rejects_credential() => self.count(version, error),
             Err(_) => {}
         }
         result
@@ -162,18 +160,6 @@ impl fmt::Debug for LoginLimit {
     }
 }
 
-/// Tells whether the vendor looked at the credential, and did not take it.
-fn is_failed_login(error: &Error) -> bool {
-    let looked = |status: StatusCode| status.is_success() || LOOKED_AT.contains(&status);
-    error.kind() == ErrorKind::Rejected && error.status().is_some_and(looked)
-}
-
-const LOOKED_AT: [StatusCode; 3] = [
-    StatusCode::BAD_REQUEST,
-    StatusCode::UNAUTHORIZED,
-    StatusCode::FORBIDDEN,
-];
-
 /// Vendors lock accounts after three to ten in a row, and a person may have made one of them.
 const MAX_FAILURES: u32 = 2;
 /// So many versions of a credential are remembered; nobody goes through more wrong ones by accident.
@@ -184,6 +170,7 @@ mod tests {
     use std::{cell::Cell, error::Error as _, future::ready};
 
     use auth_core::Reason;
+    use http::StatusCode;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use auth_core::{
@@ -61,8 +61,8 @@ pub struct RefreshToken {
     first: SharedSecretSource,
     /// Of the first one, as it was handed out.
     versions: Versions,
-    /// The latest that the vendor did not take.
-    worthless: Mutex<Option<Version>>,
+    /// The latest that the vendor did not take, and what it said.
+    worthless: Mutex<Option<(Version, Error)>>,
 }
 
 /// What a person's login brought.
@@ -112,14 +112,24 @@ impl RefreshToken {
         read(REFRESH_TOKEN, &self.first).await
     }
 
-    fn is_worthless(&self, version: Version) -> bool {
-        let worthless = self.worthless.lock();
-        *worthless.unwrap_or_else(PoisonError::into_inner) == Some(version)
+    fn worthless(&self) -> MutexGuard<'_, Option<(Version, Error)>> {
+        self.worthless
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn call_worthless(&self, version: Version) {
-        let worthless = self.worthless.lock();
-        *worthless.unwrap_or_else(PoisonError::into_inner) = Some(version);
+    /// A person has to act; the cause is what the vendor said last.
+    fn nothing_left(&self) -> Error {
+        let message = format!(
+            "{}: there is no refresh token to spend: a person has to log in again, and what that \
+             brings has to be put where `refresh_token` is read from",
+            self.client.vendor()
+        );
+        let error = Error::new(ErrorKind::Rejected, message);
+        match &*self.worthless() {
+            Some((_, cause)) => error.with_source(cause.clone()),
+            None => error,
+        }
     }
 }
 
@@ -145,12 +155,7 @@ impl TokenSource for RefreshToken {
     /// the vendor for.
     async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
         let Some(token) = &exchange.refresh_token else {
-            let message = format!(
-                "{}: there is no refresh token to spend: a person has to log in again, and what \
-                 that brings has to be put where `refresh_token` is read from",
-                self.client.vendor()
-            );
-            return Err(Error::new(ErrorKind::Rejected, message));
+            return Err(self.nothing_left());
         };
         let secret = self.client.use_secret().await?;
         let own = [(REFRESH_TOKEN, token.expose())];
@@ -158,8 +163,11 @@ impl TokenSource for RefreshToken {
             .client
             .exchange(secret.as_ref(), REFRESH_TOKEN, &own, &[token])
             .await;
-        if let Some("invalid_grant") = result.as_ref().err().and_then(Error::code) {
-            self.call_worthless(self.versions.of(&[token]));
+        if let Err(error) = &result {
+            if error.code() == Some("invalid_grant") {
+                let version = self.versions.of(&[token]);
+                *self.worthless() = Some((version, error.clone()));
+            }
         }
         result
     }
@@ -185,7 +193,8 @@ impl TokenSource for RefreshToken {
     async fn first_refresh_token(&self) -> Result<Option<Secret>, Error> {
         let first = self.read_first().await?;
         let version = self.versions.of(&[&first]);
-        if self.is_worthless(version) {
+        let worthless = self.worthless().as_ref().map(|(worthless, _)| *worthless);
+        if worthless == Some(version) {
             return Ok(None);
         }
         self.versions.use_up(version);

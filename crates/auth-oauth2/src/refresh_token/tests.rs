@@ -1,4 +1,7 @@
-use std::sync::{Arc, Mutex};
+use std::{
+    error::Error as _,
+    sync::{Arc, Mutex},
+};
 
 use auth_core::{Reason, SecretFn};
 
@@ -130,6 +133,12 @@ async fn t32_a_refresh_token_that_is_worth_nothing_is_not_handed_out_again() {
     assert!(!format!("{error:?}").contains("fake-refresh"), "{error:?}");
     assert_eq!(first(&source).await, None);
     assert!(!source.credential_changed().await);
+    let exchange = Exchange::new(Reason::Needed);
+    let nothing_left = source.fetch(exchange).await.unwrap_err();
+    assert_eq!(
+        nothing_left.source().unwrap().to_string(),
+        error.to_string()
+    );
 
     place.put("fake-refresh-9");
     assert!(source.credential_changed().await, "somebody has logged in");
