@@ -173,8 +173,8 @@ fn auth_tower_keeps_its_promises() {
 #[test]
 fn auth_oauth2_keeps_its_promises() {
     use auth_oauth2::{
-        BodyFormat, ClientAuth, ClientCredentials, GrantBuilder, LoginLimit, ReplyRules,
-        ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
+        BodyFormat, ClientAuth, ClientCredentials, GrantBuilder, LoginLimit, RefreshToken,
+        ReplyRules, ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
     };
     promise! {
         BodyFormat: send sync unpin forever;
@@ -182,7 +182,9 @@ fn auth_oauth2_keeps_its_promises() {
         ClientCredentials: send sync unpin forever;
         GrantBuilder<ClientCredentials>: send sync unpin forever;
         GrantBuilder<ResourceOwnerPassword>: send sync unpin forever;
+        GrantBuilder<RefreshToken>: send sync unpin forever;
         LoginLimit: send sync unpin forever;
+        RefreshToken: send sync unpin forever;
         ReplyRules: send sync unpin forever;
         ResourceOwnerPassword: send sync unpin forever;
         Scrubber: send sync unpin forever;
@@ -284,9 +286,9 @@ fn auth_testkit_keeps_its_promises() {
     use auth_testkit::{
         Answer, BodyFormat, ClientAuth, Counters, Fetch, ForeignServer, Gate, IssuedToken, Leak,
         LogCapture, MemoryBody, MemoryError, MemoryFuture, MemoryService, MemoryTransport,
-        OAuthParams, OAuthRefusal, Outcome, RecordedRequest, Reply, RetryAfter, Script,
-        ScriptedSource, Side, TestServer, TestServerBuilder, TokenUse, VendorRequest, VendorRules,
-        VirtualClock, fakes::BindingCodes,
+        OAuthParams, OAuthRefusal, Outcome, RecordedRequest, RefreshTokenUse, RefreshTokens, Reply,
+        RetryAfter, Script, ScriptedSource, Side, TestServer, TestServerBuilder, TokenUse,
+        VendorRequest, VendorRules, VirtualClock, fakes::BindingCodes,
     };
     promise! {
         Answer: send sync unpin forever;
@@ -309,6 +311,8 @@ fn auth_testkit_keeps_its_promises() {
         OAuthRefusal: send sync unpin forever;
         Outcome: send sync unpin forever;
         RecordedRequest: send sync unpin forever;
+        RefreshTokenUse: send sync unpin forever;
+        RefreshTokens: send sync unpin forever;
         Reply: send sync unpin forever;
         RetryAfter: send sync unpin forever;
         Script: send sync unpin forever;

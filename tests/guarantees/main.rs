@@ -17,6 +17,7 @@ mod idle;
 mod oddities;
 mod places;
 mod quota;
+mod refresh_tokens;
 mod refusal;
 mod runtimes;
 mod store;

@@ -69,6 +69,11 @@ fn trials() -> Vec<Trial> {
         trial("one_exchange_for_a_crowd", logins::one_exchange_for_a_crowd),
         trial("password", users::password),
         trial("wrong_password", users::wrong_password),
+        trial("refresh_tokens", users::refresh_tokens),
+        trial(
+            "refresh_tokens_of_a_person",
+            users::refresh_tokens_of_a_person,
+        ),
         trial("token_exchange", users::token_exchange),
         trial(
             "token_exchange_for_a_revoked_token",

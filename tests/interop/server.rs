@@ -143,6 +143,11 @@ impl Stats {
         self.count(&["token_success"])
     }
 
+    /// How many token requests were of this grant.
+    pub(crate) fn token_by_grant(&self, grant: &str) -> u64 {
+        self.count(&["token_by_grant", grant])
+    }
+
     pub(crate) fn rate_limited(&self) -> u64 {
         self.count(&["rate_limited"])
     }

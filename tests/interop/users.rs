@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use auth_core::{ErrorKind, Exchange, Reason, RefreshPolicy, Secret, TokenSource};
-use auth_oauth2::{GrantBuilder, ResourceOwnerPassword, TokenExchange};
+use auth_oauth2::{GrantBuilder, RefreshToken, ResourceOwnerPassword, TokenExchange};
 use auth_reqwest::ReqwestTransport;
 use http::StatusCode;
 use serde_json::json;
 
 use crate::{
     server::Server,
-    stack::{Answer, Api},
+    stack::{Answer, Api, during},
 };
 
 /// The server's users, with their passwords.
@@ -39,6 +39,51 @@ pub(crate) async fn wrong_password() {
     }
     let stats = server.stats().await;
     assert_eq!((stats.token_requests(), stats.resource_requests()), (1, 0));
+}
+
+/// The server replaces refresh tokens, and takes one that comes again for stolen.
+pub(crate) async fn refresh_tokens() {
+    let server = Server::start(&["--ttl", "2"]).await;
+    let api = api(&server, login(&server, "alice", "wonder land+1"));
+    api.traffic(during(Duration::from_secs(7))).await;
+    assert_is(&api.get().await.expect("a token"), "user-basic", "alice");
+    let stats = server.stats().await;
+    assert_eq!(stats.token_by_grant("password"), 1);
+    assert!(stats.token_by_grant("refresh_token") >= 3);
+    assert_eq!(stats.token_success(), stats.token_requests());
+}
+
+pub(crate) async fn refresh_tokens_of_a_person() {
+    let server = Server::start(&["--ttl", "2"]).await;
+    let brought = login(&server, "bob", "builder");
+    let brought = brought.fetch(Exchange::new(Reason::Needed)).await;
+    let brought = brought.expect("a token");
+    let first = brought.kept_refresh_token().expect("a refresh token");
+    let source = RefreshToken::builder(
+        server.token_endpoint(),
+        "user-basic",
+        Secret::new("user-basic-secret-0123456789abcdef"),
+        first.clone(),
+        ReqwestTransport::new().expect("a transport"),
+    )
+    .danger_allow_http_loopback();
+    let api = api(&server, source.build().expect("right settings"));
+    api.traffic(during(Duration::from_secs(5))).await;
+    assert_is(&api.get().await.expect("a token"), "user-basic", "bob");
+    assert_eq!(server.stats().await.token_by_grant("password"), 1);
+
+    // A second time for the first one: all that came of the login is gone.
+    let again = Exchange::new(Reason::Needed).refresh_token(first.clone());
+    let source = login(&server, "bob", "builder");
+    let error = source.fetch(again).await.expect_err("it was replaced");
+    assert_eq!(error.code(), Some("invalid_grant"));
+    // The API's own refusal, if the token has not expired anyway.
+    if let Ok(answer) = api.get().await {
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    let error = api.get().await.err().expect("no token");
+    assert_eq!(error.kind(), ErrorKind::Rejected, "{error:?}");
+    assert!(error.to_string().contains("log in again"), "{error}");
 }
 
 pub(crate) async fn token_exchange() {

@@ -11,6 +11,7 @@ mod echoes;
 mod errors;
 mod logs;
 mod planted;
+mod refresh;
 mod seal;
 mod settings;
 mod store;

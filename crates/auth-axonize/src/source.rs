@@ -1,10 +1,12 @@
 use std::{fmt, time::Duration};
 
 use auth_core::{
-    AccessToken, Error, ErrorKind, Exchange, Secret, SecretSource as _, SharedClock,
-    SharedSecretSource, TokenSource,
+    AccessToken, CredentialMark, Error, ErrorKind, Exchange, Secret, SecretSource as _,
+    SharedClock, SharedSecretSource, TokenSource,
 };
-use auth_oauth2::{BodyFormat, LoginLimit, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
+use auth_oauth2::{
+    BodyFormat, LoginLimit, ReplyRules, Scrubber, TokenEndpoint, credential_mark, parse_reply,
+};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use zeroize::Zeroize as _;
@@ -166,15 +168,26 @@ impl Login {
 }
 
 impl TokenSource for Login {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
         let password = self.read_password().await?;
         let login = self.log_in(&password);
-        self.limit.attempt(&[&self.email, &password], login).await
+        let credential = [&self.email, &password];
+        self.limit.attempt(&exchange, &credential, login).await
     }
 
     async fn credential_changed(&self) -> bool {
         let read = self.read_password().await;
         read.is_ok_and(|password| self.limit.has_changed(&[&self.email, &password]))
+    }
+
+    async fn credential(&self) -> Option<CredentialMark> {
+        let password = self.read_password().await.ok()?;
+        let (kind, application) = match &self.application {
+            Application::Id(id) => ("id", id.clone()),
+            Application::Url(url) => ("url", Secret::new(url)),
+        };
+        let parts = [&Secret::new(kind), &application, &self.email, &password];
+        Some(credential_mark("axonize login", &parts))
     }
 }
 
@@ -193,3 +206,6 @@ fn wipe(reply: Response<Bytes>) {
 
 /// In one login.
 const MAX_RESENDS: u8 = 3;
+
+#[cfg(test)]
+mod tests;

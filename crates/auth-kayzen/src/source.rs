@@ -1,8 +1,8 @@
 use std::{error::Error as _, time::Duration};
 
 use auth_core::{
-    AccessToken, Error, ErrorKind, Exchange, Secret, SecretSource, SharedSecretSource,
-    SharedTransport, TokenSource,
+    AccessToken, CredentialMark, Error, ErrorKind, Exchange, Secret, SecretSource,
+    SharedSecretSource, SharedTransport, TokenSource,
 };
 use auth_oauth2::{ReplyRules, ResourceOwnerPassword};
 use http::StatusCode;
@@ -34,6 +34,8 @@ pub(crate) fn new(
     .client_auth(settings.client_auth)
     .body_format(settings.body_format)
     .reply_rules(rules)
+    // The vendor has none.
+    .refresh_tokens(false)
     .clock(settings.clock);
     let grant = match settings.http_loopback {
         true => grant.danger_allow_http_loopback(),
@@ -52,6 +54,10 @@ impl TokenSource for KayzenSource {
 
     async fn credential_changed(&self) -> bool {
         self.0.credential_changed().await
+    }
+
+    async fn credential(&self) -> Option<CredentialMark> {
+        self.0.credential().await
     }
 }
 
@@ -86,7 +92,11 @@ fn is_refused_login(error: &Error) -> bool {
     }
     let standard = matches!(error.code(), Some("invalid_client" | "invalid_grant"));
     let unauthorized = error.status() == Some(StatusCode::UNAUTHORIZED);
-    standard || unauthorized || cause(error).is_some_and(is_refused_login)
+    match cause(error) {
+        Some(cause) => standard || unauthorized || is_refused_login(cause),
+        // Nobody was asked, because logins have stopped for what other processes were told.
+        None => standard || unauthorized || error.status().is_none(),
+    }
 }
 
 /// What the vendor said last, where logins have stopped for it.
@@ -113,3 +123,6 @@ impl SecretSource for ApiSecret {
         self.0.fixed()
     }
 }
+
+#[cfg(test)]
+mod tests;

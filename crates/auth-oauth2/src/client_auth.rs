@@ -26,6 +26,15 @@ pub enum ClientAuth {
 }
 
 impl ClientAuth {
+    /// Part of marks that are kept in stores, so it never changes.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::BasicRaw => "basic-raw",
+            Self::Post => "post",
+        }
+    }
+
     /// `None` where the body carries the credentials.
     pub(crate) fn authorization(self, id: &str, secret: &Secret) -> Option<Authorization> {
         let encode = match self {

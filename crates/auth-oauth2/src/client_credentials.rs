@@ -1,8 +1,8 @@
 use std::fmt;
 
 use auth_core::{
-    AccessToken, Error, Exchange, SecretSource, SharedSecretSource, SharedTransport, TokenSource,
-    Transport,
+    AccessToken, CredentialMark, Error, Exchange, SecretSource, SharedSecretSource,
+    SharedTransport, TokenSource, Transport,
 };
 
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
 /// The client credentials grant (RFC 6749 section 4.4): a program's token for itself.
 ///
 /// Hand it to an [`Authenticator`](auth_core::Authenticator), which decides when to call it. One
-/// call is one request, without retries; the client secret is read for each anew.
+/// call is one request, without retries; the client secret is read for each anew. A refresh token
+/// that comes unasked is ignored: section 4.4.3 has no place for one, and the secret does as well.
 ///
 /// # Example
 ///
@@ -61,7 +62,7 @@ impl ClientCredentials {
         GrantBuilder::new(
             token_url.into(),
             client_id.into(),
-            SharedSecretSource::new(client_secret),
+            Some(SharedSecretSource::new(client_secret)),
             SharedTransport::new(transport),
             (),
         )
@@ -81,13 +82,15 @@ impl TokenSource for ClientCredentials {
     /// One exchange; why it takes place makes no difference to this grant.
     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
         let secret = self.client.use_secret().await?;
-        self.client
-            .exchange(&secret, "client_credentials", &[], &[])
-            .await
+        self.client.exchange(secret.as_ref(), GRANT, &[], &[]).await
     }
 
     async fn credential_changed(&self) -> bool {
         self.client.secret_has_changed().await
+    }
+
+    async fn credential(&self) -> Option<CredentialMark> {
+        self.client.mark(GRANT, &[]).await
     }
 }
 
@@ -96,6 +99,8 @@ impl fmt::Debug for ClientCredentials {
         self.client.debug("ClientCredentials", f)
     }
 }
+
+const GRANT: &str = "client_credentials";
 
 #[cfg(test)]
 mod tests;

@@ -33,8 +33,10 @@
 //! | a program's token for itself (RFC 6749 section 4.4) | [`ClientCredentials`] |
 //! | a token for a user name and a password, where nothing else is offered (section 4.3) | `ResourceOwnerPassword`, with the feature `password` |
 //! | a token that acts for a user, for that user's own (RFC 8693) | [`TokenExchange`] |
+//! | a token for the refresh token that a person's login brought (section 6) | [`RefreshToken`] |
 //! | a login of a vendor's own invention | [`TokenEndpoint`] |
 //! | no account locked by a wrong password | [`LoginLimit`] |
+//! | tell a fleet which credential a verdict was on | [`credential_mark`] |
 //! | prove who the client is: Basic, raw Basic, in the body | [`ClientAuth`] |
 //! | send JSON in place of a form | [`BodyFormat`] |
 //! | read a reply that is not quite the standard's | [`ReplyRules`], [`parse_reply`] |
@@ -62,12 +64,14 @@
 
 mod client_auth;
 mod client_credentials;
+mod credential_mark;
 mod error;
 mod grant;
 mod login_limit;
 mod parameter;
 #[cfg(feature = "password")]
 mod password;
+mod refresh_token;
 mod request;
 mod response;
 mod retry_after;
@@ -82,10 +86,12 @@ mod version;
 
 pub use client_auth::ClientAuth;
 pub use client_credentials::ClientCredentials;
+pub use credential_mark::credential_mark;
 pub use grant::{Grant, GrantBuilder};
 pub use login_limit::LoginLimit;
 #[cfg(feature = "password")]
 pub use password::ResourceOwnerPassword;
+pub use refresh_token::RefreshToken;
 pub use request::BodyFormat;
 pub use response::{ReplyRules, parse_reply};
 pub use retry_after::retry_after;

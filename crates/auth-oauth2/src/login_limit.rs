@@ -5,8 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use auth_core::{Error, ErrorKind, Secret};
-use http::StatusCode;
+use auth_core::{Error, ErrorKind, Exchange, Secret};
 
 use crate::version::{Version, Versions};
 
@@ -14,12 +13,13 @@ use crate::version::{Version, Versions};
 /// most once more with the same credential, ever.
 ///
 /// A source holds one, and sends each login through [`attempt`](Self::attempt). A credential that has
-/// changed begins anew; one that worked in between does too.
+/// changed begins anew; one that worked in between does too. What other processes saw counts as well,
+/// if they share a store: the [`Exchange`] says so.
 ///
 /// # Example
 ///
 /// ```
-/// use auth_core::{AccessToken, Error, ErrorKind, Secret};
+/// use auth_core::{AccessToken, Error, ErrorKind, Exchange, Reason, Secret};
 /// use auth_oauth2::LoginLimit;
 /// use http::StatusCode;
 ///
@@ -31,9 +31,10 @@ use crate::version::{Version, Versions};
 ///     let error = Error::new(ErrorKind::Rejected, "example: wrong password");
 ///     Err::<AccessToken, _>(error.with_status(StatusCode::UNAUTHORIZED))
 /// };
+/// let exchange = Exchange::new(Reason::Needed);
 /// for _ in 0..5 {
 ///     // Only two of these get to the vendor.
-///     assert!(limit.attempt(&[&password], rejected()).await.is_err());
+///     assert!(limit.attempt(&exchange, &[&password], rejected()).await.is_err());
 /// }
 /// # }
 /// ```
@@ -49,7 +50,7 @@ pub struct LoginLimit {
 
 struct Failed {
     version: Version,
-    times: u8,
+    times: u32,
     /// What the vendor said.
     last: Error,
 }
@@ -64,14 +65,17 @@ impl LoginLimit {
         }
     }
 
-    /// Tries to log in with this credential, all of whose parts are given.
+    /// Tries to log in with this credential, all of whose parts are given, for this exchange.
+    ///
+    /// Only logins belong here: to spend a refresh token shows no password to anybody.
     ///
     /// # Errors
     ///
-    /// Those of `login`, which counts as failed if it ends with
-    /// [`Rejected`](ErrorKind::Rejected) by a reply of status 400, 401 or 403, or a success that is
-    /// none: a redirect or a missing page says nothing about the credential. After two of these,
-    /// [`Rejected`](ErrorKind::Rejected) without trying; the last failure is its source.
+    /// Those of `login`, which counts as failed if its error
+    /// [rejects the credential](Error::rejects_credential). After two of these, in
+    /// this process or [in all](Exchange::failed_logins) that share a store,
+    /// [`Rejected`](ErrorKind::Rejected) without trying; the last failure that this process saw is
+    /// its source.
     ///
     /// # Cancel safety
     ///
@@ -79,23 +83,29 @@ impl LoginLimit {
     /// nothing about the password.
     pub async fn attempt<T>(
         &self,
+        exchange: &Exchange,
         credential: &[&Secret],
         login: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let version = self.versions.of(credential);
         self.versions.use_up(version);
-        if let Some(last) = self.exhausted(version) {
+        let (own, last) = self.failed_before(version);
+        if own.max(exchange.failed_logins) >= MAX_FAILURES {
             let message = format!(
                 "{}: not tried again, because the vendor rejected these credentials \
                  {MAX_FAILURES} times and may lock the account; correct them where they are kept",
                 self.vendor
             );
-            return Err(Error::new(ErrorKind::Rejected, message).with_source(last));
+            let error = Error::new(ErrorKind::Rejected, message);
+            return Err(match last {
+                Some(last) => error.with_source(last),
+                None => error,
+            });
         }
         let result = login.await;
         match &result {
             Ok(_) => self.forget(version),
-            Err(error) if is_failed_login(error) => self.count(version, error),
+            Err(error) if error.rejects_credential() => self.count(version, error),
             Err(_) => {}
         }
         result
@@ -106,10 +116,13 @@ impl LoginLimit {
         self.versions.is_new(self.versions.of(credential))
     }
 
-    fn exhausted(&self, version: Version) -> Option<Error> {
+    /// How often, in this process, and what the vendor said last.
+    fn failed_before(&self, version: Version) -> (u32, Option<Error>) {
         let failed = self.failed();
-        let spent = |other: &&Failed| other.version == version && other.times >= MAX_FAILURES;
-        failed.iter().find(spent).map(|failed| failed.last.clone())
+        match failed.iter().find(|other| other.version == version) {
+            Some(known) => (known.times, Some(known.last.clone())),
+            None => (0, None),
+        }
     }
 
     fn count(&self, version: Version, error: &Error) {
@@ -147,32 +160,25 @@ impl fmt::Debug for LoginLimit {
     }
 }
 
-/// Tells whether the vendor looked at the credential, and did not take it.
-fn is_failed_login(error: &Error) -> bool {
-    let looked = |status: StatusCode| status.is_success() || LOOKED_AT.contains(&status);
-    error.kind() == ErrorKind::Rejected && error.status().is_some_and(looked)
-}
-
-const LOOKED_AT: [StatusCode; 3] = [
-    StatusCode::BAD_REQUEST,
-    StatusCode::UNAUTHORIZED,
-    StatusCode::FORBIDDEN,
-];
-
 /// Vendors lock accounts after three to ten in a row, and a person may have made one of them.
-const MAX_FAILURES: u8 = 2;
+const MAX_FAILURES: u32 = 2;
 /// So many versions of a credential are remembered; nobody goes through more wrong ones by accident.
 const MAX_VERSIONS: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, future::ready};
+    use std::{cell::Cell, error::Error as _, future::ready};
+
+    use auth_core::Reason;
+    use http::StatusCode;
 
     use super::*;
 
     struct Vendor {
         limit: LoginLimit,
         logins: Cell<u32>,
+        /// By what all processes know.
+        failed: Cell<u32>,
     }
 
     impl Vendor {
@@ -180,6 +186,7 @@ mod tests {
             Self {
                 limit: LoginLimit::new("example"),
                 logins: Cell::new(0),
+                failed: Cell::new(0),
             }
         }
 
@@ -200,7 +207,9 @@ mod tests {
                 ready(kind.map_or(Ok(()), |kind| Err(error(kind)))).await
             };
             let password = Secret::new(password);
-            self.limit.attempt(&[&password], login).await.err()
+            let exchange = Exchange::new(Reason::Needed).failed_logins(self.failed.get());
+            let result = self.limit.attempt(&exchange, &[&password], login).await;
+            result.err()
         }
     }
 
@@ -255,6 +264,35 @@ mod tests {
         }
         assert_eq!(vendor.logins.get(), 18);
         assert!(vendor.answers("fake-1", None).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn t26_what_the_fleet_saw_counts_too() {
+        let vendor = Vendor::new();
+        vendor.failed.set(2);
+        let stopped = vendor.answers("fake-1", None).await.unwrap();
+        assert_eq!(
+            (vendor.logins.get(), stopped.kind()),
+            (0, ErrorKind::Rejected)
+        );
+        assert!(stopped.source().is_none(), "this process saw none of them");
+        vendor.failed.set(1);
+        assert!(vendor.answers("fake-1", NO).await.is_some());
+        assert_eq!(vendor.logins.get(), 1, "one is left");
+        // Its own failure is among the two that the store knows of by now.
+        vendor.failed.set(2);
+        let stopped = vendor.answers("fake-1", None).await.unwrap();
+        assert_eq!(vendor.logins.get(), 1);
+        assert!(stopped.source().is_some());
+    }
+
+    #[tokio::test]
+    async fn t26_a_fleet_that_knows_of_nothing_does_not_reset_the_own_count() {
+        let vendor = Vendor::new();
+        for _ in 0..5 {
+            vendor.answers("fake-1", NO).await;
+        }
+        assert_eq!(vendor.logins.get(), 2);
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ pub(crate) fn is_reserved(name: &str) -> bool {
             | "scope"
             | "audience"
             | "resource"
+            | "refresh_token"
     )
 }
 

@@ -1,8 +1,8 @@
 use std::fmt;
 
 use auth_core::{
-    AccessToken, Error, Exchange, Secret, SecretSource, SharedSecretSource, SharedTransport,
-    TokenSource, Transport,
+    AccessToken, CredentialMark, Error, Exchange, Secret, SecretSource, SharedSecretSource,
+    SharedTransport, TokenSource, Transport,
 };
 
 use crate::{
@@ -19,6 +19,10 @@ use crate::{
 /// more rights than it needs.
 ///
 /// A password that the vendor rejected is tried at most twice, ever: see [`LoginLimit`].
+///
+/// A refresh token that comes with a token is spent for the next one, so that the password travels
+/// as rarely as it can (RFC 6749 section 4.3.1); when it is worth nothing any more, the password is
+/// used again. [`refresh_tokens`](GrantBuilder::refresh_tokens) turns that off.
 ///
 /// # Example
 ///
@@ -56,12 +60,15 @@ pub struct ResourceOwnerPassword {
     limit: LoginLimit,
 }
 
+const GRANT: &str = "password";
+
 /// Whose token it is.
 #[derive(Debug)]
 #[allow(unnameable_types, reason = "of the sealed trait's")]
 pub struct Owner {
     username: String,
     password: SharedSecretSource,
+    refresh_tokens: bool,
 }
 
 impl ResourceOwnerPassword {
@@ -78,18 +85,57 @@ impl ResourceOwnerPassword {
         GrantBuilder::new(
             token_url.into(),
             client_id.into(),
-            SharedSecretSource::new(client_secret),
+            Some(SharedSecretSource::new(client_secret)),
             SharedTransport::new(transport),
             Owner {
                 username: username.into(),
                 password: SharedSecretSource::new(password),
+                refresh_tokens: true,
             },
         )
     }
 
-    async fn credentials(&self) -> Result<(Secret, Secret), Error> {
-        let secret = self.client.read_secret().await?;
-        Ok((secret, read("password", &self.password).await?))
+    async fn read_password(&self) -> Result<Secret, Error> {
+        read("password", &self.password).await
+    }
+
+    async fn log_in(
+        &self,
+        exchange: &Exchange,
+        secret: Option<&Secret>,
+    ) -> Result<AccessToken, Error> {
+        let password = self.read_password().await?;
+        let username = &self.username;
+        let own = [
+            ("username", username.expose()),
+            ("password", password.expose()),
+        ];
+        let secrets = [username, &password];
+        let login = self.client.exchange(secret, GRANT, &own, &secrets);
+        let credential = self.credential_of(secret, &password);
+        self.limit.attempt(exchange, &credential, login).await
+    }
+
+    /// All that a login's verdict depends on.
+    fn credential_of<'a>(
+        &'a self,
+        secret: Option<&'a Secret>,
+        password: &'a Secret,
+    ) -> Vec<&'a Secret> {
+        let secret = secret.into_iter();
+        secret.chain([&self.username, password]).collect()
+    }
+}
+
+impl GrantBuilder<ResourceOwnerPassword> {
+    /// Sets whether refresh tokens are kept, in the authenticator's store if it has one, and spent
+    /// in place of the password; default yes.
+    ///
+    /// A refresh asks for the scope that was granted; audience, resources and extra parameters are
+    /// sent with it as with a login.
+    pub fn refresh_tokens(mut self, keep: bool) -> Self {
+        self.own.refresh_tokens = keep;
+        self
     }
 }
 
@@ -106,7 +152,7 @@ impl sealed::Grant for ResourceOwnerPassword {
         }
         Ok(Self {
             limit: LoginLimit::new(client.vendor()),
-            client,
+            client: client.keep_refresh_tokens(own.refresh_tokens),
             username: own.username.into(),
             password: own.password,
         })
@@ -114,25 +160,35 @@ impl sealed::Grant for ResourceOwnerPassword {
 }
 
 impl TokenSource for ResourceOwnerPassword {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
-        let (secret, password) = self.credentials().await?;
-        let username = &self.username;
-        let own = [
-            ("username", username.expose()),
-            ("password", password.expose()),
-        ];
-        let secrets = [username, &password];
-        let login = self.client.exchange(&secret, "password", &own, &secrets);
-        let credential = [&secret, username, &password];
-        self.limit.attempt(&credential, login).await
+    /// One exchange: for the refresh token if there is one to spend, and for the password if not.
+    /// A refresh is no login, so no count of failed ones is in its way, and it adds to none.
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        let secret = self.client.use_secret().await?;
+        match self.client.to_spend(&exchange) {
+            Some(token) => self.client.refresh(secret.as_ref(), token).await,
+            None => self.log_in(&exchange, secret.as_ref()).await,
+        }
     }
 
     async fn credential_changed(&self) -> bool {
-        let read = self.credentials().await;
-        read.is_ok_and(|(secret, password)| {
-            self.limit
-                .has_changed(&[&secret, &self.username, &password])
-        })
+        let (Ok(secret), Ok(password)) =
+            (self.client.read_secret().await, self.read_password().await)
+        else {
+            return false;
+        };
+        let secret = secret.as_ref();
+        let credential = self.credential_of(secret, &password);
+        self.client.is_another(secret) || self.limit.has_changed(&credential)
+    }
+
+    async fn credential(&self) -> Option<CredentialMark> {
+        let password = self.read_password().await.ok()?;
+        let own = [&self.username, &password];
+        self.client.mark(GRANT, &own).await
+    }
+
+    fn keeps_refresh_tokens(&self) -> bool {
+        self.client.keeps_refresh_tokens()
     }
 }
 

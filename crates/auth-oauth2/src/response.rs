@@ -39,6 +39,7 @@ pub struct ReplyRules {
     quota_statuses: Vec<StatusCode>,
     token_member: Option<String>,
     default_lifetime: Option<Duration>,
+    refresh_token: bool,
 }
 
 impl ReplyRules {
@@ -94,6 +95,19 @@ impl ReplyRules {
         self
     }
 
+    /// Reads the member `refresh_token` too, for a source that
+    /// [keeps them](auth_core::TokenSource::keeps_refresh_tokens). The grants of this crate do as
+    /// their own settings say.
+    #[must_use]
+    pub fn refresh_token(self) -> Self {
+        self.with_refresh_token(true)
+    }
+
+    pub(crate) fn with_refresh_token(mut self, read: bool) -> Self {
+        self.refresh_token = read;
+        self
+    }
+
     fn token_name(&self) -> &str {
         self.token_member.as_deref().unwrap_or("access_token")
     }
@@ -116,8 +130,10 @@ impl ReplyRules {
 ///   an error: a guessed lifetime would hide it.
 /// - `refresh_in`, the hint when to renew, counts if it is a number above zero.
 /// - `scope`: a string or an array of strings; the values end up separated by single spaces.
-/// - `token_type` must be `Bearer`, in any case. `refresh_token` is ignored. The token itself is
-///   not parsed.
+/// - `token_type` must be `Bearer`, in any case. The token itself is not parsed.
+/// - `refresh_token` is ignored, whatever it is, unless the rules
+///   [say otherwise](ReplyRules::refresh_token). Then it is a string; an empty one counts as missing,
+///   and anything else is an error: a token that cannot be read would be missed at the next renewal.
 ///
 /// # Example
 ///
@@ -194,7 +210,7 @@ impl Reading<'_> {
         let unfit = |problem: &str| self.unfit(reply.status(), problem);
         let text = json_text(reply.body()).map_err(unfit)?;
         let mut json = serde_json::Deserializer::from_str(text);
-        let read = MembersOf(self.rules.token_name()).deserialize(&mut json);
+        let read = MembersOf(self.rules).deserialize(&mut json);
         let members = read.and_then(|members| json.end().map(|()| members));
         let members = members.map_err(|error| {
             let (line, column) = (error.line(), error.column());
@@ -234,6 +250,13 @@ impl Reading<'_> {
             token = token.expires_in(lifetime(json).ok_or_else(|| unfit(problem))?);
         } else if let Some(lifetime) = self.rules.default_lifetime {
             token = token.expires_in(lifetime);
+        }
+        if let Some(json) = members.refresh_token {
+            let text: Option<String> = serde_json::from_str(json.get()).ok();
+            let text = text.ok_or_else(|| unfit("`refresh_token` is no text"))?;
+            if !text.is_empty() {
+                token = token.refresh_token(Secret::new(text));
+            }
         }
         let hint = members
             .refresh_in
@@ -314,12 +337,13 @@ struct Members<'a> {
     expires_in: Option<&'a RawValue>,
     refresh_in: Option<&'a RawValue>,
     scope: Option<&'a RawValue>,
+    refresh_token: Option<&'a RawValue>,
     error: Option<&'a RawValue>,
     error_description: Option<&'a RawValue>,
 }
 
-/// Reads them, the token under this name. A member that comes twice is an error.
-struct MembersOf<'n>(&'n str);
+/// Reads those that the rules know. A member that comes twice is an error.
+struct MembersOf<'r>(&'r ReplyRules);
 
 impl<'de> DeserializeSeed<'de> for MembersOf<'_> {
     type Value = Members<'de>;
@@ -341,11 +365,12 @@ impl<'de> Visitor<'de> for MembersOf<'_> {
         while let Some(name) = map.next_key::<String>()? {
             let value = map.next_value::<&RawValue>()?;
             let place = match name.as_str() {
-                name if name == self.0 => &mut members.token,
+                name if name == self.0.token_name() => &mut members.token,
                 "token_type" => &mut members.token_type,
                 "expires_in" => &mut members.expires_in,
                 "refresh_in" => &mut members.refresh_in,
                 "scope" => &mut members.scope,
+                "refresh_token" if self.0.refresh_token => &mut members.refresh_token,
                 "error" => &mut members.error,
                 "error_description" => &mut members.error_description,
                 _ => continue,
@@ -360,6 +385,7 @@ impl<'de> Visitor<'de> for MembersOf<'_> {
             expires_in,
             refresh_in,
             scope,
+            refresh_token,
             error,
             error_description,
         } = &mut members;
@@ -369,6 +395,7 @@ impl<'de> Visitor<'de> for MembersOf<'_> {
             expires_in,
             refresh_in,
             scope,
+            refresh_token,
             error,
             error_description,
         ] {

@@ -60,6 +60,8 @@ impl Transport for Recorder {
     }
 }
 
+pub(crate) const WITH_REFRESH_TOKEN: &str = r#"{"access_token":"fake-token","token_type":"Bearer","expires_in":3600,"refresh_token":"fake-refresh-1"}"#;
+
 pub(crate) fn reply(status: u16, body: &str) -> Response<Bytes> {
     let mut reply = Response::new(Bytes::from(body.to_owned()));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap();

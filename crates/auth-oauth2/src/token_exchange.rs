@@ -1,8 +1,8 @@
 use std::{fmt, time::Duration};
 
 use auth_core::{
-    AccessToken, Error, ErrorKind, Exchange, Moment, Secret, SecretSource, SharedSecretSource,
-    SharedTransport, TokenSource, Transport,
+    AccessToken, CredentialMark, Error, ErrorKind, Exchange, Moment, Secret, SecretSource,
+    SharedSecretSource, SharedTransport, TokenSource, Transport,
 };
 
 use crate::{
@@ -63,6 +63,7 @@ pub struct Subject {
     expires_in: Option<Duration>,
     actor: Option<(Secret, String)>,
     requested_type: String,
+    refresh_tokens: bool,
 }
 
 /// An OAuth 2.0 access token (RFC 8693 section 3).
@@ -82,7 +83,7 @@ impl TokenExchange {
         GrantBuilder::new(
             token_url.into(),
             client_id.into(),
-            SharedSecretSource::new(client_secret),
+            Some(SharedSecretSource::new(client_secret)),
             SharedTransport::new(transport),
             Subject {
                 token: subject_token.into(),
@@ -90,12 +91,39 @@ impl TokenExchange {
                 expires_in: None,
                 actor: None,
                 requested_type: String::new(),
+                refresh_tokens: false,
             },
         )
     }
 
     fn left(&self) -> Option<Duration> {
         self.expires.map(|end| self.client.now().until(end))
+    }
+
+    async fn exchange(&self, secret: Option<&Secret>) -> Result<AccessToken, Error> {
+        let Subject {
+            token,
+            token_type,
+            actor,
+            requested_type,
+            ..
+        } = &self.subject;
+        let mut own = vec![
+            ("subject_token", token.expose()),
+            ("subject_token_type", token_type),
+        ];
+        let mut secrets = vec![token];
+        if let Some((actor, actor_type)) = actor {
+            own.extend([
+                ("actor_token", actor.expose()),
+                ("actor_token_type", actor_type),
+            ]);
+            secrets.push(actor);
+        }
+        if !requested_type.is_empty() {
+            own.push(("requested_token_type", requested_type));
+        }
+        self.client.exchange(secret, GRANT, &own, &secrets).await
     }
 }
 
@@ -122,6 +150,18 @@ impl GrantBuilder<TokenExchange> {
     /// Asks for a token of this type, a URI of RFC 8693 section 3; by default the vendor chooses.
     pub fn requested_token_type(mut self, uri: impl Into<String>) -> Self {
         self.own.requested_type = uri.into();
+        self
+    }
+
+    /// Sets whether refresh tokens are kept, in the authenticator's store if it has one, and spent
+    /// in place of the subject token; default no: the token of somebody else is to be had again as
+    /// long as they are there, and not longer (RFC 8693 section 2.2.1).
+    ///
+    /// With [`subject_expires_in`](Self::subject_expires_in) nothing outlives the subject token even
+    /// so. A refresh asks for the scope that was granted; audience, resources and extra parameters
+    /// are sent with it.
+    pub fn refresh_tokens(mut self, keep: bool) -> Self {
+        self.own.refresh_tokens = keep;
         self
     }
 }
@@ -152,14 +192,14 @@ impl sealed::Grant for TokenExchange {
         }
         Ok(Self {
             expires: subject.expires_in.map(|lifetime| client.now() + lifetime),
-            client,
+            client: client.keep_refresh_tokens(subject.refresh_tokens),
             subject,
         })
     }
 }
 
 impl TokenSource for TokenExchange {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
         let left = self.left();
         if left.is_some_and(|left| left.is_zero()) {
             let vendor = self.client.vendor();
@@ -167,29 +207,11 @@ impl TokenSource for TokenExchange {
             return Err(Error::new(ErrorKind::Rejected, message));
         }
         let secret = self.client.use_secret().await?;
-        let Subject {
-            token,
-            token_type,
-            actor,
-            requested_type,
-            ..
-        } = &self.subject;
-        let mut own = vec![
-            ("subject_token", token.expose()),
-            ("subject_token_type", token_type),
-        ];
-        let mut secrets = vec![token];
-        if let Some((actor, actor_type)) = actor {
-            own.extend([
-                ("actor_token", actor.expose()),
-                ("actor_token_type", actor_type),
-            ]);
-            secrets.push(actor);
-        }
-        if !requested_type.is_empty() {
-            own.push(("requested_token_type", requested_type));
-        }
-        let token = self.client.exchange(&secret, GRANT, &own, &secrets).await?;
+        let secret = secret.as_ref();
+        let token = match self.client.to_spend(&exchange) {
+            Some(token) => self.client.refresh(secret, token).await?,
+            None => self.exchange(secret).await?,
+        };
         // Dies with the subject token, whatever the vendor says.
         Ok(match (token.lifetime(), left) {
             (stated, Some(left)) if stated.is_none_or(|stated| left < stated) => {
@@ -201,6 +223,29 @@ impl TokenSource for TokenExchange {
 
     async fn credential_changed(&self) -> bool {
         self.client.secret_has_changed().await
+    }
+
+    async fn credential(&self) -> Option<CredentialMark> {
+        let Subject {
+            token,
+            token_type,
+            actor,
+            requested_type,
+            ..
+        } = &self.subject;
+        let token_type = Secret::new(token_type);
+        let requested_type = Secret::new(requested_type);
+        let mut own = vec![token, &token_type, &requested_type];
+        let actor = actor.as_ref();
+        let actor = actor.map(|(token, token_type)| (token, Secret::new(token_type)));
+        if let Some((token, token_type)) = &actor {
+            own.extend([*token, token_type]);
+        }
+        self.client.mark(GRANT, &own).await
+    }
+
+    fn keeps_refresh_tokens(&self) -> bool {
+        self.client.keeps_refresh_tokens()
     }
 }
 

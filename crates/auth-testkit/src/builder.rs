@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use crate::{
-    BodyFormat, ClientAuth, RetryAfter, TestServer, VendorRules, VirtualClock,
+    BodyFormat, ClientAuth, RefreshTokens, RetryAfter, TestServer, VendorRules, VirtualClock,
     listen::Port,
     place::{Has, Place},
     settings::Settings,
@@ -52,6 +52,13 @@ impl TestServerBuilder {
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
         self.settings.user = Some(name.into());
         self.password = password.into();
+        self
+    }
+
+    /// Issues refresh tokens with tokens of the password grant and to
+    /// [people](TestServer::log_in), and takes them at the token endpoint; default neither.
+    pub fn refresh_tokens(mut self, rule: RefreshTokens) -> Self {
+        self.settings.refresh_tokens = Some(rule);
         self
     }
 

@@ -21,6 +21,12 @@ pub struct Counters {
     /// Requests that the token endpoint's own rules refused because the credentials were wrong: what
     /// locks accounts. Scripted refusals do not count.
     pub failed_logins: u64,
+    /// Refresh tokens that the token endpoint's own rules took, however often each.
+    pub refreshes: u64,
+    /// Requests with a refresh token that had been replaced: what the vendor takes for a theft.
+    pub refresh_reuses: u64,
+    /// Logins of which all was revoked because a refresh token came again.
+    pub families_revoked: u64,
     /// Requests that the token endpoint refused because the quota was used up.
     pub quota_refusals: u64,
     /// Requests to the token endpoint that are under way now.
@@ -132,6 +138,17 @@ impl Tally {
 
     pub(crate) fn failed_login(&self) {
         self.edit(|counters| counters.failed_logins += 1);
+    }
+
+    pub(crate) fn refreshed(&self) {
+        self.edit(|counters| counters.refreshes += 1);
+    }
+
+    pub(crate) fn reused(&self, family_revoked: bool) {
+        self.edit(|counters| {
+            counters.refresh_reuses += 1;
+            counters.families_revoked += u64::from(family_revoked);
+        });
     }
 
     pub(crate) fn over_quota(&self) {

@@ -34,6 +34,7 @@
 //! | for | take |
 //! |---|---|
 //! | the vendor: token endpoint and API, over sockets or in memory | [`TestServer`] |
+//! | its refresh tokens: replaced, repeated, left out | [`RefreshTokens`], [`RefreshTokenUse`] |
 //! | its faults | [`Reply`], queued in a [`Script`]; [`Gate`] holds one back without sleeping |
 //! | what the server saw | [`Counters`], [`RecordedRequest`], [`TokenUse`]; as text [`TestServer::wire`] |
 //! | the vendor as one of ours, or as yours | [`fakes`], [`VendorRules`] |
@@ -75,6 +76,7 @@ mod place;
 mod queue;
 mod quota;
 mod record;
+mod refresh;
 mod reply;
 mod script;
 mod server;
@@ -100,6 +102,7 @@ pub use ledger::TokenUse;
 pub use log::LogCapture;
 pub use memory::{MemoryBody, MemoryError, MemoryFuture, MemoryService, MemoryTransport};
 pub use record::RecordedRequest;
+pub use refresh::{RefreshTokenUse, RefreshTokens};
 pub use reply::Reply;
 pub use script::Script;
 pub use server::TestServer;

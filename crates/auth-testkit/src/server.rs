@@ -3,8 +3,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use axum::{Router, extract::Request};
 
 use crate::{
-    Counters, MemoryService, MemoryTransport, RecordedRequest, Script, TestServerBuilder, TokenUse,
-    VendorRules, VirtualClock,
+    Counters, MemoryService, MemoryTransport, RecordedRequest, RefreshTokenUse, Script,
+    TestServerBuilder, TokenUse, VendorRules, VirtualClock,
     listen::{Listening, Port},
     place::Place,
     state::State,
@@ -148,6 +148,31 @@ impl TestServer {
         self.state.change_password(password.into());
     }
 
+    /// Logs a person in, as by an authorization code in a browser, and returns the refresh token that
+    /// this brings, for the server's default scope.
+    #[must_use]
+    pub fn log_in(&self) -> String {
+        let scope = &self.state.settings.scope;
+        self.state.refreshes(|refreshes| refreshes.log_in(scope)).1
+    }
+
+    /// Makes the token endpoint refuse every refresh token that was issued so far.
+    pub fn revoke_refresh_tokens(&self) {
+        self.state.refreshes(|refreshes| refreshes.revoke_all());
+    }
+
+    /// Returns how often each refresh token was shown, in the order of issue.
+    #[must_use]
+    pub fn refresh_token_uses(&self) -> Vec<RefreshTokenUse> {
+        self.state.refreshes(|refreshes| refreshes.uses())
+    }
+
+    /// Returns the refresh tokens that were issued, in that order.
+    #[must_use]
+    pub fn expose_refresh_tokens(&self) -> Vec<String> {
+        self.state.refreshes(|refreshes| refreshes.tokens())
+    }
+
     /// Returns how long tokens live, unless a script says otherwise.
     #[must_use]
     pub fn token_lifetime(&self) -> Duration {
@@ -207,7 +232,7 @@ impl TestServer {
     }
 
     /// Returns everything that must not leak, to search for it: the client's secret and the user's
-    /// password, those of earlier, the tokens, and what the vendor's rules remembered.
+    /// password, those of earlier, the tokens, refresh tokens, and what the vendor's rules remembered.
     #[must_use]
     pub fn expose_secrets(&self) -> Vec<String> {
         self.state.all_secrets()

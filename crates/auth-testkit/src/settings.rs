@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::{HeaderName, StatusCode};
 
 use crate::{
-    VirtualClock,
+    RefreshTokens, VirtualClock,
     vendor::{SharedRules, Standard},
 };
 
@@ -17,6 +17,8 @@ pub enum ClientAuth {
     BasicRaw,
     /// `client_id` and `client_secret` in the body.
     Post,
+    /// `client_id` in the body and no secret: a public client (RFC 6749 section 2.1).
+    Public,
 }
 
 /// The format of a token request's body.
@@ -47,6 +49,7 @@ pub enum RetryAfter {
 pub(crate) struct Settings {
     pub(crate) client_id: String,
     pub(crate) user: Option<String>,
+    pub(crate) refresh_tokens: Option<RefreshTokens>,
     pub(crate) client_auth: Vec<ClientAuth>,
     pub(crate) body_formats: Vec<BodyFormat>,
     pub(crate) lifetime: Duration,
@@ -70,6 +73,7 @@ impl Settings {
         Self {
             client_id: "fake-client".into(),
             user: None,
+            refresh_tokens: None,
             client_auth: vec![ClientAuth::Basic, ClientAuth::Post],
             body_formats: vec![BodyFormat::Form],
             lifetime: Duration::from_secs(3600),

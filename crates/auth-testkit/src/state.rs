@@ -19,6 +19,7 @@ use crate::{
     queue::lock,
     quota::Window,
     record::Record,
+    refresh::Refreshes,
     reply::Kind,
     settings::Settings,
     upload::{self, Upload},
@@ -34,6 +35,7 @@ pub(crate) struct State {
     pub(crate) tally: Tally,
     pub(crate) record: Record,
     ledger: Mutex<Ledger>,
+    refreshes: Mutex<Refreshes>,
     quota: Option<Mutex<Window>>,
     arrivals: Mutex<VecDeque<Duration>>,
 }
@@ -66,6 +68,7 @@ impl State {
             tally: Tally::default(),
             record: Record::default(),
             ledger: Mutex::new(Ledger::new(salt)),
+            refreshes: Mutex::new(Refreshes::new(salt)),
             quota,
             arrivals: Mutex::default(),
         }
@@ -180,6 +183,7 @@ impl State {
             all
         };
         all.extend(self.ledger(|ledger| ledger.tokens()));
+        all.extend(self.refreshes(|refreshes| refreshes.tokens()));
         let mut seen = HashSet::new();
         all.retain(|secret| !secret.is_empty() && seen.insert(secret.clone()));
         all
@@ -187,6 +191,10 @@ impl State {
 
     pub(crate) fn ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
         work(&mut lock(&self.ledger))
+    }
+
+    pub(crate) fn refreshes<T>(&self, work: impl FnOnce(&mut Refreshes) -> T) -> T {
+        work(&mut lock(&self.refreshes))
     }
 
     pub(crate) fn token_uses(&self) -> Vec<TokenUse> {

@@ -7,6 +7,7 @@ use crate::{Answer, IssuedToken, VendorRequest, reply::Edit, state::State, uploa
 
 mod client;
 mod params;
+mod refresh;
 mod refusal;
 
 pub use params::OAuthParams;
@@ -20,10 +21,24 @@ pub(crate) fn answer(request: &VendorRequest<'_>) -> Answer {
         )
         .header(header::ALLOW, "POST");
     }
-    match request.check_oauth() {
-        Ok(params) => request.standard_reply(request.scope(&params)),
+    match standard(request) {
+        Ok(answer) => answer,
         Err(refusal) => refusal.into_answer(),
     }
+}
+
+fn standard(request: &VendorRequest<'_>) -> Result<Answer, OAuthRefusal> {
+    let params = request.check_client()?;
+    let rule = request.state.settings.refresh_tokens;
+    if let (Some("refresh_token"), Some(rule)) = (params.get("grant_type"), rule) {
+        return refresh::answer(request, &params, rule);
+    }
+    request.count(check_grant(request.state, &params))?;
+    let scope = request.scope(&params);
+    Ok(match (params.get("grant_type"), rule) {
+        (Some("password"), Some(_)) => refresh::first(request, scope),
+        _ => request.standard_reply(scope),
+    })
 }
 
 pub(crate) fn params(
@@ -59,17 +74,20 @@ pub(crate) fn check(
     upload: &Upload,
 ) -> Result<OAuthParams, OAuthRefusal> {
     let params = check_client(state, parts, upload)?;
+    check_grant(state, &params)?;
+    Ok(params)
+}
+
+fn check_grant(state: &State, params: &OAuthParams) -> Result<(), OAuthRefusal> {
     match (params.get("grant_type"), state.user()) {
         (None, _) => Err(OAuthRefusal::request("grant_type is missing")),
-        (Some("client_credentials"), _) => Ok(params),
+        (Some("client_credentials"), _) => Ok(()),
         (Some("password"), Some((name, password))) => {
             match (params.get("username"), params.get("password")) {
                 (None, _) | (_, None) => {
                     Err(OAuthRefusal::request("username or password is missing"))
                 }
-                (Some(sent_name), Some(sent)) if sent_name == name && sent == password => {
-                    Ok(params)
-                }
+                (Some(sent_name), Some(sent)) if sent_name == name && sent == password => Ok(()),
                 _ => Err(OAuthRefusal::login(
                     "invalid_grant",
                     "wrong user name or password",
@@ -103,14 +121,24 @@ pub(crate) fn mint(request: &VendorRequest<'_>) -> IssuedToken {
 }
 
 pub(crate) fn issue(request: &VendorRequest<'_>, scope: &str) -> Answer {
-    let issued = request.issue();
+    issue_beside(request, &request.issue(), scope, None)
+}
+
+/// As [`issue`], for a token that is there already, with a refresh token beside it.
+fn issue_beside(
+    request: &VendorRequest<'_>,
+    issued: &IssuedToken,
+    scope: &str,
+    refresh_token: Option<String>,
+) -> Answer {
     let members = [
         ("access_token", json!(issued.token())),
         ("token_type", json!("Bearer")),
         ("expires_in", json!(issued.lifetime().as_secs())),
         ("scope", json!(scope)),
     ];
-    no_store(request.token_reply(members))
+    let refresh_token = refresh_token.map(|token| ("refresh_token", json!(token)));
+    no_store(request.token_reply(members.into_iter().chain(refresh_token)))
 }
 
 pub(crate) fn reply<'m>(

@@ -7,8 +7,8 @@ use auth_core::{Clock, ErrorKind, Moment, Reason, Secret, SecretFn};
 
 use super::*;
 use crate::{
-    BodyFormat, ClientAuth,
-    testing::{Recorder, TOKEN, reply},
+    BodyFormat, ClientAuth, ReplyRules,
+    testing::{Recorder, TOKEN, WITH_REFRESH_TOKEN, reply},
 };
 
 mod settings;
@@ -296,4 +296,42 @@ fn g18_debug_shows_no_secret() {
     shown.push_str(&format!("{:?}", builder.build().unwrap()));
     assert!(!shown.contains("fake-"), "{shown}");
     assert_eq!(shown.matches("vendor: ").count(), 2, "{shown}");
+}
+
+#[tokio::test]
+async fn s06_a_refresh_token_is_neither_kept_nor_spent() {
+    let transport = Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
+    // Not even for rules that ask for it.
+    let rules = ReplyRules::new().refresh_token();
+    let source = builder(&transport).reply_rules(rules).build().unwrap();
+    assert!(!source.keeps_refresh_tokens());
+    let token = fetch(&source).await.unwrap();
+    assert!(token.kept_refresh_token().is_none());
+    let exchange = Exchange::new(Reason::Needed).refresh_token("fake-refresh-1");
+    source.fetch(exchange).await.unwrap();
+    assert_eq!(transport.last_body(), "grant_type=client_credentials");
+}
+
+/// A fleet may run two releases at once: these never change.
+#[tokio::test]
+async fn the_mark_is_one_of_all_that_a_request_is_made_of() {
+    let transport = Recorder::default();
+    let with = |secret: &str| {
+        let (url, secret) = ("https://login.example.com/token", Secret::new(secret));
+        ClientCredentials::builder(url, "my-client", secret, transport.clone())
+    };
+    let mark = async |builder: GrantBuilder<_>| {
+        let source: ClientCredentials = builder.build().unwrap();
+        source.credential().await.unwrap().get()
+    };
+    assert_eq!(mark(with("fake-secret")).await, 0x6138);
+    let other = with("fake-secret").client_auth(ClientAuth::Post);
+    let other = other.body_format(BodyFormat::Json).scope("read");
+    assert_eq!(mark(other).await, 0x0fb0);
+    assert_ne!(mark(with("fake-secret-2")).await, 0x6138);
+    assert_ne!(mark(with("fake-secret").extra("pin", "1")).await, 0x6138);
+
+    let broken = SecretFn::new(|| async { Err(Error::new(ErrorKind::Unavailable, "vault")) });
+    let source = ClientCredentials::builder(URL, "my-client", broken, transport.clone());
+    assert_eq!(source.build().unwrap().credential().await, None);
 }

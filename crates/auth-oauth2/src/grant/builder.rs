@@ -4,7 +4,7 @@ use auth_core::{
     Error, Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport,
 };
 
-use super::{Client, Grant, sealed};
+use super::{Client, Grant, refreshing::Refreshing, sealed};
 use crate::{
     BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parameter,
     token_endpoint::MAX_REPLY, token_url, version::Versions,
@@ -21,7 +21,7 @@ pub struct GrantBuilder<G: Grant> {
     pub(crate) own: <G as sealed::Grant>::Own,
     token_url: String,
     client_id: String,
-    client_secret: SharedSecretSource,
+    client_secret: Option<SharedSecretSource>,
     transport: SharedTransport,
     client_auth: ClientAuth,
     body_format: BodyFormat,
@@ -40,7 +40,7 @@ impl<G: Grant> GrantBuilder<G> {
     pub(crate) fn new(
         token_url: String,
         client_id: String,
-        client_secret: SharedSecretSource,
+        client_secret: Option<SharedSecretSource>,
         transport: SharedTransport,
         own: <G as sealed::Grant>::Own,
     ) -> Self {
@@ -64,7 +64,8 @@ impl<G: Grant> GrantBuilder<G> {
         }
     }
 
-    /// Sets how the client proves who it is; default [`ClientAuth::Basic`].
+    /// Sets how the client proves who it is; default [`ClientAuth::Basic`]. A public client, which
+    /// has no secret, only says its name.
     pub fn client_auth(mut self, method: ClientAuth) -> Self {
         self.client_auth = method;
         self
@@ -195,6 +196,7 @@ impl<G: Grant> GrantBuilder<G> {
             rules,
             clock: self.clock,
             versions: Versions::default(),
+            refreshing: Refreshing::default(),
         };
         G::new(client, self.own)
     }
@@ -203,11 +205,14 @@ impl<G: Grant> GrantBuilder<G> {
         if self.client_id.is_empty() {
             return Err(Error::config("client_id", "must not be empty"));
         }
+        let Some(client_secret) = &self.client_secret else {
+            return Ok(());
+        };
         if self.client_auth == ClientAuth::BasicRaw && self.client_id.contains(':') {
             let problem = "must not have a colon, which ends it in HTTP Basic (RFC 7617)";
             return Err(Error::config("client_id", problem));
         }
-        if self.client_secret.fixed().is_some_and(Secret::is_empty) {
+        if client_secret.fixed().is_some_and(Secret::is_empty) {
             return Err(Error::config("client_secret", "must not be empty"));
         }
         Ok(())

@@ -8,6 +8,8 @@ use crate::{
     testing::{Recorder, reply},
 };
 
+mod refresh;
+
 fn refusing(times: usize) -> Recorder {
     let body = r#"{"error":"invalid_grant","error_description":"fake-word-1 is wrong"}"#;
     Recorder::answering((0..times).map(|_| reply(400, body)))

@@ -209,8 +209,47 @@ fn a_hint_when_to_renew_counts_if_it_is_a_positive_number() {
 
 #[test]
 fn s06_a_refresh_token_is_ignored() {
+    for json in [r#""fake-refresh-token""#, "7", r#""a","refresh_token":"b""#] {
+        let token = read(with(&format!(r#","refresh_token":{json}"#))).unwrap();
+        assert!(token.kept_refresh_token().is_none());
+    }
     let token = read(with(r#","refresh_token":"fake-refresh-token""#)).unwrap();
     assert!(!format!("{token:?}").contains("fake-refresh"));
+}
+
+#[test]
+fn s15_a_refresh_token_is_read_where_one_is_kept() {
+    let rules = ReplyRules::new().refresh_token();
+    let read = |json: &str| {
+        let token = read_with(&rules, 200, with(&format!(r#","refresh_token":{json}"#)))?;
+        let kept = token.kept_refresh_token();
+        Ok(kept.map(|token| token.expose().to_owned()))
+    };
+    let one = Some("fake-refresh-1".to_owned());
+    assert_eq!(read(r#""fake-refresh-1""#).unwrap(), one);
+    assert_eq!(read("null").unwrap(), None);
+    assert_eq!(read(r#""""#).unwrap(), None);
+    for wrong in [
+        "7",
+        "true",
+        r#"["fake-refresh-1"]"#,
+        r#"{"a":"fake-refresh-1"}"#,
+    ] {
+        let error: Error = read(wrong).unwrap_err();
+        assert!(
+            !format!("{error:?}").contains("fake-refresh-1"),
+            "{error:?}"
+        );
+        protocol(Err(error), "`refresh_token` is no text");
+    }
+    let twice = with(r#","refresh_token":"fake-refresh-1","refresh_token":"fake-refresh-2""#);
+    protocol(read_with(&rules, 200, twice), "a member given twice");
+    assert!(
+        read_with(&rules, 200, with(""))
+            .unwrap()
+            .kept_refresh_token()
+            .is_none()
+    );
 }
 
 #[test]

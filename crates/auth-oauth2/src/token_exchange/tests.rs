@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use auth_core::{Clock, Reason};
 
 use super::*;
-use crate::testing::{Recorder, reply};
+use crate::testing::{Recorder, WITH_REFRESH_TOKEN, reply};
 
 fn builder(transport: &Recorder) -> GrantBuilder<TokenExchange> {
     let url = "https://login.example.com/token";
@@ -99,6 +99,51 @@ async fn s35_nothing_outlives_the_subject_token() {
     let error = lifetime().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected);
     assert_eq!(transport.calls(), 2, "it is not even sent");
+}
+
+#[tokio::test]
+async fn s15_refresh_tokens_are_kept_for_whoever_says_so() {
+    let brings = || Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
+    let spending = || Exchange::new(Reason::Needed).refresh_token("fake-refresh-0");
+    let transport = brings();
+    let source = builder(&transport).build().unwrap();
+    assert!(!source.keeps_refresh_tokens());
+    let token = source.fetch(spending()).await.unwrap();
+    assert!(token.kept_refresh_token().is_none());
+    assert!(transport.last_body().contains("&subject_token="));
+
+    let transport = brings();
+    let source = builder(&transport)
+        .scope("read")
+        .audience("reports")
+        .refresh_tokens(true)
+        .subject_expires_in(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    assert!(source.keeps_refresh_tokens());
+    let token = source.fetch(spending()).await.unwrap();
+    assert_eq!(
+        transport.last_body(),
+        "grant_type=refresh_token&refresh_token=fake-refresh-0&audience=reports"
+    );
+    assert_eq!(
+        token.kept_refresh_token().unwrap().expose(),
+        "fake-refresh-1"
+    );
+    assert!(token.lifetime().unwrap() <= Duration::from_secs(60), "s35");
+}
+
+/// A fleet may run two releases at once: this never changes.
+#[tokio::test]
+async fn the_mark_is_one_of_the_subject_token_too() {
+    let transport = Recorder::default();
+    let mark = async |builder: GrantBuilder<_>| {
+        let source: TokenExchange = builder.build().unwrap();
+        source.credential().await.unwrap().get()
+    };
+    assert_eq!(mark(builder(&transport)).await, 0x0b34);
+    let actor = builder(&transport).actor_token("fake-actor-token", "x");
+    assert_ne!(mark(actor).await, 0x0b34);
 }
 
 #[tokio::test]

@@ -19,8 +19,14 @@ pub(crate) fn check(
         (Some(_), None, Some(_)) => Err(OAuthRefusal::request("the client proves itself twice")),
         (Some(line), None, None) => basic(state, line, params),
         (None, _, Some(secret)) => post(state, params, secret),
+        (None, _, None) if is_public(state, params) => Ok(()),
         (None, _, None) => Err(OAuthRefusal::client("the client does not prove itself")),
     }
+}
+
+fn is_public(state: &State, params: &OAuthParams) -> bool {
+    let allowed = state.settings.client_auth.contains(&ClientAuth::Public);
+    allowed && params.get("client_id") == Some(&state.settings.client_id)
 }
 
 fn post(state: &State, params: &OAuthParams, secret: &str) -> Result<(), OAuthRefusal> {
@@ -53,7 +59,7 @@ fn basic(state: &State, line: &HeaderValue, params: &OAuthParams) -> Result<(), 
                     == (Some(expected.0.clone()), Some(expected.1.clone()))
             }
             ClientAuth::BasicRaw => (&id, &secret) == (&expected.0, &expected.1),
-            ClientAuth::Post => false,
+            ClientAuth::Post | ClientAuth::Public => false,
         });
     if !right {
         return Err(OAuthRefusal::login(

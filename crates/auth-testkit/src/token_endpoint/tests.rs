@@ -10,6 +10,8 @@ use crate::{
     testing::{Answer, ask, call_api, form_request, new_token, token_request},
 };
 
+mod refresh;
+
 const CLIENT: &str = "client_id=fake-client&client_secret=fake-secret-1";
 
 fn builder() -> TestServerBuilder {

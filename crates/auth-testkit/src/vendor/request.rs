@@ -96,7 +96,8 @@ impl<'a> VendorRequest<'a> {
         self.count(token_endpoint::params(self.state, self.parts, self.upload))
     }
 
-    /// Checks a token request by RFC 6749: method, body, client authentication, grant.
+    /// Checks a token request by RFC 6749: method, body, client authentication, grant. Refreshes are
+    /// for [`standard_token`](Self::standard_token) alone.
     ///
     /// # Errors
     ///
@@ -197,7 +198,7 @@ impl<'a> VendorRequest<'a> {
         api::answer(self)
     }
 
-    fn count<T>(&self, result: Result<T, OAuthRefusal>) -> Result<T, OAuthRefusal> {
+    pub(crate) fn count<T>(&self, result: Result<T, OAuthRefusal>) -> Result<T, OAuthRefusal> {
         result.inspect_err(|refusal| {
             self.refused(refusal.code());
             if refusal.is_failed_login() {

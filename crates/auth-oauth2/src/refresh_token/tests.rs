@@ -1,0 +1,220 @@
+use std::{
+    error::Error as _,
+    sync::{Arc, Mutex},
+};
+
+use auth_core::{Reason, SecretFn};
+
+use super::*;
+use crate::{
+    BodyFormat, ClientAuth,
+    testing::{Recorder, WITH_REFRESH_TOKEN, reply},
+};
+
+const URL: &str = "https://login.example.com/token";
+
+fn with(transport: &Recorder, first: impl SecretSource) -> GrantBuilder<RefreshToken> {
+    let secret = Secret::new("fake-secret");
+    RefreshToken::builder(URL, "my-client", secret, first, transport.clone())
+}
+
+fn builder(transport: &Recorder) -> GrantBuilder<RefreshToken> {
+    with(transport, Secret::new("fake-refresh-0"))
+}
+
+fn public(transport: &Recorder) -> GrantBuilder<RefreshToken> {
+    let first = Secret::new("fake-refresh-0");
+    RefreshToken::public_client(URL, "my-client", first, transport.clone())
+}
+
+/// What a person's login brought, in a place where the next one puts it too.
+#[derive(Clone)]
+struct Place(Arc<Mutex<&'static str>>);
+
+impl Place {
+    fn new(token: &'static str) -> Self {
+        Self(Arc::new(Mutex::new(token)))
+    }
+
+    fn put(&self, token: &'static str) {
+        *self.0.lock().unwrap() = token;
+    }
+
+    fn source(&self) -> impl SecretSource {
+        let place = self.clone();
+        SecretFn::new(move || {
+            let token = *place.0.lock().unwrap();
+            async move { Ok(Secret::new(token)) }
+        })
+    }
+}
+
+async fn first(source: &RefreshToken) -> Option<String> {
+    let first = source.first_refresh_token().await.unwrap();
+    first.map(|token| token.expose().to_owned())
+}
+
+fn spending(token: &str) -> Exchange {
+    Exchange::new(Reason::Needed).refresh_token(token)
+}
+
+#[tokio::test]
+async fn s15_the_golden_requests() {
+    let transport = Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
+    let source = builder(&transport).build().unwrap();
+    assert!(source.keeps_refresh_tokens());
+    assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
+    let token = source.fetch(spending("fake-refresh-0")).await.unwrap();
+    assert_eq!(
+        token.kept_refresh_token().unwrap().expose(),
+        "fake-refresh-1"
+    );
+    let request = transport.last();
+    assert_eq!(
+        request.body(),
+        "grant_type=refresh_token&refresh_token=fake-refresh-0"
+    );
+    // base64 of `my-client:fake-secret`
+    let basic = "Basic bXktY2xpZW50OmZha2Utc2VjcmV0";
+    assert_eq!(request.headers()["authorization"], basic);
+
+    let source = builder(&transport)
+        .client_auth(ClientAuth::Post)
+        .body_format(BodyFormat::Json)
+        .scope("read");
+    let source = source.build().unwrap();
+    source.fetch(spending("fake-refresh-1")).await.unwrap();
+    assert_eq!(
+        transport.last().body(),
+        r#"{"grant_type":"refresh_token","client_id":"my-client","client_secret":"fake-secret","refresh_token":"fake-refresh-1","scope":"read"}"#
+    );
+}
+
+#[tokio::test]
+async fn s15_a_public_client_says_its_name_and_proves_nothing() {
+    for auth in [ClientAuth::Basic, ClientAuth::BasicRaw, ClientAuth::Post] {
+        let transport = Recorder::default();
+        let source = public(&transport).client_auth(auth).build().unwrap();
+        source.fetch(spending("fake-refresh-0")).await.unwrap();
+        let request = transport.last();
+        assert_eq!(
+            request.body(),
+            "grant_type=refresh_token&client_id=my-client&refresh_token=fake-refresh-0"
+        );
+        assert!(!request.headers().contains_key("authorization"));
+        assert!(!source.credential_changed().await);
+    }
+}
+
+#[tokio::test]
+async fn without_a_refresh_token_a_person_has_to_log_in() {
+    let transport = Recorder::default();
+    let source = builder(&transport).build().unwrap();
+    let exchange = Exchange::new(Reason::Needed);
+    let error = source.fetch(exchange).await.unwrap_err();
+    let verdict = (error.kind(), error.code());
+    assert_eq!(verdict, (ErrorKind::Rejected, None));
+    let text = error.to_string();
+    assert!(text.starts_with("login.example.com: "), "{text}");
+    assert!(text.contains("log in again"), "{text}");
+    assert!(text.contains("`refresh_token`"), "{text}");
+    assert_eq!(transport.calls(), 0);
+}
+
+#[tokio::test]
+async fn t32_a_refresh_token_that_is_worth_nothing_is_not_handed_out_again() {
+    let invalid = r#"{"error":"invalid_grant","error_description":"fake-refresh-0 was used"}"#;
+    let transport = Recorder::answering([reply(400, invalid)]);
+    let place = Place::new("fake-refresh-0");
+    let source = with(&transport, place.source()).build().unwrap();
+    assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
+    let error = source.fetch(spending("fake-refresh-0")).await.unwrap_err();
+    assert_eq!(error.code(), Some("invalid_grant"));
+    assert!(!format!("{error:?}").contains("fake-refresh"), "{error:?}");
+    assert_eq!(first(&source).await, None);
+    assert!(!source.credential_changed().await);
+    let exchange = Exchange::new(Reason::Needed);
+    let nothing_left = source.fetch(exchange).await.unwrap_err();
+    assert_eq!(
+        nothing_left.source().unwrap().to_string(),
+        error.to_string()
+    );
+
+    place.put("fake-refresh-9");
+    assert!(source.credential_changed().await, "somebody has logged in");
+    assert_eq!(first(&source).await.unwrap(), "fake-refresh-9");
+    assert!(!source.credential_changed().await);
+}
+
+#[tokio::test]
+async fn a_login_meanwhile_is_not_taken_for_worthless() {
+    let transport = Recorder::answering([reply(401, r#"{"error":"invalid_grant"}"#)]);
+    let place = Place::new("fake-refresh-0");
+    let source = with(&transport, place.source()).build().unwrap();
+    assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
+    place.put("fake-refresh-9");
+    // A descendant of the old login's, out of a store.
+    source.fetch(spending("fake-refresh-5")).await.unwrap_err();
+    assert_eq!(first(&source).await.unwrap(), "fake-refresh-9");
+}
+
+#[tokio::test]
+async fn an_outage_makes_no_refresh_token_worthless() {
+    let replies = [reply(503, ""), reply(401, r#"{"error":"invalid_client"}"#)];
+    let transport = Recorder::answering(replies);
+    let source = builder(&transport).build().unwrap();
+    for _ in 0..2 {
+        source.fetch(spending("fake-refresh-0")).await.unwrap_err();
+        assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
+    }
+}
+
+/// A fleet may run two releases at once: these never change.
+#[tokio::test]
+async fn the_mark_is_one_of_the_first_refresh_token_too() {
+    let transport = Recorder::default();
+    let mark = async |builder: GrantBuilder<_>| {
+        let source: RefreshToken = builder.build().unwrap();
+        source.credential().await.unwrap().get()
+    };
+    assert_eq!(mark(builder(&transport)).await, 0x8bf5);
+    assert_eq!(mark(public(&transport)).await, 0x29ae);
+    let other = with(&transport, Secret::new("fake-refresh-9"));
+    assert_ne!(mark(other).await, 0x8bf5);
+}
+
+#[tokio::test]
+async fn wrong_settings_name_the_field() {
+    let transport = Recorder::default();
+    let empty = || Secret::new("");
+    let no_name = RefreshToken::public_client(URL, "", empty(), transport.clone());
+    let no_secret = RefreshToken::builder(
+        URL,
+        "my-client",
+        empty(),
+        Secret::new("fake-refresh-0"),
+        transport.clone(),
+    );
+    for (field, builder) in [
+        ("refresh_token", with(&transport, empty())),
+        ("client_id", no_name),
+        ("client_secret", no_secret),
+        ("extra", builder(&transport).extra("refresh_token", "fake")),
+    ] {
+        let error = builder.build().unwrap_err();
+        let said = (error.kind(), error.field());
+        assert_eq!(said, (ErrorKind::Config, Some(field)));
+    }
+    let late = SecretFn::new(|| async { Ok(Secret::new("")) });
+    let source = with(&transport, late).build().unwrap();
+    let error = source.first_refresh_token().await.unwrap_err();
+    assert_eq!(error.field(), Some("refresh_token"));
+    assert_eq!(source.credential().await, None);
+}
+
+#[test]
+fn g18_debug_shows_nothing() {
+    let transport = Recorder::default();
+    let shown = format!("{:?}{:?}", builder(&transport), builder(&transport).build());
+    assert!(!shown.contains("fake-"), "{shown}");
+}

@@ -1,0 +1,138 @@
+//! Refresh tokens, on their way in, out and around.
+
+use auth_core::{Authenticator, Exchange, MemoryStore, Origins, Reason, Secret, TokenSource};
+use auth_oauth2::{ClientAuth, GrantBuilder, RefreshToken, ResourceOwnerPassword};
+use auth_testkit::{RefreshTokens, Reply, TestServer, VirtualClock};
+use serde_json::json;
+
+use crate::{
+    logs::capture,
+    planted::{CLIENT_ID, CLIENT_SECRET, PASSWORD, REFRESH_TOKEN, TOKEN, assert_clean, told},
+};
+
+fn server() -> TestServer {
+    TestServer::builder()
+        .client(CLIENT_ID, CLIENT_SECRET)
+        .user("fake-user@example.com", PASSWORD)
+        .refresh_tokens(RefreshTokens::Rotated)
+        .in_memory()
+}
+
+fn person(server: &TestServer, first: &str) -> GrantBuilder<RefreshToken> {
+    let (secret, first) = (Secret::new(CLIENT_SECRET), Secret::new(first));
+    let url = server.token_url();
+    RefreshToken::builder(url, CLIENT_ID, secret, first, server.transport())
+}
+
+fn password(server: &TestServer) -> GrantBuilder<ResourceOwnerPassword> {
+    ResourceOwnerPassword::builder(
+        server.token_url(),
+        CLIENT_ID,
+        Secret::new(CLIENT_SECRET),
+        server.user_name(),
+        Secret::new(PASSWORD),
+        server.transport(),
+    )
+}
+
+fn spending() -> Exchange {
+    Exchange::new(Reason::Needed).refresh_token(REFRESH_TOKEN)
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_sources_of_refresh_tokens_show_nothing() {
+    let server = server();
+    let builder = person(&server, REFRESH_TOKEN);
+    assert_clean(format!("{builder:?}{builder:#?}"), &[]);
+    let source = builder.build().unwrap();
+    source.first_refresh_token().await.unwrap();
+    let mark = source.credential().await;
+    assert_clean(format!("{source:?}{source:#?}{mark:?}"), &[]);
+    assert_clean(format!("{:?}{:#?}", spending(), spending()), &[]);
+
+    let source = password(&server).build().unwrap();
+    let token = source.fetch(Exchange::new(Reason::Needed)).await.unwrap();
+    let shown = format!("{source:?}{token:?}{token:#?}");
+    assert_clean(shown, &server.expose_secrets());
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_a_vendor_that_echoes_a_refresh_token_is_not_quoted() {
+    let percent: String = REFRESH_TOKEN.bytes().map(|b| format!("%{b:02X}")).collect();
+    for text in [
+        REFRESH_TOKEN,
+        &percent,
+        &format!("refresh_token={REFRESH_TOKEN}&x"),
+    ] {
+        let echo = json!({ "error": "invalid_grant", "error_description": text });
+        for reply in [
+            Reply::status(400).json(&echo),
+            Reply::status(401).json(&echo),
+            Reply::status(200).json(&echo),
+            Reply::status(400).json(json!({ "error": text })),
+            Reply::status(500).body(text.to_owned()),
+            Reply::normal().with("scope", json!({ "echo": text })),
+            Reply::normal().with("refresh_token", json!([text])),
+            Reply::normal().with("refresh_token", json!({ "text": text })),
+        ] {
+            let server = server();
+            let token = server.log_in();
+            server.token().then(reply.clone()).then(reply);
+            let exchange = Exchange::new(Reason::Needed).refresh_token(&*token);
+            for auth in [ClientAuth::Basic, ClientAuth::Post] {
+                let source = person(&server, REFRESH_TOKEN).client_auth(auth);
+                let source = source.build().unwrap();
+                // The planted one, and one that the server takes.
+                for exchange in [spending(), exchange.clone()] {
+                    if let Err(error) = source.fetch(exchange).await {
+                        assert_clean(told(&error), &[]);
+                    }
+                }
+                let nothing_left = source.fetch(Exchange::new(Reason::Needed)).await;
+                assert_clean(told(&nothing_left.unwrap_err()), &[]);
+            }
+            let source = password(&server).build().unwrap();
+            if let Err(error) = source.fetch(spending()).await {
+                assert_clean(told(&error), &[]);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g18_what_is_logged_of_refresh_tokens_names_none() {
+    let logs = capture();
+    let server = server();
+    let clock = VirtualClock::new();
+    let key = auth_core::Key::builder("example").client(CLIENT_ID).build();
+    let authenticator = Authenticator::builder(password(&server).build().unwrap())
+        .vendor("example")
+        .origins(Origins::new([server.origin()]).unwrap())
+        .store(MemoryStore::new(), key)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let hour = server.token_lifetime();
+    let brings = json!({
+        "access_token": TOKEN, "token_type": "Bearer", "expires_in": 60,
+        "refresh_token": REFRESH_TOKEN,
+    });
+    for _ in 0..3 {
+        authenticator.token().await.unwrap();
+        clock.advance(hour).await;
+    }
+    // One that is worth nothing, and one that the vendor never takes.
+    server.revoke_refresh_tokens();
+    server
+        .token()
+        .then(Reply::normal())
+        .then(Reply::status(200).json(&brings));
+    for _ in 0..3 {
+        let shown = format!("{:?}", authenticator.token().await);
+        assert_clean(shown, &server.expose_secrets());
+        clock.advance(hour).await;
+    }
+    let text = logs.text();
+    assert!(text.contains("worth nothing"), "that is logged");
+    assert_clean(&text, &server.expose_secrets());
+}
