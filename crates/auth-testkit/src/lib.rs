@@ -42,6 +42,7 @@
 //! | a paused clock, so no sockets | [`MemoryTransport`], [`MemoryService`] |
 //! | tests of the token machine without any HTTP | [`ScriptedSource`] |
 //! | a [`TokenStore`](auth_core::TokenStore) of yours | [`store_contract!`] |
+//! | a store in Redis | `redis_server`, with feature `redis-server` |
 //! | searching logs and errors for secrets | [`LogCapture`], [`assert_no_secret`] |
 //!
 //! # Real time or paused time
@@ -75,6 +76,8 @@ mod place;
 mod queue;
 mod quota;
 mod record;
+#[cfg(all(unix, feature = "redis-server"))]
+pub mod redis_server;
 mod reply;
 mod script;
 mod server;
