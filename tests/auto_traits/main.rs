@@ -226,6 +226,15 @@ fn auth_store_seal_keeps_its_promises() {
 }
 
 #[test]
+fn auth_store_redis_keeps_its_promises() {
+    use auth_store_redis::{RedisStore, RedisStoreBuilder};
+    promise! {
+        RedisStore: send sync unpin forever;
+        RedisStoreBuilder: send sync unpin forever;
+    }
+}
+
+#[test]
 fn auth_verdigris_keeps_its_promises() {
     use auth_verdigris::{
         LegacyFuture, LegacyRefusal, LegacyRefusalLayer, PeekedBody, Verdigris, VerdigrisBuilder,
@@ -362,6 +371,7 @@ fn futures_of_the_traits_can_be_sent() {
         secret::<auth_core::Secret>,
         store::<auth_core::SharedTokenStore>,
         store::<auth_store_seal::SealedStore<auth_core::SharedTokenStore>>,
+        store::<auth_store_redis::RedisStore>,
         transport::<auth_core::SharedTransport>,
     );
 }

@@ -43,6 +43,7 @@
 //! | a paused clock, so no sockets | [`MemoryTransport`], [`MemoryService`] |
 //! | tests of the token machine without any HTTP | [`ScriptedSource`] |
 //! | a [`TokenStore`](auth_core::TokenStore) of yours | [`store_contract!`] |
+//! | a store in Redis | `redis_server`, with feature `redis-server` |
 //! | searching logs and errors for secrets | [`LogCapture`], [`assert_no_secret`] |
 //!
 //! # Real time or paused time
@@ -76,7 +77,12 @@ mod place;
 mod queue;
 mod quota;
 mod record;
+<<<<<<< HEAD
 mod refresh;
+=======
+#[cfg(all(unix, feature = "redis-server"))]
+pub mod redis_server;
+>>>>>>> redis
 mod reply;
 mod script;
 mod server;

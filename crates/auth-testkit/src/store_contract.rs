@@ -91,11 +91,19 @@ pub fn run<P: Place>(clause: impl Future<Output = ()>) {
 /// Makes a test of each clause of the [`store_contract`](mod@crate::store_contract) for a
 /// [`Place`](crate::store_contract::Place).
 ///
-/// The tests stand where the macro is called: give each place a module of its own.
+/// The tests stand where the macro is called: give each place a module of its own. Where the test
+/// runner is another one than Rust's, `store_contract!(Place => list)` is an array of the clauses'
+/// names and functions.
 #[macro_export]
 macro_rules! store_contract {
     ($place:ty) => {
-        $crate::store_contract! { @clauses $place:
+        $crate::store_contract! { @all tests $place }
+    };
+    ($place:ty => list) => {
+        $crate::store_contract! { @all list $place }
+    };
+    (@all $form:ident $place:ty) => {
+        $crate::store_contract! { @$form $place:
             nothing_is_there_at_first,
             what_is_put_is_got,
             a_large_entry_is_kept,
@@ -113,7 +121,15 @@ macro_rules! store_contract {
             of_many_who_want_a_lease_one_has_it,
         }
     };
-    (@clauses $place:ty: $($clause:ident,)*) => {
+    (@list $place:ty: $($clause:ident,)*) => {
+        [$((stringify!($clause), {
+            fn clause() {
+                $crate::store_contract::run::<$place>($crate::store_contract::$clause::<$place>());
+            }
+            clause as fn()
+        })),*]
+    };
+    (@tests $place:ty: $($clause:ident,)*) => {
         $(
             #[test]
             fn $clause() {

@@ -15,6 +15,7 @@ mod features;
 mod msrv;
 mod node;
 mod package;
+mod redis;
 mod test;
 
 use std::{env, error::Error, process::ExitCode};
@@ -31,7 +32,7 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command {
         name: "test",
-        about: "every test, the ones against a real server included; more arguments go to cargo test",
+        about: "every test, the ones against real servers included; more arguments go to cargo test",
         run: test::run,
     },
     Command {

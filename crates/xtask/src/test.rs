@@ -4,6 +4,7 @@ use crate::{
     Result,
     cargo::{cargo, root, run as execute},
     node::Node,
+    redis,
 };
 
 /// Where the real authorization server lives, from the workspace's root.
@@ -15,6 +16,9 @@ const SWITCH: &str = "AUTH_INTEROP";
 /// Tells the interop tests which Node to start the server with.
 const NODE: &str = "AUTH_INTEROP_NODE";
 
+/// Tells the tests of the store in Redis to run; without it they print that they did not.
+const REDIS: &str = "AUTH_REDIS";
+
 /// Runs every test there is. The test runner has the last word.
 pub(crate) fn run(arguments: &[String]) -> Result {
     println!("== the real server: Node and what it needs");
@@ -22,9 +26,13 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     println!("node {} at {}", node.version(), node.path().display());
     install(&node)?;
 
-    println!("== all tests: unit, doc, stories, and interop against the real server");
+    println!("== Redis");
+    println!("{}", redis::find_or_install()?);
+
+    println!("== all tests: unit, doc, stories, and those against the real servers");
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])?;
     command.env(SWITCH, "1").env(NODE, node.path());
+    command.env(REDIS, "1");
     execute(command.args(arguments))
 }
 

@@ -1,0 +1,239 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use auth_core::{Error, Secret, SecretSource, SharedSecretSource};
+
+use crate::{
+    address::Address,
+    link::Link,
+    store::RedisStore,
+    target::{Servers, Target},
+};
+
+/// Collects the settings of a [`RedisStore`]; made by [`RedisStore::builder`],
+/// [`RedisStore::cluster`] and [`RedisStore::sentinel`].
+#[must_use]
+pub struct RedisStoreBuilder {
+    /// May have passwords in them.
+    urls: Vec<Secret>,
+    kind: Kind,
+    prefix: String,
+    username: Option<String>,
+    password: Option<SharedSecretSource>,
+    #[cfg(feature = "tls")]
+    ca: Option<Vec<u8>>,
+    timeout: Duration,
+}
+
+enum Kind {
+    One,
+    Cluster,
+    Sentinel(String),
+}
+
+impl RedisStoreBuilder {
+    pub(crate) fn one(url: &str) -> Self {
+        Self::new(vec![Secret::new(url)], Kind::One)
+    }
+
+    pub(crate) fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> Self {
+        Self::new(secrets(urls), Kind::Cluster)
+    }
+
+    pub(crate) fn sentinel(urls: impl IntoIterator<Item: AsRef<str>>, master: String) -> Self {
+        Self::new(secrets(urls), Kind::Sentinel(master))
+    }
+
+    fn new(urls: Vec<Secret>, kind: Kind) -> Self {
+        Self {
+            urls,
+            kind,
+            prefix: String::from("auth:"),
+            username: None,
+            password: None,
+            #[cfg(feature = "tls")]
+            ca: None,
+            timeout: TIMEOUT,
+        }
+    }
+
+    /// Sets what all names in Redis begin with, so that others can live beside it; default `auth:`.
+    /// Visible ASCII, but none of `{}`, which would put all keys on one node of a cluster, and none
+    /// of `*?[]\`, so that it can stand in the pattern of an ACL.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Sets the user of Redis' ACL, unless it is in the URL.
+    pub fn username(mut self, username: impl Into<String>) -> Self {
+        self.username = Some(username.into());
+        self
+    }
+
+    /// Sets the password, unless it is in the URL: a [`Secret`], or where to read it anew for each
+    /// connection.
+    pub fn password(mut self, password: impl SecretSource) -> Self {
+        self.password = Some(SharedSecretSource::new(password));
+        self
+    }
+
+    /// Sets the certificates, as PEM, of the authorities that a server's certificate may come from,
+    /// in place of the system's.
+    #[cfg(feature = "tls")]
+    pub fn ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.ca = Some(pem.into());
+        self
+    }
+
+    /// Sets how long one call may take, connecting included; default 500 ms. Above zero, and no more
+    /// than a minute. An [`Authenticator`](auth_core::Authenticator) waits for much less.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Makes the store. It connects when it is first used.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config), naming the field: `url`, `urls`, `master`,
+    /// `prefix`, `username`, `password`, `ca` or `timeout`.
+    pub fn build(self) -> Result<RedisStore, Error> {
+        if self.timeout.is_zero() || self.timeout > LONGEST {
+            return Err(Error::config(
+                "timeout",
+                "is to be above 0 and at most 60 s",
+            ));
+        }
+        check_prefix(&self.prefix)?;
+        let field = match self.kind {
+            Kind::One => "url",
+            Kind::Cluster | Kind::Sentinel(_) => "urls",
+        };
+        let parse = |url| Address::parse(field, url);
+        let addresses = self.urls.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        let Some(first) = addresses.first() else {
+            return Err(Error::config(field, "is to name a server at least"));
+        };
+        if !addresses
+            .iter()
+            .all(|other| other.is_tls() == first.is_tls())
+        {
+            return Err(Error::config(field, "mixes redis:// and rediss://"));
+        }
+        if !matches!(self.kind, Kind::Sentinel(_)) {
+            self.check_credentials(field, &addresses)?;
+        }
+        if self.username.is_some() && self.password.is_none() {
+            return Err(Error::config("password", "is missing for the user name"));
+        }
+        let ca = self.checked_ca(first.is_tls())?;
+        let servers = match self.kind {
+            Kind::One => Servers::One(first.clone()),
+            Kind::Cluster if addresses.iter().any(|address| address.database() != 0) => {
+                return Err(Error::config(field, "names a database: a cluster has none"));
+            }
+            Kind::Cluster => Servers::Cluster(addresses),
+            Kind::Sentinel(name) if name.is_empty() => {
+                return Err(Error::config("master", "is empty"));
+            }
+            Kind::Sentinel(name) => Servers::Sentinels(addresses, name),
+        };
+        let target = Target {
+            servers,
+            username: self.username,
+            password: self.password,
+            ca,
+            timeout: self.timeout,
+        };
+        Ok(RedisStore::new(Arc::new(Link::new(target)), self.prefix))
+    }
+
+    /// Of servers that are asked for the data: whoever is at two places would be at one in vain.
+    fn check_credentials(&self, field: &'static str, addresses: &[Address]) -> Result<(), Error> {
+        let credentials = |address: &Address| {
+            let password = address.password().map(String::from);
+            (address.username().map(String::from), password)
+        };
+        let mut all = addresses.iter().map(credentials);
+        let first = all.next().unwrap_or_default();
+        if !all.all(|other| other == first) {
+            return Err(Error::config(field, "differs in user name or password"));
+        }
+        if first.0.is_some() && self.username.is_some() {
+            return Err(Error::config("username", "is in the URL as well"));
+        }
+        if first.1.is_some() && self.password.is_some() {
+            return Err(Error::config("password", "is in the URL as well"));
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn checked_ca(&self, _: bool) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
+    }
+
+    #[cfg(feature = "tls")]
+    fn checked_ca(&self, is_tls: bool) -> Result<Option<Vec<u8>>, Error> {
+        use rustls::{
+            RootCertStore,
+            crypto::{CryptoProvider, aws_lc_rs},
+            pki_types::{CertificateDer, pem::PemObject as _},
+        };
+
+        if is_tls && CryptoProvider::get_default().is_none() {
+            // What rustls does by itself, but for programs that have several and choose none.
+            let _ = aws_lc_rs::default_provider().install_default();
+        }
+        let Some(ca) = &self.ca else {
+            return Ok(None);
+        };
+        if !is_tls {
+            return Err(Error::config("ca", "is of use for rediss:// alone"));
+        }
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(ca) {
+            let added = certificate.map(|certificate| roots.add(certificate));
+            if !matches!(added, Ok(Ok(()))) {
+                return Err(Error::config("ca", "has something that is no certificate"));
+            }
+        }
+        if roots.is_empty() {
+            return Err(Error::config("ca", "has no certificate in PEM"));
+        }
+        Ok(Some(ca.clone()))
+    }
+}
+
+/// What may be a secret is left out.
+impl fmt::Debug for RedisStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStoreBuilder")
+            .field("prefix", &self.prefix)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+fn secrets(urls: impl IntoIterator<Item: AsRef<str>>) -> Vec<Secret> {
+    urls.into_iter()
+        .map(|url| Secret::new(url.as_ref()))
+        .collect()
+}
+
+fn check_prefix(prefix: &str) -> Result<(), Error> {
+    let is_good = |char: char| char.is_ascii_graphic() && !r"{}*?[]\".contains(char);
+    if prefix.is_empty() || prefix.len() > 128 || !prefix.chars().all(is_good) {
+        let problem = r"is to be 1 to 128 visible ASCII characters, none of {}*?[]\";
+        return Err(Error::config("prefix", problem));
+    }
+    Ok(())
+}
+
+/// Far above what a healthy server needs, far below what a caller would wait.
+const TIMEOUT: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

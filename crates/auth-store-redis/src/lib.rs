@@ -1,0 +1,99 @@
+//! Tokens in Redis: what one process of a fleet was given, all of them use.
+//!
+//! Fifty processes that start together ask the vendor for fifty tokens, which is slow, counts
+//! against a quota and sometimes locks an account. With a store that they share they ask once, a
+//! refusal that one of them meets is known to all, and a vendor's `Retry-After` holds for the fleet.
+//! For the processes of one machine, files do (crate `auth-store-file`).
+//!
+//! # Example
+//!
+//! ```
+//! use auth_core::{Authenticator, Error, Key, Origins, Secret, TokenSource};
+//! use auth_store_redis::RedisStore;
+//!
+//! # fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
+//! let store = RedisStore::builder("redis://127.0.0.1:6379")
+//!     .username("auth")
+//!     .password(Secret::new("fake-secret-1")) // or `SecretFile`, `SecretEnv`, ...
+//!     .prefix("auth:my-service:")
+//!     .build()?;
+//! let key = Key::builder("example").client("my-client").scope("read").build();
+//! let authenticator = Authenticator::builder(source)
+//!     .store(store, key)
+//!     .origins(Origins::new(["https://api.example.com"])?)
+//!     .build()?;
+//! # Ok(authenticator)
+//! # }
+//! # authenticator(auth_testkit::ScriptedSource::new()).unwrap();
+//! ```
+//!
+//! # What it promises
+//!
+//! - It is a [`TokenStore`](auth_core::TokenStore), held to `auth_testkit::store_contract!` against
+//!   a real server and a real cluster.
+//! - Whatever is at its names and was not put there by it, under that name, counts as nothing:
+//!   another type, another key's entry, something without an end.
+//! - Time is the server's: of entries, which end by themselves, of leases, and of an entry's age.
+//! - A server that is down, silent, full, read-only, flushed, restarted or replaced ends in an error
+//!   within the [timeout](RedisStoreBuilder::timeout), or in nothing found, and an authenticator
+//!   goes on without. When it is back, it is used again: the connection is made anew, and one that
+//!   broke while nobody used it is not noticed.
+//! - A caller that goes away leaves no answer behind for the next one.
+//!
+//! A server that loses what it has taken, as every replica may that becomes the master, lets two
+//! processes have a lease: then there are two exchanges in place of one.
+//!
+//! # Servers
+//!
+//! | for | take |
+//! |---|---|
+//! | one server, or one name for whichever is the master | [`RedisStore::builder`] |
+//! | a cluster | [`RedisStore::cluster`] |
+//! | servers that sentinels watch | [`RedisStore::sentinel`] |
+//!
+//! Redis 6.2 or later, or what speaks its protocol and runs its scripts. A key's entry and lease
+//! are in one slot of a cluster, and each call is about one name, so that keys are on all nodes.
+//!
+//! # Permissions
+//!
+//! All that a user needs, for the default prefix:
+//!
+//! ```text
+//! user auth on >PASSWORD resetchannels ~auth:* -@all +eval +evalsha +get +pttl +set +del
+//! ```
+//!
+//! Behind sentinels also `+role`; in a cluster also `+cluster|slots` and `+readonly`; for another
+//! database than the first `+select`. Keep `maxmemory-policy` at one that does not evict, or at
+//! `volatile-ttl`: an entry that is evicted costs an exchange.
+//!
+//! # Security
+//!
+//! Bytes are kept as they are given: whoever can read Redis, its memory, its dump or its network
+//! traffic reads tokens. So give the store a user of its own, a network of its own or TLS
+//! (`rediss://`, feature `tls`), and put a store that seals what it is given around this one where
+//! others may read. Names in Redis are hashes of keys and show nothing of them. No error, `Debug`
+//! or log line of this crate has a password, a URL, an entry or anything that the server said in
+//! it.
+//!
+//! # Features
+//!
+//! | feature | default | for |
+//! |---|---|---|
+//! | `tls` | no | `rediss://`, by rustls with aws-lc-rs; certificates of the system, or `RedisStoreBuilder::ca` |
+//!
+//! # Supported Rust
+//!
+//! 1.85.
+
+mod address;
+mod builder;
+mod call;
+mod entry;
+mod error;
+mod link;
+mod name;
+mod store;
+mod target;
+
+pub use builder::RedisStoreBuilder;
+pub use store::RedisStore;

@@ -1,0 +1,131 @@
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use auth_core::Error;
+use redis::Value;
+use tokio::{runtime::Handle, sync, time};
+
+use crate::{
+    call::Call,
+    error::{failed, is_stale, spoils, store},
+    target::{Connection, Target},
+};
+
+/// The connection that all of a store's clones share: made when the first of them needs it, and
+/// anew when it is of no use any more.
+pub(crate) struct Link {
+    target: Target,
+    line: Mutex<Option<Line>>,
+    /// Held by whoever connects, so that a crowd makes one connection.
+    turn: sync::Mutex<()>,
+    made: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Line {
+    number: u64,
+    connection: Connection,
+}
+
+impl Link {
+    pub(crate) fn new(target: Target) -> Self {
+        Self {
+            target,
+            line: Mutex::new(None),
+            turn: sync::Mutex::new(()),
+            made: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Sends a call in a task of its own, which a caller that goes away does not end: so that no
+    /// connection is ever left between a question and its answer.
+    pub(crate) async fn ask(
+        self: &Arc<Self>,
+        step: &'static str,
+        call: Call,
+    ) -> Result<Value, Error> {
+        let Ok(runtime) = Handle::try_current() else {
+            return Err(store(step, "there is no tokio runtime here"));
+        };
+        let this = Arc::clone(self);
+        let task = runtime.spawn(async move { this.ask_in_time(step, &call).await });
+        match task.await {
+            Ok(answer) => answer,
+            Err(_) => Err(store(step, "the runtime shut down meanwhile")),
+        }
+    }
+
+    async fn ask_in_time(&self, step: &'static str, call: &Call) -> Result<Value, Error> {
+        let mut used = None;
+        let answer = time::timeout(self.target.timeout, self.try_twice(step, call, &mut used));
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => {
+                // Whoever is silent may be so for ever, while a new connection is answered.
+                if let Some(number) = used {
+                    self.drop_line(number);
+                }
+                Err(store(step, "no answer in time"))
+            }
+        }
+    }
+
+    /// Tries once more where the connection had broken before: all scripts may run twice.
+    async fn try_twice(
+        &self,
+        step: &'static str,
+        call: &Call,
+        used: &mut Option<u64>,
+    ) -> Result<Value, Error> {
+        let mut is_last = false;
+        loop {
+            let (mut line, is_new) = self.line().await?;
+            *used = Some(line.number);
+            let error = match line.connection.send(call).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if spoils(&error) {
+                self.drop_line(line.number);
+            }
+            if is_last || is_new || !is_stale(&error) {
+                return Err(failed(step, &error));
+            }
+            is_last = true;
+        }
+    }
+
+    /// Returns the connection, and whether it is a new one.
+    async fn line(&self) -> Result<(Line, bool), Error> {
+        if let Some(line) = self.slot().clone() {
+            return Ok((line, false));
+        }
+        let _turn = self.turn.lock().await;
+        if let Some(line) = self.slot().clone() {
+            return Ok((line, true));
+        }
+        let connection = self.target.connect().await?;
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let line = Line { number, connection };
+        *self.slot() = Some(line.clone());
+        Ok((line, true))
+    }
+
+    /// Others that are using it still get their answers.
+    fn drop_line(&self, number: u64) {
+        let mut slot = self.slot();
+        if slot.as_ref().is_some_and(|line| line.number == number) {
+            *slot = None;
+        }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Line>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

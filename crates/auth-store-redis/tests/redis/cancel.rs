@@ -1,0 +1,88 @@
+//! Callers that go away.
+
+use std::{future, pin::pin, sync::Arc, task::Poll};
+
+use auth_core::TokenStore as _;
+use auth_store_redis::RedisStore;
+use auth_testkit::redis_server::RedisServer;
+use libtest_mimic::Trial;
+use tokio::task::JoinSet;
+
+use crate::stand::{LONG, build, get, key, put, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial(
+            "cancel::t28_no_answer_is_anothers",
+            t28_no_answer_is_anothers,
+        ),
+        trial("cancel::what_was_begun_is_done", what_was_begun_is_done),
+    ]
+}
+
+/// A thousand calls that are given up at any point, between others' loads on the same connection.
+async fn t28_no_answer_is_anothers() {
+    let server = RedisServer::start(&[]);
+    let store = Arc::new(build(RedisStore::builder(server.url())));
+    let keys: Vec<_> = (0..8).map(|number| key(&number.to_string())).collect();
+    for (number, key) in keys.iter().enumerate() {
+        put(&store, key, None, number.to_string().repeat(100)).await;
+    }
+    let keys = Arc::new(keys);
+    let mut tasks = JoinSet::new();
+    for task in 0..8 {
+        let (store, keys) = (Arc::clone(&store), Arc::clone(&keys));
+        tasks.spawn(async move {
+            for turn in 0..125 {
+                let given_up = &keys[(task + turn) % keys.len()];
+                drop_after(turn % 5, store.load(given_up)).await;
+                drop_after(turn % 5, store.lease(given_up, "gone", LONG)).await;
+                let wanted = (task * 3 + turn) % keys.len();
+                let entry = get(&store, &keys[wanted]).await.expect("it is there");
+                let its = wanted.to_string().repeat(100);
+                assert_eq!(entry.bytes, its, "another key's entry");
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+/// A lease that is given up while it is taken is taken, or not, and nothing else.
+async fn what_was_begun_is_done() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    for polls in 0..5 {
+        let key = key(&polls.to_string());
+        drop_after(
+            polls,
+            store.replace(&key, None, crate::stand::entry(None, "whole")),
+        )
+        .await;
+        if let Some(entry) = get(&store, &key).await {
+            assert_eq!(entry.bytes, "whole");
+        }
+    }
+    // Once polled it goes on without its caller.
+    let key = key("goes on");
+    drop_after(
+        1,
+        store.replace(&key, None, crate::stand::entry(None, "whole")),
+    )
+    .await;
+    let mut tries = 0;
+    while get(&store, &key).await.is_none() {
+        tries += 1;
+        assert!(tries < 1000, "it was given up");
+    }
+}
+
+async fn drop_after<T>(polls: usize, future: impl Future<Output = T>) {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        let now = future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        if now.is_ready() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,57 @@
+//! The contract of all stores.
+
+use auth_store_redis::RedisStore;
+use auth_testkit::{redis_server::RedisServer, store_contract, store_contract::Place};
+use libtest_mimic::Trial;
+
+use crate::{cluster, stand::build};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let list = |place: &str, clauses: [(&str, fn()); 15]| {
+        let trial = |(name, clause): (&str, fn())| {
+            Trial::test(format!("contract::{place}::{name}"), move || {
+                clause();
+                Ok(())
+            })
+        };
+        clauses.map(trial)
+    };
+    let single = list("single", store_contract!(Single => list));
+    let cluster = list("cluster", store_contract!(Cluster => list));
+    single.into_iter().chain(cluster).collect()
+}
+
+struct Single(RedisServer);
+
+impl Place for Single {
+    type Store = RedisStore;
+    const PAUSED: bool = false;
+
+    async fn new() -> Self {
+        Self(RedisServer::start(&[]))
+    }
+
+    async fn open(&self) -> RedisStore {
+        build(RedisStore::builder(self.0.url()))
+    }
+}
+
+/// A name of its own in the one cluster.
+struct Cluster {
+    urls: Vec<String>,
+    prefix: String,
+}
+
+impl Place for Cluster {
+    type Store = RedisStore;
+    const PAUSED: bool = false;
+
+    async fn new() -> Self {
+        let (urls, prefix) = cluster::shared();
+        Self { urls, prefix }
+    }
+
+    async fn open(&self) -> RedisStore {
+        build(RedisStore::cluster(&self.urls).prefix(&self.prefix))
+    }
+}

@@ -1,0 +1,209 @@
+//! Servers that are gone, silent, cut off, or not what they were.
+
+use auth_core::{NewEntry, TokenStore as _, Version};
+use auth_store_redis::RedisStore;
+use auth_testkit::redis_server::{FaultProxy, RedisServer, free_port};
+use bytes::Bytes;
+use libtest_mimic::Trial;
+use tokio::task::JoinSet;
+
+use crate::stand::{LONG, all_fail, build, comes_back, content, get, key, put, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial(
+            "faults::nothing_is_asked_of_nobody",
+            nothing_is_asked_of_nobody,
+        ),
+        trial(
+            "faults::t30_a_server_that_is_down",
+            t30_a_server_that_is_down,
+        ),
+        trial(
+            "faults::t30_a_server_that_is_killed",
+            t30_a_server_that_is_killed,
+        ),
+        trial("faults::t30_a_server_that_hangs", t30_a_server_that_hangs),
+        trial("faults::t30_a_network_that_hangs", t30_a_network_that_hangs),
+        trial(
+            "faults::t30_a_connection_that_is_cut",
+            t30_a_connection_that_is_cut,
+        ),
+        trial("faults::an_answer_that_is_lost", an_answer_that_is_lost),
+        trial(
+            "faults::a_second_try_is_no_second_win",
+            a_second_try_is_no_second_win,
+        ),
+        trial(
+            "faults::a_crowd_makes_one_connection",
+            a_crowd_makes_one_connection,
+        ),
+        trial("faults::a_runtime_that_is_gone", a_runtime_that_is_gone),
+    ]
+}
+
+/// Making a store does no input or output: there is nobody, and not even a runtime.
+async fn nothing_is_asked_of_nobody() {
+    let url = format!("redis://127.0.0.1:{}", free_port());
+    let store = std::thread::spawn(move || {
+        let store = build(RedisStore::builder(url));
+        let mut load = std::pin::pin!(async { store.load(&key("a")).await.map(drop) });
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match load.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(answer) => crate::stand::fails(answer, "no tokio runtime"),
+            std::task::Poll::Pending => panic!("it waits"),
+        }
+    });
+    store.join().unwrap();
+}
+
+async fn t30_a_server_that_is_down() {
+    let url = format!("redis://127.0.0.1:{}", free_port());
+    let store = build(RedisStore::builder(url));
+    all_fail(&store, "the connection was refused").await;
+}
+
+async fn t30_a_server_that_is_killed() {
+    let mut server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    put(&store, &key("a"), None, "first").await;
+    server.kill();
+    all_fail(&store, "the connection was refused").await;
+    server.restart();
+    assert_eq!(content(&store, &key("a")).await, None);
+    put(&store, &key("a"), None, "second").await;
+    // Unnoticed: the first call afterwards is served.
+    server.restart();
+    put(&store, &key("a"), None, "third").await;
+    server.stop();
+    server.restart();
+    assert!(store.lease(&key("a"), "owner", LONG).await.unwrap());
+}
+
+async fn t30_a_server_that_hangs() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    put(&store, &key("a"), None, "kept").await;
+    server.pause();
+    for _ in 0..2 {
+        all_fail(&store, "no answer in time").await;
+    }
+    let fresh = build(RedisStore::builder(server.url()));
+    all_fail(&fresh, "no answer in time").await;
+    server.resume();
+    for store in [store, fresh] {
+        comes_back(&store).await;
+        assert_eq!(content(&store, &key("a")).await.unwrap(), "kept");
+    }
+}
+
+/// A peer that vanished without a word: the old connection is given up, not waited for.
+async fn t30_a_network_that_hangs() {
+    let server = RedisServer::start(&[]);
+    let proxy = FaultProxy::start(server.address()).await;
+    let store = build(RedisStore::builder(proxy.url()));
+    put(&store, &key("a"), None, "kept").await;
+    proxy.hang();
+    all_fail(&store, "no answer in time").await;
+    proxy.refuse();
+    all_fail(&store, "the connection").await;
+    proxy.pass();
+    assert_eq!(content(&store, &key("a")).await.unwrap(), "kept");
+}
+
+async fn t30_a_connection_that_is_cut() {
+    let server = RedisServer::start(&[]);
+    let proxy = FaultProxy::start(server.address()).await;
+    let store = build(RedisStore::builder(proxy.url()));
+    let mut version = None;
+    for number in 0..20 {
+        let next = put(&store, &key("a"), version, number.to_string()).await;
+        version = Some(next);
+        proxy.cut();
+        assert_eq!(get(&store, &key("a")).await.unwrap().version, next);
+        assert!(
+            server
+                .command(&["CLIENT", "KILL", "TYPE", "normal"])
+                .starts_with(':')
+        );
+    }
+}
+
+/// What was done and not confirmed is found done.
+async fn an_answer_that_is_lost() {
+    let server = RedisServer::start(&[]);
+    let proxy = FaultProxy::start(server.address()).await;
+    let store = build(RedisStore::builder(proxy.url()));
+    let first = put(&store, &key("a"), None, "first").await;
+    proxy.lose_answers();
+    let entry = NewEntry::new(Version::new(7), Bytes::from_static(b"second"), LONG);
+    let lost = store.replace(&key("a"), Some(first), entry.clone()).await;
+    crate::stand::fails(lost.map(drop), "no answer in time");
+    proxy.pass();
+    // Whether the connection was made or not: whoever tries again has won once.
+    assert!(
+        store
+            .replace(&key("a"), Some(first), entry.clone())
+            .await
+            .unwrap()
+    );
+    assert!(store.replace(&key("a"), Some(first), entry).await.unwrap());
+    assert_eq!(content(&store, &key("a")).await.unwrap(), "second");
+}
+
+/// Only what is there to the letter counts as one's own.
+async fn a_second_try_is_no_second_win() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    let entry =
+        |bytes: &'static [u8]| NewEntry::new(Version::new(7), Bytes::from_static(bytes), LONG);
+    assert!(store.replace(&key("a"), None, entry(b"one")).await.unwrap());
+    assert!(
+        !store
+            .replace(&key("a"), None, entry(b"other"))
+            .await
+            .unwrap()
+    );
+    assert_eq!(content(&store, &key("a")).await.unwrap(), "one");
+}
+
+async fn a_crowd_makes_one_connection() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    let mut crowd = JoinSet::new();
+    for number in 0..100 {
+        let store = store.clone();
+        crowd.spawn(async move {
+            store
+                .load(&key(&number.to_string()))
+                .await
+                .unwrap()
+                .is_none()
+        });
+    }
+    assert!(crowd.join_all().await.into_iter().all(|is_none| is_none));
+    let clients = server.command(&["CLIENT", "LIST", "TYPE", "normal"]);
+    let others = clients.matches("cmd=client|list").count();
+    assert_eq!(
+        clients.matches("addr=").count() / 2 - others,
+        1,
+        "{clients}"
+    );
+}
+
+/// The connection's task ends with its runtime; the next one makes another.
+async fn a_runtime_that_is_gone() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    let first = store.clone();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime
+            .unwrap()
+            .block_on(put(&first, &key("a"), None, "kept"));
+    });
+    thread.join().unwrap();
+    assert_eq!(content(&store, &key("a")).await.unwrap(), "kept");
+}

@@ -1,0 +1,211 @@
+//! Whatever else may be where the store's entries and leases are.
+
+use std::time::Duration;
+
+use auth_core::TokenStore as _;
+use auth_store_redis::RedisStore;
+use auth_testkit::redis_server::RedisServer;
+use bytes::Bytes;
+use libtest_mimic::Trial;
+
+use crate::stand::{LONG, build, content, fails, get, key, names, put, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("foreign::t30_a_flushed_server", t30_a_flushed_server),
+        trial(
+            "foreign::what_is_no_entry_is_nothing",
+            what_is_no_entry_is_nothing,
+        ),
+        trial(
+            "foreign::t27_another_keys_entry_is_nothing",
+            t27_another_keys_entry_is_nothing,
+        ),
+        trial(
+            "foreign::what_is_no_lease_is_nobodys",
+            what_is_no_lease_is_nobodys,
+        ),
+        trial(
+            "foreign::everything_ends_by_itself",
+            everything_ends_by_itself,
+        ),
+        trial("foreign::too_long_an_entry", too_long_an_entry),
+        trial("foreign::no_name_shows_its_key", no_name_shows_its_key),
+        trial(
+            "foreign::prefixes_do_not_touch_each_other",
+            prefixes_do_not_touch_each_other,
+        ),
+    ]
+}
+
+async fn t30_a_flushed_server() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    let version = put(&store, &key("a"), None, "gone").await;
+    assert!(store.lease(&key("a"), "one", LONG).await.unwrap());
+    assert_eq!(server.command(&["FLUSHALL"]), "+OK");
+    assert_eq!(server.command(&["SCRIPT", "FLUSH"]), "+OK");
+    assert_eq!(content(&store, &key("a")).await, None);
+    let late = crate::stand::entry(Some(version), "late");
+    assert!(!store.replace(&key("a"), Some(version), late).await.unwrap());
+    put(&store, &key("a"), None, "new").await;
+    assert!(store.lease(&key("a"), "other", LONG).await.unwrap());
+}
+
+/// A way to put something at a name.
+type Put = fn(&RedisServer, &str);
+
+fn done(server: &RedisServer, words: &[&str]) {
+    let answer = server.command(words);
+    assert!(!answer.starts_with('-'), "{answer}");
+}
+
+const OTHER_TYPES: [Put; 5] = [
+    |server, name| done(server, &["LPUSH", name, "fake-secret-1"]),
+    |server, name| done(server, &["HSET", name, "version", "1"]),
+    |server, name| done(server, &["SADD", name, "a"]),
+    |server, name| done(server, &["ZADD", name, "1", "a"]),
+    |server, name| done(server, &["XADD", name, "*", "a", "b"]),
+];
+
+async fn what_is_no_entry_is_nothing() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    let name = names(&server, &key("a")).await.entry;
+    let texts: [Put; 6] = [
+        |server, name| done(server, &["SET", name, "", "PX", "1000000"]),
+        |server, name| done(server, &["SET", name, "7", "PX", "1000000"]),
+        |server, name| done(server, &["SET", name, &"x".repeat(64), "PX", "1000000"]),
+        |server, name| {
+            done(
+                server,
+                &["SET", name, &"x".repeat(2_000_000), "PX", "1000000"],
+            )
+        },
+        // Cut short, or without an end.
+        |server, name| {
+            let script = "local v = redis.call('GET', KEYS[1]) \
+                          redis.call('SET', KEYS[1], string.sub(v, 1, 63), 'PX', 1000000)";
+            done(server, &["EVAL", script, "1", name]);
+        },
+        |server, name| done(server, &["PERSIST", name]),
+    ];
+    for (number, make) in OTHER_TYPES.into_iter().chain(texts).enumerate() {
+        let version = put(&store, &key("a"), None, "good").await;
+        if number < OTHER_TYPES.len() {
+            done(&server, &["DEL", &name]);
+        }
+        make(&server, &name);
+        assert_eq!(content(&store, &key("a")).await, None, "{number}");
+        // Nobody can have seen it, so nobody can replace it: but it is in nobody's way.
+        let next = crate::stand::entry(Some(version), "next");
+        assert!(!store.replace(&key("a"), Some(version), next).await.unwrap());
+        put(&store, &key("a"), None, "next").await;
+        assert_eq!(content(&store, &key("a")).await.unwrap(), "next");
+        done(&server, &["DEL", &name]);
+    }
+}
+
+/// As if two connections had got each other's answers.
+async fn t27_another_keys_entry_is_nothing() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    let one = names(&server, &key("one")).await.entry;
+    let other = names(&server, &key("other")).await.entry;
+    put(&store, &key("one"), None, "one's").await;
+    assert_eq!(server.command(&["COPY", &one, &other]), ":1");
+    assert_eq!(content(&store, &key("other")).await, None);
+    put(&store, &key("other"), None, "other's").await;
+    assert_eq!(content(&store, &key("one")).await.unwrap(), "one's");
+    assert_eq!(content(&store, &key("other")).await.unwrap(), "other's");
+}
+
+async fn what_is_no_lease_is_nobodys() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    let name = names(&server, &key("a")).await.lease;
+    let for_ever: Put = |server, name| done(server, &["SET", name, "somebody"]);
+    for (number, make) in OTHER_TYPES.into_iter().chain([for_ever]).enumerate() {
+        make(&server, &name);
+        store.release(&key("a"), "somebody").await.unwrap();
+        let is_held = store.lease(&key("a"), "one", LONG).await.unwrap();
+        assert!(is_held, "{number}");
+        assert!(!store.lease(&key("a"), "other", LONG).await.unwrap());
+        store.release(&key("a"), "one").await.unwrap();
+        assert_eq!(server.command(&["EXISTS", &name]), ":0");
+    }
+}
+
+/// However long it is to last, Redis knows an end of everything that the store puts there.
+async fn everything_ends_by_itself() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    let names = names(&server, &key("a")).await;
+    let left = |name: &str| {
+        let left = server.command(&["PTTL", name]);
+        left.trim_start_matches(':').parse::<i64>().unwrap()
+    };
+    let mut entry = crate::stand::entry(None, "ever");
+    entry.lives = Duration::MAX;
+    assert!(store.replace(&key("a"), None, entry.clone()).await.unwrap());
+    assert!(store.lease(&key("a"), "one", Duration::MAX).await.unwrap());
+    assert!(left(&names.entry) > 1_000_000_000_000);
+    assert!(left(&names.lease) > 1_000_000_000_000);
+    assert!(get(&store, &key("a")).await.unwrap().age < Duration::from_secs(60));
+    // Its owner makes it shorter.
+    assert!(
+        store
+            .lease(&key("a"), "one", Duration::from_secs(10))
+            .await
+            .unwrap()
+    );
+    assert!((1..=10_000).contains(&left(&names.lease)));
+    // No time at all is over at once.
+    assert!(store.lease(&key("a"), "one", Duration::ZERO).await.unwrap());
+    assert!(store.lease(&key("a"), "other", LONG).await.unwrap());
+    let version = Some(entry.version);
+    let mut gone = crate::stand::entry(version, "gone");
+    gone.lives = Duration::from_micros(999);
+    assert!(store.replace(&key("a"), version, gone).await.unwrap());
+    assert_eq!(server.command(&["EXISTS", &names.entry]), ":0");
+}
+
+async fn too_long_an_entry() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    let longest = Bytes::from(vec![7; 1024 * 1024]);
+    let version = put(&store, &key("a"), None, longest.clone()).await;
+    assert_eq!(content(&store, &key("a")).await, Some(longest));
+    let longer = crate::stand::entry(Some(version), vec![7; 1024 * 1024 + 1]);
+    let answer = store.replace(&key("a"), Some(version), longer).await;
+    fails(answer.map(drop), "longer than 1 MiB");
+}
+
+async fn no_name_shows_its_key() {
+    let server = RedisServer::start(&[]);
+    let store = build(RedisStore::builder(server.url()));
+    let user = auth_core::Secret::new("fake-token-of-a-user");
+    let key = auth_core::Key::builder("example")
+        .client("fake-client")
+        .subject(&user)
+        .build();
+    put(&store, &key, None, "content").await;
+    assert!(store.lease(&key, "owner", LONG).await.unwrap());
+    let names = server.command(&["KEYS", "*"]);
+    assert!(
+        names.starts_with("*2 ") && !names.contains("fake"),
+        "{names}"
+    );
+}
+
+async fn prefixes_do_not_touch_each_other() {
+    let server = RedisServer::start(&[]);
+    let one = build(RedisStore::builder(server.url()).prefix("one:"));
+    let other = build(RedisStore::builder(server.url()).prefix("other:"));
+    put(&one, &key("a"), None, "one's").await;
+    assert!(one.lease(&key("a"), "one", LONG).await.unwrap());
+    assert_eq!(content(&other, &key("a")).await, None);
+    assert!(other.lease(&key("a"), "other", LONG).await.unwrap());
+    let database = build(RedisStore::builder(server.url() + "/1").prefix("one:"));
+    assert_eq!(content(&database, &key("a")).await, None);
+}

@@ -1,0 +1,63 @@
+//! The store against real servers, which `cargo xtask test` finds or installs.
+//!
+//! Time is real here. Servers are started on free loopback ports and end with their stories.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+// What Rust's own test runner would look for as well.
+#[cfg(not(unix))]
+fn main() {}
+
+#[cfg(unix)]
+mod cancel;
+#[cfg(unix)]
+mod cluster;
+#[cfg(unix)]
+mod contract;
+#[cfg(unix)]
+mod faults;
+#[cfg(unix)]
+mod foreign;
+#[cfg(unix)]
+mod refusals;
+#[cfg(unix)]
+mod requests;
+#[cfg(unix)]
+mod sentinel;
+#[cfg(unix)]
+mod stand;
+#[cfg(all(unix, feature = "tls"))]
+mod tls;
+
+#[cfg(unix)]
+#[expect(clippy::print_stdout, reason = "nobody may take silence for success")]
+fn main() -> std::process::ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let asked = std::env::var_os("AUTH_REDIS").is_some_and(|value| value == "1");
+    if !asked && !arguments.list {
+        println!("not run: redis (cargo xtask test runs it)");
+        return std::process::ExitCode::SUCCESS;
+    }
+    let trials = if asked { trials() } else { Vec::new() };
+    let ended = libtest_mimic::run(&arguments, trials);
+    // Servers that stories share do not end by themselves.
+    cluster::end();
+    ended.exit_code()
+}
+
+#[cfg(unix)]
+fn trials() -> Vec<libtest_mimic::Trial> {
+    let groups = [
+        contract::trials(),
+        faults::trials(),
+        refusals::trials(),
+        foreign::trials(),
+        cancel::trials(),
+        cluster::trials(),
+        sentinel::trials(),
+        requests::trials(),
+        #[cfg(feature = "tls")]
+        tls::trials(),
+    ];
+    groups.into_iter().flatten().collect()
+}

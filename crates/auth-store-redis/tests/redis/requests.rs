@@ -1,0 +1,74 @@
+//! What requests notice of the store: nothing, but for the exchanges that they do without.
+
+use auth_core::{Authenticator, Origins, Secret};
+use auth_oauth2::ClientCredentials;
+use auth_store_redis::RedisStore;
+use auth_testkit::{LogCapture, TestServer, assert_no_secret, redis_server::RedisServer};
+use libtest_mimic::Trial;
+
+use crate::stand::{build, key, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("requests::t30_go_on_without_redis", t30_go_on_without_redis),
+        trial(
+            "requests::a_fleet_makes_one_exchange",
+            a_fleet_makes_one_exchange,
+        ),
+    ]
+}
+
+fn authenticator(server: &TestServer, store: RedisStore) -> Authenticator {
+    let source = ClientCredentials::builder(
+        server.token_url(),
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        server.transport(),
+    );
+    Authenticator::builder(source.build().unwrap())
+        .origins(Origins::new([server.api_url()]).unwrap())
+        .store(store, key("a"))
+        .clock(server.clock().clone())
+        .build()
+        .unwrap()
+}
+
+/// Fifty processes, as far as the store can tell, that start together.
+async fn a_fleet_makes_one_exchange() {
+    let redis = RedisServer::start(&[]);
+    let server = TestServer::builder().in_memory();
+    let mut fleet = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let process = authenticator(&server, build(RedisStore::builder(redis.url())));
+        fleet.spawn(async move { process.token().await.map(drop) });
+    }
+    for ended in fleet.join_all().await {
+        ended.unwrap();
+    }
+    assert_eq!(server.counters().token_requests, 1);
+}
+
+async fn t30_go_on_without_redis() {
+    let mut redis = RedisServer::start(&[]);
+    let server = TestServer::builder().in_memory();
+    let log = LogCapture::new();
+    let _installed = log.install();
+    let url = redis.url_for("default", "fake-secret-1");
+    for (before, fault) in (0..).zip(["refused", "paused", "killed"]) {
+        match fault {
+            "paused" => redis.pause(),
+            "killed" => redis.kill(),
+            _ => assert_eq!(
+                redis.command(&["CONFIG", "SET", "requirepass", "fake-secret-2"]),
+                "+OK"
+            ),
+        }
+        let process = authenticator(&server, build(RedisStore::builder(&url)));
+        process.token().await.unwrap();
+        assert_eq!(server.counters().token_requests, before + 1, "{fault}");
+    }
+    let log = log.text();
+    let mut secrets = server.expose_secrets();
+    secrets.push(String::from("fake-secret-1"));
+    assert_no_secret(&log, &secrets);
+}

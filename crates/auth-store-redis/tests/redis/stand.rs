@@ -1,0 +1,138 @@
+//! What the stories share.
+
+use std::{future::Future, time::Duration};
+
+use auth_core::{Error, ErrorKind, Key, NewEntry, StoredEntry, TokenStore, Version};
+use auth_store_redis::{RedisStore, RedisStoreBuilder};
+use bytes::Bytes;
+use libtest_mimic::Trial;
+use tokio::{runtime, time};
+
+/// One story in a runtime of its own.
+pub(crate) fn trial<F>(name: &str, story: fn() -> F) -> Trial
+where
+    F: Future<Output = ()> + 'static,
+{
+    Trial::test(name, move || {
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
+        let story = async { time::timeout(STORY, story()).await };
+        runtime
+            .block_on(story)
+            .map_err(|_| format!("not done after {STORY:?}").into())
+    })
+}
+
+pub(crate) fn key(client: &str) -> Key {
+    Key::builder("example").client(client).build()
+}
+
+/// The names that a key has in Redis.
+pub(crate) struct Names {
+    pub(crate) entry: String,
+    pub(crate) lease: String,
+}
+
+/// Finds out, on a server that nobody else uses, what a key is called.
+pub(crate) async fn names(server: &auth_testkit::redis_server::RedisServer, key: &Key) -> Names {
+    let store = build(RedisStore::builder(server.url()).prefix("names:"));
+    put(&store, key, None, "names").await;
+    assert!(store.lease(key, "names", LONG).await.unwrap());
+    let found = server.command(&["KEYS", "names:*"]);
+    let name = |end: &str| {
+        let mut words = found.split(' ').filter(|word| word.ends_with(end));
+        let name = words.next().expect("the store puts it there");
+        name.replacen("names:", "auth:", 1)
+    };
+    let names = Names {
+        entry: name(":entry"),
+        lease: name(":lease"),
+    };
+    for name in [&names.entry, &names.lease] {
+        let name = name.replacen("auth:", "names:", 1);
+        assert_eq!(server.command(&["DEL", &name]), ":1");
+    }
+    names
+}
+
+#[track_caller]
+pub(crate) fn build(builder: RedisStoreBuilder) -> RedisStore {
+    builder.build().unwrap()
+}
+
+pub(crate) fn entry(after: Option<Version>, bytes: impl Into<Bytes>) -> NewEntry {
+    NewEntry::new(Version::after(after, Duration::ZERO), bytes.into(), LONG)
+}
+
+/// Puts an entry and returns its version.
+pub(crate) async fn put(
+    store: &RedisStore,
+    key: &Key,
+    expected: Option<Version>,
+    bytes: impl Into<Bytes>,
+) -> Version {
+    let entry = entry(expected, bytes);
+    let version = entry.version;
+    let is_put = store.replace(key, expected, entry).await.unwrap();
+    assert!(is_put, "somebody was faster");
+    version
+}
+
+pub(crate) async fn get(store: &RedisStore, key: &Key) -> Option<StoredEntry> {
+    store.load(key).await.unwrap()
+}
+
+pub(crate) async fn content(store: &RedisStore, key: &Key) -> Option<Bytes> {
+    get(store, key).await.map(|entry| entry.bytes)
+}
+
+/// All four calls end with an error that says this, within the timeout, and shows no secret.
+#[track_caller]
+pub(crate) fn all_fail(store: &RedisStore, text: &'static str) -> impl Future<Output = ()> + use<> {
+    let store = store.clone();
+    async move {
+        let key = key("fails");
+        let begun = time::Instant::now();
+        let answers = tokio::join!(
+            store.load(&key),
+            store.replace(&key, None, entry(None, "fake-secret-1")),
+            store.lease(&key, "owner", LONG),
+            store.release(&key, "owner"),
+        );
+        let took = begun.elapsed();
+        assert!(took < TIMEOUT + Duration::from_secs(2), "{took:?}");
+        fails(answers.0.map(drop), text);
+        fails(answers.1.map(drop), text);
+        fails(answers.2.map(drop), text);
+        fails(answers.3, text);
+    }
+}
+
+#[track_caller]
+pub(crate) fn fails(answer: Result<(), Error>, text: &str) {
+    let error = answer.expect_err("it works");
+    assert_eq!(error.kind(), ErrorKind::Store);
+    assert!(error.to_string().starts_with("redis store: "), "{error}");
+    assert!(error.to_string().contains(text), "{error} is not: {text}");
+    assert!(!format!("{error} {error:?}").contains("fake"), "{error:?}");
+}
+
+/// Asks until there is an answer: a server that comes back takes a moment to be itself again.
+pub(crate) async fn comes_back(store: &RedisStore) {
+    let mut last = None;
+    for _ in 0..600 {
+        match store.load(&key("comes back")).await {
+            Ok(_) => return,
+            Err(error) => last = Some(error),
+        }
+        time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it never came back: {last:?}");
+}
+
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
+/// The store's own default.
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(500);
+const STORY: Duration = Duration::from_secs(90);

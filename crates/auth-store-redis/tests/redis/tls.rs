@@ -1,0 +1,78 @@
+//! Connections by TLS.
+
+use std::fs;
+
+use auth_store_redis::RedisStore;
+use auth_testkit::redis_server::{RedisServer, free_port};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use libtest_mimic::Trial;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use crate::stand::{all_fail, build, content, key, put, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![trial(
+        "tls::only_a_trusted_server_is_talked_to",
+        only_a_trusted_server_is_talked_to,
+    )]
+}
+
+async fn only_a_trusted_server_is_talked_to() {
+    let dir = std::env::temp_dir().join(format!("auth-redis-tls-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    let authority = authority();
+    let own = KeyPair::generate().unwrap();
+    let params = CertificateParams::new([String::from("localhost"), String::from("127.0.0.1")]);
+    let certificate = params.unwrap().signed_by(&own, &authority).unwrap();
+    let (cert, private) = (dir.join("cert.pem"), dir.join("key.pem"));
+    fs::write(&cert, pem("CERTIFICATE", certificate.der())).unwrap();
+    fs::write(&private, pem("PRIVATE KEY", &own.serialize_der())).unwrap();
+    let port = free_port().to_string();
+    let server = RedisServer::start(&[
+        "--tls-port",
+        &port,
+        "--tls-cert-file",
+        cert.to_str().unwrap(),
+        "--tls-key-file",
+        private.to_str().unwrap(),
+        "--tls-auth-clients",
+        "no",
+    ]);
+    for host in ["localhost", "127.0.0.1"] {
+        let url = format!("rediss://{host}:{port}");
+        let store = build(RedisStore::builder(&url).ca(pem_of(&authority)));
+        let name = key(host);
+        put(&store, &name, None, "there").await;
+        assert_eq!(content(&store, &name).await.unwrap(), "there");
+        for builder in [
+            RedisStore::builder(&url),
+            RedisStore::builder(&url).ca(pem_of(&self::authority())),
+        ] {
+            all_fail(&build(builder), "certificate is not accepted").await;
+        }
+    }
+    // Not its name.
+    let url = format!("rediss://127.0.0.2:{port}");
+    let other = RedisStore::builder(url).ca(pem_of(&authority));
+    all_fail(&build(other), "the connection was refused").await;
+    let plain = format!("rediss://{}", server.address());
+    let plain = RedisStore::builder(plain).ca(pem_of(&authority));
+    all_fail(&build(plain), "").await;
+    drop(server);
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new([]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn pem_of(authority: &CertifiedIssuer<'_, KeyPair>) -> String {
+    pem("CERTIFICATE", authority.der())
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+}

@@ -1,0 +1,38 @@
+use std::process::Command;
+
+use crate::{Result, apt, cargo::output};
+
+/// What brings Redis to a Debian that has none.
+const PACKAGES: [&str; 2] = ["redis-server", "redis-tools"];
+
+/// The oldest that the tests can make a cluster of.
+const OLDEST: u32 = 7;
+
+/// Takes the system's Redis; installs one where there is none, by apt-get as root. Returns what the
+/// tests will start: none that runs already is used.
+pub(crate) fn find_or_install() -> Result<String> {
+    if !apt::on_path(PROGRAM) {
+        apt::install(&PACKAGES)
+            .map_err(|error| format!("{PROGRAM} is missing ({error}): {}", by_hand()))?;
+    }
+    let said = output(Command::new(PROGRAM).arg("--version"))?;
+    let mut words = said.split_whitespace();
+    let version = words
+        .find_map(|word| word.strip_prefix("v="))
+        .unwrap_or("?");
+    let major = version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok());
+    if major.is_none_or(|major: u32| major < OLDEST) {
+        return Err(format!("{PROGRAM} {version} is too old: {}", by_hand()).into());
+    }
+    Ok(format!("{PROGRAM} {version}"))
+}
+
+fn by_hand() -> String {
+    let apt = apt::by_hand(&PACKAGES);
+    format!("install Redis {OLDEST} or newer, on Debian by `{apt}`, and try again")
+}
+
+const PROGRAM: &str = "redis-server";
