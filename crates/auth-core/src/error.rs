@@ -159,7 +159,6 @@ impl Error {
         )
     }
 
-    /// Makes sure that the text names the vendor: a transport does not know whom it is calling.
     /// Tells whether the vendor looked at the credential and did not take it: it is
     /// [`Rejected`](ErrorKind::Rejected) by a reply of status 400, 401 or 403, or by a success that
     /// is none. A redirect or a missing page says nothing about a credential.
@@ -174,6 +173,7 @@ impl Error {
         &self.0.message
     }
 
+    /// Makes sure that the text names the vendor: a transport does not know whom it is calling.
     pub(crate) fn named(mut self, vendor: &str) -> Self {
         if !self.0.message.starts_with(vendor) {
             let message = format!("{vendor}: {}", self.0.message);

@@ -77,12 +77,9 @@ mod place;
 mod queue;
 mod quota;
 mod record;
-<<<<<<< HEAD
-mod refresh;
-=======
 #[cfg(all(unix, feature = "redis-server"))]
 pub mod redis_server;
->>>>>>> redis
+mod refresh;
 mod reply;
 mod script;
 mod server;
