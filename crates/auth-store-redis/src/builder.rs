@@ -127,6 +127,7 @@ impl RedisStoreBuilder {
         if self.username.is_some() && self.password.is_none() {
             return Err(Error::config("password", "is missing for the user name"));
         }
+        #[cfg(feature = "tls")]
         let ca = self.checked_ca(first.is_tls())?;
         let servers = match self.kind {
             Kind::One => Servers::One(first.clone()),
@@ -143,6 +144,7 @@ impl RedisStoreBuilder {
             servers,
             username: self.username,
             password: self.password,
+            #[cfg(feature = "tls")]
             ca,
             timeout: self.timeout,
         };
@@ -167,11 +169,6 @@ impl RedisStoreBuilder {
             return Err(Error::config("password", "is in the URL as well"));
         }
         Ok(())
-    }
-
-    #[cfg(not(feature = "tls"))]
-    fn checked_ca(&self, _: bool) -> Result<Option<Vec<u8>>, Error> {
-        Ok(None)
     }
 
     #[cfg(feature = "tls")]

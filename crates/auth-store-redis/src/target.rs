@@ -8,7 +8,11 @@ use redis::{
     cluster_async::ClusterConnection,
 };
 
-use crate::{address::Address, call::Call, error::failed};
+use crate::{
+    address::Address,
+    call::Call,
+    error::{failed, store},
+};
 
 mod sentinel;
 
@@ -18,6 +22,7 @@ pub(crate) struct Target {
     pub(crate) username: Option<String>,
     pub(crate) password: Option<SharedSecretSource>,
     /// The authorities to trust, as PEM, in place of the system's.
+    #[cfg(feature = "tls")]
     pub(crate) ca: Option<Vec<u8>>,
     /// For one command and all that it needs.
     pub(crate) timeout: Duration,
@@ -93,7 +98,11 @@ impl Target {
             settings = settings.set_username(username);
         }
         if let Some(password) = &self.password {
-            settings = settings.set_password(password.read().await?.expose());
+            let unread = |error: Error| {
+                store("connect", "the password could not be read").with_source(error)
+            };
+            let password = password.read().await.map_err(unread)?;
+            settings = settings.set_password(password.expose());
         }
         Ok(info.set_redis_settings(settings))
     }

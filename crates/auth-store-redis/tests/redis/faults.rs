@@ -26,6 +26,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("faults::t30_a_server_that_hangs", t30_a_server_that_hangs),
         trial("faults::t30_a_network_that_hangs", t30_a_network_that_hangs),
         trial(
+            "faults::t30_a_name_that_leads_to_another_server",
+            t30_a_name_that_leads_to_another_server,
+        ),
+        trial(
             "faults::t30_a_connection_that_is_cut",
             t30_a_connection_that_is_cut,
         ),
@@ -105,10 +109,31 @@ async fn t30_a_network_that_hangs() {
     put(&store, &key("a"), None, "kept").await;
     proxy.hang();
     all_fail(&store, "no answer in time").await;
+    proxy.pass();
+    // Though the connection that it had hangs for good.
+    assert_eq!(content(&store, &key("a")).await.unwrap(), "kept");
     proxy.refuse();
     all_fail(&store, "the connection").await;
     proxy.pass();
     assert_eq!(content(&store, &key("a")).await.unwrap(), "kept");
+}
+
+/// One name for whichever server is the master: connections to the one that was it are given up.
+async fn t30_a_name_that_leads_to_another_server() {
+    let one = RedisServer::start(&[]);
+    let other = RedisServer::start(&[]);
+    let proxy = FaultProxy::start(one.address()).await;
+    let store = build(RedisStore::builder(proxy.url()));
+    put(&store, &key("a"), None, "one").await;
+    proxy.lead_to(other.address());
+    let port = other.port().to_string();
+    assert_eq!(one.command(&["REPLICAOF", "127.0.0.1", &port]), "+OK");
+    // And its data with it, before it is asked.
+    one.wait_until(&["INFO", "replication"], |info| {
+        info.contains("master_link_status:up")
+    });
+    put(&store, &key("a"), None, "other").await;
+    assert!(other.command(&["KEYS", "*"]).contains(":entry"));
 }
 
 async fn t30_a_connection_that_is_cut() {

@@ -18,12 +18,10 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 async fn the_master_is_found() {
-    let server = RedisServer::start(&[
-        "--requirepass",
-        "fake-secret-1",
-        "--masterauth",
-        "fake-secret-1",
-    ]);
+    // With a user that has no more than the documentation says.
+    let words = "--requirepass fake-secret-1 --user auth on >fake-secret-3 resetchannels ~auth:* \
+                 -@all +eval +evalsha +get +pttl +set +del +role";
+    let server = RedisServer::start(&words.split_whitespace().collect::<Vec<_>>());
     let sentinel = RedisServer::start_sentinel("main", &server);
     let nobody = format!("redis://127.0.0.1:{}", free_port());
     let hanging = FaultProxy::start(sentinel.address()).await;
@@ -34,6 +32,11 @@ async fn the_master_is_found() {
     let store = build(RedisStore::sentinel(&urls, "main").password(password()));
     put(&store, &key("a"), None, "there").await;
     assert_eq!(content(&store, &key("a")).await.unwrap(), "there");
+
+    let least = RedisStore::sentinel(&urls, "main")
+        .username("auth")
+        .password(Secret::new("fake-secret-3"));
+    assert!(content(&build(least), &key("a")).await.is_some());
 
     let unknown = RedisStore::sentinel([sentinel.url()], "other").password(password());
     all_fail(&build(unknown), "it knows no master of that name").await;

@@ -9,12 +9,20 @@ use tokio::{
 
 /// A loopback port in front of a server, which loses what it is told to lose.
 ///
-/// Passes everything at first. Changing what it does ends the connections that it has.
+/// Passes everything at first. Changing what it does ends the connections that it has, unless it
+/// is told to hang or to lead elsewhere.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
-    does: watch::Sender<Does>,
+    plan: watch::Sender<Plan>,
     task: JoinHandle<()>,
+}
+
+/// What is done with connections, and where they lead to.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    does: Does,
+    server: SocketAddr,
 }
 
 /// What it does with connections.
@@ -36,15 +44,18 @@ impl FaultProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.expect("a free port on loopback");
         let address = listener.local_addr().expect("it has an address");
-        let (does, seen) = watch::channel(Does::Pass);
+        let (plan, seen) = watch::channel(Plan {
+            does: Does::Pass,
+            server,
+        });
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(connection(client, server, seen.clone()));
+                tokio::spawn(connection(client, seen.clone()));
             }
         });
         Self {
             address,
-            does,
+            plan,
             task,
         }
     }
@@ -63,27 +74,41 @@ impl FaultProxy {
 
     /// Passes everything.
     pub fn pass(&self) {
-        self.does.send_replace(Does::Pass);
+        self.does(Does::Pass);
     }
 
     /// Closes new connections at once.
     pub fn refuse(&self) {
-        self.does.send_replace(Does::Refuse);
+        self.does(Does::Refuse);
     }
 
-    /// Takes connections, and answers nothing.
+    /// Takes connections and answers nothing, as a network that lost its way: those that there are
+    /// hang for good, and new ones until it does something else.
     pub fn hang(&self) {
-        self.does.send_replace(Does::Hang);
+        self.does(Does::Hang);
     }
 
     /// Passes what is asked, and none of the answers.
     pub fn lose_answers(&self) {
-        self.does.send_replace(Does::LoseAnswers);
+        self.does(Does::LoseAnswers);
     }
 
     /// Ends the connections that there are, and goes on as before.
     pub fn cut(&self) {
-        self.does.send_modify(|_| {});
+        self.plan.send_modify(|_| {});
+    }
+
+    /// Leads new connections to another server, as a name does that is given to it. Those that
+    /// there are stay.
+    pub fn lead_to(&self, server: SocketAddr) {
+        self.plan.send_if_modified(|plan| {
+            plan.server = server;
+            false
+        });
+    }
+
+    fn does(&self, does: Does) {
+        self.plan.send_modify(|plan| plan.does = does);
     }
 }
 
@@ -94,31 +119,34 @@ impl Drop for FaultProxy {
     }
 }
 
-async fn connection(mut client: TcpStream, server: SocketAddr, mut does: watch::Receiver<Does>) {
-    let now = *does.borrow_and_update();
-    let work = async {
-        match now {
-            Does::Refuse => {}
-            Does::Hang => std::future::pending().await,
-            Does::Pass => {
-                if let Ok(mut server) = TcpStream::connect(server).await {
-                    let _ = io::copy_bidirectional(&mut client, &mut server).await;
-                }
-            }
-            Does::LoseAnswers => {
-                if let Ok(mut server) = TcpStream::connect(server).await {
-                    let (mut answers, mut to) = server.split();
-                    let mut lost = [0; 1024];
-                    let losing =
-                        async { while answers.read(&mut lost).await.is_ok_and(|n| n > 0) {} };
-                    let (mut asked, _answered) = client.split();
-                    tokio::join!(io::copy(&mut asked, &mut to), losing).0.ok();
-                }
+async fn connection(mut client: TcpStream, mut plan: watch::Receiver<Plan>) {
+    let Plan { does, server } = *plan.borrow_and_update();
+    tokio::select! {
+        () = serve(&mut client, does, server) => return,
+        _ = plan.changed() => {}
+    }
+    let hangs = does == Does::Pass && plan.borrow().does == Does::Hang;
+    // For good, but not longer than the proxy is there.
+    while hangs && plan.changed().await.is_ok() {}
+}
+
+async fn serve(client: &mut TcpStream, does: Does, server: SocketAddr) {
+    match does {
+        Does::Refuse => {}
+        Does::Hang => std::future::pending().await,
+        Does::Pass => {
+            if let Ok(mut server) = TcpStream::connect(server).await {
+                let _ = io::copy_bidirectional(client, &mut server).await;
             }
         }
-    };
-    tokio::select! {
-        () = work => {}
-        _ = does.changed() => {}
+        Does::LoseAnswers => {
+            if let Ok(mut server) = TcpStream::connect(server).await {
+                let (mut answers, mut to) = server.split();
+                let mut lost = [0; 1024];
+                let losing = async { while answers.read(&mut lost).await.is_ok_and(|n| n > 0) {} };
+                let (mut asked, _answered) = client.split();
+                let _ = tokio::join!(io::copy(&mut asked, &mut to), losing);
+            }
+        }
     }
 }
