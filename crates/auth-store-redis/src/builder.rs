@@ -1,10 +1,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use auth_core::{Error, Secret, SecretSource, SharedSecretSource};
+use auth_store_seal::SealingKeys;
 
 use crate::{
     address::Address,
     link::Link,
+    plain::Plain,
     store::RedisStore,
     target::{Servers, Target},
 };
@@ -22,6 +24,13 @@ pub struct RedisStoreBuilder {
     #[cfg(feature = "tls")]
     ca: Option<Vec<u8>>,
     timeout: Duration,
+    patience: Duration,
+    sealing: Option<Sealing>,
+}
+
+enum Sealing {
+    Keys(SealingKeys),
+    Nothing,
 }
 
 enum Kind {
@@ -53,6 +62,8 @@ impl RedisStoreBuilder {
             #[cfg(feature = "tls")]
             ca: None,
             timeout: TIMEOUT,
+            patience: PATIENCE,
+            sealing: None,
         }
     }
 
@@ -92,12 +103,34 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Sets how long a request waits for Redis' answers, all of them together, before it goes on
+    /// without; default 50 ms. See [`TokenStore::patience`](auth_core::TokenStore::patience).
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Sets the keys that entries are sealed with. Required, unless they are to be
+    /// [`unsealed`](Self::unsealed).
+    pub fn sealing(mut self, keys: SealingKeys) -> Self {
+        self.sealing = Some(Sealing::Keys(keys));
+        self
+    }
+
+    /// Has tokens put into Redis as they are: for tests, and where whoever can read Redis may have
+    /// every token in it.
+    pub fn unsealed(mut self) -> Self {
+        self.sealing = Some(Sealing::Nothing);
+        self
+    }
+
     /// Makes the store. It connects when it is first used.
     ///
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), naming the field: `url`, `urls`, `master`,
-    /// `prefix`, `username`, `password`, `ca` or `timeout`.
+    /// `prefix`, `username`, `password`, `ca` or `timeout`; `sealing` if it was neither given keys
+    /// nor told to do without, and `sealing_key` or `also_opens` if what it was given is no key.
     pub fn build(self) -> Result<RedisStore, Error> {
         if self.timeout.is_zero() || self.timeout > LONGEST {
             return Err(Error::config(
@@ -148,7 +181,16 @@ impl RedisStoreBuilder {
             ca,
             timeout: self.timeout,
         };
-        Ok(RedisStore::new(Arc::new(Link::new(target)), self.prefix))
+        let plain = Plain::new(Arc::new(Link::new(target)), self.prefix);
+        match self.sealing {
+            Some(Sealing::Keys(keys)) => RedisStore::sealed(plain, keys, self.patience),
+            Some(Sealing::Nothing) => Ok(RedisStore::unsealed(plain, self.patience)),
+            None => Err(Error::config(
+                "sealing",
+                "is missing: give it a key (`openssl rand -base64 32` makes one), or say `unsealed` \
+                 to have tokens in Redis as plain text",
+            )),
+        }
     }
 
     /// Of servers that are asked for the data: whoever is at two places would be at one in vain.
@@ -228,6 +270,8 @@ fn check_prefix(prefix: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// What a request can spare.
+const PATIENCE: Duration = Duration::from_millis(50);
 /// Far above what a healthy server needs, far below what a caller would wait.
 const TIMEOUT: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(60);

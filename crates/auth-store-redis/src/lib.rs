@@ -8,14 +8,15 @@
 //! # Example
 //!
 //! ```
-//! use auth_core::{Authenticator, Error, Key, Origins, Secret, TokenSource};
-//! use auth_store_redis::RedisStore;
+//! use auth_core::{Authenticator, Error, Key, Origins, Secret, SecretFile, TokenSource};
+//! use auth_store_redis::{RedisStore, SealingKeys};
 //!
 //! # fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
 //! let store = RedisStore::builder("redis://127.0.0.1:6379")
 //!     .username("auth")
 //!     .password(Secret::new("fake-secret-1")) // or `SecretFile`, `SecretEnv`, ...
 //!     .prefix("auth:my-service:")
+//!     .sealing(SealingKeys::new(SecretFile::new("/run/secrets/sealing-key")))
 //!     .build()?;
 //! let key = Key::builder("example").client("my-client").scope("read").build();
 //! let authenticator = Authenticator::builder(source)
@@ -68,12 +69,15 @@
 //!
 //! # Security
 //!
-//! Bytes are kept as they are given: whoever can read Redis, its memory, its dump or its network
-//! traffic reads tokens. So give the store a user of its own, a network of its own or TLS
-//! (`rediss://`, feature `tls`), and put a store that seals what it is given around this one where
-//! others may read. Names in Redis are hashes of keys and show nothing of them. No error, `Debug`
-//! or log line of this crate has a password, a URL, an entry or anything that the server said in
-//! it.
+//! Entries are sealed (crate `auth-store-seal`) with a key that Redis never sees: whoever can read
+//! Redis, its memory, its dump or its network traffic reads no token. Without a key no store is
+//! made, unless it is asked for by [`RedisStoreBuilder::unsealed`]. How a key is replaced while all
+//! processes run is told by [`SealingKeys`]; two fleets with different keys need different
+//! [prefixes](RedisStoreBuilder::prefix), or each keeps replacing what the other put there.
+//!
+//! Give the store a user of its own all the same, and a network of its own or TLS (`rediss://`,
+//! feature `tls`). Names in Redis are hashes of keys and show nothing of them. No error, `Debug` or
+//! log line of this crate has a password, a URL, an entry or anything that the server said in it.
 //!
 //! # Features
 //!
@@ -92,8 +96,10 @@ mod entry;
 mod error;
 mod link;
 mod name;
+mod plain;
 mod store;
 mod target;
 
+pub use auth_store_seal::SealingKeys;
 pub use builder::RedisStoreBuilder;
 pub use store::RedisStore;

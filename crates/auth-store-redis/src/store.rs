@@ -1,16 +1,9 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use auth_core::{Error, Key, NewEntry, StoredEntry, TokenStore, Version};
-use redis::Value;
+use auth_store_seal::{SealedStore, SealingKeys};
 
-use crate::{
-    builder::RedisStoreBuilder,
-    call::{Call, Code, Scripts},
-    entry::{self, MAX, decode, encode, millis},
-    error::store,
-    link::Link,
-    name::Name,
-};
+use crate::{builder::RedisStoreBuilder, plain::Plain};
 
 /// A [`TokenStore`] in Redis, for all processes that reach it.
 ///
@@ -30,15 +23,18 @@ use crate::{
 ///
 /// # Security
 ///
-/// Bytes are kept as they are given: whoever can read Redis, its memory, its dump or its network
-/// traffic can read them. See [the crate](crate#security).
+/// Entries are sealed with the keys that [`RedisStoreBuilder::sealing`] was given. See
+/// [the crate](crate#security).
 #[derive(Clone)]
-pub struct RedisStore(Arc<Shared>);
+pub struct RedisStore {
+    kind: Kind,
+    patience: Duration,
+}
 
-struct Shared {
-    link: Arc<Link>,
-    prefix: String,
-    scripts: Scripts,
+#[derive(Clone)]
+enum Kind {
+    Sealed(SealedStore<Plain>),
+    Unsealed(Plain),
 }
 
 impl RedisStore {
@@ -64,44 +60,26 @@ impl RedisStore {
         RedisStoreBuilder::sentinel(urls, master.into())
     }
 
-    pub(crate) fn new(link: Arc<Link>, prefix: String) -> Self {
-        Self(Arc::new(Shared {
-            link,
-            prefix,
-            scripts: Scripts::new(),
-        }))
+    pub(crate) fn sealed(
+        plain: Plain,
+        keys: SealingKeys,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let kind = Kind::Sealed(SealedStore::new(plain, keys)?);
+        Ok(Self { kind, patience })
     }
 
-    async fn ask(
-        &self,
-        step: &'static str,
-        code: &Code,
-        name: &str,
-        arguments: &[&[u8]],
-    ) -> Result<Value, Error> {
-        let call = Call::new(code, name, arguments);
-        self.0.link.ask(step, call).await
+    pub(crate) fn unsealed(plain: Plain, patience: Duration) -> Self {
+        let kind = Kind::Unsealed(plain);
+        Self { kind, patience }
     }
 }
 
 impl TokenStore for RedisStore {
     async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
-        let name = Name::of(key);
-        let Shared {
-            prefix, scripts, ..
-        } = &*self.0;
-        let place = name.entry(prefix);
-        let head = entry::head(name);
-        let answer = self.ask(LOAD, &scripts.load, &place, &[&head]).await?;
-        match answer {
-            Value::Nil => Ok(None),
-            Value::Array(answer) => match <[Value; 2]>::try_from(answer) {
-                Ok([Value::BulkString(value), Value::Int(left)]) => {
-                    Ok(decode(name, value, u64::try_from(left).unwrap_or(0)))
-                }
-                _ => Err(store(LOAD, ODD)),
-            },
-            _ => Err(store(LOAD, ODD)),
+        match &self.kind {
+            Kind::Sealed(store) => store.load(key).await,
+            Kind::Unsealed(store) => store.load(key).await,
         }
     }
 
@@ -111,65 +89,36 @@ impl TokenStore for RedisStore {
         expected: Option<Version>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
-        if entry.bytes.len() > MAX {
-            return Err(store(REPLACE, "an entry is longer than 1 MiB"));
+        match &self.kind {
+            Kind::Sealed(store) => store.replace(key, expected, entry).await,
+            Kind::Unsealed(store) => store.replace(key, expected, entry).await,
         }
-        let name = Name::of(key);
-        let Shared {
-            prefix, scripts, ..
-        } = &*self.0;
-        let place = name.entry(prefix);
-        let head = entry::head(name);
-        let expected = expected.map(|version| version.get().to_be_bytes());
-        let expected = expected.as_ref().map_or(&[][..], |version| version);
-        let value = encode(name, &entry);
-        let lives = millis(entry.lives).to_string();
-        let arguments = [&head[..], expected, &value, lives.as_bytes()];
-        let answer = self.ask(REPLACE, &scripts.replace, &place, &arguments);
-        yes_or_no(REPLACE, &answer.await?)
     }
 
     async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {
-        let Shared {
-            prefix, scripts, ..
-        } = &*self.0;
-        let place = Name::of(key).lease(prefix);
-        let time = millis(time).to_string();
-        let arguments = [owner.as_bytes(), time.as_bytes()];
-        let answer = self.ask(LEASE, &scripts.lease, &place, &arguments);
-        yes_or_no(LEASE, &answer.await?)
+        match &self.kind {
+            Kind::Sealed(store) => store.lease(key, owner, time).await,
+            Kind::Unsealed(store) => store.lease(key, owner, time).await,
+        }
     }
 
     async fn release(&self, key: &Key, owner: &str) -> Result<(), Error> {
-        let Shared {
-            prefix, scripts, ..
-        } = &*self.0;
-        let place = Name::of(key).lease(prefix);
-        let arguments = [owner.as_bytes()];
-        let answer = self.ask(RELEASE, &scripts.release, &place, &arguments);
-        yes_or_no(RELEASE, &answer.await?).map(drop)
+        match &self.kind {
+            Kind::Sealed(store) => store.release(key, owner).await,
+            Kind::Unsealed(store) => store.release(key, owner).await,
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
     }
 }
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStore")
-            .field("servers", &self.0.link.target().servers)
-            .field("prefix", &self.0.prefix)
-            .finish_non_exhaustive()
+        match &self.kind {
+            Kind::Sealed(store) => store.fmt(f),
+            Kind::Unsealed(store) => store.fmt(f),
+        }
     }
 }
-
-fn yes_or_no(step: &'static str, answer: &Value) -> Result<bool, Error> {
-    match answer {
-        Value::Int(0) => Ok(false),
-        Value::Int(1) => Ok(true),
-        _ => Err(store(step, ODD)),
-    }
-}
-
-const LOAD: &str = "load";
-const REPLACE: &str = "replace";
-const LEASE: &str = "lease";
-const RELEASE: &str = "release";
-const ODD: &str = "the server's answer makes no sense";

@@ -79,18 +79,33 @@ fn a_wrong_setting_is_named() {
 #[test]
 fn a_store_shows_its_servers_and_no_secret() {
     let url = "redis://fake-user:fake-secret-1@127.0.0.1:6380/2";
-    let one = RedisStore::builder(url).build().unwrap();
+    let one = RedisStore::builder(url).unsealed().build().unwrap();
     let password = Secret::new(SECRET);
     let cluster = RedisStore::cluster(["redis://127.0.0.1:6380", "redis://[::1]"])
         .username("fake-user")
-        .password(password);
+        .password(password)
+        .unsealed();
     // Those of the sentinels are theirs.
     let sentinel = RedisStore::sentinel([url], "main")
         .username("fake-user")
-        .password(Secret::new(SECRET));
+        .password(Secret::new(SECRET))
+        .unsealed();
     for store in [one, cluster.build().unwrap(), sentinel.build().unwrap()] {
         let shown = format!("{store:?}");
         assert!(shown.contains("127.0.0.1:6380"), "{shown}");
         assert!(!shown.contains("fake"), "{shown}");
     }
+}
+
+#[test]
+fn nothing_is_put_there_unsealed_by_accident() {
+    let store = || RedisStore::builder("redis://127.0.0.1");
+    assert_eq!(wrong(store()), "sealing");
+    let text = store().build().unwrap_err().to_string();
+    assert!(text.contains("openssl rand -base64 32"), "{text}");
+    let short = SealingKeys::new(Secret::new("fake"));
+    assert_eq!(wrong(store().sealing(short)), "sealing_key");
+    let key = Secret::new("ab".repeat(32));
+    store().sealing(SealingKeys::new(key)).build().unwrap();
+    store().unsealed().build().unwrap();
 }

@@ -4,7 +4,7 @@ use auth_store_redis::RedisStore;
 use auth_testkit::{redis_server::RedisServer, store_contract, store_contract::Place};
 use libtest_mimic::Trial;
 
-use crate::{cluster, stand::build};
+use crate::{cluster, stand::sealed};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let list = |place: &str, clauses: [(&str, fn()); 15]| {
@@ -32,7 +32,7 @@ impl Place for Single {
     }
 
     async fn open(&self) -> RedisStore {
-        build(RedisStore::builder(self.0.url()))
+        sealed(RedisStore::builder(self.0.url()))
     }
 }
 
@@ -52,6 +52,6 @@ impl Place for Cluster {
     }
 
     async fn open(&self) -> RedisStore {
-        build(RedisStore::cluster(&self.urls).prefix(&self.prefix))
+        sealed(RedisStore::cluster(&self.urls).prefix(&self.prefix))
     }
 }

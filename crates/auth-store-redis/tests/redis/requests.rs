@@ -6,7 +6,7 @@ use auth_store_redis::RedisStore;
 use auth_testkit::{LogCapture, TestServer, assert_no_secret, redis_server::RedisServer};
 use libtest_mimic::Trial;
 
-use crate::stand::{build, key, trial};
+use crate::stand::{key, sealed, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -39,7 +39,7 @@ async fn a_fleet_makes_one_exchange() {
     let server = TestServer::builder().in_memory();
     let mut fleet = tokio::task::JoinSet::new();
     for _ in 0..50 {
-        let process = authenticator(&server, build(RedisStore::builder(redis.url())));
+        let process = authenticator(&server, sealed(RedisStore::builder(redis.url())));
         fleet.spawn(async move { process.token().await.map(drop) });
     }
     for ended in fleet.join_all().await {
@@ -63,7 +63,7 @@ async fn t30_go_on_without_redis() {
                 "+OK"
             ),
         }
-        let process = authenticator(&server, build(RedisStore::builder(&url)));
+        let process = authenticator(&server, sealed(RedisStore::builder(&url)));
         process.token().await.unwrap();
         assert_eq!(server.counters().token_requests, before + 1, "{fault}");
     }

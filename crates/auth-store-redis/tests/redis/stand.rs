@@ -2,8 +2,8 @@
 
 use std::{future::Future, time::Duration};
 
-use auth_core::{Error, ErrorKind, Key, NewEntry, StoredEntry, TokenStore, Version};
-use auth_store_redis::{RedisStore, RedisStoreBuilder};
+use auth_core::{Error, ErrorKind, Key, NewEntry, Secret, StoredEntry, TokenStore, Version};
+use auth_store_redis::{RedisStore, RedisStoreBuilder, SealingKeys};
 use bytes::Bytes;
 use libtest_mimic::Trial;
 use tokio::{runtime, time};
@@ -57,9 +57,17 @@ pub(crate) async fn names(server: &auth_testkit::redis_server::RedisServer, key:
     names
 }
 
+/// Unsealed, as what the server has is looked at.
 #[track_caller]
 pub(crate) fn build(builder: RedisStoreBuilder) -> RedisStore {
-    builder.build().unwrap()
+    builder.unsealed().build().unwrap()
+}
+
+/// As programs have it.
+#[track_caller]
+pub(crate) fn sealed(builder: RedisStoreBuilder) -> RedisStore {
+    let key = Secret::new("5e".repeat(32));
+    builder.sealing(SealingKeys::new(key)).build().unwrap()
 }
 
 pub(crate) fn entry(after: Option<Version>, bytes: impl Into<Bytes>) -> NewEntry {
