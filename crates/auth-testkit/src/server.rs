@@ -245,6 +245,13 @@ impl TestServer {
         self.state.max_token_requests_within(window)
     }
 
+    /// Returns when each request reached the token endpoint, by
+    /// [`VirtualClock::world_elapsed`](crate::VirtualClock), those refused for the quota included.
+    #[must_use]
+    pub fn token_request_times(&self) -> Vec<Duration> {
+        self.state.token_request_times()
+    }
+
     /// Returns the latest requests in the order of arrival, up to 1,024.
     #[must_use]
     pub fn recorded(&self) -> Vec<RecordedRequest> {

@@ -209,6 +209,10 @@ impl State {
         crate::quota::densest(&lock(&self.arrivals), window)
     }
 
+    pub(crate) fn token_request_times(&self) -> Vec<Duration> {
+        lock(&self.arrivals).iter().copied().collect()
+    }
+
     pub(crate) fn reset(&self) {
         self.tally.reset();
         self.record.clear();

@@ -316,7 +316,11 @@ async fn the_quota_is_a_rolling_window() {
     );
     assert_eq!(server.max_token_requests_within(60 * minute), 4);
     assert_eq!(server.max_token_requests_within(minute), 2);
+    let times = server.token_request_times();
+    let since_first: Vec<_> = times.iter().map(|at| *at - times[0]).collect();
+    assert_eq!(since_first, [0, 15, 15, 60, 60].map(|at| at * minute));
     server.reset();
+    assert!(server.token_request_times().is_empty());
     new_token(&server).await;
 }
 

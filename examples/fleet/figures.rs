@@ -1,0 +1,141 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{
+    meter::Counts,
+    phase::{PerPhase, Phase},
+    vendor::{self, HOUR},
+    worker::Report,
+};
+
+/// What came of a run.
+pub(crate) struct Figures {
+    pub(crate) quota: u32,
+    /// When each phase ended, from the start on.
+    pub(crate) ends: PerPhase<Duration>,
+    pub(crate) redis_restarts: u32,
+    pub(crate) shared: Side,
+    pub(crate) alone: Side,
+}
+
+/// What came of one of the two fleets.
+pub(crate) struct Side {
+    /// One for each process.
+    pub(crate) reports: Vec<Report>,
+    /// When its vendor was asked for tokens.
+    pub(crate) calls: Vec<Duration>,
+    pub(crate) windows_over_quota: usize,
+}
+
+impl Figures {
+    pub(crate) fn length(&self, phase: Phase) -> Duration {
+        self.ends[phase].saturating_sub(self.start(phase))
+    }
+
+    fn start(&self, phase: Phase) -> Duration {
+        match phase {
+            Phase::Before => Duration::ZERO,
+            Phase::Outage => self.ends[Phase::Before],
+            Phase::After => self.ends[Phase::Outage],
+        }
+    }
+
+    /// By the vendor's count.
+    pub(crate) fn exchanges(&self, side: &Side, phase: Phase) -> usize {
+        let (start, end) = (self.start(phase), self.ends[phase]);
+        // What was under way when the last phase ended belongs to it.
+        let is_in = |at: &&Duration| start <= **at && (**at < end || phase == Phase::After);
+        side.calls.iter().filter(is_in).count()
+    }
+
+    pub(crate) fn lifetimes(&self) -> f64 {
+        lifetimes(self.ends[Phase::After])
+    }
+
+    pub(crate) fn added_ms_max(&self) -> f64 {
+        let phases = Phase::ALL.into_iter();
+        let added = phases.map(|phase| self.shared.max(phase, |counts| counts.added_ms_max));
+        added.fold(0.0, f64::max)
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "processes": self.shared.reports.len(),
+            "lifetimes": self.lifetimes().ceil() as u64,
+            "exchanges": self.shared.calls.len(),
+            "exchanges_without_store": self.alone.calls.len(),
+            "failed_requests": self.shared.failed() + self.alone.failed(),
+            "redis_restarts": self.redis_restarts,
+            "windows_over_quota": self.shared.windows_over_quota,
+            "added_latency_ms_max": self.added_ms_max(),
+        })
+    }
+
+    /// What is not as promised.
+    pub(crate) fn off(&self) -> Vec<String> {
+        let mut off = Vec::new();
+        for (name, side) in [("with a store", &self.shared), ("without", &self.alone)] {
+            let failed = side.failed();
+            if failed > 0 {
+                let why = side.first_failure().unwrap_or("unknown");
+                off.push(format!(
+                    "{name}: {failed} requests failed, the first: {why}"
+                ));
+            }
+            let counted = Phase::ALL.map(|phase| side.sum(phase, |counts| counts.exchanges));
+            let counted: u64 = counted.iter().sum();
+            if counted != side.calls.len() as u64 {
+                let seen = side.calls.len();
+                off.push(format!(
+                    "{name}: the processes made {counted} exchanges, the vendor saw {seen}"
+                ));
+            }
+            if side.windows_over_quota > 0 {
+                let (over, quota) = (side.windows_over_quota, self.quota);
+                off.push(format!(
+                    "{name}: {over} windows with more than {quota} calls"
+                ));
+            }
+        }
+        if self.shared.calls.len() >= self.alone.calls.len() {
+            off.push("the shared store saved nothing".into());
+        }
+        off
+    }
+}
+
+impl Side {
+    pub(crate) fn new(reports: Vec<Report>, calls: Vec<Duration>, quota: u32) -> Self {
+        Self {
+            windows_over_quota: vendor::windows_over_quota(&calls, quota),
+            reports,
+            calls,
+        }
+    }
+
+    pub(crate) fn sum(&self, phase: Phase, of: fn(&Counts) -> u64) -> u64 {
+        self.reports.iter().map(|r| of(&r.counts[phase])).sum()
+    }
+
+    pub(crate) fn max(&self, phase: Phase, of: fn(&Counts) -> f64) -> f64 {
+        let all = self.reports.iter().map(|r| of(&r.counts[phase]));
+        all.fold(0.0, f64::max)
+    }
+
+    pub(crate) fn failed(&self) -> u64 {
+        let failed = Phase::ALL.map(|phase| self.sum(phase, |counts| counts.failed));
+        failed.iter().sum()
+    }
+
+    fn first_failure(&self) -> Option<&str> {
+        let mut failures = self.reports.iter();
+        failures.find_map(|report| report.first_failure.as_deref())
+    }
+}
+
+/// How many tokens one process uses up in so long: by default, one is renewed after 0.75 to 0.8 of
+/// its life.
+pub(crate) fn lifetimes(length: Duration) -> f64 {
+    length.div_duration_f64(HOUR.mul_f64(0.775))
+}

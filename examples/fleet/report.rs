@@ -1,0 +1,102 @@
+use std::{error::Error, process::ExitCode};
+
+use crate::{
+    arguments::Arguments,
+    figures::{self, Figures, Side},
+    phase::Phase,
+    vendor::HOUR,
+};
+
+pub(crate) fn print(arguments: &Arguments, figures: &Figures) -> ExitCode {
+    if arguments.json {
+        println!("{}", figures.json());
+    } else {
+        tables(arguments, figures);
+    }
+    let off = figures.off();
+    for off in &off {
+        eprintln!("fleet: off: {off}");
+    }
+    match off.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+fn tables(arguments: &Arguments, figures: &Figures) {
+    let processes = figures.shared.reports.len();
+    println!(
+        "{processes} processes, tokens that live {} s, a quota of {} in {} s, {} lifetimes",
+        HOUR.as_secs(),
+        figures.quota,
+        HOUR.as_secs(),
+        figures.lifetimes().ceil()
+    );
+    table("one token for all, in Redis", figures, &figures.shared);
+    row(
+        "failed store calls",
+        Phase::ALL.map(|phase| figures.shared.sum(phase, |counts| counts.store_failures)),
+        |all| all.iter().sum::<u64>().to_string(),
+    );
+    row(
+        "a failing store added at most, ms",
+        Phase::ALL.map(|phase| figures.shared.max(phase, |counts| counts.added_ms_max)),
+        |_| figures.added_ms_max().to_string(),
+    );
+    table("a token for each process", figures, &figures.alone);
+    let (shared, alone) = (figures.shared.calls.len(), figures.alone.calls.len());
+    println!("\n{shared} exchanges with the store, {alone} without it");
+    println!("The plot is in {}.", arguments.svg.display());
+}
+
+fn table(name: &str, figures: &Figures, side: &Side) {
+    let columns = Phase::ALL.map(|phase| {
+        let seconds = figures.length(phase).as_secs_f64();
+        format!("{} {seconds:.0} s", phase.name())
+    });
+    println!();
+    row(name, columns, |_| "all".into());
+    for (number, report) in (1..).zip(&side.reports) {
+        let exchanges = Phase::ALL.map(|phase| report.counts[phase].exchanges);
+        row(&format!("exchanges of process {number}"), exchanges, total);
+    }
+    let exchanges = Phase::ALL.map(|phase| figures.exchanges(side, phase) as u64);
+    row("exchanges that the vendor saw", exchanges, total);
+    let each = Phase::ALL.map(|phase| {
+        let lifetimes = figures::lifetimes(figures.length(phase));
+        format!("{:.1}", figures.exchanges(side, phase) as f64 / lifetimes)
+    });
+    row("  in each lifetime", each, |_| {
+        format!("{:.1}", side.calls.len() as f64 / figures.lifetimes())
+    });
+    let requests = Phase::ALL.map(|phase| side.sum(phase, |counts| counts.requests));
+    row("requests", requests, total);
+    let failed = Phase::ALL.map(|phase| side.sum(phase, |counts| counts.failed));
+    row("failed requests", failed, total);
+    let waited = Phase::ALL.map(|phase| side.max(phase, |counts| counts.waited_ms_max));
+    row("longest wait for a token, ms", waited, |waited| {
+        waited.iter().copied().fold(0.0, f64::max).to_string()
+    });
+    let over = side.windows_over_quota;
+    row("windows over quota", [""; 3], |_| over.to_string());
+}
+
+fn total(of: &[u64; 3]) -> String {
+    of.iter().sum::<u64>().to_string()
+}
+
+fn row<T: ToString>(name: &str, phases: [T; 3], all: impl FnOnce(&[T; 3]) -> String) {
+    let all = all(&phases);
+    let [before, outage, after] = phases.map(|phase| phase.to_string());
+    println!("{name:<34}{before:>12}{outage:>12}{after:>12}{all:>8}");
+}
+
+/// Prints an error and what caused it.
+pub(crate) fn print_chain(error: &dyn Error) {
+    eprintln!("fleet: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        eprintln!("  because: {cause}");
+        source = cause.source();
+    }
+}

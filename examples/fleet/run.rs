@@ -1,0 +1,103 @@
+use std::{error::Error, process, time::Duration};
+
+use tokio::{
+    signal::{ctrl_c, unix},
+    time,
+};
+
+use crate::{
+    arguments::Arguments,
+    figures::{Figures, Side},
+    phase::{PerPhase, Phase},
+    redis::Redis,
+    store::StoreSettings,
+    team::Team,
+    vendor::{HOUR, QUOTA, Vendor},
+    worker::{Order, Settings},
+};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Whatever ends it, the processes that it started end with it.
+pub(crate) async fn run(arguments: &Arguments) -> Result<Figures> {
+    let mut terminated = unix::signal(unix::SignalKind::terminate())?;
+    let longest = arguments.lengths.0.iter().sum::<Duration>() + SLACK;
+    tokio::select! {
+        ended = time::timeout(longest, phases(arguments, longest)) => {
+            ended.map_err(|_| format!("not done after {longest:?}"))?
+        }
+        _ = ctrl_c() => Err("interrupted".into()),
+        _ = terminated.recv() => Err("terminated".into()),
+    }
+}
+
+async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
+    let processes = arguments.processes;
+    let mut redis = match &arguments.redis {
+        Some(url) => Redis::given(url).await?,
+        None => Redis::start().await?,
+    };
+    // While the store is down each process lives on a share, which has to do for the token in use and
+    // the one that follows it. What is left is for what the store gave out just before.
+    let quota = QUOTA.max(2 * processes + 2);
+    let share = (quota - 2) / processes;
+    let (mut vendor, mut other_vendor) = (Vendor::start(quota).await, Vendor::start(quota).await);
+    let settings = |vendor: &Vendor, store: Option<StoreSettings>| Settings {
+        token_url: vendor.server().token_url(),
+        base_url: vendor.server().origin().to_owned(),
+        client_id: vendor.server().client_id().to_owned(),
+        client_secret: vendor.server().client_secret(),
+        quota: if store.is_some() { quota } else { share },
+        share,
+        store,
+        window: HOUR,
+        requests_per_second: REQUESTS_PER_SECOND,
+        longest,
+    };
+    let store = StoreSettings {
+        url: redis.url(),
+        prefix: format!("auth:example:{}:", process::id()),
+        sealing_key: sealing_key(),
+    };
+    let mut shared = Team::start(processes, &settings(&vendor, Some(store))).await?;
+    let mut alone = Team::start(processes, &settings(&other_vendor, None)).await?;
+
+    vendor.begin();
+    other_vendor.begin();
+    let mut ends = PerPhase::<Duration>::default();
+    let mut redis_restarts = 0;
+    for phase in Phase::ALL {
+        for team in [&mut shared, &mut alone] {
+            team.order(Order::Enter(phase)).await?;
+        }
+        match phase {
+            Phase::Before => {}
+            Phase::Outage => redis.fail(),
+            Phase::After => redis_restarts += redis.recover().await?,
+        }
+        time::sleep(arguments.lengths[phase]).await;
+        ends[phase] = vendor.now();
+    }
+    let (shared, alone) = tokio::try_join!(shared.finish(), alone.finish())?;
+    let figures = Figures {
+        quota,
+        ends,
+        redis_restarts,
+        shared: Side::new(shared, vendor.calls(), quota),
+        alone: Side::new(alone, other_vendor.calls(), quota),
+    };
+    vendor.stop().await;
+    other_vendor.stop().await;
+    Ok(figures)
+}
+
+/// A new one for each run: 32 bytes, in hexadecimal.
+fn sealing_key() -> String {
+    (0..4)
+        .map(|_| format!("{:016x}", fastrand::u64(..)))
+        .collect()
+}
+
+const REQUESTS_PER_SECOND: u32 = 20;
+/// For starting and ending.
+const SLACK: Duration = Duration::from_secs(60);

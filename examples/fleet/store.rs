@@ -1,0 +1,21 @@
+//! The store that the processes share.
+
+use auth_core::{Error, Secret, TokenStore};
+use auth_store_redis::RedisStore;
+use auth_store_seal::{SealedStore, SealingKeys};
+use serde::{Deserialize, Serialize};
+
+/// Where a worker finds the store, and what opens it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct StoreSettings {
+    pub(crate) url: String,
+    pub(crate) prefix: String,
+    pub(crate) sealing_key: String,
+}
+
+impl StoreSettings {
+    pub(crate) fn open(self) -> Result<impl TokenStore, Error> {
+        let redis = RedisStore::builder(&self.url).prefix(self.prefix).build()?;
+        SealedStore::new(redis, SealingKeys::new(Secret::new(self.sealing_key)))
+    }
+}

@@ -1,0 +1,111 @@
+use std::{env, error::Error, process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    task::JoinHandle,
+    time,
+};
+
+use crate::worker::{self, Order, Report, Settings};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Processes that do the same. They end when this is dropped, and when this process dies.
+pub(crate) struct Team(Vec<Worker>);
+
+struct Worker {
+    child: Child,
+    orders: ChildStdin,
+    /// Reads until the process says no more.
+    last_report: JoinHandle<Option<Report>>,
+}
+
+impl Team {
+    /// Starts them and waits until all are ready.
+    pub(crate) async fn start(processes: u32, settings: &Settings) -> Result<Self> {
+        let mut team = Vec::new();
+        for _ in 0..processes {
+            team.push(Starting::new()?);
+        }
+        let mut ready = Vec::new();
+        for worker in team {
+            ready.push(time::timeout(START, worker.ready(settings)).await??);
+        }
+        Ok(Self(ready))
+    }
+
+    pub(crate) async fn order(&mut self, order: Order) -> Result<()> {
+        for worker in &mut self.0 {
+            say(&mut worker.orders, &order).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for requests under way, and returns what each process counted.
+    pub(crate) async fn finish(mut self) -> Result<Vec<Report>> {
+        self.order(Order::Finish).await?;
+        let mut reports = Vec::new();
+        for mut worker in self.0 {
+            let report = time::timeout(END, worker.last_report).await??;
+            let report = report.filter(|report| report.finished);
+            reports.push(report.ok_or("a worker went away")?);
+            time::timeout(END, worker.child.wait()).await??;
+        }
+        Ok(reports)
+    }
+}
+
+struct Starting {
+    child: Child,
+    orders: ChildStdin,
+    reports: Lines<BufReader<ChildStdout>>,
+}
+
+impl Starting {
+    fn new() -> Result<Self> {
+        let mut child = Command::new(env::current_exe()?)
+            .arg(worker::NAME)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let orders = child.stdin.take().ok_or("no way to a worker")?;
+        let reports = child.stdout.take().ok_or("no way from a worker")?;
+        Ok(Self {
+            child,
+            orders,
+            reports: BufReader::new(reports).lines(),
+        })
+    }
+
+    async fn ready(mut self, settings: &Settings) -> Result<Worker> {
+        say(&mut self.orders, settings).await?;
+        let first = self.reports.next_line().await?;
+        first.ok_or("a worker does not start")?;
+        let mut reports = self.reports;
+        let last_report = tokio::spawn(async move {
+            let mut last = None;
+            while let Ok(Some(line)) = reports.next_line().await {
+                last = serde_json::from_str(&line).ok();
+            }
+            last
+        });
+        Ok(Worker {
+            child: self.child,
+            orders: self.orders,
+            last_report,
+        })
+    }
+}
+
+async fn say(to: &mut ChildStdin, what: &impl serde::Serialize) -> Result<()> {
+    let mut line = serde_json::to_vec(what)?;
+    line.push(b'\n');
+    to.write_all(&line).await?;
+    Ok(to.flush().await?)
+}
+
+const START: Duration = Duration::from_secs(30);
+/// Longer than any request takes.
+const END: Duration = Duration::from_secs(15);

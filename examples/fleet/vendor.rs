@@ -1,0 +1,67 @@
+use std::time::Duration;
+
+use auth_testkit::{TestServer, fakes};
+
+/// A fake Verdigris whose hour takes seconds, and what it saw.
+pub(crate) struct Vendor {
+    server: TestServer,
+    /// By the server's clock.
+    start: Duration,
+}
+
+impl Vendor {
+    pub(crate) async fn start(quota: u32) -> Self {
+        let server = fakes::verdigris()
+            .token_lifetime(HOUR)
+            .quota(quota as usize, HOUR)
+            .start()
+            .await;
+        Self {
+            start: Duration::ZERO,
+            server,
+        }
+    }
+
+    pub(crate) fn server(&self) -> &TestServer {
+        &self.server
+    }
+
+    /// Times count from here.
+    pub(crate) fn begin(&mut self) {
+        self.start = self.server.clock().world_elapsed();
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.server
+            .clock()
+            .world_elapsed()
+            .saturating_sub(self.start)
+    }
+
+    /// When it was asked for tokens.
+    pub(crate) fn calls(&self) -> Vec<Duration> {
+        let times = self.server.token_request_times().into_iter();
+        times.map(|at| at.saturating_sub(self.start)).collect()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.server.shutdown().await;
+    }
+}
+
+/// How many windows that end with a token call have more calls in them than the quota allows.
+pub(crate) fn windows_over_quota(calls: &[Duration], quota: u32) -> usize {
+    let count = |last: &Duration| {
+        let is_within = |at: &&Duration| *at <= last && *last < **at + HOUR;
+        calls.iter().filter(is_within).count()
+    };
+    calls
+        .iter()
+        .filter(|last| count(last) > quota as usize)
+        .count()
+}
+
+/// A token's life and the quota's window, which both are an hour at the real vendor.
+pub(crate) const HOUR: Duration = Duration::from_secs(4);
+/// As the real vendor's.
+pub(crate) const QUOTA: u32 = 20;

@@ -1,0 +1,195 @@
+//! One process of the fleet: sends requests as a real service would, and says what it counted.
+
+use std::{
+    error::Error,
+    io::{self, BufRead as _, Write as _},
+    pin::pin,
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
+
+use auth_core::{Authenticator, Quota, Secret};
+use auth_reqwest::{ReqwestService, ReqwestTransport};
+use auth_tower::{Auth, AuthLayer, AuthOutcome};
+use auth_verdigris::Verdigris;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::mpsc::{self, UnboundedReceiver},
+    task::JoinSet,
+    time::{self, MissedTickBehavior},
+};
+use tower::{ServiceBuilder, ServiceExt};
+
+use crate::{
+    meter::{Counts, Meter, MeteredStore, MeteredTransport},
+    phase::{PerPhase, Phase},
+    store::StoreSettings,
+};
+
+/// What the program is told to be one.
+pub(crate) const NAME: &str = "worker";
+
+/// The first line that a worker is given: there, secrets are in no list of processes.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) token_url: String,
+    pub(crate) base_url: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+    pub(crate) store: Option<StoreSettings>,
+    /// Tokens in a window: for all who share the store, or for this process where none is.
+    pub(crate) quota: u32,
+    /// How many of them one process takes while the store is down.
+    pub(crate) share: u32,
+    pub(crate) window: Duration,
+    pub(crate) requests_per_second: u32,
+    /// When it ends whatever happens.
+    pub(crate) longest: Duration,
+}
+
+/// Each line after that. When there are no more, whoever wrote them is gone, and so is the worker.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Order {
+    Enter(Phase),
+    Finish,
+}
+
+/// Each line that a worker prints: once when it is ready, then every second, and at its end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) counts: PerPhase<Counts>,
+    pub(crate) first_failure: Option<String>,
+    pub(crate) finished: bool,
+}
+
+pub(crate) fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = runtime
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(work()));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            crate::report::print_chain(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn work() -> Result<(), Box<dyn Error>> {
+    let mut lines = lines();
+    let Some(first) = lines.recv().await else {
+        return Ok(());
+    };
+    let settings: Settings = serde_json::from_str(&first)?;
+    let meter = Meter::new();
+    let client = ServiceBuilder::new()
+        .layer(AuthLayer::new(authenticator(&settings, &meter)?))
+        .service(ReqwestService::new()?);
+    let url = format!("{}/core/v1/buildings/", settings.base_url);
+    say(&meter, false)?;
+
+    let mut longest = pin!(time::sleep(settings.longest));
+    let mut ticks = time::interval(Duration::from_secs(1) / settings.requests_per_second);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reports = time::interval(Duration::from_secs(1));
+    let mut requests = JoinSet::new();
+    let mut begun = false;
+    loop {
+        tokio::select! {
+            line = lines.recv() => {
+                let Some(line) = line else { return Ok(()) };
+                match serde_json::from_str(&line)? {
+                    Order::Enter(phase) => meter.enter(phase),
+                    Order::Finish => break,
+                }
+                begun = true;
+            }
+            _ = ticks.tick(), if begun => {
+                requests.spawn(request(client.clone(), url.clone(), meter.clone()));
+            }
+            _ = reports.tick(), if begun => say(&meter, false)?,
+            Some(_) = requests.join_next() => {}
+            () = &mut longest => return Err("nobody ended this worker".into()),
+        }
+    }
+    // Each of them ends in time.
+    while requests.join_next().await.is_some() {}
+    say(&meter, true)?;
+    Ok(())
+}
+
+/// As a service that is one of several makes it. What is measured around it changes nothing.
+fn authenticator(settings: &Settings, meter: &Meter) -> Result<Authenticator, auth_core::Error> {
+    let secret = Secret::new(settings.client_secret.as_str());
+    let mut verdigris = Verdigris::builder(&settings.client_id, secret)
+        .transport(MeteredTransport {
+            inner: ReqwestTransport::new()?,
+            meter: meter.clone(),
+        })
+        .token_url(&settings.token_url)
+        .base_url(&settings.base_url)
+        .quota(Quota::new(settings.quota, settings.window).without_store(settings.share))
+        // The vendor is on this machine. The real one is reached by https.
+        .danger_allow_http_loopback();
+    if let Some(store) = settings.store.clone() {
+        verdigris = verdigris.store(MeteredStore {
+            inner: store.open()?,
+            meter: meter.clone(),
+        });
+    }
+    verdigris.build()
+}
+
+async fn request(client: Auth<ReqwestService>, url: String, meter: Meter) {
+    match time::timeout(PATIENCE, send(client, &url)).await {
+        Ok(Ok(waited)) => meter.succeeded(waited),
+        Ok(Err(error)) => meter.failed(|| error.to_string()),
+        Err(_) => meter.failed(|| format!("no answer within {PATIENCE:?}")),
+    }
+}
+
+/// Returns how long it waited for a token.
+async fn send(
+    client: Auth<ReqwestService>,
+    url: &str,
+) -> Result<Duration, Box<dyn Error + Send + Sync>> {
+    let request = Request::get(url).body(Full::<Bytes>::default())?;
+    let response = client.oneshot(request).await?;
+    let waited = AuthOutcome::of(&response).waited();
+    let response = reqwest::Response::from(response).error_for_status()?;
+    // Read to its end, so that the connection can be used again.
+    response.bytes().await?;
+    Ok(waited)
+}
+
+fn say(meter: &Meter, finished: bool) -> Result<(), Box<dyn Error>> {
+    let report = Report {
+        counts: meter.counts(),
+        first_failure: meter.first_failure(),
+        finished,
+    };
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", serde_json::to_string(&report)?)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Read by a thread, as nothing can end a read of the standard input.
+fn lines() -> UnboundedReceiver<String> {
+    let (to, lines) = mpsc::unbounded_channel();
+    thread::spawn(move || {
+        let mut lines = io::stdin().lock().lines().map_while(Result::ok);
+        lines.all(|line| to.send(line).is_ok());
+    });
+    lines
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
