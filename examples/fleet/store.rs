@@ -1,8 +1,7 @@
 //! The store that the processes share.
 
-use auth_core::{Error, Secret, TokenStore};
-use auth_store_redis::RedisStore;
-use auth_store_seal::{SealedStore, SealingKeys};
+use auth_core::{Error, Secret};
+use auth_store_redis::{RedisStore, SealingKeys};
 use serde::{Deserialize, Serialize};
 
 /// Where a worker finds the store, and what opens it.
@@ -14,8 +13,10 @@ pub(crate) struct StoreSettings {
 }
 
 impl StoreSettings {
-    pub(crate) fn open(self) -> Result<impl TokenStore, Error> {
-        let redis = RedisStore::builder(&self.url).prefix(self.prefix).build()?;
-        SealedStore::new(redis, SealingKeys::new(Secret::new(self.sealing_key)))
+    pub(crate) fn open(self) -> Result<RedisStore, Error> {
+        RedisStore::builder(&self.url)
+            .prefix(self.prefix)
+            .sealing(SealingKeys::new(Secret::new(self.sealing_key)))
+            .build()
     }
 }

@@ -125,6 +125,10 @@ impl TokenSource for Source {
         self.script.fetch(exchange).await
     }
 
+    async fn credential_changed(&self) -> bool {
+        self.script.credential_changed().await
+    }
+
     async fn credential(&self) -> Option<CredentialMark> {
         let mark = self.credential.load(Ordering::SeqCst);
         (mark > 0).then(|| CredentialMark::new(mark))

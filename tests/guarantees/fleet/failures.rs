@@ -123,6 +123,17 @@ async fn g06f_another_credential_is_tried_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn g06f_who_was_told_tries_once_more_with_another_credential() {
+    let fleet = Fleet::new();
+    let script = &fleet.source.script;
+    script.then(rejected());
+    script.change_credential();
+    // Within the same flight, whatever it has told the others.
+    token(&fleet.process()).await.unwrap();
+    assert_eq!(fleet.exchanges(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn t26f_processes_tell_each_other_of_rejected_logins() {
     let fleet = Fleet::new();
     fleet.source.change_credential(1);
