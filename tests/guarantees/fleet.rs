@@ -151,6 +151,10 @@ struct Unreliable {
     /// So many more writes succeed before it fails, if it is to.
     writes_left: Arc<Mutex<Option<usize>>>,
     calls: Arc<AtomicUsize>,
+    leases: Arc<AtomicUsize>,
+    /// The next lease comes this late.
+    late: Arc<Mutex<Option<Duration>>>,
+    patience: Option<Duration>,
 }
 
 impl Unreliable {
@@ -200,11 +204,19 @@ impl TokenStore for Unreliable {
 
     async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {
         self.answer()?;
-        self.inner.lease(key, owner, time).await
+        self.leases.fetch_add(1, Ordering::SeqCst);
+        let is_held = self.inner.lease(key, owner, time).await;
+        let late = self.late.lock().unwrap().take();
+        tokio::time::sleep(late.unwrap_or_default()).await;
+        is_held
     }
 
     async fn release(&self, key: &Key, owner: &str) -> Result<(), Error> {
         self.answer()?;
         self.inner.release(key, owner).await
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience.unwrap_or(Duration::from_millis(50))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time;
 
 use crate::{
-    AccessToken, CredentialMark, Error, Key, Quota, Reason, RefreshPolicy, SharedClock,
+    AccessToken, CredentialMark, Error, Key, Quota, Reason, RefreshPolicy, Secret, SharedClock,
     SharedTokenStore, TokenStore as _,
     source::{BoxFuture, DynSource, Fetch, Obtained},
 };
@@ -44,6 +44,12 @@ pub(crate) struct Fleet {
     memory: Memory,
     alone: Alone,
     breaker: Breaker,
+}
+
+/// What a process brings to an exchange by itself.
+struct Own {
+    credential: Option<CredentialMark>,
+    first: Result<Option<Secret>, Error>,
 }
 
 impl Fleet {
@@ -120,6 +126,7 @@ impl Fleet {
         let budget = Budget::new(self.store.patience());
         let mut pace = FIRST_LOOK;
         let mut lease = None;
+        let mut own = None;
         loop {
             let seen = self.look(&budget).await?;
             self.breaker.succeed();
@@ -128,14 +135,18 @@ impl Fleet {
                 drop(lease);
                 return Ok(obtained);
             }
-            if let Some(held) = lease.take() {
-                match self.turn(held, seen, reason, &budget).await? {
+            if let (Some(held), Some(own)) = (lease.take(), &own) {
+                match self.turn(held, seen, reason, own, &budget).await? {
                     Step::Done(obtained) => return Ok(obtained),
                     Step::Again => {
                         budget.renew();
                         continue;
                     }
                 }
+            }
+            // Before the lease, which is short: where secrets are kept may be slow.
+            if own.is_none() {
+                own = Some(self.own().await);
             }
             // Its last holder may have put a token there just before it gave the lease back, so that
             // who has the lease looks again.
@@ -191,6 +202,17 @@ impl Fleet {
 
     fn found(&self, result: Result<AccessToken, Error>) -> Obtained {
         Obtained::found(result, self.clock.now())
+    }
+
+    /// What is not in the store.
+    async fn own(&self) -> Own {
+        Own {
+            credential: self.credential().await,
+            first: match self.source.keeps_refresh_tokens() {
+                true => self.first_refresh_token().await,
+                false => Ok(None),
+            },
+        }
     }
 
     async fn credential(&self) -> Option<CredentialMark> {

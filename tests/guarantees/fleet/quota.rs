@@ -132,3 +132,25 @@ async fn t35_a_storm_of_restarts_costs_one_exchange() {
     }
     assert_eq!(fleet.exchanges(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn g11f_a_slot_frees_with_its_token() {
+    let fleet = fleet(2);
+    let _ = fleet.source.script.clone().lifetime(10 * MINUTE);
+    for _ in 0..6 {
+        token(&fleet.process()).await.unwrap();
+        sleep(10 * MINUTE).await;
+    }
+    assert_eq!(fleet.exchanges(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t31_a_lease_that_came_too_late_is_taken_again_and_costs_no_slot() {
+    let mut fleet = fleet(1);
+    fleet.store.patience = Some(MINUTE);
+    // Three of twelve seconds are over, and the exchange may take ten.
+    *fleet.store.late.lock().unwrap() = Some(3 * SECOND);
+    token(&fleet.process()).await.unwrap();
+    assert_eq!(fleet.store.leases.load(Ordering::SeqCst), 2);
+    assert_eq!(fleet.exchanges(), 1);
+}

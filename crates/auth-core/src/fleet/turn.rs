@@ -1,7 +1,7 @@
 use tokio::time;
 
 use super::{
-    Fleet,
+    Fleet, Own,
     ask::Budget,
     entry::Seen,
     lease::Lease,
@@ -23,11 +23,14 @@ impl Fleet {
         lease: Lease,
         seen: Seen,
         reason: Reason,
+        own: &Own,
         budget: &Budget,
     ) -> Result<Step, Error> {
         // From here on somebody waits for an answer that is there already.
         let after = Budget::new(self.store.patience());
-        let step = self.spend(&lease, seen, reason, budget, &after).await?;
+        let step = self
+            .spend(&lease, seen, reason, own, (budget, &after))
+            .await?;
         if let Err(error) = lease.give_back(&after).await {
             self.give_up(&error);
         }
@@ -39,12 +42,12 @@ impl Fleet {
         lease: &Lease,
         mut seen: Seen,
         reason: Reason,
-        budget: &Budget,
-        after: &Budget,
+        own: &Own,
+        (budget, after): (&Budget, &Budget),
     ) -> Result<Step, Error> {
+        let credential = own.credential;
         loop {
-            let credential = self.credential().await;
-            let refresh = match self.refresh_token(&seen.record).await {
+            let refresh = match self.refresh_token(&seen.record, own) {
                 Ok(refresh) => refresh,
                 Err(error) => return Ok(Step::Done(self.found(Err(error)))),
             };
@@ -114,7 +117,7 @@ impl Fleet {
     }
 
     /// The refresh token to spend, if there is one that may be.
-    async fn refresh_token(&self, record: &Record) -> Result<Option<Refresh>, Error> {
+    fn refresh_token(&self, record: &Record, own: &Own) -> Result<Option<Refresh>, Error> {
         if !self.source.keeps_refresh_tokens() {
             return Ok(None);
         }
@@ -122,7 +125,7 @@ impl Fleet {
         if let Some(refresh) = record.refresh.clone() {
             return Ok(Some(refresh).filter(|refresh| refresh.spent < 2));
         }
-        let first = self.first_refresh_token().await?;
+        let first = own.first.clone()?;
         let first = first.filter(|first| record.dead.as_ref() != Some(first));
         Ok(first.map(|secret| Refresh {
             secret,
