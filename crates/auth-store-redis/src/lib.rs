@@ -76,8 +76,10 @@
 //! [prefixes](RedisStoreBuilder::prefix), or each keeps replacing what the other put there.
 //!
 //! Give the store a user of its own all the same, and a network of its own or TLS (`rediss://`,
-//! feature `tls`). Names in Redis are hashes of keys and show nothing of them. No error, `Debug` or
-//! log line of this crate has a password, a URL, an entry or anything that the server said in it.
+//! feature `tls`). Names in Redis are hashes of keys and show nothing of them. No error or
+//! `Debug` of this crate has a password, a URL, an entry or anything that the server said in it. The
+//! client below it, crate `redis`, logs what a cluster's nodes said when they refused a connection,
+//! by crate `log` under the name `redis`.
 //!
 //! # Features
 //!

@@ -60,9 +60,10 @@ impl Target {
     }
 
     async fn connect_to(&self, info: ConnectionInfo) -> RedisResult<MultiplexedConnection> {
+        // One limit for all of a call is the link's.
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(self.timeout));
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
         self.client(info)?
             .get_multiplexed_async_connection_with_config(&config)
             .await

@@ -127,7 +127,7 @@ async fn what_is_no_lease_is_nobodys() {
     let for_ever: Put = |server, name| done(server, &["SET", name, "somebody"]);
     for (number, make) in OTHER_TYPES.into_iter().chain([for_ever]).enumerate() {
         make(&server, &name);
-        store.release(&key("a"), "somebody").await.unwrap();
+        store.release(&key("a"), "one").await.unwrap();
         let is_held = store.lease(&key("a"), "one", LONG).await.unwrap();
         assert!(is_held, "{number}");
         assert!(!store.lease(&key("a"), "other", LONG).await.unwrap());

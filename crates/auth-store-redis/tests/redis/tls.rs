@@ -1,6 +1,6 @@
 //! Connections by TLS.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use auth_store_redis::RedisStore;
 use auth_testkit::redis_server::{RedisServer, free_port};
@@ -20,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 async fn only_a_trusted_server_is_talked_to() {
     let dir = std::env::temp_dir().join(format!("auth-redis-tls-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
+    let _gone = Directory(dir.clone());
     let authority = authority();
     let own = KeyPair::generate().unwrap();
     let params = CertificateParams::new([String::from("localhost"), String::from("127.0.0.1")]);
@@ -58,8 +59,15 @@ async fn only_a_trusted_server_is_talked_to() {
     let plain = format!("rediss://{}", server.address());
     let plain = RedisStore::builder(plain).ca(pem_of(&authority));
     all_fail(&build(plain), "").await;
-    drop(server);
-    fs::remove_dir_all(&dir).unwrap();
+}
+
+/// A directory that goes with its story.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
