@@ -162,6 +162,17 @@ impl Unreliable {
         self.fails.store(fails, Ordering::SeqCst);
     }
 
+    /// Forgets everything, as a server that was restarted does.
+    async fn flush(&self) {
+        let entry = self.inner.load(&key("read")).await.unwrap();
+        let version = entry.map(|entry| entry.version);
+        let gone = NewEntry::new(Version::new(0), bytes::Bytes::new(), Duration::ZERO);
+        self.inner
+            .replace(&key("read"), version, gone)
+            .await
+            .unwrap();
+    }
+
     fn fail_after_writes(&self, count: usize) {
         *self.writes_left.lock().unwrap() = Some(count);
     }

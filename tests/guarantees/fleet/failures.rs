@@ -160,6 +160,27 @@ async fn t26f_processes_tell_each_other_of_rejected_logins() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t26f_a_store_that_was_flushed_is_told_again() {
+    let fleet = Fleet::new();
+    fleet.source.change_credential(1);
+    fleet.source.script.always(rejected());
+    let knows = fleet.process();
+    assert!(token(&knows).await.is_err());
+    sleep(6 * MINUTE).await;
+    fleet.store.flush().await;
+    // What it remembers itself counts, and whoever comes later hears of it.
+    assert!(token(&knows).await.is_err());
+    sleep(6 * MINUTE).await;
+    assert!(token(&fleet.process()).await.is_err());
+    let log = fleet.source.script.log();
+    let counts: Vec<_> = log
+        .iter()
+        .map(|fetch| fetch.exchange.failed_logins)
+        .collect();
+    assert_eq!(counts, [0, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn t26f_alone_nobody_tries_a_rejected_login_twice() {
     let fleet = Fleet::new();
     fleet.source.change_credential(1);

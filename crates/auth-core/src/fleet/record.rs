@@ -12,7 +12,8 @@ use crate::{CredentialMark, Error, ErrorKind, Secret};
 pub(super) struct Record {
     pub(super) token: Option<Kept>,
     pub(super) refresh: Option<Refresh>,
-    /// A first refresh token that turned out to be worth nothing: a person has to log in again.
+    /// A first refresh token that was replaced, or turned out to be worth nothing: it is not sent
+    /// again, and when there is no other, a person has to log in again.
     pub(super) dead: Option<Secret>,
     pub(super) pause: Option<Pause>,
     /// Failed exchanges in a row.

@@ -113,11 +113,15 @@ impl Fleet {
                 ..refresh
             }),
         };
+        // The first one has been replaced, and is not sent again when its successors are worth nothing.
+        let spent = record.refresh.as_ref().filter(|spent| spent.is_first);
+        let replaced = spent.filter(|_| refresh.as_ref().is_some_and(|next| !next.is_first));
+        let dead = replaced.map(|spent| spent.secret.clone());
         let mut logins = record.logins.clone();
         logins.retain(|logins| Some(logins.credential) != credential);
         Record {
             token: kept.filter(|kept| !kept.left.is_zero()),
-            dead: record.dead.clone().filter(|_| refresh.is_none()),
+            dead: dead.or_else(|| record.dead.clone()),
             refresh,
             pause: None,
             failures: 0,

@@ -1,0 +1,71 @@
+//! Fleets of real processes that share a real store, and what becomes of them when processes and the
+//! store are killed, stopped and cut off.
+//!
+//! A process is this program again, told by its environment to be a worker. It says at which point
+//! of the protocol it is and stays there until it is killed or let go, so that nothing here sleeps
+//! and hopes. Every number is the token server's own.
+//!
+//! `cargo xtask test --test fleet` runs all of it and prints the figures; `AUTH_FLEET_RUNS` says how
+//! often at each point (100), `AUTH_FLEET_SEED` repeats a run. Plain `cargo test` runs a small part,
+//! with files in Redis' place.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+// Signals are Unix's.
+#[cfg(not(unix))]
+fn main() {}
+
+#[cfg(unix)]
+mod kill;
+#[cfg(unix)]
+mod outage;
+#[cfg(unix)]
+mod place;
+#[cfg(unix)]
+mod points;
+#[cfg(unix)]
+mod process;
+#[cfg(unix)]
+mod server;
+#[cfg(unix)]
+mod stop;
+#[cfg(unix)]
+mod table;
+#[cfg(unix)]
+mod wire;
+#[cfg(unix)]
+mod worker;
+
+#[cfg(unix)]
+#[expect(clippy::print_stdout, reason = "nobody may take silence for success")]
+fn main() -> std::process::ExitCode {
+    if worker::is_asked_for() {
+        worker::run();
+    }
+    let mut arguments = libtest_mimic::Arguments::from_args();
+    // Each is a crowd of processes by itself.
+    arguments.test_threads.get_or_insert(1);
+    let trials = [kill::trials(), stop::trials(), outage::trials()];
+    if !place::has_redis() && !arguments.list {
+        println!("not run: redis (cargo xtask test runs it)");
+    }
+    let ended = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
+    print!("{}", table::text());
+    ended.exit_code()
+}
+
+/// One story in a runtime of its own.
+#[cfg(unix)]
+fn trial<F>(name: String, story: impl FnOnce() -> F + Send + 'static) -> libtest_mimic::Trial
+where
+    F: Future<Output = ()> + 'static,
+{
+    libtest_mimic::Trial::test(name, move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
+        runtime.block_on(story());
+        Ok(())
+    })
+}

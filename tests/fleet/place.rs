@@ -1,0 +1,83 @@
+//! The stores that a fleet can share.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use auth_core::{Secret, SharedTokenStore};
+use auth_store_file::FileStore;
+use auth_store_redis::{RedisStore, SealingKeys};
+use auth_testkit::redis_server::RedisServer;
+
+/// Tells whether there is a real Redis.
+pub(crate) fn has_redis() -> bool {
+    env::var_os("AUTH_REDIS").is_some_and(|value| value == "1")
+}
+
+/// Returns the seed of this run: the one that was asked for, or a new one.
+pub(crate) fn seed() -> u64 {
+    env::var("AUTH_FLEET_SEED").map_or_else(|_| fastrand::u64(..1 << 32), |s| s.parse().unwrap())
+}
+
+/// How often at each point.
+pub(crate) fn runs(default: u64) -> u64 {
+    env::var("AUTH_FLEET_RUNS").map_or(default, |runs| runs.parse().unwrap())
+}
+
+/// Opens a store by what [`Place::name`] said.
+pub(crate) fn open(name: &str) -> SharedTokenStore {
+    if name.starts_with("redis:") {
+        let keys = SealingKeys::new(Secret::new("5e".repeat(32)));
+        let store = RedisStore::builder(name).sealing(keys).build();
+        return SharedTokenStore::new(store.unwrap());
+    }
+    SharedTokenStore::new(FileStore::new(name).unwrap())
+}
+
+/// Where a fleet's store is; gone when it is dropped.
+pub(crate) enum Place {
+    Files(PathBuf),
+    Redis(RedisServer),
+}
+
+impl Place {
+    pub(crate) fn files() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("auth-fleet-{}-{count}", process::id());
+        let path = env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Self::Files(path)
+    }
+
+    pub(crate) fn redis() -> Self {
+        Self::Redis(RedisServer::start(&[]))
+    }
+
+    /// What the table calls it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Files(_) => "file",
+            Self::Redis(_) => "redis",
+        }
+    }
+
+    /// What to tell a process.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Files(path) => path.join("tokens").to_str().unwrap().to_owned(),
+            Self::Redis(server) => server.url(),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Self::Files(path) = self {
+            let _ = fs::remove_dir_all(path);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Points of the protocol between processes, and how to stay at one.
+
+use std::{
+    io::{self, Write as _},
+    sync::{Arc, Condvar, Mutex},
+    time::Duration,
+};
+
+use auth_core::{Error, Key, NewEntry, SharedTokenStore, StoredEntry, TokenStore, Version};
+use tokio::{task, time::Instant};
+
+/// What a process does next, or has just done, when it stays where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// About to ask for the lease.
+    Leasing,
+    /// The store gave it the lease.
+    Leased,
+    /// It looked again, with the lease.
+    Looked,
+    /// It noted that it spends a refresh token, or that the API refused a token.
+    Marked,
+    /// About to send the token request.
+    Calling,
+    /// The vendor has the request, and whoever sent it no answer; the server sees to that.
+    Called,
+    /// The reply is there.
+    Replied,
+    /// About to put the token into the store.
+    Publishing,
+    /// It is there.
+    Published,
+    /// About to give the lease back.
+    Releasing,
+}
+
+impl Step {
+    const ALL: [Self; 10] = [
+        Self::Leasing,
+        Self::Leased,
+        Self::Looked,
+        Self::Marked,
+        Self::Calling,
+        Self::Called,
+        Self::Replied,
+        Self::Publishing,
+        Self::Published,
+        Self::Releasing,
+    ];
+
+    pub(crate) fn word(self) -> String {
+        format!("{self:?}")
+    }
+
+    pub(crate) fn of(word: &str) -> Self {
+        let step = Self::ALL.into_iter().find(|step| step.word() == word);
+        step.expect("a step's name")
+    }
+
+    /// Tells whether the token that the call brought, or will bring, is nobody's if the process
+    /// dies here.
+    pub(crate) fn wastes_a_call(self) -> bool {
+        matches!(self, Self::Called | Self::Replied | Self::Publishing)
+    }
+}
+
+/// Whether whoever stays somewhere may go on: one for a process.
+#[derive(Default)]
+pub(crate) struct Go {
+    may: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Go {
+    pub(crate) fn on(&self) {
+        *self.may.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self) {
+        let may = self.may.lock().unwrap();
+        drop(self.changed.wait_while(may, |may| !*may).unwrap());
+    }
+}
+
+/// Where one key's exchange is to stay.
+pub(crate) struct Halt {
+    name: String,
+    go: Arc<Go>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    stays_at: Option<Step>,
+    leased: bool,
+    replied: bool,
+}
+
+impl Halt {
+    pub(crate) fn new(name: &str, go: Arc<Go>) -> Self {
+        Self {
+            name: name.to_owned(),
+            go,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn arm(&self, step: Step) {
+        *self.state.lock().unwrap() = State {
+            stays_at: Some(step),
+            ..State::default()
+        };
+    }
+
+    /// Stays here if this is the point: within the poll, so that no deadline takes it away.
+    pub(crate) fn at(&self, step: Step) {
+        {
+            let mut state = self.state.lock().unwrap();
+            match step {
+                Step::Leased => state.leased = true,
+                Step::Replied => state.replied = true,
+                _ => {}
+            }
+            if state.stays_at != Some(step) {
+                return;
+            }
+            state.stays_at = None;
+        }
+        say(&format!("at {}", self.name));
+        task::block_in_place(|| self.go.wait());
+    }
+
+    fn has_leased(&self) -> bool {
+        self.state.lock().unwrap().leased
+    }
+
+    fn has_replied(&self) -> bool {
+        self.state.lock().unwrap().replied
+    }
+}
+
+/// A store at whose points a process may stay.
+pub(crate) struct Watched {
+    store: SharedTokenStore,
+    halt: Arc<Halt>,
+    patience: Option<Duration>,
+    leased: Mutex<Option<(Instant, Duration)>>,
+}
+
+impl Watched {
+    pub(crate) fn new(
+        store: SharedTokenStore,
+        halt: Arc<Halt>,
+        patience: Option<Duration>,
+    ) -> Self {
+        Self {
+            store,
+            halt,
+            patience,
+            leased: Mutex::default(),
+        }
+    }
+}
+
+impl TokenStore for Watched {
+    async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
+        let loaded = self.store.load(key).await;
+        if self.halt.has_leased() && !self.halt.has_replied() {
+            self.halt.at(Step::Looked);
+        }
+        loaded
+    }
+
+    async fn replace(
+        &self,
+        key: &Key,
+        expected: Option<Version>,
+        entry: NewEntry,
+    ) -> Result<bool, Error> {
+        if self.halt.has_replied() {
+            self.halt.at(Step::Publishing);
+        }
+        let replaced = self.store.replace(key, expected, entry).await;
+        self.halt.at(match self.halt.has_replied() {
+            true => Step::Published,
+            false => Step::Marked,
+        });
+        replaced
+    }
+
+    async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {
+        self.halt.at(Step::Leasing);
+        let since = Instant::now();
+        let leased = self.store.lease(key, owner, time).await;
+        if matches!(leased, Ok(true)) {
+            *self.leased.lock().unwrap() = Some((since, time));
+            self.halt.at(Step::Leased);
+        }
+        leased
+    }
+
+    async fn release(&self, key: &Key, owner: &str) -> Result<(), Error> {
+        self.halt.at(Step::Releasing);
+        let leased = self.leased.lock().unwrap().take();
+        if leased.is_some_and(|(since, time)| since.elapsed() > time) {
+            say(&format!("lost {}", self.halt.name));
+        }
+        self.store.release(key, owner).await
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience.unwrap_or_else(|| self.store.patience())
+    }
+}
+
+/// Tells whoever started this process.
+pub(crate) fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    // Nobody listens any more: then it ends anyway.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

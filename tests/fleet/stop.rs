@@ -1,0 +1,127 @@
+//! SIGSTOP past the lease, and SIGCONT when others have gone on.
+
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use rustix::process::Signal;
+use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
+
+use crate::{
+    kill::{SLACK, lease},
+    place::{self, Place},
+    points::Step,
+    process::Process,
+    server::{Server, is_person},
+    table::Row,
+    trial,
+};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = vec![trial("stop::file".into(), || stop(Place::files(), 1))];
+    if place::has_redis() {
+        let runs = place::runs(10);
+        trials.push(trial("stop::redis".into(), move || {
+            stop(Place::redis(), runs)
+        }));
+    }
+    trials
+}
+
+/// Where a holder is stopped, and what that is called.
+const STEPS: [(Step, &str); 5] = [
+    (Step::Leased, "stopped with the lease"),
+    (Step::Looked, "stopped before the mark"),
+    (Step::Marked, "stopped after the mark"),
+    (Step::Calling, "stopped on the way to the vendor"),
+    (Step::Replied, "stopped with the reply"),
+];
+
+/// Each so many times, all of them beside each other.
+async fn stop(place: Place, runs: u64) {
+    let server = Server::start().await;
+    let place = Arc::new(place);
+    // More would only wait for each other.
+    let places = Arc::new(Semaphore::new(20));
+    let mut rows = STEPS.map(|(_, words)| Row::new(place.kind(), words, None));
+    let mut stopping = JoinSet::new();
+    for (number, (step, _)) in STEPS.into_iter().enumerate() {
+        for run in 0..runs {
+            for kind in ["plain", "person"] {
+                // There is nothing to note.
+                if kind == "plain" && step == Step::Marked {
+                    continue;
+                }
+                let key = format!("{kind}-{step:?}-{run}");
+                let (place, server) = (Arc::clone(&place), server.clone());
+                let places = Arc::clone(&places);
+                stopping.spawn(async move {
+                    let _place = places.acquire().await.unwrap();
+                    (number, one(place, server, key, step).await)
+                });
+            }
+        }
+    }
+    for (number, one) in stopping.join_all().await {
+        rows[number].add(&one);
+    }
+    rows.into_iter().for_each(Row::done);
+    server.stop();
+}
+
+/// One holder, and one who takes over.
+async fn one(place: Arc<Place>, server: Server, key: String, step: Step) -> Row {
+    let name = place.name();
+    let mut holder = Process::patient(&name, &server);
+    let mut next = Process::patient(&name, &server);
+    holder.tell(&format!("use {key} {}", step.word()));
+    holder.says("at", &key).await;
+    holder.signal(Signal::STOP);
+    let stopped = Instant::now();
+    next.tell(&format!("use {key}"));
+    let said = next.says("used", &key).await;
+    let mut row = Row::new(place.kind(), "", None);
+    row.runs = 1;
+    row.longest = said.at - stopped;
+    assert!(
+        row.longest < lease(&key) + SLACK,
+        "{key}: {:?}",
+        row.longest
+    );
+    let taken_over = server.seen(&key);
+
+    holder.tell("go");
+    holder.signal(Signal::CONT);
+    holder.says("used", &key).await;
+    let mut tokens = Vec::new();
+    // Both once more: what the one that came late has cost the other is found out now.
+    for _ in 0..2 {
+        tokens.clear();
+        for process in [&mut holder, &mut next] {
+            process.tell(&format!("use {key}"));
+            tokens.push(process.says("used", &key).await.rest().to_owned());
+        }
+    }
+    for token in &tokens {
+        assert!(server.accepts(&key, token), "{key}: {tokens:?}");
+    }
+
+    let seen = server.seen(&key);
+    // Nobody can take a request back that is on its way: one more call, and one more spend, only
+    // there. Whoever had the reply before has made its call already.
+    let lost = u64::from(matches!(step, Step::Calling | Step::Replied));
+    row.losses = holder.heard("lost", &key) + next.heard("lost", &key);
+    row.bound = 1 + lost + seen.refused;
+    row.calls = seen.calls;
+    row.reuses = seen.spends.saturating_sub(1);
+    assert!(seen.calls <= row.bound, "{key}: {seen:?}");
+    assert!(seen.spends <= 1 + lost, "{key}: {seen:?}");
+    assert!(seen.refused <= 2 * lost, "{key}: {seen:?}");
+    assert_eq!(seen.overlaps, 0, "{key}: {seen:?}");
+    if lost == 0 {
+        assert_eq!(seen.calls, taken_over.calls, "{key}: it called after all");
+    }
+    if !is_person(&key) {
+        assert_eq!(tokens[0], tokens[1], "{key}");
+    }
+    row
+}

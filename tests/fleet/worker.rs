@@ -1,0 +1,245 @@
+//! What a process of the fleet does: as it is told, line by line, until nobody tells it any more.
+//!
+//! | line | it does |
+//! |---|---|
+//! | `use KEY` | one request with that key's token, then says `used KEY TOKEN` |
+//! | `use KEY STEP` | the same, but stays at that step, having said `at KEY` |
+//! | `load KEY` | one request after another; says `now KEY TOKEN` when it is another one |
+//! | `stop KEY` | no more of them, then says `sum KEY REQUESTS LONGEST`, in milliseconds |
+//! | `go` | lets go of whatever stays somewhere |
+//!
+//! It says `failed KEY WHY` of a request that did not end well, and `lost KEY` of a lease that ended
+//! before it was given back.
+
+use std::{
+    collections::HashMap,
+    env,
+    io::{self, BufRead as _},
+    net::SocketAddr,
+    process,
+    sync::Arc,
+    time::Duration,
+};
+
+use auth_core::{
+    AccessToken, Authenticator, CredentialMark, Error, Exchange, Key, Origins, RefreshPolicy,
+    Refusal, Secret, SharedTokenStore, Token, TokenSource,
+};
+use auth_oauth2::{ClientCredentials, ResourceOwnerPassword};
+use http::{HeaderMap, header};
+use tokio::{
+    runtime, select,
+    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    time::{self, Instant},
+};
+
+use crate::{
+    place,
+    points::{Go, Halt, Step, Watched, say},
+    server,
+    wire::{self, Wire},
+};
+
+pub(crate) const STORE: &str = "AUTH_FLEET_STORE";
+pub(crate) const SERVER: &str = "AUTH_FLEET_SERVER";
+/// In milliseconds; the store's own if it is not set.
+pub(crate) const PATIENCE: &str = "AUTH_FLEET_PATIENCE";
+/// Of one exchange.
+pub(crate) const DEADLINE: Duration = Duration::from_millis(500);
+
+pub(crate) fn is_asked_for() -> bool {
+    env::var_os(STORE).is_some()
+}
+
+pub(crate) fn run() -> ! {
+    let mut builder = runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(2).enable_all().build().unwrap();
+    let process = Arc::new(Process::from_env());
+    let mut keys: HashMap<String, UnboundedSender<Vec<String>>> = HashMap::new();
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
+        let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+        let Some(name) = words.get(1) else {
+            process.go.on();
+            continue;
+        };
+        let key = keys.entry(name.clone()).or_insert_with(|| {
+            let (told, tells) = mpsc::unbounded_channel();
+            let client = runtime.block_on(async { Client::new(&process, name) });
+            runtime.spawn(client.obey(tells));
+            told
+        });
+        key.send(words).unwrap();
+    }
+    // Whatever stays somewhere must not outlive whoever started it.
+    process::exit(0);
+}
+
+struct Process {
+    store: SharedTokenStore,
+    server: SocketAddr,
+    patience: Option<Duration>,
+    go: Arc<Go>,
+}
+
+impl Process {
+    fn from_env() -> Self {
+        let patience = env::var(PATIENCE).ok();
+        Self {
+            store: place::open(&env::var(STORE).unwrap()),
+            server: env::var(SERVER).unwrap().parse().unwrap(),
+            patience: patience.map(|millis| Duration::from_millis(millis.parse().unwrap())),
+            go: Arc::default(),
+        }
+    }
+}
+
+/// One key's requests.
+struct Client {
+    name: String,
+    server: SocketAddr,
+    halt: Arc<Halt>,
+    authenticator: Authenticator,
+}
+
+impl Client {
+    fn new(process: &Process, name: &str) -> Self {
+        let server = process.server;
+        let halt = Arc::new(Halt::new(name, Arc::clone(&process.go)));
+        let store = Watched::new(process.store.clone(), Arc::clone(&halt), process.patience);
+        let soon = Duration::from_millis(50);
+        let policy = RefreshPolicy::default()
+            .deadline(DEADLINE)
+            .min_interval(Duration::from_millis(10))
+            .backoff(soon, soon);
+        let (url, secret) = (format!("http://{server}/token/{name}"), "fake-secret-1");
+        let wire = Wire::new(server, Arc::clone(&halt));
+        let builder = if server::is_person(name) {
+            let source = ResourceOwnerPassword::builder(
+                url,
+                name,
+                Secret::new(secret),
+                "fake-user",
+                Secret::new("fake-password-1"),
+                wire,
+            );
+            let login = source.danger_allow_http_loopback().build().unwrap();
+            let first = Secret::new(server::first_refresh_token(name));
+            Authenticator::builder(Person { login, first })
+        } else {
+            let source = ClientCredentials::builder(url, name, Secret::new(secret), wire);
+            Authenticator::builder(source.danger_allow_http_loopback().build().unwrap())
+        };
+        let authenticator = builder
+            .origins(Origins::new(["https://api.example.com"]).unwrap())
+            .policy(policy)
+            .store(store, Key::builder("fleet").client(name).build())
+            .build();
+        Self {
+            name: name.to_owned(),
+            server,
+            halt,
+            authenticator: authenticator.unwrap(),
+        }
+    }
+
+    async fn obey(self, mut tells: UnboundedReceiver<Vec<String>>) {
+        let name = &self.name;
+        while let Some(words) = tells.recv().await {
+            match words[0].as_str() {
+                "load" => self.load(&mut tells).await,
+                "use" => {
+                    if let Some(step) = words.get(2) {
+                        self.halt.arm(Step::of(step));
+                    }
+                    match self.request().await {
+                        Ok(token) => say(&format!("used {name} {token}")),
+                        Err(why) => say(&format!("failed {name} {why}")),
+                    }
+                }
+                other => panic!("`{other}` is nothing to do"),
+            }
+        }
+    }
+
+    /// Until it is told anything.
+    async fn load(&self, tells: &mut UnboundedReceiver<Vec<String>>) {
+        let name = &self.name;
+        let (mut requests, mut longest, mut last) = (0, Duration::ZERO, String::new());
+        let mut often = time::interval(Duration::from_millis(5));
+        loop {
+            select! {
+                biased;
+                _ = tells.recv() => break,
+                _ = often.tick() => {}
+            }
+            let sent = Instant::now();
+            match self.request().await {
+                Ok(token) if token == last => {}
+                Ok(token) => {
+                    say(&format!("now {name} {token}"));
+                    last = token;
+                }
+                Err(why) => say(&format!("failed {name} {why}")),
+            }
+            requests += 1;
+            longest = longest.max(sent.elapsed());
+        }
+        say(&format!("sum {name} {requests} {}", longest.as_millis()));
+    }
+
+    /// As the layer does it: a refused token is replaced once. Returns the token that was good.
+    async fn request(&self) -> Result<String, String> {
+        let text = |error: Error| error.to_string();
+        let token = self.authenticator.token().await.map_err(text)?;
+        let (status, shown) = self.send(&token)?;
+        if status != 401 {
+            return Ok(shown);
+        }
+        let token = match self.authenticator.refuse(token.generation()) {
+            Refusal::Superseded(token) => token,
+            Refusal::Renewing(renewing) => renewing.await.map_err(text)?,
+            Refusal::Failed(error) => return Err(text(error)),
+            other => return Err(format!("a token was refused: {other:?}")),
+        };
+        let (status, shown) = self.send(&token)?;
+        if status == 401 {
+            return Err(format!("{shown} was refused in place of another"));
+        }
+        self.authenticator.accepted(token.generation());
+        Ok(shown)
+    }
+
+    fn send(&self, token: &Token) -> Result<(u16, String), String> {
+        let mut headers = HeaderMap::new();
+        token.sign(&mut headers);
+        let path = format!("/api/{}", self.name);
+        let reply = wire::call(self.server, "GET", &path, &headers, b"");
+        let (status, _) = reply.map_err(|error| error.to_string())?;
+        let shown = headers[header::AUTHORIZATION].to_str().unwrap();
+        Ok((status, shown.trim_start_matches("Bearer ").to_owned()))
+    }
+}
+
+/// A login by password that has a refresh token to begin with, so that the first exchange spends it.
+struct Person {
+    login: ResourceOwnerPassword,
+    first: Secret,
+}
+
+impl TokenSource for Person {
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        self.login.fetch(exchange).await
+    }
+
+    async fn credential(&self) -> Option<CredentialMark> {
+        self.login.credential().await
+    }
+
+    fn keeps_refresh_tokens(&self) -> bool {
+        true
+    }
+
+    async fn first_refresh_token(&self) -> Result<Option<Secret>, Error> {
+        Ok(Some(self.first.clone()))
+    }
+}
