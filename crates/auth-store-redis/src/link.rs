@@ -18,8 +18,10 @@ use crate::{
 pub(crate) struct Link {
     target: Target,
     line: Mutex<Option<Line>>,
-    /// Held by whoever connects, so that a crowd makes one connection.
-    turn: sync::Mutex<()>,
+    /// Held by whoever connects, so that a crowd makes one connection; what became of the last try
+    /// that failed.
+    turn: sync::Mutex<Option<Error>>,
+    failures: AtomicU64,
     made: AtomicU64,
 }
 
@@ -34,7 +36,8 @@ impl Link {
         Self {
             target,
             line: Mutex::new(None),
-            turn: sync::Mutex::new(()),
+            turn: sync::Mutex::new(None),
+            failures: AtomicU64::new(0),
             made: AtomicU64::new(0),
         }
     }
@@ -106,11 +109,23 @@ impl Link {
         if let Some(line) = self.slot().clone() {
             return Ok((line, false));
         }
-        let _turn = self.turn.lock().await;
+        let failures = self.failures.load(Ordering::Acquire);
+        let mut last = self.turn.lock().await;
         if let Some(line) = self.slot().clone() {
             return Ok((line, true));
         }
-        let connection = self.target.connect().await?;
+        // What somebody else met meanwhile is met by all who waited for it.
+        if let (Some(error), true) = (&*last, self.failures.load(Ordering::Acquire) != failures) {
+            return Err(error.clone());
+        }
+        let connection = match self.target.connect().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                *last = Some(error.clone());
+                self.failures.fetch_add(1, Ordering::Release);
+                return Err(error);
+            }
+        };
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let line = Line { number, connection };
         *self.slot() = Some(line.clone());

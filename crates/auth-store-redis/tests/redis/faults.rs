@@ -215,6 +215,20 @@ async fn a_crowd_makes_one_connection() {
     }
     assert!(crowd.join_all().await.into_iter().all(|is_none| is_none));
     assert_eq!(connections() - before, 2, "the store's and this question's");
+
+    // Nor do they all knock where nobody lets them in: who waits for a try takes its end for theirs.
+    let store = build(RedisStore::builder(
+        server.url_for("nobody", "fake-secret-1"),
+    ));
+    let before = connections();
+    let calls = (0..100).map(|_| {
+        let store = store.clone();
+        async move { store.load(&key("a")).await.is_err() }
+    });
+    let refused = calls.collect::<JoinSet<_>>().join_all().await;
+    assert!(refused.into_iter().all(|is_refused| is_refused));
+    let tries = connections() - before;
+    assert!(tries < 50, "{tries}");
 }
 
 /// The connection's task ends with its runtime; the next one makes another.
