@@ -152,6 +152,8 @@ struct Unreliable {
     writes_left: Arc<Mutex<Option<usize>>>,
     calls: Arc<AtomicUsize>,
     leases: Arc<AtomicUsize>,
+    /// It answers no call from this one on.
+    silent_from: Arc<Mutex<Option<usize>>>,
     /// The next lease comes this late.
     late: Arc<Mutex<Option<Duration>>>,
     patience: Option<Duration>,
@@ -177,8 +179,12 @@ impl Unreliable {
         *self.writes_left.lock().unwrap() = Some(count);
     }
 
-    fn answer(&self) -> Result<(), Error> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+    async fn answer(&self) -> Result<(), Error> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        let silent_from = *self.silent_from.lock().unwrap();
+        if silent_from.is_some_and(|first| call >= first) {
+            std::future::pending::<()>().await;
+        }
         match self.fails.load(Ordering::SeqCst) {
             true => Err(Error::new(auth_core::ErrorKind::Store, "store: down")),
             false => Ok(()),
@@ -188,7 +194,7 @@ impl Unreliable {
 
 impl TokenStore for Unreliable {
     async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
-        self.answer()?;
+        self.answer().await?;
         self.inner.load(key).await
     }
 
@@ -209,12 +215,12 @@ impl TokenStore for Unreliable {
                 None => {}
             }
         }
-        self.answer()?;
+        self.answer().await?;
         self.inner.replace(key, expected, entry).await
     }
 
     async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {
-        self.answer()?;
+        self.answer().await?;
         self.leases.fetch_add(1, Ordering::SeqCst);
         let is_held = self.inner.lease(key, owner, time).await;
         let late = self.late.lock().unwrap().take();
@@ -223,7 +229,7 @@ impl TokenStore for Unreliable {
     }
 
     async fn release(&self, key: &Key, owner: &str) -> Result<(), Error> {
-        self.answer()?;
+        self.answer().await?;
         self.inner.release(key, owner).await
     }
 

@@ -1,4 +1,4 @@
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::*;
 
@@ -120,4 +120,36 @@ async fn t31_who_publishes_late_takes_what_is_there() {
         token(&fleet.process()).await.unwrap(),
         "Bearer fake-token-2"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn t30_a_store_that_falls_silent_at_any_call_costs_50_ms_before_and_after_an_exchange() {
+    let calls = {
+        let fleet = quota_fleet();
+        token(&fleet.process()).await.unwrap();
+        fleet.store.calls.load(Ordering::SeqCst)
+    };
+    assert!(calls >= 8, "{calls}");
+    for silent_from in 0..=calls {
+        let fleet = quota_fleet();
+        *fleet.store.silent_from.lock().unwrap() = Some(silent_from);
+        let begun = Instant::now();
+        token(&fleet.process()).await.unwrap();
+        let added = begun.elapsed() - SECOND;
+        assert!(
+            added <= Duration::from_millis(102),
+            "{silent_from}: {added:?}"
+        );
+        assert_eq!(fleet.exchanges(), 1);
+    }
+}
+
+/// An exchange takes a second, and every part of the protocol is in use.
+fn quota_fleet() -> Fleet {
+    let fleet = Fleet {
+        quota: Some(Quota::new(20, HOUR)),
+        ..Fleet::new()
+    };
+    fleet.source.script.always(Outcome::fresh().delay(SECOND));
+    fleet
 }

@@ -288,3 +288,32 @@ async fn g07f_a_refused_token_is_renewed_by_its_refresh_token() {
     assert_eq!(fleet.spent(), texts(&spent));
     assert_eq!(script.log()[2].exchange.reason, Reason::Refused);
 }
+
+#[tokio::test(start_paused = true)]
+async fn s15_what_somebody_else_has_spent_meanwhile_brought_a_token_for_all() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    script.then(brings(1, Some("fake-refresh-1")));
+    let slow = fleet.process();
+    token(&slow).await.unwrap();
+    sleep(HOUR).await;
+    script.then(invalid_grant().delay(5 * SECOND));
+    let waiting = tokio::spawn(async move { token(&slow).await });
+    sleep(SECOND).await;
+    // Somebody whose lease this one's outlived: what it put there is taken from a store of its own.
+    let other = Fleet {
+        store: Unreliable::default(),
+        ..fleet.clone()
+    };
+    script.then(brings(2, Some("fake-refresh-2")));
+    token(&other.process()).await.unwrap();
+    let key = key("read");
+    let theirs = other.store.inner.load(&key).await.unwrap().unwrap();
+    let there = fleet.store.inner.load(&key).await.unwrap();
+    let there = there.map(|entry| entry.version);
+    let version = Version::after(there, 10 * HOUR);
+    let entry = NewEntry::new(version, theirs.bytes, HOUR);
+    assert!(fleet.store.inner.replace(&key, there, entry).await.unwrap());
+    assert_eq!(waiting.await.unwrap().unwrap(), "Bearer fake-token-2");
+    assert_eq!(fleet.spent(), texts(&[None, Some("fake-refresh-1"), None]));
+}
