@@ -84,11 +84,8 @@ impl Fleet {
             if spends && is_worth_nothing(&error) {
                 self.close_slot(slot, None, after).await;
                 budget.renew();
-                // It may be so because somebody else has spent it.
-                if self.look(budget).await?.version != seen.version {
-                    return Ok(Step::Again);
-                }
                 let without = without_refresh(&seen.record);
+                // It may be so because somebody else has spent it: then look again, once.
                 let Some(written) = self.write(&seen, without, budget).await? else {
                     return Ok(Step::Again);
                 };
