@@ -55,7 +55,7 @@ async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
         longest,
     };
     let store = StoreSettings {
-        url: redis.url(),
+        url: redis.url().to_owned(),
         prefix: format!("auth:example:{}:", process::id()),
         sealing_key: sealing_key(),
     };
@@ -72,13 +72,14 @@ async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
         }
         match phase {
             Phase::Before => {}
-            Phase::Outage => redis.fail(),
+            Phase::Outage => redis.fail().await?,
             Phase::After => redis_restarts += redis.recover().await?,
         }
         time::sleep(arguments.lengths[phase]).await;
         ends[phase] = vendor.now();
     }
     let (shared, alone) = tokio::try_join!(shared.finish(), alone.finish())?;
+    redis.end().await?;
     let figures = Figures {
         quota,
         ends,
