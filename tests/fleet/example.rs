@@ -1,9 +1,10 @@
 //! What the example `fleet` prints is what was promised.
 
 use std::{
+    borrow::Cow,
     fs,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Output, Stdio},
     time::Duration,
 };
 
@@ -29,12 +30,11 @@ async fn survives_an_outage() {
         .args(["--before", "6", "--outage", "2", "--after", "16", "--svg"])
         .arg(&svg)
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
         .kill_on_drop(true)
         .output();
     let ended = time::timeout(LONGEST, run).await;
     let ended = ended.expect("it ends by itself").unwrap();
-    assert!(ended.status.success(), "{}", ended.status);
+    assert!(ended.status.success(), "{}", said(&ended));
 
     let printed = String::from_utf8(ended.stdout).unwrap();
     let lines: Vec<_> = printed.lines().collect();
@@ -70,12 +70,11 @@ async fn build() -> PathBuf {
         .args(["build", "--workspace", "--example", "fleet"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
         .kill_on_drop(true)
         .output()
         .await
         .unwrap();
-    assert!(built.status.success(), "the example does not compile");
+    assert!(built.status.success(), "{}", said(&built));
     let messages = String::from_utf8(built.stdout).unwrap();
     let messages = messages
         .lines()
@@ -87,6 +86,10 @@ async fn build() -> PathBuf {
     };
     let mut programs = messages.filter_map(program);
     programs.next().expect("cargo says where it is")
+}
+
+fn said(ended: &Output) -> Cow<'_, str> {
+    String::from_utf8_lossy(&ended.stderr)
 }
 
 /// Longer than the phases, and starting and ending, ever take.
