@@ -7,7 +7,7 @@ use crate::phase::PerPhase;
 pub(crate) const HELP: &str = "\
 Runs a fleet of processes that share a token through Redis, and kills Redis under them.
 
-USAGE: cargo run --release --example fleet [-- OPTIONS]
+USAGE: cargo run --example fleet [-- OPTIONS]
 
     --processes N    processes that share the token, 2 to 50, default 6; as many more share nothing
     --redis URL      a Redis to use, redis://...; it is not killed, but cut off. The environment

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     meter::Counts,
@@ -59,17 +59,17 @@ impl Figures {
         added.fold(0.0, f64::max)
     }
 
-    pub(crate) fn json(&self) -> Value {
-        json!({
-            "processes": self.shared.reports.len(),
-            "lifetimes": self.lifetimes().ceil() as u64,
-            "exchanges": self.shared.calls.len(),
-            "exchanges_without_store": self.alone.calls.len(),
-            "failed_requests": self.shared.failed() + self.alone.failed(),
-            "redis_restarts": self.redis_restarts,
-            "windows_over_quota": self.shared.windows_over_quota,
-            "added_latency_ms_max": self.added_ms_max(),
-        })
+    pub(crate) fn line(&self) -> Line {
+        Line {
+            processes: self.shared.reports.len(),
+            lifetimes: self.lifetimes().ceil() as u64,
+            exchanges: self.shared.calls.len(),
+            exchanges_without_store: self.alone.calls.len(),
+            failed_requests: self.shared.failed() + self.alone.failed(),
+            redis_restarts: self.redis_restarts,
+            windows_over_quota: self.shared.windows_over_quota,
+            added_latency_ms_max: self.added_ms_max(),
+        }
     }
 
     /// What is not as promised.
@@ -103,6 +103,21 @@ impl Figures {
         }
         off
     }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+pub(crate) struct Line {
+    processes: usize,
+    lifetimes: u64,
+    exchanges: usize,
+    exchanges_without_store: usize,
+    /// Of both fleets.
+    failed_requests: u64,
+    redis_restarts: u32,
+    windows_over_quota: usize,
+    /// See [`Counts::added_ms_max`].
+    added_latency_ms_max: f64,
 }
 
 impl Side {

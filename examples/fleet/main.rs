@@ -1,7 +1,7 @@
 //! Several processes, one vendor with a quota, and a Redis that dies under them.
 //!
 //! ```console
-//! $ cargo run --release --example fleet
+//! $ cargo run --example fleet
 //! ```
 //!
 //! Starts a fake Verdigris whose hour is scaled down to seconds, a Redis, and twice as many worker
@@ -20,6 +20,7 @@ use std::{env, error::Error, process::ExitCode};
 
 mod arguments;
 mod figures;
+mod keeper;
 mod meter;
 mod phase;
 mod plot;
@@ -35,8 +36,10 @@ use arguments::Arguments;
 
 fn main() -> ExitCode {
     // What the program starts itself as.
-    if env::args().nth(1).as_deref() == Some(worker::NAME) {
-        return worker::main();
+    match env::args().nth(1).as_deref() {
+        Some(worker::NAME) => return worker::main(),
+        Some(keeper::NAME) => return keeper::main(),
+        _ => {}
     }
     let arguments = match Arguments::parse() {
         Ok(Some(arguments)) => arguments,
@@ -69,5 +72,5 @@ fn whole(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         std::fs::create_dir_all(dir)?;
     }
     std::fs::write(&arguments.svg, svg)?;
-    Ok(report::print(arguments, &figures))
+    report::print(arguments, &figures)
 }

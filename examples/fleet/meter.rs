@@ -3,14 +3,14 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use auth_core::{Error, Key, NewEntry, StoredEntry, TokenStore, Transport, Version};
 use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
-use tokio::task;
+use tokio::{task, time::Instant};
 
 use crate::phase::{PerPhase, Phase};
 

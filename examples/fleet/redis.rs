@@ -1,26 +1,23 @@
-use std::{error::Error, process::Command};
+use std::error::Error;
 
 use auth_core::Secret;
-use auth_testkit::redis_server::{FaultProxy, RedisServer};
+use auth_testkit::redis_server::FaultProxy;
 use reqwest::Url;
-use tokio::{net, task};
+use tokio::net;
+
+use crate::keeper::Keeper;
 
 /// A Redis that fails when it is told to.
 pub(crate) enum Redis {
-    /// A process of its own, for this program alone. Ends with it.
-    Started(Option<RedisServer>),
+    /// For this program alone. Ends with it.
+    Started(Box<Keeper>),
     /// Somebody else's, and the way there.
     Given { url: String, way: FaultProxy },
 }
 
 impl Redis {
     pub(crate) async fn start() -> Result<Self, Box<dyn Error>> {
-        let version = Command::new(SERVER).arg("--version").output();
-        if !version.is_ok_and(|version| version.status.success()) {
-            return Err(MISSING.into());
-        }
-        let server = task::spawn_blocking(|| RedisServer::start(&[])).await?;
-        Ok(Self::Started(Some(server)))
+        Ok(Self::Started(Box::new(Keeper::start().await?)))
     }
 
     pub(crate) async fn given(url: &Secret) -> Result<Self, Box<dyn Error>> {
@@ -36,42 +33,37 @@ impl Redis {
             .await
             .map_err(|error| format!("--redis: nothing answers at {server}: {error}"))?;
         let way = FaultProxy::start(server).await;
-        let wrong = |()| "--redis takes redis://HOST:PORT";
-        url.set_ip_host(way.address().ip()).map_err(wrong)?;
-        url.set_port(Some(way.address().port())).map_err(wrong)?;
+        let (ip, port) = (way.address().ip().to_string(), way.address().port());
+        let wrong = "--redis takes redis://HOST:PORT";
+        url.set_host(Some(&ip)).map_err(|_| wrong)?;
+        url.set_port(Some(port)).map_err(|()| wrong)?;
         Ok(Self::Given {
             url: url.into(),
             way,
         })
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> &str {
         match self {
-            Self::Started(server) => server.as_ref().map(RedisServer::url).unwrap_or_default(),
-            Self::Given { url, .. } => url.clone(),
+            Self::Started(keeper) => keeper.url(),
+            Self::Given { url, .. } => url,
         }
     }
 
     /// By SIGKILL, if it is this program's.
-    pub(crate) fn fail(&mut self) {
+    pub(crate) async fn fail(&mut self) -> Result<(), Box<dyn Error>> {
         match self {
-            Self::Started(server) => server.iter_mut().for_each(RedisServer::kill),
+            Self::Started(keeper) => keeper.turn().await?,
             Self::Given { way, .. } => way.refuse(),
         }
+        Ok(())
     }
 
     /// On the same port, and empty if it was killed. Returns how often a process was started again.
     pub(crate) async fn recover(&mut self) -> Result<u32, Box<dyn Error>> {
         match self {
-            Self::Started(server) => {
-                let Some(mut dead) = server.take() else {
-                    return Ok(0);
-                };
-                let restarted = task::spawn_blocking(move || {
-                    dead.restart();
-                    dead
-                });
-                *server = Some(restarted.await?);
+            Self::Started(keeper) => {
+                keeper.turn().await?;
                 Ok(1)
             }
             Self::Given { way, .. } => {
@@ -80,8 +72,11 @@ impl Redis {
             }
         }
     }
-}
 
-const SERVER: &str = "redis-server";
-const MISSING: &str = "there is no redis-server on the PATH: install it (`apt-get install \
-                       redis-server`), or name one with --redis URL";
+    pub(crate) async fn end(self) -> Result<(), Box<dyn Error>> {
+        match self {
+            Self::Started(keeper) => keeper.end().await,
+            Self::Given { .. } => Ok(()),
+        }
+    }
+}

@@ -7,9 +7,9 @@ use crate::{
     vendor::HOUR,
 };
 
-pub(crate) fn print(arguments: &Arguments, figures: &Figures) -> ExitCode {
+pub(crate) fn print(arguments: &Arguments, figures: &Figures) -> Result<ExitCode, Box<dyn Error>> {
     if arguments.json {
-        println!("{}", figures.json());
+        println!("{}", serde_json::to_string(&figures.line())?);
     } else {
         tables(arguments, figures);
     }
@@ -17,10 +17,10 @@ pub(crate) fn print(arguments: &Arguments, figures: &Figures) -> ExitCode {
     for off in &off {
         eprintln!("fleet: off: {off}");
     }
-    match off.is_empty() {
+    Ok(match off.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
-    }
+    })
 }
 
 fn tables(arguments: &Arguments, figures: &Figures) {

@@ -16,6 +16,8 @@
 fn main() {}
 
 #[cfg(unix)]
+mod example;
+#[cfg(unix)]
 mod kill;
 #[cfg(unix)]
 mod outage;
@@ -45,7 +47,16 @@ fn main() -> std::process::ExitCode {
     let mut arguments = libtest_mimic::Arguments::from_args();
     // Each is a crowd of processes by itself.
     arguments.test_threads.get_or_insert(1);
-    let trials = [kill::trials(), stop::trials(), outage::trials()];
+    let trials = [
+        kill::trials(),
+        stop::trials(),
+        outage::trials(),
+        if place::has_redis() {
+            example::trials()
+        } else {
+            Vec::new()
+        },
+    ];
     if !place::has_redis() && !arguments.list {
         println!("not run: redis (cargo xtask test runs it)");
     }
