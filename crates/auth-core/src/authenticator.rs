@@ -277,8 +277,14 @@ impl AuthenticatorBuilder {
     ///
     /// Before an exchange the store is looked into; a token that is good is taken from there. If
     /// there is none, one of all processes takes the lease and makes the exchange, and the others
-    /// wait for what it puts into the store. Where the store does not answer within 50 ms, this
-    /// process goes on alone, and leaves it alone for a while.
+    /// wait for what it puts into the store. All of them know of a failure, of the time before which
+    /// nobody asks again, and of rejected logins; [refresh tokens](TokenSource::keeps_refresh_tokens)
+    /// are spent once. The [quota](Self::quota) is counted for vendor, issuer and client of the key
+    /// together, as vendors count.
+    ///
+    /// Where the store does not answer within its [patience](TokenStore::patience), 50 ms if it does
+    /// not say otherwise, this process goes on alone, with a [share](Quota::without_store) of the
+    /// quota, and leaves the store alone for a while: 5 s at first, up to 40 s.
     ///
     /// Credentials that do not expire, and tokens of an unknown lifetime, are not stored.
     pub fn store(mut self, store: impl TokenStore, key: Key) -> Self {
