@@ -18,6 +18,7 @@ mod failures;
 mod hostile;
 mod quota;
 mod refresh;
+mod sharing;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);

@@ -20,7 +20,6 @@ mod quota;
 mod refresh_tokens;
 mod refusal;
 mod runtimes;
-mod store;
 mod storm;
 mod support;
 mod terminal;

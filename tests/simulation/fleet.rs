@@ -19,7 +19,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const SEEDS: u64 = 200;
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
 fn f08_a_thousand_processes_for_a_day_stay_within_twenty_tokens_an_hour() {
     let plan = Plan {
         processes: 1_000,
@@ -56,7 +55,6 @@ fn f08_a_thousand_processes_for_a_day_stay_within_twenty_tokens_an_hour() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures are what it is for")]
 fn every_seed_keeps_the_fleets_promises() {
     let (first, count) = seeds();
     let mut sum = Judged::default();
