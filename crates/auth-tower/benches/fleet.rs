@@ -2,6 +2,7 @@
 //! that start together wait for one token. Each has a thread and a runtime of its own here, and
 //! nothing in common with the others but the store.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 
 #[path = "support/report.rs"]
 #[allow(dead_code, reason = "shared with other benches")]
