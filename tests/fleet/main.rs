@@ -30,6 +30,8 @@ mod server;
 #[cfg(unix)]
 mod stop;
 #[cfg(unix)]
+mod storm;
+#[cfg(unix)]
 mod table;
 #[cfg(unix)]
 mod wire;
@@ -45,7 +47,12 @@ fn main() -> std::process::ExitCode {
     let mut arguments = libtest_mimic::Arguments::from_args();
     // Each is a crowd of processes by itself.
     arguments.test_threads.get_or_insert(1);
-    let trials = [kill::trials(), stop::trials(), outage::trials()];
+    let trials = [
+        kill::trials(),
+        stop::trials(),
+        storm::trials(),
+        outage::trials(),
+    ];
     if !place::has_redis() && !arguments.list {
         println!("not run: redis (cargo xtask test runs it)");
     }
