@@ -33,17 +33,20 @@ enum Point {
     AfterLease,
     AfterMark,
     DuringCall,
+    /// And the one that takes over, too.
+    DuringCallTwice,
     AfterReply,
     AfterPublish,
     DuringRefusal,
 }
 
 impl Point {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::BeforeLease,
         Self::AfterLease,
         Self::AfterMark,
         Self::DuringCall,
+        Self::DuringCallTwice,
         Self::AfterReply,
         Self::AfterPublish,
         Self::DuringRefusal,
@@ -55,6 +58,7 @@ impl Point {
             Self::AfterLease => "after the lease, before the mark",
             Self::AfterMark => "after the mark, before the call",
             Self::DuringCall => "during the call",
+            Self::DuringCallTwice => "during the call, twice",
             Self::AfterReply => "after the reply, before publishing",
             Self::AfterPublish => "after publishing, before the release",
             Self::DuringRefusal => "during a refusal, anywhere",
@@ -69,7 +73,7 @@ impl Point {
             // Without a refresh token there is nothing to note.
             Self::AfterMark if is_person(key) => &[Step::Marked, Step::Calling],
             Self::AfterMark => &[Step::Calling],
-            Self::DuringCall => &[Step::Called],
+            Self::DuringCall | Self::DuringCallTwice => &[Step::Called],
             Self::AfterReply => &[Step::Replied, Step::Publishing],
             Self::AfterPublish => &[Step::Published, Step::Releasing],
             Self::DuringRefusal => &[
@@ -85,6 +89,13 @@ impl Point {
                 Step::Releasing,
             ],
         }
+    }
+}
+
+impl Point {
+    /// How many processes are killed one after the other.
+    fn crashes(self) -> u64 {
+        1 + u64::from(matches!(self, Self::DuringCallTwice))
     }
 }
 
@@ -132,11 +143,16 @@ async fn all_runs(stand: Arc<Stand>, point: Point, runs: u64) -> (Point, Row) {
         let (stand, tell) = (Arc::clone(&stand), tell.clone());
         killing.spawn(async move { kill(&stand, point, run, &tell).await });
     }
+    let mut late = Vec::new();
     for killed in killing.join_all().await.into_iter().flatten() {
         row.runs += 1;
-        row.crashes += 1;
-        settle(&stand, point, &killed, &mut next, &mut row).await;
+        row.crashes += point.crashes();
+        let waited = settle(&stand, point, &killed, &mut next, &mut row).await;
+        late.push(waited.saturating_sub(lease(&killed.key)));
     }
+    late.sort_unstable();
+    let late = late[late.len() / 2];
+    assert!(late < SLACK / 4, "{point:?}: leases end {late:?} late");
     (point, row)
 }
 
@@ -153,55 +169,61 @@ async fn kill(stand: &Stand, point: Point, run: u64, next: &[impl Fn(&str)]) -> 
             next.iter().for_each(|tell| tell(&format!("use {key}")));
         }
     };
-    let place = stand.places.acquire().await.unwrap();
-    let mut process = Process::patient(&stand.place.name(), &stand.server);
-    for (key, step) in keys.iter().zip(steps) {
-        if matches!(point, Point::DuringRefusal) {
-            process.tell(&format!("use {key}"));
-            process.says("used", key).await;
-            stand.server.revoke(key);
-        }
-        if step == Step::Called {
-            let hold = [Hold::Before, Hold::After][random.usize(..2)];
-            stand.server.hold(key, hold);
-        }
-        process.tell(&format!("use {key} {}", step.word()));
-    }
-    for (key, step) in keys.iter().zip(steps) {
-        match step {
-            Step::Called => stand.server.held(key).await,
-            _ => drop(process.says("at", key).await),
-        }
-    }
     let waits_already = random.bool();
-    if waits_already {
-        next();
-    }
-    let at = process.kill().await;
-    drop(place);
-    if !waits_already {
-        next();
+    let mut at = Instant::now();
+    for crash in 1..=point.crashes() {
+        let place = stand.places.acquire().await.unwrap();
+        let mut process = Process::patient(&stand.place.name(), &stand.server);
+        for (key, step) in keys.iter().zip(steps) {
+            if matches!(point, Point::DuringRefusal) {
+                process.tell(&format!("use {key}"));
+                process.says("used", key).await;
+                stand.server.revoke(key);
+            }
+            if step == Step::Called {
+                let hold = [Hold::Before, Hold::After][random.usize(..2)];
+                stand.server.hold(key, hold);
+            }
+            process.tell(&format!("use {key} {}", step.word()));
+        }
+        for (key, step) in keys.iter().zip(steps) {
+            match step {
+                Step::Called => stand.server.held(key).await,
+                _ => drop(process.says("at", key).await),
+            }
+        }
+        let is_last = crash == point.crashes();
+        if is_last && waits_already {
+            next();
+        }
+        at = process.kill().await;
+        drop(place);
+        if is_last && !waits_already {
+            next();
+        }
     }
     let killed = keys.into_iter().zip(steps);
     killed.map(|(key, step)| Killed { key, step, at }).collect()
 }
 
-/// The next processes have a token in time, and it has cost no more than it may.
+/// The next processes have a token in time, and it has cost no more than it may. Returns how long
+/// that took.
 async fn settle(
     stand: &Stand,
     point: Point,
     killed: &Killed,
     next: &mut [Process; 2],
     row: &mut Row,
-) {
+) -> Duration {
     let Killed { key, step, at } = killed;
     let case = format!("{key} at {step:?}, seed {}", stand.seed);
     let mut tokens = Vec::new();
+    let mut longest = Duration::ZERO;
     for process in &mut *next {
         let said = process.says("used", key).await;
         let waited = said.at.saturating_duration_since(*at);
         assert!(waited < lease(key) + SLACK, "{case}: {waited:?}");
-        row.longest = row.longest.max(waited);
+        longest = longest.max(waited);
         tokens.push(said.rest().to_owned());
     }
     assert_eq!(tokens[0], tokens[1], "{case}");
@@ -210,18 +232,25 @@ async fn settle(
     let seen = stand.server.seen(key);
     // What the refusal replaced has cost one.
     let needed = 1 + u64::from(matches!(point, Point::DuringRefusal));
-    let bound = needed + u64::from(step.wastes_a_call()) + losses + seen.refused;
+    let wasted = if step.wastes_a_call() {
+        point.crashes()
+    } else {
+        0
+    };
+    let bound = needed + wasted + losses + seen.refused;
     assert!(seen.calls <= bound, "{case}: {seen:?}, bound {bound}");
     // The mark may be there and the call not: then it was not spent before.
     let spends = 1 + u64::from(step.wastes_a_call()) + losses;
     assert!(seen.spends <= spends, "{case}: {seen:?}");
     assert!(seen.refused <= 1 + losses, "{case}: {seen:?}");
     assert_eq!(seen.overlaps, 0, "{case}: {seen:?}");
+    row.longest = row.longest.max(longest);
     row.losses += losses;
     row.calls += seen.calls;
     row.bound += bound;
     row.reuses += seen.spends.saturating_sub(1);
     row.double += seen.overlaps + seen.spends.saturating_sub(spends);
+    longest
 }
 
 /// For how long a process that dies keeps a key's lease.
@@ -229,5 +258,5 @@ pub(crate) fn lease(key: &str) -> Duration {
     DEADLINE * (1 + u32::from(is_person(key))) + Duration::from_secs(2)
 }
 
-/// What a busy machine may add to it: less than another lease.
-pub(crate) const SLACK: Duration = Duration::from_secs(2);
+/// What a busy machine may add to it, here and there.
+pub(crate) const SLACK: Duration = Duration::from_secs(6);

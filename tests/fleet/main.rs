@@ -32,6 +32,8 @@ mod server;
 #[cfg(unix)]
 mod stop;
 #[cfg(unix)]
+mod storm;
+#[cfg(unix)]
 mod table;
 #[cfg(unix)]
 mod wire;
@@ -50,6 +52,7 @@ fn main() -> std::process::ExitCode {
     let trials = [
         kill::trials(),
         stop::trials(),
+        storm::trials(),
         outage::trials(),
         if place::has_redis() {
             example::trials()

@@ -1,6 +1,6 @@
 //! Redis killed, halted and cut off while requests go on.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use auth_testkit::redis_server::{FaultProxy, RedisServer};
 use libtest_mimic::Trial;
@@ -9,21 +9,26 @@ use tokio::time::Instant;
 use crate::{
     place,
     process::Process,
-    server::{SHORT_LIVED, Server},
+    server::{self, SHORT_LIVED, Server},
     table::Row,
     trial,
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let story = |name: &str, fault| trial(format!("outage::{name}"), move || outage(fault));
     if !place::has_redis() {
         return Vec::new();
     }
+    let story = |name: &str, fault| trial(format!("outage::{name}"), move || outage(fault));
+    let person = |name: &str, fault| trial(format!("outage::person_{name}"), move || person(fault));
     vec![
         story("killed", Fault::Killed),
         story("halted", Fault::Halted),
         story("refused", Fault::Refused),
         story("silent", Fault::Silent),
+        person("killed", Fault::Killed),
+        person("halted", Fault::Halted),
+        person("refused", Fault::Refused),
+        person("silent", Fault::Silent),
     ]
 }
 
@@ -39,7 +44,7 @@ enum Fault {
 impl Fault {
     fn words(self) -> &'static str {
         match self {
-            Self::Killed => "Redis killed and restarted, empty",
+            Self::Killed => "Redis killed and restarted",
             Self::Halted => "Redis halted",
             Self::Refused => "half of them cut off, refused",
             Self::Silent => "half of them cut off, silent",
@@ -55,84 +60,141 @@ impl Fault {
     }
 }
 
+impl Fault {
+    fn begin(self, redis: &mut RedisServer, proxy: &FaultProxy) {
+        match self {
+            Self::Killed => redis.kill(),
+            Self::Halted => redis.pause(),
+            Self::Refused => proxy.refuse(),
+            Self::Silent => proxy.hang(),
+        }
+    }
+
+    fn end(self, redis: &mut RedisServer, proxy: &FaultProxy) {
+        match self {
+            Self::Killed => redis.restart(),
+            Self::Halted => redis.resume(),
+            Self::Refused | Self::Silent => proxy.pass(),
+        }
+    }
+}
+
+/// No request fails, and nobody makes more exchanges than the share of one that is alone.
 async fn outage(fault: Fault) {
     let mut redis = RedisServer::start(&[]);
     let proxy = FaultProxy::start(redis.address()).await;
-    let mut fleet = Fleet::start(&redis, &proxy).await;
+    let mut fleet = Fleet::start(&redis, &proxy, SHORT_LIVED[0]).await;
     fleet.recovers().await;
     let mut row = Row::new("redis", fault.words(), None);
-    match fault {
-        Fault::Killed => redis.kill(),
-        Fault::Halted => redis.pause(),
-        Fault::Refused => proxy.refuse(),
-        Fault::Silent => proxy.hang(),
-    }
-    let calls = fleet.rounds(ROUNDS).await;
+    fault.begin(&mut redis, &proxy);
+    row.calls = fleet.rounds(ROUNDS).await;
     // Those that have no store make an exchange each, and the others one together.
     let alone = fault.cut_off();
     let together = usize::from(alone < PROCESSES);
-    let bound = (ROUNDS + 1) * (alone + together) as u64;
-    assert!(calls <= bound, "{fault:?}: {calls} calls, bound {bound}");
-    match fault {
-        Fault::Killed => redis.restart(),
-        Fault::Halted => redis.resume(),
-        Fault::Refused | Fault::Silent => proxy.pass(),
-    }
+    row.bound = (ROUNDS + 1) * (alone + together) as u64;
+    assert!(row.calls <= row.bound, "{fault:?}: {row:?}");
+    fault.end(&mut redis, &proxy);
     let since = Instant::now();
     row.recovery = Some(fleet.recovers().await.duration_since(since));
     row.runs = 1;
-    row.calls = calls;
-    row.bound = bound;
+    (row.requests, row.longest) = fleet.end().await;
+    row.done();
+}
+
+/// Where a refresh token is all that there is, it is spent with the store or not at all.
+async fn person(fault: Fault) {
+    // What has been spent must not be forgotten.
+    let mut redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let proxy = FaultProxy::start(redis.address()).await;
+    let mut fleet = Fleet::start(&redis, &proxy, SHORT_LIVED[1]).await;
+    fleet.recovers().await;
+    let words = format!("{}: refresh tokens", fault.words());
+    let mut row = Row::new("redis", words, None);
+    let before = fleet.calls();
+    let connected = PROCESSES - fault.cut_off();
+    for process in &mut fleet.processes[connected..] {
+        process.excuse(Some("with the token store only"));
+    }
+    fault.begin(&mut redis, &proxy);
+    for process in &mut fleet.processes[connected..] {
+        process.fails().await;
+    }
+    fault.end(&mut redis, &proxy);
+    let since = Instant::now();
+    row.recovery = Some(fleet.recovers().await.duration_since(since));
+    for process in &mut fleet.processes {
+        row.failed += process.excuse(None);
+    }
+    row.runs = 1;
+    row.calls = fleet.calls() - before;
+    let seen = fleet.server.seen(fleet.key);
+    // One may have been on its way when the store went.
+    assert!(seen.spends <= 2 && seen.refused <= 2, "{seen:?}");
+    assert_eq!(seen.overlaps, 0, "{seen:?}");
+    row.reuses = seen.spends.saturating_sub(1);
     (row.requests, row.longest) = fleet.end().await;
     row.done();
 }
 
 /// Processes under load, the second half of them behind a proxy.
 struct Fleet {
+    key: &'static str,
     server: Server,
     processes: Vec<Process>,
 }
 
 impl Fleet {
-    async fn start(redis: &RedisServer, proxy: &FaultProxy) -> Self {
+    async fn start(redis: &RedisServer, proxy: &FaultProxy, key: &'static str) -> Self {
         let server = Server::start().await;
         let process = |number| {
             let behind = number >= PROCESSES / 2;
             let url = if behind { proxy.url() } else { redis.url() };
-            let process = Process::start(&url, &server, None);
-            process.tell(&format!("load {SHORT_LIVED}"));
+            // Who has nothing to fall back on is not to fail because a disk is slow; the store gives
+            // up by itself after half a second.
+            let process = match server::is_person(key) {
+                true => Process::patient(&url, &server),
+                false => Process::start(&url, &server, None),
+            };
+            process.tell(&format!("load {key}"));
             process
         };
         let processes = (0..PROCESSES).map(process).collect();
-        Self { server, processes }
+        Self {
+            key,
+            server,
+            processes,
+        }
     }
 
     /// Waits until every process has had so many new tokens; returns what they cost.
     async fn rounds(&mut self, rounds: u64) -> u64 {
         let before = self.calls();
         for _ in 0..rounds {
-            for process in &mut self.processes {
-                process.says("now", SHORT_LIVED).await;
-            }
+            self.round().await;
         }
         self.calls() - before
     }
 
-    /// Waits until all use one token, and the next ones cost one exchange each. Returns when that
-    /// began.
+    /// Returns when the last of them had its token.
+    async fn round(&mut self) -> Instant {
+        let mut last = Instant::now();
+        for process in &mut self.processes {
+            last = last.max(process.says("now", self.key).await.at);
+        }
+        last
+    }
+
+    /// Waits until new tokens cost one exchange each, for all together. Returns when that began.
     async fn recovers(&mut self) -> Instant {
         let mut costs = Vec::new();
         for _ in 0..TRIES {
-            let mut tokens = HashSet::new();
             for process in &mut self.processes {
-                let said = process.last("now", SHORT_LIVED).await;
-                tokens.insert(said.rest().to_owned());
+                process.forget("now", self.key);
             }
-            let since = Instant::now();
-            if tokens.len() > 1 {
-                continue;
-            }
-            let calls = self.rounds(ROUNDS).await;
+            let before = self.calls();
+            let since = self.round().await;
+            self.rounds(ROUNDS - 1).await;
+            let calls = self.calls() - before;
             // The first to renew may be one token ahead of the last.
             if calls <= ROUNDS + 1 {
                 return since;
@@ -146,8 +208,8 @@ impl Fleet {
     async fn end(mut self) -> (u64, Duration) {
         let (mut requests, mut longest) = (0, 0);
         for process in &mut self.processes {
-            process.tell(&format!("stop {SHORT_LIVED}"));
-            let sum = process.says("sum", SHORT_LIVED).await;
+            process.tell(&format!("stop {}", self.key));
+            let sum = process.says("sum", self.key).await;
             let (number, millis) = sum.rest().split_once(' ').unwrap();
             requests += number.parse::<u64>().unwrap();
             longest = longest.max(millis.parse().unwrap());
@@ -157,12 +219,12 @@ impl Fleet {
     }
 
     fn calls(&self) -> u64 {
-        self.server.seen(SHORT_LIVED).calls
+        self.server.seen(self.key).calls
     }
 }
 
 const PROCESSES: usize = 4;
 /// New tokens for each process, while something is looked at.
 const ROUNDS: u64 = 3;
-/// A store that failed is left alone for up to 40 seconds, twenty tokens' lives.
-const TRIES: usize = 40;
+/// A store that failed is left alone for up to 40 seconds; each try takes three tokens' lives.
+const TRIES: usize = 12;

@@ -19,6 +19,9 @@ pub(crate) struct Process {
     says: UnboundedReceiver<Said>,
     /// Said, and not asked for yet.
     heard: VecDeque<Said>,
+    /// What requests may fail with.
+    excuse: Option<&'static str>,
+    excused: u64,
 }
 
 /// A line, and when it came.
@@ -77,6 +80,8 @@ impl Process {
             tells,
             says,
             heard: VecDeque::new(),
+            excuse: None,
+            excused: 0,
         }
     }
 
@@ -90,54 +95,72 @@ impl Process {
         move |line| tells.send(format!("{line}\n")).unwrap()
     }
 
+    /// Lets requests fail, if that is why. Returns how many have done so.
+    pub(crate) fn excuse(&mut self, why: Option<&'static str>) -> u64 {
+        self.excuse = why;
+        self.excused
+    }
+
+    /// Waits until a request has failed for the reason that it may.
+    pub(crate) async fn fails(&mut self) {
+        let before = self.excused;
+        let listen = async {
+            while self.excused == before {
+                let said = self.says.recv().await.expect("it ended");
+                self.hear(said);
+            }
+        };
+        let listen = time::timeout(PATIENCE, listen).await;
+        listen.expect("no request failed");
+    }
+
     /// Waits until it has said this word of this key.
     pub(crate) async fn says(&mut self, word: &str, key: &str) -> Said {
         let wanted = format!("{word} {key}");
-        let failed = format!("failed {key} ");
         let is = |said: &Said| {
-            assert!(!said.line.starts_with(&failed), "{}", said.line);
             let rest = said.line.strip_prefix(&wanted);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
         };
-        if let Some(at) = self.heard.iter().position(&is) {
-            return self.heard.remove(at).unwrap();
-        }
         let listen = async {
             loop {
+                if let Some(at) = self.heard.iter().position(is) {
+                    return self.heard.remove(at).unwrap();
+                }
                 let said = self.says.recv().await;
                 let said = said.unwrap_or_else(|| panic!("it ended without `{wanted}`"));
-                if is(&said) {
-                    return said;
-                }
-                self.heard.push_back(said);
+                self.hear(said);
             }
         };
         let said = time::timeout(PATIENCE, listen).await;
         said.unwrap_or_else(|_| panic!("no `{wanted}`, but {:?}", self.heard))
     }
 
-    /// Returns the last time that it said this, of what was heard; waits for one if there is none.
-    pub(crate) async fn last(&mut self, word: &str, key: &str) -> Said {
-        let mut last = self.says(word, key).await;
-        while let Ok(said) = self.says.try_recv() {
+    fn hear(&mut self, said: Said) {
+        if !said.line.starts_with("failed ") {
             self.heard.push_back(said);
+            return;
         }
+        let excuse = self.excuse.is_some_and(|why| said.line.contains(why));
+        assert!(excuse, "{}", said.line);
+        self.excused += 1;
+    }
+
+    fn hear_all(&mut self) {
+        while let Ok(said) = self.says.try_recv() {
+            self.hear(said);
+        }
+    }
+
+    /// Leaves out what it has said of this so far.
+    pub(crate) fn forget(&mut self, word: &str, key: &str) {
+        self.hear_all();
         let line = format!("{word} {key} ");
-        while let Some(at) = self
-            .heard
-            .iter()
-            .position(|said| said.line.starts_with(&line))
-        {
-            last = self.heard.remove(at).unwrap();
-        }
-        last
+        self.heard.retain(|said| !said.line.starts_with(&line));
     }
 
     /// How often it said this, of what was heard so far.
     pub(crate) fn heard(&mut self, word: &str, key: &str) -> u64 {
-        while let Ok(said) = self.says.try_recv() {
-            self.heard.push_back(said);
-        }
+        self.hear_all();
         let line = format!("{word} {key}");
         let of = self.heard.iter().filter(|said| said.line == line);
         of.count() as u64

@@ -27,8 +27,8 @@ pub(crate) fn is_person(key: &str) -> bool {
     key.starts_with("person")
 }
 
-/// A key whose tokens live for a moment.
-pub(crate) const SHORT_LIVED: &str = "plain-short";
+/// Keys whose tokens live for a moment.
+pub(crate) const SHORT_LIVED: [&str; 2] = ["plain-short", "person-short"];
 
 /// What a login elsewhere has brought.
 pub(crate) fn first_refresh_token(key: &str) -> String {
@@ -121,7 +121,10 @@ impl Server {
     }
 
     pub(crate) fn hold(&self, key: &str, hold: Hold) {
-        self.account(key, |account| account.hold = Some(hold));
+        self.account(key, |account| {
+            account.hold = Some(hold);
+            account.is_held = false;
+        });
     }
 
     /// Waits until an answer is held back.
@@ -246,7 +249,7 @@ impl Account {
     fn issue(&mut self, key: &str, family: u64, refresh: Option<String>) -> Response {
         self.issued += 1;
         let token = format!("fake-token-{key}-{}", self.issued);
-        let lives = if key == SHORT_LIVED { 2 } else { 3600 };
+        let lives = if SHORT_LIVED.contains(&key) { 2 } else { 3600 };
         let until = Instant::now() + Duration::from_secs(lives);
         let mut answer = json!({
             "access_token": token,

@@ -21,8 +21,10 @@ pub(crate) struct Row {
     /// Sent more often than that, or twice at once.
     pub(crate) double: u64,
     pub(crate) longest: Duration,
-    /// Under load: none of them failed.
+    /// Under load.
     pub(crate) requests: u64,
+    /// Of them, those that could not be without the store.
+    pub(crate) failed: u64,
     /// From the end of the fault until all use one token.
     pub(crate) recovery: Option<Duration>,
     /// What the runs were drawn with.
@@ -45,6 +47,7 @@ impl Row {
             double: 0,
             longest: Duration::ZERO,
             requests: 0,
+            failed: 0,
             recovery: None,
             seed,
             since: Instant::now(),
@@ -94,11 +97,16 @@ pub(crate) fn text() -> String {
             row.crashes.to_string(),
             row.losses.to_string(),
             row.calls.to_string(),
-            row.bound.to_string(),
+            if row.bound > 0 {
+                row.bound.to_string()
+            } else {
+                String::new()
+            },
             row.reuses.to_string(),
             row.double.to_string(),
             seconds(row.longest),
             under_load(row.requests.to_string()),
+            under_load(row.failed.to_string()),
             row.recovery.map(seconds).unwrap_or_default(),
             seconds(row.took),
             row.seed.map(|seed| seed.to_string()).unwrap_or_default(),
@@ -112,9 +120,9 @@ pub(crate) fn text() -> String {
     format!("{text}\n{LEGEND}")
 }
 
-const HEAD: [(&str, usize); 14] = [
+const HEAD: [(&str, usize); 15] = [
     ("store", 5),
-    ("point", 36),
+    ("point", 49),
     ("runs", 5),
     ("crashes", 7),
     ("losses", 6),
@@ -124,6 +132,7 @@ const HEAD: [(&str, usize); 14] = [
     ("double", 6),
     ("longest", 7),
     ("requests", 8),
+    ("failed", 6),
     ("recovery", 8),
     ("took", 7),
     ("seed", 4),
@@ -137,5 +146,6 @@ bound     1 a run (2 with a refusal), 1 for each crash or lost lease after the c
 reuses    refresh tokens that were sent once more, because what became of them was unknown
 double    those that were sent more often than that, or twice at once
 longest   from the crash or stop until the next process had a token; under load, the longest request
-recovery  from the end of the fault until all use one token again
+failed    of the requests: those that needed a refresh token, and the store for it
+recovery  from the end of the fault until new tokens cost one exchange for all of them again
 ";
