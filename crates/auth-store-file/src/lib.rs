@@ -40,7 +40,8 @@
 //!
 //! Tokens are not encrypted, but kept from others as SSH keeps its keys: on Unix the directory is
 //! made for its owner alone, one that others may write to is refused, and files are readable by
-//! their owner alone. Elsewhere the directory's own permissions have to do.
+//! their owner alone. Elsewhere the directory's own permissions have to do. Where others may read
+//! the disk all the same, put `auth_store_seal::SealedStore` around the store.
 //!
 //! # Supported Rust
 //!

@@ -46,3 +46,29 @@ mod paused {
 
     auth_testkit::store_contract!(Directory);
 }
+
+mod sealed {
+    use auth_core::Secret;
+    use auth_store_file::FileStore;
+    use auth_store_seal::{SealedStore, SealingKeys};
+    use auth_testkit::{VirtualClock, store_contract::Place};
+
+    use crate::temporary::Temporary;
+
+    struct Directory(Temporary, VirtualClock);
+
+    impl Place for Directory {
+        type Store = SealedStore<FileStore>;
+
+        async fn new() -> Self {
+            Self(Temporary::new(), VirtualClock::new())
+        }
+
+        async fn open(&self) -> Self::Store {
+            let keys = SealingKeys::new(Secret::new("5e".repeat(32)));
+            SealedStore::new(self.0.store().clock(self.1.clone()), keys).unwrap()
+        }
+    }
+
+    auth_testkit::store_contract!(Directory);
+}
