@@ -138,17 +138,20 @@ async fn all_runs(stand: Arc<Stand>, point: Point, runs: u64) -> (Point, Row) {
     let next = || Process::patient(&name, &stand.server);
     let mut next = [next(), next()];
     let tell = next.each_ref().map(Process::teller);
-    let mut killing = JoinSet::new();
-    for run in 0..runs {
-        let (stand, tell) = (Arc::clone(&stand), tell.clone());
-        killing.spawn(async move { kill(&stand, point, run, &tell).await });
-    }
     let mut late = Vec::new();
-    for killed in killing.join_all().await.into_iter().flatten() {
-        row.runs += 1;
-        row.crashes += point.crashes();
-        let waited = settle(&stand, point, &killed, &mut next, &mut row).await;
-        late.push(waited.saturating_sub(lease(&killed.key)));
+    let runs: Vec<_> = (0..runs).collect();
+    for runs in runs.chunks(AT_ONCE) {
+        let mut killing = JoinSet::new();
+        for run in runs.iter().copied() {
+            let (stand, tell) = (Arc::clone(&stand), tell.clone());
+            killing.spawn(async move { kill(&stand, point, run, &tell).await });
+        }
+        for killed in killing.join_all().await.into_iter().flatten() {
+            row.runs += 1;
+            row.crashes += point.crashes();
+            let waited = settle(&stand, point, &killed, &mut next, &mut row).await;
+            late.push(waited.saturating_sub(lease(&killed.key)));
+        }
     }
     late.sort_unstable();
     let late = late[late.len() / 2];
@@ -257,6 +260,9 @@ async fn settle(
 pub(crate) fn lease(key: &str) -> Duration {
     DEADLINE * (1 + u32::from(is_person(key))) + Duration::from_secs(2)
 }
+
+/// So many runs of each point wait for leases beside each other, which keeps a machine busy enough.
+const AT_ONCE: usize = 20;
 
 /// What a busy machine may add to it, here and there.
 pub(crate) const SLACK: Duration = Duration::from_secs(6);

@@ -44,8 +44,9 @@ pub(crate) const STORE: &str = "AUTH_FLEET_STORE";
 pub(crate) const SERVER: &str = "AUTH_FLEET_SERVER";
 /// In milliseconds; the store's own if it is not set.
 pub(crate) const PATIENCE: &str = "AUTH_FLEET_PATIENCE";
-/// Of one exchange.
-pub(crate) const DEADLINE: Duration = Duration::from_millis(500);
+/// Of one exchange. It decides how long leases are, and how long a waiting request has beyond them: a
+/// second on each side is enough for a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
 
 pub(crate) fn is_asked_for() -> bool {
     env::var_os(STORE).is_some()

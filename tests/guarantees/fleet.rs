@@ -157,6 +157,8 @@ struct Unreliable {
     silent_from: Arc<Mutex<Option<usize>>>,
     /// The next lease comes this late.
     late: Arc<Mutex<Option<Duration>>>,
+    /// The answers to so many more writes come this late.
+    late_writes: Arc<Mutex<(usize, Duration)>>,
     patience: Option<Duration>,
 }
 
@@ -217,7 +219,15 @@ impl TokenStore for Unreliable {
             }
         }
         self.answer().await?;
-        self.inner.replace(key, expected, entry).await
+        let replaced = self.inner.replace(key, expected, entry).await;
+        let late = {
+            let mut late = self.late_writes.lock().unwrap();
+            let is_late = late.0 > 0;
+            late.0 = late.0.saturating_sub(1);
+            late.1 * u32::from(is_late)
+        };
+        tokio::time::sleep(late).await;
+        replaced
     }
 
     async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {

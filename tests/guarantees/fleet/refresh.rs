@@ -317,3 +317,20 @@ async fn s15_what_somebody_else_has_spent_meanwhile_brought_a_token_for_all() {
     assert_eq!(waiting.await.unwrap().unwrap(), "Bearer fake-token-2");
     assert_eq!(fleet.spent(), texts(&[None, Some("fake-refresh-1"), None]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn t31_who_loses_the_lease_before_the_call_has_spent_nothing() {
+    let mut fleet = fleet();
+    fleet.store.patience = Some(HOUR);
+    fleet.source.script.then(brings(1, Some("fake-refresh-1")));
+    token(&fleet.process()).await.unwrap();
+    sleep(HOUR).await;
+    // It is stopped with the mark written until the lease is too short for an exchange, and again
+    // after the next write: two marks without an answer are the end of a refresh token.
+    *fleet.store.late_writes.lock().unwrap() = (2, 13 * SECOND);
+    fleet.source.script.then(brings(2, None));
+    token(&fleet.process()).await.unwrap();
+    assert_eq!(fleet.store.late_writes.lock().unwrap().0, 0);
+    let one = Some("fake-refresh-1");
+    assert_eq!(fleet.spent(), texts(&[None, one]));
+}

@@ -56,17 +56,23 @@ impl Fleet {
                 Err(wait) => return Ok(Step::Done(self.over_quota(wait))),
             };
             let before = self.before(&seen.record, refresh.as_ref(), reason);
+            // A process that was stopped may have lost the lease meanwhile.
+            let is_held = || lease.covers(self.exchange_deadline());
             let written = match before == seen.record {
-                true => Some(seen),
+                true => Some(seen.clone()),
+                false if !is_held() => None,
                 false => self.write(&seen, before, budget).await?,
             };
-            // A process that was stopped may have lost the lease meanwhile.
-            let ready = written.filter(|_| lease.covers(self.exchange_deadline()));
-            let Some(ready) = ready else {
-                self.return_slot(slot, after).await;
-                return Ok(Step::Again);
+            seen = match written {
+                Some(ready) if is_held() => ready,
+                written => {
+                    if let Some(marked) = written {
+                        self.unmark(&marked, seen.record.refresh, after).await;
+                    }
+                    self.return_slot(slot, after).await;
+                    return Ok(Step::Again);
+                }
             };
-            seen = ready;
             let rejected = record::rejected(&seen.record.logins, credential);
             let mut exchange = Exchange::new(reason).failed_logins(rejected);
             exchange.refresh_token = refresh.map(|refresh| refresh.secret);
@@ -155,6 +161,18 @@ impl Fleet {
             kept.refused |= self.memory.is_at_hand(&kept.secret);
         }
         before
+    }
+
+    /// Says that a refresh token was not sent after all. Whoever has the lease by now has noted its
+    /// own use before it sends it; then this comes too late, and changes nothing.
+    async fn unmark(&self, marked: &Seen, refresh: Option<Refresh>, budget: &Budget) {
+        let mut record = marked.record.clone();
+        record.refresh = refresh;
+        if record != marked.record {
+            if let Err(error) = self.write_beside(marked, record, budget).await {
+                self.give_up(&error);
+            }
+        }
     }
 }
 
