@@ -44,6 +44,9 @@
 //! A server that loses what it has taken, as every replica may that becomes the master, lets two
 //! processes have a lease: then there are two exchanges in place of one.
 //!
+//! Access tokens may get lost at any time: that costs an exchange. Refresh tokens may not, as a person
+//! would have to log in again: for these let the server write to disk (`appendonly yes`).
+//!
 //! # Servers
 //!
 //! | for | take |
