@@ -19,7 +19,9 @@ pub(crate) fn install(packages: &[&str]) -> Result {
         let mut command = Command::new("apt-get");
         command
             .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive");
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            // Servers are installed to be started by tests, not by the system.
+            .env("RUNLEVEL", "1");
         // Two thousand lines about packages; complaints come on the other stream.
         run(command.stdin(Stdio::null()).stdout(Stdio::null()))?;
     }
