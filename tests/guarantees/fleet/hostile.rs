@@ -81,6 +81,26 @@ async fn g16_no_bytes_in_the_store_do_any_harm() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t27_a_store_that_mixes_keys_up_gives_nobody_anothers_token() {
+    let fleet = Fleet::new();
+    let own = token(&fleet.process()).await.unwrap();
+    let other = key("another");
+    let entry = entry(&fleet).await;
+    let entry = NewEntry::new(entry.version, entry.bytes, HOUR);
+    assert!(
+        fleet
+            .store
+            .inner
+            .replace(&other, None, entry)
+            .await
+            .unwrap()
+    );
+    let process = fleet.process_for("another", VirtualClock::new());
+    assert_ne!(token(&process).await.unwrap(), own);
+    assert_eq!(fleet.exchanges(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn t31_who_publishes_late_takes_what_is_there() {
     let fleet = Fleet::new();
     fleet.source.script.then(Outcome::fresh().delay(5 * SECOND));

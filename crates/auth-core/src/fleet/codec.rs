@@ -5,15 +5,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
+use crate::Key;
+
 /// Writes into a buffer of full size from the start: one that grows would leave copies behind that
 /// nobody wipes.
 pub(super) struct Writer(Zeroizing<Vec<u8>>);
 
 impl Writer {
-    pub(super) fn new(magic: &[u8], capacity: usize) -> Self {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(magic.len() + capacity));
+    pub(super) fn new(magic: &[u8], key: &Key, capacity: usize) -> Self {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(magic.len() + 8 + capacity));
         bytes.extend_from_slice(magic);
-        Self(bytes)
+        let mut this = Self(bytes);
+        this.number(mark(key));
+        this
     }
 
     pub(super) fn number(&mut self, number: u64) {
@@ -53,12 +57,22 @@ impl AsRef<[u8]> for Wiped {
     }
 }
 
+/// Tells whose entry it is, by FNV-1a: against stores that err. Against stores that lie there is
+/// sealing.
+fn mark(key: &Key) -> u64 {
+    let mix = |mark: u64, byte: &u8| (mark ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    key.encoded().iter().fold(0xcbf2_9ce4_8422_2325, mix)
+}
+
 /// Reads what was written; `None` for whatever is not that to the letter.
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(magic: &[u8], bytes: &'a [u8]) -> Option<Self> {
-        bytes.strip_prefix(magic).map(Self)
+    pub(super) fn new(magic: &[u8], key: &Key, bytes: &'a [u8]) -> Option<Self> {
+        let mut this = bytes.strip_prefix(magic).map(Self)?;
+        // A store that mixes keys up must not give one user another's token.
+        let is_ours = this.number()? == mark(key);
+        is_ours.then_some(this)
     }
 
     pub(super) fn number(&mut self) -> Option<u64> {

@@ -18,7 +18,8 @@ impl Fleet {
         let version = entry.as_ref().map(|entry| entry.version);
         // What a hostile or restored store brings back is older than what was there before.
         let entry = entry.filter(|entry| !self.memory.is_outdated(entry.version));
-        let record = entry.and_then(|entry| Some(Record::decode(&entry.bytes)?.aged(entry.age)));
+        let record =
+            entry.and_then(|entry| Some(Record::decode(&self.key, &entry.bytes)?.aged(entry.age)));
         let unsaved = self.memory.unsaved(version, self.clock.now());
         let record = match unsaved.or(record) {
             Some(record) => record,
@@ -72,7 +73,7 @@ impl Fleet {
     fn new_entry(&self, seen: &Seen, record: &Record) -> NewEntry {
         let wall = self.clock.now().since_unix_epoch();
         let version = Version::after(self.memory.highest(seen.version), wall);
-        NewEntry::new(version, record.encode(), record.lives())
+        NewEntry::new(version, record.encode(&self.key), record.lives())
     }
 
     fn wrote(&self, version: Version, record: Record) -> Seen {

@@ -88,13 +88,13 @@ impl Fleet {
             let entry = budget.ask(self.store.load(&key)).await?;
             let expected = entry.as_ref().map(|entry| entry.version);
             let account =
-                entry.and_then(|entry| Some(Account::decode(&entry.bytes)?.aged(entry.age)));
+                entry.and_then(|entry| Some(Account::decode(&key, &entry.bytes)?.aged(entry.age)));
             let mut account = account.unwrap_or_default();
             if let Err(refused) = change(&mut account) {
                 return Ok(Err(refused));
             }
             let version = Version::after(expected, self.clock.now().since_unix_epoch());
-            let entry = NewEntry::new(version, account.encode(), account.lives());
+            let entry = NewEntry::new(version, account.encode(&key), account.lives());
             if budget
                 .ask(self.store.replace(&key, expected, entry))
                 .await?

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::codec::{Reader, Writer};
-use crate::{CredentialMark, Error, ErrorKind, Secret};
+use crate::{CredentialMark, Error, ErrorKind, Key, Secret};
 
 /// What the processes know together of one key. Every time in it counts from when it was written,
 /// so that it means the same to clocks that differ.
@@ -94,7 +94,7 @@ impl Record {
             .unwrap_or_default()
     }
 
-    pub(super) fn encode(&self) -> Bytes {
+    pub(super) fn encode(&self, key: &Key) -> Bytes {
         let Self {
             token,
             refresh,
@@ -103,7 +103,7 @@ impl Record {
             failures,
             logins,
         } = self;
-        let mut to = Writer::new(MAGIC, self.size());
+        let mut to = Writer::new(MAGIC, key, self.size());
         to.option(token.as_ref(), |to, token| {
             to.text(token.secret.expose());
             to.option(token.scope.as_deref(), Writer::text);
@@ -139,9 +139,9 @@ impl Record {
         to.end()
     }
 
-    /// `None` for whatever is not to the letter what [`encode`](Self::encode) writes.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut from = Reader::new(MAGIC, bytes)?;
+    /// `None` for whatever is not to the letter what [`encode`](Self::encode) writes for this key.
+    pub(super) fn decode(key: &Key, bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader::new(MAGIC, key, bytes)?;
         let record = Self {
             token: from.option(|from| {
                 Some(Kept {

@@ -71,8 +71,8 @@ impl Account {
         waits.max().unwrap_or_default()
     }
 
-    pub(super) fn encode(&self) -> Bytes {
-        let mut to = Writer::new(MAGIC, 8 + self.0.len() * 16);
+    pub(super) fn encode(&self, key: &Key) -> Bytes {
+        let mut to = Writer::new(MAGIC, key, 8 + self.0.len() * 16);
         to.number(self.0.len() as u64);
         for slot in &self.0 {
             to.number(slot.number);
@@ -81,8 +81,8 @@ impl Account {
         to.end()
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut from = Reader::new(MAGIC, bytes)?;
+    pub(super) fn decode(key: &Key, bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader::new(MAGIC, key, bytes)?;
         let mut slots = Vec::new();
         for _ in 0..from.number()? {
             slots.push(Slot {
@@ -152,10 +152,11 @@ mod tests {
         ) {
             let slot = |(number, millis)| Slot { number, frees_in: Duration::from_millis(millis) };
             let account = Account(slots.into_iter().map(slot).collect());
-            let written = account.encode();
-            prop_assert_eq!(Account::decode(&written), Some(account));
-            prop_assert_eq!(Account::decode(&written[..cut.index(written.len())]), None);
-            let _ = Account::decode(&[MAGIC, &bytes].concat());
+            let key = Key::builder("v").build();
+            let written = account.encode(&key);
+            prop_assert_eq!(Account::decode(&key, &written), Some(account));
+            prop_assert_eq!(Account::decode(&key, &written[..cut.index(written.len())]), None);
+            let _ = Account::decode(&key, &[MAGIC, &bytes].concat());
         }
     }
 }

@@ -4,6 +4,10 @@ use super::*;
 
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;
 
+fn key() -> Key {
+    Key::builder("example").client("a").build()
+}
+
 fn secret_text() -> impl Strategy<Value = Secret> {
     ".{1,8}".prop_map(Secret::new)
 }
@@ -58,25 +62,32 @@ prop_compose! {
 proptest! {
     #[test]
     fn what_is_written_is_read(record in record()) {
-        let bytes = record.encode();
-        let read = Record::decode(&bytes);
+        let bytes = record.encode(&key());
+        let read = Record::decode(&key(), &bytes);
         prop_assert_eq!(read.as_ref(), Some(&record));
-        prop_assert!(bytes.len() <= MAGIC.len() + record.size(), "the buffer grew");
+        prop_assert!(bytes.len() <= MAGIC.len() + 8 + record.size(), "the buffer grew");
+    }
+
+    #[test]
+    fn t27_nothing_of_another_key_is_read(record in record(), client in "[ab]{0,3}") {
+        let other = Key::builder("example").client(&client).build();
+        let read = Record::decode(&other, &record.encode(&key()));
+        prop_assert_eq!(read.is_some(), client == "a");
     }
 
     #[test]
     fn g16_nothing_cut_or_longer_is_read(record in record(), cut in any::<prop::sample::Index>()) {
-        let bytes = record.encode();
+        let bytes = record.encode(&key());
         let cut = cut.index(bytes.len());
-        prop_assert!(Record::decode(&bytes[..cut]).is_none());
+        prop_assert!(Record::decode(&key(), &bytes[..cut]).is_none());
         let longer = [&bytes[..], b"x"].concat();
-        prop_assert!(Record::decode(&longer).is_none());
+        prop_assert!(Record::decode(&key(), &longer).is_none());
     }
 
     #[test]
     fn g16_no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..128)) {
-        let _ = Record::decode(&bytes);
-        let _ = Record::decode(&[MAGIC, &bytes].concat());
+        let _ = Record::decode(&key(), &bytes);
+        let _ = Record::decode(&key(), &[MAGIC, &bytes].concat());
     }
 
     #[test]
