@@ -7,7 +7,9 @@ mod vendor;
 
 use std::{error::Error as _, sync::Mutex, time::Duration};
 
-use auth_core::{Authenticator, Error, ErrorKind, Secret, SecretFn, SecretSource as _};
+use auth_core::{
+    Authenticator, Error, ErrorKind, MemoryStore, Secret, SecretFn, SecretSource as _,
+};
 use auth_oauth2::BodyFormat;
 use auth_testkit::{Reply, assert_no_secret};
 use http::StatusCode;
@@ -60,6 +62,30 @@ async fn t26_a_wrong_password_is_sent_twice_in_a_day_and_never_again() {
         assert_eq!((seen.token_requests, seen.failed_logins), (2, 2));
         assert_eq!(seen.api_requests, 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26f_ten_processes_send_a_wrong_password_twice_in_a_day() {
+    let vendor = Vendor::new();
+    let store = MemoryStore::new();
+    let process = || {
+        let settings = vendor.with_password(Secret::new("fake-password-1"));
+        settings.store(store.clone()).build().unwrap()
+    };
+    let mut processes: Vec<_> = (0..10).map(|_| process()).collect();
+    for minute in 0..24 * 60 {
+        // One of them starts anew every hour, and remembers nothing.
+        if minute % 60 == 0 {
+            processes.remove(0);
+            processes.push(process());
+        }
+        for process in &processes {
+            assert!(vendor.campaigns(process).await.is_err());
+        }
+        vendor.pass(MINUTE).await;
+    }
+    let seen = vendor.server().counters();
+    assert_eq!((seen.token_requests, seen.failed_logins), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
