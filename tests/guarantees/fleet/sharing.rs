@@ -247,6 +247,7 @@ async fn what_has_no_end_or_none_to_speak_of_is_not_stored() {
         let fleet = Fleet::new();
         fleet.source.script.always(Outcome::token(brought));
         token(&fleet.process()).await.unwrap();
+        assert!(fleet.store.load(&key("read")).await.unwrap().is_none());
         token(&fleet.process()).await.unwrap();
         assert_eq!(fleet.exchanges(), 2);
     }
