@@ -7,6 +7,7 @@ use crate::{
     RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenSource, TokenStore,
     core::{Answer, Core, Settings},
     fleet::Fleet,
+    rejections::Requests,
     source::{Direct, DynSource, Fetch},
 };
 
@@ -344,7 +345,11 @@ impl AuthenticatorBuilder {
         let source: Box<dyn Fetch> = match store {
             None => {
                 settings.deadline = policy.exchange_deadline();
-                Box::new(Direct { source, clock })
+                Box::new(Direct {
+                    source,
+                    clock,
+                    requests: Requests::default(),
+                })
             }
             Some((store, key)) => {
                 let fleet = Fleet::new(source, store, key, clock, policy, settings.quota);

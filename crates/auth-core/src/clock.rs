@@ -10,6 +10,13 @@ pub use shared::SharedClock;
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
     /// Reads both clocks. Called once per request, so it has to be cheap and must not block.
     fn now(&self) -> Moment;
+
+    /// Tells clocks apart: authenticators on one clock share their count of rejected logins.
+    /// Default: 0, the identity of [`SystemClock`].
+    #[doc(hidden)]
+    fn identity(&self) -> usize {
+        0
+    }
 }
 
 /// A point in time on two clocks: a monotonic one, which no adjustment moves, and the wall clock,

@@ -32,7 +32,48 @@ struct Inner {
     code: Option<Cow<'static, str>>,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
+    outcome: Option<RequestOutcome>,
+    rejected: Option<RejectedPart>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// How far a token request that failed got. Decides what the failure proves, and for whom.
+///
+/// The transport and the [`TokenSource`](crate::TokenSource) report the outcome by
+/// [`Error::with_outcome`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RequestOutcome {
+    /// No byte of the request reached the authorization server: DNS, connect or TLS failed, or a
+    /// secret could not be read. A refresh token is not spent. Other processes may try at once.
+    NotSent,
+    /// The request was sent and no complete reply came, for example a time-out or a reset. A
+    /// refresh token may be spent. The failure says nothing about the credentials.
+    Unknown,
+    /// A reply came that is neither a token nor an OAuth error, for example the HTML page of a
+    /// proxy, a bare 404 or a bare 503. A refresh token is not spent. The failure says nothing
+    /// about the credentials.
+    NotUnderstood,
+    /// The authorization server answered with an OAuth error (RFC 6749 section 5.2), a bare 401 or
+    /// an error of the vendor's own. [`Error::rejected_part`] says what was rejected.
+    Rejected,
+    /// The authorization server asked for fewer requests: 429, 503 with `Retry-After`, or the
+    /// vendor's own words for a quota. A refresh token is not spent.
+    Throttled,
+}
+
+/// The part of a token request that the authorization server rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectedPart {
+    /// The credentials: a client secret, a password, an assertion.
+    Credentials,
+    /// The second factor, for example a one-time code. The credentials were not judged.
+    SecondFactor,
+    /// The refresh token.
+    RefreshToken,
+    /// Something else: a scope, a grant type, a parameter.
+    Request,
 }
 
 /// What a person or a program can do about an [`Error`].
@@ -78,6 +119,8 @@ impl Error {
             code: None,
             status: None,
             retry_after: None,
+            outcome: None,
+            rejected: None,
             source: None,
         }))
     }
@@ -109,6 +152,21 @@ impl Error {
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.edit().status = Some(status);
+        self
+    }
+
+    /// Adds how far the token request got. Without it, [`outcome`](Self::outcome) goes by the kind.
+    #[must_use]
+    pub fn with_outcome(mut self, outcome: RequestOutcome) -> Self {
+        self.edit().outcome = Some(outcome);
+        self
+    }
+
+    /// Adds which part of the token request the authorization server rejected, for
+    /// [`ErrorKind::Rejected`].
+    #[must_use]
+    pub fn with_rejected_part(mut self, part: RejectedPart) -> Self {
+        self.edit().rejected = Some(part);
         self
     }
 
@@ -159,14 +217,47 @@ impl Error {
         )
     }
 
-    /// Tells whether the vendor looked at the credential and did not take it: it is
-    /// [`Rejected`](ErrorKind::Rejected) by a reply of status 400, 401 or 403, or by a success that
-    /// is none. A redirect or a missing page says nothing about a credential.
+    /// Returns how far the token request got.
+    ///
+    /// Where nothing was [set](Self::with_outcome), the kind decides: `Config`, `Origin` and `Store`
+    /// mean [`NotSent`](RequestOutcome::NotSent); `Rejected` means
+    /// [`Rejected`](RequestOutcome::Rejected); `Throttled` and `Quota` mean
+    /// [`Throttled`](RequestOutcome::Throttled); `Protocol` means
+    /// [`NotUnderstood`](RequestOutcome::NotUnderstood), as does every other kind with a
+    /// [`status`](Self::status). The rest is [`Unknown`](RequestOutcome::Unknown).
     #[must_use]
-    pub fn rejects_credential(&self) -> bool {
-        let looked =
-            |status: StatusCode| status.is_success() || matches!(status.as_u16(), 400 | 401 | 403);
-        self.kind() == ErrorKind::Rejected && self.status().is_some_and(looked)
+    pub fn outcome(&self) -> RequestOutcome {
+        self.0.outcome.unwrap_or(match self.kind() {
+            ErrorKind::Config | ErrorKind::Origin | ErrorKind::Store => RequestOutcome::NotSent,
+            ErrorKind::Rejected => RequestOutcome::Rejected,
+            ErrorKind::Throttled | ErrorKind::Quota => RequestOutcome::Throttled,
+            ErrorKind::Protocol => RequestOutcome::NotUnderstood,
+            _ if self.status().is_some() => RequestOutcome::NotUnderstood,
+            _ => RequestOutcome::Unknown,
+        })
+    }
+
+    /// Returns what the authorization server rejected; `None` unless the
+    /// [outcome](Self::outcome) is [`Rejected`](RequestOutcome::Rejected).
+    ///
+    /// Where nothing was [set](Self::with_rejected_part), the code `invalid_client` and a status of
+    /// 401 without a code mean the [`Credentials`](RejectedPart::Credentials). Everything else means
+    /// the [`Request`](RejectedPart::Request).
+    #[must_use]
+    pub fn rejected_part(&self) -> Option<RejectedPart> {
+        if self.outcome() != RequestOutcome::Rejected {
+            return None;
+        }
+        Some(
+            self.0
+                .rejected
+                .unwrap_or(match (self.code(), self.status()) {
+                    (Some("invalid_client"), _) | (None, Some(StatusCode::UNAUTHORIZED)) => {
+                        RejectedPart::Credentials
+                    }
+                    _ => RejectedPart::Request,
+                }),
+        )
     }
 
     pub(crate) fn message(&self) -> &str {
@@ -216,6 +307,8 @@ impl fmt::Debug for Error {
             code,
             status,
             retry_after,
+            outcome,
+            rejected,
             source,
         } = &*self.0;
         let mut f = f.debug_struct("Error");
@@ -231,6 +324,12 @@ impl fmt::Debug for Error {
         }
         if let Some(after) = retry_after {
             f.field("retry_after", after);
+        }
+        if let Some(outcome) = outcome {
+            f.field("outcome", outcome);
+        }
+        if let Some(rejected) = rejected {
+            f.field("rejected", rejected);
         }
         if let Some(source) = source {
             f.field("source", source);

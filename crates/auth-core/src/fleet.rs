@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time;
 
 use crate::{
-    AccessToken, CredentialMark, Error, Key, Quota, Reason, RefreshPolicy, Secret, SharedClock,
-    SharedTokenStore, TokenStore as _,
+    AccessToken, Error, Key, Quota, Reason, RefreshPolicy, Secret, SharedClock, SharedTokenStore,
+    TokenStore as _,
+    rejections::Requests,
     source::{BoxFuture, DynSource, Fetch, Obtained},
 };
 
@@ -44,11 +45,12 @@ pub(crate) struct Fleet {
     memory: Memory,
     alone: Alone,
     breaker: Breaker,
+    requests: Requests,
 }
 
 /// What a process brings to an exchange by itself.
 struct Own {
-    credential: Option<CredentialMark>,
+    credential: Option<u16>,
     first: Result<Option<Secret>, Error>,
 }
 
@@ -72,6 +74,7 @@ impl Fleet {
             memory: Memory::default(),
             alone: Alone::new(quota),
             breaker: Breaker::default(),
+            requests: Requests::default(),
         }
     }
 
@@ -215,10 +218,11 @@ impl Fleet {
         }
     }
 
-    async fn credential(&self) -> Option<CredentialMark> {
-        let mark = self.source.credential();
-        let mark = time::timeout(self.exchange_deadline(), mark).await;
-        mark.ok().flatten()
+    async fn credential(&self) -> Option<u16> {
+        let read = self.source.credentials();
+        let read = time::timeout(self.exchange_deadline(), read).await;
+        let id = read.ok()?.ok()?.id()?;
+        Some(id.mark())
     }
 }
 
@@ -228,7 +232,7 @@ impl Fetch for Fleet {
     }
 
     fn credential_changed(&self) -> BoxFuture<'_, bool> {
-        self.source.credential_changed()
+        Box::pin(self.requests.credentials_changed(&*self.source))
     }
 }
 

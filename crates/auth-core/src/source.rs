@@ -1,6 +1,6 @@
 use std::{future::Future, pin::Pin};
 
-use crate::{AccessToken, Error, Moment, Secret, SharedClock};
+use crate::{AccessToken, Credentials, Error, Moment, Secret, SharedClock, rejections::Requests};
 
 /// Fetches a token: one call is one exchange with the vendor.
 ///
@@ -38,20 +38,18 @@ pub trait TokenSource: Send + Sync + 'static {
     /// pause it for [`Error::retry_after`]; every other kind is tried again after a back-off.
     fn fetch(&self, exchange: Exchange) -> impl Future<Output = Result<AccessToken, Error>> + Send;
 
-    /// Reads the long-lived credential anew and tells whether it is another one than the last
-    /// exchange used. Called once after a terminal error, which is tried once more if it is.
+    /// Reads the credentials for the next token request. Called before each token request, and
+    /// once more after the vendor rejected the credentials: if their
+    /// [identity](Credentials::id) changed, one more token request follows at once.
     ///
-    /// The default says that credentials never change.
-    fn credential_changed(&self) -> impl Future<Output = bool> + Send {
-        std::future::ready(false)
-    }
-
-    /// Returns a mark of the long-lived credential that the next exchange will use, by which
-    /// processes that share a store know whether a verdict on a credential is one on theirs.
+    /// Default: [`Credentials::none`], which means that all processes have the same credentials and
+    /// that these never change.
     ///
-    /// The default, none, says that they all have the same.
-    fn credential(&self) -> impl Future<Output = Option<CredentialMark>> + Send {
-        std::future::ready(None)
+    /// # Errors
+    ///
+    /// Any error of a [`SecretSource`](crate::SecretSource). Nothing is sent then.
+    fn credentials(&self) -> impl Future<Output = Result<Credentials, Error>> + Send {
+        std::future::ready(Ok(Credentials::none()))
     }
 
     /// Tells whether its tokens come with refresh tokens that are to be kept and spent. If so, the
@@ -83,19 +81,18 @@ pub struct Exchange {
     /// [`Rejected`](crate::ErrorKind::Rejected) with the code `invalid_grant`: it is dropped then,
     /// and the next call comes without.
     pub refresh_token: Option<Secret>,
-    /// How often the vendor rejected this credential already, by what all processes know that share
-    /// a store. See `auth_oauth2::LoginLimit`.
-    pub failed_logins: u32,
+    /// The credentials, as [`TokenSource::credentials`] returned them a moment ago.
+    pub credentials: Credentials,
 }
 
 impl Exchange {
     /// Describes an exchange, to call a source by hand in its tests.
     #[must_use]
-    pub const fn new(reason: Reason) -> Self {
+    pub fn new(reason: Reason) -> Self {
         Self {
             reason,
             refresh_token: None,
-            failed_logins: 0,
+            credentials: Credentials::none(),
         }
     }
 
@@ -106,34 +103,11 @@ impl Exchange {
         self
     }
 
-    /// Sets how often the vendor rejected this credential already.
+    /// Sets the credentials to use.
     #[must_use]
-    pub fn failed_logins(mut self, times: u32) -> Self {
-        self.failed_logins = times;
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
         self
-    }
-}
-
-/// Tells one version of a long-lived credential from the next, in every process alike.
-///
-/// # Security
-///
-/// It is kept in stores, so it is short on purpose: 16 bits tell two versions apart, all but once in
-/// 65,536 times, and tell whoever sees them next to nothing of a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CredentialMark(u16);
-
-impl CredentialMark {
-    /// Makes a mark of 16 bits of a cryptographic hash over all that belongs to the credential.
-    #[must_use]
-    pub const fn new(bits: u16) -> Self {
-        Self(bits)
-    }
-
-    /// Returns the bits.
-    #[must_use]
-    pub const fn get(self) -> u16 {
-        self.0
     }
 }
 
@@ -209,27 +183,31 @@ pub(crate) trait Fetch: Send + Sync {
 pub(crate) struct Direct {
     pub(crate) source: Box<dyn DynSource>,
     pub(crate) clock: SharedClock,
+    pub(crate) requests: Requests,
 }
 
 impl Fetch for Direct {
     fn obtain(&self, reason: Reason) -> BoxFuture<'_, Obtained> {
         Box::pin(async move {
             let sent = self.clock.now();
-            let result = self.source.fetch(Exchange::new(reason)).await;
+            let exchange = Exchange::new(reason);
+            let result = self
+                .requests
+                .send(&*self.source, exchange, &self.clock, 0)
+                .await;
             Obtained::fetched(result, sent)
         })
     }
 
     fn credential_changed(&self) -> BoxFuture<'_, bool> {
-        self.source.credential_changed()
+        Box::pin(self.requests.credentials_changed(&*self.source))
     }
 }
 
 /// [`TokenSource`] behind a pointer; every source is one.
 pub(crate) trait DynSource: Send + Sync {
     fn fetch(&self, exchange: Exchange) -> BoxFuture<'_, Result<AccessToken, Error>>;
-    fn credential_changed(&self) -> BoxFuture<'_, bool>;
-    fn credential(&self) -> BoxFuture<'_, Option<CredentialMark>>;
+    fn credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>>;
     fn keeps_refresh_tokens(&self) -> bool;
     fn first_refresh_token(&self) -> BoxFuture<'_, Result<Option<Secret>, Error>>;
 }
@@ -241,12 +219,8 @@ impl<S: TokenSource> DynSource for S {
         Box::pin(TokenSource::fetch(self, exchange))
     }
 
-    fn credential_changed(&self) -> BoxFuture<'_, bool> {
-        Box::pin(TokenSource::credential_changed(self))
-    }
-
-    fn credential(&self) -> BoxFuture<'_, Option<CredentialMark>> {
-        Box::pin(TokenSource::credential(self))
+    fn credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {
+        Box::pin(TokenSource::credentials(self))
     }
 
     fn keeps_refresh_tokens(&self) -> bool {

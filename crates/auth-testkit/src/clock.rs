@@ -161,6 +161,10 @@ impl Clock for VirtualClock {
         };
         Moment::new(monotonic, wall)
     }
+
+    fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
 }
 
 impl Default for VirtualClock {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{AccessToken, Error, Exchange, TokenSource};
+use auth_core::{AccessToken, Credentials, Error, Exchange, Secret, TokenSource};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -46,7 +46,8 @@ struct Inner {
     log: watch::Sender<Vec<Fetch>>,
     flying: AtomicU64,
     most_flying: AtomicU64,
-    credential_changed: AtomicBool,
+    change: AtomicBool,
+    version: AtomicU64,
     credential_reads: AtomicU64,
     origin: Instant,
 }
@@ -90,7 +91,8 @@ impl ScriptedSource {
             log: watch::Sender::default(),
             flying: AtomicU64::new(0),
             most_flying: AtomicU64::new(0),
-            credential_changed: AtomicBool::new(false),
+            change: AtomicBool::new(false),
+            version: AtomicU64::new(1),
             credential_reads: AtomicU64::new(0),
             origin: Instant::now(),
         }))
@@ -132,12 +134,19 @@ impl ScriptedSource {
         self.0.outcomes.clear();
     }
 
-    /// Makes the next [`TokenSource::credential_changed`] answer `true`, once.
+    /// Changes the credentials while the next token request is under way: that token request has the
+    /// old credentials, and whoever reads them afterwards gets new ones.
     pub fn change_credential(&self) {
-        self.0.credential_changed.store(true, Ordering::SeqCst);
+        self.0.change.store(true, Ordering::SeqCst);
     }
 
-    /// Returns how often the authenticator asked whether the credential changed.
+    /// Changes the credentials at once.
+    pub fn change_credential_now(&self) {
+        self.0.version.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Returns how often the authenticator read the credentials: before each token request, and once
+    /// more after the credentials were rejected.
     #[must_use]
     pub fn credential_reads(&self) -> u64 {
         self.0.credential_reads.load(Ordering::SeqCst)
@@ -201,6 +210,9 @@ impl TokenSource for ScriptedSource {
     #[allow(clippy::panic, reason = "a planned panic is what the test asked for")]
     async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
         let outcome = self.0.outcomes.next();
+        if self.0.change.swap(false, Ordering::SeqCst) {
+            self.change_credential_now();
+        }
         let (_flying, number) = self.begin(exchange);
         if let Some(delay) = outcome.delay {
             tokio::time::sleep(delay).await;
@@ -223,9 +235,11 @@ impl TokenSource for ScriptedSource {
         }
     }
 
-    async fn credential_changed(&self) -> bool {
+    async fn credentials(&self) -> Result<Credentials, Error> {
         self.0.credential_reads.fetch_add(1, Ordering::SeqCst);
-        self.0.credential_changed.swap(false, Ordering::SeqCst)
+        let version = self.0.version.load(Ordering::SeqCst);
+        let secret = Secret::new(format!("fake-secret-{version}"));
+        Ok(Credentials::new(&["scripted"], [secret]))
     }
 }
 

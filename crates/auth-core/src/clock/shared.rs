@@ -36,6 +36,10 @@ impl SharedClock {
         }
     }
 
+    pub(crate) fn identity(&self) -> usize {
+        self.as_dyn().identity()
+    }
+
     pub(crate) fn as_dyn(&self) -> &dyn Clock {
         match &self.0 {
             Inner::System(clock) => clock,

@@ -1,6 +1,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Fleet, record};
+use super::Fleet;
 use crate::{
     Error, ErrorKind, Exchange, Quota, Reason,
     quota::{Ledger, Slots},
@@ -32,16 +32,9 @@ impl Fleet {
         if let Err(wait) = slot {
             return self.over_quota(wait);
         }
-        let credential = self.credential().await;
-        let rejected = self.memory.rejected(credential);
-        let exchange = Exchange::new(reason).failed_logins(rejected);
-        let result = self.exchange(exchange).await;
+        let result = self.exchange(Exchange::new(reason), 0).await;
         let lifetime = result.as_ref().ok().and_then(crate::AccessToken::lifetime);
         self.alone.ledger().close(self.clock.now(), lifetime);
-        if result.as_ref().is_err_and(Error::rejects_credential) {
-            // As others may do the same at this moment, nobody tries twice.
-            self.memory.reject(credential, record::ENOUGH);
-        }
         Obtained::fetched(result, sent)
     }
 

@@ -1,7 +1,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::record::{self, Logins, Record};
-use crate::{CredentialMark, Moment, Secret, Version};
+use super::record::{Logins, Record};
+use crate::{Moment, Secret, Version};
 
 /// What this process remembers of the store, for when it fails or lies.
 #[derive(Default)]
@@ -70,17 +70,6 @@ impl Memory {
 
     pub(super) fn logins(&self) -> Vec<Logins> {
         self.state().logins.clone()
-    }
-
-    pub(super) fn rejected(&self, credential: Option<CredentialMark>) -> u32 {
-        record::rejected(&self.state().logins, credential)
-    }
-
-    /// Notes that the vendor rejected a credential, while nobody else can be told.
-    pub(super) fn reject(&self, credential: Option<CredentialMark>, times: u32) {
-        if let Some(credential) = credential {
-            record::reject(&mut self.state().logins, credential, times);
-        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

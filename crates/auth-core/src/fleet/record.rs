@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::codec::{Reader, Writer};
-use crate::{CredentialMark, Error, ErrorKind, Key, Secret};
+use crate::{Error, ErrorKind, Key, Secret};
 
 /// What the processes know together of one key. Every time in it counts from when it was written,
 /// so that it means the same to clocks that differ.
@@ -50,7 +50,7 @@ pub(super) struct Pause {
     pub(super) owner: String,
     pub(super) left: Duration,
     /// The credential that it is about, if another one may do better.
-    pub(super) credential: Option<CredentialMark>,
+    pub(super) credential: Option<u16>,
     pub(super) kind: ErrorKind,
     pub(super) message: String,
     pub(super) code: Option<String>,
@@ -60,7 +60,7 @@ pub(super) struct Pause {
 /// How often the vendor rejected a credential.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Logins {
-    pub(super) credential: CredentialMark,
+    pub(super) credential: u16,
     pub(super) rejected: u32,
 }
 
@@ -120,7 +120,7 @@ impl Record {
         to.option(pause.as_ref(), |to, pause| {
             to.text(&pause.owner);
             to.time(pause.left);
-            to.option(pause.credential, |to, mark| to.number(mark.get().into()));
+            to.option(pause.credential, |to, mark| to.number(mark.into()));
             to.text(name(pause.kind));
             to.text(&pause.message);
             to.option(pause.code.as_deref(), Writer::text);
@@ -133,7 +133,7 @@ impl Record {
             rejected,
         } in logins
         {
-            to.number(credential.get().into());
+            to.number((*credential).into());
             to.number((*rejected).into());
         }
         to.end()
@@ -218,12 +218,7 @@ impl Record {
 }
 
 impl Pause {
-    pub(super) fn new(
-        owner: &str,
-        left: Duration,
-        credential: Option<CredentialMark>,
-        error: &Error,
-    ) -> Self {
+    pub(super) fn new(owner: &str, left: Duration, credential: Option<u16>, error: &Error) -> Self {
         Self {
             owner: owner.to_owned(),
             left,
@@ -249,13 +244,13 @@ impl Pause {
 }
 
 /// How often the vendor rejected a credential.
-pub(super) fn rejected(logins: &[Logins], credential: Option<CredentialMark>) -> u32 {
+pub(super) fn rejected(logins: &[Logins], credential: Option<u16>) -> u32 {
     let of = |logins: &&Logins| Some(logins.credential) == credential;
     logins.iter().find(of).map_or(0, |logins| logins.rejected)
 }
 
 /// Notes that it rejected one.
-pub(super) fn reject(logins: &mut Vec<Logins>, credential: CredentialMark, times: u32) {
+pub(super) fn reject(logins: &mut Vec<Logins>, credential: u16, times: u32) {
     let known = logins
         .iter_mut()
         .find(|other| other.credential == credential);
@@ -282,9 +277,9 @@ fn small(from: &mut Reader<'_>) -> Option<u32> {
     from.number().and_then(|number| u32::try_from(number).ok())
 }
 
-fn mark(from: &mut Reader<'_>) -> Option<CredentialMark> {
+fn mark(from: &mut Reader<'_>) -> Option<u16> {
     let bits = from.number().and_then(|number| u16::try_from(number).ok());
-    bits.map(CredentialMark::new)
+    bits
 }
 
 fn status(from: &mut Reader<'_>) -> Option<StatusCode> {
@@ -317,8 +312,6 @@ fn kind(name: &str) -> Option<ErrorKind> {
     KINDS.iter().find_map(of)
 }
 
-/// After so many nobody should try again.
-pub(super) const ENOUGH: u32 = 2;
 /// So many versions of a credential are remembered; nobody goes through more wrong ones by accident.
 const MAX_LOGINS: usize = 16;
 /// What is in a record after a pause says how long the next one is.

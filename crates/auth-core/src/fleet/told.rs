@@ -6,7 +6,7 @@ use super::{
     entry::Seen,
     record::{self, Kept, Pause, Record, Refresh},
 };
-use crate::{AccessToken, CredentialMark, Error, ErrorKind, Moment, Quota, Reason, policy::Jitter};
+use crate::{AccessToken, Error, ErrorKind, Moment, Quota, Reason, RejectedPart, policy::Jitter};
 
 impl Fleet {
     /// Puts a token where the others find it, and returns the one to use. It is good whatever becomes
@@ -16,7 +16,7 @@ impl Fleet {
         mut seen: Seen,
         token: AccessToken,
         sent: Moment,
-        credential: Option<CredentialMark>,
+        credential: Option<u16>,
         budget: &Budget,
     ) -> AccessToken {
         for _ in 0..TRIES {
@@ -50,7 +50,7 @@ impl Fleet {
         &self,
         seen: Seen,
         error: Error,
-        credential: Option<CredentialMark>,
+        credential: Option<u16>,
         spent: bool,
         budget: &Budget,
     ) -> Error {
@@ -73,7 +73,9 @@ impl Fleet {
             let about = credential.filter(|_| !error.is_transient());
             record.pause = Some(Pause::new(&self.owner, left, about, &error));
         }
-        if let Some(credential) = credential.filter(|_| !spent && error.rejects_credential()) {
+        if let Some(credential) =
+            credential.filter(|_| error.rejected_part() == Some(RejectedPart::Credentials))
+        {
             record::reject(&mut record.logins, credential, 1);
         }
         if record != seen.record {
@@ -91,7 +93,7 @@ impl Fleet {
         record: &Record,
         token: &AccessToken,
         sent: Moment,
-        credential: Option<CredentialMark>,
+        credential: Option<u16>,
     ) -> Record {
         let lifetime = token.lifetime().filter(|_| !token.is_permanent());
         let kept = lifetime.map(|lifetime| Kept {

@@ -74,11 +74,11 @@ impl Fleet {
                 }
             };
             let rejected = record::rejected(&seen.record.logins, credential);
-            let mut exchange = Exchange::new(reason).failed_logins(rejected);
+            let mut exchange = Exchange::new(reason);
             exchange.refresh_token = refresh.map(|refresh| refresh.secret);
             let spends = exchange.refresh_token.is_some();
             let sent = self.clock.now();
-            let error = match self.exchange(exchange).await {
+            let error = match self.exchange(exchange, rejected).await {
                 Ok(token) => {
                     let lifetime = token.lifetime();
                     let token = self.publish(seen, token, sent, credential, after).await;
@@ -107,9 +107,16 @@ impl Fleet {
     }
 
     /// One exchange with the vendor.
-    pub(super) async fn exchange(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+    pub(super) async fn exchange(
+        &self,
+        exchange: Exchange,
+        rejected: u32,
+    ) -> Result<AccessToken, Error> {
         let deadline = self.exchange_deadline();
-        match time::timeout(deadline, self.source.fetch(exchange)).await {
+        let request = self
+            .requests
+            .send(&*self.source, exchange, &self.clock, rejected);
+        match time::timeout(deadline, request).await {
             Ok(result) => result,
             Err(_) => {
                 let seconds = deadline.as_secs_f64();
