@@ -9,10 +9,10 @@ use crate::Key;
 
 /// Writes into a buffer of full size from the start: one that grows would leave copies behind that
 /// nobody wipes.
-pub(super) struct Writer(Zeroizing<Vec<u8>>);
+pub(crate) struct Writer(Zeroizing<Vec<u8>>);
 
 impl Writer {
-    pub(super) fn new(magic: &[u8], key: &Key, capacity: usize) -> Self {
+    pub(crate) fn new(magic: &[u8], key: &Key, capacity: usize) -> Self {
         let mut bytes = Zeroizing::new(Vec::with_capacity(magic.len() + 8 + capacity));
         bytes.extend_from_slice(magic);
         let mut this = Self(bytes);
@@ -20,31 +20,31 @@ impl Writer {
         this
     }
 
-    pub(super) fn number(&mut self, number: u64) {
+    pub(crate) fn number(&mut self, number: u64) {
         self.0.extend_from_slice(&number.to_be_bytes());
     }
 
-    pub(super) fn time(&mut self, time: Duration) {
+    pub(crate) fn time(&mut self, time: Duration) {
         self.number(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     }
 
-    pub(super) fn flag(&mut self, flag: bool) {
+    pub(crate) fn flag(&mut self, flag: bool) {
         self.number(u64::from(flag));
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    pub(super) fn option<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+    pub(crate) fn option<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
         self.flag(value.is_some());
         if let Some(value) = value {
             write(self, value);
         }
     }
 
-    pub(super) fn end(self) -> Bytes {
+    pub(crate) fn end(self) -> Bytes {
         Bytes::from_owner(Wiped(self.0))
     }
 }
@@ -65,27 +65,27 @@ fn mark(key: &Key) -> u64 {
 }
 
 /// Reads what was written; `None` for whatever is not that to the letter.
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(magic: &[u8], key: &Key, bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn new(magic: &[u8], key: &Key, bytes: &'a [u8]) -> Option<Self> {
         let mut this = bytes.strip_prefix(magic).map(Self)?;
         // A store that mixes keys up must not give one user another's token.
         let is_ours = this.number()? == mark(key);
         is_ours.then_some(this)
     }
 
-    pub(super) fn number(&mut self) -> Option<u64> {
+    pub(crate) fn number(&mut self) -> Option<u64> {
         let (number, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(u64::from_be_bytes(*number))
     }
 
-    pub(super) fn time(&mut self) -> Option<Duration> {
+    pub(crate) fn time(&mut self) -> Option<Duration> {
         self.number().map(Duration::from_millis)
     }
 
-    pub(super) fn flag(&mut self) -> Option<bool> {
+    pub(crate) fn flag(&mut self) -> Option<bool> {
         match self.number()? {
             0 => Some(false),
             1 => Some(true),
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
         let length = usize::try_from(self.number()?).ok()?;
         let (text, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The outer `None` is what cannot be read, the inner one what is not there.
-    pub(super) fn option<T>(
+    pub(crate) fn option<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<Option<T>> {
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn end(self) -> Option<()> {
+    pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
 }

@@ -1,16 +1,20 @@
+//! What all keys of a client, or of an account, share: slots of the quota, and rejected logins.
+
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::codec::{Reader, Writer};
-use crate::{Key, Part, Quota, quota::Slots};
+use crate::{Key, Part, Quota, quota::Slots, rejections};
 
 /// The exchanges that count against a client's quota, of all processes and all its keys. Every time
 /// in it counts from when it was written.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Account(Vec<Slot>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Account(Vec<Slot>);
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 struct Slot {
     /// Tells it from the others.
     number: u64,
@@ -22,7 +26,7 @@ const MAGIC: &[u8] = b"auth-core quota 1\n";
 
 impl Account {
     /// Where it is kept: vendors count by client, however many tokens that has.
-    pub(super) fn key(key: &Key) -> Key {
+    pub(crate) fn key(key: &Key) -> Key {
         let part = |part| key.get(part).unwrap_or_default();
         Key::builder(part(Part::Vendor))
             .issuer(part(Part::Issuer))
@@ -32,7 +36,7 @@ impl Account {
     }
 
     /// What it says after so long.
-    pub(super) fn aged(mut self, age: Duration) -> Self {
+    pub(crate) fn aged(mut self, age: Duration) -> Self {
         for slot in &mut self.0 {
             slot.frees_in = slot.frees_in.saturating_sub(age);
         }
@@ -41,7 +45,7 @@ impl Account {
     }
 
     /// Takes a slot that frees after so long, or says how long until one frees.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         quota: Quota,
         slots: Slots,
@@ -61,17 +65,17 @@ impl Account {
     }
 
     /// Says when a slot frees that was taken; tells whether it is there.
-    pub(super) fn set(&mut self, number: u64, frees_in: Duration) -> bool {
+    pub(crate) fn set(&mut self, number: u64, frees_in: Duration) -> bool {
         let slot = self.0.iter_mut().find(|slot| slot.number == number);
         slot.map(|slot| slot.frees_in = frees_in).is_some()
     }
 
-    pub(super) fn lives(&self) -> Duration {
+    pub(crate) fn time_to_live(&self) -> Duration {
         let waits = self.0.iter().map(|slot| slot.frees_in);
         waits.max().unwrap_or_default()
     }
 
-    pub(super) fn encode(&self, key: &Key) -> Bytes {
+    pub(crate) fn encode(&self, key: &Key) -> Bytes {
         let mut to = Writer::new(MAGIC, key, 8 + self.0.len() * 16);
         to.number(self.0.len() as u64);
         for slot in &self.0 {
@@ -81,7 +85,7 @@ impl Account {
         to.end()
     }
 
-    pub(super) fn decode(key: &Key, bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(key: &Key, bytes: &[u8]) -> Option<Self> {
         let mut from = Reader::new(MAGIC, key, bytes)?;
         let mut slots = Vec::new();
         for _ in 0..from.number()? {
@@ -94,6 +98,104 @@ impl Account {
         Some(Self(slots))
     }
 }
+
+/// Rejected logins of one account, by all processes and all keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Logins(Vec<Rejected>);
+
+/// How often the vendor rejected which credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+struct Rejected {
+    mark: u16,
+    times: u32,
+    /// Since the last rejection.
+    age: Duration,
+}
+
+const LOGINS_MAGIC: &[u8] = b"auth-core logins 1\n";
+
+impl Logins {
+    /// Where the rejected logins of an account are kept.
+    pub(crate) fn key(key: &Key, account: u64) -> Key {
+        Key::builder(key.get(Part::Vendor).unwrap_or_default())
+            .extra("auth-core", "logins")
+            .extra("account", format!("{account:016x}"))
+            .build()
+    }
+
+    pub(crate) fn aged(mut self, age: Duration) -> Self {
+        for known in &mut self.0 {
+            known.age = known.age.saturating_add(age);
+        }
+        self
+    }
+
+    /// Returns for how long credentials must not be sent.
+    pub(crate) fn forbids(&self, mark: u16) -> Option<Duration> {
+        let known = self.0.iter().find(|known| known.mark == mark)?;
+        rejections::forbidden_for(known.times, known.age)
+    }
+
+    pub(crate) fn knows(&self, mark: u16) -> bool {
+        self.0.iter().any(|known| known.mark == mark)
+    }
+
+    pub(crate) fn reject(&mut self, mark: u16) {
+        let times = self.0.iter().find(|known| known.mark == mark);
+        let times = times.map_or(0, |known| known.times).saturating_add(1);
+        self.accept(mark);
+        self.0.truncate(MOST_LOGINS - 1);
+        let age = Duration::ZERO;
+        self.0.insert(0, Rejected { mark, times, age });
+    }
+
+    pub(crate) fn accept(&mut self, mark: u16) {
+        self.0.retain(|known| known.mark != mark);
+    }
+
+    /// Longer than a wrong password stays where it is kept.
+    pub(crate) fn time_to_live(&self) -> Duration {
+        match self.0.is_empty() {
+            true => Duration::ZERO,
+            false => Duration::from_secs(30 * 24 * 3600),
+        }
+    }
+
+    pub(crate) fn encode(&self, key: &Key) -> Bytes {
+        let mut to = Writer::new(LOGINS_MAGIC, key, 8 + self.0.len() * 24);
+        to.number(self.0.len() as u64);
+        for known in &self.0 {
+            to.number(known.mark.into());
+            to.number(known.times.into());
+            to.time(known.age);
+        }
+        to.end()
+    }
+
+    pub(crate) fn decode(key: &Key, bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader::new(LOGINS_MAGIC, key, bytes)?;
+        let count = from.number()?;
+        if count > MOST_LOGINS as u64 {
+            return None;
+        }
+        let mut known = Vec::new();
+        for _ in 0..count {
+            known.push(Rejected {
+                mark: u16::try_from(from.number()?).ok()?,
+                times: u32::try_from(from.number()?).ok()?,
+                age: from.time()?,
+            });
+        }
+        from.end()?;
+        Some(Self(known))
+    }
+}
+
+/// So many versions of the credentials are remembered; nobody goes through more wrong ones by
+/// accident.
+const MOST_LOGINS: usize = 16;
 
 #[cfg(test)]
 mod tests {
