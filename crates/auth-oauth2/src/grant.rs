@@ -16,6 +16,7 @@ pub use builder::GrantBuilder;
 
 pub(crate) use refreshing::REFRESH_TOKEN;
 use refreshing::Refreshing;
+#[cfg(feature = "password")]
 pub(crate) use verdict::PASSWORD;
 
 /// A grant of RFC 6749: one of the sources of this crate that [`GrantBuilder`] makes.
@@ -180,7 +181,7 @@ pub(crate) async fn read(
     }
 }
 
-/// Returns a secret that the credentials were made of, by its place.
+/// Returns a secret that the credentials were made of.
 pub(crate) fn secret_at(credentials: &Credentials, index: usize) -> Result<&Secret, Error> {
     credentials.secret(index).ok_or_else(|| {
         let problem = "secrets are missing; pass what `TokenSource::credentials` returned";
