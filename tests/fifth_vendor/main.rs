@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Authenticator, Error, Exchange, Origins, Scheme, Secret, SecretSource as _,
-    SharedClock, SharedSecretSource, SharedTransport, TokenSource,
+    AccessToken, Authenticator, Credentials, Error, Exchange, Origins, RequestOutcome, Scheme,
+    Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport, TokenSource,
 };
 use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
 use auth_testkit::{Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, contract};
@@ -22,6 +22,7 @@ const ACCOUNT: HeaderName = HeaderName::from_static("x-meridian-account");
 // --- src/source.rs: one exchange ---
 
 struct Sessions {
+    session_url: String,
     endpoint: TokenEndpoint,
     account: String,
     key: SharedSecretSource,
@@ -29,11 +30,9 @@ struct Sessions {
 }
 
 impl TokenSource for Sessions {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
-        let key = self.key.read().await?;
-        if key.is_empty() {
-            return Err(Error::config("key", "the key that was read is empty"));
-        }
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        let key = exchange.credentials.secret(0);
+        let key = key.ok_or_else(|| Error::config("key", "the credentials have no key"))?;
         let parameters = [("account", self.account.as_str()), ("key", key.expose())];
         let reply = self
             .endpoint
@@ -43,8 +42,17 @@ impl TokenSource for Sessions {
             .token_member("session")
             .allow_missing_token_type()
             .default_lifetime(Duration::from_secs(15 * 60));
-        let scrubber = Scrubber::new().secret(key);
+        let scrubber = Scrubber::new().secret(key.clone());
         parse_reply(VENDOR, reply, &rules, &scrubber, self.clock.now())
+    }
+
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        let key = self.key.read().await;
+        let key = key.map_err(|error| error.with_outcome(RequestOutcome::NotSent))?;
+        if key.is_empty() {
+            return Err(Error::config("key", "the key that was read is empty"));
+        }
+        Ok(Credentials::new(&[&self.session_url, &self.account], [key]))
     }
 }
 
@@ -70,6 +78,7 @@ impl Meridian {
         let scheme = Scheme::header(SESSION).and_header(ACCOUNT, self.account.as_str());
         let url = &self.session_url;
         let source = Sessions {
+            session_url: url.clone(),
             endpoint: TokenEndpoint::new(VENDOR, "session_url", url, self.transport)?,
             account: self.account,
             key: self.key,
