@@ -318,7 +318,12 @@ impl Core {
         if let Fact::Ended(ended) = &fact {
             if let Some((id, accepted)) = state.judged(&ended.result) {
                 rejections::of_process(self.clock(), |known| match (&ended.result, accepted) {
-                    (Err(error), false) => known.reject(id, error, now),
+                    (Err(error), false) => {
+                        known.reject(id, error, now);
+                        if state.is_without_store() {
+                            known.reject(id, error, now);
+                        }
+                    }
                     _ => known.accept(id),
                 });
             }
@@ -365,7 +370,7 @@ impl Core {
             End::Failed(error) => self.fail(&mut desk, &landing, error, None, now),
             End::Told(error, wait) => self.fail(&mut desk, &landing, error, Some(wait), now),
             End::OverQuota(wait) => {
-                let error = self.over_quota(wait);
+                let error = self.over_quota_of_all(wait);
                 self.fail(&mut desk, &landing, error, None, now)
             }
             End::Unchanged => {
@@ -559,6 +564,18 @@ impl Core {
             is_renewing: desk.flight.is_some(),
             last_error: last_error.map(|error| error.told_later(desk.state.next_try(now))),
         }
+    }
+
+    /// What the flight found: with a store, the processes count together.
+    fn over_quota_of_all(&self, wait: Duration) -> Error {
+        if self.store.is_none() {
+            return self.over_quota(wait);
+        }
+        let quota = self.settings.quota.map(Quota::describe).unwrap_or_default();
+        let vendor = self.vendor();
+        let message =
+            format!("{vendor}: the token quota of {quota} is used up by all processes together");
+        Error::new(ErrorKind::Quota, message).with_retry_after(wait)
     }
 
     fn over_quota(&self, wait: Duration) -> Error {

@@ -463,7 +463,9 @@ impl Budget {
 /// Returns whether that was so.
 async fn in_time<T>(deadline: Duration, reply: impl Future<Output = T>) -> (Option<T>, bool) {
     let mut reply = pin!(reply);
-    let due = Instant::now() + deadline;
+    let Some(due) = Instant::now().checked_add(deadline) else {
+        return (Some(reply.await), false);
+    };
     if let Ok(reply) = time::timeout_at(due, reply.as_mut()).await {
         return (Some(reply), false);
     }

@@ -187,6 +187,10 @@ impl TokenSource for RefreshToken {
         true
     }
 
+    fn needs_refresh_token(&self) -> bool {
+        true
+    }
+
     /// Reads the refresh token that a person's login brought; `None` if the vendor rejected it,
     /// because a vendor may withdraw all that came of a login whose refresh token is spent twice.
     async fn first_refresh_token(&self) -> Result<Option<Secret>, Error> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{
     account::{Account, Logins},
     backoff::{self, Failure, Situation},
-    memory::{Memory, is_shared},
-    prints::Print,
+    memory::{Memory, YIELD, is_shared},
+    prints::{Print, Prints},
     record::{Kept, Pause, Record, Refresh, SharedRefusals},
     serving::Start,
 };
@@ -321,6 +321,11 @@ impl Flight {
         self.problem.take()
     }
 
+    /// Other processes, which do the same at this moment, cannot be told.
+    pub(crate) fn is_without_store(&self) -> bool {
+        self.without_store
+    }
+
     /// What the end of a token request says about credentials that the vendor may lock out.
     pub(crate) fn judged(
         &self,
@@ -556,10 +561,9 @@ impl Flight {
                 return Some(told(error, refusals.left));
             }
         }
-        let pause = record
-            .pause
-            .as_ref()
-            .filter(|pause| pause.owner != rules.owner)?;
+        // What the vendor told this process, the process knows by itself.
+        let known = |pause: &&Pause| pause.owner == rules.owner && pause.is_from_vendor();
+        let pause = record.pause.as_ref().filter(|pause| !known(pause))?;
         if pause.credentials.is_some() && memory.ignores_rejections() {
             return None;
         }
@@ -570,7 +574,7 @@ impl Flight {
                 return None;
             }
         }
-        let wait = memory.obeys(&rules.policy, pause, now)?;
+        let wait = memory.obeys(rules, record, pause, now)?;
         Some(told(pause.error().with_retry_after(wait), wait))
     }
 
@@ -896,7 +900,8 @@ impl Flight {
     fn go_alone(&mut self, rules: &Rules, memory: &mut Memory, now: Moment) -> Order {
         self.refresh = None;
         if rules.shares {
-            if rules.needs_refresh_token {
+            let first = self.own.as_ref().map(|own| &own.first);
+            if rules.needs_refresh_token || matches!(first, Some(Ok(Some(_)))) {
                 let message = "the refresh token is sent only while the token store answers, because \
                                two processes that send it lose it; the token store does not answer";
                 return self.fail(Error::new(ErrorKind::Store, message), now);
@@ -997,7 +1002,9 @@ impl Flight {
         self.todo.extend(accepted.map(Todo::Logins));
         self.todo
             .extend(self.slot.is_some().then_some(Todo::Slot(frees_in)));
-        self.todo.push(Todo::Record(record));
+        if record != self.seen.record {
+            self.todo.push(Todo::Record(record));
+        }
         self.close(memory, now, draw)
     }
 
@@ -1070,6 +1077,8 @@ impl Flight {
             spent,
             pause: None,
             failing_for: None,
+            failures: 0,
+            failed_by: Prints::default(),
             refusals,
         }
     }
@@ -1170,46 +1179,42 @@ impl Flight {
     fn tell(&mut self, rules: &Rules, record: &mut Record, error: &Error, draw: Draw) {
         let failure = Failure::of(error);
         let own = self.own.as_ref();
-        let usable = record
-            .token
-            .as_ref()
-            .map(|kept| (usable(&rules.policy, kept), kept.lifetime));
+        let kept = record.token.as_ref();
+        let valid = kept.map(|kept| (usable(&rules.policy, kept), kept.lifetime));
+        let valid = valid.filter(|(left, _)| !left.is_zero());
         let failing_for = record.failing_for.unwrap_or_default();
-        let wait = match failure {
-            // Others may try after a moment.
-            Failure::Unknown => rules.policy.interval(),
-            _ => backoff::after(
-                &rules.policy,
-                Situation {
-                    failure,
-                    retry_after: error.retry_after(),
-                    failing_for,
-                    row: 1,
-                    valid: usable.filter(|(left, _)| !left.is_zero()),
-                    spacing: rules.quota.map(Quota::spacing),
-                    slot: Duration::ZERO,
-                    lockable: false,
-                    jitter: draw.jitter,
-                },
-            ),
-        };
-        let about = own
-            .and_then(|own| own.id)
-            .filter(|_| failure.is_rejection());
+        let wait = backoff::after(
+            &rules.policy,
+            Situation {
+                failure,
+                retry_after: error.retry_after(),
+                failing_for,
+                row: record.failures.saturating_add(1),
+                valid,
+                spacing: rules.quota.map(Quota::spacing),
+                slot: Duration::ZERO,
+                lockable: own.is_some_and(|own| own.lockable),
+                jitter: draw.jitter,
+            },
+        );
+        let about = own.and_then(|own| own.id);
+        let about = about.filter(|_| failure.is_rejection());
+        let mut pause = Pause::new(&rules.owner, wait, about.map(CredentialsId::mark), error);
+        if !pause.is_from_vendor() {
+            // The other processes go first: the trouble may be this one's own.
+            pause.left = pause.left.saturating_add(YIELD.min(wait));
+            record.failed_by.add(Print::of_text(&rules.owner));
+        }
+        let left = pause.left;
         record.failing_for = Some(failing_for);
-        record.pause = Some(Pause::new(
-            &rules.owner,
-            wait,
-            about.map(CredentialsId::mark),
-            error,
-        ));
+        record.failures = record.failures.saturating_add(1);
+        record.pause = Some(pause);
         if let Some(landing) = &mut self.landing {
             landing.failing_for = failing_for;
             // Callers are told the time that holds for all.
-            let has_token = usable.is_some_and(|(left, _)| !left.is_zero());
             if let End::Failed(error) = &landing.end {
-                if !has_token && failure != Failure::Unknown && !failure.is_rejection() {
-                    landing.end = End::Told(error.clone().with_retry_after(wait), wait);
+                if valid.is_none() && !failure.is_rejection() {
+                    landing.end = End::Told(error.clone().with_retry_after(left), left);
                 }
             }
         }

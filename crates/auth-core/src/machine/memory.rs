@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::{
+    flight::Rules,
     prints::{Print, Prints},
     record::{Pause, Record},
 };
-use crate::{
-    Moment, Quota, RefreshPolicy, Version, machine::backoff::Failure, policy::Jitter, quota::Ledger,
-};
+use crate::{Moment, Quota, Version, machine::backoff::Failure, policy::Jitter, quota::Ledger};
 
 /// Facts that outlive a flight, and hold when the store fails, forgets or lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +43,6 @@ struct Unsaved {
 #[cfg_attr(test, derive(Hash))]
 struct Obeyed {
     since: Option<Moment>,
-    /// Of those that prove nothing about the vendor.
-    rounds: u8,
-    last_owner: Option<String>,
-    until: Option<Moment>,
 }
 
 /// A store that fails is not asked for a while.
@@ -129,44 +124,46 @@ impl Memory {
 
     // --- back-offs of other processes ---
 
-    /// Returns for how long the back-off of another process is obeyed.
+    /// Returns for how long the back-off that the record holds is obeyed.
     ///
-    /// What the vendor said is obeyed, though not for longer than the vendor would be. What another
-    /// process met may be that process's own trouble: it is not obeyed twice in a row from one
-    /// process, and not more than a few times in a row.
+    /// What the vendor said is obeyed, though not for longer than the vendor itself would be. What
+    /// processes met without the vendor's word may be their own trouble: if only one process has
+    /// failed, its back-off is obeyed for a few seconds only; and those that have failed go last.
     pub(crate) fn obeys(
         &mut self,
-        policy: &RefreshPolicy,
+        rules: &Rules,
+        record: &Record,
         pause: &Pause,
         now: Moment,
     ) -> Option<Duration> {
-        if pause.left <= LAST_MOMENT {
-            return None;
-        }
+        let policy = &rules.policy;
         let longest = policy
             .retry_after(Duration::MAX)
             .max(policy.probe_after(Jitter(u32::MAX)));
-        let left = pause.left.min(longest);
-        let since = *self.obeyed.since.get_or_insert(now);
-        if now.wait_since(since) > longest {
+        let is_from_vendor = pause.is_from_vendor();
+        let me = Print::of_text(&rules.owner);
+        let left = match is_from_vendor || record.failed_by.contains(me) {
+            true => pause.left,
+            false => pause.left.saturating_sub(YIELD.min(pause.left / 2)),
+        };
+        if left <= LAST_MOMENT {
             return None;
         }
-        if pause.is_from_vendor() {
-            return Some(left);
-        }
-        let left = left.min(policy.backoff_range().1);
-        let running = self.obeyed.until.filter(|until| !now.waited_for(*until));
-        if let Some(until) = running {
-            return Some(left.min(now.wait_until(until)));
-        }
-        let repeats = self.obeyed.last_owner.as_ref() == Some(&pause.owner);
-        if repeats || self.obeyed.rounds >= ROUNDS {
+        let obeyed = now.wait_since(*self.obeyed.since.get_or_insert(now));
+        if obeyed > longest {
             return None;
         }
-        self.obeyed.rounds += 1;
-        self.obeyed.last_owner = Some(pause.owner.clone());
-        self.obeyed.until = Some(now + left);
-        Some(left)
+        if is_from_vendor {
+            return Some(left.min(longest));
+        }
+        let left = left.min(policy.backoff_range().1.saturating_add(YIELD));
+        match record.failed_by.iter().count() {
+            0 | 1 if pause.owner != rules.owner => {
+                let left = left.min(ONE_PROCESS.saturating_sub(obeyed));
+                Some(left).filter(|left| !left.is_zero())
+            }
+            _ => Some(left),
+        }
     }
 
     /// The operator wants rejected credentials to be tried again, whatever other processes say.
@@ -214,7 +211,10 @@ pub(crate) fn is_shared(failure: Failure) -> bool {
 
 /// What is left of a back-off that nobody needs to wait for.
 const LAST_MOMENT: Duration = Duration::from_millis(20);
-/// So many back-offs in a row of other processes are obeyed before this process tries by itself.
-const ROUNDS: u8 = 4;
+/// How much later than the others a process asks the vendor that has failed before: its trouble may
+/// be its own.
+pub(crate) const YIELD: Duration = Duration::from_secs(2);
+/// How long the back-off of a single process is obeyed.
+const ONE_PROCESS: Duration = Duration::from_secs(5);
 /// How long a store that failed is not asked at first; twice as long each time, up to 8 s.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

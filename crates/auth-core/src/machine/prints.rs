@@ -10,7 +10,11 @@ pub(crate) struct Print(u64);
 
 impl Print {
     pub(crate) fn of(secret: &Secret) -> Self {
-        let hash: [u8; 32] = Sha256::digest(secret.expose()).into();
+        Self::of_text(secret.expose())
+    }
+
+    pub(crate) fn of_text(text: &str) -> Self {
+        let hash: [u8; 32] = Sha256::digest(text).into();
         let [a, b, c, d, e, f, g, h, ..] = hash;
         Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }

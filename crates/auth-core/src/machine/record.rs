@@ -29,6 +29,10 @@ pub(crate) struct Record {
     pub(crate) pause: Option<Pause>,
     /// For how long token requests have been failing.
     pub(crate) failing_for: Option<Duration>,
+    /// How many token requests have failed meanwhile.
+    pub(crate) failures: u32,
+    /// The processes whose token requests failed meanwhile.
+    pub(crate) failed_by: Prints,
     /// No renewal follows a refusal for so long.
     pub(crate) refusals: Option<SharedRefusals>,
 }
@@ -100,7 +104,11 @@ impl Record {
             .map_or(LATER, |pause| pause.left + LATER)
             < age;
         self.failing_for = self.failing_for.map(|time| time.saturating_add(age));
-        self.failing_for = self.failing_for.filter(|_| !over);
+        if over {
+            self.failing_for = None;
+            self.failures = 0;
+            self.failed_by = Prints::default();
+        }
         if let Some(pause) = &mut self.pause {
             pause.left = pause.left.saturating_sub(age);
         }
@@ -136,6 +144,8 @@ impl Record {
             spent,
             pause,
             failing_for,
+            failures,
+            failed_by,
             refusals,
         } = self;
         let mut to = Writer::new(MAGIC, key, self.size());
@@ -164,6 +174,8 @@ impl Record {
             to.option(pause.status, |to, status| to.number(status.as_u16().into()));
         });
         to.option(*failing_for, Writer::time);
+        to.number((*failures).into());
+        prints(&mut to, failed_by);
         to.option(*refusals, |to, refusals| {
             to.number(refusals.row.into());
             to.time(refusals.left);
@@ -207,6 +219,8 @@ impl Record {
                 })
             })?,
             failing_for: from.option(Reader::time)?,
+            failures: small(&mut from)?,
+            failed_by: read_prints(&mut from)?,
             refusals: from.option(|from| {
                 Some(SharedRefusals {
                     row: small(from)?,

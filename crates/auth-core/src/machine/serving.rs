@@ -420,12 +420,14 @@ impl State {
             flight.urgent = true;
             return Action::Wait;
         }
-        let waits = !now.waited_for(self.refusals.until) || self.closed_gate(now).is_some();
         let repeats = self.refusals.unaccepted > 0 || self.recent(now) > 0;
         let slots = match repeats {
             true => Slots::Doubtful,
             false => Slots::All,
         };
+        let gate = self.closed_gate(now);
+        let backs_off = gate.is_some_and(|gate| gate.kind == GateKind::BackOff);
+        let waits = backs_off || !now.waited_for(self.refusals.until);
         if waits || self.ledger.take(slots, now).is_err() {
             if doubt.row >= DROP && !permanent {
                 self.held = None;
@@ -434,7 +436,8 @@ impl State {
             return Action::Damped;
         }
         self.refusals.pending = true;
-        self.fly(policy, Reason::Refused, Duration::ZERO, None, now)
+        let after = gate.map_or(Duration::ZERO, |gate| now.wait_until(gate.until));
+        self.fly(policy, Reason::Refused, after, None, now)
     }
 
     /// Renews ahead of expiry, and has the caller wait. Where that cannot be now, the cached token
