@@ -22,7 +22,6 @@ const ACCOUNT: HeaderName = HeaderName::from_static("x-meridian-account");
 // --- src/source.rs: one exchange ---
 
 struct Sessions {
-    session_url: String,
     endpoint: TokenEndpoint,
     account: String,
     key: SharedSecretSource,
@@ -52,7 +51,8 @@ impl TokenSource for Sessions {
         if key.is_empty() {
             return Err(Error::config("key", "the key that was read is empty"));
         }
-        Ok(Credentials::new(&[&self.session_url, &self.account], [key]))
+        let url = self.endpoint.normalized_url();
+        Ok(Credentials::new(&[&url, &self.account], [key]))
     }
 }
 
@@ -78,7 +78,6 @@ impl Meridian {
         let scheme = Scheme::header(SESSION).and_header(ACCOUNT, self.account.as_str());
         let url = &self.session_url;
         let source = Sessions {
-            session_url: url.clone(),
             endpoint: TokenEndpoint::new(VENDOR, "session_url", url, self.transport)?,
             account: self.account,
             key: self.key,
