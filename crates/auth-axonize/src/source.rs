@@ -90,7 +90,6 @@ impl Login {
     }
 
     /// Goes on after the password was accepted.
-
     async fn second_factor(
         &self,
         mut factor: SecondFactor,
