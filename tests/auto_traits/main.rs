@@ -68,9 +68,10 @@ fn auth_core_keeps_its_promises() {
         AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, Authenticators,
         AuthenticatorsBuilder, Clock, Credentials, CredentialsId, Error, ErrorKind, Exchange,
         ExchangeLimit, Generation, Health, Key, KeyBuilder, Local, MemoryStore, Moment, NewEntry,
-        Origins, Part, Quota, Reason, RefreshPolicy, Refusal, Scheme, Secret, SecretEnv,
-        SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource, SharedTokenStore,
-        SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenRefused, Version,
+        Origins, Part, Quota, Reason, RefreshPolicy, Refusal, RejectedPart, RequestOutcome, Scheme,
+        Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource,
+        SharedTokenStore, SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenRefused,
+        Version,
     };
     promise! {
         AccessToken: send sync unpin forever;
@@ -98,6 +99,8 @@ fn auth_core_keeps_its_promises() {
         Reason: send sync unpin forever;
         Refusal: send sync unpin forever;
         RefreshPolicy: send sync unpin forever;
+        RejectedPart: send sync unpin forever;
+        RequestOutcome: send sync unpin forever;
         Scheme: send sync unpin forever;
         Secret: send sync unpin forever;
         SecretEnv: send sync unpin forever;

@@ -212,7 +212,6 @@ impl LoginBuilder {
         let app_id = Secret::new(self.app_id);
         let endpoint = |path| self.base_url.endpoint(path, &transport);
         let source = Login {
-            base_url: self.base_url.url.trim_end_matches('/').to_owned(),
             login: endpoint("/api/auth/login")?,
             verify: endpoint("/api/auth/verifyMultifactorBindingCode")?,
             resend: endpoint("/api/auth/resendMultifactorBindingCode")?,

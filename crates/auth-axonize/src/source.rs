@@ -19,8 +19,6 @@ use crate::{
 
 /// Logs in with e-mail address and password, and with a binding code where the vendor wants one.
 pub(crate) struct Login {
-    /// Without a slash at its end.
-    pub(crate) base_url: String,
     pub(crate) login: TokenEndpoint,
     pub(crate) verify: TokenEndpoint,
     pub(crate) resend: TokenEndpoint,
@@ -92,7 +90,6 @@ impl Login {
     }
 
     /// Goes on after the password was accepted.
-
     async fn second_factor(
         &self,
         mut factor: SecondFactor,
@@ -199,7 +196,8 @@ impl TokenSource for Login {
             Application::Id(id) => ("id", id.expose()),
             Application::Url(url) => ("url", url.as_str()),
         };
-        let account = [&*self.base_url, kind, application, self.email.expose()];
+        let url = self.login.normalized_url();
+        let account = [&*url, kind, application, self.email.expose()];
         Ok(Credentials::lockable(
             &account,
             [self.read_password().await?],

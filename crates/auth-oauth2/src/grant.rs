@@ -78,14 +78,14 @@ impl Client {
     /// Makes the credentials of the client. The scope, the audience and other parameters are no part
     /// of the account: the vendor judges the same secret whatever is asked for.
     pub(crate) fn credentials(&self, secrets: Vec<Secret>) -> Credentials {
-        let url = self.endpoint.url().to_string();
+        let url = self.endpoint.normalized_url();
         Credentials::new(&self.account(&url), secrets)
     }
 
     /// Makes the credentials of a user, whose account the vendor may lock.
     #[cfg(feature = "password")]
     pub(crate) fn user_credentials(&self, user: &str, secrets: Vec<Secret>) -> Credentials {
-        let url = self.endpoint.url().to_string();
+        let url = self.endpoint.normalized_url();
         let [url, proof, client] = self.account(&url);
         Credentials::lockable(&[url, proof, client, user], secrets)
     }

@@ -11,7 +11,6 @@ fn login(server: &TestServer, password: impl SecretSource) -> Login {
     let transport = SharedTransport::new(server.transport());
     let endpoint = |path| base_url.endpoint(path, &transport).unwrap();
     Login {
-        base_url: server.origin().to_owned(),
         login: endpoint("/api/auth/login"),
         verify: endpoint("/api/auth/verifyMultifactorBindingCode"),
         resend: endpoint("/api/auth/resendMultifactorBindingCode"),
