@@ -16,8 +16,9 @@ use crate::{
     flight::{Flight, Outcome},
     machine::{
         backoff::Failure,
-        flight::{Draw, End, Fact, Flight as FlightState, Landing, Order, Rules},
+        flight::Flight as FlightState,
         memory::Memory,
+        orders::{Draw, End, Fact, Landing, Order, Rules},
         prints::Print,
         serving::{Action, Event, Failed, Fetched, Start, State},
     },

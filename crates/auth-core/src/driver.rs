@@ -23,7 +23,8 @@ use crate::{
     limit::Permit,
     machine::{
         account::{Account, Logins},
-        flight::{self as rules, Ended, Fact, Forbidden, Landing, Loaded, Order, Own, Write},
+        flight::Flight as FlightState,
+        orders::{Ended, Fact, Forbidden, Landing, Loaded, Order, Own, Write},
         record::Record,
         serving::Start,
     },
@@ -107,7 +108,7 @@ impl Task {
         let core = &*self.core;
         let mut hands = Hands::default();
         let mut budget = Budget::new(core.store_patience());
-        let mut state = rules::Flight::new(start);
+        let mut state = FlightState::new(start);
         let mut fact = Fact::Begun;
         loop {
             let order = core.step(&self.flight, &mut state, fact);
