@@ -321,16 +321,13 @@ impl Queue {
 
     /// A flight goes, whatever of it is still here.
     fn leave(&mut self, number: Number) {
-        let waited = self.urgent.remove(&number).is_some() || self.ahead.remove(&number).is_some();
+        self.urgent.remove(&number);
+        self.ahead.remove(&number);
         if self.granted.remove(&number) {
             self.running -= 1;
             if let Some(pace) = &mut self.pace {
                 pace.give_back();
             }
-            // The next start is earlier than the timer says.
-            self.timer = None;
-        } else if waited && self.timer == Some(number) {
-            self.timer = None;
         }
     }
 

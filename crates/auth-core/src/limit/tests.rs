@@ -487,24 +487,45 @@ async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
     let took = begun.elapsed();
     assert!(took < Duration::from_millis(1_005), "{took:?}");
 
-    // So does one that was granted and not picked up.
-    let waiting = flight(Reason::Needed);
-    let mut next = Box::pin(limit.admit(&waiting));
+    // So does one that was granted and not picked up, whose successor keeps the timer by now.
+    let unpolled = flight(Reason::Needed);
+    let mut next = Box::pin(limit.admit(&unpolled));
     assert!(poll(&mut next).await.is_pending());
-    time::sleep(Duration::from_millis(1_100)).await;
-    limit.hurry(0);
-    let turns = limit.queue().settle(100, Instant::now());
-    assert_eq!(limit.queue().granted.len(), 1);
-    notify(turns);
+    let after = tokio::spawn({
+        let limit = limit.clone();
+        async move { limit.admit(&flight(Reason::Needed)).await.map(drop) }
+    });
+    while limit.queue().granted.is_empty() {
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    settled().await;
+    assert!(limit.queue().timer.is_some());
     drop(next);
     let begun = Instant::now();
-    drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
+    after.await.unwrap().unwrap();
     assert!(
         begun.elapsed() < Duration::from_millis(5),
         "{:?}",
         begun.elapsed()
     );
     limit.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_a_flight_that_is_polled_late_counts_from_when_it_starts() {
+    let (mut pace, begun) = (Pace::new(10), Instant::now());
+    let at = |millis| begun + Duration::from_millis(millis);
+    pace.take(at(0));
+    pace.picked_up(at(90));
+    for start in 1..10 {
+        assert_eq!(pace.due(at(100 * start), 0), None);
+        pace.take(at(100 * start));
+        pace.picked_up(at(100 * start));
+    }
+    assert_eq!(pace.due(at(1_000), 0), Some(at(1_090)));
+    assert_eq!(pace.due(at(1_090), 0), None);
+    // What is taken and not picked up may start at any time from now on.
+    assert_eq!(pace.due(at(1_090), 1), Some(at(1_100)));
 }
 
 async fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
