@@ -348,9 +348,12 @@ mod tests {
     fn g20_a_deadline_from_the_precise_clock_is_never_reached_early() {
         let clock = SystemClock::new();
         let tick = Duration::from_millis(20);
-        for round in 0..50 {
-            // Waits of which most end in the middle of a tick.
-            let wait = Duration::from_micros(137 * round);
+        let mut rng = fastrand::Rng::with_seed(20);
+        for round in 0..100 {
+            // Begins anywhere in a tick, and waits for less or more than one.
+            let begin = true_time() + Duration::from_micros(rng.u64(0..4_000));
+            while true_time() < begin {}
+            let wait = Duration::from_micros(rng.u64(0..5_000));
             let promised = true_time() + wait;
             let end = clock.precise() + wait;
             loop {
