@@ -87,6 +87,7 @@ mod policy;
 mod quota;
 mod refused;
 mod rejections;
+mod residue;
 mod scheme;
 mod secret;
 mod secret_source;
