@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Authenticator, Error, Exchange, Origins, Scheme, Secret, SecretSource as _,
-    SharedClock, SharedSecretSource, SharedTransport, TokenSource,
+    AccessToken, Authenticator, Credentials, Error, Exchange, Origins, RequestOutcome, Scheme,
+    Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport, TokenSource,
 };
 use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
 use auth_testkit::{Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, contract};
@@ -29,11 +29,9 @@ struct Sessions {
 }
 
 impl TokenSource for Sessions {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
-        let key = self.key.read().await?;
-        if key.is_empty() {
-            return Err(Error::config("key", "the key that was read is empty"));
-        }
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        let key = exchange.credentials.secret(0);
+        let key = key.ok_or_else(|| Error::config("key", "the credentials have no key"))?;
         let parameters = [("account", self.account.as_str()), ("key", key.expose())];
         let reply = self
             .endpoint
@@ -43,8 +41,18 @@ impl TokenSource for Sessions {
             .token_member("session")
             .allow_missing_token_type()
             .default_lifetime(Duration::from_secs(15 * 60));
-        let scrubber = Scrubber::new().secret(key);
+        let scrubber = Scrubber::new().secret(key.clone());
         parse_reply(VENDOR, reply, &rules, &scrubber, self.clock.now())
+    }
+
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        let key = self.key.read().await;
+        let key = key.map_err(|error| error.with_outcome(RequestOutcome::NotSent))?;
+        if key.is_empty() {
+            return Err(Error::config("key", "the key that was read is empty"));
+        }
+        let url = self.endpoint.normalized_url();
+        Ok(Credentials::new(&[&url, &self.account], [key]))
     }
 }
 

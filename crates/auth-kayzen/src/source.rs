@@ -1,7 +1,7 @@
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use auth_core::{
-    AccessToken, CredentialMark, Error, ErrorKind, Exchange, Secret, SecretSource,
+    AccessToken, Credentials, Error, Exchange, RejectedPart, Secret, SecretSource,
     SharedSecretSource, SharedTransport, TokenSource,
 };
 use auth_oauth2::{ReplyRules, ResourceOwnerPassword};
@@ -52,56 +52,37 @@ impl TokenSource for KayzenSource {
         self.0.fetch(exchange).await.map_err(explained)
     }
 
-    async fn credential_changed(&self) -> bool {
-        self.0.credential_changed().await
-    }
-
-    async fn credential(&self) -> Option<CredentialMark> {
-        self.0.credential().await
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        self.0.credentials().await
     }
 }
 
-/// Adds to a refused login what a person can do about it.
+/// Adds to a rejected login what a person can do about it.
 fn explained(error: Error) -> Error {
-    if !is_refused_login(&error) {
+    if !is_rejected_login(&error) {
         return error;
     }
     let message = format!(
         "{error}; check API key and secret, e-mail and password: the vendor does not say which \
          are wrong"
     );
-    let mut explained = Error::new(error.kind(), message);
+    let mut explained = Error::new(error.kind(), message)
+        .with_outcome(error.outcome())
+        .with_rejected_part(RejectedPart::Credentials);
     if let Some(code) = error.code() {
         explained = explained.with_code(code.to_owned());
     }
     if let Some(status) = error.status() {
         explained = explained.with_status(status);
     }
-    match cause(&error) {
-        Some(cause) => explained.with_source(cause.clone()),
-        None => explained,
-    }
+    explained
 }
 
-/// Other refusals say nothing about the credentials: a redirect, a 404, a place of secrets that is
-/// closed. That one does not name the vendor.
-fn is_refused_login(error: &Error) -> bool {
-    let of_the_vendor = error.to_string().starts_with(VENDOR);
-    if error.kind() != ErrorKind::Rejected || !of_the_vendor {
-        return false;
-    }
+/// A bare 403 counts as a rejected login, to be on the safe side, but does not blame it.
+fn is_rejected_login(error: &Error) -> bool {
     let standard = matches!(error.code(), Some("invalid_client" | "invalid_grant"));
     let unauthorized = error.status() == Some(StatusCode::UNAUTHORIZED);
-    match cause(error) {
-        Some(cause) => standard || unauthorized || is_refused_login(cause),
-        // Nobody was asked, because logins have stopped for what other processes were told.
-        None => standard || unauthorized || error.status().is_none(),
-    }
-}
-
-/// What the vendor said last, where logins have stopped for it.
-fn cause(error: &Error) -> Option<&Error> {
-    error.source()?.downcast_ref()
+    error.rejected_part() == Some(RejectedPart::Credentials) && (standard || unauthorized)
 }
 
 /// Names the setting of this crate, not the grant's, if the secret that was read is empty.
