@@ -88,6 +88,7 @@ mod policy;
 mod quota;
 mod refused;
 mod rejections;
+mod residue;
 mod scheme;
 mod secret;
 mod secret_source;
