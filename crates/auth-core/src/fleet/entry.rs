@@ -18,8 +18,9 @@ impl Fleet {
         let version = entry.as_ref().map(|entry| entry.version);
         // What a hostile or restored store brings back is older than what was there before.
         let entry = entry.filter(|entry| !self.memory.is_outdated(entry.version));
-        let record =
-            entry.and_then(|entry| Some(Record::decode(&self.key, &entry.bytes)?.aged(entry.age)));
+        let record = entry.and_then(|entry| {
+            Some(Record::decode(&self.key, entry.content.as_ref().ok()?)?.aged(entry.age))
+        });
         let unsaved = self.memory.unsaved(version, self.clock.now());
         let record = match unsaved.or(record) {
             Some(record) => record,

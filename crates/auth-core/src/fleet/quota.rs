@@ -87,8 +87,9 @@ impl Fleet {
         for _ in 0..TRIES {
             let entry = budget.ask(self.store.load(&key)).await?;
             let expected = entry.as_ref().map(|entry| entry.version);
-            let account =
-                entry.and_then(|entry| Some(Account::decode(&key, &entry.bytes)?.aged(entry.age)));
+            let account = entry.and_then(|entry| {
+                Some(Account::decode(&key, entry.content.as_ref().ok()?)?.aged(entry.age))
+            });
             let mut account = account.unwrap_or_default();
             if let Err(refused) = change(&mut account) {
                 return Ok(Err(refused));
