@@ -35,7 +35,7 @@ auth_testkit::store_contract!(Memory);
 #[test]
 fn the_list_has_the_same_clauses() {
     let clauses = auth_testkit::store_contract!(Memory => list);
-    assert_eq!(clauses.len(), 20);
+    assert_eq!(clauses.len(), 21);
     for (name, clause) in clauses {
         assert!(!name.is_empty());
         clause();

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use crate::{cluster, stand::sealed};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let list = |place: &str, clauses: [(&str, fn()); 15]| {
+    let list = |place: &str, clauses: [(&str, fn()); 21]| {
         let trial = |(name, clause): (&str, fn())| {
             Trial::test(format!("contract::{place}::{name}"), move || {
                 clause();
