@@ -89,7 +89,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read_and_nothing_torn(
             owner in ".{0,8}",
-            (time, guard): (u64, u64),
+            (time, guard) in any::<(u64, u64)>(),
             at in any::<prop::sample::Index>(),
         ) {
             let since = Stamp::now(None);
@@ -105,7 +105,7 @@ mod tests {
 
         #[test]
         fn none_lasts_longer_than_it_was_taken_for(
-            (taken, now): (u32, u32),
+            (taken, now) in any::<(u32, u32)>(),
             time in prop_oneof![0..100_000_u64, any::<u64>()],
         ) {
             // Each by a wall clock alone, as after another start of the machine.
