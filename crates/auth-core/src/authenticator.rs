@@ -3,8 +3,8 @@ use std::{fmt, sync::Arc, thread, time::Duration};
 use http::HeaderMap;
 
 use crate::{
-    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Key, MemoryStore, Origins, Quota,
-    RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenSource, TokenStore,
+    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Key, Origins, Quota, RefreshPolicy,
+    Scheme, SharedClock, SharedTokenStore, Token, TokenSource, TokenStore,
     acquire::Wish,
     core::{Answer, Core, Settings},
     source::DynSource,
@@ -217,6 +217,10 @@ impl Authenticator {
         self.core.settings.clock.as_dyn()
     }
 
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// Tells whether there is another handle, a flight's included.
     pub(crate) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.core) > 1
@@ -347,12 +351,6 @@ impl AuthenticatorBuilder {
         settings.quota.map_or(Ok(()), Quota::validate)?;
         let limit = settings.limit.as_ref();
         limit.map_or(Ok(()), ExchangeLimit::validate)?;
-        // Refresh tokens are spent by the same rules where there is but one process.
-        let store = store.or_else(|| {
-            let alone = SharedTokenStore::new(MemoryStore::new());
-            let keeps = source.keeps_refresh_tokens();
-            keeps.then(|| (alone, Key::builder(&settings.vendor).build()))
-        });
         Ok(Authenticator {
             core: Arc::new(Core::new(settings, source, store)),
         })

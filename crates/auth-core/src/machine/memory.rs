@@ -181,6 +181,17 @@ impl Memory {
         self.ignores_rejections = false;
     }
 
+    // --- when nobody uses the key ---
+
+    /// Refresh tokens were replaced or rejected, or a new one could not be saved.
+    pub(crate) fn keeps_refresh_tokens(&self) -> bool {
+        !self.spent.is_empty() || self.unsaved.is_some()
+    }
+
+    pub(crate) fn is_at_rest(&self, now: Moment) -> bool {
+        !self.store_is_left_alone(now) && self.share.is_empty(now)
+    }
+
     // --- the store's failures ---
 
     pub(crate) fn store_is_left_alone(&self, now: Moment) -> bool {
