@@ -50,7 +50,7 @@ async fn g07_a_revoked_token_is_dropped_after_a_few_refusals_even_if_no_other_ca
     }
     // Doubted at first, since one refusal may be one request's trouble; then it is certain.
     println!("{refused} refused");
-    assert!((5..=10).contains(&refused), "{refused} refused");
+    assert!((5..=20).contains(&refused), "{refused} refused");
     assert_eq!(stack.server.token_uses()[0].refused, refused);
 }
 
@@ -247,7 +247,9 @@ async fn g09_tokens_that_are_accepted_once_and_then_refused_are_renewed_ever_mor
     // As at a vendor with one live token per client, whom two processes ask.
     for _ in 0..HOUR.as_secs() {
         stack.server.revoke_all();
-        stack.get().await.unwrap();
+        // A refusal is passed on, or there is no token any more.
+        let answered = stack.get().await;
+        assert!(!matches!(answered, Err(auth_tower::Error::Inner(_))));
         elapse(SECOND).await;
     }
     let requests = stack.server.counters().token_requests;
@@ -256,14 +258,16 @@ async fn g09_tokens_that_are_accepted_once_and_then_refused_are_renewed_ever_mor
 }
 
 #[tokio::test(start_paused = true)]
-async fn g09_while_damped_the_refusal_stands_and_says_so() {
+async fn g09_while_renewals_have_to_wait_the_refusal_stands_and_says_so() {
     let stack = Stack::new();
+    stack.get_well().await;
+    // More renewals in a row than three have to wait, though the API accepts their tokens.
+    for _ in 0..4 {
+        stack.server.revoke_all();
+        assert_eq!(stack.get_well().await.outcome.sends(), 2);
+        elapse(SECOND / 2).await;
+    }
     stack.server.always_refuse(true);
-    let answer = stack.get().await.unwrap();
-    assert!(matches!(
-        answer.outcome.not_replayed(),
-        Some(NotReplayed::Twice)
-    ));
     let answer = stack.get().await.unwrap();
     assert_eq!((answer.status, answer.outcome.sends()), (401, 1));
     assert!(matches!(
@@ -273,7 +277,7 @@ async fn g09_while_damped_the_refusal_stands_and_says_so() {
     // The API recovers: the token that is kept is good again.
     stack.server.always_refuse(false);
     assert_eq!(stack.get_well().await.outcome.sends(), 1);
-    assert_eq!(stack.server.counters().token_requests, 2);
+    assert_eq!(stack.server.counters().token_requests, 5);
 }
 
 #[tokio::test(start_paused = true)]
