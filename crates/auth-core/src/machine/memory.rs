@@ -144,7 +144,7 @@ impl Memory {
         let me = Print::of_text(&rules.owner);
         let left = match is_from_vendor || record.failed_by.contains(me) {
             true => pause.left,
-            false => pause.left.saturating_sub(YIELD.min(pause.left / 2)),
+            false => pause.left.saturating_sub(pause.yields),
         };
         if left <= LAST_MOMENT {
             return None;
