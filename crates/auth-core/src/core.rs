@@ -295,7 +295,8 @@ impl Core {
         }
         let event = desk.hear(event, now);
         let action = desk.state.step(self.policy(), event, now);
-        if matches!(action, Action::ServePrevious | Action::SendAgain { .. }) {
+        let is_young = action == Action::Damped && desk.state.is_young(now);
+        if is_young || matches!(action, Action::ServePrevious | Action::SendAgain { .. }) {
             desk.trust(event);
         }
         self.follow(&desk.state, now);

@@ -330,6 +330,11 @@ impl State {
         self.previous.map(|previous| previous.generation)
     }
 
+    /// The cached token is on trial: its refusals prove nothing.
+    pub(crate) fn is_young(&self, now: Moment) -> bool {
+        self.held.is_some_and(|held| self.is_on_trial(held, now))
+    }
+
     fn previous(&self, now: Moment) -> Option<Previous> {
         self.previous
             .filter(|previous| !now.reached(previous.usable_until))
@@ -538,6 +543,8 @@ impl State {
         });
         match previous {
             Some(_) => Action::ServePrevious,
+            // The API refuses everything: sending each request twice helps nobody.
+            None if refusals > MOST_AGAIN => Action::Damped,
             None => Action::SendAgain {
                 after: doubled(LONGEST_MOMENT),
             },
@@ -911,6 +918,8 @@ const TRIALS: [Duration; 3] = [
 /// How long a request waits before a young token is sent once more, at first and at last.
 const MOMENT: Duration = Duration::from_secs(1);
 const LONGEST_MOMENT: Duration = Duration::from_secs(4);
+/// After so many refusals of a young token, counted as for a doubted one, requests are sent once.
+const MOST_AGAIN: u8 = 5;
 /// How long the previous token serves before the young one is tried again, at last.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 /// How often rejected credentials are read at once.
