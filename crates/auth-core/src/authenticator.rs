@@ -86,6 +86,15 @@ impl Authenticator {
         self.core.fresh_token().or_else(|| self.core.valid_token())
     }
 
+    /// Returns the cached token unless there is something to decide, for example whether a renewal
+    /// is due: then [`token`](Self::token) has to be asked. For the layers of this workspace.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn fresh_token(&self) -> Option<Token> {
+        self.core.fresh_token()
+    }
+
     /// Returns the token at hand, or waits for the one exchange that fetches it for everybody.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ where
         }
     }
     let settings = settings.clone();
-    if let Some(token) = settings.authenticator.try_token() {
+    if let Some(token) = settings.authenticator.fresh_token() {
         let kept = replay.keep(inner, &request);
         token.sign(request.headers_mut());
         let call = inner.call(request);

@@ -176,7 +176,7 @@ where
                         // Give the readied service back before waiting once more.
                         self.rounds += 1;
                         let authenticator = &self.settings.authenticator;
-                        if authenticator.try_token().is_none() {
+                        if authenticator.fresh_token().is_none() {
                             self.inner = self.inner.clone();
                             self.since = authenticator.clock().now();
                             self.phase = Phase::Acquiring(authenticator.token());
