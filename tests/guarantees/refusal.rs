@@ -49,7 +49,6 @@ async fn g07_a_revoked_token_is_dropped_after_a_few_refusals_even_if_no_other_ca
         elapse(SECOND).await;
     }
     // Doubted at first, since one refusal may be one request's trouble; then it is certain.
-    println!("{refused} refused");
     assert!((5..=20).contains(&refused), "{refused} refused");
     assert_eq!(stack.server.token_uses()[0].refused, refused);
 }
@@ -253,7 +252,6 @@ async fn g09_tokens_that_are_accepted_once_and_then_refused_are_renewed_ever_mor
         elapse(SECOND).await;
     }
     let requests = stack.server.counters().token_requests;
-    println!("{requests} token requests");
     assert!((60..=75).contains(&requests), "{requests} token requests");
 }
 
