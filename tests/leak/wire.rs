@@ -40,7 +40,7 @@ async fn g18_nothing_that_the_stack_logs_holds_a_secret() {
     }
     assert!(tokens.len() >= 12);
     let text = logs.text();
-    for said in ["token fetched", "no token", "reqwest", "hyper_util"] {
+    for said in ["new token", "no token", "reqwest", "hyper_util"] {
         assert!(text.contains(said), "nothing of `{said}` was captured");
     }
     assert_clean(&text, &tokens);
