@@ -258,9 +258,7 @@ where
     match verdict {
         Verdict::Refused => {}
         Verdict::Accepted => {
-            if resent {
-                settings.authenticator.accepted(generation);
-            }
+            settings.authenticator.accepted(generation);
             return Ok(notes.attach(response));
         }
         Verdict::StepUp(step_up) => {
@@ -278,6 +276,7 @@ where
     let phase = match settings.authenticator.refuse(generation) {
         Refusal::Superseded(token) => Phase::Readying(token),
         Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
+        Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),
         Refusal::Failed(error) => {
             return Ok(notes.let_stand(response, NotReplayed::NoToken(error)));
         }

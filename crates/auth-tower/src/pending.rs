@@ -39,6 +39,8 @@ pub(crate) struct Resent;
 /// What a pending request waits for.
 pub(crate) enum Phase {
     Acquiring(Acquire),
+    /// The API may not know the refused token yet, so the same token is sent once more.
+    AcquiringSame(Acquire),
     Readying(Token),
     /// Without a token, because the layer was told to.
     ReadyingUnsigned,
@@ -140,6 +142,21 @@ where
                             }
                             self.phase = Phase::ReadyingUnsigned;
                         }
+                    }
+                }
+                Phase::AcquiringSame(acquire) => {
+                    let acquired = ready!(Pin::new(acquire).poll(cx));
+                    let now = self.settings.authenticator.clock().now();
+                    self.notes.waited += now.wait_since(self.since);
+                    match (acquired, self.refused.take()) {
+                        (Ok(token), response) => {
+                            self.refused = response;
+                            self.phase = Phase::Readying(token);
+                        }
+                        (Err(error), Some(response)) => {
+                            return self.stands(response, NotReplayed::NoToken(error));
+                        }
+                        (Err(error), None) => return Poll::Ready(Err(Error::Auth(error))),
                     }
                 }
                 Phase::Readying(token) => {

@@ -722,6 +722,8 @@ impl State {
             if self.valid(now).is_some() {
                 return Action::Report;
             }
+            // The next token request follows from the refusal too.
+            self.refusals.pending = true;
         }
         // Somebody who needs a token waited for a renewal that was cut short, or that left the
         // reserve of the quota alone.
