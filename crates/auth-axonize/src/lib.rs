@@ -32,6 +32,7 @@
 //! | log in as a user | [`Axonize::login`], [`LoginBuilder`] |
 //! | answer multi-factor authentication | [`LoginBuilder::mfa`] |
 //! | send API keys | [`Axonize::api_keys`], [`ApiKeysBuilder`] |
+//! | get the API keys of a new application | [`ApiKeysBuilder`], `GetAppSecret` |
 //!
 //! # What to know about the vendor
 //!
@@ -40,13 +41,14 @@
 //!   redirect followers *above* `AuthLayer`, where each hop is judged anew, or have none. A request
 //!   that already carries one of these headers counts as signed by its caller, and is left alone.
 //! - **Lifetime.** A login says nothing about it; the documentation says ten hours.
-//! - **Lockout.** A login that was rejected is sent at most twice for one password, ever; see
-//!   [`LoginLimit`](auth_oauth2::LoginLimit).
+//! - **Lockout.** Credentials that the vendor rejected are sent at most twice, and then once a day
+//!   until they change or `Authenticator::clear_rejections` is called.
 //! - **Multi-factor authentication.** Where it is on, each login sends its user a code, so it is
 //!   not for programs: have it switched off for the program's account, or use API keys.
 //! - **Refusals.** With API keys there is nothing to renew: a 401 is passed on, unless the key's
 //!   source has another one by then.
-//! - **Content type.** The API takes `application/json` alone; requests say so themselves.
+//! - **Content type.** The API takes `application/json` only, also from requests without a body. A
+//!   signed request without a `Content-Type` gets that one; any other that it has is kept.
 //!
 //! # Cargo features
 //!

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, Secret};
+use auth_core::{Error, RequestOutcome, Secret};
 use tokio::time;
 
 use crate::VENDOR;
@@ -99,4 +99,6 @@ fn failed(problem: &str) -> Error {
         "mfa",
         format_args!("{VENDOR} asks for a binding code, and {problem}"),
     )
+    // The login was sent, and another process may have a callback that works.
+    .with_outcome(RequestOutcome::NotUnderstood)
 }

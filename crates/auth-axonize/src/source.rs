@@ -1,12 +1,10 @@
 use std::{fmt, time::Duration};
 
 use auth_core::{
-    AccessToken, CredentialMark, Error, ErrorKind, Exchange, Secret, SecretSource as _,
-    SharedClock, SharedSecretSource, TokenSource,
+    AccessToken, Credentials, Error, ErrorKind, Exchange, RejectedPart, RequestOutcome, Secret,
+    SecretSource as _, SharedClock, SharedSecretSource, TokenSource,
 };
-use auth_oauth2::{
-    BodyFormat, LoginLimit, ReplyRules, Scrubber, TokenEndpoint, credential_mark, parse_reply,
-};
+use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use zeroize::Zeroize as _;
@@ -15,6 +13,8 @@ use crate::{MfaAnswer, MfaChallenge, VENDOR, login::APP_ID, mfa::Callback, wire:
 
 /// Logs in with e-mail address and password, and with a binding code where the vendor wants one.
 pub(crate) struct Login {
+    /// The base URL, which names the account's vendor.
+    pub(crate) issuer: String,
     pub(crate) login: TokenEndpoint,
     pub(crate) verify: TokenEndpoint,
     pub(crate) resend: TokenEndpoint,
@@ -24,7 +24,6 @@ pub(crate) struct Login {
     pub(crate) mfa: Option<Callback>,
     pub(crate) mfa_deadline: Duration,
     pub(crate) rules: ReplyRules,
-    pub(crate) limit: LoginLimit,
     pub(crate) clock: SharedClock,
 }
 
@@ -38,7 +37,8 @@ pub(crate) enum Application {
 
 impl Login {
     async fn read_password(&self) -> Result<Secret, Error> {
-        let password = self.password.read().await?;
+        let password = self.password.read().await;
+        let password = password.map_err(|error| error.with_outcome(RequestOutcome::NotSent))?;
         match password.is_empty() {
             true => Err(Error::config(
                 "password",
@@ -70,7 +70,10 @@ impl Login {
                 let message = format!(
                     "{VENDOR}: login answered 401: the e-mail address or the password is wrong"
                 );
-                Err(Error::new(ErrorKind::Rejected, message).with_status(reply.status()))
+                Err(Error::new(ErrorKind::Rejected, message)
+                    .with_status(reply.status())
+                    .with_outcome(RequestOutcome::Rejected)
+                    .with_rejected_part(RejectedPart::Credentials))
             }
             StatusCode::FORBIDDEN => match SecondFactor::parse(reply.body()) {
                 Some(factor) => {
@@ -94,7 +97,11 @@ impl Login {
                  there is no callback for the code; have it switched off for the program's account, \
                  use API keys, or set `mfa`"
             );
-            return Err(Error::new(ErrorKind::Rejected, message).with_status(StatusCode::FORBIDDEN));
+            return Err(of_second_factor(
+                Error::new(ErrorKind::Rejected, message)
+                    .with_status(StatusCode::FORBIDDEN)
+                    .with_outcome(RequestOutcome::Rejected),
+            ));
         };
         let mut left = self.mfa_deadline;
         let mut resends = 0;
@@ -117,7 +124,8 @@ impl Login {
                     let problem = format_args!(
                         "asked {VENDOR} for the code more than {MAX_RESENDS} times again"
                     );
-                    return Err(Error::config("mfa", problem));
+                    let error = Error::config("mfa", problem);
+                    return Err(error.with_outcome(RequestOutcome::NotUnderstood));
                 }
             }
         }
@@ -130,7 +138,8 @@ impl Login {
         scrubber: Scrubber,
     ) -> Result<AccessToken, Error> {
         if code.is_empty() {
-            return Err(Error::config("mfa", "the callback's code is empty"));
+            let error = Error::config("mfa", "the callback's code is empty");
+            return Err(error.with_outcome(RequestOutcome::NotUnderstood));
         }
         let parameters = [
             ("token", factor.token.expose()),
@@ -139,6 +148,7 @@ impl Login {
         ];
         let reply = self.verify.post(BodyFormat::Json, &[], &parameters).await?;
         self.token(reply, &scrubber.secret(code.clone()))
+            .map_err(of_second_factor)
     }
 
     /// The reply may bring another token and code to come back with.
@@ -153,7 +163,8 @@ impl Login {
         ];
         let reply = self.resend.post(BodyFormat::Json, &[], &parameters).await?;
         if !reply.status().is_success() {
-            return self.token(reply, scrubber).map(|_| ());
+            let read = self.token(reply, scrubber).map(|_| ());
+            return read.map_err(of_second_factor);
         }
         if let Some(next) = SecondFactor::parse(reply.body()) {
             *factor = next;
@@ -169,31 +180,35 @@ impl Login {
 
 impl TokenSource for Login {
     async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        let password = exchange.credentials.secret(0).ok_or_else(|| {
+            let problem = "the password is missing; pass what `TokenSource::credentials` returned";
+            Error::config("Exchange::credentials", problem)
+        })?;
+        self.log_in(password).await
+    }
+
+    async fn credentials(&self) -> Result<Credentials, Error> {
         let password = self.read_password().await?;
-        let login = self.log_in(&password);
-        let credential = [&self.email, &password];
-        self.limit.attempt(&exchange, &credential, login).await
-    }
-
-    async fn credential_changed(&self) -> bool {
-        let read = self.read_password().await;
-        read.is_ok_and(|password| self.limit.has_changed(&[&self.email, &password]))
-    }
-
-    async fn credential(&self) -> Option<CredentialMark> {
-        let password = self.read_password().await.ok()?;
         let (kind, application) = match &self.application {
-            Application::Id(id) => ("id", id.clone()),
-            Application::Url(url) => ("url", Secret::new(url)),
+            Application::Id(id) => ("id", id.expose()),
+            Application::Url(url) => ("url", url.as_str()),
         };
-        let parts = [&Secret::new(kind), &application, &self.email, &password];
-        Some(credential_mark("axonize login", &parts))
+        let account = [&self.issuer, kind, application, self.email.expose()];
+        Ok(Credentials::lockable(&account, [password]))
     }
 }
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").finish_non_exhaustive()
+    }
+}
+
+/// The password was right: a rejection that follows does not count against it.
+fn of_second_factor(error: Error) -> Error {
+    match error.outcome() {
+        RequestOutcome::Rejected => error.with_rejected_part(RejectedPart::SecondFactor),
+        _ => error,
     }
 }
 

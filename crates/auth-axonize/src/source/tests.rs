@@ -11,6 +11,7 @@ fn login(server: &TestServer, password: impl SecretSource) -> Login {
     let transport = SharedTransport::new(server.transport());
     let endpoint = |path| base_url.endpoint(path, &transport).unwrap();
     Login {
+        issuer: server.origin().to_owned(),
         login: endpoint("/api/auth/login"),
         verify: endpoint("/api/auth/verifyMultifactorBindingCode"),
         resend: endpoint("/api/auth/resendMultifactorBindingCode"),
@@ -22,49 +23,98 @@ fn login(server: &TestServer, password: impl SecretSource) -> Login {
         rules: ReplyRules::new()
             .token_member("token")
             .allow_missing_token_type(),
-        limit: LoginLimit::new(VENDOR),
         clock: SharedClock::default(),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26_logins_stop_for_what_the_fleet_saw() {
-    let server = fakes::axonize().in_memory();
-    let login = login(&server, Secret::new(server.user_password()));
-    let after = |times| Exchange::new(Reason::Needed).failed_logins(times);
-    assert!(login.fetch(after(1)).await.is_ok());
-    let error = login.fetch(after(2)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Rejected);
-    assert!(
-        error.to_string().starts_with("axonize: not tried again"),
-        "{error}"
-    );
-    assert_eq!(server.counters().token_requests, 1);
-}
-
-/// A fleet may run two releases at once: these never change.
-#[tokio::test(start_paused = true)]
-async fn the_mark_is_one_of_all_that_a_login_shows() {
+async fn the_credentials_are_those_of_one_user_of_one_application() {
     let server = fakes::axonize().in_memory();
     let with = |password: &str| Login {
         application: Application::Id("fake-app".into()),
         email: "robot@example.com".into(),
         ..login(&server, Secret::new(password))
     };
-    let mark = async |login: Login| login.credential().await.unwrap().get();
-    let own = mark(with("fake-password-1")).await;
-    assert_eq!(own, 0x046b);
-    assert_ne!(mark(with("fake-password-2")).await, own);
-    let other = Login {
-        email: "fake@example.com".into(),
-        ..with("fake-password-1")
+    let id = async |login: Login| {
+        let credentials = login.credentials().await.unwrap();
+        assert!(credentials.is_lockable());
+        credentials.id().unwrap()
     };
-    assert_ne!(mark(other).await, own);
-    let other = Login {
-        application: Application::Url("fake-app".into()),
-        ..with("fake-password-1")
-    };
-    assert_ne!(mark(other).await, own);
+    let own = id(with("fake-password-1")).await;
+    let next = id(with("fake-password-2")).await;
+    assert_ne!(next, own);
+    assert_eq!(next.account(), own.account(), "of the same account");
+    let others = [
+        Login {
+            email: "fake@example.com".into(),
+            ..with("fake-password-1")
+        },
+        Login {
+            application: Application::Url("fake-app".into()),
+            ..with("fake-password-1")
+        },
+        Login {
+            issuer: "https://other.test".into(),
+            ..with("fake-password-1")
+        },
+    ];
+    for other in others {
+        assert_ne!(id(other).await.account(), own.account());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vault_that_does_not_answer_sends_nothing() {
+    let server = fakes::axonize().in_memory();
     let broken = SecretFn::new(|| async { Err(Error::new(ErrorKind::Unavailable, "vault")) });
-    assert_eq!(login(&server, broken).credential().await, None);
+    let error = login(&server, broken).credentials().await.unwrap_err();
+    assert_eq!(error.outcome(), RequestOutcome::NotSent);
+    assert_eq!(server.counters().token_requests, 0);
+}
+
+/// One login, as an authenticator sends it.
+async fn fetch(login: Login) -> Error {
+    let credentials = login.credentials().await.unwrap();
+    let exchange = Exchange::new(Reason::Needed).credentials(credentials);
+    login.fetch(exchange).await.unwrap_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_says_which_factor_it_is_about() {
+    let server = fakes::axonize().in_memory();
+    let error = fetch(login(&server, Secret::new("fake-password-1"))).await;
+    assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
+
+    let server = fakes::axonize_mfa().in_memory();
+    let right = || login(&server, Secret::new(server.user_password()));
+    let error = fetch(right()).await;
+    assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
+    assert!(error.to_string().contains("no callback"), "{error}");
+
+    let answers = |answer: fn() -> Result<MfaAnswer, Error>| {
+        Some(Callback::new(move |_| std::future::ready(answer())))
+    };
+    let wrong_code = Login {
+        mfa: answers(|| Ok(MfaAnswer::Code("000000".into()))),
+        ..right()
+    };
+    let error = fetch(wrong_code).await;
+    assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
+    for callback in [
+        answers(|| Err(Error::new(ErrorKind::Unavailable, "no"))),
+        answers(|| Ok(MfaAnswer::Code("".into()))),
+        answers(|| Ok(MfaAnswer::Resend)),
+    ] {
+        let error = fetch(Login {
+            mfa: callback,
+            ..right()
+        })
+        .await;
+        assert_eq!(error.field(), Some("mfa"));
+        assert_eq!(
+            error.outcome(),
+            RequestOutcome::NotUnderstood,
+            "it was sent"
+        );
+    }
 }

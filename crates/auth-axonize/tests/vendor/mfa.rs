@@ -10,7 +10,7 @@ use std::{
 };
 
 use auth_axonize::{MfaAnswer, MfaChallenge};
-use auth_core::{Error, ErrorKind};
+use auth_core::{Error, ErrorKind, RejectedPart};
 use auth_testkit::{Reply, TestServer, assert_no_secret, fakes};
 
 use crate::support::{devices, login};
@@ -91,27 +91,29 @@ async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
         "{error}"
     );
     assert_no_secret(format!("{error:?}"), &server.expose_secrets());
-    // A user whose phone rings all day would be the price of trying on.
-    for _ in 0..24 * 60 {
+    assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
+    // Each login sends the user a code: none before the probe interval is over.
+    for _ in 0..4 {
         server.clock().advance(MINUTE).await;
         assert!(devices(&server, &authenticator).await.is_err());
     }
-    assert_eq!(fakes::binding_codes(&server).sent(), 2);
+    assert_eq!(fakes::binding_codes(&server).sent(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_mfa_wrong_codes_are_failed_logins() {
+async fn row_mfa_wrong_codes_reject_the_second_factor() {
     let server = fakes::axonize_mfa().in_memory();
     let authenticator = login(&server)
         .mfa(|_| ready(Ok(MfaAnswer::Code("000000".into()))))
         .build()
         .unwrap();
-    for _ in 0..24 * 60 {
+    for _ in 0..5 {
         let error = devices(&server, &authenticator).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Rejected);
+        assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
         server.clock().advance(MINUTE).await;
     }
-    assert_eq!(server.counters().failed_logins, 2);
+    assert_eq!(server.counters().failed_logins, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,12 +187,12 @@ async fn a_callback_that_never_answers_is_given_up_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_403_that_asks_for_no_code_is_what_it_says() {
-    for body in [
-        "",
-        "<html>",
-        r#"{"token":7}"#,
-        r#"{"message":"forbidden"}"#,
-        "[]",
+    for (body, kind) in [
+        ("", ErrorKind::Protocol),
+        ("<html>", ErrorKind::Unavailable),
+        (r#"{"token":7}"#, ErrorKind::Protocol),
+        (r#"{"message":"forbidden"}"#, ErrorKind::Protocol),
+        ("[]", ErrorKind::Unavailable),
     ] {
         let server = fakes::axonize_mfa().in_memory();
         server.token().then(Reply::status(403).body(body));
@@ -199,8 +201,10 @@ async fn a_403_that_asks_for_no_code_is_what_it_says() {
             .build()
             .unwrap();
         let error = devices(&server, &authenticator).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
+        assert_eq!(error.kind(), kind, "{error}");
         assert_eq!(error.status().unwrap(), 403);
+        let shown = error.to_string().contains("answered 403: forbidden");
+        assert_eq!(shown, body.contains("forbidden"), "{error}");
         assert!(!error.to_string().contains("multi-factor"), "{error}");
     }
 }
