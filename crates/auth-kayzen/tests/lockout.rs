@@ -37,13 +37,12 @@ fn assert_says_what_to_do(error: &Error) {
     let text = error.to_string();
     assert_eq!(error.kind(), ErrorKind::Rejected, "{text}");
     assert!(text.starts_with("kayzen: "), "{text}");
-    let check = "check API key and secret, e-mail and password";
-    assert!(text.contains(check), "{text}");
     // What the vendor said last is kept when logins have stopped.
-    match error.source() {
-        None => assert!(text.contains("answered 401"), "{text}"),
-        Some(last) => assert!(last.to_string().contains("answered 401"), "{last}"),
-    }
+    let said = error.source().map_or(text, ToString::to_string);
+    let check = "check API key and secret, e-mail and password";
+    assert!(said.contains(check), "{said}");
+    assert!(said.contains("answered 401"), "{said}");
+    assert!(said.contains(": Invalid login credentials"), "{said}");
     assert_no_secret(format!("{error:?}"), &["fake-password-1"]);
 }
 

@@ -14,27 +14,19 @@ fn source(server: &TestServer, password: impl SecretSource) -> KayzenSource {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26_logins_stop_for_what_the_fleet_saw() {
+async fn the_credentials_are_lockable_and_change_with_the_password() {
     let server = fakes::kayzen().in_memory();
-    let source = source(&server, Secret::new(server.user_password()));
-    let after = |times| Exchange::new(Reason::Needed).failed_logins(times);
-    assert!(source.fetch(after(1)).await.is_ok());
-    let error = source.fetch(after(2)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Rejected);
-    let text = error.to_string();
-    assert!(text.starts_with("kayzen: not tried again"), "{text}");
-    assert!(text.contains("check API key and secret"), "{text}");
-    assert_eq!(server.counters().token_requests, 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_mark_is_one_of_the_password() {
-    let server = fakes::kayzen().in_memory();
-    let mark = async |password| source(&server, Secret::new(password)).credential().await;
-    let own = mark("fake-password-1").await;
-    assert!(own.is_some());
-    assert_eq!(mark("fake-password-1").await, own);
-    assert_ne!(mark("fake-password-2").await, own);
+    let id = async |password| {
+        let source = source(&server, Secret::new(password));
+        let credentials = source.credentials().await.unwrap();
+        assert!(credentials.is_lockable());
+        credentials.id().unwrap()
+    };
+    let own = id("fake-password-1").await;
+    assert_eq!(id("fake-password-1").await, own);
+    let other = id("fake-password-2").await;
+    assert_ne!(other, own);
+    assert_eq!(other.account(), own.account());
 }
 
 /// The vendor documents none; one that comes all the same is dropped.
@@ -46,6 +38,8 @@ async fn a_refresh_token_is_neither_kept_nor_spent() {
     let source = source(&server, Secret::new(server.user_password()));
     assert!(!source.keeps_refresh_tokens());
     let exchange = Exchange::new(Reason::Needed).refresh_token("fake-refresh-0");
+    let credentials = source.credentials().await.unwrap();
+    let exchange = exchange.credentials(credentials);
     let token = source.fetch(exchange).await.unwrap();
     assert!(token.kept_refresh_token().is_none());
 }
