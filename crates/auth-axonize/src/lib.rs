@@ -41,10 +41,13 @@
 //!   redirect followers *above* `AuthLayer`, where each hop is judged anew, or have none. A request
 //!   that already carries one of these headers counts as signed by its caller, and is left alone.
 //! - **Lifetime.** A login says nothing about it; the documentation says ten hours.
-//! - **Lockout.** Credentials that the vendor rejected are sent at most twice, and then once a day
-//!   until they change or `Authenticator::clear_rejections` is called.
+//! - **Lockout.** A password that the vendor rejected is sent at most twice, then once a day until
+//!   the secret changes or `Authenticator::clear_rejections` is called. The count is one for all
+//!   authenticators of a process, and for all processes that share a store.
 //! - **Multi-factor authentication.** Where it is on, each login sends its user a code, so it is
-//!   not for programs: have it switched off for the program's account, or use API keys.
+//!   not for programs: have it switched off for the program's account, or use API keys. A rejected
+//!   code does not count against the password; see [`LoginBuilder::mfa`]. Without a callback, one
+//!   login a day is sent.
 //! - **Refusals.** With API keys there is nothing to renew: a 401 is passed on, unless the key's
 //!   source has another one by then.
 //! - **Content type.** The API takes `application/json` only, also from requests without a body. A
@@ -58,6 +61,7 @@ mod api_keys;
 mod base_url;
 mod login;
 mod mfa;
+mod pause;
 mod settings;
 mod source;
 mod wire;

@@ -11,6 +11,7 @@ use crate::{
     ApiKeysBuilder, MfaAnswer, MfaChallenge, VENDOR,
     base_url::BaseUrl,
     mfa::Callback,
+    pause::Pause,
     settings,
     source::{Application, Login},
 };
@@ -95,8 +96,10 @@ impl LoginBuilder {
     /// Answers multi-factor authentication: the callback is asked for the binding code that the
     /// vendor has just sent the user. Without one, such a login is an error.
     ///
-    /// Each login sends a code, so whatever goes wrong here is not tried again before the policy's
-    /// probe interval is over. The callback may panic or never answer: that ends in an error of
+    /// Each login sends a code, so a login whose second factor failed is not repeated before the
+    /// policy's probe interval is over. After two rejected codes in a row, the pause between logins
+    /// is 10 minutes, then twice as long after each further one, up to a day. Rejected codes never
+    /// count against the password. The callback may panic or never answer: that ends in an error of
     /// kind [`Config`](auth_core::ErrorKind::Config) on field `mfa`.
     ///
     /// # Example
@@ -214,7 +217,6 @@ impl LoginBuilder {
         let app_id = Secret::new(self.app_id);
         let endpoint = |path| self.base_url.endpoint(path, &transport);
         let source = Login {
-            issuer: self.base_url.url.trim_end_matches('/').to_owned(),
             login: endpoint("/api/auth/login")?,
             verify: endpoint("/api/auth/verifyMultifactorBindingCode")?,
             resend: endpoint("/api/auth/resendMultifactorBindingCode")?,
@@ -231,6 +233,7 @@ impl LoginBuilder {
                 .allow_missing_token_type()
                 .description_member("message")
                 .default_lifetime(Axonize::TOKEN_LIFETIME),
+            pause: Pause::default(),
             clock: self.clock.clone(),
         };
         // The vendor writes the scheme in lower case, and so does every one of its examples.

@@ -9,12 +9,16 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use zeroize::Zeroize as _;
 
-use crate::{MfaAnswer, MfaChallenge, VENDOR, login::APP_ID, mfa::Callback, wire::SecondFactor};
+use crate::{
+    MfaAnswer, MfaChallenge, VENDOR,
+    login::APP_ID,
+    mfa::{self, Callback},
+    pause::Pause,
+    wire::SecondFactor,
+};
 
 /// Logs in with e-mail address and password, and with a binding code where the vendor wants one.
 pub(crate) struct Login {
-    /// The base URL, which names the account's vendor.
-    pub(crate) issuer: String,
     pub(crate) login: TokenEndpoint,
     pub(crate) verify: TokenEndpoint,
     pub(crate) resend: TokenEndpoint,
@@ -24,6 +28,7 @@ pub(crate) struct Login {
     pub(crate) mfa: Option<Callback>,
     pub(crate) mfa_deadline: Duration,
     pub(crate) rules: ReplyRules,
+    pub(crate) pause: Pause,
     pub(crate) clock: SharedClock,
 }
 
@@ -80,12 +85,13 @@ impl Login {
                     wipe(reply);
                     self.second_factor(factor, scrubber).await
                 }
-                None => self.token(reply, &scrubber),
+                None => self.token(reply, &scrubber).map_err(judged),
             },
-            _ => self.token(reply, &scrubber),
+            _ => self.token(reply, &scrubber).map_err(judged),
         }
     }
 
+    /// Goes on after the password was accepted.
     async fn second_factor(
         &self,
         mut factor: SecondFactor,
@@ -97,11 +103,12 @@ impl Login {
                  there is no callback for the code; have it switched off for the program's account, \
                  use API keys, or set `mfa`"
             );
-            return Err(of_second_factor(
-                Error::new(ErrorKind::Rejected, message)
-                    .with_status(StatusCode::FORBIDDEN)
-                    .with_outcome(RequestOutcome::Rejected),
-            ));
+            let error = Error::new(ErrorKind::Rejected, message)
+                .with_status(StatusCode::FORBIDDEN)
+                .with_outcome(RequestOutcome::Rejected)
+                .with_rejected_part(RejectedPart::Request);
+            self.pause.no_callback(&error, self.clock.now());
+            return Err(error);
         };
         let mut left = self.mfa_deadline;
         let mut resends = 0;
@@ -124,8 +131,7 @@ impl Login {
                     let problem = format_args!(
                         "asked {VENDOR} for the code more than {MAX_RESENDS} times again"
                     );
-                    let error = Error::config("mfa", problem);
-                    return Err(error.with_outcome(RequestOutcome::NotUnderstood));
+                    return Err(mfa::no_code(problem));
                 }
             }
         }
@@ -138,8 +144,7 @@ impl Login {
         scrubber: Scrubber,
     ) -> Result<AccessToken, Error> {
         if code.is_empty() {
-            let error = Error::config("mfa", "the callback's code is empty");
-            return Err(error.with_outcome(RequestOutcome::NotUnderstood));
+            return Err(mfa::no_code("the callback's code is empty"));
         }
         let parameters = [
             ("token", factor.token.expose()),
@@ -147,8 +152,10 @@ impl Login {
             ("bindingCode", code.expose()),
         ];
         let reply = self.verify.post(BodyFormat::Json, &[], &parameters).await?;
-        self.token(reply, &scrubber.secret(code.clone()))
-            .map_err(of_second_factor)
+        let result = self.token(reply, &scrubber.secret(code.clone()));
+        let result = result.map_err(of_second_factor);
+        self.pause.code_sent(&result, self.clock.now());
+        result
     }
 
     /// The reply may bring another token and code to come back with.
@@ -163,8 +170,8 @@ impl Login {
         ];
         let reply = self.resend.post(BodyFormat::Json, &[], &parameters).await?;
         if !reply.status().is_success() {
-            let read = self.token(reply, scrubber).map(|_| ());
-            return read.map_err(of_second_factor);
+            let result = self.token(reply, scrubber);
+            return result.map(|_| ()).map_err(of_second_factor);
         }
         if let Some(next) = SecondFactor::parse(reply.body()) {
             *factor = next;
@@ -184,17 +191,21 @@ impl TokenSource for Login {
             let problem = "the password is missing; pass what `TokenSource::credentials` returned";
             Error::config("Exchange::credentials", problem)
         })?;
+        self.pause.check(self.clock.now())?;
         self.log_in(password).await
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {
-        let password = self.read_password().await?;
         let (kind, application) = match &self.application {
             Application::Id(id) => ("id", id.expose()),
             Application::Url(url) => ("url", url.as_str()),
         };
-        let account = [&self.issuer, kind, application, self.email.expose()];
-        Ok(Credentials::lockable(&account, [password]))
+        let url = self.login.normalized_url();
+        let account = [&*url, kind, application, self.email.expose()];
+        Ok(Credentials::lockable(
+            &account,
+            [self.read_password().await?],
+        ))
     }
 }
 
@@ -204,12 +215,28 @@ impl fmt::Debug for Login {
     }
 }
 
-/// The password was right: a rejection that follows does not count against it.
-fn of_second_factor(error: Error) -> Error {
-    match error.outcome() {
-        RequestOutcome::Rejected => error.with_rejected_part(RejectedPart::SecondFactor),
+/// Says that the vendor rejected the login. Its page names 401 for a wrong password alone, but to
+/// count a rejection too few may lock the account; to count one too many costs a day at most.
+fn judged(error: Error) -> Error {
+    let looked = |status: StatusCode| status.is_success() || matches!(status.as_u16(), 400 | 403);
+    match error.status() {
+        Some(status) if rejected(&error) && looked(status) => {
+            error.with_rejected_part(RejectedPart::Credentials)
+        }
         _ => error,
     }
+}
+
+/// Says that the vendor rejected the code, or did not send another. The password was right.
+fn of_second_factor(error: Error) -> Error {
+    match rejected(&error) {
+        true => error.with_rejected_part(RejectedPart::SecondFactor),
+        false => error,
+    }
+}
+
+fn rejected(error: &Error) -> bool {
+    error.outcome() == RequestOutcome::Rejected
 }
 
 /// Best effort: the body may be shared.

@@ -53,10 +53,11 @@
 //! - **Wrong login.** The vendor answers 401, "Authentication error" and a message, for example
 //!   "Invalid login credentials" or "Invalid API Key". The error is
 //!   [`Rejected`](auth_core::ErrorKind::Rejected), shows both texts, and names both pairs.
-//! - **Lockout.** Vendors lock accounts after a few failed logins, so credentials that were rejected
-//!   are sent at most twice, whatever the number of requests, and then once a day until they change
-//!   or `Authenticator::clear_rejections` is called. A login that worked in between begins a new
-//!   count. Corrected credentials are found within the policy's probe interval.
+//! - **Lockout.** Vendors lock accounts after a few rejected logins. Credentials that the vendor
+//!   rejected are sent at most twice, then once a day until the secret changes or
+//!   `Authenticator::clear_rejections` is called. An accepted login clears the count. The count is
+//!   one for all authenticators of a process, and for all processes that share a store. Corrected
+//!   credentials are used within the policy's probe interval.
 //! - **E-mail.** Give it as it is: `api+reporting@example.com` is form-encoded on its way, as the
 //!   vendor asks, and one that was encoded before is refused by
 //!   [`build`](KayzenBuilder::build).

@@ -5,6 +5,7 @@ use auth_core::{
     SharedSecretSource, SharedTransport, TokenSource,
 };
 use auth_oauth2::{ReplyRules, ResourceOwnerPassword};
+use http::StatusCode;
 
 use crate::KayzenBuilder;
 
@@ -67,13 +68,13 @@ impl TokenSource for KayzenSource {
 
 /// Adds to a rejected login what a person can do about it.
 fn explained(error: Error) -> Error {
-    let Some(part @ RejectedPart::Credentials) = error.rejected_part() else {
+    if !is_rejected_login(&error) {
         return error;
-    };
+    }
     let message = format!("{error}; check API key and secret, e-mail and password");
     let explained = Error::new(error.kind(), message)
         .with_outcome(error.outcome())
-        .with_rejected_part(part);
+        .with_rejected_part(RejectedPart::Credentials);
     let explained = match error.code() {
         Some(code) => explained.with_code(code.to_owned()),
         None => explained,
@@ -82,6 +83,15 @@ fn explained(error: Error) -> Error {
         Some(status) => explained.with_status(status),
         None => explained,
     }
+}
+
+/// Words that nobody knows count as a rejected login, to be on the safe side, but do not blame it.
+fn is_rejected_login(error: &Error) -> bool {
+    let known = error.code().is_some_and(|code| {
+        matches!(code, "invalid_client" | "invalid_grant") || WRONG_LOGIN.contains(&code)
+    });
+    let unauthorized = error.status() == Some(StatusCode::UNAUTHORIZED);
+    error.rejected_part() == Some(RejectedPart::Credentials) && (known || unauthorized)
 }
 
 /// Names the setting of this crate, not the grant's, if the secret that was read is empty.

@@ -321,6 +321,10 @@ async fn row_errors_of_other_kinds_do_not_blame_the_login() {
             ErrorKind::Unavailable,
         ),
         (
+            Reply::status(400).json(r#"{"error":"Bad request","message":"no body"}"#),
+            ErrorKind::Rejected,
+        ),
+        (
             Reply::oauth_error(400, "unsupported_grant_type"),
             ErrorKind::Rejected,
         ),

@@ -16,6 +16,7 @@ pub use builder::GrantBuilder;
 
 pub(crate) use refreshing::REFRESH_TOKEN;
 use refreshing::Refreshing;
+#[cfg(feature = "password")]
 pub(crate) use verdict::PASSWORD;
 
 /// A grant of RFC 6749: one of the sources of this crate that [`GrantBuilder`] makes.
@@ -77,14 +78,14 @@ impl Client {
     /// Makes the credentials of the client. The scope, the audience and other parameters are no part
     /// of the account: the vendor judges the same secret whatever is asked for.
     pub(crate) fn credentials(&self, secrets: Vec<Secret>) -> Credentials {
-        let url = self.endpoint.url().to_string();
+        let url = self.endpoint.normalized_url();
         Credentials::new(&self.account(&url), secrets)
     }
 
     /// Makes the credentials of a user, whose account the vendor may lock.
     #[cfg(feature = "password")]
     pub(crate) fn user_credentials(&self, user: &str, secrets: Vec<Secret>) -> Credentials {
-        let url = self.endpoint.url().to_string();
+        let url = self.endpoint.normalized_url();
         let [url, proof, client] = self.account(&url);
         Credentials::lockable(&[url, proof, client, user], secrets)
     }
@@ -205,7 +206,7 @@ pub(crate) async fn read(
     }
 }
 
-/// Returns a secret that the credentials were made of, by its place.
+/// Returns a secret that the credentials were made of.
 pub(crate) fn secret_at(credentials: &Credentials, index: usize) -> Result<&Secret, Error> {
     credentials.secret(index).ok_or_else(|| {
         let problem = "secrets are missing; pass what `TokenSource::credentials` returned";

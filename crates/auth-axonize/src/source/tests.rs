@@ -11,7 +11,6 @@ fn login(server: &TestServer, password: impl SecretSource) -> Login {
     let transport = SharedTransport::new(server.transport());
     let endpoint = |path| base_url.endpoint(path, &transport).unwrap();
     Login {
-        issuer: server.origin().to_owned(),
         login: endpoint("/api/auth/login"),
         verify: endpoint("/api/auth/verifyMultifactorBindingCode"),
         resend: endpoint("/api/auth/resendMultifactorBindingCode"),
@@ -23,98 +22,63 @@ fn login(server: &TestServer, password: impl SecretSource) -> Login {
         rules: ReplyRules::new()
             .token_member("token")
             .allow_missing_token_type(),
+        pause: Pause::default(),
         clock: SharedClock::default(),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_credentials_are_those_of_one_user_of_one_application() {
+async fn the_password_that_the_identity_was_made_of_is_sent() {
+    let server = fakes::axonize().in_memory();
+    let unread = SecretFn::new(|| async { panic!("the password is read a second time") });
+    let login = login(&server, unread);
+    let credentials = Credentials::lockable(&["me"], [Secret::new(server.user_password())]);
+    let exchange = Exchange::new(Reason::Needed).credentials(credentials);
+    assert!(login.fetch(exchange).await.is_ok());
+
+    let error = login
+        .fetch(Exchange::new(Reason::Needed))
+        .await
+        .unwrap_err();
+    assert_eq!(error.field(), Some("Exchange::credentials"));
+    assert_eq!(server.counters().token_requests, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_account_is_the_user_of_an_application() {
     let server = fakes::axonize().in_memory();
     let with = |password: &str| Login {
         application: Application::Id("fake-app".into()),
         email: "robot@example.com".into(),
         ..login(&server, Secret::new(password))
     };
-    let id = async |login: Login| {
+    let of = async |login: Login| {
         let credentials = login.credentials().await.unwrap();
         assert!(credentials.is_lockable());
         credentials.id().unwrap()
     };
-    let own = id(with("fake-password-1")).await;
-    let next = id(with("fake-password-2")).await;
-    assert_ne!(next, own);
-    assert_eq!(next.account(), own.account(), "of the same account");
-    let others = [
-        Login {
-            email: "fake@example.com".into(),
-            ..with("fake-password-1")
-        },
-        Login {
-            application: Application::Url("fake-app".into()),
-            ..with("fake-password-1")
-        },
-        Login {
-            issuer: "https://other.test".into(),
-            ..with("fake-password-1")
-        },
-    ];
-    for other in others {
-        assert_ne!(id(other).await.account(), own.account());
-    }
+    let own = of(with("fake-password-1")).await;
+    let new = of(with("fake-password-2")).await;
+    assert_ne!(new, own);
+    assert_eq!(new.account(), own.account());
+    let user = Login {
+        email: "fake@example.com".into(),
+        ..with("fake-password-1")
+    };
+    assert_ne!(of(user).await.account(), own.account());
+    let application = Login {
+        application: Application::Url("fake-app".into()),
+        ..with("fake-password-1")
+    };
+    assert_ne!(of(application).await.account(), own.account());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_vault_that_does_not_answer_sends_nothing() {
+async fn a_password_that_cannot_be_read_sends_nothing() {
     let server = fakes::axonize().in_memory();
-    let broken = SecretFn::new(|| async { Err(Error::new(ErrorKind::Unavailable, "vault")) });
-    let error = login(&server, broken).credentials().await.unwrap_err();
-    assert_eq!(error.outcome(), RequestOutcome::NotSent);
-    assert_eq!(server.counters().token_requests, 0);
-}
-
-/// One login, as an authenticator sends it.
-async fn fetch(login: Login) -> Error {
-    let credentials = login.credentials().await.unwrap();
-    let exchange = Exchange::new(Reason::Needed).credentials(credentials);
-    login.fetch(exchange).await.unwrap_err()
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_rejection_says_which_factor_it_is_about() {
-    let server = fakes::axonize().in_memory();
-    let error = fetch(login(&server, Secret::new("fake-password-1"))).await;
-    assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
-
-    let server = fakes::axonize_mfa().in_memory();
-    let right = || login(&server, Secret::new(server.user_password()));
-    let error = fetch(right()).await;
-    assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
-    assert!(error.to_string().contains("no callback"), "{error}");
-
-    let answers = |answer: fn() -> Result<MfaAnswer, Error>| {
-        Some(Callback::new(move |_| std::future::ready(answer())))
-    };
-    let wrong_code = Login {
-        mfa: answers(|| Ok(MfaAnswer::Code("000000".into()))),
-        ..right()
-    };
-    let error = fetch(wrong_code).await;
-    assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
-    for callback in [
-        answers(|| Err(Error::new(ErrorKind::Unavailable, "no"))),
-        answers(|| Ok(MfaAnswer::Code("".into()))),
-        answers(|| Ok(MfaAnswer::Resend)),
-    ] {
-        let error = fetch(Login {
-            mfa: callback,
-            ..right()
-        })
-        .await;
-        assert_eq!(error.field(), Some("mfa"));
-        assert_eq!(
-            error.outcome(),
-            RequestOutcome::NotUnderstood,
-            "it was sent"
-        );
+    for kind in [ErrorKind::Unavailable, ErrorKind::Rejected] {
+        let broken = SecretFn::new(move || async move { Err(Error::new(kind, "vault: sealed")) });
+        let error = login(&server, broken).credentials().await.unwrap_err();
+        assert_eq!(error.outcome(), RequestOutcome::NotSent);
     }
 }

@@ -83,6 +83,7 @@ async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
     let authenticator = login(&server).build().unwrap();
     let error = devices(&server, &authenticator).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected);
+    assert_eq!(error.rejected_part(), Some(RejectedPart::Request));
     assert!(!error.is_transient());
     assert!(
         error
@@ -91,29 +92,88 @@ async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
         "{error}"
     );
     assert_no_secret(format!("{error:?}"), &server.expose_secrets());
-    assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
-    // Each login sends the user a code: none before the probe interval is over.
-    for _ in 0..4 {
+    // A user whose phone rings all day would be the price of trying on.
+    for _ in 0..24 * 60 {
         server.clock().advance(MINUTE).await;
         assert!(devices(&server, &authenticator).await.is_err());
     }
-    assert_eq!(fakes::binding_codes(&server).sent(), 1);
+    assert_eq!(fakes::binding_codes(&server).sent(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_mfa_wrong_codes_reject_the_second_factor() {
+async fn row_mfa_wrong_codes_are_sent_ever_more_rarely() {
     let server = fakes::axonize_mfa().in_memory();
     let authenticator = login(&server)
         .mfa(|_| ready(Ok(MfaAnswer::Code("000000".into()))))
         .build()
         .unwrap();
-    for _ in 0..5 {
+    let mut at = Vec::new();
+    for minute in 0..24 * 60 {
         let error = devices(&server, &authenticator).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Rejected);
         assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
+        if server.counters().failed_logins > at.len() as u64 {
+            at.push(minute);
+        }
         server.clock().advance(MINUTE).await;
     }
-    assert_eq!(server.counters().failed_logins, 1);
+    // The pauses are 10, 20, 40, ... minutes, and the policy's probe interval is added at most.
+    assert_eq!(at.len(), 9, "{at:?}");
+    for (index, pair) in at.windows(2).enumerate().skip(1) {
+        let (pause, waited) = (5 << index, pair[1] - pair[0]);
+        assert!((pause..=pause + 6).contains(&waited), "{at:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_mistyped_codes_never_count_against_the_password() {
+    let server = Arc::new(fakes::axonize_mfa().in_memory());
+    let typing = |mistyped: u64| {
+        let (fake, asked) = (Arc::clone(&server), AtomicU64::new(0));
+        login(&server)
+            .mfa(move |_| {
+                let mistypes = asked.fetch_add(1, Ordering::Relaxed) < mistyped;
+                ready(Ok(match mistypes {
+                    true => MfaAnswer::Code("000000".into()),
+                    false => code(&fake),
+                }))
+            })
+            .build()
+            .unwrap()
+    };
+    let authenticator = typing(2);
+    let mut minutes = 0;
+    while let Err(error) = devices(&server, &authenticator).await {
+        let said = error.rejected_part();
+        assert_eq!(said, Some(RejectedPart::SecondFactor), "{error}");
+        server.clock().advance(MINUTE).await;
+        minutes += 1;
+    }
+    assert_eq!(server.counters().failed_logins, 2);
+    assert!((15..=23).contains(&minutes), "{minutes}");
+    // Nobody else who logs in as this user has to wait.
+    for _ in 0..4 {
+        let other = typing(1);
+        assert!(devices(&server, &other).await.is_err());
+    }
+    assert_eq!(devices(&server, &typing(0)).await.unwrap(), (200, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_a_wrong_password_counts_where_codes_are_asked_for_too() {
+    let server = fakes::axonize_mfa().in_memory();
+    let authenticator = login(&server)
+        .mfa(|_| async { unreachable!("no code was sent") })
+        .build()
+        .unwrap();
+    server.change_user_password("fake-password-of-today");
+    let error = devices(&server, &authenticator).await.unwrap_err();
+    assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
+    for _ in 0..24 * 60 {
+        server.clock().advance(MINUTE).await;
+        assert!(devices(&server, &authenticator).await.is_err());
+    }
+    assert_eq!(server.counters().failed_logins, 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use auth_core::Reason;
+use auth_core::{Reason, RequestOutcome};
 use auth_testkit::{Reply, TestServer, fakes};
 
 use super::*;
@@ -14,19 +14,30 @@ fn source(server: &TestServer, password: impl SecretSource) -> KayzenSource {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_credentials_are_lockable_and_change_with_the_password() {
+async fn the_account_is_one_that_the_vendor_may_lock() {
     let server = fakes::kayzen().in_memory();
-    let id = async |password| {
+    let of = async |password| {
         let source = source(&server, Secret::new(password));
-        let credentials = source.credentials().await.unwrap();
-        assert!(credentials.is_lockable());
-        credentials.id().unwrap()
+        source.credentials().await.unwrap()
     };
-    let own = id("fake-password-1").await;
-    assert_eq!(id("fake-password-1").await, own);
-    let other = id("fake-password-2").await;
-    assert_ne!(other, own);
-    assert_eq!(other.account(), own.account());
+    let own = of("fake-password-1").await;
+    assert!(own.is_lockable());
+    assert_eq!(of("fake-password-1").await, own);
+    assert_ne!(of("fake-password-2").await, own);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_explanation_changes_no_verdict() {
+    let server = fakes::kayzen().in_memory();
+    let source = source(&server, Secret::new("fake-password-1"));
+    let credentials = source.credentials().await.unwrap();
+    let exchange = Exchange::new(Reason::Needed).credentials(credentials);
+    let error = source.fetch(exchange).await.unwrap_err();
+    assert!(error.to_string().contains("check API key and secret"));
+    let verdict = (error.outcome(), error.rejected_part());
+    let rejected = (RequestOutcome::Rejected, Some(RejectedPart::Credentials));
+    assert_eq!(verdict, rejected);
+    assert_eq!(error.status().unwrap(), 401);
 }
 
 /// The vendor documents none; one that comes all the same is dropped.
@@ -37,9 +48,9 @@ async fn a_refresh_token_is_neither_kept_nor_spent() {
     server.token().then(unasked);
     let source = source(&server, Secret::new(server.user_password()));
     assert!(!source.keeps_refresh_tokens());
-    let exchange = Exchange::new(Reason::Needed).refresh_token("fake-refresh-0");
     let credentials = source.credentials().await.unwrap();
-    let exchange = exchange.credentials(credentials);
+    let exchange = Exchange::new(Reason::Needed).credentials(credentials);
+    let exchange = exchange.refresh_token("fake-refresh-0");
     let token = source.fetch(exchange).await.unwrap();
     assert!(token.kept_refresh_token().is_none());
 }

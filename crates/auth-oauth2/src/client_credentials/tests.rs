@@ -337,6 +337,8 @@ async fn the_account_is_the_client_at_its_token_endpoint() {
         .extra("tenant", "7")
         .body_format(BodyFormat::Json);
     assert_eq!(id(same).await, own);
+    let same = with("https://LOGIN.example.com:443/oauth2/token", "my-client");
+    assert_eq!(id(same).await, own);
     for other in [
         with("https://login.example.com/other", "my-client"),
         with(URL, "my-other-client"),
