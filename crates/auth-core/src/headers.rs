@@ -1,5 +1,8 @@
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONTENT_TYPE, Entry},
+};
 
 use crate::{Generation, Secret};
 
@@ -7,6 +10,7 @@ use crate::{Generation, Secret};
 #[derive(Debug)]
 pub(crate) struct Headers {
     generation: Generation,
+    /// The credentials, and last, if the scheme has one, the content type.
     headers: Box<[(HeaderName, HeaderValue)]>,
 }
 
@@ -15,7 +19,7 @@ impl Headers {
     pub(crate) fn new(generation: Generation, lines: &[(HeaderName, Secret)]) -> Self {
         let headers = lines
             .iter()
-            .map(|(name, line)| (own_name(name), sensitive_value(line)));
+            .map(|(name, line)| (own_name(name), value(name, line)));
         Self {
             generation,
             headers: headers.collect(),
@@ -28,11 +32,13 @@ impl Headers {
 
     pub(crate) fn sign(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.headers {
-            headers.insert(name, value.clone());
+            if is_credential(name) || !headers.contains_key(name) {
+                headers.insert(name, value.clone());
+            }
         }
     }
 
-    /// Signs unless one of the headers is there already; then nothing is changed.
+    /// Signs unless one of the credentials is there already; then nothing is changed.
     #[inline]
     pub(crate) fn sign_vacant(&self, headers: &mut HeaderMap) -> bool {
         if let [(name, value)] = &*self.headers {
@@ -47,7 +53,7 @@ impl Headers {
         let vacant = self
             .headers
             .iter()
-            .all(|(name, _)| !headers.contains_key(name));
+            .all(|(name, _)| !is_credential(name) || !headers.contains_key(name));
         if vacant {
             self.sign(headers);
         }
@@ -55,9 +61,14 @@ impl Headers {
     }
 }
 
-/// Makes a sensitive header value of a checked line: it shares the line's memory, and has a
-/// reference count on cache lines of its own.
-fn sensitive_value(line: &Secret) -> HeaderValue {
+/// The scheme lets no credential into this header.
+fn is_credential(name: &HeaderName) -> bool {
+    *name != CONTENT_TYPE
+}
+
+/// Makes a header value of a checked line, sensitive if it is a credential: it shares the line's
+/// memory, and has a reference count on cache lines of its own.
+fn value(name: &HeaderName, line: &Secret) -> HeaderValue {
     #[repr(align(128))]
     struct Owner(Secret);
     impl AsRef<[u8]> for Owner {
@@ -68,7 +79,7 @@ fn sensitive_value(line: &Secret) -> HeaderValue {
     let bytes = Bytes::from_owner(Owner(line.clone()));
     let value = HeaderValue::from_maybe_shared(bytes);
     let mut value = value.expect("the scheme checked every line for what a header may carry");
-    value.set_sensitive(true);
+    value.set_sensitive(is_credential(name));
     value
 }
 
@@ -76,4 +87,58 @@ fn sensitive_value(line: &Secret) -> HeaderValue {
 /// time counts references, which threads would fight for.
 fn own_name(name: &HeaderName) -> HeaderName {
     HeaderName::from_bytes(name.as_str().as_bytes()).unwrap_or_else(|_| name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Scheme;
+
+    fn headers(scheme: &Scheme) -> Headers {
+        let lines = scheme.lines("example", &Secret::new("fake-token")).unwrap();
+        Headers::new(Generation::after(None), &lines)
+    }
+
+    #[test]
+    fn a_content_type_is_set_where_there_is_none_and_is_no_credential() {
+        let scheme = Scheme::bearer().content_type("application/json");
+        scheme.validate().unwrap();
+        let signing = headers(&scheme);
+        let mut bare = HeaderMap::new();
+        assert!(signing.sign_vacant(&mut bare));
+        assert_eq!(bare[CONTENT_TYPE], "application/json");
+        assert!(!bare[CONTENT_TYPE].is_sensitive());
+        assert!(bare["authorization"].is_sensitive());
+
+        let mut own = HeaderMap::new();
+        own.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        assert!(!scheme.is_set(&own));
+        assert!(signing.sign_vacant(&mut own), "it is still to be signed");
+        assert_eq!(own[CONTENT_TYPE], "text/plain");
+        // A replay with the next token changes the credential only.
+        own.insert("authorization", HeaderValue::from_static("fake-old"));
+        signing.sign(&mut own);
+        assert_eq!(own["authorization"], "Bearer fake-token");
+        assert_eq!(own[CONTENT_TYPE], "text/plain");
+
+        let mut signed = HeaderMap::new();
+        signed.insert("authorization", HeaderValue::from_static("callers-own"));
+        assert!(!signing.sign_vacant(&mut signed));
+        assert_eq!(signed.len(), 1, "g13: nothing is changed");
+        scheme.remove(&mut bare);
+        assert_eq!(bare.len(), 1, "only the credential is taken off");
+    }
+
+    #[test]
+    fn g18_content_type_carries_no_credential() {
+        for scheme in [
+            Scheme::header(CONTENT_TYPE),
+            Scheme::bearer().and_header(CONTENT_TYPE, "fake-secret"),
+            Scheme::bearer().content_type("a\nb"),
+        ] {
+            let error = scheme.validate().unwrap_err();
+            assert_eq!(error.field(), Some("scheme"));
+            assert!(!error.to_string().contains("fake-secret"), "{error}");
+        }
+    }
 }
