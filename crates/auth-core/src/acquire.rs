@@ -3,8 +3,11 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
+
+use tokio::time::{self, Sleep};
 
 use crate::{
     Error, Generation, Reason, Token,
@@ -29,6 +32,8 @@ pub struct Acquire {
     round: u32,
     /// Flights that ended without a token that is still good when this caller runs.
     rounds: u8,
+    /// A token that is to be sent once more, and when.
+    later: Option<(Pin<Box<Sleep>>, Token)>,
 }
 
 /// What a caller wants.
@@ -51,7 +56,15 @@ impl Acquire {
             wish: Wish::Any,
             round: 0,
             rounds: 0,
+            later: None,
         }
+    }
+
+    /// Waits for a while, then has this token.
+    pub(crate) fn later(core: Arc<Core>, token: Token, after: Duration) -> Self {
+        let mut this = Self::new(core);
+        this.later = Some((Box::pin(time::sleep(after)), token));
+        this
     }
 
     /// Waits for a flight that is under way already.
@@ -94,6 +107,10 @@ impl Future for Acquire {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if let Some((sleep, token)) = &mut this.later {
+            ready!(sleep.as_mut().poll(cx));
+            return Poll::Ready(Ok(token.clone()));
+        }
         loop {
             let waited = this.flight.is_some();
             if let Some(flight) = &this.flight {
@@ -125,7 +142,9 @@ impl Future for Acquire {
                 return Poll::Ready(Ok(token));
             }
             match this.ask() {
-                Answer::Token(token) => return Poll::Ready(Ok(token)),
+                Answer::Token(token) | Answer::SendAgain(token, _) => {
+                    return Poll::Ready(Ok(token));
+                }
                 Answer::Error(error) => return Poll::Ready(Err(error)),
                 Answer::Wait(flight) => {
                     // The API refusing tokens faster than callers wake is no reason to give up.

@@ -174,6 +174,10 @@ impl Authenticator {
                 let wish = Wish::InPlaceOf(generation);
                 Refusal::Renewing(Acquire::joined(Arc::clone(&self.core), flight, wish))
             }
+            Answer::SendAgain(token, after) => {
+                let core = Arc::clone(&self.core);
+                Refusal::TooYoung(Acquire::later(core, token, after))
+            }
             Answer::Damped => Refusal::Damped,
             Answer::Error(error) => Refusal::Failed(error),
         }
@@ -384,6 +388,9 @@ pub enum Refusal {
     /// Another token is being fetched: wait for it. Of a credential that does not expire, it may
     /// turn out to be the same one, with the same generation; then let the API's answer stand.
     Renewing(Acquire),
+    /// The token is so young that the API may not know it yet. Wait for it, and send the request once
+    /// more with the same token.
+    TooYoung(Acquire),
     /// The token was renewed moments ago and that did not help, so it is kept for now: let the
     /// API's answer stand.
     Damped,

@@ -1,4 +1,5 @@
 use std::{
+    cell::RefCell,
     fmt,
     hash::RandomState,
     sync::{
@@ -8,16 +9,36 @@ use std::{
     time::Duration,
 };
 
-use quick_cache::{Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
+use quick_cache::{
+    Lifecycle, OptionsBuilder, UnitWeighter,
+    sync::{Cache, EntryAction, EntryResult},
+};
 
+use self::residues::Residues;
 use crate::{Authenticator, Error, Key, SharedClock};
+
+mod residues;
 
 /// Many keys, each with an authenticator of its own: for tenants, users, scopes.
 ///
-/// An authenticator is made when its key is first asked for, and kept while it is used. There are
-/// never more than so many, but for those that are in use: beyond that the ones that nobody has asked
-/// for in a while go first. One that somebody holds, or whose exchange is under way, stays, so that
-/// no key ever has two. Clones share everything.
+/// An authenticator is made when its key is first asked for. Holds at most
+/// [`max_entries`](AuthenticatorsBuilder::max_entries) authenticators; one that is in use is never
+/// evicted. An authenticator is in use while somebody holds a handle or a token request is under
+/// way, so no key ever has two. Clones share everything.
+///
+/// # Residues
+///
+/// An authenticator that is evicted leaves a residue if it knows what must not be forgotten: a
+/// verdict of the vendor, a back-off (`Retry-After`), used quota slots, a refresh token that is kept
+/// nowhere else. The next authenticator of the same key starts with the residue, so eviction never
+/// sends a token request that the vendor asked not to send. The cached token is not part of it.
+///
+/// A residue takes about 100 bytes, plus the key's text and the refresh token, where an
+/// authenticator takes about 5 KB. The map keeps at most 8 residues for each of `max_entries`, and
+/// drops those whose back-off or quota window is over when a new authenticator comes. Beyond the
+/// bound the oldest residue goes, and a warning is logged. With 10,000 entries and residues with a
+/// refresh token of 300 bytes that is 40 MB at most. Give the authenticators a
+/// [store](crate::AuthenticatorBuilder::store) where many users have refresh tokens.
 ///
 /// # Example
 ///
@@ -57,7 +78,8 @@ pub struct Authenticators(Arc<Map>);
 
 struct Map {
     make: Make,
-    cache: Cache<Key, Arc<Entry>, UnitWeighter, RandomState, InUse>,
+    cache: Cache<Key, Arc<Entry>, UnitWeighter, RandomState, Eviction>,
+    residues: Arc<Residues>,
     idle_after: Duration,
     clock: SharedClock,
     start: crate::Moment,
@@ -73,8 +95,9 @@ struct Entry {
 }
 
 impl Authenticators {
-    /// Starts with what makes the authenticator of a key. It is called once for each key, must not
-    /// block, and must not ask the map.
+    /// Starts with the closure that makes the authenticator of a key. The map calls the closure when
+    /// a key has no authenticator. The closure must not block, must not ask the map, and must not use
+    /// the authenticator.
     pub fn builder(
         make: impl Fn(&Key) -> Result<Authenticator, Error> + Send + Sync + 'static,
     ) -> AuthenticatorsBuilder {
@@ -86,23 +109,18 @@ impl Authenticators {
         }
     }
 
-    /// Returns the authenticator of a key, which is made if there is none. Starts no exchange.
+    /// Returns the authenticator of a key, which is made if there is none. Starts no token request.
     ///
     /// # Errors
     ///
-    /// What the closure returned; it is asked again the next time.
+    /// What the closure returned. The closure is called again the next time.
     pub fn get(&self, key: &Key) -> Result<Authenticator, Error> {
         let map = &*self.0;
         let now = map.now();
         let mut made = false;
         let entry = map.cache.get_or_insert_with(key, || {
             made = true;
-            let authenticator = (map.make)(key)?;
-            let last_used = AtomicU64::new(now);
-            Ok::<_, Error>(Arc::new(Entry {
-                authenticator,
-                last_used,
-            }))
+            map.make(key, now).map(Arc::new)
         })?;
         // Written seldom: many threads may use one key.
         if now.saturating_sub(entry.last_used.load(Ordering::Relaxed)) >= GRAIN {
@@ -112,13 +130,27 @@ impl Authenticators {
         drop(entry);
         if made {
             map.sweep(now);
+            map.report_lost();
         }
         Ok(authenticator)
     }
 
-    /// Forgets a key, whoever holds its authenticator: for a user who has signed out.
+    /// Forgets a key with its residue, also while somebody holds its authenticator: for a user who
+    /// has signed out. Rejected logins are still counted for the account. Waits for a
+    /// [`get`](Self::get) of the same key that is making the authenticator.
     pub fn remove(&self, key: &Key) {
-        self.0.cache.remove(key);
+        let Map {
+            cache, residues, ..
+        } = &*self.0;
+        // Either way nobody makes another meanwhile, which would take the residue.
+        let removed = cache.entry(key, None, |_, _| {
+            residues.take(key);
+            EntryAction::<()>::Remove
+        });
+        if let EntryResult::Vacant(guard) = removed {
+            residues.take(key);
+            drop(guard);
+        }
     }
 
     /// Returns how many authenticators are kept.
@@ -135,9 +167,22 @@ impl Authenticators {
 }
 
 impl Map {
+    /// By the clock that no adjustment moves, or nothing would be idle after one.
     fn now(&self) -> u64 {
-        let passed = self.start.until(self.clock.now());
+        let passed = self.clock.now().wait_since(self.start);
         u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Nobody else makes one for the key meanwhile. The residue is taken last: a failure keeps it.
+    fn make(&self, key: &Key, now: u64) -> Result<Entry, Error> {
+        let authenticator = (self.make)(key)?;
+        if let Some(residue) = self.residues.take(key) {
+            authenticator.restore(residue);
+        }
+        Ok(Entry {
+            authenticator,
+            last_used: AtomicU64::new(now),
+        })
     }
 
     /// Lets those go that are idle. Only when there is one more, and not often: what does not grow
@@ -153,10 +198,30 @@ impl Map {
         if swept.compare_exchange(last, now, relaxed, relaxed).is_err() {
             return;
         }
-        self.cache.retain(|_, entry| {
+        // Dropped when no shard is locked.
+        let gone = RefCell::new(Vec::new());
+        self.cache.retain(|key, entry| {
             let unused = now.saturating_sub(entry.last_used.load(Ordering::Relaxed));
-            unused < idle || entry.is_in_use()
+            if unused < idle || entry.is_in_use() {
+                return true;
+            }
+            entry.leave_residue(key, &self.residues);
+            gone.borrow_mut().push(Arc::clone(entry));
+            false
         });
+        drop(gone);
+        self.residues.drop_over(self.clock.now());
+    }
+
+    fn report_lost(&self) {
+        let lost = self.residues.take_lost();
+        if lost > 0 {
+            tracing::warn!(
+                lost,
+                "no room for the residues of evicted authenticators: back-off, quota slots and \
+                 refresh tokens of {lost} keys are forgotten; raise `max_entries` of Authenticators"
+            );
+        }
     }
 }
 
@@ -165,20 +230,33 @@ impl Entry {
     fn is_in_use(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) > 1 || self.authenticator.is_shared()
     }
+
+    fn leave_residue(&self, key: &Key, residues: &Residues) {
+        if let Some(residue) = self.authenticator.residue() {
+            residues.keep(key, residue);
+        }
+    }
 }
 
-/// Keeps what is in use from being evicted.
-#[derive(Clone, Copy)]
-struct InUse;
+/// Keeps what is in use from being evicted, and the residue of what is not.
+#[derive(Clone)]
+struct Eviction {
+    residues: Arc<Residues>,
+}
 
-impl Lifecycle<Key, Arc<Entry>> for InUse {
-    type RequestState = ();
+impl Lifecycle<Key, Arc<Entry>> for Eviction {
+    /// What was evicted; dropped when the shard is no longer locked.
+    type RequestState = Vec<Arc<Entry>>;
 
     fn is_pinned(&self, _: &Key, entry: &Arc<Entry>) -> bool {
         entry.is_in_use()
     }
 
-    fn on_evict(&self, (): &mut (), _: Key, _: Arc<Entry>) {}
+    /// Called while the shard is locked, so whoever misses the key finds the residue.
+    fn on_evict(&self, evicted: &mut Vec<Arc<Entry>>, key: Key, entry: Arc<Entry>) {
+        entry.leave_residue(&key, &self.residues);
+        evicted.push(entry);
+    }
 }
 
 impl fmt::Debug for Authenticators {
@@ -199,21 +277,24 @@ pub struct AuthenticatorsBuilder {
 }
 
 impl AuthenticatorsBuilder {
-    /// Sets how many are kept; default 10,000. Each takes about 5 KB with a token of 1 KiB and one
-    /// shard (see [`AuthenticatorBuilder::shards`](crate::AuthenticatorBuilder::shards)).
+    /// Sets how many authenticators the map holds. Default: 10,000. Holds at most `max_entries`
+    /// authenticators; one that is in use is never evicted. Each takes about 5 KB with a token of
+    /// 1 KiB and one shard (see
+    /// [`AuthenticatorBuilder::shards`](crate::AuthenticatorBuilder::shards)). An evicted
+    /// authenticator may leave a [residue](Authenticators#residues).
     pub fn max_entries(mut self, count: usize) -> Self {
         self.max_entries = count;
         self
     }
 
-    /// Sets after what time one that nobody has asked for may go; default an hour. It goes when a
-    /// new one comes; nothing runs meanwhile.
+    /// Sets how long an unused authenticator is kept. Default: 1 hour. It is evicted when a new
+    /// authenticator is made; nothing runs in the background.
     pub fn idle_after(mut self, time: Duration) -> Self {
         self.idle_after = time;
         self
     }
 
-    /// Sets the clock; default [`SystemClock`](crate::SystemClock).
+    /// Sets the clock. Default: [`SystemClock`](crate::SystemClock).
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.clock = clock.into();
         self
@@ -237,12 +318,18 @@ impl AuthenticatorsBuilder {
             .weight_capacity(max_entries as u64);
         let options = match options.build() {
             Ok(options) if max_entries > 0 => options,
-            _ => return Err(Error::config("max_entries", "must be more than none")),
+            _ => return Err(Error::config("max_entries", "must be at least 1")),
         };
-        let cache = Cache::with_options(options, UnitWeighter, RandomState::new(), InUse);
+        let most = max_entries.saturating_mul(RESIDUES_PER_ENTRY);
+        let residues = Arc::new(Residues::new(most));
+        let eviction = Eviction {
+            residues: Arc::clone(&residues),
+        };
+        let cache = Cache::with_options(options, UnitWeighter, RandomState::new(), eviction);
         Ok(Authenticators(Arc::new(Map {
             make,
             cache,
+            residues,
             idle_after,
             start: clock.now(),
             clock,
@@ -262,6 +349,8 @@ impl fmt::Debug for AuthenticatorsBuilder {
 
 /// How exactly the time of the last use is kept, in milliseconds.
 const GRAIN: u64 = 1_000;
+/// A residue is small, next to an authenticator.
+const RESIDUES_PER_ENTRY: usize = 8;
 /// For so many there is room from the start; the map grows beyond.
 const FIRST_ROOM: usize = 256;
 

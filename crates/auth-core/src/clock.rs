@@ -8,8 +8,17 @@ pub use shared::SharedClock;
 ///
 /// [`SystemClock`] is the default. Tests hand in one that they can turn.
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
-    /// Reads both clocks. Called once per request, so it has to be cheap and must not block.
+    /// Reads both clocks. Called once per request, so the reading has to be cheap and must not
+    /// block. May lag behind the true time by a few milliseconds, and never runs ahead of it.
     fn now(&self) -> Moment;
+
+    /// Reads both clocks without lag. A deadline that others were promised (`Retry-After`, a quota
+    /// slot) starts here: `precise() + wait`, read by [`now`](Self::now), is reached late by at most
+    /// the lag, and never early. Called seldom. Default: [`now`](Self::now), for clocks that do not
+    /// lag.
+    fn precise(&self) -> Moment {
+        self.now()
+    }
 
     /// Tells clocks apart: authenticators on one clock share their count of rejected logins.
     /// Default: 0, the identity of [`SystemClock`].
@@ -19,8 +28,11 @@ pub trait Clock: Send + Sync + fmt::Debug + 'static {
     }
 }
 
-/// A point in time on two clocks: a monotonic one, which no adjustment moves, and the wall clock,
-/// which goes on while the machine sleeps.
+/// A point in time on two clocks: a monotonic one, which no adjustment moves, and the wall clock.
+///
+/// On Linux both go on while the machine is suspended; elsewhere the wall clock does, and the
+/// monotonic one may stand still. A virtual machine that its host stops may lose the time on both,
+/// until the wall clock is set right.
 ///
 /// As a deadline it counts as [`reached`](Self::reached) when *either* clock says so. All
 /// arithmetic saturates: no number that a vendor sends can make it panic or wrap.
@@ -83,8 +95,11 @@ impl Moment {
         self.mono >= deadline.mono || self.wall >= deadline.wall
     }
 
-    /// Tells whether a waiting time is over, by the monotonic clock alone: a jump of the wall clock
-    /// must not end somebody's back-off.
+    /// Tells whether a waiting time is over, by the monotonic clock only: a jump of the wall clock
+    /// must not end a back-off.
+    ///
+    /// Where the monotonic clock counts the time that the machine is suspended, so does a back-off:
+    /// `Retry-After` is counted in the vendor's time.
     #[must_use]
     pub const fn waited_for(self, end: Self) -> bool {
         self.mono >= end.mono
@@ -156,9 +171,12 @@ fn nanos(duration: Duration) -> u64 {
 
 /// The machine's own clocks.
 ///
-/// On Linux it reads the coarse clocks (`CLOCK_MONOTONIC_COARSE`, `CLOCK_REALTIME_COARSE`): exact
-/// to a timer tick (1 to 10 ms), at a fraction of the price. A wall clock that is set anew is
-/// noticed at the next tick. Elsewhere it reads the standard library's.
+/// On Linux [`now`](Clock::now) reads the coarse clocks (`CLOCK_MONOTONIC_COARSE`,
+/// `CLOCK_REALTIME_COARSE`): late by at most a timer tick (1 to 10 ms), at a fraction of the price.
+/// The time that the machine was suspended is added to the monotonic reading. A suspend and a wall
+/// clock that is set are noticed at the next tick. [`precise`](Clock::precise) reads
+/// `CLOCK_BOOTTIME` and `CLOCK_REALTIME`, exact to the nanosecond. Elsewhere both read the standard
+/// library's clocks.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemClock;
@@ -178,36 +196,80 @@ impl Clock for SystemClock {
         use rustix::time::{ClockId, clock_gettime};
 
         // Both clocks move at the same ticks, so one look tells whether to look at the other.
-        let mono = coarse_nanos(clock_gettime(ClockId::MonotonicCoarse));
+        let tick = nanos_of(clock_gettime(ClockId::MonotonicCoarse));
         let last = LAST.get();
-        if last.mono == mono {
-            return last;
+        if last.tick == tick {
+            return last.now;
         }
-        next_tick(mono)
+        next_tick(tick)
     }
+
+    fn precise(&self) -> Moment {
+        use rustix::time::{ClockId, clock_gettime};
+
+        Moment {
+            mono: nanos_of(clock_gettime(ClockId::Boottime)),
+            wall: nanos_of(clock_gettime(ClockId::Realtime)),
+        }
+    }
+}
+
+/// What a thread read last.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy)]
+struct Reading {
+    /// `CLOCK_MONOTONIC_COARSE`.
+    tick: u64,
+    now: Moment,
 }
 
 #[cfg(target_os = "linux")]
 thread_local! {
-    /// What this thread read last.
-    static LAST: std::cell::Cell<Moment> = const { std::cell::Cell::new(Moment::NEVER) };
+    static LAST: std::cell::Cell<Reading> = const {
+        std::cell::Cell::new(Reading { tick: u64::MAX, now: Moment::NEVER })
+    };
 }
 
 #[cfg(target_os = "linux")]
 #[cold]
-fn next_tick(mono: u64) -> Moment {
+fn next_tick(tick: u64) -> Moment {
     use rustix::time::{ClockId, clock_gettime};
 
-    let wall = coarse_nanos(clock_gettime(ClockId::RealtimeCoarse));
-    let now = Moment { mono, wall };
-    LAST.set(now);
+    let now = Moment {
+        mono: tick.saturating_add(suspended()),
+        wall: nanos_of(clock_gettime(ClockId::RealtimeCoarse)),
+    };
+    LAST.set(Reading { tick, now });
     now
+}
+
+/// How long the machine was suspended since it started. There is no coarse `CLOCK_BOOTTIME`, so this
+/// is what `CLOCK_BOOTTIME` is ahead of `CLOCK_MONOTONIC`.
+///
+/// `CLOCK_MONOTONIC` is read last: each difference is at most the true one, by as much as passes
+/// between the two readings. The largest one of all threads is kept. So `now` never runs ahead of
+/// `CLOCK_BOOTTIME`, and on one thread never goes back.
+#[cfg(target_os = "linux")]
+fn suspended() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    static LONGEST: AtomicU64 = AtomicU64::new(0);
+    let boot = nanos_of(clock_gettime(ClockId::Boottime));
+    let mono = nanos_of(clock_gettime(ClockId::Monotonic));
+    let seen = boot.saturating_sub(mono);
+    let longest = LONGEST.load(Ordering::Relaxed);
+    if seen <= longest {
+        return longest;
+    }
+    LONGEST.fetch_max(seen, Ordering::Relaxed).max(seen)
 }
 
 /// A clock that is set before 1970 reads as 1970. The cheapest way: every request comes by.
 #[cfg(target_os = "linux")]
 #[inline]
-fn coarse_nanos(time: rustix::time::Timespec) -> u64 {
+fn nanos_of(time: rustix::time::Timespec) -> u64 {
     let seconds = time.tv_sec.max(0) as u64;
     seconds
         .wrapping_mul(1_000_000_000)
@@ -272,6 +334,65 @@ mod tests {
         assert!(clock.now().waited_for(first));
         assert!(first.since_unix_epoch() > Duration::from_secs(1_600_000_000));
     }
+
+    /// What the kernel says without lag, in the terms of `now`.
+    #[cfg(target_os = "linux")]
+    fn true_time() -> Duration {
+        use rustix::time::{ClockId, clock_gettime};
+
+        Duration::from_nanos(nanos_of(clock_gettime(ClockId::Boottime)))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn g20_a_deadline_from_the_precise_clock_is_never_reached_early() {
+        let clock = SystemClock::new();
+        let tick = Duration::from_millis(20);
+        let mut rng = fastrand::Rng::with_seed(20);
+        for round in 0..100 {
+            // Begins anywhere in a tick, and waits for less or more than one.
+            let begin = true_time() + Duration::from_micros(rng.u64(0..4_000));
+            while true_time() < begin {}
+            let wait = Duration::from_micros(rng.u64(0..5_000));
+            let promised = true_time() + wait;
+            let end = clock.precise() + wait;
+            loop {
+                let now = clock.now();
+                let passed = true_time();
+                if now.waited_for(end) {
+                    assert!(passed >= promised, "{round}: {:?} early", promised - passed);
+                    break;
+                }
+                assert!(passed < promised + tick + HICCUP, "{round}: not reached");
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn g20_the_usual_reading_never_runs_ahead() {
+        let clock = SystemClock::new();
+        for _ in 0..20_000 {
+            let now = clock.now();
+            let precise = clock.precise();
+            assert!(now.monotonic() <= precise.monotonic());
+            assert!(precise.wait_since(now) < Duration::from_millis(20) + HICCUP);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn g20_the_time_of_suspend_counts() {
+        let clock = SystemClock::new();
+        let (before, boot) = (clock.precise().monotonic(), true_time());
+        assert!(boot >= before && boot - before < HICCUP);
+        let lag = boot.saturating_sub(clock.now().monotonic());
+        assert!(lag < Duration::from_millis(20) + HICCUP, "{lag:?}");
+    }
+
+    /// A thread that waits for a processor, on a busy machine.
+    #[cfg(target_os = "linux")]
+    const HICCUP: Duration = Duration::from_secs(2);
 
     #[test]
     fn both_system_clocks_move() {

@@ -16,8 +16,9 @@ use crate::{
     flight::{Flight, Outcome},
     machine::{
         backoff::Failure,
-        flight::{Draw, End, Fact, Flight as FlightState, Landing, Order, Rules},
+        flight::Flight as FlightState,
         memory::Memory,
+        orders::{Draw, End, Fact, Landing, Order, Rules},
         prints::Print,
         serving::{Action, Event, Failed, Fetched, Start, State},
     },
@@ -57,6 +58,8 @@ struct Desk {
     last_error: Option<Error>,
     /// The token that was handed out last; it may have expired, and a refusal of it come late.
     newest: Option<(Generation, Print)>,
+    /// The token before that, while the newest one is on trial.
+    previous: Option<Arc<Snapshot>>,
     /// The cached credential does not expire, and is read rather than issued.
     permanent: bool,
     /// The credentials that were used last.
@@ -66,6 +69,8 @@ struct Desk {
 /// What a caller is told.
 pub(crate) enum Answer {
     Token(Token),
+    /// Only for refusals: the API may not know the token yet. Send it once more after this time.
+    SendAgain(Token, Duration),
     Wait(Arc<Flight>),
     /// Only for refusals: let it stand, the token is kept.
     Damped,
@@ -85,6 +90,7 @@ impl Core {
             flights: 0,
             last_error: None,
             newest: None,
+            previous: None,
             permanent: false,
             credentials: None,
         };
@@ -175,12 +181,15 @@ impl Core {
     pub(crate) fn valid_token(&self) -> Option<Token> {
         let now = self.now();
         let desk = self.desk();
-        let until = desk.state.usable_until()?;
-        if now.reached(until) {
-            return None;
-        }
+        let generation = desk.state.serves(now)?;
+        self.token_of(&desk, generation)
+    }
+
+    fn token_of(&self, desk: &Desk, generation: Generation) -> Option<Token> {
         let published = self.published.load();
-        published.as_ref().map(|snapshot| snapshot.token())
+        let known = published.as_ref().into_iter().chain(&desk.previous);
+        let mut of_generation = known.filter(|snapshot| snapshot.generation() == generation);
+        of_generation.next().map(|snapshot| snapshot.token())
     }
 
     /// Asks the machine for a token.
@@ -216,6 +225,9 @@ impl Core {
         }
         desk.state
             .step(self.policy(), Event::Accepted(generation), now);
+        if desk.state.previous_generation().is_none() {
+            desk.previous = None;
+        }
         self.follow(&desk.state, now);
     }
 
@@ -232,10 +244,24 @@ impl Core {
         }
         let event = desk.hear(event, now);
         let action = desk.state.step(self.policy(), event, now);
+        if matches!(action, Action::ServePrevious | Action::SendAgain { .. }) {
+            desk.trust(event);
+        }
         self.follow(&desk.state, now);
         let (mut start, mut hurried) = (None, None);
         let answer = match action {
             Action::Serve => self.cached(),
+            Action::ServePrevious => match desk.state.serves(now) {
+                Some(generation) => match self.token_of(&desk, generation) {
+                    Some(token) => Answer::Token(token),
+                    None => self.cached(),
+                },
+                None => self.cached(),
+            },
+            Action::SendAgain { after } => match self.cached() {
+                Answer::Token(token) => Answer::SendAgain(token, after),
+                answer => answer,
+            },
             Action::ServeAndFly(order) => {
                 start = Some((self.board(&mut desk, order, &runtime, now), order));
                 self.cached()
@@ -502,6 +528,15 @@ impl Core {
         }
         desk.last_error = None;
         desk.permanent = token.is_permanent();
+        if let Some(previous) = desk.state.previous_generation() {
+            let published = self.published.load_full();
+            let is_it = |snapshot: &Arc<Snapshot>| snapshot.generation() == previous;
+            desk.previous = published
+                .filter(is_it)
+                .or(desk.previous.take().filter(is_it));
+        } else {
+            desk.previous = None;
+        }
         self.published.store(Some(snapshot));
         Ok((generation, Outcome::Published))
     }
@@ -605,6 +640,15 @@ impl Core {
 }
 
 impl Desk {
+    /// The API may not know the token yet: the refusal says nothing about the token.
+    fn trust(&mut self, event: Event) {
+        if let (Event::Refused { generation, .. }, Some((newest, print))) = (event, self.newest) {
+            if newest == generation {
+                self.memory.refused.remove(print);
+            }
+        }
+    }
+
     /// Notes what an event says about the cached token, before the rules hear of it.
     fn hear(&mut self, event: Event, now: Moment) -> Event {
         let Event::Refused { generation, .. } = event else {

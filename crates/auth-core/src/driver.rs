@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     runtime::Handle,
     time::{self, Instant},
@@ -17,13 +18,14 @@ use tokio::{
 
 use crate::{
     Credentials, Error, ErrorKind, Exchange, Key, NewEntry, Reason, RequestOutcome, Secret,
-    SharedTokenStore, StoredEntry, TokenStore as _,
+    SharedTokenStore, StoredEntry, TokenStore as _, Version,
     core::Core,
     flight::Flight,
     limit::Permit,
     machine::{
         account::{Account, Logins},
-        flight::{self as rules, Ended, Fact, Forbidden, Landing, Loaded, Order, Own, Write},
+        flight::Flight as FlightState,
+        orders::{Ended, Fact, Forbidden, Landing, Loaded, Order, Own, Write},
         record::Record,
         serving::Start,
     },
@@ -79,6 +81,8 @@ struct Hands {
     permit: Option<Permit>,
     lease: Option<Lease>,
     credentials: Credentials,
+    /// The store can be asked.
+    connected: bool,
 }
 
 impl Task {
@@ -107,7 +111,7 @@ impl Task {
         let core = &*self.core;
         let mut hands = Hands::default();
         let mut budget = Budget::new(core.store_patience());
-        let mut state = rules::Flight::new(start);
+        let mut state = FlightState::new(start);
         let mut fact = Fact::Begun;
         loop {
             let order = core.step(&self.flight, &mut state, fact);
@@ -233,6 +237,12 @@ impl Task {
         };
         Ok(match order {
             Order::Load => {
+                if !hands.connected {
+                    // Connecting is not part of a request's latency budget.
+                    store.connect().await?;
+                    hands.connected = true;
+                    budget.renew();
+                }
                 let entry = budget.ask(store.load(key)).await?;
                 Fact::Loaded(loaded(key, entry))
             }
@@ -289,8 +299,8 @@ impl Task {
             Order::LoadAccount => {
                 let key = Account::key(key);
                 let (version, bytes) = parts(budget.ask(store.load(&key)).await?);
-                let account =
-                    bytes.and_then(|(bytes, age)| Some(Account::decode(&key, &bytes)?.aged(age)));
+                let account = bytes
+                    .and_then(|(bytes, age)| Some(Account::decode(&key, &bytes.ok()?)?.aged(age)));
                 Fact::LoadedAccount(version, account)
             }
             Order::WriteAccount(expected, version, account) => {
@@ -301,8 +311,8 @@ impl Task {
             Order::LoadLogins(account) => {
                 let key = Logins::key(key, account);
                 let (version, bytes) = parts(budget.ask(store.load(&key)).await?);
-                let logins =
-                    bytes.and_then(|(bytes, age)| Some(Logins::decode(&key, &bytes)?.aged(age)));
+                let logins = bytes
+                    .and_then(|(bytes, age)| Some(Logins::decode(&key, &bytes.ok()?)?.aged(age)));
                 Fact::LoadedLogins(version, logins)
             }
             Order::WriteLogins(account, expected, version, logins) => {
@@ -333,19 +343,30 @@ impl Drop for Task {
     }
 }
 
-fn parts(entry: Option<StoredEntry>) -> (Option<crate::Version>, Option<(bytes::Bytes, Duration)>) {
+/// An entry's version, and its content with its age.
+type Parts = (Option<Version>, Option<(Result<Bytes, Error>, Duration)>);
+
+fn parts(entry: Option<StoredEntry>) -> Parts {
     match entry {
-        Some(entry) => (Some(entry.version), Some((entry.bytes, entry.age))),
+        Some(entry) => (Some(entry.version), Some((entry.content, entry.age))),
         None => (None, None),
     }
 }
 
 fn loaded(key: &Key, entry: Option<StoredEntry>) -> Loaded {
-    let (version, bytes) = parts(entry);
+    let (version, content) = parts(entry);
+    let (record, sealed) = match content {
+        Some((Ok(bytes), age)) => (
+            Record::decode(key, &bytes).map(|record| record.aged(age)),
+            None,
+        ),
+        Some((Err(error), _)) => (None, Some(error)),
+        None => (None, None),
+    };
     Loaded {
         version,
-        record: bytes.and_then(|(bytes, age)| Some(Record::decode(key, &bytes)?.aged(age))),
-        sealed: None,
+        record,
+        sealed,
     }
 }
 
@@ -354,7 +375,7 @@ fn loaded(key: &Key, entry: Option<StoredEntry>) -> Loaded {
 async fn beside_callers(
     store: &SharedTokenStore,
     key: &Key,
-    expected: Option<crate::Version>,
+    expected: Option<Version>,
     entry: NewEntry,
 ) -> Result<bool, Error> {
     let (store, key) = (store.clone(), key.clone());

@@ -88,6 +88,7 @@ mod policy;
 mod quota;
 mod refused;
 mod rejections;
+mod residue;
 mod scheme;
 mod secret;
 mod secret_source;
@@ -118,6 +119,8 @@ pub use secret::Secret;
 pub use secret_source::{SecretEnv, SecretFile, SecretFn, SecretSource, SharedSecretSource};
 pub use sharded::{Local, Sharded};
 pub use source::{Exchange, Reason, TokenSource};
-pub use store::{MemoryStore, NewEntry, SharedTokenStore, StoredEntry, TokenStore, Version};
+pub use store::{
+    LONGEST_LEASE, MemoryStore, NewEntry, SharedTokenStore, StoredEntry, TokenStore, Version,
+};
 pub use token::{AccessToken, Generation, Token};
 pub use transport::{SharedTransport, Transport};

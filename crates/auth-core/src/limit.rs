@@ -1,24 +1,28 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{
-    sync::oneshot,
+    sync::Notify,
     time::{self, Instant},
 };
 
-use crate::{Error, ErrorKind, flight::Flight};
+use self::pace::Pace;
+use crate::{Error, ErrorKind, RequestOutcome, flight::Flight};
 
-/// Limits how many exchanges with one token endpoint run at once, and how many start each second,
-/// over all authenticators that share it.
+mod pace;
+
+/// Limits how many token requests to one token endpoint run at once, and how many start each
+/// second, over all authenticators that share the limit.
 ///
 /// For programs with many keys at one vendor: ten thousand tenants whose tokens expire together
-/// would otherwise ask ten thousand times at once. Exchanges that somebody waits for go before those
-/// that run ahead of an expiry; within each kind the first come first. Waiting here counts neither
-/// against the exchange's deadline nor against a quota's window.
+/// would otherwise send ten thousand token requests at once. Token requests that a caller waits for
+/// go before renewals ahead of expiry. Within each kind, the first to come goes first. A token
+/// request waits at most [`max_wait`](Self::max_wait) for its turn. This wait counts neither against
+/// the token request's deadline nor against a quota's window.
 ///
 /// # Example
 ///
@@ -40,48 +44,69 @@ use crate::{Error, ErrorKind, flight::Flight};
 #[derive(Clone)]
 pub struct ExchangeLimit {
     concurrent: usize,
-    interval: Duration,
+    starts: Option<u32>,
     max_wait: Duration,
     queue: Arc<Mutex<Queue>>,
 }
 
+/// Everybody who waits, and everything they wait for.
+///
+/// Permit and start are granted together, when both are free: nobody holds the one while waiting for
+/// the other, and what a flight that gives up has not taken needs no giving back. Nothing runs
+/// beside the flights: the first in line keeps the timer for the next start.
 #[derive(Default)]
 struct Queue {
+    /// Permits that are out, granted ones included.
     running: usize,
-    urgent: BTreeMap<Number, oneshot::Sender<Permit>>,
-    ahead: BTreeMap<Number, oneshot::Sender<Permit>>,
+    urgent: BTreeMap<Number, Arc<Notify>>,
+    ahead: BTreeMap<Number, Arc<Notify>>,
+    /// Flights that have their turn and did not pick the permit up yet.
+    granted: BTreeSet<Number>,
     last: Number,
-    /// No exchange starts before.
-    next_start: Option<Instant>,
+    pace: Option<Pace>,
+    /// The flight that keeps the timer for the next start.
+    timer: Option<Number>,
+    /// How long the token request that ended last held its permit.
+    last_held: Option<Duration>,
 }
 
 /// Grows in the order of arrival.
 type Number = u64;
 
 impl ExchangeLimit {
-    /// Lets so many exchanges run at once; clones share the limit. No limit on how many start each
-    /// second, and a wait of at most a minute.
+    /// Lets `concurrent` token requests run at once. Clones share the limit. Default: no limit on
+    /// how many start each second, and a wait of at most 60 s.
     #[must_use]
     pub fn new(concurrent: usize) -> Self {
         Self {
             concurrent,
-            interval: Duration::ZERO,
+            starts: None,
             max_wait: Duration::from_secs(60),
             queue: Arc::default(),
         }
     }
 
-    /// Sets how many exchanges may start each second, evenly spread.
+    /// Sets how many token requests may start in any window of one second. The starts are spread
+    /// evenly: 10 a second are 100 ms apart. Default: no limit.
+    ///
+    /// The result is a limit of its own: clones that were made before do not share it.
     #[must_use]
     pub fn per_second(mut self, starts: u32) -> Self {
-        self.interval = Duration::from_secs(1)
-            .checked_div(starts)
-            .unwrap_or(Duration::MAX);
+        self.starts = Some(starts);
+        self.queue = Arc::new(Mutex::new(Queue {
+            pace: Some(Pace::new(starts)),
+            ..Queue::default()
+        }));
         self
     }
 
-    /// Sets how long an exchange may wait for its turn, after which it fails with
-    /// [`Throttled`](ErrorKind::Throttled); default a minute.
+    /// Sets how long a token request may wait for its turn, for a permit and for a start together.
+    /// Default: 60 s.
+    ///
+    /// After that it fails with [`Throttled`](ErrorKind::Throttled), and was
+    /// [not sent](RequestOutcome::NotSent); [`Error::retry_after`] says when a start would be free.
+    /// Of keys that all need a token at the same time, `starts per second * max_wait` get one in
+    /// time: 600 with 10 starts a second and 60 s.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
@@ -93,92 +118,131 @@ impl ExchangeLimit {
     }
 
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        if self.concurrent == 0 {
-            return Err(Error::config("limit", "lets no exchange run at all"));
-        }
-        match self.interval > Duration::from_secs(60) {
-            true => Err(Error::config("limit", "lets no exchange start")),
-            false => Ok(()),
-        }
+        let problem = match (self.concurrent, self.starts) {
+            (0, _) => "lets no token request run; allow at least 1 at once",
+            (_, Some(0)) => "lets no token request start; allow at least 1 per second",
+            _ => return Ok(()),
+        };
+        Err(Error::config("limit", problem))
     }
 
-    /// Waits for the flight's turn.
+    /// Waits for the flight's turn: for a permit and a start together, at most `max_wait`.
+    ///
+    /// Cancel safety: dropping the future gives back its place in line, and what it was granted.
     pub(crate) async fn admit(&self, flight: &Flight) -> Result<Permit, Error> {
-        let turn = {
-            let mut queue = self.queue();
-            if queue.running < self.concurrent && queue.is_empty() {
-                queue.running += 1;
-                Ok(Permit::new(self))
-            } else {
-                let (sender, turn) = oneshot::channel();
-                queue.last += 1;
-                let number = queue.last;
-                queue.line(flight.is_urgent()).insert(number, sender);
-                Err((number, turn))
+        let now = Instant::now();
+        let deadline = now.checked_add(self.max_wait).unwrap_or(now + FAR);
+        let place = self.line_up(flight.is_urgent(), now);
+        if let Some(permit) = self.pick_up(place.number) {
+            return Ok(permit);
+        }
+        if flight.queue_at(self, place.number) {
+            self.hurry(place.number);
+        }
+        loop {
+            match self.look(place.number, deadline) {
+                Look::Admitted(permit) => return Ok(permit),
+                Look::TooLate => break,
+                Look::Wait(until) => {
+                    time::timeout_at(until, place.turn.notified()).await.ok();
+                }
             }
-        };
-        let permit = match turn {
-            Ok(permit) => permit,
-            Err((number, turn)) => self.wait(flight, number, turn).await?,
-        };
-        let start = self.queue().start(self.interval);
-        time::sleep_until(start).await;
-        Ok(permit)
+        }
+        drop(place);
+        Err(self.too_late())
     }
 
-    async fn wait(
-        &self,
-        flight: &Flight,
-        number: Number,
-        turn: oneshot::Receiver<Permit>,
-    ) -> Result<Permit, Error> {
-        // Whatever ends the wait, nothing of it stays in the queue.
-        let place = Place {
+    fn line_up(&self, urgent: bool, now: Instant) -> Place<'_> {
+        let turn = Arc::new(Notify::new());
+        let mut queue = self.queue();
+        queue.last += 1;
+        let number = queue.last;
+        queue.line(urgent).insert(number, Arc::clone(&turn));
+        let turns = queue.settle(self.concurrent, now);
+        drop(queue);
+        notify(turns);
+        Place {
             limit: self,
             number,
-        };
-        if flight.queue_at(self, number) {
-            self.hurry(number);
+            turn,
         }
-        let admitted = time::timeout(self.max_wait, turn).await;
-        drop(place);
-        match admitted {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => {
-                let message = "too many exchanges with this vendor wait for their turn";
-                Err(Error::new(ErrorKind::Throttled, message))
-            }
+    }
+
+    /// What the flight does next, each time that it was woken.
+    fn look(&self, number: Number, deadline: Instant) -> Look {
+        let now = Instant::now();
+        let mut queue = self.queue();
+        // Not only the first in line: should that one's runtime stand still, the next one's timer
+        // serves them all.
+        let turns = queue.settle(self.concurrent, now);
+        let until = queue.timer_of(number, self.concurrent, now);
+        drop(queue);
+        notify(turns);
+        if let Some(permit) = self.pick_up(number) {
+            return Look::Admitted(permit);
         }
+        if now >= deadline {
+            return Look::TooLate;
+        }
+        Look::Wait(until.map_or(deadline, |until| until.min(deadline)))
+    }
+
+    /// Takes what was granted to the flight.
+    fn pick_up(&self, number: Number) -> Option<Permit> {
+        let now = Instant::now();
+        let mut queue = self.queue();
+        if !queue.granted.remove(&number) {
+            return None;
+        }
+        if let Some(pace) = &mut queue.pace {
+            pace.picked_up(now);
+        }
+        drop(queue);
+        Some(Permit {
+            limit: self.clone(),
+            since: now,
+        })
     }
 
     /// Somebody waits for it by now.
     pub(crate) fn hurry(&self, number: Number) {
         let mut queue = self.queue();
-        if let Some(sender) = queue.ahead.remove(&number) {
-            queue.urgent.insert(number, sender);
-        }
+        let Some(turn) = queue.ahead.remove(&number) else {
+            return;
+        };
+        queue.urgent.insert(number, turn);
+        let turns = queue.settle(self.concurrent, Instant::now());
+        drop(queue);
+        notify(turns);
     }
 
-    /// An exchange ended: the next ones go.
-    fn release(&self) {
-        self.queue().running -= 1;
-        loop {
-            let next = {
-                let mut queue = self.queue();
-                if queue.running >= self.concurrent {
-                    return;
-                }
-                let Some(next) = queue.next() else { return };
-                queue.running += 1;
-                next
-            };
-            // Sent without the lock: it wakes a task.
-            let Err(permit) = next.send(Permit::new(self)) else {
-                continue;
-            };
-            permit.forget();
-            self.queue().running -= 1;
-        }
+    /// A token request ended: the next ones go.
+    fn release(&self, held: Duration, now: Instant) {
+        let mut queue = self.queue();
+        queue.running -= 1;
+        queue.last_held = Some(held);
+        let turns = queue.settle(self.concurrent, now);
+        drop(queue);
+        notify(turns);
+    }
+
+    fn too_late(&self) -> Error {
+        let after = self.queue().free_after(self);
+        let Self {
+            concurrent,
+            starts,
+            max_wait,
+            ..
+        } = self;
+        let rate = starts.map_or(String::new(), |starts| format!(" and {starts} per second"));
+        let message = format!(
+            "token request not sent: waited {} s for its turn, because others use up the limit of \
+             {concurrent} at once{rate}; raise the limits or `max_wait` of ExchangeLimit",
+            max_wait.as_secs_f64()
+        );
+        Error::new(ErrorKind::Throttled, message)
+            .with_outcome(RequestOutcome::NotSent)
+            .with_retry_after(after)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -187,66 +251,145 @@ impl ExchangeLimit {
 }
 
 impl Queue {
-    fn is_empty(&self) -> bool {
-        self.urgent.is_empty() && self.ahead.is_empty()
+    fn waiting(&self) -> usize {
+        self.urgent.len() + self.ahead.len()
     }
 
-    fn line(&mut self, urgent: bool) -> &mut BTreeMap<Number, oneshot::Sender<Permit>> {
+    fn line(&mut self, urgent: bool) -> &mut BTreeMap<Number, Arc<Notify>> {
         match urgent {
             true => &mut self.urgent,
             false => &mut self.ahead,
         }
     }
 
-    fn next(&mut self) -> Option<oneshot::Sender<Permit>> {
-        let next = self.urgent.pop_first().or_else(|| self.ahead.pop_first());
-        next.map(|(_, sender)| sender)
+    fn first(&self) -> Option<(Number, &Arc<Notify>)> {
+        let first = self.urgent.first_key_value();
+        let first = first.or_else(|| self.ahead.first_key_value());
+        first.map(|(&number, turn)| (number, turn))
     }
 
-    /// Takes the next start.
-    fn start(&mut self, interval: Duration) -> Instant {
+    /// When the next start is free; `None` if one is free now.
+    fn due(&mut self, now: Instant) -> Option<Instant> {
+        let taken = self.granted.len();
+        self.pace.as_mut().and_then(|pace| pace.due(now, taken))
+    }
+
+    /// Grants what can be granted, and sees to it that the first in line keeps the timer. Returns
+    /// whom to notify, without the lock: it wakes tasks.
+    fn settle(&mut self, concurrent: usize, now: Instant) -> Vec<Arc<Notify>> {
+        let mut turns = Vec::new();
+        while self.running < concurrent {
+            let Some((first, turn)) = self.first() else {
+                break;
+            };
+            let turn = Arc::clone(turn);
+            if self.due(now).is_none() {
+                self.urgent.remove(&first);
+                self.ahead.remove(&first);
+                self.granted.insert(first);
+                self.running += 1;
+                if let Some(pace) = &mut self.pace {
+                    pace.take(now);
+                }
+                turns.push(turn);
+                continue;
+            }
+            if self.timer != Some(first) {
+                self.timer = Some(first);
+                turns.push(turn);
+            }
+            return turns;
+        }
+        self.timer = None;
+        turns
+    }
+
+    /// When the flight looks again by itself.
+    fn timer_of(&mut self, number: Number, concurrent: usize, now: Instant) -> Option<Instant> {
+        if self.running >= concurrent {
+            return None;
+        }
+        let due = self.due(now)?;
+        if self.timer == Some(number) {
+            return Some(due);
+        }
+        // Later than its own turn: at most one of all looks in vain for each start.
+        let places = u32::try_from(self.waiting()).unwrap_or(u32::MAX);
+        let interval = self.pace.as_ref().map_or(Duration::ZERO, Pace::interval);
+        due.checked_add(interval.saturating_mul(places))
+    }
+
+    /// A flight goes, whatever of it is still here.
+    fn leave(&mut self, number: Number) {
+        self.urgent.remove(&number);
+        self.ahead.remove(&number);
+        if self.granted.remove(&number) {
+            self.running -= 1;
+            if let Some(pace) = &mut self.pace {
+                pace.give_back();
+            }
+        }
+    }
+
+    /// In what time a flight that comes now would have its turn, as far as can be told.
+    fn free_after(&mut self, limit: &ExchangeLimit) -> Duration {
         let now = Instant::now();
-        let start = self.next_start.map_or(now, |next| next.max(now));
-        self.next_start = start.checked_add(interval);
-        start
+        let due = self.due(now).map_or(Duration::ZERO, |due| due - now);
+        // Where none has ended yet, each has run for as long as this flight has waited, or longer.
+        let held = self.last_held.unwrap_or(limit.max_wait);
+        let concurrent = u32::try_from(limit.concurrent).unwrap_or(u32::MAX);
+        let permits = held.checked_div(concurrent).unwrap_or(held);
+        let starts = self.pace.as_ref().map_or(Duration::ZERO, Pace::interval);
+        let first = match self.running < limit.concurrent {
+            true => due,
+            false => due.max(permits),
+        };
+        let places = u32::try_from(self.waiting()).unwrap_or(u32::MAX);
+        let line = permits.max(starts).saturating_mul(places);
+        // Those in line wait no longer than that, either.
+        first.saturating_add(line.min(limit.max_wait))
     }
 }
 
-/// A wait in the queue.
+fn notify(turns: Vec<Arc<Notify>>) {
+    for turn in turns {
+        turn.notify_one();
+    }
+}
+
+enum Look {
+    Admitted(Permit),
+    Wait(Instant),
+    TooLate,
+}
+
+/// A flight's place in line. Whatever ends the wait, nothing of it stays in the queue.
 struct Place<'a> {
     limit: &'a ExchangeLimit,
     number: Number,
+    turn: Arc<Notify>,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut queue = self.limit.queue();
-        let waiting = queue.urgent.remove(&self.number);
-        let waiting = waiting.or_else(|| queue.ahead.remove(&self.number));
+        queue.leave(self.number);
+        let turns = queue.settle(self.limit.concurrent, Instant::now());
         drop(queue);
-        // Not with the lock held.
-        drop(waiting);
+        notify(turns);
     }
 }
 
-/// The right to run an exchange; given back when dropped.
-pub(crate) struct Permit(Option<ExchangeLimit>);
-
-impl Permit {
-    fn new(limit: &ExchangeLimit) -> Self {
-        Self(Some(limit.clone()))
-    }
-
-    fn forget(mut self) {
-        self.0 = None;
-    }
+/// The right to run a token request; given back when dropped.
+pub(crate) struct Permit {
+    limit: ExchangeLimit,
+    since: Instant,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(limit) = self.0.take() {
-            limit.release();
-        }
+        let now = Instant::now();
+        self.limit.release(now - self.since, now);
     }
 }
 
@@ -254,11 +397,14 @@ impl fmt::Debug for ExchangeLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExchangeLimit")
             .field("concurrent", &self.concurrent)
-            .field("interval", &self.interval)
+            .field("per_second", &self.starts)
             .field("max_wait", &self.max_wait)
             .finish_non_exhaustive()
     }
 }
+
+/// Thirty years: what `Instant` can add on every platform.
+const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 #[cfg(test)]
 mod tests;

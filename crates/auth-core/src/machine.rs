@@ -6,6 +6,8 @@ pub(crate) mod backoff;
 mod codec;
 pub(crate) mod flight;
 pub(crate) mod memory;
+pub(crate) mod orders;
 pub(crate) mod prints;
 pub(crate) mod record;
 pub(crate) mod serving;
+mod sharing;

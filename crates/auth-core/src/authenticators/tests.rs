@@ -1,8 +1,14 @@
-use std::sync::{Mutex, atomic::AtomicUsize};
+use std::{
+    collections::HashMap,
+    sync::{Barrier, Mutex, atomic::AtomicUsize},
+    thread,
+};
 
 use tokio::time;
 
-use crate::{AccessToken, Clock, Exchange, Moment, Origins, Part, Secret, TokenSource};
+use crate::{
+    AccessToken, Clock, Exchange, Moment, Origins, Part, Secret, TokenSource, residue::Residue,
+};
 
 use super::*;
 
@@ -205,4 +211,273 @@ async fn a_failure_to_make_one_is_not_kept() {
 fn a_map_for_nothing_is_refused() {
     let map = Vendor::default().map().max_entries(0).build();
     assert_eq!(map.unwrap_err().field(), Some("max_entries"));
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A flight that nobody waits for any longer, of an authenticator that nobody holds.
+async fn start_flight(map: &Authenticators, key: &Key) {
+    let mut waiting = Box::pin(map.get(key).unwrap().token());
+    std::future::poll_fn(|cx| {
+        assert!(waiting.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    drop(waiting);
+    tokio::task::yield_now().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t23_the_sweep_takes_nothing_that_is_in_use() {
+    let clock = Turned::new();
+    let vendor = Vendor::default();
+    let map = vendor.map().idle_after(HOUR).clock(clock.clone());
+    let map = map.build().unwrap();
+    let held = map.get(&key(0)).unwrap();
+    start_flight(&map, &key(1)).await;
+    let waiting = map.get(&key(2)).unwrap().token();
+    map.get(&key(3)).unwrap();
+    for sweep in 0..5 {
+        clock.pass(10 * HOUR);
+        map.get(&key(100 + sweep)).unwrap();
+        // Those three, and the new one.
+        assert_eq!(map.len(), 4);
+    }
+    let made = vendor.made();
+    assert!(same(&held, &map.get(&key(0)).unwrap()));
+    map.get(&key(1)).unwrap().token().await.unwrap();
+    map.get(&key(2)).unwrap();
+    assert_eq!(vendor.made(), made, "all three are the old ones");
+    waiting.await.unwrap();
+    assert_eq!(vendor.0.exchanges.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t23_eviction_takes_nothing_that_is_in_use() {
+    for max in [1, 2, 40] {
+        let vendor = Vendor::default();
+        let map = vendor.map().max_entries(max).build().unwrap();
+        let held = map.get(&key(0)).unwrap();
+        start_flight(&map, &key(1)).await;
+        let waiting = map.get(&key(2)).unwrap().token();
+        for user in 3..500 {
+            map.get(&key(user)).unwrap();
+            assert!(map.len() <= max.max(4), "{max}: {}", map.len());
+        }
+        let made = vendor.made();
+        assert!(same(&held, &map.get(&key(0)).unwrap()));
+        map.get(&key(1)).unwrap().token().await.unwrap();
+        map.get(&key(2)).unwrap();
+        assert_eq!(vendor.made(), made, "all three are the old ones");
+        waiting.await.unwrap();
+        assert_eq!(vendor.0.exchanges.load(Ordering::Relaxed), 2);
+    }
+}
+
+fn same(one: &Authenticator, other: &Authenticator) -> bool {
+    std::ptr::eq(one.origins(), other.origins())
+}
+
+#[test]
+fn t23_no_key_has_two_authenticators_while_threads_make_hold_and_evict() {
+    let clock = Turned::new();
+    let idle = Duration::from_secs(2);
+    let map = Vendor::default().map().max_entries(3).idle_after(idle);
+    let map = map.clock(clock.clone()).build().unwrap();
+    let held: Mutex<HashMap<usize, (usize, usize)>> = Mutex::default();
+    thread::scope(|scope| {
+        for seed in 0..4 {
+            let (map, held, clock) = (&map, &held, &clock);
+            scope.spawn(move || {
+                let mut rng = fastrand::Rng::with_seed(seed);
+                for _ in 0..3_000 {
+                    let user = rng.usize(0..8);
+                    let authenticator = map.get(&key(user)).unwrap();
+                    let place = std::ptr::from_ref(authenticator.origins()) as usize;
+                    {
+                        let mut held = held.lock().unwrap();
+                        let (known, holders) = held.entry(user).or_insert((place, 0));
+                        assert!(*holders == 0 || *known == place, "two for one key");
+                        (*known, *holders) = (place, *holders + 1);
+                    }
+                    if rng.bool() {
+                        clock.pass(Duration::from_secs(rng.u64(0..4)));
+                        thread::yield_now();
+                    }
+                    let mut held = held.lock().unwrap();
+                    held.get_mut(&user).unwrap().1 -= 1;
+                    drop(authenticator);
+                }
+            });
+        }
+    });
+}
+
+/// A residue that matters until `end`, left by the key's authenticator when it is evicted.
+fn with_residue(map: &Authenticators, user: usize, end: Moment) {
+    let authenticator = map.get(&key(user)).unwrap();
+    authenticator.restore(Residue::example(user as u64, end));
+}
+
+/// Returns the number of what the key's authenticator was given, and takes it.
+fn residue_of(map: &Authenticators, user: usize) -> Option<u64> {
+    let authenticator = map.get(&key(user)).unwrap();
+    authenticator.residue().map(|residue| residue.number())
+}
+
+/// Evicts every authenticator that is not in use: those that come instead are asked for often.
+fn evict_all(map: &Authenticators) {
+    for user in 10_000..10_200 {
+        for _ in 0..4 {
+            map.get(&key(user)).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn g04_what_must_not_be_forgotten_outlives_eviction() {
+    let map = Vendor::default().map().max_entries(20).build().unwrap();
+    for user in 0..20 {
+        with_residue(&map, user, Moment::NEVER);
+    }
+    evict_all(&map);
+    assert_eq!(map.0.residues.len(), 20);
+    for user in 0..20 {
+        assert_eq!(residue_of(&map, user), Some(user as u64));
+    }
+    evict_all(&map);
+    assert_eq!(map.0.residues.len(), 0, "each was handed over");
+    assert_eq!(residue_of(&map, 0), None);
+}
+
+#[tokio::test]
+async fn g04_what_must_not_be_forgotten_outlives_the_sweep() {
+    let clock = Turned::new();
+    let map = Vendor::default()
+        .map()
+        .idle_after(HOUR)
+        .clock(clock.clone());
+    let map = map.build().unwrap();
+    with_residue(&map, 1, Moment::PAST + 3 * HOUR);
+    with_residue(&map, 2, Moment::PAST + 9 * HOUR);
+    clock.pass(2 * HOUR);
+    map.get(&key(100)).unwrap();
+    assert_eq!((map.len(), map.0.residues.len()), (1, 2));
+    clock.pass(2 * HOUR);
+    map.get(&key(101)).unwrap();
+    assert_eq!(map.0.residues.len(), 1, "one was over");
+    assert_eq!(residue_of(&map, 1), None);
+    assert_eq!(residue_of(&map, 2), Some(2));
+}
+
+#[tokio::test]
+async fn g04_two_threads_that_ask_while_the_key_is_evicted_both_find_the_residue() {
+    let map = Vendor::default().map().max_entries(1).build().unwrap();
+    let map = &map;
+    for round in 0..500 {
+        with_residue(map, 0, Moment::NEVER);
+        let start = Barrier::new(3);
+        thread::scope(|scope| {
+            let ask = || {
+                start.wait();
+                map.get(&key(0)).unwrap()
+            };
+            let (one, two) = (scope.spawn(ask), scope.spawn(ask));
+            start.wait();
+            map.get(&key(1)).unwrap();
+            let (one, two) = (one.join().unwrap(), two.join().unwrap());
+            assert!(same(&one, &two), "{round}");
+            let number = one.residue().map(|residue| residue.number());
+            assert_eq!(number, Some(0), "{round}");
+        });
+        map.remove(&key(0));
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_signs_out_leaves_no_residue() {
+    let map = Vendor::default().map().max_entries(1).build().unwrap();
+    with_residue(&map, 0, Moment::NEVER);
+    evict_all(&map);
+    assert_eq!(map.0.residues.len(), 1);
+    map.remove(&key(0));
+    assert_eq!(map.0.residues.len(), 0);
+    assert_eq!(residue_of(&map, 0), None);
+
+    with_residue(&map, 0, Moment::NEVER);
+    let held = map.get(&key(0)).unwrap();
+    map.remove(&key(0));
+    evict_all(&map);
+    assert_eq!(map.0.residues.len(), 0);
+    assert_eq!(residue_of(&map, 0), None);
+    assert!(held.residue().is_some(), "it goes with its last handle");
+}
+
+#[tokio::test]
+async fn a_residue_waits_until_an_authenticator_can_be_made() {
+    let fails = Arc::new(Mutex::new(false));
+    let map = Authenticators::builder({
+        let fails = Arc::clone(&fails);
+        move |_| match *fails.lock().unwrap() {
+            true => Err(Error::config("tenant", "unknown")),
+            false => Authenticator::builder(crate::ApiKey::new(Secret::new("fake-key")))
+                .origins(Origins::new(["https://api.example.com"])?)
+                .build(),
+        }
+    });
+    let map = map.max_entries(1).build().unwrap();
+    with_residue(&map, 0, Moment::NEVER);
+    evict_all(&map);
+    *fails.lock().unwrap() = true;
+    assert!(map.get(&key(0)).is_err());
+    *fails.lock().unwrap() = false;
+    assert_eq!(residue_of(&map, 0), Some(0));
+}
+
+#[tokio::test]
+async fn t23_residues_have_a_bound() {
+    let map = Vendor::default().map().max_entries(2).build().unwrap();
+    for user in 0..100 {
+        with_residue(&map, user, Moment::NEVER);
+        assert!(map.0.residues.len() <= 16);
+    }
+    evict_all(&map);
+    assert_eq!(map.0.residues.len(), 16);
+}
+
+#[test]
+fn t23_the_oldest_residue_goes_first() {
+    let residues = Residues::new(3);
+    let keep = |user| residues.keep(&key(user), Residue::example(user as u64, Moment::NEVER));
+    (0..3).for_each(keep);
+    // Evicted once more: by now the newest.
+    keep(0);
+    keep(3);
+    assert_eq!(residues.len(), 3);
+    assert!(residues.take(&key(1)).is_none());
+    for user in [0, 2, 3] {
+        assert_eq!(residues.take(&key(user)).unwrap().number(), user as u64);
+    }
+    assert_eq!((residues.take_lost(), residues.take_lost()), (1, 0));
+}
+
+#[tokio::test]
+async fn g20_a_wall_clock_that_is_set_back_keeps_nothing_for_longer() {
+    #[derive(Clone, Debug)]
+    struct Stuck(Turned);
+    impl Clock for Stuck {
+        fn now(&self) -> Moment {
+            Moment::new(self.0.now().monotonic(), Duration::ZERO)
+        }
+    }
+    let turned = Turned::new();
+    let map = Vendor::default()
+        .map()
+        .idle_after(HOUR)
+        .clock(Stuck(turned.clone()));
+    let map = map.build().unwrap();
+    map.get(&key(0)).unwrap();
+    turned.pass(2 * HOUR);
+    map.get(&key(1)).unwrap();
+    assert_eq!(map.len(), 1);
 }

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use super::{Clock, Moment, SystemClock};
 
-/// A clock that an authenticator and its source go by together; the default is [`SystemClock`].
+/// A clock that an authenticator and its source go by together. Default: [`SystemClock`].
 ///
 /// Any [`Clock`] turns into one.
 ///
@@ -34,6 +34,13 @@ impl SharedClock {
             Inner::System(clock) => clock.now(),
             Inner::Other(clock) => clock.now(),
         }
+    }
+
+    /// Reads the clock without lag, for deadlines that others were promised; see
+    /// [`Clock::precise`].
+    #[must_use]
+    pub fn precise(&self) -> Moment {
+        self.as_dyn().precise()
     }
 
     pub(crate) fn identity(&self) -> usize {

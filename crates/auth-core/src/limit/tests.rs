@@ -1,4 +1,9 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
+};
 
 use crate::{
     AccessToken, Authenticator, Exchange, Origins, Reason, RefreshPolicy, SystemClock, TokenSource,
@@ -165,7 +170,10 @@ async fn g05_who_waits_too_long_is_told_so() {
     assert_eq!(failed.len(), 3);
     for error in failed {
         assert_eq!(error.kind(), ErrorKind::Throttled);
-        assert!(error.to_string().contains("wait for their turn"), "{error}");
+        assert_eq!(error.outcome(), RequestOutcome::NotSent);
+        let text = error.to_string();
+        assert!(text.contains("waited 2.5 s for its turn"), "{text}");
+        assert!(text.contains("limit of 1 at once;"), "{text}");
     }
 }
 
@@ -174,9 +182,7 @@ async fn g19_nothing_stays_in_the_queue() {
     let limit = ExchangeLimit::new(2).max_wait(Duration::from_millis(1_500));
     let vendor = Vendor::default();
     all(&vendor.tenants(20, &limit)).await;
-    let queue = limit.queue();
-    assert!(queue.is_empty());
-    assert_eq!(queue.running, 0);
+    limit.assert_idle();
 }
 
 #[test]
@@ -185,4 +191,433 @@ fn limits_that_let_nothing_pass_are_refused() {
         assert_eq!(limit.validate().unwrap_err().field(), Some("limit"));
     }
     assert!(ExchangeLimit::new(1).per_second(1).validate().is_ok());
+}
+
+impl ExchangeLimit {
+    fn assert_idle(&self) {
+        let queue = self.queue();
+        assert_eq!(
+            (queue.waiting(), queue.granted.len(), queue.running),
+            (0, 0, 0)
+        );
+        assert_eq!(queue.timer, None);
+    }
+}
+
+/// What a limit let through, seen from outside.
+#[derive(Default)]
+struct Record {
+    starts: Mutex<Vec<(Instant, Kind)>>,
+    running: AtomicUsize,
+    most: AtomicUsize,
+}
+
+type Kind = Reason;
+
+impl Record {
+    /// One flight: its turn, and then a token request of `length`.
+    async fn fly(
+        self: Arc<Self>,
+        limit: ExchangeLimit,
+        flight: Arc<Flight>,
+        length: Duration,
+    ) -> Result<(), Error> {
+        let permit = limit.admit(&flight).await?;
+        self.starts
+            .lock()
+            .unwrap()
+            .push((Instant::now(), flight.reason));
+        let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(running, Ordering::Relaxed);
+        time::sleep(length).await;
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        drop(permit);
+        Ok(())
+    }
+
+    fn starts(&self) -> Vec<(Instant, Kind)> {
+        self.starts.lock().unwrap().clone()
+    }
+
+    fn assert_rate(&self, per_second: usize) {
+        let starts = self.starts();
+        for (index, &(first, _)) in starts.iter().enumerate() {
+            let within = |start: &&(Instant, Kind)| start.0 < first + Duration::from_secs(1);
+            let count = starts[index..].iter().take_while(within).count();
+            assert!(
+                count <= per_second,
+                "{count} starts in a second from {index}"
+            );
+        }
+    }
+}
+
+fn flight(reason: Reason) -> Arc<Flight> {
+    Arc::new(Flight::new(reason, crate::Moment::NEVER))
+}
+
+/// Lets every task do what it can without time passing.
+async fn settled() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_200_tenants_share_10_starts_a_second_with_one_token_request_each() {
+    let limit = ExchangeLimit::new(8).per_second(10);
+    let vendor = Vendor::default();
+    let tenants = vendor.tenants(200, &limit);
+    let begun = Instant::now();
+    assert!(all(&tenants).await.iter().all(Result::is_ok));
+    let started = vendor.started();
+    assert_eq!(started.len(), 200);
+    // Room for 8 at once that take a second each: 25 rounds, and 0.7 s until the first is full.
+    let took = begun.elapsed();
+    assert!(
+        took.abs_diff(Duration::from_millis(25_700)) < Duration::from_millis(100),
+        "{took:?}"
+    );
+    limit.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_second() {
+    for (concurrent, rate) in [(100, 10), (3, 50), (20, 7), (4, 3), (1000, 1500), (1, 1)] {
+        let limit = ExchangeLimit::new(concurrent).per_second(rate);
+        let record = Arc::new(Record::default());
+        let mut rng = fastrand::Rng::with_seed(u64::from(rate));
+        let mut flights = Vec::new();
+        for index in 0..200 {
+            let reason = if rng.bool() {
+                Reason::Ahead
+            } else {
+                Reason::Needed
+            };
+            let length = Duration::from_millis(rng.u64(0..400));
+            let fly = Arc::clone(&record).fly(limit.clone(), flight(reason), length);
+            let task = tokio::spawn(fly);
+            // Some go away at any point: in line, granted, while their token request runs.
+            if index % 5 == 0 {
+                let gone = Duration::from_micros(rng.u64(0..20_000_000));
+                let abort = task.abort_handle();
+                tokio::spawn(async move {
+                    time::sleep(gone).await;
+                    abort.abort();
+                });
+            }
+            flights.push(task);
+            time::sleep(Duration::from_micros(rng.u64(0..30_000))).await;
+        }
+        let mut outcomes = [0; 3];
+        for task in flights {
+            match task.await {
+                Ok(Ok(())) => outcomes[0] += 1,
+                Ok(Err(error)) => {
+                    assert_eq!(error.outcome(), RequestOutcome::NotSent);
+                    outcomes[1] += 1;
+                }
+                Err(aborted) => {
+                    assert!(aborted.is_cancelled());
+                    outcomes[2] += 1;
+                }
+            }
+        }
+        record.assert_rate(rate as usize);
+        assert!(record.most.load(Ordering::Relaxed) <= concurrent);
+        limit.assert_idle();
+        // Whoever stayed was served, or there was no room for it: 60 s of room at the rate.
+        assert!(
+            outcomes[1] == 0 || rate < 4,
+            "{concurrent} {rate} {outcomes:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_a_rate_is_reached_as_well_as_kept() {
+    for rate in [10, 50, 400, 2_000] {
+        let limit = ExchangeLimit::new(10_000).per_second(rate);
+        let record = Arc::new(Record::default());
+        let begun = Instant::now();
+        let flights: Vec<_> = (0..rate * 5)
+            .map(|_| {
+                let fly = Arc::clone(&record);
+                tokio::spawn(fly.fly(limit.clone(), flight(Reason::Needed), Duration::ZERO))
+            })
+            .collect();
+        for flight in flights {
+            flight.await.unwrap().unwrap();
+        }
+        record.assert_rate(rate as usize);
+        // Within 2 % of the rate, although timers are late.
+        assert!(
+            begun.elapsed() < Duration::from_millis(5_100),
+            "{rate}: {:?}",
+            begun.elapsed()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
+    let wait = Duration::from_secs(10);
+    let limit = ExchangeLimit::new(2).per_second(1).max_wait(wait);
+    let record = Arc::new(Record::default());
+    let begun = Instant::now();
+    let flights: Vec<_> = (0..40)
+        .map(|index| {
+            let reason = if index % 2 == 0 {
+                Reason::Ahead
+            } else {
+                Reason::Needed
+            };
+            let fly = Arc::clone(&record);
+            let fly = fly.fly(limit.clone(), flight(reason), Duration::from_millis(100));
+            tokio::spawn(async move {
+                let result = fly.await;
+                (result, begun.elapsed(), reason)
+            })
+        })
+        .collect();
+    let mut served = 0;
+    for flight in flights {
+        let (result, took, reason) = flight.await.unwrap();
+        match result {
+            // Those that callers wait for come first, and there is room for 11 in 10 s.
+            Ok(()) => {
+                served += 1;
+                assert!(
+                    reason == Reason::Needed || took < Duration::from_millis(200),
+                    "{took:?}"
+                );
+                assert!(took <= wait + Duration::from_millis(110), "{took:?}");
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Throttled);
+                assert_eq!(error.outcome(), RequestOutcome::NotSent);
+                let after = error.retry_after().unwrap();
+                let most = wait + Duration::from_secs(1);
+                assert!(!after.is_zero() && after <= most, "{after:?}");
+                assert!(
+                    took >= wait && took < wait + Duration::from_millis(5),
+                    "{took:?}"
+                );
+            }
+        }
+    }
+    assert!((10..=11).contains(&served), "{served}");
+    limit.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05_the_error_says_when_a_start_is_free() {
+    for wait in [0, 300, 900] {
+        let wait = Duration::from_millis(wait);
+        let limit = ExchangeLimit::new(9).per_second(1).max_wait(wait);
+        let begun = Instant::now();
+        drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
+        let error = limit.admit(&flight(Reason::Ahead)).await.err().unwrap();
+        time::sleep(error.retry_after().unwrap()).await;
+        drop(limit.admit(&flight(Reason::Ahead)).await.unwrap());
+        let free = begun.elapsed();
+        assert!(
+            free.abs_diff(Duration::from_secs(1)) < Duration::from_millis(5),
+            "{free:?}"
+        );
+    }
+    // Of permits it is known how long the last one was held.
+    let limit = ExchangeLimit::new(1).max_wait(Duration::from_millis(10));
+    let held = limit.admit(&flight(Reason::Needed)).await.unwrap();
+    time::sleep(Duration::from_millis(700)).await;
+    drop(held);
+    let held = limit.admit(&flight(Reason::Needed)).await.unwrap();
+    let error = limit.admit(&flight(Reason::Ahead)).await.err().unwrap();
+    assert_eq!(error.retry_after(), Some(Duration::from_millis(700)));
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
+    for rate in [None, Some(1_000)] {
+        let limit = ExchangeLimit::new(1);
+        let limit = rate.map_or(limit.clone(), |rate| limit.per_second(rate));
+        let held = limit.admit(&flight(Reason::Needed)).await.unwrap();
+        time::sleep(Duration::from_secs(1)).await;
+        let next = tokio::spawn({
+            let limit = limit.clone();
+            async move { limit.admit(&flight(Reason::Needed)).await.map(drop) }
+        });
+        let after = tokio::spawn({
+            let limit = limit.clone();
+            async move { limit.admit(&flight(Reason::Ahead)).await.map(drop) }
+        });
+        settled().await;
+        // The next has its turn, and goes before it is polled again.
+        drop(held);
+        next.abort();
+        assert!(next.await.unwrap_err().is_cancelled());
+        let begun = Instant::now();
+        after.await.unwrap().unwrap();
+        assert!(
+            begun.elapsed() < Duration::from_millis(5),
+            "{:?}",
+            begun.elapsed()
+        );
+        limit.assert_idle();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
+    let limit = ExchangeLimit::new(100).per_second(1);
+    let begun = Instant::now();
+    drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
+    let mut waiting: Vec<_> = (0..50)
+        .map(|_| {
+            let limit = limit.clone();
+            tokio::spawn(async move { limit.admit(&flight(Reason::Needed)).await.map(drop) })
+        })
+        .collect();
+    settled().await;
+    // All but the last go; the last one's start moves up to the first free one.
+    let last = waiting.pop().unwrap();
+    waiting.iter().for_each(|task| task.abort());
+    last.await.unwrap().unwrap();
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(1_005), "{took:?}");
+
+    // So does one that was granted and not picked up, whose successor keeps the timer by now.
+    let unpolled = flight(Reason::Needed);
+    let mut next = Box::pin(limit.admit(&unpolled));
+    assert!(poll(&mut next).await.is_pending());
+    let after = tokio::spawn({
+        let limit = limit.clone();
+        async move { limit.admit(&flight(Reason::Needed)).await.map(drop) }
+    });
+    while limit.queue().granted.is_empty() {
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    settled().await;
+    assert!(limit.queue().timer.is_some());
+    drop(next);
+    let begun = Instant::now();
+    after.await.unwrap().unwrap();
+    assert!(
+        begun.elapsed() < Duration::from_millis(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    limit.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_a_flight_that_is_polled_late_counts_from_when_it_starts() {
+    let (mut pace, begun) = (Pace::new(10), Instant::now());
+    let at = |millis| begun + Duration::from_millis(millis);
+    pace.take(at(0));
+    pace.picked_up(at(90));
+    for start in 1..10 {
+        assert_eq!(pace.due(at(100 * start), 0), None);
+        pace.take(at(100 * start));
+        pace.picked_up(at(100 * start));
+    }
+    assert_eq!(pace.due(at(1_000), 0), Some(at(1_090)));
+    assert_eq!(pace.due(at(1_090), 0), None);
+    // What is taken and not picked up may start at any time from now on.
+    assert_eq!(pace.due(at(1_090), 1), Some(at(1_100)));
+}
+
+async fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_no_permit_is_held_while_waiting_for_a_start() {
+    let limit = ExchangeLimit::new(1).per_second(1);
+    drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
+    let waiting = tokio::spawn({
+        let limit = limit.clone();
+        async move { limit.admit(&flight(Reason::Ahead)).await.map(drop) }
+    });
+    settled().await;
+    assert_eq!(limit.queue().running, 0);
+    // So one that callers wait for overtakes it, to the very next start.
+    let begun = Instant::now();
+    drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
+    assert!(begun.elapsed() < Duration::from_millis(1_005));
+    waiting.await.unwrap().unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_one_that_callers_wait_for_by_now_gets_the_next_start() {
+    let limit = ExchangeLimit::new(9).per_second(1);
+    let record = Arc::new(Record::default());
+    let ahead: Vec<_> = (0..10).map(|_| flight(Reason::Ahead)).collect();
+    let tasks: Vec<_> = ahead
+        .iter()
+        .map(|flight| {
+            let fly = Arc::clone(&record);
+            tokio::spawn(fly.fly(limit.clone(), Arc::clone(flight), Duration::ZERO))
+        })
+        .collect();
+    settled().await;
+    let begun = Instant::now();
+    ahead[9].hurry();
+    for (index, task) in tasks.into_iter().enumerate().rev() {
+        task.await.unwrap().unwrap();
+        if index == 9 {
+            assert!(
+                begun.elapsed() < Duration::from_millis(1_005),
+                "{:?}",
+                begun.elapsed()
+            );
+        }
+    }
+    limit.assert_idle();
+}
+
+#[test]
+fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    let (stalled, moving) = (runtime(), runtime());
+    let limit = ExchangeLimit::new(9).per_second(20);
+    stalled.block_on(async {
+        drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
+        let limit = limit.clone();
+        tokio::spawn(async move { limit.admit(&flight(Reason::Needed)).await.map(drop) });
+        settled().await;
+    });
+    // From here on nobody drives the first one in line.
+    moving.block_on(async {
+        let limit = limit.clone();
+        let admitted =
+            tokio::spawn(async move { limit.admit(&flight(Reason::Ahead)).await.map(drop) });
+        time::timeout(Duration::from_secs(30), admitted)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+    });
+    drop(stalled);
+    limit.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_rate_is_a_limit_of_its_own() {
+    let slow = ExchangeLimit::new(9).per_second(1);
+    let fast = slow.clone().per_second(1_000);
+    drop(slow.admit(&flight(Reason::Needed)).await.unwrap());
+    let begun = Instant::now();
+    drop(fast.admit(&flight(Reason::Needed)).await.unwrap());
+    assert!(begun.elapsed() < Duration::from_millis(5));
+    drop(slow.admit(&flight(Reason::Needed)).await.unwrap());
+    assert!(begun.elapsed() >= Duration::from_secs(1));
 }

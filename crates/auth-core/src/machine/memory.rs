@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    flight::Rules,
+    orders::Rules,
     prints::{Print, Prints},
     record::{Pause, Record},
 };

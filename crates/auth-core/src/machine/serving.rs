@@ -16,6 +16,12 @@ pub(crate) struct State {
     /// The number of the newest token.
     last: Option<Generation>,
     held: Option<Held>,
+    /// The token before the cached one, while the cached one is on trial.
+    previous: Option<Previous>,
+    /// Tokens in a row that the API has not accepted.
+    unproven: u8,
+    /// Somebody reports what the API accepts.
+    is_reported_to: bool,
     flight: Option<UnderWay>,
     gate: Option<Gate>,
     failing: Option<Failing>,
@@ -31,6 +37,25 @@ struct Held {
     refresh_at: Moment,
     usable_until: Moment,
     doubt: Option<Doubt>,
+    /// The API has not accepted the token yet: it may not know the token.
+    trial: Option<Trial>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Previous {
+    generation: Generation,
+    usable_until: Moment,
+}
+
+/// APIs learn of new tokens late. While a token is on trial, its refusal starts no token request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Trial {
+    until: Moment,
+    /// Refusals, counted at most once in [`SAME_REFUSAL`].
+    refusals: u8,
+    counted: Moment,
+    /// Until then the previous token is used.
+    rests_until: Moment,
 }
 
 /// The API refused the cached token, and has not accepted it since.
@@ -173,6 +198,12 @@ pub(crate) enum Action {
     OverQuota {
         wait: Duration,
     },
+    /// Use the token before the cached one, which the API may not know yet.
+    ServePrevious,
+    /// The API may not know the refused token yet: send it once more after this time.
+    SendAgain {
+        after: Duration,
+    },
     /// Let the API's refusal stand, and keep the token.
     Damped,
     /// Put this token in place of all others, and wake those who wait.
@@ -206,6 +237,9 @@ impl State {
         Self {
             last: None,
             held: None,
+            previous: None,
+            unproven: 0,
+            is_reported_to: false,
             flight: None,
             gate: None,
             failing: None,
@@ -248,7 +282,8 @@ impl State {
         let Some(held) = self.held else {
             return Moment::PAST;
         };
-        if held.doubt.is_some() {
+        let on_trial = held.trial.is_some() && self.is_reported_to;
+        if held.doubt.is_some() || on_trial && self.is_on_trial(held, now) {
             return Moment::PAST;
         }
         if self.flight.is_some() {
@@ -284,11 +319,37 @@ impl State {
         self.held.filter(|held| !now.reached(held.usable_until))
     }
 
+    /// Which token is used now: of which generation.
+    pub(crate) fn serves(&self, now: Moment) -> Option<Generation> {
+        let held = self.valid(now)?;
+        let previous = self.previous(now).filter(|_| rests(held, now));
+        Some(previous.map_or(held.generation, |previous| previous.generation))
+    }
+
+    pub(crate) fn previous_generation(&self) -> Option<Generation> {
+        self.previous.map(|previous| previous.generation)
+    }
+
+    fn previous(&self, now: Moment) -> Option<Previous> {
+        self.previous
+            .filter(|previous| !now.reached(previous.usable_until))
+    }
+
+    /// A young token, or one that has a predecessor to serve in its place.
+    fn is_on_trial(&self, held: Held, now: Moment) -> bool {
+        held.trial
+            .is_some_and(|trial| !now.reached(trial.until) || self.previous(now).is_some())
+    }
+
     fn demand(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
         let Some(held) = self.valid(now) else {
             self.held = None;
+            self.previous = None;
             return self.need(policy, now);
         };
+        if rests(held, now) && self.previous(now).is_some() {
+            return Action::ServePrevious;
+        }
         if held.doubt.is_some() && self.is_replacing(now) {
             return Action::Wait;
         }
@@ -396,9 +457,16 @@ impl State {
         now: Moment,
     ) -> Action {
         let Some(held) = self.valid(now).filter(|held| held.generation == generation) else {
+            let is_previous = |previous: Previous| previous.generation == generation;
+            if self.previous.is_some_and(is_previous) {
+                self.previous = None;
+            }
             // The refusal of an expired token proves nothing, and of an older one neither.
             return self.demand(policy, now);
         };
+        if let Some(trial) = held.trial.filter(|_| self.is_on_trial(held, now)) {
+            return self.refused_on_trial(held, trial, now);
+        }
         let doubt = held.doubt.unwrap_or(Doubt {
             row: 0,
             counted: Moment::PAST,
@@ -440,6 +508,39 @@ impl State {
         self.fly(policy, Reason::Refused, after, None, now)
     }
 
+    /// The API may not know the token yet. The previous token serves; without one, the request is
+    /// sent once more after a moment. Repeated refusals lengthen the moment.
+    fn refused_on_trial(&mut self, held: Held, trial: Trial, now: Moment) -> Action {
+        let counts = trial.refusals == 0 || now.waited_for(trial.counted + SAME_REFUSAL);
+        let refusals = trial.refusals.saturating_add(u8::from(counts));
+        let doubled = |longest: Duration| {
+            let factor = 1_u32.checked_shl(u32::from(refusals) - 1);
+            MOMENT
+                .saturating_mul(factor.unwrap_or(u32::MAX))
+                .min(longest)
+        };
+        let previous = self.previous(now);
+        let rest = match previous {
+            Some(_) => doubled(LONGEST_REST),
+            None => Duration::ZERO,
+        };
+        self.held = Some(Held {
+            trial: Some(Trial {
+                refusals,
+                counted: if counts { now } else { trial.counted },
+                rests_until: now + rest,
+                ..trial
+            }),
+            ..held
+        });
+        match previous {
+            Some(_) => Action::ServePrevious,
+            None => Action::SendAgain {
+                after: doubled(LONGEST_MOMENT),
+            },
+        }
+    }
+
     /// Renews ahead of expiry, and has the caller wait. Where that cannot be now, the cached token
     /// has to do.
     fn prolong(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
@@ -456,12 +557,16 @@ impl State {
     }
 
     fn accepted(&mut self, policy: &RefreshPolicy, generation: Generation) -> Action {
+        self.is_reported_to = true;
         if let Some(held) = self
             .held
             .as_mut()
             .filter(|held| held.generation == generation)
         {
             held.doubt = None;
+            held.trial = None;
+            self.previous = None;
+            self.unproven = 0;
             let refusals = &mut self.refusals;
             if refusals.unaccepted > 0 {
                 refusals.unaccepted = 0;
@@ -496,12 +601,17 @@ impl State {
             return self.expired_on_arrival(policy, generation, jitter, now);
         }
         self.failing = None;
+        let trial = match same {
+            Some(_) => self.held.and_then(|held| held.trial),
+            None => self.put_on_trial(token, now),
+        };
         self.held = Some(Held {
             generation,
             lifetime,
             refresh_at: ends(policy.refresh_after(lifetime, hint, jitter)),
             usable_until,
             doubt: None,
+            trial,
         });
         let floor = match token.requested {
             true => policy.floor(lifetime),
@@ -509,6 +619,31 @@ impl State {
         };
         self.close_gate(sent + floor, GateKind::Floor, None);
         Action::Publish(generation)
+    }
+
+    /// The longer the API goes without accepting any token, the longer the newest one is left alone:
+    /// an API that learns of tokens late must get the time to learn of this one.
+    fn put_on_trial(&mut self, token: Fetched, now: Moment) -> Option<Trial> {
+        let held = self.valid(now).filter(|held| held.doubt.is_none());
+        // A predecessor that the API has accepted is worth more than one that is on trial itself.
+        let proven = |held: &Held| held.trial.is_none_or(|trial| trial.refusals == 0);
+        self.previous = match held.filter(proven).filter(|_| self.is_reported_to) {
+            Some(held) => Some(Previous {
+                generation: held.generation,
+                usable_until: held.usable_until,
+            }),
+            None => self.previous(now),
+        };
+        self.unproven = self.unproven.saturating_add(1);
+        let window = TRIALS[usize::from(self.unproven - 1).min(TRIALS.len() - 1)];
+        let left = window.saturating_sub(token.age);
+        let ends = token.lifetime != Some(Duration::MAX) && !left.is_zero();
+        ends.then_some(Trial {
+            until: now + left,
+            refusals: 0,
+            counted: now,
+            rests_until: now,
+        })
     }
 
     /// A token that is over when it comes is good for those who wait, and not kept. The next token
@@ -718,6 +853,11 @@ impl State {
     }
 }
 
+fn rests(held: Held, now: Moment) -> bool {
+    held.trial
+        .is_some_and(|trial| !now.waited_for(trial.rests_until))
+}
+
 /// The distance of two renewals that follow refusals, when there were so many of late. The API
 /// accepts the tokens in between.
 fn often(policy: &RefreshPolicy, recent: u32) -> Duration {
@@ -737,6 +877,17 @@ const DOUBT_WAIT: Duration = Duration::from_secs(2);
 const FREE: u32 = 3;
 /// After this time one renewal that followed a refusal is forgotten.
 const FORGET: Duration = Duration::from_secs(60);
+/// How long a token is on trial: the first one, and those that follow without an acceptance.
+const TRIALS: [Duration; 3] = [
+    Duration::from_secs(6),
+    Duration::from_secs(60),
+    Duration::from_secs(600),
+];
+/// How long a request waits before a young token is sent once more, at first and at last.
+const MOMENT: Duration = Duration::from_secs(1);
+const LONGEST_MOMENT: Duration = Duration::from_secs(4);
+/// How long the previous token serves before the young one is tried again, at last.
+const LONGEST_REST: Duration = Duration::from_secs(30);
 /// How often rejected credentials are read at once.
 const LOOKS: u8 = 5;
 /// How often rejected credentials are read after that.

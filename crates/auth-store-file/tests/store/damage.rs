@@ -25,7 +25,7 @@ fn put(directory: &Temporary, key: &Key) {
 
 fn got(directory: &Temporary, key: &Key) -> Option<Bytes> {
     let entry = runtime().block_on(directory.store().load(key));
-    entry.unwrap().map(|entry| entry.bytes)
+    entry.unwrap().map(|entry| entry.content.unwrap())
 }
 
 fn runtime() -> Runtime {

@@ -1,0 +1,182 @@
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use crate::targets::{
+    challenge, origin,
+    reply::{self, SECRET},
+    retry_after, store,
+};
+
+/// Pieces, and between them anything.
+fn pieces(of: &'static [&'static str], most: usize) -> impl Strategy<Value = String> {
+    let piece = prop_oneof![8 => select(of).prop_map(str::to_owned), 1 => "\\PC{0,4}"];
+    vec(piece, 0..most).prop_map(|pieces| pieces.concat())
+}
+
+fn json() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        select(
+            &[
+                "\"Bearer\"",
+                "\"bearer\"",
+                "\"mac\"",
+                "3600",
+                "-1",
+                "0.5",
+                "1e999",
+                "\"60\"",
+                "18446744073709551616",
+                "null",
+                "[]",
+                "{}",
+                "\"\"",
+                "[\"read\"]",
+                "true",
+                "\"invalid_client\"",
+                "\"invalid_grant\"",
+                "\"slow_down\"",
+                "\"fake-secret-1\"",
+                "\"the secret fake-secret-1 is wrong\"",
+                "\"fake%2Dsecret%2D1\"",
+                "\"\\u0000\\n\"",
+                "\"fake\\u002dsecret-1\"",
+            ][..]
+        )
+        .prop_map(str::to_owned),
+        "\\PC{0,6}".prop_map(|text| format!("{text:?}")),
+    ];
+    let name = select(
+        &[
+            "access_token",
+            "token_type",
+            "expires_in",
+            "refresh_in",
+            "refresh_token",
+            "scope",
+            "error",
+            "error_description",
+            "error_uri",
+            "x",
+            "access\\u005ftoken",
+        ][..],
+    );
+    let member = (name, value).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+    vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(",")))
+}
+
+fn reply() -> impl Strategy<Value = Vec<u8>> {
+    let status = prop_oneof![
+        select(&[200_u16, 400, 401, 403, 429, 503][..]),
+        100..1000_u16
+    ];
+    let header = select(
+        &[
+            "",
+            "\nretry-after: 30",
+            "\nretry-after: Wed, 21 Oct 2015 07:28:00 GMT",
+            "\nretry-after: -1",
+            "\nContent-Type: text/html",
+            "\ndate: Wed, 21 Oct 2015 07:27:30 GMT",
+            "\nretry-after: 99999999999999999999",
+        ][..],
+    );
+    let page = pieces(
+        &[
+            "<html>",
+            SECRET,
+            "\r\n",
+            "&lt;",
+            "\u{1b}[31m",
+            "error=",
+            "\0",
+        ],
+        12,
+    );
+    let token =
+        r#"{"access_token":"fake-token","token_type":"Bearer","expires_in":3600,"scope":"read"}"#;
+    let body = prop_oneof![4 => json(), 1 => page, 1 => Just(token.to_owned())];
+    (status, header, any::<bool>(), body).prop_map(|(status, header, mark, body)| {
+        let mark = if mark { "\u{feff}" } else { "" };
+        format!("{status}{header}\n\n{mark}{body}").into_bytes()
+    })
+}
+
+fn origins() -> impl Strategy<Value = String> {
+    let host = || {
+        prop_oneof![
+            4 => select(&[
+                "api.example.com", "api.example.com", "API.example.com", "evil.example", "127.0.0.1", "[::1]", "localhost",
+                "api.example.com.", "[2001:db8::1]", "user@api.example.com", "0x7f.1", "xn--bcher-kva.example",
+            ][..])
+            .prop_map(str::to_owned),
+            1 => pieces(&["api", ".", "example", "com", "@", ":", "443", "[", "]", "%2e", "-"], 6),
+        ]
+    };
+    let port = || select(&["", "", ":443", ":80", ":8443", ":", ":0443", ":65536"][..]);
+    let scheme = || select(&["https://", "https://", "http://", "HTTPS://", "ftp://", ""][..]);
+    let path = select(
+        &[
+            "",
+            "/",
+            "/v1?x=//evil.example",
+            "?q=@",
+            "/\\evil.example",
+            "//evil.example",
+        ][..],
+    );
+    (scheme(), host(), port(), scheme(), host(), port(), path)
+        .prop_map(|(a, b, c, d, e, f, g)| format!("{a}{b}{c}\n{d}{e}{f}{g}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn drawn_replies(input in reply()) {
+        reply::judge(&input);
+    }
+
+    #[test]
+    fn any_bytes_as_a_reply(input: Vec<u8>) {
+        reply::judge(&input);
+    }
+
+    #[test]
+    fn drawn_retry_after(input in pieces(&["0", "9", "30", "-", "+", ".", " ", "\t", "\n", "date: ",
+        "Wed, 21 Oct 2015 07:28:00 GMT", "Wednesday, 21-Oct-15 07:28:00 GMT",
+        "Wed Oct 21 07:28:00 2015", "18446744073709551616", "Thu, 01 Jan 1970 00:00:00 GMT"], 8)) {
+        retry_after::judge(input.as_bytes());
+    }
+
+    #[test]
+    fn drawn_origins(input in origins()) {
+        origin::judge(input.as_bytes());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn drawn_challenges(input in pieces(&["Bearer", "bearer ", "DPoP ", "Basic ", "realm=", "\"", "\\", ",", ", ", " ",
+        "=", "==", "error=", "invalid_token", "\"insufficient_scope\"", "scope=\"a b\"", "max_age=", "60", "\n",
+        "error=\"insufficient_user_authentication\"", "acr_values=\"x y\"", "use_dpop_nonce", "error*=UTF-8''x"], 16)) {
+        challenge::judge(input.as_bytes());
+    }
+
+    #[test]
+    fn any_bytes_as_an_entry(input: Vec<u8>) {
+        store::judge(&input);
+    }
+
+    #[test]
+    fn a_sealed_entry_that_is_changed(at: prop::sample::Index, change in 1..=255_u8, cut: prop::sample::Index) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let sealed = runtime.block_on(store::sealed_entry()).bytes;
+        let mut changed = sealed.to_vec();
+        changed[at.index(sealed.len())] ^= change;
+        store::judge(&changed);
+        store::judge(&sealed[..cut.index(sealed.len())]);
+        let longer = [&sealed[..], &[change]].concat();
+        store::judge(&longer);
+    }
+}

@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../../targets/origin.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| target::judge(input));

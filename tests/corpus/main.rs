@@ -1,0 +1,18 @@
+//! Whatever a server, a caller or a store hands in: no panic, no secret told, no wrong verdict.
+//!
+//! Each target takes bytes and judges what a public parser makes of them. The targets are run over
+//! the files in `fuzz/corpus/<target>/`, over inputs that proptest draws, and by cargo-fuzz (see
+//! `CONTRIBUTING.md`).
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod drawn;
+mod replay;
+
+mod targets {
+    pub(crate) mod challenge;
+    pub(crate) mod origin;
+    pub(crate) mod reply;
+    pub(crate) mod retry_after;
+    pub(crate) mod store;
+}
