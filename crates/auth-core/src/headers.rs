@@ -1,5 +1,8 @@
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{AUTHORIZATION, Entry},
+};
 
 use crate::{Generation, Secret};
 
@@ -26,30 +29,37 @@ impl Headers {
         self.generation
     }
 
-    pub(crate) fn sign(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.headers {
-            headers.insert(name, value.clone());
-        }
+    /// Signs in place of what is there. Returns false if the map has no room for another header
+    /// (24,576 names): then some of the headers may be set.
+    pub(crate) fn sign(&self, headers: &mut HeaderMap) -> bool {
+        let mut own = self.headers.iter();
+        own.all(|(name, value)| headers.try_insert(name, value.clone()).is_ok())
     }
 
-    /// Signs unless one of the headers is there already; then nothing is changed.
+    /// Signs unless one of the headers is there already, or there is no room for another header;
+    /// then nothing is changed.
     #[inline]
     pub(crate) fn sign_vacant(&self, headers: &mut HeaderMap) -> bool {
         if let [(name, value)] = &*self.headers {
-            return match headers.entry(name) {
-                Entry::Vacant(entry) => {
-                    entry.insert(value.clone());
-                    true
-                }
-                Entry::Occupied(_) => false,
+            // With a name known here, its clone and a part of its hash are made by the compiler.
+            let entry = match *name {
+                AUTHORIZATION => headers.try_entry(AUTHORIZATION),
+                _ => headers.try_entry(name),
+            };
+            return match entry {
+                Ok(Entry::Vacant(entry)) => entry.try_insert(value.clone()).is_ok(),
+                _ => false,
             };
         }
         let vacant = self
             .headers
             .iter()
             .all(|(name, _)| !headers.contains_key(name));
-        if vacant {
-            self.sign(headers);
+        if vacant && !self.sign(headers) {
+            for (name, _) in &self.headers {
+                headers.remove(name);
+            }
+            return false;
         }
         vacant
     }
