@@ -93,7 +93,7 @@ impl Origins {
     }
 
     /// Takes the origin of an API's base URL, for the setting `base_url` of a vendor crate.
-    /// `http_loopback` permits plain `http` to loopback addresses and `localhost`.
+    /// `http_loopback` permits plain `http` to loopback addresses, written as numbers.
     ///
     /// # Errors
     ///

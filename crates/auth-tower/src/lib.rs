@@ -69,6 +69,7 @@
 //!
 //! None. Supported Rust: see `rust-version` in the manifest.
 
+mod answered;
 mod body;
 mod call;
 mod challenge;
@@ -79,6 +80,7 @@ mod head;
 mod keyed;
 mod layer;
 mod min_lifetime;
+mod notice;
 mod outcome;
 mod pending;
 mod replay;
@@ -86,6 +88,7 @@ mod service;
 mod transport;
 mod verdict;
 
+pub use answered::AnsweredRequest;
 pub use body::{ReplayBody, ReplayBodyLayer, ReplayBodyService};
 pub use challenge::StepUp;
 pub use error::Error;
@@ -94,7 +97,7 @@ pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
 pub use keyed::KeyedAuth;
 pub use layer::{AuthLayer, Existing, WithoutToken};
 pub use min_lifetime::{MinLifetime, MinLifetimeFuture, MinLifetimeLayer};
-pub use outcome::{AuthOutcome, NotReplayed};
+pub use outcome::{AuthOutcome, NotReplayed, Unsigned};
 pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};
 pub use service::Auth;
 pub use transport::ServiceTransport;

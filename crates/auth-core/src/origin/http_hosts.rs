@@ -43,9 +43,8 @@ impl HttpHosts {
         Ok(())
     }
 
-    /// Permits plain `http` to the origin of this URL if that is a loopback address or `localhost`
-    /// (RFC 6761 section 6.3). Any other URL changes nothing, so that [`check`](Self::check) says
-    /// what is wrong.
+    /// Permits plain `http` to the origin of this URL if that is a loopback address, written as
+    /// a number. Any other URL changes nothing, so that [`check`](Self::check) says what is wrong.
     #[doc(hidden)]
     pub fn allow_loopback(&mut self, url: &str) {
         let origin = Origin::parse(FIELD, url);

@@ -94,10 +94,11 @@ impl Origin {
         &self.authority
     }
 
+    /// Tells whether the host is a loopback address, written as a number.
     pub(super) fn is_loopback(&self) -> bool {
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         let address = host.parse::<IpAddr>();
-        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+        address.is_ok_and(|address| address.is_loopback())
     }
 
     #[inline]
