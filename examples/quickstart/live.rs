@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{AccessToken, Authenticator, Exchange, Origins, TokenSource};
+use auth_core::{AccessToken, Authenticator, Credentials, Exchange, Origins, TokenSource};
 use auth_oauth2::ClientCredentials;
 use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_tower::{AuthLayer, AuthOutcome};
@@ -129,8 +129,8 @@ impl TokenSource for Counted {
         Ok(token)
     }
 
-    async fn credential_changed(&self) -> bool {
-        self.source.credential_changed().await
+    async fn credentials(&self) -> Result<Credentials, auth_core::Error> {
+        self.source.credentials().await
     }
 }
 

@@ -159,7 +159,8 @@ impl Token {
         self.0.generation()
     }
 
-    /// Puts the credential headers on a request, in place of any of the same name.
+    /// Puts the credential headers on a request, in place of any of the same name, and the scheme's
+    /// [content type](crate::Scheme::content_type) if the request has none.
     ///
     /// # Panics
     ///
@@ -168,7 +169,7 @@ impl Token {
     ///
     /// # Security
     ///
-    /// The values are marked sensitive. Ask
+    /// The credentials are marked sensitive. Ask
     /// [`Origins::permits`](crate::Origins::permits) first: this does not know where the
     /// request goes.
     pub fn sign(&self, headers: &mut HeaderMap) {
