@@ -61,7 +61,7 @@ where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
 {
-    /// A request that arrived while no token was at hand.
+    /// A request that arrived while no valid token was cached.
     pub(crate) fn start(
         settings: Local<Settings>,
         inner: S,
