@@ -61,6 +61,9 @@ async fn g12_a_host_header_does_not_make_a_destination() {
     assert!(!sent.contains_key("authorization"));
     let host = [("host", "evil.example")];
     let sent = send(machine(source.clone()), API, &host).await;
+    assert!(!sent.contains_key("authorization"));
+    let host = [("host", "api.example.test")];
+    let sent = send(machine(source.clone()), API, &host).await;
     assert!(sent.contains_key("authorization"));
 }
 
