@@ -16,6 +16,7 @@ macro_rules! needs {
     };
 }
 
+mod api;
 mod stack;
 mod token_endpoint;
 mod vendors;
@@ -26,7 +27,7 @@ use libtest_mimic::{Arguments, Trial};
 use tokio::runtime;
 
 fn needs() -> Vec<Trial> {
-    let areas = [token_endpoint::needs(), vendors::needs()];
+    let areas = [api::needs(), token_endpoint::needs(), vendors::needs()];
     areas.into_iter().flatten().collect()
 }
 

@@ -30,7 +30,10 @@ async fn g10_the_refused_token_handed_out_again_is_doubted_then_dropped_and_neve
         }
         elapse(SECOND).await;
     }
-    println!("{refused} refused, {failed} failed, {} token requests", stack.server.counters().token_requests);
+    println!(
+        "{refused} refused, {failed} failed, {} token requests",
+        stack.server.counters().token_requests
+    );
     // Dropped for good after a few refusals in a row.
     assert!(refused <= 10 && failed >= 90, "{refused} refused");
     assert_eq!(stack.server.token_uses()[0].refused, refused);

@@ -100,7 +100,11 @@ async fn g11_the_vendor_never_counts_more_than_it_allows() {
         }
     }
     let seen = stack.server.counters();
-    println!("{} {answered} {}", seen.token_requests, stack.server.max_token_requests_within(HOUR));
+    println!(
+        "{} {answered} {}",
+        seen.token_requests,
+        stack.server.max_token_requests_within(HOUR)
+    );
     assert_eq!(seen.quota_refusals, 0);
     // A fifth is kept for tokens that have expired.
     assert_eq!(stack.server.max_token_requests_within(HOUR), limit * 4 / 5);

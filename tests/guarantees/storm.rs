@@ -67,7 +67,10 @@ async fn g09_an_api_that_refuses_for_an_hour_costs_70_exchanges_at_most() {
     assert_eq!(toll.requests, 72_000);
     assert!(toll.exchanges <= 70, "{toll:?}");
     // Where there is a token at all, nearly no request is sent twice.
-    assert!(toll.sends * 100 <= (toll.requests - toll.failed) * 101, "{toll:?}");
+    assert!(
+        toll.sends * 100 <= (toll.requests - toll.failed) * 101,
+        "{toll:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

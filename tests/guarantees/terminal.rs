@@ -6,9 +6,7 @@ use auth_core::{Authenticator, Error, ErrorKind, Origins, Secret, SecretFn};
 use auth_oauth2::ClientCredentials;
 use auth_testkit::{Outcome, Reply, ScriptedSource, TestServer, VirtualClock};
 
-use crate::support::{
-    HOUR, MINUTE, SECOND, Stack, elapse, exact, machine, machine_with, served,
-};
+use crate::support::{HOUR, MINUTE, SECOND, Stack, elapse, exact, machine, machine_with, served};
 
 fn rejected() -> Error {
     Error::new(ErrorKind::Rejected, "example: 401 invalid_client").with_code("invalid_client")

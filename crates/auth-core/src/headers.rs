@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CONTENT_TYPE, Entry},
+    header::{AUTHORIZATION, CONTENT_TYPE, Entry},
 };
 
 use crate::{Generation, Secret};
@@ -30,36 +30,57 @@ impl Headers {
         self.generation
     }
 
-    pub(crate) fn sign(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.headers {
-            if is_credential(name) || !headers.contains_key(name) {
-                headers.insert(name, value.clone());
+    /// Signs in place of what is there. Returns false if the map has no room for another header (a
+    /// map holds 24,576 names): then a part of the headers may be set.
+    pub(crate) fn sign(&self, headers: &mut HeaderMap) -> bool {
+        let mut own = self.headers.iter();
+        own.all(|(name, value)| {
+            (!is_credential(name) && headers.contains_key(name))
+                || headers.try_insert(name, value.clone()).is_ok()
+        })
+    }
+
+    /// Signs unless one of the credentials is there already, or the map has no room for another
+    /// header; then no credential is added.
+    #[inline]
+    pub(crate) fn sign_vacant(&self, headers: &mut HeaderMap) -> bool {
+        match &*self.headers {
+            [(name, value)] if headers.keys_len() <= MANY => {
+                // A name that the compiler knows is cheaper to hash and to copy.
+                let entry = match *name {
+                    AUTHORIZATION => headers.entry(AUTHORIZATION),
+                    _ => headers.entry(name),
+                };
+                match entry {
+                    Entry::Vacant(entry) => {
+                        entry.insert(value.clone());
+                        true
+                    }
+                    Entry::Occupied(_) => false,
+                }
             }
+            _ => self.sign_all_vacant(headers),
         }
     }
 
-    /// Signs unless one of the credentials is there already; then nothing is changed.
-    #[inline]
-    pub(crate) fn sign_vacant(&self, headers: &mut HeaderMap) -> bool {
-        if let [(name, value)] = &*self.headers {
-            return match headers.entry(name) {
-                Entry::Vacant(entry) => {
-                    entry.insert(value.clone());
-                    true
-                }
-                Entry::Occupied(_) => false,
-            };
+    fn sign_all_vacant(&self, headers: &mut HeaderMap) -> bool {
+        let credentials = || self.headers.iter().filter(|(name, _)| is_credential(name));
+        if credentials().any(|(name, _)| headers.contains_key(name)) {
+            return false;
         }
-        let vacant = self
-            .headers
-            .iter()
-            .all(|(name, _)| !is_credential(name) || !headers.contains_key(name));
-        if vacant {
-            self.sign(headers);
+        let signed = self.sign(headers);
+        if !signed {
+            for (name, _) in credentials() {
+                headers.remove(name);
+            }
         }
-        vacant
+        signed
     }
 }
+
+/// Up to here a map cannot be full, also if it doubles because its hashes collide: `entry` and
+/// `insert` do not panic.
+const MANY: usize = 4_096;
 
 /// The scheme lets no credential into this header.
 fn is_credential(name: &HeaderName) -> bool {
