@@ -26,7 +26,7 @@ pub enum ClientAuth {
 }
 
 impl ClientAuth {
-    /// Part of marks that are kept in stores, so it never changes.
+    /// Returns the name in the account of credentials. Stores keep a hash of it, so it never changes.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Basic => "basic",

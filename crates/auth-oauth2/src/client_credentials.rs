@@ -1,8 +1,8 @@
 use std::fmt;
 
 use auth_core::{
-    AccessToken, CredentialMark, Error, Exchange, SecretSource, SharedSecretSource,
-    SharedTransport, TokenSource, Transport,
+    AccessToken, Credentials, Error, Exchange, SecretSource, SharedSecretSource, SharedTransport,
+    TokenSource, Transport,
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 /// The client credentials grant (RFC 6749 section 4.4): a program's token for itself.
 ///
 /// Hand it to an [`Authenticator`](auth_core::Authenticator), which decides when to call it. One
-/// call is one request, without retries; the client secret is read for each anew. A refresh token
+/// call is one request, without retries; the client secret is read before each request. A refresh token
 /// that comes unasked is ignored: section 4.4.3 has no place for one, and the secret does as well.
 ///
 /// # Example
@@ -43,8 +43,8 @@ use crate::{
 ///
 /// # Security
 ///
-/// The secret is kept as long as the request needs it; of the last one a keyed 64-bit fingerprint
-/// stays, to tell whether it has changed. The request's body and its `Authorization` header are
+/// The secret is kept as long as the request needs it; the [`Authenticator`](auth_core::Authenticator)
+/// keeps a hash of it, to tell whether it has changed. The request's body and its `Authorization` header are
 /// wiped with their last clone, the reply's body if nobody shares it.
 pub struct ClientCredentials {
     client: Client,
@@ -80,17 +80,14 @@ impl sealed::Grant for ClientCredentials {
 
 impl TokenSource for ClientCredentials {
     /// One exchange; why it takes place makes no difference to this grant.
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
-        let secret = self.client.use_secret().await?;
-        self.client.exchange(secret.as_ref(), GRANT, &[], &[]).await
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        let secret = self.client.secret_of(&exchange.credentials)?;
+        self.client.exchange(secret, GRANT, &[], &[]).await
     }
 
-    async fn credential_changed(&self) -> bool {
-        self.client.secret_has_changed().await
-    }
-
-    async fn credential(&self) -> Option<CredentialMark> {
-        self.client.mark(GRANT, &[]).await
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        let secrets = self.client.read_secrets().await?;
+        Ok(self.client.credentials(secrets))
     }
 }
 

@@ -1,23 +1,22 @@
 use std::fmt;
 
 use auth_core::{
-    AccessToken, CredentialMark, Error, Moment, Secret, SecretSource as _, SharedClock,
-    SharedSecretSource,
+    AccessToken, Credentials, Error, Moment, RequestOutcome, Secret, SecretSource as _,
+    SharedClock, SharedSecretSource,
 };
 use http::header::AUTHORIZATION;
 
-use crate::{
-    BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, credential_mark, parse_reply,
-    version::{Version, Versions},
-};
+use crate::{BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
 
 mod builder;
 mod refreshing;
+mod verdict;
 
 pub use builder::GrantBuilder;
 
 pub(crate) use refreshing::REFRESH_TOKEN;
 use refreshing::Refreshing;
+pub(crate) use verdict::PASSWORD;
 
 /// A grant of RFC 6749: one of the sources of this crate that [`GrantBuilder`] makes.
 ///
@@ -58,8 +57,6 @@ pub struct Client {
     scrubber: Scrubber,
     rules: ReplyRules,
     clock: SharedClock,
-    /// Of the client's secret.
-    versions: Versions,
     refreshing: Refreshing,
 }
 
@@ -68,64 +65,44 @@ impl Client {
         self.endpoint.vendor()
     }
 
-    /// Reads the client's secret; a public client has none.
-    pub(crate) async fn read_secret(&self) -> Result<Option<Secret>, Error> {
+    /// Reads the secrets of the client's credentials: the client secret, which a public client does
+    /// not have. The secrets of a grant follow.
+    pub(crate) async fn read_secrets(&self) -> Result<Vec<Secret>, Error> {
         match &self.secret {
-            Some(secret) => read("client_secret", secret).await.map(Some),
+            Some(secret) => Ok(vec![read("client_secret", secret).await?]),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Makes the credentials of the client. The scope, the audience and other parameters are no part
+    /// of the account: the vendor judges the same secret whatever is asked for.
+    pub(crate) fn credentials(&self, secrets: Vec<Secret>) -> Credentials {
+        let url = self.endpoint.url().to_string();
+        Credentials::new(&self.account(&url), secrets)
+    }
+
+    /// Makes the credentials of a user, whose account the vendor may lock.
+    #[cfg(feature = "password")]
+    pub(crate) fn user_credentials(&self, user: &str, secrets: Vec<Secret>) -> Credentials {
+        let url = self.endpoint.url().to_string();
+        let [url, proof, client] = self.account(&url);
+        Credentials::lockable(&[url, proof, client, user], secrets)
+    }
+
+    fn account<'a>(&'a self, url: &'a str) -> [&'a str; 3] {
+        let proof = self.secret.as_ref().map_or("none", |_| self.auth.name());
+        [url, proof, &self.id]
+    }
+
+    /// Returns the client secret that the credentials were made of; `None` for a public client.
+    pub(crate) fn secret_of<'c>(
+        &self,
+        credentials: &'c Credentials,
+    ) -> Result<Option<&'c Secret>, Error> {
+        match self.secret {
+            Some(_) => secret_at(credentials, 0).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Reads the client's secret, and notes that an exchange is made with it.
-    pub(crate) async fn use_secret(&self) -> Result<Option<Secret>, Error> {
-        let secret = self.read_secret().await?;
-        self.versions.use_up(self.version_of(secret.as_ref()));
-        Ok(secret)
-    }
-
-    /// Tells whether the client's secret is another one by now.
-    pub(crate) async fn secret_has_changed(&self) -> bool {
-        let secret = self.read_secret().await;
-        secret.is_ok_and(|secret| self.is_another(secret.as_ref()))
-    }
-
-    /// Tells whether this is another secret than the last exchange's.
-    pub(crate) fn is_another(&self, secret: Option<&Secret>) -> bool {
-        self.versions.is_new(self.version_of(secret))
-    }
-
-    fn version_of(&self, secret: Option<&Secret>) -> Version {
-        match secret {
-            Some(secret) => self.versions.of(&[secret]),
-            None => self.versions.of(&[]),
-        }
-    }
-
-    /// Marks all that a request of this grant is made of, because a vendor's verdict may be on any
-    /// of it; `None` if the client's secret cannot be read.
-    pub(crate) async fn mark(&self, grant: &str, own: &[&Secret]) -> Option<CredentialMark> {
-        let secret = self.read_secret().await.ok()?;
-        let proof = match secret {
-            Some(_) => self.auth.name(),
-            None => "none",
-        };
-        let texts = [
-            &*self.endpoint.url().to_string(),
-            &self.id,
-            proof,
-            self.format.name(),
-        ];
-        let texts = texts.map(Secret::from);
-        let nothing = Secret::new("");
-        let mut parts: Vec<_> = texts.iter().collect();
-        parts.push(secret.as_ref().unwrap_or(&nothing));
-        parts.extend(own);
-        let names = self.parameters.iter().map(|(name, _)| Secret::new(name));
-        let names: Vec<_> = names.collect();
-        for (name, (_, value)) in names.iter().zip(&self.parameters) {
-            parts.extend([name, value]);
-        }
-        Some(credential_mark(grant, &parts))
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -178,6 +155,7 @@ impl Client {
         let rules = self.rules.clone();
         let rules = rules.with_refresh_token(self.keeps_refresh_tokens());
         parse_reply(self.vendor(), reply, &rules, &scrubber, self.now())
+            .map_err(|error| verdict::judged(grant_type, error))
     }
 
     pub(crate) fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -189,14 +167,23 @@ impl Client {
     }
 }
 
-/// Reads a credential that must not be empty.
+/// Reads a secret that must not be empty. Nothing is sent without it.
 pub(crate) async fn read(
     field: &'static str,
     source: &SharedSecretSource,
 ) -> Result<Secret, Error> {
-    let secret = source.read().await?;
+    let secret = source.read().await;
+    let secret = secret.map_err(|error| error.with_outcome(RequestOutcome::NotSent))?;
     match secret.is_empty() {
         true => Err(Error::config(field, "the secret that was read is empty")),
         false => Ok(secret),
     }
+}
+
+/// Returns a secret that the credentials were made of, by its place.
+pub(crate) fn secret_at(credentials: &Credentials, index: usize) -> Result<&Secret, Error> {
+    credentials.secret(index).ok_or_else(|| {
+        let problem = "secrets are missing; pass what `TokenSource::credentials` returned";
+        Error::config("Exchange::credentials", problem)
+    })
 }

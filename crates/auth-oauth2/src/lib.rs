@@ -35,8 +35,6 @@
 //! | a token that acts for a user, for that user's own (RFC 8693) | [`TokenExchange`] |
 //! | a token for the refresh token that a person's login brought (section 6) | [`RefreshToken`] |
 //! | a login of a vendor's own invention | [`TokenEndpoint`] |
-//! | no account locked by a wrong password | [`LoginLimit`] |
-//! | tell a fleet which credential a verdict was on | [`credential_mark`] |
 //! | prove who the client is: Basic, raw Basic, in the body | [`ClientAuth`] |
 //! | send JSON in place of a form | [`BodyFormat`] |
 //! | read a reply that is not quite the standard's | [`ReplyRules`], [`parse_reply`] |
@@ -47,7 +45,7 @@
 //!
 //! - A setting that cannot work is an error that names the setting, before anything is sent.
 //! - Credentials travel in the body or in one `Authorization` header, never in a URL; over `https`,
-//!   or to a loopback address on request. They are read for each exchange, and wiped after it.
+//!   or to a loopback address on request. They are read before each token request, and wiped after it.
 //! - A redirect ends the exchange; what a reply may cost is bounded.
 //! - No reply makes it panic, wrap a number or loop. A reply without a lifetime gives a token
 //!   without one, never an endless one.
@@ -64,10 +62,8 @@
 
 mod client_auth;
 mod client_credentials;
-mod credential_mark;
 mod error;
 mod grant;
-mod login_limit;
 mod parameter;
 #[cfg(feature = "password")]
 mod password;
@@ -82,13 +78,10 @@ mod testing;
 mod token_endpoint;
 mod token_exchange;
 mod token_url;
-mod version;
 
 pub use client_auth::ClientAuth;
 pub use client_credentials::ClientCredentials;
-pub use credential_mark::credential_mark;
 pub use grant::{Grant, GrantBuilder};
-pub use login_limit::LoginLimit;
 #[cfg(feature = "password")]
 pub use password::ResourceOwnerPassword;
 pub use refresh_token::RefreshToken;

@@ -1,13 +1,13 @@
 use std::fmt;
 
 use auth_core::{
-    AccessToken, CredentialMark, Error, Exchange, Secret, SecretSource, SharedSecretSource,
+    AccessToken, Credentials, Error, Exchange, Secret, SecretSource, SharedSecretSource,
     SharedTransport, TokenSource, Transport,
 };
 
 use crate::{
-    GrantBuilder, LoginLimit,
-    grant::{Client, read, sealed},
+    GrantBuilder,
+    grant::{Client, PASSWORD, read, sealed, secret_at},
 };
 
 /// The resource owner password credentials grant (RFC 6749 section 4.3): a person's user name and
@@ -18,11 +18,14 @@ use crate::{
 /// `password`, for vendors that offer nothing else. Use an account of the program's own, with no
 /// more rights than it needs.
 ///
-/// A password that the vendor rejected is tried at most twice, ever: see [`LoginLimit`].
+/// A password that the vendor rejected is sent at most twice, then once a day until the secret
+/// changes or `Authenticator::clear_rejections` is called. The
+/// [`Authenticator`](auth_core::Authenticator) counts, for all sources in the process that log in as
+/// the same user at the same token endpoint with the same client.
 ///
 /// A refresh token that comes with a token is spent for the next one, so that the password travels
-/// as rarely as it can (RFC 6749 section 4.3.1); when it is worth nothing any more, the password is
-/// used again. [`refresh_tokens`](GrantBuilder::refresh_tokens) turns that off.
+/// as rarely as it can (RFC 6749 section 4.3.1); when the vendor rejects it, the password is used
+/// again. [`refresh_tokens`](GrantBuilder::refresh_tokens) turns that off.
 ///
 /// # Example
 ///
@@ -47,20 +50,17 @@ use crate::{
 ///
 /// # Cancel safety
 ///
-/// Dropping an exchange drops the request. Whether the vendor counted it as a failed login is
-/// unknown, and not assumed.
+/// Dropping an exchange drops the request. The request does not count as a rejected login then,
+/// whether or not the vendor counts it.
 ///
 /// # Security
 ///
-/// The password is read for each exchange and dropped with it (RFC 6749 section 4.3.1).
+/// The password is read before each token request and dropped after it (RFC 6749 section 4.3.1).
 pub struct ResourceOwnerPassword {
     client: Client,
     username: Secret,
     password: SharedSecretSource,
-    limit: LoginLimit,
 }
-
-const GRANT: &str = "password";
 
 /// Whose token it is.
 #[derive(Debug)]
@@ -95,35 +95,16 @@ impl ResourceOwnerPassword {
         )
     }
 
-    async fn read_password(&self) -> Result<Secret, Error> {
-        read("password", &self.password).await
-    }
-
-    async fn log_in(
-        &self,
-        exchange: &Exchange,
-        secret: Option<&Secret>,
-    ) -> Result<AccessToken, Error> {
-        let password = self.read_password().await?;
+    async fn log_in(&self, credentials: &Credentials) -> Result<AccessToken, Error> {
+        let secret = self.client.secret_of(credentials)?;
+        let password = secret_at(credentials, PASSWORD_AT)?;
         let username = &self.username;
         let own = [
             ("username", username.expose()),
-            ("password", password.expose()),
+            (PASSWORD, password.expose()),
         ];
-        let secrets = [username, &password];
-        let login = self.client.exchange(secret, GRANT, &own, &secrets);
-        let credential = self.credential_of(secret, &password);
-        self.limit.attempt(exchange, &credential, login).await
-    }
-
-    /// All that a login's verdict depends on.
-    fn credential_of<'a>(
-        &'a self,
-        secret: Option<&'a Secret>,
-        password: &'a Secret,
-    ) -> Vec<&'a Secret> {
-        let secret = secret.into_iter();
-        secret.chain([&self.username, password]).collect()
+        let secrets = [username, password];
+        self.client.exchange(secret, PASSWORD, &own, &secrets).await
     }
 }
 
@@ -151,7 +132,6 @@ impl sealed::Grant for ResourceOwnerPassword {
             return Err(Error::config("password", "must not be empty"));
         }
         Ok(Self {
-            limit: LoginLimit::new(client.vendor()),
             client: client.keep_refresh_tokens(own.refresh_tokens),
             username: own.username.into(),
             password: own.password,
@@ -161,30 +141,22 @@ impl sealed::Grant for ResourceOwnerPassword {
 
 impl TokenSource for ResourceOwnerPassword {
     /// One exchange: for the refresh token if there is one to spend, and for the password if not.
-    /// A refresh is no login, so no count of failed ones is in its way, and it adds to none.
     async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        let secret = self.client.use_secret().await?;
         match self.client.to_spend(&exchange) {
-            Some(token) => self.client.refresh(secret.as_ref(), token).await,
-            None => self.log_in(&exchange, secret.as_ref()).await,
+            Some(token) => {
+                let secret = self.client.secret_of(&exchange.credentials)?;
+                self.client.refresh(secret, token).await
+            }
+            None => self.log_in(&exchange.credentials).await,
         }
     }
 
-    async fn credential_changed(&self) -> bool {
-        let (Ok(secret), Ok(password)) =
-            (self.client.read_secret().await, self.read_password().await)
-        else {
-            return false;
-        };
-        let secret = secret.as_ref();
-        let credential = self.credential_of(secret, &password);
-        self.client.is_another(secret) || self.limit.has_changed(&credential)
-    }
-
-    async fn credential(&self) -> Option<CredentialMark> {
-        let password = self.read_password().await.ok()?;
-        let own = [&self.username, &password];
-        self.client.mark(GRANT, &own).await
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        let mut secrets = self.client.read_secrets().await?;
+        secrets.push(read(PASSWORD, &self.password).await?);
+        Ok(self
+            .client
+            .user_credentials(self.username.expose(), secrets))
     }
 
     fn keeps_refresh_tokens(&self) -> bool {
@@ -197,6 +169,9 @@ impl fmt::Debug for ResourceOwnerPassword {
         self.client.debug("ResourceOwnerPassword", f)
     }
 }
+
+/// The place of the password among the secrets, after the client secret.
+const PASSWORD_AT: usize = 1;
 
 #[cfg(test)]
 mod tests;

@@ -4,14 +4,13 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, CredentialMark, Error, ErrorKind, Exchange, Secret, SecretSource,
-    SharedSecretSource, SharedTransport, TokenSource, Transport,
+    AccessToken, Credentials, CredentialsId, Error, ErrorKind, Exchange, RejectedPart, Secret,
+    SecretSource, SharedSecretSource, SharedTransport, TokenSource, Transport,
 };
 
 use crate::{
     GrantBuilder,
     grant::{Client, REFRESH_TOKEN, read, sealed},
-    version::{Version, Versions},
 };
 
 /// The refresh token grant (RFC 6749 section 6): tokens for the refresh token that a person's login
@@ -54,15 +53,18 @@ use crate::{
 ///
 /// # Security
 ///
-/// A refresh token is kept as long as the exchange needs it; of the first one, and of one that was
-/// worth nothing, a keyed 64-bit fingerprint stays. What the vendor says is scrubbed of it.
+/// A refresh token is kept as long as the exchange needs it; of the first one, and of the last one
+/// that the vendor rejected, a 64-bit hash stays. What the vendor says is scrubbed of it.
 pub struct RefreshToken {
     client: Client,
     first: SharedSecretSource,
-    /// Of the first one, as it was handed out.
-    versions: Versions,
-    /// The latest that the vendor did not take, and what it said.
-    worthless: Mutex<Option<(Version, Error)>>,
+    /// The last that the vendor rejected.
+    rejected: Mutex<Option<Rejected>>,
+}
+
+struct Rejected {
+    token: Option<CredentialsId>,
+    error: Error,
 }
 
 /// What a person's login brought.
@@ -112,10 +114,8 @@ impl RefreshToken {
         read(REFRESH_TOKEN, &self.first).await
     }
 
-    fn worthless(&self) -> MutexGuard<'_, Option<(Version, Error)>> {
-        self.worthless
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn rejected(&self) -> MutexGuard<'_, Option<Rejected>> {
+        self.rejected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A person has to act; the cause is what the vendor said last.
@@ -126,8 +126,9 @@ impl RefreshToken {
             self.client.vendor()
         );
         let error = Error::new(ErrorKind::Rejected, message);
-        match &*self.worthless() {
-            Some((_, cause)) => error.with_source(cause.clone()),
+        let error = error.with_rejected_part(RejectedPart::RefreshToken);
+        match &*self.rejected() {
+            Some(rejected) => error.with_source(rejected.error.clone()),
             None => error,
         }
     }
@@ -144,8 +145,7 @@ impl sealed::Grant for RefreshToken {
         Ok(Self {
             client: client.keep_refresh_tokens(true),
             first,
-            versions: Versions::default(),
-            worthless: Mutex::default(),
+            rejected: Mutex::default(),
         })
     }
 }
@@ -157,48 +157,45 @@ impl TokenSource for RefreshToken {
         let Some(token) = &exchange.refresh_token else {
             return Err(self.nothing_left());
         };
-        let secret = self.client.use_secret().await?;
+        let secret = self.client.secret_of(&exchange.credentials)?;
         let own = [(REFRESH_TOKEN, token.expose())];
         let result = self
             .client
-            .exchange(secret.as_ref(), REFRESH_TOKEN, &own, &[token])
+            .exchange(secret, REFRESH_TOKEN, &own, &[token])
             .await;
         if let Err(error) = &result {
-            if error.code() == Some("invalid_grant") {
-                let version = self.versions.of(&[token]);
-                *self.worthless() = Some((version, error.clone()));
+            if error.rejected_part() == Some(RejectedPart::RefreshToken) {
+                *self.rejected() = Some(Rejected {
+                    token: id_of(token),
+                    error: error.clone(),
+                });
             }
         }
         result
     }
 
-    /// Tells whether the client's secret is another one, or somebody has logged in anew.
-    async fn credential_changed(&self) -> bool {
-        let first = self.read_first().await;
-        let logged_in = first.is_ok_and(|first| self.versions.is_new(self.versions.of(&[&first])));
-        logged_in || self.client.secret_has_changed().await
-    }
-
-    async fn credential(&self) -> Option<CredentialMark> {
-        let first = self.read_first().await.ok()?;
-        self.client.mark(REFRESH_TOKEN, &[&first]).await
+    /// Reads the client secret, and the first refresh token: the identity changes when a person logs
+    /// in again. A first refresh token that cannot be read counts as removed, because the vendor may
+    /// have replaced it long ago.
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        let mut secrets = self.client.read_secrets().await?;
+        secrets.extend(self.read_first().await.ok());
+        Ok(self.client.credentials(secrets))
     }
 
     fn keeps_refresh_tokens(&self) -> bool {
         true
     }
 
-    /// Reads the one that a person's login brought; none if the vendor did not take it, because
-    /// spending one again may cost all that came of it.
+    /// Reads the refresh token that a person's login brought; `None` if the vendor rejected it,
+    /// because a vendor may withdraw all that came of a login whose refresh token is spent twice.
     async fn first_refresh_token(&self) -> Result<Option<Secret>, Error> {
         let first = self.read_first().await?;
-        let version = self.versions.of(&[&first]);
-        let worthless = self.worthless().as_ref().map(|(worthless, _)| *worthless);
-        if worthless == Some(version) {
-            return Ok(None);
-        }
-        self.versions.use_up(version);
-        Ok(Some(first))
+        let rejected = self.rejected();
+        let rejected = rejected
+            .as_ref()
+            .is_some_and(|it| it.token == id_of(&first));
+        Ok((!rejected).then_some(first))
     }
 }
 
@@ -206,6 +203,11 @@ impl fmt::Debug for RefreshToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.client.debug("RefreshToken", f)
     }
+}
+
+/// Identifies a refresh token without keeping it.
+fn id_of(token: &Secret) -> Option<CredentialsId> {
+    Credentials::new(&[], [token.clone()]).id()
 }
 
 #[cfg(test)]

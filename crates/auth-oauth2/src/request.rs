@@ -20,14 +20,6 @@ pub enum BodyFormat {
 }
 
 impl BodyFormat {
-    /// Part of marks that are kept in stores, so it never changes.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Form => "form",
-            Self::Json => "json",
-        }
-    }
-
     fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Form => "application/x-www-form-urlencoded",

@@ -5,9 +5,27 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use auth_core::{Error, Transport};
+use auth_core::{AccessToken, Credentials, Error, Exchange, Reason, TokenSource, Transport};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+
+/// Sends one token request, as an authenticator does.
+pub(crate) async fn send(
+    source: &impl TokenSource,
+    exchange: Exchange,
+) -> Result<AccessToken, Error> {
+    let credentials = source.credentials().await?;
+    source.fetch(exchange.credentials(credentials)).await
+}
+
+/// As [`send`], for a token that somebody waits for.
+pub(crate) async fn fetch(source: &impl TokenSource) -> Result<AccessToken, Error> {
+    send(source, Exchange::new(Reason::Needed)).await
+}
+
+pub(crate) async fn credentials(source: &impl TokenSource) -> Credentials {
+    source.credentials().await.unwrap()
+}
 
 /// Keeps what is sent, and answers from a list; then with a good reply.
 #[derive(Clone, Default)]

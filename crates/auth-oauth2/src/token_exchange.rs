@@ -1,8 +1,8 @@
 use std::{fmt, time::Duration};
 
 use auth_core::{
-    AccessToken, CredentialMark, Error, ErrorKind, Exchange, Moment, Secret, SecretSource,
-    SharedSecretSource, SharedTransport, TokenSource, Transport,
+    AccessToken, Credentials, Error, ErrorKind, Exchange, Moment, RequestOutcome, Secret,
+    SecretSource, SharedSecretSource, SharedTransport, TokenSource, Transport,
 };
 
 use crate::{
@@ -204,10 +204,10 @@ impl TokenSource for TokenExchange {
         if left.is_some_and(|left| left.is_zero()) {
             let vendor = self.client.vendor();
             let message = format!("{vendor}: the subject token has expired");
-            return Err(Error::new(ErrorKind::Rejected, message));
+            let error = Error::new(ErrorKind::Rejected, message);
+            return Err(error.with_outcome(RequestOutcome::NotSent));
         }
-        let secret = self.client.use_secret().await?;
-        let secret = secret.as_ref();
+        let secret = self.client.secret_of(&exchange.credentials)?;
         let token = match self.client.to_spend(&exchange) {
             Some(token) => self.client.refresh(secret, token).await?,
             None => self.exchange(secret).await?,
@@ -221,27 +221,12 @@ impl TokenSource for TokenExchange {
         })
     }
 
-    async fn credential_changed(&self) -> bool {
-        self.client.secret_has_changed().await
-    }
-
-    async fn credential(&self) -> Option<CredentialMark> {
-        let Subject {
-            token,
-            token_type,
-            actor,
-            requested_type,
-            ..
-        } = &self.subject;
-        let token_type = Secret::new(token_type);
-        let requested_type = Secret::new(requested_type);
-        let mut own = vec![token, &token_type, &requested_type];
-        let actor = actor.as_ref();
-        let actor = actor.map(|(token, token_type)| (token, Secret::new(token_type)));
-        if let Some((token, token_type)) = &actor {
-            own.extend([*token, token_type]);
-        }
-        self.client.mark(GRANT, &own).await
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        let Subject { token, actor, .. } = &self.subject;
+        let mut secrets = self.client.read_secrets().await?;
+        secrets.push(token.clone());
+        secrets.extend(actor.iter().map(|(token, _)| token.clone()));
+        Ok(self.client.credentials(secrets))
     }
 
     fn keeps_refresh_tokens(&self) -> bool {

@@ -3,12 +3,12 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Clock, ErrorKind, Moment, Reason, Secret, SecretFn};
+use auth_core::{Clock, ErrorKind, Moment, Reason, RequestOutcome, Secret, SecretFn};
 
 use super::*;
 use crate::{
     BodyFormat, ClientAuth, ReplyRules,
-    testing::{Recorder, TOKEN, WITH_REFRESH_TOKEN, reply},
+    testing::{Recorder, TOKEN, WITH_REFRESH_TOKEN, credentials, fetch, reply, send},
 };
 
 mod settings;
@@ -18,10 +18,6 @@ const URL: &str = "https://login.example.com/oauth2/token";
 fn builder(transport: &Recorder) -> GrantBuilder<ClientCredentials> {
     let secret = Secret::new("fake-secret/1+2");
     ClientCredentials::builder(URL, "my client", secret, transport.clone())
-}
-
-async fn fetch(source: &ClientCredentials) -> Result<AccessToken, Error> {
-    source.fetch(Exchange::new(Reason::Needed)).await
 }
 
 #[tokio::test]
@@ -233,10 +229,9 @@ async fn a_secret_that_cannot_be_read_sends_nothing() {
     let source = ClientCredentials::builder(URL, "id", secret, transport.clone())
         .build()
         .unwrap();
-    assert_eq!(
-        fetch(&source).await.unwrap_err().to_string(),
-        "vault: sealed"
-    );
+    let error = fetch(&source).await.unwrap_err();
+    assert_eq!(error.to_string(), "vault: sealed");
+    assert_eq!(error.outcome(), RequestOutcome::NotSent);
 
     let secret = SecretFn::new(|| async { Ok(Secret::new("")) });
     let source = ClientCredentials::builder(URL, "id", secret, transport.clone())
@@ -263,28 +258,39 @@ async fn g06_a_changed_secret_is_noticed() {
     let source = ClientCredentials::builder(URL, "id", secret, Recorder::default())
         .build()
         .unwrap();
-    assert!(!source.credential_changed().await, "nothing was used yet");
-    fetch(&source).await.unwrap();
-    assert!(!source.credential_changed().await);
+    let old = credentials(&source).await;
+    assert_eq!(credentials(&source).await, old);
     *now.lock().unwrap() = Ok("fake-secret-b");
-    assert!(source.credential_changed().await);
-    assert!(source.credential_changed().await, "looking uses nothing");
-    fetch(&source).await.unwrap();
-    assert!(!source.credential_changed().await);
+    let new = credentials(&source).await;
+    assert_ne!(new, old);
+    assert_eq!(new.secret(0), Some(&Secret::new("fake-secret-b")));
     for unreadable in [
         Ok(""),
         Err(Error::new(ErrorKind::Unavailable, "vault: sealed")),
     ] {
         *now.lock().unwrap() = unreadable;
-        assert!(!source.credential_changed().await);
+        let error = source.credentials().await.unwrap_err();
+        assert_eq!(error.outcome(), RequestOutcome::NotSent);
     }
 }
 
 #[tokio::test]
-async fn g06_a_fixed_secret_never_changes() {
-    let source = builder(&Recorder::default()).build().unwrap();
-    fetch(&source).await.unwrap();
-    assert!(!source.credential_changed().await);
+async fn the_secrets_that_the_identity_was_made_of_are_sent() {
+    let transport = Recorder::default();
+    let secret = SecretFn::new(|| async { panic!("the secret is read a second time") });
+    let source = ClientCredentials::builder(URL, "id", secret, transport.clone())
+        .client_auth(ClientAuth::Post)
+        .build()
+        .unwrap();
+    let account = Credentials::new(&["id"], [Secret::new("fake-secret-1")]);
+    let exchange = Exchange::new(Reason::Needed).credentials(account);
+    source.fetch(exchange).await.unwrap();
+    assert!(transport.last_body().ends_with("fake-secret-1"));
+
+    let without = Exchange::new(Reason::Needed);
+    let error = source.fetch(without).await.unwrap_err();
+    assert_eq!(error.field(), Some("Exchange::credentials"));
+    assert_eq!(transport.calls(), 1);
 }
 
 #[test]
@@ -308,30 +314,38 @@ async fn s06_a_refresh_token_is_neither_kept_nor_spent() {
     let token = fetch(&source).await.unwrap();
     assert!(token.kept_refresh_token().is_none());
     let exchange = Exchange::new(Reason::Needed).refresh_token("fake-refresh-1");
-    source.fetch(exchange).await.unwrap();
+    send(&source, exchange).await.unwrap();
     assert_eq!(transport.last_body(), "grant_type=client_credentials");
 }
 
-/// A fleet may run two releases at once: these never change.
 #[tokio::test]
-async fn the_mark_is_one_of_all_that_a_request_is_made_of() {
-    let transport = Recorder::default();
-    let with = |secret: &str| {
-        let (url, secret) = ("https://login.example.com/token", Secret::new(secret));
-        ClientCredentials::builder(url, "my-client", secret, transport.clone())
+async fn the_account_is_the_client_at_its_token_endpoint() {
+    let with = |url: &str, id: &str| {
+        let secret = Secret::new("fake-secret-1");
+        ClientCredentials::builder(url, id, secret, Recorder::default())
     };
-    let mark = async |builder: GrantBuilder<_>| {
-        let source: ClientCredentials = builder.build().unwrap();
-        source.credential().await.unwrap().get()
+    let id = async |builder: GrantBuilder<ClientCredentials>| {
+        let source = builder.build().unwrap();
+        credentials(&source).await.id().unwrap()
     };
-    assert_eq!(mark(with("fake-secret")).await, 0x6138);
-    let other = with("fake-secret").client_auth(ClientAuth::Post);
-    let other = other.body_format(BodyFormat::Json).scope("read");
-    assert_eq!(mark(other).await, 0x0fb0);
-    assert_ne!(mark(with("fake-secret-2")).await, 0x6138);
-    assert_ne!(mark(with("fake-secret").extra("pin", "1")).await, 0x6138);
-
-    let broken = SecretFn::new(|| async { Err(Error::new(ErrorKind::Unavailable, "vault")) });
-    let source = ClientCredentials::builder(URL, "my-client", broken, transport.clone());
-    assert_eq!(source.build().unwrap().credential().await, None);
+    let own = id(with(URL, "my-client")).await;
+    let same = with(URL, "my-client")
+        .scope("read")
+        .audience("reports")
+        .resource("urn:example:a")
+        .extra("tenant", "7")
+        .body_format(BodyFormat::Json);
+    assert_eq!(id(same).await, own);
+    for other in [
+        with("https://login.example.com/other", "my-client"),
+        with(URL, "my-other-client"),
+        with(URL, "my-client").client_auth(ClientAuth::Post),
+    ] {
+        assert_ne!(id(other).await.account(), own.account());
+    }
+    assert!(
+        !credentials(&with(URL, "my-client").build().unwrap())
+            .await
+            .is_lockable()
+    );
 }

@@ -7,7 +7,7 @@ use auth_core::{
 use super::{Client, Grant, refreshing::Refreshing, sealed};
 use crate::{
     BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parameter,
-    token_endpoint::MAX_REPLY, token_url, version::Versions,
+    token_endpoint::MAX_REPLY, token_url,
 };
 
 /// Settings that all grants have; made by [`ClientCredentials::builder`] and its likes.
@@ -195,7 +195,6 @@ impl<G: Grant> GrantBuilder<G> {
             scrubber,
             rules,
             clock: self.clock,
-            versions: Versions::default(),
             refreshing: Refreshing::default(),
         };
         G::new(client, self.own)

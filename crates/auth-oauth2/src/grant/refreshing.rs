@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use auth_core::{AccessToken, Error, ErrorKind, Exchange, Secret};
+use auth_core::{AccessToken, Error, Exchange, RejectedPart, RequestOutcome, Secret};
 use http::StatusCode;
 
 use super::Client;
@@ -54,13 +54,15 @@ impl Client {
             Some(StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
         );
         let of_the_client = error.code() == Some("invalid_client");
-        if error.kind() != ErrorKind::Rejected || !looked || of_the_client {
+        if error.outcome() != RequestOutcome::Rejected || !looked || of_the_client {
             return error;
         }
         if let Some("unauthorized_client" | "unsupported_grant_type") = error.code() {
             self.refreshing.refused.store(true, Ordering::Relaxed);
         }
-        error.with_code("invalid_grant")
+        error
+            .with_code("invalid_grant")
+            .with_rejected_part(RejectedPart::RefreshToken)
     }
 }
 

@@ -5,15 +5,10 @@ use auth_core::{ErrorKind, Reason, SecretFn};
 use super::*;
 use crate::{
     BodyFormat, ClientAuth,
-    testing::{Recorder, reply},
+    testing::{Recorder, credentials, fetch, reply, send},
 };
 
 mod refresh;
-
-fn refusing(times: usize) -> Recorder {
-    let body = r#"{"error":"invalid_grant","error_description":"fake-word-1 is wrong"}"#;
-    Recorder::answering((0..times).map(|_| reply(400, body)))
-}
 
 fn builder(transport: &Recorder) -> GrantBuilder<ResourceOwnerPassword> {
     with(
@@ -38,10 +33,6 @@ fn with(
         password,
         transport.clone(),
     )
-}
-
-async fn fetch(source: &ResourceOwnerPassword) -> Result<AccessToken, Error> {
-    source.fetch(Exchange::new(Reason::Needed)).await
 }
 
 #[tokio::test]
@@ -77,36 +68,31 @@ async fn s07_the_golden_request() {
 }
 
 #[tokio::test]
-async fn t26_a_wrong_password_is_sent_twice_and_never_again() {
-    let transport = refusing(100);
-    let source = builder(&transport).build().unwrap();
-    for _ in 0..100 {
-        let error = fetch(&source).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Rejected);
-        assert!(!format!("{error:?}").contains("fake-word"), "{error:?}");
-        assert!(!source.credential_changed().await);
+async fn t26_the_account_is_the_user_whatever_is_asked_for() {
+    let transport = Recorder::default();
+    let of = async |builder: GrantBuilder<ResourceOwnerPassword>| {
+        let source = builder.build().unwrap();
+        credentials(&source).await
+    };
+    let as_user = |name, word| with(&transport, name, Secret::new(word));
+    let own = of(as_user("me", "fake-word-1")).await;
+    assert!(own.is_lockable());
+    let same = as_user("me", "fake-word-1")
+        .scope("read")
+        .audience("reports")
+        .extra("tenant", "7")
+        .refresh_tokens(false);
+    assert_eq!(of(same).await, own);
+    let account = |credentials: &Credentials| credentials.id().unwrap().account();
+    let new = of(as_user("me", "fake-word-2")).await;
+    assert_ne!(new, own);
+    assert_eq!(account(&new), account(&own));
+    for other in [
+        as_user("you", "fake-word-1"),
+        as_user("me", "fake-word-1").client_auth(ClientAuth::Post),
+    ] {
+        assert_ne!(account(&of(other).await), account(&own));
     }
-    assert_eq!(transport.calls(), 2);
-}
-
-#[tokio::test]
-async fn t26_another_password_is_another_matter() {
-    let transport = refusing(2);
-    let word = Arc::new(Mutex::new("fake-word-1"));
-    let current = word.clone();
-    let password = SecretFn::new(move || {
-        let word = *current.lock().unwrap();
-        async move { Ok(Secret::new(word)) }
-    });
-    let source = with(&transport, "me", password).build().unwrap();
-    for _ in 0..3 {
-        fetch(&source).await.unwrap_err();
-    }
-    *word.lock().unwrap() = "fake-word-2";
-    assert!(source.credential_changed().await);
-    fetch(&source).await.unwrap();
-    assert_eq!(transport.calls(), 3);
-    assert!(!source.credential_changed().await);
 }
 
 #[tokio::test]

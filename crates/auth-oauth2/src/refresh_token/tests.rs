@@ -8,7 +8,7 @@ use auth_core::{Reason, SecretFn};
 use super::*;
 use crate::{
     BodyFormat, ClientAuth,
-    testing::{Recorder, WITH_REFRESH_TOKEN, reply},
+    testing::{Recorder, WITH_REFRESH_TOKEN, credentials, reply, send},
 };
 
 const URL: &str = "https://login.example.com/token";
@@ -64,7 +64,7 @@ async fn s15_the_golden_requests() {
     let source = builder(&transport).build().unwrap();
     assert!(source.keeps_refresh_tokens());
     assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
-    let token = source.fetch(spending("fake-refresh-0")).await.unwrap();
+    let token = send(&source, spending("fake-refresh-0")).await.unwrap();
     assert_eq!(
         token.kept_refresh_token().unwrap().expose(),
         "fake-refresh-1"
@@ -83,7 +83,7 @@ async fn s15_the_golden_requests() {
         .body_format(BodyFormat::Json)
         .scope("read");
     let source = source.build().unwrap();
-    source.fetch(spending("fake-refresh-1")).await.unwrap();
+    send(&source, spending("fake-refresh-1")).await.unwrap();
     assert_eq!(
         transport.last().body(),
         r#"{"grant_type":"refresh_token","client_id":"my-client","client_secret":"fake-secret","refresh_token":"fake-refresh-1","scope":"read"}"#
@@ -95,14 +95,13 @@ async fn s15_a_public_client_says_its_name_and_proves_nothing() {
     for auth in [ClientAuth::Basic, ClientAuth::BasicRaw, ClientAuth::Post] {
         let transport = Recorder::default();
         let source = public(&transport).client_auth(auth).build().unwrap();
-        source.fetch(spending("fake-refresh-0")).await.unwrap();
+        send(&source, spending("fake-refresh-0")).await.unwrap();
         let request = transport.last();
         assert_eq!(
             request.body(),
             "grant_type=refresh_token&client_id=my-client&refresh_token=fake-refresh-0"
         );
         assert!(!request.headers().contains_key("authorization"));
-        assert!(!source.credential_changed().await);
     }
 }
 
@@ -111,7 +110,7 @@ async fn without_a_refresh_token_a_person_has_to_log_in() {
     let transport = Recorder::default();
     let source = builder(&transport).build().unwrap();
     let exchange = Exchange::new(Reason::Needed);
-    let error = source.fetch(exchange).await.unwrap_err();
+    let error = send(&source, exchange).await.unwrap_err();
     let verdict = (error.kind(), error.code());
     assert_eq!(verdict, (ErrorKind::Rejected, None));
     let text = error.to_string();
@@ -128,22 +127,22 @@ async fn t32_a_refresh_token_that_is_worth_nothing_is_not_handed_out_again() {
     let place = Place::new("fake-refresh-0");
     let source = with(&transport, place.source()).build().unwrap();
     assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
-    let error = source.fetch(spending("fake-refresh-0")).await.unwrap_err();
+    let error = send(&source, spending("fake-refresh-0")).await.unwrap_err();
     assert_eq!(error.code(), Some("invalid_grant"));
     assert!(!format!("{error:?}").contains("fake-refresh"), "{error:?}");
+    assert_eq!(error.rejected_part(), Some(RejectedPart::RefreshToken));
     assert_eq!(first(&source).await, None);
-    assert!(!source.credential_changed().await);
+    let before = credentials(&source).await;
     let exchange = Exchange::new(Reason::Needed);
-    let nothing_left = source.fetch(exchange).await.unwrap_err();
+    let nothing_left = send(&source, exchange).await.unwrap_err();
     assert_eq!(
         nothing_left.source().unwrap().to_string(),
         error.to_string()
     );
 
     place.put("fake-refresh-9");
-    assert!(source.credential_changed().await, "somebody has logged in");
+    assert_ne!(credentials(&source).await, before, "somebody has logged in");
     assert_eq!(first(&source).await.unwrap(), "fake-refresh-9");
-    assert!(!source.credential_changed().await);
 }
 
 #[tokio::test]
@@ -154,7 +153,7 @@ async fn a_login_meanwhile_is_not_taken_for_worthless() {
     assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
     place.put("fake-refresh-9");
     // A descendant of the old login's, out of a store.
-    source.fetch(spending("fake-refresh-5")).await.unwrap_err();
+    send(&source, spending("fake-refresh-5")).await.unwrap_err();
     assert_eq!(first(&source).await.unwrap(), "fake-refresh-9");
 }
 
@@ -164,23 +163,34 @@ async fn an_outage_makes_no_refresh_token_worthless() {
     let transport = Recorder::answering(replies);
     let source = builder(&transport).build().unwrap();
     for _ in 0..2 {
-        source.fetch(spending("fake-refresh-0")).await.unwrap_err();
+        send(&source, spending("fake-refresh-0")).await.unwrap_err();
         assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
     }
 }
 
-/// A fleet may run two releases at once: these never change.
 #[tokio::test]
-async fn the_mark_is_one_of_the_first_refresh_token_too() {
+async fn t32_a_new_login_is_another_secret_of_the_same_account() {
     let transport = Recorder::default();
-    let mark = async |builder: GrantBuilder<_>| {
-        let source: RefreshToken = builder.build().unwrap();
-        source.credential().await.unwrap().get()
+    let id = async |builder: GrantBuilder<RefreshToken>| {
+        let source = builder.build().unwrap();
+        credentials(&source).await.id().unwrap()
     };
-    assert_eq!(mark(builder(&transport)).await, 0x8bf5);
-    assert_eq!(mark(public(&transport)).await, 0x29ae);
-    let other = with(&transport, Secret::new("fake-refresh-9"));
-    assert_ne!(mark(other).await, 0x8bf5);
+    let own = id(builder(&transport)).await;
+    let new_login = id(with(&transport, Secret::new("fake-refresh-9"))).await;
+    assert_ne!(new_login, own);
+    assert_eq!(new_login.account(), own.account());
+    assert_ne!(id(public(&transport)).await.account(), own.account());
+}
+
+/// The vendor replaced the first refresh token, and somebody has cleaned up.
+#[tokio::test]
+async fn a_first_refresh_token_that_was_removed_stops_nothing() {
+    let transport = Recorder::default();
+    let gone = SecretFn::new(|| async { Err(Error::config("path", "no such file")) });
+    let source = with(&transport, gone).build().unwrap();
+    send(&source, spending("fake-refresh-5")).await.unwrap();
+    assert_eq!(transport.calls(), 1);
+    assert!(source.first_refresh_token().await.is_err());
 }
 
 #[tokio::test]
@@ -209,7 +219,6 @@ async fn wrong_settings_name_the_field() {
     let source = with(&transport, late).build().unwrap();
     let error = source.first_refresh_token().await.unwrap_err();
     assert_eq!(error.field(), Some("refresh_token"));
-    assert_eq!(source.credential().await, None);
 }
 
 #[test]

@@ -3,16 +3,12 @@ use std::sync::{Arc, Mutex};
 use auth_core::{Clock, Reason};
 
 use super::*;
-use crate::testing::{Recorder, WITH_REFRESH_TOKEN, reply};
+use crate::testing::{Recorder, WITH_REFRESH_TOKEN, credentials, fetch, reply, send};
 
 fn builder(transport: &Recorder) -> GrantBuilder<TokenExchange> {
     let url = "https://login.example.com/token";
     let (secret, subject) = (Secret::new("fake-secret"), "fake-user-token");
     TokenExchange::builder(url, "my-service", secret, subject, transport.clone())
-}
-
-async fn fetch(source: &TokenExchange) -> Result<AccessToken, Error> {
-    source.fetch(Exchange::new(Reason::Needed)).await
 }
 
 /// What was sent, decoded.
@@ -98,6 +94,7 @@ async fn s35_nothing_outlives_the_subject_token() {
     pass(1_000);
     let error = lifetime().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected);
+    assert_eq!(error.outcome(), RequestOutcome::NotSent);
     assert_eq!(transport.calls(), 2, "it is not even sent");
 }
 
@@ -108,7 +105,7 @@ async fn s15_refresh_tokens_are_kept_for_whoever_says_so() {
     let transport = brings();
     let source = builder(&transport).build().unwrap();
     assert!(!source.keeps_refresh_tokens());
-    let token = source.fetch(spending()).await.unwrap();
+    let token = send(&source, spending()).await.unwrap();
     assert!(token.kept_refresh_token().is_none());
     assert!(transport.last_body().contains("&subject_token="));
 
@@ -121,7 +118,7 @@ async fn s15_refresh_tokens_are_kept_for_whoever_says_so() {
         .build()
         .unwrap();
     assert!(source.keeps_refresh_tokens());
-    let token = source.fetch(spending()).await.unwrap();
+    let token = send(&source, spending()).await.unwrap();
     assert_eq!(
         transport.last_body(),
         "grant_type=refresh_token&refresh_token=fake-refresh-0&audience=reports"
@@ -133,17 +130,20 @@ async fn s15_refresh_tokens_are_kept_for_whoever_says_so() {
     assert!(token.lifetime().unwrap() <= Duration::from_secs(60), "s35");
 }
 
-/// A fleet may run two releases at once: this never changes.
 #[tokio::test]
-async fn the_mark_is_one_of_the_subject_token_too() {
+async fn a_verdict_is_one_on_the_subject_token_too() {
     let transport = Recorder::default();
-    let mark = async |builder: GrantBuilder<_>| {
-        let source: TokenExchange = builder.build().unwrap();
-        source.credential().await.unwrap().get()
+    let of = async |builder: GrantBuilder<TokenExchange>| {
+        let source = builder.build().unwrap();
+        credentials(&source).await
     };
-    assert_eq!(mark(builder(&transport)).await, 0x0b34);
-    let actor = builder(&transport).actor_token("fake-actor-token", "x");
-    assert_ne!(mark(actor).await, 0x0b34);
+    let own = of(builder(&transport)).await;
+    assert!(!own.is_lockable());
+    assert_eq!(of(builder(&transport).scope("read")).await, own);
+    let actor = of(builder(&transport).actor_token("fake-actor-token", "x")).await;
+    assert_ne!(actor, own);
+    let account = |credentials: &Credentials| credentials.id().unwrap().account();
+    assert_eq!(account(&actor), account(&own));
 }
 
 #[tokio::test]

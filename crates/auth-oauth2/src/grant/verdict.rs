@@ -1,0 +1,57 @@
+use auth_core::{Error, RejectedPart, RequestOutcome};
+use http::StatusCode;
+
+use super::REFRESH_TOKEN;
+
+/// The name of the grant, and of its parameter.
+pub(crate) const PASSWORD: &str = "password";
+
+/// Adds to a vendor's rejection which part of the token request it is about. The grant decides what
+/// `invalid_grant` means (RFC 6749 section 5.2).
+pub(super) fn judged(grant_type: &str, error: Error) -> Error {
+    if error.outcome() != RequestOutcome::Rejected {
+        return error;
+    }
+    let part = rejected_part(grant_type, error.code(), error.status());
+    error.with_rejected_part(part)
+}
+
+fn rejected_part(grant: &str, code: Option<&str>, status: Option<StatusCode>) -> RejectedPart {
+    let unauthorized = status == Some(StatusCode::UNAUTHORIZED);
+    match (code, grant) {
+        (Some("invalid_client"), _) | (Some("invalid_grant"), PASSWORD) => {
+            RejectedPart::Credentials
+        }
+        (Some("invalid_grant"), REFRESH_TOKEN) => RejectedPart::RefreshToken,
+        // RFC 6749 section 5.2 has 401 for failed client authentication alone. Keycloak and Auth0
+        // answer a wrong client secret with these codes.
+        (Some("access_denied" | "unauthorized_client"), _) if unauthorized => {
+            RejectedPart::Credentials
+        }
+        (
+            Some(
+                "access_denied"
+                | "invalid_grant"
+                | "invalid_request"
+                | "invalid_scope"
+                | "invalid_target"
+                | "unauthorized_client"
+                | "unsupported_grant_type",
+            ),
+            _,
+        ) => RejectedPart::Request,
+        _ if unauthorized => RejectedPart::Credentials,
+        // A vendor's own words may be about the password. To count a rejection too many costs a day
+        // at most, to count one too few may lock the account.
+        (_, PASSWORD) if status.is_some_and(judges_logins) => RejectedPart::Credentials,
+        _ => RejectedPart::Request,
+    }
+}
+
+/// A redirect or a missing page says nothing about a password.
+fn judges_logins(status: StatusCode) -> bool {
+    status.is_success() || matches!(status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN)
+}
+
+#[cfg(test)]
+mod tests;
