@@ -122,4 +122,6 @@ pub use sharded::{Local, Sharded};
 pub use source::{Exchange, Reason, TokenSource};
 pub use store::{MemoryStore, NewEntry, SharedTokenStore, StoredEntry, TokenStore, Version};
 pub use token::{AccessToken, Generation, Token};
+#[doc(hidden)]
+pub use transport::{ConnectFailure, TokenHost};
 pub use transport::{SharedTransport, Transport};
