@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Generation, Local, Refusal};
+use auth_core::{Generation, Local, Redirected, Refusal};
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -287,8 +287,13 @@ where
     if notes.sends > 1 {
         return Ok(notes.let_stand(response, NotReplayed::Twice));
     }
+    let redirected = response.extensions().get::<Redirected>().is_some();
     match kept.restore() {
         Err(why) => Ok(notes.let_stand(response, why)),
+        // The request that was sent may have been carried out.
+        Ok((_, request)) if redirected && !request.method().is_safe() => {
+            Ok(notes.let_stand(response, NotReplayed::Redirected))
+        }
         // A layer like this one above is at its second send, and the third would be this one's.
         Ok((_, request)) if request.extensions().get::<Resent>().is_some() => {
             Ok(notes.let_stand(response, NotReplayed::Twice))

@@ -35,6 +35,9 @@ pub struct AuthOutcome {
 pub enum NotReplayed {
     /// Replaying is switched off, for the layer or for this method.
     Off,
+    /// The refusal answers a followed redirect, and the request that was sent has an unsafe method: it
+    /// may have been carried out. The token is renewed in the background.
+    Redirected,
     /// The body could not be kept. The token is renewed in the background.
     Body,
     /// The body is longer than [`ReplayBodyLayer`](crate::ReplayBodyLayer) may keep. The token is
