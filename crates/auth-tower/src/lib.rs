@@ -67,7 +67,11 @@
 //!
 //! # Cargo features
 //!
-//! None. Supported Rust: see `rust-version` in the manifest.
+//! | feature | default | effect |
+//! |---|---|---|
+//! | `hyper-util` | yes | [`ServiceTransport`] recognizes errors of hyper-util's client that mean that nothing was sent |
+//!
+//! Supported Rust: see `rust-version` in the manifest.
 
 mod body;
 mod call;

@@ -73,7 +73,11 @@ impl Link {
     }
 
     fn is_timeout(&self) -> bool {
-        let words = ["operation timed out", "deadline has elapsed"];
+        let words = [
+            "operation timed out",
+            "deadline has elapsed",
+            "request timed out",
+        ];
         self.kind == Some(io::ErrorKind::TimedOut) || words.contains(&&*self.text)
     }
 }
