@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::{
     AuthOutcome, Error, NotReplayed, Replay,
-    guard::Elsewhere,
+    guard::Answered,
     layer::Settings,
     pending::{Next, Pending, Phase, Resent},
     replay::sealed::Kept,
@@ -243,7 +243,7 @@ where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
 {
-    let verdict = if Elsewhere::answered(&response, settings.authenticator.origins()) {
+    let verdict = if Answered::is_outside(&response, settings.authenticator.origins()) {
         Verdict::Unclear
     } else {
         settings.rules.read(&response)
@@ -291,7 +291,10 @@ where
     match kept.restore() {
         Err(why) => Ok(notes.let_stand(response, why)),
         // The request that was sent may have been carried out.
-        Ok((_, request)) if redirected && !request.method().is_safe() => {
+        Ok((_, request))
+            if !request.method().is_safe()
+                && (redirected || Answered::is_another(&response, &request)) =>
+        {
             Ok(notes.let_stand(response, NotReplayed::Redirected))
         }
         // A layer like this one above is at its second send, and the third would be this one's.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use auth_core::{Authenticator, Origins};
-use http::{Request, Response, Uri};
+use http::{Method, Request, Response, Uri};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -32,7 +32,8 @@ use tower_service::Service;
 ///
 /// A response from another origin says nothing about the token. The guard marks it, so that
 /// `AuthLayer` neither renews the token nor sends the request again because a foreign host answered
-/// 401.
+/// 401. A refusal that answers another request than the one that `AuthLayer` sent, at the end of a
+/// redirect, renews the token. A request with an unsafe method is not sent again for it.
 ///
 /// # Example
 ///
@@ -134,27 +135,25 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let elsewhere = if self.authenticator.origins().permits(request.uri()) {
-            None
-        } else {
+        if !self.authenticator.origins().permits(request.uri()) {
             self.authenticator.unsign(request.headers_mut());
-            Some(Elsewhere(request.uri().clone()))
-        };
+        }
+        let answered = Some(Answered::by(&request));
         OriginGuardFuture {
             call: self.inner.call(request),
-            elsewhere,
+            answered,
         }
     }
 }
 
 pin_project! {
-    /// The future of [`OriginGuard`]: the inner one, whose response may get a mark.
+    /// The future of [`OriginGuard`]: the inner one, whose response gets a mark.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless awaited"]
     pub struct OriginGuardFuture<F> {
         #[pin]
         call: F,
-        elsewhere: Option<Elsewhere>,
+        answered: Option<Answered>,
     }
 }
 
@@ -167,30 +166,48 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut result = ready!(this.call.poll(cx));
-        if let (Ok(response), Some(elsewhere)) = (&mut result, this.elsewhere.take()) {
+        if let (Ok(response), Some(answered)) = (&mut result, this.answered.take()) {
             // A guard further below was closer to where it went.
-            response.extensions_mut().get_or_insert(elsewhere);
+            response.extensions_mut().get_or_insert(answered);
         }
         Poll::Ready(result)
     }
 }
 
-/// Marks a response with where it came from, if that was outside some authenticator's origins:
-/// another authenticator may be at home there.
+/// Marks a response with the request that it answers.
 #[derive(Clone)]
-pub(crate) struct Elsewhere(Uri);
+pub(crate) struct Answered {
+    method: Method,
+    uri: Uri,
+}
 
-impl Elsewhere {
-    /// Tells whether a response is known to come from outside these origins.
-    pub(crate) fn answered<B>(response: &Response<B>, origins: &Origins) -> bool {
+impl Answered {
+    fn by<B>(request: &Request<B>) -> Self {
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+        }
+    }
+
+    /// Tells whether a response is known to come from outside these origins. Another authenticator's
+    /// origins may include it.
+    pub(crate) fn is_outside<B>(response: &Response<B>, origins: &Origins) -> bool {
         let mark = response.extensions().get::<Self>();
-        mark.is_some_and(|elsewhere| !origins.permits(&elsewhere.0))
+        mark.is_some_and(|answered| !origins.permits(&answered.uri))
+    }
+
+    /// Tells whether a response is known to answer another request than this one.
+    pub(crate) fn is_another<R, B>(response: &Response<R>, sent: &Request<B>) -> bool {
+        let mark = response.extensions().get::<Self>();
+        mark.is_some_and(|answered| {
+            (&answered.method, &answered.uri) != (sent.method(), sent.uri())
+        })
     }
 }
 
-impl fmt::Debug for Elsewhere {
+impl fmt::Debug for Answered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A URI may hold more than a log should.
-        f.debug_struct("Elsewhere").finish_non_exhaustive()
+        f.debug_struct("Answered").finish_non_exhaustive()
     }
 }
