@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{AccessToken, Authenticator, Exchange, Origins, TokenSource};
+use auth_core::{AccessToken, Authenticator, Credentials, Exchange, Origins, TokenSource};
 use auth_oauth2::ClientCredentials;
 use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_tower::{AuthLayer, AuthOutcome};
@@ -34,7 +34,7 @@ pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn 
     };
     let authenticator = Authenticator::builder(source)
         .vendor("the server")
-        .origins(Origins::danger_allow_http_loopback([&live.api_url])?)
+        .origins(Origins::danger_allow_http([&live.api_url])?)
         .build()?;
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))
@@ -129,8 +129,8 @@ impl TokenSource for Counted {
         Ok(token)
     }
 
-    async fn credential_changed(&self) -> bool {
-        self.source.credential_changed().await
+    async fn credentials(&self) -> Result<Credentials, auth_core::Error> {
+        self.source.credentials().await
     }
 }
 

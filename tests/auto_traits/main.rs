@@ -66,11 +66,12 @@ impl tower::Service<Request<Body>> for Inner {
 fn auth_core_keeps_its_promises() {
     use auth_core::{
         AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, Authenticators,
-        AuthenticatorsBuilder, Clock, CredentialMark, Error, ErrorKind, Exchange, ExchangeLimit,
-        Generation, Health, Key, KeyBuilder, Local, MemoryStore, Moment, NewEntry, Origins, Part,
-        Quota, Reason, RefreshPolicy, Refusal, Scheme, Secret, SecretEnv, SecretFile, SecretFn,
-        Sharded, SharedClock, SharedSecretSource, SharedTokenStore, SharedTransport, Signing,
-        StoredEntry, SystemClock, Token, TokenRefused, Version,
+        AuthenticatorsBuilder, Clock, Credentials, CredentialsId, Error, ErrorKind, Exchange,
+        ExchangeLimit, Generation, Health, Key, KeyBuilder, Local, MemoryStore, Moment, NewEntry,
+        Origins, Part, Quota, Reason, RefreshPolicy, Refusal, RejectedPart, RequestOutcome, Scheme,
+        Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource,
+        SharedTokenStore, SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenRefused,
+        Version,
     };
     promise! {
         AccessToken: send sync unpin forever;
@@ -98,6 +99,8 @@ fn auth_core_keeps_its_promises() {
         Reason: send sync unpin forever;
         Refusal: send sync unpin forever;
         RefreshPolicy: send sync unpin forever;
+        RejectedPart: send sync unpin forever;
+        RequestOutcome: send sync unpin forever;
         Scheme: send sync unpin forever;
         Secret: send sync unpin forever;
         SecretEnv: send sync unpin forever;
@@ -111,7 +114,8 @@ fn auth_core_keeps_its_promises() {
         Signing: send sync unpin forever;
         StoredEntry: send sync unpin forever;
         NewEntry: send sync unpin forever;
-        CredentialMark: send sync unpin forever;
+        Credentials: send sync unpin forever;
+        CredentialsId: send sync unpin forever;
         SystemClock: send sync unpin forever;
         Token: send sync unpin forever;
         TokenRefused: send sync unpin forever;
@@ -173,8 +177,8 @@ fn auth_tower_keeps_its_promises() {
 #[test]
 fn auth_oauth2_keeps_its_promises() {
     use auth_oauth2::{
-        BodyFormat, ClientAuth, ClientCredentials, GrantBuilder, LoginLimit, RefreshToken,
-        ReplyRules, ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
+        BodyFormat, ClientAuth, ClientCredentials, GrantBuilder, RefreshToken, ReplyRules,
+        ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
     };
     promise! {
         BodyFormat: send sync unpin forever;
@@ -183,7 +187,6 @@ fn auth_oauth2_keeps_its_promises() {
         GrantBuilder<ClientCredentials>: send sync unpin forever;
         GrantBuilder<ResourceOwnerPassword>: send sync unpin forever;
         GrantBuilder<RefreshToken>: send sync unpin forever;
-        LoginLimit: send sync unpin forever;
         RefreshToken: send sync unpin forever;
         ReplyRules: send sync unpin forever;
         ResourceOwnerPassword: send sync unpin forever;
@@ -345,8 +348,7 @@ fn futures_of_the_traits_can_be_sent() {
     fn sendable<T: Send>(_: &T) {}
     fn source<S: TokenSource>(source: &S, exchange: Exchange) {
         sendable(&source.fetch(exchange));
-        sendable(&source.credential_changed());
-        sendable(&source.credential());
+        sendable(&source.credentials());
         sendable(&source.first_refresh_token());
     }
     fn secret<S: SecretSource>(secret: &S) {

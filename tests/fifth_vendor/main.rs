@@ -1,14 +1,13 @@
-//! A vendor that does not exist, as a crate for it would be: proof of what `docs/add-a-vendor.md`
-//! says. Meridian hands out sessions of 15 minutes for an account and a key, and wants them in a
-//! header of its own, beside the account.
+//! A vendor that does not exist: proof of what `docs/add-a-vendor.md` says. Meridian hands out
+//! sessions of 15 minutes for an account and a key, and wants them in a header beside the account.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Authenticator, Error, Exchange, Origins, Scheme, Secret, SecretSource as _,
-    SharedClock, SharedSecretSource, SharedTransport, TokenSource,
+    AccessToken, Authenticator, Credentials, Error, Exchange, Origins, RequestOutcome, Scheme,
+    Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport, TokenSource,
 };
 use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
 use auth_testkit::{Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, contract};
@@ -29,22 +28,28 @@ struct Sessions {
 }
 
 impl TokenSource for Sessions {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
-        let key = self.key.read().await?;
-        if key.is_empty() {
-            return Err(Error::config("key", "the key that was read is empty"));
-        }
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        let key = exchange.credentials.secret(0);
+        let key = key.ok_or_else(|| Error::config("key", "the credentials have no key"))?;
         let parameters = [("account", self.account.as_str()), ("key", key.expose())];
-        let reply = self
-            .endpoint
-            .post(BodyFormat::Json, &[], &parameters)
-            .await?;
+        let endpoint = &self.endpoint;
+        let reply = endpoint.post(BodyFormat::Json, &[], &parameters).await?;
         let rules = ReplyRules::new()
             .token_member("session")
             .allow_missing_token_type()
             .default_lifetime(Duration::from_secs(15 * 60));
-        let scrubber = Scrubber::new().secret(key);
+        let scrubber = Scrubber::new().secret(key.clone());
         parse_reply(VENDOR, reply, &rules, &scrubber, self.clock.now())
+    }
+
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        let key = self.key.read().await;
+        let key = key.map_err(|error| error.with_outcome(RequestOutcome::NotSent))?;
+        if key.is_empty() {
+            return Err(Error::config("key", "the key that was read is empty"));
+        }
+        let url = self.endpoint.normalized_url();
+        Ok(Credentials::new(&[&url, &self.account], [key]))
     }
 }
 
@@ -68,9 +73,8 @@ impl Meridian {
             return Err(Error::config("key", "must not be empty"));
         }
         let scheme = Scheme::header(SESSION).and_header(ACCOUNT, self.account.as_str());
-        let url = &self.session_url;
         let source = Sessions {
-            endpoint: TokenEndpoint::new(VENDOR, "session_url", url, self.transport)?,
+            endpoint: TokenEndpoint::new(VENDOR, "session_url", &self.session_url, self.transport)?,
             account: self.account,
             key: self.key,
             clock: self.clock.clone(),
@@ -95,8 +99,7 @@ impl VendorRules for Fake {
 
     fn token(&self, request: &VendorRequest<'_>) -> Answer {
         let sent: serde_json::Value = serde_json::from_slice(request.body()).unwrap_or_default();
-        let (account, key) = (request.client_id(), request.client_secret());
-        if sent != json!({ "account": account, "key": key }) {
+        if sent != json!({ "account": request.client_id(), "key": request.client_secret() }) {
             request.failed_login();
             return Answer::json(
                 StatusCode::UNAUTHORIZED,

@@ -22,8 +22,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, CredentialMark, Error, Exchange, Key, Origins, RefreshPolicy,
-    Refusal, Secret, SharedTokenStore, Token, TokenSource,
+    AccessToken, Authenticator, Credentials, Error, Exchange, Key, Origins, RefreshPolicy, Refusal,
+    Secret, SharedTokenStore, Token, TokenSource,
 };
 use auth_oauth2::{ClientCredentials, ResourceOwnerPassword};
 use http::{HeaderMap, header};
@@ -232,8 +232,8 @@ impl TokenSource for Person {
         self.login.fetch(exchange).await
     }
 
-    async fn credential(&self) -> Option<CredentialMark> {
-        self.login.credential().await
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        self.login.credentials().await
     }
 
     fn keeps_refresh_tokens(&self) -> bool {

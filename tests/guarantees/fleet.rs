@@ -3,14 +3,14 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use auth_core::{
-    AccessToken, Authenticator, CredentialMark, Error, Exchange, Key, MemoryStore, NewEntry,
-    Origins, Quota, Secret, SharedClock, StoredEntry, TokenSource, TokenStore, Version,
+    AccessToken, Authenticator, Credentials, Error, Exchange, Key, MemoryStore, NewEntry, Origins,
+    Quota, Secret, SharedClock, StoredEntry, TokenSource, TokenStore, Version,
 };
 use auth_testkit::{Outcome, ScriptedSource, VirtualClock};
 
@@ -39,6 +39,13 @@ impl Fleet {
             store: Unreliable::default(),
             quota: None,
         }
+    }
+
+    /// A fleet whose credentials are a password.
+    fn with_password() -> Self {
+        let mut fleet = Self::new();
+        fleet.source.lockable = true;
+        fleet
     }
 
     /// A process that has just started.
@@ -110,14 +117,16 @@ async fn tokens(processes: &[Authenticator]) -> Vec<Result<String, Error>> {
 #[derive(Clone, Default)]
 struct Source {
     script: ScriptedSource,
-    credential: Arc<AtomicU16>,
+    credential: Arc<AtomicU64>,
+    /// The vendor may lock the account.
+    lockable: bool,
     keeps: bool,
     first: Arc<Mutex<Option<Secret>>>,
 }
 
 impl Source {
-    fn change_credential(&self, mark: u16) {
-        self.credential.store(mark, Ordering::SeqCst);
+    fn change_credential(&self, version: u64) {
+        self.credential.store(version, Ordering::SeqCst);
     }
 }
 
@@ -126,13 +135,15 @@ impl TokenSource for Source {
         self.script.fetch(exchange).await
     }
 
-    async fn credential_changed(&self) -> bool {
-        self.script.credential_changed().await
-    }
-
-    async fn credential(&self) -> Option<CredentialMark> {
-        let mark = self.credential.load(Ordering::SeqCst);
-        (mark > 0).then(|| CredentialMark::new(mark))
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        let scripted = self.script.credentials().await?;
+        let version = self.credential.load(Ordering::SeqCst);
+        let own = Secret::new(format!("fake-secret-{version}"));
+        let secrets = scripted.secret(0).cloned().into_iter().chain([own]);
+        Ok(match self.lockable {
+            true => Credentials::lockable(&["my-account"], secrets),
+            false => Credentials::new(&["my-account"], secrets),
+        })
     }
 
     fn keeps_refresh_tokens(&self) -> bool {

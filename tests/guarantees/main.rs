@@ -19,6 +19,7 @@ mod places;
 mod quota;
 mod refresh_tokens;
 mod refusal;
+mod rejected_logins;
 mod runtimes;
 mod storm;
 mod support;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use auth_core::{ErrorKind, Exchange, Reason, RefreshPolicy, Secret, TokenSource};
+use auth_core::{
+    AccessToken, Error, ErrorKind, Exchange, Reason, RefreshPolicy, Secret, TokenSource,
+};
 use auth_oauth2::{GrantBuilder, RefreshToken, ResourceOwnerPassword, TokenExchange};
 use auth_reqwest::ReqwestTransport;
 use http::StatusCode;
@@ -56,7 +58,7 @@ pub(crate) async fn refresh_tokens() {
 pub(crate) async fn refresh_tokens_of_a_person() {
     let server = Server::start(&["--ttl", "2"]).await;
     let brought = login(&server, "bob", "builder");
-    let brought = brought.fetch(Exchange::new(Reason::Needed)).await;
+    let brought = send(&brought, Exchange::new(Reason::Needed)).await;
     let brought = brought.expect("a token");
     let first = brought.kept_refresh_token().expect("a refresh token");
     let source = RefreshToken::builder(
@@ -75,7 +77,7 @@ pub(crate) async fn refresh_tokens_of_a_person() {
     // A second time for the first one: all that came of the login is gone.
     let again = Exchange::new(Reason::Needed).refresh_token(first.clone());
     let source = login(&server, "bob", "builder");
-    let error = source.fetch(again).await.expect_err("it was replaced");
+    let error = send(&source, again).await.expect_err("it was replaced");
     assert_eq!(error.code(), Some("invalid_grant"));
     // The API's own refusal, if the token has not expired anyway.
     if let Ok(answer) = api.get().await {
@@ -169,10 +171,16 @@ fn login(server: &Server, user: &str, password: &str) -> ResourceOwnerPassword {
     builder.build().expect("right settings")
 }
 
+/// Sends one token request, as an authenticator does.
+async fn send(source: &impl TokenSource, exchange: Exchange) -> Result<AccessToken, Error> {
+    let credentials = source.credentials().await?;
+    source.fetch(exchange.credentials(credentials)).await
+}
+
 /// A token of a user, as a service gets it from who calls.
 async fn token_of(server: &Server, user: &str, password: &str) -> Secret {
     let login = login(server, user, password);
-    let token = login.fetch(Exchange::new(Reason::Needed)).await;
+    let token = send(&login, Exchange::new(Reason::Needed)).await;
     token.expect("a token").secret().clone()
 }
 

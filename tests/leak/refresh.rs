@@ -1,6 +1,8 @@
 //! Refresh tokens, on their way in, out and around.
 
-use auth_core::{Authenticator, Exchange, MemoryStore, Origins, Reason, Secret, TokenSource};
+use auth_core::{
+    AccessToken, Authenticator, Error, Exchange, MemoryStore, Origins, Reason, Secret, TokenSource,
+};
 use auth_oauth2::{ClientAuth, GrantBuilder, RefreshToken, ResourceOwnerPassword};
 use auth_testkit::{RefreshTokens, Reply, TestServer, VirtualClock};
 use serde_json::json;
@@ -39,6 +41,12 @@ fn spending() -> Exchange {
     Exchange::new(Reason::Needed).refresh_token(REFRESH_TOKEN)
 }
 
+/// Sends one token request, as an authenticator does.
+async fn send(source: &impl TokenSource, exchange: Exchange) -> Result<AccessToken, Error> {
+    let credentials = source.credentials().await?;
+    source.fetch(exchange.credentials(credentials)).await
+}
+
 #[tokio::test(start_paused = true)]
 async fn g18_sources_of_refresh_tokens_show_nothing() {
     let server = server();
@@ -46,12 +54,15 @@ async fn g18_sources_of_refresh_tokens_show_nothing() {
     assert_clean(format!("{builder:?}{builder:#?}"), &[]);
     let source = builder.build().unwrap();
     source.first_refresh_token().await.unwrap();
-    let mark = source.credential().await;
-    assert_clean(format!("{source:?}{source:#?}{mark:?}"), &[]);
+    let credentials = source.credentials().await.unwrap();
+    let id = credentials.id();
+    let exchange = spending().credentials(credentials.clone());
+    let shown = format!("{source:?}{source:#?}{credentials:?}{credentials:#?}{id:?}{exchange:?}");
+    assert_clean(shown, &[]);
     assert_clean(format!("{:?}{:#?}", spending(), spending()), &[]);
 
     let source = password(&server).build().unwrap();
-    let token = source.fetch(Exchange::new(Reason::Needed)).await.unwrap();
+    let token = send(&source, Exchange::new(Reason::Needed)).await.unwrap();
     let shown = format!("{source:?}{token:?}{token:#?}");
     assert_clean(shown, &server.expose_secrets());
 }
@@ -84,15 +95,15 @@ async fn g18_a_vendor_that_echoes_a_refresh_token_is_not_quoted() {
                 let source = source.build().unwrap();
                 // The planted one, and one that the server takes.
                 for exchange in [spending(), exchange.clone()] {
-                    if let Err(error) = source.fetch(exchange).await {
+                    if let Err(error) = send(&source, exchange).await {
                         assert_clean(told(&error), &[]);
                     }
                 }
-                let nothing_left = source.fetch(Exchange::new(Reason::Needed)).await;
+                let nothing_left = send(&source, Exchange::new(Reason::Needed)).await;
                 assert_clean(told(&nothing_left.unwrap_err()), &[]);
             }
             let source = password(&server).build().unwrap();
-            if let Err(error) = source.fetch(spending()).await {
+            if let Err(error) = send(&source, spending()).await {
                 assert_clean(told(&error), &[]);
             }
         }

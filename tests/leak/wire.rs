@@ -121,7 +121,7 @@ fn client(server: &TestServer, transport: SharedTransport, http: Http) -> Http {
         // Sockets want real time, which should not pass in waiting.
         .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))
         .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY))
-        .origins(Origins::danger_allow_http_loopback([server.origin()]).unwrap())
+        .origins(Origins::danger_allow_http([server.origin()]).unwrap())
         .build()
         .unwrap();
     let stack = ServiceBuilder::new()

@@ -1,9 +1,14 @@
 //! The source under test, with a witness around it and faults below it.
 
-use std::{panic::panic_any, sync::Arc};
+use std::{
+    panic::panic_any,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use auth_core::{
-    AccessToken, Error, ErrorKind, Exchange, Secret, SecretFn, TokenSource, Transport,
+    AccessToken, Credentials, CredentialsId, Error, ErrorKind, Exchange, RejectedPart, Secret,
+    SecretFn, TokenSource, Transport,
 };
 use auth_oauth2::ClientCredentials;
 use auth_testkit::MemoryTransport;
@@ -23,6 +28,8 @@ pub(crate) const PLANNED_PANIC: &str = "the seed planned this panic";
 pub(crate) struct Vendor {
     inner: ClientCredentials,
     world: Arc<World>,
+    /// When credentials were rejected last, and which.
+    rejected: Mutex<Option<(Duration, Option<CredentialsId>)>>,
     /// Shows that the authenticator is gone.
     _alive: Arc<()>,
 }
@@ -44,6 +51,7 @@ impl Vendor {
         Self {
             inner: source.clock(world.clock.clone()).build().unwrap(),
             world: Arc::clone(world),
+            rejected: Mutex::default(),
             _alive: alive,
         }
     }
@@ -67,7 +75,13 @@ impl TokenSource for Vendor {
             world.hit(kind);
         }
         let landing = Landing(world);
+        let used = exchange.credentials.id();
         let result = self.inner.fetch(exchange).await;
+        if let Err(error) = &result {
+            if error.rejected_part() == Some(RejectedPart::Credentials) {
+                *self.rejected.lock().unwrap() = Some((world.now().monotonic(), used));
+            }
+        }
         let ended = match &result {
             Ok(token) => {
                 let lives = token.lifetime();
@@ -86,14 +100,19 @@ impl TokenSource for Vendor {
         result
     }
 
-    async fn credential_changed(&self) -> bool {
-        let changed = self.inner.credential_changed().await;
-        if changed {
-            self.world.hit(event::SECOND_TRY);
-        }
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        let read = self.inner.credentials().await;
         let now = self.world.now().monotonic();
-        self.world.lock().model.second_try = changed.then_some(now);
-        changed
+        let rejected = self.rejected.lock().unwrap().take();
+        // Reads at any other time belong to the next exchange.
+        if let Some((at, used)) = rejected.filter(|(at, _)| *at == now) {
+            let changed = read.as_ref().is_ok_and(|read| read.id() != used);
+            if changed {
+                self.world.hit(event::SECOND_TRY);
+            }
+            self.world.lock().model.second_try = changed.then_some(at);
+        }
+        read
     }
 }
 

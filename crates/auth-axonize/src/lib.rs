@@ -32,6 +32,7 @@
 //! | log in as a user | [`Axonize::login`], [`LoginBuilder`] |
 //! | answer multi-factor authentication | [`LoginBuilder::mfa`] |
 //! | send API keys | [`Axonize::api_keys`], [`ApiKeysBuilder`] |
+//! | get the API keys of a new application | [`ApiKeysBuilder`], `GetAppSecret` |
 //!
 //! # What to know about the vendor
 //!
@@ -40,13 +41,17 @@
 //!   redirect followers *above* `AuthLayer`, where each hop is judged anew, or have none. A request
 //!   that already carries one of these headers counts as signed by its caller, and is left alone.
 //! - **Lifetime.** A login says nothing about it; the documentation says ten hours.
-//! - **Lockout.** A login that was rejected is sent at most twice for one password, ever; see
-//!   [`LoginLimit`](auth_oauth2::LoginLimit).
+//! - **Lockout.** A password that the vendor rejected is sent at most twice, then once a day until
+//!   the secret changes or `Authenticator::clear_rejections` is called. The count is one for all
+//!   authenticators of a process, and for all processes that share a store.
 //! - **Multi-factor authentication.** Where it is on, each login sends its user a code, so it is
-//!   not for programs: have it switched off for the program's account, or use API keys.
+//!   not for programs: have it switched off for the program's account, or use API keys. A rejected
+//!   code does not count against the password; see [`LoginBuilder::mfa`]. Without a callback, one
+//!   login a day is sent.
 //! - **Refusals.** With API keys there is nothing to renew: a 401 is passed on, unless the key's
 //!   source has another one by then.
-//! - **Content type.** The API takes `application/json` alone; requests say so themselves.
+//! - **Content type.** The API takes `application/json` only, also from requests without a body. A
+//!   signed request without a `Content-Type` gets that one; any other that it has is kept.
 //!
 //! # Cargo features
 //!
@@ -56,6 +61,7 @@ mod api_keys;
 mod base_url;
 mod login;
 mod mfa;
+mod pause;
 mod settings;
 mod source;
 mod wire;

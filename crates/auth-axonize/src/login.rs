@@ -4,13 +4,14 @@ use auth_core::{
     Authenticator, Error, Key, RefreshPolicy, Scheme, Secret, SecretSource, SharedClock,
     SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
 };
-use auth_oauth2::{LoginLimit, ReplyRules};
+use auth_oauth2::ReplyRules;
 use http::HeaderName;
 
 use crate::{
     ApiKeysBuilder, MfaAnswer, MfaChallenge, VENDOR,
     base_url::BaseUrl,
     mfa::Callback,
+    pause::Pause,
     settings,
     source::{Application, Login},
 };
@@ -95,8 +96,10 @@ impl LoginBuilder {
     /// Answers multi-factor authentication: the callback is asked for the binding code that the
     /// vendor has just sent the user. Without one, such a login is an error.
     ///
-    /// Each login sends a code, so whatever goes wrong here is not tried again before the policy's
-    /// probe interval is over. The callback may panic or never answer: that ends in an error of
+    /// Each login sends a code, so a login whose second factor failed is not repeated before the
+    /// policy's probe interval is over. After two rejected codes in a row, the pause between logins
+    /// is 10 minutes, then twice as long after each further one, up to a day. Rejected codes never
+    /// count against the password. The callback may panic or never answer: that ends in an error of
     /// kind [`Config`](auth_core::ErrorKind::Config) on field `mfa`.
     ///
     /// # Example
@@ -200,12 +203,17 @@ impl LoginBuilder {
             }
             None => self.policy,
         };
+        // A login by URL may be for another application than the one whose id requests carry.
         let key = Key::builder(VENDOR)
             .issuer(&self.base_url.url)
             .grant("login")
             .client(&self.app_id)
-            .subject(&Secret::new(self.email.as_str()))
-            .build();
+            .subject(&Secret::new(self.email.as_str()));
+        let key = match &self.application_url {
+            Some(url) => key.audience(url),
+            None => key,
+        };
+        let key = key.build();
         let app_id = Secret::new(self.app_id);
         let endpoint = |path| self.base_url.endpoint(path, &transport);
         let source = Login {
@@ -223,12 +231,14 @@ impl LoginBuilder {
             rules: ReplyRules::new()
                 .token_member("token")
                 .allow_missing_token_type()
+                .description_member("message")
                 .default_lifetime(Axonize::TOKEN_LIFETIME),
-            limit: LoginLimit::new(VENDOR),
+            pause: Pause::default(),
             clock: self.clock.clone(),
         };
         // The vendor writes the scheme in lower case, and so does every one of its examples.
         let scheme = Scheme::authorization("bearer ").and_header(APP_ID, app_id);
+        let scheme = scheme.content_type(settings::CONTENT_TYPE);
         Authenticator::builder(source)
             .vendor(VENDOR)
             .scheme(scheme)

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, Secret};
+use auth_core::{Error, RejectedPart, RequestOutcome, Secret};
 use tokio::time;
 
 use crate::VENDOR;
@@ -93,10 +93,16 @@ impl fmt::Debug for Callback {
     }
 }
 
-/// Not tried again soon, whatever the cause: the user would get a code for each try.
 fn failed(problem: &str) -> Error {
-    Error::config(
-        "mfa",
-        format_args!("{VENDOR} asks for a binding code, and {problem}"),
-    )
+    no_code(format_args!(
+        "{VENDOR} asks for a binding code, and {problem}"
+    ))
+}
+
+/// Says that there is no code to send. The login was sent, and another one would send the user
+/// another code, so this counts as a rejection: no login follows before the probe interval is over.
+pub(crate) fn no_code(problem: impl fmt::Display) -> Error {
+    Error::config("mfa", problem)
+        .with_outcome(RequestOutcome::Rejected)
+        .with_rejected_part(RejectedPart::SecondFactor)
 }

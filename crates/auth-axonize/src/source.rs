@@ -1,17 +1,21 @@
 use std::{fmt, time::Duration};
 
 use auth_core::{
-    AccessToken, CredentialMark, Error, ErrorKind, Exchange, Secret, SecretSource as _,
-    SharedClock, SharedSecretSource, TokenSource,
+    AccessToken, Credentials, Error, ErrorKind, Exchange, RejectedPart, RequestOutcome, Secret,
+    SecretSource as _, SharedClock, SharedSecretSource, TokenSource,
 };
-use auth_oauth2::{
-    BodyFormat, LoginLimit, ReplyRules, Scrubber, TokenEndpoint, credential_mark, parse_reply,
-};
+use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use zeroize::Zeroize as _;
 
-use crate::{MfaAnswer, MfaChallenge, VENDOR, login::APP_ID, mfa::Callback, wire::SecondFactor};
+use crate::{
+    MfaAnswer, MfaChallenge, VENDOR,
+    login::APP_ID,
+    mfa::{self, Callback},
+    pause::Pause,
+    wire::SecondFactor,
+};
 
 /// Logs in with e-mail address and password, and with a binding code where the vendor wants one.
 pub(crate) struct Login {
@@ -24,7 +28,7 @@ pub(crate) struct Login {
     pub(crate) mfa: Option<Callback>,
     pub(crate) mfa_deadline: Duration,
     pub(crate) rules: ReplyRules,
-    pub(crate) limit: LoginLimit,
+    pub(crate) pause: Pause,
     pub(crate) clock: SharedClock,
 }
 
@@ -38,7 +42,8 @@ pub(crate) enum Application {
 
 impl Login {
     async fn read_password(&self) -> Result<Secret, Error> {
-        let password = self.password.read().await?;
+        let password = self.password.read().await;
+        let password = password.map_err(|error| error.with_outcome(RequestOutcome::NotSent))?;
         match password.is_empty() {
             true => Err(Error::config(
                 "password",
@@ -70,19 +75,23 @@ impl Login {
                 let message = format!(
                     "{VENDOR}: login answered 401: the e-mail address or the password is wrong"
                 );
-                Err(Error::new(ErrorKind::Rejected, message).with_status(reply.status()))
+                Err(Error::new(ErrorKind::Rejected, message)
+                    .with_status(reply.status())
+                    .with_outcome(RequestOutcome::Rejected)
+                    .with_rejected_part(RejectedPart::Credentials))
             }
             StatusCode::FORBIDDEN => match SecondFactor::parse(reply.body()) {
                 Some(factor) => {
                     wipe(reply);
                     self.second_factor(factor, scrubber).await
                 }
-                None => self.token(reply, &scrubber),
+                None => self.token(reply, &scrubber).map_err(judged),
             },
-            _ => self.token(reply, &scrubber),
+            _ => self.token(reply, &scrubber).map_err(judged),
         }
     }
 
+    /// Goes on after the password was accepted.
     async fn second_factor(
         &self,
         mut factor: SecondFactor,
@@ -94,7 +103,12 @@ impl Login {
                  there is no callback for the code; have it switched off for the program's account, \
                  use API keys, or set `mfa`"
             );
-            return Err(Error::new(ErrorKind::Rejected, message).with_status(StatusCode::FORBIDDEN));
+            let error = Error::new(ErrorKind::Rejected, message)
+                .with_status(StatusCode::FORBIDDEN)
+                .with_outcome(RequestOutcome::Rejected)
+                .with_rejected_part(RejectedPart::Request);
+            self.pause.no_callback(&error, self.clock.now());
+            return Err(error);
         };
         let mut left = self.mfa_deadline;
         let mut resends = 0;
@@ -117,7 +131,7 @@ impl Login {
                     let problem = format_args!(
                         "asked {VENDOR} for the code more than {MAX_RESENDS} times again"
                     );
-                    return Err(Error::config("mfa", problem));
+                    return Err(mfa::no_code(problem));
                 }
             }
         }
@@ -130,7 +144,7 @@ impl Login {
         scrubber: Scrubber,
     ) -> Result<AccessToken, Error> {
         if code.is_empty() {
-            return Err(Error::config("mfa", "the callback's code is empty"));
+            return Err(mfa::no_code("the callback's code is empty"));
         }
         let parameters = [
             ("token", factor.token.expose()),
@@ -138,7 +152,10 @@ impl Login {
             ("bindingCode", code.expose()),
         ];
         let reply = self.verify.post(BodyFormat::Json, &[], &parameters).await?;
-        self.token(reply, &scrubber.secret(code.clone()))
+        let result = self.token(reply, &scrubber.secret(code.clone()));
+        let result = result.map_err(of_second_factor);
+        self.pause.code_sent(&result, self.clock.now());
+        result
     }
 
     /// The reply may bring another token and code to come back with.
@@ -153,7 +170,8 @@ impl Login {
         ];
         let reply = self.resend.post(BodyFormat::Json, &[], &parameters).await?;
         if !reply.status().is_success() {
-            return self.token(reply, scrubber).map(|_| ());
+            let result = self.token(reply, scrubber);
+            return result.map(|_| ()).map_err(of_second_factor);
         }
         if let Some(next) = SecondFactor::parse(reply.body()) {
             *factor = next;
@@ -169,25 +187,25 @@ impl Login {
 
 impl TokenSource for Login {
     async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        let password = self.read_password().await?;
-        let login = self.log_in(&password);
-        let credential = [&self.email, &password];
-        self.limit.attempt(&exchange, &credential, login).await
+        let password = exchange.credentials.secret(0).ok_or_else(|| {
+            let problem = "the password is missing; pass what `TokenSource::credentials` returned";
+            Error::config("Exchange::credentials", problem)
+        })?;
+        self.pause.check(self.clock.now())?;
+        self.log_in(password).await
     }
 
-    async fn credential_changed(&self) -> bool {
-        let read = self.read_password().await;
-        read.is_ok_and(|password| self.limit.has_changed(&[&self.email, &password]))
-    }
-
-    async fn credential(&self) -> Option<CredentialMark> {
-        let password = self.read_password().await.ok()?;
+    async fn credentials(&self) -> Result<Credentials, Error> {
         let (kind, application) = match &self.application {
-            Application::Id(id) => ("id", id.clone()),
-            Application::Url(url) => ("url", Secret::new(url)),
+            Application::Id(id) => ("id", id.expose()),
+            Application::Url(url) => ("url", url.as_str()),
         };
-        let parts = [&Secret::new(kind), &application, &self.email, &password];
-        Some(credential_mark("axonize login", &parts))
+        let url = self.login.normalized_url();
+        let account = [&*url, kind, application, self.email.expose()];
+        Ok(Credentials::lockable(
+            &account,
+            [self.read_password().await?],
+        ))
     }
 }
 
@@ -195,6 +213,30 @@ impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").finish_non_exhaustive()
     }
+}
+
+/// Says that the vendor rejected the login. Its page names 401 for a wrong password alone, but to
+/// count a rejection too few may lock the account; to count one too many costs a day at most.
+fn judged(error: Error) -> Error {
+    let looked = |status: StatusCode| status.is_success() || matches!(status.as_u16(), 400 | 403);
+    match error.status() {
+        Some(status) if rejected(&error) && looked(status) => {
+            error.with_rejected_part(RejectedPart::Credentials)
+        }
+        _ => error,
+    }
+}
+
+/// Says that the vendor rejected the code, or did not send another. The password was right.
+fn of_second_factor(error: Error) -> Error {
+    match rejected(&error) {
+        true => error.with_rejected_part(RejectedPart::SecondFactor),
+        false => error,
+    }
+}
+
+fn rejected(error: &Error) -> bool {
+    error.outcome() == RequestOutcome::Rejected
 }
 
 /// Best effort: the body may be shared.

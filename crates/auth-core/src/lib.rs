@@ -110,7 +110,7 @@ pub use error::{Error, ErrorKind, RejectedPart, RequestOutcome};
 pub use health::Health;
 pub use key::{Key, KeyBuilder, Part};
 pub use limit::ExchangeLimit;
-pub use origin::Origins;
+pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;
 pub use quota::Quota;
 pub use redirected::Redirected;

@@ -50,13 +50,14 @@
 //!   2.4 forbids this grant. Kayzen has no other. So make an account of the program's own, with no
 //!   more rights than it needs, and keep its password where it can be replaced without a restart: a
 //!   [`SecretFile`](auth_core::SecretFile), a vault behind a [`SecretFn`](auth_core::SecretFn).
-//! - **Wrong login.** The vendor answers 401 and "Authentication error", and does not say which of
-//!   the two pairs is wrong. The error is [`Rejected`](auth_core::ErrorKind::Rejected) and names
-//!   both.
-//! - **Lockout.** Vendors lock accounts after a few failed logins, so the same credentials are sent
-//!   at most twice once they were rejected, whatever the number of requests, for as long as the
-//!   process lives; a login that worked in between begins anew. Corrected credentials are found out
-//!   within the policy's probe interval. Each process counts for itself.
+//! - **Wrong login.** The vendor answers 401, "Authentication error" and a message, for example
+//!   "Invalid login credentials" or "Invalid API Key". The error is
+//!   [`Rejected`](auth_core::ErrorKind::Rejected), shows both texts, and names both pairs.
+//! - **Lockout.** Vendors lock accounts after a few rejected logins. Credentials that the vendor
+//!   rejected are sent at most twice, then once a day until the secret changes or
+//!   `Authenticator::clear_rejections` is called. An accepted login clears the count. The count is
+//!   one for all authenticators of a process, and for all processes that share a store. Corrected
+//!   credentials are used within the policy's probe interval.
 //! - **E-mail.** Give it as it is: `api+reporting@example.com` is form-encoded on its way, as the
 //!   vendor asks, and one that was encoded before is refused by
 //!   [`build`](KayzenBuilder::build).

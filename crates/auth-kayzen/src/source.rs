@@ -1,7 +1,7 @@
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use auth_core::{
-    AccessToken, CredentialMark, Error, ErrorKind, Exchange, Secret, SecretSource,
+    AccessToken, Credentials, Error, Exchange, RejectedPart, Secret, SecretSource,
     SharedSecretSource, SharedTransport, TokenSource,
 };
 use auth_oauth2::{ReplyRules, ResourceOwnerPassword};
@@ -14,6 +14,13 @@ pub(crate) const VENDOR: &str = "kayzen";
 /// How long tokens live by the vendor's page, for a reply that does not say.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
+/// What the vendor calls a wrong login, where other vendors say `invalid_client` or `invalid_grant`.
+const WRONG_LOGIN: [&str; 3] = [
+    "Authentication error",
+    "Invalid API Key",
+    "Invalid login credentials",
+];
+
 /// Makes the password grant as Kayzen wants it.
 pub(crate) fn new(
     settings: KayzenBuilder,
@@ -21,6 +28,8 @@ pub(crate) fn new(
 ) -> Result<KayzenSource, Error> {
     let rules = ReplyRules::new()
         .allow_missing_token_type()
+        .description_member("message")
+        .credential_codes(WRONG_LOGIN)
         .default_lifetime(LIFETIME);
     let grant = ResourceOwnerPassword::builder(
         settings.token_url,
@@ -44,7 +53,7 @@ pub(crate) fn new(
     Ok(KayzenSource(grant.build()?))
 }
 
-/// The password grant, whose refusals say what to check.
+/// The password grant, whose rejections say what to check.
 pub(crate) struct KayzenSource(ResourceOwnerPassword);
 
 impl TokenSource for KayzenSource {
@@ -52,56 +61,37 @@ impl TokenSource for KayzenSource {
         self.0.fetch(exchange).await.map_err(explained)
     }
 
-    async fn credential_changed(&self) -> bool {
-        self.0.credential_changed().await
-    }
-
-    async fn credential(&self) -> Option<CredentialMark> {
-        self.0.credential().await
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        self.0.credentials().await
     }
 }
 
-/// Adds to a refused login what a person can do about it.
+/// Adds to a rejected login what a person can do about it.
 fn explained(error: Error) -> Error {
-    if !is_refused_login(&error) {
+    if !is_rejected_login(&error) {
         return error;
     }
-    let message = format!(
-        "{error}; check API key and secret, e-mail and password: the vendor does not say which \
-         are wrong"
-    );
-    let mut explained = Error::new(error.kind(), message);
-    if let Some(code) = error.code() {
-        explained = explained.with_code(code.to_owned());
-    }
-    if let Some(status) = error.status() {
-        explained = explained.with_status(status);
-    }
-    match cause(&error) {
-        Some(cause) => explained.with_source(cause.clone()),
+    let message = format!("{error}; check API key and secret, e-mail and password");
+    let explained = Error::new(error.kind(), message)
+        .with_outcome(error.outcome())
+        .with_rejected_part(RejectedPart::Credentials);
+    let explained = match error.code() {
+        Some(code) => explained.with_code(code.to_owned()),
+        None => explained,
+    };
+    match error.status() {
+        Some(status) => explained.with_status(status),
         None => explained,
     }
 }
 
-/// Other refusals say nothing about the credentials: a redirect, a 404, a place of secrets that is
-/// closed. That one does not name the vendor.
-fn is_refused_login(error: &Error) -> bool {
-    let of_the_vendor = error.to_string().starts_with(VENDOR);
-    if error.kind() != ErrorKind::Rejected || !of_the_vendor {
-        return false;
-    }
-    let standard = matches!(error.code(), Some("invalid_client" | "invalid_grant"));
+/// Words that nobody knows count as a rejected login, to be on the safe side, but do not blame it.
+fn is_rejected_login(error: &Error) -> bool {
+    let known = error.code().is_some_and(|code| {
+        matches!(code, "invalid_client" | "invalid_grant") || WRONG_LOGIN.contains(&code)
+    });
     let unauthorized = error.status() == Some(StatusCode::UNAUTHORIZED);
-    match cause(error) {
-        Some(cause) => standard || unauthorized || is_refused_login(cause),
-        // Nobody was asked, because logins have stopped for what other processes were told.
-        None => standard || unauthorized || error.status().is_none(),
-    }
-}
-
-/// What the vendor said last, where logins have stopped for it.
-fn cause(error: &Error) -> Option<&Error> {
-    error.source()?.downcast_ref()
+    error.rejected_part() == Some(RejectedPart::Credentials) && (known || unauthorized)
 }
 
 /// Names the setting of this crate, not the grant's, if the secret that was read is empty.
@@ -121,6 +111,10 @@ impl SecretSource for ApiSecret {
 
     fn fixed(&self) -> Option<&Secret> {
         self.0.fixed()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.0.check()
     }
 }
 

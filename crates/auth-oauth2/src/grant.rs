@@ -16,6 +16,7 @@ pub use builder::GrantBuilder;
 
 pub(crate) use refreshing::REFRESH_TOKEN;
 use refreshing::Refreshing;
+#[cfg(feature = "password")]
 pub(crate) use verdict::PASSWORD;
 
 /// A grant of RFC 6749: one of the sources of this crate that [`GrantBuilder`] makes.
@@ -77,14 +78,14 @@ impl Client {
     /// Makes the credentials of the client. The scope, the audience and other parameters are no part
     /// of the account: the vendor judges the same secret whatever is asked for.
     pub(crate) fn credentials(&self, secrets: Vec<Secret>) -> Credentials {
-        let url = self.endpoint.url().to_string();
+        let url = self.endpoint.normalized_url();
         Credentials::new(&self.account(&url), secrets)
     }
 
     /// Makes the credentials of a user, whose account the vendor may lock.
     #[cfg(feature = "password")]
     pub(crate) fn user_credentials(&self, user: &str, secrets: Vec<Secret>) -> Credentials {
-        let url = self.endpoint.url().to_string();
+        let url = self.endpoint.normalized_url();
         let [url, proof, client] = self.account(&url);
         Credentials::lockable(&[url, proof, client, user], secrets)
     }
@@ -92,6 +93,17 @@ impl Client {
     fn account<'a>(&'a self, url: &'a str) -> [&'a str; 3] {
         let proof = self.secret.as_ref().map_or("none", |_| self.auth.name());
         [url, proof, &self.id]
+    }
+
+    /// Returns a secret of the grant's own that the credentials were made of, by its place after the
+    /// client secret.
+    #[cfg(feature = "password")]
+    pub(crate) fn own_secret<'c>(
+        &self,
+        credentials: &'c Credentials,
+        index: usize,
+    ) -> Result<&'c Secret, Error> {
+        secret_at(credentials, usize::from(self.secret.is_some()) + index)
     }
 
     /// Returns the client secret that the credentials were made of; `None` for a public client.
@@ -130,10 +142,12 @@ impl Client {
         others: impl Iterator<Item = &'a (String, Secret)>,
         secrets: &[&Secret],
     ) -> Result<AccessToken, Error> {
-        let authorization = secret.and_then(|secret| self.auth.authorization(&self.id, secret));
+        let authorization = self.auth.authorization(&self.id, secret);
         let mut parameters = vec![("grant_type", grant_type)];
-        if authorization.is_none() {
+        if authorization.is_none() || self.auth.repeats_id() {
             parameters.push(("client_id", &self.id));
+        }
+        if authorization.is_none() {
             parameters.extend(secret.map(|secret| ("client_secret", secret.expose())));
         }
         let others = others.map(|(name, value)| (name.as_str(), value.expose()));
@@ -154,6 +168,10 @@ impl Client {
             .await?;
         let rules = self.rules.clone();
         let rules = rules.with_refresh_token(self.keeps_refresh_tokens());
+        let rules = match grant_type {
+            REFRESH_TOKEN => rules.spends_refresh_token(),
+            _ => rules,
+        };
         parse_reply(self.vendor(), reply, &rules, &scrubber, self.now())
             .map_err(|error| verdict::judged(grant_type, error))
     }
@@ -164,6 +182,14 @@ impl Client {
             .field("auth", &self.auth)
             .field("format", &self.format)
             .finish_non_exhaustive()
+    }
+}
+
+/// Checks a secret as far as it is known before it is read.
+pub(crate) fn check(field: &'static str, source: &SharedSecretSource) -> Result<(), Error> {
+    match source.fixed().is_some_and(Secret::is_empty) {
+        true => Err(Error::config(field, "must not be empty")),
+        false => source.check(),
     }
 }
 
@@ -180,7 +206,7 @@ pub(crate) async fn read(
     }
 }
 
-/// Returns a secret that the credentials were made of, by its place.
+/// Returns a secret that the credentials were made of.
 pub(crate) fn secret_at(credentials: &Credentials, index: usize) -> Result<&Secret, Error> {
     credentials.secret(index).ok_or_else(|| {
         let problem = "secrets are missing; pass what `TokenSource::credentials` returned";

@@ -1,8 +1,8 @@
-use auth_core::{Error, ErrorKind, Secret, SharedTransport, Transport as _};
+use auth_core::{Error, ErrorKind, RequestOutcome, Secret, SharedTransport, Transport as _};
 use bytes::Bytes;
-use http::{HeaderName, Response, Uri};
+use http::{HeaderName, Response, Uri, uri::PathAndQuery};
 
-use crate::{BodyFormat, request, token_url};
+use crate::{BodyFormat, request, response::Seen, token_url};
 
 /// One URL of a vendor that hands out credentials, and the way there: for logins of a vendor's own
 /// invention, which no grant of this crate fits.
@@ -107,8 +107,24 @@ impl TokenEndpoint {
         &self.vendor
     }
 
-    /// Sends the parameters, and the headers beside `Content-Type` and `Accept`; the same name may
-    /// come several times.
+    /// Returns the URL in one spelling, for the account of
+    /// [`Credentials`](auth_core::Credentials): scheme and host in lower case, without the default
+    /// port (RFC 3986 section 6.2).
+    #[must_use]
+    pub fn normalized_url(&self) -> String {
+        let scheme = self.url.scheme_str().unwrap_or_default();
+        let host = self.url.host().unwrap_or_default().to_ascii_lowercase();
+        let path = self.url.path_and_query().map_or("/", PathAndQuery::as_str);
+        match (scheme, self.url.port_u16()) {
+            ("https", None | Some(443)) | ("http", None | Some(80)) => {
+                format!("{scheme}://{host}{path}")
+            }
+            (_, port) => format!("{scheme}://{host}:{}{path}", port.unwrap_or_default()),
+        }
+    }
+
+    /// Sends the parameters, and the headers beside `Content-Type`, `Accept` and
+    /// `Accept-Encoding: identity`; the same name may come several times.
     ///
     /// # Errors
     ///
@@ -129,7 +145,15 @@ impl TokenEndpoint {
         let reply = self.transport.send(request, self.max_reply).await?;
         if reply.body().len() > self.max_reply {
             let message = format!("{}: token endpoint's reply is too large", self.vendor);
-            return Err(Error::new(ErrorKind::Protocol, message).with_status(reply.status()));
+            // A success that starts as JSON does may have replaced the refresh token.
+            let may_have_replaced = reply.status().is_success() && Seen::of(&reply).is_json_like();
+            let outcome = match may_have_replaced {
+                true => RequestOutcome::Unknown,
+                false => RequestOutcome::NotUnderstood,
+            };
+            return Err(Error::new(ErrorKind::Protocol, message)
+                .with_status(reply.status())
+                .with_outcome(outcome));
         }
         Ok(reply)
     }
@@ -179,6 +203,32 @@ mod tests {
             post(MAX_REPLY + 1).await.unwrap_err().kind(),
             ErrorKind::Protocol
         );
+    }
+
+    #[test]
+    fn t26_a_url_has_one_spelling() {
+        let normalized = |url| {
+            let transport = SharedTransport::new(Replies(0));
+            let endpoint =
+                TokenEndpoint::danger_allow_http_loopback("example", "url", url, transport);
+            endpoint.unwrap().normalized_url()
+        };
+        for url in [
+            "https://login.example.com/in?a=B",
+            "https://LOGIN.example.com/in?a=B",
+            "HTTPS://login.example.com:443/in?a=B",
+        ] {
+            assert_eq!(normalized(url), "https://login.example.com/in?a=B");
+        }
+        for (url, same) in [
+            ("https://example.com", "https://example.com/"),
+            ("https://example.com:8443/In", "https://example.com:8443/In"),
+            ("https://example.com:80/", "https://example.com:80/"),
+            ("http://127.0.0.1:80/in", "http://127.0.0.1/in"),
+            ("http://[::1]:8080/in", "http://[::1]:8080/in"),
+        ] {
+            assert_eq!(normalized(url), same);
+        }
     }
 
     #[test]

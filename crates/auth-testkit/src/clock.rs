@@ -2,7 +2,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -49,6 +49,8 @@ use tokio::time::Instant;
 pub struct VirtualClock(Arc<Inner>);
 
 struct Inner {
+    /// No two clocks of a process have the same.
+    identity: usize,
     origin: Instant,
     start: Moment,
     /// Nanoseconds that the world went on while this machine was suspended.
@@ -71,6 +73,7 @@ impl VirtualClock {
     #[must_use]
     pub fn starting_at(start: Moment) -> Self {
         Self(Arc::new(Inner {
+            identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
             origin: Instant::now(),
             start,
             slept: AtomicU64::new(0),
@@ -163,9 +166,12 @@ impl Clock for VirtualClock {
     }
 
     fn identity(&self) -> usize {
-        Arc::as_ptr(&self.0) as usize
+        self.0.identity
     }
 }
+
+/// 0 is the system clock's.
+static NEXT_IDENTITY: AtomicUsize = AtomicUsize::new(1);
 
 impl Default for VirtualClock {
     fn default() -> Self {

@@ -73,7 +73,8 @@ pub trait Vendor {
     /// How many requests one exchange makes to the token side.
     const REQUESTS_PER_EXCHANGE: u64 = 1;
 
-    /// Whether wrong credentials lock an account, so that one may be tried at most twice, ever.
+    /// Whether wrong credentials lock an account, so that the same ones are sent at most twice, then
+    /// once a day until they change.
     const LOCKOUT: bool = false;
 
     /// Begins the vendor's fake, one of [`fakes`](crate::fakes) or your own. The clauses make it

@@ -1,15 +1,16 @@
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Authenticator, Origins};
-use http::{Method, Request, Response, Uri};
+use auth_core::Authenticator;
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
+
+use crate::{AnsweredRequest, notice};
 
 /// Takes an authenticator's headers off every request to a destination outside its
 /// [`Origins`](auth_core::Origins).
@@ -25,15 +26,18 @@ use tower_service::Service;
 ///
 /// # What is taken off
 ///
-/// Every header that the authenticator's scheme names, whatever stands in it and whoever set it: a
-/// credential of the caller's own in that header stays at home as well. Nothing else is touched. A
-/// URI without scheme and host names no destination, so it counts as another origin: what cuts URIs
-/// down belongs below the guard.
+/// Every header that the authenticator's scheme names, whatever its value and whoever set it: the
+/// caller's own credentials in that header stay at home as well. Nothing else is touched. A URI
+/// without scheme and host names no destination, so it counts as another origin: a layer that cuts
+/// URIs down belongs below the guard. A `Host` header that names another host than the URI counts as
+/// another origin too.
 ///
-/// A response from another origin says nothing about the token. The guard marks it, so that
-/// `AuthLayer` neither renews the token nor sends the request again because a foreign host answered
-/// 401. A refusal that answers another request than the one that `AuthLayer` sent, at the end of a
-/// redirect, renews the token. A request with an unsafe method is not sent again for it.
+/// # What is marked
+///
+/// Each response, with the request that it answers ([`AnsweredRequest`]). A response from another
+/// origin says nothing about the token: `AuthLayer` neither renews the token nor sends the request
+/// again because a foreign host answered 401. A refusal at the end of a redirect is about the last
+/// request: the token is renewed, but a `POST` is not sent a second time.
 ///
 /// # Example
 ///
@@ -135,10 +139,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if !self.authenticator.origins().permits(request.uri()) {
-            self.authenticator.unsign(request.headers_mut());
+        let authenticator = &self.authenticator;
+        let permitted = authenticator
+            .origins()
+            .permits_request(request.uri(), request.headers());
+        if !permitted && authenticator.is_signed(request.headers()) {
+            authenticator.unsign(request.headers_mut());
+            notice::removed(authenticator, request.uri());
         }
-        let answered = Some(Answered::by(&request));
+        let answered = Some(AnsweredRequest::by(&request));
         OriginGuardFuture {
             call: self.inner.call(request),
             answered,
@@ -153,7 +162,7 @@ pin_project! {
     pub struct OriginGuardFuture<F> {
         #[pin]
         call: F,
-        answered: Option<Answered>,
+        answered: Option<AnsweredRequest>,
     }
 }
 
@@ -171,43 +180,5 @@ where
             response.extensions_mut().get_or_insert(answered);
         }
         Poll::Ready(result)
-    }
-}
-
-/// Marks a response with the request that it answers.
-#[derive(Clone)]
-pub(crate) struct Answered {
-    method: Method,
-    uri: Uri,
-}
-
-impl Answered {
-    fn by<B>(request: &Request<B>) -> Self {
-        Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-        }
-    }
-
-    /// Tells whether a response is known to come from outside these origins. Another authenticator's
-    /// origins may include it.
-    pub(crate) fn is_outside<B>(response: &Response<B>, origins: &Origins) -> bool {
-        let mark = response.extensions().get::<Self>();
-        mark.is_some_and(|answered| !origins.permits(&answered.uri))
-    }
-
-    /// Tells whether a response is known to answer another request than this one.
-    pub(crate) fn is_another<R, B>(response: &Response<R>, sent: &Request<B>) -> bool {
-        let mark = response.extensions().get::<Self>();
-        mark.is_some_and(|answered| {
-            (&answered.method, &answered.uri) != (sent.method(), sent.uri())
-        })
-    }
-}
-
-impl fmt::Debug for Answered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A URI may hold more than a log should.
-        f.debug_struct("Answered").finish_non_exhaustive()
     }
 }

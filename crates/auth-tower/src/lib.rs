@@ -70,9 +70,11 @@
 //! | feature | default | effect |
 //! |---|---|---|
 //! | `hyper-util` | yes | [`ServiceTransport`] recognizes errors of hyper-util's client that mean that nothing was sent |
+//! | `follow-redirect` | no | [`AuthLayer`] reads the mark of tower-http's redirect follower, see [`AnsweredRequest`] |
 //!
 //! Supported Rust: see `rust-version` in the manifest.
 
+mod answered;
 mod body;
 mod call;
 mod challenge;
@@ -83,6 +85,7 @@ mod head;
 mod keyed;
 mod layer;
 mod min_lifetime;
+mod notice;
 mod outcome;
 mod pending;
 mod replay;
@@ -90,6 +93,7 @@ mod service;
 mod transport;
 mod verdict;
 
+pub use answered::AnsweredRequest;
 pub use body::{ReplayBody, ReplayBodyLayer, ReplayBodyService};
 pub use challenge::StepUp;
 pub use error::Error;
@@ -98,7 +102,7 @@ pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
 pub use keyed::KeyedAuth;
 pub use layer::{AuthLayer, Existing, WithoutToken};
 pub use min_lifetime::{MinLifetime, MinLifetimeFuture, MinLifetimeLayer};
-pub use outcome::{AuthOutcome, NotReplayed};
+pub use outcome::{AuthOutcome, NotReplayed, Unsigned};
 pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};
 pub use service::Auth;
 pub use transport::ServiceTransport;

@@ -135,34 +135,39 @@ async fn g06f_who_was_told_tries_once_more_with_another_credential() {
 
 #[tokio::test(start_paused = true)]
 async fn t26f_processes_tell_each_other_of_rejected_logins() {
-    let fleet = Fleet::new();
-    fleet.source.change_credential(1);
-    fleet.source.script.times(3, rejected());
-    let counts = || {
-        let log = fleet.source.script.log();
-        let counts = log.iter().map(|fetch| fetch.exchange.failed_logins);
-        counts.collect::<Vec<_>>()
-    };
-    for probes in 1..=3 {
+    let fleet = Fleet::with_password();
+    fleet.source.script.times(2, rejected());
+    for attempts in [1, 2, 2, 2] {
         assert!(token(&fleet.process()).await.is_err());
-        assert_eq!(counts().len(), probes);
+        assert_eq!(fleet.exchanges(), attempts);
         sleep(6 * MINUTE).await;
     }
-    // Another credential has a count of its own, and one that worked begins anew.
+    // Another password has a count of its own.
     fleet.source.change_credential(2);
-    fleet.source.script.then(rejected());
+    token(&fleet.process()).await.unwrap();
+    assert_eq!(fleet.exchanges(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26f_a_login_that_worked_begins_anew() {
+    let fleet = Fleet::with_password();
+    let script = &fleet.source.script;
+    script.then(rejected());
     assert!(token(&fleet.process()).await.is_err());
-    fleet.source.change_credential(1);
+    sleep(6 * MINUTE).await;
     token(&fleet.process()).await.unwrap();
     sleep(HOUR).await;
-    token(&fleet.process()).await.unwrap();
-    assert_eq!(counts(), [0, 1, 2, 0, 3, 0]);
+    script.always(rejected());
+    for attempts in [3, 4, 4, 4] {
+        assert!(token(&fleet.process()).await.is_err());
+        assert_eq!(fleet.exchanges(), attempts);
+        sleep(6 * MINUTE).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn t26f_a_store_that_was_flushed_is_told_again() {
-    let fleet = Fleet::new();
-    fleet.source.change_credential(1);
+    let fleet = Fleet::with_password();
     fleet.source.script.always(rejected());
     let knows = fleet.process();
     assert!(token(&knows).await.is_err());
@@ -172,26 +177,19 @@ async fn t26f_a_store_that_was_flushed_is_told_again() {
     assert!(token(&knows).await.is_err());
     sleep(6 * MINUTE).await;
     assert!(token(&fleet.process()).await.is_err());
-    let log = fleet.source.script.log();
-    let counts: Vec<_> = log
-        .iter()
-        .map(|fetch| fetch.exchange.failed_logins)
-        .collect();
-    assert_eq!(counts, [0, 1, 2]);
+    assert_eq!(fleet.exchanges(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn t26f_alone_nobody_tries_a_rejected_login_twice() {
-    let fleet = Fleet::new();
-    fleet.source.change_credential(1);
+    let fleet = Fleet::with_password();
     fleet.source.script.always(rejected());
     fleet.store.fail(true);
     let process = fleet.process();
     assert!(token(&process).await.is_err());
     sleep(6 * MINUTE).await;
     assert!(token(&process).await.is_err());
-    let log = fleet.source.script.log();
-    assert_eq!(log[1].exchange.failed_logins, 2);
+    assert_eq!(fleet.exchanges(), 1);
 }
 
 #[tokio::test(start_paused = true)]

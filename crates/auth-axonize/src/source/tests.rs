@@ -22,49 +22,63 @@ fn login(server: &TestServer, password: impl SecretSource) -> Login {
         rules: ReplyRules::new()
             .token_member("token")
             .allow_missing_token_type(),
-        limit: LoginLimit::new(VENDOR),
+        pause: Pause::default(),
         clock: SharedClock::default(),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26_logins_stop_for_what_the_fleet_saw() {
+async fn the_password_that_the_identity_was_made_of_is_sent() {
     let server = fakes::axonize().in_memory();
-    let login = login(&server, Secret::new(server.user_password()));
-    let after = |times| Exchange::new(Reason::Needed).failed_logins(times);
-    assert!(login.fetch(after(1)).await.is_ok());
-    let error = login.fetch(after(2)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Rejected);
-    assert!(
-        error.to_string().starts_with("axonize: not tried again"),
-        "{error}"
-    );
+    let unread = SecretFn::new(|| async { panic!("the password is read a second time") });
+    let login = login(&server, unread);
+    let credentials = Credentials::lockable(&["me"], [Secret::new(server.user_password())]);
+    let exchange = Exchange::new(Reason::Needed).credentials(credentials);
+    assert!(login.fetch(exchange).await.is_ok());
+
+    let error = login
+        .fetch(Exchange::new(Reason::Needed))
+        .await
+        .unwrap_err();
+    assert_eq!(error.field(), Some("Exchange::credentials"));
     assert_eq!(server.counters().token_requests, 1);
 }
 
-/// A fleet may run two releases at once: these never change.
 #[tokio::test(start_paused = true)]
-async fn the_mark_is_one_of_all_that_a_login_shows() {
+async fn the_account_is_the_user_of_an_application() {
     let server = fakes::axonize().in_memory();
     let with = |password: &str| Login {
         application: Application::Id("fake-app".into()),
         email: "robot@example.com".into(),
         ..login(&server, Secret::new(password))
     };
-    let mark = async |login: Login| login.credential().await.unwrap().get();
-    let own = mark(with("fake-password-1")).await;
-    assert_eq!(own, 0x046b);
-    assert_ne!(mark(with("fake-password-2")).await, own);
-    let other = Login {
+    let of = async |login: Login| {
+        let credentials = login.credentials().await.unwrap();
+        assert!(credentials.is_lockable());
+        credentials.id().unwrap()
+    };
+    let own = of(with("fake-password-1")).await;
+    let new = of(with("fake-password-2")).await;
+    assert_ne!(new, own);
+    assert_eq!(new.account(), own.account());
+    let user = Login {
         email: "fake@example.com".into(),
         ..with("fake-password-1")
     };
-    assert_ne!(mark(other).await, own);
-    let other = Login {
+    assert_ne!(of(user).await.account(), own.account());
+    let application = Login {
         application: Application::Url("fake-app".into()),
         ..with("fake-password-1")
     };
-    assert_ne!(mark(other).await, own);
-    let broken = SecretFn::new(|| async { Err(Error::new(ErrorKind::Unavailable, "vault")) });
-    assert_eq!(login(&server, broken).credential().await, None);
+    assert_ne!(of(application).await.account(), own.account());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_that_cannot_be_read_sends_nothing() {
+    let server = fakes::axonize().in_memory();
+    for kind in [ErrorKind::Unavailable, ErrorKind::Rejected] {
+        let broken = SecretFn::new(move || async move { Err(Error::new(kind, "vault: sealed")) });
+        let error = login(&server, broken).credentials().await.unwrap_err();
+        assert_eq!(error.outcome(), RequestOutcome::NotSent);
+    }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use auth_axonize::{MfaAnswer, MfaChallenge};
-use auth_core::{Error, ErrorKind};
+use auth_core::{Error, ErrorKind, RejectedPart};
 use auth_testkit::{Reply, TestServer, assert_no_secret, fakes};
 
 use crate::support::{devices, login};
@@ -83,6 +83,7 @@ async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
     let authenticator = login(&server).build().unwrap();
     let error = devices(&server, &authenticator).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected);
+    assert_eq!(error.rejected_part(), Some(RejectedPart::Request));
     assert!(!error.is_transient());
     assert!(
         error
@@ -100,16 +101,77 @@ async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_mfa_wrong_codes_are_failed_logins() {
+async fn row_mfa_wrong_codes_are_sent_ever_more_rarely() {
     let server = fakes::axonize_mfa().in_memory();
     let authenticator = login(&server)
         .mfa(|_| ready(Ok(MfaAnswer::Code("000000".into()))))
         .build()
         .unwrap();
-    for _ in 0..24 * 60 {
+    let mut at = Vec::new();
+    for minute in 0..24 * 60 {
         let error = devices(&server, &authenticator).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Rejected);
+        assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
+        if server.counters().failed_logins > at.len() as u64 {
+            at.push(minute);
+        }
         server.clock().advance(MINUTE).await;
+    }
+    // The pauses are 10, 20, 40, ... minutes, and the policy's probe interval is added at most.
+    assert_eq!(at.len(), 9, "{at:?}");
+    for (index, pair) in at.windows(2).enumerate().skip(1) {
+        let (pause, waited) = (5 << index, pair[1] - pair[0]);
+        assert!((pause..=pause + 6).contains(&waited), "{at:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_mistyped_codes_never_count_against_the_password() {
+    let server = Arc::new(fakes::axonize_mfa().in_memory());
+    let typing = |mistyped: u64| {
+        let (fake, asked) = (Arc::clone(&server), AtomicU64::new(0));
+        login(&server)
+            .mfa(move |_| {
+                let mistypes = asked.fetch_add(1, Ordering::Relaxed) < mistyped;
+                ready(Ok(match mistypes {
+                    true => MfaAnswer::Code("000000".into()),
+                    false => code(&fake),
+                }))
+            })
+            .build()
+            .unwrap()
+    };
+    let authenticator = typing(2);
+    let mut minutes = 0;
+    while let Err(error) = devices(&server, &authenticator).await {
+        let said = error.rejected_part();
+        assert_eq!(said, Some(RejectedPart::SecondFactor), "{error}");
+        server.clock().advance(MINUTE).await;
+        minutes += 1;
+    }
+    assert_eq!(server.counters().failed_logins, 2);
+    assert!((15..=23).contains(&minutes), "{minutes}");
+    // Nobody else who logs in as this user has to wait.
+    for _ in 0..4 {
+        let other = typing(1);
+        assert!(devices(&server, &other).await.is_err());
+    }
+    assert_eq!(devices(&server, &typing(0)).await.unwrap(), (200, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_a_wrong_password_counts_where_codes_are_asked_for_too() {
+    let server = fakes::axonize_mfa().in_memory();
+    let authenticator = login(&server)
+        .mfa(|_| async { unreachable!("no code was sent") })
+        .build()
+        .unwrap();
+    server.change_user_password("fake-password-of-today");
+    let error = devices(&server, &authenticator).await.unwrap_err();
+    assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
+    for _ in 0..24 * 60 {
+        server.clock().advance(MINUTE).await;
+        assert!(devices(&server, &authenticator).await.is_err());
     }
     assert_eq!(server.counters().failed_logins, 2);
 }
@@ -185,12 +247,12 @@ async fn a_callback_that_never_answers_is_given_up_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_403_that_asks_for_no_code_is_what_it_says() {
-    for body in [
-        "",
-        "<html>",
-        r#"{"token":7}"#,
-        r#"{"message":"forbidden"}"#,
-        "[]",
+    for (body, kind) in [
+        ("", ErrorKind::Protocol),
+        ("<html>", ErrorKind::Unavailable),
+        (r#"{"token":7}"#, ErrorKind::Protocol),
+        (r#"{"message":"forbidden"}"#, ErrorKind::Protocol),
+        ("[]", ErrorKind::Unavailable),
     ] {
         let server = fakes::axonize_mfa().in_memory();
         server.token().then(Reply::status(403).body(body));
@@ -199,8 +261,10 @@ async fn a_403_that_asks_for_no_code_is_what_it_says() {
             .build()
             .unwrap();
         let error = devices(&server, &authenticator).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
+        assert_eq!(error.kind(), kind, "{error}");
         assert_eq!(error.status().unwrap(), 403);
+        let shown = error.to_string().contains("answered 403: forbidden");
+        assert_eq!(shown, body.contains("forbidden"), "{error}");
         assert!(!error.to_string().contains("multi-factor"), "{error}");
     }
 }

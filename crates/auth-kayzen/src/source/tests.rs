@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use auth_core::Reason;
+use auth_core::{Reason, RequestOutcome};
 use auth_testkit::{Reply, TestServer, fakes};
 
 use super::*;
@@ -14,27 +14,30 @@ fn source(server: &TestServer, password: impl SecretSource) -> KayzenSource {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26_logins_stop_for_what_the_fleet_saw() {
+async fn the_account_is_one_that_the_vendor_may_lock() {
     let server = fakes::kayzen().in_memory();
-    let source = source(&server, Secret::new(server.user_password()));
-    let after = |times| Exchange::new(Reason::Needed).failed_logins(times);
-    assert!(source.fetch(after(1)).await.is_ok());
-    let error = source.fetch(after(2)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Rejected);
-    let text = error.to_string();
-    assert!(text.starts_with("kayzen: not tried again"), "{text}");
-    assert!(text.contains("check API key and secret"), "{text}");
-    assert_eq!(server.counters().token_requests, 1);
+    let of = async |password| {
+        let source = source(&server, Secret::new(password));
+        source.credentials().await.unwrap()
+    };
+    let own = of("fake-password-1").await;
+    assert!(own.is_lockable());
+    assert_eq!(of("fake-password-1").await, own);
+    assert_ne!(of("fake-password-2").await, own);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_mark_is_one_of_the_password() {
+async fn an_explanation_changes_no_verdict() {
     let server = fakes::kayzen().in_memory();
-    let mark = async |password| source(&server, Secret::new(password)).credential().await;
-    let own = mark("fake-password-1").await;
-    assert!(own.is_some());
-    assert_eq!(mark("fake-password-1").await, own);
-    assert_ne!(mark("fake-password-2").await, own);
+    let source = source(&server, Secret::new("fake-password-1"));
+    let credentials = source.credentials().await.unwrap();
+    let exchange = Exchange::new(Reason::Needed).credentials(credentials);
+    let error = source.fetch(exchange).await.unwrap_err();
+    assert!(error.to_string().contains("check API key and secret"));
+    let verdict = (error.outcome(), error.rejected_part());
+    let rejected = (RequestOutcome::Rejected, Some(RejectedPart::Credentials));
+    assert_eq!(verdict, rejected);
+    assert_eq!(error.status().unwrap(), 401);
 }
 
 /// The vendor documents none; one that comes all the same is dropped.
@@ -45,7 +48,9 @@ async fn a_refresh_token_is_neither_kept_nor_spent() {
     server.token().then(unasked);
     let source = source(&server, Secret::new(server.user_password()));
     assert!(!source.keeps_refresh_tokens());
-    let exchange = Exchange::new(Reason::Needed).refresh_token("fake-refresh-0");
+    let credentials = source.credentials().await.unwrap();
+    let exchange = Exchange::new(Reason::Needed).credentials(credentials);
+    let exchange = exchange.refresh_token("fake-refresh-0");
     let token = source.fetch(exchange).await.unwrap();
     assert!(token.kept_refresh_token().is_none());
 }

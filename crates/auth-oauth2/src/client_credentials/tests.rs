@@ -45,7 +45,8 @@ async fn s01_golden_request_by_default() {
     let basic = "Basic bXkrY2xpZW50OmZha2Utc2VjcmV0JTJGMSUyQjI=";
     assert_eq!(request.headers()["authorization"], basic);
     assert!(request.headers()["authorization"].is_sensitive());
-    assert_eq!(request.headers().len(), 3);
+    assert_eq!(request.headers()["accept-encoding"], "identity");
+    assert_eq!(request.headers().len(), 4);
     assert_eq!(
         request.body(),
         "grant_type=client_credentials&scope=read+write"
@@ -335,6 +336,8 @@ async fn the_account_is_the_client_at_its_token_endpoint() {
         .resource("urn:example:a")
         .extra("tenant", "7")
         .body_format(BodyFormat::Json);
+    assert_eq!(id(same).await, own);
+    let same = with("https://LOGIN.example.com:443/oauth2/token", "my-client");
     assert_eq!(id(same).await, own);
     for other in [
         with("https://login.example.com/other", "my-client"),

@@ -11,7 +11,7 @@ use crate::Reply;
 
 /// A wrong secret is a [`Rejected`](ErrorKind::Rejected) error at the first attempt, and for all who
 /// ask afterwards without another attempt; it is probed a few times in an hour, or, with
-/// [`LOCKOUT`](Vendor::LOCKOUT), tried twice and never again. The right one is taken up without a
+/// [`LOCKOUT`](Vendor::LOCKOUT), sent twice in a day. The right one is taken up without a
 /// restart. A key that is sent as it is has its refusal passed on.
 ///
 /// # Panics

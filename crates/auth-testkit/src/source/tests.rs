@@ -122,11 +122,22 @@ async fn a_planned_panic_and_an_endless_exchange_leave_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_credential_changes_once() {
+async fn credentials_change_during_a_token_request_or_at_once() {
     let source = ScriptedSource::new();
-    assert!(!source.credential_changed().await);
+    let read = async || source.credentials().await.unwrap();
+    let first = read().await;
     source.change_credential();
-    assert!(source.credential_changed().await);
-    assert!(!source.credential_changed().await);
-    assert_eq!(source.credential_reads(), 3);
+    assert_eq!(
+        read().await,
+        first,
+        "the next token request has the old ones"
+    );
+    fetch(&source).await.unwrap();
+    let second = read().await;
+    assert_ne!(second, first);
+    fetch(&source).await.unwrap();
+    assert_eq!(read().await, second, "once");
+    source.change_credential_now();
+    assert_ne!(read().await, second);
+    assert_eq!(source.credential_reads(), 5);
 }

@@ -1,0 +1,257 @@
+//! Rejected logins: one count for an account, whoever logs in for what.
+
+use std::sync::{Arc, Mutex};
+
+use auth_core::{
+    Authenticator, Error, ErrorKind, Key, MemoryStore, Origins, Secret, SecretFn, SecretSource,
+};
+use auth_oauth2::{GrantBuilder, ResourceOwnerPassword};
+use auth_testkit::{RefreshTokens, Reply, TestServer, VirtualClock};
+
+use crate::support::{HOUR, MINUTE, soon};
+
+/// One vendor with one user. The count is the process's, so each test has a user of its own.
+struct Stand {
+    server: TestServer,
+    clock: VirtualClock,
+}
+
+type Login = GrantBuilder<ResourceOwnerPassword>;
+
+impl Stand {
+    fn new(user: &str) -> Self {
+        let clock = VirtualClock::new();
+        let server = TestServer::builder()
+            .refresh_tokens(RefreshTokens::Rotated)
+            .user(user, "fake-password-1")
+            .clock(&clock);
+        Self {
+            server: server.in_memory(),
+            clock,
+        }
+    }
+
+    fn login(&self, password: impl SecretSource) -> Login {
+        let server = &self.server;
+        ResourceOwnerPassword::builder(
+            server.token_url(),
+            server.client_id(),
+            Secret::new(server.client_secret()),
+            server.user_name(),
+            password,
+            server.transport(),
+        )
+        .clock(self.clock.clone())
+    }
+
+    fn wrong(&self) -> Login {
+        self.login(Secret::new("fake-password-0"))
+    }
+
+    fn process(&self, login: Login) -> Authenticator {
+        self.builder(login).build().unwrap()
+    }
+
+    fn builder(&self, login: Login) -> auth_core::AuthenticatorBuilder {
+        Authenticator::builder(login.build().unwrap())
+            .vendor("example")
+            .origins(Origins::new([self.server.origin()]).unwrap())
+            .clock(self.clock.clone())
+    }
+
+    /// Each asks for a token once a minute.
+    async fn ask(&self, processes: &[Authenticator], minutes: u64) {
+        for _ in 0..minutes {
+            for process in processes {
+                let error = soon(process.token()).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
+            }
+            self.clock.advance(MINUTE).await;
+        }
+    }
+
+    fn sent(&self) -> u64 {
+        self.server.counters().token_requests
+    }
+}
+
+const DAY_IN_MINUTES: u64 = 24 * 60;
+
+#[tokio::test(start_paused = true)]
+async fn t26_a_wrong_password_is_sent_twice_and_then_once_a_day() {
+    let stand = Stand::new("t26-one-a-day");
+    let process = stand.process(stand.wrong());
+    for sent in [2, 3, 4] {
+        stand
+            .ask(std::slice::from_ref(&process), DAY_IN_MINUTES)
+            .await;
+        assert_eq!(stand.sent(), sent);
+    }
+    let error = soon(process.token()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("correct them where they are kept"), "{text}");
+    assert!(!format!("{error:?}").contains("fake-password"), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_three_authenticators_send_a_wrong_password_twice() {
+    let stand = Stand::new("t26-three");
+    let processes: Vec<_> = (0..3).map(|_| stand.process(stand.wrong())).collect();
+    stand.ask(&processes, DAY_IN_MINUTES).await;
+    assert_eq!(stand.sent(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_five_scopes_send_a_wrong_password_twice() {
+    let stand = Stand::new("t26-scopes");
+    let of = |scope: &str| stand.process(stand.wrong().scope(scope).audience(scope));
+    let processes = ["a", "b", "c", "d", "e"].map(of);
+    stand.ask(&processes, DAY_IN_MINUTES).await;
+    assert_eq!(stand.sent(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26f_five_scopes_in_one_store_send_a_wrong_password_twice() {
+    let stand = Stand::new("t26f-scopes");
+    let store = MemoryStore::new();
+    let of = |scope: &str| {
+        let key = Key::builder("example").client("my-client").scope(scope);
+        let builder = stand.builder(stand.wrong().scope(scope));
+        builder.store(store.clone(), key.build()).build().unwrap()
+    };
+    let processes = ["a", "b", "c", "d", "e"].map(of);
+    stand.ask(&processes, DAY_IN_MINUTES).await;
+    assert_eq!(stand.sent(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_an_authenticator_that_was_dropped_leaves_its_count() {
+    let stand = Stand::new("t26-dropped");
+    for _ in 0..20 {
+        stand.ask(&[stand.process(stand.wrong())], 1).await;
+    }
+    assert_eq!(stand.sent(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_each_password_has_two_also_when_an_old_one_comes_back() {
+    let stand = Stand::new("t26-versions");
+    for _ in 0..4 {
+        for password in ["fake-password-0", "fake-password-2", "fake-password-3"] {
+            let process = stand.process(stand.login(Secret::new(password)));
+            stand.ask(&[process], 10).await;
+        }
+    }
+    assert_eq!(stand.sent(), 6);
+    let right = stand.process(stand.login(Secret::new("fake-password-1")));
+    soon(right.token()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_another_account_is_another_matter() {
+    let stand = Stand::new("t26-me");
+    stand.ask(&[stand.process(stand.wrong())], 60).await;
+    assert_eq!(stand.sent(), 2);
+    let server = &stand.server;
+    let you = ResourceOwnerPassword::builder(
+        server.token_url(),
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        "t26-you",
+        Secret::new("fake-password-0"),
+        server.transport(),
+    );
+    stand.ask(&[stand.process(you)], 60).await;
+    assert_eq!(stand.sent(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_a_changed_password_is_used_at_once() {
+    let stand = Stand::new("t26-changed");
+    let word = Arc::new(Mutex::new("fake-password-0"));
+    let current = word.clone();
+    let password = SecretFn::new(move || {
+        let word = *current.lock().unwrap();
+        async move { Ok(Secret::new(word)) }
+    });
+    let process = stand.process(stand.login(password));
+    stand.ask(std::slice::from_ref(&process), 60).await;
+    *word.lock().unwrap() = "fake-password-1";
+    // By a fresh authenticator; this one's verdict stands until its probe.
+    let fresh = stand.process(stand.login(Secret::new("fake-password-1")));
+    soon(fresh.token()).await.unwrap();
+    stand.clock.advance(6 * MINUTE).await;
+    soon(process.token()).await.unwrap();
+    assert_eq!(stand.sent(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_what_says_nothing_about_the_password_does_not_count() {
+    let stand = Stand::new("t26-outages");
+    let scope = r#"{"error":"invalid_scope"}"#;
+    let vault = Error::new(ErrorKind::Rejected, "vault: permission denied");
+    let closed = SecretFn::new(move || {
+        let vault = vault.clone();
+        async move { Err(vault) }
+    });
+    let closed = stand.process(stand.login(closed));
+    for _ in 0..3 {
+        assert!(soon(closed.token()).await.is_err());
+        for reply in [
+            Reply::status(503),
+            Reply::status(404),
+            Reply::status(302).header("location", "https://example.com/"),
+            Reply::status(400).json(scope),
+        ] {
+            stand.server.token().then(reply);
+            let process = stand.process(stand.wrong());
+            assert!(soon(process.token()).await.is_err());
+        }
+        stand.clock.advance(HOUR).await;
+    }
+    let failed = || stand.server.counters().failed_logins;
+    assert_eq!(failed(), 0);
+    stand.ask(&[stand.process(stand.wrong())], 60).await;
+    assert_eq!(failed(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_an_accepted_login_clears_the_count() {
+    let stand = Stand::new("t26-cleared");
+    let rejected = r#"{"error":"invalid_grant"}"#;
+    for _ in 0..5 {
+        stand.server.token().then(Reply::status(400).json(rejected));
+        let right = || stand.process(stand.login(Secret::new("fake-password-1")));
+        assert!(soon(right().token()).await.is_err());
+        soon(right().token()).await.unwrap();
+    }
+    assert_eq!(stand.sent(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_a_rejected_refresh_token_does_not_count_against_the_password() {
+    let stand = Stand::new("t26-refresh");
+    let process = stand.process(stand.login(Secret::new("fake-password-1")));
+    for _ in 0..5 {
+        soon(process.token()).await.unwrap();
+        stand.server.revoke_refresh_tokens();
+        stand.clock.advance(HOUR).await;
+    }
+    soon(process.token()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_rejected_logins_do_not_keep_from_a_refresh() {
+    let stand = Stand::new("t26-still-refreshes");
+    let process = stand.process(stand.login(Secret::new("fake-password-1")));
+    soon(process.token()).await.unwrap();
+    // The password is changed at the vendor, which leaves refresh tokens alone.
+    stand.server.change_user_password("fake-password-9");
+    let other = stand.process(stand.login(Secret::new("fake-password-1")));
+    stand.ask(&[other], 60).await;
+    for _ in 0..5 {
+        soon(process.token()).await.unwrap();
+        stand.clock.advance(HOUR).await;
+    }
+    assert_eq!(stand.server.counters().failed_logins, 2);
+}
