@@ -11,7 +11,7 @@ use crate::{
     STATUSES,
     kinds::KINDS,
     sockets::{Servers, Target},
-    stacks::{Http, Stack},
+    stacks::{Http, Stack, hyper, unguarded},
 };
 
 /// What became of one order.
@@ -129,6 +129,34 @@ async fn an_order_that_was_refused_at_once_is_sent_again() {
             let mut orders = Orders::default();
             orders.count(&servers.home, &[401], "order");
             assert_eq!(orders, Orders { sent: 2, taken: 1 }, "{stack:?}");
+        }
+    }
+}
+
+/// With tower-http's follower inside and no guard, its mark has to do: it does not name the method, so
+/// no order is sent again at all.
+#[tokio::test]
+async fn g14_no_order_is_taken_twice_without_a_guard() {
+    let servers = Servers::start().await;
+    for target in Target::ALL {
+        let Some(location) = target.location(&servers) else {
+            continue;
+        };
+        for status in [301, 302, 303] {
+            servers.reset();
+            servers
+                .home
+                .script()
+                .then(Reply::redirect(status, &location));
+            servers.home.script().then(Reply::status(401));
+            for server in servers.away() {
+                server.script().then(Reply::status(401));
+            }
+            let http = unguarded(KINDS[0].authenticator(servers.home.origin()), hyper());
+            place(http, &servers.home.url(), "order").await;
+            let mut orders = Orders::default();
+            orders.count(&servers.home, &[status, 401], "order");
+            assert_eq!(orders, Orders { sent: 1, taken: 1 }, "{status} {target:?}");
         }
     }
 }
