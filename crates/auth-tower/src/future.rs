@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Generation, Local, Refusal};
+use auth_core::{Generation, Local, Redirected, Refusal};
 use http::{Method, Request, Response, StatusCode, Uri};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -297,9 +297,11 @@ where
         return stands(notes, response, NotReplayed::Twice);
     }
     // The API may have applied what was sent: a POST that was answered with a redirect.
+    let marked = response.extensions().get::<Redirected>().is_some();
     let is_redirected = |(method, uri): &(Method, Uri)| {
         let answered = answered.as_ref();
-        !method.is_safe() && answered.is_some_and(|answered| answered.is_another_than(method, uri))
+        let differs = answered.is_some_and(|answered| answered.is_another_than(method, uri));
+        !method.is_safe() && (marked || differs)
     };
     if sent.as_ref().is_some_and(is_redirected) {
         return stands(notes, response, NotReplayed::Redirected);

@@ -82,9 +82,10 @@
 //!
 //! # Cargo features
 //!
-//! - `follow-redirect`: reads the mark of tower-http's redirect follower (version 0.7) when that stands
-//!   below [`AuthLayer`] without an [`OriginGuardLayer`]. Off by default, because the guard needs no
-//!   further dependency and tells more.
+//! | feature | default | effect |
+//! |---|---|---|
+//! | `hyper-util` | yes | [`ServiceTransport`] recognizes errors of hyper-util's client that mean that nothing was sent |
+//! | `follow-redirect` | no | [`AuthLayer`] reads the mark of tower-http's redirect follower, see [`AnsweredRequest`] |
 //!
 //! Supported Rust: see `rust-version` in the manifest.
 

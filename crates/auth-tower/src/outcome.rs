@@ -68,7 +68,8 @@ pub enum NotReplayed {
     TooLarge,
     /// The refusal answers another request than the one that was sent, because a client or a layer
     /// below followed a redirect, and the method is not safe: the API may have applied the request.
-    /// The token is renewed in the background. See [`AnsweredRequest`](crate::AnsweredRequest).
+    /// The token is renewed in the background. See [`AnsweredRequest`](crate::AnsweredRequest) and
+    /// [`auth_core::Redirected`].
     Redirected,
     /// The token was renewed moments ago and that did not help.
     Damped,
