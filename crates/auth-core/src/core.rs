@@ -440,6 +440,7 @@ impl Core {
         }
         desk.flight = None;
         desk.credentials = landing.about.or(desk.credentials);
+        let failed_before = desk.last_error.is_some();
         let (told, outcome) = match landing.end.clone() {
             End::Token(token, age) => match self.publish(&mut desk, &token, age, &landing, now) {
                 Ok((generation, outcome)) => (Ok((generation, token.lifetime())), outcome),
@@ -461,16 +462,37 @@ impl Core {
                 (Err(error.clone()), Outcome::Error(error))
             }
         };
+        let recovered = failed_before && desk.last_error.is_none();
         self.follow(&desk.state, now);
+        let valid_for = desk.state.usable_until().map(|until| now.until(until));
+        let valid_for = valid_for.filter(|left| !left.is_zero());
         // Whoever collects logs may be slow, panic, or want a token: no lock, and nobody waits.
         drop(desk);
         flight.resolve(outcome);
+        self.log(told, recovered, valid_for);
+    }
+
+    fn log(
+        &self,
+        told: Result<(Generation, Option<Duration>), Error>,
+        recovered: bool,
+        valid_for: Option<Duration>,
+    ) {
         let vendor = self.vendor();
-        match told {
-            Ok((generation, lifetime)) => {
-                tracing::debug!(vendor, %generation, ?lifetime, "token fetched");
+        match (told, valid_for) {
+            (Ok((generation, lifetime)), _) if recovered => {
+                tracing::info!(vendor, %generation, ?lifetime, "token requests succeed again");
             }
-            Err(error) => tracing::warn!(vendor, kind = ?error.kind(), %error, "no token"),
+            (Ok((generation, lifetime)), _) => {
+                tracing::debug!(vendor, %generation, ?lifetime, "new token");
+            }
+            (Err(error), Some(valid_for)) => {
+                let (kind, valid_for) = (error.kind(), valid_for.as_secs());
+                tracing::warn!(vendor, ?kind, %error, valid_for, "renewal failed, the cached token serves");
+            }
+            (Err(error), None) => {
+                tracing::warn!(vendor, kind = ?error.kind(), %error, "no token");
+            }
         }
     }
 

@@ -12,7 +12,8 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    AuthOutcome, Error, NotReplayed, Replay, WithoutToken, layer::Settings, replay::sealed::Kept,
+    AuthOutcome, Error, NotReplayed, Replay, Unsigned, WithoutToken, layer::Settings, notice,
+    replay::sealed::Kept,
 };
 
 /// A request that is not out: everything that a request with a token at hand does not need.
@@ -62,7 +63,7 @@ where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
 {
-    /// A request that arrived while no token was at hand.
+    /// A request that arrived while no valid token was cached.
     pub(crate) fn start(
         settings: Local<Settings>,
         inner: S,
@@ -140,6 +141,12 @@ where
                             if self.settings.without_token == WithoutToken::Fail {
                                 return Poll::Ready(Err(Error::Auth(error)));
                             }
+                            let why = Unsigned::NoToken(error);
+                            if let Some(request) = &self.request {
+                                let authenticator = &self.settings.authenticator;
+                                notice::unsigned(authenticator, request.uri(), &why);
+                            }
+                            self.notes.unsigned = Some(why);
                             self.phase = Phase::ReadyingUnsigned;
                         }
                     }
@@ -185,11 +192,11 @@ where
                     }
                     let newest = self.settings.authenticator.try_token();
                     let token = newest.unwrap_or_else(|| token.clone());
-                    return Poll::Ready(Ok(self.send(Some(token))));
+                    return Poll::Ready(self.send(Some(token)));
                 }
                 Phase::ReadyingUnsigned => {
                     ready!(self.inner.poll_ready(cx)).map_err(Error::Inner)?;
-                    return Poll::Ready(Ok(self.send(None)));
+                    return Poll::Ready(self.send(None));
                 }
             }
         }
@@ -197,11 +204,13 @@ where
 
     /// The refusal is what the caller gets.
     fn stands(&mut self, response: S::Response, why: NotReplayed) -> Poll<PendingResult<S, B, R>> {
+        let uri = self.request.as_ref().map(Request::uri);
+        notice::not_replayed(&self.settings.authenticator, uri, &why);
         let notes = mem::take(&mut self.notes);
         Poll::Ready(Ok(Next::Response(notes.let_stand(response, why))))
     }
 
-    fn send(&mut self, token: Option<Token>) -> Next<S, B, R::Kept<S>> {
+    fn send(&mut self, token: Option<Token>) -> PendingResult<S, B, R> {
         let mut request = self.request.take().expect("a pending request is sent once");
         if self.replay.is_none() {
             request.extensions_mut().insert(Resent);
@@ -211,7 +220,7 @@ where
             _ => R::Kept::nothing(),
         };
         match &token {
-            Some(token) => token.sign(request.headers_mut()),
+            Some(token) => token.try_sign(request.headers_mut()).map_err(Error::Auth)?,
             // With `Existing::Replace`, what would have been replaced does not go out either.
             None => self.settings.authenticator.unsign(request.headers_mut()),
         }
@@ -219,12 +228,12 @@ where
         notes.sends += 1;
         let signed = token.map(|token| token.generation());
         notes.generation = signed;
-        Next::Call {
+        Ok(Next::Call {
             call: self.inner.call(request),
             signed,
             kept,
             notes,
-        }
+        })
     }
 }
 

@@ -245,7 +245,76 @@ mod tests {
         assert_ne!(account, key().build());
     }
 
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    #[test]
+    fn g06_credentials_that_were_rejected_twice_are_sent_once_a_day() {
+        let mut logins = Logins::default();
+        assert_eq!(logins.forbids(1), None);
+        logins.reject(1);
+        assert_eq!(logins.forbids(1), None);
+        logins.reject(1);
+        assert_eq!(logins.forbids(1), Some(DAY));
+        assert_eq!(logins.forbids(2), None, "others were not rejected");
+        let mut later = logins.clone().aged(DAY - MINUTE);
+        assert_eq!(later.forbids(1), Some(MINUTE));
+        later = later.aged(MINUTE);
+        assert_eq!(later.forbids(1), None);
+        later.reject(1);
+        assert_eq!(later.forbids(1), Some(DAY));
+    }
+
+    #[test]
+    fn an_accepted_login_clears_its_count_only() {
+        let mut logins = Logins::default();
+        for mark in [1, 1, 2, 2] {
+            logins.reject(mark);
+        }
+        logins.accept(1);
+        assert!(!logins.knows(1) && logins.knows(2));
+        assert_eq!(logins.forbids(1), None);
+        assert_eq!(logins.forbids(2), Some(DAY));
+    }
+
+    #[test]
+    fn the_newest_rejections_are_remembered() {
+        let mut logins = Logins::default();
+        for mark in 0..20 {
+            logins.reject(mark);
+        }
+        let known: Vec<_> = (0..20).filter(|mark| logins.knows(*mark)).collect();
+        assert_eq!(known, (4..20).collect::<Vec<_>>());
+        assert_eq!(Logins::default().time_to_live(), Duration::ZERO);
+        assert_eq!(logins.time_to_live(), 30 * DAY);
+    }
+
+    #[test]
+    fn an_accounts_logins_count_together_whatever_the_key() {
+        let key = |client| Key::builder("v").issuer("i").client(client).build();
+        assert_eq!(Logins::key(&key("a"), 7), Logins::key(&key("b"), 7));
+        assert_ne!(Logins::key(&key("a"), 7), Logins::key(&key("a"), 8));
+        assert_ne!(Logins::key(&key("a"), 7), Account::key(&key("a")));
+    }
+
     proptest! {
+        #[test]
+        fn what_is_written_of_logins_is_read_and_nothing_else(
+            known in prop::collection::vec((any::<u16>(), any::<u32>(), any::<u64>()), 0..=MOST_LOGINS),
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let rejected = |(mark, times, millis)| Rejected { mark, times, age: Duration::from_millis(millis) };
+            let logins = Logins(known.into_iter().map(rejected).collect());
+            let key = Key::builder("v").build();
+            let written = logins.encode(&key);
+            prop_assert_eq!(Logins::decode(&key, &written), Some(logins));
+            prop_assert_eq!(Logins::decode(&key, &written[..cut.index(written.len())]), None);
+            let bytes = [LOGINS_MAGIC, &bytes].concat();
+            if let Some(read) = Logins::decode(&key, &bytes) {
+                prop_assert_eq!(&read.encode(&key)[..], &bytes[..]);
+            }
+        }
+
         #[test]
         fn what_is_written_is_read_and_nothing_else(
             slots in prop::collection::vec((any::<u64>(), any::<u64>()), 0..8),
@@ -258,7 +327,10 @@ mod tests {
             let written = account.encode(&key);
             prop_assert_eq!(Account::decode(&key, &written), Some(account));
             prop_assert_eq!(Account::decode(&key, &written[..cut.index(written.len())]), None);
-            let _ = Account::decode(&key, &[MAGIC, &bytes].concat());
+            let bytes = [MAGIC, &bytes].concat();
+            if let Some(read) = Account::decode(&key, &bytes) {
+                prop_assert_eq!(&read.encode(&key)[..], &bytes[..]);
+            }
         }
     }
 }

@@ -103,10 +103,14 @@ pub(crate) fn after(policy: &RefreshPolicy, situation: Situation) -> Duration {
     let probe = || policy.probe_after(jitter);
     let wait = match (failure, retry_after) {
         // A person has to type a new code: a few may be wrong.
-        (Failure::Rejected(RejectedPart::SecondFactor), _) if row <= ENOUGH => {
-            transient(policy, situation)
+        (Failure::Rejected(RejectedPart::SecondFactor), None) if row <= ENOUGH => {
+            return transient(policy, situation);
         }
-        (Failure::Rejected(_), _) => probe(),
+        (Failure::Rejected(RejectedPart::SecondFactor), Some(asked)) if row <= ENOUGH => {
+            policy.retry_after(asked)
+        }
+        (Failure::Rejected(_), None) => probe(),
+        (Failure::Rejected(_), Some(asked)) => probe().max(policy.retry_after(asked)),
         (Failure::OwnQuota, asked) => {
             let wait = policy.interval().max(asked.unwrap_or(slot));
             // What is kept for an expired token is free once the token has expired.
@@ -152,3 +156,6 @@ pub(crate) fn of_refusals(policy: &RefreshPolicy, times: u32) -> Duration {
 const ENOUGH: u32 = 2;
 /// The longest back-off after logins whose outcome is unknown.
 const LONGEST_UNKNOWN: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests;

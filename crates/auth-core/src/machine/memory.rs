@@ -229,3 +229,6 @@ pub(crate) const YIELD: Duration = Duration::from_secs(2);
 const ONE_PROCESS: Duration = Duration::from_secs(5);
 /// How long a store that failed is not asked at first; twice as long each time, up to 8 s.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

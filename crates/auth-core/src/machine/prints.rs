@@ -65,3 +65,6 @@ impl Prints {
         self.0.iter().copied()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -312,7 +312,11 @@ fn read_prints(from: &mut Reader<'_>) -> Option<Prints> {
     }
     let mut prints = Prints::default();
     for _ in 0..count {
-        prints.add_last(Print::new(from.number()?));
+        let print = Print::new(from.number()?);
+        if prints.contains(print) {
+            return None;
+        }
+        prints.add_last(print);
     }
     Some(prints)
 }
