@@ -15,11 +15,14 @@ use auth_core::{
 use auth_testkit::{Outcome, ScriptedSource, VirtualClock};
 
 mod alone;
+mod dead;
 mod failures;
 mod hostile;
 mod quota;
 mod refresh;
+mod refused;
 mod sharing;
+mod spent;
 mod stores;
 
 const HOUR: Duration = Duration::from_secs(3600);
