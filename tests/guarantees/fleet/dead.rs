@@ -25,7 +25,7 @@ async fn g10f_dead_tokens_cost_a_fleet_of_twenty_what_an_outage_costs() {
     }
     let hour = fleet.exchanges() - minute;
     println!("{minute} in the first minute, {hour} in the hour after it");
-    assert!(minute <= 25, "{minute}");
+    assert!(minute <= 30, "{minute}");
     assert!(hour <= 160, "{hour}");
 }
 
