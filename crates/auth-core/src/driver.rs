@@ -239,7 +239,12 @@ impl Task {
             Order::Load => {
                 if !hands.connected {
                     // Connecting is not part of a request's latency budget.
-                    store.connect().await?;
+                    let connected = time::timeout(CONNECT, store.connect()).await;
+                    connected.unwrap_or_else(|_| {
+                        let message =
+                            format!("token store: not connected within {} s", CONNECT.as_secs());
+                        Err(Error::new(ErrorKind::Store, message))
+                    })?;
                     hands.connected = true;
                     budget.renew();
                 }
@@ -514,6 +519,8 @@ async fn guarded<F: Future>(future: F) -> Option<F::Output> {
     .await
 }
 
+/// How long a store may take to connect, if it sets no bound itself.
+const CONNECT: Duration = Duration::from_secs(2);
 /// How long a write may take that nobody waits for.
 const WRITE: Duration = Duration::from_secs(1);
 /// A time-out that fires so much too late fires in a process that stood still.
