@@ -17,8 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    Credentials, Error, ErrorKind, Exchange, Key, NewEntry, Reason, RequestOutcome, Secret,
-    SharedTokenStore, StoredEntry, TokenStore as _, Version,
+    Credentials, Error, ErrorKind, Exchange, Key, NewEntry, Reason, RejectedPart, RequestOutcome,
+    Secret, SharedTokenStore, StoredEntry, TokenStore as _, Version,
     core::Core,
     flight::Flight,
     limit::Permit,
@@ -215,6 +215,11 @@ impl Task {
         let (result, late) = in_time(deadline, core.source().fetch(exchange)).await;
         hands.permit = None;
         let result = result.unwrap_or_else(|| Err(out_of_time(deadline)));
+        if let Err(error) = &result {
+            if error.rejected_part() == Some(RejectedPart::RefreshToken) {
+                tracing::info!(vendor = core.vendor(), %error, "refresh token rejected");
+            }
+        }
         Ended { result, sent, late }
     }
 

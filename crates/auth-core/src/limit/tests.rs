@@ -123,7 +123,6 @@ async fn t19_who_is_waited_for_goes_before_who_is_not() {
     assert!(all(&ahead).await.iter().all(Result::is_ok));
     time::advance(HOUR * 4 / 5).await;
     // One has its turn, four stand in line, for nobody.
-    assert!(ahead.iter().all(|tenant| tenant.try_token().is_none()));
     assert!(
         all(&ahead).await.iter().all(Result::is_ok),
         "the old tokens serve"
