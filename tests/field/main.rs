@@ -7,6 +7,8 @@
 //!
 //! Not libtest's harness: at the end it says how many needs are covered.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 /// Lists the needs of a file. One that is written and not listed is dead code, and a warning.
 macro_rules! needs {
     ($area:literal: $($name:ident),* $(,)?) => {
