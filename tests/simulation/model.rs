@@ -6,7 +6,8 @@
 //!
 //! - A token is sent while neither clock says that it is past its hard deadline; one that was not
 //!   kept, at the moment of its delivery (G10, G20).
-//! - A token whose refusal is known is not sent, unless renewals are damped (G7).
+//! - A token whose refusal is known is sent by a few requests at most, before it is accepted, renewed or
+//!   dropped (G7).
 //! - The token that is sent is the newest, and a request that finds it usable is sent at once,
 //!   failed renewals or not (G1, G2, G4, G8).
 //! - One exchange at a time, each with a reason: no usable token, or the early window (G2, G3, G8).
