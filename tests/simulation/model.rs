@@ -6,9 +6,7 @@
 //!
 //! - A token is sent while neither clock says that it is past its hard deadline; one that was not
 //!   kept, at the moment of its delivery (G10, G20).
-//! - A token whose refusal is known is sent by a few requests at most, before it is accepted, renewed or
-//!   dropped (G7).
-//! - The token that is sent is the newest, and a request that finds it usable is sent at once,
+//! - The token that is sent is the newest, or the one before while the newest is on trial, and a request that finds it usable is sent at once,
 //!   failed renewals or not (G1, G2, G4, G8).
 //! - One exchange at a time, each with a reason: no usable token, or the early window (G2, G3, G8).
 //! - None before the floor, a back-off, a `Retry-After` or a terminal verdict ends, and none over
@@ -20,6 +18,8 @@ use auth_core::{AccessToken, ErrorKind, Moment, Reason};
 
 pub(crate) struct Model {
     held: Option<Held>,
+    /// The token before, which serves while the newest one is on trial, and until when.
+    previous: Option<(String, Moment)>,
     /// A token for those who waited for it, and when it came.
     delivered: Option<(String, Moment)>,
     /// Tokens whose refusal is known, and since when.
@@ -58,6 +58,7 @@ impl Model {
     pub(crate) fn new(quota: Option<u32>) -> Self {
         Self {
             held: None,
+            previous: None,
             delivered: None,
             dead: BTreeMap::new(),
             flying: None,
@@ -162,6 +163,9 @@ impl Model {
             None => (lifetime.mul_f64(0.75)).saturating_sub(Duration::from_micros(1)),
         };
         self.gate = sent.monotonic() + FLOOR.min(lifetime / 2);
+        if let Some(held) = self.held.take().filter(|held| held.text != text) {
+            self.previous = Some((held.text, held.usable_until));
+        }
         self.held = Some(Held {
             text,
             lifetime,
@@ -174,8 +178,9 @@ impl Model {
 
     fn fails(&mut self, kind: ErrorKind, retry_after: Option<Duration>, now: Moment) {
         self.slots.push(now.monotonic() + WINDOW);
-        let usable = self.usable(now).is_some();
-        let held = self.held.as_ref().filter(|_| usable);
+        // A doubted token is valid.
+        let valid = |held: &&Held| !past(now, held.usable_until) && held.seen_expired.is_none();
+        let held = self.held.as_ref().filter(valid);
         let wait = match (kind, retry_after, held) {
             (ErrorKind::Config | ErrorKind::Rejected | ErrorKind::Origin, ..) => PROBE,
             (_, Some(asked), _) => asked.clamp(FLOOR, MAX_RETRY_AFTER),
@@ -201,10 +206,11 @@ impl Model {
             // It was handed to all who waited at once, and one of them may have been refused.
             return wrong;
         }
-        if self.dead.get(text).copied().is_some_and(long_ago) {
-            wrong.push(format!(
-                "{text} was sent although it is known to be refused"
-            ));
+        let is_previous = self.previous.as_ref().is_some_and(|(previous, until)| {
+            previous == text && (!past(now, *until) || !late.is_zero())
+        });
+        if is_previous {
+            return wrong;
         }
         match &self.held {
             Some(held) if held.text == text => {
