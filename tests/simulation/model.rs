@@ -28,6 +28,9 @@ pub(crate) struct Model {
     flying: Option<Moment>,
     /// The credential turned out to be another one: the next exchange may follow at once.
     pub(crate) second_try: Option<Duration>,
+    /// Once after each token, callers who waited for a renewal ahead of expiry that brought nothing have
+    /// the next token request at once.
+    may_repeat: bool,
     /// No exchange before.
     gate: Duration,
     quota: Option<u32>,
@@ -63,6 +66,7 @@ impl Model {
             dead: BTreeMap::new(),
             flying: None,
             second_try: None,
+            may_repeat: false,
             gate: Duration::ZERO,
             quota,
             slots: Vec::new(),
@@ -109,7 +113,8 @@ impl Model {
         if self.second_try.take() == Some(mono) {
             return wrong;
         }
-        if mono < self.gate {
+        let repeats = mono < self.gate && std::mem::take(&mut self.may_repeat);
+        if mono < self.gate && !repeats {
             let early = self.gate - mono;
             wrong.push(format!("an exchange {early:?} before it was due"));
         }
@@ -163,6 +168,7 @@ impl Model {
             None => (lifetime.mul_f64(0.75)).saturating_sub(Duration::from_micros(1)),
         };
         self.gate = sent.monotonic() + FLOOR.min(lifetime / 2);
+        self.may_repeat = true;
         if let Some(held) = self.held.take().filter(|held| held.text != text) {
             self.previous = Some((held.text, held.usable_until));
         }
@@ -178,6 +184,11 @@ impl Model {
 
     fn fails(&mut self, kind: ErrorKind, retry_after: Option<Duration>, now: Moment) {
         self.slots.push(now.monotonic() + WINDOW);
+        let verdict = matches!(
+            kind,
+            ErrorKind::Config | ErrorKind::Rejected | ErrorKind::Origin
+        );
+        self.may_repeat &= retry_after.is_none() && !verdict;
         // A doubted token is valid.
         let valid = |held: &&Held| !past(now, held.usable_until) && held.seen_expired.is_none();
         let held = self.held.as_ref().filter(valid);
