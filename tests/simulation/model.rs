@@ -12,7 +12,10 @@
 //! - None before the floor, a back-off, a `Retry-After` or a terminal verdict ends, and none over
 //!   the quota (G4, G5, G6, G10, G11).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use auth_core::{AccessToken, ErrorKind, Moment, Reason};
 
@@ -24,6 +27,8 @@ pub(crate) struct Model {
     delivered: Option<(String, Moment)>,
     /// Tokens whose refusal is known, and since when.
     dead: BTreeMap<String, Duration>,
+    /// Tokens that were refused at any time.
+    met: BTreeSet<String>,
     /// When the exchange that is under way was sent.
     flying: Option<Moment>,
     /// The credential turned out to be another one: the next exchange may follow at once.
@@ -64,6 +69,7 @@ impl Model {
             previous: None,
             delivered: None,
             dead: BTreeMap::new(),
+            met: BTreeSet::new(),
             flying: None,
             second_try: None,
             may_repeat: false,
@@ -121,6 +127,10 @@ impl Model {
         let early = self.held.as_ref().is_some_and(|held| held.seen_early);
         let wanted = match reason {
             Reason::Ahead => early || self.usable(now).is_none(),
+            Reason::Refused => {
+                let held = self.held.as_ref();
+                held.is_none_or(|held| self.met.contains(&held.text)) || self.usable(now).is_none()
+            }
             _ => self.usable(now).is_none(),
         };
         if !wanted {
@@ -136,17 +146,18 @@ impl Model {
             return;
         };
         match ended {
-            Ended::Token(token) if self.is_good(token) => self.takes(token, sent, now),
+            Ended::Token(token) if Self::is_good(token) => self.takes(token, sent, now),
             Ended::Token(_) => self.fails(ErrorKind::Protocol, None, now),
             Ended::Error(kind, retry_after) => self.fails(*kind, *retry_after, now),
             Ended::Dropped => self.fails(ErrorKind::Closed, None, now),
         }
     }
 
-    /// A token that was refused before, or that no header can carry, is a failure.
-    fn is_good(&self, token: &AccessToken) -> bool {
+    /// A token that no header can carry is a failure. So may be one that was refused before: then no
+    /// request has to be sent with it.
+    fn is_good(token: &AccessToken) -> bool {
         let text = token.secret().expose();
-        !self.dead.contains_key(text) && text.bytes().all(|byte| byte.is_ascii_graphic())
+        text.bytes().all(|byte| byte.is_ascii_graphic())
     }
 
     fn takes(&mut self, token: &AccessToken, sent: Moment, now: Moment) {
@@ -236,6 +247,7 @@ impl Model {
 
     /// The layer learns that the API refused this token. Tells whether that is news.
     pub(crate) fn refused(&mut self, text: &str, now: Moment) -> bool {
+        self.met.insert(text.to_owned());
         let news = !self.dead.contains_key(text);
         if news {
             self.dead.insert(text.to_owned(), now.monotonic());
