@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{AccessToken, Authenticator, Clock, Error, Exchange, Moment, TokenSource};
+use auth_core::{AccessToken, Authenticator, Clock, Error, Exchange, Moment, Refusal, TokenSource};
 use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
 
 use crate::support::{HOUR, MINUTE, SECOND, elapse, exact, machine_with, soon, unavailable};
@@ -153,6 +153,19 @@ async fn g20_a_clock_that_went_back_does_not_make_a_token_live_longer() {
     elapse(USABLE).await;
     assert!(authenticator.try_token().is_none());
     assert_eq!(authenticator.token().await.unwrap().generation().get(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_a_young_token_that_expires_while_its_request_waits_is_not_sent_again() {
+    let source = ScriptedSource::new().lifetime(SECOND);
+    let authenticator = machine_with(source, |builder| builder);
+    let young = authenticator.token().await.unwrap().generation();
+    let Refusal::TooYoung(later) = authenticator.refuse(young) else {
+        panic!("the API may not know the token yet");
+    };
+    let next = soon(later).await.unwrap();
+    assert_ne!(next.generation(), young);
+    assert!(authenticator.health().usable_for().is_some());
 }
 
 /// Tells whether either clock has left the time behind in which a token may be sent.

@@ -6,27 +6,36 @@
 //!
 //! - A token is sent while neither clock says that it is past its hard deadline; one that was not
 //!   kept, at the moment of its delivery (G10, G20).
-//! - A token whose refusal is known is not sent, unless renewals are damped (G7).
-//! - The token that is sent is the newest, and a request that finds it usable is sent at once,
+//! - The token that is sent is the newest, or the one before while the newest is on trial, and a request that finds it usable is sent at once,
 //!   failed renewals or not (G1, G2, G4, G8).
 //! - One exchange at a time, each with a reason: no usable token, or the early window (G2, G3, G8).
 //! - None before the floor, a back-off, a `Retry-After` or a terminal verdict ends, and none over
 //!   the quota (G4, G5, G6, G10, G11).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use auth_core::{AccessToken, ErrorKind, Moment, Reason};
 
 pub(crate) struct Model {
     held: Option<Held>,
+    /// The token before, which serves while the newest one is on trial, and until when.
+    previous: Option<(String, Moment)>,
     /// A token for those who waited for it, and when it came.
     delivered: Option<(String, Moment)>,
     /// Tokens whose refusal is known, and since when.
     dead: BTreeMap<String, Duration>,
+    /// Tokens that were refused at any time.
+    met: BTreeSet<String>,
     /// When the exchange that is under way was sent.
     flying: Option<Moment>,
     /// The credential turned out to be another one: the next exchange may follow at once.
     pub(crate) second_try: Option<Duration>,
+    /// Once after each token, callers who waited for a renewal ahead of expiry that brought nothing have
+    /// the next token request at once.
+    may_repeat: bool,
     /// No exchange before.
     gate: Duration,
     quota: Option<u32>,
@@ -57,10 +66,13 @@ impl Model {
     pub(crate) fn new(quota: Option<u32>) -> Self {
         Self {
             held: None,
+            previous: None,
             delivered: None,
             dead: BTreeMap::new(),
+            met: BTreeSet::new(),
             flying: None,
             second_try: None,
+            may_repeat: false,
             gate: Duration::ZERO,
             quota,
             slots: Vec::new(),
@@ -107,13 +119,18 @@ impl Model {
         if self.second_try.take() == Some(mono) {
             return wrong;
         }
-        if mono < self.gate {
+        let repeats = mono < self.gate && std::mem::take(&mut self.may_repeat);
+        if mono < self.gate && !repeats {
             let early = self.gate - mono;
             wrong.push(format!("an exchange {early:?} before it was due"));
         }
         let early = self.held.as_ref().is_some_and(|held| held.seen_early);
         let wanted = match reason {
             Reason::Ahead => early || self.usable(now).is_none(),
+            Reason::Refused => {
+                let held = self.held.as_ref();
+                held.is_none_or(|held| self.met.contains(&held.text)) || self.usable(now).is_none()
+            }
             _ => self.usable(now).is_none(),
         };
         if !wanted {
@@ -129,17 +146,18 @@ impl Model {
             return;
         };
         match ended {
-            Ended::Token(token) if self.is_good(token) => self.takes(token, sent, now),
+            Ended::Token(token) if Self::is_good(token) => self.takes(token, sent, now),
             Ended::Token(_) => self.fails(ErrorKind::Protocol, None, now),
             Ended::Error(kind, retry_after) => self.fails(*kind, *retry_after, now),
             Ended::Dropped => self.fails(ErrorKind::Closed, None, now),
         }
     }
 
-    /// A token that was refused before, or that no header can carry, is a failure.
-    fn is_good(&self, token: &AccessToken) -> bool {
+    /// A token that no header can carry is a failure. So may be one that was refused before: then no
+    /// request has to be sent with it.
+    fn is_good(token: &AccessToken) -> bool {
         let text = token.secret().expose();
-        !self.dead.contains_key(text) && text.bytes().all(|byte| byte.is_ascii_graphic())
+        text.bytes().all(|byte| byte.is_ascii_graphic())
     }
 
     fn takes(&mut self, token: &AccessToken, sent: Moment, now: Moment) {
@@ -161,6 +179,10 @@ impl Model {
             None => (lifetime.mul_f64(0.75)).saturating_sub(Duration::from_micros(1)),
         };
         self.gate = sent.monotonic() + FLOOR.min(lifetime / 2);
+        self.may_repeat = true;
+        if let Some(held) = self.held.take().filter(|held| held.text != text) {
+            self.previous = Some((held.text, held.usable_until));
+        }
         self.held = Some(Held {
             text,
             lifetime,
@@ -173,8 +195,14 @@ impl Model {
 
     fn fails(&mut self, kind: ErrorKind, retry_after: Option<Duration>, now: Moment) {
         self.slots.push(now.monotonic() + WINDOW);
-        let usable = self.usable(now).is_some();
-        let held = self.held.as_ref().filter(|_| usable);
+        let verdict = matches!(
+            kind,
+            ErrorKind::Config | ErrorKind::Rejected | ErrorKind::Origin
+        );
+        self.may_repeat &= retry_after.is_none() && !verdict;
+        // A doubted token is valid.
+        let valid = |held: &&Held| !past(now, held.usable_until) && held.seen_expired.is_none();
+        let held = self.held.as_ref().filter(valid);
         let wait = match (kind, retry_after, held) {
             (ErrorKind::Config | ErrorKind::Rejected | ErrorKind::Origin, ..) => PROBE,
             (_, Some(asked), _) => asked.clamp(FLOOR, MAX_RETRY_AFTER),
@@ -200,10 +228,11 @@ impl Model {
             // It was handed to all who waited at once, and one of them may have been refused.
             return wrong;
         }
-        if self.dead.get(text).copied().is_some_and(long_ago) {
-            wrong.push(format!(
-                "{text} was sent although it is known to be refused"
-            ));
+        let is_previous = self.previous.as_ref().is_some_and(|(previous, until)| {
+            previous == text && (!past(now, *until) || !late.is_zero())
+        });
+        if is_previous {
+            return wrong;
         }
         match &self.held {
             Some(held) if held.text == text => {
@@ -218,6 +247,7 @@ impl Model {
 
     /// The layer learns that the API refused this token. Tells whether that is news.
     pub(crate) fn refused(&mut self, text: &str, now: Moment) -> bool {
+        self.met.insert(text.to_owned());
         let news = !self.dead.contains_key(text);
         if news {
             self.dead.insert(text.to_owned(), now.monotonic());

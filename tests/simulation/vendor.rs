@@ -7,8 +7,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Credentials, CredentialsId, Error, ErrorKind, Exchange, RejectedPart, Secret,
-    SecretFn, TokenSource, Transport,
+    AccessToken, Credentials, CredentialsId, Error, ErrorKind, Exchange, Secret, SecretFn,
+    TokenSource, Transport,
 };
 use auth_oauth2::ClientCredentials;
 use auth_testkit::MemoryTransport;
@@ -78,7 +78,7 @@ impl TokenSource for Vendor {
         let used = exchange.credentials.id();
         let result = self.inner.fetch(exchange).await;
         if let Err(error) = &result {
-            if error.rejected_part() == Some(RejectedPart::Credentials) {
+            if error.kind() == ErrorKind::Rejected {
                 *self.rejected.lock().unwrap() = Some((world.now().monotonic(), used));
             }
         }
@@ -103,14 +103,14 @@ impl TokenSource for Vendor {
     async fn credentials(&self) -> Result<Credentials, Error> {
         let read = self.inner.credentials().await;
         let now = self.world.now().monotonic();
-        let rejected = self.rejected.lock().unwrap().take();
-        // Reads at any other time belong to the next exchange.
-        if let Some((at, used)) = rejected.filter(|(at, _)| *at == now) {
+        let rejected = *self.rejected.lock().unwrap();
+        // Other credentials than the rejected ones may be tried at once, at any time.
+        if let Some((at, used)) = rejected {
             let changed = read.as_ref().is_ok_and(|read| read.id() != used);
-            if changed {
+            if changed && at == now {
                 self.world.hit(event::SECOND_TRY);
             }
-            self.world.lock().model.second_try = changed.then_some(at);
+            self.world.lock().model.second_try = changed.then_some(now);
         }
         read
     }

@@ -32,8 +32,8 @@ pub struct Acquire {
     round: u32,
     /// Flights that ended without a token that is still good when this caller runs.
     rounds: u8,
-    /// A token that is to be sent once more, and when.
-    later: Option<(Pin<Box<Sleep>>, Token)>,
+    /// When a young token is to be sent once more.
+    later: Option<Pin<Box<Sleep>>>,
 }
 
 /// What a caller wants.
@@ -60,10 +60,10 @@ impl Acquire {
         }
     }
 
-    /// Waits for a while, then has this token.
-    pub(crate) fn later(core: Arc<Core>, token: Token, after: Duration) -> Self {
+    /// Waits for a while, then has the cached token.
+    pub(crate) fn later(core: Arc<Core>, after: Duration) -> Self {
         let mut this = Self::new(core);
-        this.later = Some((Box::pin(time::sleep(after)), token));
+        this.later = Some(Box::pin(time::sleep(after)));
         this
     }
 
@@ -107,9 +107,13 @@ impl Future for Acquire {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Some((sleep, token)) = &mut this.later {
+        if let Some(sleep) = &mut this.later {
             ready!(sleep.as_mut().poll(cx));
-            return Poll::Ready(Ok(token.clone()));
+            this.later = None;
+            // The young token, or its successor. It may have expired meanwhile.
+            if let Some(token) = this.core.valid_token() {
+                return Poll::Ready(Ok(token));
+            }
         }
         loop {
             let waited = this.flight.is_some();

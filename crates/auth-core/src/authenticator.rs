@@ -183,9 +183,9 @@ impl Authenticator {
                 let wish = Wish::InPlaceOf(generation);
                 Refusal::Renewing(Acquire::joined(Arc::clone(&self.core), flight, wish))
             }
-            Answer::SendAgain(token, after) => {
+            Answer::SendAgain(_, after) => {
                 let core = Arc::clone(&self.core);
-                Refusal::TooYoung(Acquire::later(core, token, after))
+                Refusal::TooYoung(Acquire::later(core, after))
             }
             Answer::Damped => Refusal::Damped,
             Answer::Error(error) => Refusal::Failed(error),

@@ -139,6 +139,25 @@ async fn g17_a_lease_that_nobody_gives_back_ends_in_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn g17f_twenty_processes_that_wait_for_a_dead_ones_lease_make_one_token_request() {
+    let fleet = Fleet::new();
+    fleet
+        .source
+        .script
+        .always(Outcome::fresh().delay(9 * SECOND));
+    let lease = 12 * SECOND;
+    let store = &fleet.store;
+    assert!(store.lease(&key("read"), "gone", lease).await.unwrap());
+    let begun = Instant::now();
+    for told in tokens(&fleet.processes(20)).await {
+        told.unwrap();
+    }
+    let waited = begun.elapsed();
+    assert!((21 * SECOND..22 * SECOND).contains(&waited), "{waited:?}");
+    assert_eq!(fleet.exchanges(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn g05_a_silent_vendor_ends_at_the_exchanges_deadline_with_a_store_too() {
     let fleet = Fleet::new();
     fleet.source.script.always(Outcome::never());

@@ -383,9 +383,9 @@ impl Flight {
 
     fn denied(&mut self, cx: &mut Cx<'_>) -> Order {
         let since = *self.denied.get_or_insert(cx.now);
-        if cx.now.wait_since(since) > cx.rules.lease_time() {
+        if cx.now.wait_since(since) > cx.rules.lease_patience() {
             self.problem =
-                Some("token store: the lease is held for longer than a token request takes");
+                Some("token store: the lease is held for longer than two token requests take");
             return self.store_failed(cx);
         }
         let time = self.pace.saturating_sub(cx.draw.jitter.of(self.pace / 2));

@@ -36,6 +36,12 @@ impl Rules {
             .saturating_add(Duration::from_secs(2))
     }
 
+    /// How long a flight waits for the leases of other processes: for one that a dead process left
+    /// behind, and for the token request of the process that has the lease after that.
+    pub(crate) fn lease_patience(&self) -> Duration {
+        self.lease_time().saturating_mul(2)
+    }
+
     /// The longest that a flight takes.
     pub(crate) fn longest(&self) -> Duration {
         let own = self
@@ -43,7 +49,7 @@ impl Rules {
             .exchange_deadline()
             .saturating_mul(MOST_REQUESTS.into());
         let others = match self.shares {
-            true => self.lease_time().saturating_add(Duration::from_secs(1)),
+            true => self.lease_patience().saturating_add(Duration::from_secs(1)),
             false => Duration::ZERO,
         };
         own.saturating_add(others)

@@ -88,6 +88,8 @@ pub(crate) struct SharedRefusals {
     pub(crate) left: Duration,
     /// The row is forgotten after so long.
     pub(crate) forget: Duration,
+    /// For so long a further one leaves the quota's reserve alone.
+    pub(crate) repeats: Duration,
 }
 
 /// Names the layout; what begins otherwise is nothing that this release knows.
@@ -118,8 +120,12 @@ impl Record {
         if let Some(refusals) = &mut self.refusals {
             refusals.left = refusals.left.saturating_sub(age);
             refusals.forget = refusals.forget.saturating_sub(age);
+            refusals.repeats = refusals.repeats.saturating_sub(age);
+            if refusals.forget.is_zero() {
+                refusals.row = 0;
+            }
         }
-        self.refusals = self.refusals.filter(|refusals| !refusals.forget.is_zero());
+        self.refusals = self.refusals.filter(|refusals| !refusals.lasts().is_zero());
         self
     }
 
@@ -130,7 +136,7 @@ impl Record {
         let person = self.refresh.is_some() || !self.spent.is_empty();
         let person = person.then_some(REFRESH_LIVES);
         let refused = (!self.refused.is_empty()).then_some(REFUSED_LIVES);
-        let refusals = self.refusals.map(|refusals| refusals.forget);
+        let refusals = self.refusals.map(|refusals| refusals.lasts());
         [token, pause, person, refused, refusals]
             .into_iter()
             .flatten()
@@ -183,6 +189,7 @@ impl Record {
             to.number(refusals.row.into());
             to.time(refusals.left);
             to.time(refusals.forget);
+            to.time(refusals.repeats);
         });
         to.end()
     }
@@ -230,6 +237,7 @@ impl Record {
                     row: small(from)?,
                     left: from.time()?,
                     forget: from.time()?,
+                    repeats: from.time()?,
                 })
             })?,
         };
@@ -250,6 +258,13 @@ impl Record {
         });
         // Sixty numbers are more than there are.
         token + refresh + pause + 60 * 8
+    }
+}
+
+impl SharedRefusals {
+    /// For how long anything of it counts.
+    fn lasts(&self) -> Duration {
+        self.forget.max(self.repeats)
     }
 }
 

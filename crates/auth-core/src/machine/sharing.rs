@@ -155,6 +155,8 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
                 row,
                 left,
                 forget: left.saturating_mul(2).max(Duration::from_secs(60)),
+                // One refusal in a window may take from the reserve, as that of a revoked token.
+                repeats: cx.rules.quota.map_or(Duration::ZERO, Quota::window),
             })
         }
         _ => seen.refusals,

@@ -65,8 +65,10 @@ impl World {
         world
     }
 
+    /// Has a token that the API has accepted once: it is not on trial.
     pub(crate) async fn warm_up(&self) {
-        self.authenticator.token().await.unwrap();
+        let token = self.authenticator.token().await.unwrap();
+        self.authenticator.accepted(token.generation());
     }
 
     pub(crate) fn layer(&self) -> AuthLayer {

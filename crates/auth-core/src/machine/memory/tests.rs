@@ -37,6 +37,13 @@ fn record(failed_by: &[&str], owner: &str, left: u64, kind: ErrorKind) -> Record
         )),
         ..Record::default()
     };
+    if let Some(pause) = record
+        .pause
+        .as_mut()
+        .filter(|pause| !pause.is_from_vendor())
+    {
+        pause.yields = YIELD.min(pause.left / 2);
+    }
     for owner in failed_by {
         record.failed_by.add(Print::of_text(owner));
     }

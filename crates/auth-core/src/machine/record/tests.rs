@@ -57,10 +57,11 @@ prop_compose! {
 }
 
 fn refusals() -> impl Strategy<Value = SharedRefusals> {
-    (any::<u32>(), time(), time()).prop_map(|(row, left, forget)| SharedRefusals {
+    (any::<u32>(), time(), time(), time()).prop_map(|(row, left, forget, repeats)| SharedRefusals {
         row,
         left,
         forget,
+        repeats,
     })
 }
 
