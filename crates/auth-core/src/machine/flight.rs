@@ -99,7 +99,7 @@ struct Seen {
 #[derive(Clone, Debug)]
 enum Todo {
     /// The token or the failure.
-    Record(Record),
+    Record(Box<Record>),
     /// The slot frees after this time.
     Slot(Duration),
     Logins(LoginChange),

@@ -345,8 +345,7 @@ fn small(from: &mut Reader<'_>) -> Option<u32> {
 }
 
 fn mark(from: &mut Reader<'_>) -> Option<u16> {
-    let bits = from.number().and_then(|number| u16::try_from(number).ok());
-    bits
+    from.number().and_then(|number| u16::try_from(number).ok())
 }
 
 fn status(from: &mut Reader<'_>) -> Option<StatusCode> {

@@ -92,7 +92,7 @@ impl Flight {
         self.todo
             .extend(self.slot.is_some().then_some(Todo::Slot(frees_in)));
         if record != self.seen.record {
-            self.todo.push(Todo::Record(record));
+            self.todo.push(Todo::Record(Box::new(record)));
         }
         self.close(cx)
     }
@@ -147,7 +147,7 @@ impl Flight {
             self.todo
                 .extend(self.slot.is_some().then_some(Todo::Slot(frees_in)));
             if record != self.seen.record {
-                self.todo.push(Todo::Record(record));
+                self.todo.push(Todo::Record(Box::new(record)));
             }
             self.todo.extend(reject.map(Todo::Logins));
         }
@@ -220,7 +220,7 @@ impl Flight {
 
     pub(super) fn close_next(&mut self, cx: &mut Cx<'_>) -> Order {
         match self.todo.last().cloned() {
-            Some(Todo::Record(record)) => self.write(cx, Phase::Closing, record),
+            Some(Todo::Record(record)) => self.write(cx, Phase::Closing, *record),
             Some(Todo::Slot(_)) => self.go(Phase::Closing, Order::LoadAccount),
             Some(Todo::Logins(_)) => match self.own.as_ref().and_then(|own| own.id) {
                 Some(id) => self.go(Phase::Closing, Order::LoadLogins(id.account())),
@@ -240,7 +240,7 @@ impl Flight {
                     false => self.done(cx),
                 }
             }
-            (Some(Todo::Record(record)), Fact::Loaded(loaded)) => self.rewrite(cx, record, loaded),
+            (Some(Todo::Record(record)), Fact::Loaded(loaded)) => self.rewrite(cx, *record, loaded),
             (Some(Todo::Slot(frees_in)), Fact::LoadedAccount(version, account)) => {
                 let (Some(number), Some(mut account)) = (self.slot, account) else {
                     return self.done(cx);
@@ -376,7 +376,7 @@ impl Flight {
     /// A token request brought what the store did not take.
     pub(super) fn record_to_keep(&self) -> Option<Record> {
         self.todo.iter().find_map(|todo| match todo {
-            Todo::Record(record) => Some(record.clone()),
+            Todo::Record(record) => Some((**record).clone()),
             _ => None,
         })
     }
