@@ -145,9 +145,7 @@ async fn t19_who_is_waited_for_by_now_moves_up() {
     all(&tenants).await;
     time::advance(HOUR * 4 / 5).await;
     let blocker = vendor.tenants(1, &limit).remove(0);
-    let held = limit
-        .admit(&Flight::new(Reason::Needed, crate::Moment::PAST))
-        .await;
+    let held = limit.admit(&flight(Reason::Needed)).await;
     all(&tenants).await;
     // Its token expires while its renewal stands in line behind all the others.
     time::advance(HOUR).await;
@@ -253,7 +251,8 @@ impl Record {
 }
 
 fn flight(reason: Reason) -> Arc<Flight> {
-    Arc::new(Flight::new(reason, crate::Moment::NEVER))
+    let runtime = tokio::runtime::Handle::current().id();
+    Arc::new(Flight::new(1, reason, crate::Moment::NEVER, runtime))
 }
 
 /// Lets every task do what it can without time passing.

@@ -83,6 +83,7 @@ pub(crate) enum Fact {
 
 /// What a process brings to a token request by itself.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Own {
     pub(crate) id: Option<CredentialsId>,
     pub(crate) lockable: bool,
@@ -94,6 +95,7 @@ pub(crate) struct Own {
 
 /// Why credentials must not be sent now.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Forbidden {
     pub(crate) cause: Option<Error>,
     pub(crate) wait: Duration,
@@ -121,6 +123,7 @@ pub(crate) struct Ended {
 
 /// What to do next.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) enum Order {
     /// Read the credentials.
     Read,
@@ -148,6 +151,7 @@ pub(crate) enum Order {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Write {
     pub(crate) expected: Option<Version>,
     pub(crate) version: Version,
@@ -158,6 +162,7 @@ pub(crate) struct Write {
 
 /// How a flight ended.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Landing {
     pub(crate) end: End,
     pub(crate) sent: Moment,
@@ -171,6 +176,7 @@ pub(crate) struct Landing {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) enum End {
     /// A token of this age.
     Token(AccessToken, Duration),

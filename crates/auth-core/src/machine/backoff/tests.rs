@@ -57,14 +57,21 @@ fn g05_back_off_is_an_eighth_of_the_outage() {
             assert_eq!(wait(situation(LATEST)), longest, "{failure:?}");
             let shortest = wait(situation(EARLIEST));
             let half = (longest / 2).max(secs(1));
-            assert!(shortest >= half && shortest < half + millis(1), "{failure:?}");
+            assert!(
+                shortest >= half && shortest < half + millis(1),
+                "{failure:?}"
+            );
         }
     }
 }
 
 #[test]
 fn g05_an_outage_of_an_hour_costs_120_token_requests() {
-    for (jitter, expected) in [(LATEST, 90..100), (Jitter(1 << 31), 115..130), (EARLIEST, 170..180)] {
+    for (jitter, expected) in [
+        (LATEST, 90..100),
+        (Jitter(1 << 31), 115..130),
+        (EARLIEST, 170..180),
+    ] {
         let (mut passed, mut requests) = (Duration::ZERO, 0);
         while passed < HOUR {
             requests += 1;
@@ -197,10 +204,16 @@ fn an_error_proves_what_its_outcome_says() {
     for (error, failure) in [
         (new(ErrorKind::Config), Failure::NotSent),
         (new(ErrorKind::Store), Failure::NotSent),
-        (new(ErrorKind::Unavailable).with_outcome(NotSent), Failure::NotSent),
+        (
+            new(ErrorKind::Unavailable).with_outcome(NotSent),
+            Failure::NotSent,
+        ),
         (new(ErrorKind::TimedOut), Failure::Unknown),
         (new(ErrorKind::Closed), Failure::Unknown),
-        (new(ErrorKind::Unavailable).with_outcome(Unknown), Failure::Unknown),
+        (
+            new(ErrorKind::Unavailable).with_outcome(Unknown),
+            Failure::Unknown,
+        ),
         (new(ErrorKind::Protocol), Failure::NotUnderstood),
         (bad_request(ErrorKind::Protocol), Failure::Wordless),
         (
@@ -226,7 +239,10 @@ fn an_error_proves_what_its_outcome_says() {
             new(ErrorKind::Rejected).with_rejected_part(RejectedPart::RefreshToken),
             Failure::Rejected(RejectedPart::RefreshToken),
         ),
-        (new(ErrorKind::Rejected), Failure::Rejected(RejectedPart::Request)),
+        (
+            new(ErrorKind::Rejected),
+            Failure::Rejected(RejectedPart::Request),
+        ),
     ] {
         assert_eq!(Failure::of(&error), failure, "{error:?}");
     }

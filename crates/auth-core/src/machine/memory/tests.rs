@@ -29,7 +29,12 @@ fn rules() -> Rules {
 
 fn record(failed_by: &[&str], owner: &str, left: u64, kind: ErrorKind) -> Record {
     let mut record = Record {
-        pause: Some(Pause::new(owner, secs(left), None, &Error::new(kind, "fake"))),
+        pause: Some(Pause::new(
+            owner,
+            secs(left),
+            None,
+            &Error::new(kind, "fake"),
+        )),
         ..Record::default()
     };
     for owner in failed_by {

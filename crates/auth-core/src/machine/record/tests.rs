@@ -13,7 +13,10 @@ fn secret_text() -> impl Strategy<Value = Secret> {
 }
 
 fn time() -> impl Strategy<Value = Duration> {
-    prop_oneof![(0_u64..300_000).prop_map(MILLIS), any::<u64>().prop_map(MILLIS)]
+    prop_oneof![
+        (0_u64..300_000).prop_map(MILLIS),
+        any::<u64>().prop_map(MILLIS)
+    ]
 }
 
 fn prints() -> impl Strategy<Value = Prints> {
