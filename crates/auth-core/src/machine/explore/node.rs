@@ -54,6 +54,7 @@ pub(super) struct Process {
     /// Rejected credentials, how often, and when last.
     rejected: (u8, u32, u32),
     stopped: bool,
+    stopped_until: u32,
     wall: i32,
     /// The vendor told this process to wait until then.
     told_until: u32,
@@ -348,7 +349,9 @@ impl Node {
             }
             Move::Stop(p) => {
                 self.so_far.stopped = true;
+                let lease = ceil(world.rules(String::new()).lease_time());
                 self.processes[p].stopped = true;
+                self.processes[p].stopped_until = self.now + lease;
                 Ok(())
             }
             Move::GiveUp(p) => {
@@ -399,7 +402,7 @@ impl Node {
         self.now += 1;
         let now = self.now;
         for process in &mut self.processes {
-            process.stopped = false;
+            process.stopped &= process.stopped_until > now;
             for air in process.air.iter_mut().chain(&mut process.ghost) {
                 air.orders = 0;
             }
@@ -956,7 +959,7 @@ impl Node {
             false => &mut process.air,
         };
         if let Some(air) = air {
-            air.not_sent = result == Result_::NotSent;
+            air.not_sent = result == Result_::NotSent && air.heard.is_none();
             if reason == Reason::Refused {
                 self.repeats += 1;
             }
@@ -1197,7 +1200,8 @@ impl Node {
         let lease = ceil(world.rules(String::new()).lease_time());
         let mut bound =
             ceil(policy.backoff_range().1) + 2 + ceil(policy.exchange_deadline()) + lease;
-        // What the vendor asked for, and slots, may take longer.
+        // What the vendor asked for, slots, and a process that stands still may take longer.
+        bound += lease * u32::from(world.may.stop);
         bound += ceil(policy.retry_after(Duration::MAX)) * u32::from(world.may.throttle.is_some());
         if let Some((_, window)) = world.quota {
             bound += window + ceil(policy.exchange_deadline());
@@ -1212,7 +1216,6 @@ impl Node {
         };
         let end = node.now + bound + 1;
         for process in &mut node.processes {
-            process.stopped = false;
             process.satisfied = false;
         }
         loop {
@@ -1248,9 +1251,6 @@ impl Node {
                     process.air.as_ref().map(|air| &air.flight)
                 ));
             }
-            for process in &mut node.processes {
-                process.stopped = false;
-            }
             node.tick(&only)?;
         }
     }
@@ -1285,6 +1285,7 @@ impl Process {
             rounds: 0,
             rejected: (0, 0, 0),
             stopped: false,
+            stopped_until: 0,
             wall: 0,
             told_until: 0,
             refused: 0,

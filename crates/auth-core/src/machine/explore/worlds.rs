@@ -181,6 +181,7 @@ fn g17_no_refresh_token_is_sent_twice() {
             },
             may: May {
                 crash: true,
+                stop: true,
                 give_up: true,
                 reply_lost: true,
                 ..May::default()
@@ -259,5 +260,24 @@ fn g03_three_processes_make_one_token_request() {
             ..May::default()
         },
         ..World::base("three processes")
+    });
+}
+
+#[test]
+fn g17_a_refresh_token_is_sent_once_more_when_its_reply_was_lost() {
+    explore(&World {
+        horizon: 5,
+        lives: 2,
+        faults: 3,
+        vendor: Kind {
+            rotates: true,
+            ..Kind::default()
+        },
+        may: May {
+            reply_lost: true,
+            not_sent: true,
+            ..May::default()
+        },
+        ..World::base("one process, refresh tokens whose replies are lost")
     });
 }
