@@ -3,8 +3,8 @@ use std::{fmt, sync::Arc, thread, time::Duration};
 use http::HeaderMap;
 
 use crate::{
-    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Key, MemoryStore, Origins, Quota,
-    RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenSource, TokenStore,
+    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Key, Origins, Quota, RefreshPolicy,
+    Scheme, SharedClock, SharedTokenStore, Token, TokenSource, TokenStore,
     acquire::Wish,
     core::{Answer, Core, Settings},
     source::DynSource,
@@ -84,6 +84,15 @@ impl Authenticator {
     #[inline]
     pub fn try_token(&self) -> Option<Token> {
         self.core.fresh_token().or_else(|| self.core.valid_token())
+    }
+
+    /// Returns the cached token unless there is something to decide, for example whether a renewal
+    /// is due: then [`token`](Self::token) has to be asked. For the layers of this workspace.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn fresh_token(&self) -> Option<Token> {
+        self.core.fresh_token()
     }
 
     /// Returns the token at hand, or waits for the one exchange that fetches it for everybody.
@@ -217,6 +226,10 @@ impl Authenticator {
         self.core.settings.clock.as_dyn()
     }
 
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// Tells whether there is another handle, a flight's included.
     pub(crate) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.core) > 1
@@ -347,12 +360,6 @@ impl AuthenticatorBuilder {
         settings.quota.map_or(Ok(()), Quota::validate)?;
         let limit = settings.limit.as_ref();
         limit.map_or(Ok(()), ExchangeLimit::validate)?;
-        // Refresh tokens are spent by the same rules where there is but one process.
-        let store = store.or_else(|| {
-            let alone = SharedTokenStore::new(MemoryStore::new());
-            let keeps = source.keeps_refresh_tokens();
-            keeps.then(|| (alone, Key::builder(&settings.vendor).build()))
-        });
         Ok(Authenticator {
             core: Arc::new(Core::new(settings, source, store)),
         })

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -11,8 +11,9 @@ use http::HeaderMap;
 use tokio::runtime::Handle;
 
 use crate::{
-    AccessToken, Error, ErrorKind, ExchangeLimit, Generation, Health, Key, Moment, Origins, Quota,
-    RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenStore as _, driver,
+    AccessToken, Error, ErrorKind, ExchangeLimit, Generation, Health, Key, MemoryStore, Moment,
+    Origins, Quota, RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenStore as _,
+    driver,
     flight::{Flight, Outcome},
     machine::{
         backoff::Failure,
@@ -24,6 +25,7 @@ use crate::{
     },
     policy::Jitter,
     rejections,
+    residue::Residue,
     snapshot::Snapshot,
     source::DynSource,
 };
@@ -32,6 +34,8 @@ pub(crate) struct Core {
     pub(crate) settings: Settings,
     source: Box<dyn DynSource>,
     store: Option<(SharedTokenStore, Key)>,
+    /// Keeps refresh tokens where there is no store: they are sent by the same rules.
+    own_store: OnceLock<(SharedTokenStore, Key)>,
     rules: Rules,
     published: ArcSwapOption<Snapshot>,
     desk: Mutex<Desk>,
@@ -97,7 +101,7 @@ impl Core {
         let rules = Rules {
             policy: settings.policy.clone(),
             quota: settings.quota,
-            shares: store.is_some(),
+            shares: store.is_some() || source.keeps_refresh_tokens(),
             keeps_refresh_tokens: source.keeps_refresh_tokens(),
             needs_refresh_token: source.needs_refresh_token(),
             owner: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
@@ -106,6 +110,7 @@ impl Core {
             settings,
             source,
             store,
+            own_store: OnceLock::new(),
             rules,
             published: ArcSwapOption::empty(),
             desk: Mutex::new(desk),
@@ -115,6 +120,11 @@ impl Core {
     #[inline]
     pub(crate) fn now(&self) -> Moment {
         self.settings.clock.now()
+    }
+
+    /// Now without lag: for times that others were promised.
+    fn precise(&self) -> Moment {
+        self.settings.clock.precise()
     }
 
     pub(crate) fn policy(&self) -> &RefreshPolicy {
@@ -130,7 +140,48 @@ impl Core {
     }
 
     pub(crate) fn store(&self) -> Option<(&SharedTokenStore, &Key)> {
-        self.store.as_ref().map(|(store, key)| (store, key))
+        let (store, key) = match (&self.store, self.rules.keeps_refresh_tokens) {
+            (Some(store), _) => store,
+            (None, true) => self.own_store.get_or_init(|| {
+                let store = SharedTokenStore::new(MemoryStore::new());
+                (store, Key::builder(self.vendor()).build())
+            }),
+            (None, false) => return None,
+        };
+        Some((store, key))
+    }
+
+    /// Returns what must not be forgotten of this key; `None` if nothing.
+    pub(crate) fn residue(&self) -> Option<Residue> {
+        let now = self.now();
+        let desk = self.desk();
+        let residue = Residue {
+            state: desk.state.without_token(),
+            memory: desk.memory.clone(),
+            last_error: desk.last_error.clone(),
+            credentials: desk.credentials,
+            refresh_tokens: self.own_store.get().cloned(),
+        };
+        Some(residue).filter(|residue| !residue.is_over(now))
+    }
+
+    /// Takes over what an earlier authenticator of the same key left behind.
+    pub(crate) fn restore(&self, residue: Residue) {
+        let Residue {
+            state,
+            memory,
+            last_error,
+            credentials,
+            refresh_tokens,
+        } = residue;
+        if let Some(store) = refresh_tokens {
+            let _ = self.own_store.set(store);
+        }
+        let mut desk = self.desk();
+        desk.state = state;
+        desk.memory = memory;
+        desk.last_error = last_error;
+        desk.credentials = credentials;
     }
 
     pub(crate) fn store_patience(&self) -> Duration {
@@ -244,7 +295,8 @@ impl Core {
         }
         let event = desk.hear(event, now);
         let action = desk.state.step(self.policy(), event, now);
-        if matches!(action, Action::ServePrevious | Action::SendAgain { .. }) {
+        let is_young = action == Action::Damped && desk.state.is_young(now);
+        if is_young || matches!(action, Action::ServePrevious | Action::SendAgain { .. }) {
             desk.trust(event);
         }
         self.follow(&desk.state, now);
@@ -336,7 +388,7 @@ impl Core {
 
     /// One step of a flight.
     pub(crate) fn step(&self, flight: &Arc<Flight>, state: &mut FlightState, fact: Fact) -> Order {
-        let now = self.now();
+        let now = self.precise();
         let draw = Draw {
             jitter: Jitter(fastrand::u32(..)),
             number: fastrand::u64(..),
@@ -369,7 +421,7 @@ impl Core {
 
     /// Asks whether a flight whose credentials were rejected may make one more token request.
     pub(crate) fn may_try_again(&self, flight: &Arc<Flight>) -> bool {
-        let now = self.now();
+        let now = self.precise();
         let mut desk = self.desk();
         desk.flies(flight)
             && desk
@@ -380,7 +432,7 @@ impl Core {
 
     /// A flight ended: publishes its token or keeps its error, then wakes who waits.
     pub(crate) fn land(&self, flight: &Arc<Flight>, landing: Landing) {
-        let now = self.now();
+        let now = self.precise();
         let mut desk = self.desk();
         if !desk.flies(flight) {
             self.land_late(desk, landing, now);
@@ -388,6 +440,7 @@ impl Core {
         }
         desk.flight = None;
         desk.credentials = landing.about.or(desk.credentials);
+        let failed_before = desk.last_error.is_some();
         let (told, outcome) = match landing.end.clone() {
             End::Token(token, age) => match self.publish(&mut desk, &token, age, &landing, now) {
                 Ok((generation, outcome)) => (Ok((generation, token.lifetime())), outcome),
@@ -409,16 +462,37 @@ impl Core {
                 (Err(error.clone()), Outcome::Error(error))
             }
         };
+        let recovered = failed_before && desk.last_error.is_none();
         self.follow(&desk.state, now);
+        let valid_for = desk.state.usable_until().map(|until| now.until(until));
+        let valid_for = valid_for.filter(|left| !left.is_zero());
         // Whoever collects logs may be slow, panic, or want a token: no lock, and nobody waits.
         drop(desk);
         flight.resolve(outcome);
+        self.log(told, recovered, valid_for);
+    }
+
+    fn log(
+        &self,
+        told: Result<(Generation, Option<Duration>), Error>,
+        recovered: bool,
+        valid_for: Option<Duration>,
+    ) {
         let vendor = self.vendor();
-        match told {
-            Ok((generation, lifetime)) => {
-                tracing::debug!(vendor, %generation, ?lifetime, "token fetched");
+        match (told, valid_for) {
+            (Ok((generation, lifetime)), _) if recovered => {
+                tracing::info!(vendor, %generation, ?lifetime, "token requests succeed again");
             }
-            Err(error) => tracing::warn!(vendor, kind = ?error.kind(), %error, "no token"),
+            (Ok((generation, lifetime)), _) => {
+                tracing::debug!(vendor, %generation, ?lifetime, "new token");
+            }
+            (Err(error), Some(valid_for)) => {
+                let (kind, valid_for) = (error.kind(), valid_for.as_secs());
+                tracing::warn!(vendor, ?kind, %error, valid_for, "renewal failed, the cached token serves");
+            }
+            (Err(error), None) => {
+                tracing::warn!(vendor, kind = ?error.kind(), %error, "no token");
+            }
         }
     }
 

@@ -86,6 +86,7 @@ mod machine;
 mod origin;
 mod policy;
 mod quota;
+mod redirected;
 mod refused;
 mod rejections;
 mod residue;
@@ -110,9 +111,10 @@ pub use error::{Error, ErrorKind, RejectedPart, RequestOutcome};
 pub use health::Health;
 pub use key::{Key, KeyBuilder, Part};
 pub use limit::ExchangeLimit;
-pub use origin::Origins;
+pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;
 pub use quota::Quota;
+pub use redirected::Redirected;
 pub use refused::TokenRefused;
 pub use scheme::Scheme;
 pub use secret::Secret;
@@ -123,4 +125,6 @@ pub use store::{
     LONGEST_LEASE, MemoryStore, NewEntry, SharedTokenStore, StoredEntry, TokenStore, Version,
 };
 pub use token::{AccessToken, Generation, Token};
+#[doc(hidden)]
+pub use transport::{ConnectFailure, TokenHost};
 pub use transport::{SharedTransport, Transport};

@@ -29,9 +29,12 @@ pub use memory::MemoryStore;
 ///   understood. The version of an entry with unreadable content names that entry for `replace` and
 ///   proves nothing: anybody may have written it.
 /// - **Time.** The store's own clock is the one that all its users share: it says how old an entry
-///   is, ends its life, and ends leases. An entry is never reported younger than it is because a
-///   clock was set back: if its time of writing lies in the future by the store's clock, its age is
-///   [`StoredEntry::UNKNOWN_AGE`]. Such an entry stays, and everything timed in it is over.
+///   is, ends its life, and ends leases. An entry whose time of writing lies in the future by that
+///   clock, because the clock was set back, has the age [`StoredEntry::UNKNOWN_AGE`]. Such an entry
+///   stays, and everything timed in it is over. A store that has a clock which nobody can set goes by
+///   it. A store that has none, such as Redis, reports an entry younger by as much as the clock was
+///   set back since; so a reader that knows better, by a time that the writer put into the content,
+///   goes by the longer age.
 /// - **Leases.** At most one owner holds a key's lease. A lease ends when it is released or its time
 ///   is over, whatever happens to its owner or to the clock, and no lease lasts longer than
 ///   [`LONGEST_LEASE`]. What looks like a lease and has no end, or a later one, is nobody's.

@@ -19,7 +19,8 @@ use files::Files;
 
 /// A [`TokenStore`] in a directory, for the processes of one user on one machine.
 ///
-/// Each key has its own files, named by a hash. Clones, and stores that are made for the same
+/// Each key has its own files, named by a hash: the entry, `.lease`, `.lock`, and `.held` while a
+/// process has the lease. Clones, and stores that are made for the same
 /// directory, share all of it. An entry that has ended is removed when its key is looked for; others
 /// stay until somebody removes them, which is safe while no process uses the directory.
 ///

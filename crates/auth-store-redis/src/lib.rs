@@ -41,7 +41,7 @@
 //!   up.
 //! - Time is the server's: of entries, which end by themselves, of leases, and of an entry's age. An
 //!   entry that has more than its whole life left, because the server's clock was set back, is of
-//!   unknown age.
+//!   unknown age; one whose end is nearer looks younger by as much as the clock was set back.
 //! - [`connect`](auth_core::TokenStore::connect) resolves the name, connects, authenticates and has
 //!   the server load the scripts, within [2 s](RedisStoreBuilder::connect_timeout). Then each call is
 //!   one round trip.

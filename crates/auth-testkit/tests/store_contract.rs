@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use auth_core::MemoryStore;
+use auth_core::{
+    Error, ErrorKind, Key, MemoryStore, NewEntry, SharedTokenStore, StoredEntry, TokenStore,
+    Version,
+};
 use auth_testkit::{VirtualClock, store_contract::Place};
 
 struct Memory(MemoryStore, VirtualClock);
@@ -40,4 +43,39 @@ fn the_list_has_the_same_clauses() {
         assert!(!name.is_empty());
         clause();
     }
+}
+
+/// A store that cannot be reached.
+struct Unreachable;
+
+impl TokenStore for Unreachable {
+    async fn connect(&self) -> Result<(), Error> {
+        Err(Error::new(ErrorKind::Store, "no route"))
+    }
+
+    async fn load(&self, _: &Key) -> Result<Option<StoredEntry>, Error> {
+        panic!("asked before it was connected");
+    }
+
+    async fn replace(&self, _: &Key, _: Option<Version>, _: NewEntry) -> Result<bool, Error> {
+        panic!("asked before it was connected");
+    }
+
+    async fn lease(&self, _: &Key, _: &str, _: Duration) -> Result<bool, Error> {
+        panic!("asked before it was connected");
+    }
+
+    async fn release(&self, _: &Key, _: &str) -> Result<(), Error> {
+        panic!("asked before it was connected");
+    }
+}
+
+#[tokio::test]
+async fn a_shared_store_connects_the_store_that_it_shares() {
+    let error = SharedTokenStore::new(Unreachable).connect().await;
+    assert_eq!(error.unwrap_err().to_string(), "no route");
+    SharedTokenStore::new(MemoryStore::new())
+        .connect()
+        .await
+        .unwrap();
 }

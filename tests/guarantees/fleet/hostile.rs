@@ -25,6 +25,7 @@ async fn t29_an_entry_that_was_rolled_back_is_nothing_to_who_knew_better() {
     let old = entry(&fleet).await;
     sleep(2 * SECOND).await;
     let generation = process.token().await.unwrap().generation();
+    process.accepted(generation);
     process.refuse(generation);
     assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-2");
     put(&fleet, old.version, old.content.unwrap()).await;

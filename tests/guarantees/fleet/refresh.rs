@@ -40,6 +40,7 @@ fn texts(spent: &[Option<&str>]) -> Vec<Option<String>> {
 
 async fn refused(process: &Authenticator) -> Generation {
     let generation = process.token().await.unwrap().generation();
+    process.accepted(generation);
     process.refuse(generation);
     let next = process.token().await.unwrap().generation();
     process.accepted(next);

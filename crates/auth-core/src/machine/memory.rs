@@ -144,7 +144,7 @@ impl Memory {
         let me = Print::of_text(&rules.owner);
         let left = match is_from_vendor || record.failed_by.contains(me) {
             true => pause.left,
-            false => pause.left.saturating_sub(YIELD.min(pause.left / 2)),
+            false => pause.left.saturating_sub(pause.yields),
         };
         if left <= LAST_MOMENT {
             return None;
@@ -179,6 +179,17 @@ impl Memory {
     pub(crate) fn asked(&mut self) {
         self.obeyed = Obeyed::default();
         self.ignores_rejections = false;
+    }
+
+    // --- when nobody uses the key ---
+
+    /// Refresh tokens were replaced or rejected, or a new one could not be saved.
+    pub(crate) fn keeps_refresh_tokens(&self) -> bool {
+        !self.spent.is_empty() || self.unsaved.is_some()
+    }
+
+    pub(crate) fn is_at_rest(&self, now: Moment) -> bool {
+        !self.store_is_left_alone(now) && self.share.is_empty(now)
     }
 
     // --- the store's failures ---

@@ -66,6 +66,8 @@ pub(crate) struct Pause {
     /// The process that failed.
     pub(crate) owner: String,
     pub(crate) left: Duration,
+    /// So much earlier processes may ask that have not failed.
+    pub(crate) yields: Duration,
     /// The credentials that a rejection is about.
     pub(crate) credentials: Option<u16>,
     pub(crate) kind: ErrorKind,
@@ -165,6 +167,7 @@ impl Record {
         to.option(pause.as_ref(), |to, pause| {
             to.text(&pause.owner);
             to.time(pause.left);
+            to.time(pause.yields);
             to.option(pause.credentials, |to, mark| to.number(mark.into()));
             to.text(name(&KINDS, pause.kind));
             to.text(name(&OUTCOMES, pause.outcome));
@@ -209,6 +212,7 @@ impl Record {
                 Some(Pause {
                     owner: from.text()?.to_owned(),
                     left: from.time()?,
+                    yields: from.time()?,
                     credentials: from.option(mark)?,
                     kind: named(&KINDS, from.text()?)?,
                     outcome: named(&OUTCOMES, from.text()?)?,
@@ -259,6 +263,7 @@ impl Pause {
         Self {
             owner: owner.to_owned(),
             left,
+            yields: Duration::ZERO,
             credentials,
             kind: error.kind(),
             outcome: error.outcome(),

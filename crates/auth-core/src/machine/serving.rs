@@ -18,7 +18,7 @@ pub(crate) struct State {
     held: Option<Held>,
     /// The token before the cached one, while the cached one is on trial.
     previous: Option<Previous>,
-    /// Tokens in a row that the API has not accepted.
+    /// Tokens in a row that the API refused while they were on trial.
     unproven: u8,
     /// Somebody reports what the API accepts.
     is_reported_to: bool,
@@ -330,6 +330,11 @@ impl State {
         self.previous.map(|previous| previous.generation)
     }
 
+    /// The cached token is on trial: its refusals prove nothing.
+    pub(crate) fn is_young(&self, now: Moment) -> bool {
+        self.held.is_some_and(|held| self.is_on_trial(held, now))
+    }
+
     fn previous(&self, now: Moment) -> Option<Previous> {
         self.previous
             .filter(|previous| !now.reached(previous.usable_until))
@@ -513,6 +518,9 @@ impl State {
     fn refused_on_trial(&mut self, held: Held, trial: Trial, now: Moment) -> Action {
         let counts = trial.refusals == 0 || now.waited_for(trial.counted + SAME_REFUSAL);
         let refusals = trial.refusals.saturating_add(u8::from(counts));
+        if trial.refusals == 0 {
+            self.unproven = self.unproven.saturating_add(1);
+        }
         let doubled = |longest: Duration| {
             let factor = 1_u32.checked_shl(u32::from(refusals) - 1);
             MOMENT
@@ -535,6 +543,8 @@ impl State {
         });
         match previous {
             Some(_) => Action::ServePrevious,
+            // The API refuses everything: sending each request twice helps nobody.
+            None if refusals > MOST_AGAIN => Action::Damped,
             None => Action::SendAgain {
                 after: doubled(LONGEST_MOMENT),
             },
@@ -634,8 +644,11 @@ impl State {
             }),
             None => self.previous(now),
         };
-        self.unproven = self.unproven.saturating_add(1);
-        let window = TRIALS[usize::from(self.unproven - 1).min(TRIALS.len() - 1)];
+        if held.is_some_and(|held| held.trial.is_some_and(|trial| trial.refusals == 0)) {
+            // Nobody says what the API accepts, and it refused nothing.
+            self.unproven = 0;
+        }
+        let window = TRIALS[usize::from(self.unproven).min(TRIALS.len() - 1)];
         let left = window.saturating_sub(token.age);
         let ends = token.lifetime != Some(Duration::MAX) && !left.is_zero();
         ends.then_some(Trial {
@@ -716,6 +729,8 @@ impl State {
             if self.valid(now).is_some() {
                 return Action::Report;
             }
+            // The next token request follows from the refusal too.
+            self.refusals.pending = true;
         }
         // Somebody who needs a token waited for a renewal that was cut short, or that left the
         // reserve of the quota alone.
@@ -836,6 +851,23 @@ impl State {
         true
     }
 
+    /// The same without a token and without a flight: what is left when nobody uses the key.
+    pub(crate) fn without_token(&self) -> Self {
+        let mut state = self.clone();
+        state.held = None;
+        state.previous = None;
+        state.flight = None;
+        state
+    }
+
+    /// Tells whether the state without a token decides as a new one would.
+    pub(crate) fn is_at_rest(&self, now: Moment) -> bool {
+        self.closed_gate(now).is_none()
+            && now.waited_for(self.refusals.until)
+            && self.recent(now) == 0
+            && self.ledger.is_empty(now)
+    }
+
     /// Keeps the flight and the slots of before: a token came that no flight is waited for.
     pub(crate) fn flies_as(&mut self, before: &Self) {
         self.flight = before.flight;
@@ -886,9 +918,20 @@ const TRIALS: [Duration; 3] = [
 /// How long a request waits before a young token is sent once more, at first and at last.
 const MOMENT: Duration = Duration::from_secs(1);
 const LONGEST_MOMENT: Duration = Duration::from_secs(4);
+/// After so many refusals of a young token, counted as for a doubted one, requests are sent once.
+const MOST_AGAIN: u8 = 5;
 /// How long the previous token serves before the young one is tried again, at last.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 /// How often rejected credentials are read at once.
 const LOOKS: u8 = 5;
 /// How often rejected credentials are read after that.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+impl State {
+    pub(crate) fn backing_off_until(end: Moment) -> Self {
+        let mut state = Self::new(None);
+        state.close_gate(end, GateKind::BackOff, None);
+        state
+    }
+}

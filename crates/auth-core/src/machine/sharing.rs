@@ -198,7 +198,8 @@ pub(super) fn tell(cx: &Cx<'_>, record: &mut Record, own: Option<&Own>, error: &
     let mut pause = Pause::new(&cx.rules.owner, wait, about.map(CredentialsId::mark), error);
     if !pause.is_from_vendor() {
         // The other processes go first: the trouble may be this one's own.
-        pause.left = pause.left.saturating_add(YIELD.min(wait));
+        pause.yields = YIELD.min(wait);
+        pause.left = pause.left.saturating_add(pause.yields);
         record.failed_by.add(Print::of_text(&cx.rules.owner));
     }
     let left = pause.left;

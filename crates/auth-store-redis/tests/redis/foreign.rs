@@ -148,7 +148,7 @@ async fn what_is_no_lease_is_nobodys() {
         },
         |server, name| {
             a_lease(server);
-            done(server, &["PEXPIRE", name, "600001"]);
+            done(server, &["PEXPIRE", name, "700000"]);
         },
     ];
     for (number, make) in OTHER_TYPES.into_iter().chain(others).enumerate() {

@@ -1,6 +1,6 @@
 //! How the store behind a seal calls an entry, and what comes of a name key that is lost.
 
-use auth_core::{ErrorKind, Key, MemoryStore, Secret, TokenStore as _, Version};
+use auth_core::{ErrorKind, Key, MemoryStore, Secret, SecretFile, TokenStore as _, Version};
 use auth_store_seal::{SealedStore, SealingKeys};
 
 use crate::support::{CONTENT, HOUR, NAMES, assert_miss, entry, key, opened, text};
@@ -110,6 +110,24 @@ async fn a_name_key_is_asked_for() {
         assert_eq!(error.field(), Some("name_key"));
         assert!(!format!("{error} {error:?}").contains("fake"), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn without_its_name_key_nothing_is_looked_for_by_another_name() {
+    let inner = MemoryStore::new();
+    let missing = SealingKeys::new(text(1)).name_key(SecretFile::new("/nowhere/name-key"));
+    let store = SealedStore::new(inner.clone(), missing).unwrap();
+    let errors = [
+        store.connect().await.unwrap_err(),
+        store.load(&key()).await.unwrap_err(),
+        store.replace(&key(), None, entry(1)).await.unwrap_err(),
+        store.lease(&key(), "owner", HOUR).await.unwrap_err(),
+        store.release(&key(), "owner").await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.to_string().contains("/nowhere/name-key"), "{error}");
+    }
+    assert!(inner.lease(&key(), "other", HOUR).await.unwrap());
 }
 
 /// What a keeper presents under another version, however high, proves nothing.

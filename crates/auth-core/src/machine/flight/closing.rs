@@ -64,7 +64,12 @@ impl Flight {
         {
             let message = "the token endpoint's tokens have expired when they come";
             let error = Error::new(ErrorKind::Protocol, message);
-            record.failing_for = Some(self.seen.record.failing_for.unwrap_or_default());
+            // It is one more failure in a row, and takes a valid token from nobody.
+            let seen = &self.seen.record;
+            record.token = seen.token.clone();
+            record.failing_for = Some(seen.failing_for.unwrap_or_default());
+            record.failures = seen.failures;
+            record.failed_by = seen.failed_by.clone();
             sharing::tell(cx, &mut record, self.own.as_ref(), &error);
         }
         let frees_in = slot_of(cx.rules.quota, token.lifetime());

@@ -42,7 +42,7 @@ prop_compose! {
 prop_compose! {
     fn pause()(
         (owner, message, code) in (".{0,8}", ".{0,8}", of(".{0,8}")),
-        left in time(),
+        (left, yields) in (time(), time()),
         credentials in of(any::<u16>()),
         kind in prop::sample::select(&KINDS[..]),
         outcome in prop::sample::select(&OUTCOMES[..]),
@@ -52,7 +52,7 @@ prop_compose! {
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
         let (kind, outcome) = (kind.0, outcome.0);
         let rejected = rejected.map(|part| part.0);
-        Pause { owner, left, credentials, kind, outcome, rejected, message, code, status }
+        Pause { owner, left, yields, credentials, kind, outcome, rejected, message, code, status }
     }
 }
 
