@@ -11,3 +11,6 @@ pub(crate) mod prints;
 pub(crate) mod record;
 pub(crate) mod serving;
 mod sharing;
+
+#[cfg(test)]
+mod explore;

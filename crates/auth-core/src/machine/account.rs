@@ -70,6 +70,11 @@ impl Account {
         slot.map(|slot| slot.frees_in = frees_in).is_some()
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn time_to_live(&self) -> Duration {
         let waits = self.0.iter().map(|slot| slot.frees_in);
         waits.max().unwrap_or_default()

@@ -31,6 +31,7 @@ pub(super) struct Cx<'a> {
 
 /// The state of one flight.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Flight {
     start: Start,
     phase: Phase,
@@ -91,12 +92,25 @@ enum Phase {
 
 /// What the store has, as far as this flight knows.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(test, derive(Hash))]
 struct Seen {
     version: Option<Version>,
     record: Record,
+    /// The record's times count from then.
+    at: Option<Moment>,
+}
+
+impl Seen {
+    /// What was seen a while ago is written back as what it is now.
+    fn grow_older(&mut self, now: Moment) {
+        if let Some(at) = self.at.replace(now) {
+            self.record = std::mem::take(&mut self.record).aged(now.wait_since(at));
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 enum Todo {
     /// The token or the failure.
     Record(Box<Record>),
@@ -106,6 +120,7 @@ enum Todo {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 enum LoginChange {
     Reject(u16),
     Accept(u16),
@@ -187,6 +202,7 @@ impl Flight {
             now,
             draw,
         };
+        self.seen.grow_older(cx.now);
         match (self.phase, fact) {
             (_, Fact::StoreFailed) => self.store_failed(cx),
             (Phase::New, _) => self.begin(cx),
@@ -291,6 +307,7 @@ impl Flight {
         self.seen = Seen {
             version,
             record: record.unwrap_or_default(),
+            at: Some(cx.now),
         };
         if let Some(error) = sealed {
             self.landing = Some(Landing {
@@ -563,6 +580,7 @@ impl Flight {
         self.seen = Seen {
             version: Some(version),
             record: record.clone(),
+            at: Some(cx.now),
         };
         let beside = matches!(phase, Phase::Closing);
         self.go(

@@ -89,6 +89,7 @@ pub(crate) enum Fact {
 
 /// What a process brings to a token request by itself.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Own {
     pub(crate) id: Option<CredentialsId>,
     pub(crate) lockable: bool,
@@ -100,6 +101,7 @@ pub(crate) struct Own {
 
 /// Why credentials must not be sent now.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Forbidden {
     pub(crate) cause: Option<Error>,
     pub(crate) wait: Duration,
@@ -127,6 +129,7 @@ pub(crate) struct Ended {
 
 /// What to do next.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) enum Order {
     /// Read the credentials.
     Read,
@@ -154,6 +157,7 @@ pub(crate) enum Order {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Write {
     pub(crate) expected: Option<Version>,
     pub(crate) version: Version,
@@ -164,6 +168,7 @@ pub(crate) struct Write {
 
 /// How a flight ended.
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Landing {
     pub(crate) end: End,
     pub(crate) sent: Moment,
@@ -177,6 +182,7 @@ pub(crate) struct Landing {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) enum End {
     /// A token of this age.
     Token(AccessToken, Duration),

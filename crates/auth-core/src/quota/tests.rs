@@ -10,18 +10,6 @@ fn ledger(limit: u32) -> Ledger {
     Ledger::new(Some(Quota::new(limit, HOUR)))
 }
 
-impl Ledger {
-    /// The same account with each of its moments seen in another way, in order.
-    pub(crate) fn map(&self, see: impl Fn(Moment) -> Moment) -> Self {
-        let mut taken: Vec<_> = self.taken.iter().copied().map(see).collect();
-        taken.sort_unstable_by_key(|moment| moment.parts());
-        Self {
-            taken,
-            ..self.clone()
-        }
-    }
-}
-
 /// A moment of the day.
 fn clock(hours: u32, minutes: u32) -> Moment {
     let since = HOUR * hours + MINUTE * minutes;

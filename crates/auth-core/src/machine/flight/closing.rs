@@ -301,6 +301,8 @@ impl Flight {
                 self.done(cx)
             }
             (End::Token(..), None) => self.write(cx, Phase::Closing, record),
+            // The entry's time was over, and nobody has written meanwhile.
+            _ if self.seen.version.is_none() => self.write(cx, Phase::Closing, record),
             // A failure is not worth a second try.
             _ => self.done(cx),
         }

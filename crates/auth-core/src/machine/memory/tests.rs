@@ -28,13 +28,12 @@ fn rules() -> Rules {
 }
 
 fn record(failed_by: &[&str], owner: &str, left: u64, kind: ErrorKind) -> Record {
+    let mut pause = Pause::new(owner, secs(left), None, &Error::new(kind, "fake"));
+    if !pause.is_from_vendor() {
+        pause.yields = YIELD;
+    }
     let mut record = Record {
-        pause: Some(Pause::new(
-            owner,
-            secs(left),
-            None,
-            &Error::new(kind, "fake"),
-        )),
+        pause: Some(pause),
         ..Record::default()
     };
     if let Some(pause) = record

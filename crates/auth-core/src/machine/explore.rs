@@ -1,0 +1,105 @@
+//! Explores the machine completely in small worlds: 1 to 3 processes with one store, one vendor and
+//! one API, whose clock goes in whole seconds up to a horizon. Promises are judged by what the vendor
+//! and the API see, never by the rules.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use super::{
+    account::{Account, Logins},
+    backoff::Failure,
+    flight::Flight,
+    memory::Memory,
+    orders::{Draw, End, Ended, Fact, Forbidden, Landing, Loaded, Order, Own, Rules},
+    prints::Print,
+    record::Record,
+    serving::{Action, Event, Failed, Fetched, State},
+};
+use crate::{
+    AccessToken, Credentials, CredentialsId, Error, ErrorKind, Generation, Moment, Quota, Reason,
+    RefreshPolicy, RejectedPart, RequestOutcome, Secret, Version, policy::Jitter, rejections,
+};
+
+mod hash;
+mod node;
+mod world;
+mod worlds;
+
+use hash::Mix;
+use node::{Mode, Node};
+use world::{Kind, May, Move, Result_, World};
+
+fn secs(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+/// Visits every state of a world. A state that breaks a promise fails the test with the shortest story
+/// that leads there.
+fn explore(world: &World) {
+    let begun = Instant::now();
+    let mut known = HashSet::new();
+    // How each state came about.
+    let mut stories: Vec<(u32, Move)> = Vec::new();
+    let mut next = VecDeque::new();
+    let (mut transitions, mut judged) = (0_u64, 0_u64);
+    let start = Node::new(world);
+    known.insert(start.hashed());
+    stories.push((0, Move::Tick));
+    next.push_back((0_u32, start));
+    while let Some((number, node)) = next.pop_front() {
+        if number as usize % world.each == 0 {
+            for mode in [Mode::Answers, Mode::Fails, Mode::Denies] {
+                judged += 1;
+                if let Err(violation) = node.recovers(world, mode) {
+                    panic!(
+                        "{}: {violation}, in recovery ({mode:?}){}",
+                        world.name,
+                        story(&stories, number, None)
+                    );
+                }
+                if !world.shares {
+                    break;
+                }
+            }
+        }
+        for happens in node.moves(world) {
+            let mut after = node.clone();
+            transitions += 1;
+            if let Err(violation) = after.happens(world, happens) {
+                panic!(
+                    "{}: {violation}{}",
+                    world.name,
+                    story(&stories, number, Some(happens))
+                );
+            }
+            if known.insert(after.hashed()) {
+                let index = u32::try_from(stories.len()).expect("a small world");
+                stories.push((number, happens));
+                next.push_back((index, after));
+                assert!(index < MOST, "{}: not explored completely", world.name);
+            }
+        }
+    }
+    println!(
+        "{}: {} states, {transitions} transitions, {judged} recoveries, {:.1} s",
+        world.name,
+        stories.len(),
+        begun.elapsed().as_secs_f64()
+    );
+}
+
+fn story(stories: &[(u32, Move)], number: u32, last: Option<Move>) -> String {
+    let mut moves: Vec<_> = last.into_iter().collect();
+    let mut number = number as usize;
+    while number > 0 {
+        let (before, happens) = stories[number];
+        moves.push(happens);
+        number = before as usize;
+    }
+    let lines = moves.iter().rev().map(|happens| format!("\n  {happens:?}"));
+    lines.collect()
+}
+
+const MOST: u32 = 400_000;

@@ -1,0 +1,148 @@
+//! Small worlds: what there is, and what may happen.
+
+use super::*;
+
+/// What there is, and what may happen. Times are in seconds, which are the ticks of the clock.
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) name: &'static str,
+    pub(super) processes: usize,
+    /// The processes share a store.
+    pub(super) shares: bool,
+    pub(super) policy: RefreshPolicy,
+    pub(super) quota: Option<(u32, u32)>,
+    /// Tokens live for so long.
+    pub(super) lives: u32,
+    pub(super) horizon: u32,
+    /// So much may go wrong in one story.
+    pub(super) faults: u8,
+    pub(super) may: May,
+    pub(super) vendor: Kind,
+    /// Liveness is checked from each state whose number is a multiple of this.
+    pub(super) each: usize,
+}
+
+/// What kind of vendor it is.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Kind {
+    /// Tokens come for refresh tokens, and each refresh token may be sent once.
+    pub(super) rotates: bool,
+    /// There are no credentials that bring a token without a refresh token.
+    pub(super) needs_refresh_token: bool,
+    /// A new token ends the one before.
+    pub(super) one_live: bool,
+    /// Rejected logins may lock the account. The first credentials are wrong.
+    pub(super) lockable: bool,
+    /// Tokens have expired when they come.
+    pub(super) expired: bool,
+}
+
+/// What may go wrong; each time costs one of [`World::faults`].
+#[derive(Clone, Copy, Default)]
+pub(super) struct May {
+    pub(super) crash: bool,
+    pub(super) stop: bool,
+    pub(super) give_up: bool,
+    pub(super) set_clock: bool,
+    pub(super) store_fails: bool,
+    /// The store says no, or that a write was lost.
+    pub(super) store_denies: bool,
+    pub(super) wipe: bool,
+    pub(super) roll_back: bool,
+    pub(super) rubbish: bool,
+    pub(super) not_sent: bool,
+    pub(super) reply_lost: bool,
+    pub(super) page: bool,
+    pub(super) throttle: Option<u32>,
+    pub(super) revoke: bool,
+    pub(super) refuse_falsely: bool,
+    /// Costs nothing: the API accepts tokens, and callers say so.
+    pub(super) accept: bool,
+    pub(super) prolong: bool,
+}
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    Tick,
+    Demand(usize),
+    Prolong(usize),
+    Accept(usize),
+    Refuse(usize),
+    /// A flight goes on; the second one was given up.
+    Step(usize, bool, Result_),
+    Crash(usize),
+    Stop(usize),
+    GiveUp(usize),
+    SetClock(usize, i32),
+    Wipe,
+    RollBack,
+    Rubbish,
+    Revoke,
+}
+
+/// How an order ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Result_ {
+    Well,
+    /// The store takes nothing, and fails.
+    FailsBefore,
+    /// The store takes it, and its answer is lost.
+    FailsAfter,
+    Denied,
+    NotSent,
+    /// The token request is lost, or its reply.
+    LostBefore,
+    LostAfter,
+    Page,
+    Throttled,
+    /// The reply to a token request arrives.
+    Arrives,
+}
+
+impl World {
+    pub(super) fn quota(&self) -> Option<Quota> {
+        self.quota
+            .map(|(limit, window)| Quota::new(limit, secs(window)))
+    }
+
+    /// The policy's times fit the ticks.
+    pub(super) fn policy() -> RefreshPolicy {
+        RefreshPolicy::default()
+            .refresh_at(0.5)
+            .jitter(0.0)
+            .margin(secs(1))
+            .deadline(secs(1))
+            .min_interval(secs(1))
+            .backoff(secs(1), secs(2))
+            .max_retry_after(secs(4))
+            .probe_interval(secs(3))
+    }
+
+    pub(super) fn base(name: &'static str) -> Self {
+        Self {
+            name,
+            processes: 1,
+            shares: true,
+            policy: Self::policy(),
+            quota: None,
+            lives: 4,
+            horizon: 4,
+            faults: 2,
+            may: May::default(),
+            vendor: Kind::default(),
+            each: 30,
+        }
+    }
+
+    pub(super) fn rules(&self, owner: String) -> Rules {
+        Rules {
+            policy: self.policy.clone(),
+            quota: self.quota(),
+            shares: self.shares,
+            keeps_refresh_tokens: self.vendor.rotates,
+            needs_refresh_token: self.vendor.needs_refresh_token,
+            owner,
+        }
+    }
+}
