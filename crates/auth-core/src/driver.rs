@@ -254,7 +254,7 @@ impl Task {
                     budget.renew();
                 }
                 let entry = budget.ask(store.load(key)).await?;
-                Fact::Loaded(loaded(key, entry))
+                Fact::Loaded(Box::new(loaded(key, entry)))
             }
             Order::Write(write) => {
                 let Write {

@@ -5,8 +5,6 @@ use std::{
     task::Poll,
 };
 
-use tokio::runtime::Handle;
-
 use crate::{
     AccessToken, Authenticator, Exchange, Origins, Reason, RefreshPolicy, SystemClock, TokenSource,
 };

@@ -207,7 +207,7 @@ impl Flight {
             (_, Fact::StoreFailed) => self.store_failed(cx),
             (Phase::New, _) => self.begin(cx),
             (Phase::Looking, Fact::Loaded(loaded)) => {
-                self.see(cx, loaded);
+                self.see(cx, *loaded);
                 self.looked(cx)
             }
             (Phase::MarkingRefused, Fact::Wrote(true)) => {
@@ -224,7 +224,7 @@ impl Flight {
             (Phase::Leasing, Fact::Leased(None)) => self.denied(cx),
             (Phase::Waiting, _) => self.go(Phase::Looking, Order::Load),
             (Phase::LookingAgain, Fact::Loaded(loaded)) => {
-                self.see(cx, loaded);
+                self.see(cx, *loaded);
                 self.looked(cx)
             }
             (Phase::CheckingLogins, Fact::LoadedLogins(version, logins)) => {
@@ -263,7 +263,7 @@ impl Flight {
                 self.prepare(cx)
             }
             (Phase::AskingAgain, _) => self.close(cx),
-            (Phase::LookingLate, Fact::Loaded(loaded)) => self.looked_late(cx, loaded),
+            (Phase::LookingLate, Fact::Loaded(loaded)) => self.looked_late(cx, *loaded),
             (Phase::Closing, fact) => self.closing(cx, fact),
             // A lease that could not be given back ends by itself.
             (Phase::Releasing, _) => self.land(cx),
@@ -482,8 +482,9 @@ impl Flight {
     fn try_account_again(&mut self, cx: &mut Cx<'_>) -> Order {
         self.tries += 1;
         if self.tries >= ACCOUNT_TRIES {
-            self.problem = Some("token store: too many processes change one account at once");
-            return self.store_failed(cx);
+            // Without a slot there is no token request, however busy the account is.
+            let message = "token store: too many processes change the quota's account at once";
+            return self.fail(cx, Error::new(ErrorKind::Store, message));
         }
         let time = cx.draw.jitter.of(Duration::from_millis(4));
         Order::Sleep {

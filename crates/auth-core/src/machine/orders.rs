@@ -70,7 +70,7 @@ pub(crate) enum Fact {
     Begun,
     /// The credentials were read.
     Read(Result<Own, Error>),
-    Loaded(Loaded),
+    Loaded(Box<Loaded>),
     /// The entry was written, or somebody else was faster.
     Wrote(bool),
     /// The lease is this flight's, asked for at that moment, or another's.

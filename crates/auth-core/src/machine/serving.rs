@@ -170,6 +170,8 @@ pub(crate) struct Failed {
     pub(crate) retry_after: Option<Duration>,
     /// Another process failed; its back-off is obeyed as it is.
     pub(crate) told: bool,
+    /// The flight ended early: its time was up, or it had to leave the quota's reserve alone.
+    pub(crate) cut_short: bool,
     /// For how long other processes have been failing.
     pub(crate) failing_for: Duration,
     /// The credentials that were used.
@@ -675,6 +677,7 @@ impl State {
                 requested: true,
                 retry_after: None,
                 told: false,
+                cut_short: false,
                 failing_for: Duration::ZERO,
                 about: None,
                 lockable: false,
@@ -705,7 +708,9 @@ impl State {
 
     /// Renewals of late that followed a refusal.
     fn recent(&self, now: Moment) -> u32 {
-        let forget = self.ledger.spacing().unwrap_or_default().max(FORGET);
+        // Refusals at the rate that the quota allows must not use up its reserve.
+        let spacing = self.ledger.spacing().unwrap_or_default();
+        let forget = spacing.saturating_mul(2).max(FORGET);
         let passed = now.wait_since(self.refusals.counted).as_nanos() / forget.as_nanos();
         let passed = u32::try_from(passed).unwrap_or(u32::MAX);
         self.refusals.recent.saturating_sub(passed)
@@ -735,8 +740,7 @@ impl State {
         // Somebody who needs a token waited for a renewal that was cut short, or that left the
         // reserve of the quota alone.
         let waits = flight.is_some_and(|flight| flight.reason == Reason::Ahead && flight.urgent);
-        let short = matches!(failure, Failure::Unknown | Failure::OwnQuota);
-        if waits && short && !told {
+        if waits && failed.cut_short && !told {
             self.close_gate(now, GateKind::Floor, None);
             return Action::Retry;
         }

@@ -775,14 +775,14 @@ impl Node {
                     let lives = entry.content.as_ref().map(Record::time_to_live);
                     lives.is_none_or(|lives| secs(now - entry.written) < lives)
                 });
-                Fact::Loaded(Loaded {
+                Fact::Loaded(Box::new(Loaded {
                     version: entry.map(|entry| entry.version),
                     record: entry.and_then(|entry| {
                         let record = entry.content.clone()?;
                         Some(record.aged(secs(now - entry.written)))
                     }),
                     sealed: None,
-                })
+                }))
             }
             Order::Write(write) => {
                 let lives = |entry: &&Entry<Option<Record>>| {
@@ -919,7 +919,7 @@ impl Node {
         }
         let secret = self.secret;
         let sent = self.clock(p);
-        let number = refresh_token.as_ref().map(|token| number_of(token));
+        let number = refresh_token.as_ref().map(number_of);
         self.count(world, reason, result)?;
         if result != Result_::NotSent {
             self.judge_refresh(number, result)?;
@@ -1152,7 +1152,7 @@ impl Node {
             }
         }
         let alone = self.processes.len() == 1 && process.ghost.is_none() && !so_far.stopped;
-        if air.not_sent && alone && so_far.crashes == 0 && landing.requested == (false) {
+        if air.not_sent && alone && so_far.crashes == 0 && !landing.requested {
             let now = self.now;
             let after = self.store.entry.as_ref().and_then(|entry| {
                 let record = entry.content.clone()?;

@@ -240,7 +240,9 @@ impl Flight {
                     false => self.done(cx),
                 }
             }
-            (Some(Todo::Record(record)), Fact::Loaded(loaded)) => self.rewrite(cx, *record, loaded),
+            (Some(Todo::Record(record)), Fact::Loaded(loaded)) => {
+                self.rewrite(cx, *record, *loaded)
+            }
             (Some(Todo::Slot(frees_in)), Fact::LoadedAccount(version, account)) => {
                 let (Some(number), Some(mut account)) = (self.slot, account) else {
                     return self.done(cx);
