@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .danger_allow_http_loopback()
     .build()?;
     let authenticator = Authenticator::builder(source)
-        .origins(Origins::danger_allow_http_loopback([server.origin()])?)
+        .origins(Origins::danger_allow_http([server.origin()])?)
         .build()?;
 
     let channel = Endpoint::from_shared(server.origin().to_owned())?.connect_lazy();

@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .danger_allow_http_loopback()
     .build()?;
     let authenticator = Authenticator::builder(source)
-        .origins(Origins::danger_allow_http_loopback([server.origin()])?)
+        .origins(Origins::danger_allow_http([server.origin()])?)
         .build()?;
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))

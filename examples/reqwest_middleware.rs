@@ -59,6 +59,6 @@ fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error>
     .build()?;
     Authenticator::builder(source)
         .vendor("testkit")
-        .origins(Origins::danger_allow_http_loopback([vendor.origin()])?)
+        .origins(Origins::danger_allow_http([vendor.origin()])?)
         .build()
 }

@@ -62,7 +62,7 @@ async fn run() -> Result<bool, Box<dyn Error>> {
             client_secret: Secret::new(vendor.client_secret()),
             api_url: vendor.api_url(),
             // With a vendor that is not on this machine: `Origins::new`.
-            origins: Origins::danger_allow_http_loopback([vendor.origin()])?,
+            origins: Origins::danger_allow_http([vendor.origin()])?,
             transport: SharedTransport::new(ServiceTransport::new(client.clone())),
             limit: ExchangeLimit::new(16),
             max_users: 10_000,

@@ -57,7 +57,8 @@ async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
     let store = StoreSettings {
         url: redis.url().to_owned(),
         prefix: format!("auth:example:{}:", process::id()),
-        sealing_key: sealing_key(),
+        sealing_key: new_key(),
+        name_key: new_key(),
     };
     let mut shared = Team::start(processes, &settings(&vendor, Some(store))).await?;
     let mut alone = Team::start(processes, &settings(&other_vendor, None)).await?;
@@ -93,7 +94,7 @@ async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
 }
 
 /// A new one for each run: 32 bytes, in hexadecimal.
-fn sealing_key() -> String {
+fn new_key() -> String {
     (0..4)
         .map(|_| format!("{:016x}", fastrand::u64(..)))
         .collect()

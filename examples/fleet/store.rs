@@ -4,19 +4,23 @@ use auth_core::{Error, Secret};
 use auth_store_redis::{RedisStore, SealingKeys};
 use serde::{Deserialize, Serialize};
 
-/// Where a worker finds the store, and what opens it.
+/// Where a worker finds the store, what opens it, and what its names are made with.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct StoreSettings {
     pub(crate) url: String,
     pub(crate) prefix: String,
     pub(crate) sealing_key: String,
+    pub(crate) name_key: String,
 }
 
 impl StoreSettings {
     pub(crate) fn open(self) -> Result<RedisStore, Error> {
         RedisStore::builder(&self.url)
             .prefix(self.prefix)
-            .sealing(SealingKeys::new(Secret::new(self.sealing_key)))
+            .sealing(
+                SealingKeys::new(Secret::new(self.sealing_key))
+                    .name_key(Secret::new(self.name_key)),
+            )
             .build()
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn authenticator(
     .build()?;
     Authenticator::builder(source)
         .vendor("testkit")
-        .origins(Origins::danger_allow_http_loopback([server.origin()])?)
+        .origins(Origins::danger_allow_http([server.origin()])?)
         .policy(policy)
         .build()
 }

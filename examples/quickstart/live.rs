@@ -34,7 +34,7 @@ pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn 
     };
     let authenticator = Authenticator::builder(source)
         .vendor("the server")
-        .origins(Origins::danger_allow_http_loopback([&live.api_url])?)
+        .origins(Origins::danger_allow_http([&live.api_url])?)
         .build()?;
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))

@@ -156,7 +156,7 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
     .build()?;
     let authenticator = auth_core::Authenticator::builder(source)
         .vendor("testkit")
-        .origins(Origins::danger_allow_http_loopback([server.origin()])?)
+        .origins(Origins::danger_allow_http([server.origin()])?)
         .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))
         .quota(Quota::new(LIMIT, window))
         .build()?;

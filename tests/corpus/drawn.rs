@@ -171,7 +171,7 @@ proptest! {
     #[test]
     fn a_sealed_entry_that_is_changed(at: prop::sample::Index, change in 1..=255_u8, cut: prop::sample::Index) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let sealed = runtime.block_on(store::sealed_entry()).bytes;
+        let sealed = runtime.block_on(store::sealed_entry()).content.unwrap();
         let mut changed = sealed.to_vec();
         changed[at.index(sealed.len())] ^= change;
         store::judge(&changed);

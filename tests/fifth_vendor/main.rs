@@ -1,6 +1,5 @@
-//! A vendor that does not exist, as a crate for it would be: proof of what `docs/add-a-vendor.md`
-//! says. Meridian hands out sessions of 15 minutes for an account and a key, and wants them in a
-//! header of its own, beside the account.
+//! A vendor that does not exist: proof of what `docs/add-a-vendor.md` says. Meridian hands out
+//! sessions of 15 minutes for an account and a key, and wants them in a header beside the account.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -33,10 +32,8 @@ impl TokenSource for Sessions {
         let key = exchange.credentials.secret(0);
         let key = key.ok_or_else(|| Error::config("key", "the credentials have no key"))?;
         let parameters = [("account", self.account.as_str()), ("key", key.expose())];
-        let reply = self
-            .endpoint
-            .post(BodyFormat::Json, &[], &parameters)
-            .await?;
+        let endpoint = &self.endpoint;
+        let reply = endpoint.post(BodyFormat::Json, &[], &parameters).await?;
         let rules = ReplyRules::new()
             .token_member("session")
             .allow_missing_token_type()
@@ -76,9 +73,8 @@ impl Meridian {
             return Err(Error::config("key", "must not be empty"));
         }
         let scheme = Scheme::header(SESSION).and_header(ACCOUNT, self.account.as_str());
-        let url = &self.session_url;
         let source = Sessions {
-            endpoint: TokenEndpoint::new(VENDOR, "session_url", url, self.transport)?,
+            endpoint: TokenEndpoint::new(VENDOR, "session_url", &self.session_url, self.transport)?,
             account: self.account,
             key: self.key,
             clock: self.clock.clone(),
@@ -103,8 +99,7 @@ impl VendorRules for Fake {
 
     fn token(&self, request: &VendorRequest<'_>) -> Answer {
         let sent: serde_json::Value = serde_json::from_slice(request.body()).unwrap_or_default();
-        let (account, key) = (request.client_id(), request.client_secret());
-        if sent != json!({ "account": account, "key": key }) {
+        if sent != json!({ "account": request.client_id(), "key": request.client_secret() }) {
             request.failed_login();
             return Answer::json(
                 StatusCode::UNAUTHORIZED,

@@ -31,6 +31,7 @@ pub(crate) fn runs(default: u64) -> u64 {
 pub(crate) fn open(name: &str) -> SharedTokenStore {
     if name.starts_with("redis:") {
         let keys = SealingKeys::new(Secret::new("5e".repeat(32)));
+        let keys = keys.name_key(Secret::new("4a".repeat(32)));
         let store = RedisStore::builder(name).sealing(keys).build();
         return SharedTokenStore::new(store.unwrap());
     }

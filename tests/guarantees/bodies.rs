@@ -172,7 +172,7 @@ async fn g15_without_a_token_the_request_is_not_sent_and_the_error_says_why() {
         (Reply::oversize(1_000_000), ErrorKind::Protocol),
         (
             Reply::redirect(307, "https://evil.example/"),
-            ErrorKind::Rejected,
+            ErrorKind::Unavailable,
         ),
         (
             Reply::oauth_error(400, "invalid_scope"),

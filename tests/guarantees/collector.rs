@@ -2,7 +2,7 @@
 
 use std::{sync::mpsc, thread};
 
-use auth_core::Authenticator;
+use auth_core::{ErrorKind, Refusal};
 use auth_testkit::{Outcome, ScriptedSource};
 use tokio::runtime::Builder;
 use tracing::{
@@ -10,7 +10,7 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 
-use crate::support::{SECOND, at_once, elapse, machine, soon, unavailable};
+use crate::support::{MINUTE, SECOND, at_once, elapse, machine, soon, unavailable};
 
 #[test]
 fn g03_a_collector_may_want_a_token_for_itself() {
@@ -39,15 +39,18 @@ async fn collected_while_renewing() {
     for round in 1..10 {
         let token = authenticator.token().await.unwrap();
         assert_eq!(token.generation().get(), round);
-        elapse(SECOND).await;
+        authenticator.accepted(token.generation());
+        elapse(MINUTE).await;
         authenticator.refuse(token.generation());
-        elapse(SECOND).await;
-        authenticator.accepted(at_hand(&authenticator));
     }
-    // A failure leaves nothing at hand that could be served without the lock.
+    let newest = authenticator.token().await.unwrap().generation();
+    authenticator.accepted(newest);
+    elapse(MINUTE).await;
     source.then(Outcome::error(unavailable()));
-    authenticator.refuse(at_hand(&authenticator));
-    authenticator.token().await.unwrap_err();
+    let Refusal::Renewing(renewal) = authenticator.refuse(newest) else {
+        panic!("the refused token is renewed");
+    };
+    assert_eq!(renewal.await.unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,10 +65,6 @@ async fn g05_a_collector_that_panics_keeps_nobody_waiting() {
     assert_eq!(authenticator.token().await.unwrap().generation().get(), 1);
     drop(collecting);
     assert_eq!(source.fetches(), 2);
-}
-
-fn at_hand(authenticator: &Authenticator) -> auth_core::Generation {
-    authenticator.try_token().unwrap().generation()
 }
 
 /// Does something at each event.

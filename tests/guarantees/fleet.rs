@@ -14,11 +14,16 @@ use auth_core::{
 };
 use auth_testkit::{Outcome, ScriptedSource, VirtualClock};
 
+mod alone;
+mod dead;
 mod failures;
 mod hostile;
 mod quota;
 mod refresh;
+mod refused;
 mod sharing;
+mod spent;
+mod stores;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -171,6 +176,10 @@ struct Unreliable {
     /// The answers to so many more writes come this late.
     late_writes: Arc<Mutex<(usize, Duration)>>,
     patience: Option<Duration>,
+    /// It grants no lease.
+    denies: Arc<AtomicBool>,
+    /// It takes no entry: somebody else was always faster.
+    loses: Arc<AtomicBool>,
 }
 
 impl Unreliable {
@@ -230,6 +239,9 @@ impl TokenStore for Unreliable {
             }
         }
         self.answer().await?;
+        if self.loses.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
         let replaced = self.inner.replace(key, expected, entry).await;
         let late = {
             let mut late = self.late_writes.lock().unwrap();
@@ -244,6 +256,9 @@ impl TokenStore for Unreliable {
     async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {
         self.answer().await?;
         self.leases.fetch_add(1, Ordering::SeqCst);
+        if self.denies.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
         let is_held = self.inner.lease(key, owner, time).await;
         let late = self.late.lock().unwrap().take();
         tokio::time::sleep(late.unwrap_or_default()).await;

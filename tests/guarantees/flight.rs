@@ -54,6 +54,7 @@ async fn g03_dropping_9999_of_10000_then_all_neither_cancels_nor_repeats() {
     // Once more, and nobody is left.
     let generation = authenticator.try_token().unwrap().generation();
     elapse(2 * SECOND).await;
+    authenticator.accepted(generation);
     authenticator.refuse(generation);
     let callers = waiting(&authenticator, 10_000).await;
     soon(gates[1].reached(1)).await;

@@ -10,6 +10,8 @@ mod backoff;
 mod bodies;
 mod clock;
 mod collector;
+mod deadlines;
+mod doubt;
 mod fleet;
 mod flight;
 mod fresh;

@@ -55,7 +55,7 @@ pub(crate) fn signed_over(front: &Front, authority: &Authority) -> Auth<Http> {
         true => (source, Origins::new([front.origin()])),
         false => (
             source.danger_allow_http_loopback(),
-            Origins::danger_allow_http_loopback([front.origin()]),
+            Origins::danger_allow_http([front.origin()]),
         ),
     };
     let authenticator = Authenticator::builder(source.build().unwrap())

@@ -157,7 +157,7 @@ pub(crate) async fn bare(make: &Make, acts: &[Act]) -> Met {
 /// refused.
 pub(crate) async fn signed(make: &Make, acts: &[Act]) -> Met {
     let peer = Peer::start(acts).await;
-    let origins = Origins::danger_allow_http_loopback([&peer.origin]).unwrap();
+    let origins = Origins::danger_allow_http([&peer.origin]).unwrap();
     let authenticator = Authenticator::builder(ScriptedSource::new())
         .origins(origins)
         .policy(policy())

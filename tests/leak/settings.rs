@@ -69,7 +69,7 @@ fn g18_urls_that_are_refused_are_not_repeated() {
         if let Err(error) = Origins::new([&url]) {
             assert_clean(told(&error), &secrets);
         }
-        if let Err(error) = Origins::danger_allow_http_loopback([&url]) {
+        if let Err(error) = Origins::danger_allow_http([&url]) {
             assert_clean(told(&error), &secrets);
         }
     }

@@ -44,7 +44,7 @@ impl Kind {
         Authenticator::builder(ScriptedSource::new())
             .vendor("example")
             .scheme((self.scheme)())
-            .origins(Origins::danger_allow_http_loopback([home]).unwrap())
+            .origins(Origins::danger_allow_http([home]).unwrap())
             .build()
             .unwrap()
     }

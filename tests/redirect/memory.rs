@@ -83,6 +83,33 @@ async fn g12_no_redirect_to_another_scheme_or_name_takes_a_secret_along() {
     assert_eq!(cells, 3 * 2 * TARGETS.len() * STATUSES.len());
 }
 
+/// A refusal by somebody else is no reason to send an order home a second time.
+#[tokio::test(start_paused = true)]
+async fn g14_an_order_that_was_redirected_away_is_not_sent_home_again() {
+    for kind in KINDS {
+        for (name, stack) in [("outside", outside as fn(_, _) -> _), ("inside", inside)] {
+            for target in TARGETS {
+                for status in STATUSES {
+                    let network = Network::new();
+                    let http = stack(
+                        kind.authenticator("https://api.test"),
+                        network.client.clone(),
+                    );
+                    network.home.script().then(Reply::redirect(status, target));
+                    network.elsewhere.script().then(Reply::status(401));
+                    let cell = format!("{status} {target} {name} {:?}", kind.secrets());
+                    let request = Request::post("https://api.test/").body(Full::from("order"));
+                    assert_eq!(http.oneshot(request.unwrap()).await.unwrap(), 401, "{cell}");
+                    let came = (network.home.requests(), network.elsewhere.requests());
+                    assert_eq!(came, (1, 1), "{cell}");
+                    let seen = network.elsewhere.secrets_seen(kind.secrets());
+                    assert_eq!(seen, [], "{cell}");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_the_guard_it_would() {
     for kind in KINDS {

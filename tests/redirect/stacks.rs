@@ -1,11 +1,17 @@
 //! The stacks in which a redirect may be followed.
 
+use std::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
 use auth_core::Authenticator;
 use auth_reqwest::{AuthMiddleware, ReqwestService, client_builder};
 use auth_tower::{AuthLayer, OriginGuardLayer};
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -13,7 +19,10 @@ use hyper_util::{
 use reqwest::redirect::Policy;
 use reqwest_middleware::ClientBuilder;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
-use tower_http::follow_redirect::FollowRedirectLayer;
+use tower_http::follow_redirect::{
+    FollowRedirectLayer,
+    policy::{And, CloneBodyFn, PolicyExt, Standard, clone_body_fn},
+};
 
 /// A whole stack; of a response, the status is enough here.
 pub(crate) type Http = BoxCloneSyncService<Request<Full<Bytes>>, u16, BoxError>;
@@ -96,16 +105,35 @@ pub(crate) fn middleware(authenticator: Authenticator, client: reqwest::Client) 
         .build();
     let stack = client
         .map_request(|request: Request<Full<Bytes>>| {
-            reqwest::Request::try_from(request.map(reqwest::Body::wrap)).unwrap()
+            // As bytes, so that reqwest can clone it.
+            reqwest::Request::try_from(request.map(whole)).unwrap()
         })
         .map_response(|response| response.status().as_u16());
     BoxCloneSyncService::new(stack.map_err(Into::into))
 }
 
+fn whole(mut body: Full<Bytes>) -> Bytes {
+    let mut cx = Context::from_waker(Waker::noop());
+    match pin!(body.frame()).poll(&mut cx) {
+        Poll::Ready(Some(frame)) => frame.unwrap().into_data().unwrap(),
+        _ => Bytes::new(),
+    }
+}
+
+/// Tower-http's follower; unlike its default, with the body where a status of 307 or 308 asks for it.
+fn follower() -> FollowRedirectLayer<Follow> {
+    let clone_body: fn(&Full<Bytes>) -> Option<Full<Bytes>> = |body| Some(body.clone());
+    let policy =
+        PolicyExt::and::<_, Full<Bytes>, BoxError>(Standard::default(), clone_body_fn(clone_body));
+    FollowRedirectLayer::with_policy(policy)
+}
+
+type Follow = And<Standard, CloneBodyFn<fn(&Full<Bytes>) -> Option<Full<Bytes>>>>;
+
 /// Each hop passes `AuthLayer`.
 pub(crate) fn outside(authenticator: Authenticator, client: Below) -> Http {
     let stack = ServiceBuilder::new()
-        .layer(FollowRedirectLayer::new())
+        .layer(follower())
         .layer(AuthLayer::new(authenticator));
     status(stack.service(client))
 }
@@ -114,7 +142,7 @@ pub(crate) fn outside(authenticator: Authenticator, client: Below) -> Http {
 pub(crate) fn inside(authenticator: Authenticator, client: Below) -> Http {
     let stack = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator.clone()))
-        .layer(FollowRedirectLayer::new())
+        .layer(follower())
         .layer(OriginGuardLayer::new(authenticator));
     status(stack.service(client))
 }
@@ -123,7 +151,7 @@ pub(crate) fn inside(authenticator: Authenticator, client: Below) -> Http {
 pub(crate) fn unguarded(authenticator: Authenticator, client: Below) -> Http {
     let stack = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))
-        .layer(FollowRedirectLayer::new());
+        .layer(follower());
     status(stack.service(client))
 }
 
@@ -136,7 +164,7 @@ pub(crate) fn hyper() -> Below {
 /// Reqwest as this workspace sets it up.
 fn reqwest() -> Below {
     let builder = client_builder().tls_certs_only([]);
-    below(ReqwestService::from_builder(builder).unwrap())
+    below(ReqwestService::from_builder(builder, Policy::limited(10)).unwrap())
 }
 
 /// Erases what client it is.

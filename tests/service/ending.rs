@@ -37,7 +37,7 @@ async fn g19_who_is_in_is_served_to_the_end_and_nothing_is_left() {
         client_id: vendor.client_id().to_owned(),
         client_secret: Secret::new(vendor.client_secret()),
         api_url: vendor.api_url(),
-        origins: Origins::danger_allow_http_loopback([vendor.origin()]).unwrap(),
+        origins: Origins::danger_allow_http([vendor.origin()]).unwrap(),
         transport: SharedTransport::new(ServiceTransport::new(client.clone())),
         limit: ExchangeLimit::new(8),
         max_users: 10,

@@ -47,12 +47,13 @@ fn rows() -> Vec<(&'static str, Reply, u16, u16)> {
             502,
             502,
         ),
-        ("no such page", Reply::status(404), 502, 502),
+        // Some proxy's, and gone in a moment.
+        ("no such page", Reply::status(404), 503, 503),
         (
             "a redirect",
             Reply::redirect(302, "https://elsewhere.example/"),
-            502,
-            502,
+            503,
+            503,
         ),
         ("no JSON", Reply::garbage(), 502, 502),
         ("a page", Reply::html(), 502, 502),

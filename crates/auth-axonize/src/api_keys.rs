@@ -10,7 +10,13 @@ use crate::{VENDOR, base_url::BaseUrl, settings};
 
 /// Settings for Axonize's API keys; made by [`Axonize::api_keys`](crate::Axonize::api_keys).
 ///
+/// The vendor's support sends the first pair of client id and client secret. For an application that
+/// is created later, the API's function `GetAppSecret` returns another pair: call the function with
+/// the pair that you have, and give the result to a second authenticator.
+///
 /// # Example
+///
+/// A secret in a file:
 ///
 /// ```
 /// use auth_axonize::Axonize;
@@ -20,6 +26,26 @@ use crate::{VENDOR, base_url::BaseUrl, settings};
 /// let secret = SecretFile::new("/run/secrets/axonize");
 /// let authenticator = Axonize::api_keys("https://api.axonize.com", "my-app-id", secret).build()?;
 /// # Ok(())
+/// # }
+/// ```
+///
+/// A secret that `GetAppSecret` returns, through a client that is signed with the first pair. The
+/// authenticator asks once, and again when the API refuses the secret:
+///
+/// ```
+/// use auth_axonize::Axonize;
+/// use auth_core::{Authenticator, Error, ErrorKind, Secret, SecretFn};
+///
+/// # async fn get_app_secret(_: &str) -> Option<String> { None }
+/// # fn build() -> Result<Authenticator, Error> {
+/// let secret = SecretFn::new(|| async {
+///     // Call the function through your client, and read the secret from the reply.
+///     let secret = get_app_secret("my-new-app-id").await;
+///     secret
+///         .map(Secret::new)
+///         .ok_or_else(|| Error::new(ErrorKind::Unavailable, "GetAppSecret has no secret"))
+/// });
+/// Axonize::api_keys("https://api.axonize.com", "my-new-app-id", secret).build()
 /// # }
 /// ```
 #[must_use]
@@ -78,6 +104,7 @@ impl ApiKeysBuilder {
         settings::check_header("client_id", &self.client_id)?;
         settings::check_secret("client_secret", &self.client_secret)?;
         let scheme = Scheme::header(CLIENT_SECRET).and_header(CLIENT_ID, self.client_id);
+        let scheme = scheme.content_type(settings::CONTENT_TYPE);
         Authenticator::builder(ApiKey::new(self.client_secret).field("client_secret"))
             .vendor(VENDOR)
             .scheme(scheme)

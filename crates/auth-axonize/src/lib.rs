@@ -32,6 +32,7 @@
 //! | log in as a user | [`Axonize::login`], [`LoginBuilder`] |
 //! | answer multi-factor authentication | [`LoginBuilder::mfa`] |
 //! | send API keys | [`Axonize::api_keys`], [`ApiKeysBuilder`] |
+//! | get the API keys of a new application | [`ApiKeysBuilder`], `GetAppSecret` |
 //!
 //! # What to know about the vendor
 //!
@@ -49,7 +50,8 @@
 //!   login a day is sent.
 //! - **Refusals.** With API keys there is nothing to renew: a 401 is passed on, unless the key's
 //!   source has another one by then.
-//! - **Content type.** The API takes `application/json` alone; requests say so themselves.
+//! - **Content type.** The API takes `application/json` only, also from requests without a body. A
+//!   signed request without a `Content-Type` gets that one; any other that it has is kept.
 //!
 //! # Cargo features
 //!

@@ -203,12 +203,17 @@ impl LoginBuilder {
             }
             None => self.policy,
         };
+        // A login by URL may be for another application than the one whose id requests carry.
         let key = Key::builder(VENDOR)
             .issuer(&self.base_url.url)
             .grant("login")
             .client(&self.app_id)
-            .subject(&Secret::new(self.email.as_str()))
-            .build();
+            .subject(&Secret::new(self.email.as_str()));
+        let key = match &self.application_url {
+            Some(url) => key.audience(url),
+            None => key,
+        };
+        let key = key.build();
         let app_id = Secret::new(self.app_id);
         let endpoint = |path| self.base_url.endpoint(path, &transport);
         let source = Login {
@@ -226,12 +231,14 @@ impl LoginBuilder {
             rules: ReplyRules::new()
                 .token_member("token")
                 .allow_missing_token_type()
+                .description_member("message")
                 .default_lifetime(Axonize::TOKEN_LIFETIME),
             pause: Pause::default(),
             clock: self.clock.clone(),
         };
         // The vendor writes the scheme in lower case, and so does every one of its examples.
         let scheme = Scheme::authorization("bearer ").and_header(APP_ID, app_id);
+        let scheme = scheme.content_type(settings::CONTENT_TYPE);
         Authenticator::builder(source)
             .vendor(VENDOR)
             .scheme(scheme)

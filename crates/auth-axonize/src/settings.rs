@@ -2,6 +2,9 @@
 
 use auth_core::{Error, Secret, SecretSource as _, SharedSecretSource, SharedTransport};
 
+/// What the vendor wants on each request, also on those without a body.
+pub(crate) const CONTENT_TYPE: &str = "application/json";
+
 /// A text that goes into a header.
 pub(crate) fn check_header(field: &'static str, value: &str) -> Result<(), Error> {
     if value.is_empty() {
@@ -20,7 +23,7 @@ pub(crate) fn check_header(field: &'static str, value: &str) -> Result<(), Error
 pub(crate) fn check_secret(field: &'static str, source: &SharedSecretSource) -> Result<(), Error> {
     match source.fixed().is_some_and(Secret::is_empty) {
         true => Err(Error::config(field, "must not be empty")),
-        false => Ok(()),
+        false => source.check(),
     }
 }
 

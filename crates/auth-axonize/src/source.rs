@@ -75,8 +75,10 @@ impl Login {
                 let message = format!(
                     "{VENDOR}: login answered 401: the e-mail address or the password is wrong"
                 );
-                let error = Error::new(ErrorKind::Rejected, message).with_status(reply.status());
-                Err(error.with_rejected_part(RejectedPart::Credentials))
+                Err(Error::new(ErrorKind::Rejected, message)
+                    .with_status(reply.status())
+                    .with_outcome(RequestOutcome::Rejected)
+                    .with_rejected_part(RejectedPart::Credentials))
             }
             StatusCode::FORBIDDEN => match SecondFactor::parse(reply.body()) {
                 Some(factor) => {
@@ -90,7 +92,6 @@ impl Login {
     }
 
     /// Goes on after the password was accepted.
-
     async fn second_factor(
         &self,
         mut factor: SecondFactor,
@@ -102,8 +103,10 @@ impl Login {
                  there is no callback for the code; have it switched off for the program's account, \
                  use API keys, or set `mfa`"
             );
-            let error = Error::new(ErrorKind::Rejected, message).with_status(StatusCode::FORBIDDEN);
-            let error = error.with_rejected_part(RejectedPart::Request);
+            let error = Error::new(ErrorKind::Rejected, message)
+                .with_status(StatusCode::FORBIDDEN)
+                .with_outcome(RequestOutcome::Rejected)
+                .with_rejected_part(RejectedPart::Request);
             self.pause.no_callback(&error, self.clock.now());
             return Err(error);
         };

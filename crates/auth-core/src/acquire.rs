@@ -3,12 +3,16 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
+use tokio::time::{self, Sleep};
+
 use crate::{
-    Error, Reason, Token,
+    Error, Generation, Reason, Token,
     core::{Answer, Core},
+    driver,
     flight::{Flight, Outcome},
     waiters::Index,
 };
@@ -23,8 +27,24 @@ pub struct Acquire {
     core: Arc<Core>,
     flight: Option<Arc<Flight>>,
     place: Option<Index>,
+    wish: Wish,
+    /// The round of the flight in which this caller asked last.
+    round: u32,
     /// Flights that ended without a token that is still good when this caller runs.
     rounds: u8,
+    /// A token that is to be sent once more, and when.
+    later: Option<(Pin<Box<Sleep>>, Token)>,
+}
+
+/// What a caller wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wish {
+    /// Any token that may be sent.
+    Any,
+    /// A token in place of this one, which the API refused.
+    InPlaceOf(Generation),
+    /// A token that lives longer than the cached one.
+    Longer,
 }
 
 impl Acquire {
@@ -33,20 +53,51 @@ impl Acquire {
             core,
             flight: None,
             place: None,
+            wish: Wish::Any,
+            round: 0,
             rounds: 0,
+            later: None,
         }
     }
 
-    /// Waits for an exchange that is under way already.
-    pub(crate) fn joined(core: Arc<Core>, flight: Arc<Flight>) -> Self {
+    /// Waits for a while, then has this token.
+    pub(crate) fn later(core: Arc<Core>, token: Token, after: Duration) -> Self {
         let mut this = Self::new(core);
-        this.flight = Some(flight);
+        this.later = Some((Box::pin(time::sleep(after)), token));
         this
+    }
+
+    /// Waits for a flight that is under way already.
+    pub(crate) fn joined(core: Arc<Core>, flight: Arc<Flight>, wish: Wish) -> Self {
+        let mut this = Self::new(core);
+        this.wish = wish;
+        this.wait_for(flight);
+        this
+    }
+
+    fn wait_for(&mut self, flight: Arc<Flight>) {
+        self.round = flight.round();
+        self.flight = Some(flight);
     }
 
     fn leave(&mut self) {
         if let (Some(flight), Some(index)) = (self.flight.take(), self.place.take()) {
             flight.leave(index);
+        }
+    }
+
+    fn ask(&self) -> Answer {
+        match self.wish {
+            Wish::InPlaceOf(generation) => self.core.refused(generation),
+            Wish::Any | Wish::Longer => self.core.demand(),
+        }
+    }
+
+    /// A flight failed: whoever just wants a token goes on with the cached one, if it is valid.
+    fn after_failure(&self, error: &Error) -> Result<Token, Error> {
+        match self.wish {
+            Wish::Any => self.core.valid_token().ok_or_else(|| error.clone()),
+            Wish::InPlaceOf(_) | Wish::Longer => Err(error.clone()),
         }
     }
 }
@@ -56,39 +107,59 @@ impl Future for Acquire {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if let Some((sleep, token)) = &mut this.later {
+            ready!(sleep.as_mut().poll(cx));
+            return Poll::Ready(Ok(token.clone()));
+        }
         loop {
             let waited = this.flight.is_some();
             if let Some(flight) = &this.flight {
                 let outcome = match flight.poll(&mut this.place, cx.waker()) {
-                    None => return Poll::Pending,
-                    Some(Outcome::Error(error)) => Some(Err(error.clone())),
+                    None if this.round != flight.round() && matches!(this.wish, Wish::Any) => None,
+                    None => {
+                        driver::watch(&this.core, flight);
+                        return Poll::Pending;
+                    }
+                    Some(Outcome::Error(error)) => Some(this.after_failure(error)),
                     Some(Outcome::Delivered(snapshot)) => Some(Ok(snapshot.token())),
                     Some(Outcome::Published | Outcome::Abandoned) => None,
                 };
+                let over = flight.is_over();
                 this.leave();
                 if let Some(result) = outcome {
                     return Poll::Ready(result);
+                }
+                if over {
+                    // What a replacement brought is there now.
+                    this.wish = match this.wish {
+                        Wish::Longer => Wish::Any,
+                        wish => wish,
+                    };
                 }
             }
             let core = &this.core;
             if let Some(token) = core.fresh_token() {
                 return Poll::Ready(Ok(token));
             }
-            match core.demand() {
-                Answer::Token(token) => return Poll::Ready(Ok(token)),
+            match this.ask() {
+                Answer::Token(token) | Answer::SendAgain(token, _) => {
+                    return Poll::Ready(Ok(token));
+                }
                 Answer::Error(error) => return Poll::Ready(Err(error)),
                 Answer::Wait(flight) => {
                     // The API refusing tokens faster than callers wake is no reason to give up.
-                    if waited && flight.reason != Reason::Refused {
+                    if waited && flight.reason != Reason::Refused && flight.round() == 0 {
                         this.rounds += 1;
                         if this.rounds == MAX_ROUNDS {
-                            return Poll::Ready(Err(core.closed()));
+                            return Poll::Ready(Err(this.core.closed()));
                         }
                     }
-                    this.flight = Some(flight);
+                    this.wait_for(flight);
                 }
-                // Only a refusal is answered so.
-                Answer::Damped => return Poll::Ready(Err(core.closed())),
+                Answer::Damped => {
+                    let token = core.valid_token();
+                    return Poll::Ready(token.ok_or_else(|| core.closed()));
+                }
             }
         }
     }

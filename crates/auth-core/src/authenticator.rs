@@ -3,12 +3,11 @@ use std::{fmt, sync::Arc, thread, time::Duration};
 use http::HeaderMap;
 
 use crate::{
-    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Key, MemoryStore, Origins, Quota,
-    RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenSource, TokenStore,
+    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Key, Origins, Quota, RefreshPolicy,
+    Scheme, SharedClock, SharedTokenStore, Token, TokenSource, TokenStore,
+    acquire::Wish,
     core::{Answer, Core, Settings},
-    fleet::Fleet,
-    rejections::Requests,
-    source::{Direct, DynSource, Fetch},
+    source::DynSource,
 };
 
 /// Keeps one token at hand for everybody, fetches and renews it at most once for all, and replaces
@@ -67,7 +66,6 @@ impl Authenticator {
                 scheme: Scheme::bearer(),
                 origins: Origins::default(),
                 policy: RefreshPolicy::default(),
-                deadline: Duration::ZERO,
                 quota: None,
                 limit: None,
                 clock: SharedClock::default(),
@@ -80,11 +78,20 @@ impl Authenticator {
         }
     }
 
-    /// Returns the token at hand; `None` when there is none or when it is time to renew it. Never
-    /// waits, starts nothing.
+    /// Returns the cached token if it is valid. Never waits, and starts nothing, not even a renewal
+    /// that is due.
     #[must_use]
     #[inline]
     pub fn try_token(&self) -> Option<Token> {
+        self.core.fresh_token().or_else(|| self.core.valid_token())
+    }
+
+    /// Returns the cached token unless there is something to decide, for example whether a renewal
+    /// is due: then [`token`](Self::token) has to be asked. For the layers of this workspace.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline]
+    pub fn fresh_token(&self) -> Option<Token> {
         self.core.fresh_token()
     }
 
@@ -121,7 +128,7 @@ impl Authenticator {
     pub fn token_for(&self, min: Duration) -> Acquire {
         let core = Arc::clone(&self.core);
         match self.core.prolong(min) {
-            Answer::Wait(flight) => Acquire::joined(core, flight),
+            Answer::Wait(flight) => Acquire::joined(core, flight, Wish::Longer),
             _ => Acquire::new(core),
         }
     }
@@ -173,7 +180,12 @@ impl Authenticator {
         match self.core.refused(generation) {
             Answer::Token(token) => Refusal::Superseded(token),
             Answer::Wait(flight) => {
-                Refusal::Renewing(Acquire::joined(Arc::clone(&self.core), flight))
+                let wish = Wish::InPlaceOf(generation);
+                Refusal::Renewing(Acquire::joined(Arc::clone(&self.core), flight, wish))
+            }
+            Answer::SendAgain(token, after) => {
+                let core = Arc::clone(&self.core);
+                Refusal::TooYoung(Acquire::later(core, token, after))
             }
             Answer::Damped => Refusal::Damped,
             Answer::Error(error) => Refusal::Failed(error),
@@ -184,6 +196,15 @@ impl Authenticator {
     /// damping of renewals.
     pub fn accepted(&self, generation: Generation) {
         self.core.accepted(generation);
+    }
+
+    /// Forgets that the vendor rejected the credentials, so that they are tried again at once: for an
+    /// operator who has unlocked the account, or has corrected something at the vendor.
+    ///
+    /// Forgets the rejected logins of the account that was used last, in this process, and ignores
+    /// once what other processes wrote into the store. Changed credentials are tried without this.
+    pub fn clear_rejections(&self) {
+        self.core.clear_rejections();
     }
 
     /// Returns where the token may go.
@@ -203,6 +224,10 @@ impl Authenticator {
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         self.core.settings.clock.as_dyn()
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
     }
 
     /// Tells whether there is another handle, a flight's included.
@@ -323,7 +348,7 @@ impl AuthenticatorBuilder {
     pub fn build(self) -> Result<Authenticator, Error> {
         let Self {
             source,
-            mut settings,
+            settings,
             origins_set,
             store,
         } = self;
@@ -335,30 +360,8 @@ impl AuthenticatorBuilder {
         settings.quota.map_or(Ok(()), Quota::validate)?;
         let limit = settings.limit.as_ref();
         limit.map_or(Ok(()), ExchangeLimit::validate)?;
-        // Refresh tokens are spent by the same rules where there is but one process.
-        let store = store.or_else(|| {
-            let alone = SharedTokenStore::new(MemoryStore::new());
-            let keeps = source.keeps_refresh_tokens();
-            keeps.then(|| (alone, Key::builder(&settings.vendor).build()))
-        });
-        let (clock, policy) = (settings.clock.clone(), settings.policy.clone());
-        let source: Box<dyn Fetch> = match store {
-            None => {
-                settings.deadline = policy.exchange_deadline();
-                Box::new(Direct {
-                    source,
-                    clock,
-                    requests: Requests::default(),
-                })
-            }
-            Some((store, key)) => {
-                let fleet = Fleet::new(source, store, key, clock, policy, settings.quota);
-                settings.deadline = fleet.deadline();
-                Box::new(fleet)
-            }
-        };
         Ok(Authenticator {
-            core: Arc::new(Core::new(settings, source)),
+            core: Arc::new(Core::new(settings, source, store)),
         })
     }
 }
@@ -392,6 +395,9 @@ pub enum Refusal {
     /// Another token is being fetched: wait for it. Of a credential that does not expire, it may
     /// turn out to be the same one, with the same generation; then let the API's answer stand.
     Renewing(Acquire),
+    /// The token is so young that the API may not know it yet. Wait for it, and send the request once
+    /// more with the same token.
+    TooYoung(Acquire),
     /// The token was renewed moments ago and that did not help, so it is kept for now: let the
     /// API's answer stand.
     Damped,

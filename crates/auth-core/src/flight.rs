@@ -1,30 +1,25 @@
-//! One exchange under way: a task of its own, which no caller owns and no caller can cancel.
+//! What the callers that wait for a flight share with its task.
 
 use std::{
-    future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    task::{Poll, Waker},
-    time::Duration,
+    task::Waker,
 };
 
-use tokio::{runtime::Handle, time};
+use tokio::runtime;
 
 use crate::{
-    Error, ErrorKind, ExchangeLimit, Moment, Reason,
-    core::Core,
+    Error, ExchangeLimit, Moment, Reason,
     snapshot::Snapshot,
-    source::Obtained,
     waiters::{Index, Waiters},
 };
 
 /// What the callers that wait for an exchange share with its task.
 #[derive(Debug)]
 pub(crate) struct Flight {
+    pub(crate) number: u64,
     pub(crate) reason: Reason,
     /// From here on its runtime counts as stalled, and a new flight may take over.
     pub(crate) overdue: Moment,
@@ -34,6 +29,12 @@ pub(crate) struct Flight {
     urgent: AtomicBool,
     /// Where it waits for its turn.
     queued: OnceLock<(ExchangeLimit, u64)>,
+    /// How often all waiters were told to ask again.
+    round: AtomicU32,
+    /// Where the task runs.
+    runtime: runtime::Id,
+    /// Somebody on another runtime watches over the task.
+    watched: AtomicBool,
 }
 
 /// How a flight ended.
@@ -50,14 +51,18 @@ pub(crate) enum Outcome {
 }
 
 impl Flight {
-    pub(crate) fn new(reason: Reason, overdue: Moment) -> Self {
+    pub(crate) fn new(number: u64, reason: Reason, overdue: Moment, runtime: runtime::Id) -> Self {
         Self {
+            number,
             reason,
             overdue,
             outcome: OnceLock::new(),
             waiters: Mutex::default(),
             urgent: AtomicBool::new(reason != Reason::Ahead),
             queued: OnceLock::new(),
+            round: AtomicU32::new(0),
+            runtime,
+            watched: AtomicBool::new(false),
         }
     }
 
@@ -101,6 +106,27 @@ impl Flight {
         None
     }
 
+    /// Has all waiters ask again what to do, without an outcome.
+    pub(crate) fn ask_again(&self) {
+        self.round.fetch_add(1, Ordering::SeqCst);
+        let waiting = self.waiters().wakers();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn round(&self) -> u32 {
+        self.round.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.outcome.get().is_some()
+    }
+
+    /// Tells whether a caller on this runtime should watch over the task, which runs on another one:
+    /// that runtime may stand still. The answer is yes once.
+    pub(crate) fn wants_watcher(&self, here: runtime::Id) -> bool {
+        here != self.runtime && !self.watched.swap(true, Ordering::SeqCst)
+    }
+
     /// A waiter that stood at `index` leaves.
     pub(crate) fn leave(&self, index: Index) {
         if self.outcome.get().is_none() {
@@ -119,84 +145,4 @@ impl Flight {
     fn waiters(&self) -> MutexGuard<'_, Waiters> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Starts the flight's task, `after` the floor between two exchanges is over. Hold no lock: on a
-/// runtime that shuts down the task ends at once, and says so.
-pub(crate) fn launch(runtime: &Handle, core: Arc<Core>, flight: Arc<Flight>, after: Duration) {
-    // Made out here, so that a task that is dropped before its first poll is noticed, too.
-    let task = Task { core, flight };
-    runtime.spawn(async move {
-        let landed = guarded(task.run(after)).await;
-        let obtained = landed.unwrap_or_else(|| {
-            let error = task.error(ErrorKind::Closed, "the exchange panicked");
-            Obtained::fetched(Err(error), task.core.now())
-        });
-        task.core.land(&task.flight, obtained);
-    });
-}
-
-struct Task {
-    core: Arc<Core>,
-    flight: Arc<Flight>,
-}
-
-impl Task {
-    async fn run(&self, after: Duration) -> Obtained {
-        if !after.is_zero() {
-            time::sleep(after).await;
-        }
-        // Given back when the exchange is over, whatever becomes of it.
-        let _permit = match &self.core.settings.limit {
-            None => None,
-            Some(limit) => match limit.admit(&self.flight).await {
-                Ok(permit) => Some(permit),
-                Err(error) => return Obtained::fetched(Err(error), self.core.now()),
-            },
-        };
-        let deadline = self.core.settings.deadline;
-        match time::timeout(deadline, self.exchange()).await {
-            Ok(obtained) => obtained,
-            Err(_) => {
-                let seconds = deadline.as_secs_f64();
-                let problem = format!("the exchange did not end within {seconds} s");
-                let error = self.error(ErrorKind::TimedOut, &problem);
-                Obtained::fetched(Err(error), self.core.now())
-            }
-        }
-    }
-
-    async fn exchange(&self) -> Obtained {
-        let source = self.core.source();
-        let obtained = source.obtain(self.flight.reason).await;
-        let failed = obtained.result.as_ref().err();
-        if failed.is_none_or(Error::is_transient) {
-            return obtained;
-        }
-        if source.credential_changed().await && self.core.may_try_again(&self.flight) {
-            return source.obtain(self.flight.reason).await;
-        }
-        obtained
-    }
-
-    fn error(&self, kind: ErrorKind, problem: &str) -> Error {
-        Error::new(kind, format!("{}: {problem}", self.core.vendor()))
-    }
-}
-
-impl Drop for Task {
-    /// Does nothing after a landing.
-    fn drop(&mut self) {
-        self.core.abandon(&self.flight);
-    }
-}
-
-/// Runs a future to its end; `None` if it panicked.
-async fn guarded<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        polled.map_or(Poll::Ready(None), |poll| poll.map(Some))
-    })
-    .await
 }

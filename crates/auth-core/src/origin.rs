@@ -1,13 +1,26 @@
-use std::net::IpAddr;
+use std::sync::Arc;
 
-use http::{Uri, uri};
+use http::{HeaderMap, HeaderValue, Uri, header::HOST, uri};
 
+use self::{parse::Origin, suffix::Suffix, warned::Warned};
 use crate::Error;
+
+mod http_hosts;
+mod parse;
+mod suffix;
+mod warned;
+
+pub use http_hosts::HttpHosts;
 
 /// Where a token may go: a list of origins (scheme, host, effective port; RFC 6454).
 ///
-/// Only `https` origins are taken. Plain `http` is let through for loopback addresses written as
-/// numbers, and only on request ([`danger_allow_http_loopback`](Self::danger_allow_http_loopback)).
+/// An origin is exact: `https://example.com` permits neither a subdomain nor another port. For a
+/// vendor that has one host per customer, see [`subdomains_of`](Self::subdomains_of). Plain `http`
+/// is permitted only to the exact hosts that
+/// [`danger_allow_http`](Self::danger_allow_http) names.
+///
+/// Host names are compared without regard to case. A trailing dot, user information, and another
+/// spelling of an IP address make another origin. Write international names in Punycode (`xn--...`).
 ///
 /// # Example
 ///
@@ -25,16 +38,8 @@ use crate::Error;
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     allowed: Vec<Origin>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Origin {
-    https: bool,
-    /// Lower case, without the brackets' scope; port only where it is not the scheme's default.
-    host: String,
-    port: u16,
-    /// How most requests write it, for a comparison without parsing.
-    authority: String,
+    suffixes: Vec<Suffix>,
+    warned: Arc<Warned>,
 }
 
 impl Origins {
@@ -43,75 +48,116 @@ impl Origins {
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) on field `origins` for an empty list, for a text that
-    /// is no absolute URL, for user information in it, and for a scheme other than `https`. For
-    /// `http` on a loopback address use
-    /// [`danger_allow_http_loopback`](Self::danger_allow_http_loopback).
+    /// is not an absolute URL, for user information, for a wildcard, and for a scheme other than
+    /// `https`. For plain `http` use [`danger_allow_http`](Self::danger_allow_http).
     pub fn new<T: AsRef<str>>(origins: impl IntoIterator<Item = T>) -> Result<Self, Error> {
-        let mut this = Self::default();
-        for origin in origins {
-            let origin = Origin::parse(origin.as_ref())?;
-            if !origin.https {
-                return Err(Error::config(
-                    "origins",
-                    format_args!("`http://{}` is not https", origin.authority),
-                ));
-            }
-            this.allowed.push(origin);
-        }
-        if this.allowed.is_empty() {
-            return Err(Error::config("origins", "name at least one origin"));
-        }
-        Ok(this)
+        Self::parse(FIELD, origins, |origin| {
+            Err(Error::config(
+                FIELD,
+                format_args!(
+                    "\"{origin}\" is not https; write https://, or, if nobody can listen on the way \
+                     to this host, Origins::danger_allow_http([\"{origin}\"])"
+                ),
+            ))
+        })
     }
 
-    /// Takes a list of origins and lets plain `http` pass for loopback addresses written as
-    /// numbers (`http://127.0.0.1:8080`, `http://[::1]:8080`). For tests and local gateways.
+    /// Takes a list of origins of which some are plain `http`: docker-compose and Kubernetes
+    /// services (`http://payments:8080`), meshes (`http://api.mesh.local`), `http://localhost:3000`.
+    /// `https` origins may be in the list too.
+    ///
+    /// # Security
+    ///
+    /// Whoever can listen on the way to one of these hosts can read the token. Name only hosts
+    /// that are reached by loopback, by a private network, or by a mesh that encrypts.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and for `http` on any other host, `localhost` included: a name can
-    /// be made to point elsewhere.
-    pub fn danger_allow_http_loopback<T: AsRef<str>>(
+    /// As [`new`](Self::new), except for the scheme `http`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use auth_core::Origins;
+    ///
+    /// let origins = Origins::danger_allow_http(["http://payments:8080"])?;
+    /// assert!(origins.permits(&"http://payments:8080/v1".parse()?));
+    /// assert!(!origins.permits(&"http://payments/v1".parse()?));
+    /// assert!(!origins.permits(&"https://payments:8080/v1".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn danger_allow_http<T: AsRef<str>>(
         origins: impl IntoIterator<Item = T>,
     ) -> Result<Self, Error> {
-        let mut this = Self::default();
-        for origin in origins {
-            let origin = Origin::parse(origin.as_ref())?;
-            if !origin.https && !origin.is_loopback() {
-                return Err(Error::config(
-                    "origins",
-                    format_args!("`http://{}` is no loopback address", origin.authority),
-                ));
-            }
-            this.allowed.push(origin);
-        }
-        if this.allowed.is_empty() {
-            return Err(Error::config("origins", "name at least one origin"));
-        }
-        Ok(this)
+        Self::parse(FIELD, origins, |_| Ok(()))
     }
 
-    /// Takes the origin of an API's base URL: for the setting `base_url` of a vendor's crate.
-    /// `http_loopback` lets plain `http` pass as
-    /// [`danger_allow_http_loopback`](Self::danger_allow_http_loopback) does.
+    /// Takes the origin of an API's base URL, for the setting `base_url` of a vendor crate.
+    /// `http_loopback` permits plain `http` to loopback addresses, written as numbers.
     ///
     /// # Errors
     ///
-    /// As these two, but on field `base_url`; their error is the source.
+    /// As [`new`](Self::new), but on field `base_url`.
     pub fn of_base_url(url: &str, http_loopback: bool) -> Result<Self, Error> {
-        let origins = match http_loopback {
-            true => Self::danger_allow_http_loopback([url]),
-            false => Self::new([url]),
-        };
-        origins.map_err(|error| {
-            Error::config("base_url", "is no URL that a token may go to").with_source(error)
-        })
+        let mut http = HttpHosts::default();
+        if http_loopback {
+            http.allow_loopback(url);
+        }
+        Self::of_url("base_url", url, &http)
+    }
+
+    /// Takes the origin of a URL. Plain `http` is permitted if `http` names the origin.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), but on `field`.
+    #[doc(hidden)]
+    pub fn of_url(field: &'static str, url: &str, http: &HttpHosts) -> Result<Self, Error> {
+        http.check(field, url)?;
+        Self::parse(field, [url], |_| Ok(()))
+    }
+
+    /// Permits, in addition, every host that is exactly one label below `suffix`, for a vendor that
+    /// has one host per customer: `subdomains_of("https://my.salesforce.com")` permits
+    /// `https://acme.my.salesforce.com`, and neither `https://my.salesforce.com` itself, nor
+    /// `https://a.b.my.salesforce.com`, nor `https://evil-my.salesforce.com`. The port must be equal.
+    ///
+    /// For a vendor without a fixed host, start with [`Origins::default`], which permits nothing.
+    ///
+    /// # Security
+    ///
+    /// Name only a suffix below which every host belongs to the vendor. A suffix below which anybody
+    /// can register a name (`co.uk`, `github.io`, `herokuapp.com`) gives the token to anybody. The
+    /// check refuses the likely mistakes: a suffix of one label (`com`), and the registries under
+    /// country codes that sell names (`co.uk`, `com.au`). It does not know the Public Suffix List.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and for a suffix that is an IP address, has one label, ends with a
+    /// dot, or is a registry under a country code.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use auth_core::Origins;
+    ///
+    /// let origins = Origins::new(["https://login.salesforce.com"])?
+    ///     .subdomains_of("https://my.salesforce.com")?;
+    /// assert!(origins.permits(&"https://acme.my.salesforce.com/services".parse()?));
+    /// assert!(!origins.permits(&"https://a.b.my.salesforce.com/".parse()?));
+    /// assert!(!origins.permits(&"https://my.salesforce.com/".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn subdomains_of(mut self, suffix: &str) -> Result<Self, Error> {
+        self.suffixes.push(Suffix::parse(FIELD, suffix)?);
+        Ok(self)
     }
 
     /// Tells whether a token may go to this destination.
     ///
-    /// A URI without scheme or host (the origin-form) goes nowhere that could be named, so it is
-    /// not permitted.
+    /// A URI without scheme or host (origin form, for example `/v1/things`) names no destination, so
+    /// it is not permitted. Where the request's headers are known, use
+    /// [`permits_request`](Self::permits_request).
     #[must_use]
     #[inline]
     pub fn permits(&self, uri: &Uri) -> bool {
@@ -130,88 +176,102 @@ impl Origins {
         }
     }
 
+    /// Tells whether a token may go on this request: the destination is permitted, and the headers
+    /// do not name another one.
+    ///
+    /// A server or a gateway chooses the virtual host by the `Host` header. So a request whose
+    /// `Host` differs from the URI's authority goes to another origin, and is not permitted. `Host`
+    /// is compared as origins are: without regard to case, the default port may be left out, a
+    /// trailing dot counts.
+    #[must_use]
+    #[inline(always)]
+    pub fn permits_request(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        // For the handful of headers of a request, a scan is cheaper than the hash of a look-up.
+        let has_host = headers.keys().any(|name| matches!(*name, HOST));
+        self.permits(uri) && (!has_host || hosts_agree(uri, headers))
+    }
+
     #[cold]
     fn permits_any(&self, https: bool, authority: &uri::Authority) -> bool {
         let mut origins = self.allowed.iter();
         if origins.any(|origin| origin.is_written(https, authority.as_str())) {
             return true;
         }
-        // User information is not part of an origin, but a URL that has some is one that somebody
-        // may have built to mislead, and no API wants it.
-        if authority.as_str().contains('@') {
-            return false;
-        }
-        let Some(port) = port(authority, https) else {
+        let Some((host, port)) = parse::host_and_port(https, authority.as_str()) else {
             return false;
         };
-        let host = authority.host();
-        self.allowed.iter().any(|origin| {
-            origin.https == https && origin.port == port && origin.host.eq_ignore_ascii_case(host)
-        })
+        let mut origins = self.allowed.iter();
+        origins.any(|origin| origin.is(https, host, port))
+            || (https
+                && self
+                    .suffixes
+                    .iter()
+                    .any(|suffix| suffix.is_above(host, port)))
     }
-}
 
-impl Origin {
-    fn parse(text: &str) -> Result<Self, Error> {
-        let bad = |problem: &str| Error::config("origins", problem);
-        let uri: Uri = text.parse().map_err(|_| bad("not a URL"))?;
-        let https = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            Some(_) => return Err(bad("the scheme must be https")),
-            None => return Err(bad("not an absolute URL: it must start with https://")),
-        };
-        let authority = uri.authority().ok_or_else(|| bad("the URL has no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(bad("the URL must not carry user information"));
+    /// Tells whether the `Host` header names another host than the URI's authority.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn host_differs(uri: &Uri, headers: &HeaderMap) -> bool {
+        headers.contains_key(HOST) && !hosts_agree(uri, headers)
+    }
+
+    /// Returns true the first time that a warning is about this cause and destination. Holds a
+    /// bounded number of them; returns false for the rest.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_first_warning(&self, cause: &str, destination: &str) -> bool {
+        self.warned.is_first(cause, destination)
+    }
+
+    /// Returns the origins as text for a log line: the exact ones, then the suffixes.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let exact = self
+            .allowed
+            .iter()
+            .map(|origin| origin.authority().to_owned());
+        let below = self.suffixes.iter().map(Suffix::to_string);
+        exact.chain(below).collect::<Vec<_>>().join(", ")
+    }
+
+    fn parse<T: AsRef<str>>(
+        field: &'static str,
+        origins: impl IntoIterator<Item = T>,
+        on_http: impl Fn(&Origin) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let mut this = Self::default();
+        for origin in origins {
+            let origin = Origin::parse(field, origin.as_ref())?;
+            if !origin.is_https() {
+                on_http(&origin)?;
+            }
+            this.allowed.push(origin);
         }
-        let host = authority.host().to_ascii_lowercase();
-        if host.is_empty() {
-            return Err(bad("the URL has no host"));
+        if this.allowed.is_empty() {
+            return Err(Error::config(field, "name at least one origin"));
         }
-        let port = port(authority, https).ok_or_else(|| bad("the port is not a number"))?;
-        let usual = if port == default_port(https) {
-            None
-        } else {
-            Some(port)
-        };
-        let authority = match usual {
-            Some(port) => format!("{host}:{port}"),
-            None => host.clone(),
-        };
-        Ok(Self {
-            https,
-            host,
-            port,
-            authority,
-        })
-    }
-
-    #[inline]
-    fn is_written(&self, https: bool, authority: &str) -> bool {
-        self.authority == authority && self.https == https
-    }
-
-    fn is_loopback(&self) -> bool {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        host.parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+        Ok(this)
     }
 }
 
-/// The effective port; `None` for one that is written but no port number.
-fn port(authority: &uri::Authority, https: bool) -> Option<u16> {
-    let rest = &authority.as_str()[authority.as_str().rfind('@').map_or(0, |at| at + 1)..];
-    match rest.strip_prefix(authority.host()) {
-        Some("") | Some(":") => Some(default_port(https)),
-        Some(_) => authority.port_u16(),
-        None => None,
-    }
+/// Tells whether all `Host` headers name the URI's authority (RFC 9110 section 7.2).
+#[cold]
+fn hosts_agree(uri: &Uri, headers: &HeaderMap) -> bool {
+    let Some(authority) = uri.authority() else {
+        return false;
+    };
+    let https = uri.scheme() != Some(&uri::Scheme::HTTP);
+    let Some((host, port)) = parse::host_and_port(https, authority.as_str()) else {
+        return false;
+    };
+    let is_same = |value: &HeaderValue| {
+        let text = value.to_str().ok();
+        let named = text.and_then(|text| parse::host_and_port(https, text));
+        named.is_some_and(|(h, p)| h.eq_ignore_ascii_case(host) && p == port)
+    };
+    headers.get_all(HOST).iter().all(is_same)
 }
 
-const fn default_port(https: bool) -> u16 {
-    if https { 443 } else { 80 }
-}
-
-#[cfg(test)]
-mod tests;
+const FIELD: &str = "origins";

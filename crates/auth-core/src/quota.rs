@@ -176,6 +176,11 @@ impl Ledger {
         self.open = false;
     }
 
+    /// Tells whether no slot is taken.
+    pub(crate) fn is_empty(&self, now: Moment) -> bool {
+        !self.open && self.taken.iter().all(|frees| now.waited_for(*frees))
+    }
+
     pub(crate) fn spacing(&self) -> Option<Duration> {
         self.quota.map(Quota::spacing)
     }

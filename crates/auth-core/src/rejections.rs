@@ -2,14 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use crate::{
-    AccessToken, CredentialsId, Error, ErrorKind, Exchange, Moment, RejectedPart, SharedClock,
-    source::DynSource,
-};
+use crate::{CredentialsId, Error, Moment, SharedClock};
 
 /// How often the vendor rejected which credentials. Holds only credentials that may lock an account.
 #[derive(Default)]
@@ -24,9 +21,9 @@ struct Count {
 impl Rejections {
     /// Returns why these credentials must not be sent now, and for how long.
     pub(crate) fn forbid(&self, id: CredentialsId, now: Moment) -> Option<(Error, Duration)> {
-        let count = self.0.get(&id).filter(|count| count.times >= ALLOWED)?;
-        let wait = now.wait_until(count.last + PROBE);
-        (!wait.is_zero()).then(|| (count.error.clone(), wait))
+        let count = self.0.get(&id)?;
+        let wait = forbidden_for(count.times, now.wait_since(count.last))?;
+        Some((count.error.clone(), wait))
     }
 
     pub(crate) fn reject(&mut self, id: CredentialsId, error: &Error, now: Moment) {
@@ -62,65 +59,11 @@ pub(crate) fn of_process<T>(clock: &SharedClock, look: impl FnOnce(&mut Rejectio
     )
 }
 
-/// Sends token requests with the credentials as they are now.
-#[derive(Default)]
-pub(crate) struct Requests {
-    last: Mutex<Option<CredentialsId>>,
-}
-
-impl Requests {
-    /// `rejected`: how often the other processes saw these credentials rejected.
-    pub(crate) async fn send(
-        &self,
-        source: &dyn DynSource,
-        mut exchange: Exchange,
-        clock: &SharedClock,
-        rejected: u32,
-    ) -> Result<AccessToken, Error> {
-        let credentials = source.credentials().await?;
-        let id = credentials.id();
-        *self.last() = id;
-        let lockable = id.filter(|_| credentials.is_lockable() && exchange.refresh_token.is_none());
-        exchange.credentials = credentials;
-        let Some(id) = lockable else {
-            return source.fetch(exchange).await;
-        };
-        let forbidden = of_process(clock, |known| known.forbid(id, clock.now()));
-        if forbidden.is_some() || rejected >= ALLOWED {
-            return Err(locked(forbidden));
-        }
-        let result = source.fetch(exchange).await;
-        of_process(clock, |known| match &result {
-            Ok(_) => known.accept(id),
-            Err(error) if error.rejected_part() == Some(RejectedPart::Credentials) => {
-                known.reject(id, error, clock.now());
-            }
-            Err(_) => {}
-        });
-        result
-    }
-
-    pub(crate) async fn credentials_changed(&self, source: &dyn DynSource) -> bool {
-        let read = source.credentials().await;
-        read.is_ok_and(|read| read.id() != *self.last())
-    }
-
-    fn last(&self) -> MutexGuard<'_, Option<CredentialsId>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn locked(forbidden: Option<(Error, Duration)>) -> Error {
-    let message = format!(
-        "the credentials are not sent again because the vendor rejected them {ALLOWED} times and \
-         may lock the account; correct them where they are kept, or call \
-         Authenticator::clear_rejections"
-    );
-    let error = Error::new(ErrorKind::Rejected, message);
-    match forbidden {
-        Some((cause, wait)) => error.with_source(cause).with_retry_after(wait),
-        None => error,
-    }
+/// Returns for how long credentials must not be sent that were rejected so often, the last time so
+/// long ago.
+pub(crate) fn forbidden_for(times: u32, since_last: Duration) -> Option<Duration> {
+    let wait = PROBE.saturating_sub(since_last);
+    (times >= ALLOWED && !wait.is_zero()).then_some(wait)
 }
 
 /// How often rejected credentials are sent. Vendors lock accounts after three to ten rejected logins

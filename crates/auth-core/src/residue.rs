@@ -1,89 +1,64 @@
 //! What an authenticator leaves behind when the bounded map evicts it.
 
-use crate::{Authenticator, Moment};
+use crate::{
+    Authenticator, CredentialsId, Error, Key, Moment, SharedTokenStore,
+    machine::{memory::Memory, serving::State},
+};
 
-/// What must not be forgotten of a key: a verdict of the vendor, a back-off, used quota slots, a
-/// refresh token.
-#[derive(Debug)]
+/// What must not be forgotten of a key: a rejection, a back-off, used quota slots, a refresh token.
+/// The token itself is not among it.
+#[derive(Clone, Debug)]
 pub(crate) struct Residue {
-    #[cfg(test)]
-    example: tests::Example,
+    pub(crate) state: State,
+    pub(crate) memory: Memory,
+    pub(crate) last_error: Option<Error>,
+    pub(crate) credentials: Option<CredentialsId>,
+    /// Where refresh tokens are, if no store is shared with other processes.
+    pub(crate) refresh_tokens: Option<(SharedTokenStore, Key)>,
 }
 
 impl Residue {
     /// Tells whether nothing of it matters any longer.
     pub(crate) fn is_over(&self, now: Moment) -> bool {
-        #[cfg(test)]
-        return now.reached(self.example.end);
-        #[cfg(not(test))]
-        {
-            let _ = now;
-            true
-        }
+        let keeps = self.refresh_tokens.is_some() || self.memory.keeps_refresh_tokens();
+        !keeps && self.state.is_at_rest(now) && self.memory.is_at_rest(now)
     }
 }
 
 impl Authenticator {
     /// Returns what of this authenticator must not be forgotten; `None` if nothing.
     pub(crate) fn residue(&self) -> Option<Residue> {
-        #[cfg(test)]
-        return tests::take(self);
-        #[cfg(not(test))]
-        None
+        self.core().residue()
     }
 
     /// Hands in what an earlier authenticator of the same key left behind, before anybody uses this
     /// one.
     pub(crate) fn restore(&self, residue: Residue) {
-        #[cfg(test)]
-        tests::put(self, residue);
-        #[cfg(not(test))]
-        let _ = residue;
+        self.core().restore(residue);
     }
 }
 
-/// Stands in until authenticators have residues: a test restores an example, and finds it again in
-/// the next authenticator of the key.
 #[cfg(test)]
 mod tests {
-    use std::{
-        collections::HashMap,
-        sync::{LazyLock, Mutex},
-    };
-
     use super::*;
-
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    pub(crate) struct Example {
-        pub(crate) number: u64,
-        pub(crate) end: Moment,
-    }
-
-    static EXAMPLES: LazyLock<Mutex<HashMap<usize, Example>>> = LazyLock::new(Mutex::default);
-
-    fn place(authenticator: &Authenticator) -> usize {
-        std::ptr::from_ref(authenticator.origins()) as usize
-    }
-
-    pub(super) fn put(authenticator: &Authenticator, residue: Residue) {
-        let mut examples = EXAMPLES.lock().unwrap();
-        examples.insert(place(authenticator), residue.example);
-    }
-
-    pub(super) fn take(authenticator: &Authenticator) -> Option<Residue> {
-        let example = EXAMPLES.lock().unwrap().remove(&place(authenticator))?;
-        Some(Residue { example })
-    }
+    use crate::machine::prints::Print;
 
     impl Residue {
+        /// One that matters until `end`, known again by a number.
         pub(crate) fn example(number: u64, end: Moment) -> Self {
+            let mut memory = Memory::new(None);
+            memory.refused.add(Print::new(number));
             Self {
-                example: Example { number, end },
+                state: State::backing_off_until(end),
+                memory,
+                last_error: None,
+                credentials: None,
+                refresh_tokens: None,
             }
         }
 
         pub(crate) fn number(&self) -> u64 {
-            self.example.number
+            self.memory.refused.iter().next().unwrap().get()
         }
     }
 }

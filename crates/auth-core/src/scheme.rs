@@ -19,6 +19,7 @@ use crate::{Error, ErrorKind, Secret};
 pub struct Scheme {
     token: (HeaderName, &'static str),
     fixed: Vec<(HeaderName, Secret)>,
+    content_type: Option<&'static str>,
 }
 
 impl Scheme {
@@ -35,6 +36,7 @@ impl Scheme {
         Self {
             token: (header::AUTHORIZATION, prefix),
             fixed: Vec::new(),
+            content_type: None,
         }
     }
 
@@ -44,6 +46,7 @@ impl Scheme {
         Self {
             token: (name, ""),
             fixed: Vec::new(),
+            content_type: None,
         }
     }
 
@@ -55,12 +58,22 @@ impl Scheme {
         self
     }
 
+    /// Sets the `Content-Type` that signed requests get unless they have one, for APIs that want it
+    /// on each request, also without a body: for example `application/json`. Default: none.
+    ///
+    /// It is no credential, so a request that carries a `Content-Type` is still to be signed.
+    #[must_use]
+    pub fn content_type(mut self, media_type: &'static str) -> Self {
+        self.content_type = Some(media_type);
+        self
+    }
+
     /// Checks what was configured.
     ///
     /// # Errors
     ///
     /// [`Config`](ErrorKind::Config) for a header that is set twice, or a fixed value or prefix
-    /// with characters that no header may carry.
+    /// with characters that no header may carry, or `Content-Type` as a credential's header.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         let mut names = vec![&self.token.0];
         for (name, value) in &self.fixed {
@@ -77,6 +90,17 @@ impl Scheme {
                 ));
             }
             names.push(name);
+        }
+        if names.contains(&&header::CONTENT_TYPE) {
+            let problem = "header content-type cannot carry a credential";
+            return Err(Error::config("scheme", problem));
+        }
+        let content_type = self.content_type.map(HeaderValue::from_str);
+        if content_type.is_some_and(|value| value.is_err()) {
+            return Err(Error::config(
+                "scheme",
+                "the content type is no valid header value",
+            ));
         }
         if HeaderValue::from_str(self.token.1).is_err() {
             return Err(Error::config(
@@ -109,6 +133,8 @@ impl Scheme {
         line.push_str(text);
         let mut lines = vec![(name.clone(), Secret::new(line))];
         lines.extend(self.fixed.iter().cloned());
+        let content_type = self.content_type.map(Secret::new);
+        lines.extend(content_type.map(|value| (header::CONTENT_TYPE, value)));
         Ok(lines)
     }
 

@@ -52,6 +52,18 @@ pub trait SecretSource: Send + Sync + 'static {
     fn fixed(&self) -> Option<&Secret> {
         None
     }
+
+    /// Checks what is known before the first read, for example the name of an environment variable.
+    /// Builders call it, so that a wrong setting is found when the program starts. Default: all is
+    /// well.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on the setting that is wrong. What may pass, for example
+    /// a file that is not there yet, is no error.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 impl SecretSource for Secret {
@@ -128,6 +140,10 @@ impl SecretSource for SharedSecretSource {
     fn fixed(&self) -> Option<&Secret> {
         self.0.fixed()
     }
+
+    fn check(&self) -> Result<(), Error> {
+        self.0.check()
+    }
 }
 
 impl fmt::Debug for SharedSecretSource {
@@ -139,6 +155,7 @@ impl fmt::Debug for SharedSecretSource {
 trait DynSecretSource: Send + Sync {
     fn read(&self) -> BoxRead<'_>;
     fn fixed(&self) -> Option<&Secret>;
+    fn check(&self) -> Result<(), Error>;
 }
 
 type BoxRead<'a> = Pin<Box<dyn Future<Output = Result<Secret, Error>> + Send + 'a>>;
@@ -151,7 +168,15 @@ impl<S: SecretSource> DynSecretSource for S {
     fn fixed(&self) -> Option<&Secret> {
         SecretSource::fixed(self)
     }
+
+    fn check(&self) -> Result<(), Error> {
+        SecretSource::check(self)
+    }
 }
+
+/// A byte order mark (U+FEFF), which some editors write at the beginning of a text. It is no part of
+/// a secret.
+const BOM: char = '\u{feff}';
 
 #[cfg(test)]
 mod tests {
@@ -192,5 +217,14 @@ mod tests {
         assert_eq!(SecretSource::fixed(&shared), None);
         assert_eq!(read(&shared), Secret::new("fake-secret-0"));
         assert_eq!(read(&shared), Secret::new("fake-secret-1"));
+    }
+
+    #[test]
+    fn a_shared_source_is_checked_as_the_one_it_shares() {
+        let shared = SharedSecretSource::new(SecretEnv::new("A=B"));
+        let error = SecretSource::check(&SharedSecretSource::new(shared)).unwrap_err();
+        assert_eq!(error.field(), Some("secret_env"));
+        let fixed = SharedSecretSource::new(Secret::new("fake-secret"));
+        assert!(SecretSource::check(&fixed).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 use std::{future::Future, pin::Pin};
 
-use crate::{AccessToken, Credentials, Error, Moment, Secret, SharedClock, rejections::Requests};
+use crate::{AccessToken, Credentials, Error, Secret};
 
 /// Fetches a token: one call is one exchange with the vendor.
 ///
@@ -57,6 +57,13 @@ pub trait TokenSource: Send + Sync + 'static {
     ///
     /// The default says no: a refresh token is dropped.
     fn keeps_refresh_tokens(&self) -> bool {
+        false
+    }
+
+    /// Tells whether a refresh token is the only way to a token: without one there is nothing to ask
+    /// the vendor for, and a person has to log in again. Such a refresh token is never given up after
+    /// an unknown outcome. Default: no.
+    fn needs_refresh_token(&self) -> bool {
         false
     }
 
@@ -135,80 +142,12 @@ impl Reason {
     }
 }
 
-/// What came of a wish for a token.
-pub(crate) struct Obtained {
-    pub(crate) result: Result<AccessToken, Error>,
-    /// Just before it was asked for: lifetimes count from here.
-    pub(crate) sent: Moment,
-    /// The vendor was asked.
-    pub(crate) exchanged: bool,
-    /// It was not, because others have used the quota up.
-    pub(crate) over_quota: bool,
-}
-
-impl Obtained {
-    /// By an exchange.
-    pub(crate) fn fetched(result: Result<AccessToken, Error>, sent: Moment) -> Self {
-        Self {
-            result,
-            sent,
-            exchanged: true,
-            over_quota: false,
-        }
-    }
-
-    /// By somebody else's.
-    pub(crate) fn found(result: Result<AccessToken, Error>, sent: Moment) -> Self {
-        Self {
-            exchanged: false,
-            ..Self::fetched(result, sent)
-        }
-    }
-
-    pub(crate) fn over_quota(error: Error, sent: Moment) -> Self {
-        Self {
-            over_quota: true,
-            ..Self::found(Err(error), sent)
-        }
-    }
-}
-
-/// Gets tokens: from a source, or from whoever shares it.
-pub(crate) trait Fetch: Send + Sync {
-    fn obtain(&self, reason: Reason) -> BoxFuture<'_, Obtained>;
-    fn credential_changed(&self) -> BoxFuture<'_, bool>;
-}
-
-/// A source that is shared with nobody.
-pub(crate) struct Direct {
-    pub(crate) source: Box<dyn DynSource>,
-    pub(crate) clock: SharedClock,
-    pub(crate) requests: Requests,
-}
-
-impl Fetch for Direct {
-    fn obtain(&self, reason: Reason) -> BoxFuture<'_, Obtained> {
-        Box::pin(async move {
-            let sent = self.clock.now();
-            let exchange = Exchange::new(reason);
-            let result = self
-                .requests
-                .send(&*self.source, exchange, &self.clock, 0)
-                .await;
-            Obtained::fetched(result, sent)
-        })
-    }
-
-    fn credential_changed(&self) -> BoxFuture<'_, bool> {
-        Box::pin(self.requests.credentials_changed(&*self.source))
-    }
-}
-
 /// [`TokenSource`] behind a pointer; every source is one.
 pub(crate) trait DynSource: Send + Sync {
     fn fetch(&self, exchange: Exchange) -> BoxFuture<'_, Result<AccessToken, Error>>;
     fn credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>>;
     fn keeps_refresh_tokens(&self) -> bool;
+    fn needs_refresh_token(&self) -> bool;
     fn first_refresh_token(&self) -> BoxFuture<'_, Result<Option<Secret>, Error>>;
 }
 
@@ -225,6 +164,10 @@ impl<S: TokenSource> DynSource for S {
 
     fn keeps_refresh_tokens(&self) -> bool {
         TokenSource::keeps_refresh_tokens(self)
+    }
+
+    fn needs_refresh_token(&self) -> bool {
+        TokenSource::needs_refresh_token(self)
     }
 
     fn first_refresh_token(&self) -> BoxFuture<'_, Result<Option<Secret>, Error>> {

@@ -1,4 +1,10 @@
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::{self, Future},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -17,22 +23,49 @@ pub use memory::MemoryStore;
 ///
 /// # Contract
 ///
-/// - **Versions.** Whoever writes an entry gives it a version, which the store keeps with it. Of
-///   several who replace the same version, one succeeds.
+/// - **Versions.** The writer gives an entry its version, and the store keeps both together. Of
+///   several calls of [`replace`](Self::replace) that expect the same version, one succeeds. A
+///   version proves that an entry is later than another one only if the entry's content was read and
+///   understood. The version of an entry with unreadable content names that entry for `replace` and
+///   proves nothing: anybody may have written it.
 /// - **Time.** The store's own clock is the one that all its users share: it says how old an entry
-///   is, ends its life, and ends leases.
-/// - **Leases.** At most one owner holds a key's lease. It ends when it is released or its time is
-///   over, so that a holder that died holds it no longer than that.
-/// - **Failure.** Whatever cannot be read or understood is an error or nothing, never another key's
-///   entry. No error shows an entry.
+///   is, ends its life, and ends leases. An entry whose time of writing lies in the future by that
+///   clock, because the clock was set back, has the age [`StoredEntry::UNKNOWN_AGE`]. Such an entry
+///   stays, and everything timed in it is over. A store that has a clock which nobody can set goes by
+///   it. A store that has none, such as Redis, reports an entry younger by as much as the clock was
+///   set back since; so a reader that knows better, by a time that the writer put into the content,
+///   goes by the longer age.
+/// - **Leases.** At most one owner holds a key's lease. A lease ends when it is released or its time
+///   is over, whatever happens to its owner or to the clock, and no lease lasts longer than
+///   [`LONGEST_LEASE`]. What looks like a lease and has no end, or a later one, is nobody's.
+/// - **Content.** An entry that is there and cannot be read by this process, but may be by another
+///   one or with another key, is returned with an error as its content, and never as nothing.
+/// - **Failure.** Whatever was damaged or put there by somebody else is an error or nothing, never
+///   another key's entry. No error shows an entry.
 /// - The futures may be dropped at any time; what they were doing is then done, or not, but never
 ///   half.
 pub trait TokenStore: Send + Sync + 'static {
+    /// Waits until the store can be asked: connects, authenticates, and loads what its calls need,
+    /// so that [`patience`](Self::patience) covers round trips only. Returns at once if the store is
+    /// connected. An [`Authenticator`](crate::Authenticator) calls it before the first use of the
+    /// store and after a failure. Default: returns `Ok` at once.
+    ///
+    /// The store bounds the time itself. For example: `RedisStore` gives up after 2 s.
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](crate::ErrorKind::Store) if the store cannot be reached or refuses the connection,
+    /// and [`Config`](crate::ErrorKind::Config) if its settings do not fit what is there.
+    fn connect(&self) -> impl Future<Output = Result<(), Error>> + Send {
+        future::ready(Ok(()))
+    }
+
     /// Returns a key's entry, if there is one.
     ///
     /// # Errors
     ///
-    /// [`Store`](crate::ErrorKind::Store) if the store does not answer.
+    /// [`Store`](crate::ErrorKind::Store) if the store does not answer. An entry that is there and
+    /// cannot be read is no error of this call: see [`StoredEntry::content`].
     fn load(&self, key: &Key) -> impl Future<Output = Result<Option<StoredEntry>, Error>> + Send;
 
     /// Puts an entry in place of the one with this version, or of none. Returns whether it did:
@@ -48,8 +81,8 @@ pub trait TokenStore: Send + Sync + 'static {
         entry: NewEntry,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Takes or keeps a key's lease for an owner, and for so long from now on. Returns whether it is
-    /// the owner's.
+    /// Takes or keeps a key's lease for an owner, for `time` from now on and at most for
+    /// [`LONGEST_LEASE`]. Returns whether the lease is the owner's.
     ///
     /// # Errors
     ///
@@ -69,31 +102,58 @@ pub trait TokenStore: Send + Sync + 'static {
     fn release(&self, key: &Key, owner: &str) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Returns how long a request waits for this store's answers, all of them together, before it
-    /// goes on without it; default 50 ms. Waiting for another process's exchange is not among it.
+    /// goes on without the store. Default: 50 ms. Neither [`connect`](Self::connect) nor waiting for
+    /// another process's exchange is part of it.
     fn patience(&self) -> Duration {
         Duration::from_millis(50)
     }
 }
 
+/// The longest time that a lease lasts: 10 minutes. A store grants no lease for longer, and what
+/// looks like a longer one is nobody's.
+pub const LONGEST_LEASE: Duration = Duration::from_secs(600);
+
 /// What a store has for a key.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StoredEntry {
-    /// Which entry it is.
+    /// Names the entry for [`TokenStore::replace`]. It proves that the entry is later than another
+    /// one only if `content` is `Ok` and was understood.
     pub version: Version,
-    /// What was put there.
-    pub bytes: Bytes,
-    /// How long ago that was, by the store's clock.
+    /// What was put there; or why this process cannot read it, although another one may.
+    ///
+    /// The error says what is missing, for example the identifier of a sealing key. Who keeps
+    /// nothing there that cannot be had again may replace the entry by its version. Who keeps refresh
+    /// tokens there must not: the entry may hold the only valid one.
+    pub content: Result<Bytes, Error>,
+    /// How long ago the entry was written, by the store's clock;
+    /// [`UNKNOWN_AGE`](Self::UNKNOWN_AGE) if that lies in the future.
     pub age: Duration,
 }
 
 impl StoredEntry {
-    /// Makes an entry.
+    /// The age of an entry whose time of writing is in the future, because a clock was set back.
+    /// Longer than any time: every lifetime, back-off and quota slot in the entry is over, while
+    /// what has no end (a refresh token, rejected credentials) is still there.
+    pub const UNKNOWN_AGE: Duration = Duration::MAX;
+
+    /// Makes an entry that was read.
     #[must_use]
     pub fn new(version: Version, bytes: Bytes, age: Duration) -> Self {
         Self {
             version,
-            bytes,
+            content: Ok(bytes),
+            age,
+        }
+    }
+
+    /// Makes an entry that is there and cannot be read. The error, of kind
+    /// [`Store`](crate::ErrorKind::Store), says why and what to do.
+    #[must_use]
+    pub fn unreadable(version: Version, why: Error, age: Duration) -> Self {
+        Self {
+            version,
+            content: Err(why),
             age,
         }
     }
@@ -104,6 +164,7 @@ impl fmt::Debug for StoredEntry {
         f.debug_struct("StoredEntry")
             .field("version", &self.version)
             .field("age", &self.age)
+            .field("unreadable", &self.content.as_ref().err())
             .finish_non_exhaustive()
     }
 }
@@ -188,6 +249,10 @@ impl SharedTokenStore {
 }
 
 impl TokenStore for SharedTokenStore {
+    async fn connect(&self) -> Result<(), Error> {
+        self.0.connect().await
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
         self.0.load(key).await
     }
@@ -221,6 +286,7 @@ impl fmt::Debug for SharedTokenStore {
 }
 
 trait DynStore: Send + Sync {
+    fn connect(&self) -> BoxFuture<'_, ()>;
     fn load<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Option<StoredEntry>>;
     fn replace<'a>(
         &'a self,
@@ -236,6 +302,10 @@ trait DynStore: Send + Sync {
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 impl<S: TokenStore> DynStore for S {
+    fn connect(&self) -> BoxFuture<'_, ()> {
+        Box::pin(TokenStore::connect(self))
+    }
+
     fn load<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Option<StoredEntry>> {
         Box::pin(TokenStore::load(self, key))
     }

@@ -2,7 +2,7 @@ use std::{fmt, num::NonZeroU64, time::Duration};
 
 use http::HeaderMap;
 
-use crate::{Secret, headers::Headers, sharded::Local};
+use crate::{Error, ErrorKind, Secret, headers::Headers, sharded::Local};
 
 /// What an exchange brought: the short-lived credential and how long the vendor says it lives.
 ///
@@ -159,15 +159,36 @@ impl Token {
         self.0.generation()
     }
 
-    /// Puts the credential headers on a request, in place of any of the same name.
+    /// Puts the credential headers on a request, in place of any of the same name, and the scheme's
+    /// [content type](crate::Scheme::content_type) if the request has none.
+    ///
+    /// # Panics
+    ///
+    /// If the request has so many headers (24,576 names) that there is no room for another one; see
+    /// [`try_sign`](Self::try_sign).
     ///
     /// # Security
     ///
-    /// The values are marked sensitive. Ask
+    /// The credentials are marked sensitive. Ask
     /// [`Origins::permits`](crate::Origins::permits) first: this does not know where the
     /// request goes.
     pub fn sign(&self, headers: &mut HeaderMap) {
-        self.0.sign(headers);
+        let signed = self.try_sign(headers);
+        signed.expect("the request has room for another header");
+    }
+
+    /// As [`sign`](Self::sign), for requests whose headers somebody else chose.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) if the request has so many headers (24,576 names) that there is
+    /// no room for another one. Do not send the request then: it may be signed in part.
+    pub fn try_sign(&self, headers: &mut HeaderMap) -> Result<(), Error> {
+        if self.0.sign(headers) {
+            return Ok(());
+        }
+        let message = "the request has too many headers, so there is no room for the credential";
+        Err(Error::new(ErrorKind::Config, message))
     }
 }
 

@@ -5,31 +5,55 @@ use http::{Request, Response};
 
 use crate::Error;
 
-/// Sends one small exchange to a token endpoint.
+mod failure;
+
+pub use failure::{ConnectFailure, TokenHost};
+
+/// Sends one token request.
 ///
-/// Implementations stand beside the stack that the tokens are for, never in it: a token call that
-/// waits for a token would wait for ever.
+/// A transport is a client beside the stack that the tokens are for, never a part of that stack: a
+/// token request that waits for a token would wait for ever.
 ///
 /// # Contract
 ///
-/// - Redirects are never followed: a 3xx reply is returned like any other.
-/// - At most `max_reply` bytes of body are read, counted after any decompression; one more is an
-///   error of kind [`Protocol`](crate::ErrorKind::Protocol).
-/// - Nothing of the body or the `Authorization` header is logged or put into an error.
-/// - No retries. A missing answer is an error of kind
-///   [`Unavailable`](crate::ErrorKind::Unavailable).
-/// - The future may be dropped at any time (the exchange has a deadline); the connection is then
-///   not used again for somebody else's reply.
+/// - Redirects are never followed: a 3xx reply is returned like any other reply.
+/// - No retries.
+/// - At most `max_reply` bytes of the reply's body are read, counted after any decompression. A
+///   larger reply is an error of kind [`Protocol`](crate::ErrorKind::Protocol).
+/// - Nothing of the request's or the reply's body, no header and nothing of the URL but scheme, host
+///   and port is logged or put into an error.
+/// - A missing reply is an error of kind [`Unavailable`](crate::ErrorKind::Unavailable) or
+///   [`TimedOut`](crate::ErrorKind::TimedOut). The error names host and cause, and its
+///   [outcome](Error::with_outcome) says whether the request may have been sent (below).
+/// - The future may be dropped at any time, because a token request has a deadline. The connection
+///   is then not used for another request.
+///
+/// # Outcome
+///
+/// A refresh token may be spent only by a request that was sent, and a request that was not sent is
+/// repeated at once. So a transport tells the two cases apart:
+///
+/// | what failed | outcome |
+/// |---|---|
+/// | URL, DNS, connecting (refused, timed out), TLS handshake, a proxy's tunnel; a kept connection that closed before the request was written | [`NotSent`](crate::RequestOutcome::NotSent) |
+/// | reset, close or time-out after the first byte of the request may have left; a reply that broke off | [`Unknown`](crate::RequestOutcome::Unknown) |
+/// | the transport cannot tell | [`Unknown`](crate::RequestOutcome::Unknown) |
+///
+/// Set a time-out for connecting that is shorter than the deadline of a token request (10 s unless
+/// set), for example 4 s. Otherwise a host that drops packets is reported as `Unknown`: the deadline
+/// ends the token request, and nobody says that no connection was made.
 pub trait Transport: Send + Sync + 'static {
     /// Sends a request and reads its whole reply, up to `max_reply` bytes.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) when no whole reply came,
-    /// [`TimedOut`](crate::ErrorKind::TimedOut) when it did not come within a deadline of the
-    /// transport's own, [`Protocol`](crate::ErrorKind::Protocol) when it was too large. Before
-    /// anything is sent: [`Origin`](crate::ErrorKind::Origin) and
-    /// [`Config`](crate::ErrorKind::Config) for a URL that the transport does not send secrets to.
+    /// - [`Unavailable`](crate::ErrorKind::Unavailable): no complete reply came.
+    /// - [`TimedOut`](crate::ErrorKind::TimedOut): the transport's own deadline ended the request.
+    /// - [`Protocol`](crate::ErrorKind::Protocol): the reply is too large.
+    /// - [`Origin`](crate::ErrorKind::Origin): the transport sends no secret to this URL. Nothing was
+    ///   sent.
+    /// - [`Config`](crate::ErrorKind::Config): the URL is not absolute, or the client cannot speak
+    ///   TLS. Nothing was sent.
     fn send(
         &self,
         request: Request<Bytes>,

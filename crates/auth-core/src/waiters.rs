@@ -48,6 +48,15 @@ impl Waiters {
         }
     }
 
+    /// Returns the wakers of all, who stay.
+    pub(crate) fn wakers(&self) -> Vec<Waker> {
+        let waiting = self.slots.iter().filter_map(|slot| match slot {
+            Slot::Waiting(waker) => Some(waker.clone()),
+            Slot::Free(_) => None,
+        });
+        waiting.collect()
+    }
+
     /// Takes all waiters out.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Waker> + use<> {
         self.free = None;

@@ -5,7 +5,10 @@ use auth_core::{
     SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
 };
 
-use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName, source};
+use crate::{
+    Central, Kaizen, LegacyEndpoint, Region, RegionName,
+    source::{self, GrantedScope},
+};
 
 /// Settings for one of Kaizen's servers; made by [`Kaizen::builder`].
 ///
@@ -152,14 +155,16 @@ impl<R: Region> KaizenBuilder<R> {
         let origins = Origins::of_base_url(&self.base_url, self.http_loopback)?;
         let (policy, clock) = (self.policy.clone(), self.clock.clone());
         let (store, key) = (self.store.clone(), self.key());
-        let authenticator = Authenticator::builder(source::new(self, transport)?)
+        let granted = GrantedScope::default();
+        let source = source::new(self, transport, granted.clone())?;
+        let authenticator = Authenticator::builder(source)
             .vendor(R::NAME.vendor())
             .origins(origins)
             .policy(policy)
             .clock(clock)
             .shared_store(store, key)
             .build()?;
-        Ok(Kaizen::new(authenticator))
+        Ok(Kaizen::new(authenticator, granted))
     }
 
     /// Whose token it is, for the store.

@@ -1,8 +1,8 @@
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use auth_core::{Authenticator, SecretSource};
 
-use crate::{KaizenBuilder, Region};
+use crate::{KaizenBuilder, Region, source::GrantedScope};
 
 /// Authentication for one of Kaizen's servers; starts at [`builder`](Self::builder).
 ///
@@ -39,6 +39,7 @@ use crate::{KaizenBuilder, Region};
 #[derive(Clone)]
 pub struct Kaizen<R: Region> {
     authenticator: Authenticator,
+    granted: GrantedScope,
     region: PhantomData<fn() -> R>,
 }
 
@@ -53,9 +54,10 @@ impl<R: Region> Kaizen<R> {
         KaizenBuilder::new(client_id.into(), client_secret)
     }
 
-    pub(crate) fn new(authenticator: Authenticator) -> Self {
+    pub(crate) fn new(authenticator: Authenticator, granted: GrantedScope) -> Self {
         Self {
             authenticator,
+            granted,
             region: PhantomData,
         }
     }
@@ -64,6 +66,17 @@ impl<R: Region> Kaizen<R> {
     #[must_use]
     pub fn authenticator(&self) -> &Authenticator {
         &self.authenticator
+    }
+
+    /// Returns the scope that the last token was granted, values separated by single spaces, for
+    /// example `read:buildings read:insights`.
+    ///
+    /// `None` until this process has fetched a token: one that comes from a
+    /// [store](KaizenBuilder::store) says nothing about its scope. `None` too if the vendor does not
+    /// say.
+    #[must_use]
+    pub fn granted_scope(&self) -> Option<Arc<str>> {
+        self.granted.get()
     }
 }
 

@@ -33,6 +33,7 @@
 //! |---|---|
 //! | sign requests to Kaizen | [`Kaizen::builder`] |
 //! | another endpoint, policy or clock | [`KaizenBuilder`] |
+//! | read the scope that was granted | [`Kaizen::granted_scope`] |
 //! | the endpoints of the two servers | [`Region`], [`Central`], [`East`] |
 //! | read the server's name from a configuration | [`RegionName`] |
 //! | ask a token endpoint from before July 2023 | [`LegacyEndpoint`] |

@@ -1,4 +1,9 @@
-use auth_core::{Error, SharedTransport};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use auth_core::{AccessToken, Credentials, Error, Exchange, SharedTransport, TokenSource};
 use auth_oauth2::{ClientAuth, ClientCredentials};
 
 use crate::{KaizenBuilder, LegacyEndpoint, Region};
@@ -8,7 +13,8 @@ use crate::{KaizenBuilder, LegacyEndpoint, Region};
 pub(crate) fn new<R: Region>(
     settings: KaizenBuilder<R>,
     transport: SharedTransport,
-) -> Result<ClientCredentials, Error> {
+    granted: GrantedScope,
+) -> Result<KaizenSource, Error> {
     let (url, audience) = match (settings.legacy, settings.token_url) {
         (Some(legacy), _) => (legacy.url().to_owned(), LegacyEndpoint::AUDIENCE),
         (None, Some(url)) => (url, ""),
@@ -20,8 +26,53 @@ pub(crate) fn new<R: Region>(
             .client_auth(ClientAuth::Post)
             .audience(audience)
             .clock(settings.clock);
-    match settings.http_loopback {
-        true => source.danger_allow_http_loopback().build(),
-        false => source.build(),
+    let source = match settings.http_loopback {
+        true => source.danger_allow_http_loopback(),
+        false => source,
+    };
+    Ok(KaizenSource {
+        grant: source.build()?,
+        granted,
+    })
+}
+
+/// The client credentials grant, which keeps what the last token was granted.
+pub(crate) struct KaizenSource {
+    grant: ClientCredentials,
+    granted: GrantedScope,
+}
+
+impl TokenSource for KaizenSource {
+    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+        let token = self.grant.fetch(exchange).await?;
+        self.granted.set(token.granted_scope());
+        Ok(token)
+    }
+
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        self.grant.credentials().await
+    }
+}
+
+impl fmt::Debug for KaizenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.grant, f)
+    }
+}
+
+/// The scope of the last token that this process fetched; clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct GrantedScope(Arc<Mutex<Option<Arc<str>>>>);
+
+impl GrantedScope {
+    pub(crate) fn get(&self) -> Option<Arc<str>> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set(&self, scope: Option<&str>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = scope.map(Arc::from);
     }
 }

@@ -186,6 +186,22 @@ async fn row_response_is_a_jwt_that_is_sent_as_bearer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn row_response_scope_is_readable() {
+    let vendor = Vendor::new();
+    let reply = format!(
+        r#"{{"access_token":"{JWT}","scope":"read:buildings\n read:insights","expires_in":2592000,"token_type":"Bearer"}}"#
+    );
+    let server = vendor.of::<East>();
+    server.token().then(Reply::status(200).json(reply));
+    let kaizen = vendor.settings::<East>().build().unwrap();
+    assert_eq!(kaizen.granted_scope(), None, "nothing was fetched yet");
+    let clone = kaizen.clone();
+    kaizen.authenticator().token().await.unwrap();
+    let granted = clone.granted_scope().unwrap();
+    assert_eq!(&*granted, "read:buildings read:insights");
+}
+
+#[tokio::test(start_paused = true)]
 async fn row_response_that_is_none_is_an_error_that_names_the_server() {
     async fn failure<R: Region>(reply: Reply) -> (ErrorKind, String) {
         let vendor = Vendor::new();
@@ -212,7 +228,10 @@ async fn row_response_that_is_none_is_an_error_that_names_the_server() {
             Reply::oauth_error(401, "invalid_client"),
             ErrorKind::Rejected,
         ),
-        (Reply::redirect(302, East::TOKEN_URL), ErrorKind::Rejected),
+        (
+            Reply::redirect(302, East::TOKEN_URL),
+            ErrorKind::Unavailable,
+        ),
         (Reply::status(429), ErrorKind::Throttled),
         (Reply::status(503), ErrorKind::Unavailable),
         (Reply::cut(), ErrorKind::Unavailable),

@@ -166,6 +166,7 @@ impl KayzenBuilder {
     /// - `api_key`: empty, or with a colon under [`ClientAuth::BasicRaw`].
     /// - `api_secret` or `password`: empty, as far as it is known already. One that turns out to be
     ///   empty when it is read fails the login with the same error.
+    /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot read.
     /// - `email`: empty, or encoded already.
     /// - `client_auth`: other than the two kinds of Basic.
     /// - `transport`: missing.
@@ -229,6 +230,7 @@ impl KayzenBuilder {
             if secret.fixed().is_some_and(Secret::is_empty) {
                 return Err(Error::config(field, "must not be empty"));
             }
+            secret.check()?;
         }
         Ok(())
     }

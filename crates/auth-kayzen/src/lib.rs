@@ -50,9 +50,9 @@
 //!   2.4 forbids this grant. Kayzen has no other. So make an account of the program's own, with no
 //!   more rights than it needs, and keep its password where it can be replaced without a restart: a
 //!   [`SecretFile`](auth_core::SecretFile), a vault behind a [`SecretFn`](auth_core::SecretFn).
-//! - **Wrong login.** The vendor answers 401 and "Authentication error", and does not say which of
-//!   the two pairs is wrong. The error is [`Rejected`](auth_core::ErrorKind::Rejected) and names
-//!   both.
+//! - **Wrong login.** The vendor answers 401, "Authentication error" and a message, for example
+//!   "Invalid login credentials" or "Invalid API Key". The error is
+//!   [`Rejected`](auth_core::ErrorKind::Rejected), shows both texts, and names both pairs.
 //! - **Lockout.** Vendors lock accounts after a few rejected logins. Credentials that the vendor
 //!   rejected are sent at most twice, then once a day until the secret changes or
 //!   `Authenticator::clear_rejections` is called. An accepted login clears the count. The count is

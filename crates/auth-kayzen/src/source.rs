@@ -14,6 +14,13 @@ pub(crate) const VENDOR: &str = "kayzen";
 /// How long tokens live by the vendor's page, for a reply that does not say.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
+/// What the vendor calls a wrong login, where other vendors say `invalid_client` or `invalid_grant`.
+const WRONG_LOGIN: [&str; 3] = [
+    "Authentication error",
+    "Invalid API Key",
+    "Invalid login credentials",
+];
+
 /// Makes the password grant as Kayzen wants it.
 pub(crate) fn new(
     settings: KayzenBuilder,
@@ -21,6 +28,8 @@ pub(crate) fn new(
 ) -> Result<KayzenSource, Error> {
     let rules = ReplyRules::new()
         .allow_missing_token_type()
+        .description_member("message")
+        .credential_codes(WRONG_LOGIN)
         .default_lifetime(LIFETIME);
     let grant = ResourceOwnerPassword::builder(
         settings.token_url,
@@ -44,7 +53,7 @@ pub(crate) fn new(
     Ok(KayzenSource(grant.build()?))
 }
 
-/// The password grant, whose refusals say what to check.
+/// The password grant, whose rejections say what to check.
 pub(crate) struct KayzenSource(ResourceOwnerPassword);
 
 impl TokenSource for KayzenSource {
@@ -62,27 +71,27 @@ fn explained(error: Error) -> Error {
     if !is_rejected_login(&error) {
         return error;
     }
-    let message = format!(
-        "{error}; check API key and secret, e-mail and password: the vendor does not say which \
-         are wrong"
-    );
-    let mut explained = Error::new(error.kind(), message)
+    let message = format!("{error}; check API key and secret, e-mail and password");
+    let explained = Error::new(error.kind(), message)
         .with_outcome(error.outcome())
         .with_rejected_part(RejectedPart::Credentials);
-    if let Some(code) = error.code() {
-        explained = explained.with_code(code.to_owned());
+    let explained = match error.code() {
+        Some(code) => explained.with_code(code.to_owned()),
+        None => explained,
+    };
+    match error.status() {
+        Some(status) => explained.with_status(status),
+        None => explained,
     }
-    if let Some(status) = error.status() {
-        explained = explained.with_status(status);
-    }
-    explained
 }
 
-/// A bare 403 counts as a rejected login, to be on the safe side, but does not blame it.
+/// Words that nobody knows count as a rejected login, to be on the safe side, but do not blame it.
 fn is_rejected_login(error: &Error) -> bool {
-    let standard = matches!(error.code(), Some("invalid_client" | "invalid_grant"));
+    let known = error.code().is_some_and(|code| {
+        matches!(code, "invalid_client" | "invalid_grant") || WRONG_LOGIN.contains(&code)
+    });
     let unauthorized = error.status() == Some(StatusCode::UNAUTHORIZED);
-    error.rejected_part() == Some(RejectedPart::Credentials) && (standard || unauthorized)
+    error.rejected_part() == Some(RejectedPart::Credentials) && (known || unauthorized)
 }
 
 /// Names the setting of this crate, not the grant's, if the secret that was read is empty.
@@ -102,6 +111,10 @@ impl SecretSource for ApiSecret {
 
     fn fixed(&self) -> Option<&Secret> {
         self.0.fixed()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.0.check()
     }
 }
 

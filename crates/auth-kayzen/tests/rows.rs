@@ -8,7 +8,7 @@ mod vendor;
 
 use std::time::Duration;
 
-use auth_core::{Error, ErrorKind, Secret};
+use auth_core::{Error, ErrorKind, RejectedPart, Secret};
 use auth_kayzen::{Kayzen, KayzenBuilder};
 use auth_oauth2::{BodyFormat, ClientAuth};
 use auth_testkit::{Reply, fakes};
@@ -252,10 +252,13 @@ async fn row_lifetime_is_taken_for_granted_where_a_reply_does_not_say() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_errors_a_refused_login_says_what_to_check() {
+async fn row_errors_a_rejected_login_says_what_to_check() {
     for reply in [
         Reply::status(401).json(r#"{"error":"Authentication error"}"#),
+        Reply::status(400).json(r#"{"error":"Authentication error"}"#),
         Reply::status(401).json(r#"{"error":"Invalid login credentials"}"#),
+        Reply::status(403).json(r#"{"error":"Invalid login credentials"}"#),
+        Reply::status(403).json(r#"{"error":"Invalid API Key"}"#),
         Reply::status(401).body("Authentication error"),
         Reply::status(401),
         Reply::oauth_error(400, "invalid_grant"),
@@ -267,6 +270,7 @@ async fn row_errors_a_refused_login_says_what_to_check() {
         let text = error.to_string();
         assert_eq!(error.kind(), ErrorKind::Rejected, "{text}");
         assert!(error.status().is_some());
+        assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
         assert!(
             text.starts_with("kayzen: token endpoint answered 40"),
             "{text}"
@@ -284,11 +288,25 @@ async fn row_errors_the_vendors_words_are_kept() {
     vendor.server().change_user_password("fake-password-2");
     let settings = vendor.with_password(Secret::new("fake-password-1"));
     let error = settings.build().unwrap().token().await.unwrap_err();
-    let text = "kayzen: token endpoint answered 401 with `Authentication error`; check API key \
-                and secret, e-mail and password: the vendor does not say which are wrong; next try";
+    let text = "kayzen: token endpoint answered 401 with `Authentication error`: Invalid login \
+                credentials; check API key and secret, e-mail and password";
     assert!(error.to_string().starts_with(text), "{error}");
+    assert!(!error.to_string().contains("does not say"), "{error}");
     assert_eq!(error.code(), Some("Authentication error"));
     assert_eq!(error.status().map(|status| status.as_u16()), Some(401));
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_errors_the_vendors_words_are_scrubbed() {
+    let vendor = Vendor::new();
+    let body = r#"{"error":"Authentication error","message":"no fake-password-1 here"}"#;
+    vendor.server().token().then(Reply::status(401).json(body));
+    let settings = vendor.with_password(Secret::new("fake-password-1"));
+    let error = settings.build().unwrap().token().await.unwrap_err();
+    assert!(
+        error.to_string().contains(": no *** here; check"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,10 +314,14 @@ async fn row_errors_of_other_kinds_do_not_blame_the_login() {
     for (reply, kind) in [
         (Reply::status(503), ErrorKind::Unavailable),
         (Reply::status(429), ErrorKind::Throttled),
-        (Reply::status(404), ErrorKind::Rejected),
-        (Reply::status(403), ErrorKind::Rejected),
+        (Reply::status(404), ErrorKind::Unavailable),
+        (Reply::status(403), ErrorKind::Protocol),
         (
             Reply::redirect(302, "https://kayzen.test/login"),
+            ErrorKind::Unavailable,
+        ),
+        (
+            Reply::status(400).json(r#"{"error":"Bad request","message":"no body"}"#),
             ErrorKind::Rejected,
         ),
         (
@@ -316,7 +338,7 @@ async fn row_errors_of_other_kinds_do_not_blame_the_login() {
         vendor.server().token().then(reply);
         let error = failure(&vendor).await;
         assert_eq!(error.kind(), kind, "{error}");
-        assert!(!error.to_string().contains("check"), "{error}");
+        assert!(!error.to_string().contains("API key"), "{error}");
     }
 }
 

@@ -23,6 +23,15 @@ pub enum ClientAuth {
     BasicRaw,
     /// `client_secret_post`: `client_id` and `client_secret` in the body.
     Post,
+    /// As [`Basic`](Self::Basic), and `client_id` in the body too, for servers that look the client
+    /// up by the body.
+    BasicWithId,
+    /// As [`BasicRaw`](Self::BasicRaw), and `client_id` in the body too.
+    BasicRawWithId,
+    /// HTTP Basic with the identifier, a colon and no secret (`id:`), for clients that have no
+    /// secret and servers that want the header all the same. Only for a public client, or with an
+    /// empty secret.
+    BasicEmptySecret,
 }
 
 impl ClientAuth {
@@ -32,17 +41,33 @@ impl ClientAuth {
             Self::Basic => "basic",
             Self::BasicRaw => "basic-raw",
             Self::Post => "post",
+            Self::BasicWithId => "basic-with-id",
+            Self::BasicRawWithId => "basic-raw-with-id",
+            Self::BasicEmptySecret => "basic-empty-secret",
         }
     }
 
-    /// `None` where the body carries the credentials.
-    pub(crate) fn authorization(self, id: &str, secret: &Secret) -> Option<Authorization> {
-        let encode = match self {
-            Self::Basic => push_form_encoded,
-            Self::BasicRaw => String::push_str,
-            Self::Post => return None,
+    /// Tells whether an identifier with a colon would end at the colon.
+    pub(crate) fn is_raw(self) -> bool {
+        matches!(self, Self::BasicRaw | Self::BasicRawWithId)
+    }
+
+    /// Tells whether the body names the client beside an `Authorization` header.
+    pub(crate) fn repeats_id(self) -> bool {
+        matches!(self, Self::BasicWithId | Self::BasicRawWithId)
+    }
+
+    /// `None` where the body carries the credentials, or where a public client only says its name.
+    pub(crate) fn authorization(self, id: &str, secret: Option<&Secret>) -> Option<Authorization> {
+        let (encode, secret): (fn(&mut String, &str), _) = match (self, secret) {
+            (Self::BasicEmptySecret, _) => (push_form_encoded, ""),
+            (Self::Post, _) | (_, None) => return None,
+            (Self::Basic | Self::BasicWithId, Some(secret)) => (push_form_encoded, secret.expose()),
+            (Self::BasicRaw | Self::BasicRawWithId, Some(secret)) => {
+                (String::push_str, secret.expose())
+            }
         };
-        let pair = pair(encode, id, secret.expose());
+        let pair = pair(encode, id, secret);
         Some(Authorization::basic(&base64(pair.as_bytes())))
     }
 }

@@ -1,11 +1,15 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use auth_core::{Error, ErrorKind};
+use auth_core::{Error, ErrorKind, RejectedPart, RequestOutcome};
 use http::{Response, StatusCode};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::{ReplyRules, response::Reading, retry_after::retry_after};
+use crate::{
+    ReplyRules,
+    response::{BodyKind, Member, Reading, Seen},
+    retry_after::retry_after,
+};
 
 /// What a vendor says about why there is no token (RFC 6749 section 5.2), as it came.
 #[derive(Default)]
@@ -22,25 +26,50 @@ const MAX_DESCRIPTION: usize = 256;
 
 impl ErrorReply {
     /// Reads what can be read: of a body that is too long, or broken, what comes before the break.
-    pub(crate) fn parse(body: &[u8]) -> Self {
-        let mut this = Self::default();
+    pub(crate) fn parse(body: &[u8], rules: &ReplyRules) -> Self {
+        let mut said = Said::default();
         let body = body.get(..MAX_LOOK).unwrap_or(body);
         let body = body.strip_prefix(BOM).unwrap_or(body);
         if let Some(chunk) = body.utf8_chunks().next() {
             let mut json = serde_json::Deserializer::from_str(chunk.valid());
-            let _ = Members(&mut this).deserialize(&mut json);
+            let level = Level {
+                rules,
+                said: &mut said,
+                is_top: true,
+            };
+            let _ = level.deserialize(&mut json);
         }
-        this
+        Self {
+            code: said.code.or(said.vendor_code),
+            description: said.description.or(said.vendor_description),
+        }
     }
 }
 
 /// UTF-8's byte order mark, which JSON must not have (RFC 8259 section 8.1) and some servers send.
 pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Collects members as they come, so that those before an error are kept.
-struct Members<'a>(&'a mut ErrorReply);
+/// What to do about a reply that some other server may have written.
+pub(crate) const CHECK: &str =
+    "check `token_url`, and whether a proxy, a firewall or a captive portal answers in between";
 
-impl<'de> DeserializeSeed<'de> for Members<'_> {
+/// The standard's members, and those of the vendor's own.
+#[derive(Default)]
+struct Said {
+    code: Option<String>,
+    vendor_code: Option<String>,
+    description: Option<String>,
+    vendor_description: Option<String>,
+}
+
+/// Collects members as they come, so that those before an error are kept.
+struct Level<'a, 'r> {
+    rules: &'r ReplyRules,
+    said: &'a mut Said,
+    is_top: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Level<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -48,7 +77,7 @@ impl<'de> DeserializeSeed<'de> for Members<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Members<'_> {
+impl<'de> Visitor<'de> for Level<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,14 +85,25 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let rules = self.rules;
         while let Some(name) = map.next_key::<String>()? {
             let value = map.next_value::<&RawValue>()?;
-            let member = match name.as_str() {
-                "error" => &mut self.0.code,
-                "error_description" => &mut self.0.description,
-                _ => continue,
-            };
-            *member = string(value);
+            if self.is_top && rules.is_wrapper(&name) && value.get().starts_with('{') {
+                let inner = Level {
+                    rules,
+                    said: &mut *self.said,
+                    is_top: false,
+                };
+                let _ = inner.deserialize(&mut serde_json::Deserializer::from_str(value.get()));
+                continue;
+            }
+            match rules.member(&name) {
+                Some(Member::Code) => self.said.code = string(value),
+                Some(Member::VendorCode) => self.said.vendor_code = code(value),
+                Some(Member::Description) => self.said.description = string(value),
+                Some(Member::VendorDescription) => self.said.vendor_description = string(value),
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -76,9 +116,22 @@ pub(crate) fn string(json: &RawValue) -> Option<String> {
         .filter(|text: &String| !text.is_empty())
 }
 
+/// Reads a code of the vendor's own: a string that holds something, or a number.
+pub(crate) fn code(json: &RawValue) -> Option<String> {
+    let is_number = || {
+        json.get()
+            .starts_with(|char: char| char == '-' || char.is_ascii_digit())
+    };
+    string(json).or_else(|| is_number().then(|| json.get().to_owned()))
+}
+
 /// Makes an error of a reply that brings no token. Nothing but the code and the description gets
 /// from the reply's body into it, and those scrubbed.
-pub(crate) fn refusal<B>(reading: &Reading<'_>, reply: &Response<B>, said: &ErrorReply) -> Error {
+pub(crate) fn refusal<B: AsRef<[u8]>>(
+    reading: &Reading<'_>,
+    reply: &Response<B>,
+    said: &ErrorReply,
+) -> Error {
     let Reading {
         vendor,
         rules,
@@ -86,75 +139,232 @@ pub(crate) fn refusal<B>(reading: &Reading<'_>, reply: &Response<B>, said: &Erro
         now,
     } = *reading;
     let status = reply.status();
-    let pause = retry_after(reply.headers(), now);
-    let (kind, remark) = verdict(status, said.code.as_deref(), pause.is_some(), rules);
+    let facts = Facts {
+        status,
+        code: said.code.as_deref(),
+        pause: retry_after(reply.headers(), now),
+        seen: Seen::of(reply),
+        rules,
+    };
+    let verdict = facts.verdict();
     let clean = |text: &Option<String>, max| {
         text.as_deref()
             .map(|text| scrubber.clean(text, max))
             .filter(|text| !text.is_empty())
     };
     let code = clean(&said.code, MAX_CODE);
-    let mut message = format!(
-        "{vendor}: token endpoint answered {}{remark}",
-        status.as_u16()
-    );
-    if let Some(code) = &code {
-        message.push_str(&format!(" with `{code}`"));
+    let description = clean(&said.description, MAX_DESCRIPTION);
+    let mut message = format!("{vendor}: token endpoint answered {}", status.as_u16());
+    match &code {
+        Some(code) => message.push_str(&format!(" with `{code}`")),
+        None if description.is_none() => {
+            message.push_str(&format!(" with {}", facts.seen.describe()));
+        }
+        None => {}
     }
-    if let Some(description) = clean(&said.description, MAX_DESCRIPTION) {
+    if let Some(description) = &description {
         message.push_str(&format!(": {description}"));
     }
-    let mut error = Error::new(kind, message).with_status(status);
+    if let Some(hint) = facts.hint(&verdict) {
+        message.push_str(&format!("; {hint}"));
+    }
+    let mut error = Error::new(verdict.kind, message)
+        .with_status(status)
+        .with_outcome(verdict.outcome);
+    if let Some(part) = verdict.rejected {
+        error = error.with_rejected_part(part);
+    }
     if let Some(code) = code {
         error = error.with_code(code);
     }
-    match pause {
-        Some(pause) if error.is_transient() => error.with_retry_after(pause),
+    let wait = facts.pause.or_else(|| {
+        let throttled = verdict.outcome == RequestOutcome::Throttled;
+        rules.throttle_wait.filter(|_| throttled)
+    });
+    match wait {
+        Some(wait) if error.is_transient() => error.with_retry_after(wait),
         _ => error,
     }
 }
 
-/// Says what to do: the code decides where it is a standard one, the status where it is not.
-fn verdict(
+/// What a verdict goes by.
+struct Facts<'a> {
     status: StatusCode,
-    code: Option<&str>,
-    asks_to_wait: bool,
-    rules: &ReplyRules,
-) -> (ErrorKind, &'static str) {
-    if status.is_redirection() {
-        return (ErrorKind::Rejected, ", a redirect, which is never followed");
-    }
-    if let Some(kind) = code.and_then(standard) {
-        return (kind, "");
-    }
-    if rules.is_quota(status) {
-        return (ErrorKind::Quota, ", which means that the quota is used up");
-    }
-    let kind = match status {
-        StatusCode::TOO_MANY_REQUESTS => ErrorKind::Throttled,
-        StatusCode::SERVICE_UNAVAILABLE if asks_to_wait => ErrorKind::Throttled,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => ErrorKind::Unavailable,
-        _ if status.is_server_error() => ErrorKind::Unavailable,
-        // A code that nobody knows on a success is a refusal too: asking less is the safer error.
-        _ if status.is_client_error() || status.is_success() => ErrorKind::Rejected,
-        _ => ErrorKind::Protocol,
-    };
-    (kind, "")
+    code: Option<&'a str>,
+    pause: Option<Duration>,
+    seen: Seen,
+    rules: &'a ReplyRules,
 }
 
-/// The codes of RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5 and RFC 8707 section 2.
-fn standard(code: &str) -> Option<ErrorKind> {
-    match code {
-        "access_denied"
-        | "invalid_client"
-        | "invalid_grant"
-        | "invalid_request"
-        | "invalid_scope"
-        | "invalid_target"
-        | "unauthorized_client"
-        | "unsupported_grant_type" => Some(ErrorKind::Rejected),
-        "server_error" | "slow_down" | "temporarily_unavailable" => Some(ErrorKind::Unavailable),
-        _ => None,
+#[derive(Debug, PartialEq, Eq)]
+struct Verdict {
+    kind: ErrorKind,
+    outcome: RequestOutcome,
+    rejected: Option<RejectedPart>,
+}
+
+impl Verdict {
+    const THROTTLED: Self = Self {
+        kind: ErrorKind::Throttled,
+        outcome: RequestOutcome::Throttled,
+        rejected: None,
+    };
+    const QUOTA: Self = Self {
+        kind: ErrorKind::Quota,
+        ..Self::THROTTLED
+    };
+
+    const fn rejected(part: RejectedPart) -> Self {
+        Self {
+            kind: ErrorKind::Rejected,
+            outcome: RequestOutcome::Rejected,
+            rejected: Some(part),
+        }
+    }
+
+    const fn not_understood(kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            outcome: RequestOutcome::NotUnderstood,
+            rejected: None,
+        }
+    }
+}
+
+impl Facts<'_> {
+    /// The table of [`parse_reply`](crate::parse_reply), row by row.
+    fn verdict(&self) -> Verdict {
+        let status = self.status;
+        if status.is_redirection() {
+            return Verdict::not_understood(ErrorKind::Unavailable);
+        }
+        if let Some(verdict) = self.code.and_then(|code| self.known(code)) {
+            return verdict;
+        }
+        let is_page = self.seen.is_page() && status != StatusCode::TOO_MANY_REQUESTS;
+        let means = |statuses: &[StatusCode]| statuses.contains(&status) && !is_page;
+        if means(&self.rules.quota_statuses) {
+            return Verdict::QUOTA;
+        }
+        if self.asks_for_less() || means(&self.rules.throttle_statuses) {
+            return Verdict::THROTTLED;
+        }
+        match (status, self.code) {
+            (StatusCode::UNAUTHORIZED, _) => Verdict::rejected(RejectedPart::Credentials),
+            (StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY, _) => {
+                Verdict::not_understood(ErrorKind::Unavailable)
+            }
+            _ if status.is_server_error() => Verdict::not_understood(ErrorKind::Unavailable),
+            // A code that nobody knows on a success is an error too.
+            (_, Some(_)) if status.is_client_error() || status.is_success() => {
+                Verdict::rejected(RejectedPart::Request)
+            }
+            _ if self.may_be_wordless() => Verdict::not_understood(ErrorKind::Protocol),
+            _ if status.is_client_error() => Verdict::not_understood(ErrorKind::Unavailable),
+            _ => Verdict::not_understood(ErrorKind::Protocol),
+        }
+    }
+
+    /// The vendor's codes, and those of RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5 and
+    /// RFC 8707 section 2.
+    fn known(&self, code: &str) -> Option<Verdict> {
+        let is_one_of = |codes: &[String]| codes.iter().any(|known| known == code);
+        if is_one_of(&self.rules.credential_codes) {
+            return Some(Verdict::rejected(RejectedPart::Credentials));
+        }
+        if is_one_of(&self.rules.throttle_codes) {
+            return Some(Verdict::THROTTLED);
+        }
+        Some(match code {
+            "invalid_client" => Verdict::rejected(RejectedPart::Credentials),
+            "invalid_grant" if self.rules.spends_refresh_token => {
+                Verdict::rejected(RejectedPart::RefreshToken)
+            }
+            "invalid_grant" => Verdict::rejected(RejectedPart::Credentials),
+            // RFC 6749 section 5.2 has 401 for failed client authentication only.
+            "access_denied" | "unauthorized_client" if self.status == StatusCode::UNAUTHORIZED => {
+                Verdict::rejected(RejectedPart::Credentials)
+            }
+            "access_denied"
+            | "invalid_request"
+            | "invalid_scope"
+            | "invalid_target"
+            | "unauthorized_client"
+            | "unsupported_grant_type" => Verdict::rejected(RejectedPart::Request),
+            "slow_down" => Verdict::THROTTLED,
+            "server_error" | "temporarily_unavailable" if self.asks_for_less() => Verdict {
+                kind: ErrorKind::Unavailable,
+                ..Verdict::THROTTLED
+            },
+            "server_error" | "temporarily_unavailable" => {
+                Verdict::not_understood(ErrorKind::Unavailable)
+            }
+            _ => return None,
+        })
+    }
+
+    fn asks_for_less(&self) -> bool {
+        match self.status {
+            StatusCode::TOO_MANY_REQUESTS => true,
+            StatusCode::SERVICE_UNAVAILABLE => self.pause.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether the reply may be a verdict of the authorization server's that has no words.
+    fn may_be_wordless(&self) -> bool {
+        let is_verdict = matches!(
+            self.status,
+            StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::UNPROCESSABLE_ENTITY
+        );
+        is_verdict && matches!(self.seen.body, BodyKind::Empty | BodyKind::Object)
+    }
+
+    /// What may be wrong, or what to check, where the vendor does not say.
+    fn hint(&self, verdict: &Verdict) -> Option<String> {
+        if self.status.is_redirection() {
+            return Some(format!(
+                "redirects are not followed, because they would carry the credentials elsewhere; \
+                 {CHECK}"
+            ));
+        }
+        if verdict.kind == ErrorKind::Quota {
+            return Some("the quota of token requests is used up".into());
+        }
+        if self.code.is_some() || self.status.is_server_error() {
+            return None;
+        }
+        let refresh = self.rules.spends_refresh_token;
+        let wordless = verdict.kind == ErrorKind::Protocol && self.status.is_client_error();
+        let rejected = verdict.kind == ErrorKind::Rejected;
+        let hint = match self.status {
+            StatusCode::UNAUTHORIZED if rejected && self.seen.is_page() => format!(
+                "the client secret may be wrong, or another of the credentials; if a proxy answers \
+                 in between, the page is the proxy's: {CHECK}"
+            ),
+            StatusCode::UNAUTHORIZED if rejected => {
+                "the client secret may be wrong, or another of the credentials".into()
+            }
+            StatusCode::FORBIDDEN if wordless && refresh => {
+                "the client secret may be wrong, or the refresh token may have expired or been \
+                 revoked: log in again"
+                    .into()
+            }
+            StatusCode::FORBIDDEN if wordless => {
+                "the client secret may be wrong, or the client may not have this grant".into()
+            }
+            _ if wordless && refresh => {
+                "the refresh token may have expired or been revoked: log in again".into()
+            }
+            _ if wordless => {
+                "a parameter of the request may be wrong, or one of the credentials".into()
+            }
+            _ if verdict.outcome == RequestOutcome::NotUnderstood => {
+                format!("this rejects nothing: {CHECK}")
+            }
+            _ => return None,
+        };
+        Some(hint)
     }
 }
 

@@ -95,6 +95,17 @@ impl Client {
         [url, proof, &self.id]
     }
 
+    /// Returns a secret of the grant's own that the credentials were made of, by its place after the
+    /// client secret.
+    #[cfg(feature = "password")]
+    pub(crate) fn own_secret<'c>(
+        &self,
+        credentials: &'c Credentials,
+        index: usize,
+    ) -> Result<&'c Secret, Error> {
+        secret_at(credentials, usize::from(self.secret.is_some()) + index)
+    }
+
     /// Returns the client secret that the credentials were made of; `None` for a public client.
     pub(crate) fn secret_of<'c>(
         &self,
@@ -131,10 +142,12 @@ impl Client {
         others: impl Iterator<Item = &'a (String, Secret)>,
         secrets: &[&Secret],
     ) -> Result<AccessToken, Error> {
-        let authorization = secret.and_then(|secret| self.auth.authorization(&self.id, secret));
+        let authorization = self.auth.authorization(&self.id, secret);
         let mut parameters = vec![("grant_type", grant_type)];
-        if authorization.is_none() {
+        if authorization.is_none() || self.auth.repeats_id() {
             parameters.push(("client_id", &self.id));
+        }
+        if authorization.is_none() {
             parameters.extend(secret.map(|secret| ("client_secret", secret.expose())));
         }
         let others = others.map(|(name, value)| (name.as_str(), value.expose()));
@@ -155,6 +168,10 @@ impl Client {
             .await?;
         let rules = self.rules.clone();
         let rules = rules.with_refresh_token(self.keeps_refresh_tokens());
+        let rules = match grant_type {
+            REFRESH_TOKEN => rules.spends_refresh_token(),
+            _ => rules,
+        };
         parse_reply(self.vendor(), reply, &rules, &scrubber, self.now())
             .map_err(|error| verdict::judged(grant_type, error))
     }
@@ -165,6 +182,14 @@ impl Client {
             .field("auth", &self.auth)
             .field("format", &self.format)
             .finish_non_exhaustive()
+    }
+}
+
+/// Checks a secret as far as it is known before it is read.
+pub(crate) fn check(field: &'static str, source: &SharedSecretSource) -> Result<(), Error> {
+    match source.fixed().is_some_and(Secret::is_empty) {
+        true => Err(Error::config(field, "must not be empty")),
+        false => source.check(),
     }
 }
 

@@ -7,7 +7,7 @@ use auth_core::{
 
 use crate::{
     GrantBuilder,
-    grant::{Client, PASSWORD, read, sealed, secret_at},
+    grant::{Client, PASSWORD, check, read, sealed},
 };
 
 /// The resource owner password credentials grant (RFC 6749 section 4.3): a person's user name and
@@ -95,9 +95,31 @@ impl ResourceOwnerPassword {
         )
     }
 
+    /// As [`builder`](Self::builder), for a public client (RFC 6749 section 2.1): one without a
+    /// secret, which only says its name, in the body.
+    pub fn public_client(
+        token_url: impl Into<String>,
+        client_id: impl Into<String>,
+        username: impl Into<String>,
+        password: impl SecretSource,
+        transport: impl Transport,
+    ) -> GrantBuilder<Self> {
+        GrantBuilder::new(
+            token_url.into(),
+            client_id.into(),
+            None,
+            SharedTransport::new(transport),
+            Owner {
+                username: username.into(),
+                password: SharedSecretSource::new(password),
+                refresh_tokens: true,
+            },
+        )
+    }
+
     async fn log_in(&self, credentials: &Credentials) -> Result<AccessToken, Error> {
         let secret = self.client.secret_of(credentials)?;
-        let password = secret_at(credentials, PASSWORD_AT)?;
+        let password = self.client.own_secret(credentials, 0)?;
         let username = &self.username;
         let own = [
             ("username", username.expose()),
@@ -128,9 +150,7 @@ impl sealed::Grant for ResourceOwnerPassword {
         if own.username.is_empty() {
             return Err(Error::config("username", "must not be empty"));
         }
-        if own.password.fixed().is_some_and(Secret::is_empty) {
-            return Err(Error::config("password", "must not be empty"));
-        }
+        check(PASSWORD, &own.password)?;
         Ok(Self {
             client: client.keep_refresh_tokens(own.refresh_tokens),
             username: own.username.into(),
@@ -169,9 +189,6 @@ impl fmt::Debug for ResourceOwnerPassword {
         self.client.debug("ResourceOwnerPassword", f)
     }
 }
-
-/// The place of the password among the secrets, after the client secret.
-const PASSWORD_AT: usize = 1;
 
 #[cfg(test)]
 mod tests;

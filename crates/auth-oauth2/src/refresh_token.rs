@@ -10,7 +10,7 @@ use auth_core::{
 
 use crate::{
     GrantBuilder,
-    grant::{Client, REFRESH_TOKEN, read, sealed},
+    grant::{Client, REFRESH_TOKEN, check, read, sealed},
 };
 
 /// The refresh token grant (RFC 6749 section 6): tokens for the refresh token that a person's login
@@ -139,9 +139,7 @@ impl sealed::Grant for RefreshToken {
     const PARAMETERS: &'static [&'static str] = &[];
 
     fn new(client: Client, First(first): First) -> Result<Self, Error> {
-        if first.fixed().is_some_and(Secret::is_empty) {
-            return Err(Error::config(REFRESH_TOKEN, "must not be empty"));
-        }
+        check(REFRESH_TOKEN, &first)?;
         Ok(Self {
             client: client.keep_refresh_tokens(true),
             first,
@@ -184,6 +182,10 @@ impl TokenSource for RefreshToken {
     }
 
     fn keeps_refresh_tokens(&self) -> bool {
+        true
+    }
+
+    fn needs_refresh_token(&self) -> bool {
         true
     }
 

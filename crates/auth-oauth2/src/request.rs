@@ -51,6 +51,11 @@ pub(crate) fn token_request(
     let headers = request.headers_mut();
     headers.insert(header::CONTENT_TYPE, format.content_type());
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    // Some servers compress unless they are asked not to, and nothing here decompresses.
+    headers.insert(
+        header::ACCEPT_ENCODING,
+        HeaderValue::from_static("identity"),
+    );
     for (name, value) in own {
         headers.append(name, sensitive(name, value)?);
     }

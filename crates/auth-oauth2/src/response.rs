@@ -1,121 +1,27 @@
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use auth_core::{AccessToken, Error, ErrorKind, Moment, Secret};
+use auth_core::{AccessToken, Error, ErrorKind, Moment, RejectedPart, RequestOutcome, Secret};
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde::{
-    Deserialize,
-    de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor},
-};
+use serde::{Deserialize, de::DeserializeSeed as _};
 use serde_json::{error::Category, value::RawValue};
 use zeroize::Zeroize as _;
 
 use crate::{
     Scrubber,
-    error::{self, BOM, ErrorReply, string},
+    error::{self, CHECK, ErrorReply, string},
     seconds,
 };
 
-/// What a vendor's replies may leave out, must have, or mean by a status.
-///
-/// The default is RFC 6749 sections 5.1 and 5.2, read generously.
-///
-/// # Example
-///
-/// ```
-/// use auth_oauth2::ReplyRules;
-/// use http::StatusCode;
-///
-/// let rules = ReplyRules::new()
-///     .allow_missing_token_type()
-///     .require_scopes(["read:meters"])
-///     .quota_statuses([StatusCode::BAD_REQUEST, StatusCode::TOO_MANY_REQUESTS]);
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct ReplyRules {
-    allow_missing_token_type: bool,
-    require_scopes: Vec<String>,
-    requested_scope: Option<String>,
-    quota_statuses: Vec<StatusCode>,
-    token_member: Option<String>,
-    default_lifetime: Option<Duration>,
-    refresh_token: bool,
-}
+mod body;
+mod members;
+mod rules;
 
-impl ReplyRules {
-    /// Makes the standard's rules.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
+pub(crate) use body::{BodyKind, Seen};
+pub(crate) use rules::Member;
+pub use rules::ReplyRules;
 
-    /// Takes a reply without `token_type` for a bearer token; the standard asks for one.
-    #[must_use]
-    pub fn allow_missing_token_type(mut self) -> Self {
-        self.allow_missing_token_type = true;
-        self
-    }
-
-    /// Refuses tokens that were not granted all of these scopes, which says so when the token comes
-    /// and not by a 403 later.
-    #[must_use]
-    pub fn require_scopes<T: Into<String>>(mut self, scopes: impl IntoIterator<Item = T>) -> Self {
-        self.require_scopes = scopes.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Sets the scope that was asked for: what was granted where a reply does not say (RFC 6749
-    /// section 5.1). [`ClientCredentials`](crate::ClientCredentials) sets it by itself.
-    #[must_use]
-    pub fn requested_scope(mut self, scope: impl Into<String>) -> Self {
-        self.requested_scope = Some(scope.into());
-        self
-    }
-
-    /// Sets the statuses that mean "over quota" ([`ErrorKind::Quota`]) when the reply has none of
-    /// the standard `error` codes.
-    #[must_use]
-    pub fn quota_statuses(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
-        self.quota_statuses = statuses.into_iter().collect();
-        self
-    }
-
-    /// Sets the name of the member that holds the token; default `access_token`. For vendors that
-    /// have a login of their own.
-    #[must_use]
-    pub fn token_member(mut self, name: impl Into<String>) -> Self {
-        self.token_member = Some(name.into());
-        self
-    }
-
-    /// Sets how long a token lives where a reply does not say, because the vendor says so elsewhere.
-    #[must_use]
-    pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
-        self.default_lifetime = Some(lifetime);
-        self
-    }
-
-    /// Reads the member `refresh_token` too, for a source that
-    /// [keeps them](auth_core::TokenSource::keeps_refresh_tokens). The grants of this crate do as
-    /// their own settings say.
-    #[must_use]
-    pub fn refresh_token(self) -> Self {
-        self.with_refresh_token(true)
-    }
-
-    pub(crate) fn with_refresh_token(mut self, read: bool) -> Self {
-        self.refresh_token = read;
-        self
-    }
-
-    fn token_name(&self) -> &str {
-        self.token_member.as_deref().unwrap_or("access_token")
-    }
-
-    pub(crate) fn is_quota(&self, status: StatusCode) -> bool {
-        self.quota_statuses.contains(&status)
-    }
-}
+use members::{Members, MembersOf};
 
 /// Reads a token endpoint's reply: a token, or a typed error.
 ///
@@ -124,16 +30,27 @@ impl ReplyRules {
 /// carried, and `now` is what a `Retry-After` date counts from where the reply has no `Date`.
 ///
 /// - JSON is read whatever `Content-Type` says, with or without a byte order mark. Unknown members
-///   are ignored, a member that is read must not come twice, and `null` is a missing one.
-/// - `expires_in`: a number, or a string of digits. Fractions are rounded down, what is below zero
-///   is zero, what is too large saturates, without it the token has no lifetime. Anything else is
-///   an error: a guessed lifetime would hide it.
+///   are ignored, a member that is read must not come twice, and `null` is a missing one. The rules
+///   name members that the vendor calls otherwise.
+/// - `expires_in`: a number, or a string of digits, in seconds. Fractions are rounded down, a
+///   negative number is zero, a number that is too large saturates. An empty string counts as
+///   missing if there is a [`default_lifetime`](ReplyRules::default_lifetime). Anything else is an
+///   error: a guessed lifetime would hide it.
+/// - A lifetime under another name (`expiresIn`, `expires`, `expires_at`, `ttl`, ...) is an error if
+///   no rule reads it, there is no `expires_in`, and no
+///   [`default_lifetime`](ReplyRules::default_lifetime): its unit is unknown, and without it the
+///   token would be used for as long as the policy's default. Set
+///   [`lifetime_member`](ReplyRules::lifetime_member) if it is in seconds.
 /// - `refresh_in`, the hint when to renew, counts if it is a number above zero.
-/// - `scope`: a string or an array of strings; the values end up separated by single spaces.
-/// - `token_type` must be `Bearer`, in any case. The token itself is not parsed.
+/// - `scope`: a string or an array of strings; the values end up separated by single spaces. A comma
+///   separates values too, unless a requested or required scope has a comma itself.
+/// - `token_type` must be `Bearer`, in any case, or one of the
+///   [`token_types`](ReplyRules::token_types). The token itself is not parsed.
 /// - `refresh_token` is ignored, whatever it is, unless the rules
 ///   [say otherwise](ReplyRules::refresh_token). Then it is a string; an empty one counts as missing,
 ///   and anything else is an error: a token that cannot be read would be missed at the next renewal.
+/// - A compressed reply is an error that says so: requests of this crate ask for
+///   `Accept-Encoding: identity`.
 ///
 /// # Example
 ///
@@ -154,21 +71,45 @@ impl ReplyRules {
 ///
 /// # Errors
 ///
-/// The `error` code decides (RFC 6749 section 5.2), whatever the status; the status decides where
-/// there is no code or an unknown one.
+/// Each error says [how far the request got](Error::outcome). The first row that fits decides; the
+/// `error` code (RFC 6749 section 5.2) is read whatever the media type.
 ///
-/// - [`Rejected`](ErrorKind::Rejected): a code such as `invalid_client`, a redirect, any other 4xx,
-///   a required scope that was not granted.
-/// - [`Unavailable`](ErrorKind::Unavailable): `temporarily_unavailable`, `server_error`,
-///   `slow_down`, 408, 425, 5xx.
-/// - [`Throttled`](ErrorKind::Throttled): 429, and 503 with `Retry-After`.
-/// - [`Quota`](ErrorKind::Quota): the [`quota_statuses`](ReplyRules::quota_statuses).
-/// - [`Protocol`](ErrorKind::Protocol): a success that brings no usable token.
+/// | reply | [`ErrorKind`] | [`RequestOutcome`] |
+/// |---|---|---|
+/// | a redirect, whatever else it says | `Unavailable` | `NotUnderstood` |
+/// | a code of [`credential_codes`](ReplyRules::credential_codes) | `Rejected` | `Rejected`, the credentials |
+/// | a code of [`throttle_codes`](ReplyRules::throttle_codes), `slow_down` | `Throttled` | `Throttled` |
+/// | `invalid_client` | `Rejected` | `Rejected`, the credentials |
+/// | `invalid_grant` | `Rejected` | `Rejected`, the credentials, or the refresh token if [one was spent](ReplyRules::spends_refresh_token) |
+/// | any other standard code that is final | `Rejected` | `Rejected`, the request |
+/// | `temporarily_unavailable`, `server_error` | `Unavailable` | `NotUnderstood`; `Throttled` with 429 or with 503 and `Retry-After` |
+/// | a status of [`quota_statuses`](ReplyRules::quota_statuses) | `Quota` | `Throttled` |
+/// | 429, 503 with `Retry-After`, a status of [`throttle_statuses`](ReplyRules::throttle_statuses) | `Throttled` | `Throttled` |
+/// | 401 | `Rejected` | `Rejected`, the credentials |
+/// | 408, 425, 5xx | `Unavailable` | `NotUnderstood` |
+/// | 4xx or 2xx with an unknown code | `Rejected` | `Rejected`, the request |
+/// | 400, 403 or 422 with an empty body, or with a JSON object without a code | `Protocol` | `NotUnderstood` |
+/// | any other 4xx: a page of a firewall, a proxy or an ingress | `Unavailable` | `NotUnderstood` |
+/// | 2xx with JSON that brings no usable token | `Protocol` | `Unknown`: the refresh token may be spent |
+/// | 2xx with a page, an empty body | `Protocol` | `NotUnderstood` |
+/// | a required scope was not granted | `Rejected` | `Rejected`, the request |
+/// | any other status | `Protocol` | `NotUnderstood` |
+///
+/// **Pages are no verdicts.** Firewalls, proxies and captive portals answer in the place of the
+/// authorization server; their pages reject nothing, and are followed by another try. A 401 remains
+/// a verdict also if it comes with an HTML page: servlet containers and web servers answer wrong
+/// HTTP Basic credentials like that. The error then names both causes.
+///
+/// **Verdicts without words.** Some servers answer a wrong client secret with 403, or a refused
+/// refresh token with 400, and an empty body. One such answer proves nothing, a few equal ones do.
+/// They are told apart from pages by their kind: outcome `NotUnderstood`, a
+/// [status](Error::status), no [code](Error::code), and kind `Protocol` in place of `Unavailable`.
 ///
 /// # Security
 ///
-/// Of the body, only `error` and `error_description` get into an error, cleaned by
-/// [`Scrubber::clean`] and cut. The body is wiped if nobody else shares it.
+/// Of the body, only the error's code and description get into an error, cleaned by
+/// [`Scrubber::clean`] and cut. Of the headers, only media types and content codings that this crate
+/// knows by name are shown. The body is wiped if nobody else shares it.
 pub fn parse_reply(
     vendor: &str,
     reply: Response<Bytes>,
@@ -201,14 +142,20 @@ pub(crate) struct Reading<'a> {
 impl Reading<'_> {
     fn read(&self, reply: &Response<Bytes>) -> Result<AccessToken, Error> {
         if !reply.status().is_success() {
-            return Err(error::refusal(
-                self,
-                reply,
-                &ErrorReply::parse(reply.body()),
-            ));
+            let said = ErrorReply::parse(reply.body(), self.rules);
+            return Err(error::refusal(self, reply, &said));
         }
-        let unfit = |problem: &str| self.unfit(reply.status(), problem);
-        let text = json_text(reply.body()).map_err(unfit)?;
+        let seen = Seen::of(reply);
+        let unfit = |problem: &str| self.unfit(reply.status(), seen, problem);
+        if seen.body != BodyKind::Object {
+            let problem = match seen.is_json_like() {
+                true => seen.describe(),
+                false => format!("{}: {CHECK}", seen.describe()),
+            };
+            return Err(unfit(&problem));
+        }
+        let text = std::str::from_utf8(body::trimmed(reply.body()));
+        let text = text.map_err(|_| unfit("a body that is not UTF-8"))?;
         let mut json = serde_json::Deserializer::from_str(text);
         let read = MembersOf(self.rules).deserialize(&mut json);
         let members = read.and_then(|members| json.end().map(|()| members));
@@ -222,33 +169,34 @@ impl Reading<'_> {
             };
             unfit(&format!("{problem} (line {line}, column {column})"))
         })?;
-        if let Some(code) = members.error.and_then(string) {
-            let description = members.error_description.and_then(string);
+        let secret = members.token.and_then(string);
+        let code = members.code.and_then(string);
+        // Some vendors send a code of their own with each success.
+        let vendor_code = || members.vendor_code.and_then(error::code);
+        let code = code.or_else(|| vendor_code().filter(|_| secret.is_none()));
+        if let Some(code) = code {
+            let description = [members.description, members.vendor_description];
+            let description = description.into_iter().flatten().find_map(string);
             let said = ErrorReply {
                 code: Some(code),
                 description,
             };
             return Err(error::refusal(self, reply, &said));
         }
-        self.token(&members, unfit)
+        self.token(&members, secret, unfit)
     }
 
     fn token(
         &self,
         members: &Members<'_>,
+        secret: Option<String>,
         unfit: impl Fn(&str) -> Error,
     ) -> Result<AccessToken, Error> {
         let missing = || format!("brings no usable `{}`", self.rules.token_name());
-        let secret = members
-            .token
-            .and_then(string)
-            .ok_or_else(|| unfit(&missing()))?;
+        let secret = secret.ok_or_else(|| unfit(&missing()))?;
         self.check_token_type(members.token_type).map_err(&unfit)?;
         let mut token = AccessToken::new(Secret::new(secret));
-        if let Some(json) = members.expires_in {
-            let problem = "`expires_in` is neither a number nor a string of digits";
-            token = token.expires_in(lifetime(json).ok_or_else(|| unfit(problem))?);
-        } else if let Some(lifetime) = self.rules.default_lifetime {
+        if let Some(lifetime) = self.lifetime(members).map_err(|problem| unfit(&problem))? {
             token = token.expires_in(lifetime);
         }
         if let Some(json) = members.refresh_token {
@@ -281,12 +229,41 @@ impl Reading<'_> {
         })
     }
 
+    fn lifetime(&self, members: &Members<'_>) -> Result<Option<Duration>, String> {
+        let default = self.rules.default_lifetime;
+        let is_stated = |json: &&RawValue| default.is_none() || json.get() != "\"\"";
+        let stated = [
+            ("expires_in", members.lifetime),
+            (self.rules.lifetime_name(), members.vendor_lifetime),
+        ];
+        for (name, json) in stated {
+            let Some(json) = json.filter(is_stated) else {
+                continue;
+            };
+            let problem = || format!("`{name}` is neither a number nor a string of digits");
+            return lifetime(json).map(Some).ok_or_else(problem);
+        }
+        match &members.unread_lifetime {
+            Some(name) if default.is_none() => Err(format!(
+                "says `{name}` and not `expires_in`: set the lifetime's member, or a default \
+                 lifetime, in the reply rules"
+            )),
+            _ => Ok(default),
+        }
+    }
+
     /// RFC 6749 section 7.1: a token of an unknown type must not be used.
     fn check_token_type(&self, json: Option<&RawValue>) -> Result<(), &'static str> {
+        let is_bearer = |name: &str| {
+            let types = self.rules.token_types.iter().map(String::as_str);
+            types
+                .chain(["bearer"])
+                .any(|known| known.eq_ignore_ascii_case(name))
+        };
         match json.map(string) {
             None if self.rules.allow_missing_token_type => Ok(()),
             None => Err("`token_type` is missing"),
-            Some(Some(name)) if name.eq_ignore_ascii_case("bearer") => Ok(()),
+            Some(Some(name)) if is_bearer(&name) => Ok(()),
             Some(_) => Err("`token_type` is not Bearer"),
         }
     }
@@ -297,9 +274,15 @@ impl Reading<'_> {
             Scope::Text(text) => vec![text],
             Scope::List(texts) => texts,
         };
+        let asked = self.rules.requested_scope.iter();
+        let commas = asked
+            .chain(&self.rules.require_scopes)
+            .any(|scope| scope.contains(','));
+        let separates = |char: char| char.is_whitespace() || (char == ',' && !commas);
         let values: Vec<_> = values
             .iter()
-            .flat_map(|text| text.split_whitespace())
+            .flat_map(|text| text.split(separates))
+            .filter(|value| !value.is_empty())
             .collect();
         Some(self.scrubber.clean(&values.join(" "), usize::MAX))
     }
@@ -314,94 +297,26 @@ impl Reading<'_> {
             None => Ok(()),
             Some(scope) => {
                 let message = format!("{}: scope `{scope}` was not granted", self.vendor);
-                Err(Error::new(ErrorKind::Rejected, message))
+                Err(Error::new(ErrorKind::Rejected, message)
+                    .with_outcome(RequestOutcome::Rejected)
+                    .with_rejected_part(RejectedPart::Request))
             }
         }
     }
 
-    fn unfit(&self, status: StatusCode, problem: &str) -> Error {
+    fn unfit(&self, status: StatusCode, seen: Seen, problem: &str) -> Error {
         let message = format!(
             "{}: token endpoint answered {}, {problem}",
             self.vendor,
             status.as_u16()
         );
-        Error::new(ErrorKind::Protocol, message).with_status(status)
-    }
-}
-
-/// The members that are read, not yet looked into; `null` counts as missing.
-#[derive(Default)]
-struct Members<'a> {
-    token: Option<&'a RawValue>,
-    token_type: Option<&'a RawValue>,
-    expires_in: Option<&'a RawValue>,
-    refresh_in: Option<&'a RawValue>,
-    scope: Option<&'a RawValue>,
-    refresh_token: Option<&'a RawValue>,
-    error: Option<&'a RawValue>,
-    error_description: Option<&'a RawValue>,
-}
-
-/// Reads those that the rules know. A member that comes twice is an error.
-struct MembersOf<'r>(&'r ReplyRules);
-
-impl<'de> DeserializeSeed<'de> for MembersOf<'_> {
-    type Value = Members<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for MembersOf<'_> {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Members::default();
-        while let Some(name) = map.next_key::<String>()? {
-            let value = map.next_value::<&RawValue>()?;
-            let place = match name.as_str() {
-                name if name == self.0.token_name() => &mut members.token,
-                "token_type" => &mut members.token_type,
-                "expires_in" => &mut members.expires_in,
-                "refresh_in" => &mut members.refresh_in,
-                "scope" => &mut members.scope,
-                "refresh_token" if self.0.refresh_token => &mut members.refresh_token,
-                "error" => &mut members.error,
-                "error_description" => &mut members.error_description,
-                _ => continue,
-            };
-            if place.replace(value).is_some() {
-                return Err(A::Error::custom("a member given twice"));
-            }
-        }
-        let Members {
-            token,
-            token_type,
-            expires_in,
-            refresh_in,
-            scope,
-            refresh_token,
-            error,
-            error_description,
-        } = &mut members;
-        for place in [
-            token,
-            token_type,
-            expires_in,
-            refresh_in,
-            scope,
-            refresh_token,
-            error,
-            error_description,
-        ] {
-            *place = place.filter(|value| value.get() != "null");
-        }
-        Ok(members)
+        let outcome = match seen.is_json_like() {
+            true => RequestOutcome::Unknown,
+            false => RequestOutcome::NotUnderstood,
+        };
+        Error::new(ErrorKind::Protocol, message)
+            .with_status(status)
+            .with_outcome(outcome)
     }
 }
 
@@ -416,27 +331,6 @@ fn lifetime(json: &RawValue) -> Option<Duration> {
     match string(json) {
         Some(text) => seconds::digits(&text),
         None => seconds::number(json.get()),
-    }
-}
-
-/// Returns the text of a JSON object, or says what the body is instead, without showing it.
-fn json_text(body: &[u8]) -> Result<&str, &'static str> {
-    let body = body.strip_prefix(BOM).unwrap_or(body).trim_ascii();
-    if body.starts_with(b"\xff\xfe")
-        || body.starts_with(b"\xfe\xff")
-        || body.iter().take(4).any(|byte| *byte == 0)
-    {
-        return Err("in UTF-16 or UTF-32 where JSON has to be UTF-8");
-    }
-    match body.first() {
-        None => Err("an empty body"),
-        Some(b'{') => std::str::from_utf8(body).map_err(|_| "a body that is not UTF-8"),
-        Some(b'[') => Err("a JSON array where an object was expected"),
-        Some(b'<') => Err("HTML where JSON was expected: is there a captive portal or a proxy?"),
-        Some(_) if body.starts_with(b"access_token=") => {
-            Err("a form-encoded body where JSON was expected")
-        }
-        Some(_) => Err("a body that is no JSON object"),
     }
 }
 

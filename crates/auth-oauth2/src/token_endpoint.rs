@@ -1,8 +1,8 @@
-use auth_core::{Error, ErrorKind, Secret, SharedTransport, Transport as _};
+use auth_core::{Error, ErrorKind, RequestOutcome, Secret, SharedTransport, Transport as _};
 use bytes::Bytes;
 use http::{HeaderName, Response, Uri, uri::PathAndQuery};
 
-use crate::{BodyFormat, request, token_url};
+use crate::{BodyFormat, request, response::Seen, token_url};
 
 /// One URL of a vendor that hands out credentials, and the way there: for logins of a vendor's own
 /// invention, which no grant of this crate fits.
@@ -123,8 +123,8 @@ impl TokenEndpoint {
         }
     }
 
-    /// Sends the parameters, and the headers beside `Content-Type` and `Accept`; the same name may
-    /// come several times.
+    /// Sends the parameters, and the headers beside `Content-Type`, `Accept` and
+    /// `Accept-Encoding: identity`; the same name may come several times.
     ///
     /// # Errors
     ///
@@ -145,7 +145,15 @@ impl TokenEndpoint {
         let reply = self.transport.send(request, self.max_reply).await?;
         if reply.body().len() > self.max_reply {
             let message = format!("{}: token endpoint's reply is too large", self.vendor);
-            return Err(Error::new(ErrorKind::Protocol, message).with_status(reply.status()));
+            // A success that starts as JSON does may have replaced the refresh token.
+            let may_have_replaced = reply.status().is_success() && Seen::of(&reply).is_json_like();
+            let outcome = match may_have_replaced {
+                true => RequestOutcome::Unknown,
+                false => RequestOutcome::NotUnderstood,
+            };
+            return Err(Error::new(ErrorKind::Protocol, message)
+                .with_status(reply.status())
+                .with_outcome(outcome));
         }
         Ok(reply)
     }

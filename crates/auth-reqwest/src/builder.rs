@@ -35,22 +35,27 @@ type Configure = Box<dyn FnOnce(ClientBuilder) -> ClientBuilder + Send>;
 impl ReqwestTransportBuilder {
     pub(crate) fn new() -> Self {
         Self {
-            // The deadline of an exchange, so that neither cuts the other short.
+            // The deadline of a token request in auth-core, so that neither cuts the other short.
             deadline: Duration::from_secs(10),
-            // Half of it: what is left is enough for the reply to a connection that came late.
-            connect_timeout: Duration::from_secs(5),
+            // Well below the deadline: a host that drops packets is then told from one that does
+            // not answer, and a late connection leaves time for the reply.
+            connect_timeout: Duration::from_secs(4),
             environment_proxies: false,
             configure: Box::new(|client| client),
         }
     }
 
-    /// Sets the time for a whole call, from the first step of connecting to the last byte of the
-    /// reply; 10 s unless set.
+    /// Sets the time for a whole call, from the DNS lookup to the last byte of the reply. Default:
+    /// 10 s.
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
-    /// Sets the time for making a connection, TLS included; 5 s unless set.
+    /// Sets the time for making a connection: DNS lookup, TCP, proxy and TLS. Default: 4 s.
+    ///
+    /// Keep it shorter than the deadline of a token request (10 s unless set). A host that drops
+    /// packets then ends as [`NotSent`](auth_core::RequestOutcome::NotSent), which spends no refresh
+    /// token. When the deadline of the token request comes first, nobody can tell.
     pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
         Self {
             connect_timeout,
@@ -59,10 +64,10 @@ impl ReqwestTransportBuilder {
     }
 
     /// Takes proxies from the environment (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, ...) and, with
-    /// reqwest's feature `system-proxy`, from the operating system.
+    /// reqwest's feature `system-proxy`, from the operating system. Default: no proxy, so that the
+    /// environment does not decide where secrets go.
     ///
-    /// Without this, none are, so that nothing in the environment decides where secrets go. A
-    /// proxy of one's own choice is set through [`configure`](Self::configure).
+    /// To use a certain proxy, set reqwest's `proxy` through [`configure`](Self::configure).
     pub fn environment_proxies(self) -> Self {
         Self {
             environment_proxies: true,
@@ -73,12 +78,13 @@ impl ReqwestTransportBuilder {
     /// Changes reqwest's settings: root certificates, client certificate, proxy, user agent,
     /// resolver, ... Several changes take effect in their order.
     ///
-    /// What the [contract](auth_core::Transport#contract) of a transport asks for is set after
-    /// them and stays as it is: no redirects (and so no `Referer`), no retries, no decompression, no
-    /// dump of the traffic into the log, and this builder's deadline instead of reqwest's `timeout`.
+    /// The settings that the [contract](auth_core::Transport#contract) of a transport needs are set
+    /// after these changes, and cannot be changed: no redirects (and so no `Referer`), no retries, no
+    /// decompression, no dump of the traffic into the log. The deadline of this builder replaces
+    /// reqwest's `timeout`.
     ///
-    /// Idle connections are not kept and HTTP/1.1 is spoken: token calls are rare, and a connection
-    /// that was idle for long is often dead. Where there are many of them, raise reqwest's
+    /// The client speaks HTTP/1.1 and keeps no idle connections, because token requests are rare and
+    /// an old idle connection is often dead. For many token requests, raise reqwest's
     /// `pool_max_idle_per_host` here.
     pub fn configure(
         self,
@@ -95,10 +101,10 @@ impl ReqwestTransportBuilder {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `deadline` or `connect_timeout` for zero,
-    /// and on field `client` if reqwest cannot make a client of these settings; with rustls also
-    /// if the operating system has no root certificates (add its package, or name the roots with
-    /// reqwest's `tls_certs_only`).
+    /// [`Config`](auth_core::ErrorKind::Config) on field `deadline` or `connect_timeout` for zero, and
+    /// on field `client` if reqwest cannot make a client of these settings. With rustls the latter
+    /// also happens if the operating system has no root certificates: install them (Debian: package
+    /// `ca-certificates`), or set them with reqwest's `tls_certs_only`.
     pub fn build(self) -> Result<ReqwestTransport, Error> {
         for (field, time) in [
             ("deadline", self.deadline),

@@ -1,11 +1,16 @@
+use std::{error::Error as StdError, iter};
+
 use auth_core::Error;
 use reqwest::{Client, ClientBuilder, redirect};
 
-/// Starts a reqwest client for API calls that carry credentials: [`same_origin_redirects`], no
-/// `Referer`, no proxies from the environment.
+use crate::followed;
+
+/// Starts a reqwest client for API calls that carry credentials: redirects are followed within one
+/// origin only ([`same_origin_redirects`]), no `Referer` is sent, and no proxy is taken from the
+/// environment.
 ///
-/// A proxy of one's own choice is set with reqwest's `proxy`. [`ReqwestService::new`] is made of
-/// this; take it to add settings, or to use the client without tower.
+/// Use it for [`AuthMiddleware`](crate#what-is-where) and for clients without tower. To use a proxy,
+/// set reqwest's `proxy`. [`ReqwestService::new`] starts with this builder.
 ///
 /// [`ReqwestService::new`]: crate::ReqwestService::new
 ///
@@ -14,11 +19,10 @@ use reqwest::{Client, ClientBuilder, redirect};
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use auth_reqwest::{ReqwestService, client_builder};
+/// use auth_reqwest::client_builder;
 ///
-/// let builder = client_builder().timeout(Duration::from_secs(30)).user_agent("example/1.0");
-/// let http = ReqwestService::from_builder(builder)?;
-/// # Ok::<(), auth_core::Error>(())
+/// let client = client_builder().timeout(Duration::from_secs(30)).user_agent("example/1.0").build()?;
+/// # Ok::<(), reqwest::Error>(())
 /// ```
 pub fn client_builder() -> ClientBuilder {
     ClientBuilder::new()
@@ -27,17 +31,11 @@ pub fn client_builder() -> ClientBuilder {
         .no_proxy()
 }
 
-/// Makes a redirect policy that follows up to ten redirects within one origin (scheme, host and
-/// effective port) and returns any other to the caller as the 3xx response that it is.
+/// Makes a redirect policy that follows up to 10 redirects within one origin (scheme, host and
+/// effective port). Every other redirect is returned as the 3xx response that it is. An eleventh
+/// redirect is an error, as with reqwest's own default.
 ///
-/// A client takes all headers of a request along when it follows a redirect. To another origin
-/// reqwest leaves `Authorization` and `Cookie` out, but not what a vendor calls its credential:
-/// `appId`, `clientSecret`, `X-Api-Key`. So none is followed there, from `https` to `http` least of
-/// all, nor one whose URL has user information in it. An eleventh redirect is an error, as with
-/// reqwest's own default.
-///
-/// Who wants redirects to other origins followed puts a follower such as `tower_http`'s above
-/// `AuthLayer`, which signs each hop, or does not, by where it goes.
+/// The same as `within_origin(Policy::limited(10))`; see [`within_origin`].
 ///
 /// # Example
 ///
@@ -54,7 +52,41 @@ pub fn client_builder() -> ClientBuilder {
 /// Set `referer(false)` beside it: reqwest's `Referer` repeats the whole URL, query included.
 #[must_use]
 pub fn same_origin_redirects() -> redirect::Policy {
-    let limited = redirect::Policy::limited(MAX_REDIRECTS);
+    within_origin(redirect::Policy::limited(MAX_REDIRECTS))
+}
+
+/// Restricts a redirect policy to one origin (scheme, host and effective port).
+///
+/// `policy` decides about redirects to the origin of the first request. A redirect to another
+/// origin, from `https` to `http`, or to a URL with user information is not followed, whatever
+/// `policy` says: the 3xx response is returned. So the result follows at most what `policy` follows.
+///
+/// A client sends all headers of a request again when it follows a redirect. On the way to another
+/// origin reqwest removes `Authorization` and `Cookie`, but no header of a vendor's own that holds a
+/// credential: `appId`, `clientSecret`, `X-Api-Key`. To follow redirects to other origins, put a
+/// follower such as `tower_http`'s above `AuthLayer`. `AuthLayer` then signs each hop by its own
+/// destination.
+///
+/// # Followed redirects and refused tokens
+///
+/// A client with this policy tells [`ReqwestService`](crate::ReqwestService) and `AuthMiddleware` that
+/// it followed a redirect, and they mark the response with [`auth_core::Redirected`]. `AuthLayer` does
+/// not send a POST again when the request after the redirect was refused: the POST may have been
+/// carried out. A client with any other policy shows a followed redirect only if the URL changed. The
+/// usual answer to a form, a POST to `/orders` with a 303 back to `/orders`, stays unnoticed.
+///
+/// # Example
+///
+/// ```
+/// use auth_reqwest::within_origin;
+/// use reqwest::redirect::Policy;
+///
+/// let builder = reqwest::Client::builder()
+///     .redirect(within_origin(Policy::limited(3)))
+///     .referer(false);
+/// ```
+#[must_use]
+pub fn within_origin(policy: redirect::Policy) -> redirect::Policy {
     redirect::Policy::custom(move |attempt| {
         let next = attempt.url();
         let plain = next.username().is_empty() && next.password().is_none();
@@ -62,7 +94,8 @@ pub fn same_origin_redirects() -> redirect::Policy {
         let signed_for = attempt.previous().first();
         let stays = signed_for.is_some_and(|first| first.origin() == next.origin());
         if plain && stays {
-            limited.redirect(attempt)
+            followed::note();
+            policy.redirect(attempt)
         } else {
             attempt.stop()
         }
@@ -72,7 +105,10 @@ pub fn same_origin_redirects() -> redirect::Policy {
 /// Makes the client, or says why there is none.
 pub(crate) fn build(client: ClientBuilder) -> Result<Client, Error> {
     client.build().map_err(|error| {
-        Error::config("client", "reqwest cannot make a client of it").with_source(error)
+        let cause = iter::successors(Some(&error as &dyn StdError), |&error| error.source()).last();
+        let cause = cause.map_or_else(String::new, ToString::to_string);
+        let problem = format!("reqwest cannot make a client of these settings: {cause}");
+        Error::config("client", problem).with_source(error)
     })
 }
 

@@ -1,10 +1,9 @@
-//! Token calls and API calls over [reqwest](https://docs.rs/reqwest) for the auth-core family.
+//! Token requests and API calls over [reqwest](https://docs.rs/reqwest) for the auth-core family.
 //!
-//! [`ReqwestTransport`] is an [`auth_core::Transport`]: hand it to a token source, which sends its
-//! exchanges with the vendor through it. It is a client of its own, set up for the few small and
-//! delicate requests that these are. The application's API calls go another way: through
-//! [`ReqwestService`], the client at the bottom of a tower stack with `AuthLayer`, or through a client
-//! of the crate reqwest-middleware with `AuthMiddleware`.
+//! [`ReqwestTransport`] is an [`auth_core::Transport`]: a token source sends its token requests
+//! through it. It has a client of its own, with settings for token requests. The application's API
+//! calls use another client: [`ReqwestService`], the client at the bottom of a tower stack with
+//! `AuthLayer`, or a client of the crate reqwest-middleware with `AuthMiddleware`.
 //!
 //! # What is where
 //!
@@ -12,18 +11,21 @@
 //! |---|---|
 //! | fetch tokens | [`ReqwestTransport`] |
 //! | send signed API calls through tower | [`ReqwestService`] |
-//! | send them through the crate reqwest-middleware | `AuthMiddleware`, with feature `middleware` |
-//! | set up a client that keeps headers at home | [`client_builder`] |
-//! | the same for a builder of your own | [`ReqwestService::from_builder`], [`same_origin_redirects`] |
+//! | send signed API calls through the crate reqwest-middleware | `AuthMiddleware`, with feature `middleware` |
+//! | set up a client for API calls | [`client_builder`] |
+//! | follow fewer redirects, or none | [`ReqwestService::from_builder`], [`within_origin`] |
 //! | follow redirects to other origins | a follower such as `tower_http`'s `FollowRedirectLayer` *above* `AuthLayer` |
 //!
 //! # Where redirect followers belong
 //!
 //! Above `AuthLayer`, where each hop is signed, or not, by its own destination. A client follows
-//! below it, with the headers that it was given; reqwest drops `Authorization` on the way to another
-//! origin, but not a vendor's own headers. So the clients of this crate follow within one origin and
-//! return every other redirect. A follower between `AuthLayer` and the client needs
-//! `auth_tower::OriginGuardLayer` below it.
+//! redirects below `AuthLayer`, with the headers that it was given. On the way to another origin
+//! reqwest removes `Authorization`, but no header of a vendor's own. So the clients of this crate
+//! follow redirects within one origin and return every other redirect. A follower between
+//! `AuthLayer` and the client needs `auth_tower::OriginGuardLayer` below it.
+//!
+//! A POST whose redirect was followed is never sent again because the followed request was refused:
+//! see [`within_origin`].
 //!
 //! # Example
 //!
@@ -52,18 +54,20 @@
 //! | `middleware` | no | `AuthMiddleware`, for clients of the crate reqwest-middleware |
 //!
 //! Without `rustls`, `https` works if the application switches on another of reqwest's TLS features.
-//! aws-lc-rs needs a C compiler to build, nothing else.
+//! Without any of them, a token request fails and says so. Then set no proxy: reqwest without TLS
+//! sends an `https` request to the proxy in plain text. aws-lc-rs needs a C compiler to build.
 
 mod body;
 mod builder;
 mod client;
+mod followed;
 #[cfg(feature = "middleware")]
 mod middleware;
 mod service;
 mod transport;
 
 pub use builder::ReqwestTransportBuilder;
-pub use client::{client_builder, same_origin_redirects};
+pub use client::{client_builder, same_origin_redirects, within_origin};
 #[cfg(feature = "middleware")]
 pub use middleware::AuthMiddleware;
 pub use service::{ReqwestFuture, ReqwestService};

@@ -76,8 +76,17 @@ mod head;
 /// # Bodies
 ///
 /// A request is sent again if reqwest can clone it ([`Request::try_clone`]): without a body, or with
-/// one in memory. One whose body is a stream goes out once; if its token is refused, the refusal is
-/// the response and the token is renewed in the background.
+/// a body in memory. A request whose body is a stream is sent once. If its token is refused, the
+/// refusal is the response, and the token is renewed in the background.
+///
+/// # Redirects
+///
+/// A request is not sent again because a redirect that the client followed was refused, unless its
+/// method is safe (GET, HEAD, OPTIONS, TRACE): a POST that was answered with a redirect may have been
+/// carried out. The refusal is the response, and the token is renewed in the background. For that
+/// the client's redirect policy must be made by [`within_origin`](crate::within_origin), as that of
+/// [`client_builder`](crate::client_builder) is. With any other policy, a redirect back to the URL of
+/// the request stays unnoticed.
 ///
 /// # Errors
 ///
@@ -104,10 +113,9 @@ mod head;
 /// # Security
 ///
 /// The client below decides where headers go on a redirect: make it with
-/// [`client_builder`](crate::client_builder), or set
-/// [`same_origin_redirects`](crate::same_origin_redirects). With reqwest's own default, a redirect to
-/// another origin takes a vendor's own headers along. A middleware that changes a request's URL
-/// belongs outside.
+/// [`client_builder`](crate::client_builder), or set a policy made by
+/// [`within_origin`](crate::within_origin). With reqwest's own default, a redirect to another origin
+/// takes a vendor's own headers along. Put a middleware that changes a request's URL outside.
 ///
 /// An error of reqwest's shows the URL that was asked for, query included; its `without_url` takes
 /// that off.

@@ -6,27 +6,31 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::Error;
+use auth_core::{Error, Redirected};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use reqwest::{Client, ClientBuilder, ResponseBuilderExt};
+use reqwest::{
+    Client, ClientBuilder, ResponseBuilderExt,
+    redirect::{self, Policy},
+};
 use tower_service::Service;
 
 use crate::{
     body,
-    client::{build, client_builder, same_origin_redirects},
+    client::{build, client_builder, within_origin},
+    followed::Followed,
 };
 
 /// A reqwest client as a tower service, for the bottom of a stack with `AuthLayer`.
 ///
-/// It takes requests of the `http` crate with any body that reqwest can wrap, and follows redirects
-/// within one origin only ([`same_origin_redirects`]): the headers that `AuthLayer` put on a request
-/// go nowhere else. A redirect to another origin is the response; a follower above `AuthLayer` can
-/// take it from there.
+/// It takes requests of the `http` crate with any body that reqwest can wrap. Redirects are followed
+/// within one origin only ([`within_origin`]), so the headers that `AuthLayer` put on a request are
+/// sent nowhere else. A redirect to another origin is the response; a follower above `AuthLayer` can
+/// follow it.
 ///
-/// For token calls there is [`ReqwestTransport`](crate::ReqwestTransport), which is stricter.
+/// For token requests use [`ReqwestTransport`](crate::ReqwestTransport), which is stricter.
 ///
 /// # Example
 ///
@@ -77,16 +81,22 @@ use crate::{
 /// # }
 /// ```
 ///
+/// # Redirects and refused tokens
+///
+/// A response that answers a followed redirect is marked with [`Redirected`]. If such a response is a
+/// refusal (401), `AuthLayer` renews the token, and sends no POST again: the POST was answered with a
+/// redirect, so it may have been carried out.
+///
 /// # Bodies
 ///
-/// `Full<Bytes>`, and a `reqwest::Body` made of bytes, are sent again when a redirect of status 307
-/// or 308 asks for it. Other bodies cannot be: then that redirect is the response. `AuthLayer`
-/// replays `Full<Bytes>` by itself; for others see its `replay_with`.
+/// A `Full<Bytes>` and a `reqwest::Body` made of bytes are sent again when a redirect of status 307
+/// or 308 asks for it. Other bodies cannot be sent again: such a redirect is then the response.
+/// `AuthLayer` replays `Full<Bytes>`; for other bodies see its `replay_with`.
 ///
 /// # Errors
 ///
-/// Those of reqwest, which name the origin and nothing else of the URL, neither path nor query. A
-/// URI without scheme and host is an error, and nothing is sent.
+/// Reqwest's errors, which name the origin of the URL and neither path nor query. A URI without
+/// scheme and host is an error, and nothing is sent.
 ///
 /// # Clone and readiness
 ///
@@ -104,33 +114,60 @@ pub struct ReqwestService {
 }
 
 impl ReqwestService {
-    /// Makes a service over a client of its own, with the settings of [`client_builder`].
+    /// Makes a service over a client of its own with the settings of [`client_builder`]. It follows up
+    /// to 10 redirects within one origin.
     ///
     /// # Errors
     ///
     /// As [`from_builder`](Self::from_builder).
     pub fn new() -> Result<Self, Error> {
-        Self::from_builder(client_builder())
+        Self::from_builder(client_builder(), Policy::limited(10))
     }
 
-    /// Makes a service over a client of these settings; start with [`client_builder`].
+    /// Makes a service over a client with these settings; start with [`client_builder`].
     ///
-    /// Three of them are set here, whatever the builder had, because they decide where headers go:
-    /// redirects ([`same_origin_redirects`]), `referer(false)`, and `connection_verbose(false)`,
-    /// which would write the traffic into the log.
+    /// `redirects` replaces the redirect policy of the builder, which cannot be read back. It decides
+    /// about redirects within the origin of a request. Every other redirect is the response
+    /// ([`within_origin`]):
+    ///
+    /// | `redirects` | within the origin | to another origin |
+    /// |---|---|---|
+    /// | `Policy::none()` | the response | the response |
+    /// | `Policy::limited(3)` | 3 are followed, a fourth is an error | the response |
+    /// | `Policy::custom(...)` | as it says | the response |
+    ///
+    /// `referer(false)` and `connection_verbose(false)` are set here whatever the builder says: the
+    /// first would send the URL of a request to the target of a redirect, the second would write the
+    /// traffic into the log.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use auth_reqwest::{ReqwestService, client_builder};
+    /// use reqwest::redirect::Policy;
+    ///
+    /// let builder = client_builder().timeout(Duration::from_secs(30));
+    /// let http = ReqwestService::from_builder(builder, Policy::none())?;
+    /// # Ok::<(), auth_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `client` if reqwest cannot make a client of
+    /// [`Config`](auth_core::ErrorKind::Config) on field `client` if reqwest cannot make a client with
     /// these settings; with rustls also if the operating system has no root certificates.
     ///
     /// # Security
     ///
-    /// A plain `reqwest::Client::builder()` takes proxies from the environment. For `https` they see
-    /// nothing but the host; a request to `http://127.0.0.1` they would get whole.
-    pub fn from_builder(builder: ClientBuilder) -> Result<Self, Error> {
+    /// A plain `reqwest::Client::builder()` takes proxies from the environment. They see only the host
+    /// of an `https` request, but the whole of a request to `http://127.0.0.1`.
+    pub fn from_builder(
+        builder: ClientBuilder,
+        redirects: redirect::Policy,
+    ) -> Result<Self, Error> {
         let builder = builder
-            .redirect(same_origin_redirects())
+            .redirect(within_origin(redirects))
             .referer(false)
             .connection_verbose(false);
         Ok(Self {
@@ -142,12 +179,15 @@ impl ReqwestService {
     ///
     /// # Security
     ///
-    /// A finished client does not tell how it was set up, so its owner answers for it. The settings
-    /// that matter are `redirect(same_origin_redirects())` or `redirect(Policy::none())`, and
-    /// `referer(false)`. With reqwest's own default, a redirect to another origin takes every header
-    /// but `Authorization` and `Cookie` along, and no layer above can prevent it. With
-    /// `https_only(true)` and such a client, an error behind the error may quote the redirect's
-    /// target.
+    /// A finished client does not tell how it was set up, so its owner is responsible for two
+    /// settings: `referer(false)`, and a redirect policy that is `Policy::none()` or made by
+    /// [`within_origin`]. With any other policy:
+    ///
+    /// - A redirect to another origin takes every header but `Authorization` and `Cookie` along, and
+    ///   no layer above can prevent that.
+    /// - A followed redirect is noticed only if the URL changed. After a POST to `/orders` with a 303
+    ///   back to `/orders` and a 401, `AuthLayer` sends the POST again. Set `replay_only` there.
+    /// - With `https_only(true)`, the source of an error may quote a redirect's target.
     #[must_use]
     pub const fn danger_from_client(client: Client) -> Self {
         Self { client }
@@ -182,6 +222,7 @@ where
     fn call(&mut self, request: Request<B>) -> ReqwestFuture {
         let state = match reqwest::Request::try_from(request.map(body::wrap)) {
             Ok(request) => State::Calling {
+                followed: Followed::watch(request.url()),
                 call: self.client.call(request),
             },
             Err(error) => State::Failed { error: Some(error) },
@@ -210,7 +251,11 @@ pin_project! {
     #[project = StateProj]
     enum State {
         // The request is out.
-        Calling { #[pin] call: <Client as Service<reqwest::Request>>::Future },
+        Calling {
+            #[pin]
+            call: <Client as Service<reqwest::Request>>::Future,
+            followed: Followed,
+        },
         // It was none that could be sent.
         Failed { error: Option<reqwest::Error> },
     }
@@ -221,10 +266,13 @@ impl Future for ReqwestFuture {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match self.project().state.project() {
-            StateProj::Calling { call } => ready!(call.poll(cx)),
+            StateProj::Calling { call, followed } => {
+                let result = ready!(followed.poll(|| call.poll(cx)));
+                result.map(|response| marked(response, followed))
+            }
             StateProj::Failed { error } => Err(error.take().expect("polled after it was ready")),
         };
-        Poll::Ready(result.map(with_url).map_err(with_origin_only))
+        Poll::Ready(result.map_err(with_origin_only))
     }
 }
 
@@ -234,7 +282,16 @@ impl fmt::Debug for ReqwestFuture {
     }
 }
 
-/// For those who convert it back: reqwest looks for the URL where only its builder can put it.
+fn marked(response: reqwest::Response, followed: &Followed) -> Response<reqwest::Body> {
+    let is_redirected = followed.answered(response.url());
+    let mut response = with_url(response);
+    if is_redirected {
+        response.extensions_mut().insert(Redirected);
+    }
+    response
+}
+
+/// Keeps the URL for a conversion back: reqwest looks for the URL where only its builder can put it.
 fn with_url(response: reqwest::Response) -> Response<reqwest::Body> {
     let marked = Response::builder().url(response.url().clone()).body(());
     let mut response = Response::from(response);
@@ -246,7 +303,7 @@ fn with_url(response: reqwest::Response) -> Response<reqwest::Body> {
     response
 }
 
-/// Which host it was helps; the rest of a URL may be a secret.
+/// Keeps the origin of an error's URL; the rest of the URL may be a secret.
 fn with_origin_only(mut error: reqwest::Error) -> reqwest::Error {
     let Some(url) = error.url_mut() else {
         return error;

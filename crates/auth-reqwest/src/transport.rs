@@ -1,19 +1,37 @@
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{
+    fmt,
+    net::IpAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use auth_core::{Error, ErrorKind, Transport};
+use auth_core::{ConnectFailure, Error, ErrorKind, RequestOutcome, TokenHost, Transport};
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
+use http::{Request, Response, Uri};
+use http_body::{Body, Frame, SizeHint};
 use reqwest::{Client, Url};
 
 use crate::ReqwestTransportBuilder;
 
-/// Sends token calls with reqwest, over a client that keeps the transport's
+/// Sends token requests with reqwest, over a client that keeps the transport's
 /// [contract](Transport#contract): no redirects, no retries, no proxies from the environment,
-/// certificates verified, one deadline for the whole call, the reply's size capped while it is
-/// read and counted as it arrives.
+/// certificates verified, one deadline for the whole call, and a limit on the reply's size.
 ///
 /// Plain `http` is sent to loopback addresses written as numbers, and nowhere else. Calls need a
 /// tokio runtime with I/O and time.
+///
+/// # Was the request sent?
+///
+/// Each error says so by its [outcome](Error::outcome). The transport watches the request's body:
+/// while reqwest has taken nothing of the body, the request has not been sent, whatever failed (DNS,
+/// connecting, TLS, a proxy's tunnel, the deadline). After that the outcome is
+/// [`Unknown`](RequestOutcome::Unknown). A request without a body is not sent if reqwest could not
+/// connect.
 ///
 /// # Example
 ///
@@ -38,13 +56,14 @@ use crate::ReqwestTransportBuilder;
 ///
 /// # Cancel safety
 ///
-/// A dropped call closes its connection.
+/// A dropped call closes its connection. Whether the request was sent is then unknown.
 ///
 /// # Security
 ///
-/// Errors hold no URL, no header and no byte of a body. The request's body lies in the memory that
-/// was handed in, the reply's in one buffer; neither is wiped, nor are the copies of reqwest, TLS
-/// and the operating system.
+/// Errors name the host and the cause: `token endpoint auth.example.com: connection refused`. They
+/// hold no path, no query, no user information, no header and no byte of a body. The request's body
+/// stays in the memory that was handed in, the reply's in one buffer. Neither is wiped, nor are the
+/// copies of reqwest, TLS and the operating system.
 #[derive(Clone)]
 pub struct ReqwestTransport {
     client: Client,
@@ -52,7 +71,7 @@ pub struct ReqwestTransport {
 }
 
 impl ReqwestTransport {
-    /// Makes a transport with the default settings; share it between token sources.
+    /// Makes a transport with the default settings. Share it between token sources.
     ///
     /// # Errors
     ///
@@ -66,17 +85,17 @@ impl ReqwestTransport {
         ReqwestTransportBuilder::new()
     }
 
-    /// Takes a finished client, for token calls that must share it with something else; the
+    /// Takes a finished client, for token requests that must share it with something else. The
     /// deadline holds for each call and replaces the client's own. Otherwise use
     /// [`builder`](Self::builder), which takes nearly every setting of reqwest.
     ///
     /// # Security
     ///
-    /// A finished client does not tell how it was set up, so its owner answers for it:
-    /// `redirect(Policy::none())`, `retry(retry::never())`, `no_proxy()`, `referer(false)`, and
-    /// certificates verified. Without the first, a vendor's redirect takes the credential along.
-    /// That a redirect was followed to another URL is noticed afterwards and is an error, but by
-    /// then it has happened.
+    /// A finished client does not tell how it was set up, so its owner is responsible for
+    /// `redirect(Policy::none())`, `retry(retry::never())`, `no_proxy()`, `referer(false)`, a
+    /// `connect_timeout` below the deadline, and verified certificates. With another redirect
+    /// policy, headers with credentials are sent to the target of a redirect; the body is not. A
+    /// redirect that was followed to another URL is an error, but the request has been sent by then.
     #[must_use]
     pub fn danger_from_client(client: Client, deadline: Duration) -> Self {
         Self::from_parts(client, deadline)
@@ -90,20 +109,24 @@ impl ReqwestTransport {
         &self,
         request: reqwest::Request,
         max_reply: usize,
+        call: &Call,
     ) -> Result<Response<Bytes>, Error> {
         let url = request.url().clone();
         let mut reply = self
             .client
             .execute(request)
             .await
-            .map_err(|error| self.failed("no reply", error))?;
+            .map_err(|error| call.failed(Step::Reply, error))?;
         let status = reply.status();
         if reply.url() != &url {
-            let message = "token call: the HTTP client followed a redirect; switch that off";
-            return Err(Error::new(ErrorKind::Protocol, message));
+            let message = format!("{}: the HTTP client followed a redirect", call.host);
+            let message = message + "; set `redirect(Policy::none())`";
+            let error = Error::new(ErrorKind::Protocol, message);
+            return Err(error.with_outcome(RequestOutcome::Unknown));
         }
         let too_large = || {
-            let message = format!("token call: the reply is larger than {max_reply} bytes");
+            let host = &call.host;
+            let message = format!("{host}: the reply is larger than {max_reply} bytes");
             Error::new(ErrorKind::Protocol, message).with_status(status)
         };
         let announced = reply.content_length().unwrap_or(0);
@@ -112,10 +135,7 @@ impl ReqwestTransport {
             return Err(too_large());
         }
         let mut whole = BytesMut::with_capacity(announced.clamp(USUAL_REPLY, LARGE_REPLY));
-        let broke_off = |error| {
-            self.failed("the reply broke off", error)
-                .with_status(status)
-        };
+        let broke_off = |error| call.failed(Step::Body, error).with_status(status);
         while let Some(chunk) = reply.chunk().await.map_err(broke_off)? {
             if chunk.len() > max_reply - whole.len() {
                 return Err(too_large());
@@ -128,20 +148,54 @@ impl ReqwestTransport {
         *response.headers_mut() = std::mem::take(reply.headers_mut());
         Ok(response)
     }
+}
 
-    fn failed(&self, step: &str, error: reqwest::Error) -> Error {
+/// What the errors of one call are made of.
+struct Call {
+    uri: Uri,
+    host: TokenHost,
+    deadline: Duration,
+    /// Whether reqwest has taken bytes of the body; `None` if there is no body.
+    taken: Option<Arc<AtomicBool>>,
+}
+
+/// What a call waited for.
+#[derive(Clone, Copy, PartialEq)]
+enum Step {
+    Reply,
+    Body,
+}
+
+impl Call {
+    fn failed(&self, step: Step, error: reqwest::Error) -> Error {
         let error = error.without_url();
-        // Reqwest calls both "timeout"; only the second is the whole call's.
-        if error.is_timeout() && !error.is_connect() {
-            let message = format!("token call: no whole reply within {:?}", self.deadline);
-            return Error::new(ErrorKind::TimedOut, message).with_source(error);
-        }
-        let step = if error.is_connect() {
-            "no connection"
+        let host = &self.host;
+        let outcome = self.outcome(step, &error);
+        let not_sent = outcome == RequestOutcome::NotSent;
+        // Reqwest calls both "timeout": the time for connecting, and the time for the whole call.
+        let timed_out = error.is_timeout() && !error.is_connect();
+        let (kind, cause) = if timed_out && not_sent {
+            let cause = format!("no connection within {:?}", self.deadline);
+            (ErrorKind::TimedOut, cause)
+        } else if timed_out {
+            let cause = format!("no complete reply within {:?}", self.deadline);
+            (ErrorKind::TimedOut, cause)
+        } else if not_sent && !error.is_connect() {
+            let cause = "the connection closed before the request was sent";
+            (ErrorKind::Unavailable, cause.to_owned())
+        } else if not_sent {
+            match ConnectFailure::of(&error, &self.uri) {
+                ConnectFailure::NoTls => return self.no_tls(),
+                ConnectFailure::Cause(cause) => (ErrorKind::Unavailable, cause),
+            }
         } else {
-            step
+            let cause = match step {
+                Step::Reply => "no reply after the request was sent",
+                Step::Body => "the reply broke off",
+            };
+            (ErrorKind::Unavailable, cause.to_owned())
         };
-        let failed = Error::new(ErrorKind::Unavailable, format!("token call: {step}"));
+        let failed = Error::new(kind, format!("{host}: {cause}")).with_outcome(outcome);
         // What stands behind an error about a redirect may quote the redirect's target.
         if error.is_redirect() {
             failed
@@ -149,32 +203,110 @@ impl ReqwestTransport {
             failed.with_source(error)
         }
     }
+
+    fn outcome(&self, step: Step, error: &reqwest::Error) -> RequestOutcome {
+        let taken = match &self.taken {
+            Some(taken) => taken.load(Ordering::Relaxed),
+            None => !error.is_connect() && !error.is_builder(),
+        };
+        if taken || step == Step::Body {
+            RequestOutcome::Unknown
+        } else {
+            RequestOutcome::NotSent
+        }
+    }
+
+    fn no_tls(&self) -> Error {
+        let advice = "the client has no TLS support: enable a TLS feature of reqwest, for example \
+                      `rustls` of auth-reqwest";
+        let problem = format!("{}: {advice}", self.host);
+        Error::config("transport", problem).with_outcome(RequestOutcome::NotSent)
+    }
+}
+
+/// A body that remembers whether bytes of it were taken. Reqwest cannot clone it, so that no
+/// redirect takes it along.
+struct WatchedBody {
+    bytes: Bytes,
+    taken: Arc<AtomicBool>,
+}
+
+impl Body for WatchedBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.taken.store(true, Ordering::Relaxed);
+        let bytes = std::mem::take(&mut self.bytes);
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.len() as u64)
+    }
 }
 
 impl Transport for ReqwestTransport {
     /// # Errors
     ///
-    /// [`Unavailable`](ErrorKind::Unavailable) when no whole reply came,
-    /// [`TimedOut`](ErrorKind::TimedOut) when the deadline came first,
-    /// [`Protocol`](ErrorKind::Protocol) when the reply was too large,
-    /// [`Origin`](ErrorKind::Origin) for plain `http` beyond loopback, and
-    /// [`Config`](ErrorKind::Config) on field `url` for what is no URL; the last two before
-    /// anything is sent.
+    /// - [`Unavailable`](ErrorKind::Unavailable): no complete reply came.
+    /// - [`TimedOut`](ErrorKind::TimedOut): the deadline of the call came first.
+    /// - [`Protocol`](ErrorKind::Protocol): the reply is too large.
+    /// - [`Origin`](ErrorKind::Origin): plain `http` to another host than loopback. Nothing was sent.
+    /// - [`Config`](ErrorKind::Config) on field `url`: not an absolute URL. Nothing was sent.
+    /// - [`Config`](ErrorKind::Config) on field `transport`: the client has no TLS support. Nothing
+    ///   was sent.
     async fn send(
         &self,
         request: Request<Bytes>,
         max_reply: usize,
     ) -> Result<Response<Bytes>, Error> {
+        let uri = request.uri().clone();
+        let (request, taken) = watch(request);
         let mut request = reqwest::Request::try_from(request)
             .map_err(|_| Error::config("url", "not an absolute URL"))?;
         request.url_mut().set_fragment(None);
+        let host = TokenHost::of(&uri);
         if !is_safe(request.url()) {
-            let message = "token call: plain http goes to loopback addresses only; use https";
-            return Err(Error::new(ErrorKind::Origin, message));
+            let message = format!(
+                "{host}: plain http is sent to loopback addresses only, for example \
+                 http://127.0.0.1:8080; use https"
+            );
+            let error = Error::new(ErrorKind::Origin, message);
+            return Err(error.with_outcome(RequestOutcome::NotSent));
         }
         *request.timeout_mut() = Some(self.deadline);
-        self.reply(request, max_reply).await
+        let call = Call {
+            uri,
+            host,
+            deadline: self.deadline,
+            taken,
+        };
+        self.reply(request, max_reply, &call).await
     }
+}
+
+/// Watches the body of a request, if there is one.
+fn watch(request: Request<Bytes>) -> (Request<reqwest::Body>, Option<Arc<AtomicBool>>) {
+    let (head, bytes) = request.into_parts();
+    if bytes.is_empty() {
+        let request = Request::from_parts(head, reqwest::Body::default());
+        return (request, None);
+    }
+    let taken = Arc::new(AtomicBool::new(false));
+    let body = WatchedBody {
+        bytes,
+        taken: taken.clone(),
+    };
+    let request = Request::from_parts(head, reqwest::Body::wrap(body));
+    (request, Some(taken))
 }
 
 impl fmt::Debug for ReqwestTransport {

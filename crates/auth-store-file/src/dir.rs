@@ -29,6 +29,11 @@ pub(crate) fn prepare(dir: &Path, wall: Duration) -> Result<(), Error> {
     if !have_one_owner(&metadata, &probe) {
         return Err(bad("belongs to another user"));
     }
+    let real = dir.canonicalize();
+    let real = real.map_err(|error| bad("cannot be looked at").with_source(error))?;
+    if let Some(problem) = above(&real, &probe) {
+        return Err(bad(&problem));
+    }
     write::sweep(dir, wall);
     Ok(())
 }
@@ -52,13 +57,67 @@ fn permissions(dir: &Metadata) -> Option<&'static str> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let mode = dir.permissions().mode();
-    if mode & 0o022 != 0 {
-        // Who can write there can put another token into a request, or a link in place of a file.
-        return Some("may be written to by others: take that from them (chmod go-w)");
+    // Who can write there can put another token into a request, or a link in place of a file.
+    if mode & WRITABLE != 0 {
+        return Some(match mode & STICKY {
+            0 => {
+                "may be written to by others: choose a directory that nothing else uses, or take \
+                 that right from others (chmod go-w)"
+            }
+            _ => {
+                "may be written to by others, as it is meant for everybody's files: choose a \
+                 directory of its own below it, which is made if it is not there"
+            }
+        });
     }
     // The superuser is not kept out by it, and keeps to it all the same.
     (mode & 0o300 != 0o300).then_some("is read-only")
 }
+
+/// Who may write to a directory above can put another one in this one's place. The sticky bit takes
+/// that right from everybody but the owners of what is there, of the directory, and the superuser.
+#[cfg(unix)]
+fn above(dir: &Path, probe: &Metadata) -> Option<String> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    for below in dir.ancestors() {
+        let Some(parent) = below.parent() else { break };
+        // What cannot be looked at is none of this user's to judge.
+        let (Ok(parent_data), Ok(below_data)) = (fs::metadata(parent), fs::metadata(below)) else {
+            continue;
+        };
+        let mode = parent_data.permissions().mode();
+        if mode & WRITABLE == 0 {
+            continue;
+        }
+        let (parent, below) = (parent.display(), below.display());
+        if mode & STICKY == 0 {
+            return Some(format!(
+                "is below `{parent}`, which may be written to by others, who could put another \
+                 directory in place of `{below}`: choose a directory below one that only you may \
+                 write to, such as ~/.cache; or, if `{parent}` is yours, take that right from \
+                 others (chmod go-w) or set its sticky bit (chmod +t)"
+            ));
+        }
+        if ![0, probe.uid()].contains(&below_data.uid()) {
+            return Some(format!(
+                "is below `{below}`, which belongs to another user, who could put another directory \
+                 in its place: choose a directory below one of your own, such as ~/.cache"
+            ));
+        }
+    }
+    None
+}
+
+#[cfg(not(unix))]
+fn above(_: &Path, _: &Metadata) -> Option<String> {
+    None
+}
+
+#[cfg(unix)]
+const WRITABLE: u32 = 0o022;
+#[cfg(unix)]
+const STICKY: u32 = 0o1000;
 
 #[cfg(not(unix))]
 fn permissions(dir: &Metadata) -> Option<&'static str> {

@@ -1,16 +1,15 @@
-use std::{fs::File, io, io::Read as _, path::Path};
+use std::{fs::File, io, io::Read as _, path::Path, time::Duration};
 
-use auth_core::Version;
+use auth_core::{StoredEntry, Version};
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use crate::name::Name;
+use crate::{name::Name, stamp::Stamp};
 
 /// What stands in an entry's file.
 pub(crate) struct Entry {
     pub(crate) version: Version,
-    /// In milliseconds since the Unix epoch.
-    pub(crate) until: u64,
+    pub(crate) written: Stamp,
     /// For how many milliseconds it was written.
     pub(crate) lives: u64,
     pub(crate) bytes: Bytes,
@@ -25,15 +24,15 @@ pub(crate) enum Found<T> {
 }
 
 impl Entry {
-    /// `MAGIC`, version, end of life, life, checksum, content.
+    /// `MAGIC`, version, time of writing, life, checksum, content.
     pub(crate) fn encode(&self, name: Name) -> Zeroizing<Vec<u8>> {
         let version = self.version.get().to_be_bytes();
-        let until = self.until.to_be_bytes();
+        let written = self.written.encode();
         let lives = self.lives.to_be_bytes();
-        let sum = name.checksum(&[MAGIC, &version, &until, &lives, &self.bytes]);
+        let sum = name.checksum(&[MAGIC, &version, &written, &lives, &self.bytes]);
         // Full size from the start: a buffer that grows would leave unwiped copies behind.
         let mut file = Zeroizing::new(Vec::with_capacity(HEADER + self.bytes.len()));
-        for part in [MAGIC, &version, &until, &lives, &sum, &self.bytes] {
+        for part in [MAGIC, &version, &written, &lives, &sum, &self.bytes] {
             file.extend_from_slice(part);
         }
         file
@@ -43,18 +42,29 @@ impl Entry {
     pub(crate) fn decode(name: Name, file: Zeroizing<Vec<u8>>) -> Option<Self> {
         let rest = file.strip_prefix(MAGIC)?;
         let (version, rest) = rest.split_first_chunk()?;
-        let (until, rest) = rest.split_first_chunk()?;
+        let (written, rest) = rest.split_first_chunk::<{ Stamp::SIZE }>()?;
         let (lives, rest) = rest.split_first_chunk()?;
         let (sum, content) = rest.split_first_chunk()?;
-        if name.checksum(&[MAGIC, version, until, lives, content]) != *sum {
+        if name.checksum(&[MAGIC, version, written, lives, content]) != *sum {
             return None;
         }
         Some(Self {
             version: Version::new(u128::from_be_bytes(*version)),
-            until: u64::from_be_bytes(*until),
+            written: Stamp::decode(written)?.0,
             lives: u64::from_be_bytes(*lives),
             bytes: Bytes::from_owner(Wiped(file)).slice(HEADER..),
         })
+    }
+
+    /// Tells whether its life is not over. One of unknown age stays, as nobody knows that it ended.
+    pub(crate) fn is_alive(&self, now: &Stamp) -> bool {
+        let is_over = |used| self.lives <= used;
+        self.lives > 0 && !now.used_since(&self.written).is_some_and(is_over)
+    }
+
+    pub(crate) fn age(&self, now: &Stamp) -> Duration {
+        now.age_since(&self.written)
+            .map_or(StoredEntry::UNKNOWN_AGE, Duration::from_millis)
     }
 
     pub(crate) fn read(name: Name, path: &Path) -> io::Result<Found<Self>> {
@@ -108,7 +118,7 @@ impl AsRef<[u8]> for Wiped {
 
 /// Names the layout; what begins otherwise is nothing that this release knows.
 const MAGIC: &[u8] = b"auth-store-file entry 1\n";
-const HEADER: usize = MAGIC.len() + 16 + 8 + 8 + 8;
+const HEADER: usize = MAGIC.len() + 16 + Stamp::SIZE + 8 + 8;
 /// The longest entry, in bytes.
 pub(crate) const MAX: usize = 1024 * 1024;
 

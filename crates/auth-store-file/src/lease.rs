@@ -1,59 +1,63 @@
 use std::{io, path::Path};
 
+use auth_core::LONGEST_LEASE;
+
 use crate::{
     entry::{self, Found},
     name::Name,
+    stamp::{Stamp, millis},
 };
 
 /// What stands in a lease's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lease {
     pub(crate) owner: String,
-    /// In milliseconds since the Unix epoch.
-    pub(crate) until: u64,
+    pub(crate) since: Stamp,
     /// For how many milliseconds it was taken.
     pub(crate) time: u64,
+    /// The locked file of the process that took it.
+    pub(crate) guard: u64,
 }
 
 impl Lease {
-    pub(crate) fn new(owner: &str, now: u64, time: u64) -> Self {
-        Self {
-            owner: owner.to_owned(),
-            until: now.saturating_add(time),
-            time,
+    /// Returns what is left of it: `None` if it is over, or longer than any lease. One that was taken
+    /// by a clock which was ahead begins when it is looked at, and is to be written so.
+    pub(crate) fn left(&self, now: &Stamp) -> Option<Self> {
+        if self.time > millis(LONGEST_LEASE) {
+            return None;
+        }
+        match now.used_since(&self.since) {
+            Some(used) => (used < self.time).then(|| self.clone()),
+            None => Some(Self {
+                since: *now,
+                ..self.clone()
+            }),
         }
     }
 
-    /// Returns what is left of it: `None` if it is over. A clock that was set back makes none longer
-    /// than it ever was.
-    pub(crate) fn left(&self, now: u64) -> Option<Self> {
-        let left = self.until.saturating_sub(now).min(self.time);
-        (left > 0).then(|| Self {
-            until: now.saturating_add(left),
-            ..self.clone()
-        })
-    }
-
     pub(crate) fn encode(&self, name: Name) -> Vec<u8> {
-        let until = self.until.to_be_bytes();
+        let since = self.since.encode();
         let time = self.time.to_be_bytes();
+        let guard = self.guard.to_be_bytes();
         let owner = self.owner.as_bytes();
-        let sum = name.checksum(&[MAGIC, &until, &time, owner]);
-        [MAGIC, &until, &time, &sum, owner].concat()
+        let sum = name.checksum(&[MAGIC, &since, &time, &guard, owner]);
+        [MAGIC, &since, &time, &guard, &sum, owner].concat()
     }
 
     pub(crate) fn decode(name: Name, file: &[u8]) -> Option<Self> {
         let rest = file.strip_prefix(MAGIC)?;
-        let (until, rest) = rest.split_first_chunk()?;
+        let (since, rest) = rest.split_first_chunk::<{ Stamp::SIZE }>()?;
         let (time, rest) = rest.split_first_chunk()?;
+        let (guard, rest) = rest.split_first_chunk()?;
         let (sum, owner) = rest.split_first_chunk()?;
-        if name.checksum(&[MAGIC, until, time, owner]) != *sum {
+        if name.checksum(&[MAGIC, since, time, guard, owner]) != *sum {
             return None;
         }
         Some(Self {
             owner: std::str::from_utf8(owner).ok()?.to_owned(),
-            until: u64::from_be_bytes(*until),
+            since: Stamp::decode(since)?.0,
             time: u64::from_be_bytes(*time),
+            guard: u64::from_be_bytes(*guard),
         })
     }
 
@@ -84,10 +88,12 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read_and_nothing_torn(
-            (owner, until, time) in (".{0,8}", any::<u64>(), any::<u64>()),
+            owner in ".{0,8}",
+            (time, guard) in any::<(u64, u64)>(),
             at in any::<prop::sample::Index>(),
         ) {
-            let lease = Lease { owner, until, time };
+            let since = Stamp::now(None);
+            let lease = Lease { owner, since, time, guard };
             let mut file = lease.encode(name("a"));
             prop_assert_eq!(Lease::decode(name("b"), &file), None);
             let at = at.index(file.len());
@@ -98,12 +104,24 @@ mod tests {
         }
 
         #[test]
-        fn none_lasts_longer_than_it_was_taken_for(taken: u64, time: u64, now: u64) {
-            let lease = Lease::new("a", taken, time);
-            if let Some(left) = lease.left(now) {
-                prop_assert!(left.until - now <= time);
-                prop_assert!(left.until <= lease.until);
-                prop_assert!(now < lease.until);
+        fn none_lasts_longer_than_it_was_taken_for(
+            (taken, now) in any::<(u32, u32)>(),
+            time in prop_oneof![0..100_000_u64, any::<u64>()],
+        ) {
+            // Each by a wall clock alone, as after another start of the machine.
+            let stamp = |seconds: u32| {
+                let wall = seconds.to_be_bytes();
+                let bytes = [&[0; 4], &wall[..], &[0; 24]].concat();
+                Stamp::decode(&bytes).unwrap().0
+            };
+            let lease = Lease { owner: String::new(), since: stamp(taken), time, guard: 0 };
+            let now = stamp(now);
+            if let Some(left) = lease.left(&now) {
+                prop_assert!(left.time <= millis(LONGEST_LEASE));
+                let used = now.used_since(&left.since).unwrap();
+                prop_assert!(used < time || time == 0);
+                // As it was, or written down as beginning now.
+                prop_assert!(left == lease || left.since == now);
             }
         }
     }

@@ -33,14 +33,16 @@
 //! - It is a [`TokenStore`](auth_core::TokenStore), held to `auth_testkit::store_contract!`.
 //! - A reader sees a file as it was written or not at all: whatever is cut, changed, another key's
 //!   or a later release's is moved aside and counts as nothing.
-//! - A process that is killed holds others up no longer than its lease, and never for ever.
+//! - A process that ends or is killed holds nobody up: its lease ends with it. One that is stopped
+//!   holds others up for the time of its lease, and never for ever.
+//! - Setting the clock makes no entry look younger, and no lease longer.
 //! - What the disk does wrong ends in an error that an authenticator goes on without.
 //!
 //! # Security
 //!
 //! Tokens are not encrypted, but kept from others as SSH keeps its keys: on Unix the directory is
-//! made for its owner alone, one that others may write to is refused, and files are readable by
-//! their owner alone. Elsewhere the directory's own permissions have to do. Where others may read
+//! made for its owner alone, one that others may write to or replace is refused, and files are
+//! readable by their owner alone. Elsewhere the directory's own permissions have to do. Where others may read
 //! the disk all the same, put `auth_store_seal::SealedStore` around the store.
 //!
 //! # Supported Rust
@@ -49,9 +51,11 @@
 
 mod dir;
 mod entry;
+mod guard;
 mod lease;
 mod lock;
 mod name;
+mod stamp;
 mod store;
 mod write;
 

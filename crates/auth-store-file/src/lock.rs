@@ -35,6 +35,12 @@ impl Lock {
         let file = open(path)?;
         Ok(lock(&file)?.then_some(Self { _file: file }))
     }
+
+    /// As [`at_once`](Self::at_once), and makes no file.
+    pub(crate) fn of_existing(path: &Path) -> io::Result<Option<Self>> {
+        let file = File::options().read(true).write(true).open(path)?;
+        Ok(lock(&file)?.then_some(Self { _file: file }))
+    }
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -4,7 +4,7 @@ use auth_core::Key;
 use sha2::{Digest as _, Sha256};
 
 /// What a key's files are called: by a hash, as the key may hold a user's token.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Name([u8; 32]);
 
 /// A key's files.
@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Entry,
     Lease,
     Lock,
+    /// Shows that the process which took a lease is alive.
+    Guard(u64),
     /// What was there and could not be understood, for a person to look at.
     Corrupt,
 }
@@ -28,6 +30,7 @@ impl Name {
             Kind::Entry => name,
             Kind::Lease => name + ".lease",
             Kind::Lock => name + ".lock",
+            Kind::Guard(id) => format!("{name}.{id:016x}.held"),
             Kind::Corrupt => name + ".corrupt",
         })
     }

@@ -11,7 +11,7 @@ use std::{
 use auth_core::{Error, ErrorKind, Key, NewEntry, SharedClock, StoredEntry, TokenStore, Version};
 use tokio::runtime::Handle;
 
-use crate::{dir, name::Name};
+use crate::{dir, guard::Guards, name::Name, stamp::Stamp};
 
 mod files;
 
@@ -19,13 +19,27 @@ use files::Files;
 
 /// A [`TokenStore`] in a directory, for the processes of one user on one machine.
 ///
-/// Each key has its own files, named by a hash. Clones, and stores that are made for the same
+/// Each key has its own files, named by a hash: the entry, `.lease`, `.lock`, and `.held` while a
+/// process has the lease. Clones, and stores that are made for the same
 /// directory, share all of it. An entry that has ended is removed when its key is looked for; others
 /// stay until somebody removes them, which is safe while no process uses the directory.
 ///
-/// The directory has to be on a local disk or in memory. Time is the wall clock's, which all
-/// processes of a machine share: a clock that is set forward ends leases early, and then two
-/// processes may make an exchange each; one that is set back makes no lease longer.
+/// The directory has to be on a local disk or in memory.
+///
+/// # Time
+///
+/// On Linux time is `CLOCK_BOOTTIME` from one start of the machine to the next: it goes on while the
+/// machine sleeps, and setting the wall clock changes neither lives nor leases. The age of an entry
+/// is the longer one of this clock's and the wall clock's. Across a restart, and on other systems,
+/// time is the wall clock's. An entry whose time of writing is more than 5 s in the future is of
+/// unknown age ([`StoredEntry::UNKNOWN_AGE`]) and stays; a lease that was taken in the future ends
+/// within its time from when it is looked at.
+///
+/// # Leases
+///
+/// A process that holds a lease also holds a lock on a file, which the system ends with the process:
+/// the lease of a process that ended or was killed is free at once. The lease of a process that was
+/// stopped is free when its time is over.
 ///
 /// # Example
 ///
@@ -44,7 +58,9 @@ use files::Files;
 #[derive(Clone)]
 pub struct FileStore {
     dir: Arc<Path>,
-    clock: SharedClock,
+    /// In place of the machine's.
+    clock: Option<SharedClock>,
+    guards: Arc<Guards>,
 }
 
 impl FileStore {
@@ -55,20 +71,25 @@ impl FileStore {
     /// # Errors
     ///
     /// [`Config`](ErrorKind::Config) on field `dir` if that is no directory, cannot be made or
-    /// written to, belongs to another user or may be written to by others.
+    /// written to, belongs to another user or may be written to by others, or if it is below a
+    /// directory that others may write to and that has no sticky bit. A directory below `/tmp` is
+    /// taken: there the sticky bit keeps others from replacing it.
     pub fn new(dir: impl Into<PathBuf>) -> Result<Self, Error> {
         let store = Self {
             dir: dir.into().into(),
-            clock: SharedClock::default(),
+            clock: None,
+            guards: Arc::default(),
         };
-        dir::prepare(&store.dir, store.clock.now().since_unix_epoch())?;
+        dir::prepare(&store.dir, Stamp::now(None).wall())?;
         Ok(store)
     }
 
-    /// Sets the clock; default [`SystemClock`](auth_core::SystemClock). All processes have to read the same wall clock.
+    /// Sets the clock, for tests. Default: the machine's wall clock, and on Linux also
+    /// `CLOCK_BOOTTIME`. All processes have to read the same wall clock; the monotonic reading of a
+    /// clock that is set here counts within this process only.
     #[must_use]
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
-        self.clock = clock.into();
+        self.clock = Some(clock.into());
         self
     }
 
@@ -81,8 +102,12 @@ impl FileStore {
         let is_wanted = Arc::clone(&caller.0);
         let dir = Arc::clone(&self.dir);
         let clock = self.clock.clone();
+        let guards = Arc::clone(&self.guards);
         let name = Name::of(key);
-        let work = move || work(&Files::new(&dir, name, &clock, &is_wanted));
+        let work = move || {
+            let clock = clock.as_ref();
+            work(&Files::new(&dir, name, clock, &guards, &is_wanted))
+        };
         let Ok(runtime) = Handle::try_current() else {
             return work();
         };

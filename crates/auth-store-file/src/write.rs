@@ -5,6 +5,8 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
+use crate::lock::Lock;
+
 /// A file that is not there for others yet. Gone when it is dropped.
 pub(crate) struct Temporary {
     path: PathBuf,
@@ -74,7 +76,8 @@ pub(crate) fn probe(dir: &Path) -> io::Result<Metadata> {
     fs::metadata(&probe.path)
 }
 
-/// Removes what processes that were killed could not: a token may be in there.
+/// Removes what processes that were killed could not: a token may be in there. The guard of a lease
+/// goes if nobody has it locked.
 pub(crate) fn sweep(dir: &Path, wall: Duration) {
     let is_old = |metadata: &Metadata| {
         let modified = metadata.modified().ok();
@@ -82,9 +85,15 @@ pub(crate) fn sweep(dir: &Path, wall: Duration) {
         modified.is_some_and(|modified| wall.saturating_sub(modified) > OLD)
     };
     for file in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let is_ours = file.file_name().to_str().is_some_and(is_temporary);
-        if is_ours && file.metadata().is_ok_and(|metadata| is_old(&metadata)) {
-            let _ = fs::remove_file(file.path());
+        let name = file.file_name();
+        let name = name.to_str().unwrap_or_default();
+        let is_ours = is_temporary(name) || is_guard(name);
+        if !is_ours || !file.metadata().is_ok_and(|metadata| is_old(&metadata)) {
+            continue;
+        }
+        let path = file.path();
+        if is_temporary(name) || matches!(Lock::of_existing(&path), Ok(Some(_))) {
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -97,15 +106,21 @@ fn is_temporary(name: &str) -> bool {
     else {
         return false;
     };
-    let is_hex = |text: &str, length| {
-        text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
     let key = target.strip_suffix(".lease").unwrap_or(target);
     is_hex(random, 16) && (target == "probe" || is_hex(key, 64))
 }
 
+fn is_guard(name: &str) -> bool {
+    let parts = name.strip_suffix(".held").and_then(|n| n.split_once('.'));
+    parts.is_some_and(|(key, id)| is_hex(key, 64) && is_hex(id, 16))
+}
+
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 const EXTENSION: &str = ".tmp";
-/// Longer than any process writes.
+/// Longer than any process writes, and as long as the longest lease.
 const OLD: Duration = Duration::from_secs(600);
 
 #[cfg(test)]

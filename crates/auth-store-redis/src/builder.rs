@@ -24,6 +24,7 @@ pub struct RedisStoreBuilder {
     #[cfg(feature = "tls")]
     ca: Option<Vec<u8>>,
     timeout: Duration,
+    connect_timeout: Duration,
     patience: Duration,
     sealing: Option<Sealing>,
 }
@@ -62,6 +63,7 @@ impl RedisStoreBuilder {
             #[cfg(feature = "tls")]
             ca: None,
             timeout: TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
             patience: PATIENCE,
             sealing: None,
         }
@@ -96,30 +98,39 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Sets how long one call may take, connecting included; default 500 ms. Above zero, and no more
-    /// than a minute. An [`Authenticator`](auth_core::Authenticator) waits for much less.
+    /// Sets how long one call may take, connecting included where
+    /// [`connect`](auth_core::TokenStore::connect) was not called before. Default: 500 ms. Above zero,
+    /// and no more than a minute. An [`Authenticator`](auth_core::Authenticator) waits for much less.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets how long a request waits for Redis' answers, all of them together, before it goes on
-    /// without; default 50 ms. See [`TokenStore::patience`](auth_core::TokenStore::patience).
+    /// Sets how long [`connect`](auth_core::TokenStore::connect) may take: to resolve the name,
+    /// connect, authenticate and load the scripts. Default: 2 s. Above zero, and no more than a minute.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets how long a request waits for Redis' answers, all of them together and without connecting,
+    /// before it goes on without Redis. Default: 50 ms. See [`TokenStore::patience`](auth_core::TokenStore::patience).
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Sets the keys that entries are sealed with. Required, unless they are to be
-    /// [`unsealed`](Self::unsealed).
+    /// Sets the keys that entries are sealed and named with. Required, unless
+    /// [`danger_unsealed`](Self::danger_unsealed) is called.
     pub fn sealing(mut self, keys: SealingKeys) -> Self {
         self.sealing = Some(Sealing::Keys(keys));
         self
     }
 
-    /// Has tokens put into Redis as they are: for tests, and where whoever can read Redis may have
-    /// every token in it.
-    pub fn unsealed(mut self) -> Self {
+    /// Puts tokens into Redis as plain text, and refresh tokens and names that can be guessed too. For
+    /// tests. Whoever can read Redis, a backup of it or its network traffic has every token in it;
+    /// whoever can write to Redis can put a token of theirs into requests.
+    pub fn danger_unsealed(mut self) -> Self {
         self.sealing = Some(Sealing::Nothing);
         self
     }
@@ -129,14 +140,17 @@ impl RedisStoreBuilder {
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), naming the field: `url`, `urls`, `master`,
-    /// `prefix`, `username`, `password`, `ca` or `timeout`; `sealing` if it was neither given keys
-    /// nor told to do without, and `sealing_key` or `also_opens` if what it was given is no key.
+    /// `prefix`, `username`, `password`, `ca`, `timeout` or `connect_timeout`; `sealing` if it was
+    /// neither given keys nor told to do without; `sealing_key`, `also_opens` or `name_key` if what
+    /// it was given is no key, and `name_key` if it is missing.
     pub fn build(self) -> Result<RedisStore, Error> {
-        if self.timeout.is_zero() || self.timeout > LONGEST {
-            return Err(Error::config(
-                "timeout",
-                "is to be above 0 and at most 60 s",
-            ));
+        for (field, timeout) in [
+            ("timeout", self.timeout),
+            ("connect_timeout", self.connect_timeout),
+        ] {
+            if timeout.is_zero() || timeout > LONGEST {
+                return Err(Error::config(field, "must be above 0 and at most 60 s"));
+            }
         }
         check_prefix(&self.prefix)?;
         let field = match self.kind {
@@ -180,6 +194,7 @@ impl RedisStoreBuilder {
             #[cfg(feature = "tls")]
             ca,
             timeout: self.timeout,
+            connect_timeout: self.connect_timeout,
         };
         let plain = Plain::new(Arc::new(Link::new(target)), self.prefix);
         match self.sealing {
@@ -187,8 +202,8 @@ impl RedisStoreBuilder {
             Some(Sealing::Nothing) => Ok(RedisStore::unsealed(plain, self.patience)),
             None => Err(Error::config(
                 "sealing",
-                "is missing: give it a key (`openssl rand -base64 32` makes one), or say `unsealed` \
-                 to have tokens in Redis as plain text",
+                "is missing: give it keys (`openssl rand -base64 32` makes one), or call \
+                 `danger_unsealed` to have tokens in Redis as plain text",
             )),
         }
     }
@@ -274,6 +289,8 @@ fn check_prefix(prefix: &str) -> Result<(), Error> {
 const PATIENCE: Duration = Duration::from_millis(50);
 /// Far above what a healthy server needs, far below what a caller would wait.
 const TIMEOUT: Duration = Duration::from_millis(500);
+/// Name, connection, TLS, authentication and scripts: a handful of round trips.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
+use futures_util::future::try_join_all;
 use redis::{
-    Cmd, ErrorKind, RedisResult, Script, ServerErrorKind, Value, aio::ConnectionLike, cmd,
+    Cmd, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, Value, aio::ConnectionLike,
+    cmd,
 };
 
 /// A script of this crate.
@@ -23,7 +25,18 @@ pub(crate) struct Scripts {
     pub(crate) release: Code,
 }
 
+/// What is sent to a server.
+pub(crate) enum Order {
+    Call(Call),
+    /// Scripts that calls will name by their hashes.
+    Load([&'static str; 4]),
+}
+
 impl Scripts {
+    pub(crate) fn texts(&self) -> [&'static str; 4] {
+        [&self.load, &self.replace, &self.lease, &self.release].map(|code| code.text)
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             load: Code::new(concat!(
@@ -77,4 +90,35 @@ impl Call {
             answer => answer,
         }
     }
+}
+
+/// Has the server keep scripts: all at once, in one round trip. A server that refuses that to this
+/// user is sent their texts with the first calls instead.
+pub(crate) async fn load<C>(connection: &C, texts: &[&'static str]) -> RedisResult<Value>
+where
+    C: ConnectionLike + Clone,
+{
+    let loading = texts.iter().map(|text| {
+        let mut connection = connection.clone();
+        async move {
+            let mut load = cmd("SCRIPT");
+            load.arg("LOAD").arg(*text);
+            match load.query_async::<Value>(&mut connection).await {
+                Err(error) if is_refused(&error) => Ok(()),
+                answer => answer.map(drop),
+            }
+        }
+    });
+    try_join_all(loading).await?;
+    Ok(Value::Okay)
+}
+
+fn is_refused(error: &RedisError) -> bool {
+    let ErrorKind::Server(kind) = error.kind() else {
+        return false;
+    };
+    matches!(
+        kind,
+        ServerErrorKind::NoPerm | ServerErrorKind::ResponseError
+    )
 }

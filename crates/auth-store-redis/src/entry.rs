@@ -28,12 +28,22 @@ pub(crate) fn decode(name: Name, value: Vec<u8>, left: u64) -> Option<StoredEntr
     let rest = value.strip_prefix(&head(name))?;
     let (version, rest) = rest.split_first_chunk()?;
     let (lives, content) = rest.split_first_chunk()?;
-    let age = u64::from_be_bytes(*lives).saturating_sub(left);
+    let lives = u64::from_be_bytes(*lives);
+    // More is left than there was: the server's clock was set back, or the end was put off.
+    let age = match left <= lives.saturating_add(CORRECTION) {
+        true => Duration::from_millis(lives.saturating_sub(left)),
+        false => StoredEntry::UNKNOWN_AGE,
+    };
     Some(StoredEntry::new(
         Version::new(u128::from_be_bytes(*version)),
         value.slice_ref(content),
-        Duration::from_millis(age),
+        age,
     ))
+}
+
+/// What stands at a lease's name: whose it is, after what tells it from what others put there.
+pub(crate) fn holder(name: Name, owner: &str) -> Vec<u8> {
+    [LEASE_MAGIC, name.bytes(), owner.as_bytes()].concat()
 }
 
 /// Whole milliseconds, and no more than Redis can count.
@@ -43,9 +53,12 @@ pub(crate) fn millis(time: Duration) -> u64 {
 
 /// Names the layout.
 const MAGIC: &[u8; 8] = b"auth rd1";
+const LEASE_MAGIC: &[u8] = b"auth rl1";
 const HEAD: usize = MAGIC.len() + 32;
 /// The longest content, in bytes.
 pub(crate) const MAX: usize = 1024 * 1024;
+/// By how many milliseconds a clock is set back in the course of being corrected.
+const CORRECTION: u64 = 5_000;
 /// A hundred years: Redis adds it to its clock and refuses what overflows.
 const LONGEST: u64 = 100 * 365 * 24 * 3600 * 1000;
 
@@ -69,7 +82,7 @@ mod tests {
     fn what_is_written_is_read_and_nothing_short_or_of_another_key() {
         let entry = decode(name("a"), value(), 4_000).unwrap();
         assert_eq!(entry.version, Version::new(7));
-        assert_eq!(&entry.bytes[..], b"content");
+        assert_eq!(&entry.content.unwrap()[..], b"content");
         assert_eq!(entry.age, Duration::from_secs(6));
         assert!(decode(name("b"), value(), 4_000).is_none());
         for length in 0..64 {
@@ -84,11 +97,24 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_too_long_and_no_age_below_nothing() {
+    fn no_time_is_too_long() {
         assert_eq!(millis(Duration::MAX), LONGEST);
         assert_eq!(millis(Duration::from_micros(2_999)), 2);
-        let entry = decode(name("a"), value(), u64::MAX).unwrap();
-        assert_eq!(entry.age, Duration::ZERO);
+    }
+
+    /// The value lives 10 s.
+    #[test]
+    fn g20_an_entry_that_has_more_left_than_its_life_is_of_unknown_age() {
+        for (left, age) in [
+            (9_999, Duration::from_millis(1)),
+            (10_000, Duration::ZERO),
+            (15_000, Duration::ZERO),
+            (15_001, StoredEntry::UNKNOWN_AGE),
+            (u64::MAX, StoredEntry::UNKNOWN_AGE),
+        ] {
+            let entry = decode(name("a"), value(), left).unwrap();
+            assert_eq!(entry.age, age, "{left}");
+        }
     }
 
     /// The scripts count with these.
@@ -101,5 +127,10 @@ mod tests {
         let replace = include_str!("scripts/replace.lua");
         assert!(replace.contains("string.sub(value, 41, 56)"));
         assert_eq!(value()[40..56], 7_u128.to_be_bytes());
+        let holder = include_str!("scripts/holder.lua");
+        assert_eq!(super::holder(name("a"), "").len(), 40);
+        assert!(holder.contains("string.sub(value, 1, 40) ~= string.sub(ARGV[1], 1, 40)"));
+        let longest = millis(auth_core::LONGEST_LEASE);
+        assert!(holder.contains(&format!("left > {longest} ")));
     }
 }

@@ -16,7 +16,10 @@
 //!     .username("auth")
 //!     .password(Secret::new("fake-secret-1")) // or `SecretFile`, `SecretEnv`, ...
 //!     .prefix("auth:my-service:")
-//!     .sealing(SealingKeys::new(SecretFile::new("/run/secrets/sealing-key")))
+//!     .sealing(
+//!         SealingKeys::new(SecretFile::new("/run/secrets/sealing-key"))
+//!             .name_key(SecretFile::new("/run/secrets/name-key")),
+//!     )
 //!     .build()?;
 //! let key = Key::builder("example").client("my-client").scope("read").build();
 //! let authenticator = Authenticator::builder(source)
@@ -33,19 +36,38 @@
 //! - It is a [`TokenStore`](auth_core::TokenStore), held to `auth_testkit::store_contract!` against
 //!   a real server and a real cluster.
 //! - Whatever is at its names and was not put there by it, under that name, counts as nothing:
-//!   another type, another key's entry, something without an end.
-//! - Time is the server's: of entries, which end by themselves, of leases, and of an entry's age.
+//!   another type, another key's entry, something without an end. What looks like a lease and is not
+//!   in the layout of one, has no end, or ends later than the longest lease (10 minutes), holds nobody
+//!   up.
+//! - Time is the server's: of entries, which end by themselves, of leases, and of an entry's age. An
+//!   entry that has more than its whole life left, because the server's clock was set back, is of
+//!   unknown age; one whose end is nearer looks younger by as much as the clock was set back.
+//! - [`connect`](auth_core::TokenStore::connect) resolves the name, connects, authenticates and has
+//!   the server load the scripts, within [2 s](RedisStoreBuilder::connect_timeout). Then each call is
+//!   one round trip.
 //! - A server that is down, silent, full, read-only, flushed, restarted or replaced ends in an error
 //!   within the [timeout](RedisStoreBuilder::timeout), or in nothing found, and an authenticator
 //!   goes on without. When it is back, it is used again: the connection is made anew, and one that
 //!   broke while nobody used it is not noticed.
 //! - A caller that goes away leaves no answer behind for the next one.
 //!
-//! A server that loses what it has taken, as every replica may that becomes the master, lets two
-//! processes have a lease: then there are two exchanges in place of one.
+//! # What the server must keep
 //!
-//! Access tokens may get lost at any time: that costs an exchange. Refresh tokens may not, as a person
-//! would have to log in again: for these let the server write to disk (`appendonly yes`).
+//! | setting | access tokens only | refresh tokens too |
+//! |---|---|---|
+//! | `maxmemory-policy` | `noeviction` is best | `noeviction`, always |
+//! | `appendonly` | any | `yes` |
+//! | `appendfsync` | any | `always`; `everysec` (the default) loses the last second |
+//! | replicas | any | a failover loses what was not replicated yet |
+//!
+//! Every name that the store uses has an end, so the `volatile-...` policies, which managed services
+//! often have as their default, evict its entries like the `allkeys-...` ones do; `volatile-ttl` evicts
+//! leases first. An access token that is lost costs one token request, and a lease that is lost lets
+//! two processes make one each. A refresh token that is lost, or that comes back after it was spent,
+//! may cost a login by a person: many vendors revoke all of a user's tokens when a refresh token is
+//! spent twice. With `noeviction` a full server refuses writes (OOM), and an authenticator goes on
+//! without the store. `min-replicas-to-write 1` makes the time that a failover can lose shorter;
+//! nothing in Redis makes it zero.
 //!
 //! # Servers
 //!
@@ -63,23 +85,24 @@
 //! All that a user needs, for the default prefix:
 //!
 //! ```text
-//! user auth on >PASSWORD resetchannels ~auth:* -@all +eval +evalsha +get +pttl +set +del
+//! user auth on >PASSWORD resetchannels ~auth:* -@all +eval +evalsha +get +pttl +set +del +script|load
 //! ```
 //!
-//! Behind sentinels also `+role`; in a cluster also `+cluster|slots` and `+readonly`; for another
-//! database than the first `+select`. Keep `maxmemory-policy` at one that does not evict, or at
-//! `volatile-ttl`: an entry that is evicted costs an exchange.
+//! Without `+script|load` the first call of each kind takes two round trips. Behind sentinels also
+//! `+role`; in a cluster also `+cluster|slots` and `+readonly`; for another database than the first
+//! `+select`.
 //!
 //! # Security
 //!
 //! Entries are sealed (crate `auth-store-seal`) with a key that Redis never sees: whoever can read
 //! Redis, its memory, its dump or its network traffic reads no token. Without a key no store is
-//! made, unless it is asked for by [`RedisStoreBuilder::unsealed`]. How a key is replaced while all
-//! processes run is told by [`SealingKeys`]; two fleets with different keys need different
+//! made, unless it is asked for by [`RedisStoreBuilder::danger_unsealed`]. How a key is replaced while
+//! all processes run is told by [`SealingKeys`]; two fleets with different keys need different
 //! [prefixes](RedisStoreBuilder::prefix), or each keeps replacing what the other put there.
 //!
 //! Give the store a user of its own all the same, and a network of its own or TLS (`rediss://`,
-//! feature `tls`). Names in Redis are hashes of keys and show nothing of them. No error or
+//! feature `tls`). Names in Redis are hashes made with [the name key](SealingKeys::name_key): without it
+//! nobody can find out by trying for whom there are tokens. No error or
 //! `Debug` of this crate has a password, a URL, an entry or anything that the server said in it. The
 //! client below it, crate `redis`, logs what a cluster's nodes said when they refused a connection,
 //! by crate `log` under the name `redis`.

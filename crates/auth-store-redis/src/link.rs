@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use auth_core::Error;
@@ -8,7 +11,7 @@ use redis::Value;
 use tokio::{runtime::Handle, sync, time};
 
 use crate::{
-    call::Call,
+    call::{Call, Order},
     error::{failed, is_stale, spoils, store},
     target::{Connection, Target},
 };
@@ -29,6 +32,8 @@ pub(crate) struct Link {
 struct Line {
     number: u64,
     connection: Connection,
+    /// Whether the server has the scripts.
+    is_ready: Arc<AtomicBool>,
 }
 
 impl Link {
@@ -46,6 +51,17 @@ impl Link {
         &self.target
     }
 
+    /// Connects and has the server load the scripts, unless that is done.
+    pub(crate) async fn connect(self: &Arc<Self>, scripts: [&'static str; 4]) -> Result<(), Error> {
+        let line = self.slot().clone();
+        if line.is_some_and(|line| line.is_ready.load(Ordering::Acquire)) {
+            return Ok(());
+        }
+        let limit = self.target.connect_timeout;
+        self.send(CONNECT, Order::Load(scripts), limit).await?;
+        Ok(())
+    }
+
     /// Sends a call in a task of its own, which a caller that goes away does not end: so that no
     /// connection is ever left between a question and its answer.
     pub(crate) async fn ask(
@@ -53,20 +69,35 @@ impl Link {
         step: &'static str,
         call: Call,
     ) -> Result<Value, Error> {
+        let limit = self.target.timeout;
+        self.send(step, Order::Call(call), limit).await
+    }
+
+    async fn send(
+        self: &Arc<Self>,
+        step: &'static str,
+        order: Order,
+        limit: Duration,
+    ) -> Result<Value, Error> {
         let Ok(runtime) = Handle::try_current() else {
             return Err(store(step, "there is no tokio runtime here"));
         };
         let this = Arc::clone(self);
-        let task = runtime.spawn(async move { this.ask_in_time(step, &call).await });
+        let task = runtime.spawn(async move { this.send_in_time(step, &order, limit).await });
         match task.await {
             Ok(answer) => answer,
             Err(_) => Err(store(step, "the runtime shut down meanwhile")),
         }
     }
 
-    async fn ask_in_time(&self, step: &'static str, call: &Call) -> Result<Value, Error> {
+    async fn send_in_time(
+        &self,
+        step: &'static str,
+        order: &Order,
+        limit: Duration,
+    ) -> Result<Value, Error> {
         let mut used = None;
-        let answer = time::timeout(self.target.timeout, self.try_twice(step, call, &mut used));
+        let answer = time::timeout(limit, self.try_twice(step, order, &mut used));
         match answer.await {
             Ok(answer) => answer,
             Err(_) => {
@@ -83,15 +114,20 @@ impl Link {
     async fn try_twice(
         &self,
         step: &'static str,
-        call: &Call,
+        order: &Order,
         used: &mut Option<u64>,
     ) -> Result<Value, Error> {
         let mut is_last = false;
         loop {
             let (mut line, is_new) = self.line().await?;
             *used = Some(line.number);
-            let error = match line.connection.send(call).await {
-                Ok(answer) => return Ok(answer),
+            let error = match line.connection.send(order).await {
+                Ok(answer) => {
+                    if matches!(order, Order::Load(_)) {
+                        line.is_ready.store(true, Ordering::Release);
+                    }
+                    return Ok(answer);
+                }
                 Err(error) => error,
             };
             if spoils(&error) {
@@ -127,7 +163,11 @@ impl Link {
             }
         };
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let line = Line { number, connection };
+        let line = Line {
+            number,
+            connection,
+            is_ready: Arc::default(),
+        };
         *self.slot() = Some(line.clone());
         Ok((line, true))
     }
@@ -144,3 +184,5 @@ impl Link {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+const CONNECT: &str = "connect";

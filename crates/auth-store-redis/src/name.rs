@@ -1,7 +1,8 @@
 use auth_core::Key;
 use sha2::{Digest as _, Sha256};
 
-/// What a key is called in Redis: by a hash, as the key may hold a user's token.
+/// What a key is called in Redis: by a hash, as the key may hold a user's token. Where entries are
+/// sealed, the key is itself a keyed hash.
 #[derive(Clone, Copy)]
 pub(crate) struct Name([u8; 32]);
 

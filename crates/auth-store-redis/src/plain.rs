@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use auth_core::{Error, Key, NewEntry, StoredEntry, TokenStore, Version};
+use auth_core::{Error, Key, LONGEST_LEASE, NewEntry, StoredEntry, TokenStore, Version};
 use redis::Value;
 
 use crate::{
@@ -43,6 +43,10 @@ impl Plain {
 }
 
 impl TokenStore for Plain {
+    async fn connect(&self) -> Result<(), Error> {
+        self.0.link.connect(self.0.scripts.texts()).await
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
         let name = Name::of(key);
         let Shared {
@@ -91,9 +95,11 @@ impl TokenStore for Plain {
         let Shared {
             prefix, scripts, ..
         } = &*self.0;
-        let place = Name::of(key).lease(prefix);
-        let time = millis(time).to_string();
-        let arguments = [owner.as_bytes(), time.as_bytes()];
+        let name = Name::of(key);
+        let place = name.lease(prefix);
+        let time = millis(time.min(LONGEST_LEASE)).to_string();
+        let holder = entry::holder(name, owner);
+        let arguments = [&holder[..], time.as_bytes()];
         let answer = self.ask(LEASE, &scripts.lease, &place, &arguments);
         yes_or_no(LEASE, &answer.await?)
     }
@@ -102,8 +108,10 @@ impl TokenStore for Plain {
         let Shared {
             prefix, scripts, ..
         } = &*self.0;
-        let place = Name::of(key).lease(prefix);
-        let arguments = [owner.as_bytes()];
+        let name = Name::of(key);
+        let place = name.lease(prefix);
+        let holder = entry::holder(name, owner);
+        let arguments = [&holder[..]];
         let answer = self.ask(RELEASE, &scripts.release, &place, &arguments);
         yes_or_no(RELEASE, &answer.await?).map(drop)
     }

@@ -76,6 +76,13 @@ impl RedisStore {
 }
 
 impl TokenStore for RedisStore {
+    async fn connect(&self) -> Result<(), Error> {
+        match &self.kind {
+            Kind::Sealed(store) => store.connect().await,
+            Kind::Unsealed(store) => store.connect().await,
+        }
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
         match &self.kind {
             Kind::Sealed(store) => store.load(key).await,

@@ -7,10 +7,11 @@ use redis::{
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
 };
+use tokio::time;
 
 use crate::{
     address::Address,
-    call::Call,
+    call::{self, Order},
     error::{failed, store},
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Target {
     pub(crate) ca: Option<Vec<u8>>,
     /// For one command and all that it needs.
     pub(crate) timeout: Duration,
+    /// For connecting before there is a command.
+    pub(crate) connect_timeout: Duration,
 }
 
 pub(crate) enum Servers {
@@ -138,13 +141,23 @@ impl fmt::Debug for Servers {
 }
 
 impl Connection {
-    pub(crate) async fn send(&mut self, call: &Call) -> RedisResult<Value> {
-        match self {
-            Self::One(connection) => call.send(connection).await,
-            Self::Cluster(connection) => call.send(connection).await,
+    pub(crate) async fn send(&mut self, order: &Order) -> RedisResult<Value> {
+        match (self, order) {
+            (Self::One(connection), Order::Call(call)) => call.send(connection).await,
+            (Self::Cluster(connection), Order::Call(call)) => call.send(connection).await,
+            (Self::One(connection), Order::Load(texts)) => call::load(connection, texts).await,
+            (Self::Cluster(connection), Order::Load(texts)) => {
+                // All nodes are asked, and one of them may hang: the others serve all the same.
+                let loading = call::load(connection, texts);
+                let _ = time::timeout(LOADING, loading).await;
+                Ok(Value::Okay)
+            }
         }
     }
 }
+
+/// For all nodes of a cluster to load the scripts.
+const LOADING: Duration = Duration::from_millis(500);
 
 #[cfg(feature = "tls")]
 fn certificates(ca: &[u8]) -> redis::TlsCertificates {

@@ -9,7 +9,10 @@ use chacha20poly1305::{
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::key::{Id, SealingKey};
+use crate::{
+    hex::hex,
+    key::{Id, SealingKey},
+};
 
 /// Where an entry belongs: it opens nowhere else.
 #[derive(Clone, Copy)]
@@ -99,15 +102,36 @@ impl<'a> Sealed<'a> {
     }
 }
 
-/// Why an entry counts as nothing.
+/// Why an entry cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     NotSealed,
     Later,
     Cut,
-    UnknownKey,
-    NoOtherKey,
+    /// The key that sealed it.
+    UnknownKey(Id),
+    NoOtherKey(Id),
     Changed,
+}
+
+impl Reason {
+    /// The error that stands in place of the content. `had` are the keys that were tried.
+    pub(crate) fn error(self, had: &[Id]) -> Error {
+        let had: Vec<_> = had.iter().map(|id| hex(id)).collect();
+        let had = had.join(", ");
+        let advice = match self {
+            Self::UnknownKey(_) | Self::NoOtherKey(_) => {
+                format!("it has {had}; give the missing key to `also_opens`")
+            }
+            Self::Later => String::from("use that release"),
+            Self::NotSealed | Self::Cut | Self::Changed => String::from(
+                "if nothing else writes to this place of the store, restore the entry, or remove it \
+                 to begin without it",
+            ),
+        };
+        let message = format!("sealed store: the entry cannot be opened: {self}: {advice}");
+        Error::new(ErrorKind::Store, message)
+    }
 }
 
 impl fmt::Display for Reason {
@@ -116,8 +140,20 @@ impl fmt::Display for Reason {
             Self::NotSealed => "it is not sealed",
             Self::Later => "it was sealed by a later release",
             Self::Cut => "it is cut short",
-            Self::UnknownKey => "it was sealed with a key that this process does not have",
-            Self::NoOtherKey => "the key that also opens cannot be had",
+            Self::UnknownKey(id) => {
+                let id = hex(id);
+                return write!(
+                    f,
+                    "it was sealed with key {id}, a key that this process does not have"
+                );
+            }
+            Self::NoOtherKey(id) => {
+                let id = hex(id);
+                return write!(
+                    f,
+                    "it was sealed with key {id}, and the key that also opens cannot be had"
+                );
+            }
             Self::Changed => "it was changed, or belongs to another key or version",
         })
     }

@@ -37,6 +37,11 @@ impl SealingKey {
         [a, b, c, d, e, f, g, h]
     }
 
+    /// To hash it with other things.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &*self.0
+    }
+
     pub(crate) fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new((&*self.0).into())
     }

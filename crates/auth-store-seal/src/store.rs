@@ -1,4 +1,12 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use auth_core::{Error, Key, NewEntry, Part, StoredEntry, TokenStore, Version};
 use bytes::Bytes;
@@ -7,17 +15,23 @@ use crate::{
     SealingKeys,
     entry::{self, Place, Reason, Sealed},
     key::SealingKey,
+    names::Names,
     warned::Warned,
 };
 
 /// A [`TokenStore`] that keeps everything in another one, sealed.
 ///
-/// Versions, ages, lives and leases are the other store's. What it has and no key opens is a miss:
-/// it was sealed with a key that is not at hand, was changed or cut, belongs to another key or
-/// version, is in plain text, or in a layout of a later release. Then [`load`](TokenStore::load)
-/// returns an entry with its version and age and **without bytes**, which means nothing to an
-/// authenticator and which it can replace by that version. Each such entry is logged once, as a
-/// warning with the reason.
+/// Versions, ages, lives and leases are the other store's. The version of an entry that was opened is
+/// authentic, as the seal covers it. An entry that no key opens was sealed with a key that this
+/// process does not have, was changed or cut, belongs to another key or version, is in plain text, or
+/// is in a layout of a later release. [`load`](TokenStore::load) returns such an entry with its
+/// version, its age and an error as its [content](StoredEntry::content), which says why. A version
+/// that comes with an error names the entry for [`replace`](TokenStore::replace) and proves nothing. Each
+/// such entry is logged once, as a warning with the reason.
+///
+/// The other store knows entries and leases by names that are made with
+/// [`SealingKeys::name_key`]. [`connect`](TokenStore::connect) puts an entry there that says with
+/// which name key that is done, and fails if it finds another one's.
 ///
 /// Clones share what they have logged, and their store and keys if those do.
 ///
@@ -33,15 +47,16 @@ use crate::{
 /// # async fn main() -> Result<(), Error> {
 /// let inner = MemoryStore::new();
 /// let key = Secret::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
-/// let store = SealedStore::new(inner.clone(), SealingKeys::new(key))?;
+/// let name_key = Secret::new("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=");
+/// let store = SealedStore::new(inner.clone(), SealingKeys::new(key).name_key(name_key))?;
 ///
 /// let key = Key::builder("example").build();
 /// let entry = NewEntry::new(Version::new(1), "fake-token".into(), Duration::from_secs(60));
 /// assert!(store.replace(&key, None, entry).await?);
-/// let opened = store.load(&key).await?.map(|entry| entry.bytes);
+/// let opened = store.load(&key).await?.and_then(|entry| entry.content.ok());
 /// assert_eq!(opened.as_deref(), Some(&b"fake-token"[..]));
-/// let sealed = inner.load(&key).await?.map(|entry| entry.bytes);
-/// assert!(sealed.is_some_and(|sealed| sealed.starts_with(b"auth-store-seal 1\n")));
+/// // The store behind knows it by another name.
+/// assert!(inner.load(&key).await?.is_none());
 /// # Ok(())
 /// # }
 /// ```
@@ -51,8 +66,9 @@ use crate::{
 /// Without its sealing key the store does not ask the other one at all: `load` and `replace` return
 /// [`Config`](auth_core::ErrorKind::Config) on field `sealing_key` for a text that is no key, and
 /// what the source says if there is none to be had. An authenticator goes on without the store, as
-/// after any other error of it: it takes no lease, then, that it could do nothing with. A second
-/// key that is wrong or missing makes what it would have opened a miss.
+/// after any other error of it: it takes no lease, then, that it could do nothing with. The same goes
+/// for all four calls without the name key. A second key that is wrong or missing makes what it would
+/// have opened unreadable.
 ///
 /// # Cancel safety
 ///
@@ -65,6 +81,8 @@ pub struct SealedStore<S> {
     store: S,
     keys: SealingKeys,
     warned: Arc<Warned>,
+    /// Whether the names of what is there are known to be made with our key.
+    names_fit: Arc<AtomicBool>,
 }
 
 impl<S: TokenStore> SealedStore<S> {
@@ -72,59 +90,113 @@ impl<S: TokenStore> SealedStore<S> {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `sealing_key` or `also_opens` for a key
-    /// that never changes and is none. Others are read when they are needed: see
-    /// [`SealingKeys::check`].
+    /// [`Config`](auth_core::ErrorKind::Config) on field `sealing_key`, `also_opens` or `name_key`
+    /// for a key that never changes and is none, and on `name_key` if it was not set. Other keys are
+    /// read when they are needed: see [`SealingKeys::check`].
     pub fn new(store: S, keys: SealingKeys) -> Result<Self, Error> {
         keys.check_fixed()?;
         Ok(Self {
             store,
             keys,
             warned: Arc::default(),
+            names_fit: Arc::default(),
         })
     }
 
-    /// Opens an entry, or says why it counts as nothing.
+    /// Looks with which key the names in the store are made, and writes that down in an empty one.
+    async fn check_names(&self) -> Result<(), Error> {
+        if self.names_fit.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let (names, key) = (self.keys.names().await?, Names::marker_key());
+        let marker = match self.store.load(&key).await? {
+            Some(marker) => Some(marker),
+            None => {
+                let marker = NewEntry::new(Version::new(1), names.marker(), Duration::MAX);
+                match self.store.replace(&key, None, marker).await? {
+                    true => None,
+                    // Another process was faster.
+                    false => self.store.load(&key).await?,
+                }
+            }
+        };
+        if let Some(marker) = marker {
+            names.check(marker)?;
+        }
+        self.names_fit.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Opens an entry, or says why that cannot be done.
     async fn open(
         &self,
         sealing: &SealingKey,
         place: &Place,
         bytes: &[u8],
-    ) -> Result<Bytes, (Reason, Option<Error>)> {
-        let because = |reason| (reason, None);
-        let sealed = Sealed::parse(bytes).map_err(because)?;
+    ) -> Result<Bytes, Unopened> {
+        let sealed = Sealed::parse(bytes).map_err(Unopened::from)?;
         if sealed.id == sealing.id() {
-            return sealed.open(sealing, place).map_err(because);
+            return sealed.open(sealing, place).map_err(Unopened::from);
         }
-        match self.keys.other().await {
+        let (reason, source, other) = match self.keys.other().await {
             Some(Ok(other)) if other.id() == sealed.id => {
-                sealed.open(&other, place).map_err(because)
+                return sealed.open(&other, place).map_err(Unopened::from);
             }
-            Some(Err(error)) => Err((Reason::NoOtherKey, Some(error))),
-            Some(Ok(_)) | None => Err(because(Reason::UnknownKey)),
-        }
+            Some(Ok(other)) => (Reason::UnknownKey(sealed.id), None, Some(other.id())),
+            Some(Err(error)) => (Reason::NoOtherKey(sealed.id), Some(error), None),
+            None => (Reason::UnknownKey(sealed.id), None, None),
+        };
+        let had: Vec<_> = [Some(sealing.id()), other].into_iter().flatten().collect();
+        let error = reason.error(&had);
+        let error = match source {
+            Some(source) => error.with_source(source),
+            None => error,
+        };
+        Err(Unopened { reason, error })
+    }
+}
+
+/// Why an entry was not opened.
+struct Unopened {
+    reason: Reason,
+    error: Error,
+}
+
+impl From<Reason> for Unopened {
+    fn from(reason: Reason) -> Self {
+        let error = reason.error(&[]);
+        Self { reason, error }
     }
 }
 
 impl<S: TokenStore> TokenStore for SealedStore<S> {
+    async fn connect(&self) -> Result<(), Error> {
+        self.store.connect().await?;
+        self.check_names().await
+    }
+
     async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
         let sealing = self.keys.sealing().await?;
-        let Some(mut entry) = self.store.load(key).await? else {
+        let name = self.keys.names().await?.inner(key);
+        let Some(mut entry) = self.store.load(&name).await? else {
             return Ok(None);
         };
+        let Ok(bytes) = entry.content else {
+            return Ok(Some(entry));
+        };
         let place = Place::new(key, entry.version);
-        entry.bytes = match self.open(&sealing, &place, &entry.bytes).await {
+        entry.content = match self.open(&sealing, &place, &bytes).await {
             Ok(bytes) => {
                 self.warned.forget(&place);
-                bytes
+                Ok(bytes)
             }
-            Err((reason, error)) => {
+            Err(Unopened { reason, error }) => {
                 if self.warned.is_new(&place, reason) {
                     let vendor = key.get(Part::Vendor);
-                    let error = error.as_ref().map(tracing::field::display);
-                    tracing::warn!(vendor, %reason, error, "an entry in the token store counts as nothing");
+                    let cause = error.source().map(tracing::field::display);
+                    tracing::warn!(vendor, %error, cause, "an entry in the token store cannot be opened");
                 }
-                Bytes::new()
+                Err(error)
             }
         };
         Ok(Some(entry))
@@ -141,15 +213,18 @@ impl<S: TokenStore> TokenStore for SealedStore<S> {
         let bytes = entry::seal(&sealing, &place, &entry.bytes)?;
         drop(sealing);
         let sealed = NewEntry::new(entry.version, bytes, entry.lives);
-        self.store.replace(key, expected, sealed).await
+        let name = self.keys.names().await?.inner(key);
+        self.store.replace(&name, expected, sealed).await
     }
 
     async fn lease(&self, key: &Key, owner: &str, time: Duration) -> Result<bool, Error> {
-        self.store.lease(key, owner, time).await
+        let name = self.keys.names().await?.inner(key);
+        self.store.lease(&name, owner, time).await
     }
 
     async fn release(&self, key: &Key, owner: &str) -> Result<(), Error> {
-        self.store.release(key, owner).await
+        let name = self.keys.names().await?.inner(key);
+        self.store.release(&name, owner).await
     }
 
     fn patience(&self) -> Duration {
@@ -163,6 +238,7 @@ impl<S: Clone> Clone for SealedStore<S> {
             store: self.store.clone(),
             keys: self.keys.clone(),
             warned: Arc::clone(&self.warned),
+            names_fit: Arc::clone(&self.names_fit),
         }
     }
 }

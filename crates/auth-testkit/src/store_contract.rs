@@ -27,23 +27,32 @@
 //! auth_testkit::store_contract!(Memory);
 //! ```
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::{self, Future},
+    time::Duration,
+};
 
 use auth_core::TokenStore;
 
+mod clocks;
 mod entries;
 mod leases;
 mod stand;
 mod versions;
 
+pub use clocks::{
+    a_clock_that_is_set_back_makes_no_entry_younger,
+    a_clock_that_is_set_back_makes_no_lease_longer, an_entry_grows_older_while_the_machine_sleeps,
+};
 pub use entries::{
     a_dropped_future_leaves_nothing_half, a_large_entry_is_kept, an_entry_ends_with_its_life,
-    an_entry_grows_older, keys_do_not_touch_each_other, nothing_is_there_at_first,
-    what_is_put_is_got,
+    an_entry_grows_older, an_unreadable_entry_is_not_a_missing_one, connecting_changes_nothing,
+    keys_do_not_touch_each_other, nothing_is_there_at_first, what_is_put_is_got,
 };
 pub use leases::{
     a_lease_ends_by_release, a_lease_ends_by_time, a_lease_has_one_owner,
-    a_lease_is_kept_by_its_owner, of_many_who_want_a_lease_one_has_it,
+    a_lease_is_kept_by_its_owner, no_lease_lasts_longer_than_the_longest,
+    of_many_who_want_a_lease_one_has_it,
 };
 pub use versions::{
     a_wrong_version_changes_nothing, of_many_who_replace_one_wins, versions_are_kept,
@@ -64,6 +73,23 @@ pub trait Place: Send + Sync + Sized {
     /// Opens a store there, with nothing in common with others but the place: as another process
     /// would.
     fn open(&self) -> impl Future<Output = Self::Store> + Send;
+
+    /// Sets the wall clock of all stores here back. Returns whether that can be done; where it
+    /// cannot, the clauses about it have nothing to show. Default: it cannot.
+    fn set_clock_back(&self, _by: Duration) -> bool {
+        false
+    }
+
+    /// Lets the machine sleep. Returns whether that can be done. Default: it cannot.
+    fn sleep(&self, _time: Duration) -> bool {
+        false
+    }
+
+    /// Opens a store that cannot read what the others put there: it has another key, for example.
+    /// Default: there is none.
+    fn open_blind(&self) -> impl Future<Output = Option<Self::Store>> + Send {
+        future::ready(None)
+    }
 }
 
 /// Runs a clause for a place, on a runtime of its own.
@@ -105,10 +131,12 @@ macro_rules! store_contract {
     (@all $form:ident $place:ty) => {
         $crate::store_contract! { @$form $place:
             nothing_is_there_at_first,
+            connecting_changes_nothing,
             what_is_put_is_got,
             a_large_entry_is_kept,
             an_entry_grows_older,
             an_entry_ends_with_its_life,
+            an_unreadable_entry_is_not_a_missing_one,
             keys_do_not_touch_each_other,
             a_dropped_future_leaves_nothing_half,
             versions_are_kept,
@@ -118,7 +146,11 @@ macro_rules! store_contract {
             a_lease_is_kept_by_its_owner,
             a_lease_ends_by_release,
             a_lease_ends_by_time,
+            no_lease_lasts_longer_than_the_longest,
             of_many_who_want_a_lease_one_has_it,
+            a_clock_that_is_set_back_makes_no_entry_younger,
+            a_clock_that_is_set_back_makes_no_lease_longer,
+            an_entry_grows_older_while_the_machine_sleeps,
         }
     };
     (@list $place:ty: $($clause:ident,)*) => {

@@ -107,7 +107,8 @@ mod api_key {
                 return Err(Error::config("client_secret", "must not be empty"));
             }
             let scheme = Scheme::header(HeaderName::from_static("clientsecret"))
-                .and_header(HeaderName::from_static("clientid"), server.client_id());
+                .and_header(HeaderName::from_static("clientid"), server.client_id())
+                .content_type("application/json");
             Authenticator::builder(ApiKey::new(secret))
                 .scheme(scheme)
                 .origins(Origins::new([server.api_url()])?)

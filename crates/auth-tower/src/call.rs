@@ -2,12 +2,13 @@
 
 use std::mem;
 
-use auth_core::{Local, Signing};
+use auth_core::{Local, Origins, Signing};
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    Existing, Replay, ResponseFuture, layer::Settings, pending::Pending, replay::sealed::Kept,
+    AuthOutcome, Existing, Replay, ResponseFuture, Unsigned, layer::Settings, notice,
+    pending::Pending, replay::sealed::Kept,
 };
 
 /// Signs and sends a request with a service that was made ready.
@@ -21,8 +22,9 @@ where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
 {
-    if !settings.authenticator.origins().permits(request.uri()) {
-        return pass(inner, settings, request);
+    let origins = settings.authenticator.origins();
+    if !origins.permits_request(request.uri(), request.headers()) {
+        return pass_elsewhere(inner, settings, request);
     }
     // Before it is signed: a second send is signed anew.
     let kept = replay.keep(inner, &request);
@@ -35,7 +37,7 @@ where
     }
 }
 
-/// The request is not signed yet: it already is, or there is no token at hand.
+/// Slow path: the request already carries credentials, or no valid token is cached.
 pub(crate) fn call_unsigned<S, B, ResB, R>(
     inner: &mut S,
     replay: &R,
@@ -48,27 +50,27 @@ where
 {
     if settings.authenticator.is_signed(request.headers()) {
         match settings.existing {
-            Existing::Keep => return pass(inner, settings, request),
-            Existing::Reject => return ResponseFuture::failed(already_signed(settings)),
+            Existing::Keep => return pass(inner, settings, request, Unsigned::OwnCredentials),
+            Existing::Reject => return fail(inner, already_signed(settings)),
             Existing::Replace => {}
         }
     }
     let settings = settings.clone();
-    if let Some(token) = settings.authenticator.try_token() {
+    if let Some(token) = settings.authenticator.fresh_token() {
         let kept = replay.keep(inner, &request);
-        token.sign(request.headers_mut());
+        if let Err(error) = token.try_sign(request.headers_mut()) {
+            return fail(inner, error);
+        }
         let call = inner.call(request);
         return ResponseFuture::signed(call, settings, token.generation(), kept);
     }
-    // Whatever permit the readied service holds is given back with it.
-    let fresh = inner.clone();
-    drop(mem::replace(inner, fresh));
+    give_back(inner);
     let inner = inner.clone();
     ResponseFuture::waiting(Pending::start(settings, inner, request, replay.clone()))
 }
 
-/// Sends a request as it is.
-pub(crate) fn pass<S, B, ResB, R>(
+/// Sends a request as it is, because it goes to another origin.
+pub(crate) fn pass_elsewhere<S, B, ResB, R>(
     inner: &mut S,
     settings: &Local<Settings>,
     request: Request<B>,
@@ -77,7 +79,46 @@ where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
 {
-    ResponseFuture::unsigned(inner.call(request), settings.clone(), Kept::nothing())
+    let (uri, headers) = (request.uri(), request.headers());
+    let at_home = settings.authenticator.origins().permits(uri);
+    let why = match at_home && Origins::host_differs(uri, headers) {
+        true => Unsigned::OtherHost,
+        false => Unsigned::OtherOrigin,
+    };
+    pass(inner, settings, request, why)
+}
+
+/// Sends a request as it is.
+pub(crate) fn pass<S, B, ResB, R>(
+    inner: &mut S,
+    settings: &Local<Settings>,
+    request: Request<B>,
+    why: Unsigned,
+) -> ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    R: Replay<B>,
+{
+    notice::unsigned(&settings.authenticator, request.uri(), &why);
+    let notes = AuthOutcome::sent_unsigned(why);
+    let call = inner.call(request);
+    ResponseFuture::unsigned(call, settings.clone(), Kept::nothing(), notes)
+}
+
+/// Sends nothing.
+pub(crate) fn fail<S, B, ResB, R>(inner: &mut S, error: auth_core::Error) -> ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    R: Replay<B>,
+{
+    give_back(inner);
+    ResponseFuture::failed(error)
+}
+
+/// Drops a service that was made ready and is not called, with the permit that it may hold.
+fn give_back<S: Clone>(inner: &mut S) {
+    let fresh = inner.clone();
+    drop(mem::replace(inner, fresh));
 }
 
 fn already_signed(settings: &Settings) -> auth_core::Error {

@@ -6,15 +6,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Generation, Local, Refusal};
-use http::{Request, Response, StatusCode};
+use auth_core::{Generation, Local, Redirected, Refusal};
+use http::{Method, Request, Response, StatusCode, Uri};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
-    AuthOutcome, Error, NotReplayed, Replay,
-    guard::Elsewhere,
+    AnsweredRequest, AuthOutcome, Error, NotReplayed, Replay,
     layer::Settings,
+    notice,
     pending::{Next, Pending, Phase, Resent},
     replay::sealed::Kept,
     verdict::Verdict,
@@ -49,7 +49,7 @@ pin_project! {
             signed: Option<Generation>,
             // For a second send.
             kept: R::Kept<S>,
-            // None for a first send that did not wait.
+            // None for a first send that is signed and did not wait.
             notes: Option<Box<AuthOutcome>>,
         },
         // The request waits for a token, or for readiness with a token in hand.
@@ -83,14 +83,19 @@ where
         }
     }
 
-    pub(crate) fn unsigned(call: S::Future, settings: Local<Settings>, kept: R::Kept<S>) -> Self {
+    pub(crate) fn unsigned(
+        call: S::Future,
+        settings: Local<Settings>,
+        kept: R::Kept<S>,
+        notes: Box<AuthOutcome>,
+    ) -> Self {
         Self {
             state: State::Calling {
                 call,
                 settings,
                 signed: None,
                 kept,
-                notes: None,
+                notes: Some(notes),
             },
         }
     }
@@ -172,10 +177,7 @@ where
                     let response = result.map_err(Error::Inner)?;
                     let Some(generation) = *signed else {
                         let response = match notes.take() {
-                            Some(mut notes) => {
-                                notes.count_below(&response);
-                                notes.attach(response)
-                            }
+                            Some(notes) => notes.attach_unsigned(response),
                             None => response,
                         };
                         return Poll::Ready(Ok(response));
@@ -234,7 +236,7 @@ fn says_nothing<ResB>(settings: &Settings, response: &Response<ResB>) -> bool {
 #[cold]
 fn judge<S, B, ResB, R>(
     settings: &Local<Settings>,
-    response: Response<ResB>,
+    mut response: Response<ResB>,
     generation: Generation,
     kept: R::Kept<S>,
     notes: Option<Box<AuthOutcome>>,
@@ -243,12 +245,15 @@ where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
 {
-    let verdict = if Elsewhere::answered(&response, settings.authenticator.origins()) {
-        Verdict::Unclear
-    } else {
-        settings.rules.read(&response)
+    let authenticator = &settings.authenticator;
+    let answered = AnsweredRequest::of(&response);
+    let verdict = match &answered {
+        // Says nothing about the token.
+        Some(answered) if answered.is_outside(authenticator.origins()) => Verdict::Unclear,
+        _ => settings.rules.read(&response),
     };
     if notes.is_none() && matches!(verdict, Verdict::Accepted | Verdict::Unclear) {
+        AuthOutcome::signed_above(&mut response);
         return Ok(response);
     }
     let mut notes = notes.unwrap_or_default();
@@ -258,9 +263,7 @@ where
     match verdict {
         Verdict::Refused => {}
         Verdict::Accepted => {
-            if resent {
-                settings.authenticator.accepted(generation);
-            }
+            authenticator.accepted(generation);
             return Ok(notes.attach(response));
         }
         Verdict::StepUp(step_up) => {
@@ -271,29 +274,46 @@ where
         Verdict::Unclear => return Ok(notes.attach(response)),
     }
     notes.refused = Some(generation);
+    let sent = kept.target();
+    let stands = |notes: Box<AuthOutcome>, response, why: NotReplayed| {
+        notice::not_replayed(authenticator, sent.as_ref().map(|(_, uri)| uri), &why);
+        Ok(notes.let_stand(response, why))
+    };
     if resent {
-        return Ok(notes.let_stand(response, NotReplayed::Twice));
+        // The machine has to know that another token did not help either.
+        drop(authenticator.refuse(generation));
+        return stands(notes, response, NotReplayed::Twice);
     }
     // Reported whether or not it can be sent again: the next request needs a good token.
-    let phase = match settings.authenticator.refuse(generation) {
+    let phase = match authenticator.refuse(generation) {
         Refusal::Superseded(token) => Phase::Readying(token),
         Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
-        Refusal::Failed(error) => {
-            return Ok(notes.let_stand(response, NotReplayed::NoToken(error)));
-        }
-        _ => return Ok(notes.let_stand(response, NotReplayed::Damped)),
+        Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),
+        Refusal::Failed(error) => return stands(notes, response, NotReplayed::NoToken(error)),
+        _ => return stands(notes, response, NotReplayed::Damped),
     };
     // A layer like this one below has used the second send up.
     if notes.sends > 1 {
-        return Ok(notes.let_stand(response, NotReplayed::Twice));
+        return stands(notes, response, NotReplayed::Twice);
+    }
+    // The API may have applied what was sent: a POST that was answered with a redirect.
+    let marked = response.extensions().get::<Redirected>().is_some();
+    let is_redirected = |(method, uri): &(Method, Uri)| {
+        let answered = answered.as_ref();
+        let differs = answered.is_some_and(|answered| answered.is_another_than(method, uri));
+        !method.is_safe() && (marked || differs)
+    };
+    if sent.as_ref().is_some_and(is_redirected) {
+        return stands(notes, response, NotReplayed::Redirected);
     }
     match kept.restore() {
-        Err(why) => Ok(notes.let_stand(response, why)),
+        Err(why) => stands(notes, response, why),
         // A layer like this one above is at its second send, and the third would be this one's.
         Ok((_, request)) if request.extensions().get::<Resent>().is_some() => {
-            Ok(notes.let_stand(response, NotReplayed::Twice))
+            stands(notes, response, NotReplayed::Twice)
         }
         Ok((inner, request)) => {
+            notice::replayed(authenticator, request.uri(), generation);
             let settings = settings.clone();
             let again = Pending::again(settings, phase, inner, request, response, notes);
             Err(Box::new(again))

@@ -1,15 +1,16 @@
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Authenticator, Origins};
-use http::{Request, Response, Uri};
+use auth_core::Authenticator;
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
+
+use crate::{AnsweredRequest, notice};
 
 /// Takes an authenticator's headers off every request to a destination outside its
 /// [`Origins`](auth_core::Origins).
@@ -25,14 +26,18 @@ use tower_service::Service;
 ///
 /// # What is taken off
 ///
-/// Every header that the authenticator's scheme names, whatever stands in it and whoever set it: a
-/// credential of the caller's own in that header stays at home as well. Nothing else is touched. A
-/// URI without scheme and host names no destination, so it counts as another origin: what cuts URIs
-/// down belongs below the guard.
+/// Every header that the authenticator's scheme names, whatever its value and whoever set it: the
+/// caller's own credentials in that header stay at home as well. Nothing else is touched. A URI
+/// without scheme and host names no destination, so it counts as another origin: a layer that cuts
+/// URIs down belongs below the guard. A `Host` header that names another host than the URI counts as
+/// another origin too.
 ///
-/// A response from another origin says nothing about the token. The guard marks it, so that
-/// `AuthLayer` neither renews the token nor sends the request again because a foreign host answered
-/// 401.
+/// # What is marked
+///
+/// Each response, with the request that it answers ([`AnsweredRequest`]). A response from another
+/// origin says nothing about the token: `AuthLayer` neither renews the token nor sends the request
+/// again because a foreign host answered 401. A refusal at the end of a redirect is about the last
+/// request: the token is renewed, but a `POST` is not sent a second time.
 ///
 /// # Example
 ///
@@ -134,27 +139,30 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let elsewhere = if self.authenticator.origins().permits(request.uri()) {
-            None
-        } else {
-            self.authenticator.unsign(request.headers_mut());
-            Some(Elsewhere(request.uri().clone()))
-        };
+        let authenticator = &self.authenticator;
+        let permitted = authenticator
+            .origins()
+            .permits_request(request.uri(), request.headers());
+        if !permitted && authenticator.is_signed(request.headers()) {
+            authenticator.unsign(request.headers_mut());
+            notice::removed(authenticator, request.uri());
+        }
+        let answered = Some(AnsweredRequest::by(&request));
         OriginGuardFuture {
             call: self.inner.call(request),
-            elsewhere,
+            answered,
         }
     }
 }
 
 pin_project! {
-    /// The future of [`OriginGuard`]: the inner one, whose response may get a mark.
+    /// The future of [`OriginGuard`]: the inner one, whose response gets a mark.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless awaited"]
     pub struct OriginGuardFuture<F> {
         #[pin]
         call: F,
-        elsewhere: Option<Elsewhere>,
+        answered: Option<AnsweredRequest>,
     }
 }
 
@@ -167,30 +175,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut result = ready!(this.call.poll(cx));
-        if let (Ok(response), Some(elsewhere)) = (&mut result, this.elsewhere.take()) {
+        if let (Ok(response), Some(answered)) = (&mut result, this.answered.take()) {
             // A guard further below was closer to where it went.
-            response.extensions_mut().get_or_insert(elsewhere);
+            response.extensions_mut().get_or_insert(answered);
         }
         Poll::Ready(result)
-    }
-}
-
-/// Marks a response with where it came from, if that was outside some authenticator's origins:
-/// another authenticator may be at home there.
-#[derive(Clone)]
-pub(crate) struct Elsewhere(Uri);
-
-impl Elsewhere {
-    /// Tells whether a response is known to come from outside these origins.
-    pub(crate) fn answered<B>(response: &Response<B>, origins: &Origins) -> bool {
-        let mark = response.extensions().get::<Self>();
-        mark.is_some_and(|elsewhere| !origins.permits(&elsewhere.0))
-    }
-}
-
-impl fmt::Debug for Elsewhere {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A URI may hold more than a log should.
-        f.debug_struct("Elsewhere").finish_non_exhaustive()
     }
 }

@@ -39,6 +39,17 @@ impl HeadCopy {
         Self(Some(head))
     }
 
+    /// Returns method and URI of the request.
+    pub(crate) fn target(&self) -> Option<(Method, Uri)> {
+        let head = self.0.as_ref()?;
+        let mut uri = uri::Parts::default();
+        uri.scheme = head.scheme.clone();
+        let line = Lines(head.bytes.get(..head.used)?).next()?;
+        uri.authority = part(line.name)?;
+        uri.path_and_query = part(line.value)?;
+        Some((head.method.clone(), Uri::from_parts(uri).ok()?))
+    }
+
     /// Makes the request's head again. `None` is never seen: the bytes were a head before.
     pub(crate) fn restore(mut self) -> Option<Parts> {
         self.0.as_mut()?.restore()
@@ -109,12 +120,14 @@ impl Head {
         uri.scheme = self.scheme.take();
         uri.authority = part(target.name)?;
         uri.path_and_query = part(target.value)?;
-        // One more than there are, for the signature.
-        let mut map = HeaderMap::with_capacity(lines.clone().count() + 1);
+        // One more than there are, for the signature. Values of one name take no room of their own,
+        // so there may be more of them than a map has room for names.
+        let mut map = HeaderMap::try_with_capacity(lines.clone().count() + 1).unwrap_or_default();
         for line in lines {
             let mut value = HeaderValue::from_bytes(line.value).ok()?;
             value.set_sensitive(line.sensitive);
-            map.append(HeaderName::from_bytes(line.name).ok()?, value);
+            map.try_append(HeaderName::from_bytes(line.name).ok()?, value)
+                .ok()?;
         }
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = mem::take(&mut self.method);

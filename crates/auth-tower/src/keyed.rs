@@ -8,7 +8,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    Error, Replay, ReplayCheap, ResponseFuture, WithoutToken, call,
+    Error, Replay, ReplayCheap, ResponseFuture, Unsigned, WithoutToken, call,
     layer::{Options, Settings},
 };
 
@@ -28,7 +28,7 @@ pub struct KeyedAuth<S, R = ReplayCheap> {
     authenticators: Authenticators,
     options: Options,
     replay: R,
-    /// For requests that nobody's token is for.
+    /// For requests that have no authenticator.
     nobody: Local<Settings>,
 }
 
@@ -79,13 +79,9 @@ impl<S, R> KeyedAuth<S, R> {
         }
     }
 
-    fn authenticator<B>(&self, request: &Request<B>) -> Result<Authenticator, AuthError> {
-        let key = request.extensions().get::<Key>().ok_or_else(|| {
-            let message = "the request has no `auth_core::Key` in its extensions, so it is \
-                           unknown whose token it gets";
-            AuthError::new(ErrorKind::Config, message)
-        })?;
-        self.authenticators.get(key)
+    fn authenticator<B>(&self, request: &Request<B>) -> Result<Authenticator, Unsigned> {
+        let key = request.extensions().get::<Key>().ok_or(Unsigned::NoKey)?;
+        self.authenticators.get(key).map_err(Unsigned::NoToken)
     }
 }
 
@@ -108,17 +104,25 @@ where
                 let settings = Local::new(self.options.with(authenticator));
                 call::call(&mut self.inner, &self.replay, &settings, request)
             }
-            Err(_) if self.options.without_token == WithoutToken::SendUnsigned => {
-                call::pass(&mut self.inner, &self.nobody, request)
+            Err(why) if self.options.without_token == WithoutToken::SendUnsigned => {
+                call::pass(&mut self.inner, &self.nobody, request, why)
             }
-            Err(error) => ResponseFuture::failed(error),
+            Err(Unsigned::NoToken(error)) => call::fail(&mut self.inner, error),
+            Err(_) => call::fail(&mut self.inner, no_key()),
         }
     }
+}
+
+fn no_key() -> AuthError {
+    let message = "the request has no `auth_core::Key` in its extensions, so it is unknown whose \
+                   token it gets";
+    AuthError::new(ErrorKind::Config, message)
 }
 
 /// Has no origin, so that nothing is ever signed by it.
 fn nobody() -> Authenticator {
     Authenticator::builder(ApiKey::new(Secret::new("")))
+        .vendor("no key")
         .origins(Origins::default())
         .shards(1)
         .build()

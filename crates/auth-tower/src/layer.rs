@@ -11,16 +11,27 @@ use crate::{
 };
 
 /// Signs each outgoing request, and sends it once more with a new token when the API refuses the
-/// one at hand.
+/// cached one.
 ///
 /// Put it as close to the client as it goes: retries, timeouts and redirect followers belong
-/// outside, so that each of their attempts is signed, and judged by its own destination. What
-/// should see signed requests (logging of a wire, a peek at bodies) belongs inside. A redirect
-/// follower that has to stand inside needs an [`OriginGuardLayer`](crate::OriginGuardLayer) below
-/// it, and a client must not follow redirects to other origins by itself.
+/// outside, so that each of their attempts is signed, and judged by its own destination. A layer that
+/// should see signed requests (a log of the wire, for example) belongs inside.
 ///
 /// Requests to destinations outside the authenticator's [`Origins`](auth_core::Origins) pass
-/// unsigned, and so do requests whose URI has no scheme and host.
+/// unsigned, and so do requests whose URI has no scheme and host, and requests whose `Host` header
+/// names another host than the URI. Their responses carry an [`AuthOutcome`](crate::AuthOutcome) that
+/// says so, and the log says it too.
+///
+/// # Redirect followers inside
+///
+/// A follower that has to stand inside needs an [`OriginGuardLayer`](crate::OriginGuardLayer) below
+/// it, and a client must not follow redirects to other origins by itself. Without the guard, a
+/// credential in a header of the vendor's own goes along to other origins, and this layer cannot see
+/// that a refusal answers another request than it sent: a `POST` that the API applied and answered
+/// with 303 is then sent a second time. The Cargo feature `follow-redirect` prevents the second send
+/// for tower-http's follower, at a price: where the follower does not tell the method, a refused
+/// request with an unsafe method is never sent again. A client of your own can tell by
+/// [`AnsweredRequest`](crate::AnsweredRequest).
 ///
 /// # How often a request is sent
 ///
@@ -110,7 +121,8 @@ pub(crate) struct Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Existing {
-    /// It is sent as it is, once; no token is fetched for it. The default.
+    /// It is sent as it is, once; no token is fetched for it, and its response carries
+    /// [`Unsigned::OwnCredentials`](crate::Unsigned::OwnCredentials). The default.
     #[default]
     Keep,
     /// The header is replaced.
@@ -126,7 +138,8 @@ pub enum WithoutToken {
     /// It is not sent; the error says why. The default.
     #[default]
     Fail,
-    /// It is sent without credentials, for APIs that give something to anybody.
+    /// It is sent without credentials, for APIs that give something to anybody. Its response carries
+    /// [`Unsigned::NoToken`](crate::Unsigned::NoToken) or [`Unsigned::NoKey`](crate::Unsigned::NoKey).
     SendUnsigned,
 }
 

@@ -1,9 +1,8 @@
-//! A tower layer that puts authentication on outgoing HTTP requests and makes people forget about
-//! tokens.
+//! A tower layer that signs outgoing HTTP requests, and renews a token that the API refuses.
 //!
-//! [`AuthLayer`] signs each request with the token at hand. When the API refuses that token, it is
-//! replaced, once for everybody, and the request is sent once more. Requests to other origins never
-//! see a token, whatever the order of layers.
+//! [`AuthLayer`] signs each request with the cached token. When the API refuses that token, it is
+//! replaced, once for all callers, and the request is sent once more. A request to another origin is
+//! not signed, also if only its `Host` header names another origin.
 //!
 //! # Example
 //!
@@ -48,9 +47,24 @@
 //! | 401 `insufficient_user_authentication` (RFC 9470) | returned, with [`StepUp`] in its extensions |
 //! | gRPC status 16 in the head, on request ([`AuthLayer::grpc`]) | as a refused token |
 //! | a rule of the vendor's ([`AuthLayer::refused_when`], [`TokenRefused`](auth_core::TokenRefused)) | as a refused token |
+//! | a refusal at the end of a redirect that a layer below followed ([`AnsweredRequest`]) | the token is replaced; the request is sent once more only if its method is safe |
+//! | any response of another origin, at the end of a redirect | returned untouched |
 //!
 //! The second answer is the caller's, whatever it is. [`AuthOutcome`] on a response tells what
 //! happened on the way.
+//!
+//! # What is logged
+//!
+//! Lines of the target `auth_tower`, by `tracing`, each with the fields `vendor`, `host` (never a path
+//! or a query) and `cause`. The first line for each authenticator, cause and host is a WARN, for at
+//! most 64 of them, the others are DEBUG.
+//!
+//! | line | cause |
+//! |---|---|
+//! | request sent unsigned | [`Unsigned`]; at DEBUG only if the caller brought credentials |
+//! | token refused, and the request not sent again | [`NotReplayed`]; at DEBUG only if replay is off. The host is exact if the request was kept for a second send; otherwise the line lists the authenticator's origins |
+//! | token refused, the request is sent again | DEBUG only |
+//! | credential removed | [`OriginGuardLayer`]: the request goes to another origin |
 //!
 //! # What is where
 //!
@@ -61,14 +75,21 @@
 //! | keep a follower inside | [`OriginGuardLayer`] below it: followers take a vendor's own headers along |
 //! | send requests again whose body is a stream | [`ReplayBodyLayer`] |
 //! | send requests again whose body is of your own type | [`AuthLayer::replay_with`] |
-//! | start no long upload with a token that is about to end | [`MinLifetimeLayer`] |
+//! | start no long upload with a token that is about to expire | [`MinLifetimeLayer`] |
 //! | see what happened to a request | [`AuthOutcome`] |
+//! | follow redirects in a client of your own | [`AnsweredRequest`] |
 //! | send token calls through a tower client | [`ServiceTransport`] |
 //!
 //! # Cargo features
 //!
-//! None. Supported Rust: see `rust-version` in the manifest.
+//! | feature | default | effect |
+//! |---|---|---|
+//! | `hyper-util` | yes | [`ServiceTransport`] recognizes errors of hyper-util's client that mean that nothing was sent |
+//! | `follow-redirect` | no | [`AuthLayer`] reads the mark of tower-http's redirect follower, see [`AnsweredRequest`] |
+//!
+//! Supported Rust: see `rust-version` in the manifest.
 
+mod answered;
 mod body;
 mod call;
 mod challenge;
@@ -79,6 +100,7 @@ mod head;
 mod keyed;
 mod layer;
 mod min_lifetime;
+mod notice;
 mod outcome;
 mod pending;
 mod replay;
@@ -86,6 +108,7 @@ mod service;
 mod transport;
 mod verdict;
 
+pub use answered::AnsweredRequest;
 pub use body::{ReplayBody, ReplayBodyLayer, ReplayBodyService};
 pub use challenge::StepUp;
 pub use error::Error;
@@ -94,7 +117,7 @@ pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
 pub use keyed::KeyedAuth;
 pub use layer::{AuthLayer, Existing, WithoutToken};
 pub use min_lifetime::{MinLifetime, MinLifetimeFuture, MinLifetimeLayer};
-pub use outcome::{AuthOutcome, NotReplayed};
+pub use outcome::{AuthOutcome, NotReplayed, Unsigned};
 pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};
 pub use service::Auth;
 pub use transport::ServiceTransport;

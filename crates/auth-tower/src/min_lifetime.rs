@@ -3,22 +3,32 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use auth_core::{Acquire, Authenticator};
+use auth_core::{Acquire, Authenticator, Error, Generation, Token};
 use http::Request;
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Renews a token, before a request with a body is sent, that would be usable for less than so long.
+/// Renews the token first if it expires within `min`. Applies to requests with a body.
 ///
-/// For bodies that can be sent only once: a refusal after an upload of minutes could not be answered
-/// by sending it again. Put it directly above [`AuthLayer`](crate::AuthLayer), with the same
-/// authenticator. Requests without a body, and those to other origins, pass at once.
+/// Use it for bodies that can be sent only once: after an upload of minutes, a refused request cannot
+/// be sent again. Put it directly above [`AuthLayer`](crate::AuthLayer), with the same authenticator.
+///
+/// These requests pass at once, without a wait and without a token request: requests without a body,
+/// requests to other origins, and requests that carry their own credentials (also if `AuthLayer` is
+/// set to [`Existing::Replace`](crate::Existing::Replace)).
+///
+/// A token is renewed for this reason at most once. Where tokens never live for `min`, the first
+/// renewal shows that, and there is none for this reason until a token that lives longer turns up.
 ///
 /// # Example
 ///
@@ -40,14 +50,88 @@ use tower_service::Service;
 pub struct MinLifetimeLayer {
     authenticator: Authenticator,
     min: Duration,
+    /// Shared by clones, as the token is.
+    asked: Arc<Asked>,
+}
+
+/// What renewals for the sake of `min` have shown.
+#[derive(Debug, Default)]
+struct Asked {
+    /// The generation of the last token that such a renewal brought or left in place; 0 before the
+    /// first.
+    generation: AtomicU64,
+    /// A renewal brought a token that does not live for `min` either.
+    in_vain: AtomicBool,
 }
 
 impl MinLifetimeLayer {
-    /// Asks for tokens that are usable for at least `min`. What lives shorter by nature has to do.
+    /// Makes a layer that wants tokens that are valid for at least `min`, for example 5 minutes.
     #[must_use]
     pub fn new(authenticator: Authenticator, min: Duration) -> Self {
-        Self { authenticator, min }
+        Self {
+            authenticator,
+            min,
+            asked: Arc::default(),
+        }
     }
+
+    fn concerns<B: Body>(&self, request: &Request<B>) -> bool {
+        let (uri, headers) = (request.uri(), request.headers());
+        !request.body().is_end_stream()
+            && self.authenticator.origins().permits_request(uri, headers)
+            && !self.authenticator.is_signed(headers)
+    }
+
+    /// Asks for a longer token, unless there is one, or a renewal cannot help.
+    fn ask(&self) -> Option<Asking> {
+        let Self {
+            authenticator,
+            min,
+            asked,
+        } = self;
+        // Without a valid token the layer below waits for one, and there is no newer one than that.
+        let left = authenticator.health().usable_for()?;
+        if left >= *min {
+            asked.in_vain.store(false, Relaxed);
+            return None;
+        }
+        // No generation: the renewal ahead of expiry is due, and one token request serves both.
+        let from = authenticator.try_token().map(|token| token.generation());
+        let is_asked = |from: Generation| asked.generation.load(Relaxed) == from.get();
+        if asked.in_vain.load(Relaxed) || from.is_some_and(is_asked) {
+            return None;
+        }
+        let acquire = authenticator.token_for(*min);
+        Some(Asking { acquire, from })
+    }
+
+    /// Remembers what came of asking.
+    fn learn(&self, from: Option<Generation>, acquired: Result<Token, Error>) {
+        let Self {
+            authenticator,
+            min,
+            asked,
+        } = self;
+        let Some(from) = from else {
+            return;
+        };
+        // Still the same one: the renewal failed, none was possible now (back-off, quota), or the
+        // vendor returned the same token. The next try is the renewal ahead of expiry.
+        let newest = acquired.map_or(from, |token| token.generation());
+        asked.generation.store(newest.get(), Relaxed);
+        if newest != from {
+            let left = authenticator.health().usable_for();
+            let lives = left.is_some_and(|left| left >= *min);
+            asked.in_vain.store(!lives, Relaxed);
+        }
+    }
+}
+
+/// A renewal that is waited for.
+struct Asking {
+    acquire: Acquire,
+    /// The token that does not live for long enough.
+    from: Option<Generation>,
 }
 
 impl<S> Layer<S> for MinLifetimeLayer {
@@ -65,8 +149,8 @@ impl<S> Layer<S> for MinLifetimeLayer {
 ///
 /// # Clone and readiness
 ///
-/// Ready when the inner service is. A request that may have to wait gives that service back (it is
-/// replaced by a clone that was not readied), and readiness is asked for again afterwards.
+/// Ready when the inner service is. A request that waits for a renewal gives that service back (it is
+/// replaced by a clone that was not made ready), and readiness is asked for again afterwards.
 #[derive(Clone, Debug)]
 pub struct MinLifetime<S> {
     inner: S,
@@ -87,17 +171,21 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> MinLifetimeFuture<S, B> {
-        let MinLifetimeLayer { authenticator, min } = &self.layer;
-        if request.body().is_end_stream() || !authenticator.origins().permits(request.uri()) {
+        let asking = match self.layer.concerns(&request) {
+            true => self.layer.ask(),
+            false => None,
+        };
+        let Some(asking) = asking else {
             let call = self.inner.call(request);
             return MinLifetimeFuture {
                 state: State::Calling { call },
             };
-        }
+        };
         let fresh = self.inner.clone();
         drop(mem::replace(&mut self.inner, fresh));
         let waiting = Waiting {
-            acquire: Some(authenticator.token_for(*min)),
+            asking: Some(asking),
+            layer: self.layer.clone(),
             inner: self.inner.clone(),
             request: Some(request),
         };
@@ -135,8 +223,10 @@ pin_project! {
 }
 
 struct Waiting<S, B> {
-    /// Gone when there is a token, or will be none: the layer below says what that means.
-    acquire: Option<Acquire>,
+    /// `None` when the renewal has ended. If it failed, the layer below signs with the token that
+    /// there is, or says why there is none.
+    asking: Option<Asking>,
+    layer: MinLifetimeLayer,
     inner: S,
     request: Option<Request<B>>,
 }
@@ -150,9 +240,10 @@ impl<S: Service<Request<B>>, B> Future for MinLifetimeFuture<S, B> {
             let call = match this.state.as_mut().project() {
                 StateProj::Calling { call } => return call.poll(cx),
                 StateProj::Waiting { waiting } => {
-                    if let Some(acquire) = &mut waiting.acquire {
-                        let _ = ready!(Pin::new(acquire).poll(cx));
-                        waiting.acquire = None;
+                    if let Some(asking) = &mut waiting.asking {
+                        let acquired = ready!(Pin::new(&mut asking.acquire).poll(cx));
+                        waiting.layer.learn(asking.from, acquired);
+                        waiting.asking = None;
                     }
                     ready!(waiting.inner.poll_ready(cx))?;
                     let request = waiting.request.take().expect("a request is sent once");

@@ -1,13 +1,19 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use auth_core::{Error, Generation};
 use http::{Extensions, Response};
 
 /// What authentication did to get a response: how often the request was sent, and why.
 ///
-/// Read it off any response with [`of`](Self::of). A request that was sent at once, and whose token
-/// was not refused, leaves no extension behind, because one would cost every request two
-/// allocations; it reads as [`AuthOutcome::default`].
+/// Read it off any response with [`of`](Self::of). A request that was signed, sent once and not
+/// refused leaves no extension behind, because one would cost every request two allocations; it
+/// reads as [`AuthOutcome::default`]. Every other request leaves one: [`unsigned`](Self::unsigned)
+/// says why a request left without a token, [`not_replayed`](Self::not_replayed) why a refused one
+/// was not sent again. The same causes are logged, with the host: at WARN the first time for each
+/// authenticator and destination, at DEBUG after that.
+///
+/// In a stack of several `AuthLayer`s, for APIs of several vendors, a layer that signs overrides what
+/// a layer below says of not signing. A layer that does not sign cannot know that one below does.
 ///
 /// # Example
 ///
@@ -26,7 +32,27 @@ pub struct AuthOutcome {
     pub(crate) generation: Option<Generation>,
     pub(crate) refused: Option<Generation>,
     pub(crate) waited: Duration,
+    pub(crate) unsigned: Option<Unsigned>,
     pub(crate) not_replayed: Option<NotReplayed>,
+}
+
+/// Why a request was sent without a token.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Unsigned {
+    /// The destination is not in the authenticator's [`Origins`](auth_core::Origins), or the URI has
+    /// no scheme and host.
+    OtherOrigin,
+    /// The `Host` header names another host than the URI.
+    OtherHost,
+    /// The request has no [`Key`](auth_core::Key), and
+    /// [`WithoutToken::SendUnsigned`](crate::WithoutToken::SendUnsigned) is set.
+    NoKey,
+    /// No token could be had, and [`WithoutToken::SendUnsigned`](crate::WithoutToken::SendUnsigned)
+    /// is set; the error says why.
+    NoToken(Error),
+    /// The caller set the credential header, and [`Existing::Keep`](crate::Existing::Keep) is set.
+    OwnCredentials,
 }
 
 /// Why a refused request was not sent once more.
@@ -40,6 +66,11 @@ pub enum NotReplayed {
     /// The body is longer than [`ReplayBodyLayer`](crate::ReplayBodyLayer) may keep. The token is
     /// renewed in the background.
     TooLarge,
+    /// The refusal answers another request than the one that was sent, because a client or a layer
+    /// below followed a redirect, and the method is not safe: the API may have applied the request.
+    /// The token is renewed in the background. See [`AnsweredRequest`](crate::AnsweredRequest) and
+    /// [`auth_core::Redirected`].
+    Redirected,
     /// The token was renewed moments ago and that did not help.
     Damped,
     /// No other token could be had; the error says why.
@@ -61,6 +92,36 @@ impl AuthOutcome {
     #[must_use]
     pub fn in_extensions(extensions: &Extensions) -> Self {
         extensions.get().cloned().unwrap_or_default()
+    }
+
+    /// What a request leaves behind that is sent unsigned at once.
+    pub(crate) fn sent_unsigned(why: Unsigned) -> Box<Self> {
+        Box::new(Self {
+            unsigned: Some(why),
+            ..Self::default()
+        })
+    }
+
+    /// Takes back what a layer below said of not signing: this layer signed.
+    pub(crate) fn signed_above<B>(response: &mut Response<B>) {
+        let Some(below) = response.extensions_mut().get_mut::<Self>() else {
+            return;
+        };
+        let was_unsigned = below.unsigned.take().is_some();
+        if was_unsigned && below.sends == 1 && below.waited.is_zero() {
+            response.extensions_mut().remove::<Self>();
+        }
+    }
+
+    /// Puts the outcome of a request that was sent unsigned on its response. What a layer below has
+    /// to tell counts more, unless this one waited for a token first.
+    pub(crate) fn attach_unsigned<B>(mut self, response: Response<B>) -> Response<B> {
+        let has_waited = matches!(self.unsigned, Some(Unsigned::NoToken(_)));
+        if !has_waited && response.extensions().get::<Self>().is_some() {
+            return response;
+        }
+        self.count_below(&response);
+        self.attach(response)
     }
 
     /// Puts the outcome on a response.
@@ -117,6 +178,12 @@ impl AuthOutcome {
         self.waited
     }
 
+    /// Returns why the request was sent without a token, if it was.
+    #[must_use]
+    pub fn unsigned(&self) -> Option<&Unsigned> {
+        self.unsigned.as_ref()
+    }
+
     /// Returns why a refused request was not sent once more, if it was not.
     #[must_use]
     pub fn not_replayed(&self) -> Option<&NotReplayed> {
@@ -131,7 +198,66 @@ impl Default for AuthOutcome {
             generation: None,
             refused: None,
             waited: Duration::ZERO,
+            unsigned: None,
             not_replayed: None,
         }
+    }
+}
+
+impl Unsigned {
+    /// Returns the cause in one lower-case word, for logs and metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::OtherOrigin => "other_origin",
+            Self::OtherHost => "other_host",
+            Self::NoKey => "no_key",
+            Self::NoToken(_) => "no_token",
+            Self::OwnCredentials => "own_credentials",
+        }
+    }
+}
+
+impl fmt::Display for Unsigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OtherOrigin => "the destination is not in `origins`",
+            Self::OtherHost => "the `Host` header names another host than the URI",
+            Self::NoKey => "the request has no `auth_core::Key` in its extensions",
+            Self::NoToken(error) => return write!(f, "no token could be had: {error}"),
+            Self::OwnCredentials => "the caller set the credential header",
+        })
+    }
+}
+
+impl NotReplayed {
+    /// Returns the cause in one lower-case word, for logs and metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Body => "body",
+            Self::TooLarge => "too_large",
+            Self::Redirected => "redirected",
+            Self::Damped => "damped",
+            Self::NoToken(_) => "no_token",
+            Self::Unchanged => "unchanged",
+            Self::Twice => "twice",
+        }
+    }
+}
+
+impl fmt::Display for NotReplayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "replay is off",
+            Self::Body => "the body can be sent only once",
+            Self::TooLarge => "the body is longer than `ReplayBodyLayer` may keep",
+            Self::Redirected => "a redirect was followed, so the API may have applied the request",
+            Self::Damped => "the token was renewed a moment ago, and that did not help",
+            Self::NoToken(error) => return write!(f, "no other token could be had: {error}"),
+            Self::Unchanged => "the credential does not expire, and its source has no other one",
+            Self::Twice => "the request was sent twice already",
+        })
     }
 }

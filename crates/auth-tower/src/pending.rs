@@ -12,7 +12,8 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    AuthOutcome, Error, NotReplayed, Replay, WithoutToken, layer::Settings, replay::sealed::Kept,
+    AuthOutcome, Error, NotReplayed, Replay, Unsigned, WithoutToken, layer::Settings, notice,
+    replay::sealed::Kept,
 };
 
 /// A request that is not out: everything that a request with a token at hand does not need.
@@ -39,6 +40,8 @@ pub(crate) struct Resent;
 /// What a pending request waits for.
 pub(crate) enum Phase {
     Acquiring(Acquire),
+    /// The API may not know the refused token yet, so the same token is sent once more.
+    AcquiringSame(Acquire),
     Readying(Token),
     /// Without a token, because the layer was told to.
     ReadyingUnsigned,
@@ -60,7 +63,7 @@ where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
 {
-    /// A request that arrived while no token was at hand.
+    /// A request that arrived while no valid token was cached.
     pub(crate) fn start(
         settings: Local<Settings>,
         inner: S,
@@ -138,8 +141,29 @@ where
                             if self.settings.without_token == WithoutToken::Fail {
                                 return Poll::Ready(Err(Error::Auth(error)));
                             }
+                            let why = Unsigned::NoToken(error);
+                            if let Some(request) = &self.request {
+                                let authenticator = &self.settings.authenticator;
+                                notice::unsigned(authenticator, request.uri(), &why);
+                            }
+                            self.notes.unsigned = Some(why);
                             self.phase = Phase::ReadyingUnsigned;
                         }
+                    }
+                }
+                Phase::AcquiringSame(acquire) => {
+                    let acquired = ready!(Pin::new(acquire).poll(cx));
+                    let now = self.settings.authenticator.clock().now();
+                    self.notes.waited += now.wait_since(self.since);
+                    match (acquired, self.refused.take()) {
+                        (Ok(token), response) => {
+                            self.refused = response;
+                            self.phase = Phase::Readying(token);
+                        }
+                        (Err(error), Some(response)) => {
+                            return self.stands(response, NotReplayed::NoToken(error));
+                        }
+                        (Err(error), None) => return Poll::Ready(Err(Error::Auth(error))),
                     }
                 }
                 Phase::Readying(token) => {
@@ -159,7 +183,7 @@ where
                         // Give the readied service back before waiting once more.
                         self.rounds += 1;
                         let authenticator = &self.settings.authenticator;
-                        if authenticator.try_token().is_none() {
+                        if authenticator.fresh_token().is_none() {
                             self.inner = self.inner.clone();
                             self.since = authenticator.clock().now();
                             self.phase = Phase::Acquiring(authenticator.token());
@@ -168,11 +192,11 @@ where
                     }
                     let newest = self.settings.authenticator.try_token();
                     let token = newest.unwrap_or_else(|| token.clone());
-                    return Poll::Ready(Ok(self.send(Some(token))));
+                    return Poll::Ready(self.send(Some(token)));
                 }
                 Phase::ReadyingUnsigned => {
                     ready!(self.inner.poll_ready(cx)).map_err(Error::Inner)?;
-                    return Poll::Ready(Ok(self.send(None)));
+                    return Poll::Ready(self.send(None));
                 }
             }
         }
@@ -180,11 +204,13 @@ where
 
     /// The refusal is what the caller gets.
     fn stands(&mut self, response: S::Response, why: NotReplayed) -> Poll<PendingResult<S, B, R>> {
+        let uri = self.request.as_ref().map(Request::uri);
+        notice::not_replayed(&self.settings.authenticator, uri, &why);
         let notes = mem::take(&mut self.notes);
         Poll::Ready(Ok(Next::Response(notes.let_stand(response, why))))
     }
 
-    fn send(&mut self, token: Option<Token>) -> Next<S, B, R::Kept<S>> {
+    fn send(&mut self, token: Option<Token>) -> PendingResult<S, B, R> {
         let mut request = self.request.take().expect("a pending request is sent once");
         if self.replay.is_none() {
             request.extensions_mut().insert(Resent);
@@ -194,7 +220,7 @@ where
             _ => R::Kept::nothing(),
         };
         match &token {
-            Some(token) => token.sign(request.headers_mut()),
+            Some(token) => token.try_sign(request.headers_mut()).map_err(Error::Auth)?,
             // With `Existing::Replace`, what would have been replaced does not go out either.
             None => self.settings.authenticator.unsign(request.headers_mut()),
         }
@@ -202,12 +228,12 @@ where
         notes.sends += 1;
         let signed = token.map(|token| token.generation());
         notes.generation = signed;
-        Next::Call {
+        Ok(Next::Call {
             call: self.inner.call(request),
             signed,
             kept,
             notes,
-        }
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{any::Any, fmt};
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, Uri};
 use http_body::Body;
 use http_body_util::{Empty, Full};
 
@@ -32,7 +32,7 @@ pub trait Replay<B>: sealed::Sealed + Clone {
 
 #[allow(unnameable_types, reason = "sealed: nobody else implements them")]
 pub(crate) mod sealed {
-    use http::Request;
+    use http::{Method, Request, Uri};
 
     use super::Methods;
     use crate::NotReplayed;
@@ -46,6 +46,8 @@ pub(crate) mod sealed {
     pub trait Kept<S, B> {
         /// Nothing, because this request is the second one.
         fn nothing() -> Self;
+        /// Returns method and URI, if the request was kept.
+        fn target(&self) -> Option<(Method, Uri)>;
         /// Makes the request again, and the service to send it with.
         fn restore(self) -> Result<(S, Request<B>), NotReplayed>;
     }
@@ -147,6 +149,10 @@ impl<S, B> sealed::Kept<S, B> for Spare<S, B> {
         Self(Err(Missing::Twice))
     }
 
+    fn target(&self) -> Option<(Method, Uri)> {
+        self.0.as_ref().ok()?.head.target()
+    }
+
     fn restore(self) -> Result<(S, Request<B>), NotReplayed> {
         let Again { inner, head, body } = self.0?;
         let parts = head.restore().ok_or(NotReplayed::Body)?;
@@ -162,6 +168,10 @@ pub struct Unkept(());
 impl<S, B> sealed::Kept<S, B> for Unkept {
     fn nothing() -> Self {
         Self(())
+    }
+
+    fn target(&self) -> Option<(Method, Uri)> {
+        None
     }
 
     fn restore(self) -> Result<(S, Request<B>), NotReplayed> {
@@ -204,6 +214,10 @@ pub struct SpareBody<S, B>(Spare<S, ReplayBody<B>>);
 impl<S, B> sealed::Kept<S, ReplayBody<B>> for SpareBody<S, B> {
     fn nothing() -> Self {
         Self(Spare::nothing())
+    }
+
+    fn target(&self) -> Option<(Method, Uri)> {
+        self.0.target()
     }
 
     fn restore(mut self) -> Result<(S, Request<ReplayBody<B>>), NotReplayed> {

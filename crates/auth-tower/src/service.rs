@@ -13,10 +13,10 @@ use crate::{Error, Replay, ReplayCheap, ResponseFuture, call, layer::Settings};
 ///
 /// # Clone and readiness
 ///
-/// Ready when the inner service is. With a token at hand, `call` uses the inner service that was
-/// made ready. Without one, that service is given back (replaced by a clone that was not readied)
-/// while the request waits, so that nobody waits for a vendor with somebody else's permit in hand;
-/// readiness is asked for again afterwards, as before a replay.
+/// Ready when the inner service is. With a cached token, `call` uses the inner service that was made
+/// ready. Without one, that service is given back (replaced by a clone that was not made ready) while
+/// the request waits, so that a waiting request holds nobody's permit; readiness is asked for again
+/// afterwards, as before a replay. A request that is not sent gives the service back too.
 ///
 /// # Cancel safety
 ///
@@ -90,8 +90,9 @@ where
     // rare ways out of here.
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let settings = self.settings.local();
-        if !settings.authenticator.origins().permits(request.uri()) {
-            return self.pass(request);
+        let origins = settings.authenticator.origins();
+        if !origins.permits_request(request.uri(), request.headers()) {
+            return self.pass_elsewhere(request);
         }
         // Before it is signed: a second send is signed anew.
         let kept = self.replay.keep(&self.inner, &request);
@@ -117,11 +118,11 @@ impl<S, R> Auth<S, R> {
     }
 
     #[cold]
-    fn pass<B, ResB>(&mut self, request: Request<B>) -> ResponseFuture<S, B, R>
+    fn pass_elsewhere<B, ResB>(&mut self, request: Request<B>) -> ResponseFuture<S, B, R>
     where
         S: Service<Request<B>, Response = Response<ResB>> + Clone,
         R: Replay<B>,
     {
-        call::pass(&mut self.inner, self.settings.local(), request)
+        call::pass_elsewhere(&mut self.inner, self.settings.local(), request)
     }
 }

@@ -1,50 +1,78 @@
 use std::{error::Error as StdError, fmt, future::poll_fn, io, iter, pin::pin};
 
-use auth_core::{Error, ErrorKind, Transport};
+use auth_core::{ConnectFailure, Error, ErrorKind, RequestOutcome, TokenHost, Transport};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::{Request, Response, header::CONTENT_LENGTH, response};
+use http::{Request, Response, Uri, header::CONTENT_LENGTH, response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower_service::Service;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Sends token calls through any tower HTTP service, such as hyper-util's client.
+/// Sends token requests through any tower HTTP service, such as hyper-util's client.
 ///
-/// Take it where the application has an HTTP client as a service already; `auth-reqwest` brings a
-/// client that keeps the whole [contract](Transport#contract) by itself. Here the service has to
-/// do its part:
+/// Use it if the application already has an HTTP client as a service. `auth-reqwest` has a client
+/// that keeps the whole [contract](Transport#contract) by itself. Here the service keeps a part of
+/// the contract:
 ///
-/// - it follows no redirects and sends nothing twice (hyper-util: `retry_canceled_requests(false)`),
-/// - it verifies TLS certificates, and is given `https` URLs,
-/// - it is not, and does not contain, the service that the tokens are for,
-/// - it decompresses nothing, or hands out the decompressed body: what comes out is counted.
+/// - The service follows no redirects and sends nothing twice (hyper-util:
+///   `retry_canceled_requests(false)`).
+/// - It verifies TLS certificates, and is given `https` URLs.
+/// - It is not, and does not contain, the service that the tokens are for.
+/// - It decompresses nothing, or returns the decompressed body: the returned bytes are counted.
+/// - It ends an attempt to connect after a time that is shorter than the deadline of a token request
+///   (10 s unless set), for example 4 s. See [below](#was-the-request-sent).
 ///
-/// A service like tower's `BoxCloneSyncService` fits, one that is not `Sync` does not. There is no
-/// deadline in here: the exchange has one.
+/// A service like tower's `BoxCloneSyncService` fits, one that is not `Sync` does not. This type has
+/// no deadline: the token request has one.
+///
+/// # Was the request sent?
+///
+/// Each error says so by its [outcome](Error::outcome), as the
+/// [contract](Transport#outcome) demands:
+///
+/// | the service | outcome |
+/// |---|---|
+/// | fails to become ready | [`NotSent`](RequestOutcome::NotSent) |
+/// | returns an error of hyper-util's client about connecting (DNS, TCP, TLS, proxy), or about a connection that closed before the request was written | [`NotSent`](RequestOutcome::NotSent), with feature `hyper-util` |
+/// | returns an error with [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) behind it | [`NotSent`](RequestOutcome::NotSent) |
+/// | returns any other error | [`Unknown`](RequestOutcome::Unknown) |
+///
+/// A host that drops packets is told from one that does not answer only if the connector has a
+/// time-out of its own: `HttpConnector::set_connect_timeout`, as in the example, covers TCP. Tower's
+/// `Timeout` around the connector (in a `BoxCloneSyncService`) covers DNS and TLS too.
 ///
 /// # Example
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use auth_core::SharedTransport;
 /// use auth_tower::ServiceTransport;
 /// use bytes::Bytes;
 /// use http_body_util::Full;
 /// use hyper_util::{
-///     client::legacy::{Client, connect::Connect},
+///     client::legacy::{
+///         Client,
+///         connect::{Connect, HttpConnector},
+///     },
 ///     rt::TokioExecutor,
 /// };
 ///
-/// /// Takes any connector, for example hyper-rustls' `HttpsConnector`.
-/// fn transport<C>(https: C) -> SharedTransport
+/// /// `tls` puts TLS around a connector, for example with hyper-rustls' `HttpsConnectorBuilder`.
+/// fn transport<C>(tls: impl FnOnce(HttpConnector) -> C) -> SharedTransport
 /// where
 ///     C: Connect + Clone + Send + Sync + 'static,
 /// {
+///     let mut http = HttpConnector::new();
+///     http.enforce_http(false);
+///     http.set_connect_timeout(Some(Duration::from_secs(4)));
+///
 ///     let mut client = Client::builder(TokioExecutor::new());
-///     let client = client.retry_canceled_requests(false).build::<_, Full<Bytes>>(https);
+///     let client = client.retry_canceled_requests(false).build::<_, Full<Bytes>>(tls(http));
 ///     SharedTransport::new(ServiceTransport::new(client).with_error_source())
 /// }
-/// # transport(hyper_util::client::legacy::connect::HttpConnector::new());
+/// # transport(|http| http);
 /// ```
 ///
 /// # Clone and readiness
@@ -53,13 +81,15 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// # Cancel safety
 ///
-/// A dropped call drops the service's future or the reply's body, whichever is there; an HTTP/1
-/// client then closes the connection.
+/// A dropped call drops the service's future or the reply's body. An HTTP/1 client then closes the
+/// connection. Whether the request was sent is unknown.
 ///
 /// # Security
 ///
-/// Errors say which step failed and, where the cause is an [`io::Error`], of which kind; whatever
-/// else the service's error says is left out unless [asked for](Self::with_error_source).
+/// Errors name the host and the cause: `token endpoint auth.example.com: connection refused`. The
+/// cause is the kind of an [`io::Error`] or, for an error of hyper-util's client about connecting,
+/// what the connector says: a connector knows host and port, but no path, header or body. Any other
+/// text of the service's error is left out unless [asked for](Self::with_error_source).
 #[derive(Clone)]
 pub struct ServiceTransport<S> {
     service: S,
@@ -67,7 +97,7 @@ pub struct ServiceTransport<S> {
 }
 
 impl<S> ServiceTransport<S> {
-    /// Takes a service for token calls.
+    /// Takes a service for token requests.
     pub const fn new(service: S) -> Self {
         Self {
             service,
@@ -75,13 +105,14 @@ impl<S> ServiceTransport<S> {
         }
     }
 
-    /// Attaches the service's own error to ours as its source.
+    /// Makes the service's own error the [source](StdError::source) of this transport's errors.
+    /// Default: off.
     ///
     /// # Security
     ///
     /// Only for services whose error texts repeat nothing of a request or a reply. That holds for
-    /// hyper-util's client with the usual connectors: its errors name the step, host and operating
-    /// system's or certificate's trouble. Middleware of one's own may be more talkative.
+    /// hyper-util's client with the usual connectors: their errors name the step, the host and the
+    /// cause. Other middleware may repeat more.
     #[must_use]
     pub fn with_error_source(self) -> Self {
         Self {
@@ -100,12 +131,57 @@ impl<S> ServiceTransport<S> {
         self.service
     }
 
-    fn unavailable(&self, step: &str, cause: BoxError) -> Error {
+    /// The service failed before it had the request.
+    fn not_ready(&self, call: &Call, cause: BoxError) -> Error {
         let message = match io_kind(&*cause) {
-            Some(kind) => format!("token call: {step} ({kind})"),
-            None => format!("token call: {step}"),
+            Some(kind) => format!("{}: the HTTP service is not ready ({kind})", call.host),
+            None => format!("{}: the HTTP service is not ready", call.host),
         };
-        let error = Error::new(ErrorKind::Unavailable, message);
+        self.unavailable(message, RequestOutcome::NotSent, cause)
+    }
+
+    fn no_reply(&self, call: &Call, cause: BoxError) -> Error {
+        if not_written(&*cause) {
+            let host = &call.host;
+            let message = format!("{host}: the connection closed before the request was sent");
+            return self.unavailable(message, RequestOutcome::NotSent, cause);
+        }
+        if is_connect(&*cause) {
+            return match call.connect_failure(&*cause) {
+                ConnectFailure::NoTls => no_tls(call),
+                ConnectFailure::Cause(why) => {
+                    let message = format!("{}: {why}", call.host);
+                    self.unavailable(message, RequestOutcome::NotSent, cause)
+                }
+            };
+        }
+        match io_kind(&*cause) {
+            // Only an attempt to connect is refused.
+            Some(kind @ io::ErrorKind::ConnectionRefused) => {
+                let message = format!("{}: {kind}", call.host);
+                self.unavailable(message, RequestOutcome::NotSent, cause)
+            }
+            Some(kind) => {
+                let message = format!("{}: no reply ({kind})", call.host);
+                self.unavailable(message, RequestOutcome::Unknown, cause)
+            }
+            None => {
+                let message = format!("{}: no reply", call.host);
+                self.unavailable(message, RequestOutcome::Unknown, cause)
+            }
+        }
+    }
+
+    fn broke_off(&self, call: &Call, cause: BoxError) -> Error {
+        let message = match io_kind(&*cause) {
+            Some(kind) => format!("{}: the reply broke off ({kind})", call.host),
+            None => format!("{}: the reply broke off", call.host),
+        };
+        self.unavailable(message, RequestOutcome::Unknown, cause)
+    }
+
+    fn unavailable(&self, message: String, outcome: RequestOutcome, cause: BoxError) -> Error {
+        let error = Error::new(ErrorKind::Unavailable, message).with_outcome(outcome);
         if self.error_source {
             error.with_source(Cause(cause))
         } else {
@@ -127,18 +203,20 @@ where
         request: Request<Bytes>,
         max_reply: usize,
     ) -> Result<Response<Bytes>, Error> {
+        let call = Call::of(request.uri());
         let mut service = self.service.clone();
         poll_fn(|cx| service.poll_ready(cx))
             .await
-            .map_err(|cause| self.unavailable("the HTTP service is not ready", cause.into()))?;
+            .map_err(|cause| self.not_ready(&call, cause.into()))?;
         let response = service
             .call(request.map(Full::new))
             .await
-            .map_err(|cause| self.unavailable("no reply", cause.into()))?;
+            .map_err(|cause| self.no_reply(&call, cause.into()))?;
 
         let (head, body) = response.into_parts();
         let too_large = || {
-            let message = format!("token call: the reply is larger than {max_reply} bytes");
+            let host = &call.host;
+            let message = format!("{host}: the reply is larger than {max_reply} bytes");
             Error::new(ErrorKind::Protocol, message).with_status(head.status)
         };
         let mut body = pin!(body);
@@ -150,8 +228,8 @@ where
         let mut whole = BytesMut::with_capacity(announced.clamp(USUAL_REPLY, LARGE_REPLY));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|cause| {
-                self.unavailable("the reply broke off", cause.into())
-                    .with_status(head.status)
+                let error = self.broke_off(&call, cause.into());
+                error.with_status(head.status)
             })?;
             let Ok(data) = frame.into_data() else {
                 continue;
@@ -169,6 +247,63 @@ impl<S> fmt::Debug for ServiceTransport<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceTransport").finish_non_exhaustive()
     }
+}
+
+/// Where a request goes, for the texts of errors.
+struct Call {
+    host: TokenHost,
+    uri: Uri,
+}
+
+impl Call {
+    fn of(uri: &Uri) -> Self {
+        Self {
+            host: TokenHost::of(uri),
+            uri: uri.clone(),
+        }
+    }
+
+    /// Says why no connection was made, without the connector's own words if it knows user
+    /// information.
+    fn connect_failure(&self, cause: &(dyn StdError + 'static)) -> ConnectFailure {
+        let authority = self.uri.authority();
+        if authority.is_some_and(|authority| authority.as_str().contains('@')) {
+            let cause = io_kind(cause).map_or("no connection".to_owned(), |kind| kind.to_string());
+            return ConnectFailure::Cause(cause);
+        }
+        ConnectFailure::of(cause, &self.uri)
+    }
+}
+
+fn no_tls(call: &Call) -> Error {
+    let advice = "the service's connector speaks no TLS: use an HTTPS connector, for example \
+                  hyper-rustls' `HttpsConnector`";
+    let error = Error::config("transport", format!("{}: {advice}", call.host));
+    error.with_outcome(RequestOutcome::NotSent)
+}
+
+/// Tells whether hyper-util's client failed to connect.
+#[cfg(feature = "hyper-util")]
+fn is_connect(error: &(dyn StdError + 'static)) -> bool {
+    use hyper_util::client::legacy::Error;
+
+    chain(error).any(|error| error.downcast_ref().is_some_and(Error::is_connect))
+}
+
+/// Tells whether hyper gave the request up before the request was written.
+#[cfg(feature = "hyper-util")]
+fn not_written(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|error| error.downcast_ref().is_some_and(hyper::Error::is_canceled))
+}
+
+#[cfg(not(feature = "hyper-util"))]
+fn is_connect(_: &(dyn StdError + 'static)) -> bool {
+    false
+}
+
+#[cfg(not(feature = "hyper-util"))]
+fn not_written(_: &(dyn StdError + 'static)) -> bool {
+    false
 }
 
 /// Stands before a service's error in the chain: a box is no error type itself, and behind this one
@@ -203,10 +338,15 @@ fn content_length(head: &response::Parts) -> u64 {
 
 /// What the operating system said, if it was asked: its words are fixed, so they are safe to show.
 fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
-    let mut chain = iter::successors(Some(error), |&error| error.source()).take(16);
-    chain
+    chain(error)
         .find_map(|error| error.downcast_ref::<io::Error>())
         .map(io::Error::kind)
+}
+
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |&error| error.source()).take(16)
 }
 
 #[cfg(test)]

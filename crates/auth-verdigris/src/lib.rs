@@ -39,8 +39,9 @@
 //!   default keeps one process within it. Processes that share a client divide it by
 //!   [`VerdigrisBuilder::quota`]; short-lived jobs should not each take a token. Over quota is
 //!   answered 429 or 400, depending on the page one reads; both are taken for it unless the reply
-//!   has a standard OAuth `error` code, and end up as
-//!   [`ErrorKind::Quota`](auth_core::ErrorKind::Quota).
+//!   has a standard OAuth `error` code or is an HTML page with 400, and end up as
+//!   [`ErrorKind::Quota`](auth_core::ErrorKind::Quota). Without `Retry-After` the next token request
+//!   comes after 30 minutes.
 //! - **Rate.** The API allows 5 requests per second and resource, and answers 429 beyond. That has
 //!   nothing to do with tokens, and is returned as it is.
 //! - **Scope.** A token reply lists its scopes over several lines; they end up separated by single

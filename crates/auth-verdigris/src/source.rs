@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use auth_core::Error;
 use auth_oauth2::{ClientAuth, ClientCredentials, ReplyRules};
 use http::StatusCode;
@@ -5,6 +7,11 @@ use http::StatusCode;
 use crate::VerdigrisBuilder;
 
 pub(crate) const VENDOR: &str = "verdigris";
+
+/// How long to wait after "over quota", which comes without a time. Somebody else holds the slots
+/// then, for an hour at most: two requests find the end of it within half an hour, and the vendor
+/// asks to "refrain from making additional requests".
+const QUOTA_WAIT: Duration = Duration::from_secs(30 * 60);
 
 /// Makes the client credentials grant as Verdigris wants it: the client's identity in the body, and
 /// an audience.
@@ -16,8 +23,9 @@ pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error
         return Err(Error::config("audience", "must not be empty"));
     }
     // One page of the vendor's says 429, another one 400; neither promises an `error` code.
-    let rules =
-        ReplyRules::new().quota_statuses([StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST]);
+    let rules = ReplyRules::new()
+        .quota_statuses([StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST])
+        .throttle_wait(QUOTA_WAIT);
     let source = ClientCredentials::builder(
         settings.token_url,
         settings.client_id,

@@ -221,7 +221,7 @@ async fn row_over_quota_is_429_or_400_without_a_standard_code() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_over_quota_stops_the_asking_until_a_slot_frees() {
+async fn row_over_quota_is_asked_twice_in_the_hour() {
     for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST] {
         // Somebody else has used the quota up.
         let server = fakes::verdigris()
@@ -230,15 +230,32 @@ async fn row_over_quota_stops_the_asking_until_a_slot_frees() {
             .in_memory();
         settings(&server).build().unwrap().token().await.unwrap();
         let authenticator = settings(&server).build().unwrap();
-        for _ in 0..70 {
-            let _ = authenticator.token().await;
+        let asked = || server.counters().token_requests - 1;
+        for minute in 0..60 {
+            let error = authenticator.token().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Quota, "{error}");
+            let next = error.retry_after().unwrap();
+            assert!(next <= 30 * MINUTE, "{minute}: {next:?}");
+            assert_eq!(asked(), if minute < 30 { 1 } else { 2 }, "{minute}");
             server.clock().advance(MINUTE).await;
         }
+        // The slot is free.
         assert!(authenticator.token().await.is_ok());
-        // One in vain, one or two more by its own count of the window, and the good one.
-        let asked = server.counters().token_requests;
-        assert!(asked <= 22, "{asked} times in 70 minutes");
+        assert_eq!(asked(), 3);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_over_quota_is_not_what_a_page_says() {
+    let (server, authenticator) = started(fakes::verdigris());
+    let page = Reply::status(400).header("content-type", "text/html");
+    server
+        .token()
+        .then(page.body("<html>400 Bad Request</html>"));
+    let error = authenticator.token().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    server.clock().advance(MINUTE).await;
+    assert!(authenticator.token().await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

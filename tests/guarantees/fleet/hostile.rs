@@ -25,9 +25,10 @@ async fn t29_an_entry_that_was_rolled_back_is_nothing_to_who_knew_better() {
     let old = entry(&fleet).await;
     sleep(2 * SECOND).await;
     let generation = process.token().await.unwrap().generation();
+    process.accepted(generation);
     process.refuse(generation);
     assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-2");
-    put(&fleet, old.version, old.bytes).await;
+    put(&fleet, old.version, old.content.unwrap()).await;
     sleep(2 * SECOND).await;
     let generation = process.token().await.unwrap().generation();
     process.accepted(generation);
@@ -61,7 +62,7 @@ async fn g16_no_bytes_in_the_store_do_any_harm() {
     let fleet = Fleet::new();
     let process = fleet.process();
     token(&process).await.unwrap();
-    let good = entry(&fleet).await.bytes;
+    let good = entry(&fleet).await.content.unwrap();
     let mut exchanges = fleet.exchanges();
     let after = |version| Version::after(Some(version), Duration::ZERO);
     for at in 0..good.len() {
@@ -86,7 +87,7 @@ async fn t27_a_store_that_mixes_keys_up_gives_nobody_anothers_token() {
     let own = token(&fleet.process()).await.unwrap();
     let other = key("another");
     let entry = entry(&fleet).await;
-    let entry = NewEntry::new(entry.version, entry.bytes, HOUR);
+    let entry = NewEntry::new(entry.version, entry.content.unwrap(), HOUR);
     assert!(
         fleet
             .store
@@ -133,7 +134,7 @@ async fn t31_who_publishes_late_takes_what_is_there() {
         token(&theirs.process()).await.unwrap(),
         "Bearer fake-token-2"
     );
-    let bytes = other.load(&key).await.unwrap().unwrap().bytes;
+    let bytes = other.load(&key).await.unwrap().unwrap().content.unwrap();
     put(&faster, version, bytes).await;
     assert_eq!(waiting.await.unwrap().unwrap(), "Bearer fake-token-2");
     assert_eq!(

@@ -40,6 +40,7 @@ fn texts(spent: &[Option<&str>]) -> Vec<Option<String>> {
 
 async fn refused(process: &Authenticator) -> Generation {
     let generation = process.token().await.unwrap().generation();
+    process.accepted(generation);
     process.refuse(generation);
     let next = process.token().await.unwrap().generation();
     process.accepted(next);
@@ -312,7 +313,7 @@ async fn s15_what_somebody_else_has_spent_meanwhile_brought_a_token_for_all() {
     let there = fleet.store.inner.load(&key).await.unwrap();
     let there = there.map(|entry| entry.version);
     let version = Version::after(there, 10 * HOUR);
-    let entry = NewEntry::new(version, theirs.bytes, HOUR);
+    let entry = NewEntry::new(version, theirs.content.unwrap(), HOUR);
     assert!(fleet.store.inner.replace(&key, there, entry).await.unwrap());
     assert_eq!(waiting.await.unwrap().unwrap(), "Bearer fake-token-2");
     assert_eq!(fleet.spent(), texts(&[None, Some("fake-refresh-1"), None]));

@@ -247,12 +247,12 @@ async fn a_callback_that_never_answers_is_given_up_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_403_that_asks_for_no_code_is_what_it_says() {
-    for body in [
-        "",
-        "<html>",
-        r#"{"token":7}"#,
-        r#"{"message":"forbidden"}"#,
-        "[]",
+    for (body, kind) in [
+        ("", ErrorKind::Protocol),
+        ("<html>", ErrorKind::Unavailable),
+        (r#"{"token":7}"#, ErrorKind::Protocol),
+        (r#"{"message":"forbidden"}"#, ErrorKind::Protocol),
+        ("[]", ErrorKind::Unavailable),
     ] {
         let server = fakes::axonize_mfa().in_memory();
         server.token().then(Reply::status(403).body(body));
@@ -261,8 +261,10 @@ async fn a_403_that_asks_for_no_code_is_what_it_says() {
             .build()
             .unwrap();
         let error = devices(&server, &authenticator).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
+        assert_eq!(error.kind(), kind, "{error}");
         assert_eq!(error.status().unwrap(), 403);
+        let shown = error.to_string().contains("answered 403: forbidden");
+        assert_eq!(shown, body.contains("forbidden"), "{error}");
         assert!(!error.to_string().contains("multi-factor"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use auth_axonize::Axonize;
-use auth_core::{ErrorKind, Secret, SecretFn};
+use auth_core::{ErrorKind, MemoryStore, Secret, SecretFn};
 use auth_testkit::{TestServer, fakes};
 
 use crate::support::{api_keys, devices, login};
@@ -237,6 +237,58 @@ async fn row_api_base_is_the_customers() {
     assert!(permits("https://customer.test/odata/devices/"));
     assert!(!permits("https://api.axonize.com/odata/devices/"));
     assert!(!permits("https://other.customer.test/"));
+}
+
+/// The fakes answer 415 to anything else.
+#[tokio::test(start_paused = true)]
+async fn row_content_type_is_always_json() {
+    let server = fakes::axonize().in_memory();
+    let authenticator = login(&server).build().unwrap();
+    assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
+    // Cold, with a cached token, and after a refusal.
+    assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
+    server.revoke_all();
+    assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 2));
+    for request in server.recorded() {
+        let sent = request.expose_header("content-type");
+        assert_eq!(sent, Some("application/json"), "{}", request.path());
+    }
+    let server = fakes::axonize_api_keys().in_memory();
+    let authenticator = api_keys(&server).build().unwrap();
+    assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_content_type_of_a_request_is_kept() {
+    let server = fakes::axonize().in_memory();
+    let authenticator = login(&server).build().unwrap();
+    let token = authenticator.token().await.unwrap();
+    let mut headers = http::HeaderMap::new();
+    let own = "application/json; charset=utf-8";
+    headers.insert("content-type", own.parse().unwrap());
+    assert!(!authenticator.is_signed(&headers), "it is no credential");
+    token.sign(&mut headers);
+    assert_eq!(headers["content-type"], own);
+    assert!(headers["authorization"].is_sensitive());
+}
+
+/// Logins by URL may be for different applications that share an id in the settings.
+#[tokio::test(start_paused = true)]
+async fn row_login_by_url_has_a_token_of_its_own_in_the_store() {
+    let server = fakes::axonize().in_memory();
+    let store = MemoryStore::new();
+    let by = |url: Option<&str>| {
+        let settings = login(&server).store(store.clone());
+        match url {
+            Some(url) => settings.application_url(url).build().unwrap(),
+            None => settings.build().unwrap(),
+        }
+    };
+    let url = fakes::AXONIZE_APP_URL;
+    for authenticator in [by(None), by(Some(url)), by(None), by(Some(url))] {
+        authenticator.token().await.unwrap();
+    }
+    assert_eq!(server.counters().token_requests, 2, "one for each");
 }
 
 #[tokio::test(start_paused = true)]

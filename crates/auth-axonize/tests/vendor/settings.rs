@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth_axonize::{ApiKeysBuilder, Axonize, LoginBuilder};
-use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretFile, SecretFn};
+use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretEnv, SecretFile, SecretFn};
 use auth_testkit::{TestServer, assert_no_secret, fakes};
 
 use crate::support::{devices, login};
@@ -94,6 +94,23 @@ async fn of_api_keys() {
         assert_refused(builder.build(), field);
     }
     assert!(keys(BASE, "id", PASSWORD).build().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_environment_variables() {
+    let server = fakes::axonize().in_memory();
+    for (name, field) in [
+        ("", "secret_env"),
+        ("A=fake-password-q8", "secret_env"),
+        ("AUTH_AXONIZE_TEST_NOT_SET", "AUTH_AXONIZE_TEST_NOT_SET"),
+    ] {
+        let login = Axonize::login(BASE, "app", "me", SecretEnv::new(name));
+        assert_refused(login.transport(server.transport()).build(), field);
+        assert_refused(
+            Axonize::api_keys(BASE, "id", SecretEnv::new(name)).build(),
+            field,
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

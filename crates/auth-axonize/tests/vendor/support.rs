@@ -34,7 +34,6 @@ pub(crate) async fn devices(
         .layer(AuthLayer::new(authenticator.clone()))
         .service(server.service());
     let request = Request::get(format!("{}/odata/devices/", server.origin()))
-        .header("content-type", "application/json")
         .body(Empty::<Bytes>::new())
         .unwrap();
     match client.oneshot(request).await {

@@ -41,7 +41,7 @@ fn a_token_is_renewed_and_retired_at_these_times() {
             30 * DAY - MINUTE,
         ),
     ] {
-        assert_eq!(RefreshPolicy::usable_for(lifetime), usable, "{lifetime:?}");
+        assert_eq!(policy.usable_for(lifetime), usable, "{lifetime:?}");
         assert_eq!(policy.refresh_after(lifetime, None, LATEST), latest);
         let drawn = policy.refresh_after(lifetime, None, EARLIEST);
         assert!(drawn > earliest && drawn < earliest + lifetime / 1_000_000);
@@ -100,59 +100,27 @@ fn the_floor_is_a_second_or_half_a_short_life() {
 }
 
 #[test]
-fn g05_back_off_doubles_to_a_minute_with_full_jitter() {
-    let policy = RefreshPolicy::default().min_interval(millis(1));
-    for (failures, most) in [1, 2, 4, 8, 16, 32, 60, 60].into_iter().enumerate() {
-        let failures = u32::try_from(failures).unwrap() + 1;
-        let most = secs(most);
-        // Full jitter: from next to nothing to the whole.
-        assert_eq!(policy.backoff_after(failures, LATEST), millis(1));
-        assert_eq!(policy.backoff_after(failures, HALF), most / 2);
-        let longest = policy.backoff_after(failures, EARLIEST);
-        assert!(longest < most && longest > most - most / 1_000_000);
-        assert_eq!(policy.damping(failures), most, "damping has no jitter");
-    }
-    for failures in [32, 33, 34, 64, 65, u32::MAX] {
-        assert_eq!(policy.damping(failures), MINUTE, "{failures}");
-        assert_eq!(policy.backoff_after(failures, HALF), MINUTE / 2);
-    }
-    assert_eq!(policy.quota_backoff(None), MINUTE);
-}
-
-#[test]
-fn g10_no_wait_without_a_token_is_shorter_than_the_floor() {
+fn g10_no_probe_and_no_retry_after_is_shorter_than_the_floor() {
     let policy = RefreshPolicy::default()
         .min_interval(secs(2))
-        .backoff(millis(1), millis(2))
         .probe_interval(millis(3));
-    assert_eq!(policy.backoff_after(1, EARLIEST), secs(2));
     assert_eq!(policy.probe_after(EARLIEST), secs(2));
     assert_eq!(policy.retry_after(Duration::ZERO), secs(2));
-    assert_eq!(policy.quota_backoff(None), secs(2));
-    assert_eq!(policy.quota_backoff(Some(millis(4))), secs(2));
-    assert_eq!(policy.quota_backoff(Some(secs(180))), secs(180));
 }
 
 #[test]
-fn g04_back_off_stays_within_a_quarter_of_what_is_left() {
-    let policy = RefreshPolicy::default();
-    let hour = secs(3_600);
-    for (failures, jitter, left, lifetime, wait) in [
-        (3, HALF, secs(600), hour, secs(2)),
-        (9, HALF, secs(600), hour, secs(30)),
-        // A quarter is less than the back-off.
-        (9, HALF, secs(100), hour, secs(25)),
-        // The floor is more than a quarter, up to the end.
-        (9, HALF, secs(3), hour, secs(1)),
-        (9, HALF, millis(400), hour, millis(400)),
-        (9, LATEST, secs(600), hour, secs(1)),
-        // A token that lives for a second gets a second chance, too.
-        (1, HALF, millis(150), secs(1), millis(100)),
-        (1, LATEST, millis(150), secs(1), millis(100)),
-        (1, HALF, Duration::ZERO, hour, Duration::ZERO),
+fn g04_a_margin_that_is_set_wins_up_to_half_of_the_lifetime() {
+    let policy = RefreshPolicy::default().margin(secs(10));
+    for (lifetime, usable) in [
+        (secs(3_600), secs(3_590)),
+        (secs(21), secs(11)),
+        (secs(20), secs(10)),
+        (secs(19), millis(9_500)),
+        (secs(1), millis(500)),
+        (Duration::ZERO, Duration::ZERO),
     ] {
-        let drawn = policy.backoff_while_usable(failures, jitter, left, lifetime);
-        assert_eq!(drawn, wait, "{failures} {left:?}");
+        assert_eq!(policy.usable_for(lifetime), usable, "{lifetime:?}");
+        assert!(policy.refresh_after(lifetime, None, LATEST) <= usable);
     }
 }
 
@@ -200,6 +168,7 @@ fn wrong_settings_are_named() {
         ("default_lifetime", good().default_lifetime(zero)),
         ("max_lifetime", good().max_lifetime(zero)),
         ("deadline", good().deadline(zero)),
+        ("margin", good().margin(zero)),
         ("min_interval", good().min_interval(zero)),
         ("backoff", good().backoff(zero, secs(1))),
         ("backoff", good().backoff(secs(2), secs(1))),
@@ -240,10 +209,16 @@ fn any_share() -> impl Strategy<Value = f64> {
 
 fn any_policy() -> impl Strategy<Value = RefreshPolicy> {
     let durations = prop::array::uniform7(any_duration());
-    (any_share(), any_share(), durations).prop_map(|(refresh_at, jitter, durations)| {
+    let margin = prop::option::of(any_duration());
+    let parts = (any_share(), any_share(), durations, margin);
+    parts.prop_map(|(refresh_at, jitter, durations, margin)| {
         let nano = Duration::from_nanos(1);
         let [default, max, floor, first, longest, asked, probe] = durations.map(|d| d.max(nano));
-        RefreshPolicy::default()
+        let policy = match margin {
+            Some(margin) => RefreshPolicy::default().margin(margin.max(nano)),
+            None => RefreshPolicy::default(),
+        };
+        policy
             .refresh_at(refresh_at)
             .jitter(jitter)
             .default_lifetime(default)
@@ -272,13 +247,15 @@ proptest! {
         hint in prop::option::of(any_duration()),
         asked in any_duration(),
         jitter in any_jitter(),
-        times in any::<u32>(),
     ) {
         prop_assert!(policy.validate().is_ok());
         let lifetime = policy.lifetime(stated);
-        let usable = RefreshPolicy::usable_for(lifetime);
-        prop_assert!(usable <= lifetime && lifetime - usable <= MINUTE);
-        prop_assert!(lifetime - usable <= lifetime / 10);
+        let usable = policy.usable_for(lifetime);
+        prop_assert!(usable <= lifetime && lifetime - usable <= lifetime / 2);
+        match policy.margin {
+            Some(margin) => prop_assert!(lifetime - usable <= margin),
+            None => prop_assert!(lifetime - usable <= MINUTE.min(lifetime / 10)),
+        }
         prop_assert!(policy.refresh_after(lifetime, hint, jitter) <= usable);
         let floor = policy.floor(lifetime);
         prop_assert!(floor <= policy.floor(Duration::ZERO));
@@ -286,7 +263,6 @@ proptest! {
         let least = policy.floor(Duration::ZERO);
         prop_assert!(policy.retry_after(asked) >= least);
         prop_assert!(policy.probe_after(jitter) >= least);
-        prop_assert!(policy.backoff_after(times, jitter) >= least);
     }
 
     #[test]
@@ -294,7 +270,7 @@ proptest! {
         policy in any_policy(), one in any_duration(), other in any_duration(),
     ) {
         let (short, long) = (one.min(other), one.max(other));
-        prop_assert!(RefreshPolicy::usable_for(short) <= RefreshPolicy::usable_for(long));
+        prop_assert!(policy.usable_for(short) <= policy.usable_for(long));
         let renewed = |lifetime| policy.refresh_after(lifetime, None, LATEST);
         prop_assert!(renewed(short) <= renewed(long));
     }
@@ -306,7 +282,7 @@ proptest! {
         hint in any_duration(),
         jitter in any_jitter(),
     ) {
-        let usable = RefreshPolicy::usable_for(lifetime);
+        let usable = policy.usable_for(lifetime);
         prop_assert_eq!(policy.refresh_after(lifetime, Some(hint), jitter), hint.min(usable));
     }
 
@@ -321,34 +297,5 @@ proptest! {
         let renewed = |jitter| policy.refresh_after(lifetime, None, Jitter(jitter));
         prop_assert!(renewed(more) <= renewed(less));
         prop_assert!(renewed(0) - renewed(more) <= share(lifetime, policy.jitter));
-    }
-
-    #[test]
-    fn g05_back_off_lies_between_the_floor_and_what_doubling_allows(
-        policy in any_policy(), failures in 1_u32..=32, jitter in any_jitter(),
-    ) {
-        let (first, longest) = policy.backoff;
-        // Doubled by hand, one failure at a time.
-        let most = (1..failures).fold(first, |wait, _| wait.saturating_mul(2)).min(longest);
-        let wait = policy.backoff_after(failures, jitter);
-        prop_assert!(wait >= policy.min_interval);
-        prop_assert!(wait <= most.max(policy.min_interval));
-        prop_assert_eq!(policy.damping(failures), most);
-    }
-
-    #[test]
-    fn g04_a_usable_token_is_never_outlived_by_a_back_off(
-        policy in any_policy(),
-        failures in 1_u32..40,
-        jitter in any_jitter(),
-        left in any_duration(),
-        lifetime in any_duration(),
-    ) {
-        let wait = policy.backoff_while_usable(failures, jitter, left, lifetime);
-        let floor = policy.min_interval.min(lifetime / 10);
-        prop_assert!(wait <= left);
-        prop_assert!(wait <= floor.max(left / 4));
-        prop_assert!(wait >= floor.min(left));
-        prop_assert!(wait <= floor.max(policy.damping(failures)));
     }
 }

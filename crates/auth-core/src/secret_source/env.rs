@@ -1,8 +1,13 @@
 use std::{borrow::Cow, env};
 
+use zeroize::Zeroizing;
+
+use super::BOM;
 use crate::{Error, Secret, SecretSource};
 
-/// A [`SecretSource`] that reads an environment variable, anew for each exchange.
+/// A [`SecretSource`] that reads an environment variable for each token request.
+///
+/// A byte order mark at the beginning of the value does not belong to the secret.
 ///
 /// # Example
 ///
@@ -20,8 +25,10 @@ use crate::{Error, Secret, SecretSource};
 ///
 /// # Errors
 ///
-/// [`Config`](crate::ErrorKind::Config) on a field of the variable's name if it is not set, empty
-/// or not Unicode.
+/// [`Config`](crate::ErrorKind::Config) on a field of the variable's name if the variable is not set,
+/// empty or not Unicode; on field `secret_env` if the name is empty or contains `=`, without the
+/// name, which may be the secret. The `build` of a vendor or a grant returns the same error, so that
+/// a wrong name is found when the program starts.
 #[derive(Clone, Debug)]
 pub struct SecretEnv {
     name: Cow<'static, str>,
@@ -35,24 +42,39 @@ impl SecretEnv {
 
     fn value(&self) -> Result<Secret, Error> {
         let bad = |problem| Error::config(self.name.clone(), problem);
-        // A name that no variable can have is not set either; asking for it would panic.
+        // `std::env` panics on such names.
         if self.name.is_empty() || self.name.contains(['=', '\0']) {
-            return Err(bad("is no name of an environment variable"));
+            let problem = "must be the name of an environment variable, which is not empty and \
+                           contains no `=`; give the name, not the secret";
+            return Err(Error::config("secret_env", problem));
         }
         let value = env::var_os(&*self.name).ok_or_else(|| bad("set it in the environment"))?;
         let value = value
             .into_string()
             .map_err(|_| bad("the environment's value is not Unicode"))?;
-        match value.is_empty() {
+        let secret = without_bom(value);
+        match secret.is_empty() {
             true => Err(bad("the environment's value is empty")),
-            false => Ok(Secret::new(value)),
+            false => Ok(secret),
         }
     }
+}
+
+fn without_bom(value: String) -> Secret {
+    if !value.starts_with(BOM) {
+        return Secret::new(value);
+    }
+    let value = Zeroizing::new(value);
+    Secret::new(value.strip_prefix(BOM).unwrap_or_default())
 }
 
 impl SecretSource for SecretEnv {
     async fn read(&self) -> Result<Secret, Error> {
         self.value()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.value().map(drop)
     }
 }
 
@@ -68,9 +90,30 @@ mod tests {
 
     #[test]
     fn names_the_variable_that_is_not_fit() {
-        for name in ["AUTH_CORE_TEST_NOT_SET", "", "A=B", "A\0B"] {
-            let error = SecretEnv::new(name).value().unwrap_err();
-            assert_eq!(error.field(), Some(name));
+        let error = SecretEnv::new("AUTH_CORE_TEST_NOT_SET")
+            .check()
+            .unwrap_err();
+        assert_eq!(error.field(), Some("AUTH_CORE_TEST_NOT_SET"));
+        assert!(SecretEnv::new("PATH").check().is_ok());
+    }
+
+    #[test]
+    fn g18_a_secret_in_place_of_the_name_is_not_shown() {
+        for name in ["", "A=fake-secret", "fake-secret==", "fake-secret\0"] {
+            let error = SecretEnv::new(name).check().unwrap_err();
+            assert_eq!(error.field(), Some("secret_env"));
+            assert!(!format!("{error} {error:?}").contains("fake-secret"));
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_not_part_of_the_secret() {
+        for (value, secret) in [
+            ("\u{feff}fake-secret", "fake-secret"),
+            ("fake-secret\u{feff}", "fake-secret\u{feff}"),
+            ("\u{feff}", ""),
+        ] {
+            assert_eq!(without_bom(value.to_owned()), Secret::new(secret));
         }
     }
 }

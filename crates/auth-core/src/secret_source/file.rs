@@ -8,13 +8,14 @@ use std::{
 use tokio::runtime::Handle;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::BOM;
 use crate::{Error, ErrorKind, Secret, SecretSource};
 
 /// A [`SecretSource`] that reads a file, anew for each exchange: one that is replaced while the
 /// program runs is noticed without a restart.
 ///
-/// The file holds the secret and nothing else, as UTF-8, in at most 64 KiB; one line end after it
-/// does not belong to it. To rotate the secret, write another file and rename it over the old one.
+/// The file holds the secret and nothing else, as UTF-8, in at most 64 KiB. One line end after the
+/// secret and a byte order mark before it do not belong to it. To rotate the secret, write another file and rename it over the old one.
 ///
 /// # Example
 ///
@@ -91,6 +92,7 @@ fn read(path: &Path) -> Result<Secret, Error> {
     }
     let text = bytes.get(..len).unwrap_or_default();
     let text = std::str::from_utf8(text).map_err(|_| bad("is not UTF-8"))?;
+    let text = text.strip_prefix(BOM).unwrap_or(text);
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     match text.is_empty() {
@@ -158,6 +160,21 @@ mod tests {
             let file = Temporary::new("line-end", content);
             assert_eq!(file.read().await.unwrap(), Secret::new(secret));
         }
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_not_part_of_the_secret() {
+        for (content, secret) in [
+            ("\u{feff}fake-secret\r\n", "fake-secret"),
+            ("\u{feff}\u{feff}fake-secret", "\u{feff}fake-secret"),
+            ("fake-secret\u{feff}", "fake-secret\u{feff}"),
+        ] {
+            let file = Temporary::new("mark", content);
+            assert_eq!(file.read().await.unwrap(), Secret::new(secret));
+        }
+        let only = Temporary::new("only-a-mark", "\u{feff}\n");
+        let error = only.read().await.unwrap_err();
+        assert!(error.to_string().contains("is empty"), "{error}");
     }
 
     #[tokio::test]

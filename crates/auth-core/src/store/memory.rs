@@ -7,11 +7,15 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{NewEntry, StoredEntry, TokenStore, Version};
-use crate::{Error, Key};
+use super::{LONGEST_LEASE, NewEntry, StoredEntry, TokenStore, Version};
+use crate::{Error, Key, SharedClock};
 
 /// A [`TokenStore`] in this process's memory: for tests, and for authenticators of one key that must
 /// not know of each other. Clones share their entries.
+///
+/// Time is tokio's. An entry's age also counts the time that the machine slept: if the wall clock
+/// went on by more than 5 s further than tokio's, the wall clock counts. A wall clock that is set
+/// back changes nothing. Lives and leases end by tokio's clock.
 ///
 /// # Example
 ///
@@ -28,7 +32,10 @@ use crate::{Error, Key};
 /// # }
 /// ```
 #[derive(Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<State>>);
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+    clock: SharedClock,
+}
 
 #[derive(Default)]
 struct State {
@@ -38,8 +45,28 @@ struct State {
 
 struct Kept {
     entry: NewEntry,
-    since: Instant,
+    since: Reading,
     until: Instant,
+}
+
+/// Two clocks: one that stands still while the machine sleeps, and one that may be set.
+#[derive(Clone, Copy)]
+struct Reading {
+    timer: Instant,
+    /// Since the Unix epoch.
+    wall: Duration,
+}
+
+impl Reading {
+    fn since(self, earlier: Self) -> Duration {
+        let timer = self.timer - earlier.timer;
+        let wall = self.wall.saturating_sub(earlier.wall);
+        if wall > timer.saturating_add(SLEPT) {
+            wall
+        } else {
+            timer
+        }
+    }
 }
 
 impl MemoryStore {
@@ -49,18 +76,33 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Sets the clock whose wall reading shows that the machine slept. Default:
+    /// [`SystemClock`](crate::SystemClock).
+    #[must_use]
+    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+
+    fn now(&self) -> Reading {
+        Reading {
+            timer: Instant::now(),
+            wall: self.clock.now().since_unix_epoch(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl TokenStore for MemoryStore {
     async fn load(&self, key: &Key) -> Result<Option<StoredEntry>, Error> {
-        let now = Instant::now();
+        let now = self.now();
         let state = self.state();
-        let kept = state.entries.get(key).filter(|kept| now < kept.until);
+        let kept = state.entries.get(key).filter(|kept| now.timer < kept.until);
         Ok(kept.map(|Kept { entry, since, .. }| {
-            StoredEntry::new(entry.version, entry.bytes.clone(), now - *since)
+            StoredEntry::new(entry.version, entry.bytes.clone(), now.since(*since))
         }))
     }
 
@@ -70,13 +112,14 @@ impl TokenStore for MemoryStore {
         expected: Option<Version>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
-        let since = Instant::now();
+        let since = self.now();
         let mut state = self.state();
-        state.entries.retain(|_, kept| since < kept.until);
+        state.entries.retain(|_, kept| since.timer < kept.until);
         if state.entries.get(key).map(|kept| kept.entry.version) != expected {
             return Ok(false);
         }
-        let until = since.checked_add(entry.lives).unwrap_or(since + FAR);
+        let until = since.timer.checked_add(entry.lives);
+        let until = until.unwrap_or(since.timer + FAR);
         let kept = Kept {
             entry,
             since,
@@ -97,7 +140,7 @@ impl TokenStore for MemoryStore {
         {
             return Ok(false);
         }
-        let until = now.checked_add(time).unwrap_or(now + FAR);
+        let until = now + time.min(LONGEST_LEASE);
         state.leases.insert(key.clone(), (owner.to_owned(), until));
         Ok(true)
     }
@@ -121,4 +164,6 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
+/// What the wall clock may go ahead of tokio's by being corrected.
+const SLEPT: Duration = Duration::from_secs(5);
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);

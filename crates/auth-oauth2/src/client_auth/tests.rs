@@ -1,10 +1,17 @@
+use auth_core::{ErrorKind, RejectedPart, SecretEnv};
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    ClientCredentials, GrantBuilder, RefreshToken, ReplyRules,
+    testing::{Recorder, fetch, reply},
+};
 
 /// What stands after `Basic `, decoded.
 fn credentials(method: ClientAuth, id: &str, secret: &str) -> String {
-    let authorization = method.authorization(id, &Secret::new(secret)).unwrap();
+    let authorization = method
+        .authorization(id, Some(&Secret::new(secret)))
+        .unwrap();
     let known = authorization.credentials().clone();
     let line = authorization.into_line();
     let credentials = line.expose().strip_prefix("Basic ").unwrap();
@@ -56,9 +63,32 @@ fn s04_raw_basic_is_an_explicit_choice() {
 fn post_sends_no_header() {
     assert!(
         ClientAuth::Post
-            .authorization("id", &Secret::new("fake-secret"))
+            .authorization("id", Some(&Secret::new("fake-secret")))
             .is_none()
     );
+}
+
+#[test]
+fn the_client_id_in_the_body_changes_no_header() {
+    for (one, other) in [
+        (ClientAuth::Basic, ClientAuth::BasicWithId),
+        (ClientAuth::BasicRaw, ClientAuth::BasicRawWithId),
+    ] {
+        let of = |method| credentials(method, "my client", "fake-secret/1");
+        assert_eq!(of(one), of(other));
+        assert!(!one.repeats_id() && other.repeats_id());
+    }
+}
+
+#[test]
+fn an_empty_secret_leaves_the_colon() {
+    let method = ClientAuth::BasicEmptySecret;
+    assert_eq!(
+        credentials(method, "my client", "fake-ignored"),
+        "my+client:"
+    );
+    assert!(method.authorization("id", None).is_some());
+    assert!(ClientAuth::Basic.authorization("id", None).is_none());
 }
 
 #[test]
@@ -91,4 +121,128 @@ proptest! {
         let pair = credentials(ClientAuth::BasicRaw, &id, &secret);
         prop_assert_eq!(pair.split_once(':').unwrap(), (&*id, &*secret));
     }
+}
+
+const URL: &str = "https://login.example.com/token";
+
+fn client(secret: &str, transport: &Recorder) -> GrantBuilder<ClientCredentials> {
+    ClientCredentials::builder(URL, "my-client", Secret::new(secret), transport.clone())
+}
+
+#[tokio::test]
+async fn basic_and_the_client_id_in_the_body() {
+    for method in [ClientAuth::BasicWithId, ClientAuth::BasicRawWithId] {
+        let transport = Recorder::default();
+        let source = client("fake-secret-1", &transport).client_auth(method);
+        fetch(&source.build().unwrap()).await.unwrap();
+        let request = transport.last();
+        // base64 of `my-client:fake-secret-1`
+        let basic = "Basic bXktY2xpZW50OmZha2Utc2VjcmV0LTE=";
+        assert_eq!(request.headers()["authorization"], basic);
+        let body = "grant_type=client_credentials&client_id=my-client";
+        assert_eq!(request.body(), body);
+    }
+    let transport = Recorder::default();
+    let raw = ClientCredentials::builder(URL, "a:b", Secret::new("fake-secret-1"), transport)
+        .client_auth(ClientAuth::BasicRawWithId);
+    assert_eq!(raw.build().unwrap_err().field(), Some("client_id"));
+}
+
+#[tokio::test]
+async fn an_empty_client_secret_where_the_vendor_wants_the_colon() {
+    let method = ClientAuth::BasicEmptySecret;
+    let transport = Recorder::default();
+    let source = client("", &transport).client_auth(method).build().unwrap();
+    fetch(&source).await.unwrap();
+    let request = transport.last();
+    // base64 of `my-client:`
+    assert_eq!(request.headers()["authorization"], "Basic bXktY2xpZW50Og==");
+    assert_eq!(request.body(), "grant_type=client_credentials");
+
+    let public = RefreshToken::public_client(
+        URL,
+        "my-client",
+        Secret::new("fake-refresh-1"),
+        transport.clone(),
+    );
+    assert!(public.client_auth(method).build().is_ok());
+    let error = client("fake-secret-1", &transport).client_auth(method);
+    assert_eq!(error.build().unwrap_err().field(), Some("client_auth"));
+    // An empty secret is an oversight everywhere else.
+    for method in [ClientAuth::Basic, ClientAuth::BasicRaw, ClientAuth::Post] {
+        let error = client("", &transport).client_auth(method).build();
+        assert_eq!(error.unwrap_err().field(), Some("client_secret"));
+    }
+}
+
+#[cfg(feature = "password")]
+#[tokio::test]
+async fn a_public_client_logs_in_with_a_password() {
+    use crate::ResourceOwnerPassword;
+    let transport = Recorder::answering([reply(401, "")]);
+    let password = Secret::new("fake-password-1");
+    let source = ResourceOwnerPassword::public_client(
+        URL,
+        "my-app",
+        "me@example.com",
+        password,
+        transport.clone(),
+    )
+    .build()
+    .unwrap();
+    let error = fetch(&source).await.unwrap_err();
+    assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
+    fetch(&source).await.unwrap();
+    let request = transport.last();
+    assert!(!request.headers().contains_key("authorization"));
+    assert_eq!(
+        request.body(),
+        "grant_type=password&client_id=my-app&username=me%40example.com&password=fake-password-1"
+    );
+}
+
+#[test]
+fn a_variable_that_cannot_be_read_is_found_when_building() {
+    let transport = Recorder::default();
+    for (name, field) in [
+        ("", "secret_env"),
+        ("A=fake-secret", "secret_env"),
+        ("AUTH_OAUTH2_TEST_NOT_SET", "AUTH_OAUTH2_TEST_NOT_SET"),
+    ] {
+        let secret = || SecretEnv::new(name);
+        let client = ClientCredentials::builder(URL, "id", secret(), transport.clone());
+        let fixed = Secret::new("fake-secret-1");
+        let login = RefreshToken::builder(URL, "id", fixed, secret(), transport.clone());
+        for error in [client.build().unwrap_err(), login.build().unwrap_err()] {
+            assert_eq!(
+                (error.kind(), error.field()),
+                (ErrorKind::Config, Some(field))
+            );
+            assert!(!error.to_string().contains("fake-secret"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_vendors_word_for_wrong_credentials_outlives_the_grants_own_verdict() {
+    let words = reply(400, r#"{"error":"BAD_KEY"}"#);
+    let transport = Recorder::answering([words]);
+    let rules = ReplyRules::new().credential_codes(["BAD_KEY"]);
+    let source = client("fake-secret-1", &transport).reply_rules(rules);
+    let error = fetch(&source.build().unwrap()).await.unwrap_err();
+    assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
+}
+
+#[tokio::test]
+async fn a_refresh_answered_without_words_asks_for_a_login() {
+    let transport = Recorder::answering([reply(400, "")]);
+    let first = Secret::new("fake-refresh-1");
+    let source = RefreshToken::public_client(URL, "id", first, transport)
+        .build()
+        .unwrap();
+    let exchange = auth_core::Exchange::new(auth_core::Reason::Needed);
+    let exchange = exchange.refresh_token("fake-refresh-1");
+    let error = crate::testing::send(&source, exchange).await.unwrap_err();
+    assert_eq!(error.rejected_part(), None, "{error}");
+    assert!(error.to_string().contains("log in again"), "{error}");
 }

@@ -45,7 +45,8 @@ async fn s01_golden_request_by_default() {
     let basic = "Basic bXkrY2xpZW50OmZha2Utc2VjcmV0JTJGMSUyQjI=";
     assert_eq!(request.headers()["authorization"], basic);
     assert!(request.headers()["authorization"].is_sensitive());
-    assert_eq!(request.headers().len(), 3);
+    assert_eq!(request.headers()["accept-encoding"], "identity");
+    assert_eq!(request.headers().len(), 4);
     assert_eq!(
         request.body(),
         "grant_type=client_credentials&scope=read+write"

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_core::{AccessToken, Moment, Secret};
+use auth_core::{AccessToken, Moment, RejectedPart, RequestOutcome, Secret};
 use bytes::Bytes;
 use http::Response;
 
@@ -63,10 +63,24 @@ fn s12_terminal_codes_are_terminal_whatever_the_status() {
 
 #[test]
 fn s12_transient_codes_are_transient_whatever_the_status() {
-    for code in ["server_error", "slow_down", "temporarily_unavailable"] {
+    for (code, kind, outcome) in [
+        (
+            "server_error",
+            ErrorKind::Unavailable,
+            RequestOutcome::NotUnderstood,
+        ),
+        (
+            "temporarily_unavailable",
+            ErrorKind::Unavailable,
+            RequestOutcome::NotUnderstood,
+        ),
+        ("slow_down", ErrorKind::Throttled, RequestOutcome::Throttled),
+    ] {
         for status in [200, 400, 401, 403, 500, 503] {
             let error = read(reply(status, said(code)));
-            assert_eq!(error.kind(), ErrorKind::Unavailable, "{status} {code}");
+            assert_eq!(error.kind(), kind, "{status} {code}");
+            assert_eq!(error.outcome(), outcome, "{status} {code}");
+            assert_eq!(error.rejected_part(), None);
             assert_eq!(error.code(), Some(code));
             assert_eq!(
                 read(retry_later(reply(status, said(code)))).retry_after(),
@@ -77,40 +91,240 @@ fn s12_transient_codes_are_transient_whatever_the_status() {
 }
 
 #[test]
-fn s12_without_a_standard_code_the_status_decides() {
-    let bodies = [
-        "",
-        "<html>planted-text</html>",
-        "planted-text",
-        "{\"message\":\"planted-text\"}",
-        "{\"error\":{\"code\":7,\"message\":\"planted-text\"}}",
-        "[\"invalid_client\"]",
-        "{\"error\":\"made_up\"}",
-    ];
-    for (status, kind) in [
-        (400, ErrorKind::Rejected),
-        (401, ErrorKind::Rejected),
-        (403, ErrorKind::Rejected),
-        (404, ErrorKind::Rejected),
-        (408, ErrorKind::Unavailable),
-        (425, ErrorKind::Unavailable),
-        (429, ErrorKind::Throttled),
-        (500, ErrorKind::Unavailable),
-        (502, ErrorKind::Unavailable),
-        (503, ErrorKind::Unavailable),
-        (101, ErrorKind::Protocol),
-        (700, ErrorKind::Protocol),
+fn s12_what_a_final_code_rejects() {
+    for (code, part) in [
+        ("invalid_client", RejectedPart::Credentials),
+        ("invalid_grant", RejectedPart::Credentials),
+        ("access_denied", RejectedPart::Request),
+        ("invalid_request", RejectedPart::Request),
+        ("invalid_scope", RejectedPart::Request),
+        ("invalid_target", RejectedPart::Request),
+        ("unauthorized_client", RejectedPart::Request),
+        ("unsupported_grant_type", RejectedPart::Request),
     ] {
-        for body in bodies {
-            let error = read(reply(status, body));
-            assert_eq!(error.kind(), kind, "{status} {body}");
-            assert_eq!(error.code(), body.contains("made_up").then_some("made_up"));
-            assert!(
-                !format!("{error} {error:?}").contains("planted"),
-                "{error:?}"
+        for status in [200, 400, 403, 500] {
+            let error = read(reply(status, said(code)));
+            assert_eq!(error.outcome(), RequestOutcome::Rejected);
+            assert_eq!(error.rejected_part(), Some(part), "{status} {code}");
+        }
+    }
+    // Keycloak and Auth0 answer a wrong client secret so.
+    for code in ["access_denied", "unauthorized_client"] {
+        let error = read(reply(401, said(code)));
+        assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
+    }
+    let rules = ReplyRules::new().spends_refresh_token();
+    let error = read_with(&rules, reply(400, said("invalid_grant")));
+    assert_eq!(error.rejected_part(), Some(RejectedPart::RefreshToken));
+}
+
+const UNDERSTOOD: RequestOutcome = RequestOutcome::Rejected;
+const NOT_UNDERSTOOD: RequestOutcome = RequestOutcome::NotUnderstood;
+
+/// Kind and outcome of a reply, checked to show nothing of its body.
+fn judged(reply: Response<Bytes>) -> (ErrorKind, RequestOutcome) {
+    let error = read(reply);
+    let shown = format!("{error} {error:?}");
+    assert!(!shown.contains("planted"), "{shown}");
+    (error.kind(), error.outcome())
+}
+
+#[test]
+fn pages_are_no_verdicts() {
+    let pages = [
+        "<html>planted-text</html>",
+        "\u{feff}<!DOCTYPE html>planted-text",
+        "planted-text",
+        "[\"invalid_client\"]",
+        "\"invalid_client\"",
+        "error=invalid_client",
+    ];
+    for status in [
+        400, 402, 403, 404, 405, 406, 407, 408, 409, 410, 421, 425, 451, 500, 501, 502, 503, 504,
+    ] {
+        for page in pages {
+            let found = judged(reply(status, page));
+            let expected = (ErrorKind::Unavailable, NOT_UNDERSTOOD);
+            assert_eq!(found, expected, "{status} {page}");
+        }
+    }
+    for status in [101, 700] {
+        for page in pages {
+            let found = judged(reply(status, page));
+            assert_eq!(
+                found,
+                (ErrorKind::Protocol, NOT_UNDERSTOOD),
+                "{status} {page}"
             );
         }
     }
+}
+
+#[test]
+fn a_page_that_quotes_a_code_is_a_page() {
+    let page = r#"<html>{"error":"invalid_client"}</html>"#;
+    let error = read(reply(403, page));
+    assert_eq!((error.code(), error.outcome()), (None, NOT_UNDERSTOOD));
+}
+
+#[test]
+fn a_bare_401_is_a_verdict_also_as_a_page() {
+    for body in [
+        "",
+        "<html>planted-text</html>",
+        "planted-text",
+        "{}",
+        "{\"message\":\"planted-text\"}",
+        "{\"error\":{\"code\":7,\"message\":\"planted-text\"}}",
+        "{\"error\":\"made_up\"}",
+    ] {
+        let error = read(reply(401, body));
+        assert_eq!(error.kind(), ErrorKind::Rejected, "{body}");
+        assert_eq!(error.outcome(), UNDERSTOOD);
+        assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
+        assert!(!error.to_string().contains("planted"), "{error}");
+    }
+    let page = read(reply(401, "<html></html>")).to_string();
+    for part in [
+        "401 with an HTML page",
+        "client secret",
+        "proxy",
+        "token_url",
+    ] {
+        assert!(page.contains(part), "{page}");
+    }
+}
+
+#[test]
+fn an_unknown_code_in_json_rejects_the_request() {
+    for status in [200, 400, 403, 404, 405, 409, 422, 451] {
+        let error = read(reply(status, "{\"error\":\"made_up\"}"));
+        assert_eq!(error.kind(), ErrorKind::Rejected, "{status}");
+        assert_eq!(error.rejected_part(), Some(RejectedPart::Request));
+        assert_eq!(error.code(), Some("made_up"));
+    }
+    for status in [408, 425, 500, 502, 503, 504] {
+        let found = judged(reply(status, "{\"error\":\"made_up\"}"));
+        assert_eq!(found, (ErrorKind::Unavailable, NOT_UNDERSTOOD), "{status}");
+    }
+}
+
+/// The core tells a verdict without words from a page by the kind.
+#[test]
+fn an_empty_reply_is_told_apart_from_a_page() {
+    let wordless = [
+        "",
+        " \r\n",
+        "{}",
+        "{\"message\":\"planted-text\"}",
+        "{\"error\":{\"code\":7,\"message\":\"planted-text\"}}",
+    ];
+    for body in wordless {
+        for status in [400, 403, 422] {
+            let error = read(reply(status, body));
+            assert_eq!(error.kind(), ErrorKind::Protocol, "{status} {body}");
+            assert_eq!(error.outcome(), NOT_UNDERSTOOD);
+            assert_eq!(error.status().map(|status| status.as_u16()), Some(status));
+            assert_eq!((error.code(), error.rejected_part()), (None, None));
+            assert!(!error.to_string().contains("planted"), "{error}");
+        }
+        // A router says this, and no authorization server.
+        for status in [404, 405, 408, 425, 429, 451, 500, 502] {
+            assert_ne!(read(reply(status, body)).kind(), ErrorKind::Protocol);
+        }
+    }
+}
+
+#[test]
+fn a_verdict_without_words_names_what_may_be_wrong() {
+    let refresh = ReplyRules::new().spends_refresh_token();
+    let login = ReplyRules::new();
+    for (rules, status, says) in [
+        (
+            &login,
+            401,
+            "with an empty body; the client secret may be wrong",
+        ),
+        (
+            &login,
+            403,
+            "with an empty body; the client secret may be wrong",
+        ),
+        (&refresh, 403, "the client secret may be wrong"),
+        (&refresh, 403, "log in again"),
+        (
+            &refresh,
+            400,
+            "the refresh token may have expired or been revoked: log in again",
+        ),
+        (&login, 400, "or one of the credentials"),
+    ] {
+        let text = read_with(rules, reply(status, "")).to_string();
+        assert!(text.contains(says), "{text}");
+        let about_login = text.contains("log in");
+        assert!(!about_login || std::ptr::eq(rules, &refresh), "{text}");
+    }
+}
+
+#[test]
+fn the_text_says_what_came_and_what_to_check() {
+    let with = |status, media_type: &str, body: &'static str| {
+        let mut reply = reply(status, body);
+        let media_type = media_type.parse().unwrap();
+        reply.headers_mut().insert("content-type", media_type);
+        read(reply).to_string()
+    };
+    let page = with(403, "Text/HTML; charset=utf-8", "<html>");
+    assert_eq!(
+        page,
+        "example: token endpoint answered 403 with an HTML page (media type text/html); this \
+         rejects nothing: check `token_url`, and whether a proxy, a firewall or a captive portal \
+         answers in between"
+    );
+    let text = with(404, "text/plain", "planted-text");
+    assert!(
+        text.contains("404 with a body that is no JSON object (media type text/plain)"),
+        "{text}"
+    );
+    // A header's text is the sender's.
+    let other = with(404, "planted/text", "planted-text");
+    assert!(
+        !other.contains("planted") && other.contains("404"),
+        "{other}"
+    );
+}
+
+#[test]
+fn a_compressed_reply_is_called_that() {
+    let compressed = |status, coding: Option<&str>, body: &'static [u8]| {
+        let mut reply = reply(status, body);
+        let headers = reply.headers_mut();
+        headers.insert("content-type", "application/json".parse().unwrap());
+        if let Some(coding) = coding {
+            headers.insert("content-encoding", coding.parse().unwrap());
+        }
+        read(reply)
+    };
+    for (coding, body, name) in [
+        (Some("gzip"), b"\x1f\x8b\x08planted".as_slice(), "gzip"),
+        (Some("identity, GZIP"), b"\x1f\x8b\x08planted", "gzip"),
+        (None, b"\x1f\x8b\x08planted", "gzip"),
+        (Some("deflate"), b"\x78\x9cplanted", "deflate"),
+        (Some("br"), b"\x0bplanted", "br"),
+        (Some("planted"), b"\x0bplanted", "an unknown content coding"),
+    ] {
+        for (status, outcome) in [(200, RequestOutcome::Unknown), (400, NOT_UNDERSTOOD)] {
+            let error = compressed(status, coding, body);
+            let text = error.to_string();
+            assert!(text.contains(&format!("compressed with {name}")), "{text}");
+            assert!(text.contains("Accept-Encoding: identity"), "{text}");
+            assert!(!text.contains("planted"), "{text}");
+            assert_eq!(error.outcome(), outcome, "{text}");
+        }
+    }
+    // Decoded on its way, the header left in place.
+    let error = compressed(400, Some("gzip"), b"{\"error\":\"slow_down\"}");
+    assert_eq!(error.code(), Some("slow_down"));
 }
 
 #[test]
@@ -131,17 +345,26 @@ fn s29_retry_after_is_honoured() {
 }
 
 #[test]
-fn t02_a_redirect_is_terminal() {
-    for status in [300, 301, 302, 303, 307, 308] {
-        for body in [String::new(), said("temporarily_unavailable")] {
-            let error = read(retry_later(reply(status, body)));
-            assert_eq!(error.kind(), ErrorKind::Rejected, "{status}");
-            assert!(
-                error
-                    .to_string()
-                    .contains("redirect, which is never followed"),
-                "{error}"
-            );
+fn t02_a_redirect_is_no_verdict_and_not_followed() {
+    let rules = ReplyRules::new().quota_statuses([StatusCode::FOUND]);
+    for status in [300, 301, 302, 303, 304, 307, 308] {
+        for body in [
+            String::new(),
+            "<html>planted-text".to_owned(),
+            said("invalid_client"),
+            said("temporarily_unavailable"),
+        ] {
+            let mut reply = retry_later(reply(status, body));
+            let location = "https://planted.example/".parse().unwrap();
+            reply.headers_mut().insert("location", location);
+            let error = read_with(&rules, reply);
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{status}");
+            assert_eq!(error.outcome(), NOT_UNDERSTOOD, "{status}");
+            let text = error.to_string();
+            for part in ["redirects are not followed", "token_url", "proxy"] {
+                assert!(text.contains(part), "{text}");
+            }
+            assert!(!text.contains("planted"), "{text}");
         }
     }
 }
@@ -183,13 +406,127 @@ fn quota_statuses_count_without_a_standard_code() {
         }
         let error = read_with(&rules, reply(status, said("invalid_client")));
         assert_eq!(error.kind(), ErrorKind::Rejected);
-        let error = read_with(&rules, reply(status, said("slow_down")));
+        let error = read_with(&rules, reply(status, said("server_error")));
         assert_eq!(error.kind(), ErrorKind::Unavailable);
     }
+    let page = |status| read_with(&rules, reply(status, "<html>"));
+    assert_eq!(page(400).outcome(), NOT_UNDERSTOOD, "a proxy's page");
+    assert_eq!(page(429).kind(), ErrorKind::Quota);
+    assert_ne!(read_with(&rules, reply(403, "")).kind(), ErrorKind::Quota);
+}
+
+#[test]
+fn throttling_by_the_vendors_statuses_and_codes() {
+    let rules = ReplyRules::new()
+        .throttle_statuses([StatusCode::FORBIDDEN])
+        .throttle_codes(["rate_limited", "invalid_request"]);
+    for error in [
+        read_with(&rules, reply(403, "")),
+        read_with(&rules, reply(403, "Too fast")),
+        read_with(&rules, reply(403, said("made_up"))),
+        read_with(&rules, reply(400, said("rate_limited"))),
+        read_with(&rules, reply(200, said("rate_limited"))),
+        read_with(&rules, reply(400, said("invalid_request"))),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Throttled, "{error}");
+        assert_eq!(error.outcome(), RequestOutcome::Throttled);
+        assert_eq!(error.retry_after(), None);
+    }
+    for error in [
+        read_with(&rules, reply(403, "<html>")),
+        read_with(&rules, reply(400, said("made_up"))),
+        read_with(&rules, reply(403, said("invalid_client"))),
+    ] {
+        assert_ne!(error.kind(), ErrorKind::Throttled, "{error}");
+    }
+    let rules = rules.throttle_wait(Duration::from_secs(1_800));
+    let waits = |reply| read_with(&rules, reply).retry_after();
+    let half_an_hour = Some(Duration::from_secs(1_800));
+    assert_eq!(waits(reply(403, "")), half_an_hour);
+    assert_eq!(waits(reply(429, "")), half_an_hour);
     assert_eq!(
-        read_with(&rules, reply(403, "")).kind(),
-        ErrorKind::Rejected
+        waits(retry_later(reply(429, ""))),
+        PAUSE,
+        "the vendor's wins"
     );
+    assert_eq!(waits(reply(500, "")), None);
+    assert_eq!(waits(reply(401, "")), None);
+}
+
+#[test]
+fn codes_that_the_vendor_means_wrong_credentials_by() {
+    let rules = ReplyRules::new().credential_codes(["Authentication error"]);
+    for status in [200, 400, 401, 403, 500] {
+        let error = read_with(&rules, reply(status, said("Authentication error")));
+        assert_eq!(error.kind(), ErrorKind::Rejected, "{status}");
+        assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
+    }
+}
+
+#[test]
+fn the_vendors_own_members_reach_the_operator() {
+    let rules = ReplyRules::new()
+        .code_member("errorCode")
+        .description_member("message");
+    for (body, text) in [
+        (
+            r#"{"errorCode":"BAD","message":"no such key"}"#,
+            "400 with `BAD`: no such key",
+        ),
+        (r#"{"errorCode":4711}"#, "400 with `4711`"),
+        (r#"{"message":"no such key"}"#, "400: no such key; "),
+        (
+            r#"{"error":"invalid_scope","errorCode":7,"message":"m","error_description":"d"}"#,
+            "400 with `invalid_scope`: d",
+        ),
+        (
+            r#"{"message":"fake-client+secret is wrong"}"#,
+            "400: *** is wrong",
+        ),
+    ] {
+        let shown = read_with(&rules, reply(400, body)).to_string();
+        assert!(shown.contains(text), "{shown}");
+    }
+    // Not shown unless a rule says so.
+    let shown = read(reply(400, r#"{"message":"planted-text"}"#)).to_string();
+    assert!(!shown.contains("planted"), "{shown}");
+}
+
+#[test]
+fn errors_may_be_wrapped_and_in_camel_case() {
+    let rules = ReplyRules::new()
+        .wrapped_in("error")
+        .wrapped_in("data")
+        .camel_case()
+        .code_member("status");
+    for body in [
+        r#"{"error":{"status":"invalid_client","errorDescription":"in words"}}"#,
+        r#"{"data":{"error":"invalid_client","error_description":"in words"}}"#,
+        r#"{"error":"invalid_client","errorDescription":"in words"}"#,
+    ] {
+        for status in [200, 400] {
+            let error = read_with(&rules, reply(status, body));
+            assert_eq!(error.code(), Some("invalid_client"), "{body}");
+            assert!(error.to_string().ends_with(": in words"), "{error}");
+        }
+    }
+    // One level only.
+    let twice = r#"{"data":{"data":{"error":"invalid_client"}}}"#;
+    assert_eq!(read_with(&rules, reply(400, twice)).code(), None);
+}
+
+#[test]
+fn a_code_of_the_vendors_own_is_no_error_beside_a_token() {
+    let rules = ReplyRules::new().code_member("code");
+    let reading = |body: &'static str| {
+        let scrubber = Scrubber::new();
+        parse_reply("example", reply(200, body), &rules, &scrubber, Moment::PAST)
+    };
+    let token = r#"{"code":0,"access_token":"fake-token","token_type":"Bearer"}"#;
+    assert!(reading(token).is_ok());
+    let error = reading(r#"{"code":40013,"access_token":null}"#).unwrap_err();
+    assert_eq!(error.code(), Some("40013"));
+    assert_eq!(error.rejected_part(), Some(RejectedPart::Request));
 }
 
 #[test]
@@ -220,7 +557,7 @@ fn s13_of_a_huge_reply_the_beginning_counts() {
         400,
         format!(r#"{{"error_description":"{huge}","error":"slow_down"}}"#),
     ));
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Rejected, None));
+    assert_eq!((error.outcome(), error.code()), (NOT_UNDERSTOOD, None));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use auth_core::{
     Error, Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport,
 };
 
-use super::{Client, Grant, refreshing::Refreshing, sealed};
+use super::{Client, Grant, check, refreshing::Refreshing, sealed};
 use crate::{
     BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parameter,
     token_endpoint::MAX_REPLY, token_url,
@@ -143,8 +143,11 @@ impl<G: Grant> GrantBuilder<G> {
     ///
     /// - `token_url`: no absolute URL, not `https`, with user information, a fragment, or a query
     ///   that carries a credential or another of the request's parameters.
-    /// - `client_id`: empty, or with a colon under [`ClientAuth::BasicRaw`].
+    /// - `client_id`: empty, or with a colon under [`ClientAuth::BasicRaw`] and
+    ///   [`ClientAuth::BasicRawWithId`].
     /// - `client_secret`: empty, as far as it is known already.
+    /// - `client_auth`: [`ClientAuth::BasicEmptySecret`] with a client secret.
+    /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot read.
     /// - `scope`: characters outside RFC 6749 section 3.3, or other than one space between values.
     /// - `resource`: no absolute URI, with a fragment, or given twice.
     /// - `extra`: no name, given twice, or one of the request's own parameters.
@@ -188,7 +191,9 @@ impl<G: Grant> GrantBuilder<G> {
         let client = Client {
             endpoint: endpoint.max_reply(self.max_reply),
             id: self.client_id,
-            secret: self.client_secret,
+            secret: self
+                .client_secret
+                .filter(|_| self.client_auth != ClientAuth::BasicEmptySecret),
             auth: self.client_auth,
             format: self.body_format,
             parameters: parameters.collect(),
@@ -207,14 +212,20 @@ impl<G: Grant> GrantBuilder<G> {
         let Some(client_secret) = &self.client_secret else {
             return Ok(());
         };
-        if self.client_auth == ClientAuth::BasicRaw && self.client_id.contains(':') {
+        if self.client_auth == ClientAuth::BasicEmptySecret {
+            return match client_secret.fixed().is_some_and(Secret::is_empty) {
+                true => Ok(()),
+                false => {
+                    let problem = "sends no client secret, and one is set: leave the secret empty";
+                    Err(Error::config("client_auth", problem))
+                }
+            };
+        }
+        if self.client_auth.is_raw() && self.client_id.contains(':') {
             let problem = "must not have a colon, which ends it in HTTP Basic (RFC 7617)";
             return Err(Error::config("client_id", problem));
         }
-        if client_secret.fixed().is_some_and(Secret::is_empty) {
-            return Err(Error::config("client_secret", "must not be empty"));
-        }
-        Ok(())
+        check("client_secret", client_secret)
     }
 }
 

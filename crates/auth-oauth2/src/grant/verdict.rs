@@ -12,7 +12,13 @@ pub(super) fn judged(grant_type: &str, error: Error) -> Error {
     if error.outcome() != RequestOutcome::Rejected {
         return error;
     }
-    let part = rejected_part(grant_type, error.code(), error.status());
+    let part = match (error.code(), error.rejected_part()) {
+        // The reply rules know the vendor's words.
+        (code, Some(RejectedPart::Credentials)) if code != Some("invalid_grant") => {
+            RejectedPart::Credentials
+        }
+        (code, _) => rejected_part(grant_type, code, error.status()),
+    };
     error.with_rejected_part(part)
 }
 

@@ -21,7 +21,8 @@ fn s01_post_form_and_accept() {
         "application/x-www-form-urlencoded"
     );
     assert_eq!(request.headers()["accept"], "application/json");
-    assert_eq!(request.headers().len(), 2);
+    assert_eq!(request.headers()["accept-encoding"], "identity");
+    assert_eq!(request.headers().len(), 3);
     let request = token_request(&endpoint, BodyFormat::Json, &[], &[("a", "b")]).unwrap();
     assert_eq!(request.headers()["content-type"], "application/json");
 }

@@ -308,7 +308,7 @@ fn t11_garbage_is_named_but_never_shown() {
     let cases: [(&[u8], &str); 16] = [
         (b"", "empty body"),
         (b" \r\n", "empty body"),
-        (b"<!DOCTYPE html><title>planted-text</title>", "captive portal"),
+        (b"<!DOCTYPE html><title>planted-text</title>", "an HTML page: check `token_url`"),
         (b"\n <html>planted-text", "captive portal"),
         (&utf16, "UTF-16"),
         (&bare, "UTF-16"),
@@ -413,4 +413,201 @@ fn the_token_may_have_another_name() {
     assert!(error.to_string().contains("`token`"), "{error}");
     let twice = read(r#"{"token":null,"token":"fake-token"}"#).unwrap_err();
     assert!(twice.to_string().contains("twice"), "{twice}");
+}
+
+#[test]
+fn an_unusable_success_may_have_spent_the_refresh_token_if_it_is_json() {
+    let outcome = |media_type: Option<&str>, body: &'static [u8]| {
+        let mut reply = Response::new(Bytes::from(body));
+        if let Some(name) = media_type {
+            let name = name.parse().unwrap();
+            reply.headers_mut().insert("content-type", name);
+        }
+        let rules = ReplyRules::new();
+        let error = parse_reply("example", reply, &rules, &Scrubber::new(), Moment::PAST);
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+        error.outcome()
+    };
+    let json = Some("application/json; charset=utf-8");
+    for (media_type, body) in [
+        (None, b"{\"access_token\":\"fake-tok".as_slice()),
+        (None, b"{}"),
+        (None, b"{\"access_token\":\"fake-token\"}"),
+        (None, b"{\"access_token\":\"\xff\"}"),
+        (None, b"[1]"),
+        (None, b"access_token=fake-token"),
+        (json, b""),
+        (json, b"fake-token"),
+        (json, b"\x1f\x8b\x08"),
+        (json, b"\xff\xfe{\0"),
+        (Some("text/html"), b"{\"access_token\":\"fake-tok"),
+    ] {
+        let found = outcome(media_type, body);
+        assert_eq!(found, RequestOutcome::Unknown, "{body:?}");
+    }
+    for (media_type, body) in [
+        (None, b"".as_slice()),
+        (None, b"<html>"),
+        (None, b"welcome"),
+        (json, b"<html>"),
+        (Some("text/html"), b""),
+        (Some("text/plain"), b"welcome"),
+    ] {
+        let found = outcome(media_type, body);
+        assert_eq!(found, RequestOutcome::NotUnderstood, "{body:?}");
+    }
+}
+
+#[test]
+fn a_scope_that_was_not_granted_rejects_the_request() {
+    let rules = ReplyRules::new().require_scopes(["read"]);
+    let error = read_with(&rules, 200, with("")).unwrap_err();
+    assert_eq!(error.outcome(), RequestOutcome::Rejected);
+    assert_eq!(error.rejected_part(), Some(RejectedPart::Request));
+}
+
+#[test]
+fn commas_separate_scopes_unless_a_scope_has_one() {
+    let granted = |rules: &ReplyRules, scope: &str| {
+        let token = read_with(rules, 200, with(&format!(r#","scope":{scope}"#))).unwrap();
+        token.granted_scope().map(str::to_owned)
+    };
+    let rules = ReplyRules::new().require_scopes(["repo"]);
+    for scope in [
+        r#""repo,gist""#,
+        r#""repo, gist""#,
+        r#"["repo,gist"]"#,
+        r#"",repo,,gist,""#,
+    ] {
+        assert_eq!(granted(&rules, scope).unwrap(), "repo gist", "{scope}");
+    }
+    assert_eq!(granted(&ReplyRules::new(), r#""a,b""#).unwrap(), "a b");
+    assert_eq!(granted(&ReplyRules::new(), r#"",""#), None);
+    for rules in [
+        ReplyRules::new().requested_scope("site:1,2 read"),
+        ReplyRules::new().require_scopes(["site:1,2"]),
+    ] {
+        let found = granted(&rules, r#""site:1,2 read""#).unwrap();
+        assert_eq!(found, "site:1,2 read");
+    }
+}
+
+#[test]
+fn s09_a_vendors_own_token_type_needs_a_rule() {
+    let rules = ReplyRules::new().token_types(["BearerToken"]);
+    let typed = |name: &str| format!(r#"{{"access_token":"f","token_type":"{name}"}}"#);
+    for name in ["BearerToken", "bearertoken", "Bearer"] {
+        assert!(read_with(&rules, 200, typed(name)).is_ok(), "{name}");
+    }
+    protocol(read(typed("BearerToken")), "`token_type` is not Bearer");
+    protocol(read_with(&rules, 200, typed("mac")), "is not Bearer");
+}
+
+#[test]
+fn an_empty_lifetime_is_missing_where_there_is_a_default() {
+    let hour = Duration::from_secs(3_600);
+    let rules = ReplyRules::new().default_lifetime(hour);
+    let lifetime = |json: &str| {
+        let token = read_with(&rules, 200, with(&format!(r#","expires_in":{json}"#)))?;
+        Ok(token.lifetime())
+    };
+    assert_eq!(lifetime(r#""""#).unwrap(), Some(hour));
+    assert_eq!(lifetime(r#""60""#).unwrap(), seconds(60));
+    let error: Error = lifetime(r#"" ""#).unwrap_err();
+    protocol(Err(error), "`expires_in` is neither");
+}
+
+/// Without this a token would be used for as long as the policy's default.
+#[test]
+fn a_lifetime_under_another_name_does_not_go_unnoticed() {
+    for name in [
+        "expiresIn",
+        "ExpiresIn",
+        "expires-in",
+        "expires",
+        "expires_at",
+        "expiresAt",
+        "expires_on",
+        "expiration",
+        "expiry",
+        "exp",
+        "ttl",
+        "validUntil",
+    ] {
+        let body = |value: &str| with(&format!(r#","{name}":{value}"#));
+        for value in ["60", "\"60\"", "\"2030-01-01T00:00:00Z\""] {
+            protocol(read(body(value)), &format!("says `{name}`"));
+        }
+        for nothing in ["null", "false", "{}", "\"\""] {
+            assert_eq!(read(body(nothing)).unwrap().lifetime(), None);
+        }
+        let beside = body("60").replace('}', r#","expires_in":7}"#);
+        assert_eq!(read(beside).unwrap().lifetime(), seconds(7), "{name}");
+        let rules = ReplyRules::new().lifetime_member(name);
+        let token = read_with(&rules, 200, body("60")).unwrap();
+        assert_eq!(token.lifetime(), seconds(60), "{name}");
+        let rules = ReplyRules::new().default_lifetime(Duration::from_secs(7));
+        let token = read_with(&rules, 200, body("60")).unwrap();
+        assert_eq!(token.lifetime(), seconds(7), "{name}");
+    }
+    for name in [
+        "issued_at",
+        "ext_expires_in",
+        "not-before-policy",
+        "explain",
+    ] {
+        let token = read(with(&format!(r#","{name}":60"#))).unwrap();
+        assert_eq!(token.lifetime(), None, "{name}");
+    }
+}
+
+#[test]
+fn a_configured_lifetime_that_is_no_number_is_named() {
+    let rules = ReplyRules::new().lifetime_member("expires");
+    let result = read_with(&rules, 200, with(r#","expires":"soon""#));
+    protocol(result, "`expires` is neither a number");
+    let both = read_with(&rules, 200, with(r#","expires":60,"expires_in":7"#));
+    assert_eq!(both.unwrap().lifetime(), seconds(7), "the standard's wins");
+}
+
+#[test]
+fn a_reply_may_be_wrapped_and_in_camel_case() {
+    let rules = ReplyRules::new()
+        .wrapped_in("data")
+        .camel_case()
+        .refresh_token();
+    let members = r#""accessToken":"fake-token","tokenType":"Bearer","expiresIn":"60","refreshToken":"fake-refresh-1""#;
+    for body in [
+        format!("{{{members}}}"),
+        format!(r#"{{"code":"ok","data":{{{members}}},"x":1}}"#),
+    ] {
+        let token = read_with(&rules, 200, body.clone()).unwrap();
+        assert_eq!(token.secret().expose(), "fake-token");
+        assert_eq!(token.lifetime(), seconds(60));
+        assert_eq!(
+            token.kept_refresh_token().unwrap().expose(),
+            "fake-refresh-1"
+        );
+        assert!(read(body).is_err(), "not without the rules");
+    }
+    let twice = format!(r#"{{{members},"data":{{{members}}}}}"#);
+    protocol(read_with(&rules, 200, twice), "a member given twice");
+    let deep = format!(r#"{{"data":{{"data":{{{members}}}}}}}"#);
+    protocol(read_with(&rules, 200, deep), "brings no usable");
+    // A wrapper that is no object is a member like any other.
+    let text = with(r#","data":"x""#);
+    assert!(read_with(&rules, 200, text).is_ok());
+}
+
+#[test]
+fn a_token_member_of_the_vendors_own_is_the_only_one() {
+    let rules = ReplyRules::new()
+        .token_member("token")
+        .camel_case()
+        .allow_missing_token_type();
+    protocol(
+        read_with(&rules, 200, r#"{"accessToken":"fake-token"}"#),
+        "`token`",
+    );
 }

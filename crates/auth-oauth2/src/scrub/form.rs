@@ -2,6 +2,7 @@ use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
+use super::WINDOW;
 use crate::{
     client_auth::base64,
     request::{into_bytes, push_form_encoded},
@@ -23,12 +24,32 @@ pub(super) fn all(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
             forms.push(form);
         }
     }
+    hexadecimal_forms(secret.as_bytes(), &mut forms);
     base64_forms(secret.as_bytes(), &mut forms);
     if form_encoded.as_str() != secret {
         // HTTP Basic takes base64 of the encoded text (RFC 6749 section 2.3.1).
         base64_forms(form_encoded.as_bytes(), &mut forms);
     }
     forms
+}
+
+/// Two digits a byte: alone, and with what dumps put between them. A space and `-` are one when
+/// texts are compared.
+fn hexadecimal_forms(bytes: &[u8], forms: &mut Vec<Zeroizing<Vec<u8>>>) {
+    for separator in ["", " ", ":", ", 0x"] {
+        let room = bytes.len() * (2 + separator.len());
+        let mut text = Zeroizing::new(String::with_capacity(room));
+        for (index, byte) in bytes.iter().enumerate() {
+            if index > 0 {
+                text.push_str(separator);
+            }
+            let _ = write!(text, "{byte:02x}");
+        }
+        // A shorter one would be found in every text with numbers.
+        if text.len() >= WINDOW {
+            forms.push(into_bytes(text));
+        }
+    }
 }
 
 fn form_encoded(secret: &str) -> Zeroizing<String> {

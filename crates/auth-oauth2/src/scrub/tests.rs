@@ -27,6 +27,10 @@ fn forms(secret: &str) -> Vec<String> {
         .encode_utf16()
         .map(|unit| format!("\\u{unit:04X}"))
         .collect();
+    let hexadecimal = |separator: &str| {
+        let bytes = secret.bytes().map(|byte| format!("{byte:02x}"));
+        bytes.collect::<Vec<_>>().join(separator)
+    };
     vec![
         secret.to_owned(),
         STANDARD.encode(secret),
@@ -39,6 +43,12 @@ fn forms(secret: &str) -> Vec<String> {
         form.to_lowercase(),
         form,
         json[1..json.len() - 1].to_owned(),
+        hexadecimal(""),
+        hexadecimal("").to_uppercase(),
+        hexadecimal(" "),
+        hexadecimal(":"),
+        hexadecimal("-").to_uppercase(),
+        hexadecimal(", 0x"),
         percent(true, |_| false),
         percent(false, |byte| byte.is_ascii_alphanumeric()),
         escaped,
@@ -46,7 +56,7 @@ fn forms(secret: &str) -> Vec<String> {
 }
 
 /// How many of [`forms`], from the first, are found in pieces; the others only as a whole.
-const FOUND_IN_PIECES: usize = 11;
+const FOUND_IN_PIECES: usize = 17;
 
 fn assert_gone(form: &str, from: &str) {
     for window in form.as_bytes().windows(8) {
@@ -194,4 +204,51 @@ fn debug_shows_no_secret() {
         format!("{:?}", scrubber("fake-secret")),
         "Scrubber { secrets: 1 }"
     );
+}
+
+#[test]
+fn html_entities_are_undone() {
+    let scrubber = scrubber("fake-secret/1+2&3='4'");
+    for text in [
+        "fake-secret/1+2&amp;3=&#39;4&#39;",
+        "fake-secret/1+2&amp;3=&apos;4&apos;",
+        "fake&#45;secret&#x2F;1&#x2b;2&#38;3&#61;&#X27;4&#x27;",
+        "fake-secret&sol;1&plus;2&amp;3&equals;&#039;4&#0039;",
+        "fake-secret/1+2&amp3=&#39;4&#39",
+        "fake-secret/1+2&amp;amp;3=&amp;#39;4&amp;#39;",
+    ] {
+        let scrubbed = scrubber.scrub(text);
+        assert!(
+            !scrubbed.contains("secret") && !scrubbed.contains('4'),
+            "{text} left {scrubbed}"
+        );
+    }
+    let others = "&nosuch; &#xd800; &#99999999999; & &; &#; &#x; &amp;";
+    assert_eq!(scrubber.scrub(others), others);
+}
+
+#[test]
+fn g18_hexadecimal_of_what_basic_sends_and_escaped_bytes_are_found() {
+    let scrubber = scrubber("fake-s\u{e9}cret");
+    for text in [
+        r"b'fake-s\xc3\xa9cret'",
+        r"\x66\x61\x6b\x65\x2d\x73\xc3\xa9\x63\x72\x65\x74",
+        "66616B652D73C3A963726574",
+        "0x66, 0x61, 0x6b, 0x65, 0x2d, 0x73, 0xc3, 0xa9, 0x63, 0x72, 0x65, 0x74",
+    ] {
+        let scrubbed = scrubber.scrub(text);
+        assert!(scrubbed.len() <= 8, "{text} left {scrubbed}");
+    }
+}
+
+#[test]
+fn a_short_secret_takes_no_numbers_out() {
+    let text = "retry in 31 s, 61 left";
+    assert_eq!(
+        scrubber("1")
+            .secret(Secret::new("a"))
+            .scrub("retry in 3 s, 6 left"),
+        "retry in 3 s, 6 left"
+    );
+    assert_eq!(scrubber("abc").scrub(text), text);
 }

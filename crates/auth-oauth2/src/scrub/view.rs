@@ -28,9 +28,13 @@ impl View {
     fn undo(&self, depth: usize, look: &mut impl FnMut(&Self)) {
         look(self);
         if depth > 0 {
-            for view in [self.json_unescaped(), self.percent_decoded()]
-                .into_iter()
-                .flatten()
+            for view in [
+                self.json_unescaped(),
+                self.percent_decoded(),
+                self.html_unescaped(),
+            ]
+            .into_iter()
+            .flatten()
             {
                 view.undo(depth - 1, look);
             }
@@ -61,11 +65,18 @@ impl View {
                     b'n' => b'\n',
                     b'r' => b'\r',
                     b't' => b'\t',
+                    // No JSON, but how many languages show bytes.
+                    b'x' => return byte_escape(rest),
                     _ => return unicode_escape(rest),
                 };
                 Some((2, Decoded::byte(byte)))
             })
         })
+    }
+
+    /// `None` where there is nothing to unescape.
+    fn html_unescaped(&self) -> Option<Self> {
+        self.bytes.contains(&b'&').then(|| self.replaced(entity))
     }
 
     fn replaced(&self, decode: impl Fn(&[u8]) -> Option<(usize, Decoded)>) -> Self {
@@ -113,6 +124,88 @@ impl Decoded {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 }
+
+/// `\x41`.
+fn byte_escape(rest: &[u8]) -> Option<(usize, Decoded)> {
+    let [b'\\', b'x', high, low, ..] = rest else {
+        return None;
+    };
+    Some((4, Decoded::byte(hex(*high)? << 4 | hex(*low)?)))
+}
+
+/// `&amp;`, `&#38;` or `&#x26;`; browsers read them without the semicolon too.
+fn entity(rest: &[u8]) -> Option<(usize, Decoded)> {
+    let text = rest.strip_prefix(b"&")?;
+    let end = |from: usize, fits: fn(&u8) -> bool| {
+        let digits = text
+            .get(from..)?
+            .iter()
+            .take(10)
+            .take_while(|byte| fits(byte));
+        Some(from + digits.count()).filter(|end| *end > from)
+    };
+    let (end, char) = match text {
+        [b'#', b'x' | b'X', ..] => {
+            let end = end(2, u8::is_ascii_hexdigit)?;
+            (end, number(text.get(2..end)?, 16)?)
+        }
+        [b'#', ..] => {
+            let end = end(1, u8::is_ascii_digit)?;
+            (end, number(text.get(1..end)?, 10)?)
+        }
+        _ => {
+            let end = end(0, u8::is_ascii_alphabetic)?;
+            let name = text.get(..end)?;
+            let (_, char) = ENTITIES
+                .iter()
+                .find(|(known, _)| known.as_bytes() == name)?;
+            (end, *char)
+        }
+    };
+    let semicolon = usize::from(text.get(end) == Some(&b';'));
+    Some((1 + end + semicolon, Decoded::char(char)))
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<char> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    char::from_u32(u32::from_str_radix(digits, radix).ok()?)
+}
+
+/// The characters of printable ASCII that have a name (HTML Living Standard section 13.5).
+const ENTITIES: [(&str, char); 32] = [
+    ("amp", '&'),
+    ("apos", '\''),
+    ("ast", '*'),
+    ("bsol", '\\'),
+    ("colon", ':'),
+    ("comma", ','),
+    ("commat", '@'),
+    ("dollar", '$'),
+    ("equals", '='),
+    ("excl", '!'),
+    ("grave", '`'),
+    ("gt", '>'),
+    ("Hat", '^'),
+    ("lbrace", '{'),
+    ("lbrack", '['),
+    ("lowbar", '_'),
+    ("lpar", '('),
+    ("lt", '<'),
+    ("nbsp", ' '),
+    ("num", '#'),
+    ("percnt", '%'),
+    ("period", '.'),
+    ("plus", '+'),
+    ("quest", '?'),
+    ("quot", '"'),
+    ("rbrace", '}'),
+    ("rbrack", ']'),
+    ("rpar", ')'),
+    ("semi", ';'),
+    ("sol", '/'),
+    ("verbar", '|'),
+    ("vert", '|'),
+];
 
 /// `\u0041`, or two of them that form a surrogate pair.
 fn unicode_escape(rest: &[u8]) -> Option<(usize, Decoded)> {

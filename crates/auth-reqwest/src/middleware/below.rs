@@ -1,16 +1,18 @@
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     mem,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
+use auth_core::Redirected;
 use http::{Extensions, Request, Response};
 use reqwest_middleware::{Error, Next};
 use tower_service::Service;
 
 use super::head;
+use crate::followed::Followed;
 
 /// The rest of a chain as a tower service, for as long as one request takes.
 #[derive(Clone)]
@@ -42,7 +44,12 @@ impl<'a> Service<Request<reqwest::Request>> for Below<'a, '_> {
         Box::pin(async move {
             let mut lent = Lent::from(home);
             let request = head::onto_request(request);
-            let response = next.run(request, &mut lent.extensions).await?;
+            let mut followed = Followed::watch(request.url());
+            let mut call = pin!(next.run(request, &mut lent.extensions));
+            let mut response = poll_fn(|cx| followed.poll(|| call.as_mut().poll(cx))).await?;
+            if followed.answered(response.url()) {
+                response.extensions_mut().insert(Redirected);
+            }
             Ok(head::of_response(response))
         })
     }

@@ -14,7 +14,7 @@ fn authenticators(home: &str) -> Authenticators {
     let make = move |key: &Key| {
         let user = key.get(Part::Subject).unwrap_or_default();
         Authenticator::builder(ApiKey::new(Secret::new(format!("fake-token-of-{user}"))))
-            .origins(Origins::danger_allow_http_loopback([&*home])?)
+            .origins(Origins::danger_allow_http([&*home])?)
             .build()
     };
     Authenticators::builder(make).build().unwrap()

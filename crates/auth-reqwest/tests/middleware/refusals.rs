@@ -70,6 +70,36 @@ async fn g14_a_stream_is_not_sent_again_and_the_token_renewed_all_the_same() {
     assert_eq!((next.status().as_u16(), world.counts()), (200, (2, 2)));
 }
 
+/// The usual answer to a form: back to the same URL.
+#[tokio::test]
+async fn g14_an_order_is_not_sent_again_because_the_page_after_it_was_refused() {
+    for status in [301, 302, 303, 307, 308] {
+        for other in [false, true] {
+            let world = World::warm().await;
+            let location = if other {
+                format!("{}/others", world.server.api_url())
+            } else {
+                world.url()
+            };
+            world.server.api().then(Reply::redirect(status, &location));
+            world.server.api().then(Reply::refuse());
+            let request = world.client().post(world.url()).body("order");
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 401, "{status} {location}");
+            let outcome = outcome(&response);
+            let why = outcome.not_replayed();
+            assert!(matches!(why, Some(NotReplayed::Redirected)), "{why:?}");
+            // Nobody waits for the renewal, but it goes on.
+            let renewed = |seen: &auth_testkit::Counters| seen.tokens_issued == 2;
+            world.server.counters_reached(renewed).await;
+            assert_eq!((outcome.sends(), world.counts()), (1, (2, 2)));
+            let orders = world.seen();
+            let orders = orders.iter().filter(|seen| seen.expose_body() == "order");
+            assert_eq!(orders.count(), if status < 307 { 1 } else { 2 });
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_settings_of_a_layer_hold() {
     fn post_is_not(method: &Method) -> bool {

@@ -84,7 +84,7 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     .unwrap();
     Authenticator::builder(source)
         .vendor("testkit")
-        .origins(Origins::danger_allow_http_loopback([server.origin()]).unwrap())
+        .origins(Origins::danger_allow_http([server.origin()]).unwrap())
         // Time is real: what may happen happens at once, what is put off never.
         .policy(
             RefreshPolicy::default()

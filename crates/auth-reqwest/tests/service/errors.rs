@@ -7,8 +7,9 @@ use auth_testkit::{ForeignServer, Reply, assert_no_secret};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
+use reqwest::redirect::Policy;
 
-use crate::support::{SECRET, get, send, service, settings};
+use crate::support::{SECRET, following, get, send, service, settings};
 
 const SECRETS: [&str; 4] = [SECRET, "fake-path", "fake-query", "fake-word"];
 
@@ -57,7 +58,7 @@ async fn g18_a_deadline_and_a_broken_body_hold_none_either() {
     let server = ForeignServer::start().await;
     server.script().then(Reply::never());
     let hasty = settings().timeout(Duration::from_millis(1));
-    let hasty = ReqwestService::from_builder(hasty).unwrap();
+    let hasty = following(hasty);
     let error = send(&hasty, secretive(server.origin())).await.unwrap_err();
     assert!(error.is_timeout());
     assert_no_secret(told(&error), &SECRETS);
@@ -83,7 +84,7 @@ async fn a_uri_without_a_host_is_not_sent() {
 #[test]
 fn settings_of_which_there_is_no_client_are_named() {
     let broken = settings().user_agent("no\nagent");
-    let error = ReqwestService::from_builder(broken).unwrap_err();
+    let error = ReqwestService::from_builder(broken, Policy::none()).unwrap_err();
     assert_eq!(error.field(), Some("client"));
     // A machine without any root certificates cannot make the default.
     if let Err(error) = ReqwestService::new() {

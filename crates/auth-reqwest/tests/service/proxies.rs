@@ -3,11 +3,10 @@
 
 use std::process::Stdio;
 
-use auth_reqwest::ReqwestService;
 use auth_testkit::ForeignServer;
 use tokio::process::Command;
 
-use crate::support::{get, send, service};
+use crate::support::{following, get, send, service};
 
 const URL: &str = "AUTH_REQWEST_TEST_URL";
 const PLAIN: &str = "AUTH_REQWEST_TEST_PLAIN";
@@ -18,7 +17,7 @@ async fn child() {
     let Ok(url) = std::env::var(URL) else { return };
     let service = if std::env::var_os(PLAIN).is_some() {
         let plain = reqwest::Client::builder().tls_certs_only([]);
-        ReqwestService::from_builder(plain).unwrap()
+        following(plain)
     } else {
         service()
     };

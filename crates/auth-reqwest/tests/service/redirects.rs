@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 
+use auth_core::Redirected;
 use auth_reqwest::{ReqwestService, same_origin_redirects};
 use auth_testkit::{ForeignServer, Reply};
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use reqwest::redirect::Policy;
 use tower::ServiceExt;
 
-use crate::support::{SECRET, get, seen, send, service, settings};
+use crate::support::{SECRET, following, get, seen, send, service, settings};
 
 const STATUSES: [u16; 5] = [301, 302, 303, 307, 308];
 const HOST: &str = "api.example.test";
@@ -36,7 +37,7 @@ impl Named {
             builder = builder.resolve(name, address);
         }
         Self {
-            service: ReqwestService::from_builder(builder).unwrap(),
+            service: following(builder),
             port: address.port(),
             server,
         }
@@ -184,7 +185,7 @@ async fn a_body_in_memory_goes_along_and_a_stream_stays() {
 #[tokio::test]
 async fn g12_a_builder_of_ones_own_is_set_right() {
     let loose = settings().redirect(Policy::limited(5)).referer(true);
-    let service = ReqwestService::from_builder(loose).unwrap();
+    let service = following(loose);
     let (server, other) = (ForeignServer::start().await, ForeignServer::start().await);
     server.script().then(Reply::redirect(307, "/again"));
     server.script().then(Reply::redirect(307, &other.url()));
@@ -192,6 +193,130 @@ async fn g12_a_builder_of_ones_own_is_set_right() {
     assert_eq!((response.status().as_u16(), other.requests()), (307, 0));
     let again = server.recorded().remove(1);
     assert_eq!(again.expose_header("referer"), None);
+}
+
+/// What is asked for is never exceeded.
+#[tokio::test]
+async fn a_policy_of_ones_own_is_obeyed_within_the_origin() {
+    let only_302 = || {
+        Policy::custom(|attempt| {
+            if attempt.status() == 302 {
+                attempt.follow()
+            } else {
+                attempt.stop()
+            }
+        })
+    };
+    let follow_all = || Policy::custom(|attempt| attempt.follow());
+    // The builder's own policy does not matter.
+    let strict = || settings().redirect(Policy::none());
+    let lax = || settings().redirect(follow_all());
+    // How many of a chain of four redirects (302, 302, 302, 307) are followed, and how it ends.
+    for (policy, followed, end) in [
+        (Policy::none(), 0, Some(302)),
+        (Policy::limited(0), 0, None),
+        (Policy::limited(3), 3, None),
+        (Policy::limited(4), 4, Some(200)),
+        (only_302(), 3, Some(307)),
+        (follow_all(), 4, Some(200)),
+    ] {
+        let within = std::sync::Arc::new(policy);
+        for builder in [strict(), lax()] {
+            let policy = within.clone();
+            let policy = Policy::custom(move |attempt| policy.redirect(attempt));
+            let service = ReqwestService::from_builder(builder, policy).unwrap();
+            let server = ForeignServer::start().await;
+            server.script().times(3, Reply::redirect(302, "/again"));
+            server.script().then(Reply::redirect(307, "/again"));
+            let status = send(&service, get(&server.url())).await;
+            let status = status.map(|response| response.status().as_u16());
+            assert_eq!(server.requests(), followed + 1);
+            match end {
+                Some(end) => assert_eq!(status.unwrap(), end),
+                None => assert!(status.unwrap_err().is_redirect()),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn g12_no_policy_leads_to_another_origin() {
+    let follow_all = Policy::custom(|attempt| attempt.follow());
+    let service = ReqwestService::from_builder(settings(), follow_all).unwrap();
+    let (server, other) = (ForeignServer::start().await, ForeignServer::start().await);
+    for status in STATUSES {
+        server.script().then(Reply::redirect(status, &other.url()));
+        let response = send(&service, get(&server.url())).await.unwrap();
+        assert_eq!(
+            (response.status(), other.requests()),
+            (status.try_into().unwrap(), 0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_response_to_a_followed_redirect_is_marked() {
+    let is_marked =
+        |response: &Response<reqwest::Body>| response.extensions().get::<Redirected>().is_some();
+    let server = ForeignServer::start().await;
+    let itself = server.url();
+    let post = || {
+        Request::post(server.url())
+            .body(Full::from("order"))
+            .unwrap()
+    };
+    let finished = ReqwestService::danger_from_client(settings().build().unwrap());
+    for service in [service(), finished] {
+        for status in STATUSES {
+            // To the same URL, the method is all that may change.
+            for location in ["/again", &itself] {
+                server.script().then(Reply::redirect(status, location));
+                server.script().then(Reply::status(401));
+                let response = send(&service, post()).await.unwrap();
+                assert_eq!(response.status(), 401);
+                assert!(is_marked(&response), "{status} {location}");
+            }
+            // Each request is watched by itself, and a redirect that is not followed is no mark.
+            let response = send(&service, post()).await.unwrap();
+            assert!(
+                response.status() == 200 && !is_marked(&response),
+                "{status}"
+            );
+            let away = "http://127.0.0.1:1/";
+            server.script().then(Reply::redirect(status, away));
+            let response = send(&service, post()).await.unwrap();
+            assert!(
+                response.status() == status && !is_marked(&response),
+                "{status}"
+            );
+        }
+    }
+    // A policy of somebody else's tells nothing: the URL has to do.
+    let foreign = settings().redirect(Policy::limited(5)).build().unwrap();
+    let foreign = ReqwestService::danger_from_client(foreign);
+    for (location, marked) in [("/again", true), (&*itself, false)] {
+        server.script().then(Reply::redirect(303, location));
+        let response = send(&foreign, post()).await.unwrap();
+        assert_eq!(is_marked(&response), marked, "{location}");
+    }
+}
+
+#[tokio::test]
+async fn requests_at_the_same_time_are_told_apart() {
+    let server = ForeignServer::start().await;
+    let quiet = ForeignServer::start().await;
+    let service = service();
+    for _ in 0..20 {
+        server.script().then(Reply::redirect(303, "/again"));
+        let (one, other) = (get(&server.url()), get(&quiet.url()));
+        let (one, other) = tokio::join!(send(&service, one), send(&service, other));
+        let is_marked =
+            |response: Response<reqwest::Body>| response.extensions().get::<Redirected>().is_some();
+        assert_eq!(
+            (is_marked(one.unwrap()), is_marked(other.unwrap())),
+            (true, false)
+        );
+    }
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ fn debug_shows_nothing_of_the_client() {
     let mut headers = http::HeaderMap::new();
     headers.insert("x-api-key", SECRET.parse().unwrap());
     let builder = crate::support::settings().default_headers(headers);
-    let service = auth_reqwest::ReqwestService::from_builder(builder).unwrap();
+    let service = crate::support::following(builder);
     assert!(
         format!("{:?}", service.get_ref()).contains(SECRET),
         "no test"

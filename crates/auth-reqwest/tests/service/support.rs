@@ -3,7 +3,7 @@ use auth_testkit::ForeignServer;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use reqwest::ClientBuilder;
+use reqwest::{ClientBuilder, redirect::Policy};
 use tower::ServiceExt;
 
 /// What a vendor may call its credential: no client knows that it is one.
@@ -16,7 +16,12 @@ pub(crate) fn settings() -> ClientBuilder {
 }
 
 pub(crate) fn service() -> ReqwestService {
-    ReqwestService::from_builder(settings()).unwrap()
+    following(settings())
+}
+
+/// Follows as many redirects as a service does by default.
+pub(crate) fn following(builder: ClientBuilder) -> ReqwestService {
+    ReqwestService::from_builder(builder, Policy::limited(10)).unwrap()
 }
 
 pub(crate) fn get(url: &str) -> Request<Full<Bytes>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth_reqwest::{ReqwestService, client_builder};
+use auth_reqwest::client_builder;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::Certificate;
 use tokio::{
@@ -14,7 +14,7 @@ use tokio_rustls::{
     rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer},
 };
 
-use crate::support::{SECRET, get, send};
+use crate::support::{SECRET, following, get, send};
 
 #[tokio::test]
 async fn g12_not_even_to_the_same_host_and_port() {
@@ -27,7 +27,7 @@ async fn g12_not_even_to_the_same_host_and_port() {
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let root = Certificate::from_der(cert.der()).unwrap();
-    let service = ReqwestService::from_builder(client_builder().tls_certs_only([root])).unwrap();
+    let service = following(client_builder().tls_certs_only([root]));
 
     for status in [301, 302, 303, 307, 308] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use auth_core::ErrorKind;
+use auth_core::{ErrorKind, RequestOutcome};
 use auth_reqwest::ReqwestTransport;
 use reqwest::{Client, redirect::Policy, retry};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::server::{Server, builder, call, transport};
 
@@ -91,15 +92,35 @@ async fn a_client_that_follows_redirects_is_noticed() {
     let transport = ReqwestTransport::danger_from_client(client, Duration::from_secs(10));
     let server = Server::start().await;
     let elsewhere = Server::start().await;
-    // 308 takes the body along.
-    let reply = format!("HTTP/1.1 308 Go\r\nlocation: {}\r\n\r\n", elsewhere.url());
-    let (reply, _) = call(&transport, &server.url(), async {
-        server.answer(reply).await;
-        elsewhere.answer("HTTP/1.1 200 OK\r\n\r\nbody").await
+    let reply = format!("HTTP/1.1 303 Go\r\nlocation: {}\r\n\r\n", elsewhere.url());
+    let (reply, (_, sent)) = call(&transport, &server.url(), async {
+        let sent = server.answer(reply).await;
+        let mut peer = elsewhere.accept().await;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            assert_ne!(peer.read_buf(&mut head).await.unwrap(), 0);
+        }
+        peer.write_all(b"HTTP/1.1 200 OK\r\n\r\nbody")
+            .await
+            .unwrap();
+        (sent, String::from_utf8(head).unwrap())
     })
     .await;
+    assert!(!sent.contains("fake-secret-in-body"), "{sent}");
     let error = reply.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert_eq!(error.outcome(), RequestOutcome::Unknown);
     assert!(error.to_string().contains("redirect"), "{error}");
     assert!(!format!("{error:?}").contains("fake-secret"), "{error:?}");
+
+    // The body is not sent elsewhere, so these are the reply.
+    for status in [307, 308] {
+        let elsewhere = Server::start().await;
+        let server = Server::start().await;
+        let target = elsewhere.url();
+        let reply = format!("HTTP/1.1 {status} Go\r\nlocation: {target}\r\n\r\n");
+        let (reply, _) = call(&transport, &server.url(), server.answer(reply)).await;
+        assert_eq!(reply.unwrap().status(), status);
+        assert!(elsewhere.is_alone().await);
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use auth_reqwest::{ReqwestService, client_builder};
 use log::{LevelFilter, Log, Metadata, Record};
+use reqwest::redirect::Policy;
 use tower::ServiceExt;
 
 use crate::server::{Server, builder, call, request};
@@ -74,7 +75,7 @@ async fn g18_no_log_holds_a_secret() {
     }
     // The other client logs no more.
     let verbose = client_builder().tls_certs_only([]).connection_verbose(true);
-    let service = ReqwestService::from_builder(verbose).unwrap();
+    let service = ReqwestService::from_builder(verbose, Policy::none()).unwrap();
     for reply in [
         "HTTP/1.1 200 OK\r\nx: fake-secret-in-head\r\n\r\nfake-secret-in-reply",
         "HTTP/1.1 307 Go\r\nlocation: https://[::1]/fake-secret-in-target\r\n\r\n",

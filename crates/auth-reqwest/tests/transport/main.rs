@@ -6,6 +6,7 @@ mod deadline;
 mod errors;
 mod hardening;
 mod logs;
+mod outcomes;
 mod proxies;
 mod reply;
 mod server;

@@ -54,7 +54,10 @@ async fn the_cap_is_exact() {
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert_eq!(
         error.to_string(),
-        "token call: the reply is larger than 1000 bytes"
+        format!(
+            "token endpoint 127.0.0.1:{}: the reply is larger than 1000 bytes",
+            server.port()
+        )
     );
     assert_eq!(error.status(), Some(StatusCode::OK));
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use auth_core::{ErrorKind, Transport};
+use auth_core::{ErrorKind, RequestOutcome, Transport};
 use auth_reqwest::ReqwestTransport;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use reqwest::Certificate;
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::{
@@ -16,7 +16,12 @@ use crate::server::{BODY, CAP, Server, builder, read_request, request};
 
 /// A server's certificate for a name, signed by itself, and the same for a client's trust.
 fn certificate(name: &str) -> (TlsAcceptor, Certificate) {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.into()]).unwrap();
+    certificate_of(&CertificateParams::new([name.into()]).unwrap())
+}
+
+fn certificate_of(parameters: &CertificateParams) -> (TlsAcceptor, Certificate) {
+    let signing_key = KeyPair::generate().unwrap();
+    let cert = parameters.self_signed(&signing_key).unwrap();
     let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
     let config = ServerConfig::builder()
         .with_no_client_auth()
@@ -66,32 +71,48 @@ async fn a_certificate_that_is_trusted_and_fits_is_taken() {
 async fn s51_any_other_certificate_is_refused() {
     let (own, own_root) = certificate("127.0.0.1");
     let (other, other_root) = certificate("auth.example");
-    for (case, acceptor, transport) in [
-        ("another root", &own, trusting(other_root.clone())),
-        ("no root", &own, builder().build().unwrap()),
-        ("another name", &other, trusting(other_root)),
-        ("another key", &other, trusting(own_root)),
+    for (cause, acceptor, transport) in [
+        ("BadSignature", &own, trusting(other_root.clone())),
+        ("UnknownIssuer", &own, builder().build().unwrap()),
+        ("auth.example", &other, trusting(other_root)),
+        ("BadSignature", &other, trusting(own_root)),
     ] {
-        assert_refused(case, acceptor, &transport).await;
+        assert_refused(cause, acceptor, &transport).await;
     }
+}
+
+#[tokio::test]
+async fn s51_an_expired_certificate_is_refused_and_named() {
+    let mut parameters = CertificateParams::new(["127.0.0.1".into()]).unwrap();
+    parameters.not_before = date_time_ymd(2000, 1, 1);
+    parameters.not_after = date_time_ymd(2001, 1, 1);
+    let (acceptor, root) = certificate_of(&parameters);
+    assert_refused("certificate expired", &acceptor, &trusting(root)).await;
 }
 
 #[tokio::test]
 async fn s51_the_default_settings_refuse_it_too() {
     let (acceptor, _) = certificate("127.0.0.1");
     match ReqwestTransport::new() {
-        Ok(transport) => assert_refused("default", &acceptor, &transport).await,
+        Ok(transport) => assert_refused("", &acceptor, &transport).await,
         // So it is on a machine without any root certificates.
         Err(error) => assert_eq!(error.field(), Some("client"), "{error:?}"),
     }
 }
 
-async fn assert_refused(case: &str, acceptor: &TlsAcceptor, transport: &ReqwestTransport) {
+async fn assert_refused(cause: &str, acceptor: &TlsAcceptor, transport: &ReqwestTransport) {
     let server = Server::start().await;
     let url = format!("https://127.0.0.1:{}/token", server.port());
     let (reply, text) = tokio::join!(transport.send(request(&url), CAP), serve(&server, acceptor));
     let error = reply.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{case}");
-    assert_eq!(error.to_string(), "token call: no connection", "{case}");
-    assert_eq!(text, "", "{case}");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{cause}");
+    assert_eq!(error.outcome(), RequestOutcome::NotSent, "{cause}");
+    let message = error.to_string();
+    let start = format!(
+        "token endpoint 127.0.0.1:{}: TLS handshake failed: ",
+        server.port()
+    );
+    assert!(message.starts_with(&start), "{message}");
+    assert!(message.contains(cause), "{message}");
+    assert_eq!(text, "", "{cause}");
 }

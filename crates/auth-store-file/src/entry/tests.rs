@@ -11,17 +11,22 @@ fn decode(name: Name, file: &[u8]) -> Option<Entry> {
     Entry::decode(name, Zeroizing::new(file.to_vec()))
 }
 
-type Parts = (u128, u64, u64, Vec<u8>);
+type Parts = (u128, [u8; Stamp::SIZE], u64, Vec<u8>);
 
 fn parts() -> impl Strategy<Value = Parts> {
     let bytes = proptest::collection::vec(any::<u8>(), 0..64);
-    (any::<u128>(), any::<u64>(), any::<u64>(), bytes)
+    (
+        any::<u128>(),
+        any::<[u8; Stamp::SIZE]>(),
+        any::<u64>(),
+        bytes,
+    )
 }
 
-fn encode((version, until, lives, bytes): &Parts) -> Zeroizing<Vec<u8>> {
+fn encode((version, written, lives, bytes): &Parts) -> Zeroizing<Vec<u8>> {
     let entry = Entry {
         version: Version::new(*version),
-        until: *until,
+        written: Stamp::decode(written).unwrap().0,
         lives: *lives,
         bytes: bytes.clone().into(),
     };
@@ -34,7 +39,7 @@ proptest! {
         let read = decode(name("a"), &encode(&parts)).unwrap();
         let read = (
             read.version.get(),
-            read.until,
+            read.written.encode(),
             read.lives,
             read.bytes.to_vec(),
         );

@@ -5,13 +5,15 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, ErrorKind, NewEntry, SharedClock, StoredEntry, Version};
+use auth_core::{Error, ErrorKind, LONGEST_LEASE, NewEntry, SharedClock, StoredEntry, Version};
 
 use crate::{
     entry::{Entry, Found, MAX},
+    guard::{self, Guard, Guards},
     lease::Lease,
     lock::Lock,
     name::{Kind, Name},
+    stamp::{Stamp, millis},
     write::{self, Temporary},
 };
 
@@ -19,7 +21,8 @@ use crate::{
 pub(super) struct Files<'a> {
     dir: &'a Path,
     name: Name,
-    clock: &'a SharedClock,
+    clock: Option<&'a SharedClock>,
+    guards: &'a Guards,
     is_wanted: &'a AtomicBool,
 }
 
@@ -27,13 +30,15 @@ impl<'a> Files<'a> {
     pub(super) fn new(
         dir: &'a Path,
         name: Name,
-        clock: &'a SharedClock,
+        clock: Option<&'a SharedClock>,
+        guards: &'a Guards,
         is_wanted: &'a AtomicBool,
     ) -> Self {
         Self {
             dir,
             name,
             clock,
+            guards,
             is_wanted,
         }
     }
@@ -50,9 +55,7 @@ impl<'a> Files<'a> {
                 return Ok(None);
             }
         };
-        // A clock that was set back makes no entry younger than it ever was.
-        let left = entry.until.saturating_sub(self.millis());
-        let age = Duration::from_millis(entry.lives.saturating_sub(left));
+        let age = entry.age(&self.now());
         Ok(Some(StoredEntry::new(entry.version, entry.bytes, age)))
     }
 
@@ -69,11 +72,10 @@ impl<'a> Files<'a> {
         if self.version(self.read()?) != expected {
             return Ok(false);
         }
-        let lives = millis(entry.lives);
         let entry = Entry {
             version: entry.version,
-            until: self.millis().saturating_add(lives),
-            lives,
+            written: self.now(),
+            lives: millis(entry.lives),
             bytes: entry.bytes,
         };
         let path = self.path(Kind::Entry);
@@ -105,32 +107,71 @@ impl<'a> Files<'a> {
         let Some(_lock) = self.lock()? else {
             return Err(given_up());
         };
-        let lease = self.read_lease(&path)?;
-        let left = lease.as_ref().and_then(|lease| lease.left(self.millis()));
-        let next = match left.filter(|left| left.owner != owner) {
-            // Written as it should be, so that it ends although the clock was set back.
-            Some(left) if lease.as_ref() != Some(&left) => left,
-            Some(_) => return Ok(false),
-            None => Lease::new(owner, self.millis(), millis(time)),
+        let now = self.now();
+        let time = millis(time.min(LONGEST_LEASE));
+        let found = self.read_lease(&path)?;
+        let left = found.as_ref().and_then(|lease| lease.left(&now));
+        // On one machine a lease ends with its process.
+        let left = match left {
+            Some(left) if !self.is_abandoned(&left)? => Some(left),
+            _ => None,
         };
-        // Need not outlive a power cut, as no owner does.
-        let written = Temporary::write(&path, &next.encode(self.name), false);
-        let put = written.and_then(|written| written.rename(&path));
-        put.map_err(|error| failed("writing", &path, error))?;
-        Ok(next.owner == owner)
+        match left {
+            Some(left) if left.owner != owner => {
+                // Written as it should be, so that it ends although the clock was set back.
+                if found.as_ref() != Some(&left) {
+                    self.write_lease(&path, &left)?;
+                }
+                Ok(false)
+            }
+            Some(left) => {
+                let guard = left.guard;
+                self.write_lease(
+                    &path,
+                    &Lease {
+                        since: now,
+                        time,
+                        ..left
+                    },
+                )?;
+                self.guards.renew(self.name, guard, now, time);
+                Ok(true)
+            }
+            None => {
+                let guard = Guard::new(self.dir, self.name, now, time);
+                let guard = guard.map_err(|error| failed("locking", &path, error))?;
+                let lease = Lease {
+                    owner: owner.to_owned(),
+                    since: now,
+                    time,
+                    guard: guard.id,
+                };
+                if let Err(error) = self.write_lease(&path, &lease) {
+                    guard.remove();
+                    return Err(error);
+                }
+                self.guards.keep(self.name, guard, &now);
+                if let Some(found) = found {
+                    let _ = fs::remove_file(self.path(Kind::Guard(found.guard)));
+                }
+                Ok(true)
+            }
+        }
     }
 
     pub(super) fn release(&self, owner: &str) -> Result<(), Error> {
         let path = self.path(Kind::Lease);
         // Known to be another's or nobody's, it cannot become this owner's by waiting.
-        if !self.is_lease_of(&path, owner)? {
+        if self.lease_of(&path, owner)?.is_none() {
             return Ok(());
         }
         let Some(_lock) = self.lock()? else {
             return Err(given_up());
         };
-        if self.is_lease_of(&path, owner)? {
+        if let Some(lease) = self.lease_of(&path, owner)? {
             remove(&path)?;
+            self.guards.forget(self.name, lease.guard);
+            remove(&self.path(Kind::Guard(lease.guard)))?;
         }
         Ok(())
     }
@@ -144,9 +185,21 @@ impl<'a> Files<'a> {
         Lease::read(self.name, path).map_err(|error| failed("reading", path, error))
     }
 
-    fn is_lease_of(&self, path: &Path, owner: &str) -> Result<bool, Error> {
+    fn lease_of(&self, path: &Path, owner: &str) -> Result<Option<Lease>, Error> {
         let lease = self.read_lease(path)?;
-        Ok(lease.is_some_and(|lease| lease.owner == owner))
+        Ok(lease.filter(|lease| lease.owner == owner))
+    }
+
+    /// Need not outlive a power cut, as no owner does.
+    fn write_lease(&self, path: &Path, lease: &Lease) -> Result<(), Error> {
+        let written = Temporary::write(path, &lease.encode(self.name), false);
+        let put = written.and_then(|written| written.rename(path));
+        put.map_err(|error| failed("writing", path, error))
+    }
+
+    fn is_abandoned(&self, lease: &Lease) -> Result<bool, Error> {
+        guard::is_abandoned(self.dir, self.name, lease.guard)
+            .map_err(|error| failed("locking", &self.path(Kind::Guard(lease.guard)), error))
     }
 
     fn version(&self, found: Found<Entry>) -> Option<Version> {
@@ -157,7 +210,7 @@ impl<'a> Files<'a> {
     }
 
     fn is_alive(&self, entry: &Entry) -> bool {
-        self.millis() < entry.until
+        entry.is_alive(&self.now())
     }
 
     /// Clears away what is no entry, or none any more. Under the lock, as it may have been replaced.
@@ -188,9 +241,8 @@ impl<'a> Files<'a> {
         self.name.path(self.dir, kind)
     }
 
-    /// Since the Unix epoch.
-    fn millis(&self) -> u64 {
-        millis(self.clock.now().since_unix_epoch())
+    fn now(&self) -> Stamp {
+        Stamp::now(self.clock)
     }
 }
 
@@ -211,8 +263,4 @@ fn failed(step: &str, path: &Path, error: io::Error) -> Error {
 /// Seen by nobody.
 fn given_up() -> Error {
     Error::new(ErrorKind::Store, "file store: given up by the caller")
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

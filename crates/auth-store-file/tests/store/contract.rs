@@ -25,6 +25,8 @@ mod real {
 }
 
 mod paused {
+    use std::time::Duration;
+
     use auth_store_file::FileStore;
     use auth_testkit::{VirtualClock, store_contract::Place};
 
@@ -42,12 +44,24 @@ mod paused {
         async fn open(&self) -> FileStore {
             self.0.store().clock(self.1.clone())
         }
+
+        fn set_clock_back(&self, by: Duration) -> bool {
+            self.1.jump_wall_back(by);
+            true
+        }
+
+        fn sleep(&self, time: Duration) -> bool {
+            self.1.suspend(time);
+            true
+        }
     }
 
     auth_testkit::store_contract!(Directory);
 }
 
 mod sealed {
+    use std::time::Duration;
+
     use auth_core::Secret;
     use auth_store_file::FileStore;
     use auth_store_seal::{SealedStore, SealingKeys};
@@ -57,6 +71,14 @@ mod sealed {
 
     struct Directory(Temporary, VirtualClock);
 
+    impl Directory {
+        fn sealed(&self, key: &str) -> SealedStore<FileStore> {
+            let keys = SealingKeys::new(Secret::new(key.repeat(32)))
+                .name_key(Secret::new("4a".repeat(32)));
+            SealedStore::new(self.0.store().clock(self.1.clone()), keys).unwrap()
+        }
+    }
+
     impl Place for Directory {
         type Store = SealedStore<FileStore>;
 
@@ -65,8 +87,21 @@ mod sealed {
         }
 
         async fn open(&self) -> Self::Store {
-            let keys = SealingKeys::new(Secret::new("5e".repeat(32)));
-            SealedStore::new(self.0.store().clock(self.1.clone()), keys).unwrap()
+            self.sealed("5e")
+        }
+
+        async fn open_blind(&self) -> Option<Self::Store> {
+            Some(self.sealed("b1"))
+        }
+
+        fn set_clock_back(&self, by: Duration) -> bool {
+            self.1.jump_wall_back(by);
+            true
+        }
+
+        fn sleep(&self, time: Duration) -> bool {
+            self.1.suspend(time);
+            true
         }
     }
 

@@ -25,7 +25,7 @@ fn put(directory: &Temporary, key: &Key) {
 
 fn got(directory: &Temporary, key: &Key) -> Option<Bytes> {
     let entry = runtime().block_on(directory.store().load(key));
-    entry.unwrap().map(|entry| entry.bytes)
+    entry.unwrap().map(|entry| entry.content.unwrap())
 }
 
 fn runtime() -> Runtime {
@@ -167,13 +167,19 @@ fn what_killed_processes_left_is_swept() {
     let old = path.with_extension("0123456789abcdef.tmp");
     let new = path.with_extension("fedcba9876543210.tmp");
     let foreign = directory.store_dir().join("notes.tmp");
-    for path in [&old, &new, &foreign] {
+    // Of a lease whose process has ended, and of one that is alive.
+    let ended = path.with_extension("0123456789abcdef.held");
+    let alive = path.with_extension("fedcba9876543210.held");
+    for path in [&old, &new, &foreign, &ended, &alive] {
         fs::write(path, b"fake-secret-1").unwrap();
     }
-    for path in [&old, &foreign] {
+    let lock = fs::File::open(&alive).unwrap();
+    fs4::FileExt::try_lock(&lock).unwrap();
+    for path in [&old, &foreign, &ended, &alive] {
         let file = fs::File::options().write(true).open(path).unwrap();
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
     }
     directory.store();
     assert!(!old.exists() && new.exists() && foreign.exists());
+    assert!(!ended.exists() && alive.exists());
 }

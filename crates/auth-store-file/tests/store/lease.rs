@@ -4,6 +4,7 @@ use std::{fs, time::Duration};
 
 use auth_core::TokenStore as _;
 use auth_testkit::VirtualClock;
+use sha2::{Digest as _, Sha256};
 
 use crate::temporary::{Temporary, key};
 
@@ -43,4 +44,57 @@ async fn a_lease_that_cannot_be_read_is_nobodys() {
         assert!(store.lease(&key(), "b", TIME).await.unwrap());
         store.release(&key(), "b").await.unwrap();
     }
+}
+
+/// With a sum that fits, as a later release or a hand may write it.
+#[tokio::test(start_paused = true)]
+async fn a_lease_longer_than_any_is_nobodys() {
+    let directory = Temporary::new();
+    let store = directory.store();
+    for (time, is_free) in [(600_000_u64, false), (600_001, true), (u64::MAX, true)] {
+        assert!(store.lease(&key(), "a", TIME).await.unwrap());
+        let path = directory.file(".lease");
+        let mut file = fs::read(&path).unwrap();
+        let (magic, since) = (b"auth-store-file lease 1\n".len(), 32);
+        let at = magic + since;
+        file[at..at + 8].copy_from_slice(&time.to_be_bytes());
+        let (head, sum, owner) = (at + 8 + 8, 8, b"a");
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let name = u256(name);
+        let mut hash = Sha256::new_with_prefix(name);
+        let mut begin = 0;
+        for length in [magic, since, 8, 8] {
+            hash.update((length as u64).to_be_bytes());
+            hash.update(&file[begin..begin + length]);
+            begin += length;
+        }
+        hash.update(1_u64.to_be_bytes());
+        hash.update(owner);
+        file[head..head + sum].copy_from_slice(&hash.finalize()[..sum]);
+        fs::write(&path, file).unwrap();
+        assert_eq!(
+            store.lease(&key(), "b", TIME).await.unwrap(),
+            is_free,
+            "{time}"
+        );
+        store.release(&key(), "a").await.unwrap();
+        store.release(&key(), "b").await.unwrap();
+    }
+}
+
+fn u256(hex: &str) -> Vec<u8> {
+    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(byte).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_dropped_gives_its_leases_back() {
+    let directory = Temporary::new();
+    let store = directory.store();
+    assert!(store.lease(&key(), "a", TIME).await.unwrap());
+    assert!(store.clone().lease(&key(), "a", TIME).await.unwrap());
+    let next = directory.store();
+    assert!(!next.lease(&key(), "b", TIME).await.unwrap());
+    drop(store);
+    assert!(next.lease(&key(), "b", TIME).await.unwrap());
 }

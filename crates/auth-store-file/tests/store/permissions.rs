@@ -61,20 +61,72 @@ mod unix {
         for name in directory.names() {
             assert_eq!(mode(&directory.store_dir().join(&name)), 0o600, "{name}");
         }
-        assert_eq!(directory.names().len(), 3);
+        assert_eq!(directory.names().len(), 4);
     }
 
     #[test]
     fn a_directory_that_others_can_write_to_is_refused() {
         let directory = Temporary::new();
-        for mode in [0o770, 0o720, 0o702, 0o777, 0o1777] {
+        for mode in [0o770, 0o720, 0o702, 0o777] {
             fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
             assert_refused(directory.path(), "may be written to by others");
+            assert_refused(directory.path(), "(chmod go-w)");
         }
+        // As /tmp is: whoever takes the right to write from others there breaks other programs.
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
+        assert_refused(directory.path(), "a directory of its own below it");
+        let told = FileStore::new(directory.path()).unwrap_err().to_string();
+        assert!(!told.contains("chmod"), "{told}");
         for mode in [0o700, 0o750, 0o755] {
             fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
             FileStore::new(directory.path()).unwrap();
         }
+    }
+
+    #[test]
+    fn a_directory_that_others_could_replace_is_refused() {
+        let directory = Temporary::new();
+        let above = directory.path().join("above");
+        fs::create_dir(&above).unwrap();
+        let real = above.canonicalize().unwrap();
+        for depth in ["above/tokens", "above/between/tokens"] {
+            let dir = directory.path().join(depth);
+            for mode in [0o770, 0o707, 0o777] {
+                fs::set_permissions(&above, Permissions::from_mode(mode)).unwrap();
+                assert_refused(&dir, &format!("below `{}`", real.display()));
+                assert_refused(&dir, "such as ~/.cache");
+            }
+            for mode in [0o1777, 0o1770, 0o755] {
+                fs::set_permissions(&above, Permissions::from_mode(mode)).unwrap();
+                FileStore::new(&dir).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_directory_that_its_parents_owner_could_replace_is_refused() {
+        let directory = Temporary::new();
+        let (above, between) = (directory.path().join("a"), directory.path().join("a/b"));
+        fs::create_dir_all(&between).unwrap();
+        fs::set_permissions(&above, Permissions::from_mode(0o1777)).unwrap();
+        let dir = between.join("tokens");
+        FileStore::new(&dir).unwrap();
+        // Only the superuser can show it.
+        if chown(&between, Some(65534), None).is_ok() {
+            assert_refused(&dir, "belongs to another user");
+            assert_refused(&dir, between.canonicalize().unwrap().to_str().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_link_is_judged_by_where_it_leads() {
+        let directory = Temporary::new();
+        let open = directory.path().join("open");
+        fs::create_dir_all(open.join("tokens")).unwrap();
+        fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(open.join("tokens"), &link).unwrap();
+        assert_refused(&link, "may be written to by others");
     }
 
     #[test]

@@ -59,6 +59,7 @@ fn a_wrong_setting_is_named() {
     assert_eq!(wrong(store().prefix("a".repeat(129))), "prefix");
     for timeout in [Duration::ZERO, Duration::from_secs(61), Duration::MAX] {
         assert_eq!(wrong(store().timeout(timeout)), "timeout");
+        assert_eq!(wrong(store().connect_timeout(timeout)), "connect_timeout");
     }
     assert_eq!(wrong(store().username("fake-user")), "password");
     let full = || RedisStore::builder("redis://fake:fake-secret-1@127.0.0.1");
@@ -79,17 +80,17 @@ fn a_wrong_setting_is_named() {
 #[test]
 fn a_store_shows_its_servers_and_no_secret() {
     let url = "redis://fake-user:fake-secret-1@127.0.0.1:6380/2";
-    let one = RedisStore::builder(url).unsealed().build().unwrap();
+    let one = RedisStore::builder(url).danger_unsealed().build().unwrap();
     let password = Secret::new(SECRET);
     let cluster = RedisStore::cluster(["redis://127.0.0.1:6380", "redis://[::1]"])
         .username("fake-user")
         .password(password)
-        .unsealed();
+        .danger_unsealed();
     // Those of the sentinels are theirs.
     let sentinel = RedisStore::sentinel([url], "main")
         .username("fake-user")
         .password(Secret::new(SECRET))
-        .unsealed();
+        .danger_unsealed();
     for store in [one, cluster.build().unwrap(), sentinel.build().unwrap()] {
         let shown = format!("{store:?}");
         assert!(shown.contains("127.0.0.1:6380"), "{shown}");
@@ -105,7 +106,14 @@ fn nothing_is_put_there_unsealed_by_accident() {
     assert!(text.contains("openssl rand -base64 32"), "{text}");
     let short = SealingKeys::new(Secret::new("fake"));
     assert_eq!(wrong(store().sealing(short)), "sealing_key");
-    let key = Secret::new("ab".repeat(32));
-    store().sealing(SealingKeys::new(key)).build().unwrap();
-    store().unsealed().build().unwrap();
+    let keys = || SealingKeys::new(Secret::new("ab".repeat(32)));
+    assert_eq!(wrong(store().sealing(keys())), "name_key");
+    let name_key = Secret::new("cd".repeat(32));
+    let named = keys().name_key(name_key);
+    store().sealing(named).build().unwrap();
+    store()
+        .sealing(keys().danger_plain_names())
+        .build()
+        .unwrap();
+    store().danger_unsealed().build().unwrap();
 }

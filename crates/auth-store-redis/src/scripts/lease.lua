@@ -1,4 +1,4 @@
--- ARGV[1]: who wants it; ARGV[2]: for how long.
+-- ARGV[2]: for how long.
 local there, failed = holder()
 if failed then return failed end
 if there and there ~= ARGV[1] then return 0 end

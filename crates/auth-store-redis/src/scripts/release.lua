@@ -1,4 +1,3 @@
--- ARGV[1]: who gives it back.
 local there, failed = holder()
 if failed then return failed end
 if there == ARGV[1] then redis.call('DEL', KEYS[1]) end

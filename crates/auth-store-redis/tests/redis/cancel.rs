@@ -40,7 +40,7 @@ async fn t28_no_answer_is_anothers() {
                 let wanted = (task * 3 + turn) % keys.len();
                 let entry = get(&store, &keys[wanted]).await.expect("it is there");
                 let its = wanted.to_string().repeat(100);
-                assert_eq!(entry.bytes, its, "another key's entry");
+                assert_eq!(entry.content.unwrap(), its, "another key's entry");
             }
         });
     }
@@ -55,7 +55,7 @@ async fn what_was_begun_is_done() {
         let key = key(&polls.to_string());
         drop_after(polls, store.replace(&key, None, entry(None, "whole"))).await;
         if let Some(entry) = get(&store, &key).await {
-            assert_eq!(entry.bytes, "whole");
+            assert_eq!(entry.content.unwrap(), "whole");
         }
     }
     // Once polled it goes on without its caller, from the connection that is to be made first.

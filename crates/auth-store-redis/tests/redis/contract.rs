@@ -4,10 +4,13 @@ use auth_store_redis::RedisStore;
 use auth_testkit::{redis_server::RedisServer, store_contract, store_contract::Place};
 use libtest_mimic::Trial;
 
-use crate::{cluster, stand::sealed};
+use crate::{
+    cluster,
+    stand::{sealed, sealed_with},
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let list = |place: &str, clauses: [(&str, fn()); 15]| {
+    let list = |place: &str, clauses: [(&str, fn()); 21]| {
         let trial = |(name, clause): (&str, fn())| {
             Trial::test(format!("contract::{place}::{name}"), move || {
                 clause();
@@ -34,6 +37,10 @@ impl Place for Single {
     async fn open(&self) -> RedisStore {
         sealed(RedisStore::builder(self.0.url()))
     }
+
+    async fn open_blind(&self) -> Option<RedisStore> {
+        Some(sealed_with("b1", RedisStore::builder(self.0.url())))
+    }
 }
 
 /// A name of its own in the one cluster.
@@ -53,5 +60,10 @@ impl Place for Cluster {
 
     async fn open(&self) -> RedisStore {
         sealed(RedisStore::cluster(&self.urls).prefix(&self.prefix))
+    }
+
+    async fn open_blind(&self) -> Option<RedisStore> {
+        let store = RedisStore::cluster(&self.urls).prefix(&self.prefix);
+        Some(sealed_with("b1", store))
     }
 }

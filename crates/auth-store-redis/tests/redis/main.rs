@@ -13,6 +13,8 @@ mod cancel;
 #[cfg(unix)]
 mod cluster;
 #[cfg(unix)]
+mod connect;
+#[cfg(unix)]
 mod contract;
 #[cfg(unix)]
 mod faults;
@@ -49,6 +51,7 @@ fn main() -> std::process::ExitCode {
 fn trials() -> Vec<libtest_mimic::Trial> {
     let groups = [
         contract::trials(),
+        connect::trials(),
         faults::trials(),
         refusals::trials(),
         foreign::trials(),

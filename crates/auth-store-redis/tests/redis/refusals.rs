@@ -30,7 +30,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// What the crate's documentation says, to the letter.
 const ACL: &str = "user auth on >fake-secret-1 resetchannels ~auth:* -@all \
-                   +eval +evalsha +get +pttl +set +del";
+                   +eval +evalsha +get +pttl +set +del +script|load";
 
 /// What it says for nodes of a cluster in addition.
 const CLUSTER: [&str; 2] = ["+cluster|slots", "+readonly"];

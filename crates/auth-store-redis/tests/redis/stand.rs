@@ -60,14 +60,21 @@ pub(crate) async fn names(server: &auth_testkit::redis_server::RedisServer, key:
 /// Unsealed, as what the server has is looked at.
 #[track_caller]
 pub(crate) fn build(builder: RedisStoreBuilder) -> RedisStore {
-    builder.unsealed().build().unwrap()
+    builder.danger_unsealed().build().unwrap()
 }
 
 /// As programs have it.
 #[track_caller]
 pub(crate) fn sealed(builder: RedisStoreBuilder) -> RedisStore {
-    let key = Secret::new("5e".repeat(32));
-    builder.sealing(SealingKeys::new(key)).build().unwrap()
+    sealed_with("5e", builder)
+}
+
+/// Sealed with this key, and named with the one of all stories.
+#[track_caller]
+pub(crate) fn sealed_with(key: &str, builder: RedisStoreBuilder) -> RedisStore {
+    let keys = SealingKeys::new(Secret::new(key.repeat(32)));
+    let keys = keys.name_key(Secret::new("4a".repeat(32)));
+    builder.sealing(keys).build().unwrap()
 }
 
 pub(crate) fn entry(after: Option<Version>, bytes: impl Into<Bytes>) -> NewEntry {
@@ -93,7 +100,8 @@ pub(crate) async fn get(store: &RedisStore, key: &Key) -> Option<StoredEntry> {
 }
 
 pub(crate) async fn content(store: &RedisStore, key: &Key) -> Option<Bytes> {
-    get(store, key).await.map(|entry| entry.bytes)
+    let entry = get(store, key).await;
+    entry.map(|entry| entry.content.unwrap())
 }
 
 /// All four calls end with an error that says this, within the timeout, and shows no secret.

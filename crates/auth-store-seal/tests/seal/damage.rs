@@ -18,7 +18,7 @@ async fn one_entry() -> (MemoryStore, Vec<u8>) {
     let inner = MemoryStore::new();
     let put = sealed(&inner, 1).replace(&key(), None, entry(1)).await;
     assert!(put.unwrap());
-    let bytes = kept(&inner, &key()).await.bytes.to_vec();
+    let bytes = kept(&inner, &key()).await.content.unwrap().to_vec();
     (inner, bytes)
 }
 
@@ -36,7 +36,7 @@ async fn t29_an_entry_with_any_bit_changed_is_a_miss() {
     }
     plant(&inner, &key(), 1, whole).await;
     let entry = store.load(&key()).await.unwrap().unwrap();
-    assert_eq!(&entry.bytes[..], CONTENT);
+    assert_eq!(&entry.content.unwrap()[..], CONTENT);
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn t28_entries_that_were_swapped_between_keys_are_misses() {
         Key::builder("exampl").build(),
     ] {
         assert!(store.replace(&other, None, entry(1)).await.unwrap());
-        let of_other = kept(&inner, &other).await.bytes;
+        let of_other = kept(&inner, &other).await.content.unwrap();
         plant(&inner, &other, 1, &mine).await;
         plant(&inner, &key(), 1, &of_other).await;
         assert_miss(store.load(&other).await.unwrap(), 1);
@@ -101,7 +101,7 @@ async fn g16_what_cannot_be_opened_keeps_its_age_and_can_be_replaced_by_its_vers
         let version = Some(Version::new(7));
         assert!(store.replace(&key(), version, entry(8)).await.unwrap());
         let entry = store.load(&key()).await.unwrap().unwrap();
-        assert_eq!(&entry.bytes[..], CONTENT);
+        assert_eq!(&entry.content.unwrap()[..], CONTENT);
     }
 }
 
@@ -115,7 +115,7 @@ async fn another_fleets_entry_is_a_miss_that_can_be_replaced() {
     assert!(ours.replace(&key(), version, entry(2)).await.unwrap());
     assert_miss(theirs.load(&key()).await.unwrap(), 2);
     let entry = ours.load(&key()).await.unwrap().unwrap();
-    assert_eq!(&entry.bytes[..], CONTENT);
+    assert_eq!(&entry.content.unwrap()[..], CONTENT);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use auth_core::{
 };
 use auth_store_seal::{SealedStore, SealingKeys};
 
-use crate::support::{CONTENT, HOUR, assert_miss, entry, key, sealed, text};
+use crate::support::{CONTENT, HOUR, assert_miss, entry, key, sealed, text, with_key};
 
 /// A store that nobody may ask.
 #[derive(Debug)]
@@ -62,14 +62,14 @@ fn assert_names(error: &Error, field: &str, text: &str) {
 async fn g18_a_text_that_is_no_key_is_named_and_not_repeated() {
     for text in WRONG {
         let answer = Arc::new(Mutex::new(Ok(Secret::new(text))));
-        let keys = SealingKeys::new(told(&answer));
+        let keys = SealingKeys::new(told(&answer)).danger_plain_names();
         assert_names(&keys.check().await.unwrap_err(), "sealing_key", text);
         let store = SealedStore::new(Untouched, keys).unwrap();
         let error = store.load(&key()).await.unwrap_err();
         assert_names(&error, "sealing_key", text);
         let error = store.replace(&key(), None, entry(1)).await.unwrap_err();
         assert_names(&error, "sealing_key", text);
-        let keys = SealingKeys::new(crate::support::text(1)).also_opens(told(&answer));
+        let keys = with_key(1).also_opens(told(&answer));
         assert_names(&keys.check().await.unwrap_err(), "also_opens", text);
     }
 }
@@ -77,24 +77,20 @@ async fn g18_a_text_that_is_no_key_is_named_and_not_repeated() {
 #[tokio::test]
 async fn a_key_that_never_changes_is_looked_at_before_the_first_use() {
     for wrong in WRONG {
-        let keys = SealingKeys::new(Secret::new(wrong));
+        let keys = SealingKeys::new(Secret::new(wrong)).danger_plain_names();
         let error = SealedStore::new(Untouched, keys).unwrap_err();
         assert_names(&error, "sealing_key", wrong);
-        let keys = SealingKeys::new(text(1)).also_opens(Secret::new(wrong));
+        let keys = with_key(1).also_opens(Secret::new(wrong));
         let error = SealedStore::new(Untouched, keys).unwrap_err();
         assert_names(&error, "also_opens", wrong);
     }
-    SealingKeys::new(text(1))
-        .also_opens(text(2))
-        .check()
-        .await
-        .unwrap();
+    with_key(1).also_opens(text(2)).check().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_key_that_is_missing_is_what_its_source_says() {
-    let file = SealingKeys::new(SecretFile::new("/nowhere/sealing-key"));
-    let env = SealingKeys::new(SecretEnv::new("AUTH_STORE_SEAL_TEST_NOT_SET"));
+    let file = SealingKeys::new(SecretFile::new("/nowhere/sealing-key")).danger_plain_names();
+    let env = SealingKeys::new(SecretEnv::new("AUTH_STORE_SEAL_TEST_NOT_SET")).danger_plain_names();
     for (keys, kind, said) in [
         (file, ErrorKind::Unavailable, "/nowhere/sealing-key"),
         (env, ErrorKind::Config, "AUTH_STORE_SEAL_TEST_NOT_SET"),
@@ -119,13 +115,13 @@ async fn a_second_key_that_is_missing_is_in_nobodys_way() {
     let inner = MemoryStore::new();
     let answer = Err(Error::new(ErrorKind::Unavailable, "vault: no answer"));
     let answer = Arc::new(Mutex::new(answer));
-    let keys = SealingKeys::new(text(1)).also_opens(told(&answer));
+    let keys = with_key(1).also_opens(told(&answer));
     let error = keys.check().await.unwrap_err();
     assert_eq!(error.to_string(), "vault: no answer");
     let store = SealedStore::new(inner.clone(), keys).unwrap();
     assert!(store.replace(&key(), None, entry(1)).await.unwrap());
     let mine = store.load(&key()).await.unwrap().unwrap();
-    assert_eq!(&mine.bytes[..], CONTENT);
+    assert_eq!(&mine.content.unwrap()[..], CONTENT);
 
     let version = Some(mine.version);
     let replace = sealed(&inner, 2).replace(&key(), version, entry(2)).await;
@@ -133,5 +129,5 @@ async fn a_second_key_that_is_missing_is_in_nobodys_way() {
     assert_miss(store.load(&key()).await.unwrap(), 2);
     *answer.lock().unwrap() = Ok(text(2));
     let other = store.load(&key()).await.unwrap().unwrap();
-    assert_eq!(&other.bytes[..], CONTENT);
+    assert_eq!(&other.content.unwrap()[..], CONTENT);
 }

@@ -6,6 +6,7 @@ mod contract;
 mod damage;
 mod keys;
 mod layout;
+mod names;
 mod requests;
 mod rotation;
 mod secrecy;

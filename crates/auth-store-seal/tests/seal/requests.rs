@@ -42,7 +42,10 @@ async fn g03f_processes_that_share_a_sealed_store_make_one_exchange() {
     let started = process(&source, &clock, sealed(&inner, 1));
     assert_eq!(token(&started).await, "Bearer fake-token-1");
     assert_eq!(source.fetches(), 1);
-    assert_no_secret(kept(&inner, &key()).await.bytes, &["fake-token-1"]);
+    assert_no_secret(
+        kept(&inner, &key()).await.content.unwrap(),
+        &["fake-token-1"],
+    );
 
     clock.advance(HOUR).await;
     for process in &processes {
@@ -82,7 +85,7 @@ async fn g16_requests_go_on_without_a_sealing_key_and_nothing_is_put_there() {
     let inner = MemoryStore::new();
     let missing = Error::new(ErrorKind::Unavailable, "vault: no answer");
     let answer = Arc::new(Mutex::new(Err(missing)));
-    let keys = SealingKeys::new(told(&answer));
+    let keys = SealingKeys::new(told(&answer)).danger_plain_names();
     let log = LogCapture::new();
     let _installed = log.install();
     let without = process(

@@ -23,7 +23,9 @@ impl Process {
     fn new(inner: &MemoryStore, sealing: u8, other: u8) -> Self {
         let answer = |number| Arc::new(Mutex::new(Ok(text(number))));
         let (sealing, other) = (answer(sealing), answer(other));
-        let keys = SealingKeys::new(told(&sealing)).also_opens(told(&other));
+        let keys = SealingKeys::new(told(&sealing))
+            .also_opens(told(&other))
+            .danger_plain_names();
         let store = SealedStore::new(inner.clone(), keys).unwrap();
         Self {
             store,
@@ -49,7 +51,7 @@ async fn assert_together(processes: &[Process; 2], version: &mut u128) {
         for reader in processes {
             let entry = reader.store.load(&key()).await.unwrap().unwrap();
             assert_eq!(entry.version, Version::new(*version));
-            assert_eq!(&entry.bytes[..], CONTENT, "a miss");
+            assert_eq!(&entry.content.unwrap()[..], CONTENT, "a miss");
         }
     }
 }
@@ -79,7 +81,7 @@ async fn what_was_sealed_last_opens_until_the_last_step() {
     let process = Process::new(&inner, 1, 2);
     process.keys(2, 1);
     let there = process.store.load(&key()).await.unwrap().unwrap();
-    assert_eq!(&there.bytes[..], CONTENT);
+    assert_eq!(&there.content.unwrap()[..], CONTENT);
     process.keys(2, 2);
     assert_miss(process.store.load(&key()).await.unwrap(), 1);
 }
@@ -100,5 +102,5 @@ async fn without_the_first_step_there_are_misses_and_no_more() {
             .unwrap()
     );
     let there = ahead.store.load(&key()).await.unwrap().unwrap();
-    assert_eq!(&there.bytes[..], CONTENT);
+    assert_eq!(&there.content.unwrap()[..], CONTENT);
 }

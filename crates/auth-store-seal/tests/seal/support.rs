@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{Key, MemoryStore, NewEntry, Secret, StoredEntry, TokenStore as _, Version};
+use auth_core::{ErrorKind, Key, MemoryStore, NewEntry, Secret, StoredEntry, TokenStore, Version};
 use auth_store_seal::{SealedStore, SealingKeys};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -21,8 +21,16 @@ pub(crate) fn text(number: u8) -> Secret {
 }
 
 pub(crate) fn sealed(inner: &MemoryStore, number: u8) -> SealedStore<MemoryStore> {
-    SealedStore::new(inner.clone(), SealingKeys::new(text(number))).unwrap()
+    SealedStore::new(inner.clone(), with_key(number)).unwrap()
 }
+
+/// With names that the inner store's keeper can make as well.
+pub(crate) fn with_key(number: u8) -> SealingKeys {
+    SealingKeys::new(text(number)).danger_plain_names()
+}
+
+/// The key of all names, where there is one.
+pub(crate) const NAMES: u8 = 99;
 
 pub(crate) fn entry(version: u128) -> NewEntry {
     NewEntry::new(Version::new(version), Bytes::from_static(CONTENT), HOUR)
@@ -41,10 +49,18 @@ pub(crate) async fn plant(inner: &MemoryStore, key: &Key, version: u128, bytes: 
     assert!(inner.replace(key, before, entry).await.unwrap());
 }
 
-/// Asserts that there is nothing to be had, and that it can be replaced nevertheless.
+/// Asserts that there is an entry that cannot be opened, and returns why.
 #[track_caller]
-pub(crate) fn assert_miss(entry: Option<StoredEntry>, version: u128) {
+pub(crate) fn assert_miss(entry: Option<StoredEntry>, version: u128) -> String {
     let entry = entry.unwrap();
     assert_eq!(entry.version, Version::new(version));
-    assert!(entry.bytes.is_empty(), "it was opened");
+    let error = entry.content.expect_err("it was opened");
+    assert_eq!(error.kind(), ErrorKind::Store);
+    error.to_string()
+}
+
+/// What is there, opened.
+pub(crate) async fn opened(store: &impl TokenStore, key: &Key) -> Bytes {
+    let entry = store.load(key).await.unwrap().unwrap();
+    entry.content.unwrap()
 }

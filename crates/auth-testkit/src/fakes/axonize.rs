@@ -27,6 +27,8 @@ pub const AXONIZE_APP_URL: &str = "myapp.example.com/mysubapp";
 /// - A wrong e-mail or password: 401.
 /// - The API wants `Authorization: bearer ...`, the scheme in lower case, and the right `appId`;
 ///   anything else is answered 401 `unauthorized or missing authentication properties`.
+/// - The API wants `Content-Type: application/json` on every request, also on one without a body;
+///   anything else is answered 415.
 pub fn axonize() -> TestServerBuilder {
     server("axonize", Axonize::default())
 }
@@ -56,6 +58,7 @@ pub fn axonize_mfa() -> TestServerBuilder {
 ///   [changed](TestServer::change_client_secret).
 /// - A wrong or missing key, one that is there twice, and an `Authorization` header beside them are
 ///   answered 401 `unauthorized or missing authentication properties`.
+/// - The content type is [`axonize`]'s.
 /// - The login answers 401 to everybody, and counts.
 pub fn axonize_api_keys() -> TestServerBuilder {
     TestServer::builder()
@@ -171,6 +174,9 @@ impl VendorRules for Axonize {
     }
 
     fn api(&self, request: &VendorRequest<'_>) -> Answer {
+        if !is_json(request) {
+            return unsupported(request);
+        }
         let token = request
             .header("authorization")
             .and_then(|line| line.strip_prefix("bearer "));
@@ -253,19 +259,27 @@ fn json_body(request: &VendorRequest<'_>) -> Result<Map<String, Value>, Answer> 
     if *request.method() != Method::POST {
         return Err(Answer::json(StatusCode::METHOD_NOT_ALLOWED, &json!({})));
     }
-    let content_type = request.header("content-type").unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        request.refused("content_type");
-        return Err(Answer::json(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            &json!({ "message": "the content type is always application/json" }),
-        ));
+    if !is_json(request) {
+        return Err(unsupported(request));
     }
     match serde_json::from_slice(request.body()) {
         Ok(Value::Object(members)) => Ok(members),
         _ => Err(bad_request(request, "the body is no JSON object")),
     }
+}
+
+fn is_json(request: &VendorRequest<'_>) -> bool {
+    let content_type = request.header("content-type").unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+fn unsupported(request: &VendorRequest<'_>) -> Answer {
+    request.refused("content_type");
+    Answer::json(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        &json!({ "message": "the content type is always application/json" }),
+    )
 }
 
 /// Checks application, e-mail and password.
@@ -314,6 +328,9 @@ impl VendorRules for ApiKeys {
     }
 
     fn api(&self, request: &VendorRequest<'_>) -> Answer {
+        if !is_json(request) {
+            return unsupported(request);
+        }
         let right = request.header("clientid") == Some(request.client_id())
             && request.header("clientsecret") == Some(&request.client_secret())
             && !request.headers().contains_key("authorization");

@@ -1,10 +1,14 @@
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use tokio::{
-    io::{self, AsyncReadExt as _},
+    io::{self, AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinHandle,
+    time::{self, Instant},
 };
 
 /// A loopback port in front of a server, which loses what it is told to lose.
@@ -32,6 +36,8 @@ enum Does {
     Refuse,
     Hang,
     LoseAnswers,
+    /// In each direction.
+    Delay(Duration),
 }
 
 impl FaultProxy {
@@ -93,6 +99,11 @@ impl FaultProxy {
         self.does(Does::LoseAnswers);
     }
 
+    /// Passes everything, `each_way` later: a round trip takes twice as long.
+    pub fn delay(&self, each_way: Duration) {
+        self.does(Does::Delay(each_way));
+    }
+
     /// Ends the connections that there are, and goes on as before.
     pub fn cut(&self) {
         self.plan.send_modify(|_| {});
@@ -139,6 +150,17 @@ async fn serve(client: &mut TcpStream, does: Does, server: SocketAddr) {
                 let _ = io::copy_bidirectional(client, &mut server).await;
             }
         }
+        Does::Delay(each_way) => {
+            if let Ok(mut server) = TcpStream::connect(server).await {
+                let _ = client.set_nodelay(true).and(server.set_nodelay(true));
+                let (mut answers, mut questions) = server.split();
+                let (mut asked, mut answered) = client.split();
+                tokio::select! {
+                    () = late(&mut asked, &mut questions, each_way) => {}
+                    () = late(&mut answers, &mut answered, each_way) => {}
+                }
+            }
+        }
         Does::LoseAnswers => {
             if let Ok(mut server) = TcpStream::connect(server).await {
                 let (mut answers, mut to) = server.split();
@@ -148,5 +170,40 @@ async fn serve(client: &mut TcpStream, does: Does, server: SocketAddr) {
                 let _ = tokio::join!(io::copy(&mut asked, &mut to), losing);
             }
         }
+    }
+}
+
+/// Copies what comes, as much later as it is told, until an end closes.
+async fn late(
+    from: &mut (impl io::AsyncRead + Unpin),
+    to: &mut (impl io::AsyncWrite + Unpin),
+    delay: Duration,
+) {
+    let (queue, mut due) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+    let reading = async {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            match from.read(&mut buffer).await {
+                Ok(read @ 1..) => {
+                    let bytes = buffer.get(..read).unwrap_or_default().to_vec();
+                    if queue.send((Instant::now() + delay, bytes)).is_err() {
+                        return;
+                    }
+                }
+                Ok(0) | Err(_) => return,
+            }
+        }
+    };
+    let writing = async {
+        while let Some((at, bytes)) = due.recv().await {
+            time::sleep_until(at).await;
+            if to.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        () = writing => {}
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Key, NewEntry, Secret, TokenStore, Version};
+use auth_core::{ErrorKind, Key, NewEntry, Secret, TokenStore, Version};
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -22,6 +22,49 @@ pub async fn nothing_is_there_at_first<P: Place>() {
     good(one.release(&key(), "nobody").await);
 }
 
+/// Connecting succeeds, also again and with a future that was dropped before, and changes nothing.
+pub async fn connecting_changes_nothing<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let Stand { one, other, .. } = &stand;
+    for polls in 0..3 {
+        drop_after(polls, other.connect()).await;
+    }
+    good(one.connect().await);
+    let version = replace(one, &key(), None, "kept").await;
+    assert!(version.is_some(), "nobody else was there");
+    for store in [one, other] {
+        good(store.connect().await);
+        assert_eq!(content(store, &key()).await.as_deref(), Some(&b"kept"[..]));
+    }
+}
+
+/// A process that cannot read an entry is told that there is one. It can replace the entry by its
+/// version, and by nothing else; until then the others read it.
+pub async fn an_unreadable_entry_is_not_a_missing_one<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let Stand { place, one, .. } = &stand;
+    let Some(blind) = place.open_blind().await else {
+        return;
+    };
+    let version = replace(one, &key(), None, "fake-secret-1").await;
+    let seen = load(&blind, &key()).await;
+    let (named, error) = match seen.map(|entry| (entry.version, entry.content)) {
+        Some((version, Err(error))) => (Some(version), error),
+        seen => panic!("it is not unreadable: {seen:?}"),
+    };
+    assert_eq!(named, version);
+    assert_eq!(error.kind(), ErrorKind::Store);
+    assert!(!format!("{error} {error:?}").contains("fake"), "{error:?}");
+    let over = replace(&blind, &key(), None, "over it").await;
+    assert!(over.is_none(), "it was taken for nothing");
+    let there = content(one, &key()).await;
+    assert_eq!(there.as_deref(), Some(&b"fake-secret-1"[..]));
+    let over = replace(&blind, &key(), version, "over it").await;
+    assert!(over.is_some(), "it is in the way");
+    let there = content(&blind, &key()).await;
+    assert_eq!(there.as_deref(), Some(&b"over it"[..]));
+}
+
 /// What one process puts there another one gets, byte for byte, and with its version.
 pub async fn what_is_put_is_got<P: Place>() {
     let stand = Stand::<P>::new().await;
@@ -32,7 +75,9 @@ pub async fn what_is_put_is_got<P: Place>() {
         assert!(version.is_some(), "nobody else was there");
         for store in [&stand.one, &stand.other, &stand.place.open().await] {
             let entry = load(store, &key()).await;
-            let got = entry.as_ref().map(|entry| &entry.bytes[..]);
+            let got = entry
+                .as_ref()
+                .and_then(|entry| entry.content.as_deref().ok());
             assert_eq!(got, Some(bytes));
             assert_eq!(entry.map(|entry| entry.version), version);
         }

@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use auth_core::LONGEST_LEASE;
+use tokio::{task::JoinSet, time};
 
 use super::{
     Place,
@@ -71,6 +72,28 @@ pub async fn a_lease_ends_by_time<P: Place>() {
     assert!(!lease(one, &key(), "a", LONG).await, "a took it back");
     let is_held = lease(one, &key(), "a", Duration::MAX).await;
     assert!(!is_held, "b's, however long a wants it");
+}
+
+/// However long a lease is asked for, it ends after [`LONGEST_LEASE`]; and its owner can make it
+/// shorter.
+pub async fn no_lease_lasts_longer_than_the_longest<P: Place>() {
+    let stand = Stand::<P>::new().await;
+    let Stand { one, other, .. } = &stand;
+    assert!(lease(one, &key(), "a", Duration::MAX).await);
+    assert!(
+        !lease(other, &key(), "b", Duration::MAX).await,
+        "two owners"
+    );
+    if P::PAUSED {
+        time::sleep(LONGEST_LEASE - SHORT).await;
+        assert!(!lease(other, &key(), "b", LONG).await, "over too early");
+        time::sleep(2 * SHORT).await;
+        assert!(lease(other, &key(), "b", LONG).await, "it never ends");
+        return;
+    }
+    assert!(lease(one, &key(), "a", SHORT).await, "its own");
+    outlive().await;
+    assert!(lease(other, &key(), "b", LONG).await, "not made shorter");
 }
 
 /// Of 50 who want a free lease at once, from several processes, one has it.

@@ -34,7 +34,7 @@ pub(super) async fn load(store: &impl TokenStore, key: &Key) -> Option<StoredEnt
 }
 
 pub(super) async fn content(store: &impl TokenStore, key: &Key) -> Option<Bytes> {
-    load(store, key).await.map(|entry| entry.bytes)
+    load(store, key).await.map(|entry| good(entry.content))
 }
 
 pub(super) async fn replace(

@@ -68,7 +68,7 @@ pub async fn of_many_who_replace_one_wins<P: Place>() {
         assert_eq!(winners.len(), 1, "winners");
         for (won, bytes) in winners {
             let entry = load(&*stores[0], &key()).await;
-            let there = entry.map(|entry| (entry.version, entry.bytes));
+            let there = entry.map(|entry| (entry.version, good(entry.content)));
             assert_eq!(there, Some((won, bytes)), "not the winner's");
             version = Some(won);
         }

@@ -4,7 +4,7 @@ use std::{error::Error as _, time::Duration};
 
 use auth_core::{ErrorKind, Scheme};
 use auth_testkit::Outcome;
-use auth_tower::{AuthOutcome, Error, Existing, WithoutToken};
+use auth_tower::{AuthOutcome, Error, Existing, Unsigned, WithoutToken};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::Full;
@@ -44,7 +44,8 @@ async fn g13_a_credential_of_the_callers_is_kept_and_no_token_fetched() {
             .await
             .unwrap();
         assert_eq!(api.tokens(), ["fake-own"]);
-        assert!(response.extensions().is_empty());
+        let outcome = AuthOutcome::of(&response);
+        assert!(matches!(outcome.unsigned(), Some(Unsigned::OwnCredentials)));
         settle().await;
         assert_eq!(world.source.fetches(), fetches);
     }

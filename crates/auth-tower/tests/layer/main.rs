@@ -8,13 +8,17 @@ mod cold;
 mod errors;
 mod existing;
 mod guard;
-
+mod host;
 mod keyed;
+mod many_headers;
 mod min_lifetime;
+mod not_sent;
 mod origin;
 mod outcome;
 mod promises;
+mod redirected;
 mod replay;
 mod stacks;
 mod support;
+mod visible;
 mod warm;

@@ -211,7 +211,7 @@ async fn g18_no_secret_is_shown_or_logged() {
     }
 
     assert_eq!(world.source.fetches(), 4);
-    assert!(log.text().contains("token fetched"), "nothing was captured");
+    assert!(log.text().contains("new token"), "nothing was captured");
     let secrets = ["fake-token-2", "fake-token-3", "fake-cookie"];
     log.assert_no_secret(&secrets);
     assert_no_secret(shown, &secrets);

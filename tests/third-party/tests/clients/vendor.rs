@@ -67,7 +67,7 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     .unwrap();
     Authenticator::builder(source)
         .vendor("testkit")
-        .origins(Origins::danger_allow_http_loopback([server.origin()]).unwrap())
+        .origins(Origins::danger_allow_http([server.origin()]).unwrap())
         // The default second between two exchanges would be real time here.
         .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))
         .build()

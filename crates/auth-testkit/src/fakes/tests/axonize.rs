@@ -1,5 +1,12 @@
 use super::*;
 
+/// A GET with the content type that the vendor wants.
+async fn get(server: &TestServer, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut all = vec![("content-type", JSON)];
+    all.extend(headers);
+    super::get(server, path, &all).await
+}
+
 fn credentials(server: &TestServer) -> String {
     object(&[
         ("email", server.user_name()),
@@ -83,6 +90,18 @@ async fn the_api_wants_the_scheme_in_lower_case_and_the_app_id() {
             "unauthorized or missing authentication properties"
         );
     }
+    for (content_type, status) in [("application/json; charset=utf-8", 200), (FORM, 415)] {
+        let headers = [
+            ("authorization", &*lower),
+            app,
+            ("content-type", content_type),
+        ];
+        let answer = super::get(&server, "/odata/devices/", &headers).await;
+        assert_eq!(answer.status, status);
+    }
+    let without = [("authorization", &*lower), app];
+    let answer = super::get(&server, "/odata/devices/", &without).await;
+    assert_eq!(answer.status, 415);
     server.clock().advance(Duration::from_secs(10 * 3600)).await;
     assert_eq!(call(&[("authorization", &lower), app]).await.status, 401);
 }

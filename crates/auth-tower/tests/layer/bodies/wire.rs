@@ -54,7 +54,7 @@ impl Wire {
         let clock = VirtualClock::new();
         let authenticator = Authenticator::builder(ScriptedSource::new())
             .clock(clock.clone())
-            .origins(Origins::danger_allow_http_loopback([&url]).unwrap())
+            .origins(Origins::danger_allow_http([&url]).unwrap())
             .build()
             .unwrap();
         authenticator.token().await.unwrap();

@@ -1,0 +1,13 @@
+//! The token machine: all rules about when a token is requested, by whom, and what is remembered of
+//! it, for one process and for many. Rules are pure; [`driver`](crate::driver) obeys them.
+
+pub(crate) mod account;
+pub(crate) mod backoff;
+mod codec;
+pub(crate) mod flight;
+pub(crate) mod memory;
+pub(crate) mod orders;
+pub(crate) mod prints;
+pub(crate) mod record;
+pub(crate) mod serving;
+mod sharing;

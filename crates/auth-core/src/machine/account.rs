@@ -1,0 +1,336 @@
+//! What all keys of a client, or of an account, share: slots of the quota, and rejected logins.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::codec::{Reader, Writer};
+use crate::{Key, Part, Quota, quota::Slots, rejections};
+
+/// The exchanges that count against a client's quota, of all processes and all its keys. Every time
+/// in it counts from when it was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Account(Vec<Slot>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+struct Slot {
+    /// Tells it from the others.
+    number: u64,
+    frees_in: Duration,
+}
+
+/// Names the layout; what begins otherwise is nothing that this release knows.
+const MAGIC: &[u8] = b"auth-core quota 1\n";
+
+impl Account {
+    /// Where it is kept: vendors count by client, however many tokens that has.
+    pub(crate) fn key(key: &Key) -> Key {
+        let part = |part| key.get(part).unwrap_or_default();
+        Key::builder(part(Part::Vendor))
+            .issuer(part(Part::Issuer))
+            .client(part(Part::Client))
+            .extra("auth-core", "quota")
+            .build()
+    }
+
+    /// What it says after so long.
+    pub(crate) fn aged(mut self, age: Duration) -> Self {
+        for slot in &mut self.0 {
+            slot.frees_in = slot.frees_in.saturating_sub(age);
+        }
+        self.0.retain(|slot| !slot.frees_in.is_zero());
+        self
+    }
+
+    /// Takes a slot that frees after so long, or says how long until one frees.
+    pub(crate) fn take(
+        &mut self,
+        quota: Quota,
+        slots: Slots,
+        number: u64,
+        frees_in: Duration,
+    ) -> Result<(), Duration> {
+        let allowed = quota.allows(slots);
+        if self.0.len() < allowed {
+            self.0.push(Slot { number, frees_in });
+            return Ok(());
+        }
+        let mut waits: Vec<_> = self.0.iter().map(|slot| slot.frees_in).collect();
+        waits.sort_unstable();
+        // So many have to free for the count to fall below what is allowed.
+        let wait = waits.get(self.0.len() - allowed).copied();
+        Err(wait.unwrap_or(Duration::MAX))
+    }
+
+    /// Says when a slot frees that was taken; tells whether it is there.
+    pub(crate) fn set(&mut self, number: u64, frees_in: Duration) -> bool {
+        let slot = self.0.iter_mut().find(|slot| slot.number == number);
+        slot.map(|slot| slot.frees_in = frees_in).is_some()
+    }
+
+    pub(crate) fn time_to_live(&self) -> Duration {
+        let waits = self.0.iter().map(|slot| slot.frees_in);
+        waits.max().unwrap_or_default()
+    }
+
+    pub(crate) fn encode(&self, key: &Key) -> Bytes {
+        let mut to = Writer::new(MAGIC, key, 8 + self.0.len() * 16);
+        to.number(self.0.len() as u64);
+        for slot in &self.0 {
+            to.number(slot.number);
+            to.time(slot.frees_in);
+        }
+        to.end()
+    }
+
+    pub(crate) fn decode(key: &Key, bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader::new(MAGIC, key, bytes)?;
+        let mut slots = Vec::new();
+        for _ in 0..from.number()? {
+            slots.push(Slot {
+                number: from.number()?,
+                frees_in: from.time()?,
+            });
+        }
+        from.end()?;
+        Some(Self(slots))
+    }
+}
+
+/// Rejected logins of one account, by all processes and all keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Logins(Vec<Rejected>);
+
+/// How often the vendor rejected which credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+struct Rejected {
+    mark: u16,
+    times: u32,
+    /// Since the last rejection.
+    age: Duration,
+}
+
+const LOGINS_MAGIC: &[u8] = b"auth-core logins 1\n";
+
+impl Logins {
+    /// Where the rejected logins of an account are kept.
+    pub(crate) fn key(key: &Key, account: u64) -> Key {
+        Key::builder(key.get(Part::Vendor).unwrap_or_default())
+            .extra("auth-core", "logins")
+            .extra("account", format!("{account:016x}"))
+            .build()
+    }
+
+    pub(crate) fn aged(mut self, age: Duration) -> Self {
+        for known in &mut self.0 {
+            known.age = known.age.saturating_add(age);
+        }
+        self
+    }
+
+    /// Returns for how long credentials must not be sent.
+    pub(crate) fn forbids(&self, mark: u16) -> Option<Duration> {
+        let known = self.0.iter().find(|known| known.mark == mark)?;
+        rejections::forbidden_for(known.times, known.age)
+    }
+
+    pub(crate) fn knows(&self, mark: u16) -> bool {
+        self.0.iter().any(|known| known.mark == mark)
+    }
+
+    pub(crate) fn reject(&mut self, mark: u16) {
+        let times = self.0.iter().find(|known| known.mark == mark);
+        let times = times.map_or(0, |known| known.times).saturating_add(1);
+        self.accept(mark);
+        self.0.truncate(MOST_LOGINS - 1);
+        let age = Duration::ZERO;
+        self.0.insert(0, Rejected { mark, times, age });
+    }
+
+    pub(crate) fn accept(&mut self, mark: u16) {
+        self.0.retain(|known| known.mark != mark);
+    }
+
+    /// Longer than a wrong password stays where it is kept.
+    pub(crate) fn time_to_live(&self) -> Duration {
+        match self.0.is_empty() {
+            true => Duration::ZERO,
+            false => Duration::from_secs(30 * 24 * 3600),
+        }
+    }
+
+    pub(crate) fn encode(&self, key: &Key) -> Bytes {
+        let mut to = Writer::new(LOGINS_MAGIC, key, 8 + self.0.len() * 24);
+        to.number(self.0.len() as u64);
+        for known in &self.0 {
+            to.number(known.mark.into());
+            to.number(known.times.into());
+            to.time(known.age);
+        }
+        to.end()
+    }
+
+    pub(crate) fn decode(key: &Key, bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader::new(LOGINS_MAGIC, key, bytes)?;
+        let count = from.number()?;
+        if count > MOST_LOGINS as u64 {
+            return None;
+        }
+        let mut known = Vec::new();
+        for _ in 0..count {
+            known.push(Rejected {
+                mark: u16::try_from(from.number()?).ok()?,
+                times: u32::try_from(from.number()?).ok()?,
+                age: from.time()?,
+            });
+        }
+        from.end()?;
+        Some(Self(known))
+    }
+}
+
+/// So many versions of the credentials are remembered; nobody goes through more wrong ones by
+/// accident.
+const MOST_LOGINS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn t35_the_reserve_is_kept_for_who_needs_it() {
+        let quota = Quota::new(20, HOUR);
+        let mut account = Account::default();
+        let mut taken = |slots| {
+            let more = (0..100).map(|number| account.take(quota, slots, number, HOUR));
+            more.filter(Result::is_ok).count()
+        };
+        assert_eq!(taken(Slots::ButReserve), 16);
+        assert_eq!(taken(Slots::All), 4);
+    }
+
+    #[test]
+    fn says_when_the_next_slot_frees() {
+        let quota = Quota::new(2, HOUR);
+        let mut account = Account::default();
+        account.take(quota, Slots::All, 1, 2 * MINUTE).unwrap();
+        account.take(quota, Slots::All, 2, MINUTE).unwrap();
+        let wait = account.take(quota, Slots::All, 3, MINUTE).unwrap_err();
+        assert_eq!(wait, MINUTE);
+        let mut later = account.aged(MINUTE);
+        later.take(quota, Slots::All, 3, MINUTE).unwrap();
+        let wait = later.take(quota, Slots::All, 4, MINUTE).unwrap_err();
+        assert_eq!(wait, MINUTE);
+        assert!(later.set(3, Duration::from_secs(1)));
+        let wait = later.take(quota, Slots::All, 4, MINUTE).unwrap_err();
+        assert_eq!(wait, Duration::from_secs(1));
+        assert!(!later.set(2, MINUTE), "it has freed");
+    }
+
+    #[test]
+    fn a_clients_tokens_count_together() {
+        let key = || Key::builder("v").issuer("i").client("c");
+        let account = Account::key(&key().build());
+        assert_eq!(account, Account::key(&key().scope("s").build()));
+        assert_ne!(account, Account::key(&key().client("d").build()));
+        assert_ne!(account, key().build());
+    }
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    #[test]
+    fn g06_credentials_that_were_rejected_twice_are_sent_once_a_day() {
+        let mut logins = Logins::default();
+        assert_eq!(logins.forbids(1), None);
+        logins.reject(1);
+        assert_eq!(logins.forbids(1), None);
+        logins.reject(1);
+        assert_eq!(logins.forbids(1), Some(DAY));
+        assert_eq!(logins.forbids(2), None, "others were not rejected");
+        let mut later = logins.clone().aged(DAY - MINUTE);
+        assert_eq!(later.forbids(1), Some(MINUTE));
+        later = later.aged(MINUTE);
+        assert_eq!(later.forbids(1), None);
+        later.reject(1);
+        assert_eq!(later.forbids(1), Some(DAY));
+    }
+
+    #[test]
+    fn an_accepted_login_clears_its_count_only() {
+        let mut logins = Logins::default();
+        for mark in [1, 1, 2, 2] {
+            logins.reject(mark);
+        }
+        logins.accept(1);
+        assert!(!logins.knows(1) && logins.knows(2));
+        assert_eq!(logins.forbids(1), None);
+        assert_eq!(logins.forbids(2), Some(DAY));
+    }
+
+    #[test]
+    fn the_newest_rejections_are_remembered() {
+        let mut logins = Logins::default();
+        for mark in 0..20 {
+            logins.reject(mark);
+        }
+        let known: Vec<_> = (0..20).filter(|mark| logins.knows(*mark)).collect();
+        assert_eq!(known, (4..20).collect::<Vec<_>>());
+        assert_eq!(Logins::default().time_to_live(), Duration::ZERO);
+        assert_eq!(logins.time_to_live(), 30 * DAY);
+    }
+
+    #[test]
+    fn an_accounts_logins_count_together_whatever_the_key() {
+        let key = |client| Key::builder("v").issuer("i").client(client).build();
+        assert_eq!(Logins::key(&key("a"), 7), Logins::key(&key("b"), 7));
+        assert_ne!(Logins::key(&key("a"), 7), Logins::key(&key("a"), 8));
+        assert_ne!(Logins::key(&key("a"), 7), Account::key(&key("a")));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_of_logins_is_read_and_nothing_else(
+            known in prop::collection::vec((any::<u16>(), any::<u32>(), any::<u64>()), 0..=MOST_LOGINS),
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let rejected = |(mark, times, millis)| Rejected { mark, times, age: Duration::from_millis(millis) };
+            let logins = Logins(known.into_iter().map(rejected).collect());
+            let key = Key::builder("v").build();
+            let written = logins.encode(&key);
+            prop_assert_eq!(Logins::decode(&key, &written), Some(logins));
+            prop_assert_eq!(Logins::decode(&key, &written[..cut.index(written.len())]), None);
+            let bytes = [LOGINS_MAGIC, &bytes].concat();
+            if let Some(read) = Logins::decode(&key, &bytes) {
+                prop_assert_eq!(&read.encode(&key)[..], &bytes[..]);
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read_and_nothing_else(
+            slots in prop::collection::vec((any::<u64>(), any::<u64>()), 0..8),
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let slot = |(number, millis)| Slot { number, frees_in: Duration::from_millis(millis) };
+            let account = Account(slots.into_iter().map(slot).collect());
+            let key = Key::builder("v").build();
+            let written = account.encode(&key);
+            prop_assert_eq!(Account::decode(&key, &written), Some(account));
+            prop_assert_eq!(Account::decode(&key, &written[..cut.index(written.len())]), None);
+            let bytes = [MAGIC, &bytes].concat();
+            if let Some(read) = Account::decode(&key, &bytes) {
+                prop_assert_eq!(&read.encode(&key)[..], &bytes[..]);
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The one rule table for how long no token request is made after one that brought no token.
+
+use std::time::Duration;
+
+use crate::{Error, ErrorKind, RefreshPolicy, RejectedPart, RequestOutcome, policy::Jitter};
+
+/// What a failed token request proves, as far as the next one is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Failure {
+    /// Nothing reached the authorization server: no connection, or a setting or secret that is
+    /// missing.
+    NotSent,
+    /// The request was sent, and nobody knows what became of it.
+    Unknown,
+    /// An answer that is neither a token nor an OAuth error.
+    NotUnderstood,
+    /// An answer without any words: it may be a rejection.
+    Wordless,
+    /// The authorization server asked for fewer requests.
+    Throttled,
+    /// The authorization server said that its quota is used up.
+    Quota,
+    /// Our own count says that the quota is used up. No token request was made.
+    OwnQuota,
+    /// The authorization server rejected this part of the token request.
+    Rejected(RejectedPart),
+    /// The token request brought the token that the API refused.
+    SameToken,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &Error) -> Self {
+        if error.kind() == ErrorKind::Refused {
+            return Self::SameToken;
+        }
+        match error.outcome() {
+            RequestOutcome::NotSent => Self::NotSent,
+            RequestOutcome::Unknown => Self::Unknown,
+            RequestOutcome::Rejected => {
+                Self::Rejected(error.rejected_part().unwrap_or(RejectedPart::Request))
+            }
+            RequestOutcome::Throttled if error.kind() == ErrorKind::Quota => Self::Quota,
+            RequestOutcome::Throttled => Self::Throttled,
+            RequestOutcome::NotUnderstood if is_wordless(error) => Self::Wordless,
+            RequestOutcome::NotUnderstood => Self::NotUnderstood,
+        }
+    }
+
+    /// Tells whether the failure proves something about the vendor or the credentials, so that a
+    /// caller is better told of this failure than of a later one that proves nothing.
+    pub(crate) fn is_rejection(self) -> bool {
+        matches!(self, Self::Rejected(_))
+    }
+
+    /// Tells whether the token request may count against the vendor's quota.
+    pub(crate) fn may_count(self) -> bool {
+        !matches!(self, Self::NotSent | Self::OwnQuota)
+    }
+}
+
+/// An empty 4xx reply: some servers reject a secret or a refresh token that way.
+fn is_wordless(error: &Error) -> bool {
+    let client_error = error
+        .status()
+        .is_some_and(|status| status.is_client_error());
+    client_error && error.kind() == ErrorKind::Protocol && error.code().is_none()
+}
+
+/// What a back-off depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Situation {
+    pub(crate) failure: Failure,
+    /// For how long the authorization server asked to be left alone.
+    pub(crate) retry_after: Option<Duration>,
+    /// For how long token requests have been failing.
+    pub(crate) failing_for: Duration,
+    /// How many failures of this kind came in a row, this one included.
+    pub(crate) row: u32,
+    /// What is left of the valid token, and its lifetime.
+    pub(crate) valid: Option<(Duration, Duration)>,
+    /// The usual distance of two token requests under the quota.
+    pub(crate) spacing: Option<Duration>,
+    /// How long until a slot of the quota frees, by our own count.
+    pub(crate) slot: Duration,
+    /// The vendor may lock the account after a few rejected logins.
+    pub(crate) lockable: bool,
+    pub(crate) jitter: Jitter,
+}
+
+/// Returns how long no token request is made.
+pub(crate) fn after(policy: &RefreshPolicy, situation: Situation) -> Duration {
+    let Situation {
+        failure,
+        retry_after,
+        row,
+        valid,
+        spacing,
+        slot,
+        lockable,
+        jitter,
+        ..
+    } = situation;
+    let probe = || policy.probe_after(jitter);
+    let wait = match (failure, retry_after) {
+        // A person has to type a new code: a few may be wrong.
+        (Failure::Rejected(RejectedPart::SecondFactor), None) if row <= ENOUGH => {
+            return transient(policy, situation);
+        }
+        (Failure::Rejected(RejectedPart::SecondFactor), Some(asked)) if row <= ENOUGH => {
+            policy.retry_after(asked)
+        }
+        (Failure::Rejected(_), None) => probe(),
+        (Failure::Rejected(_), Some(asked)) => probe().max(policy.retry_after(asked)),
+        (Failure::OwnQuota, asked) => {
+            let wait = policy.interval().max(asked.unwrap_or(slot));
+            // What is kept for an expired token is free once the token has expired.
+            return valid.map_or(wait, |(left, _)| wait.min(left));
+        }
+        (_, Some(asked)) => policy.retry_after(asked),
+        (Failure::Quota, None) => slot.max(spacing.unwrap_or(policy.backoff_range().1)),
+        // The vendor may have counted a rejected login: without words, or with an answer that came
+        // too late.
+        (Failure::Wordless | Failure::Unknown, None) if lockable && row >= ENOUGH => {
+            let factor = 1_u32.checked_shl(row - ENOUGH).unwrap_or(u32::MAX);
+            probe().saturating_mul(factor).min(LONGEST_UNKNOWN)
+        }
+        (Failure::Wordless, None) if row > ENOUGH => probe(),
+        (_, None) => return transient(policy, situation),
+    };
+    wait.max(policy.interval())
+}
+
+/// An eighth of the time for which token requests have been failing, with jitter. While a token is
+/// valid, an attempt comes within a quarter of what is left of the token, and at its end at the
+/// latest.
+fn transient(policy: &RefreshPolicy, situation: Situation) -> Duration {
+    let (first, longest) = policy.backoff_range();
+    let base = (situation.failing_for / 8).clamp(first, longest);
+    let drawn = base.saturating_sub(situation.jitter.of(base / 2));
+    let Some((left, lifetime)) = situation.valid else {
+        return drawn.max(policy.interval());
+    };
+    let floor = policy.interval().min(lifetime / 10);
+    drawn.min(left / 4).max(floor).min(left)
+}
+
+/// How long renewals that follow a refusal wait after the `times`-th of them in a row.
+pub(crate) fn of_refusals(policy: &RefreshPolicy, times: u32) -> Duration {
+    let (first, longest) = policy.backoff_range();
+    let factor = 1_u32
+        .checked_shl(times.saturating_sub(1))
+        .unwrap_or(u32::MAX);
+    first.checked_mul(factor).unwrap_or(longest).min(longest)
+}
+
+/// So many equal answers without words, unknown outcomes of logins, or wrong codes are no accident.
+const ENOUGH: u32 = 2;
+/// The longest back-off after logins whose outcome is unknown.
+const LONGEST_UNKNOWN: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests;

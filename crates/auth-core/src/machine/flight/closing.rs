@@ -1,0 +1,383 @@
+//! The rules of a flight from the end of its token request on: what is written down, and what callers
+//! get.
+
+use std::time::Duration;
+
+use super::*;
+use crate::machine::{memory::is_shared, orders::MOST_REQUESTS};
+
+impl Flight {
+    pub(super) fn ended(&mut self, cx: &mut Cx<'_>, ended: Ended) -> Order {
+        let Ended { result, sent, late } = ended;
+        let alone = !cx.rules.shares || self.without_store;
+        let lifetime = result.as_ref().ok().and_then(AccessToken::lifetime);
+        let not_sent = result
+            .as_ref()
+            .is_err_and(|error| !Failure::of(error).may_count());
+        if alone {
+            match not_sent {
+                true => cx.memory.share.cancel(),
+                false => cx.memory.share.close(cx.now, lifetime),
+            }
+        }
+        if !not_sent {
+            cx.memory.asked();
+        }
+        let landing = Landing {
+            sent,
+            requested: !not_sent,
+            ..self.landing_at(cx.now)
+        };
+        let error = match result {
+            Ok(token) => return self.succeeded(cx, token, landing),
+            Err(error) => error,
+        };
+        let failure = Failure::of(&error);
+        self.landing = Some(Landing {
+            end: End::Failed(error.clone()),
+            ..landing
+        });
+        if late && failure == Failure::Unknown && !alone {
+            // Another process may have made a token request while this one stood still.
+            return self.go(Phase::LookingLate, Order::Load);
+        }
+        self.failed(cx, &error)
+    }
+
+    pub(super) fn succeeded(
+        &mut self,
+        cx: &mut Cx<'_>,
+        token: AccessToken,
+        landing: Landing,
+    ) -> Order {
+        let sent = Sent {
+            at: landing.sent,
+            reason: self.start.reason,
+            refresh: self.refresh.as_ref(),
+        };
+        let mut record = sharing::after(cx, &self.seen.record, &token, sent);
+        let lifetime = cx.rules.policy.lifetime(token.lifetime());
+        let usable = cx.rules.policy.usable_for(lifetime);
+        if usable
+            .saturating_sub(cx.now.wait_since(landing.sent))
+            .is_zero()
+        {
+            let message = "the token endpoint's tokens have expired when they come";
+            let error = Error::new(ErrorKind::Protocol, message);
+            // It is one more failure in a row, and takes a valid token from nobody.
+            let seen = &self.seen.record;
+            record.token = seen.token.clone();
+            record.failing_for = Some(seen.failing_for.unwrap_or_default());
+            record.failures = seen.failures;
+            record.failed_by = seen.failed_by.clone();
+            sharing::tell(cx, &mut record, self.own.as_ref(), &error);
+        }
+        let frees_in = slot_of(cx.rules.quota, token.lifetime());
+        self.landing = Some(Landing {
+            end: End::Token(token, Duration::ZERO),
+            ..landing
+        });
+        if !cx.rules.shares {
+            return self.land(cx);
+        }
+        if self.without_store {
+            return self.land(cx);
+        }
+        let id = self.own.as_ref().and_then(|own| own.id);
+        let known = self.logins.as_ref().zip(id);
+        let known = known.filter(|((_, logins), id)| logins.knows(id.mark()));
+        let accepted = known.map(|(_, id)| LoginChange::Accept(id.mark()));
+        self.todo = Vec::new();
+        self.todo.extend(accepted.map(Todo::Logins));
+        self.todo
+            .extend(self.slot.is_some().then_some(Todo::Slot(frees_in)));
+        if record != self.seen.record {
+            self.todo.push(Todo::Record(record));
+        }
+        self.close(cx)
+    }
+
+    pub(super) fn failed(&mut self, cx: &mut Cx<'_>, error: &Error) -> Order {
+        let failure = Failure::of(error);
+        let alone = !cx.rules.shares || self.without_store;
+        let rejected = match failure {
+            Failure::Rejected(part) => Some(part),
+            _ => None,
+        };
+        let sent_refresh = self.refresh.is_some();
+        let refresh_rejected = sent_refresh
+            && (rejected == Some(RejectedPart::RefreshToken)
+                || rejected.is_some() && error.code() == Some("invalid_grant"));
+        let credentials = self.own.as_ref().and_then(|own| own.id);
+        let lockable = self.own.as_ref().is_some_and(|own| own.lockable);
+        // --- what the store has to say ---
+        let mut record = self.seen.record.clone();
+        if refresh_rejected {
+            if let Some(refresh) = record.refresh.take() {
+                record.spent.add(Print::of(&refresh.secret));
+                cx.memory.spent.add(Print::of(&refresh.secret));
+            }
+            if !alone && self.requests < MOST_REQUESTS {
+                self.refresh = None;
+                self.landing = None;
+                return self.write(cx, Phase::DroppingRefreshToken, record);
+            }
+        } else if failure != Failure::Unknown {
+            // The vendor said something, or heard nothing: the refresh token is not spent.
+            if let Some(refresh) = record.refresh.as_mut().filter(|_| sent_refresh) {
+                refresh.uncertain = refresh.uncertain.saturating_sub(1);
+            }
+        }
+        if alone {
+            self.todo = Vec::new();
+        } else {
+            if is_shared(failure) {
+                let told = sharing::tell(cx, &mut record, self.own.as_ref(), error);
+                self.told(error, told);
+            }
+            let counts = rejected == Some(RejectedPart::Credentials) && lockable && !sent_refresh;
+            let reject = credentials
+                .filter(|_| counts)
+                .map(|id| LoginChange::Reject(id.mark()));
+            let frees_in = match failure.may_count() {
+                true => slot_of(cx.rules.quota, None),
+                false => Duration::ZERO,
+            };
+            self.todo = Vec::new();
+            self.todo
+                .extend(self.slot.is_some().then_some(Todo::Slot(frees_in)));
+            if record != self.seen.record {
+                self.todo.push(Todo::Record(record));
+            }
+            self.todo.extend(reject.map(Todo::Logins));
+        }
+        let again = matches!(
+            rejected,
+            Some(RejectedPart::Credentials | RejectedPart::RefreshToken)
+        );
+        if again && credentials.is_some() && self.requests < MOST_REQUESTS && !self.reread {
+            self.reread = true;
+            return self.go(Phase::Rereading, Order::Read);
+        }
+        self.close(cx)
+    }
+
+    /// The credentials were read once more after they were rejected.
+    pub(super) fn read_again(&mut self, cx: &mut Cx<'_>, read: Result<Own, Error>) -> Order {
+        let changed = read.ok().filter(|read| {
+            let before = self.own.as_ref().and_then(|own| own.id);
+            read.id != before && read.forbidden.is_none()
+        });
+        match changed {
+            Some(own) => {
+                self.own = Some(own);
+                self.go(Phase::AskingAgain, Order::AskAgain)
+            }
+            None => self.close(cx),
+        }
+    }
+
+    /// The failure holds for all processes.
+    pub(super) fn told(&mut self, error: &Error, told: Told) {
+        let Some(landing) = &mut self.landing else {
+            return;
+        };
+        landing.failing_for = told.failing_for;
+        if told.holds_for_callers {
+            let error = error.clone().with_retry_after(told.left);
+            landing.end = End::Told(error, told.left);
+        }
+    }
+
+    pub(super) fn looked_late(&mut self, cx: &mut Cx<'_>, loaded: Loaded) -> Order {
+        let failed = self.landing.take();
+        self.see(cx, loaded);
+        if let Some((token, age)) = sharing::adopt(cx, &self.seen.record, &self.start) {
+            let requested = failed.as_ref().is_some_and(|landing| landing.requested);
+            self.landing = Some(Landing {
+                end: End::Token(token, age),
+                requested,
+                ..self.landing_at(cx.now)
+            });
+            self.todo = Vec::new();
+            return self.close(cx);
+        }
+        self.landing = failed;
+        let error = match self.landing.as_ref().map(|landing| &landing.end) {
+            Some(End::Failed(error)) => error.clone(),
+            _ => return self.land(cx),
+        };
+        self.failed(cx, &error)
+    }
+
+    // --- after the token request ---
+
+    /// Writes down what came of it, gives the lease back, and lands.
+    pub(super) fn close(&mut self, cx: &mut Cx<'_>) -> Order {
+        self.tries = 0;
+        self.close_next(cx)
+    }
+
+    pub(super) fn close_next(&mut self, cx: &mut Cx<'_>) -> Order {
+        match self.todo.last().cloned() {
+            Some(Todo::Record(record)) => self.write(cx, Phase::Closing, record),
+            Some(Todo::Slot(_)) => self.go(Phase::Closing, Order::LoadAccount),
+            Some(Todo::Logins(_)) => match self.own.as_ref().and_then(|own| own.id) {
+                Some(id) => self.go(Phase::Closing, Order::LoadLogins(id.account())),
+                None => self.release_and_land(cx),
+            },
+            None => self.release_and_land(cx),
+        }
+    }
+
+    pub(super) fn closing(&mut self, cx: &mut Cx<'_>, fact: Fact) -> Order {
+        match (self.todo.last().cloned(), fact) {
+            (Some(Todo::Record(_)), Fact::Wrote(false)) => {
+                self.tries += 1;
+                match self.tries < RECORD_TRIES {
+                    // The lease was lost: whoever had it next may have put a token there, too.
+                    true => Order::Load,
+                    false => self.done(cx),
+                }
+            }
+            (Some(Todo::Record(record)), Fact::Loaded(loaded)) => self.rewrite(cx, record, loaded),
+            (Some(Todo::Slot(frees_in)), Fact::LoadedAccount(version, account)) => {
+                let (Some(number), Some(mut account)) = (self.slot, account) else {
+                    return self.done(cx);
+                };
+                if !account.set(number, frees_in) {
+                    return self.done(cx);
+                }
+                let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
+                Order::WriteAccount(version, next, account)
+            }
+            (Some(Todo::Logins(change)), Fact::LoadedLogins(version, logins)) => {
+                let mut logins = logins.unwrap_or_default();
+                match change {
+                    LoginChange::Reject(mark) => logins.reject(mark),
+                    LoginChange::Accept(mark) => logins.accept(mark),
+                }
+                let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
+                let account = self.own.as_ref().and_then(|own| own.id);
+                let account = account.map(CredentialsId::account).unwrap_or_default();
+                Order::WriteLogins(account, version, next, logins)
+            }
+            (Some(Todo::Slot(_) | Todo::Logins(_)), Fact::Wrote(false)) => {
+                self.tries += 1;
+                match self.tries < ACCOUNT_TRIES {
+                    true => self.close_next(cx),
+                    false => self.done(cx),
+                }
+            }
+            (Some(_), Fact::Wrote(true)) => self.done(cx),
+            _ => self.release_and_land(cx),
+        }
+    }
+
+    /// One thing is written down.
+    pub(super) fn done(&mut self, cx: &mut Cx<'_>) -> Order {
+        if let Some(Todo::Slot(_)) = self.todo.pop() {
+            self.slot = None;
+        }
+        if self.landing.is_none() && self.todo.is_empty() {
+            return self.go(Phase::Looking, Order::Load);
+        }
+        self.close(cx)
+    }
+
+    /// Somebody else has written meanwhile.
+    pub(super) fn rewrite(&mut self, cx: &mut Cx<'_>, record: Record, loaded: Loaded) -> Order {
+        let landing = self.landing.take();
+        self.see(cx, loaded);
+        let adopted = sharing::adopt(cx, &self.seen.record, &self.start);
+        self.landing = landing;
+        let Some(landing) = &mut self.landing else {
+            return self.done(cx);
+        };
+        match (&landing.end, adopted) {
+            // Theirs is the one that all other processes use.
+            (End::Token(..), Some((token, age))) => {
+                landing.end = End::Token(token, age);
+                self.done(cx)
+            }
+            (End::Token(..), None) => self.write(cx, Phase::Closing, record),
+            // A failure is not worth a second try.
+            _ => self.done(cx),
+        }
+    }
+
+    pub(super) fn release_and_land(&mut self, cx: &mut Cx<'_>) -> Order {
+        match self.lease.take() {
+            Some(_) => self.go(Phase::Releasing, Order::Release),
+            None => self.land(cx),
+        }
+    }
+
+    pub(super) fn fail(&mut self, cx: &mut Cx<'_>, error: Error) -> Order {
+        self.landing = Some(Landing {
+            end: End::Failed(error),
+            ..self.landing_at(cx.now)
+        });
+        self.release_and_land(cx)
+    }
+
+    pub(super) fn land(&mut self, cx: &mut Cx<'_>) -> Order {
+        let landing = self.landing.take().unwrap_or_else(|| Landing {
+            end: End::Failed(Error::new(
+                ErrorKind::Closed,
+                "the flight ended without a result",
+            )),
+            ..self.landing_at(cx.now)
+        });
+        Order::Land(Box::new(landing))
+    }
+
+    pub(super) fn landing_at(&self, now: Moment) -> Landing {
+        let own = self.own.as_ref();
+        Landing {
+            end: End::Unchanged,
+            sent: now,
+            requested: self.requests > 0,
+            about: own.and_then(|own| own.id),
+            lockable: own.is_some_and(|own| own.lockable),
+            failing_for: self.seen.record.failing_for.unwrap_or_default(),
+        }
+    }
+
+    // --- the store's failures ---
+
+    pub(super) fn store_failed(&mut self, cx: &mut Cx<'_>) -> Order {
+        cx.memory.store_failed(cx.now, cx.draw.jitter);
+        let over = matches!(
+            self.phase,
+            Phase::Closing | Phase::Releasing | Phase::LookingLate
+        ) || matches!(self.phase, Phase::DroppingRefreshToken)
+            && self.requests >= MOST_REQUESTS;
+        if self.landing.is_some() && over {
+            if let Some(record) = self.record_to_keep() {
+                cx.memory.keep_unsaved(self.replaces, record, cx.now);
+            }
+            return self.land(cx);
+        }
+        self.landing = None;
+        self.lease = None;
+        self.slot = None;
+        self.todo = Vec::new();
+        self.without_store = true;
+        match &self.own {
+            Some(own) => match own.forbidden.clone() {
+                Some(forbidden) => self.forbidden(cx, &forbidden),
+                None => self.go_alone(cx),
+            },
+            None => self.go(Phase::Reading, Order::Read),
+        }
+    }
+
+    /// A token request brought what the store did not take.
+    pub(super) fn record_to_keep(&self) -> Option<Record> {
+        self.todo.iter().find_map(|todo| match todo {
+            Todo::Record(record) => Some(record.clone()),
+            _ => None,
+        })
+    }
+}

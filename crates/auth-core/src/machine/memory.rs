@@ -1,0 +1,234 @@
+//! What one process remembers of a key between two flights.
+
+use std::time::Duration;
+
+use super::{
+    orders::Rules,
+    prints::{Print, Prints},
+    record::{Pause, Record},
+};
+use crate::{Moment, Quota, Version, machine::backoff::Failure, policy::Jitter, quota::Ledger};
+
+/// Facts that outlive a flight, and hold when the store fails, forgets or lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Memory {
+    /// Tokens that the API refused.
+    pub(crate) refused: Prints,
+    /// The newest token that was published.
+    pub(crate) current: Option<Print>,
+    /// First refresh tokens that were replaced or rejected.
+    pub(crate) spent: Prints,
+    /// The highest version of an entry that could be understood.
+    highest: Option<Version>,
+    unsaved: Option<Unsaved>,
+    obeyed: Obeyed,
+    breaker: Breaker,
+    ignores_rejections: bool,
+    /// The share of the quota for the time when the store fails.
+    pub(crate) share: Ledger,
+}
+
+/// What the store should say, but did not take: in place of the entry with this version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+struct Unsaved {
+    replaces: Option<Version>,
+    record: Record,
+    since: Moment,
+}
+
+/// Back-offs of other processes that were obeyed, since this process last asked the vendor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+struct Obeyed {
+    since: Option<Moment>,
+}
+
+/// A store that fails is not asked for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+struct Breaker {
+    failures: u32,
+    until: Moment,
+}
+
+impl Memory {
+    pub(crate) fn new(quota: Option<Quota>) -> Self {
+        Self {
+            refused: Prints::default(),
+            current: None,
+            spent: Prints::default(),
+            highest: None,
+            unsaved: None,
+            obeyed: Obeyed::default(),
+            breaker: Breaker {
+                failures: 0,
+                until: Moment::PAST,
+            },
+            ignores_rejections: false,
+            share: Ledger::new(quota.map(Quota::share)),
+        }
+    }
+
+    // --- versions ---
+
+    /// Notes the version of an entry that could be understood.
+    pub(crate) fn see(&mut self, version: Version) {
+        let known = self.highest.map_or(0, Version::epoch);
+        if version.epoch() >= known {
+            self.highest = Some(version);
+        }
+    }
+
+    /// An entry that is older than what was there before comes from a store that was rolled back.
+    pub(crate) fn is_outdated(&self, version: Version) -> bool {
+        self.highest
+            .is_some_and(|highest| version.epoch() < highest.epoch())
+    }
+
+    /// The later of the highest known version and this one.
+    pub(crate) fn later_than(&self, seen: Option<Version>) -> Option<Version> {
+        match (self.highest, seen) {
+            (Some(known), Some(seen)) if known.epoch() >= seen.epoch() => Some(known),
+            (known, seen) => seen.or(known),
+        }
+    }
+
+    // --- what could not be saved ---
+
+    pub(crate) fn keep_unsaved(
+        &mut self,
+        replaces: Option<Version>,
+        record: Record,
+        since: Moment,
+    ) {
+        self.unsaved = Some(Unsaved {
+            replaces,
+            record,
+            since,
+        });
+    }
+
+    /// Returns what the store should say, while the store still has the entry that should have been
+    /// replaced. With any other entry, or none, somebody else has been there.
+    pub(crate) fn unsaved(&mut self, seen: Option<Version>, now: Moment) -> Option<Record> {
+        let unsaved = self
+            .unsaved
+            .take()
+            .filter(|unsaved| unsaved.replaces == seen)?;
+        let record = unsaved.record.clone().aged(now.wait_since(unsaved.since));
+        self.unsaved = Some(unsaved);
+        Some(record)
+    }
+
+    // --- back-offs of other processes ---
+
+    /// Returns for how long the back-off that the record holds is obeyed.
+    ///
+    /// What the vendor said is obeyed, though not for longer than the vendor itself would be. What
+    /// processes met without the vendor's word may be their own trouble: if only one process has
+    /// failed, its back-off is obeyed for a few seconds only; and those that have failed go last.
+    pub(crate) fn obeys(
+        &mut self,
+        rules: &Rules,
+        record: &Record,
+        pause: &Pause,
+        now: Moment,
+    ) -> Option<Duration> {
+        let policy = &rules.policy;
+        let longest = policy
+            .retry_after(Duration::MAX)
+            .max(policy.probe_after(Jitter(u32::MAX)));
+        let is_from_vendor = pause.is_from_vendor();
+        let me = Print::of_text(&rules.owner);
+        let left = match is_from_vendor || record.failed_by.contains(me) {
+            true => pause.left,
+            false => pause.left.saturating_sub(pause.yields),
+        };
+        if left <= LAST_MOMENT {
+            return None;
+        }
+        let obeyed = now.wait_since(*self.obeyed.since.get_or_insert(now));
+        if obeyed > longest {
+            return None;
+        }
+        if is_from_vendor {
+            return Some(left.min(longest));
+        }
+        let left = left.min(policy.backoff_range().1.saturating_add(YIELD));
+        match record.failed_by.iter().count() {
+            0 | 1 if pause.owner != rules.owner => {
+                let left = left.min(ONE_PROCESS.saturating_sub(obeyed));
+                Some(left).filter(|left| !left.is_zero())
+            }
+            _ => Some(left),
+        }
+    }
+
+    /// The operator wants rejected credentials to be tried again, whatever other processes say.
+    pub(crate) fn forget_rejections(&mut self) {
+        self.ignores_rejections = true;
+    }
+
+    pub(crate) fn ignores_rejections(&self) -> bool {
+        self.ignores_rejections
+    }
+
+    /// This process asked the vendor, or has a token.
+    pub(crate) fn asked(&mut self) {
+        self.obeyed = Obeyed::default();
+        self.ignores_rejections = false;
+    }
+
+    // --- when nobody uses the key ---
+
+    /// Refresh tokens were replaced or rejected, or a new one could not be saved.
+    pub(crate) fn keeps_refresh_tokens(&self) -> bool {
+        !self.spent.is_empty() || self.unsaved.is_some()
+    }
+
+    pub(crate) fn is_at_rest(&self, now: Moment) -> bool {
+        !self.store_is_left_alone(now) && self.share.is_empty(now)
+    }
+
+    // --- the store's failures ---
+
+    pub(crate) fn store_is_left_alone(&self, now: Moment) -> bool {
+        !now.waited_for(self.breaker.until)
+    }
+
+    pub(crate) fn store_failed(&mut self, now: Moment, jitter: Jitter) {
+        let breaker = &mut self.breaker;
+        let pause = FIRST_PAUSE.saturating_mul(1 << breaker.failures.min(3));
+        breaker.failures = breaker.failures.saturating_add(1);
+        // Apart from each other, so that a store that comes back is not stormed.
+        breaker.until = now + pause.saturating_sub(jitter.of(pause / 2));
+    }
+
+    pub(crate) fn store_answered(&mut self) {
+        self.breaker.failures = 0;
+        self.breaker.until = Moment::PAST;
+    }
+}
+
+/// Tells whether a failure is told to other processes.
+pub(crate) fn is_shared(failure: Failure) -> bool {
+    !matches!(
+        failure,
+        Failure::NotSent | Failure::OwnQuota | Failure::SameToken
+    )
+}
+
+/// What is left of a back-off that nobody needs to wait for.
+const LAST_MOMENT: Duration = Duration::from_millis(20);
+/// How much later than the others a process asks the vendor that has failed before: its trouble may
+/// be its own.
+pub(crate) const YIELD: Duration = Duration::from_secs(2);
+/// How long the back-off of a single process is obeyed.
+const ONE_PROCESS: Duration = Duration::from_secs(5);
+/// How long a store that failed is not asked at first; twice as long each time, up to 8 s.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+use super::*;
+use crate::{Error, ErrorKind, RefreshPolicy, RejectedPart};
+
+const LATEST: Jitter = Jitter(0);
+const NOON: Duration = Duration::from_secs(43_200);
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn at(seconds: u64) -> Moment {
+    Moment::new(NOON + secs(seconds), NOON + secs(seconds))
+}
+
+fn version(epoch: u64, random: u64) -> Version {
+    Version::new(u128::from(epoch) << 64 | u128::from(random))
+}
+
+fn rules() -> Rules {
+    Rules {
+        policy: RefreshPolicy::default(),
+        quota: None,
+        shares: true,
+        keeps_refresh_tokens: false,
+        needs_refresh_token: false,
+        owner: "me".to_owned(),
+    }
+}
+
+fn record(failed_by: &[&str], owner: &str, left: u64, kind: ErrorKind) -> Record {
+    let mut record = Record {
+        pause: Some(Pause::new(
+            owner,
+            secs(left),
+            None,
+            &Error::new(kind, "fake"),
+        )),
+        ..Record::default()
+    };
+    for owner in failed_by {
+        record.failed_by.add(Print::of_text(owner));
+    }
+    record
+}
+
+fn obeys(memory: &mut Memory, record: &Record, now: u64) -> Option<u64> {
+    let pause = record.pause.clone().unwrap();
+    let wait = memory.obeys(&rules(), record, &pause, at(now));
+    wait.map(|wait| wait.as_secs())
+}
+
+#[test]
+fn g16_an_entry_that_is_older_than_one_before_is_outdated() {
+    let mut memory = Memory::new(None);
+    assert!(!memory.is_outdated(version(1, 0)));
+    memory.see(version(5, 9));
+    assert!(memory.is_outdated(version(4, 99)));
+    assert!(!memory.is_outdated(version(5, 1)));
+    memory.see(version(3, 0));
+    assert!(memory.is_outdated(version(4, 0)), "the highest is kept");
+    assert_eq!(memory.later_than(None), Some(version(5, 9)));
+    assert_eq!(memory.later_than(Some(version(4, 0))), Some(version(5, 9)));
+    assert_eq!(memory.later_than(Some(version(6, 0))), Some(version(6, 0)));
+}
+
+#[test]
+fn what_was_not_saved_counts_while_the_entry_is_the_one_to_replace() {
+    let mut memory = Memory::new(None);
+    let unsaved = record(&[], "me", 50, ErrorKind::Throttled);
+    memory.keep_unsaved(Some(version(5, 1)), unsaved, at(0));
+    let found = memory.unsaved(Some(version(5, 1)), at(20)).unwrap();
+    assert_eq!(found.pause.map(|pause| pause.left), Some(secs(30)));
+    assert!(memory.unsaved(Some(version(5, 1)), at(20)).is_some());
+    // Somebody else has been there, and all that was kept is over.
+    assert_eq!(memory.unsaved(Some(version(6, 1)), at(21)), None);
+    assert_eq!(memory.unsaved(Some(version(5, 1)), at(22)), None);
+    memory.keep_unsaved(Some(version(5, 1)), Record::default(), at(0));
+    assert_eq!(memory.unsaved(None, at(1)), None, "the store was emptied");
+}
+
+#[test]
+fn t16_what_the_vendor_said_is_obeyed_as_long_as_the_vendor_would_be() {
+    let mut memory = Memory::new(None);
+    let throttled = record(&[], "other", 100, ErrorKind::Throttled);
+    assert_eq!(obeys(&mut memory, &throttled, 0), Some(100));
+    let absurd = record(&[], "other", 999_999, ErrorKind::Throttled);
+    assert_eq!(obeys(&mut memory, &absurd, 1), Some(3_600));
+    // A store that says so again and again is not obeyed for longer in all.
+    assert_eq!(obeys(&mut memory, &absurd, 3_600), Some(3_600));
+    assert_eq!(obeys(&mut memory, &absurd, 3_601), None);
+    memory.asked();
+    assert_eq!(obeys(&mut memory, &absurd, 3_602), Some(3_600));
+}
+
+#[test]
+fn t16_what_one_process_met_holds_the_others_up_for_five_seconds() {
+    let mut memory = Memory::new(None);
+    let one = record(&["other"], "other", 60, ErrorKind::TimedOut);
+    assert_eq!(obeys(&mut memory, &one, 0), Some(5));
+    assert_eq!(obeys(&mut memory, &one, 3), Some(2));
+    assert_eq!(obeys(&mut memory, &one, 5), None);
+    // Two processes that fail are no accident.
+    let two = record(&["other", "third"], "other", 60, ErrorKind::TimedOut);
+    assert_eq!(obeys(&mut memory, &two, 6), Some(58));
+}
+
+#[test]
+fn those_that_failed_go_last() {
+    let mut memory = Memory::new(None);
+    let others = record(&["other", "third"], "other", 10, ErrorKind::TimedOut);
+    assert_eq!(obeys(&mut memory, &others, 0), Some(8));
+    let me_too = record(&["other", "me"], "other", 10, ErrorKind::TimedOut);
+    assert_eq!(obeys(&mut memory, &me_too, 0), Some(10));
+    // Nobody waits for the last moment.
+    let pause = Pause {
+        left: LAST_MOMENT,
+        ..me_too.pause.clone().unwrap()
+    };
+    assert_eq!(memory.obeys(&rules(), &me_too, &pause, at(1)), None);
+}
+
+#[test]
+fn g16_a_store_that_fails_is_left_alone_for_longer_each_time() {
+    let mut memory = Memory::new(None);
+    let mut now = 0;
+    for pause in [1, 2, 4, 8, 8] {
+        assert!(!memory.store_is_left_alone(at(now)));
+        memory.store_failed(at(now), LATEST);
+        assert!(memory.store_is_left_alone(at(now + pause - 1)));
+        now += pause;
+    }
+    memory.store_answered();
+    assert!(!memory.store_is_left_alone(at(now)));
+    memory.store_failed(at(now), LATEST);
+    assert!(!memory.store_is_left_alone(at(now + 1)));
+}
+
+#[test]
+fn what_concerns_one_process_or_its_count_is_not_shared() {
+    for failure in [Failure::NotSent, Failure::OwnQuota, Failure::SameToken] {
+        assert!(!is_shared(failure), "{failure:?}");
+    }
+    for failure in [
+        Failure::Unknown,
+        Failure::NotUnderstood,
+        Failure::Wordless,
+        Failure::Throttled,
+        Failure::Quota,
+        Failure::Rejected(RejectedPart::Credentials),
+    ] {
+        assert!(is_shared(failure), "{failure:?}");
+    }
+}
+
+#[test]
+fn the_operators_word_is_forgotten_with_the_next_token_request() {
+    let mut memory = Memory::new(None);
+    memory.forget_rejections();
+    assert!(memory.ignores_rejections());
+    memory.asked();
+    assert!(!memory.ignores_rejections());
+}

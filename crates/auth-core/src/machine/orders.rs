@@ -1,0 +1,201 @@
+//! What the driver tells the rules of a flight, and what the rules order the driver to do.
+
+use std::time::Duration;
+
+use super::{
+    account::{Account, Logins},
+    record::Record,
+};
+use crate::{
+    AccessToken, CredentialsId, Error, Moment, Quota, Reason, RefreshPolicy, Secret, Version,
+    policy::Jitter,
+};
+
+/// What stays the same from flight to flight.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) policy: RefreshPolicy,
+    pub(crate) quota: Option<Quota>,
+    /// A store is shared with other processes, or with the next start.
+    pub(crate) shares: bool,
+    pub(crate) keeps_refresh_tokens: bool,
+    /// Without a refresh token there is nothing to ask the vendor for.
+    pub(crate) needs_refresh_token: bool,
+    /// This process, among those that share the store.
+    pub(crate) owner: String,
+}
+
+impl Rules {
+    /// How long a lease is asked for: longer than what its holder does, so that the lease ends with
+    /// its holder and not before.
+    pub(crate) fn lease_time(&self) -> Duration {
+        let requests = 1 + u32::from(self.keeps_refresh_tokens);
+        let deadline = self.policy.exchange_deadline();
+        deadline
+            .saturating_mul(requests)
+            .saturating_add(Duration::from_secs(2))
+    }
+
+    /// The longest that a flight takes.
+    pub(crate) fn longest(&self) -> Duration {
+        let own = self
+            .policy
+            .exchange_deadline()
+            .saturating_mul(MOST_REQUESTS.into());
+        let others = match self.shares {
+            true => self.lease_time().saturating_add(Duration::from_secs(1)),
+            false => Duration::ZERO,
+        };
+        own.saturating_add(others)
+            .saturating_add(Duration::from_secs(1))
+    }
+}
+
+/// What is drawn or read outside of the rules, anew for each step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draw {
+    pub(crate) jitter: Jitter,
+    pub(crate) number: u64,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub(crate) enum Fact {
+    Begun,
+    /// The credentials were read.
+    Read(Result<Own, Error>),
+    Loaded(Loaded),
+    /// The entry was written, or somebody else was faster.
+    Wrote(bool),
+    /// The lease is this flight's, asked for at that moment, or another's.
+    Leased(Option<Moment>),
+    /// The limit on token requests leaves no room.
+    NotAdmitted(Error),
+    Released,
+    Slept,
+    LoadedAccount(Option<Version>, Option<Account>),
+    LoadedLogins(Option<Version>, Option<Logins>),
+    Ended(Ended),
+    StoreFailed,
+    /// Whether the rules for callers allow one more token request.
+    MayAgain(bool),
+}
+
+/// What a process brings to a token request by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    pub(crate) id: Option<CredentialsId>,
+    pub(crate) lockable: bool,
+    /// The refresh token that a person's login brought, or why it could not be read.
+    pub(crate) first: Result<Option<Secret>, Error>,
+    /// These credentials were rejected too often, as this process knows: why, and for how long.
+    pub(crate) forbidden: Option<Forbidden>,
+}
+
+/// Why credentials must not be sent now.
+#[derive(Clone, Debug)]
+pub(crate) struct Forbidden {
+    pub(crate) cause: Option<Error>,
+    pub(crate) wait: Duration,
+}
+
+/// What the store has for the key.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) version: Option<Version>,
+    /// What could be understood of the entry, as of now.
+    pub(crate) record: Option<Record>,
+    /// There is an entry that cannot be opened, and why.
+    pub(crate) sealed: Option<Error>,
+}
+
+/// How a token request ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) result: Result<AccessToken, Error>,
+    /// Just before the token request was sent.
+    pub(crate) sent: Moment,
+    /// The time-out fired much later than it should have: this process stood still.
+    pub(crate) late: bool,
+}
+
+/// What to do next.
+#[derive(Clone, Debug)]
+pub(crate) enum Order {
+    /// Read the credentials.
+    Read,
+    Load,
+    Write(Box<Write>),
+    Lease,
+    Release,
+    Sleep {
+        time: Duration,
+        /// Another process is at work: waiting for it is not the store's latency.
+        others: bool,
+    },
+    LoadAccount,
+    WriteAccount(Option<Version>, Version, Account),
+    LoadLogins(u64),
+    WriteLogins(u64, Option<Version>, Version, Logins),
+    Request {
+        reason: Reason,
+        refresh_token: Option<Secret>,
+        deadline: Duration,
+    },
+    /// Ask the rules for callers whether one more token request is allowed.
+    AskAgain,
+    Land(Box<Landing>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    pub(crate) expected: Option<Version>,
+    pub(crate) version: Version,
+    pub(crate) record: Record,
+    /// The token request is over: the write goes on beside the callers if it takes long.
+    pub(crate) beside: bool,
+}
+
+/// How a flight ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Landing {
+    pub(crate) end: End,
+    pub(crate) sent: Moment,
+    /// The vendor was asked.
+    pub(crate) requested: bool,
+    /// The credentials that were used.
+    pub(crate) about: Option<CredentialsId>,
+    pub(crate) lockable: bool,
+    /// For how long all processes have been failing.
+    pub(crate) failing_for: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// A token of this age.
+    Token(AccessToken, Duration),
+    Failed(Error),
+    /// Another process failed; nobody asks for so long.
+    Told(Error, Duration),
+    OverQuota(Duration),
+    /// The rejected credentials have not changed.
+    Unchanged,
+}
+
+impl Landing {
+    /// A flight that failed before anything else is known.
+    pub(crate) fn failed(error: Error, now: Moment) -> Self {
+        Self {
+            end: End::Failed(error),
+            sent: now,
+            requested: true,
+            about: None,
+            lockable: false,
+            failing_for: Duration::ZERO,
+        }
+    }
+}
+
+/// The most token requests of one flight: one more with changed credentials, or without a refresh
+/// token that was rejected.
+pub(super) const MOST_REQUESTS: u8 = 2;

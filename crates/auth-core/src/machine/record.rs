@@ -1,0 +1,384 @@
+//! What processes that share a store know together about one key.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::codec::{Reader, Writer};
+use crate::{
+    Error, ErrorKind, Key, RejectedPart, RequestOutcome, Secret,
+    machine::{
+        backoff::Failure,
+        prints::{Print, Prints},
+    },
+};
+
+/// The shared record of a key. Every time in the record counts from when the record was written, so
+/// that the times mean the same to clocks that differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Record {
+    pub(crate) token: Option<Kept>,
+    /// Tokens that the API refused.
+    pub(crate) refused: Prints,
+    pub(crate) refresh: Option<Refresh>,
+    /// Refresh tokens that a person's login brought, and that were replaced or rejected. They are not
+    /// sent again.
+    pub(crate) spent: Prints,
+    pub(crate) pause: Option<Pause>,
+    /// For how long token requests have been failing.
+    pub(crate) failing_for: Option<Duration>,
+    /// How many token requests have failed meanwhile.
+    pub(crate) failures: u32,
+    /// The processes whose token requests failed meanwhile.
+    pub(crate) failed_by: Prints,
+    /// No renewal follows a refusal for so long.
+    pub(crate) refusals: Option<SharedRefusals>,
+}
+
+/// The newest token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Kept {
+    pub(crate) secret: Secret,
+    pub(crate) scope: Option<String>,
+    pub(crate) left: Duration,
+    /// The lifetime that the vendor stated.
+    pub(crate) lifetime: Duration,
+}
+
+/// The refresh token for the next token request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Refresh {
+    pub(crate) secret: Secret,
+    /// How often the refresh token was sent with an unknown outcome.
+    pub(crate) uncertain: u32,
+    /// A person's login brought it.
+    pub(crate) is_first: bool,
+}
+
+/// No process makes a token request for so long, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Pause {
+    /// The process that failed.
+    pub(crate) owner: String,
+    pub(crate) left: Duration,
+    /// So much earlier processes may ask that have not failed.
+    pub(crate) yields: Duration,
+    /// The credentials that a rejection is about.
+    pub(crate) credentials: Option<u16>,
+    pub(crate) kind: ErrorKind,
+    pub(crate) outcome: RequestOutcome,
+    pub(crate) rejected: Option<RejectedPart>,
+    pub(crate) message: String,
+    pub(crate) code: Option<String>,
+    pub(crate) status: Option<StatusCode>,
+}
+
+/// Renewals that followed a refusal, by all processes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct SharedRefusals {
+    /// Renewals in a row.
+    pub(crate) row: u32,
+    /// No further one starts for so long.
+    pub(crate) left: Duration,
+    /// The row is forgotten after so long.
+    pub(crate) forget: Duration,
+}
+
+/// Names the layout; what begins otherwise is nothing that this release knows.
+const MAGIC: &[u8] = b"auth-core record 2\n";
+
+impl Record {
+    /// Returns what the record says after so long.
+    pub(crate) fn aged(mut self, age: Duration) -> Self {
+        if let Some(token) = &mut self.token {
+            token.left = token.left.saturating_sub(age);
+        }
+        self.token = self.token.filter(|token| !token.left.is_zero());
+        let over = self
+            .pause
+            .as_ref()
+            .map_or(LATER, |pause| pause.left + LATER)
+            < age;
+        self.failing_for = self.failing_for.map(|time| time.saturating_add(age));
+        if over {
+            self.failing_for = None;
+            self.failures = 0;
+            self.failed_by = Prints::default();
+        }
+        if let Some(pause) = &mut self.pause {
+            pause.left = pause.left.saturating_sub(age);
+        }
+        self.pause = self.pause.filter(|pause| !pause.left.is_zero());
+        if let Some(refusals) = &mut self.refusals {
+            refusals.left = refusals.left.saturating_sub(age);
+            refusals.forget = refusals.forget.saturating_sub(age);
+        }
+        self.refusals = self.refusals.filter(|refusals| !refusals.forget.is_zero());
+        self
+    }
+
+    /// Returns for how long anything in the record is worth keeping.
+    pub(crate) fn time_to_live(&self) -> Duration {
+        let token = self.token.as_ref().map(|token| token.left);
+        let pause = self.pause.as_ref().map(|pause| pause.left + LATER);
+        let person = self.refresh.is_some() || !self.spent.is_empty();
+        let person = person.then_some(REFRESH_LIVES);
+        let refused = (!self.refused.is_empty()).then_some(REFUSED_LIVES);
+        let refusals = self.refusals.map(|refusals| refusals.forget);
+        [token, pause, person, refused, refusals]
+            .into_iter()
+            .flatten()
+            .max()
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn encode(&self, key: &Key) -> Bytes {
+        let Self {
+            token,
+            refused,
+            refresh,
+            spent,
+            pause,
+            failing_for,
+            failures,
+            failed_by,
+            refusals,
+        } = self;
+        let mut to = Writer::new(MAGIC, key, self.size());
+        to.option(token.as_ref(), |to, token| {
+            to.text(token.secret.expose());
+            to.option(token.scope.as_deref(), Writer::text);
+            to.time(token.left);
+            to.time(token.lifetime);
+        });
+        prints(&mut to, refused);
+        to.option(refresh.as_ref(), |to, refresh| {
+            to.text(refresh.secret.expose());
+            to.number(refresh.uncertain.into());
+            to.flag(refresh.is_first);
+        });
+        prints(&mut to, spent);
+        to.option(pause.as_ref(), |to, pause| {
+            to.text(&pause.owner);
+            to.time(pause.left);
+            to.time(pause.yields);
+            to.option(pause.credentials, |to, mark| to.number(mark.into()));
+            to.text(name(&KINDS, pause.kind));
+            to.text(name(&OUTCOMES, pause.outcome));
+            to.option(pause.rejected, |to, part| to.text(name(&PARTS, part)));
+            to.text(&pause.message);
+            to.option(pause.code.as_deref(), Writer::text);
+            to.option(pause.status, |to, status| to.number(status.as_u16().into()));
+        });
+        to.option(*failing_for, Writer::time);
+        to.number((*failures).into());
+        prints(&mut to, failed_by);
+        to.option(*refusals, |to, refusals| {
+            to.number(refusals.row.into());
+            to.time(refusals.left);
+            to.time(refusals.forget);
+        });
+        to.end()
+    }
+
+    /// Returns `None` for bytes that [`encode`](Self::encode) does not write for this key.
+    pub(crate) fn decode(key: &Key, bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader::new(MAGIC, key, bytes)?;
+        let record = Self {
+            token: from.option(|from| {
+                Some(Kept {
+                    secret: secret(from)?,
+                    scope: from.option(Reader::text)?.map(ToOwned::to_owned),
+                    left: from.time()?,
+                    lifetime: from.time()?,
+                })
+            })?,
+            refused: read_prints(&mut from)?,
+            refresh: from.option(|from| {
+                Some(Refresh {
+                    secret: secret(from)?,
+                    uncertain: small(from)?,
+                    is_first: from.flag()?,
+                })
+            })?,
+            spent: read_prints(&mut from)?,
+            pause: from.option(|from| {
+                Some(Pause {
+                    owner: from.text()?.to_owned(),
+                    left: from.time()?,
+                    yields: from.time()?,
+                    credentials: from.option(mark)?,
+                    kind: named(&KINDS, from.text()?)?,
+                    outcome: named(&OUTCOMES, from.text()?)?,
+                    rejected: from.option(|from| named(&PARTS, from.text()?))?,
+                    message: from.text()?.to_owned(),
+                    code: from.option(Reader::text)?.map(ToOwned::to_owned),
+                    status: from.option(status)?,
+                })
+            })?,
+            failing_for: from.option(Reader::time)?,
+            failures: small(&mut from)?,
+            failed_by: read_prints(&mut from)?,
+            refusals: from.option(|from| {
+                Some(SharedRefusals {
+                    row: small(from)?,
+                    left: from.time()?,
+                    forget: from.time()?,
+                })
+            })?,
+        };
+        from.end()?;
+        Some(record)
+    }
+
+    /// At least as many bytes as the record takes.
+    fn size(&self) -> usize {
+        let token = self.token.as_ref().map_or(0, |token| {
+            token.secret.expose().len() + token.scope.as_ref().map_or(0, String::len)
+        });
+        let refresh = self.refresh.as_ref();
+        let refresh = refresh.map_or(0, |refresh| refresh.secret.expose().len());
+        let pause = self.pause.as_ref().map_or(0, |pause| {
+            let code = pause.code.as_ref().map_or(0, String::len);
+            pause.owner.len() + pause.message.len() + code + 96
+        });
+        // Sixty numbers are more than there are.
+        token + refresh + pause + 60 * 8
+    }
+}
+
+impl Pause {
+    pub(crate) fn new(
+        owner: &str,
+        left: Duration,
+        credentials: Option<u16>,
+        error: &Error,
+    ) -> Self {
+        Self {
+            owner: owner.to_owned(),
+            left,
+            yields: Duration::ZERO,
+            credentials,
+            kind: error.kind(),
+            outcome: error.outcome(),
+            rejected: error.rejected_part(),
+            message: error.message().to_owned(),
+            code: error.code().map(ToOwned::to_owned),
+            status: error.status(),
+        }
+    }
+
+    /// Returns the failure as the process that failed got it.
+    pub(crate) fn error(&self) -> Error {
+        let mut error = Error::new(self.kind, self.message.clone())
+            .with_outcome(self.outcome)
+            .with_retry_after(self.left);
+        if let Some(part) = self.rejected {
+            error = error.with_rejected_part(part);
+        }
+        if let Some(code) = &self.code {
+            error = error.with_code(code.clone());
+        }
+        match self.status {
+            Some(status) => error.with_status(status),
+            None => error,
+        }
+    }
+
+    /// Tells whether the vendor said what the pause says, or this is what one process met.
+    pub(crate) fn is_from_vendor(&self) -> bool {
+        matches!(
+            Failure::of(&self.error()),
+            Failure::Throttled | Failure::Quota | Failure::Rejected(_)
+        )
+    }
+}
+
+fn prints(to: &mut Writer, prints: &Prints) {
+    to.number(prints.iter().count() as u64);
+    prints.iter().for_each(|print| to.number(print.get()));
+}
+
+fn read_prints(from: &mut Reader<'_>) -> Option<Prints> {
+    let count = from.number()?;
+    if count > Prints::MOST as u64 {
+        return None;
+    }
+    let mut prints = Prints::default();
+    for _ in 0..count {
+        let print = Print::new(from.number()?);
+        if prints.contains(print) {
+            return None;
+        }
+        prints.add_last(print);
+    }
+    Some(prints)
+}
+
+fn secret(from: &mut Reader<'_>) -> Option<Secret> {
+    from.text().filter(|text| !text.is_empty()).map(Secret::new)
+}
+
+fn small(from: &mut Reader<'_>) -> Option<u32> {
+    from.number().and_then(|number| u32::try_from(number).ok())
+}
+
+fn mark(from: &mut Reader<'_>) -> Option<u16> {
+    let bits = from.number().and_then(|number| u16::try_from(number).ok());
+    bits
+}
+
+fn status(from: &mut Reader<'_>) -> Option<StatusCode> {
+    let code = from.number().and_then(|number| u16::try_from(number).ok());
+    code.and_then(|code| StatusCode::from_u16(code).ok())
+}
+
+const KINDS: [(ErrorKind, &str); 6] = [
+    (ErrorKind::Rejected, "rejected"),
+    (ErrorKind::Unavailable, "unavailable"),
+    (ErrorKind::TimedOut, "timed out"),
+    (ErrorKind::Throttled, "throttled"),
+    (ErrorKind::Quota, "quota"),
+    (ErrorKind::Protocol, "protocol"),
+];
+
+const OUTCOMES: [(RequestOutcome, &str); 5] = [
+    (RequestOutcome::NotSent, "not sent"),
+    (RequestOutcome::Unknown, "unknown"),
+    (RequestOutcome::NotUnderstood, "not understood"),
+    (RequestOutcome::Rejected, "rejected"),
+    (RequestOutcome::Throttled, "throttled"),
+];
+
+const PARTS: [(RejectedPart, &str); 4] = [
+    (RejectedPart::Credentials, "credentials"),
+    (RejectedPart::SecondFactor, "second factor"),
+    (RejectedPart::RefreshToken, "refresh token"),
+    (RejectedPart::Request, "request"),
+];
+
+fn name<T: Copy + PartialEq>(names: &[(T, &'static str)], value: T) -> &'static str {
+    let of = |(other, name): &(T, &'static str)| (*other == value).then_some(*name);
+    names.iter().find_map(of).unwrap_or("unavailable")
+}
+
+fn named<T: Copy>(names: &[(T, &'static str)], name: &str) -> Option<T> {
+    let of = |(value, other): &(T, &'static str)| (*other == name).then_some(*value);
+    names.iter().find_map(of)
+}
+
+/// What is in a record after a pause says how long the next one is.
+const LATER: Duration = Duration::from_secs(120);
+/// From one use to the next; vendors let refresh tokens live for days or months.
+const REFRESH_LIVES: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Longer than most tokens live.
+const REFUSED_LIVES: Duration = Duration::from_secs(24 * 3600);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+use proptest::{option::of, prelude::*};
+
+use super::*;
+
+const MILLIS: fn(u64) -> Duration = Duration::from_millis;
+
+fn key() -> Key {
+    Key::builder("example").client("a").build()
+}
+
+fn secret_text() -> impl Strategy<Value = Secret> {
+    ".{1,8}".prop_map(Secret::new)
+}
+
+fn time() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        (0_u64..300_000).prop_map(MILLIS),
+        any::<u64>().prop_map(MILLIS)
+    ]
+}
+
+fn prints() -> impl Strategy<Value = Prints> {
+    prop::collection::vec(any::<u64>(), 0..6).prop_map(|bits| {
+        let mut prints = Prints::default();
+        bits.into_iter()
+            .for_each(|bits| prints.add(Print::new(bits)));
+        prints
+    })
+}
+
+prop_compose! {
+    fn kept()(
+        secret in secret_text(),
+        scope in of(".{0,8}"),
+        left in time(),
+        lifetime in time(),
+    ) -> Kept {
+        Kept { secret, scope, left, lifetime }
+    }
+}
+
+prop_compose! {
+    fn pause()(
+        (owner, message, code) in (".{0,8}", ".{0,8}", of(".{0,8}")),
+        (left, yields) in (time(), time()),
+        credentials in of(any::<u16>()),
+        kind in prop::sample::select(&KINDS[..]),
+        outcome in prop::sample::select(&OUTCOMES[..]),
+        rejected in of(prop::sample::select(&PARTS[..])),
+        status in of(100..1000_u16),
+    ) -> Pause {
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+        let (kind, outcome) = (kind.0, outcome.0);
+        let rejected = rejected.map(|part| part.0);
+        Pause { owner, left, yields, credentials, kind, outcome, rejected, message, code, status }
+    }
+}
+
+fn refusals() -> impl Strategy<Value = SharedRefusals> {
+    (any::<u32>(), time(), time()).prop_map(|(row, left, forget)| SharedRefusals {
+        row,
+        left,
+        forget,
+    })
+}
+
+prop_compose! {
+    fn record()(
+        token in of(kept()),
+        (refused, spent, failed_by) in (prints(), prints(), prints()),
+        refresh in of((secret_text(), any::<u32>(), any::<bool>())),
+        pause in of(pause()),
+        failing_for in of(time()),
+        failures: u32,
+        refusals in of(refusals()),
+    ) -> Record {
+        let refresh = refresh.map(|(secret, uncertain, is_first)| Refresh { secret, uncertain, is_first });
+        Record { token, refused, refresh, spent, pause, failing_for, failures, failed_by, refusals }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(record in record()) {
+        let bytes = record.encode(&key());
+        let read = Record::decode(&key(), &bytes);
+        prop_assert_eq!(read.as_ref(), Some(&record));
+        prop_assert!(bytes.len() <= MAGIC.len() + 8 + record.size(), "the buffer grew");
+    }
+
+    #[test]
+    fn t27_nothing_of_another_key_is_read(record in record(), client in "[ab]{0,3}") {
+        let other = Key::builder("example").client(&client).build();
+        let read = Record::decode(&other, &record.encode(&key()));
+        prop_assert_eq!(read.is_some(), client == "a");
+    }
+
+    #[test]
+    fn g16_nothing_cut_or_longer_is_read(record in record(), cut in any::<prop::sample::Index>()) {
+        let bytes = record.encode(&key());
+        let cut = cut.index(bytes.len());
+        prop_assert!(Record::decode(&key(), &bytes[..cut]).is_none());
+        let longer = [&bytes[..], b"x"].concat();
+        prop_assert!(Record::decode(&key(), &longer).is_none());
+    }
+
+    #[test]
+    fn g16_bytes_are_nothing_or_what_a_record_is_written_as(
+        record in record(),
+        // A run of bytes is copied over another one.
+        (from, to, length) in (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_usize..17),
+        // Or a byte is another one.
+        (at, byte) in (any::<prop::sample::Index>(), any::<u8>()),
+        flips: bool,
+    ) {
+        let mut bytes = record.encode(&key()).to_vec();
+        let all = bytes.len();
+        match flips {
+            true => bytes[at.index(all)] = byte,
+            false => {
+                let run: Vec<_> = bytes.iter().copied().skip(from.index(all)).take(length).collect();
+                let to = to.index(all);
+                let room = run.len().min(all - to);
+                bytes[to..to + room].copy_from_slice(&run[..room]);
+            }
+        }
+        if let Some(read) = Record::decode(&key(), &bytes) {
+            prop_assert_eq!(&read.encode(&key())[..], &bytes[..]);
+        }
+    }
+
+    #[test]
+    fn g16_no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..128)) {
+        for bytes in [bytes.clone(), [MAGIC, &bytes].concat()] {
+            if let Some(read) = Record::decode(&key(), &bytes) {
+                prop_assert_eq!(&read.encode(&key())[..], &bytes[..]);
+            }
+        }
+    }
+
+    #[test]
+    fn g20_nothing_lives_longer_by_growing_older(record in record(), age in time()) {
+        let young = record.clone();
+        let old = record.aged(age);
+        let left = |record: &Record| record.token.as_ref().map(|token| token.left);
+        let pause = |record: &Record| record.pause.as_ref().map(|pause| pause.left);
+        let refusals = |record: &Record| record.refusals.map(|refusals| refusals.left);
+        prop_assert!(left(&old) <= left(&young));
+        prop_assert!(pause(&old) <= pause(&young));
+        prop_assert!(refusals(&old) <= refusals(&young));
+        prop_assert!(old.time_to_live() <= young.time_to_live());
+        // What the API refused and what is used up is not forgotten with time.
+        prop_assert_eq!((&old.refused, &old.spent, &old.refresh), (&young.refused, &young.spent, &young.refresh));
+    }
+
+    #[test]
+    fn g20_a_time_is_over_when_it_has_passed(record in record(), age in time()) {
+        let old = record.clone().aged(age);
+        let over = |left: Duration| left <= age;
+        prop_assert_eq!(old.token.is_some(), record.token.is_some_and(|token| !over(token.left)));
+        prop_assert_eq!(old.pause.is_some(), record.pause.is_some_and(|pause| !over(pause.left)));
+    }
+}
+
+#[test]
+fn g16_a_fingerprint_that_is_there_twice_is_not_read() {
+    let mut record = Record::default();
+    record.refused.add(Print::new(1));
+    record.refused.add(Print::new(2));
+    let bytes = record.encode(&key());
+    let one: Vec<_> = 1_u64.to_be_bytes().to_vec();
+    let two: Vec<_> = 2_u64.to_be_bytes().to_vec();
+    let pair = [two.clone(), one].concat();
+    let at = bytes.windows(16).position(|run| run == pair).unwrap();
+    let mut twice = bytes.to_vec();
+    twice[at + 8..at + 16].copy_from_slice(&two);
+    assert_eq!(Record::decode(&key(), &twice), None);
+}
+
+#[test]
+fn a_failure_is_told_as_it_was() {
+    let error = Error::new(ErrorKind::Throttled, "example: too many")
+        .with_code("slow_down")
+        .with_status(StatusCode::TOO_MANY_REQUESTS);
+    let pause = Pause::new("a", Duration::from_secs(90), None, &error);
+    let told = pause.error();
+    assert_eq!(told.to_string(), "example: too many; next try in 90 s");
+    assert_eq!(told.kind(), ErrorKind::Throttled);
+    assert_eq!(told.code(), Some("slow_down"));
+    assert_eq!(told.status(), Some(StatusCode::TOO_MANY_REQUESTS));
+    assert!(pause.is_from_vendor());
+}
+
+#[test]
+fn the_vendors_word_is_told_from_what_one_process_met() {
+    let new = |kind| Error::new(kind, "fake");
+    for (error, is_from_vendor) in [
+        (new(ErrorKind::Throttled), true),
+        (new(ErrorKind::Quota), true),
+        (new(ErrorKind::Rejected), true),
+        (new(ErrorKind::TimedOut), false),
+        (new(ErrorKind::Protocol), false),
+        (
+            new(ErrorKind::Unavailable).with_outcome(RequestOutcome::NotSent),
+            false,
+        ),
+    ] {
+        let pause = Pause::new("a", Duration::from_secs(1), None, &error);
+        assert_eq!(pause.is_from_vendor(), is_from_vendor, "{error:?}");
+    }
+}

@@ -1,0 +1,165 @@
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use http::{Uri, uri::Scheme};
+
+use crate::Error;
+
+/// Scheme, host and effective port (RFC 6454 section 4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    https: bool,
+    /// Lower case; an IPv6 address in brackets.
+    host: String,
+    port: u16,
+    /// How most requests write it, for a comparison without parsing.
+    authority: String,
+}
+
+impl Origin {
+    /// Parses a URL that a person wrote. No error shows more of it than scheme, host and port.
+    pub(super) fn parse(field: &'static str, text: &str) -> Result<Self, Error> {
+        let bad = |problem: &str| Error::config(field, problem);
+        let uri: Uri = text.parse().map_err(|_| {
+            bad(
+                "is not a URL; write for example https://api.example.com, and international \
+                 names in Punycode (xn--...)",
+            )
+        })?;
+        Self::of(field, &uri)
+    }
+
+    pub(super) fn of(field: &'static str, uri: &Uri) -> Result<Self, Error> {
+        let bad = |problem: &str| Error::config(field, problem);
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(bad("is not an absolute URL: it must start with https://"));
+        };
+        let https = *scheme == Scheme::HTTPS;
+        if !https && *scheme != Scheme::HTTP {
+            return Err(bad("has another scheme than https"));
+        }
+        let authority = authority.as_str();
+        if authority.contains('@') {
+            return Err(bad("has user information (user@host); remove it"));
+        }
+        let written = format!("{scheme}://{authority}");
+        if authority.contains('*') {
+            return Err(Error::config(
+                field,
+                format_args!(
+                    "\"{written}\" contains a wildcard; list each origin, or use \
+                     Origins::subdomains_of(\"https://my.example.com\") for the hosts that are \
+                     exactly one label below a suffix"
+                ),
+            ));
+        }
+        let Some((host, port)) = host_and_port(https, authority) else {
+            return Err(Error::config(
+                field,
+                format_args!(
+                    "\"{written}\" has no host, or a host or port with characters that do not \
+                     belong there"
+                ),
+            ));
+        };
+        let host = host.to_ascii_lowercase();
+        let authority = match port == default_port(https) {
+            true => host.clone(),
+            false => format!("{host}:{port}"),
+        };
+        Ok(Self {
+            https,
+            host,
+            port,
+            authority,
+        })
+    }
+
+    pub(super) fn is_https(&self) -> bool {
+        self.https
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Host, and the port unless it is the scheme's default.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Tells whether the host is a loopback address, written as a number.
+    pub(super) fn is_loopback(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        let address = host.parse::<IpAddr>();
+        address.is_ok_and(|address| address.is_loopback())
+    }
+
+    #[inline]
+    pub(super) fn is_written(&self, https: bool, authority: &str) -> bool {
+        self.authority == authority && self.https == https
+    }
+
+    pub(super) fn is(&self, https: bool, host: &str, port: u16) -> bool {
+        self.https == https && self.port == port && self.host.eq_ignore_ascii_case(host)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.https { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority)
+    }
+}
+
+/// Splits an authority without user information into host and effective port; `None` for anything
+/// that is not exactly `host`, `host:` or `host:port` (RFC 3986 section 3.2).
+///
+/// A host is an IPv6 address in brackets, or labels of letters, digits, `-` and `_` with dots
+/// between them and perhaps one at the end. User information is no part of an origin, but a URL that
+/// has some may be built to mislead, so it is `None` too.
+pub(super) fn host_and_port(https: bool, authority: &str) -> Option<(&str, u16)> {
+    let (host, rest) = match authority.strip_prefix('[') {
+        Some(inner) => {
+            let end = inner.find(']')?;
+            inner[..end].parse::<Ipv6Addr>().ok()?;
+            // With both brackets.
+            authority.split_at(end + 2)
+        }
+        None => {
+            let end = authority.find(':').unwrap_or(authority.len());
+            let (host, rest) = authority.split_at(end);
+            is_name(host).then_some((host, rest))?
+        }
+    };
+    let port = match rest.strip_prefix(':') {
+        None if rest.is_empty() => default_port(https),
+        None => return None,
+        Some("") => default_port(https),
+        // `parse` alone takes a sign.
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+        Some(_) => return None,
+    };
+    Some((host, port))
+}
+
+fn is_name(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.split('.').all(is_label)
+}
+
+/// An underscore is no part of a host name (RFC 952), but docker-compose makes such names.
+fn is_label(label: &str) -> bool {
+    let mut bytes = label.bytes();
+    !label.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+const fn default_port(https: bool) -> u16 {
+    if https { 443 } else { 80 }
+}

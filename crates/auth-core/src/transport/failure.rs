@@ -1,0 +1,321 @@
+//! The words of transports for failures before a request was sent.
+
+use std::{error::Error as StdError, fmt, io, iter};
+
+use http::Uri;
+
+/// Why no connection to a server could be made, in an operator's words.
+///
+/// Made from the error of an HTTP client. The causes behind an HTTP client's error have no common
+/// types, so the words of the usual connectors (hyper-util, hyper-rustls, hyper-tls, reqwest) are
+/// compared. Only the text depends on the comparison: what the failure proves is up to the
+/// transport.
+///
+/// # Security
+///
+/// The text repeats the innermost cause. A connector knows scheme, host and port of a request and
+/// nothing else, so take this for errors of a connector only.
+#[doc(hidden)]
+#[derive(Debug, PartialEq)]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "for the transports of this workspace"
+)]
+pub enum ConnectFailure {
+    /// The client cannot speak TLS, and the URL is an `https` URL.
+    NoTls,
+    /// Any other cause.
+    Cause(String),
+}
+
+impl ConnectFailure {
+    /// Finds the cause in an error and in the errors behind it.
+    #[must_use]
+    pub fn of(error: &(dyn StdError + 'static), uri: &Uri) -> Self {
+        let links: Vec<Link> = chain(error).map(Link::of).collect();
+        let says = |words: &str| links.iter().any(|link| link.text == words);
+        if says("invalid URL, scheme is not http") {
+            return Self::NoTls;
+        }
+        let tunnel = links
+            .iter()
+            .find_map(|link| link.text.strip_prefix("tunnel error: "));
+        let socks = || links.iter().any(|link| link.text.contains("SOCKS"));
+        let is_https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        Self::Cause(match tunnel {
+            Some("proxy authorization required") => {
+                "proxy refused the tunnel (407): check the proxy's user name and password".into()
+            }
+            Some("unsuccessful") => "proxy refused the tunnel".into(),
+            Some("unexpected end of file") => "proxy closed the connection".into(),
+            Some("failed to create underlying connection") => {
+                format!("no connection to the proxy: {}", cause(&links, false))
+            }
+            Some(_) => format!("proxy tunnel failed: {}", last(&links)),
+            None if socks() => format!("SOCKS proxy failed: {}", last(&links)),
+            None => cause(&links, is_https),
+        })
+    }
+}
+
+/// An error of a chain, as far as it is looked at.
+struct Link {
+    text: String,
+    kind: Option<io::ErrorKind>,
+}
+
+impl Link {
+    fn of(error: &(dyn StdError + 'static)) -> Self {
+        Self {
+            text: error.to_string(),
+            kind: error.downcast_ref().map(io::Error::kind),
+        }
+    }
+
+    fn is_timeout(&self) -> bool {
+        let words = [
+            "operation timed out",
+            "deadline has elapsed",
+            "request timed out",
+        ];
+        self.kind == Some(io::ErrorKind::TimedOut) || words.contains(&&*self.text)
+    }
+}
+
+fn cause(links: &[Link], is_https: bool) -> String {
+    let says = |words: &str| links.iter().any(|link| link.text == words);
+    if says("dns error") || says("error resolving DNS") {
+        return format!("DNS lookup failed: {}", last(links));
+    }
+    if links.iter().any(Link::is_timeout) {
+        return "connecting timed out".into();
+    }
+    if says("tcp connect error") || refused(links) || !is_https {
+        return last(links);
+    }
+    format!("TLS handshake failed: {}", last(links))
+}
+
+fn refused(links: &[Link]) -> bool {
+    let refused = Some(io::ErrorKind::ConnectionRefused);
+    links.iter().any(|link| link.kind == refused)
+}
+
+/// Returns the words of the innermost error: an error of the operating system in the fixed words
+/// of its kind, if the kind is known.
+fn last(links: &[Link]) -> String {
+    let Some(link) = links.last() else {
+        return String::new();
+    };
+    match link.kind {
+        Some(kind) if has_words(kind) => kind.to_string(),
+        _ => clean(&link.text),
+    }
+}
+
+/// Tells whether the words of an [`io::ErrorKind`] say as much as those of the error.
+fn has_words(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{
+        AddrNotAvailable, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
+        NetworkDown, NetworkUnreachable, TimedOut,
+    };
+    [
+        AddrNotAvailable,
+        ConnectionAborted,
+        ConnectionRefused,
+        ConnectionReset,
+        HostUnreachable,
+        NetworkDown,
+        NetworkUnreachable,
+        TimedOut,
+    ]
+    .contains(&kind)
+}
+
+/// One line, of a length that a log can take.
+fn clean(text: &str) -> String {
+    let chars = text.chars().filter(|char| !char.is_control());
+    chars.take(MAX_CHARS).collect()
+}
+
+/// An error and the errors behind it. An [`io::Error`] does not return its own inner error as the
+/// source, only the source of its inner error.
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |&error| next(error)).take(MAX_LINKS)
+}
+
+fn next<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error.downcast_ref().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+const MAX_LINKS: usize = 16;
+const MAX_CHARS: usize = 300;
+
+/// The name of a server in the texts of a transport: host, and port if one is written.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct TokenHost(String);
+
+impl TokenHost {
+    /// Takes host and port of a URI; everything else may be a secret.
+    #[must_use]
+    pub fn of(uri: &Uri) -> Self {
+        let host = uri.host().unwrap_or("without a host");
+        Self(match uri.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for TokenHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "token endpoint {}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error with one behind it.
+    #[derive(Debug)]
+    struct Step(&'static str, Box<dyn StdError + Send + Sync>);
+
+    impl fmt::Display for Step {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl StdError for Step {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&*self.1)
+        }
+    }
+
+    fn cause_of(error: impl StdError + 'static, uri: &'static str) -> String {
+        match ConnectFailure::of(&error, &Uri::from_static(uri)) {
+            ConnectFailure::Cause(cause) => cause,
+            ConnectFailure::NoTls => "no TLS".into(),
+        }
+    }
+
+    const HTTPS: &str = "https://auth.example.com/token";
+
+    #[test]
+    fn causes_are_told_in_an_operators_words() {
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
+        let bare = |text: &'static str| io::Error::other(text);
+        for (error, told) in [
+            (
+                Step("tcp connect error", refused().into()),
+                "connection refused",
+            ),
+            (
+                Step("dns error", bare("no such name").into()),
+                "DNS lookup failed: no such name",
+            ),
+            (
+                Step("client error (Connect)", reset().into()),
+                "TLS handshake failed: connection reset",
+            ),
+            (
+                Step(
+                    "client error (Connect)",
+                    bare("certificate\n expired").into(),
+                ),
+                "TLS handshake failed: certificate expired",
+            ),
+            (
+                Step(
+                    "client error (Connect)",
+                    bare("deadline has elapsed").into(),
+                ),
+                "connecting timed out",
+            ),
+            (
+                Step(
+                    "client error (Connect)",
+                    bare("tunnel error: proxy authorization required").into(),
+                ),
+                "proxy refused the tunnel (407): check the proxy's user name and password",
+            ),
+            (
+                Step(
+                    "client error (Connect)",
+                    bare("tunnel error: unsuccessful").into(),
+                ),
+                "proxy refused the tunnel",
+            ),
+            (
+                Step(
+                    "tunnel error: failed to create underlying connection",
+                    refused().into(),
+                ),
+                "no connection to the proxy: connection refused",
+            ),
+            (
+                Step(
+                    "client error (Connect)",
+                    bare("SOCKS error: Connection refused").into(),
+                ),
+                "SOCKS proxy failed: SOCKS error: Connection refused",
+            ),
+            (
+                Step(
+                    "client error (Connect)",
+                    bare("invalid URL, scheme is not http").into(),
+                ),
+                "no TLS",
+            ),
+        ] {
+            assert_eq!(cause_of(error, HTTPS), told);
+        }
+        let plain = Step("client error (Connect)", bare("some trouble").into());
+        assert_eq!(cause_of(plain, "http://127.0.0.1/"), "some trouble");
+    }
+
+    #[test]
+    fn a_chain_without_an_end_is_cut() {
+        #[derive(Debug)]
+        struct Loop;
+        impl fmt::Display for Loop {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&"x".repeat(1_000))
+            }
+        }
+        impl StdError for Loop {
+            fn source(&self) -> Option<&(dyn StdError + 'static)> {
+                Some(&Loop)
+            }
+        }
+        let told = cause_of(Loop, HTTPS);
+        assert_eq!(
+            told,
+            format!("TLS handshake failed: {}", "x".repeat(MAX_CHARS))
+        );
+    }
+
+    #[test]
+    fn g18_a_host_is_named_without_the_rest_of_its_url() {
+        for (uri, host) in [
+            (
+                "https://user:fake-word@auth.example.com/p?fake-query",
+                "auth.example.com",
+            ),
+            ("https://auth.example.com:8443/", "auth.example.com:8443"),
+            ("http://[::1]:80/", "[::1]:80"),
+            ("/path", "without a host"),
+        ] {
+            let told = TokenHost::of(&Uri::from_static(uri)).to_string();
+            assert_eq!(told, format!("token endpoint {host}"));
+        }
+    }
+}

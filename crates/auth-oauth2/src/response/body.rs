@@ -1,0 +1,155 @@
+use http::{Response, header};
+
+use crate::error::BOM;
+
+/// What a reply's body is, without a byte of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyKind {
+    Empty,
+    /// A JSON object, or the beginning of one.
+    Object,
+    JsonArray,
+    Html,
+    /// Compressed although `Accept-Encoding: identity` was sent.
+    Compressed(&'static str),
+    Utf16,
+    Form,
+    Other,
+}
+
+impl BodyKind {
+    /// Says what came, with its article.
+    pub(crate) fn describe(self) -> String {
+        match self {
+            Self::Empty => "an empty body".into(),
+            Self::Object => "a JSON object".into(),
+            Self::JsonArray => "a JSON array where an object was expected".into(),
+            Self::Html => "an HTML page".into(),
+            Self::Compressed(coding) => format!(
+                "a body compressed with {coding}, although the request asked for \
+                 `Accept-Encoding: identity`"
+            ),
+            Self::Utf16 => "a body in UTF-16 or UTF-32 where JSON has to be UTF-8".into(),
+            Self::Form => "a form-encoded body where JSON was expected".into(),
+            Self::Other => "a body that is no JSON object".into(),
+        }
+    }
+}
+
+/// A reply as far as it can be described in an error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub(crate) body: BodyKind,
+    media_type: Option<&'static str>,
+}
+
+impl Seen {
+    pub(crate) fn of<B: AsRef<[u8]>>(reply: &Response<B>) -> Self {
+        Self {
+            body: body_kind(reply),
+            media_type: media_type(reply),
+        }
+    }
+
+    /// Tells whether an authorization server may have written the reply, as far as its form says:
+    /// what the server did for it may have taken effect.
+    pub(crate) fn is_json_like(self) -> bool {
+        match self.body {
+            BodyKind::Object | BodyKind::JsonArray | BodyKind::Form => true,
+            BodyKind::Html => false,
+            BodyKind::Empty | BodyKind::Compressed(_) | BodyKind::Utf16 | BodyKind::Other => {
+                self.media_type.is_some_and(|name| name.ends_with("json"))
+            }
+        }
+    }
+
+    /// Tells whether this is a page for people.
+    pub(crate) fn is_page(self) -> bool {
+        let html = ["text/html", "application/xhtml+xml"];
+        match self.body {
+            BodyKind::Html => true,
+            BodyKind::Empty | BodyKind::Object | BodyKind::JsonArray => false,
+            _ => self.media_type.is_some_and(|name| html.contains(&name)),
+        }
+    }
+
+    pub(crate) fn describe(self) -> String {
+        let mut text = self.body.describe();
+        if let Some(name) = self.media_type {
+            text.push_str(&format!(" (media type {name})"));
+        }
+        text
+    }
+}
+
+fn body_kind<B: AsRef<[u8]>>(reply: &Response<B>) -> BodyKind {
+    let whole = reply.body().as_ref();
+    let body = trimmed(whole);
+    match body {
+        [] => return BodyKind::Empty,
+        [b'{', ..] => return BodyKind::Object,
+        // A transport that decodes may leave the header in its place, so the bytes decide first.
+        [b'<', ..] => return BodyKind::Html,
+        _ => {}
+    }
+    if let Some(coding) = coding(reply) {
+        return BodyKind::Compressed(coding);
+    }
+    match body {
+        [0x1f, 0x8b, ..] => BodyKind::Compressed("gzip"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => BodyKind::Utf16,
+        _ if body.iter().take(4).any(|byte| *byte == 0) => BodyKind::Utf16,
+        [b'[', ..] => BodyKind::JsonArray,
+        _ if body.starts_with(b"access_token=") => BodyKind::Form,
+        _ => BodyKind::Other,
+    }
+}
+
+/// Without a byte order mark and the space around it.
+pub(super) fn trimmed(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BOM).unwrap_or(body).trim_ascii()
+}
+
+/// The content coding (RFC 9110 section 8.4.1), by a name of ours: a header's text is the sender's.
+fn coding<B>(reply: &Response<B>) -> Option<&'static str> {
+    let mut unknown = None;
+    for line in reply.headers().get_all(header::CONTENT_ENCODING) {
+        for name in line.as_bytes().split(|byte| *byte == b',') {
+            let name = name.trim_ascii().to_ascii_lowercase();
+            match &*name {
+                b"" | b"identity" => {}
+                b"gzip" | b"x-gzip" => return Some("gzip"),
+                b"deflate" => return Some("deflate"),
+                b"br" => return Some("br"),
+                b"zstd" => return Some("zstd"),
+                b"compress" | b"x-compress" => return Some("compress"),
+                _ => unknown = Some("an unknown content coding"),
+            }
+        }
+    }
+    unknown
+}
+
+/// The media type, if it is one that this crate knows: a header's text is the sender's.
+fn media_type<B>(reply: &Response<B>) -> Option<&'static str> {
+    const KNOWN: [&str; 13] = [
+        "application/javascript",
+        "application/json",
+        "application/jwt",
+        "application/octet-stream",
+        "application/problem+json",
+        "application/x-www-form-urlencoded",
+        "application/xhtml+xml",
+        "application/xml",
+        "text/html",
+        "text/javascript",
+        "text/json",
+        "text/plain",
+        "text/xml",
+    ];
+    let line = reply.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let name = line.split(';').next().unwrap_or_default().trim();
+    KNOWN
+        .into_iter()
+        .find(|known| name.eq_ignore_ascii_case(known))
+}

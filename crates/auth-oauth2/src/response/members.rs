@@ -1,0 +1,139 @@
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::rules::{Member, ReplyRules};
+
+/// The members that are read, not yet looked into; `null` counts as missing.
+#[derive(Default)]
+pub(super) struct Members<'a> {
+    pub(super) token: Option<&'a RawValue>,
+    pub(super) token_type: Option<&'a RawValue>,
+    pub(super) lifetime: Option<&'a RawValue>,
+    pub(super) vendor_lifetime: Option<&'a RawValue>,
+    /// The name of a member that may be a lifetime, and is not read.
+    pub(super) unread_lifetime: Option<String>,
+    pub(super) refresh_in: Option<&'a RawValue>,
+    pub(super) scope: Option<&'a RawValue>,
+    pub(super) refresh_token: Option<&'a RawValue>,
+    pub(super) code: Option<&'a RawValue>,
+    pub(super) vendor_code: Option<&'a RawValue>,
+    pub(super) description: Option<&'a RawValue>,
+    pub(super) vendor_description: Option<&'a RawValue>,
+}
+
+impl<'a> Members<'a> {
+    fn place(&mut self, member: Member) -> Option<&mut Option<&'a RawValue>> {
+        Some(match member {
+            Member::Token => &mut self.token,
+            Member::TokenType => &mut self.token_type,
+            Member::Lifetime => &mut self.lifetime,
+            Member::VendorLifetime => &mut self.vendor_lifetime,
+            Member::UnreadLifetime => return None,
+            Member::RefreshIn => &mut self.refresh_in,
+            Member::Scope => &mut self.scope,
+            Member::RefreshToken => &mut self.refresh_token,
+            Member::Code => &mut self.code,
+            Member::VendorCode => &mut self.vendor_code,
+            Member::Description => &mut self.description,
+            Member::VendorDescription => &mut self.vendor_description,
+        })
+    }
+}
+
+/// Reads the members that the rules know. A member that comes twice is an error.
+pub(super) struct MembersOf<'r>(pub(super) &'r ReplyRules);
+
+impl<'de> DeserializeSeed<'de> for MembersOf<'_> {
+    type Value = Members<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let mut members = Members::default();
+        let seed = Level {
+            rules: self.0,
+            members: &mut members,
+            is_top: true,
+        };
+        seed.deserialize(deserializer)?;
+        // `null` was kept until now, so that a member beside it counts as given twice.
+        for member in ALL {
+            if let Some(place) = members.place(member) {
+                *place = place.filter(|value| value.get() != "null");
+            }
+        }
+        Ok(members)
+    }
+}
+
+const ALL: [Member; 11] = [
+    Member::Token,
+    Member::TokenType,
+    Member::Lifetime,
+    Member::VendorLifetime,
+    Member::RefreshIn,
+    Member::Scope,
+    Member::RefreshToken,
+    Member::Code,
+    Member::VendorCode,
+    Member::Description,
+    Member::VendorDescription,
+];
+
+/// One object: the reply, or what it is wrapped in.
+struct Level<'m, 'r, 'de> {
+    rules: &'r ReplyRules,
+    members: &'m mut Members<'de>,
+    is_top: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Level<'_, '_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level<'_, '_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let rules = self.rules;
+        while let Some(name) = map.next_key::<String>()? {
+            let value = map.next_value::<&RawValue>()?;
+            if self.is_top && rules.is_wrapper(&name) && value.get().starts_with('{') {
+                let inner = Level {
+                    rules,
+                    members: &mut *self.members,
+                    is_top: false,
+                };
+                let mut json = serde_json::Deserializer::from_str(value.get());
+                inner.deserialize(&mut json).map_err(A::Error::custom)?;
+                continue;
+            }
+            let Some(member) = rules.member(&name) else {
+                continue;
+            };
+            let Some(place) = self.members.place(member) else {
+                if is_number_or_text(value) {
+                    self.members.unread_lifetime = Some(name);
+                }
+                continue;
+            };
+            if place.replace(value).is_some() {
+                return Err(A::Error::custom("a member given twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_number_or_text(value: &RawValue) -> bool {
+    let fits = |char: char| char == '"' || char == '-' || char.is_ascii_digit();
+    value.get().starts_with(fits) && value.get() != "\"\""
+}

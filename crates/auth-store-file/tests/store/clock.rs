@@ -1,0 +1,92 @@
+//! What a clock that was ahead leaves behind.
+
+use std::time::Duration;
+
+use auth_core::{Moment, NewEntry, StoredEntry, TokenStore as _, Version};
+use auth_store_file::FileStore;
+use auth_testkit::VirtualClock;
+use bytes::Bytes;
+
+use crate::temporary::{Temporary, key};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const WALL: Duration = Duration::from_secs(1_893_456_000);
+
+/// A store whose clock is ahead, and one after another start of the machine, whose clock is right.
+fn stores(directory: &Temporary, ahead: Duration) -> ([FileStore; 2], VirtualClock) {
+    let fast = VirtualClock::starting_at(Moment::new(24 * HOUR, WALL + ahead));
+    let right = VirtualClock::starting_at(Moment::new(HOUR, WALL));
+    let stores = [fast, right.clone()].map(|clock| directory.store().clock(clock));
+    (stores, right)
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_an_entry_from_the_future_is_of_unknown_age_and_stays() {
+    let directory = Temporary::new();
+    let ([fast, right], clock) = stores(&directory, HOUR);
+    let bytes = Bytes::from_static(b"fake-refresh-token-1");
+    let entry = NewEntry::new(Version::new(1), bytes.clone(), 2 * HOUR);
+    assert!(fast.replace(&key(), None, entry.clone()).await.unwrap());
+    // Until the clock has gone past the time of writing, and longer than nothing timed may last.
+    for _ in 0..59 {
+        let seen = right.load(&key()).await.unwrap().unwrap();
+        assert_eq!(seen.age, StoredEntry::UNKNOWN_AGE);
+        assert_eq!(seen.content.unwrap(), bytes);
+        clock.advance(HOUR / 60).await;
+    }
+    clock.advance(HOUR / 60).await;
+    let seen = right.load(&key()).await.unwrap().unwrap();
+    assert_eq!(seen.age, Duration::ZERO);
+    clock.advance(2 * HOUR).await;
+    assert!(right.load(&key()).await.unwrap().is_none());
+
+    let other = NewEntry::new(Version::new(2), bytes, Duration::ZERO);
+    assert!(fast.replace(&key(), None, other).await.unwrap());
+    let seen = right.load(&key()).await.unwrap();
+    assert!(seen.is_none(), "no life at all is over: {seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_corrected_a_little_makes_nothing_unknown() {
+    let directory = Temporary::new();
+    for (ahead, age) in [
+        (Duration::from_secs(5), Duration::ZERO),
+        (Duration::from_millis(5_001), StoredEntry::UNKNOWN_AGE),
+    ] {
+        let ([fast, right], _) = stores(&directory, ahead);
+        let before = right.load(&key()).await.unwrap().map(|entry| entry.version);
+        let bytes = Bytes::from_static(b"fake-secret-1");
+        let entry = NewEntry::new(Version::after(before, WALL), bytes, HOUR);
+        assert!(fast.replace(&key(), before, entry).await.unwrap());
+        let seen = right.load(&key()).await.unwrap().unwrap();
+        assert_eq!(seen.age, age);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_a_lease_from_the_future_ends_within_its_time_of_being_seen() {
+    let directory = Temporary::new();
+    let ([fast, right], clock) = stores(&directory, HOUR);
+    let time = Duration::from_secs(20);
+    assert!(fast.lease(&key(), "a", time).await.unwrap());
+    assert!(!right.lease(&key(), "b", time).await.unwrap());
+    clock.advance(time - Duration::from_secs(1)).await;
+    assert!(!right.lease(&key(), "b", time).await.unwrap());
+    clock.advance(Duration::from_secs(1)).await;
+    assert!(right.lease(&key(), "b", time).await.unwrap(), "it sticks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_a_wall_clock_that_jumps_forward_ends_no_life_and_makes_everything_older() {
+    let directory = Temporary::new();
+    let clock = VirtualClock::new();
+    let store = directory.store().clock(clock.clone());
+    let bytes = Bytes::from_static(b"fake-refresh-token-1");
+    let entry = NewEntry::new(Version::new(1), bytes, HOUR);
+    assert!(store.replace(&key(), None, entry).await.unwrap());
+    assert!(store.lease(&key(), "a", HOUR).await.unwrap());
+    clock.jump_wall_forward(365 * 24 * HOUR);
+    let seen = store.load(&key()).await.unwrap().unwrap();
+    assert_eq!(seen.age, 365 * 24 * HOUR);
+    assert!(!store.lease(&key(), "b", HOUR).await.unwrap());
+}

@@ -1,0 +1,224 @@
+//! Never a second order (G14): a refusal at the end of a redirect is about the last hop. A POST that
+//! was answered with 303 is an order that was taken, and is not sent again.
+
+use std::time::Duration;
+
+use auth_tower::{AnsweredRequest, AuthOutcome, NotReplayed, OriginGuardLayer};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::Full;
+use tower::{Service, ServiceBuilder, ServiceExt, util::BoxCloneService};
+use tower_http::follow_redirect::FollowRedirectLayer;
+
+use crate::support::{
+    Api, Broken, FOREIGN, ORIGIN, Seen, URL, World, in_time, ok, settle, unauthorized,
+};
+
+type Client =
+    BoxCloneService<Request<Full<Bytes>>, Response<Full<Bytes>>, auth_tower::Error<Broken>>;
+
+const RECEIPT: &str = "https://api.example.com/receipts/1";
+
+/// Takes each order, and redirects with this status. Behind the redirect, the first token is refused.
+fn shop(status: u16, location: &'static str) -> Api {
+    Api::answering(move |seen| {
+        let is_first = seen.uri == URL && seen.method != Method::GET;
+        let refused = seen.token() == Some("fake-token-1");
+        Ok(match (is_first, refused) {
+            (true, _) => redirect(status, location),
+            (false, true) => unauthorized(seen),
+            (false, false) => ok(),
+        })
+    })
+}
+
+fn redirect(status: u16, location: &str) -> Response<Full<Bytes>> {
+    let redirect = Response::builder()
+        .status(status)
+        .header("location", location);
+    redirect.body(Full::default()).unwrap()
+}
+
+fn order(method: Method) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(method)
+        .uri(URL)
+        .body(Full::default())
+        .unwrap()
+}
+
+fn guarded(world: &World, api: Api) -> Client {
+    let client = ServiceBuilder::new()
+        .layer(world.layer())
+        .layer(FollowRedirectLayer::new())
+        .layer(OriginGuardLayer::new(world.authenticator.clone()))
+        .service(api);
+    client.boxed_clone()
+}
+
+#[cfg(feature = "follow-redirect")]
+fn unguarded(world: &World, api: Api) -> Client {
+    let client = ServiceBuilder::new()
+        .layer(world.layer())
+        .layer(FollowRedirectLayer::new())
+        .service(api);
+    client.boxed_clone()
+}
+
+/// Every stack that knows what was followed.
+fn stacks() -> Vec<fn(&World, Api) -> Client> {
+    vec![
+        guarded,
+        #[cfg(feature = "follow-redirect")]
+        unguarded,
+    ]
+}
+
+/// Waits for a renewal that nobody waits for, if there is one.
+async fn renewed(world: &World) {
+    settle().await;
+    world.clock.advance(Duration::from_secs(60)).await;
+    settle().await;
+}
+
+fn orders(api: &Api) -> usize {
+    let is_order = |seen: &&Seen| seen.uri == URL && seen.method != Method::GET;
+    api.seen().iter().filter(is_order).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g14_a_post_that_was_applied_is_not_sent_again() {
+    for stack in stacks() {
+        for (status, location) in [
+            (303, RECEIPT),
+            (302, RECEIPT),
+            (301, RECEIPT),
+            (307, RECEIPT),
+            (308, RECEIPT),
+            // Post/Redirect/Get to the same URI: only the method changes.
+            (303, URL),
+        ] {
+            for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+                // Only a POST becomes a GET by 301 and 302, and the others would go round and round.
+                if location == URL && method != Method::POST {
+                    continue;
+                }
+                let cell = format!("{status} {location} {method}");
+                let world = World::warm().await;
+                let api = shop(status, location);
+                let client = stack(&world, api.clone());
+                let response = in_time(client.oneshot(order(method))).await.unwrap();
+                assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{cell}");
+                assert_eq!(orders(&api), 1, "{cell}");
+                let outcome = AuthOutcome::of(&response);
+                let why = outcome.not_replayed();
+                assert!(
+                    matches!(why, Some(NotReplayed::Redirected)),
+                    "{cell} {why:?}"
+                );
+                assert_eq!(
+                    (outcome.sends(), outcome.was_refused()),
+                    (1, true),
+                    "{cell}"
+                );
+                // The next request has a good token.
+                renewed(&world).await;
+                assert_eq!(world.source.fetches(), 2, "{cell}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07_a_get_whose_redirect_was_refused_is_sent_again() {
+    for stack in stacks() {
+        let world = World::warm().await;
+        let api = Api::answering(|seen| {
+            Ok(match (seen.uri == URL, seen.token()) {
+                (true, _) => redirect(302, RECEIPT),
+                (false, Some("fake-token-1")) => unauthorized(seen),
+                (false, _) => ok(),
+            })
+        });
+        let client = stack(&world, api.clone());
+        let response = in_time(client.oneshot(order(Method::GET))).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(api.calls(), 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07_a_post_that_was_refused_itself_is_sent_again_below_a_guard() {
+    let world = World::warm().await;
+    let api = Api::new();
+    api.revoke("fake-token-1");
+    let client = guarded(&world, api.clone());
+    let response = in_time(client.oneshot(order(Method::POST))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!((orders(&api), AuthOutcome::of(&response).sends()), (2, 2));
+}
+
+/// A follower that says only where it ended does not say whether the POST was applied.
+#[cfg(feature = "follow-redirect")]
+#[tokio::test(start_paused = true)]
+async fn g14_without_a_guard_a_refused_post_is_not_sent_again() {
+    let world = World::warm().await;
+    let api = Api::refusing();
+    let client = unguarded(&world, api.clone());
+    let response = in_time(client.oneshot(order(Method::POST))).await.unwrap();
+    let outcome = AuthOutcome::of(&response);
+    assert!(matches!(
+        outcome.not_replayed(),
+        Some(NotReplayed::Redirected)
+    ));
+    assert_eq!(api.calls(), 1);
+}
+
+/// A client that follows redirects by itself, and says so.
+fn client(world: &World, api: Api, answered: AnsweredRequest) -> Client {
+    let client = ServiceBuilder::new()
+        .layer(world.layer())
+        .map_response(move |mut response: Response<Full<Bytes>>| {
+            response.extensions_mut().get_or_insert(answered.clone());
+            response
+        })
+        .service(api);
+    client.boxed_clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g14_a_client_says_which_request_it_answered() {
+    let uri = |text: &'static str| AnsweredRequest::new(Uri::from_static(text));
+    for (answered, method, sends, fetches) in [
+        (uri(URL), Method::GET, 2, 2),
+        (uri(URL), Method::POST, 1, 2),
+        (uri(URL).method(Method::POST), Method::POST, 2, 2),
+        (uri(URL).method(Method::GET), Method::POST, 1, 2),
+        (uri(ORIGIN).method(Method::POST), Method::POST, 1, 2),
+        (uri(ORIGIN).method(Method::GET), Method::GET, 2, 2),
+        // From elsewhere: nothing about the token.
+        (uri(FOREIGN).method(Method::GET), Method::GET, 1, 1),
+        (uri(FOREIGN).method(Method::POST), Method::POST, 1, 1),
+    ] {
+        let world = World::warm().await;
+        let api = Api::new();
+        api.revoke("fake-token-1");
+        let cell = format!("{answered:?} {method}");
+        let mut client = client(&world, api.clone(), answered);
+        let call = client.ready().await.unwrap().call(order(method));
+        in_time(call).await.unwrap();
+        renewed(&world).await;
+        assert_eq!(
+            (api.calls(), world.source.fetches()),
+            (sends, fetches),
+            "{cell}"
+        );
+    }
+}
+
+#[test]
+fn g18_debug_shows_no_path() {
+    let uri = Uri::from_static("https://api.example.com/fake-secret-1?q=fake-secret-1");
+    let shown = format!("{:?}", AnsweredRequest::new(uri).method(Method::GET));
+    assert!(!shown.contains("fake-secret"), "{shown}");
+}

@@ -1,0 +1,379 @@
+//! Nothing is silent (G21): what is not signed, and what is refused and not sent again, is told on
+//! the response and in the log, with host and cause.
+
+use auth_core::{ApiKey, Authenticator, Authenticators, Error, ErrorKind, Origins, Scheme, Secret};
+use auth_testkit::{LogCapture, Outcome};
+use auth_tower::{
+    AuthLayer, AuthOutcome, Existing, NotReplayed, OriginGuardLayer, Unsigned, WithoutToken,
+};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use tower::{Layer, ServiceBuilder};
+
+use crate::support::{Api, FOREIGN, ORIGIN, URL, World, get, send, settle, start};
+
+/// Lines of the log of this level that hold all these words.
+fn lines(log: &LogCapture, level: &str, words: &[&str]) -> usize {
+    let text = log.text();
+    let is_one = |line: &&str| {
+        line.trim_start().starts_with(level) && words.iter().all(|word| line.contains(word))
+    };
+    text.lines().filter(is_one).count()
+}
+
+/// A path and a query that no line may show.
+fn with_secrets(url: &str) -> String {
+    format!(
+        "{}/fake-secret-1?key=fake-secret-2",
+        url.split("/v1").next().unwrap()
+    )
+}
+
+fn unavailable() -> Error {
+    Error::new(ErrorKind::Unavailable, "example: no answer")
+}
+
+async fn unsigned(layer: AuthLayer, request: Request<Full<Bytes>>) -> AuthOutcome {
+    let mut client = layer.layer(Api::new());
+    AuthOutcome::of(&send(&mut client, request).await.unwrap())
+}
+
+fn with_header(url: &str, name: &'static str, value: &'static str) -> Request<Full<Bytes>> {
+    let mut request = get(url);
+    let name = HeaderName::from_static(name);
+    let value = HeaderValue::from_static(value);
+    request.headers_mut().insert(name, value);
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_the_outcome_says_why_a_request_was_not_signed() {
+    let world = World::warm().await;
+    let layer = world.layer();
+    let outcome = unsigned(layer.clone(), get(FOREIGN)).await;
+    assert!(matches!(outcome.unsigned(), Some(Unsigned::OtherOrigin)));
+    let outcome = unsigned(layer.clone(), get("/v1/things")).await;
+    assert!(matches!(outcome.unsigned(), Some(Unsigned::OtherOrigin)));
+    let outcome = unsigned(layer.clone(), with_header(URL, "host", "evil.example")).await;
+    assert!(matches!(outcome.unsigned(), Some(Unsigned::OtherHost)));
+    let own = with_header(URL, "authorization", "fake-own");
+    let outcome = unsigned(layer.clone(), own).await;
+    assert!(matches!(outcome.unsigned(), Some(Unsigned::OwnCredentials)));
+
+    let world = World::cold();
+    world.source.always(Outcome::error(unavailable()));
+    let layer = world.layer().without_token(WithoutToken::SendUnsigned);
+    let outcome = unsigned(layer, get(URL)).await;
+    let Some(Unsigned::NoToken(error)) = outcome.unsigned() else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!((outcome.sends(), outcome.generation()), (1, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_keyed_layer_tells_no_key_from_no_authenticator() {
+    let map = Authenticators::builder(|_| Err(Error::config("subject", "is not known")));
+    let layer = AuthLayer::keyed(map.build().unwrap());
+    let mut client = layer
+        .without_token(WithoutToken::SendUnsigned)
+        .layer(Api::new());
+    let response = send(&mut client, get(URL)).await.unwrap();
+    let outcome = AuthOutcome::of(&response);
+    assert!(matches!(outcome.unsigned(), Some(Unsigned::NoKey)));
+    let mut request = get(URL);
+    let key = auth_core::Key::builder("example").build();
+    request.extensions_mut().insert(key);
+    let response = send(&mut client, request).await.unwrap();
+    let outcome = AuthOutcome::of(&response);
+    let Some(Unsigned::NoToken(error)) = outcome.unsigned() else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(error.field(), Some("subject"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_signed_request_leaves_nothing_behind() {
+    let log = LogCapture::new();
+    let world = World::warm().await;
+    let _guard = log.install();
+    let mut client = world.over(Api::new());
+    let response = send(&mut client, get(URL)).await.unwrap();
+    assert!(response.extensions().is_empty());
+    assert!(AuthOutcome::of(&response).unsigned().is_none());
+    assert_eq!(log.text(), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_each_unsigned_request_is_logged_and_the_first_to_a_host_at_warn() {
+    let log = LogCapture::new();
+    let world = World::warm().await;
+    let _guard = log.install();
+    let layer = world.layer();
+    // Layers of one authenticator warn together.
+    for _ in 0..2 {
+        let mut client = layer.layer(Api::new());
+        for url in [
+            FOREIGN,
+            "https://third.example:8443/v1",
+            "https://u:fake-secret-3@four.example/v1",
+        ] {
+            for _ in 0..3 {
+                send(&mut client, get(&with_secrets(url))).await.unwrap();
+            }
+        }
+    }
+    for host in ["elsewhere.example", "third.example:8443", "four.example"] {
+        let words = [
+            "request sent unsigned",
+            "vendor=\"example\"",
+            "is not in `origins`",
+            host,
+        ];
+        assert_eq!(lines(&log, "WARN", &words), 1, "{host}: {}", log.text());
+        assert_eq!(lines(&log, "DEBUG", &words), 5, "{host}: {}", log.text());
+    }
+    log.assert_no_secret(&[
+        "fake-secret-1",
+        "fake-secret-2",
+        "fake-secret-3",
+        "fake-token",
+    ]);
+
+    log.clear();
+    let mut client = World::warm().await.over(Api::new());
+    send(&mut client, get(FOREIGN)).await.unwrap();
+    assert_eq!(
+        lines(&log, "WARN", &["elsewhere.example"]),
+        1,
+        "another authenticator"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_caller_that_makes_up_hosts_does_not_flood_the_log() {
+    let log = LogCapture::new();
+    let world = World::warm().await;
+    let _guard = log.install();
+    let mut client = world.over(Api::new());
+    for number in 0..500 {
+        let url = format!("https://host-{number}.example/");
+        send(&mut client, get(&url)).await.unwrap();
+    }
+    assert_eq!(lines(&log, "WARN", &["request sent unsigned"]), 64);
+    assert_eq!(lines(&log, "DEBUG", &["request sent unsigned"]), 500 - 64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_callers_own_credentials_are_no_reason_to_warn() {
+    let log = LogCapture::new();
+    let world = World::warm().await;
+    let _guard = log.install();
+    let mut client = world.over(Api::new());
+    let own = with_header(URL, "authorization", "Bearer fake-secret-1");
+    send(&mut client, own).await.unwrap();
+    assert_eq!(lines(&log, "WARN", &[]), 0);
+    let words = ["request sent unsigned", "api.example.com", "the caller set"];
+    assert_eq!(lines(&log, "DEBUG", &words), 1, "{}", log.text());
+    log.assert_no_secret(&["fake-secret-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_requests_that_are_allowed_without_a_token_are_logged_with_the_error() {
+    let log = LogCapture::new();
+    let world = World::cold();
+    world.source.always(Outcome::error(unavailable()));
+    let _guard = log.install();
+    let layer = world.layer().without_token(WithoutToken::SendUnsigned);
+    let mut client = layer.layer(Api::new());
+    for _ in 0..3 {
+        send(&mut client, get(&with_secrets(URL))).await.unwrap();
+    }
+    let words = [
+        "request sent unsigned",
+        "api.example.com",
+        "example: no answer",
+    ];
+    assert_eq!(lines(&log, "WARN", &words), 1, "{}", log.text());
+    assert_eq!(lines(&log, "DEBUG", &words), 2, "{}", log.text());
+    log.assert_no_secret(&["fake-secret-1", "fake-secret-2"]);
+}
+
+/// Sends a request that is refused and not sent again, three times.
+async fn assert_told(
+    what: &str,
+    host: &str,
+    words: &str,
+    mut send: impl AsyncFnMut() -> AuthOutcome,
+    is_it: fn(&NotReplayed) -> bool,
+) {
+    let log = LogCapture::new();
+    let guard = log.install();
+    for _ in 0..3 {
+        let outcome = send().await;
+        let why = outcome.not_replayed();
+        assert!(
+            outcome.was_refused() && why.is_some_and(is_it),
+            "{what}: {why:?}"
+        );
+        settle().await;
+    }
+    drop(guard);
+    let words = ["token refused, and the request not sent again", host, words];
+    assert_eq!(lines(&log, "WARN", &words), 1, "{what}: {}", log.text());
+    assert_eq!(lines(&log, "DEBUG", &words), 2, "{what}: {}", log.text());
+    log.assert_no_secret(&["fake-secret-1", "fake-secret-2"]);
+}
+
+/// An authenticator of its own with `fake-token-1` each time: they warn together, because they share
+/// their origins.
+fn worlds() -> impl AsyncFn() -> World {
+    let origins = Origins::new([ORIGIN]).unwrap();
+    async move || {
+        let world = World::with(|builder| builder.origins(origins.clone()));
+        world.warm_up().await;
+        world
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_refusal_is_told_that_was_not_sent_again_because_of_the_body() {
+    let warm = worlds();
+    let body = async || {
+        let body: BoxBody<Bytes, std::convert::Infallible> = Full::from("once").boxed();
+        let request = Request::post(with_secrets(URL)).body(body).unwrap();
+        let mut client = warm().await.layer().layer(Api::refusing());
+        AuthOutcome::of(&start(&mut client, request).await.await.unwrap())
+    };
+    let is_it = |why: &NotReplayed| matches!(why, NotReplayed::Body);
+    let words = "the body can be sent only once";
+    assert_told("body", "api.example.com", words, body, is_it).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_refusal_is_told_that_was_the_second() {
+    let warm = worlds();
+    let twice = async || {
+        let mut client = warm().await.over(Api::refusing());
+        let response = send(&mut client, get(&with_secrets(URL))).await.unwrap();
+        AuthOutcome::of(&response)
+    };
+    let is_it = |why: &NotReplayed| matches!(why, NotReplayed::Twice);
+    assert_told(
+        "twice",
+        "api.example.com",
+        "sent twice already",
+        twice,
+        is_it,
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_refusal_is_told_that_was_damped() {
+    let world = World::warm().await;
+    let mut client = world.over(Api::refusing());
+    // The renewal that does not help.
+    send(&mut client, get(URL)).await.unwrap();
+    let damped = async || {
+        let response = send(&mut client, get(&with_secrets(URL))).await.unwrap();
+        AuthOutcome::of(&response)
+    };
+    let is_it = |why: &NotReplayed| matches!(why, NotReplayed::Damped);
+    assert_told("damped", "api.example.com", "did not help", damped, is_it).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_refusal_is_told_for_which_no_token_could_be_had() {
+    let warm = worlds();
+    let no_token = async || {
+        let world = warm().await;
+        world.source.always(Outcome::error(unavailable()));
+        let mut client = world.over(Api::refusing());
+        let response = send(&mut client, get(&with_secrets(URL))).await.unwrap();
+        AuthOutcome::of(&response)
+    };
+    let is_it = |why: &NotReplayed| matches!(why, NotReplayed::NoToken(_));
+    let words = "example: no answer";
+    assert_told("no token", "api.example.com", words, no_token, is_it).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_replay_is_logged() {
+    let log = LogCapture::new();
+    let world = World::warm().await;
+    let api = Api::new();
+    api.revoke("fake-token-1");
+    let _guard = log.install();
+    send(&mut world.over(api), get(&with_secrets(URL)))
+        .await
+        .unwrap();
+    let words = [
+        "token refused, the request is sent again",
+        "api.example.com",
+    ];
+    assert_eq!(lines(&log, "DEBUG", &words), 1, "{}", log.text());
+    log.assert_no_secret(&["fake-secret-1", "fake-secret-2", "fake-token"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_the_guard_says_what_it_took_off() {
+    let log = LogCapture::new();
+    let world = World::warm().await;
+    let _guard = log.install();
+    let mut client = OriginGuardLayer::new(world.authenticator.clone()).layer(Api::new());
+    for _ in 0..3 {
+        let signed = with_header(&with_secrets(FOREIGN), "authorization", "fake-secret-3");
+        send(&mut client, signed).await.unwrap();
+        // Nothing to take off.
+        send(&mut client, get(FOREIGN)).await.unwrap();
+    }
+    let words = ["credential removed", "elsewhere.example"];
+    assert_eq!(lines(&log, "WARN", &words), 1, "{}", log.text());
+    assert_eq!(lines(&log, "DEBUG", &words), 2, "{}", log.text());
+    log.assert_no_secret(&["fake-secret-1", "fake-secret-2", "fake-secret-3"]);
+}
+
+/// A stack for the APIs of two vendors.
+#[tokio::test(start_paused = true)]
+async fn g21_a_layer_that_signs_overrides_one_below_that_does_not() {
+    let world = World::warm().await;
+    let other = Authenticator::builder(ApiKey::new(Secret::new("fake-key-1")))
+        .scheme(Scheme::header(HeaderName::from_static("x-key")))
+        .origins(Origins::new(["https://elsewhere.example"]).unwrap())
+        .build()
+        .unwrap();
+    other.warm_up().await.unwrap();
+    let api = Api::new();
+    let mut client = ServiceBuilder::new()
+        .layer(AuthLayer::new(other))
+        .layer(world.layer())
+        .service(api.clone());
+    let response = send(&mut client, get(FOREIGN)).await.unwrap();
+    assert!(response.extensions().get::<AuthOutcome>().is_none());
+    assert_eq!(api.seen()[0].headers["x-key"], "fake-key-1");
+    // Signed by neither.
+    let response = send(&mut client, get("https://third.example/"))
+        .await
+        .unwrap();
+    let outcome = AuthOutcome::of(&response);
+    assert!(matches!(outcome.unsigned(), Some(Unsigned::OtherOrigin)));
+    assert_eq!(outcome.sends(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_signed_keeps_the_apis_answer() {
+    let world = World::warm().await;
+    let api = Api::answering(|_| {
+        let response = Response::builder().status(418).header("x-own", "1");
+        Ok(response.body(Full::from("short and stout")).unwrap())
+    });
+    let layer = world.layer().existing(Existing::Keep);
+    let response = send(&mut layer.layer(api), get(FOREIGN)).await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["x-own"]),
+        (418, &"1".parse().unwrap())
+    );
+    assert_eq!(crate::support::text(response).await, "short and stout");
+}

@@ -1,0 +1,139 @@
+//! What the vendors of this workspace answer and want.
+
+use std::time::Duration;
+
+use auth_axonize::Axonize;
+use auth_core::{Authenticator, ErrorKind, MemoryStore, RejectedPart, Secret};
+use auth_kaizen::{Central, Kaizen};
+use auth_kayzen::Kayzen;
+use auth_testkit::{Reply, TestServer, fakes};
+use auth_verdigris::Verdigris;
+
+use crate::stack::{MINUTE, Stack};
+
+needs![
+    "vendors":
+    verdigris_is_asked_twice_in_the_hour_while_others_hold_the_quota,
+    kayzen_says_what_is_wrong_with_a_login,
+    axonize_gets_its_content_type_on_every_request,
+    axonize_tokens_of_two_applications_are_not_mixed_up,
+    kaizen_tells_the_scope_that_was_granted,
+];
+
+async fn verdigris_is_asked_twice_in_the_hour_while_others_hold_the_quota() {
+    let server = fakes::verdigris()
+        .quota(1, Duration::from_secs(3_600))
+        .in_memory();
+    let process = || -> Authenticator {
+        let secret = Secret::new(server.client_secret());
+        Verdigris::builder(server.client_id(), secret)
+            .transport(server.transport())
+            .token_url(server.token_url())
+            .base_url(server.origin())
+            .clock(server.clock().clone())
+            .build()
+            .unwrap()
+    };
+    process().token().await.unwrap();
+    let own = process();
+    let stack = Stack::of(server, own);
+    for _ in 0..60 {
+        let error = stack.fails().await;
+        assert_eq!(error.kind(), ErrorKind::Quota, "{error}");
+        stack.pass(MINUTE).await;
+    }
+    assert_eq!(stack.token_requests() - 1, 2);
+    assert_eq!(
+        stack.get().await.unwrap(),
+        200,
+        "as soon as the slot is free"
+    );
+}
+
+async fn kayzen_says_what_is_wrong_with_a_login() {
+    let server = fakes::kayzen().in_memory();
+    let authenticator = Kayzen::builder(
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        server.user_name(),
+        Secret::new("fake-wrong-password"),
+    )
+    .transport(server.transport())
+    .token_url(server.token_url())
+    .base_url(server.origin())
+    .clock(server.clock().clone())
+    .build()
+    .unwrap();
+    let stack = Stack::of(server, authenticator);
+    let error = stack.fails().await;
+    assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
+    let text = error.to_string();
+    assert!(text.contains("Invalid login credentials"), "{text}");
+    assert!(!text.contains("does not say"), "{text}");
+}
+
+fn axonize(server: &TestServer) -> auth_axonize::LoginBuilder {
+    let password = Secret::new(server.user_password());
+    Axonize::login(
+        server.origin(),
+        server.client_id(),
+        server.user_name(),
+        password,
+    )
+    .transport(server.transport())
+    .clock(server.clock().clone())
+}
+
+/// The fake answers 415 to a request without.
+async fn axonize_gets_its_content_type_on_every_request() {
+    let server = fakes::axonize().in_memory();
+    let authenticator = axonize(&server).build().unwrap();
+    let stack = Stack::of(server, authenticator);
+    assert_eq!(stack.get().await.unwrap(), 200);
+    let server = fakes::axonize_api_keys().in_memory();
+    let secret = Secret::new(server.client_secret());
+    let keys = Axonize::api_keys(server.origin(), server.client_id(), secret);
+    let authenticator = keys.clock(server.clock().clone()).build().unwrap();
+    let stack = Stack::of(server, authenticator);
+    assert_eq!(stack.get().await.unwrap(), 200);
+}
+
+async fn axonize_tokens_of_two_applications_are_not_mixed_up() {
+    let server = fakes::axonize().in_memory();
+    let store = MemoryStore::new();
+    let by_id = axonize(&server).store(store.clone()).build().unwrap();
+    let by_url = axonize(&server)
+        .application_url(fakes::AXONIZE_APP_URL)
+        .store(store)
+        .build()
+        .unwrap();
+    by_id.token().await.unwrap();
+    by_url.token().await.unwrap();
+    let logins = server.recorded();
+    let named = |index: usize| {
+        let login = &logins[index];
+        (
+            login.expose_header("appid").is_some(),
+            login.expose_parameter("url").is_some(),
+        )
+    };
+    assert_eq!((named(0), named(1)), ((true, false), (false, true)));
+}
+
+async fn kaizen_tells_the_scope_that_was_granted() {
+    let server = fakes::kaizen_central().in_memory();
+    let secret = Secret::new(server.client_secret());
+    let kaizen = Kaizen::<Central>::builder(server.client_id(), secret)
+        .transport(server.transport())
+        .token_url(server.token_url())
+        .base_url(server.origin())
+        .clock(server.clock().clone())
+        .build()
+        .unwrap();
+    let scope = Reply::normal().with("scope", "\"read:buildings read:insights\"");
+    server.token().then(scope);
+    let stack = Stack::of(server, kaizen.authenticator().clone());
+    assert_eq!(stack.get().await.unwrap(), 200);
+    let granted = kaizen.granted_scope().unwrap();
+    assert_eq!(&*granted, "read:buildings read:insights");
+}

@@ -1,0 +1,277 @@
+//! G7 and G9: one refusal is one request's news, not a fact about everybody's token.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use auth_core::{AccessToken, Authenticator, Quota};
+use auth_testkit::{Gate, Outcome, Reply, ScriptedSource};
+use auth_tower::{Auth, AuthLayer};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tokio::{task::JoinSet, time::Instant};
+use tower::{Layer, Service, ServiceExt};
+
+use crate::support::{
+    API, Answer, HOUR, MINUTE, SECOND, Stack, elapse, machine, machine_with, soon, unavailable,
+};
+
+/// How long the API takes for an answer.
+const API_TIME: Duration = Duration::from_millis(1);
+
+/// An API that refuses by mistake the requests with these numbers, counted from 1.
+#[derive(Clone)]
+struct Mistaken {
+    number: Arc<AtomicU64>,
+    refuses: fn(u64) -> bool,
+}
+
+impl Service<Request<Full<Bytes>>> for Mistaken {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<()>, Infallible>> + Send>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Infallible>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        let refused = (self.refuses)(self.number.fetch_add(1, Ordering::SeqCst) + 1);
+        Box::pin(async move {
+            elapse(API_TIME).await;
+            let mut response = Response::new(());
+            if refused {
+                *response.status_mut() = StatusCode::UNAUTHORIZED;
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// What became of many requests.
+#[derive(Debug, Default)]
+struct Seen {
+    took: Vec<Duration>,
+    refused: usize,
+    failed: usize,
+}
+
+impl Seen {
+    fn median(&mut self) -> Duration {
+        self.took.sort_unstable();
+        self.took[self.took.len() / 2]
+    }
+
+    fn longest(&self) -> Duration {
+        self.took.iter().copied().max().unwrap_or_default()
+    }
+}
+
+/// Sends so many requests at this distance, none of which waits for another one.
+async fn traffic(
+    authenticator: &Authenticator,
+    refuses: fn(u64) -> bool,
+    count: usize,
+    every: Duration,
+) -> Seen {
+    let api = Mistaken {
+        number: Arc::default(),
+        refuses,
+    };
+    let client: Auth<Mistaken> = AuthLayer::new(authenticator.clone()).layer(api);
+    let mut requests = JoinSet::new();
+    for _ in 0..count {
+        let client = client.clone();
+        requests.spawn(async move {
+            let begun = Instant::now();
+            let request = Request::get(API).body(Full::default()).unwrap();
+            let answer = client.oneshot(request).await;
+            (
+                answer.map(|answer| answer.status().as_u16()),
+                begun.elapsed(),
+            )
+        });
+        elapse(every).await;
+    }
+    let mut seen = Seen::default();
+    for (answer, took) in soon(requests.join_all()).await {
+        match answer {
+            Ok(200) => {}
+            Ok(401) => seen.refused += 1,
+            _ => seen.failed += 1,
+        }
+        seen.took.push(took);
+    }
+    seen
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07_one_percent_of_false_refusals_at_a_thousand_requests_a_second_is_no_outage() {
+    let source = ScriptedSource::new();
+    source.always(Outcome::fresh().delay(SECOND / 5));
+    let authenticator = machine(source.clone());
+    authenticator.token().await.unwrap();
+    let mut seen = traffic(
+        &authenticator,
+        |number| number % 100 == 0,
+        60_000,
+        SECOND / 1_000,
+    )
+    .await;
+    let requests = source.fetches();
+    println!(
+        "60 s: p50 {:?}, longest {:?}, {} refused, {} failed, {requests} token requests",
+        seen.median(),
+        seen.longest(),
+        seen.refused,
+        seen.failed,
+    );
+    // Timers have a resolution of one millisecond.
+    assert!(seen.median() <= API_TIME + API_TIME);
+    assert_eq!(seen.failed, 0);
+    assert!(seen.refused <= 600, "{} refused", seen.refused);
+    // Nobody waits longer than for the replacement of a refused token.
+    assert!(
+        seen.longest() <= 2 * SECOND + SECOND / 4,
+        "{:?}",
+        seen.longest()
+    );
+    assert!(requests <= 10, "{requests} token requests");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07_an_hour_of_false_refusals_costs_about_one_token_request_a_minute() {
+    let source = ScriptedSource::new();
+    source.always(Outcome::fresh().delay(SECOND / 5));
+    let authenticator = machine(source.clone());
+    authenticator.token().await.unwrap();
+    let seen = traffic(
+        &authenticator,
+        |number| number % 100 == 0,
+        72_000,
+        SECOND / 20,
+    )
+    .await;
+    let requests = source.fetches();
+    println!(
+        "an hour: longest {:?}, {} refused, {} failed, {requests} token requests",
+        seen.longest(),
+        seen.refused,
+        seen.failed,
+    );
+    assert_eq!(seen.failed, 0);
+    assert!(seen.refused <= 720, "{} refused", seen.refused);
+    assert!((50..=75).contains(&requests), "{requests} token requests");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07_one_false_refusal_while_no_other_token_can_be_had_costs_one_request() {
+    let token = AccessToken::new("fake-token-kept").expires_in(HOUR);
+    for (what, outcome) in [
+        ("500", Outcome::error(unavailable())),
+        ("silence", Outcome::never()),
+        ("the same text", Outcome::token(token.clone())),
+        (
+            "an expired token",
+            Outcome::token(AccessToken::new("fake-token-dead").expires_in(Duration::ZERO)),
+        ),
+        ("a panic", Outcome::panic()),
+    ] {
+        let source = ScriptedSource::new();
+        source.then(Outcome::token(token.clone())).always(outcome);
+        let authenticator = machine(source.clone());
+        let first = authenticator.token().await.unwrap();
+        authenticator.accepted(first.generation());
+        elapse(MINUTE).await;
+        let seen = traffic(&authenticator, |number| number == 20, 800, SECOND / 20).await;
+        println!(
+            "{what}: longest {:?}, {} refused, {} failed",
+            seen.longest(),
+            seen.refused,
+            seen.failed
+        );
+        // A token that has expired when it comes is sent once, and this API takes it.
+        let refused = usize::from(what != "an expired token");
+        assert_eq!((seen.refused, seen.failed), (refused, 0), "{what}");
+        let mut longest = seen.took.clone();
+        longest.sort_unstable();
+        // Only the refused request may wait for the end of the token request.
+        let others = longest[longest.len() - 2];
+        assert!(others <= 2 * SECOND + 2 * API_TIME, "{what}: {others:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07_false_refusals_under_verdigris_quota_fail_no_other_request() {
+    let source = ScriptedSource::new();
+    let quota = Quota::new(20, HOUR);
+    let authenticator = machine_with(source.clone(), |builder| builder.quota(quota));
+    let first = authenticator.token().await.unwrap();
+    authenticator.accepted(first.generation());
+    elapse(SECOND).await;
+    // Five requests a second for three hours, and one false refusal every two minutes.
+    let seen = traffic(
+        &authenticator,
+        |number| number % 600 == 0,
+        3 * 3_600 * 5,
+        SECOND / 5,
+    )
+    .await;
+    println!(
+        "{} refused, {} failed, {} token requests",
+        seen.refused,
+        seen.failed,
+        source.fetches()
+    );
+    assert_eq!(seen.failed, 0);
+    assert!(seen.refused <= 90, "{} refused", seen.refused);
+    assert!(seen.longest() <= SECOND, "{:?}", seen.longest());
+    assert!(
+        source.fetches() <= 3 * 16 + 3,
+        "{} token requests",
+        source.fetches()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07_a_revocation_with_a_thousand_requests_under_way_costs_one_token_request() {
+    let stack = Stack::new();
+    stack.get_well().await;
+    let gate = Gate::new();
+    stack
+        .server
+        .api()
+        .times(1_000, Reply::normal().process_after(&gate));
+    let mut requests = JoinSet::new();
+    for _ in 0..1_000 {
+        requests.spawn(stack.client().oneshot(stack.request()));
+    }
+    soon(gate.reached(1_000)).await;
+    stack.server.revoke_all();
+    stack.server.token().then(Reply::normal().delay(SECOND));
+    gate.open();
+    // Requests that come meanwhile wait for the new token, and are refused no more.
+    for _ in 0..50 {
+        elapse(SECOND / 100).await;
+        requests.spawn(stack.client().oneshot(stack.request()));
+    }
+    let mut twice = 0;
+    for answer in soon(requests.join_all()).await {
+        let answer = Answer::read(answer.unwrap()).await;
+        assert_eq!(answer.status, 200);
+        twice += usize::from(answer.outcome.sends() == 2);
+    }
+    assert_eq!(twice, 1_000);
+    assert_eq!(stack.server.counters().token_requests, 2);
+}

@@ -1,0 +1,139 @@
+//! What one process met is no verdict on the vendor: it costs the others a few seconds at most.
+
+use auth_core::{ErrorKind, RequestOutcome};
+use tokio::time::{Instant, sleep};
+
+use super::*;
+
+/// Five healthy processes, and one whose token requests go its own way. Returns for how long a
+/// healthy process was without a token at most, from a cold start and over ten lifetimes.
+async fn worst_of_the_healthy(seed: u64, lone: Outcome) -> Duration {
+    fastrand::seed(seed);
+    let fleet = Fleet::new();
+    let _ = fleet.source.script.clone().lifetime(2 * MINUTE);
+    let own = Fleet {
+        source: Source::default(),
+        ..fleet.clone()
+    };
+    own.source.script.always(lone);
+    let mut callers = tokio::task::JoinSet::new();
+    let ends = Instant::now() + 20 * MINUTE;
+    let lone = own.process();
+    let lonely = {
+        let lone = lone.clone();
+        tokio::spawn(async move {
+            while Instant::now() < ends {
+                let _ = token(&lone).await;
+                sleep(SECOND / 10).await;
+            }
+        })
+    };
+    // The lone process is first.
+    sleep(SECOND / 100).await;
+    for process in fleet.processes(5) {
+        callers.spawn(async move {
+            let (mut worst, mut since) = (Duration::ZERO, Instant::now());
+            while Instant::now() < ends {
+                if token(&process).await.is_ok() {
+                    worst = worst.max(since.elapsed());
+                    since = Instant::now();
+                }
+                sleep(SECOND / 10).await;
+                if process.try_token().is_some() {
+                    since = Instant::now();
+                }
+            }
+            worst
+        });
+    }
+    let worst = callers.join_all().await.into_iter().max().unwrap();
+    lonely.await.unwrap();
+    // And the lone process lives on the tokens of the others.
+    assert!(token(&lone).await.is_ok());
+    worst
+}
+
+fn not_sent(kind: ErrorKind, what: &'static str) -> Outcome {
+    Outcome::error(Error::new(kind, what).with_outcome(RequestOutcome::NotSent))
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05f_a_process_without_egress_delays_five_healthy_ones_by_no_second() {
+    for seed in 0..3 {
+        let refused = not_sent(ErrorKind::Unavailable, "example: connection refused");
+        let worst = worst_of_the_healthy(seed, refused).await;
+        println!("connection refused, seed {seed}: {worst:?}");
+        assert!(worst <= SECOND / 10, "seed {seed}: {worst:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05f_a_process_with_an_unreadable_secret_file_delays_five_healthy_ones_by_no_second() {
+    for seed in 0..3 {
+        let unreadable = Error::config("client_secret", "the file /run/secrets/x cannot be read");
+        let worst = worst_of_the_healthy(seed, Outcome::error(unreadable)).await;
+        println!("unreadable secret, seed {seed}: {worst:?}");
+        assert!(worst <= SECOND / 10, "seed {seed}: {worst:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05f_a_process_whose_replies_are_lost_delays_five_healthy_ones_by_a_few_seconds() {
+    for seed in 0..3 {
+        let reset = Error::new(ErrorKind::Unavailable, "example: connection reset");
+        let reset = reset.with_outcome(RequestOutcome::Unknown);
+        let worst = worst_of_the_healthy(seed, Outcome::error(reset)).await;
+        println!("reset, seed {seed}: {worst:?}");
+        assert!(worst <= 2 * SECOND, "seed {seed}: {worst:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05f_a_process_in_a_black_hole_delays_five_healthy_ones_by_one_deadline() {
+    for seed in 0..3 {
+        let worst = worst_of_the_healthy(seed, Outcome::never()).await;
+        println!("black hole, seed {seed}: {worst:?}");
+        // Ten seconds with the lease, and the shortest back-off.
+        assert!(worst <= 12 * SECOND, "seed {seed}: {worst:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05f_after_an_outage_of_a_minute_the_fleet_is_back_within_ten_seconds() {
+    let (mut worst, mut last) = (Duration::ZERO, Duration::ZERO);
+    for seed in 0..20 {
+        fastrand::seed(seed);
+        let fleet = Fleet::new();
+        let down = Error::new(ErrorKind::Unavailable, "example: no answer");
+        fleet.source.script.always(Outcome::error(down));
+        let processes = fleet.processes(6);
+        let begun = Instant::now();
+        while begun.elapsed() < MINUTE {
+            for told in tokens(&processes).await {
+                assert!(told.is_err());
+            }
+            sleep(SECOND / 10).await;
+        }
+        fleet.source.script.clear();
+        let back = Instant::now();
+        let mut first = None;
+        loop {
+            let served = tokens(&processes)
+                .await
+                .iter()
+                .filter(|told| told.is_ok())
+                .count();
+            if served > 0 {
+                first.get_or_insert(back.elapsed());
+            }
+            if served == processes.len() {
+                break;
+            }
+            sleep(SECOND / 10).await;
+        }
+        worst = worst.max(first.unwrap());
+        last = last.max(back.elapsed());
+    }
+    println!("worst of 20: first {worst:?}, all {last:?}");
+    assert!(last <= 10 * SECOND, "{last:?}");
+}

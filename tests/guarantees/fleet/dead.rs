@@ -1,0 +1,50 @@
+//! G10 in a fleet: tokens that have expired when they come.
+
+use tokio::time::sleep;
+
+use super::*;
+
+fn dead() -> Outcome {
+    Outcome::token(AccessToken::new("fake-token-dead").expires_in(Duration::ZERO))
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10f_dead_tokens_cost_a_fleet_of_twenty_what_an_outage_costs() {
+    fastrand::seed(10);
+    let fleet = Fleet::new();
+    fleet.source.script.always(dead());
+    let processes = fleet.processes(20);
+    for _ in 0..MINUTE.as_secs() {
+        tokens(&processes).await;
+        sleep(SECOND).await;
+    }
+    let minute = fleet.exchanges();
+    for _ in 0..HOUR.as_secs() {
+        tokens(&processes).await;
+        sleep(SECOND).await;
+    }
+    let hour = fleet.exchanges() - minute;
+    println!("{minute} in the first minute, {hour} in the hour after it");
+    assert!(minute <= 30, "{minute}");
+    assert!(hour <= 160, "{hour}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g10f_dead_tokens_in_a_renewal_window_cost_a_dozen_token_requests() {
+    for processes in [1, 20] {
+        fastrand::seed(10);
+        let fleet = Fleet::new();
+        let processes = fleet.processes(processes);
+        tokens(&processes).await;
+        fleet.source.script.always(dead());
+        for _ in 0..59 * 60 {
+            for told in tokens(&processes).await {
+                assert_eq!(told.unwrap(), "Bearer fake-token-1");
+            }
+            sleep(SECOND).await;
+        }
+        let requests = fleet.exchanges() - 1;
+        println!("{} processes: {requests} token requests", processes.len());
+        assert!((10..=60).contains(&requests), "{requests}");
+    }
+}

@@ -1,0 +1,223 @@
+//! G7 and G9 in a fleet: a refused token is not taken back from the store.
+
+use std::collections::BTreeMap;
+
+use auth_core::{ErrorKind, Refusal};
+use tokio::time::{Instant, sleep};
+
+use super::*;
+
+/// What the processes' requests met at an API.
+#[derive(Debug, Default)]
+struct Met {
+    /// How often each token was refused, and when last.
+    refused: BTreeMap<String, (usize, Duration)>,
+    accepted: usize,
+    failed: usize,
+    /// When a request was accepted first.
+    first: Option<Duration>,
+}
+
+impl Met {
+    fn see(&mut self, text: String, at: Duration, accepts: &dyn Fn(&str) -> bool) -> bool {
+        if accepts(&text) {
+            self.accepted += 1;
+            self.first.get_or_insert(at);
+            return true;
+        }
+        let refused = self.refused.entry(text).or_default();
+        *refused = (refused.0 + 1, at);
+        false
+    }
+
+    /// One request, sent as the layer sends it.
+    async fn send(
+        &mut self,
+        process: &Authenticator,
+        at: Duration,
+        accepts: &dyn Fn(&str) -> bool,
+    ) {
+        let Ok(sent) = process.token().await else {
+            self.failed += 1;
+            return;
+        };
+        if self.see(text(&sent), at, accepts) {
+            process.accepted(sent.generation());
+            return;
+        }
+        let next = match process.refuse(sent.generation()) {
+            Refusal::Superseded(next) => Ok(next),
+            Refusal::Renewing(next) | Refusal::TooYoung(next) => next.await,
+            _ => return,
+        };
+        if let Ok(next) = next {
+            if next.generation() != sent.generation() && self.see(text(&next), at, accepts) {
+                process.accepted(next.generation());
+            }
+        }
+    }
+
+    /// A request a second in each process.
+    async fn for_so_long(
+        &mut self,
+        processes: &[Authenticator],
+        time: Duration,
+        accepts: &dyn Fn(&str) -> bool,
+    ) {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            for process in processes {
+                self.send(process, begun.elapsed(), accepts).await;
+            }
+            sleep(SECOND).await;
+        }
+    }
+}
+
+fn text(token: &auth_core::Token) -> String {
+    let mut headers = http::HeaderMap::new();
+    token.sign(&mut headers);
+    headers["authorization"].to_str().unwrap().to_owned()
+}
+
+fn but_the_first(text: &str) -> bool {
+    text != "Bearer fake-token-1"
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07f_a_token_refused_during_the_retry_after_of_a_renewal_is_not_taken_back() {
+    for processes in [1, 4] {
+        let fleet = Fleet::new();
+        let _ = fleet.source.script.clone().lifetime(5 * HOUR);
+        let processes = fleet.processes(processes);
+        let mut met = Met::default();
+        met.for_so_long(&processes, MINUTE, &|_| true).await;
+        let busy = Error::new(ErrorKind::Throttled, "example: 429");
+        fleet
+            .source
+            .script
+            .then(Outcome::error(busy.with_retry_after(10 * MINUTE)));
+        sleep(4 * HOUR - 2 * MINUTE).await;
+        tokens(&processes).await;
+        sleep(SECOND).await;
+        assert_eq!(fleet.exchanges(), 2);
+        let mut met = Met::default();
+        met.for_so_long(&processes, HOUR, &but_the_first).await;
+        println!("{} processes: {met:?}", processes.len());
+        // Each drops the token after five refusals; the next one comes when `Retry-After` is over.
+        assert!(met.refused["Bearer fake-token-1"].0 <= 5 * processes.len());
+        assert!(met.first.unwrap() <= 10 * MINUTE + 5 * SECOND, "{met:?}");
+        assert_eq!(met.refused.len(), 1);
+        assert!(
+            met.refused["Bearer fake-token-1"].1 <= 10 * SECOND,
+            "{met:?}"
+        );
+        assert_eq!(fleet.exchanges(), 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07f_a_token_refused_while_the_quota_is_used_up_is_not_taken_back() {
+    let fleet = Fleet {
+        quota: Some(Quota::new(4, HOUR)),
+        ..Fleet::new()
+    };
+    let _ = fleet.source.script.clone().lifetime(24 * HOUR);
+    let process = fleet.process();
+    token(&process).await.unwrap();
+    process.accepted(process.token().await.unwrap().generation());
+    // Other keys of the client use the rest of the quota up.
+    for scope in ["a", "b", "c"] {
+        token(&fleet.process_for(scope, VirtualClock::new()))
+            .await
+            .unwrap();
+    }
+    let mut met = Met::default();
+    met.for_so_long(&[process], 2 * HOUR, &but_the_first).await;
+    println!("{met:?}");
+    let (refused, last) = met.refused["Bearer fake-token-1"];
+    assert!(refused <= 10, "{met:?}");
+    assert!(last <= MINUTE, "{met:?}");
+    assert!(met.first.unwrap() <= HOUR + MINUTE, "{met:?}");
+    assert_eq!(fleet.exchanges(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g07f_a_token_refused_while_the_store_is_down_is_not_taken_back() {
+    let fleet = Fleet::new();
+    let _ = fleet.source.script.clone().lifetime(24 * HOUR);
+    let processes = fleet.processes(4);
+    let mut met = Met::default();
+    met.for_so_long(&processes, MINUTE, &|_| true).await;
+    fleet.store.fail(true);
+    let down = Error::new(ErrorKind::Unavailable, "example: no answer");
+    fleet.source.script.always(Outcome::error(down));
+    let mut met = Met::default();
+    met.for_so_long(&processes, MINUTE, &but_the_first).await;
+    fleet.store.fail(false);
+    fleet.source.script.clear();
+    let mut after = Met::default();
+    after
+        .for_so_long(&processes, 2 * HOUR, &but_the_first)
+        .await;
+    println!("{met:?} {after:?}");
+    assert!(met.refused["Bearer fake-token-1"].0 <= 20 * 4, "{met:?}");
+    // No process sends the token once more, whatever the store still has.
+    assert!(after.refused.is_empty(), "{after:?}");
+    assert!(after.first.unwrap() <= 10 * SECOND, "{after:?}");
+    // Nor does a process that starts later.
+    let late = fleet.process();
+    assert_ne!(token(&late).await.unwrap(), "Bearer fake-token-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g09f_an_api_that_refuses_everything_leaves_the_fleets_reserve_alone() {
+    let fleet = Fleet {
+        quota: Some(Quota::new(20, HOUR)),
+        ..Fleet::new()
+    };
+    let processes = fleet.processes(20);
+    let mut met = Met::default();
+    met.for_so_long(&processes, MINUTE, &|_| true).await;
+    let mut met = Met::default();
+    met.for_so_long(&processes, HOUR - 2 * MINUTE, &|_| false)
+        .await;
+    println!(
+        "{} token requests, {} failed",
+        fleet.exchanges(),
+        met.failed
+    );
+    // A fifth of the slots is left for tokens that expire.
+    assert!(
+        fleet.exchanges() <= 16,
+        "{} token requests",
+        fleet.exchanges()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn g09_two_processes_without_a_store_at_a_vendor_with_one_live_token() {
+    fastrand::seed(9);
+    let source = Source::default();
+    let process = || {
+        Authenticator::builder(source.clone())
+            .vendor("example")
+            .origins(Origins::new(["https://api.example.com"]).unwrap())
+            .clock(VirtualClock::new())
+            .build()
+            .unwrap()
+    };
+    let processes = [process(), process()];
+    let script = source.script.clone();
+    // Each new token ends the one before.
+    let newest = move |text: &str| text == format!("Bearer fake-token-{}", script.fetches());
+    let mut met = Met::default();
+    met.for_so_long(&processes, HOUR, &newest).await;
+    let requests = source.script.fetches();
+    println!(
+        "{requests} token requests, {} accepted, {} failed",
+        met.accepted, met.failed
+    );
+    assert!(requests <= 150, "{requests} token requests");
+    assert!(met.accepted >= 3_000, "{met:?}");
+}

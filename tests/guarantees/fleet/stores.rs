@@ -1,0 +1,165 @@
+//! G16: a store that always says no, repeats itself, or is contended.
+
+use auth_core::ErrorKind;
+use tokio::time::{Instant, sleep};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn g16f_a_lease_that_is_always_denied_costs_one_lease_and_a_hundred_calls() {
+    let fleet = Fleet::new();
+    fleet.store.denies.store(true, Ordering::SeqCst);
+    let process = fleet.process();
+    let begun = Instant::now();
+    token(&process).await.unwrap();
+    let calls = fleet.store.calls.load(Ordering::SeqCst);
+    println!("{:?}, {calls} calls", begun.elapsed());
+    // Twelve seconds: as long as a lease lasts whose holder has died.
+    assert!(begun.elapsed() <= 13 * SECOND, "{:?}", begun.elapsed());
+    assert!(calls <= 240, "{calls} calls");
+    assert_eq!(fleet.exchanges(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g16f_twenty_processes_with_a_lease_that_is_always_denied_get_their_tokens() {
+    let fleet = Fleet::new();
+    fleet.store.denies.store(true, Ordering::SeqCst);
+    let begun = Instant::now();
+    for told in tokens(&fleet.processes(20)).await {
+        told.unwrap();
+    }
+    assert!(begun.elapsed() <= 13 * SECOND, "{:?}", begun.elapsed());
+    assert!(fleet.exchanges() <= 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g16f_a_compare_and_set_that_always_loses_costs_tens_of_calls() {
+    let with_quota = Fleet {
+        quota: Some(Quota::new(20, HOUR)),
+        ..Fleet::new()
+    };
+    let mut keeps = Fleet::new();
+    keeps.source.keeps = true;
+    keeps.source.script.always(Outcome::token(
+        AccessToken::new("fake-token")
+            .expires_in(HOUR)
+            .refresh_token("fake-refresh"),
+    ));
+    for fleet in [Fleet::new(), with_quota, keeps] {
+        fleet.store.loses.store(true, Ordering::SeqCst);
+        let begun = Instant::now();
+        token(&fleet.process()).await.unwrap();
+        let calls = fleet.store.calls.load(Ordering::SeqCst);
+        println!("{:?}, {calls} calls", begun.elapsed());
+        assert!(begun.elapsed() <= SECOND, "{:?}", begun.elapsed());
+        assert!(calls <= 40, "{calls} calls");
+        assert_eq!(fleet.exchanges(), 1);
+    }
+}
+
+/// Presents one entry again and again, as if it had just been written. Returns when the first token
+/// came.
+async fn presented_again(failure: Error) -> Duration {
+    let fleet = Fleet::new();
+    fleet.source.script.then(Outcome::error(failure));
+    assert!(token(&fleet.process()).await.is_err());
+    let process = fleet.process();
+    let first = fleet.store.inner.load(&key("read")).await.unwrap().unwrap();
+    let (mut version, bytes) = (first.version, first.content.unwrap());
+    let begun = Instant::now();
+    while token(&process).await.is_err() {
+        assert!(begun.elapsed() < 3 * HOUR);
+        let there = fleet.store.inner.load(&key("read")).await.unwrap();
+        version = Version::after(Some(version), Duration::ZERO);
+        let again = NewEntry::new(version, bytes.clone(), HOUR);
+        let there = there.map(|entry| entry.version);
+        fleet
+            .store
+            .inner
+            .replace(&key("read"), there, again)
+            .await
+            .unwrap();
+        sleep(SECOND).await;
+    }
+    begun.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20f_a_back_off_that_a_store_presents_again_and_again_ends() {
+    let down = Error::new(ErrorKind::Unavailable, "example: no answer");
+    let waited = presented_again(down).await;
+    println!("no answer: {waited:?}");
+    assert!(waited <= 6 * SECOND, "{waited:?}");
+    let busy = Error::new(ErrorKind::Throttled, "example: 429").with_retry_after(90 * SECOND);
+    let waited = presented_again(busy).await;
+    println!("429: {waited:?}");
+    // No longer than the longest `Retry-After` that is believed.
+    assert!(waited <= HOUR + 91 * SECOND, "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g16f_a_contended_quota_account_costs_50_ms() {
+    let fleet = Fleet {
+        quota: Some(Quota::new(1_000, HOUR)),
+        ..Fleet::new()
+    };
+    let process = |number: usize| fleet.process_for(&number.to_string(), VirtualClock::new());
+    let processes: Vec<_> = (0..50).map(process).collect();
+    let begun = Instant::now();
+    for told in tokens(&processes).await {
+        told.unwrap();
+    }
+    println!("{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() <= Duration::from_millis(60),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert_eq!(fleet.exchanges(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20f_clocks_ten_minutes_apart_lengthen_no_back_off_and_no_token() {
+    for by in [10 * MINUTE, 10 * HOUR, 1_000 * HOUR] {
+        for back in [false, true] {
+            let fleet = Fleet::new();
+            let clock = VirtualClock::new();
+            match back {
+                true => clock.jump_wall_back(by),
+                false => clock.jump_wall_forward(by),
+            }
+            let busy = Error::new(ErrorKind::Throttled, "example: 429");
+            let busy = busy.with_retry_after(90 * SECOND);
+            fleet.source.script.then(Outcome::error(busy));
+            assert!(
+                token(&fleet.process_for("read", clock.clone()))
+                    .await
+                    .is_err()
+            );
+            let process = fleet.process();
+            sleep(89 * SECOND).await;
+            assert!(token(&process).await.is_err());
+            sleep(2 * SECOND).await;
+            token(&process).await.unwrap();
+            let skewed = fleet.process_for("read", clock);
+            token(&skewed).await.unwrap();
+            assert!(skewed.health().usable_for().unwrap() <= 59 * MINUTE);
+            sleep(59 * MINUTE).await;
+            assert!(skewed.try_token().is_none());
+            assert!(process.try_token().is_none());
+            assert_eq!(fleet.exchanges(), 2);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g03f_a_token_that_another_process_fetched_keeps_the_margin_of_its_lifetime() {
+    let fleet = Fleet::new();
+    token(&fleet.process()).await.unwrap();
+    // A minute and two seconds are left, of which a minute is the margin.
+    sleep(HOUR - MINUTE - 2 * SECOND).await;
+    let process = fleet.process();
+    token(&process).await.unwrap();
+    let left = process.health().usable_for().unwrap();
+    assert!(left <= 2 * SECOND, "{left:?}");
+}
