@@ -127,8 +127,16 @@ fn origins() -> impl Strategy<Value = String> {
         .prop_map(|(a, b, c, d, e, f, g)| format!("{a}{b}{c}\n{d}{e}{f}{g}"))
 }
 
+/// What fails goes into the corpus, where cargo-fuzz starts from it as well.
+fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(count)
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn drawn_replies(input in reply()) {
@@ -154,7 +162,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn drawn_challenges(input in pieces(&["Bearer", "bearer ", "DPoP ", "Basic ", "realm=", "\"", "\\", ",", ", ", " ",

@@ -3,6 +3,7 @@ use std::{fs, path::Path};
 use crate::targets::{challenge, origin, reply, retry_after, store};
 
 /// Runs a target over each file of its corpus.
+#[allow(clippy::print_stdout, reason = "says which file fails")]
 fn replay(target: &str, judge: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = folder.join("tests/corpus/fuzz/corpus").join(target);

@@ -33,11 +33,11 @@ mod residues;
 /// nowhere else. The next authenticator of the same key starts with the residue, so eviction never
 /// sends a token request that the vendor asked not to send. The cached token is not part of it.
 ///
-/// A residue takes about 100 bytes, plus the key's text and the refresh token, where an
-/// authenticator takes about 5 KB. The map keeps at most 8 residues for each of `max_entries`, and
-/// drops those whose back-off or quota window is over when a new authenticator comes. Beyond the
-/// bound the oldest residue goes, and a warning is logged. With 10,000 entries and residues with a
-/// refresh token of 300 bytes that is 40 MB at most. Give the authenticators a
+/// A residue takes about 1.3 KB, plus the key's text and the refresh token, where an authenticator
+/// takes about 5 KB. The map keeps at most 4 residues for each of `max_entries`, and drops those
+/// whose back-off or quota window is over when a new authenticator comes. Beyond the bound the oldest
+/// residue goes, and a warning is logged. With 10,000 entries and residues with a refresh token of
+/// 300 bytes that is 65 MB at most. Give the authenticators a
 /// [store](crate::AuthenticatorBuilder::store) where many users have refresh tokens.
 ///
 /// # Example
@@ -350,7 +350,7 @@ impl fmt::Debug for AuthenticatorsBuilder {
 /// How exactly the time of the last use is kept, in milliseconds.
 const GRAIN: u64 = 1_000;
 /// A residue is small, next to an authenticator.
-const RESIDUES_PER_ENTRY: usize = 8;
+const RESIDUES_PER_ENTRY: usize = 4;
 /// For so many there is room from the start; the map grows beyond.
 const FIRST_ROOM: usize = 256;
 

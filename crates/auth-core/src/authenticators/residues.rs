@@ -27,7 +27,8 @@ struct Kept {
 #[derive(Debug)]
 struct Place {
     number: Number,
-    residue: Residue,
+    /// Large: a hash table has room for more than it holds.
+    residue: Box<Residue>,
 }
 
 /// Grows in the order of eviction.
@@ -54,6 +55,7 @@ impl Residues {
         kept.last += 1;
         let number = kept.last;
         kept.order.insert(number, key.clone());
+        let residue = Box::new(residue);
         kept.residues.insert(key.clone(), Place { number, residue });
     }
 
@@ -88,7 +90,7 @@ impl Kept {
     fn remove(&mut self, key: &Key) -> Option<Residue> {
         let place = self.residues.remove(key)?;
         self.order.remove(&place.number);
-        Some(place.residue)
+        Some(*place.residue)
     }
 }
 

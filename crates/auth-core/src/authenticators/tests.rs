@@ -443,10 +443,19 @@ async fn t23_residues_have_a_bound() {
     let map = Vendor::default().map().max_entries(2).build().unwrap();
     for user in 0..100 {
         with_residue(&map, user, Moment::NEVER);
-        assert!(map.0.residues.len() <= 16);
+        assert!(map.0.residues.len() <= 8);
     }
     evict_all(&map);
-    assert_eq!(map.0.residues.len(), 16);
+    assert_eq!(map.0.residues.len(), 8);
+}
+
+#[test]
+fn t23_a_residue_is_as_small_as_documented() {
+    let size = size_of::<Residue>();
+    assert!(
+        size <= 1_200,
+        "{size} bytes: correct the documentation of Authenticators"
+    );
 }
 
 #[test]
