@@ -1365,6 +1365,7 @@ impl Process {
             requested: landing.requested,
             retry_after: told.or(error.retry_after()),
             told: told.is_some(),
+            cut_short: failure == Failure::OwnQuota || error.kind() == ErrorKind::TimedOut,
             failing_for: landing.failing_for,
             about: landing.about,
             lockable: landing.lockable,
