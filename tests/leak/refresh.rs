@@ -144,6 +144,6 @@ async fn g18_what_is_logged_of_refresh_tokens_names_none() {
         clock.advance(hour).await;
     }
     let text = logs.text();
-    assert!(text.contains("worth nothing"), "that is logged");
+    assert!(text.contains("refresh token rejected"), "that is logged");
     assert_clean(&text, &server.expose_secrets());
 }

@@ -17,8 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    Credentials, Error, ErrorKind, Exchange, Key, NewEntry, Reason, RequestOutcome, Secret,
-    SharedTokenStore, StoredEntry, TokenStore as _, Version,
+    Credentials, Error, ErrorKind, Exchange, Key, NewEntry, Reason, RejectedPart, RequestOutcome,
+    Secret, SharedTokenStore, StoredEntry, TokenStore as _, Version,
     core::Core,
     flight::Flight,
     limit::Permit,
@@ -215,6 +215,11 @@ impl Task {
         let (result, late) = in_time(deadline, core.source().fetch(exchange)).await;
         hands.permit = None;
         let result = result.unwrap_or_else(|| Err(out_of_time(deadline)));
+        if let Err(error) = &result {
+            if error.rejected_part() == Some(RejectedPart::RefreshToken) {
+                tracing::info!(vendor = core.vendor(), %error, "refresh token rejected");
+            }
+        }
         Ended { result, sent, late }
     }
 
@@ -239,7 +244,12 @@ impl Task {
             Order::Load => {
                 if !hands.connected {
                     // Connecting is not part of a request's latency budget.
-                    store.connect().await?;
+                    let connected = time::timeout(CONNECT, store.connect()).await;
+                    connected.unwrap_or_else(|_| {
+                        let message =
+                            format!("token store: not connected within {} s", CONNECT.as_secs());
+                        Err(Error::new(ErrorKind::Store, message))
+                    })?;
                     hands.connected = true;
                     budget.renew();
                 }
@@ -514,6 +524,8 @@ async fn guarded<F: Future>(future: F) -> Option<F::Output> {
     .await
 }
 
+/// How long a store may take to connect, if it sets no bound itself.
+const CONNECT: Duration = Duration::from_secs(2);
 /// How long a write may take that nobody waits for.
 const WRITE: Duration = Duration::from_secs(1);
 /// A time-out that fires so much too late fires in a process that stood still.

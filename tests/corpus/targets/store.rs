@@ -102,6 +102,7 @@ pub(crate) async fn sealed_entry() -> StoredEntry {
 
 fn sealing_keys() -> SealingKeys {
     SealingKeys::new(Secret::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="))
+        .danger_plain_names()
 }
 
 fn key() -> Key {

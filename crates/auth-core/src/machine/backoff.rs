@@ -118,12 +118,13 @@ pub(crate) fn after(policy: &RefreshPolicy, situation: Situation) -> Duration {
         }
         (_, Some(asked)) => policy.retry_after(asked),
         (Failure::Quota, None) => slot.max(spacing.unwrap_or(policy.backoff_range().1)),
-        (Failure::Wordless, None) if row > ENOUGH => probe(),
-        // The vendor may have counted a rejected login whose answer came too late.
-        (Failure::Unknown, None) if lockable && row >= ENOUGH => {
+        // The vendor may have counted a rejected login: without words, or with an answer that came
+        // too late.
+        (Failure::Wordless | Failure::Unknown, None) if lockable && row >= ENOUGH => {
             let factor = 1_u32.checked_shl(row - ENOUGH).unwrap_or(u32::MAX);
             probe().saturating_mul(factor).min(LONGEST_UNKNOWN)
         }
+        (Failure::Wordless, None) if row > ENOUGH => probe(),
         (_, None) => return transient(policy, situation),
     };
     wait.max(policy.interval())

@@ -66,7 +66,9 @@ impl World {
     }
 
     pub(crate) async fn warm_up(&self) {
-        self.authenticator.token().await.unwrap();
+        let token = self.authenticator.token().await.unwrap();
+        // As the API has accepted it: the refusal of a young token does not renew it.
+        self.authenticator.accepted(token.generation());
     }
 
     pub(crate) fn layer(&self) -> AuthLayer {
