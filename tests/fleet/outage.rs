@@ -113,7 +113,7 @@ async fn person(fault: Fault) {
     let before = fleet.calls();
     let connected = PROCESSES - fault.cut_off();
     for process in &mut fleet.processes[connected..] {
-        process.excuse(Some("with the token store only"));
+        process.excuse(Some("only while the token store answers"));
     }
     fault.begin(&mut redis, &proxy);
     for process in &mut fleet.processes[connected..] {

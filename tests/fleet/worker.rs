@@ -194,11 +194,14 @@ impl Client {
         let token = self.authenticator.token().await.map_err(text)?;
         let (status, shown) = self.send(&token)?;
         if status != 401 {
+            self.authenticator.accepted(token.generation());
             return Ok(shown);
         }
         let token = match self.authenticator.refuse(token.generation()) {
             Refusal::Superseded(token) => token,
-            Refusal::Renewing(renewing) => renewing.await.map_err(text)?,
+            Refusal::Renewing(acquire) | Refusal::TooYoung(acquire) => {
+                acquire.await.map_err(text)?
+            }
             Refusal::Failed(error) => return Err(text(error)),
             other => return Err(format!("a token was refused: {other:?}")),
         };

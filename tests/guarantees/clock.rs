@@ -111,7 +111,13 @@ async fn g20_a_jump_during_the_exchange_counts_against_its_token() {
         assert_eq!(soon(waiting).await.unwrap().unwrap().generation().get(), 1);
         elapse(2 * SECOND).await;
         authenticator.token().await.unwrap();
-        assert!(source.fetches() <= 2, "{jump:?}");
+        // The token has expired by one of the clocks, or is renewed ahead of expiry, or lives on.
+        let passed = match jump {
+            Jump::Forward(by) | Jump::Suspend(by) => by,
+            Jump::None | Jump::Back(_) => Duration::ZERO,
+        };
+        let expected = if passed >= USABLE { 2 } else { 1 };
+        assert_eq!(source.fetches(), expected, "{jump:?}");
     }
 }
 

@@ -19,9 +19,7 @@ use http_body_util::Full;
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::support::{
-    API, Answer, HOUR, MINUTE, SECOND, Stack, elapse, machine, machine_with, soon,
-};
+use crate::support::{API, Answer, HOUR, SECOND, Stack, elapse, machine, machine_with, soon};
 
 #[tokio::test(start_paused = true)]
 async fn g07_a_storm_of_a_thousand_refusals_costs_one_exchange() {

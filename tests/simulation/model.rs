@@ -179,6 +179,11 @@ impl Model {
             None => (lifetime.mul_f64(0.75)).saturating_sub(Duration::from_micros(1)),
         };
         self.gate = sent.monotonic() + FLOOR.min(lifetime / 2);
+        let is_held = self.held.as_ref().is_some_and(|held| held.text == text);
+        if is_held && self.dead.contains_key(&text) {
+            // The refused text once more is a failure: what was known of the token stays.
+            return;
+        }
         self.may_repeat = true;
         if let Some(held) = self.held.take().filter(|held| held.text != text) {
             self.previous = Some((held.text, held.usable_until));

@@ -50,21 +50,23 @@ async fn g11f_failed_exchanges_count() {
 async fn g11f_a_token_that_others_fetched_costs_nobody_a_slot() {
     let fleet = fleet(4);
     let process = fleet.process();
-    // It loses its token again and again, and finds the next one with somebody else: more often
-    // than its own quota would ever allow.
-    for number in 0..12 {
-        if number % 3 == 0 {
-            let late = fleet.process();
-            let generation = late.token().await.unwrap().generation();
-            late.refuse(generation);
-            late.token().await.unwrap();
-            sleep(HOUR / 3).await;
-        }
+    let first = process.token().await.unwrap().generation();
+    process.accepted(first);
+    // It loses its token again and again, and finds the next one with somebody else.
+    for round in 1..=12 {
+        sleep(HOUR / 2).await;
+        let late = fleet.process();
+        let generation = late.token().await.unwrap().generation();
+        late.accepted(generation);
+        late.refuse(generation);
+        late.token().await.unwrap();
+        assert_eq!(fleet.exchanges(), 1 + round);
         let generation = process.token().await.unwrap().generation();
         process.refuse(generation);
-        let _ = process.token().await;
-        process.accepted(generation);
-        sleep(HOUR / 3).await;
+        let next = process.token().await.unwrap().generation();
+        process.accepted(next);
+        assert_ne!(next, generation);
+        assert_eq!(fleet.exchanges(), 1 + round, "the others' token is there");
     }
     token(&process).await.unwrap();
 }

@@ -165,9 +165,12 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_not_taken_back() {
     // No process sends the token once more, whatever the store still has.
     assert!(after.refused.is_empty(), "{after:?}");
     assert!(after.first.unwrap() <= 10 * SECOND, "{after:?}");
-    // Nor does a process that starts later.
-    let late = fleet.process();
-    assert_ne!(token(&late).await.unwrap(), "Bearer fake-token-1");
+    // A process that starts later learns of it by one refusal at most: nobody could write it down.
+    let mut late = Met::default();
+    late.for_so_long(&fleet.processes(1), HOUR, &but_the_first)
+        .await;
+    let refused: usize = late.refused.values().map(|(times, _)| times).sum();
+    assert!(refused <= 1 && late.failed == 0, "{late:?}");
 }
 
 #[tokio::test(start_paused = true)]
