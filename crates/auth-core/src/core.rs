@@ -576,6 +576,7 @@ impl Core {
             sent: landing.sent,
             age,
             requested: landing.requested,
+            contested: landing.contested,
             lifetime: token.lifetime(),
             hint: token.refresh_hint(),
             // The same text once more is no new token, whatever the vendor calls it.

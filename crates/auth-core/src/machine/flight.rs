@@ -57,6 +57,8 @@ pub(crate) struct Flight {
     tries: u8,
     landing: Option<Landing>,
     reread: bool,
+    /// Somebody else wrote the record during the token request.
+    contested: bool,
     /// What a store that answers did, that counts as a failure of the store.
     problem: Option<&'static str>,
 }
@@ -147,6 +149,7 @@ impl Flight {
             tries: 0,
             landing: None,
             reread: false,
+            contested: false,
             problem: None,
         }
     }

@@ -179,6 +179,9 @@ pub(crate) struct Landing {
     pub(crate) lockable: bool,
     /// For how long all processes have been failing.
     pub(crate) failing_for: Duration,
+    /// The lease was lost during the token request: another process may have made the vendor replace
+    /// the token.
+    pub(crate) contested: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -204,6 +207,7 @@ impl Landing {
             about: None,
             lockable: false,
             failing_for: Duration::ZERO,
+            contested: false,
         }
     }
 }

@@ -154,6 +154,8 @@ pub(crate) struct Fetched {
     pub(crate) lifetime: Option<Duration>,
     /// When the vendor wants the token to be renewed.
     pub(crate) hint: Option<Duration>,
+    /// Another process may have made the vendor replace the token already.
+    pub(crate) contested: bool,
     /// The token is the one of this number once more.
     pub(crate) same: Option<Generation>,
     pub(crate) jitter: Jitter,
@@ -652,8 +654,9 @@ impl State {
         }
         let window = TRIALS[usize::from(self.unproven).min(TRIALS.len() - 1)];
         let left = window.saturating_sub(token.age);
-        let ends = token.lifetime != Some(Duration::MAX) && !left.is_zero();
-        ends.then_some(Trial {
+        let permanent = token.lifetime == Some(Duration::MAX);
+        let is_tried = !permanent && !token.contested && !left.is_zero();
+        is_tried.then_some(Trial {
             until: now + left,
             refusals: 0,
             counted: now,

@@ -1321,6 +1321,7 @@ impl Process {
             sent: landing.sent,
             age,
             requested: landing.requested,
+            contested: landing.contested,
             lifetime: token.lifetime(),
             hint: None,
             same: self

@@ -233,6 +233,7 @@ impl Flight {
     pub(super) fn closing(&mut self, cx: &mut Cx<'_>, fact: Fact) -> Order {
         match (self.todo.last().cloned(), fact) {
             (Some(Todo::Record(_)), Fact::Wrote(false)) => {
+                self.contested = true;
                 self.tries += 1;
                 match self.tries < RECORD_TRIES {
                     // The lease was lost: whoever had it next may have put a token there, too.
@@ -293,6 +294,7 @@ impl Flight {
         self.see(cx, loaded);
         let adopted = sharing::adopt(cx, &self.seen.record, &self.start);
         self.landing = landing;
+        let is_being_sent = self.is_being_sent();
         let Some(landing) = &mut self.landing else {
             return self.done(cx);
         };
@@ -302,12 +304,24 @@ impl Flight {
                 landing.end = End::Token(token, age);
                 self.done(cx)
             }
+            // Another process is sending the refresh token that this one has sent: its reply is the
+            // later one. Ours is kept for the case that the other process dies.
+            (End::Token(..), None) if is_being_sent => {
+                cx.memory.keep_unsaved(self.seen.version, record, cx.now);
+                self.done(cx)
+            }
             (End::Token(..), None) => self.write(cx, Phase::Closing, record),
             // The entry's time was over, and nobody has written meanwhile.
             _ if self.seen.version.is_none() => self.write(cx, Phase::Closing, record),
             // A failure is not worth a second try.
             _ => self.done(cx),
         }
+    }
+
+    /// Another process noted that it sends the refresh token.
+    fn is_being_sent(&self) -> bool {
+        let refresh = self.seen.record.refresh.as_ref();
+        self.refresh.is_some() && refresh.is_some_and(|refresh| refresh.uncertain > 0)
     }
 
     pub(super) fn release_and_land(&mut self, cx: &mut Cx<'_>) -> Order {
@@ -333,7 +347,10 @@ impl Flight {
             )),
             ..self.landing_at(cx.now)
         });
-        Order::Land(Box::new(landing))
+        Order::Land(Box::new(Landing {
+            contested: self.contested,
+            ..landing
+        }))
     }
 
     pub(super) fn landing_at(&self, now: Moment) -> Landing {
@@ -345,6 +362,7 @@ impl Flight {
             about: own.and_then(|own| own.id),
             lockable: own.is_some_and(|own| own.lockable),
             failing_for: self.seen.record.failing_for.unwrap_or_default(),
+            contested: false,
         }
     }
 
