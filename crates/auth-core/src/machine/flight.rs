@@ -567,6 +567,7 @@ impl Flight {
 
     /// Somebody else was faster.
     fn lost_write(&mut self, cx: &mut Cx<'_>) -> Order {
+        self.contested = true;
         self.lost += 1;
         if self.lost >= MOST_LOST {
             self.problem = Some("token store: every write loses against another one");

@@ -179,8 +179,8 @@ pub(crate) struct Landing {
     pub(crate) lockable: bool,
     /// For how long all processes have been failing.
     pub(crate) failing_for: Duration,
-    /// The lease was lost during the token request: another process may have made the vendor replace
-    /// the token.
+    /// The lease was lost, or a refresh token was rejected: another process may have made the vendor
+    /// replace the token.
     pub(crate) contested: bool,
 }
 

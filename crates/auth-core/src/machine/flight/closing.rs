@@ -113,6 +113,7 @@ impl Flight {
         // --- what the store has to say ---
         let mut record = self.seen.record.clone();
         if refresh_rejected {
+            self.contested = true;
             if let Some(refresh) = record.refresh.take() {
                 record.spent.add(Print::of(&refresh.secret));
                 cx.memory.spent.add(Print::of(&refresh.secret));
