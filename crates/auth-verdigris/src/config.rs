@@ -52,7 +52,7 @@ impl Verdigris {
 ///
 /// # Example
 ///
-/// Four processes that share a client, behind a gateway:
+/// Four processes that share a client without a store, behind a gateway:
 ///
 /// ```
 /// # use auth_core::{Authenticator, Error, Transport};
@@ -125,8 +125,9 @@ impl VerdigrisBuilder {
         self
     }
 
-    /// Sets how many token requests this process may make; default [`Verdigris::QUOTA`]. The
-    /// quota is the client's: processes that share a client must divide it among themselves.
+    /// Sets how many token requests may be made; default [`Verdigris::QUOTA`]. The quota belongs to
+    /// the client. Processes that share a [`store`](Self::store) share the quota too: give each the
+    /// whole quota. Without a store, divide the quota among the processes that share a client.
     pub fn quota(mut self, quota: Quota) -> Self {
         self.quota = quota;
         self
