@@ -99,7 +99,7 @@ fn of_verdigris(server: &TestServer) -> Result<Authenticator, auth_core::Error> 
         .transport(ReqwestTransport::new()?)
         .token_url(server.token_url())
         .base_url(server.origin())
-        .danger_allow_http_loopback()
+        .danger_allow_http(server.origin())?
         .build()
 }
 
@@ -110,7 +110,7 @@ fn of_kaizen<R: Region>(server: &TestServer) -> Result<Authenticator, auth_core:
         .transport(ReqwestTransport::new()?)
         .token_url(server.token_url())
         .base_url(server.origin())
-        .danger_allow_http_loopback()
+        .danger_allow_http(server.origin())?
         .build()?;
     Ok(kaizen.into())
 }
@@ -122,7 +122,7 @@ fn of_kayzen(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
         .transport(ReqwestTransport::new()?)
         .token_url(server.token_url())
         .base_url(server.origin())
-        .danger_allow_http_loopback()
+        .danger_allow_http(server.origin())?
         .build()
 }
 
@@ -135,14 +135,14 @@ fn of_axonize(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
         password,
     )
     .transport(ReqwestTransport::new()?)
-    .danger_allow_http_loopback()
+    .danger_allow_http(server.origin())?
     .build()
 }
 
 fn of_axonize_keys(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
     let secret = Secret::new(server.client_secret());
     Axonize::api_keys(server.origin(), server.client_id(), secret)
-        .danger_allow_http_loopback()
+        .danger_allow_http(server.origin())?
         .build()
 }
 

@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Secret::new(tokens.client_secret()),
         ServiceTransport::new(http),
     )
-    .danger_allow_http_loopback()
+    .danger_allow_http(&tokens.token_url())?
     .build()?;
     let authenticator = Authenticator::builder(source)
         .origins(Origins::danger_allow_http([server.origin()])?)

@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Secret::new(server.client_secret()),
         ServiceTransport::new(http.clone()),
     )
-    .danger_allow_http_loopback()
+    .danger_allow_http(&server.token_url())?
     .build()?;
     let authenticator = Authenticator::builder(source)
         .origins(Origins::danger_allow_http([server.origin()])?)

@@ -65,7 +65,7 @@ fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error>
         ReqwestTransport::new()?,
     )
     // The vendor is in this process. Real ones are reached by https.
-    .danger_allow_http_loopback()
+    .danger_allow_http(&vendor.token_url())?
     .build()?;
     Authenticator::builder(source)
         .vendor("testkit")

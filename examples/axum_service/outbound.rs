@@ -138,7 +138,7 @@ fn itself(settings: &Settings) -> Result<Authenticator, Error> {
     )
     .vendor(VENDOR)
     .clock(settings.clock.clone())
-    .danger_allow_http_loopback()
+    .danger_allow_http(&settings.token_url)?
     .build()?;
     Authenticator::builder(source)
         .vendor(VENDOR)
@@ -166,7 +166,7 @@ fn users(settings: Settings) -> Result<Authenticators, Error> {
         .subject_expires_in(expires.saturating_sub(now))
         .vendor(VENDOR)
         .clock(settings.clock.clone())
-        .danger_allow_http_loopback()
+        .danger_allow_http(&settings.token_url)?
         .build()?;
         Authenticator::builder(source)
             .vendor(VENDOR)

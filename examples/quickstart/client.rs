@@ -36,7 +36,7 @@ pub(crate) fn authenticator(
         Secret::new(server.client_secret()),
         ServiceTransport::new(http()),
     )
-    .danger_allow_http_loopback()
+    .danger_allow_http(&server.token_url())?
     .build()?;
     Authenticator::builder(source)
         .vendor("testkit")

@@ -152,7 +152,7 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
         Secret::new(server.client_secret()),
         ServiceTransport::new(client::http()),
     )
-    .danger_allow_http_loopback()
+    .danger_allow_http(&server.token_url())?
     .build()?;
     let authenticator = auth_core::Authenticator::builder(source)
         .vendor("testkit")

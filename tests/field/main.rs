@@ -19,6 +19,7 @@ macro_rules! needs {
 }
 
 mod api;
+mod settings;
 mod stack;
 mod token_endpoint;
 mod vendors;
@@ -29,7 +30,12 @@ use libtest_mimic::{Arguments, Trial};
 use tokio::runtime;
 
 fn needs() -> Vec<Trial> {
-    let areas = [api::needs(), token_endpoint::needs(), vendors::needs()];
+    let areas = [
+        api::needs(),
+        settings::needs(),
+        token_endpoint::needs(),
+        vendors::needs(),
+    ];
     areas.into_iter().flatten().collect()
 }
 

@@ -1,13 +1,11 @@
-//! A vendor that does not exist: proof of what `docs/add-a-vendor.md` says. Meridian hands out
-//! sessions of 15 minutes for an account and a key, and wants them in a header beside the account.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+//! Meridian, a vendor that does not exist: the program of `docs/add-a-vendor.md`, which runs here.
 
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Authenticator, Credentials, Error, Exchange, Origins, RequestOutcome, Scheme,
-    Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport, TokenSource,
+    AccessToken, Authenticator, Credentials, Error, Exchange, HttpHosts, Origins, RequestOutcome,
+    Scheme, Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport,
+    TokenSource,
 };
 use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
 use auth_testkit::{Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, contract};
@@ -61,6 +59,7 @@ struct Meridian {
     transport: SharedTransport,
     session_url: String,
     base_url: String,
+    http: HttpHosts,
     clock: SharedClock,
 }
 
@@ -74,7 +73,13 @@ impl Meridian {
         }
         let scheme = Scheme::header(SESSION).and_header(ACCOUNT, self.account.as_str());
         let source = Sessions {
-            endpoint: TokenEndpoint::new(VENDOR, "session_url", &self.session_url, self.transport)?,
+            endpoint: TokenEndpoint::danger_allow_http(
+                VENDOR,
+                "session_url",
+                &self.session_url,
+                self.transport,
+                &self.http,
+            )?,
             account: self.account,
             key: self.key,
             clock: self.clock.clone(),
@@ -82,7 +87,7 @@ impl Meridian {
         Authenticator::builder(source)
             .vendor(VENDOR)
             .scheme(scheme)
-            .origins(Origins::new([&self.base_url])?)
+            .origins(Origins::of_url("base_url", &self.base_url, &self.http)?)
             .clock(self.clock)
             .build()
     }
@@ -101,10 +106,7 @@ impl VendorRules for Fake {
         let sent: serde_json::Value = serde_json::from_slice(request.body()).unwrap_or_default();
         if sent != json!({ "account": request.client_id(), "key": request.client_secret() }) {
             request.failed_login();
-            return Answer::json(
-                StatusCode::UNAUTHORIZED,
-                &json!({ "message": "who is it?" }),
-            );
+            return Answer::json(StatusCode::UNAUTHORIZED, &json!({}));
         }
         request.token_reply([("session", json!(request.issue().token()))])
     }
@@ -114,10 +116,7 @@ impl VendorRules for Fake {
         let session = request.header(SESSION.as_str()).filter(|_| known);
         match session.and_then(|session| request.accept(session)) {
             Some(number) => request.ok(number),
-            None => Answer::json(
-                StatusCode::UNAUTHORIZED,
-                &json!({ "message": "no session" }),
-            ),
+            None => Answer::json(StatusCode::UNAUTHORIZED, &json!({})),
         }
     }
 }
@@ -140,6 +139,7 @@ impl contract::Vendor for Contract {
             transport: SharedTransport::new(server.transport()),
             session_url: server.token_url(),
             base_url: server.api_url(),
+            http: HttpHosts::default(),
             clock: server.clock().clone().into(),
         };
         meridian.build()

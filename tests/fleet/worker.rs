@@ -22,8 +22,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, Credentials, Error, Exchange, Key, Origins, RefreshPolicy, Refusal,
-    Secret, SharedTokenStore, Token, TokenSource,
+    AccessToken, Authenticator, Credentials, Error, Exchange, HttpHosts, Key, Origins,
+    RefreshPolicy, Refusal, Secret, SharedTokenStore, Token, TokenSource,
 };
 use auth_oauth2::{ClientCredentials, ResourceOwnerPassword};
 use http::{HeaderMap, header};
@@ -114,6 +114,8 @@ impl Client {
             .backoff(soon, soon);
         let (url, secret) = (format!("http://{server}/token/{name}"), "fake-secret-1");
         let wire = Wire::new(server, Arc::clone(&halt));
+        let mut http = HttpHosts::default();
+        http.allow(&url).unwrap();
         let builder = if server::is_person(name) {
             let source = ResourceOwnerPassword::builder(
                 url,
@@ -123,12 +125,12 @@ impl Client {
                 Secret::new("fake-password-1"),
                 wire,
             );
-            let login = source.danger_allow_http_loopback().build().unwrap();
+            let login = source.danger_http_hosts(http).build().unwrap();
             let first = Secret::new(server::first_refresh_token(name));
             Authenticator::builder(Person { login, first })
         } else {
             let source = ClientCredentials::builder(url, name, Secret::new(secret), wire);
-            Authenticator::builder(source.danger_allow_http_loopback().build().unwrap())
+            Authenticator::builder(source.danger_http_hosts(http).build().unwrap())
         };
         let authenticator = builder
             .origins(Origins::new(["https://api.example.com"]).unwrap())

@@ -33,7 +33,8 @@ pub(crate) fn authenticator(server: &GrpcServer) -> Authenticator {
         Secret::new(tokens.client_secret()),
         ServiceTransport::new(http),
     )
-    .danger_allow_http_loopback()
+    .danger_allow_http(&tokens.token_url())
+    .unwrap()
     .build()
     .unwrap();
     Authenticator::builder(source)

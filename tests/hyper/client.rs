@@ -54,7 +54,7 @@ pub(crate) fn signed_over(front: &Front, authority: &Authority) -> Auth<Http> {
     let (source, origins) = match front.wire.is_tls() {
         true => (source, Origins::new([front.origin()])),
         false => (
-            source.danger_allow_http_loopback(),
+            source.danger_allow_http(&front.token_url()).unwrap(),
             Origins::danger_allow_http([front.origin()]),
         ),
     };

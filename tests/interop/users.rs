@@ -68,7 +68,8 @@ pub(crate) async fn refresh_tokens_of_a_person() {
         first.clone(),
         ReqwestTransport::new().expect("a transport"),
     )
-    .danger_allow_http_loopback();
+    .danger_allow_http(server.token_endpoint())
+    .expect("an origin");
     let api = api(&server, source.build().expect("right settings"));
     api.traffic(during(Duration::from_secs(5))).await;
     assert_is(&api.get().await.expect("a token"), "user-basic", "bob");
@@ -167,7 +168,9 @@ fn login(server: &Server, user: &str, password: &str) -> ResourceOwnerPassword {
         Secret::new(password),
         ReqwestTransport::new().expect("a transport"),
     );
-    let builder = builder.danger_allow_http_loopback();
+    let builder = builder
+        .danger_allow_http(server.token_endpoint())
+        .expect("an origin");
     builder.build().expect("right settings")
 }
 
@@ -192,5 +195,6 @@ fn exchange(server: &Server, subject: Secret) -> GrantBuilder<TokenExchange> {
         subject,
         ReqwestTransport::new().expect("a transport"),
     )
-    .danger_allow_http_loopback()
+    .danger_allow_http(server.token_endpoint())
+    .expect("an origin")
 }

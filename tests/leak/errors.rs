@@ -68,8 +68,9 @@ async fn g18_errors_of_refused_connections_show_nothing() {
 
 async fn exchange(transport: &SharedTransport, url: String) -> auth_core::Error {
     let secret = Secret::new(CLIENT_SECRET);
-    let source = ClientCredentials::builder(url, CLIENT_ID, secret, transport.clone())
-        .danger_allow_http_loopback()
+    let source = ClientCredentials::builder(&url, CLIENT_ID, secret, transport.clone())
+        .danger_allow_http(&url)
+        .unwrap()
         .extra("password", PASSWORD);
     let authenticator = Authenticator::builder(source.build().unwrap())
         .origins(Origins::new(["https://api.example.test"]).unwrap())

@@ -114,7 +114,8 @@ fn request(server: &TestServer, path: &str) -> Request<Full<Bytes>> {
 fn client(server: &TestServer, transport: SharedTransport, http: Http) -> Http {
     let secret = Secret::new(CLIENT_SECRET);
     let source = ClientCredentials::builder(server.token_url(), CLIENT_ID, secret, transport)
-        .danger_allow_http_loopback()
+        .danger_allow_http(&server.token_url())
+        .unwrap()
         .extra("password", PASSWORD);
     let authenticator = Authenticator::builder(source.build().unwrap())
         .vendor("example")

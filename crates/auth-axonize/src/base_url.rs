@@ -1,4 +1,4 @@
-use auth_core::{Error, Origins, SharedTransport};
+use auth_core::{Error, HttpHosts, Origins, SharedTransport};
 use auth_oauth2::TokenEndpoint;
 
 use crate::VENDOR;
@@ -9,19 +9,19 @@ const FIELD: &str = "base_url";
 #[derive(Clone, Debug)]
 pub(crate) struct BaseUrl {
     pub(crate) url: String,
-    pub(crate) http_loopback: bool,
+    pub(crate) http: HttpHosts,
 }
 
 impl BaseUrl {
     pub(crate) fn new(url: String) -> Self {
         Self {
             url,
-            http_loopback: false,
+            http: HttpHosts::default(),
         }
     }
 
     pub(crate) fn origins(&self) -> Result<Origins, Error> {
-        Origins::of_base_url(&self.url, self.http_loopback)
+        Origins::of_url(FIELD, &self.url, &self.http)
     }
 
     pub(crate) fn endpoint(
@@ -34,9 +34,6 @@ impl BaseUrl {
         }
         let url = format!("{}{path}", self.url.trim_end_matches('/'));
         let transport = transport.clone();
-        match self.http_loopback {
-            true => TokenEndpoint::danger_allow_http_loopback(VENDOR, FIELD, &url, transport),
-            false => TokenEndpoint::new(VENDOR, FIELD, &url, transport),
-        }
+        TokenEndpoint::danger_allow_http(VENDOR, FIELD, &url, transport, &self.http)
     }
 }

@@ -41,9 +41,11 @@
 //!   redirect followers *above* `AuthLayer`, where each hop is judged anew, or have none. A request
 //!   that already carries one of these headers counts as signed by its caller, and is left alone.
 //! - **Lifetime.** A login says nothing about it; the documentation says ten hours.
-//! - **Lockout.** A password that the vendor rejected is sent at most twice, then once a day until
-//!   the secret changes or `Authenticator::clear_rejections` is called. The count is one for all
-//!   authenticators of a process, and for all processes that share a store.
+//! - **Lockout.** A password that the vendor rejected is sent at most twice, then once a day, until
+//!   the password changes or
+//!   [`Authenticator::clear_rejections`](auth_core::Authenticator::clear_rejections) is called. The
+//!   count belongs to the account (login URL, application, e-mail), for all authenticators of a
+//!   process and for all processes that share a store. Without a store, a restart begins again.
 //! - **Multi-factor authentication.** Where it is on, each login sends its user a code, so it is
 //!   not for programs: have it switched off for the program's account, or use API keys. A rejected
 //!   code does not count against the password; see [`LoginBuilder::mfa`]. Without a callback, one

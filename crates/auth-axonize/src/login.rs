@@ -160,11 +160,21 @@ impl LoginBuilder {
         self
     }
 
-    /// Lets the base URL be plain `http` on a loopback address written as a number. For tests and
-    /// local gateways.
-    pub fn danger_allow_http_loopback(mut self) -> Self {
-        self.base_url.http_loopback = true;
-        self
+    /// Permits plain `http` to one exact origin, for the base URL: a docker-compose or
+    /// Kubernetes service (`http://payments:8080`), a mesh (`http://api.mesh.local`),
+    /// `http://localhost:3000`. A path is ignored. May be called several times. Default: none.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` for a text that is not
+    /// an absolute `http` URL, for user information and for a wildcard.
+    ///
+    /// # Security
+    ///
+    /// Anybody who can listen on the way to this host can read credentials and tokens.
+    pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
+        self.base_url.http.allow(origin)?;
+        Ok(self)
     }
 
     /// Checks the settings and makes the authenticator.

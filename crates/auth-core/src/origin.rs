@@ -92,26 +92,13 @@ impl Origins {
         Self::parse(FIELD, origins, |_| Ok(()))
     }
 
-    /// Takes the origin of an API's base URL, for the setting `base_url` of a vendor crate.
-    /// `http_loopback` permits plain `http` to loopback addresses, written as numbers.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new), but on field `base_url`.
-    pub fn of_base_url(url: &str, http_loopback: bool) -> Result<Self, Error> {
-        let mut http = HttpHosts::default();
-        if http_loopback {
-            http.allow_loopback(url);
-        }
-        Self::of_url("base_url", url, &http)
-    }
-
-    /// Takes the origin of a URL. Plain `http` is permitted if `http` names the origin.
+    /// Takes the origin of a URL, for the setting `base_url` of a vendor crate. Plain `http` is
+    /// permitted if `http` names the origin. `field` is the setting that the URL came from, for the
+    /// error.
     ///
     /// # Errors
     ///
     /// As [`new`](Self::new), but on `field`.
-    #[doc(hidden)]
     pub fn of_url(field: &'static str, url: &str, http: &HttpHosts) -> Result<Self, Error> {
         http.check(field, url)?;
         Self::parse(field, [url], |_| Ok(()))

@@ -1,7 +1,7 @@
 use std::{fmt, marker::PhantomData};
 
 use auth_core::{
-    Authenticator, Error, Key, Origins, RefreshPolicy, SecretSource, SharedClock,
+    Authenticator, Error, HttpHosts, Key, Origins, RefreshPolicy, SecretSource, SharedClock,
     SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
 };
 
@@ -52,7 +52,7 @@ pub struct KaizenBuilder<R: Region> {
     pub(crate) token_url: Option<String>,
     pub(crate) legacy: Option<LegacyEndpoint>,
     pub(crate) clock: SharedClock,
-    pub(crate) http_loopback: bool,
+    pub(crate) http: HttpHosts,
     transport: Option<SharedTransport>,
     base_url: String,
     policy: RefreshPolicy,
@@ -68,7 +68,7 @@ impl<R: Region> KaizenBuilder<R> {
             token_url: None,
             legacy: None,
             clock: SharedClock::default(),
-            http_loopback: false,
+            http: HttpHosts::default(),
             transport: None,
             base_url: R::BASE_URL.to_owned(),
             policy: RefreshPolicy::default(),
@@ -119,11 +119,21 @@ impl<R: Region> KaizenBuilder<R> {
         self
     }
 
-    /// Lets token endpoint and API be plain `http` on a loopback address written as a number. For
-    /// tests and local gateways.
-    pub fn danger_allow_http_loopback(mut self) -> Self {
-        self.http_loopback = true;
-        self
+    /// Permits plain `http` to one exact origin, for token endpoint or API: a docker-compose or
+    /// Kubernetes service (`http://payments:8080`), a mesh (`http://api.mesh.local`),
+    /// `http://localhost:3000`. A path is ignored. May be called several times. Default: none.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` for a text that is not
+    /// an absolute `http` URL, for user information and for a wildcard.
+    ///
+    /// # Security
+    ///
+    /// Anybody who can listen on the way to this host can read credentials and tokens.
+    pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
+        self.http.allow(origin)?;
+        Ok(self)
     }
 
     /// Checks the settings and makes the authenticator.
@@ -152,7 +162,7 @@ impl<R: Region> KaizenBuilder<R> {
         let transport = self.transport.clone().ok_or_else(|| {
             Error::config("transport", "is required: it sends the token requests")
         })?;
-        let origins = Origins::of_base_url(&self.base_url, self.http_loopback)?;
+        let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
         let (policy, clock) = (self.policy.clone(), self.clock.clone());
         let (store, key) = (self.store.clone(), self.key());
         let granted = GrantedScope::default();

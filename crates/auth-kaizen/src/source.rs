@@ -25,11 +25,8 @@ pub(crate) fn new<R: Region>(
             .vendor(R::NAME.vendor())
             .client_auth(ClientAuth::Post)
             .audience(audience)
+            .danger_http_hosts(settings.http)
             .clock(settings.clock);
-    let source = match settings.http_loopback {
-        true => source.danger_allow_http_loopback(),
-        false => source,
-    };
     Ok(KaizenSource {
         grant: source.build()?,
         granted,

@@ -100,14 +100,22 @@ fn urls_have_to_be_urls_that_secrets_may_go_to() {
 }
 
 #[test]
-fn plain_http_is_for_loopback_addresses_on_request() {
+fn plain_http_is_for_the_exact_origins_that_are_named() {
     let settings = Settings::new();
-    let local = || settings.good::<Central>().danger_allow_http_loopback();
-    let here = local().token_url("http://127.0.0.1:1/token");
-    assert!(here.base_url("http://[::1]:2").build().is_ok());
-    for url in ["http://localhost:1/", "http://kaizen.test/"] {
-        settings.refuse(local().token_url(url), "token_url");
-        settings.refuse(local().base_url(url), "base_url");
+    let named = || {
+        let builder = settings.good::<Central>();
+        let builder = builder.danger_allow_http("http://kaizen:8080").unwrap();
+        builder.danger_allow_http("http://localhost:3000").unwrap()
+    };
+    let here = named().token_url("http://kaizen:8080/token");
+    assert!(here.base_url("http://localhost:3000").build().is_ok());
+    for url in [
+        "http://localhost:1/",
+        "http://kaizen/",
+        "http://127.0.0.1:3000/",
+    ] {
+        settings.refuse(named().token_url(url), "token_url");
+        settings.refuse(named().base_url(url), "base_url");
     }
 }
 

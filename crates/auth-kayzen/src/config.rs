@@ -1,8 +1,8 @@
 use std::fmt;
 
 use auth_core::{
-    Authenticator, Error, Key, Origins, RefreshPolicy, Secret, SecretSource, SharedClock,
-    SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
+    Authenticator, Error, HttpHosts, Key, Origins, RefreshPolicy, Secret, SecretSource,
+    SharedClock, SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
 };
 use auth_oauth2::{BodyFormat, ClientAuth};
 
@@ -46,7 +46,7 @@ impl Kayzen {
             policy: RefreshPolicy::default(),
             store: None,
             clock: SharedClock::default(),
-            http_loopback: false,
+            http: HttpHosts::default(),
         }
     }
 }
@@ -89,7 +89,7 @@ pub struct KayzenBuilder {
     pub(crate) client_auth: ClientAuth,
     pub(crate) body_format: BodyFormat,
     pub(crate) clock: SharedClock,
-    pub(crate) http_loopback: bool,
+    pub(crate) http: HttpHosts,
     transport: Option<SharedTransport>,
     base_url: String,
     policy: RefreshPolicy,
@@ -150,11 +150,21 @@ impl KayzenBuilder {
         self
     }
 
-    /// Lets token endpoint and API be plain `http` on a loopback address written as a number. For
-    /// tests and local gateways.
-    pub fn danger_allow_http_loopback(mut self) -> Self {
-        self.http_loopback = true;
-        self
+    /// Permits plain `http` to one exact origin, for token endpoint or API: a docker-compose or
+    /// Kubernetes service (`http://payments:8080`), a mesh (`http://api.mesh.local`),
+    /// `http://localhost:3000`. A path is ignored. May be called several times. Default: none.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` for a text that is not
+    /// an absolute `http` URL, for user information and for a wildcard.
+    ///
+    /// # Security
+    ///
+    /// Anybody who can listen on the way to this host can read credentials and tokens.
+    pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
+        self.http.allow(origin)?;
+        Ok(self)
     }
 
     /// Checks the settings and makes the authenticator.
@@ -178,7 +188,7 @@ impl KayzenBuilder {
             .transport
             .clone()
             .ok_or_else(|| Error::config("transport", "is required: it sends the logins"))?;
-        let origins = Origins::of_base_url(&self.base_url, self.http_loopback)?;
+        let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
         let (policy, clock) = (self.policy.clone(), self.clock.clone());
         let (store, key) = (self.store.clone(), self.key());
         Authenticator::builder(source::new(self, transport)?)

@@ -45,11 +45,8 @@ pub(crate) fn new(
     .reply_rules(rules)
     // The vendor has none.
     .refresh_tokens(false)
+    .danger_http_hosts(settings.http)
     .clock(settings.clock);
-    let grant = match settings.http_loopback {
-        true => grant.danger_allow_http_loopback(),
-        false => grant,
-    };
     Ok(KayzenSource(grant.build()?))
 }
 

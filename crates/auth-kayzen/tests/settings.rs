@@ -93,11 +93,20 @@ async fn urls_that_secrets_may_not_go_to() {
     ] {
         assert_refused("base_url", good().base_url(url));
     }
-    for url in ["http://localhost:1/", "http://api.kayzen.io/"] {
-        let local = || good().danger_allow_http_loopback();
-        assert_refused("token_url", local().token_url(url));
-        assert_refused("base_url", local().base_url(url));
+    for url in [
+        "http://localhost:1/",
+        "http://kayzen/",
+        "http://127.0.0.1:8080/",
+    ] {
+        let named = || good().danger_allow_http("http://kayzen:8080").unwrap();
+        assert_refused("token_url", named().token_url(url));
+        assert_refused("base_url", named().base_url(url));
     }
+    let named = good().danger_allow_http("http://kayzen:8080").unwrap();
+    let named = named
+        .token_url("http://kayzen:8080/token")
+        .base_url("http://kayzen:8080");
+    assert!(named.build().is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,7 +153,11 @@ async fn a_gateway_on_loopback() {
         .base_url(server.api_url())
     };
     assert_refused("base_url", settings());
-    let authenticator = settings().danger_allow_http_loopback().build().unwrap();
+    let authenticator = settings()
+        .danger_allow_http(server.origin())
+        .unwrap()
+        .build()
+        .unwrap();
     authenticator.token().await.unwrap();
     assert!(
         authenticator

@@ -1,4 +1,6 @@
-use auth_core::{Error, ErrorKind, RequestOutcome, Secret, SharedTransport, Transport as _};
+use auth_core::{
+    Error, ErrorKind, HttpHosts, RequestOutcome, Secret, SharedTransport, Transport as _,
+};
 use bytes::Bytes;
 use http::{HeaderName, Response, Uri, uri::PathAndQuery};
 
@@ -7,8 +9,8 @@ use crate::{BodyFormat, request, response::Seen, token_url};
 /// One URL of a vendor that hands out credentials, and the way there: for logins of a vendor's own
 /// invention, which no grant of this crate fits.
 ///
-/// It sends one small POST, without retries, over `https`, to a URL without credentials in it, and
-/// takes no reply that is larger than 64 KiB. What the parameters mean, and what the reply says, is
+/// [`post`](Self::post) sends one small POST, without retries, over `https`, to a URL without
+/// credentials in it, and takes no reply that is larger than 64 KiB. What the parameters mean, and what the reply says, is
 /// the caller's: see [`parse_reply`](crate::parse_reply).
 ///
 /// # Example
@@ -44,30 +46,38 @@ impl TokenEndpoint {
     /// # Errors
     ///
     /// [`Config`](ErrorKind::Config) on that field: no absolute URL, not `https`, with user
-    /// information, a fragment, or a query that carries a credential.
+    /// information, a fragment, or a query that carries a credential. For plain `http` use
+    /// [`danger_allow_http`](Self::danger_allow_http).
     pub fn new(
         vendor: impl Into<String>,
         field: &'static str,
         url: &str,
         transport: SharedTransport,
     ) -> Result<Self, Error> {
-        let this = Self::checked(Some(vendor.into()), field, url, transport, false)?;
-        this.without_credentials(field)
+        let none = HttpHosts::default();
+        Self::danger_allow_http(vendor, field, url, transport, &none)
     }
 
-    /// As [`new`](Self::new), and permits plain `http` on a loopback address written as a number.
+    /// As [`new`](Self::new), and permits plain `http` to the exact origins that `http` names. For
+    /// a builder that has the setting `danger_allow_http`.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
-    pub fn danger_allow_http_loopback(
+    /// As [`new`](Self::new), except for `http` to these origins.
+    ///
+    /// # Security
+    ///
+    /// Anybody who can listen on the way to one of these hosts can read credentials and tokens.
+    pub fn danger_allow_http(
         vendor: impl Into<String>,
         field: &'static str,
         url: &str,
         transport: SharedTransport,
+        http: &HttpHosts,
     ) -> Result<Self, Error> {
-        let this = Self::checked(Some(vendor.into()), field, url, transport, true)?;
-        this.without_credentials(field)
+        let this = Self::checked(Some(vendor.into()), field, url, transport, http)?;
+        token_url::check_query(field, &this.url, std::iter::empty())?;
+        Ok(this)
     }
 
     pub(crate) fn checked(
@@ -75,9 +85,9 @@ impl TokenEndpoint {
         field: &'static str,
         url: &str,
         transport: SharedTransport,
-        http_loopback: bool,
+        http: &HttpHosts,
     ) -> Result<Self, Error> {
-        let url = token_url::check(field, url, http_loopback)?;
+        let url = token_url::check(field, url, http)?;
         let host = || url.host().unwrap_or_default().to_owned();
         Ok(Self {
             vendor: vendor.unwrap_or_else(host),
@@ -85,11 +95,6 @@ impl TokenEndpoint {
             transport,
             max_reply: MAX_REPLY,
         })
-    }
-
-    fn without_credentials(self, field: &'static str) -> Result<Self, Error> {
-        token_url::check_query(field, &self.url, std::iter::empty())?;
-        Ok(self)
     }
 
     pub(crate) fn max_reply(self, bytes: usize) -> Self {
@@ -209,8 +214,12 @@ mod tests {
     fn t26_a_url_has_one_spelling() {
         let normalized = |url| {
             let transport = SharedTransport::new(Replies(0));
+            let mut http = HttpHosts::default();
+            for origin in ["http://127.0.0.1", "http://[::1]:8080"] {
+                http.allow(origin).unwrap();
+            }
             let endpoint =
-                TokenEndpoint::danger_allow_http_loopback("example", "url", url, transport);
+                TokenEndpoint::danger_allow_http("example", "url", url, transport, &http);
             endpoint.unwrap().normalized_url()
         };
         for url in [
@@ -248,11 +257,14 @@ mod tests {
             );
             assert!(!error.to_string().contains("fake-password"));
         }
+        let mut http = HttpHosts::default();
+        http.allow("http://127.0.0.1:1").unwrap();
         let local = |url| {
-            let result =
-                TokenEndpoint::danger_allow_http_loopback("example", "base_url", url, transport());
-            result.is_ok()
+            let transport = transport();
+            TokenEndpoint::danger_allow_http("example", "base_url", url, transport, &http).is_ok()
         };
-        assert!(local("http://127.0.0.1:1/") && !local("http://example.com/"));
+        assert!(local("http://127.0.0.1:1/") && !local("http://127.0.0.1:2/"));
+        assert!(!local("http://example.com/"));
+        assert!(!local("http://127.0.0.1:1/?password=fake-password"));
     }
 }

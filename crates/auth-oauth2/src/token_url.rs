@@ -1,42 +1,16 @@
-use std::net::IpAddr;
-
-use auth_core::Error;
-use http::{
-    Uri,
-    uri::{Authority, Scheme},
-};
+use auth_core::{Error, HttpHosts};
+use http::Uri;
 
 use crate::parameter::is_reserved;
 
-/// Checks a token endpoint's URL (RFC 6749 section 3.2). No error shows the URL: it may hold what
-/// it must not.
-pub(crate) fn check(field: &'static str, url: &str, http_loopback: bool) -> Result<Uri, Error> {
-    let bad = |problem: &str| Error::config(field, problem);
+/// Checks a token endpoint's URL (RFC 6749 section 3.2). No error shows more of the URL than scheme,
+/// host and port: the rest may hold a credential.
+pub(crate) fn check(field: &'static str, url: &str, http: &HttpHosts) -> Result<Uri, Error> {
+    // Ahead of the parser, which drops a fragment.
     if url.contains('#') {
-        return Err(bad("must not have a fragment"));
+        return Err(Error::config(field, "has a fragment (#...); remove it"));
     }
-    let uri: Uri = url.parse().map_err(|_| bad("is not a URL"))?;
-    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-        return Err(bad("is not an absolute URL: it must start with https://"));
-    };
-    if authority.as_str().contains('@') {
-        return Err(bad("must not carry user information"));
-    }
-    if authority.host().is_empty() {
-        return Err(bad("has no host"));
-    }
-    if !has_valid_port(authority) {
-        return Err(bad("has a port that is not a number"));
-    }
-    if *scheme == Scheme::HTTPS
-        || (http_loopback && *scheme == Scheme::HTTP && is_loopback(authority))
-    {
-        return Ok(uri);
-    }
-    Err(bad(match http_loopback {
-        false => "must be https",
-        true => "must be https, or http on a loopback address written as a number",
-    }))
+    http.check(field, url)
 }
 
 /// Checks that a URL's query, which the standard permits, has no parameter of the request's:
@@ -82,21 +56,4 @@ fn is_credential(name: &str) -> bool {
         "username",
     ];
     NAMES.iter().any(|other| name.eq_ignore_ascii_case(other))
-}
-
-fn is_loopback(authority: &Authority) -> bool {
-    let host = authority
-        .host()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
-    host.parse::<IpAddr>()
-        .is_ok_and(|address| address.is_loopback())
-}
-
-fn has_valid_port(authority: &Authority) -> bool {
-    match authority.as_str().strip_prefix(authority.host()) {
-        Some("") => true,
-        Some(_) => authority.port_u16().is_some(),
-        None => false,
-    }
 }

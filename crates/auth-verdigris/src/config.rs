@@ -1,7 +1,7 @@
 use std::{fmt, time::Duration};
 
 use auth_core::{
-    Authenticator, Error, Key, Origins, Quota, RefreshPolicy, SecretSource, SharedClock,
+    Authenticator, Error, HttpHosts, Key, Origins, Quota, RefreshPolicy, SecretSource, SharedClock,
     SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
 };
 use auth_oauth2::BodyFormat;
@@ -43,7 +43,7 @@ impl Verdigris {
             quota: Self::QUOTA,
             store: None,
             clock: SharedClock::default(),
-            http_loopback: false,
+            http: HttpHosts::default(),
         }
     }
 }
@@ -52,7 +52,7 @@ impl Verdigris {
 ///
 /// # Example
 ///
-/// Four processes that share a client, behind a gateway:
+/// Four processes that share a client without a store, behind a gateway:
 ///
 /// ```
 /// # use auth_core::{Authenticator, Error, Transport};
@@ -84,7 +84,7 @@ pub struct VerdigrisBuilder {
     pub(crate) quota: Quota,
     pub(crate) store: Option<SharedTokenStore>,
     pub(crate) clock: SharedClock,
-    pub(crate) http_loopback: bool,
+    pub(crate) http: HttpHosts,
 }
 
 impl VerdigrisBuilder {
@@ -125,8 +125,9 @@ impl VerdigrisBuilder {
         self
     }
 
-    /// Sets how many token requests this process may make; default [`Verdigris::QUOTA`]. The
-    /// quota is the client's: processes that share a client must divide it among themselves.
+    /// Sets how many token requests may be made; default [`Verdigris::QUOTA`]. The quota belongs to
+    /// the client. Processes that share a [`store`](Self::store) share the quota too: give each the
+    /// whole quota. Without a store, divide the quota among the processes that share a client.
     pub fn quota(mut self, quota: Quota) -> Self {
         self.quota = quota;
         self
@@ -145,11 +146,21 @@ impl VerdigrisBuilder {
         self
     }
 
-    /// Lets token endpoint and API be plain `http` on a loopback address written as a number. For
-    /// tests and local gateways.
-    pub fn danger_allow_http_loopback(mut self) -> Self {
-        self.http_loopback = true;
-        self
+    /// Permits plain `http` to one exact origin, for token endpoint or API: a docker-compose or
+    /// Kubernetes service (`http://payments:8080`), a mesh (`http://api.mesh.local`),
+    /// `http://localhost:3000`. A path is ignored. May be called several times. Default: none.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` for a text that is not
+    /// an absolute `http` URL, for user information and for a wildcard.
+    ///
+    /// # Security
+    ///
+    /// Anybody who can listen on the way to this host can read credentials and tokens.
+    pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
+        self.http.allow(origin)?;
+        Ok(self)
     }
 
     /// Checks the settings and makes the authenticator.
@@ -161,7 +172,7 @@ impl VerdigrisBuilder {
     /// `base_url` when they are no URLs that secrets may go to, `audience` when empty, `quota` and
     /// the policy's own.
     pub fn build(self) -> Result<Authenticator, Error> {
-        let origins = Origins::of_base_url(&self.base_url, self.http_loopback)?;
+        let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
         let clock = self.clock.clone();
         let (policy, quota) = (self.policy.clone(), self.quota);
         let (store, key) = (self.store.clone(), self.key());

@@ -26,7 +26,7 @@ pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error
     let rules = ReplyRules::new()
         .quota_statuses([StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST])
         .throttle_wait(QUOTA_WAIT);
-    let source = ClientCredentials::builder(
+    ClientCredentials::builder(
         settings.token_url,
         settings.client_id,
         settings.client_secret,
@@ -37,9 +37,7 @@ pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error
     .body_format(settings.body_format)
     .audience(settings.audience)
     .reply_rules(rules)
-    .clock(settings.clock);
-    match settings.http_loopback {
-        true => source.danger_allow_http_loopback().build(),
-        false => source.build(),
-    }
+    .danger_http_hosts(settings.http)
+    .clock(settings.clock)
+    .build()
 }

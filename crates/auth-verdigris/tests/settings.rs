@@ -33,7 +33,8 @@ async fn wrong_settings_name_the_field() {
             "token_url",
             good()
                 .token_url("http://localhost/")
-                .danger_allow_http_loopback(),
+                .danger_allow_http("http://localhost:8080")
+                .unwrap(),
         ),
         ("base_url", good().base_url("")),
         ("base_url", good().base_url("http://127.0.0.1:1")),
@@ -41,7 +42,8 @@ async fn wrong_settings_name_the_field() {
             "base_url",
             good()
                 .base_url("http://api.verdigris.co")
-                .danger_allow_http_loopback(),
+                .danger_allow_http("http://verdigris")
+                .unwrap(),
         ),
         (
             "base_url",
@@ -62,8 +64,11 @@ async fn wrong_settings_name_the_field() {
         );
         assert_no_secret(format!("{error:?}"), &[SECRET, "fake-password"]);
     }
-    let local = good()
-        .token_url("http://127.0.0.1:1/t")
-        .base_url("http://[::1]:2");
-    assert!(local.danger_allow_http_loopback().build().is_ok());
+    let named = good()
+        .token_url("http://verdigris:8080/t")
+        .base_url("http://[::1]:2")
+        .danger_allow_http("http://verdigris:8080")
+        .unwrap();
+    let named = named.danger_allow_http("http://[::1]:2").unwrap();
+    assert!(named.build().is_ok());
 }

@@ -32,6 +32,12 @@ fn a_login(
 
 const BASE: &str = "https://api.example.com";
 
+const HTTP_URLS: [&str; 3] = [
+    "http://axonize:8080",
+    "http://localhost:3000/axonize/",
+    "http://127.0.0.1:1/axonize/",
+];
+
 #[tokio::test(start_paused = true)]
 async fn of_a_login() {
     let server = fakes::axonize().in_memory();
@@ -55,7 +61,9 @@ async fn of_a_login() {
         ),
         (
             "base_url",
-            base("http://localhost:1").danger_allow_http_loopback(),
+            base("http://localhost:1")
+                .danger_allow_http("http://localhost:2")
+                .unwrap(),
         ),
         ("app_id", app("")),
         ("app_id", app("app\nclientSecret: fake")),
@@ -75,8 +83,10 @@ async fn of_a_login() {
         assert_refused(builder.build(), field);
     }
     assert!(good().build().is_ok());
-    let local = base("http://127.0.0.1:1/axonize/").danger_allow_http_loopback();
-    assert!(local.build().is_ok());
+    for url in HTTP_URLS {
+        let named = base(url).danger_allow_http(url).unwrap();
+        assert!(named.build().is_ok(), "{url}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

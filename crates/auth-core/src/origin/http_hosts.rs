@@ -8,7 +8,7 @@ use crate::Error;
 ///
 /// # Security
 ///
-/// Whoever can listen on the way to one of these hosts can read credentials and tokens.
+/// Anybody who can listen on the way to one of these hosts can read credentials and tokens.
 ///
 /// # Example
 ///
@@ -41,14 +41,6 @@ impl HttpHosts {
         }
         self.0.push(origin);
         Ok(())
-    }
-
-    /// Permits plain `http` to the origin of this URL if that is a loopback address, written as
-    /// a number. Any other URL changes nothing, so that [`check`](Self::check) says what is wrong.
-    #[doc(hidden)]
-    pub fn allow_loopback(&mut self, url: &str) {
-        let origin = Origin::parse(FIELD, url);
-        self.0.extend(origin.ok().filter(Origin::is_loopback));
     }
 
     /// Parses a URL to which credentials may go: `https`, or `http` to a permitted origin.

@@ -1,7 +1,4 @@
-use std::{
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-};
+use std::{fmt, net::Ipv6Addr};
 
 use http::{Uri, uri::Scheme};
 
@@ -92,13 +89,6 @@ impl Origin {
     /// Host, and the port unless it is the scheme's default.
     pub(super) fn authority(&self) -> &str {
         &self.authority
-    }
-
-    /// Tells whether the host is a loopback address, written as a number.
-    pub(super) fn is_loopback(&self) -> bool {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let address = host.parse::<IpAddr>();
-        address.is_ok_and(|address| address.is_loopback())
     }
 
     #[inline]

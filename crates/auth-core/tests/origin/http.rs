@@ -121,25 +121,34 @@ fn only_an_exact_http_origin_can_be_allowed() {
 }
 
 #[test]
-fn a_base_url_may_be_http_on_a_loopback_address() {
-    for good in [
-        "http://127.0.0.1:80/x",
-        "http://127.9.9.9",
-        "http://[::1]:1",
+fn a_base_url_may_be_http_on_the_hosts_that_are_named() {
+    for (named, url) in [
+        ("http://payments:8080", "http://payments:8080/v1"),
+        ("http://localhost:1", "http://localhost:1"),
+        ("http://127.0.0.1", "http://127.0.0.1:80/x"),
+        ("http://[::1]:1/ignored", "http://[::1]:1"),
     ] {
-        assert!(Origins::of_base_url(good, true).is_ok(), "{good}");
-        let error = Origins::of_base_url(good, false).unwrap_err();
-        assert_eq!(error.field(), Some("base_url"), "{good}");
+        let none = HttpHosts::default();
+        let error = Origins::of_url("base_url", url, &none).unwrap_err();
+        assert_eq!(error.field(), Some("base_url"), "{url}");
+        let mut http = HttpHosts::default();
+        http.allow(named).unwrap();
+        let origins = Origins::of_url("base_url", url, &http).unwrap();
+        assert!(permits(&origins, url), "{url}");
     }
-    for bad in [
+    let mut http = HttpHosts::default();
+    http.allow("http://127.0.0.1").unwrap();
+    http.allow("http://localhost:1").unwrap();
+    for url in [
         "http://10.0.0.1",
+        "http://127.0.0.2",
+        "http://127.0.0.1:1",
         "http://127.0.0.1.evil.example",
-        "http://localhost.evil.example",
-        "http://localhost:1",
+        "http://localhost",
+        "http://localhost.evil.example:1",
         "http://127.0.0.1@evil.example",
-        "http://[::2]",
     ] {
-        let error = Origins::of_base_url(bad, true).unwrap_err();
-        assert_eq!(error.field(), Some("base_url"), "{bad}");
+        let error = Origins::of_url("base_url", url, &http).unwrap_err();
+        assert_eq!(error.field(), Some("base_url"), "{url}");
     }
 }

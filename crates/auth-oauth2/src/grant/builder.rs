@@ -1,7 +1,7 @@
 use std::fmt;
 
 use auth_core::{
-    Error, Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport,
+    Error, HttpHosts, Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport,
 };
 
 use super::{Client, Grant, check, refreshing::Refreshing, sealed};
@@ -30,7 +30,7 @@ pub struct GrantBuilder<G: Grant> {
     resources: Vec<String>,
     extras: Vec<(String, Secret)>,
     max_reply: usize,
-    http_loopback: bool,
+    http: HttpHosts,
     vendor: Option<String>,
     reply_rules: ReplyRules,
     clock: SharedClock,
@@ -57,7 +57,7 @@ impl<G: Grant> GrantBuilder<G> {
             resources: Vec::new(),
             extras: Vec::new(),
             max_reply: MAX_REPLY,
-            http_loopback: false,
+            http: HttpHosts::default(),
             vendor: None,
             reply_rules: ReplyRules::new(),
             clock: SharedClock::default(),
@@ -109,10 +109,31 @@ impl<G: Grant> GrantBuilder<G> {
         self
     }
 
-    /// Lets the token endpoint be plain `http` on a loopback address written as a number. For tests
-    /// and local gateways.
-    pub fn danger_allow_http_loopback(mut self) -> Self {
-        self.http_loopback = true;
+    /// Permits plain `http` to one exact origin, for the token endpoint: a docker-compose or
+    /// Kubernetes service (`http://payments:8080`), a mesh (`http://api.mesh.local`),
+    /// `http://localhost:3000`. A path is ignored. May be called several times. Default: none.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` for a text that is not
+    /// an absolute `http` URL, for user information and for a wildcard.
+    ///
+    /// # Security
+    ///
+    /// Anybody who can listen on the way to this host can read credentials and tokens.
+    pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
+        self.http.allow(origin)?;
+        Ok(self)
+    }
+
+    /// Sets all origins to which plain `http` is permitted, in place of those before. For a vendor's
+    /// builder that has collected them. Default: none.
+    ///
+    /// # Security
+    ///
+    /// As [`danger_allow_http`](Self::danger_allow_http).
+    pub fn danger_http_hosts(mut self, hosts: HttpHosts) -> Self {
+        self.http = hosts;
         self
     }
 
@@ -141,8 +162,9 @@ impl<G: Grant> GrantBuilder<G> {
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
-    /// - `token_url`: no absolute URL, not `https`, with user information, a fragment, or a query
-    ///   that carries a credential or another of the request's parameters.
+    /// - `token_url`: no absolute URL, neither `https` nor `http` to an origin of
+    ///   [`danger_allow_http`](Self::danger_allow_http), with user information, a fragment, or a
+    ///   query that carries a credential or another of the request's parameters.
     /// - `client_id`: empty, or with a colon under [`ClientAuth::BasicRaw`] and
     ///   [`ClientAuth::BasicRawWithId`].
     /// - `client_secret`: empty, as far as it is known already.
@@ -163,7 +185,7 @@ impl<G: Grant> GrantBuilder<G> {
             "token_url",
             &self.token_url,
             self.transport,
-            self.http_loopback,
+            &self.http,
         )?;
         let extras = self.extras.iter().map(|(name, _)| name.as_str());
         token_url::check_query("token_url", endpoint.url(), extras)?;

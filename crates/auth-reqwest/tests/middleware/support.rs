@@ -79,7 +79,8 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
         Secret::new(server.client_secret()),
         transport.build().unwrap(),
     )
-    .danger_allow_http_loopback()
+    .danger_allow_http(&server.token_url())
+    .unwrap()
     .build()
     .unwrap();
     Authenticator::builder(source)

@@ -113,7 +113,8 @@ async fn child() {
         Secret::new(set("CLIENT_SECRET")),
         ServiceTransport::new(client),
     )
-    .danger_allow_http_loopback()
+    .danger_allow_http(&set("TOKEN_URL"))
+    .unwrap()
     .build();
     // Waiting for somebody else's lease is part of an exchange, and may end with it: then it is
     // begun anew at once, so that the lease decides how long it takes.

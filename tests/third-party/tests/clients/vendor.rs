@@ -62,7 +62,8 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
         Secret::new(server.client_secret()),
         ServiceTransport::new(http::<Full<Bytes>>()),
     )
-    .danger_allow_http_loopback()
+    .danger_allow_http(&server.token_url())
+    .unwrap()
     .build()
     .unwrap();
     Authenticator::builder(source)

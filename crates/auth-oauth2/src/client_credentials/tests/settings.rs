@@ -42,26 +42,64 @@ fn s51_the_token_url_is_https() {
 }
 
 #[test]
-fn s51_plain_http_only_on_loopback_numbers_and_on_request() {
-    for url in [
-        "http://127.0.0.1:8080/token",
-        "http://127.8.9.1/token",
-        "http://[::1]:80/token",
+fn s51_plain_http_only_to_the_exact_origins_that_are_named() {
+    for origin in [
+        "http://payments:8080",
+        "http://payments.default.svc.cluster.local",
+        "http://my_service",
+        "http://localhost:3000",
+        "http://localhost",
+        "http://127.0.0.1:8080",
+        "http://[::1]:1",
     ] {
-        refused(at(url), "token_url");
-        assert!(
-            at(url).danger_allow_http_loopback().build().is_ok(),
-            "{url}"
-        );
+        let url = format!("{origin}/token");
+        let text = refused(at(&url), "token_url");
+        let advice = format!("danger_allow_http(\"{origin}\")");
+        assert!(text.contains(&advice), "{text}");
+        let named = at(&url).danger_allow_http(origin).unwrap();
+        assert!(named.build().is_ok(), "{url}");
+    }
+    let named = |url: &str| {
+        let builder = at(url).danger_allow_http("http://payments:8080").unwrap();
+        builder.danger_allow_http("http://127.0.0.1").unwrap()
+    };
+    for same in ["http://PAYMENTS:8080/", "http://127.0.0.1:80/token"] {
+        assert!(named(same).build().is_ok(), "{same}");
     }
     for url in [
+        "http://payments/token",
+        "http://payments:8081/token",
+        "http://payments:80800/token",
+        "http://payments.example:8080/token",
+        "http://a.payments:8080/token",
+        "http://payments:8080@evil.example/token",
         "http://localhost/token",
-        "http://10.0.0.1/token",
+        "http://127.0.0.1:8080/token",
+        "http://127.0.0.2/token",
         "http://127.0.0.1.example.com/token",
         "http://[::ffff:7f00:1]/token",
-        "ftp://127.0.0.1/token",
+        "ftp://payments:8080/token",
     ] {
-        refused(at(url).danger_allow_http_loopback(), "token_url");
+        refused(named(url), "token_url");
+    }
+    for query_or_fragment in ["?password=fake-password", "#part"] {
+        let url = format!("http://payments:8080/token{query_or_fragment}");
+        refused(named(&url), "token_url");
+    }
+}
+
+#[test]
+fn s51_a_wrong_origin_for_plain_http_is_refused_where_it_is_named() {
+    for bad in [
+        "payments:8080",
+        "https://payments",
+        "http://*.mesh.local",
+        "http://me:fake-password@payments",
+        "",
+    ] {
+        let error = good().danger_allow_http(bad).unwrap_err();
+        assert_eq!(error.field(), Some("danger_allow_http"), "{bad}");
+        assert!(!error.to_string().contains("fake-password"), "{error}");
     }
 }
 
