@@ -44,6 +44,9 @@ use crate::ReplayBody;
 /// # let authenticator = Authenticator::builder(FromAgent(AtomicU32::new(0)))
 /// #     .origins(Origins::new(["https://api.example.com"])?)
 /// #     .build()?;
+/// # // The API has accepted the token before.
+/// # let token = authenticator.token().await?;
+/// # authenticator.accepted(token.generation());
 /// // In place of the closure: any HTTP client that is a tower service.
 /// let client = service_fn(|request: Request<ReplayBody<Upload>>| async move {
 ///     let is_refused = request.headers()["authorization"] == "Bearer fake-token-0";

@@ -16,6 +16,7 @@ use std::{
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use auth_tower::{AuthOutcome, NotReplayed, Replay};
@@ -25,7 +26,7 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use tower::{Layer, ServiceExt};
 
-use crate::support::{Api, URL, World, get, in_time, send, settle};
+use crate::support::{Api, URL, World, get, in_time, ok, send, settle, unauthorized};
 
 /// Sends one request whose token is refused, through a layer made by `layer`.
 async fn refused<R, B>(
@@ -256,14 +257,36 @@ async fn a_body_is_cloned_once_before_its_first_send() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_waited_for_its_token_is_sent_again() {
     let world = World::cold();
-    let api = Api::new();
-    api.revoke("fake-token-1");
+    let api = Api::refusing_the_first(&world);
     let request = Request::post(URL).body(Full::from("a body")).unwrap();
     let response = in_time(world.over(api.clone()).oneshot(request))
         .await
         .unwrap();
     assert_replayed(&api, &response);
     assert_eq!(api.seen()[1].body, "a body");
+    assert_eq!(api.tokens(), ["fake-token-1", "fake-token-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_token_is_on_trial_is_sent_again_with_the_same_token() {
+    let world = World::cold();
+    let sends = AtomicUsize::new(0);
+    let api = Api::answering(move |seen| match sends.fetch_add(1, SeqCst) {
+        0 => Ok(unauthorized(seen)),
+        _ => Ok(ok()),
+    });
+    let request = Request::post(URL).body(Full::from("a body")).unwrap();
+    let response = in_time(world.over(api.clone()).oneshot(request))
+        .await
+        .unwrap();
+    assert_replayed(&api, &response);
+    assert_eq!(api.seen()[1].body, "a body");
+    assert_eq!(api.tokens(), ["fake-token-1", "fake-token-1"]);
+    assert_eq!(world.source.fetches(), 1);
+    let outcome = AuthOutcome::of(&response);
+    assert_eq!(outcome.waited(), Duration::from_secs(1));
+    assert_eq!(outcome.refused(), outcome.generation());
+    assert!(outcome.was_refused() && outcome.not_replayed().is_none());
 }
 
 #[tokio::test(start_paused = true)]

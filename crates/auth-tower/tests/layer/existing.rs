@@ -117,8 +117,7 @@ async fn a_credential_is_replaced_at_once_where_a_token_is_at_hand() {
 #[tokio::test(start_paused = true)]
 async fn a_replaced_credential_is_renewed_like_any_other() {
     for world in worlds().await {
-        let api = Api::new();
-        api.revoke("fake-token-1");
+        let api = Api::refusing_the_first(&world);
         let client = world.layer().existing(Existing::Replace).layer(api.clone());
         let response = in_time(client.oneshot(their_own())).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);

@@ -191,8 +191,9 @@ async fn g18_no_secret_is_shown_or_logged() {
     let mut client = layer.layer(api.clone());
     let mut shown = format!("{layer:?} {layer:#?} {client:?}");
 
-    // No token, a renewed one that is refused too, and no other one.
-    for expected in [0, 2, 3] {
+    // No token, one that is sent twice while it is on trial, a renewed one that is refused too, and
+    // no other one.
+    for (expected, pause) in [(0, 5), (2, 6), (4, 60), (5, 0)] {
         let mut request = get(URL);
         let mut cookie = HeaderValue::from_static("fake-cookie");
         cookie.set_sensitive(true);
@@ -207,7 +208,7 @@ async fn g18_no_secret_is_shown_or_logged() {
             Err(error) => shown += &format!("{error} {error:?} {error:#?}"),
         }
         assert_eq!(api.calls(), expected);
-        world.clock.advance(Duration::from_secs(5)).await;
+        world.clock.advance(Duration::from_secs(pause)).await;
     }
 
     assert_eq!(world.source.fetches(), 4);

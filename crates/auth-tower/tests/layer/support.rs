@@ -151,6 +151,19 @@ impl Api {
         })
     }
 
+    /// Answers 401 to the first token, and 200 to all others. The API has accepted the first token
+    /// from somebody else by then: it is not on trial.
+    pub(crate) fn refusing_the_first(world: &World) -> Self {
+        let authenticator = world.authenticator.clone();
+        Self::answering(move |seen| {
+            if seen.token() != Some("fake-token-1") {
+                return Ok(ok());
+            }
+            authenticator.accepted(authenticator.try_token().unwrap().generation());
+            Ok(unauthorized(seen))
+        })
+    }
+
     /// Answers 401 to everything.
     pub(crate) fn refusing() -> Self {
         Self::answering(|seen| Ok(unauthorized(seen)))

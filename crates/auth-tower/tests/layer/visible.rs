@@ -1,6 +1,8 @@
 //! Nothing is silent (G21): what is not signed, and what is refused and not sent again, is told on
 //! the response and in the log, with host and cause.
 
+use std::time::Duration;
+
 use auth_core::{ApiKey, Authenticator, Authenticators, Error, ErrorKind, Origins, Scheme, Secret};
 use auth_testkit::{LogCapture, Outcome};
 use auth_tower::{
@@ -274,8 +276,13 @@ async fn g21_a_refusal_is_told_that_was_the_second() {
 async fn g21_a_refusal_is_told_that_was_damped() {
     let world = World::warm().await;
     let mut client = world.over(Api::refusing());
-    // The renewal that does not help.
+    // The renewal that does not help: the second token is refused again and again.
     send(&mut client, get(URL)).await.unwrap();
+    let second = world.authenticator.try_token().unwrap().generation();
+    for _ in 0..5 {
+        world.clock.advance(Duration::from_secs(1)).await;
+        world.authenticator.refuse(second);
+    }
     let damped = async || {
         let response = send(&mut client, get(&with_secrets(URL))).await.unwrap();
         AuthOutcome::of(&response)

@@ -22,7 +22,7 @@ use tower_test::mock::{self, Handle, Mock, SendResponse};
 
 use super::feed::{Feed, Given, Oops, Step, bare, data, give, step, step_with, steps, trailers};
 use crate::support::{
-    Api, FOREIGN, URL, World, in_time, ok, poll, send, settle, start, unauthorized,
+    Api, FOREIGN, URL, World, in_time, ok, poll, send, settle, start,
 };
 
 pub(super) type Sent = Request<ReplayBody<Feed>>;
@@ -436,10 +436,7 @@ async fn settings_of_the_layer_hold_for_kept_bodies() {
 #[tokio::test(start_paused = true)]
 async fn it_fits_between_the_layers_of_a_stack() {
     let world = World::cold();
-    let api = Api::answering(|seen| match seen.token() {
-        Some("fake-token-1") => Ok(unauthorized(seen)),
-        _ => Ok(ok()),
-    });
+    let api = Api::refusing_the_first(&world);
     let mut client = ServiceBuilder::new()
         .concurrency_limit(1)
         .layer(ReplayBodyLayer::new(MAX))
