@@ -84,7 +84,7 @@
 //!
 //! | feature | default | effect |
 //! |---|---|---|
-//! | `hyper-util` | yes | [`ServiceTransport`] recognizes errors of hyper-util's client that mean that nothing was sent |
+//! | `hyper-util` | no | [`ServiceTransport`] recognizes errors of hyper-util's client that mean that nothing was sent |
 //! | `follow-redirect` | no | [`AuthLayer`] reads the mark of tower-http's redirect follower, see [`AnsweredRequest`] |
 //!
 //! Supported Rust: see `rust-version` in the manifest.

@@ -396,6 +396,7 @@ async fn g19_a_dropped_call_closes_its_connection() {
 }
 
 /// Transports over hyper-util's client, against listeners on loopback.
+#[cfg(feature = "hyper-util")]
 mod hyper_client {
     use std::{
         net::{Ipv4Addr, SocketAddr},
