@@ -191,7 +191,8 @@ fn judge(counts: &AllCounts, report: &mut Report) {
     report.gate(
         "replay off, instructions of AddAuthorization's, map with room",
         counts.ratio(Contender::AuthReplayOff, Contender::AddAuthorization, room),
-        Limit::AtMost(1.7),
+        // 1.69 without the look for a `Host` header that names another origin (G12).
+        Limit::AtMost(1.9),
     );
     report.gate(
         "replay on, instructions of Retry + AddAuthorization's, map with room",
