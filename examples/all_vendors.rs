@@ -100,6 +100,7 @@ fn of_verdigris(server: &TestServer) -> Result<Authenticator, auth_core::Error> 
         .token_url(server.token_url())
         .base_url(server.origin())
         .danger_allow_http(server.origin())?
+        .danger_allow_http(&server.token_url())?
         .build()
 }
 
@@ -111,6 +112,7 @@ fn of_kaizen<R: Region>(server: &TestServer) -> Result<Authenticator, auth_core:
         .token_url(server.token_url())
         .base_url(server.origin())
         .danger_allow_http(server.origin())?
+        .danger_allow_http(&server.token_url())?
         .build()?;
     Ok(kaizen.into())
 }
@@ -123,6 +125,7 @@ fn of_kayzen(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
         .token_url(server.token_url())
         .base_url(server.origin())
         .danger_allow_http(server.origin())?
+        .danger_allow_http(&server.token_url())?
         .build()
 }
 

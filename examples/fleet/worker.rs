@@ -138,7 +138,8 @@ fn authenticator(settings: &Settings, meter: &Meter) -> Result<Authenticator, au
         .base_url(&settings.base_url)
         .quota(Quota::new(settings.quota, settings.window).without_store(settings.share))
         // The vendor is on this machine. The real one is reached by https.
-        .danger_allow_http(&settings.base_url)?;
+        .danger_allow_http(&settings.base_url)?
+        .danger_allow_http(&settings.token_url)?;
     if let Some(store) = settings.store.clone() {
         verdigris = verdigris.store(MeteredStore {
             inner: store.open()?,
