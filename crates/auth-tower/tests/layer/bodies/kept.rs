@@ -21,9 +21,7 @@ use tower::{BoxError, Layer, Service, ServiceBuilder};
 use tower_test::mock::{self, Handle, Mock, SendResponse};
 
 use super::feed::{Feed, Given, Oops, Step, bare, data, give, step, step_with, steps, trailers};
-use crate::support::{
-    Api, FOREIGN, URL, World, in_time, ok, poll, send, settle, start,
-};
+use crate::support::{Api, FOREIGN, URL, World, in_time, ok, poll, send, settle, start};
 
 pub(super) type Sent = Request<ReplayBody<Feed>>;
 pub(super) type Answer = Response<Full<Bytes>>;
