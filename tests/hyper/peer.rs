@@ -154,7 +154,7 @@ pub(crate) async fn bare(make: &Make, acts: &[Act]) -> Met {
 }
 
 /// Meets a peer with the layer, whose token is `fake-token-1`, and `fake-token-2` once it was
-/// refused.
+/// refused. The API has accepted the first one before.
 pub(crate) async fn signed(make: &Make, acts: &[Act]) -> Met {
     let peer = Peer::start(acts).await;
     let origins = Origins::danger_allow_http([&peer.origin]).unwrap();
@@ -163,6 +163,8 @@ pub(crate) async fn signed(make: &Make, acts: &[Act]) -> Met {
         .policy(policy())
         .build()
         .unwrap();
+    let token = authenticator.token().await.unwrap();
+    authenticator.accepted(token.generation());
     meet(AuthLayer::new(authenticator).layer(client()), make, &peer).await
 }
 

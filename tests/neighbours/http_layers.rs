@@ -50,7 +50,7 @@ where
 
 #[tokio::test(start_paused = true)]
 async fn decompression_above_and_below() {
-    let (world, api) = (World::cold(), packing());
+    let (world, api) = (World::warm().await, packing());
     let mut above = ServiceBuilder::new()
         .layer(DecompressionLayer::new())
         .layer(world.layer())
@@ -58,7 +58,7 @@ async fn decompression_above_and_below() {
     assert_eq!(read(&mut above).await, "here you are");
     assert_eq!(api.tokens(), ["fake-token-1", "fake-token-2"]);
 
-    let (world, api) = (World::cold(), packing());
+    let (world, api) = (World::warm().await, packing());
     let mut below = ServiceBuilder::new()
         .layer(world.layer())
         .layer(DecompressionLayer::new())

@@ -72,7 +72,7 @@ fn breaking() -> Api {
 #[tokio::test(start_paused = true)]
 async fn t20_retries_of_failures_add_and_do_not_multiply() {
     // Above: refused and broken, broken, well.
-    let (world, api) = (World::cold(), breaking());
+    let (world, api) = (World::warm().await, breaking());
     let mut above = ServiceBuilder::new()
         .retry(on_errors(3))
         .layer(world.layer())
@@ -82,7 +82,7 @@ async fn t20_retries_of_failures_add_and_do_not_multiply() {
     assert_eq!((api.calls(), world.source.fetches()), (4, 2));
 
     // Below: the layer sees one answer to each of its two sends.
-    let (world, api) = (World::cold(), breaking());
+    let (world, api) = (World::warm().await, breaking());
     let mut below = ServiceBuilder::new()
         .layer(world.layer())
         .retry(on_errors(3))
@@ -115,8 +115,10 @@ async fn t20_retries_above_and_below_stay_within_their_product() {
         .retry(on_refusals(2))
         .service(api.clone());
     send(&mut client, get(URL)).await.unwrap();
-    // (1 + 2) above, (1 + 2) below; the layer doubles only the first, since renewals are damped.
-    assert_eq!((api.calls(), world.source.fetches()), (2 * 3 + 3 + 3, 2));
+    // (1 + 2) above, (1 + 2) below. The layer doubles each: the first with a second token, the others
+    // with the same one, because it is on trial.
+    assert_eq!((api.calls(), world.source.fetches()), (2 * 3 * 3, 2));
+    assert_eq!(api.tokens()[3..], ["fake-token-2"; 15]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -96,9 +96,10 @@ impl LoginBuilder {
     /// Answers multi-factor authentication: the callback is asked for the binding code that the
     /// vendor has just sent the user. Without one, such a login is an error.
     ///
-    /// Each login sends a code, so a login whose second factor failed is not repeated before the
-    /// policy's probe interval is over. After two rejected codes in a row, the pause between logins
-    /// is 10 minutes, then twice as long after each further one, up to a day. Rejected codes never
+    /// Each login sends a code. After one rejected code, the next login comes after the shortest
+    /// back-off of the policy, 1 second by default. After two rejected codes in a row, the pause
+    /// between logins is 10 minutes, then twice as long after each further one, up to a day. Rejected
+    /// codes never
     /// count against the password. The callback may panic or never answer: that ends in an error of
     /// kind [`Config`](auth_core::ErrorKind::Config) on field `mfa`.
     ///

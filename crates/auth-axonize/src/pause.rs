@@ -74,7 +74,7 @@ impl Pause {
     }
 }
 
-/// After the first rejected code, the policy's probe interval is enough.
+/// After the first rejected code, the policy's back-off is enough.
 fn pause_after(codes: u32) -> Duration {
     match codes.checked_sub(2) {
         None => Duration::ZERO,

@@ -320,14 +320,22 @@ async fn row_lifetime_fits_no_32_bit_count_of_milliseconds() {
         server.token().always(Reply::normal().lifetime(seconds));
         let kaizen = vendor.settings::<Central>().build().unwrap();
         let authenticator = kaizen.authenticator();
-        authenticator.token().await.unwrap();
+        let requests = async || {
+            authenticator.token().await.unwrap();
+            elapse(SECOND).await;
+            server.counters().token_requests
+        };
+        assert_eq!(requests().await, 1);
         elapse(seconds * 74 / 100).await;
-        assert!(authenticator.try_token().is_some(), "early: {seconds:?}");
-        elapse(seconds * 6 / 100 + SECOND).await;
-        assert!(authenticator.try_token().is_none(), "late: {seconds:?}");
-        authenticator.token().await.unwrap();
+        assert_eq!(requests().await, 1, "early: {seconds:?}");
+        elapse(seconds * 6 / 100).await;
+        assert!(authenticator.try_token().is_some(), "{seconds:?}");
+        assert_eq!(requests().await, 2, "late: {seconds:?}");
+        // The second one is used until a minute before its end. A second of it is over.
+        elapse(seconds - 62 * SECOND).await;
+        assert!(authenticator.try_token().is_some(), "short: {seconds:?}");
         elapse(SECOND).await;
-        assert_eq!(server.counters().token_requests, 2);
+        assert!(authenticator.try_token().is_none(), "long: {seconds:?}");
     }
 }
 
@@ -342,18 +350,25 @@ async fn row_lifetime_may_be_absurd() {
     ] {
         let vendor = Vendor::new();
         let server = vendor.of::<East>();
-        server.token().then(Reply::normal().expires_in(text));
+        server.token().always(Reply::normal().expires_in(text));
         let kaizen = vendor.settings::<East>().build().unwrap();
         let authenticator = kaizen.authenticator();
-        authenticator.token().await.unwrap();
+        let requests = async || {
+            authenticator.token().await.unwrap();
+            elapse(SECOND).await;
+            server.counters().token_requests
+        };
         // 400 days are believed.
+        assert_eq!(requests().await, 1, "{text}");
         elapse(299 * DAY).await;
-        assert!(authenticator.try_token().is_some(), "early: {text}");
+        assert_eq!(requests().await, 1, "early: {text}");
         elapse(22 * DAY).await;
-        assert!(authenticator.try_token().is_none(), "endless: {text}");
-        authenticator.token().await.unwrap();
+        assert_eq!(requests().await, 2, "late: {text}");
+        // The second one is used until a minute before its end. A second of it is over.
+        elapse(400 * DAY - 62 * SECOND).await;
+        assert!(authenticator.try_token().is_some(), "short: {text}");
         elapse(SECOND).await;
-        assert_eq!(server.counters().token_requests, 2, "{text}");
+        assert!(authenticator.try_token().is_none(), "endless: {text}");
     }
 }
 

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::{cell::Cell, time::Duration};
+use std::time::Duration;
 
-use auth_core::{Authenticator, ErrorKind, Quota, Secret};
+use auth_core::{Authenticator, Error, ErrorKind, Quota, Secret};
 use auth_oauth2::BodyFormat;
 use auth_testkit::{Reply, TestServer, TestServerBuilder, fakes};
 use auth_tower::{AuthLayer, AuthOutcome};
@@ -146,14 +146,29 @@ async fn row_lifetime_is_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn row_token_quota_is_20_in_an_hour_and_kept() {
     assert_eq!(Verdigris::QUOTA, Quota::new(20, HOUR));
+    // Each call fails, so that the next one needs a token as much.
     let (server, authenticator) = started(fakes::verdigris());
-    let (mut granted, mut last) = (0, None);
-    // Each token is refused, so that each call needs another one.
+    server.token().always(Reply::status(503));
+    let mut last = None;
+    for _ in 0..30 {
+        last = authenticator.token().await.err();
+        sleep(MINUTE + Duration::from_secs(1)).await;
+    }
+    assert_eq!(server.counters().token_requests, 20);
+    assert_over_quota(&last.unwrap());
+}
+
+/// An API that refuses one token after the other leaves a fifth of the quota alone.
+#[tokio::test(start_paused = true)]
+async fn row_token_quota_is_not_used_up_by_refusals() {
+    let (server, authenticator) = started(fakes::verdigris());
+    let (mut newest, mut last) = (None, None);
     for _ in 0..30 {
         match authenticator.token().await {
             Ok(token) => {
-                granted += 1;
-                authenticator.accepted(token.generation());
+                if newest.replace(token.generation()) != newest {
+                    authenticator.accepted(token.generation());
+                }
                 authenticator.refuse(token.generation());
             }
             Err(error) => last = Some(error),
@@ -161,41 +176,52 @@ async fn row_token_quota_is_20_in_an_hour_and_kept() {
         // Not the clock's own leap: an exchange is under way.
         sleep(MINUTE + Duration::from_secs(1)).await;
     }
-    assert_eq!(granted, 20);
-    let last = last.unwrap();
-    assert_eq!(last.kind(), ErrorKind::Quota);
-    assert!(last.retry_after().unwrap() <= HOUR);
+    assert_eq!(server.counters().tokens_issued, 16);
+    assert_over_quota(&last.unwrap());
     assert_eq!(server.counters().quota_refusals, 0);
 }
 
-/// The vendor's own example: 5 at 07:45 and 15 at 08:00, so five more from 08:45.
+#[track_caller]
+fn assert_over_quota(error: &Error) {
+    assert_eq!(error.kind(), ErrorKind::Quota);
+    assert!(error.retry_after().unwrap() <= HOUR);
+}
+
+/// The vendor's own example: 5 at 07:45 and 15 from 08:00, so five more from 08:45.
 #[tokio::test(start_paused = true)]
 async fn row_token_quota_slots_free_when_their_tokens_expire() {
     let (server, authenticator) = started(fakes::verdigris());
-    // The token at hand is refused first; two seconds are enough for the floor between exchanges.
-    let held = Cell::new(None);
-    let take = async |count: usize| {
-        let mut granted = 0;
+    let issued = || server.counters().tokens_issued;
+    // Two seconds are enough for the floor between exchanges.
+    let ahead = async |count: usize| {
+        let before = issued();
         for _ in 0..count {
-            if let Some(generation) = held.take() {
-                authenticator.refuse(generation);
-            }
-            if let Ok(token) = authenticator.token().await {
-                granted += 1;
-                authenticator.accepted(token.generation());
-                held.set(Some(token.generation()));
-            }
+            let token = authenticator.token_for(HOUR).await.unwrap();
+            authenticator.accepted(token.generation());
             sleep(Duration::from_secs(2)).await;
         }
-        granted
+        issued() - before
     };
-    assert_eq!(take(5).await, 5);
+    // Refusals that are further apart may use the reserve.
+    let refused = async |count: usize| {
+        let before = issued();
+        for _ in 0..count {
+            let token = authenticator.try_token().unwrap();
+            authenticator.accepted(token.generation());
+            authenticator.refuse(token.generation());
+            sleep(3 * MINUTE).await;
+        }
+        issued() - before
+    };
+    assert_eq!(ahead(5).await, 5);
     sleep(15 * MINUTE - Duration::from_secs(10)).await;
-    assert_eq!(take(16).await, 15, "and one that is not even asked for");
-    sleep(45 * MINUTE - Duration::from_secs(22)).await;
-    assert_eq!(take(7).await, 5);
+    assert_eq!(ahead(12).await, 11, "the reserve is left alone");
+    assert_eq!(refused(5).await, 4, "and one that is not even asked for");
+    sleep(30 * MINUTE - Duration::from_secs(12)).await;
+    assert_eq!(ahead(2).await, 1, "the reserve is left alone");
+    assert_eq!(refused(5).await, 4);
     assert_eq!(server.counters().quota_refusals, 0);
-    assert_eq!(server.counters().tokens_issued, 25);
+    assert_eq!(issued(), 25);
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,10 +24,11 @@ impl World {
         }
     }
 
-    /// With a token at hand.
+    /// With a token at hand that the API has accepted once: it is not on trial.
     pub(crate) async fn warm() -> Self {
         let world = Self::start().await;
-        world.authenticator.token().await.unwrap();
+        let token = world.authenticator.token().await.unwrap();
+        world.authenticator.accepted(token.generation());
         world
     }
 
