@@ -110,7 +110,10 @@ fn s05_no_credentials_in_the_token_url() {
         "https://user@login.example.com/token",
     ] {
         let text = refused(at(url), "token_url");
-        assert_eq!(text, "setting `token_url`: must not carry user information");
+        assert_eq!(
+            text,
+            "setting `token_url`: has user information (user@host); remove it"
+        );
     }
     for url in [
         "https://login.example.com/token#client_secret=fake-password",
