@@ -939,3 +939,6 @@ impl State {
         state
     }
 }
+
+#[cfg(test)]
+mod tests;
