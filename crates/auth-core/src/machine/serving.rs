@@ -847,10 +847,7 @@ impl State {
         if gate.looks == 0 && !rested {
             return false;
         }
-        gate.looks = match rested {
-            true => LOOKS - 1,
-            false => gate.looks - 1,
-        };
+        gate.looks = gate.looks.saturating_sub(1);
         gate.looked = now;
         true
     }

@@ -10,6 +10,7 @@ mod expired;
 mod failures;
 mod quotas;
 mod refusals;
+mod rejections;
 mod renewal;
 mod residue;
 mod trials;
