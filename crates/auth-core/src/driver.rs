@@ -534,3 +534,6 @@ const STOOD_STILL: Duration = Duration::from_millis(500);
 const COME_UP: Duration = Duration::from_secs(1);
 /// When callers that wait for a flight ask again whether there is something else for them.
 const WAITERS_ASK_AGAIN: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

@@ -146,8 +146,8 @@ impl Ledger {
     ///
     /// Counted from now, not from when it was sent: the vendor counted it somewhere in between.
     pub(crate) fn close(&mut self, now: Moment, token_lives: Option<Duration>) {
-        let Some(quota) = self.quota else { return };
-        if std::mem::take(&mut self.open) {
+        let was_open = std::mem::take(&mut self.open);
+        if let Some(quota) = self.quota.filter(|_| was_open) {
             let lives = token_lives
                 .filter(|lives| !lives.is_zero())
                 .unwrap_or(quota.window);

@@ -82,9 +82,10 @@ fn explore(world: &World) {
         }
     }
     println!(
-        "{}: {} states, {transitions} transitions, {judged} recoveries",
+        "{}: {} states, {transitions} transitions, recovery judged {judged} times, from every {}th state",
         world.name,
         stories.len(),
+        world.each,
     );
 }
 

@@ -679,3 +679,6 @@ const MOST_LOST: u8 = 4;
 const ACCOUNT_TRIES: u8 = 5;
 /// How often a token is written over what others wrote.
 const RECORD_TRIES: u8 = 3;
+
+#[cfg(test)]
+mod tests;

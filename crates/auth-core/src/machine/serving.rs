@@ -850,10 +850,7 @@ impl State {
         if gate.looks == 0 && !rested {
             return false;
         }
-        gate.looks = match rested {
-            true => LOOKS - 1,
-            false => gate.looks - 1,
-        };
+        gate.looks = gate.looks.saturating_sub(1);
         gate.looked = now;
         true
     }
@@ -942,3 +939,6 @@ impl State {
         state
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,3 +235,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn g19_without_a_quota_nothing_is_left_of_a_token_request() {
+    let mut ledger = Ledger::new(None);
+    assert_eq!(ledger.take(Slots::All, clock(8, 0)), Ok(()));
+    assert!(!ledger.is_empty(clock(8, 0)));
+    ledger.close(clock(8, 1), None);
+    assert!(ledger.is_empty(clock(8, 1)));
+}

@@ -1197,9 +1197,13 @@ impl Node {
             }
         }
         let policy = &world.policy;
-        let lease = ceil(world.rules(String::new()).lease_time());
-        let mut bound =
-            ceil(policy.backoff_range().1) + 2 + ceil(policy.exchange_deadline()) + lease;
+        let rules = world.rules(String::new());
+        let lease = ceil(rules.lease_time());
+        let mut bound = ceil(policy.backoff_range().1) + 2 + ceil(policy.exchange_deadline());
+        bound += match mode {
+            Mode::Denies => ceil(rules.lease_patience()),
+            Mode::Answers | Mode::Fails => lease,
+        };
         // What the vendor asked for, slots, and a process that stands still may take longer.
         bound += lease * u32::from(world.may.stop);
         bound += ceil(policy.retry_after(Duration::MAX)) * u32::from(world.may.throttle.is_some());

@@ -1,0 +1,79 @@
+use std::future::pending;
+
+use super::*;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A reply that comes so long after the start.
+async fn reply_after(after: Duration) -> u8 {
+    time::sleep(after).await;
+    7
+}
+
+/// Waits for a reply that comes at `reply`, in a process that stands still from the start until
+/// `wakes`. Returns when the wait ended, too.
+async fn stand_still(reply: Duration, wakes: Duration) -> (Option<u8>, bool, Duration) {
+    let start = Instant::now();
+    let task = tokio::spawn(async move {
+        let (reply, late) = in_time(DEADLINE, reply_after(reply)).await;
+        (reply, late, start.elapsed())
+    });
+    tokio::task::yield_now().await;
+    time::advance(wakes).await;
+    task.await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_in_time_is_returned_when_it_comes() {
+    let start = Instant::now();
+    let reply = in_time(DEADLINE, reply_after(millis(9900))).await;
+    assert_eq!(reply, (Some(7), false));
+    assert_eq!(start.elapsed(), millis(9900));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_reply_is_waited_for_until_the_deadline() {
+    let start = Instant::now();
+    assert_eq!(in_time(DEADLINE, pending::<u8>()).await, (None, false));
+    assert_eq!(start.elapsed(), DEADLINE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_comes_after_the_deadline_is_not_waited_for() {
+    let start = Instant::now();
+    let reply = in_time(DEADLINE, reply_after(millis(10_100))).await;
+    assert_eq!(reply, (None, false));
+    assert_eq!(start.elapsed(), DEADLINE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_a_reply_that_came_while_the_process_stood_still_is_returned() {
+    let (reply, _, elapsed) = stand_still(millis(3000), millis(60_000)).await;
+    assert_eq!((reply, elapsed), (Some(7), millis(60_000)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_a_reply_that_comes_up_a_moment_after_the_process_goes_on_is_returned() {
+    let stood_still = stand_still(millis(60_900), millis(60_000)).await;
+    assert_eq!(stood_still, (Some(7), true, millis(60_900)));
+    let stood_still = stand_still(millis(61_100), millis(60_000)).await;
+    assert_eq!(stood_still, (None, true, millis(61_000)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g20_a_time_out_that_fires_half_a_second_late_fires_in_a_process_that_stood_still() {
+    let stood_still = stand_still(millis(10_700), millis(10_490)).await;
+    assert_eq!(stood_still, (None, false, millis(10_490)));
+    let stood_still = stand_still(millis(10_700), millis(10_500)).await;
+    assert_eq!(stood_still, (Some(7), true, millis(10_700)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_beyond_all_times_is_none() {
+    let reply = in_time(Duration::MAX, reply_after(millis(5000))).await;
+    assert_eq!(reply, (Some(7), false));
+}

@@ -1,0 +1,83 @@
+use super::*;
+
+/// A process that has just started, with credentials that may lock an account.
+fn process(name: &str) -> Process {
+    let mut process = Process::new(name);
+    process.own.lockable = true;
+    process
+}
+
+fn wrong() -> Error {
+    Error::new(ErrorKind::Rejected, "example: wrong password")
+        .with_rejected_part(RejectedPart::Credentials)
+}
+
+/// Token requests of processes that start one after another, one every `pause` seconds.
+fn sent(world: &mut World, processes: usize, pause: u64) -> usize {
+    let before = world.requests;
+    for number in 0..processes {
+        let mut process = process(&format!("p{before}-{number}"));
+        let landing = process.gets(world, Reason::Needed, Err(wrong()));
+        assert!(!matches!(landing.end, End::Token(..)));
+        world.pass(pause);
+    }
+    world.requests - before
+}
+
+#[test]
+fn g06_all_processes_together_send_rejected_credentials_twice_and_then_once_a_day() {
+    let mut world = World::new();
+    // Longer apart than the probe interval: the record's back-off is over each time.
+    assert_eq!(sent(&mut world, 200, 400), 2);
+    let day = 24 * 3600;
+    world.pass(day - 199 * 400);
+    assert_eq!(sent(&mut world, 200, 400), 1);
+    world.pass(day);
+    assert_eq!(sent(&mut world, 200, 400), 1);
+}
+
+#[test]
+fn g06_the_second_rejection_counts_for_a_day() {
+    let mut world = World::new();
+    assert_eq!(sent(&mut world, 2, 400), 2);
+    let day = 24 * 3600;
+    world.pass(day - 400 - 1);
+    assert_eq!(sent(&mut world, 1, 0), 0);
+    world.pass(1);
+    assert_eq!(sent(&mut world, 1, 0), 1);
+}
+
+#[test]
+fn g06_an_accepted_login_clears_the_count() {
+    let mut world = World::new();
+    assert_eq!(sent(&mut world, 1, 400), 1);
+    let landing = process("good").gets(&mut world, Reason::Needed, Ok(token("fake-token-1")));
+    assert!(matches!(landing.end, End::Token(..)));
+    world.pass(3600);
+    assert_eq!(sent(&mut world, 10, 400), 2);
+}
+
+#[test]
+fn g06_other_credentials_have_a_count_of_their_own() {
+    let mut world = World::new();
+    assert_eq!(sent(&mut world, 10, 400), 2);
+    let mut process = process("new");
+    process.own.id = Credentials::new(&["fake-client"], [Secret::from("fake-secret-2")]).id();
+    let landing = process.gets(&mut world, Reason::Needed, Ok(token("fake-token-1")));
+    assert!(matches!(landing.end, End::Token(..)));
+}
+
+#[test]
+fn g06_what_was_not_rejected_is_not_counted() {
+    let mut world = World::new();
+    for error in [
+        page(),
+        lost(),
+        Error::new(ErrorKind::Throttled, "example: too many"),
+    ] {
+        process("a").gets(&mut world, Reason::Needed, Err(error));
+        world.pass(4000);
+    }
+    assert!(world.logins.is_none());
+    assert_eq!(world.requests, 3);
+}

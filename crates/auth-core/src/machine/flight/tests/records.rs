@@ -1,0 +1,99 @@
+//! What is written down when a token request has ended.
+
+use super::*;
+use crate::machine::record::SharedRefusals;
+
+/// A flight ahead of expiry, whose token request fails after so many seconds. Returns what is written.
+fn failed_ahead(world: &mut World, seconds: u64, error: Error) -> Record {
+    let mut process = Process::new("a");
+    process.memory.current = Some(Print::of_text("fake-token-1"));
+    let mut air = process.takes_off(world, Reason::Ahead);
+    process.flies(world, &mut air);
+    process.ends(world, &mut air, seconds, Err(error));
+    process.flies(world, &mut air);
+    assert!(matches!(air.order, Order::Land(_)));
+    world.record()
+}
+
+#[test]
+fn g20_a_record_that_was_read_before_the_token_request_is_written_as_old_as_it_is() {
+    let mut world = World::new();
+    let refusals = SharedRefusals {
+        row: 1,
+        left: secs(40),
+        forget: secs(60),
+        repeats: secs(500),
+    };
+    world.put(Record {
+        refusals: Some(refusals),
+        failing_for: Some(secs(5)),
+        ..with_token("fake-token-1", 100)
+    });
+    let record = failed_ahead(&mut world, 8, page());
+    let token = record.token.expect("the token is still valid");
+    assert_eq!(token.left, secs(92));
+    let aged = SharedRefusals {
+        row: 1,
+        left: secs(32),
+        forget: secs(52),
+        repeats: secs(492),
+    };
+    assert_eq!(record.refusals, Some(aged));
+    assert_eq!(record.failing_for, Some(secs(13)));
+}
+
+#[test]
+fn g20_a_token_that_ended_during_the_token_request_is_not_written_back() {
+    let mut world = World::new();
+    world.put(with_token("fake-token-1", 5));
+    let record = failed_ahead(&mut world, 8, page());
+    assert_eq!(record.token, None);
+    assert!(record.pause.is_some());
+}
+
+#[test]
+fn s28_a_retry_after_reaches_the_others_although_the_entry_ended_meanwhile() {
+    let mut world = World::new();
+    world.put(with_token("fake-token-1", 5));
+    let throttled =
+        Error::new(ErrorKind::Throttled, "example: too many").with_retry_after(secs(90));
+    let record = failed_ahead(&mut world, 8, throttled);
+    assert_eq!(record.pause.map(|pause| pause.left), Some(secs(90)));
+    let mut other = Process::new("b");
+    let landing = other.gets(&mut world, Reason::Needed, Ok(token("fake-token-2")));
+    assert!(
+        matches!(landing.end, End::Told(_, wait) if wait == secs(90)),
+        "{landing:?}"
+    );
+}
+
+#[test]
+fn g03_the_token_of_the_one_who_was_faster_is_taken_by_all() {
+    let (mut world, mut process) = (World::new(), Process::new("a"));
+    let mut air = process.takes_off(&mut world, Reason::Needed);
+    process.flies(&mut world, &mut air);
+    let ended = Ok(token("fake-token-a"));
+    // The lease was lost.
+    world.put(with_token("fake-token-b", 3500));
+    process.ends(&mut world, &mut air, 1, ended);
+    process.flies(&mut world, &mut air);
+    assert_eq!(air.brings(), "fake-token-b");
+}
+
+#[test]
+fn g11_without_a_slot_in_the_account_there_is_no_token_request() {
+    let mut world = World::new();
+    for (name, sent) in [("a", true), ("b", true), ("c", false)] {
+        let mut process = Process::new(name);
+        process.rules.quota = Some(Quota::new(2, secs(7200)));
+        let before = world.requests;
+        let landing = process.gets(&mut world, Reason::Needed, Err(page()));
+        assert_eq!(world.requests > before, sent, "{name}");
+        assert_eq!(
+            matches!(landing.end, End::OverQuota(_)),
+            !sent,
+            "{landing:?}"
+        );
+        world.pass(100);
+    }
+}

@@ -1,0 +1,163 @@
+use super::*;
+
+/// The token was refused, and for so many seconds no renewal may start.
+fn doubted(seconds: u64) -> Desk {
+    let mut desk = Desk::proven();
+    desk.pass_secs(10);
+    assert!(flies(desk.refuse_newest()));
+    desk.throttle(seconds);
+    desk
+}
+
+#[test]
+fn g07_others_wait_for_the_renewal_for_two_seconds_at_most() {
+    let mut desk = Desk::proven();
+    desk.pass_secs(10);
+    let refused = desk.newest();
+    desk.refuse(refused);
+    assert_eq!(desk.demand(), Action::Wait);
+    desk.pass(millis(1999));
+    assert_eq!(desk.demand(), Action::Wait);
+    desk.pass(millis(1));
+    assert_eq!(desk.demand(), Action::Serve);
+    assert_eq!(desk.serves(), Some(refused));
+    assert_eq!(desk.refuse(refused), Action::Wait, "the refused one waits");
+}
+
+#[test]
+fn g07_two_seconds_count_from_when_the_token_request_may_start() {
+    let mut desk = Desk::proven();
+    desk.refuse_newest();
+    desk.pass(millis(2999));
+    assert_eq!(desk.demand(), Action::Wait, "the floor is 1 s");
+    desk.pass(millis(1));
+    assert_eq!(desk.demand(), Action::Serve);
+}
+
+#[test]
+fn g07_others_go_on_with_the_refused_token_when_its_renewal_fails() {
+    let mut desk = Desk::proven();
+    desk.pass_secs(10);
+    desk.refuse_newest();
+    assert_eq!(desk.fail(Failure::Unknown), Action::Report);
+    assert_eq!(desk.demand(), Action::Serve);
+    desk.pass(millis(999));
+    assert_eq!(desk.refuse_newest(), Action::Damped, "backs off");
+    desk.pass(millis(1));
+    assert_eq!(desk.refuse_newest(), Action::Fly(flight(Reason::Refused)));
+}
+
+#[test]
+fn g07_others_do_not_wait_for_a_renewal_that_replaces_nothing_refused() {
+    let mut desk = doubted(1);
+    desk.pass_secs(2870);
+    assert!(matches!(desk.demand(), Action::ServeAndFly(_)));
+    assert_eq!(desk.demand(), Action::Serve);
+}
+
+#[test]
+fn g09_five_refusals_a_second_apart_drop_a_token_that_cannot_be_renewed() {
+    let mut desk = doubted(100);
+    let refused = desk.newest();
+    // The first one started the renewal that failed. More of them in one second count once.
+    for _ in 0..3 {
+        desk.pass(millis(999));
+        for _ in 0..10 {
+            assert_eq!(desk.refuse(refused), Action::Damped);
+        }
+        desk.pass(millis(1));
+        assert_eq!(desk.refuse(refused), Action::Damped);
+    }
+    desk.pass(millis(999));
+    assert_eq!(desk.refuse(refused), Action::Damped);
+    assert_eq!(desk.serves(), Some(refused), "four in a row");
+    assert_eq!(desk.demand(), Action::Serve);
+    desk.pass(millis(1));
+    assert_eq!(desk.refuse(refused), Action::Damped);
+    assert_eq!(desk.serves(), None, "five in a row");
+    assert_eq!(desk.state.usable_until(), None);
+    assert_eq!(desk.demand(), Action::Fail { wait: secs(96) });
+    desk.pass_secs(96);
+    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+}
+
+#[test]
+fn g09_no_token_is_dropped_while_its_renewal_is_under_way() {
+    let mut desk = Desk::proven();
+    desk.pass_secs(10);
+    assert!(flies(desk.refuse_newest()));
+    for _ in 0..9 {
+        desk.pass_secs(1);
+        assert_eq!(desk.refuse_newest(), Action::Wait);
+    }
+    assert_eq!(desk.serves(), Some(desk.newest()));
+}
+
+#[test]
+fn g09_an_acceptance_clears_the_doubt() {
+    let mut desk = doubted(1000);
+    let generation = desk.newest();
+    for _ in 0..3 {
+        desk.pass_secs(1);
+        desk.refuse(generation);
+    }
+    desk.accept(generation);
+    for _ in 0..4 {
+        desk.pass_secs(1);
+        assert_eq!(desk.refuse(generation), Action::Damped);
+        assert_eq!(desk.serves(), Some(generation));
+    }
+    desk.pass_secs(1);
+    assert_eq!(desk.refuse(generation), Action::Damped);
+    assert_eq!(desk.serves(), None);
+}
+
+#[test]
+fn g09_the_acceptance_of_an_older_token_clears_nothing() {
+    let mut desk = Desk::proven();
+    let old = desk.newest();
+    desk.refuse(old);
+    desk.fetch_known();
+    desk.pass_secs(1);
+    desk.refuse_newest();
+    desk.throttle(100);
+    for _ in 0..4 {
+        desk.accept(old);
+        desk.pass_secs(1);
+        desk.refuse_newest();
+    }
+    assert_eq!(desk.serves(), None);
+}
+
+#[test]
+fn g09_a_permanent_credential_is_never_dropped() {
+    let mut desk = doubted(3600);
+    let generation = desk.newest();
+    for _ in 0..1000 {
+        desk.pass_secs(1);
+        let action = desk.step(Event::Refused {
+            generation,
+            permanent: true,
+        });
+        assert_eq!(action, Action::Damped);
+    }
+    assert_eq!(desk.serves(), Some(generation));
+    assert_eq!(desk.demand(), Action::Serve);
+}
+
+#[test]
+fn g07_a_new_token_is_not_in_doubt() {
+    let mut desk = Desk::proven();
+    desk.pass_secs(10);
+    desk.refuse_newest();
+    desk.fetch_known();
+    assert_eq!(desk.demand(), Action::Serve);
+    desk.pass_secs(1);
+    assert!(flies(desk.refuse_newest()), "its first refusal");
+    desk.throttle(100);
+    for _ in 0..3 {
+        desk.pass_secs(1);
+        desk.refuse_newest();
+    }
+    assert_eq!(desk.serves(), Some(desk.newest()), "four in a row");
+}

@@ -1,0 +1,131 @@
+use super::*;
+
+/// Eight of ten slots are used, and the API has accepted the newest token.
+fn reserve_is_left() -> Desk {
+    let mut desk = Desk::with_quota(10, 3600);
+    desk.get();
+    for _ in 0..7 {
+        desk.pass_secs(1);
+        assert!(flies(desk.prolong()));
+        desk.fetch();
+    }
+    let generation = desk.newest();
+    desk.accept(generation);
+    desk.pass_secs(1);
+    desk
+}
+
+#[test]
+fn g11_renewals_ahead_leave_the_reserve_alone() {
+    let mut desk = reserve_is_left();
+    assert_eq!(desk.prolong(), Action::Serve, "the cached token has to do");
+    desk.pass_secs(2879);
+    assert_eq!(desk.demand(), Action::Serve);
+    // The token ends before the first slot frees.
+    desk.state.held.as_mut().unwrap().usable_until = desk.now;
+    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+}
+
+#[test]
+fn g11_a_used_up_quota_allows_no_token_request_until_a_slot_frees() {
+    let mut desk = Desk::with_quota(2, 100);
+    desk.demand();
+    desk.fail(Failure::Unknown);
+    desk.pass_secs(10);
+    assert!(flies(desk.demand()));
+    desk.fail(Failure::Unknown);
+    desk.pass_secs(10);
+    assert_eq!(desk.demand(), Action::OverQuota { wait: secs(80) });
+    assert_eq!(desk.state.next_try(desk.now), secs(80));
+    desk.pass(secs(80) - millis(1));
+    assert_eq!(desk.demand(), Action::OverQuota { wait: millis(1) });
+    desk.pass(millis(1));
+    assert!(flies(desk.demand()));
+    desk.fail(Failure::Unknown);
+    let frees = desk.state.ledger.free_at(Slots::All);
+    assert_eq!(desk.now.wait_until(frees), secs(10), "one slot at a time");
+}
+
+#[test]
+fn g11_a_slot_frees_with_its_token_if_that_is_sooner() {
+    let mut desk = Desk::with_quota(1, 100);
+    desk.demand();
+    desk.fetch_of(50);
+    desk.pass_secs(45);
+    assert_eq!(desk.demand(), Action::OverQuota { wait: secs(5) });
+    desk.pass_secs(5);
+    assert!(flies(desk.demand()));
+}
+
+#[test]
+fn g11_what_was_not_sent_and_what_others_brought_use_no_slot() {
+    let mut desk = Desk::with_quota(1, 1000);
+    desk.demand();
+    desk.fail(Failure::NotSent);
+    desk.pass_secs(1);
+    assert!(flies(desk.demand()));
+    let mut found = desk.token(10);
+    found.requested = false;
+    desk.step(Event::Fetched(found));
+    desk.pass_secs(10);
+    assert!(flies(desk.demand()));
+}
+
+#[test]
+fn g09_a_second_renewal_after_a_refusal_leaves_the_reserve_alone() {
+    let mut desk = reserve_is_left();
+    // One refused token may be a revoked one.
+    assert_eq!(desk.refuse_newest(), Action::Fly(flight(Reason::Refused)));
+    desk.fetch_known();
+    desk.pass_secs(100);
+    assert_eq!(desk.refuse_newest(), Action::Damped);
+    assert_eq!(desk.demand(), Action::Serve);
+    let mut accepted = desk.clone();
+    let generation = accepted.newest();
+    accepted.accept(generation);
+    assert_eq!(
+        accepted.refuse_newest(),
+        Action::Damped,
+        "there was one of late"
+    );
+}
+
+#[test]
+fn g09_the_reserve_is_not_used_after_a_refused_token_was_dropped() {
+    let mut desk = reserve_is_left();
+    desk.refuse_newest();
+    desk.fetch_known();
+    for _ in 0..5 {
+        desk.pass_secs(1);
+        assert_eq!(desk.refuse_newest(), Action::Damped);
+    }
+    assert_eq!(desk.serves(), None);
+    let Action::OverQuota { wait } = desk.demand() else {
+        panic!("the reserve is left alone");
+    };
+    assert!(wait > secs(3500), "{wait:?}");
+    // A token that ends without being refused may use the reserve.
+    let mut desk = reserve_is_left();
+    desk.refuse_newest();
+    desk.fetch_known();
+    let generation = desk.newest();
+    desk.accept(generation);
+    desk.pass_secs(2940);
+    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+}
+
+#[test]
+fn g11_a_renewal_ahead_that_found_no_slot_waits_for_the_end_of_the_token_at_most() {
+    let mut desk = Desk::proven();
+    desk.pass_secs(2880);
+    desk.demand();
+    let mut failed = failed(Failure::OwnQuota);
+    (failed.requested, failed.retry_after) = (false, Some(secs(3000)));
+    desk.step(Event::Failed(failed));
+    desk.pass_secs(660);
+    assert_eq!(
+        desk.demand(),
+        Action::Fly(flight(Reason::Needed)),
+        "the reserve is free now"
+    );
+}
