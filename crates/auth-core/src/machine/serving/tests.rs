@@ -116,6 +116,7 @@ impl Desk {
             sent: self.now,
             age: Duration::ZERO,
             requested: true,
+            contested: false,
             lifetime: Some(secs(lifetime)),
             hint: None,
             same: None,
