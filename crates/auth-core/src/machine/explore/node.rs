@@ -74,6 +74,8 @@ struct Air {
     orders: u8,
     asked_again: bool,
     refused: u64,
+    /// Tokens whose refusal the store knew when the flight last looked.
+    told_refused: u64,
     /// The store, as it was when the flight began.
     before: (Option<Record>, usize),
     not_sent: bool,
@@ -509,6 +511,7 @@ impl Node {
                 orders: 0,
                 asked_again: false,
                 refused: process.refused,
+                told_refused: 0,
                 before,
                 not_sent: false,
                 clean,
@@ -705,6 +708,7 @@ impl Node {
         ghost: bool,
         result: Result_,
     ) -> Result<(), Violation> {
+        let buried = self.buried;
         let process = &mut self.processes[p];
         let air = match ghost {
             true => &mut process.ghost,
@@ -712,6 +716,9 @@ impl Node {
         };
         let Some(air) = air else { return Ok(()) };
         let number = air.number;
+        if matches!(air.step, Step::Does(Order::Load)) {
+            air.told_refused = buried;
+        }
         let fact = match air.step.clone() {
             Step::Begins(_) => Fact::Begun,
             Step::Sleeps(_) => Fact::Slept,
@@ -1128,7 +1135,7 @@ impl Node {
                     "t{token} is taken from the store, although it was refused"
                 ));
             }
-            if found && self.buried & bit(token) != 0 && !so_far.store {
+            if found && air.told_refused & bit(token) != 0 && !so_far.store {
                 return Err(format!(
                     "t{token} is taken from the store, although others know better"
                 ));

@@ -281,3 +281,21 @@ fn g17_a_refresh_token_is_sent_once_more_when_its_reply_was_lost() {
         ..World::base("one process, refresh tokens whose replies are lost")
     });
 }
+
+#[test]
+fn g07_a_refused_token_whose_renewal_fails_is_taken_by_nobody() {
+    explore(&World {
+        processes: 2,
+        horizon: 1,
+        lives: 3,
+        faults: 2,
+        may: May {
+            revoke: true,
+            accept: true,
+            page: true,
+            ..May::default()
+        },
+        each: 300,
+        ..World::base("two processes, a refusal and a renewal that fails")
+    });
+}

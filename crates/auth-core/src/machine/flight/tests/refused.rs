@@ -110,3 +110,16 @@ fn g07_a_token_that_was_accepted_meanwhile_is_taken() {
     assert_eq!(air.brings(), REFUSED);
     assert_eq!(world.requests, 0);
 }
+
+#[test]
+fn g10_a_token_that_is_refused_during_its_renewal_is_not_saved_once_more() {
+    let (mut world, mut process) = (World::new(), Process::new("a"));
+    world.put(with_token(REFUSED, 3000));
+    process.memory.current = Some(Print::of_text(REFUSED));
+    let mut air = process.takes_off(&mut world, Reason::Ahead);
+    process.flies(&mut world, &mut air);
+    process.hears_of_refusal(REFUSED);
+    process.ends(&mut world, &mut air, 1, Ok(token(REFUSED)));
+    process.flies(&mut world, &mut air);
+    assert_eq!(world.record().token, None);
+}
