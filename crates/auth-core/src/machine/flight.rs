@@ -485,9 +485,8 @@ impl Flight {
     fn try_account_again(&mut self, cx: &mut Cx<'_>) -> Order {
         self.tries += 1;
         if self.tries >= ACCOUNT_TRIES {
-            // Without a slot there is no token request, however busy the account is.
-            let message = "token store: too many processes change the quota's account at once";
-            return self.fail(cx, Error::new(ErrorKind::Store, message));
+            self.problem = Some("token store: too many processes change one account at once");
+            return self.store_failed(cx);
         }
         let time = cx.draw.jitter.of(Duration::from_millis(4));
         Order::Sleep {
