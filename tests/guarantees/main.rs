@@ -16,6 +16,7 @@ mod fleet;
 mod flight;
 mod fresh;
 mod idle;
+mod late;
 mod oddities;
 mod places;
 mod quota;

@@ -1,6 +1,9 @@
 //! Rejected logins: one count for an account, whoever logs in for what.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use auth_core::{
     Authenticator, Error, ErrorKind, Key, MemoryStore, Origins, Secret, SecretFn, SecretSource,
@@ -254,4 +257,54 @@ async fn t26_rejected_logins_do_not_keep_from_a_refresh() {
         stand.clock.advance(HOUR).await;
     }
     assert_eq!(stand.server.counters().failed_logins, 2);
+}
+
+/// Evicted authenticators forget no rejected login.
+#[tokio::test(start_paused = true)]
+async fn t26_thirty_tenants_with_room_for_ten_send_their_wrong_passwords_twice() {
+    let stand = Arc::new(Stand::new("t26-tenants"));
+    let maker = Arc::clone(&stand);
+    let tenants = auth_core::Authenticators::builder(move |key: &Key| {
+        let user = key.get(auth_core::Part::Subject).unwrap_or_default();
+        let server = &maker.server;
+        let login = ResourceOwnerPassword::builder(
+            server.token_url(),
+            server.client_id(),
+            Secret::new(server.client_secret()),
+            user,
+            Secret::new("fake-password-0"),
+            server.transport(),
+        );
+        maker.builder(login.clock(maker.clock.clone())).build()
+    })
+    .max_entries(10)
+    .clock(stand.clock.clone())
+    .build()
+    .unwrap();
+    for _ in 0..60 {
+        for number in 0..30 {
+            let user = Secret::new(format!("t26-tenant-{number}"));
+            let key = Key::builder("example").subject(&user).build();
+            let error = soon(tenants.get(&key).unwrap().token()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Rejected, "{error}");
+        }
+        stand.clock.advance(MINUTE).await;
+    }
+    assert!(tenants.len() <= 10, "{}", tenants.len());
+    assert_eq!(stand.sent(), 60);
+}
+
+/// A rejection that comes after the deadline is never seen, and the vendor counts it all the same.
+#[tokio::test(start_paused = true)]
+async fn t26_a_vendor_that_rejects_after_the_deadline_is_asked_ever_more_rarely() {
+    let stand = Stand::new("t26-slow");
+    let late = Reply::status(401).delay(Duration::from_secs(12));
+    stand.server.token().always(late);
+    let process = stand.process(stand.wrong());
+    for _ in 0..3600 {
+        let failed = soon(process.token()).await;
+        assert!(failed.is_err());
+        stand.clock.advance(Duration::from_secs(1)).await;
+    }
+    assert!(stand.sent() <= 6, "{} logins in an hour", stand.sent());
 }
