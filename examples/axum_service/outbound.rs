@@ -6,7 +6,7 @@ use auth_core::{
     Authenticator, Authenticators, Error, ExchangeLimit, Health, Key, Origins, Part, Secret,
     SharedClock, SharedTransport,
 };
-use auth_oauth2::{ClientCredentials, TokenExchange};
+use auth_oauth2::{ClientCredentials, Grant, GrantBuilder, TokenExchange};
 use auth_tower::{Auth, AuthLayer, KeyedAuth};
 use axum::body::Body;
 use bytes::Bytes;
@@ -137,14 +137,21 @@ fn itself(settings: &Settings) -> Result<Authenticator, Error> {
         settings.transport.clone(),
     )
     .vendor(VENDOR)
-    .clock(settings.clock.clone())
-    .danger_allow_http(&settings.token_url)?
-    .build()?;
+    .clock(settings.clock.clone());
+    let source = plain_http(source, &settings.token_url)?.build()?;
     Authenticator::builder(source)
         .vendor(VENDOR)
         .origins(settings.origins.clone())
         .clock(settings.clock.clone())
         .build()
+}
+
+/// Permits plain http to the token endpoint if its URL says so, as the fake vendor's does.
+fn plain_http<G: Grant>(builder: GrantBuilder<G>, url: &str) -> Result<GrantBuilder<G>, Error> {
+    match url.starts_with("http:") {
+        true => builder.danger_allow_http(url),
+        false => Ok(builder),
+    }
 }
 
 fn users(settings: Settings) -> Result<Authenticators, Error> {
@@ -165,9 +172,8 @@ fn users(settings: Settings) -> Result<Authenticators, Error> {
         // Nothing that is had for the user's token outlives it.
         .subject_expires_in(expires.saturating_sub(now))
         .vendor(VENDOR)
-        .clock(settings.clock.clone())
-        .danger_allow_http(&settings.token_url)?
-        .build()?;
+        .clock(settings.clock.clone());
+        let source = plain_http(source, &settings.token_url)?.build()?;
         Authenticator::builder(source)
             .vendor(VENDOR)
             // One user is never on many threads at once.
