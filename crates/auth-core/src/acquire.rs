@@ -93,7 +93,7 @@ impl Acquire {
         }
     }
 
-    /// A flight failed: whoever just wants a token goes on with the cached one, if it is valid.
+    /// A flight failed. A caller that wants any token goes on with the cached token, if it is valid.
     fn after_failure(&self, error: &Error) -> Result<Token, Error> {
         match self.wish {
             Wish::Any => self.core.valid_token().ok_or_else(|| error.clone()),

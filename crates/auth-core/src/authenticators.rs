@@ -109,7 +109,7 @@ impl Authenticators {
         }
     }
 
-    /// Returns the authenticator of a key, which is made if there is none. Starts no token request.
+    /// Returns the authenticator of a key, and makes it if the map holds none. Starts no token request.
     ///
     /// # Errors
     ///
@@ -252,7 +252,7 @@ impl Lifecycle<Key, Arc<Entry>> for Eviction {
         entry.is_in_use()
     }
 
-    /// Called while the shard is locked, so whoever misses the key finds the residue.
+    /// Called while the shard is locked, so a thread that misses the key finds the residue.
     fn on_evict(&self, evicted: &mut Vec<Arc<Entry>>, key: Key, entry: Arc<Entry>) {
         entry.leave_residue(&key, &self.residues);
         evicted.push(entry);

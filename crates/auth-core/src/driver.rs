@@ -380,8 +380,8 @@ fn loaded(key: &Key, entry: Option<StoredEntry>) -> Loaded {
     }
 }
 
-/// Writes in a task of its own: whoever waits for the token goes on when the budget is used up, and
-/// the write goes on too.
+/// Writes in a task of its own. Callers go on when the store's budget is used up, and the write
+/// continues.
 async fn beside_callers(
     store: &SharedTokenStore,
     key: &Key,

@@ -198,8 +198,7 @@ impl Logins {
     }
 }
 
-/// So many versions of the credentials are remembered; nobody goes through more wrong ones by
-/// accident.
+/// The most versions of an account's credentials that are remembered.
 const MOST_LOGINS: usize = 16;
 
 #[cfg(test)]

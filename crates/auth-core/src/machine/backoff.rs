@@ -70,7 +70,7 @@ fn is_wordless(error: &Error) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
     pub(crate) failure: Failure,
-    /// For how long the authorization server asked to be left alone.
+    /// The authorization server's `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
     /// For how long token requests have been failing.
     pub(crate) failing_for: Duration,
@@ -153,7 +153,7 @@ pub(crate) fn of_refusals(policy: &RefreshPolicy, times: u32) -> Duration {
     first.checked_mul(factor).unwrap_or(longest).min(longest)
 }
 
-/// So many equal answers without words, unknown outcomes of logins, or wrong codes are no accident.
+/// From this number of equal failures in a row on, the long back-off applies.
 const ENOUGH: u32 = 2;
 /// The longest back-off after logins whose outcome is unknown.
 const LONGEST_UNKNOWN: Duration = Duration::from_secs(3600);
