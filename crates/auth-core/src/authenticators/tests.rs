@@ -14,7 +14,11 @@ use super::*;
 
 /// Gives each key a token of its own after a second, and counts.
 #[derive(Clone, Default)]
-struct Vendor(Arc<Counts>);
+struct Vendor {
+    counts: Arc<Counts>,
+    /// The clock of the map and of its authenticators.
+    clock: SharedClock,
+}
 
 #[derive(Default)]
 struct Counts {
@@ -29,7 +33,7 @@ struct Source {
 
 impl TokenSource for Source {
     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
-        self.vendor.0.exchanges.fetch_add(1, Ordering::Relaxed);
+        self.vendor.counts.exchanges.fetch_add(1, Ordering::Relaxed);
         time::sleep(Duration::from_secs(1)).await;
         let token = format!("fake-token-of-{}", self.user);
         Ok(AccessToken::new(token).expires_in(Duration::from_secs(3600)))
@@ -37,21 +41,31 @@ impl TokenSource for Source {
 }
 
 impl Vendor {
+    fn with_clock(clock: impl Into<SharedClock>) -> Self {
+        let counts = Arc::default();
+        let clock = clock.into();
+        Self { counts, clock }
+    }
+
     fn map(&self) -> AuthenticatorsBuilder {
         let vendor = self.clone();
-        Authenticators::builder(move |key| {
-            vendor.0.made.fetch_add(1, Ordering::Relaxed);
+        let clock = self.clock.clone();
+        let map = Authenticators::builder(move |key| {
+            vendor.counts.made.fetch_add(1, Ordering::Relaxed);
             let user = key.get(Part::Subject).unwrap_or_default().to_owned();
             let vendor = vendor.clone();
+            let clock = vendor.clock.clone();
             Authenticator::builder(Source { vendor, user })
                 .shards(1)
+                .clock(clock)
                 .origins(Origins::new(["https://api.example.com"])?)
                 .build()
-        })
+        });
+        map.clock(clock)
     }
 
     fn made(&self) -> usize {
-        self.0.made.load(Ordering::Relaxed)
+        self.counts.made.load(Ordering::Relaxed)
     }
 }
 
@@ -112,7 +126,7 @@ async fn g03_a_key_has_one_authenticator_and_one_exchange() {
         token.await.unwrap();
     }
     assert_eq!(vendor.made(), 1);
-    assert_eq!(vendor.0.exchanges.load(Ordering::Relaxed), 1);
+    assert_eq!(vendor.counts.exchanges.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +157,7 @@ async fn t23_a_flight_is_never_evicted() {
         map.get(&key(user)).unwrap();
     }
     map.get(&key(0)).unwrap().token().await.unwrap();
-    assert_eq!(vendor.0.exchanges.load(Ordering::Relaxed), 1);
+    assert_eq!(vendor.counts.exchanges.load(Ordering::Relaxed), 1);
     assert!(map.len() <= 10);
 }
 
@@ -166,9 +180,9 @@ async fn t23_what_somebody_holds_is_never_made_twice() {
 #[tokio::test(start_paused = true)]
 async fn g19_what_is_idle_goes_when_another_comes() {
     let clock = Turned::new();
-    let vendor = Vendor::default();
+    let vendor = Vendor::with_clock(clock.clone());
     let hour = Duration::from_secs(3600);
-    let builder = vendor.map().idle_after(hour).clock(clock.clone());
+    let builder = vendor.map().idle_after(hour);
     let map = builder.build().unwrap();
     for user in 0..100 {
         map.get(&key(user)).unwrap();
@@ -231,6 +245,7 @@ async fn start_flight(map: &Authenticators, key: &Key) {
 async fn t23_the_sweep_takes_nothing_that_is_in_use() {
     let clock = Turned::new();
     let vendor = Vendor::default();
+    // Only the map's clock is moved, so that no token of the authenticators expires.
     let map = vendor.map().idle_after(HOUR).clock(clock.clone());
     let map = map.build().unwrap();
     let held = map.get(&key(0)).unwrap();
@@ -249,7 +264,7 @@ async fn t23_the_sweep_takes_nothing_that_is_in_use() {
     map.get(&key(2)).unwrap();
     assert_eq!(vendor.made(), made, "all three are the old ones");
     waiting.await.unwrap();
-    assert_eq!(vendor.0.exchanges.load(Ordering::Relaxed), 2);
+    assert_eq!(vendor.counts.exchanges.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -270,7 +285,7 @@ async fn t23_eviction_takes_nothing_that_is_in_use() {
         map.get(&key(2)).unwrap();
         assert_eq!(vendor.made(), made, "all three are the old ones");
         waiting.await.unwrap();
-        assert_eq!(vendor.0.exchanges.load(Ordering::Relaxed), 2);
+        assert_eq!(vendor.counts.exchanges.load(Ordering::Relaxed), 2);
     }
 }
 
@@ -282,8 +297,9 @@ fn same(one: &Authenticator, other: &Authenticator) -> bool {
 fn t23_no_key_has_two_authenticators_while_threads_make_hold_and_evict() {
     let clock = Turned::new();
     let idle = Duration::from_secs(2);
-    let map = Vendor::default().map().max_entries(3).idle_after(idle);
-    let map = map.clock(clock.clone()).build().unwrap();
+    let vendor = Vendor::with_clock(clock.clone());
+    let map = vendor.map().max_entries(3).idle_after(idle);
+    let map = map.build().unwrap();
     let held: Mutex<HashMap<usize, (usize, usize)>> = Mutex::default();
     thread::scope(|scope| {
         for seed in 0..4 {
@@ -357,11 +373,8 @@ async fn g04_what_must_not_be_forgotten_outlives_eviction() {
 #[tokio::test]
 async fn g04_what_must_not_be_forgotten_outlives_the_sweep() {
     let clock = Turned::new();
-    let map = Vendor::default()
-        .map()
-        .idle_after(HOUR)
-        .clock(clock.clone());
-    let map = map.build().unwrap();
+    let vendor = Vendor::with_clock(clock.clone());
+    let map = vendor.map().idle_after(HOUR).build().unwrap();
     with_residue(&map, 1, Moment::PAST + 3 * HOUR);
     with_residue(&map, 2, Moment::PAST + 9 * HOUR);
     clock.pass(2 * HOUR);
@@ -484,11 +497,8 @@ async fn g20_a_wall_clock_that_is_set_back_keeps_nothing_for_longer() {
         }
     }
     let turned = Turned::new();
-    let map = Vendor::default()
-        .map()
-        .idle_after(HOUR)
-        .clock(Stuck(turned.clone()));
-    let map = map.build().unwrap();
+    let vendor = Vendor::with_clock(Stuck(turned.clone()));
+    let map = vendor.map().idle_after(HOUR).build().unwrap();
     map.get(&key(0)).unwrap();
     turned.pass(2 * HOUR);
     map.get(&key(1)).unwrap();
