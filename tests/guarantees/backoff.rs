@@ -239,7 +239,7 @@ async fn g05_a_panic_while_the_old_token_is_usable_is_nobodys_trouble() {
 }
 
 fn throttled(seconds: u64) -> Error {
-    Error::new(ErrorKind::Throttled, "example: 429").with_retry_after(Duration::from_secs(seconds))
+    Error::new(ErrorKind::Throttled, "429").with_retry_after(Duration::from_secs(seconds))
 }
 
 fn longest_gap(source: &ScriptedSource) -> Duration {

@@ -49,7 +49,7 @@ async fn g05_after_an_outage_of_a_minute_service_is_back_within_ten_seconds() {
         for failure in [
             unavailable(),
             unavailable().with_outcome(RequestOutcome::NotSent),
-            Error::new(ErrorKind::Protocol, "example: an HTML page"),
+            Error::new(ErrorKind::Protocol, "an HTML page"),
         ] {
             let source = ScriptedSource::new();
             source.always(Outcome::error(failure));

@@ -124,7 +124,7 @@ async fn t20_retries_above_and_below_stay_within_their_product() {
 #[tokio::test(start_paused = true)]
 async fn t20_without_a_token_no_retry_reaches_anybody() {
     let world = World::cold();
-    let failure = auth_core::Error::new(ErrorKind::Unavailable, "example: no answer");
+    let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
     world.source.always(Outcome::error(failure));
     let api = Api::new();
     let mut client = ServiceBuilder::new()

@@ -51,7 +51,7 @@ async fn t20_two_sends_are_the_most_also_if_each_has_one_to_come() {
     // has had its own.
     let (outer, _) = two_worlds().await;
     let inner = World::cold();
-    let failure = auth_core::Error::new(ErrorKind::Unavailable, "example: no answer");
+    let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
     inner.source.then(Outcome::error(failure));
     let delay = Duration::from_secs(5);
     outer.source.always(Outcome::fresh().delay(delay));

@@ -31,12 +31,11 @@ impl Pause {
         if wait.is_zero() {
             return Ok(());
         }
-        let message = format!(
-            "{VENDOR}: no login is sent yet, because each one sends the user a code and the second \
-             factor of the last one failed"
-        );
+        let message = "no login is sent yet, because each one sends the user a code and the second \
+                       factor of the last one failed";
         let part = failed.error.rejected_part();
         Err(Error::new(ErrorKind::Rejected, message)
+            .with_vendor(VENDOR)
             .with_rejected_part(part.unwrap_or(RejectedPart::SecondFactor))
             .with_retry_after(wait)
             .with_source(failed.error.clone()))

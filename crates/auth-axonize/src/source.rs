@@ -72,10 +72,9 @@ impl Login {
             .secret(password.clone());
         match reply.status() {
             StatusCode::UNAUTHORIZED => {
-                let message = format!(
-                    "{VENDOR}: login answered 401: the e-mail address or the password is wrong"
-                );
+                let message = "login answered 401: the e-mail address or the password is wrong";
                 Err(Error::new(ErrorKind::Rejected, message)
+                    .with_vendor(VENDOR)
                     .with_status(reply.status())
                     .with_outcome(RequestOutcome::Rejected)
                     .with_rejected_part(RejectedPart::Credentials))
@@ -98,12 +97,11 @@ impl Login {
         scrubber: Scrubber,
     ) -> Result<AccessToken, Error> {
         let Some(callback) = &self.mfa else {
-            let message = format!(
-                "{VENDOR}: login answered 403: multi-factor authentication is on for this user, and \
-                 there is no callback for the code; have it switched off for the program's account, \
-                 use API keys, or set `mfa`"
-            );
+            let message = "login answered 403: multi-factor authentication is on for this user, and there is \
+                 no callback for the code; have it switched off for the program's account, use API \
+                 keys, or set `mfa`";
             let error = Error::new(ErrorKind::Rejected, message)
+                .with_vendor(VENDOR)
                 .with_status(StatusCode::FORBIDDEN)
                 .with_outcome(RequestOutcome::Rejected)
                 .with_rejected_part(RejectedPart::Request);

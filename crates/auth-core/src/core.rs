@@ -369,9 +369,8 @@ impl Core {
             }
             _ => {}
         }
-        let vendor = self.vendor();
-        let message = format!("{vendor}: a token has to be requested inside a tokio runtime");
-        Answer::Error(Error::new(ErrorKind::Config, message))
+        let message = "a token has to be requested inside a tokio runtime";
+        Answer::Error(Error::new(ErrorKind::Config, message).named(self.vendor()))
     }
 
     fn board(&self, desk: &mut Desk, start: Start, runtime: &Handle, now: Moment) -> Arc<Flight> {
@@ -567,8 +566,8 @@ impl Core {
         let secret = token.secret();
         let print = Print::of(secret);
         if desk.memory.refused.contains(print) && !token.is_permanent() {
-            let message = format!("{vendor}: handed out the token again that the API refused");
-            return Err(Error::new(ErrorKind::Refused, message));
+            let message = "handed out the token again that the API refused";
+            return Err(Error::new(ErrorKind::Refused, message).named(vendor));
         }
         // Before the machine hears of it: a token that no header can carry is a failure.
         let lines = scheme.lines(vendor, secret)?;
@@ -597,9 +596,8 @@ impl Core {
             desk.memory.current = Some(print);
         }
         if delivered {
-            let message =
-                format!("{vendor}: the token endpoint's tokens have expired when they come");
-            desk.last_error = Some(Error::new(ErrorKind::Protocol, message));
+            let message = "the token endpoint's tokens have expired when they come";
+            desk.last_error = Some(Error::new(ErrorKind::Protocol, message).named(vendor));
             return Ok((generation, Outcome::Delivered(snapshot)));
         }
         desk.last_error = None;
@@ -683,30 +681,27 @@ impl Core {
             return self.over_quota(wait);
         }
         let quota = self.settings.quota.map(Quota::describe).unwrap_or_default();
-        let vendor = self.vendor();
-        let message =
-            format!("{vendor}: the token quota of {quota} is used up by all processes together");
-        Error::new(ErrorKind::Quota, message).with_retry_after(wait)
+        let message = format!("the token quota of {quota} is used up by all processes together");
+        let error = Error::new(ErrorKind::Quota, message).named(self.vendor());
+        error.with_retry_after(wait)
     }
 
     fn over_quota(&self, wait: Duration) -> Error {
         let quota = self.settings.quota.map(Quota::describe).unwrap_or_default();
-        let message = format!("{}: the token quota of {quota} is used up", self.vendor());
-        Error::new(ErrorKind::Quota, message).with_retry_after(wait)
+        let message = format!("the token quota of {quota} is used up");
+        let error = Error::new(ErrorKind::Quota, message).named(self.vendor());
+        error.with_retry_after(wait)
     }
 
     pub(crate) fn closed(&self) -> Error {
-        let message = format!(
-            "{}: the token request ended without a result",
-            self.vendor()
-        );
-        Error::new(ErrorKind::Closed, message)
+        let message = "the token request ended without a result";
+        Error::new(ErrorKind::Closed, message).named(self.vendor())
     }
 
     fn refused_too_often(&self, wait: Duration) -> Error {
-        let vendor = self.vendor();
-        let message = format!("{vendor}: the API refused the newest tokens");
-        Error::new(ErrorKind::Refused, message).with_retry_after(wait)
+        let message = "the API refused the newest tokens";
+        let error = Error::new(ErrorKind::Refused, message).named(self.vendor());
+        error.with_retry_after(wait)
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {

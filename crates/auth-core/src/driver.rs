@@ -215,6 +215,8 @@ impl Task {
         let (result, late) = in_time(deadline, core.source().fetch(exchange)).await;
         hands.permit = None;
         let result = result.unwrap_or_else(|| Err(out_of_time(deadline)));
+        // Before the text goes to other processes, which name the vendor themselves.
+        let result = result.map_err(|error| error.named(core.vendor()));
         if let Err(error) = &result {
             if error.rejected_part() == Some(RejectedPart::RefreshToken) {
                 tracing::info!(vendor = core.vendor(), %error, "refresh token rejected");
@@ -341,8 +343,8 @@ impl Task {
     }
 
     fn panicked(&self) -> Landing {
-        let message = format!("{}: the token request panicked", self.core.vendor());
-        Landing::failed(Error::new(ErrorKind::Closed, message), self.core.now())
+        let error = Error::new(ErrorKind::Closed, "the token request panicked");
+        Landing::failed(error.named(self.core.vendor()), self.core.now())
     }
 }
 

@@ -6,8 +6,8 @@ use http::StatusCode;
 ///
 /// One word wide and cheap to clone: one failed exchange is shared by everybody who waited for it.
 /// [`kind`](Self::kind) says what to do, [`retry_after`](Self::retry_after) when asking again
-/// makes sense. The text names the vendor and the step, and never holds a secret, a header or a
-/// reply's body.
+/// makes sense. Vendor, step, host, status and code are fields. The text begins with the vendor, and
+/// never holds a secret, a header or a reply's body.
 ///
 /// # Example
 ///
@@ -16,10 +16,12 @@ use http::StatusCode;
 ///
 /// use auth_core::{Error, ErrorKind};
 ///
-/// let error = Error::new(ErrorKind::Throttled, "example: token endpoint answered 429")
+/// let error = Error::new(ErrorKind::Throttled, "token endpoint answered 429")
+///     .with_vendor("example")
 ///     .with_retry_after(Duration::from_secs(30));
 /// assert!(error.is_transient());
 /// assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
+/// assert_eq!(error.to_string(), "example: token endpoint answered 429; next try in 30 s");
 /// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -27,7 +29,11 @@ pub struct Error(Arc<Inner>);
 #[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
+    /// Without the vendor's name.
     message: Cow<'static, str>,
+    vendor: Option<Cow<'static, str>>,
+    step: Option<Cow<'static, str>>,
+    host: Option<Cow<'static, str>>,
     field: Option<Cow<'static, str>>,
     code: Option<Cow<'static, str>>,
     status: Option<StatusCode>,
@@ -105,7 +111,8 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// Makes an error of a kind; `message` names vendor and step, in lower case, without full stop.
+    /// Makes an error of a kind. `message` says what failed and why, in lower case, without a full
+    /// stop and without the vendor's name: see [`with_vendor`](Self::with_vendor).
     ///
     /// # Security
     ///
@@ -115,6 +122,9 @@ impl Error {
         Self(Arc::new(Inner {
             kind,
             message: message.into(),
+            vendor: None,
+            step: None,
+            host: None,
             field: None,
             code: None,
             status: None,
@@ -132,6 +142,28 @@ impl Error {
         let mut error = Self::new(ErrorKind::Config, message);
         error.edit().field = Some(field);
         error
+    }
+
+    /// Sets the vendor's name, with which the text begins. Default: the name that the
+    /// [`Authenticator`](crate::Authenticator) has.
+    #[must_use]
+    pub fn with_vendor(mut self, vendor: impl Into<Cow<'static, str>>) -> Self {
+        self.edit().vendor = Some(vendor.into());
+        self
+    }
+
+    /// Sets the step that failed, for example `token request`. The text does not repeat the step.
+    #[must_use]
+    pub fn with_step(mut self, step: impl Into<Cow<'static, str>>) -> Self {
+        self.edit().step = Some(step.into());
+        self
+    }
+
+    /// Sets the host that the request went to. The text does not repeat the host.
+    #[must_use]
+    pub fn with_host(mut self, host: impl Into<Cow<'static, str>>) -> Self {
+        self.edit().host = Some(host.into());
+        self
     }
 
     /// Adds the time after which asking again makes sense.
@@ -170,6 +202,14 @@ impl Error {
         self
     }
 
+    /// Adds to the text what to do, after a semicolon.
+    #[must_use]
+    pub fn with_advice(mut self, advice: &str) -> Self {
+        let inner = self.edit();
+        inner.message = format!("{}; {advice}", inner.message).into();
+        self
+    }
+
     /// Adds the error that caused this one; its text must be as clean as a message's.
     #[must_use]
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
@@ -188,6 +228,25 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// Returns the vendor's name, where one is known.
+    #[must_use]
+    pub fn vendor(&self) -> Option<&str> {
+        self.0.vendor.as_deref()
+    }
+
+    /// Returns the step that failed, for example `token request`, where one is known.
+    #[must_use]
+    pub fn step(&self) -> Option<&str> {
+        self.0.step.as_deref()
+    }
+
+    /// Returns the host that the request went to, where one is known. An error that another process
+    /// met and shared through a store has no host and no step.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.0.host.as_deref()
     }
 
     /// Returns the setting that is wrong, for [`ErrorKind::Config`].
@@ -264,11 +323,15 @@ impl Error {
         &self.0.message
     }
 
-    /// Makes sure that the text names the vendor: a transport does not know whom it is calling.
+    /// Sets the authenticator's vendor, which a transport does not know. Another name that the
+    /// source gave, for example its token endpoint's host, stays in the text.
     pub(crate) fn named(mut self, vendor: &str) -> Self {
-        if !self.0.message.starts_with(vendor) {
-            let message = format!("{vendor}: {}", self.0.message);
-            self.edit().message = message.into();
+        if self.vendor() == Some(vendor) {
+            return self;
+        }
+        let inner = self.edit();
+        if let Some(other) = inner.vendor.replace(vendor.to_owned().into()) {
+            inner.message = format!("{other}: {}", inner.message).into();
         }
         self
     }
@@ -285,6 +348,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(vendor) = &self.0.vendor {
+            write!(f, "{vendor}: ")?;
+        }
         f.write_str(&self.0.message)?;
         if let Some(after) = self.0.retry_after {
             let what = if self.0.kind == ErrorKind::Quota {
@@ -303,6 +369,9 @@ impl fmt::Debug for Error {
         let Inner {
             kind,
             message,
+            vendor,
+            step,
+            host,
             field,
             code,
             status,
@@ -313,6 +382,15 @@ impl fmt::Debug for Error {
         } = &*self.0;
         let mut f = f.debug_struct("Error");
         f.field("kind", kind).field("message", message);
+        if let Some(vendor) = vendor {
+            f.field("vendor", vendor);
+        }
+        if let Some(step) = step {
+            f.field("step", step);
+        }
+        if let Some(host) = host {
+            f.field("host", host);
+        }
         if let Some(field) = field {
             f.field("field", field);
         }
@@ -367,6 +445,58 @@ mod tests {
         let error = Error::new(ErrorKind::Unavailable, "no answer").named("x");
         assert_eq!(error.to_string(), "x: no answer");
         assert_eq!(error.named("x").to_string(), "x: no answer");
+    }
+
+    #[test]
+    fn a_vendor_is_named_whatever_the_text_begins_with() {
+        for (vendor, message) in [
+            ("token", "token endpoint answered 401"),
+            ("token", "token: no answer"),
+            ("no", "no answer"),
+            ("setting", "setting `path`: must not be empty"),
+            ("", "no answer"),
+        ] {
+            let error = Error::new(ErrorKind::Unavailable, message).named(vendor);
+            assert_eq!(error.vendor(), Some(vendor));
+            assert_eq!(error.to_string(), format!("{vendor}: {message}"));
+        }
+    }
+
+    #[test]
+    fn another_name_that_the_source_gave_stays_in_the_text() {
+        let error = Error::new(ErrorKind::Unavailable, "no answer").with_vendor("host.example");
+        let error = error.named("x").named("x");
+        assert_eq!(error.vendor(), Some("x"));
+        assert_eq!(error.to_string(), "x: host.example: no answer");
+    }
+
+    #[test]
+    fn vendor_step_and_host_are_fields() {
+        let error = Error::new(ErrorKind::Unavailable, "no answer")
+            .with_vendor("x")
+            .with_step("token request")
+            .with_host("login.example.com");
+        let fields = (error.vendor(), error.step(), error.host());
+        let expected = (Some("x"), Some("token request"), Some("login.example.com"));
+        assert_eq!(fields, expected);
+        assert_eq!(error.to_string(), "x: no answer");
+        let shown = format!("{error:?}");
+        assert!(
+            shown.contains("login.example.com") && shown.contains("token request"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn advice_follows_the_text_and_changes_no_field() {
+        let error = Error::new(ErrorKind::Rejected, "answered 401").with_vendor("x");
+        let error = error.with_code("no").with_advice("check the key");
+        let error = error.with_retry_after(Duration::from_secs(1));
+        assert_eq!(
+            error.to_string(),
+            "x: answered 401; check the key; next try in 1 s"
+        );
+        assert_eq!((error.vendor(), error.code()), (Some("x"), Some("no")));
     }
 
     #[test]

@@ -122,10 +122,8 @@ impl Scheme {
     ) -> Result<Vec<(HeaderName, Secret)>, Error> {
         let text = token.expose();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message = format!(
-                "{vendor}: the access token is empty or has characters that no header may carry"
-            );
-            return Err(Error::new(ErrorKind::Protocol, message));
+            let message = "the access token is empty or has characters that no header may carry";
+            return Err(Error::new(ErrorKind::Protocol, message).named(vendor));
         }
         let (name, prefix) = &self.token;
         let mut line = String::with_capacity(prefix.len() + text.len());

@@ -31,7 +31,7 @@ use crate::{
 /// let source = ScriptedSource::new().lifetime(Duration::from_secs(600));
 /// let gate = Gate::new();
 /// source
-///     .then(Outcome::error(Error::new(ErrorKind::Unavailable, "example: no answer")))
+///     .then(Outcome::error(Error::new(ErrorKind::Unavailable, "no answer")))
 ///     .then(Outcome::fresh().after(&gate))
 ///     .then(Outcome::panic());
 /// assert_eq!(source.fetches(), 0);

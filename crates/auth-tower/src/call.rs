@@ -122,7 +122,7 @@ fn give_back<S: Clone>(inner: &mut S) {
 }
 
 fn already_signed(settings: &Settings) -> auth_core::Error {
-    let vendor = settings.authenticator.vendor();
-    let message = format!("{vendor}: the request carries a credential header already");
-    auth_core::Error::new(auth_core::ErrorKind::Config, message)
+    let vendor = settings.authenticator.vendor().to_owned();
+    let message = "the request carries a credential header already";
+    auth_core::Error::new(auth_core::ErrorKind::Config, message).with_vendor(vendor)
 }

@@ -60,7 +60,7 @@ fn not_sent(kind: ErrorKind, what: &'static str) -> Outcome {
 #[tokio::test(start_paused = true)]
 async fn g05f_a_process_without_egress_delays_five_healthy_ones_by_no_second() {
     for seed in 0..3 {
-        let refused = not_sent(ErrorKind::Unavailable, "example: connection refused");
+        let refused = not_sent(ErrorKind::Unavailable, "connection refused");
         let worst = worst_of_the_healthy(seed, refused).await;
         println!("connection refused, seed {seed}: {worst:?}");
         assert!(worst <= SECOND / 10, "seed {seed}: {worst:?}");
@@ -80,7 +80,7 @@ async fn g05f_a_process_with_an_unreadable_secret_file_delays_five_healthy_ones_
 #[tokio::test(start_paused = true)]
 async fn g05f_a_process_whose_replies_are_lost_delays_five_healthy_ones_by_a_few_seconds() {
     for seed in 0..3 {
-        let reset = Error::new(ErrorKind::Unavailable, "example: connection reset");
+        let reset = Error::new(ErrorKind::Unavailable, "connection reset");
         let reset = reset.with_outcome(RequestOutcome::Unknown);
         let worst = worst_of_the_healthy(seed, Outcome::error(reset)).await;
         println!("reset, seed {seed}: {worst:?}");
@@ -104,7 +104,7 @@ async fn g05f_after_an_outage_of_a_minute_the_fleet_is_back_within_ten_seconds()
     for seed in 0..20 {
         fastrand::seed(seed);
         let fleet = Fleet::new();
-        let down = Error::new(ErrorKind::Unavailable, "example: no answer");
+        let down = Error::new(ErrorKind::Unavailable, "no answer");
         fleet.source.script.always(Outcome::error(down));
         let processes = fleet.processes(6);
         let begun = Instant::now();

@@ -5,11 +5,11 @@ use tokio::time::{Instant, sleep};
 use super::*;
 
 fn unavailable() -> Outcome {
-    Outcome::error(Error::new(ErrorKind::Unavailable, "example: no answer"))
+    Outcome::error(Error::new(ErrorKind::Unavailable, "no answer"))
 }
 
 fn rejected() -> Outcome {
-    let error = Error::new(ErrorKind::Rejected, "example: invalid_client");
+    let error = Error::new(ErrorKind::Rejected, "invalid_client");
     let error = error.with_status(StatusCode::UNAUTHORIZED);
     Outcome::error(error.with_code("invalid_client"))
 }
@@ -53,7 +53,7 @@ async fn g05f_an_outage_of_an_hour_costs_a_fleet_what_it_costs_one() {
 #[tokio::test(start_paused = true)]
 async fn s29f_nobody_asks_before_retry_after_is_over() {
     let fleet = Fleet::new();
-    let error = Error::new(ErrorKind::Throttled, "example: too many requests");
+    let error = Error::new(ErrorKind::Throttled, "too many requests");
     let error = error.with_retry_after(90 * SECOND);
     fleet.source.script.then(Outcome::error(error));
     let processes = fleet.processes(20);

@@ -38,7 +38,7 @@ async fn g11f_a_clients_keys_and_processes_share_its_quota() {
 #[tokio::test(start_paused = true)]
 async fn g11f_failed_exchanges_count() {
     let fleet = fleet(5);
-    let error = Error::new(ErrorKind::Unavailable, "example: no answer");
+    let error = Error::new(ErrorKind::Unavailable, "no answer");
     fleet.source.script.times(5, Outcome::error(error));
     tokens(&of_one_client(&fleet, 5)).await;
     let process = fleet.process_for("another", VirtualClock::new());

@@ -19,16 +19,13 @@ fn brings(number: usize, refresh_token: Option<&str>) -> Outcome {
 }
 
 fn invalid_grant() -> Outcome {
-    let error = Error::new(ErrorKind::Rejected, "example: invalid_grant");
+    let error = Error::new(ErrorKind::Rejected, "invalid_grant");
     let error = error.with_status(StatusCode::BAD_REQUEST);
     Outcome::error(error.with_code("invalid_grant"))
 }
 
 fn lost() -> Outcome {
-    Outcome::error(Error::new(
-        ErrorKind::Unavailable,
-        "example: connection reset",
-    ))
+    Outcome::error(Error::new(ErrorKind::Unavailable, "connection reset"))
 }
 
 fn texts(spent: &[Option<&str>]) -> Vec<Option<String>> {
@@ -175,7 +172,7 @@ async fn t32_a_vendor_that_says_no_did_not_take_it() {
     script.then(brings(1, Some("fake-refresh-1")));
     token(&fleet.process()).await.unwrap();
     sleep(HOUR).await;
-    let busy = Error::new(ErrorKind::Throttled, "example: too many requests");
+    let busy = Error::new(ErrorKind::Throttled, "too many requests");
     script.times(5, Outcome::error(busy.with_retry_after(SECOND)));
     for _ in 0..5 {
         assert!(token(&fleet.process()).await.is_err());
@@ -200,7 +197,7 @@ async fn s15_a_first_one_begins_and_is_not_sent_again_when_it_is_worth_nothing()
     sleep(HOUR).await;
     // The chain breaks; the first one was replaced long ago.
     script.then(invalid_grant());
-    let end = Error::new(ErrorKind::Rejected, "example: log in again");
+    let end = Error::new(ErrorKind::Rejected, "log in again");
     script.then(Outcome::error(end.clone()));
     assert!(token(&fleet.process()).await.is_err());
     let first = Some("fake-first-1");

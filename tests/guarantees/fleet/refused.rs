@@ -92,7 +92,7 @@ async fn g07f_a_token_refused_during_the_retry_after_of_a_renewal_is_not_taken_b
         let processes = fleet.processes(processes);
         let mut met = Met::default();
         met.for_so_long(&processes, MINUTE, &|_| true).await;
-        let busy = Error::new(ErrorKind::Throttled, "example: 429");
+        let busy = Error::new(ErrorKind::Throttled, "429");
         fleet
             .source
             .script
@@ -150,7 +150,7 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_not_taken_back() {
     let mut met = Met::default();
     met.for_so_long(&processes, MINUTE, &|_| true).await;
     fleet.store.fail(true);
-    let down = Error::new(ErrorKind::Unavailable, "example: no answer");
+    let down = Error::new(ErrorKind::Unavailable, "no answer");
     fleet.source.script.always(Outcome::error(down));
     let mut met = Met::default();
     met.for_so_long(&processes, MINUTE, &but_the_first).await;

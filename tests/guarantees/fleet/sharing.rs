@@ -100,7 +100,7 @@ async fn g07f_a_refused_token_is_taken_by_no_other_process_even_if_no_other_toke
     let process = fleet.process();
     let generation = process.token().await.unwrap().generation();
     process.accepted(generation);
-    let error = Error::new(ErrorKind::Unavailable, "example: no answer");
+    let error = Error::new(ErrorKind::Unavailable, "no answer");
     fleet.source.script.always(Outcome::error(error));
     let Refusal::Renewing(renewal) = process.refuse(generation) else {
         panic!("the refused token is renewed");
@@ -170,7 +170,7 @@ async fn g05_a_silent_vendor_ends_at_the_exchanges_deadline_with_a_store_too() {
 #[tokio::test(start_paused = true)]
 async fn g17_an_exchange_that_failed_gives_its_lease_back() {
     let fleet = Fleet::new();
-    let error = Error::new(ErrorKind::Unavailable, "example: no answer");
+    let error = Error::new(ErrorKind::Unavailable, "no answer");
     fleet.source.script.then(Outcome::error(error));
     assert!(fleet.process().token().await.is_err());
     assert!(

@@ -19,7 +19,7 @@ fn proving_nothing() -> [(&'static str, Error); 4] {
         ("plain 503", error(RequestOutcome::NotUnderstood)),
         (
             "a page",
-            Error::new(ErrorKind::Protocol, "example: an HTML page")
+            Error::new(ErrorKind::Protocol, "an HTML page")
                 .with_outcome(RequestOutcome::NotUnderstood),
         ),
         ("429", error(RequestOutcome::Throttled)),

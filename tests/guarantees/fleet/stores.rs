@@ -86,11 +86,11 @@ async fn presented_again(failure: Error) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn g20f_a_back_off_that_a_store_presents_again_and_again_ends() {
-    let down = Error::new(ErrorKind::Unavailable, "example: no answer");
+    let down = Error::new(ErrorKind::Unavailable, "no answer");
     let waited = presented_again(down).await;
     println!("no answer: {waited:?}");
     assert!(waited <= 6 * SECOND, "{waited:?}");
-    let busy = Error::new(ErrorKind::Throttled, "example: 429").with_retry_after(90 * SECOND);
+    let busy = Error::new(ErrorKind::Throttled, "429").with_retry_after(90 * SECOND);
     let waited = presented_again(busy).await;
     println!("429: {waited:?}");
     // No longer than the longest `Retry-After` that is believed.
@@ -128,7 +128,7 @@ async fn g20f_clocks_ten_minutes_apart_lengthen_no_back_off_and_no_token() {
                 true => clock.jump_wall_back(by),
                 false => clock.jump_wall_forward(by),
             }
-            let busy = Error::new(ErrorKind::Throttled, "example: 429");
+            let busy = Error::new(ErrorKind::Throttled, "429");
             let busy = busy.with_retry_after(90 * SECOND);
             fleet.source.script.then(Outcome::error(busy));
             assert!(

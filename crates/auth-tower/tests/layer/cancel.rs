@@ -254,7 +254,7 @@ fn poll_after_the_end<F: Future + Unpin>(future: &mut F) {
 
 #[tokio::test(start_paused = true)]
 async fn a_future_that_is_over_does_nothing_more() {
-    let failure = || Outcome::error(Error::new(ErrorKind::Unavailable, "example: no answer"));
+    let failure = || Outcome::error(Error::new(ErrorKind::Unavailable, "no answer"));
 
     // The request was sent once, or twice.
     for revoked in ["fake-none", "fake-token-1"] {

@@ -31,7 +31,7 @@ async fn worlds() -> [World; 2] {
 }
 
 fn unavailable() -> Outcome {
-    let error = auth_core::Error::new(ErrorKind::Unavailable, "example: no answer");
+    let error = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
     Outcome::error(error.with_source(std::io::Error::other("the line is dead")))
 }
 

@@ -76,7 +76,7 @@ async fn g10_tokens_that_never_live_so_long_cost_one_renewal_for_each_floor() {
 #[tokio::test(start_paused = true)]
 async fn g04_a_renewal_that_fails_leaves_the_token_that_there_is() {
     let world = half_an_hour_later().await;
-    let error = Error::new(ErrorKind::Unavailable, "example: no answer");
+    let error = Error::new(ErrorKind::Unavailable, "no answer");
     world.source.always(Outcome::error(error));
     let (api, mut client) = client(&world, 40 * MINUTE);
     for _ in 0..10 {
@@ -88,7 +88,7 @@ async fn g04_a_renewal_that_fails_leaves_the_token_that_there_is() {
 #[tokio::test(start_paused = true)]
 async fn g15_without_any_token_the_layer_below_says_why() {
     let world = World::cold();
-    let error = Error::new(ErrorKind::Rejected, "example: no such client");
+    let error = Error::new(ErrorKind::Rejected, "no such client");
     world.source.always(Outcome::error(error));
     let (api, mut client) = client(&world, MINUTE);
     let failed = in_time(send(&mut client, upload(URL))).await;

@@ -64,7 +64,7 @@ async fn t18_a_request_whose_key_has_no_authenticator_gives_its_permit_back() {
 #[tokio::test(start_paused = true)]
 async fn t18_a_request_that_gets_no_token_gives_its_permit_back() {
     let world = World::cold();
-    let error = auth_core::Error::new(ErrorKind::Rejected, "example: no such client");
+    let error = auth_core::Error::new(ErrorKind::Rejected, "no such client");
     world.source.always(Outcome::error(error));
     let api = Api::new();
     assert_given_back(world.over(api.clone()), &api, get(URL)).await;

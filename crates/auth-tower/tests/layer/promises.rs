@@ -171,7 +171,7 @@ fn a_future_is_hardly_larger_than_the_inner_one() {
 
 #[tokio::test(start_paused = true)]
 async fn g18_no_secret_is_shown_or_logged() {
-    let failure = auth_core::Error::new(ErrorKind::Unavailable, "example: no answer");
+    let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
     // What is logged has to be known to `tracing` before somebody listens: a place in the code that
     // another test's thread reaches for the first time just then is overheard.
     let unheard = World::cold();

@@ -266,7 +266,7 @@ async fn a_renewal_that_fails_leaves_the_refusal_as_it_was() {
     let world = World::warm().await;
     // Past the floor between two exchanges.
     world.clock.advance(SECOND).await;
-    let failure = Error::new(ErrorKind::Unavailable, "example: no answer");
+    let failure = Error::new(ErrorKind::Unavailable, "no answer");
     world
         .source
         .always(Outcome::error(failure).delay(3 * SECOND));
@@ -295,7 +295,7 @@ async fn g5_while_the_vendor_is_left_alone_a_late_refusal_is_passed_on_at_once()
     let mut client = world.over(service);
     let mut start = async || tokio::spawn(start(&mut client, get(URL)).await);
     let calls = [start().await, start().await];
-    let failure = Error::new(ErrorKind::Unavailable, "example: no answer");
+    let failure = Error::new(ErrorKind::Unavailable, "no answer");
     world.source.always(Outcome::error(failure));
     let mut outcomes = Vec::new();
     for call in calls {

@@ -302,7 +302,7 @@ async fn t20_retries_above_send_at_most_twice_each() {
 #[tokio::test(start_paused = true)]
 async fn t20_retries_above_do_not_multiply_exchanges() {
     let world = World::cold();
-    let failure = auth_core::Error::new(ErrorKind::Unavailable, "example: no answer");
+    let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
     world.source.always(Outcome::error(failure));
     let api = Api::new();
     let mut client = ServiceBuilder::new()
@@ -395,7 +395,7 @@ async fn t20_waits_and_sends_of_both_layers_are_counted() {
     let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token"));
     for without_token in [WithoutToken::Fail, WithoutToken::SendUnsigned] {
         let outer = World::with(|builder| builder.scheme(scheme.clone()));
-        let failure = auth_core::Error::new(ErrorKind::Unavailable, "example: no answer");
+        let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
         outer.source.always(match without_token {
             WithoutToken::Fail => Outcome::fresh().delay(delay),
             _ => Outcome::error(failure).delay(delay),

@@ -33,7 +33,7 @@ fn with_secrets(url: &str) -> String {
 }
 
 fn unavailable() -> Error {
-    Error::new(ErrorKind::Unavailable, "example: no answer")
+    Error::new(ErrorKind::Unavailable, "no answer")
 }
 
 async fn unsigned(layer: AuthLayer, request: Request<Full<Bytes>>) -> AuthOutcome {

@@ -182,10 +182,9 @@ fn with_token(text: &str, left: u64) -> Record {
 }
 
 fn page() -> Error {
-    Error::new(ErrorKind::Protocol, "example: an HTML page")
-        .with_outcome(RequestOutcome::NotUnderstood)
+    Error::new(ErrorKind::Protocol, "an HTML page").with_outcome(RequestOutcome::NotUnderstood)
 }
 
 fn lost() -> Error {
-    Error::new(ErrorKind::TimedOut, "example: no reply").with_outcome(RequestOutcome::Unknown)
+    Error::new(ErrorKind::TimedOut, "no reply").with_outcome(RequestOutcome::Unknown)
 }

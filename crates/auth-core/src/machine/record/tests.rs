@@ -180,12 +180,12 @@ fn g16_a_fingerprint_that_is_there_twice_is_not_read() {
 
 #[test]
 fn a_failure_is_told_as_it_was() {
-    let error = Error::new(ErrorKind::Throttled, "example: too many")
+    let error = Error::new(ErrorKind::Throttled, "too many")
         .with_code("slow_down")
         .with_status(StatusCode::TOO_MANY_REQUESTS);
     let pause = Pause::new("a", Duration::from_secs(90), None, &error);
     let told = pause.error();
-    assert_eq!(told.to_string(), "example: too many; next try in 90 s");
+    assert_eq!(told.to_string(), "too many; next try in 90 s");
     assert_eq!(told.kind(), ErrorKind::Throttled);
     assert_eq!(told.code(), Some("slow_down"));
     assert_eq!(told.status(), Some(StatusCode::TOO_MANY_REQUESTS));

@@ -302,7 +302,7 @@ async fn where_no_token_comes_the_first_send_goes_on() {
     let world = World::warm().await;
     world.clock.advance(Duration::from_secs(1)).await;
     let gate = Gate::new();
-    let failure = Error::new(ErrorKind::Unavailable, "example: no answer");
+    let failure = Error::new(ErrorKind::Unavailable, "no answer");
     world.source.always(Outcome::error(failure).after(&gate));
     let feed = || Feed::of([data("one"), data("two")]);
     let mut upload = Upload::start_in(world, MAX, feed()).await;

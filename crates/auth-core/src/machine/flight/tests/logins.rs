@@ -8,8 +8,7 @@ fn process(name: &str) -> Process {
 }
 
 fn wrong() -> Error {
-    Error::new(ErrorKind::Rejected, "example: wrong password")
-        .with_rejected_part(RejectedPart::Credentials)
+    Error::new(ErrorKind::Rejected, "wrong password").with_rejected_part(RejectedPart::Credentials)
 }
 
 /// Token requests of processes that start one after another, one every `pause` seconds.
@@ -70,11 +69,7 @@ fn g06_other_credentials_have_a_count_of_their_own() {
 #[test]
 fn g06_what_was_not_rejected_is_not_counted() {
     let mut world = World::new();
-    for error in [
-        page(),
-        lost(),
-        Error::new(ErrorKind::Throttled, "example: too many"),
-    ] {
+    for error in [page(), lost(), Error::new(ErrorKind::Throttled, "too many")] {
         process("a").gets(&mut world, Reason::Needed, Err(error));
         world.pass(4000);
     }

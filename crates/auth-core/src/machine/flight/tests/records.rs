@@ -55,8 +55,7 @@ fn g20_a_token_that_ended_during_the_token_request_is_not_written_back() {
 fn s28_a_retry_after_reaches_the_others_although_the_entry_ended_meanwhile() {
     let mut world = World::new();
     world.put(with_token("fake-token-1", 5));
-    let throttled =
-        Error::new(ErrorKind::Throttled, "example: too many").with_retry_after(secs(90));
+    let throttled = Error::new(ErrorKind::Throttled, "too many").with_retry_after(secs(90));
     let record = failed_ahead(&mut world, 8, throttled);
     assert_eq!(record.pause.map(|pause| pause.left), Some(secs(90)));
     let mut other = Process::new("b");
