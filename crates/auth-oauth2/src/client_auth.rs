@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::request::push_form_encoded;
 
-/// How a client proves to the token endpoint who it is (RFC 6749 section 2.3.1).
+/// How a client proves to the token endpoint who it is (RFC 6749 sections 2.1 and 2.3.1).
 ///
 /// Exactly one method is used per request, and never another one after a refusal: trying both
 /// doubles the failed logins that a vendor counts.
@@ -28,10 +28,13 @@ pub enum ClientAuth {
     BasicWithId,
     /// As [`BasicRaw`](Self::BasicRaw), and `client_id` in the body too.
     BasicRawWithId,
-    /// HTTP Basic with the identifier, a colon and no secret (`id:`), for clients that have no
-    /// secret and servers that want the header all the same. Only for a public client, or with an
-    /// empty secret.
+    /// HTTP Basic with the identifier, a colon and no secret (`id:`), for a public client and
+    /// servers that want the header all the same.
     BasicEmptySecret,
+    /// `none`: a public client (RFC 6749 section 2.1), which has no secret and only says its name:
+    /// `client_id` in the body. Also for a client that its TLS certificate identifies (RFC 8705), if
+    /// the transport has the certificate.
+    None,
 }
 
 impl ClientAuth {
@@ -43,8 +46,14 @@ impl ClientAuth {
             Self::Post => "post",
             Self::BasicWithId => "basic-with-id",
             Self::BasicRawWithId => "basic-raw-with-id",
-            Self::BasicEmptySecret => "basic-empty-secret",
+            // Neither proves anything, so a verdict on one is a verdict on the other.
+            Self::BasicEmptySecret | Self::None => "none",
         }
+    }
+
+    /// Tells whether the method needs a client secret, and sends it.
+    pub(crate) fn sends_secret(self) -> bool {
+        !matches!(self, Self::BasicEmptySecret | Self::None)
     }
 
     /// Tells whether an identifier with a colon would end at the colon.
@@ -61,7 +70,7 @@ impl ClientAuth {
     pub(crate) fn authorization(self, id: &str, secret: Option<&Secret>) -> Option<Authorization> {
         let (encode, secret): (fn(&mut String, &str), _) = match (self, secret) {
             (Self::BasicEmptySecret, _) => (push_form_encoded, ""),
-            (Self::Post, _) | (_, None) => return None,
+            (Self::Post | Self::None, _) | (_, None) => return None,
             (Self::Basic | Self::BasicWithId, Some(secret)) => (push_form_encoded, secret.expose()),
             (Self::BasicRaw | Self::BasicRawWithId, Some(secret)) => {
                 (String::push_str, secret.expose())

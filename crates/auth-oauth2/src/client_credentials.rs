@@ -1,88 +1,69 @@
-use std::fmt;
-
-use auth_core::{
-    AccessToken, Credentials, Error, Exchange, SecretSource, SharedSecretSource, SharedTransport,
-    TokenSource, Transport,
-};
+use auth_core::{AccessToken, Credentials, Error, Exchange, TokenSource};
 
 use crate::{
-    GrantBuilder,
-    grant::{Client, sealed},
+    client::{Client, GrantRequest},
+    grant_type::CLIENT_CREDENTIALS,
 };
 
 /// The client credentials grant (RFC 6749 section 4.4): a program's token for itself.
 ///
-/// Hand it to an [`Authenticator`](auth_core::Authenticator), which decides when to call it. One
-/// call is one request, without retries; the client secret is read before each request. A refresh token
-/// that comes unasked is ignored: section 4.4.3 has no place for one, and the secret does as well.
-///
-/// # Example
-///
-/// ```
-/// # use auth_core::{Error, Transport};
-/// use auth_core::Secret;
-/// use auth_oauth2::{ClientAuth, ClientCredentials};
-///
-/// # fn source(transport: impl Transport) -> Result<ClientCredentials, Error> {
-/// let source = ClientCredentials::builder(
-///     "https://login.example.com/oauth2/token",
-///     "my-client",
-///     Secret::new("fake-secret"),
-///     transport,
-/// )
-/// .client_auth(ClientAuth::Post)
-/// .scope("read:meters")
-/// .build()?;
-/// # Ok(source)
-/// # }
-/// ```
+/// Made by [`Client::client_credentials`]. Hand it to an
+/// [`Authenticator`](auth_core::Authenticator), which decides when to call it. One call is one token
+/// request, without retries. A refresh token that comes unasked is ignored: section 4.4.3 has no
+/// place for one, and the secret does as well.
 ///
 /// # Cancel safety
 ///
-/// Dropping an exchange drops the request. Nothing is kept of it, and nothing goes on.
+/// Dropping a token request drops the HTTP request. Nothing is kept of it, and nothing goes on.
 ///
 /// # Security
 ///
 /// The secret is kept as long as the request needs it; the [`Authenticator`](auth_core::Authenticator)
-/// keeps a hash of it, to tell whether it has changed. The request's body and its `Authorization` header are
-/// wiped with their last clone, the reply's body if nobody shares it.
+/// keeps a hash of it, to tell whether it has changed. The request's body and its `Authorization`
+/// header are wiped with their last clone, the reply's body if nobody shares it.
+#[derive(Debug)]
 pub struct ClientCredentials {
     client: Client,
 }
 
-impl ClientCredentials {
-    /// Starts with what every vendor needs: the token endpoint's URL, the client's identifier, where
-    /// its secret comes from, and the way to send requests.
-    pub fn builder(
-        token_url: impl Into<String>,
-        client_id: impl Into<String>,
-        client_secret: impl SecretSource,
-        transport: impl Transport,
-    ) -> GrantBuilder<Self> {
-        GrantBuilder::new(
-            token_url.into(),
-            client_id.into(),
-            Some(SharedSecretSource::new(client_secret)),
-            SharedTransport::new(transport),
-            (),
-        )
-    }
-}
-
-impl sealed::Grant for ClientCredentials {
-    type Own = ();
-    const PARAMETERS: &'static [&'static str] = &[];
-
-    fn new(client: Client, (): ()) -> Result<Self, Error> {
-        Ok(Self { client })
+impl Client {
+    /// Makes a source of tokens for the client itself (RFC 6749 section 4.4).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use auth_core::{Error, Transport};
+    /// use auth_core::Secret;
+    /// use auth_oauth2::{Client, ClientCredentials};
+    ///
+    /// # fn source(transport: impl Transport) -> Result<ClientCredentials, Error> {
+    /// let source = Client::builder("https://login.example.com/token", "my-client", transport)
+    ///     .secret(Secret::new("fake-secret"))
+    ///     .scope("read:meters")
+    ///     .build()?
+    ///     .client_credentials();
+    /// # Ok(source)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn client_credentials(&self) -> ClientCredentials {
+        ClientCredentials {
+            client: self.clone(),
+        }
     }
 }
 
 impl TokenSource for ClientCredentials {
-    /// One exchange; why it takes place makes no difference to this grant.
+    /// Sends one token request. The reason makes no difference to this grant.
     async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        let secret = self.client.secret_of(&exchange.credentials)?;
-        self.client.exchange(secret, GRANT, &[], &[]).await
+        let request = GrantRequest {
+            grant_type: CLIENT_CREDENTIALS,
+            parameters: &[],
+            secrets: &[],
+            scope: true,
+            keeps_refresh_token: false,
+        };
+        self.client.send(&exchange.credentials, request).await
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {
@@ -90,14 +71,3 @@ impl TokenSource for ClientCredentials {
         Ok(self.client.credentials(secrets))
     }
 }
-
-impl fmt::Debug for ClientCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.client.debug("ClientCredentials", f)
-    }
-}
-
-const GRANT: &str = "client_credentials";
-
-#[cfg(test)]
-mod tests;

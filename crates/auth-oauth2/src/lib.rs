@@ -11,15 +11,15 @@
 //!
 //! ```
 //! use auth_core::{Authenticator, Error, Origins, Secret, Transport};
-//! use auth_oauth2::ClientCredentials;
+//! use auth_oauth2::Client;
 //!
 //! fn authenticator(transport: impl Transport) -> Result<Authenticator, Error> {
 //!     let url = "https://login.example.com/oauth2/token";
-//!     let secret = Secret::new("fake-secret");
-//!     let source = ClientCredentials::builder(url, "my-client", secret, transport)
+//!     let client = Client::builder(url, "my-client", transport)
+//!         .secret(Secret::new("fake-secret"))
 //!         .scope("read:meters")
 //!         .build()?;
-//!     Authenticator::builder(source)
+//!     Authenticator::builder(client.client_credentials())
 //!         .vendor("example")
 //!         .origins(Origins::new(["https://api.example.com"])?)
 //!         .build()
@@ -30,12 +30,13 @@
 //!
 //! | you want to | see |
 //! |---|---|
-//! | a program's token for itself (RFC 6749 section 4.4) | [`ClientCredentials`] |
-//! | a token for a user name and a password, where nothing else is offered (section 4.3) | `ResourceOwnerPassword`, with the feature `password` |
-//! | a token that acts for a user, for that user's own (RFC 8693) | [`TokenExchange`] |
-//! | a token for the refresh token that a person's login brought (section 6) | [`RefreshToken`] |
+//! | set up a client: token endpoint, secret, scope | [`Client`] |
+//! | a program's token for itself (RFC 6749 section 4.4) | [`Client::client_credentials`] |
+//! | a token for a user name and a password, where nothing else is offered (section 4.3) | `Client::password`, with the feature `password` |
+//! | a token that acts for a user, for that user's own (RFC 8693) | [`Client::token_exchange`] |
+//! | a token for the refresh token that a person's login brought (section 6) | [`Client::refresh_token`] |
 //! | a login of a vendor's own invention | [`TokenEndpoint`] |
-//! | prove who the client is: Basic, raw Basic, in the body | [`ClientAuth`] |
+//! | prove who the client is: Basic, raw Basic, in the body, not at all | [`ClientAuth`] |
 //! | send JSON in place of a form | [`BodyFormat`] |
 //! | read a reply that is not quite the standard's | [`ReplyRules`], [`parse_reply`] |
 //! | keep secrets out of a vendor's texts | [`Scrubber`] |
@@ -60,14 +61,15 @@
 //!
 //! Supported Rust: see `rust-version` in the manifest.
 
+mod client;
 mod client_auth;
 mod client_credentials;
-mod error;
-mod grant;
+mod grant_type;
 mod parameter;
 #[cfg(feature = "password")]
 mod password;
 mod refresh_token;
+mod refreshing;
 mod request;
 mod response;
 mod retry_after;
@@ -79,9 +81,9 @@ mod token_endpoint;
 mod token_exchange;
 mod token_url;
 
+pub use client::{Client, ClientBuilder};
 pub use client_auth::ClientAuth;
 pub use client_credentials::ClientCredentials;
-pub use grant::{Grant, GrantBuilder};
 #[cfg(feature = "password")]
 pub use password::ResourceOwnerPassword;
 pub use refresh_token::RefreshToken;

@@ -61,14 +61,13 @@ fn is_absolute(uri: &str) -> bool {
     begins && scheme.bytes().all(scheme_fits) && !rest.is_empty() && rest.bytes().all(rest_fits)
 }
 
-/// `own` are the parameters of one grant.
-pub(crate) fn check_extras(extras: &[(String, Secret)], own: &[&str]) -> Result<(), Error> {
+pub(crate) fn check_extras(extras: &[(String, Secret)]) -> Result<(), Error> {
     for (index, (name, _)) in extras.iter().enumerate() {
         if name.is_empty() {
             return Err(Error::config("extra", "a parameter has no name"));
         }
         let bad = |problem| Err(Error::config("extra", format_args!("`{name}` {problem}")));
-        if is_reserved(name) || own.contains(&name.as_str()) {
+        if is_reserved(name) {
             return bad("is a parameter of the request's own");
         }
         if extras.iter().take(index).any(|(other, _)| other == name) {

@@ -5,18 +5,18 @@ use std::{
 
 use auth_core::{
     AccessToken, Credentials, CredentialsId, Error, ErrorKind, Exchange, RejectedPart, Secret,
-    SecretSource, SharedSecretSource, SharedTransport, TokenSource, Transport,
+    SecretSource, SharedSecretSource, TokenSource,
 };
 
 use crate::{
-    GrantBuilder,
-    grant::{Client, REFRESH_TOKEN, check, read, sealed},
+    client::{Client, GrantRequest, check, read},
+    grant_type::REFRESH_TOKEN,
 };
 
 /// The refresh token grant (RFC 6749 section 6): tokens for the refresh token that a person's login
 /// brought.
 ///
-/// The login itself, by an authorization code or a device code, happens elsewhere, once: its refresh
+/// Made by [`Client::refresh_token`]. The login itself, by an authorization code or a device code, happens elsewhere, once: its refresh
 /// token is put into a file or a vault, and this source goes on from there. Where the vendor
 /// replaces refresh tokens, each is kept in its turn. When none is worth anything any more, a person
 /// has to log in again, and the error says so; the new refresh token is noticed where it was put.
@@ -26,34 +26,14 @@ use crate::{
 /// such vendors take for a theft: they withdraw all that came of that login (RFC 9700 section
 /// 4.14.2).
 ///
-/// # Example
-///
-/// ```
-/// # use auth_core::{Error, Transport};
-/// use auth_core::SecretFile;
-/// use auth_oauth2::RefreshToken;
-///
-/// # fn source(transport: impl Transport) -> Result<RefreshToken, Error> {
-/// let source = RefreshToken::builder(
-///     "https://login.example.com/oauth2/token",
-///     "my-client",
-///     SecretFile::new("/run/secrets/example-client"),
-///     SecretFile::new("/run/secrets/example-refresh-token"),
-///     transport,
-/// )
-/// .build()?;
-/// # Ok(source)
-/// # }
-/// ```
-///
 /// # Cancel safety
 ///
-/// Dropping an exchange drops the request. Whether the vendor has replaced the refresh token by then
+/// Dropping a token request drops the HTTP request. Whether the vendor has replaced the refresh token by then
 /// is unknown.
 ///
 /// # Security
 ///
-/// A refresh token is kept as long as the exchange needs it; of the first one, and of the last one
+/// A refresh token is kept as long as the token request needs it; of the first one, and of the last one
 /// that the vendor rejected, a 64-bit hash stays. What the vendor says is scrubbed of it.
 pub struct RefreshToken {
     client: Client,
@@ -67,49 +47,42 @@ struct Rejected {
     error: Error,
 }
 
-/// What a person's login brought.
-#[derive(Debug)]
-#[allow(unnameable_types, reason = "of the sealed trait's")]
-pub struct First(SharedSecretSource);
+impl Client {
+    /// Makes a source of tokens for the refresh token that a person's login brought (RFC 6749
+    /// section 6): `first` is where the login puts it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use auth_core::{Error, Transport};
+    /// use auth_core::SecretFile;
+    /// use auth_oauth2::{Client, RefreshToken};
+    ///
+    /// # fn source(transport: impl Transport) -> Result<RefreshToken, Error> {
+    /// let source = Client::builder("https://login.example.com/token", "my-client", transport)
+    ///     .secret(SecretFile::new("/run/secrets/example-client"))
+    ///     .build()?
+    ///     .refresh_token(SecretFile::new("/run/secrets/example-refresh-token"))?;
+    /// # Ok(source)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config) on field `refresh_token`: empty, as far as it is
+    /// known before it is read.
+    pub fn refresh_token(&self, first: impl SecretSource) -> Result<RefreshToken, Error> {
+        let first = SharedSecretSource::new(first);
+        check(REFRESH_TOKEN, &first)?;
+        Ok(RefreshToken {
+            client: self.clone(),
+            first,
+            rejected: Mutex::default(),
+        })
+    }
+}
 
 impl RefreshToken {
-    /// Starts with what every vendor needs: the token endpoint's URL, the client's identifier and
-    /// secret, where the first refresh token comes from, and the way to send requests.
-    ///
-    /// A scope is only needed to ask for less than the login was granted, and must not name more.
-    pub fn builder(
-        token_url: impl Into<String>,
-        client_id: impl Into<String>,
-        client_secret: impl SecretSource,
-        refresh_token: impl SecretSource,
-        transport: impl Transport,
-    ) -> GrantBuilder<Self> {
-        GrantBuilder::new(
-            token_url.into(),
-            client_id.into(),
-            Some(SharedSecretSource::new(client_secret)),
-            SharedTransport::new(transport),
-            First(SharedSecretSource::new(refresh_token)),
-        )
-    }
-
-    /// As [`builder`](Self::builder), for a public client (RFC 6749 section 2.1): one without a
-    /// secret, which only says its name, in the body.
-    pub fn public_client(
-        token_url: impl Into<String>,
-        client_id: impl Into<String>,
-        refresh_token: impl SecretSource,
-        transport: impl Transport,
-    ) -> GrantBuilder<Self> {
-        GrantBuilder::new(
-            token_url.into(),
-            client_id.into(),
-            None,
-            SharedTransport::new(transport),
-            First(SharedSecretSource::new(refresh_token)),
-        )
-    }
-
     async fn read_first(&self) -> Result<Secret, Error> {
         read(REFRESH_TOKEN, &self.first).await
     }
@@ -120,12 +93,9 @@ impl RefreshToken {
 
     /// A person has to act; the cause is what the vendor said last.
     fn nothing_left(&self) -> Error {
-        let message = format!(
-            "{}: there is no refresh token to spend: a person has to log in again, and what that \
-             brings has to be put where `refresh_token` is read from",
-            self.client.vendor()
-        );
-        let error = Error::new(ErrorKind::Rejected, message);
+        let message = "there is no refresh token to spend: a person has to log in again, and what \
+                       that brings has to be put where `refresh_token` is read from";
+        let error = self.client.named(Error::new(ErrorKind::Rejected, message));
         let error = error.with_rejected_part(RejectedPart::RefreshToken);
         match &*self.rejected() {
             Some(rejected) => error.with_source(rejected.error.clone()),
@@ -134,33 +104,20 @@ impl RefreshToken {
     }
 }
 
-impl sealed::Grant for RefreshToken {
-    type Own = First;
-    const PARAMETERS: &'static [&'static str] = &[];
-
-    fn new(client: Client, First(first): First) -> Result<Self, Error> {
-        check(REFRESH_TOKEN, &first)?;
-        Ok(Self {
-            client: client.keep_refresh_tokens(true),
-            first,
-            rejected: Mutex::default(),
-        })
-    }
-}
-
 impl TokenSource for RefreshToken {
-    /// One exchange, for the refresh token that it comes with; without one there is nothing to ask
-    /// the vendor for.
+    /// Sends one token request with the refresh token of `exchange`. Without one, nothing is sent.
     async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
         let Some(token) = &exchange.refresh_token else {
             return Err(self.nothing_left());
         };
-        let secret = self.client.secret_of(&exchange.credentials)?;
-        let own = [(REFRESH_TOKEN, token.expose())];
-        let result = self
-            .client
-            .exchange(secret, REFRESH_TOKEN, &own, &[token])
-            .await;
+        let request = GrantRequest {
+            grant_type: REFRESH_TOKEN,
+            parameters: &[(REFRESH_TOKEN, token.expose())],
+            secrets: &[token],
+            scope: true,
+            keeps_refresh_token: true,
+        };
+        let result = self.client.send(&exchange.credentials, request).await;
         if let Err(error) = &result {
             if error.rejected_part() == Some(RejectedPart::RefreshToken) {
                 *self.rejected() = Some(Rejected {
@@ -203,7 +160,9 @@ impl TokenSource for RefreshToken {
 
 impl fmt::Debug for RefreshToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.client.debug("RefreshToken", f)
+        f.debug_struct("RefreshToken")
+            .field("client", &self.client)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,30 +3,28 @@ use std::time::Duration;
 use auth_core::{AccessToken, Error, ErrorKind, Moment, RejectedPart, RequestOutcome, Secret};
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde::{Deserialize, de::DeserializeSeed as _};
+use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 use zeroize::Zeroize as _;
 
-use crate::{
-    Scrubber,
-    error::{self, CHECK, ErrorReply, string},
-    seconds,
-};
+use crate::{Scrubber, seconds};
 
 mod body;
 mod members;
+mod refusal;
 mod rules;
 
-pub(crate) use body::{BodyKind, Seen};
-pub(crate) use rules::Member;
+pub(crate) use body::Seen;
 pub use rules::ReplyRules;
 
-use members::{Members, MembersOf};
+use body::{BodyKind, CHECK};
+use members::{Members, code, string};
+use refusal::{ErrorReply, refusal};
 
 /// Reads a token endpoint's reply: a token, or a typed error.
 ///
-/// For sources that make their requests themselves; [`ClientCredentials`](crate::ClientCredentials)
-/// calls it for its own. `vendor` is named in errors, `scrubber` knows the secrets that the request
+/// For sources that make their requests themselves; the sources of a [`Client`](crate::Client) call
+/// it themselves. `vendor` is named in errors, `scrubber` knows the secrets that the request
 /// carried, and `now` is what a `Retry-After` date counts from where the reply has no `Date`.
 ///
 /// - JSON is read whatever `Content-Type` says, with or without a byte order mark. Unknown members
@@ -132,34 +130,32 @@ pub fn parse_reply(
 
 /// What it takes to read a reply.
 #[derive(Clone, Copy)]
-pub(crate) struct Reading<'a> {
-    pub(crate) vendor: &'a str,
-    pub(crate) rules: &'a ReplyRules,
-    pub(crate) scrubber: &'a Scrubber,
-    pub(crate) now: Moment,
+struct Reading<'a> {
+    vendor: &'a str,
+    rules: &'a ReplyRules,
+    scrubber: &'a Scrubber,
+    now: Moment,
 }
 
 impl Reading<'_> {
     fn read(&self, reply: &Response<Bytes>) -> Result<AccessToken, Error> {
         if !reply.status().is_success() {
             let said = ErrorReply::parse(reply.body(), self.rules);
-            return Err(error::refusal(self, reply, &said));
+            return Err(refusal(self, reply, &said));
         }
         let seen = Seen::of(reply);
         let unfit = |problem: &str| self.unfit(reply.status(), seen, problem);
         if seen.body != BodyKind::Object {
-            let problem = match seen.is_json_like() {
-                true => seen.describe(),
-                false => format!("{}: {CHECK}", seen.describe()),
+            let problem = if seen.is_json_like() {
+                seen.describe()
+            } else {
+                format!("{}: {CHECK}", seen.describe())
             };
             return Err(unfit(&problem));
         }
         let text = std::str::from_utf8(body::trimmed(reply.body()));
         let text = text.map_err(|_| unfit("a body that is not UTF-8"))?;
-        let mut json = serde_json::Deserializer::from_str(text);
-        let read = MembersOf(self.rules).deserialize(&mut json);
-        let members = read.and_then(|members| json.end().map(|()| members));
-        let members = members.map_err(|error| {
+        let members = Members::of_whole(self.rules, text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let problem = match error.classify() {
                 // The members are taken as they come: all that can be wrong with one is its place.
@@ -170,18 +166,11 @@ impl Reading<'_> {
             unfit(&format!("{problem} (line {line}, column {column})"))
         })?;
         let secret = members.token.and_then(string);
-        let code = members.code.and_then(string);
         // Some vendors send a code of their own with each success.
-        let vendor_code = || members.vendor_code.and_then(error::code);
-        let code = code.or_else(|| vendor_code().filter(|_| secret.is_none()));
-        if let Some(code) = code {
-            let description = [members.description, members.vendor_description];
-            let description = description.into_iter().flatten().find_map(string);
-            let said = ErrorReply {
-                code: Some(code),
-                description,
-            };
-            return Err(error::refusal(self, reply, &said));
+        let vendor_code = members.vendor_code.filter(|_| secret.is_none());
+        let said = ErrorReply::of(&members, vendor_code.and_then(code));
+        if said.code.is_some() {
+            return Err(refusal(self, reply, &said));
         }
         self.token(&members, secret, unfit)
     }
@@ -296,8 +285,9 @@ impl Reading<'_> {
         {
             None => Ok(()),
             Some(scope) => {
-                let message = format!("{}: scope `{scope}` was not granted", self.vendor);
+                let message = format!("scope `{scope}` was not granted");
                 Err(Error::new(ErrorKind::Rejected, message)
+                    .with_vendor(self.vendor.to_owned())
                     .with_outcome(RequestOutcome::Rejected)
                     .with_rejected_part(RejectedPart::Request))
             }
@@ -305,16 +295,14 @@ impl Reading<'_> {
     }
 
     fn unfit(&self, status: StatusCode, seen: Seen, problem: &str) -> Error {
-        let message = format!(
-            "{}: token endpoint answered {}, {problem}",
-            self.vendor,
-            status.as_u16()
-        );
-        let outcome = match seen.is_json_like() {
-            true => RequestOutcome::Unknown,
-            false => RequestOutcome::NotUnderstood,
+        let message = format!("token endpoint answered {}, {problem}", status.as_u16());
+        let outcome = if seen.is_json_like() {
+            RequestOutcome::Unknown
+        } else {
+            RequestOutcome::NotUnderstood
         };
         Error::new(ErrorKind::Protocol, message)
+            .with_vendor(self.vendor.to_owned())
             .with_status(status)
             .with_outcome(outcome)
     }

@@ -108,6 +108,12 @@ impl TokenEndpoint {
         &self.url
     }
 
+    /// Adds to an error at which step and host it happened.
+    pub(crate) fn located(&self, error: Error) -> Error {
+        let host = self.url.host().unwrap_or_default().to_owned();
+        error.with_step(STEP).with_host(host)
+    }
+
     pub(crate) fn vendor(&self) -> &str {
         &self.vendor
     }
@@ -147,22 +153,29 @@ impl TokenEndpoint {
         parameters: &[(&str, &str)],
     ) -> Result<Response<Bytes>, Error> {
         let request = request::token_request(&self.url, format, headers, parameters)?;
-        let reply = self.transport.send(request, self.max_reply).await?;
+        let reply = self.transport.send(request, self.max_reply).await;
+        let reply = reply.map_err(|error| self.located(error))?;
         if reply.body().len() > self.max_reply {
-            let message = format!("{}: token endpoint's reply is too large", self.vendor);
+            let message = "token endpoint's reply is too large";
             // A success that starts as JSON does may have replaced the refresh token.
             let may_have_replaced = reply.status().is_success() && Seen::of(&reply).is_json_like();
-            let outcome = match may_have_replaced {
-                true => RequestOutcome::Unknown,
-                false => RequestOutcome::NotUnderstood,
+            let outcome = if may_have_replaced {
+                RequestOutcome::Unknown
+            } else {
+                RequestOutcome::NotUnderstood
             };
-            return Err(Error::new(ErrorKind::Protocol, message)
+            let error = Error::new(ErrorKind::Protocol, message)
+                .with_vendor(self.vendor.clone())
                 .with_status(reply.status())
-                .with_outcome(outcome));
+                .with_outcome(outcome);
+            return Err(self.located(error));
         }
         Ok(reply)
     }
 }
+
+/// The step that an error happened at.
+const STEP: &str = "token request";
 
 /// In bytes.
 pub(crate) const MAX_REPLY: usize = 64 * 1024;

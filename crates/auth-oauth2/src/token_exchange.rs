@@ -1,200 +1,183 @@
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use auth_core::{
     AccessToken, Credentials, Error, ErrorKind, Exchange, Moment, RequestOutcome, Secret,
-    SecretSource, SharedSecretSource, SharedTransport, TokenSource, Transport,
+    TokenSource,
 };
 
 use crate::{
-    GrantBuilder,
-    grant::{Client, sealed},
+    client::{Client, GrantRequest},
+    grant_type,
+    refreshing::Refreshing,
 };
 
 /// The token exchange grant (RFC 8693): somebody's token for another one that acts on their behalf.
 ///
-/// For services that call out as the user who called them: the user's token goes in, and a token
-/// for the API behind comes out. One source is for one subject token. When that expires, so does
-/// what was had for it: nothing is asked for any more, and no token outlives it.
-///
-/// # Example
-///
-/// ```
-/// # use auth_core::{Error, Transport};
-/// use std::time::Duration;
-///
-/// use auth_core::Secret;
-/// use auth_oauth2::TokenExchange;
-///
-/// # fn source(transport: impl Transport) -> Result<TokenExchange, Error> {
-/// let source = TokenExchange::builder(
-///     "https://login.example.com/oauth2/token",
-///     "my-service",
-///     Secret::new("fake-secret"),
-///     Secret::new("fake-token-of-a-user"),
-///     transport,
-/// )
-/// .subject_expires_in(Duration::from_secs(300))
-/// .audience("https://reports.example.com")
-/// .build()?;
-/// # Ok(source)
-/// # }
-/// ```
+/// Made by [`Client::token_exchange`]. For services that call out as the user who called them: the
+/// user's token goes in, and a token for the API behind comes out. One source is for one subject
+/// token. When that expires, so does what was had for it: nothing is asked for any more, and no token
+/// outlives it.
 ///
 /// # Cancel safety
 ///
-/// Dropping an exchange drops the request. Nothing is kept of it, and nothing goes on.
+/// Dropping a token request drops the HTTP request. Nothing is kept of it, and nothing goes on.
 ///
 /// # Security
 ///
 /// The subject token is kept as long as the source: it is needed for each renewal. What the vendor
 /// says is scrubbed of it.
+#[derive(Debug)]
 pub struct TokenExchange {
     client: Client,
-    subject: Subject,
+    subject: Secret,
+    subject_type: Cow<'static, str>,
     expires: Option<Moment>,
+    actor: Option<Actor>,
+    /// Empty: the vendor chooses.
+    requested_type: Cow<'static, str>,
+    refreshing: Refreshing,
 }
 
-/// On whose behalf.
+/// Who acts for the subject.
 #[derive(Debug)]
-#[allow(unnameable_types, reason = "of the sealed trait's")]
-pub struct Subject {
+struct Actor {
     token: Secret,
     token_type: String,
-    expires_in: Option<Duration>,
-    actor: Option<(Secret, String)>,
-    requested_type: String,
-    refresh_tokens: bool,
 }
 
 /// An OAuth 2.0 access token (RFC 8693 section 3).
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+impl Client {
+    /// Makes a source of tokens that act for the owner of an access token (RFC 8693).
+    ///
+    /// Cheap: the source shares the client's settings. A service makes one for each of its users.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use auth_core::{Error, Secret};
+    /// use std::time::Duration;
+    ///
+    /// use auth_oauth2::{Client, TokenExchange};
+    ///
+    /// fn source_for(client: &Client, user_token: Secret) -> Result<TokenExchange, Error> {
+    ///     let source = client.token_exchange(user_token)?;
+    ///     Ok(source.subject_expires_in(Duration::from_secs(300)))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
+    ///
+    /// - `subject_token`: empty.
+    /// - `extra`: the client has an extra parameter that this grant sets itself, for example
+    ///   `subject_token`.
+    pub fn token_exchange(&self, subject_token: impl Into<Secret>) -> Result<TokenExchange, Error> {
+        let subject = subject_token.into();
+        check_filled("subject_token", subject.expose())?;
+        self.check_own_parameters(&PARAMETERS)?;
+        Ok(TokenExchange {
+            client: self.clone(),
+            subject,
+            subject_type: ACCESS_TOKEN.into(),
+            expires: None,
+            actor: None,
+            requested_type: "".into(),
+            refreshing: Refreshing::new(false),
+        })
+    }
+}
 
 impl TokenExchange {
-    /// Starts with what every vendor needs: the token endpoint's URL, the client's identifier and
-    /// secret, the subject's token, and the way to send requests.
-    pub fn builder(
-        token_url: impl Into<String>,
-        client_id: impl Into<String>,
-        client_secret: impl SecretSource,
-        subject_token: impl Into<Secret>,
-        transport: impl Transport,
-    ) -> GrantBuilder<Self> {
-        GrantBuilder::new(
-            token_url.into(),
-            client_id.into(),
-            Some(SharedSecretSource::new(client_secret)),
-            SharedTransport::new(transport),
-            Subject {
-                token: subject_token.into(),
-                token_type: ACCESS_TOKEN.into(),
-                expires_in: None,
-                actor: None,
-                requested_type: String::new(),
-                refresh_tokens: false,
-            },
-        )
+    /// Sets the type of the subject token, a URI of RFC 8693 section 3. Default:
+    /// `urn:ietf:params:oauth:token-type:access_token`.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config) on field `subject_token_type`: empty.
+    pub fn subject_token_type(mut self, uri: impl Into<String>) -> Result<Self, Error> {
+        let uri = uri.into();
+        check_filled("subject_token_type", &uri)?;
+        self.subject_type = uri.into();
+        Ok(self)
+    }
+
+    /// Sets how long the subject token lives from now on, for example 5 minutes. No token that is had
+    /// for the subject token outlives it. Default: not known, and such a token may outlive the
+    /// subject token by its own lifetime.
+    #[must_use]
+    pub fn subject_expires_in(mut self, lifetime: Duration) -> Self {
+        self.expires = Some(self.client.now() + lifetime);
+        self
+    }
+
+    /// Sets who acts for the subject, by a token of a type of RFC 8693 section 3. Default: the client
+    /// itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](auth_core::ErrorKind::Config) on field `actor_token` or `actor_token_type`: empty.
+    pub fn actor_token(
+        mut self,
+        token: impl Into<Secret>,
+        token_type: impl Into<String>,
+    ) -> Result<Self, Error> {
+        let (token, token_type) = (token.into(), token_type.into());
+        check_filled("actor_token", token.expose())?;
+        // RFC 8693 section 2.1: required with it.
+        check_filled("actor_token_type", &token_type)?;
+        self.actor = Some(Actor { token, token_type });
+        Ok(self)
+    }
+
+    /// Asks for a token of this type, a URI of RFC 8693 section 3. Default: the vendor chooses.
+    #[must_use]
+    pub fn requested_token_type(mut self, uri: impl Into<String>) -> Self {
+        self.requested_type = uri.into().into();
+        self
+    }
+
+    /// Sets whether refresh tokens are kept, in the authenticator's store if it has one, and spent
+    /// in place of the subject token. Default: no, because the token of somebody else is to be had
+    /// again as long as they are there, and not longer (RFC 8693 section 2.2.1).
+    ///
+    /// With [`subject_expires_in`](Self::subject_expires_in) nothing outlives the subject token even
+    /// so. A refresh asks for the scope that was granted; audience, resources and extra parameters
+    /// are sent with it.
+    #[must_use]
+    pub fn refresh_tokens(mut self, keep: bool) -> Self {
+        self.refreshing = Refreshing::new(keep);
+        self
     }
 
     fn left(&self) -> Option<Duration> {
         self.expires.map(|end| self.client.now().until(end))
     }
 
-    async fn exchange(&self, secret: Option<&Secret>) -> Result<AccessToken, Error> {
-        let Subject {
-            token,
-            token_type,
-            actor,
-            requested_type,
-            ..
-        } = &self.subject;
-        let mut own = vec![
-            ("subject_token", token.expose()),
-            ("subject_token_type", token_type),
+    async fn exchange(&self, credentials: &Credentials) -> Result<AccessToken, Error> {
+        let mut parameters = vec![
+            ("subject_token", self.subject.expose()),
+            ("subject_token_type", &*self.subject_type),
         ];
-        let mut secrets = vec![token];
-        if let Some((actor, actor_type)) = actor {
-            own.extend([
-                ("actor_token", actor.expose()),
-                ("actor_token_type", actor_type),
-            ]);
-            secrets.push(actor);
+        let mut secrets = vec![&self.subject];
+        if let Some(Actor { token, token_type }) = &self.actor {
+            parameters.push(("actor_token", token.expose()));
+            parameters.push(("actor_token_type", token_type));
+            secrets.push(token);
         }
-        if !requested_type.is_empty() {
-            own.push(("requested_token_type", requested_type));
+        if !self.requested_type.is_empty() {
+            parameters.push(("requested_token_type", &self.requested_type));
         }
-        self.client.exchange(secret, GRANT, &own, &secrets).await
-    }
-}
-
-impl GrantBuilder<TokenExchange> {
-    /// Sets the type of the subject token, a URI of RFC 8693 section 3; default an access token.
-    pub fn subject_token_type(mut self, uri: impl Into<String>) -> Self {
-        self.own.token_type = uri.into();
-        self
-    }
-
-    /// Sets how long the subject token lives from now on. Without it, what is had for the subject
-    /// token may outlive it by its own lifetime.
-    pub fn subject_expires_in(mut self, lifetime: Duration) -> Self {
-        self.own.expires_in = Some(lifetime);
-        self
-    }
-
-    /// Sets who acts for the subject, by a token of a type of RFC 8693 section 3.
-    pub fn actor_token(mut self, token: impl Into<Secret>, token_type: impl Into<String>) -> Self {
-        self.own.actor = Some((token.into(), token_type.into()));
-        self
-    }
-
-    /// Asks for a token of this type, a URI of RFC 8693 section 3; by default the vendor chooses.
-    pub fn requested_token_type(mut self, uri: impl Into<String>) -> Self {
-        self.own.requested_type = uri.into();
-        self
-    }
-
-    /// Sets whether refresh tokens are kept, in the authenticator's store if it has one, and spent
-    /// in place of the subject token; default no: the token of somebody else is to be had again as
-    /// long as they are there, and not longer (RFC 8693 section 2.2.1).
-    ///
-    /// With [`subject_expires_in`](Self::subject_expires_in) nothing outlives the subject token even
-    /// so. A refresh asks for the scope that was granted; audience, resources and extra parameters
-    /// are sent with it.
-    pub fn refresh_tokens(mut self, keep: bool) -> Self {
-        self.own.refresh_tokens = keep;
-        self
-    }
-}
-
-impl sealed::Grant for TokenExchange {
-    type Own = Subject;
-    const PARAMETERS: &'static [&'static str] = &[
-        "subject_token",
-        "subject_token_type",
-        "actor_token",
-        "actor_token_type",
-        "requested_token_type",
-    ];
-
-    fn new(client: Client, subject: Subject) -> Result<Self, Error> {
-        let empty = |field| Err(Error::config(field, "must not be empty"));
-        if subject.token.is_empty() {
-            return empty("subject_token");
-        }
-        if subject.token_type.is_empty() {
-            return empty("subject_token_type");
-        }
-        match &subject.actor {
-            Some((token, _)) if token.is_empty() => return empty("actor_token"),
-            // RFC 8693 section 2.1: required with it.
-            Some((_, token_type)) if token_type.is_empty() => return empty("actor_token_type"),
-            _ => {}
-        }
-        Ok(Self {
-            expires: subject.expires_in.map(|lifetime| client.now() + lifetime),
-            client: client.keep_refresh_tokens(subject.refresh_tokens),
-            subject,
-        })
+        let request = GrantRequest {
+            grant_type: grant_type::TOKEN_EXCHANGE,
+            parameters: &parameters,
+            secrets: &secrets,
+            scope: true,
+            keeps_refresh_token: self.keeps_refresh_tokens(),
+        };
+        self.client.send(credentials, request).await
     }
 }
 
@@ -202,15 +185,18 @@ impl TokenSource for TokenExchange {
     async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
         let left = self.left();
         if left.is_some_and(|left| left.is_zero()) {
-            let vendor = self.client.vendor();
-            let message = format!("{vendor}: the subject token has expired");
-            let error = Error::new(ErrorKind::Rejected, message);
-            return Err(error.with_outcome(RequestOutcome::NotSent));
+            let error = Error::new(ErrorKind::Rejected, "the subject token has expired");
+            return Err(self
+                .client
+                .named(error)
+                .with_outcome(RequestOutcome::NotSent));
         }
-        let secret = self.client.secret_of(&exchange.credentials)?;
-        let token = match self.client.to_spend(&exchange) {
-            Some(token) => self.client.refresh(secret, token).await?,
-            None => self.exchange(secret).await?,
+        let token = match self.refreshing.to_spend(&exchange) {
+            Some(token) => {
+                let refreshing = &self.refreshing;
+                refreshing.refresh(&self.client, &exchange, token).await?
+            }
+            None => self.exchange(&exchange.credentials).await?,
         };
         // Dies with the subject token, whatever the vendor says.
         Ok(match (token.lifetime(), left) {
@@ -222,23 +208,32 @@ impl TokenSource for TokenExchange {
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {
-        let Subject { token, actor, .. } = &self.subject;
         let mut secrets = self.client.read_secrets().await?;
-        secrets.push(token.clone());
-        secrets.extend(actor.iter().map(|(token, _)| token.clone()));
+        secrets.push(self.subject.clone());
+        secrets.extend(self.actor.iter().map(|actor| actor.token.clone()));
         Ok(self.client.credentials(secrets))
     }
 
     fn keeps_refresh_tokens(&self) -> bool {
-        self.client.keeps_refresh_tokens()
+        self.refreshing.keeps_refresh_tokens()
     }
 }
 
-impl fmt::Debug for TokenExchange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.client.debug("TokenExchange", f)
+fn check_filled(field: &'static str, text: &str) -> Result<(), Error> {
+    if text.is_empty() {
+        return Err(Error::config(field, "must not be empty"));
     }
+    Ok(())
 }
+
+/// The parameters that the grant sets itself.
+const PARAMETERS: [&str; 5] = [
+    "subject_token",
+    "subject_token_type",
+    "actor_token",
+    "actor_token_type",
+    "requested_token_type",
+];
 
 #[cfg(test)]
 mod tests;

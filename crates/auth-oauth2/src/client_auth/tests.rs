@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    ClientCredentials, GrantBuilder, RefreshToken, ReplyRules,
+    Client, ClientBuilder, ReplyRules,
     testing::{Recorder, fetch, reply},
 };
 
@@ -125,8 +125,8 @@ proptest! {
 
 const URL: &str = "https://login.example.com/token";
 
-fn client(secret: &str, transport: &Recorder) -> GrantBuilder<ClientCredentials> {
-    ClientCredentials::builder(URL, "my-client", Secret::new(secret), transport.clone())
+fn client(secret: &str, transport: &Recorder) -> ClientBuilder {
+    Client::builder(URL, "my-client", transport.clone()).secret(Secret::new(secret))
 }
 
 #[tokio::test]
@@ -134,7 +134,9 @@ async fn basic_and_the_client_id_in_the_body() {
     for method in [ClientAuth::BasicWithId, ClientAuth::BasicRawWithId] {
         let transport = Recorder::default();
         let source = client("fake-secret-1", &transport).client_auth(method);
-        fetch(&source.build().unwrap()).await.unwrap();
+        fetch(&source.build().unwrap().client_credentials())
+            .await
+            .unwrap();
         let request = transport.last();
         // base64 of `my-client:fake-secret-1`
         let basic = "Basic bXktY2xpZW50OmZha2Utc2VjcmV0LTE=";
@@ -143,7 +145,8 @@ async fn basic_and_the_client_id_in_the_body() {
         assert_eq!(request.body(), body);
     }
     let transport = Recorder::default();
-    let raw = ClientCredentials::builder(URL, "a:b", Secret::new("fake-secret-1"), transport)
+    let raw = Client::builder(URL, "a:b", transport)
+        .secret(Secret::new("fake-secret-1"))
         .client_auth(ClientAuth::BasicRawWithId);
     assert_eq!(raw.build().unwrap_err().field(), Some("client_id"));
 }
@@ -152,23 +155,24 @@ async fn basic_and_the_client_id_in_the_body() {
 async fn an_empty_client_secret_where_the_vendor_wants_the_colon() {
     let method = ClientAuth::BasicEmptySecret;
     let transport = Recorder::default();
-    let source = client("", &transport).client_auth(method).build().unwrap();
+    let client_of =
+        |method| Client::builder(URL, "my-client", transport.clone()).client_auth(method);
+    let source = client_of(method).build().unwrap().client_credentials();
     fetch(&source).await.unwrap();
     let request = transport.last();
     // base64 of `my-client:`
     assert_eq!(request.headers()["authorization"], "Basic bXktY2xpZW50Og==");
     assert_eq!(request.body(), "grant_type=client_credentials");
 
-    let public = RefreshToken::public_client(
-        URL,
-        "my-client",
-        Secret::new("fake-refresh-1"),
-        transport.clone(),
+    let first = Secret::new("fake-refresh-1");
+    assert!(
+        client_of(method)
+            .build()
+            .unwrap()
+            .refresh_token(first)
+            .is_ok()
     );
-    assert!(public.client_auth(method).build().is_ok());
-    let error = client("fake-secret-1", &transport).client_auth(method);
-    assert_eq!(error.build().unwrap_err().field(), Some("client_auth"));
-    // An empty secret is an oversight everywhere else.
+    // An empty secret is an oversight.
     for method in [ClientAuth::Basic, ClientAuth::BasicRaw, ClientAuth::Post] {
         let error = client("", &transport).client_auth(method).build();
         assert_eq!(error.unwrap_err().field(), Some("client_secret"));
@@ -178,18 +182,14 @@ async fn an_empty_client_secret_where_the_vendor_wants_the_colon() {
 #[cfg(feature = "password")]
 #[tokio::test]
 async fn a_public_client_logs_in_with_a_password() {
-    use crate::ResourceOwnerPassword;
     let transport = Recorder::answering([reply(401, "")]);
     let password = Secret::new("fake-password-1");
-    let source = ResourceOwnerPassword::public_client(
-        URL,
-        "my-app",
-        "me@example.com",
-        password,
-        transport.clone(),
-    )
-    .build()
-    .unwrap();
+    let source = Client::builder(URL, "my-app", transport.clone())
+        .client_auth(ClientAuth::None)
+        .build()
+        .unwrap()
+        .password("me@example.com", password)
+        .unwrap();
     let error = fetch(&source).await.unwrap_err();
     assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
     fetch(&source).await.unwrap();
@@ -210,10 +210,10 @@ fn a_variable_that_cannot_be_read_is_found_when_building() {
         ("AUTH_OAUTH2_TEST_NOT_SET", "AUTH_OAUTH2_TEST_NOT_SET"),
     ] {
         let secret = || SecretEnv::new(name);
-        let client = ClientCredentials::builder(URL, "id", secret(), transport.clone());
-        let fixed = Secret::new("fake-secret-1");
-        let login = RefreshToken::builder(URL, "id", fixed, secret(), transport.clone());
-        for error in [client.build().unwrap_err(), login.build().unwrap_err()] {
+        let client = Client::builder(URL, "id", transport.clone()).secret(secret());
+        let fixed = self::client("fake-secret-1", &transport).build().unwrap();
+        let login = fixed.refresh_token(secret());
+        for error in [client.build().unwrap_err(), login.unwrap_err()] {
             assert_eq!(
                 (error.kind(), error.field()),
                 (ErrorKind::Config, Some(field))
@@ -229,7 +229,9 @@ async fn the_vendors_word_for_wrong_credentials_outlives_the_grants_own_verdict(
     let transport = Recorder::answering([words]);
     let rules = ReplyRules::new().credential_codes(["BAD_KEY"]);
     let source = client("fake-secret-1", &transport).reply_rules(rules);
-    let error = fetch(&source.build().unwrap()).await.unwrap_err();
+    let error = fetch(&source.build().unwrap().client_credentials())
+        .await
+        .unwrap_err();
     assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
 }
 
@@ -237,8 +239,11 @@ async fn the_vendors_word_for_wrong_credentials_outlives_the_grants_own_verdict(
 async fn a_refresh_answered_without_words_asks_for_a_login() {
     let transport = Recorder::answering([reply(400, "")]);
     let first = Secret::new("fake-refresh-1");
-    let source = RefreshToken::public_client(URL, "id", first, transport)
+    let source = Client::builder(URL, "id", transport)
+        .client_auth(ClientAuth::None)
         .build()
+        .unwrap()
+        .refresh_token(first)
         .unwrap();
     let exchange = auth_core::Exchange::new(auth_core::Reason::Needed);
     let exchange = exchange.refresh_token("fake-refresh-1");

@@ -4,41 +4,28 @@ use auth_core::{ErrorKind, Reason, SecretFn};
 
 use super::*;
 use crate::{
-    BodyFormat, ClientAuth,
+    BodyFormat, ClientAuth, ClientBuilder,
     testing::{Recorder, credentials, fetch, reply, send},
 };
 
 mod refresh;
 
-fn builder(transport: &Recorder) -> GrantBuilder<ResourceOwnerPassword> {
-    with(
-        transport,
-        "me+robot@example.com",
-        Secret::new("fake-word-1"),
-    )
-}
-
-fn with(
-    transport: &Recorder,
-    username: &str,
-    password: impl SecretSource,
-) -> GrantBuilder<ResourceOwnerPassword> {
+fn builder(transport: &Recorder) -> ClientBuilder {
     let url = "https://login.example.com/token";
     let secret = Secret::new("fake-secret");
-    ResourceOwnerPassword::builder(
-        url,
-        "my-client",
-        secret,
-        username,
-        password,
-        transport.clone(),
-    )
+    Client::builder(url, "my-client", transport.clone()).secret(secret)
+}
+
+fn robot(builder: ClientBuilder) -> ResourceOwnerPassword {
+    let password = Secret::new("fake-word-1");
+    let client = builder.build().unwrap();
+    client.password("me+robot@example.com", password).unwrap()
 }
 
 #[tokio::test]
 async fn s07_the_golden_request() {
     let transport = Recorder::default();
-    let source = builder(&transport).build().unwrap();
+    let source = robot(builder(&transport));
     assert_eq!(
         fetch(&source).await.unwrap().secret().expose(),
         "fake-token"
@@ -57,9 +44,8 @@ async fn s07_the_golden_request() {
     let source = builder(&transport)
         .client_auth(ClientAuth::Post)
         .body_format(BodyFormat::Json)
-        .scope("read")
-        .build()
-        .unwrap();
+        .scope("read");
+    let source = robot(source);
     fetch(&source).await.unwrap();
     assert_eq!(
         transport.last().body(),
@@ -70,28 +56,31 @@ async fn s07_the_golden_request() {
 #[tokio::test]
 async fn t26_the_account_is_the_user_whatever_is_asked_for() {
     let transport = Recorder::default();
-    let of = async |builder: GrantBuilder<ResourceOwnerPassword>| {
-        let source = builder.build().unwrap();
-        credentials(&source).await
+    let of = async |builder: ClientBuilder, name: &str, word: &str| {
+        let client = builder.build().unwrap();
+        let source = client.password(name, Secret::new(word)).unwrap();
+        let own = credentials(&source).await;
+        assert_eq!(credentials(&source.refresh_tokens(false)).await, own);
+        own
     };
-    let as_user = |name, word| with(&transport, name, Secret::new(word));
-    let own = of(as_user("me", "fake-word-1")).await;
+    let plain = || builder(&transport);
+    let own = of(plain(), "me", "fake-word-1").await;
     assert!(own.is_lockable());
-    let same = as_user("me", "fake-word-1")
+    let same = plain()
         .scope("read")
         .audience("reports")
-        .extra("tenant", "7")
-        .refresh_tokens(false);
-    assert_eq!(of(same).await, own);
+        .extra("tenant", "7");
+    assert_eq!(of(same, "me", "fake-word-1").await, own);
     let account = |credentials: &Credentials| credentials.id().unwrap().account();
-    let new = of(as_user("me", "fake-word-2")).await;
+    let new = of(plain(), "me", "fake-word-2").await;
     assert_ne!(new, own);
     assert_eq!(account(&new), account(&own));
+    let post = plain().client_auth(ClientAuth::Post);
     for other in [
-        as_user("you", "fake-word-1"),
-        as_user("me", "fake-word-1").client_auth(ClientAuth::Post),
+        of(plain(), "you", "fake-word-1").await,
+        of(post, "me", "fake-word-1").await,
     ] {
-        assert_ne!(account(&of(other).await), account(&own));
+        assert_ne!(account(&other), account(&own));
     }
 }
 
@@ -104,7 +93,8 @@ async fn s07_the_password_is_read_for_each_exchange() {
         *counted.lock().unwrap() += 1;
         async { Ok(Secret::new("fake-word-1")) }
     });
-    let source = with(&transport, "me", password).build().unwrap();
+    let client = builder(&transport).build().unwrap();
+    let source = client.password("me", password).unwrap();
     assert_eq!(*reads.lock().unwrap(), 0);
     fetch(&source).await.unwrap();
     fetch(&source).await.unwrap();
@@ -114,24 +104,18 @@ async fn s07_the_password_is_read_for_each_exchange() {
 #[tokio::test]
 async fn wrong_settings_name_the_field() {
     let transport = Recorder::default();
-    let build = |username: &str, password: &str| with(&transport, username, Secret::new(password));
-    for (field, builder) in [
-        ("username", build("", "fake-word-1")),
-        ("password", build("me", "")),
-        (
-            "extra",
-            build("me", "fake-word-1").extra("password", "fake-word-2"),
-        ),
-        ("extra", build("me", "fake-word-1").extra("username", "you")),
-    ] {
-        let error = builder.build().unwrap_err();
+    let client = builder(&transport).build().unwrap();
+    for (field, username, password) in [("username", "", "fake-word-1"), ("password", "me", "")] {
+        let error = client
+            .password(username, Secret::new(password))
+            .unwrap_err();
         assert_eq!(
             (error.kind(), error.field()),
             (ErrorKind::Config, Some(field))
         );
     }
     let late = SecretFn::new(|| async { Ok(Secret::new("")) });
-    let source = with(&transport, "me", late).build().unwrap();
+    let source = client.password("me", late).unwrap();
     assert_eq!(fetch(&source).await.unwrap_err().field(), Some("password"));
     assert_eq!(transport.calls(), 0);
 }

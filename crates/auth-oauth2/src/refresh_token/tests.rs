@@ -7,24 +7,29 @@ use auth_core::{Reason, SecretFn};
 
 use super::*;
 use crate::{
-    BodyFormat, ClientAuth,
+    BodyFormat, ClientAuth, ClientBuilder,
     testing::{Recorder, WITH_REFRESH_TOKEN, credentials, reply, send},
 };
 
 const URL: &str = "https://login.example.com/token";
 
-fn with(transport: &Recorder, first: impl SecretSource) -> GrantBuilder<RefreshToken> {
+fn builder(transport: &Recorder) -> ClientBuilder {
     let secret = Secret::new("fake-secret");
-    RefreshToken::builder(URL, "my-client", secret, first, transport.clone())
+    Client::builder(URL, "my-client", transport.clone()).secret(secret)
 }
 
-fn builder(transport: &Recorder) -> GrantBuilder<RefreshToken> {
-    with(transport, Secret::new("fake-refresh-0"))
+fn with(transport: &Recorder, first: impl SecretSource) -> RefreshToken {
+    let client = builder(transport).build().unwrap();
+    client.refresh_token(first).unwrap()
 }
 
-fn public(transport: &Recorder) -> GrantBuilder<RefreshToken> {
-    let first = Secret::new("fake-refresh-0");
-    RefreshToken::public_client(URL, "my-client", first, transport.clone())
+fn person(client: ClientBuilder) -> RefreshToken {
+    let client = client.build().unwrap();
+    client.refresh_token(Secret::new("fake-refresh-0")).unwrap()
+}
+
+fn public(transport: &Recorder) -> ClientBuilder {
+    Client::builder(URL, "my-client", transport.clone()).client_auth(ClientAuth::None)
 }
 
 /// What a person's login brought, in a place where the next one puts it too.
@@ -61,7 +66,7 @@ fn spending(token: &str) -> Exchange {
 #[tokio::test]
 async fn s15_the_golden_requests() {
     let transport = Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
-    let source = builder(&transport).build().unwrap();
+    let source = person(builder(&transport));
     assert!(source.keeps_refresh_tokens());
     assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
     let token = send(&source, spending("fake-refresh-0")).await.unwrap();
@@ -82,7 +87,7 @@ async fn s15_the_golden_requests() {
         .client_auth(ClientAuth::Post)
         .body_format(BodyFormat::Json)
         .scope("read");
-    let source = source.build().unwrap();
+    let source = person(source);
     send(&source, spending("fake-refresh-1")).await.unwrap();
     assert_eq!(
         transport.last().body(),
@@ -92,23 +97,21 @@ async fn s15_the_golden_requests() {
 
 #[tokio::test]
 async fn s15_a_public_client_says_its_name_and_proves_nothing() {
-    for auth in [ClientAuth::Basic, ClientAuth::BasicRaw, ClientAuth::Post] {
-        let transport = Recorder::default();
-        let source = public(&transport).client_auth(auth).build().unwrap();
-        send(&source, spending("fake-refresh-0")).await.unwrap();
-        let request = transport.last();
-        assert_eq!(
-            request.body(),
-            "grant_type=refresh_token&client_id=my-client&refresh_token=fake-refresh-0"
-        );
-        assert!(!request.headers().contains_key("authorization"));
-    }
+    let transport = Recorder::default();
+    let source = person(public(&transport));
+    send(&source, spending("fake-refresh-0")).await.unwrap();
+    let request = transport.last();
+    assert_eq!(
+        request.body(),
+        "grant_type=refresh_token&client_id=my-client&refresh_token=fake-refresh-0"
+    );
+    assert!(!request.headers().contains_key("authorization"));
 }
 
 #[tokio::test]
 async fn without_a_refresh_token_a_person_has_to_log_in() {
     let transport = Recorder::default();
-    let source = builder(&transport).build().unwrap();
+    let source = person(builder(&transport));
     let exchange = Exchange::new(Reason::Needed);
     let error = send(&source, exchange).await.unwrap_err();
     let verdict = (error.kind(), error.code());
@@ -125,7 +128,7 @@ async fn t32_a_refresh_token_that_is_worth_nothing_is_not_handed_out_again() {
     let invalid = r#"{"error":"invalid_grant","error_description":"fake-refresh-0 was used"}"#;
     let transport = Recorder::answering([reply(400, invalid)]);
     let place = Place::new("fake-refresh-0");
-    let source = with(&transport, place.source()).build().unwrap();
+    let source = with(&transport, place.source());
     assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
     let error = send(&source, spending("fake-refresh-0")).await.unwrap_err();
     assert_eq!(error.code(), Some("invalid_grant"));
@@ -149,7 +152,7 @@ async fn t32_a_refresh_token_that_is_worth_nothing_is_not_handed_out_again() {
 async fn a_login_meanwhile_is_not_taken_for_worthless() {
     let transport = Recorder::answering([reply(401, r#"{"error":"invalid_grant"}"#)]);
     let place = Place::new("fake-refresh-0");
-    let source = with(&transport, place.source()).build().unwrap();
+    let source = with(&transport, place.source());
     assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
     place.put("fake-refresh-9");
     // A descendant of the old login's, out of a store.
@@ -161,7 +164,7 @@ async fn a_login_meanwhile_is_not_taken_for_worthless() {
 async fn an_outage_makes_no_refresh_token_worthless() {
     let replies = [reply(503, ""), reply(401, r#"{"error":"invalid_client"}"#)];
     let transport = Recorder::answering(replies);
-    let source = builder(&transport).build().unwrap();
+    let source = person(builder(&transport));
     for _ in 0..2 {
         send(&source, spending("fake-refresh-0")).await.unwrap_err();
         assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
@@ -171,15 +174,15 @@ async fn an_outage_makes_no_refresh_token_worthless() {
 #[tokio::test]
 async fn t32_a_new_login_is_another_secret_of_the_same_account() {
     let transport = Recorder::default();
-    let id = async |builder: GrantBuilder<RefreshToken>| {
-        let source = builder.build().unwrap();
-        credentials(&source).await.id().unwrap()
-    };
-    let own = id(builder(&transport)).await;
+    let id = async |source: RefreshToken| credentials(&source).await.id().unwrap();
+    let own = id(person(builder(&transport))).await;
     let new_login = id(with(&transport, Secret::new("fake-refresh-9"))).await;
     assert_ne!(new_login, own);
     assert_eq!(new_login.account(), own.account());
-    assert_ne!(id(public(&transport)).await.account(), own.account());
+    assert_ne!(
+        id(person(public(&transport))).await.account(),
+        own.account()
+    );
 }
 
 /// The vendor replaced the first refresh token, and somebody has cleaned up.
@@ -187,7 +190,7 @@ async fn t32_a_new_login_is_another_secret_of_the_same_account() {
 async fn a_first_refresh_token_that_was_removed_stops_nothing() {
     let transport = Recorder::default();
     let gone = SecretFn::new(|| async { Err(Error::config("path", "no such file")) });
-    let source = with(&transport, gone).build().unwrap();
+    let source = with(&transport, gone);
     send(&source, spending("fake-refresh-5")).await.unwrap();
     assert_eq!(transport.calls(), 1);
     assert!(source.first_refresh_token().await.is_err());
@@ -196,27 +199,14 @@ async fn a_first_refresh_token_that_was_removed_stops_nothing() {
 #[tokio::test]
 async fn wrong_settings_name_the_field() {
     let transport = Recorder::default();
-    let empty = || Secret::new("");
-    let no_name = RefreshToken::public_client(URL, "", empty(), transport.clone());
-    let no_secret = RefreshToken::builder(
-        URL,
-        "my-client",
-        empty(),
-        Secret::new("fake-refresh-0"),
-        transport.clone(),
-    );
-    for (field, builder) in [
-        ("refresh_token", with(&transport, empty())),
-        ("client_id", no_name),
-        ("client_secret", no_secret),
-        ("extra", builder(&transport).extra("refresh_token", "fake")),
-    ] {
-        let error = builder.build().unwrap_err();
-        let said = (error.kind(), error.field());
-        assert_eq!(said, (ErrorKind::Config, Some(field)));
-    }
+    let client = builder(&transport).build().unwrap();
+    let error = client.refresh_token(Secret::new("")).unwrap_err();
+    let said = (error.kind(), error.field());
+    assert_eq!(said, (ErrorKind::Config, Some("refresh_token")));
+    let extra = builder(&transport).extra("refresh_token", "fake").build();
+    assert_eq!(extra.unwrap_err().field(), Some("extra"));
     let late = SecretFn::new(|| async { Ok(Secret::new("")) });
-    let source = with(&transport, late).build().unwrap();
+    let source = with(&transport, late);
     let error = source.first_refresh_token().await.unwrap_err();
     assert_eq!(error.field(), Some("refresh_token"));
 }
@@ -224,6 +214,6 @@ async fn wrong_settings_name_the_field() {
 #[test]
 fn g18_debug_shows_nothing() {
     let transport = Recorder::default();
-    let shown = format!("{:?}{:?}", builder(&transport), builder(&transport).build());
+    let shown = format!("{:?}{:?}", builder(&transport), person(builder(&transport)));
     assert!(!shown.contains("fake-"), "{shown}");
 }

@@ -1,7 +1,5 @@
 use http::{Response, header};
 
-use crate::error::BOM;
-
 /// What a reply's body is, without a byte of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyKind {
@@ -109,6 +107,13 @@ fn body_kind<B: AsRef<[u8]>>(reply: &Response<B>) -> BodyKind {
 pub(super) fn trimmed(body: &[u8]) -> &[u8] {
     body.strip_prefix(BOM).unwrap_or(body).trim_ascii()
 }
+
+/// UTF-8's byte order mark, which JSON must not have (RFC 8259 section 8.1) and some servers send.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// What to do about a reply that some other server may have written.
+pub(super) const CHECK: &str =
+    "check `token_url`, and whether a proxy, a firewall or a captive portal answers in between";
 
 /// The content coding (RFC 9110 section 8.4.1), by a name of ours: a header's text is the sender's.
 fn coding<B>(reply: &Response<B>) -> Option<&'static str> {

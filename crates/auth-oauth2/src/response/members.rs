@@ -1,7 +1,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde_json::{Deserializer as Json, value::RawValue};
 
 use super::rules::{Member, ReplyRules};
 
@@ -24,6 +24,44 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
+    /// Reads the members that the rules know, and nothing after them.
+    pub(super) fn of_whole(rules: &ReplyRules, text: &'a str) -> Result<Self, serde_json::Error> {
+        let mut members = Self::default();
+        let mut json = Json::from_str(text);
+        members.read(rules, Twice::Error, &mut json)?;
+        json.end()?;
+        // `null` was kept until now, so that a member beside it counts as given twice.
+        for member in ALL {
+            if let Some(place) = members.place(member) {
+                *place = place.filter(|value| value.get() != "null");
+            }
+        }
+        Ok(members)
+    }
+
+    /// Reads what can be read: of a text that is cut or broken, the members before the break.
+    pub(super) fn of_beginning(rules: &ReplyRules, text: &'a str) -> Self {
+        let mut members = Self::default();
+        // The error says where the break is, which nobody needs to know.
+        let _ = members.read(rules, Twice::Last, &mut Json::from_str(text));
+        members
+    }
+
+    fn read<D: Deserializer<'a>>(
+        &mut self,
+        rules: &ReplyRules,
+        twice: Twice,
+        json: D,
+    ) -> Result<(), D::Error> {
+        let top = Level {
+            rules,
+            twice,
+            members: self,
+            is_top: true,
+        };
+        top.deserialize(json)
+    }
+
     fn place(&mut self, member: Member) -> Option<&mut Option<&'a RawValue>> {
         Some(match member {
             Member::Token => &mut self.token,
@@ -42,28 +80,13 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Reads the members that the rules know. A member that comes twice is an error.
-pub(super) struct MembersOf<'r>(pub(super) &'r ReplyRules);
-
-impl<'de> DeserializeSeed<'de> for MembersOf<'_> {
-    type Value = Members<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let mut members = Members::default();
-        let seed = Level {
-            rules: self.0,
-            members: &mut members,
-            is_top: true,
-        };
-        seed.deserialize(deserializer)?;
-        // `null` was kept until now, so that a member beside it counts as given twice.
-        for member in ALL {
-            if let Some(place) = members.place(member) {
-                *place = place.filter(|value| value.get() != "null");
-            }
-        }
-        Ok(members)
-    }
+/// What two members of one name are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Twice {
+    /// An error: one of the two may be another sender's.
+    Error,
+    /// The last one counts.
+    Last,
 }
 
 const ALL: [Member; 11] = [
@@ -83,6 +106,7 @@ const ALL: [Member; 11] = [
 /// One object: the reply, or what it is wrapped in.
 struct Level<'m, 'r, 'de> {
     rules: &'r ReplyRules,
+    twice: Twice,
     members: &'m mut Members<'de>,
     is_top: bool,
 }
@@ -103,17 +127,20 @@ impl<'de> Visitor<'de> for Level<'_, '_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let rules = self.rules;
+        let (rules, twice) = (self.rules, self.twice);
         while let Some(name) = map.next_key::<String>()? {
             let value = map.next_value::<&RawValue>()?;
             if self.is_top && rules.is_wrapper(&name) && value.get().starts_with('{') {
                 let inner = Level {
                     rules,
+                    twice,
                     members: &mut *self.members,
                     is_top: false,
                 };
-                let mut json = serde_json::Deserializer::from_str(value.get());
-                inner.deserialize(&mut json).map_err(A::Error::custom)?;
+                let read = inner.deserialize(&mut Json::from_str(value.get()));
+                if twice == Twice::Error {
+                    read.map_err(A::Error::custom)?;
+                }
                 continue;
             }
             let Some(member) = rules.member(&name) else {
@@ -125,12 +152,28 @@ impl<'de> Visitor<'de> for Level<'_, '_, 'de> {
                 }
                 continue;
             };
-            if place.replace(value).is_some() {
+            if place.replace(value).is_some() && twice == Twice::Error {
                 return Err(A::Error::custom("a member given twice"));
             }
         }
         Ok(())
     }
+}
+
+/// Reads a string that holds something.
+pub(super) fn string(json: &RawValue) -> Option<String> {
+    serde_json::from_str(json.get())
+        .ok()
+        .filter(|text: &String| !text.is_empty())
+}
+
+/// Reads a code of the vendor's own: a string that holds something, or a number.
+pub(super) fn code(json: &RawValue) -> Option<String> {
+    let is_number = || {
+        json.get()
+            .starts_with(|char: char| char == '-' || char.is_ascii_digit())
+    };
+    string(json).or_else(|| is_number().then(|| json.get().to_owned()))
 }
 
 fn is_number_or_text(value: &RawValue) -> bool {

@@ -3,12 +3,20 @@ use std::sync::{Arc, Mutex};
 use auth_core::{Clock, Reason};
 
 use super::*;
-use crate::testing::{Recorder, WITH_REFRESH_TOKEN, credentials, fetch, reply, send};
+use crate::{
+    ClientBuilder,
+    testing::{Recorder, WITH_REFRESH_TOKEN, credentials, fetch, reply, send},
+};
 
-fn builder(transport: &Recorder) -> GrantBuilder<TokenExchange> {
+fn builder(transport: &Recorder) -> ClientBuilder {
     let url = "https://login.example.com/token";
-    let (secret, subject) = (Secret::new("fake-secret"), "fake-user-token");
-    TokenExchange::builder(url, "my-service", secret, subject, transport.clone())
+    let secret = Secret::new("fake-secret");
+    Client::builder(url, "my-service", transport.clone()).secret(secret)
+}
+
+fn user(client: ClientBuilder) -> TokenExchange {
+    let client = client.build().unwrap();
+    client.token_exchange("fake-user-token").unwrap()
 }
 
 /// What was sent, decoded.
@@ -22,21 +30,24 @@ fn sent(transport: &Recorder) -> Vec<(String, String)> {
 #[tokio::test]
 async fn s35_the_golden_request() {
     let transport = Recorder::default();
-    fetch(&builder(&transport).build().unwrap()).await.unwrap();
+    fetch(&user(builder(&transport))).await.unwrap();
     assert_eq!(
         transport.last_body(),
         "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange\
          &subject_token=fake-user-token\
          &subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token"
     );
-    let full = builder(&transport)
-        .subject_token_type("urn:ietf:params:oauth:token-type:jwt")
-        .actor_token("fake-actor-token", ACCESS_TOKEN)
-        .requested_token_type(ACCESS_TOKEN)
+    let client = builder(&transport)
         .scope("read")
         .audience("reports")
         .resource("https://api.example.com/");
-    fetch(&full.build().unwrap()).await.unwrap();
+    let full = user(client)
+        .subject_token_type("urn:ietf:params:oauth:token-type:jwt")
+        .unwrap()
+        .actor_token("fake-actor-token", ACCESS_TOKEN)
+        .unwrap()
+        .requested_token_type(ACCESS_TOKEN);
+    fetch(&full).await.unwrap();
     let names: Vec<_> = sent(&transport).into_iter().map(|(name, _)| name).collect();
     assert_eq!(
         names,
@@ -58,7 +69,7 @@ async fn s35_the_golden_request() {
 async fn s35_a_token_of_type_n_a_is_no_bearer_token() {
     let body = r#"{"access_token":"fake-token","issued_token_type":"x","token_type":"N_A"}"#;
     let transport = Recorder::answering([reply(200, body)]);
-    let source = builder(&transport).build().unwrap();
+    let source = user(builder(&transport));
     assert_eq!(
         fetch(&source).await.unwrap_err().kind(),
         ErrorKind::Protocol
@@ -82,11 +93,8 @@ async fn s35_nothing_outlives_the_subject_token() {
         *now = *now + Duration::from_secs(seconds);
     };
     let transport = Recorder::default();
-    let source = builder(&transport)
-        .clock(clock.clone())
-        .subject_expires_in(Duration::from_secs(5_000))
-        .build()
-        .unwrap();
+    let client = builder(&transport).clock(clock.clone());
+    let source = user(client).subject_expires_in(Duration::from_secs(5_000));
     let lifetime = async || fetch(&source).await.map(|token| token.lifetime().unwrap());
     assert_eq!(lifetime().await.unwrap().as_secs(), 3_600, "the vendor's");
     pass(4_000);
@@ -103,20 +111,16 @@ async fn s15_refresh_tokens_are_kept_for_whoever_says_so() {
     let brings = || Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
     let spending = || Exchange::new(Reason::Needed).refresh_token("fake-refresh-0");
     let transport = brings();
-    let source = builder(&transport).build().unwrap();
+    let source = user(builder(&transport));
     assert!(!source.keeps_refresh_tokens());
     let token = send(&source, spending()).await.unwrap();
     assert!(token.kept_refresh_token().is_none());
     assert!(transport.last_body().contains("&subject_token="));
 
     let transport = brings();
-    let source = builder(&transport)
-        .scope("read")
-        .audience("reports")
+    let source = user(builder(&transport).scope("read").audience("reports"))
         .refresh_tokens(true)
-        .subject_expires_in(Duration::from_secs(60))
-        .build()
-        .unwrap();
+        .subject_expires_in(Duration::from_secs(60));
     assert!(source.keeps_refresh_tokens());
     let token = send(&source, spending()).await.unwrap();
     assert_eq!(
@@ -133,14 +137,12 @@ async fn s15_refresh_tokens_are_kept_for_whoever_says_so() {
 #[tokio::test]
 async fn a_verdict_is_one_on_the_subject_token_too() {
     let transport = Recorder::default();
-    let of = async |builder: GrantBuilder<TokenExchange>| {
-        let source = builder.build().unwrap();
-        credentials(&source).await
-    };
-    let own = of(builder(&transport)).await;
+    let of = async |source: TokenExchange| credentials(&source).await;
+    let own = of(user(builder(&transport))).await;
     assert!(!own.is_lockable());
-    assert_eq!(of(builder(&transport).scope("read")).await, own);
-    let actor = of(builder(&transport).actor_token("fake-actor-token", "x")).await;
+    assert_eq!(of(user(builder(&transport).scope("read"))).await, own);
+    let acting = user(builder(&transport)).actor_token("fake-actor-token", "x");
+    let actor = of(acting.unwrap()).await;
     assert_ne!(actor, own);
     let account = |credentials: &Credentials| credentials.id().unwrap().account();
     assert_eq!(account(&actor), account(&own));
@@ -150,8 +152,8 @@ async fn a_verdict_is_one_on_the_subject_token_too() {
 async fn g18_the_subject_token_is_scrubbed() {
     let body = r#"{"error":"invalid_request","error_description":"fake-user-token is no token, nor is fake-actor-token"}"#;
     let transport = Recorder::answering([reply(400, body)]);
-    let source = builder(&transport).actor_token("fake-actor-token", "x");
-    let error = fetch(&source.build().unwrap()).await.unwrap_err();
+    let source = user(builder(&transport)).actor_token("fake-actor-token", "x");
+    let error = fetch(&source.unwrap()).await.unwrap_err();
     assert!(
         error.to_string().ends_with("*** is no token, nor is ***"),
         "{error}"
@@ -161,26 +163,18 @@ async fn g18_the_subject_token_is_scrubbed() {
 #[test]
 fn wrong_settings_name_the_field() {
     let transport = Recorder::default();
-    let good = || builder(&transport);
-    let no_subject = TokenExchange::builder(
-        "https://login.example.com/token",
-        "my-service",
-        Secret::new("fake-secret"),
-        "",
-        transport.clone(),
-    );
-    for (field, builder) in [
-        ("subject_token", no_subject),
-        ("subject_token_type", good().subject_token_type("")),
-        ("actor_token", good().actor_token("", "x")),
+    let client = builder(&transport).build().unwrap();
+    let source = || client.token_exchange("fake-user-token").unwrap();
+    for (field, built) in [
+        ("subject_token", client.token_exchange("")),
+        ("subject_token_type", source().subject_token_type("")),
+        ("actor_token", source().actor_token("", "x")),
         (
             "actor_token_type",
-            good().actor_token("fake-actor-token", ""),
+            source().actor_token("fake-actor-token", ""),
         ),
-        ("extra", good().extra("subject_token", "fake")),
-        ("resource", good().resource("/relative")),
     ] {
-        let error = builder.build().unwrap_err();
+        let error = built.unwrap_err();
         assert_eq!(
             (error.kind(), error.field()),
             (ErrorKind::Config, Some(field))

@@ -24,7 +24,7 @@ async fn s15_the_golden_refresh_for_each_client_authentication() {
             None,
         ),
     ] {
-        let source = builder(&transport).client_auth(auth).build().unwrap();
+        let source = robot(builder(&transport).client_auth(auth));
         send(&source, spending("fake+refresh/1")).await.unwrap();
         let expected = format!("{FORM}{proof}&refresh_token=fake%2Brefresh%2F1");
         assert_eq!(transport.last_body(), expected);
@@ -33,7 +33,7 @@ async fn s15_the_golden_refresh_for_each_client_authentication() {
         assert_eq!(sent.map(|line| line.to_str().unwrap()), authorization);
     }
     let source = builder(&transport).body_format(BodyFormat::Json);
-    let source = source.client_auth(ClientAuth::Post).build().unwrap();
+    let source = robot(source.client_auth(ClientAuth::Post));
     send(&source, spending("fake-refresh-1")).await.unwrap();
     assert_eq!(
         transport.last().body(),
@@ -49,7 +49,7 @@ async fn s16_a_refresh_asks_for_what_was_granted() {
         .audience("reports")
         .resource("urn:example:b")
         .extra("tenant", "7");
-    let token = send(&source.build().unwrap(), spending("fake-refresh-1")).await;
+    let token = send(&robot(source), spending("fake-refresh-1")).await;
     assert_eq!(
         transport.last_body(),
         "grant_type=refresh_token&refresh_token=fake-refresh-1&audience=reports\
@@ -61,7 +61,7 @@ async fn s16_a_refresh_asks_for_what_was_granted() {
 #[tokio::test]
 async fn s15_what_a_reply_brings_is_handed_on() {
     let transport = Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
-    let source = builder(&transport).build().unwrap();
+    let source = robot(builder(&transport));
     assert!(source.keeps_refresh_tokens());
     let first = fetch(&source).await.unwrap();
     let brought = first.kept_refresh_token().unwrap();
@@ -75,7 +75,7 @@ async fn s15_what_a_reply_brings_is_handed_on() {
 #[tokio::test]
 async fn s07_whoever_wants_none_logs_in_each_time() {
     let transport = Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
-    let source = builder(&transport).refresh_tokens(false).build().unwrap();
+    let source = robot(builder(&transport)).refresh_tokens(false);
     assert!(!source.keeps_refresh_tokens());
     let token = send(&source, spending("fake-refresh-1")).await.unwrap();
     assert!(token.kept_refresh_token().is_none());
@@ -87,7 +87,7 @@ async fn t26_a_refresh_says_nothing_about_the_password() {
     for status in [400, 401] {
         let invalid = r#"{"error":"invalid_grant"}"#;
         let transport = Recorder::answering([reply(status, invalid)]);
-        let source = builder(&transport).build().unwrap();
+        let source = robot(builder(&transport));
         let error = send(&source, spending("fake-refresh-1")).await.unwrap_err();
         assert!(!transport.last_body().contains("fake-word"));
         let verdict = (error.code(), error.rejected_part());
@@ -107,14 +107,14 @@ async fn whatever_is_wrong_with_a_refresh_the_password_is_still_to_be_tried() {
         (401, r#"{"error":"invalid_client"}"#, of_client),
     ] {
         let transport = Recorder::answering([reply(status, body)]);
-        let source = builder(&transport).build().unwrap();
+        let source = robot(builder(&transport));
         let error = send(&source, spending("fake-refresh-1")).await.unwrap_err();
         let verdict = (error.code().unwrap(), error.rejected_part().unwrap());
         assert_eq!(verdict, expected, "{body}");
         assert!(source.keeps_refresh_tokens(), "{body}");
     }
     let gone = Recorder::answering([reply(404, ""), reply(503, "")]);
-    let source = builder(&gone).build().unwrap();
+    let source = robot(builder(&gone));
     for _ in 0..2 {
         let error = send(&source, spending("fake-refresh-1")).await.unwrap_err();
         assert_eq!(error.code(), None, "says nothing about the refresh token");
@@ -126,7 +126,7 @@ async fn a_vendor_that_permits_no_refresh_is_asked_for_none_again() {
     for code in ["unauthorized_client", "unsupported_grant_type"] {
         let body = format!(r#"{{"error":"{code}"}}"#);
         let transport = Recorder::answering([reply(400, &body), reply(200, WITH_REFRESH_TOKEN)]);
-        let source = builder(&transport).build().unwrap();
+        let source = robot(builder(&transport));
         let error = send(&source, spending("fake-refresh-1")).await.unwrap_err();
         assert_eq!(error.code(), Some("invalid_grant"));
         assert!(error.to_string().contains(code), "{error}");
@@ -141,7 +141,7 @@ async fn a_vendor_that_permits_no_refresh_is_asked_for_none_again() {
 async fn g18_a_refresh_token_is_scrubbed() {
     let body = r#"{"error":"invalid_grant","error_description":"fake-refresh-1 (ZmFrZS1yZWZyZXNoLTE=) was used"}"#;
     let transport = Recorder::answering([reply(400, body)]);
-    let source = builder(&transport).build().unwrap();
+    let source = robot(builder(&transport));
     let exchange = spending("fake-refresh-1");
     assert!(!format!("{exchange:?}").contains("fake-refresh-1"));
     let error = send(&source, exchange).await.unwrap_err();

@@ -1,21 +1,40 @@
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use auth_core::{Error, ErrorKind, RejectedPart, RequestOutcome};
 use http::{Response, StatusCode};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
-use crate::{
-    ReplyRules,
-    response::{BodyKind, Member, Reading, Seen},
-    retry_after::retry_after,
+use super::{
+    Reading,
+    body::{BodyKind, CHECK, Seen, trimmed},
+    members::{Members, code, string},
+    rules::ReplyRules,
 };
+use crate::retry_after::retry_after;
 
 /// What a vendor says about why there is no token (RFC 6749 section 5.2), as it came.
-#[derive(Default)]
-pub(crate) struct ErrorReply {
-    pub(crate) code: Option<String>,
-    pub(crate) description: Option<String>,
+pub(super) struct ErrorReply {
+    pub(super) code: Option<String>,
+    description: Option<String>,
+}
+
+impl ErrorReply {
+    /// Reads what can be read: of a body that is too long, or broken, what comes before the break.
+    pub(super) fn parse(body: &[u8], rules: &ReplyRules) -> Self {
+        let body = body.get(..MAX_LOOK).unwrap_or(body);
+        let chunk = trimmed(body).utf8_chunks().next();
+        let text = chunk.map_or("", |chunk| chunk.valid());
+        let members = Members::of_beginning(rules, text);
+        Self::of(&members, members.vendor_code.and_then(code))
+    }
+
+    /// The standard's members count before those of the vendor's own.
+    pub(super) fn of(members: &Members<'_>, vendor_code: Option<String>) -> Self {
+        let descriptions = [members.description, members.vendor_description];
+        Self {
+            code: members.code.and_then(string).or(vendor_code),
+            description: descriptions.into_iter().flatten().find_map(string),
+        }
+    }
 }
 
 /// How much of an error reply is looked at, in bytes.
@@ -24,110 +43,9 @@ const MAX_LOOK: usize = 8 * 1024;
 const MAX_CODE: usize = 64;
 const MAX_DESCRIPTION: usize = 256;
 
-impl ErrorReply {
-    /// Reads what can be read: of a body that is too long, or broken, what comes before the break.
-    pub(crate) fn parse(body: &[u8], rules: &ReplyRules) -> Self {
-        let mut said = Said::default();
-        let body = body.get(..MAX_LOOK).unwrap_or(body);
-        let body = body.strip_prefix(BOM).unwrap_or(body);
-        if let Some(chunk) = body.utf8_chunks().next() {
-            let mut json = serde_json::Deserializer::from_str(chunk.valid());
-            let level = Level {
-                rules,
-                said: &mut said,
-                is_top: true,
-            };
-            let _ = level.deserialize(&mut json);
-        }
-        Self {
-            code: said.code.or(said.vendor_code),
-            description: said.description.or(said.vendor_description),
-        }
-    }
-}
-
-/// UTF-8's byte order mark, which JSON must not have (RFC 8259 section 8.1) and some servers send.
-pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// What to do about a reply that some other server may have written.
-pub(crate) const CHECK: &str =
-    "check `token_url`, and whether a proxy, a firewall or a captive portal answers in between";
-
-/// The standard's members, and those of the vendor's own.
-#[derive(Default)]
-struct Said {
-    code: Option<String>,
-    vendor_code: Option<String>,
-    description: Option<String>,
-    vendor_description: Option<String>,
-}
-
-/// Collects members as they come, so that those before an error are kept.
-struct Level<'a, 'r> {
-    rules: &'r ReplyRules,
-    said: &'a mut Said,
-    is_top: bool,
-}
-
-impl<'de> DeserializeSeed<'de> for Level<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Level<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let rules = self.rules;
-        while let Some(name) = map.next_key::<String>()? {
-            let value = map.next_value::<&RawValue>()?;
-            if self.is_top && rules.is_wrapper(&name) && value.get().starts_with('{') {
-                let inner = Level {
-                    rules,
-                    said: &mut *self.said,
-                    is_top: false,
-                };
-                let _ = inner.deserialize(&mut serde_json::Deserializer::from_str(value.get()));
-                continue;
-            }
-            match rules.member(&name) {
-                Some(Member::Code) => self.said.code = string(value),
-                Some(Member::VendorCode) => self.said.vendor_code = code(value),
-                Some(Member::Description) => self.said.description = string(value),
-                Some(Member::VendorDescription) => self.said.vendor_description = string(value),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Reads a string that holds something.
-pub(crate) fn string(json: &RawValue) -> Option<String> {
-    serde_json::from_str(json.get())
-        .ok()
-        .filter(|text: &String| !text.is_empty())
-}
-
-/// Reads a code of the vendor's own: a string that holds something, or a number.
-pub(crate) fn code(json: &RawValue) -> Option<String> {
-    let is_number = || {
-        json.get()
-            .starts_with(|char: char| char == '-' || char.is_ascii_digit())
-    };
-    string(json).or_else(|| is_number().then(|| json.get().to_owned()))
-}
-
 /// Makes an error of a reply that brings no token. Nothing but the code and the description gets
 /// from the reply's body into it, and those scrubbed.
-pub(crate) fn refusal<B: AsRef<[u8]>>(
+pub(super) fn refusal<B: AsRef<[u8]>>(
     reading: &Reading<'_>,
     reply: &Response<B>,
     said: &ErrorReply,
@@ -154,7 +72,7 @@ pub(crate) fn refusal<B: AsRef<[u8]>>(
     };
     let code = clean(&said.code, MAX_CODE);
     let description = clean(&said.description, MAX_DESCRIPTION);
-    let mut message = format!("{vendor}: token endpoint answered {}", status.as_u16());
+    let mut message = format!("token endpoint answered {}", status.as_u16());
     match &code {
         Some(code) => message.push_str(&format!(" with `{code}`")),
         None if description.is_none() => {
@@ -169,6 +87,7 @@ pub(crate) fn refusal<B: AsRef<[u8]>>(
         message.push_str(&format!("; {hint}"));
     }
     let mut error = Error::new(verdict.kind, message)
+        .with_vendor(vendor.to_owned())
         .with_status(status)
         .with_outcome(verdict.outcome);
     if let Some(part) = verdict.rejected {

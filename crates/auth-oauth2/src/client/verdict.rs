@@ -1,10 +1,7 @@
 use auth_core::{Error, RejectedPart, RequestOutcome};
 use http::StatusCode;
 
-use super::REFRESH_TOKEN;
-
-/// The name of the grant, and of its parameter.
-pub(crate) const PASSWORD: &str = "password";
+use crate::grant_type::{PASSWORD, REFRESH_TOKEN};
 
 /// Adds to a vendor's rejection which part of the token request it is about. The grant decides what
 /// `invalid_grant` means (RFC 6749 section 5.2).

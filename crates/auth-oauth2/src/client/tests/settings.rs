@@ -3,7 +3,7 @@
 use super::*;
 
 #[track_caller]
-fn refused(builder: GrantBuilder<ClientCredentials>, field: &str) -> String {
+fn refused(builder: ClientBuilder, field: &str) -> String {
     let error = builder.build().unwrap_err();
     assert_eq!(
         (error.kind(), error.field()),
@@ -13,11 +13,11 @@ fn refused(builder: GrantBuilder<ClientCredentials>, field: &str) -> String {
     error.to_string()
 }
 
-fn at(url: &str) -> GrantBuilder<ClientCredentials> {
-    ClientCredentials::builder(url, "id", Secret::new("fake-secret"), Recorder::default())
+fn at(url: &str) -> ClientBuilder {
+    Client::builder(url, "id", Recorder::default()).secret(Secret::new("fake-secret"))
 }
 
-fn good() -> GrantBuilder<ClientCredentials> {
+fn good() -> ClientBuilder {
     at(URL)
 }
 
@@ -160,9 +160,11 @@ fn s02_nothing_is_sent_twice() {
 #[test]
 fn empty_credentials_are_refused() {
     let make = |id: &str, secret: &str| {
-        ClientCredentials::builder(URL, id, Secret::new(secret), Recorder::default())
+        Client::builder(URL, id, Recorder::default()).secret(Secret::new(secret))
     };
     refused(make("", "fake-secret"), "client_id");
+    let public = Client::builder(URL, "", Recorder::default()).client_auth(ClientAuth::None);
+    refused(public, "client_id");
     refused(make("id", ""), "client_secret");
     refused(
         make("a:b", "fake-secret").client_auth(ClientAuth::BasicRaw),
@@ -209,4 +211,71 @@ fn s37_a_resource_is_an_absolute_uri_without_fragment() {
 #[test]
 fn a_reply_has_room() {
     refused(good().max_reply(0), "max_reply");
+}
+
+const WITH_SECRET: [ClientAuth; 5] = [
+    ClientAuth::Basic,
+    ClientAuth::BasicRaw,
+    ClientAuth::Post,
+    ClientAuth::BasicWithId,
+    ClientAuth::BasicRawWithId,
+];
+
+#[test]
+fn a_method_that_sends_a_secret_has_one() {
+    let without = || Client::builder(URL, "id", Recorder::default());
+    let text = refused(without(), "client_secret");
+    let advice =
+        "`Basic` sends it: set it with `secret`, or set `client_auth` to `ClientAuth::None`";
+    assert!(text.contains(advice), "{text}");
+    for method in WITH_SECRET {
+        refused(without().client_auth(method), "client_secret");
+        assert!(good().client_auth(method).build().is_ok());
+    }
+    for method in [ClientAuth::None, ClientAuth::BasicEmptySecret] {
+        assert!(without().client_auth(method).build().is_ok());
+    }
+}
+
+#[test]
+fn a_method_without_secret_has_none() {
+    for method in [ClientAuth::None, ClientAuth::BasicEmptySecret] {
+        for secret in ["fake-secret", ""] {
+            let client = Client::builder(URL, "id", Recorder::default());
+            let text = refused(
+                client.secret(Secret::new(secret)).client_auth(method),
+                "client_auth",
+            );
+            assert!(text.contains(&format!("`{method:?}`")), "{text}");
+        }
+    }
+}
+
+#[test]
+fn an_extra_parameter_is_not_one_of_the_grants_own() {
+    let with = |name: &str| good().extra(name, "fake-value").build().unwrap();
+    let refused = |error: Option<Error>, name: &str| {
+        let error = error.unwrap();
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some("extra"))
+        );
+        let text = error.to_string();
+        assert!(text.contains(name) && !text.contains("fake"), "{text}");
+    };
+    for name in [
+        "subject_token",
+        "subject_token_type",
+        "actor_token",
+        "actor_token_type",
+        "requested_token_type",
+    ] {
+        refused(with(name).token_exchange("fake-user-token").err(), name);
+    }
+    #[cfg(feature = "password")]
+    for name in ["username", "password"] {
+        let password = Secret::new("fake-word-1");
+        refused(with(name).password("me", password).err(), name);
+    }
+    assert!(with("username").token_exchange("fake-user-token").is_ok());
 }

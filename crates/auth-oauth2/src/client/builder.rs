@@ -1,28 +1,26 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use auth_core::{
-    Error, HttpHosts, Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport,
+    Error, HttpHosts, Secret, SecretSource, SharedClock, SharedSecretSource, SharedTransport,
+    Transport,
 };
 
-use super::{Client, Grant, check, refreshing::Refreshing, sealed};
+use super::{Client, Settings, check};
 use crate::{
     BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parameter,
     token_endpoint::MAX_REPLY, token_url,
 };
 
-/// Settings that all grants have; made by [`ClientCredentials::builder`] and its likes.
-///
-/// [`ClientCredentials::builder`]: crate::ClientCredentials::builder
+/// Settings of a [`Client`]; made by [`Client::builder`].
 ///
 /// A text that is set to nothing counts as not set: a parameter without a value is left out (RFC
 /// 6749 section 3.2).
 #[must_use]
-pub struct GrantBuilder<G: Grant> {
-    pub(crate) own: <G as sealed::Grant>::Own,
+pub struct ClientBuilder {
     token_url: String,
     client_id: String,
-    client_secret: Option<SharedSecretSource>,
     transport: SharedTransport,
+    client_secret: Option<SharedSecretSource>,
     client_auth: ClientAuth,
     body_format: BodyFormat,
     scope: String,
@@ -36,20 +34,40 @@ pub struct GrantBuilder<G: Grant> {
     clock: SharedClock,
 }
 
-impl<G: Grant> GrantBuilder<G> {
-    pub(crate) fn new(
-        token_url: String,
-        client_id: String,
-        client_secret: Option<SharedSecretSource>,
-        transport: SharedTransport,
-        own: <G as sealed::Grant>::Own,
-    ) -> Self {
-        Self {
-            own,
-            token_url,
-            client_id,
-            client_secret,
-            transport,
+impl Client {
+    /// Starts with what every client needs: the token endpoint's URL, the client identifier that the
+    /// authorization server issued, and the transport that sends the token requests.
+    ///
+    /// A confidential client adds a [`secret`](ClientBuilder::secret), a public client
+    /// [`ClientAuth::None`].
+    ///
+    /// # Example
+    ///
+    /// A public client, for the refresh token that a person's login brought:
+    ///
+    /// ```
+    /// # use auth_core::{Error, Transport};
+    /// use auth_core::SecretFile;
+    /// use auth_oauth2::{Client, ClientAuth, RefreshToken};
+    ///
+    /// # fn source(transport: impl Transport) -> Result<RefreshToken, Error> {
+    /// let source = Client::builder("https://login.example.com/token", "my-app", transport)
+    ///     .client_auth(ClientAuth::None)
+    ///     .build()?
+    ///     .refresh_token(SecretFile::new("/var/lib/my-app/refresh-token"))?;
+    /// # Ok(source)
+    /// # }
+    /// ```
+    pub fn builder(
+        token_url: impl Into<String>,
+        client_id: impl Into<String>,
+        transport: impl Transport,
+    ) -> ClientBuilder {
+        ClientBuilder {
+            token_url: token_url.into(),
+            client_id: client_id.into(),
+            transport: SharedTransport::new(transport),
+            client_secret: None,
             client_auth: ClientAuth::default(),
             body_format: BodyFormat::default(),
             scope: String::new(),
@@ -63,47 +81,59 @@ impl<G: Grant> GrantBuilder<G> {
             clock: SharedClock::default(),
         }
     }
+}
 
-    /// Sets how the client proves who it is; default [`ClientAuth::Basic`]. A public client, which
-    /// has no secret, only says its name.
+impl ClientBuilder {
+    /// Sets where the client secret comes from. The secret is read before each token request.
+    /// Default: none, which is an error unless [`client_auth`](Self::client_auth) sends none.
+    pub fn secret(mut self, client_secret: impl SecretSource) -> Self {
+        self.client_secret = Some(SharedSecretSource::new(client_secret));
+        self
+    }
+
+    /// Sets how the client proves who it is. Default: [`ClientAuth::Basic`].
     pub fn client_auth(mut self, method: ClientAuth) -> Self {
         self.client_auth = method;
         self
     }
 
-    /// Sets how the parameters are written; default [`BodyFormat::Form`].
+    /// Sets how the parameters are written. Default: [`BodyFormat::Form`].
     pub fn body_format(mut self, format: BodyFormat) -> Self {
         self.body_format = format;
         self
     }
 
     /// Sets the scope to ask for (RFC 6749 section 3.3): values with exactly one space between
-    /// two; other whitespace is an error, so that a scope is sent as it was written.
+    /// two, for example `read write`. Default: none, and the authorization server chooses.
+    ///
+    /// With [`refresh_token`](Client::refresh_token), a scope asks for less than the login was
+    /// granted, and must not name more.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = scope.into();
         self
     }
 
-    /// Sets the `audience` parameter, which some vendors ask for.
+    /// Sets the `audience` parameter, which some vendors ask for. Default: none.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
         self
     }
 
     /// Adds a `resource` that the token is for (RFC 8707): an absolute URI without a fragment. May
-    /// be called several times.
+    /// be called several times. Default: none.
     pub fn resource(mut self, uri: impl Into<String>) -> Self {
         self.resources.push(uri.into());
         self
     }
 
-    /// Adds a parameter of the vendor's own. Its value is treated as a secret.
+    /// Adds a parameter of the vendor's own. Its value is treated as a secret. May be called several
+    /// times. Default: none.
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
         self.extras.push((name.into(), value.into()));
         self
     }
 
-    /// Sets how large a reply may be, in bytes; default 64 KiB.
+    /// Sets how large a reply may be, in bytes. Default: 65,536 (64 KiB).
     pub fn max_reply(mut self, bytes: usize) -> Self {
         self.max_reply = bytes;
         self
@@ -137,49 +167,51 @@ impl<G: Grant> GrantBuilder<G> {
         self
     }
 
-    /// Sets the name in errors; default the token endpoint's host.
+    /// Sets the vendor's name in errors. Default: the token endpoint's host.
     pub fn vendor(mut self, name: impl Into<String>) -> Self {
         self.vendor = Some(name.into());
         self
     }
 
-    /// Sets how replies are read; default the standard's rules.
+    /// Sets how replies are read. Default: the standard's rules.
     pub fn reply_rules(mut self, rules: ReplyRules) -> Self {
         self.reply_rules = rules;
         self
     }
 
-    /// Sets the clock that a `Retry-After` date is measured against where a reply has no `Date`;
-    /// default [`SystemClock`](auth_core::SystemClock).
+    /// Sets the clock, for a `Retry-After` date in a reply without a `Date`, and for
+    /// [`TokenExchange::subject_expires_in`](crate::TokenExchange::subject_expires_in). Default:
+    /// [`SystemClock`](auth_core::SystemClock).
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.clock = clock.into();
         self
     }
 
-    /// Checks the settings and makes the source.
+    /// Checks the settings and makes the client.
     ///
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
-    /// - `token_url`: no absolute URL, neither `https` nor `http` to an origin of
-    ///   [`danger_allow_http`](Self::danger_allow_http), with user information, a fragment, or a
-    ///   query that carries a credential or another of the request's parameters.
+    /// - `token_url`: not an absolute URL, neither `https` nor `http` to an origin of
+    ///   [`danger_allow_http`](Self::danger_allow_http), with user information, with a fragment, or
+    ///   with a query that carries a credential or another of the request's parameters.
     /// - `client_id`: empty, or with a colon under [`ClientAuth::BasicRaw`] and
     ///   [`ClientAuth::BasicRawWithId`].
-    /// - `client_secret`: empty, as far as it is known already.
-    /// - `client_auth`: [`ClientAuth::BasicEmptySecret`] with a client secret.
+    /// - `client_secret`: not set although [`client_auth`](Self::client_auth) sends one, or empty as
+    ///   far as it is known before it is read.
+    /// - `client_auth`: [`ClientAuth::None`] or [`ClientAuth::BasicEmptySecret`] although a secret is
+    ///   set.
     /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot read.
     /// - `scope`: characters outside RFC 6749 section 3.3, or other than one space between values.
-    /// - `resource`: no absolute URI, with a fragment, or given twice.
-    /// - `extra`: no name, given twice, or one of the request's own parameters.
+    /// - `resource`: not an absolute URI, with a fragment, or given twice.
+    /// - `extra`: without a name, given twice, or one of the request's own parameters.
     /// - `max_reply`: zero.
-    /// - Those of the grant's own.
-    pub fn build(self) -> Result<G, Error> {
+    pub fn build(self) -> Result<Client, Error> {
         self.check_client()?;
         parameter::check_scope(&self.scope)?;
         parameter::check_resources(&self.resources)?;
-        parameter::check_extras(&self.extras, G::PARAMETERS)?;
+        parameter::check_extras(&self.extras)?;
         let endpoint = TokenEndpoint::checked(
             self.vendor,
             "token_url",
@@ -210,50 +242,52 @@ impl<G: Grant> GrantBuilder<G> {
             .chain(resources)
             .chain(self.extras)
             .filter(|(_, value)| !value.is_empty());
-        let client = Client {
+        Ok(Client(Arc::new(Settings {
             endpoint: endpoint.max_reply(self.max_reply),
             id: self.client_id,
-            secret: self
-                .client_secret
-                .filter(|_| self.client_auth != ClientAuth::BasicEmptySecret),
+            secret: self.client_secret,
             auth: self.client_auth,
             format: self.body_format,
             parameters: parameters.collect(),
             scrubber,
             rules,
             clock: self.clock,
-            refreshing: Refreshing::default(),
-        };
-        G::new(client, self.own)
+        })))
     }
 
     fn check_client(&self) -> Result<(), Error> {
+        let method = self.client_auth;
         if self.client_id.is_empty() {
             return Err(Error::config("client_id", "must not be empty"));
         }
-        let Some(client_secret) = &self.client_secret else {
-            return Ok(());
-        };
-        if self.client_auth == ClientAuth::BasicEmptySecret {
-            return match client_secret.fixed().is_some_and(Secret::is_empty) {
-                true => Ok(()),
-                false => {
-                    let problem = "sends no client secret, and one is set: leave the secret empty";
-                    Err(Error::config("client_auth", problem))
-                }
-            };
-        }
-        if self.client_auth.is_raw() && self.client_id.contains(':') {
+        if method.is_raw() && self.client_id.contains(':') {
             let problem = "must not have a colon, which ends it in HTTP Basic (RFC 7617)";
             return Err(Error::config("client_id", problem));
         }
-        check("client_secret", client_secret)
+        match &self.client_secret {
+            Some(secret) if method.sends_secret() => check("client_secret", secret),
+            Some(_) => {
+                let problem = format_args!(
+                    "`{method:?}` sends no client secret, and one is set: remove the secret, or \
+                     choose a method that sends it"
+                );
+                Err(Error::config("client_auth", problem))
+            }
+            None if method.sends_secret() => {
+                let problem = format_args!(
+                    "is missing, and client authentication `{method:?}` sends it: set it with \
+                     `secret`, or set `client_auth` to `ClientAuth::None` for a public client"
+                );
+                Err(Error::config("client_secret", problem))
+            }
+            None => Ok(()),
+        }
     }
 }
 
-impl<G: Grant> fmt::Debug for GrantBuilder<G> {
+impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GrantBuilder")
+        f.debug_struct("ClientBuilder")
             .field("vendor", &self.vendor)
             .field("client_auth", &self.client_auth)
             .field("body_format", &self.body_format)

@@ -1,9 +1,8 @@
 use auth_core::ErrorKind;
 
 use super::*;
+use crate::grant_type::{CLIENT_CREDENTIALS, TOKEN_EXCHANGE};
 
-const CLIENT_CREDENTIALS: &str = "client_credentials";
-const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const GRANTS: [&str; 4] = [CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN, TOKEN_EXCHANGE];
 
 fn part(grant: &str, status: u16, code: &'static str) -> Option<RejectedPart> {

@@ -1,29 +1,32 @@
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
-use auth_core::{Clock, ErrorKind, Moment, Reason, RequestOutcome, Secret, SecretFn};
+use auth_core::{Clock, ErrorKind, Exchange, Reason, SecretFn, TokenSource as _};
 
 use super::*;
-use crate::{
-    BodyFormat, ClientAuth, ReplyRules,
-    testing::{Recorder, TOKEN, WITH_REFRESH_TOKEN, credentials, fetch, reply, send},
-};
+use crate::ClientCredentials;
+use crate::testing::{Recorder, TOKEN, WITH_REFRESH_TOKEN, credentials, fetch, reply, send};
 
 mod settings;
 
 const URL: &str = "https://login.example.com/oauth2/token";
 
-fn builder(transport: &Recorder) -> GrantBuilder<ClientCredentials> {
+fn builder(transport: &Recorder) -> ClientBuilder {
     let secret = Secret::new("fake-secret/1+2");
-    ClientCredentials::builder(URL, "my client", secret, transport.clone())
+    Client::builder(URL, "my client", transport.clone()).secret(secret)
+}
+
+fn source(builder: ClientBuilder) -> ClientCredentials {
+    builder.build().unwrap().client_credentials()
 }
 
 #[tokio::test]
 async fn s01_golden_request_by_default() {
     let transport = Recorder::default();
-    let source = builder(&transport).scope("read write").build().unwrap();
+    let source = builder(&transport)
+        .scope("read write")
+        .build()
+        .unwrap()
+        .client_credentials();
     let token = fetch(&source).await.unwrap();
     assert_eq!(token.secret().expose(), "fake-token");
     assert_eq!(token.lifetime(), Some(Duration::from_secs(3600)));
@@ -65,14 +68,14 @@ async fn s01_golden_bodies_with_everything() {
             .resource("urn:example:b")
             .extra("tenant", "a&b=c")
     };
-    fetch(&full().build().unwrap()).await.unwrap();
+    fetch(&source(full())).await.unwrap();
     assert_eq!(
         transport.last_body(),
         "grant_type=client_credentials&client_id=my+client&client_secret=fake-secret%2F1%2B2\
          &scope=read&audience=https%3A%2F%2Fapi.example.com%2F\
          &resource=https%3A%2F%2Fa.example%2Fx%3Fy%3D1&resource=urn%3Aexample%3Ab&tenant=a%26b%3Dc",
     );
-    fetch(&full().body_format(BodyFormat::Json).build().unwrap())
+    fetch(&source(full().body_format(BodyFormat::Json)))
         .await
         .unwrap();
     assert_eq!(
@@ -96,8 +99,10 @@ async fn s02_what_is_empty_is_left_out() {
         .audience("")
         .resource("")
         .extra("tenant", "")
-        .build();
-    fetch(&source.unwrap()).await.unwrap();
+        .build()
+        .unwrap()
+        .client_credentials();
+    fetch(&source).await.unwrap();
     assert_eq!(transport.last_body(), "grant_type=client_credentials");
 }
 
@@ -107,7 +112,9 @@ async fn s05_one_method_and_never_in_the_url() {
         for format in [BodyFormat::Form, BodyFormat::Json] {
             let transport = Recorder::default();
             let source = builder(&transport).client_auth(method).body_format(format);
-            fetch(&source.build().unwrap()).await.unwrap();
+            fetch(&source.build().unwrap().client_credentials())
+                .await
+                .unwrap();
             let request = transport.request(0);
             assert_eq!(request.uri().query(), None);
             let in_header = request.headers().contains_key("authorization");
@@ -124,9 +131,11 @@ async fn the_urls_own_query_is_kept() {
     let transport = Recorder::default();
     let url = "https://login.example.com/token?tenant=a%20b";
     let secret = Secret::new("fake-secret");
-    let source = ClientCredentials::builder(url, "id", secret, transport.clone())
+    let source = Client::builder(url, "id", transport.clone())
+        .secret(secret)
         .build()
-        .unwrap();
+        .unwrap()
+        .client_credentials();
     fetch(&source).await.unwrap();
     assert_eq!(*transport.request(0).uri(), url);
 }
@@ -135,7 +144,7 @@ async fn the_urls_own_query_is_kept() {
 async fn s14_a_refusal_is_one_request() {
     for status in [400, 401, 403, 429, 500] {
         let transport = Recorder::answering([reply(status, "")]);
-        let source = builder(&transport).build().unwrap();
+        let source = builder(&transport).build().unwrap().client_credentials();
         assert!(fetch(&source).await.is_err());
         assert_eq!(transport.calls(), 1, "{status}");
     }
@@ -144,17 +153,19 @@ async fn s14_a_refusal_is_one_request() {
 #[tokio::test]
 async fn t09_the_reply_is_bounded() {
     let transport = Recorder::answering([reply(200, TOKEN), reply(200, TOKEN)]);
-    fetch(&builder(&transport).build().unwrap()).await.unwrap();
+    fetch(&source(builder(&transport))).await.unwrap();
     assert_eq!(transport.max_reply(0), 64 * 1024);
     let source = builder(&Recorder::default())
         .max_reply(TOKEN.len())
         .build()
-        .unwrap();
+        .unwrap()
+        .client_credentials();
     assert!(fetch(&source).await.is_ok());
     let source = builder(&transport)
         .max_reply(TOKEN.len() - 1)
         .build()
-        .unwrap();
+        .unwrap()
+        .client_credentials();
     let error = fetch(&source).await.unwrap_err();
     assert_eq!(transport.max_reply(1), TOKEN.len() - 1);
     assert_eq!(error.kind(), ErrorKind::Protocol);
@@ -178,7 +189,9 @@ async fn g18_an_echo_of_anything_that_was_sent_is_scrubbed() {
         let source = builder(&transport)
             .vendor("example")
             .extra("key", "fake-extra-value");
-        let error = fetch(&source.build().unwrap()).await.unwrap_err();
+        let error = fetch(&source.build().unwrap().client_credentials())
+            .await
+            .unwrap_err();
         let text = "example: token endpoint answered 401 with `invalid_client`: got ***";
         assert_eq!(error.to_string(), text);
     }
@@ -199,7 +212,8 @@ async fn s28_a_date_counts_from_the_sources_clock() {
     let source = builder(&Recorder::answering([throttled]))
         .clock(Stopped)
         .build()
-        .unwrap();
+        .unwrap()
+        .client_credentials();
     let error = fetch(&source).await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
 }
@@ -212,10 +226,12 @@ async fn the_secret_is_read_for_each_exchange() {
         let next = secrets.lock().unwrap().pop().unwrap();
         async move { Ok(Secret::new(next)) }
     });
-    let source = ClientCredentials::builder(URL, "id", secret, transport.clone())
+    let source = Client::builder(URL, "id", transport.clone())
+        .secret(secret)
         .client_auth(ClientAuth::Post)
         .build()
-        .unwrap();
+        .unwrap()
+        .client_credentials();
     for secret in ["fake-secret-a", "fake-secret-b"] {
         fetch(&source).await.unwrap();
         assert!(transport.last_body().ends_with(secret));
@@ -227,17 +243,21 @@ async fn a_secret_that_cannot_be_read_sends_nothing() {
     let transport = Recorder::default();
     let broken = || Error::new(ErrorKind::Unavailable, "vault: sealed");
     let secret = SecretFn::new(move || async move { Err(broken()) });
-    let source = ClientCredentials::builder(URL, "id", secret, transport.clone())
+    let source = Client::builder(URL, "id", transport.clone())
+        .secret(secret)
         .build()
-        .unwrap();
+        .unwrap()
+        .client_credentials();
     let error = fetch(&source).await.unwrap_err();
     assert_eq!(error.to_string(), "vault: sealed");
     assert_eq!(error.outcome(), RequestOutcome::NotSent);
 
     let secret = SecretFn::new(|| async { Ok(Secret::new("")) });
-    let source = ClientCredentials::builder(URL, "id", secret, transport.clone())
+    let source = Client::builder(URL, "id", transport.clone())
+        .secret(secret)
         .build()
-        .unwrap();
+        .unwrap()
+        .client_credentials();
     let error = fetch(&source).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.field()),
@@ -256,9 +276,11 @@ async fn g06_a_changed_secret_is_noticed() {
             async move { now.map(Secret::new) }
         }
     });
-    let source = ClientCredentials::builder(URL, "id", secret, Recorder::default())
+    let source = Client::builder(URL, "id", Recorder::default())
+        .secret(secret)
         .build()
-        .unwrap();
+        .unwrap()
+        .client_credentials();
     let old = credentials(&source).await;
     assert_eq!(credentials(&source).await, old);
     *now.lock().unwrap() = Ok("fake-secret-b");
@@ -279,10 +301,12 @@ async fn g06_a_changed_secret_is_noticed() {
 async fn the_secrets_that_the_identity_was_made_of_are_sent() {
     let transport = Recorder::default();
     let secret = SecretFn::new(|| async { panic!("the secret is read a second time") });
-    let source = ClientCredentials::builder(URL, "id", secret, transport.clone())
+    let source = Client::builder(URL, "id", transport.clone())
+        .secret(secret)
         .client_auth(ClientAuth::Post)
         .build()
-        .unwrap();
+        .unwrap()
+        .client_credentials();
     let account = Credentials::new(&["id"], [Secret::new("fake-secret-1")]);
     let exchange = Exchange::new(Reason::Needed).credentials(account);
     source.fetch(exchange).await.unwrap();
@@ -300,7 +324,7 @@ fn g18_debug_shows_no_secret() {
         .extra("key", "fake-extra")
         .vendor("example");
     let mut shown = format!("{builder:?}");
-    shown.push_str(&format!("{:?}", builder.build().unwrap()));
+    shown.push_str(&format!("{:?}", source(builder)));
     assert!(!shown.contains("fake-"), "{shown}");
     assert_eq!(shown.matches("vendor: ").count(), 2, "{shown}");
 }
@@ -310,7 +334,11 @@ async fn s06_a_refresh_token_is_neither_kept_nor_spent() {
     let transport = Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
     // Not even for rules that ask for it.
     let rules = ReplyRules::new().refresh_token();
-    let source = builder(&transport).reply_rules(rules).build().unwrap();
+    let source = builder(&transport)
+        .reply_rules(rules)
+        .build()
+        .unwrap()
+        .client_credentials();
     assert!(!source.keeps_refresh_tokens());
     let token = fetch(&source).await.unwrap();
     assert!(token.kept_refresh_token().is_none());
@@ -323,10 +351,10 @@ async fn s06_a_refresh_token_is_neither_kept_nor_spent() {
 async fn the_account_is_the_client_at_its_token_endpoint() {
     let with = |url: &str, id: &str| {
         let secret = Secret::new("fake-secret-1");
-        ClientCredentials::builder(url, id, secret, Recorder::default())
+        Client::builder(url, id, Recorder::default()).secret(secret)
     };
-    let id = async |builder: GrantBuilder<ClientCredentials>| {
-        let source = builder.build().unwrap();
+    let id = async |builder: ClientBuilder| {
+        let source = source(builder);
         credentials(&source).await.id().unwrap()
     };
     let own = id(with(URL, "my-client")).await;
@@ -347,8 +375,87 @@ async fn the_account_is_the_client_at_its_token_endpoint() {
         assert_ne!(id(other).await.account(), own.account());
     }
     assert!(
-        !credentials(&with(URL, "my-client").build().unwrap())
+        !credentials(&source(with(URL, "my-client")))
             .await
             .is_lockable()
+    );
+}
+
+#[tokio::test]
+async fn a_thousand_users_exchanges_share_one_clients_settings() {
+    let transport = Recorder::default();
+    let client = builder(&transport).scope("read").build().unwrap();
+    let sources: Vec<_> = (0..1_000)
+        .map(|user| {
+            client
+                .token_exchange(format!("fake-user-token-{user}"))
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(Arc::strong_count(&client.0), 1_001);
+    for user in [0, 999] {
+        fetch(&sources[user]).await.unwrap();
+        let subject = format!("&subject_token=fake-user-token-{user}&");
+        assert!(transport.last_body().contains(&subject));
+    }
+    drop(sources);
+    assert_eq!(Arc::strong_count(&client.0), 1);
+}
+
+#[tokio::test]
+async fn each_grant_of_one_client_sends_its_own_parameters() {
+    let transport = Recorder::default();
+    let client = builder(&transport).scope("read").build().unwrap();
+    fetch(&client.client_credentials()).await.unwrap();
+    let body = "grant_type=client_credentials&scope=read";
+    assert_eq!(transport.last_body(), body);
+    let source = client.refresh_token(Secret::new("fake-refresh-0")).unwrap();
+    let exchange = Exchange::new(Reason::Needed).refresh_token("fake-refresh-0");
+    send(&source, exchange).await.unwrap();
+    let body = "grant_type=refresh_token&refresh_token=fake-refresh-0&scope=read";
+    assert_eq!(transport.last_body(), body);
+    #[cfg(feature = "password")]
+    {
+        let source = client.password("me", Secret::new("fake-word-1")).unwrap();
+        fetch(&source).await.unwrap();
+        let body = "grant_type=password&username=me&password=fake-word-1&scope=read";
+        assert_eq!(transport.last_body(), body);
+    }
+    fetch(&client.token_exchange("fake-user-token").unwrap())
+        .await
+        .unwrap();
+    assert!(transport.last_body().ends_with("access_token&scope=read"));
+}
+
+#[tokio::test]
+async fn an_errors_vendor_step_and_host_are_fields() {
+    for (builder, vendor) in [
+        (
+            Client::builder(URL, "id", Recorder::answering([reply(401, "")])),
+            "login.example.com",
+        ),
+        // Not taken for the first word of `token endpoint answered 401`.
+        (
+            Client::builder(URL, "id", Recorder::answering([reply(401, "")])).vendor("token"),
+            "token",
+        ),
+    ] {
+        let source = source(builder.client_auth(ClientAuth::None));
+        let error = fetch(&source).await.unwrap_err();
+        let fields = (error.vendor(), error.step(), error.host());
+        let expected = (
+            Some(vendor),
+            Some("token request"),
+            Some("login.example.com"),
+        );
+        assert_eq!(fields, expected);
+        let text = format!("{vendor}: token endpoint answered 401 with ");
+        assert!(error.to_string().starts_with(&text), "{error}");
+    }
+    let source = source(builder(&Recorder::answering([reply(200, TOKEN)])).max_reply(1));
+    let error = fetch(&source).await.unwrap_err();
+    assert_eq!(
+        (error.step(), error.host()),
+        (Some("token request"), Some("login.example.com"))
     );
 }
