@@ -14,7 +14,7 @@
 use std::{env, error::Error};
 
 use auth_core::{Authenticator, Key, Origins, Secret};
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::Client;
 use auth_store_file::FileStore;
 use auth_testkit::TestServer;
 
@@ -23,18 +23,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let dir = env::var_os("AUTH_STORE_DIR").ok_or("set AUTH_STORE_DIR: where tokens are kept")?;
     let vendor = TestServer::builder().in_memory();
 
-    let source = ClientCredentials::builder(
-        vendor.token_url(),
-        vendor.client_id(),
-        Secret::new(vendor.client_secret()),
-        vendor.transport(),
-    );
+    let client = Client::builder(vendor.token_url(), vendor.client_id(), vendor.transport())
+        .secret(Secret::new(vendor.client_secret()))
+        .build()?;
     // Everything that makes this token another than the next.
     let key = Key::builder("example")
         .issuer(vendor.token_url())
         .client(vendor.client_id())
         .build();
-    let authenticator = Authenticator::builder(source.build()?)
+    let authenticator = Authenticator::builder(client.client_credentials())
         .origins(Origins::new([vendor.api_url()])?)
         .store(FileStore::new(dir)?, key)
         .build()?;

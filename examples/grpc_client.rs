@@ -8,7 +8,6 @@
 use std::error::Error;
 
 use auth_core::{Authenticator, Origins, Secret};
-use auth_oauth2::ClientCredentials;
 use auth_tower::{AuthLayer, ReplayBody, ReplayBodyLayer, ServiceTransport};
 use bytes::Bytes;
 use http::Request;
@@ -38,14 +37,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Token calls are plain HTTP, so they have a client of their own.
     let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let source = ClientCredentials::builder(
+    let source = auth_oauth2::Client::builder(
         tokens.token_url(),
         tokens.client_id(),
-        Secret::new(tokens.client_secret()),
         ServiceTransport::new(http),
     )
+    .secret(Secret::new(tokens.client_secret()))
     .danger_allow_http(&tokens.token_url())?
-    .build()?;
+    .build()?
+    .client_credentials();
     let authenticator = Authenticator::builder(source)
         .origins(Origins::danger_allow_http([server.origin()])?)
         .build()?;

@@ -8,7 +8,6 @@
 use std::error::Error;
 
 use auth_core::{Authenticator, Origins, Secret};
-use auth_oauth2::ClientCredentials;
 use auth_testkit::TestServer;
 use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
 use bytes::Bytes;
@@ -23,14 +22,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // For https: `build` with a connector such as hyper-rustls' in place of `build_http`.
     let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let source = ClientCredentials::builder(
+    let source = auth_oauth2::Client::builder(
         server.token_url(),
         server.client_id(),
-        Secret::new(server.client_secret()),
         ServiceTransport::new(http.clone()),
     )
+    .secret(Secret::new(server.client_secret()))
     .danger_allow_http(&server.token_url())?
-    .build()?;
+    .build()?
+    .client_credentials();
     let authenticator = Authenticator::builder(source)
         .origins(Origins::danger_allow_http([server.origin()])?)
         .build()?;

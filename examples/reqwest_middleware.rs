@@ -8,7 +8,7 @@
 use std::error::Error;
 
 use auth_core::{Authenticator, Origins, Secret};
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::Client;
 use auth_reqwest::{AuthMiddleware, ReqwestTransport, client_builder};
 use auth_testkit::TestServer;
 use auth_tower::AuthOutcome;
@@ -48,15 +48,16 @@ async fn post(client: &ClientWithMiddleware, url: &str) -> Result<u8, Box<dyn Er
 }
 
 fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error> {
-    let source = ClientCredentials::builder(
+    let source = Client::builder(
         vendor.token_url(),
         vendor.client_id(),
-        Secret::new(vendor.client_secret()),
         ReqwestTransport::new()?,
     )
+    .secret(Secret::new(vendor.client_secret()))
     // The vendor is in this process. Real ones are reached by https.
     .danger_allow_http(&vendor.token_url())?
-    .build()?;
+    .build()?
+    .client_credentials();
     Authenticator::builder(source)
         .vendor("testkit")
         .origins(Origins::danger_allow_http([vendor.origin()])?)

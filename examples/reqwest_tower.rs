@@ -9,7 +9,7 @@
 use std::error::Error;
 
 use auth_core::{Authenticator, Origins, Secret};
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::Client;
 use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_testkit::TestServer;
 use auth_tower::{AuthLayer, AuthOutcome};
@@ -58,15 +58,16 @@ fn again(body: &Body) -> Option<Body> {
 }
 
 fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error> {
-    let source = ClientCredentials::builder(
+    let source = Client::builder(
         vendor.token_url(),
         vendor.client_id(),
-        Secret::new(vendor.client_secret()),
         ReqwestTransport::new()?,
     )
+    .secret(Secret::new(vendor.client_secret()))
     // The vendor is in this process. Real ones are reached by https.
     .danger_allow_http(&vendor.token_url())?
-    .build()?;
+    .build()?
+    .client_credentials();
     Authenticator::builder(source)
         .vendor("testkit")
         .origins(Origins::danger_allow_http([vendor.origin()])?)

@@ -6,7 +6,7 @@ use auth_core::{
     Authenticator, Authenticators, Error, ExchangeLimit, Health, Key, Origins, Part, Secret,
     SharedClock, SharedTransport,
 };
-use auth_oauth2::{ClientCredentials, Grant, GrantBuilder, TokenExchange};
+use auth_oauth2::Client;
 use auth_tower::{Auth, AuthLayer, KeyedAuth};
 use axum::body::Body;
 use bytes::Bytes;
@@ -69,8 +69,9 @@ impl Outbound {
     pub(crate) fn new(settings: Settings, http: Http) -> Result<Self, Error> {
         let client = (settings.token_url.clone(), settings.client_id.clone());
         let api_url = settings.api_url.clone();
-        let itself = itself(&settings)?;
-        let users = users(settings)?;
+        let oauth = oauth(&settings)?;
+        let itself = itself(&settings, &oauth)?;
+        let users = users(settings, oauth)?;
         Ok(Self {
             as_itself: AuthLayer::new(itself.clone()).layer(http.clone()),
             as_user: AuthLayer::keyed(users.clone()).layer(http),
@@ -129,32 +130,29 @@ impl Outbound {
     }
 }
 
-fn itself(settings: &Settings) -> Result<Authenticator, Error> {
-    let source = ClientCredentials::builder(
-        &settings.token_url,
-        &settings.client_id,
-        settings.client_secret.clone(),
-        settings.transport.clone(),
-    )
-    .vendor(VENDOR)
-    .clock(settings.clock.clone());
-    let source = plain_http(source, &settings.token_url)?.build()?;
-    Authenticator::builder(source)
+/// The service as a client of the authorization server: for itself and for all users.
+fn oauth(settings: &Settings) -> Result<Client, Error> {
+    let (url, transport) = (&settings.token_url, settings.transport.clone());
+    let builder = Client::builder(url, &settings.client_id, transport)
+        .secret(settings.client_secret.clone())
+        .vendor(VENDOR)
+        .clock(settings.clock.clone());
+    // The fake vendor's URL says so.
+    if url.starts_with("http:") {
+        return builder.danger_allow_http(url)?.build();
+    }
+    builder.build()
+}
+
+fn itself(settings: &Settings, oauth: &Client) -> Result<Authenticator, Error> {
+    Authenticator::builder(oauth.client_credentials())
         .vendor(VENDOR)
         .origins(settings.origins.clone())
         .clock(settings.clock.clone())
         .build()
 }
 
-/// Permits plain http to the token endpoint if its URL says so, as the fake vendor's does.
-fn plain_http<G: Grant>(builder: GrantBuilder<G>, url: &str) -> Result<GrantBuilder<G>, Error> {
-    match url.starts_with("http:") {
-        true => builder.danger_allow_http(url),
-        false => Ok(builder),
-    }
-}
-
-fn users(settings: Settings) -> Result<Authenticators, Error> {
+fn users(settings: Settings, oauth: Client) -> Result<Authenticators, Error> {
     let (max_users, clock) = (settings.max_users, settings.clock.clone());
     let make = move |key: &Key| {
         let nobody = || Error::config("subject", "there is none in the key");
@@ -162,18 +160,10 @@ fn users(settings: Settings) -> Result<Authenticators, Error> {
         let expires = key.get(Part::Extra(EXPIRES)).unwrap_or_default();
         let expires = Duration::from_secs(expires.parse().unwrap_or(0));
         let now = settings.clock.now().since_unix_epoch();
-        let source = TokenExchange::builder(
-            &settings.token_url,
-            &settings.client_id,
-            settings.client_secret.clone(),
-            subject,
-            settings.transport.clone(),
-        )
         // Nothing that is had for the user's token outlives it.
-        .subject_expires_in(expires.saturating_sub(now))
-        .vendor(VENDOR)
-        .clock(settings.clock.clone());
-        let source = plain_http(source, &settings.token_url)?.build()?;
+        let source = oauth
+            .token_exchange(subject)?
+            .subject_expires_in(expires.saturating_sub(now));
         Authenticator::builder(source)
             .vendor(VENDOR)
             // One user is never on many threads at once.

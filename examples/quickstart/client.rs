@@ -1,7 +1,6 @@
 //! The client that the stories use: hyper's, with the layer on it.
 
 use auth_core::{Authenticator, Error, Origins, RefreshPolicy, Secret};
-use auth_oauth2::ClientCredentials;
 use auth_testkit::TestServer;
 use auth_tower::{Auth, AuthLayer, AuthOutcome, ServiceTransport};
 use bytes::Bytes;
@@ -30,14 +29,15 @@ pub(crate) fn authenticator(
     server: &TestServer,
     policy: RefreshPolicy,
 ) -> Result<Authenticator, Error> {
-    let source = ClientCredentials::builder(
+    let source = auth_oauth2::Client::builder(
         server.token_url(),
         server.client_id(),
-        Secret::new(server.client_secret()),
         ServiceTransport::new(http()),
     )
+    .secret(Secret::new(server.client_secret()))
     .danger_allow_http(&server.token_url())?
-    .build()?;
+    .build()?
+    .client_credentials();
     Authenticator::builder(source)
         .vendor("testkit")
         .origins(Origins::danger_allow_http([server.origin()])?)

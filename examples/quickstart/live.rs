@@ -10,7 +10,7 @@ use std::{
 };
 
 use auth_core::{AccessToken, Authenticator, Credentials, Exchange, Origins, TokenSource};
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::{Client, ClientCredentials};
 use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_tower::{AuthLayer, AuthOutcome};
 use http::{Request, StatusCode};
@@ -95,22 +95,18 @@ pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn 
 }
 
 fn source(live: &Live) -> Result<ClientCredentials, Box<dyn Error>> {
-    let mut source = ClientCredentials::builder(
-        &live.token_url,
-        &live.client_id,
-        live.client_secret.clone(),
-        ReqwestTransport::new()?,
-    );
+    let mut client = Client::builder(&live.token_url, &live.client_id, ReqwestTransport::new()?)
+        .secret(live.client_secret.clone());
     if live.token_url.starts_with("http:") {
-        source = source.danger_allow_http(&live.token_url)?;
+        client = client.danger_allow_http(&live.token_url)?;
     }
     if let Some(scope) = &live.scope {
-        source = source.scope(scope);
+        client = client.scope(scope);
     }
     if let Some(resource) = &live.resource {
-        source = source.resource(resource);
+        client = client.resource(resource);
     }
-    Ok(source.build()?)
+    Ok(client.build()?.client_credentials())
 }
 
 /// Counts the exchanges that a source makes.

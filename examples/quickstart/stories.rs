@@ -5,7 +5,7 @@ use std::{error::Error, time::Duration};
 use auth_core::{
     ErrorKind, Key, MemoryStore, Origins, Quota, RefreshPolicy, Secret, SharedTokenStore,
 };
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::Client;
 use auth_testkit::{ForeignServer, Gate, Reply, TestServer};
 use auth_tower::{AuthLayer, ServiceTransport};
 use http::StatusCode;
@@ -152,14 +152,15 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
     let store = SharedTokenStore::new(MemoryStore::new());
     let (mut served, mut refused) = (0, Vec::new());
     for number in 0..CALLERS {
-        let source = ClientCredentials::builder(
+        let source = Client::builder(
             server.token_url(),
             server.client_id(),
-            Secret::new(server.client_secret()),
             ServiceTransport::new(client::http()),
         )
+        .secret(Secret::new(server.client_secret()))
         .danger_allow_http(&server.token_url())?
-        .build()?;
+        .build()?
+        .client_credentials();
         let key = Key::builder("testkit")
             .issuer(server.token_url())
             .client(server.client_id())

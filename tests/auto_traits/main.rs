@@ -183,16 +183,15 @@ fn auth_tower_keeps_its_promises() {
 #[test]
 fn auth_oauth2_keeps_its_promises() {
     use auth_oauth2::{
-        BodyFormat, ClientAuth, ClientCredentials, GrantBuilder, RefreshToken, ReplyRules,
+        BodyFormat, Client, ClientAuth, ClientBuilder, ClientCredentials, RefreshToken, ReplyRules,
         ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
     };
     promise! {
         BodyFormat: send sync unpin forever;
+        Client: send sync unpin forever;
         ClientAuth: send sync unpin forever;
+        ClientBuilder: send sync unpin forever;
         ClientCredentials: send sync unpin forever;
-        GrantBuilder<ClientCredentials>: send sync unpin forever;
-        GrantBuilder<ResourceOwnerPassword>: send sync unpin forever;
-        GrantBuilder<RefreshToken>: send sync unpin forever;
         RefreshToken: send sync unpin forever;
         ReplyRules: send sync unpin forever;
         ResourceOwnerPassword: send sync unpin forever;

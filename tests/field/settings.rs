@@ -2,7 +2,7 @@
 
 use auth_core::{Authenticator, Origins, Secret};
 use auth_kayzen::Kayzen;
-use auth_oauth2::{ClientCredentials, GrantBuilder};
+use auth_oauth2::{Client, ClientBuilder};
 use auth_testkit::{MemoryService, TestServer, fakes};
 use auth_tower::{AuthLayer, ServiceTransport};
 use bytes::Bytes;
@@ -37,13 +37,13 @@ fn on_network(url: &str) -> String {
     url.replace("https://payments.test", SERVICE)
 }
 
-fn client(server: &TestServer) -> GrantBuilder<ClientCredentials> {
-    ClientCredentials::builder(
+fn client(server: &TestServer) -> ClientBuilder {
+    Client::builder(
         on_network(&server.token_url()),
         server.client_id(),
-        Secret::new(server.client_secret()),
         ServiceTransport::new(network(server)),
     )
+    .secret(Secret::new(server.client_secret()))
 }
 
 async fn get(server: &TestServer, authenticator: Authenticator) -> u16 {
@@ -58,7 +58,7 @@ async fn get(server: &TestServer, authenticator: Authenticator) -> u16 {
 async fn plain_http_to_a_compose_service_works_when_named() {
     let server = TestServer::builder().name("payments").in_memory();
     let source = client(&server).danger_allow_http(SERVICE).unwrap();
-    let authenticator = Authenticator::builder(source.build().unwrap())
+    let authenticator = Authenticator::builder(source.build().unwrap().client_credentials())
         .origins(Origins::danger_allow_http([SERVICE]).unwrap())
         .clock(server.clock().clone())
         .build();

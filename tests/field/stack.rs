@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth_core::{Authenticator, Error, Origins, Secret, TokenSource};
-use auth_oauth2::{ClientCredentials, GrantBuilder, RefreshToken};
+use auth_oauth2::{Client, ClientBuilder, RefreshToken};
 use auth_testkit::TestServer;
 use auth_tower::AuthLayer;
 use bytes::Bytes;
@@ -39,7 +39,7 @@ impl Stack {
 
     /// A client with the right secret.
     pub(crate) fn with_client(server: TestServer) -> Self {
-        let source = client(&server).build().unwrap();
+        let source = client(&server).build().unwrap().client_credentials();
         Self::new(server, source)
     }
 
@@ -84,26 +84,13 @@ impl Stack {
 }
 
 /// A client of the server's, with the right secret.
-pub(crate) fn client(server: &TestServer) -> GrantBuilder<ClientCredentials> {
+pub(crate) fn client(server: &TestServer) -> ClientBuilder {
     let secret = Secret::new(server.client_secret());
-    ClientCredentials::builder(
-        server.token_url(),
-        server.client_id(),
-        secret,
-        server.transport(),
-    )
+    Client::builder(server.token_url(), server.client_id(), server.transport()).secret(secret)
 }
 
 /// A person's login, by its refresh token.
 pub(crate) fn person(server: &TestServer, refresh_token: &str) -> RefreshToken {
-    let secret = Secret::new(server.client_secret());
-    RefreshToken::builder(
-        server.token_url(),
-        server.client_id(),
-        secret,
-        Secret::new(refresh_token),
-        server.transport(),
-    )
-    .build()
-    .unwrap()
+    let client = client(server).build().unwrap();
+    client.refresh_token(Secret::new(refresh_token)).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use auth_core::{ErrorKind, RejectedPart, RequestOutcome, Secret, SecretEnv, SecretFn};
-use auth_oauth2::{ClientAuth, ClientCredentials, ReplyRules, ResourceOwnerPassword};
+use auth_oauth2::{Client, ClientAuth, ReplyRules};
 use auth_testkit::{Answer, RefreshTokens, Reply, TestServer, VendorRequest, VendorRules};
 use http::StatusCode;
 
@@ -186,13 +186,9 @@ async fn a_wrong_secret_without_words_is_named_and_a_right_one_is_used() {
         let secret = kept.lock().unwrap().clone();
         async move { Ok(Secret::new(secret)) }
     });
-    let source = ClientCredentials::builder(
-        server.token_url(),
-        server.client_id(),
-        read,
-        server.transport(),
-    );
-    let stack = Stack::new(server, source.build().unwrap());
+    let source =
+        Client::builder(server.token_url(), server.client_id(), server.transport()).secret(read);
+    let stack = Stack::new(server, source.build().unwrap().client_credentials());
     let error = stack.fails().await;
     let text = error.to_string();
     assert!(text.contains("answered 403 with an empty body"), "{text}");
@@ -228,7 +224,8 @@ async fn the_vendors_words_reach_the_operator() {
         .code_member("errorCode")
         .description_member("message")
         .credential_codes(["BAD_KEY"]);
-    let source = client(&server).reply_rules(rules).build().unwrap();
+    let client = client(&server).reply_rules(rules).build().unwrap();
+    let source = client.client_credentials();
     let stack = Stack::new(server, source);
     let words = r#"{"errorCode":"BAD_KEY","message":"this key was withdrawn"}"#;
     stack.server.token().then(Reply::status(400).json(words));
@@ -263,7 +260,8 @@ async fn the_vendors_words_show_no_secret() {
 async fn a_vendors_own_names_are_read() {
     let server = server();
     let rules = ReplyRules::new().wrapped_in("data").camel_case();
-    let source = client(&server).reply_rules(rules).build().unwrap();
+    let client = client(&server).reply_rules(rules).build().unwrap();
+    let source = client.client_credentials();
     let stack = Stack::new(server, source);
     let wrapped =
         r#"{"code":0,"data":{"accessToken":"fake-token-1","tokenType":"Bearer","expiresIn":100}}"#;
@@ -296,7 +294,8 @@ async fn a_lifetime_in_camel_case_does_not_go_unnoticed() {
 async fn scopes_may_be_separated_by_commas() {
     let server = server();
     let rules = ReplyRules::new().require_scopes(["repo", "gist"]);
-    let source = client(&server).reply_rules(rules).build().unwrap();
+    let client = client(&server).reply_rules(rules).build().unwrap();
+    let source = client.client_credentials();
     let stack = Stack::new(server, source);
     let commas = Reply::normal().with("scope", "\"repo,user:email,gist\"");
     stack.server.token().then(commas);
@@ -306,7 +305,8 @@ async fn scopes_may_be_separated_by_commas() {
 async fn an_empty_lifetime_is_the_documented_one() {
     let server = server();
     let rules = ReplyRules::new().default_lifetime(30 * MINUTE);
-    let source = client(&server).reply_rules(rules).build().unwrap();
+    let client = client(&server).reply_rules(rules).build().unwrap();
+    let source = client.client_credentials();
     let stack = Stack::new(server, source);
     stack
         .server
@@ -321,7 +321,8 @@ async fn an_empty_lifetime_is_the_documented_one() {
 async fn a_token_type_of_the_vendors_own_is_a_bearer_token() {
     let server = server();
     let rules = ReplyRules::new().token_types(["BearerToken"]);
-    let source = client(&server).reply_rules(rules).build().unwrap();
+    let client = client(&server).reply_rules(rules).build().unwrap();
+    let source = client.client_credentials();
     let stack = Stack::new(server, source);
     let reply = Reply::normal().with("token_type", "\"BearerToken\"");
     stack.server.token().then(reply);
@@ -347,7 +348,7 @@ async fn a_compressed_reply_is_not_asked_for_and_is_called_that() {
 async fn the_client_id_may_stand_in_the_body_beside_basic() {
     let server = server();
     let source = client(&server).client_auth(ClientAuth::BasicWithId);
-    let source = source.build().unwrap();
+    let source = source.build().unwrap().client_credentials();
     let stack = Stack::new(server, source);
     stack.server.token().then(Reply::html());
     stack.fails().await;
@@ -360,8 +361,11 @@ async fn the_client_id_may_stand_in_the_body_beside_basic() {
 
 async fn an_empty_client_secret_goes_with_its_colon() {
     let server = TestServer::builder().client("fake-key", "").in_memory();
-    let source = client(&server).client_auth(ClientAuth::BasicEmptySecret);
-    let source = source.build().unwrap();
+    let client = Client::builder(server.token_url(), server.client_id(), server.transport())
+        .client_auth(ClientAuth::BasicEmptySecret)
+        .build()
+        .unwrap();
+    let source = client.client_credentials();
     let stack = Stack::new(server, source);
     assert_eq!(stack.get().await.unwrap(), 200);
     // base64 of `fake-key:`
@@ -378,14 +382,12 @@ async fn a_public_client_logs_in_with_a_password() {
         .user("me@example.com", "fake-password-1")
         .in_memory();
     let password = Secret::new(server.user_password());
-    let source = ResourceOwnerPassword::public_client(
-        server.token_url(),
-        server.client_id(),
-        server.user_name(),
-        password,
-        server.transport(),
-    );
-    let stack = Stack::new(server, source.build().unwrap());
+    let source = Client::builder(server.token_url(), server.client_id(), server.transport())
+        .client_auth(ClientAuth::None)
+        .build()
+        .unwrap()
+        .password(server.user_name(), password);
+    let stack = Stack::new(server, source.unwrap());
     assert_eq!(stack.get().await.unwrap(), 200);
     let sent = &stack.server.recorded()[0];
     assert_eq!(sent.expose_header("authorization"), None);
@@ -397,7 +399,8 @@ async fn throttling_with_another_status_is_throttling() {
         .throttle_codes(["rate_limit_exceeded"])
         .throttle_statuses([StatusCode::FORBIDDEN])
         .throttle_wait(MINUTE);
-    let source = client(&server).reply_rules(rules).build().unwrap();
+    let client = client(&server).reply_rules(rules).build().unwrap();
+    let source = client.client_credentials();
     let stack = Stack::new(server, source);
     stack
         .server
@@ -422,12 +425,8 @@ async fn a_wrong_name_of_a_variable_is_found_at_the_start() {
         ("CLIENT_SECRET=fake-secret-1", "secret_env"),
         ("AUTH_FIELD_TEST_NOT_SET", "AUTH_FIELD_TEST_NOT_SET"),
     ] {
-        let source = ClientCredentials::builder(
-            server.token_url(),
-            server.client_id(),
-            SecretEnv::new(name),
-            server.transport(),
-        );
+        let source = Client::builder(server.token_url(), server.client_id(), server.transport())
+            .secret(SecretEnv::new(name));
         let error = source.build().unwrap_err();
         assert_eq!(
             (error.kind(), error.field()),
@@ -444,13 +443,9 @@ async fn a_byte_order_mark_is_no_part_of_a_secret() {
     let path = std::env::temp_dir().join(name);
     let text = format!("\u{feff}{}\r\n", server.client_secret());
     std::fs::write(&path, text).unwrap();
-    let source = ClientCredentials::builder(
-        server.token_url(),
-        server.client_id(),
-        auth_core::SecretFile::new(&path),
-        server.transport(),
-    );
-    let stack = Stack::new(server, source.build().unwrap());
+    let source = Client::builder(server.token_url(), server.client_id(), server.transport())
+        .secret(auth_core::SecretFile::new(&path));
+    let stack = Stack::new(server, source.build().unwrap().client_credentials());
     let answered = stack.get().await;
     std::fs::remove_file(&path).unwrap();
     assert_eq!(answered.unwrap(), 200);

@@ -25,7 +25,7 @@ use auth_core::{
     AccessToken, Authenticator, Credentials, Error, Exchange, HttpHosts, Key, Origins,
     RefreshPolicy, Refusal, Secret, SharedTokenStore, Token, TokenSource,
 };
-use auth_oauth2::{ClientCredentials, ResourceOwnerPassword};
+use auth_oauth2::ResourceOwnerPassword;
 use http::{HeaderMap, header};
 use tokio::{
     runtime, select,
@@ -116,21 +116,18 @@ impl Client {
         let wire = Wire::new(server, Arc::clone(&halt));
         let mut http = HttpHosts::default();
         http.allow(&url).unwrap();
+        let client = auth_oauth2::Client::builder(url, name, wire)
+            .secret(Secret::new(secret))
+            .danger_http_hosts(http)
+            .build()
+            .unwrap();
         let builder = if server::is_person(name) {
-            let source = ResourceOwnerPassword::builder(
-                url,
-                name,
-                Secret::new(secret),
-                "fake-user",
-                Secret::new("fake-password-1"),
-                wire,
-            );
-            let login = source.danger_http_hosts(http).build().unwrap();
+            let password = Secret::new("fake-password-1");
+            let login = client.password("fake-user", password).unwrap();
             let first = Secret::new(server::first_refresh_token(name));
             Authenticator::builder(Person { login, first })
         } else {
-            let source = ClientCredentials::builder(url, name, Secret::new(secret), wire);
-            Authenticator::builder(source.danger_http_hosts(http).build().unwrap())
+            Authenticator::builder(client.client_credentials())
         };
         let authenticator = builder
             .origins(Origins::new(["https://api.example.com"]).unwrap())

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
-use auth_oauth2::ClientCredentials;
 use auth_tower::{AuthLayer, ReplayBody, ReplayBodyLayer, ServiceTransport};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -27,16 +26,17 @@ pub(crate) type Health = HealthClient<Signed>;
 pub(crate) fn authenticator(server: &GrpcServer) -> Authenticator {
     let tokens = &server.tokens;
     let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let source = ClientCredentials::builder(
+    let source = auth_oauth2::Client::builder(
         tokens.token_url(),
         tokens.client_id(),
-        Secret::new(tokens.client_secret()),
         ServiceTransport::new(http),
     )
+    .secret(Secret::new(tokens.client_secret()))
     .danger_allow_http(&tokens.token_url())
     .unwrap()
     .build()
-    .unwrap();
+    .unwrap()
+    .client_credentials();
     Authenticator::builder(source)
         .vendor("testkit")
         .origins(Origins::danger_allow_http([server.origin()]).unwrap())

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use auth_core::{Authenticator, ErrorKind, MemoryStore, Origins, Secret, SecretFn, TokenSource};
-use auth_oauth2::{RefreshToken, ResourceOwnerPassword};
-use auth_testkit::{ClientAuth, RefreshTokens, Reply, TestServer, TestServerBuilder, VirtualClock};
+use auth_oauth2::{Client, ClientAuth, RefreshToken, ResourceOwnerPassword};
+use auth_testkit::{RefreshTokens, Reply, TestServer, TestServerBuilder, VirtualClock};
 
 use crate::support::{HOUR, MINUTE, soon};
 
@@ -30,15 +30,11 @@ impl Stand {
 
     fn password(&self) -> ResourceOwnerPassword {
         let server = &self.server;
-        let builder = ResourceOwnerPassword::builder(
-            server.token_url(),
-            server.client_id(),
-            Secret::new(server.client_secret()),
-            server.user_name(),
-            Secret::new(server.user_password()),
-            server.transport(),
-        );
-        builder.clock(self.clock.clone()).build().unwrap()
+        let builder = Client::builder(server.token_url(), server.client_id(), server.transport())
+            .secret(Secret::new(server.client_secret()));
+        let client = builder.clock(self.clock.clone()).build().unwrap();
+        let password = Secret::new(server.user_password());
+        client.password(server.user_name(), password).unwrap()
     }
 
     /// A process that has just started.
@@ -195,13 +191,15 @@ impl Stand {
             let token = place.0.lock().unwrap().clone();
             async move { Ok(Secret::new(token)) }
         });
-        let builder = RefreshToken::public_client(url, id, first, self.server.transport());
-        builder.clock(self.clock.clone()).build().unwrap()
+        let builder =
+            Client::builder(url, id, self.server.transport()).client_auth(ClientAuth::None);
+        let client = builder.clock(self.clock.clone()).build().unwrap();
+        client.refresh_token(first).unwrap()
     }
 }
 
 fn for_people(rule: RefreshTokens) -> Stand {
-    let server = TestServer::builder().client_auth([ClientAuth::Public]);
+    let server = TestServer::builder().client_auth([auth_testkit::ClientAuth::Public]);
     Stand::with(server.refresh_tokens(rule))
 }
 

@@ -8,7 +8,7 @@ use std::{
 use auth_core::{
     Authenticator, Error, ErrorKind, Key, MemoryStore, Origins, Secret, SecretFn, SecretSource,
 };
-use auth_oauth2::{GrantBuilder, ResourceOwnerPassword};
+use auth_oauth2::{Client, ClientBuilder, ResourceOwnerPassword};
 use auth_testkit::{RefreshTokens, Reply, TestServer, VirtualClock};
 
 use crate::support::{HOUR, MINUTE, soon};
@@ -18,8 +18,6 @@ struct Stand {
     server: TestServer,
     clock: VirtualClock,
 }
-
-type Login = GrantBuilder<ResourceOwnerPassword>;
 
 impl Stand {
     fn new(user: &str) -> Self {
@@ -34,29 +32,34 @@ impl Stand {
         }
     }
 
-    fn login(&self, password: impl SecretSource) -> Login {
+    fn client(&self) -> ClientBuilder {
         let server = &self.server;
-        ResourceOwnerPassword::builder(
-            server.token_url(),
-            server.client_id(),
-            Secret::new(server.client_secret()),
-            server.user_name(),
-            password,
-            server.transport(),
-        )
-        .clock(self.clock.clone())
+        Client::builder(server.token_url(), server.client_id(), server.transport())
+            .secret(Secret::new(server.client_secret()))
+            .clock(self.clock.clone())
     }
 
-    fn wrong(&self) -> Login {
-        self.login(Secret::new("fake-password-0"))
+    fn login(&self, password: impl SecretSource) -> ResourceOwnerPassword {
+        let client = self.client().build().unwrap();
+        client.password(self.server.user_name(), password).unwrap()
     }
 
-    fn process(&self, login: Login) -> Authenticator {
+    fn wrong(&self) -> ResourceOwnerPassword {
+        self.wrong_with(self.client())
+    }
+
+    fn wrong_with(&self, client: ClientBuilder) -> ResourceOwnerPassword {
+        let password = Secret::new("fake-password-0");
+        let client = client.build().unwrap();
+        client.password(self.server.user_name(), password).unwrap()
+    }
+
+    fn process(&self, login: ResourceOwnerPassword) -> Authenticator {
         self.builder(login).build().unwrap()
     }
 
-    fn builder(&self, login: Login) -> auth_core::AuthenticatorBuilder {
-        Authenticator::builder(login.build().unwrap())
+    fn builder(&self, login: ResourceOwnerPassword) -> auth_core::AuthenticatorBuilder {
+        Authenticator::builder(login)
             .vendor("example")
             .origins(Origins::new([self.server.origin()]).unwrap())
             .clock(self.clock.clone())
@@ -107,7 +110,8 @@ async fn t26_three_authenticators_send_a_wrong_password_twice() {
 #[tokio::test(start_paused = true)]
 async fn t26_five_scopes_send_a_wrong_password_twice() {
     let stand = Stand::new("t26-scopes");
-    let of = |scope: &str| stand.process(stand.wrong().scope(scope).audience(scope));
+    let of =
+        |scope: &str| stand.process(stand.wrong_with(stand.client().scope(scope).audience(scope)));
     let processes = ["a", "b", "c", "d", "e"].map(of);
     stand.ask(&processes, DAY_IN_MINUTES).await;
     assert_eq!(stand.sent(), 2);
@@ -119,7 +123,7 @@ async fn t26f_five_scopes_in_one_store_send_a_wrong_password_twice() {
     let store = MemoryStore::new();
     let of = |scope: &str| {
         let key = Key::builder("example").client("my-client").scope(scope);
-        let builder = stand.builder(stand.wrong().scope(scope));
+        let builder = stand.builder(stand.wrong_with(stand.client().scope(scope)));
         builder.store(store.clone(), key.build()).build().unwrap()
     };
     let processes = ["a", "b", "c", "d", "e"].map(of);
@@ -155,15 +159,10 @@ async fn t26_another_account_is_another_matter() {
     let stand = Stand::new("t26-me");
     stand.ask(&[stand.process(stand.wrong())], 60).await;
     assert_eq!(stand.sent(), 2);
-    let server = &stand.server;
-    let you = ResourceOwnerPassword::builder(
-        server.token_url(),
-        server.client_id(),
-        Secret::new(server.client_secret()),
-        "t26-you",
-        Secret::new("fake-password-0"),
-        server.transport(),
-    );
+    let client = stand.client().build().unwrap();
+    let you = client
+        .password("t26-you", Secret::new("fake-password-0"))
+        .unwrap();
     stand.ask(&[stand.process(you)], 60).await;
     assert_eq!(stand.sent(), 4);
 }
@@ -264,18 +263,11 @@ async fn t26_rejected_logins_do_not_keep_from_a_refresh() {
 async fn t26_thirty_tenants_with_room_for_ten_send_their_wrong_passwords_twice() {
     let stand = Arc::new(Stand::new("t26-tenants"));
     let maker = Arc::clone(&stand);
+    let client = stand.client().build().unwrap();
     let tenants = auth_core::Authenticators::builder(move |key: &Key| {
         let user = key.get(auth_core::Part::Subject).unwrap_or_default();
-        let server = &maker.server;
-        let login = ResourceOwnerPassword::builder(
-            server.token_url(),
-            server.client_id(),
-            Secret::new(server.client_secret()),
-            user,
-            Secret::new("fake-password-0"),
-            server.transport(),
-        );
-        maker.builder(login.clock(maker.clock.clone())).build()
+        let login = client.password(user, Secret::new("fake-password-0"))?;
+        maker.builder(login).build()
     })
     .max_entries(10)
     .clock(stand.clock.clone())

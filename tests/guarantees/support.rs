@@ -11,7 +11,7 @@ use auth_core::{
     Authenticator, AuthenticatorBuilder, Error, ErrorKind, Origins, RefreshPolicy, Secret, Token,
     TokenSource,
 };
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::Client;
 use auth_testkit::{
     MemoryBody, MemoryError, MemoryService, TestServer, TestServerBuilder, VirtualClock,
 };
@@ -68,7 +68,7 @@ pub(crate) fn failed(authenticator: &Authenticator) -> Error {
 }
 
 pub(crate) fn unavailable() -> Error {
-    Error::new(ErrorKind::Unavailable, "example: no answer")
+    Error::new(ErrorKind::Unavailable, "no answer")
 }
 
 /// An authenticator over a source that the test plays, on a clock that it turns.
@@ -111,15 +111,12 @@ impl Stack {
         let clock = VirtualClock::new();
         let server = server.clock(&clock).in_memory();
         let secret = Secret::new(server.client_secret());
-        let source = ClientCredentials::builder(
-            server.token_url(),
-            server.client_id(),
-            secret,
-            server.transport(),
-        )
-        .clock(clock.clone())
-        .build()
-        .unwrap();
+        let source = Client::builder(server.token_url(), server.client_id(), server.transport())
+            .secret(secret)
+            .clock(clock.clone())
+            .build()
+            .unwrap()
+            .client_credentials();
         let builder = Authenticator::builder(source)
             .vendor("example")
             .origins(Origins::new([server.origin()]).unwrap())

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use auth_core::{Authenticator, Error, ErrorKind, Origins, Secret, SecretFn};
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::Client;
 use auth_testkit::{Outcome, Reply, ScriptedSource, TestServer, VirtualClock};
 
 use crate::support::{HOUR, MINUTE, SECOND, Stack, elapse, exact, machine, machine_with, served};
 
 fn rejected() -> Error {
-    Error::new(ErrorKind::Rejected, "example: 401 invalid_client").with_code("invalid_client")
+    Error::new(ErrorKind::Rejected, "401 invalid_client").with_code("invalid_client")
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,13 +163,9 @@ fn rotating() -> (TestServer, Arc<Vault>, Authenticator) {
         let secret = reader.read();
         async move { Ok(secret) }
     });
-    let source = ClientCredentials::builder(
-        server.token_url(),
-        server.client_id(),
-        secret,
-        server.transport(),
-    );
-    let authenticator = Authenticator::builder(source.build().unwrap())
+    let client =
+        Client::builder(server.token_url(), server.client_id(), server.transport()).secret(secret);
+    let authenticator = Authenticator::builder(client.build().unwrap().client_credentials())
         .origins(Origins::new([server.origin()]).unwrap())
         .clock(clock)
         .build()

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
-use auth_oauth2::ClientCredentials;
 use auth_tower::{Auth, AuthLayer, ServiceTransport};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -45,12 +44,12 @@ pub(crate) fn signed(front: &Front) -> Auth<Http> {
 }
 
 pub(crate) fn signed_over(front: &Front, authority: &Authority) -> Auth<Http> {
-    let source = ClientCredentials::builder(
+    let source = auth_oauth2::Client::builder(
         front.token_url(),
         front.server.client_id(),
-        Secret::new(front.server.client_secret()),
         ServiceTransport::new(http(front.wire, authority)),
-    );
+    )
+    .secret(Secret::new(front.server.client_secret()));
     let (source, origins) = match front.wire.is_tls() {
         true => (source, Origins::new([front.origin()])),
         false => (
@@ -58,7 +57,7 @@ pub(crate) fn signed_over(front: &Front, authority: &Authority) -> Auth<Http> {
             Origins::danger_allow_http([front.origin()]),
         ),
     };
-    let authenticator = Authenticator::builder(source.build().unwrap())
+    let authenticator = Authenticator::builder(source.build().unwrap().client_credentials())
         .vendor("testkit")
         .origins(origins.unwrap())
         .policy(policy())

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use auth_core::{Authenticator, Error, Origins, RefreshPolicy, Secret, TokenSource};
-use auth_oauth2::{ClientCredentials, GrantBuilder};
+use auth_oauth2::{Client, ClientBuilder};
 use auth_reqwest::ReqwestTransport;
 use auth_tower::{Auth, AuthLayer};
 use bytes::Bytes;
@@ -30,17 +30,17 @@ pub(crate) struct Answer {
 }
 
 impl Api {
-    pub(crate) fn new(server: &Server, login: GrantBuilder<ClientCredentials>) -> Self {
+    pub(crate) fn new(server: &Server, login: ClientBuilder) -> Self {
         Self::with_policy(server, login, RefreshPolicy::default())
     }
 
     pub(crate) fn with_policy(
         server: &Server,
-        login: GrantBuilder<ClientCredentials>,
+        login: ClientBuilder,
         policy: RefreshPolicy,
     ) -> Self {
-        let source: ClientCredentials = login.build().expect("right settings");
-        Self::of(server, source, policy)
+        let client = login.build().expect("right settings");
+        Self::of(server, client.client_credentials(), policy)
     }
 
     /// Signs with the tokens of any source.
@@ -134,18 +134,15 @@ pub(crate) fn during(time: Duration) -> impl Fn() -> bool + Clone {
 }
 
 /// One of the server's clients, with the secret that its README gives it.
-pub(crate) fn login(server: &Server, id: &str) -> GrantBuilder<ClientCredentials> {
+pub(crate) fn login(server: &Server, id: &str) -> ClientBuilder {
     login_with(server, id, &format!("{id}-secret-0123456789abcdef"))
 }
 
 /// One of the server's clients, with another secret.
-pub(crate) fn login_with(
-    server: &Server,
-    id: &str,
-    secret: &str,
-) -> GrantBuilder<ClientCredentials> {
+pub(crate) fn login_with(server: &Server, id: &str, secret: &str) -> ClientBuilder {
     let transport = ReqwestTransport::new().expect("a transport");
-    ClientCredentials::builder(server.token_endpoint(), id, Secret::new(secret), transport)
+    Client::builder(server.token_endpoint(), id, transport)
+        .secret(Secret::new(secret))
         .danger_allow_http(server.token_endpoint())
         .expect("an origin")
 }

@@ -5,14 +5,13 @@ use std::time::Duration;
 use auth_core::{
     AccessToken, Error, ErrorKind, Exchange, Reason, RefreshPolicy, Secret, TokenSource,
 };
-use auth_oauth2::{GrantBuilder, RefreshToken, ResourceOwnerPassword, TokenExchange};
-use auth_reqwest::ReqwestTransport;
+use auth_oauth2::{Client, ResourceOwnerPassword, TokenExchange};
 use http::StatusCode;
 use serde_json::json;
 
 use crate::{
     server::Server,
-    stack::{Answer, Api, during},
+    stack::{self, Answer, Api, during},
 };
 
 /// The server's users, with their passwords.
@@ -61,16 +60,8 @@ pub(crate) async fn refresh_tokens_of_a_person() {
     let brought = send(&brought, Exchange::new(Reason::Needed)).await;
     let brought = brought.expect("a token");
     let first = brought.kept_refresh_token().expect("a refresh token");
-    let source = RefreshToken::builder(
-        server.token_endpoint(),
-        "user-basic",
-        Secret::new("user-basic-secret-0123456789abcdef"),
-        first.clone(),
-        ReqwestTransport::new().expect("a transport"),
-    )
-    .danger_allow_http(server.token_endpoint())
-    .expect("an origin");
-    let api = api(&server, source.build().expect("right settings"));
+    let source = client(&server, "user-basic").refresh_token(first.clone());
+    let api = api(&server, source.expect("right settings"));
     api.traffic(during(Duration::from_secs(5))).await;
     assert_is(&api.get().await.expect("a token"), "user-basic", "bob");
     assert_eq!(server.stats().await.token_by_grant("password"), 1);
@@ -89,8 +80,9 @@ pub(crate) async fn token_exchange() {
     let server = Server::start(&[]).await;
     for (user, password) in USERS {
         let token = token_of(&server, user, password).await;
-        let builder = exchange(&server, token).resource("urn:interop:jwt");
-        let source = builder.scope("api:read").build().expect("right settings");
+        let builder = stack::login(&server, "exchange-basic").resource("urn:interop:jwt");
+        let client = builder.scope("api:read").build().expect("right settings");
+        let source = client.token_exchange(token).expect("right settings");
         let api = api(&server, source);
         for path in ["", "/jwt", "/read"] {
             let answer = api.get_path(path).await.expect("a token");
@@ -105,7 +97,7 @@ pub(crate) async fn token_exchange() {
 pub(crate) async fn token_exchange_for_a_revoked_token() {
     let server = Server::start(&[]).await;
     let token = token_of(&server, "bob", "builder").await;
-    let source = exchange(&server, token).build().expect("right settings");
+    let source = exchange(&server, token);
     let api = api(&server, source);
     assert_is(&api.get().await.expect("a token"), "exchange-basic", "bob");
     // The user's token, and what was had for it.
@@ -139,8 +131,7 @@ pub(crate) async fn token_exchange_ends_with_the_subject_token() {
     let server = Server::start(&[]).await;
     let token = token_of(&server, "alice", "wonder land+1").await;
     let lifetime = Duration::from_secs(2);
-    let builder = exchange(&server, token).subject_expires_in(lifetime);
-    let source = builder.build().expect("right settings");
+    let source = exchange(&server, token).subject_expires_in(lifetime);
     let api = api(&server, source);
     let start = tokio::time::Instant::now();
     // The server's own token would live five minutes.
@@ -168,18 +159,12 @@ fn api(server: &Server, source: impl TokenSource) -> Api {
 }
 
 fn login(server: &Server, user: &str, password: &str) -> ResourceOwnerPassword {
-    let builder = ResourceOwnerPassword::builder(
-        server.token_endpoint(),
-        "user-basic",
-        Secret::new("user-basic-secret-0123456789abcdef"),
-        user,
-        Secret::new(password),
-        ReqwestTransport::new().expect("a transport"),
-    );
-    let builder = builder
-        .danger_allow_http(server.token_endpoint())
-        .expect("an origin");
-    builder.build().expect("right settings")
+    let source = client(server, "user-basic").password(user, Secret::new(password));
+    source.expect("right settings")
+}
+
+fn client(server: &Server, id: &str) -> Client {
+    stack::login(server, id).build().expect("right settings")
 }
 
 /// Sends one token request, as an authenticator does.
@@ -195,14 +180,7 @@ async fn token_of(server: &Server, user: &str, password: &str) -> Secret {
     token.expect("a token").secret().clone()
 }
 
-fn exchange(server: &Server, subject: Secret) -> GrantBuilder<TokenExchange> {
-    TokenExchange::builder(
-        server.token_endpoint(),
-        "exchange-basic",
-        Secret::new("exchange-basic-secret-0123456789abcdef"),
-        subject,
-        ReqwestTransport::new().expect("a transport"),
-    )
-    .danger_allow_http(server.token_endpoint())
-    .expect("an origin")
+fn exchange(server: &Server, subject: Secret) -> TokenExchange {
+    let source = client(server, "exchange-basic").token_exchange(subject);
+    source.expect("right settings")
 }

@@ -9,7 +9,7 @@ use auth_core::{
 };
 use auth_kaizen::{Central, East, Kaizen, Region};
 use auth_kayzen::Kayzen;
-use auth_oauth2::{ClientCredentials, ReplyRules, Scrubber};
+use auth_oauth2::{Client, ReplyRules, Scrubber};
 use auth_reqwest::{AuthMiddleware, ReqwestTransport};
 use auth_testkit::{Outcome, ScriptedSource, TestServer, fakes};
 use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
@@ -93,16 +93,19 @@ async fn g18_sources_and_transports_show_nothing() {
         .in_memory();
     let builder = || {
         let url = format!("{}?tenant={PASSWORD}", server.token_url()).replace(['"', '\\'], "");
-        ClientCredentials::builder(
-            url,
-            CLIENT_ID,
-            Secret::new(CLIENT_SECRET),
-            server.transport(),
-        )
-        .extra("password", PASSWORD)
+        Client::builder(url, CLIENT_ID, server.transport())
+            .secret(Secret::new(CLIENT_SECRET))
+            .extra("secret-parameter", PASSWORD)
     };
     assert_clean(shown(builder()), &[]);
-    assert_clean(shown(builder().build().unwrap()), &[]);
+    let client = builder().build().unwrap();
+    assert_clean(shown(&client), &[]);
+    assert_clean(shown(client.client_credentials()), &[]);
+    assert_clean(shown(client.refresh_token(Secret::new(TOKEN))), &[]);
+    let exchange = client.token_exchange(TOKEN).unwrap();
+    assert_clean(shown(exchange.actor_token(TOKEN, "x")), &[]);
+    let password = client.password(APP_KEY, Secret::new(PASSWORD));
+    assert_clean(shown(password), &[]);
     let scrubber = Scrubber::new().secret(Secret::new(CLIENT_SECRET));
     assert_clean(shown(scrubber), &[]);
     assert_clean(shown(ReplyRules::new()), &[]);

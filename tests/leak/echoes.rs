@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth_core::{AccessToken, Authenticator, Error, ErrorKind, Origins, Refusal, Scheme, Secret};
-use auth_oauth2::{ClientAuth, ClientCredentials};
+use auth_oauth2::{Client, ClientAuth};
 use auth_testkit::{Outcome, Reply, ScriptedSource, TestServer};
 use auth_tower::{AuthLayer, AuthOutcome, Existing, NotReplayed};
 use bytes::Bytes;
@@ -25,11 +25,11 @@ fn stack(auth: ClientAuth) -> (TestServer, Authenticator) {
         .client(CLIENT_ID, CLIENT_SECRET)
         .in_memory();
     let secret = Secret::new(CLIENT_SECRET);
-    let source =
-        ClientCredentials::builder(server.token_url(), CLIENT_ID, secret, server.transport())
-            .client_auth(auth)
-            .extra("password", PASSWORD);
-    let authenticator = Authenticator::builder(source.build().unwrap())
+    let client = Client::builder(server.token_url(), CLIENT_ID, server.transport())
+        .secret(secret)
+        .client_auth(auth)
+        .extra("password", PASSWORD);
+    let authenticator = Authenticator::builder(client.build().unwrap().client_credentials())
         .vendor("example")
         .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY))
         .origins(Origins::new([server.origin()]).unwrap())
@@ -117,7 +117,7 @@ async fn g18_errors_of_the_machine_show_nothing() {
         Outcome::token(handed_out_again),
         Outcome::panic(),
         Outcome::never(),
-        Outcome::error(Error::new(ErrorKind::Throttled, "example: 429")),
+        Outcome::error(Error::new(ErrorKind::Throttled, "429")),
     ] {
         let source = ScriptedSource::new();
         source.then(Outcome::token(AccessToken::new(TOKEN)));

@@ -1,7 +1,6 @@
 //! Errors of real connections, down their chains.
 
 use auth_core::{Authenticator, Origins, Secret, SharedTransport, Transport};
-use auth_oauth2::ClientCredentials;
 use auth_reqwest::ReqwestTransport;
 use auth_testkit::{Reply, TestServer};
 use auth_tower::ServiceTransport;
@@ -68,11 +67,12 @@ async fn g18_errors_of_refused_connections_show_nothing() {
 
 async fn exchange(transport: &SharedTransport, url: String) -> auth_core::Error {
     let secret = Secret::new(CLIENT_SECRET);
-    let source = ClientCredentials::builder(&url, CLIENT_ID, secret, transport.clone())
+    let client = auth_oauth2::Client::builder(&url, CLIENT_ID, transport.clone())
+        .secret(secret)
         .danger_allow_http(&url)
         .unwrap()
         .extra("password", PASSWORD);
-    let authenticator = Authenticator::builder(source.build().unwrap())
+    let authenticator = Authenticator::builder(client.build().unwrap().client_credentials())
         .origins(Origins::new(["https://api.example.test"]).unwrap())
         .build()
         .unwrap();

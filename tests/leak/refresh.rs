@@ -3,7 +3,7 @@
 use auth_core::{
     AccessToken, Authenticator, Error, Exchange, MemoryStore, Origins, Reason, Secret, TokenSource,
 };
-use auth_oauth2::{ClientAuth, GrantBuilder, RefreshToken, ResourceOwnerPassword};
+use auth_oauth2::{Client, ClientAuth, ClientBuilder, RefreshToken, ResourceOwnerPassword};
 use auth_testkit::{RefreshTokens, Reply, TestServer, VirtualClock};
 use serde_json::json;
 
@@ -20,21 +20,21 @@ fn server() -> TestServer {
         .in_memory()
 }
 
-fn person(server: &TestServer, first: &str) -> GrantBuilder<RefreshToken> {
-    let (secret, first) = (Secret::new(CLIENT_SECRET), Secret::new(first));
-    let url = server.token_url();
-    RefreshToken::builder(url, CLIENT_ID, secret, first, server.transport())
+fn client(server: &TestServer) -> ClientBuilder {
+    let secret = Secret::new(CLIENT_SECRET);
+    Client::builder(server.token_url(), CLIENT_ID, server.transport()).secret(secret)
 }
 
-fn password(server: &TestServer) -> GrantBuilder<ResourceOwnerPassword> {
-    ResourceOwnerPassword::builder(
-        server.token_url(),
-        CLIENT_ID,
-        Secret::new(CLIENT_SECRET),
-        server.user_name(),
-        Secret::new(PASSWORD),
-        server.transport(),
-    )
+fn person(builder: ClientBuilder) -> RefreshToken {
+    let client = builder.build().unwrap();
+    client.refresh_token(Secret::new(REFRESH_TOKEN)).unwrap()
+}
+
+fn password(server: &TestServer) -> ResourceOwnerPassword {
+    let client = client(server).build().unwrap();
+    client
+        .password(server.user_name(), Secret::new(PASSWORD))
+        .unwrap()
 }
 
 fn spending() -> Exchange {
@@ -50,9 +50,9 @@ async fn send(source: &impl TokenSource, exchange: Exchange) -> Result<AccessTok
 #[tokio::test(start_paused = true)]
 async fn g18_sources_of_refresh_tokens_show_nothing() {
     let server = server();
-    let builder = person(&server, REFRESH_TOKEN);
+    let builder = client(&server);
     assert_clean(format!("{builder:?}{builder:#?}"), &[]);
-    let source = builder.build().unwrap();
+    let source = person(builder);
     source.first_refresh_token().await.unwrap();
     let credentials = source.credentials().await.unwrap();
     let id = credentials.id();
@@ -61,7 +61,7 @@ async fn g18_sources_of_refresh_tokens_show_nothing() {
     assert_clean(shown, &[]);
     assert_clean(format!("{:?}{:#?}", spending(), spending()), &[]);
 
-    let source = password(&server).build().unwrap();
+    let source = password(&server);
     let token = send(&source, Exchange::new(Reason::Needed)).await.unwrap();
     let shown = format!("{source:?}{token:?}{token:#?}");
     assert_clean(shown, &server.expose_secrets());
@@ -91,8 +91,7 @@ async fn g18_a_vendor_that_echoes_a_refresh_token_is_not_quoted() {
             server.token().then(reply.clone()).then(reply);
             let exchange = Exchange::new(Reason::Needed).refresh_token(&*token);
             for auth in [ClientAuth::Basic, ClientAuth::Post] {
-                let source = person(&server, REFRESH_TOKEN).client_auth(auth);
-                let source = source.build().unwrap();
+                let source = person(client(&server).client_auth(auth));
                 // The planted one, and one that the server takes.
                 for exchange in [spending(), exchange.clone()] {
                     if let Err(error) = send(&source, exchange).await {
@@ -102,7 +101,7 @@ async fn g18_a_vendor_that_echoes_a_refresh_token_is_not_quoted() {
                 let nothing_left = send(&source, Exchange::new(Reason::Needed)).await;
                 assert_clean(told(&nothing_left.unwrap_err()), &[]);
             }
-            let source = password(&server).build().unwrap();
+            let source = password(&server);
             if let Err(error) = send(&source, spending()).await {
                 assert_clean(told(&error), &[]);
             }
@@ -116,7 +115,7 @@ async fn g18_what_is_logged_of_refresh_tokens_names_none() {
     let server = server();
     let clock = VirtualClock::new();
     let key = auth_core::Key::builder("example").client(CLIENT_ID).build();
-    let authenticator = Authenticator::builder(password(&server).build().unwrap())
+    let authenticator = Authenticator::builder(password(&server))
         .vendor("example")
         .origins(Origins::new([server.origin()]).unwrap())
         .store(MemoryStore::new(), key)

@@ -4,7 +4,7 @@ use auth_axonize::Axonize;
 use auth_core::{Authenticator, Error, Origins, Scheme, Secret};
 use auth_kaizen::{Central, Kaizen};
 use auth_kayzen::Kayzen;
-use auth_oauth2::{ClientAuth, ClientCredentials};
+use auth_oauth2::{Client, ClientAuth};
 use auth_testkit::{ScriptedSource, TestServer};
 use auth_verdigris::Verdigris;
 
@@ -35,7 +35,7 @@ fn g18_urls_that_are_refused_are_not_repeated() {
     ] {
         let secrets = [secret.to_owned()];
         let client = Secret::new(CLIENT_SECRET);
-        let source = ClientCredentials::builder(&url, CLIENT_ID, client, server.transport());
+        let source = Client::builder(&url, CLIENT_ID, server.transport()).secret(client);
         let error = source.build().unwrap_err();
         assert_clean(told(&error), &secrets);
         let vendor = Verdigris::builder(CLIENT_ID, Secret::new(CLIENT_SECRET))
@@ -85,7 +85,7 @@ fn g18_parameters_that_are_refused_are_not_repeated() {
     let server = TestServer::builder().in_memory();
     let builder = |id: &str| {
         let url = server.token_url();
-        ClientCredentials::builder(url, id, Secret::new(CLIENT_SECRET), server.transport())
+        Client::builder(url, id, server.transport()).secret(Secret::new(CLIENT_SECRET))
     };
     assert_refused(builder(CLIENT_ID).scope(PASSWORD).build(), "scope");
     let twice = builder(CLIENT_ID)

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_core::{Authenticator, Origins, RefreshPolicy, Scheme, Secret, SharedTransport};
-use auth_oauth2::ClientCredentials;
 use auth_reqwest::ReqwestService;
 use auth_testkit::{ForeignServer, Reply, TestServer};
 use auth_tower::AuthLayer;
@@ -113,11 +112,12 @@ fn request(server: &TestServer, path: &str) -> Request<Full<Bytes>> {
 
 fn client(server: &TestServer, transport: SharedTransport, http: Http) -> Http {
     let secret = Secret::new(CLIENT_SECRET);
-    let source = ClientCredentials::builder(server.token_url(), CLIENT_ID, secret, transport)
+    let client = auth_oauth2::Client::builder(server.token_url(), CLIENT_ID, transport)
+        .secret(secret)
         .danger_allow_http(&server.token_url())
         .unwrap()
         .extra("password", PASSWORD);
-    let authenticator = Authenticator::builder(source.build().unwrap())
+    let authenticator = Authenticator::builder(client.build().unwrap().client_credentials())
         .vendor("example")
         // Sockets want real time, which should not pass in waiting.
         .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))

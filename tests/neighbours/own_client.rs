@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use auth_core::{Authenticator, Origins, Secret};
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::Client;
 use auth_testkit::{MemoryBody, TestServer, VirtualClock};
 use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
 use bytes::Bytes;
@@ -70,11 +70,12 @@ async fn t17_one_place_for_token_and_api_calls_is_enough() {
         let (name, http) = clients(&server).swap_remove(number);
         let secret = Secret::new(server.client_secret());
         let transport = ServiceTransport::new(http.clone());
-        let source =
-            ClientCredentials::builder(server.token_url(), server.client_id(), secret, transport)
-                .clock(clock.clone())
-                .build()
-                .unwrap();
+        let source = Client::builder(server.token_url(), server.client_id(), transport)
+            .secret(secret)
+            .clock(clock.clone())
+            .build()
+            .unwrap()
+            .client_credentials();
         let authenticator = Authenticator::builder(source)
             .origins(Origins::new([server.origin()]).unwrap())
             .clock(clock.clone())

@@ -10,7 +10,7 @@ use auth_core::{
     AccessToken, Credentials, CredentialsId, Error, ErrorKind, Exchange, Secret, SecretFn,
     TokenSource, Transport,
 };
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::{Client, ClientCredentials};
 use auth_testkit::MemoryTransport;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -46,10 +46,13 @@ impl Vendor {
             world: Arc::clone(world),
         };
         let server = &world.server;
-        let source =
-            ClientCredentials::builder(server.token_url(), server.client_id(), secret, wire);
+        let client = Client::builder(server.token_url(), server.client_id(), wire).secret(secret);
         Self {
-            inner: source.clock(world.clock.clone()).build().unwrap(),
+            inner: client
+                .clock(world.clock.clone())
+                .build()
+                .unwrap()
+                .client_credentials(),
             world: Arc::clone(world),
             rejected: Mutex::default(),
             _alive: alive,

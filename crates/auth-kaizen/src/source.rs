@@ -4,7 +4,7 @@ use std::{
 };
 
 use auth_core::{AccessToken, Credentials, Error, Exchange, SharedTransport, TokenSource};
-use auth_oauth2::{ClientAuth, ClientCredentials};
+use auth_oauth2::{Client, ClientAuth, ClientCredentials};
 
 use crate::{KaizenBuilder, LegacyEndpoint, Region};
 
@@ -20,15 +20,16 @@ pub(crate) fn new<R: Region>(
         (None, Some(url)) => (url, ""),
         (None, None) => (R::TOKEN_URL.to_owned(), ""),
     };
-    let source =
-        ClientCredentials::builder(url, settings.client_id, settings.client_secret, transport)
-            .vendor(R::NAME.vendor())
-            .client_auth(ClientAuth::Post)
-            .audience(audience)
-            .danger_http_hosts(settings.http)
-            .clock(settings.clock);
+    let client = Client::builder(url, settings.client_id, transport)
+        .secret(settings.client_secret)
+        .vendor(R::NAME.vendor())
+        .client_auth(ClientAuth::Post)
+        .audience(audience)
+        .danger_http_hosts(settings.http)
+        .clock(settings.clock)
+        .build()?;
     Ok(KaizenSource {
-        grant: source.build()?,
+        grant: client.client_credentials(),
         granted,
     })
 }

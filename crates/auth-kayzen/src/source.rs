@@ -4,7 +4,7 @@ use auth_core::{
     AccessToken, Credentials, Error, Exchange, RejectedPart, Secret, SecretSource,
     SharedSecretSource, SharedTransport, TokenSource,
 };
-use auth_oauth2::{ReplyRules, ResourceOwnerPassword};
+use auth_oauth2::{Client, ReplyRules, ResourceOwnerPassword};
 use http::StatusCode;
 
 use crate::KayzenBuilder;
@@ -31,23 +31,18 @@ pub(crate) fn new(
         .description_member("message")
         .credential_codes(WRONG_LOGIN)
         .default_lifetime(LIFETIME);
-    let grant = ResourceOwnerPassword::builder(
-        settings.token_url,
-        settings.api_key,
-        ApiSecret(settings.api_secret),
-        settings.email,
-        settings.password,
-        transport,
-    )
-    .vendor(VENDOR)
-    .client_auth(settings.client_auth)
-    .body_format(settings.body_format)
-    .reply_rules(rules)
-    // The vendor has none.
-    .refresh_tokens(false)
-    .danger_http_hosts(settings.http)
-    .clock(settings.clock);
-    Ok(KayzenSource(grant.build()?))
+    let client = Client::builder(settings.token_url, settings.api_key, transport)
+        .secret(ApiSecret(settings.api_secret))
+        .vendor(VENDOR)
+        .client_auth(settings.client_auth)
+        .body_format(settings.body_format)
+        .reply_rules(rules)
+        .danger_http_hosts(settings.http)
+        .clock(settings.clock)
+        .build()?;
+    let grant = client.password(settings.email, settings.password)?;
+    // The vendor has no refresh tokens.
+    Ok(KayzenSource(grant.refresh_tokens(false)))
 }
 
 /// The password grant, whose rejections say what to check.
@@ -68,18 +63,7 @@ fn explained(error: Error) -> Error {
     if !is_rejected_login(&error) {
         return error;
     }
-    let message = format!("{error}; check API key and secret, e-mail and password");
-    let explained = Error::new(error.kind(), message)
-        .with_outcome(error.outcome())
-        .with_rejected_part(RejectedPart::Credentials);
-    let explained = match error.code() {
-        Some(code) => explained.with_code(code.to_owned()),
-        None => explained,
-    };
-    match error.status() {
-        Some(status) => explained.with_status(status),
-        None => explained,
-    }
+    error.with_advice("check API key and secret, e-mail and password")
 }
 
 /// Words that nobody knows count as a rejected login, to be on the safe side, but do not blame it.

@@ -4,7 +4,7 @@
 /// The standards, and client credentials.
 mod standard {
     use auth_core::{Authenticator, Error, Origins, SharedSecretSource};
-    use auth_oauth2::ClientCredentials;
+    use auth_oauth2::Client;
     use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
     struct Standard;
@@ -18,13 +18,11 @@ mod standard {
             server: &TestServer,
             secret: SharedSecretSource,
         ) -> Result<Authenticator, Error> {
-            let source = ClientCredentials::builder(
-                server.token_url(),
-                server.client_id(),
-                secret,
-                server.transport(),
-            );
-            Authenticator::builder(source.build()?)
+            let client =
+                Client::builder(server.token_url(), server.client_id(), server.transport())
+                    .secret(secret)
+                    .build()?;
+            Authenticator::builder(client.client_credentials())
                 .origins(Origins::new([server.api_url()])?)
                 .clock(server.clock().clone())
                 .build()
@@ -37,7 +35,7 @@ mod standard {
 /// A password that locks an account, and replies that are not quite OAuth.
 mod password {
     use auth_core::{Authenticator, Error, Origins, Secret, SharedSecretSource};
-    use auth_oauth2::{ClientAuth, ReplyRules, ResourceOwnerPassword};
+    use auth_oauth2::{Client, ClientAuth, ReplyRules};
     use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
 
     struct Password;
@@ -53,17 +51,13 @@ mod password {
             server: &TestServer,
             secret: SharedSecretSource,
         ) -> Result<Authenticator, Error> {
-            let source = ResourceOwnerPassword::builder(
-                server.token_url(),
-                server.client_id(),
-                Secret::new(server.client_secret()),
-                server.user_name(),
-                secret,
-                server.transport(),
-            )
-            .client_auth(ClientAuth::BasicRaw)
-            .reply_rules(ReplyRules::new().allow_missing_token_type())
-            .build()?;
+            let source =
+                Client::builder(server.token_url(), server.client_id(), server.transport())
+                    .secret(Secret::new(server.client_secret()))
+                    .client_auth(ClientAuth::BasicRaw)
+                    .reply_rules(ReplyRules::new().allow_missing_token_type())
+                    .build()?
+                    .password(server.user_name(), secret)?;
             Authenticator::builder(source)
                 .origins(Origins::new([server.api_url()])?)
                 .clock(server.clock().clone())

@@ -8,7 +8,6 @@
 //!
 //! ```no_run
 //! use auth_core::{Authenticator, Origins, Secret};
-//! use auth_oauth2::ClientCredentials;
 //! use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
 //! use bytes::Bytes;
 //! use http::Request;
@@ -19,14 +18,11 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! # let connector = hyper_util::client::legacy::connect::HttpConnector::new();
 //! let http = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(connector);
-//! let source = ClientCredentials::builder(
-//!     "https://login.example.com/oauth/token",
-//!     "client id",
-//!     Secret::new("fake-secret"),
-//!     ServiceTransport::new(http.clone()),
-//! )
-//! .build()?;
-//! let authenticator = Authenticator::builder(source)
+//! let transport = ServiceTransport::new(http.clone());
+//! let oauth = auth_oauth2::Client::builder("https://login.example.com/token", "my-client", transport)
+//!     .secret(Secret::new("fake-secret"))
+//!     .build()?;
+//! let authenticator = Authenticator::builder(oauth.client_credentials())
 //!     .origins(Origins::new(["https://api.example.com"])?)
 //!     .build()?;
 //! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use auth_core::Error;
-use auth_oauth2::{ClientAuth, ClientCredentials, ReplyRules};
+use auth_oauth2::{Client, ClientAuth, ClientCredentials, ReplyRules};
 use http::StatusCode;
 
 use crate::VerdigrisBuilder;
@@ -26,18 +26,15 @@ pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error
     let rules = ReplyRules::new()
         .quota_statuses([StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST])
         .throttle_wait(QUOTA_WAIT);
-    ClientCredentials::builder(
-        settings.token_url,
-        settings.client_id,
-        settings.client_secret,
-        transport,
-    )
-    .vendor(VENDOR)
-    .client_auth(ClientAuth::Post)
-    .body_format(settings.body_format)
-    .audience(settings.audience)
-    .reply_rules(rules)
-    .danger_http_hosts(settings.http)
-    .clock(settings.clock)
-    .build()
+    let client = Client::builder(settings.token_url, settings.client_id, transport)
+        .secret(settings.client_secret)
+        .vendor(VENDOR)
+        .client_auth(ClientAuth::Post)
+        .body_format(settings.body_format)
+        .audience(settings.audience)
+        .reply_rules(rules)
+        .danger_http_hosts(settings.http)
+        .clock(settings.clock)
+        .build()?;
+    Ok(client.client_credentials())
 }

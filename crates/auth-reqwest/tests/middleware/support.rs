@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::Client;
 use auth_reqwest::{AuthMiddleware, ReqwestTransport, client_builder};
 use auth_testkit::{RecordedRequest, Side, TestServer};
 use auth_tower::{AuthLayer, AuthOutcome};
@@ -74,16 +74,17 @@ pub(crate) fn http() -> reqwest::Client {
 
 pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     let transport = ReqwestTransport::builder().configure(|client| client.tls_certs_only([]));
-    let source = ClientCredentials::builder(
+    let source = Client::builder(
         server.token_url(),
         server.client_id(),
-        Secret::new(server.client_secret()),
         transport.build().unwrap(),
     )
+    .secret(Secret::new(server.client_secret()))
     .danger_allow_http(&server.token_url())
     .unwrap()
     .build()
-    .unwrap();
+    .unwrap()
+    .client_credentials();
     Authenticator::builder(source)
         .vendor("testkit")
         .origins(Origins::danger_allow_http([server.origin()]).unwrap())

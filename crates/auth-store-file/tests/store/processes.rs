@@ -3,7 +3,6 @@
 use std::{env, process::Stdio, time::Duration};
 
 use auth_core::{Authenticator, LONGEST_LEASE, Origins, RefreshPolicy, Secret, TokenStore as _};
-use auth_oauth2::ClientCredentials;
 use auth_store_file::FileStore;
 use auth_testkit::{Gate, Reply, TestServer};
 use auth_tower::ServiceTransport;
@@ -107,21 +106,23 @@ async fn child() {
     let set = |name: &str| env::var(format!("FILE_STORE_{name}")).unwrap();
     let client =
         Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(HttpConnector::new());
-    let source = ClientCredentials::builder(
+    let source = auth_oauth2::Client::builder(
         set("TOKEN_URL"),
         set("CLIENT_ID"),
-        Secret::new(set("CLIENT_SECRET")),
         ServiceTransport::new(client),
     )
+    .secret(Secret::new(set("CLIENT_SECRET")))
     .danger_allow_http(&set("TOKEN_URL"))
     .unwrap()
-    .build();
+    .build()
+    .unwrap()
+    .client_credentials();
     // Waiting for somebody else's lease is part of an exchange, and may end with it: then it is
     // begun anew at once, so that the lease decides how long it takes.
     let policy = RefreshPolicy::default()
         .deadline(DEADLINE)
         .backoff(SOON, SOON);
-    let authenticator = Authenticator::builder(source.unwrap())
+    let authenticator = Authenticator::builder(source)
         .origins(Origins::new(["https://api.example.com"]).unwrap())
         .policy(policy)
         .store(FileStore::new(directory).unwrap(), key())

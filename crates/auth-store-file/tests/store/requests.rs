@@ -3,21 +3,17 @@
 use std::fs;
 
 use auth_core::{Authenticator, Origins, Secret};
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::Client;
 use auth_store_file::FileStore;
 use auth_testkit::{LogCapture, TestServer};
 
 use crate::temporary::{Temporary, key, shown};
 
 fn authenticator(server: &TestServer, store: FileStore) -> Authenticator {
-    let source = ClientCredentials::builder(
-        server.token_url(),
-        server.client_id(),
-        Secret::new(server.client_secret()),
-        server.transport(),
-    );
+    let client = Client::builder(server.token_url(), server.client_id(), server.transport())
+        .secret(Secret::new(server.client_secret()));
     let clock = server.clock().clone();
-    Authenticator::builder(source.build().unwrap())
+    Authenticator::builder(client.build().unwrap().client_credentials())
         .origins(Origins::new([server.api_url()]).unwrap())
         .store(store.clock(clock.clone()), key())
         .clock(clock)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth_core::{Authenticator, Origins, Secret};
-use auth_oauth2::ClientCredentials;
+use auth_oauth2::Client;
 use auth_store_redis::RedisStore;
 use auth_testkit::{LogCapture, TestServer, assert_no_secret, redis_server::RedisServer};
 use libtest_mimic::Trial;
@@ -21,13 +21,9 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn authenticator(server: &TestServer, store: RedisStore) -> Authenticator {
-    let source = ClientCredentials::builder(
-        server.token_url(),
-        server.client_id(),
-        Secret::new(server.client_secret()),
-        server.transport(),
-    );
-    Authenticator::builder(source.build().unwrap())
+    let client = Client::builder(server.token_url(), server.client_id(), server.transport())
+        .secret(Secret::new(server.client_secret()));
+    Authenticator::builder(client.build().unwrap().client_credentials())
         .origins(Origins::new([server.api_url()]).unwrap())
         .store(store, key("a"))
         .clock(server.clock().clone())

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
-use auth_oauth2::ClientCredentials;
 use auth_testkit::{Answer, TestServer, VendorRequest, VendorRules};
 use auth_tower::ServiceTransport;
 use bytes::Bytes;
@@ -56,16 +55,17 @@ where
 }
 
 pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
-    let source = ClientCredentials::builder(
+    let source = auth_oauth2::Client::builder(
         server.token_url(),
         server.client_id(),
-        Secret::new(server.client_secret()),
         ServiceTransport::new(http::<Full<Bytes>>()),
     )
+    .secret(Secret::new(server.client_secret()))
     .danger_allow_http(&server.token_url())
     .unwrap()
     .build()
-    .unwrap();
+    .unwrap()
+    .client_credentials();
     Authenticator::builder(source)
         .vendor("testkit")
         .origins(Origins::danger_allow_http([server.origin()]).unwrap())
