@@ -43,7 +43,6 @@
 //! | a paused clock, so no sockets | [`MemoryTransport`], [`MemoryService`] |
 //! | tests of the token machine without any HTTP | [`ScriptedSource`] |
 //! | a [`TokenStore`](auth_core::TokenStore) of yours | [`store_contract!`] |
-//! | a store in Redis | `redis_server`, with feature `redis-server` |
 //! | searching logs and errors for secrets | [`LogCapture`], [`assert_no_secret`] |
 //!
 //! # Real time or paused time
@@ -77,8 +76,6 @@ mod place;
 mod queue;
 mod quota;
 mod record;
-#[cfg(all(unix, feature = "redis-server"))]
-pub mod redis_server;
 mod refresh;
 mod reply;
 mod script;

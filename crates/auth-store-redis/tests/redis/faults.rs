@@ -2,9 +2,9 @@
 
 use auth_core::{NewEntry, TokenStore as _, Version};
 use auth_store_redis::RedisStore;
-use auth_testkit::redis_server::{FaultProxy, RedisServer, free_port};
 use bytes::Bytes;
 use libtest_mimic::Trial;
+use redis_process::{FaultProxy, RedisServer, free_port};
 use tokio::task::JoinSet;
 
 use crate::stand::{LONG, all_fail, build, comes_back, content, get, key, put, trial};

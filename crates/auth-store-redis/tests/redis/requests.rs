@@ -5,8 +5,9 @@ use std::time::Duration;
 use auth_core::{Authenticator, Origins, Secret};
 use auth_oauth2::ClientCredentials;
 use auth_store_redis::RedisStore;
-use auth_testkit::{LogCapture, TestServer, assert_no_secret, redis_server::RedisServer};
+use auth_testkit::{LogCapture, TestServer, assert_no_secret};
 use libtest_mimic::Trial;
+use redis_process::RedisServer;
 
 use crate::stand::{key, sealed, trial};
 

@@ -1,12 +1,12 @@
 //! Real Redis servers inside a test: started on free loopback ports, ended with the test.
 //!
-//! `redis-server` has to be on the `PATH`. Nothing is kept on disk, and nobody but this machine can
-//! reach it. Behind feature `redis-server`, on Unix alone.
+//! `redis-server` has to be on the `PATH`. Nothing is kept on disk, and only this machine can reach
+//! the server. Unix only: elsewhere the crate is empty.
 //!
 //! # Example
 //!
 //! ```no_run
-//! use auth_testkit::redis_server::RedisServer;
+//! use redis_process::RedisServer;
 //!
 //! let mut server = RedisServer::start(&["--maxmemory", "2mb"]);
 //! // Hand `server.url()` to what is under test, then:
@@ -17,6 +17,7 @@
 //! server.restart();
 //! assert_eq!(server.command(&["DBSIZE"]), ":0");
 //! ```
+#![cfg(unix)]
 
 use std::{
     collections::VecDeque,
