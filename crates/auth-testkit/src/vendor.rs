@@ -4,7 +4,7 @@ use crate::Answer;
 
 mod request;
 
-pub use request::{IssuedToken, VendorRequest};
+pub use request::VendorRequest;
 
 /// How a vendor's servers behave: which paths they have, what they accept and how they answer.
 ///
@@ -78,7 +78,7 @@ pub trait VendorRules: Send + Sync + 'static {
 
 /// The standards and nothing else.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Standard;
+struct Standard;
 
 impl VendorRules for Standard {}
 
@@ -99,6 +99,11 @@ impl<R: VendorRules> AnyRules for R {
 impl SharedRules {
     pub(crate) fn new(rules: impl VendorRules) -> Self {
         Self(Arc::new(rules))
+    }
+
+    /// The standards and nothing else.
+    pub(crate) fn standard() -> Self {
+        Self::new(Standard)
     }
 
     pub(crate) fn downcast<R: VendorRules>(&self) -> Option<&R> {
