@@ -19,7 +19,7 @@ use auth_core::{Authenticator, Secret};
 use auth_kaizen::{Central, East, Kaizen, Region};
 use auth_kayzen::Kayzen;
 use auth_reqwest::{ReqwestService, ReqwestTransport};
-use auth_testkit::{TestServer, fakes};
+use auth_testkit::TestServer;
 use auth_tower::AuthLayer;
 use auth_verdigris::Verdigris;
 use bytes::Bytes;
@@ -40,12 +40,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    let verdigris = fakes::verdigris().start().await;
-    let central = fakes::kaizen_central().start().await;
-    let east = fakes::kaizen_east().start().await;
-    let kayzen = fakes::kayzen().start().await;
-    let axonize = fakes::axonize().start().await;
-    let keys = fakes::axonize_api_keys().start().await;
+    let verdigris = auth_verdigris::fake::server().start().await;
+    let central = auth_kaizen::fake::central().start().await;
+    let east = auth_kaizen::fake::east().start().await;
+    let kayzen = auth_kayzen::fake::server().start().await;
+    let axonize = auth_axonize::fake::login().start().await;
+    let keys = auth_axonize::fake::api_keys().start().await;
 
     try_join!(
         get(&verdigris, of_verdigris(&verdigris)?, "/core/v1/buildings/"),

@@ -280,10 +280,13 @@ fn auth_kaizen_keeps_its_promises() {
 
 #[test]
 fn auth_axonize_keeps_its_promises() {
-    use auth_axonize::{ApiKeysBuilder, Axonize, LoginBuilder, MfaAnswer, MfaChallenge};
+    use auth_axonize::{
+        ApiKeysBuilder, Axonize, LoginBuilder, MfaAnswer, MfaChallenge, fake::BindingCodes,
+    };
     promise! {
         ApiKeysBuilder: send sync unpin forever;
         Axonize: send sync unpin forever;
+        BindingCodes: send sync unpin forever;
         LoginBuilder: send sync unpin forever;
         MfaAnswer: send sync unpin forever;
         MfaChallenge: send sync unpin forever;
@@ -306,11 +309,10 @@ fn auth_testkit_keeps_its_promises() {
         LogCapture, MemoryBody, MemoryError, MemoryFuture, MemoryService, MemoryTransport,
         OAuthParams, OAuthRefusal, Outcome, RecordedRequest, RefreshTokenUse, RefreshTokens, Reply,
         RetryAfter, Script, ScriptedSource, Side, TestServer, TestServerBuilder, TokenUse,
-        VendorRequest, VendorRules, VirtualClock, fakes::BindingCodes,
+        VendorRequest, VendorRules, VirtualClock,
     };
     promise! {
         Answer: send sync unpin forever;
-        BindingCodes: send sync unpin forever;
         BodyFormat: send sync unpin forever;
         ClientAuth: send sync unpin forever;
         Counters: send sync unpin forever;

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -33,6 +36,44 @@ fn the_code_of_add_a_vendor_is_a_test_that_runs() {
 fn a_vendor_takes_less_than_150_lines_with_its_contract() {
     let lines = read("tests/fifth_vendor/main.rs").lines().count();
     assert!(lines < 150, "{lines}");
+}
+
+#[test]
+fn general_crates_know_no_vendor() {
+    let vendors = ["axonize", "kaizen", "kayzen", "verdigris", "meridian"];
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let mut read = 0;
+    for entry in fs::read_dir(crates).unwrap() {
+        let directory = entry.unwrap().path();
+        let name = directory.file_name().unwrap().to_str().unwrap();
+        if vendors.iter().any(|vendor| name.ends_with(vendor)) {
+            continue;
+        }
+        for file in files(&directory) {
+            let text = fs::read_to_string(&file).unwrap().to_lowercase();
+            let named = vendors.iter().find(|vendor| text.contains(**vendor));
+            assert_eq!(named, None, "{}", file.display());
+            read += 1;
+        }
+    }
+    assert!(read > 100, "{read} files");
+}
+
+/// The sources and the manifest of a crate.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path
+            .extension()
+            .is_some_and(|it| it == "rs" || it == "toml")
+        {
+            found.push(path);
+        }
+    }
+    found
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use auth_core::{Authenticator, Origins, Secret};
 use auth_kayzen::Kayzen;
 use auth_oauth2::{ClientCredentials, GrantBuilder};
-use auth_testkit::{MemoryService, TestServer, fakes};
+use auth_testkit::{MemoryService, TestServer};
 use auth_tower::{AuthLayer, ServiceTransport};
 use bytes::Bytes;
 use http::Request;
@@ -67,7 +67,7 @@ async fn plain_http_to_a_compose_service_works_when_named() {
 }
 
 async fn a_vendor_behind_a_compose_service_works_when_named() {
-    let server = fakes::kayzen().name("payments").in_memory();
+    let server = auth_kayzen::fake::server().name("payments").in_memory();
     let authenticator = Kayzen::builder(
         server.client_id(),
         Secret::new(server.client_secret()),

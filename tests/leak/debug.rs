@@ -11,7 +11,7 @@ use auth_kaizen::{Central, East, Kaizen, Region};
 use auth_kayzen::Kayzen;
 use auth_oauth2::{ClientCredentials, ReplyRules, Scrubber};
 use auth_reqwest::{AuthMiddleware, ReqwestTransport};
-use auth_testkit::{Outcome, ScriptedSource, TestServer, fakes};
+use auth_testkit::{Outcome, ScriptedSource, TestServer};
 use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
 use auth_verdigris::{LegacyRefusalLayer, Verdigris};
 use bytes::Bytes;
@@ -211,7 +211,7 @@ async fn kaizen_shows_nothing<R: Region>() {
 
 #[tokio::test(start_paused = true)]
 async fn g18_kayzen_shows_nothing() {
-    let server = fakes::kayzen()
+    let server = auth_kayzen::fake::server()
         .client(CLIENT_ID, CLIENT_SECRET)
         .user("fake-user@kayzen.io", PASSWORD)
         .in_memory();
@@ -229,7 +229,7 @@ async fn g18_kayzen_shows_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn g18_both_ways_of_axonize_show_nothing() {
-    let server = fakes::axonize()
+    let server = auth_axonize::fake::login()
         .user("fake-user@axonize.com", PASSWORD)
         .in_memory();
     let password = Secret::new(PASSWORD);

@@ -57,10 +57,15 @@
 //!
 //! # Cargo features
 //!
-//! None. Supported Rust: see `rust-version` in the manifest.
+//! `fake`: the module `fake`, the vendor as a server inside a test; for `[dev-dependencies]` only.
+//! Supported Rust: see `rust-version` in the manifest.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod api_keys;
 mod base_url;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod login;
 mod mfa;
 mod pause;

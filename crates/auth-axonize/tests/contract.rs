@@ -1,8 +1,8 @@
 //! What every vendor promises, for each way to sign in.
 
-use auth_axonize::{Axonize, LoginBuilder};
+use auth_axonize::{Axonize, LoginBuilder, fake};
 use auth_core::{Authenticator, Error, SharedSecretSource};
-use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
+use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
 const PATH: &str = "/odata/devices/";
 
@@ -22,7 +22,7 @@ mod by_app_id {
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {
-            fakes::axonize()
+            fake::login()
         }
 
         fn authenticator(
@@ -57,16 +57,14 @@ mod by_url {
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {
-            fakes::axonize()
+            fake::login()
         }
 
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
         ) -> Result<Authenticator, Error> {
-            login(server, secret)
-                .application_url(fakes::AXONIZE_APP_URL)
-                .build()
+            login(server, secret).application_url(fake::APP_URL).build()
         }
 
         fn right_secret(server: &TestServer) -> String {
@@ -97,14 +95,14 @@ mod with_a_second_factor {
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {
-            fakes::axonize_mfa()
+            fake::mfa()
         }
 
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
         ) -> Result<Authenticator, Error> {
-            let codes = fakes::binding_codes(server);
+            let codes = fake::binding_codes(server);
             login(server, secret)
                 .mfa(move |_| {
                     let code = codes.latest().unwrap_or_default();
@@ -138,7 +136,7 @@ mod by_api_keys {
         const FETCHES: bool = false;
 
         fn server() -> TestServerBuilder {
-            fakes::axonize_api_keys()
+            fake::api_keys()
         }
 
         fn authenticator(

@@ -1,8 +1,8 @@
 //! What every vendor promises, for each of Kaizen's servers.
 
 use auth_core::{Authenticator, Error, SharedSecretSource};
-use auth_kaizen::{Central, East, Kaizen};
-use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
+use auth_kaizen::{Central, East, Kaizen, fake};
+use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
 const PATH: &str = "/api/v3/buildings?page_size=100&page=1";
 
@@ -13,7 +13,7 @@ mod central {
 
     impl Vendor for Server {
         fn server() -> TestServerBuilder {
-            fakes::kaizen_central()
+            fake::central()
         }
 
         fn authenticator(
@@ -44,7 +44,7 @@ mod east {
 
     impl Vendor for Server {
         fn server() -> TestServerBuilder {
-            fakes::kaizen_east()
+            fake::east()
         }
 
         fn authenticator(

@@ -1,9 +1,9 @@
 //! What every vendor promises, for each of the two secrets.
 
 use auth_core::{Authenticator, Error, Secret, SharedSecretSource};
-use auth_kayzen::Kayzen;
+use auth_kayzen::{Kayzen, fake};
 use auth_oauth2::BodyFormat;
-use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
+use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
 const PATH: &str = "/v1/meta/campaigns?page=1&per_page=25";
 
@@ -16,7 +16,7 @@ mod password {
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {
-            fakes::kayzen()
+            fake::server()
         }
 
         fn authenticator(
@@ -58,7 +58,7 @@ mod api_secret {
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {
-            fakes::kayzen()
+            fake::server()
         }
 
         fn authenticator(

@@ -9,9 +9,9 @@ mod vendor;
 use std::time::Duration;
 
 use auth_core::{Error, ErrorKind, RejectedPart, Secret};
-use auth_kayzen::{Kayzen, KayzenBuilder};
+use auth_kayzen::{Kayzen, KayzenBuilder, fake};
 use auth_oauth2::{BodyFormat, ClientAuth};
-use auth_testkit::{Reply, fakes};
+use auth_testkit::Reply;
 use auth_tower::AuthOutcome;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::Uri;
@@ -87,7 +87,7 @@ async fn row_grant_is_the_password_grant_by_a_form() {
 
 #[tokio::test(start_paused = true)]
 async fn row_grant_by_a_json_body_when_asked() {
-    let vendor = Vendor::of(fakes::kayzen().body_formats([auth_testkit::BodyFormat::Json]));
+    let vendor = Vendor::of(fake::server().body_formats([auth_testkit::BodyFormat::Json]));
     let settings = vendor.settings().body_format(BodyFormat::Json);
     let (body, basic) = login(&vendor, settings).await;
     assert_eq!(
@@ -105,7 +105,7 @@ async fn row_encoding_of_the_email() {
         ("100%40@kayzen.io", "100%2540%40kayzen.io"),
         ("j\u{f6}rg@kayzen.io", "j%C3%B6rg%40kayzen.io"),
     ] {
-        let vendor = Vendor::of(fakes::kayzen().user(email, "fake-password-1"));
+        let vendor = Vendor::of(fake::server().user(email, "fake-password-1"));
         let (body, _) = login(&vendor, vendor.settings()).await;
         let expected = format!("grant_type=password&username={sent}&password=fake-password-1");
         assert_eq!(body, expected);
@@ -117,12 +117,12 @@ const ODD_SECRET: &str = "fake+secret/1%3A:=";
 
 #[tokio::test(start_paused = true)]
 async fn row_basic_quirk_raw_by_default() {
-    let vendor = Vendor::of(fakes::kayzen().client("fake-key+/%", ODD_SECRET));
+    let vendor = Vendor::of(fake::server().client("fake-key+/%", ODD_SECRET));
     let (_, basic) = login(&vendor, vendor.settings()).await;
     assert_eq!(basic, format!("fake-key+/%:{ODD_SECRET}"));
 
     // The vendor's own example.
-    let vendor = Vendor::of(fakes::kayzen().client("aaa", "bbb"));
+    let vendor = Vendor::of(fake::server().client("aaa", "bbb"));
     login(&vendor, vendor.settings()).await;
     let logins = vendor.logins();
     assert_eq!(
@@ -133,7 +133,7 @@ async fn row_basic_quirk_raw_by_default() {
 
 #[tokio::test(start_paused = true)]
 async fn row_basic_quirk_form_encoded_when_asked() {
-    let server = fakes::kayzen()
+    let server = fake::server()
         .client("fake-key:+/%", ODD_SECRET)
         .client_auth([auth_testkit::ClientAuth::Basic]);
     let vendor = Vendor::of(server);

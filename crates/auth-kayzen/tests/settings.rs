@@ -8,9 +8,9 @@ mod vendor;
 use std::time::Duration;
 
 use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, Transport};
-use auth_kayzen::{Kayzen, KayzenBuilder};
+use auth_kayzen::{Kayzen, KayzenBuilder, fake};
 use auth_oauth2::ClientAuth;
-use auth_testkit::{TestServer, VirtualClock, assert_no_secret, fakes};
+use auth_testkit::{TestServer, VirtualClock, assert_no_secret};
 use bytes::Bytes;
 use http::{Request, Response};
 
@@ -20,7 +20,7 @@ const SECRETS: [&str; 3] = ["fake-secret-1", "fake-password-1", "fake-user"];
 
 fn with(key: &str, secret: &str, email: &str, password: &str) -> KayzenBuilder {
     Kayzen::builder(key, Secret::new(secret), email, Secret::new(password))
-        .transport(fakes::kayzen().in_memory().transport())
+        .transport(fake::server().in_memory().transport())
 }
 
 fn good() -> KayzenBuilder {
@@ -140,7 +140,7 @@ async fn secrets_that_turn_out_to_be_empty_name_this_crates_fields() {
 
 #[tokio::test]
 async fn a_gateway_on_loopback() {
-    let server: TestServer = fakes::kayzen().start().await;
+    let server: TestServer = fake::server().start().await;
     let settings = || {
         Kayzen::builder(
             server.client_id(),

@@ -77,7 +77,7 @@ pub trait Vendor {
     /// once a day until they change.
     const LOCKOUT: bool = false;
 
-    /// Begins the vendor's fake, one of [`fakes`](crate::fakes) or your own. The clauses make it
+    /// Begins the vendor's fake, a [`TestServer`] with its [`VendorRules`](crate::VendorRules). The clauses make it
     /// [`in_memory`](TestServerBuilder::in_memory).
     fn server() -> TestServerBuilder;
 

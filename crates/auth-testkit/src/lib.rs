@@ -37,7 +37,7 @@
 //! | its refresh tokens: replaced, repeated, left out | [`RefreshTokens`], [`RefreshTokenUse`] |
 //! | its faults | [`Reply`], queued in a [`Script`]; [`Gate`] holds one back without sleeping |
 //! | what the server saw | [`Counters`], [`RecordedRequest`], [`TokenUse`]; as text [`TestServer::wire`] |
-//! | the vendor as one of ours, or as yours | [`fakes`], [`VendorRules`] |
+//! | the vendor with its own paths, replies and refusals | [`VendorRules`]; vendor crates have theirs behind the feature `fake` |
 //! | another origin, to which nothing may leak | [`ForeignServer`] |
 //! | time | [`VirtualClock`] |
 //! | a paused clock, so no sockets | [`MemoryTransport`], [`MemoryService`] |
@@ -61,11 +61,12 @@ mod answer;
 mod api;
 mod body;
 mod builder;
+#[doc(hidden)]
+pub mod by_hand;
 mod clock;
 pub mod contract;
 mod counters;
 mod delivery;
-pub mod fakes;
 mod foreign;
 mod gate;
 mod handler;

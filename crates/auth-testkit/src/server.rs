@@ -15,8 +15,8 @@ use crate::{
 /// An authorization server and the API that it protects, in the test's own process.
 ///
 /// Without a script it does what the standards say (RFC 6749 at `/token`, RFC 6750 below `/api`)
-/// and nothing more lenient, or what the [rules](crate::TestServerBuilder::vendor) of a vendor say; the
-/// [`fakes`](crate::fakes) are servers of real ones. [`token`](Self::token) and
+/// and nothing more lenient, or what the [rules](crate::TestServerBuilder::vendor) of a vendor say.
+/// [`token`](Self::token) and
 /// [`api`](Self::api) take scripts of faults; [`counters`](Self::counters) and
 /// [`recorded`](Self::recorded) tell what the *server* saw.
 ///

@@ -38,7 +38,26 @@ mod standard {
 mod password {
     use auth_core::{Authenticator, Error, Origins, Secret, SharedSecretSource};
     use auth_oauth2::{ClientAuth, ReplyRules, ResourceOwnerPassword};
-    use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
+    use auth_testkit::{
+        Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, contract::Vendor,
+    };
+    use serde_json::json;
+
+    /// Replies with `expires_in` as a text and without `token_type`.
+    struct NearlyOAuth;
+
+    impl VendorRules for NearlyOAuth {
+        fn token(&self, request: &VendorRequest<'_>) -> Answer {
+            if let Err(refusal) = request.check_oauth() {
+                return refusal.into_answer();
+            }
+            let issued = request.issue();
+            request.token_reply([
+                ("access_token", json!(issued.token())),
+                ("expires_in", json!(issued.lifetime().as_secs().to_string())),
+            ])
+        }
+    }
 
     struct Password;
 
@@ -46,7 +65,11 @@ mod password {
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {
-            fakes::kayzen()
+            TestServer::builder()
+                .vendor(NearlyOAuth)
+                .client("fake-key", "fake-key-secret/1+2%3D")
+                .client_auth([auth_testkit::ClientAuth::BasicRaw])
+                .user("api+reporting@example.com", "fake-password&1=+%41")
         }
 
         fn authenticator(
@@ -87,8 +110,30 @@ mod api_key {
     use auth_core::{
         ApiKey, Authenticator, Error, Origins, Scheme, SecretSource, SharedSecretSource,
     };
-    use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
-    use http::HeaderName;
+    use auth_testkit::{
+        Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, contract::Vendor,
+    };
+    use http::{HeaderName, StatusCode};
+    use serde_json::json;
+
+    /// Takes a client id and a secret on each request, and nothing else.
+    struct Keys;
+
+    impl VendorRules for Keys {
+        fn token(&self, request: &VendorRequest<'_>) -> Answer {
+            request.failed_login();
+            Answer::json(StatusCode::UNAUTHORIZED, &json!({}))
+        }
+
+        fn api(&self, request: &VendorRequest<'_>) -> Answer {
+            let right = request.header("clientid") == Some(request.client_id())
+                && request.header("clientsecret") == Some(&request.client_secret());
+            if right && !request.refuses_all() {
+                return request.ok(0);
+            }
+            Answer::json(StatusCode::UNAUTHORIZED, &json!({}))
+        }
+    }
 
     struct Key;
 
@@ -96,7 +141,7 @@ mod api_key {
         const FETCHES: bool = false;
 
         fn server() -> TestServerBuilder {
-            fakes::axonize_api_keys()
+            TestServer::builder().vendor(Keys)
         }
 
         fn authenticator(

@@ -53,9 +53,14 @@
 //!
 //! # Cargo features
 //!
-//! None. Supported Rust: see `rust-version` in the manifest.
+//! `fake`: the module `fake`, the vendor as a server inside a test; for `[dev-dependencies]` only.
+//! Supported Rust: see `rust-version` in the manifest.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod config;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod legacy;
 mod source;
 

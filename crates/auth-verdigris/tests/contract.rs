@@ -1,14 +1,14 @@
 //! What every vendor promises.
 
 use auth_core::{Authenticator, Error, SharedSecretSource};
-use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
-use auth_verdigris::Verdigris;
+use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
+use auth_verdigris::{Verdigris, fake};
 
 struct Contract;
 
 impl Vendor for Contract {
     fn server() -> TestServerBuilder {
-        fakes::verdigris()
+        fake::server()
     }
 
     fn authenticator(

@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use auth_core::{ErrorKind, Quota, RefreshPolicy, Secret};
-use auth_testkit::{assert_no_secret, fakes};
-use auth_verdigris::Verdigris;
+use auth_testkit::assert_no_secret;
+use auth_verdigris::{Verdigris, fake};
 
 const SECRET: &str = "fake-secret/1+2";
 
 #[tokio::test(start_paused = true)]
 async fn wrong_settings_name_the_field() {
-    let server = fakes::verdigris().in_memory();
+    let server = fake::server().in_memory();
     let with = |id: &str, secret: &str| {
         Verdigris::builder(id, Secret::new(secret)).transport(server.transport())
     };

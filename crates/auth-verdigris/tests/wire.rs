@@ -4,9 +4,9 @@
 
 use auth_core::Secret;
 use auth_oauth2::BodyFormat;
-use auth_testkit::{TestServer, fakes};
+use auth_testkit::TestServer;
 use auth_tower::AuthLayer;
-use auth_verdigris::Verdigris;
+use auth_verdigris::{Verdigris, fake};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
@@ -14,7 +14,7 @@ use tower::{ServiceBuilder, ServiceExt};
 
 /// The token call and one signed request.
 async fn wire(format: BodyFormat) -> String {
-    let server: TestServer = fakes::verdigris().in_memory();
+    let server: TestServer = fake::server().in_memory();
     let secret = Secret::new(server.client_secret());
     let authenticator = Verdigris::builder(server.client_id(), secret)
         .transport(server.transport())

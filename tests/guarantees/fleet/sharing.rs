@@ -325,7 +325,7 @@ async fn g03f_every_vendor_shares_its_token() {
     use auth_axonize::Axonize;
     use auth_kaizen::{Central, Kaizen};
     use auth_kayzen::Kayzen;
-    use auth_testkit::{TestServer, fakes};
+    use auth_testkit::TestServer;
     use auth_verdigris::Verdigris;
 
     type Make = fn(&TestServer, MemoryStore) -> Result<Authenticator, Error>;
@@ -375,10 +375,10 @@ async fn g03f_every_vendor_shares_its_token() {
     };
     let store = MemoryStore::new();
     for (server, make) in [
-        (fakes::verdigris(), verdigris),
-        (fakes::kaizen_central(), kaizen),
-        (fakes::kayzen(), kayzen),
-        (fakes::axonize(), axonize),
+        (auth_verdigris::fake::server(), verdigris),
+        (auth_kaizen::fake::central(), kaizen),
+        (auth_kayzen::fake::server(), kayzen),
+        (auth_axonize::fake::login(), axonize),
     ] {
         let server = server.in_memory();
         for _ in 0..3 {

@@ -9,21 +9,21 @@ use std::{
     time::Duration,
 };
 
-use auth_axonize::{MfaAnswer, MfaChallenge};
+use auth_axonize::{MfaAnswer, MfaChallenge, fake};
 use auth_core::{Error, ErrorKind, RejectedPart};
-use auth_testkit::{Reply, TestServer, assert_no_secret, fakes};
+use auth_testkit::{Reply, TestServer, assert_no_secret};
 
 use crate::support::{devices, login};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn code(server: &TestServer) -> MfaAnswer {
-    MfaAnswer::Code(fakes::binding_codes(server).latest().unwrap().into())
+    MfaAnswer::Code(fake::binding_codes(server).latest().unwrap().into())
 }
 
 #[tokio::test(start_paused = true)]
 async fn row_mfa_code_of_the_callback_ends_the_login() {
-    let server = Arc::new(fakes::axonize_mfa().in_memory());
+    let server = Arc::new(fake::mfa().in_memory());
     let fake = Arc::clone(&server);
     let authenticator = login(&server)
         .mfa(move |challenge: MfaChallenge| {
@@ -51,7 +51,7 @@ async fn row_mfa_code_of_the_callback_ends_the_login() {
 #[tokio::test(start_paused = true)]
 async fn row_mfa_code_is_sent_again_on_request_three_times() {
     for wanted in [1, 3, 4] {
-        let server = Arc::new(fakes::axonize_mfa().in_memory());
+        let server = Arc::new(fake::mfa().in_memory());
         let fake = Arc::clone(&server);
         let authenticator = login(&server)
             .mfa(move |challenge| {
@@ -65,21 +65,21 @@ async fn row_mfa_code_is_sent_again_on_request_three_times() {
         let result = devices(&server, &authenticator).await;
         if wanted <= 3 {
             assert_eq!(result.unwrap(), (200, 1));
-            assert_eq!(fakes::binding_codes(&server).sent(), 1 + u64::from(wanted));
+            assert_eq!(fake::binding_codes(&server).sent(), 1 + u64::from(wanted));
         } else {
             let error = result.unwrap_err();
             assert_eq!(
                 (error.kind(), error.field()),
                 (ErrorKind::Config, Some("mfa"))
             );
-            assert_eq!(fakes::binding_codes(&server).sent(), 4);
+            assert_eq!(fake::binding_codes(&server).sent(), 4);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
-    let server = fakes::axonize_mfa().in_memory();
+    let server = fake::mfa().in_memory();
     let authenticator = login(&server).build().unwrap();
     let error = devices(&server, &authenticator).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected);
@@ -97,12 +97,12 @@ async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
         server.clock().advance(MINUTE).await;
         assert!(devices(&server, &authenticator).await.is_err());
     }
-    assert_eq!(fakes::binding_codes(&server).sent(), 2);
+    assert_eq!(fake::binding_codes(&server).sent(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn row_mfa_wrong_codes_are_sent_ever_more_rarely() {
-    let server = fakes::axonize_mfa().in_memory();
+    let server = fake::mfa().in_memory();
     let authenticator = login(&server)
         .mfa(|_| ready(Ok(MfaAnswer::Code("000000".into()))))
         .build()
@@ -127,7 +127,7 @@ async fn row_mfa_wrong_codes_are_sent_ever_more_rarely() {
 
 #[tokio::test(start_paused = true)]
 async fn t26_mistyped_codes_never_count_against_the_password() {
-    let server = Arc::new(fakes::axonize_mfa().in_memory());
+    let server = Arc::new(fake::mfa().in_memory());
     let typing = |mistyped: u64| {
         let (fake, asked) = (Arc::clone(&server), AtomicU64::new(0));
         login(&server)
@@ -162,7 +162,7 @@ async fn t26_mistyped_codes_never_count_against_the_password() {
 
 #[tokio::test(start_paused = true)]
 async fn t26_a_wrong_password_counts_where_codes_are_asked_for_too() {
-    let server = fakes::axonize_mfa().in_memory();
+    let server = fake::mfa().in_memory();
     let authenticator = login(&server)
         .mfa(|_| async { unreachable!("no code was sent") })
         .build()
@@ -189,7 +189,7 @@ async fn callbacks_that_do_not_behave_end_in_a_typed_error() {
         (empty, "code is empty"),
     ] {
         for at_once in [true, false] {
-            let server = fakes::axonize_mfa().in_memory();
+            let server = fake::mfa().in_memory();
             let authenticator = login(&server)
                 .mfa(move |_| {
                     let answer = at_once.then(misbehave);
@@ -207,14 +207,14 @@ async fn callbacks_that_do_not_behave_end_in_a_typed_error() {
             assert_no_secret(format!("{error:?}"), &server.expose_secrets());
             // The next try, and with it the next code, comes after the probe interval.
             assert!(devices(&server, &authenticator).await.is_err());
-            assert_eq!(fakes::binding_codes(&server).sent(), 1);
+            assert_eq!(fake::binding_codes(&server).sent(), 1);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_callback_that_never_answers_is_given_up_in_time() {
-    let server = fakes::axonize_mfa().in_memory();
+    let server = fake::mfa().in_memory();
     let asked = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&asked);
     let authenticator = login(&server)
@@ -255,7 +255,7 @@ async fn a_403_that_asks_for_no_code_is_what_it_says() {
         (r#"{"message":"forbidden"}"#, ErrorKind::Protocol),
         ("[]", ErrorKind::Unavailable),
     ] {
-        let server = fakes::axonize_mfa().in_memory();
+        let server = fake::mfa().in_memory();
         server.token().then(Reply::status(403).body(body));
         let authenticator = login(&server)
             .mfa(|_| async { unreachable!("nothing was asked for") })
@@ -272,7 +272,7 @@ async fn a_403_that_asks_for_no_code_is_what_it_says() {
 
 #[tokio::test(start_paused = true)]
 async fn an_authenticator_that_echoes_shows_no_secret() {
-    let server = fakes::axonize_mfa().in_memory();
+    let server = fake::mfa().in_memory();
     let body = r#"{"token":"fake-second-token","authenticatorCode":"fake-code-77",
         "authenticator":"SMS\u001b[31m fake-second-token user+1@axonize.example.com"}"#;
     server.token().then(Reply::status(403).json(body));

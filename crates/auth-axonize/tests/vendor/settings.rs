@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use auth_axonize::{ApiKeysBuilder, Axonize, LoginBuilder};
+use auth_axonize::{ApiKeysBuilder, Axonize, LoginBuilder, fake};
 use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretEnv, SecretFile, SecretFn};
-use auth_testkit::{TestServer, assert_no_secret, fakes};
+use auth_testkit::{TestServer, assert_no_secret};
 
 use crate::support::{devices, login};
 
@@ -40,7 +40,7 @@ const HTTP_URLS: [&str; 3] = [
 
 #[tokio::test(start_paused = true)]
 async fn of_a_login() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let base = |base: &str| a_login(&server, base, "app", "me@example.com", PASSWORD);
     let app = |app: &str| a_login(&server, BASE, app, "me@example.com", PASSWORD);
     let good = || app("app");
@@ -108,7 +108,7 @@ async fn of_api_keys() {
 
 #[tokio::test(start_paused = true)]
 async fn of_environment_variables() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     for (name, field) in [
         ("", "secret_env"),
         ("A=fake-password-q8", "secret_env"),
@@ -130,7 +130,7 @@ async fn of_secrets_that_turn_out_wrong_when_they_are_read() {
         let keys = Axonize::api_keys(BASE, "id", secret(text)).build().unwrap();
         assert_refused(keys.token().await, "client_secret");
     }
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let empty = Axonize::login(server.origin(), "app", "me", secret(""))
         .transport(server.transport())
         .build()
@@ -141,7 +141,7 @@ async fn of_secrets_that_turn_out_wrong_when_they_are_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_base_url_may_have_a_path_and_a_slash() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let password = Secret::new(server.user_password());
     let url = format!("{}/", server.origin());
     let authenticator = Axonize::login(url, server.client_id(), server.user_name(), password)
@@ -178,7 +178,7 @@ impl Drop for Temporary {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_file_that_vanishes_while_running_takes_no_key_away() {
-    let server = fakes::axonize_api_keys().in_memory();
+    let server = fake::api_keys().in_memory();
     let file = Temporary::new("key", &server.client_secret());
     let keys = Axonize::api_keys(
         server.origin(),
@@ -202,7 +202,7 @@ async fn a_key_file_that_vanishes_while_running_takes_no_key_away() {
 
 #[tokio::test(start_paused = true)]
 async fn a_password_file_that_vanishes_is_asked_for_again_and_costs_no_login() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let file = Temporary::new("password", &server.user_password());
     let password = SecretFile::new(&file.0);
     let authenticator = Axonize::login(

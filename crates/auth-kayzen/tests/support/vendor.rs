@@ -9,8 +9,8 @@ use std::{
 };
 
 use auth_core::{Authenticator, Error, Secret, SecretFn, SecretSource, Transport};
-use auth_kayzen::{Kayzen, KayzenBuilder};
-use auth_testkit::{MemoryBody, TestServer, TestServerBuilder, fakes};
+use auth_kayzen::{Kayzen, KayzenBuilder, fake};
+use auth_testkit::{MemoryBody, TestServer, TestServerBuilder};
 use auth_tower::AuthLayer;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -35,7 +35,7 @@ pub(crate) struct Sent(Request<Bytes>);
 
 impl Vendor {
     pub(crate) fn new() -> Self {
-        Self::of(fakes::kayzen())
+        Self::of(fake::server())
     }
 
     pub(crate) fn of(server: TestServerBuilder) -> Self {

@@ -107,6 +107,20 @@ impl<'a> VendorRequest<'a> {
         token_endpoint::check(&self.0)
     }
 
+    /// Checks a token request as [`check_oauth`](Self::check_oauth) does, and that it uses this
+    /// grant: for vendors with one grant.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of RFC 6749. It was counted.
+    pub fn check_grant(&self, grant: &str) -> Result<OAuthParams, OAuthRefusal> {
+        let params = self.check_oauth()?;
+        match params.get("grant_type") {
+            Some(found) if found == grant => Ok(params),
+            _ => self.refuse("unauthorized_client", "no such grant here"),
+        }
+    }
+
     /// Checks a token request by RFC 6749 as [`check_oauth`](Self::check_oauth) does, but for the
     /// grant: for vendors with a grant of their own.
     ///

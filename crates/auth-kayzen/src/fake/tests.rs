@@ -1,8 +1,17 @@
-use super::*;
+//! The quirks of the vendor, met by requests written by hand.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use auth_testkit::{
+    ClientAuth, TestServer,
+    by_hand::{self, FORM, JSON, call_api, form, form_encoded, object, post},
+};
+use serde_json::json;
+
+use super::server;
 
 fn basic(server: &TestServer) -> String {
-    let pair = format!("{}:{}", server.client_id(), server.client_secret());
-    format!("Basic {}", STANDARD.encode(pair))
+    by_hand::basic(server.client_id(), &server.client_secret())
 }
 
 fn login(server: &TestServer) -> Vec<(&'static str, String)> {
@@ -22,7 +31,7 @@ fn refs<'a>(pairs: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
 
 #[tokio::test(start_paused = true)]
 async fn the_reply_is_not_quite_oauth() {
-    let server = kayzen().in_memory();
+    let server = server().in_memory();
     let login = login(&server);
     let basic = basic(&server);
     for (content_type, body) in [(FORM, form(&refs(&login))), (JSON, object(&refs(&login)))] {
@@ -44,7 +53,7 @@ async fn the_reply_is_not_quite_oauth() {
 
 #[tokio::test(start_paused = true)]
 async fn a_user_name_that_is_not_encoded_names_somebody_else() {
-    let server = kayzen().in_memory();
+    let server = server().in_memory();
     let rest = form(&[("password", &server.user_password())]);
     for name in ["api+reporting@kayzen.io", "api+reporting%40kayzen.io"] {
         let body = format!("grant_type=password&username={name}&{rest}");
@@ -58,20 +67,14 @@ async fn a_user_name_that_is_not_encoded_names_somebody_else() {
 #[tokio::test(start_paused = true)]
 async fn basic_is_raw_or_as_the_standard_says() {
     for (server, raw_status) in [
-        (kayzen().in_memory(), 200),
-        (kayzen().client_auth([ClientAuth::Basic]).in_memory(), 401),
+        (server().in_memory(), 200),
+        (server().client_auth([ClientAuth::Basic]).in_memory(), 401),
     ] {
         let body = form(&refs(&login(&server)));
         let answer = post(&server, FORM, &[("authorization", &basic(&server))], &body).await;
         assert_eq!(answer.status, raw_status);
-        let encode =
-            |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let pair = format!(
-            "{}:{}",
-            encode(server.client_id()),
-            encode(&server.client_secret())
-        );
-        let encoded = format!("Basic {}", STANDARD.encode(pair));
+        let id = form_encoded(server.client_id());
+        let encoded = by_hand::basic(&id, &form_encoded(&server.client_secret()));
         let answer = post(&server, FORM, &[("authorization", &encoded)], &body).await;
         assert_eq!(answer.status.as_u16(), 601 - raw_status);
         assert_eq!(server.counters().failed_logins, 1);
@@ -80,7 +83,7 @@ async fn basic_is_raw_or_as_the_standard_says() {
 
 #[tokio::test(start_paused = true)]
 async fn wrong_logins_and_other_grants_are_refused() {
-    let server = kayzen().in_memory();
+    let server = server().in_memory();
     let headers = &[("authorization", &*basic(&server))];
     let login = form(&refs(&login(&server)));
     server.change_user_password("fake-password-2");

@@ -1,11 +1,25 @@
+//! Verdigris, as a server inside a test: its paths, replies, quota and refusals.
+//!
+//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. The function returns a
+//! [`TestServerBuilder`]:
+//! change what a test needs (lifetime, client, clock, quota), then
+//! [start](TestServerBuilder::start) the server or keep it
+//! [in memory](TestServerBuilder::in_memory).
+//!
+//! # Example
+//!
+//! ```
+//! let server = auth_verdigris::fake::server().in_memory();
+//! assert_eq!(server.token_url(), "https://auth.verdigris.test/oauth/token");
+//! ```
+
 use std::time::Duration;
 
-use http::{StatusCode, header};
-use serde_json::json;
-
-use crate::{
+use auth_testkit::{
     Answer, BodyFormat, ClientAuth, TestServer, TestServerBuilder, VendorRequest, VendorRules,
 };
+use http::{StatusCode, header};
+use serde_json::json;
 
 /// Verdigris: client credentials with an audience, and a quota.
 ///
@@ -19,7 +33,7 @@ use crate::{
 /// - Below `/data/` it is the older API, which refuses with 404 and
 ///   `{"error":"Couldn't find ApiKey with access_token = ..."}`, the token in its place.
 /// - Paths that end with `/missing` answer 404 to a valid token, as things do that do not exist.
-pub fn verdigris() -> TestServerBuilder {
+pub fn server() -> TestServerBuilder {
     TestServer::builder()
         .vendor(Verdigris)
         .name("verdigris")
@@ -46,11 +60,7 @@ impl VendorRules for Verdigris {
 
     fn token(&self, request: &VendorRequest<'_>) -> Answer {
         let checked = request
-            .check_oauth()
-            .and_then(|params| match params.get("grant_type") {
-                Some("client_credentials") => Ok(params),
-                _ => request.refuse("unauthorized_client", "no such grant here"),
-            })
+            .check_grant("client_credentials")
             .and_then(
                 |params| match params.all("audience").collect::<Vec<_>>()[..] {
                     [AUDIENCE] => Ok(params),
@@ -64,7 +74,7 @@ impl VendorRules for Verdigris {
     }
 
     fn api(&self, request: &VendorRequest<'_>) -> Answer {
-        let token = bearer(request);
+        let token = request.bearer_token();
         match token.and_then(|token| request.accept(token)) {
             Some(_) if request.path().ends_with("/missing") => not_found("Circuit with id = 7"),
             Some(number) => request.ok(number),
@@ -81,12 +91,6 @@ impl VendorRules for Verdigris {
     }
 }
 
-/// Returns the token of `Authorization: Bearer`, whatever the case of the scheme.
-pub(super) fn bearer<'a>(request: &VendorRequest<'a>) -> Option<&'a str> {
-    let (scheme, token) = request.header("authorization")?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
-}
-
 fn not_found(what: &str) -> Answer {
     Answer::json(
         StatusCode::NOT_FOUND,
@@ -96,3 +100,6 @@ fn not_found(what: &str) -> Answer {
 
 /// The slash at its end belongs to it.
 const AUDIENCE: &str = "https://api.verdigris.co/";
+
+#[cfg(test)]
+mod tests;

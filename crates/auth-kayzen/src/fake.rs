@@ -1,12 +1,26 @@
+//! Kayzen, as a server inside a test: its path, replies and refusals.
+//!
+//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. The function returns a
+//! [`TestServerBuilder`]:
+//! change what a test needs (lifetime, client, clock, quota), then
+//! [start](TestServerBuilder::start) the server or keep it
+//! [in memory](TestServerBuilder::in_memory).
+//!
+//! # Example
+//!
+//! ```
+//! let server = auth_kayzen::fake::server().in_memory();
+//! assert_eq!(server.token_url(), "https://kayzen.test/v1/authentication/token");
+//! assert_eq!(server.user_name(), "api+reporting@kayzen.io");
+//! ```
+
 use std::time::Duration;
 
-use http::{Method, StatusCode};
-use serde_json::json;
-
-use super::verdigris::bearer;
-use crate::{
+use auth_testkit::{
     Answer, BodyFormat, ClientAuth, TestServer, TestServerBuilder, VendorRequest, VendorRules,
 };
+use http::{Method, StatusCode};
+use serde_json::json;
 
 /// Kayzen: the password grant, the client by raw Basic, and replies that are not quite OAuth.
 ///
@@ -18,7 +32,7 @@ use crate::{
 ///   a `+`, so that a body which was not encoded names somebody else.
 /// - The reply has `expires_in` as a text, an empty `scope` and no `token_type`.
 /// - Wrong logins and wrong tokens alike: 401, `Authentication error`.
-pub fn kayzen() -> TestServerBuilder {
+pub fn server() -> TestServerBuilder {
     TestServer::builder()
         .vendor(Kayzen)
         .name("kayzen")
@@ -78,7 +92,10 @@ impl VendorRules for Kayzen {
     }
 
     fn api(&self, request: &VendorRequest<'_>) -> Answer {
-        match bearer(request).and_then(|token| request.accept(token)) {
+        match request
+            .bearer_token()
+            .and_then(|token| request.accept(token))
+        {
             Some(number) => request.ok(number),
             None => authentication_error("Invalid API Key"),
         }
@@ -91,3 +108,6 @@ fn authentication_error(message: &str) -> Answer {
         &json!({ "error": "Authentication error", "message": message }),
     )
 }
+
+#[cfg(test)]
+mod tests;

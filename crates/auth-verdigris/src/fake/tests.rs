@@ -1,4 +1,16 @@
-use super::*;
+//! The quirks of the vendor, met by requests written by hand.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::time::Duration;
+
+use auth_testkit::{
+    TestServer,
+    by_hand::{FORM, JSON, Received, basic, call_api, form, object, post},
+};
+use http::StatusCode;
+
+use super::server;
 
 const AUDIENCE: (&str, &str) = ("audience", "https://api.verdigris.co/");
 
@@ -10,7 +22,7 @@ fn pairs(server: &TestServer) -> Vec<(String, String)> {
     ]
 }
 
-async fn with(server: &TestServer, audiences: &[(&str, &str)]) -> Answer {
+async fn with(server: &TestServer, audiences: &[(&str, &str)]) -> Received {
     let pairs = pairs(server);
     let mut all: Vec<_> = pairs
         .iter()
@@ -22,7 +34,7 @@ async fn with(server: &TestServer, audiences: &[(&str, &str)]) -> Answer {
 
 #[tokio::test(start_paused = true)]
 async fn the_form_and_the_json_body_bring_a_token() {
-    let server = verdigris().in_memory();
+    let server = server().in_memory();
     assert_eq!(
         server.token_url(),
         "https://auth.verdigris.test/oauth/token"
@@ -55,7 +67,7 @@ async fn the_form_and_the_json_body_bring_a_token() {
 
 #[tokio::test(start_paused = true)]
 async fn the_audience_is_exactly_the_api() {
-    let server = verdigris().in_memory();
+    let server = server().in_memory();
     for audiences in [
         &[][..],
         &[("audience", "https://api.verdigris.co")],
@@ -68,17 +80,14 @@ async fn the_audience_is_exactly_the_api() {
 
 #[tokio::test(start_paused = true)]
 async fn basic_and_wrong_secrets_are_refused() {
-    let server = verdigris().in_memory();
-    let basic = format!(
-        "Basic {}",
-        STANDARD.encode(format!("{}:{}", server.client_id(), server.client_secret()))
-    );
+    let server = server().in_memory();
+    let basic = basic(server.client_id(), &server.client_secret());
     let body = form(&[("grant_type", "client_credentials"), AUDIENCE]);
     let refused = post(&server, FORM, &[("authorization", &basic)], &body).await;
     assert_eq!(refused.status, 401);
     let before = server.counters().failed_logins;
     server.change_client_secret("fake-secret-2");
-    let wrong = pairs(&verdigris().in_memory());
+    let wrong = pairs(&super::server().in_memory());
     let mut wrong: Vec<_> = wrong
         .iter()
         .map(|(name, value)| (&**name, &**value))
@@ -94,7 +103,7 @@ async fn basic_and_wrong_secrets_are_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn the_two_apis_refuse_in_their_own_ways() {
-    let server = verdigris().in_memory();
+    let server = server().in_memory();
     assert_eq!(
         call_api(&server, "/core/v1/buildings/", "fake")
             .await
@@ -108,7 +117,7 @@ async fn the_two_apis_refuse_in_their_own_ways() {
 
 #[tokio::test(start_paused = true)]
 async fn five_at_0745_and_fifteen_at_0800_leave_five_at_0845() {
-    let server = verdigris().in_memory();
+    let server = server().in_memory();
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     for _ in 0..5 {
         with(&server, &[AUDIENCE]).await.token();
@@ -129,7 +138,7 @@ async fn five_at_0745_and_fifteen_at_0800_leave_five_at_0845() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_has_expired_counts_no_longer() {
-    let server = verdigris()
+    let server = server()
         .token_lifetime(Duration::from_secs(60))
         .quota(2, Duration::from_secs(3600))
         .quota_status(StatusCode::BAD_REQUEST)

@@ -1,6 +1,17 @@
-use super::*;
+//! The quirks of the vendor, met by requests written by hand.
 
-async fn with(server: &TestServer, from: &TestServer, more: &[(&str, &str)]) -> Answer {
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::time::Duration;
+
+use auth_testkit::{
+    TestServer,
+    by_hand::{FORM, JSON, Received, call_api, form, object, post},
+};
+
+use super::{central, east, legacy};
+
+async fn with(server: &TestServer, from: &TestServer, more: &[(&str, &str)]) -> Received {
     let secret = from.client_secret();
     let mut pairs = vec![
         ("grant_type", "client_credentials"),
@@ -13,7 +24,7 @@ async fn with(server: &TestServer, from: &TestServer, more: &[(&str, &str)]) -> 
 
 #[tokio::test(start_paused = true)]
 async fn tokens_live_for_thirty_days() {
-    let server = kaizen_central().in_memory();
+    let server = central().in_memory();
     assert_eq!(
         server.token_url(),
         "https://auth.kaizen-central.test/oauth2/token"
@@ -36,7 +47,7 @@ async fn tokens_live_for_thirty_days() {
 
 #[tokio::test(start_paused = true)]
 async fn the_regions_share_nothing() {
-    let (central, east) = (kaizen_central().in_memory(), kaizen_east().in_memory());
+    let (central, east) = (central().in_memory(), east().in_memory());
     assert_eq!(with(&central, &east, &[]).await.error(), "invalid_client");
     assert_eq!(with(&east, &central, &[]).await.error(), "invalid_client");
     let token = with(&east, &east, &[]).await.token();
@@ -54,12 +65,12 @@ async fn the_regions_share_nothing() {
 #[tokio::test(start_paused = true)]
 async fn an_audience_is_for_the_legacy_endpoints_alone() {
     let organize = &[("audience", "organize")];
-    let current = kaizen_east().in_memory();
+    let current = east().in_memory();
     assert_eq!(
         with(&current, &current, organize).await.error(),
         "invalid_request"
     );
-    let legacy = kaizen_legacy().in_memory();
+    let legacy = legacy().in_memory();
     assert_eq!(
         legacy.token_url(),
         "https://auth.kaizen-legacy.test/oauth/token"
@@ -70,7 +81,7 @@ async fn an_audience_is_for_the_legacy_endpoints_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn json_is_refused() {
-    let server = kaizen_central().in_memory();
+    let server = central().in_memory();
     let secret = server.client_secret();
     let pairs = [
         ("grant_type", "client_credentials"),

@@ -1,12 +1,25 @@
+//! Kaizen, as a server inside a test: the servers Central and East, and a token endpoint from before July 2023.
+//!
+//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. Each function returns a
+//! [`TestServerBuilder`]:
+//! change what a test needs (lifetime, client, clock, quota), then
+//! [start](TestServerBuilder::start) the server or keep it
+//! [in memory](TestServerBuilder::in_memory).
+//!
+//! # Example
+//!
+//! ```
+//! let server = auth_kaizen::fake::east().in_memory();
+//! assert_eq!(server.token_url(), "https://auth.kaizen-east.test/oauth2/token");
+//! ```
+
 use std::time::Duration;
 
-use http::{StatusCode, header};
-use serde_json::json;
-
-use super::verdigris::bearer;
-use crate::{
+use auth_testkit::{
     Answer, BodyFormat, ClientAuth, TestServer, TestServerBuilder, VendorRequest, VendorRules,
 };
+use http::{StatusCode, header};
+use serde_json::json;
 
 /// Kaizen by CopperTree Analytics, the server Central: client credentials, tokens for 30 days.
 ///
@@ -15,25 +28,25 @@ use crate::{
 ///   `audience` are refused.
 /// - The API refuses with 401.
 /// - The other server has its own client and its own tokens, and takes none of this one's.
-pub fn kaizen_central() -> TestServerBuilder {
-    kaizen("kaizen-central", Kaizen::CURRENT)
+pub fn central() -> TestServerBuilder {
+    server("kaizen-central", Kaizen::CURRENT)
         .client("fake-kaizen-central-client", "fake-central-secret/1+2&3=")
 }
 
-/// Kaizen by CopperTree Analytics, the server East; as [`kaizen_central`], with another client.
-pub fn kaizen_east() -> TestServerBuilder {
-    kaizen("kaizen-east", Kaizen::CURRENT)
+/// Kaizen by CopperTree Analytics, the server East; as [`central`], with another client.
+pub fn east() -> TestServerBuilder {
+    server("kaizen-east", Kaizen::CURRENT)
         .client("fake-kaizen-east-client", "fake-east-secret/1+2&3=")
 }
 
-/// Kaizen by CopperTree Analytics, the token endpoints until July 2023: as [`kaizen_central`], but
+/// Kaizen by CopperTree Analytics, the token endpoints until July 2023: as [`central`], but
 /// at `/oauth/token`, and `audience=organize` is required.
-pub fn kaizen_legacy() -> TestServerBuilder {
-    kaizen("kaizen-legacy", Kaizen::LEGACY)
+pub fn legacy() -> TestServerBuilder {
+    server("kaizen-legacy", Kaizen::LEGACY)
         .client("fake-kaizen-legacy-client", "fake-legacy-secret/1+2&3=")
 }
 
-fn kaizen(name: &str, rules: Kaizen) -> TestServerBuilder {
+fn server(name: &str, rules: Kaizen) -> TestServerBuilder {
     TestServer::builder()
         .vendor(rules)
         .name(name)
@@ -71,11 +84,7 @@ impl VendorRules for Kaizen {
 
     fn token(&self, request: &VendorRequest<'_>) -> Answer {
         let checked = request
-            .check_oauth()
-            .and_then(|params| match params.get("grant_type") {
-                Some("client_credentials") => Ok(params),
-                _ => request.refuse("unauthorized_client", "no such grant here"),
-            })
+            .check_grant("client_credentials")
             .and_then(
                 |params| match params.all("audience").eq(self.audience.iter().copied()) {
                     true => Ok(params),
@@ -89,7 +98,10 @@ impl VendorRules for Kaizen {
     }
 
     fn api(&self, request: &VendorRequest<'_>) -> Answer {
-        match bearer(request).and_then(|token| request.accept(token)) {
+        match request
+            .bearer_token()
+            .and_then(|token| request.accept(token))
+        {
             Some(number) => request.ok(number),
             None => Answer::json(
                 StatusCode::UNAUTHORIZED,
@@ -99,3 +111,6 @@ impl VendorRules for Kaizen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

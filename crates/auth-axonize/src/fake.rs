@@ -1,24 +1,36 @@
+//! Axonize, as a server inside a test: login, second factor and API keys.
+//!
+//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. Each function returns a
+//! [`TestServerBuilder`]:
+//! change what a test needs (lifetime, client, clock, quota), then
+//! [start](TestServerBuilder::start) the server or keep it
+//! [in memory](TestServerBuilder::in_memory).
+//!
+//! # Example
+//!
+//! ```
+//! let server = auth_axonize::fake::login().in_memory();
+//! assert_eq!(server.token_url(), "https://axonize.test/api/auth/login");
+//! ```
+
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use auth_testkit::{Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, body_hash};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::{
-    Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, queue::lock, upload,
-};
-
-/// The address that names the application of [`axonize`] in a login without an `appId` header.
-pub const AXONIZE_APP_URL: &str = "myapp.example.com/mysubapp";
+/// The address that names the application of [`login`] in a login without an `appId` header.
+pub const APP_URL: &str = "myapp.example.com/mysubapp";
 
 /// Axonize, signing in with e-mail and password.
 ///
 /// - `POST /api/auth/login`, and the API has the rest of the same origin, as `/odata/devices/`.
 /// - A JSON body `{"email","password"}` with the header `appId`, or without it and with the member
-///   `url`, [`AXONIZE_APP_URL`]; with both or neither it is refused, and so is another content type.
+///   `url`, [`APP_URL`]; with both or neither it is refused, and so is another content type.
 /// - The e-mail is [`user_name`](TestServer::user_name), the password
 ///   [`user_password`](TestServer::user_password), the application's id
 ///   [`client_id`](TestServer::client_id).
@@ -29,11 +41,11 @@ pub const AXONIZE_APP_URL: &str = "myapp.example.com/mysubapp";
 ///   anything else is answered 401 `unauthorized or missing authentication properties`.
 /// - The API wants `Content-Type: application/json` on every request, also on one without a body;
 ///   anything else is answered 415.
-pub fn axonize() -> TestServerBuilder {
+pub fn login() -> TestServerBuilder {
     server("axonize", Axonize::default())
 }
 
-/// Axonize with multi-factor authentication switched on: as [`axonize`], but a right login is
+/// Axonize with multi-factor authentication switched on: as [`login`], but a right login is
 /// answered 403 `{"token","authenticatorCode","authenticator"}`.
 ///
 /// - `POST /api/auth/verifyMultifactorBindingCode` with `{"token","authenticatorCode","bindingCode"}`
@@ -42,7 +54,7 @@ pub fn axonize() -> TestServerBuilder {
 ///   code; the one before is good no longer.
 /// - [`binding_codes`] has the code that the user got last, and how many were sent.
 /// - A wrong code: 401, and it counts as a failed login. The token of the 403 opens no API.
-pub fn axonize_mfa() -> TestServerBuilder {
+pub fn mfa() -> TestServerBuilder {
     server(
         "axonize-mfa",
         Axonize {
@@ -58,16 +70,16 @@ pub fn axonize_mfa() -> TestServerBuilder {
 ///   [changed](TestServer::change_client_secret).
 /// - A wrong or missing key, one that is there twice, and an `Authorization` header beside them are
 ///   answered 401 `unauthorized or missing authentication properties`.
-/// - The content type is [`axonize`]'s.
+/// - The content type is [`login`]'s.
 /// - The login answers 401 to everybody, and counts.
-pub fn axonize_api_keys() -> TestServerBuilder {
+pub fn api_keys() -> TestServerBuilder {
     TestServer::builder()
         .vendor(ApiKeys)
         .name("axonize-api-keys")
         .client(APP_ID, "C86A0000-fake-secret-8FD3-17FAF7451234")
 }
 
-/// Returns what the user of an [`axonize_mfa`] server gets on the telephone, for callbacks that
+/// Returns what the user of an [`mfa`] server gets on the telephone, for callbacks that
 /// cannot borrow the server.
 ///
 /// # Panics
@@ -85,7 +97,7 @@ pub fn binding_codes(server: &TestServer) -> BindingCodes {
     }
 }
 
-/// The codes that the user of an [`axonize_mfa`] server got so far; clones see the same.
+/// The codes that the user of an [`mfa`] server got so far; clones see the same.
 #[derive(Clone)]
 pub struct BindingCodes(Arc<Mutex<Pending>>);
 
@@ -160,9 +172,9 @@ impl VendorRules for Axonize {
             Err(answer) => return answer,
         };
         let answer = match (request.path(), &self.mfa) {
-            (LOGIN, None) => login(request, &members).map(|()| token_reply(request)),
+            (LOGIN, None) => check_login(request, &members).map(|()| token_reply(request)),
             (LOGIN, Some(mfa)) => {
-                login(request, &members).map(|()| lock(mfa).ask_for_code(request))
+                check_login(request, &members).map(|()| lock(mfa).ask_for_code(request))
             }
             (VERIFY, Some(mfa)) => lock(mfa)
                 .verify(request, &members)
@@ -194,9 +206,9 @@ impl VendorRules for Axonize {
 impl Pending {
     fn ask_for_code(&mut self, request: &VendorRequest<'_>) -> Answer {
         self.codes_sent += 1;
-        let salt = upload::hash_on(upload::HASH_START, &self.codes_sent.to_be_bytes());
+        let salt = body_hash(&self.codes_sent.to_be_bytes());
         let login = Login {
-            token: format!("fake-mfa-token-{salt:016x}"),
+            token: format!("fake-mfa-token-{salt}"),
             authenticator_code: format!("fake-authenticator-{}", self.codes_sent),
             code: code(self.codes_sent),
         };
@@ -283,11 +295,11 @@ fn unsupported(request: &VendorRequest<'_>) -> Answer {
 }
 
 /// Checks application, e-mail and password.
-fn login(request: &VendorRequest<'_>, members: &Map<String, Value>) -> Result<(), Answer> {
+fn check_login(request: &VendorRequest<'_>, members: &Map<String, Value>) -> Result<(), Answer> {
     let app = (request.headers().contains_key("appid"), members.get("url"));
     let known = match app {
         (true, None) => request.header("appid") == Some(request.client_id()),
-        (false, Some(url)) => url == AXONIZE_APP_URL,
+        (false, Some(url)) => url == APP_URL,
         (true, Some(_)) => return Err(bad_request(request, "there are both appId and url")),
         (false, None) => return Err(bad_request(request, "there is neither appId nor url")),
     };
@@ -366,9 +378,15 @@ fn unauthorized() -> Answer {
     )
 }
 
+/// Locks, also after a panic elsewhere: a test that failed must not make others hang or panic.
+fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Six digits that look random and are the same in each run.
 fn code(number: u64) -> String {
-    let hash = upload::hash_on(upload::HASH_START, format!("code {number}").as_bytes());
+    let hash = body_hash(format!("code {number}").as_bytes());
+    let hash = u64::from_str_radix(&hash, 16).unwrap_or_default();
     format!("{:06}", hash % 1_000_000)
 }
 
@@ -376,3 +394,6 @@ const LOGIN: &str = "/api/auth/login";
 const VERIFY: &str = "/api/auth/verifyMultifactorBindingCode";
 const RESEND: &str = "/api/auth/resendMultifactorBindingCode";
 const APP_ID: &str = "123454D0-4484-4366-81B1-87DDA4912345";
+
+#[cfg(test)]
+mod tests;

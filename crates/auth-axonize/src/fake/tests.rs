@@ -1,10 +1,22 @@
-use super::*;
+//! The quirks of the vendor, met by requests written by hand.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::time::Duration;
+
+use auth_testkit::{
+    TestServer,
+    by_hand::{self, FORM, JSON, Received, object, post, post_to},
+};
+use serde_json::{Value, json};
+
+use super::{APP_URL, api_keys, binding_codes, mfa};
 
 /// A GET with the content type that the vendor wants.
-async fn get(server: &TestServer, path: &str, headers: &[(&str, &str)]) -> Answer {
+async fn get(server: &TestServer, path: &str, headers: &[(&str, &str)]) -> Received {
     let mut all = vec![("content-type", JSON)];
     all.extend(headers);
-    super::get(server, path, &all).await
+    by_hand::get(server, path, &all).await
 }
 
 fn credentials(server: &TestServer) -> String {
@@ -14,24 +26,24 @@ fn credentials(server: &TestServer) -> String {
     ])
 }
 
-async fn login(server: &TestServer) -> Answer {
+async fn login(server: &TestServer) -> Received {
     let app = [("appId", server.client_id())];
     post(server, JSON, &app, &credentials(server)).await
 }
 
-async fn follow_up(server: &TestServer, path: &str, body: &Value) -> Answer {
+async fn follow_up(server: &TestServer, path: &str, body: &Value) -> Received {
     let url = format!("{}/api/auth/{path}", server.api_url());
     post_to(server, &url, JSON, &[], &body.to_string()).await
 }
 
-fn token(answer: &Answer) -> String {
+fn token(answer: &Received) -> String {
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     answer.json()["token"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_login_names_the_application_in_one_way() {
-    let server = axonize().in_memory();
+    let server = super::login().in_memory();
     assert_eq!(server.token_url(), "https://axonize.test/api/auth/login");
     let answer = login(&server).await;
     let expected = json!({ "name": "Fake User", "token": token(&answer), "redirectUrl": null });
@@ -39,7 +51,7 @@ async fn a_login_names_the_application_in_one_way() {
     let with_url = object(&[
         ("email", server.user_name()),
         ("password", &server.user_password()),
-        ("url", AXONIZE_APP_URL),
+        ("url", APP_URL),
     ]);
     token(&post(&server, JSON, &[], &with_url).await);
     let app = [("appId", server.client_id())];
@@ -71,7 +83,7 @@ async fn a_login_names_the_application_in_one_way() {
 
 #[tokio::test(start_paused = true)]
 async fn the_api_wants_the_scheme_in_lower_case_and_the_app_id() {
-    let server = axonize().in_memory();
+    let server = super::login().in_memory();
     let token = token(&login(&server).await);
     let (lower, upper) = (format!("bearer {token}"), format!("Bearer {token}"));
     let app = ("appId", server.client_id());
@@ -96,11 +108,11 @@ async fn the_api_wants_the_scheme_in_lower_case_and_the_app_id() {
             app,
             ("content-type", content_type),
         ];
-        let answer = super::get(&server, "/odata/devices/", &headers).await;
+        let answer = by_hand::get(&server, "/odata/devices/", &headers).await;
         assert_eq!(answer.status, status);
     }
     let without = [("authorization", &*lower), app];
-    let answer = super::get(&server, "/odata/devices/", &without).await;
+    let answer = by_hand::get(&server, "/odata/devices/", &without).await;
     assert_eq!(answer.status, 415);
     server.clock().advance(Duration::from_secs(10 * 3600)).await;
     assert_eq!(call(&[("authorization", &lower), app]).await.status, 401);
@@ -108,7 +120,7 @@ async fn the_api_wants_the_scheme_in_lower_case_and_the_app_id() {
 
 #[tokio::test(start_paused = true)]
 async fn multi_factor_authentication_wants_the_code_that_was_sent_last() {
-    let server = axonize_mfa().in_memory();
+    let server = mfa().in_memory();
     let codes = binding_codes(&server);
     assert_eq!(codes.latest(), None);
     let asked = login(&server).await;
@@ -154,7 +166,7 @@ async fn multi_factor_authentication_wants_the_code_that_was_sent_last() {
 
 #[tokio::test(start_paused = true)]
 async fn api_keys_go_with_each_request_and_can_change() {
-    let server = axonize_api_keys().in_memory();
+    let server = api_keys().in_memory();
     let secret = server.client_secret();
     let id = ("clientId", server.client_id());
     let key = ("clientSecret", &*secret);
