@@ -386,16 +386,21 @@ fn futures_of_the_traits_can_be_sent() {
     );
 }
 
-/// A new public type has to be promised something.
+/// A new public type of a published crate has to be promised something.
 #[test]
 fn no_public_type_is_missing() {
     let here = include_str!("main.rs");
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
     let mut seen = 0;
     for entry in fs::read_dir(crates).unwrap() {
-        let Ok(root) = fs::read_to_string(entry.unwrap().path().join("src/lib.rs")) else {
+        let directory = entry.unwrap().path();
+        let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
+        let Ok(root) = fs::read_to_string(directory.join("src/lib.rs")) else {
             continue;
         };
+        if manifest.contains("publish = false") {
+            continue;
+        }
         let exports = root.split("\npub use ").skip(1);
         let items = exports.filter_map(|export| export.split(';').next());
         let words = items.flat_map(|items| items.split(|char: char| !char.is_alphanumeric()));
