@@ -115,7 +115,7 @@
 //!
 //! # Supported Rust
 //!
-//! 1.85.
+//! 1.88, as the crate redis.
 
 mod address;
 mod builder;

@@ -52,7 +52,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "msrv",
-        about: "checks that rust-version is the highest that a dependency asks for",
+        about: "checks that each package's rust-version is the highest that its dependencies ask for",
         run: msrv::run,
     },
     Command {
