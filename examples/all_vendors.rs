@@ -95,20 +95,22 @@ async fn get(
 }
 
 fn of_verdigris(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
-    Verdigris::builder(server.client_id(), Secret::new(server.client_secret()))
-        .transport(ReqwestTransport::new()?)
-        .token_url(server.token_url())
-        .base_url(server.origin())
-        .danger_allow_http(server.origin())?
-        .danger_allow_http(&server.token_url())?
-        .build()
+    Verdigris::builder(
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        ReqwestTransport::new()?,
+    )
+    .token_url(server.token_url())
+    .base_url(server.origin())
+    .danger_allow_http(server.origin())?
+    .danger_allow_http(&server.token_url())?
+    .build()
 }
 
 /// One type for each region: neither's token gets to the other.
 fn of_kaizen<R: Region>(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
     let secret = Secret::new(server.client_secret());
-    let kaizen = Kaizen::<R>::builder(server.client_id(), secret)
-        .transport(ReqwestTransport::new()?)
+    let kaizen = Kaizen::<R>::builder(server.client_id(), secret, ReqwestTransport::new()?)
         .token_url(server.token_url())
         .base_url(server.origin())
         .danger_allow_http(server.origin())?
@@ -120,13 +122,18 @@ fn of_kaizen<R: Region>(server: &TestServer) -> Result<Authenticator, auth_core:
 fn of_kayzen(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
     let api_secret = Secret::new(server.client_secret());
     let password = Secret::new(server.user_password());
-    Kayzen::builder(server.client_id(), api_secret, server.user_name(), password)
-        .transport(ReqwestTransport::new()?)
-        .token_url(server.token_url())
-        .base_url(server.origin())
-        .danger_allow_http(server.origin())?
-        .danger_allow_http(&server.token_url())?
-        .build()
+    Kayzen::builder(
+        server.client_id(),
+        api_secret,
+        server.user_name(),
+        password,
+        ReqwestTransport::new()?,
+    )
+    .token_url(server.token_url())
+    .base_url(server.origin())
+    .danger_allow_http(server.origin())?
+    .danger_allow_http(&server.token_url())?
+    .build()
 }
 
 fn of_axonize(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
@@ -136,8 +143,8 @@ fn of_axonize(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
         server.client_id(),
         server.user_name(),
         password,
+        ReqwestTransport::new()?,
     )
-    .transport(ReqwestTransport::new()?)
     .danger_allow_http(server.origin())?
     .build()
 }

@@ -13,7 +13,7 @@
 
 use std::{env, error::Error};
 
-use auth_core::{Authenticator, Key, Origins, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Key, Origins, Secret};
 use auth_oauth2::ClientCredentials;
 use auth_store_file::FileStore;
 use auth_testkit::TestServer;
@@ -34,9 +34,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .issuer(vendor.token_url())
         .client(vendor.client_id())
         .build();
-    let authenticator = Authenticator::builder(source.build()?)
-        .origins(Origins::new([vendor.api_url()])?)
-        .store(FileStore::new(dir)?, key)
+    let authenticator = Authenticator::builder(source.build()?, Origins::new([vendor.api_url()])?)
+        .key(key)
+        .options(AuthenticatorOptions::new().store(FileStore::new(dir)?))
         .build()?;
 
     // A tool would send its requests through `auth_tower::AuthLayer`, which does this first.

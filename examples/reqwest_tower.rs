@@ -67,8 +67,7 @@ fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error>
     // The vendor is in this process. Real ones are reached by https.
     .danger_allow_http(&vendor.token_url())?
     .build()?;
-    Authenticator::builder(source)
+    Authenticator::builder(source, Origins::danger_allow_http([vendor.origin()])?)
         .vendor("testkit")
-        .origins(Origins::danger_allow_http([vendor.origin()])?)
         .build()
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use auth_core::{
-    Authenticator, Authenticators, Error, ExchangeLimit, Health, Key, Origins, Part, Secret,
-    SharedClock, SharedTransport,
+    Authenticator, AuthenticatorOptions, Authenticators, Error, ExchangeLimit, Health, Key,
+    Origins, Part, Secret, SharedClock, SharedTransport,
 };
 use auth_oauth2::{ClientCredentials, Grant, GrantBuilder, TokenExchange};
 use auth_tower::{Auth, AuthLayer, KeyedAuth};
@@ -139,10 +139,9 @@ fn itself(settings: &Settings) -> Result<Authenticator, Error> {
     .vendor(VENDOR)
     .clock(settings.clock.clone());
     let source = plain_http(source, &settings.token_url)?.build()?;
-    Authenticator::builder(source)
+    Authenticator::builder(source, settings.origins.clone())
         .vendor(VENDOR)
-        .origins(settings.origins.clone())
-        .clock(settings.clock.clone())
+        .options(AuthenticatorOptions::new().clock(settings.clock.clone()))
         .build()
 }
 
@@ -156,6 +155,10 @@ fn plain_http<G: Grant>(builder: GrantBuilder<G>, url: &str) -> Result<GrantBuil
 
 fn users(settings: Settings) -> Result<Authenticators, Error> {
     let (max_users, clock) = (settings.max_users, settings.clock.clone());
+    let options = AuthenticatorOptions::new()
+        .limit(settings.limit.clone())
+        .clock(settings.clock.clone())
+        .shards(1);
     let make = move |key: &Key| {
         let nobody = || Error::config("subject", "there is none in the key");
         let subject = key.subject().ok_or_else(nobody)?;
@@ -174,13 +177,9 @@ fn users(settings: Settings) -> Result<Authenticators, Error> {
         .vendor(VENDOR)
         .clock(settings.clock.clone());
         let source = plain_http(source, &settings.token_url)?.build()?;
-        Authenticator::builder(source)
+        Authenticator::builder(source, settings.origins.clone())
             .vendor(VENDOR)
-            // One user is never on many threads at once.
-            .shards(1)
-            .limit(settings.limit.clone())
-            .origins(settings.origins.clone())
-            .clock(settings.clock.clone())
+            .options(options.clone())
             .build()
     };
     Authenticators::builder(make)

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use auth_axonize::Axonize;
-use auth_core::{Authenticator, ErrorKind, MemoryStore, RejectedPart, Secret};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, ErrorKind, MemoryStore, RejectedPart, Secret,
+};
 use auth_kaizen::{Central, Kaizen};
 use auth_kayzen::Kayzen;
 use auth_testkit::{Reply, TestServer};
@@ -26,11 +28,10 @@ async fn verdigris_is_asked_twice_in_the_hour_while_others_hold_the_quota() {
         .in_memory();
     let process = || -> Authenticator {
         let secret = Secret::new(server.client_secret());
-        Verdigris::builder(server.client_id(), secret)
-            .transport(server.transport())
+        Verdigris::builder(server.client_id(), secret, server.transport())
+            .options(options(&server))
             .token_url(server.token_url())
             .base_url(server.origin())
-            .clock(server.clock().clone())
             .build()
             .unwrap()
     };
@@ -57,11 +58,11 @@ async fn kayzen_says_what_is_wrong_with_a_login() {
         Secret::new(server.client_secret()),
         server.user_name(),
         Secret::new("fake-wrong-password"),
+        server.transport(),
     )
-    .transport(server.transport())
+    .options(options(&server))
     .token_url(server.token_url())
     .base_url(server.origin())
-    .clock(server.clock().clone())
     .build()
     .unwrap();
     let stack = Stack::of(server, authenticator);
@@ -72,6 +73,11 @@ async fn kayzen_says_what_is_wrong_with_a_login() {
     assert!(!text.contains("does not say"), "{text}");
 }
 
+/// Options with the server's clock.
+fn options(server: &TestServer) -> AuthenticatorOptions {
+    AuthenticatorOptions::new().clock(server.clock().clone())
+}
+
 fn axonize(server: &TestServer) -> auth_axonize::LoginBuilder {
     let password = Secret::new(server.user_password());
     Axonize::login(
@@ -79,9 +85,9 @@ fn axonize(server: &TestServer) -> auth_axonize::LoginBuilder {
         server.client_id(),
         server.user_name(),
         password,
+        server.transport(),
     )
-    .transport(server.transport())
-    .clock(server.clock().clone())
+    .options(options(&server))
 }
 
 /// The fake answers 415 to a request without.
@@ -93,7 +99,7 @@ async fn axonize_gets_its_content_type_on_every_request() {
     let server = auth_axonize::fake::api_keys().in_memory();
     let secret = Secret::new(server.client_secret());
     let keys = Axonize::api_keys(server.origin(), server.client_id(), secret);
-    let authenticator = keys.clock(server.clock().clone()).build().unwrap();
+    let authenticator = keys.options(options(&server)).build().unwrap();
     let stack = Stack::of(server, authenticator);
     assert_eq!(stack.get().await.unwrap(), 200);
 }
@@ -101,10 +107,11 @@ async fn axonize_gets_its_content_type_on_every_request() {
 async fn axonize_tokens_of_two_applications_are_not_mixed_up() {
     let server = auth_axonize::fake::login().in_memory();
     let store = MemoryStore::new();
-    let by_id = axonize(&server).store(store.clone()).build().unwrap();
+    let options = options(&server).store(store);
+    let by_id = axonize(&server).options(options.clone()).build().unwrap();
     let by_url = axonize(&server)
         .application_url(auth_axonize::fake::APP_URL)
-        .store(store)
+        .options(options)
         .build()
         .unwrap();
     by_id.token().await.unwrap();
@@ -123,11 +130,10 @@ async fn axonize_tokens_of_two_applications_are_not_mixed_up() {
 async fn kaizen_tells_the_scope_that_was_granted() {
     let server = auth_kaizen::fake::central().in_memory();
     let secret = Secret::new(server.client_secret());
-    let kaizen = Kaizen::<Central>::builder(server.client_id(), secret)
-        .transport(server.transport())
+    let kaizen = Kaizen::<Central>::builder(server.client_id(), secret, server.transport())
+        .options(options(&server))
         .token_url(server.token_url())
         .base_url(server.origin())
-        .clock(server.clock().clone())
         .build()
         .unwrap();
     let scope = Reply::normal().with("scope", "\"read:buildings read:insights\"");

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Authenticator, Credentials, Error, Exchange, HttpHosts, Origins, RequestOutcome,
-    Scheme, Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport,
-    TokenSource,
+    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, HttpHosts,
+    Origins, RequestOutcome, Scheme, Secret, SecretSource as _, SharedClock, SharedSecretSource,
+    SharedTransport, TokenSource,
 };
 use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
 use auth_testkit::{Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, contract};
@@ -71,7 +71,10 @@ impl Meridian {
         if self.key.fixed().is_some_and(Secret::is_empty) {
             return Err(Error::config("key", "must not be empty"));
         }
-        let scheme = Scheme::header(SESSION).and_header(ACCOUNT, self.account.as_str());
+        let scheme = Scheme::header(SESSION)
+            .unwrap()
+            .and_header(ACCOUNT, self.account.as_str())
+            .unwrap();
         let source = Sessions {
             endpoint: TokenEndpoint::danger_allow_http(
                 VENDOR,
@@ -84,12 +87,14 @@ impl Meridian {
             key: self.key,
             clock: self.clock.clone(),
         };
-        Authenticator::builder(source)
-            .vendor(VENDOR)
-            .scheme(scheme)
-            .origins(Origins::of_url("base_url", &self.base_url, &self.http)?)
-            .clock(self.clock)
-            .build()
+        Authenticator::builder(
+            source,
+            Origins::of_url("base_url", &self.base_url, &self.http)?,
+        )
+        .vendor(VENDOR)
+        .scheme(scheme)
+        .options(AuthenticatorOptions::new().clock(self.clock))
+        .build()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Secret};
 use auth_oauth2::ClientCredentials;
 use auth_tower::{AuthLayer, ReplayBody, ReplayBodyLayer, ServiceTransport};
 use bytes::Bytes;
@@ -37,13 +37,20 @@ pub(crate) fn authenticator(server: &GrpcServer) -> Authenticator {
     .unwrap()
     .build()
     .unwrap();
-    Authenticator::builder(source)
-        .vendor("testkit")
-        .origins(Origins::danger_allow_http([server.origin()]).unwrap())
-        // The default second between two exchanges would be real time here.
-        .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))
-        .build()
-        .unwrap()
+    Authenticator::builder(
+        source,
+        Origins::danger_allow_http([server.origin()]).unwrap(),
+    )
+    .vendor("testkit")
+    .options(
+        AuthenticatorOptions::new().policy(
+            RefreshPolicy::default()
+                .min_interval(Duration::from_millis(1))
+                .unwrap(),
+        ),
+    )
+    .build()
+    .unwrap()
 }
 
 pub(crate) fn channel(server: &GrpcServer) -> Channel {

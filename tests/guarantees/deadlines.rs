@@ -19,7 +19,7 @@ async fn g02_a_silent_issuer_at_the_end_of_the_renewal_window_fails_no_caller() 
             source
                 .then(Outcome::fresh())
                 .times(silent, Outcome::never());
-            let authenticator = machine_with(source.clone(), |builder| builder.policy(exact()));
+            let authenticator = machine_with(source.clone(), |options| options.policy(exact()));
             authenticator.token().await.unwrap();
             elapse(540 * SECOND - before * SECOND).await;
             let mut callers = tokio::task::JoinSet::new();

@@ -215,8 +215,8 @@ async fn g07_one_false_refusal_while_no_other_token_can_be_had_costs_one_request
 #[tokio::test(start_paused = true)]
 async fn g07_false_refusals_under_verdigris_quota_fail_no_other_request() {
     let source = ScriptedSource::new();
-    let quota = Quota::new(20, HOUR);
-    let authenticator = machine_with(source.clone(), |builder| builder.quota(quota));
+    let quota = Quota::new(20, HOUR).unwrap();
+    let authenticator = machine_with(source.clone(), |options| options.quota(quota));
     let first = authenticator.token().await.unwrap();
     authenticator.accepted(first.generation());
     elapse(SECOND).await;

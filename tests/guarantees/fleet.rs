@@ -9,8 +9,9 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, Credentials, Error, Exchange, Key, MemoryStore, NewEntry, Origins,
-    Quota, Secret, SharedClock, StoredEntry, TokenSource, TokenStore, Version,
+    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, Key,
+    MemoryStore, NewEntry, Origins, Quota, Secret, SharedClock, StoredEntry, TokenSource,
+    TokenStore, Version,
 };
 use auth_testkit::{Outcome, ScriptedSource, VirtualClock};
 
@@ -59,15 +60,19 @@ impl Fleet {
     }
 
     fn process_for(&self, scope: &str, clock: impl Into<SharedClock>) -> Authenticator {
-        let mut builder = Authenticator::builder(self.source.clone())
-            .vendor("example")
-            .origins(Origins::new(["https://api.example.com"]).unwrap())
-            .store(self.store.clone(), key(scope))
+        let mut options = AuthenticatorOptions::new()
+            .store(self.store.clone())
             .clock(clock);
         if let Some(quota) = self.quota {
-            builder = builder.quota(quota);
+            options = options.quota(quota);
         }
-        builder.build().unwrap()
+        let origins = Origins::new(["https://api.example.com"]).unwrap();
+        Authenticator::builder(self.source.clone(), origins)
+            .vendor("example")
+            .key(key(scope))
+            .options(options)
+            .build()
+            .unwrap()
     }
 
     fn processes(&self, count: usize) -> Vec<Authenticator> {

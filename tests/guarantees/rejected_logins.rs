@@ -6,7 +6,8 @@ use std::{
 };
 
 use auth_core::{
-    Authenticator, Error, ErrorKind, Key, MemoryStore, Origins, Secret, SecretFn, SecretSource,
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, Key, MemoryStore, Origins, Secret,
+    SecretFn, SecretSource,
 };
 use auth_oauth2::{GrantBuilder, ResourceOwnerPassword};
 use auth_testkit::{RefreshTokens, Reply, TestServer, VirtualClock};
@@ -52,14 +53,16 @@ impl Stand {
     }
 
     fn process(&self, login: Login) -> Authenticator {
-        self.builder(login).build().unwrap()
+        self.builder(login).options(self.options()).build().unwrap()
     }
 
     fn builder(&self, login: Login) -> auth_core::AuthenticatorBuilder {
-        Authenticator::builder(login.build().unwrap())
-            .vendor("example")
-            .origins(Origins::new([self.server.origin()]).unwrap())
-            .clock(self.clock.clone())
+        let origins = Origins::new([self.server.origin()]).unwrap();
+        Authenticator::builder(login.build().unwrap(), origins).vendor("example")
+    }
+
+    fn options(&self) -> AuthenticatorOptions {
+        AuthenticatorOptions::new().clock(self.clock.clone())
     }
 
     /// Each asks for a token once a minute.
@@ -120,7 +123,9 @@ async fn t26f_five_scopes_in_one_store_send_a_wrong_password_twice() {
     let of = |scope: &str| {
         let key = Key::builder("example").client("my-client").scope(scope);
         let builder = stand.builder(stand.wrong().scope(scope));
-        builder.store(store.clone(), key.build()).build().unwrap()
+        let builder = builder.key(key.build());
+        let options = stand.options().store(store.clone());
+        builder.options(options).build().unwrap()
     };
     let processes = ["a", "b", "c", "d", "e"].map(of);
     stand.ask(&processes, DAY_IN_MINUTES).await;
@@ -275,7 +280,8 @@ async fn t26_thirty_tenants_with_room_for_ten_send_their_wrong_passwords_twice()
             Secret::new("fake-password-0"),
             server.transport(),
         );
-        maker.builder(login.clock(maker.clock.clone())).build()
+        let builder = maker.builder(login.clock(maker.clock.clone()));
+        builder.options(maker.options()).build()
     })
     .max_entries(10)
     .clock(stand.clock.clone())

@@ -70,8 +70,8 @@ async fn g09_an_api_that_refuses_for_an_hour_costs_a_dozen_token_requests() {
 #[tokio::test(start_paused = true)]
 async fn g09_an_api_that_refuses_cannot_drain_the_quota() {
     let source = ScriptedSource::new();
-    let quota = Quota::new(20, HOUR);
-    let authenticator = machine_with(source.clone(), |builder| builder.quota(quota));
+    let quota = Quota::new(20, HOUR).unwrap();
+    let authenticator = machine_with(source.clone(), |options| options.quota(quota));
     let toll = refused_for(HOUR, source.clone(), authenticator.clone()).await;
     assert!((4..=12).contains(&toll.exchanges), "{toll:?}");
 }
@@ -81,8 +81,8 @@ async fn g09_an_api_that_refuses_nearly_everything_leaves_the_quotas_reserve_alo
     // An acceptance now and then ends each trial, so that refusals lead to renewals.
     for accepted_in in [2, 5, 20, 100] {
         let source = ScriptedSource::new();
-        let quota = Quota::new(20, HOUR);
-        let authenticator = machine_with(source.clone(), |builder| builder.quota(quota));
+        let quota = Quota::new(20, HOUR).unwrap();
+        let authenticator = machine_with(source.clone(), |options| options.quota(quota));
         let mut failed = 0;
         for second in 0..HOUR.as_secs() {
             match authenticator.token().await {

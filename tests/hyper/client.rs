@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Secret};
 use auth_oauth2::ClientCredentials;
 use auth_tower::{Auth, AuthLayer, ServiceTransport};
 use bytes::Bytes;
@@ -58,10 +58,9 @@ pub(crate) fn signed_over(front: &Front, authority: &Authority) -> Auth<Http> {
             Origins::danger_allow_http([front.origin()]),
         ),
     };
-    let authenticator = Authenticator::builder(source.build().unwrap())
+    let authenticator = Authenticator::builder(source.build().unwrap(), origins.unwrap())
         .vendor("testkit")
-        .origins(origins.unwrap())
-        .policy(policy())
+        .options(AuthenticatorOptions::new().policy(policy()))
         .build()
         .unwrap();
     AuthLayer::new(authenticator).layer(http(front.wire, authority))
@@ -69,5 +68,7 @@ pub(crate) fn signed_over(front: &Front, authority: &Authority) -> Auth<Http> {
 
 /// The default second between two exchanges would be real time here.
 pub(crate) fn policy() -> RefreshPolicy {
-    RefreshPolicy::default().min_interval(Duration::from_millis(1))
+    RefreshPolicy::default()
+        .min_interval(Duration::from_millis(1))
+        .unwrap()
 }

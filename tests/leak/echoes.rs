@@ -29,12 +29,14 @@ fn stack(auth: ClientAuth) -> (TestServer, Authenticator) {
         ClientCredentials::builder(server.token_url(), CLIENT_ID, secret, server.transport())
             .client_auth(auth)
             .extra("password", PASSWORD);
-    let authenticator = Authenticator::builder(source.build().unwrap())
-        .vendor("example")
-        .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY))
-        .origins(Origins::new([server.origin()]).unwrap())
-        .build()
-        .unwrap();
+    let authenticator = Authenticator::builder(
+        source.build().unwrap(),
+        Origins::new([server.origin()]).unwrap(),
+    )
+    .vendor("example")
+    .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY).unwrap())
+    .build()
+    .unwrap();
     (server, authenticator)
 }
 
@@ -122,11 +124,11 @@ async fn g18_errors_of_the_machine_show_nothing() {
         let source = ScriptedSource::new();
         source.then(Outcome::token(AccessToken::new(TOKEN)));
         source.then(outcome);
-        let authenticator = Authenticator::builder(source)
-            .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY))
-            .origins(Origins::new(["https://api.example.test"]).unwrap())
-            .build()
-            .unwrap();
+        let authenticator =
+            Authenticator::builder(source, Origins::new(["https://api.example.test"]).unwrap())
+                .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY).unwrap())
+                .build()
+                .unwrap();
         let token = authenticator.token().await.unwrap();
         authenticator.accepted(token.generation());
         let Refusal::Renewing(renewed) = authenticator.refuse(token.generation()) else {

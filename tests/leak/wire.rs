@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_core::{Authenticator, Origins, RefreshPolicy, Scheme, Secret, SharedTransport};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Scheme, Secret, SharedTransport,
+};
 use auth_oauth2::ClientCredentials;
 use auth_reqwest::ReqwestService;
 use auth_testkit::{ForeignServer, Reply, TestServer};
@@ -117,14 +119,21 @@ fn client(server: &TestServer, transport: SharedTransport, http: Http) -> Http {
         .danger_allow_http(&server.token_url())
         .unwrap()
         .extra("password", PASSWORD);
-    let authenticator = Authenticator::builder(source.build().unwrap())
-        .vendor("example")
-        // Sockets want real time, which should not pass in waiting.
-        .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))
-        .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY))
-        .origins(Origins::danger_allow_http([server.origin()]).unwrap())
-        .build()
-        .unwrap();
+    let authenticator = Authenticator::builder(
+        source.build().unwrap(),
+        Origins::danger_allow_http([server.origin()]).unwrap(),
+    )
+    .vendor("example")
+    .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY).unwrap())
+    .options(
+        AuthenticatorOptions::new().policy(
+            RefreshPolicy::default()
+                .min_interval(Duration::from_millis(1))
+                .unwrap(),
+        ),
+    )
+    .build()
+    .unwrap();
     let stack = ServiceBuilder::new()
         .map_err(|error: auth_tower::Error<BoxError>| match error {
             auth_tower::Error::Auth(error) => error.into(),

@@ -23,12 +23,22 @@ pub(crate) const KINDS: [Kind; 3] = [
         secrets: &[TOKEN],
     },
     Kind {
-        scheme: || Scheme::authorization("bearer ").and_header(APP_HEADER, APP_ID),
+        scheme: || {
+            Scheme::authorization("bearer ")
+                .unwrap()
+                .and_header(APP_HEADER, APP_ID)
+                .unwrap()
+        },
         headers: &[("authorization", "bearer fake-token-1"), ("appid", APP_ID)],
         secrets: &[TOKEN, APP_ID],
     },
     Kind {
-        scheme: || Scheme::header(SECRET_HEADER).and_header(ID_HEADER, CLIENT_ID),
+        scheme: || {
+            Scheme::header(SECRET_HEADER)
+                .unwrap()
+                .and_header(ID_HEADER, CLIENT_ID)
+                .unwrap()
+        },
         headers: &[("clientsecret", TOKEN), ("clientid", CLIENT_ID)],
         secrets: &[TOKEN, CLIENT_ID],
     },
@@ -41,12 +51,14 @@ const ID_HEADER: HeaderName = HeaderName::from_static("clientid");
 impl Kind {
     /// An authenticator whose home is this origin.
     pub(crate) fn authenticator(&self, home: &str) -> Authenticator {
-        Authenticator::builder(ScriptedSource::new())
-            .vendor("example")
-            .scheme((self.scheme)())
-            .origins(Origins::danger_allow_http([home]).unwrap())
-            .build()
-            .unwrap()
+        Authenticator::builder(
+            ScriptedSource::new(),
+            Origins::danger_allow_http([home]).unwrap(),
+        )
+        .vendor("example")
+        .scheme((self.scheme)())
+        .build()
+        .unwrap()
     }
 
     /// What must not be seen elsewhere.

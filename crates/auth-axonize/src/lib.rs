@@ -16,9 +16,9 @@
 //! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let base_url = "https://api.axonize.com";
 //! let password = SecretEnv::new("AXONIZE_PASSWORD");
-//! let authenticator = Axonize::login(base_url, "my-app-id", "robot@example.com", password)
-//!     .transport(transport)
-//!     .build()?;
+//! let email = "robot@example.com";
+//! let authenticator =
+//!     Axonize::login(base_url, "my-app-id", email, password, transport).build()?;
 //! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
 //! // GET https://api.axonize.com/odata/devices/ now goes out signed.
 //! # Ok(())
@@ -31,6 +31,7 @@
 //! |---|---|
 //! | log in as a user | [`Axonize::login`], [`LoginBuilder`] |
 //! | answer multi-factor authentication | [`LoginBuilder::mfa`] |
+//! | another policy, a store, a clock | [`LoginBuilder::options`], [`ApiKeysBuilder::options`] |
 //! | send API keys | [`Axonize::api_keys`], [`ApiKeysBuilder`] |
 //! | get the API keys of a new application | [`ApiKeysBuilder`], `GetAppSecret` |
 //!

@@ -1,16 +1,21 @@
 //! What every vendor promises, for each way to sign in.
 
 use auth_axonize::{Axonize, LoginBuilder, fake};
-use auth_core::{Authenticator, Error, SharedSecretSource};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, SharedSecretSource};
 use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
 const PATH: &str = "/odata/devices/";
 
 fn login(server: &TestServer, password: SharedSecretSource) -> LoginBuilder {
     let (app_id, email) = (server.client_id(), server.user_name());
-    Axonize::login(server.api_url(), app_id, email, password)
-        .transport(server.transport())
-        .clock(server.clock().clone())
+    Axonize::login(
+        server.api_url(),
+        app_id,
+        email,
+        password,
+        server.transport(),
+    )
+    .options(AuthenticatorOptions::new().clock(server.clock().clone()))
 }
 
 mod by_app_id {
@@ -144,7 +149,7 @@ mod by_api_keys {
             secret: SharedSecretSource,
         ) -> Result<Authenticator, Error> {
             Axonize::api_keys(server.api_url(), server.client_id(), secret)
-                .clock(server.clock().clone())
+                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
                 .build()
         }
 

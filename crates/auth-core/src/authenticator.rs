@@ -1,10 +1,10 @@
-use std::{fmt, sync::Arc, thread, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
 use crate::{
-    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Key, Origins, Quota, RefreshPolicy,
-    Scheme, SharedClock, SharedTokenStore, Token, TokenSource, TokenStore,
+    Acquire, AuthenticatorOptions, Clock, Error, Generation, Health, Key, Origins, Scheme, Token,
+    TokenSource,
     acquire::Wish,
     core::{Answer, Core, Settings},
     source::DynSource,
@@ -39,10 +39,8 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Error> {
-/// let authenticator = Authenticator::builder(FromAgent)
-///     .vendor("agent")
-///     .origins(Origins::new(["https://api.example.com"])?)
-///     .build()?;
+/// let origins = Origins::new(["https://api.example.com"])?;
+/// let authenticator = Authenticator::builder(FromAgent, origins).vendor("agent").build()?;
 ///
 /// let mut headers = HeaderMap::new();
 /// authenticator.token().await?.sign(&mut headers);
@@ -57,24 +55,16 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Starts to describe an authenticator that fetches its tokens from `source`.
-    pub fn builder(source: impl TokenSource) -> AuthenticatorBuilder {
+    /// Starts an authenticator that fetches its tokens from `source`. The tokens go to `origins` and
+    /// nowhere else.
+    pub fn builder(source: impl TokenSource, origins: Origins) -> AuthenticatorBuilder {
         AuthenticatorBuilder {
             source: Box::new(source),
-            settings: Settings {
-                vendor: "token source".to_owned(),
-                scheme: Scheme::bearer(),
-                origins: Origins::default(),
-                policy: RefreshPolicy::default(),
-                quota: None,
-                limit: None,
-                clock: SharedClock::default(),
-                shards: thread::available_parallelism()
-                    .map_or(1, usize::from)
-                    .min(MAX_SHARDS),
-            },
-            origins_set: false,
-            store: None,
+            origins,
+            vendor: "token source".to_owned(),
+            scheme: Scheme::bearer(),
+            key: None,
+            options: AuthenticatorOptions::new(),
         }
     }
 
@@ -236,7 +226,8 @@ impl Authenticator {
     }
 
     /// Returns how many copies of what threads share are kept for this key; see
-    /// [`AuthenticatorBuilder::shards`].
+    /// [`AuthenticatorOptions::shards`]. For the layers of this workspace.
+    #[doc(hidden)]
     #[must_use]
     pub fn shards(&self) -> usize {
         self.core.settings.shards
@@ -249,93 +240,43 @@ impl fmt::Debug for Authenticator {
     }
 }
 
-/// Describes an [`Authenticator`].
+/// Settings of an [`Authenticator`]; made by [`Authenticator::builder`].
 #[must_use]
 pub struct AuthenticatorBuilder {
     source: Box<dyn DynSource>,
-    settings: Settings,
-    origins_set: bool,
-    store: Option<(SharedTokenStore, Key)>,
+    origins: Origins,
+    vendor: String,
+    scheme: Scheme,
+    key: Option<Key>,
+    options: AuthenticatorOptions,
 }
 
 impl AuthenticatorBuilder {
-    /// Sets the vendor's name for errors and logs; default "token source".
+    /// Sets the vendor's name for errors and logs. Default: `token source`.
     pub fn vendor(mut self, name: impl Into<String>) -> Self {
-        self.settings.vendor = name.into();
+        self.vendor = name.into();
         self
     }
 
-    /// Sets how a token is put on a request; default `Authorization: Bearer`.
+    /// Sets how a token is put on a request. Default: `Authorization: Bearer`.
     pub fn scheme(mut self, scheme: Scheme) -> Self {
-        self.settings.scheme = scheme;
+        self.scheme = scheme;
         self
     }
 
-    /// Sets where the token may go. Required.
-    pub fn origins(mut self, origins: Origins) -> Self {
-        self.settings.origins = origins;
-        self.origins_set = true;
+    /// Sets whose token it is, for the [store](AuthenticatorOptions::store) in the options: everything
+    /// that makes this token another than the next is part of the key. Required with a store; without
+    /// one, the key has no effect. Default: no key.
+    pub fn key(mut self, key: Key) -> Self {
+        self.key = Some(key);
         self
     }
 
-    /// Sets when tokens are renewed, and how failures are spaced.
-    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
-        self.settings.policy = policy;
-        self
-    }
-
-    /// Sets how many exchanges the vendor allows; default no limit.
-    pub fn quota(mut self, quota: Quota) -> Self {
-        self.settings.quota = Some(quota);
-        self
-    }
-
-    /// Sets the limit that this authenticator shares with others at the same token endpoint;
-    /// default none.
-    pub fn limit(mut self, limit: ExchangeLimit) -> Self {
-        self.settings.limit = Some(limit);
-        self
-    }
-
-    /// Shares the token with other processes through a store, and with the next start of this one.
-    /// The key says whose token it is: everything that makes it another than the next belongs into
-    /// it. Default: none.
+    /// Sets the options: policy, quota, limit, store, clock and shards. Default: no option is set.
     ///
-    /// Before an exchange the store is looked into; a token that is good is taken from there. If
-    /// there is none, one of all processes takes the lease and makes the exchange, and the others
-    /// wait for what it puts into the store. All of them know of a failure, of the time before which
-    /// nobody asks again, and of rejected logins; [refresh tokens](TokenSource::keeps_refresh_tokens)
-    /// are spent once. The [quota](Self::quota) is counted for vendor, issuer and client of the key
-    /// together, as vendors count.
-    ///
-    /// Where the store does not answer within its [patience](TokenStore::patience), 50 ms if it does
-    /// not say otherwise, this process goes on alone, with a [share](Quota::without_store) of the
-    /// quota, and leaves the store alone for a while: 5 s at first, up to 40 s.
-    ///
-    /// Credentials that do not expire, and tokens of an unknown lifetime, are not stored.
-    pub fn store(mut self, store: impl TokenStore, key: Key) -> Self {
-        self.store = Some((SharedTokenStore::new(store), key));
-        self
-    }
-
-    /// As [`store`](Self::store), where there may be none: for a vendor's crate, whose own builder was
-    /// given one or not.
-    pub fn shared_store(mut self, store: Option<SharedTokenStore>, key: Key) -> Self {
-        self.store = store.map(|store| (store, key));
-        self
-    }
-
-    /// Sets the clock; default [`SystemClock`](crate::SystemClock).
-    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
-        self.settings.clock = clock.into();
-        self
-    }
-
-    /// Sets how many copies of a token's headers are kept, rounded up to a power of two, 1 to 64.
-    /// Each costs about 600 bytes; the token itself is kept once. Default: one for each processor,
-    /// at most 8. Use 1 where one process holds many authenticators that each see little traffic.
-    pub fn shards(mut self, count: usize) -> Self {
-        self.settings.shards = count.clamp(1, 64);
+    /// Replaces all options that were set before.
+    pub fn options(mut self, options: AuthenticatorOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -343,25 +284,30 @@ impl AuthenticatorBuilder {
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) that names the setting: `origins` when it was not set,
-    /// a share or a duration of the policy, the quota, the scheme.
+    /// [`Config`](crate::ErrorKind::Config) on field `key` if the options have a store and no key is
+    /// set.
     pub fn build(self) -> Result<Authenticator, Error> {
-        let Self {
-            source,
-            settings,
-            origins_set,
-            store,
-        } = self;
-        if !origins_set {
-            return Err(Error::config("origins", "say where the token may go"));
-        }
-        settings.policy.validate()?;
-        settings.scheme.validate()?;
-        settings.quota.map_or(Ok(()), Quota::validate)?;
-        let limit = settings.limit.as_ref();
-        limit.map_or(Ok(()), ExchangeLimit::validate)?;
+        let options = self.options.resolve();
+        let store = match (options.store, self.key) {
+            (None, _) => None,
+            (Some(store), Some(key)) => Some((store, key)),
+            (Some(_), None) => {
+                let problem = "is required with a store: say whose token the store keeps";
+                return Err(Error::config("key", problem));
+            }
+        };
+        let settings = Settings {
+            vendor: self.vendor,
+            scheme: self.scheme,
+            origins: self.origins,
+            policy: options.policy,
+            quota: options.quota,
+            limit: options.limit,
+            clock: options.clock,
+            shards: options.shards,
+        };
         Ok(Authenticator {
-            core: Arc::new(Core::new(settings, source, store)),
+            core: Arc::new(Core::new(settings, self.source, store)),
         })
     }
 }
@@ -369,7 +315,8 @@ impl AuthenticatorBuilder {
 impl fmt::Debug for AuthenticatorBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthenticatorBuilder")
-            .field("vendor", &self.settings.vendor)
+            .field("vendor", &self.vendor)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }
@@ -404,6 +351,3 @@ pub enum Refusal {
     /// No other token can be had now: let the API's answer stand.
     Failed(Error),
 }
-
-/// More copies than this do not pay: the work between two requests spreads threads out.
-const MAX_SHARDS: usize = 8;

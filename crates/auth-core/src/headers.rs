@@ -122,8 +122,7 @@ mod tests {
 
     #[test]
     fn a_content_type_is_set_where_there_is_none_and_is_no_credential() {
-        let scheme = Scheme::bearer().content_type("application/json");
-        scheme.validate().unwrap();
+        let scheme = Scheme::bearer().content_type("application/json").unwrap();
         let signing = headers(&scheme);
         let mut bare = HeaderMap::new();
         assert!(signing.sign_vacant(&mut bare));
@@ -152,12 +151,12 @@ mod tests {
 
     #[test]
     fn g18_content_type_carries_no_credential() {
-        for scheme in [
+        for refused in [
             Scheme::header(CONTENT_TYPE),
             Scheme::bearer().and_header(CONTENT_TYPE, "fake-secret"),
             Scheme::bearer().content_type("a\nb"),
         ] {
-            let error = scheme.validate().unwrap_err();
+            let error = refused.unwrap_err();
             assert_eq!(error.field(), Some("scheme"));
             assert!(!error.to_string().contains("fake-secret"), "{error}");
         }

@@ -25,7 +25,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Error> {
 //! let origins = Origins::new(["https://api.example.com"])?;
-//! let authenticator = Authenticator::builder(FromAgent).origins(origins).build()?;
+//! let authenticator = Authenticator::builder(FromAgent, origins).build()?;
 //! // A thousand tasks may do this at once: one exchange.
 //! let token = authenticator.token().await?;
 //! assert_eq!(token.generation().get(), 1);
@@ -42,8 +42,9 @@
 //! | fetch tokens from somewhere new | [`TokenSource`], [`AccessToken`], [`Error`] |
 //! | set when tokens are renewed and how failures are spaced | [`RefreshPolicy`] |
 //! | keep within a vendor's token quota | [`Quota`] |
+//! | use the same options for several authenticators and vendors | [`AuthenticatorOptions`] |
 //! | have a token for each tenant, user or scope | [`Authenticators`], [`Key`] |
-//! | share a token with other processes, or with the next start | [`TokenStore`], [`AuthenticatorBuilder::store`] |
+//! | share a token with other processes, or with the next start | [`TokenStore`], [`AuthenticatorOptions::store`] |
 //! | keep many keys from storming one token endpoint | [`ExchangeLimit`] |
 //! | say where a token may go | [`Origins`] |
 //! | put a token into other headers | [`Scheme`] |
@@ -83,6 +84,7 @@ mod health;
 mod key;
 mod limit;
 mod machine;
+mod options;
 mod origin;
 mod policy;
 mod quota;
@@ -111,6 +113,7 @@ pub use error::{Error, ErrorKind, RejectedPart, RequestOutcome};
 pub use health::Health;
 pub use key::{Key, KeyBuilder, Part};
 pub use limit::ExchangeLimit;
+pub use options::AuthenticatorOptions;
 pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;
 pub use quota::Quota;
@@ -119,6 +122,7 @@ pub use refused::TokenRefused;
 pub use scheme::Scheme;
 pub use secret::Secret;
 pub use secret_source::{SecretEnv, SecretFile, SecretFn, SecretSource, SharedSecretSource};
+#[doc(hidden)]
 pub use sharded::{Local, Sharded};
 pub use source::{Exchange, Reason, TokenSource};
 pub use store::{

@@ -27,16 +27,18 @@ mod pace;
 /// # Example
 ///
 /// ```
-/// use auth_core::{ApiKey, Authenticator, ExchangeLimit, Origins, Secret};
+/// use auth_core::{
+///     ApiKey, Authenticator, AuthenticatorOptions, ExchangeLimit, Origins, Secret,
+/// };
 ///
 /// # fn main() -> Result<(), auth_core::Error> {
-/// let limit = ExchangeLimit::new(16).per_second(50);
+/// let limit = ExchangeLimit::new(16)?.per_second(50)?;
+/// let options = AuthenticatorOptions::new().limit(limit);
 /// for tenant in ["one", "two"] {
 ///     let source = ApiKey::new(Secret::new(format!("fake-key-of-{tenant}")));
-///     let authenticator = Authenticator::builder(source)
-///         .limit(limit.clone())
-///         .origins(Origins::new(["https://api.example.com"])?)
-///         .build()?;
+///     let origins = Origins::new(["https://api.example.com"])?;
+///     let authenticator =
+///         Authenticator::builder(source, origins).options(options.clone()).build()?;
 /// }
 /// # Ok(())
 /// # }
@@ -76,28 +78,42 @@ type Number = u64;
 impl ExchangeLimit {
     /// Lets `concurrent` token requests run at once. Clones share the limit. Default: no limit on
     /// how many start each second, and a wait of at most 60 s.
-    #[must_use]
-    pub fn new(concurrent: usize) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) on field `limit` for 0.
+    pub fn new(concurrent: usize) -> Result<Self, Error> {
+        if concurrent == 0 {
+            let problem = "lets no token request run; allow at least 1 at once";
+            return Err(Error::config("limit", problem));
+        }
+        Ok(Self {
             concurrent,
             starts: None,
             max_wait: Duration::from_secs(60),
             queue: Arc::default(),
-        }
+        })
     }
 
     /// Sets how many token requests may start in any window of one second. The starts are spread
     /// evenly: 10 a second are 100 ms apart. Default: no limit.
     ///
     /// The result is a limit of its own: clones that were made before do not share it.
-    #[must_use]
-    pub fn per_second(mut self, starts: u32) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) on field `limit` for 0.
+    pub fn per_second(mut self, starts: u32) -> Result<Self, Error> {
+        if starts == 0 {
+            let problem = "lets no token request start; allow at least 1 per second";
+            return Err(Error::config("limit", problem));
+        }
         self.starts = Some(starts);
         self.queue = Arc::new(Mutex::new(Queue {
             pace: Some(Pace::new(starts)),
             ..Queue::default()
         }));
-        self
+        Ok(self)
     }
 
     /// Sets how long a token request may wait for its turn, for a permit and for a start together.
@@ -115,15 +131,6 @@ impl ExchangeLimit {
 
     pub(crate) fn longest_wait(&self) -> Duration {
         self.max_wait
-    }
-
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        let problem = match (self.concurrent, self.starts) {
-            (0, _) => "lets no token request run; allow at least 1 at once",
-            (_, Some(0)) => "lets no token request start; allow at least 1 per second",
-            _ => return Ok(()),
-        };
-        Err(Error::config("limit", problem))
     }
 
     /// Waits for the flight's turn: for a permit and a start together, at most `max_wait`.

@@ -18,7 +18,7 @@ pub use memory::MemoryStore;
 ///
 /// A store keeps bytes and knows nothing of tokens: what they mean, and when they are good, is the
 /// [`Authenticator`](crate::Authenticator)'s business (see
-/// [`AuthenticatorBuilder::store`](crate::AuthenticatorBuilder::store)). Hold your own to
+/// [`AuthenticatorOptions::store`](crate::AuthenticatorOptions::store)). Hold your own to
 /// `auth_testkit::store_contract!`.
 ///
 /// # Contract

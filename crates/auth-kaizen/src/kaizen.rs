@@ -1,6 +1,6 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use auth_core::{Authenticator, SecretSource};
+use auth_core::{Authenticator, SecretSource, Transport};
 
 use crate::{KaizenBuilder, Region, source::GrantedScope};
 
@@ -44,14 +44,16 @@ pub struct Kaizen<R: Region> {
 }
 
 impl<R: Region> Kaizen<R> {
-    /// Starts with the client's identifier and where its secret comes from: a
-    /// [`Secret`](auth_core::Secret), or a [`SecretFn`](auth_core::SecretFn) where it rotates. Both
-    /// are this server's; the other one does not know them.
+    /// Starts with the client's identifier, where its secret comes from, and the transport that sends
+    /// the token requests. The secret is a [`Secret`](auth_core::Secret), or a
+    /// [`SecretFn`](auth_core::SecretFn) where it rotates. Identifier and secret are this server's;
+    /// the other server does not know them.
     pub fn builder(
         client_id: impl Into<String>,
         client_secret: impl SecretSource,
+        transport: impl Transport,
     ) -> KaizenBuilder<R> {
-        KaizenBuilder::new(client_id.into(), client_secret)
+        KaizenBuilder::new(client_id.into(), client_secret, transport)
     }
 
     pub(crate) fn new(authenticator: Authenticator, granted: GrantedScope) -> Self {
@@ -72,7 +74,7 @@ impl<R: Region> Kaizen<R> {
     /// example `read:buildings read:insights`.
     ///
     /// `None` until this process has fetched a token: one that comes from a
-    /// [store](KaizenBuilder::store) says nothing about its scope. `None` too if the vendor does not
+    /// [store](auth_core::AuthenticatorOptions::store) says nothing about its scope. `None` too if the vendor does not
     /// say.
     #[must_use]
     pub fn granted_scope(&self) -> Option<Arc<str>> {

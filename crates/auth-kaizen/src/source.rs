@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use auth_core::{AccessToken, Credentials, Error, Exchange, SharedTransport, TokenSource};
+use auth_core::{AccessToken, Credentials, Error, Exchange, TokenSource};
 use auth_oauth2::{ClientAuth, ClientCredentials};
 
 use crate::{KaizenBuilder, LegacyEndpoint, Region};
@@ -12,7 +12,6 @@ use crate::{KaizenBuilder, LegacyEndpoint, Region};
 /// audience where the endpoint is one of old.
 pub(crate) fn new<R: Region>(
     settings: KaizenBuilder<R>,
-    transport: SharedTransport,
     granted: GrantedScope,
 ) -> Result<KaizenSource, Error> {
     let (url, audience) = match (settings.legacy, settings.token_url) {
@@ -20,13 +19,17 @@ pub(crate) fn new<R: Region>(
         (None, Some(url)) => (url, ""),
         (None, None) => (R::TOKEN_URL.to_owned(), ""),
     };
-    let source =
-        ClientCredentials::builder(url, settings.client_id, settings.client_secret, transport)
-            .vendor(R::NAME.vendor())
-            .client_auth(ClientAuth::Post)
-            .audience(audience)
-            .danger_http_hosts(settings.http)
-            .clock(settings.clock);
+    let source = ClientCredentials::builder(
+        url,
+        settings.client_id,
+        settings.client_secret,
+        settings.transport,
+    )
+    .vendor(R::NAME.vendor())
+    .client_auth(ClientAuth::Post)
+    .audience(audience)
+    .danger_http_hosts(settings.http)
+    .clock(settings.options.shared_clock());
     Ok(KaizenSource {
         grant: source.build()?,
         granted,

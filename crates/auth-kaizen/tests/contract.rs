@@ -1,6 +1,6 @@
 //! What every vendor promises, for each of Kaizen's servers.
 
-use auth_core::{Authenticator, Error, SharedSecretSource};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, SharedSecretSource};
 use auth_kaizen::{Central, East, Kaizen, fake};
 use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
@@ -20,11 +20,10 @@ mod central {
             server: &TestServer,
             secret: SharedSecretSource,
         ) -> Result<Authenticator, Error> {
-            let kaizen = Kaizen::<Central>::builder(server.client_id(), secret)
-                .transport(server.transport())
+            let kaizen = Kaizen::<Central>::builder(server.client_id(), secret, server.transport())
+                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
                 .token_url(server.token_url())
                 .base_url(server.api_url())
-                .clock(server.clock().clone())
                 .build()?;
             Ok(kaizen.into())
         }
@@ -51,11 +50,10 @@ mod east {
             server: &TestServer,
             secret: SharedSecretSource,
         ) -> Result<Authenticator, Error> {
-            let kaizen = Kaizen::<East>::builder(server.client_id(), secret)
-                .transport(server.transport())
+            let kaizen = Kaizen::<East>::builder(server.client_id(), secret, server.transport())
+                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
                 .token_url(server.token_url())
                 .base_url(server.api_url())
-                .clock(server.clock().clone())
                 .build()?;
             Ok(kaizen.into())
         }

@@ -7,7 +7,7 @@ mod vendor;
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, ErrorKind, RefreshPolicy, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, ErrorKind, RefreshPolicy, Secret};
 use auth_kaizen::{Central, East, Kaizen, LegacyEndpoint, Region, RegionName};
 use auth_testkit::{Reply, TestServer, assert_no_secret};
 use http::{HeaderMap, Uri};
@@ -62,9 +62,8 @@ async fn row_token_endpoints_can_be_another() {
         .two_origins()
         .in_memory();
     let secret = Secret::new("fake-secret-1");
-    let kaizen = Kaizen::<East>::builder(client_id(RegionName::East), secret)
-        .transport(gateway.transport())
-        .clock(gateway.clock().clone())
+    let kaizen = Kaizen::<East>::builder(client_id(RegionName::East), secret, gateway.transport())
+        .options(AuthenticatorOptions::new().clock(gateway.clock().clone()))
         .token_url(gateway.token_url())
         .base_url(gateway.api_url())
         .build()
@@ -269,8 +268,16 @@ async fn row_lifetime_of_30_days_costs_two_exchanges_in_31() {
 #[tokio::test(start_paused = true)]
 async fn row_lifetime_is_used_as_far_as_the_policy_says() {
     let vendor = Vendor::new();
-    let policy = RefreshPolicy::default().refresh_at(0.99).jitter(0.0);
-    let kaizen = vendor.settings::<East>().policy(policy).build().unwrap();
+    let policy = RefreshPolicy::default()
+        .refresh_at(0.99)
+        .unwrap()
+        .jitter(0.0)
+        .unwrap();
+    let settings = vendor.settings::<East>();
+    let kaizen = settings
+        .options(vendor.options().policy(policy))
+        .build()
+        .unwrap();
     let server = vendor.of::<East>();
     assert_eq!(vendor.buildings(&kaizen).await, 200);
     // Past the 24.8 days that a signed 32-bit count of milliseconds can say.
@@ -436,8 +443,7 @@ async fn row_tenancy_both_servers_serve_one_program() {
 async fn row_tenancy_credentials_are_one_servers_own() {
     let vendor = Vendor::new();
     let secret = Secret::new(client_secret(RegionName::East));
-    let mixed_up = Kaizen::<Central>::builder(client_id(RegionName::East), secret)
-        .transport(vendor.clone())
+    let mixed_up = Kaizen::<Central>::builder(client_id(RegionName::East), secret, vendor.clone())
         .build()
         .unwrap();
     let error = mixed_up.authenticator().token().await.unwrap_err();

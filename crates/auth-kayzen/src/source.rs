@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use auth_core::{
     AccessToken, Credentials, Error, Exchange, RejectedPart, Secret, SecretSource,
-    SharedSecretSource, SharedTransport, TokenSource,
+    SharedSecretSource, TokenSource,
 };
 use auth_oauth2::{ReplyRules, ResourceOwnerPassword};
 use http::StatusCode;
@@ -22,10 +22,7 @@ const WRONG_LOGIN: [&str; 3] = [
 ];
 
 /// Makes the password grant as Kayzen wants it.
-pub(crate) fn new(
-    settings: KayzenBuilder,
-    transport: SharedTransport,
-) -> Result<KayzenSource, Error> {
+pub(crate) fn new(settings: KayzenBuilder) -> Result<KayzenSource, Error> {
     let rules = ReplyRules::new()
         .allow_missing_token_type()
         .description_member("message")
@@ -37,7 +34,7 @@ pub(crate) fn new(
         ApiSecret(settings.api_secret),
         settings.email,
         settings.password,
-        transport,
+        settings.transport,
     )
     .vendor(VENDOR)
     .client_auth(settings.client_auth)
@@ -46,7 +43,7 @@ pub(crate) fn new(
     // The vendor has none.
     .refresh_tokens(false)
     .danger_http_hosts(settings.http)
-    .clock(settings.clock);
+    .clock(settings.options.shared_clock());
     Ok(KayzenSource(grant.build()?))
 }
 

@@ -1,6 +1,6 @@
 //! What every vendor promises, for each of the two secrets.
 
-use auth_core::{Authenticator, Error, Secret, SharedSecretSource};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, Secret, SharedSecretSource};
 use auth_kayzen::{Kayzen, fake};
 use auth_oauth2::BodyFormat;
 use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
@@ -24,12 +24,17 @@ mod password {
             secret: SharedSecretSource,
         ) -> Result<Authenticator, Error> {
             let api_secret = Secret::new(server.client_secret());
-            Kayzen::builder(server.client_id(), api_secret, server.user_name(), secret)
-                .transport(server.transport())
-                .token_url(server.token_url())
-                .base_url(server.api_url())
-                .clock(server.clock().clone())
-                .build()
+            Kayzen::builder(
+                server.client_id(),
+                api_secret,
+                server.user_name(),
+                secret,
+                server.transport(),
+            )
+            .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+            .token_url(server.token_url())
+            .base_url(server.api_url())
+            .build()
         }
 
         fn right_secret(server: &TestServer) -> String {
@@ -66,13 +71,18 @@ mod api_secret {
             secret: SharedSecretSource,
         ) -> Result<Authenticator, Error> {
             let password = Secret::new(server.user_password());
-            Kayzen::builder(server.client_id(), secret, server.user_name(), password)
-                .transport(server.transport())
-                .token_url(server.token_url())
-                .base_url(server.api_url())
-                .body_format(BodyFormat::Json)
-                .clock(server.clock().clone())
-                .build()
+            Kayzen::builder(
+                server.client_id(),
+                secret,
+                server.user_name(),
+                password,
+                server.transport(),
+            )
+            .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+            .token_url(server.token_url())
+            .base_url(server.api_url())
+            .body_format(BodyFormat::Json)
+            .build()
         }
 
         fn path() -> &'static str {

@@ -19,9 +19,8 @@
 //!     let source = ClientCredentials::builder(url, "my-client", secret, transport)
 //!         .scope("read:meters")
 //!         .build()?;
-//!     Authenticator::builder(source)
+//!     Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
 //!         .vendor("example")
-//!         .origins(Origins::new(["https://api.example.com"])?)
 //!         .build()
 //! }
 //! ```

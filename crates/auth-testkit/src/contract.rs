@@ -7,7 +7,7 @@
 //! # Example
 //!
 //! ```
-//! use auth_core::{Authenticator, Error, Origins, SharedSecretSource};
+//! use auth_core::{Authenticator, AuthenticatorOptions, Error, Origins, SharedSecretSource};
 //! use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 //! # fn source(_: &TestServer, _: SharedSecretSource) -> impl auth_core::TokenSource {
 //! #     auth_testkit::ScriptedSource::new()
@@ -24,9 +24,8 @@
 //!         server: &TestServer,
 //!         secret: SharedSecretSource,
 //!     ) -> Result<Authenticator, Error> {
-//!         Authenticator::builder(source(server, secret))
-//!             .origins(Origins::new([server.api_url()])?)
-//!             .clock(server.clock().clone())
+//!         Authenticator::builder(source(server, secret), Origins::new([server.api_url()])?)
+//!             .options(AuthenticatorOptions::new().clock(server.clock().clone()))
 //!             .build()
 //!     }
 //! }

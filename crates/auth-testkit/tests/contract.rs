@@ -3,7 +3,7 @@
 
 /// The standards, and client credentials.
 mod standard {
-    use auth_core::{Authenticator, Error, Origins, SharedSecretSource};
+    use auth_core::{Authenticator, AuthenticatorOptions, Error, Origins, SharedSecretSource};
     use auth_oauth2::ClientCredentials;
     use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
@@ -24,9 +24,8 @@ mod standard {
                 secret,
                 server.transport(),
             );
-            Authenticator::builder(source.build()?)
-                .origins(Origins::new([server.api_url()])?)
-                .clock(server.clock().clone())
+            Authenticator::builder(source.build()?, Origins::new([server.api_url()])?)
+                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
                 .build()
         }
     }
@@ -36,7 +35,9 @@ mod standard {
 
 /// A password that locks an account, and replies that are not quite OAuth.
 mod password {
-    use auth_core::{Authenticator, Error, Origins, Secret, SharedSecretSource};
+    use auth_core::{
+        Authenticator, AuthenticatorOptions, Error, Origins, Secret, SharedSecretSource,
+    };
     use auth_oauth2::{ClientAuth, ReplyRules, ResourceOwnerPassword};
     use auth_testkit::{
         Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, contract::Vendor,
@@ -87,9 +88,8 @@ mod password {
             .client_auth(ClientAuth::BasicRaw)
             .reply_rules(ReplyRules::new().allow_missing_token_type())
             .build()?;
-            Authenticator::builder(source)
-                .origins(Origins::new([server.api_url()])?)
-                .clock(server.clock().clone())
+            Authenticator::builder(source, Origins::new([server.api_url()])?)
+                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
                 .build()
         }
 
@@ -108,7 +108,8 @@ mod password {
 /// A key in headers of its own.
 mod api_key {
     use auth_core::{
-        ApiKey, Authenticator, Error, Origins, Scheme, SecretSource, SharedSecretSource,
+        ApiKey, Authenticator, AuthenticatorOptions, Error, Origins, Scheme, SecretSource,
+        SharedSecretSource,
     };
     use auth_testkit::{
         Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, contract::Vendor,
@@ -152,12 +153,14 @@ mod api_key {
                 return Err(Error::config("client_secret", "must not be empty"));
             }
             let scheme = Scheme::header(HeaderName::from_static("clientsecret"))
+                .unwrap()
                 .and_header(HeaderName::from_static("clientid"), server.client_id())
-                .content_type("application/json");
-            Authenticator::builder(ApiKey::new(secret))
+                .unwrap()
+                .content_type("application/json")
+                .unwrap();
+            Authenticator::builder(ApiKey::new(secret), Origins::new([server.api_url()])?)
                 .scheme(scheme)
-                .origins(Origins::new([server.api_url()])?)
-                .clock(server.clock().clone())
+                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
                 .build()
         }
 

@@ -66,8 +66,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let authenticator = Authenticator::builder(FromAgent)
-///     .origins(Origins::new(["https://api.example.com"])?)
+/// let authenticator = Authenticator::builder(FromAgent, Origins::new(["https://api.example.com"])?)
 ///     .build()?;
 /// // In place of the closure: any HTTP client that is a tower service.
 /// let client = service_fn(|request: Request<Empty<Bytes>>| async move {

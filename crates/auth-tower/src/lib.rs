@@ -26,8 +26,7 @@
 //!     ServiceTransport::new(http.clone()),
 //! )
 //! .build()?;
-//! let authenticator = Authenticator::builder(source)
-//!     .origins(Origins::new(["https://api.example.com"])?)
+//! let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
 //!     .build()?;
 //! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
 //!

@@ -16,9 +16,6 @@ const QUOTA_WAIT: Duration = Duration::from_secs(30 * 60);
 /// Makes the client credentials grant as Verdigris wants it: the client's identity in the body, and
 /// an audience.
 pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error> {
-    let transport = settings
-        .transport
-        .ok_or_else(|| Error::config("transport", "is required: it sends the token requests"))?;
     if settings.audience.is_empty() {
         return Err(Error::config("audience", "must not be empty"));
     }
@@ -30,7 +27,7 @@ pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error
         settings.token_url,
         settings.client_id,
         settings.client_secret,
-        transport,
+        settings.transport,
     )
     .vendor(VENDOR)
     .client_auth(ClientAuth::Post)
@@ -38,6 +35,6 @@ pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error
     .audience(settings.audience)
     .reply_rules(rules)
     .danger_http_hosts(settings.http)
-    .clock(settings.clock)
+    .clock(settings.options.shared_clock())
     .build()
 }

@@ -1,6 +1,6 @@
 //! What every vendor promises.
 
-use auth_core::{Authenticator, Error, SharedSecretSource};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, SharedSecretSource};
 use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 use auth_verdigris::{Verdigris, fake};
 
@@ -15,11 +15,10 @@ impl Vendor for Contract {
         server: &TestServer,
         secret: SharedSecretSource,
     ) -> Result<Authenticator, Error> {
-        Verdigris::builder(server.client_id(), secret)
-            .transport(server.transport())
+        Verdigris::builder(server.client_id(), secret, server.transport())
+            .options(AuthenticatorOptions::new().clock(server.clock().clone()))
             .token_url(server.token_url())
             .base_url(server.api_url())
-            .clock(server.clock().clone())
             .build()
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, Error, ErrorKind, Quota, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, ErrorKind, Quota, Secret};
 use auth_oauth2::BodyFormat;
 use auth_testkit::{Reply, TestServer, TestServerBuilder};
 use auth_tower::{AuthLayer, AuthOutcome};
@@ -21,11 +21,19 @@ const BUILDINGS: &str = "/core/v1/buildings/";
 
 /// Settings that lead to the fake in place of the vendor.
 fn settings(server: &TestServer) -> VerdigrisBuilder {
-    Verdigris::builder(server.client_id(), Secret::new(server.client_secret()))
-        .transport(server.transport())
-        .token_url(server.token_url())
-        .base_url(server.origin())
-        .clock(server.clock().clone())
+    Verdigris::builder(
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        server.transport(),
+    )
+    .options(options(server))
+    .token_url(server.token_url())
+    .base_url(server.origin())
+}
+
+/// Options as the tests need them: with the server's clock.
+fn options(server: &TestServer) -> AuthenticatorOptions {
+    AuthenticatorOptions::new().clock(server.clock().clone())
 }
 
 fn started(builder: TestServerBuilder) -> (TestServer, Authenticator) {
@@ -65,8 +73,7 @@ fn row_token_endpoint_is_the_vendors() {
 async fn row_api_origin_is_all_that_is_signed() {
     let server = fake::server().in_memory();
     let secret = Secret::new(server.client_secret());
-    let authenticator = Verdigris::builder(server.client_id(), secret)
-        .transport(server.transport())
+    let authenticator = Verdigris::builder(server.client_id(), secret, server.transport())
         .build()
         .unwrap();
     assert_eq!(authenticator.vendor(), "verdigris");
@@ -145,7 +152,7 @@ async fn row_lifetime_is_an_hour() {
 
 #[tokio::test(start_paused = true)]
 async fn row_token_quota_is_20_in_an_hour_and_kept() {
-    assert_eq!(Verdigris::QUOTA, Quota::new(20, HOUR));
+    assert_eq!(Verdigris::QUOTA, Quota::new(20, HOUR).unwrap());
     // Each call fails, so that the next one needs a token as much.
     let (server, authenticator) = started(fake::server());
     server.token().always(Reply::status(503));
@@ -301,9 +308,12 @@ async fn row_over_quota_a_standard_400_is_what_it_says() {
 #[tokio::test(start_paused = true)]
 async fn row_several_processes_divide_the_quota() {
     let server = fake::server().in_memory();
-    let share = Quota::new(5, HOUR);
+    let share = Quota::new(5, HOUR).unwrap();
     let processes: Vec<_> = (0..4)
-        .map(|_| settings(&server).quota(share).build().unwrap())
+        .map(|_| {
+            let options = options(&server).quota(share);
+            settings(&server).options(options).build().unwrap()
+        })
         .collect();
     for _ in 0..40 {
         for process in &processes {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use auth_core::Secret;
+use auth_core::{AuthenticatorOptions, Secret};
 use auth_oauth2::BodyFormat;
 use auth_testkit::TestServer;
 use auth_tower::AuthLayer;
@@ -16,12 +16,11 @@ use tower::{ServiceBuilder, ServiceExt};
 async fn wire(format: BodyFormat) -> String {
     let server: TestServer = fake::server().in_memory();
     let secret = Secret::new(server.client_secret());
-    let authenticator = Verdigris::builder(server.client_id(), secret)
-        .transport(server.transport())
+    let authenticator = Verdigris::builder(server.client_id(), secret, server.transport())
+        .options(AuthenticatorOptions::new().clock(server.clock().clone()))
         .token_url(server.token_url())
         .base_url(server.origin())
         .body_format(format)
-        .clock(server.clock().clone())
         .build()
         .unwrap();
     let client = ServiceBuilder::new()

@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{AccessToken, Authenticator, Error, Exchange, Origins, TokenSource};
+use auth_core::{
+    AccessToken, Authenticator, AuthenticatorOptions, Error, Exchange, Origins, TokenSource,
+};
 use auth_tower::{AuthLayer, StepUp};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
@@ -48,11 +50,13 @@ pub(crate) fn judge(input: &[u8]) {
 
 async fn ask(headers: &HeaderMap, status: StatusCode) {
     let (fetches, sends) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
-    let authenticator = Authenticator::builder(Counted(Arc::clone(&fetches)))
-        .shards(1)
-        .origins(Origins::new(["https://api.example.com"]).unwrap())
-        .build()
-        .unwrap();
+    let authenticator = Authenticator::builder(
+        Counted(Arc::clone(&fetches)),
+        Origins::new(["https://api.example.com"]).unwrap(),
+    )
+    .options(AuthenticatorOptions::new().shards(1))
+    .build()
+    .unwrap();
     let (sent, answer) = (Arc::clone(&sends), headers.clone());
     let api = service_fn(move |request: Request<Empty<Bytes>>| {
         sent.fetch_add(1, Ordering::Relaxed);

@@ -9,8 +9,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, Error, ErrorKind, Exchange, Key, MemoryStore, NewEntry, Origins,
-    Secret, StoredEntry, TokenSource, TokenStore, Version,
+    AccessToken, Authenticator, AuthenticatorOptions, Error, ErrorKind, Exchange, Key, MemoryStore,
+    NewEntry, Origins, Secret, StoredEntry, TokenSource, TokenStore, Version,
 };
 use auth_store_file::FileStore;
 use auth_store_seal::{SealedStore, SealingKeys};
@@ -66,12 +66,12 @@ async fn judge_file(input: &[u8]) {
 async fn judge_record(input: &[u8]) {
     let store = MemoryStore::new();
     put(&store, None, 1, input).await;
-    let authenticator = Authenticator::builder(Fresh)
-        .shards(1)
-        .store(store, key())
-        .origins(Origins::new(["https://api.example.com"]).unwrap())
-        .build()
-        .unwrap();
+    let authenticator =
+        Authenticator::builder(Fresh, Origins::new(["https://api.example.com"]).unwrap())
+            .key(key())
+            .options(AuthenticatorOptions::new().store(store).shards(1))
+            .build()
+            .unwrap();
     if let Err(error) = authenticator.token().await {
         assert_ne!(error.kind(), ErrorKind::Closed, "a panic: {error}");
     }

@@ -5,7 +5,7 @@ use super::*;
 
 fn fleet(limit: u32) -> Fleet {
     Fleet {
-        quota: Some(Quota::new(limit, HOUR)),
+        quota: Some(Quota::new(limit, HOUR).unwrap()),
         ..Fleet::new()
     }
 }
@@ -110,7 +110,7 @@ async fn t30_without_the_store_a_process_takes_its_share_and_no_more() {
     token(&process).await.unwrap();
 
     let asks = Fleet {
-        quota: Some(Quota::new(20, HOUR).without_store(3)),
+        quota: Some(Quota::new(20, HOUR).unwrap().without_store(3).unwrap()),
         ..fleet.clone()
     };
     let before = fleet.exchanges();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use auth_core::{ErrorKind, Refusal};
+use auth_core::{AuthenticatorOptions, ErrorKind, Refusal};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -119,7 +119,7 @@ async fn g07f_a_token_refused_during_the_retry_after_of_a_renewal_is_not_taken_b
 #[tokio::test(start_paused = true)]
 async fn g07f_a_token_refused_while_the_quota_is_used_up_is_not_taken_back() {
     let fleet = Fleet {
-        quota: Some(Quota::new(4, HOUR)),
+        quota: Some(Quota::new(4, HOUR).unwrap()),
         ..Fleet::new()
     };
     let _ = fleet.source.script.clone().lifetime(24 * HOUR);
@@ -176,7 +176,7 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_not_taken_back() {
 #[tokio::test(start_paused = true)]
 async fn g09f_an_api_that_refuses_everything_leaves_the_fleets_reserve_alone() {
     let fleet = Fleet {
-        quota: Some(Quota::new(20, HOUR)),
+        quota: Some(Quota::new(20, HOUR).unwrap()),
         ..Fleet::new()
     };
     let processes = fleet.processes(20);
@@ -203,12 +203,14 @@ async fn g09_two_processes_without_a_store_at_a_vendor_with_one_live_token() {
     fastrand::seed(9);
     let source = Source::default();
     let process = || {
-        Authenticator::builder(source.clone())
-            .vendor("example")
-            .origins(Origins::new(["https://api.example.com"]).unwrap())
-            .clock(VirtualClock::new())
-            .build()
-            .unwrap()
+        Authenticator::builder(
+            source.clone(),
+            Origins::new(["https://api.example.com"]).unwrap(),
+        )
+        .vendor("example")
+        .options(AuthenticatorOptions::new().clock(VirtualClock::new()))
+        .build()
+        .unwrap()
     };
     let processes = [process(), process()];
     let script = source.script.clone();

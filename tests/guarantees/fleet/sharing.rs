@@ -1,6 +1,6 @@
 //! One token for several processes: here authenticators that share nothing but a store.
 
-use auth_core::{ErrorKind, Refusal};
+use auth_core::{AuthenticatorOptions, ErrorKind, Refusal};
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
@@ -330,35 +330,51 @@ async fn g03f_every_vendor_shares_its_token() {
 
     type Make = fn(&TestServer, MemoryStore) -> Result<Authenticator, Error>;
     let verdigris: Make = |server, store| {
-        Verdigris::builder(server.client_id(), Secret::new(server.client_secret()))
-            .transport(server.transport())
-            .token_url(server.token_url())
-            .base_url(server.origin())
-            .clock(server.clock().clone())
-            .store(store)
-            .build()
+        Verdigris::builder(
+            server.client_id(),
+            Secret::new(server.client_secret()),
+            server.transport(),
+        )
+        .options(
+            AuthenticatorOptions::new()
+                .clock(server.clock().clone())
+                .store(store),
+        )
+        .token_url(server.token_url())
+        .base_url(server.origin())
+        .build()
     };
     let kaizen: Make = |server, store| {
         let secret = Secret::new(server.client_secret());
-        let kaizen = Kaizen::<Central>::builder(server.client_id(), secret)
-            .transport(server.transport())
+        let kaizen = Kaizen::<Central>::builder(server.client_id(), secret, server.transport())
+            .options(
+                AuthenticatorOptions::new()
+                    .clock(server.clock().clone())
+                    .store(store),
+            )
             .token_url(server.token_url())
             .base_url(server.origin())
-            .clock(server.clock().clone())
-            .store(store)
             .build()?;
         Ok(kaizen.into())
     };
     let kayzen: Make = |server, store| {
         let secret = Secret::new(server.client_secret());
         let password = Secret::new(server.user_password());
-        Kayzen::builder(server.client_id(), secret, server.user_name(), password)
-            .transport(server.transport())
-            .token_url(server.token_url())
-            .base_url(server.origin())
-            .clock(server.clock().clone())
-            .store(store)
-            .build()
+        Kayzen::builder(
+            server.client_id(),
+            secret,
+            server.user_name(),
+            password,
+            server.transport(),
+        )
+        .options(
+            AuthenticatorOptions::new()
+                .clock(server.clock().clone())
+                .store(store),
+        )
+        .token_url(server.token_url())
+        .base_url(server.origin())
+        .build()
     };
     let axonize: Make = |server, store| {
         let password = Secret::new(server.user_password());
@@ -367,10 +383,13 @@ async fn g03f_every_vendor_shares_its_token() {
             server.client_id(),
             server.user_name(),
             password,
+            server.transport(),
         )
-        .transport(server.transport())
-        .clock(server.clock().clone())
-        .store(store)
+        .options(
+            AuthenticatorOptions::new()
+                .clock(server.clock().clone())
+                .store(store),
+        )
         .build()
     };
     let store = MemoryStore::new();

@@ -35,7 +35,7 @@ async fn g16f_twenty_processes_with_a_lease_that_is_always_denied_get_their_toke
 #[tokio::test(start_paused = true)]
 async fn g16f_a_compare_and_set_that_always_loses_costs_tens_of_calls() {
     let with_quota = Fleet {
-        quota: Some(Quota::new(20, HOUR)),
+        quota: Some(Quota::new(20, HOUR).unwrap()),
         ..Fleet::new()
     };
     let mut keeps = Fleet::new();
@@ -100,7 +100,7 @@ async fn g20f_a_back_off_that_a_store_presents_again_and_again_ends() {
 #[tokio::test(start_paused = true)]
 async fn g16f_a_contended_quota_account_costs_50_ms() {
     let fleet = Fleet {
-        quota: Some(Quota::new(1_000, HOUR)),
+        quota: Some(Quota::new(1_000, HOUR).unwrap()),
         ..Fleet::new()
     };
     let process = |number: usize| fleet.process_for(&number.to_string(), VirtualClock::new());

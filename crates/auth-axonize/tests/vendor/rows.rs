@@ -9,7 +9,7 @@ use auth_axonize::{Axonize, fake};
 use auth_core::{ErrorKind, MemoryStore, Secret, SecretFn};
 use auth_testkit::TestServer;
 
-use crate::support::{api_keys, devices, login};
+use crate::support::{api_keys, devices, login, options};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -118,9 +118,9 @@ async fn row_wrong_e_mail_or_password_is_forgotten_with_the_next_password() {
         server.client_id(),
         server.user_name(),
         password,
+        server.transport(),
     )
-    .transport(server.transport())
-    .clock(server.clock().clone())
+    .options(options(&server))
     .build()
     .unwrap();
     for _ in 0..60 {
@@ -207,7 +207,7 @@ async fn row_rejected_api_keys_are_read_again_once() {
         async move { Ok(Secret::new(secret)) }
     });
     let authenticator = Axonize::api_keys(server.origin(), server.client_id(), secret)
-        .clock(server.clock().clone())
+        .options(options(&server))
         .build()
         .unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
@@ -278,7 +278,7 @@ async fn row_login_by_url_has_a_token_of_its_own_in_the_store() {
     let server = fake::login().in_memory();
     let store = MemoryStore::new();
     let by = |url: Option<&str>| {
-        let settings = login(&server).store(store.clone());
+        let settings = login(&server).options(options(&server).store(store.clone()));
         match url {
             Some(url) => settings.application_url(url).build().unwrap(),
             None => settings.build().unwrap(),

@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    AccessToken, Authenticator, Exchange, Origins, Reason, RefreshPolicy, SystemClock, TokenSource,
+    AccessToken, Authenticator, AuthenticatorOptions, Exchange, Origins, Reason, RefreshPolicy,
+    SystemClock, TokenSource,
 };
 
 use super::*;
@@ -63,13 +64,18 @@ impl Vendor {
         let clock = Paused(Instant::now(), crate::Clock::now(&SystemClock::new()));
         let tenant = |number| {
             let vendor = self.clone();
-            Authenticator::builder(Tenant { vendor, number })
-                .origins(Origins::new(["https://api.example.com"]).unwrap())
-                .policy(RefreshPolicy::default().jitter(0.0))
-                .limit(limit.clone())
-                .clock(clock.clone())
-                .build()
-                .unwrap()
+            Authenticator::builder(
+                Tenant { vendor, number },
+                Origins::new(["https://api.example.com"]).unwrap(),
+            )
+            .options(
+                AuthenticatorOptions::new()
+                    .policy(RefreshPolicy::default().jitter(0.0).unwrap())
+                    .limit(limit.clone())
+                    .clock(clock.clone()),
+            )
+            .build()
+            .unwrap()
         };
         (0..count).map(tenant).collect()
     }
@@ -91,7 +97,7 @@ async fn all(tenants: &[Authenticator]) -> Vec<Result<(), Error>> {
 #[tokio::test(start_paused = true)]
 async fn t19_tenants_that_expire_together_ask_so_many_at_once() {
     let vendor = Vendor::default();
-    let tenants = vendor.tenants(100, &ExchangeLimit::new(8));
+    let tenants = vendor.tenants(100, &ExchangeLimit::new(8).unwrap());
     assert!(all(&tenants).await.iter().all(Result::is_ok));
     assert_eq!(vendor.0.most.load(Ordering::Relaxed), 8);
     assert_eq!(vendor.started().len(), 100);
@@ -102,7 +108,10 @@ async fn t19_tenants_that_expire_together_ask_so_many_at_once() {
 #[tokio::test(start_paused = true)]
 async fn t19_starts_are_spread_evenly() {
     let vendor = Vendor::default();
-    let tenants = vendor.tenants(50, &ExchangeLimit::new(100).per_second(10));
+    let tenants = vendor.tenants(
+        50,
+        &ExchangeLimit::new(100).unwrap().per_second(10).unwrap(),
+    );
     all(&tenants).await;
     for (index, (_, _, at)) in vendor.started().into_iter().enumerate() {
         let due = Duration::from_millis(100 * index as u64);
@@ -115,7 +124,7 @@ async fn t19_starts_are_spread_evenly() {
 
 #[tokio::test(start_paused = true)]
 async fn t19_who_is_waited_for_goes_before_who_is_not() {
-    let limit = ExchangeLimit::new(1);
+    let limit = ExchangeLimit::new(1).unwrap();
     let vendor = Vendor::default();
     let ahead = vendor.tenants(5, &limit);
     assert!(all(&ahead).await.iter().all(Result::is_ok));
@@ -139,7 +148,7 @@ async fn t19_who_is_waited_for_goes_before_who_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn t19_who_is_waited_for_by_now_moves_up() {
-    let limit = ExchangeLimit::new(1).max_wait(10 * HOUR);
+    let limit = ExchangeLimit::new(1).unwrap().max_wait(10 * HOUR);
     let vendor = Vendor::default();
     let tenants = vendor.tenants(5, &limit);
     all(&tenants).await;
@@ -161,7 +170,9 @@ async fn t19_who_is_waited_for_by_now_moves_up() {
 
 #[tokio::test(start_paused = true)]
 async fn g05_who_waits_too_long_is_told_so() {
-    let limit = ExchangeLimit::new(1).max_wait(Duration::from_millis(2_500));
+    let limit = ExchangeLimit::new(1)
+        .unwrap()
+        .max_wait(Duration::from_millis(2_500));
     let vendor = Vendor::default();
     let results = all(&vendor.tenants(6, &limit)).await;
     let failed: Vec<_> = results.into_iter().filter_map(Result::err).collect();
@@ -177,7 +188,9 @@ async fn g05_who_waits_too_long_is_told_so() {
 
 #[tokio::test(start_paused = true)]
 async fn g19_nothing_stays_in_the_queue() {
-    let limit = ExchangeLimit::new(2).max_wait(Duration::from_millis(1_500));
+    let limit = ExchangeLimit::new(2)
+        .unwrap()
+        .max_wait(Duration::from_millis(1_500));
     let vendor = Vendor::default();
     all(&vendor.tenants(20, &limit)).await;
     limit.assert_idle();
@@ -185,10 +198,21 @@ async fn g19_nothing_stays_in_the_queue() {
 
 #[test]
 fn limits_that_let_nothing_pass_are_refused() {
-    for limit in [ExchangeLimit::new(0), ExchangeLimit::new(1).per_second(0)] {
-        assert_eq!(limit.validate().unwrap_err().field(), Some("limit"));
+    for (refused, problem) in [
+        (ExchangeLimit::new(0), "lets no token request run"),
+        (
+            ExchangeLimit::new(1).unwrap().per_second(0),
+            "lets no token request start",
+        ),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some("limit"))
+        );
+        assert!(error.to_string().contains(problem), "{error}");
     }
-    assert!(ExchangeLimit::new(1).per_second(1).validate().is_ok());
+    ExchangeLimit::new(1).unwrap().per_second(1).unwrap();
 }
 
 impl ExchangeLimit {
@@ -264,7 +288,7 @@ async fn settled() {
 
 #[tokio::test(start_paused = true)]
 async fn t19_200_tenants_share_10_starts_a_second_with_one_token_request_each() {
-    let limit = ExchangeLimit::new(8).per_second(10);
+    let limit = ExchangeLimit::new(8).unwrap().per_second(10).unwrap();
     let vendor = Vendor::default();
     let tenants = vendor.tenants(200, &limit);
     let begun = Instant::now();
@@ -283,7 +307,10 @@ async fn t19_200_tenants_share_10_starts_a_second_with_one_token_request_each() 
 #[tokio::test(start_paused = true)]
 async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_second() {
     for (concurrent, rate) in [(100, 10), (3, 50), (20, 7), (4, 3), (1000, 1500), (1, 1)] {
-        let limit = ExchangeLimit::new(concurrent).per_second(rate);
+        let limit = ExchangeLimit::new(concurrent)
+            .unwrap()
+            .per_second(rate)
+            .unwrap();
         let record = Arc::new(Record::default());
         let mut rng = fastrand::Rng::with_seed(u64::from(rate));
         let mut flights = Vec::new();
@@ -336,7 +363,10 @@ async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_secon
 #[tokio::test(start_paused = true)]
 async fn t19_a_rate_is_reached_as_well_as_kept() {
     for rate in [10, 50, 400, 2_000] {
-        let limit = ExchangeLimit::new(10_000).per_second(rate);
+        let limit = ExchangeLimit::new(10_000)
+            .unwrap()
+            .per_second(rate)
+            .unwrap();
         let record = Arc::new(Record::default());
         let begun = Instant::now();
         let flights: Vec<_> = (0..rate * 5)
@@ -361,7 +391,11 @@ async fn t19_a_rate_is_reached_as_well_as_kept() {
 #[tokio::test(start_paused = true)]
 async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
     let wait = Duration::from_secs(10);
-    let limit = ExchangeLimit::new(2).per_second(1).max_wait(wait);
+    let limit = ExchangeLimit::new(2)
+        .unwrap()
+        .per_second(1)
+        .unwrap()
+        .max_wait(wait);
     let record = Arc::new(Record::default());
     let begun = Instant::now();
     let flights: Vec<_> = (0..40)
@@ -413,7 +447,11 @@ async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
 async fn g05_the_error_says_when_a_start_is_free() {
     for wait in [0, 300, 900] {
         let wait = Duration::from_millis(wait);
-        let limit = ExchangeLimit::new(9).per_second(1).max_wait(wait);
+        let limit = ExchangeLimit::new(9)
+            .unwrap()
+            .per_second(1)
+            .unwrap()
+            .max_wait(wait);
         let begun = Instant::now();
         drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
         let error = limit.admit(&flight(Reason::Ahead)).await.err().unwrap();
@@ -426,7 +464,9 @@ async fn g05_the_error_says_when_a_start_is_free() {
         );
     }
     // Of permits it is known how long the last one was held.
-    let limit = ExchangeLimit::new(1).max_wait(Duration::from_millis(10));
+    let limit = ExchangeLimit::new(1)
+        .unwrap()
+        .max_wait(Duration::from_millis(10));
     let held = limit.admit(&flight(Reason::Needed)).await.unwrap();
     time::sleep(Duration::from_millis(700)).await;
     drop(held);
@@ -439,8 +479,8 @@ async fn g05_the_error_says_when_a_start_is_free() {
 #[tokio::test(start_paused = true)]
 async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
     for rate in [None, Some(1_000)] {
-        let limit = ExchangeLimit::new(1);
-        let limit = rate.map_or(limit.clone(), |rate| limit.per_second(rate));
+        let limit = ExchangeLimit::new(1).unwrap();
+        let limit = rate.map_or(limit.clone(), |rate| limit.per_second(rate).unwrap());
         let held = limit.admit(&flight(Reason::Needed)).await.unwrap();
         time::sleep(Duration::from_secs(1)).await;
         let next = tokio::spawn({
@@ -469,7 +509,7 @@ async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
-    let limit = ExchangeLimit::new(100).per_second(1);
+    let limit = ExchangeLimit::new(100).unwrap().per_second(1).unwrap();
     let begun = Instant::now();
     drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
     let mut waiting: Vec<_> = (0..50)
@@ -534,7 +574,7 @@ async fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 
 #[tokio::test(start_paused = true)]
 async fn t19_no_permit_is_held_while_waiting_for_a_start() {
-    let limit = ExchangeLimit::new(1).per_second(1);
+    let limit = ExchangeLimit::new(1).unwrap().per_second(1).unwrap();
     drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
     let waiting = tokio::spawn({
         let limit = limit.clone();
@@ -552,7 +592,7 @@ async fn t19_no_permit_is_held_while_waiting_for_a_start() {
 
 #[tokio::test(start_paused = true)]
 async fn t19_one_that_callers_wait_for_by_now_gets_the_next_start() {
-    let limit = ExchangeLimit::new(9).per_second(1);
+    let limit = ExchangeLimit::new(9).unwrap().per_second(1).unwrap();
     let record = Arc::new(Record::default());
     let ahead: Vec<_> = (0..10).map(|_| flight(Reason::Ahead)).collect();
     let tasks: Vec<_> = ahead
@@ -587,7 +627,7 @@ fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
             .unwrap()
     };
     let (stalled, moving) = (runtime(), runtime());
-    let limit = ExchangeLimit::new(9).per_second(20);
+    let limit = ExchangeLimit::new(9).unwrap().per_second(20).unwrap();
     stalled.block_on(async {
         drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
         let limit = limit.clone();
@@ -611,8 +651,8 @@ fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_rate_is_a_limit_of_its_own() {
-    let slow = ExchangeLimit::new(9).per_second(1);
-    let fast = slow.clone().per_second(1_000);
+    let slow = ExchangeLimit::new(9).unwrap().per_second(1).unwrap();
+    let fast = slow.clone().per_second(1_000).unwrap();
     drop(slow.admit(&flight(Reason::Needed)).await.unwrap());
     let begun = Instant::now();
     drop(fast.admit(&flight(Reason::Needed)).await.unwrap());

@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn t35_the_reserve_is_kept_for_who_needs_it() {
-        let quota = Quota::new(20, HOUR);
+        let quota = Quota::new(20, HOUR).unwrap();
         let mut account = Account::default();
         let mut taken = |slots| {
             let more = (0..100).map(|number| account.take(quota, slots, number, HOUR));
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn says_when_the_next_slot_frees() {
-        let quota = Quota::new(2, HOUR);
+        let quota = Quota::new(2, HOUR).unwrap();
         let mut account = Account::default();
         account.take(quota, Slots::All, 1, 2 * MINUTE).unwrap();
         account.take(quota, Slots::All, 2, MINUTE).unwrap();

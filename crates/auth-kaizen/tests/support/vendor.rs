@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, Secret, Transport};
+use auth_core::{AuthenticatorOptions, Error, Secret, Transport};
 use auth_kaizen::{Central, East, Kaizen, KaizenBuilder, LegacyEndpoint, Region, RegionName};
 use auth_testkit::{MemoryBody, MemoryError, TestServer, VirtualClock};
 use auth_tower::AuthLayer;
@@ -66,9 +66,12 @@ impl Vendor {
     /// Settings as a user has them: with credentials, and nothing else.
     pub(crate) fn settings<R: Region>(&self) -> KaizenBuilder<R> {
         let secret = Secret::new(client_secret(R::NAME));
-        Kaizen::builder(client_id(R::NAME), secret)
-            .transport(self.clone())
-            .clock(self.0.clock.clone())
+        Kaizen::builder(client_id(R::NAME), secret, self.clone()).options(self.options())
+    }
+
+    /// Options as the tests need them: with the servers' clock.
+    pub(crate) fn options(&self) -> AuthenticatorOptions {
+        AuthenticatorOptions::new().clock(self.0.clock.clone())
     }
 
     /// GETs a URL through the layer, and returns the status.

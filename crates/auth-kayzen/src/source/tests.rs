@@ -9,9 +9,15 @@ use crate::fake;
 
 fn source(server: &TestServer, password: impl SecretSource) -> KayzenSource {
     let secret = Secret::new(server.client_secret());
-    let settings = Kayzen::builder(server.client_id(), secret, server.user_name(), password)
-        .token_url(server.token_url());
-    new(settings, SharedTransport::new(server.transport())).unwrap()
+    let settings = Kayzen::builder(
+        server.client_id(),
+        secret,
+        server.user_name(),
+        password,
+        server.transport(),
+    )
+    .token_url(server.token_url());
+    new(settings).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

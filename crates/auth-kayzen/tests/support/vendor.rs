@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Authenticator, Error, Secret, SecretFn, SecretSource, Transport};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Error, Secret, SecretFn, SecretSource, Transport,
+};
 use auth_kayzen::{Kayzen, KayzenBuilder, fake};
 use auth_testkit::{MemoryBody, TestServer, TestServerBuilder};
 use auth_tower::AuthLayer;
@@ -65,9 +67,12 @@ impl Vendor {
         password: impl SecretSource,
     ) -> KayzenBuilder {
         let (key, email) = (self.server().client_id(), self.server().user_name());
-        Kayzen::builder(key, api_secret, email, password)
-            .transport(self.clone())
-            .clock(self.server().clock().clone())
+        Kayzen::builder(key, api_secret, email, password, self.clone()).options(self.options())
+    }
+
+    /// Options as the tests need them: with the server's clock.
+    pub(crate) fn options(&self) -> AuthenticatorOptions {
+        AuthenticatorOptions::new().clock(self.server().clock().clone())
     }
 
     pub(crate) async fn pass(&self, time: Duration) {

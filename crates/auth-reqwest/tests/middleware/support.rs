@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Secret};
 use auth_oauth2::ClientCredentials;
 use auth_reqwest::{AuthMiddleware, ReqwestTransport, client_builder};
 use auth_testkit::{RecordedRequest, Side, TestServer};
@@ -84,17 +84,22 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     .unwrap()
     .build()
     .unwrap();
-    Authenticator::builder(source)
-        .vendor("testkit")
-        .origins(Origins::danger_allow_http([server.origin()]).unwrap())
-        // Time is real: what may happen happens at once, what is put off never.
-        .policy(
+    Authenticator::builder(
+        source,
+        Origins::danger_allow_http([server.origin()]).unwrap(),
+    )
+    .vendor("testkit")
+    .options(
+        AuthenticatorOptions::new().policy(
             RefreshPolicy::default()
                 .min_interval(Duration::from_nanos(1))
-                .backoff(Duration::from_secs(600), Duration::from_secs(600)),
-        )
-        .build()
-        .unwrap()
+                .unwrap()
+                .backoff(Duration::from_secs(600), Duration::from_secs(600))
+                .unwrap(),
+        ),
+    )
+    .build()
+    .unwrap()
 }
 
 pub(crate) fn outcome(response: &Response) -> AuthOutcome {

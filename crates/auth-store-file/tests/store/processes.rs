@@ -2,7 +2,10 @@
 
 use std::{env, process::Stdio, time::Duration};
 
-use auth_core::{Authenticator, LONGEST_LEASE, Origins, RefreshPolicy, Secret, TokenStore as _};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, LONGEST_LEASE, Origins, RefreshPolicy, Secret,
+    TokenStore as _,
+};
 use auth_oauth2::ClientCredentials;
 use auth_store_file::FileStore;
 use auth_testkit::{Gate, Reply, TestServer};
@@ -120,13 +123,21 @@ async fn child() {
     // begun anew at once, so that the lease decides how long it takes.
     let policy = RefreshPolicy::default()
         .deadline(DEADLINE)
-        .backoff(SOON, SOON);
-    let authenticator = Authenticator::builder(source.unwrap())
-        .origins(Origins::new(["https://api.example.com"]).unwrap())
-        .policy(policy)
-        .store(FileStore::new(directory).unwrap(), key())
-        .build()
+        .unwrap()
+        .backoff(SOON, SOON)
         .unwrap();
+    let authenticator = Authenticator::builder(
+        source.unwrap(),
+        Origins::new(["https://api.example.com"]).unwrap(),
+    )
+    .key(key())
+    .options(
+        AuthenticatorOptions::new()
+            .policy(policy)
+            .store(FileStore::new(directory).unwrap()),
+    )
+    .build()
+    .unwrap();
     // Below what the test runner has begun to say.
     println!("\nstarted");
     let mut last = None;

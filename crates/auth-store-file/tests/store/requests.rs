@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use auth_core::{Authenticator, Origins, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, Secret};
 use auth_oauth2::ClientCredentials;
 use auth_store_file::FileStore;
 use auth_testkit::{LogCapture, TestServer};
@@ -17,12 +17,18 @@ fn authenticator(server: &TestServer, store: FileStore) -> Authenticator {
         server.transport(),
     );
     let clock = server.clock().clone();
-    Authenticator::builder(source.build().unwrap())
-        .origins(Origins::new([server.api_url()]).unwrap())
-        .store(store.clock(clock.clone()), key())
-        .clock(clock)
-        .build()
-        .unwrap()
+    Authenticator::builder(
+        source.build().unwrap(),
+        Origins::new([server.api_url()]).unwrap(),
+    )
+    .key(key())
+    .options(
+        AuthenticatorOptions::new()
+            .store(store.clock(clock.clone()))
+            .clock(clock),
+    )
+    .build()
+    .unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, Origins, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, Secret};
 use auth_oauth2::ClientCredentials;
 use auth_store_redis::RedisStore;
 use auth_testkit::{LogCapture, TestServer, assert_no_secret};
@@ -28,12 +28,18 @@ fn authenticator(server: &TestServer, store: RedisStore) -> Authenticator {
         Secret::new(server.client_secret()),
         server.transport(),
     );
-    Authenticator::builder(source.build().unwrap())
-        .origins(Origins::new([server.api_url()]).unwrap())
-        .store(store, key("a"))
-        .clock(server.clock().clone())
-        .build()
-        .unwrap()
+    Authenticator::builder(
+        source.build().unwrap(),
+        Origins::new([server.api_url()]).unwrap(),
+    )
+    .key(key("a"))
+    .options(
+        AuthenticatorOptions::new()
+            .store(store)
+            .clock(server.clock().clone()),
+    )
+    .build()
+    .unwrap()
 }
 
 /// Fifty processes, as far as the store can tell, that start together.

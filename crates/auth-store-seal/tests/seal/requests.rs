@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Authenticator, Error, ErrorKind, MemoryStore, Origins, TokenStore};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, MemoryStore, Origins, TokenStore,
+};
 use auth_store_seal::{SealedStore, SealingKeys};
 use auth_testkit::{LogCapture, ScriptedSource, VirtualClock, assert_no_secret};
 
@@ -15,13 +17,19 @@ use crate::{
 };
 
 fn process(source: &ScriptedSource, clock: &VirtualClock, store: impl TokenStore) -> Authenticator {
-    Authenticator::builder(source.clone())
-        .vendor("example")
-        .origins(Origins::new(["https://api.example.com"]).unwrap())
-        .store(store, key())
-        .clock(clock.clone())
-        .build()
-        .unwrap()
+    Authenticator::builder(
+        source.clone(),
+        Origins::new(["https://api.example.com"]).unwrap(),
+    )
+    .vendor("example")
+    .key(key())
+    .options(
+        AuthenticatorOptions::new()
+            .store(store)
+            .clock(clock.clone()),
+    )
+    .build()
+    .unwrap()
 }
 
 async fn token(process: &Authenticator) -> String {

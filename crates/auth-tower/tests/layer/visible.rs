@@ -233,7 +233,7 @@ async fn assert_told(
 fn worlds() -> impl AsyncFn() -> World {
     let origins = Origins::new([ORIGIN]).unwrap();
     async move || {
-        let world = World::with(|builder| builder.origins(origins.clone()));
+        let world = World::at(origins.clone());
         world.warm_up().await;
         world
     }
@@ -346,11 +346,13 @@ async fn g21_the_guard_says_what_it_took_off() {
 #[tokio::test(start_paused = true)]
 async fn g21_a_layer_that_signs_overrides_one_below_that_does_not() {
     let world = World::warm().await;
-    let other = Authenticator::builder(ApiKey::new(Secret::new("fake-key-1")))
-        .scheme(Scheme::header(HeaderName::from_static("x-key")))
-        .origins(Origins::new(["https://elsewhere.example"]).unwrap())
-        .build()
-        .unwrap();
+    let other = Authenticator::builder(
+        ApiKey::new(Secret::new("fake-key-1")),
+        Origins::new(["https://elsewhere.example"]).unwrap(),
+    )
+    .scheme(Scheme::header(HeaderName::from_static("x-key")).unwrap())
+    .build()
+    .unwrap();
     other.warm_up().await.unwrap();
     let api = Api::new();
     let mut client = ServiceBuilder::new()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Secret};
 use auth_oauth2::ClientCredentials;
 use auth_testkit::{Answer, TestServer, VendorRequest, VendorRules};
 use auth_tower::ServiceTransport;
@@ -66,13 +66,20 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     .unwrap()
     .build()
     .unwrap();
-    Authenticator::builder(source)
-        .vendor("testkit")
-        .origins(Origins::danger_allow_http([server.origin()]).unwrap())
-        // The default second between two exchanges would be real time here.
-        .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))
-        .build()
-        .unwrap()
+    Authenticator::builder(
+        source,
+        Origins::danger_allow_http([server.origin()]).unwrap(),
+    )
+    .vendor("testkit")
+    .options(
+        AuthenticatorOptions::new().policy(
+            RefreshPolicy::default()
+                .min_interval(Duration::from_millis(1))
+                .unwrap(),
+        ),
+    )
+    .build()
+    .unwrap()
 }
 
 /// Token requests, and API requests that were taken and refused.

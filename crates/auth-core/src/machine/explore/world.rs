@@ -103,20 +103,27 @@ pub(super) enum Result_ {
 impl World {
     pub(super) fn quota(&self) -> Option<Quota> {
         self.quota
-            .map(|(limit, window)| Quota::new(limit, secs(window)))
+            .map(|(limit, window)| Quota::new(limit, secs(window)).unwrap())
     }
 
     /// The policy's times fit the ticks.
     pub(super) fn policy() -> RefreshPolicy {
         RefreshPolicy::default()
             .refresh_at(0.5)
+            .unwrap()
             .jitter(0.0)
+            .unwrap()
             .margin(secs(1))
+            .unwrap()
             .deadline(secs(1))
+            .unwrap()
             .min_interval(secs(1))
+            .unwrap()
             .backoff(secs(1), secs(2))
+            .unwrap()
             .max_retry_after(secs(4))
             .probe_interval(secs(3))
+            .unwrap()
     }
 
     pub(super) fn base(name: &'static str) -> Self {

@@ -195,7 +195,7 @@ fn g17_no_refresh_token_is_sent_twice() {
 fn g06_rejected_credentials_are_sent_twice() {
     explore(&World {
         processes: 2,
-        policy: World::policy().probe_interval(secs(1)),
+        policy: World::policy().probe_interval(secs(1)).unwrap(),
         horizon: 1,
         lives: 3,
         faults: 0,

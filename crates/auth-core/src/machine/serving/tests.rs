@@ -32,13 +32,13 @@ impl Desk {
     }
 
     fn with_quota(limit: u32, window: u64) -> Self {
-        Self::with(Some(Quota::new(limit, secs(window))))
+        Self::with(Some(Quota::new(limit, secs(window)).unwrap()))
     }
 
     fn with(quota: Option<Quota>) -> Self {
         Self {
             state: State::new(quota),
-            policy: RefreshPolicy::default().jitter(0.0),
+            policy: RefreshPolicy::default().jitter(0.0).unwrap(),
             now: Moment::new(secs(1000), secs(1_700_000_000)),
         }
     }
