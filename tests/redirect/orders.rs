@@ -11,7 +11,7 @@ use crate::{
     STATUSES,
     kinds::KINDS,
     sockets::{Servers, Target},
-    stacks::{Http, Stack, hyper, unguarded},
+    stacks::{Foreign, Http, Stack, hyper, unguarded},
 };
 
 /// What became of one order.
@@ -48,6 +48,39 @@ async fn place(http: Http, url: &str, order: &str) -> u16 {
     http.oneshot(request).await.unwrap()
 }
 
+/// Redirects an order, and refuses the request that follows, wherever it goes.
+async fn redirected(
+    servers: &Servers,
+    http: Http,
+    status: u16,
+    target: Target,
+    location: &str,
+    order: &str,
+) -> (u16, Orders) {
+    let home = servers.home.script();
+    home.then(Reply::redirect(status, location));
+    home.then(Reply::status(401));
+    let mut away = vec![401];
+    if let Target::AwayAndBack = target {
+        let back = format!("{}/again", servers.home.origin());
+        servers.port.script().then(Reply::redirect(status, &back));
+        away = vec![status];
+    } else {
+        servers.port.script().then(Reply::status(401));
+    }
+    if let Some(host) = &servers.host {
+        host.script().then(Reply::status(401));
+    }
+    let last = place(http, &servers.home.url(), order).await;
+
+    let mut orders = Orders::default();
+    orders.count(&servers.home, &[status, 401], order);
+    for server in servers.away() {
+        orders.count(server, &away, order);
+    }
+    (last, orders)
+}
+
 #[tokio::test]
 async fn g14_no_order_is_taken_twice() {
     let servers = Servers::start().await;
@@ -63,31 +96,12 @@ async fn g14_no_order_is_taken_twice() {
                 servers.reset();
                 let order = format!("order-{cells}");
                 let cell = format!("{status} {target:?} {stack:?}");
-                // New for each cell, so that no refusal is damped.
+                // New for each cell, so that no renewal backs off.
                 let http = stack.build(kind.authenticator(servers.home.origin()));
 
-                servers
-                    .home
-                    .script()
-                    .then(Reply::redirect(status, &location));
-                servers.home.script().then(Reply::status(401));
-                let mut away = vec![401];
-                if let Target::AwayAndBack = target {
-                    let back = format!("{}/again", servers.home.origin());
-                    servers.port.script().then(Reply::redirect(status, &back));
-                    away = vec![status];
-                } else {
-                    servers.port.script().then(Reply::status(401));
-                }
-                if let Some(host) = &servers.host {
-                    host.script().then(Reply::status(401));
-                }
-                let last = place(http, &servers.home.url(), &order).await;
-
-                let mut orders = Orders::default();
-                orders.count(&servers.home, &[status, 401], &order);
+                let (last, orders) =
+                    redirected(&servers, http, status, target, &location, &order).await;
                 for server in servers.away() {
-                    orders.count(server, &away, &order);
                     assert_eq!(server.secrets_seen(kind.secrets()), [], "{cell}");
                 }
                 if ![307, 308].contains(&status) {
@@ -110,6 +124,66 @@ async fn g14_no_order_is_taken_twice() {
     }
     let targets = if servers.host.is_some() { 10 } else { 9 };
     assert_eq!(cells, 7 * 5 * targets);
+}
+
+/// With clients whose redirect policy is their owner's, a redirect may stay unseen.
+#[tokio::test]
+async fn g14_no_order_is_taken_twice_by_a_client_with_a_policy_of_its_own() {
+    let servers = Servers::start().await;
+    let (mut cells, mut twice) = (0, 0);
+    for stack in Foreign::ALL {
+        for target in Target::ALL {
+            let Some(location) = target.location(&servers) else {
+                continue;
+            };
+            for status in STATUSES {
+                servers.reset();
+                let order = format!("order-{cells}");
+                let cell = format!("{status} {target:?} {stack:?}");
+                let http = stack.build(KINDS[0].authenticator(servers.home.origin()));
+                let (last, orders) =
+                    redirected(&servers, http, status, target, &location, &order).await;
+                twice += usize::from(orders.taken > 1);
+                if ![307, 308].contains(&status) {
+                    assert_eq!(orders, Orders { sent: 1, taken: 1 }, "{cell}");
+                    if target.stays() && !stack.signs_each_hop() {
+                        assert_eq!(last, 401, "{cell}");
+                    }
+                }
+                assert!(orders.taken <= 1, "{orders:?} {cell}");
+                cells += 1;
+            }
+        }
+    }
+    let targets = if servers.host.is_some() { 10 } else { 9 };
+    assert_eq!((cells, twice), (7 * 5 * targets, 0));
+}
+
+/// The price: an order that was refused at once is sent again only where it is known that the client
+/// followed no redirect.
+#[tokio::test]
+async fn a_client_with_a_policy_of_its_own_sends_an_order_again_only_if_it_tells() {
+    let servers = Servers::start().await;
+    for stack in Foreign::ALL {
+        servers.reset();
+        servers.home.script().then(Reply::status(401));
+        let http = stack.build(KINDS[0].authenticator(servers.home.origin()));
+        let last = place(http, &servers.home.url(), "order").await;
+        let mut orders = Orders::default();
+        orders.count(&servers.home, &[401], "order");
+        let expected = match stack.tells() {
+            true => (200, Orders { sent: 2, taken: 1 }),
+            false => (401, Orders { sent: 1, taken: 0 }),
+        };
+        assert_eq!((last, orders), expected, "{stack:?}");
+
+        // What changes nothing is sent again by all of them.
+        servers.reset();
+        servers.home.script().then(Reply::status(401));
+        let http = stack.build(KINDS[0].authenticator(servers.home.origin()));
+        let request = Request::get(servers.home.url()).body(Full::default());
+        assert_eq!(http.oneshot(request.unwrap()).await.unwrap(), 200);
+    }
 }
 
 /// The same stacks do send an order again that was refused without a redirect.

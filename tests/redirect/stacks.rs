@@ -93,6 +93,70 @@ impl Stack {
     }
 }
 
+/// Clients whose redirect policy is their owner's: reqwest's default, unless it says something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Foreign {
+    /// `AuthLayer`, reqwest.
+    Reqwest,
+    /// `AuthLayer`, guard, reqwest: the guard does not see what reqwest follows.
+    GuardedReqwest,
+    /// `AuthLayer`, follower, guard, reqwest.
+    InsideReqwest,
+    /// Follower, `AuthLayer`, reqwest.
+    OutsideReqwest,
+    /// `AuthMiddleware`, reqwest.
+    Middleware,
+    /// `AuthMiddleware`, reqwest with a closure for a policy.
+    MiddlewareCustom,
+    /// `AuthMiddleware`, reqwest as this workspace sets it up, with a closure for a policy.
+    MiddlewareTold,
+}
+
+impl Foreign {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Reqwest,
+        Self::GuardedReqwest,
+        Self::InsideReqwest,
+        Self::OutsideReqwest,
+        Self::Middleware,
+        Self::MiddlewareCustom,
+        Self::MiddlewareTold,
+    ];
+
+    pub(crate) fn build(self, authenticator: Authenticator) -> Http {
+        let reqwest = || reqwest::Client::builder().no_proxy();
+        let custom = || Policy::custom(|attempt| attempt.follow());
+        let build = |builder: reqwest::ClientBuilder| builder.tls_certs_only([]).build().unwrap();
+        let service = || below(ReqwestService::danger_from_client(build(reqwest())));
+        match self {
+            Self::Reqwest => bare(authenticator, service()),
+            Self::GuardedReqwest => {
+                let guard = OriginGuardLayer::new(authenticator.clone());
+                bare(authenticator, below(guard.layer(service())))
+            }
+            Self::InsideReqwest => inside(authenticator, service()),
+            Self::OutsideReqwest => outside(authenticator, service()),
+            Self::Middleware => middleware(authenticator, build(reqwest())),
+            Self::MiddlewareCustom => {
+                middleware(authenticator, build(reqwest().redirect(custom())))
+            }
+            Self::MiddlewareTold => {
+                middleware(authenticator, build(client_builder().redirect(custom())))
+            }
+        }
+    }
+
+    /// Tells whether the client shows which request it answered.
+    pub(crate) fn tells(self) -> bool {
+        self == Self::MiddlewareTold
+    }
+
+    /// Tells whether each hop would be signed anew, if reqwest left one to the follower.
+    pub(crate) fn signs_each_hop(self) -> bool {
+        self == Self::OutsideReqwest
+    }
+}
+
 /// `AuthLayer` over a client.
 pub(crate) fn bare(authenticator: Authenticator, client: Below) -> Http {
     status(AuthLayer::new(authenticator).layer(client))

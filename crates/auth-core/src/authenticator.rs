@@ -158,6 +158,21 @@ impl Authenticator {
         self.core.settings.scheme.is_set(headers)
     }
 
+    /// Tells whether a request carries the header that holds the token.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_token(&self, headers: &HeaderMap) -> bool {
+        self.core.settings.scheme.has_token(headers)
+    }
+
+    /// Tells whether another authenticator puts its token into the same header.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn shares_header(&self, other: &Self) -> bool {
+        let own = &self.core.settings.scheme;
+        own.shares_header(&other.core.settings.scheme)
+    }
+
     /// Takes every header off a request that the token would set.
     pub fn unsign(&self, headers: &mut HeaderMap) {
         self.core.settings.scheme.remove(headers);

@@ -117,7 +117,7 @@ pub use options::AuthenticatorOptions;
 pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;
 pub use quota::Quota;
-pub use redirected::Redirected;
+pub use redirected::{Redirected, RedirectsUnseen};
 pub use refused::TokenRefused;
 pub use scheme::Scheme;
 pub use secret::Secret;

@@ -145,6 +145,16 @@ impl Scheme {
         }
     }
 
+    /// Tells whether a request carries the header that holds the token.
+    pub(crate) fn has_token(&self, headers: &http::HeaderMap) -> bool {
+        headers.contains_key(&self.token.0)
+    }
+
+    /// Tells whether another scheme puts its token into the same header.
+    pub(crate) fn shares_header(&self, other: &Self) -> bool {
+        self.token.0 == other.token.0
+    }
+
     /// Tells whether a request already carries one of the headers that this scheme sets.
     pub(crate) fn is_set(&self, headers: &http::HeaderMap) -> bool {
         self.names().any(|name| headers.contains_key(name))

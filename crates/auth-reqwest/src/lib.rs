@@ -63,6 +63,8 @@ mod client;
 mod followed;
 #[cfg(feature = "middleware")]
 mod middleware;
+#[cfg(feature = "middleware")]
+mod observe;
 mod service;
 mod transport;
 

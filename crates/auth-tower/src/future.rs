@@ -6,13 +6,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Generation, Local, Redirected, Refusal};
-use http::{Method, Request, Response, StatusCode, Uri};
+use auth_core::{Generation, Local, Refusal};
+use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
     AnsweredRequest, AuthOutcome, Error, NotReplayed, Replay,
+    answered::{BareRequest, redirected},
     layer::Settings,
     notice,
     pending::{Next, Pending, Phase, Resent},
@@ -246,6 +247,12 @@ where
     R: Replay<B>,
 {
     let authenticator = &settings.authenticator;
+    if let Some((uri, why)) = BareRequest::of(&response, authenticator) {
+        notice::unsigned(authenticator, &uri, &why);
+        let mut notes = notes.unwrap_or_default();
+        notes.unsigned = Some(why);
+        return Ok(notes.attach(response));
+    }
     let answered = AnsweredRequest::of(&response);
     let verdict = match &answered {
         // Says nothing about the token.
@@ -290,21 +297,18 @@ where
         Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
         Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),
         Refusal::Failed(error) => return stands(notes, response, NotReplayed::NoToken(error)),
-        _ => return stands(notes, response, NotReplayed::Damped),
+        _ => return stands(notes, response, NotReplayed::RefusalBackOff),
     };
     // A layer like this one below has used the second send up.
     if notes.sends > 1 {
         return stands(notes, response, NotReplayed::Twice);
     }
     // The API may have applied what was sent: a POST that was answered with a redirect.
-    let marked = response.extensions().get::<Redirected>().is_some();
-    let is_redirected = |(method, uri): &(Method, Uri)| {
-        let answered = answered.as_ref();
-        let differs = answered.is_some_and(|answered| answered.is_another_than(method, uri));
-        !method.is_safe() && (marked || differs)
-    };
-    if sent.as_ref().is_some_and(is_redirected) {
-        return stands(notes, response, NotReplayed::Redirected);
+    let why = sent
+        .as_ref()
+        .and_then(|(method, uri)| redirected::<S, _>(&response, answered.as_ref(), method, uri));
+    if let Some(why) = why {
+        return stands(notes, response, why);
     }
     match kept.restore() {
         Err(why) => stands(notes, response, why),

@@ -273,7 +273,7 @@ async fn g21_a_refusal_is_told_that_was_the_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_refusal_is_told_that_was_damped() {
+async fn g21_a_refusal_is_told_for_which_token_requests_back_off() {
     let world = World::warm().await;
     let mut client = world.over(Api::refusing());
     // The renewal that does not help: the second token is refused again and again.
@@ -283,12 +283,34 @@ async fn g21_a_refusal_is_told_that_was_damped() {
         world.clock.advance(Duration::from_secs(1)).await;
         world.authenticator.refuse(second);
     }
-    let damped = async || {
+    let back_off = async || {
         let response = send(&mut client, get(&with_secrets(URL))).await.unwrap();
         AuthOutcome::of(&response)
     };
-    let is_it = |why: &NotReplayed| matches!(why, NotReplayed::Damped);
-    assert_told("damped", "api.example.com", "did not help", damped, is_it).await;
+    let is_it = |why: &NotReplayed| matches!(why, NotReplayed::RefusalBackOff);
+    let words = "brought a token that was refused too";
+    assert_told("back-off", "api.example.com", words, back_off, is_it).await;
+}
+
+/// The renewal failed: nothing was renewed that could have helped.
+#[tokio::test(start_paused = true)]
+async fn g21_a_refusal_is_told_whose_renewal_failed_a_moment_ago() {
+    let world = World::warm().await;
+    world.source.always(Outcome::error(unavailable()));
+    let mut client = world.over(Api::refusing());
+    let response = send(&mut client, get(URL)).await.unwrap();
+    let outcome = AuthOutcome::of(&response);
+    assert!(matches!(
+        outcome.not_replayed(),
+        Some(NotReplayed::NoToken(_))
+    ));
+    let back_off = async || {
+        let response = send(&mut client, get(&with_secrets(URL))).await.unwrap();
+        AuthOutcome::of(&response)
+    };
+    let is_it = |why: &NotReplayed| matches!(why, NotReplayed::RefusalBackOff);
+    let words = "an earlier one failed";
+    assert_told("back-off", "api.example.com", words, back_off, is_it).await;
 }
 
 #[tokio::test(start_paused = true)]
