@@ -394,12 +394,12 @@ impl Core {
             number: fastrand::u64(..),
         };
         if let Fact::Ended(ended) = &fact {
-            if let Some((id, accepted)) = state.judged(&ended.result) {
-                rejections::of_process(self.clock(), |known| match (&ended.result, accepted) {
-                    (Err(error), false) => {
-                        known.reject(id, error, now);
+            if let Some((id, rejected)) = state.judged(&ended.result) {
+                rejections::of_process(self.clock(), |known| match (&ended.result, rejected) {
+                    (Err(error), Some(counted)) => {
+                        known.reject(id, counted, error, now);
                         if state.is_without_store() {
-                            known.reject(id, error, now);
+                            known.reject(id, counted, error, now);
                         }
                     }
                     _ => known.accept(id),
