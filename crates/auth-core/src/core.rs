@@ -589,7 +589,12 @@ impl Core {
         let (Action::Publish(generation) | Action::Deliver(generation)) = action else {
             return Err(self.closed());
         };
-        let snapshot = Arc::new(Snapshot::new(&lines, generation, *shards));
+        let snapshot = Arc::new(Snapshot::new(
+            &lines,
+            generation,
+            token.granted_scope(),
+            *shards,
+        ));
         let delivered = matches!(action, Action::Deliver(_));
         // With a valid token nobody waits for one that is not kept.
         if !delivered || self.published.load().is_none() {

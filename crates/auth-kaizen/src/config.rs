@@ -5,10 +5,7 @@ use auth_core::{
     SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
 };
 
-use crate::{
-    Central, Kaizen, LegacyEndpoint, Region, RegionName,
-    source::{self, GrantedScope},
-};
+use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName, source};
 
 /// Settings for one of Kaizen's servers; made by [`Kaizen::builder`].
 ///
@@ -165,8 +162,7 @@ impl<R: Region> KaizenBuilder<R> {
         let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
         let (policy, clock) = (self.policy.clone(), self.clock.clone());
         let (store, key) = (self.store.clone(), self.key());
-        let granted = GrantedScope::default();
-        let source = source::new(self, transport, granted.clone())?;
+        let source = source::new(self, transport)?;
         let authenticator = Authenticator::builder(source)
             .vendor(R::NAME.vendor())
             .origins(origins)
@@ -174,7 +170,7 @@ impl<R: Region> KaizenBuilder<R> {
             .clock(clock)
             .shared_store(store, key)
             .build()?;
-        Ok(Kaizen::new(authenticator, granted))
+        Ok(Kaizen::new(authenticator))
     }
 
     /// Whose token it is, for the store.
