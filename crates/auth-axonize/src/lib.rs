@@ -49,8 +49,8 @@
 //!   process and for all processes that share a store. Without a store, a restart begins again.
 //! - **Multi-factor authentication.** Where it is on, each login sends its user a code, so it is
 //!   not for programs: have it switched off for the program's account, or use API keys. A rejected
-//!   code does not count against the password; see [`LoginBuilder::mfa`]. Without a callback, one
-//!   login a day is sent.
+//!   code does not count against the password; it has a count of its own, see
+//!   [`LoginBuilder::mfa`]. Without a callback, an authenticator sends one login a day.
 //! - **Refusals.** With API keys there is nothing to renew: a 401 is passed on, unless the key's
 //!   source has another one by then.
 //! - **Content type.** The API takes `application/json` only, also from requests without a body. A
@@ -69,7 +69,6 @@ mod base_url;
 pub mod fake;
 mod login;
 mod mfa;
-mod pause;
 mod settings;
 mod source;
 mod wire;

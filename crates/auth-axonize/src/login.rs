@@ -11,9 +11,8 @@ use crate::{
     ApiKeysBuilder, MfaAnswer, MfaChallenge, VENDOR,
     base_url::BaseUrl,
     mfa::Callback,
-    pause::Pause,
     settings,
-    source::{Application, Login},
+    source::{Application, Login, NoCallback},
 };
 
 /// Authentication for the Axonize API; starts at [`login`](Self::login) or
@@ -89,10 +88,14 @@ impl LoginBuilder {
     ///
     /// Each login sends a code. After one rejected code, the next login comes after the shortest
     /// back-off of the policy, 1 second by default. After two rejected codes in a row, the pause
-    /// between logins is 10 minutes, then twice as long after each further one, up to a day. Rejected
-    /// codes never
-    /// count against the password. The callback may panic or never answer: that ends in an error of
-    /// kind [`Config`](auth_core::ErrorKind::Config) on field `mfa`.
+    /// between logins is 10 minutes, then twice as long after each further one, up to a day. A
+    /// changed password or [`Authenticator::clear_rejections`] ends the pause. Rejected codes are
+    /// counted per account (login URL, application, e-mail), for all authenticators of a process and
+    /// for all processes that share a store, and never count against the password.
+    ///
+    /// The callback may panic or never answer: that ends in an error of kind
+    /// [`Config`](auth_core::ErrorKind::Config) on field `mfa`, and does not count as a rejected
+    /// code.
     ///
     /// # Example
     ///
@@ -218,7 +221,7 @@ impl LoginBuilder {
                 .allow_missing_token_type()
                 .description_member("message")
                 .default_lifetime(Axonize::TOKEN_LIFETIME),
-            pause: Pause::default(),
+            no_callback: NoCallback::default(),
             clock,
         };
         // The vendor writes the scheme in lower case, and so does every one of its examples.

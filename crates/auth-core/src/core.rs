@@ -394,12 +394,12 @@ impl Core {
             number: fastrand::u64(..),
         };
         if let Fact::Ended(ended) = &fact {
-            if let Some((id, accepted)) = state.judged(&ended.result) {
-                rejections::of_process(self.clock(), |known| match (&ended.result, accepted) {
-                    (Err(error), false) => {
-                        known.reject(id, error, now);
+            if let Some((id, rejected)) = state.judged(&ended.result) {
+                rejections::of_process(self.clock(), |known| match (&ended.result, rejected) {
+                    (Err(error), Some(counted)) => {
+                        known.reject(id, counted, error, now);
                         if state.is_without_store() {
-                            known.reject(id, error, now);
+                            known.reject(id, counted, error, now);
                         }
                     }
                     _ => known.accept(id),
@@ -589,7 +589,12 @@ impl Core {
         let (Action::Publish(generation) | Action::Deliver(generation)) = action else {
             return Err(self.closed());
         };
-        let snapshot = Arc::new(Snapshot::new(&lines, generation, *shards));
+        let snapshot = Arc::new(Snapshot::new(
+            &lines,
+            generation,
+            token.granted_scope(),
+            *shards,
+        ));
         let delivered = matches!(action, Action::Deliver(_));
         // With a valid token nobody waits for one that is not kept.
         if !delivered || self.published.load().is_none() {

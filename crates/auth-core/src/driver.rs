@@ -25,7 +25,7 @@ use crate::{
     machine::{
         account::{Account, Logins},
         flight::Flight as FlightState,
-        orders::{Ended, Fact, Forbidden, Landing, Loaded, Order, Own, Write},
+        orders::{Ended, Fact, Landing, Loaded, Order, Own, Write},
         record::Record,
         serving::Start,
     },
@@ -186,10 +186,7 @@ impl Task {
             id,
             lockable,
             first,
-            forbidden: forbidden.map(|(cause, wait)| Forbidden {
-                cause: Some(cause),
-                wait,
-            }),
+            forbidden,
         })
     }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -12,18 +14,29 @@ pub(crate) struct Headers {
     generation: Generation,
     /// The credentials, and last, if the scheme has one, the content type.
     headers: Box<[(HeaderName, HeaderValue)]>,
+    /// All copies share the text. It costs no room: a copy is padded to 128 bytes.
+    scope: Option<Arc<str>>,
 }
 
 impl Headers {
     /// Builds a copy of checked header lines.
-    pub(crate) fn new(generation: Generation, lines: &[(HeaderName, Secret)]) -> Self {
+    pub(crate) fn new(
+        generation: Generation,
+        lines: &[(HeaderName, Secret)],
+        scope: Option<&Arc<str>>,
+    ) -> Self {
         let headers = lines
             .iter()
             .map(|(name, line)| (own_name(name), value(name, line)));
         Self {
             generation,
             headers: headers.collect(),
+            scope: scope.cloned(),
         }
+    }
+
+    pub(crate) fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
     }
 
     pub(crate) fn generation(&self) -> Generation {
@@ -117,7 +130,7 @@ mod tests {
 
     fn headers(scheme: &Scheme) -> Headers {
         let lines = scheme.lines("example", &Secret::new("fake-token")).unwrap();
-        Headers::new(Generation::after(None), &lines)
+        Headers::new(Generation::after(None), &lines, None)
     }
 
     #[test]

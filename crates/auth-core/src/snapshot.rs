@@ -1,4 +1,7 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use http::HeaderName;
 
@@ -17,10 +20,12 @@ impl Snapshot {
     pub(crate) fn new(
         lines: &[(HeaderName, Secret)],
         generation: Generation,
+        scope: Option<&str>,
         shards: usize,
     ) -> Self {
+        let scope = scope.map(Arc::from);
         Self {
-            headers: Sharded::new(shards, || Headers::new(generation, lines)),
+            headers: Sharded::new(shards, || Headers::new(generation, lines, scope.as_ref())),
             check_mono: AtomicU64::new(0),
             check_wall: AtomicU64::new(0),
         }

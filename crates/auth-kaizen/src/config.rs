@@ -5,10 +5,7 @@ use auth_core::{
     SharedSecretSource, SharedTransport, Transport,
 };
 
-use crate::{
-    Central, Kaizen, LegacyEndpoint, Region, RegionName,
-    source::{self, GrantedScope},
-};
+use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName, source};
 
 /// Settings for one of Kaizen's servers; made by [`Kaizen::builder`].
 ///
@@ -141,14 +138,12 @@ impl<R: Region> KaizenBuilder<R> {
         }
         let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
         let (key, options) = (self.key(), self.options.clone());
-        let granted = GrantedScope::default();
-        let source = source::new(self, granted.clone())?;
-        let authenticator = Authenticator::builder(source, origins)
+        let authenticator = Authenticator::builder(source::new(self)?, origins)
             .vendor(R::NAME.vendor())
             .key(key)
             .options(options)
             .build()?;
-        Ok(Kaizen::new(authenticator, granted))
+        Ok(Kaizen::new(authenticator))
     }
 
     /// Whose token it is, for the store.

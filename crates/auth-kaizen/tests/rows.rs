@@ -7,9 +7,11 @@ mod vendor;
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, AuthenticatorOptions, ErrorKind, RefreshPolicy, Secret};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, ErrorKind, MemoryStore, RefreshPolicy, Secret,
+};
 use auth_kaizen::{Central, East, Kaizen, LegacyEndpoint, Region, RegionName};
-use auth_testkit::{Reply, TestServer, assert_no_secret};
+use auth_testkit::{Reply, TestServer, VirtualClock, assert_no_secret};
 use http::{HeaderMap, Uri};
 
 use crate::vendor::{DAY, Vendor, buildings_url, client_id, client_secret};
@@ -198,6 +200,29 @@ async fn row_response_scope_is_readable() {
     kaizen.authenticator().token().await.unwrap();
     let granted = clone.granted_scope().unwrap();
     assert_eq!(&*granted, "read:buildings read:insights");
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_response_scope_is_readable_by_every_process_that_shares_a_store() {
+    let vendor = Vendor::new();
+    let scope = Reply::normal().with("scope", r#""read:buildings read:insights""#);
+    vendor.of::<East>().token().then(scope);
+    let store = MemoryStore::new();
+    let process = || {
+        let settings = vendor.settings::<East>().store(store.clone());
+        settings.clock(VirtualClock::new()).build().unwrap()
+    };
+    let first = process();
+    first.authenticator().token().await.unwrap();
+    let later = process();
+    assert_eq!(later.granted_scope(), None, "it has no token yet");
+    let token = later.authenticator().token().await.unwrap();
+    let granted = Some("read:buildings read:insights");
+    assert_eq!(token.granted_scope(), granted);
+    for kaizen in [first, later] {
+        assert_eq!(kaizen.granted_scope().as_deref(), granted);
+    }
+    assert_eq!(vendor.of::<East>().counters().token_requests, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,6 +51,43 @@ async fn g03f_a_program_that_starts_a_hundred_times_an_hour_makes_one_token_requ
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_granted_scope_is_readable_in_every_process_and_belongs_to_its_token() {
+    let fleet = Fleet::new();
+    let granted = |number: u64| {
+        let token = AccessToken::new(format!("fake-token-{number}")).expires_in(HOUR);
+        Outcome::token(token.scope(format!("read value-{number}")))
+    };
+    fleet.source.script.then(granted(1)).then(granted(2));
+    let processes = fleet.processes(3);
+    let mut tokens = Vec::new();
+    for process in &processes {
+        tokens.push(process.token().await.unwrap());
+    }
+    assert_eq!(fleet.exchanges(), 1);
+    for token in &tokens {
+        assert_eq!(token.granted_scope(), Some("read value-1"));
+    }
+    // Another token, another scope; a token that is still held keeps its own.
+    sleep(MINUTE).await;
+    assert!(matches!(
+        processes[0].refuse(tokens[0].generation()),
+        Refusal::Renewing(_)
+    ));
+    sleep(10 * SECOND).await;
+    let renewed = processes[0].token().await.unwrap();
+    assert_eq!(renewed.granted_scope(), Some("read value-2"));
+    assert_eq!(tokens[0].granted_scope(), Some("read value-1"));
+    let later = fleet.process().token().await.unwrap();
+    assert_eq!(later.granted_scope(), Some("read value-2"));
+    assert_eq!(fleet.exchanges(), 2);
+    // A vendor that does not say.
+    let silent = Fleet::new();
+    for process in silent.processes(2) {
+        assert_eq!(process.token().await.unwrap().granted_scope(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_that_is_about_to_end_is_not_taken() {
     let fleet = Fleet::new();
     token(&fleet.process()).await.unwrap();

@@ -23,7 +23,7 @@ fn login(server: &TestServer, password: impl SecretSource) -> Login {
         rules: ReplyRules::new()
             .token_member("token")
             .allow_missing_token_type(),
-        pause: Pause::default(),
+        no_callback: NoCallback::default(),
         clock: SharedClock::default(),
     }
 }

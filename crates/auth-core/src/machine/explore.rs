@@ -12,14 +12,16 @@ use super::{
     backoff::Failure,
     flight::Flight,
     memory::Memory,
-    orders::{Draw, End, Ended, Fact, Forbidden, Landing, Loaded, Order, Own, Rules},
+    orders::{Draw, End, Ended, Fact, Landing, Loaded, Order, Own, Rules},
     prints::Print,
     record::Record,
     serving::{Action, Event, Failed, Fetched, State},
 };
 use crate::{
     AccessToken, Credentials, CredentialsId, Error, ErrorKind, Generation, Moment, Quota, Reason,
-    RefreshPolicy, RejectedPart, RequestOutcome, Secret, Version, policy::Jitter, rejections,
+    RefreshPolicy, RejectedPart, RequestOutcome, Secret, Version,
+    policy::Jitter,
+    rejections::{Counted, Forbidden},
 };
 
 mod hash;

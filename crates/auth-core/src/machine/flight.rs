@@ -8,7 +8,7 @@ use super::{
     account::{Account, Logins},
     backoff::Failure,
     memory::Memory,
-    orders::{Draw, End, Ended, Fact, Forbidden, Landing, Loaded, Order, Own, Rules, Write},
+    orders::{Draw, End, Ended, Fact, Landing, Loaded, Order, Own, Rules, Write},
     prints::Print,
     record::{Record, Refresh},
     serving::Start,
@@ -16,7 +16,9 @@ use super::{
 };
 use crate::{
     AccessToken, CredentialsId, Error, ErrorKind, Moment, Quota, Reason, RejectedPart,
-    RequestOutcome, Version, quota::Slots,
+    RequestOutcome, Version,
+    quota::Slots,
+    rejections::{Counted, Forbidden},
 };
 
 mod closing;
@@ -124,8 +126,8 @@ enum Todo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 enum LoginChange {
-    Reject(u16),
-    Accept(u16),
+    Reject(Counted),
+    Accept,
 }
 
 impl Flight {
@@ -171,22 +173,21 @@ impl Flight {
         self.without_store
     }
 
-    /// What the end of a token request says about credentials that the vendor may lock out.
+    /// Returns what the end of a token request says about an account that the vendor may lock: which
+    /// credentials were sent, and what was rejected. `None` for what was rejected means that the
+    /// login was accepted.
     pub(crate) fn judged(
         &self,
         result: &Result<AccessToken, Error>,
-    ) -> Option<(CredentialsId, bool)> {
+    ) -> Option<(CredentialsId, Option<Counted>)> {
         let own = self
             .own
             .as_ref()
             .filter(|own| own.lockable && self.refresh.is_none())?;
         let id = own.id?;
         match result {
-            Ok(_) => Some((id, true)),
-            Err(error) => {
-                let rejected = error.rejected_part() == Some(RejectedPart::Credentials);
-                rejected.then_some((id, false))
-            }
+            Ok(_) => Some((id, None)),
+            Err(error) => Some((id, Some(Counted::of(error)?))),
         }
     }
 
@@ -432,11 +433,16 @@ impl Flight {
 
     fn check_logins(&mut self, cx: &mut Cx<'_>, version: Option<Version>, logins: Logins) -> Order {
         let id = self.own.as_ref().and_then(|own| own.id);
-        let wait = id.and_then(|id| logins.forbids(id.mark()));
-        let wait = wait.filter(|_| !cx.memory.ignores_rejections());
+        let forbids = id.and_then(|id| logins.forbids(id));
+        let forbids = forbids.filter(|_| !cx.memory.ignores_rejections());
         self.logins = Some((version, logins));
-        if let Some(wait) = wait {
-            return self.forbidden(cx, &Forbidden { cause: None, wait });
+        if let Some((counted, wait)) = forbids {
+            let forbidden = Forbidden {
+                counted,
+                cause: None,
+                wait,
+            };
+            return self.forbidden(cx, &forbidden);
         }
         self.prepare_slot(cx)
     }
@@ -655,13 +661,23 @@ fn slot_of(quota: Option<Quota>, token_lives: Option<Duration>) -> Duration {
     lives.map_or(window, |lives| lives.min(window))
 }
 
-/// Rejected credentials are not sent again.
+/// Says that no login is sent after several rejected ones.
 fn too_often(forbidden: &Forbidden) -> Error {
-    let message = "the credentials are not sent, because the vendor rejected them twice and may lock \
-                   the account; correct them where they are kept, or call \
-                   Authenticator::clear_rejections";
+    let (part, message) = match forbidden.counted {
+        Counted::Credentials => (
+            RejectedPart::Credentials,
+            "the credentials are not sent, because the vendor rejected them twice and may lock the \
+             account; correct them where they are kept, or call Authenticator::clear_rejections",
+        ),
+        Counted::SecondFactor => (
+            RejectedPart::SecondFactor,
+            "no login is sent yet, because each one sends the user a code and the second factors of \
+             the last logins failed; check where the codes are read, or call \
+             Authenticator::clear_rejections",
+        ),
+    };
     let error = Error::new(ErrorKind::Rejected, message)
-        .with_rejected_part(RejectedPart::Credentials)
+        .with_rejected_part(part)
         .with_retry_after(forbidden.wait);
     match &forbidden.cause {
         Some(cause) => error.with_source(cause.clone()),

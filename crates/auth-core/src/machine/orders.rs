@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     AccessToken, CredentialsId, Error, Moment, Quota, Reason, RefreshPolicy, Secret, Version,
-    policy::Jitter,
+    policy::Jitter, rejections::Forbidden,
 };
 
 /// What stays the same from flight to flight.
@@ -95,16 +95,8 @@ pub(crate) struct Own {
     pub(crate) lockable: bool,
     /// The refresh token that a person's login brought, or why it could not be read.
     pub(crate) first: Result<Option<Secret>, Error>,
-    /// These credentials were rejected too often, as this process knows: why, and for how long.
+    /// Logins with these credentials were rejected too often, as this process knows.
     pub(crate) forbidden: Option<Forbidden>,
-}
-
-/// Why credentials must not be sent now.
-#[derive(Clone, Debug)]
-#[cfg_attr(test, derive(Hash))]
-pub(crate) struct Forbidden {
-    pub(crate) cause: Option<Error>,
-    pub(crate) wait: Duration,
 }
 
 /// What the store has for the key.

@@ -42,6 +42,7 @@ pub(crate) struct Record {
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Kept {
     pub(crate) secret: Secret,
+    /// What the vendor granted, up to [`LONGEST_SCOPE`].
     pub(crate) scope: Option<String>,
     pub(crate) left: Duration,
     /// The lifetime that the vendor stated.
@@ -201,7 +202,7 @@ impl Record {
             token: from.option(|from| {
                 Some(Kept {
                     secret: secret(from)?,
-                    scope: from.option(Reader::text)?.map(ToOwned::to_owned),
+                    scope: from.option(|from| kept_scope(from.text()?))?,
                     left: from.time()?,
                     lifetime: from.time()?,
                 })
@@ -315,6 +316,12 @@ impl Pause {
     }
 }
 
+/// Returns a granted scope as the record has it. `None` for one that is too long: a part of a scope
+/// would say something else.
+pub(crate) fn kept_scope(granted: &str) -> Option<String> {
+    (granted.len() <= LONGEST_SCOPE).then(|| granted.to_owned())
+}
+
 fn prints(to: &mut Writer, prints: &Prints) {
     to.number(prints.iter().count() as u64);
     prints.iter().for_each(|print| to.number(print.get()));
@@ -387,6 +394,8 @@ fn named<T: Copy>(names: &[(T, &'static str)], name: &str) -> Option<T> {
     names.iter().find_map(of)
 }
 
+/// The longest granted scope that is stored, in bytes.
+const LONGEST_SCOPE: usize = 4096;
 /// What is in a record after a pause says how long the next one is.
 const LATER: Duration = Duration::from_secs(120);
 /// From one use to the next; vendors let refresh tokens live for days or months.

@@ -8,7 +8,7 @@ use super::{
     memory::YIELD,
     orders::Own,
     prints::{Print, Prints},
-    record::{Kept, Pause, Record, Refresh, SharedRefusals},
+    record::{self, Kept, Pause, Record, Refresh, SharedRefusals},
     serving::Start,
 };
 use crate::{
@@ -111,7 +111,7 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
     let print = Print::of(token.secret());
     let kept = lifetime.map(|lifetime| Kept {
         secret: token.secret().clone(),
-        scope: token.granted_scope().map(ToOwned::to_owned),
+        scope: token.granted_scope().and_then(record::kept_scope),
         left: lifetime.saturating_sub(cx.now.wait_since(sent.at)),
         lifetime,
     });

@@ -641,15 +641,15 @@ impl Node {
                 air.flight.hurry();
             }
             if let Fact::Ended(ended) = &fact {
-                if let Some((_, accepted)) = air.flight.judged(&ended.result) {
+                if let Some((_, rejected)) = air.flight.judged(&ended.result) {
                     let times = match process.rejected {
                         (known, times, _) if known == secret => times,
                         _ => 0,
                     };
                     let more = 1 + u32::from(air.flight.is_without_store());
-                    process.rejected = match accepted {
-                        true => (secret, 0, 0),
-                        false => (secret, times + more, true_now),
+                    process.rejected = match rejected {
+                        None => (secret, 0, 0),
+                        Some(_) => (secret, times + more, true_now),
                     };
                 }
             }
@@ -1439,7 +1439,7 @@ fn own(world: &World, process: &Process, secret: u8, now: u32) -> Own {
     let lockable = world.vendor.lockable;
     let id = IDS.with(|ids| ids[usize::from(secret)]);
     let (known, times, last) = process.rejected;
-    let wait = rejections::forbidden_for(times, secs(now - last));
+    let wait = Counted::Credentials.forbidden_for(times, secs(now - last));
     let wait = wait.filter(|_| lockable && known == secret);
     Own {
         id: Some(id),
@@ -1447,7 +1447,11 @@ fn own(world: &World, process: &Process, secret: u8, now: u32) -> Own {
         first: Ok(
             (world.vendor.rotates && world.vendor.needs_refresh_token).then(|| Secret::new("r0"))
         ),
-        forbidden: wait.map(|wait| Forbidden { cause: None, wait }),
+        forbidden: wait.map(|wait| Forbidden {
+            counted: Counted::Credentials,
+            cause: None,
+            wait,
+        }),
     }
 }
 

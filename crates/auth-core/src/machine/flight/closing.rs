@@ -85,8 +85,8 @@ impl Flight {
         }
         let id = self.own.as_ref().and_then(|own| own.id);
         let known = self.logins.as_ref().zip(id);
-        let known = known.filter(|((_, logins), id)| logins.knows(id.mark()));
-        let accepted = known.map(|(_, id)| LoginChange::Accept(id.mark()));
+        let known = known.filter(|((_, logins), id)| logins.knows(*id));
+        let accepted = known.map(|_| LoginChange::Accept);
         self.todo = Vec::new();
         self.todo.extend(accepted.map(Todo::Logins));
         self.todo
@@ -136,10 +136,9 @@ impl Flight {
                 let told = sharing::tell(cx, &mut record, self.own.as_ref(), error);
                 self.told(error, told);
             }
-            let counts = rejected == Some(RejectedPart::Credentials) && lockable && !sent_refresh;
-            let reject = credentials
-                .filter(|_| counts)
-                .map(|id| LoginChange::Reject(id.mark()));
+            let counts = lockable && credentials.is_some() && !sent_refresh;
+            let reject = Counted::of(error).filter(|_| counts);
+            let reject = reject.map(LoginChange::Reject);
             let frees_in = match failure.may_count() {
                 true => slot_of(cx.rules.quota, None),
                 false => Duration::ZERO,
@@ -256,15 +255,16 @@ impl Flight {
                 Order::WriteAccount(version, next, account)
             }
             (Some(Todo::Logins(change)), Fact::LoadedLogins(version, logins)) => {
+                let Some(id) = self.own.as_ref().and_then(|own| own.id) else {
+                    return self.done(cx);
+                };
                 let mut logins = logins.unwrap_or_default();
                 match change {
-                    LoginChange::Reject(mark) => logins.reject(mark),
-                    LoginChange::Accept(mark) => logins.accept(mark),
+                    LoginChange::Reject(counted) => logins.reject(id, counted),
+                    LoginChange::Accept => logins.accept(id),
                 }
                 let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
-                let account = self.own.as_ref().and_then(|own| own.id);
-                let account = account.map(CredentialsId::account).unwrap_or_default();
-                Order::WriteLogins(account, version, next, logins)
+                Order::WriteLogins(id.account(), version, next, logins)
             }
             (Some(Todo::Slot(_) | Todo::Logins(_)), Fact::Wrote(false)) => {
                 self.tries += 1;

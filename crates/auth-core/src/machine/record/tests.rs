@@ -210,3 +210,23 @@ fn the_vendors_word_is_told_from_what_one_process_met() {
         assert_eq!(pause.is_from_vendor(), is_from_vendor, "{error:?}");
     }
 }
+
+#[test]
+fn g16_a_scope_that_is_too_long_is_neither_written_nor_read() {
+    assert_eq!(kept_scope("read write").as_deref(), Some("read write"));
+    let longest = "s".repeat(LONGEST_SCOPE);
+    assert_eq!(kept_scope(&longest).as_ref(), Some(&longest));
+    assert_eq!(kept_scope(&format!("{longest}s")), None);
+    let of = |scope: &str| Record {
+        token: Some(Kept {
+            secret: Secret::new("fake-token-1"),
+            scope: Some(scope.to_owned()),
+            left: Duration::from_secs(60),
+            lifetime: Duration::from_secs(60),
+        }),
+        ..Record::default()
+    };
+    let read = |record: &Record| Record::decode(&key(), &record.encode(&key()));
+    assert_eq!(read(&of(&longest)), Some(of(&longest)));
+    assert_eq!(read(&of(&format!("{longest}s"))), None);
+}
