@@ -143,7 +143,7 @@ impl Authenticator {
     }
 
     /// Puts the token at hand on a request, at once or not at all.
-    #[inline]
+    #[inline(always)]
     pub fn sign(&self, headers: &mut HeaderMap) -> Signing {
         match self.core.sign_fresh(headers) {
             Some(generation) => Signing::Signed(generation),

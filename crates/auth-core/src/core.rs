@@ -214,7 +214,6 @@ impl Core {
 
     /// Signs with the token at hand, unless it is time to ask the machine, or there is a header in
     /// the way.
-    #[inline]
     pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Generation> {
         let published = self.published.load();
         let snapshot = published.as_ref()?;

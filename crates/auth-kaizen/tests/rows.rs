@@ -209,8 +209,10 @@ async fn row_response_scope_is_readable_by_every_process_that_shares_a_store() {
     vendor.of::<East>().token().then(scope);
     let store = MemoryStore::new();
     let process = || {
-        let settings = vendor.settings::<East>().store(store.clone());
-        settings.clock(VirtualClock::new()).build().unwrap()
+        let options = AuthenticatorOptions::new()
+            .store(store.clone())
+            .clock(VirtualClock::new());
+        vendor.settings::<East>().options(options).build().unwrap()
     };
     let first = process();
     first.authenticator().token().await.unwrap();
