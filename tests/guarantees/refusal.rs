@@ -270,7 +270,7 @@ async fn g09_while_renewals_have_to_wait_the_refusal_stands_and_says_so() {
     assert_eq!((answer.status, answer.outcome.sends()), (401, 1));
     assert!(matches!(
         answer.outcome.not_replayed(),
-        Some(NotReplayed::Damped)
+        Some(NotReplayed::RefusalBackOff)
     ));
     // The API recovers: the token that is kept is good again.
     stack.server.always_refuse(false);
