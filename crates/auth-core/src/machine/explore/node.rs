@@ -1,4 +1,4 @@
-//! One state of a whole world, and how it goes on. Obeys the machine as core.rs and driver.rs do.
+//! One state of a whole world, and how it goes on. Obeys the machine as shared_state.rs and driver.rs do.
 
 use std::hash::Hash;
 
