@@ -14,8 +14,6 @@ pub(crate) enum Answer {
 }
 
 impl SharedState {
-    // --- cold path ---
-
     /// The cached token, if it is valid. Starts nothing.
     pub(crate) fn valid_token(&self) -> Option<Token> {
         let now = self.now();

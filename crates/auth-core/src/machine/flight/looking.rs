@@ -3,8 +3,6 @@
 use super::*;
 
 impl Flight {
-    // --- before the token request ---
-
     pub(super) fn begin(&mut self, cx: &mut Cx<'_>) -> Order {
         if cx.rules.shares && cx.memory.store_is_left_alone(cx.now) {
             self.without_store = true;

@@ -172,8 +172,6 @@ impl Flight {
         self.start_again()
     }
 
-    // --- the token request ---
-
     /// Goes to a further token request of this flight.
     pub(super) fn prepare(&mut self, cx: &mut Cx<'_>) -> Order {
         self.landing = None;
