@@ -6,7 +6,7 @@ use crate::{
     Acquire, AuthenticatorOptions, Clock, Error, Generation, Health, Key, Origins, Scheme, Token,
     TokenSource,
     acquire::Wish,
-    core::{Answer, Core, Settings},
+    shared_state::{Answer, Settings, SharedState},
     source::DynSource,
 };
 
@@ -51,7 +51,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Authenticator {
-    core: Arc<Core>,
+    shared: Arc<SharedState>,
 }
 
 impl Authenticator {
@@ -73,7 +73,9 @@ impl Authenticator {
     #[must_use]
     #[inline]
     pub fn try_token(&self) -> Option<Token> {
-        self.core.fresh_token().or_else(|| self.core.valid_token())
+        self.shared
+            .fresh_token()
+            .or_else(|| self.shared.valid_token())
     }
 
     /// Returns the cached token unless there is something to decide, for example whether a renewal
@@ -82,7 +84,7 @@ impl Authenticator {
     #[must_use]
     #[inline]
     pub fn fresh_token(&self) -> Option<Token> {
-        self.core.fresh_token()
+        self.shared.fresh_token()
     }
 
     /// Returns the token at hand, or waits for the one exchange that fetches it for everybody.
@@ -98,7 +100,7 @@ impl Authenticator {
     /// serves the next caller.
     #[must_use = "futures do nothing unless awaited"]
     pub fn token(&self) -> Acquire {
-        Acquire::new(Arc::clone(&self.core))
+        Acquire::new(Arc::clone(&self.shared))
     }
 
     /// As [`token`](Self::token), but renews a token first that would be usable for less than `min`:
@@ -116,10 +118,10 @@ impl Authenticator {
     /// As [`token`](Self::token).
     #[must_use = "futures do nothing unless awaited"]
     pub fn token_for(&self, min: Duration) -> Acquire {
-        let core = Arc::clone(&self.core);
-        match self.core.prolong(min) {
-            Answer::Wait(flight) => Acquire::joined(core, flight, Wish::Longer),
-            _ => Acquire::new(core),
+        let shared = Arc::clone(&self.shared);
+        match self.shared.prolong(min) {
+            Answer::Wait(flight) => Acquire::joined(shared, flight, Wish::Longer),
+            _ => Acquire::new(shared),
         }
     }
 
@@ -139,13 +141,13 @@ impl Authenticator {
     /// Tells how it stands, for a health page. Starts nothing.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.core.health()
+        self.shared.health()
     }
 
     /// Puts the token at hand on a request, at once or not at all.
     #[inline(always)]
     pub fn sign(&self, headers: &mut HeaderMap) -> Signing {
-        match self.core.sign_fresh(headers) {
+        match self.shared.sign_fresh(headers) {
             Some(generation) => Signing::Signed(generation),
             None if self.is_signed(headers) => Signing::Occupied,
             None => Signing::NoToken,
@@ -155,42 +157,42 @@ impl Authenticator {
     /// Tells whether a request already carries a header that the token would set.
     #[must_use]
     pub fn is_signed(&self, headers: &HeaderMap) -> bool {
-        self.core.settings.scheme.is_set(headers)
+        self.shared.settings.scheme.is_set(headers)
     }
 
     /// Tells whether a request carries the header that holds the token.
     #[doc(hidden)]
     #[must_use]
     pub fn has_token(&self, headers: &HeaderMap) -> bool {
-        self.core.settings.scheme.has_token(headers)
+        self.shared.settings.scheme.has_token(headers)
     }
 
     /// Tells whether another authenticator puts its token into the same header.
     #[doc(hidden)]
     #[must_use]
     pub fn shares_header(&self, other: &Self) -> bool {
-        let own = &self.core.settings.scheme;
-        own.shares_header(&other.core.settings.scheme)
+        let own = &self.shared.settings.scheme;
+        own.shares_header(&other.shared.settings.scheme)
     }
 
     /// Takes every header off a request that the token would set.
     pub fn unsign(&self, headers: &mut HeaderMap) {
-        self.core.settings.scheme.remove(headers);
+        self.shared.settings.scheme.remove(headers);
     }
 
     /// Reports that the API refused a token, which is the only way to force a renewal. A refusal of
     /// any but the newest token changes nothing. Starts an exchange if one is needed, and does not
     /// wait for it.
     pub fn refuse(&self, generation: Generation) -> Refusal {
-        match self.core.refused(generation) {
+        match self.shared.refused(generation) {
             Answer::Token(token) => Refusal::Superseded(token),
             Answer::Wait(flight) => {
                 let wish = Wish::InPlaceOf(generation);
-                Refusal::Renewing(Acquire::joined(Arc::clone(&self.core), flight, wish))
+                Refusal::Renewing(Acquire::joined(Arc::clone(&self.shared), flight, wish))
             }
             Answer::SendAgain(_, after) => {
-                let core = Arc::clone(&self.core);
-                Refusal::TooYoung(Acquire::later(core, after))
+                let shared = Arc::clone(&self.shared);
+                Refusal::TooYoung(Acquire::later(shared, after))
             }
             Answer::Damped => Refusal::Damped,
             Answer::Error(error) => Refusal::Failed(error),
@@ -200,7 +202,7 @@ impl Authenticator {
     /// Reports that the API accepted a token that was sent in place of a refused one; ends the
     /// damping of renewals.
     pub fn accepted(&self, generation: Generation) {
-        self.core.accepted(generation);
+        self.shared.accepted(generation);
     }
 
     /// Forgets that the vendor rejected the credentials, so that they are tried again at once: for an
@@ -209,35 +211,35 @@ impl Authenticator {
     /// Forgets the rejected logins of the account that was used last, in this process, and ignores
     /// once what other processes wrote into the store. Changed credentials are tried without this.
     pub fn clear_rejections(&self) {
-        self.core.clear_rejections();
+        self.shared.clear_rejections();
     }
 
     /// Returns where the token may go.
     #[must_use]
     #[inline]
     pub fn origins(&self) -> &Origins {
-        &self.core.settings.origins
+        &self.shared.settings.origins
     }
 
     /// Returns the vendor's name, as it stands in errors and logs.
     #[must_use]
     pub fn vendor(&self) -> &str {
-        self.core.vendor()
+        self.shared.vendor()
     }
 
     /// Returns the clock that the authenticator goes by.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
-        self.core.settings.clock.as_dyn()
+        self.shared.settings.clock.as_dyn()
     }
 
-    pub(crate) fn core(&self) -> &Core {
-        &self.core
+    pub(crate) fn shared(&self) -> &SharedState {
+        &self.shared
     }
 
     /// Tells whether there is another handle, a flight's included.
     pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.core) > 1
+        Arc::strong_count(&self.shared) > 1
     }
 
     /// Returns how many copies of what threads share are kept for this key; see
@@ -245,13 +247,13 @@ impl Authenticator {
     #[doc(hidden)]
     #[must_use]
     pub fn shards(&self) -> usize {
-        self.core.settings.shards
+        self.shared.settings.shards
     }
 }
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.core.fmt(f)
+        self.shared.fmt(f)
     }
 }
 
@@ -322,7 +324,7 @@ impl AuthenticatorBuilder {
             shards: options.shards,
         };
         Ok(Authenticator {
-            core: Arc::new(Core::new(settings, self.source, store)),
+            shared: Arc::new(SharedState::new(settings, self.source, store)),
         })
     }
 }

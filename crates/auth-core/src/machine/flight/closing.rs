@@ -210,8 +210,6 @@ impl Flight {
         self.failed(cx, &error)
     }
 
-    // --- after the token request ---
-
     /// Writes down what came of it, gives the lease back, and lands.
     pub(super) fn close(&mut self, cx: &mut Cx<'_>) -> Order {
         self.tries = 0;
@@ -366,8 +364,6 @@ impl Flight {
             contested: false,
         }
     }
-
-    // --- the store's failures ---
 
     pub(super) fn store_failed(&mut self, cx: &mut Cx<'_>) -> Order {
         cx.memory.store_failed(cx.now, cx.draw.jitter);

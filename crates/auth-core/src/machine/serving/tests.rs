@@ -1,7 +1,9 @@
 //! The rules for callers, one story a test, with a clock that is turned by hand.
 
 use super::*;
-use crate::{Credentials, RejectedPart, Secret};
+use crate::{
+    Credentials, CredentialsId, RejectedPart, Secret, machine::backoff::Failure, policy::Jitter,
+};
 
 mod check_at;
 mod clocks;
