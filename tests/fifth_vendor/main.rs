@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, HttpHosts,
+    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, HttpHosts, Key,
     Origins, RequestOutcome, Scheme, Secret, SecretSource as _, SharedClock, SharedSecretSource,
     SharedTransport, TokenSource,
 };
@@ -60,7 +60,7 @@ struct Meridian {
     session_url: String,
     base_url: String,
     http: HttpHosts,
-    clock: SharedClock,
+    options: AuthenticatorOptions,
 }
 
 impl Meridian {
@@ -71,10 +71,11 @@ impl Meridian {
         if self.key.fixed().is_some_and(Secret::is_empty) {
             return Err(Error::config("key", "must not be empty"));
         }
-        let scheme = Scheme::header(SESSION)
-            .unwrap()
-            .and_header(ACCOUNT, self.account.as_str())
-            .unwrap();
+        let scheme = Scheme::header(SESSION)?.and_header(ACCOUNT, self.account.as_str())?;
+        let key = Key::builder(VENDOR)
+            .issuer(&self.session_url)
+            .client(&self.account)
+            .build();
         let source = Sessions {
             endpoint: TokenEndpoint::danger_allow_http(
                 VENDOR,
@@ -85,16 +86,15 @@ impl Meridian {
             )?,
             account: self.account,
             key: self.key,
-            clock: self.clock.clone(),
+            clock: self.options.shared_clock(),
         };
-        Authenticator::builder(
-            source,
-            Origins::of_url("base_url", &self.base_url, &self.http)?,
-        )
-        .vendor(VENDOR)
-        .scheme(scheme)
-        .options(AuthenticatorOptions::new().clock(self.clock))
-        .build()
+        let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
+        Authenticator::builder(source, origins)
+            .vendor(VENDOR)
+            .scheme(scheme)
+            .key(key)
+            .options(self.options)
+            .build()
     }
 }
 
@@ -137,7 +137,11 @@ impl contract::Vendor for Contract {
             .token_lifetime(Duration::from_secs(15 * 60))
     }
 
-    fn authenticator(server: &TestServer, key: SharedSecretSource) -> Result<Authenticator, Error> {
+    fn authenticator(
+        server: &TestServer,
+        key: SharedSecretSource,
+        options: AuthenticatorOptions,
+    ) -> Result<Authenticator, Error> {
         let meridian = Meridian {
             account: server.client_id().to_owned(),
             key,
@@ -145,7 +149,7 @@ impl contract::Vendor for Contract {
             session_url: server.token_url(),
             base_url: server.api_url(),
             http: HttpHosts::default(),
-            clock: server.clock().clone().into(),
+            options,
         };
         meridian.build()
     }

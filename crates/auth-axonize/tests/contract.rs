@@ -6,7 +6,11 @@ use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
 const PATH: &str = "/odata/devices/";
 
-fn login(server: &TestServer, password: SharedSecretSource) -> LoginBuilder {
+fn login(
+    server: &TestServer,
+    password: SharedSecretSource,
+    options: AuthenticatorOptions,
+) -> LoginBuilder {
     let (app_id, email) = (server.client_id(), server.user_name());
     Axonize::login(
         server.api_url(),
@@ -15,7 +19,7 @@ fn login(server: &TestServer, password: SharedSecretSource) -> LoginBuilder {
         password,
         server.transport(),
     )
-    .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+    .options(options)
 }
 
 mod by_app_id {
@@ -33,8 +37,9 @@ mod by_app_id {
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
-            login(server, secret).build()
+            login(server, secret, options).build()
         }
 
         fn right_secret(server: &TestServer) -> String {
@@ -68,8 +73,11 @@ mod by_url {
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
-            login(server, secret).application_url(fake::APP_URL).build()
+            login(server, secret, options)
+                .application_url(fake::APP_URL)
+                .build()
         }
 
         fn right_secret(server: &TestServer) -> String {
@@ -106,9 +114,10 @@ mod with_a_second_factor {
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             let codes = fake::binding_codes(server);
-            login(server, secret)
+            login(server, secret, options)
                 .mfa(move |_| {
                     let code = codes.latest().unwrap_or_default();
                     async move { Ok(MfaAnswer::Code(code.into())) }
@@ -147,9 +156,10 @@ mod by_api_keys {
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             Axonize::api_keys(server.api_url(), server.client_id(), secret)
-                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+                .options(options)
                 .build()
         }
 

@@ -19,9 +19,10 @@ mod central {
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             let kaizen = Kaizen::<Central>::builder(server.client_id(), secret, server.transport())
-                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+                .options(options)
                 .token_url(server.token_url())
                 .base_url(server.api_url())
                 .build()?;
@@ -49,9 +50,10 @@ mod east {
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             let kaizen = Kaizen::<East>::builder(server.client_id(), secret, server.transport())
-                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+                .options(options)
                 .token_url(server.token_url())
                 .base_url(server.api_url())
                 .build()?;

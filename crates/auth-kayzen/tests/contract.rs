@@ -22,6 +22,7 @@ mod password {
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             let api_secret = Secret::new(server.client_secret());
             Kayzen::builder(
@@ -31,7 +32,7 @@ mod password {
                 secret,
                 server.transport(),
             )
-            .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+            .options(options)
             .token_url(server.token_url())
             .base_url(server.api_url())
             .build()
@@ -69,6 +70,7 @@ mod api_secret {
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             let password = Secret::new(server.user_password());
             Kayzen::builder(
@@ -78,7 +80,7 @@ mod api_secret {
                 password,
                 server.transport(),
             )
-            .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+            .options(options)
             .token_url(server.token_url())
             .base_url(server.api_url())
             .body_format(BodyFormat::Json)

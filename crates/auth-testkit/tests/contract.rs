@@ -3,7 +3,7 @@
 
 /// The standards, and client credentials.
 mod standard {
-    use auth_core::{Authenticator, AuthenticatorOptions, Error, Origins, SharedSecretSource};
+    use auth_core::{Authenticator, AuthenticatorOptions, Error, Key, Origins, SharedSecretSource};
     use auth_oauth2::ClientCredentials;
     use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
@@ -17,6 +17,7 @@ mod standard {
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             let source = ClientCredentials::builder(
                 server.token_url(),
@@ -25,7 +26,8 @@ mod standard {
                 server.transport(),
             );
             Authenticator::builder(source.build()?, Origins::new([server.api_url()])?)
-                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+                .key(Key::builder("example").client(server.client_id()).build())
+                .options(options)
                 .build()
         }
     }
@@ -36,7 +38,7 @@ mod standard {
 /// A password that locks an account, and replies that are not quite OAuth.
 mod password {
     use auth_core::{
-        Authenticator, AuthenticatorOptions, Error, Origins, Secret, SharedSecretSource,
+        Authenticator, AuthenticatorOptions, Error, Key, Origins, Secret, SharedSecretSource,
     };
     use auth_oauth2::{ClientAuth, ReplyRules, ResourceOwnerPassword};
     use auth_testkit::{
@@ -76,6 +78,7 @@ mod password {
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             let source = ResourceOwnerPassword::builder(
                 server.token_url(),
@@ -89,7 +92,8 @@ mod password {
             .reply_rules(ReplyRules::new().allow_missing_token_type())
             .build()?;
             Authenticator::builder(source, Origins::new([server.api_url()])?)
-                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+                .key(Key::builder("example").client(server.client_id()).build())
+                .options(options)
                 .build()
         }
 
@@ -108,7 +112,7 @@ mod password {
 /// A key in headers of its own.
 mod api_key {
     use auth_core::{
-        ApiKey, Authenticator, AuthenticatorOptions, Error, Origins, Scheme, SecretSource,
+        ApiKey, Authenticator, AuthenticatorOptions, Error, Key, Origins, Scheme, SecretSource,
         SharedSecretSource,
     };
     use auth_testkit::{
@@ -136,9 +140,9 @@ mod api_key {
         }
     }
 
-    struct Key;
+    struct Sent;
 
-    impl Vendor for Key {
+    impl Vendor for Sent {
         const FETCHES: bool = false;
 
         fn server() -> TestServerBuilder {
@@ -148,19 +152,18 @@ mod api_key {
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             if secret.fixed().is_some_and(|key| key.is_empty()) {
                 return Err(Error::config("client_secret", "must not be empty"));
             }
-            let scheme = Scheme::header(HeaderName::from_static("clientsecret"))
-                .unwrap()
-                .and_header(HeaderName::from_static("clientid"), server.client_id())
-                .unwrap()
-                .content_type("application/json")
-                .unwrap();
+            let scheme = Scheme::header(HeaderName::from_static("clientsecret"))?
+                .and_header(HeaderName::from_static("clientid"), server.client_id())?
+                .content_type("application/json")?;
             Authenticator::builder(ApiKey::new(secret), Origins::new([server.api_url()])?)
                 .scheme(scheme)
-                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+                .key(Key::builder("example").client(server.client_id()).build())
+                .options(options)
                 .build()
         }
 
@@ -169,5 +172,5 @@ mod api_key {
         }
     }
 
-    auth_testkit::contract!(Key);
+    auth_testkit::contract!(Sent);
 }

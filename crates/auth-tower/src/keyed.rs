@@ -65,6 +65,7 @@ impl<S, R> KeyedAuth<S, R> {
 
     /// Makes the same over another service, for adapters whose inner service is a new one for each
     /// request.
+    #[doc(hidden)]
     #[must_use]
     pub fn over<T>(&self, inner: T) -> KeyedAuth<T, R>
     where

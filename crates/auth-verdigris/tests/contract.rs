@@ -14,9 +14,10 @@ impl Vendor for Contract {
     fn authenticator(
         server: &TestServer,
         secret: SharedSecretSource,
+        options: AuthenticatorOptions,
     ) -> Result<Authenticator, Error> {
         Verdigris::builder(server.client_id(), secret, server.transport())
-            .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+            .options(options)
             .token_url(server.token_url())
             .base_url(server.api_url())
             .build()
