@@ -1,6 +1,8 @@
 //! The headers in which vendors want their credentials.
 
-use auth_core::{Authenticator, Origins, Scheme};
+use std::time::Duration;
+
+use auth_core::{Authenticator, Origins, RefreshPolicy, Scheme};
 use auth_testkit::{RecordedRequest, ScriptedSource};
 use http::HeaderName;
 
@@ -45,8 +47,19 @@ impl Kind {
             .vendor("example")
             .scheme((self.scheme)())
             .origins(Origins::danger_allow_http([home]).unwrap())
+            // Time is real: no renewal waits for its turn.
+            .policy(RefreshPolicy::default().min_interval(Duration::from_nanos(1)))
             .build()
             .unwrap()
+    }
+
+    /// The same with a token that the API has accepted once, so that a refusal is not put down to the
+    /// token's age.
+    pub(crate) async fn accepted(&self, home: &str) -> Authenticator {
+        let authenticator = self.authenticator(home);
+        let token = authenticator.token().await.unwrap();
+        authenticator.accepted(token.generation());
+        authenticator
     }
 
     /// What must not be seen elsewhere.
