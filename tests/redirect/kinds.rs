@@ -1,6 +1,8 @@
 //! The headers in which vendors want their credentials.
 
-use auth_core::{Authenticator, Origins, Scheme};
+use std::time::Duration;
+
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Scheme};
 use auth_testkit::{RecordedRequest, ScriptedSource};
 use http::HeaderName;
 
@@ -51,14 +53,26 @@ const ID_HEADER: HeaderName = HeaderName::from_static("clientid");
 impl Kind {
     /// An authenticator whose home is this origin.
     pub(crate) fn authenticator(&self, home: &str) -> Authenticator {
+        // Time is real: no renewal waits for its turn.
+        let policy = RefreshPolicy::default().min_interval(Duration::from_nanos(1));
         Authenticator::builder(
             ScriptedSource::new(),
             Origins::danger_allow_http([home]).unwrap(),
         )
         .vendor("example")
         .scheme((self.scheme)())
+        .options(AuthenticatorOptions::new().policy(policy))
         .build()
         .unwrap()
+    }
+
+    /// The same with a token that the API has accepted once, so that a refusal is not put down to the
+    /// token's age.
+    pub(crate) async fn accepted(&self, home: &str) -> Authenticator {
+        let authenticator = self.authenticator(home);
+        let token = authenticator.token().await.unwrap();
+        authenticator.accepted(token.generation());
+        authenticator
     }
 
     /// What must not be seen elsewhere.

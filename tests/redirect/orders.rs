@@ -97,7 +97,7 @@ async fn g14_no_order_is_taken_twice() {
                 let order = format!("order-{cells}");
                 let cell = format!("{status} {target:?} {stack:?}");
                 // New for each cell, so that no renewal backs off.
-                let http = stack.build(kind.authenticator(servers.home.origin()));
+                let http = stack.build(kind.accepted(servers.home.origin()).await);
 
                 let (last, orders) =
                     redirected(&servers, http, status, target, &location, &order).await;
@@ -140,7 +140,7 @@ async fn g14_no_order_is_taken_twice_by_a_client_with_a_policy_of_its_own() {
                 servers.reset();
                 let order = format!("order-{cells}");
                 let cell = format!("{status} {target:?} {stack:?}");
-                let http = stack.build(KINDS[0].authenticator(servers.home.origin()));
+                let http = stack.build(KINDS[0].accepted(servers.home.origin()).await);
                 let (last, orders) =
                     redirected(&servers, http, status, target, &location, &order).await;
                 twice += usize::from(orders.taken > 1);
@@ -167,7 +167,7 @@ async fn a_client_with_a_policy_of_its_own_sends_an_order_again_only_if_it_tells
     for stack in Foreign::ALL {
         servers.reset();
         servers.home.script().then(Reply::status(401));
-        let http = stack.build(KINDS[0].authenticator(servers.home.origin()));
+        let http = stack.build(KINDS[0].accepted(servers.home.origin()).await);
         let last = place(http, &servers.home.url(), "order").await;
         let mut orders = Orders::default();
         orders.count(&servers.home, &[401], "order");
@@ -180,7 +180,7 @@ async fn a_client_with_a_policy_of_its_own_sends_an_order_again_only_if_it_tells
         // What changes nothing is sent again by all of them.
         servers.reset();
         servers.home.script().then(Reply::status(401));
-        let http = stack.build(KINDS[0].authenticator(servers.home.origin()));
+        let http = stack.build(KINDS[0].accepted(servers.home.origin()).await);
         let request = Request::get(servers.home.url()).body(Full::default());
         assert_eq!(http.oneshot(request.unwrap()).await.unwrap(), 200);
     }
@@ -194,7 +194,7 @@ async fn an_order_that_was_refused_at_once_is_sent_again() {
         for stack in Stack::ALL {
             servers.reset();
             servers.home.script().then(Reply::status(401));
-            let http = stack.build(kind.authenticator(servers.home.origin()));
+            let http = stack.build(kind.accepted(servers.home.origin()).await);
             assert_eq!(
                 place(http, &servers.home.url(), "order").await,
                 200,
@@ -226,7 +226,7 @@ async fn g14_no_order_is_taken_twice_without_a_guard() {
             for server in servers.away() {
                 server.script().then(Reply::status(401));
             }
-            let http = unguarded(KINDS[0].authenticator(servers.home.origin()), hyper());
+            let http = unguarded(KINDS[0].accepted(servers.home.origin()).await, hyper());
             place(http, &servers.home.url(), "order").await;
             let mut orders = Orders::default();
             orders.count(&servers.home, &[status, 401], "order");
@@ -244,7 +244,7 @@ async fn a_safe_request_is_sent_again_after_a_redirect() {
             servers.reset();
             servers.home.script().then(Reply::redirect(307, "/again"));
             servers.home.script().then(Reply::status(401));
-            let http = stack.build(KINDS[0].authenticator(servers.home.origin()));
+            let http = stack.build(KINDS[0].accepted(servers.home.origin()).await);
             let request = Request::builder().method(&method).uri(servers.home.url());
             let request = request.body(Full::<Bytes>::default()).unwrap();
             assert_eq!(
@@ -268,7 +268,7 @@ async fn g14_no_unsafe_method_is_sent_again_after_a_redirect() {
             servers.reset();
             servers.home.script().then(Reply::redirect(303, "/again"));
             servers.home.script().then(Reply::status(401));
-            let http = stack.build(KINDS[0].authenticator(servers.home.origin()));
+            let http = stack.build(KINDS[0].accepted(servers.home.origin()).await);
             let request = Request::builder().method(&method).uri(servers.home.url());
             let request = request.body(Full::from("order")).unwrap();
             assert_eq!(

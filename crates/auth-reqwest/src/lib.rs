@@ -25,7 +25,16 @@
 //! `AuthLayer` and the client needs `auth_tower::OriginGuardLayer` below it.
 //!
 //! A POST whose redirect was followed is never sent again because the followed request was refused:
-//! see [`within_origin`].
+//!
+//! | client | a redirect to the same URL is | a refused POST or PATCH is |
+//! |---|---|---|
+//! | [`ReqwestService::new`], [`ReqwestService::from_builder`] | seen | sent again, unless a redirect was followed |
+//! | [`client_builder`] below `AuthMiddleware`, with any redirect policy | seen | sent again, unless a redirect was followed |
+//! | any other client: `reqwest::Client::new()`, [`ReqwestService::danger_from_client`] | unseen | not sent again |
+//! | any other client of which the application says that it follows no redirects | | sent again |
+//!
+//! The last row is `danger_client_follows_no_redirects`, of
+//! [`ReqwestService`](ReqwestService::danger_client_follows_no_redirects) and of `AuthMiddleware`.
 //!
 //! # Example
 //!
@@ -51,7 +60,7 @@
 //! | feature | default | effect |
 //! |---|---|---|
 //! | `rustls` | yes | TLS by rustls with aws-lc-rs and the operating system's certificates |
-//! | `middleware` | no | `AuthMiddleware`, for clients of the crate reqwest-middleware |
+//! | `middleware` | no | `AuthMiddleware`, for clients of the crate reqwest-middleware; [`client_builder`]'s clients tell it which request of a chain of redirects was answered |
 //!
 //! Without `rustls`, `https` works if the application switches on another of reqwest's TLS features.
 //! Without any of them, a token request fails and says so. Then set no proxy: reqwest without TLS
