@@ -1,7 +1,7 @@
 use std::{any, fmt};
 
 use auth_core::{Authenticator, Origins, Redirected, RedirectsUnseen};
-use http::{Method, Request, Response, Uri};
+use http::{Extensions, Method, Request, Response, Uri};
 
 use crate::{NotReplayed, Unsigned};
 
@@ -138,6 +138,11 @@ impl BareRequest {
     pub(crate) fn mark<B>(self, response: &mut Response<B>) {
         let marks = response.extensions_mut();
         marks.get_or_insert_default::<BareRequests>().0.push(self);
+    }
+
+    /// Tells whether any guard left such a mark.
+    pub(crate) fn is_marked(extensions: &Extensions) -> bool {
+        extensions.get::<BareRequests>().is_some()
     }
 
     /// Reads what was said about the token of this authenticator: where the request went, and why

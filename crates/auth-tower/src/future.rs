@@ -6,8 +6,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Generation, Local, Refusal};
-use http::{Request, Response, StatusCode};
+use auth_core::{Generation, Local, Refusal, TokenRefused};
+use http::{Extensions, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -224,12 +224,21 @@ where
 }
 
 /// What nearly every response is: no 401, no mark, no rule to ask.
-#[inline]
+#[inline(always)]
 fn says_nothing<ResB>(settings: &Settings, response: &Response<ResB>) -> bool {
     response.status() != StatusCode::UNAUTHORIZED
-        && response.extensions().is_empty()
         && settings.rules.refused_when.is_none()
         && !settings.rules.grpc
+        && (response.extensions().is_empty() || has_no_mark(response.extensions()))
+}
+
+/// Tells whether a response that is no 401 carries no mark that [`judge`] acts on: every real client
+/// leaves an extension of its own.
+#[cold]
+fn has_no_mark(extensions: &Extensions) -> bool {
+    extensions.get::<TokenRefused>().is_none()
+        && extensions.get::<AuthOutcome>().is_none()
+        && !BareRequest::is_marked(extensions)
 }
 
 /// Reads a response to a signed request: it is what the caller gets, or the reason to send the
