@@ -54,7 +54,9 @@ impl Kind {
     /// An authenticator whose home is this origin.
     pub(crate) fn authenticator(&self, home: &str) -> Authenticator {
         // Time is real: no renewal waits for its turn.
-        let policy = RefreshPolicy::default().min_interval(Duration::from_nanos(1));
+        let policy = RefreshPolicy::default()
+            .min_interval(Duration::from_nanos(1))
+            .unwrap();
         Authenticator::builder(
             ScriptedSource::new(),
             Origins::danger_allow_http([home]).unwrap(),
