@@ -52,9 +52,9 @@ async fn authenticator(shop: &ForeignServer) -> Authenticator {
 
 /// With a token that the API has accepted.
 async fn with_source(shop: &ForeignServer, source: ScriptedSource) -> Authenticator {
-    let authenticator = Authenticator::builder(source)
+    let origins = Origins::danger_allow_http([shop.origin()]).unwrap();
+    let authenticator = Authenticator::builder(source, origins)
         .vendor("example")
-        .origins(Origins::danger_allow_http([shop.origin()]).unwrap())
         .build()
         .unwrap();
     let token = authenticator.token().await.unwrap();
