@@ -1,4 +1,4 @@
-//! Meridian, a vendor that does not exist: the program of `docs/add-a-vendor.md`, which runs here.
+// Meridian, a vendor that does not exist: the program of the guide "Add a vendor" of auth-oauth2.
 
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ impl Meridian {
     }
 }
 
-// --- tests/contract.rs: the vendor's fake, and what every vendor promises ---
+// --- src/fake.rs: the vendor inside a test; tests/contract.rs: what every vendor promises ---
 
 struct Fake;
 

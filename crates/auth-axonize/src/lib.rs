@@ -79,3 +79,8 @@ pub use mfa::{MfaAnswer, MfaChallenge};
 
 /// As it stands in errors and logs.
 pub(crate) const VENDOR: &str = "axonize";
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -132,3 +132,8 @@ pub use token::{AccessToken, Generation, Token};
 #[doc(hidden)]
 pub use transport::{ConnectFailure, TokenHost};
 pub use transport::{SharedTransport, Transport};
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -68,3 +68,8 @@ pub use config::KaizenBuilder;
 pub use kaizen::Kaizen;
 pub use legacy::LegacyEndpoint;
 pub use region::{Central, East, Region, RegionName};
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -82,3 +82,8 @@ pub mod fake;
 mod source;
 
 pub use config::{Kayzen, KayzenBuilder};
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

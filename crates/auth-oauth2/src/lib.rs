@@ -34,6 +34,7 @@
 //! | a token that acts for a user, for that user's own (RFC 8693) | [`TokenExchange`] |
 //! | a token for the refresh token that a person's login brought (section 6) | [`RefreshToken`] |
 //! | a login of a vendor's own invention | [`TokenEndpoint`] |
+//! | a crate for another vendor, with its fake and its tests | the guide [Add a vendor](_documentation::add_a_vendor) |
 //! | prove who the client is: Basic, raw Basic, in the body | [`ClientAuth`] |
 //! | send JSON in place of a form | [`BodyFormat`] |
 //! | read a reply that is not quite the standard's | [`ReplyRules`], [`parse_reply`] |
@@ -59,6 +60,10 @@
 //!
 //! Supported Rust: see `rust-version` in the manifest.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(doc)]
+pub mod _documentation;
 mod client_auth;
 mod client_credentials;
 mod error;
@@ -90,3 +95,8 @@ pub use retry_after::retry_after;
 pub use scrub::Scrubber;
 pub use token_endpoint::TokenEndpoint;
 pub use token_exchange::TokenExchange;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

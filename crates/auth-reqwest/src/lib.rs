@@ -66,6 +66,8 @@
 //! Without any of them, a token request fails and says so. Then set no proxy: reqwest without TLS
 //! sends an `https` request to the proxy in plain text. aws-lc-rs needs a C compiler to build.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod body;
 mod builder;
 mod client;
@@ -83,3 +85,8 @@ pub use client::{client_builder, same_origin_redirects, within_origin};
 pub use middleware::AuthMiddleware;
 pub use service::{ReqwestFuture, ReqwestService};
 pub use transport::ReqwestTransport;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

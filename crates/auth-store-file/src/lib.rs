@@ -60,3 +60,8 @@ mod store;
 mod write;
 
 pub use store::FileStore;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

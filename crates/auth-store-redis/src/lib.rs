@@ -119,6 +119,8 @@
 //!
 //! 1.88, as the crate redis.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod address;
 mod builder;
 mod call;
@@ -133,3 +135,8 @@ mod target;
 pub use auth_store_seal::SealingKeys;
 pub use builder::RedisStoreBuilder;
 pub use store::RedisStore;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -68,3 +68,8 @@ mod warned;
 
 pub use keys::SealingKeys;
 pub use store::SealedStore;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

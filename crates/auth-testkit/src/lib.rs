@@ -115,3 +115,8 @@ pub use source::{Fetch, Outcome, ScriptedSource};
 pub use token_endpoint::{IssuedToken, OAuthParams, OAuthRefusal};
 pub use upload::body_hash;
 pub use vendor::{VendorRequest, VendorRules};
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -88,6 +88,8 @@
 //!
 //! Supported Rust: see `rust-version` in the manifest.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod answered;
 mod body;
 mod call;
@@ -121,3 +123,8 @@ pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};
 pub use service::Auth;
 pub use transport::ServiceTransport;
 pub use verdict::ResponseHead;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -66,3 +66,8 @@ mod source;
 
 pub use config::{Verdigris, VerdigrisBuilder};
 pub use legacy::{LegacyFuture, LegacyRefusal, LegacyRefusalLayer, PeekedBody};
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
