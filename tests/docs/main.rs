@@ -15,7 +15,7 @@ fn read(path: &str) -> String {
 const GUIDE: &str = "crates/auth-oauth2/src/_documentation/add_a_vendor.md";
 
 /// The program of the guide.
-const PROGRAM: &str = "tests/fifth_vendor/main.rs";
+const PROGRAM: &str = "tests/fifth_vendor/meridian.rs";
 
 /// The blocks of Rust in a page, as a reader of the page sees them.
 fn blocks(page: &str) -> Vec<String> {
