@@ -87,7 +87,7 @@ fn axonize(server: &TestServer) -> auth_axonize::LoginBuilder {
         password,
         server.transport(),
     )
-    .options(options(&server))
+    .options(options(server))
 }
 
 /// The fake answers 415 to a request without.

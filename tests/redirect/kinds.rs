@@ -51,14 +51,12 @@ const ID_HEADER: HeaderName = HeaderName::from_static("clientid");
 impl Kind {
     /// An authenticator whose home is this origin.
     pub(crate) fn authenticator(&self, home: &str) -> Authenticator {
-        Authenticator::builder(
-            ScriptedSource::new(),
-            Origins::danger_allow_http([home]).unwrap(),
-        )
-        .vendor("example")
-        .scheme((self.scheme)())
-        .build()
-        .unwrap()
+        let origins = Origins::danger_allow_http([home]).unwrap();
+        Authenticator::builder(ScriptedSource::new(), origins)
+            .vendor("example")
+            .scheme((self.scheme)())
+            .build()
+            .unwrap()
     }
 
     /// What must not be seen elsewhere.
