@@ -158,6 +158,7 @@ fn users(settings: Settings) -> Result<Authenticators, Error> {
     let options = AuthenticatorOptions::new()
         .limit(settings.limit.clone())
         .clock(settings.clock.clone())
+        // One user is never on many threads at once.
         .shards(1);
     let make = move |key: &Key| {
         let nobody = || Error::config("subject", "there is none in the key");

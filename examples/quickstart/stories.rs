@@ -166,18 +166,16 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
             .client(server.client_id())
             .extra("caller", number.to_string())
             .build();
-        let authenticator = auth_core::Authenticator::builder(
-            source,
-            Origins::danger_allow_http([server.origin()])?,
-        )
-        .vendor("testkit")
-        .key(key)
-        .options(
-            AuthenticatorOptions::new()
-                .quota(Quota::new(LIMIT, window)?)
-                .store(store.clone()),
-        )
-        .build()?;
+        let origins = Origins::danger_allow_http([server.origin()])?;
+        let authenticator = auth_core::Authenticator::builder(source, origins)
+            .vendor("testkit")
+            .key(key)
+            .options(
+                AuthenticatorOptions::new()
+                    .quota(Quota::new(LIMIT, window)?)
+                    .store(store.clone()),
+            )
+            .build()?;
         match client::get(client::signed(authenticator), &server.api_url()).await {
             Ok((StatusCode::OK, _)) => served += 1,
             Err(auth_tower::Error::Auth(error)) => refused.push(error),

@@ -65,13 +65,14 @@ impl tower::Service<Request<Body>> for Inner {
 #[test]
 fn auth_core_keeps_its_promises() {
     use auth_core::{
-        AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, Authenticators,
-        AuthenticatorsBuilder, Clock, ConnectFailure, Credentials, CredentialsId, Error, ErrorKind,
-        Exchange, ExchangeLimit, Generation, Health, HttpHosts, Key, KeyBuilder, Local,
-        MemoryStore, Moment, NewEntry, Origins, Part, Quota, Reason, Redirected, RefreshPolicy,
-        Refusal, RejectedPart, RequestOutcome, Scheme, Secret, SecretEnv, SecretFile, SecretFn,
-        Sharded, SharedClock, SharedSecretSource, SharedTokenStore, SharedTransport, Signing,
-        StoredEntry, SystemClock, Token, TokenHost, TokenRefused, Version,
+        AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, AuthenticatorOptions,
+        Authenticators, AuthenticatorsBuilder, Clock, ConnectFailure, Credentials, CredentialsId,
+        Error, ErrorKind, Exchange, ExchangeLimit, Generation, Health, HttpHosts, Key, KeyBuilder,
+        Local, MemoryStore, Moment, NewEntry, Origins, Part, Quota, Reason, Redirected,
+        RefreshPolicy, Refusal, RejectedPart, RequestOutcome, Scheme, Secret, SecretEnv,
+        SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource, SharedTokenStore,
+        SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenHost, TokenRefused,
+        Version,
     };
     promise! {
         AccessToken: send sync unpin forever;
@@ -79,6 +80,7 @@ fn auth_core_keeps_its_promises() {
         ApiKey: send sync unpin forever;
         Authenticator: send sync unpin forever;
         AuthenticatorBuilder: send sync unpin forever;
+        AuthenticatorOptions: send sync unpin forever;
         Authenticators: send sync unpin forever;
         AuthenticatorsBuilder: send unpin forever;
         Box<dyn Clock>: send sync unpin forever;

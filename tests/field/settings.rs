@@ -58,12 +58,10 @@ async fn get(server: &TestServer, authenticator: Authenticator) -> u16 {
 async fn plain_http_to_a_compose_service_works_when_named() {
     let server = TestServer::builder().name("payments").in_memory();
     let source = client(&server).danger_allow_http(SERVICE).unwrap();
-    let authenticator = Authenticator::builder(
-        source.build().unwrap(),
-        Origins::danger_allow_http([SERVICE]).unwrap(),
-    )
-    .options(AuthenticatorOptions::new().clock(server.clock().clone()))
-    .build();
+    let origins = Origins::danger_allow_http([SERVICE]).unwrap();
+    let authenticator = Authenticator::builder(source.build().unwrap(), origins)
+        .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+        .build();
     assert_eq!(get(&server, authenticator.unwrap()).await, 200);
     assert_eq!(server.counters().token_requests, 1);
 }

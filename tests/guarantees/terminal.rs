@@ -169,12 +169,10 @@ fn rotating() -> (TestServer, Arc<Vault>, Authenticator) {
         secret,
         server.transport(),
     );
-    let authenticator = Authenticator::builder(
-        source.build().unwrap(),
-        Origins::new([server.origin()]).unwrap(),
-    )
-    .options(AuthenticatorOptions::new().clock(clock))
-    .build()
-    .unwrap();
+    let origins = Origins::new([server.origin()]).unwrap();
+    let authenticator = Authenticator::builder(source.build().unwrap(), origins)
+        .options(AuthenticatorOptions::new().clock(clock))
+        .build()
+        .unwrap();
     (server, vault, authenticator)
 }

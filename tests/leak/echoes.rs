@@ -29,14 +29,12 @@ fn stack(auth: ClientAuth) -> (TestServer, Authenticator) {
         ClientCredentials::builder(server.token_url(), CLIENT_ID, secret, server.transport())
             .client_auth(auth)
             .extra("password", PASSWORD);
-    let authenticator = Authenticator::builder(
-        source.build().unwrap(),
-        Origins::new([server.origin()]).unwrap(),
-    )
-    .vendor("example")
-    .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY).unwrap())
-    .build()
-    .unwrap();
+    let origins = Origins::new([server.origin()]).unwrap();
+    let authenticator = Authenticator::builder(source.build().unwrap(), origins)
+        .vendor("example")
+        .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY).unwrap())
+        .build()
+        .unwrap();
     (server, authenticator)
 }
 

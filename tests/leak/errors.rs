@@ -72,11 +72,9 @@ async fn exchange(transport: &SharedTransport, url: String) -> auth_core::Error 
         .danger_allow_http(&url)
         .unwrap()
         .extra("password", PASSWORD);
-    let authenticator = Authenticator::builder(
-        source.build().unwrap(),
-        Origins::new(["https://api.example.test"]).unwrap(),
-    )
-    .build()
-    .unwrap();
+    let origins = Origins::new(["https://api.example.test"]).unwrap();
+    let authenticator = Authenticator::builder(source.build().unwrap(), origins)
+        .build()
+        .unwrap();
     authenticator.token().await.unwrap_err()
 }

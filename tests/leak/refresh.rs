@@ -117,19 +117,17 @@ async fn g18_what_is_logged_of_refresh_tokens_names_none() {
     let server = server();
     let clock = VirtualClock::new();
     let key = auth_core::Key::builder("example").client(CLIENT_ID).build();
-    let authenticator = Authenticator::builder(
-        password(&server).build().unwrap(),
-        Origins::new([server.origin()]).unwrap(),
-    )
-    .vendor("example")
-    .key(key)
-    .options(
-        AuthenticatorOptions::new()
-            .store(MemoryStore::new())
-            .clock(clock.clone()),
-    )
-    .build()
-    .unwrap();
+    let origins = Origins::new([server.origin()]).unwrap();
+    let authenticator = Authenticator::builder(password(&server).build().unwrap(), origins)
+        .vendor("example")
+        .key(key)
+        .options(
+            AuthenticatorOptions::new()
+                .store(MemoryStore::new())
+                .clock(clock.clone()),
+        )
+        .build()
+        .unwrap();
     let hour = server.token_lifetime();
     let brings = json!({
         "access_token": TOKEN, "token_type": "Bearer", "expires_in": 60,

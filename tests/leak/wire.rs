@@ -119,21 +119,17 @@ fn client(server: &TestServer, transport: SharedTransport, http: Http) -> Http {
         .danger_allow_http(&server.token_url())
         .unwrap()
         .extra("password", PASSWORD);
-    let authenticator = Authenticator::builder(
-        source.build().unwrap(),
-        Origins::danger_allow_http([server.origin()]).unwrap(),
-    )
-    .vendor("example")
-    .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY).unwrap())
-    .options(
-        AuthenticatorOptions::new().policy(
-            RefreshPolicy::default()
-                .min_interval(Duration::from_millis(1))
-                .unwrap(),
-        ),
-    )
-    .build()
-    .unwrap();
+    let origins = Origins::danger_allow_http([server.origin()]).unwrap();
+    // Sockets want real time, which should not pass in waiting.
+    let policy = RefreshPolicy::default()
+        .min_interval(Duration::from_millis(1))
+        .unwrap();
+    let authenticator = Authenticator::builder(source.build().unwrap(), origins)
+        .vendor("example")
+        .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY).unwrap())
+        .options(AuthenticatorOptions::new().policy(policy))
+        .build()
+        .unwrap();
     let stack = ServiceBuilder::new()
         .map_err(|error: auth_tower::Error<BoxError>| match error {
             auth_tower::Error::Auth(error) => error.into(),

@@ -57,15 +57,13 @@ impl Kind {
         let policy = RefreshPolicy::default()
             .min_interval(Duration::from_nanos(1))
             .unwrap();
-        Authenticator::builder(
-            ScriptedSource::new(),
-            Origins::danger_allow_http([home]).unwrap(),
-        )
-        .vendor("example")
-        .scheme((self.scheme)())
-        .options(AuthenticatorOptions::new().policy(policy))
-        .build()
-        .unwrap()
+        let origins = Origins::danger_allow_http([home]).unwrap();
+        Authenticator::builder(ScriptedSource::new(), origins)
+            .vendor("example")
+            .scheme((self.scheme)())
+            .options(AuthenticatorOptions::new().policy(policy))
+            .build()
+            .unwrap()
     }
 
     /// The same with a token that the API has accepted once, so that a refusal is not put down to the

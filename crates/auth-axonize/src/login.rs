@@ -30,6 +30,18 @@ impl Axonize {
 
     /// Logs in as a user of an application: with the base URL, the application's id, the user's
     /// e-mail address, where the password comes from, and the transport that sends the logins.
+    ///
+    /// # Example
+    ///
+    /// Without a transport, there are no settings:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_axonize::Axonize;
+    /// use auth_core::Secret;
+    ///
+    /// let password = Secret::new("fake-password");
+    /// let settings = Axonize::login("https://api.axonize.com", "my-app", "me@example.com", password);
+    /// ```
     pub fn login(
         base_url: impl Into<String>,
         app_id: impl Into<String>,

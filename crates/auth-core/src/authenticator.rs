@@ -57,6 +57,16 @@ pub struct Authenticator {
 impl Authenticator {
     /// Starts an authenticator that fetches its tokens from `source`. The tokens go to `origins` and
     /// nowhere else.
+    ///
+    /// # Example
+    ///
+    /// Without origins, there is no authenticator:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_core::{ApiKey, Authenticator, Secret};
+    ///
+    /// let authenticator = Authenticator::builder(ApiKey::new(Secret::new("fake-key"))).build();
+    /// ```
     pub fn builder(source: impl TokenSource, origins: Origins) -> AuthenticatorBuilder {
         AuthenticatorBuilder {
             source: Box::new(source),
@@ -367,4 +377,55 @@ pub enum Refusal {
     Damped,
     /// No other token can be had now: let the API's answer stand.
     Failed(Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{ApiKey, ErrorKind, ExchangeLimit, MemoryStore, Quota, RefreshPolicy, Secret};
+
+    fn builder() -> AuthenticatorBuilder {
+        let source = ApiKey::new(Secret::new("fake-key-1"));
+        Authenticator::builder(source, Origins::new(["https://api.example.com"]).unwrap())
+    }
+
+    #[test]
+    fn a_store_without_a_key_is_refused() {
+        let options = AuthenticatorOptions::new().store(MemoryStore::new());
+        let error = builder().options(options.clone()).build().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some("key"))
+        );
+        let key = Key::builder("example").client("my-client").build();
+        let shared = builder().key(key.clone()).options(options).build().unwrap();
+        let (_, used) = shared.core().store().unwrap();
+        assert_eq!(*used, key);
+        // A key does no harm without a store.
+        let single = builder().key(key).build().unwrap();
+        assert!(single.core().store().is_none());
+    }
+
+    #[test]
+    fn all_options_reach_the_settings() {
+        let policy = RefreshPolicy::default()
+            .deadline(Duration::from_secs(3))
+            .unwrap();
+        let quota = Quota::new(3, Duration::from_secs(60)).unwrap();
+        let wait = Duration::from_millis(7);
+        let options = AuthenticatorOptions::new()
+            .policy(policy.clone())
+            .quota(quota)
+            .limit(ExchangeLimit::new(1).unwrap().max_wait(wait))
+            .shards(32);
+        let authenticator = builder().options(options).build().unwrap();
+        let settings = &authenticator.core().settings;
+        assert_eq!(settings.policy, policy);
+        assert_eq!(settings.quota, Some(quota));
+        let limit = settings.limit.as_ref().map(ExchangeLimit::longest_wait);
+        assert_eq!(limit, Some(wait));
+        assert_eq!(authenticator.shards(), 32);
+    }
 }

@@ -174,3 +174,60 @@ impl Default for Scheme {
         Self::bearer()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const APP: HeaderName = HeaderName::from_static("x-app-id");
+
+    #[test]
+    fn g18_a_scheme_that_cannot_sign_is_refused_where_it_is_made() {
+        let app = || Scheme::bearer().and_header(APP, "fake-app").unwrap();
+        for (refused, problem) in [
+            (
+                Scheme::authorization("Bearer\n"),
+                "the prefix is no valid header value",
+            ),
+            (
+                Scheme::header(header::CONTENT_TYPE),
+                "cannot carry a credential",
+            ),
+            (
+                app().and_header(APP, "fake-secret-1"),
+                "header x-app-id is set twice",
+            ),
+            (
+                app().and_header(header::AUTHORIZATION, "fake-secret-1"),
+                "header authorization is set twice",
+            ),
+            (
+                Scheme::bearer().and_header(header::CONTENT_TYPE, "fake-secret-1"),
+                "cannot carry a credential",
+            ),
+            (
+                Scheme::bearer().and_header(APP, ""),
+                "the value of header x-app-id is empty",
+            ),
+            (
+                Scheme::bearer().and_header(APP, "fake-secret-1\n"),
+                "no valid header value",
+            ),
+            (
+                app().content_type("a\nb"),
+                "the content type is no valid header value",
+            ),
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.field()),
+                (ErrorKind::Config, Some("scheme"))
+            );
+            let text = error.to_string();
+            assert!(
+                text.contains(problem) && !text.contains("fake-secret"),
+                "{text}"
+            );
+        }
+    }
+}

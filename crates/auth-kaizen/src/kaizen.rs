@@ -47,6 +47,17 @@ impl<R: Region> Kaizen<R> {
     /// the token requests. The secret is a [`Secret`](auth_core::Secret), or a
     /// [`SecretFn`](auth_core::SecretFn) where it rotates. Identifier and secret are this server's;
     /// the other server does not know them.
+    ///
+    /// # Example
+    ///
+    /// Without a transport, there are no settings:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_core::Secret;
+    /// use auth_kaizen::{East, Kaizen};
+    ///
+    /// let settings = Kaizen::<East>::builder("my-client-id", Secret::new("fake-client-secret"));
+    /// ```
     pub fn builder(
         client_id: impl Into<String>,
         client_secret: impl SecretSource,

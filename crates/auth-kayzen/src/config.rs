@@ -28,6 +28,19 @@ impl Kayzen {
     /// A [`Secret`] never changes; a [`SecretFile`](auth_core::SecretFile), a
     /// [`SecretEnv`](auth_core::SecretEnv) or a [`SecretFn`](auth_core::SecretFn) is read for each
     /// login. The e-mail is given as it is, not encoded.
+    ///
+    /// # Example
+    ///
+    /// Without a transport, there are no settings:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_core::Secret;
+    /// use auth_kayzen::Kayzen;
+    ///
+    /// let secret = Secret::new("fake-secret");
+    /// let password = Secret::new("fake-password");
+    /// let settings = Kayzen::builder("my-api-key", secret, "me@example.com", password);
+    /// ```
     pub fn builder(
         api_key: impl Into<String>,
         api_secret: impl SecretSource,

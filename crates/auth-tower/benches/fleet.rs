@@ -107,14 +107,12 @@ fn runtime() -> runtime::Runtime {
 }
 
 fn process(vendor: &Vendor, store: &Counting) -> Authenticator {
-    Authenticator::builder(
-        vendor.clone(),
-        Origins::new(["https://api.example.com"]).expect("a valid origin"),
-    )
-    .key(Key::builder("example").client("bench").build())
-    .options(AuthenticatorOptions::new().store(store.clone()))
-    .build()
-    .expect("valid settings")
+    let origins = Origins::new(["https://api.example.com"]).expect("a valid origin");
+    Authenticator::builder(vendor.clone(), origins)
+        .key(Key::builder("example").client("bench").build())
+        .options(AuthenticatorOptions::new().store(store.clone()))
+        .build()
+        .expect("valid settings")
 }
 
 /// An exchange takes as long as one does in a data centre.

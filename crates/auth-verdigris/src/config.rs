@@ -28,6 +28,17 @@ impl Verdigris {
     /// Starts with the client's identifier, where its secret comes from, and the transport that sends
     /// the token requests. The secret is a [`Secret`](auth_core::Secret), or a
     /// [`SecretFn`](auth_core::SecretFn) where it rotates.
+    ///
+    /// # Example
+    ///
+    /// Without a transport, there are no settings:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_core::Secret;
+    /// use auth_verdigris::Verdigris;
+    ///
+    /// let settings = Verdigris::builder("my-client-id", Secret::new("fake-client-secret"));
+    /// ```
     pub fn builder(
         client_id: impl Into<String>,
         client_secret: impl SecretSource,

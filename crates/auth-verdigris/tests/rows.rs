@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, AuthenticatorOptions, Error, ErrorKind, Quota, Secret};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, ExchangeLimit, MemoryStore, Quota,
+    RefreshPolicy, Secret,
+};
 use auth_oauth2::BodyFormat;
 use auth_testkit::{Reply, TestServer, TestServerBuilder};
 use auth_tower::{AuthLayer, AuthOutcome};
@@ -163,6 +166,33 @@ async fn row_token_quota_is_20_in_an_hour_and_kept() {
     }
     assert_eq!(server.counters().token_requests, 20);
     assert_over_quota(&last.unwrap());
+}
+
+/// How many token requests a process sends that needs a token for half an hour and gets none.
+async fn sent_in_half_an_hour(options: AuthenticatorOptions, server: &TestServer) -> u64 {
+    let authenticator = settings(server).options(options).build().unwrap();
+    server.token().always(Reply::status(503));
+    let before = server.counters().token_requests;
+    for _ in 0..30 {
+        assert!(authenticator.token().await.is_err());
+        sleep(MINUTE + Duration::from_secs(1)).await;
+    }
+    server.counters().token_requests - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_token_quota_stays_unless_the_options_set_one() {
+    let server = fakes::verdigris().in_memory();
+    let all_others = options(&server)
+        .policy(RefreshPolicy::default())
+        .limit(ExchangeLimit::new(1).unwrap())
+        .store(MemoryStore::new())
+        .shards(1);
+    assert_eq!(sent_in_half_an_hour(all_others, &server).await, 20);
+    let five = options(&server).quota(Quota::new(5, HOUR).unwrap());
+    assert_eq!(sent_in_half_an_hour(five, &server).await, 5);
+    let more = options(&server).quota(Quota::new(25, HOUR).unwrap());
+    assert_eq!(sent_in_half_an_hour(more, &server).await, 25);
 }
 
 /// An API that refuses one token after the other leaves a fifth of the quota alone.

@@ -56,13 +56,11 @@ pub(crate) fn judge(input: &[u8]) {
 
 async fn ask(headers: &HeaderMap, status: StatusCode, told: Option<&Told>) {
     let (fetches, sends) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
-    let authenticator = Authenticator::builder(
-        Counted(Arc::clone(&fetches)),
-        Origins::new(["https://api.example.com"]).unwrap(),
-    )
-    .options(AuthenticatorOptions::new().shards(1))
-    .build()
-    .unwrap();
+    let origins = Origins::new(["https://api.example.com"]).unwrap();
+    let authenticator = Authenticator::builder(Counted(Arc::clone(&fetches)), origins)
+        .options(AuthenticatorOptions::new().shards(1))
+        .build()
+        .unwrap();
     let (sent, answer) = (Arc::clone(&sends), headers.clone());
     let api = service_fn(move |request: Request<Empty<Bytes>>| {
         sent.fetch_add(1, Ordering::Relaxed);

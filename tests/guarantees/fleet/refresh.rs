@@ -104,13 +104,11 @@ async fn refresh_tokens_need_no_store() {
     for number in 1..=3 {
         script.then(brings(number, Some(&format!("fake-refresh-{number}"))));
     }
-    let process = Authenticator::builder(
-        fleet.source.clone(),
-        Origins::new(["https://api.example.com"]).unwrap(),
-    )
-    .options(AuthenticatorOptions::new().clock(VirtualClock::new()))
-    .build()
-    .unwrap();
+    let origins = Origins::new(["https://api.example.com"]).unwrap();
+    let process = Authenticator::builder(fleet.source.clone(), origins)
+        .options(AuthenticatorOptions::new().clock(VirtualClock::new()))
+        .build()
+        .unwrap();
     for _ in 0..3 {
         token(&process).await.unwrap();
         sleep(HOUR).await;

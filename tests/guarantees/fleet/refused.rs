@@ -204,14 +204,12 @@ async fn g09_two_processes_without_a_store_at_a_vendor_with_one_live_token() {
     fastrand::seed(9);
     let source = Source::default();
     let process = || {
-        Authenticator::builder(
-            source.clone(),
-            Origins::new(["https://api.example.com"]).unwrap(),
-        )
-        .vendor("example")
-        .options(AuthenticatorOptions::new().clock(VirtualClock::new()))
-        .build()
-        .unwrap()
+        let origins = Origins::new(["https://api.example.com"]).unwrap();
+        Authenticator::builder(source.clone(), origins)
+            .vendor("example")
+            .options(AuthenticatorOptions::new().clock(VirtualClock::new()))
+            .build()
+            .unwrap()
     };
     let processes = [process(), process()];
     let script = source.script.clone();

@@ -56,12 +56,10 @@ impl Vendor {
             let user = key.get(Part::Subject).unwrap_or_default().to_owned();
             let vendor = vendor.clone();
             let clock = vendor.clock.clone();
-            Authenticator::builder(
-                Source { vendor, user },
-                Origins::new(["https://api.example.com"])?,
-            )
-            .options(AuthenticatorOptions::new().clock(clock).shards(1))
-            .build()
+            let origins = Origins::new(["https://api.example.com"])?;
+            Authenticator::builder(Source { vendor, user }, origins)
+                .options(AuthenticatorOptions::new().clock(clock).shards(1))
+                .build()
         });
         map.clock(clock)
     }

@@ -64,18 +64,16 @@ impl Vendor {
         let clock = Paused(Instant::now(), crate::Clock::now(&SystemClock::new()));
         let tenant = |number| {
             let vendor = self.clone();
-            Authenticator::builder(
-                Tenant { vendor, number },
-                Origins::new(["https://api.example.com"]).unwrap(),
-            )
-            .options(
-                AuthenticatorOptions::new()
-                    .policy(RefreshPolicy::default().jitter(0.0).unwrap())
-                    .limit(limit.clone())
-                    .clock(clock.clone()),
-            )
-            .build()
-            .unwrap()
+            let origins = Origins::new(["https://api.example.com"]).unwrap();
+            Authenticator::builder(Tenant { vendor, number }, origins)
+                .options(
+                    AuthenticatorOptions::new()
+                        .policy(RefreshPolicy::default().jitter(0.0).unwrap())
+                        .limit(limit.clone())
+                        .clock(clock.clone()),
+                )
+                .build()
+                .unwrap()
         };
         (0..count).map(tenant).collect()
     }

@@ -13,9 +13,10 @@ fn authenticators(home: &str) -> Authenticators {
     let home: Arc<str> = home.into();
     let make = move |key: &Key| {
         let user = key.get(Part::Subject).unwrap_or_default();
+        let origins = Origins::danger_allow_http([&*home])?;
         Authenticator::builder(
             ApiKey::new(Secret::new(format!("fake-token-of-{user}"))),
-            Origins::danger_allow_http([&*home])?,
+            origins,
         )
         .build()
     };

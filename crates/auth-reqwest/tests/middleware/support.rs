@@ -84,22 +84,18 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     .unwrap()
     .build()
     .unwrap();
-    Authenticator::builder(
-        source,
-        Origins::danger_allow_http([server.origin()]).unwrap(),
-    )
-    .vendor("testkit")
-    .options(
-        AuthenticatorOptions::new().policy(
-            RefreshPolicy::default()
-                .min_interval(Duration::from_nanos(1))
-                .unwrap()
-                .backoff(Duration::from_secs(600), Duration::from_secs(600))
-                .unwrap(),
-        ),
-    )
-    .build()
-    .unwrap()
+    let origins = Origins::danger_allow_http([server.origin()]).unwrap();
+    // Time is real: what may happen happens at once, what is put off never.
+    let policy = RefreshPolicy::default()
+        .min_interval(Duration::from_nanos(1))
+        .unwrap()
+        .backoff(Duration::from_secs(600), Duration::from_secs(600))
+        .unwrap();
+    Authenticator::builder(source, origins)
+        .vendor("testkit")
+        .options(AuthenticatorOptions::new().policy(policy))
+        .build()
+        .unwrap()
 }
 
 pub(crate) fn outcome(response: &Response) -> AuthOutcome {

@@ -126,18 +126,16 @@ async fn child() {
         .unwrap()
         .backoff(SOON, SOON)
         .unwrap();
-    let authenticator = Authenticator::builder(
-        source.unwrap(),
-        Origins::new(["https://api.example.com"]).unwrap(),
-    )
-    .key(key())
-    .options(
-        AuthenticatorOptions::new()
-            .policy(policy)
-            .store(FileStore::new(directory).unwrap()),
-    )
-    .build()
-    .unwrap();
+    let origins = Origins::new(["https://api.example.com"]).unwrap();
+    let authenticator = Authenticator::builder(source.unwrap(), origins)
+        .key(key())
+        .options(
+            AuthenticatorOptions::new()
+                .policy(policy)
+                .store(FileStore::new(directory).unwrap()),
+        )
+        .build()
+        .unwrap();
     // Below what the test runner has begun to say.
     println!("\nstarted");
     let mut last = None;

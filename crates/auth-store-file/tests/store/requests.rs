@@ -17,18 +17,16 @@ fn authenticator(server: &TestServer, store: FileStore) -> Authenticator {
         server.transport(),
     );
     let clock = server.clock().clone();
-    Authenticator::builder(
-        source.build().unwrap(),
-        Origins::new([server.api_url()]).unwrap(),
-    )
-    .key(key())
-    .options(
-        AuthenticatorOptions::new()
-            .store(store.clock(clock.clone()))
-            .clock(clock),
-    )
-    .build()
-    .unwrap()
+    let origins = Origins::new([server.api_url()]).unwrap();
+    Authenticator::builder(source.build().unwrap(), origins)
+        .key(key())
+        .options(
+            AuthenticatorOptions::new()
+                .store(store.clock(clock.clone()))
+                .clock(clock),
+        )
+        .build()
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,18 +28,16 @@ fn authenticator(server: &TestServer, store: RedisStore) -> Authenticator {
         Secret::new(server.client_secret()),
         server.transport(),
     );
-    Authenticator::builder(
-        source.build().unwrap(),
-        Origins::new([server.api_url()]).unwrap(),
-    )
-    .key(key("a"))
-    .options(
-        AuthenticatorOptions::new()
-            .store(store)
-            .clock(server.clock().clone()),
-    )
-    .build()
-    .unwrap()
+    let origins = Origins::new([server.api_url()]).unwrap();
+    Authenticator::builder(source.build().unwrap(), origins)
+        .key(key("a"))
+        .options(
+            AuthenticatorOptions::new()
+                .store(store)
+                .clock(server.clock().clone()),
+        )
+        .build()
+        .unwrap()
 }
 
 /// Fifty processes, as far as the store can tell, that start together.

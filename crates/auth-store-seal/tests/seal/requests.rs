@@ -17,19 +17,17 @@ use crate::{
 };
 
 fn process(source: &ScriptedSource, clock: &VirtualClock, store: impl TokenStore) -> Authenticator {
-    Authenticator::builder(
-        source.clone(),
-        Origins::new(["https://api.example.com"]).unwrap(),
-    )
-    .vendor("example")
-    .key(key())
-    .options(
-        AuthenticatorOptions::new()
-            .store(store)
-            .clock(clock.clone()),
-    )
-    .build()
-    .unwrap()
+    let origins = Origins::new(["https://api.example.com"]).unwrap();
+    Authenticator::builder(source.clone(), origins)
+        .vendor("example")
+        .key(key())
+        .options(
+            AuthenticatorOptions::new()
+                .store(store)
+                .clock(clock.clone()),
+        )
+        .build()
+        .unwrap()
 }
 
 async fn token(process: &Authenticator) -> String {

@@ -236,14 +236,12 @@ async fn a_refusal_at_home_is_still_ours() {
 async fn the_guard_of_one_authenticator_leaves_the_others_alone() {
     let world = World::warm().await;
     let source = ScriptedSource::new().prefix("fake-other");
-    let other = Authenticator::builder(
-        source.clone(),
-        Origins::new(["https://elsewhere.example"]).unwrap(),
-    )
-    .scheme(Scheme::header("x-other-token".parse().unwrap()).unwrap())
-    .options(AuthenticatorOptions::new().clock(world.clock.clone()))
-    .build()
-    .unwrap();
+    let origins = Origins::new(["https://elsewhere.example"]).unwrap();
+    let other = Authenticator::builder(source.clone(), origins)
+        .scheme(Scheme::header("x-other-token".parse().unwrap()).unwrap())
+        .options(AuthenticatorOptions::new().clock(world.clock.clone()))
+        .build()
+        .unwrap();
     let api = Api::answering(|seen| {
         let first = seen.headers.get("x-other-token").unwrap() == "fake-other-1";
         Ok(if first { unauthorized(seen) } else { ok() })

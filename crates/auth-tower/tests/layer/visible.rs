@@ -368,13 +368,11 @@ async fn g21_the_guard_says_what_it_took_off() {
 #[tokio::test(start_paused = true)]
 async fn g21_a_layer_that_signs_overrides_one_below_that_does_not() {
     let world = World::warm().await;
-    let other = Authenticator::builder(
-        ApiKey::new(Secret::new("fake-key-1")),
-        Origins::new(["https://elsewhere.example"]).unwrap(),
-    )
-    .scheme(Scheme::header(HeaderName::from_static("x-key")).unwrap())
-    .build()
-    .unwrap();
+    let origins = Origins::new(["https://elsewhere.example"]).unwrap();
+    let other = Authenticator::builder(ApiKey::new(Secret::new("fake-key-1")), origins)
+        .scheme(Scheme::header(HeaderName::from_static("x-key")).unwrap())
+        .build()
+        .unwrap();
     other.warm_up().await.unwrap();
     let api = Api::new();
     let mut client = ServiceBuilder::new()

@@ -66,20 +66,16 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     .unwrap()
     .build()
     .unwrap();
-    Authenticator::builder(
-        source,
-        Origins::danger_allow_http([server.origin()]).unwrap(),
-    )
-    .vendor("testkit")
-    .options(
-        AuthenticatorOptions::new().policy(
-            RefreshPolicy::default()
-                .min_interval(Duration::from_millis(1))
-                .unwrap(),
-        ),
-    )
-    .build()
-    .unwrap()
+    let origins = Origins::danger_allow_http([server.origin()]).unwrap();
+    // The default second between two exchanges would be real time here.
+    let policy = RefreshPolicy::default()
+        .min_interval(Duration::from_millis(1))
+        .unwrap();
+    Authenticator::builder(source, origins)
+        .vendor("testkit")
+        .options(AuthenticatorOptions::new().policy(policy))
+        .build()
+        .unwrap()
 }
 
 /// Token requests, and API requests that were taken and refused.

@@ -52,13 +52,11 @@ impl Wire {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let clock = VirtualClock::new();
-        let authenticator = Authenticator::builder(
-            ScriptedSource::new(),
-            Origins::danger_allow_http([&url]).unwrap(),
-        )
-        .options(AuthenticatorOptions::new().clock(clock.clone()))
-        .build()
-        .unwrap();
+        let origins = Origins::danger_allow_http([&url]).unwrap();
+        let authenticator = Authenticator::builder(ScriptedSource::new(), origins)
+            .options(AuthenticatorOptions::new().clock(clock.clone()))
+            .build()
+            .unwrap();
         let token = authenticator.token().await.unwrap();
         authenticator.accepted(token.generation());
         // So that nobody has to wait for the next one. Sockets need a clock that runs.
