@@ -82,7 +82,7 @@ async fn g11_refusals_take_no_slot_that_is_not_there() {
     elapse(SECOND).await;
     // The refusal is passed on, and the token serves on.
     let answer = authenticator.refuse(second.generation());
-    assert!(matches!(answer, Refusal::Damped), "{answer:?}");
+    assert!(matches!(answer, Refusal::BackOff), "{answer:?}");
     assert_eq!((served(&authenticator), source.fetches()), (2, 2));
 }
 

@@ -217,7 +217,7 @@ pub(crate) mod event {
     pub(crate) const STREAM: &str = "request: one-shot body";
     pub(crate) const OWN_CREDENTIAL: &str = "request: credential of its own";
     pub(crate) const FOREIGN: &str = "request: foreign destination";
-    pub(crate) const REFUSAL_BACK_OFF: &str = "outcome: refusal back-off";
+    pub(crate) const REFUSAL_BACK_OFF: &str = "outcome: refusal_back_off";
     pub(crate) const TWICE: &str = "outcome: refused twice";
     pub(crate) const OVER_QUOTA: &str = "outcome: over quota";
 }

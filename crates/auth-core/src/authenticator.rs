@@ -204,13 +204,13 @@ impl Authenticator {
                 let shared = Arc::clone(&self.shared);
                 Refusal::TooYoung(Acquire::later(shared, after))
             }
-            Answer::Damped => Refusal::Damped,
+            Answer::Damped => Refusal::BackOff,
             Answer::Error(error) => Refusal::Failed(error),
         }
     }
 
     /// Reports that the API accepted a token that was sent in place of a refused one; ends the
-    /// damping of renewals.
+    /// back-off of renewals.
     pub fn accepted(&self, generation: Generation) {
         self.shared.accepted(generation);
     }
@@ -372,9 +372,9 @@ pub enum Refusal {
     /// The token is so young that the API may not know it yet. Wait for it, and send the request once
     /// more with the same token.
     TooYoung(Acquire),
-    /// The token was renewed moments ago and that did not help, so it is kept for now: let the
-    /// API's answer stand.
-    Damped,
+    /// No token request starts for this refusal, because an earlier one failed or brought a token that
+    /// the API refused too, or because the quota has no slot for it: let the API's answer stand.
+    BackOff,
     /// No other token can be had now: let the API's answer stand.
     Failed(Error),
 }

@@ -263,8 +263,8 @@ async fn g14_a_request_on_the_side_proves_nothing() {
 #[tokio::test]
 async fn a_request_that_was_not_processed_is_sent_again_as_reqwest_does() {
     let reqwests = || Client::builder().no_proxy();
-    let builders: [(&str, fn() -> reqwest::ClientBuilder); 2] =
-        [("ours", client_builder), ("reqwest's", reqwests)];
+    let builders: [fn() -> reqwest::ClientBuilder; 2] = [client_builder, reqwests];
+    let builders = ["ours", "reqwest's"].into_iter().zip(builders);
     for (name, builder) in builders {
         for refuses in [true, false] {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
