@@ -26,14 +26,15 @@ impl Rejections {
         Some((count.error.clone(), wait))
     }
 
-    pub(crate) fn reject(&mut self, id: CredentialsId, error: &Error, now: Moment) {
+    /// The vendor rejected the credentials; that counts as so many times.
+    pub(crate) fn reject(&mut self, id: CredentialsId, times: u32, error: &Error, now: Moment) {
         let error = error.clone();
         let count = self.0.entry(id).or_insert(Count {
             times: 0,
             last: now,
             error: error.clone(),
         });
-        count.times = count.times.saturating_add(1);
+        count.times = count.times.saturating_add(times);
         count.last = now;
         count.error = error;
     }

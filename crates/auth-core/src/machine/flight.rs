@@ -123,6 +123,17 @@ enum Todo {
     Logins(LoginChange),
 }
 
+/// What a token request says about credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Accepted(CredentialsId),
+    Rejected {
+        id: CredentialsId,
+        /// As how many rejected logins it counts.
+        times: u32,
+    },
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 enum LoginChange {
@@ -168,27 +179,29 @@ impl Flight {
         self.problem.take()
     }
 
-    /// Other processes, which do the same at this moment, cannot be told.
-    pub(crate) fn is_without_store(&self) -> bool {
+    /// Whether this flight goes on without the store.
+    #[cfg(test)]
+    pub(super) fn is_without_store(&self) -> bool {
         self.without_store
     }
 
     /// What the end of a token request says about credentials that the vendor may lock out.
-    pub(crate) fn judged(
-        &self,
-        result: &Result<AccessToken, Error>,
-    ) -> Option<(CredentialsId, bool)> {
+    pub(crate) fn verdict(&self, result: &Result<AccessToken, Error>) -> Option<Verdict> {
         let own = self
             .own
             .as_ref()
             .filter(|own| own.lockable && self.refresh.is_none())?;
         let id = own.id?;
         match result {
-            Ok(_) => Some((id, true)),
-            Err(error) => {
-                let rejected = error.rejected_part() == Some(RejectedPart::Credentials);
-                rejected.then_some((id, false))
+            Ok(_) => Some(Verdict::Accepted(id)),
+            Err(error) if error.rejected_part() == Some(RejectedPart::Credentials) => {
+                Some(Verdict::Rejected {
+                    id,
+                    // Other processes, which do the same at this moment, cannot be told.
+                    times: 1 + u32::from(self.without_store),
+                })
             }
+            Err(_) => None,
         }
     }
 
