@@ -401,11 +401,11 @@ mod tests {
         );
         let key = Key::builder("example").client("my-client").build();
         let shared = builder().key(key.clone()).options(options).build().unwrap();
-        let (_, used) = shared.core().store().unwrap();
+        let (_, used) = shared.shared().store().unwrap();
         assert_eq!(*used, key);
         // A key does no harm without a store.
         let single = builder().key(key).build().unwrap();
-        assert!(single.core().store().is_none());
+        assert!(single.shared().store().is_none());
     }
 
     #[test]
@@ -421,7 +421,7 @@ mod tests {
             .limit(ExchangeLimit::new(1).unwrap().max_wait(wait))
             .shards(32);
         let authenticator = builder().options(options).build().unwrap();
-        let settings = &authenticator.core().settings;
+        let settings = &authenticator.shared().settings;
         assert_eq!(settings.policy, policy);
         assert_eq!(settings.quota, Some(quota));
         let limit = settings.limit.as_ref().map(ExchangeLimit::longest_wait);

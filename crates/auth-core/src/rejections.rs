@@ -98,10 +98,12 @@ impl Rejections {
         })
     }
 
+    /// The vendor rejected a login. `times` says as how many rejected logins this one counts.
     pub(crate) fn reject(
         &mut self,
         id: CredentialsId,
         counted: Counted,
+        times: u32,
         error: &Error,
         now: Moment,
     ) {
@@ -111,7 +113,7 @@ impl Rejections {
             last: now,
             error: error.clone(),
         });
-        count.times = count.times.saturating_add(1);
+        count.times = count.times.saturating_add(times);
         count.last = now;
         count.error = error;
     }

@@ -16,17 +16,15 @@ use crate::{
     driver,
     flight::{Flight, Outcome},
     machine::{
-        backoff::Failure,
-        flight::Flight as FlightState,
-        memory::Memory,
+        flight::{Flight as FlightState, Verdict},
+        key_state::{KeyState, Landed},
         orders::{Draw, End, Fact, Landing, Order, Rules},
-        prints::Print,
-        serving::{Action, Event, Failed, Fetched, Start, State},
+        serving::{Action, Event, Start, State},
     },
     policy::Jitter,
     rejections,
     residue::Residue,
-    snapshot::Snapshot,
+    snapshot::{Carried, Snapshot},
     source::DynSource,
 };
 
@@ -60,18 +58,13 @@ pub(crate) struct Settings {
 
 /// What is changed under the lock, and never across an await.
 struct Desk {
-    state: State,
-    memory: Memory,
+    key: KeyState,
     flight: Option<Arc<Flight>>,
     /// How many flights there were.
     flights: u64,
     last_error: Option<Error>,
-    /// The token that was handed out last; it may have expired, and a refusal of it come late.
-    newest: Option<(Generation, Print)>,
     /// The token before that, while the newest one is on trial.
     previous: Option<Arc<Snapshot>>,
-    /// The cached credential does not expire, and is read rather than issued.
-    permanent: bool,
     /// The credentials that were used last.
     credentials: Option<crate::CredentialsId>,
 }
@@ -83,14 +76,11 @@ impl SharedState {
         store: Option<(SharedTokenStore, Key)>,
     ) -> Self {
         let desk = Desk {
-            state: State::new(settings.quota),
-            memory: Memory::new(settings.quota),
+            key: KeyState::new(settings.quota),
             flight: None,
             flights: 0,
             last_error: None,
-            newest: None,
             previous: None,
-            permanent: false,
             credentials: None,
         };
         let rules = Rules {
@@ -151,8 +141,8 @@ impl SharedState {
         let now = self.now();
         let desk = self.desk();
         let residue = Residue {
-            state: desk.state.without_token(),
-            memory: desk.memory.clone(),
+            state: desk.key.state.without_token(),
+            memory: desk.key.memory.clone(),
             last_error: desk.last_error.clone(),
             credentials: desk.credentials,
             refresh_tokens: self.own_store.get().cloned(),
@@ -173,8 +163,7 @@ impl SharedState {
             let _ = self.own_store.set(store);
         }
         let mut desk = self.desk();
-        desk.state = state;
-        desk.memory = memory;
+        desk.key = KeyState::restored(state, memory);
         desk.last_error = last_error;
         desk.credentials = credentials;
     }
@@ -223,8 +212,8 @@ impl SharedState {
     /// Forgets that the vendor rejected the credentials.
     pub(crate) fn clear_rejections(&self) {
         let mut desk = self.desk();
-        desk.state.clear_rejection();
-        desk.memory.forget_rejections();
+        desk.key.state.clear_rejection();
+        desk.key.memory.forget_rejections();
         if let Some(id) = desk.credentials {
             rejections::of_process(self.clock(), |known| known.clear(id.account()));
         }
@@ -243,7 +232,7 @@ impl SharedState {
     pub(crate) fn health(&self) -> Health {
         let now = self.now();
         let desk = self.desk();
-        let until = desk.state.usable_until();
+        let until = desk.key.state.usable_until();
         let last_error = desk.last_error.as_ref();
         Health {
             vendor: self.vendor().to_owned(),
@@ -251,7 +240,7 @@ impl SharedState {
                 .filter(|until| !now.reached(*until))
                 .map(|until| now.until(until)),
             is_renewing: desk.flight.is_some(),
-            last_error: last_error.map(|error| error.told_later(desk.state.next_try(now))),
+            last_error: last_error.map(|error| error.told_later(desk.key.state.next_try(now))),
         }
     }
 

@@ -16,14 +16,17 @@ pub(crate) struct Snapshot {
     check_wall: AtomicU64,
 }
 
+/// What is kept of a token that requests are signed with.
+pub(crate) struct Carried {
+    /// The header lines of the scheme, without the content type.
+    pub(crate) lines: Vec<(HeaderName, Secret)>,
+    /// The scope that the authorization server granted.
+    pub(crate) scope: Option<Arc<str>>,
+}
+
 impl Snapshot {
-    pub(crate) fn new(
-        lines: &[(HeaderName, Secret)],
-        generation: Generation,
-        scope: Option<&str>,
-        shards: usize,
-    ) -> Self {
-        let scope = scope.map(Arc::from);
+    pub(crate) fn new(carried: &Carried, generation: Generation, shards: usize) -> Self {
+        let Carried { lines, scope } = carried;
         Self {
             headers: Sharded::new(shards, || Headers::new(generation, lines, scope.as_ref())),
             check_mono: AtomicU64::new(0),

@@ -9,13 +9,11 @@ use std::{
 
 use super::{
     account::{Account, Logins},
-    backoff::Failure,
-    flight::Flight,
-    memory::Memory,
+    flight::{Flight, Verdict},
+    key_state::{KeyState, Landed},
     orders::{Draw, End, Ended, Fact, Landing, Loaded, Order, Own, Rules},
-    prints::Print,
     record::Record,
-    serving::{Action, Event, Failed, Fetched, State},
+    serving::{Action, Event},
 };
 use crate::{
     AccessToken, Credentials, CredentialsId, Error, ErrorKind, Generation, Moment, Quota, Reason,

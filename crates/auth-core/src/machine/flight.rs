@@ -125,6 +125,18 @@ enum Todo {
     Logins(LoginChange),
 }
 
+/// What a token request says about credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Accepted(CredentialsId),
+    Rejected {
+        id: CredentialsId,
+        counted: Counted,
+        /// As how many rejected logins it counts.
+        times: u32,
+    },
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 enum LoginChange {
@@ -170,26 +182,27 @@ impl Flight {
         self.problem.take()
     }
 
-    /// Other processes, which do the same at this moment, cannot be told.
-    pub(crate) fn is_without_store(&self) -> bool {
+    /// Whether this flight goes on without the store.
+    #[cfg(test)]
+    pub(super) fn is_without_store(&self) -> bool {
         self.without_store
     }
 
-    /// Returns what the end of a token request says about an account that the vendor may lock: which
-    /// credentials were sent, and what was rejected. `None` for what was rejected means that the
-    /// login was accepted.
-    pub(crate) fn judged(
-        &self,
-        result: &Result<AccessToken, Error>,
-    ) -> Option<(CredentialsId, Option<Counted>)> {
+    /// Returns what the end of a token request says about an account that the vendor may lock.
+    pub(crate) fn verdict(&self, result: &Result<AccessToken, Error>) -> Option<Verdict> {
         let own = self
             .own
             .as_ref()
             .filter(|own| own.lockable && self.refresh.is_none())?;
         let id = own.id?;
         match result {
-            Ok(_) => Some((id, None)),
-            Err(error) => Some((id, Some(Counted::of(error)?))),
+            Ok(_) => Some(Verdict::Accepted(id)),
+            Err(error) => Some(Verdict::Rejected {
+                id,
+                counted: Counted::of(error)?,
+                // Other processes, which do the same at this moment, cannot be told.
+                times: 1 + u32::from(self.without_store),
+            }),
         }
     }
 

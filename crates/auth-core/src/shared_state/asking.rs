@@ -18,7 +18,7 @@ impl SharedState {
     pub(crate) fn valid_token(&self) -> Option<Token> {
         let now = self.now();
         let desk = self.desk();
-        let generation = desk.state.serves(now)?;
+        let generation = desk.key.state.serves(now)?;
         self.token_of(&desk, generation)
     }
 
@@ -45,7 +45,7 @@ impl SharedState {
     /// Asks for a token that stays valid for at least so long.
     pub(crate) fn prolong(self: &Arc<Self>, min: Duration) -> Answer {
         let now = self.now();
-        let until = self.desk().state.usable_until();
+        let until = self.desk().key.state.usable_until();
         match until.is_some_and(|until| now.until(until) >= min) {
             true => self.demand(),
             false => self.ask(Event::Prolong),
@@ -55,17 +55,11 @@ impl SharedState {
     pub(crate) fn accepted(&self, generation: Generation) {
         let now = self.now();
         let mut desk = self.desk();
-        if let Some((newest, print)) = desk.newest {
-            if newest == generation {
-                desk.memory.refused.remove(print);
-            }
-        }
-        desk.state
-            .step(self.policy(), Event::Accepted(generation), now);
-        if desk.state.previous_generation().is_none() {
+        desk.key.accepted(self.policy(), generation, now);
+        if desk.key.state.previous_generation().is_none() {
             desk.previous = None;
         }
-        self.follow(&desk.state, now);
+        self.follow(&desk.key.state, now);
     }
 
     pub(super) fn ask(self: &Arc<Self>, event: Event) -> Answer {
@@ -77,19 +71,14 @@ impl SharedState {
         };
         let stalled = desk.flight.take_if(|flight| now.waited_for(flight.overdue));
         if stalled.is_some() {
-            desk.state.step(self.policy(), Event::Abandoned, now);
+            desk.key.abandoned(self.policy(), now);
         }
-        let event = desk.hear(event, now);
-        let action = desk.state.step(self.policy(), event, now);
-        let is_young = action == Action::Damped && desk.state.is_young(now);
-        if is_young || matches!(action, Action::ServePrevious | Action::SendAgain { .. }) {
-            desk.trust(event);
-        }
-        self.follow(&desk.state, now);
+        let action = desk.key.ask(self.policy(), event, now);
+        self.follow(&desk.key.state, now);
         let (mut start, mut hurried) = (None, None);
         let answer = match action {
             Action::Serve => self.cached(),
-            Action::ServePrevious => match desk.state.serves(now) {
+            Action::ServePrevious => match desk.key.state.serves(now) {
                 Some(generation) => match self.token_of(&desk, generation) {
                     Some(token) => Answer::Token(token),
                     None => self.cached(),
@@ -146,7 +135,7 @@ impl SharedState {
 
     /// Nothing can be started here; the cached token is served while it is valid.
     fn ask_without_runtime(&self, desk: &Desk, event: Event, now: Moment) -> Answer {
-        let until = desk.state.usable_until();
+        let until = desk.key.state.usable_until();
         let valid = until.is_some_and(|until| !now.reached(until));
         let is_refused = |held: Generation| matches!(event, Event::Refused { generation, .. } if generation == held);
         match &*self.published.load() {
@@ -176,36 +165,6 @@ impl SharedState {
         match &*self.published.load() {
             Some(snapshot) => Answer::Token(snapshot.token()),
             None => Answer::Error(self.closed()),
-        }
-    }
-}
-
-impl Desk {
-    /// The API may not know the token yet: the refusal says nothing about the token.
-    fn trust(&mut self, event: Event) {
-        if let (Event::Refused { generation, .. }, Some((newest, print))) = (event, self.newest) {
-            if newest == generation {
-                self.memory.refused.remove(print);
-            }
-        }
-    }
-
-    /// Notes what an event says about the cached token, before the rules hear of it.
-    fn hear(&mut self, event: Event, now: Moment) -> Event {
-        let Event::Refused { generation, .. } = event else {
-            return event;
-        };
-        let permanent = self.permanent;
-        let until = self.state.usable_until();
-        let valid = until.is_some_and(|until| !now.reached(until));
-        if let Some((newest, print)) = self.newest {
-            if newest == generation && valid && !permanent {
-                self.memory.refused.add(print);
-            }
-        }
-        Event::Refused {
-            generation,
-            permanent,
         }
     }
 }

@@ -11,23 +11,13 @@ impl SharedState {
             number: fastrand::u64(..),
         };
         if let Fact::Ended(ended) = &fact {
-            if let Some((id, rejected)) = state.judged(&ended.result) {
-                rejections::of_process(self.clock(), |known| match (&ended.result, rejected) {
-                    (Err(error), Some(counted)) => {
-                        known.reject(id, counted, error, now);
-                        if state.is_without_store() {
-                            known.reject(id, counted, error, now);
-                        }
-                    }
-                    _ => known.accept(id),
-                });
-            }
+            self.note_verdict(state, &ended.result, now);
         }
         let mut desk = self.desk();
-        if desk.flies(flight) && desk.state.is_urgent() {
-            state.hurry();
-        }
-        let order = state.step(&self.rules, &mut desk.memory, fact, now, draw);
+        let is_current = desk.flies(flight);
+        let order = desk
+            .key
+            .fly(state, is_current, &self.rules, fact, now, draw);
         drop(desk);
         if let Some(problem) = state.take_problem() {
             let vendor = self.vendor();
@@ -36,15 +26,24 @@ impl SharedState {
         order
     }
 
+    fn note_verdict(&self, state: &FlightState, result: &Result<AccessToken, Error>, now: Moment) {
+        let Some(verdict) = state.verdict(result) else {
+            return;
+        };
+        rejections::of_process(self.clock(), |known| match (verdict, result) {
+            (Verdict::Rejected { id, counted, times }, Err(error)) => {
+                known.reject(id, counted, times, error, now);
+            }
+            (Verdict::Accepted(id), _) => known.accept(id),
+            (Verdict::Rejected { .. }, Ok(_)) => {}
+        });
+    }
+
     /// Asks whether a flight whose credentials were rejected may make one more token request.
     pub(crate) fn may_try_again(&self, flight: &Arc<Flight>) -> bool {
         let now = self.precise();
         let mut desk = self.desk();
-        desk.flies(flight)
-            && desk
-                .state
-                .step(self.policy(), Event::CredentialsChanged, now)
-                == Action::Again
+        desk.flies(flight) && desk.key.may_try_again(self.policy(), now)
     }
 
     /// A flight ended: publishes its token or keeps its error, then wakes who waits.
@@ -52,40 +51,33 @@ impl SharedState {
         let now = self.precise();
         let mut desk = self.desk();
         if !desk.flies(flight) {
-            self.land_late(desk, landing, now);
+            self.land_late(desk, &landing, now);
             return;
         }
         desk.flight = None;
         desk.credentials = landing.about.or(desk.credentials);
         let failed_before = desk.last_error.is_some();
-        let (told, outcome) = match landing.end.clone() {
-            End::Token(token, age) => match self.publish(&mut desk, &token, age, &landing, now) {
-                Ok((generation, outcome)) => (Ok((generation, token.lifetime())), outcome),
-                Err(error) => self.fail(&mut desk, &landing, error, None, now),
-            },
-            End::Failed(error) => self.fail(&mut desk, &landing, error, None, now),
-            End::Told(error, wait) => self.fail(&mut desk, &landing, error, Some(wait), now),
-            End::OverQuota(wait) => {
-                let error = self.over_quota_of_all(wait);
-                self.fail(&mut desk, &landing, error, None, now)
-            }
-            End::Unchanged => {
-                desk.state.unchanged();
-                let wait = desk.state.next_try(now);
-                let error = match &desk.last_error {
-                    Some(error) => error.told_later(wait),
-                    None => self.closed(),
-                };
-                (Err(error.clone()), Outcome::Error(error))
-            }
+        let landed = desk.key.land(
+            self.policy(),
+            &landing,
+            Jitter(fastrand::u32(..)),
+            now,
+            |token| self.carry(token),
+            |wait| self.over_quota_of_all(wait),
+        );
+        let lifetime = match &landing.end {
+            End::Token(token, _) => token.lifetime(),
+            _ => None,
         };
+        let (told, outcome) = self.take(&mut desk, landed, now);
         let recovered = failed_before && desk.last_error.is_none();
-        self.follow(&desk.state, now);
-        let valid_for = desk.state.usable_until().map(|until| now.until(until));
+        self.follow(&desk.key.state, now);
+        let valid_for = desk.key.state.usable_until().map(|until| now.until(until));
         let valid_for = valid_for.filter(|left| !left.is_zero());
         // Whoever collects logs may be slow, panic, or want a token: no lock, and nobody waits.
         drop(desk);
         flight.resolve(outcome);
+        let told = told.map(|generation| (generation, lifetime));
         self.log(told, recovered, valid_for);
     }
 
@@ -113,120 +105,78 @@ impl SharedState {
         }
     }
 
-    /// A flight that was given up brought something after all: a good token is not thrown away.
-    fn land_late(&self, mut desk: MutexGuard<'_, Desk>, landing: Landing, now: Moment) {
-        let End::Token(token, age) = landing.end.clone() else {
-            return;
-        };
-        let until = desk.state.usable_until();
-        if until.is_some_and(|until| !now.reached(until)) {
-            return;
-        }
-        let before = desk.state.clone();
-        let published = self.publish(&mut desk, &token, age, &landing, now);
-        desk.state.flies_as(&before);
-        let waiting = desk.flight.clone().filter(|_| published.is_ok());
-        self.follow(&desk.state, now);
+    /// A flight that was given up brought something after all.
+    fn land_late(&self, mut desk: MutexGuard<'_, Desk>, landing: &Landing, now: Moment) {
+        let jitter = Jitter(fastrand::u32(..));
+        let carry = |token: &AccessToken| self.carry(token);
+        let landed = desk
+            .key
+            .land_late(self.policy(), landing, jitter, now, carry);
+        let Some(landed) = landed else { return };
+        let (_told, _outcome) = self.take(&mut desk, landed, now);
+        let waiting = desk.flight.clone();
+        self.follow(&desk.key.state, now);
         drop(desk);
         if let Some(flight) = waiting {
             flight.ask_again();
         }
     }
 
-    fn fail(
-        &self,
-        desk: &mut Desk,
-        landing: &Landing,
-        error: Error,
-        told: Option<Duration>,
-        now: Moment,
-    ) -> (Result<(Generation, Option<Duration>), Error>, Outcome) {
-        let failure = match landing.end {
-            End::OverQuota(_) => Failure::OwnQuota,
-            _ => Failure::of(&error),
-        };
-        let event = Event::Failed(Failed {
-            failure,
-            requested: landing.requested,
-            retry_after: told.or(error.retry_after()),
-            told: told.is_some(),
-            cut_short: failure == Failure::OwnQuota || error.kind() == ErrorKind::TimedOut,
-            failing_for: landing.failing_for,
-            about: landing.about,
-            lockable: landing.lockable,
-            jitter: Jitter(fastrand::u32(..)),
-        });
-        let action = desk.state.step(self.policy(), event, now);
-        let error = error.named(self.vendor());
-        let error = error.told_later(desk.state.next_try(now));
-        desk.last_error = Some(error.clone());
-        let outcome = match action {
-            Action::Retry => Outcome::Abandoned,
-            _ => Outcome::Error(error.clone()),
-        };
-        (Err(error), outcome)
+    /// What requests carry of a token.
+    fn carry(&self, token: &AccessToken) -> Result<Carried, Error> {
+        Ok(Carried {
+            lines: self.settings.scheme.lines(self.vendor(), token.secret())?,
+            scope: token.granted_scope().map(Arc::from),
+        })
     }
 
-    fn publish(
+    /// Keeps what the machine made of a flight's result. Returns what to log, and what to tell those
+    /// who wait.
+    fn take(
         &self,
         desk: &mut Desk,
-        token: &AccessToken,
-        age: Duration,
-        landing: &Landing,
+        landed: Landed<Carried>,
         now: Moment,
-    ) -> Result<(Generation, Outcome), Error> {
-        let Settings {
-            vendor,
-            scheme,
-            shards,
-            ..
-        } = &self.settings;
-        let secret = token.secret();
-        let print = Print::of(secret);
-        if desk.memory.refused.contains(print) && !token.is_permanent() {
-            let message = format!("{vendor}: handed out the token again that the API refused");
-            return Err(Error::new(ErrorKind::Refused, message));
+    ) -> (Result<Generation, Error>, Outcome) {
+        let shards = self.settings.shards;
+        match landed {
+            Landed::Published(generation, carried) => {
+                desk.last_error = None;
+                let snapshot = Arc::new(Snapshot::new(&carried, generation, shards));
+                self.replace(desk, snapshot);
+                (Ok(generation), Outcome::Published)
+            }
+            Landed::Delivered(generation, carried) => {
+                let vendor = self.vendor();
+                let message =
+                    format!("{vendor}: the token endpoint's tokens have expired when they come");
+                desk.last_error = Some(Error::new(ErrorKind::Protocol, message));
+                let snapshot = Arc::new(Snapshot::new(&carried, generation, shards));
+                (Ok(generation), Outcome::Delivered(snapshot))
+            }
+            Landed::Failed(error) => {
+                let error = error.named(self.vendor());
+                desk.last_error = Some(error.clone());
+                (Err(error.clone()), Outcome::Error(error))
+            }
+            Landed::Retry(error) => {
+                let error = error.named(self.vendor());
+                desk.last_error = Some(error.clone());
+                (Err(error), Outcome::Abandoned)
+            }
+            Landed::Unchanged => {
+                let wait = desk.key.state.next_try(now);
+                let error = match &desk.last_error {
+                    Some(error) => error.told_later(wait),
+                    None => self.closed(),
+                };
+                (Err(error.clone()), Outcome::Error(error))
+            }
         }
-        // Before the machine hears of it: a token that no header can carry is a failure.
-        let lines = scheme.lines(vendor, secret)?;
-        let fetched = Fetched {
-            sent: landing.sent,
-            age,
-            requested: landing.requested,
-            contested: landing.contested,
-            lifetime: token.lifetime(),
-            hint: token.refresh_hint(),
-            // The same text once more is no new token, whatever the vendor calls it.
-            same: desk
-                .newest
-                .and_then(|(generation, newest)| (newest == print).then_some(generation)),
-            jitter: Jitter(fastrand::u32(..)),
-        };
-        let action = desk.state.step(self.policy(), Event::Fetched(fetched), now);
-        let (Action::Publish(generation) | Action::Deliver(generation)) = action else {
-            return Err(self.closed());
-        };
-        let snapshot = Arc::new(Snapshot::new(
-            &lines,
-            generation,
-            token.granted_scope(),
-            *shards,
-        ));
-        let delivered = matches!(action, Action::Deliver(_));
-        // With a valid token nobody waits for one that is not kept.
-        if !delivered || self.published.load().is_none() {
-            desk.newest = Some((generation, print));
-            desk.memory.current = Some(print);
-        }
-        if delivered {
-            let message =
-                format!("{vendor}: the token endpoint's tokens have expired when they come");
-            desk.last_error = Some(Error::new(ErrorKind::Protocol, message));
-            return Ok((generation, Outcome::Delivered(snapshot)));
-        }
-        desk.last_error = None;
-        desk.permanent = token.is_permanent();
-        if let Some(previous) = desk.state.previous_generation() {
+    }
+
+    fn replace(&self, desk: &mut Desk, snapshot: Arc<Snapshot>) {
+        if let Some(previous) = desk.key.state.previous_generation() {
             let published = self.published.load_full();
             let is_it = |snapshot: &Arc<Snapshot>| snapshot.generation() == previous;
             desk.previous = published
@@ -236,7 +186,6 @@ impl SharedState {
             desk.previous = None;
         }
         self.published.store(Some(snapshot));
-        Ok((generation, Outcome::Published))
     }
 
     /// A flight's task went away without landing.
@@ -245,8 +194,8 @@ impl SharedState {
         let mut desk = self.desk();
         if desk.flies(flight) {
             desk.flight = None;
-            desk.state.step(self.policy(), Event::Abandoned, now);
-            self.follow(&desk.state, now);
+            desk.key.abandoned(self.policy(), now);
+            self.follow(&desk.key.state, now);
             drop(desk);
             flight.resolve(Outcome::Abandoned);
         }

@@ -55,12 +55,10 @@ struct SoFar {
 struct Process {
     starts: u8,
     flights: u8,
-    state: State,
-    memory: Memory,
+    key: KeyState,
     air: Option<Air>,
     /// A flight that was given up.
     ghost: Option<Air>,
-    newest: Option<(Generation, Print)>,
     /// The tokens of the newest generations.
     tokens: Vec<(Generation, u8)>,
     waits: bool,
@@ -155,11 +153,9 @@ impl Process {
         Self {
             starts,
             flights: 0,
-            state: State::new(world.quota()),
-            memory: Memory::new(world.quota()),
+            key: KeyState::new(world.quota()),
             air: None,
             ghost: None,
-            newest: None,
             tokens: Vec::new(),
             waits: false,
             waits_instead: None,
@@ -180,8 +176,18 @@ impl Process {
         known.next().map(|(_, token)| *token)
     }
 
+    /// Drops what the shared state drops.
+    fn follow(&mut self) {
+        if self.key.state.usable_until().is_none() {
+            self.tokens.clear();
+        } else if self.key.state.previous_generation().is_none() {
+            self.tokens.truncate(1);
+        }
+    }
+
     fn serving(&self, now: Moment) -> Option<u8> {
-        self.state
+        self.key
+            .state
             .serves(now)
             .and_then(|generation| self.token(generation))
     }

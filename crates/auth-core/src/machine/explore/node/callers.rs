@@ -16,30 +16,17 @@ impl Node {
         );
         let clean = !self.so_far.store;
         let process = &mut self.processes[p];
-        if let (Event::Refused { generation, .. }, Some((newest, print))) = (event, process.newest)
-        {
-            if newest == generation
-                && process
-                    .state
-                    .usable_until()
-                    .is_some_and(|u| !now.reached(u))
-            {
-                process.memory.refused.add(print);
-            }
-        }
-        let action = process.state.step(&world.policy, event, now);
-        if matches!(action, Action::ServePrevious | Action::SendAgain { .. }) {
-            if let (Event::Refused { generation, .. }, Some((newest, print))) =
-                (event, process.newest)
-            {
-                if newest == generation {
-                    process.memory.refused.remove(print);
-                    if let Some(token) = process.token(generation) {
-                        process.refused &= !bit(token);
-                    }
+        let action = process.key.ask(&world.policy, event, now);
+        let is_young = action == Action::Damped && process.key.state.is_young(now);
+        if is_young || matches!(action, Action::ServePrevious | Action::SendAgain { .. }) {
+            // The API may not know the token yet.
+            if let Event::Refused { generation, .. } = event {
+                if let Some(token) = process.token(generation) {
+                    process.refused &= !bit(token);
                 }
             }
         }
+        process.follow();
         if let Action::Fly(start) | Action::ServeAndFly(start) = action {
             process.flights = (process.flights + 1) % 16;
             if world.quota.is_none() {
@@ -91,7 +78,7 @@ impl Node {
     fn serve(&mut self, world: &World, p: usize, instead: bool) -> Result<(), Violation> {
         let now = self.clock(p);
         let process = &mut self.processes[p];
-        let generation = process.state.serves(now);
+        let generation = process.key.state.serves(now);
         let Some(token) = generation.and_then(|generation| process.token(generation)) else {
             return Err("a token is served that is not there".to_owned());
         };

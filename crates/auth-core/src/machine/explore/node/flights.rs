@@ -32,20 +32,17 @@ impl Node {
                 false => process.air.take(),
             }
             .ok_or("no flight")?;
-            if !ghost && process.state.is_urgent() {
-                air.flight.hurry();
-            }
             if let Fact::Ended(ended) = &fact {
-                if let Some((_, rejected)) = air.flight.judged(&ended.result) {
-                    let times = match process.rejected {
-                        (known, times, _) if known == secret => times,
-                        _ => 0,
-                    };
-                    let more = 1 + u32::from(air.flight.is_without_store());
-                    process.rejected = match rejected {
-                        None => (secret, 0, 0),
-                        Some(_) => (secret, times + more, true_now),
-                    };
+                let times = match process.rejected {
+                    (known, times, _) if known == secret => times,
+                    _ => 0,
+                };
+                match air.flight.verdict(&ended.result) {
+                    Some(Verdict::Accepted(_)) => process.rejected = (secret, 0, 0),
+                    Some(Verdict::Rejected { times: more, .. }) => {
+                        process.rejected = (secret, times + more, true_now);
+                    }
+                    None => {}
                 }
             }
             let number = u64::from(air.number) << 8
@@ -60,9 +57,9 @@ impl Node {
                 number,
             };
             let rules = world.rules(owner(p, process.starts));
-            let order = air
-                .flight
-                .step(&rules, &mut process.memory, fact, now, draw);
+            let order = process
+                .key
+                .fly(&mut air.flight, !ghost, &rules, fact, now, draw);
             air.orders += 1;
             if air.orders > 100 {
                 return Err("100 orders without time passing".to_owned());
@@ -73,9 +70,7 @@ impl Node {
             let local = match &order {
                 Order::Read => Some(Fact::Read(Ok(own(world, process, secret, true_now)))),
                 Order::AskAgain => {
-                    let event = Event::CredentialsChanged;
-                    let again =
-                        !ghost && process.state.step(&world.policy, event, now) == Action::Again;
+                    let again = !ghost && process.key.may_try_again(&world.policy, now);
                     Some(Fact::MayAgain(again))
                 }
                 _ => None,

@@ -59,7 +59,8 @@ impl Node {
                 let process = &mut self.processes[p];
                 process.ghost = process.air.take();
                 process.replaces_since = None;
-                process.state.step(&world.policy, Event::Abandoned, now);
+                process.key.abandoned(&world.policy, now);
+                process.follow();
                 self.wake(world, p)
             }
             Move::SetClock(p, seconds) => {
@@ -124,25 +125,20 @@ impl Node {
         let now = self.clock(p);
         self.repeats = 0;
         let process = &mut self.processes[p];
-        let Some(generation) = process.state.serves(now) else {
+        let Some(generation) = process.key.state.serves(now) else {
             return;
         };
-        if let Some((newest, print)) = process.newest {
-            if newest == generation {
-                process.memory.refused.remove(print);
-            }
-        }
         if let Some(token) = process.token(generation) {
             process.refused &= !bit(token);
         }
-        let event = Event::Accepted(generation);
-        process.state.step(&world.policy, event, now);
+        process.key.accepted(&world.policy, generation, now);
+        process.follow();
     }
 
     fn refuse(&mut self, world: &World, p: usize) -> Result<(), Violation> {
         let now = self.clock(p);
         let process = &mut self.processes[p];
-        let Some(generation) = process.state.serves(now) else {
+        let Some(generation) = process.key.state.serves(now) else {
             return Ok(());
         };
         if let Some(token) = process.token(generation) {

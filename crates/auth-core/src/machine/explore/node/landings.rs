@@ -19,40 +19,27 @@ impl Node {
         self.judge_landing(world, p, &air, &landing)?;
         let now = self.clock(p);
         let process = &mut self.processes[p];
+        let policy = &world.policy;
+        let carry = |token: &AccessToken| Ok(number_of(token.secret()));
         if ghost {
-            let End::Token(token, age) = &landing.end else {
+            let landed = process
+                .key
+                .land_late(policy, &landing, Jitter(0), now, carry);
+            let Some(landed) = landed else {
                 return Ok(());
             };
-            let until = process.state.usable_until();
-            if until.is_some_and(|until| !now.reached(until)) {
-                return Ok(());
-            }
-            let before = process.state.clone();
-            let published = process.publish(world, token, *age, &landing, now);
-            process.state.flies_as(&before);
-            if published.is_ok() && std::mem::take(&mut process.waits) {
-                return self.ask(world, p, Event::Demand);
-            }
-            return Ok(());
+            process.take(landed);
+            return match std::mem::take(&mut process.waits) {
+                true => self.ask(world, p, Event::Demand),
+                false => Ok(()),
+            };
         }
         process.replaces_since = None;
-        let outcome = match &landing.end {
-            End::Token(token, age) => match process.publish(world, token, *age, &landing, now) {
-                Ok(outcome) => outcome,
-                Err(error) => process.fail(world, &landing, &error, None, now),
-            },
-            End::Failed(error) => process.fail(world, &landing, error, None, now),
-            End::Told(error, wait) => process.fail(world, &landing, error, Some(*wait), now),
-            End::OverQuota(wait) => {
-                let error = Error::new(ErrorKind::Quota, "quota").with_retry_after(*wait);
-                process.fail(world, &landing, &error, None, now)
-            }
-            End::Unchanged => {
-                process.state.unchanged();
-                Outcome::Told
-            }
-        };
-        match outcome {
+        let over_quota = |wait| Error::new(ErrorKind::Quota, "quota").with_retry_after(wait);
+        let landed = process
+            .key
+            .land(policy, &landing, Jitter(0), now, carry, over_quota);
+        match process.take(landed) {
             Outcome::AskAgain => self.wake(world, p),
             Outcome::Told => {
                 process.waits = false;
@@ -133,76 +120,22 @@ impl Node {
 }
 
 impl Process {
-    fn publish(
-        &mut self,
-        world: &World,
-        token: &AccessToken,
-        age: Duration,
-        landing: &Landing,
-        now: Moment,
-    ) -> Result<Outcome, Error> {
-        let print = Print::of(token.secret());
-        if self.memory.refused.contains(print) {
-            return Err(Error::new(ErrorKind::Refused, "the same token"));
-        }
-        let fetched = Fetched {
-            sent: landing.sent,
-            age,
-            requested: landing.requested,
-            contested: landing.contested,
-            lifetime: token.lifetime(),
-            hint: None,
-            same: self
-                .newest
-                .and_then(|(generation, newest)| (newest == print).then_some(generation)),
-            jitter: Jitter(0),
-        };
-        let action = self.state.step(&world.policy, Event::Fetched(fetched), now);
-        let (Action::Publish(generation) | Action::Deliver(generation)) = action else {
-            return Err(Error::new(ErrorKind::Closed, "no token"));
-        };
-        let delivered = matches!(action, Action::Deliver(_));
-        if !delivered || self.tokens.is_empty() {
-            self.newest = Some((generation, print));
-            self.memory.current = Some(print);
-        }
-        if delivered {
-            self.satisfied = true;
-            return Ok(Outcome::Told);
-        }
-        self.tokens.retain(|(known, _)| *known != generation);
-        self.tokens
-            .insert(0, (generation, number_of(token.secret())));
-        self.tokens.truncate(2);
-        Ok(Outcome::AskAgain)
-    }
-
-    fn fail(
-        &mut self,
-        world: &World,
-        landing: &Landing,
-        error: &Error,
-        told: Option<Duration>,
-        now: Moment,
-    ) -> Outcome {
-        let failure = match landing.end {
-            End::OverQuota(_) => Failure::OwnQuota,
-            _ => Failure::of(error),
-        };
-        let event = Event::Failed(Failed {
-            failure,
-            requested: landing.requested,
-            retry_after: told.or(error.retry_after()),
-            told: told.is_some(),
-            cut_short: failure == Failure::OwnQuota || error.kind() == ErrorKind::TimedOut,
-            failing_for: landing.failing_for,
-            about: landing.about,
-            lockable: landing.lockable,
-            jitter: Jitter(0),
-        });
-        match self.state.step(&world.policy, event, now) {
-            Action::Retry => Outcome::AskAgain,
-            _ => Outcome::Told,
+    /// Keeps what the machine made of a flight's result.
+    fn take(&mut self, landed: Landed<u8>) -> Outcome {
+        match landed {
+            Landed::Published(generation, token) => {
+                let previous = self.key.state.previous_generation();
+                self.tokens
+                    .retain(|(known, _)| Some(*known) == previous && *known != generation);
+                self.tokens.insert(0, (generation, token));
+                Outcome::AskAgain
+            }
+            Landed::Delivered(..) => {
+                self.satisfied = true;
+                Outcome::Told
+            }
+            Landed::Retry(_) => Outcome::AskAgain,
+            Landed::Failed(_) | Landed::Unchanged => Outcome::Told,
         }
     }
 }

@@ -85,7 +85,7 @@ impl Node {
                 let process = &node.processes[who];
                 return Err(format!(
                     "process {who} has no token {bound} s after all is well ({mode:?}): {:?} {:?}",
-                    process.state,
+                    process.key.state,
                     process.air.as_ref().map(|air| &air.flight)
                 ));
             }
