@@ -4,11 +4,9 @@
 
 use std::{error::Error as _, future::ready, time::Duration};
 
-use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretFn, Transport};
+use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretFn};
 use auth_kaizen::{Central, East, Kaizen, KaizenBuilder, LegacyEndpoint, Region, RegionName};
-use auth_testkit::{TestServer, VirtualClock, assert_no_secret};
-use bytes::Bytes;
-use http::{Request, Response};
+use auth_testkit::{Reply, TestServer, VirtualClock, assert_no_secret};
 
 const SECRET: &str = "Zq7-fake-secret-1";
 const PASSWORD: &str = "Wx3-fake-password";
@@ -182,23 +180,15 @@ fn the_policy_is_checked() {
     settings.refuse(settings.good::<East>().policy(policy), "refresh_at");
 }
 
-/// A vendor that is busy until a date, and does not say what time it is.
-struct BusyUntil(&'static str);
-
-impl Transport for BusyUntil {
-    async fn send(&self, _: Request<Bytes>, _: usize) -> Result<Response<Bytes>, Error> {
-        let reply = Response::builder()
-            .status(503)
-            .header("retry-after", self.0);
-        Ok(reply.body(Bytes::new()).unwrap())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_clock_is_the_sources_too() {
     // A minute after the clock's start.
-    let kaizen = Kaizen::<Central>::builder("fake-client", Secret::new(SECRET))
-        .transport(BusyUntil("Tue, 01 Jan 2030 00:01:00 GMT"))
+    let settings = Settings::new();
+    let busy = Reply::status(503).header("retry-after", "Tue, 01 Jan 2030 00:01:00 GMT");
+    settings.0.token().then(busy);
+    let kaizen = settings
+        .good::<Central>()
+        .token_url(settings.0.token_url())
         .clock(VirtualClock::new())
         .build()
         .unwrap();

@@ -41,6 +41,7 @@
 //! | another origin, to which nothing may leak | [`ForeignServer`] |
 //! | time | [`VirtualClock`] |
 //! | a paused clock, so no sockets | [`MemoryTransport`], [`MemoryService`] |
+//! | a vendor under its own URLs, and what was sent there | [`Recorder`] |
 //! | tests of the token machine without any HTTP | [`ScriptedSource`] |
 //! | a [`TokenStore`](auth_core::TokenStore) of yours | [`store_contract!`] |
 //! | a store in Redis | `redis_server`, with feature `redis-server` |
@@ -77,6 +78,7 @@ mod place;
 mod queue;
 mod quota;
 mod record;
+mod recorder;
 #[cfg(all(unix, feature = "redis-server"))]
 pub mod redis_server;
 mod refresh;
@@ -105,6 +107,7 @@ pub use ledger::TokenUse;
 pub use log::LogCapture;
 pub use memory::{MemoryBody, MemoryError, MemoryFuture, MemoryService, MemoryTransport};
 pub use record::RecordedRequest;
+pub use recorder::{Recorder, SentRequest};
 pub use refresh::{RefreshTokenUse, RefreshTokens};
 pub use reply::Reply;
 pub use script::Script;
