@@ -52,7 +52,7 @@ async fn place(http: Http, url: &str, order: &str) -> u16 {
 async fn g14_no_order_is_taken_twice() {
     let servers = Servers::start().await;
     let mut cells = 0;
-    // In headers that a client knows nothing of.
+    // Headers that HTTP clients do not strip on a redirect.
     let kind = KINDS[2];
     for stack in Stack::ALL {
         for target in Target::ALL {
@@ -63,7 +63,7 @@ async fn g14_no_order_is_taken_twice() {
                 servers.reset();
                 let order = format!("order-{cells}");
                 let cell = format!("{status} {target:?} {stack:?}");
-                // New for each cell, so that no refusal is damped.
+                // A new authenticator for each case, so that no refusal is damped.
                 let http = stack.build(kind.authenticator(servers.home.origin()));
 
                 servers
@@ -95,7 +95,7 @@ async fn g14_no_order_is_taken_twice() {
                 } else if !target.stays() && !stack.goes_away() {
                     assert_eq!(orders, Orders { sent: 1, taken: 0 }, "{cell}");
                 } else if target.stays() && stack.signs_each_hop() && stack != Stack::Both {
-                    // Refused by itself at the second address, and sent there once more.
+                    // The request to the second address is refused there, and replayed there.
                     assert_eq!(orders, Orders { sent: 3, taken: 1 }, "{cell}");
                 } else {
                     assert!(orders.taken <= 1, "{orders:?} {cell}");
@@ -112,7 +112,7 @@ async fn g14_no_order_is_taken_twice() {
     assert_eq!(cells, 7 * 5 * targets);
 }
 
-/// The same stacks do send an order again that was refused without a redirect.
+/// The same stacks replay an order that is refused without a redirect.
 #[tokio::test]
 async fn an_order_that_was_refused_at_once_is_sent_again() {
     let servers = Servers::start().await;
@@ -133,8 +133,8 @@ async fn an_order_that_was_refused_at_once_is_sent_again() {
     }
 }
 
-/// With tower-http's follower inside and no guard, its mark has to do: it does not name the method, so
-/// no order is sent again at all.
+/// With tower-http's follower below `AuthLayer` and no guard, only the follower's mark tells of the
+/// redirect. The mark does not name the method, so no order is replayed.
 #[tokio::test]
 async fn g14_no_order_is_taken_twice_without_a_guard() {
     let servers = Servers::start().await;
@@ -161,7 +161,7 @@ async fn g14_no_order_is_taken_twice_without_a_guard() {
     }
 }
 
-/// A request that changes nothing is sent again from its beginning.
+/// A request with a safe method is replayed from its first address on.
 #[tokio::test]
 async fn a_safe_request_is_sent_again_after_a_redirect() {
     let servers = Servers::start().await;
@@ -182,7 +182,7 @@ async fn a_safe_request_is_sent_again_after_a_redirect() {
     }
 }
 
-/// An order with another unsafe method is an order, too.
+/// The promise holds for every unsafe method.
 #[tokio::test]
 async fn g14_no_unsafe_method_is_sent_again_after_a_redirect() {
     let servers = Servers::start().await;
