@@ -10,7 +10,7 @@ const TOKEN: &str = "fake-token-1";
 const APP_ID: &str = "fake-app-id-1";
 const CLIENT_ID: &str = "fake-client-id-1";
 
-/// What of a credential stands in which header.
+/// The credential headers of one vendor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     scheme: fn() -> Scheme,
@@ -51,7 +51,7 @@ const SECRET_HEADER: HeaderName = HeaderName::from_static("clientsecret");
 const ID_HEADER: HeaderName = HeaderName::from_static("clientid");
 
 impl Kind {
-    /// An authenticator whose home is this origin.
+    /// Returns an authenticator that signs requests to this origin only.
     pub(crate) fn authenticator(&self, home: &str) -> Authenticator {
         // Time is real: no renewal waits for its turn.
         let policy = RefreshPolicy::default()
@@ -75,12 +75,12 @@ impl Kind {
         authenticator
     }
 
-    /// What must not be seen elsewhere.
+    /// Returns the texts that no other origin may see.
     pub(crate) fn secrets(&self) -> &'static [&'static str] {
         self.secrets
     }
 
-    /// What a client that knows only the usual headers takes along.
+    /// Returns how many credential headers a client takes along that strips only `Authorization`.
     pub(crate) fn custom(&self) -> usize {
         let custom = |&&(name, _): &&(&str, &str)| name != "authorization";
         self.headers.iter().filter(custom).count()
@@ -92,7 +92,7 @@ impl Kind {
         headers.all(|&(name, value)| request.expose_header(name) == Some(value))
     }
 
-    /// Tells whether a request carried nothing of it.
+    /// Tells whether a request carried no part of the credential.
     pub(crate) fn bare(&self, request: &RecordedRequest) -> bool {
         let mut headers = self.headers.iter();
         headers.all(|(name, _)| request.expose_header(name).is_none())

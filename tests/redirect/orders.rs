@@ -85,7 +85,7 @@ async fn redirected(
 async fn g14_no_order_is_taken_twice() {
     let servers = Servers::start().await;
     let mut cells = 0;
-    // In headers that a client knows nothing of.
+    // Headers that HTTP clients do not strip on a redirect.
     let kind = KINDS[2];
     for stack in Stack::ALL {
         for target in Target::ALL {
@@ -96,7 +96,7 @@ async fn g14_no_order_is_taken_twice() {
                 servers.reset();
                 let order = format!("order-{cells}");
                 let cell = format!("{status} {target:?} {stack:?}");
-                // New for each cell, so that no renewal backs off.
+                // A new authenticator for each case, so that no renewal backs off.
                 let http = stack.build(kind.accepted(servers.home.origin()).await);
 
                 let (last, orders) =
@@ -109,7 +109,7 @@ async fn g14_no_order_is_taken_twice() {
                 } else if !target.stays() && !stack.goes_away() {
                     assert_eq!(orders, Orders { sent: 1, taken: 0 }, "{cell}");
                 } else if target.stays() && stack.signs_each_hop() && stack != Stack::Both {
-                    // Refused by itself at the second address, and sent there once more.
+                    // The request to the second address is refused there, and replayed there.
                     assert_eq!(orders, Orders { sent: 3, taken: 1 }, "{cell}");
                 } else {
                     assert!(orders.taken <= 1, "{orders:?} {cell}");
@@ -186,7 +186,7 @@ async fn a_client_with_a_policy_of_its_own_sends_an_order_again_only_if_it_tells
     }
 }
 
-/// The same stacks do send an order again that was refused without a redirect.
+/// The same stacks replay an order that is refused without a redirect.
 #[tokio::test]
 async fn an_order_that_was_refused_at_once_is_sent_again() {
     let servers = Servers::start().await;
@@ -207,8 +207,8 @@ async fn an_order_that_was_refused_at_once_is_sent_again() {
     }
 }
 
-/// With tower-http's follower inside and no guard, its mark has to do: it does not name the method, so
-/// no order is sent again at all.
+/// With tower-http's follower below `AuthLayer` and no guard, only the follower's mark tells of the
+/// redirect. The mark does not name the method, so no order is replayed.
 #[tokio::test]
 async fn g14_no_order_is_taken_twice_without_a_guard() {
     let servers = Servers::start().await;
@@ -235,7 +235,7 @@ async fn g14_no_order_is_taken_twice_without_a_guard() {
     }
 }
 
-/// A request that changes nothing is sent again from its beginning.
+/// A request with a safe method is replayed from its first address on.
 #[tokio::test]
 async fn a_safe_request_is_sent_again_after_a_redirect() {
     let servers = Servers::start().await;
@@ -256,7 +256,7 @@ async fn a_safe_request_is_sent_again_after_a_redirect() {
     }
 }
 
-/// An order with another unsafe method is an order, too.
+/// The promise holds for every unsafe method.
 #[tokio::test]
 async fn g14_no_unsafe_method_is_sent_again_after_a_redirect() {
     let servers = Servers::start().await;

@@ -24,10 +24,10 @@ use tower_http::follow_redirect::{
     policy::{And, CloneBodyFn, PolicyExt, Standard, clone_body_fn},
 };
 
-/// A whole stack; of a response, the status is enough here.
+/// A whole stack. The tests look at the response's status only.
 pub(crate) type Http = BoxCloneSyncService<Request<Full<Bytes>>, u16, BoxError>;
 
-/// A client without its type.
+/// A type-erased client.
 pub(crate) type Below = BoxCloneSyncService<Request<Full<Bytes>>, Response<()>, BoxError>;
 
 /// Where redirects are followed, from the top of the stack down.
@@ -87,7 +87,7 @@ impl Stack {
         !matches!(self, Self::Reqwest | Self::Middleware)
     }
 
-    /// Tells whether a hop back home is signed anew.
+    /// Tells whether a hop back to the home origin is signed again.
     pub(crate) fn signs_each_hop(self) -> bool {
         matches!(self, Self::Outside | Self::OutsideReqwest | Self::Both)
     }
@@ -184,7 +184,7 @@ fn whole(mut body: Full<Bytes>) -> Bytes {
     }
 }
 
-/// Tower-http's follower; unlike its default, with the body where a status of 307 or 308 asks for it.
+/// Tower-http's follower, set up to send the body again after a 307 or 308; its default does not.
 fn follower() -> FollowRedirectLayer<Follow> {
     let clone_body: fn(&Full<Bytes>) -> Option<Full<Bytes>> = |body| Some(body.clone());
     let policy =
@@ -211,7 +211,7 @@ pub(crate) fn inside(authenticator: Authenticator, client: Below) -> Http {
     status(stack.service(client))
 }
 
-/// What is wrong with a stack is shown with it: a follower inside, and no guard.
+/// A stack that is built wrongly: a follower below `AuthLayer`, without the guard.
 pub(crate) fn unguarded(authenticator: Authenticator, client: Below) -> Http {
     let stack = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))
@@ -231,7 +231,7 @@ fn reqwest() -> Below {
     below(ReqwestService::from_builder(builder, Policy::limited(10)).unwrap())
 }
 
-/// Erases what client it is.
+/// Erases the client's type.
 pub(crate) fn below<S, B>(client: S) -> Below
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,

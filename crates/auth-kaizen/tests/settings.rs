@@ -4,11 +4,9 @@
 
 use std::{error::Error as _, future::ready, time::Duration};
 
-use auth_core::{AuthenticatorOptions, Error, ErrorKind, Secret, SecretFn, Transport};
+use auth_core::{AuthenticatorOptions, Error, ErrorKind, Secret, SecretFn};
 use auth_kaizen::{Central, East, Kaizen, KaizenBuilder, LegacyEndpoint, Region, RegionName};
-use auth_testkit::{TestServer, VirtualClock, assert_no_secret};
-use bytes::Bytes;
-use http::{Request, Response};
+use auth_testkit::{Reply, TestServer, VirtualClock, assert_no_secret};
 
 const SECRET: &str = "Zq7-fake-secret-1";
 const PASSWORD: &str = "Wx3-fake-password";
@@ -172,29 +170,18 @@ fn an_endpoint_of_old_and_another_url_exclude_each_other() {
     }
 }
 
-/// A vendor that is busy until a date, and does not say what time it is.
-struct BusyUntil(&'static str);
-
-impl Transport for BusyUntil {
-    async fn send(&self, _: Request<Bytes>, _: usize) -> Result<Response<Bytes>, Error> {
-        let reply = Response::builder()
-            .status(503)
-            .header("retry-after", self.0);
-        Ok(reply.body(Bytes::new()).unwrap())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_clock_is_the_sources_too() {
     // A minute after the clock's start.
-    let kaizen = Kaizen::<Central>::builder(
-        "fake-client",
-        Secret::new(SECRET),
-        BusyUntil("Tue, 01 Jan 2030 00:01:00 GMT"),
-    )
-    .options(AuthenticatorOptions::new().clock(VirtualClock::new()))
-    .build()
-    .unwrap();
+    let settings = Settings::new();
+    let busy = Reply::status(503).header("retry-after", "Tue, 01 Jan 2030 00:01:00 GMT");
+    settings.0.token().then(busy);
+    let kaizen = settings
+        .good::<Central>()
+        .token_url(settings.0.token_url())
+        .options(AuthenticatorOptions::new().clock(VirtualClock::new()))
+        .build()
+        .unwrap();
     let error = kaizen.authenticator().token().await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
 }

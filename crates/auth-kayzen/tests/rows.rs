@@ -25,11 +25,11 @@ async fn login(vendor: &Vendor, settings: KayzenBuilder) -> (String, String) {
     let [login] = &logins[..] else {
         panic!("{} logins", logins.len());
     };
-    let basic = login.header("authorization").unwrap();
+    let basic = login.expose_header("authorization").unwrap();
     let basic = STANDARD
         .decode(basic.strip_prefix("Basic ").unwrap())
         .unwrap();
-    (login.body(), String::from_utf8(basic).unwrap())
+    (login.expose_body(), String::from_utf8(basic).unwrap())
 }
 
 async fn failure(vendor: &Vendor) -> Error {
@@ -48,7 +48,7 @@ async fn row_token_endpoint_is_asked_by_post() {
     let sent = vendor.sent();
     assert_eq!(sent.len(), 1);
     let line = "POST https://api.kayzen.io/v1/authentication/token\n";
-    assert!(sent[0].text().starts_with(line));
+    assert!(sent[0].expose_text().starts_with(line));
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +68,7 @@ async fn row_api_origin_is_the_only_place_for_tokens() {
     let sent = vendor.sent();
     let sent = sent.last().unwrap();
     assert_eq!(
-        sent.header("authorization"),
+        sent.expose_header("authorization"),
         Some(&*format!("Bearer {token}"))
     );
 }
@@ -126,7 +126,7 @@ async fn row_basic_quirk_raw_by_default() {
     login(&vendor, vendor.settings()).await;
     let logins = vendor.logins();
     assert_eq!(
-        logins[0].header("authorization"),
+        logins[0].expose_header("authorization"),
         Some("Basic YWFhOmJiYg==")
     );
 }
@@ -220,7 +220,7 @@ async fn row_lifetime_is_30_minutes_and_renewal_the_same_login_ahead_of_it() {
     let logins = vendor.logins();
     assert!((24..=28).contains(&logins.len()), "{}", logins.len());
     for login in &logins {
-        assert_eq!(login.text(), logins[0].text());
+        assert_eq!(login.expose_text(), logins[0].expose_text());
     }
 }
 
@@ -240,8 +240,12 @@ async fn row_lifetime_no_refresh_token_is_ever_sent() {
     let logins = vendor.logins();
     assert_eq!(logins.len(), 5);
     for login in logins {
-        assert!(!login.text().contains("refresh"), "{}", login.text());
-        assert!(login.body().starts_with("grant_type=password&"));
+        assert!(
+            !login.expose_text().contains("refresh"),
+            "{}",
+            login.expose_text()
+        );
+        assert!(login.expose_body().starts_with("grant_type=password&"));
     }
 }
 

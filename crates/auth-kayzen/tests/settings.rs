@@ -7,12 +7,10 @@ mod vendor;
 
 use std::time::Duration;
 
-use auth_core::{AuthenticatorOptions, Error, ErrorKind, Secret, Transport};
+use auth_core::{AuthenticatorOptions, ErrorKind, Secret};
 use auth_kayzen::{Kayzen, KayzenBuilder, fake};
 use auth_oauth2::ClientAuth;
-use auth_testkit::{TestServer, VirtualClock, assert_no_secret};
-use bytes::Bytes;
-use http::{Request, Response};
+use auth_testkit::{Reply, TestServer, VirtualClock, assert_no_secret};
 
 use crate::vendor::{Vault, Vendor};
 
@@ -162,29 +160,14 @@ async fn a_gateway_on_loopback() {
     server.shutdown().await;
 }
 
-/// A vendor that is busy until a date, and does not say what time it is.
-struct BusyUntil(&'static str);
-
-impl Transport for BusyUntil {
-    async fn send(&self, _: Request<Bytes>, _: usize) -> Result<Response<Bytes>, Error> {
-        let reply = Response::builder()
-            .status(503)
-            .header("retry-after", self.0);
-        Ok(reply.body(Bytes::new()).unwrap())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_clock_is_the_sources_too() {
     // A minute after the clock's start.
-    let settings = Kayzen::builder(
-        "fake-key",
-        Secret::new("fake-secret-1"),
-        "me@kayzen.io",
-        Secret::new("fake-password-1"),
-        BusyUntil("Tue, 01 Jan 2030 00:01:00 GMT"),
-    )
-    .options(AuthenticatorOptions::new().clock(VirtualClock::new()));
+    let vendor = Vendor::new();
+    let busy = Reply::status(503).header("retry-after", "Tue, 01 Jan 2030 00:01:00 GMT");
+    vendor.server().token().then(busy);
+    let options = AuthenticatorOptions::new().clock(VirtualClock::new());
+    let settings = vendor.settings().options(options);
     let error = settings.build().unwrap().token().await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
 }

@@ -18,7 +18,11 @@ async fn sent(vendor: &Vendor, settings: KayzenBuilder) -> [String; 2] {
     vendor.server().api().then(Reply::status(200).json("[]"));
     let authenticator = settings.build().unwrap();
     assert_eq!(vendor.campaigns(&authenticator).await.unwrap(), 200);
-    let texts: Vec<_> = vendor.sent().iter().map(|sent| sent.text()).collect();
+    let texts: Vec<_> = vendor
+        .sent()
+        .iter()
+        .map(|sent| sent.expose_text())
+        .collect();
     texts.try_into().unwrap()
 }
 

@@ -41,6 +41,7 @@
 //! | another origin, to which nothing may leak | [`ForeignServer`] |
 //! | time | [`VirtualClock`] |
 //! | a paused clock, so no sockets | [`MemoryTransport`], [`MemoryService`] |
+//! | a vendor under its own URLs, and what was sent there | [`Recorder`] |
 //! | tests of the token machine without any HTTP | [`ScriptedSource`] |
 //! | a [`TokenStore`](auth_core::TokenStore) of yours | [`store_contract!`] |
 //! | searching logs and errors for secrets | [`LogCapture`], [`assert_no_secret`] |
@@ -80,6 +81,7 @@ mod place;
 mod queue;
 mod quota;
 mod record;
+mod recorder;
 mod refresh;
 mod reply;
 mod script;
@@ -106,6 +108,7 @@ pub use ledger::TokenUse;
 pub use log::LogCapture;
 pub use memory::{MemoryBody, MemoryError, MemoryFuture, MemoryService, MemoryTransport};
 pub use record::RecordedRequest;
+pub use recorder::{Recorder, SentRequest};
 pub use refresh::{RefreshTokenUse, RefreshTokens};
 pub use reply::Reply;
 pub use script::Script;

@@ -182,7 +182,7 @@ async fn sent_in_half_an_hour(options: AuthenticatorOptions, server: &TestServer
 
 #[tokio::test(start_paused = true)]
 async fn row_token_quota_stays_unless_the_options_set_one() {
-    let server = fakes::verdigris().in_memory();
+    let server = fake::server().in_memory();
     let all_others = options(&server)
         .policy(RefreshPolicy::default())
         .limit(ExchangeLimit::new(1).unwrap())

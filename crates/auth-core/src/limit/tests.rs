@@ -93,13 +93,13 @@ async fn all(tenants: &[Authenticator]) -> Vec<Result<(), Error>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t19_tenants_that_expire_together_ask_so_many_at_once() {
+async fn t19_tenants_that_expire_together_keep_to_the_limit() {
     let vendor = Vendor::default();
     let tenants = vendor.tenants(100, &ExchangeLimit::new(8).unwrap());
     assert!(all(&tenants).await.iter().all(Result::is_ok));
     assert_eq!(vendor.0.most.load(Ordering::Relaxed), 8);
     assert_eq!(vendor.started().len(), 100);
-    // 13 rounds, which no exchange's deadline of ten seconds cuts short.
+    // 13 rounds of 1 s. The deadline of 10 s for a token request cuts none of them short.
     assert_eq!(vendor.started().last().unwrap().2, Duration::from_secs(12));
 }
 
@@ -121,13 +121,13 @@ async fn t19_starts_are_spread_evenly() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t19_who_is_waited_for_goes_before_who_is_not() {
+async fn t19_token_requests_that_callers_wait_for_go_before_renewals() {
     let limit = ExchangeLimit::new(1).unwrap();
     let vendor = Vendor::default();
     let ahead = vendor.tenants(5, &limit);
     assert!(all(&ahead).await.iter().all(Result::is_ok));
     time::advance(HOUR * 4 / 5).await;
-    // One has its turn, four stand in line, for nobody.
+    // One renewal runs, and four wait. No caller waits for any of them.
     assert!(ahead.iter().all(|tenant| tenant.fresh_token().is_none()));
     assert!(
         all(&ahead).await.iter().all(Result::is_ok),
@@ -145,7 +145,7 @@ async fn t19_who_is_waited_for_goes_before_who_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t19_who_is_waited_for_by_now_moves_up() {
+async fn t19_a_renewal_moves_up_when_a_caller_waits_for_its_token() {
     let limit = ExchangeLimit::new(1).unwrap().max_wait(10 * HOUR);
     let vendor = Vendor::default();
     let tenants = vendor.tenants(5, &limit);
@@ -154,7 +154,7 @@ async fn t19_who_is_waited_for_by_now_moves_up() {
     let blocker = vendor.tenants(1, &limit).remove(0);
     let held = limit.admit(&flight(Reason::Needed)).await;
     all(&tenants).await;
-    // Its token expires while its renewal stands in line behind all the others.
+    // The last tenant's token expires while its renewal is last in line.
     time::advance(HOUR).await;
     let last = tokio::spawn(tenants[4].token());
     tokio::task::yield_now().await;
@@ -167,7 +167,7 @@ async fn t19_who_is_waited_for_by_now_moves_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05_who_waits_too_long_is_told_so() {
+async fn g05_a_wait_that_is_too_long_ends_in_an_error() {
     let limit = ExchangeLimit::new(1)
         .unwrap()
         .max_wait(Duration::from_millis(2_500));
@@ -224,7 +224,7 @@ impl ExchangeLimit {
     }
 }
 
-/// What a limit let through, seen from outside.
+/// The token requests that a limit let through, as the vendor sees them.
 #[derive(Default)]
 struct Record {
     starts: Mutex<Vec<(Instant, Kind)>>,
@@ -277,7 +277,7 @@ fn flight(reason: Reason) -> Arc<Flight> {
     Arc::new(Flight::new(1, reason, crate::Moment::NEVER, runtime))
 }
 
-/// Lets every task do what it can without time passing.
+/// Lets all tasks run until they wait, without time passing.
 async fn settled() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
@@ -293,7 +293,7 @@ async fn t19_200_tenants_share_10_starts_a_second_with_one_token_request_each() 
     assert!(all(&tenants).await.iter().all(Result::is_ok));
     let started = vendor.started();
     assert_eq!(started.len(), 200);
-    // Room for 8 at once that take a second each: 25 rounds, and 0.7 s until the first is full.
+    // 25 rounds of 8 token requests that take 1 s each, plus 0.7 s until the first round is full.
     let took = begun.elapsed();
     assert!(
         took.abs_diff(Duration::from_millis(25_700)) < Duration::from_millis(100),
@@ -321,7 +321,8 @@ async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_secon
             let length = Duration::from_millis(rng.u64(0..400));
             let fly = Arc::clone(&record).fly(limit.clone(), flight(reason), length);
             let task = tokio::spawn(fly);
-            // Some go away at any point: in line, granted, while their token request runs.
+            // One in five flights is cancelled: in line, with a granted permit, or while its token
+            // request runs.
             if index % 5 == 0 {
                 let gone = Duration::from_micros(rng.u64(0..20_000_000));
                 let abort = task.abort_handle();
@@ -350,7 +351,7 @@ async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_secon
         record.assert_rate(rate as usize);
         assert!(record.most.load(Ordering::Relaxed) <= concurrent);
         limit.assert_idle();
-        // Whoever stayed was served, or there was no room for it: 60 s of room at the rate.
+        // Each flight that was not cancelled was served, or the rate has no room for it within 60 s.
         assert!(
             outcomes[1] == 0 || rate < 4,
             "{concurrent} {rate} {outcomes:?}"
@@ -415,7 +416,7 @@ async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
     for flight in flights {
         let (result, took, reason) = flight.await.unwrap();
         match result {
-            // Those that callers wait for come first, and there is room for 11 in 10 s.
+            // Flights that callers wait for go first. The limit has room for 11 flights in 10 s.
             Ok(()) => {
                 served += 1;
                 assert!(
@@ -461,7 +462,7 @@ async fn g05_the_error_says_when_a_start_is_free() {
             "{free:?}"
         );
     }
-    // Of permits it is known how long the last one was held.
+    // The estimate for permits is how long the last permit was held.
     let limit = ExchangeLimit::new(1)
         .unwrap()
         .max_wait(Duration::from_millis(10));
@@ -490,7 +491,7 @@ async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
             async move { limit.admit(&flight(Reason::Ahead)).await.map(drop) }
         });
         settled().await;
-        // The next has its turn, and goes before it is polled again.
+        // The next flight is granted the permit, and is dropped before it is polled.
         drop(held);
         next.abort();
         assert!(next.await.unwrap_err().is_cancelled());
@@ -517,14 +518,15 @@ async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
         })
         .collect();
     settled().await;
-    // All but the last go; the last one's start moves up to the first free one.
+    // All flights but the last are dropped; the last one gets the first free start.
     let last = waiting.pop().unwrap();
     waiting.iter().for_each(|task| task.abort());
     last.await.unwrap().unwrap();
     let took = begun.elapsed();
     assert!(took < Duration::from_millis(1_005), "{took:?}");
 
-    // So does one that was granted and not picked up, whose successor keeps the timer by now.
+    // A start that is granted and not picked up is given back, too. By then the next flight has the
+    // timer.
     let unpolled = flight(Reason::Needed);
     let mut next = Box::pin(limit.admit(&unpolled));
     assert!(poll(&mut next).await.is_pending());
@@ -561,7 +563,7 @@ async fn t19_a_flight_that_is_polled_late_counts_from_when_it_starts() {
     }
     assert_eq!(pace.due(at(1_000), 0), Some(at(1_090)));
     assert_eq!(pace.due(at(1_090), 0), None);
-    // What is taken and not picked up may start at any time from now on.
+    // A start that is taken and not picked up may begin at any time.
     assert_eq!(pace.due(at(1_090), 1), Some(at(1_100)));
 }
 
@@ -580,7 +582,7 @@ async fn t19_no_permit_is_held_while_waiting_for_a_start() {
     });
     settled().await;
     assert_eq!(limit.queue().running, 0);
-    // So one that callers wait for overtakes it, to the very next start.
+    // So a flight that a caller waits for goes first, and gets the next start.
     let begun = Instant::now();
     drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
     assert!(begun.elapsed() < Duration::from_millis(1_005));
@@ -589,7 +591,7 @@ async fn t19_no_permit_is_held_while_waiting_for_a_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t19_one_that_callers_wait_for_by_now_gets_the_next_start() {
+async fn t19_a_renewal_that_a_caller_waits_for_gets_the_next_start() {
     let limit = ExchangeLimit::new(9).unwrap().per_second(1).unwrap();
     let record = Arc::new(Record::default());
     let ahead: Vec<_> = (0..10).map(|_| flight(Reason::Ahead)).collect();
@@ -632,7 +634,7 @@ fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
         tokio::spawn(async move { limit.admit(&flight(Reason::Needed)).await.map(drop) });
         settled().await;
     });
-    // From here on nobody drives the first one in line.
+    // From here on the runtime of the first flight in line stands still.
     moving.block_on(async {
         let limit = limit.clone();
         let admitted =
