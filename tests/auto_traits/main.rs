@@ -310,9 +310,9 @@ fn auth_testkit_keeps_its_promises() {
     use auth_testkit::{
         Answer, BodyFormat, ClientAuth, Counters, Fetch, ForeignServer, Gate, IssuedToken, Leak,
         LogCapture, MemoryBody, MemoryError, MemoryFuture, MemoryService, MemoryTransport,
-        OAuthParams, OAuthRefusal, Outcome, RecordedRequest, RefreshTokenUse, RefreshTokens, Reply,
-        RetryAfter, Script, ScriptedSource, Side, TestServer, TestServerBuilder, TokenUse,
-        VendorRequest, VendorRules, VirtualClock,
+        OAuthParams, OAuthRefusal, Outcome, RecordedRequest, Recorder, RefreshTokenUse,
+        RefreshTokens, Reply, RetryAfter, Script, ScriptedSource, SentRequest, Side, TestServer,
+        TestServerBuilder, TokenUse, VendorRequest, VendorRules, VirtualClock,
     };
     promise! {
         Answer: send sync unpin forever;
@@ -334,12 +334,14 @@ fn auth_testkit_keeps_its_promises() {
         OAuthRefusal: send sync unpin forever;
         Outcome: send sync unpin forever;
         RecordedRequest: send sync unpin forever;
+        Recorder: send sync unpin forever;
         RefreshTokenUse: send sync unpin forever;
         RefreshTokens: send sync unpin forever;
         Reply: send sync unpin forever;
         RetryAfter: send sync unpin forever;
         Script: send sync unpin forever;
         ScriptedSource: send sync unpin forever;
+        SentRequest: send sync unpin forever;
         Side: send sync unpin forever;
         TestServer: send sync unpin forever;
         TestServerBuilder: send sync unpin forever;
