@@ -68,10 +68,11 @@ fn auth_core_keeps_its_promises() {
         AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, Authenticators,
         AuthenticatorsBuilder, Clock, ConnectFailure, Credentials, CredentialsId, Error, ErrorKind,
         Exchange, ExchangeLimit, Generation, Health, HttpHosts, Key, KeyBuilder, Local,
-        MemoryStore, Moment, NewEntry, Origins, Part, Quota, Reason, Redirected, RefreshPolicy,
-        Refusal, RejectedPart, RequestOutcome, Scheme, Secret, SecretEnv, SecretFile, SecretFn,
-        Sharded, SharedClock, SharedSecretSource, SharedTokenStore, SharedTransport, Signing,
-        StoredEntry, SystemClock, Token, TokenHost, TokenRefused, Version,
+        MemoryStore, Moment, NewEntry, Origins, Part, Quota, Reason, Redirected, RedirectsUnseen,
+        RefreshPolicy, Refusal, RejectedPart, RequestOutcome, Scheme, Secret, SecretEnv,
+        SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource, SharedTokenStore,
+        SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenHost, TokenRefused,
+        Version,
     };
     promise! {
         AccessToken: send sync unpin forever;
@@ -95,6 +96,7 @@ fn auth_core_keeps_its_promises() {
         Moment: send sync unpin forever;
         HttpHosts: send sync unpin forever;
         Redirected: send sync unpin forever;
+        RedirectsUnseen: send sync unpin forever;
         Origins: send sync unpin forever;
         Part<'static>: send sync unpin forever;
         Quota: send sync unpin forever;
