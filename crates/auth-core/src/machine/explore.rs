@@ -28,7 +28,7 @@ mod world;
 mod worlds;
 
 use hash::Mix;
-use node::{Mode, Node};
+use node::{Mode, Node, Recovery};
 use world::{Kind, May, Move, Result_, World};
 
 fn secs(seconds: u32) -> Duration {
@@ -43,6 +43,7 @@ fn explore(world: &World) {
     let mut stories: Vec<(u32, Move)> = Vec::new();
     let mut next = VecDeque::new();
     let (mut transitions, mut judged) = (0_u64, 0_u64);
+    let mut recovery = Recovery::new(world);
     let start = Node::new(world);
     known.insert(start.hashed());
     stories.push((0, Move::Tick));
@@ -51,7 +52,7 @@ fn explore(world: &World) {
         if number as usize % world.each == 0 {
             for mode in [Mode::Answers, Mode::Fails, Mode::Denies] {
                 judged += 1;
-                if let Err(violation) = node.recovers(world, mode) {
+                if let Err(violation) = recovery.judge(&node, mode) {
                     panic!(
                         "{}: {violation}, in recovery ({mode:?}){}",
                         world.name,

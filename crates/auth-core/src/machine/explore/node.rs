@@ -15,7 +15,7 @@ mod recovery;
 mod store;
 mod vendor;
 
-pub(super) use recovery::Mode;
+pub(super) use recovery::{Mode, Recovery};
 use store::{Entry, Store};
 use vendor::Vendor;
 

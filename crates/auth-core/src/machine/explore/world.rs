@@ -138,7 +138,7 @@ impl World {
             faults: 2,
             may: May::default(),
             vendor: Kind::default(),
-            each: 30,
+            each: 1,
         }
     }
 

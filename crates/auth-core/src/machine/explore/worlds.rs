@@ -295,7 +295,6 @@ fn g07_a_refused_token_whose_renewal_fails_is_taken_by_nobody() {
             page: true,
             ..May::default()
         },
-        each: 300,
         ..World::base("two processes, a refusal and a renewal that fails")
     });
 }
