@@ -50,10 +50,11 @@ impl Met {
             Refusal::Renewing(next) | Refusal::TooYoung(next) => next.await,
             _ => return,
         };
-        if let Ok(next) = next {
-            if next.generation() != sent.generation() && self.see(text(&next), at, accepts) {
-                process.accepted(next.generation());
-            }
+        if let Ok(next) = next
+            && next.generation() != sent.generation()
+            && self.see(text(&next), at, accepts)
+        {
+            process.accepted(next.generation());
         }
     }
 
