@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
 use http::HeaderMap;
 use tokio::runtime::Handle;
 
@@ -24,6 +23,7 @@ use crate::{
         serving::{Action, Event, Failed, Fetched, Start, State},
     },
     policy::Jitter,
+    published::Published,
     rejections,
     residue::Residue,
     snapshot::Snapshot,
@@ -37,7 +37,7 @@ pub(crate) struct Core {
     /// Keeps refresh tokens where there is no store: they are sent by the same rules.
     own_store: OnceLock<(SharedTokenStore, Key)>,
     rules: Rules,
-    published: ArcSwapOption<Snapshot>,
+    published: Published,
     desk: Mutex<Desk>,
 }
 
@@ -112,7 +112,7 @@ impl Core {
             store,
             own_store: OnceLock::new(),
             rules,
-            published: ArcSwapOption::empty(),
+            published: Published::nothing(),
             desk: Mutex::new(desk),
         }
     }
@@ -205,24 +205,15 @@ impl Core {
     // --- hot path ---
 
     /// The token at hand, unless it is time to ask the machine.
-    #[inline]
     pub(crate) fn fresh_token(&self) -> Option<Token> {
-        let published = self.published.load();
-        let snapshot = published.as_ref()?;
-        (!self.now().reached(snapshot.check_at())).then(|| snapshot.token())
+        self.published.fresh(self.now()).map(Token)
     }
 
     /// Signs with the token at hand, unless it is time to ask the machine, or there is a header in
     /// the way.
     pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Generation> {
-        let published = self.published.load();
-        let snapshot = published.as_ref()?;
-        if self.now().reached(snapshot.check_at()) {
-            return None;
-        }
-        let local = snapshot.headers();
-        let generation = local.generation();
-        local.sign_vacant(headers).then_some(generation)
+        let local = self.published.fresh(self.now())?;
+        local.sign_vacant(headers).then(|| local.generation())
     }
 
     // --- cold path ---
@@ -362,7 +353,7 @@ impl Core {
         let until = desk.state.usable_until();
         let valid = until.is_some_and(|until| !now.reached(until));
         let is_refused = |held: Generation| matches!(event, Event::Refused { generation, .. } if generation == held);
-        match &*self.published.load() {
+        match self.published.load() {
             Some(held) if valid && !is_refused(held.generation()) => {
                 return Answer::Token(held.token());
             }
@@ -604,7 +595,7 @@ impl Core {
         desk.last_error = None;
         desk.permanent = token.is_permanent();
         if let Some(previous) = desk.state.previous_generation() {
-            let published = self.published.load_full();
+            let published = self.published.load();
             let is_it = |snapshot: &Arc<Snapshot>| snapshot.generation() == previous;
             desk.previous = published
                 .filter(is_it)
@@ -649,13 +640,13 @@ impl Core {
     fn follow(&self, state: &State, now: Moment) {
         if state.usable_until().is_none() {
             self.published.store(None);
-        } else if let Some(snapshot) = &*self.published.load() {
-            snapshot.set_check_at(state.check_at(now));
+        } else if self.published.load().is_some() {
+            self.published.set_check_at(state.check_at(now));
         }
     }
 
     fn cached(&self) -> Answer {
-        match &*self.published.load() {
+        match self.published.load() {
             Some(snapshot) => Answer::Token(snapshot.token()),
             None => Answer::Error(self.closed()),
         }

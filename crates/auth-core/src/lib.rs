@@ -85,6 +85,7 @@ mod limit;
 mod machine;
 mod origin;
 mod policy;
+mod published;
 mod quota;
 mod redirected;
 mod refused;
