@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, HttpHosts, Key,
-    Origins, RequestOutcome, Scheme, Secret, SecretSource as _, SharedClock, SharedSecretSource,
+    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, Key, Origins,
+    RequestOutcome, Scheme, Secret, SecretSource as _, SharedClock, SharedSecretSource,
     SharedTransport, TokenSource,
 };
 use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
@@ -57,7 +57,6 @@ struct Meridian {
     transport: SharedTransport,
     session_url: String,
     base_url: String,
-    http: HttpHosts,
     options: AuthenticatorOptions,
 }
 
@@ -75,18 +74,12 @@ impl Meridian {
             .client(&self.account)
             .build();
         let source = Sessions {
-            endpoint: TokenEndpoint::danger_allow_http(
-                VENDOR,
-                "session_url",
-                &self.session_url,
-                self.transport,
-                &self.http,
-            )?,
+            endpoint: TokenEndpoint::new(VENDOR, "session_url", &self.session_url, self.transport)?,
             account: self.account,
             key: self.key,
             clock: self.options.shared_clock(),
         };
-        let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
+        let origins = Origins::new([&self.base_url])?;
         Authenticator::builder(source, origins)
             .vendor(VENDOR)
             .scheme(scheme)
@@ -146,7 +139,6 @@ impl contract::Vendor for Contract {
             transport: SharedTransport::new(server.transport()),
             session_url: server.token_url(),
             base_url: server.api_url(),
-            http: HttpHosts::default(),
             options,
         };
         meridian.build()

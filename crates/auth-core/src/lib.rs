@@ -86,6 +86,7 @@ mod machine;
 mod options;
 mod origin;
 mod policy;
+mod published;
 mod quota;
 mod redirected;
 mod refused;

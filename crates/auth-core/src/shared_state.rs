@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
 use http::HeaderMap;
 use tokio::runtime::Handle;
 
@@ -22,6 +21,7 @@ use crate::{
         serving::{Action, Event, Start, State},
     },
     policy::Jitter,
+    published::Published,
     rejections,
     residue::Residue,
     snapshot::{Carried, Snapshot},
@@ -41,7 +41,7 @@ pub(crate) struct SharedState {
     /// Keeps refresh tokens where there is no store: they are sent by the same rules.
     own_store: OnceLock<(SharedTokenStore, Key)>,
     rules: Rules,
-    published: ArcSwapOption<Snapshot>,
+    published: Published,
     desk: Mutex<Desk>,
 }
 
@@ -97,7 +97,7 @@ impl SharedState {
             store,
             own_store: OnceLock::new(),
             rules,
-            published: ArcSwapOption::empty(),
+            published: Published::nothing(),
             desk: Mutex::new(desk),
         }
     }
@@ -189,24 +189,15 @@ impl SharedState {
     // --- hot path ---
 
     /// The token at hand, unless it is time to ask the machine.
-    #[inline]
     pub(crate) fn fresh_token(&self) -> Option<Token> {
-        let published = self.published.load();
-        let snapshot = published.as_ref()?;
-        (!self.now().reached(snapshot.check_at())).then(|| snapshot.token())
+        self.published.fresh(self.now()).map(Token)
     }
 
     /// Signs with the token at hand, unless it is time to ask the machine, or there is a header in
     /// the way.
     pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Generation> {
-        let published = self.published.load();
-        let snapshot = published.as_ref()?;
-        if self.now().reached(snapshot.check_at()) {
-            return None;
-        }
-        let local = snapshot.headers();
-        let generation = local.generation();
-        local.sign_vacant(headers).then_some(generation)
+        let local = self.published.fresh(self.now())?;
+        local.sign_vacant(headers).then(|| local.generation())
     }
 
     /// Forgets that the vendor rejected the credentials.
@@ -224,8 +215,8 @@ impl SharedState {
     fn follow(&self, state: &State, now: Moment) {
         if state.usable_until().is_none() {
             self.published.store(None);
-        } else if let Some(snapshot) = &*self.published.load() {
-            snapshot.set_check_at(state.check_at(now));
+        } else if self.published.load().is_some() {
+            self.published.set_check_at(state.check_at(now));
         }
     }
 

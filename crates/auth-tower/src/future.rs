@@ -53,11 +53,20 @@ pin_project! {
             // None for a first send that is signed and did not wait.
             notes: Option<Box<AuthOutcome>>,
         },
-        // The request waits for a token, or for readiness with a token in hand.
-        Waiting { pending: Option<Box<Pending<S, B, R>>> },
-        // The request was not sent.
-        Failed { error: Option<auth_core::Error> },
+        // The request is not out. One variant, so that a look tells the other one.
+        NotOut { why: Option<NotOut<S, B, R>> },
     }
+}
+
+enum NotOut<S, B, R>
+where
+    S: Service<Request<B>>,
+    R: Replay<B>,
+{
+    /// The request waits for a token, or for readiness with a token in hand.
+    Waiting(Box<Pending<S, B, R>>),
+    /// The request was not sent, and will not be.
+    Failed(auth_core::Error),
 }
 
 impl<S, B, ResB, R> ResponseFuture<S, B, R>
@@ -103,15 +112,17 @@ where
 
     pub(crate) fn waiting(pending: Pending<S, B, R>) -> Self {
         Self {
-            state: State::Waiting {
-                pending: Some(Box::new(pending)),
+            state: State::NotOut {
+                why: Some(NotOut::Waiting(Box::new(pending))),
             },
         }
     }
 
     pub(crate) fn failed(error: auth_core::Error) -> Self {
         Self {
-            state: State::Failed { error: Some(error) },
+            state: State::NotOut {
+                why: Some(NotOut::Failed(error)),
+            },
         }
     }
 }
@@ -186,16 +197,24 @@ where
                     let kept = mem::replace(kept, R::Kept::nothing());
                     match judge(settings, response, generation, kept, notes.take()) {
                         Ok(response) => return Poll::Ready(Ok(response)),
-                        Err(pending) => State::Waiting {
-                            pending: Some(pending),
+                        Err(pending) => State::NotOut {
+                            why: Some(NotOut::Waiting(pending)),
                         },
                     }
                 }
-                StateProj::Waiting { pending } => {
-                    let waiting = pending.as_mut().expect("polled after it was ready");
+                StateProj::NotOut { why } => {
+                    let waiting = match why {
+                        Some(NotOut::Waiting(waiting)) => waiting,
+                        Some(NotOut::Failed(_)) | None => {
+                            let Some(NotOut::Failed(error)) = why.take() else {
+                                panic!("polled after it was ready");
+                            };
+                            return Poll::Ready(Err(Error::Auth(error)));
+                        }
+                    };
                     let next = ready!(waiting.poll(cx));
                     let settings = waiting.settings().clone();
-                    *pending = None;
+                    *why = None;
                     match next {
                         Ok(Next::Response(response)) => return Poll::Ready(Ok(response)),
                         Ok(Next::Call {
@@ -213,10 +232,6 @@ where
                         Err(error) => return Poll::Ready(Err(error)),
                     }
                 }
-                StateProj::Failed { error } => {
-                    let error = error.take().expect("polled after it was ready");
-                    return Poll::Ready(Err(Error::Auth(error)));
-                }
             };
             this.state.set(next);
         }
@@ -227,8 +242,7 @@ where
 #[inline(always)]
 fn says_nothing<ResB>(settings: &Settings, response: &Response<ResB>) -> bool {
     response.status() != StatusCode::UNAUTHORIZED
-        && settings.rules.refused_when.is_none()
-        && !settings.rules.grpc
+        && !settings.heads_matter
         && (response.extensions().is_empty() || has_no_mark(response.extensions()))
 }
 

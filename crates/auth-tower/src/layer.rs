@@ -125,6 +125,7 @@ impl Options {
     pub(crate) fn with(self, authenticator: Authenticator) -> Settings {
         Settings {
             authenticator,
+            heads_matter: self.rules.refused_when.is_some() || self.rules.grpc,
             rules: self.rules,
             existing: self.existing,
             without_token: self.without_token,
@@ -136,6 +137,8 @@ impl Options {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) authenticator: Authenticator,
+    /// A rule has to see the head of every response, whatever its status.
+    pub(crate) heads_matter: bool,
     pub(crate) rules: Rules,
     pub(crate) existing: Existing,
     pub(crate) without_token: WithoutToken,

@@ -138,7 +138,7 @@ impl SharedState {
         let until = desk.key.state.usable_until();
         let valid = until.is_some_and(|until| !now.reached(until));
         let is_refused = |held: Generation| matches!(event, Event::Refused { generation, .. } if generation == held);
-        match &*self.published.load() {
+        match self.published.load() {
             Some(held) if valid && !is_refused(held.generation()) => {
                 return Answer::Token(held.token());
             }
@@ -162,7 +162,7 @@ impl SharedState {
     }
 
     pub(super) fn cached(&self) -> Answer {
-        match &*self.published.load() {
+        match self.published.load() {
             Some(snapshot) => Answer::Token(snapshot.token()),
             None => Answer::Error(self.closed()),
         }

@@ -177,7 +177,7 @@ impl SharedState {
 
     fn replace(&self, desk: &mut Desk, snapshot: Arc<Snapshot>) {
         if let Some(previous) = desk.key.state.previous_generation() {
-            let published = self.published.load_full();
+            let published = self.published.load();
             let is_it = |snapshot: &Arc<Snapshot>| snapshot.generation() == previous;
             desk.previous = published
                 .filter(is_it)
