@@ -43,7 +43,7 @@ fn f08_a_thousand_processes_for_a_day_stay_within_twenty_tokens_an_hour() {
     println!(
         "1,000 processes, 24 hours: {tokens} tokens asked for, {failed} not had, {exchanges} exchanges \
          in {lifetimes} lifetimes, {deaths_at_work} deaths with the lease, \
-         at most {fullest_window} in an hour, {refused_by_quota} refused"
+         at most {fullest_window} counted at once, {refused_by_quota} refused"
     );
     assert!(deaths_at_work > 0, "nobody died where it matters");
     assert!(
