@@ -38,11 +38,31 @@ struct Unsaved {
     since: Moment,
 }
 
-/// Back-offs of other processes that were obeyed, since this process last asked the vendor.
+/// Back-offs of other processes that were obeyed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Obeyed {
+    /// Since this process last asked the vendor, or had a token.
     since: Option<Moment>,
+    /// The newest pause, by its number and the count of failures, and when that pause ends.
+    pause: Option<(u64, u32, Moment)>,
+}
+
+impl Obeyed {
+    /// Returns for how long a pause is obeyed that has so much left, as the store says. The same
+    /// pause ends when it was to end at first: the store's clock may have been set back, and a
+    /// hostile store may say that the pause has just begun.
+    fn left(&mut self, pause: (u64, u32), left: Duration, now: Moment) -> Duration {
+        let known = self
+            .pause
+            .filter(|(number, failures, _)| (*number, *failures) == pause);
+        let end = match known {
+            Some((_, _, end)) if now.wait_until(end) <= left => end,
+            _ => now + left,
+        };
+        self.pause = Some((pause.0, pause.1, end));
+        now.wait_until(end)
+    }
 }
 
 /// A store that fails is not asked for a while.
@@ -126,7 +146,8 @@ impl Memory {
 
     /// Returns for how long the back-off that the record holds is obeyed.
     ///
-    /// What the vendor said is obeyed, though not for longer than the vendor itself would be. What
+    /// What the vendor said is obeyed, each time that the vendor says so, though not for longer than
+    /// the vendor itself would be. What
     /// processes met without the vendor's word may be their own trouble: if only one process has
     /// failed, its back-off is obeyed for a few seconds only; and those that have failed go last.
     pub(crate) fn obeys(
@@ -146,15 +167,19 @@ impl Memory {
             true => pause.left,
             false => pause.left.saturating_sub(pause.yields),
         };
+        let left = left.min(longest);
+        let left = self
+            .obeyed
+            .left((pause.number, record.failures), left, now);
         if left <= LAST_MOMENT {
             return None;
+        }
+        if is_from_vendor {
+            return Some(left);
         }
         let obeyed = now.wait_since(*self.obeyed.since.get_or_insert(now));
         if obeyed > longest {
             return None;
-        }
-        if is_from_vendor {
-            return Some(left.min(longest));
         }
         let left = left.min(policy.backoff_range().1.saturating_add(YIELD));
         match record.failed_by.iter().count() {
@@ -177,7 +202,7 @@ impl Memory {
 
     /// This process asked the vendor, or has a token.
     pub(crate) fn asked(&mut self) {
-        self.obeyed = Obeyed::default();
+        self.obeyed.since = None;
         self.ignores_rejections = false;
     }
 

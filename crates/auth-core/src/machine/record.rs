@@ -35,6 +35,8 @@ pub(crate) struct Record {
     pub(crate) failed_by: Prints,
     /// No renewal follows a refusal for so long.
     pub(crate) refusals: Option<SharedRefusals>,
+    /// A process makes a token request although another one has the lease.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// The newest token.
@@ -60,10 +62,22 @@ pub(crate) struct Refresh {
     pub(crate) is_first: bool,
 }
 
+/// The right to one token request beside the lease, whose holder has been silent for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Claim {
+    /// Tells the claim from others.
+    pub(crate) number: u64,
+    /// No other process claims for so long.
+    pub(crate) left: Duration,
+}
+
 /// No process makes a token request for so long, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Pause {
+    /// Tells the pause from others: the same pause is obeyed for one time only.
+    pub(crate) number: u64,
     /// The process that failed.
     pub(crate) owner: String,
     pub(crate) left: Duration,
@@ -94,7 +108,7 @@ pub(crate) struct SharedRefusals {
 }
 
 /// Names the layout; what begins otherwise is nothing that this release knows.
-const MAGIC: &[u8] = b"auth-core record 2\n";
+const MAGIC: &[u8] = b"auth-core record 3\n";
 
 impl Record {
     /// Returns what the record says after so long.
@@ -127,6 +141,10 @@ impl Record {
             }
         }
         self.refusals = self.refusals.filter(|refusals| !refusals.lasts().is_zero());
+        if let Some(claim) = &mut self.claim {
+            claim.left = claim.left.saturating_sub(age);
+        }
+        self.claim = self.claim.filter(|claim| !claim.left.is_zero());
         self
     }
 
@@ -138,7 +156,8 @@ impl Record {
         let person = person.then_some(REFRESH_LIVES);
         let refused = (!self.refused.is_empty()).then_some(REFUSED_LIVES);
         let refusals = self.refusals.map(|refusals| refusals.lasts());
-        [token, pause, person, refused, refusals]
+        let claim = self.claim.map(|claim| claim.left);
+        [token, pause, person, refused, refusals, claim]
             .into_iter()
             .flatten()
             .max()
@@ -156,6 +175,7 @@ impl Record {
             failures,
             failed_by,
             refusals,
+            claim,
         } = self;
         let mut to = Writer::new(MAGIC, key, self.size());
         to.option(token.as_ref(), |to, token| {
@@ -172,6 +192,7 @@ impl Record {
         });
         prints(&mut to, spent);
         to.option(pause.as_ref(), |to, pause| {
+            to.number(pause.number);
             to.text(&pause.owner);
             to.time(pause.left);
             to.time(pause.yields);
@@ -191,6 +212,10 @@ impl Record {
             to.time(refusals.left);
             to.time(refusals.forget);
             to.time(refusals.repeats);
+        });
+        to.option(*claim, |to, claim| {
+            to.number(claim.number);
+            to.time(claim.left);
         });
         to.end()
     }
@@ -218,6 +243,7 @@ impl Record {
             spent: read_prints(&mut from)?,
             pause: from.option(|from| {
                 Some(Pause {
+                    number: from.number()?,
                     owner: from.text()?.to_owned(),
                     left: from.time()?,
                     yields: from.time()?,
@@ -239,6 +265,12 @@ impl Record {
                     left: from.time()?,
                     forget: from.time()?,
                     repeats: from.time()?,
+                })
+            })?,
+            claim: from.option(|from| {
+                Some(Claim {
+                    number: from.number()?,
+                    left: from.time()?,
                 })
             })?,
         };
@@ -271,12 +303,14 @@ impl SharedRefusals {
 
 impl Pause {
     pub(crate) fn new(
+        number: u64,
         owner: &str,
         left: Duration,
         credentials: Option<u16>,
         error: &Error,
     ) -> Self {
         Self {
+            number,
             owner: owner.to_owned(),
             left,
             yields: Duration::ZERO,
