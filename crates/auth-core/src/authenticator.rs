@@ -332,7 +332,7 @@ impl AuthenticatorBuilder {
     }
 
     /// Sets how many copies of a token's headers are kept, rounded up to a power of two, 1 to 64.
-    /// Each costs about 600 bytes; the token itself is kept once. Default: one for each processor,
+    /// Each costs about 520 bytes; the token itself is kept once. Default: one for each processor,
     /// at most 8. Use 1 where one process holds many authenticators that each see little traffic.
     pub fn shards(mut self, count: usize) -> Self {
         self.settings.shards = count.clamp(1, 64);
