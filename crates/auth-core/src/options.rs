@@ -106,7 +106,7 @@ impl AuthenticatorOptions {
     }
 
     /// Sets how many copies of a token's headers are kept, rounded up to a power of two, 1 to 64.
-    /// Each costs about 600 bytes; the token itself is kept once. Use 1 where one process holds many
+    /// Each costs about 520 bytes; the token itself is kept once. Use 1 where one process holds many
     /// authenticators that each see little traffic. Default: one for each processor, at most 8.
     pub fn shards(mut self, count: usize) -> Self {
         self.shards = Some(count.clamp(1, MAX_SET_SHARDS));
