@@ -168,9 +168,7 @@ impl Memory {
             false => pause.left.saturating_sub(pause.yields),
         };
         let left = left.min(longest);
-        let left = self
-            .obeyed
-            .left((pause.number, record.failures), left, now);
+        let left = self.obeyed.left((pause.number, record.failures), left, now);
         if left <= LAST_MOMENT {
             return None;
         }

@@ -18,8 +18,6 @@ pub(super) struct World {
     pub(super) faults: u8,
     pub(super) may: May,
     pub(super) vendor: Kind,
-    /// Liveness is checked from each state whose number is a multiple of this.
-    pub(super) each: usize,
 }
 
 /// What kind of vendor it is.
@@ -126,7 +124,8 @@ impl World {
             .unwrap()
     }
 
-    pub(super) fn base(name: &'static str) -> Self {
+    /// One process with a store, a vendor without quota, and two faults.
+    pub(super) fn one(name: &'static str) -> Self {
         Self {
             name,
             processes: 1,
@@ -134,11 +133,21 @@ impl World {
             policy: Self::policy(),
             quota: None,
             lives: 4,
-            horizon: 4,
+            horizon: 5,
             faults: 2,
             may: May::default(),
             vendor: Kind::default(),
-            each: 1,
+        }
+    }
+
+    /// Two processes that share a store, and one fault.
+    pub(super) fn two(name: &'static str) -> Self {
+        Self {
+            processes: 2,
+            lives: 3,
+            horizon: 2,
+            faults: 1,
+            ..Self::one(name)
         }
     }
 

@@ -127,7 +127,10 @@ fn g20f_a_store_whose_clock_was_set_back_lengthens_no_back_off() {
     // An entry that was older than this process knew ends earlier, and stays so.
     let mut memory = Memory::new(None);
     assert_eq!(obeys(&mut memory, &pause, 0), Some(100));
-    assert_eq!(obeys(&mut memory, &pause.clone().aged(secs(50)), 1), Some(50));
+    assert_eq!(
+        obeys(&mut memory, &pause.clone().aged(secs(50)), 1),
+        Some(50)
+    );
     assert_eq!(obeys(&mut memory, &pause, 2), Some(49));
 }
 
