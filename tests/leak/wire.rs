@@ -37,10 +37,13 @@ async fn g18_nothing_that_the_stack_logs_holds_a_secret() {
     let mut tokens = Vec::new();
     for transport in transports() {
         for http in [hyper(), reqwest()] {
-            tokens.extend(course(transport.clone(), http).await);
+            let of_course = course(transport.clone(), http).await;
+            // The first one, and the one after the revocation. Whether the last refusal brings one
+            // more depends on the back-off, in real time.
+            assert!(of_course.len() >= 2, "{} tokens", of_course.len());
+            tokens.extend(of_course);
         }
     }
-    assert!(tokens.len() >= 12);
     let text = logs.text();
     for said in ["new token", "no token", "reqwest", "hyper_util"] {
         assert!(text.contains(said), "nothing of `{said}` was captured");
