@@ -10,7 +10,7 @@ use std::{
 
 use auth_core::{
     AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, Key,
-    MemoryStore, NewEntry, Origins, Quota, Secret, SharedClock, StoredEntry, TokenSource,
+    MemoryStore, NewEntry, Origins, Part, Quota, Secret, SharedClock, StoredEntry, TokenSource,
     TokenStore, Version,
 };
 use auth_testkit::{Outcome, ScriptedSource, VirtualClock};
@@ -185,6 +185,8 @@ struct Unreliable {
     denies: Arc<AtomicBool>,
     /// It takes no entry: somebody else was always faster.
     loses: Arc<AtomicBool>,
+    /// The same, for entries that all keys of a client share.
+    loses_accounts: Arc<AtomicBool>,
 }
 
 impl Unreliable {
@@ -244,7 +246,10 @@ impl TokenStore for Unreliable {
             }
         }
         self.answer().await?;
-        if self.loses.load(Ordering::SeqCst) {
+        let is_account = key.get(Part::Scope).is_none();
+        if self.loses.load(Ordering::SeqCst)
+            || is_account && self.loses_accounts.load(Ordering::SeqCst)
+        {
             return Ok(false);
         }
         let replaced = self.inner.replace(key, expected, entry).await;

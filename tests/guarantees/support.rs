@@ -8,8 +8,8 @@ use std::{
 };
 
 use auth_core::{
-    Authenticator, AuthenticatorOptions, Error, ErrorKind, Origins, RefreshPolicy, Scheme, Secret,
-    Token, TokenSource,
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, Key, Origins, RefreshPolicy, Scheme,
+    Secret, Token, TokenSource,
 };
 use auth_oauth2::ClientCredentials;
 use auth_testkit::{
@@ -82,7 +82,8 @@ pub(crate) fn machine_with(
 ) -> Authenticator {
     let options = set(AuthenticatorOptions::new().clock(VirtualClock::new()));
     let builder = Authenticator::builder(source, Origins::new([API]).unwrap());
-    let builder = builder.vendor("example").options(options);
+    let key = Key::builder("example").client("my-client").build();
+    let builder = builder.vendor("example").key(key).options(options);
     builder.build().unwrap()
 }
 

@@ -91,7 +91,13 @@ impl AuthenticatorOptions {
     ///
     /// If the store does not answer within its [patience](TokenStore::patience), by default 50 ms,
     /// this process goes on without the store, with a [share](Quota::without_store) of the quota,
-    /// and does not ask the store again for a while: 5 s at first, up to 40 s.
+    /// and does not ask the store again for 1 to 8 s. When the store is back, the process
+    /// tells it of refused tokens and of the token requests that count against the quota.
+    ///
+    /// A process that is denied the lease for half of a token request's
+    /// [deadline](crate::RefreshPolicy::deadline) while callers wait makes one token request beside
+    /// the holder: the holder may be cut off. Where a refresh token or a user's password is sent, the
+    /// process waits until the holder's lease has ended.
     ///
     /// Credentials that do not expire, and tokens of an unknown lifetime, are not stored.
     pub fn store(mut self, store: impl TokenStore) -> Self {

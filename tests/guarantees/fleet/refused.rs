@@ -176,6 +176,40 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_not_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn g07f_a_token_refused_while_the_store_is_down_is_marked_when_the_store_is_back() {
+    for seed in 0..5 {
+        fastrand::seed(seed);
+        let fleet = Fleet::new();
+        let _ = fleet.source.script.clone().lifetime(24 * HOUR);
+        let processes = fleet.processes(4);
+        let mut met = Met::default();
+        met.for_so_long(&processes, MINUTE, &|_| true).await;
+        fleet.store.fail(true);
+        // Each process gets a token of its own, and makes no flight for hours.
+        let mut met = Met::default();
+        met.for_so_long(&processes, 2 * MINUTE, &but_the_first)
+            .await;
+        assert!(met.accepted > 400, "{met:?}");
+        let requests = fleet.exchanges();
+        fleet.store.fail(false);
+        let mut met = Met::default();
+        met.for_so_long(&processes, 12 * SECOND, &but_the_first)
+            .await;
+        assert!(met.refused.is_empty(), "{met:?}");
+        let calls = fleet.store.calls.load(Ordering::SeqCst);
+        let mut late = Met::default();
+        late.for_so_long(&fleet.processes(5), MINUTE, &but_the_first)
+            .await;
+        assert!(late.refused.is_empty(), "seed {seed}: {late:?}");
+        assert_eq!(fleet.exchanges(), requests + 1);
+        // Once nothing is left to be told, the store is left alone.
+        let before = fleet.store.calls.load(Ordering::SeqCst);
+        met.for_so_long(&processes, MINUTE, &but_the_first).await;
+        assert_eq!(fleet.store.calls.load(Ordering::SeqCst), before, "{calls}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn g09f_an_api_that_refuses_everything_leaves_the_fleets_reserve_alone() {
     let fleet = Fleet {
         quota: Some(Quota::new(20, HOUR).unwrap()),

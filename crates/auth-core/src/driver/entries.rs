@@ -62,7 +62,9 @@ impl Task {
                 .await?;
                 match lease {
                     Some(lease) => {
-                        hands.lease = Some(lease);
+                        if let Some(earlier) = hands.lease.replace(lease) {
+                            earlier.forget();
+                        }
                         Fact::Leased(Some(asked))
                     }
                     None => {

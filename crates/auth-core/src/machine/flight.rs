@@ -10,7 +10,7 @@ use super::{
     memory::Memory,
     orders::{Draw, End, Ended, Fact, Landing, Loaded, Order, Own, Rules, Write},
     prints::Print,
-    record::{Record, Refresh},
+    record::{Claim, Record, Refresh},
     serving::Start,
     sharing::{self, Sent, Told},
 };
@@ -45,12 +45,18 @@ pub(crate) struct Flight {
     lease: Option<Moment>,
     /// Since when another holder has had the lease.
     denied: Option<Moment>,
+    /// Since when the holder has written nothing.
+    silent: Option<(Option<Version>, Moment)>,
+    /// The claim in the record that stands for the lease.
+    claim: Option<u64>,
     pace: Duration,
     /// Writes in a row that somebody else was faster with.
     lost: u8,
     /// The store fails: this flight goes on without it.
     without_store: bool,
     slot: Option<u64>,
+    /// The token request takes a slot of this process's own share.
+    borrowed: bool,
     logins: Option<(Option<Version>, Logins)>,
     refresh: Option<Refresh>,
     requests: u8,
@@ -76,7 +82,11 @@ enum Phase {
     MarkingRefused,
     Reading,
     Leasing,
+    /// Gives the lease back, because another process has claimed a token request.
+    GivingWay,
     Waiting,
+    /// Writes down that a token request is made although another holder has the lease.
+    Claiming,
     /// Looks into the store once more, with the lease.
     LookingAgain,
     CheckingLogins,
@@ -153,10 +163,13 @@ impl Flight {
             own: None,
             lease: None,
             denied: None,
+            silent: None,
+            claim: None,
             pace: FIRST_LOOK,
             lost: 0,
             without_store: false,
             slot: None,
+            borrowed: false,
             logins: None,
             refresh: None,
             requests: 0,
@@ -174,6 +187,7 @@ impl Flight {
     pub(crate) fn hurry(&mut self) {
         if self.start.reason == Reason::Ahead {
             self.start.reason = Reason::Needed;
+            self.start.deadline = Duration::MAX;
         }
     }
 
@@ -238,10 +252,23 @@ impl Flight {
             (Phase::Leasing, Fact::Leased(Some(asked))) => {
                 self.lease = Some(asked + cx.rules.lease_time());
                 self.denied = None;
+                self.silent = None;
+                self.claim = None;
+                cx.memory.trust_lease();
                 self.go(Phase::LookingAgain, Order::Load)
             }
             (Phase::Leasing, Fact::Leased(None)) => self.denied(cx),
+            (Phase::GivingWay, _) => self.denied(cx),
             (Phase::Waiting, _) => self.go(Phase::Looking, Order::Load),
+            (Phase::Claiming, Fact::Wrote(true)) => {
+                self.lost = 0;
+                cx.memory.doubt_lease();
+                self.check(cx)
+            }
+            (Phase::Claiming, Fact::Wrote(false)) => {
+                self.claim = None;
+                self.lost_write(cx)
+            }
             (Phase::LookingAgain, Fact::Loaded(loaded)) => {
                 self.see(cx, *loaded);
                 self.looked(cx)
@@ -254,6 +281,7 @@ impl Flight {
             }
             (Phase::TakingSlot, Fact::Wrote(true)) => {
                 self.tries = 0;
+                cx.memory.paid();
                 self.mark(cx)
             }
             (Phase::TakingSlot, Fact::Wrote(false)) => {
@@ -269,7 +297,7 @@ impl Flight {
                 }
             }
             (Phase::MarkingRefused | Phase::Marking, Fact::Wrote(false)) => self.lost_write(cx),
-            (Phase::Unmarking, _) => self.start_again(),
+            (Phase::Unmarking, _) => self.start_again(cx),
             (Phase::Requesting, Fact::Ended(ended)) => self.ended(cx, ended),
             (Phase::DroppingRefreshToken, Fact::Wrote(true)) => self.prepare(cx),
             (Phase::DroppingRefreshToken, Fact::Wrote(false)) => {
@@ -333,7 +361,7 @@ fn slot_of(quota: Option<Quota>, token_lives: Option<Duration>) -> Duration {
     lives.map_or(window, |lives| lives.min(window))
 }
 
-/// How soon after it found the lease taken a flight looks again, at first and at last.
+/// How soon after the lease was denied a flight looks again at first.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 /// How often an account that many processes change is tried.
 const ACCOUNT_TRIES: u8 = 5;

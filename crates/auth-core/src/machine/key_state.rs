@@ -157,6 +157,7 @@ impl KeyState {
         carry: impl FnOnce(&AccessToken) -> Result<T, Error>,
         over_quota: impl FnOnce(Duration) -> Error,
     ) -> Landed<T> {
+        self.state.settle_at(landing.settle_at);
         let (error, told) = match &landing.end {
             End::Token(token, age) => {
                 let arrived = Arrived {
@@ -176,8 +177,25 @@ impl KeyState {
                 self.state.unchanged();
                 return Landed::Unchanged;
             }
+            // Nobody waits for such a flight.
+            End::Settled => return Landed::Unchanged,
         };
         self.fail(policy, landing, error, told, jitter, now)
+    }
+
+    /// A flight ended that told the store what the store did not know. Tells whether it was one.
+    pub(crate) fn land_settled(
+        &mut self,
+        policy: &RefreshPolicy,
+        landing: &Landing,
+        now: Moment,
+    ) -> bool {
+        let settled = matches!(landing.end, End::Settled);
+        if settled {
+            let event = Event::Settled(landing.settle_at);
+            self.state.step(policy, event, now);
+        }
+        settled
     }
 
     /// A flight that was given up ended after all: a good token is not thrown away.
@@ -225,6 +243,7 @@ impl KeyState {
             retry_after: told.or(error.retry_after()),
             told: told.is_some(),
             cut_short: failure == Failure::OwnQuota || error.kind() == ErrorKind::TimedOut,
+            silent: landing.silent,
             failing_for: landing.failing_for,
             about: landing.about,
             lockable: landing.lockable,

@@ -37,6 +37,12 @@ pub(crate) struct State {
     failing: Option<Failing>,
     refusals: Refusals,
     ledger: Ledger,
+    /// Since when callers wait for a token.
+    waits_since: Option<Moment>,
+    /// Token requests in a row that had no answer in time.
+    silent: u8,
+    /// When the store is told what it does not know.
+    settle_at: Option<Moment>,
 }
 
 /// The cached token.
@@ -58,6 +64,8 @@ struct UnderWay {
     since: Moment,
     /// Somebody joined who needs more than a renewal ahead of expiry.
     urgent: bool,
+    /// The deadline leaves time for one more token request while callers wait.
+    is_cut: bool,
 }
 
 impl State {
@@ -79,6 +87,9 @@ impl State {
                 pending: false,
             },
             ledger: Ledger::new(quota),
+            waits_since: None,
+            silent: 0,
+            settle_at: None,
         }
     }
 
@@ -98,8 +109,13 @@ impl State {
             Event::Abandoned => {
                 self.ledger.close(now, None);
                 self.flight = None;
+                self.waits_since = None;
                 // The token request may have been sent.
                 self.close_gate(now + policy.floor(Duration::ZERO), GateKind::Floor, None);
+                Action::Nothing
+            }
+            Event::Settled(settle_at) => {
+                self.settle_at = settle_at;
                 Action::Nothing
             }
         }
@@ -123,7 +139,9 @@ impl State {
         let wait = Moment::from_parts(gate.later(slot).parts().0, u64::MAX);
         let due = now.reached(held.refresh_at) || wait.waited_for(held.refresh_at);
         let ahead = if due { wait } else { held.refresh_at };
-        ahead.earlier(held.usable_until)
+        let settle = self.settle_at.unwrap_or(Moment::NEVER).parts().0;
+        let settle = Moment::from_parts(settle, u64::MAX);
+        ahead.earlier(settle).earlier(held.usable_until)
     }
 
     /// Until when the cached token may be sent.
@@ -164,13 +182,48 @@ impl State {
             return Action::Wait;
         }
         if now.reached(held.refresh_at) {
-            return self.ahead(policy, now);
+            let action = self.ahead(policy, now);
+            if action != Action::Serve {
+                return action;
+            }
         }
-        Action::Serve
+        self.settle(policy, now)
+    }
+
+    /// The cached token serves, and the store is told what it does not know.
+    fn settle(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
+        let is_due = self.settle_at.is_some_and(|at| now.waited_for(at));
+        if !is_due {
+            return Action::Serve;
+        }
+        self.settle_at = None;
+        Action::ServeAndSettle(Start {
+            reason: Reason::Ahead,
+            after: Duration::ZERO,
+            deadline: policy.exchange_deadline(),
+            beyond: Duration::ZERO,
+            unless: None,
+            settles: true,
+        })
+    }
+
+    /// Until when, if at all, the store is not told what it does not know.
+    pub(crate) fn settle_at(&mut self, settle_at: Option<Moment>) {
+        self.settle_at = settle_at;
     }
 
     /// There is no valid token.
     fn need(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
+        let action = self.wait_or_fly(policy, now);
+        match action {
+            Action::Wait | Action::Fly(_) => {}
+            _ => self.waits_since = None,
+        }
+        action
+    }
+
+    fn wait_or_fly(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
+        self.waits_since.get_or_insert(now);
         if let Some(flight) = &mut self.flight {
             flight.urgent = true;
             return Action::Wait;
@@ -212,15 +265,17 @@ impl State {
         unless: Option<CredentialsId>,
         now: Moment,
     ) -> Action {
+        let (deadline, is_cut) = self.deadline(policy, reason, now);
         self.flight = Some(UnderWay {
             reason,
             since: now + after,
             urgent: reason != Reason::Ahead,
+            is_cut,
         });
         let start = Start {
             reason,
             after,
-            deadline: self.deadline(policy, reason, now),
+            deadline,
             beyond: match reason {
                 Reason::Ahead => self
                     .valid(now)
@@ -228,16 +283,35 @@ impl State {
                 _ => Duration::ZERO,
             },
             unless,
+            settles: false,
         };
         Action::Fly(start)
     }
 
-    /// A renewal ahead of expiry takes at most half of what is left of the token.
-    fn deadline(&self, policy: &RefreshPolicy, reason: Reason, now: Moment) -> Duration {
+    /// Returns how long a token request may take, and whether that leaves time for one more while
+    /// callers wait.
+    ///
+    /// A renewal ahead of expiry takes at most half of what is left of the token. After a token
+    /// request that had no answer, the next ones take a quarter of the usual time each, and the last
+    /// one takes what is left, so that callers wait no longer than for one token request.
+    fn deadline(&self, policy: &RefreshPolicy, reason: Reason, now: Moment) -> (Duration, bool) {
         let longest = policy.exchange_deadline();
         match self.valid(now) {
-            Some(held) if reason == Reason::Ahead => longest.min(now.until(held.usable_until) / 2),
-            _ => longest,
+            Some(held) if reason == Reason::Ahead => {
+                return (longest.min(now.until(held.usable_until) / 2), true);
+            }
+            _ => {}
+        }
+        if self.silent == 0 {
+            return (longest, false);
+        }
+        let waited = self
+            .waits_since
+            .map_or(Duration::ZERO, |since| now.wait_since(since));
+        let left = longest.saturating_sub(waited);
+        match left > longest / 2 {
+            true => (longest / 4, true),
+            false => (left.max(longest / 4), false),
         }
     }
 
@@ -274,6 +348,7 @@ impl State {
         state.held = None;
         state.previous = None;
         state.flight = None;
+        state.waits_since = None;
         state
     }
 

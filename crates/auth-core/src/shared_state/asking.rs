@@ -93,6 +93,11 @@ impl SharedState {
                 start = Some((self.board(&mut desk, order, &runtime, now), order));
                 self.cached()
             }
+            Action::ServeAndSettle(order) => {
+                let flight = self.flight(&mut desk, order, &runtime, now);
+                start = Some((flight, order));
+                self.cached()
+            }
             Action::Fly(order) => {
                 let flight = self.board(&mut desk, order, &runtime, now);
                 start = Some((Arc::clone(&flight), order));
@@ -149,16 +154,21 @@ impl SharedState {
         Answer::Error(Error::new(ErrorKind::Config, message))
     }
 
+    /// Makes a flight that callers wait for.
     fn board(&self, desk: &mut Desk, start: Start, runtime: &Handle, now: Moment) -> Arc<Flight> {
+        let flight = self.flight(desk, start, runtime, now);
+        desk.flight = Some(Arc::clone(&flight));
+        flight
+    }
+
+    fn flight(&self, desk: &mut Desk, start: Start, runtime: &Handle, now: Moment) -> Arc<Flight> {
         let limit = self.settings.limit.as_ref();
         let queued = limit.map_or(Duration::ZERO, ExchangeLimit::longest_wait);
         let longest = self.rules.longest().saturating_mul(2);
         let overdue = now + start.after + longest.saturating_add(queued);
         desk.flights += 1;
         let flight = Flight::new(desk.flights, start.reason, overdue, runtime.id());
-        let flight = Arc::new(flight);
-        desk.flight = Some(Arc::clone(&flight));
-        flight
+        Arc::new(flight)
     }
 
     pub(super) fn cached(&self) -> Answer {

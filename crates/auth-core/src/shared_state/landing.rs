@@ -50,6 +50,10 @@ impl SharedState {
     pub(crate) fn land(&self, flight: &Arc<Flight>, landing: Landing) {
         let now = self.precise();
         let mut desk = self.desk();
+        if desk.key.land_settled(self.policy(), &landing, now) {
+            self.follow(&desk.key.state, now);
+            return;
+        }
         if !desk.flies(flight) {
             self.land_late(desk, &landing, now);
             return;

@@ -234,6 +234,37 @@ fn g03_three_processes_make_one_token_request() {
 }
 
 #[test]
+fn g03_two_processes_make_a_second_token_request_beside_one_that_has_no_answer() {
+    explore(&World {
+        policy: World::policy().deadline(secs(4)).unwrap(),
+        horizon: 4,
+        lives: 20,
+        faults: 2,
+        may: May {
+            reply_lost: true,
+            page: true,
+            ..May::default()
+        },
+        ..World::two("two processes, a token request without an answer")
+    });
+}
+
+#[test]
+fn g07_one_process_tells_a_store_that_failed_of_refused_tokens() {
+    explore(&World {
+        lives: 6,
+        faults: 2,
+        may: May {
+            store_fails: true,
+            revoke: true,
+            accept: true,
+            ..May::default()
+        },
+        ..World::one("one process, refusals while the store fails")
+    });
+}
+
+#[test]
 fn g17_a_refresh_token_is_sent_once_more_when_its_reply_was_lost() {
     explore(&World {
         lives: 2,

@@ -7,6 +7,9 @@ impl Flight {
         if cx.rules.shares && cx.memory.store_is_left_alone(cx.now) {
             self.without_store = true;
         }
+        if self.start.settles && (self.without_store || !cx.memory.has_to_settle(cx.now)) {
+            return self.settled(cx);
+        }
         match cx.rules.shares && !self.without_store {
             true => self.go(Phase::Looking, Order::Load),
             false => self.go(Phase::Reading, Order::Read),
@@ -44,7 +47,10 @@ impl Flight {
     pub(super) fn looked(&mut self, cx: &mut Cx<'_>) -> Order {
         // An entry that cannot be opened may hold the only refresh token: nobody overwrites it.
         if self.landing.is_some() && cx.rules.keeps_refresh_tokens {
-            return self.release_and_land(cx);
+            return match self.start.settles {
+                true => self.settled(cx),
+                false => self.release_and_land(cx),
+            };
         }
         self.landing = None;
         let record = &self.seen.record;
@@ -62,6 +68,9 @@ impl Flight {
 
     /// Takes what the store has, or goes on towards a token request.
     pub(super) fn decide(&mut self, cx: &mut Cx<'_>) -> Order {
+        if self.start.settles {
+            return self.settle(cx);
+        }
         if let Some((token, age)) = sharing::adopt(cx, &self.seen.record, &self.start) {
             cx.memory.asked();
             self.landing = Some(Landing {
@@ -82,8 +91,34 @@ impl Flight {
             // Before the lease, which is short: where secrets are kept may be slow.
             (None, _) => self.go(Phase::Reading, Order::Read),
             (Some(_), None) => self.go(Phase::Leasing, Order::Lease),
+            // Another process makes a token request without the lease.
+            (Some(_), Some(_)) if self.is_claimed() => {
+                self.lease = None;
+                self.go(Phase::GivingWay, Order::Release)
+            }
             (Some(_), Some(_)) => self.check(cx),
         }
+    }
+
+    /// The store knows of the refused tokens. What is left are token requests without a slot.
+    fn settle(&mut self, cx: &mut Cx<'_>) -> Order {
+        if !cx.memory.owes(cx.now) {
+            return self.settled(cx);
+        }
+        self.landing = Some(Landing {
+            end: End::Settled,
+            ..self.landing_at(cx.now)
+        });
+        self.todo = vec![Todo::Slot(Duration::ZERO)];
+        self.close(cx)
+    }
+
+    pub(super) fn settled(&mut self, cx: &mut Cx<'_>) -> Order {
+        self.landing = Some(Landing {
+            end: End::Settled,
+            ..self.landing_at(cx.now)
+        });
+        self.release_and_land(cx)
     }
 
     pub(super) fn read(&mut self, cx: &mut Cx<'_>, read: Result<Own, Error>) -> Order {
@@ -124,18 +159,57 @@ impl Flight {
 
     pub(super) fn denied(&mut self, cx: &mut Cx<'_>) -> Order {
         let since = *self.denied.get_or_insert(cx.now);
-        if cx.now.wait_since(since) > cx.rules.lease_patience() {
+        let waited = cx.now.wait_since(since);
+        if waited > cx.rules.lease_patience() {
             self.problem =
                 Some("token store: the lease is held for longer than two token requests take");
-            return self.store_failed(cx);
+            let order = self.store_failed(cx);
+            cx.memory.store_denied(cx.now, cx.draw.jitter);
+            return order;
+        }
+        let seen = self.seen.version;
+        let silent = self.silent.filter(|(version, _)| *version == seen);
+        let (_, silent) = *self.silent.insert(silent.unwrap_or((seen, cx.now)));
+        let is_claimed = self.is_claimed();
+        if is_claimed {
+            cx.memory.doubt_lease();
+        }
+        let lockable = self.own.as_ref().is_some_and(|own| own.lockable);
+        let doubted = cx.memory.doubts_lease();
+        let patience = cx.rules.claim_after(self.start.reason, lockable, doubted);
+        // A refresh token is sent by the holder of the lease only.
+        let is_silent = cx.now.wait_since(silent) >= patience;
+        if is_silent && !is_claimed && !cx.rules.keeps_refresh_tokens {
+            return self.claim(cx);
         }
         let time = self.pace.saturating_sub(cx.draw.jitter.of(self.pace / 2));
-        self.pace = self.pace.saturating_mul(2).min(LONGEST_LOOK);
+        let longest = (waited / 4).clamp(EARLY_LOOK, LONGEST_LOOK);
+        self.pace = self.pace.saturating_mul(2).min(longest);
         self.go(Phase::Waiting, Order::Sleep { time, others: true })
+    }
+
+    /// The holder of the lease has been silent for too long: of all that wait, the process whose
+    /// write succeeds makes a token request.
+    fn claim(&mut self, cx: &mut Cx<'_>) -> Order {
+        let number = cx.draw.number;
+        let left = cx.rules.lease_time();
+        let mut claimed = self.seen.record.clone();
+        claimed.claim = Some(Claim { number, left });
+        self.claim = Some(number);
+        self.lease = Some(cx.now + left);
+        self.contested = true;
+        self.write(cx, Phase::Claiming, claimed)
+    }
+
+    /// Another process has claimed a token request.
+    pub(super) fn is_claimed(&self) -> bool {
+        let claim = self.seen.record.claim.map(|claim| claim.number);
+        claim.is_some() && claim != self.claim
     }
 }
 
-const LONGEST_LOOK: Duration = Duration::from_millis(160);
+const EARLY_LOOK: Duration = Duration::from_millis(160);
+const LONGEST_LOOK: Duration = Duration::from_millis(600);
 
 /// Says that no login is sent after several rejected ones.
 fn too_often(forbidden: &Forbidden) -> Error {

@@ -72,12 +72,17 @@ impl Flight {
         let frees_in = quota
             .window()
             .saturating_add(cx.rules.policy.exchange_deadline());
+        let owes = cx.memory.pay(&mut account, cx.now);
         if let Err(wait) = account.take(quota, slots, cx.draw.number, frees_in) {
             self.landing = Some(Landing {
                 end: End::OverQuota(wait),
                 ..self.landing_at(cx.now)
             });
-            return self.release_and_land(cx);
+            self.todo = match owes {
+                true => vec![Todo::Slot(Duration::ZERO)],
+                false => Vec::new(),
+            };
+            return self.close(cx);
         }
         self.slot = Some(cx.draw.number);
         let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
@@ -87,14 +92,35 @@ impl Flight {
     pub(super) fn try_account_again(&mut self, cx: &mut Cx<'_>) -> Order {
         self.tries += 1;
         if self.tries >= ACCOUNT_TRIES {
+            self.tries = 0;
             self.problem = Some("token store: too many processes change one account at once");
-            return self.store_failed(cx);
+            return self.borrow_slot(cx);
         }
         let time = cx.draw.jitter.of(Duration::from_millis(4));
         Order::Sleep {
             time,
             others: false,
         }
+    }
+
+    /// The account could not be changed: callers get what a process without the store may use, and
+    /// the account is told later.
+    fn borrow_slot(&mut self, cx: &mut Cx<'_>) -> Order {
+        if self.start.reason == Reason::Ahead {
+            let message = "too many processes change the account of the quota at once; the token is \
+                           renewed later";
+            let error = Error::new(ErrorKind::Store, message);
+            return self.fail(cx, error.with_outcome(RequestOutcome::NotSent));
+        }
+        if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
+            self.landing = Some(Landing {
+                end: End::OverQuota(wait),
+                ..self.landing_at(cx.now)
+            });
+            return self.release_and_land(cx);
+        }
+        self.borrowed = true;
+        self.mark(cx)
     }
 
     /// Writes down what the token request will use up, before it is sent.
@@ -119,7 +145,7 @@ impl Flight {
             marked.spent.add(Print::of(&given_up.secret));
         }
         if !self.is_covered(cx) {
-            return self.start_again();
+            return self.start_again(cx);
         }
         match marked == self.seen.record {
             true => self.request(cx),
@@ -133,11 +159,8 @@ impl Flight {
         self.lease.is_some_and(|until| until.waited_for(needed))
     }
 
-    fn request_deadline(&self, cx: &mut Cx<'_>) -> Duration {
-        match self.start.reason {
-            Reason::Ahead => self.start.deadline,
-            _ => cx.rules.policy.exchange_deadline(),
-        }
+    pub(super) fn request_deadline(&self, cx: &mut Cx<'_>) -> Duration {
+        self.start.deadline.min(cx.rules.policy.exchange_deadline())
     }
 
     /// The lease ended before the refresh token was sent: whoever has the lease cx.now may send it.
@@ -151,13 +174,14 @@ impl Flight {
     }
 
     /// Looks again, after giving back the slot and the lease.
-    pub(super) fn start_again(&mut self) -> Order {
+    pub(super) fn start_again(&mut self, cx: &mut Cx<'_>) -> Order {
         self.landing = None;
         self.todo = match self.slot.is_some() {
             true => vec![Todo::Slot(Duration::ZERO)],
             false => Vec::new(),
         };
         self.lease = None;
+        self.return_share(cx);
         self.pace = FIRST_LOOK;
         self.tries = 0;
         match self.todo.is_empty() {
@@ -174,7 +198,14 @@ impl Flight {
             self.problem = Some("token store: every write loses against another one");
             return self.store_failed(cx);
         }
-        self.start_again()
+        self.start_again(cx)
+    }
+
+    /// No token request is made with the slot of this process's share.
+    pub(super) fn return_share(&mut self, cx: &mut Cx<'_>) {
+        if std::mem::take(&mut self.borrowed) {
+            cx.memory.share.cancel();
+        }
     }
 
     /// Goes to a further token request of this flight.

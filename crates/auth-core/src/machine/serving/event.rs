@@ -26,6 +26,8 @@ pub(crate) enum Event {
     CredentialsChanged,
     /// The flight's task went away without a result.
     Abandoned,
+    /// A flight ended that only told the store what the store did not know: when the next one is due.
+    Settled(Option<Moment>),
 }
 
 /// What the rules need to know of a token.
@@ -60,6 +62,8 @@ pub(crate) struct Failed {
     pub(crate) told: bool,
     /// The flight ended early: its time was up, or it had to leave the quota's reserve alone.
     pub(crate) cut_short: bool,
+    /// The token request had no answer in time, and may be sent once more without a risk.
+    pub(crate) silent: bool,
     /// For how long other processes have been failing.
     pub(crate) failing_for: Duration,
     /// The credentials that were used.
@@ -76,6 +80,9 @@ pub(crate) enum Action {
     Serve,
     /// Use the cached token, and start a flight beside it.
     ServeAndFly(Start),
+    /// Use the cached token, and start a flight beside all others that makes no token request, and
+    /// that nobody waits for.
+    ServeAndSettle(Start),
     /// Start a flight and wait for it.
     Fly(Start),
     /// Wait for the flight that is under way.
@@ -120,4 +127,6 @@ pub(crate) struct Start {
     pub(crate) beyond: Duration,
     /// These credentials were rejected: only other ones may be sent.
     pub(crate) unless: Option<CredentialsId>,
+    /// Makes no token request, and tells the store what the store does not know.
+    pub(crate) settles: bool,
 }

@@ -42,6 +42,8 @@ impl State {
         // The vendor counts by what it said, whatever the policy makes of it.
         self.close_slot(token.requested, now, token.lifetime);
         self.flight = None;
+        self.silent = 0;
+        self.waits_since = None;
         if std::mem::take(&mut self.refusals.pending) {
             self.count_renewal(policy, now);
         }
@@ -91,6 +93,7 @@ impl State {
                 retry_after: None,
                 told: false,
                 cut_short: false,
+                silent: false,
                 failing_for: Duration::ZERO,
                 about: None,
                 lockable: false,
@@ -129,10 +132,21 @@ impl State {
         }
         // Somebody who needs a token waited for a renewal that was cut short, or that left the
         // reserve of the quota alone.
-        let waits = flight.is_some_and(|flight| flight.reason == Reason::Ahead && flight.urgent);
-        if waits && failed.cut_short && !told {
+        self.silent = match failed.silent {
+            true => self.silent.saturating_add(1),
+            false => 0,
+        };
+        let is_ahead = flight.is_some_and(|flight| flight.reason == Reason::Ahead);
+        let waits = flight.is_some_and(|flight| flight.urgent && flight.is_cut);
+        let ended_early = failed.silent || is_ahead && failed.cut_short;
+        if waits && ended_early && !told {
             self.close_gate(now, GateKind::Floor, None);
             return Action::Retry;
+        }
+        self.waits_since = None;
+        if !is_ahead {
+            // A vendor that is slow gets the whole time again.
+            self.silent = 0;
         }
         let wait = match (told, retry_after) {
             (true, Some(wait)) => {

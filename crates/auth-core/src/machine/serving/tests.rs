@@ -186,6 +186,7 @@ fn failed(failure: Failure) -> Failed {
         retry_after: None,
         told: false,
         cut_short: false,
+        silent: false,
         failing_for: Duration::ZERO,
         about: None,
         lockable: false,
@@ -205,6 +206,7 @@ fn flight(reason: Reason) -> Start {
         deadline: secs(10),
         beyond: Duration::ZERO,
         unless: None,
+        settles: false,
     }
 }
 

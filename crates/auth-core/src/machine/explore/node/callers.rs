@@ -27,6 +27,26 @@ impl Node {
             }
         }
         process.follow();
+        if let Action::ServeAndSettle(start) = action {
+            // It flies beside, as a flight does that was given up.
+            if process.ghost.is_none() {
+                process.flights = (process.flights + 1) % 4;
+                process.ghost = Some(Air {
+                    number: process.flights,
+                    flight: Flight::new(start),
+                    step: Step::Begins(true_now),
+                    since: true_now,
+                    orders: 0,
+                    asked_again: false,
+                    refused: process.refused,
+                    told_refused: 0,
+                    before: before.clone(),
+                    not_sent: false,
+                    clean,
+                    heard: None,
+                });
+            }
+        }
         if let Action::Fly(start) | Action::ServeAndFly(start) = action {
             process.flights = (process.flights + 1) % 16;
             if world.quota.is_none() {
@@ -53,7 +73,10 @@ impl Node {
             _ => None,
         };
         match action {
-            Action::Serve | Action::ServePrevious | Action::ServeAndFly(_) => {
+            Action::Serve
+            | Action::ServePrevious
+            | Action::ServeAndFly(_)
+            | Action::ServeAndSettle(_) => {
                 self.serve(world, p, instead.is_some())?;
             }
             Action::Fly(_) | Action::Wait => {

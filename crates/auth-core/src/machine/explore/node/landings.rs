@@ -20,6 +20,9 @@ impl Node {
         let now = self.clock(p);
         let process = &mut self.processes[p];
         let policy = &world.policy;
+        if process.key.land_settled(policy, &landing, now) {
+            return Ok(());
+        }
         let carry = |token: &AccessToken| Ok(number_of(token.secret()));
         if ghost {
             let landed = process

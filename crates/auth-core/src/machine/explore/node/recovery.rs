@@ -91,7 +91,8 @@ fn bound(world: &World, mode: Mode) -> u32 {
     let lease = ceil(rules.lease_time());
     let mut bound = ceil(policy.backoff_range().1) + 2 + ceil(policy.exchange_deadline());
     bound += match mode {
-        Mode::Denies => ceil(rules.lease_patience()),
+        Mode::Denies if world.vendor.rotates => ceil(rules.lease_patience()),
+        Mode::Denies => ceil(rules.claim_after(Reason::Ahead, true, false)),
         Mode::Answers | Mode::Fails => lease,
     };
     // What the vendor asked for, slots, and a process that stands still may take longer.

@@ -80,20 +80,37 @@ impl Node {
         let undisturbed = !so_far.store && !so_far.stopped && so_far.crashes == 0;
         // Who was denied the lease for longer than a lease lasts goes on without the store.
         let lease = ceil(world.rules(String::new()).lease_time());
-        let at_work = self.processes.iter().enumerate().any(|(other, process)| {
-            let waits = |air: &Option<Air>| {
-                air.as_ref().is_some_and(|air| {
-                    let denied = air.flight.is_without_store() && now >= air.since + lease;
-                    !denied && matches!(air.step, Step::Waits { ends, .. } if ends > now)
-                })
-            };
-            other != p && waits(&process.air) || waits(&process.ghost)
-        });
+        let others = self
+            .processes
+            .iter()
+            .enumerate()
+            .flat_map(|(other, process)| {
+                let air = process.air.as_ref().filter(|_| other != p);
+                air.into_iter().chain(&process.ghost)
+            });
+        // Since when the token requests that are under way have had no answer.
+        let out: Vec<_> = others
+            .filter(|air| !(air.flight.is_without_store() && now >= air.since + lease))
+            .filter_map(|air| match air.step {
+                Step::Waits { sent, ends, .. } if ends > now => Some(sent),
+                _ => None,
+            })
+            .collect();
+        // One more is allowed when the first has had no answer for half of its time. Where the lease
+        // was denied for too long before, a second is enough, which is one tick.
+        let doubts = |process: &Process| process.key.memory.doubts_lease();
+        let doubts = self.processes.iter().any(doubts);
+        let half = world.policy.exchange_deadline() / 2;
+        let is_silent = |sent: &Moment| doubts || self.clock(p).wait_since(*sent) >= half;
+        let at_work = out.len() > 1 || !out.iter().all(is_silent);
         let air = self.processes[p].air.as_ref();
         let denied =
             air.is_some_and(|air| air.flight.is_without_store() && now >= air.since + lease);
         if at_work && undisturbed && world.shares && !denied {
-            return Err("two token requests at the same time".to_owned());
+            return Err(format!(
+                "process {p} sends a token request beside {out:?} at {:?}",
+                self.clock(p)
+            ));
         }
         if now < self.processes[p].told_until {
             return Err("a token request before the Retry-After is over".to_owned());
