@@ -8,6 +8,8 @@
 //!   kept, at the moment of its delivery (G10, G20).
 //! - The token that is sent is the newest, or the one before while the newest is on trial, and a request that finds it usable is sent at once,
 //!   failed renewals or not (G1, G2, G4, G8).
+//! - A refused token is sent only if no exchange that replaces it is under way, or one that takes
+//!   longer than requests wait (G7).
 //! - One exchange at a time, each with a reason: no usable token, or the early window (G2, G3, G8).
 //! - None before the floor, a back-off, a `Retry-After` or a terminal verdict ends, and none over
 //!   the quota (G4, G5, G6, G10, G11).
@@ -29,8 +31,8 @@ pub(crate) struct Model {
     dead: BTreeMap<String, Duration>,
     /// Tokens that were refused at any time.
     met: BTreeSet<String>,
-    /// When the exchange that is under way was sent.
-    flying: Option<Moment>,
+    /// The exchange that is under way.
+    flying: Option<Flying>,
     /// The credential turned out to be another one: the next exchange may follow at once.
     pub(crate) second_try: Option<Duration>,
     /// Once after each token, callers who waited for a renewal ahead of expiry that brought nothing have
@@ -52,6 +54,12 @@ struct Held {
     /// Seen to be past these, maybe before a clock was turned back, and since when.
     seen_early: bool,
     seen_expired: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Flying {
+    sent: Moment,
+    reason: Reason,
 }
 
 /// How an exchange ended.
@@ -106,7 +114,8 @@ impl Model {
     pub(crate) fn begins(&mut self, reason: Reason, now: Moment) -> Vec<String> {
         self.observe(now);
         let mut wrong = Vec::new();
-        if self.flying.replace(now).is_some() {
+        let flying = Flying { sent: now, reason };
+        if self.flying.replace(flying).is_some() {
             wrong.push("two exchanges at once".to_owned());
         }
         let mono = now.monotonic();
@@ -142,7 +151,7 @@ impl Model {
     /// An exchange ended; its token is published or its failure reported within the same moment.
     pub(crate) fn ends(&mut self, ended: &Ended<'_>, now: Moment) {
         self.observe(now);
-        let Some(sent) = self.flying.take() else {
+        let Some(Flying { sent, .. }) = self.flying.take() else {
             return;
         };
         match ended {
@@ -244,10 +253,28 @@ impl Model {
                 if past(now, held.usable_until) && held.seen_expired.is_some_and(long_ago) {
                     wrong.push(format!("{text} was sent past its hard deadline"));
                 }
+                if self.is_replaced_soon(text, mono, late) {
+                    wrong.push(format!(
+                        "{text} was sent while its replacement is under way"
+                    ));
+                }
             }
             _ => wrong.push(format!("{text} was sent, which is not the newest")),
         }
         wrong
+    }
+
+    /// The token was refused, and a token request that replaces it is under way, for not so long
+    /// that waiting for it is of no use. What was signed before may be `late`.
+    fn is_replaced_soon(&self, text: &str, mono: Duration, late: Duration) -> bool {
+        let refused = self.dead.get(text);
+        let flying = self
+            .flying
+            .filter(|flying| flying.reason == Reason::Refused);
+        refused.zip(flying).is_some_and(|(refused, flying)| {
+            let since = flying.sent.monotonic();
+            *refused <= since && mono > since + late && mono < since + DOUBT_WAIT
+        })
     }
 
     /// The layer learns that the API refused this token. Tells whether that is news.
@@ -284,6 +311,8 @@ fn left(now: Moment, deadline: Moment) -> Duration {
 
 const MARGIN: Duration = Duration::from_secs(60);
 const FLOOR: Duration = Duration::from_secs(1);
+/// How long other requests wait for the replacement of a refused token.
+const DOUBT_WAIT: Duration = Duration::from_secs(2);
 const PROBE: Duration = Duration::from_secs(300);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
