@@ -182,11 +182,12 @@ fn returns(world: &World, id: u64, number: usize, response: &Response<MemoryBody
     };
     sent.status = Some(status);
     let token = sent.credential.as_deref().filter(|line| *line != OWN);
-    if let Some(token) = token.and_then(|line| line.strip_prefix("Bearer "))
-        && is_refusal(response)
-        && inner.model.refused(token, now)
-    {
-        sent.refused = Some(token.to_owned());
+    if let Some(token) = token.and_then(|line| line.strip_prefix("Bearer ")) {
+        if !is_refusal(response) {
+            inner.model.accepted(token, now);
+        } else if inner.model.refused(token, now) {
+            sent.refused = Some(token.to_owned());
+        }
     }
     inner.sends.entry(id).or_default()[number] = sent;
 }

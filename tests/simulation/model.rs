@@ -29,6 +29,8 @@ pub(crate) struct Model {
     delivered: Option<(String, Moment)>,
     /// Tokens whose refusal is known, and since when.
     dead: BTreeMap<String, Duration>,
+    /// When each token was accepted last.
+    accepted: BTreeMap<String, Duration>,
     /// Tokens that were refused at any time.
     met: BTreeSet<String>,
     /// The exchange that is under way.
@@ -77,6 +79,7 @@ impl Model {
             previous: None,
             delivered: None,
             dead: BTreeMap::new(),
+            accepted: BTreeMap::new(),
             met: BTreeSet::new(),
             flying: None,
             second_try: None,
@@ -264,10 +267,12 @@ impl Model {
         wrong
     }
 
-    /// The token was refused, and a token request that replaces it is under way, for not so long
+    /// The token was refused and not accepted since, and a token request that replaces it is under way, for not so long
     /// that waiting for it is of no use. What was signed before may be `late`.
     fn is_replaced_soon(&self, text: &str, mono: Duration, late: Duration) -> bool {
-        let refused = self.dead.get(text);
+        let accepted = self.accepted.get(text);
+        let is_doubted = |refused: &&Duration| accepted.is_none_or(|accepted| accepted < *refused);
+        let refused = self.dead.get(text).filter(is_doubted);
         let flying = self
             .flying
             .filter(|flying| flying.reason == Reason::Refused);
@@ -285,6 +290,11 @@ impl Model {
             self.dead.insert(text.to_owned(), now.monotonic());
         }
         news
+    }
+
+    /// The API did not refuse this token: nobody doubts the token now.
+    pub(crate) fn accepted(&mut self, text: &str, now: Moment) {
+        self.accepted.insert(text.to_owned(), now.monotonic());
     }
 
     /// The refusal stood, because renewals are damped or this was the second one: the token may be
