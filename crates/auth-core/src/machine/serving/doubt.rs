@@ -87,11 +87,9 @@ impl State {
         self.fly(policy, Reason::Refused, after, None, now)
     }
 
-    /// A refused token is being replaced: its token request has started, and not long ago.
+    /// A refused token is being replaced, and not for long yet.
     pub(super) fn is_replacing(&self, now: Moment) -> bool {
-        let recent = |flight: UnderWay| {
-            now.waited_for(flight.since) && !now.waited_for(flight.since + DOUBT_WAIT)
-        };
+        let recent = |flight: UnderWay| !now.waited_for(flight.since + DOUBT_WAIT);
         self.refusals.pending && self.flight.is_some_and(recent)
     }
 

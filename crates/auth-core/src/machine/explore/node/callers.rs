@@ -99,10 +99,7 @@ impl Node {
         let recent = process
             .replaces_since
             .is_some_and(|since| self.now < since + 2);
-        // A token request that may not start yet is not waited for.
-        let air = process.air.as_ref();
-        let is_replaced = recent && air.is_some_and(|air| air.since <= self.now);
-        if is_refused && is_replaced {
+        if is_refused && recent && process.air.is_some() {
             return Err(format!(
                 "t{token} is sent while its replacement is under way"
             ));
