@@ -17,6 +17,7 @@ use tower::Service;
 use crate::{
     body::{SimBody, Witnessed},
     faults,
+    model::Signed,
     world::{Send as Sent, World},
 };
 
@@ -99,7 +100,13 @@ impl Api {
                     Duration::ZERO
                 };
                 let token = line.strip_prefix("Bearer ").unwrap_or_default();
-                let wrong = world.lock().model.sends(token, world.now(), late);
+                let mut inner = world.lock();
+                let before = inner.sends.get(&id).and_then(|sends| sends.last());
+                let again = before.is_some_and(|before| before.credential.as_deref() == Some(line));
+                let wrong = inner
+                    .model
+                    .sends(token, world.now(), Signed { late, again });
+                drop(inner);
                 world.violations(wrong);
             }
         }

@@ -9,7 +9,8 @@
 //! - The token that is sent is the newest, or the one before while the newest is on trial, and a request that finds it usable is sent at once,
 //!   failed renewals or not (G1, G2, G4, G8).
 //! - A refused token is sent only if no exchange that replaces it is under way, or one that takes
-//!   longer than requests wait (G7).
+//!   longer than requests wait (G7). A young token that is sent once more for a request that was
+//!   refused with it is not judged.
 //! - One exchange at a time, each with a reason: no usable token, or the early window (G2, G3, G8).
 //! - None before the floor, a back-off, a `Retry-After` or a terminal verdict ends, and none over
 //!   the quota (G4, G5, G6, G10, G11).
@@ -62,6 +63,16 @@ struct Held {
 struct Flying {
     sent: Moment,
     reason: Reason,
+}
+
+/// How a request that leaves was signed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed {
+    /// How long ago at most: a service may be slow to be ready.
+    pub(crate) late: Duration,
+    /// The request was refused with the same token: it waited a moment for an API that did not know
+    /// the young token.
+    pub(crate) again: bool,
 }
 
 /// How an exchange ended.
@@ -232,8 +243,9 @@ impl Model {
         self.gate = now.monotonic() + wait;
     }
 
-    /// A request leaves with this token. A service that is slow to be ready makes it `late`.
-    pub(crate) fn sends(&mut self, text: &str, now: Moment, late: Duration) -> Vec<String> {
+    /// A request leaves with this token.
+    pub(crate) fn sends(&mut self, text: &str, now: Moment, signed: Signed) -> Vec<String> {
+        let Signed { late, again } = signed;
         self.observe(now);
         let mut wrong = Vec::new();
         let mono = now.monotonic();
@@ -256,7 +268,7 @@ impl Model {
                 if past(now, held.usable_until) && held.seen_expired.is_some_and(long_ago) {
                     wrong.push(format!("{text} was sent past its hard deadline"));
                 }
-                if self.is_replaced_soon(text, mono, late) {
+                if !again && self.is_replaced_soon(text, mono, late) {
                     wrong.push(format!(
                         "{text} was sent while its replacement is under way"
                     ));

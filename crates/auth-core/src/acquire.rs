@@ -59,7 +59,7 @@ impl Acquire {
         }
     }
 
-    /// Waits for a while, then asks for any token.
+    /// Waits for a while, then has the cached token.
     pub(crate) fn later(shared: Arc<SharedState>, after: Duration) -> Self {
         let mut this = Self::new(shared);
         this.later = Some(Box::pin(time::sleep(after)));
@@ -108,9 +108,11 @@ impl Future for Acquire {
         let this = &mut *self;
         if let Some(sleep) = &mut this.later {
             ready!(sleep.as_mut().poll(cx));
-            // The young token or its successor is asked for as by any caller: meanwhile the token may
-            // have expired, or its trial may be over and its replacement under way.
             this.later = None;
+            // The young token, or its successor. It may have expired meanwhile.
+            if let Some(token) = this.shared.valid_token() {
+                return Poll::Ready(Ok(token));
+            }
         }
         loop {
             let waited = this.flight.is_some();
