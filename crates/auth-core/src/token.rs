@@ -160,7 +160,7 @@ impl Token {
     }
 
     /// Returns the scope that the token was granted (RFC 6749 section 5.1), values separated by single
-    /// spaces, for example `read write`. A token from a [store](crate::AuthenticatorBuilder::store)
+    /// spaces, for example `read write`. A token from a [store](crate::AuthenticatorOptions::store)
     /// has the scope that the process which fetched the token was told. `None` if the vendor did not
     /// say, or said more than 4,096 bytes and the token comes from a store.
     ///
