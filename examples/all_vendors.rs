@@ -19,7 +19,7 @@ use auth_core::{Authenticator, Secret};
 use auth_kaizen::{Central, East, Kaizen, Region};
 use auth_kayzen::Kayzen;
 use auth_reqwest::{ReqwestService, ReqwestTransport};
-use auth_testkit::{TestServer, fakes};
+use auth_testkit::TestServer;
 use auth_tower::AuthLayer;
 use auth_verdigris::Verdigris;
 use bytes::Bytes;
@@ -40,12 +40,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    let verdigris = fakes::verdigris().start().await;
-    let central = fakes::kaizen_central().start().await;
-    let east = fakes::kaizen_east().start().await;
-    let kayzen = fakes::kayzen().start().await;
-    let axonize = fakes::axonize().start().await;
-    let keys = fakes::axonize_api_keys().start().await;
+    let verdigris = auth_verdigris::fake::server().start().await;
+    let central = auth_kaizen::fake::central().start().await;
+    let east = auth_kaizen::fake::east().start().await;
+    let kayzen = auth_kayzen::fake::server().start().await;
+    let axonize = auth_axonize::fake::login().start().await;
+    let keys = auth_axonize::fake::api_keys().start().await;
 
     try_join!(
         get(&verdigris, of_verdigris(&verdigris)?, "/core/v1/buildings/"),
@@ -95,20 +95,22 @@ async fn get(
 }
 
 fn of_verdigris(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
-    Verdigris::builder(server.client_id(), Secret::new(server.client_secret()))
-        .transport(ReqwestTransport::new()?)
-        .token_url(server.token_url())
-        .base_url(server.origin())
-        .danger_allow_http(server.origin())?
-        .danger_allow_http(&server.token_url())?
-        .build()
+    Verdigris::builder(
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        ReqwestTransport::new()?,
+    )
+    .token_url(server.token_url())
+    .base_url(server.origin())
+    .danger_allow_http(server.origin())?
+    .danger_allow_http(&server.token_url())?
+    .build()
 }
 
 /// One type for each region: neither's token gets to the other.
 fn of_kaizen<R: Region>(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
     let secret = Secret::new(server.client_secret());
-    let kaizen = Kaizen::<R>::builder(server.client_id(), secret)
-        .transport(ReqwestTransport::new()?)
+    let kaizen = Kaizen::<R>::builder(server.client_id(), secret, ReqwestTransport::new()?)
         .token_url(server.token_url())
         .base_url(server.origin())
         .danger_allow_http(server.origin())?
@@ -120,13 +122,18 @@ fn of_kaizen<R: Region>(server: &TestServer) -> Result<Authenticator, auth_core:
 fn of_kayzen(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
     let api_secret = Secret::new(server.client_secret());
     let password = Secret::new(server.user_password());
-    Kayzen::builder(server.client_id(), api_secret, server.user_name(), password)
-        .transport(ReqwestTransport::new()?)
-        .token_url(server.token_url())
-        .base_url(server.origin())
-        .danger_allow_http(server.origin())?
-        .danger_allow_http(&server.token_url())?
-        .build()
+    Kayzen::builder(
+        server.client_id(),
+        api_secret,
+        server.user_name(),
+        password,
+        ReqwestTransport::new()?,
+    )
+    .token_url(server.token_url())
+    .base_url(server.origin())
+    .danger_allow_http(server.origin())?
+    .danger_allow_http(&server.token_url())?
+    .build()
 }
 
 fn of_axonize(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
@@ -136,8 +143,8 @@ fn of_axonize(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
         server.client_id(),
         server.user_name(),
         password,
+        ReqwestTransport::new()?,
     )
-    .transport(ReqwestTransport::new()?)
     .danger_allow_http(server.origin())?
     .build()
 }

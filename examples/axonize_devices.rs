@@ -66,12 +66,12 @@ fn by_login(base_url: &str) -> Result<Authenticator, Box<dyn Error>> {
     )?;
     let email = required("AXONIZE_EMAIL", "the user to log in as")?;
     let password = secret("AXONIZE_PASSWORD", "AXONIZE_PASSWORD_FILE")?;
-    let login = Axonize::login(base_url, app_id, email, password)
-        .transport(ReqwestTransport::new()?)
-        .mfa(|challenge| async move {
+    let login = Axonize::login(base_url, app_id, email, password, ReqwestTransport::new()?).mfa(
+        |challenge| async move {
             let asked = tokio::task::spawn_blocking(move || ask_for_code(&challenge)).await;
             asked.unwrap_or_else(|_| Err(no_code()))
-        });
+        },
+    );
     Ok(match base_url.starts_with("http:") {
         true => login.danger_allow_http(base_url)?.build()?,
         false => login.build()?,

@@ -13,7 +13,7 @@
 
 use std::{env, error::Error};
 
-use auth_core::{Authenticator, Key, Origins, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Key, Origins, Secret};
 use auth_oauth2::Client;
 use auth_store_file::FileStore;
 use auth_testkit::TestServer;
@@ -31,9 +31,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .issuer(vendor.token_url())
         .client(vendor.client_id())
         .build();
-    let authenticator = Authenticator::builder(client.client_credentials())
-        .origins(Origins::new([vendor.api_url()])?)
-        .store(FileStore::new(dir)?, key)
+    let origins = Origins::new([vendor.api_url()])?;
+    let authenticator = Authenticator::builder(client.client_credentials(), origins)
+        .key(key)
+        .options(AuthenticatorOptions::new().store(FileStore::new(dir)?))
         .build()?;
 
     // A tool would send its requests through `auth_tower::AuthLayer`, which does this first.

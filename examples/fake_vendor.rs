@@ -14,7 +14,7 @@
 
 use std::{env, process::ExitCode, time::Duration};
 
-use auth_testkit::{TestServer, TestServerBuilder, fakes};
+use auth_testkit::{TestServer, TestServerBuilder};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -38,15 +38,19 @@ type Variables = fn(&TestServer) -> Vec<(&'static str, String)>;
 
 fn vendor(name: &str) -> Option<(TestServerBuilder, &'static str, Variables)> {
     Some(match name {
-        "verdigris" => (fakes::verdigris(), "verdigris_buildings", |server| {
-            vec![
-                ("VERDIGRIS_CLIENT_ID", server.client_id().to_owned()),
-                ("VERDIGRIS_CLIENT_SECRET", server.client_secret()),
-                ("VERDIGRIS_TOKEN_URL", server.token_url()),
-                ("VERDIGRIS_BASE_URL", server.origin().to_owned()),
-            ]
-        }),
-        "kaizen" => (fakes::kaizen_east(), "kaizen_buildings", |server| {
+        "verdigris" => (
+            auth_verdigris::fake::server(),
+            "verdigris_buildings",
+            |server| {
+                vec![
+                    ("VERDIGRIS_CLIENT_ID", server.client_id().to_owned()),
+                    ("VERDIGRIS_CLIENT_SECRET", server.client_secret()),
+                    ("VERDIGRIS_TOKEN_URL", server.token_url()),
+                    ("VERDIGRIS_BASE_URL", server.origin().to_owned()),
+                ]
+            },
+        ),
+        "kaizen" => (auth_kaizen::fake::east(), "kaizen_buildings", |server| {
             vec![
                 ("KAIZEN_REGION", "east".to_owned()),
                 ("KAIZEN_CLIENT_ID", server.client_id().to_owned()),
@@ -55,7 +59,7 @@ fn vendor(name: &str) -> Option<(TestServerBuilder, &'static str, Variables)> {
                 ("KAIZEN_BASE_URL", server.origin().to_owned()),
             ]
         }),
-        "kayzen" => (fakes::kayzen(), "kayzen_campaigns", |server| {
+        "kayzen" => (auth_kayzen::fake::server(), "kayzen_campaigns", |server| {
             vec![
                 ("KAYZEN_API_KEY", server.client_id().to_owned()),
                 ("KAYZEN_API_SECRET", server.client_secret()),
@@ -65,7 +69,7 @@ fn vendor(name: &str) -> Option<(TestServerBuilder, &'static str, Variables)> {
                 ("KAYZEN_BASE_URL", server.origin().to_owned()),
             ]
         }),
-        "axonize" => (fakes::axonize(), "axonize_devices", |server| {
+        "axonize" => (auth_axonize::fake::login(), "axonize_devices", |server| {
             vec![
                 ("AXONIZE_BASE_URL", server.origin().to_owned()),
                 ("AXONIZE_APP_ID", server.client_id().to_owned()),
@@ -73,13 +77,17 @@ fn vendor(name: &str) -> Option<(TestServerBuilder, &'static str, Variables)> {
                 ("AXONIZE_PASSWORD", server.user_password()),
             ]
         }),
-        "axonize-keys" => (fakes::axonize_api_keys(), "axonize_devices", |server| {
-            vec![
-                ("AXONIZE_BASE_URL", server.origin().to_owned()),
-                ("AXONIZE_CLIENT_ID", server.client_id().to_owned()),
-                ("AXONIZE_CLIENT_SECRET", server.client_secret()),
-            ]
-        }),
+        "axonize-keys" => (
+            auth_axonize::fake::api_keys(),
+            "axonize_devices",
+            |server| {
+                vec![
+                    ("AXONIZE_BASE_URL", server.origin().to_owned()),
+                    ("AXONIZE_CLIENT_ID", server.client_id().to_owned()),
+                    ("AXONIZE_CLIENT_SECRET", server.client_secret()),
+                ]
+            },
+        ),
         _ => return None,
     })
 }

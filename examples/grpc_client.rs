@@ -46,9 +46,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .danger_allow_http(&tokens.token_url())?
     .build()?
     .client_credentials();
-    let authenticator = Authenticator::builder(source)
-        .origins(Origins::danger_allow_http([server.origin()])?)
-        .build()?;
+    let authenticator =
+        Authenticator::builder(source, Origins::danger_allow_http([server.origin()])?).build()?;
 
     let channel = Endpoint::from_shared(server.origin().to_owned())?.connect_lazy();
     let signed = ServiceBuilder::new()

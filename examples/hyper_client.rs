@@ -31,9 +31,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .danger_allow_http(&server.token_url())?
     .build()?
     .client_credentials();
-    let authenticator = Authenticator::builder(source)
-        .origins(Origins::danger_allow_http([server.origin()])?)
-        .build()?;
+    let authenticator =
+        Authenticator::builder(source, Origins::danger_allow_http([server.origin()])?).build()?;
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))
         .service(http);

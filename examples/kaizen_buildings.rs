@@ -47,8 +47,7 @@ async fn list_buildings<R: Region>() -> Result<(), Box<dyn Error>> {
     let client_secret = SecretEnv::new("KAIZEN_CLIENT_SECRET");
     let base_url = optional("KAIZEN_BASE_URL")?.unwrap_or_else(|| R::BASE_URL.to_owned());
 
-    let mut kaizen = Kaizen::<R>::builder(client_id, client_secret)
-        .transport(ReqwestTransport::new()?)
+    let mut kaizen = Kaizen::<R>::builder(client_id, client_secret, ReqwestTransport::new()?)
         .base_url(&base_url);
     let token_url = optional("KAIZEN_TOKEN_URL")?;
     if let Some(token_url) = &token_url {

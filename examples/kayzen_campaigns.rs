@@ -45,9 +45,14 @@ async fn list_campaigns() -> Result<(), Box<dyn Error>> {
     let password = secret("KAYZEN_PASSWORD", "KAYZEN_PASSWORD_FILE")?;
     let base_url = optional("KAYZEN_BASE_URL")?.unwrap_or_else(|| Kayzen::BASE_URL.to_owned());
 
-    let mut kayzen = Kayzen::builder(api_key, api_secret, email, password)
-        .transport(ReqwestTransport::new()?)
-        .base_url(&base_url);
+    let mut kayzen = Kayzen::builder(
+        api_key,
+        api_secret,
+        email,
+        password,
+        ReqwestTransport::new()?,
+    )
+    .base_url(&base_url);
     let token_url = optional("KAYZEN_TOKEN_URL")?;
     if let Some(token_url) = &token_url {
         kayzen = kayzen.token_url(token_url);

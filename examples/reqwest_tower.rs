@@ -68,8 +68,7 @@ fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error>
     .danger_allow_http(&vendor.token_url())?
     .build()?
     .client_credentials();
-    Authenticator::builder(source)
+    Authenticator::builder(source, Origins::danger_allow_http([vendor.origin()])?)
         .vendor("testkit")
-        .origins(Origins::danger_allow_http([vendor.origin()])?)
         .build()
 }

@@ -36,9 +36,8 @@ async fn list_buildings() -> Result<(), Box<dyn Error>> {
     let client_secret = SecretEnv::new("VERDIGRIS_CLIENT_SECRET");
     let base_url = optional("VERDIGRIS_BASE_URL")?.unwrap_or_else(|| Verdigris::BASE_URL.into());
 
-    let mut verdigris = Verdigris::builder(client_id, client_secret)
-        .transport(ReqwestTransport::new()?)
-        .base_url(&base_url);
+    let mut verdigris =
+        Verdigris::builder(client_id, client_secret, ReqwestTransport::new()?).base_url(&base_url);
     let token_url = optional("VERDIGRIS_TOKEN_URL")?;
     if let Some(token_url) = &token_url {
         verdigris = verdigris.token_url(token_url);

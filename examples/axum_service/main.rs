@@ -64,7 +64,7 @@ async fn run() -> Result<bool, Box<dyn Error>> {
             // With a vendor that is not on this machine: `Origins::new`.
             origins: Origins::danger_allow_http([vendor.origin()])?,
             transport: SharedTransport::new(ServiceTransport::new(client.clone())),
-            limit: ExchangeLimit::new(16),
+            limit: ExchangeLimit::new(16)?,
             max_users: 10_000,
             clock: clock.clone(),
         },

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use auth_core::{
-    Authenticator, Authenticators, Error, ExchangeLimit, Health, Key, Origins, Part, Secret,
-    SharedClock, SharedTransport,
+    Authenticator, AuthenticatorOptions, Authenticators, Error, ExchangeLimit, Health, Key,
+    Origins, Part, Secret, SharedClock, SharedTransport,
 };
 use auth_oauth2::Client;
 use auth_tower::{Auth, AuthLayer, KeyedAuth};
@@ -145,15 +145,19 @@ fn oauth(settings: &Settings) -> Result<Client, Error> {
 }
 
 fn itself(settings: &Settings, oauth: &Client) -> Result<Authenticator, Error> {
-    Authenticator::builder(oauth.client_credentials())
+    Authenticator::builder(oauth.client_credentials(), settings.origins.clone())
         .vendor(VENDOR)
-        .origins(settings.origins.clone())
-        .clock(settings.clock.clone())
+        .options(AuthenticatorOptions::new().clock(settings.clock.clone()))
         .build()
 }
 
 fn users(settings: Settings, oauth: Client) -> Result<Authenticators, Error> {
     let (max_users, clock) = (settings.max_users, settings.clock.clone());
+    let options = AuthenticatorOptions::new()
+        .limit(settings.limit.clone())
+        .clock(settings.clock.clone())
+        // One user is never on many threads at once.
+        .shards(1);
     let make = move |key: &Key| {
         let nobody = || Error::config("subject", "there is none in the key");
         let subject = key.subject().ok_or_else(nobody)?;
@@ -164,13 +168,9 @@ fn users(settings: Settings, oauth: Client) -> Result<Authenticators, Error> {
         let source = oauth
             .token_exchange(subject)?
             .subject_expires_in(expires.saturating_sub(now));
-        Authenticator::builder(source)
+        Authenticator::builder(source, settings.origins.clone())
             .vendor(VENDOR)
-            // One user is never on many threads at once.
-            .shards(1)
-            .limit(settings.limit.clone())
-            .origins(settings.origins.clone())
-            .clock(settings.clock.clone())
+            .options(options.clone())
             .build()
     };
     Authenticators::builder(make)

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use auth_testkit::redis_server::RedisServer;
+use redis_process::RedisServer;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},

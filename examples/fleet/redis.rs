@@ -1,7 +1,7 @@
 use std::error::Error;
 
 use auth_core::Secret;
-use auth_testkit::redis_server::FaultProxy;
+use redis_process::FaultProxy;
 use reqwest::Url;
 use tokio::net;
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_testkit::{TestServer, fakes};
+use auth_testkit::TestServer;
 
 /// A fake Verdigris whose hour takes seconds, and what it saw.
 pub(crate) struct Vendor {
@@ -11,7 +11,7 @@ pub(crate) struct Vendor {
 
 impl Vendor {
     pub(crate) async fn start(quota: u32) -> Self {
-        let server = fakes::verdigris()
+        let server = auth_verdigris::fake::server()
             .token_lifetime(HOUR)
             .quota(quota as usize, HOUR)
             .start()

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Authenticator, Quota, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Quota, Secret};
 use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_tower::{Auth, AuthLayer, AuthOutcome};
 use auth_verdigris::Verdigris;
@@ -129,24 +129,26 @@ async fn work() -> Result<(), Box<dyn Error>> {
 /// As a service that is one of several makes it. What is measured around it changes nothing.
 fn authenticator(settings: &Settings, meter: &Meter) -> Result<Authenticator, auth_core::Error> {
     let secret = Secret::new(settings.client_secret.as_str());
-    let mut verdigris = Verdigris::builder(&settings.client_id, secret)
-        .transport(MeteredTransport {
-            inner: ReqwestTransport::new()?,
-            meter: meter.clone(),
-        })
-        .token_url(&settings.token_url)
-        .base_url(&settings.base_url)
-        .quota(Quota::new(settings.quota, settings.window).without_store(settings.share))
-        // The vendor is on this machine. The real one is reached by https.
-        .danger_allow_http(&settings.base_url)?
-        .danger_allow_http(&settings.token_url)?;
+    let transport = MeteredTransport {
+        inner: ReqwestTransport::new()?,
+        meter: meter.clone(),
+    };
+    let quota = Quota::new(settings.quota, settings.window)?.without_store(settings.share)?;
+    let mut options = AuthenticatorOptions::new().quota(quota);
     if let Some(store) = settings.store.clone() {
-        verdigris = verdigris.store(MeteredStore {
+        options = options.store(MeteredStore {
             inner: store.open()?,
             meter: meter.clone(),
         });
     }
-    verdigris.build()
+    Verdigris::builder(&settings.client_id, secret, transport)
+        .options(options)
+        .token_url(&settings.token_url)
+        .base_url(&settings.base_url)
+        // The vendor is on this machine. The real one is reached by https.
+        .danger_allow_http(&settings.base_url)?
+        .danger_allow_http(&settings.token_url)?
+        .build()
 }
 
 async fn request(client: Auth<ReqwestService>, url: String, meter: Meter) {

@@ -1,6 +1,6 @@
 //! The client that the stories use: hyper's, with the layer on it.
 
-use auth_core::{Authenticator, Error, Origins, RefreshPolicy, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, Origins, RefreshPolicy, Secret};
 use auth_testkit::TestServer;
 use auth_tower::{Auth, AuthLayer, AuthOutcome, ServiceTransport};
 use bytes::Bytes;
@@ -38,10 +38,9 @@ pub(crate) fn authenticator(
     .danger_allow_http(&server.token_url())?
     .build()?
     .client_credentials();
-    Authenticator::builder(source)
+    Authenticator::builder(source, Origins::danger_allow_http([server.origin()])?)
         .vendor("testkit")
-        .origins(Origins::danger_allow_http([server.origin()])?)
-        .policy(policy)
+        .options(AuthenticatorOptions::new().policy(policy))
         .build()
 }
 

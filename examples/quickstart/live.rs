@@ -32,10 +32,10 @@ pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn 
         exchanges: Arc::clone(&exchanges),
         lifetime: Arc::clone(&lifetime),
     };
-    let authenticator = Authenticator::builder(source)
-        .vendor("the server")
-        .origins(Origins::danger_allow_http([&live.api_url])?)
-        .build()?;
+    let authenticator =
+        Authenticator::builder(source, Origins::danger_allow_http([&live.api_url])?)
+            .vendor("the server")
+            .build()?;
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))
         .service(ReqwestService::new()?);

@@ -3,7 +3,8 @@
 use std::{error::Error, time::Duration};
 
 use auth_core::{
-    ErrorKind, Key, MemoryStore, Origins, Quota, RefreshPolicy, Secret, SharedTokenStore,
+    AuthenticatorOptions, ErrorKind, Key, MemoryStore, Origins, Quota, RefreshPolicy, Secret,
+    SharedTokenStore,
 };
 use auth_oauth2::Client;
 use auth_testkit::{ForeignServer, Gate, Reply, TestServer};
@@ -52,7 +53,7 @@ pub(crate) async fn rotation(report: &mut Report) -> Result {
     let lifetime = Duration::from_secs(1);
     let run = Duration::from_secs(4);
     // No random moment of renewal here, so that the number of lifetimes is known beforehand.
-    let policy = RefreshPolicy::default().jitter(0.0);
+    let policy = RefreshPolicy::default().jitter(0.0)?;
     let renewed_after = lifetime.mul_f64(0.8);
     let server = TestServer::builder().token_lifetime(lifetime).start().await;
     let client = client::signed(client::authenticator(&server, policy)?);
@@ -166,11 +167,15 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
             .client(server.client_id())
             .extra("caller", number.to_string())
             .build();
-        let authenticator = auth_core::Authenticator::builder(source)
+        let origins = Origins::danger_allow_http([server.origin()])?;
+        let authenticator = auth_core::Authenticator::builder(source, origins)
             .vendor("testkit")
-            .origins(Origins::danger_allow_http([server.origin()])?)
-            .quota(Quota::new(LIMIT, window))
-            .shared_store(Some(store.clone()), key)
+            .key(key)
+            .options(
+                AuthenticatorOptions::new()
+                    .quota(Quota::new(LIMIT, window)?)
+                    .store(store.clone()),
+            )
             .build()?;
         match client::get(client::signed(authenticator), &server.api_url()).await {
             Ok((StatusCode::OK, _)) => served += 1,

@@ -187,4 +187,14 @@ proptest! {
         let longer = [&sealed[..], &[change]].concat();
         store::judge(&longer);
     }
+
+    #[test]
+    fn a_record_that_is_changed(at: prop::sample::Index, change in 1..=255_u8, cut: prop::sample::Index) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let record = runtime.block_on(store::record_entry()).content.unwrap();
+        let mut changed = record.to_vec();
+        changed[at.index(record.len())] ^= change;
+        store::judge(&changed);
+        store::judge(&record[..cut.index(record.len())]);
+    }
 }

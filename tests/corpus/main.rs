@@ -1,8 +1,14 @@
 //! Whatever a server, a caller or a store hands in: no panic, no secret told, no wrong verdict.
 //!
 //! Each target takes bytes and judges what a public parser makes of them. The targets are run over
-//! the files in `fuzz/corpus/<target>/`, over inputs that proptest draws, and by cargo-fuzz (see
-//! `CONTRIBUTING.md`).
+//! the files in `fuzz/corpus/<target>/`, over inputs that proptest draws, and by cargo-fuzz on the
+//! stable compiler, for example:
+//!
+//! ```text
+//! mkdir /tmp/reply
+//! cargo fuzz run --fuzz-dir tests/corpus/fuzz --sanitizer none reply \
+//!     /tmp/reply tests/corpus/fuzz/corpus/reply -- -max_total_time=60
+//! ```
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Authenticator, Origins};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins};
 use auth_testkit::{LogCapture, ScriptedSource, VirtualClock};
 use auth_tower::{
     AuthLayer, AuthOutcome, MinLifetimeLayer, NotReplayed, OriginGuardLayer, Unsigned,
@@ -69,10 +69,9 @@ fn credentials(api: &Api) -> Vec<Option<String>> {
 }
 
 fn authenticator(source: &ScriptedSource, origins: Origins) -> Authenticator {
-    Authenticator::builder(source.clone())
+    Authenticator::builder(source.clone(), origins)
         .vendor("example")
-        .origins(origins)
-        .clock(VirtualClock::new())
+        .options(AuthenticatorOptions::new().clock(VirtualClock::new()))
         .build()
         .unwrap()
 }

@@ -19,6 +19,7 @@ macro_rules! needs {
 }
 
 mod api;
+mod redirects;
 mod settings;
 mod stack;
 mod token_endpoint;
@@ -32,6 +33,7 @@ use tokio::runtime;
 fn needs() -> Vec<Trial> {
     let areas = [
         api::needs(),
+        redirects::needs(),
         settings::needs(),
         token_endpoint::needs(),
         vendors::needs(),

@@ -1,9 +1,9 @@
 //! Settings that people need where they run: here, plain `http` on networks of their own.
 
-use auth_core::{Authenticator, Origins, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, Secret};
 use auth_kayzen::Kayzen;
 use auth_oauth2::{Client, ClientBuilder};
-use auth_testkit::{MemoryService, TestServer, fakes};
+use auth_testkit::{MemoryService, TestServer};
 use auth_tower::{AuthLayer, ServiceTransport};
 use bytes::Bytes;
 use http::Request;
@@ -58,28 +58,29 @@ async fn get(server: &TestServer, authenticator: Authenticator) -> u16 {
 async fn plain_http_to_a_compose_service_works_when_named() {
     let server = TestServer::builder().name("payments").in_memory();
     let source = client(&server).danger_allow_http(SERVICE).unwrap();
-    let authenticator = Authenticator::builder(source.build().unwrap().client_credentials())
-        .origins(Origins::danger_allow_http([SERVICE]).unwrap())
-        .clock(server.clock().clone())
-        .build();
+    let origins = Origins::danger_allow_http([SERVICE]).unwrap();
+    let authenticator =
+        Authenticator::builder(source.build().unwrap().client_credentials(), origins)
+            .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+            .build();
     assert_eq!(get(&server, authenticator.unwrap()).await, 200);
     assert_eq!(server.counters().token_requests, 1);
 }
 
 async fn a_vendor_behind_a_compose_service_works_when_named() {
-    let server = fakes::kayzen().name("payments").in_memory();
+    let server = auth_kayzen::fake::server().name("payments").in_memory();
     let authenticator = Kayzen::builder(
         server.client_id(),
         Secret::new(server.client_secret()),
         server.user_name(),
         Secret::new(server.user_password()),
+        ServiceTransport::new(network(&server)),
     )
-    .transport(ServiceTransport::new(network(&server)))
+    .options(AuthenticatorOptions::new().clock(server.clock().clone()))
     .token_url(on_network(&server.token_url()))
     .base_url(SERVICE)
     .danger_allow_http(SERVICE)
     .unwrap()
-    .clock(server.clock().clone())
     .build();
     assert_eq!(get(&server, authenticator.unwrap()).await, 200);
     assert_eq!(server.counters().token_requests, 1);

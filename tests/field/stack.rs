@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, Error, Origins, Secret, TokenSource};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, Origins, Secret, TokenSource};
 use auth_oauth2::{Client, ClientBuilder, RefreshToken};
 use auth_testkit::TestServer;
 use auth_tower::AuthLayer;
@@ -22,11 +22,11 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) fn new(server: TestServer, source: impl TokenSource) -> Self {
-        let authenticator = Authenticator::builder(source)
-            .vendor("example")
-            .origins(Origins::new([server.origin()]).unwrap())
-            .clock(server.clock().clone())
-            .build();
+        let authenticator =
+            Authenticator::builder(source, Origins::new([server.origin()]).unwrap())
+                .vendor("example")
+                .options(AuthenticatorOptions::new().clock(server.clock().clone()))
+                .build();
         Self::of(server, authenticator.unwrap())
     }
 

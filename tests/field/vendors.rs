@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use auth_axonize::Axonize;
-use auth_core::{Authenticator, ErrorKind, MemoryStore, RejectedPart, Secret};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, ErrorKind, MemoryStore, RejectedPart, Secret,
+};
 use auth_kaizen::{Central, Kaizen};
 use auth_kayzen::Kayzen;
-use auth_testkit::{Reply, TestServer, fakes};
+use auth_testkit::{Reply, TestServer};
 use auth_verdigris::Verdigris;
 
 use crate::stack::{MINUTE, Stack};
@@ -21,16 +23,15 @@ needs![
 ];
 
 async fn verdigris_is_asked_twice_in_the_hour_while_others_hold_the_quota() {
-    let server = fakes::verdigris()
+    let server = auth_verdigris::fake::server()
         .quota(1, Duration::from_secs(3_600))
         .in_memory();
     let process = || -> Authenticator {
         let secret = Secret::new(server.client_secret());
-        Verdigris::builder(server.client_id(), secret)
-            .transport(server.transport())
+        Verdigris::builder(server.client_id(), secret, server.transport())
+            .options(options(&server))
             .token_url(server.token_url())
             .base_url(server.origin())
-            .clock(server.clock().clone())
             .build()
             .unwrap()
     };
@@ -51,17 +52,17 @@ async fn verdigris_is_asked_twice_in_the_hour_while_others_hold_the_quota() {
 }
 
 async fn kayzen_says_what_is_wrong_with_a_login() {
-    let server = fakes::kayzen().in_memory();
+    let server = auth_kayzen::fake::server().in_memory();
     let authenticator = Kayzen::builder(
         server.client_id(),
         Secret::new(server.client_secret()),
         server.user_name(),
         Secret::new("fake-wrong-password"),
+        server.transport(),
     )
-    .transport(server.transport())
+    .options(options(&server))
     .token_url(server.token_url())
     .base_url(server.origin())
-    .clock(server.clock().clone())
     .build()
     .unwrap();
     let stack = Stack::of(server, authenticator);
@@ -72,6 +73,11 @@ async fn kayzen_says_what_is_wrong_with_a_login() {
     assert!(!text.contains("does not say"), "{text}");
 }
 
+/// Options with the server's clock.
+fn options(server: &TestServer) -> AuthenticatorOptions {
+    AuthenticatorOptions::new().clock(server.clock().clone())
+}
+
 fn axonize(server: &TestServer) -> auth_axonize::LoginBuilder {
     let password = Secret::new(server.user_password());
     Axonize::login(
@@ -79,32 +85,33 @@ fn axonize(server: &TestServer) -> auth_axonize::LoginBuilder {
         server.client_id(),
         server.user_name(),
         password,
+        server.transport(),
     )
-    .transport(server.transport())
-    .clock(server.clock().clone())
+    .options(options(server))
 }
 
 /// The fake answers 415 to a request without.
 async fn axonize_gets_its_content_type_on_every_request() {
-    let server = fakes::axonize().in_memory();
+    let server = auth_axonize::fake::login().in_memory();
     let authenticator = axonize(&server).build().unwrap();
     let stack = Stack::of(server, authenticator);
     assert_eq!(stack.get().await.unwrap(), 200);
-    let server = fakes::axonize_api_keys().in_memory();
+    let server = auth_axonize::fake::api_keys().in_memory();
     let secret = Secret::new(server.client_secret());
     let keys = Axonize::api_keys(server.origin(), server.client_id(), secret);
-    let authenticator = keys.clock(server.clock().clone()).build().unwrap();
+    let authenticator = keys.options(options(&server)).build().unwrap();
     let stack = Stack::of(server, authenticator);
     assert_eq!(stack.get().await.unwrap(), 200);
 }
 
 async fn axonize_tokens_of_two_applications_are_not_mixed_up() {
-    let server = fakes::axonize().in_memory();
+    let server = auth_axonize::fake::login().in_memory();
     let store = MemoryStore::new();
-    let by_id = axonize(&server).store(store.clone()).build().unwrap();
+    let options = options(&server).store(store);
+    let by_id = axonize(&server).options(options.clone()).build().unwrap();
     let by_url = axonize(&server)
-        .application_url(fakes::AXONIZE_APP_URL)
-        .store(store)
+        .application_url(auth_axonize::fake::APP_URL)
+        .options(options)
         .build()
         .unwrap();
     by_id.token().await.unwrap();
@@ -121,13 +128,12 @@ async fn axonize_tokens_of_two_applications_are_not_mixed_up() {
 }
 
 async fn kaizen_tells_the_scope_that_was_granted() {
-    let server = fakes::kaizen_central().in_memory();
+    let server = auth_kaizen::fake::central().in_memory();
     let secret = Secret::new(server.client_secret());
-    let kaizen = Kaizen::<Central>::builder(server.client_id(), secret)
-        .transport(server.transport())
+    let kaizen = Kaizen::<Central>::builder(server.client_id(), secret, server.transport())
+        .options(options(&server))
         .token_url(server.token_url())
         .base_url(server.origin())
-        .clock(server.clock().clone())
         .build()
         .unwrap();
     let scope = Reply::normal().with("scope", "\"read:buildings read:insights\"");

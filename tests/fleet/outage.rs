@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use auth_testkit::redis_server::{FaultProxy, RedisServer};
 use libtest_mimic::Trial;
+use redis_process::{FaultProxy, RedisServer};
 use tokio::time::Instant;
 
 use crate::{

@@ -10,7 +10,7 @@ use std::{
 use auth_core::{Secret, SharedTokenStore};
 use auth_store_file::FileStore;
 use auth_store_redis::{RedisStore, SealingKeys};
-use auth_testkit::redis_server::RedisServer;
+use redis_process::RedisServer;
 
 /// Tells whether there is a real Redis.
 pub(crate) fn has_redis() -> bool {

@@ -22,8 +22,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, Credentials, Error, Exchange, HttpHosts, Key, Origins,
-    RefreshPolicy, Refusal, Secret, SharedTokenStore, Token, TokenSource,
+    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, HttpHosts, Key,
+    Origins, RefreshPolicy, Refusal, Secret, SharedTokenStore, Token, TokenSource,
 };
 use auth_oauth2::ResourceOwnerPassword;
 use http::{HeaderMap, header};
@@ -110,8 +110,11 @@ impl Client {
         let soon = Duration::from_millis(50);
         let policy = RefreshPolicy::default()
             .deadline(DEADLINE)
+            .unwrap()
             .min_interval(Duration::from_millis(10))
-            .backoff(soon, soon);
+            .unwrap()
+            .backoff(soon, soon)
+            .unwrap();
         let (url, secret) = (format!("http://{server}/token/{name}"), "fake-secret-1");
         let wire = Wire::new(server, Arc::clone(&halt));
         let mut http = HttpHosts::default();
@@ -121,18 +124,18 @@ impl Client {
             .danger_http_hosts(http)
             .build()
             .unwrap();
+        let origins = Origins::new(["https://api.example.com"]).unwrap();
         let builder = if server::is_person(name) {
             let password = Secret::new("fake-password-1");
             let login = client.password("fake-user", password).unwrap();
             let first = Secret::new(server::first_refresh_token(name));
-            Authenticator::builder(Person { login, first })
+            Authenticator::builder(Person { login, first }, origins)
         } else {
-            Authenticator::builder(client.client_credentials())
+            Authenticator::builder(client.client_credentials(), origins)
         };
         let authenticator = builder
-            .origins(Origins::new(["https://api.example.com"]).unwrap())
-            .policy(policy)
-            .store(store, Key::builder("fleet").client(name).build())
+            .key(Key::builder("fleet").client(name).build())
+            .options(AuthenticatorOptions::new().policy(policy).store(store))
             .build();
         Self {
             name: name.to_owned(),

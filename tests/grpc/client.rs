@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Secret};
 use auth_tower::{AuthLayer, ReplayBody, ReplayBodyLayer, ServiceTransport};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -37,11 +37,14 @@ pub(crate) fn authenticator(server: &GrpcServer) -> Authenticator {
     .build()
     .unwrap()
     .client_credentials();
-    Authenticator::builder(source)
+    let origins = Origins::danger_allow_http([server.origin()]).unwrap();
+    // The default second between two exchanges would be real time here.
+    let policy = RefreshPolicy::default()
+        .min_interval(Duration::from_millis(1))
+        .unwrap();
+    Authenticator::builder(source, origins)
         .vendor("testkit")
-        .origins(Origins::danger_allow_http([server.origin()]).unwrap())
-        // The default second between two exchanges would be real time here.
-        .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))
+        .options(AuthenticatorOptions::new().policy(policy))
         .build()
         .unwrap()
 }

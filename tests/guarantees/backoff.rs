@@ -41,8 +41,10 @@ async fn g04_a_backoff_takes_a_quarter_of_the_remaining_time_at_most() {
             .then(Outcome::fresh())
             .always(Outcome::error(unavailable()));
         // Back-offs that would step far over the hard deadline.
-        let policy = RefreshPolicy::default().backoff(100 * SECOND, HOUR);
-        let authenticator = machine_with(source.clone(), |builder| builder.policy(policy));
+        let policy = RefreshPolicy::default()
+            .backoff(100 * SECOND, HOUR)
+            .unwrap();
+        let authenticator = machine_with(source.clone(), |options| options.policy(policy));
         authenticator.token().await.unwrap();
         for _ in 0..USABLE {
             served(&authenticator);
@@ -67,7 +69,7 @@ async fn g04_retry_after_is_honoured_while_the_old_token_serves() {
         .then(Outcome::fresh())
         .then(Outcome::error(throttled(100)))
         .then(Outcome::fresh());
-    let authenticator = machine_with(source.clone(), |builder| builder.policy(exact()));
+    let authenticator = machine_with(source.clone(), |options| options.policy(exact()));
     authenticator.token().await.unwrap();
     elapse(800 * SECOND).await;
     for _ in 0..100 {
@@ -98,8 +100,10 @@ async fn g04_backoffs_are_spread_evenly_between_half_and_all_of_their_length() {
     for _ in 0..300 {
         let source = ScriptedSource::new();
         source.then(Outcome::error(unavailable()));
-        let policy = RefreshPolicy::default().backoff(64 * SECOND, 64 * SECOND);
-        let authenticator = machine_with(source, |builder| builder.policy(policy));
+        let policy = RefreshPolicy::default()
+            .backoff(64 * SECOND, 64 * SECOND)
+            .unwrap();
+        let authenticator = machine_with(source, |options| options.policy(policy));
         let error = authenticator.token().await.unwrap_err();
         waits.push(error.retry_after().unwrap());
     }
@@ -228,7 +232,7 @@ async fn g05_after_a_panic_of_the_source_callers_get_an_error_and_the_next_call_
 async fn g05_a_panic_while_the_old_token_is_usable_is_nobodys_trouble() {
     let source = ScriptedSource::new().lifetime(LIFETIME);
     source.then(Outcome::fresh()).then(Outcome::panic());
-    let authenticator = machine_with(source.clone(), |builder| builder.policy(exact()));
+    let authenticator = machine_with(source.clone(), |options| options.policy(exact()));
     authenticator.token().await.unwrap();
     elapse(800 * SECOND).await;
     for _ in 0..MINUTE.as_secs() {

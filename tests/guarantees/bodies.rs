@@ -192,7 +192,7 @@ async fn g15_without_a_token_the_request_is_not_sent_and_the_error_says_why() {
 
 #[tokio::test(start_paused = true)]
 async fn g15_sending_without_credentials_takes_an_explicit_choice() {
-    let stack = Stack::with(TestServer::builder(), |builder| builder);
+    let stack = Stack::with(TestServer::builder(), |options| options);
     stack.server.token().always(Reply::status(503));
     let client = AuthLayer::new(stack.authenticator.clone())
         .without_token(WithoutToken::SendUnsigned)

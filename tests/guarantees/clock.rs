@@ -102,7 +102,7 @@ async fn g20_a_jump_during_the_exchange_counts_against_its_token() {
         let gate = Gate::new();
         source.then(Outcome::fresh().after(&gate));
         let clock = VirtualClock::new();
-        let authenticator = machine_with(source.clone(), |builder| builder.clock(clock.clone()));
+        let authenticator = machine_with(source.clone(), |options| options.clock(clock.clone()));
         let waiting = tokio::spawn(authenticator.token());
         soon(gate.reached(1)).await;
         jump.make(&clock);
@@ -128,7 +128,7 @@ async fn g20_no_jump_of_the_wall_clock_ends_a_backoff() {
         let error = unavailable().with_retry_after(10 * MINUTE);
         source.then(Outcome::error(error));
         let clock = VirtualClock::new();
-        let authenticator = machine_with(source.clone(), |builder| builder.clock(clock.clone()));
+        let authenticator = machine_with(source.clone(), |options| options.clock(clock.clone()));
         authenticator.token().await.unwrap_err();
         jump.make(&clock);
         for _ in 0..10 {
@@ -164,7 +164,7 @@ async fn g20_a_clock_that_went_back_does_not_make_a_token_live_longer() {
 #[tokio::test(start_paused = true)]
 async fn g20_a_young_token_that_expires_while_its_request_waits_is_not_sent_again() {
     let source = ScriptedSource::new().lifetime(SECOND);
-    let authenticator = machine_with(source, |builder| builder);
+    let authenticator = machine_with(source, |options| options);
     let young = authenticator.token().await.unwrap().generation();
     let Refusal::TooYoung(later) = authenticator.refuse(young) else {
         panic!("the API may not know the token yet");
@@ -189,8 +189,8 @@ fn stamped() -> (Stamped, VirtualClock, Authenticator) {
         clock: clock.clone(),
         sent: Arc::default(),
     };
-    let authenticator = machine_with(source.clone(), |builder| {
-        builder.clock(clock.clone()).policy(exact())
+    let authenticator = machine_with(source.clone(), |options| {
+        options.clock(clock.clone()).policy(exact())
     });
     (source, clock, authenticator)
 }

@@ -1,120 +1,17 @@
 //! G7 and G9: one refusal is one request's news, not a fact about everybody's token.
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+use std::time::Duration;
+
+use auth_core::{AccessToken, Quota};
+use auth_testkit::{Outcome, Reply, ScriptedSource};
+use tower::ServiceExt;
+
+use crate::{
+    support::{
+        Answer, HOUR, MINUTE, SECOND, Stack, elapse, machine, machine_with, soon, unavailable,
     },
-    time::Duration,
+    traffic::{API_TIME, revoked_under, traffic},
 };
-
-use auth_core::{AccessToken, Authenticator, Quota};
-use auth_testkit::{Gate, Outcome, Reply, ScriptedSource};
-use auth_tower::{Auth, AuthLayer};
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use tokio::{task::JoinSet, time::Instant};
-use tower::{Layer, Service, ServiceExt};
-
-use crate::support::{
-    API, Answer, HOUR, MINUTE, SECOND, Stack, elapse, machine, machine_with, soon, unavailable,
-};
-
-/// How long the API takes for an answer.
-const API_TIME: Duration = Duration::from_millis(1);
-
-/// An API that refuses by mistake the requests with these numbers, counted from 1.
-#[derive(Clone)]
-struct Mistaken {
-    number: Arc<AtomicU64>,
-    refuses: fn(u64) -> bool,
-}
-
-impl Service<Request<Full<Bytes>>> for Mistaken {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<()>, Infallible>> + Send>>;
-
-    fn poll_ready(
-        &mut self,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), Infallible>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
-        let refused = (self.refuses)(self.number.fetch_add(1, Ordering::SeqCst) + 1);
-        Box::pin(async move {
-            elapse(API_TIME).await;
-            let mut response = Response::new(());
-            if refused {
-                *response.status_mut() = StatusCode::UNAUTHORIZED;
-            }
-            Ok(response)
-        })
-    }
-}
-
-/// What became of many requests.
-#[derive(Debug, Default)]
-struct Seen {
-    took: Vec<Duration>,
-    refused: usize,
-    failed: usize,
-}
-
-impl Seen {
-    fn median(&mut self) -> Duration {
-        self.took.sort_unstable();
-        self.took[self.took.len() / 2]
-    }
-
-    fn longest(&self) -> Duration {
-        self.took.iter().copied().max().unwrap_or_default()
-    }
-}
-
-/// Sends so many requests at this distance, none of which waits for another one.
-async fn traffic(
-    authenticator: &Authenticator,
-    refuses: fn(u64) -> bool,
-    count: usize,
-    every: Duration,
-) -> Seen {
-    let api = Mistaken {
-        number: Arc::default(),
-        refuses,
-    };
-    let client: Auth<Mistaken> = AuthLayer::new(authenticator.clone()).layer(api);
-    let mut requests = JoinSet::new();
-    for _ in 0..count {
-        let client = client.clone();
-        requests.spawn(async move {
-            let begun = Instant::now();
-            let request = Request::get(API).body(Full::default()).unwrap();
-            let answer = client.oneshot(request).await;
-            (
-                answer.map(|answer| answer.status().as_u16()),
-                begun.elapsed(),
-            )
-        });
-        elapse(every).await;
-    }
-    let mut seen = Seen::default();
-    for (answer, took) in soon(requests.join_all()).await {
-        match answer {
-            Ok(200) => {}
-            Ok(401) => seen.refused += 1,
-            _ => seen.failed += 1,
-        }
-        seen.took.push(took);
-    }
-    seen
-}
 
 #[tokio::test(start_paused = true)]
 async fn g07_one_percent_of_false_refusals_at_a_thousand_requests_a_second_is_no_outage() {
@@ -215,8 +112,8 @@ async fn g07_one_false_refusal_while_no_other_token_can_be_had_costs_one_request
 #[tokio::test(start_paused = true)]
 async fn g07_false_refusals_under_verdigris_quota_fail_no_other_request() {
     let source = ScriptedSource::new();
-    let quota = Quota::new(20, HOUR);
-    let authenticator = machine_with(source.clone(), |builder| builder.quota(quota));
+    let quota = Quota::new(20, HOUR).unwrap();
+    let authenticator = machine_with(source.clone(), |options| options.quota(quota));
     let first = authenticator.token().await.unwrap();
     authenticator.accepted(first.generation());
     elapse(SECOND).await;
@@ -247,20 +144,8 @@ async fn g07_false_refusals_under_verdigris_quota_fail_no_other_request() {
 #[tokio::test(start_paused = true)]
 async fn g07_a_revocation_with_a_thousand_requests_under_way_costs_one_token_request() {
     let stack = Stack::new();
-    stack.get_well().await;
-    let gate = Gate::new();
-    stack
-        .server
-        .api()
-        .times(1_000, Reply::normal().process_after(&gate));
-    let mut requests = JoinSet::new();
-    for _ in 0..1_000 {
-        requests.spawn(stack.client().oneshot(stack.request()));
-    }
-    soon(gate.reached(1_000)).await;
-    stack.server.revoke_all();
-    stack.server.token().then(Reply::normal().delay(SECOND));
-    gate.open();
+    let renewal = Reply::normal().delay(SECOND);
+    let mut requests = revoked_under(&stack, 1_000, renewal).await;
     // Requests that come meanwhile wait for the new token, and are refused no more.
     for _ in 0..50 {
         elapse(SECOND / 100).await;

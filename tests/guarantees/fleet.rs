@@ -9,8 +9,9 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, Credentials, Error, Exchange, Key, MemoryStore, NewEntry, Origins,
-    Quota, Secret, SharedClock, StoredEntry, TokenSource, TokenStore, Version,
+    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, Key,
+    MemoryStore, NewEntry, Origins, Part, Quota, Secret, SharedClock, StoredEntry, TokenSource,
+    TokenStore, Version,
 };
 use auth_testkit::{Outcome, ScriptedSource, VirtualClock};
 
@@ -59,15 +60,19 @@ impl Fleet {
     }
 
     fn process_for(&self, scope: &str, clock: impl Into<SharedClock>) -> Authenticator {
-        let mut builder = Authenticator::builder(self.source.clone())
-            .vendor("example")
-            .origins(Origins::new(["https://api.example.com"]).unwrap())
-            .store(self.store.clone(), key(scope))
+        let mut options = AuthenticatorOptions::new()
+            .store(self.store.clone())
             .clock(clock);
         if let Some(quota) = self.quota {
-            builder = builder.quota(quota);
+            options = options.quota(quota);
         }
-        builder.build().unwrap()
+        let origins = Origins::new(["https://api.example.com"]).unwrap();
+        Authenticator::builder(self.source.clone(), origins)
+            .vendor("example")
+            .key(key(scope))
+            .options(options)
+            .build()
+            .unwrap()
     }
 
     fn processes(&self, count: usize) -> Vec<Authenticator> {
@@ -180,6 +185,8 @@ struct Unreliable {
     denies: Arc<AtomicBool>,
     /// It takes no entry: somebody else was always faster.
     loses: Arc<AtomicBool>,
+    /// The same, for entries that all keys of a client share.
+    loses_accounts: Arc<AtomicBool>,
 }
 
 impl Unreliable {
@@ -239,7 +246,10 @@ impl TokenStore for Unreliable {
             }
         }
         self.answer().await?;
-        if self.loses.load(Ordering::SeqCst) {
+        let is_account = key.get(Part::Scope).is_none();
+        if self.loses.load(Ordering::SeqCst)
+            || is_account && self.loses_accounts.load(Ordering::SeqCst)
+        {
             return Ok(false);
         }
         let replaced = self.inner.replace(key, expected, entry).await;

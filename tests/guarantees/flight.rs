@@ -155,7 +155,7 @@ async fn park(mut call: impl Future + Unpin) {
 
 #[tokio::test(start_paused = true)]
 async fn g03_the_cold_start_of_a_thousand_requests_costs_one_exchange() {
-    let stack = Stack::with(TestServer::builder(), |builder| builder);
+    let stack = Stack::with(TestServer::builder(), |options| options);
     let mut requests = JoinSet::new();
     for _ in 0..1_000 {
         requests.spawn(stack.client().oneshot(stack.request()));

@@ -73,7 +73,7 @@ async fn g01_a_request_with_a_fresh_token_is_signed_in_its_first_poll_without_an
 async fn g01_one_reading_of_the_clock_is_all_that_a_fresh_token_costs() {
     let clock = Counting::default();
     let readings = Arc::clone(&clock.readings);
-    let authenticator = machine_with(ScriptedSource::new(), |builder| builder.clock(clock));
+    let authenticator = machine_with(ScriptedSource::new(), |options| options.clock(clock));
     authenticator.token().await.unwrap();
     let before = readings.load(Ordering::Relaxed);
     assert!(authenticator.try_token().is_some());
@@ -102,7 +102,7 @@ async fn g02_in_the_early_window_the_old_token_serves_and_one_flight_runs() {
     source
         .then(Outcome::fresh())
         .then(Outcome::fresh().after(&gate));
-    let authenticator = machine_with(source.clone(), |builder| builder.policy(exact()));
+    let authenticator = machine_with(source.clone(), |options| options.policy(exact()));
     authenticator.token().await.unwrap();
     elapse(HOUR * 4 / 5).await;
     for _ in 0..1_000 {

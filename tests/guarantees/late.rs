@@ -26,7 +26,7 @@ struct Late {
 
 async fn late(late: Duration) -> Late {
     let source = ScriptedSource::new();
-    let authenticator = machine_with(source.clone(), |builder| builder.policy(exact()));
+    let authenticator = machine_with(source.clone(), |options| options.policy(exact()));
     let begun = Instant::now();
     let issued = source.clone();
     let api = service_fn(move |request: Request<Full<Bytes>>| {

@@ -27,3 +27,4 @@ mod runtimes;
 mod storm;
 mod support;
 mod terminal;
+mod traffic;

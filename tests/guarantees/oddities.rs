@@ -145,7 +145,7 @@ async fn g10_a_floor_lies_between_any_two_exchanges() {
 #[tokio::test(start_paused = true)]
 async fn g10_lifetimes_of_one_second_work_with_the_default_policy() {
     let server = TestServer::builder().token_lifetime(SECOND);
-    let stack = Stack::with(server, |builder| builder);
+    let stack = Stack::with(server, |options| options);
     stack
         .server
         .token()
@@ -225,13 +225,19 @@ async fn g10_durations_at_the_end_of_their_range_are_taken_as_they_are() {
     source.then(Outcome::token(token));
     let policy = RefreshPolicy::default()
         .max_lifetime(Duration::MAX)
+        .unwrap()
         .default_lifetime(Duration::MAX)
+        .unwrap()
         .deadline(Duration::MAX)
+        .unwrap()
         .min_interval(Duration::MAX)
+        .unwrap()
         .backoff(Duration::MAX, Duration::MAX)
+        .unwrap()
         .max_retry_after(Duration::MAX)
-        .probe_interval(Duration::MAX);
-    let authenticator = machine_with(source.clone(), |builder| builder.policy(policy));
+        .probe_interval(Duration::MAX)
+        .unwrap();
+    let authenticator = machine_with(source.clone(), |options| options.policy(policy));
     let token = authenticator.token().await.unwrap();
     elapse(10 * 365 * 24 * HOUR).await;
     assert_eq!(served(&authenticator), 1);
@@ -265,7 +271,7 @@ async fn g10_a_token_that_no_header_can_carry_is_an_error() {
 #[tokio::test(start_paused = true)]
 async fn g10_a_lifetime_that_nobody_states_is_the_policys_and_never_for_ever() {
     for lifetime in [None, Some("null")] {
-        let stack = Stack::with(TestServer::builder(), |builder| builder.policy(exact()));
+        let stack = Stack::with(TestServer::builder(), |options| options.policy(exact()));
         let reply = match lifetime {
             None => Reply::normal().without("expires_in"),
             Some(json) => Reply::normal().expires_in(json),
@@ -287,7 +293,7 @@ async fn g10_an_early_renewal_without_a_lifetime_leaves_the_token_at_hand() {
     source.then(Outcome::fresh()).always(Outcome::token(
         AccessToken::new("fake-token-dead").expires_in(Duration::ZERO),
     ));
-    let authenticator = machine_with(source.clone(), |builder| builder.policy(exact()));
+    let authenticator = machine_with(source.clone(), |options| options.policy(exact()));
     authenticator.token().await.unwrap();
     elapse(HOUR * 4 / 5).await;
     for _ in 0..600 {

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::ready, sync::Arc, sync::Mutex};
 
-use auth_core::{Authenticator, Origins, Scheme};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, Scheme};
 use auth_testkit::{ForeignServer, Reply, ScriptedSource, TestServer, VirtualClock};
 use auth_tower::{AuthLayer, Existing};
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use http_body_util::Full;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::follow_redirect::FollowRedirectLayer;
 
-use crate::support::{API, Stack, machine, machine_with};
+use crate::support::{API, Stack, machine};
 
 #[tokio::test(start_paused = true)]
 async fn g12_other_destinations_get_no_secret_and_cost_no_exchange() {
@@ -31,7 +31,7 @@ async fn g12_other_destinations_get_no_secret_and_cost_no_exchange() {
         "api.example.test:443",
     ] {
         let source = ScriptedSource::new();
-        let sent = send(machine_with(source.clone(), secrets), url, &[]).await;
+        let sent = send(secrets(source.clone()), url, &[]).await;
         assert!(sent.is_empty(), "{url} got {sent:?}");
         assert_eq!(source.fetches(), 0, "{url}");
     }
@@ -46,7 +46,7 @@ async fn g12_the_own_origin_gets_them_however_it_is_written() {
         "https://api.example.test:443/",
     ] {
         let source = ScriptedSource::new();
-        let sent = send(machine_with(source.clone(), secrets), url, &[]).await;
+        let sent = send(secrets(source.clone()), url, &[]).await;
         assert_eq!(sent["authorization"], "Bearer fake-token-1");
         assert_eq!(sent["x-app-id"], "fake-app-id");
         assert!(sent.values().all(http::HeaderValue::is_sensitive));
@@ -72,13 +72,17 @@ async fn g12_redirects_take_no_secret_along_whatever_header_it_is_in() {
     let header = HeaderName::from_static("x-login-token");
     for status in [301, 302, 303, 307, 308] {
         for name in [None, Some(header.clone())] {
-            let scheme = name.clone().map_or_else(Scheme::bearer, Scheme::header);
-            let scheme = scheme.and_header(HeaderName::from_static("x-app-id"), "fake-app-id");
+            let scheme = match name.clone() {
+                Some(name) => Scheme::header(name).unwrap(),
+                None => Scheme::bearer(),
+            };
+            let app = HeaderName::from_static("x-app-id");
+            let scheme = scheme.and_header(app, "fake-app-id").unwrap();
             let server = match name {
                 None => TestServer::builder(),
                 Some(name) => TestServer::builder().token_header(name),
             };
-            let stack = Stack::with(server, |builder| builder.scheme(scheme));
+            let stack = Stack::signing(server, scheme);
             let foreign = ForeignServer::in_memory("foreign");
             stack
                 .server
@@ -148,7 +152,7 @@ async fn g13_a_refusal_of_the_callers_own_credential_is_the_callers_matter() {
 async fn g13_any_header_of_the_scheme_counts_as_the_callers_own() {
     let source = ScriptedSource::new();
     let own = [("x-app-id", "fake-own-app")];
-    let authenticator = machine_with(source.clone(), secrets);
+    let authenticator = secrets(source.clone());
     let sent = send(authenticator.clone(), API, &own).await;
     assert_eq!(sent["x-app-id"], "fake-own-app");
     assert!(!sent.contains_key("authorization"));
@@ -180,10 +184,16 @@ async fn g13_replacing_and_rejecting_are_choices() {
     }
 }
 
-/// A scheme with two headers.
-fn secrets(builder: auth_core::AuthenticatorBuilder) -> auth_core::AuthenticatorBuilder {
+/// An authenticator whose scheme has two headers.
+fn secrets(source: ScriptedSource) -> Authenticator {
     let app = HeaderName::from_static("x-app-id");
-    builder.scheme(Scheme::bearer().and_header(app, "fake-app-id"))
+    let scheme = Scheme::bearer().and_header(app, "fake-app-id").unwrap();
+    Authenticator::builder(source, Origins::new([API]).unwrap())
+        .vendor("example")
+        .scheme(scheme)
+        .options(AuthenticatorOptions::new().clock(VirtualClock::new()))
+        .build()
+        .unwrap()
 }
 
 async fn send(authenticator: Authenticator, url: &str, headers: &[(&str, &str)]) -> HeaderMap {
@@ -216,9 +226,8 @@ async fn send_through(
 }
 
 #[test]
-fn g12_an_authenticator_without_origins_is_not_built() {
-    let builder = Authenticator::builder(ScriptedSource::new()).clock(VirtualClock::new());
-    assert_eq!(builder.build().unwrap_err().field(), Some("origins"));
+fn g12_origins_that_no_token_may_go_to_are_refused() {
+    assert_eq!(Origins::new([""; 0]).unwrap_err().field(), Some("origins"));
     for url in [
         "http://api.example.test",
         "http://127.0.0.1:8080",

@@ -12,7 +12,9 @@ use crate::support::{
 async fn g11_without_a_slot_the_error_says_when_the_next_one_frees() {
     let source = ScriptedSource::new();
     source.times(3, Outcome::error(unavailable()));
-    let authenticator = machine_with(source.clone(), |builder| builder.quota(Quota::new(3, HOUR)));
+    let authenticator = machine_with(source.clone(), |options| {
+        options.quota(Quota::new(3, HOUR).unwrap())
+    });
     let start = Instant::now();
     // Failures count, and whoever sees the last of them is told about the slot.
     for fetches in 1..=3 {
@@ -41,8 +43,10 @@ async fn g11_without_a_slot_the_error_says_when_the_next_one_frees() {
 #[tokio::test(start_paused = true)]
 async fn g11_without_a_slot_a_usable_token_serves_on() {
     let source = ScriptedSource::new();
-    let authenticator = machine_with(source.clone(), |builder| {
-        builder.quota(Quota::new(5, 24 * HOUR)).policy(exact())
+    let authenticator = machine_with(source.clone(), |options| {
+        options
+            .quota(Quota::new(5, 24 * HOUR).unwrap())
+            .policy(exact())
     });
     // Refusals take four slots of five, which is all that renewals ahead of expiry may have.
     let first = authenticator.token().await.unwrap();
@@ -66,7 +70,9 @@ async fn g11_without_a_slot_a_usable_token_serves_on() {
 #[tokio::test(start_paused = true)]
 async fn g11_refusals_take_no_slot_that_is_not_there() {
     let source = ScriptedSource::new();
-    let authenticator = machine_with(source.clone(), |builder| builder.quota(Quota::new(2, HOUR)));
+    let authenticator = machine_with(source.clone(), |options| {
+        options.quota(Quota::new(2, HOUR).unwrap())
+    });
     let first = authenticator.token().await.unwrap();
     authenticator.accepted(first.generation());
     elapse(SECOND).await;
@@ -76,7 +82,7 @@ async fn g11_refusals_take_no_slot_that_is_not_there() {
     elapse(SECOND).await;
     // The refusal is passed on, and the token serves on.
     let answer = authenticator.refuse(second.generation());
-    assert!(matches!(answer, Refusal::Damped), "{answer:?}");
+    assert!(matches!(answer, Refusal::BackOff), "{answer:?}");
     assert_eq!((served(&authenticator), source.fetches()), (2, 2));
 }
 
@@ -87,7 +93,9 @@ async fn g11_the_vendor_never_counts_more_than_it_allows() {
     let server = TestServer::builder()
         .quota(limit, HOUR)
         .token_lifetime(2 * HOUR);
-    let stack = Stack::with(server, |builder| builder.quota(Quota::new(20, HOUR)));
+    let stack = Stack::with(server, |options| {
+        options.quota(Quota::new(20, HOUR).unwrap())
+    });
     let mut answered = 0;
     for minute in 0..24 * 60 {
         // An API that revokes far more often than its vendor lets anybody log in.
@@ -110,8 +118,8 @@ async fn g11_the_vendor_never_counts_more_than_it_allows() {
 #[tokio::test(start_paused = true)]
 async fn g11_a_lifetime_that_nobody_states_frees_no_slot_early() {
     let source = ScriptedSource::new().lifetime(None);
-    let authenticator = machine_with(source.clone(), |builder| {
-        builder.quota(Quota::new(2, HOUR)).policy(exact())
+    let authenticator = machine_with(source.clone(), |options| {
+        options.quota(Quota::new(2, HOUR).unwrap()).policy(exact())
     });
     // Believed for five minutes; the vendor may count it for an hour.
     for _ in 0..2 {

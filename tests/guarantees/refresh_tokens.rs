@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use auth_core::{Authenticator, ErrorKind, MemoryStore, Origins, Secret, SecretFn, TokenSource};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, ErrorKind, MemoryStore, Origins, Secret, SecretFn,
+    TokenSource,
+};
 use auth_oauth2::{Client, ClientAuth, RefreshToken, ResourceOwnerPassword};
 use auth_testkit::{RefreshTokens, Reply, TestServer, TestServerBuilder, VirtualClock};
 
@@ -39,16 +42,20 @@ impl Stand {
 
     /// A process that has just started.
     fn process(&self, source: impl TokenSource, store: Option<&MemoryStore>) -> Authenticator {
-        let builder = Authenticator::builder(source)
+        let mut options = AuthenticatorOptions::new().clock(self.clock.clone());
+        if let Some(store) = store {
+            options = options.store(store.clone());
+        }
+        Authenticator::builder(source, Origins::new([self.server.origin()]).unwrap())
             .vendor("example")
-            .origins(Origins::new([self.server.origin()]).unwrap())
-            .clock(self.clock.clone());
-        let key = auth_core::Key::builder("example").client("my-client");
-        let builder = match store {
-            Some(store) => builder.store(store.clone(), key.build()),
-            None => builder,
-        };
-        builder.build().unwrap()
+            .key(
+                auth_core::Key::builder("example")
+                    .client("my-client")
+                    .build(),
+            )
+            .options(options)
+            .build()
+            .unwrap()
     }
 
     /// A token now, and another one whenever one has expired.

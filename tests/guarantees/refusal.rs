@@ -105,7 +105,7 @@ async fn g07_a_waiter_whose_tokens_are_refused_before_it_runs_gets_the_next_one(
     let newest = authenticator.token().await.unwrap().generation();
     authenticator.accepted(newest);
     elapse(SECOND / 2).await;
-    assert!(matches!(authenticator.refuse(newest), Refusal::Damped));
+    assert!(matches!(authenticator.refuse(newest), Refusal::BackOff));
     assert_eq!(authenticator.token().await.unwrap().generation(), newest);
 }
 
@@ -270,7 +270,7 @@ async fn g09_while_renewals_have_to_wait_the_refusal_stands_and_says_so() {
     assert_eq!((answer.status, answer.outcome.sends()), (401, 1));
     assert!(matches!(
         answer.outcome.not_replayed(),
-        Some(NotReplayed::Damped)
+        Some(NotReplayed::RefusalBackOff)
     ));
     // The API recovers: the token that is kept is good again.
     stack.server.always_refuse(false);
@@ -293,7 +293,7 @@ async fn g09_a_refusal_that_cannot_be_answered_leaves_the_machine_ready() {
     };
     let error = renewal.await.unwrap_err();
     // The token request may not be repeated yet: the next refusal is passed on.
-    assert!(matches!(authenticator.refuse(old), Refusal::Damped));
+    assert!(matches!(authenticator.refuse(old), Refusal::BackOff));
     assert_eq!(authenticator.token().await.unwrap().generation(), old);
     elapse(error.retry_after().unwrap()).await;
     let Refusal::Renewing(renewal) = authenticator.refuse(old) else {

@@ -6,7 +6,8 @@ use std::{
 };
 
 use auth_core::{
-    Authenticator, Error, ErrorKind, Key, MemoryStore, Origins, Secret, SecretFn, SecretSource,
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, Key, MemoryStore, Origins, Secret,
+    SecretFn, SecretSource,
 };
 use auth_oauth2::{Client, ClientBuilder, ResourceOwnerPassword};
 use auth_testkit::{RefreshTokens, Reply, TestServer, VirtualClock};
@@ -55,14 +56,16 @@ impl Stand {
     }
 
     fn process(&self, login: ResourceOwnerPassword) -> Authenticator {
-        self.builder(login).build().unwrap()
+        self.builder(login).options(self.options()).build().unwrap()
     }
 
     fn builder(&self, login: ResourceOwnerPassword) -> auth_core::AuthenticatorBuilder {
-        Authenticator::builder(login)
-            .vendor("example")
-            .origins(Origins::new([self.server.origin()]).unwrap())
-            .clock(self.clock.clone())
+        let origins = Origins::new([self.server.origin()]).unwrap();
+        Authenticator::builder(login, origins).vendor("example")
+    }
+
+    fn options(&self) -> AuthenticatorOptions {
+        AuthenticatorOptions::new().clock(self.clock.clone())
     }
 
     /// Each asks for a token once a minute.
@@ -124,7 +127,9 @@ async fn t26f_five_scopes_in_one_store_send_a_wrong_password_twice() {
     let of = |scope: &str| {
         let key = Key::builder("example").client("my-client").scope(scope);
         let builder = stand.builder(stand.wrong_with(stand.client().scope(scope)));
-        builder.store(store.clone(), key.build()).build().unwrap()
+        let builder = builder.key(key.build());
+        let options = stand.options().store(store.clone());
+        builder.options(options).build().unwrap()
     };
     let processes = ["a", "b", "c", "d", "e"].map(of);
     stand.ask(&processes, DAY_IN_MINUTES).await;
@@ -267,7 +272,8 @@ async fn t26_thirty_tenants_with_room_for_ten_send_their_wrong_passwords_twice()
     let tenants = auth_core::Authenticators::builder(move |key: &Key| {
         let user = key.get(auth_core::Part::Subject).unwrap_or_default();
         let login = client.password(user, Secret::new("fake-password-0"))?;
-        maker.builder(login).build()
+        let builder = maker.builder(login);
+        builder.options(maker.options()).build()
     })
     .max_entries(10)
     .clock(stand.clock.clone())

@@ -68,7 +68,7 @@ fn g03_a_flight_on_a_runtime_that_stands_still_is_overtaken() {
     let gate = Gate::new();
     source.then(Outcome::fresh().after(&gate));
     let clock = running.block_on(async { VirtualClock::new() });
-    let authenticator = machine_with(source.clone(), |builder| builder.clock(clock));
+    let authenticator = machine_with(source.clone(), |options| options.clock(clock));
     stalled.block_on(async {
         assert!(poll_once(&mut authenticator.token()).is_pending());
         soon(gate.reached(1)).await;

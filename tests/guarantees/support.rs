@@ -8,8 +8,8 @@ use std::{
 };
 
 use auth_core::{
-    Authenticator, AuthenticatorBuilder, Error, ErrorKind, Origins, RefreshPolicy, Secret, Token,
-    TokenSource,
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, Key, Origins, RefreshPolicy, Scheme,
+    Secret, Token, TokenSource,
 };
 use auth_oauth2::Client;
 use auth_testkit::{
@@ -73,23 +73,23 @@ pub(crate) fn unavailable() -> Error {
 
 /// An authenticator over a source that the test plays, on a clock that it turns.
 pub(crate) fn machine(source: impl TokenSource) -> Authenticator {
-    machine_with(source, |builder| builder)
+    machine_with(source, |options| options)
 }
 
 pub(crate) fn machine_with(
     source: impl TokenSource,
-    set: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    set: impl FnOnce(AuthenticatorOptions) -> AuthenticatorOptions,
 ) -> Authenticator {
-    let builder = Authenticator::builder(source)
-        .vendor("example")
-        .origins(Origins::new([API]).unwrap())
-        .clock(VirtualClock::new());
-    set(builder).build().unwrap()
+    let options = set(AuthenticatorOptions::new().clock(VirtualClock::new()));
+    let builder = Authenticator::builder(source, Origins::new([API]).unwrap());
+    let key = Key::builder("example").client("my-client").build();
+    let builder = builder.vendor("example").key(key).options(options);
+    builder.build().unwrap()
 }
 
 /// Renewal times that can be foretold.
 pub(crate) fn exact() -> RefreshPolicy {
-    RefreshPolicy::default().jitter(0.0)
+    RefreshPolicy::default().jitter(0.0).unwrap()
 }
 
 /// The whole stack over a server in memory: layer, authenticator, client credentials.
@@ -101,12 +101,25 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) fn new() -> Self {
-        Self::with(TestServer::builder(), |builder| builder)
+        Self::with(TestServer::builder(), |options| options)
     }
 
     pub(crate) fn with(
         server: TestServerBuilder,
-        set: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+        set: impl FnOnce(AuthenticatorOptions) -> AuthenticatorOptions,
+    ) -> Self {
+        Self::of(server, Scheme::bearer(), set)
+    }
+
+    /// With another scheme than the usual one.
+    pub(crate) fn signing(server: TestServerBuilder, scheme: Scheme) -> Self {
+        Self::of(server, scheme, |options| options)
+    }
+
+    fn of(
+        server: TestServerBuilder,
+        scheme: Scheme,
+        set: impl FnOnce(AuthenticatorOptions) -> AuthenticatorOptions,
     ) -> Self {
         let clock = VirtualClock::new();
         let server = server.clock(&clock).in_memory();
@@ -117,11 +130,13 @@ impl Stack {
             .build()
             .unwrap()
             .client_credentials();
-        let builder = Authenticator::builder(source)
+        let origins = Origins::new([server.origin()]).unwrap();
+        let authenticator = Authenticator::builder(source, origins)
             .vendor("example")
-            .origins(Origins::new([server.origin()]).unwrap())
-            .clock(clock.clone());
-        let authenticator = set(builder).build().unwrap();
+            .scheme(scheme)
+            .options(set(AuthenticatorOptions::new().clock(clock.clone())))
+            .build()
+            .unwrap();
         Self {
             server,
             clock,

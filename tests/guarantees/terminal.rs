@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use auth_core::{Authenticator, Error, ErrorKind, Origins, Secret, SecretFn};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, ErrorKind, Origins, Secret, SecretFn};
 use auth_oauth2::Client;
 use auth_testkit::{Outcome, Reply, ScriptedSource, TestServer, VirtualClock};
 
@@ -55,7 +55,7 @@ async fn g06_a_usable_token_serves_on_after_a_terminal_verdict() {
     source
         .then(Outcome::fresh())
         .always(Outcome::error(rejected()));
-    let authenticator = machine_with(source.clone(), |builder| builder.policy(exact()));
+    let authenticator = machine_with(source.clone(), |options| options.policy(exact()));
     authenticator.token().await.unwrap();
     elapse(HOUR * 4 / 5).await;
     // The hard deadline is 59 minutes.
@@ -165,10 +165,11 @@ fn rotating() -> (TestServer, Arc<Vault>, Authenticator) {
     });
     let client =
         Client::builder(server.token_url(), server.client_id(), server.transport()).secret(secret);
-    let authenticator = Authenticator::builder(client.build().unwrap().client_credentials())
-        .origins(Origins::new([server.origin()]).unwrap())
-        .clock(clock)
-        .build()
-        .unwrap();
+    let origins = Origins::new([server.origin()]).unwrap();
+    let authenticator =
+        Authenticator::builder(client.build().unwrap().client_credentials(), origins)
+            .options(AuthenticatorOptions::new().clock(clock))
+            .build()
+            .unwrap();
     (server, vault, authenticator)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Secret};
 use auth_tower::{Auth, AuthLayer, ServiceTransport};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -57,16 +57,20 @@ pub(crate) fn signed_over(front: &Front, authority: &Authority) -> Auth<Http> {
             Origins::danger_allow_http([front.origin()]),
         ),
     };
-    let authenticator = Authenticator::builder(source.build().unwrap().client_credentials())
-        .vendor("testkit")
-        .origins(origins.unwrap())
-        .policy(policy())
-        .build()
-        .unwrap();
+    let authenticator = Authenticator::builder(
+        source.build().unwrap().client_credentials(),
+        origins.unwrap(),
+    )
+    .vendor("testkit")
+    .options(AuthenticatorOptions::new().policy(policy()))
+    .build()
+    .unwrap();
     AuthLayer::new(authenticator).layer(http(front.wire, authority))
 }
 
 /// The default second between two exchanges would be real time here.
 pub(crate) fn policy() -> RefreshPolicy {
-    RefreshPolicy::default().min_interval(Duration::from_millis(1))
+    RefreshPolicy::default()
+        .min_interval(Duration::from_millis(1))
+        .unwrap()
 }

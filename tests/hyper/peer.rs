@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use auth_core::{Authenticator, Origins};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins};
 use auth_testkit::ScriptedSource;
 use auth_tower::AuthLayer;
 use bytes::Bytes;
@@ -158,9 +158,8 @@ pub(crate) async fn bare(make: &Make, acts: &[Act]) -> Met {
 pub(crate) async fn signed(make: &Make, acts: &[Act]) -> Met {
     let peer = Peer::start(acts).await;
     let origins = Origins::danger_allow_http([&peer.origin]).unwrap();
-    let authenticator = Authenticator::builder(ScriptedSource::new())
-        .origins(origins)
-        .policy(policy())
+    let authenticator = Authenticator::builder(ScriptedSource::new(), origins)
+        .options(AuthenticatorOptions::new().policy(policy()))
         .build()
         .unwrap();
     let token = authenticator.token().await.unwrap();

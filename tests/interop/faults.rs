@@ -36,7 +36,9 @@ pub(crate) async fn html_with_an_error_status() {
 
 pub(crate) async fn an_answer_after_the_deadline() {
     let server = Server::start(&[]).await;
-    let policy = RefreshPolicy::default().deadline(Duration::from_millis(500));
+    let policy = RefreshPolicy::default()
+        .deadline(Duration::from_millis(500))
+        .expect("longer than zero");
     let api = Api::with_policy(&server, login(&server, "cc-basic"), policy);
     server.control(json!({"token": {"delay_ms": 8_000}})).await;
 

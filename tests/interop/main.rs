@@ -4,6 +4,8 @@
 //! server's own. Time is real here, so a story keeps sending requests for a bounded while instead
 //! of turning a clock.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod faults;
 mod limits;
 mod logins;

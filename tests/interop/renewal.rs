@@ -72,7 +72,7 @@ pub(crate) async fn all_tokens_revoked_under_traffic() {
 
 pub(crate) async fn an_outage_while_the_token_is_usable() {
     let server = Server::start(&["--ttl", "6"]).await;
-    let policy = RefreshPolicy::default().refresh_at(0.3);
+    let policy = RefreshPolicy::default().refresh_at(0.3).expect("a share");
     let api = Api::with_policy(&server, login(&server, "cc-basic"), policy);
     api.get().await.expect("a token");
     server.control(json!({"token": {"status": 503}})).await;

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use auth_core::{Authenticator, Error, Origins, RefreshPolicy, Secret, TokenSource};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Error, Origins, RefreshPolicy, Secret, TokenSource,
+};
 use auth_oauth2::{Client, ClientBuilder};
 use auth_reqwest::ReqwestTransport;
 use auth_tower::{Auth, AuthLayer};
@@ -46,10 +48,9 @@ impl Api {
     /// Signs with the tokens of any source.
     pub(crate) fn of(server: &Server, source: impl TokenSource, policy: RefreshPolicy) -> Self {
         let origins = Origins::danger_allow_http([server.origin()]).expect("an origin");
-        let authenticator = Authenticator::builder(source)
+        let authenticator = Authenticator::builder(source, origins)
             .vendor("oidc-provider")
-            .origins(origins)
-            .policy(policy)
+            .options(AuthenticatorOptions::new().policy(policy))
             .build()
             .expect("right settings");
         let layer = AuthLayer::new(authenticator);

@@ -11,7 +11,7 @@ use auth_kaizen::{Central, East, Kaizen, Region};
 use auth_kayzen::Kayzen;
 use auth_oauth2::{Client, ReplyRules, Scrubber};
 use auth_reqwest::{AuthMiddleware, ReqwestTransport};
-use auth_testkit::{Outcome, ScriptedSource, TestServer, fakes};
+use auth_testkit::{Outcome, ScriptedSource, TestServer};
 use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
 use auth_verdigris::{LegacyRefusalLayer, Verdigris};
 use bytes::Bytes;
@@ -30,15 +30,14 @@ fn shown(what: impl Debug) -> String {
 }
 
 fn scheme() -> Scheme {
-    Scheme::bearer().and_header(APP_HEADER, APP_KEY)
+    Scheme::bearer().and_header(APP_HEADER, APP_KEY).unwrap()
 }
 
 fn authenticator() -> (ScriptedSource, Authenticator) {
     let source = ScriptedSource::new();
     source.then(Outcome::token(AccessToken::new(TOKEN)));
-    let authenticator = Authenticator::builder(source.clone())
+    let authenticator = Authenticator::builder(source.clone(), Origins::new([API]).unwrap())
         .scheme(scheme())
-        .origins(Origins::new([API]).unwrap())
         .build()
         .unwrap();
     (source, authenticator)
@@ -82,7 +81,8 @@ async fn g18_the_machine_shows_nothing_in_any_state() {
     authenticator.token().await.unwrap();
     assert_clean(shown(authenticator.refuse(token.generation())), &[]);
     assert_clean(shown(&authenticator), &[]);
-    let builder = Authenticator::builder(ScriptedSource::new()).scheme(scheme());
+    let builder = Authenticator::builder(ScriptedSource::new(), Origins::new([API]).unwrap());
+    let builder = builder.scheme(scheme());
     assert_clean(shown(builder), &[]);
 }
 
@@ -169,8 +169,7 @@ async fn g18_vendor_crates_show_nothing() {
         .client(CLIENT_ID, CLIENT_SECRET)
         .in_memory();
     let builder = || {
-        Verdigris::builder(CLIENT_ID, Secret::new(CLIENT_SECRET))
-            .transport(server.transport())
+        Verdigris::builder(CLIENT_ID, Secret::new(CLIENT_SECRET), server.transport())
             .token_url(server.token_url())
             .base_url(server.origin())
     };
@@ -201,8 +200,7 @@ async fn kaizen_shows_nothing<R: Region>() {
     let server = TestServer::builder()
         .client(CLIENT_ID, CLIENT_SECRET)
         .in_memory();
-    let builder = Kaizen::<R>::builder(CLIENT_ID, Secret::new(CLIENT_SECRET))
-        .transport(server.transport())
+    let builder = Kaizen::<R>::builder(CLIENT_ID, Secret::new(CLIENT_SECRET), server.transport())
         .token_url(server.token_url())
         .base_url(server.origin());
     assert_clean(shown(&builder), &[]);
@@ -214,15 +212,20 @@ async fn kaizen_shows_nothing<R: Region>() {
 
 #[tokio::test(start_paused = true)]
 async fn g18_kayzen_shows_nothing() {
-    let server = fakes::kayzen()
+    let server = auth_kayzen::fake::server()
         .client(CLIENT_ID, CLIENT_SECRET)
         .user("fake-user@kayzen.io", PASSWORD)
         .in_memory();
     let (secret, password) = (Secret::new(CLIENT_SECRET), Secret::new(PASSWORD));
-    let builder = Kayzen::builder(CLIENT_ID, secret, "fake-user@kayzen.io", password)
-        .transport(server.transport())
-        .token_url(server.token_url())
-        .base_url(server.origin());
+    let builder = Kayzen::builder(
+        CLIENT_ID,
+        secret,
+        "fake-user@kayzen.io",
+        password,
+        server.transport(),
+    )
+    .token_url(server.token_url())
+    .base_url(server.origin());
     assert_clean(shown(&builder), &[]);
     let authenticator = builder.build().unwrap();
     assert_clean(shown(&authenticator), &[]);
@@ -232,7 +235,7 @@ async fn g18_kayzen_shows_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn g18_both_ways_of_axonize_show_nothing() {
-    let server = fakes::axonize()
+    let server = auth_axonize::fake::login()
         .user("fake-user@axonize.com", PASSWORD)
         .in_memory();
     let password = Secret::new(PASSWORD);
@@ -241,8 +244,8 @@ async fn g18_both_ways_of_axonize_show_nothing() {
         server.client_id(),
         server.user_name(),
         password,
+        server.transport(),
     )
-    .transport(server.transport())
     .mfa(|challenge| {
         assert_clean(shown(&challenge), &[]);
         ready(Ok(MfaAnswer::Code(Secret::new(PASSWORD))))
@@ -268,9 +271,7 @@ async fn g18_keys_and_what_is_kept_for_them_show_nothing() {
     let source = ApiKey::new(Secret::new(TOKEN));
     assert_clean(shown((&key, &source)), &[]);
     let map = Authenticators::builder(move |_| {
-        Authenticator::builder(source.clone())
-            .origins(Origins::new([API])?)
-            .build()
+        Authenticator::builder(source.clone(), Origins::new([API])?).build()
     });
     assert_clean(shown(&map), &[]);
     let map = map.build().unwrap();

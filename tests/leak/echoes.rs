@@ -29,12 +29,13 @@ fn stack(auth: ClientAuth) -> (TestServer, Authenticator) {
         .secret(secret)
         .client_auth(auth)
         .extra("password", PASSWORD);
-    let authenticator = Authenticator::builder(client.build().unwrap().client_credentials())
-        .vendor("example")
-        .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY))
-        .origins(Origins::new([server.origin()]).unwrap())
-        .build()
-        .unwrap();
+    let origins = Origins::new([server.origin()]).unwrap();
+    let authenticator =
+        Authenticator::builder(client.build().unwrap().client_credentials(), origins)
+            .vendor("example")
+            .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY).unwrap())
+            .build()
+            .unwrap();
     (server, authenticator)
 }
 
@@ -122,11 +123,11 @@ async fn g18_errors_of_the_machine_show_nothing() {
         let source = ScriptedSource::new();
         source.then(Outcome::token(AccessToken::new(TOKEN)));
         source.then(outcome);
-        let authenticator = Authenticator::builder(source)
-            .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY))
-            .origins(Origins::new(["https://api.example.test"]).unwrap())
-            .build()
-            .unwrap();
+        let authenticator =
+            Authenticator::builder(source, Origins::new(["https://api.example.test"]).unwrap())
+                .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY).unwrap())
+                .build()
+                .unwrap();
         let token = authenticator.token().await.unwrap();
         authenticator.accepted(token.generation());
         let Refusal::Renewing(renewed) = authenticator.refuse(token.generation()) else {

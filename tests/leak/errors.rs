@@ -72,9 +72,10 @@ async fn exchange(transport: &SharedTransport, url: String) -> auth_core::Error 
         .danger_allow_http(&url)
         .unwrap()
         .extra("password", PASSWORD);
-    let authenticator = Authenticator::builder(client.build().unwrap().client_credentials())
-        .origins(Origins::new(["https://api.example.test"]).unwrap())
-        .build()
-        .unwrap();
+    let origins = Origins::new(["https://api.example.test"]).unwrap();
+    let authenticator =
+        Authenticator::builder(client.build().unwrap().client_credentials(), origins)
+            .build()
+            .unwrap();
     authenticator.token().await.unwrap_err()
 }

@@ -1,7 +1,8 @@
 //! Refresh tokens, on their way in, out and around.
 
 use auth_core::{
-    AccessToken, Authenticator, Error, Exchange, MemoryStore, Origins, Reason, Secret, TokenSource,
+    AccessToken, Authenticator, AuthenticatorOptions, Error, Exchange, MemoryStore, Origins,
+    Reason, Secret, TokenSource,
 };
 use auth_oauth2::{Client, ClientAuth, ClientBuilder, RefreshToken, ResourceOwnerPassword};
 use auth_testkit::{RefreshTokens, Reply, TestServer, VirtualClock};
@@ -115,11 +116,15 @@ async fn g18_what_is_logged_of_refresh_tokens_names_none() {
     let server = server();
     let clock = VirtualClock::new();
     let key = auth_core::Key::builder("example").client(CLIENT_ID).build();
-    let authenticator = Authenticator::builder(password(&server))
+    let origins = Origins::new([server.origin()]).unwrap();
+    let authenticator = Authenticator::builder(password(&server), origins)
         .vendor("example")
-        .origins(Origins::new([server.origin()]).unwrap())
-        .store(MemoryStore::new(), key)
-        .clock(clock.clone())
+        .key(key)
+        .options(
+            AuthenticatorOptions::new()
+                .store(MemoryStore::new())
+                .clock(clock.clone()),
+        )
         .build()
         .unwrap();
     let hour = server.token_lifetime();

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_core::{Authenticator, Origins, RefreshPolicy, Scheme, Secret, SharedTransport};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Scheme, Secret, SharedTransport,
+};
 use auth_reqwest::ReqwestService;
 use auth_testkit::{ForeignServer, Reply, TestServer};
 use auth_tower::AuthLayer;
@@ -34,10 +36,13 @@ async fn g18_nothing_that_the_stack_logs_holds_a_secret() {
     let mut tokens = Vec::new();
     for transport in transports() {
         for http in [hyper(), reqwest()] {
-            tokens.extend(course(transport.clone(), http).await);
+            let of_course = course(transport.clone(), http).await;
+            // The first one, and the one after the revocation. Whether the last refusal brings one
+            // more depends on the back-off, in real time.
+            assert!(of_course.len() >= 2, "{} tokens", of_course.len());
+            tokens.extend(of_course);
         }
     }
-    assert!(tokens.len() >= 12);
     let text = logs.text();
     for said in ["new token", "no token", "reqwest", "hyper_util"] {
         assert!(text.contains(said), "nothing of `{said}` was captured");
@@ -117,14 +122,18 @@ fn client(server: &TestServer, transport: SharedTransport, http: Http) -> Http {
         .danger_allow_http(&server.token_url())
         .unwrap()
         .extra("password", PASSWORD);
-    let authenticator = Authenticator::builder(client.build().unwrap().client_credentials())
-        .vendor("example")
-        // Sockets want real time, which should not pass in waiting.
-        .policy(RefreshPolicy::default().min_interval(Duration::from_millis(1)))
-        .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY))
-        .origins(Origins::danger_allow_http([server.origin()]).unwrap())
-        .build()
+    let origins = Origins::danger_allow_http([server.origin()]).unwrap();
+    // Sockets want real time, which should not pass in waiting.
+    let policy = RefreshPolicy::default()
+        .min_interval(Duration::from_millis(1))
         .unwrap();
+    let authenticator =
+        Authenticator::builder(client.build().unwrap().client_credentials(), origins)
+            .vendor("example")
+            .scheme(Scheme::bearer().and_header(APP_HEADER, APP_KEY).unwrap())
+            .options(AuthenticatorOptions::new().policy(policy))
+            .build()
+            .unwrap();
     let stack = ServiceBuilder::new()
         .map_err(|error: auth_tower::Error<BoxError>| match error {
             auth_tower::Error::Auth(error) => error.into(),

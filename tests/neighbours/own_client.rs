@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_core::{Authenticator, Origins, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, Secret};
 use auth_oauth2::Client;
 use auth_testkit::{MemoryBody, TestServer, VirtualClock};
 use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
@@ -76,11 +76,11 @@ async fn t17_one_place_for_token_and_api_calls_is_enough() {
             .build()
             .unwrap()
             .client_credentials();
-        let authenticator = Authenticator::builder(source)
-            .origins(Origins::new([server.origin()]).unwrap())
-            .clock(clock.clone())
-            .build()
-            .unwrap();
+        let authenticator =
+            Authenticator::builder(source, Origins::new([server.origin()]).unwrap())
+                .options(AuthenticatorOptions::new().clock(clock.clone()))
+                .build()
+                .unwrap();
         let client = ServiceBuilder::new()
             .layer(AuthLayer::new(authenticator))
             .service(http);

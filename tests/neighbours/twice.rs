@@ -12,7 +12,7 @@ use tower::ServiceBuilder;
 use crate::support::{Api, URL, World, get, send, settle};
 
 async fn two_worlds() -> (World, World) {
-    let scheme = Scheme::header(HeaderName::from_static("x-login-token"));
+    let scheme = Scheme::header(HeaderName::from_static("x-login-token")).unwrap();
     let outer = World::with(|builder| builder.scheme(scheme));
     outer.warm_up().await;
     (outer, World::warm().await)

@@ -1,5 +1,5 @@
-//! What the tests beside this one would see if the promise were broken: the same redirects in
-//! stacks that nobody should build.
+//! Controls: the same redirects in stacks that are built wrongly. Here credentials leak and orders
+//! are sent twice, so the other tests would notice both.
 
 use auth_reqwest::ReqwestService;
 use auth_testkit::{ForeignServer, Reply};
@@ -36,13 +36,13 @@ async fn reqwests_own_policy_takes_custom_headers_along() {
     }
 }
 
-/// A client as reqwest makes it.
+/// A reqwest client with its default settings.
 fn reqwests_own() -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
     client.build().unwrap()
 }
 
-/// All that is not in `Authorization` is seen at the other origin.
+/// Checks that the other origin sees every credential header but `Authorization`.
 async fn leaks(kind: Kind, build: impl FnOnce(&str) -> Http) {
     let (home, foreign) = (ForeignServer::start().await, ForeignServer::start().await);
     let http = build(home.origin());

@@ -1,6 +1,8 @@
 //! The headers in which vendors want their credentials.
 
-use auth_core::{Authenticator, Origins, Scheme};
+use std::time::Duration;
+
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Scheme};
 use auth_testkit::{RecordedRequest, ScriptedSource};
 use http::HeaderName;
 
@@ -8,7 +10,7 @@ const TOKEN: &str = "fake-token-1";
 const APP_ID: &str = "fake-app-id-1";
 const CLIENT_ID: &str = "fake-client-id-1";
 
-/// What of a credential stands in which header.
+/// The credential headers of one vendor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     scheme: fn() -> Scheme,
@@ -23,12 +25,22 @@ pub(crate) const KINDS: [Kind; 3] = [
         secrets: &[TOKEN],
     },
     Kind {
-        scheme: || Scheme::authorization("bearer ").and_header(APP_HEADER, APP_ID),
+        scheme: || {
+            Scheme::authorization("bearer ")
+                .unwrap()
+                .and_header(APP_HEADER, APP_ID)
+                .unwrap()
+        },
         headers: &[("authorization", "bearer fake-token-1"), ("appid", APP_ID)],
         secrets: &[TOKEN, APP_ID],
     },
     Kind {
-        scheme: || Scheme::header(SECRET_HEADER).and_header(ID_HEADER, CLIENT_ID),
+        scheme: || {
+            Scheme::header(SECRET_HEADER)
+                .unwrap()
+                .and_header(ID_HEADER, CLIENT_ID)
+                .unwrap()
+        },
         headers: &[("clientsecret", TOKEN), ("clientid", CLIENT_ID)],
         secrets: &[TOKEN, CLIENT_ID],
     },
@@ -39,22 +51,36 @@ const SECRET_HEADER: HeaderName = HeaderName::from_static("clientsecret");
 const ID_HEADER: HeaderName = HeaderName::from_static("clientid");
 
 impl Kind {
-    /// An authenticator whose home is this origin.
+    /// Returns an authenticator that signs requests to this origin only.
     pub(crate) fn authenticator(&self, home: &str) -> Authenticator {
-        Authenticator::builder(ScriptedSource::new())
+        // Time is real: no renewal waits for its turn.
+        let policy = RefreshPolicy::default()
+            .min_interval(Duration::from_nanos(1))
+            .unwrap();
+        let origins = Origins::danger_allow_http([home]).unwrap();
+        Authenticator::builder(ScriptedSource::new(), origins)
             .vendor("example")
             .scheme((self.scheme)())
-            .origins(Origins::danger_allow_http([home]).unwrap())
+            .options(AuthenticatorOptions::new().policy(policy))
             .build()
             .unwrap()
     }
 
-    /// What must not be seen elsewhere.
+    /// The same with a token that the API has accepted once, so that a refusal is not put down to the
+    /// token's age.
+    pub(crate) async fn accepted(&self, home: &str) -> Authenticator {
+        let authenticator = self.authenticator(home);
+        let token = authenticator.token().await.unwrap();
+        authenticator.accepted(token.generation());
+        authenticator
+    }
+
+    /// Returns the texts that no other origin may see.
     pub(crate) fn secrets(&self) -> &'static [&'static str] {
         self.secrets
     }
 
-    /// What a client that knows only the usual headers takes along.
+    /// Returns how many credential headers a client takes along that strips only `Authorization`.
     pub(crate) fn custom(&self) -> usize {
         let custom = |&&(name, _): &&(&str, &str)| name != "authorization";
         self.headers.iter().filter(custom).count()
@@ -66,7 +92,7 @@ impl Kind {
         headers.all(|&(name, value)| request.expose_header(name) == Some(value))
     }
 
-    /// Tells whether a request carried nothing of it.
+    /// Tells whether a request carried no part of the credential.
     pub(crate) fn bare(&self, request: &RecordedRequest) -> bool {
         let mut headers = self.headers.iter();
         headers.all(|(name, _)| request.expose_header(name).is_none())

@@ -1,4 +1,4 @@
-//! Redirects for which loopback has no place: from `https` to `http`, and between names.
+//! Redirects that loopback sockets cannot serve: from `https` to `http`, and between host names.
 
 use auth_testkit::{ForeignServer, Reply, TestServer};
 use bytes::Bytes;
@@ -83,7 +83,7 @@ async fn g12_no_redirect_to_another_scheme_or_name_takes_a_secret_along() {
     assert_eq!(cells, 3 * 2 * TARGETS.len() * STATUSES.len());
 }
 
-/// A refusal by somebody else is no reason to send an order home a second time.
+/// Another origin's refusal does not cause a second order at the first origin.
 #[tokio::test(start_paused = true)]
 async fn g14_an_order_that_was_redirected_away_is_not_sent_home_again() {
     for kind in KINDS {

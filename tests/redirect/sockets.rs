@@ -1,4 +1,4 @@
-//! Real clients, real sockets, and the servers' own records.
+//! Real clients and real sockets; the servers record every request.
 
 use std::net::Ipv4Addr;
 
@@ -18,7 +18,7 @@ use crate::{
 pub(crate) struct Servers {
     pub(crate) home: ForeignServer,
     pub(crate) port: ForeignServer,
-    /// Only Linux answers on 127.0.0.2 without being told to.
+    /// On Linux only: other systems answer on 127.0.0.2 only after a configuration.
     pub(crate) host: Option<ForeignServer>,
 }
 
@@ -33,9 +33,9 @@ pub(crate) enum Target {
     OtherHost,
     ProtocolRelative,
     Backslash,
-    /// What stands before the `@` looks like home.
+    /// The user information looks like the home origin.
     HomeAsUser,
-    /// Home, but with user information, so that `Origins` does not know it.
+    /// The home origin with user information, which `Origins` does not permit.
     UserAtHome,
     /// To another port, and from there back home.
     AwayAndBack,
@@ -55,7 +55,7 @@ impl Target {
         Self::AwayAndBack,
     ];
 
-    /// `None` where this system has no such place.
+    /// Returns the URL; `None` on systems that have no such address.
     pub(crate) fn location(self, servers: &Servers) -> Option<String> {
         let authority = |server: &ForeignServer| server.origin()["http://".len()..].to_owned();
         let (home, away) = (authority(&servers.home), authority(&servers.port));
@@ -114,7 +114,7 @@ impl Servers {
         http.clone().oneshot(request.unwrap()).await.unwrap()
     }
 
-    /// What came home: was it signed?
+    /// Returns for each request to the home origin whether it was signed.
     fn at_home(&self, kind: Kind) -> Vec<bool> {
         let recorded = self.home.recorded();
         recorded
@@ -159,18 +159,19 @@ async fn g12_no_redirect_takes_a_secret_to_another_origin() {
     }
     let targets = if servers.host.is_some() { 10 } else { 9 };
     assert_eq!(cells, 3 * 7 * 5 * targets);
-    // Each way to another server was taken by five stacks: nothing was safe for want of a request.
+    // Five stacks followed each redirect to another server. So the other server got requests, and
+    // they carried no credential.
     assert_eq!(foreign_requests, 3 * 5 * 5 * (targets - 4));
 }
 
-/// What came home after the first request: `true` for a request that was signed.
+/// Which requests reached the home origin after the first one: `true` for a signed request.
 #[track_caller]
 fn assert_home(target: Target, stack: Stack, later: &[bool], cell: &str) {
     match target {
         Target::Itself | Target::Path | Target::SameOrigin => assert_eq!(later, [true], "{cell}"),
         Target::UserAtHome if stack.goes_away() => assert_eq!(later, [false], "{cell}"),
         Target::AwayAndBack if stack.signs_each_hop() => assert_eq!(later, [true], "{cell}"),
-        // A follower inside brings back what it did not drop.
+        // A follower below `AuthLayer` keeps a credential that it did not strip.
         Target::AwayAndBack if stack.goes_away() => assert_eq!(later.len(), 1, "{cell}"),
         _ => assert!(later.is_empty(), "{cell}"),
     }

@@ -24,10 +24,10 @@ use tower_http::follow_redirect::{
     policy::{And, CloneBodyFn, PolicyExt, Standard, clone_body_fn},
 };
 
-/// A whole stack; of a response, the status is enough here.
+/// A whole stack. The tests look at the response's status only.
 pub(crate) type Http = BoxCloneSyncService<Request<Full<Bytes>>, u16, BoxError>;
 
-/// A client without its type.
+/// A type-erased client.
 pub(crate) type Below = BoxCloneSyncService<Request<Full<Bytes>>, Response<()>, BoxError>;
 
 /// Where redirects are followed, from the top of the stack down.
@@ -87,9 +87,73 @@ impl Stack {
         !matches!(self, Self::Reqwest | Self::Middleware)
     }
 
-    /// Tells whether a hop back home is signed anew.
+    /// Tells whether a hop back to the home origin is signed again.
     pub(crate) fn signs_each_hop(self) -> bool {
         matches!(self, Self::Outside | Self::OutsideReqwest | Self::Both)
+    }
+}
+
+/// Clients whose redirect policy is their owner's: reqwest's default, unless it says something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Foreign {
+    /// `AuthLayer`, reqwest.
+    Reqwest,
+    /// `AuthLayer`, guard, reqwest: the guard does not see what reqwest follows.
+    GuardedReqwest,
+    /// `AuthLayer`, follower, guard, reqwest.
+    InsideReqwest,
+    /// Follower, `AuthLayer`, reqwest.
+    OutsideReqwest,
+    /// `AuthMiddleware`, reqwest.
+    Middleware,
+    /// `AuthMiddleware`, reqwest with a closure for a policy.
+    MiddlewareCustom,
+    /// `AuthMiddleware`, reqwest as this workspace sets it up, with a closure for a policy.
+    MiddlewareTold,
+}
+
+impl Foreign {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Reqwest,
+        Self::GuardedReqwest,
+        Self::InsideReqwest,
+        Self::OutsideReqwest,
+        Self::Middleware,
+        Self::MiddlewareCustom,
+        Self::MiddlewareTold,
+    ];
+
+    pub(crate) fn build(self, authenticator: Authenticator) -> Http {
+        let reqwest = || reqwest::Client::builder().no_proxy();
+        let custom = || Policy::custom(|attempt| attempt.follow());
+        let build = |builder: reqwest::ClientBuilder| builder.tls_certs_only([]).build().unwrap();
+        let service = || below(ReqwestService::danger_from_client(build(reqwest())));
+        match self {
+            Self::Reqwest => bare(authenticator, service()),
+            Self::GuardedReqwest => {
+                let guard = OriginGuardLayer::new(authenticator.clone());
+                bare(authenticator, below(guard.layer(service())))
+            }
+            Self::InsideReqwest => inside(authenticator, service()),
+            Self::OutsideReqwest => outside(authenticator, service()),
+            Self::Middleware => middleware(authenticator, build(reqwest())),
+            Self::MiddlewareCustom => {
+                middleware(authenticator, build(reqwest().redirect(custom())))
+            }
+            Self::MiddlewareTold => {
+                middleware(authenticator, build(client_builder().redirect(custom())))
+            }
+        }
+    }
+
+    /// Tells whether the client shows which request it answered.
+    pub(crate) fn tells(self) -> bool {
+        self == Self::MiddlewareTold
+    }
+
+    /// Tells whether each hop would be signed anew, if reqwest left one to the follower.
+    pub(crate) fn signs_each_hop(self) -> bool {
+        self == Self::OutsideReqwest
     }
 }
 
@@ -120,7 +184,7 @@ fn whole(mut body: Full<Bytes>) -> Bytes {
     }
 }
 
-/// Tower-http's follower; unlike its default, with the body where a status of 307 or 308 asks for it.
+/// Tower-http's follower, set up to send the body again after a 307 or 308; its default does not.
 fn follower() -> FollowRedirectLayer<Follow> {
     let clone_body: fn(&Full<Bytes>) -> Option<Full<Bytes>> = |body| Some(body.clone());
     let policy =
@@ -147,7 +211,7 @@ pub(crate) fn inside(authenticator: Authenticator, client: Below) -> Http {
     status(stack.service(client))
 }
 
-/// What is wrong with a stack is shown with it: a follower inside, and no guard.
+/// A stack that is built wrongly: a follower below `AuthLayer`, without the guard.
 pub(crate) fn unguarded(authenticator: Authenticator, client: Below) -> Http {
     let stack = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))
@@ -167,7 +231,7 @@ fn reqwest() -> Below {
     below(ReqwestService::from_builder(builder, Policy::limited(10)).unwrap())
 }
 
-/// Erases what client it is.
+/// Erases the client's type.
 pub(crate) fn below<S, B>(client: S) -> Below
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,

@@ -39,7 +39,7 @@ async fn g19_who_is_in_is_served_to_the_end_and_nothing_is_left() {
         api_url: vendor.api_url(),
         origins: Origins::danger_allow_http([vendor.origin()]).unwrap(),
         transport: SharedTransport::new(ServiceTransport::new(client.clone())),
-        limit: ExchangeLimit::new(8),
+        limit: ExchangeLimit::new(8).unwrap(),
         max_users: 10,
         clock: clock.clone(),
     };

@@ -45,7 +45,7 @@ impl World {
             api_url: vendor.api_url(),
             origins: Origins::new([vendor.origin()]).unwrap(),
             transport: SharedTransport::new(vendor.transport()),
-            limit: ExchangeLimit::new(8),
+            limit: ExchangeLimit::new(8).unwrap(),
             max_users,
             clock: clock.clone().into(),
         };

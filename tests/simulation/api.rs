@@ -17,6 +17,7 @@ use tower::Service;
 use crate::{
     body::{SimBody, Witnessed},
     faults,
+    model::Signed,
     world::{Send as Sent, World},
 };
 
@@ -99,7 +100,13 @@ impl Api {
                     Duration::ZERO
                 };
                 let token = line.strip_prefix("Bearer ").unwrap_or_default();
-                let wrong = world.lock().model.sends(token, world.now(), late);
+                let mut inner = world.lock();
+                let before = inner.sends.get(&id).and_then(|sends| sends.last());
+                let again = before.is_some_and(|before| before.credential.as_deref() == Some(line));
+                let wrong = inner
+                    .model
+                    .sends(token, world.now(), Signed { late, again });
+                drop(inner);
                 world.violations(wrong);
             }
         }
@@ -182,11 +189,12 @@ fn returns(world: &World, id: u64, number: usize, response: &Response<MemoryBody
     };
     sent.status = Some(status);
     let token = sent.credential.as_deref().filter(|line| *line != OWN);
-    if let Some(token) = token.and_then(|line| line.strip_prefix("Bearer "))
-        && is_refusal(response)
-        && inner.model.refused(token, now)
-    {
-        sent.refused = Some(token.to_owned());
+    if let Some(token) = token.and_then(|line| line.strip_prefix("Bearer ")) {
+        if !is_refusal(response) {
+            inner.model.accepted(token, now);
+        } else if inner.model.refused(token, now) {
+            sent.refused = Some(token.to_owned());
+        }
     }
     inner.sends.entry(id).or_default()[number] = sent;
 }

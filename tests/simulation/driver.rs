@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use auth_core::{Authenticator, Origins, Quota};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, Quota};
 use auth_testkit::{MemoryBody, MemoryError};
 use auth_tower::{AuthLayer, Error};
 use fastrand::Rng;
@@ -83,15 +83,16 @@ async fn live(world: &Arc<World>) {
 }
 
 fn authenticator(world: &Arc<World>, alive: Arc<()>) -> Authenticator {
-    let builder = Authenticator::builder(Vendor::new(world, alive))
+    let mut options = AuthenticatorOptions::new().clock(world.clock.clone());
+    if let Some(limit) = world.scenario.quota {
+        options = options.quota(Quota::new(limit, WINDOW).unwrap());
+    }
+    let origins = Origins::new([world.server.origin()]).unwrap();
+    Authenticator::builder(Vendor::new(world, alive), origins)
         .vendor("example")
-        .origins(Origins::new([world.server.origin()]).unwrap())
-        .clock(world.clock.clone());
-    let builder = match world.scenario.quota {
-        Some(limit) => builder.quota(Quota::new(limit, WINDOW)),
-        None => builder,
-    };
-    builder.build().unwrap()
+        .options(options)
+        .build()
+        .unwrap()
 }
 
 async fn course<S>(world: &Arc<World>, client: S)

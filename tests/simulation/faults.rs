@@ -197,7 +197,7 @@ const EVENTS: [&str; 17] = [
     event::STREAM,
     event::OWN_CREDENTIAL,
     event::FOREIGN,
-    event::DAMPED,
+    event::REFUSAL_BACK_OFF,
     event::TWICE,
     event::OVER_QUOTA,
 ];
@@ -217,7 +217,7 @@ pub(crate) mod event {
     pub(crate) const STREAM: &str = "request: one-shot body";
     pub(crate) const OWN_CREDENTIAL: &str = "request: credential of its own";
     pub(crate) const FOREIGN: &str = "request: foreign destination";
-    pub(crate) const DAMPED: &str = "outcome: damped";
+    pub(crate) const REFUSAL_BACK_OFF: &str = "outcome: refusal_back_off";
     pub(crate) const TWICE: &str = "outcome: refused twice";
     pub(crate) const OVER_QUOTA: &str = "outcome: over quota";
 }

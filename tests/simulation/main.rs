@@ -44,7 +44,7 @@ use crate::{driver::Run, faults::kinds};
 const SEEDS: u64 = 2_000;
 
 /// Seeds that once found a fault, in the stack or in the model.
-const REGRESSIONS: [u64; 2] = [352, 104_790];
+const REGRESSIONS: [u64; 3] = [352, 983, 104_790];
 
 #[test]
 fn every_seed_keeps_the_promises() {

@@ -8,6 +8,9 @@
 //!   kept, at the moment of its delivery (G10, G20).
 //! - The token that is sent is the newest, or the one before while the newest is on trial, and a request that finds it usable is sent at once,
 //!   failed renewals or not (G1, G2, G4, G8).
+//! - A refused token is sent only if no exchange that replaces it is under way, or one that takes
+//!   longer than requests wait (G7). A young token that is sent once more for a request that was
+//!   refused with it is not judged.
 //! - One exchange at a time, each with a reason: no usable token, or the early window (G2, G3, G8).
 //! - None before the floor, a back-off, a `Retry-After` or a terminal verdict ends, and none over
 //!   the quota (G4, G5, G6, G10, G11).
@@ -27,10 +30,12 @@ pub(crate) struct Model {
     delivered: Option<(String, Moment)>,
     /// Tokens whose refusal is known, and since when.
     dead: BTreeMap<String, Duration>,
+    /// When each token was accepted last.
+    accepted: BTreeMap<String, Duration>,
     /// Tokens that were refused at any time.
     met: BTreeSet<String>,
-    /// When the exchange that is under way was sent.
-    flying: Option<Moment>,
+    /// The exchange that is under way.
+    flying: Option<Flying>,
     /// The credential turned out to be another one: the next exchange may follow at once.
     pub(crate) second_try: Option<Duration>,
     /// Once after each token, callers who waited for a renewal ahead of expiry that brought nothing have
@@ -54,6 +59,22 @@ struct Held {
     seen_expired: Option<Duration>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Flying {
+    sent: Moment,
+    reason: Reason,
+}
+
+/// How a request that leaves was signed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed {
+    /// How long ago at most: a service may be slow to be ready.
+    pub(crate) late: Duration,
+    /// The request was refused with the same token: it waited a moment for an API that did not know
+    /// the young token.
+    pub(crate) again: bool,
+}
+
 /// How an exchange ended.
 pub(crate) enum Ended<'a> {
     Token(&'a AccessToken),
@@ -69,6 +90,7 @@ impl Model {
             previous: None,
             delivered: None,
             dead: BTreeMap::new(),
+            accepted: BTreeMap::new(),
             met: BTreeSet::new(),
             flying: None,
             second_try: None,
@@ -106,7 +128,8 @@ impl Model {
     pub(crate) fn begins(&mut self, reason: Reason, now: Moment) -> Vec<String> {
         self.observe(now);
         let mut wrong = Vec::new();
-        if self.flying.replace(now).is_some() {
+        let flying = Flying { sent: now, reason };
+        if self.flying.replace(flying).is_some() {
             wrong.push("two exchanges at once".to_owned());
         }
         let mono = now.monotonic();
@@ -142,7 +165,7 @@ impl Model {
     /// An exchange ended; its token is published or its failure reported within the same moment.
     pub(crate) fn ends(&mut self, ended: &Ended<'_>, now: Moment) {
         self.observe(now);
-        let Some(sent) = self.flying.take() else {
+        let Some(Flying { sent, .. }) = self.flying.take() else {
             return;
         };
         match ended {
@@ -220,8 +243,9 @@ impl Model {
         self.gate = now.monotonic() + wait;
     }
 
-    /// A request leaves with this token. A service that is slow to be ready makes it `late`.
-    pub(crate) fn sends(&mut self, text: &str, now: Moment, late: Duration) -> Vec<String> {
+    /// A request leaves with this token.
+    pub(crate) fn sends(&mut self, text: &str, now: Moment, signed: Signed) -> Vec<String> {
+        let Signed { late, again } = signed;
         self.observe(now);
         let mut wrong = Vec::new();
         let mono = now.monotonic();
@@ -244,10 +268,30 @@ impl Model {
                 if past(now, held.usable_until) && held.seen_expired.is_some_and(long_ago) {
                     wrong.push(format!("{text} was sent past its hard deadline"));
                 }
+                if !again && self.is_replaced_soon(text, mono, late) {
+                    wrong.push(format!(
+                        "{text} was sent while its replacement is under way"
+                    ));
+                }
             }
             _ => wrong.push(format!("{text} was sent, which is not the newest")),
         }
         wrong
+    }
+
+    /// The token was refused and not accepted since, and a token request that replaces it is under way, for not so long
+    /// that waiting for it is of no use. What was signed before may be `late`.
+    fn is_replaced_soon(&self, text: &str, mono: Duration, late: Duration) -> bool {
+        let accepted = self.accepted.get(text);
+        let is_doubted = |refused: &&Duration| accepted.is_none_or(|accepted| accepted < *refused);
+        let refused = self.dead.get(text).filter(is_doubted);
+        let flying = self
+            .flying
+            .filter(|flying| flying.reason == Reason::Refused);
+        refused.zip(flying).is_some_and(|(refused, flying)| {
+            let since = flying.sent.monotonic();
+            *refused <= since && mono > since + late && mono < since + DOUBT_WAIT
+        })
     }
 
     /// The layer learns that the API refused this token. Tells whether that is news.
@@ -258,6 +302,11 @@ impl Model {
             self.dead.insert(text.to_owned(), now.monotonic());
         }
         news
+    }
+
+    /// The API did not refuse this token: nobody doubts the token now.
+    pub(crate) fn accepted(&mut self, text: &str, now: Moment) {
+        self.accepted.insert(text.to_owned(), now.monotonic());
     }
 
     /// The refusal stood, because renewals are damped or this was the second one: the token may be
@@ -284,6 +333,8 @@ fn left(now: Moment, deadline: Moment) -> Duration {
 
 const MARGIN: Duration = Duration::from_secs(60);
 const FLOOR: Duration = Duration::from_secs(1);
+/// How long other requests wait for the replacement of a refused token.
+const DOUBT_WAIT: Duration = Duration::from_secs(2);
 const PROBE: Duration = Duration::from_secs(300);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);

@@ -215,7 +215,7 @@ impl<F: Future<Output = Answer>> Future for Watched<'_, F> {
 fn let_stand(world: &World, id: u64, response: &Response<MemoryBody>) {
     let outcome = AuthOutcome::of(response);
     let kind = match outcome.not_replayed() {
-        Some(NotReplayed::Damped) => event::DAMPED,
+        Some(NotReplayed::RefusalBackOff) => event::REFUSAL_BACK_OFF,
         Some(NotReplayed::Twice) => event::TWICE,
         _ => return,
     };

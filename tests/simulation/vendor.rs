@@ -80,10 +80,10 @@ impl TokenSource for Vendor {
         let landing = Landing(world);
         let used = exchange.credentials.id();
         let result = self.inner.fetch(exchange).await;
-        if let Err(error) = &result {
-            if error.kind() == ErrorKind::Rejected {
-                *self.rejected.lock().unwrap() = Some((world.now().monotonic(), used));
-            }
+        if let Err(error) = &result
+            && error.kind() == ErrorKind::Rejected
+        {
+            *self.rejected.lock().unwrap() = Some((world.now().monotonic(), used));
         }
         let ended = match &result {
             Ok(token) => {

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use auth_core::{
-    ApiKey, Authenticator, Error, RefreshPolicy, Scheme, SecretSource, SharedClock,
+    ApiKey, Authenticator, AuthenticatorOptions, Error, Key, Scheme, SecretSource,
     SharedSecretSource,
 };
 use http::HeaderName;
@@ -53,8 +53,7 @@ pub struct ApiKeysBuilder {
     base_url: BaseUrl,
     client_id: String,
     client_secret: SharedSecretSource,
-    policy: RefreshPolicy,
-    clock: SharedClock,
+    options: AuthenticatorOptions,
 }
 
 impl ApiKeysBuilder {
@@ -67,21 +66,16 @@ impl ApiKeysBuilder {
             base_url: BaseUrl::new(base_url),
             client_id,
             client_secret: SharedSecretSource::new(client_secret),
-            policy: RefreshPolicy::default(),
-            clock: SharedClock::default(),
+            options: AuthenticatorOptions::new(),
         }
     }
 
-    /// Sets how failed reads of the secret are spaced, and how often it is read anew while the API
-    /// refuses it.
-    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
-    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
-        self.clock = clock.into();
+    /// Sets the options of the authenticator: policy, quota, limit, store, clock and shards; see
+    /// [`AuthenticatorOptions`]. The policy
+    /// says how failed reads of the secret are spaced, and how often the secret is read again while
+    /// the API refuses it. Keys are not written to a store. Default: no option is set.
+    pub fn options(mut self, options: AuthenticatorOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -108,27 +102,35 @@ impl ApiKeysBuilder {
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     /// `base_url` if it is no URL that secrets may go to, `client_id` or `client_secret` when
-    /// empty or not fit for a header, and the policy's own.
+    /// empty or not fit for a header.
     pub fn build(self) -> Result<Authenticator, Error> {
         let origins = self.base_url.origins()?;
         settings::check_header("client_id", &self.client_id)?;
         settings::check_secret("client_secret", &self.client_secret)?;
-        let scheme = Scheme::header(CLIENT_SECRET).and_header(CLIENT_ID, self.client_id);
-        let scheme = scheme.content_type(settings::CONTENT_TYPE);
-        Authenticator::builder(ApiKey::new(self.client_secret).field("client_secret"))
-            .vendor(VENDOR)
-            .scheme(scheme)
-            .origins(origins)
-            .policy(self.policy)
-            .clock(self.clock)
-            .build()
+        let key = Key::builder(VENDOR)
+            .issuer(&self.base_url.url)
+            .grant("api_keys")
+            .client(&self.client_id)
+            .build();
+        let scheme = Scheme::header(CLIENT_SECRET)?
+            .and_header(CLIENT_ID, self.client_id)?
+            .content_type(settings::CONTENT_TYPE)?;
+        Authenticator::builder(
+            ApiKey::new(self.client_secret).field("client_secret"),
+            origins,
+        )
+        .vendor(VENDOR)
+        .scheme(scheme)
+        .key(key)
+        .options(self.options)
+        .build()
     }
 }
 
 impl fmt::Debug for ApiKeysBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiKeysBuilder")
-            .field("policy", &self.policy)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }

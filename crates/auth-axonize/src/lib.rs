@@ -16,9 +16,9 @@
 //! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let base_url = "https://api.axonize.com";
 //! let password = SecretEnv::new("AXONIZE_PASSWORD");
-//! let authenticator = Axonize::login(base_url, "my-app-id", "robot@example.com", password)
-//!     .transport(transport)
-//!     .build()?;
+//! let email = "robot@example.com";
+//! let authenticator =
+//!     Axonize::login(base_url, "my-app-id", email, password, transport).build()?;
 //! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
 //! // GET https://api.axonize.com/odata/devices/ now goes out signed.
 //! # Ok(())
@@ -31,6 +31,7 @@
 //! |---|---|
 //! | log in as a user | [`Axonize::login`], [`LoginBuilder`] |
 //! | answer multi-factor authentication | [`LoginBuilder::mfa`] |
+//! | another policy, a store, a clock | [`LoginBuilder::options`], [`ApiKeysBuilder::options`] |
 //! | send API keys | [`Axonize::api_keys`], [`ApiKeysBuilder`] |
 //! | get the API keys of a new application | [`ApiKeysBuilder`], `GetAppSecret` |
 //!
@@ -48,8 +49,8 @@
 //!   process and for all processes that share a store. Without a store, a restart begins again.
 //! - **Multi-factor authentication.** Where it is on, each login sends its user a code, so it is
 //!   not for programs: have it switched off for the program's account, or use API keys. A rejected
-//!   code does not count against the password; see [`LoginBuilder::mfa`]. Without a callback, one
-//!   login a day is sent.
+//!   code does not count against the password; it has a count of its own, see
+//!   [`LoginBuilder::mfa`]. Without a callback, an authenticator sends one login a day.
 //! - **Refusals.** With API keys there is nothing to renew: a 401 is passed on, unless the key's
 //!   source has another one by then.
 //! - **Content type.** The API takes `application/json` only, also from requests without a body. A
@@ -57,13 +58,17 @@
 //!
 //! # Cargo features
 //!
-//! None. Supported Rust: see `rust-version` in the manifest.
+//! `fake`: the module `fake`, the vendor as a server inside a test; for `[dev-dependencies]` only.
+//! Supported Rust: see `rust-version` in the manifest.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod api_keys;
 mod base_url;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod login;
 mod mfa;
-mod pause;
 mod settings;
 mod source;
 mod wire;
@@ -74,3 +79,8 @@ pub use mfa::{MfaAnswer, MfaChallenge};
 
 /// As it stands in errors and logs.
 pub(crate) const VENDOR: &str = "axonize";
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,8 +1,8 @@
 use std::{fmt, future::Future, time::Duration};
 
 use auth_core::{
-    Authenticator, Error, Key, RefreshPolicy, Scheme, Secret, SecretSource, SharedClock,
-    SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
+    Authenticator, AuthenticatorOptions, Error, Key, Scheme, Secret, SecretSource,
+    SharedSecretSource, SharedTransport, Transport,
 };
 use auth_oauth2::ReplyRules;
 use http::HeaderName;
@@ -11,9 +11,8 @@ use crate::{
     ApiKeysBuilder, MfaAnswer, MfaChallenge, VENDOR,
     base_url::BaseUrl,
     mfa::Callback,
-    pause::Pause,
     settings,
-    source::{Application, Login},
+    source::{Application, Login, NoCallback},
 };
 
 /// Authentication for the Axonize API; starts at [`login`](Self::login) or
@@ -30,25 +29,36 @@ impl Axonize {
     pub const TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60 * 60);
 
     /// Logs in as a user of an application: with the base URL, the application's id, the user's
-    /// e-mail address, and where the password comes from.
+    /// e-mail address, where the password comes from, and the transport that sends the logins.
+    ///
+    /// # Example
+    ///
+    /// Without a transport, there are no settings:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_axonize::Axonize;
+    /// use auth_core::Secret;
+    ///
+    /// let password = Secret::new("fake-password");
+    /// let settings = Axonize::login("https://api.axonize.com", "my-app", "me@example.com", password);
+    /// ```
     pub fn login(
         base_url: impl Into<String>,
         app_id: impl Into<String>,
         email: impl Into<String>,
         password: impl SecretSource,
+        transport: impl Transport,
     ) -> LoginBuilder {
         LoginBuilder {
             base_url: BaseUrl::new(base_url.into()),
             app_id: app_id.into(),
             email: email.into(),
             password: SharedSecretSource::new(password),
-            transport: None,
+            transport: SharedTransport::new(transport),
             application_url: None,
             mfa: None,
             mfa_deadline: Duration::from_secs(5 * 60),
-            policy: RefreshPolicy::default(),
-            store: None,
-            clock: SharedClock::default(),
+            options: AuthenticatorOptions::new(),
         }
     }
 
@@ -70,22 +80,14 @@ pub struct LoginBuilder {
     app_id: String,
     email: String,
     password: SharedSecretSource,
-    transport: Option<SharedTransport>,
+    transport: SharedTransport,
     application_url: Option<String>,
     mfa: Option<Callback>,
     mfa_deadline: Duration,
-    policy: RefreshPolicy,
-    store: Option<SharedTokenStore>,
-    clock: SharedClock,
+    options: AuthenticatorOptions,
 }
 
 impl LoginBuilder {
-    /// Sets the way to send logins. Required.
-    pub fn transport(mut self, transport: impl Transport) -> Self {
-        self.transport = Some(SharedTransport::new(transport));
-        self
-    }
-
     /// Names the application at login by its URL, for example `myapp.example.com/mysubapp`, in the
     /// body; without this, by its id in a header. Requests carry the id either way.
     pub fn application_url(mut self, url: impl Into<String>) -> Self {
@@ -98,10 +100,14 @@ impl LoginBuilder {
     ///
     /// Each login sends a code. After one rejected code, the next login comes after the shortest
     /// back-off of the policy, 1 second by default. After two rejected codes in a row, the pause
-    /// between logins is 10 minutes, then twice as long after each further one, up to a day. Rejected
-    /// codes never
-    /// count against the password. The callback may panic or never answer: that ends in an error of
-    /// kind [`Config`](auth_core::ErrorKind::Config) on field `mfa`.
+    /// between logins is 10 minutes, then twice as long after each further one, up to a day. A
+    /// changed password or [`Authenticator::clear_rejections`] ends the pause. Rejected codes are
+    /// counted per account (login URL, application, e-mail), for all authenticators of a process and
+    /// for all processes that share a store, and never count against the password.
+    ///
+    /// The callback may panic or never answer: that ends in an error of kind
+    /// [`Config`](auth_core::ErrorKind::Config) on field `mfa`, and does not count as a rejected
+    /// code.
     ///
     /// # Example
     ///
@@ -112,9 +118,9 @@ impl LoginBuilder {
     ///
     /// # async fn read_mailbox() -> Option<String> { None }
     /// # fn build(transport: impl Transport, password: Secret) -> Result<(), Error> {
+    /// let url = "https://api.axonize.com";
     /// let authenticator =
-    ///     Axonize::login("https://api.axonize.com", "my-app-id", "robot@example.com", password)
-    ///         .transport(transport)
+    ///     Axonize::login(url, "my-app-id", "robot@example.com", password, transport)
     ///         .mfa(|challenge: MfaChallenge| async move {
     ///             match read_mailbox().await {
     ///                 Some(code) => Ok(MfaAnswer::Code(code.into())),
@@ -142,22 +148,10 @@ impl LoginBuilder {
         self
     }
 
-    /// Sets when tokens are renewed, and how failures are spaced.
-    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// Shares the token with other processes through a store, and with the next start of this one;
-    /// see [`AuthenticatorBuilder::store`](auth_core::AuthenticatorBuilder::store). Default: none.
-    pub fn store(mut self, store: impl TokenStore) -> Self {
-        self.store = Some(SharedTokenStore::new(store));
-        self
-    }
-
-    /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
-    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
-        self.clock = clock.into();
+    /// Sets the options of the authenticator: policy, quota, limit, store, clock and shards; see
+    /// [`AuthenticatorOptions`]. Default: no option is set.
+    pub fn options(mut self, options: AuthenticatorOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -183,11 +177,9 @@ impl LoginBuilder {
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
-    /// `transport` when missing, `base_url` if it is no URL that secrets may go to, `app_id` when
-    /// empty or not fit for a header, `email`, `password` or `application_url` when empty,
-    /// `mfa_deadline` when zero, and the policy's own.
+    /// `base_url` if it is no URL that secrets may go to, `app_id` when empty or not fit for a header,
+    /// `email`, `password` or `application_url` when empty, `mfa_deadline` when zero.
     pub fn build(self) -> Result<Authenticator, Error> {
-        let transport = settings::check_transport(self.transport)?;
         let origins = self.base_url.origins()?;
         settings::check_header("app_id", &self.app_id)?;
         settings::check_secret("password", &self.password)?;
@@ -206,13 +198,10 @@ impl LoginBuilder {
         if self.mfa_deadline.is_zero() {
             return Err(Error::config("mfa_deadline", "must be longer than zero"));
         }
-        let policy = match &self.mfa {
-            Some(_) => {
-                let login = self.policy.exchange_deadline();
-                self.policy
-                    .deadline(login.saturating_add(self.mfa_deadline))
-            }
-            None => self.policy,
+        let clock = self.options.shared_clock();
+        let options = match &self.mfa {
+            Some(_) => self.options.extend_deadline(self.mfa_deadline),
+            None => self.options,
         };
         // A login by URL may be for another application than the one whose id requests carry.
         let key = Key::builder(VENDOR)
@@ -226,7 +215,7 @@ impl LoginBuilder {
         };
         let key = key.build();
         let app_id = Secret::new(self.app_id);
-        let endpoint = |path| self.base_url.endpoint(path, &transport);
+        let endpoint = |path| self.base_url.endpoint(path, &self.transport);
         let source = Login {
             login: endpoint("/api/auth/login")?,
             verify: endpoint("/api/auth/verifyMultifactorBindingCode")?,
@@ -244,19 +233,18 @@ impl LoginBuilder {
                 .allow_missing_token_type()
                 .description_member("message")
                 .default_lifetime(Axonize::TOKEN_LIFETIME),
-            pause: Pause::default(),
-            clock: self.clock.clone(),
+            no_callback: NoCallback::default(),
+            clock,
         };
         // The vendor writes the scheme in lower case, and so does every one of its examples.
-        let scheme = Scheme::authorization("bearer ").and_header(APP_ID, app_id);
-        let scheme = scheme.content_type(settings::CONTENT_TYPE);
-        Authenticator::builder(source)
+        let scheme = Scheme::authorization("bearer ")?
+            .and_header(APP_ID, app_id)?
+            .content_type(settings::CONTENT_TYPE)?;
+        Authenticator::builder(source, origins)
             .vendor(VENDOR)
             .scheme(scheme)
-            .origins(origins)
-            .policy(policy)
-            .clock(self.clock)
-            .shared_store(self.store, key)
+            .key(key)
+            .options(options)
             .build()
     }
 }
@@ -265,7 +253,7 @@ impl fmt::Debug for LoginBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoginBuilder")
             .field("mfa", &self.mfa.is_some())
-            .field("policy", &self.policy)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }

@@ -100,7 +100,8 @@ fn failed(problem: &str) -> Error {
 }
 
 /// Says that there is no code to send. The login was sent, and another one would send the user
-/// another code, so this counts as a rejection: no login follows before the probe interval is over.
+/// another code, so the next login comes after the back-off of a rejected second factor. The vendor
+/// rejected nothing, so nothing is counted against the account.
 pub(crate) fn no_code(problem: impl fmt::Display) -> Error {
     Error::config("mfa", problem)
         .with_outcome(RequestOutcome::Rejected)

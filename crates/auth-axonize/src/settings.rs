@@ -1,6 +1,6 @@
 //! Checks that both methods share.
 
-use auth_core::{Error, Secret, SecretSource as _, SharedSecretSource, SharedTransport};
+use auth_core::{Error, Secret, SecretSource as _, SharedSecretSource};
 
 /// What the vendor wants on each request, also on those without a body.
 pub(crate) const CONTENT_TYPE: &str = "application/json";
@@ -25,10 +25,4 @@ pub(crate) fn check_secret(field: &'static str, source: &SharedSecretSource) -> 
         true => Err(Error::config(field, "must not be empty")),
         false => source.check(),
     }
-}
-
-pub(crate) fn check_transport(
-    transport: Option<SharedTransport>,
-) -> Result<SharedTransport, Error> {
-    transport.ok_or_else(|| Error::config("transport", "is required: it sends the logins"))
 }

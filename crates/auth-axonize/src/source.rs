@@ -1,8 +1,12 @@
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use auth_core::{
-    AccessToken, Credentials, Error, ErrorKind, Exchange, RejectedPart, RequestOutcome, Secret,
-    SecretSource as _, SharedClock, SharedSecretSource, TokenSource,
+    AccessToken, Credentials, Error, ErrorKind, Exchange, Moment, RejectedPart, RequestOutcome,
+    Secret, SecretSource as _, SharedClock, SharedSecretSource, TokenSource,
 };
 use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
 use bytes::Bytes;
@@ -13,7 +17,6 @@ use crate::{
     MfaAnswer, MfaChallenge, VENDOR,
     login::APP_ID,
     mfa::{self, Callback},
-    pause::Pause,
     wire::SecondFactor,
 };
 
@@ -28,7 +31,7 @@ pub(crate) struct Login {
     pub(crate) mfa: Option<Callback>,
     pub(crate) mfa_deadline: Duration,
     pub(crate) rules: ReplyRules,
-    pub(crate) pause: Pause,
+    pub(crate) no_callback: NoCallback,
     pub(crate) clock: SharedClock,
 }
 
@@ -38,6 +41,34 @@ pub(crate) enum Application {
     Id(Secret),
     /// In the body's member `url`.
     Url(String),
+}
+
+/// Spaces logins that end with a code for which there is nobody to ask: only a change at the vendor,
+/// or a program that sets `mfa`, can help.
+#[derive(Debug, Default)]
+pub(crate) struct NoCallback(Mutex<Option<(Moment, Error)>>);
+
+impl NoCallback {
+    /// Returns why no login may be sent now.
+    fn check(&self, now: Moment) -> Result<(), Error> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((until, error)) = &*last else {
+            return Ok(());
+        };
+        let wait = now.wait_until(*until);
+        match wait.is_zero() {
+            true => Ok(()),
+            false => Err(error
+                .clone()
+                .with_outcome(RequestOutcome::NotSent)
+                .with_retry_after(wait)),
+        }
+    }
+
+    fn happened(&self, error: &Error, now: Moment) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((now + DAY, error.clone()));
+    }
 }
 
 impl Login {
@@ -104,8 +135,8 @@ impl Login {
                 .with_vendor(VENDOR)
                 .with_status(StatusCode::FORBIDDEN)
                 .with_outcome(RequestOutcome::Rejected)
-                .with_rejected_part(RejectedPart::Request);
-            self.pause.no_callback(&error, self.clock.now());
+                .with_rejected_part(RejectedPart::SecondFactor);
+            self.no_callback.happened(&error, self.clock.now());
             return Err(error);
         };
         let mut left = self.mfa_deadline;
@@ -151,9 +182,7 @@ impl Login {
         ];
         let reply = self.verify.post(BodyFormat::Json, &[], &parameters).await?;
         let result = self.token(reply, &scrubber.secret(code.clone()));
-        let result = result.map_err(of_second_factor);
-        self.pause.code_sent(&result, self.clock.now());
-        result
+        result.map_err(of_second_factor)
     }
 
     /// The reply may bring another token and code to come back with.
@@ -189,7 +218,7 @@ impl TokenSource for Login {
             let problem = "the password is missing; pass what `TokenSource::credentials` returned";
             Error::config("Exchange::credentials", problem)
         })?;
-        self.pause.check(self.clock.now())?;
+        self.no_callback.check(self.clock.now())?;
         self.log_in(password).await
     }
 
@@ -246,6 +275,8 @@ fn wipe(reply: Response<Bytes>) {
 
 /// In one login.
 const MAX_RESENDS: u8 = 3;
+/// The distance of two logins that ask for a code, without a callback.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,25 @@
 //! What every vendor promises, for each way to sign in.
 
-use auth_axonize::{Axonize, LoginBuilder};
-use auth_core::{Authenticator, Error, SharedSecretSource};
-use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
+use auth_axonize::{Axonize, LoginBuilder, fake};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, SharedSecretSource};
+use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
 const PATH: &str = "/odata/devices/";
 
-fn login(server: &TestServer, password: SharedSecretSource) -> LoginBuilder {
+fn login(
+    server: &TestServer,
+    password: SharedSecretSource,
+    options: AuthenticatorOptions,
+) -> LoginBuilder {
     let (app_id, email) = (server.client_id(), server.user_name());
-    Axonize::login(server.api_url(), app_id, email, password)
-        .transport(server.transport())
-        .clock(server.clock().clone())
+    Axonize::login(
+        server.api_url(),
+        app_id,
+        email,
+        password,
+        server.transport(),
+    )
+    .options(options)
 }
 
 mod by_app_id {
@@ -22,14 +31,15 @@ mod by_app_id {
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {
-            fakes::axonize()
+            fake::login()
         }
 
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
-            login(server, secret).build()
+            login(server, secret, options).build()
         }
 
         fn right_secret(server: &TestServer) -> String {
@@ -57,15 +67,16 @@ mod by_url {
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {
-            fakes::axonize()
+            fake::login()
         }
 
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
-            login(server, secret)
-                .application_url(fakes::AXONIZE_APP_URL)
+            login(server, secret, options)
+                .application_url(fake::APP_URL)
                 .build()
         }
 
@@ -97,15 +108,16 @@ mod with_a_second_factor {
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {
-            fakes::axonize_mfa()
+            fake::mfa()
         }
 
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
-            let codes = fakes::binding_codes(server);
-            login(server, secret)
+            let codes = fake::binding_codes(server);
+            login(server, secret, options)
                 .mfa(move |_| {
                     let code = codes.latest().unwrap_or_default();
                     async move { Ok(MfaAnswer::Code(code.into())) }
@@ -138,15 +150,16 @@ mod by_api_keys {
         const FETCHES: bool = false;
 
         fn server() -> TestServerBuilder {
-            fakes::axonize_api_keys()
+            fake::api_keys()
         }
 
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             Axonize::api_keys(server.api_url(), server.client_id(), secret)
-                .clock(server.clock().clone())
+                .options(options)
                 .build()
         }
 

@@ -10,10 +10,9 @@ use std::{
 use tokio::time::{self, Sleep};
 
 use crate::{
-    Error, Generation, Reason, Token,
-    core::{Answer, Core},
-    driver,
+    Error, Generation, Reason, Token, driver,
     flight::{Flight, Outcome},
+    shared_state::{Answer, SharedState},
     waiters::Index,
 };
 
@@ -24,7 +23,7 @@ use crate::{
 /// Dropping it cancels nothing but the waiting.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Acquire {
-    core: Arc<Core>,
+    shared: Arc<SharedState>,
     flight: Option<Arc<Flight>>,
     place: Option<Index>,
     wish: Wish,
@@ -48,9 +47,9 @@ pub(crate) enum Wish {
 }
 
 impl Acquire {
-    pub(crate) fn new(core: Arc<Core>) -> Self {
+    pub(crate) fn new(shared: Arc<SharedState>) -> Self {
         Self {
-            core,
+            shared,
             flight: None,
             place: None,
             wish: Wish::Any,
@@ -61,15 +60,15 @@ impl Acquire {
     }
 
     /// Waits for a while, then has the cached token.
-    pub(crate) fn later(core: Arc<Core>, after: Duration) -> Self {
-        let mut this = Self::new(core);
+    pub(crate) fn later(shared: Arc<SharedState>, after: Duration) -> Self {
+        let mut this = Self::new(shared);
         this.later = Some(Box::pin(time::sleep(after)));
         this
     }
 
     /// Waits for a flight that is under way already.
-    pub(crate) fn joined(core: Arc<Core>, flight: Arc<Flight>, wish: Wish) -> Self {
-        let mut this = Self::new(core);
+    pub(crate) fn joined(shared: Arc<SharedState>, flight: Arc<Flight>, wish: Wish) -> Self {
+        let mut this = Self::new(shared);
         this.wish = wish;
         this.wait_for(flight);
         this
@@ -88,15 +87,15 @@ impl Acquire {
 
     fn ask(&self) -> Answer {
         match self.wish {
-            Wish::InPlaceOf(generation) => self.core.refused(generation),
-            Wish::Any | Wish::Longer => self.core.demand(),
+            Wish::InPlaceOf(generation) => self.shared.refused(generation),
+            Wish::Any | Wish::Longer => self.shared.demand(),
         }
     }
 
     /// A flight failed. A caller that wants any token goes on with the cached token, if it is valid.
     fn after_failure(&self, error: &Error) -> Result<Token, Error> {
         match self.wish {
-            Wish::Any => self.core.valid_token().ok_or_else(|| error.clone()),
+            Wish::Any => self.shared.valid_token().ok_or_else(|| error.clone()),
             Wish::InPlaceOf(_) | Wish::Longer => Err(error.clone()),
         }
     }
@@ -111,7 +110,7 @@ impl Future for Acquire {
             ready!(sleep.as_mut().poll(cx));
             this.later = None;
             // The young token, or its successor. It may have expired meanwhile.
-            if let Some(token) = this.core.valid_token() {
+            if let Some(token) = this.shared.valid_token() {
                 return Poll::Ready(Ok(token));
             }
         }
@@ -121,7 +120,7 @@ impl Future for Acquire {
                 let outcome = match flight.poll(&mut this.place, cx.waker()) {
                     None if this.round != flight.round() && matches!(this.wish, Wish::Any) => None,
                     None => {
-                        driver::watch(&this.core, flight);
+                        driver::watch(&this.shared, flight);
                         return Poll::Pending;
                     }
                     Some(Outcome::Error(error)) => Some(this.after_failure(error)),
@@ -141,8 +140,8 @@ impl Future for Acquire {
                     };
                 }
             }
-            let core = &this.core;
-            if let Some(token) = core.fresh_token() {
+            let shared = &this.shared;
+            if let Some(token) = shared.fresh_token() {
                 return Poll::Ready(Ok(token));
             }
             match this.ask() {
@@ -155,14 +154,14 @@ impl Future for Acquire {
                     if waited && flight.reason != Reason::Refused && flight.round() == 0 {
                         this.rounds += 1;
                         if this.rounds == MAX_ROUNDS {
-                            return Poll::Ready(Err(this.core.closed()));
+                            return Poll::Ready(Err(this.shared.closed()));
                         }
                     }
                     this.wait_for(flight);
                 }
                 Answer::Damped => {
-                    let token = core.valid_token();
-                    return Poll::Ready(token.ok_or_else(|| core.closed()));
+                    let token = shared.valid_token();
+                    return Poll::Ready(token.ok_or_else(|| shared.closed()));
                 }
             }
         }

@@ -15,10 +15,9 @@ use crate::{AccessToken, Error, Exchange, SecretSource, SharedSecretSource, Toke
 ///
 /// # fn main() -> Result<(), auth_core::Error> {
 /// let key = ApiKey::new(SecretEnv::new("EXAMPLE_API_KEY"));
-/// let authenticator = Authenticator::builder(key)
+/// let authenticator = Authenticator::builder(key, Origins::new(["https://api.example.com"])?)
 ///     .vendor("example")
-///     .scheme(Scheme::header(HeaderName::from_static("x-api-key")))
-///     .origins(Origins::new(["https://api.example.com"])?)
+///     .scheme(Scheme::header(HeaderName::from_static("x-api-key"))?)
 ///     .build()?;
 /// # Ok(())
 /// # }

@@ -1,12 +1,12 @@
-use std::{fmt, sync::Arc, thread, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
 use crate::{
-    Acquire, Clock, Error, ExchangeLimit, Generation, Health, Key, Origins, Quota, RefreshPolicy,
-    Scheme, SharedClock, SharedTokenStore, Token, TokenSource, TokenStore,
+    Acquire, AuthenticatorOptions, Clock, Error, Generation, Health, Key, Origins, Scheme, Token,
+    TokenSource,
     acquire::Wish,
-    core::{Answer, Core, Settings},
+    shared_state::{Answer, Settings, SharedState},
     source::DynSource,
 };
 
@@ -39,10 +39,8 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Error> {
-/// let authenticator = Authenticator::builder(FromAgent)
-///     .vendor("agent")
-///     .origins(Origins::new(["https://api.example.com"])?)
-///     .build()?;
+/// let origins = Origins::new(["https://api.example.com"])?;
+/// let authenticator = Authenticator::builder(FromAgent, origins).vendor("agent").build()?;
 ///
 /// let mut headers = HeaderMap::new();
 /// authenticator.token().await?.sign(&mut headers);
@@ -53,28 +51,30 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Authenticator {
-    core: Arc<Core>,
+    shared: Arc<SharedState>,
 }
 
 impl Authenticator {
-    /// Starts to describe an authenticator that fetches its tokens from `source`.
-    pub fn builder(source: impl TokenSource) -> AuthenticatorBuilder {
+    /// Starts an authenticator that fetches its tokens from `source`. The tokens go to `origins` and
+    /// nowhere else.
+    ///
+    /// # Example
+    ///
+    /// Without origins, there is no authenticator:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_core::{ApiKey, Authenticator, Secret};
+    ///
+    /// let authenticator = Authenticator::builder(ApiKey::new(Secret::new("fake-key"))).build();
+    /// ```
+    pub fn builder(source: impl TokenSource, origins: Origins) -> AuthenticatorBuilder {
         AuthenticatorBuilder {
             source: Box::new(source),
-            settings: Settings {
-                vendor: "token source".to_owned(),
-                scheme: Scheme::bearer(),
-                origins: Origins::default(),
-                policy: RefreshPolicy::default(),
-                quota: None,
-                limit: None,
-                clock: SharedClock::default(),
-                shards: thread::available_parallelism()
-                    .map_or(1, usize::from)
-                    .min(MAX_SHARDS),
-            },
-            origins_set: false,
-            store: None,
+            origins,
+            vendor: "token source".to_owned(),
+            scheme: Scheme::bearer(),
+            key: None,
+            options: AuthenticatorOptions::new(),
         }
     }
 
@@ -83,7 +83,9 @@ impl Authenticator {
     #[must_use]
     #[inline]
     pub fn try_token(&self) -> Option<Token> {
-        self.core.fresh_token().or_else(|| self.core.valid_token())
+        self.shared
+            .fresh_token()
+            .or_else(|| self.shared.valid_token())
     }
 
     /// Returns the cached token unless there is something to decide, for example whether a renewal
@@ -92,7 +94,7 @@ impl Authenticator {
     #[must_use]
     #[inline]
     pub fn fresh_token(&self) -> Option<Token> {
-        self.core.fresh_token()
+        self.shared.fresh_token()
     }
 
     /// Returns the token at hand, or waits for the one exchange that fetches it for everybody.
@@ -108,7 +110,7 @@ impl Authenticator {
     /// serves the next caller.
     #[must_use = "futures do nothing unless awaited"]
     pub fn token(&self) -> Acquire {
-        Acquire::new(Arc::clone(&self.core))
+        Acquire::new(Arc::clone(&self.shared))
     }
 
     /// As [`token`](Self::token), but renews a token first that would be usable for less than `min`:
@@ -126,10 +128,10 @@ impl Authenticator {
     /// As [`token`](Self::token).
     #[must_use = "futures do nothing unless awaited"]
     pub fn token_for(&self, min: Duration) -> Acquire {
-        let core = Arc::clone(&self.core);
-        match self.core.prolong(min) {
-            Answer::Wait(flight) => Acquire::joined(core, flight, Wish::Longer),
-            _ => Acquire::new(core),
+        let shared = Arc::clone(&self.shared);
+        match self.shared.prolong(min) {
+            Answer::Wait(flight) => Acquire::joined(shared, flight, Wish::Longer),
+            _ => Acquire::new(shared),
         }
     }
 
@@ -149,13 +151,13 @@ impl Authenticator {
     /// Tells how it stands, for a health page. Starts nothing.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.core.health()
+        self.shared.health()
     }
 
     /// Puts the token at hand on a request, at once or not at all.
-    #[inline]
+    #[inline(always)]
     pub fn sign(&self, headers: &mut HeaderMap) -> Signing {
-        match self.core.sign_fresh(headers) {
+        match self.shared.sign_fresh(headers) {
             Some(generation) => Signing::Signed(generation),
             None if self.is_signed(headers) => Signing::Occupied,
             None => Signing::NoToken,
@@ -165,37 +167,52 @@ impl Authenticator {
     /// Tells whether a request already carries a header that the token would set.
     #[must_use]
     pub fn is_signed(&self, headers: &HeaderMap) -> bool {
-        self.core.settings.scheme.is_set(headers)
+        self.shared.settings.scheme.is_set(headers)
+    }
+
+    /// Tells whether a request carries the header that holds the token.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_token(&self, headers: &HeaderMap) -> bool {
+        self.shared.settings.scheme.has_token(headers)
+    }
+
+    /// Tells whether another authenticator puts its token into the same header.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn shares_header(&self, other: &Self) -> bool {
+        let own = &self.shared.settings.scheme;
+        own.shares_header(&other.shared.settings.scheme)
     }
 
     /// Takes every header off a request that the token would set.
     pub fn unsign(&self, headers: &mut HeaderMap) {
-        self.core.settings.scheme.remove(headers);
+        self.shared.settings.scheme.remove(headers);
     }
 
     /// Reports that the API refused a token, which is the only way to force a renewal. A refusal of
     /// any but the newest token changes nothing. Starts an exchange if one is needed, and does not
     /// wait for it.
     pub fn refuse(&self, generation: Generation) -> Refusal {
-        match self.core.refused(generation) {
+        match self.shared.refused(generation) {
             Answer::Token(token) => Refusal::Superseded(token),
             Answer::Wait(flight) => {
                 let wish = Wish::InPlaceOf(generation);
-                Refusal::Renewing(Acquire::joined(Arc::clone(&self.core), flight, wish))
+                Refusal::Renewing(Acquire::joined(Arc::clone(&self.shared), flight, wish))
             }
             Answer::SendAgain(_, after) => {
-                let core = Arc::clone(&self.core);
-                Refusal::TooYoung(Acquire::later(core, after))
+                let shared = Arc::clone(&self.shared);
+                Refusal::TooYoung(Acquire::later(shared, after))
             }
-            Answer::Damped => Refusal::Damped,
+            Answer::Damped => Refusal::BackOff,
             Answer::Error(error) => Refusal::Failed(error),
         }
     }
 
     /// Reports that the API accepted a token that was sent in place of a refused one; ends the
-    /// damping of renewals.
+    /// back-off of renewals.
     pub fn accepted(&self, generation: Generation) {
-        self.core.accepted(generation);
+        self.shared.accepted(generation);
     }
 
     /// Forgets that the vendor rejected the credentials, so that they are tried again at once: for an
@@ -204,138 +221,89 @@ impl Authenticator {
     /// Forgets the rejected logins of the account that was used last, in this process, and ignores
     /// once what other processes wrote into the store. Changed credentials are tried without this.
     pub fn clear_rejections(&self) {
-        self.core.clear_rejections();
+        self.shared.clear_rejections();
     }
 
     /// Returns where the token may go.
     #[must_use]
     #[inline]
     pub fn origins(&self) -> &Origins {
-        &self.core.settings.origins
+        &self.shared.settings.origins
     }
 
     /// Returns the vendor's name, as it stands in errors and logs.
     #[must_use]
     pub fn vendor(&self) -> &str {
-        self.core.vendor()
+        self.shared.vendor()
     }
 
     /// Returns the clock that the authenticator goes by.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
-        self.core.settings.clock.as_dyn()
+        self.shared.settings.clock.as_dyn()
     }
 
-    pub(crate) fn core(&self) -> &Core {
-        &self.core
+    pub(crate) fn shared(&self) -> &SharedState {
+        &self.shared
     }
 
     /// Tells whether there is another handle, a flight's included.
     pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.core) > 1
+        Arc::strong_count(&self.shared) > 1
     }
 
     /// Returns how many copies of what threads share are kept for this key; see
-    /// [`AuthenticatorBuilder::shards`].
+    /// [`AuthenticatorOptions::shards`]. For the layers of this workspace.
+    #[doc(hidden)]
     #[must_use]
     pub fn shards(&self) -> usize {
-        self.core.settings.shards
+        self.shared.settings.shards
     }
 }
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.core.fmt(f)
+        self.shared.fmt(f)
     }
 }
 
-/// Describes an [`Authenticator`].
+/// Settings of an [`Authenticator`]; made by [`Authenticator::builder`].
 #[must_use]
 pub struct AuthenticatorBuilder {
     source: Box<dyn DynSource>,
-    settings: Settings,
-    origins_set: bool,
-    store: Option<(SharedTokenStore, Key)>,
+    origins: Origins,
+    vendor: String,
+    scheme: Scheme,
+    key: Option<Key>,
+    options: AuthenticatorOptions,
 }
 
 impl AuthenticatorBuilder {
-    /// Sets the vendor's name for errors and logs; default "token source".
+    /// Sets the vendor's name for errors and logs. Default: `token source`.
     pub fn vendor(mut self, name: impl Into<String>) -> Self {
-        self.settings.vendor = name.into();
+        self.vendor = name.into();
         self
     }
 
-    /// Sets how a token is put on a request; default `Authorization: Bearer`.
+    /// Sets how a token is put on a request. Default: `Authorization: Bearer`.
     pub fn scheme(mut self, scheme: Scheme) -> Self {
-        self.settings.scheme = scheme;
+        self.scheme = scheme;
         self
     }
 
-    /// Sets where the token may go. Required.
-    pub fn origins(mut self, origins: Origins) -> Self {
-        self.settings.origins = origins;
-        self.origins_set = true;
+    /// Sets whose token it is, for the [store](AuthenticatorOptions::store) in the options: everything
+    /// that makes this token another than the next is part of the key. Required with a store; without
+    /// one, the key has no effect. Default: no key.
+    pub fn key(mut self, key: Key) -> Self {
+        self.key = Some(key);
         self
     }
 
-    /// Sets when tokens are renewed, and how failures are spaced.
-    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
-        self.settings.policy = policy;
-        self
-    }
-
-    /// Sets how many exchanges the vendor allows; default no limit.
-    pub fn quota(mut self, quota: Quota) -> Self {
-        self.settings.quota = Some(quota);
-        self
-    }
-
-    /// Sets the limit that this authenticator shares with others at the same token endpoint;
-    /// default none.
-    pub fn limit(mut self, limit: ExchangeLimit) -> Self {
-        self.settings.limit = Some(limit);
-        self
-    }
-
-    /// Shares the token with other processes through a store, and with the next start of this one.
-    /// The key says whose token it is: everything that makes it another than the next belongs into
-    /// it. Default: none.
+    /// Sets the options: policy, quota, limit, store, clock and shards. Default: no option is set.
     ///
-    /// Before an exchange the store is looked into; a token that is good is taken from there. If
-    /// there is none, one of all processes takes the lease and makes the exchange, and the others
-    /// wait for what it puts into the store. All of them know of a failure, of the time before which
-    /// nobody asks again, and of rejected logins; [refresh tokens](TokenSource::keeps_refresh_tokens)
-    /// are spent once. The [quota](Self::quota) is counted for vendor, issuer and client of the key
-    /// together, as vendors count.
-    ///
-    /// Where the store does not answer within its [patience](TokenStore::patience), 50 ms if it does
-    /// not say otherwise, this process goes on alone, with a [share](Quota::without_store) of the
-    /// quota, and leaves the store alone for a while: 5 s at first, up to 40 s.
-    ///
-    /// Credentials that do not expire, and tokens of an unknown lifetime, are not stored.
-    pub fn store(mut self, store: impl TokenStore, key: Key) -> Self {
-        self.store = Some((SharedTokenStore::new(store), key));
-        self
-    }
-
-    /// As [`store`](Self::store), where there may be none: for a vendor's crate, whose own builder was
-    /// given one or not.
-    pub fn shared_store(mut self, store: Option<SharedTokenStore>, key: Key) -> Self {
-        self.store = store.map(|store| (store, key));
-        self
-    }
-
-    /// Sets the clock; default [`SystemClock`](crate::SystemClock).
-    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
-        self.settings.clock = clock.into();
-        self
-    }
-
-    /// Sets how many copies of a token's headers are kept, rounded up to a power of two, 1 to 64.
-    /// Each costs about 600 bytes; the token itself is kept once. Default: one for each processor,
-    /// at most 8. Use 1 where one process holds many authenticators that each see little traffic.
-    pub fn shards(mut self, count: usize) -> Self {
-        self.settings.shards = count.clamp(1, 64);
+    /// Replaces all options that were set before.
+    pub fn options(mut self, options: AuthenticatorOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -343,25 +311,30 @@ impl AuthenticatorBuilder {
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) that names the setting: `origins` when it was not set,
-    /// a share or a duration of the policy, the quota, the scheme.
+    /// [`Config`](crate::ErrorKind::Config) on field `key` if the options have a store and no key is
+    /// set.
     pub fn build(self) -> Result<Authenticator, Error> {
-        let Self {
-            source,
-            settings,
-            origins_set,
-            store,
-        } = self;
-        if !origins_set {
-            return Err(Error::config("origins", "say where the token may go"));
-        }
-        settings.policy.validate()?;
-        settings.scheme.validate()?;
-        settings.quota.map_or(Ok(()), Quota::validate)?;
-        let limit = settings.limit.as_ref();
-        limit.map_or(Ok(()), ExchangeLimit::validate)?;
+        let options = self.options.resolve();
+        let store = match (options.store, self.key) {
+            (None, _) => None,
+            (Some(store), Some(key)) => Some((store, key)),
+            (Some(_), None) => {
+                let problem = "is required with a store: say whose token the store keeps";
+                return Err(Error::config("key", problem));
+            }
+        };
+        let settings = Settings {
+            vendor: self.vendor,
+            scheme: self.scheme,
+            origins: self.origins,
+            policy: options.policy,
+            quota: options.quota,
+            limit: options.limit,
+            clock: options.clock,
+            shards: options.shards,
+        };
         Ok(Authenticator {
-            core: Arc::new(Core::new(settings, source, store)),
+            shared: Arc::new(SharedState::new(settings, self.source, store)),
         })
     }
 }
@@ -369,7 +342,8 @@ impl AuthenticatorBuilder {
 impl fmt::Debug for AuthenticatorBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthenticatorBuilder")
-            .field("vendor", &self.settings.vendor)
+            .field("vendor", &self.vendor)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }
@@ -398,12 +372,60 @@ pub enum Refusal {
     /// The token is so young that the API may not know it yet. Wait for it, and send the request once
     /// more with the same token.
     TooYoung(Acquire),
-    /// The token was renewed moments ago and that did not help, so it is kept for now: let the
-    /// API's answer stand.
-    Damped,
+    /// No token request starts for this refusal, because an earlier one failed or brought a token that
+    /// the API refused too, or because the quota has no slot for it: let the API's answer stand.
+    BackOff,
     /// No other token can be had now: let the API's answer stand.
     Failed(Error),
 }
 
-/// More copies than this do not pay: the work between two requests spreads threads out.
-const MAX_SHARDS: usize = 8;
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{ApiKey, ErrorKind, ExchangeLimit, MemoryStore, Quota, RefreshPolicy, Secret};
+
+    fn builder() -> AuthenticatorBuilder {
+        let source = ApiKey::new(Secret::new("fake-key-1"));
+        Authenticator::builder(source, Origins::new(["https://api.example.com"]).unwrap())
+    }
+
+    #[test]
+    fn a_store_without_a_key_is_refused() {
+        let options = AuthenticatorOptions::new().store(MemoryStore::new());
+        let error = builder().options(options.clone()).build().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some("key"))
+        );
+        let key = Key::builder("example").client("my-client").build();
+        let shared = builder().key(key.clone()).options(options).build().unwrap();
+        let (_, used) = shared.shared().store().unwrap();
+        assert_eq!(*used, key);
+        // A key does no harm without a store.
+        let single = builder().key(key).build().unwrap();
+        assert!(single.shared().store().is_none());
+    }
+
+    #[test]
+    fn all_options_reach_the_settings() {
+        let policy = RefreshPolicy::default()
+            .deadline(Duration::from_secs(3))
+            .unwrap();
+        let quota = Quota::new(3, Duration::from_secs(60)).unwrap();
+        let wait = Duration::from_millis(7);
+        let options = AuthenticatorOptions::new()
+            .policy(policy.clone())
+            .quota(quota)
+            .limit(ExchangeLimit::new(1).unwrap().max_wait(wait))
+            .shards(32);
+        let authenticator = builder().options(options).build().unwrap();
+        let settings = &authenticator.shared().settings;
+        assert_eq!(settings.policy, policy);
+        assert_eq!(settings.quota, Some(quota));
+        let limit = settings.limit.as_ref().map(ExchangeLimit::longest_wait);
+        assert_eq!(limit, Some(wait));
+        assert_eq!(authenticator.shards(), 32);
+    }
+}

@@ -38,23 +38,24 @@ mod residues;
 /// whose back-off or quota window is over when a new authenticator comes. Beyond the bound the oldest
 /// residue goes, and a warning is logged. With 10,000 entries and residues with a refresh token of
 /// 300 bytes that is 65 MB at most. Give the authenticators a
-/// [store](crate::AuthenticatorBuilder::store) where many users have refresh tokens.
+/// [store](crate::AuthenticatorOptions::store) where many users have refresh tokens.
 ///
 /// # Example
 ///
 /// Each user's requests with a token of that user's own:
 ///
 /// ```
-/// use auth_core::{ApiKey, Authenticator, Authenticators, Error, Key, Origins, Part, Secret};
+/// use auth_core::{
+///     ApiKey, Authenticator, AuthenticatorOptions, Authenticators, Error, Key, Origins, Part, Secret,
+/// };
 ///
 /// # fn main() -> Result<(), Error> {
 /// let authenticators = Authenticators::builder(|key: &Key| {
 ///     let user = key.get(Part::Subject).unwrap_or_default();
 ///     // In place of an exchange:
 ///     let source = ApiKey::new(Secret::new(format!("fake-token-for-{user}")));
-///     Authenticator::builder(source)
-///         .shards(1)
-///         .origins(Origins::new(["https://api.example.com"])?)
+///     Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+///         .options(AuthenticatorOptions::new().shards(1))
 ///         .build()
 /// })
 /// .max_entries(100_000)
@@ -280,7 +281,7 @@ impl AuthenticatorsBuilder {
     /// Sets how many authenticators the map holds. Default: 10,000. Holds at most `max_entries`
     /// authenticators; one that is in use is never evicted. Each takes about 5 KB with a token of
     /// 1 KiB and one shard (see
-    /// [`AuthenticatorBuilder::shards`](crate::AuthenticatorBuilder::shards)). An evicted
+    /// [`AuthenticatorOptions::shards`](crate::AuthenticatorOptions::shards)). An evicted
     /// authenticator may leave a [residue](Authenticators#residues).
     pub fn max_entries(mut self, count: usize) -> Self {
         self.max_entries = count;

@@ -59,7 +59,7 @@ pub struct Moment {
 
 impl Moment {
     /// A deadline that is never reached.
-    pub const NEVER: Self = Self {
+    pub(crate) const NEVER: Self = Self {
         mono: u64::MAX,
         wall: u64::MAX,
     };
@@ -126,8 +126,7 @@ impl Moment {
     }
 
     /// Returns the earlier of two deadlines, clock by clock.
-    #[must_use]
-    pub fn earlier(self, other: Self) -> Self {
+    pub(crate) fn earlier(self, other: Self) -> Self {
         Self {
             mono: self.mono.min(other.mono),
             wall: self.wall.min(other.wall),
@@ -135,8 +134,7 @@ impl Moment {
     }
 
     /// Returns the later of two deadlines, clock by clock.
-    #[must_use]
-    pub fn later(self, other: Self) -> Self {
+    pub(crate) fn later(self, other: Self) -> Self {
         Self {
             mono: self.mono.max(other.mono),
             wall: self.wall.max(other.wall),

@@ -61,6 +61,11 @@ impl Credentials {
     /// Makes the credentials of an account that the vendor may lock after a few rejected logins, for
     /// example a user's password. The same credentials are sent at most twice after the vendor
     /// rejected them, and then once a day.
+    ///
+    /// A second factor has a count of its own: after two errors of kind
+    /// [`Rejected`](crate::ErrorKind::Rejected) with
+    /// [`RejectedPart::SecondFactor`](crate::RejectedPart::SecondFactor) in a row, the next login
+    /// comes after 10 minutes, then after 20, 40 and so on, up to a day.
     pub fn lockable(account: &[&str], secrets: impl IntoIterator<Item = Secret>) -> Self {
         Self {
             lockable: true,

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -10,22 +12,47 @@ use crate::{Generation, Secret};
 #[derive(Debug)]
 pub(crate) struct Headers {
     generation: Generation,
+    lines: Lines,
+    /// All copies share the text.
+    scope: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+enum Lines {
+    /// The usual: `Authorization` alone.
+    Authorization(HeaderValue),
     /// The credentials, and last, if the scheme has one, the content type.
-    headers: Box<[(HeaderName, HeaderValue)]>,
+    Several(Box<[(HeaderName, HeaderValue)]>),
 }
 
 impl Headers {
     /// Builds a copy of checked header lines.
-    pub(crate) fn new(generation: Generation, lines: &[(HeaderName, Secret)]) -> Self {
-        let headers = lines
-            .iter()
-            .map(|(name, line)| (own_name(name), value(name, line)));
+    pub(crate) fn new(
+        generation: Generation,
+        lines: &[(HeaderName, Secret)],
+        scope: Option<&Arc<str>>,
+    ) -> Self {
+        let lines = match lines {
+            [(AUTHORIZATION, line)] => Lines::Authorization(value(&AUTHORIZATION, line)),
+            lines => {
+                let lines = lines
+                    .iter()
+                    .map(|(name, line)| (own_name(name), value(name, line)));
+                Lines::Several(lines.collect())
+            }
+        };
         Self {
             generation,
-            headers: headers.collect(),
+            lines,
+            scope: scope.cloned(),
         }
     }
 
+    pub(crate) fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
+    #[inline]
     pub(crate) fn generation(&self) -> Generation {
         self.generation
     }
@@ -33,54 +60,68 @@ impl Headers {
     /// Signs in place of what is there. Returns false if the map has no room for another header (a
     /// map holds 24,576 names): then a part of the headers may be set.
     pub(crate) fn sign(&self, headers: &mut HeaderMap) -> bool {
-        let mut own = self.headers.iter();
-        own.all(|(name, value)| {
-            (!is_credential(name) && headers.contains_key(name))
-                || headers.try_insert(name, value.clone()).is_ok()
-        })
+        match &self.lines {
+            Lines::Authorization(value) => headers.try_insert(AUTHORIZATION, value.clone()).is_ok(),
+            Lines::Several(lines) => sign_all(lines, headers),
+        }
     }
 
     /// Signs unless one of the credentials is there already, or the map has no room for another
     /// header; then no credential is added.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn sign_vacant(&self, headers: &mut HeaderMap) -> bool {
-        match &*self.headers {
-            [(name, value)] if headers.keys_len() <= MANY => {
-                // A name that the compiler knows is cheaper to hash and to copy.
-                let entry = match *name {
-                    AUTHORIZATION => headers.entry(AUTHORIZATION),
-                    _ => headers.entry(name),
-                };
-                match entry {
-                    Entry::Vacant(entry) => {
-                        entry.insert(value.clone());
-                        true
-                    }
-                    Entry::Occupied(_) => false,
+        match &self.lines {
+            // To look first would be a second search.
+            Lines::Authorization(value) => match headers.try_append(AUTHORIZATION, value.clone()) {
+                Ok(false) => true,
+                Ok(true) => {
+                    take_last_back(headers);
+                    false
                 }
-            }
-            _ => self.sign_all_vacant(headers),
+                Err(_) => false,
+            },
+            Lines::Several(lines) => sign_all_vacant(lines, headers),
         }
-    }
-
-    fn sign_all_vacant(&self, headers: &mut HeaderMap) -> bool {
-        let credentials = || self.headers.iter().filter(|(name, _)| is_credential(name));
-        if credentials().any(|(name, _)| headers.contains_key(name)) {
-            return false;
-        }
-        let signed = self.sign(headers);
-        if !signed {
-            for (name, _) in credentials() {
-                headers.remove(name);
-            }
-        }
-        signed
     }
 }
 
-/// Up to here a map cannot be full, also if it doubles because its hashes collide: `entry` and
-/// `insert` do not panic.
-const MANY: usize = 4_096;
+fn sign_all(lines: &[(HeaderName, HeaderValue)], headers: &mut HeaderMap) -> bool {
+    lines.iter().all(|(name, value)| {
+        (!is_credential(name) && headers.contains_key(name))
+            || headers.try_insert(name, value.clone()).is_ok()
+    })
+}
+
+fn sign_all_vacant(lines: &[(HeaderName, HeaderValue)], headers: &mut HeaderMap) -> bool {
+    let credentials = || lines.iter().filter(|(name, _)| is_credential(name));
+    if credentials().any(|(name, _)| headers.contains_key(name)) {
+        return false;
+    }
+    let signed = sign_all(lines, headers);
+    if !signed {
+        for (name, _) in credentials() {
+            headers.remove(name);
+        }
+    }
+    signed
+}
+
+/// Removes the last value of `Authorization`. The caller's own values keep their place and order.
+#[cold]
+fn take_last_back(headers: &mut HeaderMap) {
+    // There is room: `try_append` asked for it.
+    let Ok(Entry::Occupied(mut entry)) = headers.try_entry(AUTHORIZATION) else {
+        return;
+    };
+    let mut own: Vec<_> = entry.iter().cloned().collect();
+    own.pop();
+    let mut own = own.into_iter();
+    if let Some(first) = own.next() {
+        // In place of all.
+        entry.insert(first);
+        own.for_each(|value| entry.append(value));
+    }
+}
 
 /// The scheme lets no credential into this header.
 fn is_credential(name: &HeaderName) -> bool {
@@ -117,13 +158,12 @@ mod tests {
 
     fn headers(scheme: &Scheme) -> Headers {
         let lines = scheme.lines("example", &Secret::new("fake-token")).unwrap();
-        Headers::new(Generation::after(None), &lines)
+        Headers::new(Generation::after(None), &lines, None)
     }
 
     #[test]
     fn a_content_type_is_set_where_there_is_none_and_is_no_credential() {
-        let scheme = Scheme::bearer().content_type("application/json");
-        scheme.validate().unwrap();
+        let scheme = Scheme::bearer().content_type("application/json").unwrap();
         let signing = headers(&scheme);
         let mut bare = HeaderMap::new();
         assert!(signing.sign_vacant(&mut bare));
@@ -151,15 +191,39 @@ mod tests {
     }
 
     #[test]
-    fn g18_content_type_carries_no_credential() {
-        for scheme in [
-            Scheme::header(CONTENT_TYPE),
-            Scheme::bearer().and_header(CONTENT_TYPE, "fake-secret"),
-            Scheme::bearer().content_type("a\nb"),
-        ] {
-            let error = scheme.validate().unwrap_err();
-            assert_eq!(error.field(), Some("scheme"));
-            assert!(!error.to_string().contains("fake-secret"), "{error}");
+    fn g13_the_callers_own_headers_keep_values_and_order() {
+        let signing = headers(&Scheme::bearer());
+        for own in 1..=3 {
+            let mut map = HeaderMap::new();
+            map.insert("accept", HeaderValue::from_static("a"));
+            for number in 0..own {
+                map.append(AUTHORIZATION, HeaderValue::from(number));
+                map.append("x-own", HeaderValue::from(number));
+            }
+            map.append("accept", HeaderValue::from_static("b"));
+            let before = map.clone();
+            assert!(!signing.sign_vacant(&mut map));
+            let lines = |map: &HeaderMap| -> Vec<_> {
+                let lines = map.iter();
+                lines.map(|(n, v)| (n.clone(), v.clone())).collect()
+            };
+            assert_eq!(lines(&map), lines(&before), "{own}");
+            // What was taken back is gone for good.
+            map.remove(AUTHORIZATION);
+            assert!(!map.contains_key(AUTHORIZATION));
         }
+    }
+
+    #[test]
+    fn a_full_map_gets_no_credential() {
+        let mut full = HeaderMap::new();
+        let name = |number: usize| HeaderName::try_from(format!("x-{number}")).unwrap();
+        let numbers = 0..24_576;
+        numbers.for_each(|number| drop(full.insert(name(number), HeaderValue::from(0))));
+        let signing = headers(&Scheme::bearer());
+        assert!(!signing.sign_vacant(&mut full));
+        assert!(!full.contains_key(AUTHORIZATION));
+        full.remove(name(0));
+        assert!(signing.sign_vacant(&mut full));
     }
 }

@@ -14,9 +14,9 @@ use crate::Error;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), auth_core::Error> {
-/// let authenticator = Authenticator::builder(ApiKey::new(Secret::new("fake-key")))
+/// let source = ApiKey::new(Secret::new("fake-key"));
+/// let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
 ///     .vendor("example")
-///     .origins(Origins::new(["https://api.example.com"])?)
 ///     .build()?;
 /// assert_eq!(authenticator.health().to_string(), "example: no token yet");
 /// authenticator.warm_up().await?;

@@ -55,8 +55,6 @@ pub enum Part<'a> {
     Resource,
     /// On whose behalf: that user's token, or another text that is theirs alone.
     Subject,
-    /// The key that the token is bound to.
-    Sender,
     /// A parameter of the vendor's own.
     Extra(&'a str),
 }
@@ -179,11 +177,6 @@ impl KeyBuilder {
         self.only(Part::Subject, subject.expose())
     }
 
-    /// Sets the key that the token is bound to, by its thumbprint for example.
-    pub fn sender(self, key: impl AsRef<str>) -> Self {
-        self.only(Part::Sender, key.as_ref())
-    }
-
     /// Adds a parameter of the vendor's own.
     pub fn extra(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.add(Part::Extra(name.as_ref()), value.as_ref())
@@ -242,7 +235,6 @@ impl<'a> Part<'a> {
             Self::Audience => (5, ""),
             Self::Resource => (6, ""),
             Self::Subject => (7, ""),
-            Self::Sender => (8, ""),
             Self::Extra(name) => (9, name),
         }
     }
@@ -324,7 +316,7 @@ mod tests {
             prop_assert!(key.all(Part::Scope).eq(a.3.iter()));
             prop_assert_eq!(key.get(Part::Extra("x")), Some(a.4.as_str()));
             prop_assert_eq!(key.get(Part::Extra("y")), None);
-            prop_assert_eq!(key.get(Part::Sender), None);
+            prop_assert_eq!(key.get(Part::Resource), None);
         }
     }
 

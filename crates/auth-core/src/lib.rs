@@ -25,7 +25,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Error> {
 //! let origins = Origins::new(["https://api.example.com"])?;
-//! let authenticator = Authenticator::builder(FromAgent).origins(origins).build()?;
+//! let authenticator = Authenticator::builder(FromAgent, origins).build()?;
 //! // A thousand tasks may do this at once: one exchange.
 //! let token = authenticator.token().await?;
 //! assert_eq!(token.generation().get(), 1);
@@ -42,8 +42,9 @@
 //! | fetch tokens from somewhere new | [`TokenSource`], [`AccessToken`], [`Error`] |
 //! | set when tokens are renewed and how failures are spaced | [`RefreshPolicy`] |
 //! | keep within a vendor's token quota | [`Quota`] |
+//! | use the same options for several authenticators and vendors | [`AuthenticatorOptions`] |
 //! | have a token for each tenant, user or scope | [`Authenticators`], [`Key`] |
-//! | share a token with other processes, or with the next start | [`TokenStore`], [`AuthenticatorBuilder::store`] |
+//! | share a token with other processes, or with the next start | [`TokenStore`], [`AuthenticatorOptions::store`] |
 //! | keep many keys from storming one token endpoint | [`ExchangeLimit`] |
 //! | say where a token may go | [`Origins`] |
 //! | put a token into other headers | [`Scheme`] |
@@ -73,7 +74,6 @@ mod api_key;
 mod authenticator;
 mod authenticators;
 mod clock;
-mod core;
 mod credentials;
 mod driver;
 mod error;
@@ -83,8 +83,10 @@ mod health;
 mod key;
 mod limit;
 mod machine;
+mod options;
 mod origin;
 mod policy;
+mod published;
 mod quota;
 mod redirected;
 mod refused;
@@ -94,6 +96,7 @@ mod scheme;
 mod secret;
 mod secret_source;
 mod sharded;
+mod shared_state;
 mod snapshot;
 mod source;
 mod store;
@@ -111,14 +114,16 @@ pub use error::{Error, ErrorKind, RejectedPart, RequestOutcome};
 pub use health::Health;
 pub use key::{Key, KeyBuilder, Part};
 pub use limit::ExchangeLimit;
+pub use options::AuthenticatorOptions;
 pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;
 pub use quota::Quota;
-pub use redirected::Redirected;
+pub use redirected::{Redirected, RedirectsUnseen};
 pub use refused::TokenRefused;
 pub use scheme::Scheme;
 pub use secret::Secret;
 pub use secret_source::{SecretEnv, SecretFile, SecretFn, SecretSource, SharedSecretSource};
+#[doc(hidden)]
 pub use sharded::{Local, Sharded};
 pub use source::{Exchange, Reason, TokenSource};
 pub use store::{
@@ -128,3 +133,8 @@ pub use token::{AccessToken, Generation, Token};
 #[doc(hidden)]
 pub use transport::{ConnectFailure, TokenHost};
 pub use transport::{SharedTransport, Transport};
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

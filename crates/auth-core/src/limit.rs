@@ -20,23 +20,25 @@ mod pace;
 ///
 /// For programs with many keys at one vendor: ten thousand tenants whose tokens expire together
 /// would otherwise send ten thousand token requests at once. Token requests that a caller waits for
-/// go before renewals ahead of expiry. Within each kind, the first to come goes first. A token
-/// request waits at most [`max_wait`](Self::max_wait) for its turn. This wait counts neither against
-/// the token request's deadline nor against a quota's window.
+/// go before renewals ahead of expiry. Within each kind, requests start in the order of arrival. A
+/// token request waits at most [`max_wait`](Self::max_wait) for its turn. The wait counts neither
+/// against the token request's deadline nor against a quota's window.
 ///
 /// # Example
 ///
 /// ```
-/// use auth_core::{ApiKey, Authenticator, ExchangeLimit, Origins, Secret};
+/// use auth_core::{
+///     ApiKey, Authenticator, AuthenticatorOptions, ExchangeLimit, Origins, Secret,
+/// };
 ///
 /// # fn main() -> Result<(), auth_core::Error> {
-/// let limit = ExchangeLimit::new(16).per_second(50);
+/// let limit = ExchangeLimit::new(16)?.per_second(50)?;
+/// let options = AuthenticatorOptions::new().limit(limit);
 /// for tenant in ["one", "two"] {
 ///     let source = ApiKey::new(Secret::new(format!("fake-key-of-{tenant}")));
-///     let authenticator = Authenticator::builder(source)
-///         .limit(limit.clone())
-///         .origins(Origins::new(["https://api.example.com"])?)
-///         .build()?;
+///     let origins = Origins::new(["https://api.example.com"])?;
+///     let authenticator =
+///         Authenticator::builder(source, origins).options(options.clone()).build()?;
 /// }
 /// # Ok(())
 /// # }
@@ -49,24 +51,24 @@ pub struct ExchangeLimit {
     queue: Arc<Mutex<Queue>>,
 }
 
-/// Everybody who waits, and everything they wait for.
+/// The waiting flights, and the permits and starts that they wait for.
 ///
-/// Permit and start are granted together, when both are free: nobody holds the one while waiting for
-/// the other, and what a flight that gives up has not taken needs no giving back. Nothing runs
-/// beside the flights: the first in line keeps the timer for the next start.
+/// A permit and a start are granted together, when both are free: no flight holds a permit while it
+/// waits for a start, and a flight that stops waiting has nothing to give back. There is no
+/// background task: the first flight in line sets the timer for the next start.
 #[derive(Default)]
 struct Queue {
-    /// Permits that are out, granted ones included.
+    /// Permits in use, including those that are granted and not picked up yet.
     running: usize,
     urgent: BTreeMap<Number, Arc<Notify>>,
     ahead: BTreeMap<Number, Arc<Notify>>,
-    /// Flights that have their turn and did not pick the permit up yet.
+    /// Flights whose permit is granted and not picked up yet.
     granted: BTreeSet<Number>,
     last: Number,
     pace: Option<Pace>,
-    /// The flight that keeps the timer for the next start.
+    /// The flight that sets the timer for the next start.
     timer: Option<Number>,
-    /// How long the token request that ended last held its permit.
+    /// How long the last token request that ended held its permit.
     last_held: Option<Duration>,
 }
 
@@ -76,37 +78,51 @@ type Number = u64;
 impl ExchangeLimit {
     /// Lets `concurrent` token requests run at once. Clones share the limit. Default: no limit on
     /// how many start each second, and a wait of at most 60 s.
-    #[must_use]
-    pub fn new(concurrent: usize) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) on field `limit` for 0.
+    pub fn new(concurrent: usize) -> Result<Self, Error> {
+        if concurrent == 0 {
+            let problem = "lets no token request run; allow at least 1 at once";
+            return Err(Error::config("limit", problem));
+        }
+        Ok(Self {
             concurrent,
             starts: None,
             max_wait: Duration::from_secs(60),
             queue: Arc::default(),
-        }
+        })
     }
 
     /// Sets how many token requests may start in any window of one second. The starts are spread
     /// evenly: 10 a second are 100 ms apart. Default: no limit.
     ///
-    /// The result is a limit of its own: clones that were made before do not share it.
-    #[must_use]
-    pub fn per_second(mut self, starts: u32) -> Self {
+    /// The result is a separate limit: earlier clones of this limit do not share it.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) on field `limit` for 0.
+    pub fn per_second(mut self, starts: u32) -> Result<Self, Error> {
+        if starts == 0 {
+            let problem = "lets no token request start; allow at least 1 per second";
+            return Err(Error::config("limit", problem));
+        }
         self.starts = Some(starts);
         self.queue = Arc::new(Mutex::new(Queue {
             pace: Some(Pace::new(starts)),
             ..Queue::default()
         }));
-        self
+        Ok(self)
     }
 
     /// Sets how long a token request may wait for its turn, for a permit and for a start together.
     /// Default: 60 s.
     ///
-    /// After that it fails with [`Throttled`](ErrorKind::Throttled), and was
-    /// [not sent](RequestOutcome::NotSent); [`Error::retry_after`] says when a start would be free.
-    /// Of keys that all need a token at the same time, `starts per second * max_wait` get one in
-    /// time: 600 with 10 starts a second and 60 s.
+    /// After `max_wait` the token request fails with [`Throttled`](ErrorKind::Throttled) and is
+    /// [not sent](RequestOutcome::NotSent); [`Error::retry_after`] says when a start will be free. If
+    /// many keys need a token at the same time, `starts per second * max_wait` of them get one in
+    /// time. For example, 10 starts a second and 60 s serve 600 keys.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
@@ -117,18 +133,9 @@ impl ExchangeLimit {
         self.max_wait
     }
 
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        let problem = match (self.concurrent, self.starts) {
-            (0, _) => "lets no token request run; allow at least 1 at once",
-            (_, Some(0)) => "lets no token request start; allow at least 1 per second",
-            _ => return Ok(()),
-        };
-        Err(Error::config("limit", problem))
-    }
-
     /// Waits for the flight's turn: for a permit and a start together, at most `max_wait`.
     ///
-    /// Cancel safety: dropping the future gives back its place in line, and what it was granted.
+    /// Cancel safety: dropping the future gives back the place in line and a granted permit.
     pub(crate) async fn admit(&self, flight: &Flight) -> Result<Permit, Error> {
         let now = Instant::now();
         let deadline = now.checked_add(self.max_wait).unwrap_or(now + FAR);
@@ -168,12 +175,12 @@ impl ExchangeLimit {
         }
     }
 
-    /// What the flight does next, each time that it was woken.
+    /// Decides what the flight does next. Called each time the flight wakes.
     fn look(&self, number: Number, deadline: Instant) -> Look {
         let now = Instant::now();
         let mut queue = self.queue();
-        // Not only the first in line: should that one's runtime stand still, the next one's timer
-        // serves them all.
+        // Every flight that wakes grants what is free, not only the first in line: if the runtime of
+        // the first flight stands still, the timer of the second one serves all.
         let turns = queue.settle(self.concurrent, now);
         let until = queue.timer_of(number, self.concurrent, now);
         drop(queue);
@@ -187,7 +194,7 @@ impl ExchangeLimit {
         Look::Wait(until.map_or(deadline, |until| until.min(deadline)))
     }
 
-    /// Takes what was granted to the flight.
+    /// Takes the permit that was granted to the flight.
     fn pick_up(&self, number: Number) -> Option<Permit> {
         let now = Instant::now();
         let mut queue = self.queue();
@@ -204,7 +211,7 @@ impl ExchangeLimit {
         })
     }
 
-    /// Somebody waits for it by now.
+    /// Moves a renewal ahead of expiry to the urgent line: a caller waits for its token now.
     pub(crate) fn hurry(&self, number: Number) {
         let mut queue = self.queue();
         let Some(turn) = queue.ahead.remove(&number) else {
@@ -216,7 +223,7 @@ impl ExchangeLimit {
         notify(turns);
     }
 
-    /// A token request ended: the next ones go.
+    /// Ends a token request, and grants its permit to the next flight.
     fn release(&self, held: Duration, now: Instant) {
         let mut queue = self.queue();
         queue.running -= 1;
@@ -268,14 +275,14 @@ impl Queue {
         first.map(|(&number, turn)| (number, turn))
     }
 
-    /// When the next start is free; `None` if one is free now.
+    /// Returns when the next start is free; `None` if a start is free now.
     fn due(&mut self, now: Instant) -> Option<Instant> {
         let taken = self.granted.len();
         self.pace.as_mut().and_then(|pace| pace.due(now, taken))
     }
 
-    /// Grants what can be granted, and sees to it that the first in line keeps the timer. Returns
-    /// whom to notify, without the lock: it wakes tasks.
+    /// Grants all free permits and starts, and gives the timer to the first flight in line. Returns
+    /// the flights to notify. The caller notifies them without the lock, because that wakes tasks.
     fn settle(&mut self, concurrent: usize, now: Instant) -> Vec<Arc<Notify>> {
         let mut turns = Vec::new();
         while self.running < concurrent {
@@ -304,7 +311,7 @@ impl Queue {
         turns
     }
 
-    /// When the flight looks again by itself.
+    /// Returns when the flight looks again without a notification.
     fn timer_of(&mut self, number: Number, concurrent: usize, now: Instant) -> Option<Instant> {
         if self.running >= concurrent {
             return None;
@@ -313,13 +320,13 @@ impl Queue {
         if self.timer == Some(number) {
             return Some(due);
         }
-        // Later than its own turn: at most one of all looks in vain for each start.
+        // Later than the flight's own turn. So each start wakes at most one flight for nothing.
         let places = u32::try_from(self.waiting()).unwrap_or(u32::MAX);
         let interval = self.pace.as_ref().map_or(Duration::ZERO, Pace::interval);
         due.checked_add(interval.saturating_mul(places))
     }
 
-    /// A flight goes, whatever of it is still here.
+    /// Removes a flight from the queue, and frees a permit that it was granted and did not pick up.
     fn leave(&mut self, number: Number) {
         self.urgent.remove(&number);
         self.ahead.remove(&number);
@@ -331,11 +338,12 @@ impl Queue {
         }
     }
 
-    /// In what time a flight that comes now would have its turn, as far as can be told.
+    /// Estimates how long a flight that arrives now would wait for its turn.
     fn free_after(&mut self, limit: &ExchangeLimit) -> Duration {
         let now = Instant::now();
         let due = self.due(now).map_or(Duration::ZERO, |due| due - now);
-        // Where none has ended yet, each has run for as long as this flight has waited, or longer.
+        // Before the first token request has ended, the estimate is the wait of this flight: each
+        // running request has taken at least that long.
         let held = self.last_held.unwrap_or(limit.max_wait);
         let concurrent = u32::try_from(limit.concurrent).unwrap_or(u32::MAX);
         let permits = held.checked_div(concurrent).unwrap_or(held);
@@ -346,7 +354,7 @@ impl Queue {
         };
         let places = u32::try_from(self.waiting()).unwrap_or(u32::MAX);
         let line = permits.max(starts).saturating_mul(places);
-        // Those in line wait no longer than that, either.
+        // The flights in line wait at most `max_wait`, too.
         first.saturating_add(line.min(limit.max_wait))
     }
 }
@@ -363,7 +371,7 @@ enum Look {
     TooLate,
 }
 
-/// A flight's place in line. Whatever ends the wait, nothing of it stays in the queue.
+/// A flight's place in line. Dropping it removes the flight from the queue, however the wait ends.
 struct Place<'a> {
     limit: &'a ExchangeLimit,
     number: Number,
@@ -403,7 +411,7 @@ impl fmt::Debug for ExchangeLimit {
     }
 }
 
-/// Thirty years: what `Instant` can add on every platform.
+/// 30 years: `Instant` can add that much on every platform.
 const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 #[cfg(test)]

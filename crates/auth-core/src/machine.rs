@@ -5,6 +5,7 @@ pub(crate) mod account;
 pub(crate) mod backoff;
 mod codec;
 pub(crate) mod flight;
+pub(crate) mod key_state;
 pub(crate) mod memory;
 pub(crate) mod orders;
 pub(crate) mod prints;

@@ -146,20 +146,12 @@ impl Origins {
     /// it is not permitted. Where the request's headers are known, use
     /// [`permits_request`](Self::permits_request).
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn permits(&self, uri: &Uri) -> bool {
-        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return false;
-        };
-        let https = match scheme.as_str() {
-            "https" => true,
-            "http" => false,
-            _ => return false,
-        };
-        // Nearly every request: to the first origin, written as expected.
-        match self.allowed.first() {
-            Some(origin) if origin.is_written(https, authority.as_str()) => true,
-            _ => self.permits_any(https, authority),
+        match (self.allowed.first(), uri.authority()) {
+            // Nearly every request: to the first origin, written as expected.
+            (Some(origin), Some(authority)) if origin.is_written(uri.scheme(), authority) => true,
+            _ => self.permits_any(uri),
         }
     }
 
@@ -173,27 +165,35 @@ impl Origins {
     #[must_use]
     #[inline(always)]
     pub fn permits_request(&self, uri: &Uri, headers: &HeaderMap) -> bool {
-        // For the handful of headers of a request, a scan is cheaper than the hash of a look-up.
-        let has_host = headers.keys().any(|name| matches!(*name, HOST));
-        self.permits(uri) && (!has_host || hosts_agree(uri, headers))
+        self.permits(uri) && (!has_host(headers) || hosts_agree(uri, headers))
     }
 
     #[cold]
-    fn permits_any(&self, https: bool, authority: &uri::Authority) -> bool {
-        let mut origins = self.allowed.iter();
-        if origins.any(|origin| origin.is_written(https, authority.as_str())) {
-            return true;
-        }
-        let Some((host, port)) = parse::host_and_port(https, authority.as_str()) else {
+    fn permits_any(&self, uri: &Uri) -> bool {
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return false;
         };
-        let mut origins = self.allowed.iter();
-        origins.any(|origin| origin.is(https, host, port))
-            || (https
-                && self
-                    .suffixes
-                    .iter()
-                    .any(|suffix| suffix.is_above(host, port)))
+        let https = match scheme.as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return false,
+        };
+        let authority = authority.as_str();
+        self.allowed
+            .iter()
+            .any(|origin| origin.is(https, authority))
+            || (https && self.is_below_suffix(authority))
+    }
+
+    fn is_below_suffix(&self, authority: &str) -> bool {
+        if self.suffixes.is_empty() {
+            return false;
+        }
+        let Some((host, port)) = parse::host_and_port(true, authority) else {
+            return false;
+        };
+        let mut suffixes = self.suffixes.iter();
+        suffixes.any(|suffix| suffix.is_above(host, port))
     }
 
     /// Tells whether the `Host` header names another host than the URI's authority.
@@ -241,6 +241,12 @@ impl Origins {
         }
         Ok(this)
     }
+}
+
+/// For the handful of headers of a request, a scan is cheaper than the hash of a look-up.
+#[inline(always)]
+fn has_host(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| matches!(*name, HOST))
 }
 
 /// Tells whether all `Host` headers name the URI's authority (RFC 9110 section 7.2).

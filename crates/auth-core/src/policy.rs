@@ -13,7 +13,10 @@ use crate::Error;
 ///
 /// use auth_core::RefreshPolicy;
 ///
-/// let policy = RefreshPolicy::default().deadline(Duration::from_secs(5)).refresh_at(0.5);
+/// # fn main() -> Result<(), auth_core::Error> {
+/// let policy = RefreshPolicy::default().deadline(Duration::from_secs(5))?.refresh_at(0.5)?;
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefreshPolicy {
@@ -50,57 +53,78 @@ impl Default for RefreshPolicy {
 }
 
 impl RefreshPolicy {
-    /// Sets the share of the lifetime after which a token is renewed ahead, 0 to 1; default 0.8.
-    #[must_use]
-    pub fn refresh_at(mut self, share: f64) -> Self {
-        self.refresh_at = share;
-        self
+    /// Sets the share of the lifetime after which a token is renewed ahead, 0 to 1. Default: 0.8.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on field `refresh_at` for a share that does not lie between 0 and 1.
+    pub fn refresh_at(mut self, share: f64) -> Result<Self, Error> {
+        self.refresh_at = checked_share("refresh_at", share)?;
+        Ok(self)
     }
 
     /// Sets the share of the lifetime by which that moment is drawn earlier at random, once per
-    /// token, 0 to 1; default 0.05. It keeps processes apart that started together.
-    #[must_use]
-    pub fn jitter(mut self, share: f64) -> Self {
-        self.jitter = share;
-        self
+    /// token, 0 to 1. Default: 0.05. It keeps processes apart that started together.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on field `jitter` for a share that does not lie between 0 and 1.
+    pub fn jitter(mut self, share: f64) -> Result<Self, Error> {
+        self.jitter = checked_share("jitter", share)?;
+        Ok(self)
     }
 
     /// Sets how long before expiry a token is no longer sent, because the request still has to reach
     /// the API. Default: 60 seconds or a tenth of the token's lifetime, whichever is shorter. A
     /// margin of half the lifetime or more counts as half.
-    #[must_use]
-    pub fn margin(mut self, margin: Duration) -> Self {
-        self.margin = Some(margin);
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on field `margin` for zero.
+    pub fn margin(mut self, margin: Duration) -> Result<Self, Error> {
+        self.margin = Some(positive("margin", margin)?);
+        Ok(self)
     }
 
-    /// Sets the lifetime of tokens that come without one; default 5 minutes.
-    #[must_use]
-    pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
-        self.default_lifetime = lifetime;
-        self
+    /// Sets the lifetime of tokens that come without one. Default: 5 minutes.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on field `default_lifetime` for zero.
+    pub fn default_lifetime(mut self, lifetime: Duration) -> Result<Self, Error> {
+        self.default_lifetime = positive("default_lifetime", lifetime)?;
+        Ok(self)
     }
 
-    /// Sets the longest lifetime that is believed; default 400 days.
-    #[must_use]
-    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
-        self.max_lifetime = lifetime;
-        self
+    /// Sets the longest lifetime that is believed. Default: 400 days.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on field `max_lifetime` for zero.
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Result<Self, Error> {
+        self.max_lifetime = positive("max_lifetime", lifetime)?;
+        Ok(self)
     }
 
-    /// Sets the total time that one exchange may take; default 10 seconds.
-    #[must_use]
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
+    /// Sets the total time that one exchange may take. Default: 10 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on field `deadline` for zero.
+    pub fn deadline(mut self, deadline: Duration) -> Result<Self, Error> {
+        self.deadline = positive("deadline", deadline)?;
+        Ok(self)
     }
 
-    /// Sets the floor between two exchanges; default 1 second, less for tokens that live less than
+    /// Sets the floor between two exchanges. Default: 1 second, less for tokens that live less than
     /// two seconds.
-    #[must_use]
-    pub fn min_interval(mut self, interval: Duration) -> Self {
-        self.min_interval = interval;
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on field `min_interval` for zero.
+    pub fn min_interval(mut self, interval: Duration) -> Result<Self, Error> {
+        self.min_interval = positive("min_interval", interval)?;
+        Ok(self)
     }
 
     /// Sets the shortest and the longest back-off after failed token requests. Default: 1 s and 60 s.
@@ -108,75 +132,48 @@ impl RefreshPolicy {
     /// A back-off is about an eighth of the time for which token requests have been failing, with
     /// jitter: after an outage of 60 seconds the next token request comes within 8 seconds, and
     /// during an outage of an hour there are about 120 token requests.
-    #[must_use]
-    pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on field `backoff` if `first` is zero, or `longest` is
+    /// shorter than `first`.
+    pub fn backoff(mut self, first: Duration, longest: Duration) -> Result<Self, Error> {
+        let first = positive("backoff", first)?;
+        if longest < first {
+            let problem = "the longest is shorter than the first";
+            return Err(Error::config("backoff", problem));
+        }
         self.backoff = (first, longest);
-        self
+        Ok(self)
     }
 
-    /// Sets the longest `Retry-After` that is believed; default 1 hour.
+    /// Sets the longest `Retry-After` that is believed. Default: 1 hour.
     #[must_use]
     pub fn max_retry_after(mut self, longest: Duration) -> Self {
         self.max_retry_after = longest;
         self
     }
 
-    /// Sets how long a terminal verdict stands before one exchange probes whether it still does;
-    /// default 5 minutes.
-    #[must_use]
-    pub fn probe_interval(mut self, interval: Duration) -> Self {
-        self.probe_interval = interval;
-        self
-    }
-
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        let Self {
-            refresh_at,
-            jitter,
-            default_lifetime,
-            max_lifetime,
-            deadline,
-            ..
-        } = self;
-        let share = |field: &'static str, value: f64| {
-            if (0.0..=1.0).contains(&value) {
-                return Ok(());
-            }
-            Err(Error::config(
-                field,
-                "a share of the lifetime lies between 0 and 1",
-            ))
-        };
-        let positive = |field: &'static str, value: Duration| {
-            if value.is_zero() {
-                return Err(Error::config(field, "must be longer than zero"));
-            }
-            Ok(())
-        };
-        share("refresh_at", *refresh_at)?;
-        share("jitter", *jitter)?;
-        positive("default_lifetime", *default_lifetime)?;
-        positive("max_lifetime", *max_lifetime)?;
-        positive("deadline", *deadline)?;
-        positive("min_interval", self.min_interval)?;
-        positive("backoff", self.backoff.0)?;
-        positive("probe_interval", self.probe_interval)?;
-        if let Some(margin) = self.margin {
-            positive("margin", margin)?;
-        }
-        if self.backoff.1 < self.backoff.0 {
-            return Err(Error::config(
-                "backoff",
-                "the longest is shorter than the first",
-            ));
-        }
-        Ok(())
+    /// Sets how long a terminal verdict stands before one exchange probes whether it still does.
+    /// Default: 5 minutes.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on field `probe_interval` for zero.
+    pub fn probe_interval(mut self, interval: Duration) -> Result<Self, Error> {
+        self.probe_interval = positive("probe_interval", interval)?;
+        Ok(self)
     }
 
     /// Returns how long one exchange may take: what [`deadline`](Self::deadline) set.
-    #[must_use]
-    pub fn exchange_deadline(&self) -> Duration {
+    pub(crate) fn exchange_deadline(&self) -> Duration {
         self.deadline
+    }
+
+    /// Adds to the deadline, saturating.
+    pub(crate) fn extend_deadline(mut self, extra: Duration) -> Self {
+        self.deadline = self.deadline.saturating_add(extra);
+        self
     }
 
     /// The lifetime that counts, of what the vendor said.
@@ -238,6 +235,21 @@ impl RefreshPolicy {
             .saturating_add(jitter.of(self.probe_interval / 10))
             .max(self.min_interval)
     }
+}
+
+fn checked_share(field: &'static str, share: f64) -> Result<f64, Error> {
+    if (0.0..=1.0).contains(&share) {
+        return Ok(share);
+    }
+    let problem = "a share of the lifetime lies between 0 and 1";
+    Err(Error::config(field, problem))
+}
+
+fn positive(field: &'static str, duration: Duration) -> Result<Duration, Error> {
+    if duration.is_zero() {
+        return Err(Error::config(field, "must be longer than zero"));
+    }
+    Ok(duration)
 }
 
 /// A random share below one, drawn outside the machine.

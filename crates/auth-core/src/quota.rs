@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use crate::{Error, Moment};
 
@@ -16,39 +16,71 @@ use crate::{Error, Moment};
 ///
 /// use auth_core::Quota;
 ///
+/// # fn main() -> Result<(), auth_core::Error> {
 /// // 20 tokens in any hour
-/// let quota = Quota::new(20, Duration::from_secs(3600));
+/// let quota = Quota::new(20, Duration::from_secs(3600))?;
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Quota {
-    limit: u32,
+    limit: NonZeroU32,
     window: Duration,
-    share: Option<u32>,
+    share: Option<NonZeroU32>,
 }
 
 impl Quota {
     /// Allows `limit` exchanges in any `window`.
-    #[must_use]
-    pub const fn new(limit: u32, window: Duration) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on field `quota` for a limit of 0 and for a window of
+    /// zero.
+    pub fn new(limit: u32, window: Duration) -> Result<Self, Error> {
+        let limit = NonZeroU32::new(limit)
+            .ok_or_else(|| Error::config("quota", "a limit of 0 allows no exchange at all"))?;
+        if window.is_zero() {
+            let problem = "the window must be longer than zero";
+            return Err(Error::config("quota", problem));
+        }
+        Ok(Self {
             limit,
             window,
+            share: None,
+        })
+    }
+
+    /// Allows `limit` exchanges in any hour: for constants.
+    #[must_use]
+    pub const fn per_hour(limit: NonZeroU32) -> Self {
+        Self {
+            limit,
+            window: Duration::from_secs(60 * 60),
             share: None,
         }
     }
 
     /// Sets how many of them one process takes in a window while the
-    /// [store](crate::AuthenticatorBuilder::store) that it shares the quota by does not answer;
-    /// default a tenth, at least one.
-    #[must_use]
-    pub const fn without_store(mut self, limit: u32) -> Self {
-        self.share = Some(limit);
-        self
+    /// [store](crate::AuthenticatorOptions::store) that it shares the quota by does not answer.
+    /// Default: a tenth, at least 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](crate::ErrorKind::Config) on field `quota` for a limit of 0.
+    pub fn without_store(mut self, limit: u32) -> Result<Self, Error> {
+        let problem = "a share of 0 allows no exchange at all while the store does not answer";
+        let share = NonZeroU32::new(limit).ok_or_else(|| Error::config("quota", problem))?;
+        self.share = Some(share);
+        Ok(self)
     }
 
     pub(crate) fn share(self) -> Self {
-        let tenth = (self.limit / 10).max(1);
-        Self::new(self.share.unwrap_or(tenth).min(self.limit), self.window)
+        let tenth = NonZeroU32::new(self.limit.get() / 10).unwrap_or(NonZeroU32::MIN);
+        Self {
+            limit: self.share.unwrap_or(tenth).min(self.limit),
+            share: None,
+            ..self
+        }
     }
 
     pub(crate) const fn window(self) -> Duration {
@@ -57,7 +89,7 @@ impl Quota {
 
     /// How many exchanges of a kind may hold a slot at once.
     pub(crate) fn allows(self, slots: Slots) -> usize {
-        let limit = self.limit as usize;
+        let limit = self.limit.get() as usize;
         match slots {
             Slots::All => limit,
             Slots::ButReserve => limit * 4 / 5,
@@ -67,7 +99,7 @@ impl Quota {
 
     /// The usual distance of two exchanges, for a vendor that says no without saying until when.
     pub(crate) fn spacing(self) -> Duration {
-        self.window / self.limit.max(1)
+        self.window / self.limit.get()
     }
 
     pub(crate) fn describe(self) -> String {
@@ -76,28 +108,6 @@ impl Quota {
             self.limit,
             self.window.as_secs_f64()
         )
-    }
-
-    pub(crate) fn validate(self) -> Result<(), Error> {
-        if self.limit == 0 {
-            return Err(Error::config(
-                "quota",
-                "a limit of 0 allows no exchange at all",
-            ));
-        }
-        if self.window.is_zero() {
-            return Err(Error::config(
-                "quota",
-                "the window must be longer than zero",
-            ));
-        }
-        if self.share == Some(0) {
-            return Err(Error::config(
-                "quota",
-                "a share of 0 allows no exchange at all while the store does not answer",
-            ));
-        }
-        Ok(())
     }
 }
 

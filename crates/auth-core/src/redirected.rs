@@ -25,3 +25,18 @@
     reason = "a marker, made by other crates and never to grow"
 )]
 pub struct Redirected;
+
+/// Marks a response of a client that may have followed a redirect and cannot tell whether it did.
+///
+/// A refusal (401) in such a response may answer the request that was sent, or the request after a
+/// redirect. In the second case the request that was sent may have been carried out. So `AuthLayer`
+/// replaces the token, and sends a request once more only if its method is idempotent (RFC 9110
+/// section 9.2.2): no POST and no PATCH.
+///
+/// A client that knows more uses no mark (no redirect was followed) or [`Redirected`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::exhaustive_structs,
+    reason = "a marker, made by other crates and never to grow"
+)]
+pub struct RedirectsUnseen;

@@ -28,13 +28,13 @@ impl Residue {
 impl Authenticator {
     /// Returns what of this authenticator must not be forgotten; `None` if nothing.
     pub(crate) fn residue(&self) -> Option<Residue> {
-        self.core().residue()
+        self.shared().residue()
     }
 
     /// Hands in what an earlier authenticator of the same key left behind, before anybody uses this
     /// one.
     pub(crate) fn restore(&self, residue: Residue) {
-        self.core().restore(residue);
+        self.shared().restore(residue);
     }
 }
 

@@ -10,10 +10,13 @@ use crate::{Error, ErrorKind, Secret};
 /// use auth_core::Scheme;
 /// use http::HeaderName;
 ///
+/// # fn main() -> Result<(), auth_core::Error> {
 /// // Authorization: Bearer <token> (RFC 6750 section 2.1)
 /// let bearer = Scheme::bearer();
 /// // X-Api-Key: <token>
-/// let key = Scheme::header(HeaderName::from_static("x-api-key"));
+/// let key = Scheme::header(HeaderName::from_static("x-api-key"))?;
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Scheme {
@@ -26,89 +29,86 @@ impl Scheme {
     /// `Authorization: Bearer <token>` (RFC 6750 section 2.1).
     #[must_use]
     pub fn bearer() -> Self {
-        Self::authorization("Bearer ")
+        Self::of(header::AUTHORIZATION, "Bearer ")
     }
 
     /// `Authorization: <prefix><token>`, the prefix with its space, for vendors that want another
     /// word or another case. It must be visible ASCII.
-    #[must_use]
-    pub fn authorization(prefix: &'static str) -> Self {
-        Self {
-            token: (header::AUTHORIZATION, prefix),
-            fixed: Vec::new(),
-            content_type: None,
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) on field `scheme` for a prefix with characters that no header
+    /// may carry.
+    pub fn authorization(prefix: &'static str) -> Result<Self, Error> {
+        if HeaderValue::from_str(prefix).is_err() {
+            let problem = "the prefix is no valid header value";
+            return Err(Error::config("scheme", problem));
         }
+        Ok(Self::of(header::AUTHORIZATION, prefix))
     }
 
     /// The bare token in a header of its own.
-    #[must_use]
-    pub fn header(name: HeaderName) -> Self {
-        Self {
-            token: (name, ""),
-            fixed: Vec::new(),
-            content_type: None,
-        }
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) on field `scheme` for `Content-Type`.
+    pub fn header(name: HeaderName) -> Result<Self, Error> {
+        check_name(&name)?;
+        Ok(Self::of(name, ""))
     }
 
     /// Adds a header that goes with the token on each request and never changes, for example an
     /// application's id. It is treated as a secret, and stays within the token's origins.
-    #[must_use]
-    pub fn and_header(mut self, name: HeaderName, value: impl Into<Secret>) -> Self {
-        self.fixed.push((name, value.into()));
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) on field `scheme` for a header that is set already, for
+    /// `Content-Type`, and for a value that is empty or has characters that no header may carry.
+    pub fn and_header(mut self, name: HeaderName, value: impl Into<Secret>) -> Result<Self, Error> {
+        let value = value.into();
+        if self.names().any(|other| *other == name) {
+            let problem = format_args!("header {name} is set twice");
+            return Err(Error::config("scheme", problem));
+        }
+        if value.is_empty() || HeaderValue::from_str(value.expose()).is_err() {
+            let problem =
+                format_args!("the value of header {name} is empty or no valid header value");
+            return Err(Error::config("scheme", problem));
+        }
+        check_name(&name)?;
+        self.fixed.push((name, value));
+        Ok(self)
     }
 
     /// Sets the `Content-Type` that signed requests get unless they have one, for APIs that want it
     /// on each request, also without a body: for example `application/json`. Default: none.
     ///
     /// It is no credential, so a request that carries a `Content-Type` is still to be signed.
-    #[must_use]
-    pub fn content_type(mut self, media_type: &'static str) -> Self {
-        self.content_type = Some(media_type);
-        self
-    }
-
-    /// Checks what was configured.
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) for a header that is set twice, or a fixed value or prefix
-    /// with characters that no header may carry, or `Content-Type` as a credential's header.
-    pub(crate) fn validate(&self) -> Result<(), Error> {
-        let mut names = vec![&self.token.0];
-        for (name, value) in &self.fixed {
-            if names.contains(&name) {
-                return Err(Error::config(
-                    "scheme",
-                    format_args!("header {name} is set twice"),
-                ));
-            }
-            if value.is_empty() || HeaderValue::from_str(value.expose()).is_err() {
-                return Err(Error::config(
-                    "scheme",
-                    format_args!("the value of header {name} is empty or no valid header value"),
-                ));
-            }
-            names.push(name);
-        }
-        if names.contains(&&header::CONTENT_TYPE) {
-            let problem = "header content-type cannot carry a credential";
+    /// [`Config`](ErrorKind::Config) on field `scheme` for a text that is no valid header value.
+    pub fn content_type(mut self, media_type: &'static str) -> Result<Self, Error> {
+        if HeaderValue::from_str(media_type).is_err() {
+            let problem = "the content type is no valid header value";
             return Err(Error::config("scheme", problem));
         }
-        let content_type = self.content_type.map(HeaderValue::from_str);
-        if content_type.is_some_and(|value| value.is_err()) {
-            return Err(Error::config(
-                "scheme",
-                "the content type is no valid header value",
-            ));
+        self.content_type = Some(media_type);
+        Ok(self)
+    }
+
+    fn of(name: HeaderName, prefix: &'static str) -> Self {
+        Self {
+            token: (name, prefix),
+            fixed: Vec::new(),
+            content_type: None,
         }
-        if HeaderValue::from_str(self.token.1).is_err() {
-            return Err(Error::config(
-                "scheme",
-                "the prefix is no valid header value",
-            ));
-        }
-        Ok(())
+    }
+
+    /// The headers that carry credentials.
+    fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        let fixed = self.fixed.iter().map(|(name, _)| name);
+        std::iter::once(&self.token.0).chain(fixed)
     }
 
     /// Builds the finished header lines for a token; each is a valid header value.
@@ -138,24 +138,94 @@ impl Scheme {
 
     /// Takes the headers that this scheme sets off a request.
     pub(crate) fn remove(&self, headers: &mut http::HeaderMap) {
-        headers.remove(&self.token.0);
-        for (name, _) in &self.fixed {
+        for name in self.names() {
             headers.remove(name);
         }
     }
 
+    /// Tells whether a request carries the header that holds the token.
+    pub(crate) fn has_token(&self, headers: &http::HeaderMap) -> bool {
+        headers.contains_key(&self.token.0)
+    }
+
+    /// Tells whether another scheme puts its token into the same header.
+    pub(crate) fn shares_header(&self, other: &Self) -> bool {
+        self.token.0 == other.token.0
+    }
+
     /// Tells whether a request already carries one of the headers that this scheme sets.
     pub(crate) fn is_set(&self, headers: &http::HeaderMap) -> bool {
-        headers.contains_key(&self.token.0)
-            || self
-                .fixed
-                .iter()
-                .any(|(name, _)| headers.contains_key(name))
+        self.names().any(|name| headers.contains_key(name))
     }
+}
+
+fn check_name(name: &HeaderName) -> Result<(), Error> {
+    if *name == header::CONTENT_TYPE {
+        let problem = "header content-type cannot carry a credential";
+        return Err(Error::config("scheme", problem));
+    }
+    Ok(())
 }
 
 impl Default for Scheme {
     fn default() -> Self {
         Self::bearer()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const APP: HeaderName = HeaderName::from_static("x-app-id");
+
+    #[test]
+    fn g18_a_scheme_that_cannot_sign_is_refused_where_it_is_made() {
+        let app = || Scheme::bearer().and_header(APP, "fake-app").unwrap();
+        for (refused, problem) in [
+            (
+                Scheme::authorization("Bearer\n"),
+                "the prefix is no valid header value",
+            ),
+            (
+                Scheme::header(header::CONTENT_TYPE),
+                "cannot carry a credential",
+            ),
+            (
+                app().and_header(APP, "fake-secret-1"),
+                "header x-app-id is set twice",
+            ),
+            (
+                app().and_header(header::AUTHORIZATION, "fake-secret-1"),
+                "header authorization is set twice",
+            ),
+            (
+                Scheme::bearer().and_header(header::CONTENT_TYPE, "fake-secret-1"),
+                "cannot carry a credential",
+            ),
+            (
+                Scheme::bearer().and_header(APP, ""),
+                "the value of header x-app-id is empty",
+            ),
+            (
+                Scheme::bearer().and_header(APP, "fake-secret-1\n"),
+                "no valid header value",
+            ),
+            (
+                app().content_type("a\nb"),
+                "the content type is no valid header value",
+            ),
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.field()),
+                (ErrorKind::Config, Some("scheme"))
+            );
+            let text = error.to_string();
+            assert!(
+                text.contains(problem) && !text.contains("fake-secret"),
+                "{text}"
+            );
+        }
     }
 }

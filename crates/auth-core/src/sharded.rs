@@ -3,7 +3,7 @@ use std::{
     fmt,
     ops::Deref,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -32,7 +32,12 @@ pub struct Sharded<T> {
 /// A handle on one copy of a [`Sharded`] value; keeps that copy alive.
 pub struct Local<T>(Arc<Padded<T>>);
 
+/// A handle that keeps nothing alive.
+#[derive(Debug)]
+pub(crate) struct WeakLocal<T>(Weak<Padded<T>>);
+
 /// Two lines, because processors fetch them in pairs.
+#[derive(Debug)]
 #[repr(align(128))]
 struct Padded<T>(T);
 
@@ -59,6 +64,19 @@ impl<T> Local<T> {
     /// Makes a handle on a value that has no other copy.
     pub fn new(value: T) -> Self {
         Self(Arc::new(Padded(value)))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakLocal<T> {
+        WeakLocal(Arc::downgrade(&self.0))
+    }
+}
+
+impl<T> WeakLocal<T> {
+    pub(crate) const NONE: Self = Self(Weak::new());
+
+    #[inline]
+    pub(crate) fn upgrade(&self) -> Option<Local<T>> {
+        self.0.upgrade().map(Local)
     }
 }
 

@@ -18,7 +18,7 @@ pub use memory::MemoryStore;
 ///
 /// A store keeps bytes and knows nothing of tokens: what they mean, and when they are good, is the
 /// [`Authenticator`](crate::Authenticator)'s business (see
-/// [`AuthenticatorBuilder::store`](crate::AuthenticatorBuilder::store)). Hold your own to
+/// [`AuthenticatorOptions::store`](crate::AuthenticatorOptions::store)). Hold your own to
 /// `auth_testkit::store_contract!`.
 ///
 /// # Contract
@@ -33,8 +33,8 @@ pub use memory::MemoryStore;
 ///   clock, because the clock was set back, has the age [`StoredEntry::UNKNOWN_AGE`]. Such an entry
 ///   stays, and everything timed in it is over. A store that has a clock which nobody can set goes by
 ///   it. A store that has none, such as Redis, reports an entry younger by as much as the clock was
-///   set back since; so a reader that knows better, by a time that the writer put into the content,
-///   goes by the longer age.
+///   set back since; so a reader remembers when it first saw a back-off, and obeys that back-off no
+///   longer than it had left then.
 /// - **Leases.** At most one owner holds a key's lease. A lease ends when it is released or its time
 ///   is over, whatever happens to its owner or to the clock, and no lease lasts longer than
 ///   [`LONGEST_LEASE`]. What looks like a lease and has no end, or a later one, is nobody's.

@@ -159,6 +159,27 @@ impl Token {
         self.0.generation()
     }
 
+    /// Returns the scope that the token was granted (RFC 6749 section 5.1), values separated by single
+    /// spaces, for example `read write`. A token from a [store](crate::AuthenticatorOptions::store)
+    /// has the scope that the process which fetched the token was told. `None` if the vendor did not
+    /// say, or said more than 4,096 bytes and the token comes from a store.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use auth_core::Authenticator;
+    ///
+    /// fn may_write(authenticator: &Authenticator) -> bool {
+    ///     let token = authenticator.try_token();
+    ///     let scope = token.as_ref().and_then(|token| token.granted_scope());
+    ///     scope.is_some_and(|scope| scope.split(' ').any(|value| value == "write"))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn granted_scope(&self) -> Option<&str> {
+        self.0.scope()
+    }
+
     /// Puts the credential headers on a request, in place of any of the same name, and the scheme's
     /// [content type](crate::Scheme::content_type) if the request has none.
     ///

@@ -1,14 +1,11 @@
 use std::{fmt, marker::PhantomData};
 
 use auth_core::{
-    Authenticator, Error, HttpHosts, Key, Origins, RefreshPolicy, SecretSource, SharedClock,
-    SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
+    Authenticator, AuthenticatorOptions, Error, HttpHosts, Key, Origins, SecretSource,
+    SharedSecretSource, SharedTransport, Transport,
 };
 
-use crate::{
-    Central, Kaizen, LegacyEndpoint, Region, RegionName,
-    source::{self, GrantedScope},
-};
+use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName, source};
 
 /// Settings for one of Kaizen's servers; made by [`Kaizen::builder`].
 ///
@@ -22,8 +19,8 @@ use crate::{
 /// use auth_kaizen::{East, Kaizen};
 ///
 /// # fn kaizen(transport: impl Transport) -> Result<Kaizen<East>, Error> {
-/// let kaizen = Kaizen::<East>::builder("my-client-id", Secret::new("fake-client-secret"))
-///     .transport(transport)
+/// let secret = Secret::new("fake-client-secret");
+/// let kaizen = Kaizen::<East>::builder("my-client-id", secret, transport)
 ///     .token_url("https://gateway.example.com/kaizen-east/token")
 ///     .base_url("https://gateway.example.com")
 ///     .build()?;
@@ -38,8 +35,8 @@ use crate::{
 /// # use auth_core::Secret;
 /// # use auth_kaizen::{East, Kaizen};
 /// # fn test(transport: impl Transport) {
-/// let mistaken = Kaizen::<East>::builder("my-client-id", Secret::new("fake-client-secret"))
-///     .transport(transport)
+/// let secret = Secret::new("fake-client-secret");
+/// let mistaken = Kaizen::<East>::builder("my-client-id", secret, transport)
 ///     .base_url("https://kaizen.coppertreeanalytics.com");
 /// assert_eq!(mistaken.build().unwrap_err().field(), Some("base_url"));
 /// # }
@@ -51,36 +48,30 @@ pub struct KaizenBuilder<R: Region> {
     pub(crate) client_secret: SharedSecretSource,
     pub(crate) token_url: Option<String>,
     pub(crate) legacy: Option<LegacyEndpoint>,
-    pub(crate) clock: SharedClock,
+    pub(crate) transport: SharedTransport,
+    pub(crate) options: AuthenticatorOptions,
     pub(crate) http: HttpHosts,
-    transport: Option<SharedTransport>,
     base_url: String,
-    policy: RefreshPolicy,
-    store: Option<SharedTokenStore>,
     region: PhantomData<fn() -> R>,
 }
 
 impl<R: Region> KaizenBuilder<R> {
-    pub(crate) fn new(client_id: String, client_secret: impl SecretSource) -> Self {
+    pub(crate) fn new(
+        client_id: String,
+        client_secret: impl SecretSource,
+        transport: impl Transport,
+    ) -> Self {
         Self {
             client_id,
             client_secret: SharedSecretSource::new(client_secret),
             token_url: None,
             legacy: None,
-            clock: SharedClock::default(),
+            transport: SharedTransport::new(transport),
+            options: AuthenticatorOptions::new(),
             http: HttpHosts::default(),
-            transport: None,
             base_url: R::BASE_URL.to_owned(),
-            policy: RefreshPolicy::default(),
-            store: None,
             region: PhantomData,
         }
-    }
-
-    /// Sets the way to send token requests. Required.
-    pub fn transport(mut self, transport: impl Transport) -> Self {
-        self.transport = Some(SharedTransport::new(transport));
-        self
     }
 
     /// Sets the token endpoint; default [`Region::TOKEN_URL`]. It is asked like a current one,
@@ -98,24 +89,12 @@ impl<R: Region> KaizenBuilder<R> {
         self
     }
 
-    /// Sets when tokens are renewed, and how failures are spaced. The default renews a token of 30
-    /// days after 22.5 to 24 days.
-    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// Shares the token with other processes through a store, and with the next start of this one: a token
-    /// lives for 30 days, which few processes do;
-    /// see [`AuthenticatorBuilder::store`](auth_core::AuthenticatorBuilder::store). Default: none.
-    pub fn store(mut self, store: impl TokenStore) -> Self {
-        self.store = Some(SharedTokenStore::new(store));
-        self
-    }
-
-    /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
-    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
-        self.clock = clock.into();
+    /// Sets the options of the authenticator: policy, quota, limit, store, clock and shards; see
+    /// [`AuthenticatorOptions`]. The default
+    /// policy renews a token of 30 days after 22.5 to 24 days. Use a
+    /// [store](AuthenticatorOptions::store): a token lives for 30 days, which few processes do. Default: no option is set.
+    pub fn options(mut self, options: AuthenticatorOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -143,11 +122,9 @@ impl<R: Region> KaizenBuilder<R> {
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
     /// - `client_id` or `client_secret`: empty.
-    /// - `transport`: missing.
     /// - `token_url` or `base_url`: no URL that secrets may go to, or on a host of the other
     ///   server's.
     /// - `legacy`: set beside `token_url`.
-    /// - The policy's own.
     pub fn build(self) -> Result<Kaizen<R>, Error> {
         self.check_owner("base_url", &self.base_url)?;
         if let Some(url) = &self.token_url {
@@ -159,22 +136,14 @@ impl<R: Region> KaizenBuilder<R> {
                 return Err(Error::config("legacy", problem));
             }
         }
-        let transport = self.transport.clone().ok_or_else(|| {
-            Error::config("transport", "is required: it sends the token requests")
-        })?;
         let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
-        let (policy, clock) = (self.policy.clone(), self.clock.clone());
-        let (store, key) = (self.store.clone(), self.key());
-        let granted = GrantedScope::default();
-        let source = source::new(self, transport, granted.clone())?;
-        let authenticator = Authenticator::builder(source)
+        let (key, options) = (self.key(), self.options.clone());
+        let authenticator = Authenticator::builder(source::new(self)?, origins)
             .vendor(R::NAME.vendor())
-            .origins(origins)
-            .policy(policy)
-            .clock(clock)
-            .shared_store(store, key)
+            .key(key)
+            .options(options)
             .build()?;
-        Ok(Kaizen::new(authenticator, granted))
+        Ok(Kaizen::new(authenticator))
     }
 
     /// Whose token it is, for the store.
@@ -214,8 +183,8 @@ impl KaizenBuilder<Central> {
     /// use auth_kaizen::{Central, Kaizen, LegacyEndpoint};
     ///
     /// # fn kaizen(transport: impl Transport) -> Result<Kaizen<Central>, Error> {
-    /// let kaizen = Kaizen::<Central>::builder("my-client-id", Secret::new("fake-client-secret"))
-    ///     .transport(transport)
+    /// let secret = Secret::new("fake-client-secret");
+    /// let kaizen = Kaizen::<Central>::builder("my-client-id", secret, transport)
     ///     .legacy(LegacyEndpoint::LoginGlobal)
     ///     .build()?;
     /// # Ok(kaizen)
@@ -232,7 +201,7 @@ impl<R: Region> fmt::Debug for KaizenBuilder<R> {
         f.debug_struct("KaizenBuilder")
             .field("region", &R::NAME)
             .field("legacy", &self.legacy)
-            .field("policy", &self.policy)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }

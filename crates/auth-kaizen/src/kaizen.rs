@@ -1,8 +1,8 @@
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData};
 
-use auth_core::{Authenticator, SecretSource};
+use auth_core::{Authenticator, SecretSource, Transport};
 
-use crate::{KaizenBuilder, Region, source::GrantedScope};
+use crate::{KaizenBuilder, Region};
 
 /// Authentication for one of Kaizen's servers; starts at [`builder`](Self::builder).
 ///
@@ -39,25 +39,36 @@ use crate::{KaizenBuilder, Region, source::GrantedScope};
 #[derive(Clone)]
 pub struct Kaizen<R: Region> {
     authenticator: Authenticator,
-    granted: GrantedScope,
     region: PhantomData<fn() -> R>,
 }
 
 impl<R: Region> Kaizen<R> {
-    /// Starts with the client's identifier and where its secret comes from: a
-    /// [`Secret`](auth_core::Secret), or a [`SecretFn`](auth_core::SecretFn) where it rotates. Both
-    /// are this server's; the other one does not know them.
+    /// Starts with the client's identifier, where its secret comes from, and the transport that sends
+    /// the token requests. The secret is a [`Secret`](auth_core::Secret), or a
+    /// [`SecretFn`](auth_core::SecretFn) where it rotates. Identifier and secret are this server's;
+    /// the other server does not know them.
+    ///
+    /// # Example
+    ///
+    /// Without a transport, there are no settings:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_core::Secret;
+    /// use auth_kaizen::{East, Kaizen};
+    ///
+    /// let settings = Kaizen::<East>::builder("my-client-id", Secret::new("fake-client-secret"));
+    /// ```
     pub fn builder(
         client_id: impl Into<String>,
         client_secret: impl SecretSource,
+        transport: impl Transport,
     ) -> KaizenBuilder<R> {
-        KaizenBuilder::new(client_id.into(), client_secret)
+        KaizenBuilder::new(client_id.into(), client_secret, transport)
     }
 
-    pub(crate) fn new(authenticator: Authenticator, granted: GrantedScope) -> Self {
+    pub(crate) fn new(authenticator: Authenticator) -> Self {
         Self {
             authenticator,
-            granted,
             region: PhantomData,
         }
     }
@@ -68,15 +79,14 @@ impl<R: Region> Kaizen<R> {
         &self.authenticator
     }
 
-    /// Returns the scope that the last token was granted, values separated by single spaces, for
-    /// example `read:buildings read:insights`.
-    ///
-    /// `None` until this process has fetched a token: one that comes from a
-    /// [store](KaizenBuilder::store) says nothing about its scope. `None` too if the vendor does not
-    /// say.
+    /// Returns the scope that the cached token was granted, values separated by single spaces, for
+    /// example `read:buildings read:insights`; also for a token that comes from a
+    /// [store](auth_core::AuthenticatorOptions::store). `None` while no valid token is cached, or if the vendor did not
+    /// say. As [`Token::granted_scope`](auth_core::Token::granted_scope) of the cached token.
     #[must_use]
-    pub fn granted_scope(&self) -> Option<Arc<str>> {
-        self.granted.get()
+    pub fn granted_scope(&self) -> Option<String> {
+        let token = self.authenticator.try_token()?;
+        token.granted_scope().map(ToOwned::to_owned)
     }
 }
 

@@ -18,9 +18,8 @@
 //! use tower::ServiceBuilder;
 //!
 //! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
-//! let kaizen = Kaizen::<Central>::builder("my-client-id", Secret::new("fake-client-secret"))
-//!     .transport(transport)
-//!     .build()?;
+//! let secret = Secret::new("fake-client-secret");
+//! let kaizen = Kaizen::<Central>::builder("my-client-id", secret, transport).build()?;
 //! let client = ServiceBuilder::new().layer(AuthLayer::new(kaizen.into())).service(http);
 //! // GET https://kaizen.coppertreeanalytics.com/api/v3/buildings now goes out signed.
 //! # Ok(())
@@ -32,7 +31,8 @@
 //! | you want to | see |
 //! |---|---|
 //! | sign requests to Kaizen | [`Kaizen::builder`] |
-//! | another endpoint, policy or clock | [`KaizenBuilder`] |
+//! | another endpoint | [`KaizenBuilder`] |
+//! | another policy, a store, a clock | [`KaizenBuilder::options`] |
 //! | read the scope that was granted | [`Kaizen::granted_scope`] |
 //! | the endpoints of the two servers | [`Region`], [`Central`], [`East`] |
 //! | read the server's name from a configuration | [`RegionName`] |
@@ -42,7 +42,7 @@
 //!
 //! - **Two servers.** In errors and logs they are `kaizen central` and `kaizen east`.
 //! - **Lifetime.** A token lives for 30 days, so a process that runs on renews the token every three
-//!   to four weeks. Without a [`store`](KaizenBuilder::store), each start of a process takes a token
+//!   to four weeks. Without a [store](auth_core::AuthenticatorOptions::store), each start of a process takes a token
 //!   of its own.
 //! - **Wrong secret.** A client secret that the vendor rejected is sent again once per probe interval
 //!   of the policy (default: 5 minutes), or as soon as the secret changes.
@@ -51,9 +51,14 @@
 //!
 //! # Cargo features
 //!
-//! None. Supported Rust: see `rust-version` in the manifest.
+//! `fake`: the module `fake`, the vendor as a server inside a test; for `[dev-dependencies]` only.
+//! Supported Rust: see `rust-version` in the manifest.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod config;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod kaizen;
 mod legacy;
 mod region;
@@ -63,3 +68,8 @@ pub use config::KaizenBuilder;
 pub use kaizen::Kaizen;
 pub use legacy::LegacyEndpoint;
 pub use region::{Central, East, Region, RegionName};
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

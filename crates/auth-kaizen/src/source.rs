@@ -1,76 +1,23 @@
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
-
-use auth_core::{AccessToken, Credentials, Error, Exchange, SharedTransport, TokenSource};
+use auth_core::Error;
 use auth_oauth2::{Client, ClientAuth, ClientCredentials};
 
 use crate::{KaizenBuilder, LegacyEndpoint, Region};
 
 /// Makes the client credentials grant as Kaizen wants it: the client's identity in a form, and an
 /// audience where the endpoint is one of old.
-pub(crate) fn new<R: Region>(
-    settings: KaizenBuilder<R>,
-    transport: SharedTransport,
-    granted: GrantedScope,
-) -> Result<KaizenSource, Error> {
+pub(crate) fn new<R: Region>(settings: KaizenBuilder<R>) -> Result<ClientCredentials, Error> {
     let (url, audience) = match (settings.legacy, settings.token_url) {
         (Some(legacy), _) => (legacy.url().to_owned(), LegacyEndpoint::AUDIENCE),
         (None, Some(url)) => (url, ""),
         (None, None) => (R::TOKEN_URL.to_owned(), ""),
     };
-    let client = Client::builder(url, settings.client_id, transport)
+    let client = Client::builder(url, settings.client_id, settings.transport)
         .secret(settings.client_secret)
         .vendor(R::NAME.vendor())
         .client_auth(ClientAuth::Post)
         .audience(audience)
         .danger_http_hosts(settings.http)
-        .clock(settings.clock)
+        .clock(settings.options.shared_clock())
         .build()?;
-    Ok(KaizenSource {
-        grant: client.client_credentials(),
-        granted,
-    })
-}
-
-/// The client credentials grant, which keeps what the last token was granted.
-pub(crate) struct KaizenSource {
-    grant: ClientCredentials,
-    granted: GrantedScope,
-}
-
-impl TokenSource for KaizenSource {
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        let token = self.grant.fetch(exchange).await?;
-        self.granted.set(token.granted_scope());
-        Ok(token)
-    }
-
-    async fn credentials(&self) -> Result<Credentials, Error> {
-        self.grant.credentials().await
-    }
-}
-
-impl fmt::Debug for KaizenSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.grant, f)
-    }
-}
-
-/// The scope of the last token that this process fetched; clones share it.
-#[derive(Clone, Default)]
-pub(crate) struct GrantedScope(Arc<Mutex<Option<Arc<str>>>>);
-
-impl GrantedScope {
-    pub(crate) fn get(&self) -> Option<Arc<str>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn set(&self, scope: Option<&str>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = scope.map(Arc::from);
-    }
+    Ok(client.client_credentials())
 }

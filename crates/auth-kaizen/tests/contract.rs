@@ -1,8 +1,8 @@
 //! What every vendor promises, for each of Kaizen's servers.
 
-use auth_core::{Authenticator, Error, SharedSecretSource};
-use auth_kaizen::{Central, East, Kaizen};
-use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, SharedSecretSource};
+use auth_kaizen::{Central, East, Kaizen, fake};
+use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
 const PATH: &str = "/api/v3/buildings?page_size=100&page=1";
 
@@ -13,18 +13,18 @@ mod central {
 
     impl Vendor for Server {
         fn server() -> TestServerBuilder {
-            fakes::kaizen_central()
+            fake::central()
         }
 
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
-            let kaizen = Kaizen::<Central>::builder(server.client_id(), secret)
-                .transport(server.transport())
+            let kaizen = Kaizen::<Central>::builder(server.client_id(), secret, server.transport())
+                .options(options)
                 .token_url(server.token_url())
                 .base_url(server.api_url())
-                .clock(server.clock().clone())
                 .build()?;
             Ok(kaizen.into())
         }
@@ -44,18 +44,18 @@ mod east {
 
     impl Vendor for Server {
         fn server() -> TestServerBuilder {
-            fakes::kaizen_east()
+            fake::east()
         }
 
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
-            let kaizen = Kaizen::<East>::builder(server.client_id(), secret)
-                .transport(server.transport())
+            let kaizen = Kaizen::<East>::builder(server.client_id(), secret, server.transport())
+                .options(options)
                 .token_url(server.token_url())
                 .base_url(server.api_url())
-                .clock(server.clock().clone())
                 .build()?;
             Ok(kaizen.into())
         }

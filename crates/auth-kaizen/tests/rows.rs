@@ -7,9 +7,11 @@ mod vendor;
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, ErrorKind, RefreshPolicy, Secret};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, ErrorKind, MemoryStore, RefreshPolicy, Secret,
+};
 use auth_kaizen::{Central, East, Kaizen, LegacyEndpoint, Region, RegionName};
-use auth_testkit::{Reply, TestServer, assert_no_secret};
+use auth_testkit::{Reply, TestServer, VirtualClock, assert_no_secret};
 use http::{HeaderMap, Uri};
 
 use crate::vendor::{DAY, Vendor, buildings_url, client_id, client_secret};
@@ -25,7 +27,7 @@ async fn row_token_endpoints_each_server_has_its_own() {
     let east = vendor.settings::<East>().build().unwrap();
     central.authenticator().token().await.unwrap();
     east.authenticator().token().await.unwrap();
-    let urls: Vec<_> = vendor.sent().iter().map(|sent| sent.url()).collect();
+    let urls: Vec<_> = vendor.sent().iter().map(|sent| sent.expose_url()).collect();
     assert_eq!(
         urls,
         [
@@ -51,7 +53,7 @@ async fn row_token_endpoints_of_old_are_asked_on_request() {
         let settings = vendor.settings::<Central>().legacy(endpoint);
         let kaizen = settings.build().unwrap();
         assert_eq!(vendor.buildings(&kaizen).await, 200);
-        assert_eq!(vendor.sent()[0].url(), url);
+        assert_eq!(vendor.sent()[0].expose_url(), url);
     }
 }
 
@@ -62,9 +64,8 @@ async fn row_token_endpoints_can_be_another() {
         .two_origins()
         .in_memory();
     let secret = Secret::new("fake-secret-1");
-    let kaizen = Kaizen::<East>::builder(client_id(RegionName::East), secret)
-        .transport(gateway.transport())
-        .clock(gateway.clock().clone())
+    let kaizen = Kaizen::<East>::builder(client_id(RegionName::East), secret, gateway.transport())
+        .options(AuthenticatorOptions::new().clock(gateway.clock().clone()))
         .token_url(gateway.token_url())
         .base_url(gateway.api_url())
         .build()
@@ -94,7 +95,7 @@ async fn row_api_origins_each_server_has_its_own() {
     let east = vendor.settings::<East>().build().unwrap();
     assert_eq!(vendor.buildings(&central).await, 200);
     assert_eq!(vendor.buildings(&east).await, 200);
-    let urls: Vec<_> = vendor.sent().iter().map(|sent| sent.url()).collect();
+    let urls: Vec<_> = vendor.sent().iter().map(|sent| sent.expose_url()).collect();
     assert_eq!(
         urls[1],
         "https://kaizen.coppertreeanalytics.com/api/v3/buildings?page_size=100&page=1"
@@ -133,13 +134,13 @@ async fn row_grant_is_client_credentials_in_a_form() {
     kaizen.authenticator().token().await.unwrap();
     let sent = &vendor.sent()[0];
     assert_eq!(
-        sent.body(),
+        sent.expose_body(),
         "grant_type=client_credentials&client_id=fake-client-central\
          &client_secret=fake-secret%2F1%2Bcentral",
     );
     let form = Some("application/x-www-form-urlencoded");
-    assert_eq!(sent.header("content-type"), form);
-    assert_eq!(sent.header("authorization"), None);
+    assert_eq!(sent.expose_header("content-type"), form);
+    assert_eq!(sent.expose_header("authorization"), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,6 +200,31 @@ async fn row_response_scope_is_readable() {
     kaizen.authenticator().token().await.unwrap();
     let granted = clone.granted_scope().unwrap();
     assert_eq!(&*granted, "read:buildings read:insights");
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_response_scope_is_readable_by_every_process_that_shares_a_store() {
+    let vendor = Vendor::new();
+    let scope = Reply::normal().with("scope", r#""read:buildings read:insights""#);
+    vendor.of::<East>().token().then(scope);
+    let store = MemoryStore::new();
+    let process = || {
+        let options = AuthenticatorOptions::new()
+            .store(store.clone())
+            .clock(VirtualClock::new());
+        vendor.settings::<East>().options(options).build().unwrap()
+    };
+    let first = process();
+    first.authenticator().token().await.unwrap();
+    let later = process();
+    assert_eq!(later.granted_scope(), None, "it has no token yet");
+    let token = later.authenticator().token().await.unwrap();
+    let granted = Some("read:buildings read:insights");
+    assert_eq!(token.granted_scope(), granted);
+    for kaizen in [first, later] {
+        assert_eq!(kaizen.granted_scope().as_deref(), granted);
+    }
+    assert_eq!(vendor.of::<East>().counters().token_requests, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -269,8 +295,16 @@ async fn row_lifetime_of_30_days_costs_two_exchanges_in_31() {
 #[tokio::test(start_paused = true)]
 async fn row_lifetime_is_used_as_far_as_the_policy_says() {
     let vendor = Vendor::new();
-    let policy = RefreshPolicy::default().refresh_at(0.99).jitter(0.0);
-    let kaizen = vendor.settings::<East>().policy(policy).build().unwrap();
+    let policy = RefreshPolicy::default()
+        .refresh_at(0.99)
+        .unwrap()
+        .jitter(0.0)
+        .unwrap();
+    let settings = vendor.settings::<East>();
+    let kaizen = settings
+        .options(vendor.options().policy(policy))
+        .build()
+        .unwrap();
     let server = vendor.of::<East>();
     assert_eq!(vendor.buildings(&kaizen).await, 200);
     // Past the 24.8 days that a signed 32-bit count of milliseconds can say.
@@ -400,12 +434,14 @@ async fn never_leaves<R: Region, Other: Region>() {
     let sent = vendor.sent();
     let strays: Vec<_> = sent
         .iter()
-        .filter(|sent| !sent.url().starts_with(R::BASE_URL) && sent.url() != R::TOKEN_URL)
+        .filter(|sent| {
+            !sent.expose_url().starts_with(R::BASE_URL) && sent.expose_url() != R::TOKEN_URL
+        })
         .collect();
     assert_eq!(strays.len(), 3);
     for stray in strays {
-        assert_eq!(stray.header("authorization"), None);
-        assert_no_secret(stray.text(), &secrets);
+        assert_eq!(stray.expose_header("authorization"), None);
+        assert_no_secret(stray.expose_text(), &secrets);
     }
     assert_eq!(other.recorded().len(), 3);
     assert_eq!(other.counters().tokens_issued, 0);
@@ -436,8 +472,7 @@ async fn row_tenancy_both_servers_serve_one_program() {
 async fn row_tenancy_credentials_are_one_servers_own() {
     let vendor = Vendor::new();
     let secret = Secret::new(client_secret(RegionName::East));
-    let mixed_up = Kaizen::<Central>::builder(client_id(RegionName::East), secret)
-        .transport(vendor.clone())
+    let mixed_up = Kaizen::<Central>::builder(client_id(RegionName::East), secret, vendor.urls())
         .build()
         .unwrap();
     let error = mixed_up.authenticator().token().await.unwrap_err();

@@ -4,11 +4,9 @@
 
 use std::{error::Error as _, future::ready, time::Duration};
 
-use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretFn, Transport};
+use auth_core::{AuthenticatorOptions, Error, ErrorKind, Secret, SecretFn};
 use auth_kaizen::{Central, East, Kaizen, KaizenBuilder, LegacyEndpoint, Region, RegionName};
-use auth_testkit::{TestServer, VirtualClock, assert_no_secret};
-use bytes::Bytes;
-use http::{Request, Response};
+use auth_testkit::{Reply, TestServer, VirtualClock, assert_no_secret};
 
 const SECRET: &str = "Zq7-fake-secret-1";
 const PASSWORD: &str = "Wx3-fake-password";
@@ -25,7 +23,7 @@ impl Settings {
     }
 
     fn with<R: Region>(&self, id: &str, secret: &str) -> KaizenBuilder<R> {
-        Kaizen::builder(id, Secret::new(secret)).transport(self.0.transport())
+        Kaizen::builder(id, Secret::new(secret), self.0.transport())
     }
 
     #[track_caller]
@@ -49,20 +47,17 @@ fn assert_clean(error: &Error) {
 }
 
 #[test]
-fn the_client_and_the_transport_are_required() {
+fn the_client_is_required() {
     let settings = Settings::new();
     settings.refuse(settings.with::<Central>("", SECRET), "client_id");
     settings.refuse(settings.with::<East>("fake-client", ""), "client_secret");
-    let alone = Kaizen::<East>::builder("fake-client", Secret::new(SECRET));
-    settings.refuse(alone, "transport");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_is_read_empty_is_an_error_then() {
     let server = TestServer::builder().in_memory();
     let empty = SecretFn::new(|| ready(Ok(Secret::new(""))));
-    let kaizen = Kaizen::<Central>::builder("fake-client", empty)
-        .transport(server.transport())
+    let kaizen = Kaizen::<Central>::builder("fake-client", empty, server.transport())
         .build()
         .unwrap();
     let error = kaizen.authenticator().token().await.unwrap_err();
@@ -175,31 +170,16 @@ fn an_endpoint_of_old_and_another_url_exclude_each_other() {
     }
 }
 
-#[test]
-fn the_policy_is_checked() {
-    let settings = Settings::new();
-    let policy = RefreshPolicy::default().refresh_at(1.5);
-    settings.refuse(settings.good::<East>().policy(policy), "refresh_at");
-}
-
-/// A vendor that is busy until a date, and does not say what time it is.
-struct BusyUntil(&'static str);
-
-impl Transport for BusyUntil {
-    async fn send(&self, _: Request<Bytes>, _: usize) -> Result<Response<Bytes>, Error> {
-        let reply = Response::builder()
-            .status(503)
-            .header("retry-after", self.0);
-        Ok(reply.body(Bytes::new()).unwrap())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_clock_is_the_sources_too() {
     // A minute after the clock's start.
-    let kaizen = Kaizen::<Central>::builder("fake-client", Secret::new(SECRET))
-        .transport(BusyUntil("Tue, 01 Jan 2030 00:01:00 GMT"))
-        .clock(VirtualClock::new())
+    let settings = Settings::new();
+    let busy = Reply::status(503).header("retry-after", "Tue, 01 Jan 2030 00:01:00 GMT");
+    settings.0.token().then(busy);
+    let kaizen = settings
+        .good::<Central>()
+        .token_url(settings.0.token_url())
+        .options(AuthenticatorOptions::new().clock(VirtualClock::new()))
         .build()
         .unwrap();
     let error = kaizen.authenticator().token().await.unwrap_err();

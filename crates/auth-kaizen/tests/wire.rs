@@ -20,7 +20,7 @@ async fn sent<R: Region>(vendor: Vendor, kaizen: Kaizen<R>) -> [String; 2] {
     server.api().then(Reply::status(200).json("[]"));
     assert_eq!(vendor.buildings(&kaizen).await, 200);
     let sent = vendor.sent();
-    let texts: Vec<_> = sent.iter().map(|sent| sent.text()).collect();
+    let texts: Vec<_> = sent.iter().map(|sent| sent.expose_text()).collect();
     texts.try_into().unwrap()
 }
 

@@ -1,8 +1,8 @@
 use std::fmt;
 
 use auth_core::{
-    Authenticator, Error, HttpHosts, Key, Origins, RefreshPolicy, Secret, SecretSource,
-    SharedClock, SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
+    Authenticator, AuthenticatorOptions, Error, HttpHosts, Key, Origins, Secret, SecretSource,
+    SharedSecretSource, SharedTransport, Transport,
 };
 use auth_oauth2::{BodyFormat, ClientAuth};
 
@@ -22,30 +22,43 @@ impl Kayzen {
     pub const BASE_URL: &'static str = "https://api.kayzen.io";
 
     /// Starts with the two pairs that a login takes: the API key and where its secret comes from,
-    /// then the e-mail of an account and where its password comes from.
+    /// then the e-mail of an account and where its password comes from; last, the transport that sends
+    /// the logins.
     ///
     /// A [`Secret`] never changes; a [`SecretFile`](auth_core::SecretFile), a
     /// [`SecretEnv`](auth_core::SecretEnv) or a [`SecretFn`](auth_core::SecretFn) is read for each
     /// login. The e-mail is given as it is, not encoded.
+    ///
+    /// # Example
+    ///
+    /// Without a transport, there are no settings:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_core::Secret;
+    /// use auth_kayzen::Kayzen;
+    ///
+    /// let secret = Secret::new("fake-secret");
+    /// let password = Secret::new("fake-password");
+    /// let settings = Kayzen::builder("my-api-key", secret, "me@example.com", password);
+    /// ```
     pub fn builder(
         api_key: impl Into<String>,
         api_secret: impl SecretSource,
         email: impl Into<String>,
         password: impl SecretSource,
+        transport: impl Transport,
     ) -> KayzenBuilder {
         KayzenBuilder {
             api_key: api_key.into(),
             api_secret: SharedSecretSource::new(api_secret),
             email: email.into(),
             password: SharedSecretSource::new(password),
-            transport: None,
+            transport: SharedTransport::new(transport),
             token_url: Self::TOKEN_URL.into(),
             base_url: Self::BASE_URL.into(),
             client_auth: ClientAuth::BasicRaw,
             body_format: BodyFormat::Form,
-            policy: RefreshPolicy::default(),
-            store: None,
-            clock: SharedClock::default(),
+            options: AuthenticatorOptions::new(),
             http: HttpHosts::default(),
         }
     }
@@ -69,8 +82,8 @@ impl Kayzen {
 ///     SecretEnv::new("KAYZEN_API_SECRET"),
 ///     "api+reporting@example.com",
 ///     SecretEnv::new("KAYZEN_PASSWORD"),
+///     transport,
 /// )
-/// .transport(transport)
 /// .token_url("https://gateway.example.com/kayzen/token")
 /// .base_url("https://gateway.example.com")
 /// .client_auth(ClientAuth::Basic)
@@ -88,21 +101,13 @@ pub struct KayzenBuilder {
     pub(crate) token_url: String,
     pub(crate) client_auth: ClientAuth,
     pub(crate) body_format: BodyFormat,
-    pub(crate) clock: SharedClock,
+    pub(crate) transport: SharedTransport,
+    pub(crate) options: AuthenticatorOptions,
     pub(crate) http: HttpHosts,
-    transport: Option<SharedTransport>,
     base_url: String,
-    policy: RefreshPolicy,
-    store: Option<SharedTokenStore>,
 }
 
 impl KayzenBuilder {
-    /// Sets the way to send logins. Required.
-    pub fn transport(mut self, transport: impl Transport) -> Self {
-        self.transport = Some(SharedTransport::new(transport));
-        self
-    }
-
     /// Sets the token endpoint; default [`Kayzen::TOKEN_URL`].
     pub fn token_url(mut self, url: impl Into<String>) -> Self {
         self.token_url = url.into();
@@ -130,23 +135,11 @@ impl KayzenBuilder {
         self
     }
 
-    /// Sets when tokens are renewed, and how failures are spaced. The default renews a token of 30
-    /// minutes after 22.5 to 24 minutes.
-    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// Shares the token with other processes through a store, and with the next start of this one;
-    /// see [`AuthenticatorBuilder::store`](auth_core::AuthenticatorBuilder::store). Default: none.
-    pub fn store(mut self, store: impl TokenStore) -> Self {
-        self.store = Some(SharedTokenStore::new(store));
-        self
-    }
-
-    /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
-    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
-        self.clock = clock.into();
+    /// Sets the options of the authenticator: policy, quota, limit, store, clock and shards; see
+    /// [`AuthenticatorOptions`]. The default
+    /// policy renews a token of 30 minutes after 22.5 to 24 minutes. Default: no option is set.
+    pub fn options(mut self, options: AuthenticatorOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -179,24 +172,15 @@ impl KayzenBuilder {
     /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot read.
     /// - `email`: empty, or encoded already.
     /// - `client_auth`: other than the two kinds of Basic.
-    /// - `transport`: missing.
     /// - `token_url` or `base_url`: no URL that secrets may go to.
-    /// - The policy's own.
     pub fn build(self) -> Result<Authenticator, Error> {
         self.check_credentials()?;
-        let transport = self
-            .transport
-            .clone()
-            .ok_or_else(|| Error::config("transport", "is required: it sends the logins"))?;
         let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
-        let (policy, clock) = (self.policy.clone(), self.clock.clone());
-        let (store, key) = (self.store.clone(), self.key());
-        Authenticator::builder(source::new(self, transport)?)
+        let (key, options) = (self.key(), self.options.clone());
+        Authenticator::builder(source::new(self)?, origins)
             .vendor(source::VENDOR)
-            .origins(origins)
-            .policy(policy)
-            .clock(clock)
-            .shared_store(store, key)
+            .key(key)
+            .options(options)
             .build()
     }
 
@@ -251,7 +235,7 @@ impl fmt::Debug for KayzenBuilder {
         f.debug_struct("KayzenBuilder")
             .field("client_auth", &self.client_auth)
             .field("body_format", &self.body_format)
-            .field("policy", &self.policy)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }

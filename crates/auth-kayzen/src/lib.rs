@@ -27,8 +27,8 @@
 //!     SecretFile::new("/run/secrets/kayzen-api-secret"),
 //!     "api+reporting@example.com",
 //!     SecretFile::new("/run/secrets/kayzen-password"),
+//!     transport,
 //! )
-//! .transport(transport)
 //! .build()?;
 //! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
 //! // GET https://api.kayzen.io/v1/meta/campaigns?page=1&per_page=25 now goes out signed.
@@ -42,6 +42,7 @@
 //! |---|---|
 //! | sign requests to Kayzen | [`Kayzen::builder`] |
 //! | another endpoint, a JSON body, form-encoded Basic | [`KayzenBuilder`] |
+//! | another policy, a store, a clock | [`KayzenBuilder::options`] |
 //!
 //! # What to know about the vendor
 //!
@@ -70,9 +71,19 @@
 //!
 //! # Cargo features
 //!
-//! None. Supported Rust: see `rust-version` in the manifest.
+//! `fake`: the module `fake`, the vendor as a server inside a test; for `[dev-dependencies]` only.
+//! Supported Rust: see `rust-version` in the manifest.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod config;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod source;
 
 pub use config::{Kayzen, KayzenBuilder};
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use auth_core::{
     AccessToken, Credentials, Error, Exchange, RejectedPart, Secret, SecretSource,
-    SharedSecretSource, SharedTransport, TokenSource,
+    SharedSecretSource, TokenSource,
 };
 use auth_oauth2::{Client, ReplyRules, ResourceOwnerPassword};
 use http::StatusCode;
@@ -22,23 +22,20 @@ const WRONG_LOGIN: [&str; 3] = [
 ];
 
 /// Makes the password grant as Kayzen wants it.
-pub(crate) fn new(
-    settings: KayzenBuilder,
-    transport: SharedTransport,
-) -> Result<KayzenSource, Error> {
+pub(crate) fn new(settings: KayzenBuilder) -> Result<KayzenSource, Error> {
     let rules = ReplyRules::new()
         .allow_missing_token_type()
         .description_member("message")
         .credential_codes(WRONG_LOGIN)
         .default_lifetime(LIFETIME);
-    let client = Client::builder(settings.token_url, settings.api_key, transport)
+    let client = Client::builder(settings.token_url, settings.api_key, settings.transport)
         .secret(ApiSecret(settings.api_secret))
         .vendor(VENDOR)
         .client_auth(settings.client_auth)
         .body_format(settings.body_format)
         .reply_rules(rules)
         .danger_http_hosts(settings.http)
-        .clock(settings.clock)
+        .clock(settings.options.shared_clock())
         .build()?;
     let grant = client.password(settings.email, settings.password)?;
     // The vendor has no refresh tokens.

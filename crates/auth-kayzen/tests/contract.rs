@@ -1,9 +1,9 @@
 //! What every vendor promises, for each of the two secrets.
 
-use auth_core::{Authenticator, Error, Secret, SharedSecretSource};
-use auth_kayzen::Kayzen;
+use auth_core::{Authenticator, AuthenticatorOptions, Error, Secret, SharedSecretSource};
+use auth_kayzen::{Kayzen, fake};
 use auth_oauth2::BodyFormat;
-use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
+use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
 const PATH: &str = "/v1/meta/campaigns?page=1&per_page=25";
 
@@ -16,20 +16,26 @@ mod password {
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {
-            fakes::kayzen()
+            fake::server()
         }
 
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             let api_secret = Secret::new(server.client_secret());
-            Kayzen::builder(server.client_id(), api_secret, server.user_name(), secret)
-                .transport(server.transport())
-                .token_url(server.token_url())
-                .base_url(server.api_url())
-                .clock(server.clock().clone())
-                .build()
+            Kayzen::builder(
+                server.client_id(),
+                api_secret,
+                server.user_name(),
+                secret,
+                server.transport(),
+            )
+            .options(options)
+            .token_url(server.token_url())
+            .base_url(server.api_url())
+            .build()
         }
 
         fn right_secret(server: &TestServer) -> String {
@@ -58,21 +64,27 @@ mod api_secret {
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {
-            fakes::kayzen()
+            fake::server()
         }
 
         fn authenticator(
             server: &TestServer,
             secret: SharedSecretSource,
+            options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             let password = Secret::new(server.user_password());
-            Kayzen::builder(server.client_id(), secret, server.user_name(), password)
-                .transport(server.transport())
-                .token_url(server.token_url())
-                .base_url(server.api_url())
-                .body_format(BodyFormat::Json)
-                .clock(server.clock().clone())
-                .build()
+            Kayzen::builder(
+                server.client_id(),
+                secret,
+                server.user_name(),
+                password,
+                server.transport(),
+            )
+            .options(options)
+            .token_url(server.token_url())
+            .base_url(server.api_url())
+            .body_format(BodyFormat::Json)
+            .build()
         }
 
         fn path() -> &'static str {

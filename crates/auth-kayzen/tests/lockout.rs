@@ -80,7 +80,8 @@ async fn t26f_ten_processes_send_a_wrong_password_twice_in_a_day() {
     let store = MemoryStore::new();
     let process = || {
         let settings = vendor.with_password(Secret::new("fake-password-1"));
-        settings.store(store.clone()).build().unwrap()
+        let options = vendor.options().store(store.clone());
+        settings.options(options).build().unwrap()
     };
     let mut processes: Vec<_> = (0..10).map(|_| process()).collect();
     for minute in 0..24 * 60 {

@@ -9,9 +9,9 @@ mod vendor;
 use std::time::Duration;
 
 use auth_core::{Error, ErrorKind, RejectedPart, Secret};
-use auth_kayzen::{Kayzen, KayzenBuilder};
+use auth_kayzen::{Kayzen, KayzenBuilder, fake};
 use auth_oauth2::{BodyFormat, ClientAuth};
-use auth_testkit::{Reply, fakes};
+use auth_testkit::Reply;
 use auth_tower::AuthOutcome;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::Uri;
@@ -25,11 +25,11 @@ async fn login(vendor: &Vendor, settings: KayzenBuilder) -> (String, String) {
     let [login] = &logins[..] else {
         panic!("{} logins", logins.len());
     };
-    let basic = login.header("authorization").unwrap();
+    let basic = login.expose_header("authorization").unwrap();
     let basic = STANDARD
         .decode(basic.strip_prefix("Basic ").unwrap())
         .unwrap();
-    (login.body(), String::from_utf8(basic).unwrap())
+    (login.expose_body(), String::from_utf8(basic).unwrap())
 }
 
 async fn failure(vendor: &Vendor) -> Error {
@@ -48,7 +48,7 @@ async fn row_token_endpoint_is_asked_by_post() {
     let sent = vendor.sent();
     assert_eq!(sent.len(), 1);
     let line = "POST https://api.kayzen.io/v1/authentication/token\n";
-    assert!(sent[0].text().starts_with(line));
+    assert!(sent[0].expose_text().starts_with(line));
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +68,7 @@ async fn row_api_origin_is_the_only_place_for_tokens() {
     let sent = vendor.sent();
     let sent = sent.last().unwrap();
     assert_eq!(
-        sent.header("authorization"),
+        sent.expose_header("authorization"),
         Some(&*format!("Bearer {token}"))
     );
 }
@@ -87,7 +87,7 @@ async fn row_grant_is_the_password_grant_by_a_form() {
 
 #[tokio::test(start_paused = true)]
 async fn row_grant_by_a_json_body_when_asked() {
-    let vendor = Vendor::of(fakes::kayzen().body_formats([auth_testkit::BodyFormat::Json]));
+    let vendor = Vendor::of(fake::server().body_formats([auth_testkit::BodyFormat::Json]));
     let settings = vendor.settings().body_format(BodyFormat::Json);
     let (body, basic) = login(&vendor, settings).await;
     assert_eq!(
@@ -105,7 +105,7 @@ async fn row_encoding_of_the_email() {
         ("100%40@kayzen.io", "100%2540%40kayzen.io"),
         ("j\u{f6}rg@kayzen.io", "j%C3%B6rg%40kayzen.io"),
     ] {
-        let vendor = Vendor::of(fakes::kayzen().user(email, "fake-password-1"));
+        let vendor = Vendor::of(fake::server().user(email, "fake-password-1"));
         let (body, _) = login(&vendor, vendor.settings()).await;
         let expected = format!("grant_type=password&username={sent}&password=fake-password-1");
         assert_eq!(body, expected);
@@ -117,23 +117,23 @@ const ODD_SECRET: &str = "fake+secret/1%3A:=";
 
 #[tokio::test(start_paused = true)]
 async fn row_basic_quirk_raw_by_default() {
-    let vendor = Vendor::of(fakes::kayzen().client("fake-key+/%", ODD_SECRET));
+    let vendor = Vendor::of(fake::server().client("fake-key+/%", ODD_SECRET));
     let (_, basic) = login(&vendor, vendor.settings()).await;
     assert_eq!(basic, format!("fake-key+/%:{ODD_SECRET}"));
 
     // The vendor's own example.
-    let vendor = Vendor::of(fakes::kayzen().client("aaa", "bbb"));
+    let vendor = Vendor::of(fake::server().client("aaa", "bbb"));
     login(&vendor, vendor.settings()).await;
     let logins = vendor.logins();
     assert_eq!(
-        logins[0].header("authorization"),
+        logins[0].expose_header("authorization"),
         Some("Basic YWFhOmJiYg==")
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn row_basic_quirk_form_encoded_when_asked() {
-    let server = fakes::kayzen()
+    let server = fake::server()
         .client("fake-key:+/%", ODD_SECRET)
         .client_auth([auth_testkit::ClientAuth::Basic]);
     let vendor = Vendor::of(server);
@@ -220,7 +220,7 @@ async fn row_lifetime_is_30_minutes_and_renewal_the_same_login_ahead_of_it() {
     let logins = vendor.logins();
     assert!((24..=28).contains(&logins.len()), "{}", logins.len());
     for login in &logins {
-        assert_eq!(login.text(), logins[0].text());
+        assert_eq!(login.expose_text(), logins[0].expose_text());
     }
 }
 
@@ -240,8 +240,12 @@ async fn row_lifetime_no_refresh_token_is_ever_sent() {
     let logins = vendor.logins();
     assert_eq!(logins.len(), 5);
     for login in logins {
-        assert!(!login.text().contains("refresh"), "{}", login.text());
-        assert!(login.body().starts_with("grant_type=password&"));
+        assert!(
+            !login.expose_text().contains("refresh"),
+            "{}",
+            login.expose_text()
+        );
+        assert!(login.expose_body().starts_with("grant_type=password&"));
     }
 }
 

@@ -5,9 +5,9 @@
 #[path = "support/vendor.rs"]
 mod vendor;
 
-use auth_kayzen::KayzenBuilder;
+use auth_kayzen::{KayzenBuilder, fake};
 use auth_oauth2::{BodyFormat, ClientAuth};
-use auth_testkit::{Reply, fakes};
+use auth_testkit::Reply;
 
 use crate::vendor::Vendor;
 
@@ -18,7 +18,11 @@ async fn sent(vendor: &Vendor, settings: KayzenBuilder) -> [String; 2] {
     vendor.server().api().then(Reply::status(200).json("[]"));
     let authenticator = settings.build().unwrap();
     assert_eq!(vendor.campaigns(&authenticator).await.unwrap(), 200);
-    let texts: Vec<_> = vendor.sent().iter().map(|sent| sent.text()).collect();
+    let texts: Vec<_> = vendor
+        .sent()
+        .iter()
+        .map(|sent| sent.expose_text())
+        .collect();
     texts.try_into().unwrap()
 }
 
@@ -41,7 +45,7 @@ async fn json() {
 
 #[tokio::test(start_paused = true)]
 async fn basic_as_the_standard_has_it() {
-    let vendor = Vendor::of(fakes::kayzen().client_auth([auth_testkit::ClientAuth::Basic]));
+    let vendor = Vendor::of(fake::server().client_auth([auth_testkit::ClientAuth::Basic]));
     let settings = vendor.settings().client_auth(ClientAuth::Basic);
     let [login, _] = sent(&vendor, settings).await;
     assert_eq!(login, include_str!("wire/login_form_encoded_basic.txt"));

@@ -41,9 +41,8 @@ pub use builder::ClientBuilder;
 ///         .client_auth(ClientAuth::Post)
 ///         .scope("read:meters")
 ///         .build()?;
-///     Authenticator::builder(client.client_credentials())
-///         .origins(Origins::new(["https://api.example.com"])?)
-///         .build()
+///     let origins = Origins::new(["https://api.example.com"])?;
+///     Authenticator::builder(client.client_credentials(), origins).build()
 /// }
 /// ```
 ///

@@ -19,9 +19,9 @@
 //!         .secret(Secret::new("fake-secret"))
 //!         .scope("read:meters")
 //!         .build()?;
-//!     Authenticator::builder(client.client_credentials())
+//!     let origins = Origins::new(["https://api.example.com"])?;
+//!     Authenticator::builder(client.client_credentials(), origins)
 //!         .vendor("example")
-//!         .origins(Origins::new(["https://api.example.com"])?)
 //!         .build()
 //! }
 //! ```
@@ -36,6 +36,7 @@
 //! | a token that acts for a user, for that user's own (RFC 8693) | [`Client::token_exchange`] |
 //! | a token for the refresh token that a person's login brought (section 6) | [`Client::refresh_token`] |
 //! | a login of a vendor's own invention | [`TokenEndpoint`] |
+//! | a crate for another vendor, with its fake and its tests | the guide [Add a vendor](_documentation::add_a_vendor) |
 //! | prove who the client is: Basic, raw Basic, in the body, not at all | [`ClientAuth`] |
 //! | send JSON in place of a form | [`BodyFormat`] |
 //! | read a reply that is not quite the standard's | [`ReplyRules`], [`parse_reply`] |
@@ -61,6 +62,10 @@
 //!
 //! Supported Rust: see `rust-version` in the manifest.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(doc)]
+pub mod _documentation;
 mod client;
 mod client_auth;
 mod client_credentials;
@@ -93,3 +98,8 @@ pub use retry_after::retry_after;
 pub use scrub::Scrubber;
 pub use token_endpoint::TokenEndpoint;
 pub use token_exchange::TokenExchange;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

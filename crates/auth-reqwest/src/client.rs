@@ -4,10 +4,18 @@ use auth_core::Error;
 use reqwest::{Client, ClientBuilder, redirect};
 
 use crate::followed;
+#[cfg(feature = "middleware")]
+use crate::observe;
 
 /// Starts a reqwest client for API calls that carry credentials: redirects are followed within one
 /// origin only ([`same_origin_redirects`]), no `Referer` is sent, and no proxy is taken from the
 /// environment.
+///
+/// With the feature `middleware`, the client also tells `AuthMiddleware` which request of a chain of
+/// redirects was answered, whatever redirect policy is set later. For that, reqwest's `retry` is set
+/// to a policy that retries what reqwest retries by default: HTTP/2 requests that the server refused
+/// to process. A `retry` that is set later replaces this policy. Then `AuthMiddleware` sends no refused
+/// POST or PATCH again, because it cannot tell whether the client followed a redirect.
 ///
 /// Use it for [`AuthMiddleware`](crate#what-is-where) and for clients without tower. To use a proxy,
 /// set reqwest's `proxy`. [`ReqwestService::new`] starts with this builder.
@@ -25,10 +33,13 @@ use crate::followed;
 /// # Ok::<(), reqwest::Error>(())
 /// ```
 pub fn client_builder() -> ClientBuilder {
-    ClientBuilder::new()
+    let builder = ClientBuilder::new()
         .redirect(same_origin_redirects())
         .referer(false)
-        .no_proxy()
+        .no_proxy();
+    #[cfg(feature = "middleware")]
+    let builder = builder.retry(observe::retries());
+    builder
 }
 
 /// Makes a redirect policy that follows up to 10 redirects within one origin (scheme, host and
@@ -72,8 +83,12 @@ pub fn same_origin_redirects() -> redirect::Policy {
 /// A client with this policy tells [`ReqwestService`](crate::ReqwestService) and `AuthMiddleware` that
 /// it followed a redirect, and they mark the response with [`auth_core::Redirected`]. `AuthLayer` does
 /// not send a POST again when the request after the redirect was refused: the POST may have been
-/// carried out. A client with any other policy shows a followed redirect only if the URL changed. The
-/// usual answer to a form, a POST to `/orders` with a 303 back to `/orders`, stays unnoticed.
+/// carried out.
+///
+/// They cannot tell which policy a finished client has. A client that
+/// [`ReqwestService::from_builder`](crate::ReqwestService::from_builder) or [`client_builder`] made
+/// is known to tell. For any other client, see
+/// [`ReqwestService::danger_from_client`](crate::ReqwestService::danger_from_client).
 ///
 /// # Example
 ///
@@ -94,7 +109,7 @@ pub fn within_origin(policy: redirect::Policy) -> redirect::Policy {
         let signed_for = attempt.previous().first();
         let stays = signed_for.is_some_and(|first| first.origin() == next.origin());
         if plain && stays {
-            followed::note();
+            followed::note_redirect();
             policy.redirect(attempt)
         } else {
             attempt.stop()

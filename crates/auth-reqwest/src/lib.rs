@@ -25,7 +25,16 @@
 //! `AuthLayer` and the client needs `auth_tower::OriginGuardLayer` below it.
 //!
 //! A POST whose redirect was followed is never sent again because the followed request was refused:
-//! see [`within_origin`].
+//!
+//! | client | a redirect to the same URL is | a refused POST or PATCH is |
+//! |---|---|---|
+//! | [`ReqwestService::new`], [`ReqwestService::from_builder`] | seen | sent again, unless a redirect was followed |
+//! | [`client_builder`] below `AuthMiddleware`, with any redirect policy | seen | sent again, unless a redirect was followed |
+//! | any other client: `reqwest::Client::new()`, [`ReqwestService::danger_from_client`] | unseen | not sent again |
+//! | any other client of which the application says that it follows no redirects | | sent again |
+//!
+//! The last row is `danger_client_follows_no_redirects`, of
+//! [`ReqwestService`](ReqwestService::danger_client_follows_no_redirects) and of `AuthMiddleware`.
 //!
 //! # Example
 //!
@@ -51,11 +60,13 @@
 //! | feature | default | effect |
 //! |---|---|---|
 //! | `rustls` | yes | TLS by rustls with aws-lc-rs and the operating system's certificates |
-//! | `middleware` | no | `AuthMiddleware`, for clients of the crate reqwest-middleware |
+//! | `middleware` | no | `AuthMiddleware`, for clients of the crate reqwest-middleware; [`client_builder`]'s clients tell it which request of a chain of redirects was answered |
 //!
 //! Without `rustls`, `https` works if the application switches on another of reqwest's TLS features.
 //! Without any of them, a token request fails and says so. Then set no proxy: reqwest without TLS
 //! sends an `https` request to the proxy in plain text. aws-lc-rs needs a C compiler to build.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
 mod builder;
@@ -63,6 +74,8 @@ mod client;
 mod followed;
 #[cfg(feature = "middleware")]
 mod middleware;
+#[cfg(feature = "middleware")]
+mod observe;
 mod service;
 mod transport;
 
@@ -72,3 +85,8 @@ pub use client::{client_builder, same_origin_redirects, within_origin};
 pub use middleware::AuthMiddleware;
 pub use service::{ReqwestFuture, ReqwestService};
 pub use transport::ReqwestTransport;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

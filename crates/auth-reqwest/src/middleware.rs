@@ -10,6 +10,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use self::below::Below;
+use crate::followed::Redirects;
 
 mod below;
 mod head;
@@ -83,10 +84,19 @@ mod head;
 ///
 /// A request is not sent again because a redirect that the client followed was refused, unless its
 /// method is safe (GET, HEAD, OPTIONS, TRACE): a POST that was answered with a redirect may have been
-/// carried out. The refusal is the response, and the token is renewed in the background. For that
-/// the client's redirect policy must be made by [`within_origin`](crate::within_origin), as that of
-/// [`client_builder`](crate::client_builder) is. With any other policy, a redirect back to the URL of
-/// the request stays unnoticed.
+/// carried out. The refusal is the response, and the token is renewed in the background.
+///
+/// What the client followed is known if [`client_builder`](crate::client_builder) made the client,
+/// whatever redirect policy was set later. Of any other client (`reqwest::Client::new()` too) only a
+/// redirect to another URL is seen. After a POST to `/orders` with a 303 back to `/orders` and a 401,
+/// nothing tells that the 401 is not the answer to the POST. So with such a client:
+///
+/// | refused request | sent again with a new token |
+/// |---|---|
+/// | GET, HEAD, OPTIONS, TRACE, PUT, DELETE | yes |
+/// | POST, PATCH and other methods that are not idempotent (RFC 9110 section 9.2.2) | no, unless [`danger_client_follows_no_redirects`](Self::danger_client_follows_no_redirects) is set |
+///
+/// The outcome of the response is then `NotReplayed::RedirectsUnseen`, and the log says it.
 ///
 /// # Errors
 ///
@@ -122,6 +132,7 @@ mod head;
 #[derive(Clone, Debug)]
 pub struct AuthMiddleware {
     stack: Stack,
+    redirects: Redirects,
 }
 
 /// What is the same for each request.
@@ -191,6 +202,46 @@ impl AuthMiddleware {
     {
         layer.into()
     }
+
+    /// States that the client below follows no redirects (`redirect(Policy::none())`), so that a
+    /// refused POST or PATCH is sent again with a new token.
+    ///
+    /// Not needed for a client of [`client_builder`](crate::client_builder), which tells by itself. Also
+    /// right for a client whose policy was made by [`within_origin`](crate::within_origin), if no
+    /// middleware between this one and the client moves requests to another task.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use auth_core::Authenticator;
+    /// use auth_reqwest::AuthMiddleware;
+    /// use reqwest::redirect::Policy;
+    /// use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+    ///
+    /// # fn build(authenticator: Authenticator) -> Result<ClientWithMiddleware, reqwest::Error> {
+    /// let client = reqwest::Client::builder().redirect(Policy::none()).build()?;
+    /// let middleware = AuthMiddleware::new(authenticator).danger_client_follows_no_redirects();
+    /// let client = ClientBuilder::new(client).with(middleware).build();
+    /// # Ok(client)
+    /// # }
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// If the statement is wrong, an order may be placed twice: a POST that was carried out and answered
+    /// with a 303 to the same URL is sent again when the request after the redirect is refused.
+    #[must_use]
+    pub fn danger_client_follows_no_redirects(mut self) -> Self {
+        self.redirects = Redirects::Seen;
+        self
+    }
+
+    fn over(stack: Stack) -> Self {
+        Self {
+            stack,
+            redirects: Redirects::Unknown,
+        }
+    }
 }
 
 #[async_trait]
@@ -206,7 +257,7 @@ impl Middleware for AuthMiddleware {
             request.extensions_mut().insert(key.clone());
         }
         let extensions = Mutex::new(extensions);
-        let below = Below::new(next, &extensions);
+        let below = Below::new(next, &extensions, self.redirects);
         let response = match &self.stack {
             Stack::One(auth) => send(auth.over(below), request).await,
             Stack::Keyed(auth) => send(auth.over(below), request).await,
@@ -227,36 +278,28 @@ async fn send<S: Service<R>, R>(mut service: S, request: R) -> Result<S::Respons
 impl From<AuthLayer> for AuthMiddleware {
     fn from(layer: AuthLayer) -> Self {
         let auth = by_request(layer).layer(());
-        Self {
-            stack: Stack::One(auth),
-        }
+        Self::over(Stack::One(auth))
     }
 }
 
 impl From<AuthLayer<ReplayOff>> for AuthMiddleware {
     fn from(layer: AuthLayer<ReplayOff>) -> Self {
         let auth = never(layer).layer(());
-        Self {
-            stack: Stack::One(auth),
-        }
+        Self::over(Stack::One(auth))
     }
 }
 
 impl From<AuthLayer<ReplayCheap, Authenticators>> for AuthMiddleware {
     fn from(layer: AuthLayer<ReplayCheap, Authenticators>) -> Self {
         let auth = by_request(layer).layer(());
-        Self {
-            stack: Stack::Keyed(auth),
-        }
+        Self::over(Stack::Keyed(auth))
     }
 }
 
 impl From<AuthLayer<ReplayOff, Authenticators>> for AuthMiddleware {
     fn from(layer: AuthLayer<ReplayOff, Authenticators>) -> Self {
         let auth = never(layer).layer(());
-        Self {
-            stack: Stack::Keyed(auth),
-        }
+        Self::over(Stack::Keyed(auth))
     }
 }
 

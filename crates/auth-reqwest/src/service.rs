@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Error, Redirected};
+use auth_core::Error;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -20,7 +20,7 @@ use tower_service::Service;
 use crate::{
     body,
     client::{build, client_builder, within_origin},
-    followed::Followed,
+    followed::{Followed, Redirects},
 };
 
 /// A reqwest client as a tower service, for the bottom of a stack with `AuthLayer`.
@@ -83,9 +83,11 @@ use crate::{
 ///
 /// # Redirects and refused tokens
 ///
-/// A response that answers a followed redirect is marked with [`Redirected`]. If such a response is a
-/// refusal (401), `AuthLayer` renews the token, and sends no POST again: the POST was answered with a
-/// redirect, so it may have been carried out.
+/// A response that answers a followed redirect is marked with [`auth_core::Redirected`]. If such a
+/// response is a refusal (401), `AuthLayer` renews the token, and sends no POST again: the POST was
+/// answered with a redirect, so it may have been carried out. [`new`](Self::new) and
+/// [`from_builder`](Self::from_builder) make clients whose redirects are all noticed. For a finished
+/// client, see [`danger_from_client`](Self::danger_from_client).
 ///
 /// # Bodies
 ///
@@ -111,6 +113,7 @@ use crate::{
 #[derive(Clone)]
 pub struct ReqwestService {
     client: Client,
+    redirects: Redirects,
 }
 
 impl ReqwestService {
@@ -172,6 +175,7 @@ impl ReqwestService {
             .connection_verbose(false);
         Ok(Self {
             client: build(builder)?,
+            redirects: Redirects::Seen,
         })
     }
 
@@ -185,12 +189,38 @@ impl ReqwestService {
     ///
     /// - A redirect to another origin takes every header but `Authorization` and `Cookie` along, and
     ///   no layer above can prevent that.
-    /// - A followed redirect is noticed only if the URL changed. After a POST to `/orders` with a 303
-    ///   back to `/orders` and a 401, `AuthLayer` sends the POST again. Set `replay_only` there.
+    /// - A followed redirect is noticed only if the URL changed, and not after a POST to `/orders` with a
+    ///   303 back to `/orders`.
     /// - With `https_only(true)`, the source of an error may quote a redirect's target.
+    ///
+    /// A refused POST or PATCH is therefore not sent again, unless the application states that the
+    /// client follows no redirects
+    /// ([`danger_client_follows_no_redirects`](Self::danger_client_follows_no_redirects)) or the client
+    /// tells by itself. The refusal is the response, with `NotReplayed::RedirectsUnseen` in its
+    /// `AuthOutcome`, and the token is renewed in the background. The same holds for every method that
+    /// RFC 9110 section 9.2.2 does not call idempotent; GET, PUT and DELETE are sent again.
     #[must_use]
     pub const fn danger_from_client(client: Client) -> Self {
-        Self { client }
+        Self {
+            client,
+            redirects: Redirects::Unknown,
+        }
+    }
+
+    /// States that the client of [`danger_from_client`](Self::danger_from_client) follows no redirects
+    /// (`redirect(Policy::none())`), so that a refused POST or PATCH is sent again with a new token.
+    ///
+    /// Also right for a client whose policy was made by [`within_origin`], because such a policy tells
+    /// which redirects were followed.
+    ///
+    /// # Security
+    ///
+    /// If the statement is wrong, an order may be placed twice: a POST that was carried out and answered
+    /// with a 303 to the same URL is sent again when the request after the redirect is refused.
+    #[must_use]
+    pub const fn danger_client_follows_no_redirects(mut self) -> Self {
+        self.redirects = Redirects::Seen;
+        self
     }
 
     /// Returns the client.
@@ -222,7 +252,7 @@ where
     fn call(&mut self, request: Request<B>) -> ReqwestFuture {
         let state = match reqwest::Request::try_from(request.map(body::wrap)) {
             Ok(request) => State::Calling {
-                followed: Followed::watch(request.url()),
+                followed: Followed::watch(&request, self.redirects),
                 call: self.client.call(request),
             },
             Err(error) => State::Failed { error: Some(error) },
@@ -283,11 +313,10 @@ impl fmt::Debug for ReqwestFuture {
 }
 
 fn marked(response: reqwest::Response, followed: &Followed) -> Response<reqwest::Body> {
-    let is_redirected = followed.answered(response.url());
+    let url = response.url().clone();
     let mut response = with_url(response);
-    if is_redirected {
-        response.extensions_mut().insert(Redirected);
-    }
+    let status = response.status();
+    followed.mark(&url, status, response.extensions_mut());
     response
 }
 

@@ -9,7 +9,7 @@
 //! # Example
 //!
 //! ```
-//! use auth_core::{Authenticator, Error, Key, Origins, TokenSource};
+//! use auth_core::{Authenticator, AuthenticatorOptions, Error, Key, Origins, TokenSource};
 //! use auth_store_file::FileStore;
 //!
 //! # fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
@@ -19,9 +19,9 @@
 //! # let _gone = Gone(dir.clone());
 //! let store = FileStore::new(dir)?; // "/home/me/.cache/my-tool/tokens", for example
 //! let key = Key::builder("example").client("my-client").scope("read").build();
-//! let authenticator = Authenticator::builder(source)
-//!     .store(store, key)
-//!     .origins(Origins::new(["https://api.example.com"])?)
+//! let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+//!     .key(key)
+//!     .options(AuthenticatorOptions::new().store(store))
 //!     .build()?;
 //! # Ok(authenticator)
 //! # }
@@ -60,3 +60,8 @@ mod store;
 mod write;
 
 pub use store::FileStore;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

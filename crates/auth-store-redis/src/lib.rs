@@ -8,7 +8,9 @@
 //! # Example
 //!
 //! ```
-//! use auth_core::{Authenticator, Error, Key, Origins, Secret, SecretFile, TokenSource};
+//! use auth_core::{
+//!     Authenticator, AuthenticatorOptions, Error, Key, Origins, Secret, SecretFile, TokenSource,
+//! };
 //! use auth_store_redis::{RedisStore, SealingKeys};
 //!
 //! # fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
@@ -22,9 +24,9 @@
 //!     )
 //!     .build()?;
 //! let key = Key::builder("example").client("my-client").scope("read").build();
-//! let authenticator = Authenticator::builder(source)
-//!     .store(store, key)
-//!     .origins(Origins::new(["https://api.example.com"])?)
+//! let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+//!     .key(key)
+//!     .options(AuthenticatorOptions::new().store(store))
 //!     .build()?;
 //! # Ok(authenticator)
 //! # }
@@ -115,7 +117,9 @@
 //!
 //! # Supported Rust
 //!
-//! 1.85.
+//! 1.88, as the crate redis.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod builder;
@@ -131,3 +135,8 @@ mod target;
 pub use auth_store_seal::SealingKeys;
 pub use builder::RedisStoreBuilder;
 pub use store::RedisStore;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -8,7 +8,9 @@
 //! # Example
 //!
 //! ```
-//! use auth_core::{Authenticator, Error, Key, MemoryStore, Origins, SecretFile, TokenSource};
+//! use auth_core::{
+//!     Authenticator, AuthenticatorOptions, Error, Key, MemoryStore, Origins, SecretFile, TokenSource,
+//! };
 //! use auth_store_seal::{SealedStore, SealingKeys};
 //!
 //! # async fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
@@ -18,9 +20,9 @@
 //! keys.check().await?;
 //! let store = SealedStore::new(MemoryStore::new(), keys)?; // or a store that others see
 //! let key = Key::builder("example").client("my-client").build();
-//! let authenticator = Authenticator::builder(source)
-//!     .store(store, key)
-//!     .origins(Origins::new(["https://api.example.com"])?)
+//! let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+//!     .key(key)
+//!     .options(AuthenticatorOptions::new().store(store))
 //!     .build()?;
 //! # Ok(authenticator)
 //! # }
@@ -66,3 +68,8 @@ mod warned;
 
 pub use keys::SealingKeys;
 pub use store::SealedStore;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,17 +3,17 @@
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use crate::{Answer, VendorRequest, state::State, upload::hex};
+use crate::{Answer, incoming::Incoming, state::State, upload::hex};
 
-pub(crate) fn answer(request: &VendorRequest<'_>) -> Answer {
-    let query = request.uri().query().unwrap_or_default();
-    let token = match credential(request.state, request.headers(), query) {
+pub(crate) fn answer(incoming: &Incoming<'_>) -> Answer {
+    let credential = credential(incoming.state, &incoming.parts.headers, incoming.query());
+    let token = match credential {
         Ok(Some(token)) => token,
         Ok(None) => return challenge(StatusCode::UNAUTHORIZED, "Bearer realm=\"fake\""),
         Err(line) => return challenge(StatusCode::BAD_REQUEST, line),
     };
-    match request.accept(&token) {
-        Some(number) => ok(request, number),
+    match incoming.accept(&token) {
+        Some(number) => ok(incoming, number),
         None => challenge(
             StatusCode::UNAUTHORIZED,
             "Bearer realm=\"fake\", error=\"invalid_token\", \
@@ -23,23 +23,22 @@ pub(crate) fn answer(request: &VendorRequest<'_>) -> Answer {
 }
 
 /// The answer to a request that is in order.
-pub(crate) fn ok(request: &VendorRequest<'_>, number: u64) -> Answer {
-    let api = request.state.settings.rules.api_path();
-    let path = request.path();
-    match path.strip_prefix(api).unwrap_or(path) {
+pub(crate) fn ok(incoming: &Incoming<'_>, number: u64) -> Answer {
+    let path = incoming.path();
+    match path.strip_prefix(incoming.api_path).unwrap_or(path) {
         "/forbidden" => challenge(
             StatusCode::FORBIDDEN,
             "Bearer realm=\"fake\", error=\"insufficient_scope\", scope=\"fake.admin\"",
         ),
-        "/redirect" => redirect(request.uri().query().unwrap_or_default()),
+        "/redirect" => redirect(incoming.query()),
         _ => Answer::json(
             StatusCode::OK,
             &json!({
-                "method": request.method().as_str(),
+                "method": incoming.parts.method.as_str(),
                 "path": path,
                 "token": number,
-                "body_len": request.upload.len,
-                "body_hash": hex(request.upload.hash),
+                "body_len": incoming.upload.len,
+                "body_hash": hex(incoming.upload.hash),
             }),
         ),
     }

@@ -1,5 +1,4 @@
 use std::{
-    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -10,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{
     counters::InFlight,
-    reply::{Delivery, Shape},
+    delivery::{Cut, Delivery, Shape},
 };
 
 /// A response body that travels as the script says.
@@ -21,17 +20,6 @@ pub(crate) struct ScriptedBody {
     end: bool,
     /// The request is under way until its body has been read or dropped.
     _in_flight: InFlight,
-}
-
-/// How a connection ends before its time.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// In order: what was sent arrives.
-    Close,
-    /// With a reset, which may overtake what was sent.
-    Reset,
-    /// With these bytes instead of an answer.
-    Raw(Bytes),
 }
 
 impl ScriptedBody {
@@ -138,22 +126,3 @@ fn boxed(
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(future)
 }
-
-impl fmt::Display for Cut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the test server cut the connection")
-    }
-}
-
-/// Raw bytes may hold a token, so only their number shows.
-impl fmt::Debug for Cut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Close => f.write_str("Close"),
-            Self::Reset => f.write_str("Reset"),
-            Self::Raw(bytes) => write!(f, "Raw({} bytes)", bytes.len()),
-        }
-    }
-}
-
-impl std::error::Error for Cut {}

@@ -16,6 +16,7 @@ use crate::{
 #[must_use]
 pub struct TestServerBuilder {
     settings: Settings,
+    rules: SharedRules,
     client_secret: String,
     password: String,
     clock: Option<VirtualClock>,
@@ -27,6 +28,7 @@ impl TestServerBuilder {
     pub(crate) fn new() -> Self {
         Self {
             settings: Settings::new(VirtualClock::new()),
+            rules: SharedRules::standard(),
             client_secret: "fake-secret-7c1e5a90d3b2".into(),
             password: String::new(),
             clock: None,
@@ -37,7 +39,7 @@ impl TestServerBuilder {
 
     /// Sets how the vendor's servers behave; default as the standards say, see [`VendorRules`].
     pub fn vendor(mut self, rules: impl VendorRules) -> Self {
-        self.settings.rules = SharedRules::new(rules);
+        self.rules = SharedRules::new(rules);
         self
     }
 
@@ -198,6 +200,26 @@ impl TestServerBuilder {
             others: Vec::new(),
         };
         let state = State::new(settings, secrets, name);
-        TestServer::new(state, places)
+        TestServer::new(state, self.rules, places)
+    }
+}
+
+impl TestServer {
+    /// Starts a server with default settings on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such port, or outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// If dropped, nothing is left behind.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// Begins with the default settings.
+    pub fn builder() -> TestServerBuilder {
+        TestServerBuilder::new()
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 /// Both readings start at fixed values, so a run under a paused clock can be repeated to the
 /// nanosecond. Clones are the same clock. A [`TestServer`](crate::TestServer) that is given the
 /// clock lives in the same world: its tokens age with [`advance`](Self::advance) and during
-/// [`suspend`](Self::suspend), but a jump of the client's wall clock is none of its business.
+/// [`suspend`](Self::suspend). A jump of the client's wall clock does not change the server's time.
 ///
 /// # Example
 ///
@@ -32,7 +32,7 @@ use tokio::time::Instant;
 /// clock.advance(Duration::from_secs(60)).await;
 /// assert_eq!(clock.now(), start + Duration::from_secs(60));
 ///
-/// // The machine sleeps for an hour: only the wall clock notices.
+/// // The machine is suspended for an hour: only the wall clock goes on.
 /// clock.suspend(Duration::from_secs(3600));
 /// assert!(clock.now().reached(start + Duration::from_secs(3600)));
 /// assert!(!clock.now().waited_for(start + Duration::from_secs(3600)));
@@ -100,8 +100,9 @@ impl VirtualClock {
         tokio::time::advance(duration).await;
     }
 
-    /// Puts the machine to sleep: the wall clock and the world go on, the monotonic clock and all
-    /// timers stand still, as on Linux.
+    /// Suspends the machine for `duration`: the wall clock and the world go on; the monotonic clock
+    /// and all timers stand still. [`SystemClock`] behaves so on systems other than Linux. On Linux
+    /// its monotonic clock counts the time of a suspend, and only timers stand still.
     pub fn suspend(&self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         // A closure that always returns a value makes this infallible.
@@ -123,7 +124,8 @@ impl VirtualClock {
         self.jump_wall(i64::try_from(by.as_nanos()).map_or(i64::MIN, |by| -by));
     }
 
-    /// Returns the time that really passed since the clock was made: sleep counts, jumps do not.
+    /// Returns the true time since the clock was made: suspends count, jumps of the wall clock do
+    /// not.
     #[must_use]
     pub fn world_elapsed(&self) -> Duration {
         let slept = Duration::from_nanos(self.0.slept.load(Ordering::SeqCst));

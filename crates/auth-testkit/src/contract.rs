@@ -7,7 +7,9 @@
 //! # Example
 //!
 //! ```
-//! use auth_core::{Authenticator, Error, Origins, SharedSecretSource};
+//! use auth_core::{
+//!     Authenticator, AuthenticatorOptions, Error, Key, Origins, SharedSecretSource,
+//! };
 //! use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 //! # fn source(_: &TestServer, _: SharedSecretSource) -> impl auth_core::TokenSource {
 //! #     auth_testkit::ScriptedSource::new()
@@ -23,10 +25,11 @@
 //!     fn authenticator(
 //!         server: &TestServer,
 //!         secret: SharedSecretSource,
+//!         options: AuthenticatorOptions,
 //!     ) -> Result<Authenticator, Error> {
-//!         Authenticator::builder(source(server, secret))
-//!             .origins(Origins::new([server.api_url()])?)
-//!             .clock(server.clock().clone())
+//!         Authenticator::builder(source(server, secret), Origins::new([server.api_url()])?)
+//!             .key(Key::builder("example").client(server.client_id()).build())
+//!             .options(options)
 //!             .build()
 //!     }
 //! }
@@ -37,13 +40,14 @@
 
 use std::{future::Future, time::Duration};
 
-use auth_core::{Authenticator, Error, SharedSecretSource};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, SharedSecretSource};
 
 use crate::{TestServer, TestServerBuilder};
 
 mod cancel;
 mod failure;
 mod odd;
+mod options;
 mod places;
 mod redaction;
 mod refusal;
@@ -54,6 +58,7 @@ mod stand;
 pub use cancel::cancelled_callers_change_nothing;
 pub use failure::{a_throttle_is_kept_to, a_wrong_secret_is_a_terminal_error};
 pub use odd::odd_replies_do_no_lasting_harm;
+pub use options::{a_store_in_the_options_is_shared, the_other_options_are_kept};
 pub use places::{a_callers_own_header_is_kept, nothing_leaves_for_other_places};
 pub use redaction::nothing_that_is_shown_holds_a_secret;
 pub use refusal::{a_refusal_is_answered_by_one_renewal, an_endless_refusal_is_passed_on};
@@ -77,13 +82,13 @@ pub trait Vendor {
     /// once a day until they change.
     const LOCKOUT: bool = false;
 
-    /// Begins the vendor's fake, one of [`fakes`](crate::fakes) or your own. The clauses make it
+    /// Begins the vendor's fake, a [`TestServer`] with its [`VendorRules`](crate::VendorRules). The clauses make it
     /// [`in_memory`](TestServerBuilder::in_memory).
     fn server() -> TestServerBuilder;
 
     /// Makes an authenticator as a user would, but with the server's
-    /// [`transport`](TestServer::transport), its URLs and its [`clock`](TestServer::clock), and with
-    /// this source for the secret.
+    /// [`transport`](TestServer::transport) and its URLs, with this source for the secret, and with
+    /// these options as they are. The options have the server's [`clock`](TestServer::clock).
     ///
     /// # Errors
     ///
@@ -91,6 +96,7 @@ pub trait Vendor {
     fn authenticator(
         server: &TestServer,
         secret: SharedSecretSource,
+        options: AuthenticatorOptions,
     ) -> Result<Authenticator, Error>;
 
     /// Returns the secret that the server takes; default the client's.
@@ -150,6 +156,8 @@ macro_rules! contract {
             a_secret_that_has_changed_is_used,
             a_failing_secret_source_is_asked_again,
             an_empty_secret_is_a_config_error,
+            a_store_in_the_options_is_shared,
+            the_other_options_are_kept,
         }
     };
     (@clauses $vendor:ty: $($clause:ident,)*) => {

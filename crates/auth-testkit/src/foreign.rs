@@ -1,14 +1,16 @@
 use std::{fmt, net::Ipv4Addr, sync::Arc};
 
-use axum::{Router, extract::Request};
+use axum::Router;
 use http::StatusCode;
 
 use crate::{
     Leak, RecordedRequest, Script, VirtualClock, find_secrets,
+    handler::Handler,
     listen::{Listening, Port},
     place::{Has, Place},
     settings::Settings,
     state::{Secrets, State},
+    vendor::SharedRules,
 };
 
 /// A server that no secret must ever reach: it answers every request with 200 and keeps what it
@@ -158,13 +160,16 @@ impl ForeignServer {
     }
 
     pub(crate) fn router(&self) -> Router {
-        let state = self.state.clone();
+        let handler = Handler {
+            state: self.state.clone(),
+            rules: SharedRules::standard(),
+        };
         let place = Arc::new(Place {
             origin: self.origin.clone(),
             shown: self.origin.clone(),
             has: Has::Nothing,
         });
-        Router::new().fallback(move |request: Request| state.handle(place, request))
+        handler.router(place)
     }
 
     fn new(origin: String, clock: VirtualClock) -> Self {

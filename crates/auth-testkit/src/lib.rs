@@ -37,13 +37,13 @@
 //! | its refresh tokens: replaced, repeated, left out | [`RefreshTokens`], [`RefreshTokenUse`] |
 //! | its faults | [`Reply`], queued in a [`Script`]; [`Gate`] holds one back without sleeping |
 //! | what the server saw | [`Counters`], [`RecordedRequest`], [`TokenUse`]; as text [`TestServer::wire`] |
-//! | the vendor as one of ours, or as yours | [`fakes`], [`VendorRules`] |
+//! | the vendor with its own paths, replies and refusals | [`VendorRules`]; vendor crates have theirs behind the feature `fake` |
 //! | another origin, to which nothing may leak | [`ForeignServer`] |
 //! | time | [`VirtualClock`] |
 //! | a paused clock, so no sockets | [`MemoryTransport`], [`MemoryService`] |
+//! | a vendor under its own URLs, and what was sent there | [`Recorder`] |
 //! | tests of the token machine without any HTTP | [`ScriptedSource`] |
 //! | a [`TokenStore`](auth_core::TokenStore) of yours | [`store_contract!`] |
-//! | a store in Redis | `redis_server`, with feature `redis-server` |
 //! | searching logs and errors for secrets | [`LogCapture`], [`assert_no_secret`] |
 //!
 //! # Real time or paused time
@@ -62,12 +62,16 @@ mod answer;
 mod api;
 mod body;
 mod builder;
+#[doc(hidden)]
+pub mod by_hand;
 mod clock;
 pub mod contract;
 mod counters;
-pub mod fakes;
+mod delivery;
 mod foreign;
 mod gate;
+mod handler;
+mod incoming;
 mod leak;
 mod ledger;
 mod listen;
@@ -77,8 +81,7 @@ mod place;
 mod queue;
 mod quota;
 mod record;
-#[cfg(all(unix, feature = "redis-server"))]
-pub mod redis_server;
+mod recorder;
 mod refresh;
 mod reply;
 mod script;
@@ -105,12 +108,18 @@ pub use ledger::TokenUse;
 pub use log::LogCapture;
 pub use memory::{MemoryBody, MemoryError, MemoryFuture, MemoryService, MemoryTransport};
 pub use record::RecordedRequest;
+pub use recorder::{Recorder, SentRequest};
 pub use refresh::{RefreshTokenUse, RefreshTokens};
 pub use reply::Reply;
 pub use script::Script;
 pub use server::TestServer;
 pub use settings::{BodyFormat, ClientAuth, RetryAfter};
 pub use source::{Fetch, Outcome, ScriptedSource};
-pub use token_endpoint::{OAuthParams, OAuthRefusal};
+pub use token_endpoint::{IssuedToken, OAuthParams, OAuthRefusal};
 pub use upload::body_hash;
-pub use vendor::{IssuedToken, VendorRequest, VendorRules};
+pub use vendor::{VendorRequest, VendorRules};
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

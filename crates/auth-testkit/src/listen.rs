@@ -15,7 +15,7 @@ use tokio::{
 };
 use tower_service::Service;
 
-use crate::body::Cut;
+use crate::delivery::Cut;
 
 /// A router behind a loopback port, until it is dropped.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tower_service::Service;
 
-use crate::{ForeignServer, body::Cut};
+use crate::{ForeignServer, delivery::Cut};
 
 /// The way to a server without sockets, as a tower service: for clients under test that stand on
 /// one, and for clocks that are paused.

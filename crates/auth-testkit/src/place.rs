@@ -1,6 +1,6 @@
 use http::Uri;
 
-use crate::{Side, vendor::SharedRules};
+use crate::Side;
 
 /// An origin that a server has, and what of the vendor is found there.
 #[derive(Clone, Debug)]
@@ -20,14 +20,14 @@ pub(crate) enum Has {
 }
 
 impl Place {
-    /// Decides which side a request came to.
-    pub(crate) fn side(&self, rules: &SharedRules, uri: &Uri) -> Side {
+    /// Decides which side a request came to, by the vendor's paths.
+    pub(crate) fn side(&self, token_paths: &[String], api_path: &str, uri: &Uri) -> Side {
         let path = uri.path();
         let tokens = matches!(self.has, Has::TokenSide | Has::Both);
-        if tokens && rules.token_paths().iter().any(|known| known == path) {
+        if tokens && token_paths.iter().any(|known| known == path) {
             return Side::Token;
         }
-        let below = path.strip_prefix(rules.api_path());
+        let below = path.strip_prefix(api_path);
         let in_api = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         match self.has {
             Has::Api | Has::Both if in_api => Side::Api,

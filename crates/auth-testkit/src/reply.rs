@@ -3,7 +3,10 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::{Gate, body::Cut};
+use crate::{
+    Gate,
+    delivery::{Cut, Delivery, Shape},
+};
 
 /// How a [`TestServer`](crate::TestServer) answers one request: as it should, or not at all so.
 ///
@@ -63,23 +66,6 @@ pub(crate) enum Edit {
     Set(String, String),
     Add(String, String),
     Remove(String),
-}
-
-/// How the body travels.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Delivery {
-    pub(crate) after: Option<Gate>,
-    pub(crate) shape: Shape,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Shape {
-    #[default]
-    Whole,
-    /// The number of bytes, and whether a reset follows.
-    CutAfter(usize, bool),
-    Trickle(Duration),
-    Endless(Duration),
 }
 
 impl Reply {

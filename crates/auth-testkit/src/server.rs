@@ -1,25 +1,27 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use axum::{Router, extract::Request};
+use axum::Router;
 
 use crate::{
-    Counters, MemoryService, MemoryTransport, RecordedRequest, RefreshTokenUse, Script,
-    TestServerBuilder, TokenUse, VendorRules, VirtualClock,
+    Counters, MemoryService, MemoryTransport, RecordedRequest, RefreshTokenUse, Script, TokenUse,
+    VendorRules, VirtualClock,
+    handler::Handler,
     listen::{Listening, Port},
     place::Place,
     state::State,
+    vendor::SharedRules,
 };
 
 /// An authorization server and the API that it protects, in the test's own process.
 ///
 /// Without a script it does what the standards say (RFC 6749 at `/token`, RFC 6750 below `/api`)
-/// and nothing more lenient, or what the [rules](TestServerBuilder::vendor) of a vendor say; the
-/// [`fakes`](crate::fakes) are servers of real ones. [`token`](Self::token) and
+/// and nothing more lenient, or what the [rules](crate::TestServerBuilder::vendor) of a vendor say.
+/// [`token`](Self::token) and
 /// [`api`](Self::api) take scripts of faults; [`counters`](Self::counters) and
 /// [`recorded`](Self::recorded) tell what the *server* saw.
 ///
 /// It listens on a free loopback port ([`start`](Self::start)), or on none
-/// ([`TestServerBuilder::in_memory`]): then [`transport`](Self::transport) and
+/// ([`in_memory`](crate::TestServerBuilder::in_memory)): then [`transport`](Self::transport) and
 /// [`service`](Self::service) lead to it, which tests under a paused clock need.
 ///
 /// # The API
@@ -58,34 +60,17 @@ use crate::{
 /// Nothing here is secret: tokens and defaults are obviously fake. Never give it a real credential.
 pub struct TestServer {
     state: Arc<State>,
+    rules: SharedRules,
     /// One or two: the first has the token side, the last the API.
     places: Vec<Arc<Place>>,
     listening: Vec<Listening>,
 }
 
 impl TestServer {
-    /// Starts a server with default settings on a free port of 127.0.0.1.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such port, or outside a tokio runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// If dropped, nothing is left behind.
-    pub async fn start() -> Self {
-        Self::builder().start().await
-    }
-
-    /// Begins with the default settings.
-    pub fn builder() -> TestServerBuilder {
-        TestServerBuilder::new()
-    }
-
     /// Returns the URL of the token endpoint, the first of the token side's paths.
     #[must_use]
     pub fn token_url(&self) -> String {
-        let paths = self.state.settings.rules.token_paths();
+        let paths = self.rules.token_paths();
         let path = paths.first().map_or("", String::as_str);
         format!("{}{path}", self.token_origin())
     }
@@ -93,7 +78,7 @@ impl TestServer {
     /// Returns the URL of the API, without a slash at its end.
     #[must_use]
     pub fn api_url(&self) -> String {
-        format!("{}{}", self.origin(), self.state.settings.rules.api_path())
+        format!("{}{}", self.origin(), self.rules.api_path())
     }
 
     /// Returns the origin of the API, where tokens belong.
@@ -111,7 +96,7 @@ impl TestServer {
     /// Returns the rules that the server was made with, if they are of this type.
     #[must_use]
     pub fn rules<R: VendorRules>(&self) -> Option<&R> {
-        self.state.settings.rules.downcast()
+        self.rules.downcast()
     }
 
     /// Returns the client's id.
@@ -322,9 +307,10 @@ impl TestServer {
     }
 
     /// Makes a server that nobody but memory leads to.
-    pub(crate) fn new(state: State, places: Vec<Place>) -> Self {
+    pub(crate) fn new(state: State, rules: SharedRules, places: Vec<Place>) -> Self {
         Self {
             state: Arc::new(state),
+            rules,
             places: places.into_iter().map(Arc::new).collect(),
             listening: Vec::new(),
         }
@@ -341,8 +327,11 @@ impl TestServer {
     }
 
     fn router(&self, place: &Arc<Place>) -> Router {
-        let (state, place) = (self.state.clone(), place.clone());
-        Router::new().fallback(move |request: Request| state.handle(place, request))
+        let handler = Handler {
+            state: self.state.clone(),
+            rules: self.rules.clone(),
+        };
+        handler.router(place.clone())
     }
 }
 

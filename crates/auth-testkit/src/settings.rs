@@ -2,10 +2,7 @@ use std::time::Duration;
 
 use http::{HeaderName, StatusCode};
 
-use crate::{
-    RefreshTokens, VirtualClock,
-    vendor::{SharedRules, Standard},
-};
+use crate::{RefreshTokens, VirtualClock};
 
 /// How a client may prove who it is (RFC 6749 section 2.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +62,6 @@ pub(crate) struct Settings {
     /// How many bytes of a request's body are kept.
     pub(crate) keep_body: usize,
     pub(crate) clock: VirtualClock,
-    pub(crate) rules: SharedRules,
 }
 
 impl Settings {
@@ -86,7 +82,6 @@ impl Settings {
             stray_status: StatusCode::NOT_FOUND,
             keep_body: 64 * 1024,
             clock,
-            rules: SharedRules::new(Standard),
         }
     }
 }

@@ -1,31 +1,19 @@
 use std::{
     collections::{HashSet, VecDeque},
     fmt,
-    sync::{Arc, Mutex},
+    sync::Mutex,
     time::{Duration, SystemTime},
 };
 
-use axum::{body::Body, extract::Request, response::Response};
-use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, header};
 use serde_json::json;
 
 use crate::{
-    Answer, Counters, Script, Side, TokenUse, VendorRequest,
-    body::{Cut, ScriptedBody},
-    counters::Tally,
-    ledger::Ledger,
-    place::Place,
-    queue::lock,
-    quota::Window,
-    record::Record,
-    refresh::Refreshes,
-    reply::Kind,
-    settings::Settings,
-    upload::{self, Upload},
+    Answer, Counters, RetryAfter, Script, TokenUse, counters::Tally, ledger::Ledger, queue::lock,
+    quota::Window, record::Record, refresh::Refreshes, settings::Settings, upload,
 };
 
-/// A server without its sockets: settings, plan, memory and behaviour.
+/// A server without its sockets and its vendor: settings, plan and memory.
 pub(crate) struct State {
     pub(crate) settings: Settings,
     secrets: Mutex<Secrets>,
@@ -72,75 +60,6 @@ impl State {
             quota,
             arrivals: Mutex::default(),
         }
-    }
-
-    /// Answers one request, as the script says.
-    pub(crate) async fn handle(self: Arc<Self>, place: Arc<Place>, request: Request) -> Response {
-        let side = place.side(&self.settings.rules, request.uri());
-        let in_flight = self.tally.arrive(side);
-        let at = self.now();
-        let mut quota = Ok(None);
-        let reply = match side {
-            Side::Token => {
-                quota = self.take_slot(at);
-                self.token.next()
-            }
-            Side::Api => self.api.next(),
-            Side::Stray => self.stray.next(),
-        };
-        let (parts, body) = request.into_parts();
-        let upload = self.record.push(side, at, &parts, place);
-        if !reply.early {
-            Upload::read(&upload, body, self.settings.keep_body).await;
-        }
-        let upload = lock(&upload).clone();
-        if let Some(gate) = &reply.process_after {
-            gate.pass().await;
-        }
-        let answer = match reply.kind {
-            Kind::Cut(cut) => Err(cut),
-            Kind::Silence => std::future::pending().await,
-            Kind::Fixed(status, body) => Ok(Answer::new(status, body)),
-            Kind::Normal => {
-                let request = VendorRequest {
-                    state: &self,
-                    parts: &parts,
-                    upload: &upload,
-                    mint: &reply.mint,
-                    edits: &reply.edits,
-                    slot: quota.ok().flatten(),
-                };
-                Ok(match (side, quota) {
-                    (Side::Token, Err(wait)) => self.over_quota(wait),
-                    (Side::Token, Ok(_)) => self.settings.rules.token(&request),
-                    (Side::Api, _) => self.settings.rules.api(&request),
-                    (Side::Stray, _) => Answer::json(self.settings.stray_status, &json!({})),
-                })
-            }
-        };
-        if let Some(delay) = reply.delay {
-            tokio::time::sleep(delay).await;
-        }
-        if let Some(gate) = &reply.answer_after {
-            gate.pass().await;
-        }
-        let mut answer = match answer {
-            Ok(answer) => answer,
-            Err(cut) => return no_response(cut),
-        };
-        self.tally.answer(side, answer.status);
-        answer.headers.extend(self.date());
-        answer.headers.extend(reply.headers);
-        if parts.method == Method::HEAD {
-            answer.body = Bytes::new();
-        }
-        let body = ScriptedBody::new(answer.body, reply.delivery, in_flight);
-        let mut response = Response::new(Body::new(body));
-        *response.status_mut() = answer.status;
-        for (name, value) in answer.headers {
-            response.headers_mut().append(name, value);
-        }
-        response
     }
 
     /// The server's own time: how long it has lived, without anybody's clock jumps.
@@ -231,7 +150,9 @@ impl State {
         }
     }
 
-    fn take_slot(&self, now: Duration) -> Result<Option<u64>, Duration> {
+    /// Counts an arrival at the token endpoint. Returns the number of its slot where there is a
+    /// quota, or how long until the next slot frees.
+    pub(crate) fn take_slot(&self, now: Duration) -> Result<Option<u64>, Duration> {
         let mut arrivals = lock(&self.arrivals);
         if arrivals.len() == KEEP_ARRIVALS {
             arrivals.pop_front();
@@ -243,9 +164,7 @@ impl State {
         }
     }
 
-    fn over_quota(&self, wait: Duration) -> Answer {
-        use crate::RetryAfter;
-
+    pub(crate) fn over_quota(&self, wait: Duration) -> Answer {
         self.tally.over_quota();
         let mut answer = Answer::json(
             self.settings.quota_status,
@@ -265,7 +184,7 @@ impl State {
         answer
     }
 
-    fn date(&self) -> Option<(header::HeaderName, HeaderValue)> {
+    pub(crate) fn date(&self) -> Option<(header::HeaderName, HeaderValue)> {
         let date = http_date(self.settings.clock.world_wall());
         HeaderValue::try_from(date)
             .ok()
@@ -279,13 +198,6 @@ impl fmt::Debug for State {
             .field("counters", &self.counters())
             .finish_non_exhaustive()
     }
-}
-
-/// The mark of a response that is none: whoever carries it ends the connection.
-fn no_response(cut: Cut) -> Response {
-    let mut response = Response::default();
-    response.extensions_mut().insert(cut);
-    response
 }
 
 fn http_date(since_unix_epoch: Duration) -> String {

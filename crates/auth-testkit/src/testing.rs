@@ -1,60 +1,17 @@
 //! What the tests of this crate share: a client in memory and one with sockets.
 
-use auth_core::Transport;
 use axum::body::Body as AxumBody;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use serde_json::Value;
 use tower_service::Service;
 
+pub(crate) use crate::by_hand::{Received, ask, call_api};
 use crate::{MemoryError, TestServer};
-
-/// A whole response, read to its end.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    /// The member `access_token` of a token reply.
-    pub(crate) fn token(&self) -> String {
-        assert_eq!(self.status, 200, "{:?}", self.body);
-        self.json()["access_token"].as_str().unwrap().to_owned()
-    }
-
-    /// The member `error` of a refusal.
-    pub(crate) fn error(&self) -> String {
-        self.json()["error"].as_str().unwrap_or_default().to_owned()
-    }
-
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
-    }
-}
-
-impl From<Response<Bytes>> for Answer {
-    fn from(response: Response<Bytes>) -> Self {
-        let (parts, body) = response.into_parts();
-        Self {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
-    }
-}
 
 /// A request for a token with id and secret in the body, which must be in order.
 pub(crate) fn token_request(server: &TestServer) -> Request<Bytes> {
@@ -85,29 +42,15 @@ pub(crate) fn api_request(server: &TestServer, path: &str, token: &str) -> Reque
     request
 }
 
-/// Asks in memory.
-pub(crate) async fn ask(server: &TestServer, request: Request<Bytes>) -> Answer {
-    server
-        .transport()
-        .send(request, 1 << 20)
-        .await
-        .unwrap()
-        .into()
-}
-
 pub(crate) async fn new_token(server: &TestServer) -> String {
     ask(server, token_request(server)).await.token()
-}
-
-pub(crate) async fn call_api(server: &TestServer, path: &str, token: &str) -> Answer {
-    ask(server, api_request(server, path, token)).await
 }
 
 /// Asks in memory, where the answer may be none or not a whole one.
 pub(crate) async fn try_ask(
     server: &TestServer,
     request: Request<Bytes>,
-) -> Result<Answer, MemoryError> {
+) -> Result<Received, MemoryError> {
     let response = server.service().call(request.map(Full::new)).await?;
     let (parts, body) = response.into_parts();
     let body = body.collect().await?.to_bytes();
@@ -125,7 +68,7 @@ impl Sockets {
         Self(builder.build_http())
     }
 
-    pub(crate) async fn ask(&self, request: Request<Bytes>) -> Answer {
+    pub(crate) async fn ask(&self, request: Request<Bytes>) -> Received {
         let (parts, body) = self.head(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Response::from_parts(parts, body).into()

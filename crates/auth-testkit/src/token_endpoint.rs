@@ -1,80 +1,107 @@
 //! The token endpoint's own rules: RFC 6749 to the letter.
 
-use http::{Method, StatusCode, header, request::Parts};
+use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::{Answer, IssuedToken, VendorRequest, reply::Edit, state::State, upload::Upload};
+use crate::{Answer, incoming::Incoming, reply::Edit, state::State};
 
 mod client;
+mod issued;
 mod params;
 mod refresh;
 mod refusal;
 
+pub use issued::IssuedToken;
 pub use params::OAuthParams;
 pub use refusal::OAuthRefusal;
 
-pub(crate) fn answer(request: &VendorRequest<'_>) -> Answer {
-    if *request.method() != Method::POST {
+pub(crate) fn answer(incoming: &Incoming<'_>) -> Answer {
+    if incoming.parts.method != Method::POST {
         return Answer::json(
             StatusCode::METHOD_NOT_ALLOWED,
             &json!({ "message": "use POST" }),
         )
         .header(header::ALLOW, "POST");
     }
-    match standard(request) {
+    match standard(incoming) {
         Ok(answer) => answer,
         Err(refusal) => refusal.into_answer(),
     }
 }
 
-fn standard(request: &VendorRequest<'_>) -> Result<Answer, OAuthRefusal> {
-    let params = request.check_client()?;
-    let rule = request.state.settings.refresh_tokens;
+fn standard(incoming: &Incoming<'_>) -> Result<Answer, OAuthRefusal> {
+    let params = check_client(incoming)?;
+    let rule = incoming.state.settings.refresh_tokens;
     if let (Some("refresh_token"), Some(rule)) = (params.get("grant_type"), rule) {
-        return refresh::answer(request, &params, rule);
+        return refresh::answer(incoming, &params, rule);
     }
-    request.count(check_grant(request.state, &params))?;
-    let scope = request.scope(&params);
+    counted(incoming, check_grant(incoming.state, &params))?;
+    let scope = scope(incoming, &params);
     Ok(match (params.get("grant_type"), rule) {
-        (Some("password"), Some(_)) => refresh::first(request, scope),
-        _ => request.standard_reply(scope),
+        (Some("password"), Some(_)) => refresh::first(incoming, scope),
+        _ => issue(incoming, scope),
     })
 }
 
-pub(crate) fn params(
-    state: &State,
-    parts: &Parts,
-    upload: &Upload,
-) -> Result<OAuthParams, OAuthRefusal> {
-    if !upload.complete || upload.len > upload.kept.len() as u64 {
-        return Err(OAuthRefusal::request("the body is incomplete or too long"));
-    }
-    if has_credentials(parts.uri.query().unwrap_or_default()) {
-        return Err(OAuthRefusal::request("credentials must not be in the URI"));
-    }
-    OAuthParams::read(&state.settings.body_formats, &parts.headers, &upload.kept)
+/// Returns the scope that a request asks for, or the server's default.
+pub(crate) fn scope<'a>(incoming: &Incoming<'a>, params: &'a OAuthParams) -> &'a str {
+    params
+        .get("scope")
+        .unwrap_or(&incoming.state.settings.scope)
 }
 
-pub(crate) fn check_client(
-    state: &State,
-    parts: &Parts,
-    upload: &Upload,
-) -> Result<OAuthParams, OAuthRefusal> {
-    if parts.method != Method::POST {
-        return Err(OAuthRefusal::request("use POST"));
-    }
-    let params = params(state, parts, upload)?;
-    client::check(state, &parts.headers, &params)?;
+pub(crate) fn params(incoming: &Incoming<'_>) -> Result<OAuthParams, OAuthRefusal> {
+    counted(incoming, read(incoming))
+}
+
+/// Checks everything but the grant.
+pub(crate) fn check_client(incoming: &Incoming<'_>) -> Result<OAuthParams, OAuthRefusal> {
+    counted(incoming, proven(incoming))
+}
+
+pub(crate) fn check(incoming: &Incoming<'_>) -> Result<OAuthParams, OAuthRefusal> {
+    let params = check_client(incoming)?;
+    counted(incoming, check_grant(incoming.state, &params))?;
     Ok(params)
 }
 
-pub(crate) fn check(
-    state: &State,
-    parts: &Parts,
-    upload: &Upload,
-) -> Result<OAuthParams, OAuthRefusal> {
-    let params = check_client(state, parts, upload)?;
-    check_grant(state, &params)?;
+/// Refuses a request and counts the refusal.
+pub(crate) fn refuse<T>(
+    incoming: &Incoming<'_>,
+    code: &'static str,
+    why: &'static str,
+) -> Result<T, OAuthRefusal> {
+    counted(incoming, Err(OAuthRefusal::new(code, why)))
+}
+
+fn counted<T>(incoming: &Incoming<'_>, result: Result<T, OAuthRefusal>) -> Result<T, OAuthRefusal> {
+    result.inspect_err(|refusal| {
+        let tally = &incoming.state.tally;
+        tally.refused(refusal.code());
+        if refusal.is_failed_login() {
+            tally.failed_login();
+        }
+    })
+}
+
+fn read(incoming: &Incoming<'_>) -> Result<OAuthParams, OAuthRefusal> {
+    let upload = incoming.upload;
+    if !upload.complete || upload.len > upload.kept.len() as u64 {
+        return Err(OAuthRefusal::request("the body is incomplete or too long"));
+    }
+    if has_credentials(incoming.query()) {
+        return Err(OAuthRefusal::request("credentials must not be in the URI"));
+    }
+    let formats = &incoming.state.settings.body_formats;
+    OAuthParams::read(formats, &incoming.parts.headers, &upload.kept)
+}
+
+fn proven(incoming: &Incoming<'_>) -> Result<OAuthParams, OAuthRefusal> {
+    if incoming.parts.method != Method::POST {
+        return Err(OAuthRefusal::request("use POST"));
+    }
+    let params = read(incoming)?;
+    client::check(incoming.state, &incoming.parts.headers, &params)?;
     Ok(params)
 }
 
@@ -101,8 +128,8 @@ fn check_grant(state: &State, params: &OAuthParams) -> Result<(), OAuthRefusal> 
     }
 }
 
-pub(crate) fn mint(request: &VendorRequest<'_>) -> IssuedToken {
-    let (state, mint) = (request.state, request.mint);
+pub(crate) fn mint(incoming: &Incoming<'_>) -> IssuedToken {
+    let (state, mint) = (incoming.state, incoming.mint);
     let now = state.now();
     let lifetime = mint.lifetime.unwrap_or(state.settings.lifetime);
     let (token, until) = state.ledger(|ledger| {
@@ -113,20 +140,20 @@ pub(crate) fn mint(request: &VendorRequest<'_>) -> IssuedToken {
         })
     });
     state.tally.issued();
-    state.slot_until(request.slot, until);
+    state.slot_until(incoming.slot, until);
     IssuedToken {
         token,
         lifetime: until.saturating_sub(now),
     }
 }
 
-pub(crate) fn issue(request: &VendorRequest<'_>, scope: &str) -> Answer {
-    issue_beside(request, &request.issue(), scope, None)
+pub(crate) fn issue(incoming: &Incoming<'_>, scope: &str) -> Answer {
+    issue_beside(incoming, &mint(incoming), scope, None)
 }
 
 /// As [`issue`], for a token that is there already, with a refresh token beside it.
 fn issue_beside(
-    request: &VendorRequest<'_>,
+    incoming: &Incoming<'_>,
     issued: &IssuedToken,
     scope: &str,
     refresh_token: Option<String>,
@@ -138,18 +165,18 @@ fn issue_beside(
         ("scope", json!(scope)),
     ];
     let refresh_token = refresh_token.map(|token| ("refresh_token", json!(token)));
-    no_store(request.token_reply(members.into_iter().chain(refresh_token)))
+    no_store(reply(incoming, members.into_iter().chain(refresh_token)))
 }
 
 pub(crate) fn reply<'m>(
+    incoming: &Incoming<'_>,
     members: impl IntoIterator<Item = (&'m str, Value)>,
-    edits: &[Edit],
 ) -> Answer {
     let mut members: Vec<_> = members
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_string()))
         .collect();
-    for edit in edits {
+    for edit in incoming.edits {
         edit.apply(&mut members);
     }
     Answer::json_text(StatusCode::OK, object(&members))

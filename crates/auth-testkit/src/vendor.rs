@@ -4,14 +4,14 @@ use crate::Answer;
 
 mod request;
 
-pub use request::{IssuedToken, VendorRequest};
+pub use request::VendorRequest;
 
 /// How a vendor's servers behave: which paths they have, what they accept and how they answer.
 ///
 /// A [`TestServer`](crate::TestServer) asks its rules for every request that no script answers;
 /// counting, recording, quota, gates and faults work with any rules. Each method has a default, and
-/// together they are the standards: RFC 6749 at `/token` and RFC 6750 below `/api`. The
-/// [`fakes`](crate::fakes) are such rules for the vendors of this workspace.
+/// together they are the standards: RFC 6749 at `/token` and RFC 6750 below `/api`. The vendor crates
+/// of this workspace have such rules behind their feature `fake`.
 ///
 /// # Example
 ///
@@ -78,7 +78,7 @@ pub trait VendorRules: Send + Sync + 'static {
 
 /// The standards and nothing else.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Standard;
+struct Standard;
 
 impl VendorRules for Standard {}
 
@@ -99,6 +99,11 @@ impl<R: VendorRules> AnyRules for R {
 impl SharedRules {
     pub(crate) fn new(rules: impl VendorRules) -> Self {
         Self(Arc::new(rules))
+    }
+
+    /// The standards and nothing else.
+    pub(crate) fn standard() -> Self {
+        Self::new(Standard)
     }
 
     pub(crate) fn downcast<R: VendorRules>(&self) -> Option<&R> {

@@ -19,8 +19,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, Error, Exchange, Key, MemoryStore, NewEntry, Origins, StoredEntry,
-    TokenSource, TokenStore, Version,
+    AccessToken, Authenticator, AuthenticatorOptions, Error, Exchange, Key, MemoryStore, NewEntry,
+    Origins, StoredEntry, TokenSource, TokenStore, Version,
 };
 use report::{Limit, Report, Table, cell};
 use tokio::{runtime, time::sleep};
@@ -107,12 +107,10 @@ fn runtime() -> runtime::Runtime {
 }
 
 fn process(vendor: &Vendor, store: &Counting) -> Authenticator {
-    Authenticator::builder(vendor.clone())
-        .origins(Origins::new(["https://api.example.com"]).expect("a valid origin"))
-        .store(
-            store.clone(),
-            Key::builder("example").client("bench").build(),
-        )
+    let origins = Origins::new(["https://api.example.com"]).expect("a valid origin");
+    Authenticator::builder(vendor.clone(), origins)
+        .key(Key::builder("example").client("bench").build())
+        .options(AuthenticatorOptions::new().store(store.clone()))
         .build()
         .expect("valid settings")
 }

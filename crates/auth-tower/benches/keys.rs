@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auth_core::{Authenticator, Authenticators, Key, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Authenticators, Key, Secret};
 use peak_alloc::PeakAlloc;
 use report::{Limit, Report, Table, cell, median};
 
@@ -51,7 +51,9 @@ const TOKEN: usize = 1024;
 
 fn bytes(keys: &[Key], report: &mut Report) -> Authenticators {
     let mut table = Table::new(&[&format!("{KEYS} keys, one shard"), "bytes a key"]);
-    let map = Authenticators::builder(|_| warm::builder(TOKEN).shards(1).build())
+    let options = AuthenticatorOptions::new().shards(1);
+    let make = move |_: &Key| warm::builder(TOKEN).options(options.clone()).build();
+    let map = Authenticators::builder(make)
         // Room for all, however unevenly they fall.
         .max_entries(2 * KEYS)
         .build()

@@ -20,7 +20,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use auth_core::AuthenticatorBuilder;
+use auth_core::{AuthenticatorBuilder, AuthenticatorOptions};
 use auth_tower::AuthLayer;
 use bytes::Bytes;
 use crowd::Crowd;
@@ -132,13 +132,13 @@ fn keys() {
         table.row([name, bytes_of_a_key(build).to_string()]);
     };
     row(String::from("shards(1)"), &|| {
-        warm::builder(TOKEN).shards(1)
+        warm::builder(TOKEN).options(AuthenticatorOptions::new().shards(1))
     });
     row(format!("the default here, shards({default})"), &|| {
         warm::builder(TOKEN)
     });
     row(String::from("the default's most, shards(8)"), &|| {
-        warm::builder(TOKEN).shards(8)
+        warm::builder(TOKEN).options(AuthenticatorOptions::new().shards(8))
     });
     table.print();
 }

@@ -191,8 +191,17 @@ fn judge(counts: &AllCounts, report: &mut Report) {
     report.gate(
         "replay off, instructions of AddAuthorization's, map with room",
         counts.ratio(Contender::AuthReplayOff, Contender::AddAuthorization, room),
-        // 1.69 without the look for a `Host` header that names another origin (G12).
-        Limit::AtMost(1.9),
+        Limit::AtMost(1.7),
+    );
+    let extension = Scenario::Extension6Room;
+    report.gate(
+        "replay off, instructions of AddAuthorization's, response with an extension",
+        counts.ratio(
+            Contender::AuthReplayOff,
+            Contender::AddAuthorization,
+            extension,
+        ),
+        Limit::AtMost(1.95),
     );
     report.gate(
         "replay on, instructions of Retry + AddAuthorization's, map with room",

@@ -110,11 +110,11 @@ fn credentials() -> Vec<Row> {
 /// Making a request and sending it; the first row is the control.
 fn requests() -> Vec<Row> {
     let layer = || AuthLayer::new(warm::warm(warm::builder(TOKEN)));
-    let auth = layer().layer(NoOp);
-    let off = layer().replay_off().layer(NoOp);
-    let added = AddAuthorizationLayer::bearer(&warm::token(TOKEN)).layer(NoOp);
+    let auth = layer().layer(NoOp::default());
+    let off = layer().replay_off().layer(NoOp::default());
+    let added = AddAuthorizationLayer::bearer(&warm::token(TOKEN)).layer(NoOp::default());
     vec![
-        by_clones_of("control: the service alone", false, NoOp),
+        by_clones_of("control: the service alone", false, NoOp::default()),
         by_clones_of("AuthLayer, replay off", true, off),
         by_clones_of("AuthLayer", true, auth),
         by_clones_of("tower-http AddAuthorization", false, added),

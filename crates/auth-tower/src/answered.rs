@@ -1,7 +1,9 @@
-use std::fmt;
+use std::{any, fmt};
 
-use auth_core::Origins;
-use http::{Method, Request, Response, Uri};
+use auth_core::{Authenticator, Origins, Redirected, RedirectsUnseen};
+use http::{Extensions, Method, Request, Response, Uri};
+
+use crate::{NotReplayed, Unsigned};
 
 /// Says which request a response answers, in the response's extensions: a client or a layer below
 /// [`AuthLayer`](crate::AuthLayer) that follows redirects puts it there.
@@ -80,7 +82,7 @@ impl AnsweredRequest {
     }
 
     /// Tells whether the response answers, or may answer, another request than this one.
-    pub(crate) fn is_another_than(&self, method: &Method, uri: &Uri) -> bool {
+    fn is_another_than(&self, method: &Method, uri: &Uri) -> bool {
         let other_method = match &self.method {
             Some(answered) => answered != method,
             None => !method.is_safe(),
@@ -89,11 +91,87 @@ impl AnsweredRequest {
     }
 }
 
+/// Tells why a request must not be sent again after a refusal: the refusal answers, or may answer,
+/// the request after a redirect. `S` is the service below.
+pub(crate) fn redirected<S, B>(
+    response: &Response<B>,
+    answered: Option<&AnsweredRequest>,
+    method: &Method,
+    uri: &Uri,
+) -> Option<NotReplayed> {
+    if method.is_safe() {
+        return None;
+    }
+    let marked = response.extensions().get::<Redirected>().is_some();
+    if marked || answered.is_some_and(|answered| answered.is_another_than(method, uri)) {
+        return Some(NotReplayed::Redirected);
+    }
+    let unseen = response.extensions().get::<RedirectsUnseen>().is_some()
+        || (answered.is_none() && names_follower::<S>());
+    (unseen && !method.is_idempotent()).then_some(NotReplayed::RedirectsUnseen)
+}
+
+/// Tells whether the type of a service names tower-http's follower, of whatever version. A boxed
+/// service names nothing, so this finds most mistakes and proves nothing.
+fn names_follower<S>() -> bool {
+    any::type_name::<S>().contains("::FollowRedirect<")
+}
+
+/// Says that the answered request did not carry the token of an authenticator; an
+/// [`OriginGuardLayer`](crate::OriginGuardLayer) puts it into the response's extensions.
+#[derive(Clone)]
+pub(crate) struct BareRequest {
+    guard: Authenticator,
+    uri: Uri,
+    why: Unsigned,
+}
+
+/// One for each guard.
+#[derive(Clone, Default)]
+struct BareRequests(Vec<BareRequest>);
+
+impl BareRequest {
+    pub(crate) fn new(guard: Authenticator, uri: Uri, why: Unsigned) -> Self {
+        Self { guard, uri, why }
+    }
+
+    pub(crate) fn mark<B>(self, response: &mut Response<B>) {
+        let marks = response.extensions_mut();
+        marks.get_or_insert_default::<BareRequests>().0.push(self);
+    }
+
+    /// Tells whether any guard left such a mark.
+    pub(crate) fn is_marked(extensions: &Extensions) -> bool {
+        extensions.get::<BareRequests>().is_some()
+    }
+
+    /// Reads what was said about the token of this authenticator: where the request went, and why
+    /// without the token.
+    pub(crate) fn of<B>(
+        response: &Response<B>,
+        authenticator: &Authenticator,
+    ) -> Option<(Uri, Unsigned)> {
+        let BareRequests(all) = response.extensions().get()?;
+        let bare = all
+            .iter()
+            .find(|bare| bare.guard.shares_header(authenticator))?;
+        Some((bare.uri.clone(), bare.why.clone()))
+    }
+}
+
 impl fmt::Debug for AnsweredRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The URI's path and query may hold more than a log should.
         f.debug_struct("AnsweredRequest")
             .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BareRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BareRequest")
+            .field("why", &self.why)
             .finish_non_exhaustive()
     }
 }

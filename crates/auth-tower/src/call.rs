@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use auth_core::{Local, Origins, Signing};
+use auth_core::{Local, Signing};
 use http::{Request, Response};
 use tower_service::Service;
 
@@ -79,12 +79,7 @@ where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
 {
-    let (uri, headers) = (request.uri(), request.headers());
-    let at_home = settings.authenticator.origins().permits(uri);
-    let why = match at_home && Origins::host_differs(uri, headers) {
-        true => Unsigned::OtherHost,
-        false => Unsigned::OtherOrigin,
-    };
+    let why = Unsigned::elsewhere(settings.authenticator.origins(), &request);
     pass(inner, settings, request, why)
 }
 

@@ -6,13 +6,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Generation, Local, Redirected, Refusal};
-use http::{Method, Request, Response, StatusCode, Uri};
+use auth_core::{Generation, Local, Refusal, TokenRefused};
+use http::{Extensions, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
     AnsweredRequest, AuthOutcome, Error, NotReplayed, Replay,
+    answered::{BareRequest, redirected},
     layer::Settings,
     notice,
     pending::{Next, Pending, Phase, Resent},
@@ -52,11 +53,20 @@ pin_project! {
             // None for a first send that is signed and did not wait.
             notes: Option<Box<AuthOutcome>>,
         },
-        // The request waits for a token, or for readiness with a token in hand.
-        Waiting { pending: Option<Box<Pending<S, B, R>>> },
-        // The request was not sent.
-        Failed { error: Option<auth_core::Error> },
+        // The request is not out. One variant, so that a look tells the other one.
+        NotOut { why: Option<NotOut<S, B, R>> },
     }
+}
+
+enum NotOut<S, B, R>
+where
+    S: Service<Request<B>>,
+    R: Replay<B>,
+{
+    /// The request waits for a token, or for readiness with a token in hand.
+    Waiting(Box<Pending<S, B, R>>),
+    /// The request was not sent, and will not be.
+    Failed(auth_core::Error),
 }
 
 impl<S, B, ResB, R> ResponseFuture<S, B, R>
@@ -102,15 +112,17 @@ where
 
     pub(crate) fn waiting(pending: Pending<S, B, R>) -> Self {
         Self {
-            state: State::Waiting {
-                pending: Some(Box::new(pending)),
+            state: State::NotOut {
+                why: Some(NotOut::Waiting(Box::new(pending))),
             },
         }
     }
 
     pub(crate) fn failed(error: auth_core::Error) -> Self {
         Self {
-            state: State::Failed { error: Some(error) },
+            state: State::NotOut {
+                why: Some(NotOut::Failed(error)),
+            },
         }
     }
 }
@@ -185,16 +197,24 @@ where
                     let kept = mem::replace(kept, R::Kept::nothing());
                     match judge(settings, response, generation, kept, notes.take()) {
                         Ok(response) => return Poll::Ready(Ok(response)),
-                        Err(pending) => State::Waiting {
-                            pending: Some(pending),
+                        Err(pending) => State::NotOut {
+                            why: Some(NotOut::Waiting(pending)),
                         },
                     }
                 }
-                StateProj::Waiting { pending } => {
-                    let waiting = pending.as_mut().expect("polled after it was ready");
+                StateProj::NotOut { why } => {
+                    let waiting = match why {
+                        Some(NotOut::Waiting(waiting)) => waiting,
+                        Some(NotOut::Failed(_)) | None => {
+                            let Some(NotOut::Failed(error)) = why.take() else {
+                                panic!("polled after it was ready");
+                            };
+                            return Poll::Ready(Err(Error::Auth(error)));
+                        }
+                    };
                     let next = ready!(waiting.poll(cx));
                     let settings = waiting.settings().clone();
-                    *pending = None;
+                    *why = None;
                     match next {
                         Ok(Next::Response(response)) => return Poll::Ready(Ok(response)),
                         Ok(Next::Call {
@@ -212,10 +232,6 @@ where
                         Err(error) => return Poll::Ready(Err(error)),
                     }
                 }
-                StateProj::Failed { error } => {
-                    let error = error.take().expect("polled after it was ready");
-                    return Poll::Ready(Err(Error::Auth(error)));
-                }
             };
             this.state.set(next);
         }
@@ -223,12 +239,20 @@ where
 }
 
 /// What nearly every response is: no 401, no mark, no rule to ask.
-#[inline]
+#[inline(always)]
 fn says_nothing<ResB>(settings: &Settings, response: &Response<ResB>) -> bool {
     response.status() != StatusCode::UNAUTHORIZED
-        && response.extensions().is_empty()
-        && settings.rules.refused_when.is_none()
-        && !settings.rules.grpc
+        && !settings.heads_matter
+        && (response.extensions().is_empty() || has_no_mark(response.extensions()))
+}
+
+/// Tells whether a response that is no 401 carries no mark that [`judge`] acts on: every real client
+/// leaves an extension of its own.
+#[cold]
+fn has_no_mark(extensions: &Extensions) -> bool {
+    extensions.get::<TokenRefused>().is_none()
+        && extensions.get::<AuthOutcome>().is_none()
+        && !BareRequest::is_marked(extensions)
 }
 
 /// Reads a response to a signed request: it is what the caller gets, or the reason to send the
@@ -246,6 +270,12 @@ where
     R: Replay<B>,
 {
     let authenticator = &settings.authenticator;
+    if let Some((uri, why)) = BareRequest::of(&response, authenticator) {
+        notice::unsigned(authenticator, &uri, &why);
+        let mut notes = notes.unwrap_or_default();
+        notes.unsigned = Some(why);
+        return Ok(notes.attach(response));
+    }
     let answered = AnsweredRequest::of(&response);
     let verdict = match &answered {
         // Says nothing about the token.
@@ -290,21 +320,18 @@ where
         Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
         Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),
         Refusal::Failed(error) => return stands(notes, response, NotReplayed::NoToken(error)),
-        _ => return stands(notes, response, NotReplayed::Damped),
+        _ => return stands(notes, response, NotReplayed::RefusalBackOff),
     };
     // A layer like this one below has used the second send up.
     if notes.sends > 1 {
         return stands(notes, response, NotReplayed::Twice);
     }
     // The API may have applied what was sent: a POST that was answered with a redirect.
-    let marked = response.extensions().get::<Redirected>().is_some();
-    let is_redirected = |(method, uri): &(Method, Uri)| {
-        let answered = answered.as_ref();
-        let differs = answered.is_some_and(|answered| answered.is_another_than(method, uri));
-        !method.is_safe() && (marked || differs)
-    };
-    if sent.as_ref().is_some_and(is_redirected) {
-        return stands(notes, response, NotReplayed::Redirected);
+    let why = sent
+        .as_ref()
+        .and_then(|(method, uri)| redirected::<S, _>(&response, answered.as_ref(), method, uri));
+    if let Some(why) = why {
+        return stands(notes, response, why);
     }
     match kept.restore() {
         Err(why) => stands(notes, response, why),

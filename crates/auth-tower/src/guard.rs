@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{AnsweredRequest, notice};
+use crate::{AnsweredRequest, Unsigned, answered::BareRequest, notice};
 
 /// Takes an authenticator's headers off every request to a destination outside its
 /// [`Origins`](auth_core::Origins).
@@ -38,6 +38,12 @@ use crate::{AnsweredRequest, notice};
 /// origin says nothing about the token: `AuthLayer` neither renews the token nor sends the request
 /// again because a foreign host answered 401. A refusal at the end of a redirect is about the last
 /// request: the token is renewed, but a `POST` is not sent a second time.
+///
+/// A response to a request that did not carry the token is marked as such. The
+/// [`AuthOutcome`](crate::AuthOutcome) of a request that `AuthLayer` signed then says why: it ended at
+/// another origin ([`Unsigned::OtherOrigin`], [`Unsigned::OtherHost`]), or the follower took the token
+/// off on the way to another origin and came back home ([`Unsigned::RemovedBelow`]). A refusal of such
+/// a request costs no token request, because it says nothing about the token.
 ///
 /// # Example
 ///
@@ -147,10 +153,20 @@ where
             authenticator.unsign(request.headers_mut());
             notice::removed(authenticator, request.uri());
         }
+        let has_token = permitted && authenticator.has_token(request.headers());
+        let bare = (!has_token).then(|| {
+            let uri = request.uri().clone();
+            let why = match permitted {
+                true => Unsigned::RemovedBelow,
+                false => Unsigned::elsewhere(authenticator.origins(), &request),
+            };
+            Box::new(BareRequest::new(authenticator.clone(), uri, why))
+        });
         let answered = Some(AnsweredRequest::by(&request));
         OriginGuardFuture {
             call: self.inner.call(request),
             answered,
+            bare,
         }
     }
 }
@@ -163,6 +179,8 @@ pin_project! {
         #[pin]
         call: F,
         answered: Option<AnsweredRequest>,
+        // For a request that did not carry the token.
+        bare: Option<Box<BareRequest>>,
     }
 }
 
@@ -178,6 +196,9 @@ where
         if let (Ok(response), Some(answered)) = (&mut result, this.answered.take()) {
             // A guard further below was closer to where it went.
             response.extensions_mut().get_or_insert(answered);
+            if let Some(bare) = this.bare.take() {
+                bare.mark(response);
+            }
         }
         Poll::Ready(result)
     }

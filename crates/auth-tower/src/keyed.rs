@@ -1,8 +1,8 @@
 use std::task::{Context, Poll, ready};
 
 use auth_core::{
-    ApiKey, Authenticator, Authenticators, Error as AuthError, ErrorKind, Key, Local, Origins,
-    Secret,
+    ApiKey, Authenticator, AuthenticatorOptions, Authenticators, Error as AuthError, ErrorKind,
+    Key, Local, Origins, Secret,
 };
 use http::{Request, Response};
 use tower_service::Service;
@@ -65,6 +65,7 @@ impl<S, R> KeyedAuth<S, R> {
 
     /// Makes the same over another service, for adapters whose inner service is a new one for each
     /// request.
+    #[doc(hidden)]
     #[must_use]
     pub fn over<T>(&self, inner: T) -> KeyedAuth<T, R>
     where
@@ -121,10 +122,9 @@ fn no_key() -> AuthError {
 
 /// Has no origin, so that nothing is ever signed by it.
 fn nobody() -> Authenticator {
-    Authenticator::builder(ApiKey::new(Secret::new("")))
+    Authenticator::builder(ApiKey::new(Secret::new("")), Origins::default())
         .vendor("no key")
-        .origins(Origins::default())
-        .shards(1)
+        .options(AuthenticatorOptions::new().shards(1))
         .build()
         .expect("the defaults are in order")
 }

@@ -26,12 +26,37 @@ use crate::{
 ///
 /// A follower that has to stand inside needs an [`OriginGuardLayer`](crate::OriginGuardLayer) below
 /// it, and a client must not follow redirects to other origins by itself. Without the guard, a
-/// credential in a header of the vendor's own goes along to other origins, and this layer cannot see
-/// that a refusal answers another request than it sent: a `POST` that the API applied and answered
-/// with 303 is then sent a second time. The Cargo feature `follow-redirect` prevents the second send
-/// for tower-http's follower, at a price: where the follower does not tell the method, a refused
-/// request with an unsafe method is never sent again. A client of your own can tell by
-/// [`AnsweredRequest`](crate::AnsweredRequest).
+/// credential in a header of the vendor's own goes along to other origins, and this layer does not
+/// see which request a refusal answers. A `POST` that the API applied and answered with 303 must not
+/// be sent again because the request after the redirect was refused. What prevents that:
+///
+/// | below `AuthLayer` | a refused `POST` or `PATCH` | a refused `PUT` or `DELETE` |
+/// |---|---|---|
+/// | no follower, and a client that follows nothing (hyper) | sent again | sent again |
+/// | follower, guard, client | sent again, unless a redirect was followed | the same |
+/// | `auth_reqwest::ReqwestService` | sent again, unless a redirect was followed | the same |
+/// | tower-http's follower, no guard, feature `follow-redirect` | not sent again | not sent again |
+/// | tower-http's follower, no guard, no feature | not sent again | sent again |
+/// | a client that says [`RedirectsUnseen`](auth_core::RedirectsUnseen) | not sent again | sent again |
+/// | a follower of another crate, or one in a box (`BoxCloneService`), no guard, no mark | **sent again** | **sent again** |
+///
+/// The last row is the limit. Without the feature, this layer recognizes tower-http's follower by the
+/// name of the type of the stack below, of whatever version of tower-http. A box hides that name.
+/// With the feature, this layer reads the mark that tower-http's follower (the version that auth-tower
+/// depends on) leaves on a response, also out of a box. A follower that leaves no mark cannot be
+/// recognized from above, because nothing of a response differs. Such a follower needs the guard below
+/// it. Without the guard, set [`replay_only`](Self::replay_only) to idempotent methods, or put an
+/// [`AnsweredRequest`](crate::AnsweredRequest) or [`Redirected`](auth_core::Redirected) on the response:
+///
+/// ```
+/// # use auth_core::Authenticator;
+/// use auth_tower::AuthLayer;
+/// use http::Method;
+///
+/// # fn make(authenticator: Authenticator) {
+/// let layer = AuthLayer::new(authenticator).replay_only(Method::is_idempotent);
+/// # }
+/// ```
 ///
 /// # How often a request is sent
 ///
@@ -66,8 +91,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let authenticator = Authenticator::builder(FromAgent)
-///     .origins(Origins::new(["https://api.example.com"])?)
+/// let authenticator = Authenticator::builder(FromAgent, Origins::new(["https://api.example.com"])?)
 ///     .build()?;
 /// // In place of the closure: any HTTP client that is a tower service.
 /// let client = service_fn(|request: Request<Empty<Bytes>>| async move {
@@ -101,6 +125,7 @@ impl Options {
     pub(crate) fn with(self, authenticator: Authenticator) -> Settings {
         Settings {
             authenticator,
+            heads_matter: self.rules.refused_when.is_some() || self.rules.grpc,
             rules: self.rules,
             existing: self.existing,
             without_token: self.without_token,
@@ -112,6 +137,8 @@ impl Options {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) authenticator: Authenticator,
+    /// A rule has to see the head of every response, whatever its status.
+    pub(crate) heads_matter: bool,
     pub(crate) rules: Rules,
     pub(crate) existing: Existing,
     pub(crate) without_token: WithoutToken,

@@ -22,9 +22,8 @@
 //! let oauth = auth_oauth2::Client::builder("https://login.example.com/token", "my-client", transport)
 //!     .secret(Secret::new("fake-secret"))
 //!     .build()?;
-//! let authenticator = Authenticator::builder(oauth.client_credentials())
-//!     .origins(Origins::new(["https://api.example.com"])?)
-//!     .build()?;
+//! let origins = Origins::new(["https://api.example.com"])?;
+//! let authenticator = Authenticator::builder(oauth.client_credentials(), origins).build()?;
 //! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
 //!
 //! let request = Request::get("https://api.example.com/v1/things").body(Full::default())?;
@@ -85,6 +84,8 @@
 //!
 //! Supported Rust: see `rust-version` in the manifest.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod answered;
 mod body;
 mod call;
@@ -118,3 +119,8 @@ pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};
 pub use service::Auth;
 pub use transport::ServiceTransport;
 pub use verdict::ResponseHead;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

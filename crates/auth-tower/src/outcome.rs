@@ -1,7 +1,7 @@
 use std::{fmt, time::Duration};
 
-use auth_core::{Error, Generation};
-use http::{Extensions, Response};
+use auth_core::{Error, Generation, Origins};
+use http::{Extensions, Request, Response};
 
 /// What authentication did to get a response: how often the request was sent, and why.
 ///
@@ -53,6 +53,10 @@ pub enum Unsigned {
     NoToken(Error),
     /// The caller set the credential header, and [`Existing::Keep`](crate::Existing::Keep) is set.
     OwnCredentials,
+    /// The request left with a token, and a layer below took it off before the request that the
+    /// response answers: a redirect follower that went to another origin and came back. A refusal
+    /// says nothing about the token then. [`OriginGuardLayer`](crate::OriginGuardLayer) tells.
+    RemovedBelow,
 }
 
 /// Why a refused request was not sent once more.
@@ -71,8 +75,14 @@ pub enum NotReplayed {
     /// The token is renewed in the background. See [`AnsweredRequest`](crate::AnsweredRequest) and
     /// [`auth_core::Redirected`].
     Redirected,
-    /// The token was renewed moments ago and that did not help.
-    Damped,
+    /// A client or a layer below may have followed a redirect without telling, and the method is not
+    /// idempotent (RFC 9110 section 9.2.2): the API may have applied the request. The token is renewed
+    /// in the background. See [`auth_core::RedirectsUnseen`], and
+    /// [`AuthLayer`](crate::AuthLayer#redirect-followers-inside) for what to change.
+    RedirectsUnseen,
+    /// No token request starts for this refusal, because an earlier one failed or brought a token that
+    /// the API refused too, or because the quota has no slot for it. A later refusal starts one.
+    RefusalBackOff,
     /// No other token could be had; the error says why.
     NoToken(Error),
     /// The credential does not expire, an API key for example, and its source has no other one.
@@ -205,6 +215,15 @@ impl Default for AuthOutcome {
 }
 
 impl Unsigned {
+    /// Tells why a request whose destination is not permitted is not signed.
+    pub(crate) fn elsewhere<B>(origins: &Origins, request: &Request<B>) -> Self {
+        let (uri, headers) = (request.uri(), request.headers());
+        match origins.permits(uri) && Origins::host_differs(uri, headers) {
+            true => Self::OtherHost,
+            false => Self::OtherOrigin,
+        }
+    }
+
     /// Returns the cause in one lower-case word, for logs and metrics.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -214,6 +233,7 @@ impl Unsigned {
             Self::NoKey => "no_key",
             Self::NoToken(_) => "no_token",
             Self::OwnCredentials => "own_credentials",
+            Self::RemovedBelow => "removed_below",
         }
     }
 }
@@ -226,6 +246,10 @@ impl fmt::Display for Unsigned {
             Self::NoKey => "the request has no `auth_core::Key` in its extensions",
             Self::NoToken(error) => return write!(f, "no token could be had: {error}"),
             Self::OwnCredentials => "the caller set the credential header",
+            Self::RemovedBelow => {
+                "a layer below took the credential off, as redirect followers do on the way to \
+                 another origin; put the follower above `AuthLayer`"
+            }
         })
     }
 }
@@ -239,7 +263,8 @@ impl NotReplayed {
             Self::Body => "body",
             Self::TooLarge => "too_large",
             Self::Redirected => "redirected",
-            Self::Damped => "damped",
+            Self::RedirectsUnseen => "redirects_unseen",
+            Self::RefusalBackOff => "refusal_back_off",
             Self::NoToken(_) => "no_token",
             Self::Unchanged => "unchanged",
             Self::Twice => "twice",
@@ -254,7 +279,15 @@ impl fmt::Display for NotReplayed {
             Self::Body => "the body can be sent only once",
             Self::TooLarge => "the body is longer than `ReplayBodyLayer` may keep",
             Self::Redirected => "a redirect was followed, so the API may have applied the request",
-            Self::Damped => "the token was renewed a moment ago, and that did not help",
+            Self::RedirectsUnseen => {
+                "a redirect may have been followed unseen, so the API may have applied the request; \
+                 put `OriginGuardLayer` below the redirect follower, or make the reqwest client with \
+                 `auth_reqwest::client_builder` or `ReqwestService::from_builder`"
+            }
+            Self::RefusalBackOff => {
+                "token requests for refused tokens back off: an earlier one failed or brought a token \
+                 that was refused too, or the quota has no slot for one"
+            }
             Self::NoToken(error) => return write!(f, "no other token could be had: {error}"),
             Self::Unchanged => "the credential does not expire, and its source has no other one",
             Self::Twice => "the request was sent twice already",

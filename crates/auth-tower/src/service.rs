@@ -57,6 +57,7 @@ impl<S, R> Auth<S, R> {
 impl<S, R: Clone> Auth<S, R> {
     /// Makes the same over another service, for adapters whose inner service is a new one for each
     /// request: settings are shared, where [`AuthLayer`](crate::AuthLayer)'s `layer` makes them anew.
+    #[doc(hidden)]
     #[must_use]
     pub fn over<T>(&self, inner: T) -> Auth<T, R> {
         Auth::new(inner, Arc::clone(&self.settings), self.replay.clone())

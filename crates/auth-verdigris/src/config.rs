@@ -1,8 +1,8 @@
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU32};
 
 use auth_core::{
-    Authenticator, Error, HttpHosts, Key, Origins, Quota, RefreshPolicy, SecretSource, SharedClock,
-    SharedSecretSource, SharedTokenStore, SharedTransport, TokenStore, Transport,
+    Authenticator, AuthenticatorOptions, Error, HttpHosts, Key, Origins, Quota, SecretSource,
+    SharedSecretSource, SharedTransport, Transport,
 };
 use auth_oauth2::BodyFormat;
 
@@ -23,26 +23,36 @@ impl Verdigris {
     /// What a token is asked for. The slash at the end belongs to it.
     pub const AUDIENCE: &'static str = "https://api.verdigris.co/";
     /// 20 token requests in any hour, for each client, whatever the number of its processes.
-    pub const QUOTA: Quota = Quota::new(20, Duration::from_secs(60 * 60));
+    pub const QUOTA: Quota = Quota::per_hour(NonZeroU32::new(20).unwrap());
 
-    /// Starts with the client's identifier and where its secret comes from: a
-    /// [`Secret`](auth_core::Secret), or a [`SecretFn`](auth_core::SecretFn) where it rotates.
+    /// Starts with the client's identifier, where its secret comes from, and the transport that sends
+    /// the token requests. The secret is a [`Secret`](auth_core::Secret), or a
+    /// [`SecretFn`](auth_core::SecretFn) where it rotates.
+    ///
+    /// # Example
+    ///
+    /// Without a transport, there are no settings:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_core::Secret;
+    /// use auth_verdigris::Verdigris;
+    ///
+    /// let settings = Verdigris::builder("my-client-id", Secret::new("fake-client-secret"));
+    /// ```
     pub fn builder(
         client_id: impl Into<String>,
         client_secret: impl SecretSource,
+        transport: impl Transport,
     ) -> VerdigrisBuilder {
         VerdigrisBuilder {
             client_id: client_id.into(),
             client_secret: SharedSecretSource::new(client_secret),
-            transport: None,
+            transport: SharedTransport::new(transport),
             token_url: Self::TOKEN_URL.into(),
             base_url: Self::BASE_URL.into(),
             audience: Self::AUDIENCE.into(),
             body_format: BodyFormat::Form,
-            policy: RefreshPolicy::default(),
-            quota: Self::QUOTA,
-            store: None,
-            clock: SharedClock::default(),
+            options: AuthenticatorOptions::new(),
             http: HttpHosts::default(),
         }
     }
@@ -58,15 +68,16 @@ impl Verdigris {
 /// # use auth_core::{Authenticator, Error, Transport};
 /// use std::time::Duration;
 ///
-/// use auth_core::{Quota, Secret};
+/// use auth_core::{AuthenticatorOptions, Quota, Secret};
 /// use auth_verdigris::Verdigris;
 ///
 /// # fn authenticator(transport: impl Transport) -> Result<Authenticator, Error> {
-/// let authenticator = Verdigris::builder("my-client-id", Secret::new("fake-client-secret"))
-///     .transport(transport)
+/// let secret = Secret::new("fake-client-secret");
+/// let quota = Quota::new(5, Duration::from_secs(3600))?;
+/// let authenticator = Verdigris::builder("my-client-id", secret, transport)
 ///     .token_url("https://gateway.example.com/verdigris/token")
 ///     .base_url("https://gateway.example.com")
-///     .quota(Quota::new(5, Duration::from_secs(3600)))
+///     .options(AuthenticatorOptions::new().quota(quota))
 ///     .build()?;
 /// # Ok(authenticator)
 /// # }
@@ -75,25 +86,16 @@ impl Verdigris {
 pub struct VerdigrisBuilder {
     pub(crate) client_id: String,
     pub(crate) client_secret: SharedSecretSource,
-    pub(crate) transport: Option<SharedTransport>,
+    pub(crate) transport: SharedTransport,
     pub(crate) token_url: String,
     pub(crate) base_url: String,
     pub(crate) audience: String,
     pub(crate) body_format: BodyFormat,
-    pub(crate) policy: RefreshPolicy,
-    pub(crate) quota: Quota,
-    pub(crate) store: Option<SharedTokenStore>,
-    pub(crate) clock: SharedClock,
+    pub(crate) options: AuthenticatorOptions,
     pub(crate) http: HttpHosts,
 }
 
 impl VerdigrisBuilder {
-    /// Sets the way to send token requests. Required.
-    pub fn transport(mut self, transport: impl Transport) -> Self {
-        self.transport = Some(SharedTransport::new(transport));
-        self
-    }
-
     /// Sets the token endpoint; default [`Verdigris::TOKEN_URL`].
     pub fn token_url(mut self, url: impl Into<String>) -> Self {
         self.token_url = url.into();
@@ -119,30 +121,14 @@ impl VerdigrisBuilder {
         self
     }
 
-    /// Sets when tokens are renewed, and how failures are spaced.
-    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
-        self.policy = policy;
-        self
-    }
-
-    /// Sets how many token requests may be made; default [`Verdigris::QUOTA`]. The quota belongs to
-    /// the client. Processes that share a [`store`](Self::store) share the quota too: give each the
-    /// whole quota. Without a store, divide the quota among the processes that share a client.
-    pub fn quota(mut self, quota: Quota) -> Self {
-        self.quota = quota;
-        self
-    }
-
-    /// Shares the token with other processes through a store, and with the next start of this one;
-    /// see [`AuthenticatorBuilder::store`](auth_core::AuthenticatorBuilder::store). Default: none.
-    pub fn store(mut self, store: impl TokenStore) -> Self {
-        self.store = Some(SharedTokenStore::new(store));
-        self
-    }
-
-    /// Sets the clock; default [`SystemClock`](auth_core::SystemClock).
-    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
-        self.clock = clock.into();
+    /// Sets the options of the authenticator: policy, quota, limit, store, clock and shards; see
+    /// [`AuthenticatorOptions`]. Default: no option is set, and the quota is [`Verdigris::QUOTA`].
+    ///
+    /// The quota belongs to the client. Processes that share a
+    /// [store](AuthenticatorOptions::store) share the quota too: give each the whole quota. Without a
+    /// store, divide the quota among the processes that share a client.
+    pub fn options(mut self, options: AuthenticatorOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -168,21 +154,16 @@ impl VerdigrisBuilder {
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
-    /// `client_id` or `client_secret` when empty, `transport` when missing, `token_url` and
-    /// `base_url` when they are no URLs that secrets may go to, `audience` when empty, `quota` and
-    /// the policy's own.
+    /// `client_id` or `client_secret` when empty, `token_url` and `base_url` when they are no URLs that
+    /// secrets may go to, `audience` when empty.
     pub fn build(self) -> Result<Authenticator, Error> {
         let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
-        let clock = self.clock.clone();
-        let (policy, quota) = (self.policy.clone(), self.quota);
-        let (store, key) = (self.store.clone(), self.key());
-        Authenticator::builder(source::new(self)?)
+        let key = self.key();
+        let options = self.options.clone().default_quota(Verdigris::QUOTA);
+        Authenticator::builder(source::new(self)?, origins)
             .vendor(source::VENDOR)
-            .origins(origins)
-            .policy(policy)
-            .quota(quota)
-            .clock(clock)
-            .shared_store(store, key)
+            .key(key)
+            .options(options)
             .build()
     }
 
@@ -202,8 +183,7 @@ impl fmt::Debug for VerdigrisBuilder {
         f.debug_struct("VerdigrisBuilder")
             .field("audience", &self.audience)
             .field("body_format", &self.body_format)
-            .field("policy", &self.policy)
-            .field("quota", &self.quota)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }

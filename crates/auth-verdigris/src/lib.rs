@@ -16,9 +16,8 @@
 //! use tower::ServiceBuilder;
 //!
 //! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
-//! let authenticator = Verdigris::builder("my-client-id", Secret::new("fake-client-secret"))
-//!     .transport(transport)
-//!     .build()?;
+//! let secret = Secret::new("fake-client-secret");
+//! let authenticator = Verdigris::builder("my-client-id", secret, transport).build()?;
 //! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
 //! // GET https://api.verdigris.co/core/v1/buildings/ now goes out signed.
 //! # Ok(())
@@ -30,15 +29,16 @@
 //! | you want to | see |
 //! |---|---|
 //! | sign requests to Verdigris | [`Verdigris::builder`] |
-//! | another endpoint, audience, quota, a JSON body | [`VerdigrisBuilder`] |
+//! | another endpoint, audience, a JSON body | [`VerdigrisBuilder`] |
+//! | another quota or policy, a store, a clock | [`VerdigrisBuilder::options`] |
 //! | use the older data API, which refuses tokens by a 404 | [`LegacyRefusalLayer`] |
 //!
 //! # What to know about the vendor
 //!
 //! - **Quota.** The quota belongs to the client, not to the process, and tokens count until they
 //!   expire. The default keeps one process within the quota. Processes that share a
-//!   [`store`](VerdigrisBuilder::store) share the token and the quota. Without a store, divide the
-//!   quota among the processes ([`VerdigrisBuilder::quota`]); each start of a process takes a token,
+//!   [store](auth_core::AuthenticatorOptions::store) share the token and the quota. Without a store, divide the
+//!   quota among the processes ([`AuthenticatorOptions::quota`](auth_core::AuthenticatorOptions::quota)); each start of a process takes a token,
 //!   which short-lived jobs should not. Over quota is
 //!   answered 429 or 400, depending on the page one reads; both are taken for it unless the reply
 //!   has a standard OAuth `error` code or is an HTML page with 400, and end up as
@@ -53,11 +53,21 @@
 //!
 //! # Cargo features
 //!
-//! None. Supported Rust: see `rust-version` in the manifest.
+//! `fake`: the module `fake`, the vendor as a server inside a test; for `[dev-dependencies]` only.
+//! Supported Rust: see `rust-version` in the manifest.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod config;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod legacy;
 mod source;
 
 pub use config::{Verdigris, VerdigrisBuilder};
 pub use legacy::{LegacyFuture, LegacyRefusal, LegacyRefusalLayer, PeekedBody};
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -16,9 +16,6 @@ const QUOTA_WAIT: Duration = Duration::from_secs(30 * 60);
 /// Makes the client credentials grant as Verdigris wants it: the client's identity in the body, and
 /// an audience.
 pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error> {
-    let transport = settings
-        .transport
-        .ok_or_else(|| Error::config("transport", "is required: it sends the token requests"))?;
     if settings.audience.is_empty() {
         return Err(Error::config("audience", "must not be empty"));
     }
@@ -26,7 +23,7 @@ pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error
     let rules = ReplyRules::new()
         .quota_statuses([StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST])
         .throttle_wait(QUOTA_WAIT);
-    let client = Client::builder(settings.token_url, settings.client_id, transport)
+    let client = Client::builder(settings.token_url, settings.client_id, settings.transport)
         .secret(settings.client_secret)
         .vendor(VENDOR)
         .client_auth(ClientAuth::Post)
@@ -34,7 +31,7 @@ pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error
         .audience(settings.audience)
         .reply_rules(rules)
         .danger_http_hosts(settings.http)
-        .clock(settings.clock)
+        .clock(settings.options.shared_clock())
         .build()?;
     Ok(client.client_credentials())
 }

@@ -1,25 +1,25 @@
 //! What every vendor promises.
 
-use auth_core::{Authenticator, Error, SharedSecretSource};
-use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor, fakes};
-use auth_verdigris::Verdigris;
+use auth_core::{Authenticator, AuthenticatorOptions, Error, SharedSecretSource};
+use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
+use auth_verdigris::{Verdigris, fake};
 
 struct Contract;
 
 impl Vendor for Contract {
     fn server() -> TestServerBuilder {
-        fakes::verdigris()
+        fake::server()
     }
 
     fn authenticator(
         server: &TestServer,
         secret: SharedSecretSource,
+        options: AuthenticatorOptions,
     ) -> Result<Authenticator, Error> {
-        Verdigris::builder(server.client_id(), secret)
-            .transport(server.transport())
+        Verdigris::builder(server.client_id(), secret, server.transport())
+            .options(options)
             .token_url(server.token_url())
             .base_url(server.api_url())
-            .clock(server.clock().clone())
             .build()
     }
 

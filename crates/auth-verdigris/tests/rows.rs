@@ -4,11 +4,14 @@
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, Error, ErrorKind, Quota, Secret};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, ExchangeLimit, MemoryStore, Quota,
+    RefreshPolicy, Secret,
+};
 use auth_oauth2::BodyFormat;
-use auth_testkit::{Reply, TestServer, TestServerBuilder, fakes};
+use auth_testkit::{Reply, TestServer, TestServerBuilder};
 use auth_tower::{AuthLayer, AuthOutcome};
-use auth_verdigris::{LegacyRefusalLayer, Verdigris, VerdigrisBuilder};
+use auth_verdigris::{LegacyRefusalLayer, Verdigris, VerdigrisBuilder, fake};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
@@ -21,11 +24,19 @@ const BUILDINGS: &str = "/core/v1/buildings/";
 
 /// Settings that lead to the fake in place of the vendor.
 fn settings(server: &TestServer) -> VerdigrisBuilder {
-    Verdigris::builder(server.client_id(), Secret::new(server.client_secret()))
-        .transport(server.transport())
-        .token_url(server.token_url())
-        .base_url(server.origin())
-        .clock(server.clock().clone())
+    Verdigris::builder(
+        server.client_id(),
+        Secret::new(server.client_secret()),
+        server.transport(),
+    )
+    .options(options(server))
+    .token_url(server.token_url())
+    .base_url(server.origin())
+}
+
+/// Options as the tests need them: with the server's clock.
+fn options(server: &TestServer) -> AuthenticatorOptions {
+    AuthenticatorOptions::new().clock(server.clock().clone())
 }
 
 fn started(builder: TestServerBuilder) -> (TestServer, Authenticator) {
@@ -63,10 +74,9 @@ fn row_token_endpoint_is_the_vendors() {
 
 #[tokio::test(start_paused = true)]
 async fn row_api_origin_is_all_that_is_signed() {
-    let server = fakes::verdigris().in_memory();
+    let server = fake::server().in_memory();
     let secret = Secret::new(server.client_secret());
-    let authenticator = Verdigris::builder(server.client_id(), secret)
-        .transport(server.transport())
+    let authenticator = Verdigris::builder(server.client_id(), secret, server.transport())
         .build()
         .unwrap();
     assert_eq!(authenticator.vendor(), "verdigris");
@@ -80,7 +90,7 @@ async fn row_api_origin_is_all_that_is_signed() {
 #[tokio::test(start_paused = true)]
 async fn row_grant_is_client_credentials_with_an_audience_in_a_form() {
     assert_eq!(Verdigris::AUDIENCE, "https://api.verdigris.co/");
-    let (server, authenticator) = started(fakes::verdigris());
+    let (server, authenticator) = started(fake::server());
     assert_eq!(get(&server, &authenticator, BUILDINGS).await.0, 200);
     assert_eq!(
         parameter(&server, "grant_type").unwrap(),
@@ -92,7 +102,7 @@ async fn row_grant_is_client_credentials_with_an_audience_in_a_form() {
 
 #[tokio::test(start_paused = true)]
 async fn row_grant_or_as_json() {
-    let builder = fakes::verdigris().body_formats([auth_testkit::BodyFormat::Json]);
+    let builder = fake::server().body_formats([auth_testkit::BodyFormat::Json]);
     let server = builder.in_memory();
     let settings = settings(&server).body_format(BodyFormat::Json);
     let authenticator = settings.build().unwrap();
@@ -102,7 +112,7 @@ async fn row_grant_or_as_json() {
 
 #[tokio::test(start_paused = true)]
 async fn row_grant_audience_may_be_another() {
-    let server = fakes::verdigris().in_memory();
+    let server = fake::server().in_memory();
     let settings = settings(&server).audience("https://staging.test/");
     // The fake is not the staging system, and says so.
     let error = settings.build().unwrap().token().await.unwrap_err();
@@ -115,7 +125,7 @@ async fn row_grant_audience_may_be_another() {
 
 #[tokio::test(start_paused = true)]
 async fn row_response_scope_over_several_lines_is_no_obstacle() {
-    let (server, authenticator) = started(fakes::verdigris());
+    let (server, authenticator) = started(fake::server());
     assert_eq!(get(&server, &authenticator, BUILDINGS).await.0, 200);
     server.revoke_all();
     server
@@ -126,7 +136,7 @@ async fn row_response_scope_over_several_lines_is_no_obstacle() {
 
 #[tokio::test(start_paused = true)]
 async fn row_lifetime_is_an_hour() {
-    let (server, authenticator) = started(fakes::verdigris());
+    let (server, authenticator) = started(fake::server());
     for minute in 0..10 * 60 {
         assert_eq!(
             get(&server, &authenticator, BUILDINGS).await.1,
@@ -145,9 +155,9 @@ async fn row_lifetime_is_an_hour() {
 
 #[tokio::test(start_paused = true)]
 async fn row_token_quota_is_20_in_an_hour_and_kept() {
-    assert_eq!(Verdigris::QUOTA, Quota::new(20, HOUR));
+    assert_eq!(Verdigris::QUOTA, Quota::new(20, HOUR).unwrap());
     // Each call fails, so that the next one needs a token as much.
-    let (server, authenticator) = started(fakes::verdigris());
+    let (server, authenticator) = started(fake::server());
     server.token().always(Reply::status(503));
     let mut last = None;
     for _ in 0..30 {
@@ -158,10 +168,37 @@ async fn row_token_quota_is_20_in_an_hour_and_kept() {
     assert_over_quota(&last.unwrap());
 }
 
+/// How many token requests a process sends that needs a token for half an hour and gets none.
+async fn sent_in_half_an_hour(options: AuthenticatorOptions, server: &TestServer) -> u64 {
+    let authenticator = settings(server).options(options).build().unwrap();
+    server.token().always(Reply::status(503));
+    let before = server.counters().token_requests;
+    for _ in 0..30 {
+        assert!(authenticator.token().await.is_err());
+        sleep(MINUTE + Duration::from_secs(1)).await;
+    }
+    server.counters().token_requests - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_token_quota_stays_unless_the_options_set_one() {
+    let server = fake::server().in_memory();
+    let all_others = options(&server)
+        .policy(RefreshPolicy::default())
+        .limit(ExchangeLimit::new(1).unwrap())
+        .store(MemoryStore::new())
+        .shards(1);
+    assert_eq!(sent_in_half_an_hour(all_others, &server).await, 20);
+    let five = options(&server).quota(Quota::new(5, HOUR).unwrap());
+    assert_eq!(sent_in_half_an_hour(five, &server).await, 5);
+    let more = options(&server).quota(Quota::new(25, HOUR).unwrap());
+    assert_eq!(sent_in_half_an_hour(more, &server).await, 25);
+}
+
 /// An API that refuses one token after the other leaves a fifth of the quota alone.
 #[tokio::test(start_paused = true)]
 async fn row_token_quota_is_not_used_up_by_refusals() {
-    let (server, authenticator) = started(fakes::verdigris());
+    let (server, authenticator) = started(fake::server());
     let (mut newest, mut last) = (None, None);
     for _ in 0..30 {
         match authenticator.token().await {
@@ -191,7 +228,7 @@ fn assert_over_quota(error: &Error) {
 /// Here four of these five, because refusals come six minutes apart.
 #[tokio::test(start_paused = true)]
 async fn row_token_quota_slots_free_when_their_tokens_expire() {
-    let (server, authenticator) = started(fakes::verdigris());
+    let (server, authenticator) = started(fake::server());
     let issued = || server.counters().tokens_issued;
     // Two seconds are enough for the floor between exchanges.
     let ahead = async |count: usize| {
@@ -234,7 +271,7 @@ async fn row_over_quota_is_429_or_400_without_a_standard_code() {
         Reply::status(400),
         Reply::status(400).body("Rate limit exceeded"),
     ] {
-        let (server, authenticator) = started(fakes::verdigris());
+        let (server, authenticator) = started(fake::server());
         server.token().then(reply.header("retry-after", "120"));
         let error = authenticator.token().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Quota, "{error}");
@@ -251,7 +288,7 @@ async fn row_over_quota_is_429_or_400_without_a_standard_code() {
 async fn row_over_quota_is_asked_twice_in_the_hour() {
     for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST] {
         // Somebody else has used the quota up.
-        let server = fakes::verdigris()
+        let server = fake::server()
             .quota(1, HOUR)
             .quota_status(status)
             .in_memory();
@@ -274,7 +311,7 @@ async fn row_over_quota_is_asked_twice_in_the_hour() {
 
 #[tokio::test(start_paused = true)]
 async fn row_over_quota_is_not_what_a_page_says() {
-    let (server, authenticator) = started(fakes::verdigris());
+    let (server, authenticator) = started(fake::server());
     let page = Reply::status(400).header("content-type", "text/html");
     server
         .token()
@@ -291,7 +328,7 @@ async fn row_over_quota_a_standard_400_is_what_it_says() {
         ("invalid_client", ErrorKind::Rejected),
         ("temporarily_unavailable", ErrorKind::Unavailable),
     ] {
-        let (server, authenticator) = started(fakes::verdigris());
+        let (server, authenticator) = started(fake::server());
         server.token().then(Reply::oauth_error(400, code));
         let error = authenticator.token().await.unwrap_err();
         assert_eq!((error.kind(), error.code()), (kind, Some(code)));
@@ -300,10 +337,13 @@ async fn row_over_quota_a_standard_400_is_what_it_says() {
 
 #[tokio::test(start_paused = true)]
 async fn row_several_processes_divide_the_quota() {
-    let server = fakes::verdigris().in_memory();
-    let share = Quota::new(5, HOUR);
+    let server = fake::server().in_memory();
+    let share = Quota::new(5, HOUR).unwrap();
     let processes: Vec<_> = (0..4)
-        .map(|_| settings(&server).quota(share).build().unwrap())
+        .map(|_| {
+            let options = options(&server).quota(share);
+            settings(&server).options(options).build().unwrap()
+        })
         .collect();
     for _ in 0..40 {
         for process in &processes {
@@ -321,7 +361,7 @@ async fn row_several_processes_divide_the_quota() {
 
 #[tokio::test(start_paused = true)]
 async fn row_rejected_token_is_401_and_replaced_once() {
-    let (server, authenticator) = started(fakes::verdigris());
+    let (server, authenticator) = started(fake::server());
     assert_eq!(get(&server, &authenticator, BUILDINGS).await.1, 1);
     server.revoke_all();
     let (status, sends, _) = get(&server, &authenticator, BUILDINGS).await;
@@ -330,7 +370,7 @@ async fn row_rejected_token_is_401_and_replaced_once() {
 
 #[tokio::test(start_paused = true)]
 async fn row_rejected_token_of_the_older_api_is_a_404_of_one_kind() {
-    let (server, authenticator) = started(fakes::verdigris());
+    let (server, authenticator) = started(fake::server());
     assert_eq!(get(&server, &authenticator, "/data/circuits/7").await.1, 1);
     server.revoke_all();
     let (status, sends, _) = get(&server, &authenticator, "/data/circuits/7").await;
@@ -345,7 +385,7 @@ async fn row_rejected_token_of_the_older_api_is_a_404_of_one_kind() {
 
 #[tokio::test(start_paused = true)]
 async fn row_rejected_token_an_ordinary_404_is_none() {
-    let (server, authenticator) = started(fakes::verdigris());
+    let (server, authenticator) = started(fake::server());
     let (status, sends, _) = get(&server, &authenticator, "/data/circuits/missing").await;
     assert_eq!((status, sends), (404, 1));
     assert_eq!(server.counters().token_requests, 1);
@@ -353,7 +393,7 @@ async fn row_rejected_token_an_ordinary_404_is_none() {
 
 #[tokio::test(start_paused = true)]
 async fn row_api_rate_429_is_passed_on() {
-    let (server, authenticator) = started(fakes::verdigris());
+    let (server, authenticator) = started(fake::server());
     server
         .api()
         .then(Reply::status(429).header("retry-after", "1"));

@@ -2,26 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::time::Duration;
-
-use auth_core::{ErrorKind, Quota, RefreshPolicy, Secret};
-use auth_testkit::{assert_no_secret, fakes};
-use auth_verdigris::Verdigris;
+use auth_core::{ErrorKind, Secret};
+use auth_testkit::assert_no_secret;
+use auth_verdigris::{Verdigris, fake};
 
 const SECRET: &str = "fake-secret/1+2";
 
 #[tokio::test(start_paused = true)]
 async fn wrong_settings_name_the_field() {
-    let server = fakes::verdigris().in_memory();
-    let with = |id: &str, secret: &str| {
-        Verdigris::builder(id, Secret::new(secret)).transport(server.transport())
-    };
+    let server = fake::server().in_memory();
+    let with =
+        |id: &str, secret: &str| Verdigris::builder(id, Secret::new(secret), server.transport());
     let good = || with("fake-client", SECRET);
     for (field, settings) in [
-        (
-            "transport",
-            Verdigris::builder("fake-client", Secret::new(SECRET)),
-        ),
         ("client_id", with("", SECRET)),
         ("client_secret", with("fake-client", "")),
         ("token_url", good().token_url("auth.verdigris.co")),
@@ -50,11 +43,6 @@ async fn wrong_settings_name_the_field() {
             good().base_url("https://user:fake-password@api.verdigris.co"),
         ),
         ("audience", good().audience("")),
-        ("quota", good().quota(Quota::new(0, Duration::from_secs(1)))),
-        (
-            "refresh_at",
-            good().policy(RefreshPolicy::default().refresh_at(1.5)),
-        ),
     ] {
         let error = settings.build().unwrap_err();
         assert_eq!(

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use auth_core::Secret;
+use auth_core::{AuthenticatorOptions, Secret};
 use auth_oauth2::BodyFormat;
-use auth_testkit::{TestServer, fakes};
+use auth_testkit::TestServer;
 use auth_tower::AuthLayer;
-use auth_verdigris::Verdigris;
+use auth_verdigris::{Verdigris, fake};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
@@ -14,14 +14,13 @@ use tower::{ServiceBuilder, ServiceExt};
 
 /// The token call and one signed request.
 async fn wire(format: BodyFormat) -> String {
-    let server: TestServer = fakes::verdigris().in_memory();
+    let server: TestServer = fake::server().in_memory();
     let secret = Secret::new(server.client_secret());
-    let authenticator = Verdigris::builder(server.client_id(), secret)
-        .transport(server.transport())
+    let authenticator = Verdigris::builder(server.client_id(), secret, server.transport())
+        .options(AuthenticatorOptions::new().clock(server.clock().clone()))
         .token_url(server.token_url())
         .base_url(server.origin())
         .body_format(format)
-        .clock(server.clock().clone())
         .build()
         .unwrap();
     let client = ServiceBuilder::new()

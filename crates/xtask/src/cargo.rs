@@ -68,12 +68,22 @@ impl Metadata {
 
     /// The workspace's own packages that are meant to be published.
     pub(crate) fn published(&self) -> impl Iterator<Item = Package<'_>> {
+        self.members().filter(|package| self.is_published(*package))
+    }
+
+    /// The workspace's own packages.
+    pub(crate) fn members(&self) -> impl Iterator<Item = Package<'_>> {
+        self.packages().filter(|package| self.is_member(*package))
+    }
+
+    pub(crate) fn is_published(&self, package: Package<'_>) -> bool {
+        // `null` means any registry, an empty list `publish = false`.
+        self.is_member(package) && package.0["publish"] != Value::Array(Vec::new())
+    }
+
+    pub(crate) fn is_member(&self, package: Package<'_>) -> bool {
         let members = array(&self.0["workspace_members"]);
-        self.packages().filter(move |package| {
-            let member = members.iter().any(|id| id.as_str() == Some(package.id()));
-            // `null` means any registry, an empty list `publish = false`.
-            member && package.0["publish"] != Value::Array(Vec::new())
-        })
+        members.iter().any(|id| id.as_str() == Some(package.id()))
     }
 
     /// Every package of the graph.

@@ -12,6 +12,7 @@ mod bench;
 mod cargo;
 mod deps;
 mod features;
+mod latest;
 mod msrv;
 mod node;
 mod package;
@@ -52,8 +53,13 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "msrv",
-        about: "checks that rust-version is the highest that a dependency asks for",
+        about: "checks that each package's rust-version is the highest that its dependencies ask for",
         run: msrv::run,
+    },
+    Command {
+        name: "latest",
+        about: "builds and unit tests with the newest versions of all dependencies, in a copy",
+        run: latest::run,
     },
     Command {
         name: "deps",

@@ -1,83 +1,94 @@
 mod syntax;
 
-use std::{collections::BTreeSet, fmt, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    process::Command,
+};
 
 use crate::{
     Result,
     cargo::{Metadata, Package, cargo, output, root, run as execute},
 };
 
-/// Checks that the `rust-version` of the workspace is the highest that anything asks for which a
-/// published crate needs: not lower, or it promises what cannot work, and not higher, or it shuts
-/// somebody out for nothing. Where that release is installed, compiles with it.
+/// Checks the `rust-version` of each package of the workspace: it is the highest that the package's
+/// edition or anything asks for that compiling the package takes. A lower one promises what cannot
+/// work, a higher one shuts somebody out for nothing. Compiles with those releases that are
+/// installed.
 pub(crate) fn run(_: &[String]) -> Result {
     let metadata = Metadata::load()?;
-    let published: Vec<Package<'_>> = metadata.published().collect();
-    let needed = needed(&metadata, &published)?;
-    for package in &published {
+    let mut groups: BTreeMap<Version, Vec<&str>> = BTreeMap::new();
+    for package in metadata.members() {
+        let Need { release, asking } = need(&metadata, package)?;
         let name = package.name();
         let stated = package
             .rust_version()
             .ok_or_else(|| format!("{name} has no rust-version"))?;
-        if Version::parse(stated)? != needed {
-            return Err(format!("{name} states {stated}: correct the root Cargo.toml").into());
+        println!("{name}: Rust {release}, for {}", asking.join(", "));
+        if Version::parse(stated)? != release {
+            return Err(format!(
+                "{name} states rust-version {stated} and needs {release}: correct its Cargo.toml"
+            )
+            .into());
         }
-    }
-    if needed < LET_CHAINS {
-        for package in &published {
-            let chains = syntax::let_chains(&package.directory().join("src"))?;
-            if !chains.is_empty() {
-                let places = chains.join(", ");
-                return Err(format!("chains of let need Rust {LET_CHAINS}: {places}").into());
-            }
+        if release < LET_CHAINS && metadata.is_published(package) {
+            refuse_let_chains(package)?;
         }
+        groups.entry(release).or_default().push(name);
     }
-    compile(needed, &published)
+    for (release, packages) in groups {
+        compile(release, &packages)?;
+    }
+    Ok(())
 }
 
-/// The highest release that a package asks for, by its `rust-version` or its edition. Of our own
-/// crates only the edition counts: what they state is what is checked.
-fn needed(metadata: &Metadata, published: &[Package<'_>]) -> Result<Version> {
-    let tree = tree(published)?;
-    let mut highest = Version(0, 0);
-    let mut asking = Vec::new();
-    for package in metadata.packages() {
-        if !tree.contains(&(package.name().to_owned(), package.version().to_owned())) {
+/// What a package needs, and which packages ask for it.
+struct Need<'a> {
+    release: Version,
+    asking: Vec<&'a str>,
+}
+
+/// Finds the highest release that a package needs, by the `rust-version` and the edition of what
+/// compiling it takes. Of our own crates only the edition counts: what they state is what is
+/// checked, and what they depend on is in the tree.
+fn need<'a>(metadata: &'a Metadata, package: Package<'_>) -> Result<Need<'a>> {
+    let tree = tree(metadata, package)?;
+    let mut need = Need {
+        release: Version(0, 0),
+        asking: Vec::new(),
+    };
+    for other in metadata.packages() {
+        if !tree.contains(&(other.name().to_owned(), other.version().to_owned())) {
             continue;
         }
-        let own = published.iter().any(|other| other.id() == package.id());
-        let stated = package
-            .rust_version()
-            .filter(|_| !own)
-            .map(Version::parse)
-            .transpose()?;
-        let asked = stated.unwrap_or(Version(0, 0)).max(edition(package));
-        if asked > highest {
-            highest = asked;
-            asking.clear();
+        let stated = match other.rust_version() {
+            Some(stated) if !metadata.is_member(other) => Version::parse(stated)?,
+            _ => Version(0, 0),
+        };
+        let asked = stated.max(edition(other));
+        if asked > need.release {
+            need.release = asked;
+            need.asking.clear();
         }
-        if asked == highest {
-            asking.push(package.name());
+        if asked == need.release {
+            need.asking.push(other.name());
         }
     }
-    println!("Rust {highest} is needed by {}", asking.join(", "));
-    Ok(highest)
+    Ok(need)
 }
 
-/// Names and versions of everything that compiling these crates takes, with every feature and for
-/// every target. Not read off the metadata, which lists dependencies that nobody switches on.
-fn tree(published: &[Package<'_>]) -> Result<BTreeSet<(String, String)>> {
+/// Names and versions of everything that compiling a package takes, with every feature and for every
+/// target; for a package that is never published, its tests included. Not read off the metadata,
+/// which lists dependencies that no feature switches on.
+fn tree(metadata: &Metadata, package: Package<'_>) -> Result<BTreeSet<(String, String)>> {
+    let edges = if metadata.is_published(package) {
+        "--edges=normal,build"
+    } else {
+        "--edges=normal,build,dev"
+    };
     let mut command = cargo(&["tree", "--locked", "--all-features", "--target=all"])?;
-    command.args([
-        "--edges=normal,build",
-        "--prefix=none",
-        "--no-dedupe",
-        "--format={p}",
-    ]);
-    for package in published {
-        command.args(["--package", package.name()]);
-    }
-    let tree = output(&mut command)?;
+    command.args([edges, "--prefix=none", "--no-dedupe", "--format={p}"]);
+    let tree = output(command.args(["--package", package.name()]))?;
     let mut packages = BTreeSet::new();
     for line in tree.lines() {
         if let Some((name, rest)) = line.split_once(" v") {
@@ -88,13 +99,25 @@ fn tree(published: &[Package<'_>]) -> Result<BTreeSet<(String, String)>> {
     Ok(packages)
 }
 
-/// Compiles with the release itself, where rustup has it.
-fn compile(release: Version, published: &[Package<'_>]) -> Result {
+fn refuse_let_chains(package: Package<'_>) -> Result {
+    let chains = syntax::let_chains(&package.directory().join("src"))?;
+    if chains.is_empty() {
+        return Ok(());
+    }
+    let places = chains.join(", ");
+    Err(format!("chains of let need Rust {LET_CHAINS}: {places}").into())
+}
+
+/// Compiles packages with the release itself, where rustup has it.
+fn compile(release: Version, packages: &[&str]) -> Result {
     let installed = Command::new("rustup").args(["toolchain", "list"]).output();
     let installed = installed.map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
     let name = format!("{release}-");
     if !installed.is_ok_and(|list| list.lines().any(|line| line.starts_with(&name))) {
-        println!("not run: compiling with it (rustup toolchain install {release})");
+        println!(
+            "not run: compiling {} with Rust {release} (rustup toolchain install {release})",
+            packages.join(", ")
+        );
         return Ok(());
     }
     let mut command = Command::new("rustup");
@@ -103,16 +126,17 @@ fn compile(release: Version, published: &[Package<'_>]) -> Result {
         .current_dir(root()?)
         .env_remove("CARGO")
         .env_remove("RUSTUP_TOOLCHAIN");
+    let release = release.to_string();
     command.args([
         "run",
-        &release.to_string(),
+        &release,
         "cargo",
         "check",
         "--locked",
         "--all-features",
     ]);
-    for package in published {
-        command.args(["--package", package.name()]);
+    for package in packages {
+        command.args(["--package", package]);
     }
     execute(&mut command)
 }

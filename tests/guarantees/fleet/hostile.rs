@@ -171,7 +171,7 @@ async fn t30_a_store_that_falls_silent_at_any_call_costs_50_ms_before_and_after_
 /// An exchange takes a second, and every part of the protocol is in use.
 fn quota_fleet() -> Fleet {
     let fleet = Fleet {
-        quota: Some(Quota::new(20, HOUR)),
+        quota: Some(Quota::new(20, HOUR).unwrap()),
         ..Fleet::new()
     };
     fleet.source.script.always(Outcome::fresh().delay(SECOND));

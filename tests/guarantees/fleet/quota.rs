@@ -1,11 +1,11 @@
 use auth_core::{ErrorKind, Reason};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::*;
 
 fn fleet(limit: u32) -> Fleet {
     Fleet {
-        quota: Some(Quota::new(limit, HOUR)),
+        quota: Some(Quota::new(limit, HOUR).unwrap()),
         ..Fleet::new()
     }
 }
@@ -110,7 +110,7 @@ async fn t30_without_the_store_a_process_takes_its_share_and_no_more() {
     token(&process).await.unwrap();
 
     let asks = Fleet {
-        quota: Some(Quota::new(20, HOUR).without_store(3)),
+        quota: Some(Quota::new(20, HOUR).unwrap().without_store(3).unwrap()),
         ..fleet.clone()
     };
     let before = fleet.exchanges();
@@ -155,4 +155,71 @@ async fn t31_a_lease_that_came_too_late_is_taken_again_and_costs_no_slot() {
     token(&fleet.process()).await.unwrap();
     assert_eq!(fleet.store.leases.load(Ordering::SeqCst), 2);
     assert_eq!(fleet.exchanges(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t31_a_lease_that_is_taken_again_is_held_until_the_token_request_has_ended() {
+    let mut fleet = fleet(5);
+    fleet.store.patience = Some(MINUTE);
+    *fleet.store.late.lock().unwrap() = Some(3 * SECOND);
+    let slow = Outcome::fresh().delay(5 * SECOND);
+    fleet.source.script.always(slow);
+    let process = fleet.process();
+    let waits = tokio::spawn(async move { token(&process).await });
+    let store = &fleet.store.inner;
+    for _ in 0..7 {
+        sleep(SECOND).await;
+        assert!(!store.lease(&key("read"), "other", SECOND).await.unwrap());
+    }
+    waits.await.unwrap().unwrap();
+    assert_eq!(fleet.store.leases.load(Ordering::SeqCst), 2);
+    sleep(SECOND).await;
+    assert!(store.lease(&key("read"), "other", SECOND).await.unwrap());
+}
+
+/// Lets callers of these processes come for a few seconds.
+async fn go_on(processes: &[Authenticator]) {
+    for _ in 0..20 {
+        tokens(processes).await;
+        sleep(SECOND).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g11f_a_contended_account_lends_a_share_that_is_written_down_later() {
+    let fleet = fleet(5);
+    fleet.store.loses_accounts.store(true, Ordering::SeqCst);
+    let process = fleet.process();
+    let begun = Instant::now();
+    token(&process).await.unwrap();
+    assert!(begun.elapsed() <= SECOND / 20, "{:?}", begun.elapsed());
+    // Others find the token, because the store has taken everything else.
+    token(&fleet.process()).await.unwrap();
+    assert_eq!(fleet.exchanges(), 1);
+    // A share is one token request here.
+    let refused = process.token().await.unwrap().generation();
+    process.accepted(refused);
+    process.refuse(refused);
+    go_on(std::slice::from_ref(&process)).await;
+    assert_eq!(fleet.exchanges(), 1);
+    fleet.store.loses_accounts.store(false, Ordering::SeqCst);
+    go_on(std::slice::from_ref(&process)).await;
+    tokens(&of_one_client(&fleet, 10)).await;
+    assert_eq!(fleet.exchanges(), 5, "by the vendor's count");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g11f_token_requests_of_an_outage_of_the_store_count_when_it_is_back() {
+    let fleet = fleet(10);
+    fleet.store.fail(true);
+    let processes = fleet.processes(6);
+    for told in tokens(&processes).await {
+        told.unwrap();
+    }
+    assert_eq!(fleet.exchanges(), 6);
+    fleet.store.fail(false);
+    go_on(&processes).await;
+    let told = tokens(&of_one_client(&fleet, 10)).await;
+    let served = told.iter().filter(|told| told.is_ok()).count();
+    assert_eq!((served, fleet.exchanges()), (4, 10));
 }

@@ -1,4 +1,4 @@
-use auth_core::{ErrorKind, Generation, Reason};
+use auth_core::{AuthenticatorOptions, ErrorKind, Generation, Reason};
 use http::StatusCode;
 use tokio::time::sleep;
 
@@ -101,9 +101,9 @@ async fn refresh_tokens_need_no_store() {
     for number in 1..=3 {
         script.then(brings(number, Some(&format!("fake-refresh-{number}"))));
     }
-    let process = Authenticator::builder(fleet.source.clone())
-        .origins(Origins::new(["https://api.example.com"]).unwrap())
-        .clock(VirtualClock::new())
+    let origins = Origins::new(["https://api.example.com"]).unwrap();
+    let process = Authenticator::builder(fleet.source.clone(), origins)
+        .options(AuthenticatorOptions::new().clock(VirtualClock::new()))
         .build()
         .unwrap();
     for _ in 0..3 {

@@ -1,6 +1,6 @@
 //! What is used up stays used up, and what never reached the vendor uses nothing up.
 
-use auth_core::{ErrorKind, ExchangeLimit, RequestOutcome};
+use auth_core::{AuthenticatorOptions, ErrorKind, ExchangeLimit, RequestOutcome};
 use auth_testkit::ScriptedSource;
 use tokio::time::sleep;
 
@@ -137,13 +137,15 @@ async fn t32f_no_refresh_token_is_sent_twice_from_a_record_that_could_not_be_sav
 #[tokio::test(start_paused = true)]
 async fn g11_our_own_limit_uses_no_slot_up() {
     let source = ScriptedSource::new();
-    let limit = ExchangeLimit::new(1).max_wait(SECOND);
+    let limit = ExchangeLimit::new(1).unwrap().max_wait(SECOND);
     let authenticator = |source: ScriptedSource, limit: ExchangeLimit| {
-        Authenticator::builder(source)
-            .origins(Origins::new(["https://api.example.com"]).unwrap())
-            .clock(VirtualClock::new())
-            .quota(Quota::new(2, HOUR))
-            .limit(limit)
+        Authenticator::builder(source, Origins::new(["https://api.example.com"]).unwrap())
+            .options(
+                AuthenticatorOptions::new()
+                    .quota(Quota::new(2, HOUR).unwrap())
+                    .limit(limit)
+                    .clock(VirtualClock::new()),
+            )
             .build()
             .unwrap()
     };
@@ -174,7 +176,7 @@ async fn g11_our_own_limit_uses_no_slot_up() {
 #[tokio::test(start_paused = true)]
 async fn g11f_waiting_for_a_lease_uses_no_slot_up() {
     let fleet = Fleet {
-        quota: Some(Quota::new(2, HOUR)),
+        quota: Some(Quota::new(2, HOUR).unwrap()),
         ..Fleet::new()
     };
     fleet

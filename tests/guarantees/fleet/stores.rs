@@ -6,36 +6,75 @@ use tokio::time::{Instant, sleep};
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn g16f_a_lease_that_is_always_denied_costs_two_leases_and_a_few_hundred_calls() {
+async fn g16f_a_lease_that_is_always_denied_costs_half_a_deadline_once_and_a_second_later() {
+    fastrand::seed(16);
     let fleet = Fleet::new();
     fleet.store.denies.store(true, Ordering::SeqCst);
     let process = fleet.process();
-    let begun = Instant::now();
-    token(&process).await.unwrap();
-    let calls = fleet.store.calls.load(Ordering::SeqCst);
-    println!("{:?}, {calls} calls", begun.elapsed());
-    // Twice twelve seconds: the lease of a process that has died, and that of its successor.
-    assert!(begun.elapsed() <= 25 * SECOND, "{:?}", begun.elapsed());
-    assert!(calls <= 450, "{calls} calls");
-    assert_eq!(fleet.exchanges(), 1);
+    for (round, longest) in [(1, 6 * SECOND), (2, 2 * SECOND), (3, 2 * SECOND)] {
+        let before = fleet.store.calls.load(Ordering::SeqCst);
+        let begun = Instant::now();
+        token(&process).await.unwrap();
+        let calls = fleet.store.calls.load(Ordering::SeqCst) - before;
+        println!("{round}: {:?}, {calls} calls", begun.elapsed());
+        assert!(begun.elapsed() <= longest, "{:?}", begun.elapsed());
+        // A dozen in the first second, and a handful in each further one.
+        assert!(calls <= 50, "{calls} calls");
+        assert_eq!(fleet.exchanges(), round);
+        sleep(2 * HOUR).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn g16f_twenty_processes_with_a_lease_that_is_always_denied_get_their_tokens() {
-    let fleet = Fleet::new();
+async fn g16f_twenty_processes_with_a_lease_that_is_always_denied_make_one_token_request() {
+    for seed in 0..10 {
+        fastrand::seed(seed);
+        let fleet = Fleet::new();
+        fleet.store.denies.store(true, Ordering::SeqCst);
+        let begun = Instant::now();
+        for told in tokens(&fleet.processes(20)).await {
+            told.unwrap();
+        }
+        assert!(begun.elapsed() <= 6 * SECOND, "{:?}", begun.elapsed());
+        assert_eq!(fleet.exchanges(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g06f_a_password_is_sent_once_where_the_lease_is_always_denied() {
+    let fleet = Fleet::with_password();
     fleet.store.denies.store(true, Ordering::SeqCst);
     let begun = Instant::now();
     for told in tokens(&fleet.processes(20)).await {
         told.unwrap();
     }
-    assert!(begun.elapsed() <= 25 * SECOND, "{:?}", begun.elapsed());
-    assert!(fleet.exchanges() <= 20);
+    println!("{:?}", begun.elapsed());
+    // The longest that another process may hold the lease, so that its verdict is known.
+    assert!(begun.elapsed() <= 15 * SECOND, "{:?}", begun.elapsed());
+    assert_eq!(fleet.exchanges(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g16f_a_source_with_refresh_tokens_waits_for_a_denied_lease_once() {
+    let mut fleet = Fleet::new();
+    fleet.source.keeps = true;
+    let _ = fleet.source.script.clone().lifetime(MINUTE / 2);
+    fleet.store.denies.store(true, Ordering::SeqCst);
+    let process = fleet.process();
+    let begun = Instant::now();
+    token(&process).await.unwrap();
+    println!("{:?}", begun.elapsed());
+    assert!(begun.elapsed() <= 45 * SECOND, "{:?}", begun.elapsed());
+    sleep(MINUTE / 2).await;
+    let begun = Instant::now();
+    token(&process).await.unwrap();
+    assert!(begun.elapsed() <= SECOND / 10, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
 async fn g16f_a_compare_and_set_that_always_loses_costs_tens_of_calls() {
     let with_quota = Fleet {
-        quota: Some(Quota::new(20, HOUR)),
+        quota: Some(Quota::new(20, HOUR).unwrap()),
         ..Fleet::new()
     };
     let mut keeps = Fleet::new();
@@ -93,14 +132,14 @@ async fn g20f_a_back_off_that_a_store_presents_again_and_again_ends() {
     let busy = Error::new(ErrorKind::Throttled, "429").with_retry_after(90 * SECOND);
     let waited = presented_again(busy).await;
     println!("429: {waited:?}");
-    // No longer than the longest `Retry-After` that is believed.
-    assert!(waited <= HOUR + 91 * SECOND, "{waited:?}");
+    // The vendor said it once.
+    assert!(waited <= 91 * SECOND, "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn g16f_a_contended_quota_account_costs_50_ms() {
     let fleet = Fleet {
-        quota: Some(Quota::new(1_000, HOUR)),
+        quota: Some(Quota::new(1_000, HOUR).unwrap()),
         ..Fleet::new()
     };
     let process = |number: usize| fleet.process_for(&number.to_string(), VirtualClock::new());

@@ -1,6 +1,4 @@
-use std::time::Duration;
-
-use tokio::time::Instant;
+use super::vendor::Counted;
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +13,7 @@ pub(super) struct Judged {
     pub(super) outages: u64,
     pub(super) store_outages: u64,
     pub(super) refused_by_quota: u64,
+    /// The most token requests that counted at the same time.
     pub(super) fullest_window: u64,
 }
 
@@ -33,16 +32,11 @@ impl Judged {
     }
 }
 
-/// The most exchanges in any hour, by the vendor's clock.
-pub(super) fn fullest_window(exchanges: &[Instant]) -> u64 {
-    let hour = Duration::from_secs(3600);
-    let mut first = 0;
-    let mut most = 0;
-    for (last, at) in exchanges.iter().enumerate() {
-        while *at - exchanges[first] >= hour {
-            first += 1;
-        }
-        most = most.max(last - first + 1);
-    }
-    most as u64
+/// The most token requests that counted at the same time, by the vendor's clock.
+pub(super) fn fullest_window(requests: &[Counted]) -> u64 {
+    let count = |last: usize| {
+        let counts = |counted: &&Counted| requests[last].at < counted.until;
+        requests[..=last].iter().filter(counts).count() as u64
+    };
+    (0..requests.len()).map(count).max().unwrap_or_default()
 }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, Error, ErrorKind, Exchange, Key, MemoryStore, NewEntry, Origins,
-    Quota, StoredEntry, TokenSource, TokenStore, Version,
+    AccessToken, Authenticator, AuthenticatorOptions, Error, ErrorKind, Exchange, Key, MemoryStore,
+    NewEntry, Origins, Quota, StoredEntry, TokenSource, TokenStore, Version,
 };
 use auth_testkit::VirtualClock;
 use fastrand::Rng;
@@ -105,15 +105,19 @@ impl Process {
             false => clock.jump_wall_forward(by),
         }
         let source = Source(vendor.clone(), life.clone());
-        let authenticator = Authenticator::builder(source)
-            .vendor("vendor")
-            .origins(Origins::new(["https://api.example.com"]).unwrap())
-            .quota(Quota::new(quota, Duration::from_secs(3600)))
-            .store(Store(store.clone(), life.clone()), key())
-            .clock(clock)
-            .shards(1)
-            .build()
-            .unwrap();
+        let authenticator =
+            Authenticator::builder(source, Origins::new(["https://api.example.com"]).unwrap())
+                .vendor("vendor")
+                .key(key())
+                .options(
+                    AuthenticatorOptions::new()
+                        .quota(Quota::new(quota, Duration::from_secs(3600)).unwrap())
+                        .store(Store(store.clone(), life.clone()))
+                        .clock(clock)
+                        .shards(1),
+                )
+                .build()
+                .unwrap();
         Self {
             authenticator,
             life,

@@ -306,7 +306,10 @@ impl World {
             state.failures
         );
         if plan.store_outages == 0 && !plan.store_down {
-            assert_eq!(judged.refused_by_quota, 0, "SIM_SEED={seed}: {judged:?}");
+            assert_eq!(
+                judged.refused_by_quota, 0,
+                "SIM_SEED={seed}: {judged:?}\n{plan:?}"
+            );
             let most = u64::from(plan.quota);
             assert!(judged.fullest_window <= most, "SIM_SEED={seed}: {judged:?}");
         }

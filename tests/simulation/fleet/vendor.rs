@@ -8,6 +8,8 @@ use auth_core::{AccessToken, Error, ErrorKind};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
 
+use super::HOUR;
+
 /// The vendor and its API: they know which tokens are good, and count.
 #[derive(Clone)]
 pub(super) struct Vendor(Arc<Mutex<State>>);
@@ -17,11 +19,18 @@ pub(super) struct State {
     pub(super) quota: u32,
     pub(super) lifetime: Duration,
     pub(super) is_down: bool,
-    /// When each exchange came, and whether it was within the quota.
-    pub(super) exchanges: Vec<Instant>,
+    /// The token requests, and until when each one counts.
+    pub(super) exchanges: Vec<Counted>,
     pub(super) refused_by_quota: u64,
     pub(super) failures: u64,
     good: HashSet<String>,
+}
+
+/// A token request counts for an hour, or until its token expires if that is sooner.
+#[derive(Clone, Copy)]
+pub(super) struct Counted {
+    pub(super) at: Instant,
+    pub(super) until: Instant,
 }
 
 impl Vendor {
@@ -66,9 +75,12 @@ impl Vendor {
 impl State {
     fn answer(&mut self) -> Result<AccessToken, Error> {
         let now = Instant::now();
-        let window = |then: &&Instant| now - **then < Duration::from_secs(3600);
-        let used = self.exchanges.iter().rev().take_while(window).count();
-        self.exchanges.push(now);
+        let counts = |counted: &&Counted| now < counted.until;
+        let used = self.exchanges.iter().filter(counts).count();
+        self.exchanges.push(Counted {
+            at: now,
+            until: now + HOUR,
+        });
         if used >= self.quota as usize {
             self.refused_by_quota += 1;
             let error = Error::new(ErrorKind::Quota, "vendor: too many tokens");
@@ -80,6 +92,9 @@ impl State {
         }
         let token = format!("fake-token-{}", self.exchanges.len());
         self.good.insert(token.clone());
+        if let Some(counted) = self.exchanges.last_mut() {
+            counted.until = now + self.lifetime.min(HOUR);
+        }
         Ok(AccessToken::new(token).expires_in(self.lifetime))
     }
 }

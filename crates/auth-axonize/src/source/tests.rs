@@ -1,10 +1,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use auth_core::{Reason, SecretFn, SecretSource, SharedTransport};
-use auth_testkit::{TestServer, fakes};
+use auth_testkit::TestServer;
 
 use super::*;
 use crate::base_url::BaseUrl;
+use crate::fake;
 
 fn login(server: &TestServer, password: impl SecretSource) -> Login {
     let base_url = BaseUrl::new(server.origin().to_owned());
@@ -22,14 +23,14 @@ fn login(server: &TestServer, password: impl SecretSource) -> Login {
         rules: ReplyRules::new()
             .token_member("token")
             .allow_missing_token_type(),
-        pause: Pause::default(),
+        no_callback: NoCallback::default(),
         clock: SharedClock::default(),
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_password_that_the_identity_was_made_of_is_sent() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let unread = SecretFn::new(|| async { panic!("the password is read a second time") });
     let login = login(&server, unread);
     let credentials = Credentials::lockable(&["me"], [Secret::new(server.user_password())]);
@@ -46,7 +47,7 @@ async fn the_password_that_the_identity_was_made_of_is_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn the_account_is_the_user_of_an_application() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let with = |password: &str| Login {
         application: Application::Id("fake-app".into()),
         email: "robot@example.com".into(),
@@ -75,7 +76,7 @@ async fn the_account_is_the_user_of_an_application() {
 
 #[tokio::test(start_paused = true)]
 async fn a_password_that_cannot_be_read_sends_nothing() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     for kind in [ErrorKind::Unavailable, ErrorKind::Rejected] {
         let broken = SecretFn::new(move || async move { Err(Error::new(kind, "vault: sealed")) });
         let error = login(&server, broken).credentials().await.unwrap_err();

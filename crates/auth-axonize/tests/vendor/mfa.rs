@@ -9,21 +9,24 @@ use std::{
     time::Duration,
 };
 
-use auth_axonize::{MfaAnswer, MfaChallenge};
-use auth_core::{Error, ErrorKind, RejectedPart};
-use auth_testkit::{Reply, TestServer, assert_no_secret, fakes};
+use auth_axonize::{LoginBuilder, MfaAnswer, MfaChallenge, fake};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Authenticators, Error, ErrorKind, Key, MemoryStore,
+    RejectedPart,
+};
+use auth_testkit::{Reply, TestServer, VirtualClock, assert_no_secret};
 
 use crate::support::{devices, login};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn code(server: &TestServer) -> MfaAnswer {
-    MfaAnswer::Code(fakes::binding_codes(server).latest().unwrap().into())
+    MfaAnswer::Code(fake::binding_codes(server).latest().unwrap().into())
 }
 
 #[tokio::test(start_paused = true)]
 async fn row_mfa_code_of_the_callback_ends_the_login() {
-    let server = Arc::new(fakes::axonize_mfa().in_memory());
+    let server = Arc::new(fake::mfa().in_memory());
     let fake = Arc::clone(&server);
     let authenticator = login(&server)
         .mfa(move |challenge: MfaChallenge| {
@@ -51,7 +54,7 @@ async fn row_mfa_code_of_the_callback_ends_the_login() {
 #[tokio::test(start_paused = true)]
 async fn row_mfa_code_is_sent_again_on_request_three_times() {
     for wanted in [1, 3, 4] {
-        let server = Arc::new(fakes::axonize_mfa().in_memory());
+        let server = Arc::new(fake::mfa().in_memory());
         let fake = Arc::clone(&server);
         let authenticator = login(&server)
             .mfa(move |challenge| {
@@ -65,25 +68,25 @@ async fn row_mfa_code_is_sent_again_on_request_three_times() {
         let result = devices(&server, &authenticator).await;
         if wanted <= 3 {
             assert_eq!(result.unwrap(), (200, 1));
-            assert_eq!(fakes::binding_codes(&server).sent(), 1 + u64::from(wanted));
+            assert_eq!(fake::binding_codes(&server).sent(), 1 + u64::from(wanted));
         } else {
             let error = result.unwrap_err();
             assert_eq!(
                 (error.kind(), error.field()),
                 (ErrorKind::Config, Some("mfa"))
             );
-            assert_eq!(fakes::binding_codes(&server).sent(), 4);
+            assert_eq!(fake::binding_codes(&server).sent(), 4);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
-    let server = fakes::axonize_mfa().in_memory();
+    let server = fake::mfa().in_memory();
     let authenticator = login(&server).build().unwrap();
     let error = devices(&server, &authenticator).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected);
-    assert_eq!(error.rejected_part(), Some(RejectedPart::Request));
+    assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
     assert!(!error.is_transient());
     assert!(
         error
@@ -97,12 +100,12 @@ async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
         server.clock().advance(MINUTE).await;
         assert!(devices(&server, &authenticator).await.is_err());
     }
-    assert_eq!(fakes::binding_codes(&server).sent(), 2);
+    assert_eq!(fake::binding_codes(&server).sent(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn row_mfa_wrong_codes_are_sent_ever_more_rarely() {
-    let server = fakes::axonize_mfa().in_memory();
+    let server = fake::mfa().in_memory();
     let authenticator = login(&server)
         .mfa(|_| ready(Ok(MfaAnswer::Code("000000".into()))))
         .build()
@@ -125,44 +128,205 @@ async fn row_mfa_wrong_codes_are_sent_ever_more_rarely() {
     }
 }
 
+/// A login whose person mistypes the first `mistyped` codes.
+fn typing(server: &Arc<TestServer>, mistyped: u64) -> LoginBuilder {
+    let (fake, asked) = (Arc::clone(server), AtomicU64::new(0));
+    login(server).mfa(move |_| {
+        let mistypes = asked.fetch_add(1, Ordering::Relaxed) < mistyped;
+        ready(Ok(match mistypes {
+            true => MfaAnswer::Code("000000".into()),
+            false => code(&fake),
+        }))
+    })
+}
+
+/// Each asks once a minute, until one of them has a token. Returns the minutes.
+async fn minutes_until_a_token(server: &TestServer, asking: &[Authenticator]) -> u64 {
+    for minute in 0..DAY {
+        for authenticator in asking {
+            match devices(server, authenticator).await {
+                Ok(answer) => {
+                    assert_eq!(answer, (200, 1));
+                    return minute;
+                }
+                Err(error) => {
+                    let said = error.rejected_part();
+                    assert_eq!(said, Some(RejectedPart::SecondFactor), "{error}");
+                }
+            }
+        }
+        server.clock().advance(MINUTE).await;
+    }
+    panic!("no token within a day");
+}
+
+/// In minutes.
+const DAY: u64 = 24 * 60;
+
+#[tokio::test(start_paused = true)]
+async fn t26_after_one_mistyped_code_a_new_one_is_tried_at_once() {
+    let server = Arc::new(fake::mfa().in_memory());
+    let authenticator = typing(&server, 1).build().unwrap();
+    assert!(devices(&server, &authenticator).await.is_err());
+    // The shortest back-off.
+    server.clock().advance(Duration::from_secs(1)).await;
+    assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
+
+    let server = Arc::new(fake::mfa().in_memory());
+    let mistyping = typing(&server, 1).build().unwrap();
+    assert!(devices(&server, &mistyping).await.is_err());
+    let other = typing(&server, 0).build().unwrap();
+    assert_eq!(devices(&server, &other).await.unwrap(), (200, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn t26_mistyped_codes_never_count_against_the_password() {
-    let server = Arc::new(fakes::axonize_mfa().in_memory());
-    let typing = |mistyped: u64| {
-        let (fake, asked) = (Arc::clone(&server), AtomicU64::new(0));
-        login(&server)
-            .mfa(move |_| {
-                let mistypes = asked.fetch_add(1, Ordering::Relaxed) < mistyped;
-                ready(Ok(match mistypes {
-                    true => MfaAnswer::Code("000000".into()),
-                    false => code(&fake),
-                }))
-            })
-            .build()
-            .unwrap()
-    };
-    let authenticator = typing(2);
-    let mut minutes = 0;
-    while let Err(error) = devices(&server, &authenticator).await {
-        let said = error.rejected_part();
-        assert_eq!(said, Some(RejectedPart::SecondFactor), "{error}");
-        server.clock().advance(MINUTE).await;
-        minutes += 1;
-    }
-    assert_eq!(server.counters().failed_logins, 2);
-    // One at once, and one after the pause of two rejected codes.
+    let server = Arc::new(fake::mfa().in_memory());
+    let authenticator = typing(&server, 2).build().unwrap();
+    // The second code at once, and the third after the pause of two rejected codes.
+    let minutes = minutes_until_a_token(&server, &[authenticator]).await;
     assert_eq!(minutes, 1 + 10);
-    // Nobody else who logs in as this user has to wait.
-    for _ in 0..4 {
-        let other = typing(1);
-        assert!(devices(&server, &other).await.is_err());
+    assert_eq!(server.counters().failed_logins, 2);
+    // An accepted code clears the count: there is no pause before a second mistake.
+    for mistyped in [1, 0] {
+        let other = typing(&server, mistyped).build().unwrap();
+        assert_eq!(devices(&server, &other).await.is_ok(), mistyped == 0);
     }
-    assert_eq!(devices(&server, &typing(0)).await.unwrap(), (200, 1));
+    assert_eq!(server.counters().failed_logins, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_rejected_codes_are_counted_across_authenticators() {
+    let server = Arc::new(fake::mfa().in_memory());
+    let asking: Vec<_> = (0..5)
+        .map(|_| typing(&server, 9).build().unwrap())
+        .collect();
+    let mut at = Vec::new();
+    for minute in 0..DAY {
+        for authenticator in &asking {
+            let error = devices(&server, authenticator).await.unwrap_err();
+            assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
+            if server.counters().failed_logins > at.len() as u64 {
+                at.push(minute);
+            }
+        }
+        server.clock().advance(MINUTE).await;
+    }
+    // Five authenticators send no more than one does: two at once, then 10, 20, 40, ... minutes.
+    assert_eq!(at, [0, 0, 10, 30, 70, 150, 310, 630, 1270]);
+    assert_eq!(fake::binding_codes(&server).sent(), at.len() as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_evicted_authenticators_forget_no_rejected_code() {
+    let server = Arc::new(fake::mfa().in_memory());
+    let maker = Arc::clone(&server);
+    let room_for_one = Authenticators::builder(move |_| typing(&maker, 9).build())
+        .max_entries(1)
+        .clock(server.clock().clone())
+        .build()
+        .unwrap();
+    for tenant in 0..40 {
+        let key = Key::builder("axonize").client(format!("fake-tenant-{tenant}"));
+        let tenant = room_for_one.get(&key.build()).unwrap();
+        let error = devices(&server, &tenant).await.unwrap_err();
+        assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
+    }
+    assert_eq!(room_for_one.len(), 1);
+    assert_eq!(server.counters().failed_logins, 2);
+}
+
+/// A process of its own: its clock has counts of its own.
+fn process(builder: LoginBuilder, store: &MemoryStore) -> Authenticator {
+    let options = AuthenticatorOptions::new()
+        .store(store.clone())
+        .clock(VirtualClock::new());
+    builder.options(options).build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26f_rejected_codes_are_counted_across_processes_with_one_store() {
+    let server = Arc::new(fake::mfa().in_memory());
+    let store = MemoryStore::new();
+    let mut at = Vec::new();
+    for minute in 0..DAY {
+        // Each starts, fails and ends.
+        let process = process(typing(&server, 9), &store);
+        let error = devices(&server, &process).await.unwrap_err();
+        assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
+        if server.counters().failed_logins > at.len() as u64 {
+            at.push(minute);
+        }
+        server.clock().advance(MINUTE).await;
+    }
+    assert_eq!(at, [0, 1, 11, 31, 71, 151, 311, 631, 1271]);
+    // The pause of the ninth ends, and the right code is accepted. Nobody waits for 30 days.
+    let right = process(typing(&server, 0), &store);
+    let minutes = minutes_until_a_token(&server, &[right]).await;
+    assert_eq!(minutes, 1271 + 1280 - DAY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26f_two_mistyped_codes_of_two_processes_do_not_block_the_right_password() {
+    let server = Arc::new(fake::mfa().in_memory());
+    let store = MemoryStore::new();
+    let processes = [(); 2].map(|()| process(typing(&server, 1), &store));
+    for process in &processes {
+        assert!(devices(&server, process).await.is_err());
+        server.clock().advance(MINUTE).await;
+    }
+    let minutes = minutes_until_a_token(&server, &processes).await;
+    assert_eq!(minutes, 10 - 1);
+    assert_eq!(server.counters().failed_logins, 2);
+    // The accepted code clears the count in the store.
+    let late = process(typing(&server, 0), &store);
+    assert_eq!(devices(&server, &late).await.unwrap(), (200, 1));
+    assert_eq!(fake::binding_codes(&server).sent(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_a_changed_password_or_the_operator_ends_the_pause_of_rejected_codes() {
+    for by_operator in [true, false] {
+        let server = Arc::new(fake::mfa().in_memory());
+        for _ in 0..2 {
+            let mistyping = typing(&server, 1).build().unwrap();
+            assert!(devices(&server, &mistyping).await.is_err());
+        }
+        let waiting = typing(&server, 0).build().unwrap();
+        let error = devices(&server, &waiting).await.unwrap_err();
+        assert!(
+            error.to_string().contains("no login is sent yet"),
+            "{error}"
+        );
+        let wait = error.retry_after().unwrap();
+        assert!((9 * MINUTE..=10 * MINUTE).contains(&wait), "{wait:?}");
+        let other = match by_operator {
+            true => {
+                waiting.clear_rejections();
+                waiting
+            }
+            false => {
+                server.change_user_password("fake-password-of-today");
+                typing(&server, 0).build().unwrap()
+            }
+        };
+        assert_eq!(devices(&server, &other).await.unwrap(), (200, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t26_logins_without_a_callback_are_counted_across_authenticators() {
+    let server = fake::mfa().in_memory();
+    for _ in 0..20 {
+        let fresh = login(&server).build().unwrap();
+        assert!(devices(&server, &fresh).await.is_err());
+    }
+    assert_eq!(fake::binding_codes(&server).sent(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn t26_a_wrong_password_counts_where_codes_are_asked_for_too() {
-    let server = fakes::axonize_mfa().in_memory();
+    let server = fake::mfa().in_memory();
     let authenticator = login(&server)
         .mfa(|_| async { unreachable!("no code was sent") })
         .build()
@@ -189,7 +353,7 @@ async fn callbacks_that_do_not_behave_end_in_a_typed_error() {
         (empty, "code is empty"),
     ] {
         for at_once in [true, false] {
-            let server = fakes::axonize_mfa().in_memory();
+            let server = fake::mfa().in_memory();
             let authenticator = login(&server)
                 .mfa(move |_| {
                     let answer = at_once.then(misbehave);
@@ -207,14 +371,14 @@ async fn callbacks_that_do_not_behave_end_in_a_typed_error() {
             assert_no_secret(format!("{error:?}"), &server.expose_secrets());
             // The next try, and with it the next code, comes after the probe interval.
             assert!(devices(&server, &authenticator).await.is_err());
-            assert_eq!(fakes::binding_codes(&server).sent(), 1);
+            assert_eq!(fake::binding_codes(&server).sent(), 1);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_callback_that_never_answers_is_given_up_in_time() {
-    let server = fakes::axonize_mfa().in_memory();
+    let server = fake::mfa().in_memory();
     let asked = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&asked);
     let authenticator = login(&server)
@@ -255,7 +419,7 @@ async fn a_403_that_asks_for_no_code_is_what_it_says() {
         (r#"{"message":"forbidden"}"#, ErrorKind::Protocol),
         ("[]", ErrorKind::Unavailable),
     ] {
-        let server = fakes::axonize_mfa().in_memory();
+        let server = fake::mfa().in_memory();
         server.token().then(Reply::status(403).body(body));
         let authenticator = login(&server)
             .mfa(|_| async { unreachable!("nothing was asked for") })
@@ -272,7 +436,7 @@ async fn a_403_that_asks_for_no_code_is_what_it_says() {
 
 #[tokio::test(start_paused = true)]
 async fn an_authenticator_that_echoes_shows_no_secret() {
-    let server = fakes::axonize_mfa().in_memory();
+    let server = fake::mfa().in_memory();
     let body = r#"{"token":"fake-second-token","authenticatorCode":"fake-code-77",
         "authenticator":"SMS\u001b[31m fake-second-token user+1@axonize.example.com"}"#;
     server.token().then(Reply::status(403).json(body));

@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
-use auth_axonize::Axonize;
+use auth_axonize::{Axonize, fake};
 use auth_core::{ErrorKind, MemoryStore, Secret, SecretFn};
-use auth_testkit::{TestServer, fakes};
+use auth_testkit::TestServer;
 
-use crate::support::{api_keys, devices, login};
+use crate::support::{api_keys, devices, login, options};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ fn last_body(server: &TestServer) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn row_login_is_json_with_the_application_in_a_header() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     login(&server).build().unwrap().token().await.unwrap();
     let request = server.recorded().pop().unwrap();
     assert_eq!(request.method(), "POST");
@@ -35,8 +35,8 @@ async fn row_login_is_json_with_the_application_in_a_header() {
 
 #[tokio::test(start_paused = true)]
 async fn row_login_or_with_the_application_as_an_url() {
-    let server = fakes::axonize().in_memory();
-    let settings = login(&server).application_url(fakes::AXONIZE_APP_URL);
+    let server = fake::login().in_memory();
+    let settings = login(&server).application_url(fake::APP_URL);
     let authenticator = settings.build().unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
     let request = server.recorded().swap_remove(0);
@@ -49,7 +49,7 @@ async fn row_login_or_with_the_application_as_an_url() {
 
 #[tokio::test(start_paused = true)]
 async fn row_login_response_has_a_token_and_neither_expiry_nor_type() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let authenticator = login(&server).build().unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
     assert_eq!(server.counters().tokens_issued, 1);
@@ -58,7 +58,7 @@ async fn row_login_response_has_a_token_and_neither_expiry_nor_type() {
 #[tokio::test(start_paused = true)]
 async fn row_lifetime_is_ten_hours() {
     assert_eq!(Axonize::TOKEN_LIFETIME, 10 * HOUR);
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let authenticator = login(&server).build().unwrap();
     // Renewed ahead after 7.5 to 8 hours, and never refused.
     for minute in 0..30 * 60 {
@@ -78,7 +78,7 @@ async fn row_lifetime_is_ten_hours() {
 
 #[tokio::test(start_paused = true)]
 async fn row_wrong_e_mail_or_password_is_401_and_stops_after_two_logins() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let authenticator = login(&server).build().unwrap();
     server.change_user_password("fake-password-of-today");
     let mut last = None;
@@ -105,7 +105,7 @@ async fn row_wrong_e_mail_or_password_is_401_and_stops_after_two_logins() {
 
 #[tokio::test(start_paused = true)]
 async fn row_wrong_e_mail_or_password_is_forgotten_with_the_next_password() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let right = server.user_password();
     let current = Arc::new(Mutex::new("fake-wrong-password".to_owned()));
     let kept = Arc::clone(&current);
@@ -118,9 +118,9 @@ async fn row_wrong_e_mail_or_password_is_forgotten_with_the_next_password() {
         server.client_id(),
         server.user_name(),
         password,
+        server.transport(),
     )
-    .transport(server.transport())
-    .clock(server.clock().clone())
+    .options(options(&server))
     .build()
     .unwrap();
     for _ in 0..60 {
@@ -140,7 +140,7 @@ async fn row_wrong_e_mail_or_password_is_forgotten_with_the_next_password() {
 
 #[tokio::test(start_paused = true)]
 async fn row_signing_token_is_lower_case_bearer_and_the_application() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let authenticator = login(&server).build().unwrap();
     devices(&server, &authenticator).await.unwrap();
     let request = server.recorded().pop().unwrap();
@@ -151,7 +151,7 @@ async fn row_signing_token_is_lower_case_bearer_and_the_application() {
 
 #[tokio::test(start_paused = true)]
 async fn row_signing_api_keys_are_two_headers_and_no_token() {
-    let server = fakes::axonize_api_keys().in_memory();
+    let server = fake::api_keys().in_memory();
     let authenticator = api_keys(&server).build().unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
     let request = server.recorded().pop().unwrap();
@@ -166,7 +166,7 @@ async fn row_signing_api_keys_are_two_headers_and_no_token() {
 
 #[tokio::test(start_paused = true)]
 async fn row_rejected_token_is_replaced_once() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let authenticator = login(&server).build().unwrap();
     devices(&server, &authenticator).await.unwrap();
     server.revoke_all();
@@ -178,7 +178,7 @@ async fn row_rejected_token_is_replaced_once() {
 
 #[tokio::test(start_paused = true)]
 async fn row_rejected_api_keys_are_passed_on_and_stay_in_use() {
-    let server = fakes::axonize_api_keys().in_memory();
+    let server = fake::api_keys().in_memory();
     let authenticator = api_keys(&server).build().unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
     server.always_refuse(true);
@@ -192,7 +192,7 @@ async fn row_rejected_api_keys_are_passed_on_and_stay_in_use() {
 
 #[tokio::test(start_paused = true)]
 async fn row_rejected_api_keys_are_read_again_once() {
-    let server = fakes::axonize_api_keys().in_memory();
+    let server = fake::api_keys().in_memory();
     let reads = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&reads);
     let first = server.client_secret();
@@ -207,7 +207,7 @@ async fn row_rejected_api_keys_are_read_again_once() {
         async move { Ok(Secret::new(secret)) }
     });
     let authenticator = Axonize::api_keys(server.origin(), server.client_id(), secret)
-        .clock(server.clock().clone())
+        .options(options(&server))
         .build()
         .unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
@@ -231,7 +231,7 @@ async fn row_rejected_api_keys_are_read_again_once() {
 
 #[tokio::test(start_paused = true)]
 async fn row_api_base_is_the_customers() {
-    let server = fakes::axonize().name("customer").in_memory();
+    let server = fake::login().name("customer").in_memory();
     let authenticator = login(&server).build().unwrap();
     let permits = |url: &str| authenticator.origins().permits(&url.parse().unwrap());
     assert!(permits("https://customer.test/odata/devices/"));
@@ -242,7 +242,7 @@ async fn row_api_base_is_the_customers() {
 /// The fakes answer 415 to anything else.
 #[tokio::test(start_paused = true)]
 async fn row_content_type_is_always_json() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let authenticator = login(&server).build().unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
     // Cold, with a cached token, and after a refusal.
@@ -253,14 +253,14 @@ async fn row_content_type_is_always_json() {
         let sent = request.expose_header("content-type");
         assert_eq!(sent, Some("application/json"), "{}", request.path());
     }
-    let server = fakes::axonize_api_keys().in_memory();
+    let server = fake::api_keys().in_memory();
     let authenticator = api_keys(&server).build().unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn row_content_type_of_a_request_is_kept() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let authenticator = login(&server).build().unwrap();
     let token = authenticator.token().await.unwrap();
     let mut headers = http::HeaderMap::new();
@@ -275,16 +275,16 @@ async fn row_content_type_of_a_request_is_kept() {
 /// Logins by URL may be for different applications that share an id in the settings.
 #[tokio::test(start_paused = true)]
 async fn row_login_by_url_has_a_token_of_its_own_in_the_store() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let store = MemoryStore::new();
     let by = |url: Option<&str>| {
-        let settings = login(&server).store(store.clone());
+        let settings = login(&server).options(options(&server).store(store.clone()));
         match url {
             Some(url) => settings.application_url(url).build().unwrap(),
             None => settings.build().unwrap(),
         }
     };
-    let url = fakes::AXONIZE_APP_URL;
+    let url = fake::APP_URL;
     for authenticator in [by(None), by(Some(url)), by(None), by(Some(url))] {
         authenticator.token().await.unwrap();
     }
@@ -293,7 +293,7 @@ async fn row_login_by_url_has_a_token_of_its_own_in_the_store() {
 
 #[tokio::test(start_paused = true)]
 async fn row_content_type_of_logins_is_json() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     login(&server).build().unwrap().token().await.unwrap();
     let request = server.recorded().pop().unwrap();
     assert_eq!(

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use auth_axonize::{ApiKeysBuilder, Axonize, LoginBuilder};
-use auth_core::{Error, ErrorKind, RefreshPolicy, Secret, SecretEnv, SecretFile, SecretFn};
-use auth_testkit::{TestServer, assert_no_secret, fakes};
+use auth_axonize::{ApiKeysBuilder, Axonize, LoginBuilder, fake};
+use auth_core::{Error, ErrorKind, Secret, SecretEnv, SecretFile, SecretFn};
+use auth_testkit::{TestServer, assert_no_secret};
 
-use crate::support::{devices, login};
+use crate::support::{devices, login, options};
 
 const PASSWORD: &str = "fake-password-q8";
 
@@ -27,7 +27,7 @@ fn a_login(
     email: &str,
     password: &str,
 ) -> LoginBuilder {
-    Axonize::login(base, app, email, Secret::new(password)).transport(server.transport())
+    Axonize::login(base, app, email, Secret::new(password), server.transport())
 }
 
 const BASE: &str = "https://api.example.com";
@@ -40,15 +40,11 @@ const HTTP_URLS: [&str; 3] = [
 
 #[tokio::test(start_paused = true)]
 async fn of_a_login() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let base = |base: &str| a_login(&server, base, "app", "me@example.com", PASSWORD);
     let app = |app: &str| a_login(&server, BASE, app, "me@example.com", PASSWORD);
     let good = || app("app");
     for (field, builder) in [
-        (
-            "transport",
-            Axonize::login(BASE, "app", "me", Secret::new(PASSWORD)),
-        ),
         ("base_url", base("")),
         ("base_url", base("api.example.com")),
         ("base_url", base("http://api.example.com")),
@@ -74,10 +70,6 @@ async fn of_a_login() {
         ("password", a_login(&server, BASE, "app", "me", "")),
         ("application_url", good().application_url("")),
         ("mfa_deadline", good().mfa_deadline(Duration::ZERO)),
-        (
-            "refresh_at",
-            good().policy(RefreshPolicy::default().refresh_at(2.0)),
-        ),
     ] {
         assert_no_secret(format!("{builder:?}"), &[PASSWORD]);
         assert_refused(builder.build(), field);
@@ -108,14 +100,15 @@ async fn of_api_keys() {
 
 #[tokio::test(start_paused = true)]
 async fn of_environment_variables() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     for (name, field) in [
         ("", "secret_env"),
         ("A=fake-password-q8", "secret_env"),
         ("AUTH_AXONIZE_TEST_NOT_SET", "AUTH_AXONIZE_TEST_NOT_SET"),
     ] {
-        let login = Axonize::login(BASE, "app", "me", SecretEnv::new(name));
-        assert_refused(login.transport(server.transport()).build(), field);
+        let password = SecretEnv::new(name);
+        let login = Axonize::login(BASE, "app", "me", password, server.transport());
+        assert_refused(login.build(), field);
         assert_refused(
             Axonize::api_keys(BASE, "id", SecretEnv::new(name)).build(),
             field,
@@ -130,9 +123,8 @@ async fn of_secrets_that_turn_out_wrong_when_they_are_read() {
         let keys = Axonize::api_keys(BASE, "id", secret(text)).build().unwrap();
         assert_refused(keys.token().await, "client_secret");
     }
-    let server = fakes::axonize().in_memory();
-    let empty = Axonize::login(server.origin(), "app", "me", secret(""))
-        .transport(server.transport())
+    let server = fake::login().in_memory();
+    let empty = Axonize::login(server.origin(), "app", "me", secret(""), server.transport())
         .build()
         .unwrap();
     assert_refused(empty.token().await, "password");
@@ -141,14 +133,19 @@ async fn of_secrets_that_turn_out_wrong_when_they_are_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_base_url_may_have_a_path_and_a_slash() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let password = Secret::new(server.user_password());
     let url = format!("{}/", server.origin());
-    let authenticator = Axonize::login(url, server.client_id(), server.user_name(), password)
-        .transport(server.transport())
-        .clock(server.clock().clone())
-        .build()
-        .unwrap();
+    let authenticator = Axonize::login(
+        url,
+        server.client_id(),
+        server.user_name(),
+        password,
+        server.transport(),
+    )
+    .options(options(&server))
+    .build()
+    .unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
     assert_eq!(server.recorded()[0].path(), "/api/auth/login");
     assert!(login(&server).build().is_ok());
@@ -178,14 +175,14 @@ impl Drop for Temporary {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_file_that_vanishes_while_running_takes_no_key_away() {
-    let server = fakes::axonize_api_keys().in_memory();
+    let server = fake::api_keys().in_memory();
     let file = Temporary::new("key", &server.client_secret());
     let keys = Axonize::api_keys(
         server.origin(),
         server.client_id(),
         SecretFile::new(&file.0),
     );
-    let authenticator = keys.clock(server.clock().clone()).build().unwrap();
+    let authenticator = keys.options(options(&server)).build().unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
     file.vanish();
     server.always_refuse(true);
@@ -202,7 +199,7 @@ async fn a_key_file_that_vanishes_while_running_takes_no_key_away() {
 
 #[tokio::test(start_paused = true)]
 async fn a_password_file_that_vanishes_is_asked_for_again_and_costs_no_login() {
-    let server = fakes::axonize().in_memory();
+    let server = fake::login().in_memory();
     let file = Temporary::new("password", &server.user_password());
     let password = SecretFile::new(&file.0);
     let authenticator = Axonize::login(
@@ -210,9 +207,9 @@ async fn a_password_file_that_vanishes_is_asked_for_again_and_costs_no_login() {
         server.client_id(),
         server.user_name(),
         password,
+        server.transport(),
     )
-    .transport(server.transport())
-    .clock(server.clock().clone())
+    .options(options(&server))
     .build()
     .unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));

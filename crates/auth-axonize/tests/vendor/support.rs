@@ -1,5 +1,5 @@
 use auth_axonize::{ApiKeysBuilder, Axonize, LoginBuilder};
-use auth_core::{Authenticator, Error, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, Secret};
 use auth_testkit::TestServer;
 use auth_tower::{AuthLayer, AuthOutcome};
 use bytes::Bytes;
@@ -15,14 +15,19 @@ pub(crate) fn login(server: &TestServer) -> LoginBuilder {
         server.client_id(),
         server.user_name(),
         password,
+        server.transport(),
     )
-    .transport(server.transport())
-    .clock(server.clock().clone())
+    .options(options(server))
 }
 
 pub(crate) fn api_keys(server: &TestServer) -> ApiKeysBuilder {
     let secret = Secret::new(server.client_secret());
-    Axonize::api_keys(server.origin(), server.client_id(), secret).clock(server.clock().clone())
+    Axonize::api_keys(server.origin(), server.client_id(), secret).options(options(server))
+}
+
+/// Options as the tests need them: with the server's clock.
+pub(crate) fn options(server: &TestServer) -> AuthenticatorOptions {
+    AuthenticatorOptions::new().clock(server.clock().clone())
 }
 
 /// Asks for the devices: the status, and how often the request was sent.

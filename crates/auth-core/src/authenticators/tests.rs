@@ -7,7 +7,8 @@ use std::{
 use tokio::time;
 
 use crate::{
-    AccessToken, Clock, Exchange, Moment, Origins, Part, Secret, TokenSource, residue::Residue,
+    AccessToken, AuthenticatorOptions, Clock, Exchange, Moment, Origins, Part, Secret, TokenSource,
+    residue::Residue,
 };
 
 use super::*;
@@ -55,10 +56,9 @@ impl Vendor {
             let user = key.get(Part::Subject).unwrap_or_default().to_owned();
             let vendor = vendor.clone();
             let clock = vendor.clock.clone();
-            Authenticator::builder(Source { vendor, user })
-                .shards(1)
-                .clock(clock)
-                .origins(Origins::new(["https://api.example.com"])?)
+            let origins = Origins::new(["https://api.example.com"])?;
+            Authenticator::builder(Source { vendor, user }, origins)
+                .options(AuthenticatorOptions::new().clock(clock).shards(1))
                 .build()
         });
         map.clock(clock)
@@ -209,9 +209,11 @@ async fn a_failure_to_make_one_is_not_kept() {
     let calls = AtomicUsize::new(0);
     let map = Authenticators::builder(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
         0 => Err(Error::config("tenant", "nobody knows it")),
-        _ => Authenticator::builder(crate::ApiKey::new(Secret::new("fake-key")))
-            .origins(Origins::new(["https://api.example.com"])?)
-            .build(),
+        _ => Authenticator::builder(
+            crate::ApiKey::new(Secret::new("fake-key")),
+            Origins::new(["https://api.example.com"])?,
+        )
+        .build(),
     });
     let map = map.build().unwrap();
     assert_eq!(map.get(&key(1)).unwrap_err().field(), Some("tenant"));
@@ -437,9 +439,11 @@ async fn a_residue_waits_until_an_authenticator_can_be_made() {
         let fails = Arc::clone(&fails);
         move |_| match *fails.lock().unwrap() {
             true => Err(Error::config("tenant", "unknown")),
-            false => Authenticator::builder(crate::ApiKey::new(Secret::new("fake-key")))
-                .origins(Origins::new(["https://api.example.com"])?)
-                .build(),
+            false => Authenticator::builder(
+                crate::ApiKey::new(Secret::new("fake-key")),
+                Origins::new(["https://api.example.com"])?,
+            )
+            .build(),
         }
     });
     let map = map.max_entries(1).build().unwrap();
@@ -466,7 +470,7 @@ async fn t23_residues_have_a_bound() {
 fn t23_a_residue_is_as_small_as_documented() {
     let size = size_of::<Residue>();
     assert!(
-        size <= 1_200,
+        size <= 1_300,
         "{size} bytes: correct the documentation of Authenticators"
     );
 }

@@ -11,14 +11,14 @@ use tokio::time::Instant;
 pub(super) struct Pace {
     rate: usize,
     interval: Duration,
-    /// No start is taken before.
+    /// The next start is not taken before this time.
     next: Option<Instant>,
     /// The starts of the last second, oldest first.
     recent: VecDeque<Instant>,
 }
 
 impl Pace {
-    /// Zero `starts` a second leave no room for any.
+    /// Makes a pace of `starts` a second; zero lets no token request start.
     pub(super) fn new(starts: u32) -> Self {
         Self {
             rate: starts as usize,

@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    AccessToken, Authenticator, Exchange, Origins, Reason, RefreshPolicy, SystemClock, TokenSource,
+    AccessToken, Authenticator, AuthenticatorOptions, Exchange, Origins, Reason, RefreshPolicy,
+    SystemClock, TokenSource,
 };
 
 use super::*;
@@ -63,11 +64,14 @@ impl Vendor {
         let clock = Paused(Instant::now(), crate::Clock::now(&SystemClock::new()));
         let tenant = |number| {
             let vendor = self.clone();
-            Authenticator::builder(Tenant { vendor, number })
-                .origins(Origins::new(["https://api.example.com"]).unwrap())
-                .policy(RefreshPolicy::default().jitter(0.0))
-                .limit(limit.clone())
-                .clock(clock.clone())
+            let origins = Origins::new(["https://api.example.com"]).unwrap();
+            Authenticator::builder(Tenant { vendor, number }, origins)
+                .options(
+                    AuthenticatorOptions::new()
+                        .policy(RefreshPolicy::default().jitter(0.0).unwrap())
+                        .limit(limit.clone())
+                        .clock(clock.clone()),
+                )
                 .build()
                 .unwrap()
         };
@@ -89,20 +93,23 @@ async fn all(tenants: &[Authenticator]) -> Vec<Result<(), Error>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t19_tenants_that_expire_together_ask_so_many_at_once() {
+async fn t19_tenants_that_expire_together_keep_to_the_limit() {
     let vendor = Vendor::default();
-    let tenants = vendor.tenants(100, &ExchangeLimit::new(8));
+    let tenants = vendor.tenants(100, &ExchangeLimit::new(8).unwrap());
     assert!(all(&tenants).await.iter().all(Result::is_ok));
     assert_eq!(vendor.0.most.load(Ordering::Relaxed), 8);
     assert_eq!(vendor.started().len(), 100);
-    // 13 rounds, which no exchange's deadline of ten seconds cuts short.
+    // 13 rounds of 1 s. The deadline of 10 s for a token request cuts none of them short.
     assert_eq!(vendor.started().last().unwrap().2, Duration::from_secs(12));
 }
 
 #[tokio::test(start_paused = true)]
 async fn t19_starts_are_spread_evenly() {
     let vendor = Vendor::default();
-    let tenants = vendor.tenants(50, &ExchangeLimit::new(100).per_second(10));
+    let tenants = vendor.tenants(
+        50,
+        &ExchangeLimit::new(100).unwrap().per_second(10).unwrap(),
+    );
     all(&tenants).await;
     for (index, (_, _, at)) in vendor.started().into_iter().enumerate() {
         let due = Duration::from_millis(100 * index as u64);
@@ -114,13 +121,13 @@ async fn t19_starts_are_spread_evenly() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t19_who_is_waited_for_goes_before_who_is_not() {
-    let limit = ExchangeLimit::new(1);
+async fn t19_token_requests_that_callers_wait_for_go_before_renewals() {
+    let limit = ExchangeLimit::new(1).unwrap();
     let vendor = Vendor::default();
     let ahead = vendor.tenants(5, &limit);
     assert!(all(&ahead).await.iter().all(Result::is_ok));
     time::advance(HOUR * 4 / 5).await;
-    // One has its turn, four stand in line, for nobody.
+    // One renewal runs, and four wait. No caller waits for any of them.
     assert!(ahead.iter().all(|tenant| tenant.fresh_token().is_none()));
     assert!(
         all(&ahead).await.iter().all(Result::is_ok),
@@ -138,8 +145,8 @@ async fn t19_who_is_waited_for_goes_before_who_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t19_who_is_waited_for_by_now_moves_up() {
-    let limit = ExchangeLimit::new(1).max_wait(10 * HOUR);
+async fn t19_a_renewal_moves_up_when_a_caller_waits_for_its_token() {
+    let limit = ExchangeLimit::new(1).unwrap().max_wait(10 * HOUR);
     let vendor = Vendor::default();
     let tenants = vendor.tenants(5, &limit);
     all(&tenants).await;
@@ -147,7 +154,7 @@ async fn t19_who_is_waited_for_by_now_moves_up() {
     let blocker = vendor.tenants(1, &limit).remove(0);
     let held = limit.admit(&flight(Reason::Needed)).await;
     all(&tenants).await;
-    // Its token expires while its renewal stands in line behind all the others.
+    // The last tenant's token expires while its renewal is last in line.
     time::advance(HOUR).await;
     let last = tokio::spawn(tenants[4].token());
     tokio::task::yield_now().await;
@@ -160,8 +167,10 @@ async fn t19_who_is_waited_for_by_now_moves_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05_who_waits_too_long_is_told_so() {
-    let limit = ExchangeLimit::new(1).max_wait(Duration::from_millis(2_500));
+async fn g05_a_wait_that_is_too_long_ends_in_an_error() {
+    let limit = ExchangeLimit::new(1)
+        .unwrap()
+        .max_wait(Duration::from_millis(2_500));
     let vendor = Vendor::default();
     let results = all(&vendor.tenants(6, &limit)).await;
     let failed: Vec<_> = results.into_iter().filter_map(Result::err).collect();
@@ -177,7 +186,9 @@ async fn g05_who_waits_too_long_is_told_so() {
 
 #[tokio::test(start_paused = true)]
 async fn g19_nothing_stays_in_the_queue() {
-    let limit = ExchangeLimit::new(2).max_wait(Duration::from_millis(1_500));
+    let limit = ExchangeLimit::new(2)
+        .unwrap()
+        .max_wait(Duration::from_millis(1_500));
     let vendor = Vendor::default();
     all(&vendor.tenants(20, &limit)).await;
     limit.assert_idle();
@@ -185,10 +196,21 @@ async fn g19_nothing_stays_in_the_queue() {
 
 #[test]
 fn limits_that_let_nothing_pass_are_refused() {
-    for limit in [ExchangeLimit::new(0), ExchangeLimit::new(1).per_second(0)] {
-        assert_eq!(limit.validate().unwrap_err().field(), Some("limit"));
+    for (refused, problem) in [
+        (ExchangeLimit::new(0), "lets no token request run"),
+        (
+            ExchangeLimit::new(1).unwrap().per_second(0),
+            "lets no token request start",
+        ),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some("limit"))
+        );
+        assert!(error.to_string().contains(problem), "{error}");
     }
-    assert!(ExchangeLimit::new(1).per_second(1).validate().is_ok());
+    ExchangeLimit::new(1).unwrap().per_second(1).unwrap();
 }
 
 impl ExchangeLimit {
@@ -202,7 +224,7 @@ impl ExchangeLimit {
     }
 }
 
-/// What a limit let through, seen from outside.
+/// The token requests that a limit let through, as the vendor sees them.
 #[derive(Default)]
 struct Record {
     starts: Mutex<Vec<(Instant, Kind)>>,
@@ -255,7 +277,7 @@ fn flight(reason: Reason) -> Arc<Flight> {
     Arc::new(Flight::new(1, reason, crate::Moment::NEVER, runtime))
 }
 
-/// Lets every task do what it can without time passing.
+/// Lets all tasks run until they wait, without time passing.
 async fn settled() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
@@ -264,14 +286,14 @@ async fn settled() {
 
 #[tokio::test(start_paused = true)]
 async fn t19_200_tenants_share_10_starts_a_second_with_one_token_request_each() {
-    let limit = ExchangeLimit::new(8).per_second(10);
+    let limit = ExchangeLimit::new(8).unwrap().per_second(10).unwrap();
     let vendor = Vendor::default();
     let tenants = vendor.tenants(200, &limit);
     let begun = Instant::now();
     assert!(all(&tenants).await.iter().all(Result::is_ok));
     let started = vendor.started();
     assert_eq!(started.len(), 200);
-    // Room for 8 at once that take a second each: 25 rounds, and 0.7 s until the first is full.
+    // 25 rounds of 8 token requests that take 1 s each, plus 0.7 s until the first round is full.
     let took = begun.elapsed();
     assert!(
         took.abs_diff(Duration::from_millis(25_700)) < Duration::from_millis(100),
@@ -283,7 +305,10 @@ async fn t19_200_tenants_share_10_starts_a_second_with_one_token_request_each() 
 #[tokio::test(start_paused = true)]
 async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_second() {
     for (concurrent, rate) in [(100, 10), (3, 50), (20, 7), (4, 3), (1000, 1500), (1, 1)] {
-        let limit = ExchangeLimit::new(concurrent).per_second(rate);
+        let limit = ExchangeLimit::new(concurrent)
+            .unwrap()
+            .per_second(rate)
+            .unwrap();
         let record = Arc::new(Record::default());
         let mut rng = fastrand::Rng::with_seed(u64::from(rate));
         let mut flights = Vec::new();
@@ -296,7 +321,8 @@ async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_secon
             let length = Duration::from_millis(rng.u64(0..400));
             let fly = Arc::clone(&record).fly(limit.clone(), flight(reason), length);
             let task = tokio::spawn(fly);
-            // Some go away at any point: in line, granted, while their token request runs.
+            // One in five flights is cancelled: in line, with a granted permit, or while its token
+            // request runs.
             if index % 5 == 0 {
                 let gone = Duration::from_micros(rng.u64(0..20_000_000));
                 let abort = task.abort_handle();
@@ -325,7 +351,7 @@ async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_secon
         record.assert_rate(rate as usize);
         assert!(record.most.load(Ordering::Relaxed) <= concurrent);
         limit.assert_idle();
-        // Whoever stayed was served, or there was no room for it: 60 s of room at the rate.
+        // Each flight that was not cancelled was served, or the rate has no room for it within 60 s.
         assert!(
             outcomes[1] == 0 || rate < 4,
             "{concurrent} {rate} {outcomes:?}"
@@ -336,7 +362,10 @@ async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_secon
 #[tokio::test(start_paused = true)]
 async fn t19_a_rate_is_reached_as_well_as_kept() {
     for rate in [10, 50, 400, 2_000] {
-        let limit = ExchangeLimit::new(10_000).per_second(rate);
+        let limit = ExchangeLimit::new(10_000)
+            .unwrap()
+            .per_second(rate)
+            .unwrap();
         let record = Arc::new(Record::default());
         let begun = Instant::now();
         let flights: Vec<_> = (0..rate * 5)
@@ -361,7 +390,11 @@ async fn t19_a_rate_is_reached_as_well_as_kept() {
 #[tokio::test(start_paused = true)]
 async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
     let wait = Duration::from_secs(10);
-    let limit = ExchangeLimit::new(2).per_second(1).max_wait(wait);
+    let limit = ExchangeLimit::new(2)
+        .unwrap()
+        .per_second(1)
+        .unwrap()
+        .max_wait(wait);
     let record = Arc::new(Record::default());
     let begun = Instant::now();
     let flights: Vec<_> = (0..40)
@@ -383,7 +416,7 @@ async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
     for flight in flights {
         let (result, took, reason) = flight.await.unwrap();
         match result {
-            // Those that callers wait for come first, and there is room for 11 in 10 s.
+            // Flights that callers wait for go first. The limit has room for 11 flights in 10 s.
             Ok(()) => {
                 served += 1;
                 assert!(
@@ -413,7 +446,11 @@ async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
 async fn g05_the_error_says_when_a_start_is_free() {
     for wait in [0, 300, 900] {
         let wait = Duration::from_millis(wait);
-        let limit = ExchangeLimit::new(9).per_second(1).max_wait(wait);
+        let limit = ExchangeLimit::new(9)
+            .unwrap()
+            .per_second(1)
+            .unwrap()
+            .max_wait(wait);
         let begun = Instant::now();
         drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
         let error = limit.admit(&flight(Reason::Ahead)).await.err().unwrap();
@@ -425,8 +462,10 @@ async fn g05_the_error_says_when_a_start_is_free() {
             "{free:?}"
         );
     }
-    // Of permits it is known how long the last one was held.
-    let limit = ExchangeLimit::new(1).max_wait(Duration::from_millis(10));
+    // The estimate for permits is how long the last permit was held.
+    let limit = ExchangeLimit::new(1)
+        .unwrap()
+        .max_wait(Duration::from_millis(10));
     let held = limit.admit(&flight(Reason::Needed)).await.unwrap();
     time::sleep(Duration::from_millis(700)).await;
     drop(held);
@@ -439,8 +478,8 @@ async fn g05_the_error_says_when_a_start_is_free() {
 #[tokio::test(start_paused = true)]
 async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
     for rate in [None, Some(1_000)] {
-        let limit = ExchangeLimit::new(1);
-        let limit = rate.map_or(limit.clone(), |rate| limit.per_second(rate));
+        let limit = ExchangeLimit::new(1).unwrap();
+        let limit = rate.map_or(limit.clone(), |rate| limit.per_second(rate).unwrap());
         let held = limit.admit(&flight(Reason::Needed)).await.unwrap();
         time::sleep(Duration::from_secs(1)).await;
         let next = tokio::spawn({
@@ -452,7 +491,7 @@ async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
             async move { limit.admit(&flight(Reason::Ahead)).await.map(drop) }
         });
         settled().await;
-        // The next has its turn, and goes before it is polled again.
+        // The next flight is granted the permit, and is dropped before it is polled.
         drop(held);
         next.abort();
         assert!(next.await.unwrap_err().is_cancelled());
@@ -469,7 +508,7 @@ async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
-    let limit = ExchangeLimit::new(100).per_second(1);
+    let limit = ExchangeLimit::new(100).unwrap().per_second(1).unwrap();
     let begun = Instant::now();
     drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
     let mut waiting: Vec<_> = (0..50)
@@ -479,14 +518,15 @@ async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
         })
         .collect();
     settled().await;
-    // All but the last go; the last one's start moves up to the first free one.
+    // All flights but the last are dropped; the last one gets the first free start.
     let last = waiting.pop().unwrap();
     waiting.iter().for_each(|task| task.abort());
     last.await.unwrap().unwrap();
     let took = begun.elapsed();
     assert!(took < Duration::from_millis(1_005), "{took:?}");
 
-    // So does one that was granted and not picked up, whose successor keeps the timer by now.
+    // A start that is granted and not picked up is given back, too. By then the next flight has the
+    // timer.
     let unpolled = flight(Reason::Needed);
     let mut next = Box::pin(limit.admit(&unpolled));
     assert!(poll(&mut next).await.is_pending());
@@ -523,7 +563,7 @@ async fn t19_a_flight_that_is_polled_late_counts_from_when_it_starts() {
     }
     assert_eq!(pace.due(at(1_000), 0), Some(at(1_090)));
     assert_eq!(pace.due(at(1_090), 0), None);
-    // What is taken and not picked up may start at any time from now on.
+    // A start that is taken and not picked up may begin at any time.
     assert_eq!(pace.due(at(1_090), 1), Some(at(1_100)));
 }
 
@@ -534,7 +574,7 @@ async fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 
 #[tokio::test(start_paused = true)]
 async fn t19_no_permit_is_held_while_waiting_for_a_start() {
-    let limit = ExchangeLimit::new(1).per_second(1);
+    let limit = ExchangeLimit::new(1).unwrap().per_second(1).unwrap();
     drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
     let waiting = tokio::spawn({
         let limit = limit.clone();
@@ -542,7 +582,7 @@ async fn t19_no_permit_is_held_while_waiting_for_a_start() {
     });
     settled().await;
     assert_eq!(limit.queue().running, 0);
-    // So one that callers wait for overtakes it, to the very next start.
+    // So a flight that a caller waits for goes first, and gets the next start.
     let begun = Instant::now();
     drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
     assert!(begun.elapsed() < Duration::from_millis(1_005));
@@ -551,8 +591,8 @@ async fn t19_no_permit_is_held_while_waiting_for_a_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t19_one_that_callers_wait_for_by_now_gets_the_next_start() {
-    let limit = ExchangeLimit::new(9).per_second(1);
+async fn t19_a_renewal_that_a_caller_waits_for_gets_the_next_start() {
+    let limit = ExchangeLimit::new(9).unwrap().per_second(1).unwrap();
     let record = Arc::new(Record::default());
     let ahead: Vec<_> = (0..10).map(|_| flight(Reason::Ahead)).collect();
     let tasks: Vec<_> = ahead
@@ -587,14 +627,14 @@ fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
             .unwrap()
     };
     let (stalled, moving) = (runtime(), runtime());
-    let limit = ExchangeLimit::new(9).per_second(20);
+    let limit = ExchangeLimit::new(9).unwrap().per_second(20).unwrap();
     stalled.block_on(async {
         drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
         let limit = limit.clone();
         tokio::spawn(async move { limit.admit(&flight(Reason::Needed)).await.map(drop) });
         settled().await;
     });
-    // From here on nobody drives the first one in line.
+    // From here on the runtime of the first flight in line stands still.
     moving.block_on(async {
         let limit = limit.clone();
         let admitted =
@@ -611,8 +651,8 @@ fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_rate_is_a_limit_of_its_own() {
-    let slow = ExchangeLimit::new(9).per_second(1);
-    let fast = slow.clone().per_second(1_000);
+    let slow = ExchangeLimit::new(9).unwrap().per_second(1).unwrap();
+    let fast = slow.clone().per_second(1_000).unwrap();
     drop(slow.admit(&flight(Reason::Needed)).await.unwrap());
     let begun = Instant::now();
     drop(fast.admit(&flight(Reason::Needed)).await.unwrap());

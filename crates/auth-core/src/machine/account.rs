@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::codec::{Reader, Writer};
-use crate::{Key, Part, Quota, quota::Slots, rejections};
+use crate::{CredentialsId, Key, Part, Quota, quota::Slots, rejections::Counted};
 
 /// The exchanges that count against a client's quota, of all processes and all its keys. Every time
 /// in it counts from when it was written.
@@ -59,7 +59,8 @@ impl Account {
         }
         let mut waits: Vec<_> = self.0.iter().map(|slot| slot.frees_in).collect();
         waits.sort_unstable();
-        // So many have to free for the count to fall below what is allowed.
+        // A slot is free once fewer slots than `allowed` are taken. At least one slot frees before
+        // that, and more than one if more are taken than this caller may take.
         let wait = waits.get(self.0.len() - allowed).copied();
         Err(wait.unwrap_or(Duration::MAX))
     }
@@ -68,6 +69,13 @@ impl Account {
     pub(crate) fn set(&mut self, number: u64, frees_in: Duration) -> bool {
         let slot = self.0.iter_mut().find(|slot| slot.number == number);
         slot.map(|slot| slot.frees_in = frees_in).is_some()
+    }
+
+    /// Writes down a token request that took no slot, although that may be one too many.
+    pub(crate) fn put(&mut self, number: u64, frees_in: Duration) {
+        if !self.set(number, frees_in) {
+            self.0.push(Slot { number, frees_in });
+        }
     }
 
     #[cfg(test)]
@@ -109,7 +117,7 @@ impl Account {
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Logins(Vec<Rejected>);
 
-/// How often the vendor rejected which credentials.
+/// How often the vendor rejected these credentials, or the second factors that followed them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Rejected {
@@ -137,27 +145,38 @@ impl Logins {
         self
     }
 
-    /// Returns for how long credentials must not be sent.
-    pub(crate) fn forbids(&self, mark: u16) -> Option<Duration> {
-        let known = self.0.iter().find(|known| known.mark == mark)?;
-        rejections::forbidden_for(known.times, known.age)
+    /// Returns what keeps a login with these credentials back, and for how long.
+    pub(crate) fn forbids(&self, id: CredentialsId) -> Option<(Counted, Duration)> {
+        Counted::longest(|counted| {
+            let known = self.find(counted.mark(id))?;
+            counted.forbidden_for(known.times, known.age)
+        })
     }
 
-    pub(crate) fn knows(&self, mark: u16) -> bool {
-        self.0.iter().any(|known| known.mark == mark)
+    /// Tells whether a login that is accepted changes anything.
+    pub(crate) fn knows(&self, id: CredentialsId) -> bool {
+        let mut accepted = self.clone();
+        accepted.accept(id);
+        accepted != *self
     }
 
-    pub(crate) fn reject(&mut self, mark: u16) {
-        let times = self.0.iter().find(|known| known.mark == mark);
-        let times = times.map_or(0, |known| known.times).saturating_add(1);
-        self.accept(mark);
+    pub(crate) fn reject(&mut self, id: CredentialsId, counted: Counted) {
+        let mark = counted.mark(id);
+        let times = self.find(mark).map_or(0, |known| known.times);
+        let times = times.saturating_add(1);
+        self.0.retain(|known| known.mark != mark);
         self.0.truncate(MOST_LOGINS - 1);
         let age = Duration::ZERO;
         self.0.insert(0, Rejected { mark, times, age });
     }
 
-    pub(crate) fn accept(&mut self, mark: u16) {
-        self.0.retain(|known| known.mark != mark);
+    pub(crate) fn accept(&mut self, id: CredentialsId) {
+        let marks = [Counted::Credentials, Counted::SecondFactor].map(|counted| counted.mark(id));
+        self.0.retain(|known| !marks.contains(&known.mark));
+    }
+
+    fn find(&self, mark: u16) -> Option<&Rejected> {
+        self.0.iter().find(|known| known.mark == mark)
     }
 
     /// Longer than a wrong password stays where it is kept.
@@ -198,21 +217,23 @@ impl Logins {
     }
 }
 
-/// The most versions of an account's credentials that are remembered.
+/// The most counts of an account that are remembered: each password has up to two.
 const MOST_LOGINS: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use Counted::{Credentials, SecondFactor};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Secret;
 
     const HOUR: Duration = Duration::from_secs(3600);
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
     fn t35_the_reserve_is_kept_for_who_needs_it() {
-        let quota = Quota::new(20, HOUR);
+        let quota = Quota::new(20, HOUR).unwrap();
         let mut account = Account::default();
         let mut taken = |slots| {
             let more = (0..100).map(|number| account.take(quota, slots, number, HOUR));
@@ -224,7 +245,7 @@ mod tests {
 
     #[test]
     fn says_when_the_next_slot_frees() {
-        let quota = Quota::new(2, HOUR);
+        let quota = Quota::new(2, HOUR).unwrap();
         let mut account = Account::default();
         account.take(quota, Slots::All, 1, 2 * MINUTE).unwrap();
         account.take(quota, Slots::All, 2, MINUTE).unwrap();
@@ -251,42 +272,74 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
 
+    /// One account with numbered passwords.
+    fn id(number: u32) -> CredentialsId {
+        let password = Secret::new(format!("fake-secret-{number}"));
+        let credentials = crate::Credentials::lockable(&["me"], [password]);
+        credentials.id().unwrap()
+    }
+
     #[test]
     fn g06_credentials_that_were_rejected_twice_are_sent_once_a_day() {
         let mut logins = Logins::default();
-        assert_eq!(logins.forbids(1), None);
-        logins.reject(1);
-        assert_eq!(logins.forbids(1), None);
-        logins.reject(1);
-        assert_eq!(logins.forbids(1), Some(DAY));
-        assert_eq!(logins.forbids(2), None, "others were not rejected");
+        let forbids = |logins: &Logins, number| {
+            let (counted, wait) = logins.forbids(id(number))?;
+            assert_eq!(counted, Credentials);
+            Some(wait)
+        };
+        assert_eq!(forbids(&logins, 1), None);
+        logins.reject(id(1), Credentials);
+        assert_eq!(forbids(&logins, 1), None);
+        logins.reject(id(1), Credentials);
+        assert_eq!(forbids(&logins, 1), Some(DAY));
+        assert_eq!(forbids(&logins, 2), None, "others were not rejected");
         let mut later = logins.clone().aged(DAY - MINUTE);
-        assert_eq!(later.forbids(1), Some(MINUTE));
+        assert_eq!(forbids(&later, 1), Some(MINUTE));
         later = later.aged(MINUTE);
-        assert_eq!(later.forbids(1), None);
-        later.reject(1);
-        assert_eq!(later.forbids(1), Some(DAY));
+        assert_eq!(forbids(&later, 1), None);
+        later.reject(id(1), Credentials);
+        assert_eq!(forbids(&later, 1), Some(DAY));
+    }
+
+    #[test]
+    fn g06_rejected_codes_have_a_count_and_pauses_of_their_own() {
+        let mut logins = Logins::default();
+        logins.reject(id(1), SecondFactor);
+        assert_eq!(logins.forbids(id(1)), None);
+        logins.reject(id(1), SecondFactor);
+        assert_eq!(logins.forbids(id(1)), Some((SecondFactor, 10 * MINUTE)));
+        assert_eq!(logins.forbids(id(2)), None, "a changed password");
+        let mut later = logins.aged(10 * MINUTE);
+        assert_eq!(later.forbids(id(1)), None);
+        later.reject(id(1), Credentials);
+        assert_eq!(later.forbids(id(1)), None, "one rejected password");
+        later.reject(id(1), SecondFactor);
+        assert_eq!(later.forbids(id(1)), Some((SecondFactor, 20 * MINUTE)));
+        later.reject(id(1), Credentials);
+        assert_eq!(later.forbids(id(1)), Some((Credentials, DAY)));
+        later.accept(id(1));
+        assert_eq!(later, Logins::default());
     }
 
     #[test]
     fn an_accepted_login_clears_its_count_only() {
         let mut logins = Logins::default();
-        for mark in [1, 1, 2, 2] {
-            logins.reject(mark);
+        for number in [1, 1, 2, 2] {
+            logins.reject(id(number), Credentials);
         }
-        logins.accept(1);
-        assert!(!logins.knows(1) && logins.knows(2));
-        assert_eq!(logins.forbids(1), None);
-        assert_eq!(logins.forbids(2), Some(DAY));
+        logins.accept(id(1));
+        assert!(!logins.knows(id(1)) && logins.knows(id(2)));
+        assert_eq!(logins.forbids(id(1)), None);
+        assert_eq!(logins.forbids(id(2)), Some((Credentials, DAY)));
     }
 
     #[test]
     fn the_newest_rejections_are_remembered() {
         let mut logins = Logins::default();
-        for mark in 0..20 {
-            logins.reject(mark);
+        for number in 0..20 {
+            logins.reject(id(number), Credentials);
         }
-        let known: Vec<_> = (0..20).filter(|mark| logins.knows(*mark)).collect();
+        let known: Vec<_> = (0..20).filter(|number| logins.knows(id(*number))).collect();
         assert_eq!(known, (4..20).collect::<Vec<_>>());
         assert_eq!(Logins::default().time_to_live(), Duration::ZERO);
         assert_eq!(logins.time_to_live(), 30 * DAY);

@@ -9,17 +9,17 @@ use std::{
 
 use super::{
     account::{Account, Logins},
-    backoff::Failure,
-    flight::Flight,
-    memory::Memory,
-    orders::{Draw, End, Ended, Fact, Forbidden, Landing, Loaded, Order, Own, Rules},
-    prints::Print,
+    flight::{Flight, Verdict},
+    key_state::{KeyState, Landed},
+    orders::{Draw, End, Ended, Fact, Landing, Loaded, Order, Own, Rules},
     record::Record,
-    serving::{Action, Event, Failed, Fetched, State},
+    serving::{Action, Event},
 };
 use crate::{
     AccessToken, Credentials, CredentialsId, Error, ErrorKind, Generation, Moment, Quota, Reason,
-    RefreshPolicy, RejectedPart, RequestOutcome, Secret, Version, policy::Jitter, rejections,
+    RefreshPolicy, RejectedPart, RequestOutcome, Secret, Version,
+    policy::Jitter,
+    rejections::{Counted, Forbidden},
 };
 
 mod hash;
@@ -28,7 +28,7 @@ mod world;
 mod worlds;
 
 use hash::Mix;
-use node::{Mode, Node};
+use node::{Mode, Node, Recovery};
 use world::{Kind, May, Move, Result_, World};
 
 fn secs(seconds: u32) -> Duration {
@@ -43,24 +43,23 @@ fn explore(world: &World) {
     let mut stories: Vec<(u32, Move)> = Vec::new();
     let mut next = VecDeque::new();
     let (mut transitions, mut judged) = (0_u64, 0_u64);
+    let mut recovery = Recovery::new(world);
     let start = Node::new(world);
     known.insert(start.hashed());
     stories.push((0, Move::Tick));
     next.push_back((0_u32, start));
     while let Some((number, node)) = next.pop_front() {
-        if number as usize % world.each == 0 {
-            for mode in [Mode::Answers, Mode::Fails, Mode::Denies] {
-                judged += 1;
-                if let Err(violation) = node.recovers(world, mode) {
-                    panic!(
-                        "{}: {violation}, in recovery ({mode:?}){}",
-                        world.name,
-                        story(&stories, number, None)
-                    );
-                }
-                if !world.shares {
-                    break;
-                }
+        for mode in [Mode::Answers, Mode::Fails, Mode::Denies] {
+            if mode != Mode::Answers && !world.shares {
+                continue;
+            }
+            judged += 1;
+            if let Err(violation) = recovery.judge(&node, mode) {
+                panic!(
+                    "{}: {violation}, in recovery ({mode:?}){}",
+                    world.name,
+                    story(&stories, number, None)
+                );
             }
         }
         for happens in node.moves(world) {
@@ -82,10 +81,9 @@ fn explore(world: &World) {
         }
     }
     println!(
-        "{}: {} states, {transitions} transitions, recovery judged {judged} times, from every {}th state",
+        "{}: {} states, {transitions} transitions, recovery judged {judged} times, from every state",
         world.name,
         stories.len(),
-        world.each,
     );
 }
 

@@ -8,18 +8,22 @@ use super::{
     account::{Account, Logins},
     backoff::Failure,
     memory::Memory,
-    orders::{Draw, End, Ended, Fact, Forbidden, Landing, Loaded, Order, Own, Rules, Write},
+    orders::{Draw, End, Ended, Fact, Landing, Loaded, Order, Own, Rules, Write},
     prints::Print,
-    record::{Record, Refresh},
+    record::{Claim, Record, Refresh},
     serving::Start,
     sharing::{self, Sent, Told},
 };
 use crate::{
     AccessToken, CredentialsId, Error, ErrorKind, Moment, Quota, Reason, RejectedPart,
-    RequestOutcome, Version, quota::Slots,
+    RequestOutcome, Version,
+    quota::Slots,
+    rejections::{Counted, Forbidden},
 };
 
 mod closing;
+mod looking;
+mod requesting;
 
 /// What the rules of a flight look at in one step.
 pub(super) struct Cx<'a> {
@@ -41,12 +45,18 @@ pub(crate) struct Flight {
     lease: Option<Moment>,
     /// Since when another holder has had the lease.
     denied: Option<Moment>,
+    /// Since when the holder has written nothing.
+    silent: Option<(Option<Version>, Moment)>,
+    /// The claim in the record that stands for the lease.
+    claim: Option<u64>,
     pace: Duration,
     /// Writes in a row that somebody else was faster with.
     lost: u8,
     /// The store fails: this flight goes on without it.
     without_store: bool,
     slot: Option<u64>,
+    /// The token request takes a slot of this process's own share.
+    borrowed: bool,
     logins: Option<(Option<Version>, Logins)>,
     refresh: Option<Refresh>,
     requests: u8,
@@ -72,7 +82,11 @@ enum Phase {
     MarkingRefused,
     Reading,
     Leasing,
+    /// Gives the lease back, because another process has claimed a token request.
+    GivingWay,
     Waiting,
+    /// Writes down that a token request is made although another holder has the lease.
+    Claiming,
     /// Looks into the store once more, with the lease.
     LookingAgain,
     CheckingLogins,
@@ -121,11 +135,23 @@ enum Todo {
     Logins(LoginChange),
 }
 
+/// What a token request says about credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Accepted(CredentialsId),
+    Rejected {
+        id: CredentialsId,
+        counted: Counted,
+        /// As how many rejected logins it counts.
+        times: u32,
+    },
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 enum LoginChange {
-    Reject(u16),
-    Accept(u16),
+    Reject(Counted),
+    Accept,
 }
 
 impl Flight {
@@ -137,10 +163,13 @@ impl Flight {
             own: None,
             lease: None,
             denied: None,
+            silent: None,
+            claim: None,
             pace: FIRST_LOOK,
             lost: 0,
             without_store: false,
             slot: None,
+            borrowed: false,
             logins: None,
             refresh: None,
             requests: 0,
@@ -158,6 +187,7 @@ impl Flight {
     pub(crate) fn hurry(&mut self) {
         if self.start.reason == Reason::Ahead {
             self.start.reason = Reason::Needed;
+            self.start.deadline = Duration::MAX;
         }
     }
 
@@ -166,27 +196,27 @@ impl Flight {
         self.problem.take()
     }
 
-    /// Other processes, which do the same at this moment, cannot be told.
-    pub(crate) fn is_without_store(&self) -> bool {
+    /// Whether this flight goes on without the store.
+    #[cfg(test)]
+    pub(super) fn is_without_store(&self) -> bool {
         self.without_store
     }
 
-    /// What the end of a token request says about credentials that the vendor may lock out.
-    pub(crate) fn judged(
-        &self,
-        result: &Result<AccessToken, Error>,
-    ) -> Option<(CredentialsId, bool)> {
+    /// Returns what the end of a token request says about an account that the vendor may lock.
+    pub(crate) fn verdict(&self, result: &Result<AccessToken, Error>) -> Option<Verdict> {
         let own = self
             .own
             .as_ref()
             .filter(|own| own.lockable && self.refresh.is_none())?;
         let id = own.id?;
         match result {
-            Ok(_) => Some((id, true)),
-            Err(error) => {
-                let rejected = error.rejected_part() == Some(RejectedPart::Credentials);
-                rejected.then_some((id, false))
-            }
+            Ok(_) => Some(Verdict::Accepted(id)),
+            Err(error) => Some(Verdict::Rejected {
+                id,
+                counted: Counted::of(error)?,
+                // Other processes, which do the same at this moment, cannot be told.
+                times: 1 + u32::from(self.without_store),
+            }),
         }
     }
 
@@ -222,10 +252,23 @@ impl Flight {
             (Phase::Leasing, Fact::Leased(Some(asked))) => {
                 self.lease = Some(asked + cx.rules.lease_time());
                 self.denied = None;
+                self.silent = None;
+                self.claim = None;
+                cx.memory.trust_lease();
                 self.go(Phase::LookingAgain, Order::Load)
             }
             (Phase::Leasing, Fact::Leased(None)) => self.denied(cx),
+            (Phase::GivingWay, _) => self.denied(cx),
             (Phase::Waiting, _) => self.go(Phase::Looking, Order::Load),
+            (Phase::Claiming, Fact::Wrote(true)) => {
+                self.lost = 0;
+                cx.memory.doubt_lease();
+                self.check(cx)
+            }
+            (Phase::Claiming, Fact::Wrote(false)) => {
+                self.claim = None;
+                self.lost_write(cx)
+            }
             (Phase::LookingAgain, Fact::Loaded(loaded)) => {
                 self.see(cx, *loaded);
                 self.looked(cx)
@@ -238,6 +281,7 @@ impl Flight {
             }
             (Phase::TakingSlot, Fact::Wrote(true)) => {
                 self.tries = 0;
+                cx.memory.paid();
                 self.mark(cx)
             }
             (Phase::TakingSlot, Fact::Wrote(false)) => {
@@ -253,7 +297,7 @@ impl Flight {
                 }
             }
             (Phase::MarkingRefused | Phase::Marking, Fact::Wrote(false)) => self.lost_write(cx),
-            (Phase::Unmarking, _) => self.start_again(),
+            (Phase::Unmarking, _) => self.start_again(cx),
             (Phase::Requesting, Fact::Ended(ended)) => self.ended(cx, ended),
             (Phase::DroppingRefreshToken, Fact::Wrote(true)) => self.prepare(cx),
             (Phase::DroppingRefreshToken, Fact::Wrote(false)) => {
@@ -280,301 +324,6 @@ impl Flight {
         order
     }
 
-    // --- before the token request ---
-
-    fn begin(&mut self, cx: &mut Cx<'_>) -> Order {
-        if cx.rules.shares && cx.memory.store_is_left_alone(cx.now) {
-            self.without_store = true;
-        }
-        match cx.rules.shares && !self.without_store {
-            true => self.go(Phase::Looking, Order::Load),
-            false => self.go(Phase::Reading, Order::Read),
-        }
-    }
-
-    fn see(&mut self, cx: &mut Cx<'_>, loaded: Loaded) {
-        cx.memory.store_answered();
-        let Loaded {
-            version,
-            record,
-            sealed,
-        } = loaded;
-        // A hostile or restored store brings back what is older than what was there before.
-        let known = version.zip(record);
-        let known = known.filter(|(version, _)| !cx.memory.is_outdated(*version));
-        if let Some((version, _)) = &known {
-            cx.memory.see(*version);
-        }
-        let unsaved = cx.memory.unsaved(version, cx.now);
-        let record = unsaved.or(known.map(|(_, record)| record));
-        self.seen = Seen {
-            version,
-            record: record.unwrap_or_default(),
-            at: Some(cx.now),
-        };
-        if let Some(error) = sealed {
-            self.landing = Some(Landing {
-                end: End::Failed(error),
-                ..self.landing_at(cx.now)
-            });
-        }
-    }
-
-    fn looked(&mut self, cx: &mut Cx<'_>) -> Order {
-        // An entry that cannot be opened may hold the only refresh token: nobody overwrites it.
-        if self.landing.is_some() && cx.rules.keeps_refresh_tokens {
-            return self.release_and_land(cx);
-        }
-        self.landing = None;
-        let record = &self.seen.record;
-        let print = record.token.as_ref().map(|kept| Print::of(&kept.secret));
-        let refused = print.filter(|print| cx.memory.refused.contains(*print));
-        if let Some(print) = refused {
-            // Before anything else is tried, so that no other process takes the token.
-            let mut marked = record.clone();
-            marked.token = None;
-            marked.refused.add(print);
-            return self.write(cx, Phase::MarkingRefused, marked);
-        }
-        self.decide(cx)
-    }
-
-    /// Takes what the store has, or goes on towards a token request.
-    fn decide(&mut self, cx: &mut Cx<'_>) -> Order {
-        if let Some((token, age)) = sharing::adopt(cx, &self.seen.record, &self.start) {
-            cx.memory.asked();
-            self.landing = Some(Landing {
-                end: End::Token(token, age),
-                ..self.landing_at(cx.now)
-            });
-            return self.release_and_land(cx);
-        }
-        let told = sharing::obey(cx, &self.seen.record, self.own.as_ref(), &self.start);
-        if let Some((error, wait)) = told {
-            self.landing = Some(Landing {
-                end: End::Told(error, wait),
-                ..self.landing_at(cx.now)
-            });
-            return self.release_and_land(cx);
-        }
-        match (&self.own, self.lease) {
-            // Before the lease, which is short: where secrets are kept may be slow.
-            (None, _) => self.go(Phase::Reading, Order::Read),
-            (Some(_), None) => self.go(Phase::Leasing, Order::Lease),
-            (Some(_), Some(_)) => self.check(cx),
-        }
-    }
-
-    fn read(&mut self, cx: &mut Cx<'_>, read: Result<Own, Error>) -> Order {
-        let own = match read {
-            Ok(own) => own,
-            Err(error) => return self.fail(cx, error),
-        };
-        let unchanged = self.start.unless.is_some() && self.start.unless == own.id;
-        let forbidden = own.forbidden.clone();
-        let has_refresh_token =
-            self.seen.record.refresh.is_some() || matches!(own.first, Ok(Some(_)));
-        self.own = Some(own);
-        if unchanged {
-            self.landing = Some(Landing {
-                end: End::Unchanged,
-                ..self.landing_at(cx.now)
-            });
-            return self.release_and_land(cx);
-        }
-        // A refresh token shows no password to anybody.
-        if let Some(forbidden) = forbidden.filter(|_| !has_refresh_token) {
-            return self.forbidden(cx, &forbidden);
-        }
-        if cx.rules.shares && !self.without_store {
-            return self.decide(cx);
-        }
-        self.go_alone(cx)
-    }
-
-    fn forbidden(&mut self, cx: &mut Cx<'_>, forbidden: &Forbidden) -> Order {
-        let error = too_often(forbidden);
-        self.landing = Some(Landing {
-            end: End::Told(error, forbidden.wait),
-            ..self.landing_at(cx.now)
-        });
-        self.release_and_land(cx)
-    }
-
-    fn denied(&mut self, cx: &mut Cx<'_>) -> Order {
-        let since = *self.denied.get_or_insert(cx.now);
-        if cx.now.wait_since(since) > cx.rules.lease_patience() {
-            self.problem =
-                Some("token store: the lease is held for longer than two token requests take");
-            return self.store_failed(cx);
-        }
-        let time = self.pace.saturating_sub(cx.draw.jitter.of(self.pace / 2));
-        self.pace = self.pace.saturating_mul(2).min(LONGEST_LOOK);
-        self.go(Phase::Waiting, Order::Sleep { time, others: true })
-    }
-
-    /// With the lease, and nothing in the store to take.
-    fn check(&mut self, cx: &mut Cx<'_>) -> Order {
-        let own = self
-            .own
-            .as_ref()
-            .and_then(|own| own.id.filter(|_| own.lockable));
-        match own {
-            Some(id)
-                if sharing::next_refresh_token(cx, &self.seen.record, self.own.as_ref())
-                    .is_none() =>
-            {
-                self.go(Phase::CheckingLogins, Order::LoadLogins(id.account()))
-            }
-            _ => self.prepare_slot(cx),
-        }
-    }
-
-    fn check_logins(&mut self, cx: &mut Cx<'_>, version: Option<Version>, logins: Logins) -> Order {
-        let id = self.own.as_ref().and_then(|own| own.id);
-        let wait = id.and_then(|id| logins.forbids(id.mark()));
-        let wait = wait.filter(|_| !cx.memory.ignores_rejections());
-        self.logins = Some((version, logins));
-        if let Some(wait) = wait {
-            return self.forbidden(cx, &Forbidden { cause: None, wait });
-        }
-        self.prepare_slot(cx)
-    }
-
-    fn prepare_slot(&mut self, cx: &mut Cx<'_>) -> Order {
-        match cx.rules.quota {
-            Some(_) => self.go(Phase::TakingSlot, Order::LoadAccount),
-            None => self.mark(cx),
-        }
-    }
-
-    fn take_slot(
-        &mut self,
-        cx: &mut Cx<'_>,
-        version: Option<Version>,
-        mut account: Account,
-    ) -> Order {
-        let Some(quota) = cx.rules.quota else {
-            return self.fail(
-                cx,
-                Error::new(ErrorKind::Closed, "no quota to take a slot of"),
-            );
-        };
-        let repeats = self.seen.record.refusals.is_some();
-        let slots = match self.start.reason {
-            Reason::Ahead => Slots::ButReserve,
-            Reason::Refused if repeats => Slots::Doubtful,
-            Reason::Needed | Reason::Refused => Slots::All,
-        };
-        // Nobody knows yet when the token request ends; that is written down when it has.
-        let frees_in = quota
-            .window()
-            .saturating_add(cx.rules.policy.exchange_deadline());
-        if let Err(wait) = account.take(quota, slots, cx.draw.number, frees_in) {
-            self.landing = Some(Landing {
-                end: End::OverQuota(wait),
-                ..self.landing_at(cx.now)
-            });
-            return self.release_and_land(cx);
-        }
-        self.slot = Some(cx.draw.number);
-        let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
-        Order::WriteAccount(version, next, account)
-    }
-
-    fn try_account_again(&mut self, cx: &mut Cx<'_>) -> Order {
-        self.tries += 1;
-        if self.tries >= ACCOUNT_TRIES {
-            self.problem = Some("token store: too many processes change one account at once");
-            return self.store_failed(cx);
-        }
-        let time = cx.draw.jitter.of(Duration::from_millis(4));
-        Order::Sleep {
-            time,
-            others: false,
-        }
-    }
-
-    /// Writes down what the token request will use up, before it is sent.
-    fn mark(&mut self, cx: &mut Cx<'_>) -> Order {
-        self.refresh = sharing::next_refresh_token(cx, &self.seen.record, self.own.as_ref());
-        let unread = self.own.as_ref().and_then(|own| own.first.clone().err());
-        if let (None, Some(error)) = (&self.refresh, unread) {
-            self.landing = Some(Landing {
-                end: End::Failed(error.with_outcome(RequestOutcome::NotSent)),
-                ..self.landing_at(cx.now)
-            });
-            let slot = self.slot.is_some().then_some(Todo::Slot(Duration::ZERO));
-            self.todo = slot.into_iter().collect();
-            return self.close(cx);
-        }
-        let mut marked = self.seen.record.clone();
-        marked.refresh = self.refresh.clone().map(|refresh| Refresh {
-            uncertain: refresh.uncertain.saturating_add(1),
-            ..refresh
-        });
-        if let (None, Some(given_up)) = (&marked.refresh, &self.seen.record.refresh) {
-            marked.spent.add(Print::of(&given_up.secret));
-        }
-        if !self.is_covered(cx) {
-            return self.start_again();
-        }
-        match marked == self.seen.record {
-            true => self.request(cx),
-            false => self.write(cx, Phase::Marking, marked),
-        }
-    }
-
-    /// A process that was stopped may have lost the lease meanwhile.
-    fn is_covered(&self, cx: &mut Cx<'_>) -> bool {
-        let needed = cx.now + self.request_deadline(cx);
-        self.lease.is_some_and(|until| until.waited_for(needed))
-    }
-
-    fn request_deadline(&self, cx: &mut Cx<'_>) -> Duration {
-        match self.start.reason {
-            Reason::Ahead => self.start.deadline,
-            _ => cx.rules.policy.exchange_deadline(),
-        }
-    }
-
-    /// The lease ended before the refresh token was sent: whoever has the lease cx.now may send it.
-    fn unmark(&mut self, cx: &mut Cx<'_>) -> Order {
-        let mut record = self.seen.record.clone();
-        record.refresh = self
-            .refresh
-            .take()
-            .filter(|refresh| !refresh.is_first || refresh.uncertain > 0);
-        self.write(cx, Phase::Unmarking, record)
-    }
-
-    /// Looks again, after giving back the slot and the lease.
-    fn start_again(&mut self) -> Order {
-        self.landing = None;
-        self.todo = match self.slot.is_some() {
-            true => vec![Todo::Slot(Duration::ZERO)],
-            false => Vec::new(),
-        };
-        self.lease = None;
-        self.pace = FIRST_LOOK;
-        self.tries = 0;
-        match self.todo.is_empty() {
-            true => self.go(Phase::Looking, Order::Load),
-            false => self.go(Phase::Closing, Order::LoadAccount),
-        }
-    }
-
-    /// Somebody else was faster.
-    fn lost_write(&mut self, cx: &mut Cx<'_>) -> Order {
-        self.contested = true;
-        self.lost += 1;
-        if self.lost >= MOST_LOST {
-            self.problem = Some("token store: every write loses against another one");
-            return self.store_failed(cx);
-        }
-        self.start_again()
-    }
-
     /// Writes the record, as the successor of the one that was seen.
     fn write(&mut self, cx: &mut Cx<'_>, phase: Phase, record: Record) -> Order {
         let last = cx.memory.later_than(self.seen.version);
@@ -597,49 +346,6 @@ impl Flight {
             })),
         )
     }
-
-    // --- the token request ---
-
-    /// Goes to a further token request of this flight.
-    fn prepare(&mut self, cx: &mut Cx<'_>) -> Order {
-        self.landing = None;
-        if !cx.rules.shares || self.without_store {
-            return self.go_alone(cx);
-        }
-        self.prepare_slot(cx)
-    }
-
-    fn request(&mut self, cx: &mut Cx<'_>) -> Order {
-        self.requests += 1;
-        let order = Order::Request {
-            reason: self.start.reason,
-            refresh_token: self.refresh.as_ref().map(|refresh| refresh.secret.clone()),
-            deadline: self.request_deadline(cx),
-        };
-        self.go(Phase::Requesting, order)
-    }
-
-    /// A token request without the store: within limits that many processes can afford at once.
-    fn go_alone(&mut self, cx: &mut Cx<'_>) -> Order {
-        self.refresh = None;
-        if cx.rules.shares {
-            let first = self.own.as_ref().map(|own| &own.first);
-            if cx.rules.needs_refresh_token || matches!(first, Some(Ok(Some(_)))) {
-                let message = "the refresh token is sent only while the token store answers, because \
-                               two processes that send it lose it; the token store does not answer";
-                return self.fail(cx, Error::new(ErrorKind::Store, message));
-            }
-            // The share is too small to keep a part of it back.
-            if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
-                self.landing = Some(Landing {
-                    end: End::OverQuota(wait),
-                    ..self.landing_at(cx.now)
-                });
-                return self.land(cx);
-            }
-        }
-        self.request(cx)
-    }
 }
 
 /// Returns the version that comes after another one.
@@ -655,25 +361,8 @@ fn slot_of(quota: Option<Quota>, token_lives: Option<Duration>) -> Duration {
     lives.map_or(window, |lives| lives.min(window))
 }
 
-/// Rejected credentials are not sent again.
-fn too_often(forbidden: &Forbidden) -> Error {
-    let message = "the credentials are not sent, because the vendor rejected them twice and may lock \
-                   the account; correct them where they are kept, or call \
-                   Authenticator::clear_rejections";
-    let error = Error::new(ErrorKind::Rejected, message)
-        .with_rejected_part(RejectedPart::Credentials)
-        .with_retry_after(forbidden.wait);
-    match &forbidden.cause {
-        Some(cause) => error.with_source(cause.clone()),
-        None => error,
-    }
-}
-
-/// How soon after it found the lease taken a flight looks again, at first and at last.
+/// How soon after the lease was denied a flight looks again at first.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
-const LONGEST_LOOK: Duration = Duration::from_millis(160);
-/// So many writes in a row that lose are a failure of the store.
-const MOST_LOST: u8 = 4;
 /// How often an account that many processes change is tried.
 const ACCOUNT_TRIES: u8 = 5;
 /// How often a token is written over what others wrote.

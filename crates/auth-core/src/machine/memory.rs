@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    account::Account,
     orders::Rules,
     prints::{Print, Prints},
     record::{Pause, Record},
@@ -24,9 +25,21 @@ pub(crate) struct Memory {
     unsaved: Option<Unsaved>,
     obeyed: Obeyed,
     breaker: Breaker,
+    /// The lease was denied for longer than a token request should take, and was not granted since.
+    doubts_lease: bool,
     ignores_rejections: bool,
     /// The share of the quota for the time when the store fails.
     pub(crate) share: Ledger,
+    /// Token requests that the shared account does not know yet.
+    owed: Vec<Owed>,
+}
+
+/// A token request that took a slot of the process's own share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+struct Owed {
+    number: u64,
+    frees: Moment,
 }
 
 /// What the store should say, but did not take: in place of the entry with this version.
@@ -38,11 +51,31 @@ struct Unsaved {
     since: Moment,
 }
 
-/// Back-offs of other processes that were obeyed, since this process last asked the vendor.
+/// Back-offs of other processes that were obeyed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Obeyed {
+    /// Since this process last asked the vendor, or had a token.
     since: Option<Moment>,
+    /// The newest pause, by its number and the count of failures, and when that pause ends.
+    pause: Option<(u64, u32, Moment)>,
+}
+
+impl Obeyed {
+    /// Returns for how long a pause is obeyed that has so much left, as the store says. The same
+    /// pause ends when it was to end at first: the store's clock may have been set back, and a
+    /// hostile store may say that the pause has just begun.
+    fn left(&mut self, pause: (u64, u32), left: Duration, now: Moment) -> Duration {
+        let known = self
+            .pause
+            .filter(|(number, failures, _)| (*number, *failures) == pause);
+        let end = match known {
+            Some((_, _, end)) if now.wait_until(end) <= left => end,
+            _ => now + left,
+        };
+        self.pause = Some((pause.0, pause.1, end));
+        now.wait_until(end)
+    }
 }
 
 /// A store that fails is not asked for a while.
@@ -66,8 +99,10 @@ impl Memory {
                 failures: 0,
                 until: Moment::PAST,
             },
+            doubts_lease: false,
             ignores_rejections: false,
             share: Ledger::new(quota.map(Quota::share)),
+            owed: Vec::new(),
         }
     }
 
@@ -126,7 +161,8 @@ impl Memory {
 
     /// Returns for how long the back-off that the record holds is obeyed.
     ///
-    /// What the vendor said is obeyed, though not for longer than the vendor itself would be. What
+    /// What the vendor said is obeyed, each time that the vendor says so, though not for longer than
+    /// the vendor itself would be. What
     /// processes met without the vendor's word may be their own trouble: if only one process has
     /// failed, its back-off is obeyed for a few seconds only; and those that have failed go last.
     pub(crate) fn obeys(
@@ -146,15 +182,17 @@ impl Memory {
             true => pause.left,
             false => pause.left.saturating_sub(pause.yields),
         };
+        let left = left.min(longest);
+        let left = self.obeyed.left((pause.number, record.failures), left, now);
         if left <= LAST_MOMENT {
             return None;
+        }
+        if is_from_vendor {
+            return Some(left);
         }
         let obeyed = now.wait_since(*self.obeyed.since.get_or_insert(now));
         if obeyed > longest {
             return None;
-        }
-        if is_from_vendor {
-            return Some(left.min(longest));
         }
         let left = left.min(policy.backoff_range().1.saturating_add(YIELD));
         match record.failed_by.iter().count() {
@@ -177,7 +215,7 @@ impl Memory {
 
     /// This process asked the vendor, or has a token.
     pub(crate) fn asked(&mut self) {
-        self.obeyed = Obeyed::default();
+        self.obeyed.since = None;
         self.ignores_rejections = false;
     }
 
@@ -210,6 +248,61 @@ impl Memory {
         self.breaker.failures = 0;
         self.breaker.until = Moment::PAST;
     }
+
+    /// The store answers, and denies the lease for ever.
+    pub(crate) fn store_denied(&mut self, now: Moment, jitter: Jitter) {
+        self.breaker.until = now + DENIED_PAUSE.saturating_sub(jitter.of(DENIED_PAUSE / 2));
+    }
+
+    /// Denied leases are waited for less long from now on, until one is granted.
+    pub(crate) fn doubt_lease(&mut self) {
+        self.doubts_lease = true;
+    }
+
+    pub(crate) fn trust_lease(&mut self) {
+        self.doubts_lease = false;
+    }
+
+    pub(crate) fn doubts_lease(&self) -> bool {
+        self.doubts_lease
+    }
+
+    // --- what the store has to be told ---
+
+    /// A token request was made with a slot of the process's own share.
+    pub(crate) fn owe(&mut self, number: u64, frees: Moment, now: Moment) {
+        self.owed.retain(|owed| !now.waited_for(owed.frees));
+        self.owed.push(Owed { number, frees });
+    }
+
+    /// Writes the token requests down that the account does not know. Tells whether there are any.
+    pub(crate) fn pay(&self, account: &mut Account, now: Moment) -> bool {
+        let open = || self.owed.iter().filter(|owed| !now.waited_for(owed.frees));
+        open().for_each(|owed| account.put(owed.number, now.wait_until(owed.frees)));
+        open().next().is_some()
+    }
+
+    /// The account has taken what was written down.
+    pub(crate) fn paid(&mut self) {
+        self.owed.clear();
+    }
+
+    pub(crate) fn owes(&self, now: Moment) -> bool {
+        self.owed.iter().any(|owed| !now.waited_for(owed.frees))
+    }
+
+    /// When the store is told what it does not know: which tokens the API refused while the store
+    /// failed, and which token requests were made without the account.
+    pub(crate) fn settle_at(&self, now: Moment) -> Option<Moment> {
+        let left_alone = self.store_is_left_alone(now).then_some(self.breaker.until);
+        let owes = self.owes(now).then_some(now + SETTLE);
+        left_alone.or(owes)
+    }
+
+    /// Tells whether there is anything that the store may not know.
+    pub(crate) fn has_to_settle(&self, now: Moment) -> bool {
+        !self.refused.is_empty() || self.owes(now)
+    }
 }
 
 /// Tells whether a failure is told to other processes.
@@ -229,6 +322,10 @@ pub(crate) const YIELD: Duration = Duration::from_secs(2);
 const ONE_PROCESS: Duration = Duration::from_secs(5);
 /// How long a store that failed is not asked at first; twice as long each time, up to 8 s.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// How long a store is not asked that denied a lease for as long as two leases last.
+const DENIED_PAUSE: Duration = Duration::from_secs(60);
+/// How soon the account is told of a token request that the account could not be told at once.
+const SETTLE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@ use super::{
     record::Record,
 };
 use crate::{
-    AccessToken, CredentialsId, Error, Moment, Quota, Reason, RefreshPolicy, Secret, Version,
-    policy::Jitter,
+    AccessToken, CredentialsId, Error, ErrorKind, Moment, Quota, Reason, RefreshPolicy,
+    RequestOutcome, Secret, Version, policy::Jitter, rejections::Forbidden,
 };
 
 /// What stays the same from flight to flight.
@@ -31,15 +31,39 @@ impl Rules {
     pub(crate) fn lease_time(&self) -> Duration {
         let requests = 1 + u32::from(self.keeps_refresh_tokens);
         let deadline = self.policy.exchange_deadline();
-        deadline
-            .saturating_mul(requests)
-            .saturating_add(Duration::from_secs(2))
+        deadline.saturating_mul(requests).saturating_add(SLACK)
     }
 
     /// How long a flight waits for the leases of other processes: for one that a dead process left
     /// behind, and for the token request of the process that has the lease after that.
     pub(crate) fn lease_patience(&self) -> Duration {
         self.lease_time().saturating_mul(2)
+    }
+
+    /// How long a flight waits for the holder of the lease before it claims a token request of its
+    /// own. While callers wait, half of what a token request may take: a request that has had no
+    /// answer for so long may get none.
+    ///
+    /// Where a wrong password may lock an account, the holder's verdict is waited for. `doubted`: the
+    /// lease was denied for longer before, and not granted since.
+    pub(crate) fn claim_after(&self, reason: Reason, lockable: bool, doubted: bool) -> Duration {
+        let holder = self.lease_time().saturating_add(SLACK);
+        let silent = self.policy.exchange_deadline() / 2;
+        match reason {
+            _ if lockable => holder,
+            _ if doubted => DOUBTED,
+            Reason::Needed | Reason::Refused if silent >= SHORTEST_SILENCE => silent,
+            _ => holder,
+        }
+    }
+
+    /// A token request had no answer in time, and may be sent once more without a risk: no refresh
+    /// token may be spent by it, and no login counted.
+    pub(crate) fn is_silent(&self, landing: &Landing, error: &Error) -> bool {
+        error.kind() == ErrorKind::TimedOut
+            && error.outcome() == RequestOutcome::Unknown
+            && !landing.lockable
+            && !self.keeps_refresh_tokens
     }
 
     /// The longest that a flight takes.
@@ -95,16 +119,8 @@ pub(crate) struct Own {
     pub(crate) lockable: bool,
     /// The refresh token that a person's login brought, or why it could not be read.
     pub(crate) first: Result<Option<Secret>, Error>,
-    /// These credentials were rejected too often, as this process knows: why, and for how long.
+    /// Logins with these credentials were rejected too often, as this process knows.
     pub(crate) forbidden: Option<Forbidden>,
-}
-
-/// Why credentials must not be sent now.
-#[derive(Clone, Debug)]
-#[cfg_attr(test, derive(Hash))]
-pub(crate) struct Forbidden {
-    pub(crate) cause: Option<Error>,
-    pub(crate) wait: Duration,
 }
 
 /// What the store has for the key.
@@ -182,6 +198,10 @@ pub(crate) struct Landing {
     /// The lease was lost, or a refresh token was rejected: another process may have made the vendor
     /// replace the token.
     pub(crate) contested: bool,
+    /// The token request had no answer in time, and may be sent once more without a risk.
+    pub(crate) silent: bool,
+    /// When the store is told what it does not know, if there may be anything.
+    pub(crate) settle_at: Option<Moment>,
 }
 
 #[derive(Clone, Debug)]
@@ -195,6 +215,8 @@ pub(crate) enum End {
     OverQuota(Duration),
     /// The rejected credentials have not changed.
     Unchanged,
+    /// The store was told what it did not know.
+    Settled,
 }
 
 impl Landing {
@@ -208,6 +230,8 @@ impl Landing {
             lockable: false,
             failing_for: Duration::ZERO,
             contested: false,
+            silent: false,
+            settle_at: None,
         }
     }
 }
@@ -215,3 +239,9 @@ impl Landing {
 /// The most token requests of one flight: one more with changed credentials, or without a refresh
 /// token that was rejected.
 pub(super) const MOST_REQUESTS: u8 = 2;
+/// By how much a lease outlives the token requests of its holder.
+const SLACK: Duration = Duration::from_secs(2);
+/// A shorter silence of the holder proves nothing.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(2);
+/// How long a lease is waited for that was denied for too long before.
+const DOUBTED: Duration = Duration::from_secs(1);

@@ -35,6 +35,8 @@ pub(crate) struct Record {
     pub(crate) failed_by: Prints,
     /// No renewal follows a refusal for so long.
     pub(crate) refusals: Option<SharedRefusals>,
+    /// A process makes a token request although another one has the lease.
+    pub(crate) claim: Option<Claim>,
 }
 
 /// The newest token.
@@ -42,6 +44,7 @@ pub(crate) struct Record {
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Kept {
     pub(crate) secret: Secret,
+    /// What the vendor granted, up to [`LONGEST_SCOPE`].
     pub(crate) scope: Option<String>,
     pub(crate) left: Duration,
     /// The lifetime that the vendor stated.
@@ -59,10 +62,22 @@ pub(crate) struct Refresh {
     pub(crate) is_first: bool,
 }
 
+/// The right to one token request beside the lease, whose holder has been silent for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Claim {
+    /// Tells the claim from others.
+    pub(crate) number: u64,
+    /// No other process claims for so long.
+    pub(crate) left: Duration,
+}
+
 /// No process makes a token request for so long, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Pause {
+    /// Tells the pause from others: the same pause is obeyed for one time only.
+    pub(crate) number: u64,
     /// The process that failed.
     pub(crate) owner: String,
     pub(crate) left: Duration,
@@ -93,7 +108,7 @@ pub(crate) struct SharedRefusals {
 }
 
 /// Names the layout; what begins otherwise is nothing that this release knows.
-const MAGIC: &[u8] = b"auth-core record 2\n";
+const MAGIC: &[u8] = b"auth-core record 3\n";
 
 impl Record {
     /// Returns what the record says after so long.
@@ -126,6 +141,10 @@ impl Record {
             }
         }
         self.refusals = self.refusals.filter(|refusals| !refusals.lasts().is_zero());
+        if let Some(claim) = &mut self.claim {
+            claim.left = claim.left.saturating_sub(age);
+        }
+        self.claim = self.claim.filter(|claim| !claim.left.is_zero());
         self
     }
 
@@ -137,7 +156,8 @@ impl Record {
         let person = person.then_some(REFRESH_LIVES);
         let refused = (!self.refused.is_empty()).then_some(REFUSED_LIVES);
         let refusals = self.refusals.map(|refusals| refusals.lasts());
-        [token, pause, person, refused, refusals]
+        let claim = self.claim.map(|claim| claim.left);
+        [token, pause, person, refused, refusals, claim]
             .into_iter()
             .flatten()
             .max()
@@ -155,6 +175,7 @@ impl Record {
             failures,
             failed_by,
             refusals,
+            claim,
         } = self;
         let mut to = Writer::new(MAGIC, key, self.size());
         to.option(token.as_ref(), |to, token| {
@@ -171,6 +192,7 @@ impl Record {
         });
         prints(&mut to, spent);
         to.option(pause.as_ref(), |to, pause| {
+            to.number(pause.number);
             to.text(&pause.owner);
             to.time(pause.left);
             to.time(pause.yields);
@@ -191,6 +213,10 @@ impl Record {
             to.time(refusals.forget);
             to.time(refusals.repeats);
         });
+        to.option(*claim, |to, claim| {
+            to.number(claim.number);
+            to.time(claim.left);
+        });
         to.end()
     }
 
@@ -201,7 +227,7 @@ impl Record {
             token: from.option(|from| {
                 Some(Kept {
                     secret: secret(from)?,
-                    scope: from.option(Reader::text)?.map(ToOwned::to_owned),
+                    scope: from.option(|from| kept_scope(from.text()?))?,
                     left: from.time()?,
                     lifetime: from.time()?,
                 })
@@ -217,6 +243,7 @@ impl Record {
             spent: read_prints(&mut from)?,
             pause: from.option(|from| {
                 Some(Pause {
+                    number: from.number()?,
                     owner: from.text()?.to_owned(),
                     left: from.time()?,
                     yields: from.time()?,
@@ -238,6 +265,12 @@ impl Record {
                     left: from.time()?,
                     forget: from.time()?,
                     repeats: from.time()?,
+                })
+            })?,
+            claim: from.option(|from| {
+                Some(Claim {
+                    number: from.number()?,
+                    left: from.time()?,
                 })
             })?,
         };
@@ -270,12 +303,14 @@ impl SharedRefusals {
 
 impl Pause {
     pub(crate) fn new(
+        number: u64,
         owner: &str,
         left: Duration,
         credentials: Option<u16>,
         error: &Error,
     ) -> Self {
         Self {
+            number,
             owner: owner.to_owned(),
             left,
             yields: Duration::ZERO,
@@ -313,6 +348,12 @@ impl Pause {
             Failure::Throttled | Failure::Quota | Failure::Rejected(_)
         )
     }
+}
+
+/// Returns a granted scope as the record has it. `None` for one that is too long: a part of a scope
+/// would say something else.
+pub(crate) fn kept_scope(granted: &str) -> Option<String> {
+    (granted.len() <= LONGEST_SCOPE).then(|| granted.to_owned())
 }
 
 fn prints(to: &mut Writer, prints: &Prints) {
@@ -387,6 +428,8 @@ fn named<T: Copy>(names: &[(T, &'static str)], name: &str) -> Option<T> {
     names.iter().find_map(of)
 }
 
+/// The longest granted scope that is stored, in bytes.
+const LONGEST_SCOPE: usize = 4096;
 /// What is in a record after a pause says how long the next one is.
 const LATER: Duration = Duration::from_secs(120);
 /// From one use to the next; vendors let refresh tokens live for days or months.

@@ -8,7 +8,7 @@ use super::{
     memory::YIELD,
     orders::Own,
     prints::{Print, Prints},
-    record::{Kept, Pause, Record, Refresh, SharedRefusals},
+    record::{self, Kept, Pause, Record, Refresh, SharedRefusals},
     serving::Start,
 };
 use crate::{
@@ -111,7 +111,7 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
     let print = Print::of(token.secret());
     let kept = lifetime.map(|lifetime| Kept {
         secret: token.secret().clone(),
-        scope: token.granted_scope().map(ToOwned::to_owned),
+        scope: token.granted_scope().and_then(record::kept_scope),
         left: lifetime.saturating_sub(cx.now.wait_since(sent.at)),
         lifetime,
     });
@@ -171,6 +171,7 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
         failures: 0,
         failed_by: Prints::default(),
         refusals,
+        claim: None,
     }
 }
 
@@ -197,7 +198,13 @@ pub(super) fn tell(cx: &Cx<'_>, record: &mut Record, own: Option<&Own>, error: &
     );
     let about = own.and_then(|own| own.id);
     let about = about.filter(|_| failure.is_rejection());
-    let mut pause = Pause::new(&cx.rules.owner, wait, about.map(CredentialsId::mark), error);
+    let mut pause = Pause::new(
+        cx.draw.number,
+        &cx.rules.owner,
+        wait,
+        about.map(CredentialsId::mark),
+        error,
+    );
     if !pause.is_from_vendor() {
         // The other processes go first: the trouble may be this one's own.
         pause.yields = YIELD.min(wait);

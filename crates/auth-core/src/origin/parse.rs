@@ -1,6 +1,9 @@
 use std::{fmt, net::Ipv6Addr};
 
-use http::{Uri, uri::Scheme};
+use http::{
+    Uri,
+    uri::{Authority, Scheme},
+};
 
 use crate::Error;
 
@@ -91,13 +94,25 @@ impl Origin {
         &self.authority
     }
 
-    #[inline]
-    pub(super) fn is_written(&self, https: bool, authority: &str) -> bool {
-        self.authority == authority && self.https == https
+    #[inline(always)]
+    pub(super) fn is_written(&self, scheme: Option<&Scheme>, authority: &Authority) -> bool {
+        let https = match scheme.map(Scheme::as_str) {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return false,
+        };
+        self.https == https && self.authority == authority.as_str()
     }
 
-    pub(super) fn is(&self, https: bool, host: &str, port: u16) -> bool {
-        self.https == https && self.port == port && self.host.eq_ignore_ascii_case(host)
+    /// Tells whether an authority is this origin's, however it is written. What follows the host
+    /// can only be a port: that needs no search for where the host ends.
+    pub(super) fn is(&self, https: bool, authority: &str) -> bool {
+        let Some((host, rest)) = authority.split_at_checked(self.host.len()) else {
+            return false;
+        };
+        self.https == https
+            && host.eq_ignore_ascii_case(&self.host)
+            && port_of(https, rest) == Some(self.port)
     }
 }
 
@@ -128,15 +143,19 @@ pub(super) fn host_and_port(https: bool, authority: &str) -> Option<(&str, u16)>
             is_name(host).then_some((host, rest))?
         }
     };
-    let port = match rest.strip_prefix(':') {
-        None if rest.is_empty() => default_port(https),
-        None => return None,
-        Some("") => default_port(https),
+    Some((host, port_of(https, rest)?))
+}
+
+/// Reads the port out of what follows a host: nothing, `:` or `:port`.
+fn port_of(https: bool, rest: &str) -> Option<u16> {
+    match rest.strip_prefix(':') {
+        None if rest.is_empty() => Some(default_port(https)),
+        None => None,
+        Some("") => Some(default_port(https)),
         // `parse` alone takes a sign.
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
-        Some(_) => return None,
-    };
-    Some((host, port))
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
+        Some(_) => None,
+    }
 }
 
 fn is_name(host: &str) -> bool {

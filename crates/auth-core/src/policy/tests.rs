@@ -55,18 +55,25 @@ fn the_defaults_are_what_the_setters_say() {
     let policy = RefreshPolicy::default();
     let spelled = RefreshPolicy::default()
         .refresh_at(0.8)
+        .unwrap()
         .jitter(0.05)
+        .unwrap()
         .default_lifetime(secs(300))
+        .unwrap()
         .max_lifetime(400 * DAY)
+        .unwrap()
         .deadline(secs(10))
+        .unwrap()
         .min_interval(secs(1))
+        .unwrap()
         .backoff(secs(1), secs(60))
+        .unwrap()
         .max_retry_after(secs(3_600))
-        .probe_interval(secs(300));
+        .probe_interval(secs(300))
+        .unwrap();
     assert_eq!(policy, spelled);
-    policy.validate().unwrap();
     assert_eq!(policy.exchange_deadline(), secs(10));
-    let short = RefreshPolicy::default().deadline(secs(3));
+    let short = RefreshPolicy::default().deadline(secs(3)).unwrap();
     assert_eq!(short.exchange_deadline(), secs(3));
 }
 
@@ -78,7 +85,7 @@ fn s10_a_lifetime_is_assumed_when_missing_and_capped_when_absurd() {
     assert_eq!(policy.lifetime(Some(Duration::ZERO)), Duration::ZERO);
     assert_eq!(policy.lifetime(Some(400 * DAY)), 400 * DAY);
     assert_eq!(policy.lifetime(Some(secs(u64::MAX))), 400 * DAY);
-    let policy = policy.max_lifetime(MINUTE);
+    let policy = policy.max_lifetime(MINUTE).unwrap();
     assert_eq!(policy.lifetime(None), MINUTE);
 }
 
@@ -94,7 +101,7 @@ fn the_floor_is_a_second_or_half_a_short_life() {
     ] {
         assert_eq!(policy.floor(lifetime), floor, "{lifetime:?}");
     }
-    let policy = policy.min_interval(millis(300));
+    let policy = policy.min_interval(millis(300)).unwrap();
     assert_eq!(policy.floor(secs(1)), millis(300));
     assert_eq!(policy.floor(Duration::ZERO), millis(300));
 }
@@ -103,14 +110,16 @@ fn the_floor_is_a_second_or_half_a_short_life() {
 fn g10_no_probe_and_no_retry_after_is_shorter_than_the_floor() {
     let policy = RefreshPolicy::default()
         .min_interval(secs(2))
-        .probe_interval(millis(3));
+        .unwrap()
+        .probe_interval(millis(3))
+        .unwrap();
     assert_eq!(policy.probe_after(EARLIEST), secs(2));
     assert_eq!(policy.retry_after(Duration::ZERO), secs(2));
 }
 
 #[test]
 fn g04_a_margin_that_is_set_wins_up_to_half_of_the_lifetime() {
-    let policy = RefreshPolicy::default().margin(secs(10));
+    let policy = RefreshPolicy::default().margin(secs(10)).unwrap();
     for (lifetime, usable) in [
         (secs(3_600), secs(3_590)),
         (secs(21), secs(11)),
@@ -148,7 +157,7 @@ fn g06_a_probe_comes_after_the_interval_and_at_most_a_tenth_more() {
     assert_eq!(policy.probe_after(HALF), secs(315));
     let longest = policy.probe_after(EARLIEST);
     assert!(longest < secs(330) && longest > millis(329_999));
-    let never = policy.probe_interval(Duration::MAX);
+    let never = policy.probe_interval(Duration::MAX).unwrap();
     assert_eq!(never.probe_after(EARLIEST), Duration::MAX);
 }
 
@@ -157,7 +166,7 @@ fn wrong_settings_are_named() {
     let zero = Duration::ZERO;
     let good = RefreshPolicy::default;
     let nano = Duration::from_nanos(1);
-    for (field, policy) in [
+    for (field, refused) in [
         ("refresh_at", good().refresh_at(f64::NAN)),
         ("refresh_at", good().refresh_at(1.1)),
         ("refresh_at", good().refresh_at(-0.1)),
@@ -174,20 +183,25 @@ fn wrong_settings_are_named() {
         ("backoff", good().backoff(secs(2), secs(1))),
         ("probe_interval", good().probe_interval(zero)),
     ] {
-        let error = policy.validate().unwrap_err();
+        let error = refused.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert_eq!(error.field(), Some(field));
     }
-    for policy in [
-        good().refresh_at(0.0).jitter(1.0),
-        good().refresh_at(1.0).jitter(0.0),
+    for accepted in [
+        good().refresh_at(0.0),
+        good().refresh_at(1.0),
+        good().jitter(0.0),
+        good().jitter(1.0),
         good().backoff(secs(1), secs(1)),
-        good().max_retry_after(zero),
-        good().default_lifetime(nano).max_lifetime(nano),
-        good().deadline(nano).min_interval(nano),
-        good().backoff(nano, nano).probe_interval(nano),
+        Ok(good().max_retry_after(zero)),
+        good().default_lifetime(nano),
+        good().max_lifetime(nano),
+        good().deadline(nano),
+        good().min_interval(nano),
+        good().backoff(nano, nano),
+        good().probe_interval(nano),
     ] {
-        policy.validate().unwrap();
+        accepted.unwrap();
     }
 }
 
@@ -214,19 +228,23 @@ fn any_policy() -> impl Strategy<Value = RefreshPolicy> {
     parts.prop_map(|(refresh_at, jitter, durations, margin)| {
         let nano = Duration::from_nanos(1);
         let [default, max, floor, first, longest, asked, probe] = durations.map(|d| d.max(nano));
-        let policy = match margin {
-            Some(margin) => RefreshPolicy::default().margin(margin.max(nano)),
-            None => RefreshPolicy::default(),
+        let policy = || {
+            let policy = match margin {
+                Some(margin) => RefreshPolicy::default().margin(margin.max(nano))?,
+                None => RefreshPolicy::default(),
+            };
+            policy
+                .refresh_at(refresh_at)?
+                .jitter(jitter)?
+                .default_lifetime(default)?
+                .max_lifetime(max)?
+                .min_interval(floor)?
+                .backoff(first.min(longest), longest)?
+                .max_retry_after(asked)
+                .probe_interval(probe)
         };
-        policy
-            .refresh_at(refresh_at)
-            .jitter(jitter)
-            .default_lifetime(default)
-            .max_lifetime(max)
-            .min_interval(floor)
-            .backoff(first.min(longest), longest)
-            .max_retry_after(asked)
-            .probe_interval(probe)
+        let policy: Result<_, crate::Error> = policy();
+        policy.unwrap()
     })
 }
 
@@ -248,7 +266,6 @@ proptest! {
         asked in any_duration(),
         jitter in any_jitter(),
     ) {
-        prop_assert!(policy.validate().is_ok());
         let lifetime = policy.lifetime(stated);
         let usable = policy.usable_for(lifetime);
         prop_assert!(usable <= lifetime && lifetime - usable <= lifetime / 2);

@@ -7,7 +7,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn ledger(limit: u32) -> Ledger {
-    Ledger::new(Some(Quota::new(limit, HOUR)))
+    Ledger::new(Some(Quota::new(limit, HOUR).unwrap()))
 }
 
 /// A moment of the day.
@@ -149,13 +149,17 @@ fn waiting_goes_by_the_monotonic_clock() {
 
 #[test]
 fn a_quota_is_described_spread_and_checked() {
-    let quota = Quota::new(20, HOUR);
+    let quota = Quota::new(20, HOUR).unwrap();
     assert_eq!(quota.describe(), "20 exchanges in 3600 s");
     assert_eq!(Ledger::new(Some(quota)).spacing(), Some(3 * MINUTE));
-    quota.validate().unwrap();
-    Quota::new(1, Duration::from_nanos(1)).validate().unwrap();
-    for wrong in [Quota::new(0, HOUR), Quota::new(20, Duration::ZERO)] {
-        let error = wrong.validate().unwrap_err();
+    assert_eq!(quota, Quota::per_hour(NonZeroU32::new(20).unwrap()));
+    Quota::new(1, Duration::from_nanos(1)).unwrap();
+    for refused in [
+        Quota::new(0, HOUR),
+        Quota::new(20, Duration::ZERO),
+        quota.without_store(0),
+    ] {
+        let error = refused.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert_eq!(error.field(), Some("quota"));
     }
@@ -195,7 +199,7 @@ proptest! {
     #[test]
     fn g11_the_ledger_agrees_with_one_that_forgets_nothing(limit in 1_u32..12, steps in steps()) {
         const WINDOW: u64 = 1_000;
-        let mut ledger = Ledger::new(Some(Quota::new(limit, Duration::from_secs(WINDOW))));
+        let mut ledger = Ledger::new(Some(Quota::new(limit, Duration::from_secs(WINDOW)).unwrap()));
         let mut naive = Naive::default();
         let mut second = 5_000_u64;
         for step in steps {

@@ -24,9 +24,9 @@ use crate::{Error, ErrorKind, Secret, SecretSource};
 /// use http::HeaderName;
 ///
 /// # fn main() -> Result<(), Error> {
-/// let authenticator = Authenticator::builder(ApiKey::new(SecretFile::new("/run/secrets/api-key")))
-///     .scheme(Scheme::header(HeaderName::from_static("x-api-key")))
-///     .origins(Origins::new(["https://api.example.com"])?)
+/// let source = ApiKey::new(SecretFile::new("/run/secrets/api-key"));
+/// let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+///     .scheme(Scheme::header(HeaderName::from_static("x-api-key"))?)
 ///     .build()?;
 /// # Ok(())
 /// # }

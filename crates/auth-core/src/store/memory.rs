@@ -20,13 +20,13 @@ use crate::{Error, Key, SharedClock};
 /// # Example
 ///
 /// ```
-/// use auth_core::{Authenticator, Error, Key, MemoryStore, Origins, TokenSource};
+/// use auth_core::{Authenticator, AuthenticatorOptions, Error, Key, MemoryStore, Origins, TokenSource};
 ///
 /// # fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
 /// let store = MemoryStore::new();
-/// let authenticator = Authenticator::builder(source)
-///     .store(store.clone(), Key::builder("example").client("my-client").build())
-///     .origins(Origins::new(["https://api.example.com"])?)
+/// let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+///     .key(Key::builder("example").client("my-client").build())
+///     .options(AuthenticatorOptions::new().store(store.clone()))
 ///     .build()?;
 /// # Ok(authenticator)
 /// # }

@@ -20,9 +20,8 @@ use crate::{Central, East, LegacyEndpoint, Region as _};
 ///
 /// # fn start(transport: impl Transport) -> Result<Authenticator, Error> {
 /// fn connect<R: Region>(transport: impl Transport) -> Result<Authenticator, Error> {
-///     let kaizen = Kaizen::<R>::builder("my-client-id", Secret::new("fake-client-secret"))
-///         .transport(transport)
-///         .build()?;
+///     let secret = Secret::new("fake-client-secret");
+///     let kaizen = Kaizen::<R>::builder("my-client-id", secret, transport).build()?;
 ///     Ok(kaizen.into())
 /// }
 ///

@@ -1,21 +1,28 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use auth_core::{Reason, RequestOutcome};
-use auth_testkit::{Reply, TestServer, fakes};
+use auth_testkit::{Reply, TestServer};
 
 use super::*;
 use crate::Kayzen;
+use crate::fake;
 
 fn source(server: &TestServer, password: impl SecretSource) -> KayzenSource {
     let secret = Secret::new(server.client_secret());
-    let settings = Kayzen::builder(server.client_id(), secret, server.user_name(), password)
-        .token_url(server.token_url());
-    new(settings, SharedTransport::new(server.transport())).unwrap()
+    let settings = Kayzen::builder(
+        server.client_id(),
+        secret,
+        server.user_name(),
+        password,
+        server.transport(),
+    )
+    .token_url(server.token_url());
+    new(settings).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_account_is_one_that_the_vendor_may_lock() {
-    let server = fakes::kayzen().in_memory();
+    let server = fake::server().in_memory();
     let of = async |password| {
         let source = source(&server, Secret::new(password));
         source.credentials().await.unwrap()
@@ -28,7 +35,7 @@ async fn the_account_is_one_that_the_vendor_may_lock() {
 
 #[tokio::test(start_paused = true)]
 async fn an_explanation_changes_no_verdict() {
-    let server = fakes::kayzen().in_memory();
+    let server = fake::server().in_memory();
     let source = source(&server, Secret::new("fake-password-1"));
     let credentials = source.credentials().await.unwrap();
     let exchange = Exchange::new(Reason::Needed).credentials(credentials);
@@ -43,7 +50,7 @@ async fn an_explanation_changes_no_verdict() {
 /// The vendor documents none; one that comes all the same is dropped.
 #[tokio::test(start_paused = true)]
 async fn a_refresh_token_is_neither_kept_nor_spent() {
-    let server = fakes::kayzen().in_memory();
+    let server = fake::server().in_memory();
     let unasked = Reply::normal().with("refresh_token", "\"fake-refresh-1\"");
     server.token().then(unasked);
     let source = source(&server, Secret::new(server.user_password()));

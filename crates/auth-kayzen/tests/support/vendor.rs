@@ -3,19 +3,18 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::{
-    fmt::Write as _,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use auth_core::{Authenticator, Error, Secret, SecretFn, SecretSource, Transport};
-use auth_kayzen::{Kayzen, KayzenBuilder};
-use auth_testkit::{MemoryBody, TestServer, TestServerBuilder, fakes};
+use auth_core::{Authenticator, AuthenticatorOptions, Error, Secret, SecretFn, SecretSource};
+use auth_kayzen::{Kayzen, KayzenBuilder, fake};
+use auth_testkit::{MemoryBody, Recorder, SentRequest, TestServer, TestServerBuilder};
 use auth_tower::AuthLayer;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower::{Layer as _, ServiceExt as _};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -26,23 +25,19 @@ pub(crate) struct Vendor(Arc<Inner>);
 
 struct Inner {
     server: TestServer,
-    sent: Mutex<Vec<Sent>>,
+    /// The vendor's own URLs.
+    urls: Recorder,
 }
-
-/// A request as it left the client.
-#[derive(Clone)]
-pub(crate) struct Sent(Request<Bytes>);
 
 impl Vendor {
     pub(crate) fn new() -> Self {
-        Self::of(fakes::kayzen())
+        Self::of(fake::server())
     }
 
     pub(crate) fn of(server: TestServerBuilder) -> Self {
-        Self(Arc::new(Inner {
-            server: server.in_memory(),
-            sent: Mutex::default(),
-        }))
+        let server = server.in_memory();
+        let urls = Recorder::new().route(Kayzen::BASE_URL, &server, server.origin());
+        Self(Arc::new(Inner { server, urls }))
     }
 
     pub(crate) fn server(&self) -> &TestServer {
@@ -65,9 +60,13 @@ impl Vendor {
         password: impl SecretSource,
     ) -> KayzenBuilder {
         let (key, email) = (self.server().client_id(), self.server().user_name());
-        Kayzen::builder(key, api_secret, email, password)
-            .transport(self.clone())
-            .clock(self.server().clock().clone())
+        let transport = self.0.urls.clone();
+        Kayzen::builder(key, api_secret, email, password, transport).options(self.options())
+    }
+
+    /// Options as the tests need them: with the server's clock.
+    pub(crate) fn options(&self) -> AuthenticatorOptions {
+        AuthenticatorOptions::new().clock(self.server().clock().clone())
     }
 
     pub(crate) async fn pass(&self, time: Duration) {
@@ -80,19 +79,7 @@ impl Vendor {
         authenticator: &Authenticator,
         url: &str,
     ) -> Result<Response<MemoryBody>, Error> {
-        let this = self.clone();
-        let http = service_fn(move |request: Request<Full<Bytes>>| {
-            let this = this.clone();
-            // The tests send no bodies to the API.
-            let request = this.arrive(request.map(|_| Bytes::new()));
-            async move {
-                this.server()
-                    .service()
-                    .oneshot(request.map(Full::new))
-                    .await
-            }
-        });
-        let client = AuthLayer::new(authenticator.clone()).layer(http);
+        let client = AuthLayer::new(authenticator.clone()).layer(self.0.urls.clone());
         let request = Request::get(url).header("accept", "application/json");
         let request = request.body(Full::<Bytes>::default()).unwrap();
         client.oneshot(request).await.map_err(|error| match error {
@@ -108,62 +95,15 @@ impl Vendor {
     }
 
     /// All requests so far.
-    pub(crate) fn sent(&self) -> Vec<Sent> {
-        self.0.sent.lock().unwrap().clone()
+    pub(crate) fn sent(&self) -> Vec<SentRequest> {
+        self.0.urls.sent()
     }
 
     /// Those to the token endpoint.
-    pub(crate) fn logins(&self) -> Vec<Sent> {
+    pub(crate) fn logins(&self) -> Vec<SentRequest> {
         let mut sent = self.sent();
-        sent.retain(|sent| sent.0.uri() == Kayzen::TOKEN_URL);
+        sent.retain(|sent| sent.expose_url() == Kayzen::TOKEN_URL);
         sent
-    }
-
-    /// Notes a request, and turns it to the test server.
-    fn arrive(&self, mut request: Request<Bytes>) -> Request<Bytes> {
-        self.0.sent.lock().unwrap().push(Sent(request.clone()));
-        let url = request.uri().to_string();
-        let path = url.strip_prefix(Kayzen::BASE_URL);
-        let path = path.unwrap_or_else(|| panic!("the vendor has nothing at {url}"));
-        let url = format!("{}{path}", self.server().origin());
-        *request.uri_mut() = url.parse().unwrap();
-        request
-    }
-}
-
-impl Transport for Vendor {
-    async fn send(
-        &self,
-        request: Request<Bytes>,
-        max_reply: usize,
-    ) -> Result<Response<Bytes>, Error> {
-        let request = self.arrive(request);
-        self.server().transport().send(request, max_reply).await
-    }
-}
-
-impl Sent {
-    pub(crate) fn body(&self) -> String {
-        String::from_utf8(self.0.body().to_vec()).unwrap()
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.0.headers().get(name)?.to_str().ok()
-    }
-
-    /// The whole request as text: method and URL, headers by name, body.
-    pub(crate) fn text(&self) -> String {
-        let mut text = format!("{} {}\n", self.0.method(), self.0.uri());
-        let mut headers: Vec<_> = self.0.headers().iter().collect();
-        headers.sort_by_key(|(name, _)| name.as_str());
-        for (name, value) in headers {
-            writeln!(text, "{name}: {}", value.to_str().unwrap()).unwrap();
-        }
-        let body = self.body();
-        if !body.is_empty() {
-            writeln!(text, "\n{body}").unwrap();
-        }
-        text
     }
 }
 

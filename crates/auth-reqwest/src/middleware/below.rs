@@ -6,27 +6,31 @@ use std::{
     task::{Context, Poll},
 };
 
-use auth_core::Redirected;
 use http::{Extensions, Request, Response};
 use reqwest_middleware::{Error, Next};
 use tower_service::Service;
 
 use super::head;
-use crate::followed::Followed;
+use crate::followed::{Followed, Redirects};
 
 /// The rest of a chain as a tower service, for as long as one request takes.
 #[derive(Clone)]
 pub(super) struct Below<'a, 'e> {
     next: Next<'a>,
     home: &'a Home<'e>,
+    redirects: Redirects,
 }
 
 /// Where the request's extensions are while nobody below has them.
 type Home<'e> = Mutex<&'e mut Extensions>;
 
 impl<'a, 'e> Below<'a, 'e> {
-    pub(super) fn new(next: Next<'a>, home: &'a Home<'e>) -> Self {
-        Self { next, home }
+    pub(super) fn new(next: Next<'a>, home: &'a Home<'e>, redirects: Redirects) -> Self {
+        Self {
+            next,
+            home,
+            redirects,
+        }
     }
 }
 
@@ -40,16 +44,19 @@ impl<'a> Service<Request<reqwest::Request>> for Below<'a, '_> {
     }
 
     fn call(&mut self, request: Request<reqwest::Request>) -> Self::Future {
-        let Self { next, home } = self.clone();
+        let Self {
+            next,
+            home,
+            redirects,
+        } = self.clone();
         Box::pin(async move {
             let mut lent = Lent::from(home);
             let request = head::onto_request(request);
-            let mut followed = Followed::watch(request.url());
+            let mut followed = Followed::watch(&request, redirects);
             let mut call = pin!(next.run(request, &mut lent.extensions));
             let mut response = poll_fn(|cx| followed.poll(|| call.as_mut().poll(cx))).await?;
-            if followed.answered(response.url()) {
-                response.extensions_mut().insert(Redirected);
-            }
+            let (url, status) = (response.url().clone(), response.status());
+            followed.mark(&url, status, response.extensions_mut());
             Ok(head::of_response(response))
         })
     }

@@ -13,9 +13,12 @@ fn authenticators(home: &str) -> Authenticators {
     let home: Arc<str> = home.into();
     let make = move |key: &Key| {
         let user = key.get(Part::Subject).unwrap_or_default();
-        Authenticator::builder(ApiKey::new(Secret::new(format!("fake-token-of-{user}"))))
-            .origins(Origins::danger_allow_http([&*home])?)
-            .build()
+        let origins = Origins::danger_allow_http([&*home])?;
+        Authenticator::builder(
+            ApiKey::new(Secret::new(format!("fake-token-of-{user}"))),
+            origins,
+        )
+        .build()
     };
     Authenticators::builder(make).build().unwrap()
 }

@@ -8,6 +8,7 @@ mod chain;
 mod keys;
 mod logs;
 mod origins;
+mod redirects;
 mod refusals;
 mod retries;
 mod signing;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_core::{Authenticator, Origins, RefreshPolicy, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, Secret};
 use auth_oauth2::Client;
 use auth_reqwest::{AuthMiddleware, ReqwestTransport, client_builder};
 use auth_testkit::{RecordedRequest, Side, TestServer};
@@ -85,15 +85,16 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     .build()
     .unwrap()
     .client_credentials();
-    Authenticator::builder(source)
+    let origins = Origins::danger_allow_http([server.origin()]).unwrap();
+    // Time is real: what may happen happens at once, what is put off never.
+    let policy = RefreshPolicy::default()
+        .min_interval(Duration::from_nanos(1))
+        .unwrap()
+        .backoff(Duration::from_secs(600), Duration::from_secs(600))
+        .unwrap();
+    Authenticator::builder(source, origins)
         .vendor("testkit")
-        .origins(Origins::danger_allow_http([server.origin()]).unwrap())
-        // Time is real: what may happen happens at once, what is put off never.
-        .policy(
-            RefreshPolicy::default()
-                .min_interval(Duration::from_nanos(1))
-                .backoff(Duration::from_secs(600), Duration::from_secs(600)),
-        )
+        .options(AuthenticatorOptions::new().policy(policy))
         .build()
         .unwrap()
 }

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use auth_core::Redirected;
+use auth_core::{Redirected, RedirectsUnseen};
 use auth_reqwest::{ReqwestService, same_origin_redirects};
 use auth_testkit::{ForeignServer, Reply};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use reqwest::redirect::Policy;
 use tower::ServiceExt;
@@ -291,13 +291,44 @@ async fn a_response_to_a_followed_redirect_is_marked() {
             );
         }
     }
-    // A policy of somebody else's tells nothing: the URL has to do.
-    let foreign = settings().redirect(Policy::limited(5)).build().unwrap();
-    let foreign = ReqwestService::danger_from_client(foreign);
-    for (location, marked) in [("/again", true), (&*itself, false)] {
-        server.script().then(Reply::redirect(303, location));
-        let response = send(&foreign, post()).await.unwrap();
-        assert_eq!(is_marked(&response), marked, "{location}");
+}
+
+/// A policy of somebody else's tells nothing: of a redirect to the same URL, nothing is seen.
+#[tokio::test]
+async fn a_response_of_a_client_that_hides_redirects_is_marked_where_it_matters() {
+    type Stated = fn(ReqwestService) -> ReqwestService;
+    let stated: [Stated; 2] = [
+        |service| service,
+        ReqwestService::danger_client_follows_no_redirects,
+    ];
+    let server = ForeignServer::start().await;
+    let itself = server.url();
+    for (number, state) in stated.into_iter().enumerate() {
+        let foreign = || reqwest::Client::builder().no_proxy().tls_certs_only([]);
+        let foreign = foreign().redirect(Policy::limited(5)).build().unwrap();
+        let foreign = state(ReqwestService::danger_from_client(foreign));
+        for (method, hides) in [
+            (Method::POST, true),
+            (Method::PATCH, true),
+            (Method::from_bytes(b"ORDER").unwrap(), true),
+            (Method::PUT, false),
+            (Method::DELETE, false),
+            (Method::GET, false),
+        ] {
+            for (location, redirected) in [("/again", true), (&*itself, false)] {
+                let request = Request::builder().method(&method).uri(server.url());
+                server.script().then(Reply::redirect(303, location));
+                let response = send(&foreign, request.body(Full::from("order")).unwrap());
+                let response = response.await.unwrap();
+                let marks = response.extensions();
+                let marks = (
+                    marks.get::<Redirected>().is_some(),
+                    marks.get::<RedirectsUnseen>().is_some(),
+                );
+                let unseen = hides && !redirected && number == 0;
+                assert_eq!(marks, (redirected, unseen), "{method} {location} {number}");
+            }
+        }
     }
 }
 

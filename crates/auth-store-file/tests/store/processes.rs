@@ -2,7 +2,10 @@
 
 use std::{env, process::Stdio, time::Duration};
 
-use auth_core::{Authenticator, LONGEST_LEASE, Origins, RefreshPolicy, Secret, TokenStore as _};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, LONGEST_LEASE, Origins, RefreshPolicy, Secret,
+    TokenStore as _,
+};
 use auth_store_file::FileStore;
 use auth_testkit::{Gate, Reply, TestServer};
 use auth_tower::ServiceTransport;
@@ -121,11 +124,17 @@ async fn child() {
     // begun anew at once, so that the lease decides how long it takes.
     let policy = RefreshPolicy::default()
         .deadline(DEADLINE)
-        .backoff(SOON, SOON);
-    let authenticator = Authenticator::builder(source)
-        .origins(Origins::new(["https://api.example.com"]).unwrap())
-        .policy(policy)
-        .store(FileStore::new(directory).unwrap(), key())
+        .unwrap()
+        .backoff(SOON, SOON)
+        .unwrap();
+    let origins = Origins::new(["https://api.example.com"]).unwrap();
+    let authenticator = Authenticator::builder(source, origins)
+        .key(key())
+        .options(
+            AuthenticatorOptions::new()
+                .policy(policy)
+                .store(FileStore::new(directory).unwrap()),
+        )
         .build()
         .unwrap();
     // Below what the test runner has begun to say.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use auth_core::{Authenticator, Origins, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, Secret};
 use auth_oauth2::Client;
 use auth_store_file::FileStore;
 use auth_testkit::{LogCapture, TestServer};
@@ -13,10 +13,14 @@ fn authenticator(server: &TestServer, store: FileStore) -> Authenticator {
     let client = Client::builder(server.token_url(), server.client_id(), server.transport())
         .secret(Secret::new(server.client_secret()));
     let clock = server.clock().clone();
-    Authenticator::builder(client.build().unwrap().client_credentials())
-        .origins(Origins::new([server.api_url()]).unwrap())
-        .store(store.clock(clock.clone()), key())
-        .clock(clock)
+    let origins = Origins::new([server.api_url()]).unwrap();
+    Authenticator::builder(client.build().unwrap().client_credentials(), origins)
+        .key(key())
+        .options(
+            AuthenticatorOptions::new()
+                .store(store.clock(clock.clone()))
+                .clock(clock),
+        )
         .build()
         .unwrap()
 }

@@ -4,8 +4,8 @@ use std::{future, pin::pin, sync::Arc, task::Poll};
 
 use auth_core::TokenStore as _;
 use auth_store_redis::RedisStore;
-use auth_testkit::redis_server::RedisServer;
 use libtest_mimic::Trial;
+use redis_process::RedisServer;
 use tokio::task::JoinSet;
 
 use crate::stand::{LONG, build, entry, get, key, put, trial};

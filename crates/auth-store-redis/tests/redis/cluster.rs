@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use auth_core::TokenStore as _;
 use auth_store_redis::RedisStore;
-use auth_testkit::redis_server::RedisCluster;
 use libtest_mimic::Trial;
+use redis_process::RedisCluster;
 
 use crate::stand::{LONG, all_fail, build, content, fails, key, put, trial};
 

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use auth_core::{ErrorKind, TokenStore as _};
 use auth_store_redis::RedisStore;
-use auth_testkit::redis_server::{FaultProxy, RedisServer};
 use libtest_mimic::Trial;
+use redis_process::{FaultProxy, RedisServer};
 use tokio::time::Instant;
 
 use crate::stand::{LONG, build, entry, fails, key, put, sealed, trial};
@@ -132,7 +132,7 @@ async fn it_has_its_own_limit() {
     assert!(limit <= took && took < limit * 4, "{took:?}");
     server.resume();
     store.connect().await.unwrap();
-    let nobody = auth_testkit::redis_server::free_port();
+    let nobody = redis_process::free_port();
     let store = build(RedisStore::builder(format!("redis://127.0.0.1:{nobody}")));
     fails(store.connect().await, "the connection was refused");
     for limit in [Duration::ZERO, Duration::from_secs(61)] {

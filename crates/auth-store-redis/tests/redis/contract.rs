@@ -1,8 +1,9 @@
 //! The contract of all stores.
 
 use auth_store_redis::RedisStore;
-use auth_testkit::{redis_server::RedisServer, store_contract, store_contract::Place};
+use auth_testkit::{store_contract, store_contract::Place};
 use libtest_mimic::Trial;
+use redis_process::RedisServer;
 
 use crate::{
     cluster,

@@ -1,10 +1,12 @@
 //! Servers that are gone, silent, cut off, or not what they were.
 
+use std::time::Duration;
+
 use auth_core::{NewEntry, TokenStore as _, Version};
 use auth_store_redis::RedisStore;
-use auth_testkit::redis_server::{FaultProxy, RedisServer, free_port};
 use bytes::Bytes;
 use libtest_mimic::Trial;
+use redis_process::{FaultProxy, RedisServer, free_port};
 use tokio::task::JoinSet;
 
 use crate::stand::{LONG, all_fail, build, comes_back, content, get, key, put, trial};
@@ -139,7 +141,9 @@ async fn t30_a_name_that_leads_to_another_server() {
 async fn t30_a_connection_that_is_cut() {
     let server = RedisServer::start(&[]);
     let proxy = FaultProxy::start(server.address()).await;
-    let store = build(RedisStore::builder(proxy.url()));
+    // Two connections are made for each answer: on a busy machine that may take over 50 ms.
+    let builder = RedisStore::builder(proxy.url()).patience(Duration::from_secs(1));
+    let store = build(builder);
     let mut version = None;
     for number in 0..20 {
         let next = put(&store, &key("a"), version, number.to_string()).await;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use auth_core::TokenStore as _;
 use auth_store_redis::RedisStore;
-use auth_testkit::redis_server::RedisServer;
 use bytes::Bytes;
 use libtest_mimic::Trial;
+use redis_process::RedisServer;
 
 use crate::stand::{LONG, build, content, fails, get, key, names, put, sealed, trial};
 

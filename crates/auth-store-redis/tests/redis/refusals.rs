@@ -2,8 +2,8 @@
 
 use auth_core::{Error, Secret, SecretFn, TokenStore as _};
 use auth_store_redis::RedisStore;
-use auth_testkit::redis_server::{RedisCluster, RedisServer};
 use libtest_mimic::Trial;
+use redis_process::{RedisCluster, RedisServer};
 
 use crate::stand::{LONG, all_fail, build, content, fails, key, put, trial};
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use auth_core::{Authenticator, Origins, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, Secret};
 use auth_oauth2::Client;
 use auth_store_redis::RedisStore;
-use auth_testkit::{LogCapture, TestServer, assert_no_secret, redis_server::RedisServer};
+use auth_testkit::{LogCapture, TestServer, assert_no_secret};
 use libtest_mimic::Trial;
+use redis_process::RedisServer;
 
 use crate::stand::{key, sealed, trial};
 
@@ -23,10 +24,14 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn authenticator(server: &TestServer, store: RedisStore) -> Authenticator {
     let client = Client::builder(server.token_url(), server.client_id(), server.transport())
         .secret(Secret::new(server.client_secret()));
-    Authenticator::builder(client.build().unwrap().client_credentials())
-        .origins(Origins::new([server.api_url()]).unwrap())
-        .store(store, key("a"))
-        .clock(server.clock().clone())
+    let origins = Origins::new([server.api_url()]).unwrap();
+    Authenticator::builder(client.build().unwrap().client_credentials(), origins)
+        .key(key("a"))
+        .options(
+            AuthenticatorOptions::new()
+                .store(store)
+                .clock(server.clock().clone()),
+        )
         .build()
         .unwrap()
 }

@@ -2,8 +2,8 @@
 
 use auth_core::{Secret, TokenStore as _};
 use auth_store_redis::RedisStore;
-use auth_testkit::redis_server::{FaultProxy, RedisServer, free_port};
 use libtest_mimic::Trial;
+use redis_process::{FaultProxy, RedisServer, free_port};
 
 use crate::stand::{LONG, all_fail, build, content, key, put, trial};
 

@@ -36,7 +36,7 @@ pub(crate) struct Names {
 }
 
 /// Finds out, on a server that nobody else uses, what a key is called.
-pub(crate) async fn names(server: &auth_testkit::redis_server::RedisServer, key: &Key) -> Names {
+pub(crate) async fn names(server: &redis_process::RedisServer, key: &Key) -> Names {
     let store = build(RedisStore::builder(server.url()).prefix("names:"));
     put(&store, key, None, "names").await;
     assert!(store.lease(key, "names", LONG).await.unwrap());

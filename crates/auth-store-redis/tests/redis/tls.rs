@@ -3,10 +3,10 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use auth_store_redis::RedisStore;
-use auth_testkit::redis_server::{RedisServer, free_port};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use libtest_mimic::Trial;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use redis_process::{RedisServer, free_port};
 
 use crate::stand::{all_fail, build, content, key, put, trial};
 

@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Authenticator, Error, ErrorKind, MemoryStore, Origins, TokenStore};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, MemoryStore, Origins, TokenStore,
+};
 use auth_store_seal::{SealedStore, SealingKeys};
 use auth_testkit::{LogCapture, ScriptedSource, VirtualClock, assert_no_secret};
 
@@ -15,11 +17,15 @@ use crate::{
 };
 
 fn process(source: &ScriptedSource, clock: &VirtualClock, store: impl TokenStore) -> Authenticator {
-    Authenticator::builder(source.clone())
+    let origins = Origins::new(["https://api.example.com"]).unwrap();
+    Authenticator::builder(source.clone(), origins)
         .vendor("example")
-        .origins(Origins::new(["https://api.example.com"]).unwrap())
-        .store(store, key())
-        .clock(clock.clone())
+        .key(key())
+        .options(
+            AuthenticatorOptions::new()
+                .store(store)
+                .clock(clock.clone()),
+        )
         .build()
         .unwrap()
 }

@@ -91,7 +91,7 @@ async fn absurd_jumps_saturate() {
     clock.suspend(Duration::MAX);
     assert_eq!(
         clock.now().since_unix_epoch(),
-        Moment::NEVER.since_unix_epoch()
+        (Moment::PAST + Duration::MAX).since_unix_epoch()
     );
 }
 

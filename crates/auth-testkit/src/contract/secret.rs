@@ -5,7 +5,7 @@ use auth_core::{ErrorKind, Secret, SharedSecretSource};
 use super::{
     Vendor,
     refusal::refused_once,
-    stand::{Got, Stand, pass, unavailable},
+    stand::{Got, Stand, options, pass, unavailable},
 };
 
 /// A secret that has changed is used without a restart: for the next exchange, or, where it is sent
@@ -71,7 +71,7 @@ pub async fn a_failing_secret_source_is_asked_again<V: Vendor>() {
 pub async fn an_empty_secret_is_a_config_error<V: Vendor>() {
     let server = V::server().in_memory();
     let empty = SharedSecretSource::new(Secret::new(""));
-    match V::authenticator(&server, empty) {
+    match V::authenticator(&server, empty, options(&server)) {
         Ok(_) => panic!("an empty secret passes for one"),
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Config, "{error}");

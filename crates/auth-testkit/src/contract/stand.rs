@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Authenticator, Error, ErrorKind, Secret, SecretSource, SharedSecretSource};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, Secret, SecretSource, SharedSecretSource,
+};
 use auth_tower::{AuthLayer, AuthOutcome};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -43,13 +45,23 @@ impl Stand {
     pub(super) fn with<V: Vendor>(
         secret: impl FnOnce(&TestServer) -> std::result::Result<String, Error>,
     ) -> Self {
+        Self::of::<V>(secret, |options| options)
+    }
+
+    /// Everything in order, with more options than the clock.
+    pub(super) fn set<V: Vendor>(
+        set: impl FnOnce(AuthenticatorOptions) -> AuthenticatorOptions,
+    ) -> Self {
+        Self::of::<V>(|server| Ok(V::right_secret(server)), set)
+    }
+
+    pub(super) fn of<V: Vendor>(
+        secret: impl FnOnce(&TestServer) -> std::result::Result<String, Error>,
+        set: impl FnOnce(AuthenticatorOptions) -> AuthenticatorOptions,
+    ) -> Self {
         let server = V::server().in_memory();
         let secret = Cell(Arc::new(Mutex::new(secret(&server))));
-        let authenticator = V::authenticator(&server, SharedSecretSource::new(secret.clone()));
-        let authenticator = match authenticator {
-            Ok(authenticator) => authenticator,
-            Err(error) => panic!("the settings are in order, but: {error}"),
-        };
+        let authenticator = authenticator::<V>(&server, &secret, set);
         let url = format!("{}{}", server.api_url(), V::path());
         Self {
             server,
@@ -57,6 +69,14 @@ impl Stand {
             authenticator,
             url,
         }
+    }
+
+    /// Another process at the same server, with the same secret.
+    pub(super) fn beside<V: Vendor>(
+        &self,
+        set: impl FnOnce(AuthenticatorOptions) -> AuthenticatorOptions,
+    ) -> Authenticator {
+        authenticator::<V>(&self.server, &self.secret, set)
     }
 
     /// A GET of the vendor's path.
@@ -152,6 +172,23 @@ impl Stand {
         pass(Duration::from_millis(1)).await;
         let wanted = if V::FETCHES { wanted } else { 0 };
         assert_eq!(self.exchanges::<V>(), wanted, "{why}");
+    }
+}
+
+/// The options that all clauses begin with.
+pub(super) fn options(server: &TestServer) -> AuthenticatorOptions {
+    AuthenticatorOptions::new().clock(server.clock().clone())
+}
+
+fn authenticator<V: Vendor>(
+    server: &TestServer,
+    secret: &Cell,
+    set: impl FnOnce(AuthenticatorOptions) -> AuthenticatorOptions,
+) -> Authenticator {
+    let secret = SharedSecretSource::new(secret.clone());
+    match V::authenticator(server, secret, set(options(server))) {
+        Ok(authenticator) => authenticator,
+        Err(error) => panic!("the settings are in order, but: {error}"),
     }
 }
 

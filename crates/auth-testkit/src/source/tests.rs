@@ -34,8 +34,7 @@ async fn fresh_tokens_are_unique_and_live_an_hour() {
 async fn an_authenticator_is_served_and_its_reason_kept() {
     let source = ScriptedSource::new();
     let origins = Origins::new(["https://api.test"]).unwrap();
-    let authenticator = Authenticator::builder(source.clone())
-        .origins(origins)
+    let authenticator = Authenticator::builder(source.clone(), origins)
         .build()
         .unwrap();
     let token = authenticator.token().await.unwrap();

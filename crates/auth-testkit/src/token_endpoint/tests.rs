@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     BodyFormat, ClientAuth, Reply, RetryAfter, TestServer, TestServerBuilder, VirtualClock,
-    testing::{Answer, ask, call_api, form_request, new_token, token_request},
+    testing::{Received, ask, call_api, form_request, new_token, token_request},
 };
 
 mod refresh;
@@ -18,11 +18,11 @@ fn builder() -> TestServerBuilder {
     TestServer::builder().client("fake-client", "fake-secret-1")
 }
 
-async fn form(server: &TestServer, body: &str) -> Answer {
+async fn form(server: &TestServer, body: &str) -> Received {
     ask(server, form_request(server, body)).await
 }
 
-async fn basic(server: &TestServer, credentials: &str, body: &str) -> Answer {
+async fn basic(server: &TestServer, credentials: &str, body: &str) -> Received {
     let mut request = form_request(server, body);
     let value = format!("Basic {}", STANDARD.encode(credentials));
     request

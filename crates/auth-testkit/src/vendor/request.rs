@@ -1,14 +1,10 @@
-use std::{fmt, time::Duration};
+use std::fmt;
 
-use http::{HeaderMap, Method, Uri, request::Parts};
+use http::{HeaderMap, Method, Uri};
 use serde_json::Value;
 
 use crate::{
-    Answer, OAuthParams, OAuthRefusal, api,
-    reply::{Edit, Mint},
-    state::State,
-    token_endpoint,
-    upload::Upload,
+    Answer, IssuedToken, OAuthParams, OAuthRefusal, api, incoming::Incoming, token_endpoint,
 };
 
 /// A request as the rules of a vendor see it, and the server's memory to answer from; see
@@ -18,72 +14,77 @@ use crate::{
 /// it; rules that find something by themselves tell by [`refused`](Self::refused) and
 /// [`failed_login`](Self::failed_login).
 #[derive(Clone, Copy)]
-pub struct VendorRequest<'a> {
-    pub(crate) state: &'a State,
-    pub(crate) parts: &'a Parts,
-    pub(crate) upload: &'a Upload,
-    pub(crate) mint: &'a Mint,
-    pub(crate) edits: &'a [Edit],
-    pub(crate) slot: Option<u64>,
-}
+pub struct VendorRequest<'a>(Incoming<'a>);
 
 impl<'a> VendorRequest<'a> {
+    pub(crate) fn new(incoming: Incoming<'a>) -> Self {
+        Self(incoming)
+    }
+
     /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &'a Method {
-        &self.parts.method
+        &self.0.parts.method
     }
 
     /// Returns the request target as it was sent.
     #[must_use]
     pub fn uri(&self) -> &'a Uri {
-        &self.parts.uri
+        &self.0.parts.uri
     }
 
     /// Returns the path, without the query.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        self.parts.uri.path()
+        self.0.path()
     }
 
     /// Returns the headers.
     #[must_use]
     pub fn headers(&self) -> &'a HeaderMap {
-        &self.parts.headers
+        &self.0.parts.headers
     }
 
     /// Returns the text of a header that is there exactly once.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        let mut lines = self.parts.headers.get_all(name).iter();
+        let mut lines = self.0.parts.headers.get_all(name).iter();
         match (lines.next(), lines.next()) {
             (Some(line), None) => line.to_str().ok(),
             _ => None,
         }
     }
 
+    /// Returns the token of `Authorization: Bearer`, whatever the case of the scheme (RFC 9110
+    /// section 11.1).
+    #[must_use]
+    pub fn bearer_token(&self) -> Option<&'a str> {
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    }
+
     /// Returns the body, of a long one only the first 64 KiB.
     #[must_use]
     pub fn body(&self) -> &'a [u8] {
-        &self.upload.kept
+        &self.0.upload.kept
     }
 
     /// Returns the client's id.
     #[must_use]
     pub fn client_id(&self) -> &'a str {
-        &self.state.settings.client_id
+        &self.0.state.settings.client_id
     }
 
     /// Returns the client's secret as it is now.
     #[must_use]
     pub fn client_secret(&self) -> String {
-        self.state.client_secret()
+        self.0.state.client_secret()
     }
 
     /// Returns the user's name and password as they are now, if there is a user.
     #[must_use]
     pub fn user(&self) -> Option<(String, String)> {
-        self.state.user()
+        self.0.state.user()
     }
 
     /// Reads the parameters in the body, in one of the formats that the server was made to take.
@@ -93,7 +94,7 @@ impl<'a> VendorRequest<'a> {
     /// The refusal of RFC 6749: the content type or the body is not what it should be, a parameter
     /// is there twice. It was counted.
     pub fn params(&self) -> Result<OAuthParams, OAuthRefusal> {
-        self.count(token_endpoint::params(self.state, self.parts, self.upload))
+        token_endpoint::params(&self.0)
     }
 
     /// Checks a token request by RFC 6749: method, body, client authentication, grant. Refreshes are
@@ -103,7 +104,21 @@ impl<'a> VendorRequest<'a> {
     ///
     /// The refusal of RFC 6749. It was counted.
     pub fn check_oauth(&self) -> Result<OAuthParams, OAuthRefusal> {
-        self.count(token_endpoint::check(self.state, self.parts, self.upload))
+        token_endpoint::check(&self.0)
+    }
+
+    /// Checks a token request as [`check_oauth`](Self::check_oauth) does, and that it uses this
+    /// grant: for vendors with one grant.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of RFC 6749. It was counted.
+    pub fn check_grant(&self, grant: &str) -> Result<OAuthParams, OAuthRefusal> {
+        let params = self.check_oauth()?;
+        match params.get("grant_type") {
+            Some(found) if found == grant => Ok(params),
+            _ => self.refuse("unauthorized_client", "no such grant here"),
+        }
     }
 
     /// Checks a token request by RFC 6749 as [`check_oauth`](Self::check_oauth) does, but for the
@@ -113,8 +128,7 @@ impl<'a> VendorRequest<'a> {
     ///
     /// The refusal of RFC 6749. It was counted.
     pub fn check_client(&self) -> Result<OAuthParams, OAuthRefusal> {
-        let checked = token_endpoint::check_client(self.state, self.parts, self.upload);
-        self.count(checked)
+        token_endpoint::check_client(&self.0)
     }
 
     /// Refuses a token request as RFC 6749 section 5.2 says, and counts it.
@@ -123,33 +137,33 @@ impl<'a> VendorRequest<'a> {
     ///
     /// Always the refusal, so that it reads like the checks.
     pub fn refuse<T>(&self, code: &'static str, why: &'static str) -> Result<T, OAuthRefusal> {
-        self.count(Err(OAuthRefusal::new(code, why)))
+        token_endpoint::refuse(&self.0, code, why)
     }
 
     /// Counts a refusal of the token side under this code.
     pub fn refused(&self, code: &str) {
-        self.state.tally.refused(code);
+        self.0.state.tally.refused(code);
     }
 
     /// Counts a token request with wrong credentials.
     pub fn failed_login(&self) {
-        self.state.tally.failed_login();
+        self.0.state.tally.failed_login();
     }
 
     /// Issues a token, the one that the script plans.
     #[must_use]
     pub fn issue(&self) -> IssuedToken {
-        token_endpoint::mint(self)
+        token_endpoint::mint(&self.0)
     }
 
     /// Makes a reply that brings a token, with the changes that the script plans for its members.
     pub fn token_reply<'m>(&self, members: impl IntoIterator<Item = (&'m str, Value)>) -> Answer {
-        token_endpoint::reply(members, self.edits)
+        token_endpoint::reply(&self.0, members)
     }
 
     /// Issues a token and replies as RFC 6749 section 5.1 says, with this scope.
     pub fn standard_reply(&self, scope: &str) -> Answer {
-        token_endpoint::issue(self, scope)
+        token_endpoint::issue(&self.0, scope)
     }
 
     /// Returns the scope for a request with these parameters: what it asks for, or the default.
@@ -158,53 +172,43 @@ impl<'a> VendorRequest<'a> {
     where
         'a: 'p,
     {
-        params.get("scope").unwrap_or(&self.state.settings.scope)
+        token_endpoint::scope(&self.0, params)
     }
 
     /// Looks up a token that came with an API request, counts its use, and returns its number if it
     /// is valid now.
     #[must_use]
     pub fn accept(&self, token: &str) -> Option<u64> {
-        let now = self.state.now();
-        self.state.ledger(|ledger| ledger.check(token, now))
+        self.0.accept(token)
     }
 
     /// Tells whether the API is to refuse everything; for vendors without tokens, because
     /// [`accept`](Self::accept) knows it.
     #[must_use]
     pub fn refuses_all(&self) -> bool {
-        self.state.ledger(|ledger| ledger.refuses_all())
+        self.0.state.ledger(|ledger| ledger.refuses_all())
     }
 
     /// Returns the usual answer to an API request that is in order; see
     /// [`TestServer`](crate::TestServer). The number is the token's.
     pub fn ok(&self, number: u64) -> Answer {
-        api::ok(self, number)
+        api::ok(&self.0, number)
     }
 
     /// Remembers a secret of the vendor's own making, for
     /// [`expose_secrets`](crate::TestServer::expose_secrets).
     pub fn remember_secret(&self, secret: impl Into<String>) {
-        self.state.remember_secret(secret.into());
+        self.0.state.remember_secret(secret.into());
     }
 
     /// Answers as RFC 6749 says.
     pub fn standard_token(&self) -> Answer {
-        token_endpoint::answer(self)
+        token_endpoint::answer(&self.0)
     }
 
     /// Answers as RFC 6750 says.
     pub fn standard_api(&self) -> Answer {
-        api::answer(self)
-    }
-
-    pub(crate) fn count<T>(&self, result: Result<T, OAuthRefusal>) -> Result<T, OAuthRefusal> {
-        result.inspect_err(|refusal| {
-            self.refused(refusal.code());
-            if refusal.is_failed_login() {
-                self.failed_login();
-            }
-        })
+        api::answer(&self.0)
     }
 }
 
@@ -213,35 +217,6 @@ impl fmt::Debug for VendorRequest<'_> {
         f.debug_struct("VendorRequest")
             .field("method", self.method())
             .field("path", &self.path())
-            .finish_non_exhaustive()
-    }
-}
-
-/// A token that a [`VendorRequest`] brought.
-#[derive(Clone)]
-pub struct IssuedToken {
-    pub(crate) token: String,
-    pub(crate) lifetime: Duration,
-}
-
-impl IssuedToken {
-    /// Returns the token itself.
-    #[must_use]
-    pub fn token(&self) -> &str {
-        &self.token
-    }
-
-    /// Returns how long it is to live, as far as the client is told.
-    #[must_use]
-    pub fn lifetime(&self) -> Duration {
-        self.lifetime
-    }
-}
-
-impl fmt::Debug for IssuedToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IssuedToken")
-            .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use http::Request;
 use serde_json::json;
 
 use crate::{
-    TestServer, assert_no_secret, fakes,
+    BodyFormat, ClientAuth, TestServer, assert_no_secret,
     testing::{Sockets, api_request, ask, token_request},
 };
 
@@ -57,7 +57,13 @@ async fn nothing_that_was_set_is_left_out() {
 
 #[tokio::test]
 async fn secrets_are_hidden_in_each_form() {
-    let server = fakes::kayzen().in_memory();
+    let server = TestServer::builder()
+        .name("example")
+        .client("fake-key", "fake-key-secret/1+2%3D")
+        .client_auth([ClientAuth::BasicRaw])
+        .user("api+reporting@example.com", "fake-password&1=+%41")
+        .body_formats([BodyFormat::Form, BodyFormat::Json])
+        .in_memory();
     let (secret, password) = (server.client_secret(), server.user_password());
     let pair = format!("{}:{secret}", server.client_id());
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -67,7 +73,7 @@ async fn secrets_are_hidden_in_each_form() {
             "application/x-www-form-urlencoded",
             &pair,
             format!(
-                "grant_type=password&username=api%2Breporting%40kayzen.io&password={}",
+                "grant_type=password&username=api%2Breporting%40example.com&password={}",
                 encode(&password)
             ),
         ),
@@ -91,19 +97,19 @@ async fn secrets_are_hidden_in_each_form() {
     let wire = server.wire_hidden(&["fake-\"quoted\""]);
     assert_eq!(
         wire,
-        "POST https://kayzen.test/v1/authentication/token\n\
+        "POST https://example.test/token\n\
          authorization: Basic ***\n\
          content-type: application/x-www-form-urlencoded\n\
          \n\
-         grant_type=password&username=api%2Breporting%40kayzen.io&password=***\n\
+         grant_type=password&username=api%2Breporting%40example.com&password=***\n\
          ---\n\
-         POST https://kayzen.test/v1/authentication/token\n\
+         POST https://example.test/token\n\
          authorization: Basic ***\n\
          content-type: application/json\n\
          \n\
          {\"password\":\"***\",\"quoted\":\"***\"}\n\
          ---\n\
-         GET https://kayzen.test/?t=***\n\
+         GET https://example.test/api/?t=***\n\
          authorization: Bearer ***\n",
     );
     assert_no_secret(&wire, &[secret, password, token]);

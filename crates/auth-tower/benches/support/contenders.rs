@@ -68,15 +68,16 @@ impl Contender {
     pub(crate) fn sender(self, scenario: Scenario, token_bytes: usize) -> Sender {
         let static_layer = || AddAuthorizationLayer::bearer(&warm::token(token_bytes));
         let layer = || AuthLayer::new(warm::warm(warm::builder(token_bytes)));
+        let service = NoOp::of(scenario);
         match self {
-            Self::Bare => sender(NoOp, scenario),
-            Self::AddAuthorization => sender(static_layer().layer(NoOp), scenario),
+            Self::Bare => sender(service, scenario),
+            Self::AddAuthorization => sender(static_layer().layer(service), scenario),
             Self::RetryAndAddAuthorization => {
-                let signed = static_layer().layer(NoOp);
+                let signed = static_layer().layer(service);
                 sender(RetryLayer::new(OnceMore).layer(signed), scenario)
             }
-            Self::AuthReplayOff => sender(layer().replay_off().layer(NoOp), scenario),
-            Self::Auth => sender(layer().layer(NoOp), scenario),
+            Self::AuthReplayOff => sender(layer().replay_off().layer(service), scenario),
+            Self::Auth => sender(layer().layer(service), scenario),
         }
     }
 }

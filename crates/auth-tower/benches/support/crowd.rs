@@ -65,7 +65,7 @@ impl<'a> Crowd<'a> {
             opened: Mutex::new(None),
         });
         let origins = Origins::new(["https://api.example.com"]).expect("a valid origin");
-        let builder = Authenticator::builder(Gated(Arc::clone(&gate))).origins(origins);
+        let builder = Authenticator::builder(Gated(Arc::clone(&gate)), origins);
         let authenticator = builder.build().expect("valid settings");
         let (board, finished) = Board::fill(runtime, tasks, || authenticator.token());
         Self {

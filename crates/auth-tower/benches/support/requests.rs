@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     future::{Future, Ready, ready},
     hint::black_box,
+    net::{Ipv4Addr, SocketAddr},
     pin::pin,
     sync::OnceLock,
     task::{Context, Poll, Waker},
@@ -19,6 +20,9 @@ use tower::Service;
 pub(crate) enum Scenario {
     /// No body, and a header map with room for more.
     Empty6Room,
+    /// As the first, and the response carries an extension, as those of hyper-util's client and of
+    /// reqwest do.
+    Extension6Room,
     /// No body, and a header map that is full: the seventh header makes it grow.
     Empty6,
     /// 4 KiB of a body made for each request, full map.
@@ -28,8 +32,9 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Empty6Room,
+        Self::Extension6Room,
         Self::Empty6,
         Self::Body4k6,
         Self::Shared4k6,
@@ -39,6 +44,7 @@ impl Scenario {
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Empty6Room => "empty6room",
+            Self::Extension6Room => "extension6room",
             Self::Empty6 => "empty6",
             Self::Body4k6 => "body4k6",
             Self::Shared4k6 => "shared4k6",
@@ -47,7 +53,7 @@ impl Scenario {
 
     pub(crate) fn request(self) -> Request<Full<Bytes>> {
         let mut headers = match self {
-            Self::Empty6Room => HeaderMap::with_capacity(12),
+            Self::Empty6Room | Self::Extension6Room => HeaderMap::with_capacity(12),
             _ => HeaderMap::new(),
         };
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -64,7 +70,7 @@ impl Scenario {
         );
         let uri = Uri::try_from("https://api.example.com/v1/things/17?expand=all");
         let body = match self {
-            Self::Empty6Room | Self::Empty6 => Bytes::new(),
+            Self::Empty6Room | Self::Extension6Room | Self::Empty6 => Bytes::new(),
             Self::Body4k6 => Bytes::from(vec![b'x'; BODY]),
             Self::Shared4k6 => shared_body(),
         };
@@ -118,8 +124,22 @@ where
 }
 
 /// Answers 200 at once.
-#[derive(Clone, Copy)]
-pub(crate) struct NoOp;
+#[derive(Clone, Copy, Default)]
+pub(crate) struct NoOp {
+    with_extension: bool,
+}
+
+impl NoOp {
+    pub(crate) fn of(scenario: Scenario) -> Self {
+        let with_extension = scenario == Scenario::Extension6Room;
+        Self { with_extension }
+    }
+}
+
+/// What a client leaves on a response, for example the address that it was connected to.
+#[derive(Clone)]
+#[allow(dead_code, reason = "nobody reads it")]
+struct Connection(SocketAddr);
 
 impl<B> Service<Request<B>> for NoOp {
     type Response = Response<Empty<Bytes>>;
@@ -133,6 +153,11 @@ impl<B> Service<Request<B>> for NoOp {
     #[inline(never)]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         drop(black_box(request));
-        ready(Ok(Response::new(Empty::new())))
+        let mut response = Response::new(Empty::new());
+        if self.with_extension {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 443));
+            response.extensions_mut().insert(Connection(address));
+        }
+        ready(Ok(response))
     }
 }

@@ -14,7 +14,7 @@ pub(crate) fn token(bytes: usize) -> String {
 /// Describes an authenticator whose tokens have that many bytes and outlive every measurement.
 pub(crate) fn builder(bytes: usize) -> AuthenticatorBuilder {
     let origins = Origins::new(["https://api.example.com"]).expect("a valid origin");
-    Authenticator::builder(Repeated(token(bytes))).origins(origins)
+    Authenticator::builder(Repeated(token(bytes)), origins)
 }
 
 /// Builds an authenticator and has it fetch its token.

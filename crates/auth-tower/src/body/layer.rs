@@ -41,8 +41,8 @@ use crate::ReplayBody;
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let authenticator = Authenticator::builder(FromAgent(AtomicU32::new(0)))
-/// #     .origins(Origins::new(["https://api.example.com"])?)
+/// # let origins = Origins::new(["https://api.example.com"])?;
+/// # let authenticator = Authenticator::builder(FromAgent(AtomicU32::new(0)), origins)
 /// #     .build()?;
 /// # // The API has accepted the token before.
 /// # let token = authenticator.token().await?;

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod differential;
+
 const NONE: Hint = Hint::Nothing;
 
 fn read_lines<T: AsRef<[u8]>>(lines: impl IntoIterator<Item = T>) -> Hint {

@@ -69,7 +69,9 @@ async fn g13_a_refusal_of_the_callers_credential_is_the_callers() {
 #[tokio::test(start_paused = true)]
 async fn g13_any_header_of_the_scheme_counts() {
     let scheme = Scheme::header(HeaderName::from_static("x-login-token"))
-        .and_header(HeaderName::from_static("appid"), "fake-app");
+        .unwrap()
+        .and_header(HeaderName::from_static("appid"), "fake-app")
+        .unwrap();
     let world = World::with(|builder| builder.scheme(scheme));
     let api = Api::new();
     let mut client = world.over(api.clone());

@@ -1,9 +1,9 @@
 //! What `OriginGuardLayer` promises: an authenticator's headers stay at home, whatever stands
 //! between it and `AuthLayer` (G12).
 
-use auth_core::{Authenticator, Origins, Scheme};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins, Scheme};
 use auth_testkit::ScriptedSource;
-use auth_tower::{AuthLayer, AuthOutcome, OriginGuard, OriginGuardLayer};
+use auth_tower::{AuthLayer, AuthOutcome, OriginGuard, OriginGuardLayer, Unsigned};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -160,6 +160,66 @@ async fn g12_a_refusal_at_the_end_of_a_redirect_is_not_ours() {
     }
 }
 
+/// What another origin answered, or home after a detour, was asked for without the token.
+#[tokio::test(start_paused = true)]
+async fn g21_an_answer_to_a_request_that_lost_its_token_is_told() {
+    const BACK: &str = "https://api.example.com/back";
+    for refuses in [false, true] {
+        for comes_back in [false, true] {
+            let world = World::warm().await;
+            let api = Api::answering(move |seen| {
+                let to = |location: &str| {
+                    let redirect = Response::builder().status(307).header("location", location);
+                    Ok(redirect.body(Default::default()).unwrap())
+                };
+                match refuses {
+                    _ if seen.uri == URL => to(FOREIGN),
+                    _ if seen.uri == FOREIGN && comes_back => to(BACK),
+                    true => Ok(unauthorized(seen)),
+                    false => Ok(ok()),
+                }
+            });
+            let client = guarded(&world, world.layer(), api.clone());
+            let response = in_time(client.oneshot(get(URL))).await.unwrap();
+            let outcome = AuthOutcome::of(&response);
+            let why = outcome.unsigned();
+            let is_it = match comes_back {
+                true => matches!(why, Some(Unsigned::RemovedBelow)),
+                false => matches!(why, Some(Unsigned::OtherOrigin)),
+            };
+            assert!(is_it, "{refuses} {comes_back} {why:?}");
+            assert_eq!((outcome.sends(), outcome.was_refused()), (1, false));
+            settle().await;
+            let calls = 2 + usize::from(comes_back);
+            assert_eq!((api.calls(), world.source.fetches()), (calls, 1));
+        }
+    }
+}
+
+/// A vendor's own header comes along on the way back, so the refusal is about the token.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_came_back_from_a_detour_is_judged() {
+    let [_, _, world] = worlds().await;
+    world.warm_up().await;
+    let fetches = world.source.fetches();
+    let api = Api::answering(|seen| {
+        let to = |location: &str| {
+            let redirect = Response::builder().status(307).header("location", location);
+            Ok(redirect.body(Default::default()).unwrap())
+        };
+        match seen.uri == URL {
+            true => to(FOREIGN),
+            false if seen.uri == FOREIGN => to("https://api.example.com/back"),
+            false => Ok(refused()),
+        }
+    });
+    let client = guarded(&world, world.layer(), api.clone());
+    let response = in_time(client.oneshot(get(URL))).await.unwrap();
+    let outcome = AuthOutcome::of(&response);
+    assert!(outcome.unsigned().is_none() && outcome.was_refused());
+    assert_eq!(world.source.fetches(), fetches + 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refusal_at_home_is_still_ours() {
     let world = World::warm().await;
@@ -176,10 +236,10 @@ async fn a_refusal_at_home_is_still_ours() {
 async fn the_guard_of_one_authenticator_leaves_the_others_alone() {
     let world = World::warm().await;
     let source = ScriptedSource::new().prefix("fake-other");
-    let other = Authenticator::builder(source.clone())
-        .origins(Origins::new(["https://elsewhere.example"]).unwrap())
-        .scheme(Scheme::header("x-other-token".parse().unwrap()))
-        .clock(world.clock.clone())
+    let origins = Origins::new(["https://elsewhere.example"]).unwrap();
+    let other = Authenticator::builder(source.clone(), origins)
+        .scheme(Scheme::header("x-other-token".parse().unwrap()).unwrap())
+        .options(AuthenticatorOptions::new().clock(world.clock.clone()))
         .build()
         .unwrap();
     let api = Api::answering(|seen| {

@@ -10,8 +10,8 @@ use std::{
 };
 
 use auth_core::{
-    Authenticator, Authenticators, AuthenticatorsBuilder, Error as AuthError, ErrorKind, Key,
-    Origins, Part, Secret,
+    Authenticator, AuthenticatorOptions, Authenticators, AuthenticatorsBuilder, Error as AuthError,
+    ErrorKind, Key, Origins, Part, Secret,
 };
 use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
 use auth_tower::{AuthLayer, AuthOutcome, Error, KeyedAuth, WithoutToken};
@@ -45,11 +45,9 @@ impl Users {
             if user == "unknown" {
                 return Err(AuthError::config("subject", "is nobody that is known here"));
             }
-            Authenticator::builder(source(&of, user))
+            Authenticator::builder(source(&of, user), Origins::new([ORIGIN]).unwrap())
                 .vendor("example")
-                .shards(1)
-                .origins(Origins::new([ORIGIN]).unwrap())
-                .clock(clock.clone())
+                .options(AuthenticatorOptions::new().clock(clock.clone()).shards(1))
                 .build()
         });
         Self {

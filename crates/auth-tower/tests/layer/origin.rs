@@ -29,7 +29,9 @@ pub(crate) const ELSEWHERE: [&str; 16] = [
 /// Cold and warm, with one credential header and with two.
 pub(crate) async fn worlds() -> [World; 3] {
     let two = Scheme::header(HeaderName::from_static("x-login-token"))
-        .and_header(HeaderName::from_static("appid"), "fake-app");
+        .unwrap()
+        .and_header(HeaderName::from_static("appid"), "fake-app")
+        .unwrap();
     let two = World::with(|builder| builder.scheme(two));
     two.warm_up().await;
     [World::cold(), World::warm().await, two]
@@ -93,7 +95,7 @@ async fn every_way_to_write_the_origin_is_signed() {
 #[tokio::test(start_paused = true)]
 async fn plain_http_goes_to_a_loopback_address_on_request() {
     let origins = Origins::danger_allow_http(["http://127.0.0.1:8080"]).unwrap();
-    let world = World::with(|builder| builder.origins(origins));
+    let world = World::at(origins);
     let api = Api::new();
     let mut client = world.over(api.clone());
     for (url, token) in [

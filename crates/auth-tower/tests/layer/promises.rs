@@ -220,7 +220,7 @@ async fn g18_no_secret_is_shown_or_logged() {
 
 #[test]
 fn settings_can_be_read_in_a_log() {
-    let world = World::with(|builder| builder);
+    let world = World::cold();
     let layer = world
         .layer()
         .existing(Existing::Reject)

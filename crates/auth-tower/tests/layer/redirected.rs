@@ -3,11 +3,17 @@
 
 use std::time::Duration;
 
+use auth_core::RedirectsUnseen;
 use auth_tower::{AnsweredRequest, AuthOutcome, NotReplayed, OriginGuardLayer};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
-use tower::{Service, ServiceBuilder, ServiceExt, util::BoxCloneService};
+use tower::{
+    Layer, Service, ServiceBuilder, ServiceExt,
+    util::{BoxCloneService, MapResponse},
+};
+#[cfg(not(feature = "follow-redirect"))]
+use tower_http::follow_redirect::FollowRedirect;
 use tower_http::follow_redirect::FollowRedirectLayer;
 
 use crate::support::{
@@ -172,6 +178,71 @@ async fn g14_without_a_guard_a_refused_post_is_not_sent_again() {
         Some(NotReplayed::Redirected)
     ));
     assert_eq!(api.calls(), 1);
+}
+
+/// Without the feature nothing reads the follower's mark, but the type of the stack names the follower.
+#[cfg(not(feature = "follow-redirect"))]
+#[tokio::test(start_paused = true)]
+async fn g14_a_follower_in_sight_stops_the_second_order() {
+    for (status, location) in [(303, RECEIPT), (302, RECEIPT), (301, RECEIPT), (303, URL)] {
+        let world = World::warm().await;
+        let api = shop(status, location);
+        let client = world.over(FollowRedirect::new(api.clone()));
+        let response = in_time(client.oneshot(order(Method::POST))).await.unwrap();
+        let outcome = AuthOutcome::of(&response);
+        let why = outcome.not_replayed();
+        let is_it = matches!(why, Some(NotReplayed::RedirectsUnseen));
+        assert!(is_it, "{status} {location} {why:?}");
+        assert_eq!((orders(&api), outcome.sends()), (1, 1));
+        renewed(&world).await;
+        assert_eq!(world.source.fetches(), 2);
+    }
+    // What is idempotent is sent again.
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        let world = World::warm().await;
+        let api = Api::new();
+        api.revoke("fake-token-1");
+        let client = world.over(FollowRedirect::new(api.clone()));
+        let response = in_time(client.oneshot(order(method))).await.unwrap();
+        assert_eq!((response.status(), api.calls()), (StatusCode::OK, 2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g14_a_client_says_that_it_cannot_tell() {
+    for (method, sends) in [
+        (Method::GET, 2),
+        (Method::PUT, 2),
+        (Method::DELETE, 2),
+        (Method::POST, 1),
+        (Method::PATCH, 1),
+        (Method::from_bytes(b"ORDER").unwrap(), 1),
+    ] {
+        for guarded in [false, true] {
+            let world = World::warm().await;
+            let api = Api::new();
+            api.revoke("fake-token-1");
+            let client = MapResponse::new(api.clone(), |mut response: Response<Full<Bytes>>| {
+                response.extensions_mut().insert(RedirectsUnseen);
+                response
+            });
+            // The guard knows what it sent, and not what the client did with it.
+            let client = match guarded {
+                true => BoxCloneService::new(
+                    OriginGuardLayer::new(world.authenticator.clone()).layer(client),
+                ),
+                false => BoxCloneService::new(client),
+            };
+            let response = in_time(world.over(client).oneshot(order(method.clone())));
+            let outcome = AuthOutcome::of(&response.await.unwrap());
+            let why = outcome.not_replayed();
+            assert_eq!(api.calls(), sends, "{method} {guarded}");
+            let is_it = matches!(why, Some(NotReplayed::RedirectsUnseen));
+            assert_eq!(is_it, sends == 1, "{method} {guarded} {why:?}");
+            renewed(&world).await;
+            assert_eq!(world.source.fetches(), 2, "{method} {guarded}");
+        }
+    }
 }
 
 /// A client that follows redirects by itself, and says so.

@@ -154,7 +154,7 @@ fn status(status: u16) -> Response<Full<Bytes>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g9_renewals_that_do_not_help_are_damped() {
+async fn g9_renewals_that_do_not_help_back_off() {
     let world = World::warm().await;
     let api = Api::refusing();
     let mut client = world.over(api.clone());
@@ -177,7 +177,10 @@ async fn g9_renewals_that_do_not_help_are_damped() {
     }
     let response = send(&mut client, get(URL)).await.unwrap();
     let outcome = AuthOutcome::of(&response);
-    assert!(matches!(outcome.not_replayed(), Some(NotReplayed::Damped)));
+    assert!(matches!(
+        outcome.not_replayed(),
+        Some(NotReplayed::RefusalBackOff)
+    ));
     assert_eq!((outcome.sends(), outcome.refused().unwrap().get()), (1, 2));
     assert_eq!(outcome.waited(), Duration::ZERO);
     assert_refusal(response, "fake-token-2").await;
@@ -316,7 +319,7 @@ async fn g5_while_the_vendor_is_left_alone_a_late_refusal_is_passed_on_at_once()
     // No renewal may follow the late one: the token serves on.
     let late = &outcomes[1];
     assert!(
-        matches!(late.not_replayed(), Some(NotReplayed::Damped)),
+        matches!(late.not_replayed(), Some(NotReplayed::RefusalBackOff)),
         "{late:?}"
     );
     assert_eq!(late.waited(), Duration::ZERO);

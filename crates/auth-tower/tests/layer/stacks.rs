@@ -356,7 +356,7 @@ async fn t20_a_layer_twice_that_replaces_replays_once() {
 #[tokio::test(start_paused = true)]
 async fn t20_a_second_send_of_an_inner_layer_is_told() {
     // Two credentials, in two headers.
-    let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token"));
+    let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token")).unwrap();
     let outer = World::with(|builder| builder.scheme(scheme));
     outer.warm_up().await;
     let inner = World::warm().await;
@@ -371,7 +371,7 @@ async fn t20_a_second_send_of_an_inner_layer_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn t20_two_credentials_make_two_sends_and_never_three() {
-    let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token"));
+    let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token")).unwrap();
     let outer = World::with(|builder| builder.scheme(scheme));
     outer.warm_up().await;
     let inner = World::warm().await;
@@ -392,7 +392,7 @@ async fn t20_two_credentials_make_two_sends_and_never_three() {
 #[tokio::test(start_paused = true)]
 async fn t20_waits_and_sends_of_both_layers_are_counted() {
     let delay = Duration::from_secs(3);
-    let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token"));
+    let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token")).unwrap();
     for without_token in [WithoutToken::Fail, WithoutToken::SendUnsigned] {
         let outer = World::with(|builder| builder.scheme(scheme.clone()));
         let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");

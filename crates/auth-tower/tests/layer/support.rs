@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Authenticator, AuthenticatorBuilder, Origins};
+use auth_core::{Authenticator, AuthenticatorBuilder, AuthenticatorOptions, Origins};
 use auth_testkit::{ScriptedSource, VirtualClock};
 use auth_tower::AuthLayer;
 use bytes::Bytes;
@@ -41,16 +41,26 @@ impl World {
         Self::with(|builder| builder)
     }
 
-    pub(crate) fn with(
-        settings: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
+    /// Without a token, and with other settings than the usual ones.
+    pub(crate) fn with(set: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) -> Self {
+        Self::of(Origins::new([ORIGIN]).unwrap(), set)
+    }
+
+    /// Without a token, which may go elsewhere.
+    pub(crate) fn at(origins: Origins) -> Self {
+        Self::of(origins, |builder| builder)
+    }
+
+    fn of(
+        origins: Origins,
+        set: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
     ) -> Self {
         let source = ScriptedSource::new();
         let clock = VirtualClock::new();
-        let builder = Authenticator::builder(source.clone())
+        let builder = Authenticator::builder(source.clone(), origins)
             .vendor("example")
-            .origins(Origins::new([ORIGIN]).unwrap())
-            .clock(clock.clone());
-        let authenticator = settings(builder).build().unwrap();
+            .options(AuthenticatorOptions::new().clock(clock.clone()));
+        let authenticator = set(builder).build().unwrap();
         Self {
             source,
             clock,

@@ -233,7 +233,7 @@ async fn assert_told(
 fn worlds() -> impl AsyncFn() -> World {
     let origins = Origins::new([ORIGIN]).unwrap();
     async move || {
-        let world = World::with(|builder| builder.origins(origins.clone()));
+        let world = World::at(origins.clone());
         world.warm_up().await;
         world
     }
@@ -273,7 +273,7 @@ async fn g21_a_refusal_is_told_that_was_the_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_refusal_is_told_that_was_damped() {
+async fn g21_a_refusal_is_told_for_which_token_requests_back_off() {
     let world = World::warm().await;
     let mut client = world.over(Api::refusing());
     // The renewal that does not help: the second token is refused again and again.
@@ -283,12 +283,34 @@ async fn g21_a_refusal_is_told_that_was_damped() {
         world.clock.advance(Duration::from_secs(1)).await;
         world.authenticator.refuse(second);
     }
-    let damped = async || {
+    let back_off = async || {
         let response = send(&mut client, get(&with_secrets(URL))).await.unwrap();
         AuthOutcome::of(&response)
     };
-    let is_it = |why: &NotReplayed| matches!(why, NotReplayed::Damped);
-    assert_told("damped", "api.example.com", "did not help", damped, is_it).await;
+    let is_it = |why: &NotReplayed| matches!(why, NotReplayed::RefusalBackOff);
+    let words = "brought a token that was refused too";
+    assert_told("back-off", "api.example.com", words, back_off, is_it).await;
+}
+
+/// The renewal failed: nothing was renewed that could have helped.
+#[tokio::test(start_paused = true)]
+async fn g21_a_refusal_is_told_whose_renewal_failed_a_moment_ago() {
+    let world = World::warm().await;
+    world.source.always(Outcome::error(unavailable()));
+    let mut client = world.over(Api::refusing());
+    let response = send(&mut client, get(URL)).await.unwrap();
+    let outcome = AuthOutcome::of(&response);
+    assert!(matches!(
+        outcome.not_replayed(),
+        Some(NotReplayed::NoToken(_))
+    ));
+    let back_off = async || {
+        let response = send(&mut client, get(&with_secrets(URL))).await.unwrap();
+        AuthOutcome::of(&response)
+    };
+    let is_it = |why: &NotReplayed| matches!(why, NotReplayed::RefusalBackOff);
+    let words = "an earlier one failed";
+    assert_told("back-off", "api.example.com", words, back_off, is_it).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -346,9 +368,9 @@ async fn g21_the_guard_says_what_it_took_off() {
 #[tokio::test(start_paused = true)]
 async fn g21_a_layer_that_signs_overrides_one_below_that_does_not() {
     let world = World::warm().await;
-    let other = Authenticator::builder(ApiKey::new(Secret::new("fake-key-1")))
-        .scheme(Scheme::header(HeaderName::from_static("x-key")))
-        .origins(Origins::new(["https://elsewhere.example"]).unwrap())
+    let origins = Origins::new(["https://elsewhere.example"]).unwrap();
+    let other = Authenticator::builder(ApiKey::new(Secret::new("fake-key-1")), origins)
+        .scheme(Scheme::header(HeaderName::from_static("x-key")).unwrap())
         .build()
         .unwrap();
     other.warm_up().await.unwrap();

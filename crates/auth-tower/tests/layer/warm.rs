@@ -62,7 +62,9 @@ async fn the_credential_is_sensitive_and_the_rest_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_scheme_of_several_headers_is_set_whole() {
     let scheme = Scheme::header(HeaderName::from_static("x-login-token"))
-        .and_header(HeaderName::from_static("appid"), "fake-app");
+        .unwrap()
+        .and_header(HeaderName::from_static("appid"), "fake-app")
+        .unwrap();
     let world = World::with(|builder| builder.scheme(scheme));
     world.warm_up().await;
     let api = Api::new();

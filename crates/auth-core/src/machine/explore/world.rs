@@ -18,8 +18,6 @@ pub(super) struct World {
     pub(super) faults: u8,
     pub(super) may: May,
     pub(super) vendor: Kind,
-    /// Liveness is checked from each state whose number is a multiple of this.
-    pub(super) each: usize,
 }
 
 /// What kind of vendor it is.
@@ -103,23 +101,31 @@ pub(super) enum Result_ {
 impl World {
     pub(super) fn quota(&self) -> Option<Quota> {
         self.quota
-            .map(|(limit, window)| Quota::new(limit, secs(window)))
+            .map(|(limit, window)| Quota::new(limit, secs(window)).unwrap())
     }
 
     /// The policy's times fit the ticks.
     pub(super) fn policy() -> RefreshPolicy {
         RefreshPolicy::default()
             .refresh_at(0.5)
+            .unwrap()
             .jitter(0.0)
+            .unwrap()
             .margin(secs(1))
+            .unwrap()
             .deadline(secs(1))
+            .unwrap()
             .min_interval(secs(1))
+            .unwrap()
             .backoff(secs(1), secs(2))
+            .unwrap()
             .max_retry_after(secs(4))
             .probe_interval(secs(3))
+            .unwrap()
     }
 
-    pub(super) fn base(name: &'static str) -> Self {
+    /// One process with a store, a vendor without quota, and two faults.
+    pub(super) fn one(name: &'static str) -> Self {
         Self {
             name,
             processes: 1,
@@ -127,11 +133,21 @@ impl World {
             policy: Self::policy(),
             quota: None,
             lives: 4,
-            horizon: 4,
+            horizon: 5,
             faults: 2,
             may: May::default(),
             vendor: Kind::default(),
-            each: 30,
+        }
+    }
+
+    /// Two processes that share a store, and one fault.
+    pub(super) fn two(name: &'static str) -> Self {
+        Self {
+            processes: 2,
+            lives: 3,
+            horizon: 2,
+            faults: 1,
+            ..Self::one(name)
         }
     }
 

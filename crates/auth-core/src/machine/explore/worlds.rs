@@ -3,8 +3,8 @@ use super::*;
 #[test]
 fn one_process_without_a_store_survives_failures() {
     explore(&World {
-        shares: false,
         horizon: 7,
+        shares: false,
         may: May {
             not_sent: true,
             reply_lost: true,
@@ -13,15 +13,15 @@ fn one_process_without_a_store_survives_failures() {
             prolong: true,
             ..May::default()
         },
-        ..World::base("one process, a vendor that fails")
+        ..World::one("one process, a vendor that fails")
     });
 }
 
 #[test]
 fn one_process_without_a_store_survives_refusals() {
     explore(&World {
-        shares: false,
         horizon: 6,
+        shares: false,
         may: May {
             page: true,
             accept: true,
@@ -29,7 +29,7 @@ fn one_process_without_a_store_survives_refusals() {
             refuse_falsely: true,
             ..May::default()
         },
-        ..World::base("one process, refusals")
+        ..World::one("one process, refusals")
     });
 }
 
@@ -43,15 +43,15 @@ fn g20_one_process_survives_clocks_that_are_set() {
             page: true,
             ..May::default()
         },
-        ..World::base("one process, a clock that is set")
+        ..World::one("one process, a clock that is set")
     });
 }
 
 #[test]
 fn g10_one_process_survives_tokens_that_have_expired_when_they_come() {
     explore(&World {
-        shares: false,
         horizon: 8,
+        shares: false,
         vendor: Kind {
             expired: true,
             ..Kind::default()
@@ -60,14 +60,13 @@ fn g10_one_process_survives_tokens_that_have_expired_when_they_come() {
             page: true,
             ..May::default()
         },
-        ..World::base("one process, expired tokens")
+        ..World::one("one process, expired tokens")
     });
 }
 
 #[test]
 fn t16_one_process_leaves_no_trace_of_what_was_not_sent() {
     explore(&World {
-        horizon: 5,
         vendor: Kind {
             rotates: true,
             ..Kind::default()
@@ -77,67 +76,55 @@ fn t16_one_process_leaves_no_trace_of_what_was_not_sent() {
             page: true,
             ..May::default()
         },
-        ..World::base("one process with a store, requests that are not sent")
+        ..World::one("one process with a store, requests that are not sent")
     });
 }
 
 #[test]
 fn g03_two_processes_survive_a_vendor_that_fails() {
     explore(&World {
-        processes: 2,
         horizon: 3,
-        lives: 3,
-        faults: 1,
         may: May {
             not_sent: true,
             reply_lost: true,
             page: true,
             ..May::default()
         },
-        ..World::base("two processes, a vendor that fails")
+        ..World::two("two processes, a vendor that fails")
     });
 }
 
 #[test]
 fn s28_two_processes_obey_a_vendor_that_throttles() {
     explore(&World {
-        processes: 2,
         horizon: 3,
-        lives: 3,
-        faults: 1,
         policy: World::policy().max_retry_after(secs(10)),
         may: May {
             throttle: Some(3),
             store_fails: true,
             ..May::default()
         },
-        ..World::base("two processes, a vendor that throttles, a store that fails")
+        ..World::two("two processes, a vendor that throttles, a store that fails")
     });
 }
 
 #[test]
 fn g16_two_processes_survive_a_store_that_says_no() {
     explore(&World {
-        processes: 2,
         horizon: 3,
-        lives: 3,
-        faults: 1,
         may: May {
             store_denies: true,
             store_fails: true,
             ..May::default()
         },
-        ..World::base("two processes, a store that says no")
+        ..World::two("two processes, a store that says no")
     });
 }
 
 #[test]
 fn g16_two_processes_survive_a_store_that_lies() {
     explore(&World {
-        processes: 2,
         horizon: 3,
-        lives: 3,
-        faults: 1,
         may: May {
             wipe: true,
             roll_back: true,
@@ -145,24 +132,20 @@ fn g16_two_processes_survive_a_store_that_lies() {
             revoke: true,
             ..May::default()
         },
-        ..World::base("two processes, a store that lies")
+        ..World::two("two processes, a store that lies")
     });
 }
 
 #[test]
 fn g17_two_processes_survive_crashes_and_stops() {
     explore(&World {
-        processes: 2,
-        horizon: 2,
-        lives: 3,
-        faults: 1,
         may: May {
             crash: true,
             stop: true,
             give_up: true,
             ..May::default()
         },
-        ..World::base("two processes that crash and stop")
+        ..World::two("two processes that crash and stop")
     });
 }
 
@@ -170,10 +153,8 @@ fn g17_two_processes_survive_crashes_and_stops() {
 fn g17_no_refresh_token_is_sent_twice() {
     for needs_refresh_token in [false, true] {
         explore(&World {
-            processes: 2,
-            horizon: 1,
             lives: 2,
-            faults: 1,
+            horizon: 1,
             vendor: Kind {
                 rotates: true,
                 needs_refresh_token,
@@ -186,7 +167,7 @@ fn g17_no_refresh_token_is_sent_twice() {
                 reply_lost: true,
                 ..May::default()
             },
-            ..World::base("two processes, refresh tokens that rotate")
+            ..World::two("two processes, refresh tokens that rotate")
         });
     }
 }
@@ -194,27 +175,20 @@ fn g17_no_refresh_token_is_sent_twice() {
 #[test]
 fn g06_rejected_credentials_are_sent_twice() {
     explore(&World {
-        processes: 2,
-        policy: World::policy().probe_interval(secs(1)),
         horizon: 1,
-        lives: 3,
         faults: 0,
+        policy: World::policy().probe_interval(secs(1)).unwrap(),
         vendor: Kind {
             lockable: true,
             ..Kind::default()
         },
-        may: May::default(),
-        ..World::base("two processes, a wrong secret")
+        ..World::two("two processes, a wrong secret")
     });
 }
 
 #[test]
 fn g11_two_processes_keep_within_the_quota() {
     explore(&World {
-        processes: 2,
-        horizon: 2,
-        lives: 3,
-        faults: 1,
         quota: Some((3, 4)),
         may: May {
             page: true,
@@ -222,17 +196,13 @@ fn g11_two_processes_keep_within_the_quota() {
             accept: true,
             ..May::default()
         },
-        ..World::base("two processes, a quota")
+        ..World::two("two processes, a quota")
     });
 }
 
 #[test]
 fn g07_two_processes_replace_a_refused_token_once() {
     explore(&World {
-        processes: 2,
-        horizon: 2,
-        lives: 3,
-        faults: 1,
         vendor: Kind {
             one_live: true,
             ..Kind::default()
@@ -243,7 +213,7 @@ fn g07_two_processes_replace_a_refused_token_once() {
             accept: true,
             ..May::default()
         },
-        ..World::base("two processes, refusals, one live token")
+        ..World::two("two processes, refusals, one live token")
     });
 }
 
@@ -251,22 +221,52 @@ fn g07_two_processes_replace_a_refused_token_once() {
 fn g03_three_processes_make_one_token_request() {
     explore(&World {
         processes: 3,
+        lives: 4,
         horizon: 1,
-        faults: 1,
         may: May {
             not_sent: true,
             page: true,
             crash: true,
             ..May::default()
         },
-        ..World::base("three processes")
+        ..World::two("three processes")
+    });
+}
+
+#[test]
+fn g03_two_processes_make_a_second_token_request_beside_one_that_has_no_answer() {
+    explore(&World {
+        policy: World::policy().deadline(secs(4)).unwrap(),
+        horizon: 4,
+        lives: 20,
+        faults: 2,
+        may: May {
+            reply_lost: true,
+            page: true,
+            ..May::default()
+        },
+        ..World::two("two processes, a token request without an answer")
+    });
+}
+
+#[test]
+fn g07_one_process_tells_a_store_that_failed_of_refused_tokens() {
+    explore(&World {
+        lives: 6,
+        faults: 2,
+        may: May {
+            store_fails: true,
+            revoke: true,
+            accept: true,
+            ..May::default()
+        },
+        ..World::one("one process, refusals while the store fails")
     });
 }
 
 #[test]
 fn g17_a_refresh_token_is_sent_once_more_when_its_reply_was_lost() {
     explore(&World {
-        horizon: 5,
         lives: 2,
         faults: 3,
         vendor: Kind {
@@ -278,16 +278,14 @@ fn g17_a_refresh_token_is_sent_once_more_when_its_reply_was_lost() {
             not_sent: true,
             ..May::default()
         },
-        ..World::base("one process, refresh tokens whose replies are lost")
+        ..World::one("one process, refresh tokens whose replies are lost")
     });
 }
 
 #[test]
 fn g07_a_refused_token_whose_renewal_fails_is_taken_by_nobody() {
     explore(&World {
-        processes: 2,
         horizon: 1,
-        lives: 3,
         faults: 2,
         may: May {
             revoke: true,
@@ -295,7 +293,6 @@ fn g07_a_refused_token_whose_renewal_fails_is_taken_by_nobody() {
             page: true,
             ..May::default()
         },
-        each: 300,
-        ..World::base("two processes, a refusal and a renewal that fails")
+        ..World::two("two processes, a refusal and a renewal that fails")
     });
 }

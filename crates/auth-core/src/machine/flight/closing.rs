@@ -14,10 +14,15 @@ impl Flight {
         let not_sent = result
             .as_ref()
             .is_err_and(|error| !Failure::of(error).may_count());
-        if alone {
+        if alone || self.borrowed {
             match not_sent {
                 true => cx.memory.share.cancel(),
                 false => cx.memory.share.close(cx.now, lifetime),
+            }
+            self.borrowed = false;
+            if let Some(quota) = cx.rules.quota.filter(|_| cx.rules.shares && !not_sent) {
+                let frees = cx.now + slot_of(Some(quota), lifetime);
+                cx.memory.owe(cx.draw.number, frees, cx.now);
             }
         }
         if !not_sent {
@@ -85,12 +90,12 @@ impl Flight {
         }
         let id = self.own.as_ref().and_then(|own| own.id);
         let known = self.logins.as_ref().zip(id);
-        let known = known.filter(|((_, logins), id)| logins.knows(id.mark()));
-        let accepted = known.map(|(_, id)| LoginChange::Accept(id.mark()));
+        let known = known.filter(|((_, logins), id)| logins.knows(*id));
+        let accepted = known.map(|_| LoginChange::Accept);
         self.todo = Vec::new();
         self.todo.extend(accepted.map(Todo::Logins));
-        self.todo
-            .extend(self.slot.is_some().then_some(Todo::Slot(frees_in)));
+        let counts = self.slot.is_some() || cx.memory.owes(cx.now);
+        self.todo.extend(counts.then_some(Todo::Slot(frees_in)));
         if record != self.seen.record {
             self.todo.push(Todo::Record(Box::new(record)));
         }
@@ -129,24 +134,28 @@ impl Flight {
                 refresh.uncertain = refresh.uncertain.saturating_sub(1);
             }
         }
+        if record.claim.map(|claim| claim.number) == self.claim {
+            record.claim = None;
+        }
         if alone {
             self.todo = Vec::new();
         } else {
-            if is_shared(failure) {
+            // A time that was cut short says little about the vendor.
+            let is_cut = self.request_deadline(cx) < cx.rules.policy.exchange_deadline();
+            if is_shared(failure) && !(is_cut && failure == Failure::Unknown) {
                 let told = sharing::tell(cx, &mut record, self.own.as_ref(), error);
                 self.told(error, told);
             }
-            let counts = rejected == Some(RejectedPart::Credentials) && lockable && !sent_refresh;
-            let reject = credentials
-                .filter(|_| counts)
-                .map(|id| LoginChange::Reject(id.mark()));
+            let counts = lockable && credentials.is_some() && !sent_refresh;
+            let reject = Counted::of(error).filter(|_| counts);
+            let reject = reject.map(LoginChange::Reject);
             let frees_in = match failure.may_count() {
                 true => slot_of(cx.rules.quota, None),
                 false => Duration::ZERO,
             };
             self.todo = Vec::new();
-            self.todo
-                .extend(self.slot.is_some().then_some(Todo::Slot(frees_in)));
+            let counts = self.slot.is_some() || cx.memory.owes(cx.now);
+            self.todo.extend(counts.then_some(Todo::Slot(frees_in)));
             if record != self.seen.record {
                 self.todo.push(Todo::Record(Box::new(record)));
             }
@@ -211,8 +220,6 @@ impl Flight {
         self.failed(cx, &error)
     }
 
-    // --- after the token request ---
-
     /// Writes down what came of it, gives the lease back, and lands.
     pub(super) fn close(&mut self, cx: &mut Cx<'_>) -> Order {
         self.tries = 0;
@@ -246,25 +253,27 @@ impl Flight {
                 self.rewrite(cx, *record, *loaded)
             }
             (Some(Todo::Slot(frees_in)), Fact::LoadedAccount(version, account)) => {
-                let (Some(number), Some(mut account)) = (self.slot, account) else {
-                    return self.done(cx);
-                };
-                if !account.set(number, frees_in) {
+                let mut account = account.unwrap_or_default();
+                let is_set = self
+                    .slot
+                    .is_some_and(|number| account.set(number, frees_in));
+                if !cx.memory.pay(&mut account, cx.now) && !is_set {
                     return self.done(cx);
                 }
                 let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
                 Order::WriteAccount(version, next, account)
             }
             (Some(Todo::Logins(change)), Fact::LoadedLogins(version, logins)) => {
+                let Some(id) = self.own.as_ref().and_then(|own| own.id) else {
+                    return self.done(cx);
+                };
                 let mut logins = logins.unwrap_or_default();
                 match change {
-                    LoginChange::Reject(mark) => logins.reject(mark),
-                    LoginChange::Accept(mark) => logins.accept(mark),
+                    LoginChange::Reject(counted) => logins.reject(id, counted),
+                    LoginChange::Accept => logins.accept(id),
                 }
                 let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
-                let account = self.own.as_ref().and_then(|own| own.id);
-                let account = account.map(CredentialsId::account).unwrap_or_default();
-                Order::WriteLogins(account, version, next, logins)
+                Order::WriteLogins(id.account(), version, next, logins)
             }
             (Some(Todo::Slot(_) | Todo::Logins(_)), Fact::Wrote(false)) => {
                 self.tries += 1;
@@ -272,6 +281,10 @@ impl Flight {
                     true => self.close_next(cx),
                     false => self.done(cx),
                 }
+            }
+            (Some(Todo::Slot(_)), Fact::Wrote(true)) => {
+                cx.memory.paid();
+                self.done(cx)
             }
             (Some(_), Fact::Wrote(true)) => self.done(cx),
             _ => self.release_and_land(cx),
@@ -296,6 +309,14 @@ impl Flight {
         let adopted = sharing::adopt(cx, &self.seen.record, &self.start);
         self.landing = landing;
         let is_being_sent = self.is_being_sent();
+        let seen = &self.seen.record;
+        let is_claimed = self.is_claimed();
+        let told_beside = Record {
+            token: seen.token.clone(),
+            refused: seen.refused.clone(),
+            claim: seen.claim,
+            ..record.clone()
+        };
         let Some(landing) = &mut self.landing else {
             return self.done(cx);
         };
@@ -311,9 +332,15 @@ impl Flight {
                 cx.memory.keep_unsaved(self.seen.version, record, cx.now);
                 self.done(cx)
             }
-            (End::Token(..), None) => self.write(cx, Phase::Closing, record),
+            (End::Token(..), None) => {
+                // Another process may make a token request beside the lease.
+                let claim = self.seen.record.claim.filter(|_| is_claimed);
+                self.write(cx, Phase::Closing, Record { claim, ..record })
+            }
             // The entry's time was over, and nobody has written meanwhile.
             _ if self.seen.version.is_none() => self.write(cx, Phase::Closing, record),
+            // Another process makes a token request beside the lease: all are told of the failure.
+            _ if is_claimed => self.write(cx, Phase::Closing, told_beside),
             // A failure is not worth a second try.
             _ => self.done(cx),
         }
@@ -326,9 +353,18 @@ impl Flight {
     }
 
     pub(super) fn release_and_land(&mut self, cx: &mut Cx<'_>) -> Order {
-        match self.lease.take() {
-            Some(_) => self.go(Phase::Releasing, Order::Release),
-            None => self.land(cx),
+        let lease = self.lease.take();
+        self.return_share(cx);
+        let claim = self.seen.record.claim.map(|claim| claim.number);
+        if lease.is_some() && self.claim.is_some() && claim == self.claim {
+            // Nothing was written that ended the claim.
+            let mut record = self.seen.record.clone();
+            record.claim = None;
+            return self.write(cx, Phase::Releasing, record);
+        }
+        match lease {
+            Some(_) if self.claim.is_none() => self.go(Phase::Releasing, Order::Release),
+            _ => self.land(cx),
         }
     }
 
@@ -348,8 +384,18 @@ impl Flight {
             )),
             ..self.landing_at(cx.now)
         });
+        let settle_at = match cx.rules.shares {
+            true => cx.memory.settle_at(cx.now),
+            false => None,
+        };
+        let silent = match &landing.end {
+            End::Failed(error) => cx.rules.is_silent(&landing, error),
+            _ => false,
+        };
         Order::Land(Box::new(Landing {
             contested: self.contested,
+            silent,
+            settle_at,
             ..landing
         }))
     }
@@ -364,10 +410,10 @@ impl Flight {
             lockable: own.is_some_and(|own| own.lockable),
             failing_for: self.seen.record.failing_for.unwrap_or_default(),
             contested: false,
+            silent: false,
+            settle_at: None,
         }
     }
-
-    // --- the store's failures ---
 
     pub(super) fn store_failed(&mut self, cx: &mut Cx<'_>) -> Order {
         cx.memory.store_failed(cx.now, cx.draw.jitter);
@@ -384,9 +430,14 @@ impl Flight {
         }
         self.landing = None;
         self.lease = None;
+        self.claim = None;
         self.slot = None;
+        self.return_share(cx);
         self.todo = Vec::new();
         self.without_store = true;
+        if self.start.settles {
+            return self.settled(cx);
+        }
         match &self.own {
             Some(own) => match own.forbidden.clone() {
                 Some(forbidden) => self.forbidden(cx, &forbidden),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{Credentials, RefreshPolicy, Secret, policy::Jitter};
 
+mod claims;
 mod cover;
 mod logins;
 mod records;
@@ -73,6 +74,7 @@ impl Process {
             deadline: secs(10),
             beyond: Duration::ZERO,
             unless: None,
+            settles: false,
         });
         let order = self.step(world, &mut flight, Fact::Begun);
         Air { flight, order }

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 use crate::{Error, ErrorKind, RefreshPolicy, RejectedPart};
 
@@ -27,8 +29,11 @@ fn rules() -> Rules {
     }
 }
 
+/// A record with a pause that is like no other.
 fn record(failed_by: &[&str], owner: &str, left: u64, kind: ErrorKind) -> Record {
-    let mut pause = Pause::new(owner, secs(left), None, &Error::new(kind, "fake"));
+    static NUMBER: AtomicU64 = AtomicU64::new(1_000);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let mut pause = Pause::new(number, owner, secs(left), None, &Error::new(kind, "fake"));
     if !pause.is_from_vendor() {
         pause.yields = YIELD;
     }
@@ -89,13 +94,53 @@ fn t16_what_the_vendor_said_is_obeyed_as_long_as_the_vendor_would_be() {
     let mut memory = Memory::new(None);
     let throttled = record(&[], "other", 100, ErrorKind::Throttled);
     assert_eq!(obeys(&mut memory, &throttled, 0), Some(100));
-    let absurd = record(&[], "other", 999_999, ErrorKind::Throttled);
+    let absurd = numbered(2, 999_999);
     assert_eq!(obeys(&mut memory, &absurd, 1), Some(3_600));
-    // A store that says so again and again is not obeyed for longer in all.
-    assert_eq!(obeys(&mut memory, &absurd, 3_600), Some(3_600));
+    // A store that presents the same pause again and again is not obeyed for longer.
+    assert_eq!(obeys(&mut memory, &absurd, 3_600), Some(1));
     assert_eq!(obeys(&mut memory, &absurd, 3_601), None);
     memory.asked();
-    assert_eq!(obeys(&mut memory, &absurd, 3_602), Some(3_600));
+    assert_eq!(obeys(&mut memory, &absurd, 3_602), None);
+}
+
+#[test]
+fn s29f_each_new_retry_after_is_obeyed_however_many_came_before() {
+    let mut memory = Memory::new(None);
+    // Another process asks the vendor whenever the time is over, for five hours.
+    for (number, begins) in (1..).zip((0..18_000).step_by(1_000)) {
+        let pause = numbered(number, 1_000);
+        assert_eq!(obeys(&mut memory, &pause, begins), Some(1_000), "{begins}");
+        let later = pause.aged(secs(900));
+        assert_eq!(obeys(&mut memory, &later, begins + 900), Some(100));
+    }
+}
+
+#[test]
+fn g20f_a_store_whose_clock_was_set_back_lengthens_no_back_off() {
+    let mut memory = Memory::new(None);
+    let pause = numbered(1, 100);
+    assert_eq!(obeys(&mut memory, &pause, 0), Some(100));
+    // The store says after 90 s that the entry is 20 s old.
+    let younger = pause.clone().aged(secs(20));
+    assert_eq!(obeys(&mut memory, &younger, 90), Some(10));
+    assert_eq!(obeys(&mut memory, &younger, 100), None);
+    // An entry that was older than this process knew ends earlier, and stays so.
+    let mut memory = Memory::new(None);
+    assert_eq!(obeys(&mut memory, &pause, 0), Some(100));
+    assert_eq!(
+        obeys(&mut memory, &pause.clone().aged(secs(50)), 1),
+        Some(50)
+    );
+    assert_eq!(obeys(&mut memory, &pause, 2), Some(49));
+}
+
+/// What the vendor said to another process for the `number`-th time.
+fn numbered(number: u64, left: u64) -> Record {
+    let mut record = record(&[], "other", left, ErrorKind::Throttled);
+    if let Some(pause) = &mut record.pause {
+        pause.number = number;
+    }
+    record
 }
 
 #[test]

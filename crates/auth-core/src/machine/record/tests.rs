@@ -48,11 +48,12 @@ prop_compose! {
         outcome in prop::sample::select(&OUTCOMES[..]),
         rejected in of(prop::sample::select(&PARTS[..])),
         status in of(100..1000_u16),
+        number: u64,
     ) -> Pause {
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
         let (kind, outcome) = (kind.0, outcome.0);
         let rejected = rejected.map(|part| part.0);
-        Pause { owner, left, yields, credentials, kind, outcome, rejected, message, code, status }
+        Pause { number, owner, left, yields, credentials, kind, outcome, rejected, message, code, status }
     }
 }
 
@@ -74,9 +75,11 @@ prop_compose! {
         failing_for in of(time()),
         failures: u32,
         refusals in of(refusals()),
+        claim in of((any::<u64>(), time())),
     ) -> Record {
         let refresh = refresh.map(|(secret, uncertain, is_first)| Refresh { secret, uncertain, is_first });
-        Record { token, refused, refresh, spent, pause, failing_for, failures, failed_by, refusals }
+        let claim = claim.map(|(number, left)| Claim { number, left });
+        Record { token, refused, refresh, spent, pause, failing_for, failures, failed_by, refusals, claim }
     }
 }
 
@@ -183,7 +186,7 @@ fn a_failure_is_told_as_it_was() {
     let error = Error::new(ErrorKind::Throttled, "too many")
         .with_code("slow_down")
         .with_status(StatusCode::TOO_MANY_REQUESTS);
-    let pause = Pause::new("a", Duration::from_secs(90), None, &error);
+    let pause = Pause::new(1, "a", Duration::from_secs(90), None, &error);
     let told = pause.error();
     assert_eq!(told.to_string(), "too many; next try in 90 s");
     assert_eq!(told.kind(), ErrorKind::Throttled);
@@ -206,7 +209,27 @@ fn the_vendors_word_is_told_from_what_one_process_met() {
             false,
         ),
     ] {
-        let pause = Pause::new("a", Duration::from_secs(1), None, &error);
+        let pause = Pause::new(1, "a", Duration::from_secs(1), None, &error);
         assert_eq!(pause.is_from_vendor(), is_from_vendor, "{error:?}");
     }
+}
+
+#[test]
+fn g16_a_scope_that_is_too_long_is_neither_written_nor_read() {
+    assert_eq!(kept_scope("read write").as_deref(), Some("read write"));
+    let longest = "s".repeat(LONGEST_SCOPE);
+    assert_eq!(kept_scope(&longest).as_ref(), Some(&longest));
+    assert_eq!(kept_scope(&format!("{longest}s")), None);
+    let of = |scope: &str| Record {
+        token: Some(Kept {
+            secret: Secret::new("fake-token-1"),
+            scope: Some(scope.to_owned()),
+            left: Duration::from_secs(60),
+            lifetime: Duration::from_secs(60),
+        }),
+        ..Record::default()
+    };
+    let read = |record: &Record| Record::decode(&key(), &record.encode(&key()));
+    assert_eq!(read(&of(&longest)), Some(of(&longest)));
+    assert_eq!(read(&of(&format!("{longest}s"))), None);
 }

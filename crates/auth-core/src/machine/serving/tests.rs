@@ -1,7 +1,9 @@
 //! The rules for callers, one story a test, with a clock that is turned by hand.
 
 use super::*;
-use crate::{Credentials, RejectedPart, Secret};
+use crate::{
+    Credentials, CredentialsId, RejectedPart, Secret, machine::backoff::Failure, policy::Jitter,
+};
 
 mod check_at;
 mod clocks;
@@ -32,13 +34,13 @@ impl Desk {
     }
 
     fn with_quota(limit: u32, window: u64) -> Self {
-        Self::with(Some(Quota::new(limit, secs(window))))
+        Self::with(Some(Quota::new(limit, secs(window)).unwrap()))
     }
 
     fn with(quota: Option<Quota>) -> Self {
         Self {
             state: State::new(quota),
-            policy: RefreshPolicy::default().jitter(0.0),
+            policy: RefreshPolicy::default().jitter(0.0).unwrap(),
             now: Moment::new(secs(1000), secs(1_700_000_000)),
         }
     }
@@ -184,6 +186,7 @@ fn failed(failure: Failure) -> Failed {
         retry_after: None,
         told: false,
         cut_short: false,
+        silent: false,
         failing_for: Duration::ZERO,
         about: None,
         lockable: false,
@@ -203,6 +206,7 @@ fn flight(reason: Reason) -> Start {
         deadline: secs(10),
         beyond: Duration::ZERO,
         unless: None,
+        settles: false,
     }
 }
 

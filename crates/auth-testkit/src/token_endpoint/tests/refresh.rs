@@ -9,17 +9,17 @@ fn server(rule: RefreshTokens) -> TestServer {
         .in_memory()
 }
 
-async fn log_in(server: &TestServer) -> Answer {
+async fn log_in(server: &TestServer) -> Received {
     let user = "username=fake-user&password=fake-password-1";
     form(server, &format!("grant_type=password&{user}&{CLIENT}")).await
 }
 
-async fn spend(server: &TestServer, token: &str) -> Answer {
+async fn spend(server: &TestServer, token: &str) -> Received {
     let body = format!("grant_type=refresh_token&refresh_token={token}&{CLIENT}");
     form(server, &body).await
 }
 
-fn brought(answer: &Answer) -> Option<String> {
+fn brought(answer: &Received) -> Option<String> {
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     answer.json()["refresh_token"].as_str().map(str::to_owned)
 }

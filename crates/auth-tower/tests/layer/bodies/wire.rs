@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use auth_core::{Authenticator, Origins};
+use auth_core::{Authenticator, AuthenticatorOptions, Origins};
 use auth_testkit::{ScriptedSource, VirtualClock};
 use auth_tower::{Auth, AuthLayer, AuthOutcome, ReplayBody, ReplayBodyLayer, ReplayBodyService};
 use bytes::Bytes;
@@ -52,9 +52,9 @@ impl Wire {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let clock = VirtualClock::new();
-        let authenticator = Authenticator::builder(ScriptedSource::new())
-            .clock(clock.clone())
-            .origins(Origins::danger_allow_http([&url]).unwrap())
+        let origins = Origins::danger_allow_http([&url]).unwrap();
+        let authenticator = Authenticator::builder(ScriptedSource::new(), origins)
+            .options(AuthenticatorOptions::new().clock(clock.clone()))
             .build()
             .unwrap();
         let token = authenticator.token().await.unwrap();

@@ -76,3 +76,29 @@ fn g06_what_was_not_rejected_is_not_counted() {
     assert!(world.logins.is_none());
     assert_eq!(world.requests, 3);
 }
+
+#[test]
+fn g06_rejected_codes_of_all_processes_count_together_and_apart_from_the_password() {
+    let code = || {
+        Error::new(ErrorKind::Rejected, "wrong code").with_rejected_part(RejectedPart::SecondFactor)
+    };
+    let mut world = World::new();
+    let mut at = Vec::new();
+    for minute in 0..24 * 60 {
+        let before = world.requests;
+        let mut process = process(&format!("p{minute}"));
+        let landing = process.gets(&mut world, Reason::Needed, Err(code()));
+        assert!(!matches!(landing.end, End::Token(..)));
+        if world.requests > before {
+            at.push(minute);
+        }
+        world.pass(60);
+    }
+    assert_eq!(at, [0, 1, 11, 31, 71, 151, 311, 631, 1271]);
+    // The password was right each time.
+    world.pass(24 * 3600);
+    let landing = process("good").gets(&mut world, Reason::Needed, Ok(token("fake-token-1")));
+    assert!(matches!(landing.end, End::Token(..)));
+    world.pass(3600);
+    assert_eq!(sent(&mut world, 10, 400), 2);
+}

@@ -84,7 +84,7 @@ fn g11_without_a_slot_in_the_account_there_is_no_token_request() {
     let mut world = World::new();
     for (name, sent) in [("a", true), ("b", true), ("c", false)] {
         let mut process = Process::new(name);
-        process.rules.quota = Some(Quota::new(2, secs(7200)));
+        process.rules.quota = Some(Quota::new(2, secs(7200)).unwrap());
         let before = world.requests;
         let landing = process.gets(&mut world, Reason::Needed, Err(page()));
         assert_eq!(world.requests > before, sent, "{name}");

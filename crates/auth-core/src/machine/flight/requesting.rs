@@ -1,0 +1,254 @@
+//! The rules of a flight from the lease to the token request: what is written down before the token
+
+//! request is sent.
+
+use super::*;
+
+impl Flight {
+    /// With the lease, and nothing in the store to take.
+    pub(super) fn check(&mut self, cx: &mut Cx<'_>) -> Order {
+        let own = self
+            .own
+            .as_ref()
+            .and_then(|own| own.id.filter(|_| own.lockable));
+        match own {
+            Some(id)
+                if sharing::next_refresh_token(cx, &self.seen.record, self.own.as_ref())
+                    .is_none() =>
+            {
+                self.go(Phase::CheckingLogins, Order::LoadLogins(id.account()))
+            }
+            _ => self.prepare_slot(cx),
+        }
+    }
+
+    pub(super) fn check_logins(
+        &mut self,
+        cx: &mut Cx<'_>,
+        version: Option<Version>,
+        logins: Logins,
+    ) -> Order {
+        let id = self.own.as_ref().and_then(|own| own.id);
+        let forbids = id.and_then(|id| logins.forbids(id));
+        let forbids = forbids.filter(|_| !cx.memory.ignores_rejections());
+        self.logins = Some((version, logins));
+        if let Some((counted, wait)) = forbids {
+            let forbidden = Forbidden {
+                counted,
+                cause: None,
+                wait,
+            };
+            return self.forbidden(cx, &forbidden);
+        }
+        self.prepare_slot(cx)
+    }
+
+    fn prepare_slot(&mut self, cx: &mut Cx<'_>) -> Order {
+        match cx.rules.quota {
+            Some(_) => self.go(Phase::TakingSlot, Order::LoadAccount),
+            None => self.mark(cx),
+        }
+    }
+
+    pub(super) fn take_slot(
+        &mut self,
+        cx: &mut Cx<'_>,
+        version: Option<Version>,
+        mut account: Account,
+    ) -> Order {
+        let Some(quota) = cx.rules.quota else {
+            return self.fail(
+                cx,
+                Error::new(ErrorKind::Closed, "no quota to take a slot of"),
+            );
+        };
+        let repeats = self.seen.record.refusals.is_some();
+        let slots = match self.start.reason {
+            Reason::Ahead => Slots::ButReserve,
+            Reason::Refused if repeats => Slots::Doubtful,
+            Reason::Needed | Reason::Refused => Slots::All,
+        };
+        // Nobody knows yet when the token request ends; that is written down when it has.
+        let frees_in = quota
+            .window()
+            .saturating_add(cx.rules.policy.exchange_deadline());
+        let owes = cx.memory.pay(&mut account, cx.now);
+        if let Err(wait) = account.take(quota, slots, cx.draw.number, frees_in) {
+            self.landing = Some(Landing {
+                end: End::OverQuota(wait),
+                ..self.landing_at(cx.now)
+            });
+            self.todo = match owes {
+                true => vec![Todo::Slot(Duration::ZERO)],
+                false => Vec::new(),
+            };
+            return self.close(cx);
+        }
+        self.slot = Some(cx.draw.number);
+        let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
+        Order::WriteAccount(version, next, account)
+    }
+
+    pub(super) fn try_account_again(&mut self, cx: &mut Cx<'_>) -> Order {
+        self.tries += 1;
+        if self.tries >= ACCOUNT_TRIES {
+            self.tries = 0;
+            self.problem = Some("token store: too many processes change one account at once");
+            return self.borrow_slot(cx);
+        }
+        let time = cx.draw.jitter.of(Duration::from_millis(4));
+        Order::Sleep {
+            time,
+            others: false,
+        }
+    }
+
+    /// The account could not be changed: callers get what a process without the store may use, and
+    /// the account is told later.
+    fn borrow_slot(&mut self, cx: &mut Cx<'_>) -> Order {
+        if self.start.reason == Reason::Ahead {
+            let message = "too many processes change the account of the quota at once; the token is \
+                           renewed later";
+            let error = Error::new(ErrorKind::Store, message);
+            return self.fail(cx, error.with_outcome(RequestOutcome::NotSent));
+        }
+        if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
+            self.landing = Some(Landing {
+                end: End::OverQuota(wait),
+                ..self.landing_at(cx.now)
+            });
+            return self.release_and_land(cx);
+        }
+        self.borrowed = true;
+        self.mark(cx)
+    }
+
+    /// Writes down what the token request will use up, before it is sent.
+    pub(super) fn mark(&mut self, cx: &mut Cx<'_>) -> Order {
+        self.refresh = sharing::next_refresh_token(cx, &self.seen.record, self.own.as_ref());
+        let unread = self.own.as_ref().and_then(|own| own.first.clone().err());
+        if let (None, Some(error)) = (&self.refresh, unread) {
+            self.landing = Some(Landing {
+                end: End::Failed(error.with_outcome(RequestOutcome::NotSent)),
+                ..self.landing_at(cx.now)
+            });
+            let slot = self.slot.is_some().then_some(Todo::Slot(Duration::ZERO));
+            self.todo = slot.into_iter().collect();
+            return self.close(cx);
+        }
+        let mut marked = self.seen.record.clone();
+        marked.refresh = self.refresh.clone().map(|refresh| Refresh {
+            uncertain: refresh.uncertain.saturating_add(1),
+            ..refresh
+        });
+        if let (None, Some(given_up)) = (&marked.refresh, &self.seen.record.refresh) {
+            marked.spent.add(Print::of(&given_up.secret));
+        }
+        if !self.is_covered(cx) {
+            return self.start_again(cx);
+        }
+        match marked == self.seen.record {
+            true => self.request(cx),
+            false => self.write(cx, Phase::Marking, marked),
+        }
+    }
+
+    /// A process that was stopped may have lost the lease meanwhile.
+    pub(super) fn is_covered(&self, cx: &mut Cx<'_>) -> bool {
+        let needed = cx.now + self.request_deadline(cx);
+        self.lease.is_some_and(|until| until.waited_for(needed))
+    }
+
+    pub(super) fn request_deadline(&self, cx: &mut Cx<'_>) -> Duration {
+        self.start.deadline.min(cx.rules.policy.exchange_deadline())
+    }
+
+    /// The lease ended before the refresh token was sent: whoever has the lease cx.now may send it.
+    pub(super) fn unmark(&mut self, cx: &mut Cx<'_>) -> Order {
+        let mut record = self.seen.record.clone();
+        record.refresh = self
+            .refresh
+            .take()
+            .filter(|refresh| !refresh.is_first || refresh.uncertain > 0);
+        self.write(cx, Phase::Unmarking, record)
+    }
+
+    /// Looks again, after giving back the slot and the lease.
+    pub(super) fn start_again(&mut self, cx: &mut Cx<'_>) -> Order {
+        self.landing = None;
+        self.todo = match self.slot.is_some() {
+            true => vec![Todo::Slot(Duration::ZERO)],
+            false => Vec::new(),
+        };
+        self.lease = None;
+        self.return_share(cx);
+        self.pace = FIRST_LOOK;
+        self.tries = 0;
+        match self.todo.is_empty() {
+            true => self.go(Phase::Looking, Order::Load),
+            false => self.go(Phase::Closing, Order::LoadAccount),
+        }
+    }
+
+    /// Somebody else was faster.
+    pub(super) fn lost_write(&mut self, cx: &mut Cx<'_>) -> Order {
+        self.contested = true;
+        self.lost += 1;
+        if self.lost >= MOST_LOST {
+            self.problem = Some("token store: every write loses against another one");
+            return self.store_failed(cx);
+        }
+        self.start_again(cx)
+    }
+
+    /// No token request is made with the slot of this process's share.
+    pub(super) fn return_share(&mut self, cx: &mut Cx<'_>) {
+        if std::mem::take(&mut self.borrowed) {
+            cx.memory.share.cancel();
+        }
+    }
+
+    /// Goes to a further token request of this flight.
+    pub(super) fn prepare(&mut self, cx: &mut Cx<'_>) -> Order {
+        self.landing = None;
+        if !cx.rules.shares || self.without_store {
+            return self.go_alone(cx);
+        }
+        self.prepare_slot(cx)
+    }
+
+    pub(super) fn request(&mut self, cx: &mut Cx<'_>) -> Order {
+        self.requests += 1;
+        let order = Order::Request {
+            reason: self.start.reason,
+            refresh_token: self.refresh.as_ref().map(|refresh| refresh.secret.clone()),
+            deadline: self.request_deadline(cx),
+        };
+        self.go(Phase::Requesting, order)
+    }
+
+    /// A token request without the store: within limits that many processes can afford at once.
+    pub(super) fn go_alone(&mut self, cx: &mut Cx<'_>) -> Order {
+        self.refresh = None;
+        if cx.rules.shares {
+            let first = self.own.as_ref().map(|own| &own.first);
+            if cx.rules.needs_refresh_token || matches!(first, Some(Ok(Some(_)))) {
+                let message = "the refresh token is sent only while the token store answers, because \
+                               two processes that send it lose it; the token store does not answer";
+                return self.fail(cx, Error::new(ErrorKind::Store, message));
+            }
+            // The share is too small to keep a part of it back.
+            if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
+                self.landing = Some(Landing {
+                    end: End::OverQuota(wait),
+                    ..self.landing_at(cx.now)
+                });
+                return self.land(cx);
+            }
+        }
+        self.request(cx)
+    }
+}
+
+/// So many writes in a row that lose are a failure of the store.
+const MOST_LOST: u8 = 4;

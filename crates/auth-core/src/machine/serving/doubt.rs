@@ -1,0 +1,156 @@
+//! What a refusal by the API means for the cached token, and how often refusals start token requests.
+
+use std::time::Duration;
+
+use super::{Held, SAME_REFUSAL, State, UnderWay, event::Action, gate::GateKind, trial::Previous};
+use crate::{Generation, Moment, Reason, RefreshPolicy, machine::backoff, quota::Slots};
+
+/// The API refused the cached token, and has not accepted it since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Doubt {
+    /// Refusals in a row, counted at most once in [`SAME_REFUSAL`].
+    pub(super) row: u8,
+    pub(super) counted: Moment,
+}
+
+/// Renewals that followed a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Refusals {
+    /// Renewals in a row whose token the API has not accepted.
+    pub(super) unaccepted: u32,
+    /// Renewals of late; one is forgotten in each [`FORGET`].
+    pub(super) recent: u32,
+    pub(super) counted: Moment,
+    /// No renewal follows a refusal before.
+    pub(super) until: Moment,
+    /// The next token replaces a refused one.
+    pub(super) pending: bool,
+}
+
+impl State {
+    pub(super) fn refused(
+        &mut self,
+        policy: &RefreshPolicy,
+        generation: Generation,
+        permanent: bool,
+        now: Moment,
+    ) -> Action {
+        let Some(held) = self.valid(now).filter(|held| held.generation == generation) else {
+            let is_previous = |previous: Previous| previous.generation == generation;
+            if self.previous.is_some_and(is_previous) {
+                self.previous = None;
+            }
+            // The refusal of an expired token proves nothing, and of an older one neither.
+            return self.demand(policy, now);
+        };
+        if let Some(trial) = held.trial.filter(|_| self.is_on_trial(held, now)) {
+            return self.refused_on_trial(held, trial, now);
+        }
+        let doubt = held.doubt.unwrap_or(Doubt {
+            row: 0,
+            counted: Moment::PAST,
+        });
+        let counts = doubt.row == 0 || now.waited_for(doubt.counted + SAME_REFUSAL);
+        let doubt = match counts {
+            true => Doubt {
+                row: doubt.row.saturating_add(1),
+                counted: now,
+            },
+            false => doubt,
+        };
+        self.held = Some(Held {
+            doubt: Some(doubt),
+            ..held
+        });
+        if let Some(flight) = &mut self.flight {
+            self.refusals.pending = true;
+            flight.urgent = true;
+            return Action::Wait;
+        }
+        let repeats = self.refusals.unaccepted > 0 || self.recent(now) > 0;
+        let slots = match repeats {
+            true => Slots::Doubtful,
+            false => Slots::All,
+        };
+        let gate = self.closed_gate(now);
+        let backs_off = gate.is_some_and(|gate| gate.kind == GateKind::BackOff);
+        let waits = backs_off || !now.waited_for(self.refusals.until);
+        if waits || self.ledger.take(slots, now).is_err() {
+            if doubt.row >= DROP && !permanent {
+                self.held = None;
+                self.refusals.pending = true;
+            }
+            return Action::Damped;
+        }
+        self.refusals.pending = true;
+        let after = gate.map_or(Duration::ZERO, |gate| now.wait_until(gate.until));
+        self.fly(policy, Reason::Refused, after, None, now)
+    }
+
+    /// A refused token is being replaced, and not for long yet.
+    pub(super) fn is_replacing(&self, now: Moment) -> bool {
+        let recent = |flight: UnderWay| !now.waited_for(flight.since + DOUBT_WAIT);
+        self.refusals.pending && self.flight.is_some_and(recent)
+    }
+
+    pub(super) fn accepted(&mut self, policy: &RefreshPolicy, generation: Generation) -> Action {
+        self.is_reported_to = true;
+        if let Some(held) = self
+            .held
+            .as_mut()
+            .filter(|held| held.generation == generation)
+        {
+            held.doubt = None;
+            held.trial = None;
+            self.previous = None;
+            self.unproven = 0;
+            let refusals = &mut self.refusals;
+            if refusals.unaccepted > 0 {
+                refusals.unaccepted = 0;
+                refusals.until = refusals.counted + often(policy, refusals.recent);
+            }
+        }
+        Action::Nothing
+    }
+
+    /// A renewal that followed a refusal brought a token.
+    pub(super) fn count_renewal(&mut self, policy: &RefreshPolicy, now: Moment) {
+        let recent = self.recent(now).saturating_add(1);
+        let unaccepted = self.refusals.unaccepted.saturating_add(1);
+        self.refusals = Refusals {
+            unaccepted,
+            recent,
+            counted: now,
+            until: now + backoff::of_refusals(policy, unaccepted).max(often(policy, recent)),
+            pending: false,
+        };
+    }
+
+    /// Renewals of late that followed a refusal.
+    pub(super) fn recent(&self, now: Moment) -> u32 {
+        // Refusals at the rate that the quota allows must not use up its reserve.
+        let spacing = self.ledger.spacing().unwrap_or_default();
+        let forget = spacing.saturating_mul(2).max(FORGET);
+        let passed = now.wait_since(self.refusals.counted).as_nanos() / forget.as_nanos();
+        let passed = u32::try_from(passed).unwrap_or(u32::MAX);
+        self.refusals.recent.saturating_sub(passed)
+    }
+}
+
+/// The distance of two renewals that follow refusals, when there were so many of late. The API
+/// accepts the tokens in between.
+pub(super) fn often(policy: &RefreshPolicy, recent: u32) -> Duration {
+    match recent.checked_sub(FREE) {
+        None | Some(0) => Duration::ZERO,
+        Some(more) => backoff::of_refusals(policy, more),
+    }
+}
+
+/// After so many refusals in a row without an acceptance the token is dropped.
+const DROP: u8 = 5;
+/// How long other requests wait for the replacement of a refused token, before they go on with it.
+const DOUBT_WAIT: Duration = Duration::from_secs(2);
+/// So many renewals that follow refusals may come close together.
+const FREE: u32 = 3;
+/// After this time one renewal that followed a refusal is forgotten.
+const FORGET: Duration = Duration::from_secs(60);

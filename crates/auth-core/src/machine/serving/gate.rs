@@ -1,0 +1,88 @@
+//! Until when no token request may start, and which credentials were rejected.
+
+use std::time::Duration;
+
+use super::State;
+use crate::{CredentialsId, Moment, quota::Slots};
+
+/// No token request starts before `until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Gate {
+    pub(super) until: Moment,
+    pub(super) kind: GateKind,
+    /// The credentials that a rejection is about: other credentials may be tried at once.
+    pub(super) about: Option<CredentialsId>,
+    /// How often the credentials may still be read to see whether they changed.
+    pub(super) looks: u8,
+    pub(super) looked: Moment,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum GateKind {
+    /// The floor between two token requests is short enough to be waited for.
+    Floor,
+    /// Callers are told of the failure.
+    BackOff,
+}
+
+impl State {
+    /// How long until the next token request may start.
+    pub(crate) fn next_try(&self, now: Moment) -> Duration {
+        let gate = self.gate.map_or(Moment::PAST, |gate| gate.until);
+        now.wait_until(gate)
+            .max(now.wait_until(self.ledger.free_at(Slots::All)))
+    }
+
+    pub(super) fn closed_gate(&self, now: Moment) -> Option<Gate> {
+        self.gate.filter(|gate| !now.waited_for(gate.until))
+    }
+
+    pub(super) fn close_gate(
+        &mut self,
+        until: Moment,
+        kind: GateKind,
+        about: Option<CredentialsId>,
+    ) {
+        // Reading the credentials once more found them unchanged: the rejection stands as long as
+        // it did, and so does the number of looks that are left.
+        let known = self
+            .gate
+            .filter(|gate| gate.about.is_some() && gate.about == about);
+        let (looks, looked) = known.map_or((LOOKS, Moment::PAST), |gate| (gate.looks, gate.looked));
+        self.gate = Some(Gate {
+            until,
+            kind,
+            about,
+            looks,
+            looked,
+        });
+    }
+
+    /// Whether the rejected credentials may be read, to see whether they changed: a few times at
+    /// once, then once in [`LOOK_AGAIN`].
+    pub(super) fn may_look(&mut self, now: Moment) -> bool {
+        let Some(gate) = self.gate.as_mut().filter(|gate| gate.about.is_some()) else {
+            return false;
+        };
+        let rested = now.waited_for(gate.looked + LOOK_AGAIN);
+        if gate.looks == 0 && !rested {
+            return false;
+        }
+        gate.looks = gate.looks.saturating_sub(1);
+        gate.looked = now;
+        true
+    }
+
+    /// The operator wants rejected credentials to be tried again.
+    pub(crate) fn clear_rejection(&mut self) {
+        if self.gate.is_some_and(|gate| gate.about.is_some()) {
+            self.gate = None;
+            self.failing = None;
+        }
+    }
+}
+
+/// How often rejected credentials are read at once.
+const LOOKS: u8 = 5;
+/// How often rejected credentials are read after that.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);

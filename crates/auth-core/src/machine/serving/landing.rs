@@ -1,0 +1,231 @@
+//! What the end of a token request means for callers: a token, or a back-off.
+
+use std::time::Duration;
+
+use super::{
+    Held, State,
+    event::{Action, Failed, Fetched},
+    gate::GateKind,
+};
+use crate::{
+    Generation, Moment, Reason, RefreshPolicy,
+    machine::backoff::{self, Failure, Situation},
+    policy::Jitter,
+    quota::Slots,
+};
+
+/// Token requests fail since then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Failing {
+    pub(super) since: Moment,
+    pub(super) last: Failure,
+    /// Failures of the last kind in a row.
+    pub(super) row: u32,
+}
+
+impl State {
+    pub(super) fn fetched(
+        &mut self,
+        policy: &RefreshPolicy,
+        token: Fetched,
+        now: Moment,
+    ) -> Action {
+        let Fetched {
+            sent,
+            age,
+            hint,
+            same,
+            jitter,
+            ..
+        } = token;
+        let lifetime = policy.lifetime(token.lifetime);
+        // The vendor counts by what it said, whatever the policy makes of it.
+        self.close_slot(token.requested, now, token.lifetime);
+        self.flight = None;
+        self.silent = 0;
+        self.waits_since = None;
+        if std::mem::take(&mut self.refusals.pending) {
+            self.count_renewal(policy, now);
+        }
+        // One text has one number, so that a late refusal of it is not taken for an old token's.
+        let generation = same.unwrap_or_else(|| Generation::after(self.last));
+        self.last = self.last.max(Some(generation));
+        let ends = |after: Duration| sent + after.saturating_sub(age);
+        let usable_until = ends(policy.usable_for(lifetime));
+        if now.reached(usable_until) {
+            return self.expired_on_arrival(policy, generation, jitter, now);
+        }
+        self.failing = None;
+        let trial = match same {
+            Some(_) => self.held.and_then(|held| held.trial),
+            None => self.put_on_trial(token, now),
+        };
+        self.held = Some(Held {
+            generation,
+            lifetime,
+            refresh_at: ends(policy.refresh_after(lifetime, hint, jitter)),
+            usable_until,
+            doubt: None,
+            trial,
+        });
+        let floor = match token.requested {
+            true => policy.floor(lifetime),
+            false => Duration::ZERO,
+        };
+        self.close_gate(sent + floor, GateKind::Floor, None);
+        Action::Publish(generation)
+    }
+
+    /// A token that is over when it comes is good for those who wait, and not kept. The next token
+    /// request waits, and longer each time.
+    fn expired_on_arrival(
+        &mut self,
+        policy: &RefreshPolicy,
+        generation: Generation,
+        jitter: Jitter,
+        now: Moment,
+    ) -> Action {
+        let wait = self.back_off(
+            policy,
+            Failed {
+                failure: Failure::NotUnderstood,
+                requested: true,
+                retry_after: None,
+                told: false,
+                cut_short: false,
+                silent: false,
+                failing_for: Duration::ZERO,
+                about: None,
+                lockable: false,
+                jitter,
+            },
+            now,
+        );
+        let kind = match wait <= policy.interval() {
+            true => GateKind::Floor,
+            false => GateKind::BackOff,
+        };
+        self.close_gate(now + wait, kind, None);
+        Action::Deliver(generation)
+    }
+
+    pub(super) fn failed(&mut self, policy: &RefreshPolicy, failed: Failed, now: Moment) -> Action {
+        let Failed {
+            failure,
+            retry_after,
+            told,
+            about,
+            ..
+        } = failed;
+        self.close_slot(failed.requested && failure.may_count(), now, None);
+        let flight = self.flight.take();
+        self.refusals.pending &= self.valid(now).is_none();
+        if failure == Failure::SameToken {
+            // The vendor knows no other token: the next refusal has to wait, and nobody else.
+            self.count_renewal(policy, now);
+            self.close_gate(now + policy.floor(Duration::ZERO), GateKind::Floor, None);
+            if self.valid(now).is_some() {
+                return Action::Report;
+            }
+            // The next token request follows from the refusal too.
+            self.refusals.pending = true;
+        }
+        // Somebody who needs a token waited for a renewal that was cut short, or that left the
+        // reserve of the quota alone.
+        self.silent = match failed.silent {
+            true => self.silent.saturating_add(1),
+            false => 0,
+        };
+        let is_ahead = flight.is_some_and(|flight| flight.reason == Reason::Ahead);
+        let waits = flight.is_some_and(|flight| flight.urgent && flight.is_cut);
+        let ended_early = failed.silent || is_ahead && failed.cut_short;
+        if waits && ended_early && !told {
+            self.close_gate(now, GateKind::Floor, None);
+            return Action::Retry;
+        }
+        self.waits_since = None;
+        if !is_ahead {
+            // A vendor that is slow gets the whole time again.
+            self.silent = 0;
+        }
+        let wait = match (told, retry_after) {
+            (true, Some(wait)) => {
+                self.note_failure(failure, now);
+                wait
+            }
+            _ => self.back_off(policy, failed, now),
+        };
+        let about = about.filter(|_| failure.is_rejection() || failure == Failure::Wordless);
+        self.close_gate(now + wait, GateKind::BackOff, about);
+        Action::Report
+    }
+
+    fn back_off(&mut self, policy: &RefreshPolicy, failed: Failed, now: Moment) -> Duration {
+        let failing = self.note_failure(failed.failure, now);
+        let valid = self.valid(now);
+        let situation = Situation {
+            failure: failed.failure,
+            retry_after: failed.retry_after,
+            failing_for: now.wait_since(failing.since).max(failed.failing_for),
+            row: failing.row,
+            valid: valid.map(|held| (now.until(held.usable_until), held.lifetime)),
+            spacing: self.ledger.spacing(),
+            slot: now.wait_until(self.ledger.free_at(Slots::All)),
+            lockable: failed.lockable,
+            jitter: failed.jitter,
+        };
+        backoff::after(policy, situation)
+    }
+
+    fn note_failure(&mut self, failure: Failure, now: Moment) -> Failing {
+        let failing = match self.failing {
+            Some(failing) if failing.last == failure => Failing {
+                row: failing.row.saturating_add(1),
+                ..failing
+            },
+            Some(failing) => Failing {
+                last: failure,
+                row: 1,
+                ..failing
+            },
+            None => Failing {
+                since: now,
+                last: failure,
+                row: 1,
+            },
+        };
+        if failure != Failure::OwnQuota {
+            self.failing = Some(failing);
+        }
+        failing
+    }
+
+    /// The failure is not reported yet, so the flight goes on, if a slot is free.
+    pub(super) fn credentials_changed(&mut self, now: Moment) -> Action {
+        self.ledger.close(now, None);
+        match self.ledger.take(Slots::All, now) {
+            Ok(()) => Action::Again,
+            Err(_) => Action::Nothing,
+        }
+    }
+
+    /// The rejected credentials were read and have not changed: all stays as it was.
+    pub(crate) fn unchanged(&mut self) {
+        self.ledger.cancel();
+        self.flight = None;
+    }
+
+    /// Keeps the flight and the slots of before: a token came that no flight is waited for.
+    pub(crate) fn flies_as(&mut self, before: &Self) {
+        self.flight = before.flight;
+        self.ledger = before.ledger.clone();
+    }
+
+    fn close_slot(&mut self, requested: bool, now: Moment, token_lives: Option<Duration>) {
+        if requested {
+            self.ledger.close(now, token_lives);
+        } else {
+            self.ledger.cancel();
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Kaizen, as a server inside a test: the servers Central and East, and a token endpoint from before July 2023.
+//!
+//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. Each function returns a
+//! [`TestServerBuilder`]:
+//! change what a test needs (lifetime, client, clock, quota), then
+//! [start](TestServerBuilder::start) the server or keep it
+//! [in memory](TestServerBuilder::in_memory).
+//!
+//! # Example
+//!
+//! ```
+//! let server = auth_kaizen::fake::east().in_memory();
+//! assert_eq!(server.token_url(), "https://auth.kaizen-east.test/oauth2/token");
+//! ```
+
+use std::time::Duration;
+
+use auth_testkit::{
+    Answer, BodyFormat, ClientAuth, TestServer, TestServerBuilder, VendorRequest, VendorRules,
+};
+use http::{StatusCode, header};
+use serde_json::json;
+
+/// Kaizen by CopperTree Analytics, the server Central: client credentials, tokens for 30 days.
+///
+/// - Token endpoint `/oauth2/token` and API on an origin each; the API has its whole origin.
+/// - A form body with `client_id` and `client_secret`. `Authorization: Basic`, JSON and an
+///   `audience` are refused.
+/// - The API refuses with 401.
+/// - The other server has its own client and its own tokens, and takes none of this one's.
+pub fn central() -> TestServerBuilder {
+    server("kaizen-central", Kaizen::CURRENT)
+        .client("fake-kaizen-central-client", "fake-central-secret/1+2&3=")
+}
+
+/// Kaizen by CopperTree Analytics, the server East; as [`central`], with another client.
+pub fn east() -> TestServerBuilder {
+    server("kaizen-east", Kaizen::CURRENT)
+        .client("fake-kaizen-east-client", "fake-east-secret/1+2&3=")
+}
+
+/// Kaizen by CopperTree Analytics, the token endpoints until July 2023: as [`central`], but
+/// at `/oauth/token`, and `audience=organize` is required.
+pub fn legacy() -> TestServerBuilder {
+    server("kaizen-legacy", Kaizen::LEGACY)
+        .client("fake-kaizen-legacy-client", "fake-legacy-secret/1+2&3=")
+}
+
+fn server(name: &str, rules: Kaizen) -> TestServerBuilder {
+    TestServer::builder()
+        .vendor(rules)
+        .name(name)
+        .two_origins()
+        .client_auth([ClientAuth::Post])
+        .body_formats([BodyFormat::Form])
+        .default_scope("read:buildings")
+        .token_lifetime(Duration::from_secs(30 * 24 * 3600))
+}
+
+struct Kaizen {
+    token_path: &'static str,
+    audience: &'static [&'static str],
+}
+
+impl Kaizen {
+    const CURRENT: Self = Self {
+        token_path: "/oauth2/token",
+        audience: &[],
+    };
+    const LEGACY: Self = Self {
+        token_path: "/oauth/token",
+        audience: &["organize"],
+    };
+}
+
+impl VendorRules for Kaizen {
+    fn token_paths(&self) -> Vec<String> {
+        vec![self.token_path.into()]
+    }
+
+    fn api_path(&self) -> &str {
+        "/"
+    }
+
+    fn token(&self, request: &VendorRequest<'_>) -> Answer {
+        let checked = request
+            .check_grant("client_credentials")
+            .and_then(
+                |params| match params.all("audience").eq(self.audience.iter().copied()) {
+                    true => Ok(params),
+                    false => request.refuse("invalid_request", "the audience is wrong here"),
+                },
+            );
+        match checked {
+            Ok(params) => request.standard_reply(request.scope(&params)),
+            Err(refusal) => refusal.into_answer(),
+        }
+    }
+
+    fn api(&self, request: &VendorRequest<'_>) -> Answer {
+        match request
+            .bearer_token()
+            .and_then(|token| request.accept(token))
+        {
+            Some(number) => request.ok(number),
+            None => Answer::json(
+                StatusCode::UNAUTHORIZED,
+                &json!({ "message": "Unauthorized" }),
+            )
+            .header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
