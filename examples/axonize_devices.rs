@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The first asks on the terminal for the binding code, if multi-factor authentication is on. With
-//! `AXONIZE_PASSWORD_FILE` or `AXONIZE_CLIENT_SECRET_FILE` the secret is read from a file. A fake on
-//! 127.0.0.1 to try it with: `cargo run --example fake_vendor axonize`.
+//! `AXONIZE_PASSWORD_FILE` or `AXONIZE_CLIENT_SECRET_FILE` the secret is read from a file. A fake
+//! on 127.0.0.1 to try it with: `cargo run --example fake_vendor axonize`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,

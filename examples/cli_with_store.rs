@@ -3,9 +3,9 @@
 //! ```console
 //! $ export AUTH_STORE_DIR=~/.cache/cli-with-store
 //! $ cargo run --example cli_with_store
-//! a token is at hand; exchanges made: 1
+//! a token is at hand; token_requests made: 1
 //! $ cargo run --example cli_with_store
-//! a token is at hand; exchanges made: 0
+//! a token is at hand; token_requests made: 0
 //! ```
 //!
 //! The vendor is a server inside this program, so that nothing else is needed to see it.
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // A tool would send its requests through `auth_tower::AuthLayer`, which does this first.
     authenticator.token().await?;
-    let exchanges = vendor.counters().token_requests;
-    println!("a token is at hand; exchanges made: {exchanges}");
+    let token_requests = vendor.counters().token_requests;
+    println!("a token is at hand; token requests made: {token_requests}");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! A client of the crate reqwest-middleware that signs its requests, against a vendor in this process.
+//! A client of the crate reqwest-middleware that signs its requests, against a vendor in this
+//! process.
 //!
 //! ```console
 //! $ cargo run --example reqwest_middleware

@@ -1,5 +1,5 @@
-//! A reqwest client at the bottom of a tower stack that signs its requests, against a vendor in this
-//! process.
+//! A reqwest client at the bottom of a tower stack that signs its requests, against a vendor in
+//! this process.
 //!
 //! ```console
 //! $ cargo run --example reqwest_tower

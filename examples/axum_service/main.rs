@@ -1,8 +1,8 @@
 //! A service that calls an API out: as itself, and on behalf of the users who call it.
 //!
 //! `cargo run --example axum_service` needs no network and no account: it starts a vendor on
-//! loopback that exchanges tokens (RFC 8693), and the service beside it; three users call, one of
-//! whom the vendor has dismissed, and then the service ends in order. The program exits non-zero
+//! loopback that token requests tokens (RFC 8693), and the service beside it; three users call, one
+//! of whom the vendor has dismissed, and then the service ends in order. The program exits non-zero
 //! if somebody got what is not theirs.
 //!
 //! What to take from it:
@@ -18,7 +18,7 @@
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
-use auth_core::{ExchangeLimit, Origins, Secret, SharedClock, SharedTransport};
+use auth_core::{Origins, Secret, SharedClock, SharedTransport, TokenRequestLimit};
 use auth_testkit::TestServer;
 use auth_tower::ServiceTransport;
 use bytes::Bytes;
@@ -34,7 +34,7 @@ mod service;
 mod vendor;
 
 use outbound::{Outbound, Settings, http};
-use vendor::Exchange;
+use vendor::TokenRequest;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<bool, Box<dyn Error>> {
     let vendor = TestServer::builder()
-        .vendor(Exchange::default())
+        .vendor(TokenRequest::default())
         .start()
         .await;
     let client = Client::builder(TokioExecutor::new()).build_http();
@@ -64,7 +64,7 @@ async fn run() -> Result<bool, Box<dyn Error>> {
             // With a vendor that is not on this machine: `Origins::new`.
             origins: Origins::danger_allow_http([vendor.origin()])?,
             transport: SharedTransport::new(ServiceTransport::new(client.clone())),
-            limit: ExchangeLimit::new(16)?,
+            limit: TokenRequestLimit::new(16)?,
             max_users: 10_000,
             clock: clock.clone(),
         },
@@ -80,7 +80,7 @@ async fn run() -> Result<bool, Box<dyn Error>> {
         let _ = stopped.await;
     }));
 
-    if let Some(rules) = vendor.rules::<Exchange>() {
+    if let Some(rules) = vendor.rules::<TokenRequest>() {
         rules.dismiss("carol");
     }
     let expires = clock.now().since_unix_epoch() + Duration::from_secs(300);

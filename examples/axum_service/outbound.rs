@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use auth_core::{
-    Authenticator, AuthenticatorOptions, Authenticators, Error, ExchangeLimit, Health, Key,
-    Origins, Part, Secret, SharedClock, SharedTransport,
+    Authenticator, AuthenticatorMap, AuthenticatorOptions, Error, Health, Key, KeyPart, Origins,
+    Secret, SharedClock, SharedTransport, TokenRequestLimit,
 };
 use auth_oauth2::Client;
 use auth_tower::{Auth, AuthLayer, KeyedAuth};
@@ -44,7 +44,7 @@ pub(crate) struct Settings {
     /// To the token endpoint: never through a client that signs.
     pub(crate) transport: SharedTransport,
     /// On how much the token endpoint is asked, for all users together.
-    pub(crate) limit: ExchangeLimit,
+    pub(crate) limit: TokenRequestLimit,
     /// Of how many users tokens are kept.
     pub(crate) max_users: usize,
     pub(crate) clock: SharedClock,
@@ -54,7 +54,7 @@ pub(crate) struct Settings {
 #[derive(Clone)]
 pub(crate) struct Outbound {
     itself: Authenticator,
-    users: Authenticators,
+    users: AuthenticatorMap,
     as_itself: Auth<Http>,
     as_user: KeyedAuth<Http>,
     /// What all users' keys have in common.
@@ -151,7 +151,7 @@ fn itself(settings: &Settings, oauth: &Client) -> Result<Authenticator, Error> {
         .build()
 }
 
-fn users(settings: Settings, oauth: Client) -> Result<Authenticators, Error> {
+fn users(settings: Settings, oauth: Client) -> Result<AuthenticatorMap, Error> {
     let (max_users, clock) = (settings.max_users, settings.clock.clone());
     let options = AuthenticatorOptions::new()
         .limit(settings.limit.clone())
@@ -161,7 +161,7 @@ fn users(settings: Settings, oauth: Client) -> Result<Authenticators, Error> {
     let make = move |key: &Key| {
         let nobody = || Error::config("subject", "there is none in the key");
         let subject = key.subject().ok_or_else(nobody)?;
-        let expires = key.get(Part::Extra(EXPIRES)).unwrap_or_default();
+        let expires = key.get(KeyPart::Extra(EXPIRES)).unwrap_or_default();
         let expires = Duration::from_secs(expires.parse().unwrap_or(0));
         let now = settings.clock.now().since_unix_epoch();
         // Nothing that is had for the user's token outlives it.
@@ -173,7 +173,7 @@ fn users(settings: Settings, oauth: Client) -> Result<Authenticators, Error> {
             .options(options.clone())
             .build()
     };
-    Authenticators::builder(make)
+    AuthenticatorMap::builder(make)
         .max_entries(max_users)
         .clock(clock)
         .build()

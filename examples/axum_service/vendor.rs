@@ -1,4 +1,4 @@
-//! A vendor that exchanges tokens (RFC 8693), and an API that says whose token it got.
+//! A vendor that token requests tokens (RFC 8693), and an API that says whose token it got.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -37,7 +37,7 @@ fn read(token: &str) -> Option<(&str, Duration)> {
 
 /// The vendor's rules, and what it knows about its users.
 #[derive(Default)]
-pub(crate) struct Exchange(Mutex<Known>);
+pub(crate) struct TokenRequest(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -47,7 +47,7 @@ struct Known {
 }
 
 #[allow(dead_code, reason = "the tests of this example ask for more")]
-impl Exchange {
+impl TokenRequest {
     /// Gives a user no more tokens.
     pub(crate) fn dismiss(&self, user: &str) {
         self.known().dismissed.insert(user.to_owned());
@@ -88,7 +88,7 @@ impl Exchange {
     }
 }
 
-impl VendorRules for Exchange {
+impl VendorRules for TokenRequest {
     fn token(&self, request: &VendorRequest<'_>) -> Answer {
         let checked = request.check_client();
         match checked.and_then(|params| self.subject(request, &params)) {

@@ -42,7 +42,7 @@ impl Figures {
     }
 
     /// By the vendor's count.
-    pub(crate) fn exchanges(&self, side: &Side, phase: Phase) -> usize {
+    pub(crate) fn token_requests(&self, side: &Side, phase: Phase) -> usize {
         let (start, end) = (self.start(phase), self.ends[phase]);
         // What was under way when the last phase ended belongs to it.
         let is_in = |at: &&Duration| start <= **at && (**at < end || phase == Phase::After);
@@ -63,8 +63,8 @@ impl Figures {
         Line {
             processes: self.shared.reports.len(),
             lifetimes: self.lifetimes().ceil() as u64,
-            exchanges: self.shared.calls.len(),
-            exchanges_without_store: self.alone.calls.len(),
+            token_requests: self.shared.calls.len(),
+            token_requests_without_store: self.alone.calls.len(),
             failed_requests: self.shared.failed() + self.alone.failed(),
             redis_restarts: self.redis_restarts,
             windows_over_quota: self.shared.windows_over_quota,
@@ -83,12 +83,12 @@ impl Figures {
                     "{name}: {failed} requests failed, the first: {why}"
                 ));
             }
-            let counted = Phase::ALL.map(|phase| side.sum(phase, |counts| counts.exchanges));
+            let counted = Phase::ALL.map(|phase| side.sum(phase, |counts| counts.token_requests));
             let counted: u64 = counted.iter().sum();
             if counted != side.calls.len() as u64 {
                 let seen = side.calls.len();
                 off.push(format!(
-                    "{name}: the processes made {counted} exchanges, the vendor saw {seen}"
+                    "{name}: the processes made {counted} token requests, the vendor saw {seen}"
                 ));
             }
             if side.windows_over_quota > 0 {
@@ -110,8 +110,8 @@ impl Figures {
 pub(crate) struct Line {
     processes: usize,
     lifetimes: u64,
-    exchanges: usize,
-    exchanges_without_store: usize,
+    token_requests: usize,
+    token_requests_without_store: usize,
     /// Of both fleets.
     failed_requests: u64,
     redis_restarts: u32,

@@ -19,8 +19,8 @@ use tokio::{
 /// What the program is told to be one.
 pub(crate) const NAME: &str = "keeper";
 
-/// Kills Redis for each line that it reads, or starts it again if it is dead. When there are no more,
-/// whoever wrote them is gone, and Redis goes too.
+/// Kills Redis for each line that it reads, or starts it again if it is dead. When there are no
+/// more, whoever wrote them is gone, and Redis goes too.
 pub(crate) fn main() -> ExitCode {
     let mut server = RedisServer::start(&[]);
     let mut is_up = true;

@@ -5,11 +5,11 @@
 //! ```
 //!
 //! Starts a fake Verdigris whose hour is scaled down to seconds, a Redis, and twice as many worker
-//! processes as it is told: half of them share their token through Redis, sealed, and the other half,
-//! at the same time and with a vendor of their own, share nothing. Redis is killed under them and
-//! started again. What comes out is counted by the vendors; the program exits non-zero if one figure
-//! is off. It needs `redis-server` on the `PATH`, or a Redis of yours (`--redis URL`), which it does
-//! not kill: it cuts the way there.
+//! processes as it is told: half of them share their token through Redis, sealed, and the other
+//! half, at the same time and with a vendor of their own, share nothing. Redis is killed under them
+//! and started again. What comes out is counted by the vendors; the program exits non-zero if one
+//! figure is off. It needs `redis-server` on the `PATH`, or a Redis of yours (`--redis URL`), which
+//! it does not kill: it cuts the way there.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,

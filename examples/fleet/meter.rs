@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, Key, NewEntry, StoredEntry, TokenStore, Transport, Version};
+use auth_core::{EntryVersion, Error, Key, NewEntry, StoredEntry, TokenStore, Transport};
 use bytes::Bytes;
 use http::{Request, Response};
 use serde::{Deserialize, Serialize};
@@ -19,14 +19,14 @@ use crate::phase::{PerPhase, Phase};
 pub(crate) struct Counts {
     pub(crate) requests: u64,
     pub(crate) failed: u64,
-    pub(crate) exchanges: u64,
+    pub(crate) token_requests: u64,
     /// The longest that a request waited for a token, whatever for.
     pub(crate) waited_ms_max: f64,
     pub(crate) store_failures: u64,
     /// The longest that a failing store held up the getting of a token: from the first call to the
-    /// store until the last, the exchange in between not counted, in a flight in which one of the
-    /// calls failed or was given up. What it waited for another process's exchange is in it. A
-    /// request waits for that only if there is no usable token at hand.
+    /// store until the last, the token request in between not counted, in a flight in which one of
+    /// the calls failed or was given up. What it waited for another process's token request is in
+    /// it. A request waits for that only if there is no usable token at hand.
     pub(crate) added_ms_max: f64,
 }
 
@@ -44,7 +44,7 @@ struct Inner {
 
 struct Flight {
     first_call: Instant,
-    exchange: Duration,
+    token_request: Duration,
     failed: bool,
 }
 
@@ -119,7 +119,7 @@ impl<S: TokenStore> TokenStore for MeteredStore<S> {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         self.measured(self.inner.replace(key, expected, entry))
@@ -134,8 +134,8 @@ impl<S: TokenStore> TokenStore for MeteredStore<S> {
         self.measured(self.inner.release(key, owner)).await
     }
 
-    fn patience(&self) -> Duration {
-        self.inner.patience()
+    fn latency_budget(&self) -> Duration {
+        self.inner.latency_budget()
     }
 }
 
@@ -151,7 +151,7 @@ impl<'a> Asked<'a> {
         if let Some(task) = task::try_id() {
             meter.inner().flights.entry(task).or_insert_with(|| Flight {
                 first_call: Instant::now(),
-                exchange: Duration::ZERO,
+                token_request: Duration::ZERO,
                 failed: false,
             });
         }
@@ -172,14 +172,17 @@ impl Drop for Asked<'_> {
         if let Some(flight) = flight {
             flight.failed |= self.failed;
             if flight.failed {
-                let added = flight.first_call.elapsed().saturating_sub(flight.exchange);
+                let added = flight
+                    .first_call
+                    .elapsed()
+                    .saturating_sub(flight.token_request);
                 counts.added_ms_max = counts.added_ms_max.max(millis(added));
             }
         }
     }
 }
 
-/// A transport whose exchanges are measured.
+/// A transport whose token requests are measured.
 pub(crate) struct MeteredTransport<T> {
     pub(crate) inner: T,
     pub(crate) meter: Meter,
@@ -191,13 +194,13 @@ impl<T: Transport> Transport for MeteredTransport<T> {
         request: Request<Bytes>,
         max_reply: usize,
     ) -> Result<Response<Bytes>, Error> {
-        self.meter.inner().now().exchanges += 1;
+        self.meter.inner().now().token_requests += 1;
         let sent = Instant::now();
         let reply = self.inner.send(request, max_reply).await;
         let mut inner = self.meter.inner();
         let flight = task::try_id().and_then(|task| inner.flights.get_mut(&task));
         if let Some(flight) = flight {
-            flight.exchange += sent.elapsed();
+            flight.token_request += sent.elapsed();
         }
         reply
     }

@@ -45,7 +45,7 @@ fn tables(arguments: &Arguments, figures: &Figures) {
     );
     table("a token for each process", figures, &figures.alone);
     let (shared, alone) = (figures.shared.calls.len(), figures.alone.calls.len());
-    println!("\n{shared} exchanges with the store, {alone} without it");
+    println!("\n{shared} token requests with the store, {alone} without it");
     println!("The plot is in {}.", arguments.svg.display());
 }
 
@@ -57,14 +57,21 @@ fn table(name: &str, figures: &Figures, side: &Side) {
     println!();
     row(name, columns, |_| "all".into());
     for (number, report) in (1..).zip(&side.reports) {
-        let exchanges = Phase::ALL.map(|phase| report.counts[phase].exchanges);
-        row(&format!("exchanges of process {number}"), exchanges, total);
+        let token_requests = Phase::ALL.map(|phase| report.counts[phase].token_requests);
+        row(
+            &format!("token requests of process {number}"),
+            token_requests,
+            total,
+        );
     }
-    let exchanges = Phase::ALL.map(|phase| figures.exchanges(side, phase) as u64);
-    row("exchanges that the vendor saw", exchanges, total);
+    let token_requests = Phase::ALL.map(|phase| figures.token_requests(side, phase) as u64);
+    row("token requests that the vendor saw", token_requests, total);
     let each = Phase::ALL.map(|phase| {
         let lifetimes = figures::lifetimes(figures.length(phase));
-        format!("{:.1}", figures.exchanges(side, phase) as f64 / lifetimes)
+        format!(
+            "{:.1}",
+            figures.token_requests(side, phase) as f64 / lifetimes
+        )
     });
     row("  in each lifetime", each, |_| {
         format!("{:.1}", side.calls.len() as f64 / figures.lifetimes())

@@ -37,8 +37,8 @@ async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
         Some(url) => Redis::given(url).await?,
         None => Redis::start().await?,
     };
-    // While the store is down each process lives on a share, which has to do for the token in use and
-    // the one that follows it. What is left is for what the store gave out just before.
+    // While the store is down each process lives on a share, which has to do for the token in use
+    // and the one that follows it. What is left is for what the store gave out just before.
     let quota = QUOTA.max(2 * processes + 2);
     let share = (quota - 2) / processes;
     let (mut vendor, mut other_vendor) = (Vendor::start(quota).await, Vendor::start(quota).await);

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{AccessToken, Authenticator, Credentials, Exchange, Origins, TokenSource};
+use auth_core::{AccessToken, Authenticator, Credentials, Origins, TokenRequest, TokenSource};
 use auth_oauth2::{Client, ClientCredentials};
 use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_tower::{AuthLayer, AuthOutcome};
@@ -25,11 +25,11 @@ use tower::{ServiceBuilder, ServiceExt};
 use crate::{arguments::Live, client::Body, report::Report};
 
 pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn Error>> {
-    let exchanges = Arc::new(AtomicU64::new(0));
+    let token_requests = Arc::new(AtomicU64::new(0));
     let lifetime = Arc::new(OnceLock::new());
     let source = Counted {
         source: source(live)?,
-        exchanges: Arc::clone(&exchanges),
+        token_requests: Arc::clone(&token_requests),
         lifetime: Arc::clone(&lifetime),
     };
     let authenticator =
@@ -67,7 +67,7 @@ pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn 
         waited,
         first_failure,
     } = seen;
-    let exchanges = exchanges.load(Ordering::Relaxed);
+    let token_requests = token_requests.load(Ordering::Relaxed);
     let lifetimes = lifetime.get().map(|lifetime| {
         let renewed_after = lifetime.mul_f64(RENEWED_AFTER);
         start.elapsed().div_duration_f64(renewed_after).ceil() as u64
@@ -78,12 +78,12 @@ pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn 
             "requests": live.requests,
             "failed": failed,
             "replays": replays,
-            "exchanges": exchanges,
+            "token_requests": token_requests,
             "lifetimes": lifetimes,
             "waited_ms_max": waited.as_millis() as u64,
         }),
         &format!(
-            "{} requests: {failed} failed, {replays} sent once more, {exchanges} exchanges, at most \
+            "{} requests: {failed} failed, {replays} sent once more, {token_requests} token_requests, at most \
              {} ms waited for a token{}",
             live.requests,
             waited.as_millis(),
@@ -109,18 +109,18 @@ fn source(live: &Live) -> Result<ClientCredentials, Box<dyn Error>> {
     Ok(client.build()?.client_credentials())
 }
 
-/// Counts the exchanges that a source makes.
+/// Counts the token requests that a source makes.
 struct Counted {
     source: ClientCredentials,
-    exchanges: Arc<AtomicU64>,
+    token_requests: Arc<AtomicU64>,
     /// What the server says of its first token.
     lifetime: Arc<OnceLock<Duration>>,
 }
 
 impl TokenSource for Counted {
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, auth_core::Error> {
-        self.exchanges.fetch_add(1, Ordering::Relaxed);
-        let token = self.source.fetch(exchange).await?;
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, auth_core::Error> {
+        self.token_requests.fetch_add(1, Ordering::Relaxed);
+        let token = self.source.fetch(token_request).await?;
         if let Some(lifetime) = token.lifetime() {
             self.lifetime.get_or_init(|| lifetime);
         }

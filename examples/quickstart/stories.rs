@@ -31,15 +31,15 @@ pub(crate) async fn cold_start(report: &mut Report) -> Result {
     let server = TestServer::start().await;
     let client = client::signed(client::authenticator(&server, RefreshPolicy::default())?);
     let failed = all_at_once(&client, &server.api_url(), CALLERS).await;
-    let exchanges = server.counters().tokens_issued;
+    let token_requests = server.counters().tokens_issued;
     report.story(
         "cold_start",
-        json!({"callers": CALLERS, "exchanges": exchanges, "failed": failed}),
+        json!({"callers": CALLERS, "token_requests": token_requests, "failed": failed}),
         &format!(
-            "{CALLERS} requests at once, without a token: {exchanges} exchange, {failed} failed"
+            "{CALLERS} requests at once, without a token: {token_requests} token request, {failed} failed"
         ),
         &[
-            ("1 exchange", exchanges == 1),
+            ("1 token request", token_requests == 1),
             ("0 failed requests", failed == 0),
         ],
     );
@@ -74,21 +74,21 @@ pub(crate) async fn rotation(report: &mut Report) -> Result {
     let counts = workers.join_all().await;
     let requests: u64 = counts.iter().map(|(requests, _)| requests).sum();
     let failed: u64 = counts.iter().map(|(_, failed)| failed).sum();
-    let exchanges = server.counters().tokens_issued;
+    let token_requests = server.counters().tokens_issued;
     let lifetimes = run.div_duration_f64(renewed_after).ceil() as u64;
     report.story(
         "rotation",
         json!({
-            "requests": requests, "exchanges": exchanges, "lifetimes": lifetimes, "failed": failed,
+            "requests": requests, "token_requests": token_requests, "lifetimes": lifetimes, "failed": failed,
         }),
         &format!(
-            "{requests} requests over {lifetimes} lifetimes of a token: {exchanges} exchanges, \
+            "{requests} requests over {lifetimes} lifetimes of a token: {token_requests} token_requests, \
              {failed} failed"
         ),
         &[
             (
-                "one exchange per lifetime, give or take one",
-                exchanges.abs_diff(lifetimes) <= 1,
+                "one token request per lifetime, give or take one",
+                token_requests.abs_diff(lifetimes) <= 1,
             ),
             ("0 failed requests", failed == 0),
         ],
@@ -118,19 +118,19 @@ pub(crate) async fn revocation(report: &mut Report) -> Result {
     gate.open();
     let failed = requests.await?;
     let after = server.counters();
-    let exchanges = after.tokens_issued - before.tokens_issued;
+    let token_requests = after.tokens_issued - before.tokens_issued;
     let refused = after.api_status(401);
     report.story(
         "revocation",
         json!({
-            "in_flight": IN_FLIGHT, "exchanges": exchanges, "failed": failed, "refused": refused,
+            "in_flight": IN_FLIGHT, "token_requests": token_requests, "failed": failed, "refused": refused,
         }),
         &format!(
-            "{IN_FLIGHT} requests under way when their token is revoked: {exchanges} exchange, \
+            "{IN_FLIGHT} requests under way when their token is revoked: {token_requests} token_request, \
              {refused} sent once more, {failed} failed"
         ),
         &[
-            ("1 exchange", exchanges == 1),
+            ("1 token request", token_requests == 1),
             ("all refused once", refused == IN_FLIGHT as u64),
             ("0 failed requests", failed == 0),
         ],

@@ -47,8 +47,8 @@ pub(crate) fn optional(name: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// Where a secret is kept: in a file if one is named, else in the environment. It is read when it is
-/// needed, not here.
+/// Where a secret is kept: in a file if one is named, else in the environment. It is read when it
+/// is needed, not here.
 #[allow(dead_code, reason = "not all of the programs have a choice")]
 pub(crate) fn secret(variable: &'static str, file: &str) -> Result<SharedSecretSource, String> {
     Ok(match optional(file)? {

@@ -65,14 +65,14 @@ impl tower::Service<Request<Body>> for Inner {
 #[test]
 fn auth_core_keeps_its_promises() {
     use auth_core::{
-        AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, AuthenticatorOptions,
-        Authenticators, AuthenticatorsBuilder, Clock, ConnectFailure, Credentials, CredentialsId,
-        Error, ErrorKind, Exchange, ExchangeLimit, Generation, Health, HttpHosts, Key, KeyBuilder,
-        Local, MemoryStore, Moment, NewEntry, Origins, Part, Quota, Reason, Redirected,
-        RedirectsUnseen, RefreshPolicy, Refusal, RejectedPart, RequestOutcome, Scheme, Secret,
-        SecretEnv, SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource,
-        SharedTokenStore, SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenHost,
-        TokenRefused, Version,
+        AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, AuthenticatorMap,
+        AuthenticatorMapBuilder, AuthenticatorOptions, Clock, ConnectFailure, Credentials,
+        CredentialsId, EntryVersion, Error, ErrorKind, Generation, Health, HttpHosts, Key,
+        KeyBuilder, KeyPart, Local, MemoryStore, Moment, NewEntry, Origins, Quota, Redirected,
+        RedirectsUnseen, RefreshPolicy, Refusal, RejectedPart, Scheme, Secret, SecretEnv,
+        SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource, SharedTokenStore,
+        SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenHost, TokenRefused,
+        TokenRequest, TokenRequestLimit, TokenRequestOutcome, TokenRequestReason,
     };
     promise! {
         AccessToken: send sync unpin forever;
@@ -81,13 +81,13 @@ fn auth_core_keeps_its_promises() {
         Authenticator: send sync unpin forever;
         AuthenticatorBuilder: send sync unpin forever;
         AuthenticatorOptions: send sync unpin forever;
-        Authenticators: send sync unpin forever;
-        AuthenticatorsBuilder: send unpin forever;
+        AuthenticatorMap: send sync unpin forever;
+        AuthenticatorMapBuilder: send unpin forever;
         Box<dyn Clock>: send sync unpin forever;
         Error: send sync unpin forever;
         ErrorKind: send sync unpin forever;
-        Exchange: send sync unpin forever;
-        ExchangeLimit: send sync unpin forever;
+        TokenRequest: send sync unpin forever;
+        TokenRequestLimit: send sync unpin forever;
         Generation: send sync unpin forever;
         Health: send sync unpin forever;
         Key: send sync unpin forever;
@@ -99,13 +99,13 @@ fn auth_core_keeps_its_promises() {
         Redirected: send sync unpin forever;
         RedirectsUnseen: send sync unpin forever;
         Origins: send sync unpin forever;
-        Part<'static>: send sync unpin forever;
+        KeyPart<'static>: send sync unpin forever;
         Quota: send sync unpin forever;
-        Reason: send sync unpin forever;
+        TokenRequestReason: send sync unpin forever;
         Refusal: send sync unpin forever;
         RefreshPolicy: send sync unpin forever;
         RejectedPart: send sync unpin forever;
-        RequestOutcome: send sync unpin forever;
+        TokenRequestOutcome: send sync unpin forever;
         Scheme: send sync unpin forever;
         Secret: send sync unpin forever;
         SecretEnv: send sync unpin forever;
@@ -126,17 +126,18 @@ fn auth_core_keeps_its_promises() {
         TokenHost: send sync unpin forever;
         ConnectFailure: send sync unpin forever;
         TokenRefused: send sync unpin forever;
-        Version: send sync unpin forever;
+        EntryVersion: send sync unpin forever;
     }
 }
 
 #[test]
 fn auth_tower_keeps_its_promises() {
     use auth_tower::{
-        AnsweredRequest, Auth, AuthLayer, AuthOutcome, Error, Existing, KeyedAuth, MinLifetime,
-        MinLifetimeFuture, MinLifetimeLayer, NotReplayed, OriginGuard, OriginGuardFuture,
-        OriginGuardLayer, ReplayBody, ReplayBodyLayer, ReplayBodyService, ReplayCheap, ReplayOff,
-        ReplayWith, ResponseFuture, ResponseHead, ServiceTransport, StepUp, Unsigned, WithoutToken,
+        AnsweredRequest, Auth, AuthLayer, AuthOutcome, Error, ExistingCredential, KeyedAuth,
+        MinLifetime, MinLifetimeFuture, MinLifetimeLayer, MissingToken, NotReplayed, OriginGuard,
+        OriginGuardFuture, OriginGuardLayer, ReplayBody, ReplayBodyLayer, ReplayBodyService,
+        ReplayCheap, ReplayOff, ReplayWith, ResponseFuture, ResponseHead, ServiceTransport, StepUp,
+        Unsigned,
     };
     promise! {
         Auth<MemoryService>: send sync unpin forever;
@@ -148,7 +149,7 @@ fn auth_tower_keeps_its_promises() {
         AnsweredRequest: send sync unpin forever;
         AuthOutcome: send sync unpin forever;
         Error<MemoryError>: send sync unpin forever;
-        Existing: send sync unpin forever;
+        ExistingCredential: send sync unpin forever;
         KeyedAuth<MemoryService>: send sync unpin forever;
         MinLifetime<MemoryService>: send sync unpin forever;
         MinLifetimeLayer: send sync unpin forever;
@@ -165,7 +166,7 @@ fn auth_tower_keeps_its_promises() {
         ResponseHead<'_>: send sync unpin;
         ServiceTransport<MemoryService>: send sync unpin forever;
         StepUp: send sync unpin forever;
-        WithoutToken: send sync unpin forever;
+        MissingToken: send sync unpin forever;
     }
     // Even of a body that can only be sent.
     promise! {
@@ -355,11 +356,11 @@ fn auth_testkit_keeps_its_promises() {
 /// this of the futures that they are given.
 #[test]
 fn futures_of_the_traits_can_be_sent() {
-    use auth_core::{Exchange, Key, SecretSource, TokenSource, TokenStore, Transport};
+    use auth_core::{Key, SecretSource, TokenRequest, TokenSource, TokenStore, Transport};
 
     fn sendable<T: Send>(_: &T) {}
-    fn source<S: TokenSource>(source: &S, exchange: Exchange) {
-        sendable(&source.fetch(exchange));
+    fn source<S: TokenSource>(source: &S, token_request: TokenRequest) {
+        sendable(&source.fetch(token_request));
         sendable(&source.credentials());
         sendable(&source.first_refresh_token());
     }

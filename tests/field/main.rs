@@ -1,9 +1,9 @@
 //! What servers, proxies and networks really answer, a test for each need that somebody reported.
 //!
 //! A need is an async function, named by what its reporter wants, in the file of its area. It goes
-//! through a whole stack: an `Authenticator`, `AuthLayer` and a scripted server in memory, on a clock
-//! that the test turns. To add one, write the function and list it in the `needs!` of its file; a
-//! new area is a module here and a line in [`needs`].
+//! through a whole stack: an `Authenticator`, `AuthLayer` and a scripted server in memory, on a
+//! clock that the test turns. To add one, write the function and list it in the `needs!` of its
+//! file; a new area is a module here and a line in [`needs`].
 //!
 //! Not libtest's harness: at the end it says how many needs are covered.
 

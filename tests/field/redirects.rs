@@ -58,7 +58,7 @@ async fn with_source(shop: &ForeignServer, source: ScriptedSource) -> Authentica
         .build()
         .unwrap();
     let token = authenticator.token().await.unwrap();
-    authenticator.accepted(token.generation());
+    authenticator.report_accepted(token.generation());
     authenticator
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use auth_core::{ErrorKind, RejectedPart, RequestOutcome, Secret, SecretEnv, SecretFn};
+use auth_core::{ErrorKind, RejectedPart, Secret, SecretEnv, SecretFn, TokenRequestOutcome};
 use auth_oauth2::{Client, ClientAuth, ReplyRules};
 use auth_testkit::{Answer, RefreshTokens, Reply, TestServer, VendorRequest, VendorRules};
 use http::StatusCode;
@@ -69,7 +69,11 @@ async fn a_firewall_page_is_no_verdict() {
         stack.server.token().times(4, page);
         let error = stack.fails().await;
         assert!(error.is_transient(), "{whose}: {error}");
-        assert_eq!(error.outcome(), RequestOutcome::NotUnderstood, "{whose}");
+        assert_eq!(
+            error.outcome(),
+            TokenRequestOutcome::NotUnderstood,
+            "{whose}"
+        );
         // Four back-offs that double from one second, each drawn up to its length.
         let seconds = stack.seconds_without_service(1 + 2 + 4 + 8 + 4).await;
         assert!(seconds >= 4, "{whose}: no back-off, {seconds} s");
@@ -122,7 +126,11 @@ async fn a_redirect_is_not_followed_and_rejects_nothing() {
             .then(Reply::redirect(status, &elsewhere));
         let error = stack.fails().await;
         let text = error.to_string();
-        assert_eq!(error.outcome(), RequestOutcome::NotUnderstood, "{text}");
+        assert_eq!(
+            error.outcome(),
+            TokenRequestOutcome::NotUnderstood,
+            "{text}"
+        );
         assert!(text.contains("redirects are not followed"), "{text}");
         assert!(text.contains("check `token_url`"), "{text}");
         assert_eq!(stack.server.recorded().len(), 1, "nothing went elsewhere");
@@ -149,7 +157,7 @@ async fn a_login_page_with_200_is_waited_out() {
     let stack = Stack::with_client(server());
     stack.server.token().times(2, Reply::html());
     let error = stack.fails().await;
-    assert_eq!(error.outcome(), RequestOutcome::NotUnderstood);
+    assert_eq!(error.outcome(), TokenRequestOutcome::NotUnderstood);
     assert!(error.to_string().contains("captive portal"), "{error}");
     stack.seconds_without_service(1 + 2 + 2).await;
 }
@@ -160,7 +168,7 @@ async fn a_reply_that_breaks_off_is_asked_for_again() {
     let error = stack.fails().await;
     assert_eq!(error.kind(), ErrorKind::Protocol);
     // The server may have replaced a refresh token before the reply broke off.
-    assert_eq!(error.outcome(), RequestOutcome::Unknown);
+    assert_eq!(error.outcome(), TokenRequestOutcome::Unknown);
     stack.seconds_without_service(2).await;
 }
 
@@ -194,7 +202,7 @@ async fn a_wrong_secret_without_words_is_named_and_a_right_one_is_used() {
     assert!(text.contains("answered 403 with an empty body"), "{text}");
     assert!(text.contains("the client secret may be wrong"), "{text}");
     // How the core tells it from a page.
-    assert_eq!(error.outcome(), RequestOutcome::NotUnderstood);
+    assert_eq!(error.outcome(), TokenRequestOutcome::NotUnderstood);
     assert_eq!((error.kind(), error.code()), (ErrorKind::Protocol, None));
     for _ in 0..10 {
         stack.pass(SECOND).await;
@@ -340,7 +348,7 @@ async fn a_compressed_reply_is_not_asked_for_and_is_called_that() {
     let text = error.to_string();
     assert!(text.contains("compressed with gzip"), "{text}");
     assert!(!text.contains("planted"), "{text}");
-    assert_eq!(error.outcome(), RequestOutcome::Unknown);
+    assert_eq!(error.outcome(), TokenRequestOutcome::Unknown);
     let request = &stack.server.recorded()[0];
     assert_eq!(request.expose_header("accept-encoding"), Some("identity"));
 }

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, Key, Origins,
-    RequestOutcome, Scheme, Secret, SecretSource as _, SharedClock, SharedSecretSource,
-    SharedTransport, TokenSource,
+    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Key, Origins, Scheme,
+    Secret, SecretSource as _, SharedClock, SharedSecretSource, SharedTransport, TokenRequest,
+    TokenRequestOutcome, TokenSource,
 };
 use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
 use auth_testkit::{Answer, TestServer, TestServerBuilder, VendorRequest, VendorRules, contract};
@@ -14,7 +14,7 @@ const VENDOR: &str = "meridian";
 const SESSION: HeaderName = HeaderName::from_static("x-meridian-session");
 const ACCOUNT: HeaderName = HeaderName::from_static("x-meridian-account");
 
-// --- src/source.rs: one exchange ---
+// --- src/source.rs: one token request ---
 
 struct Sessions {
     endpoint: TokenEndpoint,
@@ -24,8 +24,8 @@ struct Sessions {
 }
 
 impl TokenSource for Sessions {
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        let key = exchange.credentials.secret(0);
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
+        let key = token_request.credentials.secret(0);
         let key = key.ok_or_else(|| Error::config("key", "the credentials have no key"))?;
         let parameters = [("account", self.account.as_str()), ("key", key.expose())];
         let endpoint = &self.endpoint;
@@ -40,7 +40,7 @@ impl TokenSource for Sessions {
 
     async fn credentials(&self) -> Result<Credentials, Error> {
         let key = self.key.read().await;
-        let key = key.map_err(|error| error.with_outcome(RequestOutcome::NotSent))?;
+        let key = key.map_err(|error| error.with_outcome(TokenRequestOutcome::NotSent))?;
         if key.is_empty() {
             return Err(Error::config("key", "the key that was read is empty"));
         }

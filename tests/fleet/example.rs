@@ -52,7 +52,10 @@ async fn survives_an_outage() {
     assert_eq!(figure("redis_restarts"), 1);
     // 24 s, by 3.1 s.
     assert_eq!(figure("lifetimes"), 8);
-    let (with, without) = (figure("exchanges"), figure("exchanges_without_store"));
+    let (with, without) = (
+        figure("token_requests"),
+        figure("token_requests_without_store"),
+    );
     assert!(with * 3 < without * 2, "{line}");
     assert!(without >= 5 * 7, "{line}");
     assert!(figures["added_latency_ms_max"].as_f64().is_some(), "{line}");
@@ -62,8 +65,8 @@ async fn survives_an_outage() {
     assert!(plot.contains("Redis killed"));
 }
 
-/// Nothing else makes sure that it is there and up to date: `cargo test --test fleet` does not build
-/// examples.
+/// Nothing else makes sure that it is there and up to date: `cargo test --test fleet` does not
+/// build examples.
 async fn build() -> PathBuf {
     // Of the whole workspace, so that crates have the features that they were built with already.
     let built = Command::new(env!("CARGO"))
@@ -96,8 +99,8 @@ fn said(ended: &Output) -> Cow<'_, str> {
 const LONGEST: Duration = Duration::from_secs(150);
 const NAMES: [&str; 8] = [
     "added_latency_ms_max",
-    "exchanges",
-    "exchanges_without_store",
+    "token_requests",
+    "token_requests_without_store",
     "failed_requests",
     "lifetimes",
     "processes",

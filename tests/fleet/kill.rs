@@ -1,4 +1,4 @@
-//! SIGKILL at each point of an exchange.
+//! SIGKILL at each point of a token request.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,13 +1,13 @@
-//! Fleets of real processes that share a real store, and what becomes of them when processes and the
-//! store are killed, stopped and cut off.
+//! Fleets of real processes that share a real store, and what becomes of them when processes and
+//! the store are killed, stopped and cut off.
 //!
 //! A process is this program again, told by its environment to be a worker. It says at which point
 //! of the protocol it is and stays there until it is killed or let go, so that nothing here sleeps
 //! and hopes. Every number is the token server's own.
 //!
-//! `cargo xtask test --test fleet` runs all of it and prints the figures; `AUTH_FLEET_RUNS` says how
-//! often at each point (100), `AUTH_FLEET_SEED` repeats a run. Plain `cargo test` runs a small part,
-//! with files in Redis' place.
+//! `cargo xtask test --test fleet` runs all of it and prints the figures; `AUTH_FLEET_RUNS` says
+//! how often at each point (100), `AUTH_FLEET_SEED` repeats a run. Plain `cargo test` runs a small
+//! part, with files in Redis' place.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

@@ -79,7 +79,7 @@ impl Fault {
     }
 }
 
-/// No request fails, and nobody makes more exchanges than the share of one that is alone.
+/// No request fails, and nobody makes more token requests than the share of one that is alone.
 async fn outage(fault: Fault) {
     let mut redis = RedisServer::start(&[]);
     let proxy = FaultProxy::start(redis.address()).await;
@@ -88,7 +88,7 @@ async fn outage(fault: Fault) {
     let mut row = Row::new("redis", fault.words(), None);
     fault.begin(&mut redis, &proxy);
     row.calls = fleet.rounds(ROUNDS).await;
-    // Those that have no store make an exchange each, and the others one together.
+    // Those that have no store make a token request each, and the others one together.
     let alone = fault.cut_off();
     let together = usize::from(alone < PROCESSES);
     row.bound = (ROUNDS + 1) * (alone + together) as u64;
@@ -149,8 +149,8 @@ impl Fleet {
         let process = |number| {
             let behind = number >= PROCESSES / 2;
             let url = if behind { proxy.url() } else { redis.url() };
-            // Who has nothing to fall back on is not to fail because a disk is slow; the store gives
-            // up by itself after half a second.
+            // Who has nothing to fall back on is not to fail because a disk is slow; the store
+            // gives up by itself after half a second.
             let process = match server::is_person(key) {
                 true => Process::patient(&url, &server),
                 false => Process::start(&url, &server, None),
@@ -184,7 +184,8 @@ impl Fleet {
         last
     }
 
-    /// Waits until new tokens cost one exchange each, for all together. Returns when that began.
+    /// Waits until new tokens cost one token request each, for all together. Returns when that
+    /// began.
     async fn recovers(&mut self) -> Instant {
         let mut costs = Vec::new();
         for _ in 0..TRIES {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, Key, NewEntry, SharedTokenStore, StoredEntry, TokenStore, Version};
+use auth_core::{EntryVersion, Error, Key, NewEntry, SharedTokenStore, StoredEntry, TokenStore};
 use tokio::{task, time::Instant};
 
 /// What a process does next, or has just done, when it stays where it is.
@@ -83,7 +83,7 @@ impl Go {
     }
 }
 
-/// Where one key's exchange is to stay.
+/// Where one key's token request is to stay.
 pub(crate) struct Halt {
     name: String,
     go: Arc<Go>,
@@ -144,7 +144,7 @@ impl Halt {
 pub(crate) struct Watched {
     store: SharedTokenStore,
     halt: Arc<Halt>,
-    patience: Option<Duration>,
+    latency_budget: Option<Duration>,
     leased: Mutex<Option<(Instant, Duration)>>,
 }
 
@@ -152,12 +152,12 @@ impl Watched {
     pub(crate) fn new(
         store: SharedTokenStore,
         halt: Arc<Halt>,
-        patience: Option<Duration>,
+        latency_budget: Option<Duration>,
     ) -> Self {
         Self {
             store,
             halt,
-            patience,
+            latency_budget,
             leased: Mutex::default(),
         }
     }
@@ -175,7 +175,7 @@ impl TokenStore for Watched {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         if self.halt.has_replied() {
@@ -209,8 +209,9 @@ impl TokenStore for Watched {
         self.store.release(key, owner).await
     }
 
-    fn patience(&self) -> Duration {
-        self.patience.unwrap_or_else(|| self.store.patience())
+    fn latency_budget(&self) -> Duration {
+        self.latency_budget
+            .unwrap_or_else(|| self.store.latency_budget())
     }
 }
 

@@ -44,10 +44,13 @@ impl Process {
         Self::start(store, server, Some(Duration::from_secs(20)))
     }
 
-    pub(crate) fn start(store: &str, server: &Server, patience: Option<Duration>) -> Self {
+    pub(crate) fn start(store: &str, server: &Server, latency_budget: Option<Duration>) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
-        if let Some(patience) = patience {
-            command.env(worker::PATIENCE, patience.as_millis().to_string());
+        if let Some(latency_budget) = latency_budget {
+            command.env(
+                worker::LATENCY_BUDGET,
+                latency_budget.as_millis().to_string(),
+            );
         }
         let mut child = command
             .env(worker::STORE, store)

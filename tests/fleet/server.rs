@@ -191,7 +191,7 @@ impl Server {
             return self.never(key).await;
         }
         let answer = self.account(key, |account| {
-            account.exchange(key, &form["grant_type"], refresh.as_deref())
+            account.token_request(key, &form["grant_type"], refresh.as_deref())
         });
         if hold == Some(Hold::After) {
             return self.never(key).await;
@@ -207,7 +207,7 @@ impl Server {
 }
 
 impl Account {
-    fn exchange(&mut self, key: &str, grant: &str, refresh: Option<&str>) -> Response {
+    fn token_request(&mut self, key: &str, grant: &str, refresh: Option<&str>) -> Response {
         let family = match (grant, refresh) {
             ("client_credentials", _) => return self.issue(key, 0, None),
             ("password", _) => {
@@ -249,12 +249,12 @@ impl Account {
     fn issue(&mut self, key: &str, family: u64, refresh: Option<String>) -> Response {
         self.issued += 1;
         let token = format!("fake-token-{key}-{}", self.issued);
-        let lives = if SHORT_LIVED.contains(&key) { 2 } else { 3600 };
-        let until = Instant::now() + Duration::from_secs(lives);
+        let lifetime = if SHORT_LIVED.contains(&key) { 2 } else { 3600 };
+        let until = Instant::now() + Duration::from_secs(lifetime);
         let mut answer = json!({
             "access_token": token,
             "token_type": "Bearer",
-            "expires_in": lives,
+            "expires_in": lifetime,
         });
         if let Some(refresh) = refresh {
             answer["refresh_token"] = refresh.into();

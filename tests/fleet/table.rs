@@ -147,5 +147,5 @@ reuses    refresh tokens that were sent once more, because what became of them w
 double    those that were sent more often than that, or twice at once
 longest   from the crash or stop until the next process had a token; under load, the longest request
 failed    of the requests: those that needed a refresh token, and the store for it
-recovery  from the end of the fault until new tokens cost one exchange for all of them again
+recovery  from the end of the fault until new tokens cost one token_request for all of them again
 ";

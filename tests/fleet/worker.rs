@@ -8,8 +8,8 @@
 //! | `stop KEY` | no more of them, then says `sum KEY REQUESTS LONGEST`, in milliseconds |
 //! | `go` | lets go of whatever stays somewhere |
 //!
-//! It says `failed KEY WHY` of a request that did not end well, and `lost KEY` of a lease that ended
-//! before it was given back.
+//! It says `failed KEY WHY` of a request that did not end well, and `lost KEY` of a lease that
+//! ended before it was given back.
 
 use std::{
     collections::HashMap,
@@ -22,8 +22,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, HttpHosts, Key,
-    Origins, RefreshPolicy, Refusal, Secret, SharedTokenStore, Token, TokenSource,
+    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, HttpHosts, Key, Origins,
+    RefreshPolicy, Refusal, Secret, SharedTokenStore, Token, TokenRequest, TokenSource,
 };
 use auth_oauth2::ResourceOwnerPassword;
 use http::{HeaderMap, header};
@@ -43,9 +43,9 @@ use crate::{
 pub(crate) const STORE: &str = "AUTH_FLEET_STORE";
 pub(crate) const SERVER: &str = "AUTH_FLEET_SERVER";
 /// In milliseconds; the store's own if it is not set.
-pub(crate) const PATIENCE: &str = "AUTH_FLEET_PATIENCE";
-/// Of one exchange. It decides how long leases are, and how long a waiting request has beyond them: a
-/// second on each side is enough for a busy machine.
+pub(crate) const LATENCY_BUDGET: &str = "AUTH_FLEET_LATENCY_BUDGET";
+/// Of one token request. It decides how long leases are, and how long a waiting request has beyond
+/// them: a second on each side is enough for a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
 
 pub(crate) fn is_asked_for() -> bool {
@@ -78,17 +78,18 @@ pub(crate) fn run() -> ! {
 struct Process {
     store: SharedTokenStore,
     server: SocketAddr,
-    patience: Option<Duration>,
+    latency_budget: Option<Duration>,
     go: Arc<Go>,
 }
 
 impl Process {
     fn from_env() -> Self {
-        let patience = env::var(PATIENCE).ok();
+        let latency_budget = env::var(LATENCY_BUDGET).ok();
         Self {
             store: place::open(&env::var(STORE).unwrap()),
             server: env::var(SERVER).unwrap().parse().unwrap(),
-            patience: patience.map(|millis| Duration::from_millis(millis.parse().unwrap())),
+            latency_budget: latency_budget
+                .map(|millis| Duration::from_millis(millis.parse().unwrap())),
             go: Arc::default(),
         }
     }
@@ -106,7 +107,11 @@ impl Client {
     fn new(process: &Process, name: &str) -> Self {
         let server = process.server;
         let halt = Arc::new(Halt::new(name, Arc::clone(&process.go)));
-        let store = Watched::new(process.store.clone(), Arc::clone(&halt), process.patience);
+        let store = Watched::new(
+            process.store.clone(),
+            Arc::clone(&halt),
+            process.latency_budget,
+        );
         let soon = Duration::from_millis(50);
         let policy = RefreshPolicy::default()
             .deadline(DEADLINE)
@@ -196,10 +201,10 @@ impl Client {
         let token = self.authenticator.token().await.map_err(text)?;
         let (status, shown) = self.send(&token)?;
         if status != 401 {
-            self.authenticator.accepted(token.generation());
+            self.authenticator.report_accepted(token.generation());
             return Ok(shown);
         }
-        let token = match self.authenticator.refuse(token.generation()) {
+        let token = match self.authenticator.report_refused(token.generation()) {
             Refusal::Superseded(token) => token,
             Refusal::Renewing(acquire) | Refusal::TooYoung(acquire) => {
                 acquire.await.map_err(text)?
@@ -211,7 +216,7 @@ impl Client {
         if status == 401 {
             return Err(format!("{shown} was refused in place of another"));
         }
-        self.authenticator.accepted(token.generation());
+        self.authenticator.report_accepted(token.generation());
         Ok(shown)
     }
 
@@ -226,15 +231,16 @@ impl Client {
     }
 }
 
-/// A login by password that has a refresh token to begin with, so that the first exchange spends it.
+/// A login by password that has a refresh token to begin with, so that the first token request
+/// spends it.
 struct Person {
     login: ResourceOwnerPassword,
     first: Secret,
 }
 
 impl TokenSource for Person {
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        self.login.fetch(exchange).await
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
+        self.login.fetch(token_request).await
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {

@@ -63,7 +63,7 @@ async fn a_message_that_is_too_long_to_keep_is_sent_once_and_the_token_renewed()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_cold_calls_cost_one_exchange() {
+async fn a_hundred_cold_calls_cost_one_token_request() {
     let server = GrpcServer::start().await;
     let client = health(&server, unary(&server, authenticator(&server)));
     let mut calls = JoinSet::new();
@@ -84,7 +84,7 @@ async fn a_refusal_that_stays_is_the_servers_status() {
     let authenticator = authenticator(&server);
     // The API has accepted the first token before.
     let token = authenticator.token().await.unwrap();
-    authenticator.accepted(token.generation());
+    authenticator.report_accepted(token.generation());
     let mut client = health(&server, unary(&server, authenticator));
     let status = check(&mut client, "").await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);

@@ -1,4 +1,5 @@
-//! G4 and G5: what follows from a failed exchange, with a usable token at hand and without one.
+//! G4 and G5: what follows from a failed token request, with a usable token at hand and without
+//! one.
 
 use std::{task::Poll, time::Duration};
 
@@ -187,7 +188,7 @@ async fn g05_callers_that_do_not_wait_as_told_cost_no_more_than_the_backoff_allo
     }
     // Half a minute on average, with full jitter between one second and a minute.
     let fetches = source.fetches();
-    assert!((80..=160).contains(&fetches), "{fetches} exchanges");
+    assert!((80..=160).contains(&fetches), "{fetches} token requests");
     let longest = longest_gap(&source);
     assert!(longest <= MINUTE + SECOND, "{longest:?}");
 }

@@ -9,7 +9,7 @@ use std::{
 
 use auth_core::ErrorKind;
 use auth_testkit::{Reply, TestServer, body_hash};
-use auth_tower::{AuthLayer, AuthOutcome, NotReplayed, WithoutToken};
+use auth_tower::{AuthLayer, AuthOutcome, MissingToken, NotReplayed};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body::{Body, Frame};
@@ -195,7 +195,7 @@ async fn g15_sending_without_credentials_takes_an_explicit_choice() {
     let stack = Stack::with(TestServer::builder(), |options| options);
     stack.server.token().always(Reply::status(503));
     let client = AuthLayer::new(stack.authenticator.clone())
-        .without_token(WithoutToken::SendUnsigned)
+        .without_token(MissingToken::SendUnsigned)
         .layer(stack.server.service());
     let response = client.oneshot(stack.request()).await.unwrap();
     assert_eq!(response.status(), 401);

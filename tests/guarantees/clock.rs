@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{AccessToken, Authenticator, Clock, Error, Exchange, Moment, Refusal, TokenSource};
+use auth_core::{
+    AccessToken, Authenticator, Clock, Error, Moment, Refusal, TokenRequest, TokenSource,
+};
 use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
 
 use crate::support::{HOUR, MINUTE, SECOND, elapse, exact, machine_with, soon, unavailable};
@@ -46,15 +48,15 @@ impl Jump {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_no_jump_sends_an_expired_token_or_costs_more_than_one_exchange() {
+async fn g20_no_jump_sends_an_expired_token_or_costs_more_than_one_token_request() {
     let usual = half_an_hour_of_traffic(Jump::None, Duration::ZERO).await;
     for jump in JUMPS {
         // Fresh, in the early window, and just before the hard deadline.
         for at in [10, 300, 479, 481, 530, 539].map(Duration::from_secs) {
-            let exchanges = half_an_hour_of_traffic(jump, at).await;
+            let token_requests = half_an_hour_of_traffic(jump, at).await;
             assert!(
-                (usual..=usual + 1).contains(&exchanges),
-                "{jump:?} at {at:?}: {exchanges} in place of {usual}"
+                (usual..=usual + 1).contains(&token_requests),
+                "{jump:?} at {at:?}: {token_requests} in place of {usual}"
             );
         }
     }
@@ -80,7 +82,7 @@ async fn half_an_hour_of_traffic(jump: Jump, at: Duration) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_jumps_every_minute_cost_one_exchange_each_at_most() {
+async fn g20_jumps_every_minute_cost_one_token_request_each_at_most() {
     let (source, clock, authenticator) = stamped();
     for minute in 0..240 {
         JUMPS[minute % JUMPS.len()].make(&clock);
@@ -96,7 +98,7 @@ async fn g20_jumps_every_minute_cost_one_exchange_each_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_a_jump_during_the_exchange_counts_against_its_token() {
+async fn g20_a_jump_during_the_token_request_counts_against_its_token() {
     for jump in JUMPS {
         let source = ScriptedSource::new().lifetime(LIFETIME);
         let gate = Gate::new();
@@ -166,7 +168,7 @@ async fn g20_a_young_token_that_expires_while_its_request_waits_is_not_sent_agai
     let source = ScriptedSource::new().lifetime(SECOND);
     let authenticator = machine_with(source, |options| options);
     let young = authenticator.token().await.unwrap().generation();
-    let Refusal::TooYoung(later) = authenticator.refuse(young) else {
+    let Refusal::TooYoung(later) = authenticator.report_refused(young) else {
         panic!("the API may not know the token yet");
     };
     let next = soon(later).await.unwrap();
@@ -195,7 +197,7 @@ fn stamped() -> (Stamped, VirtualClock, Authenticator) {
     (source, clock, authenticator)
 }
 
-/// A source that remembers by the client's own clocks when each exchange was sent.
+/// A source that remembers by the client's own clocks when each token request was sent.
 #[derive(Clone)]
 struct Stamped {
     clock: VirtualClock,
@@ -213,7 +215,7 @@ impl Stamped {
 }
 
 impl TokenSource for Stamped {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
         let number = {
             let mut sent = self.sent.lock().unwrap();
             sent.push(self.clock.now());

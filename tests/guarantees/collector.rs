@@ -39,15 +39,15 @@ async fn collected_while_renewing() {
     for round in 1..10 {
         let token = authenticator.token().await.unwrap();
         assert_eq!(token.generation().get(), round);
-        authenticator.accepted(token.generation());
+        authenticator.report_accepted(token.generation());
         elapse(MINUTE).await;
-        authenticator.refuse(token.generation());
+        authenticator.report_refused(token.generation());
     }
     let newest = authenticator.token().await.unwrap().generation();
-    authenticator.accepted(newest);
+    authenticator.report_accepted(newest);
     elapse(MINUTE).await;
     source.then(Outcome::error(unavailable()));
-    let Refusal::Renewing(renewal) = authenticator.refuse(newest) else {
+    let Refusal::Renewing(renewal) = authenticator.report_refused(newest) else {
         panic!("the refused token is renewed");
     };
     assert_eq!(renewal.await.unwrap_err().kind(), ErrorKind::Unavailable);

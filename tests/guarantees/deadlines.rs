@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{AuthenticatorOptions, Error, ErrorKind, MemoryStore, RequestOutcome};
+use auth_core::{AuthenticatorOptions, Error, ErrorKind, MemoryStore, TokenRequestOutcome};
 use auth_testkit::{Outcome, ScriptedSource};
 use tokio::time::Instant;
 
@@ -85,7 +85,7 @@ async fn g05_after_an_outage_of_a_minute_service_is_back_within_ten_seconds() {
         fastrand::seed(seed);
         for failure in [
             unavailable(),
-            unavailable().with_outcome(RequestOutcome::NotSent),
+            unavailable().with_outcome(TokenRequestOutcome::NotSent),
             Error::new(ErrorKind::Protocol, "an HTML page"),
         ] {
             let source = ScriptedSource::new();

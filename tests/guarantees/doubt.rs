@@ -89,7 +89,7 @@ async fn g07_one_false_refusal_while_no_other_token_can_be_had_costs_one_request
         source.then(Outcome::token(token.clone())).always(outcome);
         let authenticator = machine(source.clone());
         let first = authenticator.token().await.unwrap();
-        authenticator.accepted(first.generation());
+        authenticator.report_accepted(first.generation());
         elapse(MINUTE).await;
         let seen = traffic(&authenticator, |number| number == 20, 800, SECOND / 20).await;
         println!(
@@ -115,7 +115,7 @@ async fn g07_false_refusals_under_verdigris_quota_fail_no_other_request() {
     let quota = Quota::new(20, HOUR).unwrap();
     let authenticator = machine_with(source.clone(), |options| options.quota(quota));
     let first = authenticator.token().await.unwrap();
-    authenticator.accepted(first.generation());
+    authenticator.report_accepted(first.generation());
     elapse(SECOND).await;
     // Five requests a second for three hours, and one false refusal every two minutes.
     let seen = traffic(

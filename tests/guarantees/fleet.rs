@@ -9,9 +9,9 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorOptions, Credentials, Error, Exchange, Key,
-    MemoryStore, NewEntry, Origins, Part, Quota, Secret, SharedClock, StoredEntry, TokenSource,
-    TokenStore, Version,
+    AccessToken, Authenticator, AuthenticatorOptions, Credentials, EntryVersion, Error, Key,
+    KeyPart, MemoryStore, NewEntry, Origins, Quota, Secret, SharedClock, StoredEntry, TokenRequest,
+    TokenSource, TokenStore,
 };
 use auth_testkit::{Outcome, ScriptedSource, VirtualClock};
 
@@ -79,17 +79,19 @@ impl Fleet {
         (0..count).map(|_| self.process()).collect()
     }
 
-    fn exchanges(&self) -> usize {
+    fn token_requests(&self) -> usize {
         self.source.script.fetches()
     }
 
     fn spent(&self) -> Vec<Option<String>> {
         let log = self.source.script.log();
-        let token = |exchange: &Exchange| {
-            let token = exchange.refresh_token.as_ref();
+        let token = |token_request: &TokenRequest| {
+            let token = token_request.refresh_token.as_ref();
             token.map(|token| token.expose().to_owned())
         };
-        log.iter().map(|fetch| token(&fetch.exchange)).collect()
+        log.iter()
+            .map(|fetch| token(&fetch.token_request))
+            .collect()
     }
 }
 
@@ -141,8 +143,8 @@ impl Source {
 }
 
 impl TokenSource for Source {
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        self.script.fetch(exchange).await
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
+        self.script.fetch(token_request).await
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {
@@ -180,7 +182,7 @@ struct Unreliable {
     late: Arc<Mutex<Option<Duration>>>,
     /// The answers to so many more writes come this late.
     late_writes: Arc<Mutex<(usize, Duration)>>,
-    patience: Option<Duration>,
+    latency_budget: Option<Duration>,
     /// It grants no lease.
     denies: Arc<AtomicBool>,
     /// It takes no entry: somebody else was always faster.
@@ -198,7 +200,7 @@ impl Unreliable {
     async fn flush(&self) {
         let entry = self.inner.load(&key("read")).await.unwrap();
         let version = entry.map(|entry| entry.version);
-        let gone = NewEntry::new(Version::new(0), bytes::Bytes::new(), Duration::ZERO);
+        let gone = NewEntry::new(EntryVersion::new(0), bytes::Bytes::new(), Duration::ZERO);
         self.inner
             .replace(&key("read"), version, gone)
             .await
@@ -231,7 +233,7 @@ impl TokenStore for Unreliable {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         {
@@ -246,7 +248,7 @@ impl TokenStore for Unreliable {
             }
         }
         self.answer().await?;
-        let is_account = key.get(Part::Scope).is_none();
+        let is_account = key.get(KeyPart::Scope).is_none();
         if self.loses.load(Ordering::SeqCst)
             || is_account && self.loses_accounts.load(Ordering::SeqCst)
         {
@@ -280,7 +282,7 @@ impl TokenStore for Unreliable {
         self.inner.release(key, owner).await
     }
 
-    fn patience(&self) -> Duration {
-        self.patience.unwrap_or(Duration::from_millis(50))
+    fn latency_budget(&self) -> Duration {
+        self.latency_budget.unwrap_or(Duration::from_millis(50))
     }
 }

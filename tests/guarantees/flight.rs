@@ -1,4 +1,4 @@
-//! G3: one exchange for everybody, whoever goes away.
+//! G3: one token request for everybody, whoever goes away.
 
 use std::{future::Future, pin::pin, time::Duration};
 
@@ -10,12 +10,12 @@ use tower::{ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer};
 use crate::support::{SECOND, Stack, elapse, machine, soon};
 
 #[tokio::test(start_paused = true)]
-async fn g03_ten_thousand_callers_cost_one_exchange() {
+async fn g03_ten_thousand_callers_cost_one_token_request() {
     ten_thousand_callers().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn g03_ten_thousand_callers_on_four_threads_cost_one_exchange() {
+async fn g03_ten_thousand_callers_on_four_threads_cost_one_token_request() {
     ten_thousand_callers().await;
 }
 
@@ -54,8 +54,8 @@ async fn g03_dropping_9999_of_10000_then_all_neither_cancels_nor_repeats() {
     // Once more, and nobody is left.
     let generation = authenticator.try_token().unwrap().generation();
     elapse(2 * SECOND).await;
-    authenticator.accepted(generation);
-    authenticator.refuse(generation);
+    authenticator.report_accepted(generation);
+    authenticator.report_refused(generation);
     let callers = waiting(&authenticator, 10_000).await;
     soon(gates[1].reached(1)).await;
     drop(callers);
@@ -91,8 +91,8 @@ async fn g03_requests_that_are_cancelled_at_any_time_change_nothing_for_the_othe
         let send = stack.client().oneshot(stack.request());
         requests.spawn(async move {
             // Every other one gives up at a time of its own.
-            let patience = if number % 2 == 0 { 10_000 } else { number };
-            time::timeout(Duration::from_millis(patience), send).await
+            let latency_budget = if number % 2 == 0 { 10_000 } else { number };
+            time::timeout(Duration::from_millis(latency_budget), send).await
         });
     }
     soon(stack.server.token_requests_reached(1)).await;
@@ -154,7 +154,7 @@ async fn park(mut call: impl Future + Unpin) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g03_the_cold_start_of_a_thousand_requests_costs_one_exchange() {
+async fn g03_the_cold_start_of_a_thousand_requests_costs_one_token_request() {
     let stack = Stack::with(TestServer::builder(), |options| options);
     let mut requests = JoinSet::new();
     for _ in 0..1_000 {

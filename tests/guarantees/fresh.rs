@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{AccessToken, Clock, Moment, Reason, Signing};
+use auth_core::{AccessToken, Clock, Moment, Signing, TokenRequestReason};
 use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
 use auth_tower::AuthLayer;
 use bytes::Bytes;
@@ -113,7 +113,10 @@ async fn g02_in_the_early_window_the_old_token_serves_and_one_flight_runs() {
         assert_eq!(served(&authenticator), 1);
     }
     assert_eq!(source.fetches(), 2);
-    assert_eq!(source.log()[1].exchange.reason, Reason::Ahead);
+    assert_eq!(
+        source.log()[1].token_request.reason,
+        TokenRequestReason::Ahead
+    );
 
     gate.open();
     elapse(Duration::from_millis(1)).await;

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Wake, Waker},
 };
 
-use auth_core::{AccessToken, Error, Exchange, TokenSource};
+use auth_core::{AccessToken, Error, TokenRequest, TokenSource};
 use auth_testkit::{Gate, Outcome, Reply, ScriptedSource};
 use tokio::{runtime::Handle, task::JoinSet};
 use tower::ServiceExt;
@@ -98,7 +98,7 @@ fn g19_ten_thousand_callers_leave_no_memory_behind() {
             while callers.join_next().await.is_some() {}
             let generation = authenticator.try_token().unwrap().generation();
             elapse(2 * MINUTE).await;
-            authenticator.refuse(generation);
+            authenticator.report_refused(generation);
             authenticator.token().await.unwrap();
             elapse(2 * MINUTE).await;
         });
@@ -131,7 +131,7 @@ async fn g19_when_the_last_handle_goes_everything_goes() {
     assert_eq!(Arc::strong_count(&witness), 1);
     drop(token);
 
-    // With an exchange under way, that one is brought to its end first.
+    // With a token request under way, that one is brought to its end first.
     let client = stack.client();
     let sent = tokio::spawn(client.oneshot(stack.request()));
     soon(gate.reached(1)).await;
@@ -146,9 +146,9 @@ async fn g19_when_the_last_handle_goes_everything_goes() {
 struct Witnessed(Arc<()>, ScriptedSource);
 
 impl TokenSource for Witnessed {
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         assert!(Arc::strong_count(&self.0) > 1);
-        self.1.fetch(exchange).await
+        self.1.fetch(token_request).await
     }
 }
 
@@ -157,7 +157,7 @@ impl TokenSource for Witnessed {
 struct Unlogged(AtomicUsize);
 
 impl TokenSource for Unlogged {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
         let number = self.0.fetch_add(1, Ordering::Relaxed);
         elapse(SECOND).await;
         Ok(AccessToken::new(format!("fake-token-{number:08}")).expires_in(HOUR))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{AccessToken, ErrorKind, Reason, RefreshPolicy};
+use auth_core::{AccessToken, ErrorKind, RefreshPolicy, TokenRequestReason};
 use auth_testkit::{Gate, Outcome, Reply, ScriptedSource, TestServer};
 
 use crate::support::{
@@ -55,7 +55,7 @@ async fn g10_the_refusal_of_an_expired_token_proves_nothing() {
     // The request that carried it was under way for so long that it is being replaced already.
     let waiting = tokio::spawn(authenticator.token());
     soon(gate.reached(1)).await;
-    authenticator.refuse(old);
+    authenticator.report_refused(old);
     gate.open();
     // The vendor made the same text good for another minute.
     assert_eq!(soon(waiting).await.unwrap().unwrap().generation(), old);
@@ -71,7 +71,7 @@ async fn g10_tokens_that_have_expired_when_they_come_and_are_refused_are_no_loop
     let authenticator = machine(source.clone());
     for _ in 0..HOUR.as_secs() {
         if let Ok(token) = authenticator.token().await {
-            authenticator.refuse(token.generation());
+            authenticator.report_refused(token.generation());
         }
         elapse(SECOND).await;
     }
@@ -95,7 +95,7 @@ async fn g10_the_same_token_brought_ahead_of_its_end_is_no_loop() {
     }
     // Each time it is renewed after 75 % to 80 % of what it states.
     let fetches = source.fetches();
-    assert!((75..=81).contains(&fetches), "{fetches} exchanges");
+    assert!((75..=81).contains(&fetches), "{fetches} token requests");
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,7 +125,7 @@ async fn g10_a_token_without_any_lifetime_serves_those_who_wait_and_nobody_else(
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_a_floor_lies_between_any_two_exchanges() {
+async fn g10_a_floor_lies_between_any_two_token_requests() {
     fastrand::seed(10);
     let source = ScriptedSource::new().lifetime(Duration::ZERO);
     let authenticator = machine(source.clone());
@@ -136,7 +136,7 @@ async fn g10_a_floor_lies_between_any_two_exchanges() {
     let times: Vec<_> = source.log().iter().map(|fetch| fetch.at).collect();
     assert!(
         (20..=40).contains(&times.len()),
-        "{} exchanges",
+        "{} token requests",
         times.len()
     );
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= SECOND));
@@ -158,7 +158,7 @@ async fn g10_lifetimes_of_one_second_work_with_the_default_policy() {
     assert_eq!(seen.api_status(401), 0);
     assert!(
         seen.token_requests <= 90,
-        "{} exchanges",
+        "{} token requests",
         seen.token_requests
     );
 }
@@ -244,7 +244,7 @@ async fn g10_durations_at_the_end_of_their_range_are_taken_as_they_are() {
     source.always(Outcome::error(
         crate::support::unavailable().with_retry_after(Duration::MAX),
     ));
-    authenticator.refuse(token.generation());
+    authenticator.report_refused(token.generation());
     elapse(SECOND).await;
     let _ = crate::support::at_once(&authenticator);
 }
@@ -305,6 +305,6 @@ async fn g10_an_early_renewal_without_a_lifetime_leaves_the_token_at_hand() {
     assert!(
         reasons[1..]
             .iter()
-            .all(|fetch| fetch.exchange.reason == Reason::Ahead)
+            .all(|fetch| fetch.token_request.reason == TokenRequestReason::Ahead)
     );
 }

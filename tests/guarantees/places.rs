@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::ready, sync::Arc, sync::Mutex};
 
 use auth_core::{Authenticator, AuthenticatorOptions, Origins, Scheme};
 use auth_testkit::{ForeignServer, Reply, ScriptedSource, TestServer, VirtualClock};
-use auth_tower::{AuthLayer, Existing};
+use auth_tower::{AuthLayer, ExistingCredential};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, Response};
 use http_body_util::Full;
@@ -14,7 +14,7 @@ use tower_http::follow_redirect::FollowRedirectLayer;
 use crate::support::{API, Stack, machine};
 
 #[tokio::test(start_paused = true)]
-async fn g12_other_destinations_get_no_secret_and_cost_no_exchange() {
+async fn g12_other_destinations_get_no_secret_and_cost_no_token_request() {
     for url in [
         "https://evil.example/",
         "http://api.example.test/",
@@ -174,11 +174,11 @@ async fn g13_replacing_and_rejecting_are_choices() {
             authenticator.token().await.unwrap();
         }
         let layer = AuthLayer::new(authenticator);
-        let replace = layer.clone().existing(Existing::Replace);
+        let replace = layer.clone().existing(ExistingCredential::Replace);
         let sent = send_through(replace, API, &own).await.unwrap();
         assert_eq!(sent["authorization"], "Bearer fake-token-1");
         assert_eq!(sent.get_all("authorization").iter().count(), 1);
-        let reject = layer.existing(Existing::Reject);
+        let reject = layer.existing(ExistingCredential::Reject);
         let error = send_through(reject, API, &own).await.unwrap_err();
         assert!(matches!(error, auth_tower::Error::Auth(_)));
     }

@@ -1,4 +1,4 @@
-//! G11: a vendor that counts exchanges.
+//! G11: a vendor that counts token requests.
 
 use auth_core::{ErrorKind, Quota, Refusal};
 use auth_testkit::{Outcome, ScriptedSource, TestServer};
@@ -30,7 +30,7 @@ async fn g11_without_a_slot_the_error_says_when_the_next_one_frees() {
     let error = failed(&authenticator);
     assert_eq!(error.kind(), ErrorKind::Quota);
     let text = error.to_string();
-    assert!(text.contains("3 exchanges in 3600 s"), "{text}");
+    assert!(text.contains("3 token requests in 3600 s"), "{text}");
     let left = error.retry_after().unwrap();
     assert_eq!(left + start.elapsed(), HOUR);
     elapse(left - SECOND).await;
@@ -50,13 +50,13 @@ async fn g11_without_a_slot_a_usable_token_serves_on() {
     });
     // Refusals take four slots of five, which is all that renewals ahead of expiry may have.
     let first = authenticator.token().await.unwrap();
-    authenticator.accepted(first.generation());
+    authenticator.report_accepted(first.generation());
     for _ in 0..3 {
         elapse(SECOND).await;
         let token = authenticator.try_token().unwrap();
-        authenticator.refuse(token.generation());
+        authenticator.report_refused(token.generation());
         let renewed = authenticator.token().await.unwrap();
-        authenticator.accepted(renewed.generation());
+        authenticator.report_accepted(renewed.generation());
     }
     for _ in 0..59 {
         assert_eq!((served(&authenticator), source.fetches()), (4, 4));
@@ -74,14 +74,14 @@ async fn g11_refusals_take_no_slot_that_is_not_there() {
         options.quota(Quota::new(2, HOUR).unwrap())
     });
     let first = authenticator.token().await.unwrap();
-    authenticator.accepted(first.generation());
+    authenticator.report_accepted(first.generation());
     elapse(SECOND).await;
-    authenticator.refuse(first.generation());
+    authenticator.report_refused(first.generation());
     let second = authenticator.token().await.unwrap();
-    authenticator.accepted(second.generation());
+    authenticator.report_accepted(second.generation());
     elapse(SECOND).await;
     // The refusal is passed on, and the token serves on.
-    let answer = authenticator.refuse(second.generation());
+    let answer = authenticator.report_refused(second.generation());
     assert!(matches!(answer, Refusal::BackOff), "{answer:?}");
     assert_eq!((served(&authenticator), source.fetches()), (2, 2));
 }

@@ -1,6 +1,6 @@
 //! G7 to G9: what follows when the API refuses a token.
 
-use auth_core::{AccessToken, ErrorKind, Reason, Refusal};
+use auth_core::{AccessToken, ErrorKind, Refusal, TokenRequestReason};
 use auth_testkit::{Gate, Outcome, Reply, ScriptedSource};
 use auth_tower::NotReplayed;
 use tower::ServiceExt;
@@ -66,7 +66,7 @@ async fn g07_a_refusal_during_a_flight_ahead_waits_for_that_flight() {
     assert_eq!(served(&authenticator), 1);
     soon(gate.reached(1)).await;
     assert!(matches!(
-        authenticator.refuse(token.generation()),
+        authenticator.report_refused(token.generation()),
         Refusal::Renewing(_)
     ));
     let waiting = tokio::spawn(authenticator.token());
@@ -81,10 +81,13 @@ async fn g07_the_source_hears_that_the_api_refused_the_token() {
     let source = ScriptedSource::new();
     let authenticator = machine(source.clone());
     let token = authenticator.token().await.unwrap();
-    authenticator.accepted(token.generation());
-    authenticator.refuse(token.generation());
+    authenticator.report_accepted(token.generation());
+    authenticator.report_refused(token.generation());
     assert_eq!(authenticator.token().await.unwrap().generation().get(), 2);
-    assert_eq!(source.log()[1].exchange.reason, Reason::Refused);
+    assert_eq!(
+        source.log()[1].token_request.reason,
+        TokenRequestReason::Refused
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,20 +100,23 @@ async fn g07_a_waiter_whose_tokens_are_refused_before_it_runs_gets_the_next_one(
         assert!(poll_once(&mut slow).is_pending());
         let quick = soon(authenticator.token()).await.unwrap();
         assert_eq!(quick.generation().get(), round);
-        authenticator.accepted(quick.generation());
-        authenticator.refuse(quick.generation());
+        authenticator.report_accepted(quick.generation());
+        authenticator.report_refused(quick.generation());
     }
     assert_eq!(soon(slow).await.unwrap().generation().get(), 5);
     assert_eq!(source.fetches(), 5);
     let newest = authenticator.token().await.unwrap().generation();
-    authenticator.accepted(newest);
+    authenticator.report_accepted(newest);
     elapse(SECOND / 2).await;
-    assert!(matches!(authenticator.refuse(newest), Refusal::BackOff));
+    assert!(matches!(
+        authenticator.report_refused(newest),
+        Refusal::BackOff
+    ));
     assert_eq!(authenticator.token().await.unwrap().generation(), newest);
 }
 
 #[tokio::test(start_paused = true)]
-async fn g08_late_refusals_in_the_early_window_start_no_exchange_of_their_own() {
+async fn g08_late_refusals_in_the_early_window_start_no_token_request_of_their_own() {
     let source = ScriptedSource::new();
     let gate = Gate::new();
     source
@@ -118,20 +124,26 @@ async fn g08_late_refusals_in_the_early_window_start_no_exchange_of_their_own() 
         .then(Outcome::error(unavailable().with_retry_after(MINUTE)).after(&gate));
     let authenticator = machine(source.clone());
     let old = authenticator.token().await.unwrap().generation();
-    authenticator.accepted(old);
-    authenticator.refuse(old);
+    authenticator.report_accepted(old);
+    authenticator.report_refused(old);
     authenticator.token().await.unwrap();
     elapse(50 * MINUTE).await;
     assert_eq!(served(&authenticator), 2);
     soon(gate.reached(1)).await;
     // During the flight, and during the back-off that follows from it.
     for _ in 0..100 {
-        assert!(matches!(authenticator.refuse(old), Refusal::Superseded(_)));
+        assert!(matches!(
+            authenticator.report_refused(old),
+            Refusal::Superseded(_)
+        ));
         elapse(SECOND / 100).await;
     }
     gate.open();
     for _ in 0..50 {
-        assert!(matches!(authenticator.refuse(old), Refusal::Superseded(_)));
+        assert!(matches!(
+            authenticator.report_refused(old),
+            Refusal::Superseded(_)
+        ));
         elapse(SECOND).await;
     }
     assert_eq!((source.fetches(), source.max_in_flight()), (3, 1));
@@ -166,11 +178,11 @@ async fn g08_late_refusals_never_hurt_the_newer_token() {
     let source = ScriptedSource::new();
     let authenticator = machine(source.clone());
     let old = authenticator.token().await.unwrap().generation();
-    authenticator.accepted(old);
-    authenticator.refuse(old);
+    authenticator.report_accepted(old);
+    authenticator.report_refused(old);
     authenticator.token().await.unwrap();
     for _ in 0..1_000 {
-        let Refusal::Superseded(token) = authenticator.refuse(old) else {
+        let Refusal::Superseded(token) = authenticator.report_refused(old) else {
             panic!("the newer token is at hand");
         };
         assert_eq!(token.generation().get(), 2);
@@ -189,7 +201,10 @@ async fn g08_a_token_that_is_handed_out_again_is_no_newer_one() {
     elapse(MINUTE).await;
     assert_eq!(authenticator.token().await.unwrap().generation(), old);
     // Late, and all the same a refusal of what is at hand.
-    assert!(matches!(authenticator.refuse(old), Refusal::Renewing(_)));
+    assert!(matches!(
+        authenticator.report_refused(old),
+        Refusal::Renewing(_)
+    ));
     let token = authenticator.token().await.unwrap();
     assert_eq!((token.generation().get(), source.fetches()), (2, 3));
 }
@@ -286,17 +301,20 @@ async fn g09_a_refusal_that_cannot_be_answered_leaves_the_machine_ready() {
         .then(Outcome::error(unavailable()));
     let authenticator = machine(source.clone());
     let old = authenticator.token().await.unwrap().generation();
-    authenticator.accepted(old);
+    authenticator.report_accepted(old);
     elapse(SECOND).await;
-    let Refusal::Renewing(renewal) = authenticator.refuse(old) else {
+    let Refusal::Renewing(renewal) = authenticator.report_refused(old) else {
         panic!("the refused token is renewed");
     };
     let error = renewal.await.unwrap_err();
     // The token request may not be repeated yet: the next refusal is passed on.
-    assert!(matches!(authenticator.refuse(old), Refusal::BackOff));
+    assert!(matches!(
+        authenticator.report_refused(old),
+        Refusal::BackOff
+    ));
     assert_eq!(authenticator.token().await.unwrap().generation(), old);
     elapse(error.retry_after().unwrap()).await;
-    let Refusal::Renewing(renewal) = authenticator.refuse(old) else {
+    let Refusal::Renewing(renewal) = authenticator.report_refused(old) else {
         panic!("the back-off is over");
     };
     assert_eq!(renewal.await.unwrap().generation().get(), 2);

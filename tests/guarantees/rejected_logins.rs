@@ -269,8 +269,8 @@ async fn t26_thirty_tenants_with_room_for_ten_send_their_wrong_passwords_twice()
     let stand = Arc::new(Stand::new("t26-tenants"));
     let maker = Arc::clone(&stand);
     let client = stand.client().build().unwrap();
-    let tenants = auth_core::Authenticators::builder(move |key: &Key| {
-        let user = key.get(auth_core::Part::Subject).unwrap_or_default();
+    let tenants = auth_core::AuthenticatorMap::builder(move |key: &Key| {
+        let user = key.get(auth_core::KeyPart::Subject).unwrap_or_default();
         let login = client.password(user, Secret::new("fake-password-0"))?;
         let builder = maker.builder(login);
         builder.options(maker.options()).build()

@@ -119,7 +119,7 @@ fn g03_outside_of_a_runtime_the_error_says_what_is_missing() {
 fn g07_a_refusal_outside_of_a_runtime_hands_out_no_refused_token() {
     let authenticator = machine(ScriptedSource::new());
     let token = runtime().block_on(authenticator.token()).unwrap();
-    let Refusal::Failed(error) = authenticator.refuse(token.generation()) else {
+    let Refusal::Failed(error) = authenticator.report_refused(token.generation()) else {
         panic!("no other token can be had here");
     };
     assert_eq!(error.kind(), ErrorKind::Config);

@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn g07_a_storm_of_a_thousand_refusals_costs_one_exchange() {
+async fn g07_a_storm_of_a_thousand_refusals_costs_one_token_request() {
     let stack = Stack::new();
     let requests = revoked_under(&stack, 1_000, Reply::normal()).await;
     for answer in soon(requests.join_all()).await {
@@ -58,15 +58,15 @@ async fn g09_an_api_that_refuses_nearly_everything_leaves_the_quotas_reserve_alo
         for second in 0..HOUR.as_secs() {
             match authenticator.token().await {
                 Ok(token) if second % accepted_in == 0 => {
-                    authenticator.accepted(token.generation());
+                    authenticator.report_accepted(token.generation());
                 }
-                Ok(token) => drop(authenticator.refuse(token.generation())),
+                Ok(token) => drop(authenticator.report_refused(token.generation())),
                 Err(_) => failed += 1,
             }
             elapse(SECOND).await;
         }
-        // Refusals that repeat leave four slots to tokens that expire. A refusal long after the last
-        // one may take such a slot, as that of a revoked token does.
+        // Refusals that repeat leave four slots to tokens that expire. A refusal long after the
+        // last one may take such a slot, as that of a revoked token does.
         let requests = source.fetches();
         println!(
             "one of {accepted_in} accepted: {requests} token requests, {failed} without a token"

@@ -35,7 +35,7 @@ async fn g06_after_a_terminal_verdict_nobody_asks_before_the_probe() {
     }
     // One probe in each five to five and a half minutes of the hour.
     let fetches = source.fetches();
-    assert!((11..=13).contains(&fetches), "{fetches} exchanges");
+    assert!((11..=13).contains(&fetches), "{fetches} token requests");
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,7 +64,7 @@ async fn g06_a_usable_token_serves_on_after_a_terminal_verdict() {
         elapse(SECOND).await;
     }
     let fetches = source.fetches();
-    assert!((2..=4).contains(&fetches), "{fetches} exchanges");
+    assert!((2..=4).contains(&fetches), "{fetches} token requests");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,5 @@
-//! Many requests to one API that refuses some of them, and many requests under way while the token is
-//! revoked.
+//! Many requests to one API that refuses some of them, and many requests under way while the token
+//! is revoked.
 
 use std::{
     convert::Infallible,

@@ -68,7 +68,7 @@ pub(crate) fn signed_over(front: &Front, authority: &Authority) -> Auth<Http> {
     AuthLayer::new(authenticator).layer(http(front.wire, authority))
 }
 
-/// The default second between two exchanges would be real time here.
+/// The default second between two token requests would be real time here.
 pub(crate) fn policy() -> RefreshPolicy {
     RefreshPolicy::default()
         .min_interval(Duration::from_millis(1))

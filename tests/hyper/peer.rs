@@ -163,7 +163,7 @@ pub(crate) async fn signed(make: &Make, acts: &[Act]) -> Met {
         .build()
         .unwrap();
     let token = authenticator.token().await.unwrap();
-    authenticator.accepted(token.generation());
+    authenticator.report_accepted(token.generation());
     meet(AuthLayer::new(authenticator).layer(client()), make, &peer).await
 }
 

@@ -79,7 +79,7 @@ async fn a_body_is_sent_once_more_byte_for_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_cold_requests_cost_one_exchange() {
+async fn a_hundred_cold_requests_cost_one_token_request() {
     for wire in Wire::ALL {
         let front = Front::start(wire).await;
         let client = signed(&front);

@@ -77,7 +77,7 @@ pub(crate) async fn unknown_resource() {
     assert_gives_up(&server, &api, "invalid_target").await;
 }
 
-/// One exchange meets a fault: its caller learns of it, everybody until the next try fails at
+/// One token request meets a fault: its caller learns of it, everybody until the next try fails at
 /// once, and then all is well again.
 async fn assert_recovers(fault: Value) -> Error {
     let server = Server::start(&[]).await;

@@ -48,7 +48,7 @@ pub(crate) async fn scope_and_resource() {
     assert_eq!((stats.token_requests(), stats.resource_requests()), (1, 3));
 }
 
-pub(crate) async fn one_exchange_for_a_crowd() {
+pub(crate) async fn one_token_request_for_a_crowd() {
     let server = Server::start(&[]).await;
     let api = Api::new(&server, login(&server, "cc-basic"));
     let mut crowd = JoinSet::new();

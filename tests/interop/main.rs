@@ -68,7 +68,10 @@ fn trials() -> Vec<Trial> {
         ),
         trial("post", logins::post),
         trial("scope_and_resource", logins::scope_and_resource),
-        trial("one_exchange_for_a_crowd", logins::one_exchange_for_a_crowd),
+        trial(
+            "one_token_request_for_a_crowd",
+            logins::one_token_request_for_a_crowd,
+        ),
         trial("password", users::password),
         trial("wrong_password", users::wrong_password),
         trial("refresh_tokens", users::refresh_tokens),

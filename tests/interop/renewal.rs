@@ -28,10 +28,10 @@ pub(crate) async fn short_lifetimes() {
     let lifetimes = start.elapsed().as_millis().div_ceil(3_000);
 
     let stats = server.stats().await;
-    let exchanges = u128::from(stats.token_requests());
+    let token_requests = u128::from(stats.token_requests());
     assert!(
-        (lifetimes..=lifetimes + 1).contains(&exchanges),
-        "{exchanges} exchanges in {lifetimes} lifetimes"
+        (lifetimes..=lifetimes + 1).contains(&token_requests),
+        "{token_requests} token requests in {lifetimes} lifetimes"
     );
     assert_eq!(stats.token_success(), stats.token_requests());
     assert_eq!(stats.resource_status(StatusCode::OK), answered);
@@ -94,7 +94,7 @@ pub(crate) async fn an_outage_while_the_token_is_usable() {
     let (requests, success) = (stats.token_requests(), stats.token_success());
     assert!(
         (3..=4).contains(&requests) && success >= 2,
-        "{success} of {requests} exchanges"
+        "{success} of {requests} token requests"
     );
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Error, ErrorKind, Exchange, Reason, RefreshPolicy, Secret, TokenSource,
+    AccessToken, Error, ErrorKind, RefreshPolicy, Secret, TokenRequest, TokenRequestReason,
+    TokenSource,
 };
 use auth_oauth2::{Client, ResourceOwnerPassword, TokenExchange};
 use http::StatusCode;
@@ -57,7 +58,7 @@ pub(crate) async fn refresh_tokens() {
 pub(crate) async fn refresh_tokens_of_a_person() {
     let server = Server::start(&["--ttl", "2"]).await;
     let brought = login(&server, "bob", "builder");
-    let brought = send(&brought, Exchange::new(Reason::Needed)).await;
+    let brought = send(&brought, TokenRequest::new(TokenRequestReason::Needed)).await;
     let brought = brought.expect("a token");
     let first = brought.kept_refresh_token().expect("a refresh token");
     let source = client(&server, "user-basic").refresh_token(first.clone());
@@ -67,7 +68,7 @@ pub(crate) async fn refresh_tokens_of_a_person() {
     assert_eq!(server.stats().await.token_by_grant("password"), 1);
 
     // A second time for the first one: all that came of the login is gone.
-    let again = Exchange::new(Reason::Needed).refresh_token(first.clone());
+    let again = TokenRequest::new(TokenRequestReason::Needed).refresh_token(first.clone());
     let source = login(&server, "bob", "builder");
     let error = send(&source, again).await.expect_err("it was replaced");
     assert_eq!(error.code(), Some("invalid_grant"));
@@ -80,16 +81,16 @@ pub(crate) async fn token_exchange() {
     let server = Server::start(&[]).await;
     for (user, password) in USERS {
         let token = token_of(&server, user, password).await;
-        let builder = stack::login(&server, "exchange-basic").resource("urn:interop:jwt");
+        let builder = stack::login(&server, "token_request-basic").resource("urn:interop:jwt");
         let client = builder.scope("api:read").build().expect("right settings");
         let source = client.token_exchange(token).expect("right settings");
         let api = api(&server, source);
         for path in ["", "/jwt", "/read"] {
             let answer = api.get_path(path).await.expect("a token");
-            assert_is(&answer, "exchange-basic", user);
+            assert_is(&answer, "token_request-basic", user);
         }
     }
-    // For each user one login and one exchange.
+    // For each user one login and one token request.
     let stats = server.stats().await;
     assert_eq!((stats.token_requests(), stats.token_success()), (4, 4));
 }
@@ -97,9 +98,13 @@ pub(crate) async fn token_exchange() {
 pub(crate) async fn token_exchange_for_a_revoked_token() {
     let server = Server::start(&[]).await;
     let token = token_of(&server, "bob", "builder").await;
-    let source = exchange(&server, token);
+    let source = token_request(&server, token);
     let api = api(&server, source);
-    assert_is(&api.get().await.expect("a token"), "exchange-basic", "bob");
+    assert_is(
+        &api.get().await.expect("a token"),
+        "token_request-basic",
+        "bob",
+    );
     // The user's token, and what was had for it.
     let reply = server.control(json!({"revoke_all": true})).await;
     assert_eq!(reply["revoked"], 2);
@@ -131,13 +136,13 @@ pub(crate) async fn token_exchange_ends_with_the_subject_token() {
     let server = Server::start(&[]).await;
     let token = token_of(&server, "alice", "wonder land+1").await;
     let lifetime = Duration::from_secs(2);
-    let source = exchange(&server, token).subject_expires_in(lifetime);
+    let source = token_request(&server, token).subject_expires_in(lifetime);
     let api = api(&server, source);
     let start = tokio::time::Instant::now();
     // The server's own token would live five minutes.
     let error = loop {
         match api.get().await {
-            Ok(answer) => assert_is(&answer, "exchange-basic", "alice"),
+            Ok(answer) => assert_is(&answer, "token_request-basic", "alice"),
             Err(error) => break error,
         }
         assert!(start.elapsed() < 2 * lifetime, "it outlives the user's");
@@ -168,19 +173,22 @@ fn client(server: &Server, id: &str) -> Client {
 }
 
 /// Sends one token request, as an authenticator does.
-async fn send(source: &impl TokenSource, exchange: Exchange) -> Result<AccessToken, Error> {
+async fn send(
+    source: &impl TokenSource,
+    token_request: TokenRequest,
+) -> Result<AccessToken, Error> {
     let credentials = source.credentials().await?;
-    source.fetch(exchange.credentials(credentials)).await
+    source.fetch(token_request.credentials(credentials)).await
 }
 
 /// A token of a user, as a service gets it from who calls.
 async fn token_of(server: &Server, user: &str, password: &str) -> Secret {
     let login = login(server, user, password);
-    let token = send(&login, Exchange::new(Reason::Needed)).await;
+    let token = send(&login, TokenRequest::new(TokenRequestReason::Needed)).await;
     token.expect("a token").secret().clone()
 }
 
-fn exchange(server: &Server, subject: Secret) -> TokenExchange {
-    let source = client(server, "exchange-basic").token_exchange(subject);
+fn token_request(server: &Server, subject: Secret) -> TokenExchange {
+    let source = client(server, "token_request-basic").token_exchange(subject);
     source.expect("right settings")
 }

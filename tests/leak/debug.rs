@@ -4,7 +4,7 @@ use std::{convert::Infallible, fmt::Debug, future::ready, time::Duration};
 
 use auth_axonize::{Axonize, MfaAnswer};
 use auth_core::{
-    AccessToken, ApiKey, Authenticator, Authenticators, Key, Origins, RefreshPolicy, Scheme,
+    AccessToken, ApiKey, Authenticator, AuthenticatorMap, Key, Origins, RefreshPolicy, Scheme,
     Secret, SecretFile, SecretFn, Sharded, SharedSecretSource, SharedTransport,
 };
 use auth_kaizen::{Central, East, Kaizen, Region};
@@ -76,10 +76,10 @@ async fn g18_the_machine_shows_nothing_in_any_state() {
     // Sensitive, so that other people's logs hide them as well.
     assert_eq!(headers.len(), 2);
     assert_clean(shown(&headers), &[]);
-    let refusal = authenticator.refuse(token.generation());
+    let refusal = authenticator.report_refused(token.generation());
     assert_clean(shown(&refusal), &[]);
     authenticator.token().await.unwrap();
-    assert_clean(shown(authenticator.refuse(token.generation())), &[]);
+    assert_clean(shown(authenticator.report_refused(token.generation())), &[]);
     assert_clean(shown(&authenticator), &[]);
     let builder = Authenticator::builder(ScriptedSource::new(), Origins::new([API]).unwrap());
     let builder = builder.scheme(scheme());
@@ -102,8 +102,8 @@ async fn g18_sources_and_transports_show_nothing() {
     assert_clean(shown(&client), &[]);
     assert_clean(shown(client.client_credentials()), &[]);
     assert_clean(shown(client.refresh_token(Secret::new(TOKEN))), &[]);
-    let exchange = client.token_exchange(TOKEN).unwrap();
-    assert_clean(shown(exchange.actor_token(TOKEN, "x")), &[]);
+    let token_request = client.token_exchange(TOKEN).unwrap();
+    assert_clean(shown(token_request.actor_token(TOKEN, "x")), &[]);
     let password = client.password(APP_KEY, Secret::new(PASSWORD));
     assert_clean(shown(password), &[]);
     let scrubber = Scrubber::new().secret(Secret::new(CLIENT_SECRET));
@@ -270,7 +270,7 @@ async fn g18_keys_and_what_is_kept_for_them_show_nothing() {
     let key = key.build();
     let source = ApiKey::new(Secret::new(TOKEN));
     assert_clean(shown((&key, &source)), &[]);
-    let map = Authenticators::builder(move |_| {
+    let map = AuthenticatorMap::builder(move |_| {
         Authenticator::builder(source.clone(), Origins::new([API])?).build()
     });
     assert_clean(shown(&map), &[]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use auth_core::{AccessToken, Authenticator, Error, ErrorKind, Origins, Refusal, Scheme, Secret};
 use auth_oauth2::{Client, ClientAuth};
 use auth_testkit::{Outcome, Reply, ScriptedSource, TestServer};
-use auth_tower::{AuthLayer, AuthOutcome, Existing, NotReplayed};
+use auth_tower::{AuthLayer, AuthOutcome, ExistingCredential, NotReplayed};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
@@ -129,15 +129,15 @@ async fn g18_errors_of_the_machine_show_nothing() {
                 .build()
                 .unwrap();
         let token = authenticator.token().await.unwrap();
-        authenticator.accepted(token.generation());
-        let Refusal::Renewing(renewed) = authenticator.refuse(token.generation()) else {
+        authenticator.report_accepted(token.generation());
+        let Refusal::Renewing(renewed) = authenticator.report_refused(token.generation()) else {
             panic!("a token that was accepted before is renewed");
         };
         let error = time::timeout(MINUTE, renewed).await.unwrap().unwrap_err();
         assert_clean(told(&error), &[]);
         assert_clean(authenticator.health().to_string(), &[]);
         assert_clean(
-            format!("{:?}", authenticator.refuse(token.generation())),
+            format!("{:?}", authenticator.report_refused(token.generation())),
             &[],
         );
     }
@@ -186,7 +186,9 @@ async fn g18_errors_of_the_layer_show_nothing() {
     let mut own = request();
     own.headers_mut()
         .insert("authorization", OWN.parse().unwrap());
-    let reject = layer.existing(Existing::Reject).layer(server.service());
+    let reject = layer
+        .existing(ExistingCredential::Reject)
+        .layer(server.service());
     let error = reject.oneshot(own).await.unwrap_err();
     assert_clean(told(&error), &[]);
 }

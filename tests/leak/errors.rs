@@ -40,7 +40,7 @@ async fn g18_errors_of_connections_show_nothing() {
             Reply::redirect(307, "http://127.0.0.1:1/"),
         ] {
             server.token().then(reply);
-            let error = exchange(&transport, server.token_url()).await;
+            let error = token_request(&transport, server.token_url()).await;
             assert_clean(told(&error), &server.expose_tokens());
         }
         server.shutdown().await;
@@ -54,7 +54,7 @@ async fn g18_errors_of_refused_connections_show_nothing() {
     drop(listener);
     for transport in transports() {
         let url = format!("http://{address}/token");
-        let error = exchange(&transport, url).await;
+        let error = token_request(&transport, url).await;
         assert_clean(told(&error), &[]);
         // A transport is told a whole request, credentials in odd places included.
         let url = format!("http://{address}/token?password=Pw3Jtfake-password");
@@ -65,7 +65,7 @@ async fn g18_errors_of_refused_connections_show_nothing() {
     }
 }
 
-async fn exchange(transport: &SharedTransport, url: String) -> auth_core::Error {
+async fn token_request(transport: &SharedTransport, url: String) -> auth_core::Error {
     let secret = Secret::new(CLIENT_SECRET);
     let client = auth_oauth2::Client::builder(&url, CLIENT_ID, transport.clone())
         .secret(secret)

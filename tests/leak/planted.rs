@@ -42,13 +42,13 @@ pub(crate) fn told(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// What goes into an exchange, and so must not come out of its error.
-pub(crate) const OF_THE_EXCHANGE: [&str; 2] = [CLIENT_SECRET, PASSWORD];
+/// What goes into a token request, and so must not come out of its error.
+pub(crate) const OF_THE_TOKEN_REQUEST: [&str; 2] = [CLIENT_SECRET, PASSWORD];
 
-/// The secrets of an exchange, in forms that a careless vendor might put into a text.
+/// The secrets of a token request, in forms that a careless vendor might put into a text.
 pub(crate) fn echoes() -> Vec<String> {
     let mut texts = Vec::new();
-    for secret in OF_THE_EXCHANGE {
+    for secret in OF_THE_TOKEN_REQUEST {
         let percent: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
         texts.push(format!("client said {secret}, which is wrong"));
         texts.push(format!("client said {percent}, which is wrong"));

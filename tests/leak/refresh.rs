@@ -1,8 +1,8 @@
 //! Refresh tokens, on their way in, out and around.
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorOptions, Error, Exchange, MemoryStore, Origins,
-    Reason, Secret, TokenSource,
+    AccessToken, Authenticator, AuthenticatorOptions, Error, MemoryStore, Origins, Secret,
+    TokenRequest, TokenRequestReason, TokenSource,
 };
 use auth_oauth2::{Client, ClientAuth, ClientBuilder, RefreshToken, ResourceOwnerPassword};
 use auth_testkit::{RefreshTokens, Reply, TestServer, VirtualClock};
@@ -38,14 +38,17 @@ fn password(server: &TestServer) -> ResourceOwnerPassword {
         .unwrap()
 }
 
-fn spending() -> Exchange {
-    Exchange::new(Reason::Needed).refresh_token(REFRESH_TOKEN)
+fn spending() -> TokenRequest {
+    TokenRequest::new(TokenRequestReason::Needed).refresh_token(REFRESH_TOKEN)
 }
 
 /// Sends one token request, as an authenticator does.
-async fn send(source: &impl TokenSource, exchange: Exchange) -> Result<AccessToken, Error> {
+async fn send(
+    source: &impl TokenSource,
+    token_request: TokenRequest,
+) -> Result<AccessToken, Error> {
     let credentials = source.credentials().await?;
-    source.fetch(exchange.credentials(credentials)).await
+    source.fetch(token_request.credentials(credentials)).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,13 +60,16 @@ async fn g18_sources_of_refresh_tokens_show_nothing() {
     source.first_refresh_token().await.unwrap();
     let credentials = source.credentials().await.unwrap();
     let id = credentials.id();
-    let exchange = spending().credentials(credentials.clone());
-    let shown = format!("{source:?}{source:#?}{credentials:?}{credentials:#?}{id:?}{exchange:?}");
+    let token_request = spending().credentials(credentials.clone());
+    let shown =
+        format!("{source:?}{source:#?}{credentials:?}{credentials:#?}{id:?}{token_request:?}");
     assert_clean(shown, &[]);
     assert_clean(format!("{:?}{:#?}", spending(), spending()), &[]);
 
     let source = password(&server);
-    let token = send(&source, Exchange::new(Reason::Needed)).await.unwrap();
+    let token = send(&source, TokenRequest::new(TokenRequestReason::Needed))
+        .await
+        .unwrap();
     let shown = format!("{source:?}{token:?}{token:#?}");
     assert_clean(shown, &server.expose_secrets());
 }
@@ -90,16 +96,18 @@ async fn g18_a_vendor_that_echoes_a_refresh_token_is_not_quoted() {
             let server = server();
             let token = server.log_in();
             server.token().then(reply.clone()).then(reply);
-            let exchange = Exchange::new(Reason::Needed).refresh_token(&*token);
+            let token_request =
+                TokenRequest::new(TokenRequestReason::Needed).refresh_token(&*token);
             for auth in [ClientAuth::Basic, ClientAuth::Post] {
                 let source = person(client(&server).client_auth(auth));
                 // The planted one, and one that the server takes.
-                for exchange in [spending(), exchange.clone()] {
-                    if let Err(error) = send(&source, exchange).await {
+                for token_request in [spending(), token_request.clone()] {
+                    if let Err(error) = send(&source, token_request).await {
                         assert_clean(told(&error), &[]);
                     }
                 }
-                let nothing_left = send(&source, Exchange::new(Reason::Needed)).await;
+                let nothing_left =
+                    send(&source, TokenRequest::new(TokenRequestReason::Needed)).await;
                 assert_clean(told(&nothing_left.unwrap_err()), &[]);
             }
             let source = password(&server);

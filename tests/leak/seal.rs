@@ -3,7 +3,7 @@
 use std::{future::ready, time::Duration};
 
 use auth_core::{
-    Key, MemoryStore, NewEntry, Secret, SecretFn, SharedTokenStore, TokenStore, Version,
+    EntryVersion, Key, MemoryStore, NewEntry, Secret, SecretFn, SharedTokenStore, TokenStore,
 };
 use auth_store_seal::{SealedStore, SealingKeys};
 use auth_testkit::LogCapture;
@@ -23,7 +23,7 @@ fn key() -> Key {
 
 fn entry(version: u128) -> NewEntry {
     let bytes = Bytes::from_static(TOKEN.as_bytes());
-    NewEntry::new(Version::new(version), bytes, HOUR)
+    NewEntry::new(EntryVersion::new(version), bytes, HOUR)
 }
 
 fn keys() -> SealingKeys {
@@ -55,7 +55,7 @@ async fn g18_the_store_behind_a_seal_has_nothing_and_no_word_is_said_of_it() {
     // Plain text and another version's, each of them worth a warning.
     for bytes in [entry(1).bytes, sealed] {
         let version = inner.load(&key()).await.unwrap().unwrap().version;
-        let next = Version::after(Some(version), HOUR);
+        let next = EntryVersion::after(Some(version), HOUR);
         let planted = NewEntry::new(next, bytes, HOUR);
         let put = inner.replace(&key(), Some(version), planted).await;
         assert!(put.unwrap());

@@ -3,7 +3,7 @@
 use std::{env, fs, process, time::Duration};
 
 use auth_core::{
-    Key, MemoryStore, NewEntry, Secret, SharedTokenStore, StoredEntry, TokenStore, Version,
+    EntryVersion, Key, MemoryStore, NewEntry, Secret, SharedTokenStore, StoredEntry, TokenStore,
 };
 use auth_store_file::FileStore;
 use auth_testkit::LogCapture;
@@ -21,7 +21,7 @@ fn key() -> Key {
 
 fn new_entry() -> NewEntry {
     let bytes = Bytes::from_static(TOKEN.as_bytes());
-    NewEntry::new(Version::new(1), bytes, HOUR)
+    NewEntry::new(EntryVersion::new(1), bytes, HOUR)
 }
 
 async fn assert_shows_nothing(store: impl TokenStore + std::fmt::Debug) {
@@ -37,7 +37,11 @@ async fn assert_shows_nothing(store: impl TokenStore + std::fmt::Debug) {
 
 #[tokio::test]
 async fn g18_stores_show_nothing_of_what_they_keep() {
-    let entry = StoredEntry::new(Version::new(1), Bytes::from_static(TOKEN.as_bytes()), HOUR);
+    let entry = StoredEntry::new(
+        EntryVersion::new(1),
+        Bytes::from_static(TOKEN.as_bytes()),
+        HOUR,
+    );
     assert_clean(format!("{entry:?}\n{:?}", key()), &[]);
     assert_shows_nothing(MemoryStore::new()).await;
     assert_shows_nothing(SharedTokenStore::new(MemoryStore::new())).await;

@@ -1,5 +1,6 @@
 //! The token call through the same limited client as the API calls, each beside the other: with one
-//! place for all, whoever waits for a token must not keep the place that its exchange needs (T17).
+//! place for all, whoever waits for a token must not keep the place that its token request needs
+//! (T17).
 
 use std::{sync::Arc, time::Duration};
 

@@ -115,8 +115,8 @@ async fn t20_retries_above_and_below_stay_within_their_product() {
         .retry(on_refusals(2))
         .service(api.clone());
     send(&mut client, get(URL)).await.unwrap();
-    // (1 + 2) above, (1 + 2) below. The layer doubles each: the first with a second token, the others
-    // with the same one, because it is on trial.
+    // (1 + 2) above, (1 + 2) below. The layer doubles each: the first with a second token, the
+    // others with the same one, because it is on trial.
     assert_eq!((api.calls(), world.source.fetches()), (2 * 3 * 3, 2));
     assert_eq!(api.tokens()[3..], ["fake-token-2"; 15]);
 }

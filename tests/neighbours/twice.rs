@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth_core::{ErrorKind, Scheme};
 use auth_testkit::Outcome;
-use auth_tower::{AuthOutcome, Existing, WithoutToken};
+use auth_tower::{AuthOutcome, ExistingCredential, MissingToken};
 use http::HeaderName;
 use tower::ServiceBuilder;
 
@@ -58,7 +58,7 @@ async fn t20_two_sends_are_the_most_also_if_each_has_one_to_come() {
     let api = Api::refusing();
     let mut client = ServiceBuilder::new()
         .layer(outer.layer())
-        .layer(inner.layer().without_token(WithoutToken::SendUnsigned))
+        .layer(inner.layer().without_token(MissingToken::SendUnsigned))
         .service(api.clone());
     let response = send(&mut client, get(URL)).await.unwrap();
     assert_eq!(api.tokens(), ["none", "fake-token-2"]);
@@ -83,7 +83,7 @@ async fn t20_in_one_header_the_outer_credential_goes_out() {
     let api = Api::refusing();
     let mut client = ServiceBuilder::new()
         .layer(outer.layer())
-        .layer(inner.layer().existing(Existing::Replace))
+        .layer(inner.layer().existing(ExistingCredential::Replace))
         .service(api.clone());
     let response = send(&mut client, get(URL)).await.unwrap();
     assert_eq!((api.calls(), AuthOutcome::of(&response).sends()), (2, 2));

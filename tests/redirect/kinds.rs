@@ -66,12 +66,12 @@ impl Kind {
             .unwrap()
     }
 
-    /// The same with a token that the API has accepted once, so that a refusal is not put down to the
-    /// token's age.
+    /// The same with a token that the API has accepted once, so that a refusal is not put down to
+    /// the token's age.
     pub(crate) async fn accepted(&self, home: &str) -> Authenticator {
         let authenticator = self.authenticator(home);
         let token = authenticator.token().await.unwrap();
-        authenticator.accepted(token.generation());
+        authenticator.report_accepted(token.generation());
         authenticator
     }
 

@@ -159,8 +159,8 @@ async fn g14_no_order_is_taken_twice_by_a_client_with_a_policy_of_its_own() {
     assert_eq!((cells, twice), (7 * 5 * targets, 0));
 }
 
-/// The price: an order that was refused at once is sent again only where it is known that the client
-/// followed no redirect.
+/// The price: an order that was refused at once is sent again only where it is known that the
+/// client followed no redirect.
 #[tokio::test]
 async fn a_client_with_a_policy_of_its_own_sends_an_order_again_only_if_it_tells() {
     let servers = Servers::start().await;

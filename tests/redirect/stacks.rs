@@ -93,7 +93,8 @@ impl Stack {
     }
 }
 
-/// Clients whose redirect policy is their owner's: reqwest's default, unless it says something else.
+/// Clients whose redirect policy is their owner's: reqwest's default, unless it says something
+/// else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Foreign {
     /// `AuthLayer`, reqwest.

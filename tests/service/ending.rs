@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_core::{ExchangeLimit, Origins, Secret, SharedClock, SharedTransport};
+use auth_core::{Origins, Secret, SharedClock, SharedTransport, TokenRequestLimit};
 use auth_testkit::{Gate, Reply, TestServer};
 use auth_tower::ServiceTransport;
 use bytes::Bytes;
@@ -20,13 +20,13 @@ use tokio::{
 use crate::{
     outbound::{Outbound, Settings, http},
     service,
-    vendor::{self, Exchange},
+    vendor::{self, TokenRequest},
 };
 
 #[tokio::test]
 async fn g19_who_is_in_is_served_to_the_end_and_nothing_is_left() {
     let vendor = TestServer::builder()
-        .vendor(Exchange::default())
+        .vendor(TokenRequest::default())
         .start()
         .await;
     let client = Client::builder(TokioExecutor::new()).build_http();
@@ -39,7 +39,7 @@ async fn g19_who_is_in_is_served_to_the_end_and_nothing_is_left() {
         api_url: vendor.api_url(),
         origins: Origins::danger_allow_http([vendor.origin()]).unwrap(),
         transport: SharedTransport::new(ServiceTransport::new(client.clone())),
-        limit: ExchangeLimit::new(8).unwrap(),
+        limit: TokenRequestLimit::new(8).unwrap(),
         max_users: 10,
         clock: clock.clone(),
     };

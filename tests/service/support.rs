@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use auth_core::{ExchangeLimit, Origins, Secret, SharedTransport};
+use auth_core::{Origins, Secret, SharedTransport, TokenRequestLimit};
 use auth_testkit::{TestServer, VirtualClock, assert_no_secret};
 use axum::{Router, body::Body};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use tower::ServiceExt;
 use crate::{
     outbound::{Outbound, Settings, http},
     service,
-    vendor::{self, Exchange},
+    vendor::{self, TokenRequest},
 };
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ impl World {
     pub(crate) fn with_room(max_users: usize) -> Self {
         let clock = VirtualClock::new();
         let vendor = TestServer::builder()
-            .vendor(Exchange::default())
+            .vendor(TokenRequest::default())
             .clock(&clock)
             .in_memory();
         let settings = Settings {
@@ -45,7 +45,7 @@ impl World {
             api_url: vendor.api_url(),
             origins: Origins::new([vendor.origin()]).unwrap(),
             transport: SharedTransport::new(vendor.transport()),
-            limit: ExchangeLimit::new(8).unwrap(),
+            limit: TokenRequestLimit::new(8).unwrap(),
             max_users,
             clock: clock.clone().into(),
         };
@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    pub(crate) fn rules(&self) -> &Exchange {
+    pub(crate) fn rules(&self) -> &TokenRequest {
         self.vendor.rules().unwrap()
     }
 

@@ -87,7 +87,7 @@ async fn nothing_outlives_the_users_own_token() {
     assert_eq!(world.get_as(&alice).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(world.outbound.users(), 0);
 
-    // And if somebody forgets to look at the clock, the exchange does not.
+    // And if somebody forgets to look at the clock, the token request does not.
     let user = User {
         expires: vendor::expiry_of(alice.expose()).unwrap(),
         token: alice,

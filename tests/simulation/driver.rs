@@ -32,7 +32,7 @@ pub(crate) struct Run {
     pub(crate) violations: Vec<String>,
     pub(crate) requests: u64,
     pub(crate) sends: u64,
-    pub(crate) exchanges: u64,
+    pub(crate) token_requests: u64,
     pub(crate) faults: BTreeMap<&'static str, u64>,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn run(seed: u64) -> Run {
         violations: inner.violations.clone(),
         requests: inner.requests,
         sends: inner.sends_total,
-        exchanges: inner.exchanges,
+        token_requests: inner.token_requests,
         faults: inner.faults.clone(),
     }
 }
@@ -219,7 +219,7 @@ async fn clear_up(world: &World) {
     world.server.always_refuse(false);
     time::sleep(LONGEST_FLIGHT).await;
     if world.lock().model.is_flying() {
-        world.violation("an exchange is under way long after its deadline");
+        world.violation("a token request is under way long after its deadline");
     }
 }
 
@@ -230,13 +230,13 @@ where
     S: Clone,
 {
     let mut failures = 0;
-    let mut damped = Duration::ZERO;
+    let mut in_back_off = Duration::ZERO;
     // Renewals that did not help leave the quota's reserve alone, until a slot frees.
     let longest = match world.scenario.quota {
         Some(_) => LONGEST_DAMPING + WINDOW,
         None => LONGEST_DAMPING,
     };
-    while failures <= MOST_FAILURES && damped <= longest {
+    while failures <= MOST_FAILURES && in_back_off <= longest {
         let plan = {
             let mut inner = world.lock();
             let id = inner.requests;
@@ -250,8 +250,9 @@ where
                 time::sleep(error.retry_after().unwrap_or_default()).await;
             }
             _ => {
-                let step = (damped / 10).clamp(Duration::from_secs(1), Duration::from_secs(60));
-                damped += step;
+                let step =
+                    (in_back_off / 10).clamp(Duration::from_secs(1), Duration::from_secs(60));
+                in_back_off += step;
                 time::sleep(step).await;
             }
         }
@@ -268,7 +269,7 @@ async fn settle(world: &World) {
     }
     let flying = world.server.counters().token_in_flight;
     if flying != 0 || world.lock().model.is_flying() {
-        world.violation("an exchange is left");
+        world.violation("a token request is left");
     }
     let queued = world.server.api().remaining() + world.server.token().remaining();
     if queued != 0 {

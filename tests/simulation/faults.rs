@@ -7,7 +7,7 @@ use fastrand::Rng;
 
 use crate::scenario::choose;
 
-/// What happens to one exchange.
+/// What happens to one token request.
 pub(crate) enum TokenFault {
     Reply(Reply),
     /// A panic inside of the source.
@@ -18,7 +18,7 @@ pub(crate) enum TokenFault {
     Rotation,
 }
 
-/// Draws what goes wrong with an exchange.
+/// Draws what goes wrong with a token request.
 pub(crate) fn token(rng: &mut Rng) -> (&'static str, TokenFault) {
     let (kind, reply) = match rng.u8(0..27) {
         0 => (TOKEN[0], Reply::status(500)),
@@ -212,7 +212,7 @@ pub(crate) mod event {
     pub(crate) const REFUSES_ALL: &str = "api: refuses everything for a while";
     pub(crate) const SECRET_KNOWN_FIRST: &str = "secret: rotated, client first";
     pub(crate) const SECRET_KNOWN_LATER: &str = "secret: rotated, client later";
-    pub(crate) const SECOND_TRY: &str = "exchange: once more with another secret";
+    pub(crate) const SECOND_TRY: &str = "token request: once more with another secret";
     pub(crate) const OUTAGE: &str = "token endpoint: outage";
     pub(crate) const STREAM: &str = "request: one-shot body";
     pub(crate) const OWN_CREDENTIAL: &str = "request: credential of its own";

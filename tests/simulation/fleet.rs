@@ -22,8 +22,8 @@ const SEEDS: u64 = 200;
 /// store at the same time.
 const DEATHS_IN_A_ROW: [u64; 6] = [426, 629, 669, 1_456, 1_629, 1_725];
 
-/// Fleets whose tokens live for less than the window of the quota, which the vendor counts as long as
-/// they live.
+/// Fleets whose tokens live for less than the window of the quota, which the vendor counts as long
+/// as they live.
 const SHORT_LIVED: [u64; 4] = [352, 423, 1_099, 1_440];
 
 #[test]
@@ -39,7 +39,7 @@ fn f08_a_thousand_processes_for_a_day_stay_within_twenty_tokens_an_hour() {
         ..Plan::quiet()
     };
     let Judged {
-        exchanges,
+        token_requests,
         lifetimes,
         deaths_at_work,
         refused_by_quota,
@@ -49,14 +49,14 @@ fn f08_a_thousand_processes_for_a_day_stay_within_twenty_tokens_an_hour() {
         ..
     } = run(1, &plan);
     println!(
-        "1,000 processes, 24 hours: {tokens} tokens asked for, {failed} not had, {exchanges} exchanges \
+        "1,000 processes, 24 hours: {tokens} tokens asked for, {failed} not had, {token_requests} token_requests \
          in {lifetimes} lifetimes, {deaths_at_work} deaths with the lease, \
          at most {fullest_window} counted at once, {refused_by_quota} refused"
     );
     assert!(deaths_at_work > 0, "nobody died where it matters");
     assert!(
-        exchanges <= lifetimes + deaths_at_work,
-        "{exchanges} exchanges in {lifetimes} lifetimes with {deaths_at_work} deaths"
+        token_requests <= lifetimes + deaths_at_work,
+        "{token_requests} token requests in {lifetimes} lifetimes with {deaths_at_work} deaths"
     );
     assert_eq!((refused_by_quota, failed), (0, 0));
     assert!(fullest_window <= 20, "{fullest_window}");
@@ -115,17 +115,17 @@ fn f05_a_cold_fleet_of_twenty_costs_one_two_or_twenty() {
         ..Plan::quiet()
     };
     for seed in 0..50 {
-        assert_eq!(run(seed, &cold).exchanges, 1, "seed {seed}");
+        assert_eq!(run(seed, &cold).token_requests, 1, "seed {seed}");
         let dies = Plan {
             first_holder_dies: true,
             ..cold.clone()
         };
-        assert!(run(seed, &dies).exchanges <= 2, "seed {seed}");
+        assert!(run(seed, &dies).token_requests <= 2, "seed {seed}");
         let down = Plan {
             store_down: true,
             ..cold.clone()
         };
-        assert_eq!(run(seed, &down).exchanges, 20, "seed {seed}");
+        assert_eq!(run(seed, &down).token_requests, 20, "seed {seed}");
     }
 }
 

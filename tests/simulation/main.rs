@@ -3,8 +3,8 @@
 //!
 //! Each seed is a schedule of its own: requests of all kinds, some of them cancelled at any await,
 //! a token endpoint and an API that misbehave, clocks that jump, secrets that rotate. A model that
-//! knows only the promises watches every send and every exchange; `model.rs` lists what it holds
-//! the stack to. A failing run prints its seed and its whole trace.
+//! knows only the promises watches every send and every token request; `model.rs` lists what it
+//! holds the stack to. A failing run prints its seed and its whole trace.
 //!
 //! | to | set |
 //! |---|---|
@@ -51,11 +51,11 @@ fn every_seed_keeps_the_promises() {
     let seeds = seeds();
     let outcome = run_all(seeds.clone());
     println!(
-        "{} seeds, {} requests, {} sends, {} exchanges",
+        "{} seeds, {} requests, {} sends, {} token requests",
         seeds.end - seeds.start,
         outcome.requests,
         outcome.sends,
-        outcome.exchanges
+        outcome.token_requests
     );
     for (kind, hits) in &outcome.faults {
         println!("{hits:>8} x {kind}");
@@ -92,7 +92,7 @@ fn the_same_seed_takes_the_same_course_to_the_last_byte() {
 struct Total {
     requests: u64,
     sends: u64,
-    exchanges: u64,
+    token_requests: u64,
     faults: BTreeMap<&'static str, u64>,
 }
 
@@ -116,7 +116,7 @@ fn run_all(seeds: Range<u64>) -> Total {
             let mut total = total.lock().unwrap();
             total.requests += run.requests;
             total.sends += run.sends;
-            total.exchanges += run.exchanges;
+            total.token_requests += run.token_requests;
             for (kind, hits) in run.faults {
                 *total.faults.entry(kind).or_default() += hits;
             }

@@ -1,17 +1,18 @@
 //! What the promises say, without saying how they are kept.
 //!
-//! The model is told of each exchange as it begins and ends at the source, of each send as it
+//! The model is told of each token request as it begins and ends at the source, of each send as it
 //! arrives below the layer, and of each refusal as it is returned to the layer. It holds the stack
 //! to this (the names are those of the guarantees):
 //!
 //! - A token is sent while neither clock says that it is past its hard deadline; one that was not
 //!   kept, at the moment of its delivery (G10, G20).
-//! - The token that is sent is the newest, or the one before while the newest is on trial, and a request that finds it usable is sent at once,
-//!   failed renewals or not (G1, G2, G4, G8).
-//! - A refused token is sent only if no exchange that replaces it is under way, or one that takes
-//!   longer than requests wait (G7). A young token that is sent once more for a request that was
-//!   refused with it is not judged.
-//! - One exchange at a time, each with a reason: no usable token, or the early window (G2, G3, G8).
+//! - The token that is sent is the newest, or the one before while the newest is on trial, and a
+//!   request that finds it usable is sent at once, failed renewals or not (G1, G2, G4, G8).
+//! - A refused token is sent only if no token request that replaces it is under way, or one that
+//!   takes longer than requests wait (G7). A young token that is sent once more for a request that
+//!   was refused with it is not judged.
+//! - One token request at a time, each with a reason: no usable token, or the early window (G2, G3,
+//!   G8).
 //! - None before the floor, a back-off, a `Retry-After` or a terminal verdict ends, and none over
 //!   the quota (G4, G5, G6, G10, G11).
 
@@ -20,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{AccessToken, ErrorKind, Moment, Reason};
+use auth_core::{AccessToken, ErrorKind, Moment, TokenRequestReason};
 
 pub(crate) struct Model {
     held: Option<Held>,
@@ -34,14 +35,14 @@ pub(crate) struct Model {
     accepted: BTreeMap<String, Duration>,
     /// Tokens that were refused at any time.
     met: BTreeSet<String>,
-    /// The exchange that is under way.
+    /// The token request that is under way.
     flying: Option<Flying>,
-    /// The credential turned out to be another one: the next exchange may follow at once.
+    /// The credential turned out to be another one: the next token request may follow at once.
     pub(crate) second_try: Option<Duration>,
-    /// Once after each token, callers who waited for a renewal ahead of expiry that brought nothing have
-    /// the next token request at once.
+    /// Once after each token, callers who waited for a renewal ahead of expiry that brought nothing
+    /// have the next token request at once.
     may_repeat: bool,
-    /// No exchange before.
+    /// No token request before.
     gate: Duration,
     quota: Option<u32>,
     /// When the used slots of the quota free.
@@ -62,7 +63,7 @@ struct Held {
 #[derive(Clone, Copy, Debug)]
 struct Flying {
     sent: Moment,
-    reason: Reason,
+    reason: TokenRequestReason,
 }
 
 /// How a request that leaves was signed.
@@ -75,7 +76,7 @@ pub(crate) struct Signed {
     pub(crate) again: bool,
 }
 
-/// How an exchange ended.
+/// How a token request ended.
 pub(crate) enum Ended<'a> {
     Token(&'a AccessToken),
     Error(ErrorKind, Option<Duration>),
@@ -124,19 +125,19 @@ impl Model {
         self.flying.is_some()
     }
 
-    /// An exchange begins.
-    pub(crate) fn begins(&mut self, reason: Reason, now: Moment) -> Vec<String> {
+    /// A token request begins.
+    pub(crate) fn begins(&mut self, reason: TokenRequestReason, now: Moment) -> Vec<String> {
         self.observe(now);
         let mut wrong = Vec::new();
         let flying = Flying { sent: now, reason };
         if self.flying.replace(flying).is_some() {
-            wrong.push("two exchanges at once".to_owned());
+            wrong.push("two token requests at once".to_owned());
         }
         let mono = now.monotonic();
         if let Some(limit) = self.quota {
             self.slots.retain(|frees| *frees > mono);
             if self.slots.len() >= limit as usize {
-                wrong.push("an exchange over the quota".to_owned());
+                wrong.push("a token request over the quota".to_owned());
             }
         }
         if self.second_try.take() == Some(mono) {
@@ -145,24 +146,25 @@ impl Model {
         let repeats = mono < self.gate && std::mem::take(&mut self.may_repeat);
         if mono < self.gate && !repeats {
             let early = self.gate - mono;
-            wrong.push(format!("an exchange {early:?} before it was due"));
+            wrong.push(format!("a token request {early:?} before it was due"));
         }
         let early = self.held.as_ref().is_some_and(|held| held.seen_early);
         let wanted = match reason {
-            Reason::Ahead => early || self.usable(now).is_none(),
-            Reason::Refused => {
+            TokenRequestReason::Ahead => early || self.usable(now).is_none(),
+            TokenRequestReason::Refused => {
                 let held = self.held.as_ref();
                 held.is_none_or(|held| self.met.contains(&held.text)) || self.usable(now).is_none()
             }
             _ => self.usable(now).is_none(),
         };
         if !wanted {
-            wrong.push(format!("an exchange without need: {reason:?}"));
+            wrong.push(format!("a token request without need: {reason:?}"));
         }
         wrong
     }
 
-    /// An exchange ended; its token is published or its failure reported within the same moment.
+    /// A token request ended; its token is published or its failure reported within the same
+    /// moment.
     pub(crate) fn ends(&mut self, ended: &Ended<'_>, now: Moment) {
         self.observe(now);
         let Some(Flying { sent, .. }) = self.flying.take() else {
@@ -176,8 +178,8 @@ impl Model {
         }
     }
 
-    /// A token that no header can carry is a failure. So may be one that was refused before: then no
-    /// request has to be sent with it.
+    /// A token that no header can carry is a failure. So may be one that was refused before: then
+    /// no request has to be sent with it.
     fn is_good(token: &AccessToken) -> bool {
         let text = token.secret().expose();
         text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -186,8 +188,8 @@ impl Model {
     fn takes(&mut self, token: &AccessToken, sent: Moment, now: Moment) {
         let stated = token.lifetime();
         let lifetime = stated.unwrap_or(DEFAULT_LIFETIME).min(MAX_LIFETIME);
-        let lives = stated.filter(|lives| !lives.is_zero()).unwrap_or(WINDOW);
-        self.slots.push(now.monotonic() + lives.min(WINDOW));
+        let slot = stated.filter(|stated| !stated.is_zero()).unwrap_or(WINDOW);
+        self.slots.push(now.monotonic() + slot.min(WINDOW));
         let usable = lifetime - MARGIN.min(lifetime / 10);
         let usable_until = sent + usable;
         let text = token.secret().expose().to_owned();
@@ -279,15 +281,15 @@ impl Model {
         wrong
     }
 
-    /// The token was refused and not accepted since, and a token request that replaces it is under way, for not so long
-    /// that waiting for it is of no use. What was signed before may be `late`.
+    /// The token was refused and not accepted since, and a token request that replaces it is under
+    /// way, for not so long that waiting for it is of no use. What was signed before may be `late`.
     fn is_replaced_soon(&self, text: &str, mono: Duration, late: Duration) -> bool {
         let accepted = self.accepted.get(text);
         let is_doubted = |refused: &&Duration| accepted.is_none_or(|accepted| accepted < *refused);
         let refused = self.dead.get(text).filter(is_doubted);
         let flying = self
             .flying
-            .filter(|flying| flying.reason == Reason::Refused);
+            .filter(|flying| flying.reason == TokenRequestReason::Refused);
         refused.zip(flying).is_some_and(|(refused, flying)| {
             let since = flying.sent.monotonic();
             *refused <= since && mono > since + late && mono < since + DOUBT_WAIT
@@ -309,7 +311,7 @@ impl Model {
         self.accepted.insert(text.to_owned(), now.monotonic());
     }
 
-    /// The refusal stood, because renewals are damped or this was the second one: the token may be
+    /// The refusal stood, because renewals are in refusal back-off or this was the second one: the token may be
     /// sent on.
     pub(crate) fn let_stand(&mut self, text: &str) {
         self.dead.remove(text);

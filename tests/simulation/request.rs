@@ -36,7 +36,7 @@ pub(crate) struct Plan {
     body: Bytes,
     one_shot: bool,
     place: Place,
-    patience: Option<Duration>,
+    latency_budget: Option<Duration>,
     polls: Option<u32>,
 }
 
@@ -62,7 +62,7 @@ impl Plan {
             1 => Place::Foreign,
             _ => Place::Api,
         };
-        let patience = (!fair && rng.u8(0..8) == 0).then(|| {
+        let latency_budget = (!fair && rng.u8(0..8) == 0).then(|| {
             let most = if rng.bool() { 500 } else { 15_000 };
             Duration::from_millis(rng.u64(0..most))
         });
@@ -73,7 +73,7 @@ impl Plan {
             body,
             one_shot,
             place: if fair { Place::Api } else { place },
-            patience,
+            latency_budget,
             polls,
         }
     }
@@ -115,8 +115,8 @@ impl fmt::Display for Plan {
         let length = self.body.len();
         let body = if self.one_shot { "one-shot" } else { "whole" };
         write!(f, "{} {:?}, {length} bytes {body}", self.method, self.place)?;
-        if let Some(patience) = self.patience {
-            write!(f, ", patient for {patience:?}")?;
+        if let Some(latency_budget) = self.latency_budget {
+            write!(f, ", patient for {latency_budget:?}")?;
         }
         self.polls
             .map_or(Ok(()), |polls| write!(f, ", for {polls} polls"))
@@ -143,12 +143,12 @@ where
         plan: &plan,
         polls: 0,
     };
-    let ended = time::timeout(plan.patience.unwrap_or(LONGEST), watched).await;
+    let ended = time::timeout(plan.latency_budget.unwrap_or(LONGEST), watched).await;
     let answer = match ended {
         Ok(answer) => answer,
         Err(_) => {
             let silent = sends(&world, id).last().is_some_and(|send| send.silent);
-            if plan.patience.is_some() {
+            if plan.latency_budget.is_some() {
                 world.hit(event::CANCELLED_BY_TIME);
             } else if !silent {
                 world.violation(format_args!("request {id} hangs"));
@@ -305,7 +305,7 @@ fn sends(world: &World, id: u64) -> Vec<crate::world::Send> {
     world.lock().sends.get(&id).cloned().unwrap_or_default()
 }
 
-/// Two exchanges with their floors, and two slow answers, fit into it.
+/// Two token requests with their floors, and two slow answers, fit into it.
 const LONGEST: Duration = Duration::from_secs(60);
 /// The longest `Retry-After` that is believed, which is the quota's window as well.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);

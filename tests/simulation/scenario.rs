@@ -11,7 +11,7 @@ pub(crate) struct Scenario {
     /// What the vendor's tokens live as a rule.
     pub(crate) lifetime: Duration,
     pub(crate) replay: ReplayMode,
-    /// How many exchanges in a hundred go wrong.
+    /// How many token requests in a hundred go wrong.
     pub(crate) token_faults: u8,
     /// How many answers of the API in a hundred go wrong.
     pub(crate) api_faults: u8,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Credentials, CredentialsId, Error, ErrorKind, Exchange, Secret, SecretFn,
+    AccessToken, Credentials, CredentialsId, Error, ErrorKind, Secret, SecretFn, TokenRequest,
     TokenSource, Transport,
 };
 use auth_oauth2::{Client, ClientCredentials};
@@ -61,16 +61,19 @@ impl Vendor {
 }
 
 impl TokenSource for Vendor {
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         let world = &*self.world;
-        world.note(format_args!("exchange: {}", exchange.reason.as_str()));
+        world.note(format_args!(
+            "token request: {}",
+            token_request.reason.as_str()
+        ));
         let now = world.now();
         let (wrong, planned) = {
             let mut inner = world.lock();
-            inner.exchanges += 1;
+            inner.token_requests += 1;
             (
-                inner.model.begins(exchange.reason, now),
-                inner.plan_exchange(),
+                inner.model.begins(token_request.reason, now),
+                inner.plan_token_request(),
             )
         };
         world.violations(wrong);
@@ -78,8 +81,8 @@ impl TokenSource for Vendor {
             world.hit(kind);
         }
         let landing = Landing(world);
-        let used = exchange.credentials.id();
-        let result = self.inner.fetch(exchange).await;
+        let used = token_request.credentials.id();
+        let result = self.inner.fetch(token_request).await;
         if let Err(error) = &result
             && error.kind() == ErrorKind::Rejected
         {
@@ -87,9 +90,9 @@ impl TokenSource for Vendor {
         }
         let ended = match &result {
             Ok(token) => {
-                let lives = token.lifetime();
+                let lifetime = token.lifetime();
                 world.note(format_args!(
-                    "fetched {} for {lives:?}",
+                    "fetched {} for {lifetime:?}",
                     token.secret().expose()
                 ));
                 Ended::Token(token)
@@ -119,7 +122,7 @@ impl TokenSource for Vendor {
     }
 }
 
-/// Tells the model, also of an exchange that is dropped.
+/// Tells the model, also of a token request that is dropped.
 struct Landing<'a>(&'a World);
 
 impl Landing<'_> {
@@ -132,7 +135,7 @@ impl Landing<'_> {
 impl Drop for Landing<'_> {
     fn drop(&mut self) {
         if self.0.lock().model.is_flying() {
-            self.0.note("the exchange was dropped");
+            self.0.note("the token request was dropped");
             self.ends(&Ended::Dropped);
         }
     }

@@ -34,12 +34,12 @@ pub(crate) struct Inner {
     pub(crate) requests: u64,
     pub(crate) sends: BTreeMap<u64, Vec<Send>>,
     pub(crate) sends_total: u64,
-    pub(crate) exchanges: u64,
+    pub(crate) token_requests: u64,
     pub(crate) faults: BTreeMap<&'static str, u64>,
     pub(crate) violations: Vec<String>,
     /// The client secret as the client knows it.
     pub(crate) vault: String,
-    /// What goes wrong with the exchange that is under way.
+    /// What goes wrong with the token request that is under way.
     pub(crate) planned: Option<TokenFault>,
     secrets: u32,
     scenario: Scenario,
@@ -96,7 +96,7 @@ impl World {
             requests: 0,
             sends: BTreeMap::new(),
             sends_total: 0,
-            exchanges: 0,
+            token_requests: 0,
             faults: BTreeMap::new(),
             violations: Vec::new(),
             vault: server.client_secret(),
@@ -160,8 +160,8 @@ impl Inner {
         *self.faults.entry(kind).or_default() += 1;
     }
 
-    /// Decides how the next exchange goes.
-    pub(crate) fn plan_exchange(&mut self) -> Option<&'static str> {
+    /// Decides how the next token request goes.
+    pub(crate) fn plan_token_request(&mut self) -> Option<&'static str> {
         let faults = match self.weather {
             Weather { fair: true, .. } => 0,
             Weather { outage: true, .. } => 100,

@@ -10,9 +10,9 @@ use crate::{VENDOR, base_url::BaseUrl, settings};
 
 /// Settings for Axonize's API keys; made by [`Axonize::api_keys`](crate::Axonize::api_keys).
 ///
-/// The vendor's support sends the first pair of client id and client secret. For an application that
-/// is created later, the API's function `GetAppSecret` returns another pair: call the function with
-/// the pair that you have, and give the result to a second authenticator.
+/// The vendor's support sends the first pair of client id and client secret. For an application
+/// that is created later, the API's function `GetAppSecret` returns another pair: call the function
+/// with the pair that you have, and give the result to a second authenticator.
 ///
 /// # Example
 ///

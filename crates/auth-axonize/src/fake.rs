@@ -1,6 +1,7 @@
 //! Axonize, as a server inside a test: login, second factor and API keys.
 //!
-//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. Each function returns a
+//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. Each
+//! function returns a
 //! [`TestServerBuilder`]:
 //! change what a test needs (lifetime, client, clock, quota), then
 //! [start](TestServerBuilder::start) the server or keep it
@@ -48,10 +49,10 @@ pub fn login() -> TestServerBuilder {
 /// Axonize with multi-factor authentication switched on: as [`login`], but a right login is
 /// answered 403 `{"token","authenticatorCode","authenticator"}`.
 ///
-/// - `POST /api/auth/verifyMultifactorBindingCode` with `{"token","authenticatorCode","bindingCode"}`
-///   is answered like a login, once for each login.
-/// - `POST /api/auth/resendMultifactorBindingCode` with `{"token","authenticatorCode"}` sends another
-///   code; the one before is good no longer.
+/// - `POST /api/auth/verifyMultifactorBindingCode` with
+///   `{"token","authenticatorCode","bindingCode"}` is answered like a login, once for each login.
+/// - `POST /api/auth/resendMultifactorBindingCode` with `{"token","authenticatorCode"}` sends
+///   another code; the one before is good no longer.
 /// - [`binding_codes`] has the code that the user got last, and how many were sent.
 /// - A wrong code: 401, and it counts as a failed login. The token of the 403 opens no API.
 pub fn mfa() -> TestServerBuilder {

@@ -38,9 +38,10 @@
 //! # What to know about the vendor
 //!
 //! - **Headers.** Both methods use headers of the vendor's own (`appId`; `clientId` and
-//!   `clientSecret`), which HTTP clients do not take off a request that is redirected elsewhere. Put
-//!   redirect followers *above* `AuthLayer`, where each hop is judged anew, or have none. A request
-//!   that already carries one of these headers counts as signed by its caller, and is left alone.
+//!   `clientSecret`), which HTTP clients do not take off a request that is redirected elsewhere.
+//!   Put redirect followers *above* `AuthLayer`, where each hop is judged anew, or have none. A
+//!   request that already carries one of these headers counts as signed by its caller, and is left
+//!   alone.
 //! - **Lifetime.** A login says nothing about it; the documentation says ten hours.
 //! - **Lockout.** A password that the vendor rejected is sent at most twice, then once a day, until
 //!   the password changes or

@@ -62,8 +62,8 @@ impl Axonize {
         }
     }
 
-    /// Sends API keys: with the base URL, the client id (the vendor says that it is the application's
-    /// id), and where the client secret comes from.
+    /// Sends API keys: with the base URL, the client id (the vendor says that it is the
+    /// application's id), and where the client secret comes from.
     pub fn api_keys(
         base_url: impl Into<String>,
         client_id: impl Into<String>,
@@ -102,8 +102,8 @@ impl LoginBuilder {
     /// back-off of the policy, 1 second by default. After two rejected codes in a row, the pause
     /// between logins is 10 minutes, then twice as long after each further one, up to a day. A
     /// changed password or [`Authenticator::clear_rejections`] ends the pause. Rejected codes are
-    /// counted per account (login URL, application, e-mail), for all authenticators of a process and
-    /// for all processes that share a store, and never count against the password.
+    /// counted per account (login URL, application, e-mail), for all authenticators of a process
+    /// and for all processes that share a store, and never count against the password.
     ///
     /// The callback may panic or never answer: that ends in an error of kind
     /// [`Config`](auth_core::ErrorKind::Config) on field `mfa`, and does not count as a rejected
@@ -142,7 +142,7 @@ impl LoginBuilder {
     }
 
     /// Sets how long the callback may take for one login, all its answers together; default 5
-    /// minutes. The policy's deadline for an exchange counts beside it.
+    /// minutes. The policy's deadline for a token request counts beside it.
     pub fn mfa_deadline(mut self, deadline: Duration) -> Self {
         self.mfa_deadline = deadline;
         self
@@ -177,8 +177,8 @@ impl LoginBuilder {
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
-    /// `base_url` if it is no URL that secrets may go to, `app_id` when empty or not fit for a header,
-    /// `email`, `password` or `application_url` when empty, `mfa_deadline` when zero.
+    /// `base_url` if it is no URL that secrets may go to, `app_id` when empty or not fit for a
+    /// header, `email`, `password` or `application_url` when empty, `mfa_deadline` when zero.
     pub fn build(self) -> Result<Authenticator, Error> {
         let origins = self.base_url.origins()?;
         settings::check_header("app_id", &self.app_id)?;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, RejectedPart, RequestOutcome, Secret};
+use auth_core::{Error, RejectedPart, Secret, TokenRequestOutcome};
 use tokio::time;
 
 use crate::VENDOR;
@@ -104,6 +104,6 @@ fn failed(problem: &str) -> Error {
 /// rejected nothing, so nothing is counted against the account.
 pub(crate) fn no_code(problem: impl fmt::Display) -> Error {
     Error::config("mfa", problem)
-        .with_outcome(RequestOutcome::Rejected)
+        .with_outcome(TokenRequestOutcome::Rejected)
         .with_rejected_part(RejectedPart::SecondFactor)
 }

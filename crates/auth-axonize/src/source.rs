@@ -5,8 +5,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Credentials, Error, ErrorKind, Exchange, Moment, RejectedPart, RequestOutcome,
-    Secret, SecretSource as _, SharedClock, SharedSecretSource, TokenSource,
+    AccessToken, Credentials, Error, ErrorKind, Moment, RejectedPart, Secret, SecretSource as _,
+    SharedClock, SharedSecretSource, TokenRequest, TokenRequestOutcome, TokenSource,
 };
 use auth_oauth2::{BodyFormat, ReplyRules, Scrubber, TokenEndpoint, parse_reply};
 use bytes::Bytes;
@@ -43,8 +43,8 @@ pub(crate) enum Application {
     Url(String),
 }
 
-/// Spaces logins that end with a code for which there is nobody to ask: only a change at the vendor,
-/// or a program that sets `mfa`, can help.
+/// Spaces logins that end with a code for which there is nobody to ask: only a change at the
+/// vendor, or a program that sets `mfa`, can help.
 #[derive(Debug, Default)]
 pub(crate) struct NoCallback(Mutex<Option<(Moment, Error)>>);
 
@@ -60,7 +60,7 @@ impl NoCallback {
             true => Ok(()),
             false => Err(error
                 .clone()
-                .with_outcome(RequestOutcome::NotSent)
+                .with_outcome(TokenRequestOutcome::NotSent)
                 .with_retry_after(wait)),
         }
     }
@@ -74,7 +74,8 @@ impl NoCallback {
 impl Login {
     async fn read_password(&self) -> Result<Secret, Error> {
         let password = self.password.read().await;
-        let password = password.map_err(|error| error.with_outcome(RequestOutcome::NotSent))?;
+        let password =
+            password.map_err(|error| error.with_outcome(TokenRequestOutcome::NotSent))?;
         match password.is_empty() {
             true => Err(Error::config(
                 "password",
@@ -107,7 +108,7 @@ impl Login {
                 Err(Error::new(ErrorKind::Rejected, message)
                     .with_vendor(VENDOR)
                     .with_status(reply.status())
-                    .with_outcome(RequestOutcome::Rejected)
+                    .with_outcome(TokenRequestOutcome::Rejected)
                     .with_rejected_part(RejectedPart::Credentials))
             }
             StatusCode::FORBIDDEN => match SecondFactor::parse(reply.body()) {
@@ -134,7 +135,7 @@ impl Login {
             let error = Error::new(ErrorKind::Rejected, message)
                 .with_vendor(VENDOR)
                 .with_status(StatusCode::FORBIDDEN)
-                .with_outcome(RequestOutcome::Rejected)
+                .with_outcome(TokenRequestOutcome::Rejected)
                 .with_rejected_part(RejectedPart::SecondFactor);
             self.no_callback.happened(&error, self.clock.now());
             return Err(error);
@@ -213,10 +214,10 @@ impl Login {
 }
 
 impl TokenSource for Login {
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        let password = exchange.credentials.secret(0).ok_or_else(|| {
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
+        let password = token_request.credentials.secret(0).ok_or_else(|| {
             let problem = "the password is missing; pass what `TokenSource::credentials` returned";
-            Error::config("Exchange::credentials", problem)
+            Error::config("TokenRequest::credentials", problem)
         })?;
         self.no_callback.check(self.clock.now())?;
         self.log_in(password).await
@@ -263,7 +264,7 @@ fn of_second_factor(error: Error) -> Error {
 }
 
 fn rejected(error: &Error) -> bool {
-    error.outcome() == RequestOutcome::Rejected
+    error.outcome() == TokenRequestOutcome::Rejected
 }
 
 /// Best effort: the body may be shared.

@@ -104,7 +104,7 @@ mod with_a_second_factor {
     struct Login;
 
     impl Vendor for Login {
-        const REQUESTS_PER_EXCHANGE: u64 = 2;
+        const HTTP_REQUESTS_PER_TOKEN_REQUEST: u64 = 2;
         const LOCKOUT: bool = true;
 
         fn server() -> TestServerBuilder {

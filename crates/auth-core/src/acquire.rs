@@ -10,7 +10,7 @@ use std::{
 use tokio::time::{self, Sleep};
 
 use crate::{
-    Error, Generation, Reason, Token, driver,
+    Error, Generation, Token, TokenRequestReason, driver,
     flight::{Flight, Outcome},
     shared_state::{Answer, SharedState},
     waiters::Index,
@@ -92,7 +92,8 @@ impl Acquire {
         }
     }
 
-    /// A flight failed. A caller that wants any token goes on with the cached token, if it is valid.
+    /// A flight failed. A caller that wants any token goes on with the cached token, if it is
+    /// valid.
     fn after_failure(&self, error: &Error) -> Result<Token, Error> {
         match self.wish {
             Wish::Any => self.shared.valid_token().ok_or_else(|| error.clone()),
@@ -151,7 +152,8 @@ impl Future for Acquire {
                 Answer::Error(error) => return Poll::Ready(Err(error)),
                 Answer::Wait(flight) => {
                     // The API refusing tokens faster than callers wake is no reason to give up.
-                    if waited && flight.reason != Reason::Refused && flight.round() == 0 {
+                    if waited && flight.reason != TokenRequestReason::Refused && flight.round() == 0
+                    {
                         this.rounds += 1;
                         if this.rounds == MAX_ROUNDS {
                             return Poll::Ready(Err(this.shared.closed()));
@@ -159,7 +161,7 @@ impl Future for Acquire {
                     }
                     this.wait_for(flight);
                 }
-                Answer::Damped => {
+                Answer::RefusalBackOff => {
                     let token = shared.valid_token();
                     return Poll::Ready(token.ok_or_else(|| shared.closed()));
                 }

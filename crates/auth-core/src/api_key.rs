@@ -1,11 +1,11 @@
-use crate::{AccessToken, Error, Exchange, SecretSource, SharedSecretSource, TokenSource};
+use crate::{AccessToken, Error, SecretSource, SharedSecretSource, TokenRequest, TokenSource};
 
-/// A [`TokenSource`] without an exchange: an API key, or any other credential that is sent as it
-/// is.
+/// A [`TokenSource`] without a token request: an API key, or any other credential that is sent as
+/// it is.
 ///
-/// The key is read once, when the first request needs it. When the API refuses a request, the key is
-/// read again beside the traffic: if it has changed, the request is sent once more with the new one;
-/// if not, the API's answer is passed on and the key stays in use.
+/// The key is read once, when the first request needs it. When the API refuses a request, the key
+/// is read again beside the traffic: if it has changed, the request is sent once more with the new
+/// one; if not, the API's answer is passed on and the key stays in use.
 ///
 /// # Example
 ///
@@ -48,7 +48,7 @@ impl ApiKey {
 }
 
 impl TokenSource for ApiKey {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
         let key = self.key.read().await?;
         if key.is_empty() {
             return Err(Error::config(self.field, "the key that was read is empty"));

@@ -17,8 +17,8 @@ use crate::{
 /// clones share the token. Put it into `auth_tower::AuthLayer`, or call
 /// [`token`](Self::token) by hand.
 ///
-/// Nothing runs while nobody asks: an exchange is started by the first request that needs it, in
-/// a tokio task of its own that no caller owns, and ends with its result or at the policy's
+/// Nothing runs while nobody asks: a token request is started by the first request that needs it,
+/// in a tokio task of its own that no caller owns, and ends with its result or at the policy's
 /// deadline.
 ///
 /// # Example
@@ -26,13 +26,13 @@ use crate::{
 /// ```
 /// use std::time::Duration;
 ///
-/// use auth_core::{AccessToken, Authenticator, Error, Exchange, Origins, TokenSource};
+/// use auth_core::{AccessToken, Authenticator, Error, TokenRequest, Origins, TokenSource};
 /// use http::HeaderMap;
 ///
 /// struct FromAgent;
 ///
 /// impl TokenSource for FromAgent {
-///     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+///     async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
 ///         Ok(AccessToken::new("fake-token").expires_in(Duration::from_secs(600)))
 ///     }
 /// }
@@ -55,8 +55,8 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Starts an authenticator that fetches its tokens from `source`. The tokens go to `origins` and
-    /// nowhere else.
+    /// Starts an authenticator that fetches its tokens from `source`. The tokens go to `origins`
+    /// and nowhere else.
     ///
     /// # Example
     ///
@@ -97,26 +97,27 @@ impl Authenticator {
         self.shared.fresh_token()
     }
 
-    /// Returns the token at hand, or waits for the one exchange that fetches it for everybody.
+    /// Returns the token at hand, or waits for the one token request that fetches it for everybody.
     ///
     /// # Errors
     ///
-    /// Whatever the exchange ended with; see [`ErrorKind`](crate::ErrorKind). While the vendor is
-    /// left alone after a failure, the same error comes at once, with the time until the next try.
+    /// Whatever the token request ended with; see [`ErrorKind`](crate::ErrorKind). While the vendor
+    /// is left alone after a failure, the same error comes at once, with the time until the next
+    /// try.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future cancels nothing but the waiting: the exchange goes on, and its token
-    /// serves the next caller.
+    /// Dropping the future cancels nothing but the waiting: the token request goes on, and its
+    /// token serves the next caller.
     #[must_use = "futures do nothing unless awaited"]
     pub fn token(&self) -> Acquire {
         Acquire::new(Arc::clone(&self.shared))
     }
 
-    /// As [`token`](Self::token), but renews a token first that would be usable for less than `min`:
-    /// for requests that cannot be sent twice, an upload that takes a while for example. Where a
-    /// renewal is not possible now (back-off, quota), or brings none that lives so long, the token
-    /// that there is has to do.
+    /// As [`token`](Self::token), but renews a token first that would be usable for less than
+    /// `min`: for requests that cannot be sent twice, an upload that takes a while for example.
+    /// Where a renewal is not possible now (back-off, quota), or brings none that lives so long,
+    /// the token that there is has to do.
     ///
     /// # Errors
     ///
@@ -127,7 +128,7 @@ impl Authenticator {
     ///
     /// As [`token`](Self::token).
     #[must_use = "futures do nothing unless awaited"]
-    pub fn token_for(&self, min: Duration) -> Acquire {
+    pub fn token_valid_for(&self, min: Duration) -> Acquire {
         let shared = Arc::clone(&self.shared);
         match self.shared.prolong(min) {
             Answer::Wait(flight) => Acquire::joined(shared, flight, Wish::Longer),
@@ -191,9 +192,9 @@ impl Authenticator {
     }
 
     /// Reports that the API refused a token, which is the only way to force a renewal. A refusal of
-    /// any but the newest token changes nothing. Starts an exchange if one is needed, and does not
-    /// wait for it.
-    pub fn refuse(&self, generation: Generation) -> Refusal {
+    /// any but the newest token changes nothing. Starts a token request if one is needed, and does
+    /// not wait for it.
+    pub fn report_refused(&self, generation: Generation) -> Refusal {
         match self.shared.refused(generation) {
             Answer::Token(token) => Refusal::Superseded(token),
             Answer::Wait(flight) => {
@@ -204,19 +205,19 @@ impl Authenticator {
                 let shared = Arc::clone(&self.shared);
                 Refusal::TooYoung(Acquire::later(shared, after))
             }
-            Answer::Damped => Refusal::BackOff,
+            Answer::RefusalBackOff => Refusal::BackOff,
             Answer::Error(error) => Refusal::Failed(error),
         }
     }
 
     /// Reports that the API accepted a token that was sent in place of a refused one; ends the
     /// back-off of renewals.
-    pub fn accepted(&self, generation: Generation) {
+    pub fn report_accepted(&self, generation: Generation) {
         self.shared.accepted(generation);
     }
 
-    /// Forgets that the vendor rejected the credentials, so that they are tried again at once: for an
-    /// operator who has unlocked the account, or has corrected something at the vendor.
+    /// Forgets that the vendor rejected the credentials, so that they are tried again at once: for
+    /// an operator who has unlocked the account, or has corrected something at the vendor.
     ///
     /// Forgets the rejected logins of the account that was used last, in this process, and ignores
     /// once what other processes wrote into the store. Changed credentials are tried without this.
@@ -291,9 +292,9 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets whose token it is, for the [store](AuthenticatorOptions::store) in the options: everything
-    /// that makes this token another than the next is part of the key. Required with a store; without
-    /// one, the key has no effect. Default: no key.
+    /// Sets whose token it is, for the [store](AuthenticatorOptions::store) in the options:
+    /// everything that makes this token another than the next is part of the key. Required with a
+    /// store; without one, the key has no effect. Default: no key.
     pub fn key(mut self, key: Key) -> Self {
         self.key = Some(key);
         self
@@ -311,8 +312,8 @@ impl AuthenticatorBuilder {
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) on field `key` if the options have a store and no key is
-    /// set.
+    /// [`Config`](crate::ErrorKind::Config) on field `key` if the options have a store and no key
+    /// is set.
     pub fn build(self) -> Result<Authenticator, Error> {
         let options = self.options.resolve();
         let store = match (options.store, self.key) {
@@ -369,11 +370,12 @@ pub enum Refusal {
     /// Another token is being fetched: wait for it. Of a credential that does not expire, it may
     /// turn out to be the same one, with the same generation; then let the API's answer stand.
     Renewing(Acquire),
-    /// The token is so young that the API may not know it yet. Wait for it, and send the request once
-    /// more with the same token.
+    /// The token is so young that the API may not know it yet. Wait for it, and send the request
+    /// once more with the same token.
     TooYoung(Acquire),
-    /// No token request starts for this refusal, because an earlier one failed or brought a token that
-    /// the API refused too, or because the quota has no slot for it: let the API's answer stand.
+    /// No token request starts for this refusal, because an earlier one failed or brought a token
+    /// that the API refused too, or because the quota has no slot for it: let the API's answer
+    /// stand.
     BackOff,
     /// No other token can be had now: let the API's answer stand.
     Failed(Error),
@@ -384,7 +386,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{ApiKey, ErrorKind, ExchangeLimit, MemoryStore, Quota, RefreshPolicy, Secret};
+    use crate::{ApiKey, ErrorKind, MemoryStore, Quota, RefreshPolicy, Secret, TokenRequestLimit};
 
     fn builder() -> AuthenticatorBuilder {
         let source = ApiKey::new(Secret::new("fake-key-1"));
@@ -418,13 +420,13 @@ mod tests {
         let options = AuthenticatorOptions::new()
             .policy(policy.clone())
             .quota(quota)
-            .limit(ExchangeLimit::new(1).unwrap().max_wait(wait))
+            .limit(TokenRequestLimit::new(1).unwrap().max_wait(wait))
             .shards(32);
         let authenticator = builder().options(options).build().unwrap();
         let settings = &authenticator.shared().settings;
         assert_eq!(settings.policy, policy);
         assert_eq!(settings.quota, Some(quota));
-        let limit = settings.limit.as_ref().map(ExchangeLimit::longest_wait);
+        let limit = settings.limit.as_ref().map(TokenRequestLimit::longest_wait);
         assert_eq!(limit, Some(wait));
         assert_eq!(authenticator.shards(), 32);
     }

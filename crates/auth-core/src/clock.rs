@@ -13,9 +13,9 @@ pub trait Clock: Send + Sync + fmt::Debug + 'static {
     fn now(&self) -> Moment;
 
     /// Reads both clocks without lag. A deadline that others were promised (`Retry-After`, a quota
-    /// slot) starts here: `precise() + wait`, read by [`now`](Self::now), is reached late by at most
-    /// the lag, and never early. Called seldom. Default: [`now`](Self::now), for clocks that do not
-    /// lag.
+    /// slot) starts here: `precise() + wait`, read by [`now`](Self::now), is reached late by at
+    /// most the lag, and never early. Called seldom. Default: [`now`](Self::now), for clocks that
+    /// do not lag.
     fn precise(&self) -> Moment {
         self.now()
     }
@@ -241,8 +241,8 @@ fn next_tick(tick: u64) -> Moment {
     now
 }
 
-/// How long the machine was suspended since it started. There is no coarse `CLOCK_BOOTTIME`, so this
-/// is what `CLOCK_BOOTTIME` is ahead of `CLOCK_MONOTONIC`.
+/// How long the machine was suspended since it started. There is no coarse `CLOCK_BOOTTIME`, so
+/// this is what `CLOCK_BOOTTIME` is ahead of `CLOCK_MONOTONIC`.
 ///
 /// `CLOCK_MONOTONIC` is read last: each difference is at most the true one, by as much as passes
 /// between the two readings. The largest one of all threads is kept. So `now` never runs ahead of

@@ -58,8 +58,8 @@ impl Credentials {
         }
     }
 
-    /// Makes the credentials of an account that the vendor may lock after a few rejected logins, for
-    /// example a user's password. The same credentials are sent at most twice after the vendor
+    /// Makes the credentials of an account that the vendor may lock after a few rejected logins,
+    /// for example a user's password. The same credentials are sent at most twice after the vendor
     /// rejected them, and then once a day.
     ///
     /// A second factor has a count of its own: after two errors of kind

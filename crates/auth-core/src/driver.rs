@@ -17,8 +17,9 @@ use tokio::{
 };
 
 use crate::{
-    Credentials, Error, ErrorKind, Exchange, Key, NewEntry, Reason, RejectedPart, RequestOutcome,
-    Secret, SharedTokenStore, StoredEntry, TokenStore as _, Version,
+    Credentials, EntryVersion, Error, ErrorKind, Key, NewEntry, RejectedPart, Secret,
+    SharedTokenStore, StoredEntry, TokenRequest, TokenRequestOutcome, TokenRequestReason,
+    TokenStore as _,
     flight::Flight,
     limit::Permit,
     machine::{
@@ -56,8 +57,8 @@ pub(crate) fn launch(
     });
 }
 
-/// Has somebody on the caller's runtime look whether the flight ends in time, if the flight's task is
-/// on another runtime: that one may stand still.
+/// Has somebody on the caller's runtime look whether the flight ends in time, if the flight's task
+/// is on another runtime: that one may stand still.
 pub(crate) fn watch(shared: &Arc<SharedState>, flight: &Arc<Flight>) {
     let Ok(here) = Handle::try_current() else {
         return;
@@ -169,7 +170,7 @@ impl Task {
     async fn read(&self, hands: &mut Hands) -> Result<Own, Error> {
         let shared = &*self.shared;
         let source = shared.source();
-        let deadline = shared.policy().exchange_deadline();
+        let deadline = shared.policy().token_request_deadline();
         let read = async {
             let credentials = source.credentials().await?;
             let first = match source.keeps_refresh_tokens() {
@@ -186,7 +187,7 @@ impl Task {
             Err(Error::new(ErrorKind::TimedOut, message))
         });
         let (credentials, first) =
-            read.map_err(|error| error.with_outcome(RequestOutcome::NotSent))?;
+            read.map_err(|error| error.with_outcome(TokenRequestOutcome::NotSent))?;
         let id = credentials.id();
         let lockable = credentials.is_lockable();
         let forbidden = id.filter(|_| lockable).and_then(|id| {
@@ -205,7 +206,7 @@ impl Task {
     async fn request(
         &self,
         hands: &mut Hands,
-        reason: Reason,
+        reason: TokenRequestReason,
         refresh_token: Option<Secret>,
         deadline: Duration,
     ) -> Ended {
@@ -218,10 +219,10 @@ impl Task {
                 late: false,
             };
         }
-        let mut exchange = Exchange::new(reason).credentials(hands.credentials.clone());
-        exchange.refresh_token = refresh_token;
+        let mut token_request = TokenRequest::new(reason).credentials(hands.credentials.clone());
+        token_request.refresh_token = refresh_token;
         let sent = shared.now();
-        let (result, late) = in_time(deadline, shared.source().fetch(exchange)).await;
+        let (result, late) = in_time(deadline, shared.source().fetch(token_request)).await;
         hands.permit = None;
         let result = result.unwrap_or_else(|| Err(out_of_time(deadline)));
         // Before the text goes to other processes, which name the vendor themselves.
@@ -256,8 +257,8 @@ impl Drop for Task {
 }
 
 /// Waits for a reply until the deadline. A time-out that fires much later than it should have means
-/// that this process stood still: then the reply may be there already, and gets a moment to come up.
-/// Returns whether that was so.
+/// that this process stood still: then the reply may be there already, and gets a moment to come
+/// up. Returns whether that was so.
 async fn in_time<T>(deadline: Duration, reply: impl Future<Output = T>) -> (Option<T>, bool) {
     let mut reply = pin!(reply);
     let Some(due) = Instant::now().checked_add(deadline) else {
@@ -277,7 +278,7 @@ fn out_of_time(deadline: Duration) -> Error {
         "the token request did not end within {} s",
         deadline.as_secs_f64()
     );
-    Error::new(ErrorKind::TimedOut, message).with_outcome(RequestOutcome::Unknown)
+    Error::new(ErrorKind::TimedOut, message).with_outcome(TokenRequestOutcome::Unknown)
 }
 
 /// Runs a future to its end; `None` if it panicked.

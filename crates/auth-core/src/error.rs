@@ -4,10 +4,10 @@ use http::StatusCode;
 
 /// Why no token could be had, or why a setting was refused.
 ///
-/// One word wide and cheap to clone: one failed exchange is shared by everybody who waited for it.
-/// [`kind`](Self::kind) says what to do, [`retry_after`](Self::retry_after) when asking again
-/// makes sense. Vendor, step, host, status and code are fields. The text begins with the vendor, and
-/// never holds a secret, a header or a reply's body.
+/// One word wide and cheap to clone: one failed token request is shared by everybody who waited for
+/// it. [`kind`](Self::kind) says what to do, [`retry_after`](Self::retry_after) when asking again
+/// makes sense. Vendor, step, host, status and code are fields. The text begins with the vendor,
+/// and never holds a secret, a header or a reply's body.
 ///
 /// # Example
 ///
@@ -38,7 +38,7 @@ struct Inner {
     code: Option<Cow<'static, str>>,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
-    outcome: Option<RequestOutcome>,
+    outcome: Option<TokenRequestOutcome>,
     rejected: Option<RejectedPart>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -49,7 +49,7 @@ struct Inner {
 /// [`Error::with_outcome`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum RequestOutcome {
+pub enum TokenRequestOutcome {
     /// No byte of the request reached the authorization server: DNS, connect or TLS failed, or a
     /// secret could not be read. A refresh token is not spent. Other processes may try at once.
     NotSent,
@@ -92,7 +92,7 @@ pub enum ErrorKind {
     Rejected,
     /// The vendor could not be reached or failed: it is asked again later.
     Unavailable,
-    /// The exchange did not end within its deadline: it is tried again later.
+    /// The token request did not end within its deadline: it is tried again later.
     TimedOut,
     /// The vendor asked to be left alone for a while ([`Error::retry_after`]).
     Throttled,
@@ -106,7 +106,7 @@ pub enum ErrorKind {
     Origin,
     /// The store of tokens failed. Requests go on without it, so this is seen in logs alone.
     Store,
-    /// The exchange ended by a panic or with its runtime, without a result.
+    /// The token request ended by a panic or with its runtime, without a result.
     Closed,
 }
 
@@ -189,7 +189,7 @@ impl Error {
 
     /// Adds how far the token request got. Without it, [`outcome`](Self::outcome) goes by the kind.
     #[must_use]
-    pub fn with_outcome(mut self, outcome: RequestOutcome) -> Self {
+    pub fn with_outcome(mut self, outcome: TokenRequestOutcome) -> Self {
         self.edit().outcome = Some(outcome);
         self
     }
@@ -278,33 +278,35 @@ impl Error {
 
     /// Returns how far the token request got.
     ///
-    /// Where nothing was [set](Self::with_outcome), the kind decides: `Config`, `Origin` and `Store`
-    /// mean [`NotSent`](RequestOutcome::NotSent); `Rejected` means
-    /// [`Rejected`](RequestOutcome::Rejected); `Throttled` and `Quota` mean
-    /// [`Throttled`](RequestOutcome::Throttled); `Protocol` means
-    /// [`NotUnderstood`](RequestOutcome::NotUnderstood), as does every other kind with a
-    /// [`status`](Self::status). The rest is [`Unknown`](RequestOutcome::Unknown).
+    /// Where nothing was [set](Self::with_outcome), the kind decides: `Config`, `Origin` and
+    /// `Store` mean [`NotSent`](TokenRequestOutcome::NotSent); `Rejected` means
+    /// [`Rejected`](TokenRequestOutcome::Rejected); `Throttled` and `Quota` mean
+    /// [`Throttled`](TokenRequestOutcome::Throttled); `Protocol` means
+    /// [`NotUnderstood`](TokenRequestOutcome::NotUnderstood), as does every other kind with a
+    /// [`status`](Self::status). The rest is [`Unknown`](TokenRequestOutcome::Unknown).
     #[must_use]
-    pub fn outcome(&self) -> RequestOutcome {
+    pub fn outcome(&self) -> TokenRequestOutcome {
         self.0.outcome.unwrap_or(match self.kind() {
-            ErrorKind::Config | ErrorKind::Origin | ErrorKind::Store => RequestOutcome::NotSent,
-            ErrorKind::Rejected => RequestOutcome::Rejected,
-            ErrorKind::Throttled | ErrorKind::Quota => RequestOutcome::Throttled,
-            ErrorKind::Protocol => RequestOutcome::NotUnderstood,
-            _ if self.status().is_some() => RequestOutcome::NotUnderstood,
-            _ => RequestOutcome::Unknown,
+            ErrorKind::Config | ErrorKind::Origin | ErrorKind::Store => {
+                TokenRequestOutcome::NotSent
+            }
+            ErrorKind::Rejected => TokenRequestOutcome::Rejected,
+            ErrorKind::Throttled | ErrorKind::Quota => TokenRequestOutcome::Throttled,
+            ErrorKind::Protocol => TokenRequestOutcome::NotUnderstood,
+            _ if self.status().is_some() => TokenRequestOutcome::NotUnderstood,
+            _ => TokenRequestOutcome::Unknown,
         })
     }
 
     /// Returns what the authorization server rejected; `None` unless the
-    /// [outcome](Self::outcome) is [`Rejected`](RequestOutcome::Rejected).
+    /// [outcome](Self::outcome) is [`Rejected`](TokenRequestOutcome::Rejected).
     ///
     /// Where nothing was [set](Self::with_rejected_part), the code `invalid_client` and a status of
-    /// 401 without a code mean the [`Credentials`](RejectedPart::Credentials). Everything else means
-    /// the [`Request`](RejectedPart::Request).
+    /// 401 without a code mean the [`Credentials`](RejectedPart::Credentials). Everything else
+    /// means the [`Request`](RejectedPart::Request).
     #[must_use]
     pub fn rejected_part(&self) -> Option<RejectedPart> {
-        if self.outcome() != RequestOutcome::Rejected {
+        if self.outcome() != TokenRequestOutcome::Rejected {
             return None;
         }
         Some(

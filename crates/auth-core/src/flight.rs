@@ -11,16 +11,16 @@ use std::{
 use tokio::runtime;
 
 use crate::{
-    Error, ExchangeLimit, Moment, Reason,
+    Error, Moment, TokenRequestLimit, TokenRequestReason,
     snapshot::Snapshot,
     waiters::{Index, Waiters},
 };
 
-/// What the callers that wait for an exchange share with its task.
+/// What the callers that wait for a token request share with its task.
 #[derive(Debug)]
 pub(crate) struct Flight {
     pub(crate) number: u64,
-    pub(crate) reason: Reason,
+    pub(crate) reason: TokenRequestReason,
     /// From here on its runtime counts as stalled, and a new flight may take over.
     pub(crate) overdue: Moment,
     outcome: OnceLock<Outcome>,
@@ -28,7 +28,7 @@ pub(crate) struct Flight {
     /// Somebody waits for it, or did.
     urgent: AtomicBool,
     /// Where it waits for its turn.
-    queued: OnceLock<(ExchangeLimit, u64)>,
+    queued: OnceLock<(TokenRequestLimit, u64)>,
     /// How often all waiters were told to ask again.
     round: AtomicU32,
     /// Where the task runs.
@@ -51,14 +51,19 @@ pub(crate) enum Outcome {
 }
 
 impl Flight {
-    pub(crate) fn new(number: u64, reason: Reason, overdue: Moment, runtime: runtime::Id) -> Self {
+    pub(crate) fn new(
+        number: u64,
+        reason: TokenRequestReason,
+        overdue: Moment,
+        runtime: runtime::Id,
+    ) -> Self {
         Self {
             number,
             reason,
             overdue,
             outcome: OnceLock::new(),
             waiters: Mutex::default(),
-            urgent: AtomicBool::new(reason != Reason::Ahead),
+            urgent: AtomicBool::new(reason != TokenRequestReason::Ahead),
             queued: OnceLock::new(),
             round: AtomicU32::new(0),
             runtime,
@@ -71,7 +76,7 @@ impl Flight {
     }
 
     /// Notes where it waits for its turn; tells whether it became urgent meanwhile.
-    pub(crate) fn queue_at(&self, limit: &ExchangeLimit, number: u64) -> bool {
+    pub(crate) fn queue_at(&self, limit: &TokenRequestLimit, number: u64) -> bool {
         let _ = self.queued.set((limit.clone(), number));
         self.is_urgent()
     }
@@ -121,8 +126,8 @@ impl Flight {
         self.outcome.get().is_some()
     }
 
-    /// Tells whether a caller on this runtime should watch over the task, which runs on another one:
-    /// that runtime may stand still. The answer is yes once.
+    /// Tells whether a caller on this runtime should watch over the task, which runs on another
+    /// one: that runtime may stand still. The answer is yes once.
     pub(crate) fn wants_watcher(&self, here: runtime::Id) -> bool {
         here != self.runtime && !self.watched.swap(true, Ordering::SeqCst)
     }

@@ -45,13 +45,13 @@ impl Health {
         self.usable_for
     }
 
-    /// Tells whether an exchange is under way.
+    /// Tells whether a token request is under way.
     #[must_use]
     pub fn is_renewing(&self) -> bool {
         self.is_renewing
     }
 
-    /// Returns why the last exchange failed, if it did, with the time until the next try.
+    /// Returns why the last token request failed, if it did, with the time until the next try.
     #[must_use]
     pub fn last_error(&self) -> Option<&Error> {
         self.last_error.as_ref()
@@ -80,7 +80,7 @@ impl fmt::Display for Health {
             }
         }
         match is_renewing {
-            true => f.write_str("; an exchange is under way"),
+            true => f.write_str("; a token request is under way"),
             false => Ok(()),
         }
     }

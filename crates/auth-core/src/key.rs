@@ -10,20 +10,20 @@ use crate::Secret;
 
 /// Says whose token a request needs: everything that makes one token another than the next.
 ///
-/// Two keys are equal if and only if they have the same parts with the same values, in whatever order
-/// they were set: each value is kept whole and with its length, so that no two sets of parts run into
-/// one. Put it into a request's extensions for `auth_tower`'s keyed layer, and hand it to
-/// [`Authenticators`](crate::Authenticators). Clones share their memory.
+/// Two keys are equal if and only if they have the same parts with the same values, in whatever
+/// order they were set: each value is kept whole and with its length, so that no two sets of parts
+/// run into one. Put it into a request's extensions for `auth_tower`'s keyed layer, and hand it to
+/// [`AuthenticatorMap`](crate::AuthenticatorMap). Clones share their memory.
 ///
 /// # Example
 ///
 /// ```
-/// use auth_core::{Key, Part, Secret};
+/// use auth_core::{Key, KeyPart, Secret};
 ///
 /// let user = Secret::new("fake-token-of-a-user");
 /// let key = Key::builder("example").client("my-service").scope("read write").subject(&user).build();
-/// assert_eq!(key.get(Part::Client), Some("my-service"));
-/// assert!(key.all(Part::Scope).eq(["read", "write"]));
+/// assert_eq!(key.get(KeyPart::Client), Some("my-service"));
+/// assert!(key.all(KeyPart::Scope).eq(["read", "write"]));
 ///
 /// let same = Key::builder("example").subject(&user).scope("write  read read").client("my-service");
 /// assert_eq!(key, same.build());
@@ -38,7 +38,7 @@ pub struct Key(Arc<Zeroizing<Vec<u8>>>);
 /// A part of a [`Key`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Part<'a> {
+pub enum KeyPart<'a> {
     /// The vendor's name.
     Vendor,
     /// Who issues the tokens (RFC 8414 section 2), or the token endpoint.
@@ -62,17 +62,17 @@ pub enum Part<'a> {
 impl Key {
     /// Starts a key for a vendor.
     pub fn builder(vendor: impl AsRef<str>) -> KeyBuilder {
-        KeyBuilder::default().add(Part::Vendor, vendor.as_ref())
+        KeyBuilder::default().add(KeyPart::Vendor, vendor.as_ref())
     }
 
     /// Returns a part's first value.
     #[must_use]
-    pub fn get(&self, part: Part<'_>) -> Option<&str> {
+    pub fn get(&self, part: KeyPart<'_>) -> Option<&str> {
         self.all(part).next()
     }
 
     /// Returns a part's values, sorted, none of them twice.
-    pub fn all(&self, part: Part<'_>) -> impl Iterator<Item = &str> {
+    pub fn all(&self, part: KeyPart<'_>) -> impl Iterator<Item = &str> {
         let (tag, name) = part.code();
         let wanted = move |entry: &Entry<'_>| entry.tag == tag && entry.name == name.as_bytes();
         Entries(&self.0)
@@ -80,8 +80,8 @@ impl Key {
             .filter_map(|entry| std::str::from_utf8(entry.value).ok())
     }
 
-    /// Returns all parts in one text of bytes: for stores, to derive an entry's name from. Equal keys
-    /// have equal bytes, and other keys have other bytes, in all processes of this release.
+    /// Returns all parts in one text of bytes: for stores, to derive an entry's name from. Equal
+    /// keys have equal bytes, and other keys have other bytes, in all processes of this release.
     ///
     /// # Security
     ///
@@ -92,10 +92,10 @@ impl Key {
         &self.0
     }
 
-    /// Returns the subject as a secret, to exchange it for a token.
+    /// Returns the subject as a secret, to token request it for a token.
     #[must_use]
     pub fn subject(&self) -> Option<Secret> {
-        self.get(Part::Subject).map(Secret::new)
+        self.get(KeyPart::Subject).map(Secret::new)
     }
 }
 
@@ -116,7 +116,7 @@ impl Hash for Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key")
-            .field("vendor", &self.get(Part::Vendor).unwrap_or_default())
+            .field("vendor", &self.get(KeyPart::Vendor).unwrap_or_default())
             .finish_non_exhaustive()
     }
 }
@@ -143,43 +143,43 @@ impl Value {
 impl KeyBuilder {
     /// Sets who issues the tokens.
     pub fn issuer(self, issuer: impl AsRef<str>) -> Self {
-        self.only(Part::Issuer, issuer.as_ref())
+        self.only(KeyPart::Issuer, issuer.as_ref())
     }
 
     /// Sets the client's identifier.
     pub fn client(self, client_id: impl AsRef<str>) -> Self {
-        self.only(Part::Client, client_id.as_ref())
+        self.only(KeyPart::Client, client_id.as_ref())
     }
 
     /// Sets the grant.
     pub fn grant(self, grant: impl AsRef<str>) -> Self {
-        self.only(Part::Grant, grant.as_ref())
+        self.only(KeyPart::Grant, grant.as_ref())
     }
 
     /// Adds the values of a scope, separated by whitespace.
     pub fn scope(self, scope: impl AsRef<str>) -> Self {
         let values = scope.as_ref().split_whitespace();
-        values.fold(self, |this, value| this.add(Part::Scope, value))
+        values.fold(self, |this, value| this.add(KeyPart::Scope, value))
     }
 
     /// Adds an audience.
     pub fn audience(self, audience: impl AsRef<str>) -> Self {
-        self.add(Part::Audience, audience.as_ref())
+        self.add(KeyPart::Audience, audience.as_ref())
     }
 
     /// Adds a resource (RFC 8707).
     pub fn resource(self, uri: impl AsRef<str>) -> Self {
-        self.add(Part::Resource, uri.as_ref())
+        self.add(KeyPart::Resource, uri.as_ref())
     }
 
     /// Sets on whose behalf.
     pub fn subject(self, subject: &Secret) -> Self {
-        self.only(Part::Subject, subject.expose())
+        self.only(KeyPart::Subject, subject.expose())
     }
 
     /// Adds a parameter of the vendor's own.
     pub fn extra(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
-        self.add(Part::Extra(name.as_ref()), value.as_ref())
+        self.add(KeyPart::Extra(name.as_ref()), value.as_ref())
     }
 
     /// Makes the key.
@@ -200,14 +200,14 @@ impl KeyBuilder {
         Key(Arc::new(bytes))
     }
 
-    fn only(mut self, part: Part<'_>, value: &str) -> Self {
+    fn only(mut self, part: KeyPart<'_>, value: &str) -> Self {
         let (tag, name) = part.code();
         self.parts
             .retain(|other| (other.tag, other.name.as_str()) != (tag, name));
         self.add(part, value)
     }
 
-    fn add(mut self, part: Part<'_>, value: &str) -> Self {
+    fn add(mut self, part: KeyPart<'_>, value: &str) -> Self {
         let (tag, name) = part.code();
         self.parts.push(Value {
             tag,
@@ -224,7 +224,7 @@ impl fmt::Debug for KeyBuilder {
     }
 }
 
-impl<'a> Part<'a> {
+impl<'a> KeyPart<'a> {
     fn code(self) -> (u8, &'a str) {
         match self {
             Self::Vendor => (0, ""),
@@ -310,13 +310,13 @@ mod tests {
         #[test]
         fn parts_come_back_as_they_were(a in parts()) {
             let key = key(&a);
-            prop_assert_eq!(key.get(Part::Client), Some(a.0.as_str()));
+            prop_assert_eq!(key.get(KeyPart::Client), Some(a.0.as_str()));
             prop_assert_eq!(key.subject(), Some(Secret::new(a.1.as_str())));
-            prop_assert!(key.all(Part::Audience).eq(a.2.iter()));
-            prop_assert!(key.all(Part::Scope).eq(a.3.iter()));
-            prop_assert_eq!(key.get(Part::Extra("x")), Some(a.4.as_str()));
-            prop_assert_eq!(key.get(Part::Extra("y")), None);
-            prop_assert_eq!(key.get(Part::Resource), None);
+            prop_assert!(key.all(KeyPart::Audience).eq(a.2.iter()));
+            prop_assert!(key.all(KeyPart::Scope).eq(a.3.iter()));
+            prop_assert_eq!(key.get(KeyPart::Extra("x")), Some(a.4.as_str()));
+            prop_assert_eq!(key.get(KeyPart::Extra("y")), None);
+            prop_assert_eq!(key.get(KeyPart::Resource), None);
         }
     }
 
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn single_parts_are_replaced() {
         let key = Key::builder("v").client("one").client("two").build();
-        assert!(key.all(Part::Client).eq(["two"]));
+        assert!(key.all(KeyPart::Client).eq(["two"]));
     }
 
     #[test]

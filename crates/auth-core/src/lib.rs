@@ -12,12 +12,12 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use auth_core::{AccessToken, Authenticator, Error, Exchange, Origins, TokenSource};
+//! use auth_core::{AccessToken, Authenticator, Error, TokenRequest, Origins, TokenSource};
 //!
 //! struct FromAgent;
 //!
 //! impl TokenSource for FromAgent {
-//!     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+//!     async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
 //!         Ok(AccessToken::new("fake-token").expires_in(Duration::from_secs(600)))
 //!     }
 //! }
@@ -26,7 +26,7 @@
 //! # async fn main() -> Result<(), Error> {
 //! let origins = Origins::new(["https://api.example.com"])?;
 //! let authenticator = Authenticator::builder(FromAgent, origins).build()?;
-//! // A thousand tasks may do this at once: one exchange.
+//! // A thousand tasks may do this at once: one token request.
 //! let token = authenticator.token().await?;
 //! assert_eq!(token.generation().get(), 1);
 //! # Ok(())
@@ -43,20 +43,20 @@
 //! | set when tokens are renewed and how failures are spaced | [`RefreshPolicy`] |
 //! | keep within a vendor's token quota | [`Quota`] |
 //! | use the same options for several authenticators and vendors | [`AuthenticatorOptions`] |
-//! | have a token for each tenant, user or scope | [`Authenticators`], [`Key`] |
+//! | have a token for each tenant, user or scope | [`AuthenticatorMap`], [`Key`] |
 //! | share a token with other processes, or with the next start | [`TokenStore`], [`AuthenticatorOptions::store`] |
-//! | keep many keys from storming one token endpoint | [`ExchangeLimit`] |
+//! | keep many keys from storming one token endpoint | [`TokenRequestLimit`] |
 //! | say where a token may go | [`Origins`] |
 //! | put a token into other headers | [`Scheme`] |
 //! | send token calls through your own client | [`Transport`] |
-//! | send a key as it is, without any exchange | [`ApiKey`] |
+//! | send a key as it is, without any token request | [`ApiKey`] |
 //! | keep and rotate long-lived secrets | [`Secret`], [`SecretSource`], [`SecretEnv`], [`SecretFile`], [`SecretFn`] |
 //! | turn the clock in tests | [`Clock`], and `VirtualClock` in `auth-testkit` |
 //!
 //! # How it works
 //!
 //! Every decision about *when* is made by one pure function, which is explored exhaustively in the
-//! tests. An exchange runs in a tokio task that no caller owns: dropping any caller, or all of
+//! tests. A token request runs in a tokio task that no caller owns: dropping any caller, or all of
 //! them, neither cancels nor repeats it. It is started by the first request that needs it and gone
 //! when it has published its result; nothing runs while nobody asks. The token at hand is swapped
 //! atomically, so that a request takes it without a lock, a wait or an allocation.
@@ -72,7 +72,7 @@
 mod acquire;
 mod api_key;
 mod authenticator;
-mod authenticators;
+mod authenticator_map;
 mod clock;
 mod credentials;
 mod driver;
@@ -107,13 +107,13 @@ mod waiters;
 pub use acquire::Acquire;
 pub use api_key::ApiKey;
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
-pub use authenticators::{Authenticators, AuthenticatorsBuilder};
+pub use authenticator_map::{AuthenticatorMap, AuthenticatorMapBuilder};
 pub use clock::{Clock, Moment, SharedClock, SystemClock};
 pub use credentials::{Credentials, CredentialsId};
-pub use error::{Error, ErrorKind, RejectedPart, RequestOutcome};
+pub use error::{Error, ErrorKind, RejectedPart, TokenRequestOutcome};
 pub use health::Health;
-pub use key::{Key, KeyBuilder, Part};
-pub use limit::ExchangeLimit;
+pub use key::{Key, KeyBuilder, KeyPart};
+pub use limit::TokenRequestLimit;
 pub use options::AuthenticatorOptions;
 pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;
@@ -125,9 +125,9 @@ pub use secret::Secret;
 pub use secret_source::{SecretEnv, SecretFile, SecretFn, SecretSource, SharedSecretSource};
 #[doc(hidden)]
 pub use sharded::{Local, Sharded};
-pub use source::{Exchange, Reason, TokenSource};
+pub use source::{TokenRequest, TokenRequestReason, TokenSource};
 pub use store::{
-    LONGEST_LEASE, MemoryStore, NewEntry, SharedTokenStore, StoredEntry, TokenStore, Version,
+    EntryVersion, LONGEST_LEASE, MemoryStore, NewEntry, SharedTokenStore, StoredEntry, TokenStore,
 };
 pub use token::{AccessToken, Generation, Token};
 #[doc(hidden)]

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use self::pace::Pace;
-use crate::{Error, ErrorKind, RequestOutcome, flight::Flight};
+use crate::{Error, ErrorKind, TokenRequestOutcome, flight::Flight};
 
 mod pace;
 
@@ -28,11 +28,11 @@ mod pace;
 ///
 /// ```
 /// use auth_core::{
-///     ApiKey, Authenticator, AuthenticatorOptions, ExchangeLimit, Origins, Secret,
+///     ApiKey, Authenticator, AuthenticatorOptions, TokenRequestLimit, Origins, Secret,
 /// };
 ///
 /// # fn main() -> Result<(), auth_core::Error> {
-/// let limit = ExchangeLimit::new(16)?.per_second(50)?;
+/// let limit = TokenRequestLimit::new(16)?.per_second(50)?;
 /// let options = AuthenticatorOptions::new().limit(limit);
 /// for tenant in ["one", "two"] {
 ///     let source = ApiKey::new(Secret::new(format!("fake-key-of-{tenant}")));
@@ -44,7 +44,7 @@ mod pace;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct ExchangeLimit {
+pub struct TokenRequestLimit {
     concurrent: usize,
     starts: Option<u32>,
     max_wait: Duration,
@@ -75,7 +75,7 @@ struct Queue {
 /// Grows in the order of arrival.
 type Number = u64;
 
-impl ExchangeLimit {
+impl TokenRequestLimit {
     /// Lets `concurrent` token requests run at once. Clones share the limit. Default: no limit on
     /// how many start each second, and a wait of at most 60 s.
     ///
@@ -120,9 +120,9 @@ impl ExchangeLimit {
     /// Default: 60 s.
     ///
     /// After `max_wait` the token request fails with [`Throttled`](ErrorKind::Throttled) and is
-    /// [not sent](RequestOutcome::NotSent); [`Error::retry_after`] says when a start will be free. If
-    /// many keys need a token at the same time, `starts per second * max_wait` of them get one in
-    /// time. For example, 10 starts a second and 60 s serve 600 keys.
+    /// [not sent](TokenRequestOutcome::NotSent); [`Error::retry_after`] says when a start will be
+    /// free. If many keys need a token at the same time, `starts per second * max_wait` of them get
+    /// one in time. For example, 10 starts a second and 60 s serve 600 keys.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
@@ -179,8 +179,8 @@ impl ExchangeLimit {
     fn look(&self, number: Number, deadline: Instant) -> Look {
         let now = Instant::now();
         let mut queue = self.queue();
-        // Every flight that wakes grants what is free, not only the first in line: if the runtime of
-        // the first flight stands still, the timer of the second one serves all.
+        // Every flight that wakes grants what is free, not only the first in line: if the runtime
+        // of the first flight stands still, the timer of the second one serves all.
         let turns = queue.settle(self.concurrent, now);
         let until = queue.timer_of(number, self.concurrent, now);
         drop(queue);
@@ -244,11 +244,11 @@ impl ExchangeLimit {
         let rate = starts.map_or(String::new(), |starts| format!(" and {starts} per second"));
         let message = format!(
             "token request not sent: waited {} s for its turn, because others use up the limit of \
-             {concurrent} at once{rate}; raise the limits or `max_wait` of ExchangeLimit",
+             {concurrent} at once{rate}; raise the limits or `max_wait` of TokenRequestLimit",
             max_wait.as_secs_f64()
         );
         Error::new(ErrorKind::Throttled, message)
-            .with_outcome(RequestOutcome::NotSent)
+            .with_outcome(TokenRequestOutcome::NotSent)
             .with_retry_after(after)
     }
 
@@ -339,7 +339,7 @@ impl Queue {
     }
 
     /// Estimates how long a flight that arrives now would wait for its turn.
-    fn free_after(&mut self, limit: &ExchangeLimit) -> Duration {
+    fn free_after(&mut self, limit: &TokenRequestLimit) -> Duration {
         let now = Instant::now();
         let due = self.due(now).map_or(Duration::ZERO, |due| due - now);
         // Before the first token request has ended, the estimate is the wait of this flight: each
@@ -373,7 +373,7 @@ enum Look {
 
 /// A flight's place in line. Dropping it removes the flight from the queue, however the wait ends.
 struct Place<'a> {
-    limit: &'a ExchangeLimit,
+    limit: &'a TokenRequestLimit,
     number: Number,
     turn: Arc<Notify>,
 }
@@ -390,7 +390,7 @@ impl Drop for Place<'_> {
 
 /// The right to run a token request; given back when dropped.
 pub(crate) struct Permit {
-    limit: ExchangeLimit,
+    limit: TokenRequestLimit,
     since: Instant,
 }
 
@@ -401,9 +401,9 @@ impl Drop for Permit {
     }
 }
 
-impl fmt::Debug for ExchangeLimit {
+impl fmt::Debug for TokenRequestLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExchangeLimit")
+        f.debug_struct("TokenRequestLimit")
             .field("concurrent", &self.concurrent)
             .field("per_second", &self.starts)
             .field("max_wait", &self.max_wait)

@@ -1,6 +1,6 @@
 use std::{thread, time::Duration};
 
-use crate::{ExchangeLimit, Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenStore};
+use crate::{Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenRequestLimit, TokenStore};
 
 /// Options of an [`Authenticator`](crate::Authenticator) that do not depend on its vendor.
 ///
@@ -17,14 +17,14 @@ use crate::{ExchangeLimit, Quota, RefreshPolicy, SharedClock, SharedTokenStore, 
 /// use std::time::Duration;
 ///
 /// use auth_core::{
-///     ApiKey, Authenticator, AuthenticatorOptions, ExchangeLimit, Key, MemoryStore, Origins,
+///     ApiKey, Authenticator, AuthenticatorOptions, TokenRequestLimit, Key, MemoryStore, Origins,
 ///     RefreshPolicy, Secret,
 /// };
 ///
 /// # fn main() -> Result<(), auth_core::Error> {
 /// let options = AuthenticatorOptions::new()
 ///     .policy(RefreshPolicy::default().deadline(Duration::from_secs(5))?)
-///     .limit(ExchangeLimit::new(16)?)
+///     .limit(TokenRequestLimit::new(16)?)
 ///     .store(MemoryStore::new());
 /// for tenant in ["one", "two"] {
 ///     let source = ApiKey::new(Secret::new(format!("fake-key-of-{tenant}")));
@@ -42,7 +42,7 @@ use crate::{ExchangeLimit, Quota, RefreshPolicy, SharedClock, SharedTokenStore, 
 pub struct AuthenticatorOptions {
     policy: Option<RefreshPolicy>,
     quota: Option<Quota>,
-    limit: Option<ExchangeLimit>,
+    limit: Option<TokenRequestLimit>,
     store: Option<SharedTokenStore>,
     clock: Option<SharedClock>,
     shards: Option<usize>,
@@ -69,7 +69,7 @@ impl AuthenticatorOptions {
 
     /// Sets the limit that this authenticator shares with others at the same token endpoint.
     /// Default: no limit.
-    pub fn limit(mut self, limit: ExchangeLimit) -> Self {
+    pub fn limit(mut self, limit: TokenRequestLimit) -> Self {
         self.limit = Some(limit);
         self
     }
@@ -81,23 +81,22 @@ impl AuthenticatorOptions {
     /// [`Authenticator::builder`](crate::Authenticator::builder), set
     /// [`AuthenticatorBuilder::key`](crate::AuthenticatorBuilder::key).
     ///
-    /// Before a token request, the store is read; a valid token is taken from there. If the store has
-    /// none, one of all processes takes the lease and sends the token request, and the others wait
-    /// for the entry that this process writes. All processes know of a failure, of the time before
-    /// which no token request is sent, and of rejected credentials;
-    /// [refresh tokens](crate::TokenSource::keeps_refresh_tokens) are spent once. The
-    /// [quota](Self::quota) is counted for vendor, issuer and client of the key together, as vendors
-    /// count.
+    /// Before a token request, the store is read; a valid token is taken from there. If the store
+    /// has none, one of all processes takes the lease and sends the token request, and the others
+    /// wait for the entry that this process writes. All processes know of a failure, of the time
+    /// before which no token request is sent, and of rejected credentials; [refresh
+    /// tokens](crate::TokenSource::keeps_refresh_tokens) are spent once. The [quota](Self::quota)
+    /// is counted for vendor, issuer and client of the key together, as vendors count.
     ///
-    /// If the store does not answer within its [patience](TokenStore::patience), by default 50 ms,
+    /// If the store does not answer within its [latency budget](TokenStore::latency_budget), by default 50 ms,
     /// this process goes on without the store, with a [share](Quota::without_store) of the quota,
     /// and does not ask the store again for 1 to 8 s. When the store is back, the process
     /// tells it of refused tokens and of the token requests that count against the quota.
     ///
     /// A process that is denied the lease for half of a token request's
     /// [deadline](crate::RefreshPolicy::deadline) while callers wait makes one token request beside
-    /// the holder: the holder may be cut off. Where a refresh token or a user's password is sent, the
-    /// process waits until the holder's lease has ended.
+    /// the holder: the holder may be cut off. Where a refresh token or a user's password is sent,
+    /// the process waits until the holder's lease has ended.
     ///
     /// Credentials that do not expire, and tokens of an unknown lifetime, are not stored.
     pub fn store(mut self, store: impl TokenStore) -> Self {
@@ -112,8 +111,9 @@ impl AuthenticatorOptions {
     }
 
     /// Sets how many copies of a token's headers are kept, rounded up to a power of two, 1 to 64.
-    /// Each costs about 520 bytes; the token itself is kept once. Use 1 where one process holds many
-    /// authenticators that each see little traffic. Default: one for each processor, at most 8.
+    /// Each costs about 520 bytes; the token itself is kept once. Use 1 where one process holds
+    /// many authenticators that each see little traffic. Default: one for each processor, at most
+    /// 8.
     pub fn shards(mut self, count: usize) -> Self {
         self.shards = Some(count.clamp(1, MAX_SET_SHARDS));
         self
@@ -176,7 +176,7 @@ impl AuthenticatorOptions {
 pub(crate) struct Resolved {
     pub(crate) policy: RefreshPolicy,
     pub(crate) quota: Option<Quota>,
-    pub(crate) limit: Option<ExchangeLimit>,
+    pub(crate) limit: Option<TokenRequestLimit>,
     pub(crate) store: Option<SharedTokenStore>,
     pub(crate) clock: SharedClock,
     pub(crate) shards: usize,
@@ -246,10 +246,13 @@ mod tests {
         let longer = AuthenticatorOptions::new()
             .extend_deadline(minute)
             .resolve();
-        assert_eq!(longer.policy.exchange_deadline(), Duration::from_secs(70));
+        assert_eq!(
+            longer.policy.token_request_deadline(),
+            Duration::from_secs(70)
+        );
         let endless = AuthenticatorOptions::new()
             .extend_deadline(Duration::MAX)
             .resolve();
-        assert_eq!(endless.policy.exchange_deadline(), Duration::MAX);
+        assert_eq!(endless.policy.token_request_deadline(), Duration::MAX);
     }
 }

@@ -20,7 +20,8 @@ pub use http_hosts::HttpHosts;
 /// [`danger_allow_http`](Self::danger_allow_http) names.
 ///
 /// Host names are compared without regard to case. A trailing dot, user information, and another
-/// spelling of an IP address make another origin. Write international names in Punycode (`xn--...`).
+/// spelling of an IP address make another origin. Write international names in Punycode
+/// (`xn--...`).
 ///
 /// # Example
 ///
@@ -63,8 +64,8 @@ impl Origins {
     }
 
     /// Takes a list of origins of which some are plain `http`: docker-compose and Kubernetes
-    /// services (`http://payments:8080`), meshes (`http://api.mesh.local`), `http://localhost:3000`.
-    /// `https` origins may be in the list too.
+    /// services (`http://payments:8080`), meshes (`http://api.mesh.local`),
+    /// `http://localhost:3000`. `https` origins may be in the list too.
     ///
     /// # Security
     ///
@@ -107,16 +108,18 @@ impl Origins {
     /// Permits, in addition, every host that is exactly one label below `suffix`, for a vendor that
     /// has one host per customer: `subdomains_of("https://my.salesforce.com")` permits
     /// `https://acme.my.salesforce.com`, and neither `https://my.salesforce.com` itself, nor
-    /// `https://a.b.my.salesforce.com`, nor `https://evil-my.salesforce.com`. The port must be equal.
+    /// `https://a.b.my.salesforce.com`, nor `https://evil-my.salesforce.com`. The port must be
+    /// equal.
     ///
     /// For a vendor without a fixed host, start with [`Origins::default`], which permits nothing.
     ///
     /// # Security
     ///
-    /// Name only a suffix below which every host belongs to the vendor. A suffix below which anybody
-    /// can register a name (`co.uk`, `github.io`, `herokuapp.com`) gives the token to anybody. The
-    /// check refuses the likely mistakes: a suffix of one label (`com`), and the registries under
-    /// country codes that sell names (`co.uk`, `com.au`). It does not know the Public Suffix List.
+    /// Name only a suffix below which every host belongs to the vendor. A suffix below which
+    /// anybody can register a name (`co.uk`, `github.io`, `herokuapp.com`) gives the token to
+    /// anybody. The check refuses the likely mistakes: a suffix of one label (`com`), and the
+    /// registries under country codes that sell names (`co.uk`, `com.au`). It does not know the
+    /// Public Suffix List.
     ///
     /// # Errors
     ///
@@ -142,8 +145,8 @@ impl Origins {
 
     /// Tells whether a token may go to this destination.
     ///
-    /// A URI without scheme or host (origin form, for example `/v1/things`) names no destination, so
-    /// it is not permitted. Where the request's headers are known, use
+    /// A URI without scheme or host (origin form, for example `/v1/things`) names no destination,
+    /// so it is not permitted. Where the request's headers are known, use
     /// [`permits_request`](Self::permits_request).
     #[must_use]
     #[inline(always)]

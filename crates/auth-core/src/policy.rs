@@ -57,7 +57,8 @@ impl RefreshPolicy {
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) on field `refresh_at` for a share that does not lie between 0 and 1.
+    /// [`Config`](crate::ErrorKind::Config) on field `refresh_at` for a share that does not lie
+    /// between 0 and 1.
     pub fn refresh_at(mut self, share: f64) -> Result<Self, Error> {
         self.refresh_at = checked_share("refresh_at", share)?;
         Ok(self)
@@ -68,15 +69,16 @@ impl RefreshPolicy {
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) on field `jitter` for a share that does not lie between 0 and 1.
+    /// [`Config`](crate::ErrorKind::Config) on field `jitter` for a share that does not lie between
+    /// 0 and 1.
     pub fn jitter(mut self, share: f64) -> Result<Self, Error> {
         self.jitter = checked_share("jitter", share)?;
         Ok(self)
     }
 
-    /// Sets how long before expiry a token is no longer sent, because the request still has to reach
-    /// the API. Default: 60 seconds or a tenth of the token's lifetime, whichever is shorter. A
-    /// margin of half the lifetime or more counts as half.
+    /// Sets how long before expiry a token is no longer sent, because the request still has to
+    /// reach the API. Default: 60 seconds or a tenth of the token's lifetime, whichever is shorter.
+    /// A margin of half the lifetime or more counts as half.
     ///
     /// # Errors
     ///
@@ -106,7 +108,7 @@ impl RefreshPolicy {
         Ok(self)
     }
 
-    /// Sets the total time that one exchange may take. Default: 10 seconds.
+    /// Sets the total time that one token request may take. Default: 10 seconds.
     ///
     /// # Errors
     ///
@@ -116,8 +118,8 @@ impl RefreshPolicy {
         Ok(self)
     }
 
-    /// Sets the floor between two exchanges. Default: 1 second, less for tokens that live less than
-    /// two seconds.
+    /// Sets the floor between two token requests. Default: 1 second, less for tokens that live less
+    /// than two seconds.
     ///
     /// # Errors
     ///
@@ -127,7 +129,8 @@ impl RefreshPolicy {
         Ok(self)
     }
 
-    /// Sets the shortest and the longest back-off after failed token requests. Default: 1 s and 60 s.
+    /// Sets the shortest and the longest back-off after failed token requests. Default: 1 s and 60
+    /// s.
     ///
     /// A back-off is about an eighth of the time for which token requests have been failing, with
     /// jitter: after an outage of 60 seconds the next token request comes within 8 seconds, and
@@ -154,8 +157,8 @@ impl RefreshPolicy {
         self
     }
 
-    /// Sets how long a terminal verdict stands before one exchange probes whether it still does.
-    /// Default: 5 minutes.
+    /// Sets how long a terminal verdict stands before one token request probes whether it still
+    /// does. Default: 5 minutes.
     ///
     /// # Errors
     ///
@@ -165,8 +168,8 @@ impl RefreshPolicy {
         Ok(self)
     }
 
-    /// Returns how long one exchange may take: what [`deadline`](Self::deadline) set.
-    pub(crate) fn exchange_deadline(&self) -> Duration {
+    /// Returns how long one token request may take: what [`deadline`](Self::deadline) set.
+    pub(crate) fn token_request_deadline(&self) -> Duration {
         self.deadline
     }
 

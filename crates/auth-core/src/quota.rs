@@ -2,12 +2,12 @@ use std::{num::NonZeroU32, time::Duration};
 
 use crate::{Error, Moment};
 
-/// How many exchanges a vendor allows within a rolling window.
+/// How many token requests a vendor allows within a rolling window.
 ///
-/// A slot is taken before each exchange and frees one window after it ended, or when its token
-/// expires, if the vendor stated a lifetime and that is sooner. Failed exchanges count. Renewal
-/// ahead of expiry uses at most 80 % of the slots, so none where there is but one; the rest is kept
-/// for tokens that expired or were refused.
+/// A slot is taken before each token request and frees one window after it ended, or when its token
+/// expires, if the vendor stated a lifetime and that is sooner. Failed token requests count.
+/// Renewal ahead of expiry uses at most 80 % of the slots, so none where there is but one; the rest
+/// is kept for tokens that expired or were refused.
 ///
 /// # Example
 ///
@@ -30,7 +30,7 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Allows `limit` exchanges in any `window`.
+    /// Allows `limit` token requests in any `window`.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl Quota {
     /// zero.
     pub fn new(limit: u32, window: Duration) -> Result<Self, Error> {
         let limit = NonZeroU32::new(limit)
-            .ok_or_else(|| Error::config("quota", "a limit of 0 allows no exchange at all"))?;
+            .ok_or_else(|| Error::config("quota", "a limit of 0 allows no token request at all"))?;
         if window.is_zero() {
             let problem = "the window must be longer than zero";
             return Err(Error::config("quota", problem));
@@ -50,7 +50,7 @@ impl Quota {
         })
     }
 
-    /// Allows `limit` exchanges in any hour: for constants.
+    /// Allows `limit` token requests in any hour: for constants.
     #[must_use]
     pub const fn per_hour(limit: NonZeroU32) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Quota {
     ///
     /// [`Config`](crate::ErrorKind::Config) on field `quota` for a limit of 0.
     pub fn without_store(mut self, limit: u32) -> Result<Self, Error> {
-        let problem = "a share of 0 allows no exchange at all while the store does not answer";
+        let problem = "a share of 0 allows no token request at all while the store does not answer";
         let share = NonZeroU32::new(limit).ok_or_else(|| Error::config("quota", problem))?;
         self.share = Some(share);
         Ok(self)
@@ -87,7 +87,7 @@ impl Quota {
         self.window
     }
 
-    /// How many exchanges of a kind may hold a slot at once.
+    /// How many token requests of a kind may hold a slot at once.
     pub(crate) fn allows(self, slots: Slots) -> usize {
         let limit = self.limit.get() as usize;
         match slots {
@@ -97,21 +97,22 @@ impl Quota {
         }
     }
 
-    /// The usual distance of two exchanges, for a vendor that says no without saying until when.
+    /// The usual distance of two token requests, for a vendor that says no without saying until
+    /// when.
     pub(crate) fn spacing(self) -> Duration {
         self.window / self.limit.get()
     }
 
     pub(crate) fn describe(self) -> String {
         format!(
-            "{} exchanges in {} s",
+            "{} token requests in {} s",
             self.limit,
             self.window.as_secs_f64()
         )
     }
 }
 
-/// What an exchange is for, as far as the quota cares.
+/// What a token request is for, as far as the quota cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slots {
     /// Nothing usable is at hand: every slot may go.
@@ -128,7 +129,7 @@ pub(crate) struct Ledger {
     quota: Option<Quota>,
     /// When each used slot frees; at most `limit` of them.
     taken: Vec<Moment>,
-    /// An exchange under way holds one more.
+    /// A token request under way holds one more.
     open: bool,
 }
 
@@ -141,7 +142,7 @@ impl Ledger {
         }
     }
 
-    /// Takes a slot for an exchange, or says how long until one frees.
+    /// Takes a slot for a token request, or says how long until one frees.
     pub(crate) fn take(&mut self, slots: Slots, now: Moment) -> Result<(), Duration> {
         let wait = now.wait_until(self.free_at(slots));
         if !wait.is_zero() {
@@ -152,20 +153,21 @@ impl Ledger {
         Ok(())
     }
 
-    /// The exchange ended; its slot frees after the window, or with its token if that is sooner.
+    /// The token request ended; its slot frees after the window, or with its token if that is
+    /// sooner.
     ///
     /// Counted from now, not from when it was sent: the vendor counted it somewhere in between.
-    pub(crate) fn close(&mut self, now: Moment, token_lives: Option<Duration>) {
+    pub(crate) fn close(&mut self, now: Moment, token_lifetime: Option<Duration>) {
         let was_open = std::mem::take(&mut self.open);
         if let Some(quota) = self.quota.filter(|_| was_open) {
-            let lives = token_lives
-                .filter(|lives| !lives.is_zero())
+            let lifetime = token_lifetime
+                .filter(|lifetime| !lifetime.is_zero())
                 .unwrap_or(quota.window);
-            self.taken.push(now + lives.min(quota.window));
+            self.taken.push(now + lifetime.min(quota.window));
         }
     }
 
-    /// When there is a slot for such an exchange.
+    /// When there is a slot for such a token request.
     pub(crate) fn free_at(&self, slots: Slots) -> Moment {
         let Some(quota) = self.quota else {
             return Moment::PAST;
@@ -181,7 +183,7 @@ impl Ledger {
         frees.get(used - allowed).copied().unwrap_or(Moment::NEVER)
     }
 
-    /// No exchange was made: its slot is free.
+    /// No token request was made: its slot is free.
     pub(crate) fn cancel(&mut self) {
         self.open = false;
     }

@@ -72,8 +72,8 @@ pub(crate) struct Forbidden {
     pub(crate) wait: Duration,
 }
 
-/// How often the vendor rejected which part of which logins. Holds only accounts that the vendor may
-/// lock.
+/// How often the vendor rejected which part of which logins. Holds only accounts that the vendor
+/// may lock.
 #[derive(Default)]
 pub(crate) struct Rejections(HashMap<(CredentialsId, Counted), Count>);
 
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn only_the_vendors_verdict_counts() {
         let rejected = |kind, part| {
-            let error = Error::new(kind, "fake").with_outcome(crate::RequestOutcome::Rejected);
+            let error = Error::new(kind, "fake").with_outcome(crate::TokenRequestOutcome::Rejected);
             Counted::of(&error.with_rejected_part(part))
         };
         for (kind, part, counted) in [

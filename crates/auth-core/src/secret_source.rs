@@ -8,7 +8,7 @@ mod file;
 pub use env::SecretEnv;
 pub use file::SecretFile;
 
-/// Gives the long-lived credential, read anew for each exchange.
+/// Gives the long-lived credential, read anew for each token request.
 ///
 /// A [`Secret`] is one, for a value that never changes while the process lives. [`SecretEnv`] and
 /// [`SecretFile`] read it where it is kept, and [`SecretFn`] asks an async closure: a vault, an
@@ -35,20 +35,21 @@ pub use file::SecretFile;
 ///
 /// # Cancel safety
 ///
-/// The future is dropped at the exchange's deadline, as a [`TokenSource`](crate::TokenSource)'s.
+/// The future is dropped at the token request's deadline, as a
+/// [`TokenSource`](crate::TokenSource)'s.
 pub trait SecretSource: Send + Sync + 'static {
     /// Reads the credential as it is now.
     ///
     /// # Errors
     ///
-    /// Whatever fits: the error becomes the exchange's. One of kind
+    /// Whatever fits: the error becomes the token request's. One of kind
     /// [`Unavailable`](crate::ErrorKind::Unavailable) is tried again later;
     /// [`Config`](crate::ErrorKind::Config) and [`Rejected`](crate::ErrorKind::Rejected) stop the
     /// asking.
     fn read(&self) -> impl Future<Output = Result<Secret, Error>> + Send;
 
     /// Returns the credential if it never changes, so that a wrong one is found before the first
-    /// exchange. The default says that it may change.
+    /// token request. The default says that it may change.
     fn fixed(&self) -> Option<&Secret> {
         None
     }
@@ -59,8 +60,8 @@ pub trait SecretSource: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) on the setting that is wrong. What may pass, for example
-    /// a file that is not there yet, is no error.
+    /// [`Config`](crate::ErrorKind::Config) on the setting that is wrong. What may pass, for
+    /// example a file that is not there yet, is no error.
     fn check(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -99,7 +100,7 @@ where
     F: Fn() -> R + Send + Sync + 'static,
     R: Future<Output = Result<Secret, Error>> + Send,
 {
-    /// Wraps a closure that is called once per exchange.
+    /// Wraps a closure that is called once per token request.
     pub fn new(read: F) -> Self {
         Self(read)
     }
@@ -174,8 +175,8 @@ impl<S: SecretSource> DynSecretSource for S {
     }
 }
 
-/// A byte order mark (U+FEFF), which some editors write at the beginning of a text. It is no part of
-/// a secret.
+/// A byte order mark (U+FEFF), which some editors write at the beginning of a text. It is no part
+/// of a secret.
 const BOM: char = '\u{feff}';
 
 #[cfg(test)]

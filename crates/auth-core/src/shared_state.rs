@@ -10,9 +10,9 @@ use http::HeaderMap;
 use tokio::runtime::Handle;
 
 use crate::{
-    AccessToken, Error, ErrorKind, ExchangeLimit, Generation, Health, Key, MemoryStore, Moment,
-    Origins, Quota, RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenStore as _,
-    driver,
+    AccessToken, Error, ErrorKind, Generation, Health, Key, MemoryStore, Moment, Origins, Quota,
+    RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenRequestLimit,
+    TokenStore as _, driver,
     flight::{Flight, Outcome},
     machine::{
         flight::{Flight as FlightState, Verdict},
@@ -51,7 +51,7 @@ pub(crate) struct Settings {
     pub(crate) origins: Origins,
     pub(crate) policy: RefreshPolicy,
     pub(crate) quota: Option<Quota>,
-    pub(crate) limit: Option<ExchangeLimit>,
+    pub(crate) limit: Option<TokenRequestLimit>,
     pub(crate) clock: SharedClock,
     pub(crate) shards: usize,
 }
@@ -170,7 +170,7 @@ impl SharedState {
 
     pub(crate) fn store_patience(&self) -> Duration {
         self.store()
-            .map_or(Duration::ZERO, |(store, _)| store.patience())
+            .map_or(Duration::ZERO, |(store, _)| store.latency_budget())
     }
 
     pub(crate) fn lease_time(&self) -> Duration {

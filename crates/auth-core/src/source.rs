@@ -2,7 +2,7 @@ use std::{future::Future, pin::Pin};
 
 use crate::{AccessToken, Credentials, Error, Secret};
 
-/// Fetches a token: one call is one exchange with the vendor.
+/// Fetches a token: one call is one token request with the vendor.
 ///
 /// A source neither caches nor retries nor waits for its turn; the
 /// [`Authenticator`](crate::Authenticator) does, for everybody. Its errors decide what happens
@@ -13,12 +13,12 @@ use crate::{AccessToken, Credentials, Error, Secret};
 /// ```
 /// use std::time::Duration;
 ///
-/// use auth_core::{AccessToken, Error, Exchange, TokenSource};
+/// use auth_core::{AccessToken, Error, TokenRequest, TokenSource};
 ///
 /// struct FromAgent;
 ///
 /// impl TokenSource for FromAgent {
-///     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+///     async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
 ///         Ok(AccessToken::new("fake-token").expires_in(Duration::from_secs(600)))
 ///     }
 /// }
@@ -27,16 +27,19 @@ use crate::{AccessToken, Credentials, Error, Secret};
 /// # Cancel safety
 ///
 /// The future runs in a task of its own, so no caller's cancellation reaches it. It is dropped at
-/// the exchange's deadline, and when its runtime shuts down.
+/// the token request's deadline, and when its runtime shuts down.
 pub trait TokenSource: Send + Sync + 'static {
-    /// Performs one exchange.
+    /// Performs one token request.
     ///
     /// # Errors
     ///
     /// [`Rejected`](crate::ErrorKind::Rejected) and [`Config`](crate::ErrorKind::Config) stop the
     /// asking; [`Throttled`](crate::ErrorKind::Throttled) and [`Quota`](crate::ErrorKind::Quota)
     /// pause it for [`Error::retry_after`]; every other kind is tried again after a back-off.
-    fn fetch(&self, exchange: Exchange) -> impl Future<Output = Result<AccessToken, Error>> + Send;
+    fn fetch(
+        &self,
+        token_request: TokenRequest,
+    ) -> impl Future<Output = Result<AccessToken, Error>> + Send;
 
     /// Reads the credentials for the next token request. Called before each token request, and
     /// once more after the vendor rejected the credentials: if their
@@ -53,16 +56,16 @@ pub trait TokenSource: Send + Sync + 'static {
     }
 
     /// Tells whether its tokens come with refresh tokens that are to be kept and spent. If so, the
-    /// next exchange is given [the one](Exchange::refresh_token) that the last brought.
+    /// next token request is given [the one](TokenRequest::refresh_token) that the last brought.
     ///
     /// The default says no: a refresh token is dropped.
     fn keeps_refresh_tokens(&self) -> bool {
         false
     }
 
-    /// Tells whether a refresh token is the only way to a token: without one there is nothing to ask
-    /// the vendor for, and a person has to log in again. Such a refresh token is never given up after
-    /// an unknown outcome. Default: no.
+    /// Tells whether a refresh token is the only way to a token: without one there is nothing to
+    /// ask the vendor for, and a person has to log in again. Such a refresh token is never given up
+    /// after an unknown outcome. Default: no.
     fn needs_refresh_token(&self) -> bool {
         false
     }
@@ -78,12 +81,12 @@ pub trait TokenSource: Send + Sync + 'static {
     }
 }
 
-/// Facts about the exchange that a [`TokenSource`] is asked for.
+/// Facts about the token request that a [`TokenSource`] is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Exchange {
+pub struct TokenRequest {
     /// Why a token is wanted.
-    pub reason: Reason,
+    pub reason: TokenRequestReason,
     /// The refresh token to spend. If it turns out to be worth nothing, say
     /// [`Rejected`](crate::ErrorKind::Rejected) with the code `invalid_grant`: it is dropped then,
     /// and the next call comes without.
@@ -92,10 +95,10 @@ pub struct Exchange {
     pub credentials: Credentials,
 }
 
-impl Exchange {
-    /// Describes an exchange, to call a source by hand in its tests.
+impl TokenRequest {
+    /// Describes a token request, to call a source by hand in its tests.
     #[must_use]
-    pub fn new(reason: Reason) -> Self {
+    pub fn new(reason: TokenRequestReason) -> Self {
         Self {
             reason,
             refresh_token: None,
@@ -118,10 +121,10 @@ impl Exchange {
     }
 }
 
-/// Why an exchange takes place.
+/// Why a token request takes place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum TokenRequestReason {
     /// There is no usable token, and somebody waits for one.
     Needed,
     /// The token at hand is usable but will expire soon.
@@ -130,7 +133,7 @@ pub enum Reason {
     Refused,
 }
 
-impl Reason {
+impl TokenRequestReason {
     /// Returns the reason in one lower-case word, for logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -144,7 +147,7 @@ impl Reason {
 
 /// [`TokenSource`] behind a pointer; every source is one.
 pub(crate) trait DynSource: Send + Sync {
-    fn fetch(&self, exchange: Exchange) -> BoxFuture<'_, Result<AccessToken, Error>>;
+    fn fetch(&self, token_request: TokenRequest) -> BoxFuture<'_, Result<AccessToken, Error>>;
     fn credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>>;
     fn keeps_refresh_tokens(&self) -> bool;
     fn needs_refresh_token(&self) -> bool;
@@ -154,8 +157,8 @@ pub(crate) trait DynSource: Send + Sync {
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl<S: TokenSource> DynSource for S {
-    fn fetch(&self, exchange: Exchange) -> BoxFuture<'_, Result<AccessToken, Error>> {
-        Box::pin(TokenSource::fetch(self, exchange))
+    fn fetch(&self, token_request: TokenRequest) -> BoxFuture<'_, Result<AccessToken, Error>> {
+        Box::pin(TokenSource::fetch(self, token_request))
     }
 
     fn credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>> {

@@ -25,18 +25,18 @@ pub use memory::MemoryStore;
 ///
 /// - **Versions.** The writer gives an entry its version, and the store keeps both together. Of
 ///   several calls of [`replace`](Self::replace) that expect the same version, one succeeds. A
-///   version proves that an entry is later than another one only if the entry's content was read and
-///   understood. The version of an entry with unreadable content names that entry for `replace` and
-///   proves nothing: anybody may have written it.
+///   version proves that an entry is later than another one only if the entry's content was read
+///   and understood. The version of an entry with unreadable content names that entry for `replace`
+///   and proves nothing: anybody may have written it.
 /// - **Time.** The store's own clock is the one that all its users share: it says how old an entry
 ///   is, ends its life, and ends leases. An entry whose time of writing lies in the future by that
 ///   clock, because the clock was set back, has the age [`StoredEntry::UNKNOWN_AGE`]. Such an entry
-///   stays, and everything timed in it is over. A store that has a clock which nobody can set goes by
-///   it. A store that has none, such as Redis, reports an entry younger by as much as the clock was
-///   set back since; so a reader remembers when it first saw a back-off, and obeys that back-off no
-///   longer than it had left then.
-/// - **Leases.** At most one owner holds a key's lease. A lease ends when it is released or its time
-///   is over, whatever happens to its owner or to the clock, and no lease lasts longer than
+///   stays, and everything timed in it is over. A store that has a clock which nobody can set goes
+///   by it. A store that has none, such as Redis, reports an entry younger by as much as the clock
+///   was set back since; so a reader remembers when it first saw a back-off, and obeys that
+///   back-off no longer than it had left then.
+/// - **Leases.** At most one owner holds a key's lease. A lease ends when it is released or its
+///   time is over, whatever happens to its owner or to the clock, and no lease lasts longer than
 ///   [`LONGEST_LEASE`]. What looks like a lease and has no end, or a later one, is nobody's.
 /// - **Content.** An entry that is there and cannot be read by this process, but may be by another
 ///   one or with another key, is returned with an error as its content, and never as nothing.
@@ -46,9 +46,9 @@ pub use memory::MemoryStore;
 ///   half.
 pub trait TokenStore: Send + Sync + 'static {
     /// Waits until the store can be asked: connects, authenticates, and loads what its calls need,
-    /// so that [`patience`](Self::patience) covers round trips only. Returns at once if the store is
-    /// connected. An [`Authenticator`](crate::Authenticator) calls it before the first use of the
-    /// store and after a failure. Default: returns `Ok` at once.
+    /// so that [`latency_budget`](Self::latency_budget) covers round trips only. Returns at once if the store
+    /// is connected. An [`Authenticator`](crate::Authenticator) calls it before the first use of
+    /// the store and after a failure. Default: returns `Ok` at once.
     ///
     /// The store bounds the time itself. For example: `RedisStore` gives up after 2 s.
     ///
@@ -77,7 +77,7 @@ pub trait TokenStore: Send + Sync + 'static {
     fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
@@ -102,9 +102,9 @@ pub trait TokenStore: Send + Sync + 'static {
     fn release(&self, key: &Key, owner: &str) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Returns how long a request waits for this store's answers, all of them together, before it
-    /// goes on without the store. Default: 50 ms. Neither [`connect`](Self::connect) nor waiting for
-    /// another process's exchange is part of it.
-    fn patience(&self) -> Duration {
+    /// goes on without the store. Default: 50 ms. Neither [`connect`](Self::connect) nor waiting
+    /// for another process's token request is part of it.
+    fn latency_budget(&self) -> Duration {
         Duration::from_millis(50)
     }
 }
@@ -119,12 +119,12 @@ pub const LONGEST_LEASE: Duration = Duration::from_secs(600);
 pub struct StoredEntry {
     /// Names the entry for [`TokenStore::replace`]. It proves that the entry is later than another
     /// one only if `content` is `Ok` and was understood.
-    pub version: Version,
+    pub version: EntryVersion,
     /// What was put there; or why this process cannot read it, although another one may.
     ///
     /// The error says what is missing, for example the identifier of a sealing key. Who keeps
-    /// nothing there that cannot be had again may replace the entry by its version. Who keeps refresh
-    /// tokens there must not: the entry may hold the only valid one.
+    /// nothing there that cannot be had again may replace the entry by its version. Who keeps
+    /// refresh tokens there must not: the entry may hold the only valid one.
     pub content: Result<Bytes, Error>,
     /// How long ago the entry was written, by the store's clock;
     /// [`UNKNOWN_AGE`](Self::UNKNOWN_AGE) if that lies in the future.
@@ -139,7 +139,7 @@ impl StoredEntry {
 
     /// Makes an entry that was read.
     #[must_use]
-    pub fn new(version: Version, bytes: Bytes, age: Duration) -> Self {
+    pub fn new(version: EntryVersion, bytes: Bytes, age: Duration) -> Self {
         Self {
             version,
             content: Ok(bytes),
@@ -150,7 +150,7 @@ impl StoredEntry {
     /// Makes an entry that is there and cannot be read. The error, of kind
     /// [`Store`](crate::ErrorKind::Store), says why and what to do.
     #[must_use]
-    pub fn unreadable(version: Version, why: Error, age: Duration) -> Self {
+    pub fn unreadable(version: EntryVersion, why: Error, age: Duration) -> Self {
         Self {
             version,
             content: Err(why),
@@ -174,21 +174,21 @@ impl fmt::Debug for StoredEntry {
 #[non_exhaustive]
 pub struct NewEntry {
     /// Tells it from every other entry that the key ever had.
-    pub version: Version,
+    pub version: EntryVersion,
     /// What is to be kept.
     pub bytes: Bytes,
     /// For how long.
-    pub lives: Duration,
+    pub time_to_live: Duration,
 }
 
 impl NewEntry {
     /// Makes an entry.
     #[must_use]
-    pub fn new(version: Version, bytes: Bytes, lives: Duration) -> Self {
+    pub fn new(version: EntryVersion, bytes: Bytes, time_to_live: Duration) -> Self {
         Self {
             version,
             bytes,
-            lives,
+            time_to_live,
         }
     }
 }
@@ -197,7 +197,7 @@ impl fmt::Debug for NewEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewEntry")
             .field("version", &self.version)
-            .field("lives", &self.lives)
+            .field("time_to_live", &self.time_to_live)
             .finish_non_exhaustive()
     }
 }
@@ -206,9 +206,9 @@ impl fmt::Debug for NewEntry {
 ///
 /// An epoch that only ever rises, and a random number that keeps two writers of one epoch apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Version(u128);
+pub struct EntryVersion(u128);
 
-impl Version {
+impl EntryVersion {
     /// Makes the version that comes after another one, or the first one. `wall` is the time since
     /// the Unix epoch: it makes a first one later than those of a store that has been emptied.
     #[must_use]
@@ -260,7 +260,7 @@ impl TokenStore for SharedTokenStore {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         self.0.replace(key, expected, entry).await
@@ -274,8 +274,8 @@ impl TokenStore for SharedTokenStore {
         self.0.release(key, owner).await
     }
 
-    fn patience(&self) -> Duration {
-        self.0.patience()
+    fn latency_budget(&self) -> Duration {
+        self.0.latency_budget()
     }
 }
 
@@ -291,12 +291,12 @@ trait DynStore: Send + Sync {
     fn replace<'a>(
         &'a self,
         key: &'a Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> BoxFuture<'a, bool>;
     fn lease<'a>(&'a self, key: &'a Key, owner: &'a str, time: Duration) -> BoxFuture<'a, bool>;
     fn release<'a>(&'a self, key: &'a Key, owner: &'a str) -> BoxFuture<'a, ()>;
-    fn patience(&self) -> Duration;
+    fn latency_budget(&self) -> Duration;
 }
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -313,7 +313,7 @@ impl<S: TokenStore> DynStore for S {
     fn replace<'a>(
         &'a self,
         key: &'a Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> BoxFuture<'a, bool> {
         Box::pin(TokenStore::replace(self, key, expected, entry))
@@ -327,7 +327,7 @@ impl<S: TokenStore> DynStore for S {
         Box::pin(TokenStore::release(self, key, owner))
     }
 
-    fn patience(&self) -> Duration {
-        TokenStore::patience(self)
+    fn latency_budget(&self) -> Duration {
+        TokenStore::latency_budget(self)
     }
 }

@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use crate::{Error, ErrorKind, Secret, headers::Headers, sharded::Local};
 
-/// What an exchange brought: the short-lived credential and how long the vendor says it lives.
+/// What a token request brought: the short-lived credential and how long the vendor says it lives.
 ///
 /// A [`TokenSource`](crate::TokenSource) returns it. It says nothing about when to renew: that is
 /// the [`RefreshPolicy`](crate::RefreshPolicy)'s.
@@ -52,8 +52,8 @@ impl AccessToken {
         }
     }
 
-    /// Sets the lifetime, counted from the instant before the exchange was sent. Zero means: good
-    /// for the callers that already wait for it, and not kept.
+    /// Sets the lifetime, counted from the instant before the token request was sent. Zero means:
+    /// good for the callers that already wait for it, and not kept.
     #[must_use]
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
@@ -76,7 +76,8 @@ impl AccessToken {
 
     /// Sets the refresh token that came with it. It is kept only for a source that
     /// [keeps them](crate::TokenSource::keeps_refresh_tokens); where none comes, the one that was
-    /// spent stays ([RFC 6749, section 6](https://datatracker.ietf.org/doc/html/rfc6749#section-6)).
+    /// spent stays ([RFC 6749, section
+    /// 6](https://datatracker.ietf.org/doc/html/rfc6749#section-6)).
     #[must_use]
     pub fn refresh_token(mut self, token: impl Into<Secret>) -> Self {
         self.refresh_token = Some(token.into());
@@ -153,16 +154,17 @@ pub struct Token(pub(crate) Local<Headers>);
 
 impl Token {
     /// Returns which token this is; hand it to
-    /// [`Authenticator::refuse`](crate::Authenticator::refuse) when the API refuses it.
+    /// [`Authenticator::report_refused`](crate::Authenticator::report_refused) when the API report_refuseds it.
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.0.generation()
     }
 
-    /// Returns the scope that the token was granted (RFC 6749 section 5.1), values separated by single
-    /// spaces, for example `read write`. A token from a [store](crate::AuthenticatorOptions::store)
-    /// has the scope that the process which fetched the token was told. `None` if the vendor did not
-    /// say, or said more than 4,096 bytes and the token comes from a store.
+    /// Returns the scope that the token was granted (RFC 6749 section 5.1), values separated by
+    /// single spaces, for example `read write`. A token from a
+    /// [store](crate::AuthenticatorOptions::store) has the scope that the process which fetched the
+    /// token was told. `None` if the vendor did not say, or said more than 4,096 bytes and the
+    /// token comes from a store.
     ///
     /// # Example
     ///
@@ -202,8 +204,8 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) if the request has so many headers (24,576 names) that there is
-    /// no room for another one. Do not send the request then: it may be signed in part.
+    /// [`Config`](ErrorKind::Config) if the request has so many headers (24,576 names) that there
+    /// is no room for another one. Do not send the request then: it may be signed in part.
     pub fn try_sign(&self, headers: &mut HeaderMap) -> Result<(), Error> {
         if self.0.sign(headers) {
             return Ok(());

@@ -20,8 +20,8 @@ pub use failure::{ConnectFailure, TokenHost};
 /// - No retries.
 /// - At most `max_reply` bytes of the reply's body are read, counted after any decompression. A
 ///   larger reply is an error of kind [`Protocol`](crate::ErrorKind::Protocol).
-/// - Nothing of the request's or the reply's body, no header and nothing of the URL but scheme, host
-///   and port is logged or put into an error.
+/// - Nothing of the request's or the reply's body, no header and nothing of the URL but scheme,
+///   host and port is logged or put into an error.
 /// - A missing reply is an error of kind [`Unavailable`](crate::ErrorKind::Unavailable) or
 ///   [`TimedOut`](crate::ErrorKind::TimedOut). The error names host and cause, and its
 ///   [outcome](Error::with_outcome) says whether the request may have been sent (below).
@@ -35,13 +35,13 @@ pub use failure::{ConnectFailure, TokenHost};
 ///
 /// | what failed | outcome |
 /// |---|---|
-/// | URL, DNS, connecting (refused, timed out), TLS handshake, a proxy's tunnel; a kept connection that closed before the request was written | [`NotSent`](crate::RequestOutcome::NotSent) |
-/// | reset, close or time-out after the first byte of the request may have left; a reply that broke off | [`Unknown`](crate::RequestOutcome::Unknown) |
-/// | the transport cannot tell | [`Unknown`](crate::RequestOutcome::Unknown) |
+/// | URL, DNS, connecting (refused, timed out), TLS handshake, a proxy's tunnel; a kept connection that closed before the request was written | [`NotSent`](crate::TokenRequestOutcome::NotSent) |
+/// | reset, close or time-out after the first byte of the request may have left; a reply that broke off | [`Unknown`](crate::TokenRequestOutcome::Unknown) |
+/// | the transport cannot tell | [`Unknown`](crate::TokenRequestOutcome::Unknown) |
 ///
 /// Set a time-out for connecting that is shorter than the deadline of a token request (10 s unless
-/// set), for example 4 s. Otherwise a host that drops packets is reported as `Unknown`: the deadline
-/// ends the token request, and nobody says that no connection was made.
+/// set), for example 4 s. Otherwise a host that drops packets is reported as `Unknown`: the
+/// deadline ends the token request, and nobody says that no connection was made.
 pub trait Transport: Send + Sync + 'static {
     /// Sends a request and reads its whole reply, up to `max_reply` bytes.
     ///
@@ -50,8 +50,8 @@ pub trait Transport: Send + Sync + 'static {
     /// - [`Unavailable`](crate::ErrorKind::Unavailable): no complete reply came.
     /// - [`TimedOut`](crate::ErrorKind::TimedOut): the transport's own deadline ended the request.
     /// - [`Protocol`](crate::ErrorKind::Protocol): the reply is too large.
-    /// - [`Origin`](crate::ErrorKind::Origin): the transport sends no secret to this URL. Nothing was
-    ///   sent.
+    /// - [`Origin`](crate::ErrorKind::Origin): the transport sends no secret to this URL. Nothing
+    ///   was sent.
     /// - [`Config`](crate::ErrorKind::Config): the URL is not absolute, or the client cannot speak
     ///   TLS. Nothing was sent.
     fn send(

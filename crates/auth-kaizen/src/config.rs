@@ -92,7 +92,8 @@ impl<R: Region> KaizenBuilder<R> {
     /// Sets the options of the authenticator: policy, quota, limit, store, clock and shards; see
     /// [`AuthenticatorOptions`]. The default
     /// policy renews a token of 30 days after 22.5 to 24 days. Use a
-    /// [store](AuthenticatorOptions::store): a token lives for 30 days, which few processes do. Default: no option is set.
+    /// [store](AuthenticatorOptions::store): a token lives for 30 days, which few processes do.
+    /// Default: no option is set.
     pub fn options(mut self, options: AuthenticatorOptions) -> Self {
         self.options = options;
         self

@@ -1,6 +1,8 @@
-//! Kaizen, as a server inside a test: the servers Central and East, and a token endpoint from before July 2023.
+//! Kaizen, as a server inside a test: the servers Central and East, and a token endpoint from
+//! before July 2023.
 //!
-//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. Each function returns a
+//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. Each
+//! function returns a
 //! [`TestServerBuilder`]:
 //! change what a test needs (lifetime, client, clock, quota), then
 //! [start](TestServerBuilder::start) the server or keep it

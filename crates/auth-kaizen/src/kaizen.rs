@@ -6,8 +6,8 @@ use crate::{KaizenBuilder, Region};
 
 /// Authentication for one of Kaizen's servers; starts at [`builder`](Self::builder).
 ///
-/// A handle: clones share the token. Turn it into the [`Authenticator`] that `auth_tower::AuthLayer`
-/// takes by `into()`, which forgets the server's type, but not its origin.
+/// A handle: clones share the token. Turn it into the [`Authenticator`] that
+/// `auth_tower::AuthLayer` takes by `into()`, which forgets the server's type, but not its origin.
 ///
 /// # Example
 ///
@@ -43,8 +43,8 @@ pub struct Kaizen<R: Region> {
 }
 
 impl<R: Region> Kaizen<R> {
-    /// Starts with the client's identifier, where its secret comes from, and the transport that sends
-    /// the token requests. The secret is a [`Secret`](auth_core::Secret), or a
+    /// Starts with the client's identifier, where its secret comes from, and the transport that
+    /// sends the token requests. The secret is a [`Secret`](auth_core::Secret), or a
     /// [`SecretFn`](auth_core::SecretFn) where it rotates. Identifier and secret are this server's;
     /// the other server does not know them.
     ///
@@ -81,8 +81,9 @@ impl<R: Region> Kaizen<R> {
 
     /// Returns the scope that the cached token was granted, values separated by single spaces, for
     /// example `read:buildings read:insights`; also for a token that comes from a
-    /// [store](auth_core::AuthenticatorOptions::store). `None` while no valid token is cached, or if the vendor did not
-    /// say. As [`Token::granted_scope`](auth_core::Token::granted_scope) of the cached token.
+    /// [store](auth_core::AuthenticatorOptions::store). `None` while no valid token is cached, or
+    /// if the vendor did not say. As [`Token::granted_scope`](auth_core::Token::granted_scope) of
+    /// the cached token.
     #[must_use]
     pub fn granted_scope(&self) -> Option<String> {
         let token = self.authenticator.try_token()?;

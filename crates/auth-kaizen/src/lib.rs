@@ -1,4 +1,5 @@
-//! Authentication for the Kaizen API of CopperTree Analytics (<https://www.coppertreeanalytics.com>).
+//! Authentication for the Kaizen API of CopperTree Analytics
+//! (<https://www.coppertreeanalytics.com>).
 //!
 //! Kaizen reads buildings; Kayzen, one letter away, sells advertisements and is another vendor.
 //!
@@ -41,11 +42,11 @@
 //! # What to know about the vendor
 //!
 //! - **Two servers.** In errors and logs they are `kaizen central` and `kaizen east`.
-//! - **Lifetime.** A token lives for 30 days, so a process that runs on renews the token every three
-//!   to four weeks. Without a [store](auth_core::AuthenticatorOptions::store), each start of a process takes a token
-//!   of its own.
-//! - **Wrong secret.** A client secret that the vendor rejected is sent again once per probe interval
-//!   of the policy (default: 5 minutes), or as soon as the secret changes.
+//! - **Lifetime.** A token lives for 30 days, so a process that runs on renews the token every
+//!   three to four weeks. Without a [store](auth_core::AuthenticatorOptions::store), each start of
+//!   a process takes a token of its own.
+//! - **Wrong secret.** A client secret that the vendor rejected is sent again once per probe
+//!   interval of the policy (default: 5 minutes), or as soon as the secret changes.
 //! - **Audience.** `audience=organize` is deprecated since July 2023. It goes to a
 //!   [`LegacyEndpoint`] alone.
 //!

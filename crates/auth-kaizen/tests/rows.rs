@@ -273,7 +273,7 @@ async fn row_response_that_is_none_is_an_error_that_names_the_server() {
 // --- lifetime ---
 
 #[tokio::test(start_paused = true)]
-async fn row_lifetime_of_30_days_costs_two_exchanges_in_31() {
+async fn row_lifetime_of_30_days_costs_two_token_requests_in_31() {
     let vendor = Vendor::new();
     let kaizen = vendor.settings::<Central>().build().unwrap();
     let server = vendor.of::<Central>();

@@ -22,8 +22,8 @@ impl Kayzen {
     pub const BASE_URL: &'static str = "https://api.kayzen.io";
 
     /// Starts with the two pairs that a login takes: the API key and where its secret comes from,
-    /// then the e-mail of an account and where its password comes from; last, the transport that sends
-    /// the logins.
+    /// then the e-mail of an account and where its password comes from; last, the transport that
+    /// sends the logins.
     ///
     /// A [`Secret`] never changes; a [`SecretFile`](auth_core::SecretFile), a
     /// [`SecretEnv`](auth_core::SecretEnv) or a [`SecretFn`](auth_core::SecretFn) is read for each
@@ -169,7 +169,8 @@ impl KayzenBuilder {
     /// - `api_key`: empty, or with a colon under [`ClientAuth::BasicRaw`].
     /// - `api_secret` or `password`: empty, as far as it is known already. One that turns out to be
     ///   empty when it is read fails the login with the same error.
-    /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot read.
+    /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot
+    ///   read.
     /// - `email`: empty, or encoded already.
     /// - `client_auth`: other than the two kinds of Basic.
     /// - `token_url` or `base_url`: no URL that secrets may go to.

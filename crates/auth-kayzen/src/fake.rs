@@ -1,6 +1,7 @@
 //! Kayzen, as a server inside a test: its path, replies and refusals.
 //!
-//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. The function returns a
+//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. The
+//! function returns a
 //! [`TestServerBuilder`]:
 //! change what a test needs (lifetime, client, clock, quota), then
 //! [start](TestServerBuilder::start) the server or keep it

@@ -58,9 +58,9 @@
 //!   rejected are sent at most twice, then once a day, until a secret changes or
 //!   [`Authenticator::clear_rejections`](auth_core::Authenticator::clear_rejections) is called. An
 //!   accepted login clears the count. The count belongs to the account (token endpoint, way of
-//!   writing the API key, API key, e-mail), for all authenticators of a process and for all processes
-//!   that share a store. Without a store, a restart begins again. Corrected credentials are used
-//!   within the policy's probe interval.
+//!   writing the API key, API key, e-mail), for all authenticators of a process and for all
+//!   processes that share a store. Without a store, a restart begins again. Corrected credentials
+//!   are used within the policy's probe interval.
 //! - **E-mail.** Give it as it is: `api+reporting@example.com` is form-encoded on its way, as the
 //!   vendor asks, and one that was encoded before is refused by
 //!   [`build`](KayzenBuilder::build).

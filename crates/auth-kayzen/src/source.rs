@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Credentials, Error, Exchange, RejectedPart, Secret, SecretSource,
-    SharedSecretSource, TokenSource,
+    AccessToken, Credentials, Error, RejectedPart, Secret, SecretSource, SharedSecretSource,
+    TokenRequest, TokenSource,
 };
 use auth_oauth2::{Client, ReplyRules, ResourceOwnerPassword};
 use http::StatusCode;
@@ -14,7 +14,8 @@ pub(crate) const VENDOR: &str = "kayzen";
 /// How long tokens live by the vendor's page, for a reply that does not say.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// What the vendor calls a wrong login, where other vendors say `invalid_client` or `invalid_grant`.
+/// What the vendor calls a wrong login, where other vendors say `invalid_client` or
+/// `invalid_grant`.
 const WRONG_LOGIN: [&str; 3] = [
     "Authentication error",
     "Invalid API Key",
@@ -46,8 +47,8 @@ pub(crate) fn new(settings: KayzenBuilder) -> Result<KayzenSource, Error> {
 pub(crate) struct KayzenSource(ResourceOwnerPassword);
 
 impl TokenSource for KayzenSource {
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        self.0.fetch(exchange).await.map_err(explained)
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
+        self.0.fetch(token_request).await.map_err(explained)
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {

@@ -1,7 +1,7 @@
 //! Guides that are longer than an item's documentation.
 //!
-//! Their doctests include programs that run as tests of the workspace, so that a block needs to show
-//! only its own part. An included program must not begin with `//!`.
+//! Their doctests include programs that run as tests of the workspace, so that a block needs to
+//! show only its own part. An included program must not begin with `//!`.
 
 /// Builds a crate for a new vendor, with its fake and its contract test.
 ///

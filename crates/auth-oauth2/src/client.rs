@@ -1,8 +1,8 @@
 use std::{fmt, sync::Arc};
 
 use auth_core::{
-    AccessToken, Credentials, Error, Moment, RequestOutcome, Secret, SecretSource as _,
-    SharedClock, SharedSecretSource,
+    AccessToken, Credentials, Error, Moment, Secret, SecretSource as _, SharedClock,
+    SharedSecretSource, TokenRequestOutcome,
 };
 use http::header::AUTHORIZATION;
 
@@ -127,8 +127,8 @@ impl Client {
         }
     }
 
-    /// Makes the credentials of the client. The scope, the audience and other parameters are no part
-    /// of the account: the vendor judges the same secret whatever is asked for.
+    /// Makes the credentials of the client. The scope, the audience and other parameters are no
+    /// part of the account: the vendor judges the same secret whatever is asked for.
     pub(crate) fn credentials(&self, secrets: Vec<Secret>) -> Credentials {
         let url = self.0.endpoint.normalized_url();
         Credentials::new(&self.account(&url), secrets)
@@ -146,8 +146,8 @@ impl Client {
         [url, self.0.auth.name(), &self.0.id]
     }
 
-    /// Returns a secret of the grant's own that the credentials were made of, by its place after the
-    /// client secret.
+    /// Returns a secret of the grant's own that the credentials were made of, by its place after
+    /// the client secret.
     #[cfg(feature = "password")]
     pub(crate) fn own_secret<'c>(
         &self,
@@ -231,7 +231,7 @@ pub(crate) async fn read(
     source: &SharedSecretSource,
 ) -> Result<Secret, Error> {
     let secret = source.read().await;
-    let secret = secret.map_err(|error| error.with_outcome(RequestOutcome::NotSent))?;
+    let secret = secret.map_err(|error| error.with_outcome(TokenRequestOutcome::NotSent))?;
     if secret.is_empty() {
         return Err(Error::config(field, "the secret that was read is empty"));
     }
@@ -242,7 +242,7 @@ pub(crate) async fn read(
 fn secret_at(credentials: &Credentials, index: usize) -> Result<&Secret, Error> {
     credentials.secret(index).ok_or_else(|| {
         let problem = "secrets are missing; pass what `TokenSource::credentials` returned";
-        Error::config("Exchange::credentials", problem)
+        Error::config("TokenRequest::credentials", problem)
     })
 }
 

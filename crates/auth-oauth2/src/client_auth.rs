@@ -32,13 +32,14 @@ pub enum ClientAuth {
     /// servers that want the header all the same.
     BasicEmptySecret,
     /// `none`: a public client (RFC 6749 section 2.1), which has no secret and only says its name:
-    /// `client_id` in the body. Also for a client that its TLS certificate identifies (RFC 8705), if
-    /// the transport has the certificate.
+    /// `client_id` in the body. Also for a client that its TLS certificate identifies (RFC 8705),
+    /// if the transport has the certificate.
     None,
 }
 
 impl ClientAuth {
-    /// Returns the name in the account of credentials. Stores keep a hash of it, so it never changes.
+    /// Returns the name in the account of credentials. Stores keep a hash of it, so it never
+    /// changes.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Basic => "basic",

@@ -1,4 +1,4 @@
-use auth_core::{AccessToken, Credentials, Error, Exchange, TokenSource};
+use auth_core::{AccessToken, Credentials, Error, TokenRequest, TokenSource};
 
 use crate::{
     client::{Client, GrantRequest},
@@ -8,9 +8,9 @@ use crate::{
 /// The client credentials grant (RFC 6749 section 4.4): a program's token for itself.
 ///
 /// Made by [`Client::client_credentials`]. Hand it to an
-/// [`Authenticator`](auth_core::Authenticator), which decides when to call it. One call is one token
-/// request, without retries. A refresh token that comes unasked is ignored: section 4.4.3 has no
-/// place for one, and the secret does as well.
+/// [`Authenticator`](auth_core::Authenticator), which decides when to call it. One call is one
+/// token request, without retries. A refresh token that comes unasked is ignored: section 4.4.3 has
+/// no place for one, and the secret does as well.
 ///
 /// # Cancel safety
 ///
@@ -18,9 +18,10 @@ use crate::{
 ///
 /// # Security
 ///
-/// The secret is kept as long as the request needs it; the [`Authenticator`](auth_core::Authenticator)
-/// keeps a hash of it, to tell whether it has changed. The request's body and its `Authorization`
-/// header are wiped with their last clone, the reply's body if nobody shares it.
+/// The secret is kept as long as the request needs it; the
+/// [`Authenticator`](auth_core::Authenticator) keeps a hash of it, to tell whether it has changed.
+/// The request's body and its `Authorization` header are wiped with their last clone, the reply's
+/// body if nobody shares it.
 #[derive(Debug)]
 pub struct ClientCredentials {
     client: Client,
@@ -55,7 +56,7 @@ impl Client {
 
 impl TokenSource for ClientCredentials {
     /// Sends one token request. The reason makes no difference to this grant.
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         let request = GrantRequest {
             grant_type: CLIENT_CREDENTIALS,
             parameters: &[],
@@ -63,7 +64,7 @@ impl TokenSource for ClientCredentials {
             scope: true,
             keeps_refresh_token: false,
         };
-        self.client.send(&exchange.credentials, request).await
+        self.client.send(&token_request.credentials, request).await
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {

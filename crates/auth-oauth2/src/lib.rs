@@ -3,7 +3,7 @@
 //! Fetching a token is one small POST, and most of it is edge cases: secrets with a `%` in them,
 //! lifetimes that are strings, negative or larger than any integer, HTML with status 200, redirects
 //! that would carry the client secret elsewhere, error texts that echo it into a log. This crate is
-//! one exchange done right. It neither caches nor retries: that is what
+//! one token request done right. It neither caches nor retries: that is what
 //! [`Authenticator`](auth_core::Authenticator) is for. It knows no HTTP client: a
 //! [`Transport`](auth_core::Transport) is handed in.
 //!
@@ -47,8 +47,9 @@
 //!
 //! - A setting that cannot work is an error that names the setting, before anything is sent.
 //! - Credentials travel in the body or in one `Authorization` header, never in a URL; over `https`,
-//!   or to a loopback address on request. They are read before each token request, and wiped after it.
-//! - A redirect ends the exchange; what a reply may cost is bounded.
+//!   or to a loopback address on request. They are read before each token request, and wiped after
+//!   it.
+//! - A redirect ends the token request; what a reply may cost is bounded.
 //! - No reply makes it panic, wrap a number or loop. A reply without a lifetime gives a token
 //!   without one, never an endless one.
 //! - No byte of a reply's body gets into an error, but for the vendor's code and description: cut,

@@ -1,5 +1,5 @@
 use auth_core::{
-    AccessToken, Credentials, Error, Exchange, Secret, SecretSource, SharedSecretSource,
+    AccessToken, Credentials, Error, Secret, SecretSource, SharedSecretSource, TokenRequest,
     TokenSource,
 };
 
@@ -21,8 +21,8 @@ use crate::{
 ///
 /// A password that the vendor rejected is sent at most twice, then once a day until the secret
 /// changes or `Authenticator::clear_rejections` is called. The
-/// [`Authenticator`](auth_core::Authenticator) counts, for all sources in the process that log in as
-/// the same user at the same token endpoint with the same client.
+/// [`Authenticator`](auth_core::Authenticator) counts, for all sources in the process that log in
+/// as the same user at the same token endpoint with the same client.
 ///
 /// A refresh token that comes with a token is spent for the next one, so that the password travels
 /// as rarely as it can (RFC 6749 section 4.3.1); when the vendor rejects it, the password is used
@@ -123,13 +123,15 @@ impl ResourceOwnerPassword {
 impl TokenSource for ResourceOwnerPassword {
     /// Sends one token request: with the refresh token if there is one to spend, otherwise with the
     /// password.
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        match self.refreshing.to_spend(&exchange) {
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
+        match self.refreshing.to_spend(&token_request) {
             Some(token) => {
                 let refreshing = &self.refreshing;
-                refreshing.refresh(&self.client, &exchange, token).await
+                refreshing
+                    .refresh(&self.client, &token_request, token)
+                    .await
             }
-            None => self.log_in(&exchange.credentials).await,
+            None => self.log_in(&token_request.credentials).await,
         }
     }
 

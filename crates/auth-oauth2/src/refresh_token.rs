@@ -4,8 +4,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Credentials, CredentialsId, Error, ErrorKind, Exchange, RejectedPart, Secret,
-    SecretSource, SharedSecretSource, TokenSource,
+    AccessToken, Credentials, CredentialsId, Error, ErrorKind, RejectedPart, Secret, SecretSource,
+    SharedSecretSource, TokenRequest, TokenSource,
 };
 
 use crate::{
@@ -16,10 +16,11 @@ use crate::{
 /// The refresh token grant (RFC 6749 section 6): tokens for the refresh token that a person's login
 /// brought.
 ///
-/// Made by [`Client::refresh_token`]. The login itself, by an authorization code or a device code, happens elsewhere, once: its refresh
-/// token is put into a file or a vault, and this source goes on from there. Where the vendor
-/// replaces refresh tokens, each is kept in its turn. When none is worth anything any more, a person
-/// has to log in again, and the error says so; the new refresh token is noticed where it was put.
+/// Made by [`Client::refresh_token`]. The login itself, by an authorization code or a device code,
+/// happens elsewhere, once: its refresh token is put into a file or a vault, and this source goes
+/// on from there. Where the vendor replaces refresh tokens, each is kept in its turn. When none is
+/// worth anything any more, a person has to log in again, and the error says so; the new refresh
+/// token is noticed where it was put.
 ///
 /// **Give the authenticator a store that outlives the process** if the vendor replaces refresh
 /// tokens at each use. Without one, the next start would spend the first one a second time, which
@@ -28,13 +29,13 @@ use crate::{
 ///
 /// # Cancel safety
 ///
-/// Dropping a token request drops the HTTP request. Whether the vendor has replaced the refresh token by then
-/// is unknown.
+/// Dropping a token request drops the HTTP request. Whether the vendor has replaced the refresh
+/// token by then is unknown.
 ///
 /// # Security
 ///
-/// A refresh token is kept as long as the token request needs it; of the first one, and of the last one
-/// that the vendor rejected, a 64-bit hash stays. What the vendor says is scrubbed of it.
+/// A refresh token is kept as long as the token request needs it; of the first one, and of the last
+/// one that the vendor rejected, a 64-bit hash stays. What the vendor says is scrubbed of it.
 pub struct RefreshToken {
     client: Client,
     first: SharedSecretSource,
@@ -105,9 +106,10 @@ impl RefreshToken {
 }
 
 impl TokenSource for RefreshToken {
-    /// Sends one token request with the refresh token of `exchange`. Without one, nothing is sent.
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
-        let Some(token) = &exchange.refresh_token else {
+    /// Sends one token request with the refresh token of `token_request`. Without one, nothing is
+    /// sent.
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
+        let Some(token) = &token_request.refresh_token else {
             return Err(self.nothing_left());
         };
         let request = GrantRequest {
@@ -117,7 +119,7 @@ impl TokenSource for RefreshToken {
             scope: true,
             keeps_refresh_token: true,
         };
-        let result = self.client.send(&exchange.credentials, request).await;
+        let result = self.client.send(&token_request.credentials, request).await;
         if let Err(error) = &result {
             if error.rejected_part() == Some(RejectedPart::RefreshToken) {
                 *self.rejected() = Some(Rejected {
@@ -129,9 +131,9 @@ impl TokenSource for RefreshToken {
         result
     }
 
-    /// Reads the client secret, and the first refresh token: the identity changes when a person logs
-    /// in again. A first refresh token that cannot be read counts as removed, because the vendor may
-    /// have replaced it long ago.
+    /// Reads the client secret, and the first refresh token: the identity changes when a person
+    /// logs in again. A first refresh token that cannot be read counts as removed, because the
+    /// vendor may have replaced it long ago.
     async fn credentials(&self) -> Result<Credentials, Error> {
         let mut secrets = self.client.read_secrets().await?;
         secrets.extend(self.read_first().await.ok());

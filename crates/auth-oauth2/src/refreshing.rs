@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use auth_core::{AccessToken, Error, Exchange, RejectedPart, RequestOutcome, Secret};
+use auth_core::{AccessToken, Error, RejectedPart, Secret, TokenRequest, TokenRequestOutcome};
 use http::StatusCode;
 
 use crate::{
@@ -30,8 +30,8 @@ impl Refreshing {
     }
 
     /// Returns the refresh token to spend in place of the grant's credentials.
-    pub(crate) fn to_spend<'e>(&self, exchange: &'e Exchange) -> Option<&'e Secret> {
-        let token = exchange.refresh_token.as_ref();
+    pub(crate) fn to_spend<'e>(&self, token_request: &'e TokenRequest) -> Option<&'e Secret> {
+        let token = token_request.refresh_token.as_ref();
         token.filter(|_| self.keeps_refresh_tokens())
     }
 
@@ -43,7 +43,7 @@ impl Refreshing {
     pub(crate) async fn refresh(
         &self,
         client: &Client,
-        exchange: &Exchange,
+        token_request: &TokenRequest,
         token: &Secret,
     ) -> Result<AccessToken, Error> {
         let request = GrantRequest {
@@ -53,7 +53,7 @@ impl Refreshing {
             scope: false,
             keeps_refresh_token: self.keeps_refresh_tokens(),
         };
-        let result = client.send(&exchange.credentials, request).await;
+        let result = client.send(&token_request.credentials, request).await;
         result.map_err(|error| self.judged(error))
     }
 
@@ -65,7 +65,7 @@ impl Refreshing {
             Some(StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
         );
         let of_the_client = error.code() == Some("invalid_client");
-        if error.outcome() != RequestOutcome::Rejected || !looked || of_the_client {
+        if error.outcome() != TokenRequestOutcome::Rejected || !looked || of_the_client {
             return error;
         }
         if let Some("unauthorized_client" | "unsupported_grant_type") = error.code() {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_core::{AccessToken, Error, ErrorKind, Moment, RejectedPart, RequestOutcome, Secret};
+use auth_core::{AccessToken, Error, ErrorKind, Moment, RejectedPart, Secret, TokenRequestOutcome};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Deserialize;
@@ -34,19 +34,20 @@ use refusal::{ErrorReply, refusal};
 ///   negative number is zero, a number that is too large saturates. An empty string counts as
 ///   missing if there is a [`default_lifetime`](ReplyRules::default_lifetime). Anything else is an
 ///   error: a guessed lifetime would hide it.
-/// - A lifetime under another name (`expiresIn`, `expires`, `expires_at`, `ttl`, ...) is an error if
-///   no rule reads it, there is no `expires_in`, and no
+/// - A lifetime under another name (`expiresIn`, `expires`, `expires_at`, `ttl`, ...) is an error
+///   if no rule reads it, there is no `expires_in`, and no
 ///   [`default_lifetime`](ReplyRules::default_lifetime): its unit is unknown, and without it the
 ///   token would be used for as long as the policy's default. Set
 ///   [`lifetime_member`](ReplyRules::lifetime_member) if it is in seconds.
 /// - `refresh_in`, the hint when to renew, counts if it is a number above zero.
-/// - `scope`: a string or an array of strings; the values end up separated by single spaces. A comma
-///   separates values too, unless a requested or required scope has a comma itself.
+/// - `scope`: a string or an array of strings; the values end up separated by single spaces. A
+///   comma separates values too, unless a requested or required scope has a comma itself.
 /// - `token_type` must be `Bearer`, in any case, or one of the
 ///   [`token_types`](ReplyRules::token_types). The token itself is not parsed.
 /// - `refresh_token` is ignored, whatever it is, unless the rules
-///   [say otherwise](ReplyRules::refresh_token). Then it is a string; an empty one counts as missing,
-///   and anything else is an error: a token that cannot be read would be missed at the next renewal.
+///   [say otherwise](ReplyRules::refresh_token). Then it is a string; an empty one counts as
+///   missing, and anything else is an error: a token that cannot be read would be missed at the
+///   next renewal.
 /// - A compressed reply is an error that says so: requests of this crate ask for
 ///   `Accept-Encoding: identity`.
 ///
@@ -72,7 +73,7 @@ use refusal::{ErrorReply, refusal};
 /// Each error says [how far the request got](Error::outcome). The first row that fits decides; the
 /// `error` code (RFC 6749 section 5.2) is read whatever the media type.
 ///
-/// | reply | [`ErrorKind`] | [`RequestOutcome`] |
+/// | reply | [`ErrorKind`] | [`TokenRequestOutcome`] |
 /// |---|---|---|
 /// | a redirect, whatever else it says | `Unavailable` | `NotUnderstood` |
 /// | a code of [`credential_codes`](ReplyRules::credential_codes) | `Rejected` | `Rejected`, the credentials |
@@ -106,8 +107,8 @@ use refusal::{ErrorReply, refusal};
 /// # Security
 ///
 /// Of the body, only the error's code and description get into an error, cleaned by
-/// [`Scrubber::clean`] and cut. Of the headers, only media types and content codings that this crate
-/// knows by name are shown. The body is wiped if nobody else shares it.
+/// [`Scrubber::clean`] and cut. Of the headers, only media types and content codings that this
+/// crate knows by name are shown. The body is wiped if nobody else shares it.
 pub fn parse_reply(
     vendor: &str,
     reply: Response<Bytes>,
@@ -288,7 +289,7 @@ impl Reading<'_> {
                 let message = format!("scope `{scope}` was not granted");
                 Err(Error::new(ErrorKind::Rejected, message)
                     .with_vendor(self.vendor.to_owned())
-                    .with_outcome(RequestOutcome::Rejected)
+                    .with_outcome(TokenRequestOutcome::Rejected)
                     .with_rejected_part(RejectedPart::Request))
             }
         }
@@ -297,9 +298,9 @@ impl Reading<'_> {
     fn unfit(&self, status: StatusCode, seen: Seen, problem: &str) -> Error {
         let message = format!("token endpoint answered {}, {problem}", status.as_u16());
         let outcome = if seen.is_json_like() {
-            RequestOutcome::Unknown
+            TokenRequestOutcome::Unknown
         } else {
-            RequestOutcome::NotUnderstood
+            TokenRequestOutcome::NotUnderstood
         };
         Error::new(ErrorKind::Protocol, message)
             .with_vendor(self.vendor.to_owned())

@@ -11,11 +11,11 @@ use view::View;
 /// Removes secrets from a vendor's text before anybody sees it.
 ///
 /// Error replies echo what was sent: a request's body, a decoded header, a token. A scrubber is
-/// given every secret that goes into one exchange, and takes them out of texts as they are, percent
-/// encoded (any characters, either case, `+` or `%20`), in base64 (standard and URL-safe, padded or
-/// not, at any of the three alignments), JSON-escaped, with HTML entities (named, decimal,
-/// hexadecimal), in hexadecimal (either case; digits alone or with a space, `:` or `-` between the
-/// bytes; `\\x41`, `0x41`), and as pieces of eight bytes or more.
+/// given every secret that goes into one token request, and takes them out of texts as they are,
+/// percent encoded (any characters, either case, `+` or `%20`), in base64 (standard and URL-safe,
+/// padded or not, at any of the three alignments), JSON-escaped, with HTML entities (named,
+/// decimal, hexadecimal), in hexadecimal (either case; digits alone or with a space, `:` or `-`
+/// between the bytes; `\\x41`, `0x41`), and as pieces of eight bytes or more.
 ///
 /// # Example
 ///
@@ -31,7 +31,8 @@ use view::View;
 /// # Security
 ///
 /// Matching ignores case, and takes `-` for `+` and a space, and `_` for `/`: it rather removes too
-/// much. A piece of fewer than eight bytes of one of these forms stays; a secret shorter than that is only found whole.
+/// much. A piece of fewer than eight bytes of one of these forms stays; a secret shorter than that
+/// is only found whole.
 #[derive(Clone, Default)]
 pub struct Scrubber {
     secrets: Vec<Secret>,
@@ -153,7 +154,8 @@ impl Needles {
     }
 }
 
-/// Makes bytes equal that encodings exchange: case, the alphabets of base64, and `+` for a space.
+/// Makes bytes equal that encodings token request: case, the alphabets of base64, and `+` for a
+/// space.
 fn folded(byte: u8) -> u8 {
     match byte {
         b' ' | b'-' => b'+',

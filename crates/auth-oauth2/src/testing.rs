@@ -5,22 +5,24 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use auth_core::{AccessToken, Credentials, Error, Exchange, Reason, TokenSource, Transport};
+use auth_core::{
+    AccessToken, Credentials, Error, TokenRequest, TokenRequestReason, TokenSource, Transport,
+};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 /// Sends one token request, as an authenticator does.
 pub(crate) async fn send(
     source: &impl TokenSource,
-    exchange: Exchange,
+    token_request: TokenRequest,
 ) -> Result<AccessToken, Error> {
     let credentials = source.credentials().await?;
-    source.fetch(exchange.credentials(credentials)).await
+    source.fetch(token_request.credentials(credentials)).await
 }
 
 /// As [`send`], for a token that somebody waits for.
 pub(crate) async fn fetch(source: &impl TokenSource) -> Result<AccessToken, Error> {
-    send(source, Exchange::new(Reason::Needed)).await
+    send(source, TokenRequest::new(TokenRequestReason::Needed)).await
 }
 
 pub(crate) async fn credentials(source: &impl TokenSource) -> Credentials {

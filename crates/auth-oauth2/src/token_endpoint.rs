@@ -1,5 +1,5 @@
 use auth_core::{
-    Error, ErrorKind, HttpHosts, RequestOutcome, Secret, SharedTransport, Transport as _,
+    Error, ErrorKind, HttpHosts, Secret, SharedTransport, TokenRequestOutcome, Transport as _,
 };
 use bytes::Bytes;
 use http::{HeaderName, Response, Uri, uri::PathAndQuery};
@@ -10,8 +10,8 @@ use crate::{BodyFormat, request, response::Seen, token_url};
 /// invention, which no grant of this crate fits.
 ///
 /// [`post`](Self::post) sends one small POST, without retries, over `https`, to a URL without
-/// credentials in it, and takes no reply that is larger than 64 KiB. What the parameters mean, and what the reply says, is
-/// the caller's: see [`parse_reply`](crate::parse_reply).
+/// credentials in it, and takes no reply that is larger than 64 KiB. What the parameters mean, and
+/// what the reply says, is the caller's: see [`parse_reply`](crate::parse_reply).
 ///
 /// # Example
 ///
@@ -160,9 +160,9 @@ impl TokenEndpoint {
             // A success that starts as JSON does may have replaced the refresh token.
             let may_have_replaced = reply.status().is_success() && Seen::of(&reply).is_json_like();
             let outcome = if may_have_replaced {
-                RequestOutcome::Unknown
+                TokenRequestOutcome::Unknown
             } else {
-                RequestOutcome::NotUnderstood
+                TokenRequestOutcome::NotUnderstood
             };
             let error = Error::new(ErrorKind::Protocol, message)
                 .with_vendor(self.vendor.clone())

@@ -1,7 +1,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use auth_core::{
-    AccessToken, Credentials, Error, ErrorKind, Exchange, Moment, RequestOutcome, Secret,
+    AccessToken, Credentials, Error, ErrorKind, Moment, Secret, TokenRequest, TokenRequestOutcome,
     TokenSource,
 };
 
@@ -15,8 +15,8 @@ use crate::{
 ///
 /// Made by [`Client::token_exchange`]. For services that call out as the user who called them: the
 /// user's token goes in, and a token for the API behind comes out. One source is for one subject
-/// token. When that expires, so does what was had for it: nothing is asked for any more, and no token
-/// outlives it.
+/// token. When that expires, so does what was had for it: nothing is asked for any more, and no
+/// token outlives it.
 ///
 /// # Cancel safety
 ///
@@ -104,8 +104,8 @@ impl TokenExchange {
         Ok(self)
     }
 
-    /// Sets how long the subject token lives from now on, for example 5 minutes. No token that is had
-    /// for the subject token outlives it. Default: not known, and such a token may outlive the
+    /// Sets how long the subject token lives from now on, for example 5 minutes. No token that is
+    /// had for the subject token outlives it. Default: not known, and such a token may outlive the
     /// subject token by its own lifetime.
     #[must_use]
     pub fn subject_expires_in(mut self, lifetime: Duration) -> Self {
@@ -113,12 +113,13 @@ impl TokenExchange {
         self
     }
 
-    /// Sets who acts for the subject, by a token of a type of RFC 8693 section 3. Default: the client
-    /// itself.
+    /// Sets who acts for the subject, by a token of a type of RFC 8693 section 3. Default: the
+    /// client itself.
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `actor_token` or `actor_token_type`: empty.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `actor_token` or `actor_token_type`:
+    /// empty.
     pub fn actor_token(
         mut self,
         token: impl Into<Secret>,
@@ -143,9 +144,9 @@ impl TokenExchange {
     /// in place of the subject token. Default: no, because the token of somebody else is to be had
     /// again as long as they are there, and not longer (RFC 8693 section 2.2.1).
     ///
-    /// With [`subject_expires_in`](Self::subject_expires_in) nothing outlives the subject token even
-    /// so. A refresh asks for the scope that was granted; audience, resources and extra parameters
-    /// are sent with it.
+    /// With [`subject_expires_in`](Self::subject_expires_in) nothing outlives the subject token
+    /// even so. A refresh asks for the scope that was granted; audience, resources and extra
+    /// parameters are sent with it.
     #[must_use]
     pub fn refresh_tokens(mut self, keep: bool) -> Self {
         self.refreshing = Refreshing::new(keep);
@@ -156,7 +157,7 @@ impl TokenExchange {
         self.expires.map(|end| self.client.now().until(end))
     }
 
-    async fn exchange(&self, credentials: &Credentials) -> Result<AccessToken, Error> {
+    async fn token_request(&self, credentials: &Credentials) -> Result<AccessToken, Error> {
         let mut parameters = vec![
             ("subject_token", self.subject.expose()),
             ("subject_token_type", &*self.subject_type),
@@ -182,21 +183,23 @@ impl TokenExchange {
 }
 
 impl TokenSource for TokenExchange {
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         let left = self.left();
         if left.is_some_and(|left| left.is_zero()) {
             let error = Error::new(ErrorKind::Rejected, "the subject token has expired");
             return Err(self
                 .client
                 .named(error)
-                .with_outcome(RequestOutcome::NotSent));
+                .with_outcome(TokenRequestOutcome::NotSent));
         }
-        let token = match self.refreshing.to_spend(&exchange) {
+        let token = match self.refreshing.to_spend(&token_request) {
             Some(token) => {
                 let refreshing = &self.refreshing;
-                refreshing.refresh(&self.client, &exchange, token).await?
+                refreshing
+                    .refresh(&self.client, &token_request, token)
+                    .await?
             }
-            None => self.exchange(&exchange.credentials).await?,
+            None => self.token_request(&token_request.credentials).await?,
         };
         // Dies with the subject token, whatever the vendor says.
         Ok(match (token.lifetime(), left) {

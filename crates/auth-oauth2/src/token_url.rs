@@ -3,8 +3,8 @@ use http::Uri;
 
 use crate::parameter::is_reserved;
 
-/// Checks a token endpoint's URL (RFC 6749 section 3.2). No error shows more of the URL than scheme,
-/// host and port: the rest may hold a credential.
+/// Checks a token endpoint's URL (RFC 6749 section 3.2). No error shows more of the URL than
+/// scheme, host and port: the rest may hold a credential.
 pub(crate) fn check(field: &'static str, url: &str, http: &HttpHosts) -> Result<Uri, Error> {
     // Ahead of the parser, which drops a fragment.
     if url.contains('#') {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http_body::Body;
 use http_body_util::Full;
 
-/// Hands a body to reqwest. What is in memory stays bytes, so that reqwest can send it again after a
-/// redirect with status 307 or 308; everything else is a stream, which it cannot.
+/// Hands a body to reqwest. What is in memory stays bytes, so that reqwest can send it again after
+/// a redirect with status 307 or 308; everything else is a stream, which it cannot.
 pub(crate) fn wrap<B>(body: B) -> reqwest::Body
 where
     B: Body<Data: Into<Bytes>, Error: Into<Box<dyn StdError + Send + Sync>>>,

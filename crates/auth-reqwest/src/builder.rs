@@ -54,8 +54,8 @@ impl ReqwestTransportBuilder {
     /// Sets the time for making a connection: DNS lookup, TCP, proxy and TLS. Default: 4 s.
     ///
     /// Keep it shorter than the deadline of a token request (10 s unless set). A host that drops
-    /// packets then ends as [`NotSent`](auth_core::RequestOutcome::NotSent), which spends no refresh
-    /// token. When the deadline of the token request comes first, nobody can tell.
+    /// packets then ends as [`NotSent`](auth_core::TokenRequestOutcome::NotSent), which spends no
+    /// refresh token. When the deadline of the token request comes first, nobody can tell.
     pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
         Self {
             connect_timeout,
@@ -79,12 +79,12 @@ impl ReqwestTransportBuilder {
     /// resolver, ... Several changes take effect in their order.
     ///
     /// The settings that the [contract](auth_core::Transport#contract) of a transport needs are set
-    /// after these changes, and cannot be changed: no redirects (and so no `Referer`), no retries, no
-    /// decompression, no dump of the traffic into the log. The deadline of this builder replaces
+    /// after these changes, and cannot be changed: no redirects (and so no `Referer`), no retries,
+    /// no decompression, no dump of the traffic into the log. The deadline of this builder replaces
     /// reqwest's `timeout`.
     ///
-    /// The client speaks HTTP/1.1 and keeps no idle connections, because token requests are rare and
-    /// an old idle connection is often dead. For many token requests, raise reqwest's
+    /// The client speaks HTTP/1.1 and keeps no idle connections, because token requests are rare
+    /// and an old idle connection is often dead. For many token requests, raise reqwest's
     /// `pool_max_idle_per_host` here.
     pub fn configure(
         self,
@@ -101,10 +101,10 @@ impl ReqwestTransportBuilder {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `deadline` or `connect_timeout` for zero, and
-    /// on field `client` if reqwest cannot make a client of these settings. With rustls the latter
-    /// also happens if the operating system has no root certificates: install them (Debian: package
-    /// `ca-certificates`), or set them with reqwest's `tls_certs_only`.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `deadline` or `connect_timeout` for zero,
+    /// and on field `client` if reqwest cannot make a client of these settings. With rustls the
+    /// latter also happens if the operating system has no root certificates: install them (Debian:
+    /// package `ca-certificates`), or set them with reqwest's `tls_certs_only`.
     pub fn build(self) -> Result<ReqwestTransport, Error> {
         for (field, time) in [
             ("deadline", self.deadline),

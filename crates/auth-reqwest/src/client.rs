@@ -11,14 +11,15 @@ use crate::observe;
 /// origin only ([`same_origin_redirects`]), no `Referer` is sent, and no proxy is taken from the
 /// environment.
 ///
-/// With the feature `middleware`, the client also tells `AuthMiddleware` which request of a chain of
-/// redirects was answered, whatever redirect policy is set later. For that, reqwest's `retry` is set
-/// to a policy that retries what reqwest retries by default: HTTP/2 requests that the server refused
-/// to process. A `retry` that is set later replaces this policy. Then `AuthMiddleware` sends no refused
-/// POST or PATCH again, because it cannot tell whether the client followed a redirect.
+/// With the feature `middleware`, the client also tells `AuthMiddleware` which request of a chain
+/// of redirects was answered, whatever redirect policy is set later. For that, reqwest's `retry` is
+/// set to a policy that retries what reqwest retries by default: HTTP/2 requests that the server
+/// refused to process. A `retry` that is set later replaces this policy. Then `AuthMiddleware`
+/// sends no refused POST or PATCH again, because it cannot tell whether the client followed a
+/// redirect.
 ///
-/// Use it for [`AuthMiddleware`](crate#what-is-where) and for clients without tower. To use a proxy,
-/// set reqwest's `proxy`. [`ReqwestService::new`] starts with this builder.
+/// Use it for [`AuthMiddleware`](crate#what-is-where) and for clients without tower. To use a
+/// proxy, set reqwest's `proxy`. [`ReqwestService::new`] starts with this builder.
 ///
 /// [`ReqwestService::new`]: crate::ReqwestService::new
 ///
@@ -70,20 +71,21 @@ pub fn same_origin_redirects() -> redirect::Policy {
 ///
 /// `policy` decides about redirects to the origin of the first request. A redirect to another
 /// origin, from `https` to `http`, or to a URL with user information is not followed, whatever
-/// `policy` says: the 3xx response is returned. So the result follows at most what `policy` follows.
+/// `policy` says: the 3xx response is returned. So the result follows at most what `policy`
+/// follows.
 ///
 /// A client sends all headers of a request again when it follows a redirect. On the way to another
-/// origin reqwest removes `Authorization` and `Cookie`, but no header of a vendor's own that holds a
-/// credential: `appId`, `clientSecret`, `X-Api-Key`. To follow redirects to other origins, put a
+/// origin reqwest removes `Authorization` and `Cookie`, but no header of a vendor's own that holds
+/// a credential: `appId`, `clientSecret`, `X-Api-Key`. To follow redirects to other origins, put a
 /// follower such as `tower_http`'s above `AuthLayer`. `AuthLayer` then signs each hop by its own
 /// destination.
 ///
 /// # Followed redirects and refused tokens
 ///
-/// A client with this policy tells [`ReqwestService`](crate::ReqwestService) and `AuthMiddleware` that
-/// it followed a redirect, and they mark the response with [`auth_core::Redirected`]. `AuthLayer` does
-/// not send a POST again when the request after the redirect was refused: the POST may have been
-/// carried out.
+/// A client with this policy tells [`ReqwestService`](crate::ReqwestService) and `AuthMiddleware`
+/// that it followed a redirect, and they mark the response with [`auth_core::Redirected`].
+/// `AuthLayer` does not send a POST again when the request after the redirect was refused: the POST
+/// may have been carried out.
 ///
 /// They cannot tell which policy a finished client has. A client that
 /// [`ReqwestService::from_builder`](crate::ReqwestService::from_builder) or [`client_builder`] made

@@ -1,12 +1,12 @@
 //! Tells who polls a reqwest client whether the client followed a redirect.
 //!
-//! A [`redirect::Policy`](reqwest::redirect::Policy) and a [retry policy](reqwest::retry) are shared by
-//! all requests of a client and do not know for which request they decide. But reqwest asks both
-//! while the request's future is polled, on the same thread. So a note that they leave on the thread
-//! is about the request that is polled at that time.
+//! A [`redirect::Policy`](reqwest::redirect::Policy) and a [retry policy](reqwest::retry) are
+//! shared by all requests of a client and do not know for which request they decide. But reqwest
+//! asks both while the request's future is polled, on the same thread. So a note that they leave on
+//! the thread is about the request that is polled at that time.
 //!
-//! Reqwest asks its retry policy below its redirect follower. So the retry policy sees each response
-//! of a chain of redirects, with the request that it answers.
+//! Reqwest asks its retry policy below its redirect follower. So the retry policy sees each
+//! response of a chain of redirects, with the request that it answers.
 
 use std::cell::RefCell;
 

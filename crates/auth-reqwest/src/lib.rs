@@ -62,9 +62,10 @@
 //! | `rustls` | yes | TLS by rustls with aws-lc-rs and the operating system's certificates |
 //! | `middleware` | no | `AuthMiddleware`, for clients of the crate reqwest-middleware; [`client_builder`]'s clients tell it which request of a chain of redirects was answered |
 //!
-//! Without `rustls`, `https` works if the application switches on another of reqwest's TLS features.
-//! Without any of them, a token request fails and says so. Then set no proxy: reqwest without TLS
-//! sends an `https` request to the proxy in plain text. aws-lc-rs needs a C compiler to build.
+//! Without `rustls`, `https` works if the application switches on another of reqwest's TLS
+//! features. Without any of them, a token request fails and says so. Then set no proxy: reqwest
+//! without TLS sends an `https` request to the proxy in plain text. aws-lc-rs needs a C compiler to
+//! build.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,7 +1,7 @@
 use std::{future::poll_fn, sync::Mutex};
 
 use async_trait::async_trait;
-use auth_core::{Authenticator, Authenticators, Key};
+use auth_core::{Authenticator, AuthenticatorMap, Key};
 use auth_tower::{Auth, AuthLayer, Error, KeyedAuth, ReplayCheap, ReplayOff, ReplayWith};
 use http::Extensions;
 use reqwest::{Request, Response};
@@ -20,9 +20,9 @@ mod head;
 /// more with a new token when the API refuses the one at hand.
 ///
 /// It runs [`AuthLayer`] over the rest of the chain, so every promise of the layer holds here: what
-/// a response means, that one exchange serves everybody, that no token goes to a destination outside
-/// the authenticator's [`Origins`](auth_core::Origins), and that a credential which the caller set
-/// is kept. For stacks of tower there is [`ReqwestService`](crate::ReqwestService).
+/// a response means, that one token request serves everybody, that no token goes to a destination
+/// outside the authenticator's [`Origins`](auth_core::Origins), and that a credential which the
+/// caller set is kept. For stacks of tower there is [`ReqwestService`](crate::ReqwestService).
 ///
 /// # Example
 ///
@@ -46,8 +46,8 @@ mod head;
 ///
 /// # Order
 ///
-/// Add it last, so that it is next to the client: what is added before it stands outside, where each
-/// attempt of a retry is signed anew and nothing sees a token. In this order, too:
+/// Add it last, so that it is next to the client: what is added before it stands outside, where
+/// each attempt of a retry is signed anew and nothing sees a token. In this order, too:
 ///
 /// ```no_run
 /// # use auth_core::Authenticator;
@@ -71,25 +71,25 @@ mod head;
 ///
 /// At most twice; with `n` retries of another middleware, outside or inside, at most `2 * (n + 1)`
 /// times, however their answers mix. `reqwest-retry` takes neither a 401 nor an error of ours for
-/// something to retry, so an API that always refuses sees two sends, and one that is down (503) sees
-/// `n + 1`. Two of these middlewares in one chain send twice, not four times.
+/// something to retry, so an API that always refuses sees two sends, and one that is down (503)
+/// sees `n + 1`. Two of these middlewares in one chain send twice, not four times.
 ///
 /// # Bodies
 ///
-/// A request is sent again if reqwest can clone it ([`Request::try_clone`]): without a body, or with
-/// a body in memory. A request whose body is a stream is sent once. If its token is refused, the
-/// refusal is the response, and the token is renewed in the background.
+/// A request is sent again if reqwest can clone it ([`Request::try_clone`]): without a body, or
+/// with a body in memory. A request whose body is a stream is sent once. If its token is refused,
+/// the refusal is the response, and the token is renewed in the background.
 ///
 /// # Redirects
 ///
 /// A request is not sent again because a redirect that the client followed was refused, unless its
-/// method is safe (GET, HEAD, OPTIONS, TRACE): a POST that was answered with a redirect may have been
-/// carried out. The refusal is the response, and the token is renewed in the background.
+/// method is safe (GET, HEAD, OPTIONS, TRACE): a POST that was answered with a redirect may have
+/// been carried out. The refusal is the response, and the token is renewed in the background.
 ///
 /// What the client followed is known if [`client_builder`](crate::client_builder) made the client,
-/// whatever redirect policy was set later. Of any other client (`reqwest::Client::new()` too) only a
-/// redirect to another URL is seen. After a POST to `/orders` with a 303 back to `/orders` and a 401,
-/// nothing tells that the 401 is not the answer to the POST. So with such a client:
+/// whatever redirect policy was set later. Of any other client (`reqwest::Client::new()` too) only
+/// a redirect to another URL is seen. After a POST to `/orders` with a 303 back to `/orders` and a
+/// 401, nothing tells that the 401 is not the answer to the POST. So with such a client:
 ///
 /// | refused request | sent again with a new token |
 /// |---|---|
@@ -100,8 +100,9 @@ mod head;
 ///
 /// # Errors
 ///
-/// When no token could be had, the request is not sent, and [`reqwest_middleware::Error::Middleware`]
-/// holds an [`auth_core::Error`]; other errors come through as they are:
+/// When no token could be had, the request is not sent, and
+/// [`reqwest_middleware::Error::Middleware`] holds an [`auth_core::Error`]; other errors come
+/// through as they are:
 ///
 /// ```
 /// fn why(error: &reqwest_middleware::Error) -> Option<&auth_core::Error> {
@@ -112,20 +113,21 @@ mod head;
 /// }
 /// ```
 ///
-/// A retrying middleware outside may wrap it once more: of `reqwest-retry`, downcast to `RetryError`
-/// first and ask `why` about what is in it.
+/// A retrying middleware outside may wrap it once more: of `reqwest-retry`, downcast to
+/// `RetryError` first and ask `why` about what is in it.
 ///
 /// # Cancel safety
 ///
-/// Dropping the request's future ends the request. It never cancels an exchange that the request
-/// started or waits for.
+/// Dropping the request's future ends the request. It never cancels a token request that the
+/// request started or waits for.
 ///
 /// # Security
 ///
 /// The client below decides where headers go on a redirect: make it with
 /// [`client_builder`](crate::client_builder), or set a policy made by
-/// [`within_origin`](crate::within_origin). With reqwest's own default, a redirect to another origin
-/// takes a vendor's own headers along. Put a middleware that changes a request's URL outside.
+/// [`within_origin`](crate::within_origin). With reqwest's own default, a redirect to another
+/// origin takes a vendor's own headers along. Put a middleware that changes a request's URL
+/// outside.
 ///
 /// An error of reqwest's shows the URL that was asked for, query included; its `without_url` takes
 /// that off.
@@ -159,11 +161,11 @@ impl AuthMiddleware {
     /// # Example
     ///
     /// ```no_run
-    /// use auth_core::{Authenticators, Key, Secret};
+    /// use auth_core::{AuthenticatorMap, Key, Secret};
     /// use auth_reqwest::{AuthMiddleware, client_builder};
     /// use reqwest_middleware::ClientBuilder;
     ///
-    /// # async fn run(authenticators: Authenticators) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn run(authenticators: AuthenticatorMap) -> Result<(), Box<dyn std::error::Error>> {
     /// let client = ClientBuilder::new(client_builder().build()?)
     ///     .with(AuthMiddleware::keyed(authenticators))
     ///     .build();
@@ -176,22 +178,22 @@ impl AuthMiddleware {
     /// # }
     /// ```
     #[must_use]
-    pub fn keyed(authenticators: Authenticators) -> Self {
+    pub fn keyed(authenticators: AuthenticatorMap) -> Self {
         Self::from_layer(AuthLayer::keyed(authenticators))
     }
 
-    /// Makes a middleware with the settings of a layer: all but `replay_with`, because reqwest itself
-    /// knows which of its requests can be cloned.
+    /// Makes a middleware with the settings of a layer: all but `replay_with`, because reqwest
+    /// itself knows which of its requests can be cloned.
     ///
     /// # Example
     ///
     /// ```
     /// use auth_core::Authenticator;
     /// use auth_reqwest::AuthMiddleware;
-    /// use auth_tower::{AuthLayer, Existing};
+    /// use auth_tower::{AuthLayer, ExistingCredential};
     ///
     /// # fn make(authenticator: Authenticator) {
-    /// let layer = AuthLayer::new(authenticator).existing(Existing::Reject).replay_off();
+    /// let layer = AuthLayer::new(authenticator).existing(ExistingCredential::Reject).replay_off();
     /// let middleware = AuthMiddleware::from_layer(layer);
     /// # }
     /// ```
@@ -206,9 +208,9 @@ impl AuthMiddleware {
     /// States that the client below follows no redirects (`redirect(Policy::none())`), so that a
     /// refused POST or PATCH is sent again with a new token.
     ///
-    /// Not needed for a client of [`client_builder`](crate::client_builder), which tells by itself. Also
-    /// right for a client whose policy was made by [`within_origin`](crate::within_origin), if no
-    /// middleware between this one and the client moves requests to another task.
+    /// Not needed for a client of [`client_builder`](crate::client_builder), which tells by itself.
+    /// Also right for a client whose policy was made by [`within_origin`](crate::within_origin), if
+    /// no middleware between this one and the client moves requests to another task.
     ///
     /// # Example
     ///
@@ -228,8 +230,9 @@ impl AuthMiddleware {
     ///
     /// # Security
     ///
-    /// If the statement is wrong, an order may be placed twice: a POST that was carried out and answered
-    /// with a 303 to the same URL is sent again when the request after the redirect is refused.
+    /// If the statement is wrong, an order may be placed twice: a POST that was carried out and
+    /// answered with a 303 to the same URL is sent again when the request after the redirect is
+    /// refused.
     #[must_use]
     pub fn danger_client_follows_no_redirects(mut self) -> Self {
         self.redirects = Redirects::Seen;
@@ -289,15 +292,15 @@ impl From<AuthLayer<ReplayOff>> for AuthMiddleware {
     }
 }
 
-impl From<AuthLayer<ReplayCheap, Authenticators>> for AuthMiddleware {
-    fn from(layer: AuthLayer<ReplayCheap, Authenticators>) -> Self {
+impl From<AuthLayer<ReplayCheap, AuthenticatorMap>> for AuthMiddleware {
+    fn from(layer: AuthLayer<ReplayCheap, AuthenticatorMap>) -> Self {
         let auth = by_request(layer).layer(());
         Self::over(Stack::Keyed(auth))
     }
 }
 
-impl From<AuthLayer<ReplayOff, Authenticators>> for AuthMiddleware {
-    fn from(layer: AuthLayer<ReplayOff, Authenticators>) -> Self {
+impl From<AuthLayer<ReplayOff, AuthenticatorMap>> for AuthMiddleware {
+    fn from(layer: AuthLayer<ReplayOff, AuthenticatorMap>) -> Self {
         let auth = never(layer).layer(());
         Self::over(Stack::Keyed(auth))
     }

@@ -25,10 +25,10 @@ use crate::{
 
 /// A reqwest client as a tower service, for the bottom of a stack with `AuthLayer`.
 ///
-/// It takes requests of the `http` crate with any body that reqwest can wrap. Redirects are followed
-/// within one origin only ([`within_origin`]), so the headers that `AuthLayer` put on a request are
-/// sent nowhere else. A redirect to another origin is the response; a follower above `AuthLayer` can
-/// follow it.
+/// It takes requests of the `http` crate with any body that reqwest can wrap. Redirects are
+/// followed within one origin only ([`within_origin`]), so the headers that `AuthLayer` put on a
+/// request are sent nowhere else. A redirect to another origin is the response; a follower above
+/// `AuthLayer` can follow it.
 ///
 /// For token requests use [`ReqwestTransport`](crate::ReqwestTransport), which is stricter.
 ///
@@ -57,8 +57,8 @@ use crate::{
 ///
 /// # Requests and responses of reqwest's own
 ///
-/// Both convert, so that its builders and `json()` can be used at either end of the stack. A response
-/// keeps the URL that it came from.
+/// Both convert, so that its builders and `json()` can be used at either end of the stack. A
+/// response keeps the URL that it came from.
 ///
 /// ```no_run
 /// # use auth_core::Authenticator;
@@ -86,8 +86,8 @@ use crate::{
 /// A response that answers a followed redirect is marked with [`auth_core::Redirected`]. If such a
 /// response is a refusal (401), `AuthLayer` renews the token, and sends no POST again: the POST was
 /// answered with a redirect, so it may have been carried out. [`new`](Self::new) and
-/// [`from_builder`](Self::from_builder) make clients whose redirects are all noticed. For a finished
-/// client, see [`danger_from_client`](Self::danger_from_client).
+/// [`from_builder`](Self::from_builder) make clients whose redirects are all noticed. For a
+/// finished client, see [`danger_from_client`](Self::danger_from_client).
 ///
 /// # Bodies
 ///
@@ -103,8 +103,8 @@ use crate::{
 /// # Clone and readiness
 ///
 /// Clones share the client and its connections. It is always ready, which promises nothing: reqwest
-/// has no limit of its own, so put one above if you need it. Calls need a tokio runtime with I/O and
-/// time.
+/// has no limit of its own, so put one above if you need it. Calls need a tokio runtime with I/O
+/// and time.
 ///
 /// # Cancel safety
 ///
@@ -117,8 +117,8 @@ pub struct ReqwestService {
 }
 
 impl ReqwestService {
-    /// Makes a service over a client of its own with the settings of [`client_builder`]. It follows up
-    /// to 10 redirects within one origin.
+    /// Makes a service over a client of its own with the settings of [`client_builder`]. It follows
+    /// up to 10 redirects within one origin.
     ///
     /// # Errors
     ///
@@ -129,8 +129,8 @@ impl ReqwestService {
 
     /// Makes a service over a client with these settings; start with [`client_builder`].
     ///
-    /// `redirects` replaces the redirect policy of the builder, which cannot be read back. It decides
-    /// about redirects within the origin of a request. Every other redirect is the response
+    /// `redirects` replaces the redirect policy of the builder, which cannot be read back. It
+    /// decides about redirects within the origin of a request. Every other redirect is the response
     /// ([`within_origin`]):
     ///
     /// | `redirects` | within the origin | to another origin |
@@ -140,8 +140,8 @@ impl ReqwestService {
     /// | `Policy::custom(...)` | as it says | the response |
     ///
     /// `referer(false)` and `connection_verbose(false)` are set here whatever the builder says: the
-    /// first would send the URL of a request to the target of a redirect, the second would write the
-    /// traffic into the log.
+    /// first would send the URL of a request to the target of a redirect, the second would write
+    /// the traffic into the log.
     ///
     /// # Example
     ///
@@ -158,13 +158,13 @@ impl ReqwestService {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `client` if reqwest cannot make a client with
-    /// these settings; with rustls also if the operating system has no root certificates.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `client` if reqwest cannot make a client
+    /// with these settings; with rustls also if the operating system has no root certificates.
     ///
     /// # Security
     ///
-    /// A plain `reqwest::Client::builder()` takes proxies from the environment. They see only the host
-    /// of an `https` request, but the whole of a request to `http://127.0.0.1`.
+    /// A plain `reqwest::Client::builder()` takes proxies from the environment. They see only the
+    /// host of an `https` request, but the whole of a request to `http://127.0.0.1`.
     pub fn from_builder(
         builder: ClientBuilder,
         redirects: redirect::Policy,
@@ -187,18 +187,19 @@ impl ReqwestService {
     /// settings: `referer(false)`, and a redirect policy that is `Policy::none()` or made by
     /// [`within_origin`]. With any other policy:
     ///
-    /// - A redirect to another origin takes every header but `Authorization` and `Cookie` along, and
-    ///   no layer above can prevent that.
-    /// - A followed redirect is noticed only if the URL changed, and not after a POST to `/orders` with a
-    ///   303 back to `/orders`.
+    /// - A redirect to another origin takes every header but `Authorization` and `Cookie` along,
+    ///   and no layer above can prevent that.
+    /// - A followed redirect is noticed only if the URL changed, and not after a POST to `/orders`
+    ///   with a 303 back to `/orders`.
     /// - With `https_only(true)`, the source of an error may quote a redirect's target.
     ///
     /// A refused POST or PATCH is therefore not sent again, unless the application states that the
     /// client follows no redirects
-    /// ([`danger_client_follows_no_redirects`](Self::danger_client_follows_no_redirects)) or the client
-    /// tells by itself. The refusal is the response, with `NotReplayed::RedirectsUnseen` in its
-    /// `AuthOutcome`, and the token is renewed in the background. The same holds for every method that
-    /// RFC 9110 section 9.2.2 does not call idempotent; GET, PUT and DELETE are sent again.
+    /// ([`danger_client_follows_no_redirects`](Self::danger_client_follows_no_redirects)) or the
+    /// client tells by itself. The refusal is the response, with `NotReplayed::RedirectsUnseen` in
+    /// its `AuthOutcome`, and the token is renewed in the background. The same holds for every
+    /// method that RFC 9110 section 9.2.2 does not call idempotent; GET, PUT and DELETE are sent
+    /// again.
     #[must_use]
     pub const fn danger_from_client(client: Client) -> Self {
         Self {
@@ -207,16 +208,18 @@ impl ReqwestService {
         }
     }
 
-    /// States that the client of [`danger_from_client`](Self::danger_from_client) follows no redirects
-    /// (`redirect(Policy::none())`), so that a refused POST or PATCH is sent again with a new token.
+    /// States that the client of [`danger_from_client`](Self::danger_from_client) follows no
+    /// redirects (`redirect(Policy::none())`), so that a refused POST or PATCH is sent again with a
+    /// new token.
     ///
-    /// Also right for a client whose policy was made by [`within_origin`], because such a policy tells
-    /// which redirects were followed.
+    /// Also right for a client whose policy was made by [`within_origin`], because such a policy
+    /// tells which redirects were followed.
     ///
     /// # Security
     ///
-    /// If the statement is wrong, an order may be placed twice: a POST that was carried out and answered
-    /// with a 303 to the same URL is sent again when the request after the redirect is refused.
+    /// If the statement is wrong, an order may be placed twice: a POST that was carried out and
+    /// answered with a 303 to the same URL is sent again when the request after the redirect is
+    /// refused.
     #[must_use]
     pub const fn danger_client_follows_no_redirects(mut self) -> Self {
         self.redirects = Redirects::Seen;
@@ -320,7 +323,8 @@ fn marked(response: reqwest::Response, followed: &Followed) -> Response<reqwest:
     response
 }
 
-/// Keeps the URL for a conversion back: reqwest looks for the URL where only its builder can put it.
+/// Keeps the URL for a conversion back: reqwest looks for the URL where only its builder can put
+/// it.
 fn with_url(response: reqwest::Response) -> Response<reqwest::Body> {
     let marked = Response::builder().url(response.url().clone()).body(());
     let mut response = Response::from(response);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{ConnectFailure, Error, ErrorKind, RequestOutcome, TokenHost, Transport};
+use auth_core::{ConnectFailure, Error, ErrorKind, TokenHost, TokenRequestOutcome, Transport};
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
@@ -28,10 +28,10 @@ use crate::ReqwestTransportBuilder;
 /// # Was the request sent?
 ///
 /// Each error says so by its [outcome](Error::outcome). The transport watches the request's body:
-/// while reqwest has taken nothing of the body, the request has not been sent, whatever failed (DNS,
-/// connecting, TLS, a proxy's tunnel, the deadline). After that the outcome is
-/// [`Unknown`](RequestOutcome::Unknown). A request without a body is not sent if reqwest could not
-/// connect.
+/// while reqwest has taken nothing of the body, the request has not been sent, whatever failed
+/// (DNS, connecting, TLS, a proxy's tunnel, the deadline). After that the outcome is
+/// [`Unknown`](TokenRequestOutcome::Unknown). A request without a body is not sent if reqwest could
+/// not connect.
 ///
 /// # Example
 ///
@@ -95,7 +95,8 @@ impl ReqwestTransport {
     /// `redirect(Policy::none())`, `retry(retry::never())`, `no_proxy()`, `referer(false)`, a
     /// `connect_timeout` below the deadline, and verified certificates. With another redirect
     /// policy, headers with credentials are sent to the target of a redirect; the body is not. A
-    /// redirect that was followed to another URL is an error, but the request has been sent by then.
+    /// redirect that was followed to another URL is an error, but the request has been sent by
+    /// then.
     #[must_use]
     pub fn danger_from_client(client: Client, deadline: Duration) -> Self {
         Self::from_parts(client, deadline)
@@ -122,7 +123,7 @@ impl ReqwestTransport {
             let message = format!("{}: the HTTP client followed a redirect", call.host);
             let message = message + "; set `redirect(Policy::none())`";
             let error = Error::new(ErrorKind::Protocol, message);
-            return Err(error.with_outcome(RequestOutcome::Unknown));
+            return Err(error.with_outcome(TokenRequestOutcome::Unknown));
         }
         let too_large = || {
             let host = &call.host;
@@ -171,7 +172,7 @@ impl Call {
         let error = error.without_url();
         let host = &self.host;
         let outcome = self.outcome(step, &error);
-        let not_sent = outcome == RequestOutcome::NotSent;
+        let not_sent = outcome == TokenRequestOutcome::NotSent;
         // Reqwest calls both "timeout": the time for connecting, and the time for the whole call.
         let timed_out = error.is_timeout() && !error.is_connect();
         let (kind, cause) = if timed_out && not_sent {
@@ -204,15 +205,15 @@ impl Call {
         }
     }
 
-    fn outcome(&self, step: Step, error: &reqwest::Error) -> RequestOutcome {
+    fn outcome(&self, step: Step, error: &reqwest::Error) -> TokenRequestOutcome {
         let taken = match &self.taken {
             Some(taken) => taken.load(Ordering::Relaxed),
             None => !error.is_connect() && !error.is_builder(),
         };
         if taken || step == Step::Body {
-            RequestOutcome::Unknown
+            TokenRequestOutcome::Unknown
         } else {
-            RequestOutcome::NotSent
+            TokenRequestOutcome::NotSent
         }
     }
 
@@ -220,7 +221,7 @@ impl Call {
         let advice = "the client has no TLS support: enable a TLS feature of reqwest, for example \
                       `rustls` of auth-reqwest";
         let problem = format!("{}: {advice}", self.host);
-        Error::config("transport", problem).with_outcome(RequestOutcome::NotSent)
+        Error::config("transport", problem).with_outcome(TokenRequestOutcome::NotSent)
     }
 }
 
@@ -259,7 +260,8 @@ impl Transport for ReqwestTransport {
     /// - [`Unavailable`](ErrorKind::Unavailable): no complete reply came.
     /// - [`TimedOut`](ErrorKind::TimedOut): the deadline of the call came first.
     /// - [`Protocol`](ErrorKind::Protocol): the reply is too large.
-    /// - [`Origin`](ErrorKind::Origin): plain `http` to another host than loopback. Nothing was sent.
+    /// - [`Origin`](ErrorKind::Origin): plain `http` to another host than loopback. Nothing was
+    ///   sent.
     /// - [`Config`](ErrorKind::Config) on field `url`: not an absolute URL. Nothing was sent.
     /// - [`Config`](ErrorKind::Config) on field `transport`: the client has no TLS support. Nothing
     ///   was sent.
@@ -280,7 +282,7 @@ impl Transport for ReqwestTransport {
                  http://127.0.0.1:8080; use https"
             );
             let error = Error::new(ErrorKind::Origin, message);
-            return Err(error.with_outcome(RequestOutcome::NotSent));
+            return Err(error.with_outcome(TokenRequestOutcome::NotSent));
         }
         *request.timeout_mut() = Some(self.deadline);
         let call = Call {

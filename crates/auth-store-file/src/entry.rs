@@ -1,6 +1,6 @@
 use std::{fs::File, io, io::Read as _, path::Path, time::Duration};
 
-use auth_core::{StoredEntry, Version};
+use auth_core::{EntryVersion, StoredEntry};
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
@@ -8,10 +8,10 @@ use crate::{name::Name, stamp::Stamp};
 
 /// What stands in an entry's file.
 pub(crate) struct Entry {
-    pub(crate) version: Version,
+    pub(crate) version: EntryVersion,
     pub(crate) written: Stamp,
     /// For how many milliseconds it was written.
-    pub(crate) lives: u64,
+    pub(crate) time_to_live: u64,
     pub(crate) bytes: Bytes,
 }
 
@@ -28,11 +28,11 @@ impl Entry {
     pub(crate) fn encode(&self, name: Name) -> Zeroizing<Vec<u8>> {
         let version = self.version.get().to_be_bytes();
         let written = self.written.encode();
-        let lives = self.lives.to_be_bytes();
-        let sum = name.checksum(&[MAGIC, &version, &written, &lives, &self.bytes]);
+        let time_to_live = self.time_to_live.to_be_bytes();
+        let sum = name.checksum(&[MAGIC, &version, &written, &time_to_live, &self.bytes]);
         // Full size from the start: a buffer that grows would leave unwiped copies behind.
         let mut file = Zeroizing::new(Vec::with_capacity(HEADER + self.bytes.len()));
-        for part in [MAGIC, &version, &written, &lives, &sum, &self.bytes] {
+        for part in [MAGIC, &version, &written, &time_to_live, &sum, &self.bytes] {
             file.extend_from_slice(part);
         }
         file
@@ -43,23 +43,23 @@ impl Entry {
         let rest = file.strip_prefix(MAGIC)?;
         let (version, rest) = rest.split_first_chunk()?;
         let (written, rest) = rest.split_first_chunk::<{ Stamp::SIZE }>()?;
-        let (lives, rest) = rest.split_first_chunk()?;
+        let (time_to_live, rest) = rest.split_first_chunk()?;
         let (sum, content) = rest.split_first_chunk()?;
-        if name.checksum(&[MAGIC, version, written, lives, content]) != *sum {
+        if name.checksum(&[MAGIC, version, written, time_to_live, content]) != *sum {
             return None;
         }
         Some(Self {
-            version: Version::new(u128::from_be_bytes(*version)),
+            version: EntryVersion::new(u128::from_be_bytes(*version)),
             written: Stamp::decode(written)?.0,
-            lives: u64::from_be_bytes(*lives),
+            time_to_live: u64::from_be_bytes(*time_to_live),
             bytes: Bytes::from_owner(Wiped(file)).slice(HEADER..),
         })
     }
 
     /// Tells whether its life is not over. One of unknown age stays, as nobody knows that it ended.
     pub(crate) fn is_alive(&self, now: &Stamp) -> bool {
-        let is_over = |used| self.lives <= used;
-        self.lives > 0 && !now.used_since(&self.written).is_some_and(is_over)
+        let is_over = |used| self.time_to_live <= used;
+        self.time_to_live > 0 && !now.used_since(&self.written).is_some_and(is_over)
     }
 
     pub(crate) fn age(&self, now: &Stamp) -> Duration {
@@ -81,7 +81,8 @@ impl Entry {
 
 /// Reads a file whole, if it is one and not too long to be ours.
 pub(crate) fn read(path: &Path, max: usize) -> io::Result<Found<Zeroizing<Vec<u8>>>> {
-    // Looked at before it is opened: opening a pipe would wait for a writer. A link is not followed.
+    // Looked at before it is opened: opening a pipe would wait for a writer. A link is not
+    // followed.
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_file() => {}
         Ok(_) => return Ok(Found::Foreign),

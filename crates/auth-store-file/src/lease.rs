@@ -20,8 +20,8 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Returns what is left of it: `None` if it is over, or longer than any lease. One that was taken
-    /// by a clock which was ahead begins when it is looked at, and is to be written so.
+    /// Returns what is left of it: `None` if it is over, or longer than any lease. One that was
+    /// taken by a clock which was ahead begins when it is looked at, and is to be written so.
     pub(crate) fn left(&self, now: &Stamp) -> Option<Self> {
         if self.time > millis(LONGEST_LEASE) {
             return None;

@@ -42,8 +42,8 @@
 //!
 //! Tokens are not encrypted, but kept from others as SSH keeps its keys: on Unix the directory is
 //! made for its owner alone, one that others may write to or replace is refused, and files are
-//! readable by their owner alone. Elsewhere the directory's own permissions have to do. Where others may read
-//! the disk all the same, put `auth_store_seal::SealedStore` around the store.
+//! readable by their owner alone. Elsewhere the directory's own permissions have to do. Where
+//! others may read the disk all the same, put `auth_store_seal::SealedStore` around the store.
 //!
 //! # Supported Rust
 //!

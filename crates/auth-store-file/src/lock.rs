@@ -12,7 +12,8 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Waits until nobody else has it, within bounds. Returns `None` once it is not wanted any more.
+    /// Waits until nobody else has it, within bounds. Returns `None` once it is not wanted any
+    /// more.
     pub(crate) fn wait(path: &Path, is_wanted: impl Fn() -> bool) -> io::Result<Option<Self>> {
         let file = open(path)?;
         for _ in 0..TRIES {

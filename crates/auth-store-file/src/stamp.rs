@@ -51,8 +51,8 @@ impl Stamp {
             .or_else(|| self.wall_since(written))
     }
 
-    /// Returns the age of what was written then, in milliseconds: the longer one of both clocks', so
-    /// that nothing looks younger than it is, as a virtual machine that was halted stops the
+    /// Returns the age of what was written then, in milliseconds: the longer one of both clocks',
+    /// so that nothing looks younger than it is, as a virtual machine that was halted stops the
     /// clock that nobody sets. `None` as for [`used_since`](Self::used_since).
     pub(crate) fn age_since(&self, written: &Self) -> Option<u64> {
         let boot = self.boot.since(&written.boot);

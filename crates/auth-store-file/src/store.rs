@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, ErrorKind, Key, NewEntry, SharedClock, StoredEntry, TokenStore, Version};
+use auth_core::{
+    EntryVersion, Error, ErrorKind, Key, NewEntry, SharedClock, StoredEntry, TokenStore,
+};
 use tokio::runtime::Handle;
 
 use crate::{dir, guard::Guards, name::Name, stamp::Stamp};
@@ -21,25 +23,25 @@ use files::Files;
 ///
 /// Each key has its own files, named by a hash: the entry, `.lease`, `.lock`, and `.held` while a
 /// process has the lease. Clones, and stores that are made for the same
-/// directory, share all of it. An entry that has ended is removed when its key is looked for; others
-/// stay until somebody removes them, which is safe while no process uses the directory.
+/// directory, share all of it. An entry that has ended is removed when its key is looked for;
+/// others stay until somebody removes them, which is safe while no process uses the directory.
 ///
 /// The directory has to be on a local disk or in memory.
 ///
 /// # Time
 ///
-/// On Linux time is `CLOCK_BOOTTIME` from one start of the machine to the next: it goes on while the
-/// machine sleeps, and setting the wall clock changes neither lives nor leases. The age of an entry
-/// is the longer one of this clock's and the wall clock's. Across a restart, and on other systems,
-/// time is the wall clock's. An entry whose time of writing is more than 5 s in the future is of
-/// unknown age ([`StoredEntry::UNKNOWN_AGE`]) and stays; a lease that was taken in the future ends
-/// within its time from when it is looked at.
+/// On Linux time is `CLOCK_BOOTTIME` from one start of the machine to the next: it goes on while
+/// the machine sleeps, and setting the wall clock changes neither lives nor leases. The age of an
+/// entry is the longer one of this clock's and the wall clock's. Across a restart, and on other
+/// systems, time is the wall clock's. An entry whose time of writing is more than 5 s in the future
+/// is of unknown age ([`StoredEntry::UNKNOWN_AGE`]) and stays; a lease that was taken in the future
+/// ends within its time from when it is looked at.
 ///
 /// # Leases
 ///
-/// A process that holds a lease also holds a lock on a file, which the system ends with the process:
-/// the lease of a process that ended or was killed is free at once. The lease of a process that was
-/// stopped is free when its time is over.
+/// A process that holds a lease also holds a lock on a file, which the system ends with the
+/// process: the lease of a process that ended or was killed is free at once. The lease of a process
+/// that was stopped is free when its time is over.
 ///
 /// # Example
 ///
@@ -52,9 +54,9 @@ use files::Files;
 ///
 /// # Security
 ///
-/// Entries are readable by their owner, the superuser and whoever has the disk or a backup of it: put
-/// the directory where backups do not go, such as `~/.cache`, or `$XDG_RUNTIME_DIR`, which is in
-/// memory.
+/// Entries are readable by their owner, the superuser and whoever has the disk or a backup of it:
+/// put the directory where backups do not go, such as `~/.cache`, or `$XDG_RUNTIME_DIR`, which is
+/// in memory.
 #[derive(Clone)]
 pub struct FileStore {
     dir: Arc<Path>,
@@ -129,7 +131,7 @@ impl TokenStore for FileStore {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         let work = move |files: &Files<'_>| files.replace(expected, entry);
@@ -147,7 +149,7 @@ impl TokenStore for FileStore {
     }
 
     /// One second: writing waits for the disk.
-    fn patience(&self) -> Duration {
+    fn latency_budget(&self) -> Duration {
         Duration::from_secs(1)
     }
 }

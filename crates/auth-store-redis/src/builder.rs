@@ -25,7 +25,7 @@ pub struct RedisStoreBuilder {
     ca: Option<Vec<u8>>,
     timeout: Duration,
     connect_timeout: Duration,
-    patience: Duration,
+    latency_budget: Duration,
     sealing: Option<Sealing>,
 }
 
@@ -64,7 +64,7 @@ impl RedisStoreBuilder {
             ca: None,
             timeout: TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
-            patience: PATIENCE,
+            latency_budget: LATENCY_BUDGET,
             sealing: None,
         }
     }
@@ -99,24 +99,27 @@ impl RedisStoreBuilder {
     }
 
     /// Sets how long one call may take, connecting included where
-    /// [`connect`](auth_core::TokenStore::connect) was not called before. Default: 500 ms. Above zero,
-    /// and no more than a minute. An [`Authenticator`](auth_core::Authenticator) waits for much less.
+    /// [`connect`](auth_core::TokenStore::connect) was not called before. Default: 500 ms. Above
+    /// zero, and no more than a minute. An [`Authenticator`](auth_core::Authenticator) waits for
+    /// much less.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Sets how long [`connect`](auth_core::TokenStore::connect) may take: to resolve the name,
-    /// connect, authenticate and load the scripts. Default: 2 s. Above zero, and no more than a minute.
+    /// connect, authenticate and load the scripts. Default: 2 s. Above zero, and no more than a
+    /// minute.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Sets how long a request waits for Redis' answers, all of them together and without connecting,
-    /// before it goes on without Redis. Default: 50 ms. See [`TokenStore::patience`](auth_core::TokenStore::patience).
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    /// Sets how long a request waits for Redis' answers, all of them together and without
+    /// connecting, before it goes on without Redis. Default: 50 ms. See
+    /// [`TokenStore::latency_budget`](auth_core::TokenStore::latency_budget).
+    pub fn latency_budget(mut self, latency_budget: Duration) -> Self {
+        self.latency_budget = latency_budget;
         self
     }
 
@@ -127,9 +130,9 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Puts tokens into Redis as plain text, and refresh tokens and names that can be guessed too. For
-    /// tests. Whoever can read Redis, a backup of it or its network traffic has every token in it;
-    /// whoever can write to Redis can put a token of theirs into requests.
+    /// Puts tokens into Redis as plain text, and refresh tokens and names that can be guessed too.
+    /// For tests. Whoever can read Redis, a backup of it or its network traffic has every token in
+    /// it; whoever can write to Redis can put a token of theirs into requests.
     pub fn danger_unsealed(mut self) -> Self {
         self.sealing = Some(Sealing::Nothing);
         self
@@ -198,8 +201,8 @@ impl RedisStoreBuilder {
         };
         let plain = Plain::new(Arc::new(Link::new(target)), self.prefix);
         match self.sealing {
-            Some(Sealing::Keys(keys)) => RedisStore::sealed(plain, keys, self.patience),
-            Some(Sealing::Nothing) => Ok(RedisStore::unsealed(plain, self.patience)),
+            Some(Sealing::Keys(keys)) => RedisStore::sealed(plain, keys, self.latency_budget),
+            Some(Sealing::Nothing) => Ok(RedisStore::unsealed(plain, self.latency_budget)),
             None => Err(Error::config(
                 "sealing",
                 "is missing: give it keys (`openssl rand -base64 32` makes one), or call \
@@ -286,7 +289,7 @@ fn check_prefix(prefix: &str) -> Result<(), Error> {
 }
 
 /// What a request can spare.
-const PATIENCE: Duration = Duration::from_millis(50);
+const LATENCY_BUDGET: Duration = Duration::from_millis(50);
 /// Far above what a healthy server needs, far below what a caller would wait.
 const TIMEOUT: Duration = Duration::from_millis(500);
 /// Name, connection, TLS, authentication and scripts: a handful of round trips.

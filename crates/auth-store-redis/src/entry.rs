@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_core::{NewEntry, StoredEntry, Version};
+use auth_core::{EntryVersion, NewEntry, StoredEntry};
 use bytes::Bytes;
 
 use crate::name::Name;
@@ -18,8 +18,8 @@ pub(crate) fn head(name: Name) -> [u8; HEAD] {
 /// `head`, version, life in milliseconds, content. The scripts know these places.
 pub(crate) fn encode(name: Name, entry: &NewEntry) -> Vec<u8> {
     let version = entry.version.get().to_be_bytes();
-    let lives = millis(entry.lives).to_be_bytes();
-    [&head(name)[..], &version, &lives, &entry.bytes].concat()
+    let time_to_live = millis(entry.time_to_live).to_be_bytes();
+    [&head(name)[..], &version, &time_to_live, &entry.bytes].concat()
 }
 
 /// `None` for whatever is not to the letter what [`encode`] makes; `left` is of its life.
@@ -27,15 +27,15 @@ pub(crate) fn decode(name: Name, value: Vec<u8>, left: u64) -> Option<StoredEntr
     let value = Bytes::from(value);
     let rest = value.strip_prefix(&head(name))?;
     let (version, rest) = rest.split_first_chunk()?;
-    let (lives, content) = rest.split_first_chunk()?;
-    let lives = u64::from_be_bytes(*lives);
+    let (time_to_live, content) = rest.split_first_chunk()?;
+    let time_to_live = u64::from_be_bytes(*time_to_live);
     // More is left than there was: the server's clock was set back, or the end was put off.
-    let age = match left <= lives.saturating_add(CORRECTION) {
-        true => Duration::from_millis(lives.saturating_sub(left)),
+    let age = match left <= time_to_live.saturating_add(CORRECTION) {
+        true => Duration::from_millis(time_to_live.saturating_sub(left)),
         false => StoredEntry::UNKNOWN_AGE,
     };
     Some(StoredEntry::new(
-        Version::new(u128::from_be_bytes(*version)),
+        EntryVersion::new(u128::from_be_bytes(*version)),
         value.slice_ref(content),
         age,
     ))
@@ -74,14 +74,14 @@ mod tests {
 
     fn value() -> Vec<u8> {
         let content = Bytes::from_static(b"content");
-        let entry = NewEntry::new(Version::new(7), content, Duration::from_secs(10));
+        let entry = NewEntry::new(EntryVersion::new(7), content, Duration::from_secs(10));
         encode(name("a"), &entry)
     }
 
     #[test]
     fn what_is_written_is_read_and_nothing_short_or_of_another_key() {
         let entry = decode(name("a"), value(), 4_000).unwrap();
-        assert_eq!(entry.version, Version::new(7));
+        assert_eq!(entry.version, EntryVersion::new(7));
         assert_eq!(&entry.content.unwrap()[..], b"content");
         assert_eq!(entry.age, Duration::from_secs(6));
         assert!(decode(name("b"), value(), 4_000).is_none());

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use auth_core::{Error, Key, LONGEST_LEASE, NewEntry, StoredEntry, TokenStore, Version};
+use auth_core::{EntryVersion, Error, Key, LONGEST_LEASE, NewEntry, StoredEntry, TokenStore};
 use redis::Value;
 
 use crate::{
@@ -70,7 +70,7 @@ impl TokenStore for Plain {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         if entry.bytes.len() > MAX {
@@ -85,8 +85,8 @@ impl TokenStore for Plain {
         let expected = expected.map(|version| version.get().to_be_bytes());
         let expected = expected.as_ref().map_or(&[][..], |version| version);
         let value = encode(name, &entry);
-        let lives = millis(entry.lives).to_string();
-        let arguments = [&head[..], expected, &value, lives.as_bytes()];
+        let time_to_live = millis(entry.time_to_live).to_string();
+        let arguments = [&head[..], expected, &value, time_to_live.as_bytes()];
         let answer = self.ask(REPLACE, &scripts.replace, &place, &arguments);
         yes_or_no(REPLACE, &answer.await?)
     }

@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use auth_core::{Error, Key, NewEntry, StoredEntry, TokenStore, Version};
+use auth_core::{EntryVersion, Error, Key, NewEntry, StoredEntry, TokenStore};
 use auth_store_seal::{SealedStore, SealingKeys};
 
 use crate::{builder::RedisStoreBuilder, plain::Plain};
@@ -8,8 +8,8 @@ use crate::{builder::RedisStoreBuilder, plain::Plain};
 /// A [`TokenStore`] in Redis, for all processes that reach it.
 ///
 /// Each key has two names there, made of a hash: its entry's and its lease's. Redis ends both by
-/// itself. Clones, and stores of the same servers and the same prefix, share all of it; clones share
-/// one connection as well, which is made when it is needed and again when it broke.
+/// itself. Clones, and stores of the same servers and the same prefix, share all of it; clones
+/// share one connection as well, which is made when it is needed and again when it broke.
 ///
 /// # Example
 ///
@@ -28,7 +28,7 @@ use crate::{builder::RedisStoreBuilder, plain::Plain};
 #[derive(Clone)]
 pub struct RedisStore {
     kind: Kind,
-    patience: Duration,
+    latency_budget: Duration,
 }
 
 #[derive(Clone)]
@@ -63,15 +63,21 @@ impl RedisStore {
     pub(crate) fn sealed(
         plain: Plain,
         keys: SealingKeys,
-        patience: Duration,
+        latency_budget: Duration,
     ) -> Result<Self, Error> {
         let kind = Kind::Sealed(SealedStore::new(plain, keys)?);
-        Ok(Self { kind, patience })
+        Ok(Self {
+            kind,
+            latency_budget,
+        })
     }
 
-    pub(crate) fn unsealed(plain: Plain, patience: Duration) -> Self {
+    pub(crate) fn unsealed(plain: Plain, latency_budget: Duration) -> Self {
         let kind = Kind::Unsealed(plain);
-        Self { kind, patience }
+        Self {
+            kind,
+            latency_budget,
+        }
     }
 }
 
@@ -93,7 +99,7 @@ impl TokenStore for RedisStore {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         match &self.kind {
@@ -116,8 +122,8 @@ impl TokenStore for RedisStore {
         }
     }
 
-    fn patience(&self) -> Duration {
-        self.patience
+    fn latency_budget(&self) -> Duration {
+        self.latency_budget
     }
 }
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use auth_core::{Error, ErrorKind, Key, Version};
+use auth_core::{EntryVersion, Error, ErrorKind, Key};
 use bytes::Bytes;
 use chacha20poly1305::{
     AeadInOut as _, Tag, XNonce,
@@ -20,11 +20,11 @@ pub(crate) struct Place {
     /// The key's hash, as the key may hold a user's token.
     pub(crate) key: [u8; 32],
     /// Holds the epoch.
-    pub(crate) version: Version,
+    pub(crate) version: EntryVersion,
 }
 
 impl Place {
-    pub(crate) fn new(key: &Key, version: Version) -> Self {
+    pub(crate) fn new(key: &Key, version: EntryVersion) -> Self {
         let key = Sha256::digest(key.encoded()).into();
         Self { key, version }
     }

@@ -21,8 +21,8 @@ use crate::{key::SealingKey, names::Names};
 /// 2. Have it seal everywhere: `new(new).also_opens(old)`. While that goes on some processes seal
 ///    with one key and some with the other, and all of them open both.
 /// 3. When no entry is left that was sealed with the old key, drop that one: `new(new)`. An access
-///    token's entry is sealed anew with each renewal, and ends with the token. A refresh token's entry
-///    is sealed anew whenever the vendor answers.
+///    token's entry is sealed anew with each renewal, and ends with the token. A refresh token's
+///    entry is sealed anew whenever the vendor answers.
 ///
 /// If the old key is dropped too early, the entries that it sealed are still there and cannot be
 /// opened: an access token costs one token request; a source that keeps refresh tokens fails with
@@ -30,10 +30,10 @@ use crate::{key::SealingKey, names::Names};
 /// [`also_opens`](Self::also_opens) again.
 ///
 /// Two files that cannot be exchanged at one stroke may hold the same key for a moment, which costs
-/// an exchange at most.
+/// a token request at most.
 ///
 /// Without the first step the processes are apart until all have the new key: each side cannot open
-/// the other's entries, and makes exchanges of its own.
+/// the other's entries, and makes token requests of its own.
 ///
 /// A key that somebody else has come by is dropped at once, in one step, everywhere; the tokens
 /// that it sealed are as good as theirs until they end or the vendor revokes them.
@@ -42,9 +42,9 @@ use crate::{key::SealingKey, names::Names};
 ///
 /// Names of entries are made with a key of their own, so that they stay when the sealing key is
 /// replaced. Do not replace the name key: without it all entries are still there and are never
-/// found again. [`SealedStore`](crate::SealedStore) notices that when it connects, and fails with an
-/// error that says so. To change the name key on purpose, use another prefix or directory,
-/// which is an empty store. Nobody who has the name key only can open an entry.
+/// found again. [`SealedStore`](crate::SealedStore) notices that when it connects, and fails with
+/// an error that says so. To change the name key on purpose, use another prefix or directory, which
+/// is an empty store. Nobody who has the name key only can open an entry.
 ///
 /// # Example
 ///
@@ -88,9 +88,9 @@ impl SealingKeys {
         self
     }
 
-    /// Makes the names of entries without a key: each is a SHA-256 hash. Who sees the names can find
-    /// out by trying which vendors, clients, scopes and users have an entry, as long as they can be
-    /// guessed.
+    /// Makes the names of entries without a key: each is a SHA-256 hash. Who sees the names can
+    /// find out by trying which vendors, clients, scopes and users have an entry, as long as they
+    /// can be guessed.
     pub fn danger_plain_names(mut self) -> Self {
         self.names = Some(NameKey::Nothing);
         self
@@ -108,8 +108,8 @@ impl SealingKeys {
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config) on field `sealing_key`, `also_opens` or `name_key`
-    /// for a text that is no key, and on `name_key` if it was not set; what the source says if there
-    /// is none to be had.
+    /// for a text that is no key, and on `name_key` if it was not set; what the source says if
+    /// there is none to be had.
     pub async fn check(&self) -> Result<(), Error> {
         self.sealing().await?;
         self.names().await?;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, Key, NewEntry, Part, StoredEntry, TokenStore, Version};
+use auth_core::{EntryVersion, Error, Key, KeyPart, NewEntry, StoredEntry, TokenStore};
 use bytes::Bytes;
 
 use crate::{
@@ -21,13 +21,13 @@ use crate::{
 
 /// A [`TokenStore`] that keeps everything in another one, sealed.
 ///
-/// Versions, ages, lives and leases are the other store's. The version of an entry that was opened is
-/// authentic, as the seal covers it. An entry that no key opens was sealed with a key that this
-/// process does not have, was changed or cut, belongs to another key or version, is in plain text, or
-/// is in a layout of a later release. [`load`](TokenStore::load) returns such an entry with its
+/// Versions, ages, lives and leases are the other store's. The version of an entry that was opened
+/// is authentic, as the seal covers it. An entry that no key opens was sealed with a key that this
+/// process does not have, was changed or cut, belongs to another key or version, is in plain text,
+/// or is in a layout of a later release. [`load`](TokenStore::load) returns such an entry with its
 /// version, its age and an error as its [content](StoredEntry::content), which says why. A version
-/// that comes with an error names the entry for [`replace`](TokenStore::replace) and proves nothing. Each
-/// such entry is logged once, as a warning with the reason.
+/// that comes with an error names the entry for [`replace`](TokenStore::replace) and proves
+/// nothing. Each such entry is logged once, as a warning with the reason.
 ///
 /// The other store knows entries and leases by names that are made with
 /// [`SealingKeys::name_key`]. [`connect`](TokenStore::connect) puts an entry there that says with
@@ -40,7 +40,7 @@ use crate::{
 /// ```
 /// use std::time::Duration;
 ///
-/// use auth_core::{Error, Key, MemoryStore, NewEntry, Secret, TokenStore, Version};
+/// use auth_core::{Error, Key, MemoryStore, NewEntry, Secret, TokenStore, EntryVersion};
 /// use auth_store_seal::{SealedStore, SealingKeys};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -51,7 +51,7 @@ use crate::{
 /// let store = SealedStore::new(inner.clone(), SealingKeys::new(key).name_key(name_key))?;
 ///
 /// let key = Key::builder("example").build();
-/// let entry = NewEntry::new(Version::new(1), "fake-token".into(), Duration::from_secs(60));
+/// let entry = NewEntry::new(EntryVersion::new(1), "fake-token".into(), Duration::from_secs(60));
 /// assert!(store.replace(&key, None, entry).await?);
 /// let opened = store.load(&key).await?.and_then(|entry| entry.content.ok());
 /// assert_eq!(opened.as_deref(), Some(&b"fake-token"[..]));
@@ -66,9 +66,9 @@ use crate::{
 /// Without its sealing key the store does not ask the other one at all: `load` and `replace` return
 /// [`Config`](auth_core::ErrorKind::Config) on field `sealing_key` for a text that is no key, and
 /// what the source says if there is none to be had. An authenticator goes on without the store, as
-/// after any other error of it: it takes no lease, then, that it could do nothing with. The same goes
-/// for all four calls without the name key. A second key that is wrong or missing makes what it would
-/// have opened unreadable.
+/// after any other error of it: it takes no lease, then, that it could do nothing with. The same
+/// goes for all four calls without the name key. A second key that is wrong or missing makes what
+/// it would have opened unreadable.
 ///
 /// # Cancel safety
 ///
@@ -91,8 +91,8 @@ impl<S: TokenStore> SealedStore<S> {
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config) on field `sealing_key`, `also_opens` or `name_key`
-    /// for a key that never changes and is none, and on `name_key` if it was not set. Other keys are
-    /// read when they are needed: see [`SealingKeys::check`].
+    /// for a key that never changes and is none, and on `name_key` if it was not set. Other keys
+    /// are read when they are needed: see [`SealingKeys::check`].
     pub fn new(store: S, keys: SealingKeys) -> Result<Self, Error> {
         keys.check_fixed()?;
         Ok(Self {
@@ -112,7 +112,7 @@ impl<S: TokenStore> SealedStore<S> {
         let marker = match self.store.load(&key).await? {
             Some(marker) => Some(marker),
             None => {
-                let marker = NewEntry::new(Version::new(1), names.marker(), Duration::MAX);
+                let marker = NewEntry::new(EntryVersion::new(1), names.marker(), Duration::MAX);
                 match self.store.replace(&key, None, marker).await? {
                     true => None,
                     // Another process was faster.
@@ -192,7 +192,7 @@ impl<S: TokenStore> TokenStore for SealedStore<S> {
             }
             Err(Unopened { reason, error }) => {
                 if self.warned.is_new(&place, reason) {
-                    let vendor = key.get(Part::Vendor);
+                    let vendor = key.get(KeyPart::Vendor);
                     let cause = error.source().map(tracing::field::display);
                     tracing::warn!(vendor, %error, cause, "an entry in the token store cannot be opened");
                 }
@@ -205,14 +205,14 @@ impl<S: TokenStore> TokenStore for SealedStore<S> {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         let sealing = self.keys.sealing().await?;
         let place = Place::new(key, entry.version);
         let bytes = entry::seal(&sealing, &place, &entry.bytes)?;
         drop(sealing);
-        let sealed = NewEntry::new(entry.version, bytes, entry.lives);
+        let sealed = NewEntry::new(entry.version, bytes, entry.time_to_live);
         let name = self.keys.names().await?.inner(key);
         self.store.replace(&name, expected, sealed).await
     }
@@ -227,8 +227,8 @@ impl<S: TokenStore> TokenStore for SealedStore<S> {
         self.store.release(&name, owner).await
     }
 
-    fn patience(&self) -> Duration {
-        self.store.patience()
+    fn latency_budget(&self) -> Duration {
+        self.store.latency_budget()
     }
 }
 

@@ -3,13 +3,13 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use auth_core::Version;
+use auth_core::EntryVersion;
 
 use crate::entry::{Place, Reason};
 
 /// What was said of entries already: waiting for a lease loads one and the same many times.
 #[derive(Default)]
-pub(crate) struct Warned(Mutex<HashMap<[u8; 32], (Version, Reason)>>);
+pub(crate) struct Warned(Mutex<HashMap<[u8; 32], (EntryVersion, Reason)>>);
 
 impl Warned {
     /// Whether this is news.
@@ -26,7 +26,7 @@ impl Warned {
         self.said().remove(&place.key);
     }
 
-    fn said(&self) -> MutexGuard<'_, HashMap<[u8; 32], (Version, Reason)>> {
+    fn said(&self) -> MutexGuard<'_, HashMap<[u8; 32], (EntryVersion, Reason)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -43,7 +43,7 @@ mod tests {
         hash[..8].copy_from_slice(&key.to_be_bytes());
         Place {
             key: hash,
-            version: Version::new(version),
+            version: EntryVersion::new(version),
         }
     }
 

@@ -67,7 +67,7 @@ pub use secret::{
     an_empty_secret_is_a_config_error,
 };
 pub use serving::{
-    cold_callers_share_one_exchange, nothing_is_sent_past_its_end, requests_share_a_credential,
+    cold_callers_share_one_token_request, nothing_is_sent_past_its_end, requests_share_a_credential,
 };
 
 /// A vendor, as the contract's clauses need to know it.
@@ -75,15 +75,15 @@ pub trait Vendor {
     /// Whether tokens are fetched; `false` for credentials that are sent as they are (API keys).
     const FETCHES: bool = true;
 
-    /// How many requests one exchange makes to the token side.
-    const REQUESTS_PER_EXCHANGE: u64 = 1;
+    /// How many requests one token request makes to the token side.
+    const HTTP_REQUESTS_PER_TOKEN_REQUEST: u64 = 1;
 
-    /// Whether wrong credentials lock an account, so that the same ones are sent at most twice, then
-    /// once a day until they change.
+    /// Whether wrong credentials lock an account, so that the same ones are sent at most twice,
+    /// then once a day until they change.
     const LOCKOUT: bool = false;
 
-    /// Begins the vendor's fake, a [`TestServer`] with its [`VendorRules`](crate::VendorRules). The clauses make it
-    /// [`in_memory`](TestServerBuilder::in_memory).
+    /// Begins the vendor's fake, a [`TestServer`] with its [`VendorRules`](crate::VendorRules). The
+    /// clauses make it [`in_memory`](TestServerBuilder::in_memory).
     fn server() -> TestServerBuilder;
 
     /// Makes an authenticator as a user would, but with the server's
@@ -142,7 +142,7 @@ macro_rules! contract {
     ($vendor:ty) => {
         $crate::contract! { @clauses $vendor:
             requests_share_a_credential,
-            cold_callers_share_one_exchange,
+            cold_callers_share_one_token_request,
             nothing_is_sent_past_its_end,
             a_refusal_is_answered_by_one_renewal,
             an_endless_refusal_is_passed_on,

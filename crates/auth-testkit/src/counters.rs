@@ -18,8 +18,8 @@ pub struct Counters {
     pub token_errors: u64,
     /// Refusals by the token endpoint's own rules, by OAuth error code.
     pub token_errors_by_code: BTreeMap<String, u64>,
-    /// Requests that the token endpoint's own rules refused because the credentials were wrong: what
-    /// locks accounts. Scripted refusals do not count.
+    /// Requests that the token endpoint's own rules refused because the credentials were wrong:
+    /// what locks accounts. Scripted refusals do not count.
     pub failed_logins: u64,
     /// Refresh tokens that the token endpoint's own rules took, however often each.
     pub refreshes: u64,

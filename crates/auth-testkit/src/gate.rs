@@ -14,7 +14,7 @@ use tokio::sync::watch;
 /// let server = TestServer::builder().in_memory();
 /// let gate = Gate::new();
 /// server.token().then(Reply::normal().answer_after(&gate));
-/// // Start the exchange, `gate.reached(1).await`, look around, and then:
+/// // Start the token request, `gate.reached(1).await`, look around, and then:
 /// gate.open();
 /// assert!(gate.is_open());
 /// ```

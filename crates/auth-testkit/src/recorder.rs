@@ -67,8 +67,8 @@ impl Recorder {
         Self::default()
     }
 
-    /// Carries requests for URLs that begin with `prefix` to `server`, where `target` takes the place
-    /// of the prefix. The longest prefix wins.
+    /// Carries requests for URLs that begin with `prefix` to `server`, where `target` takes the
+    /// place of the prefix. The longest prefix wins.
     #[must_use]
     pub fn route(mut self, prefix: &str, server: &TestServer, target: impl Into<String>) -> Self {
         self.routes.push(Route {

@@ -7,8 +7,8 @@ use crate::ledger::scramble;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RefreshTokens {
-    /// Each is good once, and the reply brings the next. One that is shown again is taken for stolen:
-    /// all that came of its login is revoked, access tokens too (RFC 9700 section 4.14.2).
+    /// Each is good once, and the reply brings the next. One that is shown again is taken for
+    /// stolen: all that came of its login is revoked, access tokens too (RFC 9700 section 4.14.2).
     Rotated,
     /// Each is good until it is revoked, and every reply brings it again.
     Repeated,

@@ -133,8 +133,8 @@ impl TestServer {
         self.state.change_password(password.into());
     }
 
-    /// Logs a person in, as by an authorization code in a browser, and returns the refresh token that
-    /// this brings, for the server's default scope.
+    /// Logs a person in, as by an authorization code in a browser, and returns the refresh token
+    /// that this brings, for the server's default scope.
     #[must_use]
     pub fn log_in(&self) -> String {
         let scope = &self.state.settings.scope;
@@ -217,7 +217,8 @@ impl TestServer {
     }
 
     /// Returns everything that must not leak, to search for it: the client's secret and the user's
-    /// password, those of earlier, the tokens, refresh tokens, and what the vendor's rules remembered.
+    /// password, those of earlier, the tokens, refresh tokens, and what the vendor's rules
+    /// remembered.
     #[must_use]
     pub fn expose_secrets(&self) -> Vec<String> {
         self.state.all_secrets()

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{AccessToken, Credentials, Error, Exchange, Secret, TokenSource};
+use auth_core::{AccessToken, Credentials, Error, Secret, TokenRequest, TokenSource};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 /// A [`TokenSource`] that does what the test says: a vendor without a vendor.
 ///
 /// Clones are the same source: keep one, hand the other to the authenticator. Unless told
-/// otherwise, each exchange brings a new token `fake-token-1`, `fake-token-2`, ...
+/// otherwise, each token request brings a new token `fake-token-1`, `fake-token-2`, ...
 ///
 /// # Example
 ///
@@ -56,13 +56,13 @@ struct Inner {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Fetch {
-    /// The exchange as the authenticator described it.
-    pub exchange: Exchange,
+    /// The token request as the authenticator described it.
+    pub token_request: TokenRequest,
     /// When it began, on tokio's clock, counted from when the source was made.
     pub at: Duration,
 }
 
-/// How one exchange of a [`ScriptedSource`] goes.
+/// How one token request of a [`ScriptedSource`] goes.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     end: End,
@@ -112,18 +112,18 @@ impl ScriptedSource {
         self
     }
 
-    /// Queues how the next unplanned exchange goes.
+    /// Queues how the next unplanned token request goes.
     pub fn then(&self, outcome: Outcome) -> &Self {
         self.times(1, outcome)
     }
 
-    /// Queues the same outcome for several exchanges.
+    /// Queues the same outcome for several token requests.
     pub fn times(&self, times: usize, outcome: Outcome) -> &Self {
         self.0.outcomes.push(times, &outcome);
         self
     }
 
-    /// Sets how exchanges go while nothing is queued.
+    /// Sets how token requests go while nothing is queued.
     pub fn always(&self, outcome: Outcome) -> &Self {
         self.0.outcomes.otherwise(outcome);
         self
@@ -134,8 +134,8 @@ impl ScriptedSource {
         self.0.outcomes.clear();
     }
 
-    /// Changes the credentials while the next token request is under way: that token request has the
-    /// old credentials, and whoever reads them afterwards gets new ones.
+    /// Changes the credentials while the next token request is under way: that token request has
+    /// the old credentials, and whoever reads them afterwards gets new ones.
     pub fn change_credential(&self) {
         self.0.change.store(true, Ordering::SeqCst);
     }
@@ -145,38 +145,38 @@ impl ScriptedSource {
         self.0.version.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Returns how often the authenticator read the credentials: before each token request, and once
-    /// more after the credentials were rejected.
+    /// Returns how often the authenticator read the credentials: before each token request, and
+    /// once more after the credentials were rejected.
     #[must_use]
     pub fn credential_reads(&self) -> u64 {
         self.0.credential_reads.load(Ordering::SeqCst)
     }
 
-    /// Returns how many exchanges have begun.
+    /// Returns how many token requests have begun.
     #[must_use]
     pub fn fetches(&self) -> usize {
         self.0.log.borrow().len()
     }
 
-    /// Returns each exchange that has begun.
+    /// Returns each token request that has begun.
     #[must_use]
     pub fn log(&self) -> Vec<Fetch> {
         self.0.log.borrow().clone()
     }
 
-    /// Returns how many exchanges are under way now.
+    /// Returns how many token requests are under way now.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.0.flying.load(Ordering::SeqCst)
     }
 
-    /// Returns how many exchanges were ever under way at once.
+    /// Returns how many token requests were ever under way at once.
     #[must_use]
     pub fn max_in_flight(&self) -> u64 {
         self.0.most_flying.load(Ordering::SeqCst)
     }
 
-    /// Waits until at least `count` exchanges have begun.
+    /// Waits until at least `count` token requests have begun.
     ///
     /// # Cancel safety
     ///
@@ -191,13 +191,13 @@ impl ScriptedSource {
             .await;
     }
 
-    fn begin(&self, exchange: Exchange) -> (Flying<'_>, usize) {
+    fn begin(&self, token_request: TokenRequest) -> (Flying<'_>, usize) {
         let flying = self.0.flying.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.most_flying.fetch_max(flying, Ordering::SeqCst);
         let mut number = 0;
         self.0.log.send_modify(|log| {
             log.push(Fetch {
-                exchange,
+                token_request,
                 at: self.0.origin.elapsed(),
             });
             number = log.len();
@@ -208,12 +208,12 @@ impl ScriptedSource {
 
 impl TokenSource for ScriptedSource {
     #[allow(clippy::panic, reason = "a planned panic is what the test asked for")]
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         let outcome = self.0.outcomes.next();
         if self.0.change.swap(false, Ordering::SeqCst) {
             self.change_credential_now();
         }
-        let (_flying, number) = self.begin(exchange);
+        let (_flying, number) = self.begin(token_request);
         if let Some(delay) = outcome.delay {
             tokio::time::sleep(delay).await;
         }
@@ -259,7 +259,7 @@ impl fmt::Debug for Inner {
 }
 
 impl Outcome {
-    /// A token that no other exchange brought, with the source's lifetime.
+    /// A token that no other token request brought, with the source's lifetime.
     #[must_use]
     pub fn fresh() -> Self {
         Self::default()
@@ -283,7 +283,7 @@ impl Outcome {
         End::Panic.into()
     }
 
-    /// No end at all: the exchange stays under way until it is dropped.
+    /// No end at all: the token request stays under way until it is dropped.
     #[must_use]
     pub fn never() -> Self {
         End::Never.into()
@@ -313,7 +313,7 @@ impl From<End> for Outcome {
     }
 }
 
-/// Counts down when an exchange ends, however it ends.
+/// Counts down when a token request ends, however it ends.
 struct Flying<'a>(&'a AtomicU64);
 
 impl Drop for Flying<'_> {

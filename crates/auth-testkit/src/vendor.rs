@@ -10,8 +10,8 @@ pub use request::VendorRequest;
 ///
 /// A [`TestServer`](crate::TestServer) asks its rules for every request that no script answers;
 /// counting, recording, quota, gates and faults work with any rules. Each method has a default, and
-/// together they are the standards: RFC 6749 at `/token` and RFC 6750 below `/api`. The vendor crates
-/// of this workspace have such rules behind their feature `fake`.
+/// together they are the standards: RFC 6749 at `/token` and RFC 6750 below `/api`. The vendor
+/// crates of this workspace have such rules behind their feature `fake`.
 ///
 /// # Example
 ///

@@ -12,8 +12,8 @@ impl RecordedRequest {
     /// empty line the body, if there is one.
     ///
     /// The server's origin is written as a name (`https://auth.NAME.test`) even where it is a
-    /// port, so that the text is the same in each run. `content-length`, and the `host` that says the
-    /// same as the URL, are left out, because they are the transport's and not the sender's.
+    /// port, so that the text is the same in each run. `content-length`, and the `host` that says
+    /// the same as the URL, are left out, because they are the transport's and not the sender's.
     ///
     /// # Security
     ///
@@ -53,8 +53,8 @@ impl RecordedRequest {
         ))
     }
 
-    /// Writes the request as [`wire`](Self::wire) does, with `***` in place of each of these secrets:
-    /// as they are, form-encoded, within JSON, and within the credentials of `Basic`.
+    /// Writes the request as [`wire`](Self::wire) does, with `***` in place of each of these
+    /// secrets: as they are, form-encoded, within JSON, and within the credentials of `Basic`.
     #[must_use]
     pub fn wire_hidden(&self, secrets: &[impl AsRef<str>]) -> String {
         let mut headers = self.expose_headers().clone();

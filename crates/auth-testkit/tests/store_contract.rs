@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use auth_core::{
-    Error, ErrorKind, Key, MemoryStore, NewEntry, SharedTokenStore, StoredEntry, TokenStore,
-    Version,
+    EntryVersion, Error, ErrorKind, Key, MemoryStore, NewEntry, SharedTokenStore, StoredEntry,
+    TokenStore,
 };
 use auth_testkit::{VirtualClock, store_contract::Place};
 
@@ -57,7 +57,7 @@ impl TokenStore for Unreachable {
         panic!("asked before it was connected");
     }
 
-    async fn replace(&self, _: &Key, _: Option<Version>, _: NewEntry) -> Result<bool, Error> {
+    async fn replace(&self, _: &Key, _: Option<EntryVersion>, _: NewEntry) -> Result<bool, Error> {
         panic!("asked before it was connected");
     }
 

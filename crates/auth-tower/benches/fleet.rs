@@ -1,6 +1,6 @@
-//! Processes that share a store: what that costs a request with a token at hand, and how long twenty
-//! that start together wait for one token. Each has a thread and a runtime of its own here, and
-//! nothing in common with the others but the store.
+//! Processes that share a store: what that costs a request with a token at hand, and how long
+//! twenty that start together wait for one token. Each has a thread and a runtime of its own here,
+//! and nothing in common with the others but the store.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 
@@ -19,8 +19,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorOptions, Error, Exchange, Key, MemoryStore, NewEntry,
-    Origins, StoredEntry, TokenSource, TokenStore, Version,
+    AccessToken, Authenticator, AuthenticatorOptions, EntryVersion, Error, Key, MemoryStore,
+    NewEntry, Origins, StoredEntry, TokenRequest, TokenSource, TokenStore,
 };
 use report::{Limit, Report, Table, cell};
 use tokio::{runtime, time::sleep};
@@ -79,19 +79,19 @@ fn cold_start(table: &mut Table, report: &mut Report) {
     let (Some(published), Some(last)) = (published, last) else {
         panic!("nothing was published");
     };
-    let exchanges = vendor.exchanges.load(Ordering::SeqCst);
+    let token_requests = vendor.token_requests.load(Ordering::SeqCst);
     let adopted = (last - published).as_secs_f64() * 1e3;
     table.row([
-        format!("exchanges of {PROCESSES} that start at once"),
-        exchanges.to_string(),
+        format!("token requests of {PROCESSES} that start at once"),
+        token_requests.to_string(),
     ]);
     table.row([
         String::from("milliseconds from the first publish to the last adoption"),
         cell(adopted, 1),
     ]);
     report.gate(
-        "exchanges of a cold start",
-        exchanges as f64,
+        "token requests of a cold start",
+        token_requests as f64,
         Limit::AtMost(1.0),
     );
     report.gate(
@@ -115,15 +115,15 @@ fn process(vendor: &Vendor, store: &Counting) -> Authenticator {
         .expect("valid settings")
 }
 
-/// An exchange takes as long as one does in a data centre.
+/// A token request takes as long as one does in a data centre.
 #[derive(Clone, Default)]
 struct Vendor {
-    exchanges: Arc<AtomicUsize>,
+    token_requests: Arc<AtomicUsize>,
 }
 
 impl TokenSource for Vendor {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
-        self.exchanges.fetch_add(1, Ordering::SeqCst);
+    async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
+        self.token_requests.fetch_add(1, Ordering::SeqCst);
         sleep(Duration::from_millis(100)).await;
         Ok(AccessToken::new("fake-token").expires_in(Duration::from_secs(24 * 3600)))
     }
@@ -155,7 +155,7 @@ impl TokenStore for Counting {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         self.count();
@@ -175,7 +175,7 @@ impl TokenStore for Counting {
         self.inner.release(key, owner).await
     }
 
-    fn patience(&self) -> Duration {
+    fn latency_budget(&self) -> Duration {
         // Twenty threads on two processors wait for each other, not for the store.
         Duration::from_secs(1)
     }

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auth_core::{Authenticator, AuthenticatorOptions, Authenticators, Key, Secret};
+use auth_core::{Authenticator, AuthenticatorMap, AuthenticatorOptions, Key, Secret};
 use peak_alloc::PeakAlloc;
 use report::{Limit, Report, Table, cell, median};
 
@@ -49,11 +49,11 @@ fn key(user: usize) -> Key {
 /// Bytes of a key's token, as it is sent.
 const TOKEN: usize = 1024;
 
-fn bytes(keys: &[Key], report: &mut Report) -> Authenticators {
+fn bytes(keys: &[Key], report: &mut Report) -> AuthenticatorMap {
     let mut table = Table::new(&[&format!("{KEYS} keys, one shard"), "bytes a key"]);
     let options = AuthenticatorOptions::new().shards(1);
     let make = move |_: &Key| warm::builder(TOKEN).options(options.clone()).build();
-    let map = Authenticators::builder(make)
+    let map = AuthenticatorMap::builder(make)
         // Room for all, however unevenly they fall.
         .max_entries(2 * KEYS)
         .build()
@@ -93,7 +93,7 @@ const ROUNDS: usize = 15;
 type Find<'a> = dyn Fn(&Key) -> Authenticator + Sync + 'a;
 
 /// In each round all ways take their turns, so that what disturbs one disturbs the others.
-fn look_ups(keys: &Arc<[Key]>, map: &Authenticators, report: &mut Report) {
+fn look_ups(keys: &Arc<[Key]>, map: &AuthenticatorMap, report: &mut Report) {
     let plain: HashMap<Key, Authenticator> = keys
         .iter()
         .map(|key| (key.clone(), map.get(key).expect("it is there")))
@@ -103,9 +103,16 @@ fn look_ups(keys: &Arc<[Key]>, map: &Authenticators, report: &mut Report) {
         ("Mutex<HashMap>", &|key| {
             plain.lock().expect("nobody panics")[key].clone()
         }),
-        ("Authenticators", &|key| map.get(key).expect("it is there")),
+        ("AuthenticatorMap", &|key| {
+            map.get(key).expect("it is there")
+        }),
     ];
-    let mut table = Table::new(&["a look-up, ns", "Mutex<HashMap>", "Authenticators", "ratio"]);
+    let mut table = Table::new(&[
+        "a look-up, ns",
+        "Mutex<HashMap>",
+        "AuthenticatorMap",
+        "ratio",
+    ]);
     for (threads, limit) in [
         (1, Limit::AtMost(ONE_THREAD)),
         (2, Limit::AtMost(TWO_THREADS)),

@@ -29,16 +29,16 @@ fn main() -> ExitCode {
         "bare ms",
         "token ms",
         "ratio",
-        "exchanges",
+        "token_requests",
     ]);
     let mut ratios = Vec::new();
-    let mut exchanges = Vec::new();
+    let mut token_requests = Vec::new();
     let mut rounds = 0;
     while rounds < MOST && ratios.len() < WANTED {
         rounds += 1;
         let bare = Crowd::bare(&runtime, TASKS).wake();
         let token = Crowd::for_token(&runtime, TASKS).wake();
-        exchanges.push(f64::from(token.exchanges));
+        token_requests.push(f64::from(token.token_requests));
         if [&bare, &token].into_iter().all(is_fair) {
             let [bare, token] = [bare, token].map(|wake| wake.time.as_secs_f64() * 1e3);
             table.row([
@@ -46,7 +46,11 @@ fn main() -> ExitCode {
                 format!("{bare:.1}"),
                 format!("{token:.1}"),
                 format!("{:.2}", token / bare),
-                exchanges.last().copied().unwrap_or(f64::NAN).to_string(),
+                token_requests
+                    .last()
+                    .copied()
+                    .unwrap_or(f64::NAN)
+                    .to_string(),
             ]);
             ratios.push(token / bare);
         }
@@ -65,10 +69,10 @@ fn main() -> ExitCode {
     let what = format!("waking {TASKS} waiters, of waking bare tasks, median");
     report.gate(what, median(ratios), limit);
     // Exactly one each time: more is a stampede, none is no token.
-    let most = exchanges.iter().copied().fold(f64::MIN, f64::max);
-    let fewest = exchanges.iter().copied().fold(f64::MAX, f64::min);
-    report.gate("exchanges, at most", most, Limit::AtMost(1.0));
-    report.gate("exchanges, at least", fewest, Limit::AtLeast(1.0));
+    let most = token_requests.iter().copied().fold(f64::MIN, f64::max);
+    let fewest = token_requests.iter().copied().fold(f64::MAX, f64::min);
+    report.gate("token requests, at most", most, Limit::AtMost(1.0));
+    report.gate("token requests, at least", fewest, Limit::AtLeast(1.0));
     report.finish()
 }
 

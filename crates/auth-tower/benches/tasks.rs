@@ -1,5 +1,5 @@
-//! Many tasks on all processors get a header's value from one place: an authenticator, and the locks
-//! that people put around a token.
+//! Many tasks on all processors get a header's value from one place: an authenticator, and the
+//! locks that people put around a token.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/report.rs"]

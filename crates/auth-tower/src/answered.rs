@@ -8,15 +8,15 @@ use crate::{NotReplayed, Unsigned};
 /// Says which request a response answers, in the response's extensions: a client or a layer below
 /// [`AuthLayer`](crate::AuthLayer) that follows redirects puts it there.
 ///
-/// A refusal (401) at the end of a redirect is about the last request only. The API may have applied
-/// the first one: a `POST` that was answered with 303 is an order that was taken. So `AuthLayer`
-/// renews the token, and sends the request again only if its method is safe
+/// A refusal (401) at the end of a redirect is about the last request only. The API may have
+/// applied the first one: a `POST` that was answered with 303 is an order that was taken. So
+/// `AuthLayer` renews the token, and sends the request again only if its method is safe
 /// ([`Method::is_safe`]).
 ///
 /// [`OriginGuardLayer`](crate::OriginGuardLayer) below a follower sets it. With the Cargo feature
 /// `follow-redirect`, `AuthLayer` also reads the mark of tower-http's follower. Set it yourself if
-/// you write a client that follows redirects; the first one to set it is the closest to the network,
-/// and wins ([`Extensions::get_or_insert`](http::Extensions::get_or_insert)).
+/// you write a client that follows redirects; the first one to set it is the closest to the
+/// network, and wins ([`Extensions::get_or_insert`](http::Extensions::get_or_insert)).
 ///
 /// # Example
 ///
@@ -37,8 +37,8 @@ pub struct AnsweredRequest {
 }
 
 impl AnsweredRequest {
-    /// Takes the URI of the request that was answered. Until the [`method`](Self::method) is set, it
-    /// counts as unknown: then a request with an unsafe method counts as redirected.
+    /// Takes the URI of the request that was answered. Until the [`method`](Self::method) is set,
+    /// it counts as unknown: then a request with an unsafe method counts as redirected.
     #[must_use]
     pub const fn new(uri: Uri) -> Self {
         Self {

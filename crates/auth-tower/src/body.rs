@@ -42,8 +42,8 @@ use crate::replay::Missing;
 /// than twice `max_bytes`.
 ///
 /// Frames shorter than 4 KiB are copied. Longer ones share their memory with what was sent, so each
-/// keeps the buffer alive that it was cut from; cut a few of them from very large buffers, and it is
-/// these that stay in memory until the answer is there.
+/// keeps the buffer alive that it was cut from; cut a few of them from very large buffers, and it
+/// is these that stay in memory until the answer is there.
 ///
 /// # What a second send sends
 ///

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    AuthOutcome, Existing, Replay, ResponseFuture, Unsigned, layer::Settings, notice,
+    AuthOutcome, ExistingCredential, Replay, ResponseFuture, Unsigned, layer::Settings, notice,
     pending::Pending, replay::sealed::Kept,
 };
 
@@ -50,9 +50,11 @@ where
 {
     if settings.authenticator.is_signed(request.headers()) {
         match settings.existing {
-            Existing::Keep => return pass(inner, settings, request, Unsigned::OwnCredentials),
-            Existing::Reject => return fail(inner, already_signed(settings)),
-            Existing::Replace => {}
+            ExistingCredential::Keep => {
+                return pass(inner, settings, request, Unsigned::OwnCredentials);
+            }
+            ExistingCredential::Reject => return fail(inner, already_signed(settings)),
+            ExistingCredential::Replace => {}
         }
     }
     let settings = settings.clone();

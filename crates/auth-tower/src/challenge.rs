@@ -20,7 +20,7 @@ pub(crate) enum Hint {
     /// vendor nothing, and because the answer to the next send says whatever else is wrong.
     UseDpopNonce,
     /// The token is dead (RFC 6750 section 3.1). Wins over the rest: to overlook it would fail
-    /// every request until the token expires, to heed it wrongly costs one damped exchange.
+    /// every request until the token expires, to heed it wrongly costs one token request, which counts towards the refusal back-off.
     InvalidToken,
     /// Somebody has to log in more strongly or more recently (RFC 9470): no new token of the same
     /// kind can help.

@@ -246,8 +246,8 @@ fn says_nothing<ResB>(settings: &Settings, response: &Response<ResB>) -> bool {
         && (response.extensions().is_empty() || has_no_mark(response.extensions()))
 }
 
-/// Tells whether a response that is no 401 carries no mark that [`judge`] acts on: every real client
-/// leaves an extension of its own.
+/// Tells whether a response that is no 401 carries no mark that [`judge`] acts on: every real
+/// client leaves an extension of its own.
 #[cold]
 fn has_no_mark(extensions: &Extensions) -> bool {
     extensions.get::<TokenRefused>().is_none()
@@ -293,7 +293,7 @@ where
     match verdict {
         Verdict::Refused => {}
         Verdict::Accepted => {
-            authenticator.accepted(generation);
+            authenticator.report_accepted(generation);
             return Ok(notes.attach(response));
         }
         Verdict::StepUp(step_up) => {
@@ -311,11 +311,11 @@ where
     };
     if resent {
         // The machine has to know that another token did not help either.
-        drop(authenticator.refuse(generation));
+        drop(authenticator.report_refused(generation));
         return stands(notes, response, NotReplayed::Twice);
     }
     // Reported whether or not it can be sent again: the next request needs a good token.
-    let phase = match authenticator.refuse(generation) {
+    let phase = match authenticator.report_refused(generation) {
         Refusal::Superseded(token) => Phase::Readying(token),
         Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
         Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),

@@ -29,8 +29,8 @@ use crate::{AnsweredRequest, Unsigned, answered::BareRequest, notice};
 /// Every header that the authenticator's scheme names, whatever its value and whoever set it: the
 /// caller's own credentials in that header stay at home as well. Nothing else is touched. A URI
 /// without scheme and host names no destination, so it counts as another origin: a layer that cuts
-/// URIs down belongs below the guard. A `Host` header that names another host than the URI counts as
-/// another origin too.
+/// URIs down belongs below the guard. A `Host` header that names another host than the URI counts
+/// as another origin too.
 ///
 /// # What is marked
 ///
@@ -40,10 +40,10 @@ use crate::{AnsweredRequest, Unsigned, answered::BareRequest, notice};
 /// request: the token is renewed, but a `POST` is not sent a second time.
 ///
 /// A response to a request that did not carry the token is marked as such. The
-/// [`AuthOutcome`](crate::AuthOutcome) of a request that `AuthLayer` signed then says why: it ended at
-/// another origin ([`Unsigned::OtherOrigin`], [`Unsigned::OtherHost`]), or the follower took the token
-/// off on the way to another origin and came back home ([`Unsigned::RemovedBelow`]). A refusal of such
-/// a request costs no token request, because it says nothing about the token.
+/// [`AuthOutcome`](crate::AuthOutcome) of a request that `AuthLayer` signed then says why: it ended
+/// at another origin ([`Unsigned::OtherOrigin`], [`Unsigned::OtherHost`]), or the follower took the
+/// token off on the way to another origin and came back home ([`Unsigned::RemovedBelow`]). A
+/// refusal of such a request costs no token request, because it says nothing about the token.
 ///
 /// # Example
 ///

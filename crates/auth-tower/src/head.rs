@@ -21,8 +21,8 @@ struct Head {
     version: Version,
     extensions: Extensions,
     scheme: Option<uri::Scheme>,
-    /// One line for the URI after its scheme, one for each header; see [`Line`]. Longer than what is
-    /// `used`, so that filling it anew is nothing but copying.
+    /// One line for the URI after its scheme, one for each header; see [`Line`]. Longer than what
+    /// is `used`, so that filling it anew is nothing but copying.
     bytes: Vec<u8>,
     used: usize,
     sensitive: bool,

@@ -1,14 +1,14 @@
 use std::task::{Context, Poll, ready};
 
 use auth_core::{
-    ApiKey, Authenticator, AuthenticatorOptions, Authenticators, Error as AuthError, ErrorKind,
+    ApiKey, Authenticator, AuthenticatorMap, AuthenticatorOptions, Error as AuthError, ErrorKind,
     Key, Local, Origins, Secret,
 };
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    Error, Replay, ReplayCheap, ResponseFuture, Unsigned, WithoutToken, call,
+    Error, MissingToken, Replay, ReplayCheap, ResponseFuture, Unsigned, call,
     layer::{Options, Settings},
 };
 
@@ -25,7 +25,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct KeyedAuth<S, R = ReplayCheap> {
     inner: S,
-    authenticators: Authenticators,
+    authenticators: AuthenticatorMap,
     options: Options,
     replay: R,
     /// For requests that have no authenticator.
@@ -35,7 +35,7 @@ pub struct KeyedAuth<S, R = ReplayCheap> {
 impl<S, R> KeyedAuth<S, R> {
     pub(crate) fn new(
         inner: S,
-        authenticators: Authenticators,
+        authenticators: AuthenticatorMap,
         options: Options,
         replay: R,
     ) -> Self {
@@ -105,7 +105,7 @@ where
                 let settings = Local::new(self.options.with(authenticator));
                 call::call(&mut self.inner, &self.replay, &settings, request)
             }
-            Err(why) if self.options.without_token == WithoutToken::SendUnsigned => {
+            Err(why) if self.options.without_token == MissingToken::SendUnsigned => {
                 call::pass(&mut self.inner, &self.nobody, request, why)
             }
             Err(Unsigned::NoToken(error)) => call::fail(&mut self.inner, error),

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use auth_core::{Authenticator, Authenticators, Sharded};
+use auth_core::{Authenticator, AuthenticatorMap, Sharded};
 use http::Method;
 use tower_layer::Layer;
 
@@ -14,21 +14,21 @@ use crate::{
 /// cached one.
 ///
 /// Put it as close to the client as it goes: retries, timeouts and redirect followers belong
-/// outside, so that each of their attempts is signed, and judged by its own destination. A layer that
-/// should see signed requests (a log of the wire, for example) belongs inside.
+/// outside, so that each of their attempts is signed, and judged by its own destination. A layer
+/// that should see signed requests (a log of the wire, for example) belongs inside.
 ///
 /// Requests to destinations outside the authenticator's [`Origins`](auth_core::Origins) pass
 /// unsigned, and so do requests whose URI has no scheme and host, and requests whose `Host` header
-/// names another host than the URI. Their responses carry an [`AuthOutcome`](crate::AuthOutcome) that
-/// says so, and the log says it too.
+/// names another host than the URI. Their responses carry an [`AuthOutcome`](crate::AuthOutcome)
+/// that says so, and the log says it too.
 ///
 /// # Redirect followers inside
 ///
 /// A follower that has to stand inside needs an [`OriginGuardLayer`](crate::OriginGuardLayer) below
 /// it, and a client must not follow redirects to other origins by itself. Without the guard, a
 /// credential in a header of the vendor's own goes along to other origins, and this layer does not
-/// see which request a refusal answers. A `POST` that the API applied and answered with 303 must not
-/// be sent again because the request after the redirect was refused. What prevents that:
+/// see which request a refusal answers. A `POST` that the API applied and answered with 303 must
+/// not be sent again because the request after the redirect was refused. What prevents that:
 ///
 /// | below `AuthLayer` | a refused `POST` or `PATCH` | a refused `PUT` or `DELETE` |
 /// |---|---|---|
@@ -40,13 +40,14 @@ use crate::{
 /// | a client that says [`RedirectsUnseen`](auth_core::RedirectsUnseen) | not sent again | sent again |
 /// | a follower of another crate, or one in a box (`BoxCloneService`), no guard, no mark | **sent again** | **sent again** |
 ///
-/// The last row is the limit. Without the feature, this layer recognizes tower-http's follower by the
-/// name of the type of the stack below, of whatever version of tower-http. A box hides that name.
-/// With the feature, this layer reads the mark that tower-http's follower (the version that auth-tower
-/// depends on) leaves on a response, also out of a box. A follower that leaves no mark cannot be
-/// recognized from above, because nothing of a response differs. Such a follower needs the guard below
-/// it. Without the guard, set [`replay_only`](Self::replay_only) to idempotent methods, or put an
-/// [`AnsweredRequest`](crate::AnsweredRequest) or [`Redirected`](auth_core::Redirected) on the response:
+/// The last row is the limit. Without the feature, this layer recognizes tower-http's follower by
+/// the name of the type of the stack below, of whatever version of tower-http. A box hides that
+/// name. With the feature, this layer reads the mark that tower-http's follower (the version that
+/// auth-tower depends on) leaves on a response, also out of a box. A follower that leaves no mark
+/// cannot be recognized from above, because nothing of a response differs. Such a follower needs
+/// the guard below it. Without the guard, set [`replay_only`](Self::replay_only) to idempotent
+/// methods, or put an [`AnsweredRequest`](crate::AnsweredRequest) or
+/// [`Redirected`](auth_core::Redirected) on the response:
 ///
 /// ```
 /// # use auth_core::Authenticator;
@@ -60,10 +61,11 @@ use crate::{
 ///
 /// # How often a request is sent
 ///
-/// Once, and once more if the token is refused. A retry layer above makes that at most two sends for
-/// each of its tries, and one below as many as it makes of one send, twice. So let neither try again
-/// after a 401: what could be done was done here. With another layer of this kind below, for a second
-/// credential, it is two sends still: the one below sees that its request is a second one already.
+/// Once, and once more if the token is refused. A retry layer above makes that at most two sends
+/// for each of its tries, and one below as many as it makes of one send, twice. So let neither try
+/// again after a 401: what could be done was done here. With another layer of this kind below, for
+/// a second credential, it is two sends still: the one below sees that its request is a second one
+/// already.
 ///
 /// A load balancer above keeps one place of each endpoint's concurrency limit taken while it waits
 /// for the next request. Put that limit above this layer, or let it have two places: a request that
@@ -73,7 +75,7 @@ use crate::{
 /// # Example
 ///
 /// ```
-/// use auth_core::{AccessToken, Authenticator, Error, Exchange, Origins, TokenSource};
+/// use auth_core::{AccessToken, Authenticator, Error, TokenRequest, Origins, TokenSource};
 /// use auth_tower::AuthLayer;
 /// use http::{Request, Response};
 /// use http_body_util::Empty;
@@ -84,7 +86,7 @@ use crate::{
 /// struct FromAgent;
 ///
 /// impl TokenSource for FromAgent {
-///     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+///     async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
 ///         Ok(AccessToken::new("fake-token").expires_in(Duration::from_secs(600)))
 ///     }
 /// }
@@ -117,8 +119,8 @@ pub struct AuthLayer<R = ReplayCheap, A = Authenticator> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) rules: Rules,
-    pub(crate) existing: Existing,
-    pub(crate) without_token: WithoutToken,
+    pub(crate) existing: ExistingCredential,
+    pub(crate) without_token: MissingToken,
 }
 
 impl Options {
@@ -140,14 +142,14 @@ pub(crate) struct Settings {
     /// A rule has to see the head of every response, whatever its status.
     pub(crate) heads_matter: bool,
     pub(crate) rules: Rules,
-    pub(crate) existing: Existing,
-    pub(crate) without_token: WithoutToken,
+    pub(crate) existing: ExistingCredential,
+    pub(crate) without_token: MissingToken,
 }
 
 /// What happens to a request that already carries the credential header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Existing {
+pub enum ExistingCredential {
     /// It is sent as it is, once; no token is fetched for it, and its response carries
     /// [`Unsigned::OwnCredentials`](crate::Unsigned::OwnCredentials). The default.
     #[default]
@@ -161,12 +163,13 @@ pub enum Existing {
 /// What happens to a request when no token could be had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WithoutToken {
+pub enum MissingToken {
     /// It is not sent; the error says why. The default.
     #[default]
     Fail,
-    /// It is sent without credentials, for APIs that give something to anybody. Its response carries
-    /// [`Unsigned::NoToken`](crate::Unsigned::NoToken) or [`Unsigned::NoKey`](crate::Unsigned::NoKey).
+    /// It is sent without credentials, for APIs that give something to anybody. Its response
+    /// carries [`Unsigned::NoToken`](crate::Unsigned::NoToken) or
+    /// [`Unsigned::NoKey`](crate::Unsigned::NoKey).
     SendUnsigned,
 }
 
@@ -183,7 +186,7 @@ impl AuthLayer {
     }
 }
 
-impl AuthLayer<ReplayCheap, Authenticators> {
+impl AuthLayer<ReplayCheap, AuthenticatorMap> {
     /// Makes a layer for many keys: each request is signed with the token of the
     /// [`Key`](auth_core::Key) in its extensions. A request without one is not sent, or unsigned if
     /// [`without_token`](Self::without_token) says so. Costs an allocation a request.
@@ -191,14 +194,14 @@ impl AuthLayer<ReplayCheap, Authenticators> {
     /// # Example
     ///
     /// ```
-    /// use auth_core::{Authenticators, Key, Secret};
+    /// use auth_core::{AuthenticatorMap, Key, Secret};
     /// use auth_tower::AuthLayer;
     /// use bytes::Bytes;
     /// use http::Request;
     /// use http_body_util::Empty;
     /// use tower::ServiceBuilder;
     ///
-    /// # fn test<S>(authenticators: Authenticators, http: S) -> Result<(), http::Error> {
+    /// # fn test<S>(authenticators: AuthenticatorMap, http: S) -> Result<(), http::Error> {
     /// let client = ServiceBuilder::new().layer(AuthLayer::keyed(authenticators)).service(http);
     ///
     /// let user = Secret::new("fake-token-of-a-user");
@@ -209,7 +212,7 @@ impl AuthLayer<ReplayCheap, Authenticators> {
     /// # }
     /// ```
     #[must_use]
-    pub fn keyed(authenticators: Authenticators) -> Self {
+    pub fn keyed(authenticators: AuthenticatorMap) -> Self {
         Self {
             authenticator: authenticators,
             options: Options::default(),
@@ -272,14 +275,14 @@ impl<R, A> AuthLayer<R, A> {
 
     /// Sets what happens to requests that carry the credential header already.
     #[must_use]
-    pub fn existing(mut self, existing: Existing) -> Self {
+    pub fn existing(mut self, existing: ExistingCredential) -> Self {
         self.options.existing = existing;
         self
     }
 
     /// Sets what happens to requests when no token could be had.
     #[must_use]
-    pub fn without_token(mut self, without_token: WithoutToken) -> Self {
+    pub fn without_token(mut self, without_token: MissingToken) -> Self {
         self.options.without_token = without_token;
         self
     }
@@ -326,7 +329,7 @@ impl<S, R: Clone> Layer<S> for AuthLayer<R> {
     }
 }
 
-impl<S, R: Clone> Layer<S> for AuthLayer<R, Authenticators> {
+impl<S, R: Clone> Layer<S> for AuthLayer<R, AuthenticatorMap> {
     type Service = KeyedAuth<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {

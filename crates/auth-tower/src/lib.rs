@@ -1,8 +1,8 @@
 //! A tower layer that signs outgoing HTTP requests, and renews a token that the API refuses.
 //!
 //! [`AuthLayer`] signs each request with the cached token. When the API refuses that token, it is
-//! replaced, once for all callers, and the request is sent once more. A request to another origin is
-//! not signed, also if only its `Host` header names another origin.
+//! replaced, once for all callers, and the request is sent once more. A request to another origin
+//! is not signed, also if only its `Host` header names another origin.
 //!
 //! # Example
 //!
@@ -50,9 +50,9 @@
 //!
 //! # What is logged
 //!
-//! Lines of the target `auth_tower`, by `tracing`, each with the fields `vendor`, `host` (never a path
-//! or a query) and `cause`. The first line for each authenticator, cause and host is a WARN, for at
-//! most 64 of them, the others are DEBUG.
+//! Lines of the target `auth_tower`, by `tracing`, each with the fields `vendor`, `host` (never a
+//! path or a query) and `cause`. The first line for each authenticator, cause and host is a WARN,
+//! for at most 64 of them, the others are DEBUG.
 //!
 //! | line | cause |
 //! |---|---|
@@ -112,7 +112,7 @@ pub use error::Error;
 pub use future::ResponseFuture;
 pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
 pub use keyed::KeyedAuth;
-pub use layer::{AuthLayer, Existing, WithoutToken};
+pub use layer::{AuthLayer, ExistingCredential, MissingToken};
 pub use min_lifetime::{MinLifetime, MinLifetimeFuture, MinLifetimeLayer};
 pub use outcome::{AuthOutcome, NotReplayed, Unsigned};
 pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};

@@ -20,12 +20,13 @@ use tower_service::Service;
 
 /// Renews the token first if it expires within `min`. Applies to requests with a body.
 ///
-/// Use it for bodies that can be sent only once: after an upload of minutes, a refused request cannot
-/// be sent again. Put it directly above [`AuthLayer`](crate::AuthLayer), with the same authenticator.
+/// Use it for bodies that can be sent only once: after an upload of minutes, a refused request
+/// cannot be sent again. Put it directly above [`AuthLayer`](crate::AuthLayer), with the same
+/// authenticator.
 ///
-/// These requests pass at once, without a wait and without a token request: requests without a body,
-/// requests to other origins, and requests that carry their own credentials (also if `AuthLayer` is
-/// set to [`Existing::Replace`](crate::Existing::Replace)).
+/// These requests pass at once, without a wait and without a token request: requests without a
+/// body, requests to other origins, and requests that carry their own credentials (also if
+/// `AuthLayer` is set to [`ExistingCredential::Replace`](crate::ExistingCredential::Replace)).
 ///
 /// A token is renewed for this reason at most once. Where tokens never live for `min`, the first
 /// renewal shows that, and there is none for this reason until a token that lives longer turns up.
@@ -101,7 +102,7 @@ impl MinLifetimeLayer {
         if asked.in_vain.load(Relaxed) || from.is_some_and(is_asked) {
             return None;
         }
-        let acquire = authenticator.token_for(*min);
+        let acquire = authenticator.token_valid_for(*min);
         Some(Asking { acquire, from })
     }
 
@@ -121,8 +122,8 @@ impl MinLifetimeLayer {
         asked.generation.store(newest.get(), Relaxed);
         if newest != from {
             let left = authenticator.health().usable_for();
-            let lives = left.is_some_and(|left| left >= *min);
-            asked.in_vain.store(!lives, Relaxed);
+            let lifetime = left.is_some_and(|left| left >= *min);
+            asked.in_vain.store(!lifetime, Relaxed);
         }
     }
 }
@@ -149,8 +150,8 @@ impl<S> Layer<S> for MinLifetimeLayer {
 ///
 /// # Clone and readiness
 ///
-/// Ready when the inner service is. A request that waits for a renewal gives that service back (it is
-/// replaced by a clone that was not made ready), and readiness is asked for again afterwards.
+/// Ready when the inner service is. A request that waits for a renewal gives that service back (it
+/// is replaced by a clone that was not made ready), and readiness is asked for again afterwards.
 #[derive(Clone, Debug)]
 pub struct MinLifetime<S> {
     inner: S,

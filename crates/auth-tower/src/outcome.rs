@@ -12,8 +12,9 @@ use http::{Extensions, Request, Response};
 /// was not sent again. The same causes are logged, with the host: at WARN the first time for each
 /// authenticator and destination, at DEBUG after that.
 ///
-/// In a stack of several `AuthLayer`s, for APIs of several vendors, a layer that signs overrides what
-/// a layer below says of not signing. A layer that does not sign cannot know that one below does.
+/// In a stack of several `AuthLayer`s, for APIs of several vendors, a layer that signs overrides
+/// what a layer below says of not signing. A layer that does not sign cannot know that one below
+/// does.
 ///
 /// # Example
 ///
@@ -40,18 +41,19 @@ pub struct AuthOutcome {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Unsigned {
-    /// The destination is not in the authenticator's [`Origins`](auth_core::Origins), or the URI has
-    /// no scheme and host.
+    /// The destination is not in the authenticator's [`Origins`](auth_core::Origins), or the URI
+    /// has no scheme and host.
     OtherOrigin,
     /// The `Host` header names another host than the URI.
     OtherHost,
     /// The request has no [`Key`](auth_core::Key), and
-    /// [`WithoutToken::SendUnsigned`](crate::WithoutToken::SendUnsigned) is set.
+    /// [`MissingToken::SendUnsigned`](crate::MissingToken::SendUnsigned) is set.
     NoKey,
-    /// No token could be had, and [`WithoutToken::SendUnsigned`](crate::WithoutToken::SendUnsigned)
+    /// No token could be had, and [`MissingToken::SendUnsigned`](crate::MissingToken::SendUnsigned)
     /// is set; the error says why.
     NoToken(Error),
-    /// The caller set the credential header, and [`Existing::Keep`](crate::Existing::Keep) is set.
+    /// The caller set the credential header, and
+    /// [`ExistingCredential::Keep`](crate::ExistingCredential::Keep) is set.
     OwnCredentials,
     /// The request left with a token, and a layer below took it off before the request that the
     /// response answers: a redirect follower that went to another origin and came back. A refusal
@@ -75,13 +77,14 @@ pub enum NotReplayed {
     /// The token is renewed in the background. See [`AnsweredRequest`](crate::AnsweredRequest) and
     /// [`auth_core::Redirected`].
     Redirected,
-    /// A client or a layer below may have followed a redirect without telling, and the method is not
-    /// idempotent (RFC 9110 section 9.2.2): the API may have applied the request. The token is renewed
-    /// in the background. See [`auth_core::RedirectsUnseen`], and
+    /// A client or a layer below may have followed a redirect without telling, and the method is
+    /// not idempotent (RFC 9110 section 9.2.2): the API may have applied the request. The token is
+    /// renewed in the background. See [`auth_core::RedirectsUnseen`], and
     /// [`AuthLayer`](crate::AuthLayer#redirect-followers-inside) for what to change.
     RedirectsUnseen,
-    /// No token request starts for this refusal, because an earlier one failed or brought a token that
-    /// the API refused too, or because the quota has no slot for it. A later refusal starts one.
+    /// No token request starts for this refusal, because an earlier one failed or brought a token
+    /// that the API refused too, or because the quota has no slot for it. A later refusal starts
+    /// one.
     RefusalBackOff,
     /// No other token could be had; the error says why.
     NoToken(Error),
@@ -156,8 +159,8 @@ impl AuthOutcome {
         self.waited = self.waited.saturating_add(below.waited);
     }
 
-    /// Returns how often the request was sent: 1 or 2, the sends of another layer of this kind below
-    /// included.
+    /// Returns how often the request was sent: 1 or 2, the sends of another layer of this kind
+    /// below included.
     #[must_use]
     pub fn sends(&self) -> u8 {
         self.sends

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    AuthOutcome, Error, NotReplayed, Replay, Unsigned, WithoutToken, layer::Settings, notice,
+    AuthOutcome, Error, MissingToken, NotReplayed, Replay, Unsigned, layer::Settings, notice,
     replay::sealed::Kept,
 };
 
@@ -138,7 +138,7 @@ where
                             return self.stands(response, NotReplayed::NoToken(error));
                         }
                         (Err(error), None) => {
-                            if self.settings.without_token == WithoutToken::Fail {
+                            if self.settings.without_token == MissingToken::Fail {
                                 return Poll::Ready(Err(Error::Auth(error)));
                             }
                             let why = Unsigned::NoToken(error);
@@ -221,7 +221,8 @@ where
         };
         match &token {
             Some(token) => token.try_sign(request.headers_mut()).map_err(Error::Auth)?,
-            // With `Existing::Replace`, what would have been replaced does not go out either.
+            // With `ExistingCredential::Replace`, what would have been replaced does not go out
+            // either.
             None => self.settings.authenticator.unsign(request.headers_mut()),
         }
         let mut notes = mem::take(&mut self.notes);

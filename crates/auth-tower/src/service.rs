@@ -13,15 +13,16 @@ use crate::{Error, Replay, ReplayCheap, ResponseFuture, call, layer::Settings};
 ///
 /// # Clone and readiness
 ///
-/// Ready when the inner service is. With a cached token, `call` uses the inner service that was made
-/// ready. Without one, that service is given back (replaced by a clone that was not made ready) while
-/// the request waits, so that a waiting request holds nobody's permit; readiness is asked for again
-/// afterwards, as before a replay. A request that is not sent gives the service back too.
+/// Ready when the inner service is. With a cached token, `call` uses the inner service that was
+/// made ready. Without one, that service is given back (replaced by a clone that was not made
+/// ready) while the request waits, so that a waiting request holds nobody's permit; readiness is
+/// asked for again afterwards, as before a replay. A request that is not sent gives the service
+/// back too.
 ///
 /// # Cancel safety
 ///
 /// Dropping the response future cancels the request as the inner service's future does. It never
-/// cancels an exchange that the request started or waits for.
+/// cancels a token request that the request started or waits for.
 #[derive(Debug)]
 pub struct Auth<S, R = ReplayCheap> {
     inner: S,
@@ -56,7 +57,8 @@ impl<S, R> Auth<S, R> {
 
 impl<S, R: Clone> Auth<S, R> {
     /// Makes the same over another service, for adapters whose inner service is a new one for each
-    /// request: settings are shared, where [`AuthLayer`](crate::AuthLayer)'s `layer` makes them anew.
+    /// request: settings are shared, where [`AuthLayer`](crate::AuthLayer)'s `layer` makes them
+    /// anew.
     #[doc(hidden)]
     #[must_use]
     pub fn over<T>(&self, inner: T) -> Auth<T, R> {

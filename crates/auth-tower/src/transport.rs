@@ -1,6 +1,6 @@
 use std::{error::Error as StdError, fmt, future::poll_fn, io, iter, pin::pin};
 
-use auth_core::{ConnectFailure, Error, ErrorKind, RequestOutcome, TokenHost, Transport};
+use auth_core::{ConnectFailure, Error, ErrorKind, TokenHost, TokenRequestOutcome, Transport};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{Request, Response, Uri, header::CONTENT_LENGTH, response};
 use http_body::Body;
@@ -20,11 +20,11 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 /// - It verifies TLS certificates, and is given `https` URLs.
 /// - It is not, and does not contain, the service that the tokens are for.
 /// - It decompresses nothing, or returns the decompressed body: the returned bytes are counted.
-/// - It ends an attempt to connect after a time that is shorter than the deadline of a token request
-///   (10 s unless set), for example 4 s. See [below](#was-the-request-sent).
+/// - It ends an attempt to connect after a time that is shorter than the deadline of a token
+///   request (10 s unless set), for example 4 s. See [below](#was-the-request-sent).
 ///
-/// A service like tower's `BoxCloneSyncService` fits, one that is not `Sync` does not. This type has
-/// no deadline: the token request has one.
+/// A service like tower's `BoxCloneSyncService` fits, one that is not `Sync` does not. This type
+/// has no deadline: the token request has one.
 ///
 /// # Was the request sent?
 ///
@@ -33,14 +33,14 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// | the service | outcome |
 /// |---|---|
-/// | fails to become ready | [`NotSent`](RequestOutcome::NotSent) |
-/// | returns an error of hyper-util's client about connecting (DNS, TCP, TLS, proxy), or about a connection that closed before the request was written | [`NotSent`](RequestOutcome::NotSent), with feature `hyper-util` |
-/// | returns an error with [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) behind it | [`NotSent`](RequestOutcome::NotSent) |
-/// | returns any other error | [`Unknown`](RequestOutcome::Unknown) |
+/// | fails to become ready | [`NotSent`](TokenRequestOutcome::NotSent) |
+/// | returns an error of hyper-util's client about connecting (DNS, TCP, TLS, proxy), or about a connection that closed before the request was written | [`NotSent`](TokenRequestOutcome::NotSent), with feature `hyper-util` |
+/// | returns an error with [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) behind it | [`NotSent`](TokenRequestOutcome::NotSent) |
+/// | returns any other error | [`Unknown`](TokenRequestOutcome::Unknown) |
 ///
 /// A host that drops packets is told from one that does not answer only if the connector has a
-/// time-out of its own: `HttpConnector::set_connect_timeout`, as in the example, covers TCP. Tower's
-/// `Timeout` around the connector (in a `BoxCloneSyncService`) covers DNS and TLS too.
+/// time-out of its own: `HttpConnector::set_connect_timeout`, as in the example, covers TCP.
+/// Tower's `Timeout` around the connector (in a `BoxCloneSyncService`) covers DNS and TLS too.
 ///
 /// # Example
 ///
@@ -137,21 +137,21 @@ impl<S> ServiceTransport<S> {
             Some(kind) => format!("{}: the HTTP service is not ready ({kind})", call.host),
             None => format!("{}: the HTTP service is not ready", call.host),
         };
-        self.unavailable(message, RequestOutcome::NotSent, cause)
+        self.unavailable(message, TokenRequestOutcome::NotSent, cause)
     }
 
     fn no_reply(&self, call: &Call, cause: BoxError) -> Error {
         if not_written(&*cause) {
             let host = &call.host;
             let message = format!("{host}: the connection closed before the request was sent");
-            return self.unavailable(message, RequestOutcome::NotSent, cause);
+            return self.unavailable(message, TokenRequestOutcome::NotSent, cause);
         }
         if is_connect(&*cause) {
             return match call.connect_failure(&*cause) {
                 ConnectFailure::NoTls => no_tls(call),
                 ConnectFailure::Cause(why) => {
                     let message = format!("{}: {why}", call.host);
-                    self.unavailable(message, RequestOutcome::NotSent, cause)
+                    self.unavailable(message, TokenRequestOutcome::NotSent, cause)
                 }
             };
         }
@@ -159,15 +159,15 @@ impl<S> ServiceTransport<S> {
             // Only an attempt to connect is refused.
             Some(kind @ io::ErrorKind::ConnectionRefused) => {
                 let message = format!("{}: {kind}", call.host);
-                self.unavailable(message, RequestOutcome::NotSent, cause)
+                self.unavailable(message, TokenRequestOutcome::NotSent, cause)
             }
             Some(kind) => {
                 let message = format!("{}: no reply ({kind})", call.host);
-                self.unavailable(message, RequestOutcome::Unknown, cause)
+                self.unavailable(message, TokenRequestOutcome::Unknown, cause)
             }
             None => {
                 let message = format!("{}: no reply", call.host);
-                self.unavailable(message, RequestOutcome::Unknown, cause)
+                self.unavailable(message, TokenRequestOutcome::Unknown, cause)
             }
         }
     }
@@ -177,10 +177,10 @@ impl<S> ServiceTransport<S> {
             Some(kind) => format!("{}: the reply broke off ({kind})", call.host),
             None => format!("{}: the reply broke off", call.host),
         };
-        self.unavailable(message, RequestOutcome::Unknown, cause)
+        self.unavailable(message, TokenRequestOutcome::Unknown, cause)
     }
 
-    fn unavailable(&self, message: String, outcome: RequestOutcome, cause: BoxError) -> Error {
+    fn unavailable(&self, message: String, outcome: TokenRequestOutcome, cause: BoxError) -> Error {
         let error = Error::new(ErrorKind::Unavailable, message).with_outcome(outcome);
         if self.error_source {
             error.with_source(Cause(cause))
@@ -279,7 +279,7 @@ fn no_tls(call: &Call) -> Error {
     let advice = "the service's connector speaks no TLS: use an HTTPS connector, for example \
                   hyper-rustls' `HttpsConnector`";
     let error = Error::config("transport", format!("{}: {advice}", call.host));
-    error.with_outcome(RequestOutcome::NotSent)
+    error.with_outcome(TokenRequestOutcome::NotSent)
 }
 
 /// Tells whether hyper-util's client failed to connect.

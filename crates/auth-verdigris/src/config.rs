@@ -25,8 +25,8 @@ impl Verdigris {
     /// 20 token requests in any hour, for each client, whatever the number of its processes.
     pub const QUOTA: Quota = Quota::per_hour(NonZeroU32::new(20).unwrap());
 
-    /// Starts with the client's identifier, where its secret comes from, and the transport that sends
-    /// the token requests. The secret is a [`Secret`](auth_core::Secret), or a
+    /// Starts with the client's identifier, where its secret comes from, and the transport that
+    /// sends the token requests. The secret is a [`Secret`](auth_core::Secret), or a
     /// [`SecretFn`](auth_core::SecretFn) where it rotates.
     ///
     /// # Example
@@ -125,8 +125,8 @@ impl VerdigrisBuilder {
     /// [`AuthenticatorOptions`]. Default: no option is set, and the quota is [`Verdigris::QUOTA`].
     ///
     /// The quota belongs to the client. Processes that share a
-    /// [store](AuthenticatorOptions::store) share the quota too: give each the whole quota. Without a
-    /// store, divide the quota among the processes that share a client.
+    /// [store](AuthenticatorOptions::store) share the quota too: give each the whole quota. Without
+    /// a store, divide the quota among the processes that share a client.
     pub fn options(mut self, options: AuthenticatorOptions) -> Self {
         self.options = options;
         self
@@ -154,8 +154,8 @@ impl VerdigrisBuilder {
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
-    /// `client_id` or `client_secret` when empty, `token_url` and `base_url` when they are no URLs that
-    /// secrets may go to, `audience` when empty.
+    /// `client_id` or `client_secret` when empty, `token_url` and `base_url` when they are no URLs
+    /// that secrets may go to, `audience` when empty.
     pub fn build(self) -> Result<Authenticator, Error> {
         let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
         let key = self.key();

@@ -37,15 +37,16 @@
 //!
 //! - **Quota.** The quota belongs to the client, not to the process, and tokens count until they
 //!   expire. The default keeps one process within the quota. Processes that share a
-//!   [store](auth_core::AuthenticatorOptions::store) share the token and the quota. Without a store, divide the
-//!   quota among the processes ([`AuthenticatorOptions::quota`](auth_core::AuthenticatorOptions::quota)); each start of a process takes a token,
-//!   which short-lived jobs should not. Over quota is
-//!   answered 429 or 400, depending on the page one reads; both are taken for it unless the reply
-//!   has a standard OAuth `error` code or is an HTML page with 400, and end up as
-//!   [`ErrorKind::Quota`](auth_core::ErrorKind::Quota). Without `Retry-After` the next token request
-//!   comes after 30 minutes.
-//! - **Wrong secret.** A client secret that the vendor rejected is sent again once per probe interval
-//!   of the policy (default: 5 minutes), or as soon as the secret changes.
+//!   [store](auth_core::AuthenticatorOptions::store) share the token and the quota. Without a
+//!   store, divide the quota among the processes
+//!   ([`AuthenticatorOptions::quota`](auth_core::AuthenticatorOptions::quota)); each start of a
+//!   process takes a token, which short-lived jobs should not. Over quota is answered 429 or 400,
+//!   depending on the page one reads; both are taken for it unless the reply has a standard OAuth
+//!   `error` code or is an HTML page with 400, and end up as
+//!   [`ErrorKind::Quota`](auth_core::ErrorKind::Quota). Without `Retry-After` the next token
+//!   request comes after 30 minutes.
+//! - **Wrong secret.** A client secret that the vendor rejected is sent again once per probe
+//!   interval of the policy (default: 5 minutes), or as soon as the secret changes.
 //! - **Rate.** The API allows 5 requests per second and resource, and answers 429 beyond. That has
 //!   nothing to do with tokens, and is returned as it is.
 //! - **Scope.** A token reply lists its scopes over several lines; they end up separated by single

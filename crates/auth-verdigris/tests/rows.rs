@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use auth_core::{
-    Authenticator, AuthenticatorOptions, Error, ErrorKind, ExchangeLimit, MemoryStore, Quota,
-    RefreshPolicy, Secret,
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, MemoryStore, Quota, RefreshPolicy,
+    Secret, TokenRequestLimit,
 };
 use auth_oauth2::BodyFormat;
 use auth_testkit::{Reply, TestServer, TestServerBuilder};
@@ -185,7 +185,7 @@ async fn row_token_quota_stays_unless_the_options_set_one() {
     let server = fake::server().in_memory();
     let all_others = options(&server)
         .policy(RefreshPolicy::default())
-        .limit(ExchangeLimit::new(1).unwrap())
+        .limit(TokenRequestLimit::new(1).unwrap())
         .store(MemoryStore::new())
         .shards(1);
     assert_eq!(sent_in_half_an_hour(all_others, &server).await, 20);
@@ -204,13 +204,13 @@ async fn row_token_quota_is_not_used_up_by_refusals() {
         match authenticator.token().await {
             Ok(token) => {
                 if newest.replace(token.generation()) != newest {
-                    authenticator.accepted(token.generation());
+                    authenticator.report_accepted(token.generation());
                 }
-                authenticator.refuse(token.generation());
+                authenticator.report_refused(token.generation());
             }
             Err(error) => last = Some(error),
         }
-        // Not the clock's own leap: an exchange is under way.
+        // Not the clock's own leap: a token request is under way.
         sleep(MINUTE + Duration::from_secs(1)).await;
     }
     assert_eq!(server.counters().tokens_issued, 16);
@@ -230,12 +230,12 @@ fn assert_over_quota(error: &Error) {
 async fn row_token_quota_slots_free_when_their_tokens_expire() {
     let (server, authenticator) = started(fake::server());
     let issued = || server.counters().tokens_issued;
-    // Two seconds are enough for the floor between exchanges.
+    // Two seconds are enough for the floor between token requests.
     let ahead = async |count: usize| {
         let before = issued();
         for _ in 0..count {
-            let token = authenticator.token_for(HOUR).await.unwrap();
-            authenticator.accepted(token.generation());
+            let token = authenticator.token_valid_for(HOUR).await.unwrap();
+            authenticator.report_accepted(token.generation());
             sleep(Duration::from_secs(2)).await;
         }
         issued() - before
@@ -245,8 +245,8 @@ async fn row_token_quota_slots_free_when_their_tokens_expire() {
         let before = issued();
         for _ in 0..count {
             let token = authenticator.try_token().unwrap();
-            authenticator.accepted(token.generation());
-            authenticator.refuse(token.generation());
+            authenticator.report_accepted(token.generation());
+            authenticator.report_refused(token.generation());
             sleep(6 * MINUTE).await;
         }
         issued() - before
@@ -348,8 +348,8 @@ async fn row_several_processes_divide_the_quota() {
     for _ in 0..40 {
         for process in &processes {
             if let Ok(token) = process.token().await {
-                process.accepted(token.generation());
-                process.refuse(token.generation());
+                process.report_accepted(token.generation());
+                process.report_refused(token.generation());
             }
         }
         sleep(Duration::from_secs(61)).await;

@@ -77,9 +77,9 @@ fn need<'a>(metadata: &'a Metadata, package: Package<'_>) -> Result<Need<'a>> {
     Ok(need)
 }
 
-/// Names and versions of everything that compiling a package takes, with every feature and for every
-/// target; for a package that is never published, its tests included. Not read off the metadata,
-/// which lists dependencies that no feature switches on.
+/// Names and versions of everything that compiling a package takes, with every feature and for
+/// every target; for a package that is never published, its tests included. Not read off the
+/// metadata, which lists dependencies that no feature switches on.
 fn tree(metadata: &Metadata, package: Package<'_>) -> Result<BTreeSet<(String, String)>> {
     let edges = if metadata.is_published(package) {
         "--edges=normal,build"

@@ -1,9 +1,9 @@
 //! `WWW-Authenticate`, as `auth_tower::AuthLayer` reads it. Input: a header's value a line.
 //!
 //! Where the crate `http-auth` reads every line, the layer does what the challenges say that
-//! `http-auth` read. Other lines are an error to `http-auth`, and not compared: those with a token68,
-//! with two spaces, a tab or a comma between a scheme and its first parameter, with a byte from 0x80
-//! on, and empty ones.
+//! `http-auth` read. Other lines are an error to `http-auth`, and not compared: those with a
+//! token68, with two spaces, a tab or a comma between a scheme and its first parameter, with a byte
+//! from 0x80 on, and empty ones.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorOptions, Error, Exchange, Origins, TokenSource,
+    AccessToken, Authenticator, AuthenticatorOptions, Error, Origins, TokenRequest, TokenSource,
 };
 use auth_tower::{AuthLayer, StepUp};
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 struct Counted(Arc<AtomicUsize>);
 
 impl TokenSource for Counted {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
         let number = self.0.fetch_add(1, Ordering::Relaxed);
         let token = AccessToken::new(format!("fake-token-{number}"));
         Ok(token.expires_in(Duration::from_secs(3600)))

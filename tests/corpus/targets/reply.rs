@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{AccessToken, Error, ErrorKind, Moment, RequestOutcome};
+use auth_core::{AccessToken, Error, ErrorKind, Moment, TokenRequestOutcome};
 use auth_oauth2::{ReplyRules, Scrubber, parse_reply, retry_after};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -64,7 +64,7 @@ fn judge_error(error: &Error, headers: &HeaderMap, is_quota: bool) {
     if error.kind() == ErrorKind::Quota {
         assert!(is_quota, "{text}");
     }
-    if error.outcome() == RequestOutcome::Rejected {
+    if error.outcome() == TokenRequestOutcome::Rejected {
         assert_eq!(error.kind(), ErrorKind::Rejected, "{text}");
     }
     // What the vendor asked for, or nothing.

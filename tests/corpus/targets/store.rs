@@ -9,8 +9,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorOptions, Error, ErrorKind, Exchange, Key, MemoryStore,
-    NewEntry, Origins, Secret, StoredEntry, TokenSource, TokenStore, Version,
+    AccessToken, Authenticator, AuthenticatorOptions, EntryVersion, Error, ErrorKind, Key,
+    MemoryStore, NewEntry, Origins, Secret, StoredEntry, TokenRequest, TokenSource, TokenStore,
 };
 use auth_store_file::FileStore;
 use auth_store_seal::{SealedStore, SealingKeys};
@@ -82,15 +82,15 @@ fn authenticator(store: MemoryStore) -> Authenticator {
 struct Fresh;
 
 impl TokenSource for Fresh {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
         let token = AccessToken::new("fake-token").expires_in(HOUR);
         Ok(token.scope("read write"))
     }
 }
 
-async fn put(store: &impl TokenStore, expected: Option<Version>, version: u128, bytes: &[u8]) {
+async fn put(store: &impl TokenStore, expected: Option<EntryVersion>, version: u128, bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
-    let entry = NewEntry::new(Version::new(version), bytes, HOUR);
+    let entry = NewEntry::new(EntryVersion::new(version), bytes, HOUR);
     assert!(store.replace(&key(), expected, entry).await.unwrap());
 }
 

@@ -1,6 +1,6 @@
 //! What one process met is no verdict on the vendor: it costs the others a few seconds at most.
 
-use auth_core::{ErrorKind, RequestOutcome};
+use auth_core::{ErrorKind, TokenRequestOutcome};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -54,7 +54,7 @@ async fn worst_of_the_healthy(seed: u64, lone: Outcome) -> Duration {
 }
 
 fn not_sent(kind: ErrorKind, what: &'static str) -> Outcome {
-    Outcome::error(Error::new(kind, what).with_outcome(RequestOutcome::NotSent))
+    Outcome::error(Error::new(kind, what).with_outcome(TokenRequestOutcome::NotSent))
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,7 +81,7 @@ async fn g05f_a_process_with_an_unreadable_secret_file_delays_five_healthy_ones_
 async fn g05f_a_process_whose_replies_are_lost_delays_five_healthy_ones_by_a_few_seconds() {
     for seed in 0..3 {
         let reset = Error::new(ErrorKind::Unavailable, "connection reset");
-        let reset = reset.with_outcome(RequestOutcome::Unknown);
+        let reset = reset.with_outcome(TokenRequestOutcome::Unknown);
         let worst = worst_of_the_healthy(seed, Outcome::error(reset)).await;
         println!("reset, seed {seed}: {worst:?}");
         assert!(worst <= 2 * SECOND, "seed {seed}: {worst:?}");
@@ -111,10 +111,10 @@ async fn g03f_a_slow_vendor_gets_one_token_request_and_a_second_after_half_a_dea
             }
             println!(
                 "{takes} s: {} requests, {:?}",
-                fleet.exchanges(),
+                fleet.token_requests(),
                 begun.elapsed()
             );
-            assert_eq!(fleet.exchanges(), requests, "{takes} s");
+            assert_eq!(fleet.token_requests(), requests, "{takes} s");
         }
     }
 }

@@ -18,12 +18,12 @@ async fn g10f_dead_tokens_cost_a_fleet_of_twenty_what_an_outage_costs() {
         tokens(&processes).await;
         sleep(SECOND).await;
     }
-    let minute = fleet.exchanges();
+    let minute = fleet.token_requests();
     for _ in 0..HOUR.as_secs() {
         tokens(&processes).await;
         sleep(SECOND).await;
     }
-    let hour = fleet.exchanges() - minute;
+    let hour = fleet.token_requests() - minute;
     println!("{minute} in the first minute, {hour} in the hour after it");
     assert!(minute <= 30, "{minute}");
     assert!(hour <= 160, "{hour}");
@@ -43,7 +43,7 @@ async fn g10f_dead_tokens_in_a_renewal_window_cost_a_dozen_token_requests() {
             }
             sleep(SECOND).await;
         }
-        let requests = fleet.exchanges() - 1;
+        let requests = fleet.token_requests() - 1;
         println!("{} processes: {requests} token requests", processes.len());
         assert!((10..=60).contains(&requests), "{requests}");
     }

@@ -26,12 +26,12 @@ async fn g05f_one_failure_is_everybodys() {
     }
     // Nor does who comes later try before the back-off is over.
     assert!(token(&fleet.process()).await.is_err());
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
     sleep(3 * SECOND).await;
     for told in tokens(&processes).await {
         told.unwrap();
     }
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,8 +46,11 @@ async fn g05f_an_outage_of_an_hour_costs_a_fleet_what_it_costs_one() {
         sleep(SECOND).await;
     }
     // 120 is what one process alone may need.
-    let exchanges = fleet.exchanges();
-    assert!((80..=160).contains(&exchanges), "{exchanges} in an hour");
+    let token_requests = fleet.token_requests();
+    assert!(
+        (80..=160).contains(&token_requests),
+        "{token_requests} in an hour"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,10 +68,10 @@ async fn s29f_nobody_asks_before_retry_after_is_over() {
         }
         sleep(SECOND).await;
     }
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
     sleep(2 * SECOND).await;
     token(&processes[7]).await.unwrap();
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,7 +90,7 @@ async fn g04f_a_failure_takes_no_usable_token_from_anybody() {
     token(&fleet.process()).await.unwrap();
     sleep(MINUTE).await;
     assert!(token(&fleet.process()).await.is_err());
-    assert!(fleet.exchanges() > 1);
+    assert!(fleet.token_requests() > 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,8 +108,8 @@ async fn g06f_a_terminal_verdict_stops_the_fleet() {
         sleep(10 * SECOND).await;
     }
     // One probe in five minutes.
-    let exchanges = fleet.exchanges();
-    assert!(exchanges <= 13, "{exchanges} in an hour");
+    let token_requests = fleet.token_requests();
+    assert!(token_requests <= 13, "{token_requests} in an hour");
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,10 +119,10 @@ async fn g06f_another_credential_is_tried_at_once() {
     fleet.source.script.then(rejected());
     assert!(token(&fleet.process()).await.is_err());
     assert!(token(&fleet.process()).await.is_err());
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
     fleet.source.change_credential(2);
     token(&fleet.process()).await.unwrap();
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,7 +133,7 @@ async fn g06f_who_was_told_tries_once_more_with_another_credential() {
     script.change_credential();
     // Within the same flight, whatever it has told the others.
     token(&fleet.process()).await.unwrap();
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,13 +142,13 @@ async fn t26f_processes_tell_each_other_of_rejected_logins() {
     fleet.source.script.times(2, rejected());
     for attempts in [1, 2, 2, 2] {
         assert!(token(&fleet.process()).await.is_err());
-        assert_eq!(fleet.exchanges(), attempts);
+        assert_eq!(fleet.token_requests(), attempts);
         sleep(6 * MINUTE).await;
     }
     // Another password has a count of its own.
     fleet.source.change_credential(2);
     token(&fleet.process()).await.unwrap();
-    assert_eq!(fleet.exchanges(), 3);
+    assert_eq!(fleet.token_requests(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +163,7 @@ async fn t26f_a_login_that_worked_begins_anew() {
     script.always(rejected());
     for attempts in [3, 4, 4, 4] {
         assert!(token(&fleet.process()).await.is_err());
-        assert_eq!(fleet.exchanges(), attempts);
+        assert_eq!(fleet.token_requests(), attempts);
         sleep(6 * MINUTE).await;
     }
 }
@@ -177,7 +180,7 @@ async fn t26f_a_store_that_was_flushed_is_told_again() {
     assert!(token(&knows).await.is_err());
     sleep(6 * MINUTE).await;
     assert!(token(&fleet.process()).await.is_err());
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,7 +192,7 @@ async fn t26f_alone_nobody_tries_a_rejected_login_twice() {
     assert!(token(&process).await.is_err());
     sleep(6 * MINUTE).await;
     assert!(token(&process).await.is_err());
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,7 +205,7 @@ async fn what_only_one_process_lacks_stops_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17_an_exchange_that_panics_gives_its_lease_back() {
+async fn g17_an_token_request_that_panics_gives_its_lease_back() {
     let fleet = Fleet::new();
     fleet.source.script.then(Outcome::panic());
     assert!(token(&fleet.process()).await.is_err());
@@ -231,6 +234,9 @@ async fn t14_clocks_ten_minutes_apart_change_nothing() {
         }
         sleep(MINUTE).await;
     }
-    let exchanges = fleet.exchanges();
-    assert!((20..=28).contains(&exchanges), "{exchanges} in 20 hours");
+    let token_requests = fleet.token_requests();
+    assert!(
+        (20..=28).contains(&token_requests),
+        "{token_requests} in 20 hours"
+    );
 }

@@ -9,7 +9,7 @@ async fn entry(fleet: &Fleet) -> StoredEntry {
 }
 
 /// Puts something there, past every rule but the store's.
-async fn put(fleet: &Fleet, version: Version, bytes: impl Into<bytes::Bytes>) {
+async fn put(fleet: &Fleet, version: EntryVersion, bytes: impl Into<bytes::Bytes>) {
     let expected = fleet.store.inner.load(&key("read")).await.unwrap();
     let expected = expected.map(|entry| entry.version);
     let new = NewEntry::new(version, bytes.into(), HOUR);
@@ -25,14 +25,14 @@ async fn t29_an_entry_that_was_rolled_back_is_nothing_to_who_knew_better() {
     let old = entry(&fleet).await;
     sleep(2 * SECOND).await;
     let generation = process.token().await.unwrap().generation();
-    process.accepted(generation);
-    process.refuse(generation);
+    process.report_accepted(generation);
+    process.report_refused(generation);
     assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-2");
     put(&fleet, old.version, old.content.unwrap()).await;
     sleep(2 * SECOND).await;
     let generation = process.token().await.unwrap().generation();
-    process.accepted(generation);
-    process.refuse(generation);
+    process.report_accepted(generation);
+    process.report_refused(generation);
     assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-3");
     // And is replaced for everybody.
     assert_eq!(
@@ -42,7 +42,7 @@ async fn t29_an_entry_that_was_rolled_back_is_nothing_to_who_knew_better() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t30_a_store_that_was_flushed_costs_one_exchange() {
+async fn t30_a_store_that_was_flushed_costs_one_token_request() {
     let fleet = Fleet::new();
     let processes = fleet.processes(10);
     tokens(&processes).await;
@@ -52,9 +52,9 @@ async fn t30_a_store_that_was_flushed_costs_one_exchange() {
     };
     // Nobody notices who has a token; who has none fetches one for all that come later.
     tokens(&processes).await;
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
     tokens(&flushed.processes(10)).await;
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,8 +63,8 @@ async fn g16_no_bytes_in_the_store_do_any_harm() {
     let process = fleet.process();
     token(&process).await.unwrap();
     let good = entry(&fleet).await.content.unwrap();
-    let mut exchanges = fleet.exchanges();
-    let after = |version| Version::after(Some(version), Duration::ZERO);
+    let mut token_requests = fleet.token_requests();
+    let after = |version| EntryVersion::after(Some(version), Duration::ZERO);
     for at in 0..good.len() {
         // Each of them cut off, and each changed.
         let mut changed = good.to_vec();
@@ -73,8 +73,8 @@ async fn g16_no_bytes_in_the_store_do_any_harm() {
             let version = after(entry(&fleet).await.version);
             put(&fleet, version, bytes).await;
             token(&fleet.process()).await.unwrap();
-            let requests = fleet.exchanges() - exchanges;
-            exchanges = fleet.exchanges();
+            let requests = fleet.token_requests() - token_requests;
+            token_requests = fleet.token_requests();
             match is_cut {
                 true => assert_eq!(requests, 1, "cut at {at}: nothing that is understood"),
                 // A number that was changed is a number; sealing is what tells them apart.
@@ -101,7 +101,7 @@ async fn t27_a_store_that_mixes_keys_up_gives_nobody_anothers_token() {
     );
     let process = fleet.process_for("another", VirtualClock::new());
     assert_ne!(token(&process).await.unwrap(), own);
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,8 +123,8 @@ async fn t31_who_publishes_late_takes_what_is_there() {
         ..fleet.clone()
     };
     let key = key("read");
-    let version = Version::after(None, 1000 * HOUR);
-    assert_eq!(fleet.exchanges(), 1);
+    let version = EntryVersion::after(None, 1000 * HOUR);
+    assert_eq!(fleet.token_requests(), 1);
     let other = MemoryStore::new();
     let theirs = Fleet {
         store: Unreliable {
@@ -147,7 +147,7 @@ async fn t31_who_publishes_late_takes_what_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t30_a_store_that_falls_silent_at_any_call_costs_50_ms_before_and_after_an_exchange() {
+async fn t30_a_store_that_falls_silent_at_any_call_costs_50_ms_before_and_after_an_token_request() {
     let calls = {
         let fleet = quota_fleet();
         token(&fleet.process()).await.unwrap();
@@ -164,11 +164,11 @@ async fn t30_a_store_that_falls_silent_at_any_call_costs_50_ms_before_and_after_
             added <= Duration::from_millis(102),
             "{silent_from}: {added:?}"
         );
-        assert_eq!(fleet.exchanges(), 1);
+        assert_eq!(fleet.token_requests(), 1);
     }
 }
 
-/// An exchange takes a second, and every part of the protocol is in use.
+/// A token request takes a second, and every part of the protocol is in use.
 fn quota_fleet() -> Fleet {
     let fleet = Fleet {
         quota: Some(Quota::new(20, HOUR).unwrap()),

@@ -1,4 +1,4 @@
-use auth_core::{ErrorKind, Reason};
+use auth_core::{ErrorKind, TokenRequestReason};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -21,7 +21,7 @@ async fn g11f_a_clients_keys_and_processes_share_its_quota() {
     let fleet = fleet(20);
     let told = tokens(&of_one_client(&fleet, 30)).await;
     let errors: Vec<_> = told.into_iter().filter_map(Result::err).collect();
-    assert_eq!((fleet.exchanges(), errors.len()), (20, 10));
+    assert_eq!((fleet.token_requests(), errors.len()), (20, 10));
     for error in &errors {
         assert_eq!(error.kind(), ErrorKind::Quota);
         let wait = error.retry_after().unwrap();
@@ -32,18 +32,18 @@ async fn g11f_a_clients_keys_and_processes_share_its_quota() {
     sleep(HOUR + MINUTE).await;
     let told = tokens(&of_one_client(&fleet, 30)).await;
     assert_eq!(told.iter().filter(|told| told.is_ok()).count(), 20);
-    assert_eq!(fleet.exchanges(), 40);
+    assert_eq!(fleet.token_requests(), 40);
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11f_failed_exchanges_count() {
+async fn g11f_failed_token_requests_count() {
     let fleet = fleet(5);
     let error = Error::new(ErrorKind::Unavailable, "no answer");
     fleet.source.script.times(5, Outcome::error(error));
     tokens(&of_one_client(&fleet, 5)).await;
     let process = fleet.process_for("another", VirtualClock::new());
     assert_eq!(token(&process).await.unwrap_err().kind(), ErrorKind::Quota);
-    assert_eq!(fleet.exchanges(), 5);
+    assert_eq!(fleet.token_requests(), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,22 +51,26 @@ async fn g11f_a_token_that_others_fetched_costs_nobody_a_slot() {
     let fleet = fleet(4);
     let process = fleet.process();
     let first = process.token().await.unwrap().generation();
-    process.accepted(first);
+    process.report_accepted(first);
     // It loses its token again and again, and finds the next one with somebody else.
     for round in 1..=12 {
         sleep(HOUR / 2).await;
         let late = fleet.process();
         let generation = late.token().await.unwrap().generation();
-        late.accepted(generation);
-        late.refuse(generation);
+        late.report_accepted(generation);
+        late.report_refused(generation);
         late.token().await.unwrap();
-        assert_eq!(fleet.exchanges(), 1 + round);
+        assert_eq!(fleet.token_requests(), 1 + round);
         let generation = process.token().await.unwrap().generation();
-        process.refuse(generation);
+        process.report_refused(generation);
         let next = process.token().await.unwrap().generation();
-        process.accepted(next);
+        process.report_accepted(next);
         assert_ne!(next, generation);
-        assert_eq!(fleet.exchanges(), 1 + round, "the others' token is there");
+        assert_eq!(
+            fleet.token_requests(),
+            1 + round,
+            "the others' token is there"
+        );
     }
     token(&process).await.unwrap();
 }
@@ -79,17 +83,18 @@ async fn g11f_renewal_ahead_leaves_the_reserve_to_who_needs_it() {
     tokens(&others).await;
     let _ = fleet.source.script.clone().lifetime(10 * MINUTE);
     token(&process).await.unwrap();
-    // Eight slots are taken: nothing is left for a renewal ahead, and something for an expired token.
+    // Eight slots are taken: nothing is left for a renewal ahead, and something for an expired
+    // token.
     for _ in 0..8 {
         sleep(MINUTE).await;
         token(&process).await.unwrap();
     }
-    assert_eq!(fleet.exchanges(), 8);
+    assert_eq!(fleet.token_requests(), 8);
     sleep(2 * MINUTE).await;
     token(&process).await.unwrap();
     let log = fleet.source.script.log();
     assert_eq!(log.len(), 9);
-    assert_eq!(log[8].exchange.reason, Reason::Needed);
+    assert_eq!(log[8].token_request.reason, TokenRequestReason::Needed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,12 +104,12 @@ async fn t30_without_the_store_a_process_takes_its_share_and_no_more() {
     let process = fleet.process();
     for _ in 0..10 {
         if let Ok(token) = process.token().await {
-            process.refuse(token.generation());
+            process.report_refused(token.generation());
         }
         sleep(2 * MINUTE).await;
     }
     // A tenth, where nothing else was said.
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
     assert_eq!(token(&process).await.unwrap_err().kind(), ErrorKind::Quota);
     sleep(HOUR).await;
     token(&process).await.unwrap();
@@ -113,26 +118,26 @@ async fn t30_without_the_store_a_process_takes_its_share_and_no_more() {
         quota: Some(Quota::new(20, HOUR).unwrap().without_store(3).unwrap()),
         ..fleet.clone()
     };
-    let before = fleet.exchanges();
+    let before = fleet.token_requests();
     let process = asks.process();
     for _ in 0..10 {
         if let Ok(token) = process.token().await {
-            process.refuse(token.generation());
+            process.report_refused(token.generation());
         }
         sleep(2 * MINUTE).await;
     }
-    assert_eq!(fleet.exchanges() - before, 3);
+    assert_eq!(fleet.token_requests() - before, 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn t35_a_storm_of_restarts_costs_one_exchange() {
+async fn t35_a_storm_of_restarts_costs_one_token_request() {
     let fleet = fleet(20);
     for _ in 0..20 {
         for told in tokens(&fleet.processes(50)).await {
             told.unwrap();
         }
     }
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,24 +148,24 @@ async fn g11f_a_slot_frees_with_its_token() {
         token(&fleet.process()).await.unwrap();
         sleep(10 * MINUTE).await;
     }
-    assert_eq!(fleet.exchanges(), 6);
+    assert_eq!(fleet.token_requests(), 6);
 }
 
 #[tokio::test(start_paused = true)]
 async fn t31_a_lease_that_came_too_late_is_taken_again_and_costs_no_slot() {
     let mut fleet = fleet(1);
-    fleet.store.patience = Some(MINUTE);
-    // Three of twelve seconds are over, and the exchange may take ten.
+    fleet.store.latency_budget = Some(MINUTE);
+    // Three of twelve seconds are over, and the token request may take ten.
     *fleet.store.late.lock().unwrap() = Some(3 * SECOND);
     token(&fleet.process()).await.unwrap();
     assert_eq!(fleet.store.leases.load(Ordering::SeqCst), 2);
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn t31_a_lease_that_is_taken_again_is_held_until_the_token_request_has_ended() {
     let mut fleet = fleet(5);
-    fleet.store.patience = Some(MINUTE);
+    fleet.store.latency_budget = Some(MINUTE);
     *fleet.store.late.lock().unwrap() = Some(3 * SECOND);
     let slow = Outcome::fresh().delay(5 * SECOND);
     fleet.source.script.always(slow);
@@ -195,17 +200,17 @@ async fn g11f_a_contended_account_lends_a_share_that_is_written_down_later() {
     assert!(begun.elapsed() <= SECOND / 20, "{:?}", begun.elapsed());
     // Others find the token, because the store has taken everything else.
     token(&fleet.process()).await.unwrap();
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
     // A share is one token request here.
     let refused = process.token().await.unwrap().generation();
-    process.accepted(refused);
-    process.refuse(refused);
+    process.report_accepted(refused);
+    process.report_refused(refused);
     go_on(std::slice::from_ref(&process)).await;
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
     fleet.store.loses_accounts.store(false, Ordering::SeqCst);
     go_on(std::slice::from_ref(&process)).await;
     tokens(&of_one_client(&fleet, 10)).await;
-    assert_eq!(fleet.exchanges(), 5, "by the vendor's count");
+    assert_eq!(fleet.token_requests(), 5, "by the vendor's count");
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,10 +221,10 @@ async fn g11f_token_requests_of_an_outage_of_the_store_count_when_it_is_back() {
     for told in tokens(&processes).await {
         told.unwrap();
     }
-    assert_eq!(fleet.exchanges(), 6);
+    assert_eq!(fleet.token_requests(), 6);
     fleet.store.fail(false);
     go_on(&processes).await;
     let told = tokens(&of_one_client(&fleet, 10)).await;
     let served = told.iter().filter(|told| told.is_ok()).count();
-    assert_eq!((served, fleet.exchanges()), (4, 10));
+    assert_eq!((served, fleet.token_requests()), (4, 10));
 }

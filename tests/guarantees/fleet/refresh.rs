@@ -1,4 +1,4 @@
-use auth_core::{AuthenticatorOptions, ErrorKind, Generation, Reason};
+use auth_core::{AuthenticatorOptions, ErrorKind, Generation, TokenRequestReason};
 use http::StatusCode;
 use tokio::time::sleep;
 
@@ -37,10 +37,10 @@ fn texts(spent: &[Option<&str>]) -> Vec<Option<String>> {
 
 async fn refused(process: &Authenticator) -> Generation {
     let generation = process.token().await.unwrap().generation();
-    process.accepted(generation);
-    process.refuse(generation);
+    process.report_accepted(generation);
+    process.report_refused(generation);
     let next = process.token().await.unwrap().generation();
-    process.accepted(next);
+    process.report_accepted(next);
     next
 }
 
@@ -226,7 +226,7 @@ async fn t32_without_the_store_no_first_one_is_spent() {
     fleet.store.fail(true);
     let error = token(&fleet.process()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Store);
-    assert_eq!(fleet.exchanges(), 0);
+    assert_eq!(fleet.token_requests(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -284,7 +284,10 @@ async fn g07f_a_refused_token_is_renewed_by_its_refresh_token() {
     refused(&process).await;
     let spent = [None, Some("fake-refresh-1"), Some("fake-refresh-2")];
     assert_eq!(fleet.spent(), texts(&spent));
-    assert_eq!(script.log()[2].exchange.reason, Reason::Refused);
+    assert_eq!(
+        script.log()[2].token_request.reason,
+        TokenRequestReason::Refused
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,7 +312,7 @@ async fn s15_what_somebody_else_has_spent_meanwhile_brought_a_token_for_all() {
     let theirs = other.store.inner.load(&key).await.unwrap().unwrap();
     let there = fleet.store.inner.load(&key).await.unwrap();
     let there = there.map(|entry| entry.version);
-    let version = Version::after(there, 10 * HOUR);
+    let version = EntryVersion::after(there, 10 * HOUR);
     let entry = NewEntry::new(version, theirs.content.unwrap(), HOUR);
     assert!(fleet.store.inner.replace(&key, there, entry).await.unwrap());
     assert_eq!(waiting.await.unwrap().unwrap(), "Bearer fake-token-2");
@@ -319,12 +322,12 @@ async fn s15_what_somebody_else_has_spent_meanwhile_brought_a_token_for_all() {
 #[tokio::test(start_paused = true)]
 async fn t31_who_loses_the_lease_before_the_call_has_spent_nothing() {
     let mut fleet = fleet();
-    fleet.store.patience = Some(HOUR);
+    fleet.store.latency_budget = Some(HOUR);
     fleet.source.script.then(brings(1, Some("fake-refresh-1")));
     token(&fleet.process()).await.unwrap();
     sleep(HOUR).await;
-    // It is stopped with the mark written until the lease is too short for an exchange, and again
-    // after the next write: two marks without an answer are the end of a refresh token.
+    // It is stopped with the mark written until the lease is too short for a token request, and
+    // again after the next write: two marks without an answer are the end of a refresh token.
     *fleet.store.late_writes.lock().unwrap() = (2, 13 * SECOND);
     fleet.source.script.then(brings(2, None));
     token(&fleet.process()).await.unwrap();

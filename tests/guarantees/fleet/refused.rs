@@ -42,10 +42,10 @@ impl Met {
             return;
         };
         if self.see(text(&sent), at, accepts) {
-            process.accepted(sent.generation());
+            process.report_accepted(sent.generation());
             return;
         }
-        let next = match process.refuse(sent.generation()) {
+        let next = match process.report_refused(sent.generation()) {
             Refusal::Superseded(next) => Ok(next),
             Refusal::Renewing(next) | Refusal::TooYoung(next) => next.await,
             _ => return,
@@ -54,7 +54,7 @@ impl Met {
             && next.generation() != sent.generation()
             && self.see(text(&next), at, accepts)
         {
-            process.accepted(next.generation());
+            process.report_accepted(next.generation());
         }
     }
 
@@ -102,7 +102,7 @@ async fn g07f_a_token_refused_during_the_retry_after_of_a_renewal_is_not_taken_b
         sleep(4 * HOUR - MINUTE + SECOND).await;
         tokens(&processes).await;
         sleep(SECOND).await;
-        assert_eq!(fleet.exchanges(), 2);
+        assert_eq!(fleet.token_requests(), 2);
         let mut met = Met::default();
         met.for_so_long(&processes, HOUR, &but_the_first).await;
         println!("{} processes: {met:?}", processes.len());
@@ -114,7 +114,7 @@ async fn g07f_a_token_refused_during_the_retry_after_of_a_renewal_is_not_taken_b
             met.refused["Bearer fake-token-1"].1 <= 10 * SECOND,
             "{met:?}"
         );
-        assert_eq!(fleet.exchanges(), 3);
+        assert_eq!(fleet.token_requests(), 3);
     }
 }
 
@@ -127,7 +127,7 @@ async fn g07f_a_token_refused_while_the_quota_is_used_up_is_not_taken_back() {
     let _ = fleet.source.script.clone().lifetime(24 * HOUR);
     let process = fleet.process();
     token(&process).await.unwrap();
-    process.accepted(process.token().await.unwrap().generation());
+    process.report_accepted(process.token().await.unwrap().generation());
     // Other keys of the client use the rest of the quota up.
     for scope in ["a", "b", "c"] {
         token(&fleet.process_for(scope, VirtualClock::new()))
@@ -141,7 +141,7 @@ async fn g07f_a_token_refused_while_the_quota_is_used_up_is_not_taken_back() {
     assert!(refused <= 10, "{met:?}");
     assert!(last <= MINUTE, "{met:?}");
     assert!(met.first.unwrap() <= HOUR + MINUTE, "{met:?}");
-    assert_eq!(fleet.exchanges(), 5);
+    assert_eq!(fleet.token_requests(), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +190,7 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_marked_when_the_store_i
         met.for_so_long(&processes, 2 * MINUTE, &but_the_first)
             .await;
         assert!(met.accepted > 400, "{met:?}");
-        let requests = fleet.exchanges();
+        let requests = fleet.token_requests();
         fleet.store.fail(false);
         let mut met = Met::default();
         met.for_so_long(&processes, 12 * SECOND, &but_the_first)
@@ -201,7 +201,7 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_marked_when_the_store_i
         late.for_so_long(&fleet.processes(5), MINUTE, &but_the_first)
             .await;
         assert!(late.refused.is_empty(), "seed {seed}: {late:?}");
-        assert_eq!(fleet.exchanges(), requests + 1);
+        assert_eq!(fleet.token_requests(), requests + 1);
         // Once nothing is left to be told, the store is left alone.
         let before = fleet.store.calls.load(Ordering::SeqCst);
         met.for_so_long(&processes, MINUTE, &but_the_first).await;
@@ -223,14 +223,14 @@ async fn g09f_an_api_that_refuses_everything_leaves_the_fleets_reserve_alone() {
         .await;
     println!(
         "{} token requests, {} failed",
-        fleet.exchanges(),
+        fleet.token_requests(),
         met.failed
     );
     // A fifth of the slots is left for tokens that expire.
     assert!(
-        fleet.exchanges() <= 16,
+        fleet.token_requests() <= 16,
         "{} token requests",
-        fleet.exchanges()
+        fleet.token_requests()
     );
 }
 

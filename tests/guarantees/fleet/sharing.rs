@@ -14,7 +14,7 @@ fn with(store: &Unreliable) -> Fleet {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g03f_twenty_cold_processes_make_one_exchange() {
+async fn g03f_twenty_cold_processes_make_one_token_request() {
     let fleet = Fleet::new();
     fleet.source.script.then(Outcome::fresh().delay(SECOND));
     let processes: Vec<_> = (0..20).map(|_| fleet.process()).collect();
@@ -27,7 +27,7 @@ async fn g03f_twenty_cold_processes_make_one_exchange() {
     }
     // From the publication to the last that adopts it.
     assert!(begun.elapsed() < SECOND + Duration::from_millis(200));
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
     assert_eq!(
         token(&processes[0]).await.unwrap(),
         token(&processes[19]).await.unwrap()
@@ -41,13 +41,13 @@ async fn g03f_a_program_that_starts_a_hundred_times_an_hour_makes_one_token_requ
         token(&fleet.process()).await.unwrap();
         sleep(HOUR * 9 / 10 / 100).await;
     }
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
     // After 75 % to 80 % of its lifetime the token is renewed, by one of the starts.
     for _ in 83..100 {
         token(&fleet.process()).await.unwrap();
         sleep(HOUR * 9 / 10 / 100).await;
     }
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,14 +63,14 @@ async fn a_granted_scope_is_readable_in_every_process_and_belongs_to_its_token()
     for process in &processes {
         tokens.push(process.token().await.unwrap());
     }
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
     for token in &tokens {
         assert_eq!(token.granted_scope(), Some("read value-1"));
     }
     // Another token, another scope; a token that is still held keeps its own.
     sleep(MINUTE).await;
     assert!(matches!(
-        processes[0].refuse(tokens[0].generation()),
+        processes[0].report_refused(tokens[0].generation()),
         Refusal::Renewing(_)
     ));
     sleep(10 * SECOND).await;
@@ -79,7 +79,7 @@ async fn a_granted_scope_is_readable_in_every_process_and_belongs_to_its_token()
     assert_eq!(tokens[0].granted_scope(), Some("read value-1"));
     let later = fleet.process().token().await.unwrap();
     assert_eq!(later.granted_scope(), Some("read value-2"));
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
     // A vendor that does not say.
     let silent = Fleet::new();
     for process in silent.processes(2) {
@@ -93,15 +93,15 @@ async fn a_token_that_is_about_to_end_is_not_taken() {
     token(&fleet.process()).await.unwrap();
     sleep(HOUR - MINUTE - SECOND).await;
     token(&fleet.process()).await.unwrap();
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
     // Less than the minute that a token needs to arrive in time.
     sleep(2 * SECOND).await;
     token(&fleet.process()).await.unwrap();
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn g02f_a_lifetime_costs_the_fleet_one_exchange() {
+async fn g02f_a_lifetime_costs_the_fleet_one_token_request() {
     let fleet = Fleet::new();
     let processes: Vec<_> = (0..10).map(|_| fleet.process()).collect();
     for _ in 0..10 * 60 {
@@ -110,13 +110,16 @@ async fn g02f_a_lifetime_costs_the_fleet_one_exchange() {
         }
         sleep(MINUTE).await;
     }
-    let exchanges = fleet.exchanges();
+    let token_requests = fleet.token_requests();
     // Renewed after three quarters of an hour's life at the earliest.
-    assert!((10..=14).contains(&exchanges), "{exchanges} in ten hours");
+    assert!(
+        (10..=14).contains(&token_requests),
+        "{token_requests} in ten hours"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn g08f_a_refusal_costs_the_fleet_one_exchange() {
+async fn g08f_a_refusal_costs_the_fleet_one_token_request() {
     let fleet = Fleet::new();
     let processes: Vec<_> = (0..10).map(|_| fleet.process()).collect();
     for process in &processes {
@@ -124,11 +127,11 @@ async fn g08f_a_refusal_costs_the_fleet_one_exchange() {
     }
     for process in &processes {
         let generation = process.token().await.unwrap().generation();
-        process.accepted(generation);
-        process.refuse(generation);
+        process.report_accepted(generation);
+        process.report_refused(generation);
         assert!(!token(process).await.unwrap().ends_with("fake-token-1"));
     }
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,10 +139,10 @@ async fn g07f_a_refused_token_is_taken_by_no_other_process_even_if_no_other_toke
     let fleet = Fleet::new();
     let process = fleet.process();
     let generation = process.token().await.unwrap().generation();
-    process.accepted(generation);
+    process.report_accepted(generation);
     let error = Error::new(ErrorKind::Unavailable, "no answer");
     fleet.source.script.always(Outcome::error(error));
-    let Refusal::Renewing(renewal) = process.refuse(generation) else {
+    let Refusal::Renewing(renewal) = process.report_refused(generation) else {
         panic!("the refused token is renewed");
     };
     assert_eq!(renewal.await.unwrap_err().kind(), ErrorKind::Unavailable);
@@ -153,7 +156,7 @@ async fn g07f_a_refused_token_is_taken_by_no_other_process_even_if_no_other_toke
     sleep(10 * SECOND).await;
     let newest = token(&fleet.process()).await.unwrap();
     assert_ne!(newest, "Bearer fake-token-1");
-    process.refuse(generation);
+    process.report_refused(generation);
     assert_eq!(token(&process).await.unwrap(), newest);
 }
 
@@ -205,11 +208,11 @@ async fn g17f_twenty_processes_that_wait_for_a_dead_ones_lease_make_one_token_re
     let waited = begun.elapsed();
     // Half a deadline for the dead process, and nine seconds for the vendor.
     assert!((14 * SECOND..15 * SECOND).contains(&waited), "{waited:?}");
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05_a_silent_vendor_ends_at_the_exchanges_deadline_with_a_store_too() {
+async fn g05_a_silent_vendor_ends_at_the_token_requests_deadline_with_a_store_too() {
     let fleet = Fleet::new();
     fleet.source.script.always(Outcome::never());
     let begun = Instant::now();
@@ -219,7 +222,7 @@ async fn g05_a_silent_vendor_ends_at_the_exchanges_deadline_with_a_store_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17_an_exchange_that_failed_gives_its_lease_back() {
+async fn g17_an_token_request_that_failed_gives_its_lease_back() {
     let fleet = Fleet::new();
     let error = Error::new(ErrorKind::Unavailable, "no answer");
     fleet.source.script.then(Outcome::error(error));
@@ -255,9 +258,9 @@ async fn g16_a_store_that_hangs_costs_50_ms_and_is_asked_once_a_flight_at_most()
     // With a refusal a minute each flight asks the store once, and takes 50 ms for that.
     for flights in 1..=10 {
         let generation = process.token().await.unwrap().generation();
-        process.accepted(generation);
+        process.report_accepted(generation);
         sleep(MINUTE).await;
-        process.refuse(generation);
+        process.report_refused(generation);
         let begun = Instant::now();
         token(&process).await.unwrap();
         assert!(begun.elapsed() <= Duration::from_millis(51));
@@ -278,12 +281,12 @@ async fn g16_a_store_that_fails_is_asked_again_later_and_shared_again() {
     sleep(50 * MINUTE).await;
     token(&process).await.unwrap();
     sleep(SECOND).await;
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
     assert_eq!(
         token(&fleet.process()).await.unwrap(),
         token(&process).await.unwrap()
     );
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -308,14 +311,14 @@ async fn g16_what_cannot_be_understood_is_nothing() {
         .replace(
             &key("read"),
             None,
-            NewEntry::new(Version::new(1), foreign, HOUR),
+            NewEntry::new(EntryVersion::new(1), foreign, HOUR),
         )
         .await
         .unwrap();
     token(&fleet.process()).await.unwrap();
     // And is replaced by what can be.
     token(&fleet.process()).await.unwrap();
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -324,7 +327,7 @@ async fn t27_keys_share_nothing() {
     token(&fleet.process()).await.unwrap();
     let other = fleet.process_for("another", VirtualClock::new());
     token(&other).await.unwrap();
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -338,7 +341,7 @@ async fn g03f_a_token_without_a_lifetime_is_not_stored() {
         token(&fleet.process()).await.unwrap();
         assert!(fleet.store.load(&key("read")).await.unwrap().is_none());
         token(&fleet.process()).await.unwrap();
-        assert_eq!(fleet.exchanges(), 2);
+        assert_eq!(fleet.token_requests(), 2);
     }
 }
 
@@ -353,10 +356,10 @@ async fn g10f_a_token_that_has_expired_when_it_comes_is_not_stored_but_the_back_
     assert!(!bytes.windows(10).any(|bytes| bytes == b"fake-token"));
     let error = token(&fleet.process()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
     sleep(error.retry_after().unwrap()).await;
     token(&fleet.process()).await.unwrap();
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! What is used up stays used up, and what never reached the vendor uses nothing up.
 
-use auth_core::{AuthenticatorOptions, ErrorKind, ExchangeLimit, RequestOutcome};
+use auth_core::{AuthenticatorOptions, ErrorKind, TokenRequestLimit, TokenRequestOutcome};
 use auth_testkit::ScriptedSource;
 use tokio::time::sleep;
 
@@ -15,14 +15,14 @@ fn brings(number: usize) -> Outcome {
 fn proving_nothing() -> [(&'static str, Error); 4] {
     let error = |outcome| Error::new(ErrorKind::Unavailable, "example").with_outcome(outcome);
     [
-        ("connection refused", error(RequestOutcome::NotSent)),
-        ("plain 503", error(RequestOutcome::NotUnderstood)),
+        ("connection refused", error(TokenRequestOutcome::NotSent)),
+        ("plain 503", error(TokenRequestOutcome::NotUnderstood)),
         (
             "a page",
             Error::new(ErrorKind::Protocol, "an HTML page")
-                .with_outcome(RequestOutcome::NotUnderstood),
+                .with_outcome(TokenRequestOutcome::NotUnderstood),
         ),
-        ("429", error(RequestOutcome::Throttled)),
+        ("429", error(TokenRequestOutcome::Throttled)),
     ]
 }
 
@@ -40,7 +40,7 @@ async fn t32f_attempts_that_never_reached_the_vendor_end_no_refresh_token() {
                 sleep(if ahead { 50 * MINUTE } else { HOUR }).await;
                 script.times(6, Outcome::error(failure.clone()));
                 script.always(brings(2));
-                while fleet.exchanges() < 8 {
+                while fleet.token_requests() < 8 {
                     let process = if restarts {
                         fleet.process()
                     } else {
@@ -137,8 +137,8 @@ async fn t32f_no_refresh_token_is_sent_twice_from_a_record_that_could_not_be_sav
 #[tokio::test(start_paused = true)]
 async fn g11_our_own_limit_uses_no_slot_up() {
     let source = ScriptedSource::new();
-    let limit = ExchangeLimit::new(1).unwrap().max_wait(SECOND);
-    let authenticator = |source: ScriptedSource, limit: ExchangeLimit| {
+    let limit = TokenRequestLimit::new(1).unwrap().max_wait(SECOND);
+    let authenticator = |source: ScriptedSource, limit: TokenRequestLimit| {
         Authenticator::builder(source, Origins::new(["https://api.example.com"]).unwrap())
             .options(
                 AuthenticatorOptions::new()
@@ -165,9 +165,9 @@ async fn g11_our_own_limit_uses_no_slot_up() {
     // Both slots are free.
     for _ in 0..2 {
         let token = waits.token().await.unwrap();
-        waits.accepted(token.generation());
+        waits.report_accepted(token.generation());
         sleep(SECOND).await;
-        drop(waits.refuse(token.generation()));
+        drop(waits.report_refused(token.generation()));
     }
     sleep(SECOND).await;
     assert_eq!(source.fetches(), 2);
@@ -191,5 +191,5 @@ async fn g11f_waiting_for_a_lease_uses_no_slot_up() {
     for told in tokens(&processes).await {
         told.unwrap();
     }
-    assert_eq!(fleet.exchanges(), 2);
+    assert_eq!(fleet.token_requests(), 2);
 }

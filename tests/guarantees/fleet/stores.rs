@@ -20,7 +20,7 @@ async fn g16f_a_lease_that_is_always_denied_costs_half_a_deadline_once_and_a_sec
         assert!(begun.elapsed() <= longest, "{:?}", begun.elapsed());
         // A dozen in the first second, and a handful in each further one.
         assert!(calls <= 50, "{calls} calls");
-        assert_eq!(fleet.exchanges(), round);
+        assert_eq!(fleet.token_requests(), round);
         sleep(2 * HOUR).await;
     }
 }
@@ -36,7 +36,7 @@ async fn g16f_twenty_processes_with_a_lease_that_is_always_denied_make_one_token
             told.unwrap();
         }
         assert!(begun.elapsed() <= 6 * SECOND, "{:?}", begun.elapsed());
-        assert_eq!(fleet.exchanges(), 1);
+        assert_eq!(fleet.token_requests(), 1);
     }
 }
 
@@ -51,7 +51,7 @@ async fn g06f_a_password_is_sent_once_where_the_lease_is_always_denied() {
     println!("{:?}", begun.elapsed());
     // The longest that another process may hold the lease, so that its verdict is known.
     assert!(begun.elapsed() <= 15 * SECOND, "{:?}", begun.elapsed());
-    assert_eq!(fleet.exchanges(), 1);
+    assert_eq!(fleet.token_requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,7 +92,7 @@ async fn g16f_a_compare_and_set_that_always_loses_costs_tens_of_calls() {
         println!("{:?}, {calls} calls", begun.elapsed());
         assert!(begun.elapsed() <= SECOND, "{:?}", begun.elapsed());
         assert!(calls <= 40, "{calls} calls");
-        assert_eq!(fleet.exchanges(), 1);
+        assert_eq!(fleet.token_requests(), 1);
     }
 }
 
@@ -109,7 +109,7 @@ async fn presented_again(failure: Error) -> Duration {
     while token(&process).await.is_err() {
         assert!(begun.elapsed() < 3 * HOUR);
         let there = fleet.store.inner.load(&key("read")).await.unwrap();
-        version = Version::after(Some(version), Duration::ZERO);
+        version = EntryVersion::after(Some(version), Duration::ZERO);
         let again = NewEntry::new(version, bytes.clone(), HOUR);
         let there = there.map(|entry| entry.version);
         fleet
@@ -154,7 +154,7 @@ async fn g16f_a_contended_quota_account_costs_50_ms() {
         "{:?}",
         begun.elapsed()
     );
-    assert_eq!(fleet.exchanges(), 50);
+    assert_eq!(fleet.token_requests(), 50);
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +186,7 @@ async fn g20f_clocks_ten_minutes_apart_lengthen_no_back_off_and_no_token() {
             sleep(59 * MINUTE).await;
             assert!(skewed.try_token().is_none());
             assert!(process.try_token().is_none());
-            assert_eq!(fleet.exchanges(), 2);
+            assert_eq!(fleet.token_requests(), 2);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::vendor::Counted;
 pub(super) struct Judged {
     pub(super) tokens: u64,
     pub(super) failed: u64,
-    pub(super) exchanges: u64,
+    pub(super) token_requests: u64,
     /// As many as there would be if each began when the last one's renewal is due at the earliest.
     pub(super) lifetimes: u64,
     pub(super) deaths_at_work: u64,
@@ -21,7 +21,7 @@ impl Judged {
     pub(super) fn add(&mut self, other: &Self) {
         self.tokens += other.tokens;
         self.failed += other.failed;
-        self.exchanges += other.exchanges;
+        self.token_requests += other.token_requests;
         self.lifetimes += other.lifetimes;
         self.deaths_at_work += other.deaths_at_work;
         self.refusals += other.refusals;

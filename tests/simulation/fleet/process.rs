@@ -8,8 +8,8 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorOptions, Error, ErrorKind, Exchange, Key, MemoryStore,
-    NewEntry, Origins, Quota, StoredEntry, TokenSource, TokenStore, Version,
+    AccessToken, Authenticator, AuthenticatorOptions, EntryVersion, Error, ErrorKind, Key,
+    MemoryStore, NewEntry, Origins, Quota, StoredEntry, TokenRequest, TokenSource, TokenStore,
 };
 use auth_testkit::VirtualClock;
 use fastrand::Rng;
@@ -132,9 +132,9 @@ fn key() -> Key {
 struct Source(Vendor, Life);
 
 impl TokenSource for Source {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
         self.1.step().await;
-        let answer = self.0.exchange().await;
+        let answer = self.0.token_request().await;
         self.1.step().await;
         answer
     }
@@ -151,7 +151,7 @@ impl TokenStore for Store {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         self.1.ask(self.0.replace(key, expected, entry)).await

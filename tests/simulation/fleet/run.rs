@@ -184,13 +184,13 @@ impl World {
             return;
         }
         self.refusals.fetch_add(1, Ordering::SeqCst);
-        match process.authenticator.refuse(token.generation()) {
+        match process.authenticator.report_refused(token.generation()) {
             Refusal::Renewing(acquire) => {
                 if let Ok(token) = acquire.await {
-                    process.authenticator.accepted(token.generation());
+                    process.authenticator.report_accepted(token.generation());
                 }
             }
-            Refusal::Superseded(token) => process.authenticator.accepted(token.generation()),
+            Refusal::Superseded(token) => process.authenticator.report_accepted(token.generation()),
             _ => {}
         }
     }
@@ -272,17 +272,18 @@ impl World {
         let judged = Judged {
             tokens: self.tokens.load(Ordering::SeqCst),
             failed: self.failed.load(Ordering::SeqCst),
-            exchanges: state.exchanges.len() as u64,
+            token_requests: state.token_requests.len() as u64,
             lifetimes: lifetimes.ceil() as u64,
             deaths_at_work: deaths,
             refusals: u64::from(plan.revocations),
             outages: u64::from(plan.outages),
             store_outages: u64::from(plan.store_outages),
             refused_by_quota: state.refused_by_quota,
-            fullest_window: fullest_window(&state.exchanges),
+            fullest_window: fullest_window(&state.token_requests),
         };
-        // While the store is out, each process makes its own exchange, and one more for each that
-        // began anew meanwhile; so does one that holds a token of its own when that is refused.
+        // While the store is out, each process makes its own token request, and one more for each
+        // that began anew meanwhile; so does one that holds a token of its own when that is
+        // refused.
         let restarted = u64::from(plan.restarts) + deaths;
         let alone = plan.processes as u64 + restarted;
         let bound = judged.lifetimes
@@ -292,9 +293,9 @@ impl World {
             + state.failures
             + u64::from(plan.store_outages + u32::from(plan.store_down)) * alone * 2;
         assert!(
-            judged.exchanges <= bound,
-            "SIM_SEED={seed}: {} exchanges, not {bound}: {judged:?}\n{plan:?}",
-            judged.exchanges
+            judged.token_requests <= bound,
+            "SIM_SEED={seed}: {} token requests, not {bound}: {judged:?}\n{plan:?}",
+            judged.token_requests
         );
         // Ten minutes down fail six times ten times at most, with backing off, for all together.
         let down = u64::from(plan.outages)

@@ -20,7 +20,7 @@ pub(super) struct State {
     pub(super) lifetime: Duration,
     pub(super) is_down: bool,
     /// The token requests, and until when each one counts.
-    pub(super) exchanges: Vec<Counted>,
+    pub(super) token_requests: Vec<Counted>,
     pub(super) refused_by_quota: u64,
     pub(super) failures: u64,
     good: HashSet<String>,
@@ -40,7 +40,7 @@ impl Vendor {
             quota,
             lifetime,
             is_down: false,
-            exchanges: Vec::new(),
+            token_requests: Vec::new(),
             refused_by_quota: 0,
             failures: 0,
             good: HashSet::new(),
@@ -51,8 +51,8 @@ impl Vendor {
         self.0.lock().unwrap()
     }
 
-    /// One exchange, from the request to the reply.
-    pub(super) async fn exchange(&self) -> Result<AccessToken, Error> {
+    /// One token request, from the request to the reply.
+    pub(super) async fn token_request(&self) -> Result<AccessToken, Error> {
         let (there, back) = {
             let rng = &mut self.state().rng;
             (rng.u64(1..200), rng.u64(1..200))
@@ -76,8 +76,8 @@ impl State {
     fn answer(&mut self) -> Result<AccessToken, Error> {
         let now = Instant::now();
         let counts = |counted: &&Counted| now < counted.until;
-        let used = self.exchanges.iter().filter(counts).count();
-        self.exchanges.push(Counted {
+        let used = self.token_requests.iter().filter(counts).count();
+        self.token_requests.push(Counted {
             at: now,
             until: now + HOUR,
         });
@@ -90,9 +90,9 @@ impl State {
             self.failures += 1;
             return Err(Error::new(ErrorKind::Unavailable, "vendor: down"));
         }
-        let token = format!("fake-token-{}", self.exchanges.len());
+        let token = format!("fake-token-{}", self.token_requests.len());
         self.good.insert(token.clone());
-        if let Some(counted) = self.exchanges.last_mut() {
+        if let Some(counted) = self.token_requests.last_mut() {
             counted.until = now + self.lifetime.min(HOUR);
         }
         Ok(AccessToken::new(token).expires_in(self.lifetime))

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use auth_core::{Reason, SecretFn, SecretSource, SharedTransport};
+use auth_core::{SecretFn, SecretSource, SharedTransport, TokenRequestReason};
 use auth_testkit::TestServer;
 
 use super::*;
@@ -34,14 +34,14 @@ async fn the_password_that_the_identity_was_made_of_is_sent() {
     let unread = SecretFn::new(|| async { panic!("the password is read a second time") });
     let login = login(&server, unread);
     let credentials = Credentials::lockable(&["me"], [Secret::new(server.user_password())]);
-    let exchange = Exchange::new(Reason::Needed).credentials(credentials);
-    assert!(login.fetch(exchange).await.is_ok());
+    let token_request = TokenRequest::new(TokenRequestReason::Needed).credentials(credentials);
+    assert!(login.fetch(token_request).await.is_ok());
 
     let error = login
-        .fetch(Exchange::new(Reason::Needed))
+        .fetch(TokenRequest::new(TokenRequestReason::Needed))
         .await
         .unwrap_err();
-    assert_eq!(error.field(), Some("Exchange::credentials"));
+    assert_eq!(error.field(), Some("TokenRequest::credentials"));
     assert_eq!(server.counters().token_requests, 1);
 }
 
@@ -80,6 +80,6 @@ async fn a_password_that_cannot_be_read_sends_nothing() {
     for kind in [ErrorKind::Unavailable, ErrorKind::Rejected] {
         let broken = SecretFn::new(move || async move { Err(Error::new(kind, "vault: sealed")) });
         let error = login(&server, broken).credentials().await.unwrap_err();
-        assert_eq!(error.outcome(), RequestOutcome::NotSent);
+        assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
     }
 }

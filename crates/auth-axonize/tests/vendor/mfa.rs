@@ -11,7 +11,7 @@ use std::{
 
 use auth_axonize::{LoginBuilder, MfaAnswer, MfaChallenge, fake};
 use auth_core::{
-    Authenticator, AuthenticatorOptions, Authenticators, Error, ErrorKind, Key, MemoryStore,
+    Authenticator, AuthenticatorMap, AuthenticatorOptions, Error, ErrorKind, Key, MemoryStore,
     RejectedPart,
 };
 use auth_testkit::{Reply, TestServer, VirtualClock, assert_no_secret};
@@ -221,7 +221,7 @@ async fn t26_rejected_codes_are_counted_across_authenticators() {
 async fn t26_evicted_authenticators_forget_no_rejected_code() {
     let server = Arc::new(fake::mfa().in_memory());
     let maker = Arc::clone(&server);
-    let room_for_one = Authenticators::builder(move |_| typing(&maker, 9).build())
+    let room_for_one = AuthenticatorMap::builder(move |_| typing(&maker, 9).build())
         .max_entries(1)
         .clock(server.clock().clone())
         .build()

@@ -116,7 +116,10 @@ impl Task {
 }
 
 /// An entry's version, and its content with its age.
-type Parts = (Option<Version>, Option<(Result<Bytes, Error>, Duration)>);
+type Parts = (
+    Option<EntryVersion>,
+    Option<(Result<Bytes, Error>, Duration)>,
+);
 
 fn parts(entry: Option<StoredEntry>) -> Parts {
     match entry {
@@ -147,7 +150,7 @@ fn loaded(key: &Key, entry: Option<StoredEntry>) -> Loaded {
 async fn beside_callers(
     store: &SharedTokenStore,
     key: &Key,
-    expected: Option<Version>,
+    expected: Option<EntryVersion>,
     entry: NewEntry,
 ) -> Result<bool, Error> {
     let (store, key) = (store.clone(), key.clone());

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// A lease that this flight has. Where it could not be given back, as when the token request panics,
-/// it is given back beside the callers.
+/// A lease that this flight has. Where it could not be given back, as when the token request
+/// panics, it is given back beside the callers.
 pub(super) struct Lease {
     store: SharedTokenStore,
     key: Key,

@@ -32,8 +32,8 @@ impl Pace {
         self.interval
     }
 
-    /// Returns when the next start is free; `None` if one is free now. `taken` starts were taken and
-    /// not picked up yet.
+    /// Returns when the next start is free; `None` if one is free now. `taken` starts were taken
+    /// and not picked up yet.
     pub(super) fn due(&mut self, now: Instant, taken: usize) -> Option<Instant> {
         while self
             .recent

@@ -6,13 +6,13 @@ use std::{
 };
 
 use crate::{
-    AccessToken, Authenticator, AuthenticatorOptions, Exchange, Origins, Reason, RefreshPolicy,
-    SystemClock, TokenSource,
+    AccessToken, Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, SystemClock,
+    TokenRequest, TokenRequestReason, TokenSource,
 };
 
 use super::*;
 
-/// Exchanges that take a second, in the order in which they started.
+/// Token requests that take a second, in the order in which they started.
 #[derive(Clone, Default)]
 struct Vendor(Arc<Shared>);
 
@@ -20,7 +20,7 @@ struct Vendor(Arc<Shared>);
 struct Shared {
     running: AtomicUsize,
     most: AtomicUsize,
-    started: Mutex<Vec<(usize, Reason, Duration)>>,
+    started: Mutex<Vec<(usize, TokenRequestReason, Duration)>>,
     begun: Mutex<Option<Instant>>,
 }
 
@@ -30,14 +30,14 @@ struct Tenant {
 }
 
 impl TokenSource for Tenant {
-    async fn fetch(&self, exchange: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         let shared = &self.vendor.0;
         let begun = *shared
             .begun
             .lock()
             .unwrap()
             .get_or_insert_with(Instant::now);
-        let start = (self.number, exchange.reason, begun.elapsed());
+        let start = (self.number, token_request.reason, begun.elapsed());
         shared.started.lock().unwrap().push(start);
         let running = shared.running.fetch_add(1, Ordering::Relaxed) + 1;
         shared.most.fetch_max(running, Ordering::Relaxed);
@@ -60,7 +60,7 @@ impl crate::Clock for Paused {
 }
 
 impl Vendor {
-    fn tenants(&self, count: usize, limit: &ExchangeLimit) -> Vec<Authenticator> {
+    fn tenants(&self, count: usize, limit: &TokenRequestLimit) -> Vec<Authenticator> {
         let clock = Paused(Instant::now(), crate::Clock::now(&SystemClock::new()));
         let tenant = |number| {
             let vendor = self.clone();
@@ -78,7 +78,7 @@ impl Vendor {
         (0..count).map(tenant).collect()
     }
 
-    fn started(&self) -> Vec<(usize, Reason, Duration)> {
+    fn started(&self) -> Vec<(usize, TokenRequestReason, Duration)> {
         self.0.started.lock().unwrap().clone()
     }
 }
@@ -95,7 +95,7 @@ async fn all(tenants: &[Authenticator]) -> Vec<Result<(), Error>> {
 #[tokio::test(start_paused = true)]
 async fn t19_tenants_that_expire_together_keep_to_the_limit() {
     let vendor = Vendor::default();
-    let tenants = vendor.tenants(100, &ExchangeLimit::new(8).unwrap());
+    let tenants = vendor.tenants(100, &TokenRequestLimit::new(8).unwrap());
     assert!(all(&tenants).await.iter().all(Result::is_ok));
     assert_eq!(vendor.0.most.load(Ordering::Relaxed), 8);
     assert_eq!(vendor.started().len(), 100);
@@ -108,7 +108,7 @@ async fn t19_starts_are_spread_evenly() {
     let vendor = Vendor::default();
     let tenants = vendor.tenants(
         50,
-        &ExchangeLimit::new(100).unwrap().per_second(10).unwrap(),
+        &TokenRequestLimit::new(100).unwrap().per_second(10).unwrap(),
     );
     all(&tenants).await;
     for (index, (_, _, at)) in vendor.started().into_iter().enumerate() {
@@ -122,7 +122,7 @@ async fn t19_starts_are_spread_evenly() {
 
 #[tokio::test(start_paused = true)]
 async fn t19_token_requests_that_callers_wait_for_go_before_renewals() {
-    let limit = ExchangeLimit::new(1).unwrap();
+    let limit = TokenRequestLimit::new(1).unwrap();
     let vendor = Vendor::default();
     let ahead = vendor.tenants(5, &limit);
     assert!(all(&ahead).await.iter().all(Result::is_ok));
@@ -137,7 +137,7 @@ async fn t19_token_requests_that_callers_wait_for_go_before_renewals() {
     all(&needed).await;
     time::sleep(Duration::from_secs(10)).await;
     let reasons: Vec<_> = vendor.started()[5..].iter().map(|start| start.1).collect();
-    use Reason::{Ahead, Needed};
+    use TokenRequestReason::{Ahead, Needed};
     assert_eq!(
         reasons,
         [Ahead, Needed, Needed, Needed, Ahead, Ahead, Ahead, Ahead]
@@ -146,13 +146,13 @@ async fn t19_token_requests_that_callers_wait_for_go_before_renewals() {
 
 #[tokio::test(start_paused = true)]
 async fn t19_a_renewal_moves_up_when_a_caller_waits_for_its_token() {
-    let limit = ExchangeLimit::new(1).unwrap().max_wait(10 * HOUR);
+    let limit = TokenRequestLimit::new(1).unwrap().max_wait(10 * HOUR);
     let vendor = Vendor::default();
     let tenants = vendor.tenants(5, &limit);
     all(&tenants).await;
     time::advance(HOUR * 4 / 5).await;
     let blocker = vendor.tenants(1, &limit).remove(0);
-    let held = limit.admit(&flight(Reason::Needed)).await;
+    let held = limit.admit(&flight(TokenRequestReason::Needed)).await;
     all(&tenants).await;
     // The last tenant's token expires while its renewal is last in line.
     time::advance(HOUR).await;
@@ -168,7 +168,7 @@ async fn t19_a_renewal_moves_up_when_a_caller_waits_for_its_token() {
 
 #[tokio::test(start_paused = true)]
 async fn g05_a_wait_that_is_too_long_ends_in_an_error() {
-    let limit = ExchangeLimit::new(1)
+    let limit = TokenRequestLimit::new(1)
         .unwrap()
         .max_wait(Duration::from_millis(2_500));
     let vendor = Vendor::default();
@@ -177,7 +177,7 @@ async fn g05_a_wait_that_is_too_long_ends_in_an_error() {
     assert_eq!(failed.len(), 3);
     for error in failed {
         assert_eq!(error.kind(), ErrorKind::Throttled);
-        assert_eq!(error.outcome(), RequestOutcome::NotSent);
+        assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
         let text = error.to_string();
         assert!(text.contains("waited 2.5 s for its turn"), "{text}");
         assert!(text.contains("limit of 1 at once;"), "{text}");
@@ -186,7 +186,7 @@ async fn g05_a_wait_that_is_too_long_ends_in_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn g19_nothing_stays_in_the_queue() {
-    let limit = ExchangeLimit::new(2)
+    let limit = TokenRequestLimit::new(2)
         .unwrap()
         .max_wait(Duration::from_millis(1_500));
     let vendor = Vendor::default();
@@ -197,9 +197,9 @@ async fn g19_nothing_stays_in_the_queue() {
 #[test]
 fn limits_that_let_nothing_pass_are_refused() {
     for (refused, problem) in [
-        (ExchangeLimit::new(0), "lets no token request run"),
+        (TokenRequestLimit::new(0), "lets no token request run"),
         (
-            ExchangeLimit::new(1).unwrap().per_second(0),
+            TokenRequestLimit::new(1).unwrap().per_second(0),
             "lets no token request start",
         ),
     ] {
@@ -210,10 +210,10 @@ fn limits_that_let_nothing_pass_are_refused() {
         );
         assert!(error.to_string().contains(problem), "{error}");
     }
-    ExchangeLimit::new(1).unwrap().per_second(1).unwrap();
+    TokenRequestLimit::new(1).unwrap().per_second(1).unwrap();
 }
 
-impl ExchangeLimit {
+impl TokenRequestLimit {
     fn assert_idle(&self) {
         let queue = self.queue();
         assert_eq!(
@@ -232,13 +232,13 @@ struct Record {
     most: AtomicUsize,
 }
 
-type Kind = Reason;
+type Kind = TokenRequestReason;
 
 impl Record {
     /// One flight: its turn, and then a token request of `length`.
     async fn fly(
         self: Arc<Self>,
-        limit: ExchangeLimit,
+        limit: TokenRequestLimit,
         flight: Arc<Flight>,
         length: Duration,
     ) -> Result<(), Error> {
@@ -272,7 +272,7 @@ impl Record {
     }
 }
 
-fn flight(reason: Reason) -> Arc<Flight> {
+fn flight(reason: TokenRequestReason) -> Arc<Flight> {
     let runtime = tokio::runtime::Handle::current().id();
     Arc::new(Flight::new(1, reason, crate::Moment::NEVER, runtime))
 }
@@ -286,7 +286,7 @@ async fn settled() {
 
 #[tokio::test(start_paused = true)]
 async fn t19_200_tenants_share_10_starts_a_second_with_one_token_request_each() {
-    let limit = ExchangeLimit::new(8).unwrap().per_second(10).unwrap();
+    let limit = TokenRequestLimit::new(8).unwrap().per_second(10).unwrap();
     let vendor = Vendor::default();
     let tenants = vendor.tenants(200, &limit);
     let begun = Instant::now();
@@ -305,7 +305,7 @@ async fn t19_200_tenants_share_10_starts_a_second_with_one_token_request_each() 
 #[tokio::test(start_paused = true)]
 async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_second() {
     for (concurrent, rate) in [(100, 10), (3, 50), (20, 7), (4, 3), (1000, 1500), (1, 1)] {
-        let limit = ExchangeLimit::new(concurrent)
+        let limit = TokenRequestLimit::new(concurrent)
             .unwrap()
             .per_second(rate)
             .unwrap();
@@ -314,9 +314,9 @@ async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_secon
         let mut flights = Vec::new();
         for index in 0..200 {
             let reason = if rng.bool() {
-                Reason::Ahead
+                TokenRequestReason::Ahead
             } else {
-                Reason::Needed
+                TokenRequestReason::Needed
             };
             let length = Duration::from_millis(rng.u64(0..400));
             let fly = Arc::clone(&record).fly(limit.clone(), flight(reason), length);
@@ -339,7 +339,7 @@ async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_secon
             match task.await {
                 Ok(Ok(())) => outcomes[0] += 1,
                 Ok(Err(error)) => {
-                    assert_eq!(error.outcome(), RequestOutcome::NotSent);
+                    assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
                     outcomes[1] += 1;
                 }
                 Err(aborted) => {
@@ -351,7 +351,8 @@ async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_secon
         record.assert_rate(rate as usize);
         assert!(record.most.load(Ordering::Relaxed) <= concurrent);
         limit.assert_idle();
-        // Each flight that was not cancelled was served, or the rate has no room for it within 60 s.
+        // Each flight that was not cancelled was served, or the rate has no room for it within 60
+        // s.
         assert!(
             outcomes[1] == 0 || rate < 4,
             "{concurrent} {rate} {outcomes:?}"
@@ -362,7 +363,7 @@ async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_secon
 #[tokio::test(start_paused = true)]
 async fn t19_a_rate_is_reached_as_well_as_kept() {
     for rate in [10, 50, 400, 2_000] {
-        let limit = ExchangeLimit::new(10_000)
+        let limit = TokenRequestLimit::new(10_000)
             .unwrap()
             .per_second(rate)
             .unwrap();
@@ -371,7 +372,11 @@ async fn t19_a_rate_is_reached_as_well_as_kept() {
         let flights: Vec<_> = (0..rate * 5)
             .map(|_| {
                 let fly = Arc::clone(&record);
-                tokio::spawn(fly.fly(limit.clone(), flight(Reason::Needed), Duration::ZERO))
+                tokio::spawn(fly.fly(
+                    limit.clone(),
+                    flight(TokenRequestReason::Needed),
+                    Duration::ZERO,
+                ))
             })
             .collect();
         for flight in flights {
@@ -390,7 +395,7 @@ async fn t19_a_rate_is_reached_as_well_as_kept() {
 #[tokio::test(start_paused = true)]
 async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
     let wait = Duration::from_secs(10);
-    let limit = ExchangeLimit::new(2)
+    let limit = TokenRequestLimit::new(2)
         .unwrap()
         .per_second(1)
         .unwrap()
@@ -400,9 +405,9 @@ async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
     let flights: Vec<_> = (0..40)
         .map(|index| {
             let reason = if index % 2 == 0 {
-                Reason::Ahead
+                TokenRequestReason::Ahead
             } else {
-                Reason::Needed
+                TokenRequestReason::Needed
             };
             let fly = Arc::clone(&record);
             let fly = fly.fly(limit.clone(), flight(reason), Duration::from_millis(100));
@@ -420,14 +425,14 @@ async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
             Ok(()) => {
                 served += 1;
                 assert!(
-                    reason == Reason::Needed || took < Duration::from_millis(200),
+                    reason == TokenRequestReason::Needed || took < Duration::from_millis(200),
                     "{took:?}"
                 );
                 assert!(took <= wait + Duration::from_millis(110), "{took:?}");
             }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Throttled);
-                assert_eq!(error.outcome(), RequestOutcome::NotSent);
+                assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
                 let after = error.retry_after().unwrap();
                 let most = wait + Duration::from_secs(1);
                 assert!(!after.is_zero() && after <= most, "{after:?}");
@@ -446,16 +451,30 @@ async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
 async fn g05_the_error_says_when_a_start_is_free() {
     for wait in [0, 300, 900] {
         let wait = Duration::from_millis(wait);
-        let limit = ExchangeLimit::new(9)
+        let limit = TokenRequestLimit::new(9)
             .unwrap()
             .per_second(1)
             .unwrap()
             .max_wait(wait);
         let begun = Instant::now();
-        drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
-        let error = limit.admit(&flight(Reason::Ahead)).await.err().unwrap();
+        drop(
+            limit
+                .admit(&flight(TokenRequestReason::Needed))
+                .await
+                .unwrap(),
+        );
+        let error = limit
+            .admit(&flight(TokenRequestReason::Ahead))
+            .await
+            .err()
+            .unwrap();
         time::sleep(error.retry_after().unwrap()).await;
-        drop(limit.admit(&flight(Reason::Ahead)).await.unwrap());
+        drop(
+            limit
+                .admit(&flight(TokenRequestReason::Ahead))
+                .await
+                .unwrap(),
+        );
         let free = begun.elapsed();
         assert!(
             free.abs_diff(Duration::from_secs(1)) < Duration::from_millis(5),
@@ -463,14 +482,24 @@ async fn g05_the_error_says_when_a_start_is_free() {
         );
     }
     // The estimate for permits is how long the last permit was held.
-    let limit = ExchangeLimit::new(1)
+    let limit = TokenRequestLimit::new(1)
         .unwrap()
         .max_wait(Duration::from_millis(10));
-    let held = limit.admit(&flight(Reason::Needed)).await.unwrap();
+    let held = limit
+        .admit(&flight(TokenRequestReason::Needed))
+        .await
+        .unwrap();
     time::sleep(Duration::from_millis(700)).await;
     drop(held);
-    let held = limit.admit(&flight(Reason::Needed)).await.unwrap();
-    let error = limit.admit(&flight(Reason::Ahead)).await.err().unwrap();
+    let held = limit
+        .admit(&flight(TokenRequestReason::Needed))
+        .await
+        .unwrap();
+    let error = limit
+        .admit(&flight(TokenRequestReason::Ahead))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.retry_after(), Some(Duration::from_millis(700)));
     drop(held);
 }
@@ -478,17 +507,30 @@ async fn g05_the_error_says_when_a_start_is_free() {
 #[tokio::test(start_paused = true)]
 async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
     for rate in [None, Some(1_000)] {
-        let limit = ExchangeLimit::new(1).unwrap();
+        let limit = TokenRequestLimit::new(1).unwrap();
         let limit = rate.map_or(limit.clone(), |rate| limit.per_second(rate).unwrap());
-        let held = limit.admit(&flight(Reason::Needed)).await.unwrap();
+        let held = limit
+            .admit(&flight(TokenRequestReason::Needed))
+            .await
+            .unwrap();
         time::sleep(Duration::from_secs(1)).await;
         let next = tokio::spawn({
             let limit = limit.clone();
-            async move { limit.admit(&flight(Reason::Needed)).await.map(drop) }
+            async move {
+                limit
+                    .admit(&flight(TokenRequestReason::Needed))
+                    .await
+                    .map(drop)
+            }
         });
         let after = tokio::spawn({
             let limit = limit.clone();
-            async move { limit.admit(&flight(Reason::Ahead)).await.map(drop) }
+            async move {
+                limit
+                    .admit(&flight(TokenRequestReason::Ahead))
+                    .await
+                    .map(drop)
+            }
         });
         settled().await;
         // The next flight is granted the permit, and is dropped before it is polled.
@@ -508,13 +550,23 @@ async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
-    let limit = ExchangeLimit::new(100).unwrap().per_second(1).unwrap();
+    let limit = TokenRequestLimit::new(100).unwrap().per_second(1).unwrap();
     let begun = Instant::now();
-    drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
+    drop(
+        limit
+            .admit(&flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
     let mut waiting: Vec<_> = (0..50)
         .map(|_| {
             let limit = limit.clone();
-            tokio::spawn(async move { limit.admit(&flight(Reason::Needed)).await.map(drop) })
+            tokio::spawn(async move {
+                limit
+                    .admit(&flight(TokenRequestReason::Needed))
+                    .await
+                    .map(drop)
+            })
         })
         .collect();
     settled().await;
@@ -527,12 +579,17 @@ async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
 
     // A start that is granted and not picked up is given back, too. By then the next flight has the
     // timer.
-    let unpolled = flight(Reason::Needed);
+    let unpolled = flight(TokenRequestReason::Needed);
     let mut next = Box::pin(limit.admit(&unpolled));
     assert!(poll(&mut next).await.is_pending());
     let after = tokio::spawn({
         let limit = limit.clone();
-        async move { limit.admit(&flight(Reason::Needed)).await.map(drop) }
+        async move {
+            limit
+                .admit(&flight(TokenRequestReason::Needed))
+                .await
+                .map(drop)
+        }
     });
     while limit.queue().granted.is_empty() {
         time::sleep(Duration::from_millis(1)).await;
@@ -574,17 +631,32 @@ async fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 
 #[tokio::test(start_paused = true)]
 async fn t19_no_permit_is_held_while_waiting_for_a_start() {
-    let limit = ExchangeLimit::new(1).unwrap().per_second(1).unwrap();
-    drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
+    let limit = TokenRequestLimit::new(1).unwrap().per_second(1).unwrap();
+    drop(
+        limit
+            .admit(&flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
     let waiting = tokio::spawn({
         let limit = limit.clone();
-        async move { limit.admit(&flight(Reason::Ahead)).await.map(drop) }
+        async move {
+            limit
+                .admit(&flight(TokenRequestReason::Ahead))
+                .await
+                .map(drop)
+        }
     });
     settled().await;
     assert_eq!(limit.queue().running, 0);
     // So a flight that a caller waits for goes first, and gets the next start.
     let begun = Instant::now();
-    drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
+    drop(
+        limit
+            .admit(&flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
     assert!(begun.elapsed() < Duration::from_millis(1_005));
     waiting.await.unwrap().unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(2));
@@ -592,9 +664,9 @@ async fn t19_no_permit_is_held_while_waiting_for_a_start() {
 
 #[tokio::test(start_paused = true)]
 async fn t19_a_renewal_that_a_caller_waits_for_gets_the_next_start() {
-    let limit = ExchangeLimit::new(9).unwrap().per_second(1).unwrap();
+    let limit = TokenRequestLimit::new(9).unwrap().per_second(1).unwrap();
     let record = Arc::new(Record::default());
-    let ahead: Vec<_> = (0..10).map(|_| flight(Reason::Ahead)).collect();
+    let ahead: Vec<_> = (0..10).map(|_| flight(TokenRequestReason::Ahead)).collect();
     let tasks: Vec<_> = ahead
         .iter()
         .map(|flight| {
@@ -627,18 +699,32 @@ fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
             .unwrap()
     };
     let (stalled, moving) = (runtime(), runtime());
-    let limit = ExchangeLimit::new(9).unwrap().per_second(20).unwrap();
+    let limit = TokenRequestLimit::new(9).unwrap().per_second(20).unwrap();
     stalled.block_on(async {
-        drop(limit.admit(&flight(Reason::Needed)).await.unwrap());
+        drop(
+            limit
+                .admit(&flight(TokenRequestReason::Needed))
+                .await
+                .unwrap(),
+        );
         let limit = limit.clone();
-        tokio::spawn(async move { limit.admit(&flight(Reason::Needed)).await.map(drop) });
+        tokio::spawn(async move {
+            limit
+                .admit(&flight(TokenRequestReason::Needed))
+                .await
+                .map(drop)
+        });
         settled().await;
     });
     // From here on the runtime of the first flight in line stands still.
     moving.block_on(async {
         let limit = limit.clone();
-        let admitted =
-            tokio::spawn(async move { limit.admit(&flight(Reason::Ahead)).await.map(drop) });
+        let admitted = tokio::spawn(async move {
+            limit
+                .admit(&flight(TokenRequestReason::Ahead))
+                .await
+                .map(drop)
+        });
         time::timeout(Duration::from_secs(30), admitted)
             .await
             .unwrap()
@@ -651,12 +737,24 @@ fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_rate_is_a_limit_of_its_own() {
-    let slow = ExchangeLimit::new(9).unwrap().per_second(1).unwrap();
+    let slow = TokenRequestLimit::new(9).unwrap().per_second(1).unwrap();
     let fast = slow.clone().per_second(1_000).unwrap();
-    drop(slow.admit(&flight(Reason::Needed)).await.unwrap());
+    drop(
+        slow.admit(&flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
     let begun = Instant::now();
-    drop(fast.admit(&flight(Reason::Needed)).await.unwrap());
+    drop(
+        fast.admit(&flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
     assert!(begun.elapsed() < Duration::from_millis(5));
-    drop(slow.admit(&flight(Reason::Needed)).await.unwrap());
+    drop(
+        slow.admit(&flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
     assert!(begun.elapsed() >= Duration::from_secs(1));
 }

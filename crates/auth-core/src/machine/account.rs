@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::codec::{Reader, Writer};
-use crate::{CredentialsId, Key, Part, Quota, quota::Slots, rejections::Counted};
+use crate::{CredentialsId, Key, KeyPart, Quota, quota::Slots, rejections::Counted};
 
-/// The exchanges that count against a client's quota, of all processes and all its keys. Every time
-/// in it counts from when it was written.
+/// The token requests that count against a client's quota, of all processes and all its keys. Every
+/// time in it counts from when it was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Account(Vec<Slot>);
@@ -28,9 +28,9 @@ impl Account {
     /// Where it is kept: vendors count by client, however many tokens that has.
     pub(crate) fn key(key: &Key) -> Key {
         let part = |part| key.get(part).unwrap_or_default();
-        Key::builder(part(Part::Vendor))
-            .issuer(part(Part::Issuer))
-            .client(part(Part::Client))
+        Key::builder(part(KeyPart::Vendor))
+            .issuer(part(KeyPart::Issuer))
+            .client(part(KeyPart::Client))
             .extra("auth-core", "quota")
             .build()
     }
@@ -132,7 +132,7 @@ const LOGINS_MAGIC: &[u8] = b"auth-core logins 1\n";
 impl Logins {
     /// Where the rejected logins of an account are kept.
     pub(crate) fn key(key: &Key, account: u64) -> Key {
-        Key::builder(key.get(Part::Vendor).unwrap_or_default())
+        Key::builder(key.get(KeyPart::Vendor).unwrap_or_default())
             .extra("auth-core", "logins")
             .extra("account", format!("{account:016x}"))
             .build()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Error, ErrorKind, RefreshPolicy, RejectedPart, RequestOutcome, policy::Jitter};
+use crate::{Error, ErrorKind, RefreshPolicy, RejectedPart, TokenRequestOutcome, policy::Jitter};
 
 /// What a failed token request proves, as far as the next one is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,15 +34,15 @@ impl Failure {
             return Self::SameToken;
         }
         match error.outcome() {
-            RequestOutcome::NotSent => Self::NotSent,
-            RequestOutcome::Unknown => Self::Unknown,
-            RequestOutcome::Rejected => {
+            TokenRequestOutcome::NotSent => Self::NotSent,
+            TokenRequestOutcome::Unknown => Self::Unknown,
+            TokenRequestOutcome::Rejected => {
                 Self::Rejected(error.rejected_part().unwrap_or(RejectedPart::Request))
             }
-            RequestOutcome::Throttled if error.kind() == ErrorKind::Quota => Self::Quota,
-            RequestOutcome::Throttled => Self::Throttled,
-            RequestOutcome::NotUnderstood if is_wordless(error) => Self::Wordless,
-            RequestOutcome::NotUnderstood => Self::NotUnderstood,
+            TokenRequestOutcome::Throttled if error.kind() == ErrorKind::Quota => Self::Quota,
+            TokenRequestOutcome::Throttled => Self::Throttled,
+            TokenRequestOutcome::NotUnderstood if is_wordless(error) => Self::Wordless,
+            TokenRequestOutcome::NotUnderstood => Self::NotUnderstood,
         }
     }
 

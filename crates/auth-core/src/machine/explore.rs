@@ -1,6 +1,6 @@
 //! Explores the machine completely in small worlds: 1 to 3 processes with one store, one vendor and
-//! one API, whose clock goes in whole seconds up to a horizon. Promises are judged by what the vendor
-//! and the API see, never by the rules.
+//! one API, whose clock goes in whole seconds up to a horizon. Promises are judged by what the
+//! vendor and the API see, never by the rules.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -16,8 +16,8 @@ use super::{
     serving::{Action, Event},
 };
 use crate::{
-    AccessToken, Credentials, CredentialsId, Error, ErrorKind, Generation, Moment, Quota, Reason,
-    RefreshPolicy, RejectedPart, RequestOutcome, Secret, Version,
+    AccessToken, Credentials, CredentialsId, EntryVersion, Error, ErrorKind, Generation, Moment,
+    Quota, RefreshPolicy, RejectedPart, Secret, TokenRequestOutcome, TokenRequestReason,
     policy::Jitter,
     rejections::{Counted, Forbidden},
 };
@@ -35,8 +35,8 @@ fn secs(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
 }
 
-/// Visits every state of a world. A state that breaks a promise fails the test with the shortest story
-/// that leads there.
+/// Visits every state of a world. A state that breaks a promise fails the test with the shortest
+/// story that leads there.
 fn explore(world: &World) {
     let mut known = HashSet::new();
     // How each state came about.

@@ -1,6 +1,6 @@
 //! The rules of one flight: from the wish for a token to the token or the failure, with the store
-//! that processes share or without. No await, no lock, no clock, no randomness: facts come in, orders
-//! go out, and a driver executes them.
+//! that processes share or without. No await, no lock, no clock, no randomness: facts come in,
+//! orders go out, and a driver executes them.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use super::{
     sharing::{self, Sent, Told},
 };
 use crate::{
-    AccessToken, CredentialsId, Error, ErrorKind, Moment, Quota, Reason, RejectedPart,
-    RequestOutcome, Version,
+    AccessToken, CredentialsId, EntryVersion, Error, ErrorKind, Moment, Quota, RejectedPart,
+    TokenRequestOutcome, TokenRequestReason,
     quota::Slots,
     rejections::{Counted, Forbidden},
 };
@@ -46,7 +46,7 @@ pub(crate) struct Flight {
     /// Since when another holder has had the lease.
     denied: Option<Moment>,
     /// Since when the holder has written nothing.
-    silent: Option<(Option<Version>, Moment)>,
+    silent: Option<(Option<EntryVersion>, Moment)>,
     /// The claim in the record that stands for the lease.
     claim: Option<u64>,
     pace: Duration,
@@ -57,13 +57,13 @@ pub(crate) struct Flight {
     slot: Option<u64>,
     /// The token request takes a slot of this process's own share.
     borrowed: bool,
-    logins: Option<(Option<Version>, Logins)>,
+    logins: Option<(Option<EntryVersion>, Logins)>,
     refresh: Option<Refresh>,
     requests: u8,
     /// What is to be written after the token request.
     todo: Vec<Todo>,
     /// The version that the last write was to replace.
-    replaces: Option<Version>,
+    replaces: Option<EntryVersion>,
     tries: u8,
     landing: Option<Landing>,
     reread: bool,
@@ -110,7 +110,7 @@ enum Phase {
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(test, derive(Hash))]
 struct Seen {
-    version: Option<Version>,
+    version: Option<EntryVersion>,
     record: Record,
     /// The record's times count from then.
     at: Option<Moment>,
@@ -185,8 +185,8 @@ impl Flight {
 
     /// Callers need the token more urgently than when the flight started.
     pub(crate) fn hurry(&mut self) {
-        if self.start.reason == Reason::Ahead {
-            self.start.reason = Reason::Needed;
+        if self.start.reason == TokenRequestReason::Ahead {
+            self.start.reason = TokenRequestReason::Needed;
             self.start.deadline = Duration::MAX;
         }
     }
@@ -349,16 +349,16 @@ impl Flight {
 }
 
 /// Returns the version that comes after another one.
-fn next_version(last: Option<Version>, wall: Duration, number: u64) -> Version {
+fn next_version(last: Option<EntryVersion>, wall: Duration, number: u64) -> EntryVersion {
     let wall = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
     let epoch = last.map_or(0, |last| last.epoch().saturating_add(1));
-    Version::new(u128::from(epoch.max(wall)) << 64 | u128::from(number))
+    EntryVersion::new(u128::from(epoch.max(wall)) << 64 | u128::from(number))
 }
 
-fn slot_of(quota: Option<Quota>, token_lives: Option<Duration>) -> Duration {
+fn slot_of(quota: Option<Quota>, token_lifetime: Option<Duration>) -> Duration {
     let window = quota.map_or(Duration::ZERO, Quota::window);
-    let lives = token_lives.filter(|lives| !lives.is_zero());
-    lives.map_or(window, |lives| lives.min(window))
+    let lifetime = token_lifetime.filter(|lifetime| !lifetime.is_zero());
+    lifetime.map_or(window, |lifetime| lifetime.min(window))
 }
 
 /// How soon after the lease was denied a flight looks again at first.

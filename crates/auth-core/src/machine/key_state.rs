@@ -69,7 +69,7 @@ impl KeyState {
     pub(crate) fn ask(&mut self, policy: &RefreshPolicy, event: Event, now: Moment) -> Action {
         let event = self.hear(event, now);
         let action = self.state.step(policy, event, now);
-        let is_young = action == Action::Damped && self.state.is_young(now);
+        let is_young = action == Action::RefusalBackOff && self.state.is_young(now);
         if is_young || matches!(action, Action::ServePrevious | Action::SendAgain { .. }) {
             self.trust(event);
         }

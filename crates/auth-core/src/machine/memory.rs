@@ -8,7 +8,9 @@ use super::{
     prints::{Print, Prints},
     record::{Pause, Record},
 };
-use crate::{Moment, Quota, Version, machine::backoff::Failure, policy::Jitter, quota::Ledger};
+use crate::{
+    EntryVersion, Moment, Quota, machine::backoff::Failure, policy::Jitter, quota::Ledger,
+};
 
 /// Facts that outlive a flight, and hold when the store fails, forgets or lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub(crate) struct Memory {
     /// First refresh tokens that were replaced or rejected.
     pub(crate) spent: Prints,
     /// The highest version of an entry that could be understood.
-    highest: Option<Version>,
+    highest: Option<EntryVersion>,
     unsaved: Option<Unsaved>,
     obeyed: Obeyed,
     breaker: Breaker,
@@ -46,7 +48,7 @@ struct Owed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Unsaved {
-    replaces: Option<Version>,
+    replaces: Option<EntryVersion>,
     record: Record,
     since: Moment,
 }
@@ -109,21 +111,21 @@ impl Memory {
     // --- versions ---
 
     /// Notes the version of an entry that could be understood.
-    pub(crate) fn see(&mut self, version: Version) {
-        let known = self.highest.map_or(0, Version::epoch);
+    pub(crate) fn see(&mut self, version: EntryVersion) {
+        let known = self.highest.map_or(0, EntryVersion::epoch);
         if version.epoch() >= known {
             self.highest = Some(version);
         }
     }
 
     /// An entry that is older than what was there before comes from a store that was rolled back.
-    pub(crate) fn is_outdated(&self, version: Version) -> bool {
+    pub(crate) fn is_outdated(&self, version: EntryVersion) -> bool {
         self.highest
             .is_some_and(|highest| version.epoch() < highest.epoch())
     }
 
     /// The later of the highest known version and this one.
-    pub(crate) fn later_than(&self, seen: Option<Version>) -> Option<Version> {
+    pub(crate) fn later_than(&self, seen: Option<EntryVersion>) -> Option<EntryVersion> {
         match (self.highest, seen) {
             (Some(known), Some(seen)) if known.epoch() >= seen.epoch() => Some(known),
             (known, seen) => seen.or(known),
@@ -134,7 +136,7 @@ impl Memory {
 
     pub(crate) fn keep_unsaved(
         &mut self,
-        replaces: Option<Version>,
+        replaces: Option<EntryVersion>,
         record: Record,
         since: Moment,
     ) {
@@ -147,7 +149,7 @@ impl Memory {
 
     /// Returns what the store should say, while the store still has the entry that should have been
     /// replaced. With any other entry, or none, somebody else has been there.
-    pub(crate) fn unsaved(&mut self, seen: Option<Version>, now: Moment) -> Option<Record> {
+    pub(crate) fn unsaved(&mut self, seen: Option<EntryVersion>, now: Moment) -> Option<Record> {
         let unsaved = self
             .unsaved
             .take()
@@ -161,10 +163,10 @@ impl Memory {
 
     /// Returns for how long the back-off that the record holds is obeyed.
     ///
-    /// What the vendor said is obeyed, each time that the vendor says so, though not for longer than
-    /// the vendor itself would be. What
-    /// processes met without the vendor's word may be their own trouble: if only one process has
-    /// failed, its back-off is obeyed for a few seconds only; and those that have failed go last.
+    /// What the vendor said is obeyed, each time that the vendor says so, though not for longer
+    /// than the vendor itself would be. What processes met without the vendor's word may be their
+    /// own trouble: if only one process has failed, its back-off is obeyed for a few seconds only;
+    /// and those that have failed go last.
     pub(crate) fn obeys(
         &mut self,
         rules: &Rules,

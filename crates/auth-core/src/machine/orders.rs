@@ -7,8 +7,8 @@ use super::{
     record::Record,
 };
 use crate::{
-    AccessToken, CredentialsId, Error, ErrorKind, Moment, Quota, Reason, RefreshPolicy,
-    RequestOutcome, Secret, Version, policy::Jitter, rejections::Forbidden,
+    AccessToken, CredentialsId, EntryVersion, Error, ErrorKind, Moment, Quota, RefreshPolicy,
+    Secret, TokenRequestOutcome, TokenRequestReason, policy::Jitter, rejections::Forbidden,
 };
 
 /// What stays the same from flight to flight.
@@ -30,7 +30,7 @@ impl Rules {
     /// its holder and not before.
     pub(crate) fn lease_time(&self) -> Duration {
         let requests = 1 + u32::from(self.keeps_refresh_tokens);
-        let deadline = self.policy.exchange_deadline();
+        let deadline = self.policy.token_request_deadline();
         deadline.saturating_mul(requests).saturating_add(SLACK)
     }
 
@@ -44,15 +44,24 @@ impl Rules {
     /// own. While callers wait, half of what a token request may take: a request that has had no
     /// answer for so long may get none.
     ///
-    /// Where a wrong password may lock an account, the holder's verdict is waited for. `doubted`: the
-    /// lease was denied for longer before, and not granted since.
-    pub(crate) fn claim_after(&self, reason: Reason, lockable: bool, doubted: bool) -> Duration {
+    /// Where a wrong password may lock an account, the holder's verdict is waited for. `doubted`:
+    /// the lease was denied for longer before, and not granted since.
+    pub(crate) fn claim_after(
+        &self,
+        reason: TokenRequestReason,
+        lockable: bool,
+        doubted: bool,
+    ) -> Duration {
         let holder = self.lease_time().saturating_add(SLACK);
-        let silent = self.policy.exchange_deadline() / 2;
+        let silent = self.policy.token_request_deadline() / 2;
         match reason {
             _ if lockable => holder,
             _ if doubted => DOUBTED,
-            Reason::Needed | Reason::Refused if silent >= SHORTEST_SILENCE => silent,
+            TokenRequestReason::Needed | TokenRequestReason::Refused
+                if silent >= SHORTEST_SILENCE =>
+            {
+                silent
+            }
             _ => holder,
         }
     }
@@ -61,7 +70,7 @@ impl Rules {
     /// token may be spent by it, and no login counted.
     pub(crate) fn is_silent(&self, landing: &Landing, error: &Error) -> bool {
         error.kind() == ErrorKind::TimedOut
-            && error.outcome() == RequestOutcome::Unknown
+            && error.outcome() == TokenRequestOutcome::Unknown
             && !landing.lockable
             && !self.keeps_refresh_tokens
     }
@@ -70,7 +79,7 @@ impl Rules {
     pub(crate) fn longest(&self) -> Duration {
         let own = self
             .policy
-            .exchange_deadline()
+            .token_request_deadline()
             .saturating_mul(MOST_REQUESTS.into());
         let others = match self.shares {
             true => self.lease_patience().saturating_add(Duration::from_secs(1)),
@@ -103,8 +112,8 @@ pub(crate) enum Fact {
     NotAdmitted(Error),
     Released,
     Slept,
-    LoadedAccount(Option<Version>, Option<Account>),
-    LoadedLogins(Option<Version>, Option<Logins>),
+    LoadedAccount(Option<EntryVersion>, Option<Account>),
+    LoadedLogins(Option<EntryVersion>, Option<Logins>),
     Ended(Ended),
     StoreFailed,
     /// Whether the rules for callers allow one more token request.
@@ -126,7 +135,7 @@ pub(crate) struct Own {
 /// What the store has for the key.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
-    pub(crate) version: Option<Version>,
+    pub(crate) version: Option<EntryVersion>,
     /// What could be understood of the entry, as of now.
     pub(crate) record: Option<Record>,
     /// There is an entry that cannot be opened, and why.
@@ -159,11 +168,11 @@ pub(crate) enum Order {
         others: bool,
     },
     LoadAccount,
-    WriteAccount(Option<Version>, Version, Account),
+    WriteAccount(Option<EntryVersion>, EntryVersion, Account),
     LoadLogins(u64),
-    WriteLogins(u64, Option<Version>, Version, Logins),
+    WriteLogins(u64, Option<EntryVersion>, EntryVersion, Logins),
     Request {
-        reason: Reason,
+        reason: TokenRequestReason,
         refresh_token: Option<Secret>,
         deadline: Duration,
     },
@@ -175,8 +184,8 @@ pub(crate) enum Order {
 #[derive(Clone, Debug)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Write {
-    pub(crate) expected: Option<Version>,
-    pub(crate) version: Version,
+    pub(crate) expected: Option<EntryVersion>,
+    pub(crate) version: EntryVersion,
     pub(crate) record: Record,
     /// The token request is over: the write goes on beside the callers if it takes long.
     pub(crate) beside: bool,
@@ -195,8 +204,8 @@ pub(crate) struct Landing {
     pub(crate) lockable: bool,
     /// For how long all processes have been failing.
     pub(crate) failing_for: Duration,
-    /// The lease was lost, or a refresh token was rejected: another process may have made the vendor
-    /// replace the token.
+    /// The lease was lost, or a refresh token was rejected: another process may have made the
+    /// vendor replace the token.
     pub(crate) contested: bool,
     /// The token request had no answer in time, and may be sent once more without a risk.
     pub(crate) silent: bool,

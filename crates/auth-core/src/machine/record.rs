@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::codec::{Reader, Writer};
 use crate::{
-    Error, ErrorKind, Key, RejectedPart, RequestOutcome, Secret,
+    Error, ErrorKind, Key, RejectedPart, Secret, TokenRequestOutcome,
     machine::{
         backoff::Failure,
         prints::{Print, Prints},
@@ -23,8 +23,8 @@ pub(crate) struct Record {
     /// Tokens that the API refused.
     pub(crate) refused: Prints,
     pub(crate) refresh: Option<Refresh>,
-    /// Refresh tokens that a person's login brought, and that were replaced or rejected. They are not
-    /// sent again.
+    /// Refresh tokens that a person's login brought, and that were replaced or rejected. They are
+    /// not sent again.
     pub(crate) spent: Prints,
     pub(crate) pause: Option<Pause>,
     /// For how long token requests have been failing.
@@ -86,7 +86,7 @@ pub(crate) struct Pause {
     /// The credentials that a rejection is about.
     pub(crate) credentials: Option<u16>,
     pub(crate) kind: ErrorKind,
-    pub(crate) outcome: RequestOutcome,
+    pub(crate) outcome: TokenRequestOutcome,
     pub(crate) rejected: Option<RejectedPart>,
     pub(crate) message: String,
     pub(crate) code: Option<String>,
@@ -403,12 +403,12 @@ const KINDS: [(ErrorKind, &str); 6] = [
     (ErrorKind::Protocol, "protocol"),
 ];
 
-const OUTCOMES: [(RequestOutcome, &str); 5] = [
-    (RequestOutcome::NotSent, "not sent"),
-    (RequestOutcome::Unknown, "unknown"),
-    (RequestOutcome::NotUnderstood, "not understood"),
-    (RequestOutcome::Rejected, "rejected"),
-    (RequestOutcome::Throttled, "throttled"),
+const OUTCOMES: [(TokenRequestOutcome, &str); 5] = [
+    (TokenRequestOutcome::NotSent, "not sent"),
+    (TokenRequestOutcome::Unknown, "unknown"),
+    (TokenRequestOutcome::NotUnderstood, "not understood"),
+    (TokenRequestOutcome::Rejected, "rejected"),
+    (TokenRequestOutcome::Throttled, "throttled"),
 ];
 
 const PARTS: [(RejectedPart, &str); 4] = [

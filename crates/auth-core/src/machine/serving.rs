@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    CredentialsId, Generation, Moment, Quota, Reason, RefreshPolicy,
+    CredentialsId, Generation, Moment, Quota, RefreshPolicy, TokenRequestReason,
     quota::{Ledger, Slots},
 };
 
@@ -60,7 +60,7 @@ struct Held {
 /// A token request that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct UnderWay {
-    reason: Reason,
+    reason: TokenRequestReason,
     since: Moment,
     /// Somebody joined who needs more than a renewal ahead of expiry.
     urgent: bool,
@@ -198,9 +198,9 @@ impl State {
         }
         self.settle_at = None;
         Action::ServeAndSettle(Start {
-            reason: Reason::Ahead,
+            reason: TokenRequestReason::Ahead,
             after: Duration::ZERO,
-            deadline: policy.exchange_deadline(),
+            deadline: policy.token_request_deadline(),
             beyond: Duration::ZERO,
             unless: None,
             settles: true,
@@ -243,10 +243,10 @@ impl State {
         }
         // An API that refuses every token must not use up the quota's reserve.
         let (reason, slots) = match repeats && self.refusals.pending {
-            true => (Reason::Refused, Slots::Doubtful),
-            false => (Reason::Needed, Slots::All),
+            true => (TokenRequestReason::Refused, Slots::Doubtful),
+            false => (TokenRequestReason::Needed, Slots::All),
         };
-        if reason == Reason::Refused && !now.waited_for(self.refusals.until) {
+        if reason == TokenRequestReason::Refused && !now.waited_for(self.refusals.until) {
             return Action::Fail {
                 wait: now.wait_until(self.refusals.until),
             };
@@ -260,7 +260,7 @@ impl State {
     fn fly(
         &mut self,
         policy: &RefreshPolicy,
-        reason: Reason,
+        reason: TokenRequestReason,
         after: Duration,
         unless: Option<CredentialsId>,
         now: Moment,
@@ -269,7 +269,7 @@ impl State {
         self.flight = Some(UnderWay {
             reason,
             since: now + after,
-            urgent: reason != Reason::Ahead,
+            urgent: reason != TokenRequestReason::Ahead,
             is_cut,
         });
         let start = Start {
@@ -277,7 +277,7 @@ impl State {
             after,
             deadline,
             beyond: match reason {
-                Reason::Ahead => self
+                TokenRequestReason::Ahead => self
                     .valid(now)
                     .map_or(Duration::ZERO, |held| now.until(held.usable_until)),
                 _ => Duration::ZERO,
@@ -292,12 +292,17 @@ impl State {
     /// callers wait.
     ///
     /// A renewal ahead of expiry takes at most half of what is left of the token. After a token
-    /// request that had no answer, the next ones take a quarter of the usual time each, and the last
-    /// one takes what is left, so that callers wait no longer than for one token request.
-    fn deadline(&self, policy: &RefreshPolicy, reason: Reason, now: Moment) -> (Duration, bool) {
-        let longest = policy.exchange_deadline();
+    /// request that had no answer, the next ones take a quarter of the usual time each, and the
+    /// last one takes what is left, so that callers wait no longer than for one token request.
+    fn deadline(
+        &self,
+        policy: &RefreshPolicy,
+        reason: TokenRequestReason,
+        now: Moment,
+    ) -> (Duration, bool) {
+        let longest = policy.token_request_deadline();
         match self.valid(now) {
-            Some(held) if reason == Reason::Ahead => {
+            Some(held) if reason == TokenRequestReason::Ahead => {
                 return (longest.min(now.until(held.usable_until) / 2), true);
             }
             _ => {}
@@ -319,7 +324,7 @@ impl State {
     fn ahead(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
         let idle = self.flight.is_none() && self.closed_gate(now).is_none();
         if idle && self.ledger.take(Slots::ButReserve, now).is_ok() {
-            let action = self.fly(policy, Reason::Ahead, Duration::ZERO, None, now);
+            let action = self.fly(policy, TokenRequestReason::Ahead, Duration::ZERO, None, now);
             if let Action::Fly(start) = action {
                 return Action::ServeAndFly(start);
             }
@@ -361,7 +366,8 @@ impl State {
     }
 }
 
-/// Refusals so close together may have one cause, for example requests that were under way together.
+/// Refusals so close together may have one cause, for example requests that were under way
+/// together.
 const SAME_REFUSAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

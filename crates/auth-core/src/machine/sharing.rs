@@ -12,7 +12,8 @@ use super::{
     serving::Start,
 };
 use crate::{
-    AccessToken, CredentialsId, Error, ErrorKind, Moment, Quota, Reason, RefreshPolicy, Secret,
+    AccessToken, CredentialsId, Error, ErrorKind, Moment, Quota, RefreshPolicy, Secret,
+    TokenRequestReason,
 };
 
 /// Takes the token that is there, if it serves.
@@ -27,7 +28,7 @@ pub(super) fn adopt(
         return None;
     }
     // The cached token is why another one is wanted.
-    if start.reason != Reason::Needed && cx.memory.current == Some(print) {
+    if start.reason != TokenRequestReason::Needed && cx.memory.current == Some(print) {
         return None;
     }
     let left = usable(&cx.rules.policy, kept);
@@ -49,7 +50,7 @@ pub(super) fn obey(
     own: Option<&Own>,
     start: &Start,
 ) -> Option<(Error, Duration)> {
-    if start.reason == Reason::Refused {
+    if start.reason == TokenRequestReason::Refused {
         if let Some(refusals) = record.refusals.filter(|refusals| !refusals.left.is_zero()) {
             let message = "the API refused the tokens of other processes too";
             let error = Error::new(ErrorKind::Refused, message);
@@ -145,7 +146,7 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
         cx.memory.spent.add(Print::of(&first.secret));
     }
     let refusals = match sent.reason {
-        Reason::Refused => {
+        TokenRequestReason::Refused => {
             let row = seen
                 .refusals
                 .map_or(0, |refusals| refusals.row)
@@ -227,7 +228,7 @@ pub(super) fn tell(cx: &Cx<'_>, record: &mut Record, own: Option<&Own>, error: &
 #[derive(Clone, Copy)]
 pub(super) struct Sent<'a> {
     pub(super) at: Moment,
-    pub(super) reason: Reason,
+    pub(super) reason: TokenRequestReason,
     pub(super) refresh: Option<&'a Refresh>,
 }
 

@@ -127,8 +127,8 @@ impl fmt::Display for Origin {
 /// that is not exactly `host`, `host:` or `host:port` (RFC 3986 section 3.2).
 ///
 /// A host is an IPv6 address in brackets, or labels of letters, digits, `-` and `_` with dots
-/// between them and perhaps one at the end. User information is no part of an origin, but a URL that
-/// has some may be built to mislead, so it is `None` too.
+/// between them and perhaps one at the end. User information is no part of an origin, but a URL
+/// that has some may be built to mislead, so it is `None` too.
 pub(super) fn host_and_port(https: bool, authority: &str) -> Option<(&str, u16)> {
     let (host, rest) = match authority.strip_prefix('[') {
         Some(inner) => {

@@ -52,8 +52,9 @@ impl fmt::Display for Suffix {
     }
 }
 
-/// Second-level registries under country codes. Not the Public Suffix List, which needs a dependency
-/// and updates: only the names under which a vendor's domain is likely to be cut one label short.
+/// Second-level registries under country codes. Not the Public Suffix List, which needs a
+/// dependency and updates: only the names under which a vendor's domain is likely to be cut one
+/// label short.
 const REGISTRIES: [&str; 15] = [
     "ac", "asn", "co", "com", "edu", "go", "gob", "gov", "gv", "ltd", "ne", "net", "or", "org",
     "plc",

@@ -6,8 +6,8 @@ use std::{
 
 /// Which warnings were given, so that each is given once. Clones of `Origins` share it.
 ///
-/// Holds at most [`MAX_WARNINGS`] hashes, about 1 KiB. When it is full, every further warning counts
-/// as given: a caller that makes up hosts must not flood the log.
+/// Holds at most [`MAX_WARNINGS`] hashes, about 1 KiB. When it is full, every further warning
+/// counts as given: a caller that makes up hosts must not flood the log.
 #[derive(Debug, Default)]
 pub(super) struct Warned(Mutex<HashSet<u64>>);
 

@@ -72,9 +72,9 @@ fn the_defaults_are_what_the_setters_say() {
         .probe_interval(secs(300))
         .unwrap();
     assert_eq!(policy, spelled);
-    assert_eq!(policy.exchange_deadline(), secs(10));
+    assert_eq!(policy.token_request_deadline(), secs(10));
     let short = RefreshPolicy::default().deadline(secs(3)).unwrap();
-    assert_eq!(short.exchange_deadline(), secs(3));
+    assert_eq!(short.token_request_deadline(), secs(3));
 }
 
 #[test]

@@ -16,8 +16,8 @@ fn clock(hours: u32, minutes: u32) -> Moment {
     Moment::new(since, since)
 }
 
-/// Exchanges as often as it may, up to `count` times, and says how often it did.
-fn exchange(ledger: &mut Ledger, slots: Slots, now: Moment, count: usize) -> usize {
+/// Makes token requests as often as the quota allows, up to `count`; returns how many it made.
+fn token_request(ledger: &mut Ledger, slots: Slots, now: Moment, count: usize) -> usize {
     for done in 0..count {
         if ledger.take(slots, now).is_err() {
             return done;
@@ -30,13 +30,13 @@ fn exchange(ledger: &mut Ledger, slots: Slots, now: Moment, count: usize) -> usi
 #[test]
 fn g11_five_at_a_quarter_to_eight_and_fifteen_at_eight_leave_five_at_a_quarter_to_nine() {
     let mut ledger = ledger(20);
-    assert_eq!(exchange(&mut ledger, Slots::All, clock(7, 45), 5), 5);
-    assert_eq!(exchange(&mut ledger, Slots::All, clock(8, 0), 99), 15);
+    assert_eq!(token_request(&mut ledger, Slots::All, clock(7, 45), 5), 5);
+    assert_eq!(token_request(&mut ledger, Slots::All, clock(8, 0), 99), 15);
     assert_eq!(ledger.take(Slots::All, clock(8, 0)), Err(45 * MINUTE));
     assert_eq!(ledger.take(Slots::All, clock(8, 44)), Err(MINUTE));
-    assert_eq!(exchange(&mut ledger, Slots::All, clock(8, 45), 99), 5);
+    assert_eq!(token_request(&mut ledger, Slots::All, clock(8, 45), 99), 5);
     assert_eq!(ledger.free_at(Slots::All), clock(9, 0));
-    assert_eq!(exchange(&mut ledger, Slots::All, clock(9, 0), 99), 15);
+    assert_eq!(token_request(&mut ledger, Slots::All, clock(9, 0), 99), 15);
 }
 
 #[test]
@@ -53,13 +53,23 @@ fn g11_renewal_ahead_leaves_a_fifth_rounded_up() {
     ] {
         let mut ledger = ledger(limit);
         let noon = clock(12, 0);
-        assert_eq!(exchange(&mut ledger, Slots::ButReserve, noon, 99), ahead);
+        assert_eq!(
+            token_request(&mut ledger, Slots::ButReserve, noon, 99),
+            ahead
+        );
         let rest = limit as usize - ahead;
-        assert_eq!(exchange(&mut ledger, Slots::All, noon, 99), rest, "{limit}");
+        assert_eq!(
+            token_request(&mut ledger, Slots::All, noon, 99),
+            rest,
+            "{limit}"
+        );
         // It may again when so many have freed that the reserve is whole.
         let mut ledger = self::ledger(limit);
         for minute in 0..limit {
-            assert_eq!(exchange(&mut ledger, Slots::All, clock(12, minute), 1), 1);
+            assert_eq!(
+                token_request(&mut ledger, Slots::All, clock(12, minute), 1),
+                1
+            );
         }
         let whole = match ahead {
             0 => Moment::NEVER,
@@ -74,7 +84,7 @@ fn g11_renewal_ahead_leaves_a_fifth_rounded_up() {
 }
 
 #[test]
-fn g11_a_failed_exchange_counts_for_a_whole_window() {
+fn g11_a_failed_token_request_counts_for_a_whole_window() {
     let mut ledger = ledger(1);
     ledger.take(Slots::All, clock(8, 0)).unwrap();
     ledger.close(clock(8, 1), None);
@@ -85,7 +95,7 @@ fn g11_a_failed_exchange_counts_for_a_whole_window() {
 
 #[test]
 fn g11_only_unexpired_tokens_count() {
-    for (lives, frees) in [
+    for (lifetime, frees) in [
         (10 * MINUTE, clock(8, 10)),
         (HOUR, clock(9, 0)),
         (2 * HOUR, clock(9, 0)),
@@ -95,13 +105,13 @@ fn g11_only_unexpired_tokens_count() {
     ] {
         let mut ledger = ledger(1);
         ledger.take(Slots::All, clock(7, 59)).unwrap();
-        ledger.close(clock(8, 0), Some(lives));
-        assert_eq!(ledger.free_at(Slots::All), frees, "{lives:?}");
+        ledger.close(clock(8, 0), Some(lifetime));
+        assert_eq!(ledger.free_at(Slots::All), frees, "{lifetime:?}");
     }
 }
 
 #[test]
-fn g11_an_exchange_under_way_holds_a_slot_and_gives_it_up_once() {
+fn g11_an_token_request_under_way_holds_a_slot_and_gives_it_up_once() {
     let mut ledger = ledger(2);
     let noon = clock(12, 0);
     ledger.take(Slots::All, noon).unwrap();
@@ -110,7 +120,7 @@ fn g11_an_exchange_under_way_holds_a_slot_and_gives_it_up_once() {
     ledger.close(noon, None);
     ledger.close(noon, None);
     ledger.close(noon, None);
-    assert_eq!(ledger.taken.len(), 1, "one exchange, one slot");
+    assert_eq!(ledger.taken.len(), 1, "one token request, one slot");
     ledger.take(Slots::All, noon).unwrap();
     // Nobody knows when the one under way will free its slot.
     assert_eq!(ledger.free_at(Slots::All), clock(13, 0));
@@ -122,7 +132,10 @@ fn g11_an_exchange_under_way_holds_a_slot_and_gives_it_up_once() {
 fn a_slot_that_freed_is_forgotten() {
     let mut ledger = ledger(3);
     for hour in 0..10 {
-        assert_eq!(exchange(&mut ledger, Slots::All, clock(hour, 0), 99), 3);
+        assert_eq!(
+            token_request(&mut ledger, Slots::All, clock(hour, 0), 99),
+            3
+        );
         assert_eq!(ledger.taken.len(), 3);
     }
 }
@@ -130,8 +143,14 @@ fn a_slot_that_freed_is_forgotten() {
 #[test]
 fn without_a_quota_there_is_always_a_slot() {
     let mut ledger = Ledger::new(None);
-    assert_eq!(exchange(&mut ledger, Slots::All, clock(8, 0), 999), 999);
-    assert_eq!(exchange(&mut ledger, Slots::ButReserve, clock(8, 0), 9), 9);
+    assert_eq!(
+        token_request(&mut ledger, Slots::All, clock(8, 0), 999),
+        999
+    );
+    assert_eq!(
+        token_request(&mut ledger, Slots::ButReserve, clock(8, 0), 9),
+        9
+    );
     assert_eq!(ledger.free_at(Slots::ButReserve), Moment::PAST);
     assert_eq!(ledger.spacing(), None);
     assert!(ledger.taken.is_empty());
@@ -140,7 +159,7 @@ fn without_a_quota_there_is_always_a_slot() {
 #[test]
 fn waiting_goes_by_the_monotonic_clock() {
     let mut ledger = ledger(1);
-    assert_eq!(exchange(&mut ledger, Slots::All, clock(8, 0), 9), 1);
+    assert_eq!(token_request(&mut ledger, Slots::All, clock(8, 0), 9), 1);
     let jumped = Moment::new(8 * HOUR + MINUTE, 99 * HOUR);
     assert_eq!(ledger.take(Slots::All, jumped), Err(59 * MINUTE));
     let back = Moment::new(9 * HOUR, Duration::ZERO);
@@ -150,7 +169,7 @@ fn waiting_goes_by_the_monotonic_clock() {
 #[test]
 fn a_quota_is_described_spread_and_checked() {
     let quota = Quota::new(20, HOUR).unwrap();
-    assert_eq!(quota.describe(), "20 exchanges in 3600 s");
+    assert_eq!(quota.describe(), "20 token requests in 3600 s");
     assert_eq!(Ledger::new(Some(quota)).spacing(), Some(3 * MINUTE));
     assert_eq!(quota, Quota::per_hour(NonZeroU32::new(20).unwrap()));
     Quota::new(1, Duration::from_nanos(1)).unwrap();
@@ -181,7 +200,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
-/// Keeps every exchange ever made, and counts.
+/// Keeps every token request ever made, and counts.
 #[derive(Debug, Default)]
 struct Naive {
     open: bool,
@@ -226,11 +245,11 @@ proptest! {
                         Err(_) => prop_assert_eq!(free, None),
                     }
                 }
-                Step::Close(lives) => {
-                    ledger.close(now, lives.map(Duration::from_secs));
+                Step::Close(lifetime) => {
+                    ledger.close(now, lifetime.map(Duration::from_secs));
                     if std::mem::take(&mut naive.open) {
-                        let lives = lives.filter(|lives| *lives > 0).unwrap_or(WINDOW);
-                        naive.ends.push(second + lives.min(WINDOW));
+                        let lifetime = lifetime.filter(|lifetime| *lifetime > 0).unwrap_or(WINDOW);
+                        naive.ends.push(second + lifetime.min(WINDOW));
                     }
                 }
             }

@@ -25,10 +25,10 @@ use crate::{Error, Secret, SecretSource};
 ///
 /// # Errors
 ///
-/// [`Config`](crate::ErrorKind::Config) on a field of the variable's name if the variable is not set,
-/// empty or not Unicode; on field `secret_env` if the name is empty or contains `=`, without the
-/// name, which may be the secret. The `build` of a vendor or a grant returns the same error, so that
-/// a wrong name is found when the program starts.
+/// [`Config`](crate::ErrorKind::Config) on a field of the variable's name if the variable is not
+/// set, empty or not Unicode; on field `secret_env` if the name is empty or contains `=`, without
+/// the name, which may be the secret. The `build` of a vendor or a grant returns the same error, so
+/// that a wrong name is found when the program starts.
 #[derive(Clone, Debug)]
 pub struct SecretEnv {
     name: Cow<'static, str>,

@@ -11,11 +11,12 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::BOM;
 use crate::{Error, ErrorKind, Secret, SecretSource};
 
-/// A [`SecretSource`] that reads a file, anew for each exchange: one that is replaced while the
-/// program runs is noticed without a restart.
+/// A [`SecretSource`] that reads a file, anew for each token request: one that is replaced while
+/// the program runs is noticed without a restart.
 ///
 /// The file holds the secret and nothing else, as UTF-8, in at most 64 KiB. One line end after the
-/// secret and a byte order mark before it do not belong to it. To rotate the secret, write another file and rename it over the old one.
+/// secret and a byte order mark before it do not belong to it. To rotate the secret, write another
+/// file and rename it over the old one.
 ///
 /// # Example
 ///

@@ -9,7 +9,7 @@ pub(crate) enum Answer {
     SendAgain(Token, Duration),
     Wait(Arc<Flight>),
     /// Only for refusals: let it stand, the token is kept.
-    Damped,
+    RefusalBackOff,
     Error(Error),
 }
 
@@ -110,7 +110,7 @@ impl SharedState {
                 }
                 None => self.cached(),
             },
-            Action::Damped => Answer::Damped,
+            Action::RefusalBackOff => Answer::RefusalBackOff,
             Action::OverQuota { wait } => Answer::Error(self.over_quota(wait)),
             Action::Fail { wait } => Answer::Error(match &desk.last_error {
                 Some(error) => error.told_later(wait),
@@ -162,7 +162,7 @@ impl SharedState {
 
     fn flight(&self, desk: &mut Desk, start: Start, runtime: &Handle, now: Moment) -> Arc<Flight> {
         let limit = self.settings.limit.as_ref();
-        let queued = limit.map_or(Duration::ZERO, ExchangeLimit::longest_wait);
+        let queued = limit.map_or(Duration::ZERO, TokenRequestLimit::longest_wait);
         let longest = self.rules.longest().saturating_mul(2);
         let overdue = now + start.after + longest.saturating_add(queued);
         desk.flights += 1;

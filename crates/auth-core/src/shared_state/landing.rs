@@ -134,8 +134,8 @@ impl SharedState {
         })
     }
 
-    /// Keeps what the machine made of a flight's result. Returns what to log, and what to tell those
-    /// who wait.
+    /// Keeps what the machine made of a flight's result. Returns what to log, and what to tell
+    /// those who wait.
     fn take(
         &self,
         desk: &mut Desk,

@@ -7,11 +7,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{LONGEST_LEASE, NewEntry, StoredEntry, TokenStore, Version};
+use super::{EntryVersion, LONGEST_LEASE, NewEntry, StoredEntry, TokenStore};
 use crate::{Error, Key, SharedClock};
 
-/// A [`TokenStore`] in this process's memory: for tests, and for authenticators of one key that must
-/// not know of each other. Clones share their entries.
+/// A [`TokenStore`] in this process's memory: for tests, and for authenticators of one key that
+/// must not know of each other. Clones share their entries.
 ///
 /// Time is tokio's. An entry's age also counts the time that the machine slept: if the wall clock
 /// went on by more than 5 s further than tokio's, the wall clock counts. A wall clock that is set
@@ -109,7 +109,7 @@ impl TokenStore for MemoryStore {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         let since = self.now();
@@ -118,7 +118,7 @@ impl TokenStore for MemoryStore {
         if state.entries.get(key).map(|kept| kept.entry.version) != expected {
             return Ok(false);
         }
-        let until = since.timer.checked_add(entry.lives);
+        let until = since.timer.checked_add(entry.time_to_live);
         let until = until.unwrap_or(since.timer + FAR);
         let kept = Kept {
             entry,

@@ -1,4 +1,5 @@
-//! Where a token may go: what `Origins` and `HttpHosts` permit, through their public interface (G12).
+//! Where a token may go: what `Origins` and `HttpHosts` permit, through their public interface
+//! (G12).
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use auth_core::{Reason, RequestOutcome};
+use auth_core::{TokenRequestOutcome, TokenRequestReason};
 use auth_testkit::{Reply, TestServer};
 
 use super::*;
@@ -38,11 +38,14 @@ async fn an_explanation_changes_no_verdict() {
     let server = fake::server().in_memory();
     let source = source(&server, Secret::new("fake-password-1"));
     let credentials = source.credentials().await.unwrap();
-    let exchange = Exchange::new(Reason::Needed).credentials(credentials);
-    let error = source.fetch(exchange).await.unwrap_err();
+    let token_request = TokenRequest::new(TokenRequestReason::Needed).credentials(credentials);
+    let error = source.fetch(token_request).await.unwrap_err();
     assert!(error.to_string().contains("check API key and secret"));
     let verdict = (error.outcome(), error.rejected_part());
-    let rejected = (RequestOutcome::Rejected, Some(RejectedPart::Credentials));
+    let rejected = (
+        TokenRequestOutcome::Rejected,
+        Some(RejectedPart::Credentials),
+    );
     assert_eq!(verdict, rejected);
     assert_eq!(error.status().unwrap(), 401);
 }
@@ -56,8 +59,8 @@ async fn a_refresh_token_is_neither_kept_nor_spent() {
     let source = source(&server, Secret::new(server.user_password()));
     assert!(!source.keeps_refresh_tokens());
     let credentials = source.credentials().await.unwrap();
-    let exchange = Exchange::new(Reason::Needed).credentials(credentials);
-    let exchange = exchange.refresh_token("fake-refresh-0");
-    let token = source.fetch(exchange).await.unwrap();
+    let token_request = TokenRequest::new(TokenRequestReason::Needed).credentials(credentials);
+    let token_request = token_request.refresh_token("fake-refresh-0");
+    let token = source.fetch(token_request).await.unwrap();
     assert!(token.kept_refresh_token().is_none());
 }

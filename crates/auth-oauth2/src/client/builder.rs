@@ -35,8 +35,8 @@ pub struct ClientBuilder {
 }
 
 impl Client {
-    /// Starts with what every client needs: the token endpoint's URL, the client identifier that the
-    /// authorization server issued, and the transport that sends the token requests.
+    /// Starts with what every client needs: the token endpoint's URL, the client identifier that
+    /// the authorization server issued, and the transport that sends the token requests.
     ///
     /// A confidential client adds a [`secret`](ClientBuilder::secret), a public client
     /// [`ClientAuth::None`].
@@ -126,8 +126,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds a parameter of the vendor's own. Its value is treated as a secret. May be called several
-    /// times. Default: none.
+    /// Adds a parameter of the vendor's own. Its value is treated as a secret. May be called
+    /// several times. Default: none.
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
         self.extras.push((name.into(), value.into()));
         self
@@ -156,8 +156,8 @@ impl ClientBuilder {
         Ok(self)
     }
 
-    /// Sets all origins to which plain `http` is permitted, in place of those before. For a vendor's
-    /// builder that has collected them. Default: none.
+    /// Sets all origins to which plain `http` is permitted, in place of those before. For a
+    /// vendor's builder that has collected them. Default: none.
     ///
     /// # Security
     ///
@@ -198,11 +198,12 @@ impl ClientBuilder {
     ///   with a query that carries a credential or another of the request's parameters.
     /// - `client_id`: empty, or with a colon under [`ClientAuth::BasicRaw`] and
     ///   [`ClientAuth::BasicRawWithId`].
-    /// - `client_secret`: not set although [`client_auth`](Self::client_auth) sends one, or empty as
-    ///   far as it is known before it is read.
-    /// - `client_auth`: [`ClientAuth::None`] or [`ClientAuth::BasicEmptySecret`] although a secret is
-    ///   set.
-    /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot read.
+    /// - `client_secret`: not set although [`client_auth`](Self::client_auth) sends one, or empty
+    ///   as far as it is known before it is read.
+    /// - `client_auth`: [`ClientAuth::None`] or [`ClientAuth::BasicEmptySecret`] although a secret
+    ///   is set.
+    /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot
+    ///   read.
     /// - `scope`: characters outside RFC 6749 section 3.3, or other than one space between values.
     /// - `resource`: not an absolute URI, with a fragment, or given twice.
     /// - `extra`: without a name, given twice, or one of the request's own parameters.

@@ -1,6 +1,6 @@
 use std::{sync::Mutex, time::Duration};
 
-use auth_core::{Clock, ErrorKind, Exchange, Reason, SecretFn, TokenSource as _};
+use auth_core::{Clock, ErrorKind, SecretFn, TokenRequest, TokenRequestReason, TokenSource as _};
 
 use super::*;
 use crate::ClientCredentials;
@@ -219,7 +219,7 @@ async fn s28_a_date_counts_from_the_sources_clock() {
 }
 
 #[tokio::test]
-async fn the_secret_is_read_for_each_exchange() {
+async fn the_secret_is_read_for_each_token_request() {
     let transport = Recorder::default();
     let secrets = Mutex::new(vec!["fake-secret-b", "fake-secret-a"]);
     let secret = SecretFn::new(move || {
@@ -250,7 +250,7 @@ async fn a_secret_that_cannot_be_read_sends_nothing() {
         .client_credentials();
     let error = fetch(&source).await.unwrap_err();
     assert_eq!(error.to_string(), "vault: sealed");
-    assert_eq!(error.outcome(), RequestOutcome::NotSent);
+    assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
 
     let secret = SecretFn::new(|| async { Ok(Secret::new("")) });
     let source = Client::builder(URL, "id", transport.clone())
@@ -293,7 +293,7 @@ async fn g06_a_changed_secret_is_noticed() {
     ] {
         *now.lock().unwrap() = unreadable;
         let error = source.credentials().await.unwrap_err();
-        assert_eq!(error.outcome(), RequestOutcome::NotSent);
+        assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
     }
 }
 
@@ -308,13 +308,13 @@ async fn the_secrets_that_the_identity_was_made_of_are_sent() {
         .unwrap()
         .client_credentials();
     let account = Credentials::new(&["id"], [Secret::new("fake-secret-1")]);
-    let exchange = Exchange::new(Reason::Needed).credentials(account);
-    source.fetch(exchange).await.unwrap();
+    let token_request = TokenRequest::new(TokenRequestReason::Needed).credentials(account);
+    source.fetch(token_request).await.unwrap();
     assert!(transport.last_body().ends_with("fake-secret-1"));
 
-    let without = Exchange::new(Reason::Needed);
+    let without = TokenRequest::new(TokenRequestReason::Needed);
     let error = source.fetch(without).await.unwrap_err();
-    assert_eq!(error.field(), Some("Exchange::credentials"));
+    assert_eq!(error.field(), Some("TokenRequest::credentials"));
     assert_eq!(transport.calls(), 1);
 }
 
@@ -342,8 +342,9 @@ async fn s06_a_refresh_token_is_neither_kept_nor_spent() {
     assert!(!source.keeps_refresh_tokens());
     let token = fetch(&source).await.unwrap();
     assert!(token.kept_refresh_token().is_none());
-    let exchange = Exchange::new(Reason::Needed).refresh_token("fake-refresh-1");
-    send(&source, exchange).await.unwrap();
+    let token_request =
+        TokenRequest::new(TokenRequestReason::Needed).refresh_token("fake-refresh-1");
+    send(&source, token_request).await.unwrap();
     assert_eq!(transport.last_body(), "grant_type=client_credentials");
 }
 
@@ -382,7 +383,7 @@ async fn the_account_is_the_client_at_its_token_endpoint() {
 }
 
 #[tokio::test]
-async fn a_thousand_users_exchanges_share_one_clients_settings() {
+async fn a_thousand_users_token_requests_share_one_clients_settings() {
     let transport = Recorder::default();
     let client = builder(&transport).scope("read").build().unwrap();
     let sources: Vec<_> = (0..1_000)
@@ -410,8 +411,9 @@ async fn each_grant_of_one_client_sends_its_own_parameters() {
     let body = "grant_type=client_credentials&scope=read";
     assert_eq!(transport.last_body(), body);
     let source = client.refresh_token(Secret::new("fake-refresh-0")).unwrap();
-    let exchange = Exchange::new(Reason::Needed).refresh_token("fake-refresh-0");
-    send(&source, exchange).await.unwrap();
+    let token_request =
+        TokenRequest::new(TokenRequestReason::Needed).refresh_token("fake-refresh-0");
+    send(&source, token_request).await.unwrap();
     let body = "grant_type=refresh_token&refresh_token=fake-refresh-0&scope=read";
     assert_eq!(transport.last_body(), body);
     #[cfg(feature = "password")]

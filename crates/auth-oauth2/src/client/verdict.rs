@@ -1,4 +1,4 @@
-use auth_core::{Error, RejectedPart, RequestOutcome};
+use auth_core::{Error, RejectedPart, TokenRequestOutcome};
 use http::StatusCode;
 
 use crate::grant_type::{PASSWORD, REFRESH_TOKEN};
@@ -6,7 +6,7 @@ use crate::grant_type::{PASSWORD, REFRESH_TOKEN};
 /// Adds to a vendor's rejection which part of the token request it is about. The grant decides what
 /// `invalid_grant` means (RFC 6749 section 5.2).
 pub(super) fn judged(grant_type: &str, error: Error) -> Error {
-    if error.outcome() != RequestOutcome::Rejected {
+    if error.outcome() != TokenRequestOutcome::Rejected {
         return error;
     }
     let part = match (error.code(), error.rejected_part()) {

@@ -245,9 +245,11 @@ async fn a_refresh_answered_without_words_asks_for_a_login() {
         .unwrap()
         .refresh_token(first)
         .unwrap();
-    let exchange = auth_core::Exchange::new(auth_core::Reason::Needed);
-    let exchange = exchange.refresh_token("fake-refresh-1");
-    let error = crate::testing::send(&source, exchange).await.unwrap_err();
+    let token_request = auth_core::TokenRequest::new(auth_core::TokenRequestReason::Needed);
+    let token_request = token_request.refresh_token("fake-refresh-1");
+    let error = crate::testing::send(&source, token_request)
+        .await
+        .unwrap_err();
     assert_eq!(error.rejected_part(), None, "{error}");
     assert!(error.to_string().contains("log in again"), "{error}");
 }

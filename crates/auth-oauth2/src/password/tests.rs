@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use auth_core::{ErrorKind, Reason, SecretFn};
+use auth_core::{ErrorKind, SecretFn, TokenRequestReason};
 
 use super::*;
 use crate::{
@@ -85,7 +85,7 @@ async fn t26_the_account_is_the_user_whatever_is_asked_for() {
 }
 
 #[tokio::test]
-async fn s07_the_password_is_read_for_each_exchange() {
+async fn s07_the_password_is_read_for_each_token_request() {
     let transport = Recorder::default();
     let reads = Arc::new(Mutex::new(0));
     let counted = reads.clone();

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use auth_core::{Reason, SecretFn};
+use auth_core::{SecretFn, TokenRequestReason};
 
 use super::*;
 use crate::{
@@ -59,8 +59,8 @@ async fn first(source: &RefreshToken) -> Option<String> {
     first.map(|token| token.expose().to_owned())
 }
 
-fn spending(token: &str) -> Exchange {
-    Exchange::new(Reason::Needed).refresh_token(token)
+fn spending(token: &str) -> TokenRequest {
+    TokenRequest::new(TokenRequestReason::Needed).refresh_token(token)
 }
 
 #[tokio::test]
@@ -112,8 +112,8 @@ async fn s15_a_public_client_says_its_name_and_proves_nothing() {
 async fn without_a_refresh_token_a_person_has_to_log_in() {
     let transport = Recorder::default();
     let source = person(builder(&transport));
-    let exchange = Exchange::new(Reason::Needed);
-    let error = send(&source, exchange).await.unwrap_err();
+    let token_request = TokenRequest::new(TokenRequestReason::Needed);
+    let error = send(&source, token_request).await.unwrap_err();
     let verdict = (error.kind(), error.code());
     assert_eq!(verdict, (ErrorKind::Rejected, None));
     let text = error.to_string();
@@ -136,8 +136,8 @@ async fn t32_a_refresh_token_that_is_worth_nothing_is_not_handed_out_again() {
     assert_eq!(error.rejected_part(), Some(RejectedPart::RefreshToken));
     assert_eq!(first(&source).await, None);
     let before = credentials(&source).await;
-    let exchange = Exchange::new(Reason::Needed);
-    let nothing_left = send(&source, exchange).await.unwrap_err();
+    let token_request = TokenRequest::new(TokenRequestReason::Needed);
+    let nothing_left = send(&source, token_request).await.unwrap_err();
     assert_eq!(
         nothing_left.source().unwrap().to_string(),
         error.to_string()

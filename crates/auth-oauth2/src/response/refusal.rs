@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_core::{Error, ErrorKind, RejectedPart, RequestOutcome};
+use auth_core::{Error, ErrorKind, RejectedPart, TokenRequestOutcome};
 use http::{Response, StatusCode};
 
 use super::{
@@ -97,7 +97,7 @@ pub(super) fn refusal<B: AsRef<[u8]>>(
         error = error.with_code(code);
     }
     let wait = facts.pause.or_else(|| {
-        let throttled = verdict.outcome == RequestOutcome::Throttled;
+        let throttled = verdict.outcome == TokenRequestOutcome::Throttled;
         rules.throttle_wait.filter(|_| throttled)
     });
     match wait {
@@ -118,14 +118,14 @@ struct Facts<'a> {
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     kind: ErrorKind,
-    outcome: RequestOutcome,
+    outcome: TokenRequestOutcome,
     rejected: Option<RejectedPart>,
 }
 
 impl Verdict {
     const THROTTLED: Self = Self {
         kind: ErrorKind::Throttled,
-        outcome: RequestOutcome::Throttled,
+        outcome: TokenRequestOutcome::Throttled,
         rejected: None,
     };
     const QUOTA: Self = Self {
@@ -136,7 +136,7 @@ impl Verdict {
     const fn rejected(part: RejectedPart) -> Self {
         Self {
             kind: ErrorKind::Rejected,
-            outcome: RequestOutcome::Rejected,
+            outcome: TokenRequestOutcome::Rejected,
             rejected: Some(part),
         }
     }
@@ -144,7 +144,7 @@ impl Verdict {
     const fn not_understood(kind: ErrorKind) -> Self {
         Self {
             kind,
-            outcome: RequestOutcome::NotUnderstood,
+            outcome: TokenRequestOutcome::NotUnderstood,
             rejected: None,
         }
     }
@@ -278,7 +278,7 @@ impl Facts<'_> {
             _ if wordless => {
                 "a parameter of the request may be wrong, or one of the credentials".into()
             }
-            _ if verdict.outcome == RequestOutcome::NotUnderstood => {
+            _ if verdict.outcome == TokenRequestOutcome::NotUnderstood => {
                 format!("this rejects nothing: {CHECK}")
             }
             _ => return None,

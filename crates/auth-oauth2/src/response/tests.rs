@@ -444,7 +444,7 @@ fn an_unusable_success_may_have_spent_the_refresh_token_if_it_is_json() {
         (Some("text/html"), b"{\"access_token\":\"fake-tok"),
     ] {
         let found = outcome(media_type, body);
-        assert_eq!(found, RequestOutcome::Unknown, "{body:?}");
+        assert_eq!(found, TokenRequestOutcome::Unknown, "{body:?}");
     }
     for (media_type, body) in [
         (None, b"".as_slice()),
@@ -455,7 +455,7 @@ fn an_unusable_success_may_have_spent_the_refresh_token_if_it_is_json() {
         (Some("text/plain"), b"welcome"),
     ] {
         let found = outcome(media_type, body);
-        assert_eq!(found, RequestOutcome::NotUnderstood, "{body:?}");
+        assert_eq!(found, TokenRequestOutcome::NotUnderstood, "{body:?}");
     }
 }
 
@@ -463,7 +463,7 @@ fn an_unusable_success_may_have_spent_the_refresh_token_if_it_is_json() {
 fn a_scope_that_was_not_granted_rejects_the_request() {
     let rules = ReplyRules::new().require_scopes(["read"]);
     let error = read_with(&rules, 200, with("")).unwrap_err();
-    assert_eq!(error.outcome(), RequestOutcome::Rejected);
+    assert_eq!(error.outcome(), TokenRequestOutcome::Rejected);
     assert_eq!(error.rejected_part(), Some(RejectedPart::Request));
 }
 

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use auth_core::{Clock, Reason};
+use auth_core::{Clock, TokenRequestReason};
 
 use super::*;
 use crate::{
@@ -102,14 +102,14 @@ async fn s35_nothing_outlives_the_subject_token() {
     pass(1_000);
     let error = lifetime().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Rejected);
-    assert_eq!(error.outcome(), RequestOutcome::NotSent);
+    assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
     assert_eq!(transport.calls(), 2, "it is not even sent");
 }
 
 #[tokio::test]
 async fn s15_refresh_tokens_are_kept_for_whoever_says_so() {
     let brings = || Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
-    let spending = || Exchange::new(Reason::Needed).refresh_token("fake-refresh-0");
+    let spending = || TokenRequest::new(TokenRequestReason::Needed).refresh_token("fake-refresh-0");
     let transport = brings();
     let source = user(builder(&transport));
     assert!(!source.keeps_refresh_tokens());

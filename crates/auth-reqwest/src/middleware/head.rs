@@ -1,6 +1,6 @@
-//! Lends the heads of reqwest's requests and responses to the layer, which knows those of the `http`
-//! crate. What they stand on stays as it is: a conversion there and back would lose the URL of a
-//! response, for one.
+//! Lends the heads of reqwest's requests and responses to the layer, which knows those of the
+//! `http` crate. What they stand on stays as it is: a conversion there and back would lose the URL
+//! of a response, for one.
 
 use std::mem;
 

@@ -6,7 +6,7 @@ use tokio::select;
 use crate::support::World;
 
 #[tokio::test]
-async fn a_caller_who_goes_away_does_not_cancel_the_exchange() {
+async fn a_caller_who_goes_away_does_not_cancel_the_token_request() {
     let world = World::start().await;
     let gate = Gate::new();
     world

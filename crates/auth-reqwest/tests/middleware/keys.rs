@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use auth_core::{ApiKey, Authenticator, Authenticators, ErrorKind, Key, Origins, Part, Secret};
+use auth_core::{
+    ApiKey, Authenticator, AuthenticatorMap, ErrorKind, Key, KeyPart, Origins, Secret,
+};
 use auth_reqwest::AuthMiddleware;
 use auth_testkit::ForeignServer;
-use auth_tower::{AuthLayer, WithoutToken};
+use auth_tower::{AuthLayer, MissingToken};
 
 use crate::support::with;
 
-fn authenticators(home: &str) -> Authenticators {
+fn authenticators(home: &str) -> AuthenticatorMap {
     let home: Arc<str> = home.into();
     let make = move |key: &Key| {
-        let user = key.get(Part::Subject).unwrap_or_default();
+        let user = key.get(KeyPart::Subject).unwrap_or_default();
         let origins = Origins::danger_allow_http([&*home])?;
         Authenticator::builder(
             ApiKey::new(Secret::new(format!("fake-token-of-{user}"))),
@@ -20,7 +22,7 @@ fn authenticators(home: &str) -> Authenticators {
         )
         .build()
     };
-    Authenticators::builder(make).build().unwrap()
+    AuthenticatorMap::builder(make).build().unwrap()
 }
 
 fn key(user: &str) -> Key {
@@ -55,7 +57,7 @@ async fn a_request_without_a_key_is_not_sent_or_unsigned_where_that_is_wanted() 
     let error: auth_core::Error = error.downcast().unwrap();
     assert_eq!((error.kind(), server.requests()), (ErrorKind::Config, 0));
 
-    let layer = AuthLayer::keyed(authenticators).without_token(WithoutToken::SendUnsigned);
+    let layer = AuthLayer::keyed(authenticators).without_token(MissingToken::SendUnsigned);
     let client = with(layer.replay_off().into());
     assert_eq!(client.get(server.url()).send().await.unwrap().status(), 200);
     assert_eq!(server.recorded()[0].expose_header("authorization"), None);

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use auth_core::{Error, ErrorKind};
 use auth_reqwest::AuthMiddleware;
 use auth_testkit::Reply;
-use auth_tower::{Existing, WithoutToken};
+use auth_tower::{ExistingCredential, MissingToken};
 use http::{Extensions, Version};
 use reqwest::{Request, Response, Url};
 use reqwest_middleware::{ClientBuilder, Middleware, Next};
@@ -38,7 +38,7 @@ async fn a_request_is_signed_and_its_response_is_reqwests_own() {
 }
 
 #[tokio::test]
-async fn g3_a_hundred_at_once_cost_one_exchange() {
+async fn g3_a_hundred_at_once_cost_one_token_request() {
     let world = World::start().await;
     let client = world.client();
     let mut requests = JoinSet::new();
@@ -109,7 +109,7 @@ async fn g13_a_callers_own_credential_is_kept() {
     let own = Some("Bearer fake-own-1");
     assert_eq!(world.seen()[0].expose_header("authorization"), own);
 
-    let strict = with(world.layer().existing(Existing::Reject).into());
+    let strict = with(world.layer().existing(ExistingCredential::Reject).into());
     let request = strict.get(world.url()).bearer_auth("fake-own-1");
     let error = request.send().await.unwrap_err();
     assert_eq!(why(&error).unwrap().kind(), ErrorKind::Config);
@@ -126,7 +126,7 @@ async fn g15_without_a_token_nothing_is_sent_and_the_error_is_typed() {
     assert!(error.is_middleware());
     assert_eq!(world.counts(), (0, 1));
 
-    let layer = world.layer().without_token(WithoutToken::SendUnsigned);
+    let layer = world.layer().without_token(MissingToken::SendUnsigned);
     let unsigned = with(AuthMiddleware::from_layer(layer));
     let response = unsigned.get(world.url()).send().await.unwrap();
     assert_eq!((response.status().as_u16(), world.counts()), (401, (1, 1)));

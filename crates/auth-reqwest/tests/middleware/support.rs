@@ -28,7 +28,7 @@ impl World {
     pub(crate) async fn warm() -> Self {
         let world = Self::start().await;
         let token = world.authenticator.token().await.unwrap();
-        world.authenticator.accepted(token.generation());
+        world.authenticator.report_accepted(token.generation());
         world
     }
 

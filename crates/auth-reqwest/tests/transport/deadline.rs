@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use auth_core::{ErrorKind, RequestOutcome, Transport};
+use auth_core::{ErrorKind, TokenRequestOutcome, Transport};
 use auth_reqwest::ReqwestTransport;
 use tokio::{
     io::AsyncWriteExt,
@@ -30,7 +30,7 @@ async fn time_out<T>(
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error:?}");
     let message = format!(": no complete reply within {after:?}");
     assert!(error.to_string().ends_with(&message), "{error}");
-    assert_eq!(error.outcome(), RequestOutcome::Unknown);
+    assert_eq!(error.outcome(), TokenRequestOutcome::Unknown);
     assert!(after <= took && took < after + SECOND, "{took:?}");
     played
 }

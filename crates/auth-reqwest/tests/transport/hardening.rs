@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{ErrorKind, RequestOutcome};
+use auth_core::{ErrorKind, TokenRequestOutcome};
 use auth_reqwest::ReqwestTransport;
 use reqwest::{Client, redirect::Policy, retry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -109,7 +109,7 @@ async fn a_client_that_follows_redirects_is_noticed() {
     assert!(!sent.contains("fake-secret-in-body"), "{sent}");
     let error = reply.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);
-    assert_eq!(error.outcome(), RequestOutcome::Unknown);
+    assert_eq!(error.outcome(), TokenRequestOutcome::Unknown);
     assert!(error.to_string().contains("redirect"), "{error}");
     assert!(!format!("{error:?}").contains("fake-secret"), "{error:?}");
 

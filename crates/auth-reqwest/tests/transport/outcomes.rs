@@ -2,7 +2,7 @@
 
 use std::{future::pending, net::SocketAddr, time::Duration};
 
-use auth_core::{Error, ErrorKind, RequestOutcome, Transport};
+use auth_core::{Error, ErrorKind, TokenRequestOutcome, Transport};
 use auth_reqwest::{ReqwestTransport, ReqwestTransportBuilder};
 use bytes::Bytes;
 use http::Request;
@@ -19,7 +19,7 @@ use tokio::{
 use crate::server::{CAP, Server, builder, call, request, transport};
 
 #[track_caller]
-fn assert_failed(error: &Error, outcome: RequestOutcome, message: &str) {
+fn assert_failed(error: &Error, outcome: TokenRequestOutcome, message: &str) {
     let told = (error.outcome(), error.to_string());
     assert_eq!(told, (outcome, message.to_owned()), "{error:?}");
 }
@@ -45,14 +45,14 @@ async fn a_refused_connection_is_not_sent() {
         let error = fail(&transport(), &url).await;
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         let message = format!("{host}: connection refused");
-        assert_failed(&error, RequestOutcome::NotSent, &message);
+        assert_failed(&error, TokenRequestOutcome::NotSent, &message);
     }
 }
 
 #[tokio::test]
 async fn a_name_that_does_not_exist_is_not_sent() {
     let error = fail(&transport(), "https://nowhere.invalid/fake-secret-in-url").await;
-    assert_eq!(error.outcome(), RequestOutcome::NotSent, "{error:?}");
+    assert_eq!(error.outcome(), TokenRequestOutcome::NotSent, "{error:?}");
     let text = error.to_string();
     let message = "token endpoint nowhere.invalid: DNS lookup failed: ";
     assert!(text.starts_with(message), "{text}");
@@ -79,7 +79,7 @@ async fn a_request_that_was_taken_has_an_unknown_outcome() {
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         let message = format!("{}: {cause}", host(&server));
-        assert_failed(&error, RequestOutcome::Unknown, &message);
+        assert_failed(&error, TokenRequestOutcome::Unknown, &message);
     }
 }
 
@@ -94,7 +94,7 @@ async fn a_connection_that_is_closed_at_once_tells_whether_anything_was_sent() {
         .await;
         let error = error.unwrap_err();
         let cause = match error.outcome() {
-            RequestOutcome::NotSent => "the connection closed before the request was sent",
+            TokenRequestOutcome::NotSent => "the connection closed before the request was sent",
             _ => "no reply after the request was sent",
         };
         let message = format!("{}: {cause}", host(&server));
@@ -110,7 +110,7 @@ async fn half_a_request_that_was_read_has_an_unknown_outcome() {
         assert_ne!(peer.read(&mut [0; 10]).await.unwrap(), 0);
     })
     .await;
-    assert_eq!(error.unwrap_err().outcome(), RequestOutcome::Unknown);
+    assert_eq!(error.unwrap_err().outcome(), TokenRequestOutcome::Unknown);
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_failed_tls_handshake_is_not_sent() {
             assert_ne!(peer.read(&mut [0; 1]).await.unwrap(), 0);
             peer.write_all(reply.as_bytes()).await.unwrap();
         });
-        assert_eq!(error.outcome(), RequestOutcome::NotSent, "{error:?}");
+        assert_eq!(error.outcome(), TokenRequestOutcome::NotSent, "{error:?}");
         let message = format!("{}: TLS handshake failed: ", host(&server));
         let text = error.to_string();
         assert!(
@@ -151,7 +151,7 @@ async fn a_connection_that_takes_too_long_is_not_sent() {
     let start = Instant::now();
     let error = fail(&silent(builder()).build().unwrap(), url).await;
     let message = "token endpoint auth.example.com: connecting timed out";
-    assert_failed(&error, RequestOutcome::NotSent, message);
+    assert_failed(&error, TokenRequestOutcome::NotSent, message);
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     // Well below the deadline of a token request, which is 10 s.
     assert_eq!(start.elapsed().as_secs(), 4);
@@ -160,7 +160,7 @@ async fn a_connection_that_takes_too_long_is_not_sent() {
     let slow = silent(builder()).connect_timeout(Duration::from_secs(60));
     let error = fail(&slow.build().unwrap(), url).await;
     let message = "token endpoint auth.example.com: no connection within 10s";
-    assert_failed(&error, RequestOutcome::NotSent, message);
+    assert_failed(&error, TokenRequestOutcome::NotSent, message);
     assert_eq!(error.kind(), ErrorKind::TimedOut);
 }
 
@@ -170,7 +170,7 @@ async fn a_tls_handshake_without_an_answer_is_not_sent() {
     let (transport, url) = (transport(), https(&server));
     let (error, _peer) = tokio::join!(fail(&transport, &url), server.accept());
     let message = format!("{}: connecting timed out", host(&server));
-    assert_failed(&error, RequestOutcome::NotSent, &message);
+    assert_failed(&error, TokenRequestOutcome::NotSent, &message);
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +179,7 @@ async fn a_server_that_does_not_answer_has_an_unknown_outcome() {
     let (error, _peer) = call(&transport(), &server.url(), server.request()).await;
     let error = error.unwrap_err();
     let message = format!("{}: no complete reply within 10s", host(&server));
-    assert_failed(&error, RequestOutcome::Unknown, &message);
+    assert_failed(&error, TokenRequestOutcome::Unknown, &message);
     assert_eq!(error.kind(), ErrorKind::TimedOut);
 }
 
@@ -192,10 +192,10 @@ async fn a_request_without_a_body_is_told_by_the_connection() {
     let (error, ()) = tokio::join!(transport.send(empty(&url), CAP), async {
         drop(server.accept().await);
     });
-    assert_eq!(error.unwrap_err().outcome(), RequestOutcome::Unknown);
+    assert_eq!(error.unwrap_err().outcome(), TokenRequestOutcome::Unknown);
     drop(server);
     let error = transport.send(empty(&url), CAP).await.unwrap_err();
-    assert_eq!(error.outcome(), RequestOutcome::NotSent);
+    assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
 }
 
 /// A transport with a proxy; returns what it says of an `https` host.
@@ -238,7 +238,7 @@ async fn a_proxy_that_opens_no_tunnel_is_not_sent() {
     ] {
         let error = through_proxy(&Server::start().await, reply).await;
         let message = format!("token endpoint auth.example.com: {cause}");
-        assert_failed(&error, RequestOutcome::NotSent, &message);
+        assert_failed(&error, TokenRequestOutcome::NotSent, &message);
     }
 }
 
@@ -253,7 +253,7 @@ async fn a_proxy_that_is_not_there_is_named_as_the_cause() {
         .unwrap();
     let error = fail(&transport, "https://auth.example.com/token").await;
     let message = "token endpoint auth.example.com: no connection to the proxy: connection refused";
-    assert_failed(&error, RequestOutcome::NotSent, message);
+    assert_failed(&error, TokenRequestOutcome::NotSent, message);
 }
 
 #[tokio::test]
@@ -265,9 +265,9 @@ async fn what_no_transport_sends_is_not_sent() {
     .await;
     let message = "token endpoint auth.example.com: plain http is sent to loopback addresses only, \
                    for example http://127.0.0.1:8080; use https";
-    assert_failed(&error, RequestOutcome::NotSent, message);
+    assert_failed(&error, TokenRequestOutcome::NotSent, message);
     let error = fail(&transport(), "/token").await;
-    assert_eq!(error.outcome(), RequestOutcome::NotSent);
+    assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
 }
 
 /// The first request was sent, whatever happens to the second: a redirect that leads to nobody.
@@ -282,7 +282,7 @@ async fn a_followed_redirect_does_not_make_a_sent_request_unsent() {
     for status in [302, 303] {
         let reply = format!("HTTP/1.1 {status} Go\r\nlocation: {target}\r\n\r\n");
         let (error, _) = call(&transport, &server.url(), server.answer(reply)).await;
-        assert_eq!(error.unwrap_err().outcome(), RequestOutcome::Unknown);
+        assert_eq!(error.unwrap_err().outcome(), TokenRequestOutcome::Unknown);
     }
 }
 
@@ -302,5 +302,5 @@ async fn all_addresses_of_a_name_are_tried() {
         "token endpoint auth.example.com:{}: connection refused",
         gone.port()
     );
-    assert_failed(&error, RequestOutcome::NotSent, &message);
+    assert_failed(&error, TokenRequestOutcome::NotSent, &message);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth_core::{ErrorKind, RequestOutcome, Transport};
+use auth_core::{ErrorKind, TokenRequestOutcome, Transport};
 use auth_reqwest::ReqwestTransport;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use reqwest::Certificate;
@@ -106,7 +106,7 @@ async fn assert_refused(cause: &str, acceptor: &TlsAcceptor, transport: &Reqwest
     let (reply, text) = tokio::join!(transport.send(request(&url), CAP), serve(&server, acceptor));
     let error = reply.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{cause}");
-    assert_eq!(error.outcome(), RequestOutcome::NotSent, "{cause}");
+    assert_eq!(error.outcome(), TokenRequestOutcome::NotSent, "{cause}");
     let message = error.to_string();
     let start = format!(
         "token endpoint 127.0.0.1:{}: TLS handshake failed: ",

@@ -23,11 +23,11 @@ fn parts() -> impl Strategy<Value = Parts> {
     )
 }
 
-fn encode((version, written, lives, bytes): &Parts) -> Zeroizing<Vec<u8>> {
+fn encode((version, written, time_to_live, bytes): &Parts) -> Zeroizing<Vec<u8>> {
     let entry = Entry {
-        version: Version::new(*version),
+        version: EntryVersion::new(*version),
         written: Stamp::decode(written).unwrap().0,
-        lives: *lives,
+        time_to_live: *time_to_live,
         bytes: bytes.clone().into(),
     };
     entry.encode(name("a"))
@@ -40,7 +40,7 @@ proptest! {
         let read = (
             read.version.get(),
             read.written.encode(),
-            read.lives,
+            read.time_to_live,
             read.bytes.to_vec(),
         );
         prop_assert_eq!(read, parts);

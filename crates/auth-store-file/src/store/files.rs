@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Error, ErrorKind, LONGEST_LEASE, NewEntry, SharedClock, StoredEntry, Version};
+use auth_core::{
+    EntryVersion, Error, ErrorKind, LONGEST_LEASE, NewEntry, SharedClock, StoredEntry,
+};
 
 use crate::{
     entry::{Entry, Found, MAX},
@@ -61,7 +63,7 @@ impl<'a> Files<'a> {
 
     pub(super) fn replace(
         &self,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         if entry.bytes.len() > MAX {
@@ -75,7 +77,7 @@ impl<'a> Files<'a> {
         let entry = Entry {
             version: entry.version,
             written: self.now(),
-            lives: millis(entry.lives),
+            time_to_live: millis(entry.time_to_live),
             bytes: entry.bytes,
         };
         let path = self.path(Kind::Entry);
@@ -202,7 +204,7 @@ impl<'a> Files<'a> {
             .map_err(|error| failed("locking", &self.path(Kind::Guard(lease.guard)), error))
     }
 
-    fn version(&self, found: Found<Entry>) -> Option<Version> {
+    fn version(&self, found: Found<Entry>) -> Option<EntryVersion> {
         match found {
             Found::Good(entry) => self.is_alive(&entry).then_some(entry.version),
             Found::Nothing | Found::Foreign => None,
@@ -213,7 +215,8 @@ impl<'a> Files<'a> {
         entry.is_alive(&self.now())
     }
 
-    /// Clears away what is no entry, or none any more. Under the lock, as it may have been replaced.
+    /// Clears away what is no entry, or none any more. Under the lock, as it may have been
+    /// replaced.
     fn tidy(&self) -> Result<(), Error> {
         let path = self.path(Kind::Entry);
         match self.read()? {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{Moment, NewEntry, StoredEntry, TokenStore as _, Version};
+use auth_core::{EntryVersion, Moment, NewEntry, StoredEntry, TokenStore as _};
 use auth_store_file::FileStore;
 use auth_testkit::VirtualClock;
 use bytes::Bytes;
@@ -25,7 +25,7 @@ async fn g20_an_entry_from_the_future_is_of_unknown_age_and_stays() {
     let directory = Temporary::new();
     let ([fast, right], clock) = stores(&directory, HOUR);
     let bytes = Bytes::from_static(b"fake-refresh-token-1");
-    let entry = NewEntry::new(Version::new(1), bytes.clone(), 2 * HOUR);
+    let entry = NewEntry::new(EntryVersion::new(1), bytes.clone(), 2 * HOUR);
     assert!(fast.replace(&key(), None, entry.clone()).await.unwrap());
     // Until the clock has gone past the time of writing, and longer than nothing timed may last.
     for _ in 0..59 {
@@ -40,7 +40,7 @@ async fn g20_an_entry_from_the_future_is_of_unknown_age_and_stays() {
     clock.advance(2 * HOUR).await;
     assert!(right.load(&key()).await.unwrap().is_none());
 
-    let other = NewEntry::new(Version::new(2), bytes, Duration::ZERO);
+    let other = NewEntry::new(EntryVersion::new(2), bytes, Duration::ZERO);
     assert!(fast.replace(&key(), None, other).await.unwrap());
     let seen = right.load(&key()).await.unwrap();
     assert!(seen.is_none(), "no life at all is over: {seen:?}");
@@ -56,7 +56,7 @@ async fn a_clock_that_is_corrected_a_little_makes_nothing_unknown() {
         let ([fast, right], _) = stores(&directory, ahead);
         let before = right.load(&key()).await.unwrap().map(|entry| entry.version);
         let bytes = Bytes::from_static(b"fake-secret-1");
-        let entry = NewEntry::new(Version::after(before, WALL), bytes, HOUR);
+        let entry = NewEntry::new(EntryVersion::after(before, WALL), bytes, HOUR);
         assert!(fast.replace(&key(), before, entry).await.unwrap());
         let seen = right.load(&key()).await.unwrap().unwrap();
         assert_eq!(seen.age, age);
@@ -82,7 +82,7 @@ async fn g20_a_wall_clock_that_jumps_forward_ends_no_life_and_makes_everything_o
     let clock = VirtualClock::new();
     let store = directory.store().clock(clock.clone());
     let bytes = Bytes::from_static(b"fake-refresh-token-1");
-    let entry = NewEntry::new(Version::new(1), bytes, HOUR);
+    let entry = NewEntry::new(EntryVersion::new(1), bytes, HOUR);
     assert!(store.replace(&key(), None, entry).await.unwrap());
     assert!(store.lease(&key(), "a", HOUR).await.unwrap());
     clock.jump_wall_forward(365 * 24 * HOUR);

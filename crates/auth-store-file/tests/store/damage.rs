@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use auth_core::{Key, NewEntry, TokenStore as _, Version};
+use auth_core::{EntryVersion, Key, NewEntry, TokenStore as _};
 use auth_testkit::LogCapture;
 use bytes::Bytes;
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -13,8 +13,12 @@ use crate::temporary::{Temporary, key};
 const CONTENT: &[u8] = b"fake-secret-1 of some length";
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn entry(lives: Duration) -> NewEntry {
-    NewEntry::new(Version::new(1), Bytes::from_static(CONTENT), lives)
+fn entry(time_to_live: Duration) -> NewEntry {
+    NewEntry::new(
+        EntryVersion::new(1),
+        Bytes::from_static(CONTENT),
+        time_to_live,
+    )
 }
 
 fn put(directory: &Temporary, key: &Key) {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{ErrorKind, NewEntry, TokenStore as _, Version};
+use auth_core::{EntryVersion, ErrorKind, NewEntry, TokenStore as _};
 use auth_store_file::FileStore;
 use bytes::Bytes;
 use fs4::FileExt;
@@ -33,7 +33,11 @@ async fn who_waits_for_ever_is_told_so_and_changes_nothing() {
     let _lock = lock(&directory, &store).await;
     let bytes = Bytes::from_static(b"fake-secret-1");
     let replaced = store
-        .replace(&key(), None, NewEntry::new(Version::new(1), bytes, TIME))
+        .replace(
+            &key(),
+            None,
+            NewEntry::new(EntryVersion::new(1), bytes, TIME),
+        )
         .await;
     let leased = store.lease(&key(), "a", TIME).await;
     for error in [replaced.unwrap_err(), leased.unwrap_err()] {

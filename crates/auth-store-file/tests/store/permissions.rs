@@ -36,7 +36,7 @@ mod unix {
         time::Duration,
     };
 
-    use auth_core::{NewEntry, TokenStore as _, Version};
+    use auth_core::{EntryVersion, NewEntry, TokenStore as _};
     use auth_store_file::FileStore;
     use bytes::Bytes;
 
@@ -53,7 +53,7 @@ mod unix {
         let store = directory.store();
         let hour = Duration::from_secs(3600);
         let bytes = Bytes::from_static(b"fake-secret-1");
-        let entry = NewEntry::new(Version::new(1), bytes, hour);
+        let entry = NewEntry::new(EntryVersion::new(1), bytes, hour);
         store.replace(&key(), None, entry).await.unwrap();
         store.lease(&key(), "a", hour).await.unwrap();
         assert_eq!(mode(&directory.store_dir()), 0o700);

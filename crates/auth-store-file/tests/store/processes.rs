@@ -120,7 +120,7 @@ async fn child() {
     .build()
     .unwrap()
     .client_credentials();
-    // Waiting for somebody else's lease is part of an exchange, and may end with it: then it is
+    // Waiting for somebody else's lease is part of a token request, and may end with it: then it is
     // begun anew at once, so that the lease decides how long it takes.
     let policy = RefreshPolicy::default()
         .deadline(DEADLINE)
@@ -157,7 +157,7 @@ async fn child() {
 }
 
 #[tokio::test]
-async fn processes_that_start_together_make_one_exchange() {
+async fn processes_that_start_together_make_one_token_request() {
     let directory = Temporary::new();
     let server = TestServer::start().await;
     let gate = Gate::new();
@@ -203,7 +203,7 @@ async fn t33_a_holder_that_is_killed_holds_up_the_next_for_two_seconds_at_most()
     server.shutdown().await;
 }
 
-/// Of one exchange: its lease lasts 12 s.
+/// Of one token request: its lease lasts 12 s.
 const DEADLINE: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);

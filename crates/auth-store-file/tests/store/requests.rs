@@ -1,4 +1,4 @@
-//! What requests notice of the store: nothing, but for the exchanges that they do without.
+//! What requests notice of the store: nothing, but for the token requests that they do without.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn authenticator(server: &TestServer, store: FileStore) -> Authenticator {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_program_that_starts_a_hundred_times_costs_one_exchange() {
+async fn a_program_that_starts_a_hundred_times_costs_one_token_request() {
     let directory = Temporary::new();
     let server = TestServer::builder().in_memory();
     let mut last = None;

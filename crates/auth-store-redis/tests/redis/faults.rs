@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_core::{NewEntry, TokenStore as _, Version};
+use auth_core::{EntryVersion, NewEntry, TokenStore as _};
 use auth_store_redis::RedisStore;
 use bytes::Bytes;
 use libtest_mimic::Trial;
@@ -142,7 +142,7 @@ async fn t30_a_connection_that_is_cut() {
     let server = RedisServer::start(&[]);
     let proxy = FaultProxy::start(server.address()).await;
     // Two connections are made for each answer: on a busy machine that may take over 50 ms.
-    let builder = RedisStore::builder(proxy.url()).patience(Duration::from_secs(1));
+    let builder = RedisStore::builder(proxy.url()).latency_budget(Duration::from_secs(1));
     let store = build(builder);
     let mut version = None;
     for number in 0..20 {
@@ -165,7 +165,7 @@ async fn an_answer_that_is_lost() {
     let store = build(RedisStore::builder(proxy.url()));
     let first = put(&store, &key("a"), None, "first").await;
     proxy.lose_answers();
-    let entry = NewEntry::new(Version::new(7), Bytes::from_static(b"second"), LONG);
+    let entry = NewEntry::new(EntryVersion::new(7), Bytes::from_static(b"second"), LONG);
     let lost = store.replace(&key("a"), Some(first), entry.clone()).await;
     crate::stand::fails(lost.map(drop), "no answer in time");
     proxy.pass();
@@ -185,7 +185,7 @@ async fn a_second_try_is_no_second_win() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     let entry =
-        |bytes: &'static [u8]| NewEntry::new(Version::new(7), Bytes::from_static(bytes), LONG);
+        |bytes: &'static [u8]| NewEntry::new(EntryVersion::new(7), Bytes::from_static(bytes), LONG);
     assert!(store.replace(&key("a"), None, entry(b"one")).await.unwrap());
     assert!(
         !store
@@ -220,7 +220,8 @@ async fn a_crowd_makes_one_connection() {
     assert!(crowd.join_all().await.into_iter().all(|is_none| is_none));
     assert_eq!(connections() - before, 2, "the store's and this question's");
 
-    // Nor do they all knock where nobody lets them in: who waits for a try takes its end for theirs.
+    // Nor do they all knock where nobody lets them in: who waits for a try takes its end for
+    // theirs.
     let store = build(RedisStore::builder(
         server.url_for("nobody", "fake-secret-1"),
     ));

@@ -198,7 +198,7 @@ async fn everything_ends_by_itself() {
         left.trim_start_matches(':').parse::<i64>().unwrap()
     };
     let mut entry = crate::stand::entry(None, "ever");
-    entry.lives = Duration::MAX;
+    entry.time_to_live = Duration::MAX;
     assert!(store.replace(&key("a"), None, entry.clone()).await.unwrap());
     assert!(store.lease(&key("a"), "one", Duration::MAX).await.unwrap());
     assert!(left(&names.entry) > 1_000_000_000_000);
@@ -217,7 +217,7 @@ async fn everything_ends_by_itself() {
     assert!(store.lease(&key("a"), "other", LONG).await.unwrap());
     let version = Some(entry.version);
     let mut gone = crate::stand::entry(version, "gone");
-    gone.lives = Duration::from_micros(999);
+    gone.time_to_live = Duration::from_micros(999);
     assert!(store.replace(&key("a"), version, gone).await.unwrap());
     assert_eq!(server.command(&["EXISTS", &names.entry]), ":0");
 }

@@ -1,4 +1,4 @@
-//! What requests notice of the store: nothing, but for the exchanges that they do without.
+//! What requests notice of the store: nothing, but for the token requests that they do without.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("requests::t30_go_on_without_redis", t30_go_on_without_redis),
         trial(
-            "requests::a_fleet_makes_one_exchange",
-            a_fleet_makes_one_exchange,
+            "requests::a_fleet_makes_one_token_request",
+            a_fleet_makes_one_token_request,
         ),
     ]
 }
@@ -37,14 +37,14 @@ fn authenticator(server: &TestServer, store: RedisStore) -> Authenticator {
 }
 
 /// Fifty processes, as far as the store can tell, that start together.
-async fn a_fleet_makes_one_exchange() {
+async fn a_fleet_makes_one_token_request() {
     let redis = RedisServer::start(&[]);
     let server = TestServer::builder().in_memory();
     let mut fleet = tokio::task::JoinSet::new();
     for _ in 0..50 {
         // Fifty connections at once may take a busy machine longer than a request would wait.
         let store = RedisStore::builder(redis.url())
-            .patience(AMPLE)
+            .latency_budget(AMPLE)
             .timeout(AMPLE);
         let process = authenticator(&server, sealed(store));
         fleet.spawn(async move { process.token().await.map(drop) });

@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use auth_core::{Error, ErrorKind, Key, NewEntry, Secret, StoredEntry, TokenStore, Version};
+use auth_core::{EntryVersion, Error, ErrorKind, Key, NewEntry, Secret, StoredEntry, TokenStore};
 use auth_store_redis::{RedisStore, RedisStoreBuilder, SealingKeys};
 use bytes::Bytes;
 use libtest_mimic::Trial;
@@ -77,17 +77,21 @@ pub(crate) fn sealed_with(key: &str, builder: RedisStoreBuilder) -> RedisStore {
     builder.sealing(keys).build().unwrap()
 }
 
-pub(crate) fn entry(after: Option<Version>, bytes: impl Into<Bytes>) -> NewEntry {
-    NewEntry::new(Version::after(after, Duration::ZERO), bytes.into(), LONG)
+pub(crate) fn entry(after: Option<EntryVersion>, bytes: impl Into<Bytes>) -> NewEntry {
+    NewEntry::new(
+        EntryVersion::after(after, Duration::ZERO),
+        bytes.into(),
+        LONG,
+    )
 }
 
 /// Puts an entry and returns its version.
 pub(crate) async fn put(
     store: &RedisStore,
     key: &Key,
-    expected: Option<Version>,
+    expected: Option<EntryVersion>,
     bytes: impl Into<Bytes>,
-) -> Version {
+) -> EntryVersion {
     let entry = entry(expected, bytes);
     let version = entry.version;
     let is_put = store.replace(key, expected, entry).await.unwrap();

@@ -1,7 +1,7 @@
 //! Entries that a keeper changed, cut, moved or made up: never a value, never an error, never a
 //! panic, and never in the way.
 
-use auth_core::{Key, MemoryStore, TokenStore as _, Version};
+use auth_core::{EntryVersion, Key, MemoryStore, TokenStore as _};
 use proptest::{prelude::*, test_runner::TestRunner};
 use tokio::runtime::Runtime;
 
@@ -98,7 +98,7 @@ async fn g16_what_cannot_be_opened_keeps_its_age_and_can_be_replaced_by_its_vers
         assert_eq!(miss.as_ref().unwrap().age.as_secs(), 5);
         assert_miss(miss, 7);
         assert!(!store.replace(&key(), None, entry(8)).await.unwrap());
-        let version = Some(Version::new(7));
+        let version = Some(EntryVersion::new(7));
         assert!(store.replace(&key(), version, entry(8)).await.unwrap());
         let entry = store.load(&key()).await.unwrap().unwrap();
         assert_eq!(&entry.content.unwrap()[..], CONTENT);
@@ -111,7 +111,7 @@ async fn another_fleets_entry_is_a_miss_that_can_be_replaced() {
     let (ours, theirs) = (sealed(&inner, 1), sealed(&inner, 2));
     assert!(theirs.replace(&key(), None, entry(1)).await.unwrap());
     assert_miss(ours.load(&key()).await.unwrap(), 1);
-    let version = Some(Version::new(1));
+    let version = Some(EntryVersion::new(1));
     assert!(ours.replace(&key(), version, entry(2)).await.unwrap());
     assert_miss(theirs.load(&key()).await.unwrap(), 2);
     let entry = ours.load(&key()).await.unwrap().unwrap();

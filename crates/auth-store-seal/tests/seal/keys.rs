@@ -6,8 +6,8 @@ use std::{
 };
 
 use auth_core::{
-    Error, ErrorKind, Key, MemoryStore, NewEntry, Secret, SecretEnv, SecretFile, SecretFn,
-    SecretSource, StoredEntry, TokenStore, Version,
+    EntryVersion, Error, ErrorKind, Key, MemoryStore, NewEntry, Secret, SecretEnv, SecretFile,
+    SecretFn, SecretSource, StoredEntry, TokenStore,
 };
 use auth_store_seal::{SealedStore, SealingKeys};
 
@@ -22,7 +22,7 @@ impl TokenStore for Untouched {
         panic!("loaded");
     }
 
-    async fn replace(&self, _: &Key, _: Option<Version>, _: NewEntry) -> Result<bool, Error> {
+    async fn replace(&self, _: &Key, _: Option<EntryVersion>, _: NewEntry) -> Result<bool, Error> {
         panic!("replaced");
     }
 

@@ -1,6 +1,6 @@
 //! How the store behind a seal calls an entry, and what comes of a name key that is lost.
 
-use auth_core::{ErrorKind, Key, MemoryStore, Secret, SecretFile, TokenStore as _, Version};
+use auth_core::{EntryVersion, ErrorKind, Key, MemoryStore, Secret, SecretFile, TokenStore as _};
 use auth_store_seal::{SealedStore, SealingKeys};
 
 use crate::support::{CONTENT, HOUR, NAMES, assert_miss, entry, key, opened, text};
@@ -145,6 +145,6 @@ async fn a_version_is_the_writers_or_comes_with_an_error() {
     }
     crate::support::plant(&inner, &key, 1, &sealed).await;
     let there = store.load(&key).await.unwrap().unwrap();
-    assert_eq!(there.version, Version::new(1));
+    assert_eq!(there.version, EntryVersion::new(1));
     assert_eq!(there.content.unwrap(), CONTENT);
 }

@@ -37,7 +37,7 @@ async fn token(process: &Authenticator) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g03f_processes_that_share_a_sealed_store_make_one_exchange() {
+async fn g03f_processes_that_share_a_sealed_store_make_one_token_request() {
     let (source, clock) = (ScriptedSource::new(), VirtualClock::new());
     let inner = MemoryStore::new();
     let processes = [(); 2].map(|()| process(&source, &clock, sealed(&inner, 1)));

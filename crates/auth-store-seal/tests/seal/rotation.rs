@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use auth_core::{Error, MemoryStore, Secret, TokenStore as _, Version};
+use auth_core::{EntryVersion, Error, MemoryStore, Secret, TokenStore as _};
 use auth_store_seal::{SealedStore, SealingKeys};
 
 use crate::{
@@ -50,7 +50,7 @@ async fn assert_together(processes: &[Process; 2], version: &mut u128) {
         assert!(put.unwrap());
         for reader in processes {
             let entry = reader.store.load(&key()).await.unwrap().unwrap();
-            assert_eq!(entry.version, Version::new(*version));
+            assert_eq!(entry.version, EntryVersion::new(*version));
             assert_eq!(&entry.content.unwrap()[..], CONTENT, "a miss");
         }
     }
@@ -93,7 +93,7 @@ async fn without_the_first_step_there_are_misses_and_no_more() {
     let behind = Process::new(&inner, 1, 1);
     assert!(ahead.store.replace(&key(), None, entry(1)).await.unwrap());
     assert_miss(behind.store.load(&key()).await.unwrap(), 1);
-    let version = Some(Version::new(1));
+    let version = Some(EntryVersion::new(1));
     assert!(
         behind
             .store

@@ -1,6 +1,6 @@
 //! What a keeper, a log and a `Debug` see.
 
-use auth_core::{Key, MemoryStore, NewEntry, Secret, TokenStore as _, Version};
+use auth_core::{EntryVersion, Key, MemoryStore, NewEntry, Secret, TokenStore as _};
 use auth_store_seal::{SealedStore, SealingKeys};
 use auth_testkit::{LogCapture, assert_no_secret, find_secrets};
 use bytes::Bytes;
@@ -24,7 +24,7 @@ async fn t29_nothing_of_an_entry_or_a_key_is_in_the_store() {
     let mut last = None;
     for (version, length) in (1..).zip([1, 2, 3, 5, 8, 100, 10_000]) {
         let bytes = Bytes::from(sentinel.repeat(length));
-        let entry = NewEntry::new(Version::new(version), bytes.clone(), HOUR);
+        let entry = NewEntry::new(EntryVersion::new(version), bytes.clone(), HOUR);
         assert!(!find_secrets(&bytes, &secrets).is_empty());
         assert!(store.replace(&key, last, entry).await.unwrap());
         assert_no_secret(kept(&inner, &key).await.content.unwrap(), &secrets);

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use auth_core::{ErrorKind, Key, MemoryStore, NewEntry, Secret, StoredEntry, TokenStore, Version};
+use auth_core::{
+    EntryVersion, ErrorKind, Key, MemoryStore, NewEntry, Secret, StoredEntry, TokenStore,
+};
 use auth_store_seal::{SealedStore, SealingKeys};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -33,7 +35,11 @@ pub(crate) fn with_key(number: u8) -> SealingKeys {
 pub(crate) const NAMES: u8 = 99;
 
 pub(crate) fn entry(version: u128) -> NewEntry {
-    NewEntry::new(Version::new(version), Bytes::from_static(CONTENT), HOUR)
+    NewEntry::new(
+        EntryVersion::new(version),
+        Bytes::from_static(CONTENT),
+        HOUR,
+    )
 }
 
 /// What is there, with its seal.
@@ -45,7 +51,7 @@ pub(crate) async fn kept(inner: &MemoryStore, key: &Key) -> StoredEntry {
 pub(crate) async fn plant(inner: &MemoryStore, key: &Key, version: u128, bytes: impl AsRef<[u8]>) {
     let before = inner.load(key).await.unwrap().map(|entry| entry.version);
     let bytes = Bytes::copy_from_slice(bytes.as_ref());
-    let entry = NewEntry::new(Version::new(version), bytes, HOUR);
+    let entry = NewEntry::new(EntryVersion::new(version), bytes, HOUR);
     assert!(inner.replace(key, before, entry).await.unwrap());
 }
 
@@ -53,7 +59,7 @@ pub(crate) async fn plant(inner: &MemoryStore, key: &Key, version: u128, bytes: 
 #[track_caller]
 pub(crate) fn assert_miss(entry: Option<StoredEntry>, version: u128) -> String {
     let entry = entry.unwrap();
-    assert_eq!(entry.version, Version::new(version));
+    assert_eq!(entry.version, EntryVersion::new(version));
     let error = entry.content.expect_err("it was opened");
     assert_eq!(error.kind(), ErrorKind::Store);
     error.to_string()

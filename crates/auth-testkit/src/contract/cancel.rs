@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{Gate, Reply};
 
-/// Callers that go away while they wait change nothing: the exchange that they began goes on and
-/// serves the next one.
+/// Callers that go away while they wait change nothing: the token request that they began goes on
+/// and serves the next one.
 ///
 /// # Panics
 ///
@@ -36,6 +36,6 @@ pub async fn cancelled_callers_change_nothing<V: Vendor>() {
     gate.open();
     stand.get_at_once().await;
     stand
-        .expect_exchanges::<V>(1, "the exchange outlives its callers")
+        .expect_token_requests::<V>(1, "the token request outlives its callers")
         .await;
 }

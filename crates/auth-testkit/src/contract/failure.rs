@@ -9,10 +9,10 @@ use super::{
 };
 use crate::Reply;
 
-/// A wrong secret is a [`Rejected`](ErrorKind::Rejected) error at the first attempt, and for all who
-/// ask afterwards without another attempt; it is probed a few times in an hour, or, with
-/// [`LOCKOUT`](Vendor::LOCKOUT), sent twice in a day. The right one is taken up without a
-/// restart. A key that is sent as it is has its refusal passed on.
+/// A wrong secret is a [`Rejected`](ErrorKind::Rejected) error at the first attempt, and for all
+/// who ask afterwards without another attempt; it is probed a few times in an hour, or, with
+/// [`LOCKOUT`](Vendor::LOCKOUT), sent twice in a day. The right one is taken up without a restart.
+/// A key that is sent as it is has its refusal passed on.
 ///
 /// # Panics
 ///
@@ -76,7 +76,7 @@ pub async fn a_throttle_is_kept_to<V: Vendor>() {
         pass(Duration::from_secs(10)).await;
     }
     stand.recover("a throttle").await;
-    let exchanges = stand.exchanges::<V>();
+    let token_requests = stand.token_requests::<V>();
     stand.server.api().then(busy);
     let got = stand.get().await;
     assert!(
@@ -90,7 +90,7 @@ pub async fn a_throttle_is_kept_to<V: Vendor>() {
         "the API's own limit: {got:?}"
     );
     stand.get_at_once().await;
-    assert_eq!(stand.exchanges::<V>(), exchanges);
+    assert_eq!(stand.token_requests::<V>(), token_requests);
 }
 
 pub(super) const WRONG: &str = "wrong-fake-secret-9b2f";

@@ -7,8 +7,8 @@ use std::{
 };
 
 use auth_core::{
-    AuthenticatorOptions, Error, ErrorKind, ExchangeLimit, Key, MemoryStore, NewEntry,
-    RefreshPolicy, RequestOutcome, StoredEntry, TokenStore, Version,
+    AuthenticatorOptions, EntryVersion, Error, ErrorKind, Key, MemoryStore, NewEntry,
+    RefreshPolicy, StoredEntry, TokenRequestLimit, TokenRequestOutcome, TokenStore,
 };
 
 use super::{
@@ -35,7 +35,7 @@ pub async fn a_store_in_the_options_is_shared<V: Vendor>() {
         panic!("the second process: {error}");
     }
     stand
-        .expect_exchanges::<V>(1, "one exchange serves both processes")
+        .expect_token_requests::<V>(1, "one token request serves both processes")
         .await;
 }
 
@@ -46,7 +46,7 @@ pub async fn a_store_in_the_options_is_shared<V: Vendor>() {
 ///
 /// If that is not so.
 pub async fn the_other_options_are_kept<V: Vendor>() {
-    let limit = ExchangeLimit::new(1).and_then(|limit| limit.per_second(1));
+    let limit = TokenRequestLimit::new(1).and_then(|limit| limit.per_second(1));
     let limit = match limit {
         Ok(limit) => limit.max_wait(Duration::from_millis(1)),
         Err(error) => panic!("{error}"),
@@ -59,11 +59,11 @@ pub async fn the_other_options_are_kept<V: Vendor>() {
         Ok(_) => panic!("two starts within a second"),
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Throttled, "{error}");
-            assert_eq!(error.outcome(), RequestOutcome::NotSent, "{error}");
+            assert_eq!(error.outcome(), TokenRequestOutcome::NotSent, "{error}");
         }
     }
     stand
-        .expect_exchanges::<V>(1, "nothing passes the limit")
+        .expect_token_requests::<V>(1, "nothing passes the limit")
         .await;
 
     let policy = RefreshPolicy::default().backoff(BACKOFF, BACKOFF);
@@ -111,7 +111,7 @@ impl TokenStore for Counting {
     async fn replace(
         &self,
         key: &Key,
-        expected: Option<Version>,
+        expected: Option<EntryVersion>,
         entry: NewEntry,
     ) -> Result<bool, Error> {
         self.0.written.fetch_add(1, Ordering::Relaxed);

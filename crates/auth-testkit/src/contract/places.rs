@@ -6,8 +6,8 @@ use super::{
 };
 use crate::Side;
 
-/// A request to any other place (host, port, sub-domain, plain `http`) leaves as it came, and brings
-/// about no exchange; the long-lived secret goes to the token endpoint's origin alone.
+/// A request to any other place (host, port, sub-domain, plain `http`) leaves as it came, and
+/// brings about no token request; the long-lived secret goes to the token endpoint's origin alone.
 ///
 /// # Panics
 ///
@@ -28,7 +28,7 @@ pub async fn nothing_leaves_for_other_places<V: Vendor>() {
         stand.get_at_once().await;
     }
     stand
-        .expect_exchanges::<V>(1, "other places bring about no exchange")
+        .expect_token_requests::<V>(1, "other places bring about no token request")
         .await;
     // The same witness sees a credential where one belongs.
     let url = format!("{}{}", stand.server.api_url(), V::path());
@@ -66,7 +66,7 @@ pub async fn a_callers_own_header_is_kept<V: Vendor>() {
         let came = witness.take();
         assert!(came == [own], "{name}: {came:?}");
         stand
-            .expect_exchanges::<V>(0, "nobody needed a token")
+            .expect_token_requests::<V>(0, "nobody needed a token")
             .await;
     }
 }

@@ -5,9 +5,9 @@ use super::{
     stand::{Got, Stand, pass},
 };
 
-/// A token that the API refuses is replaced by one exchange, and the request is sent once more. A
-/// key that is sent as it is has no other: the refusal is passed on after one send, the key stays
-/// in use.
+/// A token that the API refuses is replaced by one token request, and the request is sent once
+/// more. A key that is sent as it is has no other: the refusal is passed on after one send, the key
+/// stays in use.
 ///
 /// # Panics
 ///
@@ -22,7 +22,7 @@ pub async fn a_refusal_is_answered_by_one_renewal<V: Vendor>() {
         stand.get_at_once().await;
         return;
     }
-    for exchanges in 2..=3 {
+    for token_requests in 2..=3 {
         pass(Duration::from_secs(120)).await;
         stand.server.revoke_all();
         let got = stand.get().await;
@@ -37,14 +37,14 @@ pub async fn a_refusal_is_answered_by_one_renewal<V: Vendor>() {
             "a revoked token is replaced once: {got:?}"
         );
         stand
-            .expect_exchanges::<V>(exchanges, "one exchange for one refusal")
+            .expect_token_requests::<V>(token_requests, "one token request for one refusal")
             .await;
         stand.get_at_once().await;
     }
 }
 
-/// An API that refuses everything gets its refusal passed on, after two sends at most, and at most a
-/// few exchanges; once it is well again, so are the requests.
+/// An API that refuses everything gets its refusal passed on, after two sends at most, and at most
+/// a few token requests; once it is well again, so are the requests.
 ///
 /// # Panics
 ///
@@ -64,10 +64,10 @@ pub async fn an_endless_refusal_is_passed_on<V: Vendor>() {
         assert!((1..=most).contains(&sends), "{sends} sends");
         pass(Duration::from_secs(1)).await;
     }
-    let exchanges = stand.exchanges::<V>();
+    let token_requests = stand.token_requests::<V>();
     assert!(
-        exchanges <= 9,
-        "{exchanges} exchanges in a minute of refusals"
+        token_requests <= 9,
+        "{token_requests} token requests in a minute of refusals"
     );
     stand.server.always_refuse(false);
     stand.recover("an endless refusal").await;

@@ -8,8 +8,8 @@ use super::{
     stand::{Got, Stand, options, pass, unavailable},
 };
 
-/// A secret that has changed is used without a restart: for the next exchange, or, where it is sent
-/// as it is, when the API refuses the old one, whose request is then sent once more.
+/// A secret that has changed is used without a restart: for the next token request, or, where it is
+/// sent as it is, when the API refuses the old one, whose request is then sent once more.
 ///
 /// # Panics
 ///
@@ -58,7 +58,7 @@ pub async fn a_failing_secret_source_is_asked_again<V: Vendor>() {
     stand.secret.set(V::right_secret(&stand.server));
     stand.recover("a secret source without an answer").await;
     stand
-        .expect_exchanges::<V>(1, "the first exchange succeeds")
+        .expect_token_requests::<V>(1, "the first token request succeeds")
         .await;
 }
 

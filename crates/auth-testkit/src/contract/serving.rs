@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{Gate, Reply};
 
-/// Requests are signed as the vendor wants it, each is sent once, and one exchange serves them all.
+/// Requests are signed as the vendor wants it, each is sent once, and one token request serves them
+/// all.
 ///
 /// # Panics
 ///
@@ -17,19 +18,19 @@ pub async fn requests_share_a_credential<V: Vendor>() {
         stand.get_at_once().await;
     }
     stand
-        .expect_exchanges::<V>(1, "one exchange serves all requests")
+        .expect_token_requests::<V>(1, "one token request serves all requests")
         .await;
     let seen = stand.server.counters();
     assert_eq!((seen.api_requests, seen.api_status(200)), (5, 5));
     assert_eq!((seen.token_in_flight, seen.stray_requests), (0, 0));
 }
 
-/// Many callers at once, and no credential at hand: one exchange serves them all.
+/// Many callers at once, and no credential at hand: one token request serves them all.
 ///
 /// # Panics
 ///
 /// If that is not so.
-pub async fn cold_callers_share_one_exchange<V: Vendor>() {
+pub async fn cold_callers_share_one_token_request<V: Vendor>() {
     let stand = Stand::new::<V>();
     let gate = Gate::new();
     if V::FETCHES {
@@ -55,14 +56,14 @@ pub async fn cold_callers_share_one_exchange<V: Vendor>() {
         }
     }
     stand
-        .expect_exchanges::<V>(1, "one exchange serves all cold callers")
+        .expect_token_requests::<V>(1, "one token request serves all cold callers")
         .await;
     assert!(stand.server.counters().max_token_in_flight <= 1);
 }
 
 /// No token is sent after its end: after a long silence the first request brings a new one, and
-/// steady traffic never meets a refusal, at about one exchange in a lifetime. What does not expire
-/// is used for ever.
+/// steady traffic never meets a refusal, at about one token request in a lifetime. What does not
+/// expire is used for ever.
 ///
 /// # Panics
 ///
@@ -71,23 +72,23 @@ pub async fn nothing_is_sent_past_its_end<V: Vendor>() {
     let stand = Stand::new::<V>();
     let lifetime = stand.server.token_lifetime();
     stand.get_at_once().await;
-    for (silence, exchanges) in [(1, 2), (20, 3)] {
+    for (silence, token_requests) in [(1, 2), (20, 3)] {
         pass(lifetime * silence).await;
         stand.get_at_once().await;
         stand
-            .expect_exchanges::<V>(exchanges, "a silence costs one exchange")
+            .expect_token_requests::<V>(token_requests, "a silence costs one token request")
             .await;
     }
-    let before = stand.exchanges::<V>();
+    let before = stand.token_requests::<V>();
     for _ in 0..96 {
         pass(lifetime / 32).await;
         stand.get_at_once().await;
     }
-    let more = stand.exchanges::<V>() - before;
+    let more = stand.token_requests::<V>() - before;
     let expected = if V::FETCHES { 2..=5 } else { 0..=0 };
     assert!(
         expected.contains(&more),
-        "{more} exchanges in three lifetimes"
+        "{more} token requests in three lifetimes"
     );
     let refused = stand
         .server

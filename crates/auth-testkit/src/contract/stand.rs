@@ -161,17 +161,17 @@ impl Stand {
         panic!("an hour later nothing works after: {after}");
     }
 
-    /// How many exchanges reached the vendor, rounded up.
-    pub(super) fn exchanges<V: Vendor>(&self) -> u64 {
+    /// How many token requests reached the vendor, rounded up.
+    pub(super) fn token_requests<V: Vendor>(&self) -> u64 {
         let requests = self.server.counters().token_requests;
-        requests.div_ceil(V::REQUESTS_PER_EXCHANGE)
+        requests.div_ceil(V::HTTP_REQUESTS_PER_TOKEN_REQUEST)
     }
 
-    pub(super) async fn expect_exchanges<V: Vendor>(&self, wanted: u64, why: &str) {
+    pub(super) async fn expect_token_requests<V: Vendor>(&self, wanted: u64, why: &str) {
         // What goes on in the background comes to its end first.
         pass(Duration::from_millis(1)).await;
         let wanted = if V::FETCHES { wanted } else { 0 };
-        assert_eq!(self.exchanges::<V>(), wanted, "{why}");
+        assert_eq!(self.token_requests::<V>(), wanted, "{why}");
     }
 }
 

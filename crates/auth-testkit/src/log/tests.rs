@@ -4,7 +4,7 @@ use crate::LogCapture;
 fn everything_is_captured_down_to_trace_with_spans_and_fields() {
     let log = LogCapture::new();
     let guard = log.install();
-    let span = tracing::trace_span!(target: "somewhere::else", "exchange", reason = "needed");
+    let span = tracing::trace_span!(target: "somewhere::else", "token_request", reason = "needed");
     span.in_scope(|| tracing::trace!(attempt = 3, "asking"));
     drop(span);
     drop(guard);
@@ -12,7 +12,7 @@ fn everything_is_captured_down_to_trace_with_spans_and_fields() {
     let text = log.text();
     for part in [
         "somewhere::else",
-        "exchange",
+        "token_request",
         "reason=\"needed\"",
         "attempt=3",
         "asking",

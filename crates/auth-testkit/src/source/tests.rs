@@ -1,17 +1,18 @@
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Authenticator, Error, ErrorKind, Exchange, Origins, Reason, TokenSource,
+    AccessToken, Authenticator, Error, ErrorKind, Origins, TokenRequest, TokenRequestReason,
+    TokenSource,
 };
 
 use crate::{Gate, Outcome, ScriptedSource};
 
-fn exchange() -> Exchange {
-    Exchange::new(Reason::Needed)
+fn token_request() -> TokenRequest {
+    TokenRequest::new(TokenRequestReason::Needed)
 }
 
 async fn fetch(source: &ScriptedSource) -> Result<AccessToken, Error> {
-    source.fetch(exchange()).await
+    source.fetch(token_request()).await
 }
 
 #[tokio::test]
@@ -41,7 +42,10 @@ async fn an_authenticator_is_served_and_its_reason_kept() {
     let mut headers = http::HeaderMap::new();
     token.sign(&mut headers);
     assert_eq!(headers["authorization"], "Bearer fake-token-1");
-    assert_eq!(source.log()[0].exchange.reason, Reason::Needed);
+    assert_eq!(
+        source.log()[0].token_request.reason,
+        TokenRequestReason::Needed
+    );
 }
 
 #[tokio::test]
@@ -69,11 +73,11 @@ async fn outcomes_come_in_order_and_then_as_always() {
 }
 
 #[tokio::test]
-async fn a_gate_holds_exchanges_back() {
+async fn a_gate_holds_token_requests_back() {
     let source = ScriptedSource::new();
     let gate = Gate::new();
     source.times(2, Outcome::fresh().after(&gate));
-    let fetch = |source: ScriptedSource| async move { source.fetch(exchange()).await };
+    let fetch = |source: ScriptedSource| async move { source.fetch(token_request()).await };
     let (a, b) = (
         tokio::spawn(fetch(source.clone())),
         tokio::spawn(fetch(source.clone())),
@@ -103,7 +107,7 @@ async fn delays_and_times_are_tokios() {
 }
 
 #[tokio::test]
-async fn a_planned_panic_and_an_endless_exchange_leave_nothing_behind() {
+async fn a_planned_panic_and_an_endless_token_request_leave_nothing_behind() {
     let source = ScriptedSource::new();
     source.then(Outcome::panic()).then(Outcome::never());
     for _ in 0..2 {
@@ -111,7 +115,7 @@ async fn a_planned_panic_and_an_endless_exchange_leave_nothing_behind() {
         let before = source.fetches();
         let task = tokio::spawn({
             let source = source.clone();
-            async move { source.fetch(exchange()).await }
+            async move { source.fetch(token_request()).await }
         });
         source.fetches_reached(before + 1).await;
         task.abort();

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{ErrorKind, Key, NewEntry, Secret, TokenStore, Version};
+use auth_core::{EntryVersion, ErrorKind, Key, NewEntry, Secret, TokenStore};
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -164,7 +164,7 @@ pub async fn a_dropped_future_leaves_nothing_half<P: Place>() {
     for polls in 0..8 {
         let before = load(other, &key()).await;
         let version = before.as_ref().map(|entry| entry.version);
-        let next = NewEntry::new(Version::after(version, LONG), whole(b'b'), LONG);
+        let next = NewEntry::new(EntryVersion::after(version, LONG), whole(b'b'), LONG);
         drop_after(polls, one.replace(&key(), version, next)).await;
         drop_after(polls, one.load(&key())).await;
         drop_after(polls, one.lease(&key(), "dropped", LONG)).await;

@@ -28,8 +28,8 @@ pub async fn a_lease_has_one_owner<P: Place>() {
     );
 }
 
-/// Its owner can take it again, which begins its time anew: it ends no earlier and no later than was
-/// asked for last.
+/// Its owner can take it again, which begins its time anew: it ends no earlier and no later than
+/// was asked for last.
 pub async fn a_lease_is_kept_by_its_owner<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { one, other, .. } = &stand;

@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, time::Duration};
 
-use auth_core::{Error, Key, NewEntry, Secret, StoredEntry, TokenStore, Version};
+use auth_core::{EntryVersion, Error, Key, NewEntry, Secret, StoredEntry, TokenStore};
 use bytes::Bytes;
 use tokio::time;
 
@@ -40,9 +40,9 @@ pub(super) async fn content(store: &impl TokenStore, key: &Key) -> Option<Bytes>
 pub(super) async fn replace(
     store: &impl TokenStore,
     key: &Key,
-    expected: Option<Version>,
+    expected: Option<EntryVersion>,
     bytes: impl Into<Bytes>,
-) -> Option<Version> {
+) -> Option<EntryVersion> {
     replace_for(store, key, expected, bytes, LONG).await
 }
 
@@ -50,12 +50,12 @@ pub(super) async fn replace(
 pub(super) async fn replace_for(
     store: &impl TokenStore,
     key: &Key,
-    expected: Option<Version>,
+    expected: Option<EntryVersion>,
     bytes: impl Into<Bytes>,
-    lives: Duration,
-) -> Option<Version> {
-    let version = Version::after(expected, Duration::ZERO);
-    let entry = NewEntry::new(version, bytes.into(), lives);
+    time_to_live: Duration,
+) -> Option<EntryVersion> {
+    let version = EntryVersion::after(expected, Duration::ZERO);
+    let entry = NewEntry::new(version, bytes.into(), time_to_live);
     good(store.replace(key, expected, entry).await).then_some(version)
 }
 

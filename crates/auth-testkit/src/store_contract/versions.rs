@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use auth_core::{NewEntry, TokenStore as _, Version};
+use auth_core::{EntryVersion, NewEntry, TokenStore as _};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
@@ -14,7 +14,7 @@ pub async fn versions_are_kept<P: Place>() {
     let stand = Stand::<P>::new().await;
     let mut last = None;
     let numbers = [0, 1, u128::MAX, 1 << 64, u128::from(u64::MAX), 1 << 53 | 1];
-    for (turn, version) in numbers.map(Version::new).into_iter().enumerate() {
+    for (turn, version) in numbers.map(EntryVersion::new).into_iter().enumerate() {
         let store = [&stand.one, &stand.other][turn % 2];
         let entry = NewEntry::new(version, Bytes::from_static(b"same"), LONG);
         assert!(good(store.replace(&key(), last, entry).await), "{turn}");
@@ -29,7 +29,7 @@ pub async fn versions_are_kept<P: Place>() {
 pub async fn a_wrong_version_changes_nothing<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { one, other, .. } = &stand;
-    let made_up = Some(Version::new(12345));
+    let made_up = Some(EntryVersion::new(12345));
     assert!(replace(one, &key(), made_up, "wrong").await.is_none());
     assert!(
         load(one, &key()).await.is_none(),
@@ -39,7 +39,7 @@ pub async fn a_wrong_version_changes_nothing<P: Place>() {
     let first = replace(one, &key(), None, "first").await;
     let second = replace(other, &key(), first, "second").await;
     assert!(second.is_some());
-    for wrong in [None, made_up, first, Some(Version::new(u128::MAX))] {
+    for wrong in [None, made_up, first, Some(EntryVersion::new(u128::MAX))] {
         assert!(replace(one, &key(), wrong, "wrong").await.is_none());
         let entry = load(other, &key()).await;
         assert_eq!(entry.as_ref().map(|entry| entry.version), second);

@@ -97,8 +97,8 @@ impl<'a> VendorRequest<'a> {
         token_endpoint::params(&self.0)
     }
 
-    /// Checks a token request by RFC 6749: method, body, client authentication, grant. Refreshes are
-    /// for [`standard_token`](Self::standard_token) alone.
+    /// Checks a token request by RFC 6749: method, body, client authentication, grant. Refreshes
+    /// are for [`standard_token`](Self::standard_token) alone.
     ///
     /// # Errors
     ///

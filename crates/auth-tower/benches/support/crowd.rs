@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auth_core::{AccessToken, Authenticator, Error, Exchange, Origins, TokenSource};
+use auth_core::{AccessToken, Authenticator, Error, Origins, TokenRequest, TokenSource};
 use tokio::{runtime::Runtime, sync::Semaphore};
 
 /// A runtime as services have it, small enough for any machine.
@@ -61,7 +61,7 @@ impl<'a> Crowd<'a> {
     pub(crate) fn for_token(runtime: &'a Runtime, tasks: u32) -> Self {
         let gate = Arc::new(Gate {
             open: Semaphore::new(0),
-            exchanges: AtomicU32::new(0),
+            token_requests: AtomicU32::new(0),
             opened: Mutex::new(None),
         });
         let origins = Origins::new(["https://api.example.com"]).expect("a valid origin");
@@ -94,7 +94,7 @@ impl<'a> Crowd<'a> {
                 gate.open.add_permits(1);
                 let end = self.end();
                 let start = lock(&gate.opened).expect("the token has come");
-                end.since(start, gate.exchanges.load(Ordering::Relaxed))
+                end.since(start, gate.token_requests.load(Ordering::Relaxed))
             }
         }
     }
@@ -192,16 +192,16 @@ impl Future for Parked {
 /// Holds the token back until all tasks wait for it.
 struct Gate {
     open: Semaphore,
-    exchanges: AtomicU32,
+    token_requests: AtomicU32,
     opened: Mutex<Option<Instants>>,
 }
 
 struct Gated(Arc<Gate>);
 
 impl TokenSource for Gated {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
         let Self(gate) = self;
-        gate.exchanges.fetch_add(1, Ordering::Relaxed);
+        gate.token_requests.fetch_add(1, Ordering::Relaxed);
         let _open = gate.open.acquire().await;
         *lock(&gate.opened) = Some(Instants::now());
         Ok(AccessToken::new("fake-token").expires_in(Duration::from_secs(3600)))
@@ -218,7 +218,7 @@ pub(crate) struct Wake {
     pub(crate) time: Duration,
     /// How many processors the program had at the same time, where the system says.
     pub(crate) processors: Option<f64>,
-    pub(crate) exchanges: u32,
+    pub(crate) token_requests: u32,
 }
 
 /// A reading of the clock, and of how long this program has run.
@@ -237,13 +237,13 @@ impl Instants {
         }
     }
 
-    fn since(self, start: Self, exchanges: u32) -> Wake {
+    fn since(self, start: Self, token_requests: u32) -> Wake {
         let time = self.clock - start.clock;
         let worked = self.processors.zip(start.processors);
         Wake {
             time,
             processors: worked.map(|(end, start)| (end - start).as_secs_f64() / time.as_secs_f64()),
-            exchanges,
+            token_requests,
         }
     }
 }

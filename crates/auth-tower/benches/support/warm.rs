@@ -1,9 +1,9 @@
-//! Authenticators with a token at hand.
+//! AuthenticatorMap with a token at hand.
 
 use std::time::Duration;
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorBuilder, Error, Exchange, Origins, TokenSource,
+    AccessToken, Authenticator, AuthenticatorBuilder, Error, Origins, TokenRequest, TokenSource,
 };
 
 /// A fake access token of that many bytes.
@@ -33,7 +33,7 @@ pub(crate) fn warm(builder: AuthenticatorBuilder) -> Authenticator {
 struct Repeated(String);
 
 impl TokenSource for Repeated {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+    async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
         Ok(AccessToken::new(self.0.as_str()).expires_in(Duration::from_secs(24 * 3600)))
     }
 }

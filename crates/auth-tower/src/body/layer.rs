@@ -20,7 +20,7 @@ use crate::ReplayBody;
 /// ```
 /// use std::{convert::Infallible, io};
 /// # use std::{sync::atomic::{AtomicU32, Ordering}, time::Duration};
-/// # use auth_core::{AccessToken, Authenticator, Error, Exchange, Origins, TokenSource};
+/// # use auth_core::{AccessToken, Authenticator, Error, TokenRequest, Origins, TokenSource};
 ///
 /// use auth_tower::{AuthLayer, AuthOutcome, ReplayBody, ReplayBodyLayer};
 /// use bytes::Bytes;
@@ -33,7 +33,7 @@ use crate::ReplayBody;
 ///
 /// # struct FromAgent(AtomicU32);
 /// # impl TokenSource for FromAgent {
-/// #     async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
+/// #     async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
 /// #         let number = self.0.fetch_add(1, Ordering::Relaxed);
 /// #         let token = AccessToken::new(format!("fake-token-{number}"));
 /// #         Ok(token.expires_in(Duration::from_secs(600)))

@@ -46,8 +46,8 @@ impl<'a> Value<'a> {
 /// Iterates over one header line and ends at its end or at the first violation of the grammar.
 ///
 /// Laxer than the grammar where senders are: any run of spaces and tabs for any space, empty list
-/// elements everywhere, every byte but `"` and `\` in a quoted string. What breaks the grammar right
-/// behind a scheme or a value is noticed after that was returned.
+/// elements everywhere, every byte but `"` and `\` in a quoted string. What breaks the grammar
+/// right behind a scheme or a value is noticed after that was returned.
 #[derive(Clone, Debug)]
 pub(super) struct Items<'a> {
     rest: &'a [u8],

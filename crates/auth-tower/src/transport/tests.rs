@@ -267,7 +267,7 @@ async fn a_body_that_breaks_off_is_no_reply() {
         error.to_string(),
         "token endpoint auth.example: the reply broke off (connection reset)"
     );
-    assert_eq!(error.outcome(), RequestOutcome::Unknown);
+    assert_eq!(error.outcome(), TokenRequestOutcome::Unknown);
     assert_eq!(error.status(), Some(StatusCode::OK));
     assert_eq!(Arc::strong_count(&reply.polls), 1, "body kept");
 }
@@ -337,7 +337,7 @@ async fn a_service_that_fails_to_get_ready_is_told() {
         error.to_string(),
         "token endpoint auth.example: the HTTP service is not ready"
     );
-    assert_eq!(error.outcome(), RequestOutcome::NotSent);
+    assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
 }
 
 #[test]
@@ -450,7 +450,7 @@ mod hyper_client {
     }
 
     #[track_caller]
-    fn assert_failed(error: &Error, outcome: RequestOutcome, message: &str) {
+    fn assert_failed(error: &Error, outcome: TokenRequestOutcome, message: &str) {
         let told = (error.outcome(), error.to_string());
         assert_eq!(told, (outcome, message.to_owned()), "{error:?}");
     }
@@ -461,11 +461,11 @@ mod hyper_client {
         let url = format!("http://{gone}/fake-path?fake-query");
         let error = fail(&over(HttpConnector::new()), &url).await;
         let message = format!("token endpoint {gone}: connection refused");
-        assert_failed(&error, RequestOutcome::NotSent, &message);
+        assert_failed(&error, TokenRequestOutcome::NotSent, &message);
         // User information is not repeated, whatever the connector says.
         let url = format!("http://user:fake-word@{gone}/");
         let error = fail(&over(HttpConnector::new()), &url).await;
-        assert_failed(&error, RequestOutcome::NotSent, &message);
+        assert_failed(&error, TokenRequestOutcome::NotSent, &message);
     }
 
     #[tokio::test]
@@ -475,7 +475,7 @@ mod hyper_client {
             "http://nowhere.invalid/fake-path",
         )
         .await;
-        assert_eq!(error.outcome(), RequestOutcome::NotSent, "{error:?}");
+        assert_eq!(error.outcome(), TokenRequestOutcome::NotSent, "{error:?}");
         let text = error.to_string();
         let message = "token endpoint nowhere.invalid: DNS lookup failed: ";
         assert!(text.starts_with(message), "{text}");
@@ -492,7 +492,7 @@ mod hyper_client {
             (error.kind(), error.field()),
             (ErrorKind::Config, Some("transport"))
         );
-        assert_eq!(error.outcome(), RequestOutcome::NotSent);
+        assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
         let text = error.to_string();
         assert!(
             text.contains("token endpoint auth.example: ") && text.contains("TLS"),
@@ -515,7 +515,7 @@ mod hyper_client {
         )
         .await;
         let message = "token endpoint auth.example: connecting timed out";
-        assert_failed(&error, RequestOutcome::NotSent, message);
+        assert_failed(&error, TokenRequestOutcome::NotSent, message);
     }
 
     #[tokio::test]
@@ -543,7 +543,7 @@ mod hyper_client {
                     peer.write_all(reply.as_bytes()).await.unwrap();
                 });
             let message = format!("token endpoint auth.example: {cause}");
-            assert_failed(&error, RequestOutcome::NotSent, &message);
+            assert_failed(&error, TokenRequestOutcome::NotSent, &message);
         }
     }
 
@@ -572,7 +572,7 @@ mod hyper_client {
             let url = format!("http://{address}/fake-path");
             let (error, ()) = tokio::join!(fail(&transport, &url), answer(&listener, reply));
             assert_eq!(error.kind(), ErrorKind::Unavailable);
-            assert_eq!(error.outcome(), RequestOutcome::Unknown, "{error:?}");
+            assert_eq!(error.outcome(), TokenRequestOutcome::Unknown, "{error:?}");
             let message = format!("token endpoint {address}: {step}");
             assert!(error.to_string().starts_with(&message), "{error}");
         }
@@ -611,7 +611,7 @@ mod hyper_client {
         let error = ServiceTransport::new(Closed).send(request(), 100).await;
         let message =
             "token endpoint auth.example: the connection closed before the request was sent";
-        assert_failed(&error.unwrap_err(), RequestOutcome::NotSent, message);
+        assert_failed(&error.unwrap_err(), TokenRequestOutcome::NotSent, message);
     }
 
     #[tokio::test]
@@ -620,10 +620,10 @@ mod hyper_client {
         let service = Probe::new(Err(Box::new(Cause(Box::new(refused)))));
         let error = ServiceTransport::new(service).send(request(), 10).await;
         let message = "token endpoint auth.example: connection refused";
-        assert_failed(&error.unwrap_err(), RequestOutcome::NotSent, message);
+        assert_failed(&error.unwrap_err(), TokenRequestOutcome::NotSent, message);
         let reset = Probe::new(Err(Box::new(Cause(Box::new(io_error())))));
         let error = ServiceTransport::new(reset).send(request(), 10).await;
-        assert_eq!(error.unwrap_err().outcome(), RequestOutcome::Unknown);
+        assert_eq!(error.unwrap_err().outcome(), TokenRequestOutcome::Unknown);
     }
 
     /// Loopback has no address that drops packets, but it has ports that nobody listens on.
@@ -637,6 +637,6 @@ mod hyper_client {
         let transport = over(HttpConnector::new_with_resolver(resolver));
         let error = fail(&transport, &format!("http://auth.example:{port}/")).await;
         let message = format!("token endpoint auth.example:{port}: connection refused");
-        assert_failed(&error, RequestOutcome::NotSent, &message);
+        assert_failed(&error, TokenRequestOutcome::NotSent, &message);
     }
 }

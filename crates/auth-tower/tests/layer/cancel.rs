@@ -77,7 +77,11 @@ async fn t15_dropped_while_it_waits_for_a_token() {
     in_time(gate.reached(1)).await;
     drop(call);
     settle().await;
-    assert_eq!(world.source.in_flight(), 1, "the exchange was cancelled");
+    assert_eq!(
+        world.source.in_flight(),
+        1,
+        "the token request was cancelled"
+    );
 
     gate.open();
     settle().await;
@@ -150,7 +154,11 @@ async fn t15_dropped_while_a_refused_token_is_renewed() {
     in_time(gate.reached(1)).await;
     drop(call);
     settle().await;
-    assert_eq!(world.source.in_flight(), 1, "the exchange was cancelled");
+    assert_eq!(
+        world.source.in_flight(),
+        1,
+        "the token request was cancelled"
+    );
 
     gate.open();
     settle().await;
@@ -200,7 +208,7 @@ async fn t15_dropped_while_the_second_send_is_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t15_all_callers_gone_and_the_exchange_goes_on() {
+async fn t15_all_callers_gone_and_the_token_request_goes_on() {
     let world = World::cold();
     let gate = Gate::new();
     world.source.then(Outcome::fresh().after(&gate));
@@ -302,7 +310,9 @@ async fn a_future_that_is_over_does_nothing_more() {
     // It was rejected.
     let world = World::cold();
     let api = Api::new();
-    let layer = world.layer().existing(auth_tower::Existing::Reject);
+    let layer = world
+        .layer()
+        .existing(auth_tower::ExistingCredential::Reject);
     let mut client = layer.layer(api.clone());
     let mut request = get(URL);
     let own = http::HeaderValue::from_static("Bearer fake-own");

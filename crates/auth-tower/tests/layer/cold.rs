@@ -77,7 +77,7 @@ async fn a_waiting_request_holds_no_permit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g3_a_thousand_cold_requests_cost_one_exchange() {
+async fn g3_a_thousand_cold_requests_cost_one_token_request() {
     let world = World::cold();
     let gate = Gate::new();
     world.source.then(Outcome::fresh().after(&gate));
@@ -134,8 +134,8 @@ async fn a_token_renewed_while_readiness_is_pending_is_taken() {
     readying!(world, handle, call);
     let first = world.authenticator.try_token().unwrap().generation();
     // Others have sent it meanwhile.
-    world.authenticator.accepted(first);
-    world.authenticator.refuse(first);
+    world.authenticator.report_accepted(first);
+    world.authenticator.report_refused(first);
     world.warm_up().await;
 
     handle.allow(1);
@@ -171,7 +171,7 @@ async fn g20_a_token_that_died_while_readiness_was_pending_is_fetched_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn tokens_that_live_shorter_than_readiness_takes_end_in_a_send() {
-    // Each exchange brings a token for those who wait, and for nobody else.
+    // Each token request brings a token for those who wait, and for nobody else.
     let world = World::cold();
     let stillborn = AccessToken::new("fake-stillborn").expires_in(Duration::ZERO);
     world.source.always(Outcome::token(stillborn));

@@ -4,7 +4,7 @@ use std::{error::Error as _, time::Duration};
 
 use auth_core::{ErrorKind, Scheme};
 use auth_testkit::Outcome;
-use auth_tower::{AuthOutcome, Error, Existing, Unsigned, WithoutToken};
+use auth_tower::{AuthOutcome, Error, ExistingCredential, MissingToken, Unsigned};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::Full;
@@ -98,7 +98,10 @@ async fn g13_any_header_of_the_scheme_counts() {
 async fn a_credential_of_the_callers_is_replaced_on_request() {
     for world in worlds().await {
         let api = Api::new();
-        let client = world.layer().existing(Existing::Replace).layer(api.clone());
+        let client = world
+            .layer()
+            .existing(ExistingCredential::Replace)
+            .layer(api.clone());
         in_time(client.oneshot(their_own())).await.unwrap();
         let [seen] = api.seen().try_into().unwrap();
         assert_eq!(seen.headers.get_all("authorization").iter().count(), 1);
@@ -110,7 +113,10 @@ async fn a_credential_of_the_callers_is_replaced_on_request() {
 async fn a_credential_is_replaced_at_once_where_a_token_is_at_hand() {
     let world = World::warm().await;
     let api = Api::new();
-    let client = world.layer().existing(Existing::Replace).layer(api.clone());
+    let client = world
+        .layer()
+        .existing(ExistingCredential::Replace)
+        .layer(api.clone());
     let response = in_time(client.oneshot(their_own())).await.unwrap();
     assert_eq!((api.readied(), api.calls()), (1, 1));
     assert!(response.extensions().is_empty());
@@ -120,7 +126,10 @@ async fn a_credential_is_replaced_at_once_where_a_token_is_at_hand() {
 async fn a_replaced_credential_is_renewed_like_any_other() {
     for world in worlds().await {
         let api = Api::refusing_the_first(&world);
-        let client = world.layer().existing(Existing::Replace).layer(api.clone());
+        let client = world
+            .layer()
+            .existing(ExistingCredential::Replace)
+            .layer(api.clone());
         let response = in_time(client.oneshot(their_own())).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(AuthOutcome::of(&response).sends(), 2);
@@ -133,7 +142,10 @@ async fn a_credential_of_the_callers_is_an_error_on_request() {
     for world in worlds().await {
         let fetches = world.source.fetches();
         let api = Api::new();
-        let mut client = world.layer().existing(Existing::Reject).layer(api.clone());
+        let mut client = world
+            .layer()
+            .existing(ExistingCredential::Reject)
+            .layer(api.clone());
         let error = send(&mut client, their_own()).await.unwrap_err();
         let Error::Auth(error) = error else {
             panic!("{error:?}");
@@ -194,7 +206,7 @@ async fn g15_without_a_token_a_request_goes_unsigned_on_request() {
         .source
         .always(unavailable().delay(Duration::from_secs(3)));
     let api = Api::new();
-    let layer = world.layer().without_token(WithoutToken::SendUnsigned);
+    let layer = world.layer().without_token(MissingToken::SendUnsigned);
     let response = in_time(layer.layer(api.clone()).oneshot(get(URL)))
         .await
         .unwrap();
@@ -210,7 +222,7 @@ async fn a_refusal_of_an_unsigned_request_renews_nothing() {
     let world = World::cold();
     world.source.then(unavailable());
     let api = Api::refusing();
-    let layer = world.layer().without_token(WithoutToken::SendUnsigned);
+    let layer = world.layer().without_token(MissingToken::SendUnsigned);
     let response = in_time(layer.layer(api.clone()).oneshot(get(URL)))
         .await
         .unwrap();
@@ -224,7 +236,7 @@ async fn a_refusal_of_an_unsigned_request_renews_nothing() {
 async fn a_request_goes_signed_where_a_token_is_to_be_had() {
     for world in worlds().await {
         let api = Api::new();
-        let layer = world.layer().without_token(WithoutToken::SendUnsigned);
+        let layer = world.layer().without_token(MissingToken::SendUnsigned);
         in_time(layer.layer(api.clone()).oneshot(get(URL)))
             .await
             .unwrap();
@@ -237,7 +249,7 @@ async fn an_unsigned_send_waits_for_readiness_too() {
     let world = World::cold();
     world.source.always(unavailable());
     let api = Api::new();
-    let layer = world.layer().without_token(WithoutToken::SendUnsigned);
+    let layer = world.layer().without_token(MissingToken::SendUnsigned);
     let mut client = layer.layer(api.clone());
     send(&mut client, get(URL)).await.unwrap();
     assert_eq!((api.readied(), api.calls()), (2, 1));
@@ -250,8 +262,8 @@ async fn a_header_that_was_to_be_replaced_does_not_go_out_unreplaced() {
     let api = Api::new();
     let layer = world
         .layer()
-        .existing(Existing::Replace)
-        .without_token(WithoutToken::SendUnsigned);
+        .existing(ExistingCredential::Replace)
+        .without_token(MissingToken::SendUnsigned);
     let mut request = get(URL);
     let own = http::HeaderValue::from_static("Bearer fake-user-token");
     request.headers_mut().insert("authorization", own);

@@ -247,7 +247,7 @@ async fn the_guard_of_one_authenticator_leaves_the_others_alone() {
         Ok(if first { unauthorized(seen) } else { ok() })
     });
     let token = other.token().await.unwrap();
-    other.accepted(token.generation());
+    other.report_accepted(token.generation());
     let client = AuthLayer::new(other).layer(guard(&world).layer(api.clone()));
     let response = in_time(client.oneshot(get(FOREIGN))).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);

@@ -10,11 +10,11 @@ use std::{
 };
 
 use auth_core::{
-    Authenticator, AuthenticatorOptions, Authenticators, AuthenticatorsBuilder, Error as AuthError,
-    ErrorKind, Key, Origins, Part, Secret,
+    Authenticator, AuthenticatorMap, AuthenticatorMapBuilder, AuthenticatorOptions,
+    Error as AuthError, ErrorKind, Key, KeyPart, Origins, Secret,
 };
 use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
-use auth_tower::{AuthLayer, AuthOutcome, Error, KeyedAuth, WithoutToken};
+use auth_tower::{AuthLayer, AuthOutcome, Error, KeyedAuth, MissingToken};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Full;
@@ -26,7 +26,7 @@ use crate::support::{Api, FOREIGN, ORIGIN, URL, get, in_time, send, settle, star
 struct Users {
     sources: Arc<Mutex<HashMap<String, ScriptedSource>>>,
     made: Arc<AtomicUsize>,
-    authenticators: Authenticators,
+    authenticators: AuthenticatorMap,
 }
 
 impl Users {
@@ -34,14 +34,14 @@ impl Users {
         Self::with(|map| map)
     }
 
-    fn with(set: impl FnOnce(AuthenticatorsBuilder) -> AuthenticatorsBuilder) -> Self {
+    fn with(set: impl FnOnce(AuthenticatorMapBuilder) -> AuthenticatorMapBuilder) -> Self {
         let sources = Arc::<Mutex<HashMap<String, ScriptedSource>>>::default();
         let made = Arc::<AtomicUsize>::default();
         let clock = VirtualClock::new();
         let (of, count) = (Arc::clone(&sources), Arc::clone(&made));
-        let map = Authenticators::builder(move |key| {
+        let map = AuthenticatorMap::builder(move |key| {
             count.fetch_add(1, SeqCst);
-            let user = key.get(Part::Subject).unwrap_or_default();
+            let user = key.get(KeyPart::Subject).unwrap_or_default();
             if user == "unknown" {
                 return Err(AuthError::config("subject", "is nobody that is known here"));
             }
@@ -108,7 +108,7 @@ async fn without_a_key_a_request_is_sent_unsigned_where_that_is_asked_for() {
     let api = Api::refusing();
     let layer = AuthLayer::keyed(users.authenticators.clone());
     let mut client = layer
-        .without_token(WithoutToken::SendUnsigned)
+        .without_token(MissingToken::SendUnsigned)
         .layer(api.clone());
     for request in [get(URL), get_as("unknown", URL)] {
         let response = send(&mut client, request).await.unwrap();
@@ -186,7 +186,7 @@ async fn t27_one_key_that_gets_no_token_does_not_touch_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_a_foreign_destination_is_not_signed_and_costs_no_exchange() {
+async fn g12_a_foreign_destination_is_not_signed_and_costs_no_token_request() {
     let users = Users::new();
     let api = Api::new();
     let mut client = users.over(api.clone());
@@ -312,7 +312,7 @@ async fn t18_a_request_that_waits_for_its_token_holds_nobody_elses_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_above_ends_the_wait_and_not_the_exchange() {
+async fn a_timeout_above_ends_the_wait_and_not_the_token_request() {
     let users = Users::new();
     let delay = Duration::from_secs(5);
     users.source("alice").then(Outcome::fresh().delay(delay));

@@ -1,8 +1,8 @@
 //! A request that is not sent gives the readied service back, with the permit that it holds.
 
-use auth_core::{Authenticators, ErrorKind};
+use auth_core::{AuthenticatorMap, ErrorKind};
 use auth_testkit::Outcome;
-use auth_tower::{AuthLayer, Error, Existing, MinLifetimeLayer};
+use auth_tower::{AuthLayer, Error, ExistingCredential, MinLifetimeLayer};
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use http_body_util::Full;
@@ -17,9 +17,9 @@ fn their_own() -> Request<Full<Bytes>> {
     request
 }
 
-fn authenticators() -> Authenticators {
+fn authenticators() -> AuthenticatorMap {
     let failing =
-        Authenticators::builder(|_| Err(auth_core::Error::config("subject", "is not known")));
+        AuthenticatorMap::builder(|_| Err(auth_core::Error::config("subject", "is not known")));
     failing.build().unwrap()
 }
 
@@ -40,7 +40,10 @@ where
 async fn t18_a_rejected_request_gives_its_permit_back() {
     let world = World::warm().await;
     let api = Api::new();
-    let client = world.layer().existing(Existing::Reject).layer(api.clone());
+    let client = world
+        .layer()
+        .existing(ExistingCredential::Reject)
+        .layer(api.clone());
     assert_given_back(client, &api, their_own()).await;
 }
 
@@ -84,7 +87,7 @@ async fn t18_the_next_request_gets_the_place_of_one_that_is_not_sent() {
     let world = World::warm().await;
     let api = Api::new();
     let mut client = ServiceBuilder::new()
-        .layer(world.layer().existing(Existing::Reject))
+        .layer(world.layer().existing(ExistingCredential::Reject))
         .concurrency_limit(1)
         .service(api.clone());
     ready(&mut client).await;

@@ -38,7 +38,7 @@ pub(crate) async fn worlds() -> [World; 3] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_a_foreign_destination_gets_no_header_and_costs_no_exchange() {
+async fn g12_a_foreign_destination_gets_no_header_and_costs_no_token_request() {
     for world in worlds().await {
         let fetches = world.source.fetches();
         let api = Api::new();

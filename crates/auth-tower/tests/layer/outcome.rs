@@ -47,7 +47,7 @@ async fn send_through(
     (world, response)
 }
 
-/// The answer is passed on as it came, after one send and without an exchange.
+/// The answer is passed on as it came, after one send and without a token request.
 async fn assert_untouched(
     layer: impl FnOnce(AuthLayer) -> AuthLayer,
     status: u16,

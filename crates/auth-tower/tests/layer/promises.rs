@@ -13,8 +13,8 @@ use std::{
 use auth_core::ErrorKind;
 use auth_testkit::{LogCapture, Outcome, assert_no_secret};
 use auth_tower::{
-    Auth, AuthLayer, AuthOutcome, Error, Existing, NotReplayed, ReplayCheap, ReplayOff, ReplayWith,
-    ResponseFuture, ResponseHead, ServiceTransport, StepUp, WithoutToken,
+    Auth, AuthLayer, AuthOutcome, Error, ExistingCredential, MissingToken, NotReplayed,
+    ReplayCheap, ReplayOff, ReplayWith, ResponseFuture, ResponseHead, ServiceTransport, StepUp,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
@@ -92,8 +92,8 @@ fn auto_traits() {
     send_sync_unpin::<NotReplayed>();
     send_sync_unpin::<StepUp>();
     send_sync_unpin::<Error<io::Error>>();
-    send_sync_unpin::<Existing>();
-    send_sync_unpin::<WithoutToken>();
+    send_sync_unpin::<ExistingCredential>();
+    send_sync_unpin::<MissingToken>();
     send_sync_unpin::<ReplayCheap>();
     send_sync_unpin::<ReplayWith<CloneBody>>();
     send_sync_unpin::<ReplayOff>();
@@ -223,8 +223,8 @@ fn settings_can_be_read_in_a_log() {
     let world = World::cold();
     let layer = world
         .layer()
-        .existing(Existing::Reject)
-        .without_token(WithoutToken::SendUnsigned);
+        .existing(ExistingCredential::Reject)
+        .without_token(MissingToken::SendUnsigned);
     let shown = format!("{layer:?}");
     for text in ["AuthLayer", "example", "Reject", "SendUnsigned", "https"] {
         assert!(shown.contains(text), "{text} is missing in {shown}");

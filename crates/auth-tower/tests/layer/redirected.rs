@@ -1,5 +1,5 @@
-//! Never a second order (G14): a refusal at the end of a redirect is about the last hop. A POST that
-//! was answered with 303 is an order that was taken, and is not sent again.
+//! Never a second order (G14): a refusal at the end of a redirect is about the last hop. A POST
+//! that was answered with 303 is an order that was taken, and is not sent again.
 
 use std::time::Duration;
 
@@ -25,7 +25,8 @@ type Client =
 
 const RECEIPT: &str = "https://api.example.com/receipts/1";
 
-/// Takes each order, and redirects with this status. Behind the redirect, the first token is refused.
+/// Takes each order, and redirects with this status. Behind the redirect, the first token is
+/// refused.
 fn shop(status: u16, location: &'static str) -> Api {
     Api::answering(move |seen| {
         let is_first = seen.uri == URL && seen.method != Method::GET;
@@ -105,7 +106,8 @@ async fn g14_a_post_that_was_applied_is_not_sent_again() {
             (303, URL),
         ] {
             for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
-                // Only a POST becomes a GET by 301 and 302, and the others would go round and round.
+                // Only a POST becomes a GET by 301 and 302, and the others would go round and
+                // round.
                 if location == URL && method != Method::POST {
                     continue;
                 }
@@ -180,7 +182,8 @@ async fn g14_without_a_guard_a_refused_post_is_not_sent_again() {
     assert_eq!(api.calls(), 1);
 }
 
-/// Without the feature nothing reads the follower's mark, but the type of the stack names the follower.
+/// Without the feature nothing reads the follower's mark, but the type of the stack names the
+/// follower.
 #[cfg(not(feature = "follow-redirect"))]
 #[tokio::test(start_paused = true)]
 async fn g14_a_follower_in_sight_stops_the_second_order() {

@@ -120,7 +120,7 @@ async fn assert_refusal(response: Response<Full<Bytes>>, token: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g8_a_late_refusal_of_an_old_token_costs_no_exchange() {
+async fn g8_a_late_refusal_of_an_old_token_costs_no_token_request() {
     let world = World::warm().await;
     let (service, mut handle) = mock::pair();
     let mut client = world.over(service);
@@ -173,7 +173,7 @@ async fn g9_renewals_that_do_not_help_back_off() {
     let second = world.authenticator.try_token().unwrap().generation();
     for _ in 0..4 {
         world.clock.advance(SECOND).await;
-        world.authenticator.refuse(second);
+        world.authenticator.report_refused(second);
     }
     let response = send(&mut client, get(URL)).await.unwrap();
     let outcome = AuthOutcome::of(&response);
@@ -203,11 +203,11 @@ async fn g9_an_api_that_always_refuses_cannot_make_the_vendor_busy() {
         world.clock.advance(SECOND).await;
     }
     let (sends, fetches) = (api.calls(), world.source.fetches());
-    assert!(fetches <= 10, "{fetches} exchanges in an hour");
+    assert!(fetches <= 10, "{fetches} token requests in an hour");
     // A few requests with each token are sent twice while it is on trial.
     assert!(
         sends <= 3600 + 3 * fetches,
-        "{sends} sends, {fetches} exchanges"
+        "{sends} sends, {fetches} token requests"
     );
 }
 
@@ -267,7 +267,7 @@ async fn only_an_accepted_token_ends_the_damping() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_fails_leaves_the_refusal_as_it_was() {
     let world = World::warm().await;
-    // Past the floor between two exchanges.
+    // Past the floor between two token requests.
     world.clock.advance(SECOND).await;
     let failure = Error::new(ErrorKind::Unavailable, "no answer");
     world
@@ -347,7 +347,7 @@ async fn g10_the_refused_token_handed_out_again_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_refusals_of_one_token_cost_one_exchange() {
+async fn a_thousand_refusals_of_one_token_cost_one_token_request() {
     let world = World::warm().await;
     let (service, mut handle) = mock::pair();
     let mut client = world.over(service);
@@ -430,7 +430,7 @@ async fn a_superseded_refusal_is_gone_before_readiness_is_asked_for() {
     let mut client = world.over(OneConnection::new());
     let call = start(&mut client, get(URL)).await;
     let first = world.authenticator.try_token().unwrap().generation();
-    world.authenticator.refuse(first);
+    world.authenticator.report_refused(first);
     world.warm_up().await;
     assert_eq!(call.await.unwrap().status(), 200);
     assert_eq!(world.source.fetches(), 2);

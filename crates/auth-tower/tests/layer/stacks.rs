@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth_core::ErrorKind;
 use auth_testkit::{Gate, Outcome};
-use auth_tower::{AuthOutcome, Error, Existing, NotReplayed, WithoutToken};
+use auth_tower::{AuthOutcome, Error, ExistingCredential, MissingToken, NotReplayed};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -184,7 +184,7 @@ async fn t18_dropped_requests_leave_every_stack_usable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_above_ends_the_wait_and_not_the_exchange() {
+async fn a_timeout_above_ends_the_wait_and_not_the_token_request() {
     let world = World::cold();
     world
         .source
@@ -300,7 +300,7 @@ async fn t20_retries_above_send_at_most_twice_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_retries_above_do_not_multiply_exchanges() {
+async fn t20_retries_above_do_not_multiply_token_requests() {
     let world = World::cold();
     let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
     world.source.always(Outcome::error(failure));
@@ -343,7 +343,7 @@ async fn t20_a_layer_twice_that_replaces_replays_once() {
         let api = Api::refusing();
         let mut client = ServiceBuilder::new()
             .layer(world.layer())
-            .layer(world.layer().existing(Existing::Replace))
+            .layer(world.layer().existing(ExistingCredential::Replace))
             .service(api.clone());
         let response = send(&mut client, get(URL)).await.unwrap();
         let last = format!("fake-token-{fetches}");
@@ -376,7 +376,7 @@ async fn t20_two_credentials_make_two_sends_and_never_three() {
     outer.warm_up().await;
     let inner = World::warm().await;
     let api = Api::refusing();
-    // From here on the inner layer's renewals are damped, for less long than the outer one's takes.
+    // From here on the inner layer's renewals are in refusal back-off, for less long than the outer one's takes.
     send(&mut inner.over(api.clone()), get(URL)).await.unwrap();
     assert_eq!(api.calls(), 2);
     outer
@@ -393,11 +393,11 @@ async fn t20_two_credentials_make_two_sends_and_never_three() {
 async fn t20_waits_and_sends_of_both_layers_are_counted() {
     let delay = Duration::from_secs(3);
     let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token")).unwrap();
-    for without_token in [WithoutToken::Fail, WithoutToken::SendUnsigned] {
+    for without_token in [MissingToken::Fail, MissingToken::SendUnsigned] {
         let outer = World::with(|builder| builder.scheme(scheme.clone()));
         let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
         outer.source.always(match without_token {
-            WithoutToken::Fail => Outcome::fresh().delay(delay),
+            MissingToken::Fail => Outcome::fresh().delay(delay),
             _ => Outcome::error(failure).delay(delay),
         });
         let inner = World::warm().await;

@@ -78,7 +78,7 @@ impl World {
     /// Has a token that the API has accepted once: it is not on trial.
     pub(crate) async fn warm_up(&self) {
         let token = self.authenticator.token().await.unwrap();
-        self.authenticator.accepted(token.generation());
+        self.authenticator.report_accepted(token.generation());
     }
 
     pub(crate) fn layer(&self) -> AuthLayer {
@@ -169,7 +169,7 @@ impl Api {
             if seen.token() != Some("fake-token-1") {
                 return Ok(ok());
             }
-            authenticator.accepted(authenticator.try_token().unwrap().generation());
+            authenticator.report_accepted(authenticator.try_token().unwrap().generation());
             Ok(unauthorized(seen))
         })
     }

@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
-use auth_core::{ApiKey, Authenticator, Authenticators, Error, ErrorKind, Origins, Scheme, Secret};
+use auth_core::{
+    ApiKey, Authenticator, AuthenticatorMap, Error, ErrorKind, Origins, Scheme, Secret,
+};
 use auth_testkit::{LogCapture, Outcome};
 use auth_tower::{
-    AuthLayer, AuthOutcome, Existing, NotReplayed, OriginGuardLayer, Unsigned, WithoutToken,
+    AuthLayer, AuthOutcome, ExistingCredential, MissingToken, NotReplayed, OriginGuardLayer,
+    Unsigned,
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
@@ -65,7 +68,7 @@ async fn g21_the_outcome_says_why_a_request_was_not_signed() {
 
     let world = World::cold();
     world.source.always(Outcome::error(unavailable()));
-    let layer = world.layer().without_token(WithoutToken::SendUnsigned);
+    let layer = world.layer().without_token(MissingToken::SendUnsigned);
     let outcome = unsigned(layer, get(URL)).await;
     let Some(Unsigned::NoToken(error)) = outcome.unsigned() else {
         panic!("{outcome:?}");
@@ -76,10 +79,10 @@ async fn g21_the_outcome_says_why_a_request_was_not_signed() {
 
 #[tokio::test(start_paused = true)]
 async fn g21_a_keyed_layer_tells_no_key_from_no_authenticator() {
-    let map = Authenticators::builder(|_| Err(Error::config("subject", "is not known")));
+    let map = AuthenticatorMap::builder(|_| Err(Error::config("subject", "is not known")));
     let layer = AuthLayer::keyed(map.build().unwrap());
     let mut client = layer
-        .without_token(WithoutToken::SendUnsigned)
+        .without_token(MissingToken::SendUnsigned)
         .layer(Api::new());
     let response = send(&mut client, get(URL)).await.unwrap();
     let outcome = AuthOutcome::of(&response);
@@ -187,7 +190,7 @@ async fn g21_requests_that_are_allowed_without_a_token_are_logged_with_the_error
     let world = World::cold();
     world.source.always(Outcome::error(unavailable()));
     let _guard = log.install();
-    let layer = world.layer().without_token(WithoutToken::SendUnsigned);
+    let layer = world.layer().without_token(MissingToken::SendUnsigned);
     let mut client = layer.layer(Api::new());
     for _ in 0..3 {
         send(&mut client, get(&with_secrets(URL))).await.unwrap();
@@ -228,8 +231,8 @@ async fn assert_told(
     log.assert_no_secret(&["fake-secret-1", "fake-secret-2"]);
 }
 
-/// An authenticator of its own with `fake-token-1` each time: they warn together, because they share
-/// their origins.
+/// An authenticator of its own with `fake-token-1` each time: they warn together, because they
+/// share their origins.
 fn worlds() -> impl AsyncFn() -> World {
     let origins = Origins::new([ORIGIN]).unwrap();
     async move || {
@@ -281,7 +284,7 @@ async fn g21_a_refusal_is_told_for_which_token_requests_back_off() {
     let second = world.authenticator.try_token().unwrap().generation();
     for _ in 0..5 {
         world.clock.advance(Duration::from_secs(1)).await;
-        world.authenticator.refuse(second);
+        world.authenticator.report_refused(second);
     }
     let back_off = async || {
         let response = send(&mut client, get(&with_secrets(URL))).await.unwrap();
@@ -398,7 +401,7 @@ async fn what_is_not_signed_keeps_the_apis_answer() {
         let response = Response::builder().status(418).header("x-own", "1");
         Ok(response.body(Full::from("short and stout")).unwrap())
     });
-    let layer = world.layer().existing(Existing::Keep);
+    let layer = world.layer().existing(ExistingCredential::Keep);
     let response = send(&mut layer.layer(api), get(FOREIGN)).await.unwrap();
     assert_eq!(
         (response.status().as_u16(), &response.headers()["x-own"]),

@@ -110,7 +110,7 @@ async fn extensions_of_the_client_below_cost_no_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g2_in_the_early_window_the_old_token_serves_and_one_exchange_runs() {
+async fn g2_in_the_early_window_the_old_token_serves_and_one_token_request_runs() {
     let world = World::warm().await;
     let api = Api::new();
     let mut client = world.over(api.clone());

@@ -67,7 +67,7 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     .unwrap()
     .client_credentials();
     let origins = Origins::danger_allow_http([server.origin()]).unwrap();
-    // The default second between two exchanges would be real time here.
+    // The default second between two token requests would be real time here.
     let policy = RefreshPolicy::default()
         .min_interval(Duration::from_millis(1))
         .unwrap();

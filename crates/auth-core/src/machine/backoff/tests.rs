@@ -198,7 +198,7 @@ fn g09_renewals_after_refusals_wait_twice_as_long_each_time() {
 
 #[test]
 fn an_error_proves_what_its_outcome_says() {
-    use RequestOutcome::{NotSent, NotUnderstood, Unknown};
+    use TokenRequestOutcome::{NotSent, NotUnderstood, Unknown};
     let new = |kind| Error::new(kind, "fake");
     let bad_request = |kind| new(kind).with_status(StatusCode::BAD_REQUEST);
     for (error, failure) in [

@@ -201,12 +201,12 @@ fn bit(token: u8) -> u64 {
     1 << token
 }
 
-fn error(kind: ErrorKind, outcome: RequestOutcome) -> Error {
+fn error(kind: ErrorKind, outcome: TokenRequestOutcome) -> Error {
     Error::new(kind, "fake").with_outcome(outcome)
 }
 
 fn lost() -> Error {
-    error(ErrorKind::TimedOut, RequestOutcome::Unknown)
+    error(ErrorKind::TimedOut, TokenRequestOutcome::Unknown)
 }
 
 fn ceil(time: Duration) -> u32 {

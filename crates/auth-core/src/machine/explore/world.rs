@@ -12,7 +12,7 @@ pub(super) struct World {
     pub(super) policy: RefreshPolicy,
     pub(super) quota: Option<(u32, u32)>,
     /// Tokens live for so long.
-    pub(super) lives: u32,
+    pub(super) lifetime: u32,
     pub(super) horizon: u32,
     /// So much may go wrong in one story.
     pub(super) faults: u8,
@@ -132,7 +132,7 @@ impl World {
             shares: true,
             policy: Self::policy(),
             quota: None,
-            lives: 4,
+            lifetime: 4,
             horizon: 5,
             faults: 2,
             may: May::default(),
@@ -144,7 +144,7 @@ impl World {
     pub(super) fn two(name: &'static str) -> Self {
         Self {
             processes: 2,
-            lives: 3,
+            lifetime: 3,
             horizon: 2,
             faults: 1,
             ..Self::one(name)

@@ -153,7 +153,7 @@ fn g17_two_processes_survive_crashes_and_stops() {
 fn g17_no_refresh_token_is_sent_twice() {
     for needs_refresh_token in [false, true] {
         explore(&World {
-            lives: 2,
+            lifetime: 2,
             horizon: 1,
             vendor: Kind {
                 rotates: true,
@@ -221,7 +221,7 @@ fn g07_two_processes_replace_a_refused_token_once() {
 fn g03_three_processes_make_one_token_request() {
     explore(&World {
         processes: 3,
-        lives: 4,
+        lifetime: 4,
         horizon: 1,
         may: May {
             not_sent: true,
@@ -238,7 +238,7 @@ fn g03_two_processes_make_a_second_token_request_beside_one_that_has_no_answer()
     explore(&World {
         policy: World::policy().deadline(secs(4)).unwrap(),
         horizon: 4,
-        lives: 20,
+        lifetime: 20,
         faults: 2,
         may: May {
             reply_lost: true,
@@ -252,7 +252,7 @@ fn g03_two_processes_make_a_second_token_request_beside_one_that_has_no_answer()
 #[test]
 fn g07_one_process_tells_a_store_that_failed_of_refused_tokens() {
     explore(&World {
-        lives: 6,
+        lifetime: 6,
         faults: 2,
         may: May {
             store_fails: true,
@@ -267,7 +267,7 @@ fn g07_one_process_tells_a_store_that_failed_of_refused_tokens() {
 #[test]
 fn g17_a_refresh_token_is_sent_once_more_when_its_reply_was_lost() {
     explore(&World {
-        lives: 2,
+        lifetime: 2,
         faults: 3,
         vendor: Kind {
             rotates: true,

@@ -1,5 +1,5 @@
-//! The rules of a flight from the end of its token request on: what is written down, and what callers
-//! get.
+//! The rules of a flight from the end of its token request on: what is written down, and what
+//! callers get.
 
 use std::time::Duration;
 
@@ -141,7 +141,7 @@ impl Flight {
             self.todo = Vec::new();
         } else {
             // A time that was cut short says little about the vendor.
-            let is_cut = self.request_deadline(cx) < cx.rules.policy.exchange_deadline();
+            let is_cut = self.request_deadline(cx) < cx.rules.policy.token_request_deadline();
             if is_shared(failure) && !(is_cut && failure == Failure::Unknown) {
                 let told = sharing::tell(cx, &mut record, self.own.as_ref(), error);
                 self.told(error, told);

@@ -25,7 +25,7 @@ impl Flight {
     pub(super) fn check_logins(
         &mut self,
         cx: &mut Cx<'_>,
-        version: Option<Version>,
+        version: Option<EntryVersion>,
         logins: Logins,
     ) -> Order {
         let id = self.own.as_ref().and_then(|own| own.id);
@@ -53,7 +53,7 @@ impl Flight {
     pub(super) fn take_slot(
         &mut self,
         cx: &mut Cx<'_>,
-        version: Option<Version>,
+        version: Option<EntryVersion>,
         mut account: Account,
     ) -> Order {
         let Some(quota) = cx.rules.quota else {
@@ -64,14 +64,14 @@ impl Flight {
         };
         let repeats = self.seen.record.refusals.is_some();
         let slots = match self.start.reason {
-            Reason::Ahead => Slots::ButReserve,
-            Reason::Refused if repeats => Slots::Doubtful,
-            Reason::Needed | Reason::Refused => Slots::All,
+            TokenRequestReason::Ahead => Slots::ButReserve,
+            TokenRequestReason::Refused if repeats => Slots::Doubtful,
+            TokenRequestReason::Needed | TokenRequestReason::Refused => Slots::All,
         };
         // Nobody knows yet when the token request ends; that is written down when it has.
         let frees_in = quota
             .window()
-            .saturating_add(cx.rules.policy.exchange_deadline());
+            .saturating_add(cx.rules.policy.token_request_deadline());
         let owes = cx.memory.pay(&mut account, cx.now);
         if let Err(wait) = account.take(quota, slots, cx.draw.number, frees_in) {
             self.landing = Some(Landing {
@@ -106,11 +106,11 @@ impl Flight {
     /// The account could not be changed: callers get what a process without the store may use, and
     /// the account is told later.
     fn borrow_slot(&mut self, cx: &mut Cx<'_>) -> Order {
-        if self.start.reason == Reason::Ahead {
+        if self.start.reason == TokenRequestReason::Ahead {
             let message = "too many processes change the account of the quota at once; the token is \
                            renewed later";
             let error = Error::new(ErrorKind::Store, message);
-            return self.fail(cx, error.with_outcome(RequestOutcome::NotSent));
+            return self.fail(cx, error.with_outcome(TokenRequestOutcome::NotSent));
         }
         if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
             self.landing = Some(Landing {
@@ -129,7 +129,7 @@ impl Flight {
         let unread = self.own.as_ref().and_then(|own| own.first.clone().err());
         if let (None, Some(error)) = (&self.refresh, unread) {
             self.landing = Some(Landing {
-                end: End::Failed(error.with_outcome(RequestOutcome::NotSent)),
+                end: End::Failed(error.with_outcome(TokenRequestOutcome::NotSent)),
                 ..self.landing_at(cx.now)
             });
             let slot = self.slot.is_some().then_some(Todo::Slot(Duration::ZERO));
@@ -160,7 +160,9 @@ impl Flight {
     }
 
     pub(super) fn request_deadline(&self, cx: &mut Cx<'_>) -> Duration {
-        self.start.deadline.min(cx.rules.policy.exchange_deadline())
+        self.start
+            .deadline
+            .min(cx.rules.policy.token_request_deadline())
     }
 
     /// The lease ended before the refresh token was sent: whoever has the lease cx.now may send it.

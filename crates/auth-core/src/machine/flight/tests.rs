@@ -67,7 +67,7 @@ impl Process {
         order
     }
 
-    fn takes_off(&mut self, world: &mut World, reason: Reason) -> Air {
+    fn takes_off(&mut self, world: &mut World, reason: TokenRequestReason) -> Air {
         let mut flight = Flight::new(Start {
             reason,
             after: Duration::ZERO,
@@ -80,8 +80,8 @@ impl Process {
         Air { flight, order }
     }
 
-    /// Goes on until an order as wanted is given, which is not executed, or to a token request, or to
-    /// the end.
+    /// Goes on until an order as wanted is given, which is not executed, or to a token request, or
+    /// to the end.
     fn flies_to(&mut self, world: &mut World, air: &mut Air, wanted: fn(&Order) -> bool) {
         for _ in 0..1000 {
             if wanted(&air.order) || matches!(air.order, Order::Request { .. } | Order::Land(_)) {
@@ -132,7 +132,7 @@ impl Process {
     fn gets(
         &mut self,
         world: &mut World,
-        reason: Reason,
+        reason: TokenRequestReason,
         result: Result<AccessToken, Error>,
     ) -> Landing {
         let mut air = self.takes_off(world, reason);
@@ -184,9 +184,9 @@ fn with_token(text: &str, left: u64) -> Record {
 }
 
 fn page() -> Error {
-    Error::new(ErrorKind::Protocol, "an HTML page").with_outcome(RequestOutcome::NotUnderstood)
+    Error::new(ErrorKind::Protocol, "an HTML page").with_outcome(TokenRequestOutcome::NotUnderstood)
 }
 
 fn lost() -> Error {
-    Error::new(ErrorKind::TimedOut, "no reply").with_outcome(RequestOutcome::Unknown)
+    Error::new(ErrorKind::TimedOut, "no reply").with_outcome(TokenRequestOutcome::Unknown)
 }

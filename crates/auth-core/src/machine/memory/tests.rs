@@ -14,8 +14,8 @@ fn at(seconds: u64) -> Moment {
     Moment::new(NOON + secs(seconds), NOON + secs(seconds))
 }
 
-fn version(epoch: u64, random: u64) -> Version {
-    Version::new(u128::from(epoch) << 64 | u128::from(random))
+fn version(epoch: u64, random: u64) -> EntryVersion {
+    EntryVersion::new(u128::from(epoch) << 64 | u128::from(random))
 }
 
 fn rules() -> Rules {

@@ -205,7 +205,7 @@ fn the_vendors_word_is_told_from_what_one_process_met() {
         (new(ErrorKind::TimedOut), false),
         (new(ErrorKind::Protocol), false),
         (
-            new(ErrorKind::Unavailable).with_outcome(RequestOutcome::NotSent),
+            new(ErrorKind::Unavailable).with_outcome(TokenRequestOutcome::NotSent),
             false,
         ),
     ] {

@@ -1,9 +1,12 @@
-//! What a refusal by the API means for the cached token, and how often refusals start token requests.
+//! What a refusal by the API means for the cached token, and how often refusals start token
+//! requests.
 
 use std::time::Duration;
 
 use super::{Held, SAME_REFUSAL, State, UnderWay, event::Action, gate::GateKind, trial::Previous};
-use crate::{Generation, Moment, Reason, RefreshPolicy, machine::backoff, quota::Slots};
+use crate::{
+    Generation, Moment, RefreshPolicy, TokenRequestReason, machine::backoff, quota::Slots,
+};
 
 /// The API refused the cached token, and has not accepted it since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,11 +83,11 @@ impl State {
                 self.held = None;
                 self.refusals.pending = true;
             }
-            return Action::Damped;
+            return Action::RefusalBackOff;
         }
         self.refusals.pending = true;
         let after = gate.map_or(Duration::ZERO, |gate| now.wait_until(gate.until));
-        self.fly(policy, Reason::Refused, after, None, now)
+        self.fly(policy, TokenRequestReason::Refused, after, None, now)
     }
 
     /// A refused token is being replaced, and not for long yet.

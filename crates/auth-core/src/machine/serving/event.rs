@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{CredentialsId, Generation, Moment, Reason, machine::backoff::Failure, policy::Jitter};
+use crate::{
+    CredentialsId, Generation, Moment, TokenRequestReason, machine::backoff::Failure,
+    policy::Jitter,
+};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,7 +29,8 @@ pub(crate) enum Event {
     CredentialsChanged,
     /// The flight's task went away without a result.
     Abandoned,
-    /// A flight ended that only told the store what the store did not know: when the next one is due.
+    /// A flight ended that only told the store what the store did not know: when the next one is
+    /// due.
     Settled(Option<Moment>),
 }
 
@@ -102,7 +106,7 @@ pub(crate) enum Action {
         after: Duration,
     },
     /// Let the API's refusal stand, and keep the token.
-    Damped,
+    RefusalBackOff,
     /// Put this token in place of all others, and wake those who wait.
     Publish(Generation),
     /// Give this token to those who wait, and to nobody else.
@@ -118,7 +122,7 @@ pub(crate) enum Action {
 /// How to start a flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Start {
-    pub(crate) reason: Reason,
+    pub(crate) reason: TokenRequestReason,
     /// Not before this is over.
     pub(crate) after: Duration,
     /// How long the token request may take.

@@ -8,7 +8,7 @@ use super::{
     gate::GateKind,
 };
 use crate::{
-    Generation, Moment, Reason, RefreshPolicy,
+    Generation, Moment, RefreshPolicy, TokenRequestReason,
     machine::backoff::{self, Failure, Situation},
     policy::Jitter,
     quota::Slots,
@@ -136,7 +136,7 @@ impl State {
             true => self.silent.saturating_add(1),
             false => 0,
         };
-        let is_ahead = flight.is_some_and(|flight| flight.reason == Reason::Ahead);
+        let is_ahead = flight.is_some_and(|flight| flight.reason == TokenRequestReason::Ahead);
         let waits = flight.is_some_and(|flight| flight.urgent && flight.is_cut);
         let ended_early = failed.silent || is_ahead && failed.cut_short;
         if waits && ended_early && !told {
@@ -221,9 +221,9 @@ impl State {
         self.ledger = before.ledger.clone();
     }
 
-    fn close_slot(&mut self, requested: bool, now: Moment, token_lives: Option<Duration>) {
+    fn close_slot(&mut self, requested: bool, now: Moment, token_lifetime: Option<Duration>) {
         if requested {
-            self.ledger.close(now, token_lives);
+            self.ledger.close(now, token_lifetime);
         } else {
             self.ledger.cancel();
         }

@@ -199,7 +199,7 @@ fn flies(action: Action) -> bool {
 }
 
 /// A flight that callers wait for.
-fn flight(reason: Reason) -> Start {
+fn flight(reason: TokenRequestReason) -> Start {
     Start {
         reason,
         after: Duration::ZERO,

@@ -42,8 +42,8 @@ impl State {
             .is_some_and(|trial| !now.reached(trial.until) || self.previous(now).is_some())
     }
 
-    /// The longer the API goes without accepting any token, the longer the newest one is left alone:
-    /// an API that learns of tokens late must get the time to learn of this one.
+    /// The longer the API goes without accepting any token, the longer the newest one is left
+    /// alone: an API that learns of tokens late must get the time to learn of this one.
     pub(super) fn put_on_trial(&mut self, token: Fetched, now: Moment) -> Option<Trial> {
         let held = self.valid(now).filter(|held| held.doubt.is_none());
         // A predecessor that the API has accepted is worth more than one that is on trial itself.
@@ -102,7 +102,7 @@ impl State {
         match previous {
             Some(_) => Action::ServePrevious,
             // The API refuses everything: sending each request twice helps nobody.
-            None if refusals > MOST_AGAIN => Action::Damped,
+            None if refusals > MOST_AGAIN => Action::RefusalBackOff,
             None => Action::SendAgain {
                 after: doubled(LONGEST_MOMENT),
             },

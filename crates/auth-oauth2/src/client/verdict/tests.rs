@@ -104,6 +104,6 @@ fn what_is_no_verdict_stays_none() {
         assert_eq!(judged(PASSWORD, error).rejected_part(), None);
     }
     let not_sent =
-        Error::new(ErrorKind::Rejected, "vault: sealed").with_outcome(RequestOutcome::NotSent);
+        Error::new(ErrorKind::Rejected, "vault: sealed").with_outcome(TokenRequestOutcome::NotSent);
     assert_eq!(judged(PASSWORD, not_sent).rejected_part(), None);
 }

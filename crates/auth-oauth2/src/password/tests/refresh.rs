@@ -5,8 +5,8 @@ use auth_core::RejectedPart;
 use super::*;
 use crate::testing::WITH_REFRESH_TOKEN;
 
-fn spending(token: &str) -> Exchange {
-    Exchange::new(Reason::Needed).refresh_token(token)
+fn spending(token: &str) -> TokenRequest {
+    TokenRequest::new(TokenRequestReason::Needed).refresh_token(token)
 }
 
 const FORM: &str = "grant_type=refresh_token";
@@ -142,9 +142,9 @@ async fn g18_a_refresh_token_is_scrubbed() {
     let body = r#"{"error":"invalid_grant","error_description":"fake-refresh-1 (ZmFrZS1yZWZyZXNoLTE=) was used"}"#;
     let transport = Recorder::answering([reply(400, body)]);
     let source = robot(builder(&transport));
-    let exchange = spending("fake-refresh-1");
-    assert!(!format!("{exchange:?}").contains("fake-refresh-1"));
-    let error = send(&source, exchange).await.unwrap_err();
+    let token_request = spending("fake-refresh-1");
+    assert!(!format!("{token_request:?}").contains("fake-refresh-1"));
+    let error = send(&source, token_request).await.unwrap_err();
     let text = format!("{error:?}");
     assert!(text.contains("*** (***) was used"), "{text}");
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use auth_core::{AccessToken, Moment, RejectedPart, RequestOutcome, Secret};
+use auth_core::{AccessToken, Moment, RejectedPart, Secret, TokenRequestOutcome};
 use bytes::Bytes;
 use http::Response;
 
@@ -67,14 +67,18 @@ fn s12_transient_codes_are_transient_whatever_the_status() {
         (
             "server_error",
             ErrorKind::Unavailable,
-            RequestOutcome::NotUnderstood,
+            TokenRequestOutcome::NotUnderstood,
         ),
         (
             "temporarily_unavailable",
             ErrorKind::Unavailable,
-            RequestOutcome::NotUnderstood,
+            TokenRequestOutcome::NotUnderstood,
         ),
-        ("slow_down", ErrorKind::Throttled, RequestOutcome::Throttled),
+        (
+            "slow_down",
+            ErrorKind::Throttled,
+            TokenRequestOutcome::Throttled,
+        ),
     ] {
         for status in [200, 400, 401, 403, 500, 503] {
             let error = read(reply(status, said(code)));
@@ -104,7 +108,7 @@ fn s12_what_a_final_code_rejects() {
     ] {
         for status in [200, 400, 403, 500] {
             let error = read(reply(status, said(code)));
-            assert_eq!(error.outcome(), RequestOutcome::Rejected);
+            assert_eq!(error.outcome(), TokenRequestOutcome::Rejected);
             assert_eq!(error.rejected_part(), Some(part), "{status} {code}");
         }
     }
@@ -118,11 +122,11 @@ fn s12_what_a_final_code_rejects() {
     assert_eq!(error.rejected_part(), Some(RejectedPart::RefreshToken));
 }
 
-const UNDERSTOOD: RequestOutcome = RequestOutcome::Rejected;
-const NOT_UNDERSTOOD: RequestOutcome = RequestOutcome::NotUnderstood;
+const UNDERSTOOD: TokenRequestOutcome = TokenRequestOutcome::Rejected;
+const NOT_UNDERSTOOD: TokenRequestOutcome = TokenRequestOutcome::NotUnderstood;
 
 /// Kind and outcome of a reply, checked to show nothing of its body.
-fn judged(reply: Response<Bytes>) -> (ErrorKind, RequestOutcome) {
+fn judged(reply: Response<Bytes>) -> (ErrorKind, TokenRequestOutcome) {
     let error = read(reply);
     let shown = format!("{error} {error:?}");
     assert!(!shown.contains("planted"), "{shown}");
@@ -313,7 +317,7 @@ fn a_compressed_reply_is_called_that() {
         (Some("br"), b"\x0bplanted", "br"),
         (Some("planted"), b"\x0bplanted", "an unknown content coding"),
     ] {
-        for (status, outcome) in [(200, RequestOutcome::Unknown), (400, NOT_UNDERSTOOD)] {
+        for (status, outcome) in [(200, TokenRequestOutcome::Unknown), (400, NOT_UNDERSTOOD)] {
             let error = compressed(status, coding, body);
             let text = error.to_string();
             assert!(text.contains(&format!("compressed with {name}")), "{text}");
@@ -429,7 +433,7 @@ fn throttling_by_the_vendors_statuses_and_codes() {
         read_with(&rules, reply(400, said("invalid_request"))),
     ] {
         assert_eq!(error.kind(), ErrorKind::Throttled, "{error}");
-        assert_eq!(error.outcome(), RequestOutcome::Throttled);
+        assert_eq!(error.outcome(), TokenRequestOutcome::Throttled);
         assert_eq!(error.retry_after(), None);
     }
     for error in [

@@ -400,7 +400,7 @@ async fn two_layers_send_it_twice_at_most() {
     let (outer, inner) = (world.layer(), world.layer());
     let feed = || Feed::of(several());
     let (mock, mut handle) = mock::pair::<Sent, Answer>();
-    let replace = auth_tower::Existing::Replace;
+    let replace = auth_tower::ExistingCredential::Replace;
     let client: Auth<Auth<Mock<Sent, Answer>>> = outer.layer(inner.existing(replace).layer(mock));
     let mut client = ReplayBodyLayer::new(MAX).layer(client);
     let call = tokio::spawn(start(&mut client, post(URL, feed())).await);

@@ -58,7 +58,7 @@ impl Wire {
             .build()
             .unwrap();
         let token = authenticator.token().await.unwrap();
-        authenticator.accepted(token.generation());
+        authenticator.report_accepted(token.generation());
         // So that nobody has to wait for the next one. Sockets need a clock that runs.
         time::pause();
         clock.advance(Duration::from_secs(2)).await;

@@ -17,7 +17,7 @@ impl Node {
         let clean = !self.so_far.store;
         let process = &mut self.processes[p];
         let action = process.key.ask(&world.policy, event, now);
-        let is_young = action == Action::Damped && process.key.state.is_young(now);
+        let is_young = action == Action::RefusalBackOff && process.key.state.is_young(now);
         if is_young || matches!(action, Action::ServePrevious | Action::SendAgain { .. }) {
             // The API may not know the token yet.
             if let Event::Refused { generation, .. } = event {
@@ -90,7 +90,7 @@ impl Node {
             }
             Action::Fail { .. }
             | Action::OverQuota { .. }
-            | Action::Damped
+            | Action::RefusalBackOff
             | Action::SendAgain { .. } => {}
             action => return Err(format!("a caller was told {action:?}")),
         }
@@ -109,7 +109,7 @@ impl Node {
         let issued = self.vendor.issued[usize::from(token)];
         // What a process writes that stood still looks younger than it is.
         let ages = !world.vendor.expired && !self.so_far.stopped;
-        if self.now >= issued + world.lives && ages {
+        if self.now >= issued + world.lifetime && ages {
             return Err(format!(
                 "t{token} is sent {} s after it was issued",
                 self.now - issued

@@ -80,7 +80,7 @@ impl Node {
             }
             Move::Rubbish => {
                 self.so_far.store = true;
-                let version = Version::new(u128::from(u64::MAX - 10) << 64);
+                let version = EntryVersion::new(u128::from(u64::MAX - 10) << 64);
                 self.store.entry = Some(Entry {
                     version,
                     content: None,

@@ -76,7 +76,7 @@ impl Node {
                 ));
             }
             let issued = self.vendor.issued[usize::from(token)];
-            if found && self.now >= issued + world.lives && !so_far.stopped {
+            if found && self.now >= issued + world.lifetime && !so_far.stopped {
                 return Err(format!("t{token} is taken from the store after its end"));
             }
         }

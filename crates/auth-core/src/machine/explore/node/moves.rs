@@ -137,7 +137,7 @@ impl Node {
     /// The API would accept the token.
     pub(super) fn is_good(&self, world: &World, token: u8) -> bool {
         let revoked = self.vendor.revoked & bit(token) != 0;
-        let ends = self.vendor.issued[usize::from(token)] + world.lives;
+        let ends = self.vendor.issued[usize::from(token)] + world.lifetime;
         !revoked && self.now < ends
     }
 }

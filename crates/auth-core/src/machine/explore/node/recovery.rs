@@ -89,17 +89,17 @@ fn bound(world: &World, mode: Mode) -> u32 {
     let policy = &world.policy;
     let rules = world.rules(String::new());
     let lease = ceil(rules.lease_time());
-    let mut bound = ceil(policy.backoff_range().1) + 2 + ceil(policy.exchange_deadline());
+    let mut bound = ceil(policy.backoff_range().1) + 2 + ceil(policy.token_request_deadline());
     bound += match mode {
         Mode::Denies if world.vendor.rotates => ceil(rules.lease_patience()),
-        Mode::Denies => ceil(rules.claim_after(Reason::Ahead, true, false)),
+        Mode::Denies => ceil(rules.claim_after(TokenRequestReason::Ahead, true, false)),
         Mode::Answers | Mode::Fails => lease,
     };
     // What the vendor asked for, slots, and a process that stands still may take longer.
     bound += lease * u32::from(world.may.stop);
     bound += ceil(policy.retry_after(Duration::MAX)) * u32::from(world.may.throttle.is_some());
     if let Some((_, window)) = world.quota {
-        bound += window + ceil(policy.exchange_deadline());
+        bound += window + ceil(policy.token_request_deadline());
     }
     if world.vendor.rotates {
         bound += ceil(policy.probe_after(Jitter(0)));

@@ -13,7 +13,7 @@ pub(super) struct Store {
 
 #[derive(Clone, Hash)]
 pub(super) struct Entry<T> {
-    pub(super) version: Version,
+    pub(super) version: EntryVersion,
     pub(super) content: T,
     pub(super) written: u32,
 }
@@ -34,8 +34,8 @@ impl Node {
         match order {
             Order::Load => {
                 let entry = store.entry.as_ref().filter(|entry| {
-                    let lives = entry.content.as_ref().map(Record::time_to_live);
-                    lives.is_none_or(|lives| secs(now - entry.written) < lives)
+                    let time_to_live = entry.content.as_ref().map(Record::time_to_live);
+                    time_to_live.is_none_or(|time_to_live| secs(now - entry.written) < time_to_live)
                 });
                 Fact::Loaded(Box::new(Loaded {
                     version: entry.map(|entry| entry.version),
@@ -47,11 +47,11 @@ impl Node {
                 }))
             }
             Order::Write(write) => {
-                let lives = |entry: &&Entry<Option<Record>>| {
-                    let lives = entry.content.as_ref().map(Record::time_to_live);
-                    lives.is_none_or(|lives| secs(now - entry.written) < lives)
+                let is_live = |entry: &&Entry<Option<Record>>| {
+                    let time_to_live = entry.content.as_ref().map(Record::time_to_live);
+                    time_to_live.is_none_or(|time_to_live| secs(now - entry.written) < time_to_live)
                 };
-                let there = store.entry.as_ref().filter(lives);
+                let there = store.entry.as_ref().filter(is_live);
                 if denied || there.map(|entry| entry.version) != write.expected {
                     return Fact::Wrote(false);
                 }

@@ -29,8 +29,9 @@ impl Vendor {
         secret: u8,
         now: u32,
     ) -> Result<AccessToken, Error> {
-        let rejected =
-            |part| error(ErrorKind::Rejected, RequestOutcome::Rejected).with_rejected_part(part);
+        let rejected = |part| {
+            error(ErrorKind::Rejected, TokenRequestOutcome::Rejected).with_rejected_part(part)
+        };
         if let Some(sent) = refresh {
             if self.good & bit(sent) == 0 {
                 // Sent twice: whoever has the family's tokens may have stolen them.
@@ -47,11 +48,11 @@ impl Vendor {
             self.revoked |= (1 << number) - 1;
         }
         self.issued.push(now);
-        let lives = match world.vendor.expired {
+        let lifetime = match world.vendor.expired {
             true => 0,
-            false => world.lives,
+            false => world.lifetime,
         };
-        let token = AccessToken::new(format!("t{number}")).expires_in(secs(lives));
+        let token = AccessToken::new(format!("t{number}")).expires_in(secs(lifetime));
         if !world.vendor.rotates {
             return Ok(token);
         }
@@ -72,7 +73,7 @@ impl Node {
         world: &World,
         p: usize,
         ghost: bool,
-        (reason, refresh_token, deadline): (Reason, Option<Secret>, Duration),
+        (reason, refresh_token, deadline): (TokenRequestReason, Option<Secret>, Duration),
         result: Result_,
     ) -> Result<(), Violation> {
         let now = self.now;
@@ -96,11 +97,11 @@ impl Node {
                 _ => None,
             })
             .collect();
-        // One more is allowed when the first has had no answer for half of its time. Where the lease
-        // was denied for too long before, a second is enough, which is one tick.
+        // One more is allowed when the first has had no answer for half of its time. Where the
+        // lease was denied for too long before, a second is enough, which is one tick.
         let doubts = |process: &Process| process.key.memory.doubts_lease();
         let doubts = self.processes.iter().any(doubts);
-        let half = world.policy.exchange_deadline() / 2;
+        let half = world.policy.token_request_deadline() / 2;
         let is_silent = |sent: &Moment| doubts || self.clock(p).wait_since(*sent) >= half;
         let at_work = out.len() > 1 || !out.iter().all(is_silent);
         let air = self.processes[p].air.as_ref();
@@ -129,15 +130,18 @@ impl Node {
             self.judge_refresh(number, result)?;
         }
         let reply = match result {
-            Result_::NotSent => Some(Err(error(ErrorKind::Unavailable, RequestOutcome::NotSent))),
+            Result_::NotSent => Some(Err(error(
+                ErrorKind::Unavailable,
+                TokenRequestOutcome::NotSent,
+            ))),
             Result_::LostBefore => None,
             Result_::Page => Some(Err(error(
                 ErrorKind::Protocol,
-                RequestOutcome::NotUnderstood,
+                TokenRequestOutcome::NotUnderstood,
             ))),
             Result_::Throttled => {
                 let asked = secs(world.may.throttle.unwrap_or_default());
-                let error = error(ErrorKind::Throttled, RequestOutcome::Throttled);
+                let error = error(ErrorKind::Throttled, TokenRequestOutcome::Throttled);
                 Some(Err(error.with_retry_after(asked)))
             }
             _ => {
@@ -164,7 +168,7 @@ impl Node {
         };
         if let Some(air) = air {
             air.not_sent = result == Result_::NotSent && air.heard.is_none();
-            if reason == Reason::Refused {
+            if reason == TokenRequestReason::Refused {
                 self.repeats += 1;
             }
             air.step = Step::Waits {
@@ -178,7 +182,12 @@ impl Node {
     }
 
     /// Counts the token request against the quota.
-    fn count(&mut self, world: &World, reason: Reason, result: Result_) -> Result<(), Violation> {
+    fn count(
+        &mut self,
+        world: &World,
+        reason: TokenRequestReason,
+        result: Result_,
+    ) -> Result<(), Violation> {
         let Some((limit, window)) = world.quota else {
             return Ok(());
         };
@@ -187,12 +196,12 @@ impl Node {
         }
         let now = self.now;
         // The slot of a token frees with the token.
-        let lives = match result {
-            Result_::Well | Result_::LostAfter => window.min(world.lives),
+        let lifetime = match result {
+            Result_::Well | Result_::LostAfter => window.min(world.lifetime),
             _ => window,
         };
         self.vendor.counted.retain(|ends| *ends > now);
-        self.vendor.counted.push(now + lives);
+        self.vendor.counted.push(now + lifetime);
         let count = self.vendor.counted.len();
         let so_far = self.so_far;
         let forgets = so_far.store || !world.shares && so_far.crashes > 0;
@@ -200,7 +209,7 @@ impl Node {
             return Err(format!("{count} token requests where {limit} are allowed"));
         }
         let spare = (limit as usize * 4 / 5).max(1);
-        if reason == Reason::Refused && self.repeats > 0 && count > spare && !forgets {
+        if reason == TokenRequestReason::Refused && self.repeats > 0 && count > spare && !forgets {
             return Err(format!("repeated refusals take slot {count} of {limit}"));
         }
         Ok(())

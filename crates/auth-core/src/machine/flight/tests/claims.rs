@@ -5,11 +5,11 @@ use super::*;
 /// Process "a" has sent a token request under the lease, and "b" one beside it.
 fn silent(world: &mut World) -> ((Process, Air), (Process, Air)) {
     let (mut a, mut b) = (Process::new("a"), Process::new("b"));
-    let mut holder = a.takes_off(world, Reason::Needed);
+    let mut holder = a.takes_off(world, TokenRequestReason::Needed);
     a.flies(world, &mut holder);
     assert_eq!(world.requests, 1);
     let begun = world.now;
-    let mut beside = b.takes_off(world, Reason::Needed);
+    let mut beside = b.takes_off(world, TokenRequestReason::Needed);
     b.flies(world, &mut beside);
     assert_eq!(world.requests, 2);
     let waited = world.now.wait_since(begun);
@@ -47,7 +47,11 @@ fn g05f_a_failure_of_the_holder_is_told_although_another_process_has_claimed() {
     );
     // A third process waits, instead of sending one more token request.
     let mut third = Process::new("c");
-    let landing = third.gets(&mut world, Reason::Needed, Ok(token("fake-token-c")));
+    let landing = third.gets(
+        &mut world,
+        TokenRequestReason::Needed,
+        Ok(token("fake-token-c")),
+    );
     assert!(matches!(landing.end, End::Told(..)), "{:?}", landing.end);
     assert_eq!(world.requests, 2);
 }
@@ -57,7 +61,7 @@ fn g05f_a_claim_whose_request_was_not_sent_is_taken_back() {
     let mut world = World::new();
     let (_, (mut b, mut beside)) = silent(&mut world);
     let refused = Error::new(ErrorKind::Unavailable, "connection refused");
-    let refused = refused.with_outcome(RequestOutcome::NotSent);
+    let refused = refused.with_outcome(TokenRequestOutcome::NotSent);
     b.ends(&mut world, &mut beside, 0, Err(refused));
     b.flies(&mut world, &mut beside);
     assert_eq!(world.record().claim, None);
@@ -70,7 +74,7 @@ fn g03f_the_next_holder_of_the_lease_gives_way_to_a_claim() {
     let (_, (mut b, mut beside)) = silent(&mut world);
     world.lease = None;
     let mut next = Process::new("c");
-    let mut air = next.takes_off(&mut world, Reason::Needed);
+    let mut air = next.takes_off(&mut world, TokenRequestReason::Needed);
     next.flies_to(&mut world, &mut air, |order| {
         matches!(order, Order::Release | Order::Sleep { .. })
     });
@@ -90,11 +94,11 @@ fn g03f_the_next_holder_of_the_lease_gives_way_to_a_claim() {
 fn g17_no_claim_is_made_where_a_refresh_token_may_be_spent() {
     let mut world = World::new();
     let mut a = Process::with_refresh_tokens("a");
-    let mut holder = a.takes_off(&mut world, Reason::Needed);
+    let mut holder = a.takes_off(&mut world, TokenRequestReason::Needed);
     a.flies(&mut world, &mut holder);
     let begun = world.now;
     let mut b = Process::with_refresh_tokens("b");
-    let mut waits = b.takes_off(&mut world, Reason::Needed);
+    let mut waits = b.takes_off(&mut world, TokenRequestReason::Needed);
     b.flies(&mut world, &mut waits);
     // The lease lasts for two token requests and two seconds.
     assert!(world.now.wait_since(begun) >= secs(22));

@@ -4,7 +4,7 @@ use super::*;
 
 /// A flight with the lease, which is about to look into the store once more.
 fn leased(world: &mut World, process: &mut Process) -> Air {
-    let mut air = process.takes_off(world, Reason::Needed);
+    let mut air = process.takes_off(world, TokenRequestReason::Needed);
     process.flies_to(world, &mut air, |order| matches!(order, Order::Lease));
     let fact = world.execute(process, &air.order);
     air.order = process.step(world, &mut air.flight, fact);
@@ -26,7 +26,11 @@ fn g17_a_lease_that_has_become_too_short_brings_no_token_request() {
         // Another process has been faster meanwhile.
         let mut other = Process::new("b");
         world.lease = None;
-        let landing = other.gets(&mut world, Reason::Needed, Ok(token("fake-token-b")));
+        let landing = other.gets(
+            &mut world,
+            TokenRequestReason::Needed,
+            Ok(token("fake-token-b")),
+        );
         assert!(matches!(landing.end, End::Token(..)));
         process.flies(&mut world, &mut air);
         assert_eq!(air.brings(), "fake-token-b");
@@ -76,7 +80,7 @@ fn g17_a_lost_refresh_token_is_sent_once_more_and_then_given_up() {
     let mut sent = Vec::new();
     for name in ["a", "b", "c"] {
         let mut process = Process::with_refresh_tokens(name);
-        let mut air = process.takes_off(&mut world, Reason::Needed);
+        let mut air = process.takes_off(&mut world, TokenRequestReason::Needed);
         process.flies(&mut world, &mut air);
         let Order::Request { refresh_token, .. } = &air.order else {
             panic!("{:?}", air.order);
@@ -99,7 +103,7 @@ fn g17_answers_leave_the_refresh_token_unspent() {
     let (mut world, mut process) = (World::new(), Process::with_refresh_tokens("a"));
     world.put(with_refresh_token("fake-refresh-1"));
     for _ in 0..5 {
-        process.gets(&mut world, Reason::Needed, Err(page()));
+        process.gets(&mut world, TokenRequestReason::Needed, Err(page()));
         let uncertain = world.record().refresh.map(|refresh| refresh.uncertain);
         assert_eq!(uncertain, Some(0));
         world.pass(100);

@@ -16,7 +16,7 @@ fn sent(world: &mut World, processes: usize, pause: u64) -> usize {
     let before = world.requests;
     for number in 0..processes {
         let mut process = process(&format!("p{before}-{number}"));
-        let landing = process.gets(world, Reason::Needed, Err(wrong()));
+        let landing = process.gets(world, TokenRequestReason::Needed, Err(wrong()));
         assert!(!matches!(landing.end, End::Token(..)));
         world.pass(pause);
     }
@@ -50,7 +50,11 @@ fn g06_the_second_rejection_counts_for_a_day() {
 fn g06_an_accepted_login_clears_the_count() {
     let mut world = World::new();
     assert_eq!(sent(&mut world, 1, 400), 1);
-    let landing = process("good").gets(&mut world, Reason::Needed, Ok(token("fake-token-1")));
+    let landing = process("good").gets(
+        &mut world,
+        TokenRequestReason::Needed,
+        Ok(token("fake-token-1")),
+    );
     assert!(matches!(landing.end, End::Token(..)));
     world.pass(3600);
     assert_eq!(sent(&mut world, 10, 400), 2);
@@ -62,7 +66,11 @@ fn g06_other_credentials_have_a_count_of_their_own() {
     assert_eq!(sent(&mut world, 10, 400), 2);
     let mut process = process("new");
     process.own.id = Credentials::new(&["fake-client"], [Secret::from("fake-secret-2")]).id();
-    let landing = process.gets(&mut world, Reason::Needed, Ok(token("fake-token-1")));
+    let landing = process.gets(
+        &mut world,
+        TokenRequestReason::Needed,
+        Ok(token("fake-token-1")),
+    );
     assert!(matches!(landing.end, End::Token(..)));
 }
 
@@ -70,7 +78,7 @@ fn g06_other_credentials_have_a_count_of_their_own() {
 fn g06_what_was_not_rejected_is_not_counted() {
     let mut world = World::new();
     for error in [page(), lost(), Error::new(ErrorKind::Throttled, "too many")] {
-        process("a").gets(&mut world, Reason::Needed, Err(error));
+        process("a").gets(&mut world, TokenRequestReason::Needed, Err(error));
         world.pass(4000);
     }
     assert!(world.logins.is_none());
@@ -87,7 +95,7 @@ fn g06_rejected_codes_of_all_processes_count_together_and_apart_from_the_passwor
     for minute in 0..24 * 60 {
         let before = world.requests;
         let mut process = process(&format!("p{minute}"));
-        let landing = process.gets(&mut world, Reason::Needed, Err(code()));
+        let landing = process.gets(&mut world, TokenRequestReason::Needed, Err(code()));
         assert!(!matches!(landing.end, End::Token(..)));
         if world.requests > before {
             at.push(minute);
@@ -97,7 +105,11 @@ fn g06_rejected_codes_of_all_processes_count_together_and_apart_from_the_passwor
     assert_eq!(at, [0, 1, 11, 31, 71, 151, 311, 631, 1271]);
     // The password was right each time.
     world.pass(24 * 3600);
-    let landing = process("good").gets(&mut world, Reason::Needed, Ok(token("fake-token-1")));
+    let landing = process("good").gets(
+        &mut world,
+        TokenRequestReason::Needed,
+        Ok(token("fake-token-1")),
+    );
     assert!(matches!(landing.end, End::Token(..)));
     world.pass(3600);
     assert_eq!(sent(&mut world, 10, 400), 2);

@@ -3,11 +3,12 @@
 use super::*;
 use crate::machine::record::SharedRefusals;
 
-/// A flight ahead of expiry, whose token request fails after so many seconds. Returns what is written.
+/// A flight ahead of expiry, whose token request fails after so many seconds. Returns what is
+/// written.
 fn failed_ahead(world: &mut World, seconds: u64, error: Error) -> Record {
     let mut process = Process::new("a");
     process.memory.current = Some(Print::of_text("fake-token-1"));
-    let mut air = process.takes_off(world, Reason::Ahead);
+    let mut air = process.takes_off(world, TokenRequestReason::Ahead);
     process.flies(world, &mut air);
     process.ends(world, &mut air, seconds, Err(error));
     process.flies(world, &mut air);
@@ -59,7 +60,11 @@ fn s28_a_retry_after_reaches_the_others_although_the_entry_ended_meanwhile() {
     let record = failed_ahead(&mut world, 8, throttled);
     assert_eq!(record.pause.map(|pause| pause.left), Some(secs(90)));
     let mut other = Process::new("b");
-    let landing = other.gets(&mut world, Reason::Needed, Ok(token("fake-token-2")));
+    let landing = other.gets(
+        &mut world,
+        TokenRequestReason::Needed,
+        Ok(token("fake-token-2")),
+    );
     assert!(
         matches!(landing.end, End::Told(_, wait) if wait == secs(90)),
         "{landing:?}"
@@ -69,7 +74,7 @@ fn s28_a_retry_after_reaches_the_others_although_the_entry_ended_meanwhile() {
 #[test]
 fn g03_the_token_of_the_one_who_was_faster_is_taken_by_all() {
     let (mut world, mut process) = (World::new(), Process::new("a"));
-    let mut air = process.takes_off(&mut world, Reason::Needed);
+    let mut air = process.takes_off(&mut world, TokenRequestReason::Needed);
     process.flies(&mut world, &mut air);
     let ended = Ok(token("fake-token-a"));
     // The lease was lost.
@@ -86,7 +91,7 @@ fn g11_without_a_slot_in_the_account_there_is_no_token_request() {
         let mut process = Process::new(name);
         process.rules.quota = Some(Quota::new(2, secs(7200)).unwrap());
         let before = world.requests;
-        let landing = process.gets(&mut world, Reason::Needed, Err(page()));
+        let landing = process.gets(&mut world, TokenRequestReason::Needed, Err(page()));
         assert_eq!(world.requests > before, sent, "{name}");
         assert_eq!(
             matches!(landing.end, End::OverQuota(_)),

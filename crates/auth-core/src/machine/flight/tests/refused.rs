@@ -15,7 +15,11 @@ fn refused() -> (World, Process) {
 
 #[test]
 fn g07_a_refused_token_is_marked_in_the_store_before_anything_else_is_tried() {
-    for reason in [Reason::Needed, Reason::Ahead, Reason::Refused] {
+    for reason in [
+        TokenRequestReason::Needed,
+        TokenRequestReason::Ahead,
+        TokenRequestReason::Refused,
+    ] {
         let (mut world, mut process) = refused();
         let mut air = process.takes_off(&mut world, reason);
         process.flies_to(&mut world, &mut air, |order| {
@@ -34,7 +38,11 @@ fn g07_a_refused_token_is_marked_in_the_store_before_anything_else_is_tried() {
         process.flies(&mut world, &mut air);
         world.pass(100);
         let mut other = Process::new("b");
-        other.gets(&mut world, Reason::Needed, Ok(token("fake-token-2")));
+        other.gets(
+            &mut world,
+            TokenRequestReason::Needed,
+            Ok(token("fake-token-2")),
+        );
         assert_eq!(world.requests, 2);
     }
 }
@@ -42,7 +50,7 @@ fn g07_a_refused_token_is_marked_in_the_store_before_anything_else_is_tried() {
 #[test]
 fn g07_a_mark_that_was_lost_is_written_once_more() {
     let (mut world, mut process) = refused();
-    let mut air = process.takes_off(&mut world, Reason::Refused);
+    let mut air = process.takes_off(&mut world, TokenRequestReason::Refused);
     process.flies_to(&mut world, &mut air, |order| {
         matches!(order, Order::Write(_))
     });
@@ -56,7 +64,7 @@ fn g07_a_mark_that_was_lost_is_written_once_more() {
 #[test]
 fn g07_a_refused_token_is_not_taken_when_it_comes_back_during_the_token_request() {
     let (mut world, mut process) = refused();
-    let mut air = process.takes_off(&mut world, Reason::Needed);
+    let mut air = process.takes_off(&mut world, TokenRequestReason::Needed);
     process.flies(&mut world, &mut air);
     // A process that has not heard of the refusal saves what it has.
     world.put(with_token(REFUSED, 3000));
@@ -70,7 +78,7 @@ fn g07_a_refused_token_is_not_taken_when_it_comes_back_during_the_token_request(
 #[test]
 fn g07_a_refused_token_is_not_taken_by_a_process_that_stood_still() {
     let (mut world, mut process) = refused();
-    let mut air = process.takes_off(&mut world, Reason::Needed);
+    let mut air = process.takes_off(&mut world, TokenRequestReason::Needed);
     process.flies(&mut world, &mut air);
     world.put(with_token(REFUSED, 3000));
     process.ends(&mut world, &mut air, 30, Err(lost()));
@@ -85,7 +93,7 @@ fn g07_a_token_that_the_store_knows_as_refused_is_taken_by_nobody() {
     record.refused.add(Print::of_text(REFUSED));
     world.put(record);
     let mut other = Process::new("b");
-    let mut air = other.takes_off(&mut world, Reason::Needed);
+    let mut air = other.takes_off(&mut world, TokenRequestReason::Needed);
     other.flies(&mut world, &mut air);
     assert_eq!(world.requests, 1);
 }
@@ -93,11 +101,11 @@ fn g07_a_token_that_the_store_knows_as_refused_is_taken_by_nobody() {
 #[test]
 fn g10_the_refused_token_is_not_saved_when_the_vendor_hands_it_out_again() {
     let (mut world, mut process) = refused();
-    process.gets(&mut world, Reason::Refused, Ok(token(REFUSED)));
+    process.gets(&mut world, TokenRequestReason::Refused, Ok(token(REFUSED)));
     assert_eq!(world.record().token, None);
     // Nor by a process that knows of the refusal from the store only.
     let mut other = Process::new("b");
-    other.gets(&mut world, Reason::Needed, Ok(token(REFUSED)));
+    other.gets(&mut world, TokenRequestReason::Needed, Ok(token(REFUSED)));
     assert_eq!(world.record().token, None);
 }
 
@@ -105,7 +113,7 @@ fn g10_the_refused_token_is_not_saved_when_the_vendor_hands_it_out_again() {
 fn g07_a_token_that_was_accepted_meanwhile_is_taken() {
     let (mut world, mut process) = refused();
     process.memory.refused.remove(Print::of_text(REFUSED));
-    let mut air = process.takes_off(&mut world, Reason::Needed);
+    let mut air = process.takes_off(&mut world, TokenRequestReason::Needed);
     process.flies(&mut world, &mut air);
     assert_eq!(air.brings(), REFUSED);
     assert_eq!(world.requests, 0);
@@ -116,7 +124,7 @@ fn g10_a_token_that_is_refused_during_its_renewal_is_not_saved_once_more() {
     let (mut world, mut process) = (World::new(), Process::new("a"));
     world.put(with_token(REFUSED, 3000));
     process.memory.current = Some(Print::of_text(REFUSED));
-    let mut air = process.takes_off(&mut world, Reason::Ahead);
+    let mut air = process.takes_off(&mut world, TokenRequestReason::Ahead);
     process.flies(&mut world, &mut air);
     process.hears_of_refusal(REFUSED);
     process.ends(&mut world, &mut air, 1, Ok(token(REFUSED)));

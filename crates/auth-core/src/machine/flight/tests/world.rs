@@ -14,7 +14,7 @@ pub(super) struct World {
 }
 
 pub(super) struct Kept<T> {
-    pub(super) version: Version,
+    pub(super) version: EntryVersion,
     pub(super) content: T,
     pub(super) written: Moment,
 }
@@ -52,11 +52,11 @@ impl World {
             .map_or_else(Record::default, |(_, record)| record)
     }
 
-    pub(super) fn live_entry(&self) -> Option<(Version, Record)> {
+    pub(super) fn live_entry(&self) -> Option<(EntryVersion, Record)> {
         let entry = self.entry.as_ref()?;
         let age = self.now.wait_since(entry.written);
-        let lives = age < entry.content.time_to_live();
-        lives.then(|| (entry.version, entry.content.clone().aged(age)))
+        let is_live = age < entry.content.time_to_live();
+        is_live.then(|| (entry.version, entry.content.clone().aged(age)))
     }
 
     /// Does what a flight orders the driver to do, unless that is a token request or the end.

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Walks a story in steps of a quarter second. A caller that would not ask would get the cached token
-/// as if it had asked; one that asks, does so for something.
+/// Walks a story in steps of a quarter second. A caller that would not ask would get the cached
+/// token as if it had asked; one that asks, does so for something.
 fn walk(desk: &mut Desk, seconds: u64, mut happens: impl FnMut(&mut Desk, Action)) -> u32 {
     let mut asked = 0;
     for _ in 0..seconds * 4 {

@@ -16,7 +16,10 @@ fn g20_a_jump_of_the_wall_clock_costs_one_token_request() {
     let mut desk = Desk::proven();
     desk.set_wall_forwards(secs(10_000_000));
     desk.pass_secs(1);
-    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+    assert_eq!(
+        desk.demand(),
+        Action::Fly(flight(TokenRequestReason::Needed))
+    );
     desk.fetch();
     for _ in 0..2879 {
         assert_eq!(desk.demand(), Action::Serve);
@@ -78,10 +81,10 @@ fn g20_the_wall_clock_ends_no_back_off_of_refusals_and_drops_no_token() {
         desk.fetch_known();
     }
     desk.set_wall_forwards(secs(1000));
-    assert_eq!(desk.refuse_newest(), Action::Damped);
+    assert_eq!(desk.refuse_newest(), Action::RefusalBackOff);
     for _ in 0..20 {
         desk.set_wall_forwards(secs(10));
-        assert_eq!(desk.refuse_newest(), Action::Damped);
+        assert_eq!(desk.refuse_newest(), Action::RefusalBackOff);
     }
     assert_eq!(
         desk.serves(),

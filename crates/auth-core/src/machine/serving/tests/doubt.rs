@@ -42,9 +42,12 @@ fn g07_others_go_on_with_the_refused_token_when_its_renewal_fails() {
     assert_eq!(desk.fail(Failure::Unknown), Action::Report);
     assert_eq!(desk.demand(), Action::Serve);
     desk.pass(millis(999));
-    assert_eq!(desk.refuse_newest(), Action::Damped, "backs off");
+    assert_eq!(desk.refuse_newest(), Action::RefusalBackOff, "backs off");
     desk.pass(millis(1));
-    assert_eq!(desk.refuse_newest(), Action::Fly(flight(Reason::Refused)));
+    assert_eq!(
+        desk.refuse_newest(),
+        Action::Fly(flight(TokenRequestReason::Refused))
+    );
 }
 
 #[test]
@@ -63,22 +66,25 @@ fn g09_five_refusals_a_second_apart_drop_a_token_that_cannot_be_renewed() {
     for _ in 0..3 {
         desk.pass(millis(999));
         for _ in 0..10 {
-            assert_eq!(desk.refuse(refused), Action::Damped);
+            assert_eq!(desk.refuse(refused), Action::RefusalBackOff);
         }
         desk.pass(millis(1));
-        assert_eq!(desk.refuse(refused), Action::Damped);
+        assert_eq!(desk.refuse(refused), Action::RefusalBackOff);
     }
     desk.pass(millis(999));
-    assert_eq!(desk.refuse(refused), Action::Damped);
+    assert_eq!(desk.refuse(refused), Action::RefusalBackOff);
     assert_eq!(desk.serves(), Some(refused), "four in a row");
     assert_eq!(desk.demand(), Action::Serve);
     desk.pass(millis(1));
-    assert_eq!(desk.refuse(refused), Action::Damped);
+    assert_eq!(desk.refuse(refused), Action::RefusalBackOff);
     assert_eq!(desk.serves(), None, "five in a row");
     assert_eq!(desk.state.usable_until(), None);
     assert_eq!(desk.demand(), Action::Fail { wait: secs(96) });
     desk.pass_secs(96);
-    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+    assert_eq!(
+        desk.demand(),
+        Action::Fly(flight(TokenRequestReason::Needed))
+    );
 }
 
 #[test]
@@ -104,11 +110,11 @@ fn g09_an_acceptance_clears_the_doubt() {
     desk.accept(generation);
     for _ in 0..4 {
         desk.pass_secs(1);
-        assert_eq!(desk.refuse(generation), Action::Damped);
+        assert_eq!(desk.refuse(generation), Action::RefusalBackOff);
         assert_eq!(desk.serves(), Some(generation));
     }
     desk.pass_secs(1);
-    assert_eq!(desk.refuse(generation), Action::Damped);
+    assert_eq!(desk.refuse(generation), Action::RefusalBackOff);
     assert_eq!(desk.serves(), None);
 }
 
@@ -139,7 +145,7 @@ fn g09_a_permanent_credential_is_never_dropped() {
             generation,
             permanent: true,
         });
-        assert_eq!(action, Action::Damped);
+        assert_eq!(action, Action::RefusalBackOff);
     }
     assert_eq!(desk.serves(), Some(generation));
     assert_eq!(desk.demand(), Action::Serve);

@@ -10,7 +10,7 @@ fn g10_a_token_that_has_expired_is_for_those_who_wait() {
     // The floor is waited for.
     let next = Start {
         after: secs(1),
-        ..flight(Reason::Needed)
+        ..flight(TokenRequestReason::Needed)
     };
     assert_eq!(desk.demand(), Action::Fly(next));
 }
@@ -75,7 +75,7 @@ fn g10_the_refused_token_once_more_is_a_failure_for_the_next_refusal_only() {
         let Action::Fly(start) = desk.refuse(refused) else {
             panic!("a refusal starts a token request");
         };
-        assert_eq!(start.reason, Reason::Refused);
+        assert_eq!(start.reason, TokenRequestReason::Refused);
         assert_eq!(desk.fail(Failure::SameToken), Action::Report);
         assert_eq!(desk.demand(), Action::Serve, "others go on");
         assert_eq!(desk.renews_after(), wait);

@@ -12,7 +12,10 @@ fn g05_a_failure_is_told_until_its_back_off_ends() {
     desk.pass(millis(749));
     assert_eq!(desk.demand(), Action::Fail { wait: millis(1) });
     desk.pass(millis(1));
-    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+    assert_eq!(
+        desk.demand(),
+        Action::Fly(flight(TokenRequestReason::Needed))
+    );
     assert_eq!(desk.demand(), Action::Wait);
 }
 

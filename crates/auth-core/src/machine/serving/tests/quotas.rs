@@ -23,7 +23,10 @@ fn g11_renewals_ahead_leave_the_reserve_alone() {
     assert_eq!(desk.demand(), Action::Serve);
     // The token ends before the first slot frees.
     desk.state.held.as_mut().unwrap().usable_until = desk.now;
-    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+    assert_eq!(
+        desk.demand(),
+        Action::Fly(flight(TokenRequestReason::Needed))
+    );
 }
 
 #[test]
@@ -75,17 +78,20 @@ fn g11_what_was_not_sent_and_what_others_brought_use_no_slot() {
 fn g09_a_second_renewal_after_a_refusal_leaves_the_reserve_alone() {
     let mut desk = reserve_is_left();
     // One refused token may be a revoked one.
-    assert_eq!(desk.refuse_newest(), Action::Fly(flight(Reason::Refused)));
+    assert_eq!(
+        desk.refuse_newest(),
+        Action::Fly(flight(TokenRequestReason::Refused))
+    );
     desk.fetch_known();
     desk.pass_secs(100);
-    assert_eq!(desk.refuse_newest(), Action::Damped);
+    assert_eq!(desk.refuse_newest(), Action::RefusalBackOff);
     assert_eq!(desk.demand(), Action::Serve);
     let mut accepted = desk.clone();
     let generation = accepted.newest();
     accepted.accept(generation);
     assert_eq!(
         accepted.refuse_newest(),
-        Action::Damped,
+        Action::RefusalBackOff,
         "there was one of late"
     );
 }
@@ -97,7 +103,7 @@ fn g09_the_reserve_is_not_used_after_a_refused_token_was_dropped() {
     desk.fetch_known();
     for _ in 0..5 {
         desk.pass_secs(1);
-        assert_eq!(desk.refuse_newest(), Action::Damped);
+        assert_eq!(desk.refuse_newest(), Action::RefusalBackOff);
     }
     assert_eq!(desk.serves(), None);
     let Action::OverQuota { wait } = desk.demand() else {
@@ -111,7 +117,10 @@ fn g09_the_reserve_is_not_used_after_a_refused_token_was_dropped() {
     let generation = desk.newest();
     desk.accept(generation);
     desk.pass_secs(2940);
-    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+    assert_eq!(
+        desk.demand(),
+        Action::Fly(flight(TokenRequestReason::Needed))
+    );
 }
 
 #[test]
@@ -125,7 +134,7 @@ fn g11_a_renewal_ahead_that_found_no_slot_waits_for_the_end_of_the_token_at_most
     desk.pass_secs(660);
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(Reason::Needed)),
+        Action::Fly(flight(TokenRequestReason::Needed)),
         "the reserve is free now"
     );
 }

@@ -5,7 +5,10 @@ fn g07_a_refused_token_is_replaced_by_one_token_request() {
     let mut desk = Desk::proven();
     desk.pass_secs(10);
     let refused = desk.newest();
-    assert_eq!(desk.refuse(refused), Action::Fly(flight(Reason::Refused)));
+    assert_eq!(
+        desk.refuse(refused),
+        Action::Fly(flight(TokenRequestReason::Refused))
+    );
     for _ in 0..50 {
         assert_eq!(desk.refuse(refused), Action::Wait);
     }
@@ -22,7 +25,7 @@ fn g07_a_refusal_within_the_floor_waits_for_the_floor() {
     desk.pass(millis(300));
     let start = Start {
         after: millis(700),
-        ..flight(Reason::Refused)
+        ..flight(TokenRequestReason::Refused)
     };
     assert_eq!(desk.refuse_newest(), Action::Fly(start));
 }
@@ -58,7 +61,10 @@ fn g08_the_refusal_of_an_older_token_starts_nothing() {
 fn g08_the_refusal_of_an_expired_token_proves_nothing() {
     let mut desk = Desk::proven();
     desk.pass_secs(3540);
-    assert_eq!(desk.refuse_newest(), Action::Fly(flight(Reason::Needed)));
+    assert_eq!(
+        desk.refuse_newest(),
+        Action::Fly(flight(TokenRequestReason::Needed))
+    );
 }
 
 /// The waits before each of so many renewals that follow refusals.
@@ -113,7 +119,7 @@ fn g09_one_renewal_is_forgotten_each_minute() {
         assert_eq!(later.renews_after(), wait, "after {minutes} minutes");
     }
     // One that waits is passed on, and the token serves.
-    assert_eq!(desk.refuse_newest(), Action::Damped);
+    assert_eq!(desk.refuse_newest(), Action::RefusalBackOff);
     assert_eq!(desk.demand(), Action::Serve);
 }
 

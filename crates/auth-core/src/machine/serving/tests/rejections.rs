@@ -22,7 +22,7 @@ fn rejected(secret: &str) -> Desk {
 fn look(secret: &str) -> Action {
     Action::Fly(Start {
         unless: Some(credentials(secret)),
-        ..flight(Reason::Needed)
+        ..flight(TokenRequestReason::Needed)
     })
 }
 
@@ -72,7 +72,7 @@ fn g06_unchanged_credentials_keep_everything_as_it_was() {
     desk.pass_secs(260);
     assert_eq!(
         desk.demand(),
-        Action::Fly(flight(Reason::Needed)),
+        Action::Fly(flight(TokenRequestReason::Needed)),
         "a slot is left"
     );
 }
@@ -84,7 +84,10 @@ fn g06_the_same_credentials_are_sent_again_after_the_probe_interval() {
     assert_eq!(desk.demand(), look("fake-secret-1"));
     desk.state.unchanged();
     desk.pass(millis(1));
-    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+    assert_eq!(
+        desk.demand(),
+        Action::Fly(flight(TokenRequestReason::Needed))
+    );
     reject(&mut desk, credentials("fake-secret-1"));
     assert_eq!(desk.state.next_try(desk.now), secs(300));
 }
@@ -136,7 +139,10 @@ fn g06_a_valid_token_serves_while_the_credentials_are_rejected() {
 fn g06_the_operator_may_have_the_credentials_tried_at_once() {
     let mut desk = rejected("fake-secret-1");
     desk.state.clear_rejection();
-    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+    assert_eq!(
+        desk.demand(),
+        Action::Fly(flight(TokenRequestReason::Needed))
+    );
     // Any other back-off stays.
     let mut desk = Desk::new();
     desk.demand();

@@ -3,7 +3,10 @@ use super::*;
 #[test]
 fn g03_one_token_request_serves_all_who_wait() {
     let mut desk = Desk::new();
-    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+    assert_eq!(
+        desk.demand(),
+        Action::Fly(flight(TokenRequestReason::Needed))
+    );
     for _ in 0..100 {
         assert_eq!(desk.demand(), Action::Wait);
     }
@@ -21,7 +24,7 @@ fn g02_one_renewal_runs_while_the_cached_token_serves() {
     desk.pass_secs(1);
     let ahead = Start {
         beyond: secs(660),
-        ..flight(Reason::Ahead)
+        ..flight(TokenRequestReason::Ahead)
     };
     assert_eq!(desk.demand(), Action::ServeAndFly(ahead));
     for _ in 0..100 {
@@ -109,7 +112,10 @@ fn g04_retry_after_wins_and_callers_hear_of_it_when_the_token_has_ended() {
     desk.pass_secs(1);
     assert_eq!(desk.demand(), Action::Fail { wait: secs(40) });
     desk.pass_secs(40);
-    assert_eq!(desk.demand(), Action::Fly(flight(Reason::Needed)));
+    assert_eq!(
+        desk.demand(),
+        Action::Fly(flight(TokenRequestReason::Needed))
+    );
 }
 
 #[test]
@@ -129,7 +135,11 @@ fn g04_who_joined_a_renewal_that_was_cut_short_asks_again() {
     };
     let (action, next) = story(true, true, false);
     assert_eq!(action, Action::Retry);
-    assert_eq!(next, Action::Fly(flight(Reason::Needed)), "at once");
+    assert_eq!(
+        next,
+        Action::Fly(flight(TokenRequestReason::Needed)),
+        "at once"
+    );
     for (joins, cut_short, told) in [
         (false, true, false),
         (true, false, false),
@@ -149,7 +159,7 @@ fn prolonging_waits_for_one_renewal_and_keeps_the_floor() {
     desk.pass(millis(1));
     let ahead = Start {
         beyond: secs(3539),
-        ..flight(Reason::Ahead)
+        ..flight(TokenRequestReason::Ahead)
     };
     assert_eq!(desk.prolong(), Action::Fly(ahead));
     assert_eq!(desk.prolong(), Action::Wait);
@@ -166,7 +176,7 @@ fn g03_a_flight_that_went_away_is_followed_by_another_after_the_floor() {
     desk.pass(millis(400));
     let next = Start {
         after: millis(600),
-        ..flight(Reason::Needed)
+        ..flight(TokenRequestReason::Needed)
     };
     assert_eq!(desk.demand(), Action::Fly(next));
     assert_eq!(desk.demand(), Action::Wait);

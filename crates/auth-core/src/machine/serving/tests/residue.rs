@@ -46,7 +46,7 @@ fn g09_renewals_that_followed_refusals_are_remembered_for_as_long_as_they_count(
     desk.state = desk.state.without_token();
     assert!(flies(desk.demand()));
     desk.fetch_known();
-    assert_eq!(desk.refuse_newest(), Action::Damped, "four of late");
+    assert_eq!(desk.refuse_newest(), Action::RefusalBackOff, "four of late");
 }
 
 #[test]

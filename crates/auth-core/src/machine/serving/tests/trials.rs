@@ -27,12 +27,15 @@ fn g07_a_young_token_is_sent_again_after_one_two_and_four_seconds() {
         desk.pass(millis(1));
     }
     // Five times were enough.
-    assert_eq!(desk.refuse_newest(), Action::Damped);
+    assert_eq!(desk.refuse_newest(), Action::RefusalBackOff);
     assert!(desk.state.is_young(desk.now));
     assert_eq!(desk.demand(), Action::Serve);
     desk.pass_secs(1);
     assert!(!desk.state.is_young(desk.now));
-    assert_eq!(desk.refuse_newest(), Action::Fly(flight(Reason::Refused)));
+    assert_eq!(
+        desk.refuse_newest(),
+        Action::Fly(flight(TokenRequestReason::Refused))
+    );
 }
 
 #[test]
@@ -156,7 +159,10 @@ fn g07_the_previous_token_is_not_used_after_its_end() {
     desk.pass_secs(1);
     assert_eq!(desk.serves(), Some(desk.newest()));
     assert_eq!(desk.demand(), Action::Serve);
-    assert_eq!(desk.refuse_newest(), Action::Fly(flight(Reason::Refused)));
+    assert_eq!(
+        desk.refuse_newest(),
+        Action::Fly(flight(TokenRequestReason::Refused))
+    );
 }
 
 #[test]

@@ -22,22 +22,23 @@ mod residues;
 /// Many keys, each with an authenticator of its own: for tenants, users, scopes.
 ///
 /// An authenticator is made when its key is first asked for. Holds at most
-/// [`max_entries`](AuthenticatorsBuilder::max_entries) authenticators; one that is in use is never
-/// evicted. An authenticator is in use while somebody holds a handle or a token request is under
-/// way, so no key ever has two. Clones share everything.
+/// [`max_entries`](AuthenticatorMapBuilder::max_entries) authenticators; one that is in use is
+/// never evicted. An authenticator is in use while somebody holds a handle or a token request is
+/// under way, so no key ever has two. Clones share everything.
 ///
 /// # Residues
 ///
 /// An authenticator that is evicted leaves a residue if it knows what must not be forgotten: a
-/// verdict of the vendor, a back-off (`Retry-After`), used quota slots, a refresh token that is kept
-/// nowhere else. The next authenticator of the same key starts with the residue, so eviction never
-/// sends a token request that the vendor asked not to send. The cached token is not part of it.
+/// verdict of the vendor, a back-off (`Retry-After`), used quota slots, a refresh token that is
+/// kept nowhere else. The next authenticator of the same key starts with the residue, so eviction
+/// never sends a token request that the vendor asked not to send. The cached token is not part of
+/// it.
 ///
 /// A residue takes about 1.3 KB, plus the key's text and the refresh token, where an authenticator
 /// takes about 5 KB. The map keeps at most 4 residues for each of `max_entries`, and drops those
-/// whose back-off or quota window is over when a new authenticator comes. Beyond the bound the oldest
-/// residue goes, and a warning is logged. With 10,000 entries and residues with a refresh token of
-/// 300 bytes that is 65 MB at most. Give the authenticators a
+/// whose back-off or quota window is over when a new authenticator comes. Beyond the bound the
+/// oldest residue goes, and a warning is logged. With 10,000 entries and residues with a refresh
+/// token of 300 bytes that is 65 MB at most. Give the authenticators a
 /// [store](crate::AuthenticatorOptions::store) where many users have refresh tokens.
 ///
 /// # Example
@@ -46,13 +47,13 @@ mod residues;
 ///
 /// ```
 /// use auth_core::{
-///     ApiKey, Authenticator, AuthenticatorOptions, Authenticators, Error, Key, Origins, Part, Secret,
+///     ApiKey, Authenticator, AuthenticatorOptions, AuthenticatorMap, Error, Key, Origins, KeyPart, Secret,
 /// };
 ///
 /// # fn main() -> Result<(), Error> {
-/// let authenticators = Authenticators::builder(|key: &Key| {
-///     let user = key.get(Part::Subject).unwrap_or_default();
-///     // In place of an exchange:
+/// let authenticators = AuthenticatorMap::builder(|key: &Key| {
+///     let user = key.get(KeyPart::Subject).unwrap_or_default();
+///     // In place of a token request:
 ///     let source = ApiKey::new(Secret::new(format!("fake-token-for-{user}")));
 ///     Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
 ///         .options(AuthenticatorOptions::new().shards(1))
@@ -72,10 +73,10 @@ mod residues;
 ///
 /// # Security
 ///
-/// Which token a request gets depends on its whole key and nothing else. Put everything into the key
-/// that the closure looks at.
+/// Which token a request gets depends on its whole key and nothing else. Put everything into the
+/// key that the closure looks at.
 #[derive(Clone)]
-pub struct Authenticators(Arc<Map>);
+pub struct AuthenticatorMap(Arc<Map>);
 
 struct Map {
     make: Make,
@@ -95,14 +96,14 @@ struct Entry {
     last_used: AtomicU64,
 }
 
-impl Authenticators {
-    /// Starts with the closure that makes the authenticator of a key. The map calls the closure when
-    /// a key has no authenticator. The closure must not block, must not ask the map, and must not use
-    /// the authenticator.
+impl AuthenticatorMap {
+    /// Starts with the closure that makes the authenticator of a key. The map calls the closure
+    /// when a key has no authenticator. The closure must not block, must not ask the map, and must
+    /// not use the authenticator.
     pub fn builder(
         make: impl Fn(&Key) -> Result<Authenticator, Error> + Send + Sync + 'static,
-    ) -> AuthenticatorsBuilder {
-        AuthenticatorsBuilder {
+    ) -> AuthenticatorMapBuilder {
+        AuthenticatorMapBuilder {
             make: Box::new(make),
             max_entries: 10_000,
             idle_after: Duration::from_secs(60 * 60),
@@ -110,7 +111,8 @@ impl Authenticators {
         }
     }
 
-    /// Returns the authenticator of a key, and makes it if the map holds none. Starts no token request.
+    /// Returns the authenticator of a key, and makes it if the map holds none. Starts no token
+    /// request.
     ///
     /// # Errors
     ///
@@ -220,7 +222,7 @@ impl Map {
             tracing::warn!(
                 lost,
                 "no room for the residues of evicted authenticators: back-off, quota slots and \
-                 refresh tokens of {lost} keys are forgotten; raise `max_entries` of Authenticators"
+                 refresh tokens of {lost} keys are forgotten; raise `max_entries` of AuthenticatorMap"
             );
         }
     }
@@ -260,29 +262,29 @@ impl Lifecycle<Key, Arc<Entry>> for Eviction {
     }
 }
 
-impl fmt::Debug for Authenticators {
+impl fmt::Debug for AuthenticatorMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticators")
+        f.debug_struct("AuthenticatorMap")
             .field("len", &self.len())
             .finish_non_exhaustive()
     }
 }
 
-/// Settings of [`Authenticators`]; made by [`Authenticators::builder`].
+/// Settings of [`AuthenticatorMap`]; made by [`AuthenticatorMap::builder`].
 #[must_use]
-pub struct AuthenticatorsBuilder {
+pub struct AuthenticatorMapBuilder {
     make: Make,
     max_entries: usize,
     idle_after: Duration,
     clock: SharedClock,
 }
 
-impl AuthenticatorsBuilder {
+impl AuthenticatorMapBuilder {
     /// Sets how many authenticators the map holds. Default: 10,000. Holds at most `max_entries`
     /// authenticators; one that is in use is never evicted. Each takes about 5 KB with a token of
     /// 1 KiB and one shard (see
     /// [`AuthenticatorOptions::shards`](crate::AuthenticatorOptions::shards)). An evicted
-    /// authenticator may leave a [residue](Authenticators#residues).
+    /// authenticator may leave a [residue](AuthenticatorMap#residues).
     pub fn max_entries(mut self, count: usize) -> Self {
         self.max_entries = count;
         self
@@ -306,7 +308,7 @@ impl AuthenticatorsBuilder {
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) on field `max_entries` for zero.
-    pub fn build(self) -> Result<Authenticators, Error> {
+    pub fn build(self) -> Result<AuthenticatorMap, Error> {
         let Self {
             make,
             max_entries,
@@ -327,7 +329,7 @@ impl AuthenticatorsBuilder {
             residues: Arc::clone(&residues),
         };
         let cache = Cache::with_options(options, UnitWeighter, RandomState::new(), eviction);
-        Ok(Authenticators(Arc::new(Map {
+        Ok(AuthenticatorMap(Arc::new(Map {
             make,
             cache,
             residues,
@@ -339,9 +341,9 @@ impl AuthenticatorsBuilder {
     }
 }
 
-impl fmt::Debug for AuthenticatorsBuilder {
+impl fmt::Debug for AuthenticatorMapBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthenticatorsBuilder")
+        f.debug_struct("AuthenticatorMapBuilder")
             .field("max_entries", &self.max_entries)
             .field("idle_after", &self.idle_after)
             .finish_non_exhaustive()

@@ -7,8 +7,8 @@ use std::{
 use tokio::time;
 
 use crate::{
-    AccessToken, AuthenticatorOptions, Clock, Exchange, Moment, Origins, Part, Secret, TokenSource,
-    residue::Residue,
+    AccessToken, AuthenticatorOptions, Clock, KeyPart, Moment, Origins, Secret, TokenRequest,
+    TokenSource, residue::Residue,
 };
 
 use super::*;
@@ -24,7 +24,7 @@ struct Vendor {
 #[derive(Default)]
 struct Counts {
     made: AtomicUsize,
-    exchanges: AtomicUsize,
+    token_requests: AtomicUsize,
 }
 
 struct Source {
@@ -33,8 +33,11 @@ struct Source {
 }
 
 impl TokenSource for Source {
-    async fn fetch(&self, _: Exchange) -> Result<AccessToken, Error> {
-        self.vendor.counts.exchanges.fetch_add(1, Ordering::Relaxed);
+    async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
+        self.vendor
+            .counts
+            .token_requests
+            .fetch_add(1, Ordering::Relaxed);
         time::sleep(Duration::from_secs(1)).await;
         let token = format!("fake-token-of-{}", self.user);
         Ok(AccessToken::new(token).expires_in(Duration::from_secs(3600)))
@@ -48,12 +51,12 @@ impl Vendor {
         Self { counts, clock }
     }
 
-    fn map(&self) -> AuthenticatorsBuilder {
+    fn map(&self) -> AuthenticatorMapBuilder {
         let vendor = self.clone();
         let clock = self.clock.clone();
-        let map = Authenticators::builder(move |key| {
+        let map = AuthenticatorMap::builder(move |key| {
             vendor.counts.made.fetch_add(1, Ordering::Relaxed);
-            let user = key.get(Part::Subject).unwrap_or_default().to_owned();
+            let user = key.get(KeyPart::Subject).unwrap_or_default().to_owned();
             let vendor = vendor.clone();
             let clock = vendor.clock.clone();
             let origins = Origins::new(["https://api.example.com"])?;
@@ -116,7 +119,7 @@ async fn t27_each_key_has_its_own_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g03_a_key_has_one_authenticator_and_one_exchange() {
+async fn g03_a_key_has_one_authenticator_and_one_token_request() {
     let vendor = Vendor::default();
     let map = vendor.map().build().unwrap();
     let tokens: Vec<_> = (0..100)
@@ -126,7 +129,7 @@ async fn g03_a_key_has_one_authenticator_and_one_exchange() {
         token.await.unwrap();
     }
     assert_eq!(vendor.made(), 1);
-    assert_eq!(vendor.counts.exchanges.load(Ordering::Relaxed), 1);
+    assert_eq!(vendor.counts.token_requests.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,7 +160,7 @@ async fn t23_a_flight_is_never_evicted() {
         map.get(&key(user)).unwrap();
     }
     map.get(&key(0)).unwrap().token().await.unwrap();
-    assert_eq!(vendor.counts.exchanges.load(Ordering::Relaxed), 1);
+    assert_eq!(vendor.counts.token_requests.load(Ordering::Relaxed), 1);
     assert!(map.len() <= 10);
 }
 
@@ -207,7 +210,7 @@ async fn g19_what_is_idle_goes_when_another_comes() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_to_make_one_is_not_kept() {
     let calls = AtomicUsize::new(0);
-    let map = Authenticators::builder(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
+    let map = AuthenticatorMap::builder(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
         0 => Err(Error::config("tenant", "nobody knows it")),
         _ => Authenticator::builder(
             crate::ApiKey::new(Secret::new("fake-key")),
@@ -232,7 +235,7 @@ fn a_map_for_nothing_is_refused() {
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A flight that nobody waits for any longer, of an authenticator that nobody holds.
-async fn start_flight(map: &Authenticators, key: &Key) {
+async fn start_flight(map: &AuthenticatorMap, key: &Key) {
     let mut waiting = Box::pin(map.get(key).unwrap().token());
     std::future::poll_fn(|cx| {
         assert!(waiting.as_mut().poll(cx).is_pending());
@@ -266,7 +269,7 @@ async fn t23_the_sweep_takes_nothing_that_is_in_use() {
     map.get(&key(2)).unwrap();
     assert_eq!(vendor.made(), made, "all three are the old ones");
     waiting.await.unwrap();
-    assert_eq!(vendor.counts.exchanges.load(Ordering::Relaxed), 2);
+    assert_eq!(vendor.counts.token_requests.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,7 +290,7 @@ async fn t23_eviction_takes_nothing_that_is_in_use() {
         map.get(&key(2)).unwrap();
         assert_eq!(vendor.made(), made, "all three are the old ones");
         waiting.await.unwrap();
-        assert_eq!(vendor.counts.exchanges.load(Ordering::Relaxed), 2);
+        assert_eq!(vendor.counts.token_requests.load(Ordering::Relaxed), 2);
     }
 }
 
@@ -332,19 +335,19 @@ fn t23_no_key_has_two_authenticators_while_threads_make_hold_and_evict() {
 }
 
 /// A residue that matters until `end`, left by the key's authenticator when it is evicted.
-fn with_residue(map: &Authenticators, user: usize, end: Moment) {
+fn with_residue(map: &AuthenticatorMap, user: usize, end: Moment) {
     let authenticator = map.get(&key(user)).unwrap();
     authenticator.restore(Residue::example(user as u64, end));
 }
 
 /// Returns the number of what the key's authenticator was given, and takes it.
-fn residue_of(map: &Authenticators, user: usize) -> Option<u64> {
+fn residue_of(map: &AuthenticatorMap, user: usize) -> Option<u64> {
     let authenticator = map.get(&key(user)).unwrap();
     authenticator.residue().map(|residue| residue.number())
 }
 
 /// Evicts every authenticator that is not in use: those that come instead are asked for often.
-fn evict_all(map: &Authenticators) {
+fn evict_all(map: &AuthenticatorMap) {
     for user in 10_000..10_200 {
         for _ in 0..4 {
             map.get(&key(user)).unwrap();
@@ -435,7 +438,7 @@ async fn a_user_who_signs_out_leaves_no_residue() {
 #[tokio::test]
 async fn a_residue_waits_until_an_authenticator_can_be_made() {
     let fails = Arc::new(Mutex::new(false));
-    let map = Authenticators::builder({
+    let map = AuthenticatorMap::builder({
         let fails = Arc::clone(&fails);
         move |_| match *fails.lock().unwrap() {
             true => Err(Error::config("tenant", "unknown")),
@@ -471,7 +474,7 @@ fn t23_a_residue_is_as_small_as_documented() {
     let size = size_of::<Residue>();
     assert!(
         size <= 1_300,
-        "{size} bytes: correct the documentation of Authenticators"
+        "{size} bytes: correct the documentation of AuthenticatorMap"
     );
 }
 
