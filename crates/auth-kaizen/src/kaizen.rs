@@ -6,8 +6,8 @@ use crate::Region;
 
 /// Authentication for one of Kaizen's servers; starts at [`builder`](Self::builder).
 ///
-/// A handle: clones share the token. Turn it into the [`Authenticator`] that
-/// `auth_tower::AuthLayer` takes by `into()`, which forgets the server's type, but not its origin.
+/// A handle: clones share the token. `auth_tower::AuthLayer::new` takes a `Kaizen`. Elsewhere,
+/// `into()` makes an [`Authenticator`], which has the server's origin, but not its type.
 ///
 /// # Example
 ///

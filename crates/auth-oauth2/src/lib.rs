@@ -74,6 +74,8 @@ mod grant_type;
 mod parameter;
 #[cfg(feature = "password")]
 mod password;
+#[cfg(not(feature = "password"))]
+mod password_feature;
 mod refresh_token;
 mod refreshing;
 mod request;

@@ -40,7 +40,7 @@ use tower_service::Service;
 /// use auth_tower::{AuthLayer, MinLifetimeLayer};
 /// use tower::ServiceBuilder;
 ///
-/// # fn stack<S>(authenticator: Authenticator, http: S) {
+/// # fn stack<S: Clone>(authenticator: Authenticator, http: S) {
 /// let uploads = ServiceBuilder::new()
 ///     .layer(MinLifetimeLayer::new(authenticator.clone(), Duration::from_secs(300)))
 ///     .layer(AuthLayer::new(authenticator).replay_off())
