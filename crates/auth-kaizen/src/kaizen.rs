@@ -4,14 +4,15 @@ use auth_core::{Authenticator, SecretSource, Transport};
 
 use crate::{KaizenBuilder, Region};
 
-/// Authentication for one of Kaizen's servers; starts at [`builder`](Self::builder).
+/// Authentication for one of Kaizen's servers. Start with [`builder`](Self::builder).
 ///
-/// A handle: clones share the token. Turn it into the [`Authenticator`] that
-/// `auth_tower::AuthLayer` takes by `into()`, which forgets the server's type, but not its origin.
+/// A handle: clones share the token. `into()` turns it into the
+/// [`Authenticator`] that `auth_tower::AuthLayer` takes. The [`Authenticator`] has no server in its
+/// type, but signs only requests to the server's origin.
 ///
 /// # Example
 ///
-/// A part of a program that is for the East server says so, and gets no other:
+/// Code for the East server names the type, and cannot be given another server's client:
 ///
 /// ```
 /// use auth_kaizen::{East, Kaizen};
@@ -43,14 +44,14 @@ pub struct Kaizen<R: Region> {
 }
 
 impl<R: Region> Kaizen<R> {
-    /// Starts with the client's identifier, where its secret comes from, and the transport that
-    /// sends the token requests. The secret is a [`Secret`](auth_core::Secret), or a
-    /// [`SecretFn`](auth_core::SecretFn) where it rotates. Identifier and secret are this server's;
-    /// the other server does not know them.
+    /// Starts with the client id, the source of its secret, and the transport that sends token
+    /// requests. The source is a [`Secret`](auth_core::Secret), or a
+    /// [`SecretFn`](auth_core::SecretFn) for a secret that rotates. Client id and secret are this
+    /// server's; the other server does not know them.
     ///
     /// # Example
     ///
-    /// Without a transport, there are no settings:
+    /// The transport is required:
     ///
     /// ```compile_fail,E0061
     /// use auth_core::Secret;
@@ -73,7 +74,7 @@ impl<R: Region> Kaizen<R> {
         }
     }
 
-    /// Returns the authenticator, which keeps this server's token.
+    /// Returns the authenticator, which holds this server's token.
     #[must_use]
     pub fn authenticator(&self) -> &Authenticator {
         &self.authenticator
