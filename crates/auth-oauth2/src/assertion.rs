@@ -5,7 +5,7 @@ use auth_core::{
     TokenRequestOutcome,
 };
 
-use crate::client::{check, read};
+use crate::secret_setting::{check, read};
 
 mod issued;
 

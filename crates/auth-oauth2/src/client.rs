@@ -1,15 +1,12 @@
 use std::{fmt, sync::Arc};
 
-use auth_core::{
-    AccessToken, Credentials, Error, Moment, Secret, SecretSource as _, SharedClock,
-    SharedSecretSource, TokenRequestOutcome,
-};
+use auth_core::{AccessToken, Credentials, Error, Moment, Secret, SharedClock, SharedSecretSource};
 use http::header::AUTHORIZATION;
 
 use crate::{
     Assertion, AssertionContext, BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint,
     grant_type::{JWT_BEARER, REFRESH_TOKEN},
-    parse_reply,
+    parse_reply, secret_setting,
 };
 
 mod builder;
@@ -133,7 +130,7 @@ impl Client {
     pub(crate) async fn read_secrets(&self) -> Result<Vec<Secret>, Error> {
         Ok(match &self.0.proof {
             Proof::None => Vec::new(),
-            Proof::Secret(secret) => vec![read("client_secret", secret).await?],
+            Proof::Secret(secret) => vec![secret_setting::read("client_secret", secret).await?],
             Proof::Assertion(assertion) => {
                 vec![assertion.read("client_assertion", self.now()).await?]
             }
@@ -275,27 +272,6 @@ impl fmt::Debug for Client {
 
 /// RFC 7523 section 2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-
-/// Checks a secret as far as it is known before it is read.
-pub(crate) fn check(field: &'static str, source: &SharedSecretSource) -> Result<(), Error> {
-    if source.fixed().is_some_and(Secret::is_empty) {
-        return Err(Error::config(field, "must not be empty"));
-    }
-    source.check()
-}
-
-/// Reads a secret that must not be empty. Nothing is sent without it.
-pub(crate) async fn read(
-    field: &'static str,
-    source: &SharedSecretSource,
-) -> Result<Secret, Error> {
-    let secret = source.read().await;
-    let secret = secret.map_err(|error| error.with_outcome(TokenRequestOutcome::NotSent))?;
-    if secret.is_empty() {
-        return Err(Error::config(field, "the secret that was read is empty"));
-    }
-    Ok(secret)
-}
 
 /// Returns a secret that the credentials were made of.
 fn secret_at(credentials: &Credentials, index: usize) -> Result<&Secret, Error> {

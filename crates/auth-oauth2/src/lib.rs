@@ -85,6 +85,7 @@ mod response;
 mod retry_after;
 mod scrub;
 mod seconds;
+mod secret_setting;
 #[cfg(test)]
 mod testing;
 mod token_endpoint;

@@ -5,10 +5,10 @@ use auth_core::{
     Transport,
 };
 
-use super::{Client, Proof, Settings, check};
+use super::{Client, Proof, Settings};
 use crate::{
     Assertion, AssertionContext, BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint,
-    parameter, token_endpoint::MAX_REPLY, token_url,
+    parameter, secret_setting, token_endpoint::MAX_REPLY, token_url,
 };
 
 /// Settings of a [`Client`]; made by [`Client::builder`].
@@ -328,7 +328,7 @@ impl ClientBuilder {
             return Err(Error::config("client_auth", problem));
         }
         match &self.client_secret {
-            Some(secret) if method.sends_secret() => check("client_secret", secret),
+            Some(secret) if method.sends_secret() => secret_setting::check("client_secret", secret),
             Some(_) => {
                 let problem = format_args!(
                     "`{method:?}` sends no client secret, and one is set: remove the secret, or \
