@@ -581,7 +581,7 @@ async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
     // A start that is granted and not picked up is given back, too. By then the next flight has the
     // timer.
     let unpolled = flight(TokenRequestReason::Needed);
-    let mut next = Box::pin(limit.admit(&unpolled));
+    let mut next = Box::pin(limit.admit(&*unpolled));
     assert!(poll(&mut next).await.is_pending());
     let after = tokio::spawn({
         let limit = limit.clone();
