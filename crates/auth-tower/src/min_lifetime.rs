@@ -172,9 +172,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> MinLifetimeFuture<S, B> {
-        let asking = match self.layer.concerns(&request) {
-            true => self.layer.ask(),
-            false => None,
+        let asking = if self.layer.concerns(&request) {
+            self.layer.ask()
+        } else {
+            None
         };
         let Some(asking) = asking else {
             let call = self.inner.call(request);
