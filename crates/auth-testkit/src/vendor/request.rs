@@ -121,6 +121,22 @@ impl<'a> VendorRequest<'a> {
         }
     }
 
+    /// Answers a token request of the client credentials grant: as RFC 6749 says, if the request
+    /// names exactly these audiences (parameter `audience`), in this order.
+    pub fn client_credentials(&self, audiences: &[&str]) -> Answer {
+        let checked = self.check_grant("client_credentials").and_then(|params| {
+            if params.all("audience").eq(audiences.iter().copied()) {
+                Ok(params)
+            } else {
+                self.refuse("invalid_request", "the audience is wrong here")
+            }
+        });
+        match checked {
+            Ok(params) => self.standard_reply(self.scope(&params)),
+            Err(refusal) => refusal.into_answer(),
+        }
+    }
+
     /// Checks a token request by RFC 6749 as [`check_oauth`](Self::check_oauth) does, but for the
     /// grant: for vendors with a grant of their own.
     ///
@@ -180,6 +196,13 @@ impl<'a> VendorRequest<'a> {
     #[must_use]
     pub fn accept(&self, token: &str) -> Option<u64> {
         self.0.accept(token)
+    }
+
+    /// Returns the number of the Bearer token (RFC 6750) of an API request if it is valid now, as
+    /// [`accept`](Self::accept) does.
+    #[must_use]
+    pub fn accept_bearer(&self) -> Option<u64> {
+        self.accept(self.bearer_token()?)
     }
 
     /// Tells whether the API is to refuse everything; for vendors without tokens, because
