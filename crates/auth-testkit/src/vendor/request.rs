@@ -81,10 +81,10 @@ impl<'a> VendorRequest<'a> {
         self.0.state.client_secret()
     }
 
-    /// Returns the user's name and password as they are now, if there is a user.
+    /// Tells whether these are the user's name and password now.
     #[must_use]
-    pub fn user(&self) -> Option<(String, String)> {
-        self.0.state.user()
+    pub fn is_user(&self, name: &str, password: &str) -> bool {
+        self.0.state.is_user(name, password)
     }
 
     /// Reads the parameters in the body, in one of the formats that the server was made to take.
