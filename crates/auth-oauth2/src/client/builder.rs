@@ -5,10 +5,10 @@ use auth_core::{
     Transport,
 };
 
-use super::{Client, Settings, check};
+use super::{Client, Proof, Settings};
 use crate::{
-    BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parameter,
-    token_endpoint::MAX_REPLY, token_url,
+    Assertion, AssertionContext, BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint,
+    parameter, secret_setting, token_endpoint::MAX_REPLY, token_url,
 };
 
 /// Settings of a [`Client`]; made by [`Client::builder`].
@@ -21,6 +21,8 @@ pub struct ClientBuilder {
     client_id: String,
     transport: SharedTransport,
     client_secret: Option<SharedSecretSource>,
+    client_assertion: Option<Assertion>,
+    issuer: Option<String>,
     client_auth: ClientAuth,
     body_format: BodyFormat,
     scope: String,
@@ -38,7 +40,8 @@ impl Client {
     /// Starts with what every client needs: the token endpoint's URL, the client identifier that
     /// the authorization server issued, and the transport that sends the token requests.
     ///
-    /// A confidential client adds a [`secret`](ClientBuilder::secret), a public client
+    /// A confidential client adds a [`secret`](ClientBuilder::secret) or a
+    /// [`client_assertion`](ClientBuilder::client_assertion), a public client
     /// [`ClientAuth::None`].
     ///
     /// # Example
@@ -68,6 +71,8 @@ impl Client {
             client_id: client_id.into(),
             transport: SharedTransport::new(transport),
             client_secret: None,
+            client_assertion: None,
+            issuer: None,
             client_auth: ClientAuth::default(),
             body_format: BodyFormat::default(),
             scope: String::new(),
@@ -88,6 +93,47 @@ impl ClientBuilder {
     /// Default: none, which is an error unless [`client_auth`](Self::client_auth) sends none.
     pub fn secret(mut self, client_secret: impl SecretSource) -> Self {
         self.client_secret = Some(SharedSecretSource::new(client_secret));
+        self
+    }
+
+    /// Sets the source of the client assertion (RFC 7523 section 2.2), and
+    /// [`ClientAuth::Assertion`]. Default: none.
+    ///
+    /// An issued assertion (Kubernetes, SPIFFE, workload identity federation) is read before each
+    /// token request, and once more when the authorization server rejects it: if it changed, it is
+    /// sent once. One that has expired by its own `exp` is not sent. A signer
+    /// (`private_key_jwt`, `client_secret_jwt`: the crate `auth-jwt`) makes an assertion for each
+    /// token request.
+    ///
+    /// # Example
+    ///
+    /// Entra ID with a federated credential: the token that Kubernetes projects into the pod.
+    ///
+    /// ```
+    /// # use auth_core::{Error, Transport};
+    /// use auth_core::SecretFile;
+    /// use auth_oauth2::Client;
+    ///
+    /// # fn client(transport: impl Transport) -> Result<Client, Error> {
+    /// let url = "https://login.microsoftonline.com/my-tenant/oauth2/v2.0/token";
+    /// let token = SecretFile::new("/var/run/secrets/azure/tokens/azure-identity-token");
+    /// let client = Client::builder(url, "my-client", transport)
+    ///     .client_assertion(token)
+    ///     .scope("https://graph.microsoft.com/.default")
+    ///     .build()?;
+    /// # Ok(client)
+    /// # }
+    /// ```
+    pub fn client_assertion(mut self, assertion: impl Into<Assertion>) -> Self {
+        self.client_assertion = Some(assertion.into());
+        self.client_auth = ClientAuth::Assertion;
+        self
+    }
+
+    /// Sets the authorization server's issuer identifier (RFC 8414 section 2), for example
+    /// `https://login.example.com`: `aud` of the assertions that a signer makes. Default: none.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
         self
     }
 
@@ -200,8 +246,12 @@ impl ClientBuilder {
     ///   [`ClientAuth::BasicRawWithId`].
     /// - `client_secret`: not set although [`client_auth`](Self::client_auth) sends one, or empty
     ///   as far as it is known before it is read.
-    /// - `client_auth`: [`ClientAuth::None`] or [`ClientAuth::BasicEmptySecret`] although a secret
-    ///   is set.
+    /// - `client_assertion`: not set although [`client_auth`](Self::client_auth) sends one, or
+    ///   empty, not a JWT or expired as far as it is known before it is read.
+    /// - `client_auth`: a method that sends no secret although a secret is set, or no assertion
+    ///   although an assertion is set.
+    /// - `issuer`: empty.
+    /// - A setting that the signer of the client assertion names.
     /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot
     ///   read.
     /// - `scope`: characters outside RFC 6749 section 3.3, or other than one space between values.
@@ -210,6 +260,7 @@ impl ClientBuilder {
     /// - `max_reply`: zero.
     pub fn build(self) -> Result<Client, Error> {
         self.check_client()?;
+        let proof = self.proof()?;
         parameter::check_scope(&self.scope)?;
         parameter::check_resources(&self.resources)?;
         parameter::check_extras(&self.extras)?;
@@ -246,7 +297,8 @@ impl ClientBuilder {
         Ok(Client(Arc::new(Settings {
             endpoint: endpoint.max_reply(self.max_reply),
             id: self.client_id,
-            secret: self.client_secret,
+            proof,
+            issuer: self.issuer,
             auth: self.client_auth,
             format: self.body_format,
             parameters: parameters.collect(),
@@ -265,8 +317,18 @@ impl ClientBuilder {
             let problem = "must not have a colon, which ends it in HTTP Basic (RFC 7617)";
             return Err(Error::config("client_id", problem));
         }
+        if self.issuer.as_deref() == Some("") {
+            return Err(Error::config("issuer", "must not be empty"));
+        }
+        if self.client_assertion.is_some() && method != ClientAuth::Assertion {
+            let problem = format_args!(
+                "`{method:?}` sends no client assertion, and one is set: remove the assertion, or \
+                 the method"
+            );
+            return Err(Error::config("client_auth", problem));
+        }
         match &self.client_secret {
-            Some(secret) if method.sends_secret() => check("client_secret", secret),
+            Some(secret) if method.sends_secret() => secret_setting::check("client_secret", secret),
             Some(_) => {
                 let problem = format_args!(
                     "`{method:?}` sends no client secret, and one is set: remove the secret, or \
@@ -282,6 +344,28 @@ impl ClientBuilder {
                 Err(Error::config("client_secret", problem))
             }
             None => Ok(()),
+        }
+    }
+
+    fn proof(&self) -> Result<Proof, Error> {
+        match (&self.client_secret, &self.client_assertion) {
+            (Some(secret), _) => Ok(Proof::Secret(secret.clone())),
+            (None, Some(assertion)) => {
+                let context = AssertionContext {
+                    client_id: &self.client_id,
+                    issuer: self.issuer.as_deref(),
+                    token_endpoint: &self.token_url,
+                    now: self.clock.now(),
+                };
+                assertion.check("client_assertion", &context)?;
+                Ok(Proof::Assertion(assertion.clone()))
+            }
+            (None, None) if self.client_auth == ClientAuth::Assertion => {
+                let problem = "is missing, and client authentication `Assertion` sends it: set it \
+                               with `client_assertion`";
+                Err(Error::config("client_assertion", problem))
+            }
+            (None, None) => Ok(Proof::None),
         }
     }
 }
