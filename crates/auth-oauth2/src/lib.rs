@@ -62,6 +62,7 @@
 //! | feature | default | effect |
 //! |---|---|---|
 //! | `password` | no | the password grant, which RFC 9700 section 2.4 forbids to whoever has a choice |
+//! | `serde` | no | settings from files: `ClientSettings` |
 //!
 //! Supported Rust: see `rust-version` in the manifest.
 
@@ -73,6 +74,8 @@ mod assertion;
 mod client;
 mod client_auth;
 mod client_credentials;
+#[cfg(feature = "serde")]
+mod from_file;
 mod grant_type;
 mod jwt_bearer;
 mod parameter;
@@ -96,6 +99,8 @@ pub use assertion::{Assertion, AssertionContext, AssertionSigner};
 pub use client::{Client, ClientBuilder};
 pub use client_auth::ClientAuth;
 pub use client_credentials::ClientCredentials;
+#[cfg(feature = "serde")]
+pub use from_file::ClientSettings;
 pub use jwt_bearer::JwtBearer;
 #[cfg(feature = "password")]
 pub use password::ResourceOwnerPassword;

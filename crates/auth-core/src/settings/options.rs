@@ -71,13 +71,19 @@ impl PolicyTable {
         let policy = set(policy, self.refresh_at, RefreshPolicy::refresh_at)?;
         let policy = set(policy, self.jitter, RefreshPolicy::jitter)?;
         let policy = set_span(policy, self.margin, RefreshPolicy::margin)?;
-        let policy = set_span(policy, self.default_lifetime, RefreshPolicy::default_lifetime)?;
+        let policy = set_span(
+            policy,
+            self.default_lifetime,
+            RefreshPolicy::default_lifetime,
+        )?;
         let policy = set_span(policy, self.max_lifetime, RefreshPolicy::max_lifetime)?;
         let policy = set_span(policy, self.deadline, RefreshPolicy::deadline)?;
         let policy = set_span(policy, self.min_interval, RefreshPolicy::min_interval)?;
-        let policy = set(policy, self.backoff, |policy, BackoffTable { first, longest }| {
-            policy.backoff(first.into(), longest.into())
-        })?;
+        let policy = set(
+            policy,
+            self.backoff,
+            |policy, BackoffTable { first, longest }| policy.backoff(first.into(), longest.into()),
+        )?;
         let policy = set_span(policy, self.max_retry_after, |policy, longest| {
             Ok(policy.max_retry_after(longest))
         })?;

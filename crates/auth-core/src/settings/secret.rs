@@ -84,7 +84,10 @@ impl<'de> de::Visitor<'de> for ReferenceVisitor {
 }
 
 fn refused<E: de::Error>() -> E {
-    E::custom(format_args!("must be {EXPECTED}; settings never hold the secret itself"))
+    E::custom(format_args!(
+        "must be {EXPECTED}; settings never hold the secret itself"
+    ))
 }
 
-const EXPECTED: &str = "a reference to a secret: \"file:/path/of/the/file\" or \"env:NAME_OF_THE_VARIABLE\"";
+const EXPECTED: &str =
+    "a reference to a secret: \"file:/path/of/the/file\" or \"env:NAME_OF_THE_VARIABLE\"";

@@ -86,30 +86,89 @@ fn absent_settings_have_the_defaults_of_the_setters() {
     let vendor = from_toml("[vendor]").unwrap().options;
     let default = RefreshPolicy::default().margin(Duration::from_secs(7));
     let default = default.unwrap();
-    assert_eq!(vendor.default_policy(default.clone()).resolve().policy, default);
+    assert_eq!(
+        vendor.default_policy(default.clone()).resolve().policy,
+        default
+    );
 }
 
 #[test]
 fn errors_name_the_path_the_cause_and_the_cure() {
     for (text, path, says) in [
-        ("vendor.options.polcy = {}", "vendor.options.polcy", "unknown field `polcy`"),
+        (
+            "vendor.options.polcy = {}",
+            "vendor.options.polcy",
+            "unknown field `polcy`",
+        ),
         ("vendor.option = {}", "vendor.option", "expected one of"),
-        ("vendor.options.policy.margin = 30", "vendor.options.policy.margin", "with a unit"),
-        ("vendor.options.policy.margin = \"30\"", "vendor.options.policy.margin", "with a unit"),
-        ("vendor.options.policy.margin = \"-3s\"", "vendor.options.policy.margin", "with a unit"),
-        ("vendor.options.policy.refresh_at = 1.5", "vendor.options.policy", "`refresh_at`"),
-        ("vendor.options.policy.deadline = \"0s\"", "vendor.options.policy", "`deadline`"),
-        ("vendor.options.policy.backoff = { first = \"1s\" }", "vendor.options.policy.backoff", "longest"),
-        ("vendor.options.quota = { limit = 20 }", "vendor.options.quota", "missing field `window`"),
-        ("vendor.options.quota = { limit = 0, window = \"1h\" }", "vendor.options.quota", "quota"),
-        ("vendor.options.quota = { limit = -1, window = \"1h\" }", "vendor.options.quota.limit", "-1"),
-        ("vendor.options.limit = { concurrent = 0 }", "vendor.options.limit", "at least 1"),
+        (
+            "vendor.options.policy.margin = 30",
+            "vendor.options.policy.margin",
+            "with a unit",
+        ),
+        (
+            "vendor.options.policy.margin = \"30\"",
+            "vendor.options.policy.margin",
+            "with a unit",
+        ),
+        (
+            "vendor.options.policy.margin = \"-3s\"",
+            "vendor.options.policy.margin",
+            "with a unit",
+        ),
+        (
+            "vendor.options.policy.refresh_at = 1.5",
+            "vendor.options.policy",
+            "`refresh_at`",
+        ),
+        (
+            "vendor.options.policy.deadline = \"0s\"",
+            "vendor.options.policy",
+            "`deadline`",
+        ),
+        (
+            "vendor.options.policy.backoff = { first = \"1s\" }",
+            "vendor.options.policy.backoff",
+            "longest",
+        ),
+        (
+            "vendor.options.quota = { limit = 20 }",
+            "vendor.options.quota",
+            "missing field `window`",
+        ),
+        (
+            "vendor.options.quota = { limit = 0, window = \"1h\" }",
+            "vendor.options.quota",
+            "quota",
+        ),
+        (
+            "vendor.options.quota = { limit = -1, window = \"1h\" }",
+            "vendor.options.quota.limit",
+            "-1",
+        ),
+        (
+            "vendor.options.limit = { concurrent = 0 }",
+            "vendor.options.limit",
+            "at least 1",
+        ),
         ("vendor.origins = []", "vendor.origins", "origins"),
-        ("vendor.origins = [\"http://api.example.com\"]", "vendor.origins", "is not https"),
+        (
+            "vendor.origins = [\"http://api.example.com\"]",
+            "vendor.origins",
+            "is not https",
+        ),
         ("vendor.origins = [7]", "vendor.origins[0]", "string"),
-        ("vendor.origins = \"https://api.example.com\"", "vendor.origins", "a list"),
+        (
+            "vendor.origins = \"https://api.example.com\"",
+            "vendor.origins",
+            "a list",
+        ),
         ("vendor.origins = {}", "vendor.origins", "origins"),
-        ("vendor.origins = { http = [] }", "vendor.origins.http", "unknown field"),
+        (
+            "vendor.origins = { http = [] }",
+            "vendor.origins.http",
+            "unknown field",
+        ),
         ("[vendr]", "vendr", "unknown field"),
         ("", "settings", "missing field `vendor`"),
     ] {
@@ -131,7 +190,11 @@ fn plain_http_needs_its_own_list() {
     let only_below = r#"vendor.origins = { subdomains_of = ["https://my.example.com"] }"#;
     assert!(permits(only_below, "https://acme.my.example.com/x"));
     let hidden = r#"vendor.origins = { https = ["http://a.example"], danger_allow_http = ["http://b:8080"] }"#;
-    refuses(hidden, "vendor.origins", "\"http://a.example\" is not https");
+    refuses(
+        hidden,
+        "vendor.origins",
+        "\"http://a.example\" is not https",
+    );
 }
 
 #[test]
@@ -173,8 +236,11 @@ async fn a_reference_to_a_file_is_read_each_time() {
     std::fs::write(&path, "fake-secret-1\n").unwrap();
     let table = toml::Table::from_iter([(
         "vendor".to_owned(),
-        toml::Table::from_iter([("secret".to_owned(), format!("file:{}", path.display()).into())])
-            .into(),
+        toml::Table::from_iter([(
+            "secret".to_owned(),
+            format!("file:{}", path.display()).into(),
+        )])
+        .into(),
     )]);
     let secret = read::<File, _>(table).unwrap().vendor.secret.unwrap();
     assert_eq!(secret.read().await.unwrap().expose(), "fake-secret-1");
