@@ -72,8 +72,8 @@ use crate::Error;
 
 /// Reads a value, and names the path of the field that is wrong.
 ///
-/// Read TOML as a `toml::Table` first, and pass the table: the error of TOML's own deserializer
-/// quotes the line of the file, with everything that stands in the line.
+/// Only the first line of a format's own error is kept, because some formats quote lines of the file
+/// below it. With TOML, pass a `toml::Table` and not the text, so that the first line has the cause.
 ///
 /// # Errors
 ///
@@ -94,7 +94,8 @@ where
             path if path == "." => "settings".to_owned(),
             path => path,
         };
-        Error::config(path, error.into_inner().to_string().trim_end())
+        let text = error.into_inner().to_string();
+        Error::config(path, text.lines().next().unwrap_or_default())
     })
 }
 

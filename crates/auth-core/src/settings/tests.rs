@@ -221,6 +221,10 @@ fn g18_what_stands_in_place_of_a_reference_is_not_repeated() {
             assert!(!text.contains(part), "{value}: {text}");
         }
     }
+    // The error of TOML's deserializer for a text quotes the line below its first line.
+    let text = toml::Deserializer::parse("secret = \"fake-secret-71\"\nsecrt = 1");
+    let error = read::<Vendor, _>(text.unwrap()).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains(PLANTED), "{error}");
     // JSON has what TOML has not.
     for value in ["null", "18446744073709551615", "-3"] {
         let mut json = serde_json::Deserializer::from_str(value);
