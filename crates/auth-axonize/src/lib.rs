@@ -14,7 +14,7 @@
 //! use auth_tower::AuthLayer;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let base_url = "https://api.axonize.com";
 //! let password = SecretEnv::new("AXONIZE_PASSWORD");
 //! let email = "robot@example.com";

@@ -20,7 +20,7 @@
 //! use auth_tower::AuthLayer;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let authenticator = Kayzen::builder(
 //!     "my-api-key",
 //!     SecretFile::new("/run/secrets/kayzen-api-secret"),

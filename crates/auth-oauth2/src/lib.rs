@@ -81,6 +81,8 @@ mod jwt_bearer;
 mod parameter;
 #[cfg(feature = "password")]
 mod password;
+#[cfg(not(feature = "password"))]
+mod password_feature;
 mod refresh_token;
 mod refreshing;
 mod request;

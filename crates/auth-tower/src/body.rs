@@ -87,9 +87,10 @@ impl<B: Body> ReplayBody<B> {
         let is_ended = body.is_end_stream();
         let shared = (!is_ended).then(|| {
             let is_too_large = hint.lower() > max_bytes as u64;
-            let kept = match is_too_large {
-                true => Err(Missing::TooLarge),
-                false => Ok(Kept::new(max_bytes)),
+            let kept = if is_too_large {
+                Err(Missing::TooLarge)
+            } else {
+                Ok(Kept::new(max_bytes))
             };
             Arc::new(Shared::new(body, kept))
         });

@@ -8,7 +8,9 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    Error, MissingToken, Replay, ReplayCheap, ResponseFuture, Unsigned, call,
+    Error, MissingToken, Replay, ReplayCheap, ResponseFuture, Unsigned,
+    bounds::HttpService,
+    call,
     layer::{Options, Settings},
 };
 
@@ -86,12 +88,12 @@ impl<S, R> KeyedAuth<S, R> {
     }
 }
 
-impl<S, B, ResB, R> Service<Request<B>> for KeyedAuth<S, R>
+impl<S, B, R> Service<Request<B>> for KeyedAuth<S, R>
 where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    S: HttpService<B>,
     R: Replay<B>,
 {
-    type Response = Response<ResB>;
+    type Response = Response<S::ResponseBody>;
     type Error = Error<S::Error>;
     type Future = ResponseFuture<S, B, R>;
 

@@ -15,7 +15,7 @@
 //! use auth_verdigris::Verdigris;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let secret = Secret::new("fake-client-secret");
 //! let authenticator = Verdigris::builder("my-client-id", secret, transport).build()?;
 //! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
