@@ -22,7 +22,7 @@ use self::{
     kept::{Kept, Piece},
     state::{FIRST, Shared},
 };
-use crate::replay::Missing;
+use crate::missing::Missing;
 
 /// A body of any type that [`AuthLayer`](crate::AuthLayer) can send once more, up to a size.
 ///

@@ -7,8 +7,8 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    AuthOutcome, ExistingCredential, Replay, ResponseFuture, Unsigned, layer::Settings, notice,
-    pending::Pending, replay::sealed::Kept,
+    AuthOutcome, ExistingCredential, Replay, ResponseFuture, Unsigned, notice, pending::Pending,
+    replay::sealed::Kept, settings::Settings,
 };
 
 /// Signs and sends a request with a service that was made ready.

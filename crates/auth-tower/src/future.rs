@@ -14,10 +14,10 @@ use tower_service::Service;
 use crate::{
     AnsweredRequest, AuthOutcome, Error, NotReplayed, Replay,
     answered::{BareRequest, redirected},
-    layer::Settings,
     notice,
     pending::{Next, Pending, Phase, Resent},
     replay::sealed::Kept,
+    settings::Settings,
     verdict::Verdict,
 };
 

@@ -9,7 +9,7 @@ use tower_service::Service;
 
 use crate::{
     Error, MissingToken, Replay, ReplayCheap, ResponseFuture, Unsigned, call,
-    layer::{Options, Settings},
+    settings::{Options, Settings},
 };
 
 /// Signs each request with the token of the key that the request carries; made by

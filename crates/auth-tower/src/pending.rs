@@ -12,8 +12,8 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    AuthOutcome, Error, MissingToken, NotReplayed, Replay, Unsigned, layer::Settings, notice,
-    replay::sealed::Kept,
+    AuthOutcome, Error, MissingToken, NotReplayed, Replay, Unsigned, notice, replay::sealed::Kept,
+    settings::Settings,
 };
 
 /// A request that is not out: everything that a request with a token at hand does not need.

@@ -5,7 +5,7 @@ use http::{Method, Request, Uri};
 use http_body::Body;
 use http_body_util::{Empty, Full};
 
-use crate::{NotReplayed, ReplayBody, head::HeadCopy};
+use crate::{NotReplayed, ReplayBody, head::HeadCopy, missing::Missing};
 
 /// Decides, before a request is sent, whether its body can be sent once more.
 ///
@@ -99,26 +99,6 @@ struct Again<S, B> {
     inner: S,
     head: HeadCopy,
     body: B,
-}
-
-/// Why there is nothing; one byte, unlike [`NotReplayed`].
-#[derive(Clone, Copy)]
-pub(crate) enum Missing {
-    Off,
-    Body,
-    TooLarge,
-    Twice,
-}
-
-impl From<Missing> for NotReplayed {
-    fn from(missing: Missing) -> Self {
-        match missing {
-            Missing::Off => Self::Off,
-            Missing::Body => Self::Body,
-            Missing::TooLarge => Self::TooLarge,
-            Missing::Twice => Self::Twice,
-        }
-    }
 }
 
 impl<S: Clone, B> Spare<S, B> {

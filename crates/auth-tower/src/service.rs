@@ -7,7 +7,7 @@ use auth_core::{Sharded, Signing};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::{Error, Replay, ReplayCheap, ResponseFuture, call, layer::Settings};
+use crate::{Error, Replay, ReplayCheap, ResponseFuture, call, settings::Settings};
 
 /// Signs requests to a service; made by [`AuthLayer`](crate::AuthLayer).
 ///
