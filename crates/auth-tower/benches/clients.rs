@@ -132,7 +132,9 @@ fn send(contender: &str, requests: u32) {
                 tokio::spawn(async move { serve(stream).await.expect("a client that asks") });
             }
         });
-        let layer = || AuthLayer::new(authenticator(port));
+        // Made for every contender: in a program with threads each system call costs more.
+        let authenticator = authenticator(port);
+        let layer = || AuthLayer::new(authenticator.clone());
         let added = || AddAuthorizationLayer::bearer(&warm::token(TOKEN));
         let body = ReplayBodyLayer::new(64 * 1024);
         match contender {

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Generation, Local, Refusal, TokenRefused};
+use auth_core::{Generation, Refusal, TokenRefused};
 use http::{Extensions, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -18,6 +18,7 @@ use crate::{
     pending::{Next, Pending, Phase, Resent},
     replay::sealed::Kept,
     settings::Settings,
+    shared::Handle,
     verdict::Verdict,
 };
 
@@ -45,11 +46,11 @@ pin_project! {
         Calling {
             #[pin]
             call: S::Future,
-            settings: Local<Settings>,
+            settings: Handle<S>,
             // The token that signed it.
             signed: Option<Generation>,
             // For a second send.
-            kept: R::Kept<S>,
+            kept: R::Kept,
             // None for a first send that is signed and did not wait.
             notes: Option<Box<AuthOutcome>>,
         },
@@ -77,9 +78,9 @@ where
     #[inline]
     pub(crate) fn signed(
         call: S::Future,
-        settings: Local<Settings>,
+        settings: Handle<S>,
         generation: Generation,
-        kept: R::Kept<S>,
+        kept: R::Kept,
     ) -> Self {
         let signed = Some(generation);
         Self {
@@ -95,8 +96,8 @@ where
 
     pub(crate) fn unsigned(
         call: S::Future,
-        settings: Local<Settings>,
-        kept: R::Kept<S>,
+        settings: Handle<S>,
+        kept: R::Kept,
         notes: Box<AuthOutcome>,
     ) -> Self {
         Self {
@@ -259,10 +260,10 @@ fn has_no_mark(extensions: &Extensions) -> bool {
 /// request once more.
 #[cold]
 fn judge<S, B, ResB, R>(
-    settings: &Local<Settings>,
+    settings: &Handle<S>,
     mut response: Response<ResB>,
     generation: Generation,
-    kept: R::Kept<S>,
+    kept: R::Kept,
     notes: Option<Box<AuthOutcome>>,
 ) -> Result<Response<ResB>, Box<Pending<S, B, R>>>
 where
@@ -336,10 +337,13 @@ where
     match kept.restore() {
         Err(why) => stands(notes, response, why),
         // A layer like this one above is at its second send, and the third would be this one's.
-        Ok((_, request)) if request.extensions().get::<Resent>().is_some() => {
+        Ok(request) if request.extensions().get::<Resent>().is_some() => {
             stands(notes, response, NotReplayed::Twice)
         }
-        Ok((inner, request)) => {
+        Ok(request) => {
+            let Some(inner) = settings.spare() else {
+                return stands(notes, response, NotReplayed::Off);
+            };
             notice::replayed(authenticator, request.uri(), generation);
             let settings = settings.clone();
             let again = Pending::again(settings, phase, inner, request, response, notes);

@@ -1,6 +1,4 @@
-use std::sync::Arc;
-
-use auth_core::{Authenticator, AuthenticatorMap, Sharded};
+use auth_core::{Authenticator, AuthenticatorMap};
 use http::Method;
 use tower_layer::Layer;
 
@@ -265,10 +263,8 @@ impl<S, R: Clone> Layer<S> for AuthLayer<R> {
     type Service = Auth<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let shards = self.authenticator.shards();
-        let settings = || self.options.with(self.authenticator.clone());
-        let settings = Arc::new(Sharded::new(shards, settings));
-        Auth::new(inner, settings, self.replay.clone())
+        let settings = self.options.with(self.authenticator.clone());
+        Auth::new(inner, &settings, self.replay.clone())
     }
 }
 

@@ -104,6 +104,7 @@ mod pending;
 mod replay;
 mod service;
 mod settings;
+mod shared;
 mod transport;
 mod verdict;
 

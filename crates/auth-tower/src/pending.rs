@@ -7,18 +7,18 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Acquire, Generation, Local, Moment, Token};
+use auth_core::{Acquire, Generation, Moment, Token};
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
     AuthOutcome, Error, MissingToken, NotReplayed, Replay, Unsigned, notice, replay::sealed::Kept,
-    settings::Settings,
+    shared::Handle,
 };
 
 /// A request that is not out: everything that a request with a token at hand does not need.
 pub(crate) struct Pending<S: Service<Request<B>>, B, R> {
-    settings: Local<Settings>,
+    settings: Handle<S>,
     phase: Phase,
     inner: S,
     request: Option<Request<B>>,
@@ -64,12 +64,7 @@ where
     R: Replay<B>,
 {
     /// A request that arrived while no valid token was cached.
-    pub(crate) fn start(
-        settings: Local<Settings>,
-        inner: S,
-        request: Request<B>,
-        replay: R,
-    ) -> Self {
+    pub(crate) fn start(settings: Handle<S>, inner: S, request: Request<B>, replay: R) -> Self {
         let notes = AuthOutcome {
             sends: 0,
             ..AuthOutcome::default()
@@ -90,7 +85,7 @@ where
 
     /// A request that is sent once more, after this response.
     pub(crate) fn again(
-        settings: Local<Settings>,
+        settings: Handle<S>,
         phase: Phase,
         inner: S,
         request: Request<B>,
@@ -111,7 +106,7 @@ where
         }
     }
 
-    pub(crate) fn settings(&self) -> &Local<Settings> {
+    pub(crate) fn settings(&self) -> &Handle<S> {
         &self.settings
     }
 
@@ -216,7 +211,12 @@ where
             request.extensions_mut().insert(Resent);
         }
         let kept = match &self.replay {
-            Some(replay) if token.is_some() => replay.keep(&self.inner, &request),
+            Some(replay) if token.is_some() => {
+                if R::MAY_REPLAY {
+                    self.settings.fill_spare(&self.inner);
+                }
+                replay.keep(&request)
+            }
             _ => R::Kept::nothing(),
         };
         match &token {
@@ -240,7 +240,7 @@ where
 
 /// How waiting ends.
 type PendingResult<S, B, R> =
-    Result<Next<S, B, <R as Replay<B>>::Kept<S>>, Error<<S as Service<Request<B>>>::Error>>;
+    Result<Next<S, B, <R as Replay<B>>::Kept>, Error<<S as Service<Request<B>>>::Error>>;
 
 /// How often a token may grow old while its request waits for readiness.
 const MAX_ROUNDS: u8 = 2;

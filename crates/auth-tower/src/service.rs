@@ -3,11 +3,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Sharded, Signing};
+use auth_core::Signing;
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::{Error, Replay, ReplayCheap, ResponseFuture, call, settings::Settings};
+use crate::{
+    Error, Replay, ReplayCheap, ResponseFuture, call,
+    settings::Settings,
+    shared::{Shared, Source},
+};
 
 /// Signs requests to a service; made by [`AuthLayer`](crate::AuthLayer).
 ///
@@ -26,15 +30,15 @@ use crate::{Error, Replay, ReplayCheap, ResponseFuture, call, settings::Settings
 #[derive(Debug)]
 pub struct Auth<S, R = ReplayCheap> {
     inner: S,
-    settings: Arc<Sharded<Settings>>,
+    source: Source<S>,
     replay: R,
 }
 
 impl<S, R> Auth<S, R> {
-    pub(crate) fn new(inner: S, settings: Arc<Sharded<Settings>>, replay: R) -> Self {
+    pub(crate) fn new(inner: S, settings: &Settings, replay: R) -> Self {
         Self {
             inner,
-            settings,
+            source: Source::new(settings),
             replay,
         }
     }
@@ -44,8 +48,10 @@ impl<S, R> Auth<S, R> {
         &self.inner
     }
 
-    /// Returns the inner service.
+    /// Returns the inner service, to change it: second sends go by clones of the changed one.
+    /// Expensive, because what the clones of this service share is made anew for this one.
     pub fn get_mut(&mut self) -> &mut S {
+        self.source = Source::new(self.source.shared());
         &mut self.inner
     }
 
@@ -57,12 +63,16 @@ impl<S, R> Auth<S, R> {
 
 impl<S, R: Clone> Auth<S, R> {
     /// Makes the same over another service, for adapters whose inner service is a new one for each
-    /// request: settings are shared, where [`AuthLayer`](crate::AuthLayer)'s `layer` makes them
-    /// anew.
+    /// request: cheap, where [`AuthLayer`](crate::AuthLayer)'s `layer` makes the settings anew.
     #[doc(hidden)]
     #[must_use]
     pub fn over<T>(&self, inner: T) -> Auth<T, R> {
-        Auth::new(inner, Arc::clone(&self.settings), self.replay.clone())
+        let shared = Shared::new(Settings::clone(self.source.shared()));
+        Auth {
+            inner,
+            source: Source::Request(Arc::new(shared)),
+            replay: self.replay.clone(),
+        }
     }
 }
 
@@ -70,7 +80,7 @@ impl<S: Clone, R: Clone> Clone for Auth<S, R> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            settings: Arc::clone(&self.settings),
+            source: self.source.clone(),
             replay: self.replay.clone(),
         }
     }
@@ -92,17 +102,20 @@ where
     // As `call::call` with one change that is worth 40 instructions: settings are not kept for the
     // rare ways out of here.
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let settings = self.settings.local();
-        let origins = settings.authenticator.origins();
+        let shared = self.source.shared();
+        let origins = shared.authenticator.origins();
         if !origins.permits_request(request.uri(), request.headers()) {
             return self.pass_elsewhere(request);
         }
         // Before it is signed: a second send is signed anew.
-        let kept = self.replay.keep(&self.inner, &request);
-        match settings.authenticator.sign(request.headers_mut()) {
+        let kept = self.replay.keep(&request);
+        if R::MAY_REPLAY {
+            shared.fill_spare(&self.inner);
+        }
+        match shared.authenticator.sign(request.headers_mut()) {
             Signing::Signed(generation) => {
-                let settings = settings.clone();
-                ResponseFuture::signed(self.inner.call(request), settings, generation, kept)
+                let handle = self.source.handle();
+                ResponseFuture::signed(self.inner.call(request), handle, generation, kept)
             }
             _ => self.call_unsigned(request),
         }
@@ -116,8 +129,8 @@ impl<S, R> Auth<S, R> {
         S: Service<Request<B>, Response = Response<ResB>> + Clone,
         R: Replay<B>,
     {
-        let settings = self.settings.local();
-        call::call_unsigned(&mut self.inner, &self.replay, settings, request)
+        let handle = self.source.handle();
+        call::call_unsigned(&mut self.inner, &self.replay, handle, request)
     }
 
     #[cold]
@@ -126,6 +139,6 @@ impl<S, R> Auth<S, R> {
         S: Service<Request<B>, Response = Response<ResB>> + Clone,
         R: Replay<B>,
     {
-        call::pass_elsewhere(&mut self.inner, self.settings.local(), request)
+        call::pass_elsewhere(&mut self.inner, self.source.handle(), request)
     }
 }
