@@ -221,7 +221,7 @@ impl Unsigned {
     /// Tells why a request whose destination is not permitted is not signed.
     pub(crate) fn elsewhere<B>(origins: &Origins, request: &Request<B>) -> Self {
         let (uri, headers) = (request.uri(), request.headers());
-        match origins.permits(uri) && Origins::host_differs(uri, headers) {
+        match Origins::host_differs(uri, headers) && origins.permits(uri) {
             true => Self::OtherHost,
             false => Self::OtherOrigin,
         }
