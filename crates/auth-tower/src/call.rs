@@ -12,17 +12,18 @@ use crate::{
 };
 
 /// Signs and sends a request with a service that was made ready.
-pub(crate) fn call<S, B, ResB, R>(
+pub(crate) fn call<S, B, ResB, R, H>(
     inner: &mut S,
     replay: &R,
-    handle: Handle<S>,
+    handle: H,
     mut request: Request<B>,
-) -> ResponseFuture<S, B, R>
+) -> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
-    let origins = handle.authenticator.origins();
+    let origins = handle.settings().authenticator.origins();
     if !origins.permits_request(request.uri(), request.headers()) {
         return pass_elsewhere(inner, handle, request);
     }
@@ -31,7 +32,7 @@ where
     if R::MAY_REPLAY {
         handle.fill_spare(inner);
     }
-    match handle.authenticator.sign(request.headers_mut()) {
+    match handle.settings().authenticator.sign(request.headers_mut()) {
         Signing::Signed(generation) => {
             ResponseFuture::signed(inner.call(request), handle, generation, kept)
         }
@@ -40,26 +41,27 @@ where
 }
 
 /// Slow path: the request already carries credentials, or no valid token is cached.
-pub(crate) fn call_unsigned<S, B, ResB, R>(
+pub(crate) fn call_unsigned<S, B, ResB, R, H>(
     inner: &mut S,
     replay: &R,
-    handle: Handle<S>,
+    handle: H,
     mut request: Request<B>,
-) -> ResponseFuture<S, B, R>
+) -> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
-    if handle.authenticator.is_signed(request.headers()) {
-        match handle.existing {
+    if handle.settings().authenticator.is_signed(request.headers()) {
+        match handle.settings().existing {
             ExistingCredential::Keep => {
                 return pass(inner, handle, request, Unsigned::OwnCredentials);
             }
-            ExistingCredential::Reject => return fail(inner, already_signed(&handle)),
+            ExistingCredential::Reject => return fail(inner, already_signed(handle.settings())),
             ExistingCredential::Replace => {}
         }
     }
-    if let Some(token) = handle.authenticator.fresh_token() {
+    if let Some(token) = handle.settings().authenticator.fresh_token() {
         let kept = replay.keep(&request);
         if R::MAY_REPLAY {
             handle.fill_spare(inner);
@@ -76,41 +78,47 @@ where
 }
 
 /// Sends a request as it is, because it goes to another origin.
-pub(crate) fn pass_elsewhere<S, B, ResB, R>(
+pub(crate) fn pass_elsewhere<S, B, ResB, R, H>(
     inner: &mut S,
-    handle: Handle<S>,
+    handle: H,
     request: Request<B>,
-) -> ResponseFuture<S, B, R>
+) -> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
-    let why = Unsigned::elsewhere(handle.authenticator.origins(), &request);
+    let why = Unsigned::elsewhere(handle.settings().authenticator.origins(), &request);
     pass(inner, handle, request, why)
 }
 
 /// Sends a request as it is.
-pub(crate) fn pass<S, B, ResB, R>(
+pub(crate) fn pass<S, B, ResB, R, H>(
     inner: &mut S,
-    handle: Handle<S>,
+    handle: H,
     request: Request<B>,
     why: Unsigned,
-) -> ResponseFuture<S, B, R>
+) -> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
-    notice::unsigned(&handle.authenticator, request.uri(), &why);
+    notice::unsigned(&handle.settings().authenticator, request.uri(), &why);
     let notes = AuthOutcome::sent_unsigned(why);
     let call = inner.call(request);
     ResponseFuture::unsigned(call, handle, Kept::nothing(), notes)
 }
 
 /// Sends nothing.
-pub(crate) fn fail<S, B, ResB, R>(inner: &mut S, error: auth_core::Error) -> ResponseFuture<S, B, R>
+pub(crate) fn fail<S, B, ResB, R, H>(
+    inner: &mut S,
+    error: auth_core::Error,
+) -> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
     give_back(inner);
     ResponseFuture::failed(error)

@@ -13,7 +13,7 @@ use tower_service::Service;
 use crate::{
     Error, MissingToken, Replay, ReplayCheap, ResponseFuture, Unsigned, call,
     settings::Options,
-    shared::{Handle, Shared, Spare},
+    shared::{Shared, Spare},
 };
 
 /// Signs each request with the token of the key that the request carries; made by
@@ -90,12 +90,12 @@ impl<S, R> KeyedAuth<S, R> {
         }
     }
 
-    fn handle(&self, authenticator: Authenticator) -> Handle<S> {
+    fn handle(&self, authenticator: Authenticator) -> Arc<Shared<S>> {
         let settings = self.options.with(authenticator);
-        Handle::Request(Arc::new(match &self.spares {
+        Arc::new(match &self.spares {
             Some(spares) => Shared::with_spare(settings, spares.local().clone()),
             None => Shared::new(settings),
-        }))
+        })
     }
 
     fn authenticator<B>(&self, request: &Request<B>) -> Result<Authenticator, Unsigned> {
@@ -124,7 +124,7 @@ where
 {
     type Response = Response<ResB>;
     type Error = Error<S::Error>;
-    type Future = ResponseFuture<S, B, R>;
+    type Future = ResponseFuture<S, B, R, Arc<Shared<S>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))

@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// A request that is not out: everything that a request with a token at hand does not need.
-pub(crate) struct Pending<S: Service<Request<B>>, B, R> {
-    settings: Handle<S>,
+pub(crate) struct Pending<S: Service<Request<B>>, B, R, H> {
+    handle: H,
     phase: Phase,
     inner: S,
     request: Option<Request<B>>,
@@ -58,21 +58,22 @@ pub(crate) enum Next<S: Service<Request<B>>, B, K> {
     Response(S::Response),
 }
 
-impl<S, B, ResB, R> Pending<S, B, R>
+impl<S, B, ResB, R, H> Pending<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
     /// A request that arrived while no valid token was cached.
-    pub(crate) fn start(settings: Handle<S>, inner: S, request: Request<B>, replay: R) -> Self {
+    pub(crate) fn start(handle: H, inner: S, request: Request<B>, replay: R) -> Self {
         let notes = AuthOutcome {
             sends: 0,
             ..AuthOutcome::default()
         };
         Self {
-            since: settings.authenticator.clock().now(),
-            phase: Phase::Acquiring(settings.authenticator.token()),
-            settings,
+            since: handle.settings().authenticator.clock().now(),
+            phase: Phase::Acquiring(handle.settings().authenticator.token()),
+            handle,
             inner,
             request: Some(request),
             replay: Some(replay),
@@ -85,7 +86,7 @@ where
 
     /// A request that is sent once more, after this response.
     pub(crate) fn again(
-        settings: Handle<S>,
+        handle: H,
         phase: Phase,
         inner: S,
         request: Request<B>,
@@ -93,8 +94,8 @@ where
         notes: Box<AuthOutcome>,
     ) -> Self {
         Self {
-            since: settings.authenticator.clock().now(),
-            settings,
+            since: handle.settings().authenticator.clock().now(),
+            handle,
             phase,
             inner,
             request: Some(request),
@@ -106,8 +107,8 @@ where
         }
     }
 
-    pub(crate) fn settings(&self) -> &Handle<S> {
-        &self.settings
+    pub(crate) fn handle(&self) -> &H {
+        &self.handle
     }
 
     /// Goes on until the request can be sent, or will not be.
@@ -116,7 +117,7 @@ where
             match &mut self.phase {
                 Phase::Acquiring(acquire) => {
                     let acquired = ready!(Pin::new(acquire).poll(cx));
-                    let now = self.settings.authenticator.clock().now();
+                    let now = self.handle.settings().authenticator.clock().now();
                     self.notes.waited += now.wait_since(self.since);
                     let refused = self.notes.refused;
                     let again = |token: &Token| refused == Some(token.generation());
@@ -133,12 +134,12 @@ where
                             return self.stands(response, NotReplayed::NoToken(error));
                         }
                         (Err(error), None) => {
-                            if self.settings.without_token == MissingToken::Fail {
+                            if self.handle.settings().without_token == MissingToken::Fail {
                                 return Poll::Ready(Err(Error::Auth(error)));
                             }
                             let why = Unsigned::NoToken(error);
                             if let Some(request) = &self.request {
-                                let authenticator = &self.settings.authenticator;
+                                let authenticator = &self.handle.settings().authenticator;
                                 notice::unsigned(authenticator, request.uri(), &why);
                             }
                             self.notes.unsigned = Some(why);
@@ -148,7 +149,7 @@ where
                 }
                 Phase::AcquiringSame(acquire) => {
                     let acquired = ready!(Pin::new(acquire).poll(cx));
-                    let now = self.settings.authenticator.clock().now();
+                    let now = self.handle.settings().authenticator.clock().now();
                     self.notes.waited += now.wait_since(self.since);
                     match (acquired, self.refused.take()) {
                         (Ok(token), response) => {
@@ -177,7 +178,7 @@ where
                     if mem::take(&mut self.stale) && self.rounds < MAX_ROUNDS {
                         // Give the readied service back before waiting once more.
                         self.rounds += 1;
-                        let authenticator = &self.settings.authenticator;
+                        let authenticator = &self.handle.settings().authenticator;
                         if authenticator.fresh_token().is_none() {
                             self.inner = self.inner.clone();
                             self.since = authenticator.clock().now();
@@ -185,7 +186,7 @@ where
                             continue;
                         }
                     }
-                    let newest = self.settings.authenticator.try_token();
+                    let newest = self.handle.settings().authenticator.try_token();
                     let token = newest.unwrap_or_else(|| token.clone());
                     return Poll::Ready(self.send(Some(token)));
                 }
@@ -200,7 +201,7 @@ where
     /// The refusal is what the caller gets.
     fn stands(&mut self, response: S::Response, why: NotReplayed) -> Poll<PendingResult<S, B, R>> {
         let uri = self.request.as_ref().map(Request::uri);
-        notice::not_replayed(&self.settings.authenticator, uri, &why);
+        notice::not_replayed(&self.handle.settings().authenticator, uri, &why);
         let notes = mem::take(&mut self.notes);
         Poll::Ready(Ok(Next::Response(notes.let_stand(response, why))))
     }
@@ -213,7 +214,7 @@ where
         let kept = match &self.replay {
             Some(replay) if token.is_some() => {
                 if R::MAY_REPLAY {
-                    self.settings.fill_spare(&self.inner);
+                    self.handle.fill_spare(&self.inner);
                 }
                 replay.keep(&request)
             }
@@ -223,7 +224,11 @@ where
             Some(token) => token.try_sign(request.headers_mut()).map_err(Error::Auth)?,
             // With `ExistingCredential::Replace`, what would have been replaced does not go out
             // either.
-            None => self.settings.authenticator.unsign(request.headers_mut()),
+            None => self
+                .handle
+                .settings()
+                .authenticator
+                .unsign(request.headers_mut()),
         }
         let mut notes = mem::take(&mut self.notes);
         notes.sends += 1;

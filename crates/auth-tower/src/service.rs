@@ -3,14 +3,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::Signing;
+use auth_core::{Local, Sharded, Signing};
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
     Error, Replay, ReplayCheap, ResponseFuture, call,
     settings::Settings,
-    shared::{Shared, Source},
+    shared::{Shared, sharded},
 };
 
 /// Signs requests to a service; made by [`AuthLayer`](crate::AuthLayer).
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Auth<S, R = ReplayCheap> {
     inner: S,
-    source: Source<S>,
+    shared: Arc<Sharded<Shared<S>>>,
     replay: R,
 }
 
@@ -38,7 +38,7 @@ impl<S, R> Auth<S, R> {
     pub(crate) fn new(inner: S, settings: &Settings, replay: R) -> Self {
         Self {
             inner,
-            source: Source::new(settings),
+            shared: sharded(settings),
             replay,
         }
     }
@@ -51,7 +51,7 @@ impl<S, R> Auth<S, R> {
     /// Returns the inner service, to change it: second sends go by clones of the changed one.
     /// Expensive, because what the clones of this service share is made anew for this one.
     pub fn get_mut(&mut self) -> &mut S {
-        self.source = Source::new(self.source.shared());
+        self.shared = sharded(self.shared.local().settings());
         &mut self.inner
     }
 
@@ -66,11 +66,11 @@ impl<S, R: Clone> Auth<S, R> {
     /// request: cheap, where [`AuthLayer`](crate::AuthLayer)'s `layer` makes the settings anew.
     #[doc(hidden)]
     #[must_use]
-    pub fn over<T>(&self, inner: T) -> Auth<T, R> {
-        let shared = Shared::new(Settings::clone(self.source.shared()));
-        Auth {
+    pub fn over<T>(&self, inner: T) -> AuthOnce<T, R> {
+        let settings = self.shared.local().settings().clone();
+        AuthOnce {
             inner,
-            source: Source::Request(Arc::new(shared)),
+            shared: Arc::new(Shared::new(settings)),
             replay: self.replay.clone(),
         }
     }
@@ -80,7 +80,7 @@ impl<S: Clone, R: Clone> Clone for Auth<S, R> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            source: self.source.clone(),
+            shared: Arc::clone(&self.shared),
             replay: self.replay.clone(),
         }
     }
@@ -99,11 +99,12 @@ where
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
     }
 
-    // As `call::call` with one change that is worth 40 instructions: settings are not kept for the
-    // rare ways out of here.
+    // As `call::call` with one change that is worth 40 instructions: the handle is cloned where it
+    // is needed, not kept for the rare ways out of here.
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let shared = self.source.shared();
-        let origins = shared.authenticator.origins();
+        let shared = self.shared.local();
+        let settings = shared.settings();
+        let origins = settings.authenticator.origins();
         if !origins.permits_request(request.uri(), request.headers()) {
             return self.pass_elsewhere(request);
         }
@@ -112,9 +113,9 @@ where
         if R::MAY_REPLAY {
             shared.fill_spare(&self.inner);
         }
-        match shared.authenticator.sign(request.headers_mut()) {
+        match settings.authenticator.sign(request.headers_mut()) {
             Signing::Signed(generation) => {
-                let handle = self.source.handle();
+                let handle = shared.clone();
                 ResponseFuture::signed(self.inner.call(request), handle, generation, kept)
             }
             _ => self.call_unsigned(request),
@@ -129,7 +130,7 @@ impl<S, R> Auth<S, R> {
         S: Service<Request<B>, Response = Response<ResB>> + Clone,
         R: Replay<B>,
     {
-        let handle = self.source.handle();
+        let handle = Local::clone(self.shared.local());
         call::call_unsigned(&mut self.inner, &self.replay, handle, request)
     }
 
@@ -139,6 +140,36 @@ impl<S, R> Auth<S, R> {
         S: Service<Request<B>, Response = Response<ResB>> + Clone,
         R: Replay<B>,
     {
-        call::pass_elsewhere(&mut self.inner, self.source.handle(), request)
+        let handle = Local::clone(self.shared.local());
+        call::pass_elsewhere(&mut self.inner, handle, request)
+    }
+}
+
+/// [`Auth`] over a service that sends one request; made by [`Auth::over`].
+#[derive(Debug)]
+#[doc(hidden)]
+#[allow(unnameable_types, reason = "for adapters of this workspace")]
+pub struct AuthOnce<S, R> {
+    inner: S,
+    shared: Arc<Shared<S>>,
+    replay: R,
+}
+
+impl<S, B, ResB, R> Service<Request<B>> for AuthOnce<S, R>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    R: Replay<B>,
+{
+    type Response = Response<ResB>;
+    type Error = Error<S::Error>;
+    type Future = ResponseFuture<S, B, R, Arc<Shared<S>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let handle = Arc::clone(&self.shared);
+        call::call(&mut self.inner, &self.replay, handle, request)
     }
 }

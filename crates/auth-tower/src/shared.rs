@@ -47,7 +47,8 @@ impl<S: Clone> Spare<S> {
 
 /// Settings, and the spare.
 #[derive(Debug)]
-pub(crate) struct Shared<S> {
+#[allow(unnameable_types, reason = "inside the future")]
+pub struct Shared<S> {
     settings: Settings,
     spare: Slot<S>,
 }
@@ -77,6 +78,11 @@ impl<S> Shared<S> {
     }
 
     #[inline]
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    #[inline]
     fn slot(&self) -> &Spare<S> {
         match &self.spare {
             Slot::Own(spare) => spare,
@@ -98,84 +104,16 @@ impl<S: Clone> Shared<S> {
     }
 }
 
-impl<S> Deref for Shared<S> {
-    type Target = Settings;
+/// What a request holds of it: a [`Local`] is the copy of the thread that sent the request; an
+/// [`Arc`] was made for this request, because its key, or the service below, is its own.
+#[allow(unnameable_types, reason = "inside the future")]
+pub trait Handle<S>: Deref<Target = Shared<S>> + Clone {}
 
-    #[inline]
-    fn deref(&self) -> &Settings {
-        &self.settings
-    }
-}
+impl<S> Handle<S> for Local<Shared<S>> {}
+impl<S> Handle<S> for Arc<Shared<S>> {}
 
-/// What a request holds of it.
-#[derive(Debug)]
-pub(crate) enum Handle<S> {
-    /// The copy of the thread that sent the request.
-    Layer(Local<Shared<S>>),
-    /// Made for this request: its key, or the service below, is its own. Not on cache lines of its
-    /// own, because nobody else counts it.
-    Request(Arc<Shared<S>>),
-}
-
-impl<S> Clone for Handle<S> {
-    #[inline]
-    fn clone(&self) -> Self {
-        match self {
-            Self::Layer(shared) => Self::Layer(shared.clone()),
-            Self::Request(shared) => Self::Request(Arc::clone(shared)),
-        }
-    }
-}
-
-impl<S> Deref for Handle<S> {
-    type Target = Shared<S>;
-
-    #[inline]
-    fn deref(&self) -> &Shared<S> {
-        match self {
-            Self::Layer(shared) => shared,
-            Self::Request(shared) => shared,
-        }
-    }
-}
-
-/// Where a service gets handles from.
-#[derive(Debug)]
-pub(crate) enum Source<S> {
-    Layer(Arc<Sharded<Shared<S>>>),
-    /// The service below is another one for each request.
-    Request(Arc<Shared<S>>),
-}
-
-impl<S> Source<S> {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        let shards = settings.authenticator.shards();
-        let shared = || Shared::new(settings.clone());
-        Self::Layer(Arc::new(Sharded::new(shards, shared)))
-    }
-
-    #[inline]
-    pub(crate) fn shared(&self) -> &Shared<S> {
-        match self {
-            Self::Layer(all) => all.local(),
-            Self::Request(shared) => shared,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn handle(&self) -> Handle<S> {
-        match self {
-            Self::Layer(all) => Handle::Layer(all.local().clone()),
-            Self::Request(shared) => Handle::Request(Arc::clone(shared)),
-        }
-    }
-}
-
-impl<S> Clone for Source<S> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Layer(all) => Self::Layer(Arc::clone(all)),
-            Self::Request(shared) => Self::Request(Arc::clone(shared)),
-        }
-    }
+/// Settings and spares for the threads that send requests by the same service.
+pub(crate) fn sharded<S>(settings: &Settings) -> Arc<Sharded<Shared<S>>> {
+    let shards = settings.authenticator.shards();
+    Arc::new(Sharded::new(shards, || Shared::new(settings.clone())))
 }
