@@ -74,7 +74,6 @@
 //! Supported Rust: see `rust-version` in the manifest.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-
 #![allow(clippy::match_bool, reason = "not rewritten yet")]
 
 mod authenticator;

@@ -99,7 +99,7 @@ impl SharedState {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn now(&self) -> Moment {
         self.settings.clock.now()
     }
@@ -192,6 +192,7 @@ impl SharedState {
 
     /// Signs with the token at hand, unless it is time to ask the machine, or there is a header in
     /// the way.
+    #[inline(always)]
     pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Generation> {
         let local = self.published.fresh(self.now())?;
         local.sign_vacant(headers).then(|| local.generation())

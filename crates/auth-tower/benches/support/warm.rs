@@ -13,7 +13,12 @@ pub(crate) fn token(bytes: usize) -> String {
 
 /// Describes an authenticator whose tokens have that many bytes and outlive every measurement.
 pub(crate) fn builder(bytes: usize) -> AuthenticatorBuilder {
-    let origins = Origins::new(["https://api.example.com"]).expect("a valid origin");
+    let origins = Origins::new(["https://api.example.com"]);
+    builder_to(bytes, origins.expect("a valid origin"))
+}
+
+/// The same, for other origins.
+pub(crate) fn builder_to(bytes: usize, origins: Origins) -> AuthenticatorBuilder {
     Authenticator::builder(Repeated(token(bytes)), origins)
 }
 
