@@ -7,14 +7,16 @@ use auth_core::{
 use http::header::AUTHORIZATION;
 
 use crate::{
-    BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, grant_type::REFRESH_TOKEN,
-    parse_reply,
+    BodyFormat, ClientAuth, Metadata, ReplyRules, Scrubber, grant_type::REFRESH_TOKEN, parse_reply,
 };
 
 mod builder;
+mod place;
 mod verdict;
 
 pub use builder::ClientBuilder;
+
+use place::Place;
 
 /// A client (RFC 6749 section 2) at one token endpoint: who asks for tokens, where, and for what.
 ///
@@ -62,7 +64,7 @@ pub struct Client(Arc<Settings>);
 
 /// Everything is checked.
 struct Settings {
-    endpoint: TokenEndpoint,
+    place: Place,
     id: String,
     /// Present exactly if `auth` sends one.
     secret: Option<SharedSecretSource>,
@@ -91,8 +93,31 @@ pub(crate) struct GrantRequest<'a> {
 }
 
 impl Client {
+    /// Reads the metadata of the authorization server, for a client that
+    /// [`discover`](Self::discover) started: from the cache, or from the server.
+    ///
+    /// Call it at start to fail early where the issuer is wrong, or to see what the token endpoint
+    /// supports. The first token request does the same by itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Discovery::metadata`](crate::Discovery::metadata), and
+    /// [`Config`](auth_core::ErrorKind::Config) on field `issuer` for a client that was started
+    /// with a token endpoint.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with time.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Discovery::metadata`](crate::Discovery::metadata).
+    pub async fn metadata(&self) -> Result<Metadata, Error> {
+        self.0.place.metadata().await
+    }
+
     pub(crate) fn vendor(&self) -> &str {
-        self.0.endpoint.vendor()
+        self.0.place.vendor()
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -102,7 +127,7 @@ impl Client {
     /// Makes an error about this client's token requests.
     pub(crate) fn named(&self, error: Error) -> Error {
         self.0
-            .endpoint
+            .place
             .located(error.with_vendor(self.vendor().to_owned()))
     }
 
@@ -130,20 +155,20 @@ impl Client {
     /// Makes the credentials of the client. The scope, the audience and other parameters are no
     /// part of the account: the vendor judges the same secret whatever is asked for.
     pub(crate) fn credentials(&self, secrets: Vec<Secret>) -> Credentials {
-        let url = self.0.endpoint.normalized_url();
-        Credentials::new(&self.account(&url), secrets)
+        let place = self.0.place.account();
+        Credentials::new(&self.account(&place), secrets)
     }
 
     /// Makes the credentials of a user, whose account the vendor may lock.
     #[cfg(feature = "password")]
     pub(crate) fn user_credentials(&self, user: &str, secrets: Vec<Secret>) -> Credentials {
-        let url = self.0.endpoint.normalized_url();
-        let [url, proof, client] = self.account(&url);
-        Credentials::lockable(&[url, proof, client, user], secrets)
+        let place = self.0.place.account();
+        let [place, proof, client] = self.account(&place);
+        Credentials::lockable(&[place, proof, client, user], secrets)
     }
 
-    fn account<'a>(&'a self, url: &'a str) -> [&'a str; 3] {
-        [url, self.0.auth.name(), &self.0.id]
+    fn account<'a>(&'a self, place: &'a str) -> [&'a str; 3] {
+        [place, self.0.auth.name(), &self.0.id]
     }
 
     /// Returns a secret of the grant's own that the credentials were made of, by its place after
@@ -163,8 +188,20 @@ impl Client {
         credentials: &Credentials,
         request: GrantRequest<'_>,
     ) -> Result<AccessToken, Error> {
+        let result = self.sent(credentials, request).await;
+        if let Err(error) = &result {
+            self.0.place.failed(error);
+        }
+        result
+    }
+
+    async fn sent(
+        &self,
+        credentials: &Credentials,
+        request: GrantRequest<'_>,
+    ) -> Result<AccessToken, Error> {
         let Settings {
-            endpoint,
+            place,
             id,
             auth,
             format,
@@ -195,6 +232,8 @@ impl Client {
             scrubber = scrubber.secret(authorization.credentials().clone());
             headers.push((AUTHORIZATION, authorization.into_line()));
         }
+        let names = self.0.parameters.iter().map(|(name, _)| name.as_str());
+        let endpoint = place.endpoint(names).await?;
         let reply = endpoint.post(*format, &headers, &parameters).await?;
         let rules = self.0.rules.clone();
         let rules = rules.with_refresh_token(request.keeps_refresh_token);

@@ -31,6 +31,7 @@
 //! | you want to | see |
 //! |---|---|
 //! | set up a client: token endpoint, secret, scope | [`Client`] |
+//! | name the issuer only, and have the token endpoint looked up (RFC 8414, OpenID) | [`Client::discover`], [`Discovery`] |
 //! | a program's token for itself (RFC 6749 section 4.4) | [`Client::client_credentials`] |
 //! | a token for a user name and a password, where nothing else is offered (section 4.3) | `Client::password`, with the feature `password` |
 //! | a token that acts for a user, for that user's own (RFC 8693) | [`Client::token_exchange`] |
@@ -70,6 +71,7 @@ pub mod _documentation;
 mod client;
 mod client_auth;
 mod client_credentials;
+mod discovery;
 mod grant_type;
 mod parameter;
 #[cfg(feature = "password")]
@@ -90,6 +92,7 @@ mod token_url;
 pub use client::{Client, ClientBuilder};
 pub use client_auth::ClientAuth;
 pub use client_credentials::ClientCredentials;
+pub use discovery::{Discovery, DiscoveryBuilder, Metadata};
 #[cfg(feature = "password")]
 pub use password::ResourceOwnerPassword;
 pub use refresh_token::RefreshToken;

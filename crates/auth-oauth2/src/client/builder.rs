@@ -5,10 +5,13 @@ use auth_core::{
     Transport,
 };
 
-use super::{Client, Settings, check};
+use super::{
+    Client, Settings, check,
+    place::{Discovered, Place},
+};
 use crate::{
-    BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parameter,
-    token_endpoint::MAX_REPLY, token_url,
+    BodyFormat, ClientAuth, Discovery, DiscoveryBuilder, ReplyRules, Scrubber, TokenEndpoint,
+    discovery::Issuer, parameter, token_endpoint::MAX_REPLY, token_url,
 };
 
 /// Settings of a [`Client`]; made by [`Client::builder`].
@@ -17,9 +20,8 @@ use crate::{
 /// 6749 section 3.2).
 #[must_use]
 pub struct ClientBuilder {
-    token_url: String,
+    place: PlaceSetting,
     client_id: String,
-    transport: SharedTransport,
     client_secret: Option<SharedSecretSource>,
     client_auth: ClientAuth,
     body_format: BodyFormat,
@@ -32,6 +34,15 @@ pub struct ClientBuilder {
     vendor: Option<String>,
     reply_rules: ReplyRules,
     clock: SharedClock,
+}
+
+/// Where token requests go, not checked yet.
+enum PlaceSetting {
+    TokenUrl(String, SharedTransport),
+    /// The client has a cache of its own.
+    Issuer(String, SharedTransport),
+    /// The client shares a cache.
+    Shared(String, Discovery),
 }
 
 impl Client {
@@ -63,10 +74,19 @@ impl Client {
         client_id: impl Into<String>,
         transport: impl Transport,
     ) -> ClientBuilder {
-        ClientBuilder {
-            token_url: token_url.into(),
-            client_id: client_id.into(),
-            transport: SharedTransport::new(transport),
+        let transport = SharedTransport::new(transport);
+        ClientBuilder::new(
+            PlaceSetting::TokenUrl(token_url.into(), transport),
+            client_id.into(),
+        )
+    }
+}
+
+impl ClientBuilder {
+    fn new(place: PlaceSetting, client_id: String) -> Self {
+        Self {
+            place,
+            client_id,
             client_secret: None,
             client_auth: ClientAuth::default(),
             body_format: BodyFormat::default(),
@@ -81,9 +101,19 @@ impl Client {
             clock: SharedClock::default(),
         }
     }
-}
 
-impl ClientBuilder {
+    pub(crate) fn discovering(
+        issuer: String,
+        client_id: String,
+        transport: SharedTransport,
+    ) -> Self {
+        Self::new(PlaceSetting::Issuer(issuer, transport), client_id)
+    }
+
+    pub(crate) fn discovered(issuer: String, client_id: String, discovery: Discovery) -> Self {
+        Self::new(PlaceSetting::Shared(issuer, discovery), client_id)
+    }
+
     /// Sets where the client secret comes from. The secret is read before each token request.
     /// Default: none, which is an error unless [`client_auth`](Self::client_auth) sends none.
     pub fn secret(mut self, client_secret: impl SecretSource) -> Self {
@@ -139,9 +169,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Permits plain `http` to one exact origin, for the token endpoint: a docker-compose or
+    /// Permits plain `http` to one exact origin, for the token endpoint and the issuer: a docker-compose or
     /// Kubernetes service (`http://payments:8080`), a mesh (`http://api.mesh.local`),
     /// `http://localhost:3000`. A path is ignored. May be called several times. Default: none.
+    ///
+    /// A client of [`Discovery::client`] has the permissions of its [`Discovery`] in place of these.
     ///
     /// # Errors
     ///
@@ -167,7 +199,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the vendor's name in errors. Default: the token endpoint's host.
+    /// Sets the vendor's name in errors. Default: the host of the token endpoint or the issuer.
     pub fn vendor(mut self, name: impl Into<String>) -> Self {
         self.vendor = Some(name.into());
         self
@@ -196,6 +228,8 @@ impl ClientBuilder {
     /// - `token_url`: not an absolute URL, neither `https` nor `http` to an origin of
     ///   [`danger_allow_http`](Self::danger_allow_http), with user information, with a fragment, or
     ///   with a query that carries a credential or another of the request's parameters.
+    /// - `issuer`, for [`Client::discover`]: not an absolute URL, neither `https` nor `http` to such
+    ///   an origin, with user information, a query or a fragment.
     /// - `client_id`: empty, or with a colon under [`ClientAuth::BasicRaw`] and
     ///   [`ClientAuth::BasicRawWithId`].
     /// - `client_secret`: not set although [`client_auth`](Self::client_auth) sends one, or empty
@@ -213,18 +247,10 @@ impl ClientBuilder {
         parameter::check_scope(&self.scope)?;
         parameter::check_resources(&self.resources)?;
         parameter::check_extras(&self.extras)?;
-        let endpoint = TokenEndpoint::checked(
-            self.vendor,
-            "token_url",
-            &self.token_url,
-            self.transport,
-            &self.http,
-        )?;
-        let extras = self.extras.iter().map(|(name, _)| name.as_str());
-        token_url::check_query("token_url", endpoint.url(), extras)?;
         if self.max_reply == 0 {
             return Err(Error::config("max_reply", "a reply has at least one byte"));
         }
+        let place = self.place()?;
         let rules = match self.scope.as_str() {
             "" => self.reply_rules,
             scope => self.reply_rules.requested_scope(scope),
@@ -244,7 +270,7 @@ impl ClientBuilder {
             .chain(self.extras)
             .filter(|(_, value)| !value.is_empty());
         Ok(Client(Arc::new(Settings {
-            endpoint: endpoint.max_reply(self.max_reply),
+            place,
             id: self.client_id,
             secret: self.client_secret,
             auth: self.client_auth,
@@ -254,6 +280,37 @@ impl ClientBuilder {
             rules,
             clock: self.clock,
         })))
+    }
+
+    fn place(&self) -> Result<Place, Error> {
+        let (issuer, discovery) = match &self.place {
+            PlaceSetting::TokenUrl(url, transport) => {
+                let endpoint = TokenEndpoint::checked(
+                    self.vendor.clone(),
+                    "token_url",
+                    url,
+                    transport.clone(),
+                    &self.http,
+                )?;
+                let extras = self.extras.iter().map(|(name, _)| name.as_str());
+                token_url::check_query("token_url", endpoint.url(), extras)?;
+                return Ok(Place::Fixed(endpoint.max_reply(self.max_reply)));
+            }
+            PlaceSetting::Issuer(issuer, transport) => {
+                let discovery = DiscoveryBuilder::new(transport.clone());
+                let discovery = discovery.http_hosts(self.http.clone());
+                (issuer, discovery.clock(self.clock.clone()).build()?)
+            }
+            PlaceSetting::Shared(issuer, discovery) => (issuer, discovery.clone()),
+        };
+        let issuer = Issuer::parse(issuer, discovery.http())?;
+        let host = || issuer.host().to_owned();
+        Ok(Place::Discovered(Discovered {
+            vendor: self.vendor.clone().unwrap_or_else(host),
+            issuer,
+            discovery,
+            max_reply: self.max_reply,
+        }))
     }
 
     fn check_client(&self) -> Result<(), Error> {
