@@ -79,7 +79,6 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
-mod source;
 
 pub use config::{Kayzen, KayzenBuilder};
 
