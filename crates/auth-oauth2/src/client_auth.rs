@@ -31,6 +31,10 @@ pub enum ClientAuth {
     /// HTTP Basic with the identifier, a colon and no secret (`id:`), for a public client and
     /// servers that want the header all the same.
     BasicEmptySecret,
+    /// An assertion in the body (RFC 7523 section 2.2): `private_key_jwt`, `client_secret_jwt`, or
+    /// one that another program issues. [`client_assertion`](crate::ClientBuilder::client_assertion)
+    /// chooses it.
+    Assertion,
     /// `none`: a public client (RFC 6749 section 2.1), which has no secret and only says its name:
     /// `client_id` in the body. Also for a client that its TLS certificate identifies (RFC 8705),
     /// if the transport has the certificate.
@@ -47,6 +51,7 @@ impl ClientAuth {
             Self::Post => "post",
             Self::BasicWithId => "basic-with-id",
             Self::BasicRawWithId => "basic-raw-with-id",
+            Self::Assertion => "assertion",
             // Neither proves anything, so a verdict on one is a verdict on the other.
             Self::BasicEmptySecret | Self::None => "none",
         }
@@ -54,7 +59,7 @@ impl ClientAuth {
 
     /// Tells whether the method needs a client secret, and sends it.
     pub(crate) fn sends_secret(self) -> bool {
-        !matches!(self, Self::BasicEmptySecret | Self::None)
+        !matches!(self, Self::Assertion | Self::BasicEmptySecret | Self::None)
     }
 
     /// Tells whether an identifier with a colon would end at the colon.
@@ -71,7 +76,7 @@ impl ClientAuth {
     pub(crate) fn authorization(self, id: &str, secret: Option<&Secret>) -> Option<Authorization> {
         let (encode, secret): (fn(&mut String, &str), _) = match (self, secret) {
             (Self::BasicEmptySecret, _) => (push_form_encoded, ""),
-            (Self::Post | Self::None, _) | (_, None) => return None,
+            (Self::Post | Self::Assertion | Self::None, _) | (_, None) => return None,
             (Self::Basic | Self::BasicWithId, Some(secret)) => (push_form_encoded, secret.expose()),
             (Self::BasicRaw | Self::BasicRawWithId, Some(secret)) => {
                 (String::push_str, secret.expose())

@@ -7,8 +7,6 @@ use std::{
 use auth_core::{Error, ErrorKind, HttpHosts, SharedClock, SharedTransport, Transport};
 use tokio::{sync::watch, time};
 
-use crate::{Client, ClientBuilder};
-
 mod cache;
 mod fetch;
 mod issuer;
@@ -22,7 +20,7 @@ pub use metadata::Metadata;
 /// Reads and caches the metadata of authorization servers (RFC 8414, OpenID Connect Discovery 1.0),
 /// so that a client needs the issuer only, and not the token endpoint.
 ///
-/// [`Client::discover`] makes one for itself. Make one by hand to share it between the clients of
+/// [`Client::discover`](crate::Client::discover) makes one for itself. Make one by hand to share it between the clients of
 /// a program, or to set its limits. Clones share the cache.
 ///
 /// # Example
@@ -100,11 +98,6 @@ impl Discovery {
     /// Starts with the default settings and the transport that sends the requests.
     pub fn builder(transport: impl Transport) -> DiscoveryBuilder {
         DiscoveryBuilder::new(SharedTransport::new(transport))
-    }
-
-    /// Starts a client of an issuer: as [`Client::discover`], with this cache and this transport.
-    pub fn client(&self, issuer: impl Into<String>, client_id: impl Into<String>) -> ClientBuilder {
-        ClientBuilder::discovered(issuer.into(), client_id.into(), self.clone())
     }
 
     /// Returns an issuer's metadata: from the cache, or from the authorization server.
@@ -328,41 +321,5 @@ impl fmt::Debug for DiscoveryBuilder {
             .field("max_reply", &self.max_reply)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
-    }
-}
-
-impl Client {
-    /// Starts with the issuer in place of the token endpoint, which is taken from the authorization
-    /// server's metadata (RFC 8414, OpenID Connect Discovery). [`Discovery`] says what is checked
-    /// and cached.
-    ///
-    /// The metadata are read at the first token request, within its deadline. So a program starts
-    /// while the authorization server is down, and recovers by itself: a discovery that fails
-    /// counts as a token request that was not sent. To read the metadata at start, call
-    /// [`metadata`](Client::metadata).
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use auth_core::{Error, Secret, Transport};
-    /// use auth_oauth2::{Client, ClientCredentials};
-    ///
-    /// fn source(transport: impl Transport) -> Result<ClientCredentials, Error> {
-    ///     let client = Client::discover("https://login.example.com", "my-client", transport)
-    ///         .secret(Secret::new("fake-secret"))
-    ///         .build()?;
-    ///     Ok(client.client_credentials())
-    /// }
-    /// ```
-    pub fn discover(
-        issuer: impl Into<String>,
-        client_id: impl Into<String>,
-        transport: impl Transport,
-    ) -> ClientBuilder {
-        ClientBuilder::discovering(
-            issuer.into(),
-            client_id.into(),
-            SharedTransport::new(transport),
-        )
     }
 }

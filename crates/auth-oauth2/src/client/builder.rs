@@ -6,12 +6,13 @@ use auth_core::{
 };
 
 use super::{
-    Client, Settings, check,
+    Client, Proof, Settings,
     place::{Discovered, Place},
 };
 use crate::{
-    BodyFormat, ClientAuth, Discovery, DiscoveryBuilder, ReplyRules, Scrubber, TokenEndpoint,
-    discovery::Issuer, parameter, token_endpoint::MAX_REPLY, token_url,
+    Assertion, AssertionContext, BodyFormat, ClientAuth, Discovery, DiscoveryBuilder, ReplyRules,
+    Scrubber, TokenEndpoint, discovery::Issuer, parameter, secret_setting,
+    token_endpoint::MAX_REPLY, token_url,
 };
 
 /// Settings of a [`Client`]; made by [`Client::builder`].
@@ -23,6 +24,8 @@ pub struct ClientBuilder {
     place: PlaceSetting,
     client_id: String,
     client_secret: Option<SharedSecretSource>,
+    client_assertion: Option<Assertion>,
+    issuer: Option<String>,
     client_auth: ClientAuth,
     body_format: BodyFormat,
     scope: String,
@@ -49,7 +52,8 @@ impl Client {
     /// Starts with what every client needs: the token endpoint's URL, the client identifier that
     /// the authorization server issued, and the transport that sends the token requests.
     ///
-    /// A confidential client adds a [`secret`](ClientBuilder::secret), a public client
+    /// A confidential client adds a [`secret`](ClientBuilder::secret) or a
+    /// [`client_assertion`](ClientBuilder::client_assertion), a public client
     /// [`ClientAuth::None`].
     ///
     /// # Example
@@ -80,6 +84,50 @@ impl Client {
             client_id.into(),
         )
     }
+
+    /// Starts with the issuer in place of the token endpoint, which is taken from the authorization
+    /// server's metadata (RFC 8414, OpenID Connect Discovery). [`Discovery`] says what is checked
+    /// and cached.
+    ///
+    /// The metadata are read at the first token request, within its deadline. So a program starts
+    /// while the authorization server is down, and recovers by itself: a discovery that fails
+    /// counts as a token request that was not sent. To read the metadata at start, call
+    /// [`metadata`](Self::metadata).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use auth_core::{Error, Secret, Transport};
+    /// use auth_oauth2::{Client, ClientCredentials};
+    ///
+    /// fn source(transport: impl Transport) -> Result<ClientCredentials, Error> {
+    ///     let client = Client::discover("https://login.example.com", "my-client", transport)
+    ///         .secret(Secret::new("fake-secret"))
+    ///         .build()?;
+    ///     Ok(client.client_credentials())
+    /// }
+    /// ```
+    pub fn discover(
+        issuer: impl Into<String>,
+        client_id: impl Into<String>,
+        transport: impl Transport,
+    ) -> ClientBuilder {
+        let transport = SharedTransport::new(transport);
+        ClientBuilder::new(
+            PlaceSetting::Issuer(issuer.into(), transport),
+            client_id.into(),
+        )
+    }
+}
+
+impl Discovery {
+    /// Starts a client of an issuer: as [`Client::discover`], with this cache and this transport.
+    pub fn client(&self, issuer: impl Into<String>, client_id: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(
+            PlaceSetting::Shared(issuer.into(), self.clone()),
+            client_id.into(),
+        )
+    }
 }
 
 impl ClientBuilder {
@@ -88,6 +136,8 @@ impl ClientBuilder {
             place,
             client_id,
             client_secret: None,
+            client_assertion: None,
+            issuer: None,
             client_auth: ClientAuth::default(),
             body_format: BodyFormat::default(),
             scope: String::new(),
@@ -102,22 +152,52 @@ impl ClientBuilder {
         }
     }
 
-    pub(crate) fn discovering(
-        issuer: String,
-        client_id: String,
-        transport: SharedTransport,
-    ) -> Self {
-        Self::new(PlaceSetting::Issuer(issuer, transport), client_id)
-    }
-
-    pub(crate) fn discovered(issuer: String, client_id: String, discovery: Discovery) -> Self {
-        Self::new(PlaceSetting::Shared(issuer, discovery), client_id)
-    }
-
     /// Sets where the client secret comes from. The secret is read before each token request.
     /// Default: none, which is an error unless [`client_auth`](Self::client_auth) sends none.
     pub fn secret(mut self, client_secret: impl SecretSource) -> Self {
         self.client_secret = Some(SharedSecretSource::new(client_secret));
+        self
+    }
+
+    /// Sets the source of the client assertion (RFC 7523 section 2.2), and
+    /// [`ClientAuth::Assertion`]. Default: none.
+    ///
+    /// An issued assertion (Kubernetes, SPIFFE, workload identity federation) is read before each
+    /// token request, and once more when the authorization server rejects it: if it changed, it is
+    /// sent once. One that has expired by its own `exp` is not sent. A signer
+    /// (`private_key_jwt`, `client_secret_jwt`: the crate `auth-jwt`) makes an assertion for each
+    /// token request.
+    ///
+    /// # Example
+    ///
+    /// Entra ID with a federated credential: the token that Kubernetes projects into the pod.
+    ///
+    /// ```
+    /// # use auth_core::{Error, Transport};
+    /// use auth_core::SecretFile;
+    /// use auth_oauth2::Client;
+    ///
+    /// # fn client(transport: impl Transport) -> Result<Client, Error> {
+    /// let url = "https://login.microsoftonline.com/my-tenant/oauth2/v2.0/token";
+    /// let token = SecretFile::new("/var/run/secrets/azure/tokens/azure-identity-token");
+    /// let client = Client::builder(url, "my-client", transport)
+    ///     .client_assertion(token)
+    ///     .scope("https://graph.microsoft.com/.default")
+    ///     .build()?;
+    /// # Ok(client)
+    /// # }
+    /// ```
+    pub fn client_assertion(mut self, assertion: impl Into<Assertion>) -> Self {
+        self.client_assertion = Some(assertion.into());
+        self.client_auth = ClientAuth::Assertion;
+        self
+    }
+
+    /// Sets the authorization server's issuer identifier (RFC 8414 section 2), for example
+    /// `https://login.example.com`: `aud` of the assertions that a signer makes. Default: the
+    /// issuer of [`Client::discover`], and none with [`Client::builder`].
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
         self
     }
 
@@ -228,14 +308,19 @@ impl ClientBuilder {
     /// - `token_url`: not an absolute URL, neither `https` nor `http` to an origin of
     ///   [`danger_allow_http`](Self::danger_allow_http), with user information, with a fragment, or
     ///   with a query that carries a credential or another of the request's parameters.
-    /// - `issuer`, for [`Client::discover`]: not an absolute URL, neither `https` nor `http` to such
-    ///   an origin, with user information, a query or a fragment.
     /// - `client_id`: empty, or with a colon under [`ClientAuth::BasicRaw`] and
     ///   [`ClientAuth::BasicRawWithId`].
     /// - `client_secret`: not set although [`client_auth`](Self::client_auth) sends one, or empty
     ///   as far as it is known before it is read.
-    /// - `client_auth`: [`ClientAuth::None`] or [`ClientAuth::BasicEmptySecret`] although a secret
-    ///   is set.
+    /// - `client_assertion`: not set although [`client_auth`](Self::client_auth) sends one, or
+    ///   empty, not a JWT or expired as far as it is known before it is read.
+    /// - `client_auth`: a method that sends no secret although a secret is set, or no assertion
+    ///   although an assertion is set.
+    /// - `issuer`: empty; set although [`Client::discover`] has it. For [`Client::discover`]: not an
+    ///   absolute URL, neither `https` nor `http` to an origin of
+    ///   [`danger_allow_http`](Self::danger_allow_http), with user information, a query or a
+    ///   fragment.
+    /// - A setting that the signer of the client assertion names.
     /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot
     ///   read.
     /// - `scope`: characters outside RFC 6749 section 3.3, or other than one space between values.
@@ -251,6 +336,8 @@ impl ClientBuilder {
             return Err(Error::config("max_reply", "a reply has at least one byte"));
         }
         let place = self.place()?;
+        let issuer = self.issuer_of(&place)?;
+        let proof = self.proof(&place, issuer.as_deref())?;
         let rules = match self.scope.as_str() {
             "" => self.reply_rules,
             scope => self.reply_rules.requested_scope(scope),
@@ -272,7 +359,8 @@ impl ClientBuilder {
         Ok(Client(Arc::new(Settings {
             place,
             id: self.client_id,
-            secret: self.client_secret,
+            proof,
+            issuer,
             auth: self.client_auth,
             format: self.body_format,
             parameters: parameters.collect(),
@@ -313,6 +401,20 @@ impl ClientBuilder {
         }))
     }
 
+    /// Returns `aud` of assertions. The issuer of a discovery is the one that the metadata repeat.
+    fn issuer_of(&self, place: &Place) -> Result<Option<String>, Error> {
+        match (&self.issuer, place.issuer()) {
+            (Some(_), Some(_)) => {
+                let problem = "is an argument of `Client::discover` already; remove the setting";
+                Err(Error::config("issuer", problem))
+            }
+            (Some(issuer), None) if issuer.is_empty() => {
+                Err(Error::config("issuer", "must not be empty"))
+            }
+            (set, discovered) => Ok(set.clone().or(discovered.map(Into::into))),
+        }
+    }
+
     fn check_client(&self) -> Result<(), Error> {
         let method = self.client_auth;
         if self.client_id.is_empty() {
@@ -322,8 +424,15 @@ impl ClientBuilder {
             let problem = "must not have a colon, which ends it in HTTP Basic (RFC 7617)";
             return Err(Error::config("client_id", problem));
         }
+        if self.client_assertion.is_some() && method != ClientAuth::Assertion {
+            let problem = format_args!(
+                "`{method:?}` sends no client assertion, and one is set: remove the assertion, or \
+                 the method"
+            );
+            return Err(Error::config("client_auth", problem));
+        }
         match &self.client_secret {
-            Some(secret) if method.sends_secret() => check("client_secret", secret),
+            Some(secret) if method.sends_secret() => secret_setting::check("client_secret", secret),
             Some(_) => {
                 let problem = format_args!(
                     "`{method:?}` sends no client secret, and one is set: remove the secret, or \
@@ -339,6 +448,28 @@ impl ClientBuilder {
                 Err(Error::config("client_secret", problem))
             }
             None => Ok(()),
+        }
+    }
+
+    fn proof(&self, place: &Place, issuer: Option<&str>) -> Result<Proof, Error> {
+        match (&self.client_secret, &self.client_assertion) {
+            (Some(secret), _) => Ok(Proof::Secret(secret.clone())),
+            (None, Some(assertion)) => {
+                let context = AssertionContext {
+                    client_id: &self.client_id,
+                    issuer,
+                    token_endpoint: &place.known_url(),
+                    now: self.clock.now(),
+                };
+                assertion.check("client_assertion", &context)?;
+                Ok(Proof::Assertion(assertion.clone()))
+            }
+            (None, None) if self.client_auth == ClientAuth::Assertion => {
+                let problem = "is missing, and client authentication `Assertion` sends it: set it \
+                               with `client_assertion`";
+                Err(Error::config("client_assertion", problem))
+            }
+            (None, None) => Ok(Proof::None),
         }
     }
 }

@@ -37,6 +37,21 @@ impl Place {
         }
     }
 
+    /// Returns the token endpoint as far as it is known without a request: empty before a discovery.
+    pub(super) fn known_url(&self) -> String {
+        match self {
+            Self::Fixed(endpoint) => endpoint.url().to_string(),
+            Self::Discovered(_) => String::new(),
+        }
+    }
+
+    pub(super) fn issuer(&self) -> Option<&str> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Discovered(discovered) => Some(discovered.issuer.as_str()),
+        }
+    }
+
     /// Makes an error about this place that no request was sent for.
     pub(super) fn located(&self, error: Error) -> Error {
         match self {

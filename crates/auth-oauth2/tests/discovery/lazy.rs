@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use auth_core::{
-    Authenticator, AuthenticatorOptions, ErrorKind, Origins, Secret, TokenRequest,
+    Authenticator, AuthenticatorOptions, Error, ErrorKind, Origins, Secret, TokenRequest,
     TokenRequestOutcome, TokenRequestReason, TokenSource,
 };
-use auth_oauth2::{Client, ClientAuth, Discovery};
+use auth_oauth2::{Assertion, AssertionContext, AssertionSigner, Client, ClientAuth, Discovery};
 use auth_testkit::VirtualClock;
 
 use crate::server::{
@@ -233,4 +233,50 @@ async fn s38_the_issuer_is_checked_with_the_settings() {
     let error = fixed.metadata().await.unwrap_err();
     assert_eq!(error.field(), Some("issuer"));
     assert!(server.seen().is_empty());
+}
+
+/// Writes down for which issuer and token endpoint it signs.
+struct Signer;
+
+impl AssertionSigner for Signer {
+    async fn read_key(&self) -> Result<Secret, Error> {
+        Ok(Secret::new("fake-key"))
+    }
+
+    async fn sign(&self, _: &Secret, context: &AssertionContext<'_>) -> Result<Secret, Error> {
+        let issuer = context.issuer.unwrap_or_default();
+        Ok(Secret::new(format!("{issuer} {}", context.token_endpoint)))
+    }
+
+    fn check(&self, context: &AssertionContext<'_>) -> Result<(), Error> {
+        assert_eq!((context.issuer, context.token_endpoint), (Some(ISSUER), ""));
+        Ok(())
+    }
+}
+
+/// CVE-2025-27370: metadata that name a hostile token endpoint must not get an assertion that
+/// another server takes.
+#[tokio::test(start_paused = true)]
+async fn s33_the_audience_of_assertions_is_the_configured_issuer() {
+    let server = Server::new();
+    let hostile = "https://evil.example.com/token";
+    server.answer(OPENID, json(&metadata_of(ISSUER, hostile)));
+    server.answer(hostile, json(crate::server::TOKEN));
+    let client = || Client::discover(ISSUER, "my-client", server.clone());
+    let signed = client().client_assertion(Assertion::signed(Signer));
+    let source = signed.build().unwrap().client_credentials();
+    let credentials = source.credentials().await.unwrap();
+    let request = TokenRequest::new(TokenRequestReason::Needed);
+    source
+        .fetch(request.credentials(credentials))
+        .await
+        .unwrap();
+    let body = server.last_body();
+    let signed = "&client_assertion=https%3A%2F%2Flogin.example.com%2Ftenant+https%3A%2F%2Fevil.example.com%2Ftoken";
+    assert!(body.contains(signed), "{body}");
+
+    // Another issuer cannot be set beside it.
+    let two = client().client_assertion(Assertion::signed(Signer));
+    let error = two.issuer("https://evil.example.com").build().unwrap_err();
+    assert_eq!(error.field(), Some("issuer"));
 }

@@ -26,6 +26,7 @@ pub(crate) struct Server(Arc<Mutex<State>>);
 struct State {
     answers: HashMap<String, Answer>,
     seen: Vec<String>,
+    last_body: String,
 }
 
 #[derive(Clone)]
@@ -58,6 +59,11 @@ impl Server {
     pub(crate) fn seen(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().seen)
     }
+
+    /// Returns the body of the last request.
+    pub(crate) fn last_body(&self) -> String {
+        self.0.lock().unwrap().last_body.clone()
+    }
 }
 
 impl Transport for Server {
@@ -65,6 +71,7 @@ impl Transport for Server {
         let url = request.uri().to_string();
         let answer = {
             let mut state = self.0.lock().unwrap();
+            state.last_body = String::from_utf8(request.body().to_vec()).unwrap();
             state.seen.push(format!("{} {url}", request.method()));
             state.answers.get(&url).cloned()
         };
