@@ -11,6 +11,8 @@ use std::time::Duration;
 use auth_core::{ErrorKind, TokenRequestOutcome};
 use auth_oauth2::Discovery;
 use auth_testkit::VirtualClock;
+use tokio::runtime::{Builder, Runtime};
+
 use server::{
     Answer, ISSUER, OAUTH, OPENID, Server, TOKEN_URL, json, metadata, metadata_of, response, status,
 };
@@ -260,13 +262,31 @@ async fn s38_limits_of_zero_are_settings_to_correct() {
 
 #[test]
 fn t16_a_discovery_whose_runtime_has_gone_is_started_again() {
+    let (server, discovery, first) = in_a_runtime_that_stands_still();
+    drop(first);
+    let found = runtime().block_on(async { discovery.metadata(ISSUER).await });
+    found.unwrap();
+    assert_eq!(server.seen(), asked(&[OPENID]));
+}
+
+#[test]
+fn t16_a_discovery_whose_runtime_stands_still_is_given_up_at_its_deadline() {
+    let (server, discovery, _first) = in_a_runtime_that_stands_still();
+    runtime().block_on(async {
+        let error = discovery.metadata(ISSUER).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(server.seen(), asked(&[]));
+        discovery.metadata(ISSUER).await.unwrap();
+        assert_eq!(server.seen(), asked(&[OPENID]));
+    });
+}
+
+/// Starts a discovery that gets no answer in a runtime that then does nothing. The server would
+/// answer by now.
+fn in_a_runtime_that_stands_still() -> (Server, Discovery, Runtime) {
     let server = Server::new();
     server.answer(OPENID, Answer::Never);
     let discovery = Discovery::builder(server.clone()).build().unwrap();
-    let runtime = || {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_time().start_paused(true).build().unwrap()
-    };
     let first = runtime();
     first.spawn({
         let discovery = discovery.clone();
@@ -277,7 +297,11 @@ fn t16_a_discovery_whose_runtime_has_gone_is_started_again() {
             tokio::task::yield_now().await;
         }
     });
-    drop(first);
     server.answer(OPENID, json(&metadata()));
-    runtime().block_on(async { discovery.metadata(ISSUER).await.unwrap() });
+    (server, discovery, first)
+}
+
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().unwrap()
 }
