@@ -39,6 +39,7 @@
 //! | a token for an assertion: Google service accounts, Salesforce, SAP (RFC 7523 section 2.1) | [`Client::jwt_bearer`] |
 //! | prove who the client is without a shared secret: a Kubernetes or SPIFFE token, a signing key (RFC 7523 section 2.2) | [`ClientBuilder::client_assertion`] |
 //! | a login of a vendor's own invention | [`TokenEndpoint`] |
+//! | the lines for Auth0, Entra ID, Okta, Keycloak, Cognito, Google, GitHub or Salesforce | the guide [Recipes](_documentation::recipes) |
 //! | a crate for another vendor, with its fake and its tests | the guide [Add a vendor](_documentation::add_a_vendor) |
 //! | prove who the client is: Basic, raw Basic, in the body, not at all | [`ClientAuth`] |
 //! | send JSON in place of a form | [`BodyFormat`] |
