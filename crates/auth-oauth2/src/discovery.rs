@@ -79,8 +79,8 @@ pub use metadata::Metadata;
 ///
 /// # Security
 ///
-/// Whoever can answer for the issuer over `https` names the host that client secrets go to. So the
-/// issuer is a setting of the program, never a text from a request or from an API's answer.
+/// The server that answers for the issuer over `https` names the host that client secrets go to. So
+/// the issuer is a setting of the program, never a text from a request or from an API's answer.
 #[derive(Clone)]
 pub struct Discovery(Arc<Shared>);
 

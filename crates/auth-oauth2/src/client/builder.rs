@@ -42,7 +42,7 @@ pub struct ClientBuilder {
 /// Where token requests go, not checked yet.
 enum PlaceSetting {
     TokenUrl(String, SharedTransport),
-    /// The client has a cache of its own.
+    /// The client does not share its cache.
     Issuer(String, SharedTransport),
     /// The client shares a cache.
     Shared(String, Discovery),

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{Issuer, Metadata, Outcome};
 
-/// The metadata of some issuers, and the discoveries that are under way.
+/// The metadata of some issuers, and the discoveries in progress.
 pub(super) struct Cache {
     lifetime: Duration,
     max_entries: usize,
@@ -33,7 +33,7 @@ struct Known {
 
 struct Failed {
     error: Error,
-    /// Until then nobody asks.
+    /// No request is sent before.
     until: Moment,
 }
 
@@ -41,7 +41,7 @@ struct Failed {
 pub(super) enum Step {
     Use(Metadata),
     Fail(Error),
-    /// Another caller's discovery is under way.
+    /// Another caller's discovery is in progress.
     Wait(watch::Receiver<Outcome>),
     /// Start a discovery.
     Fetch(watch::Sender<Outcome>, watch::Receiver<Outcome>),
@@ -202,7 +202,7 @@ impl Failed {
 /// How long a failure is told to all callers, where there are no metadata. The back-off of an
 /// authenticator comes on top.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long nobody asks after a failure, where old metadata serve.
+/// How long no request is sent after a failure, where old metadata serve.
 const PAUSE_KNOWN: Duration = Duration::from_secs(60);
 /// The longest `Retry-After` that is obeyed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);

@@ -110,7 +110,7 @@ fn raw<'a>(issuer: &Issuer, body: &'a [u8]) -> Result<Raw<'a>, Error> {
     let read = json.deserialize_map(Object(&mut twice));
     let read = read.and_then(|raw| json.end().map(|()| raw));
     if let Some(member) = twice {
-        let problem = "is there twice, so one of the two may be somebody else's; have it corrected";
+        let problem = "is there twice, so one of the two may be another sender's; have it corrected";
         return Err(fault(issuer, member, problem));
     }
     read.map_err(|error| {
@@ -192,7 +192,7 @@ fn read<T: DeserializeOwned>(json: &str) -> Option<T> {
     serde_json::from_str(json).ok()
 }
 
-/// The document is the authorization server's, so whoever runs that one corrects it.
+/// The document is the authorization server's, so its operator corrects it.
 fn fault(issuer: &Issuer, member: &'static str, problem: &str) -> Error {
     let message = format!("metadata member `{member}` {problem}{BY_HAND}");
     issuer
@@ -202,7 +202,7 @@ fn fault(issuer: &Issuer, member: &'static str, problem: &str) -> Error {
 
 const BY_HAND: &str = ", or set the token endpoint by hand with `Client::builder`";
 
-/// Without the other issuer's name, which is whatever the sender likes.
+/// Without the other issuer's name, which is a text of the sender.
 fn other_issuer(issuer: &Issuer, names: &str) -> Error {
     let ours = issuer.as_str();
     let difference = if ours.strip_suffix('/') == Some(names) {

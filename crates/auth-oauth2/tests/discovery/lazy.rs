@@ -47,7 +47,7 @@ async fn s38_the_first_token_request_discovers() {
     );
 }
 
-/// The case: a service starts while the issuer is down, and nobody restarts it.
+/// The case: a service starts while the issuer is down, and is not restarted.
 #[tokio::test(start_paused = true)]
 async fn s38_a_program_that_starts_without_its_issuer_recovers() {
     for outage in [
@@ -166,7 +166,7 @@ async fn s38_a_verdict_on_the_client_is_no_reason_to_discover() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26_the_account_is_the_issuers_whatever_is_discovered() {
+async fn t26_the_account_is_the_issuers_before_and_after_discovery() {
     let server = Server::new();
     let clock = VirtualClock::new();
     let id = async |client: &Client| {

@@ -115,7 +115,7 @@ async fn s38_both_requests_have_one_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_callers_share_one_discovery_whoever_is_dropped() {
+async fn s38_callers_share_one_discovery_and_the_first_may_be_dropped() {
     let server = Server::new();
     let (discovery, _) = discovery(&server);
     let first = tokio::spawn({
@@ -221,7 +221,7 @@ async fn s38_a_failure_is_told_for_a_second_and_retry_after_is_obeyed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t23_the_cache_holds_so_many_issuers_and_forgets_the_least_asked_for() {
+async fn t23_the_cache_holds_at_most_max_entries_issuers() {
     let server = Server::new();
     let discovery = Discovery::builder(server.clone()).max_entries(2);
     let discovery = discovery.build().unwrap();
