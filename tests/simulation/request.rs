@@ -215,14 +215,20 @@ impl<F: Future<Output = Answer>> Future for Watched<'_, F> {
 /// A refusal that leads to nothing leaves its token in use.
 fn let_stand(world: &World, id: u64, response: &Response<MemoryBody>) {
     let outcome = AuthOutcome::of(response);
-    let kind = match outcome.not_replayed() {
-        Some(NotReplayed::RefusalBackOff) => event::REFUSAL_BACK_OFF,
-        Some(NotReplayed::Twice) => event::TWICE,
+    let (kind, twice) = match outcome.not_replayed() {
+        Some(NotReplayed::RefusalBackOff) => (event::REFUSAL_BACK_OFF, false),
+        Some(NotReplayed::Twice) => (event::TWICE, true),
         _ => return,
     };
     world.hit(kind);
-    if let Some(token) = sends(world, id).pop().and_then(|send| send.refused) {
-        world.lock().model.let_stand(&token);
+    let Some(token) = sends(world, id).pop().and_then(|send| send.refused) else {
+        return;
+    };
+    let model = &mut world.lock().model;
+    if twice {
+        model.refused_twice(&token, world.now())
+    } else {
+        model.let_stand(&token)
     }
 }
 

@@ -70,6 +70,8 @@ mod api_keys;
 mod base_url;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "serde")]
+mod from_file;
 mod login;
 mod mfa;
 mod settings;
@@ -77,6 +79,8 @@ mod source;
 mod wire;
 
 pub use api_keys::ApiKeysBuilder;
+#[cfg(feature = "serde")]
+pub use from_file::{ApiKeysSettings, LoginSettings};
 pub use login::{Axonize, LoginBuilder};
 pub use mfa::{MfaAnswer, MfaChallenge};
 

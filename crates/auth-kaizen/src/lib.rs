@@ -60,11 +60,15 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "serde")]
+mod from_file;
 mod kaizen;
 mod legacy;
 mod region;
 
 pub use config::KaizenBuilder;
+#[cfg(feature = "serde")]
+pub use from_file::KaizenSettings;
 pub use kaizen::Kaizen;
 pub use legacy::LegacyEndpoint;
 pub use region::{Central, East, Region, RegionName};

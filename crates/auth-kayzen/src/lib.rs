@@ -77,8 +77,12 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "serde")]
+mod from_file;
 
 pub use config::{Kayzen, KayzenBuilder};
+#[cfg(feature = "serde")]
+pub use from_file::KayzenSettings;
 
 /// The program of the README compiles.
 #[cfg(doctest)]

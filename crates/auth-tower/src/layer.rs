@@ -1,14 +1,13 @@
-use std::sync::Arc;
-
-use auth_core::{Authenticator, AuthenticatorMap, Sharded};
+use auth_core::{Authenticator, AuthenticatorMap};
 use http::Method;
 use tower_layer::Layer;
 
 use crate::{
-    Auth, KeyedAuth, ReplayCheap, ReplayOff, ReplayWith, ResponseHead,
+    Auth, ExistingCredential, KeyedAuth, MissingToken, ReplayCheap, ReplayOff, ReplayWith,
+    ResponseHead,
     bounds::CloneService,
     replay::{Methods, sealed::Sealed},
-    verdict::Rules,
+    settings::Options,
 };
 
 /// Signs each outgoing request, and sends it once more with a new token when the API refuses the
@@ -124,64 +123,6 @@ pub struct AuthLayer<R = ReplayCheap, A = Authenticator> {
     authenticator: A,
     options: Options,
     replay: R,
-}
-
-/// What is set, whoever's token it is.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Options {
-    pub(crate) rules: Rules,
-    pub(crate) existing: ExistingCredential,
-    pub(crate) without_token: MissingToken,
-}
-
-impl Options {
-    pub(crate) fn with(self, authenticator: Authenticator) -> Settings {
-        Settings {
-            authenticator,
-            heads_matter: self.rules.refused_when.is_some() || self.rules.grpc,
-            rules: self.rules,
-            existing: self.existing,
-            without_token: self.without_token,
-        }
-    }
-}
-
-/// What layer and services share.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) authenticator: Authenticator,
-    /// A rule has to see the head of every response, whatever its status.
-    pub(crate) heads_matter: bool,
-    pub(crate) rules: Rules,
-    pub(crate) existing: ExistingCredential,
-    pub(crate) without_token: MissingToken,
-}
-
-/// What happens to a request that already carries the credential header.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ExistingCredential {
-    /// It is sent as it is, once; no token is fetched for it, and its response carries
-    /// [`Unsigned::OwnCredentials`](crate::Unsigned::OwnCredentials). The default.
-    #[default]
-    Keep,
-    /// The header is replaced.
-    Replace,
-    /// The request is not sent; the error says so.
-    Reject,
-}
-
-/// What happens to a request when no token could be had.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MissingToken {
-    /// It is not sent; the error says why. The default.
-    #[default]
-    Fail,
-    /// It is sent without credentials, for APIs that give something to anybody. Its response
-    /// carries [`Unsigned::NoToken`](crate::Unsigned::NoToken) or
-    /// [`Unsigned::NoKey`](crate::Unsigned::NoKey).
-    SendUnsigned,
 }
 
 impl AuthLayer {
@@ -334,10 +275,8 @@ impl<S: CloneService, R: Clone> Layer<S> for AuthLayer<R> {
     type Service = Auth<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let shards = self.authenticator.shards();
-        let settings = || self.options.with(self.authenticator.clone());
-        let settings = Arc::new(Sharded::new(shards, settings));
-        Auth::new(inner, settings, self.replay.clone())
+        let settings = self.options.with(self.authenticator.clone());
+        Auth::new(inner, &settings, self.replay.clone())
     }
 }
 

@@ -221,7 +221,7 @@ impl Unsigned {
     /// Tells why a request whose destination is not permitted is not signed.
     pub(crate) fn elsewhere<B>(origins: &Origins, request: &Request<B>) -> Self {
         let (uri, headers) = (request.uri(), request.headers());
-        if origins.permits(uri) && Origins::host_differs(uri, headers) {
+        if Origins::host_differs(uri, headers) && origins.permits(uri) {
             Self::OtherHost
         } else {
             Self::OtherOrigin

@@ -62,9 +62,13 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "serde")]
+mod from_file;
 mod legacy;
 
 pub use config::{Verdigris, VerdigrisBuilder};
+#[cfg(feature = "serde")]
+pub use from_file::VerdigrisSettings;
 pub use legacy::{LegacyFuture, LegacyRefusal, LegacyRefusalLayer, PeekedBody};
 
 /// The program of the README compiles.
