@@ -7,11 +7,7 @@ use auth_core::{Local, Sharded, Signing};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::{
-    Error, Replay, ReplayCheap, ResponseFuture, call,
-    settings::Settings,
-    shared::{Shared, sharded},
-};
+use crate::{Error, Replay, ReplayCheap, ResponseFuture, call, settings::Settings, shared::Shared};
 
 /// Signs requests to a service; made by [`AuthLayer`](crate::AuthLayer).
 ///
@@ -38,7 +34,7 @@ impl<S, R> Auth<S, R> {
     pub(crate) fn new(inner: S, settings: &Settings, replay: R) -> Self {
         Self {
             inner,
-            shared: sharded(settings),
+            shared: Shared::sharded(settings),
             replay,
         }
     }
@@ -51,7 +47,7 @@ impl<S, R> Auth<S, R> {
     /// Returns the inner service, to change it: second sends go by clones of the changed one.
     /// Expensive, because what the clones of this service share is made anew for this one.
     pub fn get_mut(&mut self) -> &mut S {
-        self.shared = sharded(self.shared.local().settings());
+        self.shared = Shared::sharded(self.shared.local().settings());
         &mut self.inner
     }
 
