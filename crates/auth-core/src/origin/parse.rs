@@ -209,3 +209,61 @@ fn is_label(label: &str) -> bool {
 const fn default_port(https: bool) -> u16 {
     if https { 443 } else { 80 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g12_hosts_differ_by_more_than_the_bit_for_the_case() {
+        let own = b"api-1.example.com";
+        assert!(is_host(own, own));
+        assert!(is_host(b"API-1.Example.COM", own));
+        for place in 0..own.len() {
+            for bit in 0..8 {
+                let mut other = *own;
+                other[place] ^= 1 << bit;
+                let is_case = bit == 5 && own[place].is_ascii_alphabetic();
+                assert_eq!(is_host(&other, own), is_case, "{place} {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn g12_authorities_are_the_same_only_if_all_their_bytes_are() {
+        let text = b"abcdefghijklmnopqrstuvwxyz";
+        for length in 0..text.len() {
+            let own = &text[..length];
+            assert!(is_same(own, own));
+            assert!(!is_same(own, &text[..length + 1]));
+            for place in 0..length {
+                let mut other = own.to_vec();
+                other[place] ^= 1;
+                assert!(!is_same(own, &other), "{length} {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn g12_a_port_is_decimal_digits_up_to_65535() {
+        let ports = [
+            ("", Some(443)),
+            (":", Some(443)),
+            (":443", Some(443)),
+            (":0443", Some(443)),
+            (":65535", Some(65_535)),
+            (":65536", None),
+            (":65979", None),
+            (":131515", None),
+            (":+443", None),
+            (":44a", None),
+            (":44:", None),
+            (":\u{ff14}43", None),
+            ("443", None),
+        ];
+        for (text, port) in ports {
+            assert_eq!(port_of(true, text.as_bytes()), port, "{text}");
+        }
+        assert_eq!(port_of(false, b""), Some(80));
+    }
+}
