@@ -1,13 +1,27 @@
+pub(crate) mod acquire;
+pub(crate) mod asking;
+pub(crate) mod driver;
+pub(crate) mod flight;
+pub(crate) mod health;
+pub(crate) mod options;
+pub(crate) mod published;
+pub(crate) mod residue;
+pub(crate) mod shared_state;
+pub(crate) mod snapshot;
+pub(crate) mod waiters;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
+use self::{
+    acquire::Wish,
+    asking::Answer,
+    shared_state::{Settings, SharedState},
+};
 use crate::{
     Acquire, AuthenticatorOptions, Clock, Error, Generation, Health, Key, Origins, Scheme, Token,
-    TokenSource,
-    acquire::Wish,
-    shared_state::{Answer, Settings, SharedState},
-    source::DynSource,
+    TokenSource, token::source::DynSource,
 };
 
 /// Keeps one token at hand for everybody, fetches and renews it at most once for all, and replaces
@@ -328,14 +342,18 @@ impl AuthenticatorBuilder {
             vendor: self.vendor,
             scheme: self.scheme,
             origins: self.origins,
-            policy: options.policy,
-            quota: options.quota,
             limit: options.limit,
             clock: options.clock,
             shards: options.shards,
         };
         Ok(Authenticator {
-            shared: Arc::new(SharedState::new(settings, self.source, store)),
+            shared: Arc::new(SharedState::new(
+                settings,
+                options.policy,
+                options.quota,
+                self.source,
+                store,
+            )),
         })
     }
 }
@@ -424,8 +442,9 @@ mod tests {
             .shards(32);
         let authenticator = builder().options(options).build().unwrap();
         let settings = &authenticator.shared().settings;
-        assert_eq!(settings.policy, policy);
-        assert_eq!(settings.quota, Some(quota));
+        let rules = &authenticator.shared().rules;
+        assert_eq!(*rules.policy, policy);
+        assert_eq!(rules.quota, Some(quota));
         let limit = settings.limit.as_ref().map(TokenRequestLimit::longest_wait);
         assert_eq!(limit, Some(wait));
         assert_eq!(authenticator.shards(), 32);

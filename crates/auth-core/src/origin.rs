@@ -38,7 +38,8 @@ pub use http_hosts::HttpHosts;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    allowed: Vec<Origin>,
+    /// Shared by all authenticators that are built with clones of one list.
+    allowed: Arc<[Origin]>,
     suffixes: Vec<Suffix>,
     warned: Arc<Warned>,
 }
@@ -231,18 +232,21 @@ impl Origins {
         origins: impl IntoIterator<Item = T>,
         on_http: impl Fn(&Origin) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        let mut this = Self::default();
+        let mut allowed = Vec::new();
         for origin in origins {
             let origin = Origin::parse(field, origin.as_ref())?;
             if !origin.is_https() {
                 on_http(&origin)?;
             }
-            this.allowed.push(origin);
+            allowed.push(origin);
         }
-        if this.allowed.is_empty() {
+        if allowed.is_empty() {
             return Err(Error::config(field, "name at least one origin"));
         }
-        Ok(this)
+        Ok(Self {
+            allowed: allowed.into(),
+            ..Self::default()
+        })
     }
 }
 

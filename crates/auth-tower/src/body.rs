@@ -119,9 +119,10 @@ impl<B> Open<B> {
     fn new(body: B, hint: SizeHint, is_ended: bool, max_bytes: usize) -> Self {
         let shared = (!is_ended).then(|| {
             let is_too_large = hint.lower() > max_bytes as u64;
-            let kept = match is_too_large {
-                true => Err(Missing::TooLarge),
-                false => Ok(Kept::new(max_bytes)),
+            let kept = if is_too_large {
+                Err(Missing::TooLarge)
+            } else {
+                Ok(Kept::new(max_bytes))
             };
             Arc::new(Shared::new(body, kept))
         });

@@ -65,7 +65,7 @@ where
     R: Replay<B>,
 {
     /// The request waits for a token, or for readiness with a token in hand.
-    Waiting(Box<Pending<S, B, R, H>>),
+    Waiting(Again<S, B, R, H>),
     /// The request was not sent, and will not be.
     Failed(auth_core::Error),
 }
@@ -245,6 +245,9 @@ where
     }
 }
 
+/// What a request waits for before it is sent once more.
+type Again<S, B, R, H> = Box<Pending<S, B, R, H>>;
+
 /// What nearly every response is: no 401, no mark, no rule to ask.
 #[inline(always)]
 fn says_nothing<ResB>(settings: &Settings, response: &Response<ResB>) -> bool {
@@ -271,7 +274,7 @@ fn judge<S, B, ResB, R, H>(
     generation: Generation,
     kept: R::Kept,
     notes: Option<Box<AuthOutcome>>,
-) -> Result<Response<ResB>, Box<Pending<S, B, R, H>>>
+) -> Result<Response<ResB>, Again<S, B, R, H>>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,

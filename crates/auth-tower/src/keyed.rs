@@ -11,7 +11,9 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    Error, MissingToken, Replay, ReplayCheap, ResponseFuture, Unsigned, call,
+    Error, MissingToken, Replay, ReplayCheap, ResponseFuture, Unsigned,
+    bounds::HttpService,
+    call,
     settings::Options,
     shared::{Handle, Keyed, Shared, Spare},
 };
@@ -102,12 +104,12 @@ impl<S: Clone, R: Clone> Clone for KeyedAuth<S, R> {
     }
 }
 
-impl<S, B, ResB, R> Service<Request<B>> for KeyedAuth<S, R>
+impl<S, B, R> Service<Request<B>> for KeyedAuth<S, R>
 where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    S: HttpService<B>,
     R: Replay<B>,
 {
-    type Response = Response<ResB>;
+    type Response = Response<S::ResponseBody>;
     type Error = Error<S::Error>;
     type Future = ResponseFuture<S, B, R, Arc<Keyed<S>>>;
 

@@ -5,6 +5,7 @@ use tower_layer::Layer;
 use crate::{
     Auth, ExistingCredential, KeyedAuth, MissingToken, ReplayCheap, ReplayOff, ReplayWith,
     ResponseHead,
+    bounds::CloneService,
     replay::{Methods, sealed::Sealed},
     settings::Options,
 };
@@ -57,6 +58,16 @@ use crate::{
 /// let layer = AuthLayer::new(authenticator).replay_only(Method::is_idempotent);
 /// # }
 /// ```
+///
+/// # When a stack does not compile
+///
+/// The compiler says only that "trait bounds were not satisfied" where a method such as `oneshot`
+/// is called. The message names the cause and the cure where the stack is used as a service:
+/// return it from a function as `impl Service<Request<Full<Bytes>>>`, with your own body type.
+///
+/// A timeout, a buffer or load shedding below this layer boxes errors. A layer above that boxes
+/// errors too then needs `.map_err(auth_tower::Error::into_boxed)` in between, see
+/// [`Error::into_boxed`](crate::Error::into_boxed).
 ///
 /// # How often a request is sent
 ///
@@ -116,11 +127,12 @@ pub struct AuthLayer<R = ReplayCheap, A = Authenticator> {
 
 impl AuthLayer {
     /// Makes a layer that signs with an authenticator's token, and replays requests whose body is
-    /// empty or cheap to clone ([`ReplayCheap`]).
+    /// empty or cheap to clone ([`ReplayCheap`]). Takes an authenticator, or what a vendor's crate
+    /// makes.
     #[must_use]
-    pub fn new(authenticator: Authenticator) -> Self {
+    pub fn new(authenticator: impl Into<Authenticator>) -> Self {
         Self {
-            authenticator,
+            authenticator: authenticator.into(),
             options: Options::default(),
             replay: ReplayCheap::default(),
         }
@@ -142,7 +154,7 @@ impl AuthLayer<ReplayCheap, AuthenticatorMap> {
     /// use http_body_util::Empty;
     /// use tower::ServiceBuilder;
     ///
-    /// # fn test<S>(authenticators: AuthenticatorMap, http: S) -> Result<(), http::Error> {
+    /// # fn test<S: Clone>(authenticators: AuthenticatorMap, http: S) -> Result<(), http::Error> {
     /// let client = ServiceBuilder::new().layer(AuthLayer::keyed(authenticators)).service(http);
     ///
     /// let user = Secret::new("fake-token-of-a-user");
@@ -259,7 +271,7 @@ impl<R, A> AuthLayer<R, A> {
     }
 }
 
-impl<S, R: Clone> Layer<S> for AuthLayer<R> {
+impl<S: CloneService, R: Clone> Layer<S> for AuthLayer<R> {
     type Service = Auth<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
@@ -268,7 +280,7 @@ impl<S, R: Clone> Layer<S> for AuthLayer<R> {
     }
 }
 
-impl<S, R: Clone> Layer<S> for AuthLayer<R, AuthenticatorMap> {
+impl<S: CloneService, R: Clone> Layer<S> for AuthLayer<R, AuthenticatorMap> {
     type Service = KeyedAuth<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {

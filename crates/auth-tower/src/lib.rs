@@ -88,6 +88,7 @@
 
 mod answered;
 mod body;
+mod bounds;
 mod call;
 mod challenge;
 mod error;

@@ -166,6 +166,7 @@ impl sealed::Sealed for ReplayCheap {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Body + Default + 'static> Replay<B> for ReplayCheap {
     type Kept = Copied<B>;
 

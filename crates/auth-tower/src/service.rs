@@ -7,7 +7,10 @@ use auth_core::{Local, Sharded, Signing};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::{Error, Replay, ReplayCheap, ResponseFuture, call, settings::Settings, shared::Shared};
+use crate::{
+    Error, Replay, ReplayCheap, ResponseFuture, bounds::HttpService, call, settings::Settings,
+    shared::Shared,
+};
 
 /// Signs requests to a service; made by [`AuthLayer`](crate::AuthLayer).
 ///
@@ -82,12 +85,12 @@ impl<S: Clone, R: Clone> Clone for Auth<S, R> {
     }
 }
 
-impl<S, B, ResB, R> Service<Request<B>> for Auth<S, R>
+impl<S, B, R> Service<Request<B>> for Auth<S, R>
 where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    S: HttpService<B>,
     R: Replay<B>,
 {
-    type Response = Response<ResB>;
+    type Response = Response<S::ResponseBody>;
     type Error = Error<S::Error>;
     type Future = ResponseFuture<S, B, R>;
 

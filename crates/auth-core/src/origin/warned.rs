@@ -15,7 +15,9 @@ pub(super) struct Warned(OnceLock<Box<[AtomicU64; MAX_WARNINGS]>>);
 impl Warned {
     pub(super) fn is_first(&self, cause: &str, destination: &str) -> bool {
         let hash = hash_of([cause, destination]);
-        let given = self.0.get_or_init(|| Box::new([VACANT; MAX_WARNINGS]));
+        let given = self
+            .0
+            .get_or_init(|| Box::new([const { AtomicU64::new(0) }; MAX_WARNINGS]));
         // From its own place on, the first that is vacant.
         let (before, after) = given.split_at(hash as usize % MAX_WARNINGS);
         for place in after.iter().chain(before) {
@@ -57,7 +59,6 @@ const fn mix(word: u64) -> u64 {
     word ^ (word >> 27)
 }
 
-const VACANT: AtomicU64 = AtomicU64::new(0);
 const MAX_WARNINGS: usize = 64;
 
 #[cfg(test)]

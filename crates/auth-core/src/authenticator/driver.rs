@@ -1,0 +1,302 @@
+//! Executes the orders of a flight, in a task of its own that no caller owns and no caller can
+//! cancel. Decides nothing.
+
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    runtime::Handle,
+    time::{self, Instant},
+};
+
+use crate::{
+    Credentials, EntryVersion, Error, ErrorKind, Key, NewEntry, RejectedPart, Secret,
+    SharedTokenStore, StoredEntry, TokenRequest, TokenRequestOutcome, TokenRequestReason,
+    TokenStore as _,
+    authenticator::{flight::Flight, shared_state::SharedState},
+    limits::concurrency::Permit,
+    machine::{
+        account::{Account, Logins},
+        flight::Flight as FlightState,
+        orders::{Ended, Fact, Landing, Loaded, Order, Own, Write},
+        record::Record,
+        serving::Start,
+    },
+    secret::rejections,
+};
+
+mod budget;
+mod entries;
+mod lease;
+
+use budget::Budget;
+use lease::Lease;
+
+/// Starts the flight's task. Hold no lock: on a runtime that shuts down the task ends at once, and
+/// says so.
+pub(crate) fn launch(
+    runtime: &Handle,
+    shared: Arc<SharedState>,
+    flight: Arc<Flight>,
+    start: Start,
+) {
+    // Made out here, so that a task that is dropped before its first poll is noticed, too.
+    let task = Task { shared, flight };
+    runtime.spawn(async move {
+        let landing = guarded(task.run(start)).await;
+        let landing = landing.unwrap_or_else(|| task.panicked());
+        task.shared.land(&task.flight, landing);
+    });
+}
+
+/// Has somebody on the caller's runtime look whether the flight ends in time, if the flight's task
+/// is on another runtime: that one may stand still.
+pub(crate) fn watch(shared: &Arc<SharedState>, flight: &Arc<Flight>) {
+    let Ok(here) = Handle::try_current() else {
+        return;
+    };
+    if !flight.wants_watcher(here.id()) {
+        return;
+    }
+    let (shared, flight) = (Arc::clone(shared), Arc::clone(flight));
+    here.spawn(async move {
+        let left = shared.now().wait_until(flight.overdue);
+        let mut place = None;
+        let over = poll_fn(|cx| match flight.poll(&mut place, cx.waker()) {
+            Some(_) => Poll::Ready(()),
+            None => Poll::Pending,
+        });
+        if time::timeout(left, over).await.is_err() {
+            shared.give_up(&flight);
+        }
+        if let Some(place) = place {
+            flight.leave(place);
+        }
+    });
+}
+
+struct Task {
+    shared: Arc<SharedState>,
+    flight: Arc<Flight>,
+}
+
+/// What a flight has in hand.
+#[derive(Default)]
+struct Hands {
+    permit: Option<Permit>,
+    lease: Option<Lease>,
+    credentials: Credentials,
+    /// The store can be asked.
+    connected: bool,
+}
+
+impl Task {
+    async fn run(&self, start: Start) -> Landing {
+        if !start.after.is_zero() {
+            time::sleep(start.after).await;
+        }
+        let mut patience = pin!(time::sleep(WAITERS_ASK_AGAIN));
+        let mut flown = pin!(self.fly(start));
+        let early = poll_fn(|cx| {
+            if let Poll::Ready(landing) = flown.as_mut().poll(cx) {
+                return Poll::Ready(Some(landing));
+            }
+            patience.as_mut().poll(cx).map(|()| None)
+        });
+        match early.await {
+            Some(landing) => landing,
+            None => {
+                self.flight.ask_again();
+                flown.await
+            }
+        }
+    }
+
+    async fn fly(&self, start: Start) -> Landing {
+        let shared = &*self.shared;
+        let mut hands = Hands::default();
+        let mut budget = Budget::new(shared.store_patience());
+        let mut state = FlightState::new(start);
+        let mut fact = Fact::Begun;
+        loop {
+            let order = shared.step(&self.flight, &mut state, fact);
+            fact = match order {
+                Order::Land(landing) => return *landing,
+                Order::Read => {
+                    let read = self.read(&mut hands).await;
+                    // Not the store was waited for.
+                    budget.renew();
+                    Fact::Read(read)
+                }
+                Order::Sleep { time, others } => {
+                    time::sleep(time).await;
+                    if others {
+                        budget.renew();
+                    }
+                    Fact::Slept
+                }
+                Order::Request {
+                    reason,
+                    refresh_token,
+                    deadline,
+                } => {
+                    let ended = self
+                        .request(&mut hands, reason, refresh_token, deadline)
+                        .await;
+                    // From here on somebody waits for an answer that is there already.
+                    budget.renew();
+                    Fact::Ended(ended)
+                }
+                Order::AskAgain => Fact::MayAgain(shared.may_try_again(&self.flight)),
+                order => match self.ask_store(&mut hands, &mut budget, order).await {
+                    Ok(fact) => fact,
+                    Err(error) => {
+                        tracing::warn!(vendor = shared.vendor(), %error, "going on without the token store");
+                        Fact::StoreFailed
+                    }
+                },
+            };
+        }
+    }
+
+    async fn read(&self, hands: &mut Hands) -> Result<Own, Error> {
+        let shared = &*self.shared;
+        let source = shared.source();
+        let deadline = shared.policy().token_request_deadline();
+        let read = async {
+            let credentials = source.credentials().await?;
+            let first = match source.keeps_refresh_tokens() {
+                true => source.first_refresh_token().await,
+                false => Ok(None),
+            };
+            Ok((credentials, first))
+        };
+        let read: Result<_, Error> = time::timeout(deadline, read).await.unwrap_or_else(|_| {
+            let message = format!(
+                "the credentials could not be read within {} s",
+                deadline.as_secs_f64()
+            );
+            Err(Error::new(ErrorKind::TimedOut, message))
+        });
+        let (credentials, first) =
+            read.map_err(|error| error.with_outcome(TokenRequestOutcome::NotSent))?;
+        let id = credentials.id();
+        let lockable = credentials.is_lockable();
+        let forbidden = id.filter(|_| lockable).and_then(|id| {
+            let clock = shared.clock();
+            rejections::of_process(clock, |known| known.forbid(id, clock.now()))
+        });
+        hands.credentials = credentials;
+        Ok(Own {
+            id,
+            lockable,
+            first,
+            forbidden,
+        })
+    }
+
+    async fn request(
+        &self,
+        hands: &mut Hands,
+        reason: TokenRequestReason,
+        refresh_token: Option<Secret>,
+        deadline: Duration,
+    ) -> Ended {
+        let shared = &*self.shared;
+        if let Err(error) = self.admit(hands).await {
+            let sent = shared.now();
+            return Ended {
+                result: Err(error),
+                sent,
+                late: false,
+            };
+        }
+        let mut token_request = TokenRequest::new(reason).credentials(hands.credentials.clone());
+        token_request.refresh_token = refresh_token;
+        let sent = shared.now();
+        let (result, late) = in_time(deadline, shared.source().fetch(token_request)).await;
+        hands.permit = None;
+        let result = result.unwrap_or_else(|| Err(out_of_time(deadline)));
+        // Before the text goes to other processes, which name the vendor themselves.
+        let result = result.map_err(|error| error.named(shared.vendor()));
+        if let Err(error) = &result {
+            if error.rejected_part() == Some(RejectedPart::RefreshToken) {
+                tracing::info!(vendor = shared.vendor(), %error, "refresh token rejected");
+            }
+        }
+        Ended { result, sent, late }
+    }
+
+    /// Waits for the right to make a token request, if it is limited.
+    async fn admit(&self, hands: &mut Hands) -> Result<(), Error> {
+        if let (Some(limit), None) = (&self.shared.settings.limit, &hands.permit) {
+            hands.permit = Some(limit.admit(&*self.flight).await?);
+        }
+        Ok(())
+    }
+
+    fn panicked(&self) -> Landing {
+        let error = Error::new(ErrorKind::Closed, "the token request panicked");
+        Landing::failed(error.named(self.shared.vendor()), self.shared.now())
+    }
+}
+
+impl Drop for Task {
+    /// Does nothing after a landing.
+    fn drop(&mut self) {
+        self.shared.abandon(&self.flight);
+    }
+}
+
+/// Waits for a reply until the deadline. A time-out that fires much later than it should have means
+/// that this process stood still: then the reply may be there already, and gets a moment to come
+/// up. Returns whether that was so.
+async fn in_time<T>(deadline: Duration, reply: impl Future<Output = T>) -> (Option<T>, bool) {
+    let mut reply = pin!(reply);
+    let Some(due) = Instant::now().checked_add(deadline) else {
+        return (Some(reply.await), false);
+    };
+    if let Ok(reply) = time::timeout_at(due, reply.as_mut()).await {
+        return (Some(reply), false);
+    }
+    if Instant::now().saturating_duration_since(due) < STOOD_STILL {
+        return (None, false);
+    }
+    (time::timeout(COME_UP, reply).await.ok(), true)
+}
+
+fn out_of_time(deadline: Duration) -> Error {
+    let message = format!(
+        "the token request did not end within {} s",
+        deadline.as_secs_f64()
+    );
+    Error::new(ErrorKind::TimedOut, message).with_outcome(TokenRequestOutcome::Unknown)
+}
+
+/// Runs a future to its end; `None` if it panicked.
+async fn guarded<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        polled.map_or(Poll::Ready(None), |poll| poll.map(Some))
+    })
+    .await
+}
+/// How long a write may take that nobody waits for.
+const WRITE: Duration = Duration::from_secs(1);
+/// A time-out that fires so much too late fires in a process that stood still.
+const STOOD_STILL: Duration = Duration::from_millis(500);
+/// What a reply that has arrived gets to come up through the HTTP client.
+const COME_UP: Duration = Duration::from_secs(1);
+/// When callers that wait for a flight ask again whether there is something else for them.
+const WAITERS_ASK_AGAIN: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

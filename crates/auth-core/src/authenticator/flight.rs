@@ -1,0 +1,157 @@
+//! What the callers that wait for a flight share with its task.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    task::Waker,
+};
+
+use tokio::runtime;
+
+use crate::{
+    Error, Moment, TokenRequestLimit, TokenRequestReason,
+    authenticator::{
+        snapshot::Snapshot,
+        waiters::{Index, Waiters},
+    },
+    limits::concurrency::InLine,
+};
+
+/// What the callers that wait for a token request share with its task.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub(crate) number: u64,
+    pub(crate) reason: TokenRequestReason,
+    /// From here on its runtime counts as stalled, and a new flight may take over.
+    pub(crate) overdue: Moment,
+    outcome: OnceLock<Outcome>,
+    waiters: Mutex<Waiters>,
+    /// Somebody waits for it, or did.
+    urgent: AtomicBool,
+    /// Where it waits for its turn.
+    queued: OnceLock<(TokenRequestLimit, u64)>,
+    /// How often all waiters were told to ask again.
+    round: AtomicU32,
+    /// Where the task runs.
+    runtime: runtime::Id,
+    /// Somebody on another runtime watches over the task.
+    watched: AtomicBool,
+}
+
+/// How a flight ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// There is a token at hand now.
+    Published,
+    /// A token for those who waited, and for nobody else.
+    Delivered(Arc<Snapshot>),
+    /// One failure, shared by all.
+    Error(Error),
+    /// Its task went away: whoever waited has to ask again.
+    Abandoned,
+}
+
+impl Flight {
+    pub(crate) fn new(
+        number: u64,
+        reason: TokenRequestReason,
+        overdue: Moment,
+        runtime: runtime::Id,
+    ) -> Self {
+        Self {
+            number,
+            reason,
+            overdue,
+            outcome: OnceLock::new(),
+            waiters: Mutex::default(),
+            urgent: AtomicBool::new(reason != TokenRequestReason::Ahead),
+            queued: OnceLock::new(),
+            round: AtomicU32::new(0),
+            runtime,
+            watched: AtomicBool::new(false),
+        }
+    }
+
+    /// Somebody waits for it from here on.
+    pub(crate) fn hurry(&self) {
+        if !self.urgent.swap(true, Ordering::SeqCst) {
+            if let Some((limit, number)) = self.queued.get() {
+                limit.hurry(*number);
+            }
+        }
+    }
+
+    /// Returns the outcome, or makes sure that `waker` is woken when there is one.
+    pub(crate) fn poll(&self, place: &mut Option<Index>, waker: &Waker) -> Option<&Outcome> {
+        if let Some(outcome) = self.outcome.get() {
+            return Some(outcome);
+        }
+        let mut waiters = self.waiters();
+        // The list is drained after the outcome is set: seen from inside the lock, either the
+        // outcome is there, or this waiter is in the list that will be drained.
+        if let Some(outcome) = self.outcome.get() {
+            return Some(outcome);
+        }
+        match *place {
+            Some(index) => waiters.update(index, waker),
+            None => *place = waiters.add(waker),
+        }
+        if place.is_none() {
+            waker.wake_by_ref();
+        }
+        None
+    }
+
+    /// Has all waiters ask again what to do, without an outcome.
+    pub(crate) fn ask_again(&self) {
+        self.round.fetch_add(1, Ordering::SeqCst);
+        let waiting = self.waiters().wakers();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn round(&self) -> u32 {
+        self.round.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.outcome.get().is_some()
+    }
+
+    /// Tells whether a caller on this runtime should watch over the task, which runs on another
+    /// one: that runtime may stand still. The answer is yes once.
+    pub(crate) fn wants_watcher(&self, here: runtime::Id) -> bool {
+        here != self.runtime && !self.watched.swap(true, Ordering::SeqCst)
+    }
+
+    /// A waiter that stood at `index` leaves.
+    pub(crate) fn leave(&self, index: Index) {
+        if self.outcome.get().is_none() {
+            self.waiters().remove(index);
+        }
+    }
+
+    /// Sets the outcome and wakes everybody, once.
+    pub(crate) fn resolve(&self, outcome: Outcome) {
+        if self.outcome.set(outcome).is_ok() {
+            let waiting = self.waiters().take();
+            waiting.for_each(Waker::wake);
+        }
+    }
+
+    fn waiters(&self) -> MutexGuard<'_, Waiters> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InLine for Flight {
+    fn is_urgent(&self) -> bool {
+        self.urgent.load(Ordering::SeqCst)
+    }
+
+    fn queue_at(&self, limit: &TokenRequestLimit, number: u64) -> bool {
+        let _ = self.queued.set((limit.clone(), number));
+        self.is_urgent()
+    }
+}

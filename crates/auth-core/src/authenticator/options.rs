@@ -1,0 +1,268 @@
+use std::{
+    sync::{Arc, LazyLock},
+    thread,
+    time::Duration,
+};
+
+use crate::{Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenRequestLimit, TokenStore};
+
+/// Options of an [`Authenticator`](crate::Authenticator) that do not depend on its vendor.
+///
+/// [`AuthenticatorBuilder::options`](crate::AuthenticatorBuilder::options) and the builder of each
+/// vendor crate take these options as they are. Options that are not set keep their default, or the
+/// vendor's default where the vendor's documentation states one. Clones are cheap: they share the
+/// policy, the store, the limit and the clock.
+///
+/// # Example
+///
+/// One set of options for all authenticators of a program:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use auth_core::{
+///     ApiKey, Authenticator, AuthenticatorOptions, TokenRequestLimit, Key, MemoryStore, Origins,
+///     RefreshPolicy, Secret,
+/// };
+///
+/// # fn main() -> Result<(), auth_core::Error> {
+/// let options = AuthenticatorOptions::new()
+///     .policy(RefreshPolicy::default().deadline(Duration::from_secs(5))?)
+///     .limit(TokenRequestLimit::new(16)?)
+///     .store(MemoryStore::new());
+/// for tenant in ["one", "two"] {
+///     let source = ApiKey::new(Secret::new(format!("fake-key-of-{tenant}")));
+///     let authenticator =
+///         Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+///             .key(Key::builder("example").client(tenant).build())
+///             .options(options.clone())
+///             .build()?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct AuthenticatorOptions {
+    policy: Option<Arc<RefreshPolicy>>,
+    quota: Option<Quota>,
+    limit: Option<TokenRequestLimit>,
+    store: Option<SharedTokenStore>,
+    clock: Option<SharedClock>,
+    shards: Option<usize>,
+}
+
+impl AuthenticatorOptions {
+    /// Makes options of which none is set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets when tokens are renewed and how failures are spaced. Default: the vendor's policy, or
+    /// [`RefreshPolicy::default`].
+    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
+        self.policy = Some(Arc::new(policy));
+        self
+    }
+
+    /// Sets how many token requests the vendor allows. Default: the vendor's quota, or no limit.
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.quota = Some(quota);
+        self
+    }
+
+    /// Sets the limit that this authenticator shares with others at the same token endpoint.
+    /// Default: no limit.
+    pub fn limit(mut self, limit: TokenRequestLimit) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Sets the store that shares the token with other processes, and with the next start of this
+    /// process. Default: no store.
+    ///
+    /// The store needs a key, which says whose token it is. A vendor crate makes the key; with
+    /// [`Authenticator::builder`](crate::Authenticator::builder), set
+    /// [`AuthenticatorBuilder::key`](crate::AuthenticatorBuilder::key).
+    ///
+    /// Before a token request, the store is read; a valid token is taken from there. If the store
+    /// has none, one of all processes takes the lease and sends the token request, and the others
+    /// wait for the entry that this process writes. All processes know of a failure, of the time
+    /// before which no token request is sent, and of rejected credentials; [refresh
+    /// tokens](crate::TokenSource::keeps_refresh_tokens) are spent once. The [quota](Self::quota)
+    /// is counted for vendor, issuer and client of the key together, as vendors count.
+    ///
+    /// If the store does not answer within its [latency budget](TokenStore::latency_budget), by default 50 ms,
+    /// this process goes on without the store, with a [share](Quota::without_store) of the quota,
+    /// and does not ask the store again for 1 to 8 s. When the store is back, the process
+    /// tells it of refused tokens and of the token requests that count against the quota.
+    ///
+    /// A process that is denied the lease for half of a token request's
+    /// [deadline](crate::RefreshPolicy::deadline) while callers wait makes one token request beside
+    /// the holder: the holder may be cut off. Where a refresh token or a user's password is sent,
+    /// the process waits until the holder's lease has ended.
+    ///
+    /// Credentials that do not expire, and tokens of an unknown lifetime, are not stored.
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.store = Some(SharedTokenStore::new(store));
+        self
+    }
+
+    /// Sets the clock. Default: [`SystemClock`](crate::SystemClock).
+    pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
+        self.clock = Some(clock.into());
+        self
+    }
+
+    /// Sets how many copies of a token's headers are kept, rounded up to a power of two, 1 to 64.
+    /// Each costs about 520 bytes; the token itself is kept once. Use 1 where one process holds
+    /// many authenticators that each see little traffic. Default: one for each processor, at most
+    /// 8.
+    pub fn shards(mut self, count: usize) -> Self {
+        self.shards = Some(count.clamp(1, MAX_SET_SHARDS));
+        self
+    }
+
+    /// Sets the policy, unless one is set. For vendor crates: the vendor's default.
+    pub fn default_policy(mut self, policy: RefreshPolicy) -> Self {
+        self.policy.get_or_insert_with(|| Arc::new(policy));
+        self
+    }
+
+    /// Sets the quota, unless one is set. For vendor crates: the vendor's default.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use auth_core::{AuthenticatorOptions, Quota};
+    ///
+    /// # fn build(options: AuthenticatorOptions) -> Result<(), auth_core::Error> {
+    /// // The vendor documents 20 tokens an hour; the user may have set less.
+    /// let options = options.default_quota(Quota::new(20, Duration::from_secs(3600))?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn default_quota(mut self, quota: Quota) -> Self {
+        self.quota.get_or_insert(quota);
+        self
+    }
+
+    /// Returns the clock that is set, or the default clock. For vendor crates: a token source reads
+    /// the same clock as its authenticator.
+    #[must_use]
+    pub fn shared_clock(&self) -> SharedClock {
+        self.clock.clone().unwrap_or_default()
+    }
+
+    /// Adds to the deadline of the policy: for a login that waits for a person.
+    #[doc(hidden)]
+    pub fn extend_deadline(mut self, extra: Duration) -> Self {
+        let policy = Arc::unwrap_or_clone(self.policy.unwrap_or_else(default_policy));
+        self.policy = Some(Arc::new(policy.extend_deadline(extra)));
+        self
+    }
+
+    pub(crate) fn resolve(self) -> Resolved {
+        Resolved {
+            clock: self.shared_clock(),
+            policy: self.policy.unwrap_or_else(default_policy),
+            quota: self.quota,
+            limit: self.limit,
+            store: self.store,
+            shards: self.shards.unwrap_or_else(default_shards),
+        }
+    }
+}
+
+/// [`AuthenticatorOptions`] with every default filled in.
+pub(crate) struct Resolved {
+    pub(crate) policy: Arc<RefreshPolicy>,
+    pub(crate) quota: Option<Quota>,
+    pub(crate) limit: Option<TokenRequestLimit>,
+    pub(crate) store: Option<SharedTokenStore>,
+    pub(crate) clock: SharedClock,
+    pub(crate) shards: usize,
+}
+
+/// All authenticators without a policy of their own share this one.
+fn default_policy() -> Arc<RefreshPolicy> {
+    static POLICY: LazyLock<Arc<RefreshPolicy>> = LazyLock::new(Arc::default);
+    Arc::clone(&POLICY)
+}
+
+fn default_shards() -> usize {
+    thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MAX_SHARDS)
+}
+
+/// More copies than this do not pay: the work between two requests spreads threads out.
+const MAX_SHARDS: usize = 8;
+/// The most that can be set.
+const MAX_SET_SHARDS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn defaults_of_a_vendor_apply_only_where_nothing_is_set() {
+        let quota = |limit| Quota::new(limit, HOUR).unwrap();
+        let policy = |deadline| {
+            let policy = RefreshPolicy::default();
+            policy.deadline(Duration::from_secs(deadline)).unwrap()
+        };
+        let vendor = |options: AuthenticatorOptions| {
+            let options = options.default_quota(quota(20)).default_policy(policy(30));
+            options.resolve()
+        };
+        let unset = vendor(AuthenticatorOptions::new());
+        assert_eq!(unset.quota, Some(quota(20)));
+        assert_eq!(*unset.policy, policy(30));
+        let set = AuthenticatorOptions::new();
+        let set = vendor(set.quota(quota(5)).policy(policy(3)));
+        assert_eq!(set.quota, Some(quota(5)));
+        assert_eq!(*set.policy, policy(3));
+        // The default of this crate, said by the user, is not the vendor's.
+        let said = vendor(AuthenticatorOptions::new().policy(RefreshPolicy::default()));
+        assert_eq!(*said.policy, RefreshPolicy::default());
+    }
+
+    #[test]
+    fn options_that_are_not_set_have_the_documented_defaults() {
+        let unset = AuthenticatorOptions::new().resolve();
+        assert_eq!(*unset.policy, RefreshPolicy::default());
+        assert!(unset.quota.is_none() && unset.limit.is_none() && unset.store.is_none());
+        assert!((1..=8).contains(&unset.shards));
+    }
+
+    #[test]
+    fn shards_are_kept_between_1_and_64() {
+        for (set, kept) in [(0, 1), (1, 1), (8, 8), (64, 64), (65, 64), (usize::MAX, 64)] {
+            assert_eq!(
+                AuthenticatorOptions::new().shards(set).resolve().shards,
+                kept
+            );
+        }
+    }
+
+    #[test]
+    fn a_deadline_is_extended_from_the_policy_or_its_default() {
+        let minute = Duration::from_secs(60);
+        let longer = AuthenticatorOptions::new()
+            .extend_deadline(minute)
+            .resolve();
+        assert_eq!(
+            longer.policy.token_request_deadline(),
+            Duration::from_secs(70)
+        );
+        let endless = AuthenticatorOptions::new()
+            .extend_deadline(Duration::MAX)
+            .resolve();
+        assert_eq!(endless.policy.token_request_deadline(), Duration::MAX);
+    }
+}

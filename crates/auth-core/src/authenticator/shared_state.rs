@@ -1,0 +1,260 @@
+//! What all handles of one key share: the cached token, and the machine's state behind a lock.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    AccessToken, Error, ErrorKind, Generation, Health, Key, MemoryStore, Moment, Origins, Quota,
+    RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenRequestLimit,
+    TokenStore as _,
+    authenticator::{
+        flight::{Flight, Outcome},
+        published::Published,
+        residue::Residue,
+        snapshot::{Carried, Snapshot},
+    },
+    machine::{
+        flight::{Flight as FlightState, Verdict},
+        key_state::{KeyState, Landed},
+        orders::{Draw, End, Fact, Landing, Order, Rules},
+        serving::State,
+    },
+    policy::Jitter,
+    secret::rejections,
+    token::source::DynSource,
+};
+use http::HeaderMap;
+
+mod errors;
+mod landing;
+
+pub(crate) struct SharedState {
+    pub(crate) settings: Settings,
+    source: Box<dyn DynSource>,
+    store: Option<(SharedTokenStore, Key)>,
+    /// Keeps refresh tokens where there is no store: they are sent by the same rules.
+    own_store: OnceLock<(SharedTokenStore, Key)>,
+    pub(crate) rules: Rules,
+    pub(super) published: Published,
+    desk: Mutex<Desk>,
+}
+
+pub(crate) struct Settings {
+    pub(crate) vendor: String,
+    pub(crate) scheme: Scheme,
+    pub(crate) origins: Origins,
+    pub(crate) limit: Option<TokenRequestLimit>,
+    pub(crate) clock: SharedClock,
+    pub(crate) shards: usize,
+}
+
+/// What is changed under the lock, and never across an await.
+pub(super) struct Desk {
+    pub(super) key: KeyState,
+    pub(super) flight: Option<Arc<Flight>>,
+    /// How many flights there were.
+    pub(super) flights: u64,
+    pub(super) last_error: Option<Error>,
+    /// The token before that, while the newest one is on trial.
+    pub(super) previous: Option<Arc<Snapshot>>,
+    /// The credentials that were used last.
+    pub(super) credentials: Option<crate::CredentialsId>,
+}
+
+impl SharedState {
+    pub(crate) fn new(
+        settings: Settings,
+        policy: Arc<RefreshPolicy>,
+        quota: Option<Quota>,
+        source: Box<dyn DynSource>,
+        store: Option<(SharedTokenStore, Key)>,
+    ) -> Self {
+        let desk = Desk {
+            key: KeyState::new(quota),
+            flight: None,
+            flights: 0,
+            last_error: None,
+            previous: None,
+            credentials: None,
+        };
+        let shares = store.is_some() || source.keeps_refresh_tokens();
+        let owner = match shares {
+            true => format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
+            false => String::new(),
+        };
+        let rules = Rules {
+            policy,
+            quota,
+            shares,
+            keeps_refresh_tokens: source.keeps_refresh_tokens(),
+            needs_refresh_token: source.needs_refresh_token(),
+            owner,
+        };
+        Self {
+            settings,
+            source,
+            store,
+            own_store: OnceLock::new(),
+            rules,
+            published: Published::nothing(),
+            desk: Mutex::new(desk),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn now(&self) -> Moment {
+        self.settings.clock.now()
+    }
+
+    /// Now without lag: for times that others were promised.
+    fn precise(&self) -> Moment {
+        self.settings.clock.precise()
+    }
+
+    pub(crate) fn policy(&self) -> &RefreshPolicy {
+        &self.rules.policy
+    }
+
+    pub(crate) fn source(&self) -> &dyn DynSource {
+        &*self.source
+    }
+
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.settings.clock
+    }
+
+    pub(crate) fn store(&self) -> Option<(&SharedTokenStore, &Key)> {
+        let (store, key) = match (&self.store, self.rules.keeps_refresh_tokens) {
+            (Some(store), _) => store,
+            (None, true) => self.own_store.get_or_init(|| {
+                let store = SharedTokenStore::new(MemoryStore::new());
+                (store, Key::builder(self.vendor()).build())
+            }),
+            (None, false) => return None,
+        };
+        Some((store, key))
+    }
+
+    /// Returns what must not be forgotten of this key; `None` if nothing.
+    pub(crate) fn residue(&self) -> Option<Residue> {
+        let now = self.now();
+        let desk = self.desk();
+        let residue = Residue {
+            state: desk.key.state.without_token(),
+            memory: desk.key.memory.clone(),
+            last_error: desk.last_error.clone(),
+            credentials: desk.credentials,
+            refresh_tokens: self.own_store.get().cloned(),
+        };
+        Some(residue).filter(|residue| !residue.is_over(now))
+    }
+
+    /// Takes over what an earlier authenticator of the same key left behind.
+    pub(crate) fn restore(&self, residue: Residue) {
+        let Residue {
+            state,
+            memory,
+            last_error,
+            credentials,
+            refresh_tokens,
+        } = residue;
+        if let Some(store) = refresh_tokens {
+            let _ = self.own_store.set(store);
+        }
+        let mut desk = self.desk();
+        desk.key = KeyState::restored(state, memory);
+        desk.last_error = last_error;
+        desk.credentials = credentials;
+    }
+
+    pub(crate) fn store_patience(&self) -> Duration {
+        self.store()
+            .map_or(Duration::ZERO, |(store, _)| store.latency_budget())
+    }
+
+    pub(crate) fn lease_time(&self) -> Duration {
+        self.rules.lease_time()
+    }
+
+    /// A flight that was given up must not act in the name of its successor.
+    pub(crate) fn lease_owner(&self, flight: &Flight) -> String {
+        format!("{}-{}", self.rules.owner, flight.number)
+    }
+
+    pub(crate) fn vendor(&self) -> &str {
+        &self.settings.vendor
+    }
+
+    // --- hot path ---
+
+    /// The token at hand, unless it is time to ask the machine.
+    pub(crate) fn fresh_token(&self) -> Option<Token> {
+        self.published.fresh(self.now()).map(Token)
+    }
+
+    /// Signs with the token at hand, unless it is time to ask the machine, or there is a header in
+    /// the way.
+    #[inline(always)]
+    pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Generation> {
+        let local = self.published.fresh(self.now())?;
+        local.sign_vacant(headers).then(|| local.generation())
+    }
+
+    /// Forgets that the vendor rejected the credentials.
+    pub(crate) fn clear_rejections(&self) {
+        let mut desk = self.desk();
+        desk.key.state.clear_rejection();
+        desk.key.memory.forget_rejections();
+        if let Some(id) = desk.credentials {
+            rejections::of_process(self.clock(), |known| known.clear(id.account()));
+        }
+    }
+
+    /// Makes what is published follow the machine: gone when it holds nothing, asked about when
+    /// there will be something to decide.
+    pub(super) fn follow(&self, state: &State, now: Moment) {
+        if state.usable_until().is_none() {
+            self.published.store(None);
+        } else if self.published.load().is_some() {
+            self.published.set_check_at(state.check_at(now));
+        }
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let now = self.now();
+        let desk = self.desk();
+        let until = desk.key.state.usable_until();
+        let last_error = desk.last_error.as_ref();
+        Health {
+            vendor: self.vendor().to_owned(),
+            usable_for: until
+                .filter(|until| !now.reached(*until))
+                .map(|until| now.until(until)),
+            is_renewing: desk.flight.is_some(),
+            last_error: last_error.map(|error| error.told_later(desk.key.state.next_try(now))),
+        }
+    }
+
+    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
+        // The machine is never left half-changed: its step does not panic.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SharedState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings {
+            vendor, origins, ..
+        } = &self.settings;
+        let Rules { policy, quota, .. } = &self.rules;
+        f.debug_struct("Authenticator")
+            .field("vendor", vendor)
+            .field("origins", origins)
+            .field("policy", policy)
+            .field("quota", quota)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,34 @@
+//! Errors that no token request is the cause of.
+
+use super::*;
+
+impl SharedState {
+    /// What the flight found: with a store, the processes count together.
+    pub(super) fn over_quota_of_all(&self, wait: Duration) -> Error {
+        if self.store.is_none() {
+            return self.over_quota(wait);
+        }
+        let quota = self.rules.quota.map(Quota::describe).unwrap_or_default();
+        let message = format!("the token quota of {quota} is used up by all processes together");
+        let error = Error::new(ErrorKind::Quota, message).named(self.vendor());
+        error.with_retry_after(wait)
+    }
+
+    pub(in crate::authenticator) fn over_quota(&self, wait: Duration) -> Error {
+        let quota = self.rules.quota.map(Quota::describe).unwrap_or_default();
+        let message = format!("the token quota of {quota} is used up");
+        let error = Error::new(ErrorKind::Quota, message).named(self.vendor());
+        error.with_retry_after(wait)
+    }
+
+    pub(crate) fn closed(&self) -> Error {
+        let message = "the token request ended without a result";
+        Error::new(ErrorKind::Closed, message).named(self.vendor())
+    }
+
+    pub(in crate::authenticator) fn refused_too_often(&self, wait: Duration) -> Error {
+        let message = "the API refused the newest tokens";
+        let error = Error::new(ErrorKind::Refused, message).named(self.vendor());
+        error.with_retry_after(wait)
+    }
+}

@@ -1,0 +1,761 @@
+use crate::authenticator::flight::Flight;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
+};
+
+use crate::{
+    AccessToken, Authenticator, AuthenticatorOptions, Origins, RefreshPolicy, SystemClock,
+    TokenRequest, TokenRequestReason, TokenSource,
+};
+
+use super::*;
+
+/// Token requests that take a second, in the order in which they started.
+#[derive(Clone, Default)]
+struct Vendor(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    running: AtomicUsize,
+    most: AtomicUsize,
+    started: Mutex<Vec<(usize, TokenRequestReason, Duration)>>,
+    begun: Mutex<Option<Instant>>,
+}
+
+struct Tenant {
+    vendor: Vendor,
+    number: usize,
+}
+
+impl TokenSource for Tenant {
+    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
+        let shared = &self.vendor.0;
+        let begun = *shared
+            .begun
+            .lock()
+            .unwrap()
+            .get_or_insert_with(Instant::now);
+        let start = (self.number, token_request.reason, begun.elapsed());
+        shared.started.lock().unwrap().push(start);
+        let running = shared.running.fetch_add(1, Ordering::Relaxed) + 1;
+        shared.most.fetch_max(running, Ordering::Relaxed);
+        time::sleep(Duration::from_secs(1)).await;
+        shared.running.fetch_sub(1, Ordering::Relaxed);
+        Ok(AccessToken::new(format!("fake-token-{}", self.number)).expires_in(HOUR))
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Follows tokio's clock, which the tests pause.
+#[derive(Clone, Debug)]
+struct Paused(Instant, crate::Moment);
+
+impl crate::Clock for Paused {
+    fn now(&self) -> crate::Moment {
+        self.1 + self.0.elapsed()
+    }
+}
+
+impl Vendor {
+    fn tenants(&self, count: usize, limit: &TokenRequestLimit) -> Vec<Authenticator> {
+        let clock = Paused(Instant::now(), crate::Clock::now(&SystemClock::new()));
+        let tenant = |number| {
+            let vendor = self.clone();
+            let origins = Origins::new(["https://api.example.com"]).unwrap();
+            Authenticator::builder(Tenant { vendor, number }, origins)
+                .options(
+                    AuthenticatorOptions::new()
+                        .policy(RefreshPolicy::default().jitter(0.0).unwrap())
+                        .limit(limit.clone())
+                        .clock(clock.clone()),
+                )
+                .build()
+                .unwrap()
+        };
+        (0..count).map(tenant).collect()
+    }
+
+    fn started(&self) -> Vec<(usize, TokenRequestReason, Duration)> {
+        self.0.started.lock().unwrap().clone()
+    }
+}
+
+async fn all(tenants: &[Authenticator]) -> Vec<Result<(), Error>> {
+    let tasks = tenants.iter().map(|tenant| tokio::spawn(tenant.token()));
+    let mut results = Vec::new();
+    for task in tasks.collect::<Vec<_>>() {
+        results.push(task.await.unwrap().map(drop));
+    }
+    results
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_tenants_that_expire_together_keep_to_the_limit() {
+    let vendor = Vendor::default();
+    let tenants = vendor.tenants(100, &TokenRequestLimit::new(8).unwrap());
+    assert!(all(&tenants).await.iter().all(Result::is_ok));
+    assert_eq!(vendor.0.most.load(Ordering::Relaxed), 8);
+    assert_eq!(vendor.started().len(), 100);
+    // 13 rounds of 1 s. The deadline of 10 s for a token request cuts none of them short.
+    assert_eq!(vendor.started().last().unwrap().2, Duration::from_secs(12));
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_starts_are_spread_evenly() {
+    let vendor = Vendor::default();
+    let tenants = vendor.tenants(
+        50,
+        &TokenRequestLimit::new(100).unwrap().per_second(10).unwrap(),
+    );
+    all(&tenants).await;
+    for (index, (_, _, at)) in vendor.started().into_iter().enumerate() {
+        let due = Duration::from_millis(100 * index as u64);
+        assert!(
+            at.abs_diff(due) < Duration::from_millis(5),
+            "{index} {at:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_token_requests_that_callers_wait_for_go_before_renewals() {
+    let limit = TokenRequestLimit::new(1).unwrap();
+    let vendor = Vendor::default();
+    let ahead = vendor.tenants(5, &limit);
+    assert!(all(&ahead).await.iter().all(Result::is_ok));
+    time::advance(HOUR * 4 / 5).await;
+    // One renewal runs, and four wait. No caller waits for any of them.
+    assert!(ahead.iter().all(|tenant| tenant.fresh_token().is_none()));
+    assert!(
+        all(&ahead).await.iter().all(Result::is_ok),
+        "the old tokens serve"
+    );
+    let needed = vendor.tenants(3, &limit);
+    all(&needed).await;
+    time::sleep(Duration::from_secs(10)).await;
+    let reasons: Vec<_> = vendor.started()[5..].iter().map(|start| start.1).collect();
+    use TokenRequestReason::{Ahead, Needed};
+    assert_eq!(
+        reasons,
+        [Ahead, Needed, Needed, Needed, Ahead, Ahead, Ahead, Ahead]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_a_renewal_moves_up_when_a_caller_waits_for_its_token() {
+    let limit = TokenRequestLimit::new(1).unwrap().max_wait(10 * HOUR);
+    let vendor = Vendor::default();
+    let tenants = vendor.tenants(5, &limit);
+    all(&tenants).await;
+    time::advance(HOUR * 4 / 5).await;
+    let blocker = vendor.tenants(1, &limit).remove(0);
+    let held = limit.admit(&*flight(TokenRequestReason::Needed)).await;
+    all(&tenants).await;
+    // The last tenant's token expires while its renewal is last in line.
+    time::advance(HOUR).await;
+    let last = tokio::spawn(tenants[4].token());
+    tokio::task::yield_now().await;
+    let needed = tokio::spawn(blocker.token());
+    tokio::task::yield_now().await;
+    drop(held);
+    last.await.unwrap().unwrap();
+    needed.await.unwrap().unwrap();
+    assert_eq!(vendor.started()[5].0, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05_a_wait_that_is_too_long_ends_in_an_error() {
+    let limit = TokenRequestLimit::new(1)
+        .unwrap()
+        .max_wait(Duration::from_millis(2_500));
+    let vendor = Vendor::default();
+    let results = all(&vendor.tenants(6, &limit)).await;
+    let failed: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+    assert_eq!(failed.len(), 3);
+    for error in failed {
+        assert_eq!(error.kind(), ErrorKind::Throttled);
+        assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
+        let text = error.to_string();
+        assert!(text.contains("waited 2.5 s for its turn"), "{text}");
+        assert!(text.contains("limit of 1 at once;"), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g19_nothing_stays_in_the_queue() {
+    let limit = TokenRequestLimit::new(2)
+        .unwrap()
+        .max_wait(Duration::from_millis(1_500));
+    let vendor = Vendor::default();
+    all(&vendor.tenants(20, &limit)).await;
+    limit.assert_idle();
+}
+
+#[test]
+fn limits_that_let_nothing_pass_are_refused() {
+    for (refused, problem) in [
+        (TokenRequestLimit::new(0), "lets no token request run"),
+        (
+            TokenRequestLimit::new(1).unwrap().per_second(0),
+            "lets no token request start",
+        ),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some("limit"))
+        );
+        assert!(error.to_string().contains(problem), "{error}");
+    }
+    TokenRequestLimit::new(1).unwrap().per_second(1).unwrap();
+}
+
+impl TokenRequestLimit {
+    fn assert_idle(&self) {
+        let queue = self.queue();
+        assert_eq!(
+            (queue.waiting(), queue.granted.len(), queue.running),
+            (0, 0, 0)
+        );
+        assert_eq!(queue.timer, None);
+    }
+}
+
+/// The token requests that a limit let through, as the vendor sees them.
+#[derive(Default)]
+struct Record {
+    starts: Mutex<Vec<(Instant, Kind)>>,
+    running: AtomicUsize,
+    most: AtomicUsize,
+}
+
+type Kind = TokenRequestReason;
+
+impl Record {
+    /// One flight: its turn, and then a token request of `length`.
+    async fn fly(
+        self: Arc<Self>,
+        limit: TokenRequestLimit,
+        flight: Arc<Flight>,
+        length: Duration,
+    ) -> Result<(), Error> {
+        let permit = limit.admit(&*flight).await?;
+        self.starts
+            .lock()
+            .unwrap()
+            .push((Instant::now(), flight.reason));
+        let running = self.running.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(running, Ordering::Relaxed);
+        time::sleep(length).await;
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        drop(permit);
+        Ok(())
+    }
+
+    fn starts(&self) -> Vec<(Instant, Kind)> {
+        self.starts.lock().unwrap().clone()
+    }
+
+    fn assert_rate(&self, per_second: usize) {
+        let starts = self.starts();
+        for (index, &(first, _)) in starts.iter().enumerate() {
+            let within = |start: &&(Instant, Kind)| start.0 < first + Duration::from_secs(1);
+            let count = starts[index..].iter().take_while(within).count();
+            assert!(
+                count <= per_second,
+                "{count} starts in a second from {index}"
+            );
+        }
+    }
+}
+
+fn flight(reason: TokenRequestReason) -> Arc<Flight> {
+    let runtime = tokio::runtime::Handle::current().id();
+    Arc::new(Flight::new(1, reason, crate::Moment::NEVER, runtime))
+}
+
+/// Lets all tasks run until they wait, without time passing.
+async fn settled() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_200_tenants_share_10_starts_a_second_with_one_token_request_each() {
+    let limit = TokenRequestLimit::new(8).unwrap().per_second(10).unwrap();
+    let vendor = Vendor::default();
+    let tenants = vendor.tenants(200, &limit);
+    let begun = Instant::now();
+    assert!(all(&tenants).await.iter().all(Result::is_ok));
+    let started = vendor.started();
+    assert_eq!(started.len(), 200);
+    // 25 rounds of 8 token requests that take 1 s each, plus 0.7 s until the first round is full.
+    let took = begun.elapsed();
+    assert!(
+        took.abs_diff(Duration::from_millis(25_700)) < Duration::from_millis(100),
+        "{took:?}"
+    );
+    limit.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_second() {
+    for (concurrent, rate) in [(100, 10), (3, 50), (20, 7), (4, 3), (1000, 1500), (1, 1)] {
+        let limit = TokenRequestLimit::new(concurrent)
+            .unwrap()
+            .per_second(rate)
+            .unwrap();
+        let record = Arc::new(Record::default());
+        let mut rng = fastrand::Rng::with_seed(u64::from(rate));
+        let mut flights = Vec::new();
+        for index in 0..200 {
+            let reason = if rng.bool() {
+                TokenRequestReason::Ahead
+            } else {
+                TokenRequestReason::Needed
+            };
+            let length = Duration::from_millis(rng.u64(0..400));
+            let fly = Arc::clone(&record).fly(limit.clone(), flight(reason), length);
+            let task = tokio::spawn(fly);
+            // One in five flights is cancelled: in line, with a granted permit, or while its token
+            // request runs.
+            if index % 5 == 0 {
+                let gone = Duration::from_micros(rng.u64(0..20_000_000));
+                let abort = task.abort_handle();
+                tokio::spawn(async move {
+                    time::sleep(gone).await;
+                    abort.abort();
+                });
+            }
+            flights.push(task);
+            time::sleep(Duration::from_micros(rng.u64(0..30_000))).await;
+        }
+        let mut outcomes = [0; 3];
+        for task in flights {
+            match task.await {
+                Ok(Ok(())) => outcomes[0] += 1,
+                Ok(Err(error)) => {
+                    assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
+                    outcomes[1] += 1;
+                }
+                Err(aborted) => {
+                    assert!(aborted.is_cancelled());
+                    outcomes[2] += 1;
+                }
+            }
+        }
+        record.assert_rate(rate as usize);
+        assert!(record.most.load(Ordering::Relaxed) <= concurrent);
+        limit.assert_idle();
+        // Each flight that was not cancelled was served, or the rate has no room for it within 60
+        // s.
+        assert!(
+            outcomes[1] == 0 || rate < 4,
+            "{concurrent} {rate} {outcomes:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_a_rate_is_reached_as_well_as_kept() {
+    for rate in [10, 50, 400, 2_000] {
+        let limit = TokenRequestLimit::new(10_000)
+            .unwrap()
+            .per_second(rate)
+            .unwrap();
+        let record = Arc::new(Record::default());
+        let begun = Instant::now();
+        let flights: Vec<_> = (0..rate * 5)
+            .map(|_| {
+                let fly = Arc::clone(&record);
+                tokio::spawn(fly.fly(
+                    limit.clone(),
+                    flight(TokenRequestReason::Needed),
+                    Duration::ZERO,
+                ))
+            })
+            .collect();
+        for flight in flights {
+            flight.await.unwrap().unwrap();
+        }
+        record.assert_rate(rate as usize);
+        // Within 2 % of the rate, although timers are late.
+        assert!(
+            begun.elapsed() < Duration::from_millis(5_100),
+            "{rate}: {:?}",
+            begun.elapsed()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05_the_wait_for_a_permit_and_for_a_start_together_is_bounded() {
+    let wait = Duration::from_secs(10);
+    let limit = TokenRequestLimit::new(2)
+        .unwrap()
+        .per_second(1)
+        .unwrap()
+        .max_wait(wait);
+    let record = Arc::new(Record::default());
+    let begun = Instant::now();
+    let flights: Vec<_> = (0..40)
+        .map(|index| {
+            let reason = if index % 2 == 0 {
+                TokenRequestReason::Ahead
+            } else {
+                TokenRequestReason::Needed
+            };
+            let fly = Arc::clone(&record);
+            let fly = fly.fly(limit.clone(), flight(reason), Duration::from_millis(100));
+            tokio::spawn(async move {
+                let result = fly.await;
+                (result, begun.elapsed(), reason)
+            })
+        })
+        .collect();
+    let mut served = 0;
+    for flight in flights {
+        let (result, took, reason) = flight.await.unwrap();
+        match result {
+            // Flights that callers wait for go first. The limit has room for 11 flights in 10 s.
+            Ok(()) => {
+                served += 1;
+                assert!(
+                    reason == TokenRequestReason::Needed || took < Duration::from_millis(200),
+                    "{took:?}"
+                );
+                assert!(took <= wait + Duration::from_millis(110), "{took:?}");
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Throttled);
+                assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
+                let after = error.retry_after().unwrap();
+                let most = wait + Duration::from_secs(1);
+                assert!(!after.is_zero() && after <= most, "{after:?}");
+                assert!(
+                    took >= wait && took < wait + Duration::from_millis(5),
+                    "{took:?}"
+                );
+            }
+        }
+    }
+    assert!((10..=11).contains(&served), "{served}");
+    limit.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn g05_the_error_says_when_a_start_is_free() {
+    for wait in [0, 300, 900] {
+        let wait = Duration::from_millis(wait);
+        let limit = TokenRequestLimit::new(9)
+            .unwrap()
+            .per_second(1)
+            .unwrap()
+            .max_wait(wait);
+        let begun = Instant::now();
+        drop(
+            limit
+                .admit(&*flight(TokenRequestReason::Needed))
+                .await
+                .unwrap(),
+        );
+        let error = limit
+            .admit(&*flight(TokenRequestReason::Ahead))
+            .await
+            .err()
+            .unwrap();
+        time::sleep(error.retry_after().unwrap()).await;
+        drop(
+            limit
+                .admit(&*flight(TokenRequestReason::Ahead))
+                .await
+                .unwrap(),
+        );
+        let free = begun.elapsed();
+        assert!(
+            free.abs_diff(Duration::from_secs(1)) < Duration::from_millis(5),
+            "{free:?}"
+        );
+    }
+    // The estimate for permits is how long the last permit was held.
+    let limit = TokenRequestLimit::new(1)
+        .unwrap()
+        .max_wait(Duration::from_millis(10));
+    let held = limit
+        .admit(&*flight(TokenRequestReason::Needed))
+        .await
+        .unwrap();
+    time::sleep(Duration::from_millis(700)).await;
+    drop(held);
+    let held = limit
+        .admit(&*flight(TokenRequestReason::Needed))
+        .await
+        .unwrap();
+    let error = limit
+        .admit(&*flight(TokenRequestReason::Ahead))
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(error.retry_after(), Some(Duration::from_millis(700)));
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
+    for rate in [None, Some(1_000)] {
+        let limit = TokenRequestLimit::new(1).unwrap();
+        let limit = rate.map_or(limit.clone(), |rate| limit.per_second(rate).unwrap());
+        let held = limit
+            .admit(&*flight(TokenRequestReason::Needed))
+            .await
+            .unwrap();
+        time::sleep(Duration::from_secs(1)).await;
+        let next = tokio::spawn({
+            let limit = limit.clone();
+            async move {
+                limit
+                    .admit(&*flight(TokenRequestReason::Needed))
+                    .await
+                    .map(drop)
+            }
+        });
+        let after = tokio::spawn({
+            let limit = limit.clone();
+            async move {
+                limit
+                    .admit(&*flight(TokenRequestReason::Ahead))
+                    .await
+                    .map(drop)
+            }
+        });
+        settled().await;
+        // The next flight is granted the permit, and is dropped before it is polled.
+        drop(held);
+        next.abort();
+        assert!(next.await.unwrap_err().is_cancelled());
+        let begun = Instant::now();
+        after.await.unwrap().unwrap();
+        assert!(
+            begun.elapsed() < Duration::from_millis(5),
+            "{:?}",
+            begun.elapsed()
+        );
+        limit.assert_idle();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
+    let limit = TokenRequestLimit::new(100).unwrap().per_second(1).unwrap();
+    let begun = Instant::now();
+    drop(
+        limit
+            .admit(&*flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
+    let mut waiting: Vec<_> = (0..50)
+        .map(|_| {
+            let limit = limit.clone();
+            tokio::spawn(async move {
+                limit
+                    .admit(&*flight(TokenRequestReason::Needed))
+                    .await
+                    .map(drop)
+            })
+        })
+        .collect();
+    settled().await;
+    // All flights but the last are dropped; the last one gets the first free start.
+    let last = waiting.pop().unwrap();
+    waiting.iter().for_each(|task| task.abort());
+    last.await.unwrap().unwrap();
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(1_005), "{took:?}");
+
+    // A start that is granted and not picked up is given back, too. By then the next flight has the
+    // timer.
+    let unpolled = flight(TokenRequestReason::Needed);
+    let mut next = Box::pin(limit.admit(&*unpolled));
+    assert!(poll(&mut next).await.is_pending());
+    let after = tokio::spawn({
+        let limit = limit.clone();
+        async move {
+            limit
+                .admit(&*flight(TokenRequestReason::Needed))
+                .await
+                .map(drop)
+        }
+    });
+    while limit.queue().granted.is_empty() {
+        time::sleep(Duration::from_millis(1)).await;
+    }
+    settled().await;
+    assert!(limit.queue().timer.is_some());
+    drop(next);
+    let begun = Instant::now();
+    after.await.unwrap().unwrap();
+    assert!(
+        begun.elapsed() < Duration::from_millis(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    limit.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_a_flight_that_is_polled_late_counts_from_when_it_starts() {
+    let (mut pace, begun) = (Pace::new(10), Instant::now());
+    let at = |millis| begun + Duration::from_millis(millis);
+    pace.take(at(0));
+    pace.picked_up(at(90));
+    for start in 1..10 {
+        assert_eq!(pace.due(at(100 * start), 0), None);
+        pace.take(at(100 * start));
+        pace.picked_up(at(100 * start));
+    }
+    assert_eq!(pace.due(at(1_000), 0), Some(at(1_090)));
+    assert_eq!(pace.due(at(1_090), 0), None);
+    // A start that is taken and not picked up may begin at any time.
+    assert_eq!(pace.due(at(1_090), 1), Some(at(1_100)));
+}
+
+async fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_no_permit_is_held_while_waiting_for_a_start() {
+    let limit = TokenRequestLimit::new(1).unwrap().per_second(1).unwrap();
+    drop(
+        limit
+            .admit(&*flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
+    let waiting = tokio::spawn({
+        let limit = limit.clone();
+        async move {
+            limit
+                .admit(&*flight(TokenRequestReason::Ahead))
+                .await
+                .map(drop)
+        }
+    });
+    settled().await;
+    assert_eq!(limit.queue().running, 0);
+    // So a flight that a caller waits for goes first, and gets the next start.
+    let begun = Instant::now();
+    drop(
+        limit
+            .admit(&*flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
+    assert!(begun.elapsed() < Duration::from_millis(1_005));
+    waiting.await.unwrap().unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn t19_a_renewal_that_a_caller_waits_for_gets_the_next_start() {
+    let limit = TokenRequestLimit::new(9).unwrap().per_second(1).unwrap();
+    let record = Arc::new(Record::default());
+    let ahead: Vec<_> = (0..10).map(|_| flight(TokenRequestReason::Ahead)).collect();
+    let tasks: Vec<_> = ahead
+        .iter()
+        .map(|flight| {
+            let fly = Arc::clone(&record);
+            tokio::spawn(fly.fly(limit.clone(), Arc::clone(flight), Duration::ZERO))
+        })
+        .collect();
+    settled().await;
+    let begun = Instant::now();
+    ahead[9].hurry();
+    for (index, task) in tasks.into_iter().enumerate().rev() {
+        task.await.unwrap().unwrap();
+        if index == 9 {
+            assert!(
+                begun.elapsed() < Duration::from_millis(1_005),
+                "{:?}",
+                begun.elapsed()
+            );
+        }
+    }
+    limit.assert_idle();
+}
+
+#[test]
+fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    let (stalled, moving) = (runtime(), runtime());
+    let limit = TokenRequestLimit::new(9).unwrap().per_second(20).unwrap();
+    stalled.block_on(async {
+        drop(
+            limit
+                .admit(&*flight(TokenRequestReason::Needed))
+                .await
+                .unwrap(),
+        );
+        let limit = limit.clone();
+        tokio::spawn(async move {
+            limit
+                .admit(&*flight(TokenRequestReason::Needed))
+                .await
+                .map(drop)
+        });
+        settled().await;
+    });
+    // From here on the runtime of the first flight in line stands still.
+    moving.block_on(async {
+        let limit = limit.clone();
+        let admitted = tokio::spawn(async move {
+            limit
+                .admit(&*flight(TokenRequestReason::Ahead))
+                .await
+                .map(drop)
+        });
+        time::timeout(Duration::from_secs(30), admitted)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+    });
+    drop(stalled);
+    limit.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_rate_is_a_limit_of_its_own() {
+    let slow = TokenRequestLimit::new(9).unwrap().per_second(1).unwrap();
+    let fast = slow.clone().per_second(1_000).unwrap();
+    drop(
+        slow.admit(&*flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
+    let begun = Instant::now();
+    drop(
+        fast.admit(&*flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
+    assert!(begun.elapsed() < Duration::from_millis(5));
+    drop(
+        slow.admit(&*flight(TokenRequestReason::Needed))
+            .await
+            .unwrap(),
+    );
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+}

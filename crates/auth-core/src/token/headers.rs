@@ -1,0 +1,254 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{AUTHORIZATION, CONTENT_TYPE, Entry},
+};
+
+use crate::{Generation, Secret};
+
+/// One copy of a token's finished headers; a token has a few, see [`Sharded`](crate::Sharded).
+#[derive(Debug)]
+pub(crate) struct Headers {
+    generation: Generation,
+    lines: Lines,
+    /// All copies share the text.
+    scope: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+enum Lines {
+    /// The usual: `Authorization` alone.
+    Authorization(HeaderValue),
+    /// The credentials, and last, if the scheme has one, the content type.
+    Several(Box<[(HeaderName, HeaderValue)]>),
+}
+
+impl Headers {
+    /// Builds a copy of checked header lines.
+    pub(crate) fn new(
+        generation: Generation,
+        lines: &[(HeaderName, Secret)],
+        scope: Option<&Arc<str>>,
+        copies: Copies,
+    ) -> Self {
+        let value = |name, line| value(name, line, copies);
+        let lines = match lines {
+            [(AUTHORIZATION, line)] => Lines::Authorization(value(&AUTHORIZATION, line)),
+            lines => {
+                let lines = lines
+                    .iter()
+                    .map(|(name, line)| (own_name(name), value(name, line)));
+                Lines::Several(lines.collect())
+            }
+        };
+        Self {
+            generation,
+            lines,
+            scope: scope.cloned(),
+        }
+    }
+
+    pub(crate) fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
+    #[inline]
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Signs in place of what is there. Returns false if the map has no room for another header (a
+    /// map holds 24,576 names): then a part of the headers may be set.
+    pub(crate) fn sign(&self, headers: &mut HeaderMap) -> bool {
+        match &self.lines {
+            Lines::Authorization(value) => headers.try_insert(AUTHORIZATION, value.clone()).is_ok(),
+            Lines::Several(lines) => sign_all(lines, headers),
+        }
+    }
+
+    /// Signs unless one of the credentials is there already, or the map has no room for another
+    /// header; then no credential is added.
+    #[inline(always)]
+    pub(crate) fn sign_vacant(&self, headers: &mut HeaderMap) -> bool {
+        match &self.lines {
+            // To look first would be a second search.
+            Lines::Authorization(value) => match headers.try_append(AUTHORIZATION, value.clone()) {
+                Ok(false) => true,
+                Ok(true) => {
+                    take_last_back(headers);
+                    false
+                }
+                Err(_) => false,
+            },
+            Lines::Several(lines) => sign_all_vacant(lines, headers),
+        }
+    }
+}
+
+fn sign_all(lines: &[(HeaderName, HeaderValue)], headers: &mut HeaderMap) -> bool {
+    lines.iter().all(|(name, value)| {
+        (!is_credential(name) && headers.contains_key(name))
+            || headers.try_insert(name, value.clone()).is_ok()
+    })
+}
+
+fn sign_all_vacant(lines: &[(HeaderName, HeaderValue)], headers: &mut HeaderMap) -> bool {
+    let credentials = || lines.iter().filter(|(name, _)| is_credential(name));
+    if credentials().any(|(name, _)| headers.contains_key(name)) {
+        return false;
+    }
+    let signed = sign_all(lines, headers);
+    if !signed {
+        for (name, _) in credentials() {
+            headers.remove(name);
+        }
+    }
+    signed
+}
+
+/// Removes the last value of `Authorization`. The caller's own values keep their place and order.
+#[cold]
+fn take_last_back(headers: &mut HeaderMap) {
+    // There is room: `try_append` asked for it.
+    let Ok(Entry::Occupied(mut entry)) = headers.try_entry(AUTHORIZATION) else {
+        return;
+    };
+    let mut own: Vec<_> = entry.iter().cloned().collect();
+    own.pop();
+    let mut own = own.into_iter();
+    if let Some(first) = own.next() {
+        // In place of all.
+        entry.insert(first);
+        own.for_each(|value| entry.append(value));
+    }
+}
+
+/// The scheme lets no credential into this header.
+fn is_credential(name: &HeaderName) -> bool {
+    *name != CONTENT_TYPE
+}
+
+/// How many copies a token has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copies {
+    One,
+    Several,
+}
+
+impl Copies {
+    pub(crate) fn of(shards: usize) -> Self {
+        if shards > 1 { Self::Several } else { Self::One }
+    }
+}
+
+/// Makes a header value of a checked line, sensitive if it is a credential: it shares the line's
+/// memory. Among several copies, each has a reference count on cache lines of its own.
+fn value(name: &HeaderName, line: &Secret, copies: Copies) -> HeaderValue {
+    struct Owner(Secret);
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            self.0.expose().as_bytes()
+        }
+    }
+    #[repr(align(128))]
+    struct Apart(Owner);
+    impl AsRef<[u8]> for Apart {
+        fn as_ref(&self) -> &[u8] {
+            self.0.as_ref()
+        }
+    }
+    let owner = Owner(line.clone());
+    let bytes = match copies {
+        Copies::One => Bytes::from_owner(owner),
+        Copies::Several => Bytes::from_owner(Apart(owner)),
+    };
+    let value = HeaderValue::from_maybe_shared(bytes);
+    let mut value = value.expect("the scheme checked every line for what a header may carry");
+    value.set_sensitive(is_credential(name));
+    value
+}
+
+/// A copy of a header name that shares its memory with no other one: cloning a name made at run
+/// time counts references, which threads would fight for.
+fn own_name(name: &HeaderName) -> HeaderName {
+    HeaderName::from_bytes(name.as_str().as_bytes()).unwrap_or_else(|_| name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Scheme;
+
+    fn headers(scheme: &Scheme) -> Headers {
+        let lines = scheme.lines("example", &Secret::new("fake-token")).unwrap();
+        Headers::new(Generation::after(None), &lines, None, Copies::One)
+    }
+
+    #[test]
+    fn a_content_type_is_set_where_there_is_none_and_is_no_credential() {
+        let scheme = Scheme::bearer().content_type("application/json").unwrap();
+        let signing = headers(&scheme);
+        let mut bare = HeaderMap::new();
+        assert!(signing.sign_vacant(&mut bare));
+        assert_eq!(bare[CONTENT_TYPE], "application/json");
+        assert!(!bare[CONTENT_TYPE].is_sensitive());
+        assert!(bare["authorization"].is_sensitive());
+
+        let mut own = HeaderMap::new();
+        own.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        assert!(!scheme.is_set(&own));
+        assert!(signing.sign_vacant(&mut own), "it is still to be signed");
+        assert_eq!(own[CONTENT_TYPE], "text/plain");
+        // A replay with the next token changes the credential only.
+        own.insert("authorization", HeaderValue::from_static("fake-old"));
+        signing.sign(&mut own);
+        assert_eq!(own["authorization"], "Bearer fake-token");
+        assert_eq!(own[CONTENT_TYPE], "text/plain");
+
+        let mut signed = HeaderMap::new();
+        signed.insert("authorization", HeaderValue::from_static("callers-own"));
+        assert!(!signing.sign_vacant(&mut signed));
+        assert_eq!(signed.len(), 1, "g13: nothing is changed");
+        scheme.remove(&mut bare);
+        assert_eq!(bare.len(), 1, "only the credential is taken off");
+    }
+
+    #[test]
+    fn g13_the_callers_own_headers_keep_values_and_order() {
+        let signing = headers(&Scheme::bearer());
+        for own in 1..=3 {
+            let mut map = HeaderMap::new();
+            map.insert("accept", HeaderValue::from_static("a"));
+            for number in 0..own {
+                map.append(AUTHORIZATION, HeaderValue::from(number));
+                map.append("x-own", HeaderValue::from(number));
+            }
+            map.append("accept", HeaderValue::from_static("b"));
+            let before = map.clone();
+            assert!(!signing.sign_vacant(&mut map));
+            let lines = |map: &HeaderMap| -> Vec<_> {
+                let lines = map.iter();
+                lines.map(|(n, v)| (n.clone(), v.clone())).collect()
+            };
+            assert_eq!(lines(&map), lines(&before), "{own}");
+            // What was taken back is gone for good.
+            map.remove(AUTHORIZATION);
+            assert!(!map.contains_key(AUTHORIZATION));
+        }
+    }
+
+    #[test]
+    fn a_full_map_gets_no_credential() {
+        let mut full = HeaderMap::new();
+        let name = |number: usize| HeaderName::try_from(format!("x-{number}")).unwrap();
+        let numbers = 0..24_576;
+        numbers.for_each(|number| drop(full.insert(name(number), HeaderValue::from(0))));
+        let signing = headers(&Scheme::bearer());
+        assert!(!signing.sign_vacant(&mut full));
+        assert!(!full.contains_key(AUTHORIZATION));
+        full.remove(name(0));
+        assert!(signing.sign_vacant(&mut full));
+    }
+}
