@@ -37,7 +37,7 @@ pub(crate) fn signing_key(
         true => jwk_keys::read(text.expose()),
         false => pem_keys::read(text.expose()),
     };
-    let keys = read.map_err(|problem| bad(problem))?;
+    let keys = read.map_err(bad)?;
     let key = choose(keys, algorithm, kind, kid)?;
     let encoding = match kind {
         KeyKind::Rsa => EncodingKey::from_rsa_der(&key.der),
