@@ -4,14 +4,15 @@ use auth_core::Authenticator;
 
 use crate::Region;
 
-/// Authentication for one of Kaizen's servers; starts at [`builder`](Self::builder).
+/// Authentication for one of Kaizen's servers. Start with [`builder`](Self::builder).
 ///
-/// A handle: clones share the token. Turn it into the [`Authenticator`] that
-/// `auth_tower::AuthLayer` takes by `into()`, which forgets the server's type, but not its origin.
+/// A handle: clones share the token. `auth_tower::AuthLayer::new` takes a `Kaizen`. Elsewhere,
+/// `into()` turns it into an [`Authenticator`]. The [`Authenticator`] has no server in its type, but
+/// signs only requests to the server's origin.
 ///
 /// # Example
 ///
-/// A part of a program that is for the East server says so, and gets no other:
+/// Code for the East server names the type, and cannot be given another server's client:
 ///
 /// ```
 /// use auth_kaizen::{East, Kaizen};
@@ -50,7 +51,7 @@ impl<R: Region> Kaizen<R> {
         }
     }
 
-    /// Returns the authenticator, which keeps this server's token.
+    /// Returns the authenticator, which holds this server's token.
     #[must_use]
     pub fn authenticator(&self) -> &Authenticator {
         &self.authenticator

@@ -206,9 +206,11 @@ pub struct AssertionContext<'a> {
     /// The client identifier: `iss` and `sub` of a client assertion (RFC 7523 section 3).
     pub client_id: &'a str,
     /// The authorization server's issuer identifier (RFC 8414 section 2), if
+    /// [`Client::discover`](crate::Client::discover) or
     /// [`ClientBuilder::issuer`](crate::ClientBuilder::issuer) set one: `aud` of a client assertion.
     pub issuer: Option<&'a str>,
-    /// The URL of the token endpoint. Older servers expect this URL as `aud`.
+    /// The URL of the token endpoint. Older servers expect this URL as `aud`. Empty in
+    /// [`AssertionSigner::check`] of a client that discovers the token endpoint.
     pub token_endpoint: &'a str,
     /// The time, by the client's clock.
     pub now: Moment,

@@ -1,18 +1,22 @@
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use auth_core::{AccessToken, Credentials, Error, Moment, Secret, SharedClock, SharedSecretSource};
 use http::header::AUTHORIZATION;
 
 use crate::{
-    Assertion, AssertionContext, BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint,
+    Assertion, AssertionContext, BodyFormat, ClientAuth, Metadata, ReplyRules, Scrubber,
+    TokenEndpoint,
     grant_type::{JWT_BEARER, REFRESH_TOKEN},
     parse_reply, secret_setting,
 };
 
 mod builder;
+mod place;
 mod verdict;
 
 pub use builder::ClientBuilder;
+
+use place::Place;
 
 /// A client (RFC 6749 section 2) at one token endpoint: who asks for tokens, where, and for what.
 ///
@@ -61,7 +65,7 @@ pub struct Client(Arc<Settings>);
 
 /// Everything is checked.
 struct Settings {
-    endpoint: TokenEndpoint,
+    place: Place,
     id: String,
     /// Fits `auth`.
     proof: Proof,
@@ -98,8 +102,31 @@ pub(crate) struct GrantRequest<'a> {
 }
 
 impl Client {
+    /// Reads the metadata of the authorization server, for a client that
+    /// [`discover`](Self::discover) started: from the cache, or from the server.
+    ///
+    /// Call it at start to fail early where the issuer is wrong, or to see what the token endpoint
+    /// supports. The first token request does the same by itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Discovery::metadata`](crate::Discovery::metadata), and
+    /// [`Config`](auth_core::ErrorKind::Config) on field `issuer` for a client that was started
+    /// with a token endpoint.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with time.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Discovery::metadata`](crate::Discovery::metadata).
+    pub async fn metadata(&self) -> Result<Metadata, Error> {
+        self.0.place.metadata().await
+    }
+
     pub(crate) fn vendor(&self) -> &str {
-        self.0.endpoint.vendor()
+        self.0.place.vendor()
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -109,7 +136,7 @@ impl Client {
     /// Makes an error about this client's token requests.
     pub(crate) fn named(&self, error: Error) -> Error {
         self.0
-            .endpoint
+            .place
             .located(error.with_vendor(self.vendor().to_owned()))
     }
 
@@ -143,7 +170,17 @@ impl Client {
         assertion: &Assertion,
         proof: &Secret,
     ) -> Result<Secret, Error> {
-        let token_endpoint = self.0.endpoint.url().to_string();
+        let endpoint = self.endpoint().await?;
+        self.assert_at(&endpoint, assertion, proof).await
+    }
+
+    async fn assert_at(
+        &self,
+        endpoint: &TokenEndpoint,
+        assertion: &Assertion,
+        proof: &Secret,
+    ) -> Result<Secret, Error> {
+        let token_endpoint = endpoint.url().to_string();
         let context = self.assertion_context(&token_endpoint);
         let made = assertion.make(proof, &context).await;
         made.map_err(|error| self.named(error))
@@ -153,7 +190,7 @@ impl Client {
         &self,
         use_it: impl FnOnce(&AssertionContext<'_>) -> T,
     ) -> T {
-        let token_endpoint = self.0.endpoint.url().to_string();
+        let token_endpoint = self.0.place.known_url();
         use_it(&self.assertion_context(&token_endpoint))
     }
 
@@ -166,23 +203,28 @@ impl Client {
         }
     }
 
+    async fn endpoint(&self) -> Result<Cow<'_, TokenEndpoint>, Error> {
+        let names = self.0.parameters.iter().map(|(name, _)| name.as_str());
+        self.0.place.endpoint(names).await
+    }
+
     /// Makes the credentials of the client. The scope, the audience and other parameters are no
     /// part of the account: the vendor judges the same secret whatever is asked for.
     pub(crate) fn credentials(&self, secrets: Vec<Secret>) -> Credentials {
-        let url = self.0.endpoint.normalized_url();
-        Credentials::new(&self.account(&url), secrets)
+        let place = self.0.place.account();
+        Credentials::new(&self.account(&place), secrets)
     }
 
     /// Makes the credentials of a user, whose account the vendor may lock.
     #[cfg(feature = "password")]
     pub(crate) fn user_credentials(&self, user: &str, secrets: Vec<Secret>) -> Credentials {
-        let url = self.0.endpoint.normalized_url();
-        let [url, proof, client] = self.account(&url);
-        Credentials::lockable(&[url, proof, client, user], secrets)
+        let place = self.0.place.account();
+        let [place, proof, client] = self.account(&place);
+        Credentials::lockable(&[place, proof, client, user], secrets)
     }
 
-    fn account<'a>(&'a self, url: &'a str) -> [&'a str; 3] {
-        [url, self.0.auth.name(), &self.0.id]
+    fn account<'a>(&'a self, place: &'a str) -> [&'a str; 3] {
+        [place, self.0.auth.name(), &self.0.id]
     }
 
     /// Returns a secret of the grant's own that the credentials were made of, by its place after
@@ -205,19 +247,32 @@ impl Client {
         credentials: &Credentials,
         request: GrantRequest<'_>,
     ) -> Result<AccessToken, Error> {
+        let result = self.sent(credentials, request).await;
+        if let Err(error) = &result {
+            self.0.place.failed(error);
+        }
+        result
+    }
+
+    async fn sent(
+        &self,
+        credentials: &Credentials,
+        request: GrantRequest<'_>,
+    ) -> Result<AccessToken, Error> {
         let Settings {
-            endpoint,
-            id,
-            auth,
-            format,
-            ..
+            id, auth, format, ..
         } = &*self.0;
+        // Before the assertion is made, which lives for a minute only.
+        let endpoint = self.endpoint().await?;
         let (secret, assertion) = match &self.0.proof {
             Proof::None => (None, None),
             Proof::Secret(_) => (Some(secret_at(credentials, 0)?), None),
             Proof::Assertion(assertion) => {
                 let proof = secret_at(credentials, 0)?;
-                (None, Some(self.assert(assertion, proof).await?))
+                (
+                    None,
+                    Some(self.assert_at(&endpoint, assertion, proof).await?),
+                )
             }
         };
         let authorization = auth.authorization(id, secret);

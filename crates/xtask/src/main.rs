@@ -17,6 +17,7 @@ mod latest;
 mod msrv;
 mod node;
 mod package;
+mod prose;
 mod redis;
 mod test;
 
@@ -61,6 +62,11 @@ const COMMANDS: &[Command] = &[
         name: "latest",
         about: "builds and unit tests with the newest versions of all dependencies, in a copy",
         run: latest::run,
+    },
+    Command {
+        name: "prose",
+        about: "checks texts: listed words, links, and README.md's versions and program; `words` for words only",
+        run: prose::run,
     },
     Command {
         name: "deps",

@@ -5,10 +5,14 @@ use auth_core::{
     Transport,
 };
 
-use super::{Client, Proof, Settings};
+use super::{
+    Client, Proof, Settings,
+    place::{Discovered, Place},
+};
 use crate::{
-    Assertion, AssertionContext, BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint,
-    parameter, secret_setting, token_endpoint::MAX_REPLY, token_url,
+    Assertion, AssertionContext, BodyFormat, ClientAuth, Discovery, DiscoveryBuilder, ReplyRules,
+    Scrubber, TokenEndpoint, discovery::Issuer, parameter, secret_setting,
+    token_endpoint::MAX_REPLY, token_url,
 };
 
 /// Settings of a [`Client`]; made by [`Client::builder`].
@@ -17,9 +21,8 @@ use crate::{
 /// 6749 section 3.2).
 #[must_use]
 pub struct ClientBuilder {
-    token_url: String,
+    place: PlaceSetting,
     client_id: String,
-    transport: SharedTransport,
     client_secret: Option<SharedSecretSource>,
     client_assertion: Option<Assertion>,
     issuer: Option<String>,
@@ -34,6 +37,15 @@ pub struct ClientBuilder {
     vendor: Option<String>,
     reply_rules: ReplyRules,
     clock: SharedClock,
+}
+
+/// Where token requests go, not checked yet.
+enum PlaceSetting {
+    TokenUrl(String, SharedTransport),
+    /// The client does not share its cache.
+    Issuer(String, SharedTransport),
+    /// The client shares a cache.
+    Shared(String, Discovery),
 }
 
 impl Client {
@@ -66,10 +78,63 @@ impl Client {
         client_id: impl Into<String>,
         transport: impl Transport,
     ) -> ClientBuilder {
-        ClientBuilder {
-            token_url: token_url.into(),
-            client_id: client_id.into(),
-            transport: SharedTransport::new(transport),
+        let transport = SharedTransport::new(transport);
+        ClientBuilder::new(
+            PlaceSetting::TokenUrl(token_url.into(), transport),
+            client_id.into(),
+        )
+    }
+
+    /// Starts with the issuer in place of the token endpoint, which is taken from the authorization
+    /// server's metadata (RFC 8414, OpenID Connect Discovery). [`Discovery`] says what is checked
+    /// and cached.
+    ///
+    /// The metadata are read at the first token request, within its deadline. So a program starts
+    /// while the authorization server is down, and recovers by itself: a discovery that fails
+    /// counts as a token request that was not sent. To read the metadata at start, call
+    /// [`metadata`](Self::metadata).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use auth_core::{Error, Secret, Transport};
+    /// use auth_oauth2::{Client, ClientCredentials};
+    ///
+    /// fn source(transport: impl Transport) -> Result<ClientCredentials, Error> {
+    ///     let client = Client::discover("https://login.example.com", "my-client", transport)
+    ///         .secret(Secret::new("fake-secret"))
+    ///         .build()?;
+    ///     Ok(client.client_credentials())
+    /// }
+    /// ```
+    pub fn discover(
+        issuer: impl Into<String>,
+        client_id: impl Into<String>,
+        transport: impl Transport,
+    ) -> ClientBuilder {
+        let transport = SharedTransport::new(transport);
+        ClientBuilder::new(
+            PlaceSetting::Issuer(issuer.into(), transport),
+            client_id.into(),
+        )
+    }
+}
+
+impl Discovery {
+    /// Starts a client of an issuer: as [`Client::discover`], with this cache and this transport.
+    pub fn client(&self, issuer: impl Into<String>, client_id: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(
+            PlaceSetting::Shared(issuer.into(), self.clone()),
+            client_id.into(),
+        )
+    }
+}
+
+impl ClientBuilder {
+    fn new(place: PlaceSetting, client_id: String) -> Self {
+        Self {
+            place,
+            client_id,
             client_secret: None,
             client_assertion: None,
             issuer: None,
@@ -86,9 +151,7 @@ impl Client {
             clock: SharedClock::default(),
         }
     }
-}
 
-impl ClientBuilder {
     /// Sets where the client secret comes from. The secret is read before each token request.
     /// Default: none, which is an error unless [`client_auth`](Self::client_auth) sends none.
     pub fn secret(mut self, client_secret: impl SecretSource) -> Self {
@@ -131,7 +194,8 @@ impl ClientBuilder {
     }
 
     /// Sets the authorization server's issuer identifier (RFC 8414 section 2), for example
-    /// `https://login.example.com`: `aud` of the assertions that a signer makes. Default: none.
+    /// `https://login.example.com`: `aud` of the assertions that a signer makes. Default: the
+    /// issuer of [`Client::discover`], and none with [`Client::builder`].
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
@@ -185,9 +249,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Permits plain `http` to one exact origin, for the token endpoint: a docker-compose or
+    /// Permits plain `http` to one exact origin, for the token endpoint and the issuer: a docker-compose or
     /// Kubernetes service (`http://payments:8080`), a mesh (`http://api.mesh.local`),
     /// `http://localhost:3000`. A path is ignored. May be called several times. Default: none.
+    ///
+    /// A client of [`Discovery::client`] has the permissions of its [`Discovery`] in place of these.
     ///
     /// # Errors
     ///
@@ -213,7 +279,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the vendor's name in errors. Default: the token endpoint's host.
+    /// Sets the vendor's name in errors. Default: the host of the token endpoint or the issuer.
     pub fn vendor(mut self, name: impl Into<String>) -> Self {
         self.vendor = Some(name.into());
         self
@@ -250,7 +316,10 @@ impl ClientBuilder {
     ///   empty, not a JWT or expired as far as it is known before it is read.
     /// - `client_auth`: a method that sends no secret although a secret is set, or no assertion
     ///   although an assertion is set.
-    /// - `issuer`: empty.
+    /// - `issuer`: empty; set although [`Client::discover`] has it. For [`Client::discover`]: not an
+    ///   absolute URL, neither `https` nor `http` to an origin of
+    ///   [`danger_allow_http`](Self::danger_allow_http), with user information, a query or a
+    ///   fragment.
     /// - A setting that the signer of the client assertion names.
     /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot
     ///   read.
@@ -260,22 +329,15 @@ impl ClientBuilder {
     /// - `max_reply`: zero.
     pub fn build(self) -> Result<Client, Error> {
         self.check_client()?;
-        let proof = self.proof()?;
         parameter::check_scope(&self.scope)?;
         parameter::check_resources(&self.resources)?;
         parameter::check_extras(&self.extras)?;
-        let endpoint = TokenEndpoint::checked(
-            self.vendor,
-            "token_url",
-            &self.token_url,
-            self.transport,
-            &self.http,
-        )?;
-        let extras = self.extras.iter().map(|(name, _)| name.as_str());
-        token_url::check_query("token_url", endpoint.url(), extras)?;
         if self.max_reply == 0 {
             return Err(Error::config("max_reply", "a reply has at least one byte"));
         }
+        let place = self.place()?;
+        let issuer = self.issuer_of(&place)?;
+        let proof = self.proof(&place, issuer.as_deref())?;
         let rules = match self.scope.as_str() {
             "" => self.reply_rules,
             scope => self.reply_rules.requested_scope(scope),
@@ -295,10 +357,10 @@ impl ClientBuilder {
             .chain(self.extras)
             .filter(|(_, value)| !value.is_empty());
         Ok(Client(Arc::new(Settings {
-            endpoint: endpoint.max_reply(self.max_reply),
+            place,
             id: self.client_id,
             proof,
-            issuer: self.issuer,
+            issuer,
             auth: self.client_auth,
             format: self.body_format,
             parameters: parameters.collect(),
@@ -306,6 +368,51 @@ impl ClientBuilder {
             rules,
             clock: self.clock,
         })))
+    }
+
+    fn place(&self) -> Result<Place, Error> {
+        let (issuer, discovery) = match &self.place {
+            PlaceSetting::TokenUrl(url, transport) => {
+                let endpoint = TokenEndpoint::checked(
+                    self.vendor.clone(),
+                    "token_url",
+                    url,
+                    transport.clone(),
+                    &self.http,
+                )?;
+                let extras = self.extras.iter().map(|(name, _)| name.as_str());
+                token_url::check_query("token_url", endpoint.url(), extras)?;
+                return Ok(Place::Fixed(endpoint.max_reply(self.max_reply)));
+            }
+            PlaceSetting::Issuer(issuer, transport) => {
+                let discovery = DiscoveryBuilder::new(transport.clone());
+                let discovery = discovery.http_hosts(self.http.clone());
+                (issuer, discovery.clock(self.clock.clone()).build()?)
+            }
+            PlaceSetting::Shared(issuer, discovery) => (issuer, discovery.clone()),
+        };
+        let issuer = Issuer::parse(issuer, discovery.http())?;
+        let host = || issuer.host().to_owned();
+        Ok(Place::Discovered(Discovered {
+            vendor: self.vendor.clone().unwrap_or_else(host),
+            issuer,
+            discovery,
+            max_reply: self.max_reply,
+        }))
+    }
+
+    /// Returns `aud` of assertions. The issuer of a discovery is the one that the metadata repeat.
+    fn issuer_of(&self, place: &Place) -> Result<Option<String>, Error> {
+        match (&self.issuer, place.issuer()) {
+            (Some(_), Some(_)) => {
+                let problem = "is an argument of `Client::discover` already; remove the setting";
+                Err(Error::config("issuer", problem))
+            }
+            (Some(issuer), None) if issuer.is_empty() => {
+                Err(Error::config("issuer", "must not be empty"))
+            }
+            (set, discovered) => Ok(set.clone().or(discovered.map(Into::into))),
+        }
     }
 
     fn check_client(&self) -> Result<(), Error> {
@@ -316,9 +423,6 @@ impl ClientBuilder {
         if method.is_raw() && self.client_id.contains(':') {
             let problem = "must not have a colon, which ends it in HTTP Basic (RFC 7617)";
             return Err(Error::config("client_id", problem));
-        }
-        if self.issuer.as_deref() == Some("") {
-            return Err(Error::config("issuer", "must not be empty"));
         }
         if self.client_assertion.is_some() && method != ClientAuth::Assertion {
             let problem = format_args!(
@@ -347,14 +451,14 @@ impl ClientBuilder {
         }
     }
 
-    fn proof(&self) -> Result<Proof, Error> {
+    fn proof(&self, place: &Place, issuer: Option<&str>) -> Result<Proof, Error> {
         match (&self.client_secret, &self.client_assertion) {
             (Some(secret), _) => Ok(Proof::Secret(secret.clone())),
             (None, Some(assertion)) => {
                 let context = AssertionContext {
                     client_id: &self.client_id,
-                    issuer: self.issuer.as_deref(),
-                    token_endpoint: &self.token_url,
+                    issuer,
+                    token_endpoint: &place.known_url(),
                     now: self.clock.now(),
                 };
                 assertion.check("client_assertion", &context)?;
