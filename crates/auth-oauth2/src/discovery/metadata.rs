@@ -110,7 +110,8 @@ fn raw<'a>(issuer: &Issuer, body: &'a [u8]) -> Result<Raw<'a>, Error> {
     let read = json.deserialize_map(Object(&mut twice));
     let read = read.and_then(|raw| json.end().map(|()| raw));
     if let Some(member) = twice {
-        let problem = "is there twice, so one of the two may be another sender's; have it corrected";
+        let problem =
+            "is there twice, so one of the two may be another sender's; have it corrected";
         return Err(fault(issuer, member, problem));
     }
     read.map_err(|error| {
