@@ -11,17 +11,24 @@ use crate::request::push_form_encoded;
 /// Exactly one method is used per request, and never another one after a refusal: trying both
 /// doubles the failed logins that a vendor counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum ClientAuth {
     /// `client_secret_basic`: HTTP Basic, the identifier and the secret each form-encoded before
     /// they are joined (RFC 6749 section 2.3.1 and appendix B).
     #[default]
+    #[cfg_attr(feature = "serde", serde(alias = "client_secret_basic"))]
     Basic,
     /// HTTP Basic with the identifier and the secret as they are (RFC 7617), for servers that leave
     /// out the decoding. It differs from [`Basic`](Self::Basic) where one of them has characters
     /// other than letters, digits, `*`, `-`, `.` and `_`.
     BasicRaw,
     /// `client_secret_post`: `client_id` and `client_secret` in the body.
+    #[cfg_attr(feature = "serde", serde(alias = "client_secret_post"))]
     Post,
     /// As [`Basic`](Self::Basic), and `client_id` in the body too, for servers that look the client
     /// up by the body.

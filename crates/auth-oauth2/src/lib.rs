@@ -64,6 +64,7 @@
 //! | feature | default | effect |
 //! |---|---|---|
 //! | `password` | no | the password grant, which RFC 9700 section 2.4 forbids to whoever has a choice |
+//! | `serde` | no | settings from files: `ClientSettings` |
 //!
 //! Supported Rust: see `rust-version` in the manifest.
 
@@ -76,11 +77,15 @@ mod client;
 mod client_auth;
 mod client_credentials;
 mod discovery;
+#[cfg(feature = "serde")]
+mod from_file;
 mod grant_type;
 mod jwt_bearer;
 mod parameter;
 #[cfg(feature = "password")]
 mod password;
+#[cfg(not(feature = "password"))]
+mod password_feature;
 mod refresh_token;
 mod refreshing;
 mod request;
@@ -100,6 +105,8 @@ pub use client::{Client, ClientBuilder};
 pub use client_auth::ClientAuth;
 pub use client_credentials::ClientCredentials;
 pub use discovery::{Discovery, DiscoveryBuilder, Metadata};
+#[cfg(feature = "serde")]
+pub use from_file::ClientSettings;
 pub use jwt_bearer::JwtBearer;
 #[cfg(feature = "password")]
 pub use password::ResourceOwnerPassword;
