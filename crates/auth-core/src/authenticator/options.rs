@@ -99,8 +99,10 @@ impl AuthenticatorOptions {
     ///
     /// A process that is denied the lease for half of a token request's
     /// [deadline](crate::RefreshPolicy::deadline) while callers wait makes one token request beside
-    /// the holder: the holder may be cut off. Where a refresh token or a user's password is sent,
-    /// the process waits until the holder's lease has ended.
+    /// the holder: the holder may be cut off. Where a user's password is sent, the process waits
+    /// until the holder's lease has ended, by default 14 s. A process that was denied the lease for
+    /// so long waits 1 s the next times, until the store grants a lease again. Where a refresh token
+    /// is sent, the process always waits for the lease.
     ///
     /// Credentials that do not expire, and tokens of an unknown lifetime, are not stored.
     pub fn store(mut self, store: impl TokenStore) -> Self {

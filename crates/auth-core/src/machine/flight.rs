@@ -75,6 +75,8 @@ enum Phase {
     MarkingRefused,
     Reading,
     Leasing,
+    /// Denied the lease: looks whether a login is allowed at all, before it waits.
+    LookingAtLogins,
     /// Gives the lease back, because another process has claimed a token request.
     GivingWay,
     Waiting,
@@ -251,6 +253,13 @@ impl Flight {
                 self.go(Phase::LookingAgain, Order::Load)
             }
             (Phase::Leasing, Fact::Leased(None)) => self.denied(cx),
+            (Phase::LookingAtLogins, Fact::LoadedLogins(version, logins)) => {
+                let logins = logins.unwrap_or_default();
+                match self.forbids(cx, version, logins) {
+                    Some(forbidden) => self.forbidden(cx, &forbidden),
+                    None => self.denied(cx),
+                }
+            }
             (Phase::GivingWay, _) => self.denied(cx),
             (Phase::Waiting, _) => self.go(Phase::Looking, Order::Load),
             (Phase::Claiming, Fact::Wrote(true)) => {
