@@ -69,6 +69,8 @@
 //!
 //! None. Supported Rust: see `rust-version` in the manifest.
 
+#[cfg(doc)]
+pub mod _documentation;
 mod authenticator;
 mod authenticator_map;
 mod clock;
@@ -77,6 +79,7 @@ mod key;
 mod limits;
 mod machine;
 mod marks;
+mod observer;
 mod origin;
 mod policy;
 mod secret;
@@ -97,6 +100,7 @@ pub use limits::concurrency::TokenRequestLimit;
 pub use limits::quota::Quota;
 pub use marks::redirected::{Redirected, RedirectsUnseen};
 pub use marks::refused::TokenRefused;
+pub use observer::{Event, EventKind, Observer, QuotaUse};
 pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;
 pub use secret::Secret;

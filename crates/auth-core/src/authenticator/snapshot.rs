@@ -1,6 +1,6 @@
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use http::HeaderName;
@@ -13,6 +13,8 @@ pub(crate) struct Snapshot {
     /// No other snapshot of this process has it.
     number: u64,
     headers: Sharded<Headers>,
+    /// Somebody was given the token.
+    used: AtomicBool,
 }
 
 /// What is kept of a token that requests are signed with.
@@ -30,6 +32,7 @@ impl Snapshot {
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             headers: Sharded::new(shards, || Headers::new(generation, lines, scope.as_ref())),
+            used: AtomicBool::new(false),
         }
     }
 
@@ -46,7 +49,20 @@ impl Snapshot {
         self.headers.local()
     }
 
+    /// Notes that somebody was given the token. Not on the hot path: a thread looks a token up
+    /// once.
+    pub(crate) fn note_use(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn is_unused(&self) -> bool {
+        !self.used.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn token(&self) -> Token {
+        self.note_use();
         Token(self.headers().clone())
     }
 }
