@@ -1,4 +1,4 @@
-//! What every vendor promises, for each way to sign in.
+//! The contract that every vendor crate fulfils, for each way to sign in.
 
 use auth_axonize::{Axonize, LoginBuilder, fake};
 use auth_core::{Authenticator, AuthenticatorOptions, Error, SharedSecretSource};

@@ -1,4 +1,4 @@
-//! What every vendor promises, for each of Kaizen's servers.
+//! The contract that every vendor crate fulfils, for each of Kaizen's servers.
 
 use auth_core::{Authenticator, AuthenticatorOptions, Error, SharedSecretSource};
 use auth_kaizen::{Central, East, Kaizen, fake};

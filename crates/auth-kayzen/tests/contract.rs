@@ -1,4 +1,4 @@
-//! What every vendor promises, for each of the two secrets.
+//! The contract that every vendor crate fulfils, for each of the two secrets.
 
 use auth_core::{Authenticator, AuthenticatorOptions, Error, Secret, SharedSecretSource};
 use auth_kayzen::{Kayzen, fake};
@@ -54,7 +54,7 @@ mod password {
     auth_testkit::contract!(Login);
 }
 
-/// By a JSON body as well, which makes no difference.
+/// Also with a JSON body.
 mod api_secret {
     use super::*;
 

@@ -10,12 +10,14 @@
 mod apt;
 mod bench;
 mod cargo;
+mod circles;
 mod deps;
 mod features;
 mod latest;
 mod msrv;
 mod node;
 mod package;
+mod prose;
 mod redis;
 mod test;
 
@@ -62,9 +64,19 @@ const COMMANDS: &[Command] = &[
         run: latest::run,
     },
     Command {
+        name: "prose",
+        about: "checks texts: listed words, links, and README.md's versions and program; `words` for words only",
+        run: prose::run,
+    },
+    Command {
         name: "deps",
         about: "checks that a service's share of the dependency tree stays small",
         run: deps::run,
+    },
+    Command {
+        name: "circles",
+        about: "checks that the files of each crate import from each other in no circle",
+        run: circles::run,
     },
 ];
 
