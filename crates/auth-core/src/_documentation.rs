@@ -1,4 +1,4 @@
-//! Pages on which each claim can be checked.
+//! Guides that are longer than an item's documentation, and pages on which each claim can be checked.
 //!
 //! The lists of tests are written by `cargo xtask standards`; the full check fails where one is
 //! stale, where a test has a number that no page defines, and where a row has neither a test nor a
@@ -18,3 +18,8 @@ pub mod standards {}
 ///
 #[doc = include_str!("_documentation/threats.md")]
 pub mod threats {}
+
+/// Lists all events, with their level in the log, their fields, and what to do.
+///
+#[doc = include_str!("_documentation/observability.md")]
+pub mod observability {}
