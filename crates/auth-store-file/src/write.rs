@@ -7,14 +7,14 @@ use std::{
 
 use crate::lock::Lock;
 
-/// A file that is not there for others yet. Gone when it is dropped.
+/// A file that other processes do not see yet. Removed when dropped.
 pub(crate) struct Temporary {
     path: PathBuf,
     is_there: bool,
 }
 
 impl Temporary {
-    /// Writes a file beside the one that it is for. What is durable outlives a power cut.
+    /// Writes a file beside its final place. With `durable` it survives a power cut.
     pub(crate) fn write(target: &Path, content: &[u8], durable: bool) -> io::Result<Self> {
         let mut path = target.as_os_str().to_owned();
         path.push(format!(".{:016x}{EXTENSION}", fastrand::u64(..)));
@@ -31,7 +31,7 @@ impl Temporary {
         Ok(temporary)
     }
 
-    /// Puts it in the place of what has this name, at one stroke.
+    /// Renames the file to its final name, atomically.
     pub(crate) fn rename(mut self, target: &Path) -> io::Result<()> {
         fs::rename(&self.path, target)?;
         self.is_there = false;
@@ -47,7 +47,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Begins to open a file that is its owner's alone, if it has to be made.
+/// Sets up the opening of a file that, if created, only its owner can read.
 #[cfg(unix)]
 pub(crate) fn for_its_owner() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -62,8 +62,8 @@ pub(crate) fn for_its_owner() -> OpenOptions {
     OpenOptions::new()
 }
 
-/// Makes what was renamed in a directory outlive a power cut, where the file system can. Where it
-/// cannot, the power cut brings back what was there before, which is whole as well.
+/// Makes a rename in a directory survive a power cut, if the file system can. Otherwise a power cut
+/// restores the previous file, which is whole as well.
 pub(crate) fn sync(dir: &Path) {
     if cfg!(unix) {
         let _ = File::open(dir).and_then(|dir| dir.sync_all());
@@ -76,8 +76,8 @@ pub(crate) fn probe(dir: &Path) -> io::Result<Metadata> {
     fs::metadata(&probe.path)
 }
 
-/// Removes what processes that were killed could not: a token may be in there. The guard of a lease
-/// goes if nobody has it locked.
+/// Removes temporary files of killed processes, which may contain tokens. The guard of a lease is
+/// removed if no process has it locked.
 pub(crate) fn sweep(dir: &Path, wall: Duration) {
     let is_old = |metadata: &Metadata| {
         let modified = metadata.modified().ok();
@@ -98,7 +98,7 @@ pub(crate) fn sweep(dir: &Path, wall: Duration) {
     }
 }
 
-/// To the letter, as other people's files may be in the directory.
+/// Exact names only, because the directory may contain files of other programs.
 fn is_temporary(name: &str) -> bool {
     let Some((target, random)) = name
         .strip_suffix(EXTENSION)
@@ -120,7 +120,7 @@ fn is_hex(text: &str, length: usize) -> bool {
 }
 
 const EXTENSION: &str = ".tmp";
-/// Longer than any process writes, and as long as the longest lease.
+/// Longer than any write takes, and as long as the longest lease.
 const OLD: Duration = Duration::from_secs(600);
 
 #[cfg(test)]

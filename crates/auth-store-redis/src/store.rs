@@ -5,11 +5,11 @@ use auth_store_seal::{SealedStore, SealingKeys};
 
 use crate::{builder::RedisStoreBuilder, plain::Plain};
 
-/// A [`TokenStore`] in Redis, for all processes that reach it.
+/// A [`TokenStore`] in Redis, for all processes that can reach it.
 ///
-/// Each key has two names there, made of a hash: its entry's and its lease's. Redis ends both by
-/// itself. Clones, and stores of the same servers and the same prefix, share all of it; clones
-/// share one connection as well, which is made when it is needed and again when it broke.
+/// Each key has two hashed names in Redis: one for its entry and one for its lease. Redis removes
+/// both at their expiry. Clones, and stores with the same servers and prefix, share the entries.
+/// Clones also share one connection, which is made when it is needed and again after it breaks.
 ///
 /// # Example
 ///
@@ -17,14 +17,14 @@ use crate::{builder::RedisStoreBuilder, plain::Plain};
 ///
 /// # Cancel safety
 ///
-/// What is sent to Redis is sent by a task of its own, which outlives a caller that goes away and
-/// ends by the [timeout](RedisStoreBuilder::timeout): what was begun is done or not, and no answer
-/// is left for the next one.
+/// Commands are sent by a separate task, which a cancelled caller does not end and which ends at
+/// the [timeout](RedisStoreBuilder::timeout). A command that was sent is done or not done, and no
+/// answer is left for the next caller.
 ///
 /// # Security
 ///
-/// Entries are sealed with the keys that [`RedisStoreBuilder::sealing`] was given. See
-/// [the crate](crate#security).
+/// Entries are encrypted with the keys of [`RedisStoreBuilder::sealing`]. See [the
+/// crate](crate#security).
 #[derive(Clone)]
 pub struct RedisStore {
     kind: Kind,
@@ -38,21 +38,21 @@ enum Kind {
 }
 
 impl RedisStore {
-    /// Starts a store on one server: `redis://HOST:PORT/DATABASE`, with `rediss://` by TLS, or
+    /// Starts a store on one server: `redis://HOST:PORT/DATABASE`, `rediss://` for TLS, or
     /// `redis://USER:PASSWORD@HOST:PORT`.
     pub fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
         RedisStoreBuilder::one(url.as_ref())
     }
 
-    /// Starts a store on a cluster: some of its nodes, which know the others.
+    /// Starts a store on a cluster: the URLs of some nodes, which know the others.
     pub fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> RedisStoreBuilder {
         RedisStoreBuilder::cluster(urls)
     }
 
-    /// Starts a store on the server that the sentinels say is the master of that name.
+    /// Starts a store on the server that the sentinels report as the master of that name.
     ///
-    /// User names and passwords in the URLs are for the sentinels, those that are set are for the
-    /// server; `rediss://` and a database are for both and the server.
+    /// User names and passwords in the URLs are for the sentinels; those of the builder are for the
+    /// server. `rediss://` applies to both, a database to the server.
     pub fn sentinel(
         urls: impl IntoIterator<Item: AsRef<str>>,
         master: impl Into<String>,

@@ -7,12 +7,13 @@ use auth_core::EntryVersion;
 
 use crate::entry::{Place, Reason};
 
-/// What was said of entries already: waiting for a lease loads one and the same many times.
+/// The entries that were logged already: a process that waits for a lease loads the same entry many
+/// times.
 #[derive(Default)]
 pub(crate) struct Warned(Mutex<HashMap<[u8; 32], (EntryVersion, Reason)>>);
 
 impl Warned {
-    /// Whether this is news.
+    /// Whether this entry was not logged before.
     pub(crate) fn is_new(&self, place: &Place, reason: Reason) -> bool {
         let mut said = self.said();
         if said.len() >= MAX && !said.contains_key(&place.key) {
@@ -31,7 +32,7 @@ impl Warned {
     }
 }
 
-/// Of how many keys this is remembered.
+/// The number of keys that are remembered.
 const MAX: usize = 1024;
 
 #[cfg(test)]
