@@ -24,8 +24,8 @@ struct Sessions {
 }
 
 impl TokenSource for Sessions {
-    async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
-        let key = token_request.credentials.secret(0);
+    async fn fetch(&self, request: TokenRequest) -> Result<AccessToken, Error> {
+        let key = request.credentials.secret(0);
         let key = key.ok_or_else(|| Error::config("key", "the credentials have no key"))?;
         let parameters = [("account", self.account.as_str()), ("key", key.expose())];
         let endpoint = &self.endpoint;

@@ -5,7 +5,6 @@ use auth_core::{
     SharedSecretSource, SharedTransport, Transport,
 };
 use auth_oauth2::ReplyRules;
-use http::HeaderName;
 
 use crate::{
     ApiKeysBuilder, MfaAnswer, MfaChallenge, VENDOR,
@@ -239,7 +238,7 @@ impl LoginBuilder {
         };
         // The vendor writes the scheme in lower case in all its examples.
         let scheme = Scheme::authorization("bearer ")?
-            .and_header(APP_ID, app_id)?
+            .and_header(settings::APP_ID, app_id)?
             .content_type(settings::CONTENT_TYPE)?;
         Authenticator::builder(source, origins)
             .vendor(VENDOR)
@@ -258,6 +257,3 @@ impl fmt::Debug for LoginBuilder {
             .finish_non_exhaustive()
     }
 }
-
-/// The vendor writes `appId`.
-pub(crate) const APP_ID: HeaderName = HeaderName::from_static("appid");

@@ -1,6 +1,10 @@
-//! Checks that both methods share.
+//! Constants and checks that both methods share.
 
 use auth_core::{Error, Secret, SecretSource as _, SharedSecretSource};
+use http::HeaderName;
+
+/// The vendor writes `appId`.
+pub(crate) const APP_ID: HeaderName = HeaderName::from_static("appid");
 
 /// The content type that the vendor requires on each request, also on those without a body.
 pub(crate) const CONTENT_TYPE: &str = "application/json";

@@ -15,8 +15,8 @@ use zeroize::Zeroize as _;
 
 use crate::{
     MfaAnswer, MfaChallenge, VENDOR,
-    login::APP_ID,
     mfa::{self, Callback},
+    settings::APP_ID,
     wire::SecondFactor,
 };
 

@@ -1,13 +1,27 @@
+pub(crate) mod acquire;
+pub(crate) mod asking;
+pub(crate) mod driver;
+pub(crate) mod flight;
+pub(crate) mod health;
+pub(crate) mod options;
+pub(crate) mod published;
+pub(crate) mod residue;
+pub(crate) mod shared_state;
+pub(crate) mod snapshot;
+pub(crate) mod waiters;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
+use self::{
+    acquire::Wish,
+    asking::Answer,
+    shared_state::{Settings, SharedState},
+};
 use crate::{
     Acquire, AuthenticatorOptions, Clock, Error, Generation, Health, Key, Origins, Scheme, Token,
-    TokenSource,
-    acquire::Wish,
-    shared_state::{Answer, Settings, SharedState},
-    source::DynSource,
+    TokenSource, token::source::DynSource,
 };
 
 /// Keeps one token at hand for everybody, fetches and renews it at most once for all, and replaces

@@ -69,66 +69,47 @@
 //!
 //! None. Supported Rust: see `rust-version` in the manifest.
 
-mod acquire;
-mod api_key;
 mod authenticator;
 mod authenticator_map;
 mod clock;
-mod credentials;
-mod driver;
 mod error;
-mod flight;
-mod headers;
-mod health;
 mod key;
-mod limit;
+mod limits;
 mod machine;
-mod options;
+mod marks;
 mod origin;
 mod policy;
-mod published;
-mod quota;
-mod redirected;
-mod refused;
-mod rejections;
-mod residue;
-mod scheme;
 mod secret;
-mod secret_source;
 mod sharded;
-mod shared_state;
-mod snapshot;
-mod source;
 mod store;
 mod token;
 mod transport;
-mod waiters;
 
-pub use acquire::Acquire;
-pub use api_key::ApiKey;
+pub use authenticator::acquire::Acquire;
+pub use authenticator::health::Health;
+pub use authenticator::options::AuthenticatorOptions;
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
 pub use authenticator_map::{AuthenticatorMap, AuthenticatorMapBuilder};
 pub use clock::{Clock, Moment, SharedClock, SystemClock};
-pub use credentials::{Credentials, CredentialsId};
 pub use error::{Error, ErrorKind, RejectedPart, TokenRequestOutcome};
-pub use health::Health;
 pub use key::{Key, KeyBuilder, KeyPart};
-pub use limit::TokenRequestLimit;
-pub use options::AuthenticatorOptions;
+pub use limits::concurrency::TokenRequestLimit;
+pub use limits::quota::Quota;
+pub use marks::redirected::{Redirected, RedirectsUnseen};
+pub use marks::refused::TokenRefused;
 pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;
-pub use quota::Quota;
-pub use redirected::{Redirected, RedirectsUnseen};
-pub use refused::TokenRefused;
-pub use scheme::Scheme;
 pub use secret::Secret;
-pub use secret_source::{SecretEnv, SecretFile, SecretFn, SecretSource, SharedSecretSource};
+pub use secret::credentials::{Credentials, CredentialsId};
+pub use secret::source::{SecretEnv, SecretFile, SecretFn, SecretSource, SharedSecretSource};
 #[doc(hidden)]
 pub use sharded::{Local, Sharded};
-pub use source::{TokenRequest, TokenRequestReason, TokenSource};
 pub use store::{
     EntryVersion, LONGEST_LEASE, MemoryStore, NewEntry, SharedTokenStore, StoredEntry, TokenStore,
 };
+pub use token::api_key::ApiKey;
+pub use token::scheme::Scheme;
+pub use token::source::{TokenRequest, TokenRequestReason, TokenSource};
 pub use token::{AccessToken, Generation, Token};
 #[doc(hidden)]
 pub use transport::{ConnectFailure, TokenHost};

@@ -1,9 +1,10 @@
 //! The token machine: all rules about when a token is requested, by whom, and what is remembered of
-//! it, for one process and for many. Rules are pure; [`driver`](crate::driver) obeys them.
+//! it, for one process and for many. Rules are pure; [`driver`](crate::authenticator::driver) obeys them.
 
 pub(crate) mod account;
 pub(crate) mod backoff;
 mod codec;
+mod context;
 pub(crate) mod flight;
 pub(crate) mod key_state;
 pub(crate) mod memory;

@@ -1,3 +1,7 @@
+pub(crate) mod credentials;
+pub(crate) mod rejections;
+pub(crate) mod source;
+
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;

@@ -1,8 +1,13 @@
+pub(crate) mod api_key;
+pub(crate) mod headers;
+pub(crate) mod scheme;
+pub(crate) mod source;
+
 use std::{fmt, num::NonZeroU64, time::Duration};
 
 use http::HeaderMap;
 
-use crate::{Error, ErrorKind, Secret, headers::Headers, sharded::Local};
+use crate::{Error, ErrorKind, Secret, sharded::Local, token::headers::Headers};
 
 /// What a token request brought: the short-lived credential and how long the vendor says it lives.
 ///

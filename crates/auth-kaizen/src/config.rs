@@ -1,3 +1,5 @@
+mod source;
+
 use std::{fmt, marker::PhantomData};
 
 use auth_core::{
@@ -5,7 +7,7 @@ use auth_core::{
     SharedSecretSource, SharedTransport, Transport,
 };
 
-use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName, source};
+use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName};
 
 /// Settings for one of Kaizen's servers. Created by [`Kaizen::builder`].
 ///
@@ -44,25 +46,40 @@ use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName, source};
 /// ```
 #[must_use]
 pub struct KaizenBuilder<R: Region> {
-    pub(crate) client_id: String,
-    pub(crate) client_secret: SharedSecretSource,
-    pub(crate) token_url: Option<String>,
-    pub(crate) legacy: Option<LegacyEndpoint>,
-    pub(crate) transport: SharedTransport,
-    pub(crate) options: AuthenticatorOptions,
-    pub(crate) http: HttpHosts,
+    client_id: String,
+    client_secret: SharedSecretSource,
+    token_url: Option<String>,
+    legacy: Option<LegacyEndpoint>,
+    transport: SharedTransport,
+    options: AuthenticatorOptions,
+    http: HttpHosts,
     base_url: String,
     region: PhantomData<fn() -> R>,
 }
 
-impl<R: Region> KaizenBuilder<R> {
-    pub(crate) fn new(
-        client_id: String,
+impl<R: Region> Kaizen<R> {
+    /// Starts with the client id, the source of its secret, and the transport that sends token
+    /// requests. The source is a [`Secret`](auth_core::Secret), or a
+    /// [`SecretFn`](auth_core::SecretFn) for a secret that rotates. Client id and secret are this
+    /// server's; the other server does not know them.
+    ///
+    /// # Example
+    ///
+    /// The transport is required:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_core::Secret;
+    /// use auth_kaizen::{East, Kaizen};
+    ///
+    /// let settings = Kaizen::<East>::builder("my-client-id", Secret::new("fake-client-secret"));
+    /// ```
+    pub fn builder(
+        client_id: impl Into<String>,
         client_secret: impl SecretSource,
         transport: impl Transport,
-    ) -> Self {
-        Self {
-            client_id,
+    ) -> KaizenBuilder<R> {
+        KaizenBuilder {
+            client_id: client_id.into(),
             client_secret: SharedSecretSource::new(client_secret),
             token_url: None,
             legacy: None,
@@ -73,7 +90,9 @@ impl<R: Region> KaizenBuilder<R> {
             region: PhantomData,
         }
     }
+}
 
+impl<R: Region> KaizenBuilder<R> {
     /// Sets the token endpoint. Default: [`Region::TOKEN_URL`]. It is requested without an
     /// audience. Cannot be combined with [`legacy`](KaizenBuilder::<Central>::legacy).
     pub fn token_url(mut self, url: impl Into<String>) -> Self {

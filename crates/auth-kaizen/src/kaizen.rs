@@ -1,8 +1,8 @@
 use std::{fmt, marker::PhantomData};
 
-use auth_core::{Authenticator, SecretSource, Transport};
+use auth_core::Authenticator;
 
-use crate::{KaizenBuilder, Region};
+use crate::Region;
 
 /// Authentication for one of Kaizen's servers. Start with [`builder`](Self::builder).
 ///
@@ -44,29 +44,6 @@ pub struct Kaizen<R: Region> {
 }
 
 impl<R: Region> Kaizen<R> {
-    /// Starts with the client id, the source of its secret, and the transport that sends token
-    /// requests. The source is a [`Secret`](auth_core::Secret), or a
-    /// [`SecretFn`](auth_core::SecretFn) for a secret that rotates. Client id and secret are this
-    /// server's; the other server does not know them.
-    ///
-    /// # Example
-    ///
-    /// The transport is required:
-    ///
-    /// ```compile_fail,E0061
-    /// use auth_core::Secret;
-    /// use auth_kaizen::{East, Kaizen};
-    ///
-    /// let settings = Kaizen::<East>::builder("my-client-id", Secret::new("fake-client-secret"));
-    /// ```
-    pub fn builder(
-        client_id: impl Into<String>,
-        client_secret: impl SecretSource,
-        transport: impl Transport,
-    ) -> KaizenBuilder<R> {
-        KaizenBuilder::new(client_id.into(), client_secret, transport)
-    }
-
     pub(crate) fn new(authenticator: Authenticator) -> Self {
         Self {
             authenticator,

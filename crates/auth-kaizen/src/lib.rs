@@ -63,7 +63,6 @@ pub mod fake;
 mod kaizen;
 mod legacy;
 mod region;
-mod source;
 
 pub use config::KaizenBuilder;
 pub use kaizen::Kaizen;

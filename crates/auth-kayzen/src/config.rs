@@ -1,3 +1,5 @@
+mod source;
+
 use std::fmt;
 
 use auth_core::{
@@ -5,8 +7,6 @@ use auth_core::{
     SharedSecretSource, SharedTransport, Transport,
 };
 use auth_oauth2::{BodyFormat, ClientAuth};
-
-use crate::source;
 
 /// Authentication for the Kayzen API. Start with [`builder`](Self::builder).
 ///
@@ -93,16 +93,16 @@ impl Kayzen {
 /// ```
 #[must_use]
 pub struct KayzenBuilder {
-    pub(crate) api_key: String,
-    pub(crate) api_secret: SharedSecretSource,
-    pub(crate) email: String,
-    pub(crate) password: SharedSecretSource,
-    pub(crate) token_url: String,
-    pub(crate) client_auth: ClientAuth,
-    pub(crate) body_format: BodyFormat,
-    pub(crate) transport: SharedTransport,
-    pub(crate) options: AuthenticatorOptions,
-    pub(crate) http: HttpHosts,
+    api_key: String,
+    api_secret: SharedSecretSource,
+    email: String,
+    password: SharedSecretSource,
+    token_url: String,
+    client_auth: ClientAuth,
+    body_format: BodyFormat,
+    transport: SharedTransport,
+    options: AuthenticatorOptions,
+    http: HttpHosts,
     base_url: String,
 }
 

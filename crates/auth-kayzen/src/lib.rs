@@ -77,7 +77,6 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
-mod source;
 
 pub use config::{Kayzen, KayzenBuilder};
 

@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use auth_core::{EntryVersion, Error, Key, NewEntry, StoredEntry, TokenStore};
 use auth_store_seal::{SealedStore, SealingKeys};
 
-use crate::{builder::RedisStoreBuilder, plain::Plain};
+use crate::plain::Plain;
 
 /// A [`TokenStore`] in Redis, for all processes that can reach it.
 ///
@@ -18,13 +18,14 @@ use crate::{builder::RedisStoreBuilder, plain::Plain};
 /// # Cancel safety
 ///
 /// Commands are sent by a separate task, which a cancelled caller does not end and which ends at
-/// the [timeout](RedisStoreBuilder::timeout). A command that was sent is done or not done, and no
-/// answer is left for the next caller.
+/// the [timeout](crate::RedisStoreBuilder::timeout). A command that was sent is done or not done,
+/// and no answer is left for the next caller.
 ///
 /// # Security
 ///
-/// Entries are encrypted with the keys of [`RedisStoreBuilder::sealing`]. See [the
-/// crate](crate#security).
+/// Entries are encrypted with the keys of
+/// [`RedisStoreBuilder::sealing`](crate::RedisStoreBuilder::sealing). See
+/// [the crate](crate#security).
 #[derive(Clone)]
 pub struct RedisStore {
     kind: Kind,
@@ -38,28 +39,6 @@ enum Kind {
 }
 
 impl RedisStore {
-    /// Starts a store on one server: `redis://HOST:PORT/DATABASE`, `rediss://` for TLS, or
-    /// `redis://USER:PASSWORD@HOST:PORT`.
-    pub fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
-        RedisStoreBuilder::one(url.as_ref())
-    }
-
-    /// Starts a store on a cluster: the URLs of some nodes, which know the others.
-    pub fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> RedisStoreBuilder {
-        RedisStoreBuilder::cluster(urls)
-    }
-
-    /// Starts a store on the server that the sentinels report as the master of that name.
-    ///
-    /// User names and passwords in the URLs are for the sentinels; those of the builder are for the
-    /// server. `rediss://` applies to both, a database to the server.
-    pub fn sentinel(
-        urls: impl IntoIterator<Item: AsRef<str>>,
-        master: impl Into<String>,
-    ) -> RedisStoreBuilder {
-        RedisStoreBuilder::sentinel(urls, master.into())
-    }
-
     pub(crate) fn sealed(
         plain: Plain,
         keys: SealingKeys,

@@ -1,3 +1,5 @@
+mod source;
+
 use std::{fmt, num::NonZeroU32};
 
 use auth_core::{
@@ -5,8 +7,6 @@ use auth_core::{
     SharedSecretSource, SharedTransport, Transport,
 };
 use auth_oauth2::BodyFormat;
-
-use crate::source;
 
 /// Authentication for the Verdigris API. Start with [`builder`](Self::builder).
 ///
@@ -84,15 +84,15 @@ impl Verdigris {
 /// ```
 #[must_use]
 pub struct VerdigrisBuilder {
-    pub(crate) client_id: String,
-    pub(crate) client_secret: SharedSecretSource,
-    pub(crate) transport: SharedTransport,
-    pub(crate) token_url: String,
-    pub(crate) base_url: String,
-    pub(crate) audience: String,
-    pub(crate) body_format: BodyFormat,
-    pub(crate) options: AuthenticatorOptions,
-    pub(crate) http: HttpHosts,
+    client_id: String,
+    client_secret: SharedSecretSource,
+    transport: SharedTransport,
+    token_url: String,
+    base_url: String,
+    audience: String,
+    body_format: BodyFormat,
+    options: AuthenticatorOptions,
+    http: HttpHosts,
 }
 
 impl VerdigrisBuilder {

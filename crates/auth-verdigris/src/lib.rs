@@ -63,7 +63,6 @@ mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod legacy;
-mod source;
 
 pub use config::{Verdigris, VerdigrisBuilder};
 pub use legacy::{LegacyFuture, LegacyRefusal, LegacyRefusalLayer, PeekedBody};

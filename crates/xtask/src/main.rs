@@ -10,6 +10,7 @@
 mod apt;
 mod bench;
 mod cargo;
+mod circles;
 mod deps;
 mod features;
 mod latest;
@@ -71,6 +72,11 @@ const COMMANDS: &[Command] = &[
         name: "deps",
         about: "checks that a service's share of the dependency tree stays small",
         run: deps::run,
+    },
+    Command {
+        name: "circles",
+        about: "checks that the files of each crate import from each other in no circle",
+        run: circles::run,
     },
 ];
 

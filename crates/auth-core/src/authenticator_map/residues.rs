@@ -3,7 +3,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{Key, Moment, residue::Residue};
+use crate::{Key, Moment, authenticator::residue::Residue};
 
 /// What evicted authenticators left behind, by key: at most `most`, beyond which the oldest goes.
 ///

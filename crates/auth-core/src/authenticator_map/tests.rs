@@ -8,7 +8,7 @@ use tokio::time;
 
 use crate::{
     AccessToken, AuthenticatorOptions, Clock, KeyPart, Moment, Origins, Secret, TokenRequest,
-    TokenSource, residue::Residue,
+    TokenSource, authenticator::residue::Residue,
 };
 
 use super::*;

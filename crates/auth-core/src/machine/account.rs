@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::codec::{Reader, Writer};
-use crate::{CredentialsId, Key, KeyPart, Quota, quota::Slots, rejections::Counted};
+use crate::{
+    CredentialsId, Key, KeyPart, Quota, limits::quota::Slots, secret::rejections::Counted,
+};
 
 /// The token requests that count against a client's quota, of all processes and all its keys. Every
 /// time in it counts from when it was written.

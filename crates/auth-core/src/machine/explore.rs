@@ -19,7 +19,7 @@ use crate::{
     AccessToken, Credentials, CredentialsId, EntryVersion, Error, ErrorKind, Generation, Moment,
     Quota, RefreshPolicy, RejectedPart, Secret, TokenRequestOutcome, TokenRequestReason,
     policy::Jitter,
-    rejections::{Counted, Forbidden},
+    secret::rejections::{Counted, Forbidden},
 };
 
 mod hash;

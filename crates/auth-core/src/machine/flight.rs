@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{
     account::{Account, Logins},
     backoff::Failure,
+    context::Cx,
     memory::Memory,
     orders::{Draw, End, Ended, Fact, Landing, Loaded, Order, Own, Rules, Write},
     prints::Print,
@@ -17,21 +18,13 @@ use super::{
 use crate::{
     AccessToken, CredentialsId, EntryVersion, Error, ErrorKind, Moment, Quota, RejectedPart,
     TokenRequestOutcome, TokenRequestReason,
-    quota::Slots,
-    rejections::{Counted, Forbidden},
+    limits::quota::Slots,
+    secret::rejections::{Counted, Forbidden},
 };
 
 mod closing;
 mod looking;
 mod requesting;
-
-/// What the rules of a flight look at in one step.
-pub(super) struct Cx<'a> {
-    pub(super) rules: &'a Rules,
-    pub(super) memory: &'a mut Memory,
-    pub(super) now: Moment,
-    pub(super) draw: Draw,
-}
 
 /// The state of one flight.
 #[derive(Clone, Debug)]

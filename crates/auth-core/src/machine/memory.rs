@@ -9,7 +9,7 @@ use super::{
     record::{Pause, Record},
 };
 use crate::{
-    EntryVersion, Moment, Quota, machine::backoff::Failure, policy::Jitter, quota::Ledger,
+    EntryVersion, Moment, Quota, limits::quota::Ledger, machine::backoff::Failure, policy::Jitter,
 };
 
 /// Facts that outlive a flight, and hold when the store fails, forgets or lies.

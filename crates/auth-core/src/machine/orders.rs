@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     AccessToken, CredentialsId, EntryVersion, Error, ErrorKind, Moment, Quota, RefreshPolicy,
-    Secret, TokenRequestOutcome, TokenRequestReason, policy::Jitter, rejections::Forbidden,
+    Secret, TokenRequestOutcome, TokenRequestReason, policy::Jitter, secret::rejections::Forbidden,
 };
 
 /// What stays the same from flight to flight.

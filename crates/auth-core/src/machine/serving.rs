@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     CredentialsId, Generation, Moment, Quota, RefreshPolicy, TokenRequestReason,
-    quota::{Ledger, Slots},
+    limits::quota::{Ledger, Slots},
 };
 
 mod doubt;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     backoff::{self, Failure, Situation},
-    flight::Cx,
+    context::Cx,
     memory::YIELD,
     orders::Own,
     prints::{Print, Prints},

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Held, SAME_REFUSAL, State, UnderWay, event::Action, gate::GateKind, trial::Previous};
 use crate::{
-    Generation, Moment, RefreshPolicy, TokenRequestReason, machine::backoff, quota::Slots,
+    Generation, Moment, RefreshPolicy, TokenRequestReason, limits::quota::Slots, machine::backoff,
 };
 
 /// The API refused the cached token, and has not accepted it since.

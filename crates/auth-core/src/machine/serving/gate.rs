@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::State;
-use crate::{CredentialsId, Moment, quota::Slots};
+use crate::{CredentialsId, Moment, limits::quota::Slots};
 
 /// No token request starts before `until`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     Generation, Moment, RefreshPolicy, TokenRequestReason,
+    limits::quota::Slots,
     machine::backoff::{self, Failure, Situation},
     policy::Jitter,
-    quota::Slots,
 };
 
 /// Token requests fail since then.

@@ -12,8 +12,11 @@ use tokio::runtime;
 
 use crate::{
     Error, Moment, TokenRequestLimit, TokenRequestReason,
-    snapshot::Snapshot,
-    waiters::{Index, Waiters},
+    authenticator::{
+        snapshot::Snapshot,
+        waiters::{Index, Waiters},
+    },
+    limits::concurrency::InLine,
 };
 
 /// What the callers that wait for a token request share with its task.
@@ -69,16 +72,6 @@ impl Flight {
             runtime,
             watched: AtomicBool::new(false),
         }
-    }
-
-    pub(crate) fn is_urgent(&self) -> bool {
-        self.urgent.load(Ordering::SeqCst)
-    }
-
-    /// Notes where it waits for its turn; tells whether it became urgent meanwhile.
-    pub(crate) fn queue_at(&self, limit: &TokenRequestLimit, number: u64) -> bool {
-        let _ = self.queued.set((limit.clone(), number));
-        self.is_urgent()
     }
 
     /// Somebody waits for it from here on.
@@ -149,5 +142,16 @@ impl Flight {
 
     fn waiters(&self) -> MutexGuard<'_, Waiters> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InLine for Flight {
+    fn is_urgent(&self) -> bool {
+        self.urgent.load(Ordering::SeqCst)
+    }
+
+    fn queue_at(&self, limit: &TokenRequestLimit, number: u64) -> bool {
+        let _ = self.queued.set((limit.clone(), number));
+        self.is_urgent()
     }
 }

@@ -1,3 +1,4 @@
+use crate::authenticator::flight::Flight;
 use std::{
     future::{Future, poll_fn},
     pin::pin,
@@ -152,7 +153,7 @@ async fn t19_a_renewal_moves_up_when_a_caller_waits_for_its_token() {
     all(&tenants).await;
     time::advance(HOUR * 4 / 5).await;
     let blocker = vendor.tenants(1, &limit).remove(0);
-    let held = limit.admit(&flight(TokenRequestReason::Needed)).await;
+    let held = limit.admit(&*flight(TokenRequestReason::Needed)).await;
     all(&tenants).await;
     // The last tenant's token expires while its renewal is last in line.
     time::advance(HOUR).await;
@@ -242,7 +243,7 @@ impl Record {
         flight: Arc<Flight>,
         length: Duration,
     ) -> Result<(), Error> {
-        let permit = limit.admit(&flight).await?;
+        let permit = limit.admit(&*flight).await?;
         self.starts
             .lock()
             .unwrap()
@@ -459,19 +460,19 @@ async fn g05_the_error_says_when_a_start_is_free() {
         let begun = Instant::now();
         drop(
             limit
-                .admit(&flight(TokenRequestReason::Needed))
+                .admit(&*flight(TokenRequestReason::Needed))
                 .await
                 .unwrap(),
         );
         let error = limit
-            .admit(&flight(TokenRequestReason::Ahead))
+            .admit(&*flight(TokenRequestReason::Ahead))
             .await
             .err()
             .unwrap();
         time::sleep(error.retry_after().unwrap()).await;
         drop(
             limit
-                .admit(&flight(TokenRequestReason::Ahead))
+                .admit(&*flight(TokenRequestReason::Ahead))
                 .await
                 .unwrap(),
         );
@@ -486,17 +487,17 @@ async fn g05_the_error_says_when_a_start_is_free() {
         .unwrap()
         .max_wait(Duration::from_millis(10));
     let held = limit
-        .admit(&flight(TokenRequestReason::Needed))
+        .admit(&*flight(TokenRequestReason::Needed))
         .await
         .unwrap();
     time::sleep(Duration::from_millis(700)).await;
     drop(held);
     let held = limit
-        .admit(&flight(TokenRequestReason::Needed))
+        .admit(&*flight(TokenRequestReason::Needed))
         .await
         .unwrap();
     let error = limit
-        .admit(&flight(TokenRequestReason::Ahead))
+        .admit(&*flight(TokenRequestReason::Ahead))
         .await
         .err()
         .unwrap();
@@ -510,7 +511,7 @@ async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
         let limit = TokenRequestLimit::new(1).unwrap();
         let limit = rate.map_or(limit.clone(), |rate| limit.per_second(rate).unwrap());
         let held = limit
-            .admit(&flight(TokenRequestReason::Needed))
+            .admit(&*flight(TokenRequestReason::Needed))
             .await
             .unwrap();
         time::sleep(Duration::from_secs(1)).await;
@@ -518,7 +519,7 @@ async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
             let limit = limit.clone();
             async move {
                 limit
-                    .admit(&flight(TokenRequestReason::Needed))
+                    .admit(&*flight(TokenRequestReason::Needed))
                     .await
                     .map(drop)
             }
@@ -527,7 +528,7 @@ async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
             let limit = limit.clone();
             async move {
                 limit
-                    .admit(&flight(TokenRequestReason::Ahead))
+                    .admit(&*flight(TokenRequestReason::Ahead))
                     .await
                     .map(drop)
             }
@@ -554,7 +555,7 @@ async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
     let begun = Instant::now();
     drop(
         limit
-            .admit(&flight(TokenRequestReason::Needed))
+            .admit(&*flight(TokenRequestReason::Needed))
             .await
             .unwrap(),
     );
@@ -563,7 +564,7 @@ async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
             let limit = limit.clone();
             tokio::spawn(async move {
                 limit
-                    .admit(&flight(TokenRequestReason::Needed))
+                    .admit(&*flight(TokenRequestReason::Needed))
                     .await
                     .map(drop)
             })
@@ -580,13 +581,13 @@ async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
     // A start that is granted and not picked up is given back, too. By then the next flight has the
     // timer.
     let unpolled = flight(TokenRequestReason::Needed);
-    let mut next = Box::pin(limit.admit(&unpolled));
+    let mut next = Box::pin(limit.admit(&*unpolled));
     assert!(poll(&mut next).await.is_pending());
     let after = tokio::spawn({
         let limit = limit.clone();
         async move {
             limit
-                .admit(&flight(TokenRequestReason::Needed))
+                .admit(&*flight(TokenRequestReason::Needed))
                 .await
                 .map(drop)
         }
@@ -634,7 +635,7 @@ async fn t19_no_permit_is_held_while_waiting_for_a_start() {
     let limit = TokenRequestLimit::new(1).unwrap().per_second(1).unwrap();
     drop(
         limit
-            .admit(&flight(TokenRequestReason::Needed))
+            .admit(&*flight(TokenRequestReason::Needed))
             .await
             .unwrap(),
     );
@@ -642,7 +643,7 @@ async fn t19_no_permit_is_held_while_waiting_for_a_start() {
         let limit = limit.clone();
         async move {
             limit
-                .admit(&flight(TokenRequestReason::Ahead))
+                .admit(&*flight(TokenRequestReason::Ahead))
                 .await
                 .map(drop)
         }
@@ -653,7 +654,7 @@ async fn t19_no_permit_is_held_while_waiting_for_a_start() {
     let begun = Instant::now();
     drop(
         limit
-            .admit(&flight(TokenRequestReason::Needed))
+            .admit(&*flight(TokenRequestReason::Needed))
             .await
             .unwrap(),
     );
@@ -703,14 +704,14 @@ fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
     stalled.block_on(async {
         drop(
             limit
-                .admit(&flight(TokenRequestReason::Needed))
+                .admit(&*flight(TokenRequestReason::Needed))
                 .await
                 .unwrap(),
         );
         let limit = limit.clone();
         tokio::spawn(async move {
             limit
-                .admit(&flight(TokenRequestReason::Needed))
+                .admit(&*flight(TokenRequestReason::Needed))
                 .await
                 .map(drop)
         });
@@ -721,7 +722,7 @@ fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
         let limit = limit.clone();
         let admitted = tokio::spawn(async move {
             limit
-                .admit(&flight(TokenRequestReason::Ahead))
+                .admit(&*flight(TokenRequestReason::Ahead))
                 .await
                 .map(drop)
         });
@@ -740,19 +741,19 @@ async fn a_changed_rate_is_a_limit_of_its_own() {
     let slow = TokenRequestLimit::new(9).unwrap().per_second(1).unwrap();
     let fast = slow.clone().per_second(1_000).unwrap();
     drop(
-        slow.admit(&flight(TokenRequestReason::Needed))
+        slow.admit(&*flight(TokenRequestReason::Needed))
             .await
             .unwrap(),
     );
     let begun = Instant::now();
     drop(
-        fast.admit(&flight(TokenRequestReason::Needed))
+        fast.admit(&*flight(TokenRequestReason::Needed))
             .await
             .unwrap(),
     );
     assert!(begun.elapsed() < Duration::from_millis(5));
     drop(
-        slow.admit(&flight(TokenRequestReason::Needed))
+        slow.admit(&*flight(TokenRequestReason::Needed))
             .await
             .unwrap(),
     );

@@ -5,7 +5,7 @@ use std::sync::{
 
 use http::HeaderName;
 
-use crate::{Generation, Secret, Sharded, Token, headers::Headers, sharded::Local};
+use crate::{Generation, Secret, Sharded, Token, sharded::Local, token::headers::Headers};
 
 /// A token's finished headers in a few copies.
 #[derive(Debug)]

@@ -12,9 +12,9 @@ use arc_swap::ArcSwapOption;
 
 use crate::{
     Moment,
-    headers::Headers,
+    authenticator::snapshot::Snapshot,
     sharded::{Local, WeakLocal},
-    snapshot::Snapshot,
+    token::headers::Headers,
 };
 
 /// The cached token of one key. Written only under the key's lock.
@@ -134,7 +134,7 @@ thread_local! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Generation, Scheme, Secret, snapshot::Carried};
+    use crate::{Generation, Scheme, Secret, authenticator::snapshot::Carried};
 
     fn snapshot(text: &str) -> Arc<Snapshot> {
         let lines = Scheme::bearer().lines("example", &Secret::new(text));

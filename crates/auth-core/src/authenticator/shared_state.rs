@@ -6,33 +6,30 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderMap;
-use tokio::runtime::Handle;
-
 use crate::{
     AccessToken, Error, ErrorKind, Generation, Health, Key, MemoryStore, Moment, Origins, Quota,
     RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenRequestLimit,
-    TokenStore as _, driver,
-    flight::{Flight, Outcome},
+    TokenStore as _,
+    authenticator::{
+        flight::{Flight, Outcome},
+        published::Published,
+        residue::Residue,
+        snapshot::{Carried, Snapshot},
+    },
     machine::{
         flight::{Flight as FlightState, Verdict},
         key_state::{KeyState, Landed},
         orders::{Draw, End, Fact, Landing, Order, Rules},
-        serving::{Action, Event, Start, State},
+        serving::State,
     },
     policy::Jitter,
-    published::Published,
-    rejections,
-    residue::Residue,
-    snapshot::{Carried, Snapshot},
-    source::DynSource,
+    secret::rejections,
+    token::source::DynSource,
 };
+use http::HeaderMap;
 
-mod asking;
 mod errors;
 mod landing;
-
-pub(crate) use asking::Answer;
 
 pub(crate) struct SharedState {
     pub(crate) settings: Settings,
@@ -40,8 +37,8 @@ pub(crate) struct SharedState {
     store: Option<(SharedTokenStore, Key)>,
     /// Keeps refresh tokens where there is no store: they are sent by the same rules.
     own_store: OnceLock<(SharedTokenStore, Key)>,
-    rules: Rules,
-    published: Published,
+    pub(super) rules: Rules,
+    pub(super) published: Published,
     desk: Mutex<Desk>,
 }
 
@@ -57,16 +54,16 @@ pub(crate) struct Settings {
 }
 
 /// What is changed under the lock, and never across an await.
-struct Desk {
-    key: KeyState,
-    flight: Option<Arc<Flight>>,
+pub(super) struct Desk {
+    pub(super) key: KeyState,
+    pub(super) flight: Option<Arc<Flight>>,
     /// How many flights there were.
-    flights: u64,
-    last_error: Option<Error>,
+    pub(super) flights: u64,
+    pub(super) last_error: Option<Error>,
     /// The token before that, while the newest one is on trial.
-    previous: Option<Arc<Snapshot>>,
+    pub(super) previous: Option<Arc<Snapshot>>,
     /// The credentials that were used last.
-    credentials: Option<crate::CredentialsId>,
+    pub(super) credentials: Option<crate::CredentialsId>,
 }
 
 impl SharedState {
@@ -212,7 +209,7 @@ impl SharedState {
 
     /// Makes what is published follow the machine: gone when it holds nothing, asked about when
     /// there will be something to decide.
-    fn follow(&self, state: &State, now: Moment) {
+    pub(super) fn follow(&self, state: &State, now: Moment) {
         if state.usable_until().is_none() {
             self.published.store(None);
         } else if self.published.load().is_some() {
@@ -235,7 +232,7 @@ impl SharedState {
         }
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
+    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
         // The machine is never left half-changed: its step does not panic.
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }

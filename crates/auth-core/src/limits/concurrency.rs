@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use self::pace::Pace;
-use crate::{Error, ErrorKind, TokenRequestOutcome, flight::Flight};
+use crate::{Error, ErrorKind, TokenRequestOutcome};
 
 mod pace;
 
@@ -49,6 +49,16 @@ pub struct TokenRequestLimit {
     starts: Option<u32>,
     max_wait: Duration,
     queue: Arc<Mutex<Queue>>,
+}
+
+/// A flight as the limit sees it.
+pub(crate) trait InLine {
+    /// Tells whether a caller waits for the flight's token now.
+    fn is_urgent(&self) -> bool;
+
+    /// Notes the flight's place in line, for [`TokenRequestLimit::hurry`]. Returns whether the
+    /// flight is urgent.
+    fn queue_at(&self, limit: &TokenRequestLimit, number: u64) -> bool;
 }
 
 /// The waiting flights, and the permits and starts that they wait for.
@@ -136,7 +146,7 @@ impl TokenRequestLimit {
     /// Waits for the flight's turn: for a permit and a start together, at most `max_wait`.
     ///
     /// Cancel safety: dropping the future gives back the place in line and a granted permit.
-    pub(crate) async fn admit(&self, flight: &Flight) -> Result<Permit, Error> {
+    pub(crate) async fn admit(&self, flight: &impl InLine) -> Result<Permit, Error> {
         let now = Instant::now();
         let deadline = now.checked_add(self.max_wait).unwrap_or(now + FAR);
         let place = self.line_up(flight.is_urgent(), now);

@@ -14,7 +14,7 @@ impl SharedState {
         error.with_retry_after(wait)
     }
 
-    pub(super) fn over_quota(&self, wait: Duration) -> Error {
+    pub(in crate::authenticator) fn over_quota(&self, wait: Duration) -> Error {
         let quota = self.settings.quota.map(Quota::describe).unwrap_or_default();
         let message = format!("the token quota of {quota} is used up");
         let error = Error::new(ErrorKind::Quota, message).named(self.vendor());
@@ -26,7 +26,7 @@ impl SharedState {
         Error::new(ErrorKind::Closed, message).named(self.vendor())
     }
 
-    pub(super) fn refused_too_often(&self, wait: Duration) -> Error {
+    pub(in crate::authenticator) fn refused_too_often(&self, wait: Duration) -> Error {
         let message = "the API refused the newest tokens";
         let error = Error::new(ErrorKind::Refused, message).named(self.vendor());
         error.with_retry_after(wait)

@@ -10,10 +10,14 @@ use std::{
 use tokio::time::{self, Sleep};
 
 use crate::{
-    Error, Generation, Token, TokenRequestReason, driver,
-    flight::{Flight, Outcome},
-    shared_state::{Answer, SharedState},
-    waiters::Index,
+    Error, Generation, Token, TokenRequestReason,
+    authenticator::driver,
+    authenticator::{
+        asking::Answer,
+        flight::{Flight, Outcome},
+        shared_state::SharedState,
+        waiters::Index,
+    },
 };
 
 /// Waits for a token; made by [`Authenticator::token`](crate::Authenticator::token).

@@ -1,6 +1,18 @@
 //! What callers ask of the machine, and what they are told.
 
-use super::*;
+use std::{sync::Arc, time::Duration};
+
+use tokio::runtime::Handle;
+
+use super::{
+    driver,
+    flight::{Flight, Outcome},
+    shared_state::{Desk, SharedState},
+};
+use crate::{
+    Error, ErrorKind, Generation, Moment, Token, TokenRequestLimit,
+    machine::serving::{Action, Event, Start},
+};
 
 /// What a caller is told.
 pub(crate) enum Answer {

@@ -20,8 +20,8 @@ use crate::{
     Credentials, EntryVersion, Error, ErrorKind, Key, NewEntry, RejectedPart, Secret,
     SharedTokenStore, StoredEntry, TokenRequest, TokenRequestOutcome, TokenRequestReason,
     TokenStore as _,
-    flight::Flight,
-    limit::Permit,
+    authenticator::{flight::Flight, shared_state::SharedState},
+    limits::concurrency::Permit,
     machine::{
         account::{Account, Logins},
         flight::Flight as FlightState,
@@ -29,8 +29,7 @@ use crate::{
         record::Record,
         serving::Start,
     },
-    rejections,
-    shared_state::SharedState,
+    secret::rejections,
 };
 
 mod budget;
@@ -238,7 +237,7 @@ impl Task {
     /// Waits for the right to make a token request, if it is limited.
     async fn admit(&self, hands: &mut Hands) -> Result<(), Error> {
         if let (Some(limit), None) = (&self.shared.settings.limit, &hands.permit) {
-            hands.permit = Some(limit.admit(&self.flight).await?);
+            hands.permit = Some(limit.admit(&*self.flight).await?);
         }
         Ok(())
     }
