@@ -16,12 +16,12 @@ use crate::{key::SealingKey, names::Names};
 /// Three steps. Finish each in all processes before the next:
 ///
 /// 1. Create a new key and let all processes open entries with it: `new(old).also_opens(new)`.
-/// Nothing is sealed with it yet.
+///    Nothing is sealed with it yet.
 /// 2. Let all processes seal with it: `new(new).also_opens(old)`. During this step some processes
-/// seal with the old key and some with the new; all of them open both.
+///    seal with the old key and some with the new; all of them open both.
 /// 3. When no entry is left that was sealed with the old key, remove the old key: `new(new)`. An
-/// access token's entry is sealed again with each renewal, and expires with the token. A refresh
-/// token's entry is sealed again with each answer of the vendor.
+///    access token's entry is sealed again with each renewal, and expires with the token. A refresh
+///    token's entry is sealed again with each answer of the vendor.
 ///
 /// If the old key is removed too early, its entries still exist and cannot be opened. An access
 /// token then costs one token request. A source that keeps refresh tokens fails with an error that
