@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod discovery;
 mod faults;
 mod limits;
 mod logins;
@@ -71,6 +72,17 @@ fn trials() -> Vec<Trial> {
         trial(
             "one_token_request_for_a_crowd",
             logins::one_token_request_for_a_crowd,
+        ),
+        trial("discovery_openid_form", discovery::openid_form),
+        trial("discovery_rfc_8414_form", discovery::rfc_8414_form),
+        trial(
+            "discovery_of_another_spelling_of_the_issuer",
+            discovery::another_spelling_of_the_issuer,
+        ),
+        trial("discovery_at_start", discovery::metadata_at_start),
+        trial(
+            "discovery_of_an_issuer_that_starts_later",
+            discovery::an_issuer_that_starts_later,
         ),
         trial("password", users::password),
         trial("wrong_password", users::wrong_password),

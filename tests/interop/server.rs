@@ -36,8 +36,8 @@ pub(crate) struct Server {
     _process: Child,
     files: Files,
     origin: String,
+    issuer: String,
     token_endpoint: String,
-    resource: String,
     http: Http,
 }
 
@@ -82,8 +82,8 @@ impl Server {
             _process: process,
             files,
             origin,
+            issuer: text("issuer"),
             token_endpoint: text("token_endpoint"),
-            resource,
             http: http(),
         }
     }
@@ -93,12 +93,12 @@ impl Server {
         &self.origin
     }
 
-    pub(crate) fn token_endpoint(&self) -> &str {
-        &self.token_endpoint
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
     }
 
-    pub(crate) fn resource(&self) -> &str {
-        &self.resource
+    pub(crate) fn token_endpoint(&self) -> &str {
+        &self.token_endpoint
     }
 
     /// Everything that the server counted.
@@ -137,6 +137,10 @@ pub(crate) struct Stats(Value);
 impl Stats {
     pub(crate) fn token_requests(&self) -> u64 {
         self.count(&["token_requests"])
+    }
+
+    pub(crate) fn discovery_requests(&self) -> u64 {
+        self.count(&["discovery_requests"])
     }
 
     pub(crate) fn token_success(&self) -> u64 {

@@ -236,6 +236,7 @@ where
         Some(_) => LONGEST_DAMPING + WINDOW,
         None => LONGEST_DAMPING,
     };
+    let longest = longest + world.lock().model.on_trial_for(world.now());
     while failures <= MOST_FAILURES && in_back_off <= longest {
         let plan = {
             let mut inner = world.lock();

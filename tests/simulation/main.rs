@@ -44,7 +44,9 @@ use crate::{driver::Run, faults::kinds};
 const SEEDS: u64 = 2_000;
 
 /// Seeds that once found a fault, in the stack or in the model.
-const REGRESSIONS: [u64; 3] = [352, 983, 104_790];
+const REGRESSIONS: [u64; 9] = [
+    352, 983, 2_440, 104_790, 200_275, 200_635, 201_015, 210_510, 220_463,
+];
 
 #[test]
 fn every_seed_keeps_the_promises() {

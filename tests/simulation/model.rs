@@ -7,7 +7,9 @@
 //! - A token is sent while neither clock says that it is past its hard deadline; one that was not
 //!   kept, at the moment of its delivery (G10, G20).
 //! - The token that is sent is the newest, or the one before while the newest is on trial, and a
-//!   request that finds it usable is sent at once, failed renewals or not (G1, G2, G4, G8).
+//!   request that finds it usable is sent at once, failed renewals or not (G1, G2, G4, G8). Not at
+//!   once while the replacement of a refused token waits for the floor, or is under way for a
+//!   moment.
 //! - A refused token is sent only if no token request that replaces it is under way, or one that
 //!   takes longer than requests wait (G7). A young token that is sent once more for a request that
 //!   was refused with it is not judged.
@@ -35,6 +37,10 @@ pub(crate) struct Model {
     accepted: BTreeMap<String, Duration>,
     /// Tokens that were refused at any time.
     met: BTreeSet<String>,
+    /// Tokens in a row that were refused and never accepted, the newest not included.
+    unproven: u32,
+    /// A refused token whose replacement is waited for, and until when.
+    replacing: Option<(String, Duration)>,
     /// The token request that is under way.
     flying: Option<Flying>,
     /// The credential turned out to be another one: the next token request may follow at once.
@@ -52,9 +58,12 @@ pub(crate) struct Model {
 #[derive(Clone, Debug)]
 struct Held {
     text: String,
+    sent: Moment,
     lifetime: Duration,
     refresh_at: Moment,
     usable_until: Moment,
+    /// The text was refused before and came once more: the stack may take it for a failure.
+    came_again: bool,
     /// Seen to be past these, maybe before a clock was turned back, and since when.
     seen_early: bool,
     seen_expired: Option<Duration>,
@@ -93,6 +102,8 @@ impl Model {
             dead: BTreeMap::new(),
             accepted: BTreeMap::new(),
             met: BTreeSet::new(),
+            unproven: 0,
+            replacing: None,
             flying: None,
             second_try: None,
             may_repeat: false,
@@ -115,8 +126,14 @@ impl Model {
     /// The token that every request has to be sent with at once.
     pub(crate) fn usable(&self, now: Moment) -> Option<&str> {
         let held = self.held.as_ref()?;
+        let is_replacing = self
+            .replacing
+            .as_ref()
+            .is_some_and(|(text, until)| *text == held.text && now.monotonic() < *until);
         let usable = !past(now, held.usable_until)
             && held.seen_expired.is_none()
+            && !held.came_again
+            && !is_replacing
             && !self.dead.contains_key(&held.text);
         usable.then_some(&*held.text)
     }
@@ -204,20 +221,31 @@ impl Model {
             None => (lifetime.mul_f64(0.75)).saturating_sub(Duration::from_micros(1)),
         };
         self.gate = sent.monotonic() + FLOOR.min(lifetime / 2);
-        let is_held = self.held.as_ref().is_some_and(|held| held.text == text);
-        if is_held && self.dead.contains_key(&text) {
-            // The refused text once more is a failure: what was known of the token stays.
+        if let Some(held) = self.held.as_mut().filter(|held| held.text == text)
+            && self.met.contains(&text)
+        {
+            // What was known of the token may stay. The refusal of an expired token proves nothing,
+            // so the token may be taken for a new one, too.
+            if past(now, held.usable_until) || held.seen_expired.is_some() {
+                held.usable_until = sent + usable;
+                held.seen_expired = None;
+            }
+            held.seen_early = true;
+            held.came_again = true;
             return;
         }
         self.may_repeat = true;
         if let Some(held) = self.held.take().filter(|held| held.text != text) {
+            self.unproven += u32::from(self.met.contains(&held.text));
             self.previous = Some((held.text, held.usable_until));
         }
         self.held = Some(Held {
             text,
+            sent,
             lifetime,
             refresh_at: sent + early,
             usable_until,
+            came_again: false,
             seen_early: false,
             seen_expired: None,
         });
@@ -309,12 +337,33 @@ impl Model {
     /// The API did not refuse this token: nobody doubts the token now.
     pub(crate) fn accepted(&mut self, text: &str, now: Moment) {
         self.accepted.insert(text.to_owned(), now.monotonic());
+        self.unproven = 0;
+        let is_it = |(replacing, _): &mut (String, Duration)| replacing == text;
+        self.replacing.take_if(is_it);
     }
 
     /// The refusal stood, because renewals are in refusal back-off or this was the second one: the token may be
     /// sent on.
     pub(crate) fn let_stand(&mut self, text: &str) {
         self.dead.remove(text);
+    }
+
+    /// The request was refused for the second time. A renewal follows, unless there is a back-off;
+    /// others wait for it for a moment.
+    pub(crate) fn refused_twice(&mut self, text: &str, now: Moment) {
+        self.dead.remove(text);
+        let begins = self.gate.max(now.monotonic());
+        if begins <= now.monotonic() + FLOOR {
+            self.replacing = Some((text.to_owned(), begins + DOUBT_WAIT));
+        }
+    }
+
+    /// For how long an API may refuse the newest token that has refused the two before, and has
+    /// accepted none since: some APIs take minutes to learn of a token, and would never learn of
+    /// one that is replaced sooner.
+    pub(crate) fn on_trial_for(&self, now: Moment) -> Duration {
+        let on_trial = self.held.as_ref().filter(|_| self.unproven > 1);
+        on_trial.map_or(Duration::ZERO, |held| left(now, held.sent + LONGEST_TRIAL))
     }
 }
 
@@ -337,6 +386,8 @@ const MARGIN: Duration = Duration::from_secs(60);
 const FLOOR: Duration = Duration::from_secs(1);
 /// How long other requests wait for the replacement of a refused token.
 const DOUBT_WAIT: Duration = Duration::from_secs(2);
+/// How long a token is on trial at last.
+const LONGEST_TRIAL: Duration = Duration::from_secs(600);
 const PROBE: Duration = Duration::from_secs(300);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);

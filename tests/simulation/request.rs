@@ -83,9 +83,10 @@ impl Plan {
             Place::Foreign => "https://evil.test".to_owned(),
             _ => world.server.api_url(),
         };
-        let body = match self.one_shot {
-            true => SimBody::one_shot(&self.body),
-            false => SimBody::whole(self.body.clone()),
+        let body = if self.one_shot {
+            SimBody::one_shot(&self.body)
+        } else {
+            SimBody::whole(self.body.clone())
         };
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
@@ -214,14 +215,20 @@ impl<F: Future<Output = Answer>> Future for Watched<'_, F> {
 /// A refusal that leads to nothing leaves its token in use.
 fn let_stand(world: &World, id: u64, response: &Response<MemoryBody>) {
     let outcome = AuthOutcome::of(response);
-    let kind = match outcome.not_replayed() {
-        Some(NotReplayed::RefusalBackOff) => event::REFUSAL_BACK_OFF,
-        Some(NotReplayed::Twice) => event::TWICE,
+    let (kind, twice) = match outcome.not_replayed() {
+        Some(NotReplayed::RefusalBackOff) => (event::REFUSAL_BACK_OFF, false),
+        Some(NotReplayed::Twice) => (event::TWICE, true),
         _ => return,
     };
     world.hit(kind);
-    if let Some(token) = sends(world, id).pop().and_then(|send| send.refused) {
-        world.lock().model.let_stand(&token);
+    let Some(token) = sends(world, id).pop().and_then(|send| send.refused) else {
+        return;
+    };
+    let model = &mut world.lock().model;
+    if twice {
+        model.refused_twice(&token, world.now())
+    } else {
+        model.let_stand(&token)
     }
 }
 

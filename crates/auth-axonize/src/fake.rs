@@ -308,9 +308,10 @@ fn check_login(request: &VendorRequest<'_>, members: &Map<String, Value>) -> Res
         return Err(bad_request(request, "there is no email or no password"));
     };
     let right = request.user() == Some((email.to_owned(), password.to_owned()));
-    match known && right {
-        true => Ok(()),
-        false => Err(failed_login(request)),
+    if known && right {
+        Ok(())
+    } else {
+        Err(failed_login(request))
     }
 }
 
@@ -346,9 +347,10 @@ impl VendorRules for ApiKeys {
         let right = request.header("clientid") == Some(request.client_id())
             && request.header("clientsecret") == Some(&request.client_secret())
             && !request.headers().contains_key("authorization");
-        match right && !request.refuses_all() {
-            true => request.ok(0),
-            false => unauthorized(),
+        if right && !request.refuses_all() {
+            request.ok(0)
+        } else {
+            unauthorized()
         }
     }
 }

@@ -14,7 +14,7 @@
 //! use auth_tower::AuthLayer;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let base_url = "https://api.axonize.com";
 //! let password = SecretEnv::new("AXONIZE_PASSWORD");
 //! let email = "robot@example.com";
@@ -70,6 +70,8 @@ mod api_keys;
 mod base_url;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "serde")]
+mod from_file;
 mod login;
 mod mfa;
 mod settings;
@@ -77,6 +79,8 @@ mod source;
 mod wire;
 
 pub use api_keys::ApiKeysBuilder;
+#[cfg(feature = "serde")]
+pub use from_file::{ApiKeysSettings, LoginSettings};
 pub use login::{Axonize, LoginBuilder};
 pub use mfa::{MfaAnswer, MfaChallenge};
 

@@ -14,19 +14,21 @@ pub(crate) fn check_header(field: &'static str, value: &str) -> Result<(), Error
     if value.is_empty() {
         return Err(Error::config(field, "must not be empty"));
     }
-    match value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(()),
-        false => Err(Error::config(
+    if value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(())
+    } else {
+        Err(Error::config(
             field,
             "contains a space, a line end or a character outside ASCII, which a header must not contain",
-        )),
+        ))
     }
 }
 
 /// A secret, if it is known already.
 pub(crate) fn check_secret(field: &'static str, source: &SharedSecretSource) -> Result<(), Error> {
-    match source.fixed().is_some_and(Secret::is_empty) {
-        true => Err(Error::config(field, "must not be empty")),
-        false => source.check(),
+    if source.fixed().is_some_and(Secret::is_empty) {
+        Err(Error::config(field, "must not be empty"))
+    } else {
+        source.check()
     }
 }

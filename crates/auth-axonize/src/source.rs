@@ -56,12 +56,13 @@ impl NoCallback {
             return Ok(());
         };
         let wait = now.wait_until(*until);
-        match wait.is_zero() {
-            true => Ok(()),
-            false => Err(error
+        if wait.is_zero() {
+            Ok(())
+        } else {
+            Err(error
                 .clone()
                 .with_outcome(TokenRequestOutcome::NotSent)
-                .with_retry_after(wait)),
+                .with_retry_after(wait))
         }
     }
 
@@ -76,12 +77,13 @@ impl Login {
         let password = self.password.read().await;
         let password =
             password.map_err(|error| error.with_outcome(TokenRequestOutcome::NotSent))?;
-        match password.is_empty() {
-            true => Err(Error::config(
+        if password.is_empty() {
+            Err(Error::config(
                 "password",
                 "the password that was read is empty",
-            )),
-            false => Ok(password),
+            ))
+        } else {
+            Ok(password)
         }
     }
 
@@ -257,9 +259,10 @@ fn judged(error: Error) -> Error {
 
 /// Reports that the vendor rejected the code, or did not send another. The password was right.
 fn of_second_factor(error: Error) -> Error {
-    match rejected(&error) {
-        true => error.with_rejected_part(RejectedPart::SecondFactor),
-        false => error,
+    if rejected(&error) {
+        error.with_rejected_part(RejectedPart::SecondFactor)
+    } else {
+        error
     }
 }
 

@@ -342,14 +342,18 @@ impl AuthenticatorBuilder {
             vendor: self.vendor,
             scheme: self.scheme,
             origins: self.origins,
-            policy: options.policy,
-            quota: options.quota,
             limit: options.limit,
             clock: options.clock,
             shards: options.shards,
         };
         Ok(Authenticator {
-            shared: Arc::new(SharedState::new(settings, self.source, store)),
+            shared: Arc::new(SharedState::new(
+                settings,
+                options.policy,
+                options.quota,
+                self.source,
+                store,
+            )),
         })
     }
 }
@@ -438,8 +442,9 @@ mod tests {
             .shards(32);
         let authenticator = builder().options(options).build().unwrap();
         let settings = &authenticator.shared().settings;
-        assert_eq!(settings.policy, policy);
-        assert_eq!(settings.quota, Some(quota));
+        let rules = &authenticator.shared().rules;
+        assert_eq!(*rules.policy, policy);
+        assert_eq!(rules.quota, Some(quota));
         let limit = settings.limit.as_ref().map(TokenRequestLimit::longest_wait);
         assert_eq!(limit, Some(wait));
         assert_eq!(authenticator.shards(), 32);

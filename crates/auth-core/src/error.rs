@@ -187,6 +187,14 @@ impl Error {
         self
     }
 
+    /// Sets what is wrong: a setting, or a member of an authorization server's metadata. The text
+    /// does not repeat the name. [`config`](Self::config) sets the setting itself.
+    #[must_use]
+    pub fn with_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.edit().field = Some(field.into());
+        self
+    }
+
     /// Adds how far the token request got. Without it, [`outcome`](Self::outcome) goes by the kind.
     #[must_use]
     pub fn with_outcome(mut self, outcome: TokenRequestOutcome) -> Self {
@@ -249,7 +257,8 @@ impl Error {
         self.0.host.as_deref()
     }
 
-    /// Returns the setting that is wrong, for [`ErrorKind::Config`].
+    /// Returns the setting that is wrong, for [`ErrorKind::Config`]; otherwise the member of the
+    /// authorization server's metadata that is wrong, where one is known.
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         self.0.field.as_deref()

@@ -67,7 +67,14 @@
 //!
 //! # Cargo features
 //!
-//! None. Supported Rust: see `rust-version` in the manifest.
+//! | feature | default | effect |
+//! |---|---|---|
+//! | `serde` | no | settings from files: options, policies, quotas, origins and references to secrets implement `Deserialize` |
+//!
+//! Supported Rust: see `rust-version` in the manifest.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(clippy::match_bool, reason = "not rewritten yet")]
 
 mod authenticator;
 mod authenticator_map;
@@ -80,6 +87,8 @@ mod marks;
 mod origin;
 mod policy;
 mod secret;
+#[cfg(feature = "serde")]
+pub mod settings;
 mod sharded;
 mod store;
 mod token;

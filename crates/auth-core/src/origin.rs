@@ -38,7 +38,8 @@ pub use http_hosts::HttpHosts;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    allowed: Vec<Origin>,
+    /// Shared by all authenticators that are built with clones of one list.
+    allowed: Arc<[Origin]>,
     suffixes: Vec<Suffix>,
     warned: Arc<Warned>,
 }
@@ -171,7 +172,7 @@ impl Origins {
         self.permits(uri) && (!has_host(headers) || hosts_agree(uri, headers))
     }
 
-    #[cold]
+    #[inline(never)]
     fn permits_any(&self, uri: &Uri) -> bool {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return false;
@@ -184,7 +185,7 @@ impl Origins {
         let authority = authority.as_str();
         self.allowed
             .iter()
-            .any(|origin| origin.is(https, authority))
+            .any(|origin| origin.is(https, authority.as_bytes()))
             || (https && self.is_below_suffix(authority))
     }
 
@@ -203,7 +204,7 @@ impl Origins {
     #[doc(hidden)]
     #[must_use]
     pub fn host_differs(uri: &Uri, headers: &HeaderMap) -> bool {
-        headers.contains_key(HOST) && !hosts_agree(uri, headers)
+        has_host(headers) && !hosts_agree(uri, headers)
     }
 
     /// Returns true the first time that a warning is about this cause and destination. Holds a
@@ -231,18 +232,21 @@ impl Origins {
         origins: impl IntoIterator<Item = T>,
         on_http: impl Fn(&Origin) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        let mut this = Self::default();
+        let mut allowed = Vec::new();
         for origin in origins {
             let origin = Origin::parse(field, origin.as_ref())?;
             if !origin.is_https() {
                 on_http(&origin)?;
             }
-            this.allowed.push(origin);
+            allowed.push(origin);
         }
-        if this.allowed.is_empty() {
+        if allowed.is_empty() {
             return Err(Error::config(field, "name at least one origin"));
         }
-        Ok(this)
+        Ok(Self {
+            allowed: allowed.into(),
+            ..Self::default()
+        })
     }
 }
 

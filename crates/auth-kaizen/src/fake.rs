@@ -86,12 +86,13 @@ impl VendorRules for Kaizen {
     fn token(&self, request: &VendorRequest<'_>) -> Answer {
         let checked = request
             .check_grant("client_credentials")
-            .and_then(
-                |params| match params.all("audience").eq(self.audience.iter().copied()) {
-                    true => Ok(params),
-                    false => request.refuse("invalid_request", "the audience is wrong here"),
-                },
-            );
+            .and_then(|params| {
+                if params.all("audience").eq(self.audience.iter().copied()) {
+                    Ok(params)
+                } else {
+                    request.refuse("invalid_request", "the audience is wrong here")
+                }
+            });
         match checked {
             Ok(params) => request.standard_reply(request.scope(&params)),
             Err(refusal) => refusal.into_answer(),

@@ -6,9 +6,9 @@ use crate::Region;
 
 /// Authentication for one of Kaizen's servers. Start with [`builder`](Self::builder).
 ///
-/// A handle: clones share the token. `into()` turns it into the
-/// [`Authenticator`] that `auth_tower::AuthLayer` takes. The [`Authenticator`] has no server in its
-/// type, but signs only requests to the server's origin.
+/// A handle: clones share the token. `auth_tower::AuthLayer::new` takes a `Kaizen`. Elsewhere,
+/// `into()` turns it into an [`Authenticator`]. The [`Authenticator`] has no server in its type, but
+/// signs only requests to the server's origin.
 ///
 /// # Example
 ///

@@ -18,10 +18,10 @@
 //! use auth_tower::AuthLayer;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let secret = Secret::new("fake-client-secret");
 //! let kaizen = Kaizen::<Central>::builder("my-client-id", secret, transport).build()?;
-//! let client = ServiceBuilder::new().layer(AuthLayer::new(kaizen.into())).service(http);
+//! let client = ServiceBuilder::new().layer(AuthLayer::new(kaizen)).service(http);
 //! // GET https://kaizen.coppertreeanalytics.com/api/v3/buildings now goes out signed.
 //! # Ok(())
 //! # }
@@ -60,11 +60,15 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "serde")]
+mod from_file;
 mod kaizen;
 mod legacy;
 mod region;
 
 pub use config::KaizenBuilder;
+#[cfg(feature = "serde")]
+pub use from_file::KaizenSettings;
 pub use kaizen::Kaizen;
 pub use legacy::LegacyEndpoint;
 pub use region::{Central, East, Region, RegionName};

@@ -20,7 +20,7 @@
 //! use auth_tower::AuthLayer;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let authenticator = Kayzen::builder(
 //!     "my-api-key",
 //!     SecretFile::new("/run/secrets/kayzen-api-secret"),
@@ -77,8 +77,12 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "serde")]
+mod from_file;
 
 pub use config::{Kayzen, KayzenBuilder};
+#[cfg(feature = "serde")]
+pub use from_file::KayzenSettings;
 
 /// The program of the README compiles.
 #[cfg(doctest)]

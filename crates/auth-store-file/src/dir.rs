@@ -67,7 +67,7 @@ fn permissions(dir: &Metadata) -> Option<&'static str> {
             }
             _ => {
                 "may be written to by others, because all users put files there: choose a \
-                 directory of its own below it, which is made if it is not there"
+                 separate directory below it, which is created if it does not exist"
             }
         });
     }
@@ -103,7 +103,7 @@ fn above(dir: &Path, probe: &Metadata) -> Option<String> {
         if ![0, probe.uid()].contains(&below_data.uid()) {
             return Some(format!(
                 "is below `{below}`, which belongs to another user, who could put another directory \
-                 in its place: choose a directory below one of your own, such as ~/.cache"
+                 in its place: choose a directory below one that you own, such as ~/.cache"
             ));
         }
     }

@@ -114,10 +114,11 @@ impl<S: TokenStore> SealedStore<S> {
             Some(marker) => Some(marker),
             None => {
                 let marker = NewEntry::new(EntryVersion::new(1), names.marker(), Duration::MAX);
-                match self.store.replace(&key, None, marker).await? {
-                    true => None,
+                if self.store.replace(&key, None, marker).await? {
+                    None
+                } else {
                     // Another process was faster.
-                    false => self.store.load(&key).await?,
+                    self.store.load(&key).await?
                 }
             }
         };

@@ -49,13 +49,13 @@ impl Received {
         reply["access_token"].as_str().expect("a token").to_owned()
     }
 
-    /// Returns the member `error` of a refusal; empty if there is none.
+    /// Returns the member `error` of a refusal; empty if it is missing.
     #[must_use]
     pub fn error(&self) -> String {
         self.json()["error"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Returns the text of a header; empty if there is none.
+    /// Returns the text of a header; empty if it is missing.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);

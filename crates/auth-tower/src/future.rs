@@ -14,29 +14,30 @@ use tower_service::Service;
 use crate::{
     AnsweredRequest, AuthOutcome, Error, NotReplayed, Replay,
     answered::{BareRequest, redirected},
-    layer::Settings,
     notice,
     pending::{Next, Pending, Phase, Resent},
     replay::sealed::Kept,
+    settings::Settings,
+    shared::{Handle, Shared},
     verdict::Verdict,
 };
 
 pin_project! {
     /// The future of [`Auth`](crate::Auth): a response, after at most two sends.
     #[must_use = "futures do nothing unless awaited"]
-    pub struct ResponseFuture<S, B, R>
+    pub struct ResponseFuture<S, B, R, H = Local<Shared<S>>>
     where
         S: Service<Request<B>>,
         R: Replay<B>,
     {
         #[pin]
-        state: State<S, B, R>,
+        state: State<S, B, R, H>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, B, R>
+    enum State<S, B, R, H>
     where
         S: Service<Request<B>>,
         R: Replay<B>,
@@ -45,47 +46,48 @@ pin_project! {
         Calling {
             #[pin]
             call: S::Future,
-            settings: Local<Settings>,
+            handle: H,
             // The token that signed it.
             signed: Option<Generation>,
             // For a second send.
-            kept: R::Kept<S>,
+            kept: R::Kept,
             // None for a first send that is signed and did not wait.
             notes: Option<Box<AuthOutcome>>,
         },
         // The request is not out. One variant, so that a look tells the other one.
-        NotOut { why: Option<NotOut<S, B, R>> },
+        NotOut { why: Option<NotOut<S, B, R, H>> },
     }
 }
 
-enum NotOut<S, B, R>
+enum NotOut<S, B, R, H>
 where
     S: Service<Request<B>>,
     R: Replay<B>,
 {
     /// The request waits for a token, or for readiness with a token in hand.
-    Waiting(Box<Pending<S, B, R>>),
+    Waiting(Again<S, B, R, H>),
     /// The request was not sent, and will not be.
     Failed(auth_core::Error),
 }
 
-impl<S, B, ResB, R> ResponseFuture<S, B, R>
+impl<S, B, ResB, R, H> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>>,
     R: Replay<B>,
+    H: Handle<S>,
 {
     #[inline]
     pub(crate) fn signed(
         call: S::Future,
-        settings: Local<Settings>,
+        handle: H,
         generation: Generation,
-        kept: R::Kept<S>,
+        kept: R::Kept,
     ) -> Self {
         let signed = Some(generation);
         Self {
             state: State::Calling {
                 call,
-                settings,
+                handle,
                 signed,
                 kept,
                 notes: None,
@@ -95,14 +97,14 @@ where
 
     pub(crate) fn unsigned(
         call: S::Future,
-        settings: Local<Settings>,
-        kept: R::Kept<S>,
+        handle: H,
+        kept: R::Kept,
         notes: Box<AuthOutcome>,
     ) -> Self {
         Self {
             state: State::Calling {
                 call,
-                settings,
+                handle,
                 signed: None,
                 kept,
                 notes: Some(notes),
@@ -110,7 +112,7 @@ where
         }
     }
 
-    pub(crate) fn waiting(pending: Pending<S, B, R>) -> Self {
+    pub(crate) fn waiting(pending: Pending<S, B, R, H>) -> Self {
         Self {
             state: State::NotOut {
                 why: Some(NotOut::Waiting(Box::new(pending))),
@@ -127,10 +129,11 @@ where
     }
 }
 
-impl<S, B, ResB, R> Future for ResponseFuture<S, B, R>
+impl<S, B, ResB, R, H> Future for ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
     type Output = Result<Response<ResB>, Error<S::Error>>;
 
@@ -140,7 +143,7 @@ where
         let mut answer = None;
         if let StateProj::Calling {
             call,
-            settings,
+            handle,
             notes,
             ..
         } = state
@@ -148,7 +151,7 @@ where
             let result = ready!(call.poll(cx));
             // Looked at in place: a response is large, and each move copies it.
             let is_plain = match &result {
-                Ok(response) => notes.is_none() && says_nothing(settings, response),
+                Ok(response) => notes.is_none() && says_nothing(handle.settings(), response),
                 Err(_) => true,
             };
             if is_plain {
@@ -160,10 +163,11 @@ where
     }
 }
 
-impl<S, B, ResB, R> ResponseFuture<S, B, R>
+impl<S, B, ResB, R, H> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
     /// Everything that a request does not need that was signed, sent and accepted at once.
     #[cold]
@@ -177,7 +181,7 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Calling {
                     call,
-                    settings,
+                    handle,
                     signed,
                     kept,
                     notes,
@@ -195,7 +199,7 @@ where
                         return Poll::Ready(Ok(response));
                     };
                     let kept = mem::replace(kept, R::Kept::nothing());
-                    match judge(settings, response, generation, kept, notes.take()) {
+                    match judge(&*handle, response, generation, kept, notes.take()) {
                         Ok(response) => return Poll::Ready(Ok(response)),
                         Err(pending) => State::NotOut {
                             why: Some(NotOut::Waiting(pending)),
@@ -213,7 +217,7 @@ where
                         }
                     };
                     let next = ready!(waiting.poll(cx));
-                    let settings = waiting.settings().clone();
+                    let handle = waiting.handle().clone();
                     *why = None;
                     match next {
                         Ok(Next::Response(response)) => return Poll::Ready(Ok(response)),
@@ -224,7 +228,7 @@ where
                             notes,
                         }) => State::Calling {
                             call,
-                            settings,
+                            handle,
                             signed,
                             kept,
                             notes: Some(notes),
@@ -237,6 +241,9 @@ where
         }
     }
 }
+
+/// What a request waits for before it is sent once more.
+type Again<S, B, R, H> = Box<Pending<S, B, R, H>>;
 
 /// What nearly every response is: no 401, no mark, no rule to ask.
 #[inline(always)]
@@ -258,17 +265,19 @@ fn has_no_mark(extensions: &Extensions) -> bool {
 /// Reads a response to a signed request: it is what the caller gets, or the reason to send the
 /// request once more.
 #[cold]
-fn judge<S, B, ResB, R>(
-    settings: &Local<Settings>,
+fn judge<S, B, ResB, R, H>(
+    handle: &H,
     mut response: Response<ResB>,
     generation: Generation,
-    kept: R::Kept<S>,
+    kept: R::Kept,
     notes: Option<Box<AuthOutcome>>,
-) -> Result<Response<ResB>, Box<Pending<S, B, R>>>
+) -> Result<Response<ResB>, Again<S, B, R, H>>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
+    let settings = handle.settings();
     let authenticator = &settings.authenticator;
     if let Some((uri, why)) = BareRequest::of(&response, authenticator) {
         notice::unsigned(authenticator, &uri, &why);
@@ -336,19 +345,22 @@ where
     match kept.restore() {
         Err(why) => stands(notes, response, why),
         // A layer like this one above is at its second send, and the third would be this one's.
-        Ok((_, request)) if request.extensions().get::<Resent>().is_some() => {
+        Ok(request) if request.extensions().get::<Resent>().is_some() => {
             stands(notes, response, NotReplayed::Twice)
         }
-        Ok((inner, request)) => {
+        Ok(request) => {
+            let Some(inner) = handle.spare() else {
+                return stands(notes, response, NotReplayed::Off);
+            };
             notice::replayed(authenticator, request.uri(), generation);
-            let settings = settings.clone();
-            let again = Pending::again(settings, phase, inner, request, response, notes);
+            let handle = handle.clone();
+            let again = Pending::again(handle, phase, inner, request, response, notes);
             Err(Box::new(again))
         }
     }
 }
 
-impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
+impl<S, B, R, H> fmt::Debug for ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>>,
     R: Replay<B>,

@@ -188,8 +188,8 @@ impl<'a> Line<'a> {
         let (name, room) = room.split_at_mut_checked(self.name.len())?;
         let (value, room) = room.split_at_mut_checked(self.value.len())?;
         *lengths = self.lengths();
-        name.copy_from_slice(self.name);
-        value.copy_from_slice(self.value);
+        copy(name, self.name);
+        copy(value, self.value);
         Some(room)
     }
 
@@ -219,6 +219,34 @@ impl<'a> Iterator for Lines<'a> {
             sensitive: lengths & 1 == 1,
         })
     }
+}
+
+/// Copies a short text by two chunks that may overlap, without the call that an unknown length
+/// costs: most names and many values are that short.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    if to.len() <= 32 && try_copy::<16>(to, from) {
+        return;
+    }
+    if to.len() < 16 && (try_copy::<8>(to, from) || try_copy::<4>(to, from)) {
+        return;
+    }
+    to.copy_from_slice(from);
+}
+
+/// Copies the first and the last `N` bytes; of `N` to twice `N` bytes, that is all of them.
+#[inline(always)]
+fn try_copy<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
+        return false;
+    };
+    if let Some(to) = to.first_chunk_mut::<N>() {
+        *to = *first;
+    }
+    if let Some(to) = to.last_chunk_mut::<N>() {
+        *to = *last;
+    }
+    true
 }
 
 fn part<T: for<'a> TryFrom<&'a [u8]>>(text: &[u8]) -> Option<Option<T>> {

@@ -1,15 +1,21 @@
-use std::task::{Context, Poll, ready};
+use std::{
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use auth_core::{
-    ApiKey, Authenticator, AuthenticatorMap, AuthenticatorOptions, Error as AuthError, ErrorKind,
-    Key, Local, Origins, Secret,
+    ApiKey, Authenticator, AuthenticatorMap, Error as AuthError, ErrorKind, Key, Origins, Secret,
+    Sharded,
 };
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    Error, MissingToken, Replay, ReplayCheap, ResponseFuture, Unsigned, call,
-    layer::{Options, Settings},
+    Error, MissingToken, Replay, ReplayCheap, ResponseFuture, Unsigned,
+    bounds::HttpService,
+    call,
+    settings::Options,
+    shared::{Shared, Spare},
 };
 
 /// Signs each request with the token of the key that the request carries; made by
@@ -22,14 +28,16 @@ use crate::{
 /// # Cancel safety
 ///
 /// As [`Auth`](crate::Auth).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct KeyedAuth<S, R = ReplayCheap> {
     inner: S,
     authenticators: AuthenticatorMap,
     options: Options,
     replay: R,
+    /// `None` if the service below is another one for each request.
+    spares: Option<Arc<Sharded<Spare<S>>>>,
     /// For requests that have no authenticator.
-    nobody: Local<Settings>,
+    nobody: Authenticator,
 }
 
 impl<S, R> KeyedAuth<S, R> {
@@ -39,12 +47,14 @@ impl<S, R> KeyedAuth<S, R> {
         options: Options,
         replay: R,
     ) -> Self {
+        let nobody = nobody();
         Self {
             inner,
             authenticators,
             options,
             replay,
-            nobody: Local::new(options.with(nobody())),
+            spares: Some(spares(&nobody)),
+            nobody,
         }
     }
 
@@ -53,8 +63,9 @@ impl<S, R> KeyedAuth<S, R> {
         &self.inner
     }
 
-    /// Returns the inner service.
+    /// Returns the inner service, to change it: second sends go by clones of the changed one.
     pub fn get_mut(&mut self) -> &mut S {
+        self.spares = Some(spares(&self.nobody));
         &mut self.inner
     }
 
@@ -76,8 +87,17 @@ impl<S, R> KeyedAuth<S, R> {
             authenticators: self.authenticators.clone(),
             options: self.options,
             replay: self.replay.clone(),
+            spares: None,
             nobody: self.nobody.clone(),
         }
+    }
+
+    fn handle(&self, authenticator: Authenticator) -> Arc<Shared<S>> {
+        let settings = self.options.with(authenticator);
+        Arc::new(match &self.spares {
+            Some(spares) => Shared::with_spare(settings, spares.local().clone()),
+            None => Shared::new(settings),
+        })
     }
 
     fn authenticator<B>(&self, request: &Request<B>) -> Result<Authenticator, Unsigned> {
@@ -86,14 +106,27 @@ impl<S, R> KeyedAuth<S, R> {
     }
 }
 
-impl<S, B, ResB, R> Service<Request<B>> for KeyedAuth<S, R>
+impl<S: Clone, R: Clone> Clone for KeyedAuth<S, R> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            authenticators: self.authenticators.clone(),
+            options: self.options,
+            replay: self.replay.clone(),
+            spares: self.spares.clone(),
+            nobody: self.nobody.clone(),
+        }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for KeyedAuth<S, R>
 where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    S: HttpService<B>,
     R: Replay<B>,
 {
-    type Response = Response<ResB>;
+    type Response = Response<S::ResponseBody>;
     type Error = Error<S::Error>;
-    type Future = ResponseFuture<S, B, R>;
+    type Future = ResponseFuture<S, B, R, Arc<Shared<S>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
@@ -102,11 +135,12 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match self.authenticator(&request) {
             Ok(authenticator) => {
-                let settings = Local::new(self.options.with(authenticator));
-                call::call(&mut self.inner, &self.replay, &settings, request)
+                let handle = self.handle(authenticator);
+                call::call(&mut self.inner, &self.replay, handle, request)
             }
             Err(why) if self.options.without_token == MissingToken::SendUnsigned => {
-                call::pass(&mut self.inner, &self.nobody, request, why)
+                let handle = self.handle(self.nobody.clone());
+                call::pass(&mut self.inner, handle, request, why)
             }
             Err(Unsigned::NoToken(error)) => call::fail(&mut self.inner, error),
             Err(_) => call::fail(&mut self.inner, no_key()),
@@ -120,11 +154,15 @@ fn no_key() -> AuthError {
     AuthError::new(ErrorKind::Config, message)
 }
 
+/// As many as the default has shards.
+fn spares<S>(nobody: &Authenticator) -> Arc<Sharded<Spare<S>>> {
+    Arc::new(Sharded::new(nobody.shards(), Spare::none))
+}
+
 /// Has no origin, so that nothing is ever signed by it.
 fn nobody() -> Authenticator {
     Authenticator::builder(ApiKey::new(Secret::new("")), Origins::default())
         .vendor("no key")
-        .options(AuthenticatorOptions::new().shards(1))
         .build()
         .expect("the defaults are in order")
 }

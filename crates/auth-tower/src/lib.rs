@@ -88,6 +88,7 @@
 
 mod answered;
 mod body;
+mod bounds;
 mod call;
 mod challenge;
 mod error;
@@ -97,11 +98,14 @@ mod head;
 mod keyed;
 mod layer;
 mod min_lifetime;
+mod missing;
 mod notice;
 mod outcome;
 mod pending;
 mod replay;
 mod service;
+mod settings;
+mod shared;
 mod transport;
 mod verdict;
 
@@ -112,11 +116,12 @@ pub use error::Error;
 pub use future::ResponseFuture;
 pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
 pub use keyed::KeyedAuth;
-pub use layer::{AuthLayer, ExistingCredential, MissingToken};
+pub use layer::AuthLayer;
 pub use min_lifetime::{MinLifetime, MinLifetimeFuture, MinLifetimeLayer};
 pub use outcome::{AuthOutcome, NotReplayed, Unsigned};
 pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};
 pub use service::Auth;
+pub use settings::{ExistingCredential, MissingToken};
 pub use transport::ServiceTransport;
 pub use verdict::ResponseHead;
 

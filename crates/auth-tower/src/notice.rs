@@ -68,5 +68,7 @@ fn host(uri: &Uri) -> &str {
     let Some(authority) = authority else {
         return "(none: the URI has no scheme and host)";
     };
-    authority.rsplit('@').next().unwrap_or(authority)
+    // A byte of ASCII is no part of another character.
+    let user_info = authority.bytes().rposition(|byte| byte == b'@');
+    user_info.map_or(authority, |at| &authority[at + 1..])
 }

@@ -31,7 +31,7 @@ pub use future::LegacyFuture;
 /// use auth_verdigris::LegacyRefusalLayer;
 /// use tower::ServiceBuilder;
 ///
-/// # fn stack<S>(authenticator: Authenticator, http: S) {
+/// # fn stack<S: Clone>(authenticator: Authenticator, http: S) {
 /// let client = ServiceBuilder::new()
 ///     .layer(AuthLayer::new(authenticator))
 ///     .layer(LegacyRefusalLayer::new())

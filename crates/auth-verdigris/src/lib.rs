@@ -15,7 +15,7 @@
 //! use auth_verdigris::Verdigris;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let secret = Secret::new("fake-client-secret");
 //! let authenticator = Verdigris::builder("my-client-id", secret, transport).build()?;
 //! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
@@ -62,9 +62,13 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "serde")]
+mod from_file;
 mod legacy;
 
 pub use config::{Verdigris, VerdigrisBuilder};
+#[cfg(feature = "serde")]
+pub use from_file::VerdigrisSettings;
 pub use legacy::{LegacyFuture, LegacyRefusal, LegacyRefusalLayer, PeekedBody};
 
 /// The program of the README compiles.

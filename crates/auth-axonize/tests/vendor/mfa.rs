@@ -58,9 +58,10 @@ async fn row_mfa_code_is_requested_again_at_most_three_times() {
         let fake = Arc::clone(&server);
         let authenticator = login(&server)
             .mfa(move |challenge| {
-                ready(Ok(match challenge.resends() < wanted {
-                    true => MfaAnswer::Resend,
-                    false => code(&fake),
+                ready(Ok(if challenge.resends() < wanted {
+                    MfaAnswer::Resend
+                } else {
+                    code(&fake)
                 }))
             })
             .build()
@@ -133,9 +134,10 @@ fn typing(server: &Arc<TestServer>, mistyped: u64) -> LoginBuilder {
     let (fake, asked) = (Arc::clone(server), AtomicU64::new(0));
     login(server).mfa(move |_| {
         let mistypes = asked.fetch_add(1, Ordering::Relaxed) < mistyped;
-        ready(Ok(match mistypes {
-            true => MfaAnswer::Code("000000".into()),
-            false => code(&fake),
+        ready(Ok(if mistypes {
+            MfaAnswer::Code("000000".into())
+        } else {
+            code(&fake)
         }))
     })
 }
@@ -303,15 +305,12 @@ async fn t26_a_changed_password_or_the_operator_ends_the_pause_of_rejected_codes
         );
         let wait = error.retry_after().unwrap();
         assert!((9 * MINUTE..=10 * MINUTE).contains(&wait), "{wait:?}");
-        let other = match by_operator {
-            true => {
-                waiting.clear_rejections();
-                waiting
-            }
-            false => {
-                server.change_user_password("fake-password-of-today");
-                typing(&server, 0).build().unwrap()
-            }
+        let other = if by_operator {
+            waiting.clear_rejections();
+            waiting
+        } else {
+            server.change_user_password("fake-password-of-today");
+            typing(&server, 0).build().unwrap()
         };
         assert_eq!(devices(&server, &other).await.unwrap(), (200, 1));
     }

@@ -1,4 +1,8 @@
-use std::{thread, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    thread,
+    time::Duration,
+};
 
 use crate::{Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenRequestLimit, TokenStore};
 
@@ -7,7 +11,7 @@ use crate::{Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenRequestLim
 /// [`AuthenticatorBuilder::options`](crate::AuthenticatorBuilder::options) and the builder of each
 /// vendor crate take these options as they are. Options that are not set keep their default, or the
 /// vendor's default where the vendor's documentation states one. Clones are cheap: they share the
-/// store, the limit and the clock.
+/// policy, the store, the limit and the clock.
 ///
 /// # Example
 ///
@@ -40,7 +44,7 @@ use crate::{Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenRequestLim
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct AuthenticatorOptions {
-    policy: Option<RefreshPolicy>,
+    policy: Option<Arc<RefreshPolicy>>,
     quota: Option<Quota>,
     limit: Option<TokenRequestLimit>,
     store: Option<SharedTokenStore>,
@@ -57,7 +61,7 @@ impl AuthenticatorOptions {
     /// Sets when tokens are renewed and how failures are spaced. Default: the vendor's policy, or
     /// [`RefreshPolicy::default`].
     pub fn policy(mut self, policy: RefreshPolicy) -> Self {
-        self.policy = Some(policy);
+        self.policy = Some(Arc::new(policy));
         self
     }
 
@@ -121,7 +125,7 @@ impl AuthenticatorOptions {
 
     /// Sets the policy, unless one is set. For vendor crates: the vendor's default.
     pub fn default_policy(mut self, policy: RefreshPolicy) -> Self {
-        self.policy.get_or_insert(policy);
+        self.policy.get_or_insert_with(|| Arc::new(policy));
         self
     }
 
@@ -155,15 +159,15 @@ impl AuthenticatorOptions {
     /// Adds to the deadline of the policy: for a login that waits for a person.
     #[doc(hidden)]
     pub fn extend_deadline(mut self, extra: Duration) -> Self {
-        let policy = self.policy.unwrap_or_default();
-        self.policy = Some(policy.extend_deadline(extra));
+        let policy = Arc::unwrap_or_clone(self.policy.unwrap_or_else(default_policy));
+        self.policy = Some(Arc::new(policy.extend_deadline(extra)));
         self
     }
 
     pub(crate) fn resolve(self) -> Resolved {
         Resolved {
             clock: self.shared_clock(),
-            policy: self.policy.unwrap_or_default(),
+            policy: self.policy.unwrap_or_else(default_policy),
             quota: self.quota,
             limit: self.limit,
             store: self.store,
@@ -174,12 +178,18 @@ impl AuthenticatorOptions {
 
 /// [`AuthenticatorOptions`] with every default filled in.
 pub(crate) struct Resolved {
-    pub(crate) policy: RefreshPolicy,
+    pub(crate) policy: Arc<RefreshPolicy>,
     pub(crate) quota: Option<Quota>,
     pub(crate) limit: Option<TokenRequestLimit>,
     pub(crate) store: Option<SharedTokenStore>,
     pub(crate) clock: SharedClock,
     pub(crate) shards: usize,
+}
+
+/// All authenticators without a policy of their own share this one.
+fn default_policy() -> Arc<RefreshPolicy> {
+    static POLICY: LazyLock<Arc<RefreshPolicy>> = LazyLock::new(Arc::default);
+    Arc::clone(&POLICY)
 }
 
 fn default_shards() -> usize {
@@ -212,20 +222,20 @@ mod tests {
         };
         let unset = vendor(AuthenticatorOptions::new());
         assert_eq!(unset.quota, Some(quota(20)));
-        assert_eq!(unset.policy, policy(30));
+        assert_eq!(*unset.policy, policy(30));
         let set = AuthenticatorOptions::new();
         let set = vendor(set.quota(quota(5)).policy(policy(3)));
         assert_eq!(set.quota, Some(quota(5)));
-        assert_eq!(set.policy, policy(3));
+        assert_eq!(*set.policy, policy(3));
         // The default of this crate, said by the user, is not the vendor's.
         let said = vendor(AuthenticatorOptions::new().policy(RefreshPolicy::default()));
-        assert_eq!(said.policy, RefreshPolicy::default());
+        assert_eq!(*said.policy, RefreshPolicy::default());
     }
 
     #[test]
     fn options_that_are_not_set_have_the_documented_defaults() {
         let unset = AuthenticatorOptions::new().resolve();
-        assert_eq!(unset.policy, RefreshPolicy::default());
+        assert_eq!(*unset.policy, RefreshPolicy::default());
         assert!(unset.quota.is_none() && unset.limit.is_none() && unset.store.is_none());
         assert!((1..=8).contains(&unset.shards));
     }

@@ -37,7 +37,7 @@ pub(crate) struct SharedState {
     store: Option<(SharedTokenStore, Key)>,
     /// Keeps refresh tokens where there is no store: they are sent by the same rules.
     own_store: OnceLock<(SharedTokenStore, Key)>,
-    pub(super) rules: Rules,
+    pub(crate) rules: Rules,
     pub(super) published: Published,
     desk: Mutex<Desk>,
 }
@@ -46,8 +46,6 @@ pub(crate) struct Settings {
     pub(crate) vendor: String,
     pub(crate) scheme: Scheme,
     pub(crate) origins: Origins,
-    pub(crate) policy: RefreshPolicy,
-    pub(crate) quota: Option<Quota>,
     pub(crate) limit: Option<TokenRequestLimit>,
     pub(crate) clock: SharedClock,
     pub(crate) shards: usize,
@@ -69,24 +67,31 @@ pub(super) struct Desk {
 impl SharedState {
     pub(crate) fn new(
         settings: Settings,
+        policy: Arc<RefreshPolicy>,
+        quota: Option<Quota>,
         source: Box<dyn DynSource>,
         store: Option<(SharedTokenStore, Key)>,
     ) -> Self {
         let desk = Desk {
-            key: KeyState::new(settings.quota),
+            key: KeyState::new(quota),
             flight: None,
             flights: 0,
             last_error: None,
             previous: None,
             credentials: None,
         };
+        let shares = store.is_some() || source.keeps_refresh_tokens();
+        let owner = match shares {
+            true => format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
+            false => String::new(),
+        };
         let rules = Rules {
-            policy: settings.policy.clone(),
-            quota: settings.quota,
-            shares: store.is_some() || source.keeps_refresh_tokens(),
+            policy,
+            quota,
+            shares,
             keeps_refresh_tokens: source.keeps_refresh_tokens(),
             needs_refresh_token: source.needs_refresh_token(),
-            owner: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
+            owner,
         };
         Self {
             settings,
@@ -99,7 +104,7 @@ impl SharedState {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn now(&self) -> Moment {
         self.settings.clock.now()
     }
@@ -110,7 +115,7 @@ impl SharedState {
     }
 
     pub(crate) fn policy(&self) -> &RefreshPolicy {
-        &self.settings.policy
+        &self.rules.policy
     }
 
     pub(crate) fn source(&self) -> &dyn DynSource {
@@ -192,6 +197,7 @@ impl SharedState {
 
     /// Signs with the token at hand, unless it is time to ask the machine, or there is a header in
     /// the way.
+    #[inline(always)]
     pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Generation> {
         let local = self.published.fresh(self.now())?;
         local.sign_vacant(headers).then(|| local.generation())
@@ -241,12 +247,9 @@ impl SharedState {
 impl fmt::Debug for SharedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Settings {
-            vendor,
-            origins,
-            policy,
-            quota,
-            ..
+            vendor, origins, ..
         } = &self.settings;
+        let Rules { policy, quota, .. } = &self.rules;
         f.debug_struct("Authenticator")
             .field("vendor", vendor)
             .field("origins", origins)

@@ -5,7 +5,11 @@ use std::sync::{
 
 use http::HeaderName;
 
-use crate::{Generation, Secret, Sharded, Token, sharded::Local, token::headers::Headers};
+use crate::{
+    Generation, Secret, Sharded, Token,
+    sharded::Local,
+    token::headers::{Copies, Headers},
+};
 
 /// A token's finished headers in a few copies.
 #[derive(Debug)]
@@ -29,7 +33,9 @@ impl Snapshot {
         let Carried { lines, scope } = carried;
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            headers: Sharded::new(shards, || Headers::new(generation, lines, scope.as_ref())),
+            headers: Sharded::new(shards, || {
+                Headers::new(generation, lines, scope.as_ref(), Copies::of(shards))
+            }),
         }
     }
 

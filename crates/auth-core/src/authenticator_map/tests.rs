@@ -473,7 +473,7 @@ async fn t23_residues_have_a_bound() {
 fn t23_a_residue_is_as_small_as_documented() {
     let size = size_of::<Residue>();
     assert!(
-        size <= 1_300,
+        size <= 832,
         "{size} bytes: correct the documentation of AuthenticatorMap"
     );
 }

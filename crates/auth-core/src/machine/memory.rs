@@ -24,7 +24,8 @@ pub(crate) struct Memory {
     pub(crate) spent: Prints,
     /// The highest version of an entry that could be understood.
     highest: Option<EntryVersion>,
-    unsaved: Option<Unsaved>,
+    /// Seldom there, and large.
+    unsaved: Option<Box<Unsaved>>,
     obeyed: Obeyed,
     breaker: Breaker,
     /// The lease was denied for longer than a token request should take, and was not granted since.
@@ -140,11 +141,11 @@ impl Memory {
         record: Record,
         since: Moment,
     ) {
-        self.unsaved = Some(Unsaved {
+        self.unsaved = Some(Box::new(Unsaved {
             replaces,
             record,
             since,
-        });
+        }));
     }
 
     /// Returns what the store should say, while the store still has the entry that should have been

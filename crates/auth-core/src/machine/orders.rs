@@ -1,6 +1,6 @@
 //! What the driver tells the rules of a flight, and what the rules order the driver to do.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     account::{Account, Logins},
@@ -14,14 +14,14 @@ use crate::{
 /// What stays the same from flight to flight.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    pub(crate) policy: RefreshPolicy,
+    pub(crate) policy: Arc<RefreshPolicy>,
     pub(crate) quota: Option<Quota>,
     /// A store is shared with other processes, or with the next start.
     pub(crate) shares: bool,
     pub(crate) keeps_refresh_tokens: bool,
     /// Without a refresh token there is nothing to ask the vendor for.
     pub(crate) needs_refresh_token: bool,
-    /// This process, among those that share the store.
+    /// This process, among those that share the store. Empty if no store is shared.
     pub(crate) owner: String,
 }
 

@@ -31,7 +31,9 @@ impl Headers {
         generation: Generation,
         lines: &[(HeaderName, Secret)],
         scope: Option<&Arc<str>>,
+        copies: Copies,
     ) -> Self {
+        let value = |name, line| value(name, line, copies);
         let lines = match lines {
             [(AUTHORIZATION, line)] => Lines::Authorization(value(&AUTHORIZATION, line)),
             lines => {
@@ -128,17 +130,40 @@ fn is_credential(name: &HeaderName) -> bool {
     *name != CONTENT_TYPE
 }
 
+/// How many copies a token has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copies {
+    One,
+    Several,
+}
+
+impl Copies {
+    pub(crate) fn of(shards: usize) -> Self {
+        if shards > 1 { Self::Several } else { Self::One }
+    }
+}
+
 /// Makes a header value of a checked line, sensitive if it is a credential: it shares the line's
-/// memory, and has a reference count on cache lines of its own.
-fn value(name: &HeaderName, line: &Secret) -> HeaderValue {
-    #[repr(align(128))]
+/// memory. Among several copies, each has a reference count on cache lines of its own.
+fn value(name: &HeaderName, line: &Secret, copies: Copies) -> HeaderValue {
     struct Owner(Secret);
     impl AsRef<[u8]> for Owner {
         fn as_ref(&self) -> &[u8] {
             self.0.expose().as_bytes()
         }
     }
-    let bytes = Bytes::from_owner(Owner(line.clone()));
+    #[repr(align(128))]
+    struct Apart(Owner);
+    impl AsRef<[u8]> for Apart {
+        fn as_ref(&self) -> &[u8] {
+            self.0.as_ref()
+        }
+    }
+    let owner = Owner(line.clone());
+    let bytes = match copies {
+        Copies::One => Bytes::from_owner(owner),
+        Copies::Several => Bytes::from_owner(Apart(owner)),
+    };
     let value = HeaderValue::from_maybe_shared(bytes);
     let mut value = value.expect("the scheme checked every line for what a header may carry");
     value.set_sensitive(is_credential(name));
@@ -158,7 +183,7 @@ mod tests {
 
     fn headers(scheme: &Scheme) -> Headers {
         let lines = scheme.lines("example", &Secret::new("fake-token")).unwrap();
-        Headers::new(Generation::after(None), &lines, None)
+        Headers::new(Generation::after(None), &lines, None, Copies::One)
     }
 
     #[test]

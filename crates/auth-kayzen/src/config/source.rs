@@ -79,12 +79,13 @@ struct ApiSecret(SharedSecretSource);
 impl SecretSource for ApiSecret {
     async fn read(&self) -> Result<Secret, Error> {
         let secret = self.0.read().await?;
-        match secret.is_empty() {
-            true => Err(Error::config(
+        if secret.is_empty() {
+            Err(Error::config(
                 "api_secret",
                 "the secret that was read is empty",
-            )),
-            false => Ok(secret),
+            ))
+        } else {
+            Ok(secret)
         }
     }
 

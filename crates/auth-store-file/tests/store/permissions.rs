@@ -74,7 +74,7 @@ mod unix {
         }
         // Like /tmp: to remove the write permission there would break other programs.
         fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
-        assert_refused(directory.path(), "a directory of its own below it");
+        assert_refused(directory.path(), "a separate directory below it");
         let text = FileStore::new(directory.path()).unwrap_err().to_string();
         assert!(!text.contains("chmod"), "{text}");
         for mode in [0o700, 0o750, 0o755] {

@@ -219,7 +219,7 @@ async fn many_callers_make_one_connection() {
                 .is_none()
         });
     }
-    assert!(crowd.join_all().await.into_iter().all(|is_none| is_none));
+    assert!(crowd.join_all().await.into_iter().all(|missing| missing));
     assert_eq!(
         connections() - before,
         2,

@@ -143,8 +143,8 @@ async fn a_foreign_value_is_not_a_lease() {
     let store = build(RedisStore::builder(server.url()));
     let name = names(&server, &key("a")).await.lease;
     let others: [Put; 6] = [
-        |server, name| done(server, &["SET", name, "somebody"]),
-        |server, name| done(server, &["SET", name, "somebody", "PX", "20000"]),
+        |server, name| done(server, &["SET", name, "another"]),
+        |server, name| done(server, &["SET", name, "another", "PX", "20000"]),
         |server, name| done(server, &["SET", name, "", "PX", "20000"]),
         |server, name| done(server, &["SET", name, &"x".repeat(64), "EX", "4000000000"]),
         // A lease without an expiry, or with a longer one than any lease.
@@ -174,7 +174,7 @@ fn a_lease(server: &RedisServer) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().build().unwrap();
         let store = build(RedisStore::builder(url));
-        runtime.block_on(store.lease(&key("a"), "somebody", LONG))
+        runtime.block_on(store.lease(&key("a"), "another", LONG))
     });
     assert!(taken.join().unwrap().unwrap());
 }

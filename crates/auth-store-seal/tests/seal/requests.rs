@@ -102,7 +102,7 @@ async fn g16_requests_continue_without_a_sealing_key_and_nothing_is_stored() {
     assert_eq!(token(&without).await, "Bearer fake-token-1");
     assert!(inner.load(&key()).await.unwrap().is_none());
     let second = Duration::from_secs(1);
-    let lease = inner.lease(&key(), "somebody", second).await;
+    let lease = inner.lease(&key(), "another", second).await;
     assert!(lease.unwrap(), "the lease blocks others");
     let text_of_log = log.text();
     assert!(text_of_log.contains("vault: no answer"), "{text_of_log}");

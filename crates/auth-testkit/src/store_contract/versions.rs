@@ -24,7 +24,7 @@ pub async fn versions_are_kept<P: Place>() {
     }
 }
 
-/// A write without a version where there is an entry, with a version where there is none, or with
+/// A write without a version where there is an entry, with a version where there is no entry, or with
 /// another version than the entry's is refused and changes nothing.
 pub async fn a_wrong_version_changes_nothing<P: Place>() {
     let stand = Stand::<P>::new().await;

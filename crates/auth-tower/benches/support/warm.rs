@@ -1,6 +1,6 @@
 //! AuthenticatorMap with a token at hand.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use auth_core::{
     AccessToken, Authenticator, AuthenticatorBuilder, Error, Origins, TokenRequest, TokenSource,
@@ -13,8 +13,19 @@ pub(crate) fn token(bytes: usize) -> String {
 
 /// Describes an authenticator whose tokens have that many bytes and outlive every measurement.
 pub(crate) fn builder(bytes: usize) -> AuthenticatorBuilder {
-    let origins = Origins::new(["https://api.example.com"]).expect("a valid origin");
+    builder_to(bytes, origins())
+}
+
+/// The same, for other origins.
+pub(crate) fn builder_to(bytes: usize, origins: Origins) -> AuthenticatorBuilder {
     Authenticator::builder(Repeated(token(bytes)), origins)
+}
+
+/// The origins of the vendor's API, which all keys share.
+fn origins() -> Origins {
+    static ORIGINS: LazyLock<Origins> =
+        LazyLock::new(|| Origins::new(["https://api.example.com"]).expect("a valid origin"));
+    ORIGINS.clone()
 }
 
 /// Builds an authenticator and has it fetch its token.

@@ -86,7 +86,7 @@ impl World {
     }
 
     /// The layer with its defaults over `inner`.
-    pub(crate) fn over<S>(&self, inner: S) -> auth_tower::Auth<S> {
+    pub(crate) fn over<S: Clone>(&self, inner: S) -> auth_tower::Auth<S> {
         self.layer().layer(inner)
     }
 }

@@ -53,12 +53,13 @@ fn exports_are_followed_to_the_file_that_defines_the_item() {
         "mod a; mod b; mod both; pub use a::*;",
         "mod a; mod b; mod both; pub use both::inner::A;",
     ] {
-        let both = match root.contains("inner") {
-            true => (
+        let both = if root.contains("inner") {
+            (
                 "both.rs",
                 "pub use crate::b::*; pub mod inner { pub use super::super::a::A as A; }",
-            ),
-            false => both,
+            )
+        } else {
+            both
         };
         assert_eq!(circles(&[("lib.rs", root), a, b, both]), ["a b"], "{root}");
     }

@@ -8,14 +8,14 @@ impl SharedState {
         if self.store.is_none() {
             return self.over_quota(wait);
         }
-        let quota = self.settings.quota.map(Quota::describe).unwrap_or_default();
+        let quota = self.rules.quota.map(Quota::describe).unwrap_or_default();
         let message = format!("the token quota of {quota} is used up by all processes together");
         let error = Error::new(ErrorKind::Quota, message).named(self.vendor());
         error.with_retry_after(wait)
     }
 
     pub(in crate::authenticator) fn over_quota(&self, wait: Duration) -> Error {
-        let quota = self.settings.quota.map(Quota::describe).unwrap_or_default();
+        let quota = self.rules.quota.map(Quota::describe).unwrap_or_default();
         let message = format!("the token quota of {quota} is used up");
         let error = Error::new(ErrorKind::Quota, message).named(self.vendor());
         error.with_retry_after(wait)

@@ -1,5 +1,7 @@
 //! Small worlds: what there is, and what may happen.
 
+use std::sync::Arc;
+
 use super::*;
 
 /// What there is, and what may happen. Times are in seconds, which are the ticks of the clock.
@@ -153,7 +155,7 @@ impl World {
 
     pub(super) fn rules(&self, owner: String) -> Rules {
         Rules {
-            policy: self.policy.clone(),
+            policy: Arc::new(self.policy.clone()),
             quota: self.quota(),
             shares: self.shares,
             keeps_refresh_tokens: self.vendor.rotates,

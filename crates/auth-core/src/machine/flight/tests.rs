@@ -1,5 +1,7 @@
 //! Stories of single flights, with a small store and a clock that is turned by hand.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::{Credentials, RefreshPolicy, Secret, policy::Jitter};
 
@@ -28,7 +30,7 @@ impl Process {
     fn new(name: &str) -> Self {
         Self {
             rules: Rules {
-                policy: RefreshPolicy::default(),
+                policy: Arc::new(RefreshPolicy::default()),
                 quota: None,
                 shares: true,
                 keeps_refresh_tokens: false,

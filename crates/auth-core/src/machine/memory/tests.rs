@@ -20,7 +20,7 @@ fn version(epoch: u64, random: u64) -> EntryVersion {
 
 fn rules() -> Rules {
     Rules {
-        policy: RefreshPolicy::default(),
+        policy: RefreshPolicy::default().into(),
         quota: None,
         shares: true,
         keeps_refresh_tokens: false,
