@@ -1,14 +1,14 @@
-//! A tool on the command line that keeps its token from one run to the next.
+//! A command line tool that keeps its token from one run to the next.
 //!
 //! ```console
 //! $ export AUTH_STORE_DIR=~/.cache/cli-with-store
 //! $ cargo run --example cli_with_store
-//! a token is at hand; token_requests made: 1
+//! the token is valid; token requests: 1
 //! $ cargo run --example cli_with_store
-//! a token is at hand; token_requests made: 0
+//! the token is valid; token requests: 0
 //! ```
 //!
-//! The vendor is a server inside this program, so that nothing else is needed to see it.
+//! The vendor is a server inside this program, so that the example needs nothing else.
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{env, error::Error};
@@ -20,7 +20,8 @@ use auth_testkit::TestServer;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let dir = env::var_os("AUTH_STORE_DIR").ok_or("set AUTH_STORE_DIR: where tokens are kept")?;
+    let dir =
+        env::var_os("AUTH_STORE_DIR").ok_or("set AUTH_STORE_DIR to the directory for tokens")?;
     let vendor = TestServer::builder().in_memory();
 
     let client = Client::builder(vendor.token_url(), vendor.client_id(), vendor.transport())
@@ -40,6 +41,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // A tool would send its requests through `auth_tower::AuthLayer`, which does this first.
     authenticator.token().await?;
     let token_requests = vendor.counters().token_requests;
-    println!("a token is at hand; token requests made: {token_requests}");
+    println!("the token is valid; token requests: {token_requests}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A generated gRPC client with tokens nobody has to think of, against a server in this process.
+//! A generated gRPC client that signs its calls, against a server in this process.
 //!
 //! ```console
 //! $ cargo run --example grpc_client
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .set_service_status(things, ServingStatus::Serving)
         .await;
 
-    // Token calls are plain HTTP, so they have a client of their own.
+    // Token requests are plain HTTP, so they use a separate client.
     let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let source = auth_oauth2::Client::builder(
         tokens.token_url(),
@@ -72,6 +72,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     // Each call to the server was checked by the test server's rules.
     println!("calls that arrived: {}", tokens.counters().api_requests);
-    println!("tokens asked for: {}", tokens.counters().token_requests);
+    println!("token requests: {}", tokens.counters().token_requests);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! hyper's client with tokens nobody has to think of, against a server in this process.
+//! hyper's client that signs its requests, against a server in this process.
 //!
 //! ```console
 //! $ cargo run --example hyper_client
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             String::from_utf8_lossy(&body)
         );
     }
-    println!("tokens asked for: {}", server.counters().token_requests);
+    println!("token requests: {}", server.counters().token_requests);
     server.shutdown().await;
     Ok(())
 }

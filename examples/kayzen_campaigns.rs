@@ -5,7 +5,7 @@
 //!     cargo run --example kayzen_campaigns
 //! ```
 //!
-//! The password comes from the file, or from `KAYZEN_PASSWORD` where there is none.
+//! The password comes from the file, or from `KAYZEN_PASSWORD` if no file is set.
 //! `KAYZEN_BASE_URL` and `KAYZEN_TOKEN_URL` point it elsewhere: at a gateway, a staging system, or
 //! a fake on 127.0.0.1 (`cargo run --example fake_vendor kayzen`).
 #![allow(

@@ -32,12 +32,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("after the vendor had revoked the token, the next one was sent {sends} times");
 
     let seen = vendor.counters();
-    println!("the vendor was asked for {} tokens", seen.token_requests);
+    println!("token requests: {}", seen.token_requests);
     vendor.shutdown().await;
     if (seen.token_requests, seen.api_requests) == (2, 3) {
         Ok(())
     } else {
-        Err("that is not what was promised".into())
+        Err("the server's counts are not as expected".into())
     }
 }
 

@@ -21,7 +21,7 @@ use tower::{ServiceBuilder, ServiceExt};
 async fn main() -> Result<(), Box<dyn Error>> {
     let vendor = TestServer::start().await;
     let http = ReqwestService::new()?;
-    // Its builders still are of use.
+    // Its request builders are used below.
     let builder = http.get_ref().clone();
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator(&vendor)?).replay_with(again))
@@ -43,16 +43,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let seen = vendor.counters();
-    println!("the vendor was asked for {} tokens", seen.token_requests);
+    println!("token requests: {}", seen.token_requests);
     vendor.shutdown().await;
     if (seen.token_requests, seen.api_requests) == (2, 3) {
         Ok(())
     } else {
-        Err("that is not what was promised".into())
+        Err("the server's counts are not as expected".into())
     }
 }
 
-/// What is in memory is sent again when the token is refused; a stream is not.
+/// A body in memory is sent again when the token is refused; a stream is not.
 fn again(body: &Body) -> Option<Body> {
     Some(Bytes::copy_from_slice(body.as_bytes()?).into())
 }

@@ -126,7 +126,7 @@ async fn get(
 
 const CAMPAIGNS: &str = "/v1/meta/campaigns?page=1&per_page=25";
 
-/// Writes the secrets, each in a file of its own, and the settings, which name these files.
+/// Writes the secrets, each to its own file, and the settings, which name these files.
 fn write_settings(
     folder: &Path,
     verdigris: &TestServer,

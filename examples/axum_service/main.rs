@@ -1,15 +1,15 @@
-//! A service that calls an API out: as itself, and on behalf of the users who call it.
+//! A service that calls an API: as itself, and on behalf of its users.
 //!
-//! `cargo run --example axum_service` needs no network and no account: it starts a vendor on
-//! loopback that token requests tokens (RFC 8693), and the service beside it; three users call, one
-//! of whom the vendor has dismissed, and then the service ends in order. The program exits non-zero
-//! if somebody got what is not theirs.
+//! `cargo run --example axum_service` needs no account: it starts a vendor on
+//! 127.0.0.1 that exchanges tokens (RFC 8693), and the service; three users call, one of whom the
+//! vendor has dismissed, and then the service shuts down. The program exits non-zero
+//! if a user received another user's data.
 //!
 //! What to take from it:
 //!
-//! - `outbound.rs`: one authenticator for the service, and one for each user who is around;
-//! - `service.rs`: routes, readiness, health, the end;
-//! - `failure.rs`: which failure is whose, as HTTP status.
+//! - `outbound.rs`: one authenticator for the service, and one for each active user;
+//! - `service.rs`: routes, readiness, health, shutdown;
+//! - `failure.rs`: which failure the caller sees as which HTTP status.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -125,7 +125,7 @@ async fn run() -> Result<bool, Box<dyn Error>> {
     serving.await??;
     let seen = vendor.counters();
     println!(
-        "\nThe vendor counted {} token requests and {} API requests; nothing is under way.",
+        "\nThe vendor counted {} token requests and {} API requests; no request is in progress.",
         seen.token_requests, seen.api_requests
     );
     // One for the service, and one for each user.

@@ -1,4 +1,4 @@
-//! Whom the service calls, and with whose token.
+//! The API that the service calls, and the token that it uses.
 
 use std::time::Duration;
 
@@ -159,7 +159,7 @@ fn users(settings: Settings, oauth: Client) -> Result<AuthenticatorMap, Error> {
         // One user is never on many threads at once.
         .shards(1);
     let make = move |key: &Key| {
-        let nobody = || Error::config("subject", "there is none in the key");
+        let nobody = || Error::config("subject", "is missing in the key");
         let subject = key.subject().ok_or_else(nobody)?;
         let expires = key.get(KeyPart::Extra(EXPIRES)).unwrap_or_default();
         let expires = Duration::from_secs(expires.parse().unwrap_or(0));

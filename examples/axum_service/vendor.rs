@@ -1,4 +1,4 @@
-//! A vendor that token requests tokens (RFC 8693), and an API that says whose token it got.
+//! A vendor that exchanges tokens (RFC 8693), and an API that returns the owner of a token.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -72,14 +72,17 @@ impl TokenRequest {
         match params.get("grant_type") {
             Some("client_credentials") => return Ok(ITSELF.to_owned()),
             Some(EXCHANGE) => {}
-            _ => return request.refuse("unsupported_grant_type", "no such grant here"),
+            _ => {
+                return request
+                    .refuse("unsupported_grant_type", "this grant is not supported here");
+            }
         }
         if params.get("subject_token_type") != Some(ACCESS_TOKEN) {
             return request.refuse("invalid_request", "only access tokens are exchanged");
         }
         match params.get("subject_token").and_then(read) {
             // RFC 8693 section 2.2.2: not `invalid_grant`.
-            None => request.refuse("invalid_request", "the subject token is none"),
+            None => request.refuse("invalid_request", "the subject token is invalid"),
             Some((user, _)) if self.known().dismissed.contains(user) => {
                 request.refuse("invalid_grant", "the user was dismissed")
             }

@@ -44,7 +44,7 @@ impl Figures {
     /// By the vendor's count.
     pub(crate) fn token_requests(&self, side: &Side, phase: Phase) -> usize {
         let (start, end) = (self.start(phase), self.ends[phase]);
-        // What was under way when the last phase ended belongs to it.
+        // Requests in progress at the end of the last phase are counted for that phase.
         let is_in = |at: &&Duration| start <= **at && (**at < end || phase == Phase::After);
         side.calls.iter().filter(is_in).count()
     }
@@ -99,7 +99,7 @@ impl Figures {
             }
         }
         if self.shared.calls.len() >= self.alone.calls.len() {
-            off.push("the shared store saved nothing".into());
+            off.push("the shared store saved no token request".into());
         }
         off
     }

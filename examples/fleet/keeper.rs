@@ -1,5 +1,5 @@
-//! Keeps the Redis that this program started: in a process of its own, so that no Redis is left
-//! behind whatever becomes of the program.
+//! Runs the Redis of this program in a separate process, so that no Redis remains when the program
+//! ends or is killed.
 
 use std::{
     env,
@@ -19,8 +19,8 @@ use tokio::{
 /// What the program is told to be one.
 pub(crate) const NAME: &str = "keeper";
 
-/// Kills Redis for each line that it reads, or starts it again if it is dead. When there are no
-/// more, whoever wrote them is gone, and Redis goes too.
+/// For each line that it reads, kills Redis, or starts it again if it is dead. At the end of the
+/// input the program has ended, and Redis is stopped.
 pub(crate) fn main() -> ExitCode {
     let mut server = RedisServer::start(&[]);
     let mut is_up = true;

@@ -6,7 +6,7 @@
 //!
 //! Starts a fake Verdigris whose hour is scaled down to seconds, a Redis, and twice as many worker
 //! processes as it is told: half of them share their token through Redis, sealed, and the other
-//! half, at the same time and with a vendor of their own, share nothing. Redis is killed under them
+//! half, at the same time and with another vendor, share nothing. Redis is killed under them
 //! and started again. What comes out is counted by the vendors; the program exits non-zero if one
 //! figure is off. It needs `redis-server` on the `PATH`, or a Redis of yours (`--redis URL`), which
 //! it does not kill: it cuts the way there.

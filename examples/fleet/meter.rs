@@ -20,13 +20,13 @@ pub(crate) struct Counts {
     pub(crate) requests: u64,
     pub(crate) failed: u64,
     pub(crate) token_requests: u64,
-    /// The longest that a request waited for a token, whatever for.
+    /// The longest that a request waited for a token, for any reason.
     pub(crate) waited_ms_max: f64,
     pub(crate) store_failures: u64,
     /// The longest that a failing store held up the getting of a token: from the first call to the
     /// store until the last, the token request in between not counted, in a flight in which one of
     /// the calls failed or was given up. What it waited for another process's token request is in
-    /// it. A request waits for that only if there is no usable token at hand.
+    /// it. A request waits for that only without a valid cached token.
     pub(crate) added_ms_max: f64,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Meter(Arc<Mutex<Inner>>);
 struct Inner {
     phase: Phase,
     counts: PerPhase<Counts>,
-    /// The library gets each token in a task of its own: those are told apart by it.
+    /// The library fetches each token in a separate task, which identifies the fetch.
     flights: HashMap<task::Id, Flight>,
     first_failure: Option<String>,
 }
@@ -139,7 +139,7 @@ impl<S: TokenStore> TokenStore for MeteredStore<S> {
     }
 }
 
-/// A call to the store under way.
+/// A call to the store in progress.
 struct Asked<'a> {
     meter: &'a Meter,
     /// Also when nobody waits for the answer any more.

@@ -11,7 +11,7 @@ use crate::keeper::Keeper;
 pub(crate) enum Redis {
     /// For this program alone. Ends with it.
     Started(Box<Keeper>),
-    /// Somebody else's, and the way there.
+    /// The user's Redis, and the proxy in front of it.
     Given { url: String, way: FaultProxy },
 }
 
@@ -21,7 +21,7 @@ impl Redis {
     }
 
     pub(crate) async fn given(url: &Secret) -> Result<Self, Box<dyn Error>> {
-        let mut url = Url::parse(url.expose()).map_err(|_| "--redis is no URL")?;
+        let mut url = Url::parse(url.expose()).map_err(|_| "--redis is not a URL")?;
         if url.scheme() != "redis" {
             return Err("--redis takes redis://HOST:PORT".into());
         }

@@ -18,7 +18,7 @@ use crate::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Whatever ends it, the processes that it started end with it.
+/// The processes that it started end with it in all cases.
 pub(crate) async fn run(arguments: &Arguments) -> Result<Figures> {
     let mut terminated = unix::signal(unix::SignalKind::terminate())?;
     let longest = arguments.lengths.0.iter().sum::<Duration>() + SLACK;

@@ -42,7 +42,7 @@ impl Team {
         Ok(())
     }
 
-    /// Waits for requests under way, and returns what each process counted.
+    /// Waits for requests in progress, and returns what each process counted.
     pub(crate) async fn finish(mut self) -> Result<Vec<Report>> {
         self.order(Order::Finish).await?;
         let mut reports = Vec::new();

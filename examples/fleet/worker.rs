@@ -47,11 +47,11 @@ pub(crate) struct Settings {
     pub(crate) share: u32,
     pub(crate) window: Duration,
     pub(crate) requests_per_second: u32,
-    /// When it ends whatever happens.
+    /// The time at which it ends in any case.
     pub(crate) longest: Duration,
 }
 
-/// Each line after that. When there are no more, whoever wrote them is gone, and so is the worker.
+/// Each line after that. At the end of the input the program has ended, and the worker ends too.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Order {

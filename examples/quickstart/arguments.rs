@@ -1,25 +1,25 @@
 use std::{error::Error, time::Duration};
 
 pub(crate) const HELP: &str = "\
-Shows what the library promises, on a server that it starts, or on yours.
+Checks the library's promises on a server that the program starts, or on yours.
 
 USAGE: cargo run --example quickstart [-- OPTIONS]
 
     --json               print the figures as one JSON object
 
-On a server of yours (all four are needed):
+On your server (all four are required):
     --token-url URL      token endpoint; http only for 127.0.0.1 and [::1]
     --client-id ID
     --client-secret SECRET
                          the environment variable QUICKSTART_CLIENT_SECRET keeps it
                          out of the list of processes
-    --api-url URL        what to GET
+    --api-url URL        URL to GET
 
-    --scope SCOPE        scope to ask for
-    --resource URI       resource to ask for (RFC 8707)
-    --requests N         how many requests, default 300
-    --concurrency N      how many at once at the most, default 16
-    --seconds N          spread the requests over this time, default 0: at once";
+    --scope SCOPE        scope to request
+    --resource URI       resource to request (RFC 8707)
+    --requests N         number of requests. Default: 300
+    --concurrency N      requests at the same time. Default: 16
+    --seconds N          spread the requests over this time. Default: 0, all at once";
 
 #[derive(Debug, Default)]
 pub(crate) struct Arguments {

@@ -1,4 +1,4 @@
-//! The client that the stories use: hyper's, with the layer on it.
+//! The client of all stories: hyper's, with the layer.
 
 use auth_core::{Authenticator, AuthenticatorOptions, Error, Origins, RefreshPolicy, Secret};
 use auth_testkit::TestServer;
@@ -17,7 +17,7 @@ use tower::{
 
 pub(crate) type Body = Full<Bytes>;
 pub(crate) type Http = Client<HttpConnector, Body>;
-/// At most so many requests are out at once; those that wait for a token do not count.
+/// At most `MAX_REQUESTS` requests are in progress; those that wait for a token do not count.
 pub(crate) type Signed = Auth<ConcurrencyLimit<Http>>;
 
 pub(crate) fn http() -> Http {

@@ -83,7 +83,7 @@ pub(crate) async fn run(live: &Live, report: &mut Report) -> Result<(), Box<dyn 
             "waited_ms_max": waited.as_millis() as u64,
         }),
         &format!(
-            "{} requests: {failed} failed, {replays} sent once more, {token_requests} token_requests, at most \
+            "{} requests: {failed} failed, {replays} sent once more, {token_requests} token requests, at most \
              {} ms waited for a token{}",
             live.requests,
             waited.as_millis(),

@@ -1,9 +1,9 @@
 //! Shows what the library promises, with the counters of a real server on this machine.
 //!
-//! `cargo run --example quickstart` needs no network and no account: it starts the testkit's
-//! authorization server and API on loopback, and tells five stories. Each ends in figures that the
-//! *server* counted; the program exits non-zero if one of them is off. `-- --json` prints them as
-//! one JSON object. With `-- --token-url ...` the same program runs against a server of yours.
+//! `cargo run --example quickstart` needs no account: it starts the testkit's authorization server
+//! and API on 127.0.0.1, and runs five stories. Each prints figures that the *server* counted; the
+//! program exits non-zero if one of them is wrong. `-- --json` prints them as one JSON object. With
+//! `-- --token-url ...` the program runs against your server.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -1,4 +1,4 @@
-//! Five fears, and what the server saw of each.
+//! Five situations that often go wrong, with the server's counts.
 
 use std::{error::Error, time::Duration};
 
@@ -82,7 +82,7 @@ pub(crate) async fn rotation(report: &mut Report) -> Result {
             "requests": requests, "token_requests": token_requests, "lifetimes": lifetimes, "failed": failed,
         }),
         &format!(
-            "{requests} requests over {lifetimes} lifetimes of a token: {token_requests} token_requests, \
+            "{requests} requests over {lifetimes} lifetimes of a token: {token_requests} token requests, \
              {failed} failed"
         ),
         &[
@@ -97,7 +97,7 @@ pub(crate) async fn rotation(report: &mut Report) -> Result {
     Ok(())
 }
 
-/// A token that is revoked while requests are under way with it.
+/// A token that is revoked while requests with it are in progress.
 pub(crate) async fn revocation(report: &mut Report) -> Result {
     const IN_FLIGHT: usize = 100;
     let server = TestServer::start().await;
@@ -126,7 +126,7 @@ pub(crate) async fn revocation(report: &mut Report) -> Result {
             "in_flight": IN_FLIGHT, "token_requests": token_requests, "failed": failed, "refused": refused,
         }),
         &format!(
-            "{IN_FLIGHT} requests under way when their token is revoked: {token_requests} token_request, \
+            "{IN_FLIGHT} requests in progress when their token is revoked: {token_requests} token request, \
              {refused} sent once more, {failed} failed"
         ),
         &[
@@ -183,7 +183,7 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
             other => return Err(format!("expected a quota error, not {other:?}").into()),
         }
     }
-    let error = refused.first().ok_or("nobody was refused")?;
+    let error = refused.first().ok_or("no caller was refused")?;
     let next_slot = error.retry_after().unwrap_or_default().as_secs();
     let seen = server.counters();
     report.story(
@@ -191,19 +191,19 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
         json!({
             "granted": seen.tokens_issued,
             "refused": refused.len(),
-            "asked_in_vain": seen.quota_refusals,
+            "over_quota": seen.quota_refusals,
             "next_slot_seconds": next_slot,
             "message": error.to_string(),
         }),
         &format!(
-            "{} tokens granted, {} asked for in vain; {} callers read: {error}",
+            "{} tokens granted, {} token requests over the quota; {} callers read: {error}",
             seen.tokens_issued,
             seen.quota_refusals,
             refused.len()
         ),
         &[
             ("20 tokens granted", seen.tokens_issued == u64::from(LIMIT)),
-            ("the vendor was not asked in vain", seen.quota_refusals == 0),
+            ("0 token requests over the quota", seen.quota_refusals == 0),
             ("20 callers served", served == LIMIT),
             ("all others refused", refused.len() == 5),
             (
@@ -220,7 +220,7 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
     Ok(())
 }
 
-/// An API that redirects to somebody else.
+/// An API that redirects to another origin.
 pub(crate) async fn redirect(report: &mut Report) -> Result {
     let server = TestServer::start().await;
     let foreign = ForeignServer::start().await;

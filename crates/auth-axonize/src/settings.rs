@@ -3,7 +3,7 @@
 use auth_core::{Error, Secret, SecretSource as _, SharedSecretSource};
 use http::HeaderName;
 
-/// Written `appId` by the vendor.
+/// The vendor writes `appId`.
 pub(crate) const APP_ID: HeaderName = HeaderName::from_static("appid");
 
 /// The content type that the vendor requires on each request, also on those without a body.

@@ -8,29 +8,30 @@ use auth_core::Error;
 
 use crate::write;
 
-/// Makes the directory if it is not there, and finds out whether tokens are safe in it.
+/// Creates the directory if it does not exist, and checks that tokens are safe in it.
 pub(crate) fn prepare(dir: &Path, wall: Duration) -> Result<(), Error> {
     let bad = |problem: &str| Error::config("dir", format_args!("`{}` {problem}", dir.display()));
     if fs::metadata(dir).is_err() {
         let made = for_its_owner().recursive(true).create(dir);
-        made.map_err(|error| bad("cannot be made").with_source(error))?;
+        made.map_err(|error| bad("cannot be created").with_source(error))?;
     }
     let metadata = fs::metadata(dir);
-    let metadata = metadata.map_err(|error| bad("cannot be looked at").with_source(error))?;
+    let metadata = metadata.map_err(|error| bad("cannot be read").with_source(error))?;
     if !metadata.is_dir() {
-        return Err(bad("is no directory"));
+        return Err(bad("is not a directory"));
     }
     if let Some(problem) = permissions(&metadata) {
         return Err(bad(problem));
     }
-    // Tried instead of computed: a file system may be read-only, or full, for all its permissions.
+    // Tried instead of computed: a file system may be read-only or full, independent of its
+    // permissions.
     let probe = write::probe(dir);
     let probe = probe.map_err(|error| bad("cannot be written to").with_source(error))?;
     if !have_one_owner(&metadata, &probe) {
         return Err(bad("belongs to another user"));
     }
     let real = dir.canonicalize();
-    let real = real.map_err(|error| bad("cannot be looked at").with_source(error))?;
+    let real = real.map_err(|error| bad("cannot be read").with_source(error))?;
     if let Some(problem) = above(&real, &probe) {
         return Err(bad(&problem));
     }
@@ -57,7 +58,7 @@ fn permissions(dir: &Metadata) -> Option<&'static str> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let mode = dir.permissions().mode();
-    // Who can write there can put another token into a request, or a link in place of a file.
+    // A user with write access could put another token into a request, or replace a file by a link.
     if mode & WRITABLE != 0 {
         return Some(match mode & STICKY {
             0 => {
@@ -65,24 +66,24 @@ fn permissions(dir: &Metadata) -> Option<&'static str> {
                  that right from others (chmod go-w)"
             }
             _ => {
-                "may be written to by others, as it is meant for everybody's files: choose a \
-                 directory of its own below it, which is made if it is not there"
+                "may be written to by others, because all users put files there: choose a \
+                 separate directory below it, which is created if it does not exist"
             }
         });
     }
-    // The superuser is not kept out by it, and keeps to it all the same.
+    // Permissions do not bind the superuser; the store respects them all the same.
     (mode & 0o300 != 0o300).then_some("is read-only")
 }
 
-/// Who may write to a directory above can put another one in this one's place. The sticky bit takes
-/// that right from everybody but the owners of what is there, of the directory, and the superuser.
+/// A user with write access to a parent directory can replace this directory. The sticky bit limits
+/// that right to the owners of the files and of the directory, and to the superuser.
 #[cfg(unix)]
 fn above(dir: &Path, probe: &Metadata) -> Option<String> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     for below in dir.ancestors() {
         let Some(parent) = below.parent() else { break };
-        // What cannot be looked at is none of this user's to judge.
+        // A parent that cannot be read cannot be checked.
         let (Ok(parent_data), Ok(below_data)) = (fs::metadata(parent), fs::metadata(below)) else {
             continue;
         };
@@ -102,7 +103,7 @@ fn above(dir: &Path, probe: &Metadata) -> Option<String> {
         if ![0, probe.uid()].contains(&below_data.uid()) {
             return Some(format!(
                 "is below `{below}`, which belongs to another user, who could put another directory \
-                 in its place: choose a directory below one of your own, such as ~/.cache"
+                 in its place: choose a directory below one that you own, such as ~/.cache"
             ));
         }
     }

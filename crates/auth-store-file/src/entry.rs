@@ -6,31 +6,31 @@ use zeroize::Zeroizing;
 
 use crate::{name::Name, stamp::Stamp};
 
-/// What stands in an entry's file.
+/// The content of an entry's file.
 pub(crate) struct Entry {
     pub(crate) version: EntryVersion,
     pub(crate) written: Stamp,
-    /// For how many milliseconds it was written.
+    /// The time to live in milliseconds.
     pub(crate) time_to_live: u64,
     pub(crate) bytes: Bytes,
 }
 
-/// What reading a file comes to.
+/// The result of reading a file.
 pub(crate) enum Found<T> {
     Nothing,
-    /// Something is there that no release up to this one wrote under this name.
+    /// The file exists, and no release up to this one wrote it under this name.
     Foreign,
     Good(T),
 }
 
 impl Entry {
-    /// `MAGIC`, version, time of writing, life, checksum, content.
+    /// `MAGIC`, version, time of writing, time to live, checksum, content.
     pub(crate) fn encode(&self, name: Name) -> Zeroizing<Vec<u8>> {
         let version = self.version.get().to_be_bytes();
         let written = self.written.encode();
         let time_to_live = self.time_to_live.to_be_bytes();
         let sum = name.checksum(&[MAGIC, &version, &written, &time_to_live, &self.bytes]);
-        // Full size from the start: a buffer that grows would leave unwiped copies behind.
+        // Allocated at full size: a buffer that grows would leave unwiped copies behind.
         let mut file = Zeroizing::new(Vec::with_capacity(HEADER + self.bytes.len()));
         for part in [MAGIC, &version, &written, &time_to_live, &sum, &self.bytes] {
             file.extend_from_slice(part);
@@ -38,7 +38,7 @@ impl Entry {
         file
     }
 
-    /// `None` for whatever is not to the letter what [`encode`](Self::encode) writes.
+    /// `None` for bytes that are not exactly what [`encode`](Self::encode) writes.
     pub(crate) fn decode(name: Name, file: Zeroizing<Vec<u8>>) -> Option<Self> {
         let rest = file.strip_prefix(MAGIC)?;
         let (version, rest) = rest.split_first_chunk()?;
@@ -56,7 +56,8 @@ impl Entry {
         })
     }
 
-    /// Tells whether its life is not over. One of unknown age stays, as nobody knows that it ended.
+    /// Whether the entry's time to live is not over. An entry of unknown age is kept, because its
+    /// end is not known.
     pub(crate) fn is_alive(&self, now: &Stamp) -> bool {
         let is_over = |used| self.time_to_live <= used;
         self.time_to_live > 0 && !now.used_since(&self.written).is_some_and(is_over)
@@ -79,10 +80,9 @@ impl Entry {
     }
 }
 
-/// Reads a file whole, if it is one and not too long to be ours.
+/// Reads a whole file, if it is a regular file and not longer than an entry may be.
 pub(crate) fn read(path: &Path, max: usize) -> io::Result<Found<Zeroizing<Vec<u8>>>> {
-    // Looked at before it is opened: opening a pipe would wait for a writer. A link is not
-    // followed.
+    // Checked before it is opened: opening a pipe would wait for a writer. Links are not followed.
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_file() => {}
         Ok(_) => return Ok(Found::Foreign),
@@ -100,7 +100,7 @@ pub(crate) fn read(path: &Path, max: usize) -> io::Result<Found<Zeroizing<Vec<u8
     else {
         return Ok(Found::Foreign);
     };
-    // Nobody writes to a file that has its name, so that its size stays.
+    // No process writes to a file under its final name, so its size does not change.
     let mut content = Zeroizing::new(vec![0; size]);
     match file.read_exact(&mut content) {
         Ok(()) => Ok(Found::Good(content)),
@@ -117,7 +117,7 @@ impl AsRef<[u8]> for Wiped {
     }
 }
 
-/// Names the layout; what begins otherwise is nothing that this release knows.
+/// Names the layout. This release reads no other.
 const MAGIC: &[u8] = b"auth-store-file entry 1\n";
 const HEADER: usize = MAGIC.len() + 16 + Stamp::SIZE + 8 + 8;
 /// The longest entry, in bytes.

@@ -11,15 +11,15 @@ use crate::{
     stamp::Stamp,
 };
 
-/// The guards of the leases that this process has taken.
+/// The guards of the leases that this process holds.
 #[derive(Default)]
 pub(crate) struct Guards(Mutex<HashMap<Name, Guard>>);
 
-/// A locked file that shows that the process which took a lease is alive. The system ends the lock
-/// with the process. Each lease has a file of its own, so that a process that was stopped while it
-/// held one is in nobody's way once the lease's time is over.
+/// A locked file that shows that the process with the lease is alive. The operating system unlocks
+/// the file when the process ends. Each lease has its own file, so that a stopped process blocks no
+/// other process after the lease's time to live.
 ///
-/// Dropping the guard unlocks the file, which then shows that the lease is free.
+/// Dropping the guard unlocks the file, which shows that the lease is free.
 pub(crate) struct Guard {
     pub(crate) id: u64,
     path: PathBuf,
@@ -34,7 +34,7 @@ impl Guard {
         loop {
             let id = fastrand::u64(..);
             let path = name.path(dir, Kind::Guard(id));
-            // Somebody else looks at it just now: possible, and no reason to fail.
+            // Another process reads the file at this moment; this is not an error.
             if let Some(lock) = Lock::at_once(&path)? {
                 return Ok(Self {
                     id,
@@ -47,7 +47,7 @@ impl Guard {
         }
     }
 
-    /// Removes the file of a lease that is no more.
+    /// Removes the file of a lease that has ended.
     pub(crate) fn remove(self) {
         let _ = fs::remove_file(&self.path);
     }
@@ -59,7 +59,7 @@ impl Guard {
 }
 
 impl Guards {
-    /// Keeps a guard until its lease is released or over.
+    /// Keeps a guard until its lease is released or has ended.
     pub(crate) fn keep(&self, name: Name, guard: Guard, now: &Stamp) {
         let mut guards = self.guards();
         let over: Vec<_> = guards
@@ -76,7 +76,7 @@ impl Guards {
         guards.insert(name, guard);
     }
 
-    /// The lease lasts longer, or less long, if its guard is here.
+    /// Changes the end of the lease, if its guard is here.
     pub(crate) fn renew(&self, name: Name, id: u64, since: Stamp, time: u64) {
         if let Some(guard) = self.guards().get_mut(&name).filter(|guard| guard.id == id) {
             guard.since = since;
@@ -84,7 +84,7 @@ impl Guards {
         }
     }
 
-    /// The lease is released.
+    /// Releases the lease's guard.
     pub(crate) fn forget(&self, name: Name, id: u64) {
         let mut guards = self.guards();
         if guards.get(&name).is_some_and(|guard| guard.id == id) {
@@ -97,8 +97,8 @@ impl Guards {
     }
 }
 
-/// Tells whether the process that took a lease has ended. A file that is gone proves nothing:
-/// then the lease's time counts.
+/// Whether the process that took a lease has ended. A missing file proves nothing: then the lease's
+/// time to live decides.
 pub(crate) fn is_abandoned(dir: &Path, name: Name, id: u64) -> io::Result<bool> {
     let lock = Lock::of_existing(&name.path(dir, Kind::Guard(id)));
     match lock {

@@ -8,20 +8,21 @@ use crate::{
     stamp::{Stamp, millis},
 };
 
-/// What stands in a lease's file.
+/// The content of a lease's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lease {
     pub(crate) owner: String,
     pub(crate) since: Stamp,
-    /// For how many milliseconds it was taken.
+    /// The time to live in milliseconds.
     pub(crate) time: u64,
-    /// The locked file of the process that took it.
+    /// The locked file of the process that took the lease.
     pub(crate) guard: u64,
 }
 
 impl Lease {
-    /// Returns what is left of it: `None` if it is over, or longer than any lease. One that was
-    /// taken by a clock which was ahead begins when it is looked at, and is to be written so.
+    /// Returns the remaining time: `None` if the lease has ended or is longer than the longest
+    /// lease. A lease from a clock that was ahead starts when it is read, and must be written again
+    /// with that start.
     pub(crate) fn left(&self, now: &Stamp) -> Option<Self> {
         if self.time > millis(LONGEST_LEASE) {
             return None;
@@ -61,7 +62,7 @@ impl Lease {
         })
     }
 
-    /// Whatever cannot be understood is nobody's lease.
+    /// A file that cannot be read as a lease is no process's lease.
     pub(crate) fn read(name: Name, path: &Path) -> io::Result<Option<Self>> {
         Ok(match entry::read(path, MAX)? {
             Found::Good(file) => Self::decode(name, &file),
@@ -71,7 +72,7 @@ impl Lease {
 }
 
 const MAGIC: &[u8] = b"auth-store-file lease 1\n";
-/// Longer than any owner is called, in bytes.
+/// Longer than any owner's name, in bytes.
 const MAX: usize = 64 * 1024;
 
 #[cfg(test)]
@@ -108,7 +109,7 @@ mod tests {
             (taken, now) in any::<(u32, u32)>(),
             time in prop_oneof![0..100_000_u64, any::<u64>()],
         ) {
-            // Each by a wall clock alone, as after another start of the machine.
+            // Both times by the wall clock only, as after a restart of the machine.
             let stamp = |seconds: u32| {
                 let wall = seconds.to_be_bytes();
                 let bytes = [&[0; 4], &wall[..], &[0; 24]].concat();
@@ -120,7 +121,7 @@ mod tests {
                 prop_assert!(left.time <= millis(LONGEST_LEASE));
                 let used = now.used_since(&left.since).unwrap();
                 prop_assert!(used < time || time == 0);
-                // As it was, or written down as beginning now.
+                // Unchanged, or rewritten with its start now.
                 prop_assert!(left == lease || left.since == now);
             }
         }

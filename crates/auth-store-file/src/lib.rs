@@ -1,10 +1,11 @@
-//! Tokens in files: what one run of a program was given, the next run and its neighbours use.
+//! A token store in files: the next run of a program, and other processes on the same machine, use
+//! the same token.
 //!
-//! A tool on the command line starts, makes three requests and ends. Without a store each run
-//! asks the vendor for a token, which is slow, counts against a quota and sometimes locks an
-//! account; with one, a hundred runs ask once. The same goes for workers beside each other on one
-//! machine. For more machines than one take another store: the locks of network file systems are
-//! not to be relied on.
+//! A command line tool starts, sends three requests and ends. Without a store, each run requests a
+//! token, which is slow, counts against a quota and sometimes locks an account. With a store, a
+//! hundred runs request one token. The same applies to several workers on one machine. For several
+//! machines use another store, for example `auth-store-redis`: the locks of network file systems
+//! are not reliable.
 //!
 //! # Example
 //!
@@ -28,22 +29,24 @@
 //! # authenticator(auth_testkit::ScriptedSource::new()).unwrap();
 //! ```
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! - It is a [`TokenStore`](auth_core::TokenStore), held to `auth_testkit::store_contract!`.
-//! - A reader sees a file as it was written or not at all: whatever is cut, changed, another key's
-//!   or a later release's is moved aside and counts as nothing.
-//! - A process that ends or is killed holds nobody up: its lease ends with it. One that is stopped
-//!   holds others up for the time of its lease, and never for ever.
+//! - The store is a [`TokenStore`](auth_core::TokenStore) and passes
+//!   `auth_testkit::store_contract!`.
+//! - A reader sees a whole file or none. A file that is cut, changed, of another key or of a later
+//!   release is moved aside and treated as missing.
+//! - The lease of a process that ends or is killed ends with the process. The lease of a stopped
+//!   process ends after the lease's time to live.
 //! - Setting the clock makes no entry look younger, and no lease longer.
-//! - What the disk does wrong ends in an error that an authenticator goes on without.
+//! - Errors of the disk are returned as errors of the store; an authenticator continues without the
+//!   store.
 //!
 //! # Security
 //!
-//! Tokens are not encrypted, but kept from others as SSH keeps its keys: on Unix the directory is
-//! made for its owner alone, one that others may write to or replace is refused, and files are
-//! readable by their owner alone. Elsewhere the directory's own permissions have to do. Where
-//! others may read the disk all the same, put `auth_store_seal::SealedStore` around the store.
+//! Tokens are not encrypted, but protected by permissions, like SSH keys. On Unix only the owner
+//! can read the directory and its files, and the store refuses a directory that others can write to
+//! or replace. On other systems, set the directory's permissions. If others can read the disk, put
+//! `auth_store_seal::SealedStore` around the store.
 //!
 //! # Supported Rust
 //!

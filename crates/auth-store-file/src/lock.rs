@@ -8,16 +8,16 @@ use std::{
 
 use fs4::{FileExt, TryLockError};
 
-/// Keeps others from changing a key's files. The system ends it when the process ends, however that
-/// comes about.
+/// Keeps other processes from changing a key's files. The operating system ends the lock with the
+/// process.
 pub(crate) struct Lock {
-    /// The lock goes when it is closed.
+    /// Closing the file ends the lock.
     _file: File,
 }
 
 impl Lock {
-    /// Waits until nobody else has it, within bounds. Returns `None` once it is not wanted any
-    /// more.
+    /// Waits until no other process has the lock, for a limited time. Returns `None` if the caller
+    /// no longer needs it.
     pub(crate) fn wait(path: &Path, is_wanted: impl Fn() -> bool) -> io::Result<Option<Self>> {
         let file = open(path)?;
         for _ in 0..TRIES {
@@ -31,17 +31,17 @@ impl Lock {
         }
         Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "somebody else has the lock",
+            "another process holds the lock",
         ))
     }
 
-    /// Does not wait: `None` if somebody else has it.
+    /// Does not wait: `None` if another process has the lock.
     pub(crate) fn at_once(path: &Path) -> io::Result<Option<Self>> {
         let file = open(path)?;
         Ok(lock(&file)?.then_some(Self { _file: file }))
     }
 
-    /// As [`at_once`](Self::at_once), and makes no file.
+    /// As [`at_once`](Self::at_once), but creates no file.
     pub(crate) fn of_existing(path: &Path) -> io::Result<Option<Self>> {
         let file = File::options().read(true).write(true).open(path)?;
         Ok(lock(&file)?.then_some(Self { _file: file }))
@@ -49,13 +49,13 @@ impl Lock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // Never removed: who holds a lock on a file that is gone holds nothing.
+    // Never removed: a lock on a removed file excludes no other process.
     let mut options = for_its_owner();
     options.read(true).write(true).create(true).truncate(false);
     options.open(path)
 }
 
-/// Starts to open a file that only its owner may read, if it has to be made.
+/// Sets up the opening of a file that, if created, only its owner can read.
 #[cfg(unix)]
 fn for_its_owner() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -71,7 +71,7 @@ fn for_its_owner() -> OpenOptions {
 }
 
 fn lock(file: &File) -> io::Result<bool> {
-    // Named in full: later versions of Rust have a method of this name that is not ours to use yet.
+    // The full path, because later versions of Rust have a method of this name.
     match FileExt::try_lock(file) {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
@@ -80,6 +80,6 @@ fn lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// About a second; it is held for a few milliseconds.
+/// About a second; the lock is held for a few milliseconds.
 const TRIES: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(2);

@@ -4,7 +4,7 @@ use auth_core::Key;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-/// What a key's files are called: by a hash, as the key may hold a user's token.
+/// The names of a key's files: hashes, because the key may contain a user's token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Name([u8; 32]);
 
@@ -14,9 +14,9 @@ pub(crate) enum Kind {
     Entry,
     Lease,
     Lock,
-    /// Shows that the process which took a lease is alive.
+    /// The guard file: shows that the process which took a lease is alive.
     Guard(u64),
-    /// What was there and could not be understood, for a person to look at.
+    /// A file that could not be read as an entry, moved aside for an operator.
     Corrupt,
 }
 
@@ -36,8 +36,8 @@ impl Name {
         })
     }
 
-    /// Returns a sum that fits these parts under this name alone, so that a file that was renamed
-    /// is not taken for another key's.
+    /// Returns a checksum over these parts and this name, so that a renamed file is not read as
+    /// another key's.
     pub(crate) fn checksum(self, parts: &[&[u8]]) -> [u8; 8] {
         let mut hash = Sha256::new_with_prefix(self.0);
         for part in parts {

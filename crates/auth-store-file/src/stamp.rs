@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use auth_core::SharedClock;
 
-/// When something was written, or is read: by the wall clock, which may be set, and by a clock that
-/// runs from one start of the machine to the next, which cannot.
+/// A time of writing or of reading: by the wall clock, which may be set, and by a clock that counts
+/// from the start of the machine, which cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     /// In milliseconds since the Unix epoch.
@@ -11,16 +11,16 @@ pub(crate) struct Stamp {
     boot: Boot,
 }
 
-/// A reading of a clock that goes on while the machine sleeps and that nobody sets.
+/// A reading of a clock that counts while the machine sleeps and cannot be set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Boot {
-    /// Which start of the machine it counts from; all zeros where there is no such clock.
+    /// The start of the machine that the clock counts from; all zeros if there is no such clock.
     id: [u8; 16],
     millis: u64,
 }
 
 impl Stamp {
-    /// Reads the machine's clocks, or the one that was set in their place.
+    /// Reads the machine's clocks, or the clock that was set in their place.
     pub(crate) fn now(clock: Option<&SharedClock>) -> Self {
         match clock {
             None => Self {
@@ -42,18 +42,18 @@ impl Stamp {
         Duration::from_millis(self.wall)
     }
 
-    /// Returns how much of a time is used up, in milliseconds; `None` if the stamp comes from a
-    /// clock that was ahead of this one. The clock that nobody sets counts where there is one, so
-    /// that a wall clock that jumps ends nothing early.
+    /// Returns how much of a time to live has passed, in milliseconds; `None` if the stamp comes
+    /// from a clock that was ahead of this one. Uses the clock that cannot be set, if there is one,
+    /// so that a wall clock that jumps ends nothing early.
     pub(crate) fn used_since(&self, written: &Self) -> Option<u64> {
         self.boot
             .since(&written.boot)
             .or_else(|| self.wall_since(written))
     }
 
-    /// Returns the age of what was written then, in milliseconds: the longer one of both clocks',
-    /// so that nothing looks younger than it is, as a virtual machine that was halted stops the
-    /// clock that nobody sets. `None` as for [`used_since`](Self::used_since).
+    /// Returns the age of what was written at this stamp, in milliseconds: the longer age of the
+    /// two clocks, so that nothing looks younger than it is. (The clock that cannot be set stops
+    /// while a virtual machine is halted.) `None` as for [`used_since`](Self::used_since).
     pub(crate) fn age_since(&self, written: &Self) -> Option<u64> {
         let boot = self.boot.since(&written.boot);
         boot.max(self.wall_since(written))
@@ -74,7 +74,7 @@ impl Stamp {
         bytes
     }
 
-    /// Takes a stamp from the front of a file's bytes.
+    /// Reads a stamp from the start of a file's bytes.
     pub(crate) fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (wall, rest) = bytes.split_first_chunk()?;
         let (id, rest) = rest.split_first_chunk()?;
@@ -91,7 +91,7 @@ impl Stamp {
 }
 
 impl Boot {
-    /// `None` for another start of the machine, or for a machine that does not tell.
+    /// `None` for another start of the machine, or for a machine that has no such clock.
     fn since(&self, earlier: &Self) -> Option<u64> {
         let is_one_clock = self.id == earlier.id && self.id != Self::default().id;
         is_one_clock
@@ -99,7 +99,7 @@ impl Boot {
             .flatten()
     }
 
-    /// A clock that a test turns has no meaning in other processes.
+    /// The clock of a test has no meaning in other processes.
     fn of_this_process(monotonic: Duration) -> Self {
         let mut id = *b"process         ";
         for (byte, part) in id.iter_mut().rev().zip(std::process::id().to_be_bytes()) {
@@ -145,8 +145,8 @@ pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// By how many milliseconds a clock is set back in the course of being corrected: what was written
-/// so little ahead was written now.
+/// The largest step back of a clock that is being corrected, in milliseconds. An entry from so
+/// little in the future counts as written now.
 const CORRECTION: u64 = 5_000;
 
 #[cfg(test)]
@@ -168,11 +168,11 @@ mod tests {
     fn g20_a_stamp_from_the_future_has_no_age_unless_the_machines_own_clock_tells() {
         let hour = 3_600_000;
         for (written, now, used, age) in [
-            // One start of the machine: exact, however the wall clock was set.
+            // The same start of the machine: exact, independent of the wall clock.
             (stamp(hour, ONE, 10), stamp(0, ONE, 15), Some(5), Some(5)),
             (stamp(0, ONE, 10), stamp(hour, ONE, 15), Some(5), Some(hour)),
             (stamp(7, ONE, 10), stamp(12, ONE, 15), Some(5), Some(5)),
-            // The virtual machine was brought back to an earlier state.
+            // The virtual machine was restored to an earlier state.
             (
                 stamp(0, ONE, 20),
                 stamp(hour, ONE, 15),
@@ -180,12 +180,12 @@ mod tests {
                 Some(hour),
             ),
             (stamp(hour, ONE, 20), stamp(0, ONE, 15), None, None),
-            // Started again since then, or no such clock.
+            // The machine was restarted since then, or has no such clock.
             (stamp(0, OTHER, 10), stamp(5, ONE, 15), Some(5), Some(5)),
             (stamp(hour, OTHER, 10), stamp(0, ONE, 15), None, None),
             (stamp(0, NONE, 0), stamp(5, NONE, 0), Some(5), Some(5)),
             (stamp(hour, NONE, 0), stamp(0, NONE, 0), None, None),
-            // Corrected by a little.
+            // The clock was corrected by a small step.
             (stamp(5_000, NONE, 0), stamp(0, NONE, 0), Some(0), Some(0)),
             (stamp(5_001, NONE, 0), stamp(0, NONE, 0), None, None),
             (

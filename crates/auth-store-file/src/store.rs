@@ -22,26 +22,26 @@ use files::Files;
 /// A [`TokenStore`] in a directory, for the processes of one user on one machine.
 ///
 /// Each key has its own files, named by a hash: the entry, `.lease`, `.lock`, and `.held` while a
-/// process has the lease. Clones, and stores that are made for the same
-/// directory, share all of it. An entry that has ended is removed when its key is looked for;
-/// others stay until somebody removes them, which is safe while no process uses the directory.
+/// process holds the lease. Clones, and stores of the same directory, share these files. An expired
+/// entry is removed when its key is loaded. Other expired entries stay until you remove them, which
+/// is safe while no process uses the directory.
 ///
-/// The directory has to be on a local disk or in memory.
+/// The directory must be on a local disk or in memory.
 ///
 /// # Time
 ///
-/// On Linux time is `CLOCK_BOOTTIME` from one start of the machine to the next: it goes on while
-/// the machine sleeps, and setting the wall clock changes neither lives nor leases. The age of an
-/// entry is the longer one of this clock's and the wall clock's. Across a restart, and on other
-/// systems, time is the wall clock's. An entry whose time of writing is more than 5 s in the future
-/// is of unknown age ([`StoredEntry::UNKNOWN_AGE`]) and stays; a lease that was taken in the future
-/// ends within its time from when it is looked at.
+/// On Linux time is `CLOCK_BOOTTIME` from one start of the machine to the next: the clock counts
+/// while the machine sleeps, and setting the wall clock changes neither an entry's time to live nor
+/// a lease. The age of an entry is the longer age by this clock and by the wall clock. Across a
+/// restart, and on other systems, time is the wall clock. An entry that was written more than 5 s
+/// in the future has an unknown age ([`StoredEntry::UNKNOWN_AGE`]) and is kept. A lease from the
+/// future ends at most its time to live after it is first read.
 ///
 /// # Leases
 ///
-/// A process that holds a lease also holds a lock on a file, which the system ends with the
-/// process: the lease of a process that ended or was killed is free at once. The lease of a process
-/// that was stopped is free when its time is over.
+/// A process with a lease also holds a lock on a file, which the operating system ends with the
+/// process: the lease of a process that ended or was killed is free at once. The lease of a stopped
+/// process is free after its time to live.
 ///
 /// # Example
 ///
@@ -49,33 +49,34 @@ use files::Files;
 ///
 /// # Cancel safety
 ///
-/// Files are read and written on a thread for blocking work. What was given up before it began
-/// does not begin; what had begun is finished.
+/// Files are read and written on a thread for blocking work. A call that is dropped before it
+/// started does nothing; a call that has started is completed.
 ///
 /// # Security
 ///
-/// Entries are readable by their owner, the superuser and whoever has the disk or a backup of it:
-/// put the directory where backups do not go, such as `~/.cache`, or `$XDG_RUNTIME_DIR`, which is
+/// The owner, the superuser and anyone with access to the disk or a backup of it can read entries.
+/// Choose a directory that is not in backups, such as `~/.cache`, or `$XDG_RUNTIME_DIR`, which is
 /// in memory.
 #[derive(Clone)]
 pub struct FileStore {
     dir: Arc<Path>,
-    /// In place of the machine's.
+    /// In place of the machine's clocks.
     clock: Option<SharedClock>,
     guards: Arc<Guards>,
 }
 
 impl FileStore {
-    /// Opens the store in a directory, which is made if it is not there: for its owner alone.
+    /// Opens the store in a directory, and creates the directory, readable by its owner only, if it
+    /// does not exist.
     ///
-    /// Blocks for as long as the disk takes to answer; make it while the program starts.
+    /// Blocks until the disk answers; call it while the program starts.
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) on field `dir` if that is no directory, cannot be made or
-    /// written to, belongs to another user or may be written to by others, or if it is below a
-    /// directory that others may write to and that has no sticky bit. A directory below `/tmp` is
-    /// taken: there the sticky bit keeps others from replacing it.
+    /// [`Config`](ErrorKind::Config) on field `dir` if the path is not a directory, cannot be
+    /// created or written to, belongs to another user, can be written to by others, or is below a
+    /// directory that others can write to and that has no sticky bit. A directory below `/tmp` is
+    /// accepted: its sticky bit keeps others from replacing the directory.
     pub fn new(dir: impl Into<PathBuf>) -> Result<Self, Error> {
         let store = Self {
             dir: dir.into().into(),
@@ -87,8 +88,8 @@ impl FileStore {
     }
 
     /// Sets the clock, for tests. Default: the machine's wall clock, and on Linux also
-    /// `CLOCK_BOOTTIME`. All processes have to read the same wall clock; the monotonic reading of a
-    /// clock that is set here counts within this process only.
+    /// `CLOCK_BOOTTIME`. All processes must read the same wall clock. The monotonic reading of a
+    /// clock that is set here is used within this process only.
     #[must_use]
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.clock = Some(clock.into());
@@ -116,7 +117,7 @@ impl FileStore {
         match runtime.spawn_blocking(work).await {
             Ok(done) => done,
             Err(_) => {
-                let message = "file store: the runtime shut down meanwhile";
+                let message = "file store: the tokio runtime shut down during the call";
                 Err(Error::new(ErrorKind::Store, message))
             }
         }
@@ -148,7 +149,7 @@ impl TokenStore for FileStore {
         self.run(key, move |files| files.release(&owner)).await
     }
 
-    /// One second: writing waits for the disk.
+    /// One second: a write waits for the disk.
     fn latency_budget(&self) -> Duration {
         Duration::from_secs(1)
     }
@@ -162,7 +163,7 @@ impl fmt::Debug for FileStore {
     }
 }
 
-/// Says when it is dropped that nobody waits any more.
+/// Reports, when dropped, that the caller no longer waits.
 struct Caller(Arc<AtomicBool>);
 
 impl Drop for Caller {

@@ -39,8 +39,8 @@ impl Temporary {
     }
 }
 
-/// Makes what was renamed in a directory outlive a power cut, where the file system can. Where it
-/// cannot, the power cut brings back what was there before, which is whole as well.
+/// Makes a rename in a directory survive a power cut, if the file system can. Otherwise a power cut
+/// restores the previous file, which is whole as well.
 pub(crate) fn sync(dir: &Path) {
     if cfg!(unix) {
         let _ = File::open(dir).and_then(|dir| dir.sync_all());
@@ -53,8 +53,8 @@ pub(crate) fn probe(dir: &Path) -> io::Result<Metadata> {
     fs::metadata(probe.0.path())
 }
 
-/// Removes what processes that were killed could not: a token may be in there. The guard of a lease
-/// goes if nobody has it locked.
+/// Removes temporary files of killed processes, which may contain tokens. The guard of a lease is
+/// removed if no process has it locked.
 pub(crate) fn sweep(dir: &Path, wall: Duration) {
     let is_old = |metadata: &Metadata| {
         let modified = metadata.modified().ok();
@@ -75,7 +75,7 @@ pub(crate) fn sweep(dir: &Path, wall: Duration) {
     }
 }
 
-/// To the letter, as other people's files may be in the directory.
+/// Exact names only, because the directory may contain files of other programs.
 fn is_temporary(name: &str) -> bool {
     let Some((target, random)) = name
         .strip_suffix(EXTENSION)
@@ -100,7 +100,7 @@ fn is_hex(text: &str, length: usize) -> bool {
 const EXTENSION: &str = ".tmp";
 /// The length of the random part of a temporary file's name.
 const RANDOM: usize = 16;
-/// Longer than any process writes, and as long as the longest lease.
+/// Longer than any write takes, and as long as the longest lease.
 const OLD: Duration = Duration::from_secs(600);
 
 #[cfg(test)]

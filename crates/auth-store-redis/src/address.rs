@@ -3,7 +3,7 @@ use std::fmt;
 use auth_core::{Error, Secret};
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, io::tcp::TcpSettings};
 
-/// A server's URL, understood.
+/// A parsed server URL.
 #[derive(Clone)]
 pub(crate) struct Address {
     /// With the user name and password of the URL.
@@ -11,28 +11,28 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Says of a wrong URL what is wrong, and not what it is: a password may be in it.
+    /// Describes what is wrong in a URL without the URL, which may contain a password.
     pub(crate) fn parse(field: &'static str, url: &Secret) -> Result<Self, Error> {
         let wrong = |problem: &str| Err(Error::config(field, problem));
         let url = url.expose();
         let is_tls = match url.split_once("://") {
             Some(("redis", _)) => false,
             Some(("rediss", _)) => true,
-            _ => return wrong("is to begin with redis:// or rediss://"),
+            _ => return wrong("must begin with redis:// or rediss://"),
         };
         if is_tls && cfg!(not(feature = "tls")) {
-            return wrong("rediss:// needs feature `tls` of auth-store-redis");
+            return wrong("begins with rediss://: enable feature `tls` of auth-store-redis");
         }
         if url.contains('#') {
-            return wrong("has a fragment; in a password `#` is written `%23`");
+            return wrong("has a fragment; in a password write `#` as `%23`");
         }
         let Ok(info) = url.into_connection_info() else {
-            return wrong("is no URL of a Redis server");
+            return wrong("is not the URL of a Redis server");
         };
         if info.redis_settings().db() < 0 {
-            return wrong("names a database below 0");
+            return wrong("has a negative database number");
         }
-        // For small requests that wait for an answer each.
+        // For small requests that wait for an answer.
         let tcp = TcpSettings::default().set_nodelay(true);
         Ok(Self {
             info: info.set_tcp_settings(tcp),
@@ -70,7 +70,7 @@ impl Address {
     }
 }
 
-/// Host and port alone.
+/// Host and port only.
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.info.addr() {

@@ -17,7 +17,7 @@ impl Code {
     }
 }
 
-/// All that a store asks a server, each of them atomic.
+/// All commands that a store sends; each is atomic.
 pub(crate) struct Scripts {
     pub(crate) load: Code,
     pub(crate) replace: Code,
@@ -25,7 +25,7 @@ pub(crate) struct Scripts {
     pub(crate) release: Code,
 }
 
-/// What is sent to a server.
+/// A command for a server.
 pub(crate) enum Order {
     Call(Call),
     /// Scripts that calls will name by their hashes.
@@ -59,7 +59,7 @@ impl Scripts {
     }
 }
 
-/// A script with what it is to be run on; may be sent more than once.
+/// A script with its keys and arguments; may be sent more than once.
 pub(crate) struct Call {
     by_hash: Cmd,
     by_text: Cmd,
@@ -81,7 +81,7 @@ impl Call {
         }
     }
 
-    /// A server that does not know the script, as it was restarted, is sent its text.
+    /// Sends the script's text to a server that does not know it, for example after a restart.
     pub(crate) async fn send(&self, connection: &mut impl ConnectionLike) -> RedisResult<Value> {
         match self.by_hash.query_async(connection).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -92,8 +92,8 @@ impl Call {
     }
 }
 
-/// Has the server keep scripts: all at once, in one round trip. A server that refuses that to this
-/// user is sent their texts with the first calls instead.
+/// Loads the scripts into the server's cache, in one round trip. If the user may not do that, the
+/// texts are sent with the first calls instead.
 pub(crate) async fn load<C>(connection: &C, texts: &[&'static str]) -> RedisResult<Value>
 where
     C: ConnectionLike + Clone,

@@ -5,8 +5,8 @@ use bytes::Bytes;
 
 use crate::name::Name;
 
-/// What each entry under this name begins with, so that another key's, which a confused connection
-/// or a hand brought here, is none.
+/// The first bytes of each entry under this name, so that another key's entry (from a confused
+/// connection, or copied by a person) is not accepted.
 pub(crate) fn head(name: Name) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     let (magic, hash) = head.split_at_mut(MAGIC.len());
@@ -15,21 +15,22 @@ pub(crate) fn head(name: Name) -> [u8; HEAD] {
     head
 }
 
-/// `head`, version, life in milliseconds, content. The scripts know these places.
+/// `head`, version, time to live in milliseconds, content. The scripts depend on these positions.
 pub(crate) fn encode(name: Name, entry: &NewEntry) -> Vec<u8> {
     let version = entry.version.get().to_be_bytes();
     let time_to_live = millis(entry.time_to_live).to_be_bytes();
     [&head(name)[..], &version, &time_to_live, &entry.bytes].concat()
 }
 
-/// `None` for whatever is not to the letter what [`encode`] makes; `left` is of its life.
+/// `None` for bytes that are not exactly what [`encode`] writes; `left` is the remaining time to
+/// live.
 pub(crate) fn decode(name: Name, value: Vec<u8>, left: u64) -> Option<StoredEntry> {
     let value = Bytes::from(value);
     let rest = value.strip_prefix(&head(name))?;
     let (version, rest) = rest.split_first_chunk()?;
     let (time_to_live, content) = rest.split_first_chunk()?;
     let time_to_live = u64::from_be_bytes(*time_to_live);
-    // More is left than there was: the server's clock was set back, or the end was put off.
+    // More time is left than was set: the server's clock was set back, or the end was postponed.
     let age = if left <= time_to_live.saturating_add(CORRECTION) {
         Duration::from_millis(time_to_live.saturating_sub(left))
     } else {
@@ -42,12 +43,12 @@ pub(crate) fn decode(name: Name, value: Vec<u8>, left: u64) -> Option<StoredEntr
     ))
 }
 
-/// What stands at a lease's name: whose it is, after what tells it from what others put there.
+/// The value of a lease: its owner, after the bytes that identify a lease of this store.
 pub(crate) fn holder(name: Name, owner: &str) -> Vec<u8> {
     [LEASE_MAGIC, name.bytes(), owner.as_bytes()].concat()
 }
 
-/// Whole milliseconds, and no more than Redis can count.
+/// Whole milliseconds, at most what Redis can count.
 pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).map_or(LONGEST, |millis| millis.min(LONGEST))
 }
@@ -58,9 +59,9 @@ const LEASE_MAGIC: &[u8] = b"auth rl1";
 const HEAD: usize = MAGIC.len() + 32;
 /// The longest content, in bytes.
 pub(crate) const MAX: usize = 1024 * 1024;
-/// By how many milliseconds a clock is set back in the course of being corrected.
+/// The largest step back of a clock that is being corrected, in milliseconds.
 const CORRECTION: u64 = 5_000;
-/// A hundred years: Redis adds it to its clock and refuses what overflows.
+/// A hundred years: Redis adds it to its clock and refuses an overflow.
 const LONGEST: u64 = 100 * 365 * 24 * 3600 * 1000;
 
 #[cfg(test)]
@@ -103,7 +104,7 @@ mod tests {
         assert_eq!(millis(Duration::from_micros(2_999)), 2);
     }
 
-    /// The value lives 10 s.
+    /// The value expires after 10 s.
     #[test]
     fn g20_an_entry_that_has_more_left_than_its_life_is_of_unknown_age() {
         for (left, age) in [
@@ -118,7 +119,7 @@ mod tests {
         }
     }
 
-    /// The scripts count with these.
+    /// The scripts contain these numbers.
     #[test]
     fn the_places_are_the_scripts() {
         let head = include_str!("scripts/entry.lua");

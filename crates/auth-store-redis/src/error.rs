@@ -1,7 +1,7 @@
 use auth_core::{Error, ErrorKind};
 use redis::{ErrorKind as Kind, RedisError, ServerErrorKind};
 
-/// Says what failed, in words of our own: the server's may repeat what it was sent.
+/// Describes a failure in this crate's words: the server's words may repeat a secret.
 pub(crate) fn failed(step: &str, error: &RedisError) -> Error {
     store(step, problem(error))
 }
@@ -10,8 +10,8 @@ pub(crate) fn store(step: &str, problem: &str) -> Error {
     Error::new(ErrorKind::Store, format!("redis store: {step}: {problem}"))
 }
 
-/// Whether the connection that the error came by is of no use any more: broken, or to a server that
-/// is not the one to talk to, or not in this name.
+/// Whether the error makes its connection useless: broken, to the wrong server, or under the wrong
+/// user.
 pub(crate) fn spoils(error: &RedisError) -> bool {
     match error.kind() {
         Kind::Server(kind) => matches!(
@@ -23,8 +23,8 @@ pub(crate) fn spoils(error: &RedisError) -> bool {
     }
 }
 
-/// Whether it came from a connection that has had its day, so that a new one may do better: gone
-/// since it was last used, or to a server that is not the first any more.
+/// Whether the error comes from an old connection, so that a new one may succeed: broken since its
+/// last use, or to a server that is no longer the master.
 pub(crate) fn is_stale(error: &RedisError) -> bool {
     error.is_connection_dropped()
         || error.kind() == Kind::Server(ServerErrorKind::ReadOnly)
@@ -34,7 +34,9 @@ pub(crate) fn is_stale(error: &RedisError) -> bool {
 fn problem(error: &RedisError) -> &'static str {
     match error.kind() {
         Kind::Io => io(error),
-        Kind::Parse | Kind::UnexpectedReturnType => "the server's answer makes no sense",
+        Kind::Parse | Kind::UnexpectedReturnType => {
+            "the server sent an answer of an unexpected type"
+        }
         Kind::AuthenticationFailed => "the server refused user name or password",
         Kind::InvalidClientConfig | Kind::Client => "the client refused its settings",
         Kind::ClusterConnectionNotFound => "no node of the cluster can be reached",
@@ -70,14 +72,16 @@ fn tls(_: &RedisError) -> Option<&'static str> {
 fn tls(error: &RedisError) -> Option<&'static str> {
     use std::{error::Error as StdError, io, sync::Arc};
 
-    // The client's source is the shared pointer to it, and not what it points to.
+    // The client's source is the shared pointer, not the error that it points to.
     let shared = error
         .source()?
         .downcast_ref::<Arc<dyn StdError + Send + Sync>>()?;
     let inner = shared.downcast_ref::<io::Error>()?.get_ref()?;
     match inner.downcast_ref()? {
-        rustls::Error::InvalidCertificate(_) => Some("the server's certificate is not accepted"),
-        _ => Some("no TLS with the server"),
+        rustls::Error::InvalidCertificate(_) => {
+            Some("the server's certificate is not accepted; see `RedisStoreBuilder::ca`")
+        }
+        _ => Some("the TLS handshake failed"),
     }
 }
 
@@ -86,7 +90,7 @@ fn server(kind: ServerErrorKind) -> &'static str {
         ServerErrorKind::ResponseError => "the server answered ERR",
         ServerErrorKind::ExecAbort => "the server answered EXECABORT",
         ServerErrorKind::BusyLoading => "the server is loading its data (LOADING)",
-        ServerErrorKind::NoScript => "the server forgot the script (NOSCRIPT)",
+        ServerErrorKind::NoScript => "the server does not know the script (NOSCRIPT)",
         ServerErrorKind::Moved | ServerErrorKind::Ask => {
             "the server is one of a cluster (MOVED): see `RedisStore::cluster`"
         }
@@ -94,23 +98,25 @@ fn server(kind: ServerErrorKind) -> &'static str {
         ServerErrorKind::ClusterDown => "the cluster is down (CLUSTERDOWN)",
         ServerErrorKind::MasterDown => "the server lost its master (MASTERDOWN)",
         ServerErrorKind::ReadOnly => "the server is a replica (READONLY)",
-        ServerErrorKind::NoPerm => "the user may not do that (NOPERM)",
-        _ => "the server answered an error",
+        ServerErrorKind::NoPerm => {
+            "the user lacks a permission (NOPERM); the crate's documentation lists them"
+        }
+        _ => "the server answered with an error",
     }
 }
 
-/// Names what is known: the rest could be anything.
+/// Names known codes only: other texts may contain anything.
 fn extension(code: &str) -> &'static str {
     match code {
         "OOM" => "the server is full (OOM)",
-        "NOAUTH" => "the server asks for a password (NOAUTH)",
+        "NOAUTH" => "the server requires a password (NOAUTH)",
         "WRONGPASS" => "the server refused user name or password (WRONGPASS)",
-        "WRONGTYPE" => "something of another type is there (WRONGTYPE)",
-        "MISCONF" => "the server cannot save and takes no more (MISCONF)",
+        "WRONGTYPE" => "the name holds a value of another type (WRONGTYPE)",
+        "MISCONF" => "the server cannot save to disk and refuses writes (MISCONF)",
         "NOREPLICAS" => "the server has too few replicas (NOREPLICAS)",
         "BUSY" => "the server is busy with a script (BUSY)",
         "DENIED" => "the server is in protected mode (DENIED)",
-        _ => "the server answered an error",
+        _ => "the server answered with an error",
     }
 }
 

@@ -1,9 +1,9 @@
-//! Tokens in Redis: what one process of a fleet was given, all of them use.
+//! A token store in Redis: all processes of a fleet use the same token.
 //!
-//! Fifty processes that start together ask the vendor for fifty tokens, which is slow, counts
-//! against a quota and sometimes locks an account. With a store that they share they ask once, a
-//! refusal that one of them meets is known to all, and a vendor's `Retry-After` holds for the
-//! fleet. For the processes of one machine, files do (crate `auth-store-file`).
+//! Fifty processes that start together request fifty tokens, which is slow, counts against a quota
+//! and sometimes locks an account. With a shared store they request one token, share what the
+//! vendor rejected, and all obey its `Retry-After`. For the processes of one machine,
+//! `auth-store-file` is enough.
 //!
 //! # Example
 //!
@@ -33,27 +33,26 @@
 //! # authenticator(auth_testkit::ScriptedSource::new()).unwrap();
 //! ```
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! - It is a [`TokenStore`](auth_core::TokenStore), held to `auth_testkit::store_contract!` against
-//!   a real server and a real cluster.
-//! - Whatever is at its names and was not put there by it, under that name, counts as nothing:
-//!   another type, another key's entry, something without an end. What looks like a lease and is
-//!   not in the layout of one, has no end, or ends later than the longest lease (10 minutes), holds
-//!   nobody up.
-//! - Time is the server's: of entries, which end by themselves, of leases, and of an entry's age.
-//!   An entry that has more than its whole life left, because the server's clock was set back, is
-//!   of unknown age; one whose end is nearer looks younger by as much as the clock was set back.
-//! - [`connect`](auth_core::TokenStore::connect) resolves the name, connects, authenticates and has
-//!   the server load the scripts, within [2 s](RedisStoreBuilder::connect_timeout). Then each call
-//!   is one round trip.
-//! - A server that is down, silent, full, read-only, flushed, restarted or replaced ends in an
-//!   error within the [timeout](RedisStoreBuilder::timeout), or in nothing found, and an
-//!   authenticator goes on without. When it is back, it is used again: the connection is made anew,
-//!   and one that broke while nobody used it is not noticed.
-//! - A caller that goes away leaves no answer behind for the next one.
+//! - The store is a [`TokenStore`](auth_core::TokenStore) and passes
+//!   `auth_testkit::store_contract!` against a real server and a real cluster.
+//! - A value that this store did not write under that name is treated as missing: another type,
+//!   another key's entry, a value without an expiry. A lease in another layout, without an expiry,
+//!   or with an expiry later than the longest lease (10 minutes) is treated as free.
+//! - Time is the server's: the expiry of entries and leases, and the age of entries. An entry with
+//!   more than its whole time to live left, because the server's clock was set back, has an unknown
+//!   age. If less is left, the entry looks younger by the step of the clock.
+//! - [`connect`](auth_core::TokenStore::connect) resolves the name, connects, authenticates and
+//!   loads the scripts, within [2 s](RedisStoreBuilder::connect_timeout). Then each call is one
+//!   round trip.
+//! - If a server is down, silent, full, read-only, flushed, restarted or replaced, a call ends in
+//!   an error within the [timeout](RedisStoreBuilder::timeout), or finds no entry, and an
+//!   authenticator continues without the store. When the server is back, the store connects again.
+//!   A connection that broke while idle is replaced without an error.
+//! - A caller that is cancelled leaves no answer on the connection for the next caller.
 //!
-//! # What the server must keep
+//! # Settings of the server
 //!
 //! | setting | access tokens only | refresh tokens too |
 //! |---|---|---|
@@ -62,53 +61,52 @@
 //! | `appendfsync` | any | `always`; `everysec` (the default) loses the last second |
 //! | replicas | any | a failover loses what was not replicated yet |
 //!
-//! Every name that the store uses has an end, so the `volatile-...` policies, which managed
-//! services often have as their default, evict its entries like the `allkeys-...` ones do;
-//! `volatile-ttl` evicts leases first. An access token that is lost costs one token request, and a
-//! lease that is lost lets two processes make one each. A refresh token that is lost, or that comes
-//! back after it was spent, may cost a login by a person: many vendors revoke all of a user's
-//! tokens when a refresh token is spent twice. With `noeviction` a full server refuses writes
-//! (OOM), and an authenticator goes on without the store. `min-replicas-to-write 1` makes the time
-//! that a failover can lose shorter; nothing in Redis makes it zero.
+//! Every name that the store uses has an expiry, so the `volatile-...` policies, which managed
+//! services often have as their default, evict entries as the `allkeys-...` policies do;
+//! `volatile-ttl` evicts leases first. A lost access token costs one token request, and a lost
+//! lease lets two processes send one each. A refresh token that is lost, or restored after its use,
+//! may cost a login by a person: many vendors revoke all of a user's tokens when a refresh token is
+//! used twice. With `noeviction` a full server refuses writes (OOM), and an authenticator continues
+//! without the store. `min-replicas-to-write 1` shortens the time that a failover can lose; no
+//! setting of Redis makes it zero.
 //!
 //! # Servers
 //!
 //! | for | take |
 //! |---|---|
-//! | one server, or one name for whichever is the master | [`RedisStore::builder`] |
+//! | one server, or one host name that always leads to the master | [`RedisStore::builder`] |
 //! | a cluster | [`RedisStore::cluster`] |
 //! | servers that sentinels watch | [`RedisStore::sentinel`] |
 //!
-//! Redis 6.2 or later, or what speaks its protocol and runs its scripts. A key's entry and lease
-//! are in one slot of a cluster, and each call is about one name, so that keys are on all nodes.
+//! Redis 6.2 or later, or a server with its protocol and scripts. A key's entry and lease are in
+//! one slot of a cluster, and each call uses one name, so keys are spread over all nodes.
 //!
 //! # Permissions
 //!
-//! All that a user needs, for the default prefix:
+//! The permissions that a user needs, for the default prefix:
 //!
 //! ```text
 //! user auth on >PASSWORD resetchannels ~auth:* -@all +eval +evalsha +get +pttl +set +del +script|load
 //! ```
 //!
-//! Without `+script|load` the first call of each kind takes two round trips. Behind sentinels also
-//! `+role`; in a cluster also `+cluster|slots` and `+readonly`; for another database than the first
-//! `+select`.
+//! Without `+script|load` the first call of each kind takes two round trips. Behind sentinels the
+//! user also needs `+role`; in a cluster also `+cluster|slots` and `+readonly`; for another
+//! database than the first also `+select`.
 //!
 //! # Security
 //!
-//! Entries are sealed (crate `auth-store-seal`) with a key that Redis never sees: whoever can read
-//! Redis, its memory, its dump or its network traffic reads no token. Without a key no store is
-//! made, unless it is asked for by [`RedisStoreBuilder::danger_unsealed`]. How a key is replaced
-//! while all processes run is told by [`SealingKeys`]; two fleets with different keys need
-//! different [prefixes](RedisStoreBuilder::prefix), or each keeps replacing what the other put
-//! there.
+//! Entries are sealed (crate `auth-store-seal`) with a key that Redis never sees: a reader of
+//! Redis, its memory, its dump or its network traffic cannot read a token. Without a key the store
+//! cannot be built, unless [`RedisStoreBuilder::danger_unsealed`] is called. [`SealingKeys`]
+//! explains how to replace a key while all processes run. Two fleets with different keys need
+//! different [prefixes](RedisStoreBuilder::prefix), or each keeps replacing the other's entries.
 //!
-//! Give the store a user of its own all the same, and a network of its own or TLS (`rediss://`,
-//! feature `tls`). Names in Redis are hashes made with [the name key](SealingKeys::name_key):
-//! without it nobody can find out by trying for whom there are tokens. No error or `Debug` of this
-//! crate has a password, a URL, an entry or anything that the server said in it. The client below
-//! it, crate `redis`, logs what a cluster's nodes said when they refused a connection, by crate
-//! `log` under the name `redis`.
+//! Give the store its own user in addition, and its own network or TLS (`rediss://`, feature
+//! `tls`). Names in Redis are hashes made with [the name key](SealingKeys::name_key): without it
+//! nobody can guess for whom there are tokens. No error or `Debug` of this crate contains a
+//! password, a URL, an entry or an answer of the server. The client library, crate `redis`, logs
+//! what a cluster's nodes answered when they refused a connection, with crate `log` under the
+//! target `redis`.
 //!
 //! # Features
 //!
@@ -118,7 +116,7 @@
 //!
 //! # Supported Rust
 //!
-//! 1.88, as the crate redis.
+//! 1.88, as crate `redis`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

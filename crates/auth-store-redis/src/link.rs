@@ -16,13 +16,13 @@ use crate::{
     target::{Connection, Target},
 };
 
-/// The connection that all of a store's clones share: made when the first of them needs it, and
-/// anew when it is of no use any more.
+/// The connection that all clones of a store share: made when first needed, and again after it
+/// breaks.
 pub(crate) struct Link {
     target: Target,
     line: Mutex<Option<Line>>,
-    /// Held by whoever connects, so that a crowd makes one connection; what became of the last try
-    /// that failed.
+    /// Held by the caller that connects, so that many callers make one connection; contains the
+    /// error of the last failed try.
     turn: sync::Mutex<Option<Error>>,
     failures: AtomicU64,
     made: AtomicU64,
@@ -57,7 +57,7 @@ impl Link {
         &self.target
     }
 
-    /// Connects and has the server load the scripts, unless that is done.
+    /// Connects and loads the scripts, unless done.
     pub(crate) async fn connect(self: &Arc<Self>, scripts: [&'static str; 4]) -> Result<(), Error> {
         let line = self.slot().clone();
         if line.is_some_and(|line| line.is_ready.load(Ordering::Acquire)) {
@@ -68,8 +68,8 @@ impl Link {
         Ok(())
     }
 
-    /// Sends a call in a task of its own, which a caller that goes away does not end: so that no
-    /// connection is ever left between a question and its answer.
+    /// Sends a call in a separate task, which a cancelled caller does not end, so that no
+    /// connection stays between a request and its answer.
     pub(crate) async fn ask(
         self: &Arc<Self>,
         step: &'static str,
@@ -86,13 +86,13 @@ impl Link {
         limit: Duration,
     ) -> Result<Value, Error> {
         let Ok(runtime) = Handle::try_current() else {
-            return Err(store(step, "there is no tokio runtime here"));
+            return Err(store(step, "called outside a tokio runtime"));
         };
         let this = Arc::clone(self);
         let task = runtime.spawn(async move { this.send_in_time(step, &order, limit).await });
         match task.await {
             Ok(answer) => answer,
-            Err(_) => Err(store(step, "the runtime shut down meanwhile")),
+            Err(_) => Err(store(step, "the tokio runtime shut down during the call")),
         }
     }
 
@@ -107,7 +107,7 @@ impl Link {
         match answer.await {
             Ok(answer) => answer,
             Err(_) => {
-                // Whoever is silent may be so for ever, while a new connection is answered.
+                // A silent connection may stay silent, while a new one is answered.
                 if let Some(number) = used {
                     self.drop_line(number);
                 }
@@ -116,7 +116,7 @@ impl Link {
         }
     }
 
-    /// Tries once more where the connection had broken before: all scripts may run twice.
+    /// Tries once more if the connection had broken before: all scripts may run twice.
     async fn try_twice(
         &self,
         step: &'static str,
@@ -146,7 +146,7 @@ impl Link {
         }
     }
 
-    /// Returns the connection that is there, or makes one.
+    /// Returns the connection, and whether it is new.
     async fn line(&self) -> Result<Connected, Error> {
         if let Some(line) = self.slot().clone() {
             let is_new = false;
@@ -158,7 +158,7 @@ impl Link {
             let is_new = true;
             return Ok(Connected { line, is_new });
         }
-        // What somebody else met meanwhile is met by all who waited for it.
+        // All callers that waited for this try get its error.
         if let (Some(error), true) = (&*last, self.failures.load(Ordering::Acquire) != failures) {
             return Err(error.clone());
         }
@@ -181,7 +181,7 @@ impl Link {
         Ok(Connected { line, is_new })
     }
 
-    /// Others that are using it still get their answers.
+    /// Other callers still get their answers on the old connection.
     fn drop_line(&self, number: u64) {
         let mut slot = self.slot();
         if slot.as_ref().is_some_and(|line| line.number == number) {

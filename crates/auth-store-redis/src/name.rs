@@ -2,8 +2,8 @@ use auth_core::Key;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-/// What a key is called in Redis: by a hash, as the key may hold a user's token. Where entries are
-/// sealed, the key is itself a keyed hash.
+/// A key's name in Redis: a hash, because the key may contain a user's token. If entries are
+/// sealed, the key is already a keyed hash.
 #[derive(Clone, Copy)]
 pub(crate) struct Name([u8; 32]);
 
@@ -14,12 +14,12 @@ impl Name {
         Self(hash.finalize().into())
     }
 
-    /// Where its entry is.
+    /// The name of the entry.
     pub(crate) fn entry(self, prefix: &str) -> String {
         format!("{prefix}{{{}}}:entry", HEXLOWER.encode(&self.0))
     }
 
-    /// Where its lease is: in braces is what says which node of a cluster it is on.
+    /// The name of the lease. The part in braces decides which node of a cluster holds it.
     pub(crate) fn lease(self, prefix: &str) -> String {
         format!("{prefix}{{{}}}:lease", HEXLOWER.encode(&self.0))
     }
@@ -29,7 +29,7 @@ impl Name {
     }
 }
 
-/// So that no hash that somebody else makes of a key is a name here.
+/// So that no other program's hash of a key is a name here.
 const DOMAIN: &[u8] = b"auth-store-redis 1\n";
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::{
     name::Name,
 };
 
-/// The store itself, which keeps bytes as they are given.
+/// The store without encryption.
 #[derive(Clone)]
 pub(crate) struct Plain(Arc<Shared>);
 
@@ -138,4 +138,4 @@ const LOAD: &str = "load";
 const REPLACE: &str = "replace";
 const LEASE: &str = "lease";
 const RELEASE: &str = "release";
-const ODD: &str = "the server's answer makes no sense";
+const ODD: &str = "the server sent an answer of an unexpected type";

@@ -5,11 +5,11 @@ use auth_store_seal::{SealedStore, SealingKeys};
 
 use crate::plain::Plain;
 
-/// A [`TokenStore`] in Redis, for all processes that reach it.
+/// A [`TokenStore`] in Redis, for all processes that can reach it.
 ///
-/// Each key has two names there, made of a hash: its entry's and its lease's. Redis ends both by
-/// itself. Clones, and stores of the same servers and the same prefix, share all of it; clones
-/// share one connection as well, which is made when it is needed and again when it broke.
+/// Each key has two hashed names in Redis: one for its entry and one for its lease. Redis removes
+/// both at their expiry. Clones, and stores with the same servers and prefix, share the entries.
+/// Clones also share one connection, which is made when it is needed and again after it breaks.
 ///
 /// # Example
 ///
@@ -17,14 +17,14 @@ use crate::plain::Plain;
 ///
 /// # Cancel safety
 ///
-/// What is sent to Redis is sent by a task of its own, which outlives a caller that goes away and
-/// ends by the [timeout](crate::RedisStoreBuilder::timeout): what was begun is done or not, and no
-/// answer is left for the next one.
+/// Commands are sent by a separate task, which a cancelled caller does not end and which ends at
+/// the [timeout](crate::RedisStoreBuilder::timeout). A command that was sent is done or not done,
+/// and no answer is left for the next caller.
 ///
 /// # Security
 ///
-/// Entries are sealed with the keys that
-/// [`RedisStoreBuilder::sealing`](crate::RedisStoreBuilder::sealing) was given. See
+/// Entries are encrypted with the keys of
+/// [`RedisStoreBuilder::sealing`](crate::RedisStoreBuilder::sealing). See
 /// [the crate](crate#security).
 #[derive(Clone)]
 pub struct RedisStore {

@@ -17,17 +17,17 @@ use crate::{
 
 mod sentinel;
 
-/// Where to connect to, and as whom.
+/// The servers, and the user.
 pub(crate) struct Target {
     pub(crate) servers: Servers,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<SharedSecretSource>,
-    /// The authorities to trust, as PEM, in place of the system's.
+    /// The trusted authorities as PEM, in place of the system's.
     #[cfg(feature = "tls")]
     pub(crate) ca: Option<Vec<u8>>,
-    /// For one command and all that it needs.
+    /// For one command with everything that it needs.
     pub(crate) timeout: Duration,
-    /// For connecting before there is a command.
+    /// For connecting before a command.
     pub(crate) connect_timeout: Duration,
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Servers {
     Sentinels(Vec<Address>, String),
 }
 
-/// What commands go through; clones share it.
+/// The connection that commands use; clones share it.
 #[derive(Clone)]
 pub(crate) enum Connection {
     One(MultiplexedConnection),
@@ -63,7 +63,7 @@ impl Target {
     }
 
     async fn connect_to(&self, info: ConnectionInfo) -> RedisResult<MultiplexedConnection> {
-        // One limit for all of a call is the link's.
+        // The time limit of a whole call is in `link`.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None);
@@ -78,7 +78,7 @@ impl Target {
         for address in addresses {
             infos.push(self.with_credentials(address.info.clone()).await?);
         }
-        // A node that hangs must leave time for the others, which are looked up and connected to.
+        // A node that hangs must leave time to look up and connect to the others.
         let builder = ClusterClient::builder(infos)
             .connection_timeout(self.timeout / 4)
             .response_timeout(self.timeout)
@@ -95,7 +95,7 @@ impl Target {
         Ok(Connection::Cluster(connection))
     }
 
-    /// Reads the password anew for each connection, as it may be another one by now.
+    /// Reads the password for each connection, because it may have changed.
     async fn with_credentials(&self, info: ConnectionInfo) -> Result<ConnectionInfo, Error> {
         let mut settings = info.redis_settings().clone().set_skip_set_lib_name();
         if let Some(username) = &self.username {
@@ -147,7 +147,7 @@ impl Connection {
             (Self::Cluster(connection), Order::Call(call)) => call.send(connection).await,
             (Self::One(connection), Order::Load(texts)) => call::load(connection, texts).await,
             (Self::Cluster(connection), Order::Load(texts)) => {
-                // All nodes are asked, and one of them may hang: the others serve all the same.
+                // All nodes are asked, and one of them may hang: the others are used.
                 let loading = call::load(connection, texts);
                 let _ = time::timeout(LOADING, loading).await;
                 Ok(Value::Okay)
@@ -167,7 +167,7 @@ fn certificates(ca: &[u8]) -> redis::TlsCertificates {
     }
 }
 
-/// Asks a server something that has nothing to do with keys.
+/// Sends a command that uses no key.
 async fn ask(connection: &mut impl ConnectionLike, words: &[&str]) -> RedisResult<Value> {
     let mut command = redis::Cmd::new();
     for word in words {

@@ -12,12 +12,12 @@ use zeroize::Zeroizing;
 
 use crate::key::{Id, SealingKey};
 
-/// Where an entry belongs: it opens nowhere else.
+/// The place of an entry; the entry opens in no other place.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
-    /// The key's hash, as the key may hold a user's token.
+    /// The key's hash, because the key may contain a user's token.
     pub(crate) key: [u8; 32],
-    /// Holds the epoch.
+    /// Contains the epoch.
     pub(crate) version: EntryVersion,
 }
 
@@ -27,7 +27,7 @@ impl Place {
         Self { key, version }
     }
 
-    /// The associated data. Each part has one length, so that no two places have the same.
+    /// The associated data. Each part has a fixed length, so that no two places have the same data.
     fn data(&self) -> [u8; MAGIC.len() + 32 + 16] {
         let mut data = [0; MAGIC.len() + 32 + 16];
         let parts = [MAGIC, &self.key, &self.version.get().to_be_bytes()];
@@ -42,8 +42,8 @@ impl Place {
 pub(crate) fn seal(key: &SealingKey, place: &Place, text: &[u8]) -> Result<Bytes, Error> {
     let failed = |problem: &'static str| Error::new(ErrorKind::Store, problem);
     let nonce = XNonce::try_generate()
-        .map_err(|_| failed("sealed store: the system gives no random numbers"))?;
-    // Wiped, as the text stands in it before it is encrypted. Full size from the start: a buffer
+        .map_err(|_| failed("sealed store: the operating system returned no random bytes"))?;
+    // Wiped, because it holds the plain text before encryption. Allocated at full size: a buffer
     // that grows would leave unwiped copies behind.
     let mut sealed = Zeroizing::new(Vec::with_capacity(HEADER + text.len() + TAG));
     for part in [MAGIC, &key.id(), &nonce, text] {
@@ -58,9 +58,9 @@ pub(crate) fn seal(key: &SealingKey, place: &Place, text: &[u8]) -> Result<Bytes
     Ok(Bytes::from_owner(Wiped(sealed)))
 }
 
-/// An entry that looks like one, not yet opened.
+/// The parts of an entry in the right layout, not yet opened.
 pub(crate) struct Sealed<'a> {
-    /// Which key opens it.
+    /// The id of the key that opens it.
     pub(crate) id: Id,
     nonce: XNonce,
     text: &'a [u8],
@@ -100,7 +100,7 @@ impl<'a> Sealed<'a> {
     }
 }
 
-/// Why an entry cannot be opened.
+/// The reason why an entry cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     NotSealed,
@@ -113,15 +113,15 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// The error that stands in place of the content. `had` are the keys that were tried.
+    /// The error in place of the content. `had` are the keys that were tried.
     pub(crate) fn error(self, had: &[Id]) -> Error {
         let had: Vec<_> = had.iter().map(|id| HEXLOWER.encode(id)).collect();
         let had = had.join(", ");
         let advice = match self {
             Self::UnknownKey(_) | Self::NoOtherKey(_) => {
-                format!("it has {had}; give the missing key to `also_opens`")
+                format!("this process has {had}; pass the missing key to `also_opens`")
             }
-            Self::Later => String::from("use that release"),
+            Self::Later => String::from("upgrade this process to that release"),
             Self::NotSealed | Self::Cut | Self::Changed => String::from(
                 "if nothing else writes to this place of the store, restore the entry, or remove it \
                  to begin without it",
@@ -149,7 +149,7 @@ impl fmt::Display for Reason {
                 let id = HEXLOWER.encode(id);
                 return write!(
                     f,
-                    "it was sealed with key {id}, and the key that also opens cannot be had"
+                    "it was sealed with key {id}, and the second key could not be read"
                 );
             }
             Self::Changed => "it was changed, or belongs to another key or version",
@@ -165,9 +165,9 @@ impl AsRef<[u8]> for Wiped {
     }
 }
 
-/// Names the layout; what begins otherwise is nothing that this release knows.
+/// Names the layout. This release reads no other.
 const MAGIC: &[u8] = b"auth-store-seal 1\n";
-/// What all layouts begin with.
+/// The first bytes of all layouts.
 const NAME: &[u8] = b"auth-store-seal ";
 const HEADER: usize = MAGIC.len() + 8 + 24;
 const TAG: usize = 16;

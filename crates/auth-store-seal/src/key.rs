@@ -9,14 +9,14 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-/// A key that seals and opens.
+/// A key that encrypts and decrypts entries.
 pub(crate) struct SealingKey(Zeroizing<[u8; SIZE]>);
 
-/// Says which key sealed an entry, and nothing of the key.
+/// Identifies the key that sealed an entry, and reveals nothing of the key.
 pub(crate) type Id = [u8; 8];
 
 impl SealingKey {
-    /// Reads a key's text: base64 or base64url with or without padding, or hexadecimal.
+    /// Parses a key: base64 or base64url with or without padding, or hexadecimal.
     pub(crate) fn parse(field: &'static str, text: &Secret) -> Result<Self, Error> {
         let bytes = text.expose().as_bytes();
         let key = match bytes.len() {
@@ -38,7 +38,7 @@ impl SealingKey {
         [a, b, c, d, e, f, g, h]
     }
 
-    /// To hash it with other things.
+    /// For use in other hashes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &*self.0
     }
@@ -51,7 +51,7 @@ impl SealingKey {
 fn base64(text: &[u8], alphabet: &Alphabet) -> Option<Zeroizing<[u8; SIZE]>> {
     let padding =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    // As long as the decoder may want it for a moment.
+    // As long as the decoder may need for a moment.
     let mut buffer = Zeroizing::new([0; 36]);
     let engine = GeneralPurpose::new(alphabet, padding);
     let size = engine.decode_slice(text, &mut *buffer).ok()?;

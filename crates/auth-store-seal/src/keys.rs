@@ -4,47 +4,47 @@ use auth_core::{Error, SecretSource, SharedSecretSource};
 
 use crate::{key::SealingKey, names::Names};
 
-/// The keys of a [`SealedStore`](crate::SealedStore): one that seals and opens, at most one more
-/// that opens, and one that names are made with.
+/// The keys of a [`SealedStore`](crate::SealedStore): the sealing key, which encrypts and decrypts;
+/// at most one more key that only decrypts; and the name key, which hashes names.
 ///
 /// A key is 32 random bytes, written as base64 (standard or URL-safe, with or without padding) or
-/// hexadecimal, such as `openssl rand -base64 32` prints. It is read whenever the store is used, so
-/// that a file that was replaced is noticed without a restart. A source that takes long makes the
-/// store slow, and an authenticator goes on without a slow store. Clones read the same sources.
-///
+/// hexadecimal. `openssl rand -base64 32` prints one. Keys are read at each use of the store, so a
+/// replaced file is noticed without a restart. A slow source makes the store slow, and an
+/// authenticator continues without a slow store. Clones read the same sources.
 /// # Replacing a key
 ///
-/// Three steps, each of them finished in all processes before the next one begins:
+/// Three steps. Finish each in all processes before the next:
 ///
-/// 1. Make a new key, and have it open everywhere: `new(old).also_opens(new)`. Nothing is sealed
-///    with it yet.
-/// 2. Have it seal everywhere: `new(new).also_opens(old)`. While that goes on some processes seal
-///    with one key and some with the other, and all of them open both.
-/// 3. When no entry is left that was sealed with the old key, drop that one: `new(new)`. An access
-///    token's entry is sealed anew with each renewal, and ends with the token. A refresh token's
-///    entry is sealed anew whenever the vendor answers.
+/// 1. Create a new key and let all processes open entries with it: `new(old).also_opens(new)`.
+///    Nothing is sealed with it yet.
+/// 2. Let all processes seal with it: `new(new).also_opens(old)`. During this step some processes
+///    seal with the old key and some with the new; all of them open both.
+/// 3. When no entry is left that was sealed with the old key, remove the old key: `new(new)`. An
+///    access token's entry is sealed again with each renewal, and expires with the token. A refresh
+///    token's entry is sealed again with each answer of the vendor.
 ///
-/// If the old key is dropped too early, the entries that it sealed are still there and cannot be
-/// opened: an access token costs one token request; a source that keeps refresh tokens fails with
-/// an error that names the key which is missing, and goes on when that key is given to
-/// [`also_opens`](Self::also_opens) again.
+/// If the old key is removed too early, its entries still exist and cannot be opened. An access
+/// token then costs one token request. A source that keeps refresh tokens fails with an error that
+/// names the missing key, and continues when that key is passed to [`also_opens`](Self::also_opens)
+/// again.
 ///
-/// Two files that cannot be exchanged at one stroke may hold the same key for a moment, which costs
-/// a token request at most.
+/// Two files that cannot be replaced together may hold the same key for a moment, which costs at
+/// most one token request.
 ///
-/// Without the first step the processes are apart until all have the new key: each side cannot open
-/// the other's entries, and makes token requests of its own.
+/// Without step 1, processes with different keys cannot open each other's entries and send their
+/// own token requests until all have the new key.
 ///
-/// A key that somebody else has come by is dropped at once, in one step, everywhere; the tokens
-/// that it sealed are as good as theirs until they end or the vendor revokes them.
+/// If another person may know a key, remove it at once, in one step, in all processes. The tokens
+/// that it sealed must be treated as known to that person until they expire or the vendor revokes
+/// them.
 ///
 /// # The name key
 ///
-/// Names of entries are made with a key of their own, so that they stay when the sealing key is
-/// replaced. Do not replace the name key: without it all entries are still there and are never
-/// found again. [`SealedStore`](crate::SealedStore) notices that when it connects, and fails with
-/// an error that says so. To change the name key on purpose, use another prefix or directory, which
-/// is an empty store. Nobody who has the name key only can open an entry.
+/// Names of entries are made with a separate key, so that they stay when the sealing key is
+/// replaced. Do not replace the name key: without it all entries still exist and are never found.
+/// [`SealedStore`](crate::SealedStore) notices that when it connects, and fails with an error that
+/// says so. To change the name key on purpose, use another prefix or directory, which is an empty
+/// store. The name key opens no entry.
 ///
 /// # Example
 ///
@@ -71,7 +71,7 @@ enum NameKey {
 }
 
 impl SealingKeys {
-    /// Seals, and opens, with the key that a source gives.
+    /// Seals and opens with the key of a source.
     pub fn new(sealing_key: impl SecretSource) -> Self {
         Self {
             sealing: SharedSecretSource::new(sealing_key),
@@ -80,36 +80,35 @@ impl SealingKeys {
         }
     }
 
-    /// Sets the key that names of entries are made with. Required, unless
-    /// [`danger_plain_names`](Self::danger_plain_names) is called. It is not replaced when the
-    /// sealing key is: see [above](Self#the-name-key).
+    /// Sets the key that makes the names of entries. Required, unless
+    /// [`danger_plain_names`](Self::danger_plain_names) is called. The name key stays when the
+    /// sealing key is replaced: see [above](Self#the-name-key).
     pub fn name_key(mut self, key: impl SecretSource) -> Self {
         self.names = Some(NameKey::Source(SharedSecretSource::new(key)));
         self
     }
 
-    /// Makes the names of entries without a key: each is a SHA-256 hash. Who sees the names can
-    /// find out by trying which vendors, clients, scopes and users have an entry, as long as they
-    /// can be guessed.
+    /// Makes the names of entries without a key: each is a SHA-256 hash. A reader of the names can
+    /// test by guessing which vendors, clients, scopes and users have an entry.
     pub fn danger_plain_names(mut self) -> Self {
         self.names = Some(NameKey::Nothing);
         self
     }
 
-    /// Opens with another key as well: the one before, or the one to come. There is one at most:
-    /// the last that is set.
+    /// Opens entries with a second key: the previous one or the next one. Only the last call
+    /// counts. Default: no second key.
     pub fn also_opens(mut self, key: impl SecretSource) -> Self {
         self.other = Some(SharedSecretSource::new(key));
         self
     }
 
-    /// Reads the keys and finds out whether they are fit, for the start of a program.
+    /// Reads the keys and checks them; for the start of a program.
     ///
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config) on field `sealing_key`, `also_opens` or `name_key`
-    /// for a text that is no key, and on `name_key` if it was not set; what the source says if
-    /// there is none to be had.
+    /// for an invalid key, and on `name_key` if it was not set; the source's error if it returns no
+    /// key.
     pub async fn check(&self) -> Result<(), Error> {
         self.sealing().await?;
         self.names().await?;
@@ -166,8 +165,8 @@ impl fmt::Debug for SealingKeys {
 fn no_name_key() -> Error {
     Error::config(
         NAME,
-        "is missing: give it a second key (`openssl rand -base64 32` makes one), which stays when \
-         the sealing key is replaced; or call `danger_plain_names` if whoever sees the store may \
+        "is missing: pass a second key (`openssl rand -base64 32` prints one), which stays when \
+         the sealing key is replaced; or call `danger_plain_names` if readers of the store may \
          find out by trying for whom it has tokens",
     )
 }

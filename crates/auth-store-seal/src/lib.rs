@@ -1,9 +1,10 @@
-//! Sealed tokens: whoever can read or write a token store, and no more than that, has no token.
+//! Encrypts the entries of a token store: a person who can only read or write the store gets no
+//! token.
 //!
-//! A store that many processes share is also shared with whoever runs it, backs it up or breaks
-//! into it. [`SealedStore`] stands before any [`TokenStore`](auth_core::TokenStore): what goes in
-//! is encrypted with a key that the store never sees, and what comes out is either what one of the
-//! processes put there, for this very key and version, or an error. Names are keyed hashes.
+//! A store that many processes share can also be read by its operators, in its backups, and by an
+//! attacker. [`SealedStore`] wraps any [`TokenStore`](auth_core::TokenStore) and encrypts all
+//! entries with a key that the store never sees. A loaded entry is either what one of the processes
+//! wrote for exactly this key and version, or an error. Names are keyed hashes.
 //!
 //! # Example
 //!
@@ -14,11 +15,11 @@
 //! use auth_store_seal::{SealedStore, SealingKeys};
 //!
 //! # async fn authenticator(source: impl TokenSource) -> Result<Authenticator, Error> {
-//! // Each made by `openssl rand -base64 32`.
+//! // Each printed by `openssl rand -base64 32`.
 //! let keys = SealingKeys::new(SecretFile::new("/run/secrets/sealing-key"))
 //!     .name_key(SecretFile::new("/run/secrets/name-key"));
 //! keys.check().await?;
-//! let store = SealedStore::new(MemoryStore::new(), keys)?; // or a store that others see
+//! let store = SealedStore::new(MemoryStore::new(), keys)?; // or a store that others can read
 //! let key = Key::builder("example").client("my-client").build();
 //! let authenticator = Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
 //!     .key(key)
@@ -28,33 +29,32 @@
 //! # }
 //! ```
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! - It is a `TokenStore`, held to `auth_testkit::store_contract!`.
-//! - Nothing is ever put into the store in plain text, whatever is wrong with a key.
-//! - Whatever cannot be opened is reported as unreadable and can be replaced by its version:
-//!   damage, another fleet's entries and later releases' cost a token request each, and never a
-//!   panic. Where refresh tokens are kept it is an error that says which key is missing, and
-//!   nothing is replaced.
-//! - A sealing key is replaced without a restart of all processes at once, and without a token
-//!   request more: see [`SealingKeys`].
+//! - The store is a `TokenStore` and passes `auth_testkit::store_contract!`.
+//! - No entry is ever stored in plain text, also not when a key is missing or invalid.
+//! - An entry that cannot be opened is reported as unreadable and can be replaced by its version.
+//!   Damaged entries, another fleet's and those of later releases cost one token request each, and
+//!   never a panic. A source that keeps refresh tokens gets an error that names the missing key,
+//!   and nothing is replaced.
+//! - A sealing key can be replaced without a restart of all processes at once, and without an
+//!   additional token request: see [`SealingKeys`].
 //!
 //! # Security
 //!
-//! Sealed is by XChaCha20-Poly1305 with a random nonce for each entry. Associated with it are the
-//! layout, the SHA-256 of the [`Key`](auth_core::Key) and the entry's
-//! [`EntryVersion`](auth_core::EntryVersion), so that an entry that was changed, cut, put under
-//! another key or given another version does not open. The version of an entry that does open is
-//! authentic.
+//! Entries are encrypted with XChaCha20-Poly1305 and a random nonce each. The associated data are
+//! the layout, the SHA-256 of the [`Key`](auth_core::Key) and the entry's
+//! [`EntryVersion`](auth_core::EntryVersion), so an entry that was changed, cut, moved to another
+//! key or given another version does not open. The version of an entry that opens is authentic.
 //!
 //! An entry's name in the store is SHA-256 of a label, [the name key](SealingKeys::name_key), and
-//! the SHA-256 of the [`Key`](auth_core::Key): without the name key nobody can find out by trying
-//! for whom the store has tokens.
+//! the SHA-256 of the [`Key`](auth_core::Key). Without the name key nobody can test by guessing for
+//! whom the store has tokens.
 //!
-//! The store still sees how long an entry is, when it was written and for how long, who has a
-//! lease, and which entries have the same sealing key. It can forget entries, hold them back, and
-//! bring back an earlier one together with its version: a token that the vendor still takes, or
-//! that the API refuses once more.
+//! The store still sees the length of an entry, its time of writing and time to live, the owner of
+//! a lease, and which entries have the same sealing key. It can delete entries, withhold them, and
+//! restore an earlier one together with its version: a token that the vendor still accepts, or that
+//! the API refuses again.
 //!
 //! # Supported Rust
 //!

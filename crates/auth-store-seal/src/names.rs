@@ -5,19 +5,19 @@ use sha2::{Digest as _, Sha256};
 
 use crate::key::SealingKey;
 
-/// How the store behind a seal calls an entry.
+/// The names of entries in the inner store.
 pub(crate) enum Names {
     Keyed(SealingKey),
     Plain,
 }
 
 impl Names {
-    /// Returns the key by which the store behind knows an entry or a lease.
+    /// Returns the inner store's key for an entry or a lease.
     pub(crate) fn inner(&self, key: &Key) -> Key {
         let Self::Keyed(name_key) = self else {
             return key.clone();
         };
-        // All parts have one length, so that no text can be made longer to hit another name.
+        // All parts have a fixed length, so that no text can be extended to match another name.
         let hash = Sha256::new_with_prefix(NAME_DOMAIN)
             .chain_update(name_key.bytes())
             .chain_update(Sha256::digest(key.encoded()));
@@ -27,12 +27,12 @@ impl Names {
             .build()
     }
 
-    /// Returns the key of the entry that says with which key all names were made.
+    /// Returns the key of the entry that says which key made all names.
     pub(crate) fn marker_key() -> Key {
         Key::builder(SEALED).extra("names", "").build()
     }
 
-    /// Returns what that entry says.
+    /// Returns the content of that entry.
     pub(crate) fn marker(&self) -> Bytes {
         let id = match self {
             Self::Keyed(name_key) => HEXLOWER.encode(&name_key.id()),
@@ -41,7 +41,7 @@ impl Names {
         Bytes::from([MARKER, id.as_bytes()].concat())
     }
 
-    /// Fails if the entries of a store were named otherwise.
+    /// Fails if the entries of a store were named with another key.
     pub(crate) fn check(&self, marker: StoredEntry) -> Result<(), Error> {
         let (there, ours) = (marker.content?, self.marker());
         if there == ours {
@@ -53,11 +53,11 @@ impl Names {
                 id == PLAIN.as_bytes() || id.len() == 16 && id.iter().all(u8::is_ascii_hexdigit);
             match std::str::from_utf8(id) {
                 Ok(id) if is_id => format!("`{id}`"),
-                _ => String::from("that of a later release"),
+                _ => String::from("the key of a later release"),
             }
         };
         let problem = format!(
-            "is {}, and the store's entries were named with {}: none of them would be found. Give \
+            "is {}, and the store's entries were named with {}: no entry would be found. Pass \
              it that key again; or use another prefix or directory, to begin with an empty store",
             shown(&ours),
             shown(&there)

@@ -19,21 +19,23 @@ use crate::{
     warned::Warned,
 };
 
-/// A [`TokenStore`] that keeps everything in another one, sealed.
+/// A [`TokenStore`] that encrypts the entries of another store.
 ///
-/// Versions, ages, lives and leases are the other store's. The version of an entry that was opened
-/// is authentic, as the seal covers it. An entry that no key opens was sealed with a key that this
-/// process does not have, was changed or cut, belongs to another key or version, is in plain text,
-/// or is in a layout of a later release. [`load`](TokenStore::load) returns such an entry with its
-/// version, its age and an error as its [content](StoredEntry::content), which says why. A version
-/// that comes with an error names the entry for [`replace`](TokenStore::replace) and proves
-/// nothing. Each such entry is logged once, as a warning with the reason.
+/// Versions, ages, times to live and leases are the inner store's. The version of an entry that was
+/// opened is authentic, because it is covered by the encryption. An entry does not open if it was
+/// sealed with a key that this process does not have, was changed or cut, belongs to another key or
+/// version, is in plain text, or is in a layout of a later release. [`load`](TokenStore::load)
+/// returns such an entry with its version, its age and an error that states the reason as its
+/// [content](StoredEntry::content). A version that comes with an error names the entry for
+/// [`replace`](TokenStore::replace) and proves nothing. Each such entry is logged once, as a
+/// warning with the reason.
 ///
-/// The other store knows entries and leases by names that are made with
-/// [`SealingKeys::name_key`]. [`connect`](TokenStore::connect) puts an entry there that says with
-/// which name key that is done, and fails if it finds another one's.
+/// The inner store knows entries and leases by names that are made with [`SealingKeys::name_key`].
+/// [`connect`](TokenStore::connect) writes an entry that identifies the name key, and fails if it
+/// finds the entry of another one.
 ///
-/// Clones share what they have logged, and their store and keys if those do.
+/// Clones share the record of logged entries, and their store and keys if those are shared by
+/// clones.
 ///
 /// # Example
 ///
@@ -55,7 +57,7 @@ use crate::{
 /// assert!(store.replace(&key, None, entry).await?);
 /// let opened = store.load(&key).await?.and_then(|entry| entry.content.ok());
 /// assert_eq!(opened.as_deref(), Some(&b"fake-token"[..]));
-/// // The store behind knows it by another name.
+/// // The inner store knows it by another name.
 /// assert!(inner.load(&key).await?.is_none());
 /// # Ok(())
 /// # }
@@ -63,36 +65,35 @@ use crate::{
 ///
 /// # Errors
 ///
-/// Without its sealing key the store does not ask the other one at all: `load` and `replace` return
-/// [`Config`](auth_core::ErrorKind::Config) on field `sealing_key` for a text that is no key, and
-/// what the source says if there is none to be had. An authenticator goes on without the store, as
-/// after any other error of it: it takes no lease, then, that it could do nothing with. The same
-/// goes for all four calls without the name key. A second key that is wrong or missing makes what
-/// it would have opened unreadable.
+/// Without its sealing key the store does not call the inner store: `load` and `replace` return
+/// [`Config`](auth_core::ErrorKind::Config) on field `sealing_key` for an invalid key, or the
+/// source's error if it returns no key. An authenticator then continues without the store, as after
+/// any other error of a store, and takes no lease. Without the name key this applies to all four
+/// calls. If the second key is invalid or missing, entries that only it opens are unreadable.
 ///
 /// # Cancel safety
 ///
-/// As the other store's: a future that is dropped while a key is read has done nothing.
+/// As the inner store: a future that is dropped while a key is read has done nothing.
 ///
 /// # Security
 ///
-/// See [the crate](crate) for what the other store still sees, and can do.
+/// See [the crate](crate) for what the inner store can see and do.
 pub struct SealedStore<S> {
     store: S,
     keys: SealingKeys,
     warned: Arc<Warned>,
-    /// Whether the names of what is there are known to be made with our key.
+    /// Whether the names in the store are known to be made with our key.
     names_fit: Arc<AtomicBool>,
 }
 
 impl<S: TokenStore> SealedStore<S> {
-    /// Seals what is kept in a store.
+    /// Encrypts the entries of a store.
     ///
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config) on field `sealing_key`, `also_opens` or `name_key`
-    /// for a key that never changes and is none, and on `name_key` if it was not set. Other keys
-    /// are read when they are needed: see [`SealingKeys::check`].
+    /// for an invalid key that never changes, and on `name_key` if it was not set. Other keys are
+    /// read when they are needed: see [`SealingKeys::check`].
     pub fn new(store: S, keys: SealingKeys) -> Result<Self, Error> {
         keys.check_fixed()?;
         Ok(Self {
@@ -103,7 +104,7 @@ impl<S: TokenStore> SealedStore<S> {
         })
     }
 
-    /// Looks with which key the names in the store are made, and writes that down in an empty one.
+    /// Checks which key made the names in the store, and records that in an empty store.
     async fn check_names(&self) -> Result<(), Error> {
         if self.names_fit.load(Ordering::Relaxed) {
             return Ok(());
@@ -128,7 +129,7 @@ impl<S: TokenStore> SealedStore<S> {
         Ok(())
     }
 
-    /// Opens an entry, or says why that cannot be done.
+    /// Opens an entry, or returns the reason why that is not possible.
     async fn open(
         &self,
         sealing: &SealingKey,
@@ -157,7 +158,7 @@ impl<S: TokenStore> SealedStore<S> {
     }
 }
 
-/// Why an entry was not opened.
+/// The reason why an entry was not opened.
 struct Unopened {
     reason: Reason,
     error: Error,

@@ -7,7 +7,8 @@ use auth_core::EntryVersion;
 
 use crate::entry::{Place, Reason};
 
-/// What was said of entries already: waiting for a lease loads one and the same many times.
+/// The entries that were logged already: a process that waits for a lease loads the same entry many
+/// times.
 #[derive(Default)]
 pub(crate) struct Warned(Mutex<HashMap<[u8; 32], Said>>);
 
@@ -19,7 +20,7 @@ struct Said {
 }
 
 impl Warned {
-    /// Whether this is news.
+    /// Whether this entry was not logged before.
     pub(crate) fn is_new(&self, place: &Place, reason: Reason) -> bool {
         let mut said = self.said();
         if said.len() >= MAX && !said.contains_key(&place.key) {
@@ -41,7 +42,7 @@ impl Warned {
     }
 }
 
-/// Of how many keys this is remembered.
+/// The number of keys that are remembered.
 const MAX: usize = 1024;
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-/// What a vendor answers by its own rules; see [`VendorRules`](crate::VendorRules).
+/// A vendor's answer by its own rules; see [`VendorRules`](crate::VendorRules).
 ///
-/// Answers that break the rules are a [`Reply`](crate::Reply) in a script.
+/// Answers that break the rules are [`Reply`](crate::Reply) values in a script.
 ///
 /// # Example
 ///
@@ -28,7 +28,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Makes an answer of a status and a body.
+    /// Creates an answer from a status and a body.
     pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self {
             status,
@@ -37,7 +37,7 @@ impl Answer {
         }
     }
 
-    /// Makes an answer with a JSON body.
+    /// Creates an answer with a JSON body.
     pub fn json(status: StatusCode, body: &Value) -> Self {
         Self::json_text(status, body.to_string())
     }
@@ -59,7 +59,7 @@ impl Answer {
     }
 }
 
-/// The body may hold a token, so only its length shows.
+/// Shows only the length, because the body may contain a token.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")

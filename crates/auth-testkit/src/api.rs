@@ -1,4 +1,4 @@
-//! The protected API's own rules: RFC 6750.
+//! The rules of the protected API: RFC 6750.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
@@ -22,7 +22,7 @@ pub(crate) fn answer(incoming: &Incoming<'_>) -> Answer {
     }
 }
 
-/// The answer to a request that is in order.
+/// The answer to a valid request.
 pub(crate) fn ok(incoming: &Incoming<'_>, number: u64) -> Answer {
     let path = incoming.path();
     match path.strip_prefix(incoming.api_path).unwrap_or(path) {
@@ -44,11 +44,11 @@ pub(crate) fn ok(incoming: &Incoming<'_>, number: u64) -> Answer {
     }
 }
 
-/// Returns the credential that a request carries.
+/// Returns the credential of a request.
 ///
 /// # Errors
 ///
-/// The challenge for a request that carries more than one, or carries it where it does not belong.
+/// The challenge for a request with more than one credential, or with one in a wrong place.
 fn credential(
     state: &State,
     headers: &HeaderMap,
@@ -100,7 +100,7 @@ fn redirect(query: &str) -> Answer {
         }
         _ => Answer::json(
             StatusCode::BAD_REQUEST,
-            &json!({ "message": "a redirect wants `to` and a `status` of 3xx" }),
+            &json!({ "message": "a redirect needs `to` and a `status` of 3xx" }),
         ),
     }
 }

@@ -12,20 +12,20 @@ use crate::{
     delivery::{Cut, Delivery, Shape},
 };
 
-/// A response body that travels as the script says.
+/// A response body that is sent as the script says.
 pub(crate) struct ScriptedBody {
     data: Bytes,
     shape: Shape,
     wait: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     end: bool,
-    /// The request is under way until its body has been read or dropped.
+    /// Counts the request as in progress until its body has been read or dropped.
     _in_flight: InFlight,
 }
 
 impl ScriptedBody {
     pub(crate) fn new(data: Bytes, delivery: Delivery, in_flight: InFlight) -> Self {
         let shape = match delivery.shape {
-            // Nothing to send slowly or for ever: an empty body simply ends.
+            // An empty body has no byte to delay: it simply ends.
             Shape::Trickle(_) | Shape::Endless(_) if data.is_empty() => Shape::Whole,
             shape => shape,
         };
@@ -68,8 +68,8 @@ impl Body for ScriptedBody {
             Shape::Whole => std::mem::take(&mut self.data),
             Shape::CutAfter(bytes, _) => {
                 self.end = true;
-                // The server sends what it has while it waits, so that the bytes get out before
-                // the end.
+                // The server sends what it has while it waits, so that the bytes leave before the
+                // end.
                 self.wait = Some(boxed(tokio::task::yield_now()));
                 self.data.slice(..bytes.min(self.data.len()))
             }
@@ -115,7 +115,7 @@ impl Shape {
 
 fn pause(duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match duration {
-        // tokio's timers are exact to a millisecond, so the shortest sleep would be one.
+        // tokio's timers have a resolution of one millisecond, so the shortest sleep would be one.
         Duration::ZERO => boxed(tokio::task::yield_now()),
         _ => boxed(tokio::time::sleep(duration)),
     }

@@ -37,7 +37,7 @@ impl TestServerBuilder {
         }
     }
 
-    /// Sets how the vendor's servers behave; default as the standards say, see [`VendorRules`].
+    /// Sets the vendor's rules. Default: the standards, see [`VendorRules`].
     pub fn vendor(mut self, rules: impl VendorRules) -> Self {
         self.rules = SharedRules::new(rules);
         self
@@ -50,94 +50,94 @@ impl TestServerBuilder {
         self
     }
 
-    /// Allows the password grant for this user (RFC 6749 section 4.3).
+    /// Allows the password grant for this user (RFC 6749 section 4.3). Default: no user.
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
         self.settings.user = Some(name.into());
         self.password = password.into();
         self
     }
 
-    /// Issues refresh tokens with tokens of the password grant and to
-    /// [people](TestServer::log_in), and takes them at the token endpoint; default neither.
+    /// Issues refresh tokens with tokens of the password grant and to [people](TestServer::log_in),
+    /// and accepts them at the token endpoint. Default: no refresh tokens.
     pub fn refresh_tokens(mut self, rule: RefreshTokens) -> Self {
         self.settings.refresh_tokens = Some(rule);
         self
     }
 
-    /// Sets how clients may prove who they are; default [`Basic`](ClientAuth::Basic) and
-    /// [`Post`](ClientAuth::Post).
+    /// Sets the accepted methods of client authentication. Default: [`Basic`](ClientAuth::Basic)
+    /// and [`Post`](ClientAuth::Post).
     pub fn client_auth(mut self, allowed: impl IntoIterator<Item = ClientAuth>) -> Self {
         self.settings.client_auth = allowed.into_iter().collect();
         self
     }
 
-    /// Sets which bodies the token endpoint reads; default [`Form`](BodyFormat::Form).
+    /// Sets the accepted formats of token requests. Default: [`Form`](BodyFormat::Form).
     pub fn body_formats(mut self, allowed: impl IntoIterator<Item = BodyFormat>) -> Self {
         self.settings.body_formats = allowed.into_iter().collect();
         self
     }
 
-    /// Sets how long tokens live; default one hour. `expires_in` states it in whole seconds.
+    /// Sets the lifetime of tokens. Default: one hour. `expires_in` states it in whole seconds.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.lifetime = lifetime;
         self
     }
 
-    /// Sets the scope that is granted to requests that ask for none; default `fake.read`.
+    /// Sets the scope that is granted to requests without a scope. Default: `fake.read`.
     pub fn default_scope(mut self, scope: impl Into<String>) -> Self {
         self.settings.scope = scope.into();
         self
     }
 
-    /// Sets how many token requests are served in any window of this length; default any number.
-    /// Failed and scripted requests count; those refused for the quota do not.
+    /// Sets the number of token requests that are served in any window of this length. Default: no
+    /// limit. Failed and scripted requests count; requests that are refused for the quota do not.
     pub fn quota(mut self, limit: usize, window: Duration) -> Self {
         self.settings.quota = Some((limit, window));
         self
     }
 
-    /// Makes tokens that have expired count no longer towards the quota, so that a short-lived one
-    /// frees its slot early. What brought no token counts for the whole window.
+    /// Does not count expired tokens for the quota, so that a short-lived token frees its slot
+    /// early. A request without a token in the reply counts for the whole window.
     pub fn quota_of_live_tokens(mut self) -> Self {
         self.settings.quota_of_live_tokens = true;
         self
     }
 
-    /// Sets the status for requests over the quota, whose body has no OAuth error code; default
-    /// 429.
+    /// Sets the status of answers to requests over the quota, whose body has no OAuth error code.
+    /// Default: 429.
     pub fn quota_status(mut self, status: StatusCode) -> Self {
         self.settings.quota_status = status;
         self
     }
 
-    /// Sets how a refusal for the quota says when the next slot frees; default not at all.
+    /// Sets how a refusal for the quota states when the next slot frees. Default: not at all.
     pub fn quota_retry_after(mut self, form: RetryAfter) -> Self {
         self.settings.quota_retry_after = form;
         self
     }
 
-    /// Makes the API expect the bare token in a header of this name instead of
-    /// `Authorization: Bearer`.
+    /// Makes the API expect the bare token in a header of this name. Default: `Authorization:
+    /// Bearer`.
     pub fn token_header(mut self, name: HeaderName) -> Self {
         self.settings.token_header = Some(name);
         self
     }
 
-    /// Sets the clock by which tokens age. Without one, the server makes its own, which follows
-    /// tokio's: from the real date with sockets, from a fixed one in memory.
+    /// Sets the clock for the lifetime of tokens. Default: a clock of the server that follows
+    /// tokio's, and starts at the real date with sockets, at a fixed date in memory.
     pub fn clock(mut self, clock: &VirtualClock) -> Self {
         self.clock = Some(clock.clone());
         self
     }
 
-    /// Gives token endpoint and API an origin each, as most vendors do.
+    /// Gives token endpoint and API different origins, as most vendors do.
     pub fn two_origins(mut self) -> Self {
         self.two_origins = true;
         self
     }
 
-    /// Sets the host name of a server in memory; default `server`. The tokens of two servers
-    /// differ if their names or their clients do.
+    /// Sets the host name of a server in memory. Default: `server`. The tokens of two servers
+    /// differ if their names or their clients differ.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
@@ -147,11 +147,11 @@ impl TestServerBuilder {
     ///
     /// # Panics
     ///
-    /// If there are none, or outside a tokio runtime.
+    /// If no port is free, or outside a tokio runtime.
     ///
     /// # Cancel safety
     ///
-    /// If dropped, nothing is left behind.
+    /// If the future is dropped, nothing remains.
     pub async fn start(self) -> TestServer {
         let mut ports = Vec::new();
         let mut places = self.places();
@@ -163,7 +163,7 @@ impl TestServerBuilder {
         self.server(places, VirtualClock::from_system).listen(ports)
     }
 
-    /// Makes the server without sockets, at `https://NAME.test` or, with
+    /// Creates the server without sockets, at `https://NAME.test` or, with
     /// [`two_origins`](Self::two_origins), `https://auth.NAME.test` and `https://api.NAME.test`.
     #[must_use]
     pub fn in_memory(self) -> TestServer {
@@ -171,7 +171,7 @@ impl TestServerBuilder {
         self.server(places, VirtualClock::new)
     }
 
-    /// Where the token side and the API are found, as names.
+    /// The origins of the token side and the API, as names.
     fn places(&self) -> Vec<Place> {
         let place = |host: String, has| Place {
             origin: format!("https://{host}.test"),
@@ -210,16 +210,16 @@ impl TestServer {
     ///
     /// # Panics
     ///
-    /// If there is no such port, or outside a tokio runtime.
+    /// If no port is free, or outside a tokio runtime.
     ///
     /// # Cancel safety
     ///
-    /// If dropped, nothing is left behind.
+    /// If the future is dropped, nothing remains.
     pub async fn start() -> Self {
         Self::builder().start().await
     }
 
-    /// Begins with the default settings.
+    /// Starts with the default settings.
     pub fn builder() -> TestServerBuilder {
         TestServerBuilder::new()
     }

@@ -1,7 +1,7 @@
-//! Requests written by hand, for the tests of a vendor's fake: what a fake refuses, no client of
-//! ours sends.
+//! Handwritten requests, for tests of a vendor's fake: our clients do not send what a fake must
+//! refuse.
 //!
-//! Each function panics where the server gives no whole answer.
+//! Each function panics if the server gives no complete answer.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub const FORM: &str = "application/x-www-form-urlencoded";
 /// The content type of a JSON body.
 pub const JSON: &str = "application/json";
 
-/// A whole response.
+/// A complete response.
 #[non_exhaustive]
 pub struct Received {
     /// The status.
@@ -31,7 +31,7 @@ pub struct Received {
 }
 
 impl Received {
-    /// Returns the body, which is JSON.
+    /// Returns the body, which must be JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("the body is JSON")
@@ -41,7 +41,7 @@ impl Received {
     ///
     /// # Panics
     ///
-    /// If the response is no token reply.
+    /// If the response is not a token reply.
     #[track_caller]
     pub fn token(&self) -> String {
         assert_eq!(self.status, 200, "{:?}", self.body);
@@ -49,13 +49,13 @@ impl Received {
         reply["access_token"].as_str().expect("a token").to_owned()
     }
 
-    /// Returns the member `error` of a refusal; empty if there is none.
+    /// Returns the member `error` of a refusal; empty if it is missing.
     #[must_use]
     pub fn error(&self) -> String {
         self.json()["error"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Returns the text of a header; empty if there is none.
+    /// Returns the text of a header; empty if it is missing.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
@@ -74,7 +74,7 @@ impl From<Response<Bytes>> for Received {
     }
 }
 
-/// The body may hold a token, so only its length shows.
+/// Shows only the length, because the body may contain a token.
 impl fmt::Debug for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Received")
@@ -87,7 +87,7 @@ impl fmt::Debug for Received {
 /// Sends a request in memory.
 pub async fn ask(server: &TestServer, request: Request<Bytes>) -> Received {
     let answer = server.transport().send(request, 1 << 20).await;
-    answer.expect("a whole answer").into()
+    answer.expect("a complete answer").into()
 }
 
 /// Sends a POST to the token endpoint.
@@ -156,7 +156,7 @@ pub fn object(pairs: &[(&str, &str)]) -> String {
     Value::Object(members.collect()).to_string()
 }
 
-/// Makes the line `Basic ...` of a user and a password, both as they are.
+/// Creates the value `Basic ...` from a user and a password without encoding.
 #[must_use]
 pub fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))

@@ -10,11 +10,11 @@ use std::{
 use auth_core::{Clock, Moment, SystemClock};
 use tokio::time::Instant;
 
-/// A clock that follows tokio's, which a test can pause, and whose wall clock can be moved.
+/// A clock that follows tokio's clock, which a test can pause, and whose wall clock can be moved.
 ///
 /// Both readings start at fixed values, so a run under a paused clock can be repeated to the
-/// nanosecond. Clones are the same clock. A [`TestServer`](crate::TestServer) that is given the
-/// clock lives in the same world: its tokens age with [`advance`](Self::advance) and during
+/// nanosecond. Clones are the same clock. A [`TestServer`](crate::TestServer) with this clock
+/// shares its time: the server's tokens age with [`advance`](Self::advance) and during
 /// [`suspend`](Self::suspend). A jump of the client's wall clock does not change the server's time.
 ///
 /// # Example
@@ -32,7 +32,7 @@ use tokio::time::Instant;
 /// clock.advance(Duration::from_secs(60)).await;
 /// assert_eq!(clock.now(), start + Duration::from_secs(60));
 ///
-/// // The machine is suspended for an hour: only the wall clock goes on.
+/// // The machine is suspended for an hour: only the wall clock continues.
 /// clock.suspend(Duration::from_secs(3600));
 /// assert!(clock.now().reached(start + Duration::from_secs(3600)));
 /// assert!(!clock.now().waited_for(start + Duration::from_secs(3600)));
@@ -41,26 +41,26 @@ use tokio::time::Instant;
 ///
 /// # Sockets
 ///
-/// A paused tokio clock leaps to the next timer whenever nothing else can run, and a runtime that
-/// waits for a socket counts as idle. So keep sockets for real time, and use
+/// A paused tokio clock jumps to the next timer when no task can run, and a runtime that waits for
+/// a socket counts as idle. Use sockets in real time only, and
 /// [`MemoryTransport`](crate::MemoryTransport) and [`MemoryService`](crate::MemoryService) under a
-/// paused clock. The clock belongs to the runtime in which it was made.
+/// paused clock. The clock belongs to the runtime in which it was created.
 #[derive(Clone)]
 pub struct VirtualClock(Arc<Inner>);
 
 struct Inner {
-    /// No two clocks of a process have the same.
+    /// Unique among the clocks of a process.
     identity: usize,
     origin: Instant,
     start: Moment,
-    /// Nanoseconds that the world went on while this machine was suspended.
+    /// Nanoseconds during which this machine was suspended.
     slept: AtomicU64,
     /// Nanoseconds by which the wall clock was moved.
     moved: AtomicI64,
 }
 
 impl VirtualClock {
-    /// Makes a clock that starts 1,000 s after boot, on 2030-01-01 at 00:00 UTC.
+    /// Creates a clock that starts 1,000 s after boot, on 2030-01-01 at 00:00 UTC.
     #[must_use]
     pub fn new() -> Self {
         Self::starting_at(Moment::new(
@@ -69,7 +69,7 @@ impl VirtualClock {
         ))
     }
 
-    /// Makes a clock that starts at a moment of your choice.
+    /// Creates a clock that starts at a given moment.
     #[must_use]
     pub fn starting_at(start: Moment) -> Self {
         Self(Arc::new(Inner {
@@ -81,13 +81,13 @@ impl VirtualClock {
         }))
     }
 
-    /// Makes a clock that starts at the machine's real time.
+    /// Creates a clock that starts at the machine's real time.
     #[must_use]
     pub fn from_system() -> Self {
         Self::starting_at(SystemClock::new().now())
     }
 
-    /// Lets time pass: fires every timer on the way, and lets other tasks run once.
+    /// Advances the time: fires every timer on the way, and lets other tasks run once.
     ///
     /// # Panics
     ///
@@ -95,17 +95,17 @@ impl VirtualClock {
     ///
     /// # Cancel safety
     ///
-    /// Time has moved on the first poll, whether or not the future is dropped afterwards.
+    /// The time moves at the first poll, also if the future is dropped afterwards.
     pub async fn advance(&self, duration: Duration) {
         tokio::time::advance(duration).await;
     }
 
-    /// Suspends the machine for `duration`: the wall clock and the world go on; the monotonic clock
-    /// and all timers stand still. [`SystemClock`] behaves so on systems other than Linux. On Linux
-    /// its monotonic clock counts the time of a suspend, and only timers stand still.
+    /// Suspends the machine for `duration`: the wall clock and the server's time continue; the
+    /// monotonic clock and all timers stop. [`SystemClock`] behaves like this on systems other than
+    /// Linux. On Linux its monotonic clock counts the time of a suspend, and only timers stop.
     pub fn suspend(&self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        // A closure that always returns a value makes this infallible.
+        // The closure always returns a value, so this cannot fail.
         let _ = self
             .0
             .slept
@@ -124,15 +124,15 @@ impl VirtualClock {
         self.jump_wall(i64::try_from(by.as_nanos()).map_or(i64::MIN, |by| -by));
     }
 
-    /// Returns the true time since the clock was made: suspends count, jumps of the wall clock do
-    /// not.
+    /// Returns the real time since the clock was created: suspends count, jumps of the wall clock
+    /// do not.
     #[must_use]
     pub fn world_elapsed(&self) -> Duration {
         let slept = Duration::from_nanos(self.0.slept.load(Ordering::SeqCst));
         self.0.origin.elapsed().saturating_add(slept)
     }
 
-    /// Returns the true time since the Unix epoch, by a wall clock that was never moved.
+    /// Returns the real time since the Unix epoch, by a wall clock that was never moved.
     #[must_use]
     pub fn world_wall(&self) -> Duration {
         self.0
@@ -172,7 +172,7 @@ impl Clock for VirtualClock {
     }
 }
 
-/// 0 is the system clock's.
+/// The number 0 is the system clock's.
 static NEXT_IDENTITY: AtomicUsize = AtomicUsize::new(1);
 
 impl Default for VirtualClock {

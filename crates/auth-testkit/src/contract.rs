@@ -1,8 +1,9 @@
-//! What every vendor's authenticator promises, as tests that a vendor's crate runs against the
+//! The contract of every vendor's authenticator, as tests that a vendor crate runs against the
 //! vendor's fake.
 //!
-//! Describe the vendor by a [`Vendor`] and have [`contract!`](crate::contract!) make a test of each
-//! clause. All of it runs in memory and under a paused clock, so a day of retries takes no time.
+//! Describe the vendor by a [`Vendor`], and let [`contract!`](crate::contract!) create a test for
+//! each clause. All tests run in memory and under a paused clock, so a day of retries takes no
+//! time.
 //!
 //! # Example
 //!
@@ -70,41 +71,41 @@ pub use serving::{
     cold_callers_share_one_token_request, nothing_is_sent_past_its_end, requests_share_a_credential,
 };
 
-/// A vendor, as the contract's clauses need to know it.
+/// The facts about a vendor that the contract's clauses need.
 pub trait Vendor {
-    /// Whether tokens are fetched; `false` for credentials that are sent as they are (API keys).
+    /// Whether tokens are requested; `false` for static credentials (API keys).
     const FETCHES: bool = true;
 
-    /// How many requests one token request makes to the token side.
+    /// The number of HTTP requests of one token request.
     const HTTP_REQUESTS_PER_TOKEN_REQUEST: u64 = 1;
 
-    /// Whether wrong credentials lock an account, so that the same ones are sent at most twice,
-    /// then once a day until they change.
+    /// Whether wrong credentials lock an account, so that the same credentials are sent at most
+    /// twice, then once a day until they change.
     const LOCKOUT: bool = false;
 
-    /// Begins the vendor's fake, a [`TestServer`] with its [`VendorRules`](crate::VendorRules). The
-    /// clauses make it [`in_memory`](TestServerBuilder::in_memory).
+    /// Creates the vendor's fake, a [`TestServer`] with its [`VendorRules`](crate::VendorRules).
+    /// The clauses start it with [`in_memory`](TestServerBuilder::in_memory).
     fn server() -> TestServerBuilder;
 
-    /// Makes an authenticator as a user would, but with the server's
-    /// [`transport`](TestServer::transport) and its URLs, with this source for the secret, and with
-    /// these options as they are. The options have the server's [`clock`](TestServer::clock).
+    /// Creates an authenticator as a user would, but with the server's
+    /// [`transport`](TestServer::transport) and URLs, with this source of the secret, and with
+    /// these options unchanged. The options contain the server's [`clock`](TestServer::clock).
     ///
     /// # Errors
     ///
-    /// What the crate under test finds wrong with the settings.
+    /// The error of the crate under test for invalid settings.
     fn authenticator(
         server: &TestServer,
         secret: SharedSecretSource,
         options: AuthenticatorOptions,
     ) -> Result<Authenticator, Error>;
 
-    /// Returns the secret that the server takes; default the client's.
+    /// Returns the secret that the server accepts. Default: the client's.
     fn right_secret(server: &TestServer) -> String {
         server.client_secret()
     }
 
-    /// Makes the server take another secret; default the client's.
+    /// Makes the server accept another secret. Default: the client's.
     fn change_secret(server: &TestServer, new: &str) {
         server.change_client_secret(new);
     }
@@ -115,11 +116,11 @@ pub trait Vendor {
     }
 }
 
-/// Runs a clause on a runtime of its own, with its clock paused.
+/// Runs a clause on its own runtime, with its clock paused.
 ///
 /// # Panics
 ///
-/// If a promise is broken, or the clause does not end.
+/// If the clause fails, or does not end.
 pub fn run(clause: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -133,10 +134,10 @@ pub fn run(clause: impl Future<Output = ()>) {
     );
 }
 
-/// Makes a test of each clause of the [`contract`](mod@crate::contract) for a
+/// Creates a test for each clause of the [`contract`](mod@crate::contract) for a
 /// [`Vendor`](crate::contract::Vendor).
 ///
-/// The tests stand where the macro is called: give each vendor a module of its own.
+/// The tests are placed where the macro is called: use one module for each vendor.
 #[macro_export]
 macro_rules! contract {
     ($vendor:ty) => {
@@ -170,5 +171,5 @@ macro_rules! contract {
     };
 }
 
-/// Ten years of virtual time: whoever waits so long waits for ever.
+/// Ten years of virtual time: a longer wait counts as endless.
 const TOO_LONG: Duration = Duration::from_secs(10 * 365 * 24 * 3600);

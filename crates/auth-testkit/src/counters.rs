@@ -3,43 +3,43 @@ use std::{collections::BTreeMap, sync::Arc};
 use http::StatusCode;
 use tokio::sync::watch;
 
-/// What a [`TestServer`](crate::TestServer) saw: the only honest witness of what a client did.
+/// What a [`TestServer`](crate::TestServer) saw.
 ///
-/// A request counts when it arrives, a status before its first byte is sent. So whoever holds a
-/// response finds it counted.
+/// A request is counted when it arrives, a status before its first byte is sent. A caller that
+/// holds a response finds it counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
     /// Requests that reached the token endpoint.
     pub token_requests: u64,
-    /// Tokens that the token endpoint handed out, repeated ones included.
+    /// Tokens that the token endpoint issued, repeated ones included.
     pub tokens_issued: u64,
     /// Answers of the token endpoint other than 2xx.
     pub token_errors: u64,
-    /// Refusals by the token endpoint's own rules, by OAuth error code.
+    /// Refusals by the token endpoint's rules, by OAuth error code.
     pub token_errors_by_code: BTreeMap<String, u64>,
-    /// Requests that the token endpoint's own rules refused because the credentials were wrong:
-    /// what locks accounts. Scripted refusals do not count.
+    /// Requests that the token endpoint's rules refused because the credentials were wrong: these
+    /// lock accounts. Scripted refusals do not count.
     pub failed_logins: u64,
-    /// Refresh tokens that the token endpoint's own rules took, however often each.
+    /// Refresh tokens that the token endpoint's rules accepted; each use counts.
     pub refreshes: u64,
-    /// Requests with a refresh token that had been replaced: what the vendor takes for a theft.
+    /// Requests with a refresh token that had been replaced; a vendor treats these as theft.
     pub refresh_reuses: u64,
-    /// Logins of which all was revoked because a refresh token came again.
+    /// Logins whose tokens were all revoked because a refresh token was used again.
     pub families_revoked: u64,
     /// Requests that the token endpoint refused because the quota was used up.
     pub quota_refusals: u64,
-    /// Requests to the token endpoint that are under way now.
+    /// Requests to the token endpoint in progress.
     pub token_in_flight: u64,
-    /// The most requests to the token endpoint that were ever under way at once.
+    /// The most requests to the token endpoint that were ever in progress at the same time.
     pub max_token_in_flight: u64,
     /// Requests that reached the API.
     pub api_requests: u64,
     /// Answers of the API by status.
     pub api_by_status: BTreeMap<u16, u64>,
-    /// Requests to the API that are under way now.
+    /// Requests to the API in progress.
     pub api_in_flight: u64,
-    /// The most requests to the API that were ever under way at once.
+    /// The most requests to the API that were ever in progress at the same time.
     pub max_api_in_flight: u64,
     /// Requests to any other path of the server.
     pub stray_requests: u64,
@@ -57,15 +57,15 @@ impl Counters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Side {
-    /// The token endpoint; the whole token side, where a vendor has several paths.
+    /// The token endpoint; all paths of the token side if a vendor has several.
     Token,
     /// The API.
     Api,
-    /// No place that the server knows.
+    /// A path that the server does not know.
     Stray,
 }
 
-/// The counters, kept so that others can wait for them.
+/// The counters, with a way to wait for them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally(Arc<watch::Sender<Counters>>);
 
@@ -74,7 +74,7 @@ impl Tally {
         self.0.borrow().clone()
     }
 
-    /// Back to zero, but for what is under way.
+    /// Resets to zero, except requests in progress.
     pub(crate) fn reset(&self) {
         self.edit(|counters| {
             *counters = Counters {
@@ -92,7 +92,7 @@ impl Tally {
         let _ = self.0.subscribe().wait_for(condition).await;
     }
 
-    /// Counts an arrival; the request is under way until the returned guard is dropped.
+    /// Counts an arrival; the request is in progress until the returned guard is dropped.
     pub(crate) fn arrive(&self, side: Side) -> InFlight {
         self.edit(|counters| match side {
             Side::Token => {
@@ -160,7 +160,7 @@ impl Tally {
     }
 }
 
-/// Keeps a request counted as under way.
+/// Counts a request as in progress until dropped.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     tally: Tally,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::Gate;
 
-/// How the body travels.
+/// How the body is sent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Delivery {
     pub(crate) after: Option<Gate>,
@@ -21,14 +21,14 @@ pub(crate) enum Shape {
     Endless(Duration),
 }
 
-/// How a connection ends before its time.
+/// How a connection ends early.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// In order: what was sent arrives.
+    /// In order: all sent bytes arrive.
     Close,
-    /// With a reset, which may overtake what was sent.
+    /// With a reset, which may overtake sent bytes.
     Reset,
-    /// With these bytes instead of an answer.
+    /// With these bytes in place of an answer.
     Raw(Bytes),
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Cut {
     }
 }
 
-/// Raw bytes may hold a token, so only their number shows.
+/// Shows only the number of raw bytes, because they may contain a token.
 impl fmt::Debug for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -13,11 +13,11 @@ use crate::{
     vendor::SharedRules,
 };
 
-/// A server that no secret must ever reach: it answers every request with 200 and keeps what it
-/// got.
+/// A server that must never receive a secret: it answers every request with 200 and keeps what it
+/// received.
 ///
-/// Let a [`TestServer`](crate::TestServer) redirect to it, let the client under test run, and ask
-/// for [`secrets_seen`](Self::secrets_seen).
+/// Let a [`TestServer`](crate::TestServer) redirect to it, run the client under test, and check
+/// [`secrets_seen`](Self::secrets_seen).
 ///
 /// # Example
 ///
@@ -45,11 +45,11 @@ impl ForeignServer {
     ///
     /// # Panics
     ///
-    /// If there is no such port, or outside a tokio runtime.
+    /// If no port is free, or outside a tokio runtime.
     ///
     /// # Cancel safety
     ///
-    /// If dropped, nothing is left behind.
+    /// If the future is dropped, nothing remains.
     pub async fn start() -> Self {
         Self::start_on(Ipv4Addr::LOCALHOST).await
     }
@@ -63,7 +63,7 @@ impl ForeignServer {
     ///
     /// # Cancel safety
     ///
-    /// If dropped, nothing is left behind.
+    /// If the future is dropped, nothing remains.
     pub async fn start_on(host: Ipv4Addr) -> Self {
         let port = Port::bind_on(host).await;
         let origin = port.origin();
@@ -72,7 +72,7 @@ impl ForeignServer {
         this
     }
 
-    /// Makes a server without sockets at `https://NAME.test`, to be reached through
+    /// Creates a server without sockets at `https://NAME.test`. Clients reach it through
     /// [`MemoryService::with_foreign`](crate::MemoryService::with_foreign).
     #[must_use]
     pub fn in_memory(name: &str) -> Self {
@@ -91,23 +91,23 @@ impl ForeignServer {
         format!("{}/foreign", self.origin)
     }
 
-    /// Returns the plan of the server: how it answers, if not with 200.
+    /// Returns the script of the server: its answers other than 200.
     #[must_use]
     pub fn script(&self) -> &Script {
         &self.state.stray
     }
 
-    /// Returns how many requests have come.
+    /// Returns the number of requests that have arrived.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.state.counters().stray_requests
     }
 
-    /// Waits until at least `count` requests have come.
+    /// Waits until at least `count` requests have arrived.
     ///
     /// # Cancel safety
     ///
-    /// It may be dropped at any time; it only looks.
+    /// May be dropped at any time; the wait changes nothing.
     pub async fn requests_reached(&self, count: u64) {
         self.state
             .tally
@@ -121,20 +121,20 @@ impl ForeignServer {
         self.state.record.to_vec()
     }
 
-    /// Searches everything that came (request lines, headers, bodies, trailers) for secrets, in
+    /// Searches everything that arrived (request lines, headers, bodies, trailers) for secrets, in
     /// the forms that [`find_secrets`] knows.
     ///
     /// # Panics
     ///
-    /// If not everything that came was kept: after more than 1,024 requests since the last
-    /// [`reset`](Self::reset), or a body of more than 1 MiB. Silence would pass for a clean bill.
+    /// If not everything that arrived was kept: after more than 1,024 requests since the last
+    /// [`reset`](Self::reset), or a body of more than 1 MiB. The result would be incomplete.
     #[must_use]
     pub fn secrets_seen(&self, secrets: &[&str]) -> Vec<Leak> {
         let requests = self.recorded();
         let whole = requests.iter().all(RecordedRequest::is_kept_whole);
         assert!(
             whole && requests.len() as u64 == self.requests(),
-            "too much has come to be searched: call `reset` more often"
+            "more has arrived than is kept: call `reset` more often"
         );
         requests
             .iter()
@@ -152,7 +152,7 @@ impl ForeignServer {
     ///
     /// # Cancel safety
     ///
-    /// If dropped, the server stops all the same.
+    /// If the future is dropped, the server stops nevertheless.
     pub async fn shutdown(self) {
         if let Some(listening) = self.listening {
             listening.shutdown().await;

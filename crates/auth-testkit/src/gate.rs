@@ -2,9 +2,9 @@ use std::{fmt, sync::Arc};
 
 use tokio::sync::watch;
 
-/// A gate that holds replies back until the test opens it: a slow vendor without any sleep.
+/// A gate that delays replies until the test opens it: a slow vendor without a sleep.
 ///
-/// Clones are the same gate. It starts closed; once open it stays open.
+/// Clones are the same gate. It starts closed; an open gate stays open.
 ///
 /// # Example
 ///
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 /// let server = TestServer::builder().in_memory();
 /// let gate = Gate::new();
 /// server.token().then(Reply::normal().answer_after(&gate));
-/// // Start the token request, `gate.reached(1).await`, look around, and then:
+/// // Start the token request, `gate.reached(1).await`, check the state, and then:
 /// gate.open();
 /// assert!(gate.is_open());
 /// ```
@@ -27,7 +27,7 @@ struct Inner {
 }
 
 impl Gate {
-    /// Makes a closed gate.
+    /// Creates a closed gate.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Inner {
@@ -36,18 +36,18 @@ impl Gate {
         }))
     }
 
-    /// Lets everything pass, what waits and what comes later.
+    /// Opens the gate for all waiting and all later replies.
     pub fn open(&self) {
         self.0.open.send_replace(true);
     }
 
-    /// Tells whether the gate was opened.
+    /// Returns whether the gate was opened.
     #[must_use]
     pub fn is_open(&self) -> bool {
         *self.0.open.borrow()
     }
 
-    /// Returns how many have arrived so far, those that passed or gave up included.
+    /// Returns the number of arrivals, those that passed or were dropped included.
     #[must_use]
     pub fn arrivals(&self) -> usize {
         *self.0.arrived.borrow()
@@ -57,7 +57,7 @@ impl Gate {
     ///
     /// # Cancel safety
     ///
-    /// It may be dropped at any time; it only looks.
+    /// May be dropped at any time; the wait changes nothing.
     pub async fn reached(&self, count: usize) {
         // The sender lives in `self`, so the wait cannot fail.
         let _ = self
@@ -68,11 +68,11 @@ impl Gate {
             .await;
     }
 
-    /// Arrives at the gate and waits until it is open; for test doubles of your own.
+    /// Arrives at the gate and waits until it is open; for other test doubles.
     ///
     /// # Cancel safety
     ///
-    /// Whoever is dropped here has arrived all the same.
+    /// A dropped future has arrived nevertheless.
     pub async fn pass(&self) {
         self.0.arrived.send_modify(|arrived| *arrived += 1);
         let _ = self.0.open.subscribe().wait_for(|open| *open).await;

@@ -10,7 +10,7 @@ use crate::{
     place::Place, queue::lock, reply::Kind, state::State, upload::Upload, vendor::SharedRules,
 };
 
-/// Answers a server's requests: by the script, and by the vendor's rules where the script has no
+/// Answers a server's requests: by the script, or by the vendor's rules if the script has no
 /// answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Handler {
@@ -19,7 +19,7 @@ pub(crate) struct Handler {
 }
 
 impl Handler {
-    /// Makes a router that answers every request to a place.
+    /// Creates a router that answers every request to a place.
     pub(crate) fn router(self, place: Arc<Place>) -> Router {
         Router::new().fallback(move |request: Request| self.handle(place, request))
     }
@@ -96,7 +96,7 @@ impl Handler {
     }
 }
 
-/// The mark of a response that is none: whoever carries it ends the connection.
+/// Marks a response that is not sent: the connection ends instead.
 fn no_response(cut: Cut) -> Response {
     let mut response = Response::default();
     response.extensions_mut().insert(cut);

@@ -6,7 +6,7 @@ use crate::{
     upload::Upload,
 };
 
-/// A request that is being answered: what arrived, and what the script plans for its answer.
+/// A request that is being answered: the request and the script's plan for its answer.
 #[derive(Clone, Copy)]
 pub(crate) struct Incoming<'a> {
     pub(crate) state: &'a State,
@@ -14,9 +14,9 @@ pub(crate) struct Incoming<'a> {
     pub(crate) upload: &'a Upload,
     pub(crate) mint: &'a Mint,
     pub(crate) edits: &'a [Edit],
-    /// The slot that a token request took of the quota.
+    /// The slot of the quota that a token request took.
     pub(crate) slot: Option<u64>,
-    /// The path below which the API lies.
+    /// The path below which the API is.
     pub(crate) api_path: &'a str,
 }
 

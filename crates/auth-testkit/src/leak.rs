@@ -3,25 +3,25 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 
-/// A secret found where none belongs.
+/// A secret in a text that must not contain it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Leak {
-    /// Which of the secrets it was, from 0.
+    /// The index of the secret, from 0.
     pub secret: usize,
-    /// The form in which it was there: `raw`, `base64`, ...
+    /// The form of the secret in the text: `raw`, `base64`, ...
     pub form: &'static str,
     /// The line of the text, from 1.
     pub line: usize,
 }
 
-/// Searches a text for secrets: as they are, and in the forms in which they get into logs.
+/// Searches a text for secrets in plain form and in the forms in which they get into logs.
 ///
 /// The forms are raw, percent-encoded, base64 and base64url (at any offset within a longer value,
 /// and of the percent-encoded text too, as in `Authorization: Basic`), JSON-escaped, hexadecimal,
 /// and the list of numbers that `Debug` makes of bytes. The first eight bytes of a secret count as
-/// much as the whole, so choose secrets that begin like nothing else in the text. Secrets of less
-/// than four bytes would be found everywhere and are not looked for.
+/// much as the whole, so choose secrets that start like nothing else in the text. Secrets of less
+/// than four bytes would be found everywhere and are not searched.
 ///
 /// # Example
 ///
@@ -71,13 +71,13 @@ pub fn find_secrets(text: impl AsRef<[u8]>, secrets: &[impl AsRef<str>]) -> Vec<
     leaks
 }
 
-/// Asserts that a text holds none of the secrets, in none of the forms that [`find_secrets`]
+/// Asserts that a text contains none of the secrets, in none of the forms that [`find_secrets`]
 /// knows.
 ///
 /// # Panics
 ///
-/// If one is there; the message says which, in what form and on which line, but does not repeat
-/// it.
+/// If the text contains one. The message names the index, the form and the line, and does not
+/// repeat the secret.
 #[track_caller]
 pub fn assert_no_secret(text: impl AsRef<[u8]>, secrets: &[impl AsRef<str>]) {
     let leaks = find_secrets(text, secrets);
@@ -107,12 +107,12 @@ fn encoded_forms(part: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         }
         forms.push(("base64", standard));
     }
-    // What looks the same as the raw bytes was found there.
+    // A form that equals the raw bytes was found as raw.
     forms.retain(|(_, needle)| needle != part);
     forms
 }
 
-/// Returns the characters that these bytes alone decide when they stand at this offset (modulo 3)
+/// Returns the characters that depend only on these bytes when they are at this offset (modulo 3)
 /// within a longer base64 value.
 fn base64_inside(engine: &impl Engine, part: &[u8], offset: usize) -> Vec<u8> {
     let mut bytes = vec![0; offset];
@@ -161,7 +161,7 @@ fn find_line(text: &[u8], needle: &[u8]) -> Option<usize> {
 /// Shorter secrets are found everywhere.
 const SHORTEST: usize = 4;
 
-/// This many first bytes of a secret say as much as the whole.
+/// This many first bytes of a secret count as much as the whole.
 const PREFIX: usize = 8;
 
 #[cfg(test)]

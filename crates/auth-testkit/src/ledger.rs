@@ -3,22 +3,22 @@ use std::{
     time::Duration,
 };
 
-/// How often the API met one token, accepted or refused.
+/// How often the API received one token, accepted or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenUse {
     /// The number of the token, in the order of issue; the first has 1.
     pub number: u64,
-    /// Requests that it opened the door for.
+    /// Requests that were accepted with it.
     pub accepted: u64,
-    /// Requests that came with it after it had expired or been revoked.
+    /// Requests with it after it had expired or been revoked.
     pub refused: u64,
 }
 
-/// The tokens that a server issued, by its own time.
+/// The tokens that a server issued, by the server's time.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// Tokens differ between servers, so that a mix-up of tenants shows.
+    /// Tokens differ between servers, so that a confusion of tenants is visible.
     salt: u64,
     issued: HashMap<String, Issued>,
     order: VecDeque<String>,
@@ -43,7 +43,7 @@ impl Ledger {
         }
     }
 
-    /// Issues a new token that the API takes until the given time.
+    /// Issues a new token that the API accepts until the given time.
     pub(crate) fn issue(&mut self, until: Duration) -> String {
         if self.order.len() == KEEP {
             self.order
@@ -66,7 +66,7 @@ impl Ledger {
         token
     }
 
-    /// Returns the newest token and when it ends.
+    /// Returns the newest token and its expiry.
     pub(crate) fn newest(&self) -> Option<(String, Duration)> {
         let token = self.order.back()?;
         self.issued
@@ -74,7 +74,7 @@ impl Ledger {
             .map(|issued| (token.clone(), issued.until))
     }
 
-    /// Returns the number of a token that is to be accepted now.
+    /// Returns the number of a token that is valid now.
     pub(crate) fn check(&mut self, token: &str, now: Duration) -> Option<u64> {
         let issued = self.issued.get_mut(token)?;
         if self.refuse_all || issued.revoked || now >= issued.until {
@@ -129,10 +129,10 @@ impl Ledger {
     }
 }
 
-/// How many tokens are remembered; older ones are refused like unknown ones.
+/// The number of tokens that are remembered; older ones are refused like unknown ones.
 const KEEP: usize = 65_536;
 
-/// Spreads a number over all bits (the finalizer of SplitMix64): looks random, can be repeated.
+/// Spreads a number over all bits (the finalizer of SplitMix64): looks random, and is repeatable.
 pub(crate) fn scramble(number: u64) -> u64 {
     let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

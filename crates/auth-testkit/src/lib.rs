@@ -1,14 +1,13 @@
-//! An authorization server and a protected API inside a test, for everything that signs its
-//! outgoing calls.
+//! An authorization server and a protected API for tests of clients that sign their requests.
 //!
-//! Unit tests of an HTTP client that authenticates need a vendor that misbehaves on request: one
-//! that is slow, forgets tokens, hands out broken JSON, refuses what it has just issued. And they
-//! need a witness: how many tokens were really asked for, what was really sent, and whether a
-//! secret went astray. This crate is both.
+//! Tests of an HTTP client that authenticates need a vendor that fails on request: slow, without
+//! memory of its tokens, with broken JSON, or refusing a new token. They also need to see what the
+//! client did: the number of token requests, the bytes that were sent, and whether a secret leaked.
+//! This crate is both.
 //!
 //! # Example
 //!
-//! A vendor that fails once and revokes a token, and the questions to ask afterwards:
+//! A vendor that fails once and revokes a token, and the checks afterwards:
 //!
 //! ```
 //! use auth_testkit::{Reply, TestServer};
@@ -18,8 +17,8 @@
 //! let server = TestServer::start().await;
 //! server.token().then(Reply::status(503).header("retry-after", "1"));
 //!
-//! // Hand `server.token_url()`, `client_id()` and `client_secret()` to the client under test, let
-//! // it call `server.api_url()`, then:
+//! // Pass `server.token_url()`, `client_id()` and `client_secret()` to the client under test, let
+//! // the client call `server.api_url()`, then:
 //! server.revoke_all();
 //! // ... and call again.
 //!
@@ -29,30 +28,30 @@
 //! # }
 //! ```
 //!
-//! # What is in it
+//! # Overview
 //!
 //! | for | take |
 //! |---|---|
 //! | the vendor: token endpoint and API, over sockets or in memory | [`TestServer`] |
-//! | its refresh tokens: replaced, repeated, left out | [`RefreshTokens`], [`RefreshTokenUse`] |
-//! | its faults | [`Reply`], queued in a [`Script`]; [`Gate`] holds one back without sleeping |
+//! | its refresh tokens: replaced, repeated, omitted | [`RefreshTokens`], [`RefreshTokenUse`] |
+//! | its faults | [`Reply`], queued in a [`Script`]; [`Gate`] delays one without a sleep |
 //! | what the server saw | [`Counters`], [`RecordedRequest`], [`TokenUse`]; as text [`TestServer::wire`] |
 //! | the vendor with its own paths, replies and refusals | [`VendorRules`]; vendor crates have theirs behind the feature `fake` |
-//! | another origin, to which nothing may leak | [`ForeignServer`] |
+//! | another origin, which must not receive a secret | [`ForeignServer`] |
 //! | time | [`VirtualClock`] |
-//! | a paused clock, so no sockets | [`MemoryTransport`], [`MemoryService`] |
-//! | a vendor under its own URLs, and what was sent there | [`Recorder`] |
+//! | a paused clock, without sockets | [`MemoryTransport`], [`MemoryService`] |
+//! | a vendor under its own URLs, and the requests that were sent there | [`Recorder`] |
 //! | tests of the token machine without any HTTP | [`ScriptedSource`] |
-//! | a [`TokenStore`](auth_core::TokenStore) of yours | [`store_contract!`] |
+//! | a [`TokenStore`](auth_core::TokenStore) that you write | [`store_contract!`] |
 //! | searching logs and errors for secrets | [`LogCapture`], [`assert_no_secret`] |
 //!
 //! # Real time or paused time
 //!
-//! Sockets want real time: a paused tokio clock leaps forward whenever the runtime waits for one.
-//! Under `#[tokio::test(start_paused = true)]` use [`TestServer::builder`] with
-//! [`in_memory`](TestServerBuilder::in_memory). Either way tokens age by tokio's clock, so no
-//! test needs to sleep. The crate turns on tokio's feature `test-util`: keep it among the
-//! development dependencies.
+//! Sockets need real time: a paused tokio clock jumps forward when the runtime waits for one. Under
+//! `#[tokio::test(start_paused = true)]` use [`TestServer::builder`] with
+//! [`in_memory`](TestServerBuilder::in_memory). In both cases tokens age by tokio's clock, so no
+//! test needs to sleep. The crate enables tokio's feature `test-util`: use it only in
+//! `[dev-dependencies]`.
 //!
 //! # Supported Rust
 //!

@@ -24,7 +24,7 @@ pub(crate) struct Listening {
     task: JoinHandle<()>,
 }
 
-/// A port that waits for its router, so that the router may know its address.
+/// A port that is bound before its router exists, so that the router can know its address.
 #[derive(Debug)]
 pub(crate) struct Port {
     listener: TcpListener,
@@ -80,7 +80,7 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        // The connections live in the task, so they end with it.
+        // The connections are in the task, so they end with it.
         self.task.abort();
     }
 }
@@ -95,14 +95,14 @@ async fn accept(listener: TcpListener, router: Router, connections: &mut JoinSet
             Ok((stream, _)) => {
                 connections.spawn(serve(stream, router.clone()));
             }
-            // Such as a connection that went away while it waited.
+            // For example a connection that closed while it waited.
             Err(_) => tokio::task::yield_now().await,
         }
     }
 }
 
 async fn serve(stream: TcpStream, router: Router) {
-    // Without delay the bytes of a trickle travel one by one.
+    // Without delay, so that slow bytes are sent one by one.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let answer = router.clone().call(request.map(Body::new));
@@ -131,14 +131,14 @@ async fn serve(stream: TcpStream, router: Router) {
     }
 }
 
-/// Returns how the script wants it to end; the server wraps what the script threw.
+/// Returns how the script ends the connection; the server wraps the script's error.
 fn cut<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Cut> {
     error
         .downcast_ref()
         .or_else(|| error.source().and_then(cut))
 }
 
-/// More connections than this wait until others end.
+/// More connections wait until others end.
 const MAX_CONNECTIONS: usize = 4_096;
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
 
 use crate::{assert_no_secret, queue::lock};
 
-/// Everything that is logged through `tracing`, all targets, down to TRACE, as one text.
+/// Captures everything that is logged through `tracing`, all targets, down to TRACE, as one text.
 ///
-/// Made for leak tests: run the code under test, then
-/// [`assert_no_secret`](Self::assert_no_secret). There are no times in it, so that two runs can be
-/// compared. Clones are the same log; it grows until [`clear`](Self::clear).
+/// For leak tests: run the code under test, then call [`assert_no_secret`](Self::assert_no_secret).
+/// The text contains no times, so that two runs can be compared. Clones are the same log; it grows
+/// until [`clear`](Self::clear).
 ///
 /// # Example
 ///
@@ -25,23 +25,24 @@ use crate::{assert_no_secret, queue::lock};
 ///
 /// let log = LogCapture::new();
 /// let guard = log.install();
-/// tracing::info!(attempt = 1, "asking for a token");
+/// tracing::info!(attempt = 1, "requesting a token");
 /// drop(guard);
-/// assert!(log.text().contains("asking for a token"));
+/// assert!(log.text().contains("requesting a token"));
 /// log.assert_no_secret(&["fake-secret-1"]);
 /// ```
 #[derive(Clone, Default)]
 pub struct LogCapture(Arc<Mutex<Vec<u8>>>);
 
 impl LogCapture {
-    /// Makes an empty log.
+    /// Creates an empty log.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Captures what the current thread logs, until the guard is dropped. Enough for tests on a
-    /// current-thread runtime; for others make [`subscriber`](Self::subscriber) the global default.
+    /// Captures what the current thread logs, until the guard is dropped. Sufficient for tests on a
+    /// current-thread runtime; for other runtimes make [`subscriber`](Self::subscriber) the global
+    /// default.
     #[must_use]
     pub fn install(&self) -> DefaultGuard {
         tracing::subscriber::set_default(self.subscriber())
@@ -50,8 +51,8 @@ impl LogCapture {
     /// Returns a subscriber that writes into this log.
     #[must_use]
     pub fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
-        // While there is one subscriber only, tracing asks the thread that comes by first whether
-        // anybody wants an event, and believes it for all threads. With a second one, it asks both.
+        // With a single subscriber, tracing asks the first thread whether an event is of interest,
+        // and uses the answer for all threads. With a second one, it asks both.
         static SECOND: OnceLock<Dispatch> = OnceLock::new();
         SECOND.get_or_init(|| Dispatch::new(NoSubscriber::default()));
         tracing_subscriber::fmt()
@@ -79,7 +80,7 @@ impl LogCapture {
     ///
     /// # Panics
     ///
-    /// If one was.
+    /// If one was logged.
     #[track_caller]
     pub fn assert_no_secret(&self, secrets: &[impl AsRef<str>]) {
         assert_no_secret(self.text(), secrets);
@@ -94,7 +95,7 @@ impl fmt::Debug for LogCapture {
     }
 }
 
-/// Kept apart, so that nobody writes into a [`LogCapture`] but a subscriber.
+/// A separate type, so that only a subscriber writes into a [`LogCapture`].
 struct Sink(LogCapture);
 
 impl<'a> MakeWriter<'a> for Sink {

@@ -15,11 +15,11 @@ use tower_service::Service;
 
 use crate::{ForeignServer, delivery::Cut};
 
-/// The way to a server without sockets, as a tower service: for clients under test that stand on
-/// one, and for clocks that are paused.
+/// A server without sockets as a tower service: for clients under test that use a tower service,
+/// and for paused clocks.
 ///
-/// It knows the origins of its server, and those of the foreign servers that were
-/// [added](Self::with_foreign); all others cannot be reached, as without a network.
+/// Reaches the origins of its server, and those of the foreign servers that were
+/// [added](Self::with_foreign). All other origins cannot be reached, as without a network.
 ///
 /// # Example
 ///
@@ -40,7 +40,7 @@ use crate::{ForeignServer, delivery::Cut};
 ///
 /// # Clone and readiness
 ///
-/// Clones share the server. It is always ready.
+/// Clones share the server. Always ready.
 #[derive(Clone)]
 pub struct MemoryService {
     routes: Arc<Vec<(String, Router)>>,
@@ -113,7 +113,7 @@ impl fmt::Debug for MemoryService {
     }
 }
 
-/// The answer of a [`MemoryService`] on its way.
+/// The future of a [`MemoryService`].
 pub struct MemoryFuture(
     Pin<Box<dyn Future<Output = Result<Response<MemoryBody>, MemoryError>> + Send>>,
 );
@@ -162,11 +162,11 @@ impl fmt::Debug for MemoryBody {
     }
 }
 
-/// Why a [`MemoryService`] gave no answer, or no whole one.
+/// Why a [`MemoryService`] gave no answer, or an incomplete one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MemoryError {
-    /// No server that is known here has this origin.
+    /// No known server has this origin.
     Unreachable,
     /// The script cut the connection.
     Cut,
@@ -183,7 +183,7 @@ impl fmt::Display for MemoryError {
 
 impl std::error::Error for MemoryError {}
 
-/// The way to a server's token endpoint without sockets, as a [`Transport`].
+/// A server's token endpoint without sockets, as a [`Transport`].
 ///
 /// # Example
 ///
@@ -224,7 +224,7 @@ impl Transport for MemoryTransport {
         max_reply: usize,
     ) -> Result<Response<Bytes>, Error> {
         let unavailable = |error: MemoryError| {
-            Error::new(ErrorKind::Unavailable, "test server: no whole reply").with_source(error)
+            Error::new(ErrorKind::Unavailable, "test server: no complete reply").with_source(error)
         };
         let request = request.map(http_body_util::Full::new);
         let response = self.0.clone().call(request).await.map_err(unavailable)?;

@@ -2,11 +2,11 @@ use http::Uri;
 
 use crate::Side;
 
-/// An origin that a server has, and what of the vendor is found there.
+/// An origin of a server, and the parts of the vendor that it serves.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) origin: String,
-    /// The origin as records show it, the same for every run.
+    /// The origin as records show it, the same in every run.
     pub(crate) shown: String,
     pub(crate) has: Has,
 }
@@ -20,7 +20,7 @@ pub(crate) enum Has {
 }
 
 impl Place {
-    /// Decides which side a request came to, by the vendor's paths.
+    /// Decides by the vendor's paths which side a request came to.
     pub(crate) fn side(&self, token_paths: &[String], api_path: &str, uri: &Uri) -> Side {
         let path = uri.path();
         let tokens = matches!(self.has, Has::TokenSide | Has::Both);

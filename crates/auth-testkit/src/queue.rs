@@ -3,7 +3,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// What happens next: a queue of single events, and one for when it is empty.
+/// The next events: a queue of single events, and one for an empty queue.
 #[derive(Debug)]
 pub(crate) struct Queue<T>(Mutex<Inner<T>>);
 
@@ -53,7 +53,7 @@ impl<T: Default> Default for Queue<T> {
     }
 }
 
-/// Locks, also after a panic elsewhere: a test that failed must not make others hang or panic.
+/// Locks, also after a panic in another thread: a failed test must not make others hang or panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 pub(crate) struct Window {
     limit: usize,
     length: Duration,
-    /// Slot number and when it frees.
+    /// The slot's number and the time when it frees.
     taken: Vec<(u64, Duration)>,
     count: u64,
 }
@@ -24,7 +24,7 @@ impl Window {
     ///
     /// # Errors
     ///
-    /// How long until the next slot frees, if all are taken.
+    /// The time until the next slot frees, if all are taken.
     pub(crate) fn take(&mut self, now: Duration) -> Result<u64, Duration> {
         self.taken.retain(|(_, until)| *until > now);
         if self.taken.len() < self.limit {
@@ -51,7 +51,7 @@ impl Window {
     }
 }
 
-/// Returns the most of these ascending times that lie in any window of this length.
+/// Returns the largest number of these ascending times within any window of this length.
 pub(crate) fn densest(times: &VecDeque<Duration>, length: Duration) -> usize {
     let mut first = 0;
     let mut most = 0;

@@ -12,8 +12,8 @@ use crate::{Side, place::Place, queue::lock, upload::Upload};
 
 /// A request as a server received it.
 ///
-/// It holds what the client sent, secrets included: they show only through the accessors whose
-/// names begin with `expose_`, and never in `Debug`.
+/// Contains what the client sent, secrets included. Secrets are visible only through the methods
+/// whose names start with `expose_`, and never in `Debug`.
 #[derive(Clone)]
 pub struct RecordedRequest {
     head: Arc<Head>,
@@ -31,13 +31,13 @@ struct Head {
 }
 
 impl RecordedRequest {
-    /// Returns which side of the server it came to.
+    /// Returns the side of the server that received it.
     #[must_use]
     pub fn side(&self) -> Side {
         self.head.side
     }
 
-    /// Returns when it arrived, by [`VirtualClock::world_elapsed`](crate::VirtualClock).
+    /// Returns the time of arrival, by [`VirtualClock::world_elapsed`](crate::VirtualClock).
     #[must_use]
     pub fn at(&self) -> Duration {
         self.head.at
@@ -55,13 +55,13 @@ impl RecordedRequest {
         self.head.uri.path()
     }
 
-    /// Returns how many bytes of body were read.
+    /// Returns the number of body bytes that were read.
     #[must_use]
     pub fn body_len(&self) -> u64 {
         self.upload.len
     }
 
-    /// Tells whether the body came to its proper end.
+    /// Returns whether the body was complete.
     #[must_use]
     pub fn body_complete(&self) -> bool {
         self.upload.complete
@@ -85,7 +85,7 @@ impl RecordedRequest {
         self.head.headers.get(name)?.to_str().ok()
     }
 
-    /// Returns the body, of a long one only the beginning: 64 KiB, or 1 MiB on a
+    /// Returns the body; of a long body only the beginning: 64 KiB, or 1 MiB on a
     /// [`ForeignServer`](crate::ForeignServer).
     #[must_use]
     pub fn expose_body(&self) -> &Bytes {
@@ -98,7 +98,8 @@ impl RecordedRequest {
         self.upload.trailers.as_ref()
     }
 
-    /// Returns a parameter of a form body, or a text member of a JSON one: the first of its name.
+    /// Returns a parameter of a form body, or a string member of a JSON body: the first of its
+    /// name.
     #[must_use]
     pub fn expose_parameter(&self, name: &str) -> Option<String> {
         let body = self.expose_body();
@@ -152,15 +153,15 @@ impl fmt::Debug for RecordedRequest {
     }
 }
 
-/// The latest requests; older ones are forgotten.
+/// The latest requests; older ones are removed.
 #[derive(Default)]
 pub(crate) struct Record(Mutex<VecDeque<Entry>>);
 
-/// A request whose body may still be on its way.
+/// A request whose body may still arrive.
 type Entry = (Arc<Head>, Arc<Mutex<Upload>>);
 
 impl Record {
-    /// Notes a request on its arrival, and returns where its body belongs.
+    /// Records a request on its arrival, and returns the place for its body.
     pub(crate) fn push(
         &self,
         side: Side,
@@ -203,5 +204,5 @@ impl Record {
     }
 }
 
-/// How many requests are kept.
+/// The number of requests that are kept.
 const KEEP: usize = 1_024;

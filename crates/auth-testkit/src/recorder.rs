@@ -15,12 +15,11 @@ use tower_service::Service;
 
 use crate::{MemoryBody, MemoryError, MemoryService, MemoryTransport, TestServer, queue::lock};
 
-/// Carries requests for a vendor's own URLs to test servers in memory, and records each request as
-/// it left the client. A [`Transport`] for token requests and a tower service for API requests.
+/// Sends requests for a vendor's own URLs to test servers in memory, and records each request as it
+/// left the client. A [`Transport`] for token requests and a tower service for API requests.
 ///
-/// For tests of what a vendor crate sends where, with the URLs that the crate has as defaults. With
-/// settings that name the test server's URLs, use [`TestServer::transport`] and
-/// [`TestServer::recorded`] instead.
+/// For tests of a vendor crate with its default URLs. With settings that contain the test server's
+/// URLs, use [`TestServer::transport`] and [`TestServer::recorded`] instead.
 ///
 /// # Example
 ///
@@ -46,7 +45,7 @@ use crate::{MemoryBody, MemoryError, MemoryService, MemoryTransport, TestServer,
 ///
 /// # Clone and readiness
 ///
-/// Clones share the record, and the routes that were added before. It is always ready.
+/// Clones share the record, and the routes that were added before. Always ready.
 #[derive(Clone, Default)]
 pub struct Recorder {
     routes: Vec<Route>,
@@ -61,14 +60,14 @@ struct Route {
 }
 
 impl Recorder {
-    /// Makes a recorder without routes: no URL can be reached.
+    /// Creates a recorder without routes: no URL can be reached.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Carries requests for URLs that begin with `prefix` to `server`, where `target` takes the
-    /// place of the prefix. The longest prefix wins.
+    /// Sends requests for URLs that start with `prefix` to `server`, with `target` in place of the
+    /// prefix. The longest prefix wins.
     #[must_use]
     pub fn route(mut self, prefix: &str, server: &TestServer, target: impl Into<String>) -> Self {
         self.routes.push(Route {
@@ -85,8 +84,8 @@ impl Recorder {
         lock(&self.sent).clone()
     }
 
-    /// Records a request, and turns it to the test server that stands at its URL. A URL without a
-    /// route stays as it is, and cannot be reached.
+    /// Records a request, and redirects it to the test server of its URL. A URL without a route is
+    /// not changed, and cannot be reached.
     fn arrive(&self, mut request: Request<Bytes>) -> (MemoryService, Request<Bytes>) {
         lock(&self.sent).push(SentRequest(request.clone()));
         let url = request.uri().to_string();
@@ -151,10 +150,10 @@ impl fmt::Debug for Recorder {
     }
 }
 
-/// A request as it left the client; a [`Recorder`] notes it.
+/// A request as it left the client, recorded by a [`Recorder`].
 ///
-/// It holds what the client sent, secrets included: they show only through the accessors whose
-/// names begin with `expose_`, and never in `Debug`.
+/// Contains what the client sent, secrets included. Secrets are visible only through the methods
+/// whose names start with `expose_`, and never in `Debug`.
 #[derive(Clone)]
 pub struct SentRequest(Request<Bytes>);
 
@@ -178,7 +177,7 @@ impl SentRequest {
     }
 
     /// Returns the whole request as text: method and URL, headers by name, and the body after an
-    /// empty line. For a comparison with a file that a person has read.
+    /// empty line. For a comparison with a reviewed file.
     #[must_use]
     pub fn expose_text(&self) -> String {
         let mut text = format!("{} {}\n", self.0.method(), self.0.uri());

@@ -7,26 +7,26 @@ use crate::ledger::scramble;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RefreshTokens {
-    /// Each is good once, and the reply brings the next. One that is shown again is taken for
-    /// stolen: all that came of its login is revoked, access tokens too (RFC 9700 section 4.14.2).
+    /// Each is valid for one use, and the reply contains the next. A second use counts as theft:
+    /// all tokens of its login are revoked, access tokens too (RFC 9700 section 4.14.2).
     Rotated,
-    /// Each is good until it is revoked, and every reply brings it again.
+    /// Each is valid until it is revoked, and every reply repeats it.
     Repeated,
-    /// Each is good until it is revoked, and replies to a refresh leave it out.
+    /// Each is valid until it is revoked, and replies to a refresh omit it.
     Omitted,
 }
 
-/// How often the token endpoint met one refresh token, accepted or refused.
+/// How often the token endpoint received one refresh token, accepted or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefreshTokenUse {
     /// The number of the refresh token, in the order of issue; the first has 1.
     pub number: u64,
-    /// The login that it came of; the first has 1.
+    /// The login that issued it; the first has 1.
     pub family: u64,
-    /// Requests that it brought a token.
+    /// Requests that it got a token for.
     pub accepted: u64,
-    /// Requests that came with it after it had been replaced or revoked.
+    /// Requests with it after it had been replaced or revoked.
     pub refused: u64,
 }
 
@@ -45,7 +45,7 @@ struct Issued {
     replaced: bool,
 }
 
-/// All that came of one login.
+/// All tokens of one login.
 #[derive(Debug)]
 struct Family {
     scope: String,
@@ -53,18 +53,18 @@ struct Family {
     revoked: bool,
 }
 
-/// What became of a refresh token that was shown.
+/// The result of using a refresh token.
 pub(crate) enum Shown {
     Good {
         family: u64,
         scope: String,
-        /// What the reply says in `refresh_token`.
+        /// The reply's `refresh_token`.
         next: Option<String>,
     },
-    /// Of a scope that its login did not grant; it may be shown again.
+    /// The request's scope was not granted by its login; the refresh token stays valid.
     TooWide,
     Worthless,
-    /// A second time: these access tokens go with it, if it is the first time that this happens.
+    /// A second use: these access tokens are revoked with it, if this is the first repeated use.
     Again(Option<Vec<String>>),
 }
 
@@ -84,7 +84,7 @@ impl Refreshes {
         }
     }
 
-    /// Begins a family: somebody has logged in.
+    /// Starts a family: a person has logged in.
     pub(crate) fn log_in(&mut self, scope: &str) -> LoggedIn {
         self.families.push(Family {
             scope: scope.to_owned(),
@@ -96,7 +96,7 @@ impl Refreshes {
         LoggedIn { family, token }
     }
 
-    /// Remembers what is to be revoked with a family.
+    /// Records what is revoked with a family.
     pub(crate) fn brought(&mut self, family: u64, access_token: &str) {
         if let Some(family) = self.family(family) {
             family.access_tokens.push(access_token.to_owned());

@@ -8,11 +8,11 @@ use crate::{
     delivery::{Cut, Delivery, Shape},
 };
 
-/// How a [`TestServer`](crate::TestServer) answers one request: as it should, or not at all so.
+/// An answer of a [`TestServer`](crate::TestServer) to one request: the normal one, or a fault.
 ///
-/// A reply starts with a constructor and is shaped by setters. Those that change members of a token
-/// reply ([`with`](Self::with), [`lifetime`](Self::lifetime), ...) mean something only on
-/// [`normal`](Self::normal) replies of the token endpoint, where the request was in order.
+/// A reply starts with a constructor and is changed by setters. Those that change members of a
+/// token reply ([`with`](Self::with), [`lifetime`](Self::lifetime), ...) apply only to
+/// [`normal`](Self::normal) replies of the token endpoint to a valid request.
 ///
 /// # Example
 ///
@@ -52,7 +52,7 @@ pub(crate) enum Kind {
     Cut(Cut),
 }
 
-/// Which token a normal reply of the token endpoint brings.
+/// The token of a normal reply of the token endpoint.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mint {
     pub(crate) lifetime: Option<Duration>,
@@ -60,7 +60,7 @@ pub(crate) struct Mint {
     pub(crate) dead: bool,
 }
 
-/// A change to the members of a token reply; values are JSON text, right or wrong.
+/// A change to the members of a token reply; values are JSON text, valid or not.
 #[derive(Clone)]
 pub(crate) enum Edit {
     Set(String, String),
@@ -69,14 +69,14 @@ pub(crate) enum Edit {
 }
 
 impl Reply {
-    /// What the server would answer without a script; a place-holder in the queue, or the ground
-    /// for small changes.
+    /// The server's answer without a script; a place-holder in the queue, or the base for small
+    /// changes.
     #[must_use]
     pub fn normal() -> Self {
         Self::default()
     }
 
-    /// A status and nothing else.
+    /// A status without a body.
     ///
     /// # Panics
     ///
@@ -86,7 +86,7 @@ impl Reply {
     pub fn status(status: u16) -> Self {
         match StatusCode::from_u16(status) {
             Ok(status) if !status.is_informational() => Kind::Fixed(status, Bytes::new()).into(),
-            _ => panic!("{status} is no status of a final response"),
+            _ => panic!("{status} is not the status of a final response"),
         }
     }
 
@@ -100,7 +100,7 @@ impl Reply {
         Self::status(status).json(serde_json::json!({ "error": code }))
     }
 
-    /// Status 200 and a web page, as captive portals and login walls answer.
+    /// Status 200 and a web page, as captive portals and login pages answer.
     #[must_use]
     pub fn html() -> Self {
         Self::status(200)
@@ -108,7 +108,7 @@ impl Reply {
             .body("<!doctype html><html><body><h1>Please sign in</h1></body></html>")
     }
 
-    /// Status 200 and JSON that breaks off.
+    /// Status 200 and truncated JSON.
     #[must_use]
     pub fn garbage() -> Self {
         Self::status(200).json("{\"access_token\":\"fake-tok")
@@ -150,7 +150,7 @@ impl Reply {
         Self::status(401).header("www-authenticate", line)
     }
 
-    /// No answer at all: the request stays open until the client gives up.
+    /// No answer: the request stays open until the client stops waiting.
     #[must_use]
     pub fn never() -> Self {
         Kind::Silence.into()
@@ -162,18 +162,18 @@ impl Reply {
         Kind::Cut(Cut::Reset).into()
     }
 
-    /// These bytes, as they stand, and the end of the connection: for answers that are no HTTP, or
-    /// hardly any. In memory the connection just ends.
+    /// These raw bytes, and the end of the connection: for answers that are not HTTP, or hardly. In
+    /// memory the connection just ends.
     #[must_use]
     pub fn raw(bytes: impl Into<Bytes>) -> Self {
         Kind::Cut(Cut::Raw(bytes.into())).into()
     }
 
-    /// Adds a header line; a name that is there already gets one more line.
+    /// Adds a header line; an existing name gets one more line.
     ///
     /// # Panics
     ///
-    /// If name or value is none that HTTP knows.
+    /// If the name or the value is invalid in HTTP.
     #[must_use]
     #[allow(clippy::panic, reason = "a mistake in the test itself")]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
@@ -196,13 +196,13 @@ impl Reply {
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         match &mut self.kind {
             Kind::Fixed(_, old) => *old = body.into(),
-            kind => panic!("the reply {kind:?} has no body of yours"),
+            kind => panic!("the reply {kind:?} has no body that can be set"),
         }
         self
     }
 
-    /// Sets the body to this text with content type `application/json`; a
-    /// [`serde_json::Value`] writes itself as JSON, anything else is sent as it stands.
+    /// Sets the body to this text with content type `application/json`. A [`serde_json::Value`] is
+    /// written as JSON, other text is sent unchanged.
     ///
     /// # Panics
     ///
@@ -213,7 +213,7 @@ impl Reply {
             .body(text.to_string())
     }
 
-    /// Sets a member of a normal token reply. The value is JSON text, sent as it stands: `0`,
+    /// Sets a member of a normal token reply. The value is JSON text, sent unchanged: `0`,
     /// `"\"1799\""`, `1e400`, a [`serde_json::Value`].
     #[must_use]
     pub fn with(mut self, member: &str, json: impl fmt::Display) -> Self {
@@ -221,42 +221,42 @@ impl Reply {
         self
     }
 
-    /// Adds a member to a normal token reply even if it is there already.
+    /// Adds a member to a normal token reply even if it exists already.
     #[must_use]
     pub fn duplicate(mut self, member: &str, json: impl fmt::Display) -> Self {
         self.edits.push(Edit::Add(member.into(), json.to_string()));
         self
     }
 
-    /// Leaves a member out of a normal token reply.
+    /// Omits a member of a normal token reply.
     #[must_use]
     pub fn without(mut self, member: &str) -> Self {
         self.edits.push(Edit::Remove(member.into()));
         self
     }
 
-    /// Sets what a normal token reply says in `expires_in`, as JSON text; the token lives as long
-    /// as it would have.
+    /// Sets `expires_in` of a normal token reply, as JSON text. Does not change the token's
+    /// lifetime.
     #[must_use]
     pub fn expires_in(self, json: impl fmt::Display) -> Self {
         self.with("expires_in", json)
     }
 
-    /// Sets how long the token of a normal reply lives, and what the reply says about it.
+    /// Sets the lifetime of a normal reply's token, and its `expires_in`.
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.mint.lifetime = Some(lifetime);
         self
     }
 
-    /// Brings the token that was issued last once more, with the time that is left to it.
+    /// Repeats the last issued token, with its remaining lifetime.
     #[must_use]
     pub fn same_token(mut self) -> Self {
         self.mint.again = true;
         self
     }
 
-    /// Brings a token that the API refuses from the start, whatever `expires_in` says.
+    /// Issues a token that the API refuses from the start, for any `expires_in`.
     #[must_use]
     pub fn expired_token(mut self) -> Self {
         self.mint.dead = true;
@@ -270,28 +270,28 @@ impl Reply {
         self
     }
 
-    /// Looks at the request only once the gate is open: tokens revoked until then are refused.
+    /// Reads the request only after the gate is open: tokens that are revoked before are refused.
     #[must_use]
     pub fn process_after(mut self, gate: &Gate) -> Self {
         self.process_after = Some(gate.clone());
         self
     }
 
-    /// Does the work at once and holds the answer back until the gate is open.
+    /// Processes the request at once and delays the answer until the gate is open.
     #[must_use]
     pub fn answer_after(mut self, gate: &Gate) -> Self {
         self.answer_after = Some(gate.clone());
         self
     }
 
-    /// Does the work at once and holds the answer back for a time on tokio's clock.
+    /// Processes the request at once and delays the answer by a time on tokio's clock.
     #[must_use]
     pub fn delay(mut self, duration: Duration) -> Self {
         self.delay = Some(duration);
         self
     }
 
-    /// Sends the head at once and holds the body back until the gate is open.
+    /// Sends the head at once and delays the body until the gate is open.
     #[must_use]
     pub fn body_after(mut self, gate: &Gate) -> Self {
         self.delivery.after = Some(gate.clone());
@@ -305,9 +305,9 @@ impl Reply {
         self
     }
 
-    /// Sends the head and this many bytes of the body, then resets the connection. Whatever the
-    /// client has not read by then may be lost to it, so it is best held back by
-    /// [`body_after`](Self::body_after) until the head was seen.
+    /// Sends the head and this many bytes of the body, then resets the connection. Bytes that the
+    /// client has not read by then may be lost; delay the body with
+    /// [`body_after`](Self::body_after) until the client has seen the head.
     #[must_use]
     pub fn reset_after(mut self, bytes: usize) -> Self {
         self.delivery.shape = Shape::CutAfter(bytes, true);
@@ -321,7 +321,7 @@ impl Reply {
         self
     }
 
-    /// Sends the body over and over, with a pause before each time, until the client gives up.
+    /// Sends the body repeatedly, with a pause before each time, until the client stops reading.
     #[must_use]
     pub fn endless(mut self, pause: Duration) -> Self {
         self.delivery.shape = Shape::Endless(pause);
@@ -338,7 +338,7 @@ impl From<Kind> for Reply {
     }
 }
 
-/// A scripted body may hold a token, so only its length shows.
+/// Shows only the length, because a scripted body may contain a token.
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -350,7 +350,7 @@ impl fmt::Debug for Kind {
     }
 }
 
-/// As for bodies: names only.
+/// Shows names only, as for bodies.
 impl fmt::Debug for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Set(name, _) | Self::Add(name, _) | Self::Remove(name)) = self;

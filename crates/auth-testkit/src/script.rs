@@ -1,13 +1,13 @@
 use crate::{Reply, queue::Queue};
 
-/// The plan of one side of a server: a queue of [`Reply`]s, one for each request to come.
+/// The script of one side of a server: a queue of [`Reply`]s, one for each request to come.
 ///
-/// With nothing queued the server behaves as it should.
+/// With an empty queue the server behaves normally.
 #[derive(Debug, Default)]
 pub struct Script(Queue<Reply>);
 
 impl Script {
-    /// Queues the answer to the next request that has none yet.
+    /// Queues the answer to the next request.
     pub fn then(&self, reply: Reply) -> &Self {
         self.times(1, reply)
     }
@@ -18,18 +18,18 @@ impl Script {
         self
     }
 
-    /// Sets the answer to every request for which nothing is queued: a lasting outage.
+    /// Sets the answer to every request while the queue is empty: a lasting outage.
     pub fn always(&self, reply: Reply) -> &Self {
         self.0.otherwise(reply);
         self
     }
 
-    /// Forgets the whole plan.
+    /// Removes all queued answers, and the answer for an empty queue.
     pub fn clear(&self) {
         self.0.clear();
     }
 
-    /// Returns how many answers are still queued; a test that ends with some has not tested them.
+    /// Returns the number of queued answers; a test that ends with some has not tested them.
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.0.len()

@@ -14,15 +14,14 @@ use crate::{
 
 /// An authorization server and the API that it protects, in the test's own process.
 ///
-/// Without a script it does what the standards say (RFC 6749 at `/token`, RFC 6750 below `/api`)
-/// and nothing more lenient, or what the [rules](crate::TestServerBuilder::vendor) of a vendor say.
-/// [`token`](Self::token) and
-/// [`api`](Self::api) take scripts of faults; [`counters`](Self::counters) and
-/// [`recorded`](Self::recorded) tell what the *server* saw.
+/// Without a script it follows the standards strictly (RFC 6749 at `/token`, RFC 6750 below
+/// `/api`), or the [rules](crate::TestServerBuilder::vendor) of a vendor. [`token`](Self::token)
+/// and [`api`](Self::api) take scripts of faults; [`counters`](Self::counters) and
+/// [`recorded`](Self::recorded) return what the *server* saw.
 ///
-/// It listens on a free loopback port ([`start`](Self::start)), or on none
+/// The server listens on a free loopback port ([`start`](Self::start)), or on none
 /// ([`in_memory`](crate::TestServerBuilder::in_memory)): then [`transport`](Self::transport) and
-/// [`service`](Self::service) lead to it, which tests under a paused clock need.
+/// [`service`](Self::service) reach it, which tests under a paused clock need.
 ///
 /// # The API
 ///
@@ -49,7 +48,7 @@ use crate::{
 ///     .start()
 ///     .await;
 /// server.token().then(Reply::status(503));
-/// // ... hand `server.token_url()` to the client under test, let it call `server.api_url()` ...
+/// // ... pass `server.token_url()` to the client under test, let it call `server.api_url()` ...
 /// let seen = server.counters();
 /// assert_eq!((seen.token_requests, seen.api_status(200)), (0, 0));
 /// # }
@@ -57,7 +56,7 @@ use crate::{
 ///
 /// # Security
 ///
-/// Nothing here is secret: tokens and defaults are obviously fake. Never give it a real credential.
+/// No value here is secret: tokens and defaults are obviously fake. Never pass a real credential.
 pub struct TestServer {
     state: Arc<State>,
     rules: SharedRules,
@@ -81,7 +80,7 @@ impl TestServer {
         format!("{}{}", self.origin(), self.rules.api_path())
     }
 
-    /// Returns the origin of the API, where tokens belong.
+    /// Returns the origin of the API, where tokens are sent.
     #[must_use]
     pub fn origin(&self) -> &str {
         self.places.last().map_or("", |place| &place.origin)
@@ -93,7 +92,7 @@ impl TestServer {
         self.places.first().map_or("", |place| &place.origin)
     }
 
-    /// Returns the rules that the server was made with, if they are of this type.
+    /// Returns the rules that the server was created with, if they are of this type.
     #[must_use]
     pub fn rules<R: VendorRules>(&self) -> Option<&R> {
         self.rules.downcast()
@@ -105,13 +104,13 @@ impl TestServer {
         &self.state.settings.client_id
     }
 
-    /// Returns the client's secret as the server knows it now.
+    /// Returns the client's current secret.
     #[must_use]
     pub fn client_secret(&self) -> String {
         self.state.client_secret()
     }
 
-    /// Makes the server take another client secret from now on, and no more the old one.
+    /// Replaces the client's secret; the old one is refused from now on.
     pub fn change_client_secret(&self, secret: impl Into<String>) {
         self.state.change_client_secret(secret.into());
     }
@@ -122,19 +121,19 @@ impl TestServer {
         self.state.settings.user.as_deref().unwrap_or_default()
     }
 
-    /// Returns the user's password as the server knows it now; empty if there is no user.
+    /// Returns the user's current password; empty if there is no user.
     #[must_use]
     pub fn user_password(&self) -> String {
         self.state.user_password().unwrap_or_default()
     }
 
-    /// Makes the server take another password from now on, and no more the old one.
+    /// Replaces the user's password; the old one is refused from now on.
     pub fn change_user_password(&self, password: impl Into<String>) {
         self.state.change_password(password.into());
     }
 
-    /// Logs a person in, as by an authorization code in a browser, and returns the refresh token
-    /// that this brings, for the server's default scope.
+    /// Logs a person in, as by an authorization code in a browser, and returns the refresh token,
+    /// for the server's default scope.
     #[must_use]
     pub fn log_in(&self) -> String {
         let scope = &self.state.settings.scope;
@@ -143,59 +142,59 @@ impl TestServer {
             .token
     }
 
-    /// Makes the token endpoint refuse every refresh token that was issued so far.
+    /// Makes the token endpoint refuse every refresh token that was issued before.
     pub fn revoke_refresh_tokens(&self) {
         self.state.refreshes(|refreshes| refreshes.revoke_all());
     }
 
-    /// Returns how often each refresh token was shown, in the order of issue.
+    /// Returns how often each refresh token was used, in the order of issue.
     #[must_use]
     pub fn refresh_token_uses(&self) -> Vec<RefreshTokenUse> {
         self.state.refreshes(|refreshes| refreshes.uses())
     }
 
-    /// Returns the refresh tokens that were issued, in that order.
+    /// Returns the issued refresh tokens, in the order of issue.
     #[must_use]
     pub fn expose_refresh_tokens(&self) -> Vec<String> {
         self.state.refreshes(|refreshes| refreshes.tokens())
     }
 
-    /// Returns how long tokens live, unless a script says otherwise.
+    /// Returns the lifetime of tokens, unless a script changes it.
     #[must_use]
     pub fn token_lifetime(&self) -> Duration {
         self.state.settings.lifetime
     }
 
-    /// Returns the clock by which tokens age and quotas refill.
+    /// Returns the clock for the lifetime of tokens and for quotas.
     #[must_use]
     pub fn clock(&self) -> &VirtualClock {
         &self.state.settings.clock
     }
 
-    /// Returns the plan of the token endpoint.
+    /// Returns the script of the token endpoint.
     #[must_use]
     pub fn token(&self) -> &Script {
         &self.state.token
     }
 
-    /// Returns the plan of the API.
+    /// Returns the script of the API.
     #[must_use]
     pub fn api(&self) -> &Script {
         &self.state.api
     }
 
-    /// Makes the API refuse a token from now on; `false` if it was never issued or already
+    /// Makes the API refuse a token from now on; `false` if it was never issued or is already
     /// revoked.
     pub fn revoke(&self, token: &str) -> bool {
         self.state.ledger(|ledger| ledger.revoke(token))
     }
 
-    /// Makes the API refuse every token that was issued so far.
+    /// Makes the API refuse every token that was issued before.
     pub fn revoke_all(&self) {
         self.state.ledger(|ledger| ledger.revoke_all());
     }
 
-    /// Makes the API refuse every token, new ones too: the endless 401.
+    /// Makes the API refuse every token, new ones too.
     pub fn always_refuse(&self, on: bool) {
         self.state.ledger(|ledger| ledger.refuse_all(on));
     }
@@ -212,28 +211,28 @@ impl TestServer {
         self.state.token_uses()
     }
 
-    /// Returns the tokens that were issued, in that order, to search for them in logs.
+    /// Returns the issued tokens, in the order of issue, to search for them in logs.
     #[must_use]
     pub fn expose_tokens(&self) -> Vec<String> {
         self.state.ledger(|ledger| ledger.tokens())
     }
 
     /// Returns everything that must not leak, to search for it: the client's secret and the user's
-    /// password, those of earlier, the tokens, refresh tokens, and what the vendor's rules
-    /// remembered.
+    /// password with their previous values, the tokens, refresh tokens, and secrets that the
+    /// vendor's rules recorded.
     #[must_use]
     pub fn expose_secrets(&self) -> Vec<String> {
         self.state.all_secrets()
     }
 
-    /// Returns the most requests that reached the token endpoint within any window of this length:
-    /// what a vendor with a rolling quota would have counted.
+    /// Returns the largest number of requests that reached the token endpoint within any window of
+    /// this length: the count of a vendor with a rolling quota.
     #[must_use]
     pub fn max_token_requests_within(&self, window: Duration) -> usize {
         self.state.max_token_requests_within(window)
     }
 
-    /// Returns when each request reached the token endpoint, by
+    /// Returns the time of each request that reached the token endpoint, by
     /// [`VirtualClock::world_elapsed`](crate::VirtualClock), those refused for the quota included.
     #[must_use]
     pub fn token_request_times(&self) -> Vec<Duration> {
@@ -246,8 +245,8 @@ impl TestServer {
         self.state.record.to_vec()
     }
 
-    /// Begins to count anew: counters, records and the quota's window. Tokens stay valid, scripts
-    /// stay queued.
+    /// Resets the counters, the records and the quota's window. Tokens stay valid, scripts stay
+    /// queued.
     pub fn reset(&self) {
         self.state.reset();
     }
@@ -256,7 +255,7 @@ impl TestServer {
     ///
     /// # Cancel safety
     ///
-    /// It may be dropped at any time; it only looks.
+    /// May be dropped at any time; the wait changes nothing.
     pub async fn token_requests_reached(&self, count: u64) {
         self.counters_reached(|counters| counters.token_requests >= count)
             .await;
@@ -266,7 +265,7 @@ impl TestServer {
     ///
     /// # Cancel safety
     ///
-    /// It may be dropped at any time; it only looks.
+    /// May be dropped at any time; the wait changes nothing.
     pub async fn api_requests_reached(&self, count: u64) {
         self.counters_reached(|counters| counters.api_requests >= count)
             .await;
@@ -276,18 +275,18 @@ impl TestServer {
     ///
     /// # Cancel safety
     ///
-    /// It may be dropped at any time; it only looks.
+    /// May be dropped at any time; the wait changes nothing.
     pub async fn counters_reached(&self, condition: impl FnMut(&Counters) -> bool) {
         self.state.tally.until(condition).await;
     }
 
-    /// Returns a way to the token endpoint that needs no socket.
+    /// Returns a transport to the token endpoint that needs no socket.
     #[must_use]
     pub fn transport(&self) -> MemoryTransport {
         MemoryTransport::new(self.service())
     }
 
-    /// Returns a way to the whole server that needs no socket.
+    /// Returns a tower service for the whole server that needs no socket.
     #[must_use]
     pub fn service(&self) -> MemoryService {
         let routes = self
@@ -302,14 +301,14 @@ impl TestServer {
     ///
     /// # Cancel safety
     ///
-    /// If dropped, the server stops all the same.
+    /// If the future is dropped, the server stops nevertheless.
     pub async fn shutdown(self) {
         for listening in self.listening {
             listening.shutdown().await;
         }
     }
 
-    /// Makes a server that nobody but memory leads to.
+    /// Creates a server that can be reached in memory only.
     pub(crate) fn new(state: State, rules: SharedRules, places: Vec<Place>) -> Self {
         Self {
             state: Arc::new(state),

@@ -4,13 +4,13 @@ use http::{HeaderName, StatusCode};
 
 use crate::{RefreshTokens, VirtualClock};
 
-/// How a client may prove who it is (RFC 6749 section 2.3.1).
+/// A method of client authentication (RFC 6749 section 2.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientAuth {
-    /// `Authorization: Basic`, id and secret form-encoded first, as the standard says.
+    /// `Authorization: Basic`, id and secret form-encoded first, as RFC 6749 requires.
     Basic,
-    /// `Authorization: Basic`, id and secret joined as they are, as many vendors do.
+    /// `Authorization: Basic`, id and secret joined without encoding, as many vendors require.
     BasicRaw,
     /// `client_id` and `client_secret` in the body.
     Post,
@@ -22,13 +22,13 @@ pub enum ClientAuth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BodyFormat {
-    /// `application/x-www-form-urlencoded`, as the standard says.
+    /// `application/x-www-form-urlencoded`, as RFC 6749 requires.
     Form,
-    /// `application/json`, as some vendors want it.
+    /// `application/json`, as some vendors require.
     Json,
 }
 
-/// How a server says when the next slot of its quota frees.
+/// How a server states when the next slot of its quota frees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RetryAfter {
@@ -41,7 +41,7 @@ pub enum RetryAfter {
     HttpDate,
 }
 
-/// What a server is made with; it does not change afterwards.
+/// The settings of a server; they do not change afterwards.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) client_id: String,
@@ -52,14 +52,14 @@ pub(crate) struct Settings {
     pub(crate) lifetime: Duration,
     pub(crate) scope: String,
     pub(crate) quota: Option<(usize, Duration)>,
-    /// Whether a slot frees when the token that it brought expires.
+    /// Whether a slot frees when its token expires.
     pub(crate) quota_of_live_tokens: bool,
     pub(crate) quota_status: StatusCode,
     pub(crate) quota_retry_after: RetryAfter,
     pub(crate) token_header: Option<HeaderName>,
-    /// What paths outside the token endpoint and the API answer.
+    /// The answer to paths outside the token endpoint and the API.
     pub(crate) stray_status: StatusCode,
-    /// How many bytes of a request's body are kept.
+    /// The number of body bytes of a request that are kept.
     pub(crate) keep_body: usize,
     pub(crate) clock: VirtualClock,
 }

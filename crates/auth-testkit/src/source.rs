@@ -15,10 +15,10 @@ use crate::{
     queue::{Queue, lock},
 };
 
-/// A [`TokenSource`] that does what the test says: a vendor without a vendor.
+/// A [`TokenSource`] that follows the test's script: no HTTP, no vendor.
 ///
-/// Clones are the same source: keep one, hand the other to the authenticator. Unless told
-/// otherwise, each token request brings a new token `fake-token-1`, `fake-token-2`, ...
+/// Clones are the same source: keep one, and pass the other to the authenticator. By default each
+/// token request returns a new token `fake-token-1`, `fake-token-2`, ...
 ///
 /// # Example
 ///
@@ -52,17 +52,17 @@ struct Inner {
     origin: Instant,
 }
 
-/// What was asked of a [`ScriptedSource`], and when.
+/// One token request to a [`ScriptedSource`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Fetch {
     /// The token request as the authenticator described it.
     pub token_request: TokenRequest,
-    /// When it began, on tokio's clock, counted from when the source was made.
+    /// When it started, on tokio's clock, counted from the creation of the source.
     pub at: Duration,
 }
 
-/// How one token request of a [`ScriptedSource`] goes.
+/// The outcome of one token request of a [`ScriptedSource`].
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     end: End,
@@ -81,7 +81,7 @@ enum End {
 }
 
 impl ScriptedSource {
-    /// Makes a source whose tokens live one hour.
+    /// Creates a source whose tokens are valid for one hour.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Inner {
@@ -98,21 +98,21 @@ impl ScriptedSource {
         }))
     }
 
-    /// Sets the lifetime that fresh tokens state from now on; `None` states none.
+    /// Sets the lifetime that later tokens state. `None` states none. Default: one hour.
     #[must_use]
     pub fn lifetime(self, lifetime: impl Into<Option<Duration>>) -> Self {
         *lock(&self.0.lifetime) = lifetime.into();
         self
     }
 
-    /// Sets what stands before the number of fresh tokens, to tell the tokens of two sources apart.
+    /// Sets the text before the number of later tokens, to tell the tokens of two sources apart.
     #[must_use]
     pub fn prefix(self, prefix: impl Into<String>) -> Self {
         *lock(&self.0.prefix) = prefix.into();
         self
     }
 
-    /// Queues how the next unplanned token request goes.
+    /// Queues the outcome of the next token request.
     pub fn then(&self, outcome: Outcome) -> &Self {
         self.times(1, outcome)
     }
@@ -123,19 +123,19 @@ impl ScriptedSource {
         self
     }
 
-    /// Sets how token requests go while nothing is queued.
+    /// Sets the outcome of token requests while the queue is empty.
     pub fn always(&self, outcome: Outcome) -> &Self {
         self.0.outcomes.otherwise(outcome);
         self
     }
 
-    /// Forgets all plans: fresh tokens again.
+    /// Removes all queued outcomes: new tokens again.
     pub fn clear(&self) {
         self.0.outcomes.clear();
     }
 
-    /// Changes the credentials while the next token request is under way: that token request has
-    /// the old credentials, and whoever reads them afterwards gets new ones.
+    /// Changes the credentials while the next token request is in progress: that request has the
+    /// old credentials, later reads return new ones.
     pub fn change_credential(&self) {
         self.0.change.store(true, Ordering::SeqCst);
     }
@@ -146,41 +146,41 @@ impl ScriptedSource {
     }
 
     /// Returns how often the authenticator read the credentials: before each token request, and
-    /// once more after the credentials were rejected.
+    /// once more after a rejection.
     #[must_use]
     pub fn credential_reads(&self) -> u64 {
         self.0.credential_reads.load(Ordering::SeqCst)
     }
 
-    /// Returns how many token requests have begun.
+    /// Returns the number of token requests that have started.
     #[must_use]
     pub fn fetches(&self) -> usize {
         self.0.log.borrow().len()
     }
 
-    /// Returns each token request that has begun.
+    /// Returns each token request that has started.
     #[must_use]
     pub fn log(&self) -> Vec<Fetch> {
         self.0.log.borrow().clone()
     }
 
-    /// Returns how many token requests are under way now.
+    /// Returns the number of token requests in progress.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.0.flying.load(Ordering::SeqCst)
     }
 
-    /// Returns how many token requests were ever under way at once.
+    /// Returns the largest number of token requests that were ever in progress at the same time.
     #[must_use]
     pub fn max_in_flight(&self) -> u64 {
         self.0.most_flying.load(Ordering::SeqCst)
     }
 
-    /// Waits until at least `count` token requests have begun.
+    /// Waits until at least `count` token requests have started.
     ///
     /// # Cancel safety
     ///
-    /// It may be dropped at any time; it only looks.
+    /// May be dropped at any time; the wait changes nothing.
     pub async fn fetches_reached(&self, count: usize) {
         // The sender lives in `self`, so the wait cannot fail.
         let _ = self
@@ -259,13 +259,13 @@ impl fmt::Debug for Inner {
 }
 
 impl Outcome {
-    /// A token that no other token request brought, with the source's lifetime.
+    /// A new token, with the source's lifetime.
     #[must_use]
     pub fn fresh() -> Self {
         Self::default()
     }
 
-    /// This very token, for example one that was brought before, or one that lives no time.
+    /// This token, for example a repeated one, or one with a lifetime of zero.
     #[must_use]
     pub fn token(token: AccessToken) -> Self {
         End::Token(token).into()
@@ -283,20 +283,20 @@ impl Outcome {
         End::Panic.into()
     }
 
-    /// No end at all: the token request stays under way until it is dropped.
+    /// No end: the token request stays in progress until it is dropped.
     #[must_use]
     pub fn never() -> Self {
         End::Never.into()
     }
 
-    /// Holds the outcome back until the gate is open.
+    /// Delays the outcome until the gate is open.
     #[must_use]
     pub fn after(mut self, gate: &Gate) -> Self {
         self.gate = Some(gate.clone());
         self
     }
 
-    /// Holds the outcome back for a time on tokio's clock.
+    /// Delays the outcome by a time on tokio's clock.
     #[must_use]
     pub fn delay(mut self, duration: Duration) -> Self {
         self.delay = Some(duration);
@@ -313,7 +313,7 @@ impl From<End> for Outcome {
     }
 }
 
-/// Counts down when a token request ends, however it ends.
+/// Counts down when a token request ends in any way.
 struct Flying<'a>(&'a AtomicU64);
 
 impl Drop for Flying<'_> {

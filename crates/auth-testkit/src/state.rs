@@ -13,7 +13,7 @@ use crate::{
     quota::Window, record::Record, refresh::Refreshes, settings::Settings, upload,
 };
 
-/// A server without its sockets and its vendor: settings, plan and memory.
+/// A server without its sockets and its vendor: settings, script and memory.
 pub(crate) struct State {
     pub(crate) settings: Settings,
     secrets: Mutex<Secrets>,
@@ -28,12 +28,12 @@ pub(crate) struct State {
     arrivals: Mutex<VecDeque<Duration>>,
 }
 
-/// What a client has to know, and what else must not leak.
+/// What a client must know, and other values that must not leak.
 #[derive(Default)]
 pub(crate) struct Secrets {
     pub(crate) client: String,
     pub(crate) password: String,
-    /// Those that were made up on the way, or were right once.
+    /// Secrets that the rules created, or that were valid before.
     pub(crate) others: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl State {
         }
     }
 
-    /// The server's own time: how long it has lived, without anybody's clock jumps.
+    /// The server's own time: the time since its creation, without jumps of a client's clock.
     pub(crate) fn now(&self) -> Duration {
         self.settings.clock.world_elapsed()
     }
@@ -99,7 +99,7 @@ impl State {
         lock(&self.secrets).others.push(secret);
     }
 
-    /// Everything that must not leak, tokens included; nothing is empty or there twice.
+    /// Everything that must not leak, tokens included; without empty values and duplicates.
     pub(crate) fn all_secrets(&self) -> Vec<String> {
         let mut all = {
             let secrets = lock(&self.secrets);
@@ -147,7 +147,7 @@ impl State {
         }
     }
 
-    /// Makes the slot of a request free when its token expires, if that is the quota's rule.
+    /// Frees the slot of a request when its token expires, if that is the quota's rule.
     pub(crate) fn slot_until(&self, slot: Option<u64>, until: Duration) {
         if let (Some(slot), Some(quota), true) =
             (slot, &self.quota, self.settings.quota_of_live_tokens)
@@ -156,8 +156,8 @@ impl State {
         }
     }
 
-    /// Counts an arrival at the token endpoint. Returns the number of its slot where there is a
-    /// quota, or how long until the next slot frees.
+    /// Counts an arrival at the token endpoint. Returns the number of its slot if there is a quota,
+    /// or the time until the next slot frees.
     pub(crate) fn take_slot(&self, now: Duration) -> Result<Option<u64>, Duration> {
         let mut arrivals = lock(&self.arrivals);
         if arrivals.len() == KEEP_ARRIVALS {
@@ -212,5 +212,6 @@ fn http_date(since_unix_epoch: Duration) -> String {
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since_unix_epoch.min(latest))
 }
 
-/// How many arrivals at the token endpoint are remembered for their density.
+/// The number of arrivals at the token endpoint that are remembered for
+/// `max_token_requests_within`.
 const KEEP_ARRIVALS: usize = 100_000;

@@ -1,7 +1,7 @@
-//! What every [`TokenStore`] promises, as tests that a store's crate runs against the real thing.
+//! The contract of every [`TokenStore`], as tests that a store crate runs against the real store.
 //!
-//! Describe where the store keeps its entries by a [`Place`] and have
-//! [`store_contract!`](crate::store_contract!) make a test of each clause.
+//! Describe where the store keeps its entries by a [`Place`], and let
+//! [`store_contract!`](crate::store_contract!) create a test for each clause.
 //!
 //! # Example
 //!
@@ -58,45 +58,46 @@ pub use versions::{
     a_wrong_version_changes_nothing, of_many_who_replace_one_wins, versions_are_kept,
 };
 
-/// Where stores of one kind keep their entries: a directory, a server, this process's memory.
+/// The place where stores of one kind keep their entries: a directory, a server, this process's
+/// memory.
 pub trait Place: Send + Sync + Sized {
     /// The store under test.
     type Store: TokenStore;
 
-    /// Whether the store's time is tokio's, so that the clauses can run under a paused clock. Where
-    /// it is not, lives are so short that waiting for their end takes less than half a second.
+    /// Whether the store's time is tokio's, so that the clauses can run under a paused clock.
+    /// Otherwise times to live are so short that waiting for their end takes less than half a
+    /// second.
     const PAUSED: bool = true;
 
-    /// Makes a place where nothing is kept yet. What it needs may go when it is dropped.
+    /// Creates an empty place. Its resources may be removed when it is dropped.
     fn new() -> impl Future<Output = Self> + Send;
 
-    /// Opens a store there, with nothing in common with others but the place: as another process
-    /// would.
+    /// Opens a store that shares only the place with others: as another process would.
     fn open(&self) -> impl Future<Output = Self::Store> + Send;
 
-    /// Sets the wall clock of all stores here back. Returns whether that can be done; where it
-    /// cannot, the clauses about it have nothing to show. Default: it cannot.
+    /// Sets the wall clock of all stores of this place back. Returns whether that is possible;
+    /// otherwise the clauses about it check nothing. Default: not possible.
     fn set_clock_back(&self, _by: Duration) -> bool {
         false
     }
 
-    /// Lets the machine sleep. Returns whether that can be done. Default: it cannot.
+    /// Suspends the machine. Returns whether that is possible. Default: not possible.
     fn sleep(&self, _time: Duration) -> bool {
         false
     }
 
-    /// Opens a store that cannot read what the others put there: it has another key, for example.
-    /// Default: there is none.
+    /// Opens a store that cannot read the others' entries: it has another key, for example.
+    /// Default: there is no such store.
     fn open_blind(&self) -> impl Future<Output = Option<Self::Store>> + Send {
         future::ready(None)
     }
 }
 
-/// Runs a clause for a place, on a runtime of its own.
+/// Runs a clause for a place, on its own runtime.
 ///
 /// # Panics
 ///
-/// If a promise is broken, or the clause does not end.
+/// If the clause fails, or does not end.
 pub fn run<P: Place>(clause: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -115,12 +116,12 @@ pub fn run<P: Place>(clause: impl Future<Output = ()>) {
     );
 }
 
-/// Makes a test of each clause of the [`store_contract`](mod@crate::store_contract) for a
+/// Creates a test for each clause of the [`store_contract`](mod@crate::store_contract) for a
 /// [`Place`](crate::store_contract::Place).
 ///
-/// The tests stand where the macro is called: give each place a module of its own. Where the test
-/// runner is another one than Rust's, `store_contract!(Place => list)` is an array of the clauses'
-/// names and functions.
+/// The tests are placed where the macro is called: use one module for each place. For another test
+/// runner than Rust's, `store_contract!(Place => list)` is an array of the clauses' names and
+/// functions.
 #[macro_export]
 macro_rules! store_contract {
     ($place:ty) => {

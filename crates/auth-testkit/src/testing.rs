@@ -1,4 +1,4 @@
-//! What the tests of this crate share: a client in memory and one with sockets.
+//! Helpers of this crate's tests: a client in memory and one with sockets.
 
 use axum::body::Body as AxumBody;
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use tower_service::Service;
 pub(crate) use crate::by_hand::{Received, ask, call_api};
 use crate::{MemoryError, TestServer};
 
-/// A request for a token with id and secret in the body, which must be in order.
+/// A valid request for a token, with id and secret in the body.
 pub(crate) fn token_request(server: &TestServer) -> Request<Bytes> {
     let body = form_urlencoded::Serializer::new(String::new())
         .append_pair("grant_type", "client_credentials")
@@ -46,7 +46,7 @@ pub(crate) async fn new_token(server: &TestServer) -> String {
     ask(server, token_request(server)).await.token()
 }
 
-/// Asks in memory, where the answer may be none or not a whole one.
+/// Sends a request in memory; the answer may be missing or incomplete.
 pub(crate) async fn try_ask(
     server: &TestServer,
     request: Request<Bytes>,
@@ -57,7 +57,7 @@ pub(crate) async fn try_ask(
     Ok(Response::from_parts(parts, body).into())
 }
 
-/// A client with sockets that never asks twice by itself.
+/// A client with sockets that never retries.
 #[derive(Clone, Debug)]
 pub(crate) struct Sockets(Client<HttpConnector, AxumBody>);
 
@@ -74,7 +74,7 @@ impl Sockets {
         Response::from_parts(parts, body).into()
     }
 
-    /// Waits for the head alone.
+    /// Waits for the head only.
     pub(crate) async fn head(
         &self,
         request: Request<Bytes>,

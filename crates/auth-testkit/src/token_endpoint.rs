@@ -1,4 +1,4 @@
-//! The token endpoint's own rules: RFC 6749 to the letter.
+//! The rules of the token endpoint: RFC 6749, strictly.
 
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ pub(crate) fn params(incoming: &Incoming<'_>) -> Result<OAuthParams, OAuthRefusa
     counted(incoming, read(incoming))
 }
 
-/// Checks everything but the grant.
+/// Checks everything except the grant.
 pub(crate) fn check_client(incoming: &Incoming<'_>) -> Result<OAuthParams, OAuthRefusal> {
     counted(incoming, proven(incoming))
 }
@@ -123,7 +123,7 @@ fn check_grant(state: &State, params: &OAuthParams) -> Result<(), OAuthRefusal> 
         }
         _ => Err(OAuthRefusal::new(
             "unsupported_grant_type",
-            "no such grant here",
+            "this grant is not supported here",
         )),
     }
 }
@@ -151,7 +151,7 @@ pub(crate) fn issue(incoming: &Incoming<'_>, scope: &str) -> Answer {
     issue_beside(incoming, &mint(incoming), scope, None)
 }
 
-/// As [`issue`], for a token that is there already, with a refresh token beside it.
+/// As [`issue`], for an existing token, with a refresh token in addition.
 fn issue_beside(
     incoming: &Incoming<'_>,
     issued: &IssuedToken,
@@ -182,7 +182,7 @@ pub(crate) fn reply<'m>(
     Answer::json_text(StatusCode::OK, object(&members))
 }
 
-/// As RFC 6749 section 5.1 wants it.
+/// As RFC 6749 section 5.1 requires.
 fn no_store(answer: Answer) -> Answer {
     answer
         .header(header::CACHE_CONTROL, "no-store")
@@ -202,7 +202,7 @@ impl Edit {
     }
 }
 
-/// Joins members as they stand: scripts want wrong JSON too.
+/// Joins members without checks: scripts need invalid JSON too.
 fn object(members: &[(String, String)]) -> String {
     let members: Vec<_> = members
         .iter()

@@ -6,15 +6,15 @@ use http_body_util::BodyExt;
 
 use crate::queue::lock;
 
-/// A request's body as far as the server has read and kept it.
+/// The part of a request's body that the server has read and kept.
 #[derive(Clone)]
 pub(crate) struct Upload {
-    /// The first bytes, as many as were to be kept.
+    /// The first bytes, up to the limit.
     pub(crate) kept: Vec<u8>,
     pub(crate) len: u64,
     pub(crate) hash: u64,
     pub(crate) trailers: Option<HeaderMap>,
-    /// Whether it came to its proper end.
+    /// Whether the body was complete.
     pub(crate) complete: bool,
 }
 
@@ -29,7 +29,7 @@ impl Upload {
         }
     }
 
-    /// Reads a body to its end, whatever its size. What came before a client gave up stays there.
+    /// Reads a body of any size to its end. What arrived before a client stopped stays recorded.
     pub(crate) async fn read(this: &Mutex<Self>, mut body: Body, keep: usize) {
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else { return };

@@ -6,17 +6,16 @@ mod request;
 
 pub use request::VendorRequest;
 
-/// How a vendor's servers behave: which paths they have, what they accept and how they answer.
+/// The behaviour of a vendor's servers: their paths, what they accept and how they answer.
 ///
-/// A [`TestServer`](crate::TestServer) asks its rules for every request that no script answers;
-/// counting, recording, quota, gates and faults work with any rules. Each method has a default, and
-/// together they are the standards: RFC 6749 at `/token` and RFC 6750 below `/api`. The vendor
-/// crates of this workspace have such rules behind their feature `fake`.
+/// A [`TestServer`](crate::TestServer) calls its rules for every request that no script answers.
+/// Counters, records, quota, gates and faults work with all rules. Each method has a default;
+/// together the defaults are the standards: RFC 6749 at `/token` and RFC 6750 below `/api`. The
+/// vendor crates of this workspace have their rules behind their feature `fake`.
 ///
 /// # Example
 ///
-/// A vendor with a path of its own, `{"key": ...}` in place of a token reply, and the key in a
-/// header:
+/// A vendor with its own path, `{"key": ...}` in place of a token reply, and the key in a header:
 ///
 /// ```
 /// use auth_testkit::{Answer, TestServer, VendorRequest, VendorRules};
@@ -60,7 +59,8 @@ pub trait VendorRules: Send + Sync + 'static {
         vec!["/token".into()]
     }
 
-    /// Returns the path below which the API lies; `/` if it has all but the token side.
+    /// Returns the path below which the API is; `/` if the API has all paths except the token
+    /// side's.
     fn api_path(&self) -> &str {
         "/api"
     }
@@ -76,13 +76,13 @@ pub trait VendorRules: Send + Sync + 'static {
     }
 }
 
-/// The standards and nothing else.
+/// The standards only.
 #[derive(Clone, Copy, Debug)]
 struct Standard;
 
 impl VendorRules for Standard {}
 
-/// Rules behind a shared pointer, which can be asked what they are.
+/// Rules behind a shared pointer, with their type.
 #[derive(Clone)]
 pub(crate) struct SharedRules(Arc<dyn AnyRules>);
 
@@ -101,7 +101,7 @@ impl SharedRules {
         Self(Arc::new(rules))
     }
 
-    /// The standards and nothing else.
+    /// The standards only.
     pub(crate) fn standard() -> Self {
         Self::new(Standard)
     }
@@ -114,7 +114,7 @@ impl SharedRules {
         self.0.token_paths()
     }
 
-    /// The API's path without a slash at its end, so that the whole rest is the empty text.
+    /// The API's path without a slash at its end, so that `/` is the empty text.
     pub(crate) fn api_path(&self) -> &str {
         self.0.api_path().trim_end_matches('/')
     }

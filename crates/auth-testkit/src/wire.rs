@@ -11,13 +11,13 @@ impl RecordedRequest {
     /// Writes the request as text: method and full URL, the headers sorted by name, and after an
     /// empty line the body, if there is one.
     ///
-    /// The server's origin is written as a name (`https://auth.NAME.test`) even where it is a
-    /// port, so that the text is the same in each run. `content-length`, and the `host` that says
-    /// the same as the URL, are left out, because they are the transport's and not the sender's.
+    /// The server's origin is written as a name (`https://auth.NAME.test`) also if it is a port, so
+    /// that the text is the same in each run. `content-length`, and a `host` that equals the URL's,
+    /// are omitted, because the transport sets them.
     ///
     /// # Security
     ///
-    /// The secrets stand in it: see [`wire_hidden`](Self::wire_hidden).
+    /// The text contains the secrets: see [`wire_hidden`](Self::wire_hidden).
     ///
     /// # Example
     ///
@@ -53,8 +53,8 @@ impl RecordedRequest {
         ))
     }
 
-    /// Writes the request as [`wire`](Self::wire) does, with `***` in place of each of these
-    /// secrets: as they are, form-encoded, within JSON, and within the credentials of `Basic`.
+    /// Writes the request as [`wire`](Self::wire), with `***` in place of each of these secrets:
+    /// unchanged, form-encoded, within JSON, and within the credentials of `Basic`.
     #[must_use]
     pub fn wire_hidden(&self, secrets: &[impl AsRef<str>]) -> String {
         let mut headers = self.expose_headers().clone();
@@ -76,7 +76,7 @@ impl RecordedRequest {
 
 impl TestServer {
     /// Writes all [recorded](Self::recorded) requests in the order of arrival, as
-    /// [`RecordedRequest::wire`] does, with a line `---` between them.
+    /// [`RecordedRequest::wire`], with a line `---` between them.
     #[must_use]
     pub fn wire(&self) -> String {
         let wires: Vec<_> = self.recorded().iter().map(RecordedRequest::wire).collect();
@@ -97,7 +97,7 @@ impl TestServer {
 }
 
 impl Place {
-    /// Writes the origin as a name wherever it stands, form-encoded too.
+    /// Writes the origin as a name everywhere, form-encoded too.
     fn name(&self, text: &str) -> String {
         text.replace(&self.origin, &self.shown)
             .replace(&form(&self.origin), &form(&self.shown))
@@ -126,7 +126,7 @@ fn write(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8], place: &P
     text
 }
 
-/// Puts `***` in place of each secret, longer forms first, so that no rest of one stays behind.
+/// Puts `***` in place of each secret, longer forms first, so that no part of one remains.
 fn hide(text: String, secrets: &[impl AsRef<str>]) -> String {
     let mut forms: Vec<String> = secrets
         .iter()
@@ -150,7 +150,7 @@ fn hide(text: String, secrets: &[impl AsRef<str>]) -> String {
         .fold(text, |text, form| text.replace(form, "***"))
 }
 
-/// Tells whether a header value is `Basic` with one of the secrets in it.
+/// Returns whether a header value is `Basic` with one of the secrets in it.
 fn holds_basic(value: &[u8], secrets: &[impl AsRef<str>]) -> bool {
     let Some((scheme, credentials)) = std::str::from_utf8(value)
         .ok()

@@ -106,7 +106,7 @@ mod password {
     auth_testkit::contract!(Password);
 }
 
-/// A key in headers of its own.
+/// A key in its own headers.
 mod api_key {
     use auth_core::{
         ApiKey, Authenticator, AuthenticatorOptions, Error, Key, Origins, Scheme, SecretSource,

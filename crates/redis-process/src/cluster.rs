@@ -1,18 +1,18 @@
 use super::{RedisServer, free_port};
 
-/// A cluster of three nodes, each with a third of the slots and none with a replica.
+/// A cluster of three nodes, each with a third of the slots, without replicas.
 #[derive(Debug)]
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
 }
 
 impl RedisCluster {
-    /// Starts the nodes with more arguments, joins them, and waits until all of them say that the
-    /// cluster is complete.
+    /// Starts the nodes with additional arguments, joins them, and waits until all nodes report
+    /// that the cluster is complete.
     ///
     /// # Panics
     ///
-    /// As [`RedisServer::start`], and if the nodes do not find together.
+    /// As [`RedisServer::start`], and if the nodes do not form a cluster.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
         let mut buses = Vec::new();
@@ -43,7 +43,7 @@ impl RedisCluster {
         &self.nodes
     }
 
-    /// Returns the nodes, to kill and restart them.
+    /// Returns the nodes mutably, to kill and restart them.
     pub fn nodes_mut(&mut self) -> &mut [RedisServer] {
         &mut self.nodes
     }
@@ -54,23 +54,23 @@ impl RedisCluster {
         self.nodes.iter().map(RedisServer::url).collect()
     }
 
-    /// Returns the number of the node that has a key.
+    /// Returns the index of the node that has a key.
     ///
     /// # Panics
     ///
-    /// If no node says so.
+    /// If no node has the key.
     #[must_use]
     pub fn node_of(&self, key: &str) -> usize {
         let is_there = |node: &RedisServer| !node.command(&["EXISTS", key]).starts_with("-MOVED");
         let node = self.nodes.iter().position(is_there);
-        node.expect("some node has the key")
+        node.expect("one node has the key")
     }
 
-    /// Gives the slot of a key to another node, as when a cluster grows. The slot has to be empty.
+    /// Moves the slot of a key to another node, as when a cluster grows. The slot must be empty.
     ///
     /// # Panics
     ///
-    /// If the nodes do not do so.
+    /// If a node refuses the move.
     pub fn move_slot_of(&self, key: &str, to: usize) {
         let slot = self.nodes[to].command(&["CLUSTER", "KEYSLOT", key]);
         let slot = slot.trim_start_matches(':').to_owned();
@@ -82,11 +82,11 @@ impl RedisCluster {
         self.wait_until_complete();
     }
 
-    /// Waits until all nodes know of all nodes and all slots.
+    /// Waits until all nodes know all nodes and all slots.
     ///
     /// # Panics
     ///
-    /// If they do not find together.
+    /// If the nodes do not form a cluster in time.
     pub fn wait_until_complete(&self) {
         for node in &self.nodes {
             node.wait_until(&["CLUSTER", "INFO"], |info| {

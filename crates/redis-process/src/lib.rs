@@ -1,7 +1,7 @@
-//! Real Redis servers inside a test: started on free loopback ports, ended with the test.
+//! Real Redis servers for tests: started on free loopback ports, stopped with the test.
 //!
-//! `redis-server` has to be on the `PATH`. Nothing is kept on disk, and only this machine can reach
-//! the server. Unix only: elsewhere the crate is empty.
+//! `redis-server` must be on the `PATH`. No data is kept on disk, and only this machine can reach
+//! the server. Unix only: on other systems the crate is empty.
 //!
 //! # Example
 //!
@@ -9,9 +9,9 @@
 //! use redis_process::RedisServer;
 //!
 //! let mut server = RedisServer::start(&["--maxmemory", "2mb"]);
-//! // Hand `server.url()` to what is under test, then:
+//! // Pass `server.url()` to the code under test, then:
 //! server.pause();
-//! // ... it gets no answers ...
+//! // ... the server does not answer ...
 //! server.resume();
 //! server.kill();
 //! server.restart();
@@ -44,27 +44,27 @@ mod talk;
 pub use cluster::RedisCluster;
 pub use proxy::FaultProxy;
 
-/// A Redis server in a process of its own. Dropping it ends the process and removes its files.
+/// A Redis server in its own process. Dropping it ends the process and removes its files.
 pub struct RedisServer {
     port: u16,
-    /// What it was started with, to start it again.
+    /// The arguments, for a restart.
     arguments: Vec<String>,
     files: Files,
     process: Option<Process>,
 }
 
 impl RedisServer {
-    /// Starts a server with more arguments, such as `["--requirepass", "fake-secret-1"]`, and waits
-    /// until it answers.
+    /// Starts a server with additional arguments, such as `["--requirepass", "fake-secret-1"]`, and
+    /// waits until it answers.
     ///
     /// # Panics
     ///
-    /// If there is no `redis-server`, or it does not start.
+    /// If `redis-server` is missing or does not start.
     #[must_use]
     pub fn start(arguments: &[&str]) -> Self {
         let arguments: Vec<_> = arguments.iter().copied().map(String::from).collect();
         let mut said = String::new();
-        // Somebody else may be given the port before the server has it.
+        // Another process may take the port before the server does.
         for _ in 0..10 {
             let (port, files) = (free_port(), Files::new());
             match Process::start(port, &arguments, &files) {
@@ -82,7 +82,7 @@ impl RedisServer {
         panic!("redis-server does not start: {said}");
     }
 
-    /// Starts a sentinel that watches a server by a name, and is alone in deciding of it.
+    /// Starts a sentinel that watches a server under a name, with a quorum of one.
     ///
     /// # Panics
     ///
@@ -103,7 +103,7 @@ impl RedisServer {
         self.port
     }
 
-    /// Returns address and port.
+    /// Returns host and port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
@@ -115,18 +115,18 @@ impl RedisServer {
         format!("redis://{}", self.address())
     }
 
-    /// Returns the URL with a user and a password in it.
+    /// Returns the URL with a user name and a password.
     #[must_use]
     pub fn url_for(&self, user: &str, password: &str) -> String {
         format!("redis://{user}:{password}@{}", self.address())
     }
 
-    /// Sends a command on a connection of its own and returns the answer as it comes, lines joined
-    /// by spaces: `+OK`, `:1`, `$3 abc`, `-ERR ...`.
+    /// Sends a command on its own connection and returns the answer, lines joined by spaces: `+OK`,
+    /// `:1`, `$3 abc`, `-ERR ...`.
     ///
     /// # Panics
     ///
-    /// If there is no answer.
+    /// If the server does not answer.
     #[track_caller]
     #[must_use]
     pub fn command(&self, words: &[&str]) -> String {
@@ -134,11 +134,11 @@ impl RedisServer {
         self.command_of_bytes(&words)
     }
 
-    /// As [`command`](Self::command), with words that are no text.
+    /// As [`command`](Self::command), with words that are not UTF-8.
     ///
     /// # Panics
     ///
-    /// If there is no answer.
+    /// If the server does not answer.
     #[track_caller]
     #[must_use]
     pub fn command_of_bytes(&self, words: &[&[u8]]) -> String {
@@ -148,17 +148,17 @@ impl RedisServer {
         }
     }
 
-    /// Asks again and again, a bounded number of times, until the answer is a good one.
+    /// Repeats a command until the answer is accepted, a limited number of times.
     ///
     /// # Panics
     ///
-    /// If it never is.
+    /// If no answer is accepted.
     #[track_caller]
     pub fn wait_until(&self, words: &[&str], is_good: impl Fn(&str) -> bool) {
         let bytes: Vec<_> = words.iter().map(|word| word.as_bytes()).collect();
         let mut last = String::new();
         for _ in 0..TRIES {
-            // A server that changes its role ends connections.
+            // A server that changes its role closes connections.
             match talk::ask(self.address(), &bytes) {
                 Ok(answer) if is_good(&answer) => return,
                 Ok(answer) => last = answer,
@@ -166,10 +166,10 @@ impl RedisServer {
             }
             thread::sleep(PAUSE);
         }
-        panic!("{words:?} never was good, but {last}");
+        panic!("{words:?} had no accepted answer; the last was {last}");
     }
 
-    /// Ends it as an operator does.
+    /// Stops the server as an operator does.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.signal(Signal::TERM);
@@ -177,17 +177,17 @@ impl RedisServer {
         }
     }
 
-    /// Ends it by SIGKILL.
+    /// Kills the server by SIGKILL.
     pub fn kill(&mut self) {
-        // By its drop.
+        // Dropping the process kills it.
         self.process = None;
     }
 
-    /// Starts it again on the same port, with the same arguments and without its data.
+    /// Starts the server again on the same port, with the same arguments and without its data.
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// If the server does not start.
     #[track_caller]
     pub fn restart(&mut self) {
         self.kill();
@@ -197,12 +197,13 @@ impl RedisServer {
         }
     }
 
-    /// Halts it by SIGSTOP: connections stay, and new ones are made, but nothing is answered.
+    /// Stops the process by SIGSTOP: connections stay open, new ones are accepted, but no command
+    /// is answered.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets it go on, by SIGCONT.
+    /// Continues the process by SIGCONT.
     pub fn resume(&self) {
         self.signal(Signal::CONT);
     }
@@ -228,11 +229,11 @@ impl fmt::Debug for RedisServer {
     }
 }
 
-/// Returns a port that was free a moment ago.
+/// Returns a port that was free just now.
 ///
 /// # Panics
 ///
-/// If there is none.
+/// If no port is free.
 #[must_use]
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
@@ -250,7 +251,7 @@ type Log = Arc<Mutex<VecDeque<String>>>;
 
 impl Process {
     fn start(port: u16, arguments: &[String], files: &Files) -> Result<Self, String> {
-        // The first word may say what kind of server it is to be, and names a file then.
+        // The first word may be the kind of server, and then names a file.
         let (sentinel, arguments) = match arguments.split_first() {
             Some((first, rest)) if first == "--sentinel" => (true, rest),
             _ => (false, arguments),
@@ -282,7 +283,7 @@ impl Process {
             log: Arc::clone(&log),
         };
         let (ready, wait) = mpsc::channel();
-        // Ends with the process. A server whose output nobody reads would hang.
+        // Ends with the process. A server blocks if its output is not read.
         thread::spawn(move || {
             let lines = output.into_iter().flat_map(|o| BufReader::new(o).lines());
             for line in lines.map_while(Result::ok) {
@@ -300,7 +301,7 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        // By the number of a child that has not been waited for, so that it is nobody else's.
+        // A child that has not been waited for, so that its id belongs to no other process.
         let number = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let Some(pid) = number {
             let _ = kill_process(pid, signal);
@@ -319,7 +320,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Also of one that is halted.
+        // Also kills a stopped process.
         let _ = self.child.kill();
         self.wait();
     }
@@ -356,11 +357,11 @@ impl Drop for Files {
     }
 }
 
-/// What a server and a sentinel log when they listen.
+/// The lines that a server and a sentinel log when they listen.
 const READY: [&str; 2] = ["Ready to accept connections", "Sentinel ID is"];
 const START: Duration = Duration::from_secs(30);
 const LINES: usize = 50;
-/// Together a minute.
+/// One minute together.
 const TRIES: usize = 6000;
 const PAUSE: Duration = Duration::from_millis(10);
 const HELP: &str = "`cargo xtask test` installs redis-server";

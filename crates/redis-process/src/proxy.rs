@@ -11,10 +11,10 @@ use tokio::{
     time::{self, Instant},
 };
 
-/// A loopback port in front of a server, which loses what it is told to lose.
+/// A loopback port in front of a server that can drop, delay or hang connections.
 ///
-/// Passes everything at first. Changing what it does ends the connections that it has, unless it
-/// is told to hang or to lead elsewhere.
+/// Forwards everything at first. A change of the mode closes existing connections, except
+/// [`hang`](Self::hang) and a change of the target.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
@@ -22,14 +22,14 @@ pub struct FaultProxy {
     task: JoinHandle<()>,
 }
 
-/// What is done with connections, and where they lead to.
+/// The mode and the target of connections.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     does: Does,
     server: SocketAddr,
 }
 
-/// What it does with connections.
+/// The handling of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Does {
     Pass,
@@ -41,11 +41,11 @@ enum Does {
 }
 
 impl FaultProxy {
-    /// Starts it in front of a server.
+    /// Starts the proxy in front of a server.
     ///
     /// # Panics
     ///
-    /// If there is no free port, or outside a tokio runtime.
+    /// If no port is free, or outside a tokio runtime.
     pub async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.expect("a free port on loopback");
@@ -66,19 +66,19 @@ impl FaultProxy {
         }
     }
 
-    /// Returns address and port.
+    /// Returns host and port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns the URL of the server as seen through it.
+    /// Returns the URL of the server through the proxy.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://{}", self.address)
     }
 
-    /// Passes everything.
+    /// Forwards everything.
     pub fn pass(&self) {
         self.does(Does::Pass);
     }
@@ -88,29 +88,29 @@ impl FaultProxy {
         self.does(Does::Refuse);
     }
 
-    /// Takes connections and answers nothing, as a network that lost its way: those that there are
-    /// hang for good, and new ones until it does something else.
+    /// Accepts connections and answers nothing, as a network that loses all packets. Existing
+    /// connections hang until they are closed, new ones until the mode changes.
     pub fn hang(&self) {
         self.does(Does::Hang);
     }
 
-    /// Passes what is asked, and none of the answers.
+    /// Forwards requests and drops answers.
     pub fn lose_answers(&self) {
         self.does(Does::LoseAnswers);
     }
 
-    /// Passes everything, `each_way` later: a round trip takes twice as long.
+    /// Forwards everything with a delay of `each_way`: a round trip takes twice as long.
     pub fn delay(&self, each_way: Duration) {
         self.does(Does::Delay(each_way));
     }
 
-    /// Ends the connections that there are, and goes on as before.
+    /// Closes the existing connections, and continues in the same mode.
     pub fn cut(&self) {
         self.plan.send_modify(|_| {});
     }
 
-    /// Leads new connections to another server, as a name does that is given to it. Those that
-    /// there are stay.
+    /// Forwards new connections to another server, as a host name that changes its address.
+    /// Existing connections stay.
     pub fn lead_to(&self, server: SocketAddr) {
         self.plan.send_if_modified(|plan| {
             plan.server = server;
@@ -125,7 +125,7 @@ impl FaultProxy {
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        // What it has taken ends with the channel.
+        // Accepted connections end with the channel.
         self.task.abort();
     }
 }
@@ -137,7 +137,7 @@ async fn connection(mut client: TcpStream, mut plan: watch::Receiver<Plan>) {
         _ = plan.changed() => {}
     }
     let hangs = does == Does::Pass && plan.borrow().does == Does::Hang;
-    // For good, but not longer than the proxy is there.
+    // Until the proxy ends.
     while hangs && plan.changed().await.is_ok() {}
 }
 
@@ -173,7 +173,7 @@ async fn serve(client: &mut TcpStream, does: Does, server: SocketAddr) {
     }
 }
 
-/// Copies what comes, as much later as it is told, until an end closes.
+/// Copies data with the set delay, until one end closes.
 async fn late(
     from: &mut (impl io::AsyncRead + Unpin),
     to: &mut (impl io::AsyncWrite + Unpin),

@@ -1,4 +1,4 @@
-//! As much of Redis' protocol as it takes to steer a server.
+//! The part of the Redis protocol that is needed to control a server.
 
 use std::{
     io::{self, BufRead, BufReader, Write as _},

@@ -2,7 +2,7 @@ use std::{fs, path::absolute};
 
 use crate::{Result, apt, cargo};
 
-/// What counts instructions and allocations.
+/// The program that counts instructions and allocations.
 const VALGRIND: &str = "valgrind";
 
 /// Runs the benches of the layer, which print their figures and fail when one misses its limit.
@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             format!("valgrind is missing ({error}): install it, on Debian by `{by_hand}`")
         })?;
     }
-    // With all figures, whatever the first program says.
+    // Prints all figures, also if the first program fails.
     let mut command = cargo::cargo(&["bench", "--locked", "--package=auth-tower"])?;
     command.args(["--no-fail-fast", "--"]);
     match arguments {
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             fs::write(&file, "")?;
             command.arg("--json").arg(file);
         }
-        _ => return Err("only `--json FILE` is understood".into()),
+        _ => return Err("unknown arguments; the only ones are `--json FILE`".into()),
     }
     cargo::run(&mut command)
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(_: &[String]) -> Result {
     match found {
         0 => Ok(()),
         _ => Err(format!(
-            "{found} circles of imports: move what several files need to a file that imports none of them"
+            "{found} circles of imports: move what several files need to a file that imports no other"
         )
         .into()),
     }

@@ -20,7 +20,7 @@ pub(crate) fn run(_: &[String]) -> Result {
     Ok(())
 }
 
-/// As it comes, without anything, with each feature alone, with everything; none of them twice.
+/// The default features, no features, each feature by itself, all features; no combination twice.
 fn combinations(package: Package<'_>) -> Vec<Vec<String>> {
     let all: Vec<&str> = package.features().collect();
     let single: Vec<&str> = all

@@ -4,7 +4,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a command line tool talks by them"
+    reason = "a command line tool prints"
 )]
 
 mod apt;
@@ -36,12 +36,12 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command {
         name: "test",
-        about: "every test, the ones against real servers included; more arguments go to cargo test",
+        about: "runs all tests, also those against real servers; passes arguments to cargo test",
         run: test::run,
     },
     Command {
         name: "bench",
-        about: "figures that have a limit: instructions, allocations, threads, waiters; --json FILE",
+        about: "measures figures that have a limit: instructions, allocations, threads, waiters; --json FILE",
         run: bench::run,
     },
     Command {
@@ -51,7 +51,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "package",
-        about: "packages and builds what would be published; more arguments go to cargo package",
+        about: "packages and builds what would be published; passes arguments to cargo package",
         run: package::run,
     },
     Command {

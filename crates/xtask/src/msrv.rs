@@ -11,10 +11,9 @@ use crate::{
     cargo::{Metadata, Package, cargo, output, root, run as execute},
 };
 
-/// Checks the `rust-version` of each package of the workspace: it is the highest that the package's
-/// edition or anything asks for that compiling the package takes. A lower one promises what cannot
-/// work, a higher one shuts somebody out for nothing. Compiles with those releases that are
-/// installed.
+/// Checks the `rust-version` of each package of the workspace: it must be the highest that the
+/// package's edition or one of its dependencies needs. A lower one does not compile; a higher one
+/// excludes users without need. Compiles with these releases if they are installed.
 pub(crate) fn run(_: &[String]) -> Result {
     let metadata = Metadata::load()?;
     let mut groups: BTreeMap<Version, Vec<&str>> = BTreeMap::new();

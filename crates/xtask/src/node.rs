@@ -25,8 +25,8 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Takes the system's Node; installs one where there is none, by apt-get as root; fetches a
-    /// newer one into the target directory where it is too old.
+    /// Uses the system's Node. Installs it with apt-get if it is missing and the user is root;
+    /// fetches a newer one into the target directory if it is too old.
     pub(crate) fn find_or_install() -> Result<Self> {
         if !apt::on_path("node") || !apt::on_path("npm") {
             apt::install(&PACKAGES)

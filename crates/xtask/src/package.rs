@@ -9,7 +9,7 @@ use crate::{
 /// others: what is missing in a manifest or a package shows here and not at the registry.
 pub(crate) fn run(arguments: &[String]) -> Result {
     // Cargo unpacks the packages of the others once for each place and version, and would build
-    // against those of an earlier run: so every run has a place of its own.
+    // against those of an earlier run: so every run has its own place.
     let since = SystemTime::UNIX_EPOCH.elapsed()?.as_nanos();
     let place = env::var_os("CARGO_TARGET_DIR")
         .map_or(root()?.join("target"), Into::into)

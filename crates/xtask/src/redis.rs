@@ -8,8 +8,8 @@ const PACKAGES: [&str; 2] = ["redis-server", "redis-tools"];
 /// The oldest that the tests can make a cluster of.
 const OLDEST: u32 = 7;
 
-/// Takes the system's Redis; installs one where there is none, by apt-get as root. Returns what the
-/// tests will start: none that runs already is used.
+/// Uses the system's Redis; installs it with apt-get if it is missing and the user is root. Returns
+/// the version that the tests start; they do not use a running server.
 pub(crate) fn find_or_install() -> Result<String> {
     if !apt::on_path(PROGRAM) {
         apt::install(&PACKAGES)

@@ -47,19 +47,19 @@ proptest! {
     }
 
     #[test]
-    fn g16_nothing_torn_is_read(parts in parts(), at in any::<prop::sample::Index>(), more in 1_usize..64) {
+    fn g16_a_torn_file_is_not_read(parts in parts(), at in any::<prop::sample::Index>(), more in 1_usize..64) {
         let file = encode(&parts);
         let at = at.index(file.len());
         prop_assert!(decode(name("a"), &file[..at]).is_none());
         prop_assert!(decode(name("a"), &[&file[..], &vec![0; more]].concat()).is_none());
-        // As long as it should be, but the disk wrote only the beginning.
+        // The right length, but only the beginning was written.
         let mut holes = file.to_vec();
         holes[at..].fill(0);
         prop_assert!(decode(name("a"), &holes).is_none() || holes == file[..]);
     }
 
     #[test]
-    fn g16_nothing_with_a_flipped_bit_is_read(parts in parts(), at in any::<prop::sample::Index>(), bit in 0..8) {
+    fn g16_a_file_with_a_flipped_bit_is_not_read(parts in parts(), at in any::<prop::sample::Index>(), bit in 0..8) {
         let mut file = encode(&parts).to_vec();
         let at = at.index(file.len());
         file[at] ^= 1_u8 << bit;
@@ -67,12 +67,12 @@ proptest! {
     }
 
     #[test]
-    fn t27_nothing_of_another_key_is_read(parts in parts()) {
+    fn t27_a_file_of_another_key_is_not_read(parts in parts()) {
         prop_assert!(decode(name("b"), &encode(&parts)).is_none());
     }
 
     #[test]
-    fn g16_no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
+    fn g16_no_bytes_cause_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..128)) {
         prop_assert!(decode(name("a"), &bytes).is_none());
         prop_assert!(decode(name("a"), &[MAGIC, &bytes].concat()).is_none());
     }

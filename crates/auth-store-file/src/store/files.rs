@@ -19,7 +19,7 @@ use crate::{
     write::{self, Temporary},
 };
 
-/// One key's files. All of it blocks.
+/// The files of one key. All methods block.
 pub(super) struct Files<'a> {
     dir: &'a Path,
     name: Name,
@@ -50,7 +50,7 @@ impl<'a> Files<'a> {
             Found::Nothing => return Ok(None),
             Found::Good(entry) if self.is_alive(&entry) => entry,
             Found::Good(_) | Found::Foreign => {
-                // Not worth waiting for: whoever has the lock is about to replace it.
+                // Not worth waiting: the process with the lock is about to replace the entry.
                 if let Ok(Some(_lock)) = Lock::at_once(&self.path(Kind::Lock)) {
                     self.tidy()?;
                 }
@@ -70,7 +70,7 @@ impl<'a> Files<'a> {
             let message = "file store: the entry is longer than 1 MiB";
             return Err(Error::new(ErrorKind::Store, message));
         }
-        // Looked at once before, as many who are too late would make the disk busy for nothing.
+        // Checked once before, because many late writers would keep the disk busy for no result.
         if self.version(self.read()?) != expected {
             return Ok(false);
         }
@@ -81,7 +81,7 @@ impl<'a> Files<'a> {
             bytes: entry.bytes,
         };
         let path = self.path(Kind::Entry);
-        // Written before the lock is taken: others must not wait for the disk.
+        // Written before the lock is taken: other processes must not wait for the disk.
         let content = entry.encode(self.name);
         let written = Temporary::write(&path, &content, true);
         let written = written.map_err(|error| failed("writing", &path, error))?;
@@ -120,7 +120,8 @@ impl<'a> Files<'a> {
         };
         match left {
             Some(left) if left.owner != owner => {
-                // Written as it should be, so that it ends although the clock was set back.
+                // Written again with a start now, so that the lease ends although the clock was set
+                // back.
                 if found.as_ref() != Some(&left) {
                     self.write_lease(&path, &left)?;
                 }
@@ -163,7 +164,7 @@ impl<'a> Files<'a> {
 
     pub(super) fn release(&self, owner: &str) -> Result<(), Error> {
         let path = self.path(Kind::Lease);
-        // Known to be another's or nobody's, it cannot become this owner's by waiting.
+        // The lease belongs to another owner or to none; waiting does not change that.
         if self.lease_of(&path, owner)?.is_none() {
             return Ok(());
         }
@@ -192,7 +193,7 @@ impl<'a> Files<'a> {
         Ok(lease.filter(|lease| lease.owner == owner))
     }
 
-    /// Need not outlive a power cut, as no owner does.
+    /// Not synced: no owner survives a power cut either.
     fn write_lease(&self, path: &Path, lease: &Lease) -> Result<(), Error> {
         let written = Temporary::write(path, &lease.encode(self.name), false);
         let put = written.and_then(|written| written.rename(path));
@@ -215,8 +216,8 @@ impl<'a> Files<'a> {
         entry.is_alive(&self.now())
     }
 
-    /// Clears away what is no entry, or none any more. Under the lock, as it may have been
-    /// replaced.
+    /// Removes files that are not entries, or expired ones. Needs the lock, because the entry may
+    /// have been replaced.
     fn tidy(&self) -> Result<(), Error> {
         let path = self.path(Kind::Entry);
         match self.read()? {
@@ -228,7 +229,7 @@ impl<'a> Files<'a> {
                 let moved = fs::rename(&path, &aside);
                 moved.map_err(|error| failed("moving aside", &path, error))?;
                 let path = path.display();
-                tracing::warn!(target: "auth::store", %path, "moved a file aside that is no token of this store");
+                tracing::warn!(target: "auth::store", %path, "moved a file aside that is not an entry of this store");
                 Ok(())
             }
         }
@@ -263,7 +264,7 @@ fn failed(step: &str, path: &Path, error: io::Error) -> Error {
     Error::new(ErrorKind::Store, message).with_source(error)
 }
 
-/// Seen by nobody.
+/// No caller sees this error.
 fn given_up() -> Error {
-    Error::new(ErrorKind::Store, "file store: given up by the caller")
+    Error::new(ErrorKind::Store, "file store: the caller no longer waits")
 }

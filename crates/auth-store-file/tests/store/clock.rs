@@ -1,4 +1,4 @@
-//! What a clock that was ahead leaves behind.
+//! Entries and leases from a clock that was ahead.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use crate::temporary::{Temporary, key};
 const HOUR: Duration = Duration::from_secs(3600);
 const WALL: Duration = Duration::from_secs(1_893_456_000);
 
-/// A store whose clock is ahead, and one after another start of the machine, whose clock is right.
+/// A store with a clock that is ahead, and a store after a restart of the machine, with the right
+/// clock.
 fn stores(directory: &Temporary, ahead: Duration) -> ([FileStore; 2], VirtualClock) {
     let fast = VirtualClock::starting_at(Moment::new(24 * HOUR, WALL + ahead));
     let right = VirtualClock::starting_at(Moment::new(HOUR, WALL));
@@ -27,7 +28,7 @@ async fn g20_an_entry_from_the_future_is_of_unknown_age_and_stays() {
     let bytes = Bytes::from_static(b"fake-refresh-token-1");
     let entry = NewEntry::new(EntryVersion::new(1), bytes.clone(), 2 * HOUR);
     assert!(fast.replace(&key(), None, entry.clone()).await.unwrap());
-    // Until the clock has gone past the time of writing, and longer than nothing timed may last.
+    // Until the clock has passed the time of writing, and longer than any timed entry may last.
     for _ in 0..59 {
         let seen = right.load(&key()).await.unwrap().unwrap();
         assert_eq!(seen.age, StoredEntry::UNKNOWN_AGE);
@@ -43,11 +44,11 @@ async fn g20_an_entry_from_the_future_is_of_unknown_age_and_stays() {
     let other = NewEntry::new(EntryVersion::new(2), bytes, Duration::ZERO);
     assert!(fast.replace(&key(), None, other).await.unwrap());
     let seen = right.load(&key()).await.unwrap();
-    assert!(seen.is_none(), "no life at all is over: {seen:?}");
+    assert!(seen.is_none(), "a time to live of zero is over: {seen:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_corrected_a_little_makes_nothing_unknown() {
+async fn a_small_correction_of_the_clock_makes_no_age_unknown() {
     let directory = Temporary::new();
     for (ahead, age) in [
         (Duration::from_secs(5), Duration::ZERO),
@@ -64,7 +65,7 @@ async fn a_clock_that_is_corrected_a_little_makes_nothing_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_a_lease_from_the_future_ends_within_its_time_of_being_seen() {
+async fn g20_a_lease_from_the_future_ends_within_its_time_to_live_of_being_read() {
     let directory = Temporary::new();
     let ([fast, right], clock) = stores(&directory, HOUR);
     let time = Duration::from_secs(20);
@@ -73,11 +74,14 @@ async fn g20_a_lease_from_the_future_ends_within_its_time_of_being_seen() {
     clock.advance(time - Duration::from_secs(1)).await;
     assert!(!right.lease(&key(), "b", time).await.unwrap());
     clock.advance(Duration::from_secs(1)).await;
-    assert!(right.lease(&key(), "b", time).await.unwrap(), "it sticks");
+    assert!(
+        right.lease(&key(), "b", time).await.unwrap(),
+        "the lease never ends"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_a_wall_clock_that_jumps_forward_ends_no_life_and_makes_everything_older() {
+async fn g20_a_wall_clock_that_jumps_forward_ends_no_entry_and_makes_entries_older() {
     let directory = Temporary::new();
     let clock = VirtualClock::new();
     let store = directory.store().clock(clock.clone());

@@ -1,4 +1,4 @@
-//! The contract of all stores, in the machine's own time and in virtual time.
+//! The store contract, in the machine's time and in virtual time.
 
 mod real {
     use auth_store_file::FileStore;

@@ -1,4 +1,5 @@
-//! Files that were torn, changed or put there by somebody else: never a wrong value, never a panic.
+//! Files that were torn, changed or put there by another program: never a wrong value, never a
+//! panic.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -24,7 +25,7 @@ fn entry(time_to_live: Duration) -> NewEntry {
 fn put(directory: &Temporary, key: &Key) {
     let store = directory.store();
     let put = runtime().block_on(store.replace(key, None, entry(HOUR)));
-    assert!(put.unwrap(), "there was something");
+    assert!(put.unwrap(), "the entry existed already");
 }
 
 fn got(directory: &Temporary, key: &Key) -> Option<Bytes> {
@@ -93,7 +94,7 @@ fn a_later_releases_file_is_a_miss_that_can_be_replaced() {
     let text = fs::read(&path).unwrap();
     let end = text.iter().position(|byte| *byte == b'\n').unwrap();
     let later = [b"auth-store-file entry 2", &text[end..]].concat();
-    // Nobody loads before.
+    // No process loads the entry before.
     fs::write(&path, &later).unwrap();
     put(&directory, &key());
     assert_eq!(got(&directory, &key()).as_deref(), Some(CONTENT));
@@ -101,13 +102,13 @@ fn a_later_releases_file_is_a_miss_that_can_be_replaced() {
 }
 
 #[test]
-fn what_is_no_file_is_a_miss() {
+fn what_is_not_a_regular_file_is_a_miss() {
     let directory = Temporary::new();
     put(&directory, &key());
     let path = directory.file("");
     let mut put_there: Vec<fn(&Path)> = vec![|path| fs::create_dir(path).unwrap()];
     if cfg!(unix) {
-        // To a file that is whole: but not this store's to follow.
+        // A link to a whole file, which the store does not follow.
         put_there.insert(0, |path| link(&path.with_extension("elsewhere"), path));
     }
     fs::copy(&path, path.with_extension("elsewhere")).unwrap();
@@ -130,7 +131,7 @@ fn link(original: &Path, link: &Path) {
 fn link(_: &Path, _: &Path) {}
 
 #[test]
-fn g18_what_is_said_of_a_damaged_file_is_where_it_was() {
+fn g18_the_log_of_a_damaged_file_names_only_its_path() {
     let directory = Temporary::new();
     put(&directory, &key());
     let path = directory.file("");
@@ -139,7 +140,7 @@ fn g18_what_is_said_of_a_damaged_file_is_where_it_was() {
     fs::write(&path, damaged).unwrap();
     let log = LogCapture::new();
     let _installed = log.install();
-    // In this thread, where the log is captured: without a runtime the store reads at once.
+    // In this thread, where the log is captured: without a runtime the store reads directly.
     let load = std::pin::pin!(async { directory.store().load(&key()).await });
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(load.poll(&mut context).is_ready());
@@ -152,7 +153,7 @@ fn g18_what_is_said_of_a_damaged_file_is_where_it_was() {
 }
 
 #[test]
-fn what_has_ended_is_removed_when_it_is_looked_for() {
+fn an_expired_entry_is_removed_when_it_is_loaded() {
     let directory = Temporary::new();
     let store = directory.store();
     let key = key();
@@ -164,14 +165,14 @@ fn what_has_ended_is_removed_when_it_is_looked_for() {
 }
 
 #[test]
-fn what_killed_processes_left_is_swept() {
+fn files_of_killed_processes_are_removed() {
     let directory = Temporary::new();
     put(&directory, &key());
     let path = directory.file("");
     let old = path.with_extension("0123456789abcdef.tmp");
     let new = path.with_extension("fedcba9876543210.tmp");
     let foreign = directory.store_dir().join("notes.tmp");
-    // Of a lease whose process has ended, and of one that is alive.
+    // The guards of a process that has ended and of one that is alive.
     let ended = path.with_extension("0123456789abcdef.held");
     let alive = path.with_extension("fedcba9876543210.held");
     for path in [&old, &new, &foreign, &ended, &alive] {

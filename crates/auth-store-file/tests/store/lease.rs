@@ -1,4 +1,4 @@
-//! Leases, when the clock is not what it was.
+//! Leases after a change of the clock.
 
 use std::{fs, time::Duration};
 
@@ -19,11 +19,14 @@ async fn a_clock_that_is_set_back_makes_no_lease_longer() {
     clock.jump_wall_back(Duration::from_secs(24 * 3600));
     assert!(!store.lease(&key(), "b", TIME).await.unwrap());
     clock.advance(TIME).await;
-    assert!(store.lease(&key(), "b", TIME).await.unwrap(), "it sticks");
+    assert!(
+        store.lease(&key(), "b", TIME).await.unwrap(),
+        "the lease never ends"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_for_little_time_shortens_nobody_elses_lease() {
+async fn a_short_request_does_not_shorten_another_owners_lease() {
     let directory = Temporary::new();
     let clock = VirtualClock::new();
     let store = directory.store().clock(clock.clone());
@@ -34,7 +37,7 @@ async fn who_asks_for_little_time_shortens_nobody_elses_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_cannot_be_read_is_nobodys() {
+async fn an_unreadable_lease_is_free() {
     let directory = Temporary::new();
     let store = directory.store();
     for damage in [&b""[..], b"a", &[0; 100]] {
@@ -46,9 +49,9 @@ async fn a_lease_that_cannot_be_read_is_nobodys() {
     }
 }
 
-/// With a sum that fits, as a later release or a hand may write it.
+/// With a valid checksum, as a later release or a person may write it.
 #[tokio::test(start_paused = true)]
-async fn a_lease_longer_than_any_is_nobodys() {
+async fn a_lease_longer_than_the_longest_is_free() {
     let directory = Temporary::new();
     let store = directory.store();
     for (time, is_free) in [(600_000_u64, false), (600_001, true), (u64::MAX, true)] {
@@ -88,7 +91,7 @@ fn u256(hex: &str) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_dropped_gives_its_leases_back() {
+async fn a_dropped_store_releases_its_leases() {
     let directory = Temporary::new();
     let store = directory.store();
     assert!(store.lease(&key(), "a", TIME).await.unwrap());

@@ -1,4 +1,4 @@
-//! What happens while somebody else has the lock: a process that was stopped, for example.
+//! Behaviour while another process holds the lock, for example a stopped one.
 
 use std::{
     fs::File,
@@ -17,7 +17,7 @@ use crate::temporary::{Temporary, key};
 
 const TIME: Duration = Duration::from_secs(10);
 
-/// Takes the lock from everybody else until it is dropped.
+/// Holds the lock until dropped.
 async fn lock(directory: &Temporary, store: &FileStore) -> File {
     store.lease(&key(), "first", TIME).await.unwrap();
     store.release(&key(), "first").await.unwrap();
@@ -27,7 +27,7 @@ async fn lock(directory: &Temporary, store: &FileStore) -> File {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_ever_is_told_so_and_changes_nothing() {
+async fn a_wait_without_end_is_an_error_and_changes_nothing() {
     let directory = Temporary::new();
     let store = directory.store();
     let _lock = lock(&directory, &store).await;
@@ -54,7 +54,7 @@ async fn who_waits_for_ever_is_told_so_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_gave_up_waiting_takes_no_lease() {
+async fn a_caller_that_stopped_waiting_takes_no_lease() {
     let directory = Temporary::new();
     let store = directory.store();
     let lock = lock(&directory, &store).await;

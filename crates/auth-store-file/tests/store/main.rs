@@ -1,4 +1,4 @@
-//! What one machine's processes find in a directory, whatever happened to it before.
+//! The store in one machine's processes, after all kinds of damage.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

@@ -1,4 +1,4 @@
-//! Who may read what is kept, and where nothing is kept at all.
+//! Who may read the files, and which directories the store refuses.
 
 use std::fs;
 
@@ -13,18 +13,18 @@ fn assert_refused(dir: impl Into<std::path::PathBuf>, problem: &str) {
     let error = FileStore::new(&dir).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert_eq!(error.field(), Some("dir"));
-    let told = error.to_string();
-    assert!(told.contains(problem), "{told}");
-    assert!(told.contains(dir.to_str().unwrap()), "{told}");
+    let text = error.to_string();
+    assert!(text.contains(problem), "{text}");
+    assert!(text.contains(dir.to_str().unwrap()), "{text}");
 }
 
 #[test]
-fn what_is_no_directory_is_refused() {
+fn what_is_not_a_directory_is_refused() {
     let directory = Temporary::new();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
-    assert_refused(&file, "is no directory");
-    assert_refused(file.join("below"), "cannot be made");
+    assert_refused(&file, "is not a directory");
+    assert_refused(file.join("below"), "cannot be created");
 }
 
 #[cfg(unix)]
@@ -48,7 +48,7 @@ mod unix {
     }
 
     #[tokio::test]
-    async fn files_and_directories_are_their_owners_alone() {
+    async fn files_and_directories_are_readable_by_their_owner_only() {
         let directory = Temporary::new();
         let store = directory.store();
         let hour = Duration::from_secs(3600);
@@ -72,11 +72,11 @@ mod unix {
             assert_refused(directory.path(), "may be written to by others");
             assert_refused(directory.path(), "(chmod go-w)");
         }
-        // As /tmp is: whoever takes the right to write from others there breaks other programs.
+        // Like /tmp: to remove the write permission there would break other programs.
         fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
-        assert_refused(directory.path(), "a directory of its own below it");
-        let told = FileStore::new(directory.path()).unwrap_err().to_string();
-        assert!(!told.contains("chmod"), "{told}");
+        assert_refused(directory.path(), "a separate directory below it");
+        let text = FileStore::new(directory.path()).unwrap_err().to_string();
+        assert!(!text.contains("chmod"), "{text}");
         for mode in [0o700, 0o750, 0o755] {
             fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
             FileStore::new(directory.path()).unwrap();
@@ -111,7 +111,7 @@ mod unix {
         fs::set_permissions(&above, Permissions::from_mode(0o1777)).unwrap();
         let dir = between.join("tokens");
         FileStore::new(&dir).unwrap();
-        // Only the superuser can show it.
+        // Only the superuser can set this up.
         if chown(&between, Some(65534), None).is_ok() {
             assert_refused(&dir, "belongs to another user");
             assert_refused(&dir, between.canonicalize().unwrap().to_str().unwrap());
@@ -119,7 +119,7 @@ mod unix {
     }
 
     #[test]
-    fn a_link_is_judged_by_where_it_leads() {
+    fn a_link_is_checked_by_its_target() {
         let directory = Temporary::new();
         let open = directory.path().join("open");
         fs::create_dir_all(open.join("tokens")).unwrap();
@@ -140,7 +140,8 @@ mod unix {
     #[test]
     fn a_directory_of_another_user_is_refused() {
         let directory = Temporary::new();
-        // Only the superuser can give one away; everybody else finds one that was never theirs.
+        // Only the superuser can change an owner; for other users the test uses a directory of
+        // another user.
         match chown(directory.path(), Some(65534), None) {
             Ok(()) => assert_refused(directory.path(), "belongs to another user"),
             Err(_) => assert_refused("/", "`/`"),

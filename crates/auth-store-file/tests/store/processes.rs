@@ -1,4 +1,4 @@
-//! Real processes: this program again, told by its environment what to do.
+//! Real processes: this test program, started again with instructions in its environment.
 
 use std::{env, process::Stdio, time::Duration};
 
@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::temporary::{Temporary, key, shown};
 
-/// Another process, which asks for one token.
+/// Another process, which requests one token.
 struct Process {
     child: Child,
     says: Lines<BufReader<ChildStdout>>,
@@ -48,22 +48,24 @@ impl Process {
         Self { child, says }
     }
 
-    /// Waits until it says this word, and returns what follows.
+    /// Waits until the process prints this word, and returns what follows.
     async fn says(&mut self, word: &str) -> String {
         let said = async {
             loop {
                 let line = self.says.next_line().await.unwrap();
-                let line = line.expect("it ended without saying so");
+                let line = line.expect("the process ended without printing it");
                 if let Some(rest) = line.strip_prefix(word) {
                     return rest.trim().to_owned();
                 }
             }
         };
-        time::timeout(PATIENCE, said).await.expect("it hangs")
+        time::timeout(PATIENCE, said)
+            .await
+            .expect("the process hangs")
     }
 }
 
-/// No test: holds a lease until it is killed.
+/// Not a test: holds a lease until it is killed.
 #[tokio::test]
 async fn lease_holder() {
     let Ok(directory) = env::var("FILE_STORE_LEASE_DIR") else {
@@ -88,19 +90,19 @@ async fn g17_the_lease_of_a_process_that_is_killed_is_free_at_the_next_look() {
         assert_eq!(holder.says("held").await, "true");
         for _ in 0..10 {
             let lease = store.lease(&key(), "next", LONGEST_LEASE).await;
-            assert!(!lease.unwrap(), "it was taken from a process that is alive");
+            assert!(!lease.unwrap(), "the lease was taken from a live process");
         }
-        // With SIGKILL, and waited for.
+        // Kills it with SIGKILL, and waits for its end.
         holder.child.kill().await.unwrap();
         let lease = store.lease(&key(), "next", LONGEST_LEASE).await;
         assert!(lease.unwrap(), "{round}");
         store.release(&key(), "next").await.unwrap();
-        // Nothing but the lock that all share is left.
+        // Only the shared lock file remains.
         assert_eq!(directory.names().len(), 1, "{:?}", directory.names());
     }
 }
 
-/// No test: what the other tests start.
+/// Not a test: the process that the other tests start.
 #[tokio::test]
 async fn child() {
     let Ok(directory) = env::var("FILE_STORE_DIR") else {
@@ -120,8 +122,8 @@ async fn child() {
     .build()
     .unwrap()
     .client_credentials();
-    // Waiting for somebody else's lease is part of a token request, and may end with it: then it is
-    // begun anew at once, so that the lease decides how long it takes.
+    // A wait for another process's lease is part of a token request, and may end with it. The
+    // caller then starts a new one at once, so that the lease decides how long it takes.
     let policy = RefreshPolicy::default()
         .deadline(DEADLINE)
         .unwrap()
@@ -137,7 +139,7 @@ async fn child() {
         )
         .build()
         .unwrap();
-    // Below what the test runner has begun to say.
+    // On a line after the test runner's own output.
     println!("\nstarted");
     let mut last = None;
     for _ in 0..100 {
@@ -172,7 +174,7 @@ async fn processes_that_start_together_make_one_token_request() {
     gate.open();
     let one = processes[0].says("token").await;
     assert_eq!(one, processes[1].says("token").await);
-    // And those that come later.
+    // And the processes that start later.
     for _ in 0..3 {
         let mut later = Process::start(&server, &directory);
         assert_eq!(one, later.says("token").await);
@@ -183,7 +185,7 @@ async fn processes_that_start_together_make_one_token_request() {
 }
 
 #[tokio::test]
-async fn t33_a_holder_that_is_killed_holds_up_the_next_for_two_seconds_at_most() {
+async fn t33_a_killed_lease_holder_delays_the_next_process_by_two_seconds_at_most() {
     let directory = Temporary::new();
     let server = TestServer::start().await;
     let gate = Gate::new();
@@ -193,7 +195,7 @@ async fn t33_a_holder_that_is_killed_holds_up_the_next_for_two_seconds_at_most()
     let mut next = Process::start(&server, &directory);
     next.says("started").await;
     let killed = Instant::now();
-    // By its number, with SIGKILL.
+    // By its process id, with SIGKILL.
     holder.child.kill().await.unwrap();
     next.says("token").await;
     let waited = killed.elapsed();
@@ -203,7 +205,7 @@ async fn t33_a_holder_that_is_killed_holds_up_the_next_for_two_seconds_at_most()
     server.shutdown().await;
 }
 
-/// Of one token request: its lease lasts 12 s.
+/// The lease of one token request lasts 12 s.
 const DEADLINE: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);

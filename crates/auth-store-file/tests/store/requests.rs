@@ -1,4 +1,4 @@
-//! What requests notice of the store: nothing, but for the token requests that they do without.
+//! Effects of the store on requests: fewer token requests, and no failures.
 
 use std::fs;
 
@@ -39,7 +39,7 @@ async fn a_program_that_starts_a_hundred_times_costs_one_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_used_in_the_next_run_until_it_ends_and_no_longer() {
+async fn a_token_is_used_in_the_next_run_until_it_expires() {
     let directory = Temporary::new();
     let server = TestServer::builder().in_memory();
     for runs in 1..5 {
@@ -57,16 +57,16 @@ async fn a_token_is_used_in_the_next_run_until_it_ends_and_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_go_on_when_the_directory_does_not() {
+async fn requests_continue_when_the_directory_is_lost() {
     let server = TestServer::builder().in_memory();
     let break_it: [fn(&Temporary); 3] = [
         |directory| fs::remove_dir_all(directory.store_dir()).unwrap(),
         |directory| {
             fs::remove_dir_all(directory.store_dir()).unwrap();
-            fs::write(directory.store_dir(), "no directory").unwrap();
+            fs::write(directory.store_dir(), "not a directory").unwrap();
         },
         |directory| {
-            // Stands where the lock should: this holds for the superuser as well.
+            // A directory in place of the lock file: this blocks the superuser as well.
             authenticators_lock(directory);
         },
     ];
@@ -89,7 +89,7 @@ async fn requests_go_on_when_the_directory_does_not() {
     }
 }
 
-/// Makes a directory of the name that the lock's file would have.
+/// Creates a directory with the name of the lock file.
 fn authenticators_lock(directory: &Temporary) {
     let probe = Temporary::new();
     let store = probe.store();

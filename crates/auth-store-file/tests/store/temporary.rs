@@ -9,7 +9,7 @@ use auth_core::{Key, Token};
 use auth_store_file::FileStore;
 use http::{HeaderMap, header};
 
-/// A directory that goes with its test.
+/// A directory that is removed with its test.
 pub(crate) struct Temporary(PathBuf);
 
 impl Temporary {
@@ -26,7 +26,7 @@ impl Temporary {
         &self.0
     }
 
-    /// Not there yet.
+    /// Does not exist yet.
     pub(crate) fn store_dir(&self) -> PathBuf {
         self.0.join("above/tokens")
     }
@@ -35,7 +35,7 @@ impl Temporary {
         FileStore::new(self.store_dir()).unwrap()
     }
 
-    /// The names of what the store keeps, sorted.
+    /// The sorted names of the store's files.
     pub(crate) fn names(&self) -> Vec<String> {
         let files = fs::read_dir(self.store_dir()).unwrap();
         let name = |file: fs::DirEntry| file.file_name().into_string().unwrap();
@@ -44,7 +44,7 @@ impl Temporary {
         names
     }
 
-    /// The one file whose name ends like this.
+    /// The one file whose name ends with this.
     pub(crate) fn file(&self, extension: &str) -> PathBuf {
         let mut names = self.names();
         match extension {
@@ -66,7 +66,7 @@ pub(crate) fn key() -> Key {
     Key::builder("example").client("fake-client").build()
 }
 
-/// What the token signs requests with.
+/// The value that the token puts into requests.
 pub(crate) fn shown(token: &Token) -> String {
     let mut headers = HeaderMap::new();
     token.sign(&mut headers);

@@ -1,8 +1,8 @@
--- The head of all scripts that look at an entry. ARGV[1] is what each of this key's entries begins
--- with, 40 bytes; 16 bytes of version follow, 8 of life, and the content.
+-- The head of all scripts that read an entry. ARGV[1] holds the first 40 bytes of each entry of
+-- this key; 16 bytes of version follow, 8 bytes of time to live, and the content.
 
--- Returns the entry and how many milliseconds of its life are left; nil for nothing, and for
--- whatever no store put there; or nil, nil and the server's error.
+-- Returns the entry and its remaining time to live in milliseconds; nil if there is no entry, or if
+-- the value is not an entry of this store; or nil, nil and the server's error.
 local function entry()
   local value = redis.pcall('GET', KEYS[1])
   if type(value) == 'table' and value.err and not string.find(value.err, 'WRONGTYPE', 1, true) then
@@ -10,7 +10,7 @@ local function entry()
   end
   if type(value) ~= 'string' or #value < 64 or #value > 1048640 then return nil end
   if string.sub(value, 1, 40) ~= ARGV[1] then return nil end
-  -- One without an end is none of ours, and nobody could tell how old it is.
+  -- A value without an expiry is not an entry of this store, and its age is not known.
   local left = redis.call('PTTL', KEYS[1])
   if left < 0 then return nil end
   return value, left

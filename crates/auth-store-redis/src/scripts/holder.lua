@@ -1,9 +1,9 @@
--- The head of all scripts that look at a lease. ARGV[1] is the value of a lease of this key and of the
--- owner who asks; its first 40 bytes are the same for all owners.
+-- The head of all scripts that read a lease. ARGV[1] is the value of a lease of this key and of the
+-- owner that asks; its first 40 bytes are the same for all owners.
 
--- Returns who has it; nil if that is nobody; or nil and the server's error. What no store puts there
--- is nobody's: another type or layout, something without an end, or with one that is further away than
--- the longest lease's.
+-- Returns the owner; nil if the lease is free; or nil and the server's error. A value that is not a
+-- lease of this store counts as free: another type or layout, a value without an expiry, or with an
+-- expiry later than the longest lease.
 local function holder()
   local value = redis.pcall('GET', KEYS[1])
   if type(value) == 'table' and value.err and not string.find(value.err, 'WRONGTYPE', 1, true) then

@@ -1,4 +1,4 @@
--- ARGV[2]: for how long.
+-- ARGV[2]: the time to live in milliseconds.
 local there, failed = holder()
 if failed then return failed end
 if there and there ~= ARGV[1] then return 0 end

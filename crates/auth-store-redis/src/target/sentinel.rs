@@ -8,8 +8,8 @@ use crate::{
     error::{failed, store},
 };
 
-/// Asks all sentinels at once, so that one that hangs holds nobody up, and connects to the first
-/// server that one of them names and that says itself that it is the master.
+/// Asks all sentinels at the same time, so that one that hangs delays nothing, and connects to the
+/// first reported server that says itself that it is the master.
 pub(super) async fn connect(
     target: &Target,
     sentinels: &[Address],
@@ -26,7 +26,7 @@ pub(super) async fn connect(
             Err(error) => last = Some(error),
         }
     }
-    Err(last.unwrap_or_else(|| store(ASK, "there is none")))
+    Err(last.unwrap_or_else(|| store(ASK, "no sentinel is configured")))
 }
 
 async fn by(
@@ -35,7 +35,7 @@ async fn by(
     master: &str,
 ) -> Result<MultiplexedConnection, Error> {
     let MasterAddress { host, port } = named(target, sentinel, master).await?;
-    // The sentinel's user name and password are its own.
+    // The sentinel has its own user name and password.
     let settings = RedisConnectionInfo::default().set_db(sentinel.database());
     let info = sentinel.at(host, port).set_redis_settings(settings);
     let info = target.with_credentials(info).await?;
@@ -44,7 +44,10 @@ async fn by(
     let role = ask(&mut connection, &["ROLE"]).await.map_err(step)?;
     match role {
         Value::Array(role) if role.first().is_some_and(is_master) => Ok(connection),
-        _ => Err(store("connect to the master", "it is none any more")),
+        _ => Err(store(
+            "connect to the master",
+            "the server is no longer the master",
+        )),
     }
 }
 
@@ -53,7 +56,7 @@ struct MasterAddress {
     port: u16,
 }
 
-/// Where the sentinel says that the master is.
+/// The address of the master, as the sentinel reports it.
 async fn named(target: &Target, sentinel: &Address, master: &str) -> Result<MasterAddress, Error> {
     let step = |error| failed(ASK, &error);
     let settings = sentinel.info.redis_settings().clone();
@@ -62,10 +65,10 @@ async fn named(target: &Target, sentinel: &Address, master: &str) -> Result<Mast
     let mut connection = target.connect_to(info).await.map_err(step)?;
     let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master];
     match ask(&mut connection, &question).await.map_err(step)? {
-        Value::Nil => Err(store(ASK, "it knows no master of that name")),
+        Value::Nil => Err(store(ASK, "the sentinel knows no master of that name")),
         answer => {
-            let (host, port) =
-                from_redis_value(answer).map_err(|_| store(ASK, "its answer makes no sense"))?;
+            let (host, port) = from_redis_value(answer)
+                .map_err(|_| store(ASK, "the sentinel sent an answer of an unexpected type"))?;
             Ok(MasterAddress { host, port })
         }
     }

@@ -1,4 +1,4 @@
-//! Callers that go away.
+//! Cancelled callers.
 
 use std::{future, pin::pin, sync::Arc, task::Poll};
 
@@ -13,15 +13,18 @@ use crate::stand::{LONG, build, entry, get, key, put, trial};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(
-            "cancel::t28_no_answer_is_anothers",
-            t28_no_answer_is_anothers,
+            "cancel::t28_no_call_gets_the_answer_of_another",
+            t28_no_call_gets_the_answer_of_another,
         ),
-        trial("cancel::what_was_begun_is_done", what_was_begun_is_done),
+        trial(
+            "cancel::a_cancelled_call_is_completed",
+            a_cancelled_call_is_completed,
+        ),
     ]
 }
 
-/// A thousand calls that are given up at any point, between others' loads on the same connection.
-async fn t28_no_answer_is_anothers() {
+/// A thousand calls, cancelled at any point, between loads of other callers on the same connection.
+async fn t28_no_call_gets_the_answer_of_another() {
     let server = RedisServer::start(&[]);
     let store = Arc::new(build(RedisStore::builder(server.url())));
     let keys: Vec<_> = (0..8).map(|number| key(&number.to_string())).collect();
@@ -38,7 +41,7 @@ async fn t28_no_answer_is_anothers() {
                 drop_after(turn % 5, store.load(given_up)).await;
                 drop_after(turn % 5, store.lease(given_up, "gone", LONG)).await;
                 let wanted = (task * 3 + turn) % keys.len();
-                let entry = get(&store, &keys[wanted]).await.expect("it is there");
+                let entry = get(&store, &keys[wanted]).await.expect("the entry exists");
                 let its = wanted.to_string().repeat(100);
                 assert_eq!(entry.content.unwrap(), its, "another key's entry");
             }
@@ -47,8 +50,9 @@ async fn t28_no_answer_is_anothers() {
     tasks.join_all().await;
 }
 
-/// A lease that is given up while it is taken is taken, or not, and nothing else.
-async fn what_was_begun_is_done() {
+/// A lease request that is cancelled while it runs takes the lease or not, and changes nothing
+/// else.
+async fn a_cancelled_call_is_completed() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     for polls in 0..5 {
@@ -58,14 +62,14 @@ async fn what_was_begun_is_done() {
             assert_eq!(entry.content.unwrap(), "whole");
         }
     }
-    // Once polled it goes on without its caller, from the connection that is to be made first.
+    // After the first poll the call continues without its caller, starting with the connection.
     let key = key("goes on");
     let new = build(RedisStore::builder(server.url()));
     drop_after(1, new.replace(&key, None, entry(None, "whole"))).await;
     let mut tries = 0;
     while get(&store, &key).await.is_none() {
         tries += 1;
-        assert!(tries < 10_000, "it was given up");
+        assert!(tries < 10_000, "the lease was never taken");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a cluster does that one server does not.
+//! Behaviour of a cluster that one server does not have.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,25 +13,25 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("cluster::keys_are_on_all_nodes", keys_are_on_all_nodes),
         trial(
-            "cluster::one_server_is_no_cluster",
-            one_server_is_no_cluster,
+            "cluster::a_client_of_one_server_does_not_work_with_a_cluster",
+            a_client_of_one_server_does_not_work_with_a_cluster,
         ),
         trial(
             "cluster::t30_a_slot_that_moves_is_followed",
             t30_a_slot_that_moves_is_followed,
         ),
         trial(
-            "cluster::t30_a_node_that_dies_takes_no_other_along",
-            t30_a_node_that_dies_takes_no_other_along,
+            "cluster::t30_a_node_that_dies_does_not_affect_the_others",
+            t30_a_node_that_dies_does_not_affect_the_others,
         ),
         trial(
-            "cluster::t30_a_node_that_hangs_takes_no_other_along",
-            t30_a_node_that_hangs_takes_no_other_along,
+            "cluster::t30_a_node_that_hangs_does_not_affect_the_others",
+            t30_a_node_that_hangs_does_not_affect_the_others,
         ),
     ]
 }
 
-/// Urls of the cluster that stories share which leave it whole, and a prefix for each of them.
+/// URLs of the shared cluster, for tests that do not change it, and a prefix for each test.
 pub(crate) fn shared() -> (Vec<String>, String) {
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     let (cluster, count) = shared.get_or_insert_with(|| (RedisCluster::start(&[]), 0));
@@ -60,8 +60,8 @@ async fn keys_are_on_all_nodes() {
     }
 }
 
-/// A client of one server is told what is wrong by name.
-async fn one_server_is_no_cluster() {
+/// A client of one server gets an error that names the problem.
+async fn a_client_of_one_server_does_not_work_with_a_cluster() {
     let (urls, prefix) = shared();
     let store = build(RedisStore::builder(&urls[0]).prefix(prefix));
     let mut moved = 0;
@@ -96,7 +96,7 @@ async fn t30_a_slot_that_moves_is_followed() {
     assert_eq!(names_in(&cluster), [(to, name.clone())]);
 }
 
-async fn t30_a_node_that_dies_takes_no_other_along() {
+async fn t30_a_node_that_dies_does_not_affect_the_others() {
     let mut cluster = RedisCluster::start(&TOLERANT);
     let store = build(RedisStore::cluster(cluster.urls()));
     let keys = one_key_for_each_node(&cluster, &store).await;
@@ -110,7 +110,7 @@ async fn t30_a_node_that_dies_takes_no_other_along() {
     }
 }
 
-async fn t30_a_node_that_hangs_takes_no_other_along() {
+async fn t30_a_node_that_hangs_does_not_affect_the_others() {
     let cluster = RedisCluster::start(&TOLERANT);
     let store = build(RedisStore::cluster(cluster.urls()));
     let keys = one_key_for_each_node(&cluster, &store).await;
@@ -132,7 +132,7 @@ async fn t30_a_node_that_hangs_takes_no_other_along() {
     all_fail(&store, "").await;
 }
 
-/// Goes on with the slots that are left, and is slow to find that some are not.
+/// Continues with the remaining slots, and detects lost slots late.
 const TOLERANT: [&str; 4] = [
     "--cluster-require-full-coverage",
     "no",
@@ -140,7 +140,7 @@ const TOLERANT: [&str; 4] = [
     "60000",
 ];
 
-/// Entries, by the number of the node that they are on.
+/// Entries, by the number of their node.
 fn names_in(cluster: &RedisCluster) -> Vec<(usize, String)> {
     let nodes = cluster.nodes().iter().enumerate();
     let names = nodes.flat_map(|(number, node)| {
@@ -168,5 +168,5 @@ async fn one_key_for_each_node(cluster: &RedisCluster, store: &RedisStore) -> [S
             return [one.clone(), two.clone(), three.clone()];
         }
     }
-    panic!("there is a node that no key is on");
+    panic!("a node has no key");
 }

@@ -13,31 +13,37 @@ use crate::stand::{LONG, build, entry, fails, key, put, sealed, trial};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(
-            "connect::g16_then_each_call_is_one_round_trip",
-            g16_then_each_call_is_one_round_trip,
+            "connect::g16_each_call_is_one_round_trip",
+            g16_each_call_is_one_round_trip,
         ),
         trial(
-            "connect::a_slow_link_is_no_failure",
-            a_slow_link_is_no_failure,
-        ),
-        trial("connect::it_has_its_own_limit", it_has_its_own_limit),
-        trial("connect::a_crowd_connects_once", a_crowd_connects_once),
-        trial(
-            "connect::it_connects_again_after_a_failure",
-            it_connects_again_after_a_failure,
+            "connect::a_slow_link_is_not_a_failure",
+            a_slow_link_is_not_a_failure,
         ),
         trial(
-            "connect::a_user_who_may_not_load_scripts_goes_on",
-            a_user_who_may_not_load_scripts_goes_on,
+            "connect::connecting_has_its_own_limit",
+            connecting_has_its_own_limit,
+        ),
+        trial(
+            "connect::many_callers_connect_once",
+            many_callers_connect_once,
+        ),
+        trial(
+            "connect::the_store_connects_again_after_a_failure",
+            the_store_connects_again_after_a_failure,
+        ),
+        trial(
+            "connect::a_user_without_script_load_works",
+            a_user_without_script_load_works,
         ),
     ]
 }
 
-/// Far enough that a second round trip is seen, and within what a request waits.
+/// Long enough that a second round trip is visible, and within the time that a request waits.
 const EACH_WAY: Duration = Duration::from_millis(10);
 const ROUND_TRIP: Duration = Duration::from_millis(20);
 
-/// How often the server did what, since it was last asked to forget that.
+/// How often the server executed each command since the last reset.
 fn commands(server: &RedisServer) -> BTreeMap<String, u64> {
     let stats = server.command(&["INFO", "commandstats"]);
     let stats = stats.split_whitespace().filter_map(|line| {
@@ -52,22 +58,22 @@ fn forget_commands(server: &RedisServer) {
     assert_eq!(server.command(&["CONFIG", "RESETSTAT"]), "+OK");
 }
 
-async fn g16_then_each_call_is_one_round_trip() {
+async fn g16_each_call_is_one_round_trip() {
     let server = RedisServer::start(&[]);
     let proxy = FaultProxy::start(server.address()).await;
     proxy.delay(EACH_WAY);
-    // The least of a few: the machine may have other things to do.
+    // The shortest of a few calls: the machine may be busy.
     let mut least = [Duration::MAX; 4];
     for turn in 0..5 {
-        // Nobody has loaded the scripts.
+        // The scripts are not loaded yet.
         assert_eq!(server.command(&["SCRIPT", "FLUSH"]), "+OK");
-        // The database is chosen, and the scripts are loaded: two round trips.
+        // One round trip selects the database, one loads the scripts.
         let store = build(RedisStore::builder(proxy.url() + "/1"));
         let begun = Instant::now();
         store.connect().await.unwrap();
         let connecting = begun.elapsed();
         assert!(2 * ROUND_TRIP <= connecting, "{connecting:?}");
-        // Nothing is asked any more.
+        // No further command is sent.
         let begun = Instant::now();
         store.connect().await.unwrap();
         let again = begun.elapsed();
@@ -109,10 +115,10 @@ async fn g16_then_each_call_is_one_round_trip() {
     }
 }
 
-async fn a_slow_link_is_no_failure() {
+async fn a_slow_link_is_not_a_failure() {
     let server = RedisServer::start(&[]);
     let proxy = FaultProxy::start(server.address()).await;
-    // Connecting takes longer than a call may: name, database and scripts.
+    // Connecting takes longer than the limit of a call: name, database and scripts.
     proxy.delay(Duration::from_millis(100));
     let limit = Duration::from_millis(350);
     let store = build(RedisStore::builder(proxy.url() + "/1").timeout(limit));
@@ -121,7 +127,7 @@ async fn a_slow_link_is_no_failure() {
     put(&store, &key("a"), None, "there").await;
 }
 
-async fn it_has_its_own_limit() {
+async fn connecting_has_its_own_limit() {
     let server = RedisServer::start(&[]);
     server.pause();
     let limit = Duration::from_millis(300);
@@ -143,7 +149,7 @@ async fn it_has_its_own_limit() {
     }
 }
 
-async fn a_crowd_connects_once() {
+async fn many_callers_connect_once() {
     let server = RedisServer::start(&[]);
     let store = sealed(RedisStore::builder(server.url()));
     forget_commands(&server);
@@ -157,13 +163,13 @@ async fn a_crowd_connects_once() {
     }
     crowd.join_all().await;
     let clients = server.command(&["INFO", "clients"]);
-    // And the one that asks.
+    // The store's and the one of this command.
     assert!(clients.contains("connected_clients:2"), "{clients}");
     let commands = commands(&server);
     assert_eq!(commands.get("eval"), None, "{commands:?}");
 }
 
-async fn it_connects_again_after_a_failure() {
+async fn the_store_connects_again_after_a_failure() {
     let mut server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     store.connect().await.unwrap();
@@ -179,7 +185,7 @@ async fn it_connects_again_after_a_failure() {
     assert_eq!(commands.get("eval"), None, "{commands:?}");
 }
 
-async fn a_user_who_may_not_load_scripts_goes_on() {
+async fn a_user_without_script_load_works() {
     let words = "--user auth on >fake-secret-1 resetchannels ~auth:* -@all \
                  +eval +evalsha +get +pttl +set +del";
     let server = RedisServer::start(&words.split_whitespace().collect::<Vec<_>>());

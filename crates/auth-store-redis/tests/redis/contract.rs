@@ -1,4 +1,4 @@
-//! The contract of all stores.
+//! The store contract.
 
 use auth_store_redis::RedisStore;
 use auth_testkit::{store_contract, store_contract::Place};
@@ -44,7 +44,7 @@ impl Place for Single {
     }
 }
 
-/// A name of its own in the one cluster.
+/// Its own prefix in the shared cluster.
 struct Cluster {
     urls: Vec<String>,
     prefix: String,

@@ -1,4 +1,4 @@
-//! Servers that are gone, silent, cut off, or not what they were.
+//! Servers that are down, silent, cut off or replaced.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::stand::{LONG, all_fail, build, comes_back, content, get, key, put, tr
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(
-            "faults::nothing_is_asked_of_nobody",
-            nothing_is_asked_of_nobody,
+            "faults::building_a_store_does_not_connect",
+            building_a_store_does_not_connect,
         ),
         trial(
             "faults::t30_a_server_that_is_down",
@@ -37,27 +37,29 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         trial("faults::an_answer_that_is_lost", an_answer_that_is_lost),
         trial(
-            "faults::a_second_try_is_no_second_win",
-            a_second_try_is_no_second_win,
+            "faults::a_repeated_write_does_not_win_twice",
+            a_repeated_write_does_not_win_twice,
         ),
         trial(
-            "faults::a_crowd_makes_one_connection",
-            a_crowd_makes_one_connection,
+            "faults::many_callers_make_one_connection",
+            many_callers_make_one_connection,
         ),
-        trial("faults::a_runtime_that_is_gone", a_runtime_that_is_gone),
+        trial("faults::a_runtime_that_has_ended", a_runtime_that_has_ended),
     ]
 }
 
-/// Making a store does no input or output: there is nobody, and not even a runtime.
-async fn nothing_is_asked_of_nobody() {
+/// Building a store does no input or output: no server is reachable, and there is no runtime.
+async fn building_a_store_does_not_connect() {
     let url = format!("redis://127.0.0.1:{}", free_port());
     let store = std::thread::spawn(move || {
         let store = build(RedisStore::builder(url));
         let mut load = std::pin::pin!(async { store.load(&key("a")).await.map(drop) });
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         match load.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(answer) => crate::stand::fails(answer, "no tokio runtime"),
-            std::task::Poll::Pending => panic!("it waits"),
+            std::task::Poll::Ready(answer) => {
+                crate::stand::fails(answer, "outside a tokio runtime")
+            }
+            std::task::Poll::Pending => panic!("the call waits"),
         }
     });
     store.join().unwrap();
@@ -78,7 +80,7 @@ async fn t30_a_server_that_is_killed() {
     server.restart();
     assert_eq!(content(&store, &key("a")).await, None);
     put(&store, &key("a"), None, "second").await;
-    // Unnoticed: the first call afterwards is served.
+    // Without an error: the first call afterwards succeeds.
     server.restart();
     put(&store, &key("a"), None, "third").await;
     server.stop();
@@ -103,7 +105,7 @@ async fn t30_a_server_that_hangs() {
     }
 }
 
-/// A peer that vanished without a word: the old connection is given up, not waited for.
+/// A peer that vanished silently: the old connection is replaced, not waited for.
 async fn t30_a_network_that_hangs() {
     let server = RedisServer::start(&[]);
     let proxy = FaultProxy::start(server.address()).await;
@@ -112,7 +114,7 @@ async fn t30_a_network_that_hangs() {
     proxy.hang();
     all_fail(&store, "no answer in time").await;
     proxy.pass();
-    // Though the connection that it had hangs for good.
+    // Although the previous connection hangs until it is closed.
     assert_eq!(content(&store, &key("a")).await.unwrap(), "kept");
     proxy.refuse();
     all_fail(&store, "the connection").await;
@@ -120,7 +122,7 @@ async fn t30_a_network_that_hangs() {
     assert_eq!(content(&store, &key("a")).await.unwrap(), "kept");
 }
 
-/// One name for whichever server is the master: connections to the one that was it are given up.
+/// A host name that always leads to the master: connections to the former master are replaced.
 async fn t30_a_name_that_leads_to_another_server() {
     let one = RedisServer::start(&[]);
     let other = RedisServer::start(&[]);
@@ -130,7 +132,7 @@ async fn t30_a_name_that_leads_to_another_server() {
     proxy.lead_to(other.address());
     let port = other.port().to_string();
     assert_eq!(one.command(&["REPLICAOF", "127.0.0.1", &port]), "+OK");
-    // And its data with it, before it is asked.
+    // With its data, before the store uses it.
     one.wait_until(&["INFO", "replication"], |info| {
         info.contains("master_link_status:up")
     });
@@ -141,7 +143,7 @@ async fn t30_a_name_that_leads_to_another_server() {
 async fn t30_a_connection_that_is_cut() {
     let server = RedisServer::start(&[]);
     let proxy = FaultProxy::start(server.address()).await;
-    // Two connections are made for each answer: on a busy machine that may take over 50 ms.
+    // Two connections are made for each answer: on a busy machine that may take more than 50 ms.
     let builder = RedisStore::builder(proxy.url()).latency_budget(Duration::from_secs(1));
     let store = build(builder);
     let mut version = None;
@@ -158,7 +160,7 @@ async fn t30_a_connection_that_is_cut() {
     }
 }
 
-/// What was done and not confirmed is found done.
+/// A write without confirmation is recognized as done.
 async fn an_answer_that_is_lost() {
     let server = RedisServer::start(&[]);
     let proxy = FaultProxy::start(server.address()).await;
@@ -169,7 +171,7 @@ async fn an_answer_that_is_lost() {
     let lost = store.replace(&key("a"), Some(first), entry.clone()).await;
     crate::stand::fails(lost.map(drop), "no answer in time");
     proxy.pass();
-    // Whether the connection was made or not: whoever tries again has won once.
+    // With or without a new connection: a repeated write has won once.
     assert!(
         store
             .replace(&key("a"), Some(first), entry.clone())
@@ -180,8 +182,8 @@ async fn an_answer_that_is_lost() {
     assert_eq!(content(&store, &key("a")).await.unwrap(), "second");
 }
 
-/// Only what is there to the letter counts as one's own.
-async fn a_second_try_is_no_second_win() {
+/// Only exactly the same bytes count as the caller's own write.
+async fn a_repeated_write_does_not_win_twice() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     let entry =
@@ -196,7 +198,7 @@ async fn a_second_try_is_no_second_win() {
     assert_eq!(content(&store, &key("a")).await.unwrap(), "one");
 }
 
-async fn a_crowd_makes_one_connection() {
+async fn many_callers_make_one_connection() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     let connections = || {
@@ -217,11 +219,15 @@ async fn a_crowd_makes_one_connection() {
                 .is_none()
         });
     }
-    assert!(crowd.join_all().await.into_iter().all(|is_none| is_none));
-    assert_eq!(connections() - before, 2, "the store's and this question's");
+    assert!(crowd.join_all().await.into_iter().all(|missing| missing));
+    assert_eq!(
+        connections() - before,
+        2,
+        "the store's and the one of this command"
+    );
 
-    // Nor do they all knock where nobody lets them in: who waits for a try takes its end for
-    // theirs.
+    // They do not all try to connect to a server that refuses them: callers that wait for a try
+    // share its error.
     let store = build(RedisStore::builder(
         server.url_for("nobody", "fake-secret-1"),
     ));
@@ -236,8 +242,8 @@ async fn a_crowd_makes_one_connection() {
     assert!(tries < 50, "{tries}");
 }
 
-/// The connection's task ends with its runtime; the next one makes another.
-async fn a_runtime_that_is_gone() {
+/// The connection's task ends with its runtime; the next runtime makes another.
+async fn a_runtime_that_has_ended() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     let first = store.clone();

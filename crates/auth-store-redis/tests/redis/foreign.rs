@@ -1,4 +1,4 @@
-//! Whatever else may be where the store's entries and leases are.
+//! Values of other programs under the names of entries and leases.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("foreign::t30_a_flushed_server", t30_a_flushed_server),
         trial(
-            "foreign::what_is_no_entry_is_nothing",
-            what_is_no_entry_is_nothing,
+            "foreign::a_foreign_value_is_not_an_entry",
+            a_foreign_value_is_not_an_entry,
         ),
         trial(
-            "foreign::t27_another_keys_entry_is_nothing",
-            t27_another_keys_entry_is_nothing,
+            "foreign::t27_another_keys_entry_is_a_miss",
+            t27_another_keys_entry_is_a_miss,
         ),
         trial(
-            "foreign::what_is_no_lease_is_nobodys",
-            what_is_no_lease_is_nobodys,
+            "foreign::a_foreign_value_is_not_a_lease",
+            a_foreign_value_is_not_a_lease,
         ),
         trial(
             "foreign::a_lease_counts_up_to_the_longest",
@@ -41,8 +41,14 @@ pub(crate) fn trials() -> Vec<Trial> {
             "foreign::everything_ends_by_itself",
             everything_ends_by_itself,
         ),
-        trial("foreign::too_long_an_entry", too_long_an_entry),
-        trial("foreign::no_name_shows_its_key", no_name_shows_its_key),
+        trial(
+            "foreign::an_entry_that_is_too_long",
+            an_entry_that_is_too_long,
+        ),
+        trial(
+            "foreign::names_do_not_show_their_keys",
+            names_do_not_show_their_keys,
+        ),
         trial(
             "foreign::prefixes_do_not_touch_each_other",
             prefixes_do_not_touch_each_other,
@@ -64,7 +70,7 @@ async fn t30_a_flushed_server() {
     assert!(store.lease(&key("a"), "other", LONG).await.unwrap());
 }
 
-/// A way to put something at a name.
+/// A function that puts a value under a name.
 type Put = fn(&RedisServer, &str);
 
 fn done(server: &RedisServer, words: &[&str]) {
@@ -80,7 +86,7 @@ const OTHER_TYPES: [Put; 5] = [
     |server, name| done(server, &["XADD", name, "*", "a", "b"]),
 ];
 
-async fn what_is_no_entry_is_nothing() {
+async fn a_foreign_value_is_not_an_entry() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     let name = names(&server, &key("a")).await.entry;
@@ -94,7 +100,7 @@ async fn what_is_no_entry_is_nothing() {
                 &["SET", name, &"x".repeat(2_000_000), "PX", "1000000"],
             )
         },
-        // Cut short, or without an end.
+        // Cut short, or without an expiry.
         |server, name| {
             let script = "local v = redis.call('GET', KEYS[1]) \
                           redis.call('SET', KEYS[1], string.sub(v, 1, 63), 'PX', 1000000)";
@@ -109,7 +115,7 @@ async fn what_is_no_entry_is_nothing() {
         }
         make(&server, &name);
         assert_eq!(content(&store, &key("a")).await, None, "{number}");
-        // Nobody can have seen it, so nobody can replace it: but it is in nobody's way.
+        // No caller has seen a version, so none can replace it, but it does not block new entries.
         let next = crate::stand::entry(Some(version), "next");
         assert!(!store.replace(&key("a"), Some(version), next).await.unwrap());
         put(&store, &key("a"), None, "next").await;
@@ -118,8 +124,8 @@ async fn what_is_no_entry_is_nothing() {
     }
 }
 
-/// As if two connections had got each other's answers.
-async fn t27_another_keys_entry_is_nothing() {
+/// As if two connections had received each other's answers.
+async fn t27_another_keys_entry_is_a_miss() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     let one = names(&server, &key("one")).await.entry;
@@ -132,16 +138,16 @@ async fn t27_another_keys_entry_is_nothing() {
     assert_eq!(content(&store, &key("other")).await.unwrap(), "other's");
 }
 
-async fn what_is_no_lease_is_nobodys() {
+async fn a_foreign_value_is_not_a_lease() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     let name = names(&server, &key("a")).await.lease;
     let others: [Put; 6] = [
-        |server, name| done(server, &["SET", name, "somebody"]),
-        |server, name| done(server, &["SET", name, "somebody", "PX", "20000"]),
+        |server, name| done(server, &["SET", name, "another"]),
+        |server, name| done(server, &["SET", name, "another", "PX", "20000"]),
         |server, name| done(server, &["SET", name, "", "PX", "20000"]),
         |server, name| done(server, &["SET", name, &"x".repeat(64), "EX", "4000000000"]),
-        // A lease that somebody made endless, or longer than any is.
+        // A lease without an expiry, or with a longer one than any lease.
         |server, name| {
             a_lease(server);
             done(server, &["PERSIST", name]);
@@ -168,12 +174,12 @@ fn a_lease(server: &RedisServer) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().build().unwrap();
         let store = build(RedisStore::builder(url));
-        runtime.block_on(store.lease(&key("a"), "somebody", LONG))
+        runtime.block_on(store.lease(&key("a"), "another", LONG))
     });
     assert!(taken.join().unwrap().unwrap());
 }
 
-/// What is a lease to the letter counts, for as long as a lease may last and no longer.
+/// A value in the exact layout of a lease counts for as long as the longest lease.
 async fn a_lease_counts_up_to_the_longest() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
@@ -182,13 +188,13 @@ async fn a_lease_counts_up_to_the_longest() {
     assert!(!store.lease(&key("a"), "one", LONG).await.unwrap());
     done(&server, &["PEXPIRE", &name, "600000"]);
     assert!(!store.lease(&key("a"), "one", LONG).await.unwrap());
-    // Another key's, as if two connections had got each other's answers, is none.
+    // Another key's lease, as if two connections had received each other's answers, does not count.
     let other = names(&server, &key("other")).await.lease;
     assert_eq!(server.command(&["COPY", &name, &other]), ":1");
     assert!(store.lease(&key("other"), "one", LONG).await.unwrap());
 }
 
-/// However long it is to last, Redis knows an end of everything that the store puts there.
+/// Redis has an expiry for every value of the store, for any time to live.
 async fn everything_ends_by_itself() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
@@ -212,7 +218,7 @@ async fn everything_ends_by_itself() {
             .unwrap()
     );
     assert!((1..=10_000).contains(&left(&names.lease)));
-    // No time at all is over at once.
+    // A time to live of zero ends at once.
     assert!(store.lease(&key("a"), "one", Duration::ZERO).await.unwrap());
     assert!(store.lease(&key("a"), "other", LONG).await.unwrap());
     let version = Some(entry.version);
@@ -222,7 +228,7 @@ async fn everything_ends_by_itself() {
     assert_eq!(server.command(&["EXISTS", &names.entry]), ":0");
 }
 
-async fn too_long_an_entry() {
+async fn an_entry_that_is_too_long() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     let longest = Bytes::from(vec![7; 1024 * 1024]);
@@ -233,7 +239,7 @@ async fn too_long_an_entry() {
     fails(answer.map(drop), "longer than 1 MiB");
 }
 
-async fn no_name_shows_its_key() {
+async fn names_do_not_show_their_keys() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     let user = auth_core::Secret::new("fake-token-of-a-user");
@@ -250,13 +256,13 @@ async fn no_name_shows_its_key() {
     );
 }
 
-/// As a server does whose clock is set back.
+/// As on a server whose clock is set back.
 async fn g20_an_entry_whose_end_was_put_off_is_of_unknown_age() {
     let server = RedisServer::start(&[]);
     let store = build(RedisStore::builder(server.url()));
     let name = names(&server, &key("a")).await.entry;
     put(&store, &key("a"), None, "kept").await;
-    // It lives an hour.
+    // Its time to live is one hour.
     done(&server, &["PEXPIRE", &name, "3700000"]);
     let seen = get(&store, &key("a")).await.unwrap();
     assert_eq!(seen.age, auth_core::StoredEntry::UNKNOWN_AGE);
@@ -266,7 +272,7 @@ async fn g20_an_entry_whose_end_was_put_off_is_of_unknown_age() {
     assert!(seen.age < Duration::from_secs(60), "{:?}", seen.age);
 }
 
-/// Whoever guesses a key right does not find its names without the name key.
+/// Without the name key, a guessed key does not lead to its names.
 async fn names_of_sealed_entries_are_keyed() {
     let server = RedisServer::start(&[]);
     let guessed = names(&server, &key("a")).await;
@@ -277,7 +283,7 @@ async fn names_of_sealed_entries_are_keyed() {
     for name in [&guessed.entry, &guessed.lease] {
         assert_eq!(server.command(&["EXISTS", name]), ":0");
     }
-    // The entry, its lease, and what says with which key they are named.
+    // The entry, its lease, and the entry that says which key made the names.
     assert_eq!(server.command(&["DBSIZE"]), ":3");
     let keys = auth_store_redis::SealingKeys::new(auth_core::Secret::new("5e".repeat(32)));
     let keys = keys.name_key(auth_core::Secret::new("4b".repeat(32)));

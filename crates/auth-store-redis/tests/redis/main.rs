@@ -1,10 +1,10 @@
 //! The store against real servers, which `cargo xtask test` finds or installs.
 //!
-//! Time is real here. Servers are started on free loopback ports and end with their stories.
+//! Time is real here. Servers are started on free loopback ports and end with their tests.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-// What Rust's own test runner would look for as well.
+// The variables that Rust's own test runner reads as well.
 #[cfg(not(unix))]
 fn main() {}
 
@@ -32,7 +32,7 @@ mod stand;
 mod tls;
 
 #[cfg(unix)]
-#[expect(clippy::print_stdout, reason = "nobody may take silence for success")]
+#[expect(clippy::print_stdout, reason = "a test that did not run must say so")]
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     let asked = std::env::var_os("AUTH_REDIS").is_some_and(|value| value == "1");
@@ -42,7 +42,7 @@ fn main() -> std::process::ExitCode {
     }
     let trials = if asked { trials() } else { Vec::new() };
     let ended = libtest_mimic::run(&arguments, trials);
-    // Servers that stories share do not end by themselves.
+    // Shared servers do not end with one test.
     cluster::end();
     ended.exit_code()
 }

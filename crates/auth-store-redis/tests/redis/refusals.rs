@@ -1,4 +1,4 @@
-//! Servers that say no.
+//! Servers that refuse commands.
 
 use auth_core::{Error, Secret, SecretFn, TokenStore as _};
 use auth_store_redis::RedisStore;
@@ -10,12 +10,12 @@ use crate::stand::{LONG, all_fail, build, content, fails, key, put, trial};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(
-            "refusals::the_least_user_has_enough",
-            the_least_user_has_enough,
+            "refusals::a_user_with_the_documented_permissions",
+            a_user_with_the_documented_permissions,
         ),
         trial(
-            "refusals::the_least_user_of_a_cluster_has_enough",
-            the_least_user_of_a_cluster_has_enough,
+            "refusals::a_user_with_the_documented_permissions_of_a_cluster",
+            a_user_with_the_documented_permissions_of_a_cluster,
         ),
         trial("refusals::a_user_without_rights", a_user_without_rights),
         trial("refusals::a_wrong_password", a_wrong_password),
@@ -28,11 +28,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What the crate's documentation says, to the letter.
+/// Exactly what the crate's documentation says.
 const ACL: &str = "user auth on >fake-secret-1 resetchannels ~auth:* -@all \
                    +eval +evalsha +get +pttl +set +del +script|load";
 
-/// What it says for nodes of a cluster in addition.
+/// The documentation's additions for nodes of a cluster.
 const CLUSTER: [&str; 2] = ["+cluster|slots", "+readonly"];
 
 fn acl(line: &str) -> Vec<&str> {
@@ -45,7 +45,7 @@ fn server_with_user() -> RedisServer {
     RedisServer::start(&words)
 }
 
-async fn the_least_user_has_enough() {
+async fn a_user_with_the_documented_permissions() {
     let docs = include_str!("../../src/lib.rs").replace("//!", "");
     let documented: Vec<_> = docs.split_whitespace().collect();
     let documented = documented.join(" ");
@@ -59,7 +59,7 @@ async fn the_least_user_has_enough() {
         .password(Secret::new("fake-secret-1"));
     let mut version = None;
     for store in [build(by_url), build(by_setter)] {
-        // Twice, as the second time the server knows the scripts.
+        // Twice, because the second time the server knows the scripts.
         for _ in 0..2 {
             version = Some(put(&store, &key("a"), version, "content").await);
             assert!(content(&store, &key("a")).await.is_some());
@@ -69,7 +69,7 @@ async fn the_least_user_has_enough() {
     }
 }
 
-async fn the_least_user_of_a_cluster_has_enough() {
+async fn a_user_with_the_documented_permissions_of_a_cluster() {
     let mut words = acl(ACL);
     words[0] = "--user";
     let cluster = RedisCluster::start(&[words, CLUSTER.to_vec()].concat());
@@ -95,7 +95,7 @@ async fn a_user_without_rights() {
     all_fail(&store, "NOPERM").await;
     assert_eq!(server.command(&["ACL", "SETUSER", "auth", "-get"]), "+OK");
     let store = build(RedisStore::builder(&url));
-    // By another name if it comes from within a script, before Redis 7.2.
+    // Before Redis 7.2 the error of a script has another name.
     all_fail(&store, "").await;
 }
 
@@ -111,7 +111,7 @@ async fn a_wrong_password() {
     assert!(content(&right, &key("a")).await.is_none());
 }
 
-/// It is read for each connection, so that it can be changed under a process that runs.
+/// The password is read for each connection, so that it can be changed while the process runs.
 async fn a_password_that_changes() {
     let mut server = RedisServer::start(&["--requirepass", "fake-secret-1"]);
     let passwords = ["fake-secret-2", "fake-secret-1", "fake-secret-1"];
@@ -120,7 +120,7 @@ async fn a_password_that_changes() {
     let source = SecretFn::new(move || {
         let next = passwords.lock().unwrap().next();
         async move {
-            let none = || Error::config("password", "there are no more");
+            let none = || Error::config("password", "the test has no further password");
             next.map(Secret::new).ok_or_else(none)
         }
     });
@@ -157,11 +157,11 @@ async fn t30_a_replica() {
         "there",
     )
     .await;
-    // Here too, before long.
+    // The replica has it too, soon.
     let mut tries = 0;
     while content(&store, &key("a")).await.is_none() {
         tries += 1;
-        assert!(tries < 10_000, "it is not replicated");
+        assert!(tries < 10_000, "the entry is not replicated");
     }
     for _ in 0..2 {
         let next = crate::stand::entry(Some(version), "next");
@@ -177,7 +177,7 @@ async fn t30_a_replica() {
             "READONLY",
         );
     }
-    // It becomes the master, and no connection stands in the way.
+    // The replica becomes the master, and existing connections are usable.
     assert_eq!(server.command(&["REPLICAOF", "NO", "ONE"]), "+OK");
     assert!(store.lease(&key("a"), "owner", LONG).await.unwrap());
 }

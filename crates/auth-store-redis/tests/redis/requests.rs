@@ -1,4 +1,4 @@
-//! What requests notice of the store: nothing, but for the token requests that they do without.
+//! Effects of the store on requests: fewer token requests, and no failures.
 
 use std::time::Duration;
 
@@ -13,7 +13,10 @@ use crate::stand::{key, sealed, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("requests::t30_go_on_without_redis", t30_go_on_without_redis),
+        trial(
+            "requests::t30_requests_continue_without_redis",
+            t30_requests_continue_without_redis,
+        ),
         trial(
             "requests::a_fleet_makes_one_token_request",
             a_fleet_makes_one_token_request,
@@ -36,13 +39,13 @@ fn authenticator(server: &TestServer, store: RedisStore) -> Authenticator {
         .unwrap()
 }
 
-/// Fifty processes, as far as the store can tell, that start together.
+/// Fifty processes, from the store's point of view, that start together.
 async fn a_fleet_makes_one_token_request() {
     let redis = RedisServer::start(&[]);
     let server = TestServer::builder().in_memory();
     let mut fleet = tokio::task::JoinSet::new();
     for _ in 0..50 {
-        // Fifty connections at once may take a busy machine longer than a request would wait.
+        // Fifty connections at the same time may take a busy machine longer than a request waits.
         let store = RedisStore::builder(redis.url())
             .latency_budget(AMPLE)
             .timeout(AMPLE);
@@ -55,7 +58,7 @@ async fn a_fleet_makes_one_token_request() {
     assert_eq!(server.counters().token_requests, 1);
 }
 
-async fn t30_go_on_without_redis() {
+async fn t30_requests_continue_without_redis() {
     let mut redis = RedisServer::start(&[]);
     let server = TestServer::builder().in_memory();
     let log = LogCapture::new();

@@ -1,4 +1,4 @@
-//! Servers that sentinels watch.
+//! Servers behind sentinels.
 
 use auth_core::{Secret, TokenStore as _};
 use auth_store_redis::RedisStore;
@@ -18,7 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 async fn the_master_is_found() {
-    // With a user that has no more than the documentation says.
+    // With a user that has exactly the documented permissions.
     let words = "--requirepass fake-secret-1 --user auth on >fake-secret-3 resetchannels ~auth:* \
                  -@all +eval +evalsha +get +pttl +set +del +role";
     let server = RedisServer::start(&words.split_whitespace().collect::<Vec<_>>());
@@ -26,7 +26,7 @@ async fn the_master_is_found() {
     let nobody = format!("redis://127.0.0.1:{}", free_port());
     let hanging = FaultProxy::start(sentinel.address()).await;
     hanging.hang();
-    // Sentinels that are gone or hang hold nobody up.
+    // Sentinels that are down or hang delay nothing.
     let urls = [nobody, hanging.url(), sentinel.url()];
     let password = || Secret::new("fake-secret-1");
     let store = build(RedisStore::sentinel(&urls, "main").password(password()));
@@ -39,7 +39,7 @@ async fn the_master_is_found() {
     assert!(content(&build(least), &key("a")).await.is_some());
 
     let unknown = RedisStore::sentinel([sentinel.url()], "other").password(password());
-    all_fail(&build(unknown), "it knows no master of that name").await;
+    all_fail(&build(unknown), "the sentinel knows no master of that name").await;
     let wrong =
         RedisStore::sentinel([sentinel.url()], "main").password(Secret::new("fake-secret-2"));
     all_fail(&build(wrong), "refused user name or password").await;

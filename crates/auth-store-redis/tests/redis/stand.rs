@@ -1,4 +1,4 @@
-//! What the stories share.
+//! Helpers of all tests.
 
 use std::{future::Future, time::Duration};
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use libtest_mimic::Trial;
 use tokio::{runtime, time};
 
-/// One story in a runtime of its own.
+/// Runs one test in its own runtime.
 pub(crate) fn trial<F>(name: &str, story: fn() -> F) -> Trial
 where
     F: Future<Output = ()> + 'static,
@@ -29,13 +29,13 @@ pub(crate) fn key(client: &str) -> Key {
     Key::builder("example").client(client).build()
 }
 
-/// The names that a key has in Redis.
+/// The names of a key in Redis.
 pub(crate) struct Names {
     pub(crate) entry: String,
     pub(crate) lease: String,
 }
 
-/// Finds out, on a server that nobody else uses, what a key is called.
+/// Finds a key's names, on a server that no other test uses.
 pub(crate) async fn names(server: &redis_process::RedisServer, key: &Key) -> Names {
     let store = build(RedisStore::builder(server.url()).prefix("names:"));
     put(&store, key, None, "names").await;
@@ -43,7 +43,7 @@ pub(crate) async fn names(server: &redis_process::RedisServer, key: &Key) -> Nam
     let found = server.command(&["KEYS", "names:*"]);
     let name = |end: &str| {
         let mut words = found.split(' ').filter(|word| word.ends_with(end));
-        let name = words.next().expect("the store puts it there");
+        let name = words.next().expect("the store writes the name");
         name.replacen("names:", "auth:", 1)
     };
     let names = Names {
@@ -57,19 +57,19 @@ pub(crate) async fn names(server: &redis_process::RedisServer, key: &Key) -> Nam
     names
 }
 
-/// Unsealed, as what the server has is looked at.
+/// Unsealed, because the tests look at the server's data.
 #[track_caller]
 pub(crate) fn build(builder: RedisStoreBuilder) -> RedisStore {
     builder.danger_unsealed().build().unwrap()
 }
 
-/// As programs have it.
+/// As programs use it.
 #[track_caller]
 pub(crate) fn sealed(builder: RedisStoreBuilder) -> RedisStore {
     sealed_with("5e", builder)
 }
 
-/// Sealed with this key, and named with the one of all stories.
+/// Sealed with this key, and named with the name key of all tests.
 #[track_caller]
 pub(crate) fn sealed_with(key: &str, builder: RedisStoreBuilder) -> RedisStore {
     let keys = SealingKeys::new(Secret::new(key.repeat(32)));
@@ -95,7 +95,7 @@ pub(crate) async fn put(
     let entry = entry(expected, bytes);
     let version = entry.version;
     let is_put = store.replace(key, expected, entry).await.unwrap();
-    assert!(is_put, "somebody was faster");
+    assert!(is_put, "another writer was faster");
     version
 }
 
@@ -108,7 +108,8 @@ pub(crate) async fn content(store: &RedisStore, key: &Key) -> Option<Bytes> {
     entry.map(|entry| entry.content.unwrap())
 }
 
-/// All four calls end with an error that says this, within the timeout, and shows no secret.
+/// All four calls end with an error that contains this text, within the timeout, and shows no
+/// secret.
 #[track_caller]
 pub(crate) fn all_fail(store: &RedisStore, text: &'static str) -> impl Future<Output = ()> + use<> {
     let store = store.clone();
@@ -132,14 +133,14 @@ pub(crate) fn all_fail(store: &RedisStore, text: &'static str) -> impl Future<Ou
 
 #[track_caller]
 pub(crate) fn fails(answer: Result<(), Error>, text: &str) {
-    let error = answer.expect_err("it works");
+    let error = answer.expect_err("the call succeeds");
     assert_eq!(error.kind(), ErrorKind::Store);
     assert!(error.to_string().starts_with("redis store: "), "{error}");
     assert!(error.to_string().contains(text), "{error} is not: {text}");
     assert!(!format!("{error} {error:?}").contains("fake"), "{error:?}");
 }
 
-/// Asks until there is an answer: a server that comes back takes a moment to be itself again.
+/// Repeats a call until it succeeds: a server needs a moment after a restart.
 pub(crate) async fn comes_back(store: &RedisStore) {
     let mut last = None;
     for _ in 0..600 {
@@ -149,7 +150,7 @@ pub(crate) async fn comes_back(store: &RedisStore) {
         }
         time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("it never came back: {last:?}");
+    panic!("the store never recovered: {last:?}");
 }
 
 pub(crate) const LONG: Duration = Duration::from_secs(3600);

@@ -12,12 +12,12 @@ use crate::stand::{all_fail, build, content, key, put, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial(
-        "tls::only_a_trusted_server_is_talked_to",
-        only_a_trusted_server_is_talked_to,
+        "tls::an_untrusted_server_is_refused",
+        an_untrusted_server_is_refused,
     )]
 }
 
-async fn only_a_trusted_server_is_talked_to() {
+async fn an_untrusted_server_is_refused() {
     let dir = std::env::temp_dir().join(format!("auth-redis-tls-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
     let _gone = Directory(dir.clone());
@@ -49,12 +49,12 @@ async fn only_a_trusted_server_is_talked_to() {
             RedisStore::builder(&url),
             RedisStore::builder(&url).ca(pem_of(&self::authority())),
         ] {
-            // The system's certificates are many to read on a busy machine.
+            // The system has many certificates, which take a busy machine long to read.
             let builder = builder.timeout(Duration::from_secs(2));
             all_fail(&build(builder), "certificate is not accepted").await;
         }
     }
-    // Not its name.
+    // A certificate for another name.
     let url = format!("rediss://127.0.0.2:{port}");
     let other = RedisStore::builder(url).ca(pem_of(&authority));
     all_fail(&build(other), "the connection was refused").await;
@@ -63,7 +63,7 @@ async fn only_a_trusted_server_is_talked_to() {
     all_fail(&build(plain), "").await;
 }
 
-/// A directory that goes with its story.
+/// A directory that is removed with its test.
 struct Directory(PathBuf);
 
 impl Drop for Directory {

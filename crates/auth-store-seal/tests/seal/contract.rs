@@ -1,4 +1,4 @@
-//! The contract of all stores: with one key, and in the middle of a rotation.
+//! The store contract: with one key, and during a rotation.
 
 mod one_key {
     use std::time::Duration;
@@ -57,7 +57,7 @@ mod rotation {
 
     use crate::support::{NAMES, text};
 
-    /// Every other process has the new key seal already.
+    /// Every second process already seals with the new key.
     #[derive(Default)]
     struct Memory(MemoryStore, AtomicBool);
 

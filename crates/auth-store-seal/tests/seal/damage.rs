@@ -1,5 +1,5 @@
-//! Entries that a keeper changed, cut, moved or made up: never a value, never an error, never a
-//! panic, and never in the way.
+//! Entries that the inner store changed, cut, moved or invented: never a value, never an error,
+//! never a panic, and always replaceable.
 
 use auth_core::{EntryVersion, Key, MemoryStore, TokenStore as _};
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -13,7 +13,7 @@ fn runtime() -> Runtime {
         .unwrap()
 }
 
-/// A sealed entry of version 1, and what stands in the store for it.
+/// A sealed entry of version 1, and its bytes in the store.
 async fn one_entry() -> (MemoryStore, Vec<u8>) {
     let inner = MemoryStore::new();
     let put = sealed(&inner, 1).replace(&key(), None, entry(1)).await;
@@ -87,7 +87,7 @@ async fn t29_an_entry_under_another_version_is_a_miss() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g16_what_cannot_be_opened_keeps_its_age_and_can_be_replaced_by_its_version() {
+async fn g16_an_unreadable_entry_keeps_its_age_and_can_be_replaced_by_its_version() {
     let (inner, whole) = one_entry().await;
     let later = [b"auth-store-seal 2\n", &whole[18..]].concat();
     let store = sealed(&inner, 1);
@@ -119,14 +119,14 @@ async fn another_fleets_entry_is_a_miss_that_can_be_replaced() {
 }
 
 #[test]
-fn g16_no_bytes_open_and_none_make_it_panic() {
+fn g16_random_bytes_neither_open_nor_panic() {
     let runtime = runtime();
     let (inner, whole) = runtime.block_on(one_entry());
     let store = sealed(&inner, 1);
     let bytes = proptest::collection::vec(any::<u8>(), 0..200);
     let begin = 0..=whole.len();
     let mut runner = TestRunner::new(ProptestConfig::with_cases(512));
-    // After as much of a real one as it takes to get further.
+    // After as many bytes of a real entry as are needed to reach the next check.
     let ran = runner.run(&(begin, bytes), |(begin, bytes)| {
         let bytes = [&whole[..begin], &bytes].concat();
         prop_assume!(bytes != whole);

@@ -1,4 +1,4 @@
-//! Keys that are missing or wrong: an error that says so, and nothing in the store.
+//! Missing or invalid keys: an error that names the key, and no entry in the store.
 
 use std::{
     sync::{Arc, Mutex},
@@ -13,7 +13,7 @@ use auth_store_seal::{SealedStore, SealingKeys};
 
 use crate::support::{CONTENT, HOUR, assert_miss, entry, key, sealed, text, with_key};
 
-/// A store that nobody may ask.
+/// A store that must not be called.
 #[derive(Debug)]
 struct Untouched;
 
@@ -35,7 +35,7 @@ impl TokenStore for Untouched {
     }
 }
 
-/// A source that gives what it is told to, which may change.
+/// A source with a value that the test can change.
 pub(crate) fn told(answer: &Arc<Mutex<Result<Secret, Error>>>) -> impl SecretSource + use<> {
     let answer = Arc::clone(answer);
     SecretFn::new(move || std::future::ready(answer.lock().unwrap().clone()))
@@ -59,7 +59,7 @@ fn assert_names(error: &Error, field: &str, text: &str) {
 }
 
 #[tokio::test]
-async fn g18_a_text_that_is_no_key_is_named_and_not_repeated() {
+async fn g18_an_invalid_key_is_named_and_not_repeated() {
     for text in WRONG {
         let answer = Arc::new(Mutex::new(Ok(Secret::new(text))));
         let keys = SealingKeys::new(told(&answer)).danger_plain_names();
@@ -75,7 +75,7 @@ async fn g18_a_text_that_is_no_key_is_named_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_key_that_never_changes_is_looked_at_before_the_first_use() {
+async fn a_key_that_never_changes_is_checked_before_the_first_use() {
     for wrong in WRONG {
         let keys = SealingKeys::new(Secret::new(wrong)).danger_plain_names();
         let error = SealedStore::new(Untouched, keys).unwrap_err();
@@ -88,7 +88,7 @@ async fn a_key_that_never_changes_is_looked_at_before_the_first_use() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_missing_is_what_its_source_says() {
+async fn a_missing_key_is_the_error_of_its_source() {
     let file = SealingKeys::new(SecretFile::new("/nowhere/sealing-key")).danger_plain_names();
     let env = SealingKeys::new(SecretEnv::new("AUTH_STORE_SEAL_TEST_NOT_SET")).danger_plain_names();
     for (keys, kind, said) in [
@@ -111,7 +111,7 @@ async fn a_key_that_is_missing_is_what_its_source_says() {
 }
 
 #[tokio::test]
-async fn a_second_key_that_is_missing_is_in_nobodys_way() {
+async fn a_missing_second_key_does_not_block_the_first() {
     let inner = MemoryStore::new();
     let answer = Err(Error::new(ErrorKind::Unavailable, "vault: no answer"));
     let answer = Arc::new(Mutex::new(answer));

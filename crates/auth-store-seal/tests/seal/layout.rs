@@ -1,18 +1,18 @@
-//! The layout that releases have in common.
+//! The layout that all releases share.
 
 use auth_core::{Key, MemoryStore, Secret, TokenStore as _};
 use auth_store_seal::{SealedStore, SealingKeys};
 
 use crate::support::plant;
 
-/// Computed by another implementation, which was tried on the example of
+/// Computed by another implementation, which was checked with the example of
 /// draft-irtf-cfrg-xchacha-03 appendix A.3.1: the key's id, the nonce 40 41 .. 57, `fake-token`
 /// encrypted, the tag.
 const SEALED: &str = "d8dd64fe83587369404142434445464748494a4b4c4d4e4f5051525354555657\
                       b2586e15fd94167dea9a63b12e952b02d3b35ab73ca50541eec7";
 
 #[tokio::test]
-async fn what_any_release_sealed_opens() {
+async fn an_entry_of_any_release_opens() {
     let inner = MemoryStore::new();
     let bytes: Vec<u8> = (0..SEALED.len())
         .step_by(2)

@@ -1,4 +1,4 @@
-//! What a store has of tokens when they are sealed, and what comes of whatever it does with it.
+//! The content of a store with sealed tokens, and the effects of a hostile store.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

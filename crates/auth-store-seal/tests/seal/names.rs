@@ -1,4 +1,4 @@
-//! How the store behind a seal calls an entry, and what comes of a name key that is lost.
+//! Names of entries in the inner store, and a lost name key.
 
 use auth_core::{EntryVersion, ErrorKind, Key, MemoryStore, Secret, SecretFile, TokenStore as _};
 use auth_store_seal::{SealedStore, SealingKeys};
@@ -11,14 +11,14 @@ fn store(inner: &MemoryStore, sealing: u8, names: u8) -> SealedStore<MemoryStore
 }
 
 #[tokio::test]
-async fn t29_nobody_finds_out_by_trying_for_whom_there_is_an_entry() {
+async fn t29_guessing_does_not_reveal_for_whom_there_is_an_entry() {
     let inner = MemoryStore::new();
     let store = store(&inner, 1, NAMES);
     store.connect().await.unwrap();
     assert!(store.replace(&key(), None, entry(1)).await.unwrap());
     assert!(store.lease(&key(), "owner", HOUR).await.unwrap());
     assert_eq!(opened(&store, &key()).await, CONTENT);
-    // The keeper guesses right, and still finds neither.
+    // The guessed key is right, and finds neither entry nor lease.
     assert!(inner.load(&key()).await.unwrap().is_none());
     assert!(inner.lease(&key(), "keeper", HOUR).await.unwrap());
     store.release(&key(), "owner").await.unwrap();
@@ -40,15 +40,15 @@ async fn names_stay_when_the_sealing_key_is_replaced() {
     assert!(!new.lease(&key(), "new", HOUR).await.unwrap());
 }
 
-/// For sources that keep refresh tokens this is all that keeps them from spending one twice.
+/// For sources that keep refresh tokens, only this keeps processes from using one twice.
 #[tokio::test]
-async fn a_sealing_key_that_is_dropped_too_early_is_an_error_that_names_it() {
+async fn a_sealing_key_removed_too_early_is_an_error_that_names_it() {
     let inner = MemoryStore::new();
     let old = store(&inner, 1, NAMES);
     assert!(old.replace(&key(), None, entry(1)).await.unwrap());
     let new = store(&inner, 2, NAMES);
     let told = assert_miss(new.load(&key()).await.unwrap(), 1);
-    // Which key it was, which there is, and what to do.
+    // The missing key, the keys of this process, and what to do.
     let ids: Vec<_> = told
         .split(|char: char| !char.is_ascii_hexdigit())
         .filter(|word| word.len() == 16)
@@ -56,7 +56,7 @@ async fn a_sealing_key_that_is_dropped_too_early_is_an_error_that_names_it() {
     assert_eq!(ids.len(), 2, "{told}");
     assert_ne!(ids[0], ids[1], "{told}");
     assert!(told.contains("`also_opens`"), "{told}");
-    // Nothing is lost: not by those who take it for nothing either.
+    // Nothing is lost, also not by a caller that treats the entry as missing.
     assert!(!new.replace(&key(), None, entry(2)).await.unwrap());
     let both = SealingKeys::new(text(2)).also_opens(text(1));
     let both = SealedStore::new(inner, both.name_key(text(NAMES))).unwrap();
@@ -64,7 +64,7 @@ async fn a_sealing_key_that_is_dropped_too_early_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn another_name_key_is_noticed_before_anything_is_missed() {
+async fn another_name_key_is_noticed_before_an_entry_is_missed() {
     let inner = MemoryStore::new();
     let first = store(&inner, 1, NAMES);
     first.connect().await.unwrap();
@@ -79,10 +79,10 @@ async fn another_name_key_is_noticed_before_anything_is_missed() {
             assert!(told.contains("another prefix or directory"), "{told}");
         }
     }
-    // Those that have the right one go on, in whatever order they come.
+    // Processes with the right key continue, in any order.
     store(&inner, 2, NAMES).connect().await.unwrap();
     first.connect().await.unwrap();
-    // And the other way round.
+    // And in the reverse order.
     let inner = MemoryStore::new();
     let plain = SealingKeys::new(text(1)).danger_plain_names();
     let plain = SealedStore::new(inner.clone(), plain).unwrap();
@@ -92,7 +92,7 @@ async fn another_name_key_is_noticed_before_anything_is_missed() {
 }
 
 #[tokio::test]
-async fn a_name_key_is_asked_for() {
+async fn a_name_key_is_required() {
     let without = SealingKeys::new(text(1));
     let error = SealedStore::new(MemoryStore::new(), without.clone()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
@@ -113,7 +113,7 @@ async fn a_name_key_is_asked_for() {
 }
 
 #[tokio::test]
-async fn without_its_name_key_nothing_is_looked_for_by_another_name() {
+async fn without_its_name_key_the_store_is_not_called() {
     let inner = MemoryStore::new();
     let missing = SealingKeys::new(text(1)).name_key(SecretFile::new("/nowhere/name-key"));
     let store = SealedStore::new(inner.clone(), missing).unwrap();
@@ -130,9 +130,9 @@ async fn without_its_name_key_nothing_is_looked_for_by_another_name() {
     assert!(inner.lease(&key(), "other", HOUR).await.unwrap());
 }
 
-/// What a keeper presents under another version, however high, proves nothing.
+/// A version under which the inner store presents an entry, however high, proves nothing.
 #[tokio::test]
-async fn a_version_is_the_writers_or_comes_with_an_error() {
+async fn a_version_is_authentic_or_comes_with_an_error() {
     let inner = MemoryStore::new();
     let names = SealingKeys::new(text(1)).danger_plain_names();
     let store = SealedStore::new(inner.clone(), names).unwrap();

@@ -1,4 +1,4 @@
-//! What requests notice of the seal: nothing.
+//! The seal has no effect on requests.
 
 use std::{
     sync::{Arc, Mutex},
@@ -44,7 +44,7 @@ async fn g03f_processes_that_share_a_sealed_store_make_one_token_request() {
     for process in &processes {
         assert_eq!(token(process).await, "Bearer fake-token-1");
     }
-    // And one that has just started.
+    // And a process that has just started.
     let started = process(&source, &clock, sealed(&inner, 1));
     assert_eq!(token(&started).await, "Bearer fake-token-1");
     assert_eq!(source.fetches(), 1);
@@ -69,12 +69,12 @@ async fn t27_fleets_with_different_keys_never_have_each_others_tokens() {
             let started = process(source, &clock, sealed(&inner, number));
             let name = ["fake-ours", "fake-theirs"][usize::from(number) - 1];
             assert_eq!(token(&started).await, format!("Bearer {name}-{turn}"));
-            // While nobody else writes they share it as ever.
+            // While no other process writes, they share it.
             let next = process(source, &clock, sealed(&inner, number));
             assert_eq!(token(&next).await, format!("Bearer {name}-{turn}"));
         }
     }
-    // At once: neither is in the other's way.
+    // At the same time: neither blocks the other.
     clock.advance(HOUR).await;
     let both = [(0, 1), (1, 2)].map(|(source, number)| {
         let process = process(&sources[source], &clock, sealed(&inner, number));
@@ -86,7 +86,7 @@ async fn t27_fleets_with_different_keys_never_have_each_others_tokens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g16_requests_go_on_without_a_sealing_key_and_nothing_is_put_there() {
+async fn g16_requests_continue_without_a_sealing_key_and_nothing_is_stored() {
     let (source, clock) = (ScriptedSource::new(), VirtualClock::new());
     let inner = MemoryStore::new();
     let missing = Error::new(ErrorKind::Unavailable, "vault: no answer");
@@ -102,12 +102,12 @@ async fn g16_requests_go_on_without_a_sealing_key_and_nothing_is_put_there() {
     assert_eq!(token(&without).await, "Bearer fake-token-1");
     assert!(inner.load(&key()).await.unwrap().is_none());
     let second = Duration::from_secs(1);
-    let lease = inner.lease(&key(), "somebody", second).await;
-    assert!(lease.unwrap(), "it holds others up");
+    let lease = inner.lease(&key(), "another", second).await;
+    assert!(lease.unwrap(), "the lease blocks others");
     let text_of_log = log.text();
     assert!(text_of_log.contains("vault: no answer"), "{text_of_log}");
 
-    // The key comes back: so does the store.
+    // The key comes back, and the store is used again.
     *answer.lock().unwrap() = Ok(text(1));
     clock.advance(HOUR).await;
     assert_eq!(token(&without).await, "Bearer fake-token-2");

@@ -1,4 +1,4 @@
-//! A sealing key is replaced while two processes go on.
+//! A sealing key is replaced while two processes run.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use crate::{
 
 type Answer = Arc<Mutex<Result<Secret, Error>>>;
 
-/// A process that reads its keys where somebody may replace them.
+/// A process that reads its keys from places that a test can change.
 struct Process {
     store: SealedStore<MemoryStore>,
     sealing: Answer,
@@ -40,7 +40,7 @@ impl Process {
     }
 }
 
-/// Each opens what either of them seals.
+/// Each process opens what either of them seals.
 async fn assert_together(processes: &[Process; 2], version: &mut u128) {
     for writer in processes {
         let last = writer.store.load(&key()).await.unwrap();
@@ -65,16 +65,16 @@ async fn a_key_is_replaced_in_three_steps_without_a_miss() {
     for (sealing, other) in [(old, new), (new, old), (new, new)] {
         for process in &processes {
             process.keys(sealing, other);
-            // The other one has not got there yet.
+            // The other process has not taken this step yet.
             assert_together(&processes, version).await;
         }
     }
-    // By then nothing is left that the old key could open.
+    // Now no entry is left that the old key could open.
     assert_miss(sealed(&inner, old).load(&key()).await.unwrap(), *version);
 }
 
 #[tokio::test]
-async fn what_was_sealed_last_opens_until_the_last_step() {
+async fn the_last_entry_opens_until_the_last_step() {
     let inner = MemoryStore::new();
     let old = sealed(&inner, 1);
     assert!(old.replace(&key(), None, entry(1)).await.unwrap());
@@ -87,7 +87,7 @@ async fn what_was_sealed_last_opens_until_the_last_step() {
 }
 
 #[tokio::test]
-async fn without_the_first_step_there_are_misses_and_no_more() {
+async fn without_the_first_step_entries_are_misses_only() {
     let inner = MemoryStore::new();
     let ahead = Process::new(&inner, 2, 1);
     let behind = Process::new(&inner, 1, 1);

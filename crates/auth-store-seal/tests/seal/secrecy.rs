@@ -1,4 +1,4 @@
-//! What a keeper, a log and a `Debug` see.
+//! What the inner store, a log and `Debug` show.
 
 use auth_core::{EntryVersion, Key, MemoryStore, NewEntry, Secret, TokenStore as _};
 use auth_store_seal::{SealedStore, SealingKeys};
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::support::{CONTENT, HOUR, NAMES, entry, kept, key, plant, sealed, text};
 
 #[tokio::test]
-async fn t29_nothing_of_an_entry_or_a_key_is_in_the_store() {
+async fn t29_no_part_of_an_entry_or_a_key_is_in_the_store() {
     let inner = MemoryStore::new();
     let store = sealed(&inner, 1);
     let sentinel = "Xq7fake-sentinel";
@@ -44,9 +44,9 @@ async fn t29_the_same_entry_twice_has_nothing_in_common() {
         sealed_bytes.push(kept(inner, &key()).await.content.unwrap());
     }
     let [one, other] = &sealed_bytes[..] else {
-        panic!("not two");
+        panic!("there are not two entries");
     };
-    // The layout and the key's id are the same, nonce and all that follows are not.
+    // The layout and the key's id are equal; the nonce and all that follows are not.
     let (begin, nonce, text) = (..26, 26..50, 50..);
     assert_eq!(one[begin], other[begin]);
     assert_ne!(one[nonce.clone()], other[nonce]);
@@ -67,7 +67,7 @@ fn g18_debug_shows_nothing() {
 }
 
 #[tokio::test]
-async fn g18_what_cannot_be_opened_is_said_once_with_the_reason() {
+async fn g18_an_unreadable_entry_is_logged_once_with_its_reason() {
     let inner = MemoryStore::new();
     let store = sealed(&inner, 1);
     assert!(store.replace(&key(), None, entry(1)).await.unwrap());

@@ -1,4 +1,4 @@
-//! A store as its keeper has it, and stores with keys in front of it.
+//! An inner store, and sealed stores with keys around it.
 
 use std::time::Duration;
 
@@ -26,12 +26,12 @@ pub(crate) fn sealed(inner: &MemoryStore, number: u8) -> SealedStore<MemoryStore
     SealedStore::new(inner.clone(), with_key(number)).unwrap()
 }
 
-/// With names that the inner store's keeper can make as well.
+/// With names that the inner store can compute as well.
 pub(crate) fn with_key(number: u8) -> SealingKeys {
     SealingKeys::new(text(number)).danger_plain_names()
 }
 
-/// The key of all names, where there is one.
+/// The key of all names, if there is one.
 pub(crate) const NAMES: u8 = 99;
 
 pub(crate) fn entry(version: u128) -> NewEntry {
@@ -42,12 +42,12 @@ pub(crate) fn entry(version: u128) -> NewEntry {
     )
 }
 
-/// What is there, with its seal.
+/// The stored bytes, with their seal.
 pub(crate) async fn kept(inner: &MemoryStore, key: &Key) -> StoredEntry {
     inner.load(key).await.unwrap().unwrap()
 }
 
-/// What an inner store that has its own mind has there from now on.
+/// Replaces the stored bytes.
 pub(crate) async fn plant(inner: &MemoryStore, key: &Key, version: u128, bytes: impl AsRef<[u8]>) {
     let before = inner.load(key).await.unwrap().map(|entry| entry.version);
     let bytes = Bytes::copy_from_slice(bytes.as_ref());
@@ -55,17 +55,17 @@ pub(crate) async fn plant(inner: &MemoryStore, key: &Key, version: u128, bytes: 
     assert!(inner.replace(key, before, entry).await.unwrap());
 }
 
-/// Asserts that there is an entry that cannot be opened, and returns why.
+/// Asserts that there is an entry that cannot be opened, and returns the reason.
 #[track_caller]
 pub(crate) fn assert_miss(entry: Option<StoredEntry>, version: u128) -> String {
     let entry = entry.unwrap();
     assert_eq!(entry.version, EntryVersion::new(version));
-    let error = entry.content.expect_err("it was opened");
+    let error = entry.content.expect_err("the entry was opened");
     assert_eq!(error.kind(), ErrorKind::Store);
     error.to_string()
 }
 
-/// What is there, opened.
+/// The stored entry, opened.
 pub(crate) async fn opened(store: &impl TokenStore, key: &Key) -> Bytes {
     let entry = store.load(key).await.unwrap().unwrap();
     entry.content.unwrap()

@@ -199,7 +199,7 @@ async fn redirects_go_where_the_query_says() {
 }
 
 #[tokio::test]
-async fn the_token_may_live_in_a_header_of_its_own() {
+async fn the_token_may_be_in_another_header() {
     let name = HeaderName::from_static("x-fake-key");
     let server = TestServer::builder().token_header(name.clone()).in_memory();
     let token = new_token(&server).await;

@@ -8,12 +8,12 @@ use super::{
 };
 use crate::{Gate, Reply};
 
-/// Callers that go away while they wait change nothing: the token request that they began goes on
-/// and serves the next one.
+/// Cancelled callers change nothing: the token request that they started continues and serves the
+/// next caller.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn cancelled_callers_change_nothing<V: Vendor>() {
     let stand = Stand::new::<V>();
     let gate = Gate::new();

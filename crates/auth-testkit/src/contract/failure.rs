@@ -10,13 +10,13 @@ use super::{
 use crate::Reply;
 
 /// A wrong secret is a [`Rejected`](ErrorKind::Rejected) error at the first attempt, and for all
-/// who ask afterwards without another attempt; it is probed a few times in an hour, or, with
-/// [`LOCKOUT`](Vendor::LOCKOUT), sent twice in a day. The right one is taken up without a restart.
-/// A key that is sent as it is has its refusal passed on.
+/// later callers without another attempt. It is probed a few times in an hour, or, with
+/// [`LOCKOUT`](Vendor::LOCKOUT), sent twice in a day. A corrected secret is used without a restart.
+/// The refusal of a static credential is returned to the caller.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn a_wrong_secret_is_a_terminal_error<V: Vendor>() {
     let stand = Stand::with::<V>(|_| Ok(WRONG.into()));
     if !V::FETCHES {
@@ -32,7 +32,7 @@ pub async fn a_wrong_secret_is_a_terminal_error<V: Vendor>() {
         let seen = stand.server.counters();
         assert_eq!(
             seen.failed_logins, 1,
-            "it is told at once, and not tried again"
+            "the error is returned at once, without another attempt"
         );
         let (hours, most) = if V::LOCKOUT { (24, 2) } else { (1, 20) };
         for _ in 0..hours * 60 {
@@ -47,12 +47,12 @@ pub async fn a_wrong_secret_is_a_terminal_error<V: Vendor>() {
     stand.get_at_once().await;
 }
 
-/// Who asks for rest gets it: after 429 with `Retry-After` the token endpoint is not asked before
-/// that. The API's own 429 is none of our business, and passed on.
+/// After 429 with `Retry-After` no token request is sent before that time. A 429 of the API is not
+/// about tokens, and is returned to the caller.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn a_throttle_is_kept_to<V: Vendor>() {
     let stand = Stand::new::<V>();
     let busy = Reply::status(429).header("retry-after", "120");
@@ -68,7 +68,7 @@ pub async fn a_throttle_is_kept_to<V: Vendor>() {
             let wait = error.retry_after().unwrap_or_default();
             assert!(
                 wait > Duration::ZERO && wait <= Duration::from_secs(120),
-                "it says when to come back: {wait:?}"
+                "the error states when to retry: {wait:?}"
             );
             assert_eq!(stand.server.counters().token_requests, 1);
             pass(Duration::from_millis(9_900)).await;

@@ -6,13 +6,13 @@ use super::{
 };
 use crate::{Reply, assert_no_secret};
 
-/// Whatever a vendor sends in place of a token (web pages, nothing, wrong types, too much, a
-/// redirect, half a reply, silence) is a typed error that a later request gets over. No text of the
-/// reply is shown, no redirect is followed. What an API sends is passed on as it is.
+/// Any other reply than a token (web pages, no body, wrong types, too many bytes, a redirect, half
+/// a reply, silence) is a typed error, and a later request succeeds. The error shows no text of the
+/// reply, and no redirect is followed. Odd answers of an API are returned unchanged.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn odd_replies_do_no_lasting_harm<V: Vendor>() {
     if !V::FETCHES {
         let stand = Stand::new::<V>();
@@ -28,10 +28,10 @@ pub async fn odd_replies_do_no_lasting_harm<V: Vendor>() {
     }
     for (what, reply) in replies() {
         let stand = Stand::new::<V>();
-        // Twice, so that nobody takes it for two failed logins.
+        // Twice, so that the test does not depend on the limit for failed logins.
         stand.server.token().times(2, reply);
         let error = stand.get_nothing().await;
-        // A redirect may be taken for a wrong URL, which a person has to correct.
+        // A redirect may count as a wrong URL, which an operator must correct.
         assert!(
             error.is_transient() || what.starts_with("a redirect"),
             "{what}: {error}"
@@ -78,7 +78,7 @@ fn replies() -> Vec<(&'static str, Reply)> {
             ok(r#"{"access_token":"","token":"","expires_in":60}"#.into()),
         ),
         (
-            "a token that no header may carry",
+            "a token that a header must not contain",
             ok(format!(
                 r#"{{"access_token":"{MARK}\r\nx: 1","token":"{MARK}\r\nx: 1","expires_in":60}}"#
             )),

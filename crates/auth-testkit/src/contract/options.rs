@@ -16,19 +16,22 @@ use super::{
     stand::{Stand, unavailable},
 };
 
-/// A store in the options is used, with a key of the vendor's: the second process takes the first
-/// one's token from there. Credentials that are sent as they are stay out of it.
+/// A store in the options is used, with a key of the vendor: the second process takes the token of
+/// the first from the store. Static credentials are not stored.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn a_store_in_the_options_is_shared<V: Vendor>() {
     let store = Counting::default();
     let shared = store.clone();
     let stand = Stand::set::<V>(move |options| options.store(shared));
     stand.get_at_once().await;
     let entries = store.entries_written();
-    assert!(store.0.loads.load(Ordering::Relaxed) > 0, "nobody asks it");
+    assert!(
+        store.0.loads.load(Ordering::Relaxed) > 0,
+        "the store is not used"
+    );
     assert_eq!(entries > 0, V::FETCHES, "{entries} entries were written");
     let second = stand.beside::<V>(|options| options.store(store.clone()));
     if let Err(error) = second.token().await {
@@ -39,12 +42,12 @@ pub async fn a_store_in_the_options_is_shared<V: Vendor>() {
         .await;
 }
 
-/// A limit in the options holds token requests back, and the other options are kept as well:
-/// policy and shards.
+/// A limit in the options delays token requests, and the other options are used as well: policy and
+/// shards.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn the_other_options_are_kept<V: Vendor>() {
     let limit = TokenRequestLimit::new(1).and_then(|limit| limit.per_second(1));
     let limit = match limit {
@@ -80,12 +83,12 @@ pub async fn the_other_options_are_kept<V: Vendor>() {
     );
 }
 
-/// No default, whatever the machine.
+/// Not the default on any machine.
 const SHARDS: usize = 32;
 /// Longer than the default policy's.
 const BACKOFF: Duration = Duration::from_secs(3600);
 
-/// Counts what reaches a store.
+/// Counts the calls of a store.
 #[derive(Clone, Default)]
 struct Counting(Arc<Counts>);
 

@@ -6,12 +6,12 @@ use super::{
 };
 use crate::Side;
 
-/// A request to any other place (host, port, sub-domain, plain `http`) leaves as it came, and
-/// brings about no token request; the long-lived secret goes to the token endpoint's origin alone.
+/// A request to another destination (host, port, sub-domain, plain `http`) is sent unchanged, and
+/// causes no token request. The long-lived secret is sent only to the token endpoint's origin.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn nothing_leaves_for_other_places<V: Vendor>() {
     let stand = Stand::new::<V>();
     let mut own = HeaderMap::new();
@@ -28,9 +28,9 @@ pub async fn nothing_leaves_for_other_places<V: Vendor>() {
         stand.get_at_once().await;
     }
     stand
-        .expect_token_requests::<V>(1, "other places bring about no token request")
+        .expect_token_requests::<V>(1, "other destinations cause no token request")
         .await;
-    // The same witness sees a credential where one belongs.
+    // The same server sees a credential for the right destination.
     let url = format!("{}{}", stand.server.api_url(), V::path());
     let sent = stand.send(witness.clone(), &url, own.clone()).await;
     assert!(sent.is_ok() && witness.take() != [own]);
@@ -41,19 +41,19 @@ pub async fn nothing_leaves_for_other_places<V: Vendor>() {
         let holds = request.wire_hidden(&[&secret]) != request.wire();
         assert!(
             is_token_side || !holds || !V::FETCHES,
-            "the long-lived secret came to {}",
+            "the long-lived secret was sent to {}",
             request.path()
         );
     }
     assert_eq!(stand.server.counters().stray_requests, 0);
 }
 
-/// A request that carries the credential's header already is left alone: kept as it is, sent once,
-/// and no token is fetched for it.
+/// A request that already carries the credential's header is not changed: the header is kept, the
+/// request is sent once, and no token is requested for it.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn a_callers_own_header_is_kept<V: Vendor>() {
     for name in headers_of::<V>().await {
         let stand = Stand::new::<V>();
@@ -66,20 +66,20 @@ pub async fn a_callers_own_header_is_kept<V: Vendor>() {
         let came = witness.take();
         assert!(came == [own], "{name}: {came:?}");
         stand
-            .expect_token_requests::<V>(0, "nobody needed a token")
+            .expect_token_requests::<V>(0, "no request needed a token")
             .await;
     }
 }
 
-/// The headers by which the vendor knows a request.
+/// The headers by which the vendor authenticates a request.
 async fn headers_of<V: Vendor>() -> Vec<HeaderName> {
     let stand = Stand::new::<V>();
     let mut headers = HeaderMap::new();
     match stand.authenticator.token().await {
         Ok(token) => token.sign(&mut headers),
-        Err(error) => panic!("the credentials are in order, but: {error}"),
+        Err(error) => panic!("the credentials are valid, but: {error}"),
     }
-    // A header that is not sensitive is no credential: the content type.
+    // A header that is not sensitive is not a credential: the content type.
     let headers: Vec<_> = headers
         .iter()
         .filter(|(_, value)| value.is_sensitive())

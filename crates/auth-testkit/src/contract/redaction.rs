@@ -10,13 +10,12 @@ use super::{
 };
 use crate::{LogCapture, Reply, assert_no_secret};
 
-/// Nothing that is shown holds a secret: no `Debug` (a signed request's headers included) or
-/// `Display`, no chain of errors, no log down to TRACE, not even where a vendor echoes what it was
-/// sent.
+/// No output contains a secret: no `Debug` (also of a signed request's headers) or `Display`, no
+/// chain of errors, no log down to TRACE, also if a vendor echoes what it received.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn nothing_that_is_shown_holds_a_secret<V: Vendor>() {
     let log = LogCapture::new();
     let guard = log.install();

@@ -6,12 +6,12 @@ use super::{
 };
 
 /// A token that the API refuses is replaced by one token request, and the request is sent once
-/// more. A key that is sent as it is has no other: the refusal is passed on after one send, the key
-/// stays in use.
+/// more. A static credential has no replacement: the refusal is returned after one send, and the
+/// credential stays in use.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn a_refusal_is_answered_by_one_renewal<V: Vendor>() {
     let stand = Stand::new::<V>();
     stand.get_at_once().await;
@@ -43,12 +43,12 @@ pub async fn a_refusal_is_answered_by_one_renewal<V: Vendor>() {
     }
 }
 
-/// An API that refuses everything gets its refusal passed on, after two sends at most, and at most
-/// a few token requests; once it is well again, so are the requests.
+/// If an API refuses everything, the refusal is returned, after two sends at most, and at most a
+/// few token requests are sent. When the API recovers, requests succeed.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn an_endless_refusal_is_passed_on<V: Vendor>() {
     let stand = Stand::new::<V>();
     stand.get_at_once().await;
@@ -57,7 +57,7 @@ pub async fn an_endless_refusal_is_passed_on<V: Vendor>() {
         let before = stand.server.counters().api_requests;
         match stand.get().await {
             Ok(got) => assert!((400..500).contains(&got.status), "{got:?}"),
-            Err(error) => panic!("the refusal itself is to come back, not: {error}"),
+            Err(error) => panic!("the refusal itself must be returned, not: {error}"),
         }
         let sends = stand.server.counters().api_requests - before;
         let most = if V::FETCHES { 2 } else { 1 };
@@ -74,12 +74,12 @@ pub async fn an_endless_refusal_is_passed_on<V: Vendor>() {
     stand.get_at_once().await;
 }
 
-/// The refusal comes back after one send.
+/// The refusal is returned after one send.
 pub(super) async fn refused_once(stand: &Stand) {
     let before = stand.server.counters().api_requests;
     match stand.get().await {
         Ok(got) => assert!((400..500).contains(&got.status), "{got:?}"),
-        Err(error) => panic!("the refusal itself is to come back, not: {error}"),
+        Err(error) => panic!("the refusal itself must be returned, not: {error}"),
     }
     let sends = stand.server.counters().api_requests - before;
     assert_eq!(sends, 1, "there is no other key to send");

@@ -8,12 +8,12 @@ use super::{
     stand::{Got, Stand, options, pass, unavailable},
 };
 
-/// A secret that has changed is used without a restart: for the next token request, or, where it is
-/// sent as it is, when the API refuses the old one, whose request is then sent once more.
+/// A changed secret is used without a restart: for the next token request, or, for a static
+/// credential, when the API refuses the old one; the refused request is then sent once more.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn a_secret_that_has_changed_is_used<V: Vendor>() {
     let stand = Stand::new::<V>();
     stand.get_at_once().await;
@@ -35,18 +35,18 @@ pub async fn a_secret_that_has_changed_is_used<V: Vendor>() {
                 sends: 2
             })
         ),
-        "another secret is there to be read: {got:?}"
+        "the source has another secret: {got:?}"
     );
     stand.get_at_once().await;
     assert_eq!(stand.server.counters().failed_logins, 0);
 }
 
-/// A secret source that fails is an error of the request, nothing is sent, and it is asked again
-/// later.
+/// A failing secret source is an error of the request, nothing is sent, and the source is read
+/// again later.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn a_failing_secret_source_is_asked_again<V: Vendor>() {
     let stand = Stand::with::<V>(|_| Err(unavailable()));
     for _ in 0..3 {
@@ -63,16 +63,16 @@ pub async fn a_failing_secret_source_is_asked_again<V: Vendor>() {
 }
 
 /// An empty secret is a [`Config`](ErrorKind::Config) error that names its field: when the settings
-/// are checked if it never changes, otherwise when it is read. Nothing is sent.
+/// are checked if the secret never changes, otherwise when it is read. Nothing is sent.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn an_empty_secret_is_a_config_error<V: Vendor>() {
     let server = V::server().in_memory();
     let empty = SharedSecretSource::new(Secret::new(""));
     match V::authenticator(&server, empty, options(&server)) {
-        Ok(_) => panic!("an empty secret passes for one"),
+        Ok(_) => panic!("an empty secret is accepted"),
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Config, "{error}");
             assert!(error.field().is_some(), "{error}");

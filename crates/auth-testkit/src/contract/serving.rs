@@ -6,12 +6,11 @@ use super::{
 };
 use crate::{Gate, Reply};
 
-/// Requests are signed as the vendor wants it, each is sent once, and one token request serves them
-/// all.
+/// Requests are signed as the vendor requires, each is sent once, and one token request serves all.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn requests_share_a_credential<V: Vendor>() {
     let stand = Stand::new::<V>();
     for _ in 0..5 {
@@ -25,11 +24,11 @@ pub async fn requests_share_a_credential<V: Vendor>() {
     assert_eq!((seen.token_in_flight, seen.stray_requests), (0, 0));
 }
 
-/// Many callers at once, and no credential at hand: one token request serves them all.
+/// Many callers at the same time without a cached credential: one token request serves all.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn cold_callers_share_one_token_request<V: Vendor>() {
     let stand = Stand::new::<V>();
     let gate = Gate::new();
@@ -61,13 +60,13 @@ pub async fn cold_callers_share_one_token_request<V: Vendor>() {
     assert!(stand.server.counters().max_token_in_flight <= 1);
 }
 
-/// No token is sent after its end: after a long silence the first request brings a new one, and
-/// steady traffic never meets a refusal, at about one token request in a lifetime. What does not
-/// expire is used for ever.
+/// No token is sent after its expiry: after a long pause the first request causes a token request,
+/// and steady traffic is never refused, with about one token request per lifetime. A credential
+/// without expiry is used without end.
 ///
 /// # Panics
 ///
-/// If that is not so.
+/// If the promise is broken.
 pub async fn nothing_is_sent_past_its_end<V: Vendor>() {
     let stand = Stand::new::<V>();
     let lifetime = stand.server.token_lifetime();
@@ -76,7 +75,7 @@ pub async fn nothing_is_sent_past_its_end<V: Vendor>() {
         pass(lifetime * silence).await;
         stand.get_at_once().await;
         stand
-            .expect_token_requests::<V>(token_requests, "a silence costs one token request")
+            .expect_token_requests::<V>(token_requests, "a pause costs one token request")
             .await;
     }
     let before = stand.token_requests::<V>();
@@ -95,5 +94,5 @@ pub async fn nothing_is_sent_past_its_end<V: Vendor>() {
         .token_uses()
         .iter()
         .any(|used| used.refused > 0);
-    assert!(!refused, "a token was sent past its end");
+    assert!(!refused, "a token was sent after its expiry");
 }

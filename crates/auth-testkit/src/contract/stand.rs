@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::Vendor;
 use crate::{MemoryError, TestServer, queue::lock};
 
-/// A vendor's fake, an authenticator for it, and the secret in between.
+/// A vendor's fake, an authenticator for it, and the source of the secret.
 pub(super) struct Stand {
     pub(super) server: TestServer,
     pub(super) secret: Cell,
@@ -26,7 +26,7 @@ pub(super) struct Stand {
     url: String,
 }
 
-/// What came back through the whole stack.
+/// The result of a request through the whole stack.
 #[derive(Debug)]
 pub(super) struct Got {
     pub(super) status: u16,
@@ -36,19 +36,19 @@ pub(super) struct Got {
 pub(super) type Result<T> = std::result::Result<T, auth_tower::Error<MemoryError>>;
 
 impl Stand {
-    /// Everything in order.
+    /// A valid setup.
     pub(super) fn new<V: Vendor>() -> Self {
         Self::with::<V>(|server| Ok(V::right_secret(server)))
     }
 
-    /// A secret source that gives something else.
+    /// A secret source that returns another value.
     pub(super) fn with<V: Vendor>(
         secret: impl FnOnce(&TestServer) -> std::result::Result<String, Error>,
     ) -> Self {
         Self::of::<V>(secret, |options| options)
     }
 
-    /// Everything in order, with more options than the clock.
+    /// A valid setup, with more options than the clock.
     pub(super) fn set<V: Vendor>(
         set: impl FnOnce(AuthenticatorOptions) -> AuthenticatorOptions,
     ) -> Self {
@@ -71,7 +71,7 @@ impl Stand {
         }
     }
 
-    /// Another process at the same server, with the same secret.
+    /// Another process with the same server and the same secret.
     pub(super) fn beside<V: Vendor>(
         &self,
         set: impl FnOnce(AuthenticatorOptions) -> AuthenticatorOptions,
@@ -119,7 +119,7 @@ impl Stand {
         }
     }
 
-    /// A GET that has to end well, at the first go.
+    /// A GET that must succeed at the first send.
     pub(super) async fn get_at_once(&self) {
         let got = self.get().await;
         assert!(
@@ -130,11 +130,11 @@ impl Stand {
                     sends: 1
                 })
             ),
-            "a request in order, but: {got:?}"
+            "a valid request, but: {got:?}"
         );
     }
 
-    /// A GET for which no credential can be had.
+    /// A GET for which no credential is available.
     pub(super) async fn get_nothing(&self) -> Error {
         let api = self.server.counters().api_requests;
         match self.get().await {
@@ -146,11 +146,11 @@ impl Stand {
                 );
                 error
             }
-            other => panic!("there is no credential to be had, but: {other:?}"),
+            other => panic!("no credential is available, but: {other:?}"),
         }
     }
 
-    /// Asks again and again until all is well.
+    /// Repeats a request until it succeeds.
     pub(super) async fn recover(&self, after: &str) {
         for _ in 0..120 {
             if matches!(self.get().await, Ok(Got { status: 200, .. })) {
@@ -158,24 +158,24 @@ impl Stand {
             }
             pass(Duration::from_secs(30)).await;
         }
-        panic!("an hour later nothing works after: {after}");
+        panic!("requests still fail an hour after: {after}");
     }
 
-    /// How many token requests reached the vendor, rounded up.
+    /// The number of token requests that reached the vendor, rounded up.
     pub(super) fn token_requests<V: Vendor>(&self) -> u64 {
         let requests = self.server.counters().token_requests;
         requests.div_ceil(V::HTTP_REQUESTS_PER_TOKEN_REQUEST)
     }
 
     pub(super) async fn expect_token_requests<V: Vendor>(&self, wanted: u64, why: &str) {
-        // What goes on in the background comes to its end first.
+        // Background work ends first.
         pass(Duration::from_millis(1)).await;
         let wanted = if V::FETCHES { wanted } else { 0 };
         assert_eq!(self.token_requests::<V>(), wanted, "{why}");
     }
 }
 
-/// The options that all clauses begin with.
+/// The options that all clauses start with.
 pub(super) fn options(server: &TestServer) -> AuthenticatorOptions {
     AuthenticatorOptions::new().clock(server.clock().clone())
 }
@@ -188,7 +188,7 @@ fn authenticator<V: Vendor>(
     let secret = SharedSecretSource::new(secret.clone());
     match V::authenticator(server, secret, set(options(server))) {
         Ok(authenticator) => authenticator,
-        Err(error) => panic!("the settings are in order, but: {error}"),
+        Err(error) => panic!("the settings are valid, but: {error}"),
     }
 }
 
@@ -208,7 +208,7 @@ impl SecretSource for Cell {
     }
 }
 
-/// A client that keeps what it was sent and answers 200.
+/// A client that keeps each request and answers 200.
 #[derive(Clone, Default)]
 pub(super) struct Witness(Arc<Mutex<Vec<HeaderMap>>>);
 
@@ -236,7 +236,7 @@ impl<B> Service<Request<B>> for Witness {
     }
 }
 
-/// Lets time pass, and everything happen that was to happen in it.
+/// Advances the time, and runs the tasks that become due.
 pub(super) async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }
@@ -245,7 +245,7 @@ pub(super) fn unavailable() -> Error {
     Error::new(ErrorKind::Unavailable, "secret store: no answer")
 }
 
-/// An error with all that stands behind it, as logs show it.
+/// An error with all its sources, as logs show it.
 pub(super) fn shown(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = format!("{error}\n{error:?}\n{error:#?}\n");
     let mut source = error.source();

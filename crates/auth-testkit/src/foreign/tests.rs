@@ -34,7 +34,7 @@ async fn answers_and_keeps_every_request() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn has_an_address_of_its_own_where_asked_for() {
+async fn has_its_own_address_if_set() {
     let foreign = ForeignServer::start_on([127, 0, 0, 2].into()).await;
     assert!(foreign.origin().starts_with("http://127.0.0.2:"));
     let answer = Sockets::new()

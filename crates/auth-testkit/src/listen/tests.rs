@@ -16,7 +16,7 @@ async fn connect(server: &TestServer) -> io::Result<TcpStream> {
     TcpStream::connect(server.origin().trim_start_matches("http://")).await
 }
 
-/// Returns what the operating system, or whoever counted bytes, said.
+/// Returns the result of the operating system, or of the code that counts bytes.
 fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
     match error.downcast_ref::<io::Error>() {
         Some(error) => Some(error.kind()),
@@ -44,7 +44,7 @@ async fn a_server_that_was_shut_down_or_dropped_has_no_port() {
 }
 
 #[tokio::test]
-async fn a_client_that_gives_up_leaves_nothing_under_way() {
+async fn a_client_that_gives_up_leaves_no_request_in_progress() {
     let server = TestServer::start().await;
     server.token().then(Reply::never());
     let request = token_request(&server);

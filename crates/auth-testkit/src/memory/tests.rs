@@ -138,7 +138,7 @@ async fn slow_answers_take_virtual_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn counting_anew_forgets_nothing_that_is_under_way() {
+async fn a_reset_keeps_requests_in_progress() {
     let server = TestServer::builder().in_memory();
     server.token().then(Reply::never());
     server.api().then(Reply::never());

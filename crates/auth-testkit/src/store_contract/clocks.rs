@@ -7,15 +7,15 @@ use super::{
     stand::{LONG, SHORT, Stand, content, key, lease, load, outlive, replace, replace_for},
 };
 
-/// An entry is never reported younger than it is because the clock was set back, whether it was
-/// written before that by a right clock or by one that was ahead; and it is still there.
+/// An entry is never reported as younger than it is because the clock was set back, if it was
+/// written before by a right clock or by one that was ahead. The entry still exists.
 pub async fn a_clock_that_is_set_back_makes_no_entry_younger<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { place, one, other } = &stand;
     for back in [SHORT, LONG, 24 * LONG] {
         let before = load(one, &key()).await.map(|entry| entry.version);
         let version = replace_for(one, &key(), before, "kept", 100 * LONG).await;
-        assert!(version.is_some(), "nobody else was there");
+        assert!(version.is_some(), "no other writer was there");
         outlive().await;
         if !place.set_clock_back(back) {
             return;
@@ -38,7 +38,7 @@ pub async fn a_clock_that_is_set_back_makes_no_entry_younger<P: Place>() {
     }
 }
 
-/// A lease that was taken by a clock that was ahead ends no later than its time from now on.
+/// A lease from a clock that was ahead ends at most its time to live from now.
 pub async fn a_clock_that_is_set_back_makes_no_lease_longer<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { place, one, other } = &stand;
@@ -53,7 +53,7 @@ pub async fn a_clock_that_is_set_back_makes_no_lease_longer<P: Place>() {
     }
 }
 
-/// Time that the machine slept makes an entry older.
+/// Time that the machine was suspended makes an entry older.
 pub async fn an_entry_grows_older_while_the_machine_sleeps<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { place, one, other } = &stand;

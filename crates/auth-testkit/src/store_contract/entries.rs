@@ -14,15 +14,18 @@ use super::{
     stand::{LONG, SHORT, Stand, content, good, key, load, outlive, replace, replace_for},
 };
 
-/// A place that is new has neither an entry nor a lease.
+/// A new place has neither an entry nor a lease.
 pub async fn nothing_is_there_at_first<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { one, .. } = &stand;
-    assert!(load(one, &key()).await.is_none(), "an entry out of nowhere");
+    assert!(
+        load(one, &key()).await.is_none(),
+        "a new place has an entry"
+    );
     good(one.release(&key(), "nobody").await);
 }
 
-/// Connecting succeeds, also again and with a future that was dropped before, and changes nothing.
+/// Connecting succeeds, also repeatedly and after a dropped future, and changes nothing.
 pub async fn connecting_changes_nothing<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { one, other, .. } = &stand;
@@ -31,15 +34,15 @@ pub async fn connecting_changes_nothing<P: Place>() {
     }
     good(one.connect().await);
     let version = replace(one, &key(), None, "kept").await;
-    assert!(version.is_some(), "nobody else was there");
+    assert!(version.is_some(), "no other writer was there");
     for store in [one, other] {
         good(store.connect().await);
         assert_eq!(content(store, &key()).await.as_deref(), Some(&b"kept"[..]));
     }
 }
 
-/// A process that cannot read an entry is told that there is one. It can replace the entry by its
-/// version, and by nothing else; until then the others read it.
+/// A process that cannot read an entry learns that there is one. It can replace the entry by its
+/// version only; until then the others read it.
 pub async fn an_unreadable_entry_is_not_a_missing_one<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { place, one, .. } = &stand;
@@ -50,29 +53,29 @@ pub async fn an_unreadable_entry_is_not_a_missing_one<P: Place>() {
     let seen = load(&blind, &key()).await;
     let (named, error) = match seen.map(|entry| (entry.version, entry.content)) {
         Some((version, Err(error))) => (Some(version), error),
-        seen => panic!("it is not unreadable: {seen:?}"),
+        seen => panic!("the entry is readable: {seen:?}"),
     };
     assert_eq!(named, version);
     assert_eq!(error.kind(), ErrorKind::Store);
     assert!(!format!("{error} {error:?}").contains("fake"), "{error:?}");
     let over = replace(&blind, &key(), None, "over it").await;
-    assert!(over.is_none(), "it was taken for nothing");
+    assert!(over.is_none(), "the entry was treated as missing");
     let there = content(one, &key()).await;
     assert_eq!(there.as_deref(), Some(&b"fake-secret-1"[..]));
     let over = replace(&blind, &key(), version, "over it").await;
-    assert!(over.is_some(), "it is in the way");
+    assert!(over.is_some(), "the entry cannot be replaced");
     let there = content(&blind, &key()).await;
     assert_eq!(there.as_deref(), Some(&b"over it"[..]));
 }
 
-/// What one process puts there another one gets, byte for byte, and with its version.
+/// Another process reads exactly the bytes and the version that one process wrote.
 pub async fn what_is_put_is_got<P: Place>() {
     let stand = Stand::<P>::new().await;
     let all: Vec<u8> = (0..=u8::MAX).collect();
     let mut version = None;
     for bytes in [&all[..], b"", b"\n", b"\r\n\0", "ä€𝄞".as_bytes(), b"nil"] {
         version = replace(&stand.one, &key(), version, bytes.to_vec()).await;
-        assert!(version.is_some(), "nobody else was there");
+        assert!(version.is_some(), "no other writer was there");
         for store in [&stand.one, &stand.other, &stand.place.open().await] {
             let entry = load(store, &key()).await;
             let got = entry
@@ -93,7 +96,7 @@ pub async fn a_large_entry_is_kept<P: Place>() {
     assert!(content(other, &key()).await == Some(large), "not the same");
 }
 
-/// An entry says how long it has been there, to whoever asks.
+/// Every store reports the age of an entry.
 pub async fn an_entry_grows_older<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { one, other, .. } = &stand;
@@ -114,39 +117,39 @@ pub async fn an_entry_grows_older<P: Place>() {
     assert!(most, "{age:?} is the first one's");
 }
 
-/// Not every clock is read to the millisecond, and not every two are the same.
+/// Not every clock has a resolution of one millisecond, and two clocks may differ.
 const TICK: Duration = Duration::from_millis(25);
 
-/// An entry is there as long as it lives, and no longer, and then its place is free.
+/// An entry exists until its time to live is over, and then its place is free.
 pub async fn an_entry_ends_with_its_life<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { one, other, .. } = &stand;
     let version = replace_for(one, &key(), None, "short", SHORT).await;
-    assert!(content(other, &key()).await.is_some(), "gone too early");
+    assert!(content(other, &key()).await.is_some(), "removed too early");
     outlive().await;
     assert!(content(one, &key()).await.is_none(), "still there");
     assert!(content(other, &key()).await.is_none(), "still there");
     let late = replace(one, &key(), version, "late").await;
-    assert!(late.is_none(), "it replaced what is gone");
+    assert!(late.is_none(), "it replaced an expired entry");
     let next = replace(other, &key(), None, "next").await;
     assert!(next.is_some() && next != version, "its place is not free");
     assert_eq!(content(one, &key()).await.as_deref(), Some(&b"next"[..]));
 
     let ever = replace_for(one, &key(), next, "ever", Duration::MAX).await;
-    assert!(ever.is_some(), "the longest life is one");
+    assert!(ever.is_some(), "the longest time to live is accepted");
     assert_eq!(content(other, &key()).await.as_deref(), Some(&b"ever"[..]));
 }
 
-/// However alike two keys are, neither's entry or lease is the other's.
+/// Two similar keys never share an entry or a lease.
 pub async fn keys_do_not_touch_each_other<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { one, other, .. } = &stand;
     let keys = alike();
     for (number, key) in keys.iter().enumerate() {
         let version = replace(one, key, None, number.to_string()).await;
-        assert!(version.is_some(), "{number} was there already");
+        assert!(version.is_some(), "{number} existed already");
         let is_held = good(one.lease(key, &number.to_string(), LONG).await);
-        assert!(is_held, "the lease of {number} was another one's");
+        assert!(is_held, "the lease of {number} was shared");
     }
     for (number, key) in keys.iter().enumerate() {
         let got = content(other, key).await;
@@ -154,8 +157,8 @@ pub async fn keys_do_not_touch_each_other<P: Place>() {
     }
 }
 
-/// A future that is dropped at any point has done what it was to do, or has not: what is read
-/// afterwards is whole, and the store goes on.
+/// A future that is dropped at any point has done its work or not: what is read afterwards is
+/// complete, and the store continues to work.
 pub async fn a_dropped_future_leaves_nothing_half<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { one, other, .. } = &stand;
@@ -170,9 +173,12 @@ pub async fn a_dropped_future_leaves_nothing_half<P: Place>() {
         drop_after(polls, one.lease(&key(), "dropped", LONG)).await;
         drop_after(polls, one.release(&key(), "dropped")).await;
         let after = content(other, &key()).await.unwrap_or_default();
-        assert!(after == whole(b'a') || after == whole(b'b'), "it is half");
+        assert!(
+            after == whole(b'a') || after == whole(b'b'),
+            "the entry is incomplete"
+        );
     }
-    // What was dropped may still be about to happen, once.
+    // The dropped call may still complete, once.
     let mut tries = 0;
     let last = loop {
         let version = load(one, &key()).await.map(|entry| entry.version);
@@ -185,7 +191,7 @@ pub async fn a_dropped_future_leaves_nothing_half<P: Place>() {
     assert_ne!(first, Some(last));
 }
 
-/// Polls so many times, if there is need to, and drops.
+/// Polls at most this many times, and drops.
 async fn drop_after<T>(polls: usize, future: impl Future<Output = T>) {
     let mut future = pin!(future);
     for _ in 0..polls {
@@ -197,7 +203,7 @@ async fn drop_after<T>(polls: usize, future: impl Future<Output = T>) {
     }
 }
 
-/// Keys that are one and the same to whoever joins their parts with separators, cuts them short or
+/// Keys that are equal for a store that joins their parts with separators, truncates them or
 /// changes their case.
 fn alike() -> Vec<Key> {
     let v = || Key::builder("contract");

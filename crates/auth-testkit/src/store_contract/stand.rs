@@ -1,4 +1,4 @@
-//! What the clauses share: one place, two stores, and a few values.
+//! Helpers of the clauses: one place, two stores, and a few values.
 
 use std::{error::Error as _, time::Duration};
 
@@ -46,7 +46,7 @@ pub(super) async fn replace(
     replace_for(store, key, expected, bytes, LONG).await
 }
 
-/// Returns the version of what is there now, unless somebody was faster.
+/// Returns the version of the entry now, unless another writer was faster.
 pub(super) async fn replace_for(
     store: &impl TokenStore,
     key: &Key,
@@ -68,7 +68,7 @@ pub(super) async fn release(store: &impl TokenStore, key: &Key, owner: &str) {
     good(store.release(key, owner).await);
 }
 
-/// Waits until what lives [`SHORT`] has ended.
+/// Waits until an entry with time to live [`SHORT`] has expired.
 pub(super) async fn outlive() {
     time::sleep(SHORT + SHORT / 2).await;
 }
@@ -81,7 +81,7 @@ pub(super) fn good<T>(answer: Result<T, Error>) -> T {
     }
 }
 
-/// Over before long, and not while a slow machine does what a clause does in between.
+/// Ends soon, but not while a slow machine runs the steps of a clause.
 pub(super) const SHORT: Duration = Duration::from_millis(300);
 /// Longer than any clause takes.
 pub(super) const LONG: Duration = Duration::from_secs(3600);

@@ -9,7 +9,7 @@ use super::{
     stand::{LONG, Stand, content, good, key, load, replace},
 };
 
-/// An entry keeps the version that it was given, whatever that is.
+/// An entry keeps the version that it was written with, for any version.
 pub async fn versions_are_kept<P: Place>() {
     let stand = Stand::<P>::new().await;
     let mut last = None;
@@ -24,8 +24,8 @@ pub async fn versions_are_kept<P: Place>() {
     }
 }
 
-/// Who names no version where there is one, a version where there is none, or another one than is
-/// there, is told so and changes nothing.
+/// A write without a version where there is an entry, with a version where there is no entry, or with
+/// another version than the entry's is refused and changes nothing.
 pub async fn a_wrong_version_changes_nothing<P: Place>() {
     let stand = Stand::<P>::new().await;
     let Stand { one, other, .. } = &stand;
@@ -33,7 +33,7 @@ pub async fn a_wrong_version_changes_nothing<P: Place>() {
     assert!(replace(one, &key(), made_up, "wrong").await.is_none());
     assert!(
         load(one, &key()).await.is_none(),
-        "it is there all the same"
+        "the entry exists nevertheless"
     );
 
     let first = replace(one, &key(), None, "first").await;
@@ -47,8 +47,8 @@ pub async fn a_wrong_version_changes_nothing<P: Place>() {
     }
 }
 
-/// Of 50 who replace one version at once, from several processes, one wins: and what is there is
-/// the winner's.
+/// Of 50 callers from several processes that replace one version at the same time, exactly one
+/// wins, and the entry is the winner's.
 pub async fn of_many_who_replace_one_wins<P: Place>() {
     let Stand { place, one, other } = Stand::<P>::new().await;
     let stores = [one, other, place.open().await].map(Arc::new);

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{ClientAuth, state::State};
 
-/// Checks who the client is: exactly one method, one that is allowed, and the right answer.
+/// Checks the client authentication: exactly one method, an allowed one, and the right credentials.
 pub(crate) fn check(
     state: &State,
     headers: &HeaderMap,
@@ -16,11 +16,13 @@ pub(crate) fn check(
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     match (lines.next(), lines.next(), params.get("client_secret")) {
         (Some(_), Some(_), _) => Err(OAuthRefusal::request("there are two Authorization headers")),
-        (Some(_), None, Some(_)) => Err(OAuthRefusal::request("the client proves itself twice")),
+        (Some(_), None, Some(_)) => Err(OAuthRefusal::request(
+            "the client authenticates by two methods",
+        )),
         (Some(line), None, None) => basic(state, line, params),
         (None, _, Some(secret)) => post(state, params, secret),
         (None, _, None) if is_public(state, params) => Ok(()),
-        (None, _, None) => Err(OAuthRefusal::client("the client does not prove itself")),
+        (None, _, None) => Err(OAuthRefusal::client("the client does not authenticate")),
     }
 }
 
@@ -83,7 +85,7 @@ fn decode(line: &HeaderValue) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
-/// Undoes the form encoding of one value, strictly: `None` for what no encoder makes.
+/// Decodes one form-encoded value, strictly: `None` for a text that no encoder writes.
 fn form_decode(text: &str) -> Option<String> {
     let clean = |byte: u8| byte.is_ascii_alphanumeric() || b"*-._~+%".contains(&byte);
     if !text.bytes().all(clean) || !escapes_are_whole(text.as_bytes()) {

@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-/// A token that a [`VendorRequest`](crate::VendorRequest) brought.
+/// A token that was issued by a [`VendorRequest`](crate::VendorRequest).
 #[derive(Clone)]
 pub struct IssuedToken {
     pub(crate) token: String,
@@ -14,7 +14,7 @@ impl IssuedToken {
         &self.token
     }
 
-    /// Returns how long it is to live, as far as the client is told.
+    /// Returns the lifetime that the client is told.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.lifetime

@@ -31,26 +31,26 @@ impl OAuthParams {
             .trim();
         let is = |format, name| formats.contains(&format) && essence.eq_ignore_ascii_case(name);
         let pairs = if is(BodyFormat::Form, "application/x-www-form-urlencoded") {
-            form(body).ok_or_else(|| OAuthRefusal::request("the body is no well-formed form"))?
+            form(body).ok_or_else(|| OAuthRefusal::request("the body is not a well-formed form"))?
         } else if is(BodyFormat::Json, "application/json") {
             json(body)
-                .ok_or_else(|| OAuthRefusal::request("the body is no JSON object of texts"))?
+                .ok_or_else(|| OAuthRefusal::request("the body is not a JSON object of strings"))?
         } else {
             return Err(OAuthRefusal::request(
-                "the content type is not one that is taken here",
+                "the content type is not accepted here",
             ));
         };
         Self::unique(pairs)
     }
 
-    /// Returns a parameter; one without a value counts as left out (RFC 6749 section 3.2).
+    /// Returns a parameter; a parameter without a value counts as omitted (RFC 6749 section 3.2).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(found, _)| found == name)?;
         (!value.is_empty()).then_some(value)
     }
 
-    /// Returns all values of a parameter: `audience` and `resource` may be there several times.
+    /// Returns all values of a parameter: `audience` and `resource` may be repeated.
     pub fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
         self.0
             .iter()
@@ -58,20 +58,20 @@ impl OAuthParams {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Refuses what is there twice (RFC 6749 section 3.2), but for the two that may be (RFC 8707
-    /// section 2, RFC 8693 section 2.1).
+    /// Refuses repeated parameters (RFC 6749 section 3.2), except the two that may be repeated (RFC
+    /// 8707 section 2, RFC 8693 section 2.1).
     fn unique(pairs: Vec<(String, String)>) -> Result<Self, OAuthRefusal> {
         for (i, (name, _)) in pairs.iter().enumerate() {
             let many = matches!(&**name, "resource" | "audience");
             if !many && pairs.iter().skip(i + 1).any(|(other, _)| other == name) {
-                return Err(OAuthRefusal::request("a parameter is there twice"));
+                return Err(OAuthRefusal::request("a parameter is repeated"));
             }
         }
         Ok(Self(pairs))
     }
 }
 
-/// Names only: the values are secrets.
+/// Shows names only: the values are secrets.
 impl fmt::Debug for OAuthParams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
@@ -80,7 +80,7 @@ impl fmt::Debug for OAuthParams {
     }
 }
 
-/// Decodes a form, and takes nothing that a careless encoder might let through.
+/// Decodes a form strictly.
 fn form(body: &[u8]) -> Option<Vec<(String, String)>> {
     let clean = |byte: &u8| byte.is_ascii_alphanumeric() || b"*-._~+%=&".contains(byte);
     if !body.iter().all(clean) || !escapes_are_whole(body) {
@@ -111,7 +111,7 @@ fn json(body: &[u8]) -> Option<Vec<(String, String)>> {
     members.into_iter().map(text).collect()
 }
 
-/// The members of a JSON object, doubles included.
+/// The members of a JSON object, duplicates included.
 struct Members(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Members {

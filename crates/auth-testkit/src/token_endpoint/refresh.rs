@@ -3,7 +3,7 @@
 use super::{OAuthParams, OAuthRefusal, issue_beside, mint, refuse};
 use crate::{Answer, RefreshTokens, incoming::Incoming, refresh::Shown};
 
-/// Somebody has logged in: a token, and the first refresh token.
+/// A person has logged in: a token, and the first refresh token.
 pub(crate) fn first(incoming: &Incoming<'_>, scope: &str) -> Answer {
     let login = incoming
         .state
@@ -31,7 +31,7 @@ pub(crate) fn answer(
             Ok(brings(incoming, family, &scope, next))
         }
         Shown::TooWide => refuse(incoming, "invalid_scope", "more than was granted"),
-        Shown::Worthless => refuse(incoming, "invalid_grant", "no such refresh token"),
+        Shown::Worthless => refuse(incoming, "invalid_grant", "unknown refresh token"),
         Shown::Again(revoked) => {
             state.tally.reused(revoked.is_some());
             for token in revoked.unwrap_or_default() {

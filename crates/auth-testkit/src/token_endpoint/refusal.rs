@@ -4,7 +4,7 @@ use serde_json::json;
 use super::no_store;
 use crate::Answer;
 
-/// Why a token request was refused, in the words of RFC 6749 section 5.2.
+/// The reason for refusing a token request, in the words of RFC 6749 section 5.2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OAuthRefusal {
     code: &'static str,
@@ -25,7 +25,7 @@ impl OAuthRefusal {
         Self::new("invalid_request", why)
     }
 
-    /// A client that does not prove itself as it should, right or wrong.
+    /// Missing or misplaced client authentication.
     pub(crate) fn client(why: &'static str) -> Self {
         Self::new("invalid_client", why)
     }
@@ -45,13 +45,13 @@ impl OAuthRefusal {
         self.code
     }
 
-    /// Returns what was wrong, for whoever reads the test's log.
+    /// Returns the reason, for readers of the test's log.
     #[must_use]
     pub fn why(&self) -> &'static str {
         self.why
     }
 
-    /// Tells whether the credentials were wrong, rather than missing or out of place.
+    /// Returns whether the credentials were wrong, as opposed to missing or misplaced.
     #[must_use]
     pub fn is_failed_login(&self) -> bool {
         self.failed_login

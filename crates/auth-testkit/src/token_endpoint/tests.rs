@@ -399,7 +399,7 @@ async fn replies_can_bring_odd_tokens() {
 }
 
 #[tokio::test]
-async fn servers_and_clients_have_tokens_of_their_own() {
+async fn servers_and_clients_have_their_own_tokens() {
     let token = async |builder: TestServerBuilder| new_token(&builder.in_memory()).await;
     let first = token(builder()).await;
     assert_eq!(token(builder()).await, first, "a run can be repeated");

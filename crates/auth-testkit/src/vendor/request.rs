@@ -7,11 +7,11 @@ use crate::{
     Answer, IssuedToken, OAuthParams, OAuthRefusal, api, incoming::Incoming, token_endpoint,
 };
 
-/// A request as the rules of a vendor see it, and the server's memory to answer from; see
+/// A request to a vendor's rules, with the server's memory to answer from; see
 /// [`VendorRules`](crate::VendorRules).
 ///
-/// Its body was read to the end. What is wrong with a request is counted by the methods that find
-/// it; rules that find something by themselves tell by [`refused`](Self::refused) and
+/// Its body was read to the end. The methods that check a request count what is wrong with it.
+/// Rules with their own checks call [`refused`](Self::refused) and
 /// [`failed_login`](Self::failed_login).
 #[derive(Clone, Copy)]
 pub struct VendorRequest<'a>(Incoming<'a>);
@@ -45,7 +45,7 @@ impl<'a> VendorRequest<'a> {
         &self.0.parts.headers
     }
 
-    /// Returns the text of a header that is there exactly once.
+    /// Returns the text of a header that is present exactly once.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
         let mut lines = self.0.parts.headers.get_all(name).iter();
@@ -55,15 +55,15 @@ impl<'a> VendorRequest<'a> {
         }
     }
 
-    /// Returns the token of `Authorization: Bearer`, whatever the case of the scheme (RFC 9110
-    /// section 11.1).
+    /// Returns the token of `Authorization: Bearer`, with the scheme in any case (RFC 9110 section
+    /// 11.1).
     #[must_use]
     pub fn bearer_token(&self) -> Option<&'a str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     }
 
-    /// Returns the body, of a long one only the first 64 KiB.
+    /// Returns the body; of a long body only the first 64 KiB.
     #[must_use]
     pub fn body(&self) -> &'a [u8] {
         &self.0.upload.kept
@@ -75,49 +75,49 @@ impl<'a> VendorRequest<'a> {
         &self.0.state.settings.client_id
     }
 
-    /// Returns the client's secret as it is now.
+    /// Returns the client's current secret.
     #[must_use]
     pub fn client_secret(&self) -> String {
         self.0.state.client_secret()
     }
 
-    /// Tells whether these are the user's name and password now.
+    /// Tells whether these are the user's name and current password.
     #[must_use]
     pub fn is_user(&self, name: &str, password: &str) -> bool {
         self.0.state.is_user(name, password)
     }
 
-    /// Reads the parameters in the body, in one of the formats that the server was made to take.
+    /// Reads the parameters in the body, in one of the accepted formats.
     ///
     /// # Errors
     ///
-    /// The refusal of RFC 6749: the content type or the body is not what it should be, a parameter
-    /// is there twice. It was counted.
+    /// The refusal of RFC 6749, which was counted: the content type or the body is invalid, or a
+    /// parameter is repeated.
     pub fn params(&self) -> Result<OAuthParams, OAuthRefusal> {
         token_endpoint::params(&self.0)
     }
 
-    /// Checks a token request by RFC 6749: method, body, client authentication, grant. Refreshes
-    /// are for [`standard_token`](Self::standard_token) alone.
+    /// Checks a token request by RFC 6749: method, body, client authentication, grant. Only
+    /// [`standard_token`](Self::standard_token) accepts refresh tokens.
     ///
     /// # Errors
     ///
-    /// The refusal of RFC 6749. It was counted.
+    /// The refusal of RFC 6749, which was counted.
     pub fn check_oauth(&self) -> Result<OAuthParams, OAuthRefusal> {
         token_endpoint::check(&self.0)
     }
 
-    /// Checks a token request as [`check_oauth`](Self::check_oauth) does, and that it uses this
-    /// grant: for vendors with one grant.
+    /// Checks a token request as [`check_oauth`](Self::check_oauth), and that it uses this grant:
+    /// for vendors with one grant.
     ///
     /// # Errors
     ///
-    /// The refusal of RFC 6749. It was counted.
+    /// The refusal of RFC 6749, which was counted.
     pub fn check_grant(&self, grant: &str) -> Result<OAuthParams, OAuthRefusal> {
         let params = self.check_oauth()?;
         match params.get("grant_type") {
             Some(found) if found == grant => Ok(params),
-            _ => self.refuse("unauthorized_client", "no such grant here"),
+            _ => self.refuse("unauthorized_client", "this grant is not supported here"),
         }
     }
 
@@ -137,12 +137,12 @@ impl<'a> VendorRequest<'a> {
         }
     }
 
-    /// Checks a token request by RFC 6749 as [`check_oauth`](Self::check_oauth) does, but for the
-    /// grant: for vendors with a grant of their own.
+    /// Checks a token request as [`check_oauth`](Self::check_oauth), except the grant: for vendors
+    /// with their own grant.
     ///
     /// # Errors
     ///
-    /// The refusal of RFC 6749. It was counted.
+    /// The refusal of RFC 6749, which was counted.
     pub fn check_client(&self) -> Result<OAuthParams, OAuthRefusal> {
         token_endpoint::check_client(&self.0)
     }
@@ -151,7 +151,7 @@ impl<'a> VendorRequest<'a> {
     ///
     /// # Errors
     ///
-    /// Always the refusal, so that it reads like the checks.
+    /// Always the refusal, so that it can be used like the checks.
     pub fn refuse<T>(&self, code: &'static str, why: &'static str) -> Result<T, OAuthRefusal> {
         token_endpoint::refuse(&self.0, code, why)
     }
@@ -166,13 +166,13 @@ impl<'a> VendorRequest<'a> {
         self.0.state.tally.failed_login();
     }
 
-    /// Issues a token, the one that the script plans.
+    /// Issues a token, as the script says.
     #[must_use]
     pub fn issue(&self) -> IssuedToken {
         token_endpoint::mint(&self.0)
     }
 
-    /// Makes a reply that brings a token, with the changes that the script plans for its members.
+    /// Creates a reply with a token, with the script's changes of its members.
     pub fn token_reply<'m>(&self, members: impl IntoIterator<Item = (&'m str, Value)>) -> Answer {
         token_endpoint::reply(&self.0, members)
     }
@@ -182,7 +182,7 @@ impl<'a> VendorRequest<'a> {
         token_endpoint::issue(&self.0, scope)
     }
 
-    /// Returns the scope for a request with these parameters: what it asks for, or the default.
+    /// Returns the scope for a request with these parameters: the requested one, or the default.
     #[must_use]
     pub fn scope<'p>(&self, params: &'p OAuthParams) -> &'p str
     where
@@ -205,20 +205,20 @@ impl<'a> VendorRequest<'a> {
         self.accept(self.bearer_token()?)
     }
 
-    /// Tells whether the API is to refuse everything; for vendors without tokens, because
-    /// [`accept`](Self::accept) knows it.
+    /// Returns whether the API must refuse everything; for vendors without tokens, because
+    /// [`accept`](Self::accept) checks it.
     #[must_use]
     pub fn refuses_all(&self) -> bool {
         self.0.state.ledger(|ledger| ledger.refuses_all())
     }
 
-    /// Returns the usual answer to an API request that is in order; see
-    /// [`TestServer`](crate::TestServer). The number is the token's.
+    /// Returns the usual answer to a valid API request; see [`TestServer`](crate::TestServer). The
+    /// number is the token's.
     pub fn ok(&self, number: u64) -> Answer {
         api::ok(&self.0, number)
     }
 
-    /// Remembers a secret of the vendor's own making, for
+    /// Records a secret that the rules created, for
     /// [`expose_secrets`](crate::TestServer::expose_secrets).
     pub fn remember_secret(&self, secret: impl Into<String>) {
         self.0.state.remember_secret(secret.into());

@@ -171,7 +171,7 @@ struct Reader<'a> {
     /// The file's, or one that is written inside it.
     module: Path,
     modules: &'a mut BTreeMap<Path, Module>,
-    /// Modules with files of their own.
+    /// Modules that are separate files.
     files: Vec<Path>,
 }
 

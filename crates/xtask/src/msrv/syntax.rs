@@ -7,9 +7,9 @@ use crate::Result;
 
 /// Finds `if let ... && ...` in a directory's sources, as `file:line`.
 ///
-/// Every compiler since 1.88 takes such chains in edition 2024 whatever `rust-version` says, and no
-/// lint looks for them, so a machine with one toolchain would not notice. Relies on the sources
-/// being formatted: rustfmt puts what follows a `let` in a chain on a line of its own.
+/// Every compiler since 1.88 takes such chains in edition 2024 for any `rust-version`, and no lint
+/// looks for them, so a machine with one toolchain would not notice. Relies on the sources
+/// being formatted: rustfmt puts what follows a `let` in a chain on a separate line.
 pub(super) fn let_chains(directory: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for file in sources(directory)? {
