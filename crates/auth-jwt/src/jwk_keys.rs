@@ -37,10 +37,10 @@ pub(crate) fn read(text: &str) -> Result<Vec<Key>, Problem> {
             keys.push(jwk.into_key()?);
         }
     }
-    match keys.is_empty() {
-        true => Err("holds no private JWK for signatures (with a member `d`)"),
-        false => Ok(keys),
+    if keys.is_empty() {
+        return Err("holds no private JWK for signatures (with a member `d`)");
     }
+    Ok(keys)
 }
 
 /// Whichever of them it is.
@@ -149,10 +149,10 @@ impl<'de> Deserialize<'de> for Number {
             }
         }
         let number = deserializer.deserialize_str(Base64Url)?;
-        match number.0.is_empty() {
-            true => Err(D::Error::custom("an empty number")),
-            false => Ok(number),
+        if number.0.is_empty() {
+            return Err(D::Error::custom("an empty number"));
         }
+        Ok(number)
     }
 }
 

@@ -33,9 +33,10 @@ pub(crate) fn signing_key(
             thumbprint: None,
         });
     };
-    let read = match text.expose().trim_start().starts_with('{') {
-        true => jwk_keys::read(text.expose()),
-        false => pem_keys::read(text.expose()),
+    let read = if text.expose().trim_start().starts_with('{') {
+        jwk_keys::read(text.expose())
+    } else {
+        pem_keys::read(text.expose())
     };
     let keys = read.map_err(bad)?;
     let key = choose(keys, algorithm, kind, kid)?;

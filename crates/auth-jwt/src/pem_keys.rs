@@ -14,10 +14,8 @@ use crate::{
 pub(crate) fn read(text: &str) -> Result<Vec<Key>, Problem> {
     let blocks = pem::parse_many(text).map_err(|_| NOT_WHOLE)?;
     if blocks.is_empty() {
-        return Err(match text.contains("-----BEGIN") {
-            true => NOT_WHOLE,
-            false => "holds neither a private key in PEM form nor a JWK",
-        });
+        let is_cut = text.contains("-----BEGIN");
+        return Err(if is_cut { NOT_WHOLE } else { NO_KEY_FORM });
     }
     let mut keys: Vec<Key> = Vec::new();
     let mut thumbprint = None;
@@ -51,11 +49,15 @@ pub(crate) fn read(text: &str) -> Result<Vec<Key>, Problem> {
             ..key
         });
     }
-    match keys.is_empty() {
-        true if public || thumbprint.is_some() => Err(PUBLIC_ONLY),
-        true => Err("holds no private key"),
-        false => Ok(keys),
+    if !keys.is_empty() {
+        return Ok(keys);
     }
+    let is_public = public || thumbprint.is_some();
+    Err(if is_public {
+        PUBLIC_ONLY
+    } else {
+        "holds no private key"
+    })
 }
 
 fn is_encrypted(block: &Pem) -> bool {
@@ -65,6 +67,7 @@ fn is_encrypted(block: &Pem) -> bool {
 
 const NOT_WHOLE: Problem = "a PEM block in it is damaged or cut off; write it once more, and replace the file by renaming \
      another one over it";
+const NO_KEY_FORM: Problem = "holds neither a private key in PEM form nor a JWK";
 const ENCRYPTED: Problem = "holds an encrypted private key; decrypt it with `openssl pkey -in ENCRYPTED -out PLAIN` and \
      protect the file by its permissions";
 const PUBLIC_ONLY: Problem = "holds only public keys or certificates; the private key is needed";

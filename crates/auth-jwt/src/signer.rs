@@ -230,13 +230,13 @@ impl JwtSigner {
 impl AssertionSigner for JwtSigner {
     async fn read_key(&self) -> Result<Secret, Error> {
         let key = self.key.read().await?;
-        match key.is_empty() {
-            true => Err(Error::config(
+        if key.is_empty() {
+            return Err(Error::config(
                 keys::FIELD,
                 "the text that was read is empty",
-            )),
-            false => Ok(key),
+            ));
         }
+        Ok(key)
     }
 
     async fn sign(&self, key: &Secret, context: &AssertionContext<'_>) -> Result<Secret, Error> {
