@@ -152,9 +152,10 @@ fn compare(scenario: Scenario, counts: Option<&AllCounts>, report: &mut Report) 
         "ratio",
     ]);
     // Keys are compared with the layer for one key, and so with requests without a key.
-    let (of, base) = match contenders.contains(&Contender::AddAuthorization) {
-        true => (Contender::AddAuthorization, scenario),
-        false => (Contender::AuthReplayOff, Scenario::Room6),
+    let (of, base) = if contenders.contains(&Contender::AddAuthorization) {
+        (Contender::AddAuthorization, scenario)
+    } else {
+        (Contender::AuthReplayOff, Scenario::Room6)
     };
     for (&contender, (nanos, time_ratio)) in contenders.iter().zip(times) {
         let (over, ratio) = match counts {

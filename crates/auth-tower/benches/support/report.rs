@@ -79,17 +79,19 @@ impl Report {
         ]);
         let judged = self.figures.iter().filter(|figure| figure.is_printed());
         for figure in judged {
-            let value = match figure.value.is_nan() {
-                true => String::from("-"),
-                false => number(figure.value),
+            let value = if figure.value.is_nan() {
+                String::from("-")
+            } else {
+                number(figure.value)
             };
             let limit = figure.limit.verdict(figure.value);
             let goal = figure.goal.map_or(["", ""].map(String::from), |goal| {
                 [
                     goal.text(),
-                    String::from(match goal.holds(figure.value) {
-                        true => "reached",
-                        false => "open",
+                    String::from(if goal.holds(figure.value) {
+                        "reached"
+                    } else {
+                        "open"
                     }),
                 ]
             });
