@@ -225,9 +225,10 @@ fn let_stand(world: &World, id: u64, response: &Response<MemoryBody>) {
         return;
     };
     let model = &mut world.lock().model;
-    match twice {
-        true => model.refused_twice(&token, world.now()),
-        false => model.let_stand(&token),
+    if twice {
+        model.refused_twice(&token, world.now())
+    } else {
+        model.let_stand(&token)
     }
 }
 

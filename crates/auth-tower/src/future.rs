@@ -323,11 +323,13 @@ where
     };
     if resent {
         // The machine has to know that another token did not help either.
-        drop(authenticator.report_refused(generation));
+        let sent = sent.as_ref().map(|(_, uri)| uri);
+        drop(notice::report_refused(authenticator, sent, generation));
         return stands(notes, response, NotReplayed::Twice);
     }
     // Reported whether or not it can be sent again: the next request needs a good token.
-    let phase = match authenticator.report_refused(generation) {
+    let target = sent.as_ref().map(|(_, uri)| uri);
+    let phase = match notice::report_refused(authenticator, target, generation) {
         Refusal::Superseded(token) => Phase::Readying(token),
         Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
         Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),

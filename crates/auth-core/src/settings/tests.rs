@@ -68,7 +68,7 @@ fn every_setting_of_the_options_can_be_written() {
         .and_then(|policy| policy.backoff(seconds(2), seconds(90)))
         .map(|policy| policy.max_retry_after(seconds(1800)))
         .and_then(|policy| policy.probe_interval(seconds(600)));
-    assert_eq!(options.policy, policy.unwrap());
+    assert_eq!(*options.policy, policy.unwrap());
     let quota = Quota::new(20, seconds(3600)).and_then(|quota| quota.without_store(2));
     assert_eq!(options.quota, Some(quota.unwrap()));
     assert_eq!(options.shards, 2);
@@ -80,14 +80,14 @@ fn every_setting_of_the_options_can_be_written() {
 fn absent_settings_have_the_defaults_of_the_setters() {
     let options = from_toml("[vendor.options.policy]").unwrap().options;
     let options = options.resolve();
-    assert_eq!(options.policy, RefreshPolicy::default());
+    assert_eq!(*options.policy, RefreshPolicy::default());
     assert!(options.quota.is_none() && options.limit.is_none());
     // A vendor's own defaults apply where no policy is written at all.
     let vendor = from_toml("[vendor]").unwrap().options;
     let default = RefreshPolicy::default().margin(Duration::from_secs(7));
     let default = default.unwrap();
     assert_eq!(
-        vendor.default_policy(default.clone()).resolve().policy,
+        *vendor.default_policy(default.clone()).resolve().policy,
         default
     );
 }
