@@ -115,9 +115,9 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
-/// Hands a number on that is a hash already, see [`PreHashed`].
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        // A hash already, see `PreHashed`.
         state.write_u64(self.0.hash);
     }
 }

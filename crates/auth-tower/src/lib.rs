@@ -75,6 +75,7 @@
 //! | see what happened to a request | [`AuthOutcome`] |
 //! | follow redirects in a client of your own | [`AnsweredRequest`] |
 //! | send token calls through a tower client | [`ServiceTransport`] |
+//! | know what a request costs | the page [What it costs](_documentation::costs) |
 //!
 //! # Cargo features
 //!
@@ -87,6 +88,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(doc)]
+pub mod _documentation;
 mod answered;
 mod body;
 mod bounds;

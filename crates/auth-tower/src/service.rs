@@ -22,6 +22,10 @@ use crate::{
 /// asked for again afterwards, as before a replay. A request that is not sent gives the service
 /// back too.
 ///
+/// Unless replay is off, the first request of a thread clones the inner service. Second sends go by
+/// clones of that clone, so a request that is not refused clones nothing. What is changed through
+/// [`get_mut`](Self::get_mut) holds for second sends too.
+///
 /// # Cancel safety
 ///
 /// Dropping the response future cancels the request as the inner service's future does. It never
@@ -47,8 +51,8 @@ impl<S, R> Auth<S, R> {
         &self.inner
     }
 
-    /// Returns the inner service, to change it: second sends go by clones of the changed one.
-    /// Expensive, because what the clones of this service share is made anew for this one.
+    /// Returns the inner service, to change it. Second sends go by clones of the changed service.
+    /// Not for each request: the state that clones of this service share is made again.
     pub fn get_mut(&mut self) -> &mut S {
         self.shared = Shared::sharded(self.shared.local().settings());
         &mut self.inner

@@ -11,6 +11,7 @@ mod apt;
 mod bench;
 mod cargo;
 mod circles;
+mod costs;
 mod deps;
 mod features;
 mod latest;

@@ -11,8 +11,9 @@ use crate::ReplayBody;
 /// directly above.
 ///
 /// It turns a `Request<B>` into a `Request<ReplayBody<B>>`; see [`ReplayBody`] for what is kept and
-/// for how long. Requests without a body cost nothing more. A client that names its body type has
-/// to be made for it; with hyper-util, that is
+/// for how long. A body that is empty from the start costs a few instructions and no allocation
+/// (see [What it costs](crate::_documentation::costs)); any other body costs a few allocations. A
+/// client that names its body type has to be made for it; with hyper-util, that is
 /// `Client::builder(...).build::<_, ReplayBody<B>>(connector)`.
 ///
 /// # Example
