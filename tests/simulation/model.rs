@@ -357,9 +357,13 @@ impl Model {
     /// The API did not refuse this token: nobody doubts the token now.
     pub(crate) fn accepted(&mut self, text: &str, now: Moment) {
         self.accepted.insert(text.to_owned(), now.monotonic());
-        self.unproven = 0;
         let is_it = |(replacing, _): &mut (String, Duration)| replacing == text;
         self.replacing.take_if(is_it);
+    }
+
+    /// The API served a request: it knows its tokens.
+    pub(crate) fn served(&mut self) {
+        self.unproven = 0;
     }
 
     /// The refusal stood, because renewals are in refusal back-off or this was the second one: the token may be
