@@ -88,9 +88,10 @@ async fn get(
         .header(ACCEPT, "application/json")
         .body(Full::<Bytes>::default())?;
     let status = client.oneshot(request).await?.status();
-    match status.is_success() {
-        true => Ok(()),
-        false => Err(format!("{} answered {status}", server.origin()).into()),
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(format!("{} answered {status}", server.origin()).into())
     }
 }
 

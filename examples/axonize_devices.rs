@@ -52,10 +52,11 @@ async fn list_devices() -> Result<(), Box<dyn Error>> {
 fn by_api_keys(base_url: &str, client_id: String) -> Result<Authenticator, Box<dyn Error>> {
     let secret = secret("AXONIZE_CLIENT_SECRET", "AXONIZE_CLIENT_SECRET_FILE")?;
     let keys = Axonize::api_keys(base_url, client_id, secret);
-    Ok(match base_url.starts_with("http:") {
+    Ok(if base_url.starts_with("http:") {
         // The operator names this URL, and says with it that nobody can listen on the way there.
-        true => keys.danger_allow_http(base_url)?.build()?,
-        false => keys.build()?,
+        keys.danger_allow_http(base_url)?.build()?
+    } else {
+        keys.build()?
     })
 }
 
@@ -72,9 +73,10 @@ fn by_login(base_url: &str) -> Result<Authenticator, Box<dyn Error>> {
             asked.unwrap_or_else(|_| Err(no_code()))
         },
     );
-    Ok(match base_url.starts_with("http:") {
-        true => login.danger_allow_http(base_url)?.build()?,
-        false => login.build()?,
+    Ok(if base_url.starts_with("http:") {
+        login.danger_allow_http(base_url)?.build()?
+    } else {
+        login.build()?
     })
 }
 

@@ -61,7 +61,7 @@ async fn list_buildings<R: Region>() -> Result<(), Box<dyn Error>> {
     }
 
     let client = ServiceBuilder::new()
-        .layer(AuthLayer::new(kaizen.build()?.into()))
+        .layer(AuthLayer::new(kaizen.build()?))
         .service(http()?);
     list(client, &base_url, "/api/v3/buildings?page_size=100&page=1").await
 }

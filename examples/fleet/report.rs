@@ -17,9 +17,10 @@ pub(crate) fn print(arguments: &Arguments, figures: &Figures) -> Result<ExitCode
     for off in &off {
         eprintln!("fleet: off: {off}");
     }
-    Ok(match off.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    Ok(if off.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
 }
 

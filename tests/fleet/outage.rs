@@ -151,9 +151,10 @@ impl Fleet {
             let url = if behind { proxy.url() } else { redis.url() };
             // Who has nothing to fall back on is not to fail because a disk is slow; the store
             // gives up by itself after half a second.
-            let process = match server::is_person(key) {
-                true => Process::patient(&url, &server),
-                false => Process::start(&url, &server, None),
+            let process = if server::is_person(key) {
+                Process::patient(&url, &server)
+            } else {
+                Process::start(&url, &server, None)
             };
             process.tell(&format!("load {key}"));
             process

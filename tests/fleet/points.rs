@@ -182,9 +182,10 @@ impl TokenStore for Watched {
             self.halt.at(Step::Publishing);
         }
         let replaced = self.store.replace(key, expected, entry).await;
-        self.halt.at(match self.halt.has_replied() {
-            true => Step::Published,
-            false => Step::Marked,
+        self.halt.at(if self.halt.has_replied() {
+            Step::Published
+        } else {
+            Step::Marked
         });
         replaced
     }

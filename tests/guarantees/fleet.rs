@@ -152,9 +152,10 @@ impl TokenSource for Source {
         let version = self.credential.load(Ordering::SeqCst);
         let own = Secret::new(format!("fake-secret-{version}"));
         let secrets = scripted.secret(0).cloned().into_iter().chain([own]);
-        Ok(match self.lockable {
-            true => Credentials::lockable(&["my-account"], secrets),
-            false => Credentials::new(&["my-account"], secrets),
+        Ok(if self.lockable {
+            Credentials::lockable(&["my-account"], secrets)
+        } else {
+            Credentials::new(&["my-account"], secrets)
         })
     }
 
@@ -217,9 +218,10 @@ impl Unreliable {
         if silent_from.is_some_and(|first| call >= first) {
             std::future::pending::<()>().await;
         }
-        match self.fails.load(Ordering::SeqCst) {
-            true => Err(Error::new(auth_core::ErrorKind::Store, "store: down")),
-            false => Ok(()),
+        if self.fails.load(Ordering::SeqCst) {
+            Err(Error::new(auth_core::ErrorKind::Store, "store: down"))
+        } else {
+            Ok(())
         }
     }
 }

@@ -50,12 +50,13 @@ pub(crate) fn signed_over(front: &Front, authority: &Authority) -> Auth<Http> {
         ServiceTransport::new(http(front.wire, authority)),
     )
     .secret(Secret::new(front.server.client_secret()));
-    let (source, origins) = match front.wire.is_tls() {
-        true => (source, Origins::new([front.origin()])),
-        false => (
+    let (source, origins) = if front.wire.is_tls() {
+        (source, Origins::new([front.origin()]))
+    } else {
+        (
             source.danger_allow_http(&front.token_url()).unwrap(),
             Origins::danger_allow_http([front.origin()]),
-        ),
+        )
     };
     let authenticator = Authenticator::builder(
         source.build().unwrap().client_credentials(),

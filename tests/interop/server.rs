@@ -36,8 +36,8 @@ pub(crate) struct Server {
     _process: Child,
     files: Files,
     origin: String,
+    issuer: String,
     token_endpoint: String,
-    resource: String,
     http: Http,
 }
 
@@ -82,8 +82,8 @@ impl Server {
             _process: process,
             files,
             origin,
+            issuer: text("issuer"),
             token_endpoint: text("token_endpoint"),
-            resource,
             http: http(),
         }
     }
@@ -93,12 +93,17 @@ impl Server {
         &self.origin
     }
 
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     pub(crate) fn token_endpoint(&self) -> &str {
         &self.token_endpoint
     }
 
-    pub(crate) fn resource(&self) -> &str {
-        &self.resource
+    /// A file of the server's keys and certificates.
+    pub(crate) fn state(&self, name: &str) -> PathBuf {
+        self.files.0.join("state").join(name)
     }
 
     /// Everything that the server counted.
@@ -139,8 +144,17 @@ impl Stats {
         self.count(&["token_requests"])
     }
 
+    pub(crate) fn discovery_requests(&self) -> u64 {
+        self.count(&["discovery_requests"])
+    }
+
     pub(crate) fn token_success(&self) -> u64 {
         self.count(&["token_success"])
+    }
+
+    /// How many token requests the server refused.
+    pub(crate) fn token_errors(&self) -> u64 {
+        self.count(&["token_errors"])
     }
 
     /// How many token requests were of this grant.

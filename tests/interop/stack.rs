@@ -47,7 +47,12 @@ impl Api {
 
     /// Signs with the tokens of any source.
     pub(crate) fn of(server: &Server, source: impl TokenSource, policy: RefreshPolicy) -> Self {
-        let origins = Origins::danger_allow_http([server.origin()]).expect("an origin");
+        Self::at(server.origin(), source, policy)
+    }
+
+    /// As [`of`](Self::of), for a server that need not run yet.
+    pub(crate) fn at(origin: &str, source: impl TokenSource, policy: RefreshPolicy) -> Self {
+        let origins = Origins::danger_allow_http([origin]).expect("an origin");
         let authenticator = Authenticator::builder(source, origins)
             .vendor("oidc-provider")
             .options(AuthenticatorOptions::new().policy(policy))
@@ -57,7 +62,7 @@ impl Api {
         let stack = ServiceBuilder::new().layer(layer).service(http());
         Self {
             stack,
-            resource: server.resource().to_owned(),
+            resource: format!("{origin}/resource"),
         }
     }
 

@@ -171,9 +171,10 @@ async fn a_client_with_a_policy_of_its_own_sends_an_order_again_only_if_it_tells
         let last = place(http, &servers.home.url(), "order").await;
         let mut orders = Orders::default();
         orders.count(&servers.home, &[401], "order");
-        let expected = match stack.tells() {
-            true => (200, Orders { sent: 2, taken: 1 }),
-            false => (401, Orders { sent: 1, taken: 0 }),
+        let expected = if stack.tells() {
+            (200, Orders { sent: 2, taken: 1 })
+        } else {
+            (401, Orders { sent: 1, taken: 0 })
         };
         assert_eq!((last, orders), expected, "{stack:?}");
 

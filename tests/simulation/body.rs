@@ -63,9 +63,10 @@ impl Body for SimBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.one_shot {
-            true => SizeHint::default(),
-            false => SizeHint::with_exact(self.chunks.iter().map(|chunk| chunk.len() as u64).sum()),
+        if self.one_shot {
+            SizeHint::default()
+        } else {
+            SizeHint::with_exact(self.chunks.iter().map(|chunk| chunk.len() as u64).sum())
         }
     }
 }

@@ -83,9 +83,10 @@ impl Plan {
             Place::Foreign => "https://evil.test".to_owned(),
             _ => world.server.api_url(),
         };
-        let body = match self.one_shot {
-            true => SimBody::one_shot(&self.body),
-            false => SimBody::whole(self.body.clone()),
+        let body = if self.one_shot {
+            SimBody::one_shot(&self.body)
+        } else {
+            SimBody::whole(self.body.clone())
         };
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
@@ -224,9 +225,10 @@ fn let_stand(world: &World, id: u64, response: &Response<MemoryBody>) {
         return;
     };
     let model = &mut world.lock().model;
-    match twice {
-        true => model.refused_twice(&token, world.now()),
-        false => model.let_stand(&token),
+    if twice {
+        model.refused_twice(&token, world.now())
+    } else {
+        model.let_stand(&token)
     }
 }
 

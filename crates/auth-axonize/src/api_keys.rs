@@ -8,11 +8,11 @@ use http::HeaderName;
 
 use crate::{VENDOR, base_url::BaseUrl, settings};
 
-/// Settings for Axonize's API keys; made by [`Axonize::api_keys`](crate::Axonize::api_keys).
+/// Settings for Axonize's API keys. Created by [`Axonize::api_keys`](crate::Axonize::api_keys).
 ///
 /// The vendor's support sends the first pair of client id and client secret. For an application
 /// that is created later, the API's function `GetAppSecret` returns another pair: call the function
-/// with the pair that you have, and give the result to a second authenticator.
+/// with the first pair, and use the result in a second authenticator.
 ///
 /// # Example
 ///
@@ -29,8 +29,8 @@ use crate::{VENDOR, base_url::BaseUrl, settings};
 /// # }
 /// ```
 ///
-/// A secret that `GetAppSecret` returns, through a client that is signed with the first pair. The
-/// authenticator asks once, and again when the API refuses the secret:
+/// A secret that `GetAppSecret` returns, requested through a client that is signed with the first
+/// pair. The authenticator requests the secret once, and again when the API refuses it:
 ///
 /// ```
 /// use auth_axonize::Axonize;
@@ -71,9 +71,9 @@ impl ApiKeysBuilder {
     }
 
     /// Sets the options of the authenticator: policy, quota, limit, store, clock and shards; see
-    /// [`AuthenticatorOptions`]. The policy
-    /// says how failed reads of the secret are spaced, and how often the secret is read again while
-    /// the API refuses it. Keys are not written to a store. Default: no option is set.
+    /// [`AuthenticatorOptions`]. Default: none are set. The policy sets the back-off of failed
+    /// reads of the secret, and how often the secret is read again while the API refuses it. Keys
+    /// are not written to a store.
     pub fn options(mut self, options: AuthenticatorOptions) -> Self {
         self.options = options;
         self
@@ -90,19 +90,18 @@ impl ApiKeysBuilder {
     ///
     /// # Security
     ///
-    /// Anybody who can listen on the way to this host can read credentials and tokens.
+    /// Anyone on the network path to this host can read credentials and tokens.
     pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
         self.base_url.http.allow(origin)?;
         Ok(self)
     }
 
-    /// Checks the settings and makes the authenticator.
+    /// Checks the settings and creates the authenticator.
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
-    /// `base_url` if it is no URL that secrets may go to, `client_id` or `client_secret` when
-    /// empty or not fit for a header.
+    /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting: `base_url`
+    /// if not an https URL, `client_id` or `client_secret` if empty or not allowed in a header.
     pub fn build(self) -> Result<Authenticator, Error> {
         let origins = self.base_url.origins()?;
         settings::check_header("client_id", &self.client_id)?;
@@ -135,6 +134,6 @@ impl fmt::Debug for ApiKeysBuilder {
     }
 }
 
-// Written `clientId` and `clientSecret` by the vendor; case makes no difference in a header's name.
+// The vendor writes `clientId` and `clientSecret`. Header names are compared without case.
 const CLIENT_ID: HeaderName = HeaderName::from_static("clientid");
 const CLIENT_SECRET: HeaderName = HeaderName::from_static("clientsecret");

@@ -5,7 +5,7 @@ use crate::VENDOR;
 
 const FIELD: &str = "base_url";
 
-/// Where a customer's API is; the logins stand below it.
+/// The URL of a customer's API. The logins are below it.
 #[derive(Clone, Debug)]
 pub(crate) struct BaseUrl {
     pub(crate) url: String,

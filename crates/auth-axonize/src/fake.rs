@@ -1,11 +1,9 @@
-//! Axonize, as a server inside a test: login, second factor and API keys.
+//! Axonize as a server inside a test: login, second factor and API keys.
 //!
-//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. Each
-//! function returns a
-//! [`TestServerBuilder`]:
-//! change what a test needs (lifetime, client, clock, quota), then
-//! [start](TestServerBuilder::start) the server or keep it
-//! [in memory](TestServerBuilder::in_memory).
+//! Needs the feature `fake`, which adds `auth-testkit`; for `[dev-dependencies]` only. Each
+//! function returns a [`TestServerBuilder`]. Set what a test needs (lifetime, client, clock,
+//! quota), then [start](TestServerBuilder::start) the server or keep it [in
+//! memory](TestServerBuilder::in_memory).
 //!
 //! # Example
 //!
@@ -24,37 +22,39 @@ use auth_testkit::{Answer, TestServer, TestServerBuilder, VendorRequest, VendorR
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-/// The address that names the application of [`login`] in a login without an `appId` header.
+/// The URL that names the application of [`login`] in a login without an `appId` header.
 pub const APP_URL: &str = "myapp.example.com/mysubapp";
 
-/// Axonize, signing in with e-mail and password.
+/// Axonize with login by e-mail and password.
 ///
-/// - `POST /api/auth/login`, and the API has the rest of the same origin, as `/odata/devices/`.
-/// - A JSON body `{"email","password"}` with the header `appId`, or without it and with the member
-///   `url`, [`APP_URL`]; with both or neither it is refused, and so is another content type.
+/// - The login is `POST /api/auth/login`. All other paths of the origin are the API, for example
+///   `/odata/devices/`.
+/// - A JSON body `{"email","password"}`, and either the header `appId` or the member `url` with
+///   [`APP_URL`]. Both, none, or another content type are refused.
 /// - The e-mail is [`user_name`](TestServer::user_name), the password
 ///   [`user_password`](TestServer::user_password), the application's id
 ///   [`client_id`](TestServer::client_id).
-/// - The reply is `{"name","token","redirectUrl":null}`: it says nothing about the ten hours that
-///   the token lives.
-/// - A wrong e-mail or password: 401.
-/// - The API wants `Authorization: bearer ...`, the scheme in lower case, and the right `appId`;
-///   anything else is answered 401 `unauthorized or missing authentication properties`.
-/// - The API wants `Content-Type: application/json` on every request, also on one without a body;
-///   anything else is answered 415.
+/// - The reply is `{"name","token","redirectUrl":null}`. It does not state the token's lifetime of
+///   ten hours.
+/// - A wrong e-mail or password is answered 401.
+/// - The API requires `Authorization: bearer ...`, with the scheme in lower case, and the right
+///   `appId`. Other requests are answered 401 `unauthorized or missing authentication properties`.
+/// - The API requires `Content-Type: application/json` on every request, also on one without a
+///   body. Other requests are answered 415.
 pub fn login() -> TestServerBuilder {
     server("axonize", Axonize::default())
 }
 
-/// Axonize with multi-factor authentication switched on: as [`login`], but a right login is
-/// answered 403 `{"token","authenticatorCode","authenticator"}`.
+/// Axonize with multi-factor authentication: as [`login`], but a correct login is answered 403
+/// `{"token","authenticatorCode","authenticator"}`.
 ///
 /// - `POST /api/auth/verifyMultifactorBindingCode` with
 ///   `{"token","authenticatorCode","bindingCode"}` is answered like a login, once for each login.
-/// - `POST /api/auth/resendMultifactorBindingCode` with `{"token","authenticatorCode"}` sends
-///   another code; the one before is good no longer.
-/// - [`binding_codes`] has the code that the user got last, and how many were sent.
-/// - A wrong code: 401, and it counts as a failed login. The token of the 403 opens no API.
+/// - `POST /api/auth/resendMultifactorBindingCode` with `{"token","authenticatorCode"}` sends a new
+///   code; the previous code becomes invalid.
+/// - [`binding_codes`] returns the code that the user received last, and the number of codes.
+/// - A wrong code is answered 401 and counted as a failed login. The API refuses the token of the
+///   403.
 pub fn mfa() -> TestServerBuilder {
     server(
         "axonize-mfa",
@@ -64,15 +64,15 @@ pub fn mfa() -> TestServerBuilder {
     )
 }
 
-/// Axonize with API keys: no login, and headers `clientId` and `clientSecret` on each request.
+/// Axonize with API keys: no login; the headers `clientId` and `clientSecret` on each request.
 ///
 /// - The keys are [`client_id`](TestServer::client_id) and
 ///   [`client_secret`](TestServer::client_secret); the latter can be
 ///   [changed](TestServer::change_client_secret).
-/// - A wrong or missing key, one that is there twice, and an `Authorization` header beside them are
-///   answered 401 `unauthorized or missing authentication properties`.
-/// - The content type is [`login`]'s.
-/// - The login answers 401 to everybody, and counts.
+/// - A wrong, missing or repeated key, or an additional `Authorization` header, is answered 401
+///   `unauthorized or missing authentication properties`.
+/// - The content type is checked as by [`login`].
+/// - Each login is answered 401 and counted.
 pub fn api_keys() -> TestServerBuilder {
     TestServer::builder()
         .vendor(ApiKeys)
@@ -80,12 +80,12 @@ pub fn api_keys() -> TestServerBuilder {
         .client(APP_ID, "C86A0000-fake-secret-8FD3-17FAF7451234")
 }
 
-/// Returns what the user of an [`mfa`] server gets on the telephone, for callbacks that
-/// cannot borrow the server.
+/// Returns the codes that the user of an [`mfa`] server receives, for callbacks that cannot borrow
+/// the server.
 ///
 /// # Panics
 ///
-/// If the server is another one.
+/// If the server was not created by [`mfa`].
 #[must_use]
 #[allow(clippy::panic, reason = "a mistake in the test itself")]
 pub fn binding_codes(server: &TestServer) -> BindingCodes {
@@ -94,24 +94,23 @@ pub fn binding_codes(server: &TestServer) -> BindingCodes {
         .and_then(|rules| rules.mfa.clone());
     match mfa {
         Some(pending) => BindingCodes(pending),
-        None => panic!("the server has no multi-factor authentication"),
+        None => panic!("the server was not created by `mfa`"),
     }
 }
 
-/// The codes that the user of an [`mfa`] server got so far; clones see the same.
+/// The codes that the user of an [`mfa`] server received. Clones share them.
 #[derive(Clone)]
 pub struct BindingCodes(Arc<Mutex<Pending>>);
 
 impl BindingCodes {
-    /// Returns the code that was sent last, if one was.
+    /// Returns the code that was sent last, if any.
     #[must_use]
     pub fn latest(&self) -> Option<String> {
         let sent = self.sent();
         (sent > 0).then(|| code(sent))
     }
 
-    /// Returns how many were sent: one for each login, and one for each time that it was asked for
-    /// again.
+    /// Returns the number of codes: one for each login, and one for each request to send another.
     #[must_use]
     pub fn sent(&self) -> u64 {
         lock(&self.0).codes_sent
@@ -135,7 +134,7 @@ fn server(name: &str, rules: Axonize) -> TestServerBuilder {
         .token_lifetime(Duration::from_secs(10 * 3600))
 }
 
-/// Login by e-mail and password; with `mfa`, a code has to follow.
+/// Login by e-mail and password; with `mfa`, a code is required after it.
 #[derive(Default)]
 struct Axonize {
     mfa: Option<Arc<Mutex<Pending>>>,
@@ -253,7 +252,7 @@ impl Pending {
         Ok(Answer::json(StatusCode::OK, &json!({})))
     }
 
-    /// Finds the login that a request goes on with.
+    /// Finds the login that a request continues.
     fn find(
         &self,
         request: &VendorRequest<'_>,
@@ -267,7 +266,7 @@ impl Pending {
     }
 }
 
-/// A POST with a JSON object of content type `application/json`.
+/// Accepts a POST with a JSON object of content type `application/json`.
 fn json_body(request: &VendorRequest<'_>) -> Result<Map<String, Value>, Answer> {
     if *request.method() != Method::POST {
         return Err(Answer::json(StatusCode::METHOD_NOT_ALLOWED, &json!({})));
@@ -277,7 +276,7 @@ fn json_body(request: &VendorRequest<'_>) -> Result<Map<String, Value>, Answer> 
     }
     match serde_json::from_slice(request.body()) {
         Ok(Value::Object(members)) => Ok(members),
-        _ => Err(bad_request(request, "the body is no JSON object")),
+        _ => Err(bad_request(request, "the body is not a JSON object")),
     }
 }
 
@@ -308,10 +307,11 @@ fn check_login(request: &VendorRequest<'_>, members: &Map<String, Value>) -> Res
     let (Some(email), Some(password)) = sent else {
         return Err(bad_request(request, "there is no email or no password"));
     };
-    let right = request.user() == Some((email.to_owned(), password.to_owned()));
-    match known && right {
-        true => Ok(()),
-        false => Err(failed_login(request)),
+    let right = request.is_user(email, password);
+    if known && right {
+        Ok(())
+    } else {
+        Err(failed_login(request))
     }
 }
 
@@ -324,7 +324,7 @@ fn token_reply(request: &VendorRequest<'_>) -> Answer {
     ])
 }
 
-/// With API keys there is nothing to sign in for.
+/// With API keys there is no login.
 struct ApiKeys;
 
 impl VendorRules for ApiKeys {
@@ -347,9 +347,10 @@ impl VendorRules for ApiKeys {
         let right = request.header("clientid") == Some(request.client_id())
             && request.header("clientsecret") == Some(&request.client_secret())
             && !request.headers().contains_key("authorization");
-        match right && !request.refuses_all() {
-            true => request.ok(0),
-            false => unauthorized(),
+        if right && !request.refuses_all() {
+            request.ok(0)
+        } else {
+            unauthorized()
         }
     }
 }
@@ -379,7 +380,7 @@ fn unauthorized() -> Answer {
     )
 }
 
-/// Locks, also after a panic elsewhere: a test that failed must not make others hang or panic.
+/// Locks, also after a panic in another thread: a failed test must not make others hang or panic.
 fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
     pending.lock().unwrap_or_else(PoisonError::into_inner)
 }

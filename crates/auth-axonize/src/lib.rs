@@ -1,8 +1,9 @@
 //! Authentication for the Axonize API, now Planon IoT (<https://www.axonize.com>).
 //!
-//! The vendor has two methods, and this crate both. [`Axonize::login`] logs in with an e-mail
-//! address and a password, and signs requests with the token that comes back, for ten hours.
-//! [`Axonize::api_keys`] puts a client id and a client secret on each request, and fetches nothing.
+//! The vendor has two methods; this crate supports both. [`Axonize::login`] logs in with an e-mail
+//! address and a password, and signs requests with the returned token for ten hours.
+//! [`Axonize::api_keys`] puts a client id and a client secret on each request, and requests no
+//! token.
 //!
 //! # Example
 //!
@@ -13,7 +14,7 @@
 //! use auth_tower::AuthLayer;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let base_url = "https://api.axonize.com";
 //! let password = SecretEnv::new("AXONIZE_PASSWORD");
 //! let email = "robot@example.com";
@@ -25,7 +26,7 @@
 //! # }
 //! ```
 //!
-//! # What is where
+//! # Overview
 //!
 //! | you want to | see |
 //! |---|---|
@@ -37,29 +38,30 @@
 //!
 //! # What to know about the vendor
 //!
-//! - **Headers.** Both methods use headers of the vendor's own (`appId`; `clientId` and
-//!   `clientSecret`), which HTTP clients do not take off a request that is redirected elsewhere.
-//!   Put redirect followers *above* `AuthLayer`, where each hop is judged anew, or have none. A
-//!   request that already carries one of these headers counts as signed by its caller, and is left
-//!   alone.
-//! - **Lifetime.** A login says nothing about it; the documentation says ten hours.
+//! - **Headers.** Both methods use headers that only this vendor knows (`appId`; `clientId` and
+//!   `clientSecret`). HTTP clients do not remove them when they follow a redirect to another
+//!   origin. Put redirect followers *above* `AuthLayer`, which then checks each hop, or follow no
+//!   redirects. A request that already carries one of these headers counts as signed by its caller
+//!   and is not changed.
+//! - **Lifetime.** A login's reply does not state it; the documentation says ten hours.
 //! - **Lockout.** A password that the vendor rejected is sent at most twice, then once a day, until
 //!   the password changes or
-//!   [`Authenticator::clear_rejections`](auth_core::Authenticator::clear_rejections) is called. The
-//!   count belongs to the account (login URL, application, e-mail), for all authenticators of a
-//!   process and for all processes that share a store. Without a store, a restart begins again.
-//! - **Multi-factor authentication.** Where it is on, each login sends its user a code, so it is
-//!   not for programs: have it switched off for the program's account, or use API keys. A rejected
-//!   code does not count against the password; it has a count of its own, see
+//!   [`Authenticator::clear_rejections`](auth_core::Authenticator::clear_rejections) is called.
+//!   Rejected logins are counted per account (login URL, application, e-mail), for all
+//!   authenticators of a process and for all processes that share a store. Without a store, a
+//!   restart clears the count.
+//! - **Multi-factor authentication.** Each login sends the user a code, so multi-factor
+//!   authentication does not suit programs: switch it off for the program's account, or use API
+//!   keys. A rejected code is not counted against the password; codes have their own count, see
 //!   [`LoginBuilder::mfa`]. Without a callback, an authenticator sends one login a day.
-//! - **Refusals.** With API keys there is nothing to renew: a 401 is passed on, unless the key's
-//!   source has another one by then.
-//! - **Content type.** The API takes `application/json` only, also from requests without a body. A
-//!   signed request without a `Content-Type` gets that one; any other that it has is kept.
+//! - **Refusals.** API keys cannot be renewed: a 401 is returned to the caller, unless the source
+//!   of the key returns another one by then.
+//! - **Content type.** The API accepts `application/json` only, also from requests without a body.
+//!   A signed request without a `Content-Type` gets this one; an existing `Content-Type` is kept.
 //!
 //! # Cargo features
 //!
-//! `fake`: the module `fake`, the vendor as a server inside a test; for `[dev-dependencies]` only.
+//! `fake`: the module `fake`, the vendor as a server inside a test. For `[dev-dependencies]` only.
 //! Supported Rust: see `rust-version` in the manifest.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -68,6 +70,8 @@ mod api_keys;
 mod base_url;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "serde")]
+mod from_file;
 mod login;
 mod mfa;
 mod settings;
@@ -75,10 +79,12 @@ mod source;
 mod wire;
 
 pub use api_keys::ApiKeysBuilder;
+#[cfg(feature = "serde")]
+pub use from_file::{ApiKeysSettings, LoginSettings};
 pub use login::{Axonize, LoginBuilder};
 pub use mfa::{MfaAnswer, MfaChallenge};
 
-/// As it stands in errors and logs.
+/// The vendor's name in errors and logs.
 pub(crate) const VENDOR: &str = "axonize";
 
 /// The program of the README compiles.

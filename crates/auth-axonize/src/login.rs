@@ -5,7 +5,6 @@ use auth_core::{
     SharedSecretSource, SharedTransport, Transport,
 };
 use auth_oauth2::ReplyRules;
-use http::HeaderName;
 
 use crate::{
     ApiKeysBuilder, MfaAnswer, MfaChallenge, VENDOR,
@@ -15,25 +14,25 @@ use crate::{
     source::{Application, Login, NoCallback},
 };
 
-/// Authentication for the Axonize API; starts at [`login`](Self::login) or
+/// Authentication for the Axonize API. Start with [`login`](Self::login) or
 /// [`api_keys`](Self::api_keys).
 ///
-/// Customers have hosts of their own, so the base URL is always given, for example
+/// Each customer has its own host, so the base URL is required, for example
 /// `https://api.axonize.com`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Axonize;
 
 impl Axonize {
-    /// How long a token lives; the login's reply does not say.
+    /// The lifetime of a token; the login's reply does not state it.
     pub const TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60 * 60);
 
     /// Logs in as a user of an application: with the base URL, the application's id, the user's
-    /// e-mail address, where the password comes from, and the transport that sends the logins.
+    /// e-mail address, the source of the password, and the transport that sends the logins.
     ///
     /// # Example
     ///
-    /// Without a transport, there are no settings:
+    /// The transport is required:
     ///
     /// ```compile_fail,E0061
     /// use auth_axonize::Axonize;
@@ -62,8 +61,8 @@ impl Axonize {
         }
     }
 
-    /// Sends API keys: with the base URL, the client id (the vendor says that it is the
-    /// application's id), and where the client secret comes from.
+    /// Sends API keys: with the base URL, the client id (by the vendor's documentation, the
+    /// application's id), and the source of the client secret.
     pub fn api_keys(
         base_url: impl Into<String>,
         client_id: impl Into<String>,
@@ -73,7 +72,7 @@ impl Axonize {
     }
 }
 
-/// Settings for a login at Axonize; made by [`Axonize::login`].
+/// Settings for a login at Axonize. Created by [`Axonize::login`].
 #[must_use]
 pub struct LoginBuilder {
     base_url: BaseUrl,
@@ -88,25 +87,26 @@ pub struct LoginBuilder {
 }
 
 impl LoginBuilder {
-    /// Names the application at login by its URL, for example `myapp.example.com/mysubapp`, in the
-    /// body; without this, by its id in a header. Requests carry the id either way.
+    /// Names the application at login by its URL in the body, for example
+    /// `myapp.example.com/mysubapp`. Default: by its id in a header. API requests carry the id in
+    /// both cases.
     pub fn application_url(mut self, url: impl Into<String>) -> Self {
         self.application_url = Some(url.into());
         self
     }
 
-    /// Answers multi-factor authentication: the callback is asked for the binding code that the
-    /// vendor has just sent the user. Without one, such a login is an error.
+    /// Answers multi-factor authentication: the callback returns the binding code that the vendor
+    /// has just sent the user. Default: no callback; such a login is an error.
     ///
-    /// Each login sends a code. After one rejected code, the next login comes after the shortest
-    /// back-off of the policy, 1 second by default. After two rejected codes in a row, the pause
-    /// between logins is 10 minutes, then twice as long after each further one, up to a day. A
-    /// changed password or [`Authenticator::clear_rejections`] ends the pause. Rejected codes are
+    /// Each login sends a code. After one rejected code, the next login is sent after the shortest
+    /// back-off of the policy, 1 second by default. After two rejected codes in a row, the interval
+    /// between logins is 10 minutes, then twice as long after each further rejection, up to a day.
+    /// A changed password or [`Authenticator::clear_rejections`] ends the wait. Rejected codes are
     /// counted per account (login URL, application, e-mail), for all authenticators of a process
-    /// and for all processes that share a store, and never count against the password.
+    /// and for all processes that share a store. They are never counted against the password.
     ///
-    /// The callback may panic or never answer: that ends in an error of kind
-    /// [`Config`](auth_core::ErrorKind::Config) on field `mfa`, and does not count as a rejected
+    /// A callback that panics or does not answer in time causes an error of kind
+    /// [`Config`](auth_core::ErrorKind::Config) on field `mfa`, which does not count as a rejected
     /// code.
     ///
     /// # Example
@@ -141,15 +141,15 @@ impl LoginBuilder {
         self
     }
 
-    /// Sets how long the callback may take for one login, all its answers together; default 5
-    /// minutes. The policy's deadline for a token request counts beside it.
+    /// Sets the time limit of the callback for one login, all its answers together. Default: 5
+    /// minutes. The policy's deadline for a token request applies as well.
     pub fn mfa_deadline(mut self, deadline: Duration) -> Self {
         self.mfa_deadline = deadline;
         self
     }
 
     /// Sets the options of the authenticator: policy, quota, limit, store, clock and shards; see
-    /// [`AuthenticatorOptions`]. Default: no option is set.
+    /// [`AuthenticatorOptions`]. Default: none are set.
     pub fn options(mut self, options: AuthenticatorOptions) -> Self {
         self.options = options;
         self
@@ -166,19 +166,19 @@ impl LoginBuilder {
     ///
     /// # Security
     ///
-    /// Anybody who can listen on the way to this host can read credentials and tokens.
+    /// Anyone on the network path to this host can read credentials and tokens.
     pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
         self.base_url.http.allow(origin)?;
         Ok(self)
     }
 
-    /// Checks the settings and makes the authenticator.
+    /// Checks the settings and creates the authenticator.
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
-    /// `base_url` if it is no URL that secrets may go to, `app_id` when empty or not fit for a
-    /// header, `email`, `password` or `application_url` when empty, `mfa_deadline` when zero.
+    /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting: `base_url`
+    /// if not an https URL, `app_id` if empty or not allowed in a header, `email`, `password` or
+    /// `application_url` if empty, `mfa_deadline` if zero.
     pub fn build(self) -> Result<Authenticator, Error> {
         let origins = self.base_url.origins()?;
         settings::check_header("app_id", &self.app_id)?;
@@ -236,9 +236,9 @@ impl LoginBuilder {
             no_callback: NoCallback::default(),
             clock,
         };
-        // The vendor writes the scheme in lower case, and so does every one of its examples.
+        // The vendor writes the scheme in lower case in all its examples.
         let scheme = Scheme::authorization("bearer ")?
-            .and_header(APP_ID, app_id)?
+            .and_header(settings::APP_ID, app_id)?
             .content_type(settings::CONTENT_TYPE)?;
         Authenticator::builder(source, origins)
             .vendor(VENDOR)
@@ -257,6 +257,3 @@ impl fmt::Debug for LoginBuilder {
             .finish_non_exhaustive()
     }
 }
-
-/// Written `appId` by the vendor.
-pub(crate) const APP_ID: HeaderName = HeaderName::from_static("appid");

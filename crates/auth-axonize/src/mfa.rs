@@ -12,7 +12,7 @@ use tokio::time;
 
 use crate::VENDOR;
 
-/// What the vendor asks for: the code that it has just sent the user.
+/// A binding code is required: the vendor has just sent it to the user.
 #[derive(Clone, Debug)]
 pub struct MfaChallenge {
     pub(crate) authenticator: String,
@@ -20,8 +20,8 @@ pub struct MfaChallenge {
 }
 
 impl MfaChallenge {
-    /// Returns the vendor's word for how the code was sent, an SMS or an e-mail for example; cut to
-    /// 64 bytes, without control characters.
+    /// Returns how the code was sent, in the vendor's words, for example SMS or e-mail. Cut to 64
+    /// bytes, without control characters.
     #[must_use]
     pub fn authenticator(&self) -> &str {
         &self.authenticator
@@ -34,17 +34,17 @@ impl MfaChallenge {
     }
 }
 
-/// What to do about a challenge.
+/// The callback's answer to a challenge.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum MfaAnswer {
-    /// This is the code.
+    /// The binding code.
     Code(Secret),
-    /// No code has come: have it sent again, at most three times in a login.
+    /// No code has arrived: request another, at most three times in a login.
     Resend,
 }
 
-/// The user's callback, kept from taking anything else down.
+/// The user's callback. Its panics and its delays do not reach other code.
 pub(crate) struct Callback(Box<dyn Fn(MfaChallenge) -> BoxAnswer + Send + Sync>);
 
 type BoxAnswer = Pin<Box<dyn Future<Output = Result<MfaAnswer, Error>> + Send>>;
@@ -58,7 +58,7 @@ impl Callback {
         Self(Box::new(move |challenge| Box::pin(callback(challenge))))
     }
 
-    /// Asks, and takes what was asked off `left`.
+    /// Calls the callback, and subtracts the time that it took from `left`.
     pub(crate) async fn ask(
         &self,
         challenge: MfaChallenge,
@@ -69,13 +69,17 @@ impl Callback {
         *left = left.saturating_sub(begun.elapsed());
         match answer {
             Ok(Some(Ok(answer))) => Ok(answer),
-            Ok(Some(Err(error))) => Err(failed("the callback has no code").with_source(error)),
+            Ok(Some(Err(error))) => {
+                Err(failed("the callback returned an error").with_source(error))
+            }
             Ok(None) => Err(failed("the callback panicked")),
-            Err(_) => Err(failed("the callback took too long for a code")),
+            Err(_) => Err(failed(
+                "the callback did not return a code within `mfa_deadline`",
+            )),
         }
     }
 
-    /// `None` if it panicked.
+    /// `None` if the callback panicked.
     async fn guarded(&self, challenge: MfaChallenge) -> Option<Result<MfaAnswer, Error>> {
         let made = catch_unwind(AssertUnwindSafe(|| (self.0)(challenge)));
         let mut answer = made.ok()?;
@@ -95,13 +99,13 @@ impl fmt::Debug for Callback {
 
 fn failed(problem: &str) -> Error {
     no_code(format_args!(
-        "{VENDOR} asks for a binding code, and {problem}"
+        "{VENDOR} requires a binding code, and {problem}"
     ))
 }
 
-/// Says that there is no code to send. The login was sent, and another one would send the user
-/// another code, so the next login comes after the back-off of a rejected second factor. The vendor
-/// rejected nothing, so nothing is counted against the account.
+/// Reports that no code can be sent. Each further login would send the user another code, so the
+/// next login is sent after the back-off of a rejected second factor. The vendor rejected nothing,
+/// so nothing is counted against the account.
 pub(crate) fn no_code(problem: impl fmt::Display) -> Error {
     Error::config("mfa", problem)
         .with_outcome(TokenRequestOutcome::Rejected)

@@ -15,12 +15,12 @@ use zeroize::Zeroize as _;
 
 use crate::{
     MfaAnswer, MfaChallenge, VENDOR,
-    login::APP_ID,
     mfa::{self, Callback},
+    settings::APP_ID,
     wire::SecondFactor,
 };
 
-/// Logs in with e-mail address and password, and with a binding code where the vendor wants one.
+/// Logs in with e-mail address and password, and with a binding code if the vendor requires one.
 pub(crate) struct Login {
     pub(crate) login: TokenEndpoint,
     pub(crate) verify: TokenEndpoint,
@@ -43,31 +43,42 @@ pub(crate) enum Application {
     Url(String),
 }
 
-/// Spaces logins that end with a code for which there is nobody to ask: only a change at the
-/// vendor, or a program that sets `mfa`, can help.
+/// Limits logins that require a code when there is no callback: only a change at the vendor, or a
+/// program that sets `mfa`, can help.
 #[derive(Debug, Default)]
-pub(crate) struct NoCallback(Mutex<Option<(Moment, Error)>>);
+pub(crate) struct NoCallback(Mutex<Option<Blocked>>);
+
+/// Why no login may be sent, and until when.
+#[derive(Debug)]
+struct Blocked {
+    until: Moment,
+    error: Error,
+}
 
 impl NoCallback {
-    /// Returns why no login may be sent now.
+    /// Returns the error if no login may be sent now.
     fn check(&self, now: Moment) -> Result<(), Error> {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((until, error)) = &*last else {
+        let Some(Blocked { until, error }) = &*last else {
             return Ok(());
         };
         let wait = now.wait_until(*until);
-        match wait.is_zero() {
-            true => Ok(()),
-            false => Err(error
+        if wait.is_zero() {
+            Ok(())
+        } else {
+            Err(error
                 .clone()
                 .with_outcome(TokenRequestOutcome::NotSent)
-                .with_retry_after(wait)),
+                .with_retry_after(wait))
         }
     }
 
     fn happened(&self, error: &Error, now: Moment) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some((now + DAY, error.clone()));
+        *last = Some(Blocked {
+            until: now + DAY,
+            error: error.clone(),
+        });
     }
 }
 
@@ -76,12 +87,13 @@ impl Login {
         let password = self.password.read().await;
         let password =
             password.map_err(|error| error.with_outcome(TokenRequestOutcome::NotSent))?;
-        match password.is_empty() {
-            true => Err(Error::config(
+        if password.is_empty() {
+            Err(Error::config(
                 "password",
                 "the password that was read is empty",
-            )),
-            false => Ok(password),
+            ))
+        } else {
+            Ok(password)
         }
     }
 
@@ -122,7 +134,7 @@ impl Login {
         }
     }
 
-    /// Goes on after the password was accepted.
+    /// Continues after the password was accepted.
     async fn second_factor(
         &self,
         mut factor: SecondFactor,
@@ -186,7 +198,7 @@ impl Login {
         result.map_err(of_second_factor)
     }
 
-    /// The reply may bring another token and code to come back with.
+    /// The reply may contain another token and code for the next request.
     async fn send_again(
         &self,
         factor: &mut SecondFactor,
@@ -243,8 +255,8 @@ impl fmt::Debug for Login {
     }
 }
 
-/// Says that the vendor rejected the login. Its page names 401 for a wrong password alone, but to
-/// count a rejection too few may lock the account; to count one too many costs a day at most.
+/// Reports that the vendor rejected the login. The vendor's page names 401 for a wrong password
+/// only. To miss a rejection may lock the account; to count one too many costs a day at most.
 fn judged(error: Error) -> Error {
     let looked = |status: StatusCode| status.is_success() || matches!(status.as_u16(), 400 | 403);
     match error.status() {
@@ -255,11 +267,12 @@ fn judged(error: Error) -> Error {
     }
 }
 
-/// Says that the vendor rejected the code, or did not send another. The password was right.
+/// Reports that the vendor rejected the code, or did not send another. The password was right.
 fn of_second_factor(error: Error) -> Error {
-    match rejected(&error) {
-        true => error.with_rejected_part(RejectedPart::SecondFactor),
-        false => error,
+    if rejected(&error) {
+        error.with_rejected_part(RejectedPart::SecondFactor)
+    } else {
+        error
     }
 }
 
@@ -276,7 +289,7 @@ fn wipe(reply: Response<Bytes>) {
 
 /// In one login.
 const MAX_RESENDS: u8 = 3;
-/// The distance of two logins that ask for a code, without a callback.
+/// The interval between two logins that require a code, without a callback.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! What the vendor sends where no other parser knows it.
+//! Replies of the vendor that no other parser knows.
 
 use auth_core::Secret;
 use auth_oauth2::Scrubber;
 use serde::Deserialize;
 
-/// The login's 403: the user is known, and has been sent a code.
+/// The login's 403: the password is right, and the user has been sent a code.
 pub(crate) struct SecondFactor {
     pub(crate) token: Secret,
     pub(crate) authenticator_code: Secret,
@@ -21,7 +21,7 @@ struct Body {
 }
 
 impl SecondFactor {
-    /// `None` for a 403 that says something else.
+    /// `None` for a 403 with other content.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         let body: Body = serde_json::from_slice(body).ok()?;
         Some(Self {
@@ -31,7 +31,7 @@ impl SecondFactor {
         })
     }
 
-    /// Who sends the code, fit for a person's eyes.
+    /// The vendor's word for how the code is sent, cleaned for display.
     pub(crate) fn authenticator(&self, scrubber: &Scrubber) -> String {
         scrubber.clean(&self.authenticator, 64)
     }

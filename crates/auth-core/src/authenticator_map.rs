@@ -1,7 +1,7 @@
 use std::{
     cell::RefCell,
     fmt,
-    hash::RandomState,
+    hash::BuildHasherDefault,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,7 +15,7 @@ use quick_cache::{
 };
 
 use self::residues::Residues;
-use crate::{Authenticator, Error, Key, SharedClock};
+use crate::{Authenticator, Error, Key, SharedClock, key::PreHashed};
 
 mod residues;
 
@@ -80,7 +80,7 @@ pub struct AuthenticatorMap(Arc<Map>);
 
 struct Map {
     make: Make,
-    cache: Cache<Key, Arc<Entry>, UnitWeighter, RandomState, Eviction>,
+    cache: Cache<Key, Arc<Entry>, UnitWeighter, BuildHasherDefault<PreHashed>, Eviction>,
     residues: Arc<Residues>,
     idle_after: Duration,
     clock: SharedClock,
@@ -328,7 +328,8 @@ impl AuthenticatorMapBuilder {
         let eviction = Eviction {
             residues: Arc::clone(&residues),
         };
-        let cache = Cache::with_options(options, UnitWeighter, RandomState::new(), eviction);
+        let hasher = BuildHasherDefault::default();
+        let cache = Cache::with_options(options, UnitWeighter, hasher, eviction);
         Ok(AuthenticatorMap(Arc::new(Map {
             make,
             cache,

@@ -110,6 +110,40 @@ pub enum ErrorKind {
     Closed,
 }
 
+impl TokenRequestOutcome {
+    /// Returns the outcome in one lower-case word, for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::Unknown => "unknown",
+            Self::NotUnderstood => "not_understood",
+            Self::Rejected => "rejected",
+            Self::Throttled => "throttled",
+        }
+    }
+}
+
+impl ErrorKind {
+    /// Returns the kind in one lower-case word, for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+            Self::TimedOut => "timed_out",
+            Self::Throttled => "throttled",
+            Self::Quota => "quota",
+            Self::Protocol => "protocol",
+            Self::Refused => "refused",
+            Self::Origin => "origin",
+            Self::Store => "store",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 impl Error {
     /// Makes an error of a kind. `message` says what failed and why, in lower case, without a full
     /// stop and without the vendor's name: see [`with_vendor`](Self::with_vendor).
@@ -187,6 +221,14 @@ impl Error {
         self
     }
 
+    /// Sets what is wrong: a setting, or a member of an authorization server's metadata. The text
+    /// does not repeat the name. [`config`](Self::config) sets the setting itself.
+    #[must_use]
+    pub fn with_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.edit().field = Some(field.into());
+        self
+    }
+
     /// Adds how far the token request got. Without it, [`outcome`](Self::outcome) goes by the kind.
     #[must_use]
     pub fn with_outcome(mut self, outcome: TokenRequestOutcome) -> Self {
@@ -249,7 +291,8 @@ impl Error {
         self.0.host.as_deref()
     }
 
-    /// Returns the setting that is wrong, for [`ErrorKind::Config`].
+    /// Returns the setting that is wrong, for [`ErrorKind::Config`]; otherwise the member of the
+    /// authorization server's metadata that is wrong, where one is known.
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         self.0.field.as_deref()

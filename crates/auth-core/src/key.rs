@@ -1,7 +1,7 @@
 use std::{
     fmt,
-    hash::{Hash, Hasher},
-    sync::Arc,
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    sync::{Arc, OnceLock},
 };
 
 use zeroize::Zeroizing;
@@ -33,7 +33,14 @@ use crate::Secret;
 ///
 /// What it is made of is hidden in `Debug`, and wiped from memory with the last clone.
 #[derive(Clone)]
-pub struct Key(Arc<Zeroizing<Vec<u8>>>);
+pub struct Key(Arc<Encoded>);
+
+struct Encoded {
+    /// Of the bytes, by this process's own random numbers. Made once: a subject may be long, and
+    /// each request looks its key up.
+    hash: u64,
+    bytes: Zeroizing<Vec<u8>>,
+}
 
 /// A part of a [`Key`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,7 +82,7 @@ impl Key {
     pub fn all(&self, part: KeyPart<'_>) -> impl Iterator<Item = &str> {
         let (tag, name) = part.code();
         let wanted = move |entry: &Entry<'_>| entry.tag == tag && entry.name == name.as_bytes();
-        Entries(&self.0)
+        Entries(&self.0.bytes)
             .filter(wanted)
             .filter_map(|entry| std::str::from_utf8(entry.value).ok())
     }
@@ -89,7 +96,7 @@ impl Key {
     /// anywhere.
     #[must_use]
     pub fn encoded(&self) -> &[u8] {
-        &self.0
+        &self.0.bytes
     }
 
     /// Returns the subject as a secret, to token request it for a token.
@@ -101,16 +108,45 @@ impl Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || *self.0 == *other.0
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.0.hash == other.0.hash && self.0.bytes == other.0.bytes)
     }
 }
 
 impl Eq for Key {}
 
+/// Hands a number on that is a hash already, see [`PreHashed`].
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        state.write_u64(self.0.hash);
     }
+}
+
+/// The hasher for maps by [`Key`] alone: takes the key's own hash as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PreHashed(u64);
+
+impl Hasher for PreHashed {
+    fn write(&mut self, bytes: &[u8]) {
+        // Not for keys, which are one number.
+        bytes
+            .iter()
+            .for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Nobody outside this process can tell which keys collide.
+fn hash_of(bytes: &[u8]) -> u64 {
+    static RANDOM: OnceLock<RandomState> = OnceLock::new();
+    RANDOM.get_or_init(RandomState::new).hash_one(bytes)
 }
 
 impl fmt::Debug for Key {
@@ -197,7 +233,10 @@ impl KeyBuilder {
                 bytes.extend_from_slice(text.as_bytes());
             }
         }
-        Key(Arc::new(bytes))
+        Key(Arc::new(Encoded {
+            hash: hash_of(&bytes),
+            bytes,
+        }))
     }
 
     fn only(mut self, part: KeyPart<'_>, value: &str) -> Self {

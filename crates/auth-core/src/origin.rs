@@ -172,7 +172,7 @@ impl Origins {
         self.permits(uri) && (!has_host(headers) || hosts_agree(uri, headers))
     }
 
-    #[cold]
+    #[inline(never)]
     fn permits_any(&self, uri: &Uri) -> bool {
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return false;
@@ -185,7 +185,7 @@ impl Origins {
         let authority = authority.as_str();
         self.allowed
             .iter()
-            .any(|origin| origin.is(https, authority))
+            .any(|origin| origin.is(https, authority.as_bytes()))
             || (https && self.is_below_suffix(authority))
     }
 
@@ -204,7 +204,7 @@ impl Origins {
     #[doc(hidden)]
     #[must_use]
     pub fn host_differs(uri: &Uri, headers: &HeaderMap) -> bool {
-        headers.contains_key(HOST) && !hosts_agree(uri, headers)
+        has_host(headers) && !hosts_agree(uri, headers)
     }
 
     /// Returns true the first time that a warning is about this cause and destination. Holds a

@@ -42,6 +42,12 @@ pub use failure::{ConnectFailure, TokenHost};
 /// Set a time-out for connecting that is shorter than the deadline of a token request (10 s unless
 /// set), for example 4 s. Otherwise a host that drops packets is reported as `Unknown`: the
 /// deadline ends the token request, and nobody says that no connection was made.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Transport`: it cannot send token requests",
+    label = "not a `Transport`",
+    note = "with reqwest, use `auth_reqwest::ReqwestTransport::new()?` instead of a `reqwest::Client`: token requests need a client of their own",
+    note = "with another client that is a tower service, use `auth_tower::ServiceTransport::new(client)`"
+)]
 pub trait Transport: Send + Sync + 'static {
     /// Sends a request and reads its whole reply, up to `max_reply` bytes.
     ///

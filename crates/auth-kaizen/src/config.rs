@@ -1,3 +1,5 @@
+mod source;
+
 use std::{fmt, marker::PhantomData};
 
 use auth_core::{
@@ -5,9 +7,9 @@ use auth_core::{
     SharedSecretSource, SharedTransport, Transport,
 };
 
-use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName, source};
+use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName};
 
-/// Settings for one of Kaizen's servers; made by [`Kaizen::builder`].
+/// Settings for one of Kaizen's servers. Created by [`Kaizen::builder`].
 ///
 /// # Example
 ///
@@ -28,7 +30,7 @@ use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName, source};
 /// # }
 /// ```
 ///
-/// What the other server's documents say does not fit:
+/// A URL of the other server is refused:
 ///
 /// ```
 /// # use auth_core::{Error, Transport};
@@ -44,25 +46,40 @@ use crate::{Central, Kaizen, LegacyEndpoint, Region, RegionName, source};
 /// ```
 #[must_use]
 pub struct KaizenBuilder<R: Region> {
-    pub(crate) client_id: String,
-    pub(crate) client_secret: SharedSecretSource,
-    pub(crate) token_url: Option<String>,
-    pub(crate) legacy: Option<LegacyEndpoint>,
-    pub(crate) transport: SharedTransport,
-    pub(crate) options: AuthenticatorOptions,
-    pub(crate) http: HttpHosts,
+    client_id: String,
+    client_secret: SharedSecretSource,
+    token_url: Option<String>,
+    legacy: Option<LegacyEndpoint>,
+    transport: SharedTransport,
+    options: AuthenticatorOptions,
+    http: HttpHosts,
     base_url: String,
     region: PhantomData<fn() -> R>,
 }
 
-impl<R: Region> KaizenBuilder<R> {
-    pub(crate) fn new(
-        client_id: String,
+impl<R: Region> Kaizen<R> {
+    /// Starts with the client id, the source of its secret, and the transport that sends token
+    /// requests. The source is a [`Secret`](auth_core::Secret), or a
+    /// [`SecretFn`](auth_core::SecretFn) for a secret that rotates. Client id and secret are this
+    /// server's; the other server does not know them.
+    ///
+    /// # Example
+    ///
+    /// The transport is required:
+    ///
+    /// ```compile_fail,E0061
+    /// use auth_core::Secret;
+    /// use auth_kaizen::{East, Kaizen};
+    ///
+    /// let settings = Kaizen::<East>::builder("my-client-id", Secret::new("fake-client-secret"));
+    /// ```
+    pub fn builder(
+        client_id: impl Into<String>,
         client_secret: impl SecretSource,
         transport: impl Transport,
-    ) -> Self {
-        Self {
-            client_id,
+    ) -> KaizenBuilder<R> {
+        KaizenBuilder {
+            client_id: client_id.into(),
             client_secret: SharedSecretSource::new(client_secret),
             token_url: None,
             legacy: None,
@@ -73,16 +90,17 @@ impl<R: Region> KaizenBuilder<R> {
             region: PhantomData,
         }
     }
+}
 
-    /// Sets the token endpoint; default [`Region::TOKEN_URL`]. It is asked like a current one,
-    /// without an audience, and does not go together with
-    /// [`legacy`](KaizenBuilder::<Central>::legacy).
+impl<R: Region> KaizenBuilder<R> {
+    /// Sets the token endpoint. Default: [`Region::TOKEN_URL`]. It is requested without an
+    /// audience. Cannot be combined with [`legacy`](KaizenBuilder::<Central>::legacy).
     pub fn token_url(mut self, url: impl Into<String>) -> Self {
         self.token_url = Some(url.into());
         self
     }
 
-    /// Sets the API's URL, of which the origin counts; default [`Region::BASE_URL`]. For staging
+    /// Sets the API's URL; only its origin is used. Default: [`Region::BASE_URL`]. For staging
     /// systems and gateways.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
@@ -90,10 +108,9 @@ impl<R: Region> KaizenBuilder<R> {
     }
 
     /// Sets the options of the authenticator: policy, quota, limit, store, clock and shards; see
-    /// [`AuthenticatorOptions`]. The default
-    /// policy renews a token of 30 days after 22.5 to 24 days. Use a
-    /// [store](AuthenticatorOptions::store): a token lives for 30 days, which few processes do.
-    /// Default: no option is set.
+    /// [`AuthenticatorOptions`]. Default: none are set. The default policy renews a token of 30
+    /// days after 22.5 to 24 days. Use a [store](AuthenticatorOptions::store): few processes run as
+    /// long as a token is valid.
     pub fn options(mut self, options: AuthenticatorOptions) -> Self {
         self.options = options;
         self
@@ -110,30 +127,29 @@ impl<R: Region> KaizenBuilder<R> {
     ///
     /// # Security
     ///
-    /// Anybody who can listen on the way to this host can read credentials and tokens.
+    /// Anyone on the network path to this host can read credentials and tokens.
     pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
         self.http.allow(origin)?;
         Ok(self)
     }
 
-    /// Checks the settings and makes the authenticator.
+    /// Checks the settings and creates the authenticator.
     ///
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
     /// - `client_id` or `client_secret`: empty.
-    /// - `token_url` or `base_url`: no URL that secrets may go to, or on a host of the other
-    ///   server's.
-    /// - `legacy`: set beside `token_url`.
+    /// - `token_url` or `base_url`: not an https URL, or on a host of the other server.
+    /// - `legacy`: set together with `token_url`.
     pub fn build(self) -> Result<Kaizen<R>, Error> {
         self.check_owner("base_url", &self.base_url)?;
         if let Some(url) = &self.token_url {
             self.check_owner("token_url", url)?;
-            // A gateway's URL does not tell whether an audience is wanted behind it, and a wish
-            // that is silently dropped would look like a refused client.
+            // A gateway's URL does not show whether it expects an audience. If the audience were
+            // silently dropped, the vendor would reject the client without a visible reason.
             if self.legacy.is_some() {
-                let problem = "names a token endpoint, and so does `token_url`: set one of them";
+                let problem = "is set together with `token_url`; set only one of them";
                 return Err(Error::config("legacy", problem));
             }
         }
@@ -147,7 +163,7 @@ impl<R: Region> KaizenBuilder<R> {
         Ok(Kaizen::new(authenticator))
     }
 
-    /// Whose token it is, for the store.
+    /// The key of the token in a store.
     fn key(&self) -> Key {
         let legacy = self.legacy.map(LegacyEndpoint::url);
         let issuer = self.token_url.as_deref().or(legacy);
@@ -158,12 +174,14 @@ impl<R: Region> KaizenBuilder<R> {
             .build()
     }
 
-    /// Checks that a URL is not the other server's, which would be given this one's secrets.
+    /// Checks that a URL is not the other server's, which would receive this server's secrets.
     fn check_owner(&self, field: &'static str, url: &str) -> Result<(), Error> {
         match RegionName::owner(url) {
             Some(owner) if owner != R::NAME => {
                 let (owner, this) = (owner.vendor(), R::NAME.vendor());
-                let problem = format_args!("is {owner}'s, and these are the settings of {this}");
+                let problem = format_args!(
+                    "is a host of {owner}, and these are the settings of {this}; use the URL or the type of one server"
+                );
                 Err(Error::config(field, problem))
             }
             _ => Ok(()),
@@ -172,8 +190,8 @@ impl<R: Region> KaizenBuilder<R> {
 }
 
 impl KaizenBuilder<Central> {
-    /// Asks a token endpoint from before July 2023, in place of the current one, and for
-    /// `audience=organize`, as it wants. Does not go together with
+    /// Uses a token endpoint from before July 2023 in place of the current one, with the
+    /// `audience=organize` that it requires. Cannot be combined with
     /// [`token_url`](Self::token_url).
     ///
     /// # Example

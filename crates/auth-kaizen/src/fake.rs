@@ -1,12 +1,10 @@
-//! Kaizen, as a server inside a test: the servers Central and East, and a token endpoint from
-//! before July 2023.
+//! Kaizen as a server inside a test: the servers Central and East, and a token endpoint from before
+//! July 2023.
 //!
-//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. Each
-//! function returns a
-//! [`TestServerBuilder`]:
-//! change what a test needs (lifetime, client, clock, quota), then
-//! [start](TestServerBuilder::start) the server or keep it
-//! [in memory](TestServerBuilder::in_memory).
+//! Needs the feature `fake`, which adds `auth-testkit`; for `[dev-dependencies]` only. Each
+//! function returns a [`TestServerBuilder`]. Set what a test needs (lifetime, client, clock,
+//! quota), then [start](TestServerBuilder::start) the server or keep it [in
+//! memory](TestServerBuilder::in_memory).
 //!
 //! # Example
 //!
@@ -23,26 +21,27 @@ use auth_testkit::{
 use http::{StatusCode, header};
 use serde_json::json;
 
-/// Kaizen by CopperTree Analytics, the server Central: client credentials, tokens for 30 days.
+/// Kaizen's server Central: client credentials, tokens for 30 days.
 ///
-/// - Token endpoint `/oauth2/token` and API on an origin each; the API has its whole origin.
+/// - The token endpoint `/oauth2/token` and the API have different origins. All paths of the API's
+///   origin are the API.
 /// - A form body with `client_id` and `client_secret`. `Authorization: Basic`, JSON and an
 ///   `audience` are refused.
-/// - The API refuses with 401.
-/// - The other server has its own client and its own tokens, and takes none of this one's.
+/// - The API refuses a token with 401.
+/// - The other server has its own client and tokens, and accepts none of this server's.
 pub fn central() -> TestServerBuilder {
     server("kaizen-central", Kaizen::CURRENT)
         .client("fake-kaizen-central-client", "fake-central-secret/1+2&3=")
 }
 
-/// Kaizen by CopperTree Analytics, the server East; as [`central`], with another client.
+/// Kaizen's server East: as [`central`], with another client.
 pub fn east() -> TestServerBuilder {
     server("kaizen-east", Kaizen::CURRENT)
         .client("fake-kaizen-east-client", "fake-east-secret/1+2&3=")
 }
 
-/// Kaizen by CopperTree Analytics, the token endpoints until July 2023: as [`central`], but
-/// at `/oauth/token`, and `audience=organize` is required.
+/// Kaizen's token endpoints until July 2023: as [`central`], but at `/oauth/token`, and
+/// `audience=organize` is required.
 pub fn legacy() -> TestServerBuilder {
     server("kaizen-legacy", Kaizen::LEGACY)
         .client("fake-kaizen-legacy-client", "fake-legacy-secret/1+2&3=")
@@ -85,25 +84,11 @@ impl VendorRules for Kaizen {
     }
 
     fn token(&self, request: &VendorRequest<'_>) -> Answer {
-        let checked = request
-            .check_grant("client_credentials")
-            .and_then(
-                |params| match params.all("audience").eq(self.audience.iter().copied()) {
-                    true => Ok(params),
-                    false => request.refuse("invalid_request", "the audience is wrong here"),
-                },
-            );
-        match checked {
-            Ok(params) => request.standard_reply(request.scope(&params)),
-            Err(refusal) => refusal.into_answer(),
-        }
+        request.client_credentials(self.audience)
     }
 
     fn api(&self, request: &VendorRequest<'_>) -> Answer {
-        match request
-            .bearer_token()
-            .and_then(|token| request.accept(token))
-        {
+        match request.accept_bearer() {
             Some(number) => request.ok(number),
             None => Answer::json(
                 StatusCode::UNAUTHORIZED,

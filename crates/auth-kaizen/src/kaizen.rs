@@ -1,17 +1,18 @@
 use std::{fmt, marker::PhantomData};
 
-use auth_core::{Authenticator, SecretSource, Transport};
+use auth_core::Authenticator;
 
-use crate::{KaizenBuilder, Region};
+use crate::Region;
 
-/// Authentication for one of Kaizen's servers; starts at [`builder`](Self::builder).
+/// Authentication for one of Kaizen's servers. Start with [`builder`](Self::builder).
 ///
-/// A handle: clones share the token. Turn it into the [`Authenticator`] that
-/// `auth_tower::AuthLayer` takes by `into()`, which forgets the server's type, but not its origin.
+/// A handle: clones share the token. `auth_tower::AuthLayer::new` takes a `Kaizen`. Elsewhere,
+/// `into()` turns it into an [`Authenticator`]. The [`Authenticator`] has no server in its type, but
+/// signs only requests to the server's origin.
 ///
 /// # Example
 ///
-/// A part of a program that is for the East server says so, and gets no other:
+/// Code for the East server names the type, and cannot be given another server's client:
 ///
 /// ```
 /// use auth_kaizen::{East, Kaizen};
@@ -43,29 +44,6 @@ pub struct Kaizen<R: Region> {
 }
 
 impl<R: Region> Kaizen<R> {
-    /// Starts with the client's identifier, where its secret comes from, and the transport that
-    /// sends the token requests. The secret is a [`Secret`](auth_core::Secret), or a
-    /// [`SecretFn`](auth_core::SecretFn) where it rotates. Identifier and secret are this server's;
-    /// the other server does not know them.
-    ///
-    /// # Example
-    ///
-    /// Without a transport, there are no settings:
-    ///
-    /// ```compile_fail,E0061
-    /// use auth_core::Secret;
-    /// use auth_kaizen::{East, Kaizen};
-    ///
-    /// let settings = Kaizen::<East>::builder("my-client-id", Secret::new("fake-client-secret"));
-    /// ```
-    pub fn builder(
-        client_id: impl Into<String>,
-        client_secret: impl SecretSource,
-        transport: impl Transport,
-    ) -> KaizenBuilder<R> {
-        KaizenBuilder::new(client_id.into(), client_secret, transport)
-    }
-
     pub(crate) fn new(authenticator: Authenticator) -> Self {
         Self {
             authenticator,
@@ -73,7 +51,7 @@ impl<R: Region> Kaizen<R> {
         }
     }
 
-    /// Returns the authenticator, which keeps this server's token.
+    /// Returns the authenticator, which holds this server's token.
     #[must_use]
     pub fn authenticator(&self) -> &Authenticator {
         &self.authenticator

@@ -1,13 +1,13 @@
 //! Authentication for the Kaizen API of CopperTree Analytics
 //! (<https://www.coppertreeanalytics.com>).
 //!
-//! Kaizen reads buildings; Kayzen, one letter away, sells advertisements and is another vendor.
+//! Kaizen reads buildings. Kayzen, one letter away, sells advertisements and is another vendor.
 //!
-//! The vendor runs two servers, [`Central`] and [`East`], each with its own client ids, secrets and
-//! tokens, and hands out tokens for 30 days by the client credentials grant. This crate knows the
-//! endpoints of both, and keeps the two apart: the server is part of the type, a token goes to its
-//! own server alone, and no setting of one leads to the other. Client id and secret come from the
-//! vendor's customer service.
+//! The vendor runs two servers, [`Central`] and [`East`]. Each has its own client ids, secrets and
+//! tokens, and issues tokens for 30 days by the client credentials grant. This crate knows the
+//! endpoints of both. The server is part of the type: a token is sent only to its own server, and
+//! settings of one server are refused by the other. Client id and secret come from the vendor's
+//! customer service.
 //!
 //! # Example
 //!
@@ -18,16 +18,16 @@
 //! use auth_tower::AuthLayer;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let secret = Secret::new("fake-client-secret");
 //! let kaizen = Kaizen::<Central>::builder("my-client-id", secret, transport).build()?;
-//! let client = ServiceBuilder::new().layer(AuthLayer::new(kaizen.into())).service(http);
+//! let client = ServiceBuilder::new().layer(AuthLayer::new(kaizen)).service(http);
 //! // GET https://kaizen.coppertreeanalytics.com/api/v3/buildings now goes out signed.
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # What is where
+//! # Overview
 //!
 //! | you want to | see |
 //! |---|---|
@@ -41,18 +41,18 @@
 //!
 //! # What to know about the vendor
 //!
-//! - **Two servers.** In errors and logs they are `kaizen central` and `kaizen east`.
-//! - **Lifetime.** A token lives for 30 days, so a process that runs on renews the token every
-//!   three to four weeks. Without a [store](auth_core::AuthenticatorOptions::store), each start of
-//!   a process takes a token of its own.
+//! - **Two servers.** Errors and logs name them `kaizen central` and `kaizen east`.
+//! - **Lifetime.** A token is valid for 30 days, so a process that keeps running renews the token
+//!   every three to four weeks. Without a [store](auth_core::AuthenticatorOptions::store), each
+//!   start of a process requests a token.
 //! - **Wrong secret.** A client secret that the vendor rejected is sent again once per probe
 //!   interval of the policy (default: 5 minutes), or as soon as the secret changes.
-//! - **Audience.** `audience=organize` is deprecated since July 2023. It goes to a
-//!   [`LegacyEndpoint`] alone.
+//! - **Audience.** `audience=organize` is deprecated since July 2023. It is sent only to a
+//!   [`LegacyEndpoint`].
 //!
 //! # Cargo features
 //!
-//! `fake`: the module `fake`, the vendor as a server inside a test; for `[dev-dependencies]` only.
+//! `fake`: the module `fake`, the vendor as a server inside a test. For `[dev-dependencies]` only.
 //! Supported Rust: see `rust-version` in the manifest.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -60,12 +60,15 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "serde")]
+mod from_file;
 mod kaizen;
 mod legacy;
 mod region;
-mod source;
 
 pub use config::KaizenBuilder;
+#[cfg(feature = "serde")]
+pub use from_file::KaizenSettings;
 pub use kaizen::Kaizen;
 pub use legacy::LegacyEndpoint;
 pub use region::{Central, East, Region, RegionName};

@@ -6,8 +6,8 @@ pub use name::RegionName;
 
 /// One of Kaizen's two servers, as a type: [`Central`] or [`East`].
 ///
-/// The constants are what the vendor documents, and the defaults. The trait is sealed: which
-/// servers there are is the vendor's business.
+/// The constants are the values that the vendor documents, and the defaults. The trait is
+/// sealed: only the vendor adds servers.
 ///
 /// # Example
 ///
@@ -23,11 +23,11 @@ pub use name::RegionName;
 /// assert!(buildings_url::<East>().starts_with("https://kaizen-east.coppertreeanalytics.com/"));
 /// ```
 pub trait Region: sealed::Sealed + Copy + fmt::Debug + Send + Sync + 'static {
-    /// Which of the two it is, as a value.
+    /// The server as a value.
     const NAME: RegionName;
     /// The token endpoint.
     const TOKEN_URL: &'static str;
-    /// The API's origin, the only place that a token goes to.
+    /// The API's origin. A token is sent to no other origin.
     const BASE_URL: &'static str;
 }
 
@@ -56,10 +56,10 @@ impl Region for East {
 }
 
 mod sealed {
-    /// Keeps [`Region`](super::Region) to the servers that there are.
+    /// Limits [`Region`](super::Region) to the vendor's servers.
     #[allow(
         unnameable_types,
-        reason = "that nobody can name it is what seals the trait"
+        reason = "the trait is sealed because other crates cannot name this one"
     )]
     pub trait Sealed {}
 

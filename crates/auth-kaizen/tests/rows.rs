@@ -1,4 +1,4 @@
-//! Every row of what the vendor documents, against both of its servers in memory.
+//! A test for each documented fact, against both of the vendor's servers in memory.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -38,7 +38,7 @@ async fn row_token_endpoints_each_server_has_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_token_endpoints_of_old_are_asked_on_request() {
+async fn row_token_endpoints_from_before_2023_are_used_if_set() {
     for (endpoint, url) in [
         (
             LegacyEndpoint::ApiHost,
@@ -58,7 +58,7 @@ async fn row_token_endpoints_of_old_are_asked_on_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_token_endpoints_can_be_another() {
+async fn row_token_endpoint_can_be_changed() {
     let gateway = TestServer::builder()
         .client(client_id(RegionName::East), "fake-secret-1")
         .two_origins()
@@ -107,7 +107,7 @@ async fn row_api_origins_each_server_has_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_api_origins_are_all_that_is_signed() {
+async fn row_only_the_api_origins_are_signed() {
     let kaizen = Vendor::new().settings::<Central>().build().unwrap();
     for url in [
         "https://login-ca-central-prod.coppertreeanalytics.com/oauth2/token",
@@ -144,7 +144,7 @@ async fn row_grant_is_client_credentials_in_a_form() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_grant_audience_goes_to_endpoints_of_old_alone() {
+async fn row_grant_audience_is_sent_to_legacy_endpoints_only() {
     let audience = async |vendor: &Vendor, kaizen: Kaizen<Central>| {
         kaizen.authenticator().token().await.unwrap();
         let server = vendor.of::<Central>();
@@ -159,7 +159,7 @@ async fn row_grant_audience_goes_to_endpoints_of_old_alone() {
     let vendor = Vendor::new();
     let current = vendor.settings().build().unwrap();
     assert_eq!(audience(&vendor, current).await, None);
-    // The same URL, but not asked for as one of old.
+    // The same URL, but set without `legacy`.
     let vendor = Vendor::new();
     let url = LegacyEndpoint::LoginGlobal.url();
     let by_url = vendor.settings().token_url(url).build().unwrap();
@@ -195,7 +195,7 @@ async fn row_response_scope_is_readable() {
     let server = vendor.of::<East>();
     server.token().then(Reply::status(200).json(reply));
     let kaizen = vendor.settings::<East>().build().unwrap();
-    assert_eq!(kaizen.granted_scope(), None, "nothing was fetched yet");
+    assert_eq!(kaizen.granted_scope(), None, "no token yet");
     let clone = kaizen.clone();
     kaizen.authenticator().token().await.unwrap();
     let granted = clone.granted_scope().unwrap();
@@ -228,7 +228,7 @@ async fn row_response_scope_is_readable_by_every_process_that_shares_a_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_response_that_is_none_is_an_error_that_names_the_server() {
+async fn row_response_without_a_token_is_an_error_that_names_the_server() {
     async fn failure<R: Region>(reply: Reply) -> (ErrorKind, String) {
         let vendor = Vendor::new();
         vendor.of::<R>().token().then(reply);
@@ -279,7 +279,7 @@ async fn row_lifetime_of_30_days_costs_two_token_requests_in_31() {
     let server = vendor.of::<Central>();
     for hour in 0..=31 * 24 {
         assert_eq!(vendor.buildings(&kaizen).await, 200, "hour {hour}");
-        // 0.8 of the lifetime, and up to a twentieth of it earlier.
+        // Renewed at 0.8 of the lifetime, and up to a twentieth of it earlier.
         let expected = match hour {
             0..540 => 1..=1,
             540..=577 => 1..=2,
@@ -293,7 +293,7 @@ async fn row_lifetime_of_30_days_costs_two_token_requests_in_31() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_lifetime_is_used_as_far_as_the_policy_says() {
+async fn row_lifetime_is_used_until_the_policys_time() {
     let vendor = Vendor::new();
     let policy = RefreshPolicy::default()
         .refresh_at(0.99)
@@ -307,7 +307,7 @@ async fn row_lifetime_is_used_as_far_as_the_policy_says() {
         .unwrap();
     let server = vendor.of::<East>();
     assert_eq!(vendor.buildings(&kaizen).await, 200);
-    // Past the 24.8 days that a signed 32-bit count of milliseconds can say.
+    // Later than 24.8 days, the limit of a signed 32-bit count of milliseconds.
     elapse(30 * DAY * 99 / 100 - SECOND).await;
     assert_eq!(vendor.buildings(&kaizen).await, 200);
     assert_eq!(server.counters().token_requests, 1);
@@ -319,7 +319,7 @@ async fn row_lifetime_is_used_as_far_as_the_policy_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_lifetime_ends_when_it_does() {
+async fn row_lifetime_end_is_respected() {
     let vendor = Vendor::new();
     let kaizen = vendor.settings::<Central>().build().unwrap();
     let server = vendor.of::<Central>();
@@ -328,12 +328,13 @@ async fn row_lifetime_ends_when_it_does() {
         uses.iter().map(|token| token.accepted).collect()
     };
     assert_eq!(vendor.buildings(&kaizen).await, 200);
-    // Nobody asked for a month, so nobody renewed it; a minute before the end it is still sent.
+    // No request came for a month, so the token was not renewed. One minute before its end, it is
+    // still sent.
     elapse(30 * DAY - 61 * SECOND).await;
     assert_eq!(vendor.buildings(&kaizen).await, 200);
     elapse(SECOND).await;
     assert_eq!(accepted(), [2, 0]);
-    // Now past the end of the second one.
+    // The second token has expired now.
     elapse(30 * DAY).await;
     assert_eq!(vendor.buildings(&kaizen).await, 200);
     assert_eq!(accepted(), [2, 0, 1]);
@@ -341,7 +342,7 @@ async fn row_lifetime_ends_when_it_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_lifetime_fits_no_32_bit_count_of_milliseconds() {
+async fn row_lifetime_longer_than_32_bits_of_milliseconds() {
     for lifetime in [
         30 * DAY,
         Duration::from_millis(i32::MAX as u64 + 1),
@@ -365,7 +366,7 @@ async fn row_lifetime_fits_no_32_bit_count_of_milliseconds() {
         elapse(seconds * 6 / 100).await;
         assert!(authenticator.try_token().is_some(), "{seconds:?}");
         assert_eq!(requests().await, 2, "late: {seconds:?}");
-        // The second one is used until a minute before its end. A second of it is over.
+        // The second token is used until one minute before its end, which was one second ago.
         elapse(seconds - 62 * SECOND).await;
         assert!(authenticator.try_token().is_some(), "short: {seconds:?}");
         elapse(SECOND).await;
@@ -374,7 +375,7 @@ async fn row_lifetime_fits_no_32_bit_count_of_milliseconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_lifetime_may_be_absurd() {
+async fn row_lifetime_of_absurd_length_is_capped() {
     for text in [
         "34560000",
         "18446744073709551615",
@@ -392,13 +393,13 @@ async fn row_lifetime_may_be_absurd() {
             elapse(SECOND).await;
             server.counters().token_requests
         };
-        // 400 days are believed.
+        // A lifetime of 400 days is accepted.
         assert_eq!(requests().await, 1, "{text}");
         elapse(299 * DAY).await;
         assert_eq!(requests().await, 1, "early: {text}");
         elapse(22 * DAY).await;
         assert_eq!(requests().await, 2, "late: {text}");
-        // The second one is used until a minute before its end. A second of it is over.
+        // The second token is used until one minute before its end, which was one second ago.
         elapse(400 * DAY - 62 * SECOND).await;
         assert!(authenticator.try_token().is_some(), "short: {text}");
         elapse(SECOND).await;
@@ -418,10 +419,10 @@ async fn never_leaves<R: Region, Other: Region>() {
     let vendor = Vendor::new();
     let kaizen = vendor.settings::<R>().build().unwrap();
     let other = vendor.of::<Other>();
-    // Cold: not even a token is fetched for it.
+    // Without a cached token: no token is requested for the other server's URL.
     assert_eq!(vendor.get(&kaizen, &buildings_url::<Other>()).await, 401);
     assert_eq!(vendor.of::<R>().counters().token_requests, 0);
-    // Warm, and the refusal of the other server costs the token nothing.
+    // With a cached token: a refusal of the other server does not change the token.
     assert_eq!(vendor.buildings(&kaizen).await, 200);
     for url in [buildings_url::<Other>(), Other::TOKEN_URL.to_owned()] {
         assert_ne!(vendor.get(&kaizen, &url).await, 200);
@@ -464,12 +465,12 @@ async fn row_tenancy_both_servers_serve_one_program() {
     assert_ne!(
         tokens(vendor.of::<Central>()),
         tokens(vendor.of::<East>()),
-        "the servers would not notice a mix-up"
+        "the servers must differ in their secrets"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_tenancy_credentials_are_one_servers_own() {
+async fn row_tenancy_credentials_belong_to_one_server() {
     let vendor = Vendor::new();
     let secret = Secret::new(client_secret(RegionName::East));
     let mixed_up = Kaizen::<Central>::builder(client_id(RegionName::East), secret, vendor.urls())
@@ -496,7 +497,7 @@ async fn row_tenancy_clones_and_conversions_stay_on_their_server() {
     assert!(!authenticator.origins().permits(&elsewhere));
 }
 
-/// Lets virtual time pass, and what is due on the way happen.
+/// Advances the virtual time, and runs the tasks that become due.
 async fn elapse(duration: Duration) {
     tokio::time::sleep(duration).await;
 }

@@ -1,4 +1,4 @@
-//! Settings that cannot work: found before anything is sent, named, and not repeated.
+//! Invalid settings: found before anything is sent. The error names the field and shows no value.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -54,7 +54,7 @@ fn the_client_is_required() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_is_read_empty_is_an_error_then() {
+async fn a_secret_that_is_read_as_empty_is_an_error() {
     let server = TestServer::builder().in_memory();
     let empty = SecretFn::new(|| ready(Ok(Secret::new(""))));
     let kaizen = Kaizen::<Central>::builder("fake-client", empty, server.transport())
@@ -70,7 +70,7 @@ async fn a_secret_that_is_read_empty_is_an_error_then() {
 }
 
 #[test]
-fn urls_have_to_be_urls_that_secrets_may_go_to() {
+fn urls_without_https_are_refused() {
     let settings = Settings::new();
     let bad = [
         String::new(),
@@ -95,7 +95,7 @@ fn urls_have_to_be_urls_that_secrets_may_go_to() {
 }
 
 #[test]
-fn plain_http_is_for_the_exact_origins_that_are_named() {
+fn plain_http_is_for_the_listed_origins_only() {
     let settings = Settings::new();
     let named = || {
         let builder = settings.good::<Central>();
@@ -128,7 +128,10 @@ fn the_other_servers_hosts_are_refused() {
     ] {
         let central = || settings.good::<Central>();
         let error = settings.refuse(central().token_url(url), "token_url");
-        assert!(error.to_string().contains("is kaizen east's"), "{error}");
+        assert!(
+            error.to_string().contains("is a host of kaizen east"),
+            "{error}"
+        );
         settings.refuse(central().base_url(url), "base_url");
         assert!(settings.good::<East>().base_url(url).build().is_ok());
     }
@@ -142,11 +145,14 @@ fn the_other_servers_hosts_are_refused() {
     ] {
         let east = || settings.good::<East>();
         let error = settings.refuse(east().token_url(url), "token_url");
-        assert!(error.to_string().contains("is kaizen central's"), "{error}");
+        assert!(
+            error.to_string().contains("is a host of kaizen central"),
+            "{error}"
+        );
         settings.refuse(east().base_url(url), "base_url");
         assert!(settings.good::<Central>().base_url(url).build().is_ok());
     }
-    // Other spellings that some HTTP clients would understand are no URLs here.
+    // Spellings that some HTTP clients understand are refused here.
     for url in [
         "https://kaizen%2Deast.coppertreeanalytics.com/",
         "https://kaizen-east.coppertreeanalytics.com\u{3002}/",
@@ -159,7 +165,7 @@ fn the_other_servers_hosts_are_refused() {
 }
 
 #[test]
-fn an_endpoint_of_old_and_another_url_exclude_each_other() {
+fn a_legacy_endpoint_and_a_token_url_exclude_each_other() {
     let settings = Settings::new();
     let url = "https://gateway.test/token";
     for endpoint in [LegacyEndpoint::ApiHost, LegacyEndpoint::LoginGlobal] {
@@ -171,7 +177,7 @@ fn an_endpoint_of_old_and_another_url_exclude_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clock_is_the_sources_too() {
+async fn the_source_uses_the_configured_clock() {
     // A minute after the clock's start.
     let settings = Settings::new();
     let busy = Reply::status(503).header("retry-after", "Tue, 01 Jan 2030 00:01:00 GMT");
@@ -187,7 +193,7 @@ async fn the_clock_is_the_sources_too() {
 }
 
 #[test]
-fn a_region_is_read_in_any_case() {
+fn a_region_is_read_in_upper_and_lower_case() {
     for (text, region) in [
         ("central", RegionName::Central),
         ("Central", RegionName::Central),
@@ -204,7 +210,7 @@ fn a_region_is_read_in_any_case() {
 }
 
 #[test]
-fn an_unknown_region_is_told_what_is_allowed() {
+fn an_unknown_region_is_an_error_that_lists_the_allowed_ones() {
     for text in ["", "west", "eastern", " east", "centra", "us-east", SECRET] {
         let error = text.parse::<RegionName>().unwrap_err();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What goes over the wire, to the byte, beside texts that a person has read.
+//! Compares the bytes on the wire with reviewed texts.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -10,7 +10,7 @@ use auth_testkit::Reply;
 
 use crate::vendor::Vendor;
 
-/// Asks for the buildings once, and returns both requests.
+/// Requests the buildings once, and returns the token request and the API request.
 async fn sent<R: Region>(vendor: Vendor, kaizen: Kaizen<R>) -> [String; 2] {
     let token = r#""fake-header.fake-payload.fake-signature""#;
     let server = vendor.of::<R>();

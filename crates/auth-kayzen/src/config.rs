@@ -1,3 +1,5 @@
+mod source;
+
 use std::fmt;
 
 use auth_core::{
@@ -6,11 +8,9 @@ use auth_core::{
 };
 use auth_oauth2::{BodyFormat, ClientAuth};
 
-use crate::source;
-
-/// Authentication for the Kayzen API; starts at [`builder`](Self::builder).
+/// Authentication for the Kayzen API. Start with [`builder`](Self::builder).
 ///
-/// The constants are what the vendor documents, and the defaults.
+/// The constants are the values that the vendor documents, and the defaults.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Kayzen;
@@ -18,20 +18,19 @@ pub struct Kayzen;
 impl Kayzen {
     /// The token endpoint.
     pub const TOKEN_URL: &'static str = "https://api.kayzen.io/v1/authentication/token";
-    /// The API's origin, the only place that a token goes to.
+    /// The API's origin. A token is sent to no other origin.
     pub const BASE_URL: &'static str = "https://api.kayzen.io";
 
-    /// Starts with the two pairs that a login takes: the API key and where its secret comes from,
-    /// then the e-mail of an account and where its password comes from; last, the transport that
-    /// sends the logins.
+    /// Starts with the API key and the source of its secret, the e-mail of an account and the
+    /// source of its password, and the transport that sends the logins.
     ///
-    /// A [`Secret`] never changes; a [`SecretFile`](auth_core::SecretFile), a
+    /// A [`Secret`] never changes. A [`SecretFile`](auth_core::SecretFile), a
     /// [`SecretEnv`](auth_core::SecretEnv) or a [`SecretFn`](auth_core::SecretFn) is read for each
-    /// login. The e-mail is given as it is, not encoded.
+    /// login. Pass the e-mail without encoding.
     ///
     /// # Example
     ///
-    /// Without a transport, there are no settings:
+    /// The transport is required:
     ///
     /// ```compile_fail,E0061
     /// use auth_core::Secret;
@@ -64,11 +63,11 @@ impl Kayzen {
     }
 }
 
-/// Settings for the Kayzen API; made by [`Kayzen::builder`].
+/// Settings for the Kayzen API. Created by [`Kayzen::builder`].
 ///
 /// # Example
 ///
-/// Credentials from the environment, and a gateway that follows the standard where Kayzen does not:
+/// Credentials from the environment, and a gateway that follows RFC 6749 where Kayzen does not:
 ///
 /// ```
 /// # use auth_core::{Authenticator, Error, Transport};
@@ -94,50 +93,51 @@ impl Kayzen {
 /// ```
 #[must_use]
 pub struct KayzenBuilder {
-    pub(crate) api_key: String,
-    pub(crate) api_secret: SharedSecretSource,
-    pub(crate) email: String,
-    pub(crate) password: SharedSecretSource,
-    pub(crate) token_url: String,
-    pub(crate) client_auth: ClientAuth,
-    pub(crate) body_format: BodyFormat,
-    pub(crate) transport: SharedTransport,
-    pub(crate) options: AuthenticatorOptions,
-    pub(crate) http: HttpHosts,
+    api_key: String,
+    api_secret: SharedSecretSource,
+    email: String,
+    password: SharedSecretSource,
+    token_url: String,
+    client_auth: ClientAuth,
+    body_format: BodyFormat,
+    transport: SharedTransport,
+    options: AuthenticatorOptions,
+    http: HttpHosts,
     base_url: String,
 }
 
 impl KayzenBuilder {
-    /// Sets the token endpoint; default [`Kayzen::TOKEN_URL`].
+    /// Sets the token endpoint. Default: [`Kayzen::TOKEN_URL`].
     pub fn token_url(mut self, url: impl Into<String>) -> Self {
         self.token_url = url.into();
         self
     }
 
-    /// Sets the API's URL, of which the origin counts; default [`Kayzen::BASE_URL`]. For staging
+    /// Sets the API's URL; only its origin is used. Default: [`Kayzen::BASE_URL`]. For staging
     /// systems and gateways.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self
     }
 
-    /// Sets how API key and secret are written; default [`ClientAuth::BasicRaw`], as the vendor
-    /// says. [`ClientAuth::Basic`] is what RFC 6749 says, and differs where one of them has
-    /// characters other than letters, digits, `*`, `-`, `.` and `_`. The vendor takes no other.
+    /// Sets how API key and secret are encoded. Default: [`ClientAuth::BasicRaw`], as the vendor
+    /// documents. [`ClientAuth::Basic`] follows RFC 6749; the two differ if the key or the secret
+    /// has characters other than letters, digits, `*`, `-`, `.` and `_`. The vendor accepts no
+    /// other method.
     pub fn client_auth(mut self, method: ClientAuth) -> Self {
         self.client_auth = method;
         self
     }
 
-    /// Sets how a login is written; default a form. The vendor shows both.
+    /// Sets the format of a login's body. Default: a form. The vendor documents both.
     pub fn body_format(mut self, format: BodyFormat) -> Self {
         self.body_format = format;
         self
     }
 
     /// Sets the options of the authenticator: policy, quota, limit, store, clock and shards; see
-    /// [`AuthenticatorOptions`]. The default
-    /// policy renews a token of 30 minutes after 22.5 to 24 minutes. Default: no option is set.
+    /// [`AuthenticatorOptions`]. Default: none are set. The default policy renews a token of 30
+    /// minutes after 22.5 to 24 minutes.
     pub fn options(mut self, options: AuthenticatorOptions) -> Self {
         self.options = options;
         self
@@ -154,26 +154,26 @@ impl KayzenBuilder {
     ///
     /// # Security
     ///
-    /// Anybody who can listen on the way to this host can read credentials and tokens.
+    /// Anyone on the network path to this host can read credentials and tokens.
     pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
         self.http.allow(origin)?;
         Ok(self)
     }
 
-    /// Checks the settings and makes the authenticator.
+    /// Checks the settings and creates the authenticator.
     ///
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
     /// - `api_key`: empty, or with a colon under [`ClientAuth::BasicRaw`].
-    /// - `api_secret` or `password`: empty, as far as it is known already. One that turns out to be
-    ///   empty when it is read fails the login with the same error.
+    /// - `api_secret` or `password`: empty, if the value is known at this time. A value that is
+    ///   read as empty later fails the login with the same error.
     /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot
     ///   read.
-    /// - `email`: empty, or encoded already.
-    /// - `client_auth`: other than the two kinds of Basic.
-    /// - `token_url` or `base_url`: no URL that secrets may go to.
+    /// - `email`: empty, or already encoded.
+    /// - `client_auth`: not one of the two kinds of Basic.
+    /// - `token_url` or `base_url`: not an https URL.
     pub fn build(self) -> Result<Authenticator, Error> {
         self.check_credentials()?;
         let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
@@ -185,7 +185,7 @@ impl KayzenBuilder {
             .build()
     }
 
-    /// Whose token it is, for the store.
+    /// The key of the token in a store.
     fn key(&self) -> Key {
         Key::builder(source::VENDOR)
             .issuer(&self.token_url)
@@ -195,12 +195,13 @@ impl KayzenBuilder {
             .build()
     }
 
-    /// Ahead of the grant's own checks, which would name its settings and not these.
+    /// Runs before the grant's checks, which would name the grant's settings.
     fn check_credentials(&self) -> Result<(), Error> {
         match self.client_auth {
             ClientAuth::Basic | ClientAuth::BasicRaw => {}
             _ => {
-                let problem = "must be Basic or BasicRaw: the vendor takes the API key that way";
+                let problem =
+                    "must be Basic or BasicRaw; the vendor accepts the API key in no other form";
                 return Err(Error::config("client_auth", problem));
             }
         }
@@ -208,14 +209,14 @@ impl KayzenBuilder {
             return Err(Error::config("api_key", "must not be empty"));
         }
         if self.client_auth == ClientAuth::BasicRaw && self.api_key.contains(':') {
-            let problem = "must not have a colon, which ends it in HTTP Basic (RFC 7617)";
+            let problem = "contains a colon, which ends the key in HTTP Basic (RFC 7617); remove it or use ClientAuth::Basic";
             return Err(Error::config("api_key", problem));
         }
         if self.email.is_empty() {
             return Err(Error::config("email", "must not be empty"));
         }
         if self.email.contains("%40") && !self.email.contains('@') {
-            let problem = "is encoded already: give it as it is, and it is encoded on its way";
+            let problem = "is already form-encoded; pass it without encoding";
             return Err(Error::config("email", problem));
         }
         for (field, secret) in [

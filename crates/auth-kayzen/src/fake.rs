@@ -1,11 +1,9 @@
-//! Kayzen, as a server inside a test: its path, replies and refusals.
+//! Kayzen as a server inside a test: its path, replies and refusals.
 //!
-//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. The
-//! function returns a
-//! [`TestServerBuilder`]:
-//! change what a test needs (lifetime, client, clock, quota), then
-//! [start](TestServerBuilder::start) the server or keep it
-//! [in memory](TestServerBuilder::in_memory).
+//! Needs the feature `fake`, which adds `auth-testkit`; for `[dev-dependencies]` only. The function
+//! returns a [`TestServerBuilder`]. Set what a test needs (lifetime, client, clock, quota), then
+//! [start](TestServerBuilder::start) the server or keep it [in
+//! memory](TestServerBuilder::in_memory).
 //!
 //! # Example
 //!
@@ -23,16 +21,16 @@ use auth_testkit::{
 use http::{Method, StatusCode};
 use serde_json::json;
 
-/// Kayzen: the password grant, the client by raw Basic, and replies that are not quite OAuth.
+/// Kayzen: the password grant, raw Basic for the client, and replies that deviate from OAuth.
 ///
-/// - Token endpoint `/v1/authentication/token`, and the API has the rest of the same origin.
-/// - `Authorization: Basic base64(key:secret)`, both as they are. With
-///   [`client_auth`](TestServerBuilder::client_auth) [`Basic`](ClientAuth::Basic) both have to be
-///   form-encoded first, as RFC 6749 says. The secret looks different in the two.
-/// - A form or a JSON body with `grant_type=password`, `username` and `password`. The user name has
-///   a `+`, so that a body which was not encoded names somebody else.
-/// - The reply has `expires_in` as a text, an empty `scope` and no `token_type`.
-/// - Wrong logins and wrong tokens alike: 401, `Authentication error`.
+/// - The token endpoint is `/v1/authentication/token`. All other paths of the origin are the API.
+/// - `Authorization: Basic base64(key:secret)`, both without encoding. With
+///   [`client_auth`](TestServerBuilder::client_auth) [`Basic`](ClientAuth::Basic) both must be
+///   form-encoded first (RFC 6749 section 2.3.1). The fake's secret differs in the two forms.
+/// - A form or a JSON body with `grant_type=password`, `username` and `password`. The user name
+///   contains `+`, so a body without form encoding names another user.
+/// - The reply has `expires_in` as a string, an empty `scope` and no `token_type`.
+/// - Wrong logins and wrong tokens are answered 401 `Authentication error`.
 pub fn server() -> TestServerBuilder {
     TestServer::builder()
         .vendor(Kayzen)
@@ -61,7 +59,7 @@ impl VendorRules for Kayzen {
         }
         let params = match request.params() {
             Ok(params) => params,
-            // Whatever it decodes to, it is not the user.
+            // The decoded text is not the user's name, so the login is wrong.
             Err(_) => {
                 request.failed_login();
                 return authentication_error("Invalid login credentials");
@@ -93,10 +91,7 @@ impl VendorRules for Kayzen {
     }
 
     fn api(&self, request: &VendorRequest<'_>) -> Answer {
-        match request
-            .bearer_token()
-            .and_then(|token| request.accept(token))
-        {
+        match request.accept_bearer() {
             Some(number) => request.ok(number),
             None => authentication_error("Invalid API Key"),
         }

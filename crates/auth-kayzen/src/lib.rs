@@ -1,16 +1,15 @@
 //! Authentication for the Kayzen API (<https://kayzen.io>).
 //!
-//! Kayzen sells advertisements; Kaizen by CopperTree Analytics, one letter away, reads buildings
+//! Kayzen sells advertisements. Kaizen by CopperTree Analytics, one letter away, reads buildings
 //! and is another vendor.
 //!
-//! The vendor hands out tokens for 30 minutes against two pairs at once: an API key with its
-//! secret, and the e-mail and password of somebody who may log in to the Kayzen platform. This
-//! crate knows the endpoint, how each pair is written, and the replies, which are not quite OAuth;
-//! one [`Authenticator`](auth_core::Authenticator) then keeps a token for all requests of a
-//! process. See the vendor's pages on
-//! [authentication](https://api.docs.kayzen.io/docs/authentication), with a form body, and on
-//! [access tokens](https://developers.kayzen.io/reference/create-authentication-token), with a JSON
-//! one.
+//! The vendor issues tokens for 30 minutes. A login needs two pairs: an API key with its secret,
+//! and the e-mail and password of a user of the Kayzen platform. This crate knows the endpoint, the
+//! encoding of each pair, and the replies, which deviate from OAuth. One
+//! [`Authenticator`](auth_core::Authenticator) keeps one token for all requests of a process. The
+//! vendor's pages: [authentication](https://api.docs.kayzen.io/docs/authentication), with a form
+//! body, and [access tokens](https://developers.kayzen.io/reference/create-authentication-token),
+//! with a JSON body.
 //!
 //! # Example
 //!
@@ -21,7 +20,7 @@
 //! use auth_tower::AuthLayer;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let authenticator = Kayzen::builder(
 //!     "my-api-key",
 //!     SecretFile::new("/run/secrets/kayzen-api-secret"),
@@ -36,7 +35,7 @@
 //! # }
 //! ```
 //!
-//! # What is where
+//! # Overview
 //!
 //! | you want to | see |
 //! |---|---|
@@ -47,31 +46,30 @@
 //! # What to know about the vendor
 //!
 //! - **Password grant.** A program that logs in with a person's password can do all that the person
-//!   can, and stops when the person leaves or changes the password, which is why RFC 9700 section
-//!   2.4 forbids this grant. Kayzen has no other. So make an account of the program's own, with no
-//!   more rights than it needs, and keep its password where it can be replaced without a restart: a
-//!   [`SecretFile`](auth_core::SecretFile), a vault behind a [`SecretFn`](auth_core::SecretFn).
+//!   can do, and fails when the person leaves or changes the password. RFC 9700 section 2.4 forbids
+//!   this grant for that reason. Kayzen has no other. Create an account for the program, with only
+//!   the rights that it needs, and keep its password where it can be replaced without a restart: a
+//!   [`SecretFile`](auth_core::SecretFile), or a vault behind a [`SecretFn`](auth_core::SecretFn).
 //! - **Wrong login.** The vendor answers 401, "Authentication error" and a message, for example
 //!   "Invalid login credentials" or "Invalid API Key". The error is
 //!   [`Rejected`](auth_core::ErrorKind::Rejected), shows both texts, and names both pairs.
-//! - **Lockout.** Vendors lock accounts after a few rejected logins. Credentials that the vendor
-//!   rejected are sent at most twice, then once a day, until a secret changes or
+//! - **Lockout.** Vendors lock accounts after a few rejected logins. Rejected credentials are sent
+//!   at most twice, then once a day, until a secret changes or
 //!   [`Authenticator::clear_rejections`](auth_core::Authenticator::clear_rejections) is called. An
-//!   accepted login clears the count. The count belongs to the account (token endpoint, way of
-//!   writing the API key, API key, e-mail), for all authenticators of a process and for all
-//!   processes that share a store. Without a store, a restart begins again. Corrected credentials
-//!   are used within the policy's probe interval.
-//! - **E-mail.** Give it as it is: `api+reporting@example.com` is form-encoded on its way, as the
-//!   vendor asks, and one that was encoded before is refused by
-//!   [`build`](KayzenBuilder::build).
-//! - **Basic.** Key and secret are joined as they are, as the vendor says. RFC 6749 section 2.3.1
-//!   would form-encode both first: [`KayzenBuilder::client_auth`].
-//! - **Renewal.** There are no refresh tokens: a token is renewed by the same login, before it
+//!   accepted login clears the count. Rejected logins are counted per account (token endpoint, way
+//!   of writing the API key, API key, e-mail), for all authenticators of a process and for all
+//!   processes that share a store. Without a store, a restart clears the count. Corrected
+//!   credentials are used within the policy's probe interval.
+//! - **E-mail.** Pass it without encoding: `api+reporting@example.com` is form-encoded when it is
+//!   sent, as the vendor requires. [`build`](KayzenBuilder::build) refuses an encoded e-mail.
+//! - **Basic.** Key and secret are joined without encoding, as the vendor documents. RFC 6749
+//!   section 2.3.1 form-encodes both first; for that, use [`KayzenBuilder::client_auth`].
+//! - **Renewal.** The vendor has no refresh tokens. A token is renewed by the same login, before it
 //!   expires.
 //!
 //! # Cargo features
 //!
-//! `fake`: the module `fake`, the vendor as a server inside a test; for `[dev-dependencies]` only.
+//! `fake`: the module `fake`, the vendor as a server inside a test. For `[dev-dependencies]` only.
 //! Supported Rust: see `rust-version` in the manifest.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -79,9 +77,12 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
-mod source;
+#[cfg(feature = "serde")]
+mod from_file;
 
 pub use config::{Kayzen, KayzenBuilder};
+#[cfg(feature = "serde")]
+pub use from_file::KayzenSettings;
 
 /// The program of the README compiles.
 #[cfg(doctest)]

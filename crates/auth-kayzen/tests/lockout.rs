@@ -16,10 +16,10 @@ use http::StatusCode;
 
 use crate::vendor::{HOUR, MINUTE, Vault, Vendor};
 
-/// The policy's default, and the tenth that is drawn at random.
+/// The policy's default interval plus its random tenth.
 const PROBE: Duration = Duration::from_secs(5 * 60 + 30);
 
-/// Sends a request a minute, and returns what each came to.
+/// Sends one request per minute, and returns the results.
 async fn requests(
     vendor: &Vendor,
     authenticator: &Authenticator,
@@ -37,7 +37,7 @@ fn assert_says_what_to_do(error: &Error) {
     let text = error.to_string();
     assert_eq!(error.kind(), ErrorKind::Rejected, "{text}");
     assert!(text.starts_with("kayzen: "), "{text}");
-    // What the vendor said last is kept when logins have stopped.
+    // The vendor's last message is kept while no logins are sent.
     let said = error.source().map_or(text, ToString::to_string);
     let check = "check API key and secret, e-mail and password";
     assert!(said.contains(check), "{said}");
@@ -85,7 +85,7 @@ async fn t26f_ten_processes_send_a_wrong_password_twice_in_a_day() {
     };
     let mut processes: Vec<_> = (0..10).map(|_| process()).collect();
     for minute in 0..24 * 60 {
-        // One of them starts anew every hour, and remembers nothing.
+        // One process restarts every hour without any memory of the past.
         if minute % 60 == 0 {
             processes.remove(0);
             processes.push(process());
@@ -112,7 +112,7 @@ async fn t26_a_wrong_api_secret_is_sent_twice_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_corrected_password_is_found_out_within_the_probe_interval() {
+async fn a_corrected_password_is_used_within_the_probe_interval() {
     let vendor = Vendor::new();
     let vault = Vault::new("fake-password-1");
     let authenticator = vendor.with_password(vault.source()).build().unwrap();
@@ -127,7 +127,7 @@ async fn a_corrected_password_is_found_out_within_the_probe_interval() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_wrong_password_has_two_logins_of_its_own() {
+async fn another_wrong_password_gets_two_logins_again() {
     let vendor = Vendor::new();
     let vault = Vault::new("fake-password-1");
     let authenticator = vendor.with_password(vault.source()).build().unwrap();
@@ -140,7 +140,7 @@ async fn another_wrong_password_has_two_logins_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_password_that_is_rotated_meanwhile_costs_no_request() {
+async fn a_password_rotated_between_logins_fails_no_request() {
     let vendor = Vendor::new();
     let vault = Vault::new(&vendor.server().user_password());
     let authenticator = vendor.with_password(vault.source()).build().unwrap();
@@ -155,7 +155,7 @@ async fn a_password_that_is_rotated_meanwhile_costs_no_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_password_that_reaches_its_place_late_costs_one_failed_login() {
+async fn a_password_file_updated_late_costs_one_failed_login() {
     let vendor = Vendor::new();
     let vault = Vault::new(&vendor.server().user_password());
     let authenticator = vendor.with_password(vault.source()).build().unwrap();
@@ -163,7 +163,10 @@ async fn a_password_that_reaches_its_place_late_costs_one_failed_login() {
     vendor.server().change_user_password("fake-password-2");
     // Renewal is due after 24 minutes at the latest, and the next try five minutes later.
     let results = requests(&vendor, &authenticator, 25 * MINUTE).await;
-    assert!(results.iter().all(Result::is_ok), "the old token serves on");
+    assert!(
+        results.iter().all(Result::is_ok),
+        "the old token stays in use"
+    );
     assert_eq!(vendor.server().counters().failed_logins, 1);
     vault.replace("fake-password-2");
     let results = requests(&vendor, &authenticator, HOUR).await;
@@ -187,7 +190,7 @@ async fn a_password_that_changes_during_a_login_is_tried_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_uses_up_no_login() {
+async fn an_outage_does_not_count_as_a_rejected_login() {
     let vendor = Vendor::new();
     vendor.server().token().times(20, Reply::status(503));
     let authenticator = vendor.settings().build().unwrap();
@@ -196,7 +199,7 @@ async fn an_outage_uses_up_no_login() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_vault_that_refuses_is_not_taken_for_the_vendor() {
+async fn a_vault_that_denies_access_is_not_a_rejection_by_the_vendor() {
     let vendor = Vendor::new();
     let vault = SecretFn::new(|| async {
         let denied = Error::new(ErrorKind::Rejected, "vault: permission denied");

@@ -1,5 +1,4 @@
-//! What the vendor documents, a test for each fact, against a vendor that refuses whatever the real
-//! one would.
+//! A test for each documented fact, against a fake that refuses what the real vendor refuses.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -18,7 +17,7 @@ use http::Uri;
 
 use crate::vendor::{CAMPAIGNS, HOUR, MINUTE, Vendor};
 
-/// Logs in once, and returns the body and what stands after `Basic `, decoded.
+/// Logs in once, and returns the body and the decoded text after `Basic `.
 async fn login(vendor: &Vendor, settings: KayzenBuilder) -> (String, String) {
     settings.build().unwrap().token().await.unwrap();
     let logins = vendor.logins();
@@ -86,7 +85,7 @@ async fn row_grant_is_the_password_grant_by_a_form() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_grant_by_a_json_body_when_asked() {
+async fn row_grant_with_a_json_body_if_set() {
     let vendor = Vendor::of(fake::server().body_formats([auth_testkit::BodyFormat::Json]));
     let settings = vendor.settings().body_format(BodyFormat::Json);
     let (body, basic) = login(&vendor, settings).await;
@@ -112,7 +111,7 @@ async fn row_encoding_of_the_email() {
     }
 }
 
-/// Characters that encodings change; a colon ends the key, but not the secret.
+/// Characters that encodings change. A colon would end the key, but not the secret.
 const ODD_SECRET: &str = "fake+secret/1%3A:=";
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +131,7 @@ async fn row_basic_quirk_raw_by_default() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_basic_quirk_form_encoded_when_asked() {
+async fn row_basic_quirk_form_encoded_if_set() {
     let server = fake::server()
         .client("fake-key:+/%", ODD_SECRET)
         .client_auth([auth_testkit::ClientAuth::Basic]);
@@ -159,7 +158,7 @@ async fn row_response_as_the_vendor_shows_it() {
     assert_lives(reply, Duration::from_secs(600)).await;
 }
 
-/// Takes this reply's token until a minute before its end, and not longer.
+/// Checks that the token of this reply is used until one minute before its expiry, and not longer.
 async fn assert_lives(reply: &str, lifetime: Duration) {
     let vendor = Vendor::new();
     let token = Reply::status(200).json(reply);
@@ -178,7 +177,7 @@ async fn assert_lives(reply: &str, lifetime: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_response_as_the_standard_says_is_taken_too() {
+async fn row_response_as_the_standard_says_is_accepted_too() {
     for reply in [
         r#"{"access_token":"fake-token-1","token_type":"bearer","expires_in":1799}"#,
         r#"{"access_token":"fake-token-1","expires_in":1799.9,"scope":null}"#,
@@ -216,7 +215,8 @@ async fn row_lifetime_is_30_minutes_and_renewal_the_same_login_ahead_of_it() {
     }
     let seen = vendor.server().counters();
     assert_eq!(seen.api_status(401), 0, "no token expired in use");
-    // Renewed 22.5 to 24 minutes after the last, and up to a minute later in this rhythm.
+    // Renewed 22.5 to 24 minutes after the last renewal, and up to one minute later with this
+    // interval.
     let logins = vendor.logins();
     assert!((24..=28).contains(&logins.len()), "{}", logins.len());
     for login in &logins {
@@ -250,7 +250,7 @@ async fn row_lifetime_no_refresh_token_is_ever_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_lifetime_is_taken_for_granted_where_a_reply_does_not_say() {
+async fn row_lifetime_is_30_minutes_if_a_reply_does_not_say() {
     let reply = r#"{"access_token":"fake-token-1","scope":""}"#;
     assert_lives(reply, 30 * MINUTE).await;
 }

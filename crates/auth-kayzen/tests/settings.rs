@@ -1,4 +1,4 @@
-//! Settings: what is refused, and by which name.
+//! Invalid settings, and the field that each error names.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -58,7 +58,7 @@ async fn credentials_that_cannot_be_right_name_this_crates_fields() {
     let colon = || with("fake:key", secret, email, password);
     assert_refused("api_key", colon());
     assert!(colon().client_auth(ClientAuth::Basic).build().is_ok());
-    // As the vendor's page might be understood.
+    // A reading of the vendor's page: the e-mail form-encoded by the caller.
     let encoded = with("fake-key", secret, "fake-user%40kayzen.io", password);
     assert_refused("email", encoded);
     let odd = with("fake-key", secret, "me%40@kayzen.io", password);
@@ -66,13 +66,13 @@ async fn credentials_that_cannot_be_right_name_this_crates_fields() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_client_proves_itself_by_basic_alone() {
+async fn the_client_authenticates_by_basic_only() {
     assert_refused("client_auth", good().client_auth(ClientAuth::Post));
     assert!(good().client_auth(ClientAuth::BasicRaw).build().is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn urls_that_secrets_may_not_go_to() {
+async fn urls_without_https_are_refused() {
     for url in [
         "api.kayzen.io",
         "http://api.kayzen.io/v1/authentication/token",
@@ -109,7 +109,7 @@ async fn urls_that_secrets_may_not_go_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn secrets_that_turn_out_to_be_empty_name_this_crates_fields() {
+async fn secrets_that_are_read_as_empty_name_this_crates_fields() {
     let vendor = Vendor::new();
     let (some, none) = (Vault::new("fake-secret-1"), Vault::new(""));
     for (field, settings) in [
@@ -161,7 +161,7 @@ async fn a_gateway_on_loopback() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clock_is_the_sources_too() {
+async fn the_source_uses_the_configured_clock() {
     // A minute after the clock's start.
     let vendor = Vendor::new();
     let busy = Reply::status(503).header("retry-after", "Tue, 01 Jan 2030 00:01:00 GMT");

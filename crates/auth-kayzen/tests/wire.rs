@@ -1,4 +1,4 @@
-//! What goes over the wire, to the byte, beside texts that a person has read.
+//! Compares the bytes on the wire with reviewed texts.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -11,7 +11,7 @@ use auth_testkit::Reply;
 
 use crate::vendor::Vendor;
 
-/// Asks for the campaigns once, and returns both requests.
+/// Requests the campaigns once, and returns the token request and the API request.
 async fn sent(vendor: &Vendor, settings: KayzenBuilder) -> [String; 2] {
     let reply = r#"{"access_token":"fake-token-1","expires_in":"1799","scope":""}"#;
     vendor.server().token().then(Reply::status(200).json(reply));
@@ -44,7 +44,7 @@ async fn json() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn basic_as_the_standard_has_it() {
+async fn basic_form_encoded() {
     let vendor = Vendor::of(fake::server().client_auth([auth_testkit::ClientAuth::Basic]));
     let settings = vendor.settings().client_auth(ClientAuth::Basic);
     let [login, _] = sent(&vendor, settings).await;

@@ -7,3 +7,8 @@
 ///
 #[doc = include_str!("_documentation/add_a_vendor.md")]
 pub mod add_a_vendor {}
+
+/// Recipes for the authorization servers that people use: Auth0, Entra ID, Okta, Keycloak and more.
+///
+#[doc = include_str!("_documentation/recipes.md")]
+pub mod recipes {}

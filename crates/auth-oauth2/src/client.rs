@@ -1,20 +1,25 @@
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
-use auth_core::{
-    AccessToken, Credentials, Error, Moment, Secret, SecretSource as _, SharedClock,
-    SharedSecretSource, TokenRequestOutcome,
-};
+use auth_core::{AccessToken, Credentials, Error, Moment, Secret, SharedClock, SharedSecretSource};
 use http::header::AUTHORIZATION;
 
 use crate::{
-    BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, grant_type::REFRESH_TOKEN,
-    parse_reply,
+    Assertion, AssertionContext, BodyFormat, ClientAuth, Metadata, ReplyRules, Scrubber,
+    TokenEndpoint,
+    grant_type::{JWT_BEARER, REFRESH_TOKEN},
+    parse_reply, secret_setting,
 };
 
 mod builder;
+mod clock_advice;
+mod place;
 mod verdict;
 
+use clock_advice::ClockDifference;
+
 pub use builder::ClientBuilder;
+
+use place::Place;
 
 /// A client (RFC 6749 section 2) at one token endpoint: who asks for tokens, where, and for what.
 ///
@@ -23,10 +28,11 @@ pub use builder::ClientBuilder;
 ///
 /// | you have | call | grant |
 /// |---|---|---|
-/// | only the client's own secret | [`client_credentials`](Self::client_credentials) | RFC 6749 section 4.4 |
+/// | only the client's own secret, assertion or key | [`client_credentials`](Self::client_credentials) | RFC 6749 section 4.4 |
 /// | a user name and a password, and a vendor that offers nothing else | `password`, with the feature `password` | RFC 6749 section 4.3 |
 /// | a refresh token that a person's login brought | [`refresh_token`](Self::refresh_token) | RFC 6749 section 6 |
 /// | a user's access token, to act for the user | [`token_exchange`](Self::token_exchange) | RFC 8693 |
+/// | an assertion, or a key that signs assertions | [`jwt_bearer`](Self::jwt_bearer) | RFC 7523 section 2.1 |
 ///
 /// # Example
 ///
@@ -62,10 +68,11 @@ pub struct Client(Arc<Settings>);
 
 /// Everything is checked.
 struct Settings {
-    endpoint: TokenEndpoint,
+    place: Place,
     id: String,
-    /// Present exactly if `auth` sends one.
-    secret: Option<SharedSecretSource>,
+    /// Fits `auth`.
+    proof: Proof,
+    issuer: Option<String>,
     auth: ClientAuth,
     format: BodyFormat,
     /// Without those that identify the client, and the grant's own; none is empty.
@@ -74,6 +81,13 @@ struct Settings {
     scrubber: Scrubber,
     rules: ReplyRules,
     clock: SharedClock,
+}
+
+/// What proves who the client is.
+enum Proof {
+    None,
+    Secret(SharedSecretSource),
+    Assertion(Assertion),
 }
 
 /// What a grant adds to the client's part of a token request.
@@ -91,8 +105,31 @@ pub(crate) struct GrantRequest<'a> {
 }
 
 impl Client {
+    /// Reads the metadata of the authorization server, for a client that
+    /// [`discover`](Self::discover) started: from the cache, or from the server.
+    ///
+    /// Call it at start to fail early where the issuer is wrong, or to see what the token endpoint
+    /// supports. The first token request does the same by itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`Discovery::metadata`](crate::Discovery::metadata), and
+    /// [`Config`](auth_core::ErrorKind::Config) on field `issuer` for a client that was started
+    /// with a token endpoint.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with time.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Discovery::metadata`](crate::Discovery::metadata).
+    pub async fn metadata(&self) -> Result<Metadata, Error> {
+        self.0.place.metadata().await
+    }
+
     pub(crate) fn vendor(&self) -> &str {
-        self.0.endpoint.vendor()
+        self.0.place.vendor()
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -102,7 +139,7 @@ impl Client {
     /// Makes an error about this client's token requests.
     pub(crate) fn named(&self, error: Error) -> Error {
         self.0
-            .endpoint
+            .place
             .located(error.with_vendor(self.vendor().to_owned()))
     }
 
@@ -118,76 +155,150 @@ impl Client {
         }
     }
 
-    /// Reads the secrets of the client's credentials: the client secret, which a public client does
-    /// not have. The secrets of a grant follow.
+    /// Reads the secrets of the client's credentials: the client secret, the client assertion or
+    /// the key that signs it. A public client has none. The secrets of a grant follow.
     pub(crate) async fn read_secrets(&self) -> Result<Vec<Secret>, Error> {
-        match &self.0.secret {
-            Some(secret) => Ok(vec![read("client_secret", secret).await?]),
-            None => Ok(Vec::new()),
+        Ok(match &self.0.proof {
+            Proof::None => Vec::new(),
+            Proof::Secret(secret) => vec![secret_setting::read("client_secret", secret).await?],
+            Proof::Assertion(assertion) => {
+                vec![assertion.read("client_assertion", self.now()).await?]
+            }
+        })
+    }
+
+    /// Returns an assertion for one token request; `proof` is what [`Assertion::read`] returned.
+    pub(crate) async fn assert(
+        &self,
+        assertion: &Assertion,
+        proof: &Secret,
+    ) -> Result<Secret, Error> {
+        let endpoint = self.endpoint().await?;
+        self.assert_at(&endpoint, assertion, proof).await
+    }
+
+    async fn assert_at(
+        &self,
+        endpoint: &TokenEndpoint,
+        assertion: &Assertion,
+        proof: &Secret,
+    ) -> Result<Secret, Error> {
+        let token_endpoint = endpoint.url().to_string();
+        let context = self.assertion_context(&token_endpoint);
+        let made = assertion.make(proof, &context).await;
+        made.map_err(|error| self.named(error))
+    }
+
+    pub(crate) fn with_assertion_context<T>(
+        &self,
+        use_it: impl FnOnce(&AssertionContext<'_>) -> T,
+    ) -> T {
+        let token_endpoint = self.0.place.known_url();
+        use_it(&self.assertion_context(&token_endpoint))
+    }
+
+    fn assertion_context<'a>(&'a self, token_endpoint: &'a str) -> AssertionContext<'a> {
+        AssertionContext {
+            client_id: &self.0.id,
+            issuer: self.0.issuer.as_deref(),
+            token_endpoint,
+            now: self.now(),
         }
+    }
+
+    async fn endpoint(&self) -> Result<Cow<'_, TokenEndpoint>, Error> {
+        let names = self.0.parameters.iter().map(|(name, _)| name.as_str());
+        self.0.place.endpoint(names).await
     }
 
     /// Makes the credentials of the client. The scope, the audience and other parameters are no
     /// part of the account: the vendor judges the same secret whatever is asked for.
     pub(crate) fn credentials(&self, secrets: Vec<Secret>) -> Credentials {
-        let url = self.0.endpoint.normalized_url();
-        Credentials::new(&self.account(&url), secrets)
+        let place = self.0.place.account();
+        Credentials::new(&self.account(&place), secrets)
     }
 
     /// Makes the credentials of a user, whose account the vendor may lock.
     #[cfg(feature = "password")]
     pub(crate) fn user_credentials(&self, user: &str, secrets: Vec<Secret>) -> Credentials {
-        let url = self.0.endpoint.normalized_url();
-        let [url, proof, client] = self.account(&url);
-        Credentials::lockable(&[url, proof, client, user], secrets)
+        let place = self.0.place.account();
+        let [place, proof, client] = self.account(&place);
+        Credentials::lockable(&[place, proof, client, user], secrets)
     }
 
-    fn account<'a>(&'a self, url: &'a str) -> [&'a str; 3] {
-        [url, self.0.auth.name(), &self.0.id]
+    fn account<'a>(&'a self, place: &'a str) -> [&'a str; 3] {
+        [place, self.0.auth.name(), &self.0.id]
     }
 
     /// Returns a secret of the grant's own that the credentials were made of, by its place after
-    /// the client secret.
-    #[cfg(feature = "password")]
+    /// those of the client.
     pub(crate) fn own_secret<'c>(
         &self,
         credentials: &'c Credentials,
         index: usize,
     ) -> Result<&'c Secret, Error> {
-        secret_at(credentials, usize::from(self.0.secret.is_some()) + index)
+        let of_the_client = match self.0.proof {
+            Proof::None => 0,
+            Proof::Secret(_) | Proof::Assertion(_) => 1,
+        };
+        secret_at(credentials, of_the_client + index)
     }
 
-    /// Sends one token request with the client secret that the credentials were made of.
+    /// Sends one token request with the client's secret or key that the credentials were made of.
     pub(crate) async fn send(
         &self,
         credentials: &Credentials,
         request: GrantRequest<'_>,
     ) -> Result<AccessToken, Error> {
+        let result = self.sent(credentials, request).await;
+        if let Err(error) = &result {
+            self.0.place.failed(error);
+        }
+        result
+    }
+
+    async fn sent(
+        &self,
+        credentials: &Credentials,
+        request: GrantRequest<'_>,
+    ) -> Result<AccessToken, Error> {
         let Settings {
-            endpoint,
-            id,
-            auth,
-            format,
-            ..
+            id, auth, format, ..
         } = &*self.0;
-        let secret = match self.0.secret {
-            Some(_) => Some(secret_at(credentials, 0)?),
-            None => None,
+        // Before the assertion is made, which lives for a minute only.
+        let endpoint = self.endpoint().await?;
+        let (secret, assertion) = match &self.0.proof {
+            Proof::None => (None, None),
+            Proof::Secret(_) => (Some(secret_at(credentials, 0)?), None),
+            Proof::Assertion(assertion) => {
+                let proof = secret_at(credentials, 0)?;
+                (
+                    None,
+                    Some(self.assert_at(&endpoint, assertion, proof).await?),
+                )
+            }
         };
         let authorization = auth.authorization(id, secret);
         let mut parameters = vec![("grant_type", request.grant_type)];
-        if authorization.is_none() || auth.repeats_id() {
+        // The assertion of this grant says who asks (RFC 7521 section 4.1).
+        let anonymous = *auth == ClientAuth::None && request.grant_type == JWT_BEARER;
+        if (authorization.is_none() && !anonymous) || auth.repeats_id() {
             parameters.push(("client_id", id));
         }
         if authorization.is_none() {
             parameters.extend(secret.map(|secret| ("client_secret", secret.expose())));
+        }
+        if let Some(assertion) = &assertion {
+            parameters.push(("client_assertion_type", ASSERTION_TYPE));
+            parameters.push(("client_assertion", assertion.expose()));
         }
         parameters.extend(request.parameters);
         let others = self.0.parameters.iter();
         let others = others.filter(|(name, _)| request.scope || name != "scope");
         parameters.extend(others.map(|(name, value)| (name.as_str(), value.expose())));
         let mut scrubber = self.0.scrubber.clone();
-        for value in secret.into_iter().chain(request.secrets.iter().copied()) {
+        let own = secret.into_iter().chain(&assertion);
+        for value in own.chain(request.secrets.iter().copied()) {
             scrubber = scrubber.secret(value.clone());
         }
         let mut headers = Vec::new();
@@ -196,14 +307,23 @@ impl Client {
             headers.push((AUTHORIZATION, authorization.into_line()));
         }
         let reply = endpoint.post(*format, &headers, &parameters).await?;
+        let is_asserted = assertion.is_some() || request.grant_type == JWT_BEARER;
+        let difference = ClockDifference::of(reply.headers(), self.now());
+        let difference = difference.filter(|_| is_asserted);
         let rules = self.0.rules.clone();
         let rules = rules.with_refresh_token(request.keeps_refresh_token);
         let rules = match request.grant_type {
             REFRESH_TOKEN => rules.spends_refresh_token(),
             _ => rules,
         };
-        parse_reply(self.vendor(), reply, &rules, &scrubber, self.now())
-            .map_err(|error| endpoint.located(verdict::judged(request.grant_type, error)))
+        parse_reply(self.vendor(), reply, &rules, &scrubber, self.now()).map_err(|error| {
+            let error = verdict::judged(request.grant_type, error);
+            let error = match difference {
+                Some(difference) => difference.explain(error),
+                None => error,
+            };
+            endpoint.located(error)
+        })
     }
 }
 
@@ -217,26 +337,8 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Checks a secret as far as it is known before it is read.
-pub(crate) fn check(field: &'static str, source: &SharedSecretSource) -> Result<(), Error> {
-    if source.fixed().is_some_and(Secret::is_empty) {
-        return Err(Error::config(field, "must not be empty"));
-    }
-    source.check()
-}
-
-/// Reads a secret that must not be empty. Nothing is sent without it.
-pub(crate) async fn read(
-    field: &'static str,
-    source: &SharedSecretSource,
-) -> Result<Secret, Error> {
-    let secret = source.read().await;
-    let secret = secret.map_err(|error| error.with_outcome(TokenRequestOutcome::NotSent))?;
-    if secret.is_empty() {
-        return Err(Error::config(field, "the secret that was read is empty"));
-    }
-    Ok(secret)
-}
+/// RFC 7523 section 2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Returns a secret that the credentials were made of.
 fn secret_at(credentials: &Credentials, index: usize) -> Result<&Secret, Error> {

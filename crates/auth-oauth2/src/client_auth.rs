@@ -11,17 +11,24 @@ use crate::request::push_form_encoded;
 /// Exactly one method is used per request, and never another one after a refusal: trying both
 /// doubles the failed logins that a vendor counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum ClientAuth {
     /// `client_secret_basic`: HTTP Basic, the identifier and the secret each form-encoded before
     /// they are joined (RFC 6749 section 2.3.1 and appendix B).
     #[default]
+    #[cfg_attr(feature = "serde", serde(alias = "client_secret_basic"))]
     Basic,
     /// HTTP Basic with the identifier and the secret as they are (RFC 7617), for servers that leave
     /// out the decoding. It differs from [`Basic`](Self::Basic) where one of them has characters
     /// other than letters, digits, `*`, `-`, `.` and `_`.
     BasicRaw,
     /// `client_secret_post`: `client_id` and `client_secret` in the body.
+    #[cfg_attr(feature = "serde", serde(alias = "client_secret_post"))]
     Post,
     /// As [`Basic`](Self::Basic), and `client_id` in the body too, for servers that look the client
     /// up by the body.
@@ -31,6 +38,10 @@ pub enum ClientAuth {
     /// HTTP Basic with the identifier, a colon and no secret (`id:`), for a public client and
     /// servers that want the header all the same.
     BasicEmptySecret,
+    /// An assertion in the body (RFC 7523 section 2.2): `private_key_jwt`, `client_secret_jwt`, or
+    /// one that another program issues. [`client_assertion`](crate::ClientBuilder::client_assertion)
+    /// chooses it.
+    Assertion,
     /// `none`: a public client (RFC 6749 section 2.1), which has no secret and only says its name:
     /// `client_id` in the body. Also for a client that its TLS certificate identifies (RFC 8705),
     /// if the transport has the certificate.
@@ -47,6 +58,7 @@ impl ClientAuth {
             Self::Post => "post",
             Self::BasicWithId => "basic-with-id",
             Self::BasicRawWithId => "basic-raw-with-id",
+            Self::Assertion => "assertion",
             // Neither proves anything, so a verdict on one is a verdict on the other.
             Self::BasicEmptySecret | Self::None => "none",
         }
@@ -54,7 +66,7 @@ impl ClientAuth {
 
     /// Tells whether the method needs a client secret, and sends it.
     pub(crate) fn sends_secret(self) -> bool {
-        !matches!(self, Self::BasicEmptySecret | Self::None)
+        !matches!(self, Self::Assertion | Self::BasicEmptySecret | Self::None)
     }
 
     /// Tells whether an identifier with a colon would end at the colon.
@@ -71,7 +83,7 @@ impl ClientAuth {
     pub(crate) fn authorization(self, id: &str, secret: Option<&Secret>) -> Option<Authorization> {
         let (encode, secret): (fn(&mut String, &str), _) = match (self, secret) {
             (Self::BasicEmptySecret, _) => (push_form_encoded, ""),
-            (Self::Post | Self::None, _) | (_, None) => return None,
+            (Self::Post | Self::Assertion | Self::None, _) | (_, None) => return None,
             (Self::Basic | Self::BasicWithId, Some(secret)) => (push_form_encoded, secret.expose()),
             (Self::BasicRaw | Self::BasicRawWithId, Some(secret)) => {
                 (String::push_str, secret.expose())

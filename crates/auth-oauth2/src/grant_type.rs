@@ -1,6 +1,7 @@
 //! The values of the parameter `grant_type`.
 
 pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// Also the name of the grant's parameter.
 pub(crate) const PASSWORD: &str = "password";
 /// Also the name of the grant's parameter.

@@ -31,11 +31,15 @@
 //! | you want to | see |
 //! |---|---|
 //! | set up a client: token endpoint, secret, scope | [`Client`] |
+//! | name the issuer only, and have the token endpoint looked up (RFC 8414, OpenID) | [`Client::discover`], [`Discovery`] |
 //! | a program's token for itself (RFC 6749 section 4.4) | [`Client::client_credentials`] |
 //! | a token for a user name and a password, where nothing else is offered (section 4.3) | `Client::password`, with the feature `password` |
 //! | a token that acts for a user, for that user's own (RFC 8693) | [`Client::token_exchange`] |
 //! | a token for the refresh token that a person's login brought (section 6) | [`Client::refresh_token`] |
+//! | a token for an assertion: Google service accounts, Salesforce, SAP (RFC 7523 section 2.1) | [`Client::jwt_bearer`] |
+//! | prove who the client is without a shared secret: a Kubernetes or SPIFFE token, a signing key (RFC 7523 section 2.2) | [`ClientBuilder::client_assertion`] |
 //! | a login of a vendor's own invention | [`TokenEndpoint`] |
+//! | the lines for Auth0, Entra ID, Okta, Keycloak, Cognito, Google, GitHub or Salesforce | the guide [Recipes](_documentation::recipes) |
 //! | a crate for another vendor, with its fake and its tests | the guide [Add a vendor](_documentation::add_a_vendor) |
 //! | prove who the client is: Basic, raw Basic, in the body, not at all | [`ClientAuth`] |
 //! | send JSON in place of a form | [`BodyFormat`] |
@@ -60,6 +64,7 @@
 //! | feature | default | effect |
 //! |---|---|---|
 //! | `password` | no | the password grant, which RFC 9700 section 2.4 forbids to whoever has a choice |
+//! | `serde` | no | settings from files: `ClientSettings` |
 //!
 //! Supported Rust: see `rust-version` in the manifest.
 
@@ -67,13 +72,20 @@
 
 #[cfg(doc)]
 pub mod _documentation;
+mod assertion;
 mod client;
 mod client_auth;
 mod client_credentials;
+mod discovery;
+#[cfg(feature = "serde")]
+mod from_file;
 mod grant_type;
+mod jwt_bearer;
 mod parameter;
 #[cfg(feature = "password")]
 mod password;
+#[cfg(not(feature = "password"))]
+mod password_feature;
 mod refresh_token;
 mod refreshing;
 mod request;
@@ -81,15 +93,21 @@ mod response;
 mod retry_after;
 mod scrub;
 mod seconds;
+mod secret_setting;
 #[cfg(test)]
 mod testing;
 mod token_endpoint;
 mod token_exchange;
 mod token_url;
 
+pub use assertion::{Assertion, AssertionContext, AssertionSigner};
 pub use client::{Client, ClientBuilder};
 pub use client_auth::ClientAuth;
 pub use client_credentials::ClientCredentials;
+pub use discovery::{Discovery, DiscoveryBuilder, Metadata};
+#[cfg(feature = "serde")]
+pub use from_file::ClientSettings;
+pub use jwt_bearer::JwtBearer;
 #[cfg(feature = "password")]
 pub use password::ResourceOwnerPassword;
 pub use refresh_token::RefreshToken;

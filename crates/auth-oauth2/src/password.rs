@@ -4,9 +4,10 @@ use auth_core::{
 };
 
 use crate::{
-    client::{Client, GrantRequest, check, read},
+    client::{Client, GrantRequest},
     grant_type::PASSWORD,
     refreshing::Refreshing,
+    secret_setting::{check, read},
 };
 
 /// The resource owner password credentials grant (RFC 6749 section 4.3): a person's user name and

@@ -9,8 +9,9 @@ use auth_core::{
 };
 
 use crate::{
-    client::{Client, GrantRequest, check, read},
+    client::{Client, GrantRequest},
     grant_type::REFRESH_TOKEN,
+    secret_setting::{check, read},
 };
 
 /// The refresh token grant (RFC 6749 section 6): tokens for the refresh token that a person's login

@@ -9,6 +9,11 @@ use zeroize::Zeroizing;
 
 /// How the parameters of a token request are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum BodyFormat {
     /// `application/x-www-form-urlencoded`, the standard's one (RFC 6749 section 4.4.2).

@@ -14,10 +14,10 @@ mod members;
 mod refusal;
 mod rules;
 
-pub(crate) use body::Seen;
+pub(crate) use body::{BodyKind, Seen, trimmed};
 pub use rules::ReplyRules;
 
-use body::{BodyKind, CHECK};
+use body::CHECK;
 use members::{Members, code, string};
 use refusal::{ErrorReply, refusal};
 

@@ -97,6 +97,16 @@ impl TokenEndpoint {
         })
     }
 
+    /// Takes a URL that has been checked.
+    pub(crate) fn of(vendor: String, url: Uri, transport: SharedTransport) -> Self {
+        Self {
+            vendor,
+            url,
+            transport,
+            max_reply: MAX_REPLY,
+        }
+    }
+
     pub(crate) fn max_reply(self, bytes: usize) -> Self {
         Self {
             max_reply: bytes,

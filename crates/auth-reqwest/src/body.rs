@@ -9,13 +9,29 @@ use bytes::Bytes;
 use http_body::Body;
 use http_body_util::Full;
 
-/// Hands a body to reqwest. What is in memory stays bytes, so that reqwest can send it again after
-/// a redirect with status 307 or 308; everything else is a stream, which it cannot.
-pub(crate) fn wrap<B>(body: B) -> reqwest::Body
+/// A body that [`ReqwestService`](crate::ReqwestService) can send.
+#[diagnostic::on_unimplemented(
+    message = "`ReqwestService` cannot send a body of type `{Self}`",
+    label = "not a body that is `Send`, `Sync` and `'static`",
+    note = "`axum::body::Body` and `UnsyncBoxBody` are not `Sync`: put `auth_tower::ReplayBodyLayer` above `AuthLayer`, which also sends such bodies again, or collect the body into a `Full<Bytes>`"
+)]
+#[allow(unnameable_types, reason = "every body that fits is one")]
+pub trait RequestBody:
+    Body<Data: Into<Bytes>, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + Sync + 'static
+{
+}
+
+#[diagnostic::do_not_recommend]
+impl<B> RequestBody for B
 where
     B: Body<Data: Into<Bytes>, Error: Into<Box<dyn StdError + Send + Sync>>>,
     B: Send + Sync + 'static,
 {
+}
+
+/// Hands a body to reqwest. What is in memory stays bytes, so that reqwest can send it again after
+/// a redirect with status 307 or 308; everything else is a stream, which it cannot.
+pub(crate) fn wrap<B: RequestBody>(body: B) -> reqwest::Body {
     let mut body = Some(body);
     if let Some(own) = take::<reqwest::Body>(&mut body) {
         return own;

@@ -150,7 +150,7 @@ type ByRequest = ReplayWith<fn(&Request) -> Option<Request>>;
 impl AuthMiddleware {
     /// Makes a middleware that signs with an authenticator's token.
     #[must_use]
-    pub fn new(authenticator: Authenticator) -> Self {
+    pub fn new(authenticator: impl Into<Authenticator>) -> Self {
         Self::from_layer(AuthLayer::new(authenticator))
     }
 

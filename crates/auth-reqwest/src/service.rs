@@ -1,5 +1,4 @@
 use std::{
-    error::Error as StdError,
     fmt,
     future::Future,
     pin::Pin,
@@ -7,9 +6,7 @@ use std::{
 };
 
 use auth_core::Error;
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
 use pin_project_lite::pin_project;
 use reqwest::{
     Client, ClientBuilder, ResponseBuilderExt,
@@ -18,7 +15,7 @@ use reqwest::{
 use tower_service::Service;
 
 use crate::{
-    body,
+    body::{self, RequestBody},
     client::{build, client_builder, within_origin},
     followed::{Followed, Redirects},
 };
@@ -239,11 +236,7 @@ impl ReqwestService {
     }
 }
 
-impl<B> Service<Request<B>> for ReqwestService
-where
-    B: Body<Data: Into<Bytes>, Error: Into<Box<dyn StdError + Send + Sync>>>,
-    B: Send + Sync + 'static,
-{
+impl<B: RequestBody> Service<Request<B>> for ReqwestService {
     type Response = Response<reqwest::Body>;
     type Error = reqwest::Error;
     type Future = ReqwestFuture;

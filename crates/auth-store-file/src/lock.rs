@@ -1,8 +1,12 @@
-use std::{fs::File, io, path::Path, thread, time::Duration};
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    path::Path,
+    thread,
+    time::Duration,
+};
 
 use fs4::{FileExt, TryLockError};
-
-use crate::write;
 
 /// Keeps others from changing a key's files. The system ends it when the process ends, however that
 /// comes about.
@@ -46,9 +50,24 @@ impl Lock {
 
 fn open(path: &Path) -> io::Result<File> {
     // Never removed: who holds a lock on a file that is gone holds nothing.
-    let mut options = write::for_its_owner();
+    let mut options = for_its_owner();
     options.read(true).write(true).create(true).truncate(false);
     options.open(path)
+}
+
+/// Starts to open a file that only its owner may read, if it has to be made.
+#[cfg(unix)]
+fn for_its_owner() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+#[cfg(not(unix))]
+fn for_its_owner() -> OpenOptions {
+    OpenOptions::new()
 }
 
 fn lock(file: &File) -> io::Result<bool> {

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use auth_core::Key;
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 /// What a key's files are called: by a hash, as the key may hold a user's token.
@@ -25,7 +26,7 @@ impl Name {
     }
 
     pub(crate) fn path(self, dir: &Path, kind: Kind) -> PathBuf {
-        let name = hex(&self.0);
+        let name = HEXLOWER.encode(&self.0);
         dir.join(match kind {
             Kind::Entry => name,
             Kind::Lease => name + ".lease",
@@ -47,14 +48,6 @@ impl Name {
         let [a, b, c, d, e, f, g, h, ..] = hash;
         [a, b, c, d, e, f, g, h]
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
 }
 
 #[cfg(test)]

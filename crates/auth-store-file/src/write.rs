@@ -1,65 +1,42 @@
 use std::{
-    fs::{self, File, Metadata, OpenOptions},
+    ffi::OsString,
+    fs::{self, File, Metadata},
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, UNIX_EPOCH},
 };
 
+use tempfile::NamedTempFile;
+
 use crate::lock::Lock;
 
-/// A file that is not there for others yet. Gone when it is dropped.
-pub(crate) struct Temporary {
-    path: PathBuf,
-    is_there: bool,
-}
+/// A complete file that has not replaced its target yet. It is removed when it is dropped.
+pub(crate) struct Temporary(NamedTempFile);
 
 impl Temporary {
-    /// Writes a file beside the one that it is for. What is durable outlives a power cut.
+    /// Writes a file beside its target, readable by its owner only. A durable file survives a power
+    /// cut.
     pub(crate) fn write(target: &Path, content: &[u8], durable: bool) -> io::Result<Self> {
-        let mut path = target.as_os_str().to_owned();
-        path.push(format!(".{:016x}{EXTENSION}", fastrand::u64(..)));
-        let path = PathBuf::from(path);
-        let mut file = for_its_owner().write(true).create_new(true).open(&path)?;
-        let temporary = Self {
-            path,
-            is_there: true,
-        };
+        let dir = target.parent().unwrap_or(Path::new(""));
+        let mut prefix = OsString::from(target.file_name().unwrap_or_default());
+        prefix.push(".");
+        let mut file = tempfile::Builder::new()
+            .prefix(&prefix)
+            .rand_bytes(RANDOM)
+            .suffix(EXTENSION)
+            .tempfile_in(dir)?;
         file.write_all(content)?;
         if durable {
-            file.sync_all()?;
+            file.as_file().sync_all()?;
         }
-        Ok(temporary)
+        Ok(Self(file))
     }
 
-    /// Puts it in the place of what has this name, at one stroke.
-    pub(crate) fn rename(mut self, target: &Path) -> io::Result<()> {
-        fs::rename(&self.path, target)?;
-        self.is_there = false;
+    /// Replaces the target in one step.
+    pub(crate) fn rename(self, target: &Path) -> io::Result<()> {
+        self.0.persist(target)?;
         Ok(())
     }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if self.is_there {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Begins to open a file that is its owner's alone, if it has to be made.
-#[cfg(unix)]
-pub(crate) fn for_its_owner() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
-
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
-}
-
-#[cfg(not(unix))]
-pub(crate) fn for_its_owner() -> OpenOptions {
-    OpenOptions::new()
 }
 
 /// Makes what was renamed in a directory outlive a power cut, where the file system can. Where it
@@ -73,7 +50,7 @@ pub(crate) fn sync(dir: &Path) {
 /// Writes a file and removes it.
 pub(crate) fn probe(dir: &Path) -> io::Result<Metadata> {
     let probe = Temporary::write(&dir.join("probe"), b"", false)?;
-    fs::metadata(&probe.path)
+    fs::metadata(probe.0.path())
 }
 
 /// Removes what processes that were killed could not: a token may be in there. The guard of a lease
@@ -107,7 +84,8 @@ fn is_temporary(name: &str) -> bool {
         return false;
     };
     let key = target.strip_suffix(".lease").unwrap_or(target);
-    is_hex(random, 16) && (target == "probe" || is_hex(key, 64))
+    let is_random = random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric());
+    is_random && (target == "probe" || is_hex(key, 64))
 }
 
 fn is_guard(name: &str) -> bool {
@@ -120,6 +98,8 @@ fn is_hex(text: &str, length: usize) -> bool {
 }
 
 const EXTENSION: &str = ".tmp";
+/// The length of the random part of a temporary file's name.
+const RANDOM: usize = 16;
 /// Longer than any process writes, and as long as the longest lease.
 const OLD: Duration = Duration::from_secs(600);
 
@@ -133,6 +113,7 @@ mod tests {
         assert!(is_temporary(&format!("{key}.0123456789abcdef.tmp")));
         assert!(is_temporary(&format!("{key}.lease.0123456789abcdef.tmp")));
         assert!(is_temporary("probe.0123456789abcdef.tmp"));
+        assert!(is_temporary("probe.0123ghijKLMN4567.tmp"));
         for other in [
             "notes.tmp",
             "notes.0123456789abcdef.tmp",

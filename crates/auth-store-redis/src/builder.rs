@@ -40,19 +40,31 @@ enum Kind {
     Sentinel(String),
 }
 
+impl RedisStore {
+    /// Starts a store on one server: `redis://HOST:PORT/DATABASE`, with `rediss://` by TLS, or
+    /// `redis://USER:PASSWORD@HOST:PORT`.
+    pub fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(vec![Secret::new(url.as_ref())], Kind::One)
+    }
+
+    /// Starts a store on a cluster: some of its nodes, which know the others.
+    pub fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(secrets(urls), Kind::Cluster)
+    }
+
+    /// Starts a store on the server that the sentinels say is the master of that name.
+    ///
+    /// User names and passwords in the URLs are for the sentinels, those that are set are for the
+    /// server; `rediss://` and a database are for both and the server.
+    pub fn sentinel(
+        urls: impl IntoIterator<Item: AsRef<str>>,
+        master: impl Into<String>,
+    ) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(secrets(urls), Kind::Sentinel(master.into()))
+    }
+}
+
 impl RedisStoreBuilder {
-    pub(crate) fn one(url: &str) -> Self {
-        Self::new(vec![Secret::new(url)], Kind::One)
-    }
-
-    pub(crate) fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> Self {
-        Self::new(secrets(urls), Kind::Cluster)
-    }
-
-    pub(crate) fn sentinel(urls: impl IntoIterator<Item: AsRef<str>>, master: String) -> Self {
-        Self::new(secrets(urls), Kind::Sentinel(master))
-    }
-
     fn new(urls: Vec<Secret>, kind: Kind) -> Self {
         Self {
             urls,

@@ -30,9 +30,10 @@ pub(crate) fn decode(name: Name, value: Vec<u8>, left: u64) -> Option<StoredEntr
     let (time_to_live, content) = rest.split_first_chunk()?;
     let time_to_live = u64::from_be_bytes(*time_to_live);
     // More is left than there was: the server's clock was set back, or the end was put off.
-    let age = match left <= time_to_live.saturating_add(CORRECTION) {
-        true => Duration::from_millis(time_to_live.saturating_sub(left)),
-        false => StoredEntry::UNKNOWN_AGE,
+    let age = if left <= time_to_live.saturating_add(CORRECTION) {
+        Duration::from_millis(time_to_live.saturating_sub(left))
+    } else {
+        StoredEntry::UNKNOWN_AGE
     };
     Some(StoredEntry::new(
         EntryVersion::new(u128::from_be_bytes(*version)),

@@ -1,4 +1,5 @@
 use auth_core::Key;
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 /// What a key is called in Redis: by a hash, as the key may hold a user's token. Where entries are
@@ -15,24 +16,16 @@ impl Name {
 
     /// Where its entry is.
     pub(crate) fn entry(self, prefix: &str) -> String {
-        format!("{prefix}{{{}}}:entry", self.hex())
+        format!("{prefix}{{{}}}:entry", HEXLOWER.encode(&self.0))
     }
 
     /// Where its lease is: in braces is what says which node of a cluster it is on.
     pub(crate) fn lease(self, prefix: &str) -> String {
-        format!("{prefix}{{{}}}:lease", self.hex())
+        format!("{prefix}{{{}}}:lease", HEXLOWER.encode(&self.0))
     }
 
     pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.0
-    }
-
-    fn hex(self) -> String {
-        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-        let bytes = self.0.iter();
-        bytes
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-            .collect()
     }
 }
 

@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use auth_core::{EntryVersion, Error, Key, NewEntry, StoredEntry, TokenStore};
 use auth_store_seal::{SealedStore, SealingKeys};
 
-use crate::{builder::RedisStoreBuilder, plain::Plain};
+use crate::plain::Plain;
 
 /// A [`TokenStore`] in Redis, for all processes that reach it.
 ///
@@ -18,12 +18,13 @@ use crate::{builder::RedisStoreBuilder, plain::Plain};
 /// # Cancel safety
 ///
 /// What is sent to Redis is sent by a task of its own, which outlives a caller that goes away and
-/// ends by the [timeout](RedisStoreBuilder::timeout): what was begun is done or not, and no answer
-/// is left for the next one.
+/// ends by the [timeout](crate::RedisStoreBuilder::timeout): what was begun is done or not, and no
+/// answer is left for the next one.
 ///
 /// # Security
 ///
-/// Entries are sealed with the keys that [`RedisStoreBuilder::sealing`] was given. See
+/// Entries are sealed with the keys that
+/// [`RedisStoreBuilder::sealing`](crate::RedisStoreBuilder::sealing) was given. See
 /// [the crate](crate#security).
 #[derive(Clone)]
 pub struct RedisStore {
@@ -38,28 +39,6 @@ enum Kind {
 }
 
 impl RedisStore {
-    /// Starts a store on one server: `redis://HOST:PORT/DATABASE`, with `rediss://` by TLS, or
-    /// `redis://USER:PASSWORD@HOST:PORT`.
-    pub fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
-        RedisStoreBuilder::one(url.as_ref())
-    }
-
-    /// Starts a store on a cluster: some of its nodes, which know the others.
-    pub fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> RedisStoreBuilder {
-        RedisStoreBuilder::cluster(urls)
-    }
-
-    /// Starts a store on the server that the sentinels say is the master of that name.
-    ///
-    /// User names and passwords in the URLs are for the sentinels, those that are set are for the
-    /// server; `rediss://` and a database are for both and the server.
-    pub fn sentinel(
-        urls: impl IntoIterator<Item: AsRef<str>>,
-        master: impl Into<String>,
-    ) -> RedisStoreBuilder {
-        RedisStoreBuilder::sentinel(urls, master.into())
-    }
-
     pub(crate) fn sealed(
         plain: Plain,
         keys: SealingKeys,

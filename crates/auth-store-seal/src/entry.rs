@@ -6,13 +6,11 @@ use chacha20poly1305::{
     AeadInOut as _, Tag, XNonce,
     aead::{Generate as _, inout::InOutBuf},
 };
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::{
-    hex::hex,
-    key::{Id, SealingKey},
-};
+use crate::key::{Id, SealingKey};
 
 /// Where an entry belongs: it opens nowhere else.
 #[derive(Clone, Copy)]
@@ -117,7 +115,7 @@ pub(crate) enum Reason {
 impl Reason {
     /// The error that stands in place of the content. `had` are the keys that were tried.
     pub(crate) fn error(self, had: &[Id]) -> Error {
-        let had: Vec<_> = had.iter().map(|id| hex(id)).collect();
+        let had: Vec<_> = had.iter().map(|id| HEXLOWER.encode(id)).collect();
         let had = had.join(", ");
         let advice = match self {
             Self::UnknownKey(_) | Self::NoOtherKey(_) => {
@@ -141,14 +139,14 @@ impl fmt::Display for Reason {
             Self::Later => "it was sealed by a later release",
             Self::Cut => "it is cut short",
             Self::UnknownKey(id) => {
-                let id = hex(id);
+                let id = HEXLOWER.encode(id);
                 return write!(
                     f,
                     "it was sealed with key {id}, a key that this process does not have"
                 );
             }
             Self::NoOtherKey(id) => {
-                let id = hex(id);
+                let id = HEXLOWER.encode(id);
                 return write!(
                     f,
                     "it was sealed with key {id}, and the key that also opens cannot be had"

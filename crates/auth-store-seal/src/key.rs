@@ -5,6 +5,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -60,12 +61,8 @@ fn base64(text: &[u8], alphabet: &Alphabet) -> Option<Zeroizing<[u8; SIZE]>> {
 }
 
 fn hex(text: &[u8]) -> Option<Zeroizing<[u8; SIZE]>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut key = Zeroizing::new([0; SIZE]);
-    for (byte, pair) in key.iter_mut().zip(text.chunks_exact(2)) {
-        let &[high, low] = pair else { return None };
-        *byte = u8::try_from(digit(high)? << 4 | digit(low)?).ok()?;
-    }
+    HEXLOWER_PERMISSIVE.decode_mut(text, &mut *key).ok()?;
     Some(key)
 }
 

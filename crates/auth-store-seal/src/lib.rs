@@ -61,7 +61,6 @@
 //! 1.85.
 
 mod entry;
-mod hex;
 mod key;
 mod keys;
 mod names;

@@ -1,8 +1,9 @@
 use auth_core::{Error, Key, StoredEntry};
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use crate::{hex::hex, key::SealingKey};
+use crate::key::SealingKey;
 
 /// How the store behind a seal calls an entry.
 pub(crate) enum Names {
@@ -21,7 +22,9 @@ impl Names {
             .chain_update(name_key.bytes())
             .chain_update(Sha256::digest(key.encoded()));
         let hash: [u8; 32] = hash.finalize().into();
-        Key::builder(SEALED).extra("name", hex(&hash)).build()
+        Key::builder(SEALED)
+            .extra("name", HEXLOWER.encode(&hash))
+            .build()
     }
 
     /// Returns the key of the entry that says with which key all names were made.
@@ -32,7 +35,7 @@ impl Names {
     /// Returns what that entry says.
     pub(crate) fn marker(&self) -> Bytes {
         let id = match self {
-            Self::Keyed(name_key) => hex(&name_key.id()),
+            Self::Keyed(name_key) => HEXLOWER.encode(&name_key.id()),
             Self::Plain => String::from(PLAIN),
         };
         Bytes::from([MARKER, id.as_bytes()].concat())

@@ -113,10 +113,11 @@ impl<S: TokenStore> SealedStore<S> {
             Some(marker) => Some(marker),
             None => {
                 let marker = NewEntry::new(EntryVersion::new(1), names.marker(), Duration::MAX);
-                match self.store.replace(&key, None, marker).await? {
-                    true => None,
+                if self.store.replace(&key, None, marker).await? {
+                    None
+                } else {
                     // Another process was faster.
-                    false => self.store.load(&key).await?,
+                    self.store.load(&key).await?
                 }
             }
         };
@@ -194,7 +195,7 @@ impl<S: TokenStore> TokenStore for SealedStore<S> {
                 if self.warned.is_new(&place, reason) {
                     let vendor = key.get(KeyPart::Vendor);
                     let cause = error.source().map(tracing::field::display);
-                    tracing::warn!(vendor, %error, cause, "an entry in the token store cannot be opened");
+                    tracing::warn!(target: "auth::store", vendor, %error, cause, "an entry in the token store cannot be opened");
                 }
                 Err(error)
             }

@@ -178,12 +178,13 @@ impl TestServerBuilder {
             shown: format!("https://{host}.test"),
             has,
         };
-        match self.two_origins {
-            true => vec![
+        if self.two_origins {
+            vec![
                 place(format!("auth.{}", self.name), Has::TokenSide),
                 place(format!("api.{}", self.name), Has::Api),
-            ],
-            false => vec![place(self.name.clone(), Has::Both)],
+            ]
+        } else {
+            vec![place(self.name.clone(), Has::Both)]
         }
     }
 

@@ -125,7 +125,7 @@ impl TestServer {
     /// Returns the user's password as the server knows it now; empty if there is no user.
     #[must_use]
     pub fn user_password(&self) -> String {
-        self.state.user().unwrap_or_default().1
+        self.state.user_password().unwrap_or_default()
     }
 
     /// Makes the server take another password from now on, and no more the old one.
@@ -138,7 +138,9 @@ impl TestServer {
     #[must_use]
     pub fn log_in(&self) -> String {
         let scope = &self.state.settings.scope;
-        self.state.refreshes(|refreshes| refreshes.log_in(scope)).1
+        self.state
+            .refreshes(|refreshes| refreshes.log_in(scope))
+            .token
     }
 
     /// Makes the token endpoint refuse every refresh token that was issued so far.

@@ -102,9 +102,10 @@ pub fn run<P: Place>(clause: impl Future<Output = ()>) {
         .enable_all()
         .start_paused(P::PAUSED)
         .build();
-    let limit = match P::PAUSED {
-        true => Duration::from_secs(365 * 24 * 3600),
-        false => Duration::from_secs(60),
+    let limit = if P::PAUSED {
+        Duration::from_secs(365 * 24 * 3600)
+    } else {
+        Duration::from_secs(60)
     };
     let in_time = async { tokio::time::timeout(limit, clause).await };
     let ended = runtime.map(|runtime| runtime.block_on(in_time));

@@ -26,8 +26,8 @@ use std::{
 use arc_swap::ArcSwap;
 use auth_tower::AuthLayer;
 use bytes::Bytes;
-use http::{HeaderValue, Request};
-use http_body_util::Full;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{Empty, Full};
 use report::{Limit, Report, Table, cell, median};
 use requests::{NoOp, Scenario, send};
 use tower::{Layer, Service};
@@ -123,11 +123,11 @@ fn requests() -> Vec<Row> {
 
 fn by_clones_of<S>(name: &'static str, is_judged: bool, service: S) -> Row
 where
-    S: Service<Request<Full<Bytes>>> + Clone + Sync + 'static,
+    S: Service<Request<Full<Bytes>>, Response = Response<Empty<Bytes>>> + Clone + Sync + 'static,
 {
     Row::new(name, is_judged, move || {
         let mut service = service.clone();
-        move || send(&mut service, Scenario::Empty6Room.request())
+        move || send(&mut service, Scenario::Room6.request())
     })
 }
 

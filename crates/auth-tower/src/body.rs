@@ -22,7 +22,7 @@ use self::{
     kept::{Kept, Piece},
     state::{FIRST, Shared},
 };
-use crate::replay::Missing;
+use crate::missing::Missing;
 
 /// A body of any type that [`AuthLayer`](crate::AuthLayer) can send once more, up to a size.
 ///
@@ -58,8 +58,11 @@ use crate::replay::Missing;
 ///
 /// Data of other types than [`Bytes`] is turned into it, which may copy it. Errors are the body's
 /// own, boxed.
-pub struct ReplayBody<B> {
-    /// None for a body that was at its end from the start.
+pub struct ReplayBody<B>(Option<Box<Open<B>>>);
+
+/// A body that was not empty from the start. In a box, so that an empty one is nothing to move.
+struct Open<B> {
+    /// None for a body that was at its end from the start, with another size hint than zero.
     shared: Option<Arc<Shared<B>>>,
     turn: Turn,
     /// To be sent before the stream is read.
@@ -85,11 +88,41 @@ impl<B: Body> ReplayBody<B> {
     pub fn new(body: B, max_bytes: usize) -> Self {
         let hint = body.size_hint();
         let is_ended = body.is_end_stream();
+        if is_ended && hint.exact() == Some(0) {
+            return Self(None);
+        }
+        Self(Some(Box::new(Open::new(body, hint, is_ended, max_bytes))))
+    }
+}
+
+impl<B> ReplayBody<B> {
+    /// Makes a spare, and has everything kept from now on that this one reads.
+    pub(crate) fn spare(&self) -> Result<Self, Missing> {
+        let open = self.0.as_ref().map(|open| open.spare().map(Box::new));
+        open.transpose().map(Self)
+    }
+
+    /// Keeps the other one from reading on until this one starts over or is dropped.
+    pub(crate) fn hold(&mut self) -> Result<(), Missing> {
+        self.0.as_mut().map_or(Ok(()), |open| open.hold())
+    }
+
+    /// Takes the stream from whoever reads it.
+    pub(crate) fn start_over(&mut self) {
+        if let Some(open) = &mut self.0 {
+            open.start_over();
+        }
+    }
+}
+
+impl<B> Open<B> {
+    fn new(body: B, hint: SizeHint, is_ended: bool, max_bytes: usize) -> Self {
         let shared = (!is_ended).then(|| {
             let is_too_large = hint.lower() > max_bytes as u64;
-            let kept = match is_too_large {
-                true => Err(Missing::TooLarge),
-                false => Ok(Kept::new(max_bytes)),
+            let kept = if is_too_large {
+                Err(Missing::TooLarge)
+            } else {
+                Ok(Kept::new(max_bytes))
             };
             Arc::new(Shared::new(body, kept))
         });
@@ -101,11 +134,8 @@ impl<B: Body> ReplayBody<B> {
             is_ended,
         }
     }
-}
 
-impl<B> ReplayBody<B> {
-    /// Makes a spare, and has everything kept from now on that this one reads.
-    pub(crate) fn spare(&self) -> Result<Self, Missing> {
+    fn spare(&self) -> Result<Self, Missing> {
         if let Some(shared) = &self.shared {
             shared.add_spare()?;
         }
@@ -118,8 +148,7 @@ impl<B> ReplayBody<B> {
         })
     }
 
-    /// Keeps the other one from reading on until this one starts over or is dropped.
-    pub(crate) fn hold(&mut self) -> Result<(), Missing> {
+    fn hold(&mut self) -> Result<(), Missing> {
         if let Some(shared) = &self.shared {
             shared.hold()?;
             self.turn = Turn::Spare { is_holding: true };
@@ -127,8 +156,7 @@ impl<B> ReplayBody<B> {
         Ok(())
     }
 
-    /// Takes the stream from whoever reads it.
-    pub(crate) fn start_over(&mut self) {
+    fn start_over(&mut self) {
         let Some(shared) = &self.shared else { return };
         if let Turn::Spare { .. } = self.turn {
             // Without the first frame it is nobody's turn, and every read is an error.
@@ -160,7 +188,9 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = self.get_mut();
+        let Some(this) = &mut self.get_mut().0 else {
+            return Poll::Ready(None);
+        };
         this.start_over();
         if let Some(piece) = this.backlog.pop_front() {
             let is_last = piece.is_last;
@@ -190,30 +220,34 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
+        let Some(this) = &self.0 else { return true };
         // The first reader asks the body, as it would without this one.
-        match (&self.shared, &self.turn) {
+        match (&this.shared, &this.turn) {
             (Some(shared), Turn::Reader(FIRST)) => match shared.lock().stream(FIRST) {
                 Some(stream) => stream.is_end_stream(),
-                None => self.is_ended,
+                None => this.is_ended,
             },
-            _ => self.is_ended,
+            _ => this.is_ended,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
+        let Some(this) = &self.0 else {
+            return SizeHint::with_exact(0);
+        };
         // A second send has to be framed as the first one was, so it never learns more than that
         // one knew.
-        match (&self.shared, &self.turn) {
+        match (&this.shared, &this.turn) {
             (Some(shared), Turn::Reader(FIRST)) => match shared.lock().stream(FIRST) {
                 Some(stream) => stream.size_hint(),
-                None => self.hint,
+                None => this.hint,
             },
-            _ => self.hint,
+            _ => this.hint,
         }
     }
 }
 
-impl<B> Drop for ReplayBody<B> {
+impl<B> Drop for Open<B> {
     fn drop(&mut self) {
         if let (Some(shared), Turn::Spare { is_holding }) = (&self.shared, &self.turn) {
             shared.remove_spare(*is_holding);

@@ -2,111 +2,127 @@
 
 use std::mem;
 
-use auth_core::{Local, Signing};
+use auth_core::Signing;
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    AuthOutcome, ExistingCredential, Replay, ResponseFuture, Unsigned, layer::Settings, notice,
-    pending::Pending, replay::sealed::Kept,
+    AuthOutcome, ExistingCredential, Replay, ResponseFuture, Unsigned, notice, pending::Pending,
+    replay::sealed::Kept, settings::Settings, shared::Handle,
 };
 
 /// Signs and sends a request with a service that was made ready.
-pub(crate) fn call<S, B, ResB, R>(
+pub(crate) fn call<S, B, ResB, R, H>(
     inner: &mut S,
     replay: &R,
-    settings: &Local<Settings>,
+    handle: H,
     mut request: Request<B>,
-) -> ResponseFuture<S, B, R>
+) -> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
-    let origins = settings.authenticator.origins();
+    let origins = handle.settings().authenticator.origins();
     if !origins.permits_request(request.uri(), request.headers()) {
-        return pass_elsewhere(inner, settings, request);
+        return pass_elsewhere(inner, handle, request);
     }
     // Before it is signed: a second send is signed anew.
-    let kept = replay.keep(inner, &request);
-    match settings.authenticator.sign(request.headers_mut()) {
+    let kept = replay.keep(&request);
+    if R::MAY_REPLAY {
+        handle.fill_spare(inner);
+    }
+    match handle.settings().authenticator.sign(request.headers_mut()) {
         Signing::Signed(generation) => {
-            let settings = settings.clone();
-            ResponseFuture::signed(inner.call(request), settings, generation, kept)
+            ResponseFuture::signed(inner.call(request), handle, generation, kept)
         }
-        _ => call_unsigned(inner, replay, settings, request),
+        _ => call_unsigned(inner, replay, handle, request),
     }
 }
 
 /// Slow path: the request already carries credentials, or no valid token is cached.
-pub(crate) fn call_unsigned<S, B, ResB, R>(
+pub(crate) fn call_unsigned<S, B, ResB, R, H>(
     inner: &mut S,
     replay: &R,
-    settings: &Local<Settings>,
+    handle: H,
     mut request: Request<B>,
-) -> ResponseFuture<S, B, R>
+) -> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
-    if settings.authenticator.is_signed(request.headers()) {
-        match settings.existing {
+    if handle.settings().authenticator.is_signed(request.headers()) {
+        match handle.settings().existing {
             ExistingCredential::Keep => {
-                return pass(inner, settings, request, Unsigned::OwnCredentials);
+                return pass(inner, handle, request, Unsigned::OwnCredentials);
             }
-            ExistingCredential::Reject => return fail(inner, already_signed(settings)),
+            ExistingCredential::Reject => return fail(inner, already_signed(handle.settings())),
             ExistingCredential::Replace => {}
         }
     }
-    let settings = settings.clone();
-    if let Some(token) = settings.authenticator.fresh_token() {
-        let kept = replay.keep(inner, &request);
+    if let Some(token) = handle.settings().authenticator.fresh_token() {
+        let kept = replay.keep(&request);
+        if R::MAY_REPLAY {
+            handle.fill_spare(inner);
+        }
         if let Err(error) = token.try_sign(request.headers_mut()) {
             return fail(inner, error);
         }
         let call = inner.call(request);
-        return ResponseFuture::signed(call, settings, token.generation(), kept);
+        return ResponseFuture::signed(call, handle, token.generation(), kept);
     }
     give_back(inner);
     let inner = inner.clone();
-    ResponseFuture::waiting(Pending::start(settings, inner, request, replay.clone()))
+    ResponseFuture::waiting(Pending::start(handle, inner, request, replay.clone()))
 }
 
 /// Sends a request as it is, because it goes to another origin.
-pub(crate) fn pass_elsewhere<S, B, ResB, R>(
+pub(crate) fn pass_elsewhere<S, B, ResB, R, H>(
     inner: &mut S,
-    settings: &Local<Settings>,
+    handle: H,
     request: Request<B>,
-) -> ResponseFuture<S, B, R>
+) -> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
-    let why = Unsigned::elsewhere(settings.authenticator.origins(), &request);
-    pass(inner, settings, request, why)
+    let why = Unsigned::elsewhere(handle.settings().authenticator.origins(), &request);
+    pass(inner, handle, request, why)
 }
 
 /// Sends a request as it is.
-pub(crate) fn pass<S, B, ResB, R>(
+pub(crate) fn pass<S, B, ResB, R, H>(
     inner: &mut S,
-    settings: &Local<Settings>,
+    handle: H,
     request: Request<B>,
     why: Unsigned,
-) -> ResponseFuture<S, B, R>
+) -> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
-    notice::unsigned(&settings.authenticator, request.uri(), &why);
-    let notes = AuthOutcome::sent_unsigned(why);
+    notice::unsigned(&handle.settings().authenticator, request.uri(), &why);
+    // The usual reason needs no notes.
+    let notes = match why {
+        Unsigned::OtherOrigin => None,
+        why => Some(Box::new(AuthOutcome::sent_unsigned(why))),
+    };
     let call = inner.call(request);
-    ResponseFuture::unsigned(call, settings.clone(), Kept::nothing(), notes)
+    ResponseFuture::unsigned(call, handle, Kept::nothing(), notes)
 }
 
 /// Sends nothing.
-pub(crate) fn fail<S, B, ResB, R>(inner: &mut S, error: auth_core::Error) -> ResponseFuture<S, B, R>
+pub(crate) fn fail<S, B, ResB, R, H>(
+    inner: &mut S,
+    error: auth_core::Error,
+) -> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
     give_back(inner);
     ResponseFuture::failed(error)

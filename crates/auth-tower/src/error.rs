@@ -1,5 +1,7 @@
 use std::{error::Error as StdError, fmt};
 
+use crate::bounds::InnerError;
+
 /// Why a request got no response: no token could be had, or the service below failed.
 ///
 /// # Example
@@ -73,7 +75,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
     }
 }
 
-impl<E: StdError + 'static> StdError for Error<E> {
+impl<E: InnerError> StdError for Error<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Auth(error) => error.source(),

@@ -12,31 +12,32 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
-    AnsweredRequest, AuthOutcome, Error, NotReplayed, Replay,
+    AnsweredRequest, AuthOutcome, Error, NotReplayed, Replay, Unsigned,
     answered::{BareRequest, redirected},
-    layer::Settings,
     notice,
     pending::{Next, Pending, Phase, Resent},
     replay::sealed::Kept,
+    settings::Settings,
+    shared::{Handle, Shared},
     verdict::Verdict,
 };
 
 pin_project! {
     /// The future of [`Auth`](crate::Auth): a response, after at most two sends.
     #[must_use = "futures do nothing unless awaited"]
-    pub struct ResponseFuture<S, B, R>
+    pub struct ResponseFuture<S, B, R, H = Local<Shared<S>>>
     where
         S: Service<Request<B>>,
         R: Replay<B>,
     {
         #[pin]
-        state: State<S, B, R>,
+        state: State<S, B, R, H>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, B, R>
+    enum State<S, B, R, H>
     where
         S: Service<Request<B>>,
         R: Replay<B>,
@@ -45,47 +46,48 @@ pin_project! {
         Calling {
             #[pin]
             call: S::Future,
-            settings: Local<Settings>,
-            // The token that signed it.
+            handle: H,
+            // The token that signed it. With neither a token nor notes, it goes to another origin.
             signed: Option<Generation>,
             // For a second send.
-            kept: R::Kept<S>,
-            // None for a first send that is signed and did not wait.
+            kept: R::Kept,
+            // None for a first send that did not wait and is signed, or goes to another origin.
             notes: Option<Box<AuthOutcome>>,
         },
         // The request is not out. One variant, so that a look tells the other one.
-        NotOut { why: Option<NotOut<S, B, R>> },
+        NotOut { why: Option<NotOut<S, B, R, H>> },
     }
 }
 
-enum NotOut<S, B, R>
+enum NotOut<S, B, R, H>
 where
     S: Service<Request<B>>,
     R: Replay<B>,
 {
     /// The request waits for a token, or for readiness with a token in hand.
-    Waiting(Box<Pending<S, B, R>>),
+    Waiting(Again<S, B, R, H>),
     /// The request was not sent, and will not be.
     Failed(auth_core::Error),
 }
 
-impl<S, B, ResB, R> ResponseFuture<S, B, R>
+impl<S, B, ResB, R, H> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>>,
     R: Replay<B>,
+    H: Handle<S>,
 {
     #[inline]
     pub(crate) fn signed(
         call: S::Future,
-        settings: Local<Settings>,
+        handle: H,
         generation: Generation,
-        kept: R::Kept<S>,
+        kept: R::Kept,
     ) -> Self {
         let signed = Some(generation);
         Self {
             state: State::Calling {
                 call,
-                settings,
+                handle,
                 signed,
                 kept,
                 notes: None,
@@ -95,22 +97,22 @@ where
 
     pub(crate) fn unsigned(
         call: S::Future,
-        settings: Local<Settings>,
-        kept: R::Kept<S>,
-        notes: Box<AuthOutcome>,
+        handle: H,
+        kept: R::Kept,
+        notes: Option<Box<AuthOutcome>>,
     ) -> Self {
         Self {
             state: State::Calling {
                 call,
-                settings,
+                handle,
                 signed: None,
                 kept,
-                notes: Some(notes),
+                notes,
             },
         }
     }
 
-    pub(crate) fn waiting(pending: Pending<S, B, R>) -> Self {
+    pub(crate) fn waiting(pending: Pending<S, B, R, H>) -> Self {
         Self {
             state: State::NotOut {
                 why: Some(NotOut::Waiting(Box::new(pending))),
@@ -127,10 +129,11 @@ where
     }
 }
 
-impl<S, B, ResB, R> Future for ResponseFuture<S, B, R>
+impl<S, B, ResB, R, H> Future for ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
     type Output = Result<Response<ResB>, Error<S::Error>>;
 
@@ -140,7 +143,8 @@ where
         let mut answer = None;
         if let StateProj::Calling {
             call,
-            settings,
+            handle,
+            signed,
             notes,
             ..
         } = state
@@ -148,7 +152,9 @@ where
             let result = ready!(call.poll(cx));
             // Looked at in place: a response is large, and each move copies it.
             let is_plain = match &result {
-                Ok(response) => notes.is_none() && says_nothing(settings, response),
+                Ok(response) => {
+                    signed.is_some() && notes.is_none() && says_nothing(handle.settings(), response)
+                }
                 Err(_) => true,
             };
             if is_plain {
@@ -160,10 +166,11 @@ where
     }
 }
 
-impl<S, B, ResB, R> ResponseFuture<S, B, R>
+impl<S, B, ResB, R, H> ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
     /// Everything that a request does not need that was signed, sent and accepted at once.
     #[cold]
@@ -177,7 +184,7 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Calling {
                     call,
-                    settings,
+                    handle,
                     signed,
                     kept,
                     notes,
@@ -188,14 +195,14 @@ where
                     };
                     let response = result.map_err(Error::Inner)?;
                     let Some(generation) = *signed else {
-                        let response = match notes.take() {
-                            Some(notes) => notes.attach_unsigned(response),
-                            None => response,
+                        let notes = match notes.take() {
+                            Some(notes) => *notes,
+                            None => AuthOutcome::sent_unsigned(Unsigned::OtherOrigin),
                         };
-                        return Poll::Ready(Ok(response));
+                        return Poll::Ready(Ok(notes.attach_unsigned(response)));
                     };
                     let kept = mem::replace(kept, R::Kept::nothing());
-                    match judge(settings, response, generation, kept, notes.take()) {
+                    match judge(&*handle, response, generation, kept, notes.take()) {
                         Ok(response) => return Poll::Ready(Ok(response)),
                         Err(pending) => State::NotOut {
                             why: Some(NotOut::Waiting(pending)),
@@ -213,7 +220,7 @@ where
                         }
                     };
                     let next = ready!(waiting.poll(cx));
-                    let settings = waiting.settings().clone();
+                    let handle = waiting.handle().clone();
                     *why = None;
                     match next {
                         Ok(Next::Response(response)) => return Poll::Ready(Ok(response)),
@@ -224,7 +231,7 @@ where
                             notes,
                         }) => State::Calling {
                             call,
-                            settings,
+                            handle,
                             signed,
                             kept,
                             notes: Some(notes),
@@ -237,6 +244,9 @@ where
         }
     }
 }
+
+/// What a request waits for before it is sent once more.
+type Again<S, B, R, H> = Box<Pending<S, B, R, H>>;
 
 /// What nearly every response is: no 401, no mark, no rule to ask.
 #[inline(always)]
@@ -258,17 +268,19 @@ fn has_no_mark(extensions: &Extensions) -> bool {
 /// Reads a response to a signed request: it is what the caller gets, or the reason to send the
 /// request once more.
 #[cold]
-fn judge<S, B, ResB, R>(
-    settings: &Local<Settings>,
+fn judge<S, B, ResB, R, H>(
+    handle: &H,
     mut response: Response<ResB>,
     generation: Generation,
-    kept: R::Kept<S>,
+    kept: R::Kept,
     notes: Option<Box<AuthOutcome>>,
-) -> Result<Response<ResB>, Box<Pending<S, B, R>>>
+) -> Result<Response<ResB>, Again<S, B, R, H>>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
+    let settings = handle.settings();
     let authenticator = &settings.authenticator;
     if let Some((uri, why)) = BareRequest::of(&response, authenticator) {
         notice::unsigned(authenticator, &uri, &why);
@@ -311,11 +323,13 @@ where
     };
     if resent {
         // The machine has to know that another token did not help either.
-        drop(authenticator.report_refused(generation));
+        let sent = sent.as_ref().map(|(_, uri)| uri);
+        drop(notice::report_refused(authenticator, sent, generation));
         return stands(notes, response, NotReplayed::Twice);
     }
     // Reported whether or not it can be sent again: the next request needs a good token.
-    let phase = match authenticator.report_refused(generation) {
+    let target = sent.as_ref().map(|(_, uri)| uri);
+    let phase = match notice::report_refused(authenticator, target, generation) {
         Refusal::Superseded(token) => Phase::Readying(token),
         Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
         Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),
@@ -336,19 +350,22 @@ where
     match kept.restore() {
         Err(why) => stands(notes, response, why),
         // A layer like this one above is at its second send, and the third would be this one's.
-        Ok((_, request)) if request.extensions().get::<Resent>().is_some() => {
+        Ok(request) if request.extensions().get::<Resent>().is_some() => {
             stands(notes, response, NotReplayed::Twice)
         }
-        Ok((inner, request)) => {
+        Ok(request) => {
+            let Some(inner) = handle.spare() else {
+                return stands(notes, response, NotReplayed::Off);
+            };
             notice::replayed(authenticator, request.uri(), generation);
-            let settings = settings.clone();
-            let again = Pending::again(settings, phase, inner, request, response, notes);
+            let handle = handle.clone();
+            let again = Pending::again(handle, phase, inner, request, response, notes);
             Err(Box::new(again))
         }
     }
 }
 
-impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
+impl<S, B, R, H> fmt::Debug for ResponseFuture<S, B, R, H>
 where
     S: Service<Request<B>>,
     R: Replay<B>,

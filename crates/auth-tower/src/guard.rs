@@ -156,9 +156,10 @@ where
         let has_token = permitted && authenticator.has_token(request.headers());
         let bare = (!has_token).then(|| {
             let uri = request.uri().clone();
-            let why = match permitted {
-                true => Unsigned::RemovedBelow,
-                false => Unsigned::elsewhere(authenticator.origins(), &request),
+            let why = if permitted {
+                Unsigned::RemovedBelow
+            } else {
+                Unsigned::elsewhere(authenticator.origins(), &request)
             };
             Box::new(BareRequest::new(authenticator.clone(), uri, why))
         });

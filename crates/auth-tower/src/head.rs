@@ -6,6 +6,7 @@
 
 use std::{cell::RefCell, mem};
 
+use auth_core::Key;
 use http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts,
     uri,
@@ -20,6 +21,8 @@ struct Head {
     method: Method,
     version: Version,
     extensions: Extensions,
+    /// In place of extensions that are only this: a copy of them takes three allocations.
+    key: Option<Key>,
     scheme: Option<uri::Scheme>,
     /// One line for the URI after its scheme, one for each header; see [`Line`]. Longer than what
     /// is `used`, so that filling it anew is nothing but copying.
@@ -78,8 +81,12 @@ impl Head {
     fn fill<B>(&mut self, request: &Request<B>) {
         self.method.clone_from(request.method());
         self.version = request.version();
-        if !request.extensions().is_empty() {
-            self.extensions.clone_from(request.extensions());
+        let extensions = request.extensions();
+        if !extensions.is_empty() {
+            match extensions.get::<Key>() {
+                Some(key) if extensions.len() == 1 => self.key = Some(key.clone()),
+                _ => self.extensions.clone_from(extensions),
+            }
         }
         self.scheme = request.uri().scheme().cloned();
         let (uri, headers) = (request.uri(), request.headers());
@@ -135,6 +142,9 @@ impl Head {
         parts.version = self.version;
         parts.headers = map;
         parts.extensions = mem::take(&mut self.extensions);
+        if let Some(key) = self.key.take() {
+            parts.extensions.insert(key);
+        }
         Some(parts)
     }
 
@@ -144,6 +154,7 @@ impl Head {
         }
         self.used = 0;
         self.extensions.clear();
+        self.key = None;
         self.sensitive = false;
     }
 }
@@ -176,6 +187,7 @@ impl<'a> Line<'a> {
         }
     }
 
+    #[inline]
     fn size(&self) -> usize {
         LENGTHS + self.name.len() + self.value.len()
     }
@@ -188,8 +200,8 @@ impl<'a> Line<'a> {
         let (name, room) = room.split_at_mut_checked(self.name.len())?;
         let (value, room) = room.split_at_mut_checked(self.value.len())?;
         *lengths = self.lengths();
-        name.copy_from_slice(self.name);
-        value.copy_from_slice(self.value);
+        copy(name, self.name);
+        copy(value, self.value);
         Some(room)
     }
 
@@ -219,6 +231,34 @@ impl<'a> Iterator for Lines<'a> {
             sensitive: lengths & 1 == 1,
         })
     }
+}
+
+/// Copies a short text by two chunks that may overlap, without the call that an unknown length
+/// costs: most names and many values are that short.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    if to.len() <= 32 && try_copy::<16>(to, from) {
+        return;
+    }
+    if to.len() < 16 && (try_copy::<8>(to, from) || try_copy::<4>(to, from)) {
+        return;
+    }
+    to.copy_from_slice(from);
+}
+
+/// Copies the first and the last `N` bytes; of `N` to twice `N` bytes, that is all of them.
+#[inline(always)]
+fn try_copy<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
+        return false;
+    };
+    if let Some(to) = to.first_chunk_mut::<N>() {
+        *to = *first;
+    }
+    if let Some(to) = to.last_chunk_mut::<N>() {
+        *to = *last;
+    }
+    true
 }
 
 fn part<T: for<'a> TryFrom<&'a [u8]>>(text: &[u8]) -> Option<Option<T>> {

@@ -1,15 +1,21 @@
-use std::task::{Context, Poll, ready};
+use std::{
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use auth_core::{
-    ApiKey, Authenticator, AuthenticatorMap, AuthenticatorOptions, Error as AuthError, ErrorKind,
-    Key, Local, Origins, Secret,
+    ApiKey, Authenticator, AuthenticatorMap, Error as AuthError, ErrorKind, Key, Origins, Secret,
+    Sharded,
 };
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    Error, MissingToken, Replay, ReplayCheap, ResponseFuture, Unsigned, call,
-    layer::{Options, Settings},
+    Error, MissingToken, Replay, ReplayCheap, ResponseFuture, Unsigned,
+    bounds::HttpService,
+    call,
+    settings::Options,
+    shared::{Handle, Keyed, Shared, Spare},
 };
 
 /// Signs each request with the token of the key that the request carries; made by
@@ -22,14 +28,15 @@ use crate::{
 /// # Cancel safety
 ///
 /// As [`Auth`](crate::Auth).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct KeyedAuth<S, R = ReplayCheap> {
     inner: S,
     authenticators: AuthenticatorMap,
     options: Options,
     replay: R,
+    spares: Arc<Sharded<Spare<S>>>,
     /// For requests that have no authenticator.
-    nobody: Local<Settings>,
+    nobody: Authenticator,
 }
 
 impl<S, R> KeyedAuth<S, R> {
@@ -39,12 +46,14 @@ impl<S, R> KeyedAuth<S, R> {
         options: Options,
         replay: R,
     ) -> Self {
+        let nobody = nobody();
         Self {
             inner,
             authenticators,
             options,
             replay,
-            nobody: Local::new(options.with(nobody())),
+            spares: spares(&nobody),
+            nobody,
         }
     }
 
@@ -53,8 +62,9 @@ impl<S, R> KeyedAuth<S, R> {
         &self.inner
     }
 
-    /// Returns the inner service.
+    /// Returns the inner service, to change it: second sends go by clones of the changed one.
     pub fn get_mut(&mut self) -> &mut S {
+        self.spares = spares(&self.nobody);
         &mut self.inner
     }
 
@@ -67,11 +77,11 @@ impl<S, R> KeyedAuth<S, R> {
     /// request.
     #[doc(hidden)]
     #[must_use]
-    pub fn over<T>(&self, inner: T) -> KeyedAuth<T, R>
+    pub fn over<T>(&self, inner: T) -> KeyedAuthOnce<T, R>
     where
         R: Clone,
     {
-        KeyedAuth {
+        KeyedAuthOnce {
             inner,
             authenticators: self.authenticators.clone(),
             options: self.options,
@@ -79,38 +89,123 @@ impl<S, R> KeyedAuth<S, R> {
             nobody: self.nobody.clone(),
         }
     }
+}
 
-    fn authenticator<B>(&self, request: &Request<B>) -> Result<Authenticator, Unsigned> {
-        let key = request.extensions().get::<Key>().ok_or(Unsigned::NoKey)?;
-        self.authenticators.get(key).map_err(Unsigned::NoToken)
+impl<S: Clone, R: Clone> Clone for KeyedAuth<S, R> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            authenticators: self.authenticators.clone(),
+            options: self.options,
+            replay: self.replay.clone(),
+            spares: self.spares.clone(),
+            nobody: self.nobody.clone(),
+        }
     }
 }
 
-impl<S, B, ResB, R> Service<Request<B>> for KeyedAuth<S, R>
+impl<S, B, R> Service<Request<B>> for KeyedAuth<S, R>
 where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    S: HttpService<B>,
     R: Replay<B>,
 {
-    type Response = Response<ResB>;
+    type Response = Response<S::ResponseBody>;
     type Error = Error<S::Error>;
-    type Future = ResponseFuture<S, B, R>;
+    type Future = ResponseFuture<S, B, R, Arc<Keyed<S>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.authenticator(&request) {
+        let Self {
+            options, spares, ..
+        } = self;
+        let handle = |authenticator| {
+            let spare = R::MAY_REPLAY.then(|| spares.local().clone());
+            Arc::new(Keyed::new(options.with(authenticator), spare))
+        };
+        match find(&self.authenticators, &request) {
             Ok(authenticator) => {
-                let settings = Local::new(self.options.with(authenticator));
-                call::call(&mut self.inner, &self.replay, &settings, request)
+                let handle = handle(authenticator);
+                call::call(&mut self.inner, &self.replay, handle, request)
             }
-            Err(why) if self.options.without_token == MissingToken::SendUnsigned => {
-                call::pass(&mut self.inner, &self.nobody, request, why)
+            Err(why) => {
+                let handle = handle(self.nobody.clone());
+                call_without_key(&mut self.inner, handle, request, why)
             }
-            Err(Unsigned::NoToken(error)) => call::fail(&mut self.inner, error),
-            Err(_) => call::fail(&mut self.inner, no_key()),
         }
+    }
+}
+
+/// [`KeyedAuth`] over a service that sends one request; made by [`KeyedAuth::over`].
+#[derive(Debug)]
+#[doc(hidden)]
+#[allow(unnameable_types, reason = "for adapters of this workspace")]
+pub struct KeyedAuthOnce<S, R> {
+    inner: S,
+    authenticators: AuthenticatorMap,
+    options: Options,
+    replay: R,
+    nobody: Authenticator,
+}
+
+impl<S, B, ResB, R> Service<Request<B>> for KeyedAuthOnce<S, R>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    R: Replay<B>,
+{
+    type Response = Response<ResB>;
+    type Error = Error<S::Error>;
+    type Future = ResponseFuture<S, B, R, Arc<Shared<S>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let handle = |authenticator| Arc::new(Shared::new(self.options.with(authenticator)));
+        match find(&self.authenticators, &request) {
+            Ok(authenticator) => {
+                let handle = handle(authenticator);
+                call::call(&mut self.inner, &self.replay, handle, request)
+            }
+            Err(why) => {
+                let handle = handle(self.nobody.clone());
+                call_without_key(&mut self.inner, handle, request, why)
+            }
+        }
+    }
+}
+
+/// Finds whose token a request gets.
+fn find<B>(
+    authenticators: &AuthenticatorMap,
+    request: &Request<B>,
+) -> Result<Authenticator, Unsigned> {
+    let key = request.extensions().get::<Key>().ok_or(Unsigned::NoKey)?;
+    authenticators.get(key).map_err(Unsigned::NoToken)
+}
+
+/// Sends a request that has no authenticator unsigned, or not at all.
+#[cold]
+fn call_without_key<S, B, ResB, R, H>(
+    inner: &mut S,
+    handle: H,
+    request: Request<B>,
+    why: Unsigned,
+) -> ResponseFuture<S, B, R, H>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    R: Replay<B>,
+    H: Handle<S>,
+{
+    if handle.settings().without_token == MissingToken::SendUnsigned {
+        return call::pass(inner, handle, request, why);
+    }
+    match why {
+        Unsigned::NoToken(error) => call::fail(inner, error),
+        _ => call::fail(inner, no_key()),
     }
 }
 
@@ -120,11 +215,15 @@ fn no_key() -> AuthError {
     AuthError::new(ErrorKind::Config, message)
 }
 
+/// As many as the default has shards.
+fn spares<S>(nobody: &Authenticator) -> Arc<Sharded<Spare<S>>> {
+    Arc::new(Sharded::new(nobody.shards(), Spare::none))
+}
+
 /// Has no origin, so that nothing is ever signed by it.
 fn nobody() -> Authenticator {
     Authenticator::builder(ApiKey::new(Secret::new("")), Origins::default())
         .vendor("no key")
-        .options(AuthenticatorOptions::new().shards(1))
         .build()
         .expect("the defaults are in order")
 }

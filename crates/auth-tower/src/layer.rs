@@ -1,13 +1,13 @@
-use std::sync::Arc;
-
-use auth_core::{Authenticator, AuthenticatorMap, Sharded};
+use auth_core::{Authenticator, AuthenticatorMap};
 use http::Method;
 use tower_layer::Layer;
 
 use crate::{
-    Auth, KeyedAuth, ReplayCheap, ReplayOff, ReplayWith, ResponseHead,
+    Auth, ExistingCredential, KeyedAuth, MissingToken, ReplayCheap, ReplayOff, ReplayWith,
+    ResponseHead,
+    bounds::CloneService,
     replay::{Methods, sealed::Sealed},
-    verdict::Rules,
+    settings::Options,
 };
 
 /// Signs each outgoing request, and sends it once more with a new token when the API refuses the
@@ -58,6 +58,16 @@ use crate::{
 /// let layer = AuthLayer::new(authenticator).replay_only(Method::is_idempotent);
 /// # }
 /// ```
+///
+/// # When a stack does not compile
+///
+/// The compiler says only that "trait bounds were not satisfied" where a method such as `oneshot`
+/// is called. The message names the cause and the cure where the stack is used as a service:
+/// return it from a function as `impl Service<Request<Full<Bytes>>>`, with your own body type.
+///
+/// A timeout, a buffer or load shedding below this layer boxes errors. A layer above that boxes
+/// errors too then needs `.map_err(auth_tower::Error::into_boxed)` in between, see
+/// [`Error::into_boxed`](crate::Error::into_boxed).
 ///
 /// # How often a request is sent
 ///
@@ -115,71 +125,14 @@ pub struct AuthLayer<R = ReplayCheap, A = Authenticator> {
     replay: R,
 }
 
-/// What is set, whoever's token it is.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Options {
-    pub(crate) rules: Rules,
-    pub(crate) existing: ExistingCredential,
-    pub(crate) without_token: MissingToken,
-}
-
-impl Options {
-    pub(crate) fn with(self, authenticator: Authenticator) -> Settings {
-        Settings {
-            authenticator,
-            heads_matter: self.rules.refused_when.is_some() || self.rules.grpc,
-            rules: self.rules,
-            existing: self.existing,
-            without_token: self.without_token,
-        }
-    }
-}
-
-/// What layer and services share.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) authenticator: Authenticator,
-    /// A rule has to see the head of every response, whatever its status.
-    pub(crate) heads_matter: bool,
-    pub(crate) rules: Rules,
-    pub(crate) existing: ExistingCredential,
-    pub(crate) without_token: MissingToken,
-}
-
-/// What happens to a request that already carries the credential header.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ExistingCredential {
-    /// It is sent as it is, once; no token is fetched for it, and its response carries
-    /// [`Unsigned::OwnCredentials`](crate::Unsigned::OwnCredentials). The default.
-    #[default]
-    Keep,
-    /// The header is replaced.
-    Replace,
-    /// The request is not sent; the error says so.
-    Reject,
-}
-
-/// What happens to a request when no token could be had.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MissingToken {
-    /// It is not sent; the error says why. The default.
-    #[default]
-    Fail,
-    /// It is sent without credentials, for APIs that give something to anybody. Its response
-    /// carries [`Unsigned::NoToken`](crate::Unsigned::NoToken) or
-    /// [`Unsigned::NoKey`](crate::Unsigned::NoKey).
-    SendUnsigned,
-}
-
 impl AuthLayer {
     /// Makes a layer that signs with an authenticator's token, and replays requests whose body is
-    /// empty or cheap to clone ([`ReplayCheap`]).
+    /// empty or cheap to clone ([`ReplayCheap`]). Takes an authenticator, or what a vendor's crate
+    /// makes.
     #[must_use]
-    pub fn new(authenticator: Authenticator) -> Self {
+    pub fn new(authenticator: impl Into<Authenticator>) -> Self {
         Self {
-            authenticator,
+            authenticator: authenticator.into(),
             options: Options::default(),
             replay: ReplayCheap::default(),
         }
@@ -201,7 +154,7 @@ impl AuthLayer<ReplayCheap, AuthenticatorMap> {
     /// use http_body_util::Empty;
     /// use tower::ServiceBuilder;
     ///
-    /// # fn test<S>(authenticators: AuthenticatorMap, http: S) -> Result<(), http::Error> {
+    /// # fn test<S: Clone>(authenticators: AuthenticatorMap, http: S) -> Result<(), http::Error> {
     /// let client = ServiceBuilder::new().layer(AuthLayer::keyed(authenticators)).service(http);
     ///
     /// let user = Secret::new("fake-token-of-a-user");
@@ -318,18 +271,16 @@ impl<R, A> AuthLayer<R, A> {
     }
 }
 
-impl<S, R: Clone> Layer<S> for AuthLayer<R> {
+impl<S: CloneService, R: Clone> Layer<S> for AuthLayer<R> {
     type Service = Auth<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let shards = self.authenticator.shards();
-        let settings = || self.options.with(self.authenticator.clone());
-        let settings = Arc::new(Sharded::new(shards, settings));
-        Auth::new(inner, settings, self.replay.clone())
+        let settings = self.options.with(self.authenticator.clone());
+        Auth::new(inner, &settings, self.replay.clone())
     }
 }
 
-impl<S, R: Clone> Layer<S> for AuthLayer<R, AuthenticatorMap> {
+impl<S: CloneService, R: Clone> Layer<S> for AuthLayer<R, AuthenticatorMap> {
     type Service = KeyedAuth<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {

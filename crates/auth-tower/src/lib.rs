@@ -50,8 +50,9 @@
 //!
 //! # What is logged
 //!
-//! Lines of the target `auth_tower`, by `tracing`, each with the fields `vendor`, `host` (never a
-//! path or a query) and `cause`. The first line for each authenticator, cause and host is a WARN,
+//! Lines of the target `auth::request`, by `tracing`, each with the fields `vendor`, `label`, `host`
+//! (never a path or a query) and `cause`. The same is told to the
+//! [`Observer`](auth_core::Observer). The first line for each authenticator, cause and host is a WARN,
 //! for at most 64 of them, the others are DEBUG.
 //!
 //! | line | cause |
@@ -88,6 +89,7 @@
 
 mod answered;
 mod body;
+mod bounds;
 mod call;
 mod challenge;
 mod error;
@@ -97,11 +99,14 @@ mod head;
 mod keyed;
 mod layer;
 mod min_lifetime;
+mod missing;
 mod notice;
 mod outcome;
 mod pending;
 mod replay;
 mod service;
+mod settings;
+mod shared;
 mod transport;
 mod verdict;
 
@@ -112,11 +117,12 @@ pub use error::Error;
 pub use future::ResponseFuture;
 pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
 pub use keyed::KeyedAuth;
-pub use layer::{AuthLayer, ExistingCredential, MissingToken};
+pub use layer::AuthLayer;
 pub use min_lifetime::{MinLifetime, MinLifetimeFuture, MinLifetimeLayer};
 pub use outcome::{AuthOutcome, NotReplayed, Unsigned};
 pub use replay::{Replay, ReplayCheap, ReplayOff, ReplayWith};
 pub use service::Auth;
+pub use settings::{ExistingCredential, MissingToken};
 pub use transport::ServiceTransport;
 pub use verdict::ResponseHead;
 

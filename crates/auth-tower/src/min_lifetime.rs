@@ -40,7 +40,7 @@ use tower_service::Service;
 /// use auth_tower::{AuthLayer, MinLifetimeLayer};
 /// use tower::ServiceBuilder;
 ///
-/// # fn stack<S>(authenticator: Authenticator, http: S) {
+/// # fn stack<S: Clone>(authenticator: Authenticator, http: S) {
 /// let uploads = ServiceBuilder::new()
 ///     .layer(MinLifetimeLayer::new(authenticator.clone(), Duration::from_secs(300)))
 ///     .layer(AuthLayer::new(authenticator).replay_off())
@@ -172,9 +172,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> MinLifetimeFuture<S, B> {
-        let asking = match self.layer.concerns(&request) {
-            true => self.layer.ask(),
-            false => None,
+        let asking = if self.layer.concerns(&request) {
+            self.layer.ask()
+        } else {
+            None
         };
         let Some(asking) = asking else {
             let call = self.inner.call(request);

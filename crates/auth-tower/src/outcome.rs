@@ -108,11 +108,11 @@ impl AuthOutcome {
     }
 
     /// What a request leaves behind that is sent unsigned at once.
-    pub(crate) fn sent_unsigned(why: Unsigned) -> Box<Self> {
-        Box::new(Self {
+    pub(crate) fn sent_unsigned(why: Unsigned) -> Self {
+        Self {
             unsigned: Some(why),
             ..Self::default()
-        })
+        }
     }
 
     /// Takes back what a layer below said of not signing: this layer signed.
@@ -221,9 +221,10 @@ impl Unsigned {
     /// Tells why a request whose destination is not permitted is not signed.
     pub(crate) fn elsewhere<B>(origins: &Origins, request: &Request<B>) -> Self {
         let (uri, headers) = (request.uri(), request.headers());
-        match origins.permits(uri) && Origins::host_differs(uri, headers) {
-            true => Self::OtherHost,
-            false => Self::OtherOrigin,
+        if Origins::host_differs(uri, headers) && origins.permits(uri) {
+            Self::OtherHost
+        } else {
+            Self::OtherOrigin
         }
     }
 

@@ -7,18 +7,18 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Acquire, Generation, Local, Moment, Token};
+use auth_core::{Acquire, Generation, Moment, Token};
 use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    AuthOutcome, Error, MissingToken, NotReplayed, Replay, Unsigned, layer::Settings, notice,
-    replay::sealed::Kept,
+    AuthOutcome, Error, MissingToken, NotReplayed, Replay, Unsigned, notice, replay::sealed::Kept,
+    shared::Handle,
 };
 
 /// A request that is not out: everything that a request with a token at hand does not need.
-pub(crate) struct Pending<S: Service<Request<B>>, B, R> {
-    settings: Local<Settings>,
+pub(crate) struct Pending<S: Service<Request<B>>, B, R, H> {
+    handle: H,
     phase: Phase,
     inner: S,
     request: Option<Request<B>>,
@@ -58,26 +58,22 @@ pub(crate) enum Next<S: Service<Request<B>>, B, K> {
     Response(S::Response),
 }
 
-impl<S, B, ResB, R> Pending<S, B, R>
+impl<S, B, ResB, R, H> Pending<S, B, R, H>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     R: Replay<B>,
+    H: Handle<S>,
 {
     /// A request that arrived while no valid token was cached.
-    pub(crate) fn start(
-        settings: Local<Settings>,
-        inner: S,
-        request: Request<B>,
-        replay: R,
-    ) -> Self {
+    pub(crate) fn start(handle: H, inner: S, request: Request<B>, replay: R) -> Self {
         let notes = AuthOutcome {
             sends: 0,
             ..AuthOutcome::default()
         };
         Self {
-            since: settings.authenticator.clock().now(),
-            phase: Phase::Acquiring(settings.authenticator.token()),
-            settings,
+            since: handle.settings().authenticator.clock().now(),
+            phase: Phase::Acquiring(handle.settings().authenticator.token()),
+            handle,
             inner,
             request: Some(request),
             replay: Some(replay),
@@ -90,7 +86,7 @@ where
 
     /// A request that is sent once more, after this response.
     pub(crate) fn again(
-        settings: Local<Settings>,
+        handle: H,
         phase: Phase,
         inner: S,
         request: Request<B>,
@@ -98,8 +94,8 @@ where
         notes: Box<AuthOutcome>,
     ) -> Self {
         Self {
-            since: settings.authenticator.clock().now(),
-            settings,
+            since: handle.settings().authenticator.clock().now(),
+            handle,
             phase,
             inner,
             request: Some(request),
@@ -111,8 +107,8 @@ where
         }
     }
 
-    pub(crate) fn settings(&self) -> &Local<Settings> {
-        &self.settings
+    pub(crate) fn handle(&self) -> &H {
+        &self.handle
     }
 
     /// Goes on until the request can be sent, or will not be.
@@ -121,7 +117,7 @@ where
             match &mut self.phase {
                 Phase::Acquiring(acquire) => {
                     let acquired = ready!(Pin::new(acquire).poll(cx));
-                    let now = self.settings.authenticator.clock().now();
+                    let now = self.handle.settings().authenticator.clock().now();
                     self.notes.waited += now.wait_since(self.since);
                     let refused = self.notes.refused;
                     let again = |token: &Token| refused == Some(token.generation());
@@ -138,12 +134,12 @@ where
                             return self.stands(response, NotReplayed::NoToken(error));
                         }
                         (Err(error), None) => {
-                            if self.settings.without_token == MissingToken::Fail {
+                            if self.handle.settings().without_token == MissingToken::Fail {
                                 return Poll::Ready(Err(Error::Auth(error)));
                             }
                             let why = Unsigned::NoToken(error);
                             if let Some(request) = &self.request {
-                                let authenticator = &self.settings.authenticator;
+                                let authenticator = &self.handle.settings().authenticator;
                                 notice::unsigned(authenticator, request.uri(), &why);
                             }
                             self.notes.unsigned = Some(why);
@@ -153,7 +149,7 @@ where
                 }
                 Phase::AcquiringSame(acquire) => {
                     let acquired = ready!(Pin::new(acquire).poll(cx));
-                    let now = self.settings.authenticator.clock().now();
+                    let now = self.handle.settings().authenticator.clock().now();
                     self.notes.waited += now.wait_since(self.since);
                     match (acquired, self.refused.take()) {
                         (Ok(token), response) => {
@@ -182,7 +178,7 @@ where
                     if mem::take(&mut self.stale) && self.rounds < MAX_ROUNDS {
                         // Give the readied service back before waiting once more.
                         self.rounds += 1;
-                        let authenticator = &self.settings.authenticator;
+                        let authenticator = &self.handle.settings().authenticator;
                         if authenticator.fresh_token().is_none() {
                             self.inner = self.inner.clone();
                             self.since = authenticator.clock().now();
@@ -190,7 +186,7 @@ where
                             continue;
                         }
                     }
-                    let newest = self.settings.authenticator.try_token();
+                    let newest = self.handle.settings().authenticator.try_token();
                     let token = newest.unwrap_or_else(|| token.clone());
                     return Poll::Ready(self.send(Some(token)));
                 }
@@ -205,7 +201,7 @@ where
     /// The refusal is what the caller gets.
     fn stands(&mut self, response: S::Response, why: NotReplayed) -> Poll<PendingResult<S, B, R>> {
         let uri = self.request.as_ref().map(Request::uri);
-        notice::not_replayed(&self.settings.authenticator, uri, &why);
+        notice::not_replayed(&self.handle.settings().authenticator, uri, &why);
         let notes = mem::take(&mut self.notes);
         Poll::Ready(Ok(Next::Response(notes.let_stand(response, why))))
     }
@@ -216,14 +212,23 @@ where
             request.extensions_mut().insert(Resent);
         }
         let kept = match &self.replay {
-            Some(replay) if token.is_some() => replay.keep(&self.inner, &request),
+            Some(replay) if token.is_some() => {
+                if R::MAY_REPLAY {
+                    self.handle.fill_spare(&self.inner);
+                }
+                replay.keep(&request)
+            }
             _ => R::Kept::nothing(),
         };
         match &token {
             Some(token) => token.try_sign(request.headers_mut()).map_err(Error::Auth)?,
             // With `ExistingCredential::Replace`, what would have been replaced does not go out
             // either.
-            None => self.settings.authenticator.unsign(request.headers_mut()),
+            None => self
+                .handle
+                .settings()
+                .authenticator
+                .unsign(request.headers_mut()),
         }
         let mut notes = mem::take(&mut self.notes);
         notes.sends += 1;
@@ -240,7 +245,7 @@ where
 
 /// How waiting ends.
 type PendingResult<S, B, R> =
-    Result<Next<S, B, <R as Replay<B>>::Kept<S>>, Error<<S as Service<Request<B>>>::Error>>;
+    Result<Next<S, B, <R as Replay<B>>::Kept>, Error<<S as Service<Request<B>>>::Error>>;
 
 /// How often a token may grow old while its request waits for readiness.
 const MAX_ROUNDS: u8 = 2;

@@ -5,7 +5,7 @@ use http::{Method, Request, Uri};
 use http_body::Body;
 use http_body_util::{Empty, Full};
 
-use crate::{NotReplayed, ReplayBody, head::HeadCopy};
+use crate::{NotReplayed, ReplayBody, head::HeadCopy, missing::Missing};
 
 /// Decides, before a request is sent, whether its body can be sent once more.
 ///
@@ -18,11 +18,15 @@ use crate::{NotReplayed, ReplayBody, head::HeadCopy};
 pub trait Replay<B>: sealed::Sealed + Clone {
     /// What a request carries along to be sent again.
     #[doc(hidden)]
-    type Kept<S>: sealed::Kept<S, B>;
+    type Kept: sealed::Kept<B>;
+
+    /// A request may be sent again, so there has to be a service to send it with.
+    #[doc(hidden)]
+    const MAY_REPLAY: bool = true;
 
     /// Keeps what is needed, or remembers why it cannot be kept.
     #[doc(hidden)]
-    fn keep<S: Clone>(&self, inner: &S, request: &Request<B>) -> Self::Kept<S>;
+    fn keep(&self, request: &Request<B>) -> Self::Kept;
 
     /// Tells a restored request that the first send is over, because it is about to be sent.
     #[doc(hidden)]
@@ -43,13 +47,13 @@ pub(crate) mod sealed {
     }
 
     /// What was kept of a request.
-    pub trait Kept<S, B> {
+    pub trait Kept<B> {
         /// Nothing, because this request is the second one.
         fn nothing() -> Self;
         /// Returns method and URI, if the request was kept.
         fn target(&self) -> Option<(Method, Uri)>;
-        /// Makes the request again, and the service to send it with.
-        fn restore(self) -> Result<(S, Request<B>), NotReplayed>;
+        /// Makes the request again.
+        fn restore(self) -> Result<Request<B>, NotReplayed>;
     }
 }
 
@@ -93,38 +97,16 @@ impl Methods {
     unnameable_types,
     reason = "inside the future"
 )]
-pub struct Spare<S, B>(Result<Again<S, B>, Missing>);
+pub struct Copied<B>(Result<Again<B>, Missing>);
 
-struct Again<S, B> {
-    inner: S,
+struct Again<B> {
     head: HeadCopy,
     body: B,
 }
 
-/// Why there is nothing; one byte, unlike [`NotReplayed`].
-#[derive(Clone, Copy)]
-pub(crate) enum Missing {
-    Off,
-    Body,
-    TooLarge,
-    Twice,
-}
-
-impl From<Missing> for NotReplayed {
-    fn from(missing: Missing) -> Self {
-        match missing {
-            Missing::Off => Self::Off,
-            Missing::Body => Self::Body,
-            Missing::TooLarge => Self::TooLarge,
-            Missing::Twice => Self::Twice,
-        }
-    }
-}
-
-impl<S: Clone, B> Spare<S, B> {
+impl<B> Copied<B> {
     #[inline]
     fn keep(
-        inner: &S,
         request: &Request<B>,
         methods: Methods,
         clone: impl FnOnce(&B) -> Result<B, Missing>,
@@ -137,14 +119,13 @@ impl<S: Clone, B> Spare<S, B> {
             Err(missing) => return Self(Err(missing)),
         };
         Self(Ok(Again {
-            inner: inner.clone(),
             head: HeadCopy::of(request),
             body,
         }))
     }
 }
 
-impl<S, B> sealed::Kept<S, B> for Spare<S, B> {
+impl<B> sealed::Kept<B> for Copied<B> {
     fn nothing() -> Self {
         Self(Err(Missing::Twice))
     }
@@ -153,10 +134,10 @@ impl<S, B> sealed::Kept<S, B> for Spare<S, B> {
         self.0.as_ref().ok()?.head.target()
     }
 
-    fn restore(self) -> Result<(S, Request<B>), NotReplayed> {
-        let Again { inner, head, body } = self.0?;
+    fn restore(self) -> Result<Request<B>, NotReplayed> {
+        let Again { head, body } = self.0?;
         let parts = head.restore().ok_or(NotReplayed::Body)?;
-        Ok((inner, Request::from_parts(parts, body)))
+        Ok(Request::from_parts(parts, body))
     }
 }
 
@@ -165,7 +146,7 @@ impl<S, B> sealed::Kept<S, B> for Spare<S, B> {
 #[allow(unnameable_types, reason = "inside the future")]
 pub struct Unkept(());
 
-impl<S, B> sealed::Kept<S, B> for Unkept {
+impl<B> sealed::Kept<B> for Unkept {
     fn nothing() -> Self {
         Self(())
     }
@@ -174,7 +155,7 @@ impl<S, B> sealed::Kept<S, B> for Unkept {
         None
     }
 
-    fn restore(self) -> Result<(S, Request<B>), NotReplayed> {
+    fn restore(self) -> Result<Request<B>, NotReplayed> {
         Err(NotReplayed::Off)
     }
 }
@@ -185,12 +166,13 @@ impl sealed::Sealed for ReplayCheap {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Body + Default + 'static> Replay<B> for ReplayCheap {
-    type Kept<S> = Spare<S, B>;
+    type Kept = Copied<B>;
 
     #[inline]
-    fn keep<S: Clone>(&self, inner: &S, request: &Request<B>) -> Spare<S, B> {
-        Spare::keep(inner, request, self.methods, |body| {
+    fn keep(&self, request: &Request<B>) -> Copied<B> {
+        Copied::keep(request, self.methods, |body| {
             same_type::<B, Full<Bytes>>(body)
                 .or_else(|| same_type::<B, Empty<Bytes>>(body))
                 .or_else(|| {
@@ -209,18 +191,18 @@ impl<B: Body + Default + 'static> Replay<B> for ReplayCheap {
     unnameable_types,
     reason = "inside the future"
 )]
-pub struct SpareBody<S, B>(Spare<S, ReplayBody<B>>);
+pub struct CopiedBody<B>(Copied<ReplayBody<B>>);
 
-impl<S, B> sealed::Kept<S, ReplayBody<B>> for SpareBody<S, B> {
+impl<B> sealed::Kept<ReplayBody<B>> for CopiedBody<B> {
     fn nothing() -> Self {
-        Self(Spare::nothing())
+        Self(Copied::nothing())
     }
 
     fn target(&self) -> Option<(Method, Uri)> {
         self.0.target()
     }
 
-    fn restore(mut self) -> Result<(S, Request<ReplayBody<B>>), NotReplayed> {
+    fn restore(mut self) -> Result<Request<ReplayBody<B>>, NotReplayed> {
         if let Ok(again) = &mut self.0.0 {
             // From here on the first send waits, so that what is kept stays all that was sent.
             again.body.hold()?;
@@ -230,12 +212,11 @@ impl<S, B> sealed::Kept<S, ReplayBody<B>> for SpareBody<S, B> {
 }
 
 impl<B> Replay<ReplayBody<B>> for ReplayCheap {
-    type Kept<S> = SpareBody<S, B>;
+    type Kept = CopiedBody<B>;
 
     #[inline]
-    fn keep<S: Clone>(&self, inner: &S, request: &Request<ReplayBody<B>>) -> SpareBody<S, B> {
-        let spare = Spare::keep(inner, request, self.methods, ReplayBody::spare);
-        SpareBody(spare)
+    fn keep(&self, request: &Request<ReplayBody<B>>) -> CopiedBody<B> {
+        CopiedBody(Copied::keep(request, self.methods, ReplayBody::spare))
     }
 
     fn start_over(request: &mut Request<ReplayBody<B>>) {
@@ -253,11 +234,11 @@ impl<B, F> Replay<B> for ReplayWith<F>
 where
     F: Fn(&B) -> Option<B> + Clone,
 {
-    type Kept<S> = Spare<S, B>;
+    type Kept = Copied<B>;
 
     #[inline]
-    fn keep<S: Clone>(&self, inner: &S, request: &Request<B>) -> Spare<S, B> {
-        Spare::keep(inner, request, self.methods, |body| {
+    fn keep(&self, request: &Request<B>) -> Copied<B> {
+        Copied::keep(request, self.methods, |body| {
             (self.clone)(body).ok_or(Missing::Body)
         })
     }
@@ -278,10 +259,12 @@ impl sealed::Sealed for ReplayOff {
 }
 
 impl<B> Replay<B> for ReplayOff {
-    type Kept<S> = Unkept;
+    type Kept = Unkept;
+
+    const MAY_REPLAY: bool = false;
 
     #[inline]
-    fn keep<S: Clone>(&self, _: &S, _: &Request<B>) -> Unkept {
+    fn keep(&self, _: &Request<B>) -> Unkept {
         Unkept(())
     }
 }

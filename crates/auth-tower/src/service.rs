@@ -3,11 +3,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Sharded, Signing};
+use auth_core::{Local, Sharded, Signing};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::{Error, Replay, ReplayCheap, ResponseFuture, call, layer::Settings};
+use crate::{
+    Error, Replay, ReplayCheap, ResponseFuture, bounds::HttpService, call, settings::Settings,
+    shared::Shared,
+};
 
 /// Signs requests to a service; made by [`AuthLayer`](crate::AuthLayer).
 ///
@@ -26,15 +29,15 @@ use crate::{Error, Replay, ReplayCheap, ResponseFuture, call, layer::Settings};
 #[derive(Debug)]
 pub struct Auth<S, R = ReplayCheap> {
     inner: S,
-    settings: Arc<Sharded<Settings>>,
+    shared: Arc<Sharded<Shared<S>>>,
     replay: R,
 }
 
 impl<S, R> Auth<S, R> {
-    pub(crate) fn new(inner: S, settings: Arc<Sharded<Settings>>, replay: R) -> Self {
+    pub(crate) fn new(inner: S, settings: &Settings, replay: R) -> Self {
         Self {
             inner,
-            settings,
+            shared: Shared::sharded(settings),
             replay,
         }
     }
@@ -44,8 +47,10 @@ impl<S, R> Auth<S, R> {
         &self.inner
     }
 
-    /// Returns the inner service.
+    /// Returns the inner service, to change it: second sends go by clones of the changed one.
+    /// Expensive, because what the clones of this service share is made anew for this one.
     pub fn get_mut(&mut self) -> &mut S {
+        self.shared = Shared::sharded(self.shared.local().settings());
         &mut self.inner
     }
 
@@ -57,12 +62,16 @@ impl<S, R> Auth<S, R> {
 
 impl<S, R: Clone> Auth<S, R> {
     /// Makes the same over another service, for adapters whose inner service is a new one for each
-    /// request: settings are shared, where [`AuthLayer`](crate::AuthLayer)'s `layer` makes them
-    /// anew.
+    /// request: cheap, where [`AuthLayer`](crate::AuthLayer)'s `layer` makes the settings anew.
     #[doc(hidden)]
     #[must_use]
-    pub fn over<T>(&self, inner: T) -> Auth<T, R> {
-        Auth::new(inner, Arc::clone(&self.settings), self.replay.clone())
+    pub fn over<T>(&self, inner: T) -> AuthOnce<T, R> {
+        let settings = self.shared.local().settings().clone();
+        AuthOnce {
+            inner,
+            shared: Arc::new(Shared::new(settings)),
+            replay: self.replay.clone(),
+        }
     }
 }
 
@@ -70,18 +79,18 @@ impl<S: Clone, R: Clone> Clone for Auth<S, R> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            settings: Arc::clone(&self.settings),
+            shared: Arc::clone(&self.shared),
             replay: self.replay.clone(),
         }
     }
 }
 
-impl<S, B, ResB, R> Service<Request<B>> for Auth<S, R>
+impl<S, B, R> Service<Request<B>> for Auth<S, R>
 where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    S: HttpService<B>,
     R: Replay<B>,
 {
-    type Response = Response<ResB>;
+    type Response = Response<S::ResponseBody>;
     type Error = Error<S::Error>;
     type Future = ResponseFuture<S, B, R>;
 
@@ -89,20 +98,24 @@ where
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
     }
 
-    // As `call::call` with one change that is worth 40 instructions: settings are not kept for the
-    // rare ways out of here.
+    // As `call::call` with one change that is worth 40 instructions: the handle is cloned where it
+    // is needed, not kept for the rare ways out of here.
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let settings = self.settings.local();
+        let shared = self.shared.local();
+        let settings = shared.settings();
         let origins = settings.authenticator.origins();
         if !origins.permits_request(request.uri(), request.headers()) {
             return self.pass_elsewhere(request);
         }
         // Before it is signed: a second send is signed anew.
-        let kept = self.replay.keep(&self.inner, &request);
+        let kept = self.replay.keep(&request);
+        if R::MAY_REPLAY {
+            shared.fill_spare(&self.inner);
+        }
         match settings.authenticator.sign(request.headers_mut()) {
             Signing::Signed(generation) => {
-                let settings = settings.clone();
-                ResponseFuture::signed(self.inner.call(request), settings, generation, kept)
+                let handle = shared.clone();
+                ResponseFuture::signed(self.inner.call(request), handle, generation, kept)
             }
             _ => self.call_unsigned(request),
         }
@@ -116,8 +129,8 @@ impl<S, R> Auth<S, R> {
         S: Service<Request<B>, Response = Response<ResB>> + Clone,
         R: Replay<B>,
     {
-        let settings = self.settings.local();
-        call::call_unsigned(&mut self.inner, &self.replay, settings, request)
+        let handle = Local::clone(self.shared.local());
+        call::call_unsigned(&mut self.inner, &self.replay, handle, request)
     }
 
     #[cold]
@@ -126,6 +139,36 @@ impl<S, R> Auth<S, R> {
         S: Service<Request<B>, Response = Response<ResB>> + Clone,
         R: Replay<B>,
     {
-        call::pass_elsewhere(&mut self.inner, self.settings.local(), request)
+        let handle = Local::clone(self.shared.local());
+        call::pass_elsewhere(&mut self.inner, handle, request)
+    }
+}
+
+/// [`Auth`] over a service that sends one request; made by [`Auth::over`].
+#[derive(Debug)]
+#[doc(hidden)]
+#[allow(unnameable_types, reason = "for adapters of this workspace")]
+pub struct AuthOnce<S, R> {
+    inner: S,
+    shared: Arc<Shared<S>>,
+    replay: R,
+}
+
+impl<S, B, ResB, R> Service<Request<B>> for AuthOnce<S, R>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    R: Replay<B>,
+{
+    type Response = Response<ResB>;
+    type Error = Error<S::Error>;
+    type Future = ResponseFuture<S, B, R, Arc<Shared<S>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let handle = Arc::clone(&self.shared);
+        call::call(&mut self.inner, &self.replay, handle, request)
     }
 }

@@ -1,3 +1,5 @@
+mod source;
+
 use std::{fmt, num::NonZeroU32};
 
 use auth_core::{
@@ -6,11 +8,9 @@ use auth_core::{
 };
 use auth_oauth2::BodyFormat;
 
-use crate::source;
-
-/// Authentication for the Verdigris API; starts at [`builder`](Self::builder).
+/// Authentication for the Verdigris API. Start with [`builder`](Self::builder).
 ///
-/// The constants are what the vendor documents, and the defaults.
+/// The constants are the values that the vendor documents, and the defaults.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Verdigris;
@@ -18,20 +18,20 @@ pub struct Verdigris;
 impl Verdigris {
     /// The token endpoint.
     pub const TOKEN_URL: &'static str = "https://auth.verdigris.co/oauth/token";
-    /// The API's origin, the only place that a token goes to.
+    /// The API's origin. A token is sent to no other origin.
     pub const BASE_URL: &'static str = "https://api.verdigris.co";
-    /// What a token is asked for. The slash at the end belongs to it.
+    /// The audience of a token request. The slash at the end is part of it.
     pub const AUDIENCE: &'static str = "https://api.verdigris.co/";
-    /// 20 token requests in any hour, for each client, whatever the number of its processes.
+    /// 20 token requests in any hour, for each client, for all of its processes together.
     pub const QUOTA: Quota = Quota::per_hour(NonZeroU32::new(20).unwrap());
 
-    /// Starts with the client's identifier, where its secret comes from, and the transport that
-    /// sends the token requests. The secret is a [`Secret`](auth_core::Secret), or a
-    /// [`SecretFn`](auth_core::SecretFn) where it rotates.
+    /// Starts with the client id, the source of its secret, and the transport that sends token
+    /// requests. The source is a [`Secret`](auth_core::Secret), or a
+    /// [`SecretFn`](auth_core::SecretFn) for a secret that rotates.
     ///
     /// # Example
     ///
-    /// Without a transport, there are no settings:
+    /// The transport is required:
     ///
     /// ```compile_fail,E0061
     /// use auth_core::Secret;
@@ -58,7 +58,7 @@ impl Verdigris {
     }
 }
 
-/// Settings for the Verdigris API; made by [`Verdigris::builder`].
+/// Settings for the Verdigris API. Created by [`Verdigris::builder`].
 ///
 /// # Example
 ///
@@ -84,45 +84,45 @@ impl Verdigris {
 /// ```
 #[must_use]
 pub struct VerdigrisBuilder {
-    pub(crate) client_id: String,
-    pub(crate) client_secret: SharedSecretSource,
-    pub(crate) transport: SharedTransport,
-    pub(crate) token_url: String,
-    pub(crate) base_url: String,
-    pub(crate) audience: String,
-    pub(crate) body_format: BodyFormat,
-    pub(crate) options: AuthenticatorOptions,
-    pub(crate) http: HttpHosts,
+    client_id: String,
+    client_secret: SharedSecretSource,
+    transport: SharedTransport,
+    token_url: String,
+    base_url: String,
+    audience: String,
+    body_format: BodyFormat,
+    options: AuthenticatorOptions,
+    http: HttpHosts,
 }
 
 impl VerdigrisBuilder {
-    /// Sets the token endpoint; default [`Verdigris::TOKEN_URL`].
+    /// Sets the token endpoint. Default: [`Verdigris::TOKEN_URL`].
     pub fn token_url(mut self, url: impl Into<String>) -> Self {
         self.token_url = url.into();
         self
     }
 
-    /// Sets the API's URL, of which the origin counts; default [`Verdigris::BASE_URL`]. For staging
+    /// Sets the API's URL; only its origin is used. Default: [`Verdigris::BASE_URL`]. For staging
     /// systems and gateways. It does not change the audience.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self
     }
 
-    /// Sets what tokens are asked for; default [`Verdigris::AUDIENCE`].
+    /// Sets the audience. Default: [`Verdigris::AUDIENCE`].
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
         self
     }
 
-    /// Sets how the token request is written; default a form. The vendor shows both.
+    /// Sets the format of a token request's body. Default: a form. The vendor documents both.
     pub fn body_format(mut self, format: BodyFormat) -> Self {
         self.body_format = format;
         self
     }
 
     /// Sets the options of the authenticator: policy, quota, limit, store, clock and shards; see
-    /// [`AuthenticatorOptions`]. Default: no option is set, and the quota is [`Verdigris::QUOTA`].
+    /// [`AuthenticatorOptions`]. Default: none are set; the quota is [`Verdigris::QUOTA`].
     ///
     /// The quota belongs to the client. Processes that share a
     /// [store](AuthenticatorOptions::store) share the quota too: give each the whole quota. Without
@@ -143,19 +143,19 @@ impl VerdigrisBuilder {
     ///
     /// # Security
     ///
-    /// Anybody who can listen on the way to this host can read credentials and tokens.
+    /// Anyone on the network path to this host can read credentials and tokens.
     pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
         self.http.allow(origin)?;
         Ok(self)
     }
 
-    /// Checks the settings and makes the authenticator.
+    /// Checks the settings and creates the authenticator.
     ///
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
-    /// `client_id` or `client_secret` when empty, `token_url` and `base_url` when they are no URLs
-    /// that secrets may go to, `audience` when empty.
+    /// `client_id`, `client_secret` or `audience` if empty, `token_url` or `base_url` if not an https
+    /// URL.
     pub fn build(self) -> Result<Authenticator, Error> {
         let origins = Origins::of_url("base_url", &self.base_url, &self.http)?;
         let key = self.key();
@@ -167,7 +167,7 @@ impl VerdigrisBuilder {
             .build()
     }
 
-    /// Whose token it is, for the store.
+    /// The key of the token in a store.
     fn key(&self) -> Key {
         Key::builder(source::VENDOR)
             .issuer(&self.token_url)

@@ -1,11 +1,9 @@
-//! Verdigris, as a server inside a test: its paths, replies, quota and refusals.
+//! Verdigris as a server inside a test: its paths, replies, quota and refusals.
 //!
-//! Needs the feature `fake`, which brings `auth-testkit`: for `[dev-dependencies]` only. The
-//! function returns a
-//! [`TestServerBuilder`]:
-//! change what a test needs (lifetime, client, clock, quota), then
-//! [start](TestServerBuilder::start) the server or keep it
-//! [in memory](TestServerBuilder::in_memory).
+//! Needs the feature `fake`, which adds `auth-testkit`; for `[dev-dependencies]` only. The function
+//! returns a [`TestServerBuilder`]. Set what a test needs (lifetime, client, clock, quota), then
+//! [start](TestServerBuilder::start) the server or keep it [in
+//! memory](TestServerBuilder::in_memory).
 //!
 //! # Example
 //!
@@ -24,16 +22,18 @@ use serde_json::json;
 
 /// Verdigris: client credentials with an audience, and a quota.
 ///
-/// - Token endpoint `/oauth/token` and API on an origin each; the API has its whole origin.
+/// - The token endpoint `/oauth/token` and the API have different origins. All paths of the API's
+///   origin are the API.
 /// - A form or a JSON body, with `client_id`, `client_secret` and exactly the audience
 ///   `https://api.verdigris.co/`. `Authorization: Basic` is refused.
-/// - The scope in a reply stands on several lines, with whitespace of several kinds.
-/// - 20 token requests in an hour; a token that has expired counts no longer. Over it: 429 without
-///   an OAuth error code, or 400 by [`quota_status`](TestServerBuilder::quota_status).
-/// - The API refuses with 401.
-/// - Below `/data/` it is the older API, which refuses with 404 and
-///   `{"error":"Couldn't find ApiKey with access_token = ..."}`, the token in its place.
-/// - Paths that end with `/missing` answer 404 to a valid token, as things do that do not exist.
+/// - The scope in a reply spans several lines and contains several kinds of whitespace.
+/// - At most 20 token requests in an hour; an expired token is not counted. More are answered 429
+///   without an OAuth error code, or 400 if set by
+///   [`quota_status`](TestServerBuilder::quota_status).
+/// - The API refuses a token with 401.
+/// - The older API, at paths below `/data/`, refuses with 404 and `{"error":"Couldn't find ApiKey
+///   with access_token = ..."}`, which contains the token.
+/// - Paths that end with `/missing` answer 404 to a valid token: the object does not exist.
 pub fn server() -> TestServerBuilder {
     TestServer::builder()
         .vendor(Verdigris)
@@ -60,18 +60,7 @@ impl VendorRules for Verdigris {
     }
 
     fn token(&self, request: &VendorRequest<'_>) -> Answer {
-        let checked = request
-            .check_grant("client_credentials")
-            .and_then(
-                |params| match params.all("audience").collect::<Vec<_>>()[..] {
-                    [AUDIENCE] => Ok(params),
-                    _ => request.refuse("invalid_request", "the audience is not the API"),
-                },
-            );
-        match checked {
-            Ok(params) => request.standard_reply(request.scope(&params)),
-            Err(refusal) => refusal.into_answer(),
-        }
+        request.client_credentials(&[AUDIENCE])
     }
 
     fn api(&self, request: &VendorRequest<'_>) -> Answer {
@@ -99,7 +88,7 @@ fn not_found(what: &str) -> Answer {
     )
 }
 
-/// The slash at its end belongs to it.
+/// The slash at the end is part of the audience.
 const AUDIENCE: &str = "https://api.verdigris.co/";
 
 #[cfg(test)]

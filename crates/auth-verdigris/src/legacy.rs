@@ -12,16 +12,16 @@ mod peek;
 pub use body::PeekedBody;
 pub use future::LegacyFuture;
 
-/// Recognises a refused token in the answers of Verdigris' older data API, which says so by a 404.
+/// Detects refused tokens in the answers of Verdigris' older data API, which refuses with 404.
 ///
-/// A layer for *below* `AuthLayer`. A 404 is that API's ordinary "no such circuit" as well; the two
-/// differ by the body alone. This layer looks at the body of a JSON 404, at most 4 KiB of it, and
-/// marks the response with [`TokenRefused`](auth_core::TokenRefused) if it says
-/// `{"error":"Couldn't find ApiKey with access_token = ..."}`. The caller gets every body as it
-/// came: frames, trailers and errors. A JSON 404 is held until that much of its body is there; all
-/// other responses pass at once.
+/// Place this layer *below* `AuthLayer`. The API also answers 404 for an unknown object ("no such
+/// circuit"); only the body differs. This layer reads at most 4 KiB of the body of a JSON 404, and
+/// marks the response with [`TokenRefused`](auth_core::TokenRefused) if the body is
+/// `{"error":"Couldn't find ApiKey with access_token = ..."}`. The caller gets every body
+/// unchanged: frames, trailers and errors. A JSON 404 is delayed until that part of its body has
+/// arrived; all other responses pass at once.
 ///
-/// Leave it out if you do not use the older API.
+/// Not needed if you do not use the older API.
 ///
 /// # Example
 ///
@@ -31,7 +31,7 @@ pub use future::LegacyFuture;
 /// use auth_verdigris::LegacyRefusalLayer;
 /// use tower::ServiceBuilder;
 ///
-/// # fn stack<S>(authenticator: Authenticator, http: S) {
+/// # fn stack<S: Clone>(authenticator: Authenticator, http: S) {
 /// let client = ServiceBuilder::new()
 ///     .layer(AuthLayer::new(authenticator))
 ///     .layer(LegacyRefusalLayer::new())
@@ -41,18 +41,19 @@ pub use future::LegacyFuture;
 ///
 /// # Cancel safety
 ///
-/// Dropping the response future drops the inner one, or the body that is being looked at.
+/// Dropping the response future drops the inner future, or the body that is being read.
 ///
 /// # Security
 ///
-/// That error text echoes the token. It is looked at in a buffer that is wiped, and neither logged
-/// nor shown in `Debug`; what becomes of the body is up to the caller.
+/// The error text of the older API contains the token. The layer reads it in a buffer that is
+/// wiped, and neither logs it nor shows it in `Debug`. The caller receives the body and must not
+/// log it.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct LegacyRefusalLayer;
 
 impl LegacyRefusalLayer {
-    /// Makes the layer.
+    /// Creates the layer.
     #[must_use]
     pub const fn new() -> Self {
         Self
@@ -67,31 +68,31 @@ impl<S> Layer<S> for LegacyRefusalLayer {
     }
 }
 
-/// Marks refusals of the older data API; made by [`LegacyRefusalLayer`].
+/// Marks refusals of the older data API. Created by [`LegacyRefusalLayer`].
 ///
-/// Response bodies have to be `Unpin`, as those of HTTP clients are: a body is looked at before it
-/// is handed over.
+/// Response bodies must be `Unpin`, as those of HTTP clients are, because a body is read before it
+/// is returned.
 ///
 /// # Clone and readiness
 ///
-/// Ready when the inner service is, and `call` uses the inner service that was made ready.
+/// Ready when the inner service is ready. `call` uses the inner service that was made ready.
 #[derive(Clone, Debug)]
 pub struct LegacyRefusal<S> {
     inner: S,
 }
 
 impl<S> LegacyRefusal<S> {
-    /// Returns the inner service.
+    /// Returns a reference to the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// Returns the inner service.
+    /// Returns a mutable reference to the inner service.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// Takes the inner service out.
+    /// Returns the inner service.
     pub fn into_inner(self) -> S {
         self.inner
     }

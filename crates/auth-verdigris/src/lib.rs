@@ -1,10 +1,10 @@
 //! Authentication for the Verdigris API (<https://verdigris.co>).
 //!
-//! The vendor hands out tokens for an hour by the client credentials grant, at most 20 in any hour
-//! for each client, and a program that asks more often is locked out for the rest of it. This crate
-//! knows the endpoints, the audience, the quota and how the vendor says that it is used up; one
-//! [`Authenticator`](auth_core::Authenticator) then keeps a token for all requests of a process.
-//! See the vendor's page on [authentication](https://docs.verdigris.co/reference/authentication).
+//! The vendor issues tokens for an hour by the client credentials grant, at most 20 per hour and
+//! client. A client that requests more gets no token for the rest of the hour. This crate knows the
+//! endpoints, the audience, the quota and the vendor's answers when the quota is used up. One
+//! [`Authenticator`](auth_core::Authenticator) keeps one token for all requests of a process. The
+//! vendor's page: [authentication](https://docs.verdigris.co/reference/authentication).
 //!
 //! # Example
 //!
@@ -15,7 +15,7 @@
 //! use auth_verdigris::Verdigris;
 //! use tower::ServiceBuilder;
 //!
-//! # fn stack<S>(http: S, transport: impl Transport) -> Result<(), Error> {
+//! # fn stack<S: Clone>(http: S, transport: impl Transport) -> Result<(), Error> {
 //! let secret = Secret::new("fake-client-secret");
 //! let authenticator = Verdigris::builder("my-client-id", secret, transport).build()?;
 //! let client = ServiceBuilder::new().layer(AuthLayer::new(authenticator)).service(http);
@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! # What is where
+//! # Overview
 //!
 //! | you want to | see |
 //! |---|---|
@@ -35,26 +35,26 @@
 //!
 //! # What to know about the vendor
 //!
-//! - **Quota.** The quota belongs to the client, not to the process, and tokens count until they
-//!   expire. The default keeps one process within the quota. Processes that share a
+//! - **Quota.** The quota belongs to the client, not to the process. A token is counted until it
+//!   expires. The default keeps one process within the quota. Processes that share a
 //!   [store](auth_core::AuthenticatorOptions::store) share the token and the quota. Without a
 //!   store, divide the quota among the processes
-//!   ([`AuthenticatorOptions::quota`](auth_core::AuthenticatorOptions::quota)); each start of a
-//!   process takes a token, which short-lived jobs should not. Over quota is answered 429 or 400,
-//!   depending on the page one reads; both are taken for it unless the reply has a standard OAuth
-//!   `error` code or is an HTML page with 400, and end up as
-//!   [`ErrorKind::Quota`](auth_core::ErrorKind::Quota). Without `Retry-After` the next token
-//!   request comes after 30 minutes.
+//!   ([`AuthenticatorOptions::quota`](auth_core::AuthenticatorOptions::quota)). Each start of a
+//!   process without a store requests a token; use a store for jobs that start often. The vendor's
+//!   pages document 429 and 400 for a used-up quota. Both end as
+//!   [`ErrorKind::Quota`](auth_core::ErrorKind::Quota), except a reply with a standard OAuth
+//!   `error` code and an HTML page with 400. Without `Retry-After` the next token request is sent
+//!   after 30 minutes.
 //! - **Wrong secret.** A client secret that the vendor rejected is sent again once per probe
 //!   interval of the policy (default: 5 minutes), or as soon as the secret changes.
-//! - **Rate.** The API allows 5 requests per second and resource, and answers 429 beyond. That has
-//!   nothing to do with tokens, and is returned as it is.
-//! - **Scope.** A token reply lists its scopes over several lines; they end up separated by single
-//!   spaces.
+//! - **Rate.** The API allows 5 requests per second and resource, and answers 429 to more. This
+//!   does not concern tokens: the response is returned unchanged.
+//! - **Scope.** A token reply lists its scopes on several lines.
+//!   [`Token::granted_scope`](auth_core::Token::granted_scope) separates them by single spaces.
 //!
 //! # Cargo features
 //!
-//! `fake`: the module `fake`, the vendor as a server inside a test; for `[dev-dependencies]` only.
+//! `fake`: the module `fake`, the vendor as a server inside a test. For `[dev-dependencies]` only.
 //! Supported Rust: see `rust-version` in the manifest.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -62,10 +62,13 @@
 mod config;
 #[cfg(feature = "fake")]
 pub mod fake;
+#[cfg(feature = "serde")]
+mod from_file;
 mod legacy;
-mod source;
 
 pub use config::{Verdigris, VerdigrisBuilder};
+#[cfg(feature = "serde")]
+pub use from_file::VerdigrisSettings;
 pub use legacy::{LegacyFuture, LegacyRefusal, LegacyRefusalLayer, PeekedBody};
 
 /// The program of the README compiles.

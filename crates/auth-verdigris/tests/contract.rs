@@ -1,4 +1,4 @@
-//! What every vendor promises.
+//! The contract that every vendor crate fulfils.
 
 use auth_core::{Authenticator, AuthenticatorOptions, Error, SharedSecretSource};
 use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};

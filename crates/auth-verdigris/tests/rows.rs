@@ -1,4 +1,4 @@
-//! One test and more for each row of what is known of the vendor.
+//! At least one test for each documented fact of the vendor.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -22,7 +22,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
 const BUILDINGS: &str = "/core/v1/buildings/";
 
-/// Settings that lead to the fake in place of the vendor.
+/// Settings with the fake's URLs.
 fn settings(server: &TestServer) -> VerdigrisBuilder {
     Verdigris::builder(
         server.client_id(),
@@ -34,7 +34,7 @@ fn settings(server: &TestServer) -> VerdigrisBuilder {
     .base_url(server.origin())
 }
 
-/// Options as the tests need them: with the server's clock.
+/// Options for the tests: with the server's clock.
 fn options(server: &TestServer) -> AuthenticatorOptions {
     AuthenticatorOptions::new().clock(server.clock().clone())
 }
@@ -45,7 +45,7 @@ fn started(builder: TestServerBuilder) -> (TestServer, Authenticator) {
     (server, authenticator)
 }
 
-/// Status, sends and body of a GET through the whole stack.
+/// Status, number of sends and body of a GET through the whole stack.
 async fn get(server: &TestServer, authenticator: &Authenticator, path: &str) -> (u16, u8, Bytes) {
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator.clone()))
@@ -73,7 +73,7 @@ fn row_token_endpoint_is_the_vendors() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_api_origin_is_all_that_is_signed() {
+async fn row_only_the_api_origin_is_signed() {
     let server = fake::server().in_memory();
     let secret = Secret::new(server.client_secret());
     let authenticator = Verdigris::builder(server.client_id(), secret, server.transport())
@@ -101,7 +101,7 @@ async fn row_grant_is_client_credentials_with_an_audience_in_a_form() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_grant_or_as_json() {
+async fn row_grant_with_a_json_body_if_set() {
     let builder = fake::server().body_formats([auth_testkit::BodyFormat::Json]);
     let server = builder.in_memory();
     let settings = settings(&server).body_format(BodyFormat::Json);
@@ -111,10 +111,10 @@ async fn row_grant_or_as_json() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_grant_audience_may_be_another() {
+async fn row_grant_audience_can_be_changed() {
     let server = fake::server().in_memory();
     let settings = settings(&server).audience("https://staging.test/");
-    // The fake is not the staging system, and says so.
+    // The fake refuses another audience than its own.
     let error = settings.build().unwrap().token().await.unwrap_err();
     assert_eq!(error.code(), Some("invalid_request"));
     assert_eq!(
@@ -124,7 +124,7 @@ async fn row_grant_audience_may_be_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_response_scope_over_several_lines_is_no_obstacle() {
+async fn row_response_scope_on_several_lines_is_accepted() {
     let (server, authenticator) = started(fake::server());
     assert_eq!(get(&server, &authenticator, BUILDINGS).await.0, 200);
     server.revoke_all();
@@ -156,7 +156,7 @@ async fn row_lifetime_is_an_hour() {
 #[tokio::test(start_paused = true)]
 async fn row_token_quota_is_20_in_an_hour_and_kept() {
     assert_eq!(Verdigris::QUOTA, Quota::new(20, HOUR).unwrap());
-    // Each call fails, so that the next one needs a token as much.
+    // Each call fails, so the next call needs a token too.
     let (server, authenticator) = started(fake::server());
     server.token().always(Reply::status(503));
     let mut last = None;
@@ -168,7 +168,7 @@ async fn row_token_quota_is_20_in_an_hour_and_kept() {
     assert_over_quota(&last.unwrap());
 }
 
-/// How many token requests a process sends that needs a token for half an hour and gets none.
+/// Counts the token requests of a process that needs a token for half an hour and gets none.
 async fn sent_in_half_an_hour(options: AuthenticatorOptions, server: &TestServer) -> u64 {
     let authenticator = settings(server).options(options).build().unwrap();
     server.token().always(Reply::status(503));
@@ -195,7 +195,7 @@ async fn row_token_quota_stays_unless_the_options_set_one() {
     assert_eq!(sent_in_half_an_hour(more, &server).await, 25);
 }
 
-/// An API that refuses one token after the other leaves a fifth of the quota alone.
+/// An API that refuses each new token leaves a fifth of the quota unused.
 #[tokio::test(start_paused = true)]
 async fn row_token_quota_is_not_used_up_by_refusals() {
     let (server, authenticator) = started(fake::server());
@@ -210,7 +210,7 @@ async fn row_token_quota_is_not_used_up_by_refusals() {
             }
             Err(error) => last = Some(error),
         }
-        // Not the clock's own leap: a token request is under way.
+        // Not the clock's own jump to the next timer: a token request is in progress.
         sleep(MINUTE + Duration::from_secs(1)).await;
     }
     assert_eq!(server.counters().tokens_issued, 16);
@@ -224,13 +224,13 @@ fn assert_over_quota(error: &Error) {
     assert!(error.retry_after().unwrap() <= HOUR);
 }
 
-/// The vendor's own example: 5 at 07:45 and 15 from 08:00, so five more from 08:45.
-/// Here four of these five, because refusals come six minutes apart.
+/// The vendor's example: 5 tokens at 07:45 and 15 at 08:00, so five more at 08:45. Here only four
+/// of the five, because refusals come six minutes apart.
 #[tokio::test(start_paused = true)]
 async fn row_token_quota_slots_free_when_their_tokens_expire() {
     let (server, authenticator) = started(fake::server());
     let issued = || server.counters().tokens_issued;
-    // Two seconds are enough for the floor between token requests.
+    // Two seconds are enough for the minimum interval between token requests.
     let ahead = async |count: usize| {
         let before = issued();
         for _ in 0..count {
@@ -253,10 +253,10 @@ async fn row_token_quota_slots_free_when_their_tokens_expire() {
     };
     assert_eq!(ahead(5).await, 5);
     sleep(15 * MINUTE - Duration::from_secs(10)).await;
-    assert_eq!(ahead(12).await, 11, "the reserve is left alone");
-    assert_eq!(refused(5).await, 4, "and one that is not even asked for");
+    assert_eq!(ahead(12).await, 11, "the reserve is not used");
+    assert_eq!(refused(5).await, 4, "and one is not requested");
     sleep(15 * MINUTE - Duration::from_secs(12)).await;
-    assert_eq!(ahead(2).await, 1, "the reserve is left alone");
+    assert_eq!(ahead(2).await, 1, "the reserve is not used");
     assert_eq!(refused(3).await, 3);
     assert_eq!(server.counters().quota_refusals, 0);
     assert_eq!(issued(), 24);
@@ -278,16 +278,16 @@ async fn row_over_quota_is_429_or_400_without_a_standard_code() {
         assert_eq!(error.retry_after(), Some(Duration::from_secs(120)));
         assert!(
             authenticator.token().await.is_err(),
-            "and is not asked again at once"
+            "and no second token request at once"
         );
         assert_eq!(server.counters().token_requests, 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_over_quota_is_asked_twice_in_the_hour() {
+async fn row_over_quota_is_retried_twice_an_hour() {
     for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST] {
-        // Somebody else has used the quota up.
+        // Another process has used up the quota.
         let server = fake::server()
             .quota(1, HOUR)
             .quota_status(status)
@@ -303,14 +303,14 @@ async fn row_over_quota_is_asked_twice_in_the_hour() {
             assert_eq!(asked(), if minute < 30 { 1 } else { 2 }, "{minute}");
             server.clock().advance(MINUTE).await;
         }
-        // The slot is free.
+        // A slot is free.
         assert!(authenticator.token().await.is_ok());
         assert_eq!(asked(), 3);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_over_quota_is_not_what_a_page_says() {
+async fn row_over_quota_is_not_an_html_page() {
     let (server, authenticator) = started(fake::server());
     let page = Reply::status(400).header("content-type", "text/html");
     server
@@ -323,7 +323,7 @@ async fn row_over_quota_is_not_what_a_page_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_over_quota_a_standard_400_is_what_it_says() {
+async fn row_over_quota_is_not_a_400_with_a_standard_code() {
     for (code, kind) in [
         ("invalid_client", ErrorKind::Rejected),
         ("temporarily_unavailable", ErrorKind::Unavailable),
@@ -354,7 +354,7 @@ async fn row_several_processes_divide_the_quota() {
         }
         sleep(Duration::from_secs(61)).await;
     }
-    // Refusals that follow each other leave a fifth of each share alone.
+    // Refusals in a row leave a fifth of each share unused.
     assert_eq!(server.counters().tokens_issued, 16);
     assert_eq!(server.counters().quota_refusals, 0);
 }
@@ -376,7 +376,7 @@ async fn row_rejected_token_of_the_older_api_is_a_404_of_one_kind() {
     let (status, sends, _) = get(&server, &authenticator, "/data/circuits/7").await;
     assert_eq!((status, sends), (200, 2));
     assert_eq!(server.counters().token_requests, 2);
-    // A second one in a row is returned as it came.
+    // A second 404 in a row is returned unchanged.
     server.always_refuse(true);
     let (status, sends, body) = get(&server, &authenticator, "/data/circuits/7").await;
     assert_eq!((status, sends), (404, 2));
@@ -384,7 +384,7 @@ async fn row_rejected_token_of_the_older_api_is_a_404_of_one_kind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_rejected_token_an_ordinary_404_is_none() {
+async fn row_rejected_token_is_not_any_404() {
     let (server, authenticator) = started(fake::server());
     let (status, sends, _) = get(&server, &authenticator, "/data/circuits/missing").await;
     assert_eq!((status, sends), (404, 1));

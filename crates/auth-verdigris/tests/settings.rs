@@ -1,4 +1,4 @@
-//! Wrong settings: the error names the one that is wrong, and shows nothing.
+//! Invalid settings: the error names the field and shows no value.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

@@ -1,4 +1,4 @@
-//! What goes over the wire, to the byte, beside texts that a person has read.
+//! Compares the bytes on the wire with reviewed texts.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -12,7 +12,7 @@ use http::Request;
 use http_body_util::Empty;
 use tower::{ServiceBuilder, ServiceExt};
 
-/// The token call and one signed request.
+/// The token request and one signed request.
 async fn wire(format: BodyFormat) -> String {
     let server: TestServer = fake::server().in_memory();
     let secret = Secret::new(server.client_secret());

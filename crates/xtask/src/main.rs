@@ -10,13 +10,16 @@
 mod apt;
 mod bench;
 mod cargo;
+mod circles;
 mod deps;
 mod features;
 mod latest;
 mod msrv;
 mod node;
 mod package;
+mod prose;
 mod redis;
+mod standards;
 mod test;
 
 use std::{env, error::Error, process::ExitCode};
@@ -62,9 +65,24 @@ const COMMANDS: &[Command] = &[
         run: latest::run,
     },
     Command {
+        name: "prose",
+        about: "checks texts: listed words, links, and README.md's versions and program; `words` for words only",
+        run: prose::run,
+    },
+    Command {
+        name: "standards",
+        about: "writes which tests prove each guarantee, standard and threat; --check only compares",
+        run: standards::run,
+    },
+    Command {
         name: "deps",
         about: "checks that a service's share of the dependency tree stays small",
         run: deps::run,
+    },
+    Command {
+        name: "circles",
+        about: "checks that the files of each crate import from each other in no circle",
+        run: circles::run,
     },
 ];
 

@@ -161,13 +161,14 @@ impl Told {
                 ..Self::passed_on()
             });
         }
-        match is(&[
+        if is(&[
             "insufficient_scope",
             "invalid_request",
             "invalid_dpop_proof",
         ]) {
-            true => Some(Self::passed_on()),
-            false => Some(Self::refusal()),
+            Some(Self::passed_on())
+        } else {
+            Some(Self::refusal())
         }
     }
 

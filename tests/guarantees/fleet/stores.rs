@@ -211,9 +211,10 @@ async fn g20f_clocks_ten_minutes_apart_lengthen_no_back_off_and_no_token() {
         for back in [false, true] {
             let fleet = Fleet::new();
             let clock = VirtualClock::new();
-            match back {
-                true => clock.jump_wall_back(by),
-                false => clock.jump_wall_forward(by),
+            if back {
+                clock.jump_wall_back(by)
+            } else {
+                clock.jump_wall_forward(by)
             }
             let busy = Error::new(ErrorKind::Throttled, "429");
             let busy = busy.with_retry_after(90 * SECOND);

@@ -100,9 +100,10 @@ impl Process {
     ) -> Self {
         let clock = VirtualClock::new();
         let by = Duration::from_secs(skew.unsigned_abs());
-        match skew < 0 {
-            true => clock.jump_wall_back(by),
-            false => clock.jump_wall_forward(by),
+        if skew < 0 {
+            clock.jump_wall_back(by)
+        } else {
+            clock.jump_wall_forward(by)
         }
         let source = Source(vendor.clone(), life.clone());
         let authenticator =

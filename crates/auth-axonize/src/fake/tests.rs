@@ -1,4 +1,4 @@
-//! The quirks of the vendor, met by requests written by hand.
+//! The vendor's deviations from OAuth, shown by handwritten requests.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{APP_URL, api_keys, binding_codes, mfa};
 
-/// A GET with the content type that the vendor wants.
+/// A GET with the content type that the vendor requires.
 async fn get(server: &TestServer, path: &str, headers: &[(&str, &str)]) -> Received {
     let mut all = vec![("content-type", JSON)];
     all.extend(headers);
@@ -42,7 +42,7 @@ fn token(answer: &Received) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_names_the_application_in_one_way() {
+async fn a_login_names_the_application_exactly_once() {
     let server = super::login().in_memory();
     assert_eq!(server.token_url(), "https://axonize.test/api/auth/login");
     let answer = login(&server).await;
@@ -82,7 +82,7 @@ async fn a_login_names_the_application_in_one_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_api_wants_the_scheme_in_lower_case_and_the_app_id() {
+async fn the_api_requires_the_scheme_in_lower_case_and_the_app_id() {
     let server = super::login().in_memory();
     let token = token(&login(&server).await);
     let (lower, upper) = (format!("bearer {token}"), format!("Bearer {token}"));
@@ -119,7 +119,7 @@ async fn the_api_wants_the_scheme_in_lower_case_and_the_app_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn multi_factor_authentication_wants_the_code_that_was_sent_last() {
+async fn multi_factor_authentication_requires_the_code_that_was_sent_last() {
     let server = mfa().in_memory();
     let codes = binding_codes(&server);
     assert_eq!(codes.latest(), None);
@@ -165,7 +165,7 @@ async fn multi_factor_authentication_wants_the_code_that_was_sent_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn api_keys_go_with_each_request_and_can_change() {
+async fn api_keys_are_required_on_each_request_and_can_change() {
     let server = api_keys().in_memory();
     let secret = server.client_secret();
     let id = ("clientId", server.client_id());

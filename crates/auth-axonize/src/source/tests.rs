@@ -29,7 +29,7 @@ fn login(server: &TestServer, password: impl SecretSource) -> Login {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_password_that_the_identity_was_made_of_is_sent() {
+async fn the_password_that_was_identified_is_sent() {
     let server = fake::login().in_memory();
     let unread = SecretFn::new(|| async { panic!("the password is read a second time") });
     let login = login(&server, unread);
@@ -46,7 +46,7 @@ async fn the_password_that_the_identity_was_made_of_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_account_is_the_user_of_an_application() {
+async fn the_account_is_user_and_application() {
     let server = fake::login().in_memory();
     let with = |password: &str| Login {
         application: Application::Id("fake-app".into()),

@@ -1,4 +1,4 @@
-//! Multi-factor authentication: the rest of its row, and callbacks that do not behave.
+//! Multi-factor authentication: its documented facts, and callbacks that fail.
 
 use std::{
     future::{pending, ready},
@@ -52,15 +52,16 @@ async fn row_mfa_code_of_the_callback_ends_the_login() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_mfa_code_is_sent_again_on_request_three_times() {
+async fn row_mfa_code_is_requested_again_at_most_three_times() {
     for wanted in [1, 3, 4] {
         let server = Arc::new(fake::mfa().in_memory());
         let fake = Arc::clone(&server);
         let authenticator = login(&server)
             .mfa(move |challenge| {
-                ready(Ok(match challenge.resends() < wanted {
-                    true => MfaAnswer::Resend,
-                    false => code(&fake),
+                ready(Ok(if challenge.resends() < wanted {
+                    MfaAnswer::Resend
+                } else {
+                    code(&fake)
                 }))
             })
             .build()
@@ -81,7 +82,7 @@ async fn row_mfa_code_is_sent_again_on_request_three_times() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
+async fn row_mfa_without_a_callback_is_an_error_that_names_the_setting() {
     let server = fake::mfa().in_memory();
     let authenticator = login(&server).build().unwrap();
     let error = devices(&server, &authenticator).await.unwrap_err();
@@ -95,7 +96,7 @@ async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
         "{error}"
     );
     assert_no_secret(format!("{error:?}"), &server.expose_secrets());
-    // A user whose phone rings all day would be the price of trying on.
+    // More logins would send the user one code after the other.
     for _ in 0..24 * 60 {
         server.clock().advance(MINUTE).await;
         assert!(devices(&server, &authenticator).await.is_err());
@@ -104,7 +105,7 @@ async fn row_mfa_without_a_callback_is_an_error_that_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_mfa_wrong_codes_are_sent_ever_more_rarely() {
+async fn row_mfa_wrong_codes_lengthen_the_interval_between_logins() {
     let server = fake::mfa().in_memory();
     let authenticator = login(&server)
         .mfa(|_| ready(Ok(MfaAnswer::Code("000000".into()))))
@@ -120,7 +121,7 @@ async fn row_mfa_wrong_codes_are_sent_ever_more_rarely() {
         }
         server.clock().advance(MINUTE).await;
     }
-    // A second code may be tried at once. Then the pauses are 10, 20, 40, ... minutes.
+    // A second code may be sent at once. Then the intervals are 10, 20, 40, ... minutes.
     assert_eq!(at.len(), 9, "{at:?}");
     assert_eq!(at[..2], [0, 1]);
     for (index, pair) in at.windows(2).enumerate().skip(1) {
@@ -128,19 +129,21 @@ async fn row_mfa_wrong_codes_are_sent_ever_more_rarely() {
     }
 }
 
-/// A login whose person mistypes the first `mistyped` codes.
+/// A login whose user mistypes the first `mistyped` codes.
 fn typing(server: &Arc<TestServer>, mistyped: u64) -> LoginBuilder {
     let (fake, asked) = (Arc::clone(server), AtomicU64::new(0));
     login(server).mfa(move |_| {
         let mistypes = asked.fetch_add(1, Ordering::Relaxed) < mistyped;
-        ready(Ok(match mistypes {
-            true => MfaAnswer::Code("000000".into()),
-            false => code(&fake),
+        ready(Ok(if mistypes {
+            MfaAnswer::Code("000000".into())
+        } else {
+            code(&fake)
         }))
     })
 }
 
-/// Each asks once a minute, until one of them has a token. Returns the minutes.
+/// Each authenticator sends one request per minute until one of them has a token. Returns the
+/// minutes.
 async fn minutes_until_a_token(server: &TestServer, asking: &[Authenticator]) -> u64 {
     for minute in 0..DAY {
         for authenticator in asking {
@@ -183,11 +186,11 @@ async fn t26_after_one_mistyped_code_a_new_one_is_tried_at_once() {
 async fn t26_mistyped_codes_never_count_against_the_password() {
     let server = Arc::new(fake::mfa().in_memory());
     let authenticator = typing(&server, 2).build().unwrap();
-    // The second code at once, and the third after the pause of two rejected codes.
+    // The second code at once, and the third after the interval for two rejected codes.
     let minutes = minutes_until_a_token(&server, &[authenticator]).await;
     assert_eq!(minutes, 1 + 10);
     assert_eq!(server.counters().failed_logins, 2);
-    // An accepted code clears the count: there is no pause before a second mistake.
+    // An accepted code clears the count: a second mistake starts without a wait.
     for mistyped in [1, 0] {
         let other = typing(&server, mistyped).build().unwrap();
         assert_eq!(devices(&server, &other).await.is_ok(), mistyped == 0);
@@ -212,7 +215,8 @@ async fn t26_rejected_codes_are_counted_across_authenticators() {
         }
         server.clock().advance(MINUTE).await;
     }
-    // Five authenticators send no more than one does: two at once, then 10, 20, 40, ... minutes.
+    // Five authenticators send as many logins as one: two at once, then after 10, 20, 40, ...
+    // minutes.
     assert_eq!(at, [0, 0, 10, 30, 70, 150, 310, 630, 1270]);
     assert_eq!(fake::binding_codes(&server).sent(), at.len() as u64);
 }
@@ -236,7 +240,7 @@ async fn t26_evicted_authenticators_forget_no_rejected_code() {
     assert_eq!(server.counters().failed_logins, 2);
 }
 
-/// A process of its own: its clock has counts of its own.
+/// A separate process: it has its own clock and its own counts.
 fn process(builder: LoginBuilder, store: &MemoryStore) -> Authenticator {
     let options = AuthenticatorOptions::new()
         .store(store.clone())
@@ -250,7 +254,7 @@ async fn t26f_rejected_codes_are_counted_across_processes_with_one_store() {
     let store = MemoryStore::new();
     let mut at = Vec::new();
     for minute in 0..DAY {
-        // Each starts, fails and ends.
+        // Each process starts, fails and ends.
         let process = process(typing(&server, 9), &store);
         let error = devices(&server, &process).await.unwrap_err();
         assert_eq!(error.rejected_part(), Some(RejectedPart::SecondFactor));
@@ -260,7 +264,8 @@ async fn t26f_rejected_codes_are_counted_across_processes_with_one_store() {
         server.clock().advance(MINUTE).await;
     }
     assert_eq!(at, [0, 1, 11, 31, 71, 151, 311, 631, 1271]);
-    // The pause of the ninth ends, and the right code is accepted. Nobody waits for 30 days.
+    // The interval after the ninth rejection ends, and the right code is accepted. No caller waits
+    // for 30 days.
     let right = process(typing(&server, 0), &store);
     let minutes = minutes_until_a_token(&server, &[right]).await;
     assert_eq!(minutes, 1271 + 1280 - DAY);
@@ -300,15 +305,12 @@ async fn t26_a_changed_password_or_the_operator_ends_the_pause_of_rejected_codes
         );
         let wait = error.retry_after().unwrap();
         assert!((9 * MINUTE..=10 * MINUTE).contains(&wait), "{wait:?}");
-        let other = match by_operator {
-            true => {
-                waiting.clear_rejections();
-                waiting
-            }
-            false => {
-                server.change_user_password("fake-password-of-today");
-                typing(&server, 0).build().unwrap()
-            }
+        let other = if by_operator {
+            waiting.clear_rejections();
+            waiting
+        } else {
+            server.change_user_password("fake-password-of-today");
+            typing(&server, 0).build().unwrap()
         };
         assert_eq!(devices(&server, &other).await.unwrap(), (200, 1));
     }
@@ -325,7 +327,7 @@ async fn t26_logins_without_a_callback_are_counted_across_authenticators() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26_a_wrong_password_counts_where_codes_are_asked_for_too() {
+async fn t26_a_wrong_password_is_counted_with_multi_factor_authentication_too() {
     let server = fake::mfa().in_memory();
     let authenticator = login(&server)
         .mfa(|_| async { unreachable!("no code was sent") })
@@ -342,14 +344,14 @@ async fn t26_a_wrong_password_counts_where_codes_are_asked_for_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callbacks_that_do_not_behave_end_in_a_typed_error() {
+async fn failing_callbacks_cause_a_typed_error() {
     type Misbehave = fn() -> Result<MfaAnswer, Error>;
     let panics: Misbehave = || panic!("fake-panic-text");
     let fails: Misbehave = || Err(Error::new(ErrorKind::Unavailable, "the mailbox is away"));
     let empty: Misbehave = || Ok(MfaAnswer::Code("".into()));
     for (misbehave, says) in [
         (panics, "the callback panicked"),
-        (fails, "the callback has no code"),
+        (fails, "the callback returned an error"),
         (empty, "code is empty"),
     ] {
         for at_once in [true, false] {
@@ -369,7 +371,7 @@ async fn callbacks_that_do_not_behave_end_in_a_typed_error() {
             assert!(error.to_string().contains(says), "{error}");
             assert!(!format!("{error:?}").contains("fake-panic-text"));
             assert_no_secret(format!("{error:?}"), &server.expose_secrets());
-            // The next try, and with it the next code, comes after the probe interval.
+            // The next login, and with it the next code, is sent after the probe interval.
             assert!(devices(&server, &authenticator).await.is_err());
             assert_eq!(fake::binding_codes(&server).sent(), 1);
         }
@@ -377,7 +379,7 @@ async fn callbacks_that_do_not_behave_end_in_a_typed_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_callback_that_never_answers_is_given_up_in_time() {
+async fn a_callback_that_never_answers_ends_at_its_deadline() {
     let server = fake::mfa().in_memory();
     let asked = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&asked);
@@ -403,15 +405,18 @@ async fn a_callback_that_never_answers_is_given_up_in_time() {
         (error.kind(), error.field()),
         (ErrorKind::Config, Some("mfa"))
     );
-    assert!(error.to_string().contains("took too long"), "{error}");
-    // All its answers together.
+    assert!(
+        error.to_string().contains("within `mfa_deadline`"),
+        "{error}"
+    );
+    // The deadline covers all answers together.
     let took = server.clock().world_elapsed() - begun;
     assert!((3 * MINUTE..4 * MINUTE).contains(&took), "{took:?}");
     assert_eq!(asked.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_403_that_asks_for_no_code_is_what_it_says() {
+async fn a_403_without_a_challenge_is_a_rejected_login() {
     for (body, kind) in [
         ("", ErrorKind::Protocol),
         ("<html>", ErrorKind::Unavailable),
@@ -435,7 +440,7 @@ async fn a_403_that_asks_for_no_code_is_what_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_authenticator_that_echoes_shows_no_secret() {
+async fn an_authenticator_name_that_echoes_secrets_is_scrubbed() {
     let server = fake::mfa().in_memory();
     let body = r#"{"token":"fake-second-token","authenticatorCode":"fake-code-77",
         "authenticator":"SMS\u001b[31m fake-second-token user+1@axonize.example.com"}"#;
@@ -448,5 +453,5 @@ async fn an_authenticator_that_echoes_shows_no_secret() {
         .build()
         .unwrap();
     let error = devices(&server, &authenticator).await.unwrap_err();
-    assert!(error.to_string().contains("has no code"), "{error}");
+    assert!(error.to_string().contains("returned an error"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! One test and more for each row of what is known of the vendor.
+//! At least one test for each documented fact of the vendor.
 
 use std::{
     sync::{Arc, Mutex},
@@ -34,7 +34,7 @@ async fn row_login_is_json_with_the_application_in_a_header() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_login_or_with_the_application_as_an_url() {
+async fn row_login_with_the_application_as_an_url() {
     let server = fake::login().in_memory();
     let settings = login(&server).application_url(fake::APP_URL);
     let authenticator = settings.build().unwrap();
@@ -60,7 +60,7 @@ async fn row_lifetime_is_ten_hours() {
     assert_eq!(Axonize::TOKEN_LIFETIME, 10 * HOUR);
     let server = fake::login().in_memory();
     let authenticator = login(&server).build().unwrap();
-    // Renewed ahead after 7.5 to 8 hours, and never refused.
+    // Renewed ahead of expiry after 7.5 to 8 hours, and never refused.
     for minute in 0..30 * 60 {
         assert_eq!(
             devices(&server, &authenticator).await.unwrap(),
@@ -104,7 +104,7 @@ async fn row_wrong_e_mail_or_password_is_401_and_stops_after_two_logins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_wrong_e_mail_or_password_is_forgotten_with_the_next_password() {
+async fn row_wrong_e_mail_or_password_is_retried_with_a_changed_password() {
     let server = fake::login().in_memory();
     let right = server.user_password();
     let current = Arc::new(Mutex::new("fake-wrong-password".to_owned()));
@@ -216,14 +216,14 @@ async fn row_rejected_api_keys_are_read_again_once() {
     assert_eq!(
         devices(&server, &authenticator).await.unwrap(),
         (401, 1),
-        "not there yet"
+        "not replaced yet"
     );
     assert_eq!(*reads.lock().unwrap(), 2);
     server.clock().advance(MINUTE).await;
     assert_eq!(
         devices(&server, &authenticator).await.unwrap(),
         (200, 2),
-        "the new one"
+        "the new key"
     );
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
     assert_eq!(*reads.lock().unwrap(), 3);
@@ -239,13 +239,13 @@ async fn row_api_base_is_the_customers() {
     assert!(!permits("https://other.customer.test/"));
 }
 
-/// The fakes answer 415 to anything else.
+/// The fakes answer 415 to other content types.
 #[tokio::test(start_paused = true)]
 async fn row_content_type_is_always_json() {
     let server = fake::login().in_memory();
     let authenticator = login(&server).build().unwrap();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
-    // Cold, with a cached token, and after a refusal.
+    // Without a token, with a cached token, and after a refusal.
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
     server.revoke_all();
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 2));
@@ -266,7 +266,10 @@ async fn row_content_type_of_a_request_is_kept() {
     let mut headers = http::HeaderMap::new();
     let own = "application/json; charset=utf-8";
     headers.insert("content-type", own.parse().unwrap());
-    assert!(!authenticator.is_signed(&headers), "it is no credential");
+    assert!(
+        !authenticator.is_signed(&headers),
+        "a content type is not a credential"
+    );
     token.sign(&mut headers);
     assert_eq!(headers["content-type"], own);
     assert!(headers["authorization"].is_sensitive());
@@ -274,7 +277,7 @@ async fn row_content_type_of_a_request_is_kept() {
 
 /// Logins by URL may be for different applications that share an id in the settings.
 #[tokio::test(start_paused = true)]
-async fn row_login_by_url_has_a_token_of_its_own_in_the_store() {
+async fn row_login_by_url_has_its_own_entry_in_the_store() {
     let server = fake::login().in_memory();
     let store = MemoryStore::new();
     let by = |url: Option<&str>| {
@@ -288,7 +291,11 @@ async fn row_login_by_url_has_a_token_of_its_own_in_the_store() {
     for authenticator in [by(None), by(Some(url)), by(None), by(Some(url))] {
         authenticator.token().await.unwrap();
     }
-    assert_eq!(server.counters().token_requests, 2, "one for each");
+    assert_eq!(
+        server.counters().token_requests,
+        2,
+        "one token request each"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Wrong settings: the error names the one that is wrong, and shows nothing.
+//! Invalid settings: the error names the field and shows no value.
 
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ async fn of_environment_variables() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_secrets_that_turn_out_wrong_when_they_are_read() {
+async fn of_secrets_that_are_invalid_when_they_are_read() {
     let secret = |text: &'static str| SecretFn::new(move || async move { Ok(Secret::new(text)) });
     for text in ["", "fake-key\n", "fake key", "fake-k\u{e9}y"] {
         let keys = Axonize::api_keys(BASE, "id", secret(text)).build().unwrap();
@@ -151,7 +151,7 @@ async fn a_base_url_may_have_a_path_and_a_slash() {
     assert!(login(&server).build().is_ok());
 }
 
-/// A file that goes with its test.
+/// A file that is removed when dropped.
 struct Temporary(std::path::PathBuf);
 
 impl Temporary {
@@ -174,7 +174,7 @@ impl Drop for Temporary {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_file_that_vanishes_while_running_takes_no_key_away() {
+async fn a_deleted_key_file_keeps_the_key_in_use() {
     let server = fake::api_keys().in_memory();
     let file = Temporary::new("key", &server.client_secret());
     let keys = Axonize::api_keys(
@@ -198,7 +198,7 @@ async fn a_key_file_that_vanishes_while_running_takes_no_key_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_password_file_that_vanishes_is_asked_for_again_and_costs_no_login() {
+async fn a_deleted_password_file_is_read_again_and_costs_no_login() {
     let server = fake::login().in_memory();
     let file = Temporary::new("password", &server.user_password());
     let password = SecretFile::new(&file.0);
@@ -215,7 +215,7 @@ async fn a_password_file_that_vanishes_is_asked_for_again_and_costs_no_login() {
     assert_eq!(devices(&server, &authenticator).await.unwrap(), (200, 1));
     file.vanish();
     server.revoke_all();
-    // There is nothing else to answer with than the refusal, and at last nothing to send at all.
+    // Only the refusal can be returned; once the token has expired, no request can be sent.
     let mut refusals = 0;
     let error = loop {
         match devices(&server, &authenticator).await {

@@ -7,7 +7,7 @@ use http::Request;
 use http_body_util::Empty;
 use tower::{ServiceBuilder, ServiceExt};
 
-/// Settings that lead to the fake in place of the vendor.
+/// Settings with the fake's URLs.
 pub(crate) fn login(server: &TestServer) -> LoginBuilder {
     let password = Secret::new(server.user_password());
     Axonize::login(
@@ -25,12 +25,12 @@ pub(crate) fn api_keys(server: &TestServer) -> ApiKeysBuilder {
     Axonize::api_keys(server.origin(), server.client_id(), secret).options(options(server))
 }
 
-/// Options as the tests need them: with the server's clock.
+/// Options for the tests: with the server's clock.
 pub(crate) fn options(server: &TestServer) -> AuthenticatorOptions {
     AuthenticatorOptions::new().clock(server.clock().clone())
 }
 
-/// Asks for the devices: the status, and how often the request was sent.
+/// GETs the devices: the status, and the number of sends.
 pub(crate) async fn devices(
     server: &TestServer,
     authenticator: &Authenticator,

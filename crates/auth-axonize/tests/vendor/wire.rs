@@ -1,4 +1,4 @@
-//! What goes over the wire, to the byte, beside texts that a person has read.
+//! Compares the bytes on the wire with reviewed texts.
 
 use std::{future::ready, sync::Arc};
 

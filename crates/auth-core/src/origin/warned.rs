@@ -1,24 +1,62 @@
-use std::{
-    collections::HashSet,
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::{Mutex, PoisonError},
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering},
 };
 
 /// Which warnings were given, so that each is given once. Clones of `Origins` share it.
 ///
-/// Holds at most [`MAX_WARNINGS`] hashes, about 1 KiB. When it is full, every further warning
-/// counts as given: a caller that makes up hosts must not flood the log.
+/// Holds at most [`MAX_WARNINGS`] hashes, 512 bytes, from the first warning on. When it is full,
+/// every further warning counts as given: a caller that makes up hosts must not flood the log.
+///
+/// A look takes no lock, because each request to another origin takes one.
 #[derive(Debug, Default)]
-pub(super) struct Warned(Mutex<HashSet<u64>>);
+pub(super) struct Warned(OnceLock<Box<[AtomicU64; MAX_WARNINGS]>>);
 
 impl Warned {
     pub(super) fn is_first(&self, cause: &str, destination: &str) -> bool {
-        let mut hasher = DefaultHasher::new();
-        (cause, destination).hash(&mut hasher);
-        // A set of numbers cannot be left half-changed.
-        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        given.len() < MAX_WARNINGS && given.insert(hasher.finish())
+        let hash = hash_of([cause, destination]);
+        let given = self
+            .0
+            .get_or_init(|| Box::new([const { AtomicU64::new(0) }; MAX_WARNINGS]));
+        // From its own place on, the first that is vacant.
+        let (before, after) = given.split_at(hash as usize % MAX_WARNINGS);
+        for place in after.iter().chain(before) {
+            let held = place.load(Ordering::Relaxed);
+            let held = match held {
+                0 => place.compare_exchange(0, hash, Ordering::Relaxed, Ordering::Relaxed),
+                held => Err(held),
+            };
+            match held {
+                Ok(_) => return true,
+                Err(held) if held == hash => return false,
+                Err(_) => {}
+            }
+        }
+        false
     }
+}
+
+/// A hash that is never 0.
+fn hash_of(texts: [&str; 2]) -> u64 {
+    let mut hash = 0;
+    for text in texts {
+        let mut rest = text.as_bytes();
+        while let Some((word, more)) = rest.split_first_chunk() {
+            hash = mix(hash ^ u64::from_le_bytes(*word));
+            rest = more;
+        }
+        let last = rest
+            .iter()
+            .fold(0, |last, byte| last << 8 | u64::from(*byte));
+        hash = mix(hash ^ (last << 8 | rest.len() as u64));
+    }
+    hash.max(1)
+}
+
+/// The finalizer of SplitMix64, in part.
+const fn mix(word: u64) -> u64 {
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word ^ (word >> 27)
 }
 
 const MAX_WARNINGS: usize = 64;
@@ -39,6 +77,7 @@ mod tests {
         assert!(warned.is_first("b", "x"));
         assert_eq!(given("a"), MAX_WARNINGS - 2);
         assert_eq!(given("a"), 0);
-        assert_eq!(warned.0.lock().unwrap().len(), MAX_WARNINGS);
+        let mut held = warned.0.get().unwrap().iter();
+        assert!(held.all(|held| held.load(Ordering::Relaxed) != 0));
     }
 }

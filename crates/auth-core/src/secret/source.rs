@@ -37,6 +37,11 @@ pub use file::SecretFile;
 ///
 /// The future is dropped at the token request's deadline, as a
 /// [`TokenSource`](crate::TokenSource)'s.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `SecretSource`: a secret is not passed as a plain string",
+    label = "not a `SecretSource`",
+    note = "use `Secret::new(text)` for a text that never changes, `SecretEnv::new(name)` for an environment variable, `SecretFile::new(path)` for a file, `SecretFn::new(..)` for a vault"
+)]
 pub trait SecretSource: Send + Sync + 'static {
     /// Reads the credential as it is now.
     ///

@@ -28,6 +28,13 @@ use crate::{AccessToken, Credentials, Error, Secret};
 ///
 /// The future runs in a task of its own, so no caller's cancellation reaches it. It is dropped at
 /// the token request's deadline, and when its runtime shuts down.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `TokenSource`: it cannot fetch tokens for an `Authenticator`",
+    label = "not a `TokenSource`",
+    note = "an `auth_oauth2::Client` makes one for each grant: `.client_credentials()`, `.refresh_token(..)`, `.token_exchange(..)`, or `.password(..)` with the feature `password`",
+    note = "a vendor's builder makes an `Authenticator` itself: `.build()?`",
+    note = "for a token that never changes, use `ApiKey::new(secret)`"
+)]
 pub trait TokenSource: Send + Sync + 'static {
     /// Performs one token request.
     ///

@@ -1,4 +1,4 @@
-//! The quirks of the vendor, met by requests written by hand.
+//! The vendor's deviations from OAuth, shown by handwritten requests.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -23,7 +23,7 @@ async fn with(server: &TestServer, from: &TestServer, more: &[(&str, &str)]) -> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_live_for_thirty_days() {
+async fn tokens_are_valid_for_thirty_days() {
     let server = central().in_memory();
     assert_eq!(
         server.token_url(),
@@ -63,7 +63,7 @@ async fn the_regions_share_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_audience_is_for_the_legacy_endpoints_alone() {
+async fn only_legacy_endpoints_accept_an_audience() {
     let organize = &[("audience", "organize")];
     let current = east().in_memory();
     assert_eq!(

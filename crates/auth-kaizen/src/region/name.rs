@@ -5,11 +5,10 @@ use http::Uri;
 
 use crate::{Central, East, LegacyEndpoint, Region as _};
 
-/// The name of a server, for programs that learn it from their configuration.
+/// The name of a server, for programs that read it from their configuration.
 ///
-/// A type cannot be chosen while the program runs, so such a program matches on the name once, and
-/// has an [`Authenticator`](auth_core::Authenticator) or a type of its own from there on. The name
-/// is read in any case.
+/// A type cannot be chosen at run time, so such a program matches on the name once, and then uses
+/// an [`Authenticator`](auth_core::Authenticator). Upper and lower case are equal.
 ///
 /// # Example
 ///
@@ -29,7 +28,7 @@ use crate::{Central, East, LegacyEndpoint, Region as _};
 /// let authenticator = match configured.parse()? {
 ///     RegionName::Central => connect::<Central>(transport)?,
 ///     RegionName::East => connect::<East>(transport)?,
-///     _ => return Err(Error::config("region", "is one that this program does not know")),
+///     _ => return Err(Error::config("region", "is unknown to this program")),
 /// };
 /// # Ok(authenticator)
 /// # }
@@ -44,7 +43,7 @@ pub enum RegionName {
 }
 
 impl RegionName {
-    /// All of them.
+    /// All servers.
     const ALL: [Self; 2] = [Self::Central, Self::East];
 
     /// Returns the name in lower case.
@@ -99,12 +98,12 @@ impl fmt::Display for RegionName {
 impl FromStr for RegionName {
     type Err = Error;
 
-    /// Reads a name, in any case.
+    /// Reads a name. Upper and lower case are equal.
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `region`, which names what is allowed and
-    /// does not repeat the text.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `region`. The error names the allowed
+    /// values and does not repeat the text.
     fn from_str(text: &str) -> Result<Self, Error> {
         let mut regions = Self::ALL.into_iter();
         regions
@@ -113,7 +112,7 @@ impl FromStr for RegionName {
     }
 }
 
-/// The host as it can be compared: in lower case, and without the dot of the DNS root.
+/// The host in lower case and without the dot of the DNS root, for comparisons.
 fn host(url: &str) -> Option<String> {
     let url: Uri = url.parse().ok()?;
     Some(url.host()?.trim_end_matches('.').to_ascii_lowercase())

@@ -1,5 +1,5 @@
-//! Both of the vendor's servers in memory, under the vendor's own URLs, and a record of all that is
-//! sent to them.
+//! Both of the vendor's servers in memory, under the vendor's own URLs, and a record of all
+//! requests.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -68,13 +68,13 @@ impl Vendor {
         }
     }
 
-    /// Settings as a user has them: with credentials, and nothing else.
+    /// A user's settings: the right credentials and only defaults.
     pub(crate) fn settings<R: Region>(&self) -> KaizenBuilder<R> {
         let secret = Secret::new(client_secret(R::NAME));
         Kaizen::builder(client_id(R::NAME), secret, self.urls()).options(self.options())
     }
 
-    /// Options as the tests need them: with the servers' clock.
+    /// Options for the tests: with the servers' clock.
     pub(crate) fn options(&self) -> AuthenticatorOptions {
         AuthenticatorOptions::new().clock(self.0.clock.clone())
     }
@@ -87,12 +87,12 @@ impl Vendor {
         client.oneshot(request).await.unwrap().status().as_u16()
     }
 
-    /// GETs the buildings of a server's own.
+    /// GETs the buildings of this server.
     pub(crate) async fn buildings<R: Region>(&self, kaizen: &Kaizen<R>) -> u16 {
         self.get(kaizen, &buildings_url::<R>()).await
     }
 
-    /// The way to the vendor's own URLs.
+    /// The transport to the vendor's own URLs.
     pub(crate) fn urls(&self) -> Recorder {
         self.0.urls.clone()
     }
@@ -110,7 +110,7 @@ pub(crate) fn client_id(region: RegionName) -> String {
     format!("fake-client-{region}")
 }
 
-/// With characters that a form encodes.
+/// The secret has characters that a form encodes.
 pub(crate) fn client_secret(region: RegionName) -> String {
     format!("fake-secret/1+{region}")
 }

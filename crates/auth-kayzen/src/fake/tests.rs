@@ -1,4 +1,4 @@
-//! The quirks of the vendor, met by requests written by hand.
+//! The vendor's deviations from OAuth, shown by handwritten requests.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -30,7 +30,7 @@ fn refs<'a>(pairs: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_reply_is_not_quite_oauth() {
+async fn the_reply_deviates_from_oauth() {
     let server = server().in_memory();
     let login = login(&server);
     let basic = basic(&server);
@@ -52,7 +52,7 @@ async fn the_reply_is_not_quite_oauth() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_name_that_is_not_encoded_names_somebody_else() {
+async fn a_user_name_without_form_encoding_names_another_user() {
     let server = server().in_memory();
     let rest = form(&[("password", &server.user_password())]);
     for name in ["api+reporting@kayzen.io", "api+reporting%40kayzen.io"] {
@@ -65,7 +65,7 @@ async fn a_user_name_that_is_not_encoded_names_somebody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn basic_is_raw_or_as_the_standard_says() {
+async fn basic_is_raw_or_form_encoded() {
     for (server, raw_status) in [
         (server().in_memory(), 200),
         (server().client_auth([ClientAuth::Basic]).in_memory(), 401),

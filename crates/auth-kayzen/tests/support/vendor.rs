@@ -1,4 +1,4 @@
-//! The vendor in memory, under its own URLs, and a record of all that is sent to it.
+//! The vendor in memory, under its own URLs, and a record of all requests.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -44,7 +44,7 @@ impl Vendor {
         &self.0.server
     }
 
-    /// Settings as a user has them: with the right credentials, and nothing else.
+    /// A user's settings: the right credentials and only defaults.
     pub(crate) fn settings(&self) -> KayzenBuilder {
         self.with_password(Secret::new(self.server().user_password()))
     }
@@ -64,7 +64,7 @@ impl Vendor {
         Kayzen::builder(key, api_secret, email, password, transport).options(self.options())
     }
 
-    /// Options as the tests need them: with the server's clock.
+    /// Options for the tests: with the server's clock.
     pub(crate) fn options(&self) -> AuthenticatorOptions {
         AuthenticatorOptions::new().clock(self.server().clock().clone())
     }
@@ -107,7 +107,7 @@ impl Vendor {
     }
 }
 
-/// A place where a secret is kept, and can be replaced.
+/// Keeps a secret that a test can replace.
 #[derive(Clone)]
 pub(crate) struct Vault(Arc<Mutex<String>>);
 

@@ -5,9 +5,13 @@ use auth_core::{
     Transport,
 };
 
-use super::{Client, Settings, check};
+use super::{
+    Client, Proof, Settings,
+    place::{Discovered, Place},
+};
 use crate::{
-    BodyFormat, ClientAuth, ReplyRules, Scrubber, TokenEndpoint, parameter,
+    Assertion, AssertionContext, BodyFormat, ClientAuth, Discovery, DiscoveryBuilder, ReplyRules,
+    Scrubber, TokenEndpoint, discovery::Issuer, parameter, secret_setting,
     token_endpoint::MAX_REPLY, token_url,
 };
 
@@ -17,10 +21,11 @@ use crate::{
 /// 6749 section 3.2).
 #[must_use]
 pub struct ClientBuilder {
-    token_url: String,
+    place: PlaceSetting,
     client_id: String,
-    transport: SharedTransport,
     client_secret: Option<SharedSecretSource>,
+    client_assertion: Option<Assertion>,
+    issuer: Option<String>,
     client_auth: ClientAuth,
     body_format: BodyFormat,
     scope: String,
@@ -34,11 +39,21 @@ pub struct ClientBuilder {
     clock: SharedClock,
 }
 
+/// Where token requests go, not checked yet.
+enum PlaceSetting {
+    TokenUrl(String, SharedTransport),
+    /// The client does not share its cache.
+    Issuer(String, SharedTransport),
+    /// The client shares a cache.
+    Shared(String, Discovery),
+}
+
 impl Client {
     /// Starts with what every client needs: the token endpoint's URL, the client identifier that
     /// the authorization server issued, and the transport that sends the token requests.
     ///
-    /// A confidential client adds a [`secret`](ClientBuilder::secret), a public client
+    /// A confidential client adds a [`secret`](ClientBuilder::secret) or a
+    /// [`client_assertion`](ClientBuilder::client_assertion), a public client
     /// [`ClientAuth::None`].
     ///
     /// # Example
@@ -63,11 +78,66 @@ impl Client {
         client_id: impl Into<String>,
         transport: impl Transport,
     ) -> ClientBuilder {
-        ClientBuilder {
-            token_url: token_url.into(),
-            client_id: client_id.into(),
-            transport: SharedTransport::new(transport),
+        let transport = SharedTransport::new(transport);
+        ClientBuilder::new(
+            PlaceSetting::TokenUrl(token_url.into(), transport),
+            client_id.into(),
+        )
+    }
+
+    /// Starts with the issuer in place of the token endpoint, which is taken from the authorization
+    /// server's metadata (RFC 8414, OpenID Connect Discovery). [`Discovery`] says what is checked
+    /// and cached.
+    ///
+    /// The metadata are read at the first token request, within its deadline. So a program starts
+    /// while the authorization server is down, and recovers by itself: a discovery that fails
+    /// counts as a token request that was not sent. To read the metadata at start, call
+    /// [`metadata`](Self::metadata).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use auth_core::{Error, Secret, Transport};
+    /// use auth_oauth2::{Client, ClientCredentials};
+    ///
+    /// fn source(transport: impl Transport) -> Result<ClientCredentials, Error> {
+    ///     let client = Client::discover("https://login.example.com", "my-client", transport)
+    ///         .secret(Secret::new("fake-secret"))
+    ///         .build()?;
+    ///     Ok(client.client_credentials())
+    /// }
+    /// ```
+    pub fn discover(
+        issuer: impl Into<String>,
+        client_id: impl Into<String>,
+        transport: impl Transport,
+    ) -> ClientBuilder {
+        let transport = SharedTransport::new(transport);
+        ClientBuilder::new(
+            PlaceSetting::Issuer(issuer.into(), transport),
+            client_id.into(),
+        )
+    }
+}
+
+impl Discovery {
+    /// Starts a client of an issuer: as [`Client::discover`], with this cache and this transport.
+    pub fn client(&self, issuer: impl Into<String>, client_id: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(
+            PlaceSetting::Shared(issuer.into(), self.clone()),
+            client_id.into(),
+        )
+    }
+}
+
+impl ClientBuilder {
+    fn new(place: PlaceSetting, client_id: String) -> Self {
+        Self {
+            place,
+            client_id,
             client_secret: None,
+            client_assertion: None,
+            issuer: None,
             client_auth: ClientAuth::default(),
             body_format: BodyFormat::default(),
             scope: String::new(),
@@ -81,13 +151,53 @@ impl Client {
             clock: SharedClock::default(),
         }
     }
-}
 
-impl ClientBuilder {
     /// Sets where the client secret comes from. The secret is read before each token request.
     /// Default: none, which is an error unless [`client_auth`](Self::client_auth) sends none.
     pub fn secret(mut self, client_secret: impl SecretSource) -> Self {
         self.client_secret = Some(SharedSecretSource::new(client_secret));
+        self
+    }
+
+    /// Sets the source of the client assertion (RFC 7523 section 2.2), and
+    /// [`ClientAuth::Assertion`]. Default: none.
+    ///
+    /// An issued assertion (Kubernetes, SPIFFE, workload identity federation) is read before each
+    /// token request, and once more when the authorization server rejects it: if it changed, it is
+    /// sent once. One that has expired by its own `exp` is not sent. A signer
+    /// (`private_key_jwt`, `client_secret_jwt`: the crate `auth-jwt`) makes an assertion for each
+    /// token request.
+    ///
+    /// # Example
+    ///
+    /// Entra ID with a federated credential: the token that Kubernetes projects into the pod.
+    ///
+    /// ```
+    /// # use auth_core::{Error, Transport};
+    /// use auth_core::SecretFile;
+    /// use auth_oauth2::Client;
+    ///
+    /// # fn client(transport: impl Transport) -> Result<Client, Error> {
+    /// let url = "https://login.microsoftonline.com/my-tenant/oauth2/v2.0/token";
+    /// let token = SecretFile::new("/var/run/secrets/azure/tokens/azure-identity-token");
+    /// let client = Client::builder(url, "my-client", transport)
+    ///     .client_assertion(token)
+    ///     .scope("https://graph.microsoft.com/.default")
+    ///     .build()?;
+    /// # Ok(client)
+    /// # }
+    /// ```
+    pub fn client_assertion(mut self, assertion: impl Into<Assertion>) -> Self {
+        self.client_assertion = Some(assertion.into());
+        self.client_auth = ClientAuth::Assertion;
+        self
+    }
+
+    /// Sets the authorization server's issuer identifier (RFC 8414 section 2), for example
+    /// `https://login.example.com`: `aud` of the assertions that a signer makes. Default: the
+    /// issuer of [`Client::discover`], and none with [`Client::builder`].
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
         self
     }
 
@@ -139,9 +249,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Permits plain `http` to one exact origin, for the token endpoint: a docker-compose or
+    /// Permits plain `http` to one exact origin, for the token endpoint and the issuer: a docker-compose or
     /// Kubernetes service (`http://payments:8080`), a mesh (`http://api.mesh.local`),
     /// `http://localhost:3000`. A path is ignored. May be called several times. Default: none.
+    ///
+    /// A client of [`Discovery::client`] has the permissions of its [`Discovery`] in place of these.
     ///
     /// # Errors
     ///
@@ -167,7 +279,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the vendor's name in errors. Default: the token endpoint's host.
+    /// Sets the vendor's name in errors. Default: the host of the token endpoint or the issuer.
     pub fn vendor(mut self, name: impl Into<String>) -> Self {
         self.vendor = Some(name.into());
         self
@@ -200,8 +312,15 @@ impl ClientBuilder {
     ///   [`ClientAuth::BasicRawWithId`].
     /// - `client_secret`: not set although [`client_auth`](Self::client_auth) sends one, or empty
     ///   as far as it is known before it is read.
-    /// - `client_auth`: [`ClientAuth::None`] or [`ClientAuth::BasicEmptySecret`] although a secret
-    ///   is set.
+    /// - `client_assertion`: not set although [`client_auth`](Self::client_auth) sends one, or
+    ///   empty, not a JWT or expired as far as it is known before it is read.
+    /// - `client_auth`: a method that sends no secret although a secret is set, or no assertion
+    ///   although an assertion is set.
+    /// - `issuer`: empty; set although [`Client::discover`] has it. For [`Client::discover`]: not an
+    ///   absolute URL, neither `https` nor `http` to an origin of
+    ///   [`danger_allow_http`](Self::danger_allow_http), with user information, a query or a
+    ///   fragment.
+    /// - A setting that the signer of the client assertion names.
     /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot
     ///   read.
     /// - `scope`: characters outside RFC 6749 section 3.3, or other than one space between values.
@@ -213,18 +332,12 @@ impl ClientBuilder {
         parameter::check_scope(&self.scope)?;
         parameter::check_resources(&self.resources)?;
         parameter::check_extras(&self.extras)?;
-        let endpoint = TokenEndpoint::checked(
-            self.vendor,
-            "token_url",
-            &self.token_url,
-            self.transport,
-            &self.http,
-        )?;
-        let extras = self.extras.iter().map(|(name, _)| name.as_str());
-        token_url::check_query("token_url", endpoint.url(), extras)?;
         if self.max_reply == 0 {
             return Err(Error::config("max_reply", "a reply has at least one byte"));
         }
+        let place = self.place()?;
+        let issuer = self.issuer_of(&place)?;
+        let proof = self.proof(&place, issuer.as_deref())?;
         let rules = match self.scope.as_str() {
             "" => self.reply_rules,
             scope => self.reply_rules.requested_scope(scope),
@@ -244,9 +357,10 @@ impl ClientBuilder {
             .chain(self.extras)
             .filter(|(_, value)| !value.is_empty());
         Ok(Client(Arc::new(Settings {
-            endpoint: endpoint.max_reply(self.max_reply),
+            place,
             id: self.client_id,
-            secret: self.client_secret,
+            proof,
+            issuer,
             auth: self.client_auth,
             format: self.body_format,
             parameters: parameters.collect(),
@@ -254,6 +368,51 @@ impl ClientBuilder {
             rules,
             clock: self.clock,
         })))
+    }
+
+    fn place(&self) -> Result<Place, Error> {
+        let (issuer, discovery) = match &self.place {
+            PlaceSetting::TokenUrl(url, transport) => {
+                let endpoint = TokenEndpoint::checked(
+                    self.vendor.clone(),
+                    "token_url",
+                    url,
+                    transport.clone(),
+                    &self.http,
+                )?;
+                let extras = self.extras.iter().map(|(name, _)| name.as_str());
+                token_url::check_query("token_url", endpoint.url(), extras)?;
+                return Ok(Place::Fixed(endpoint.max_reply(self.max_reply)));
+            }
+            PlaceSetting::Issuer(issuer, transport) => {
+                let discovery = DiscoveryBuilder::new(transport.clone());
+                let discovery = discovery.http_hosts(self.http.clone());
+                (issuer, discovery.clock(self.clock.clone()).build()?)
+            }
+            PlaceSetting::Shared(issuer, discovery) => (issuer, discovery.clone()),
+        };
+        let issuer = Issuer::parse(issuer, discovery.http())?;
+        let host = || issuer.host().to_owned();
+        Ok(Place::Discovered(Discovered {
+            vendor: self.vendor.clone().unwrap_or_else(host),
+            issuer,
+            discovery,
+            max_reply: self.max_reply,
+        }))
+    }
+
+    /// Returns `aud` of assertions. The issuer of a discovery is the one that the metadata repeat.
+    fn issuer_of(&self, place: &Place) -> Result<Option<String>, Error> {
+        match (&self.issuer, place.issuer()) {
+            (Some(_), Some(_)) => {
+                let problem = "is an argument of `Client::discover` already; remove the setting";
+                Err(Error::config("issuer", problem))
+            }
+            (Some(issuer), None) if issuer.is_empty() => {
+                Err(Error::config("issuer", "must not be empty"))
+            }
+            (set, discovered) => Ok(set.clone().or(discovered.map(Into::into))),
+        }
     }
 
     fn check_client(&self) -> Result<(), Error> {
@@ -265,8 +424,15 @@ impl ClientBuilder {
             let problem = "must not have a colon, which ends it in HTTP Basic (RFC 7617)";
             return Err(Error::config("client_id", problem));
         }
+        if self.client_assertion.is_some() && method != ClientAuth::Assertion {
+            let problem = format_args!(
+                "`{method:?}` sends no client assertion, and one is set: remove the assertion, or \
+                 the method"
+            );
+            return Err(Error::config("client_auth", problem));
+        }
         match &self.client_secret {
-            Some(secret) if method.sends_secret() => check("client_secret", secret),
+            Some(secret) if method.sends_secret() => secret_setting::check("client_secret", secret),
             Some(_) => {
                 let problem = format_args!(
                     "`{method:?}` sends no client secret, and one is set: remove the secret, or \
@@ -282,6 +448,28 @@ impl ClientBuilder {
                 Err(Error::config("client_secret", problem))
             }
             None => Ok(()),
+        }
+    }
+
+    fn proof(&self, place: &Place, issuer: Option<&str>) -> Result<Proof, Error> {
+        match (&self.client_secret, &self.client_assertion) {
+            (Some(secret), _) => Ok(Proof::Secret(secret.clone())),
+            (None, Some(assertion)) => {
+                let context = AssertionContext {
+                    client_id: &self.client_id,
+                    issuer,
+                    token_endpoint: &place.known_url(),
+                    now: self.clock.now(),
+                };
+                assertion.check("client_assertion", &context)?;
+                Ok(Proof::Assertion(assertion.clone()))
+            }
+            (None, None) if self.client_auth == ClientAuth::Assertion => {
+                let problem = "is missing, and client authentication `Assertion` sends it: set it \
+                               with `client_assertion`";
+                Err(Error::config("client_assertion", problem))
+            }
+            (None, None) => Ok(Proof::None),
         }
     }
 }

@@ -1,6 +1,9 @@
 use std::{sync::Mutex, time::Duration};
 
-use auth_core::{Clock, ErrorKind, SecretFn, TokenRequest, TokenRequestReason, TokenSource as _};
+use auth_core::{
+    Clock, ErrorKind, SecretFn, TokenRequest, TokenRequestOutcome, TokenRequestReason,
+    TokenSource as _,
+};
 
 use super::*;
 use crate::ClientCredentials;

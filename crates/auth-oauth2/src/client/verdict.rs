@@ -1,7 +1,7 @@
 use auth_core::{Error, RejectedPart, TokenRequestOutcome};
 use http::StatusCode;
 
-use crate::grant_type::{PASSWORD, REFRESH_TOKEN};
+use crate::grant_type::{JWT_BEARER, PASSWORD, REFRESH_TOKEN};
 
 /// Adds to a vendor's rejection which part of the token request it is about. The grant decides what
 /// `invalid_grant` means (RFC 6749 section 5.2).
@@ -22,7 +22,8 @@ pub(super) fn judged(grant_type: &str, error: Error) -> Error {
 fn rejected_part(grant: &str, code: Option<&str>, status: Option<StatusCode>) -> RejectedPart {
     let unauthorized = status == Some(StatusCode::UNAUTHORIZED);
     match (code, grant) {
-        (Some("invalid_client"), _) | (Some("invalid_grant"), PASSWORD) => {
+        // With the JWT bearer grant `invalid_grant` is about the assertion (RFC 7523 section 3.1).
+        (Some("invalid_client"), _) | (Some("invalid_grant"), PASSWORD | JWT_BEARER) => {
             RejectedPart::Credentials
         }
         (Some("invalid_grant"), REFRESH_TOKEN) => RejectedPart::RefreshToken,

@@ -104,7 +104,7 @@ fn body_kind<B: AsRef<[u8]>>(reply: &Response<B>) -> BodyKind {
 }
 
 /// Without a byte order mark and the space around it.
-pub(super) fn trimmed(body: &[u8]) -> &[u8] {
+pub(crate) fn trimmed(body: &[u8]) -> &[u8] {
     body.strip_prefix(BOM).unwrap_or(body).trim_ascii()
 }
 

@@ -69,9 +69,10 @@ mod rotation {
         }
 
         async fn open(&self) -> Self::Store {
-            let keys = match self.1.fetch_xor(true, Ordering::Relaxed) {
-                true => SealingKeys::new(text(2)).also_opens(text(1)),
-                false => SealingKeys::new(text(1)).also_opens(text(2)),
+            let keys = if self.1.fetch_xor(true, Ordering::Relaxed) {
+                SealingKeys::new(text(2)).also_opens(text(1))
+            } else {
+                SealingKeys::new(text(1)).also_opens(text(2))
             };
             SealedStore::new(self.0.clone(), keys.name_key(text(NAMES))).unwrap()
         }

@@ -18,9 +18,10 @@ pub async fn cancelled_callers_change_nothing<V: Vendor>() {
     let stand = Stand::new::<V>();
     let gate = Gate::new();
     let held = Reply::normal().answer_after(&gate);
-    match V::FETCHES {
-        true => stand.server.token().then(held),
-        false => stand.server.api().times(8, held),
+    if V::FETCHES {
+        stand.server.token().then(held)
+    } else {
+        stand.server.api().times(8, held)
     };
     let url = format!("{}{}", stand.server.api_url(), V::path());
     let callers: Vec<_> = (0..8)

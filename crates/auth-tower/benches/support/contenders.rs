@@ -1,65 +1,93 @@
 //! The layers that are compared.
 
 use std::{
-    future::{Ready, ready},
     hint::black_box,
     iter,
     time::{Duration, Instant},
 };
 
-use auth_tower::AuthLayer;
+use auth_core::{AuthenticatorMap, AuthenticatorOptions, Key, Origins};
+use auth_tower::{AuthLayer, ReplayBodyLayer};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::Full;
-use tower::{
-    Layer, Service,
-    retry::{Policy, RetryLayer},
-};
+use tower::{Layer, Service, retry::RetryLayer};
 use tower_http::auth::AddAuthorizationLayer;
 
 use crate::{
-    requests::{NoOp, Scenario, send},
+    requests::{NoOp, Scenario, send, send_in_place},
+    retry::OnceMore,
     warm,
 };
 
 /// What stands between the caller and the same service.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Contender {
     /// Nothing: the floor.
     Bare,
     AddAuthorization,
-    RetryAndAddAuthorization,
     AuthReplayOff,
+    RetryAndAddAuthorization,
     Auth,
+    /// With `ReplayBodyLayer` above.
+    AuthReplayBody,
+    KeyedReplayOff,
+    Keyed,
 }
 
 impl Contender {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Bare,
         Self::AddAuthorization,
         Self::AuthReplayOff,
         Self::RetryAndAddAuthorization,
         Self::Auth,
+        Self::AuthReplayBody,
+        Self::KeyedReplayOff,
+        Self::Keyed,
     ];
+
+    /// Who is compared in a scenario.
+    pub(crate) fn of(scenario: Scenario) -> &'static [Self] {
+        match scenario {
+            Scenario::Room6 => &Self::ALL[..6],
+            Scenario::InPlace6
+            | Scenario::Extension6
+            | Scenario::Full6
+            | Scenario::Body4k6
+            | Scenario::Shared4k6
+            | Scenario::Port443 => &Self::ALL[..5],
+            Scenario::Foreign | Scenario::Foreign20 => &Self::ALL[..3],
+            Scenario::KeyShort | Scenario::KeyLong => {
+                &[Self::Bare, Self::KeyedReplayOff, Self::Keyed]
+            }
+        }
+    }
 
     /// The name as an argument.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::AddAuthorization => "add-authorization",
-            Self::RetryAndAddAuthorization => "retry",
             Self::AuthReplayOff => "auth-replay-off",
+            Self::RetryAndAddAuthorization => "retry",
             Self::Auth => "auth",
+            Self::AuthReplayBody => "auth-replay-body",
+            Self::KeyedReplayOff => "keyed-replay-off",
+            Self::Keyed => "keyed",
         }
     }
 
     pub(crate) fn title(self) -> &'static str {
         match self {
-            Self::Bare => "the service alone",
+            Self::Bare => "the service without a layer",
             Self::AddAuthorization => "tower-http AddAuthorization",
-            Self::RetryAndAddAuthorization => "tower Retry(clone) + AddAuthorization",
             Self::AuthReplayOff => "AuthLayer, replay off",
+            Self::RetryAndAddAuthorization => "tower Retry(clone) + AddAuthorization",
             Self::Auth => "AuthLayer",
+            Self::AuthReplayBody => "ReplayBodyLayer + AuthLayer",
+            Self::KeyedReplayOff => "AuthLayer::keyed, replay off",
+            Self::Keyed => "AuthLayer::keyed",
         }
     }
 
@@ -67,7 +95,9 @@ impl Contender {
     /// returns how long it took.
     pub(crate) fn sender(self, scenario: Scenario, token_bytes: usize) -> Sender {
         let static_layer = || AddAuthorizationLayer::bearer(&warm::token(token_bytes));
-        let layer = || AuthLayer::new(warm::warm(warm::builder(token_bytes)));
+        let origins = move || Origins::new(scenario.origins()).expect("valid origins");
+        let builder = move || warm::builder_to(token_bytes, origins());
+        let layer = || AuthLayer::new(warm::warm(builder()));
         let service = NoOp::of(scenario);
         match self {
             Self::Bare => sender(service, scenario),
@@ -78,6 +108,20 @@ impl Contender {
             }
             Self::AuthReplayOff => sender(layer().replay_off().layer(service), scenario),
             Self::Auth => sender(layer().layer(service), scenario),
+            Self::AuthReplayBody => {
+                let signed = layer().layer(service);
+                sender(ReplayBodyLayer::new(64 * 1024).layer(signed), scenario)
+            }
+            Self::KeyedReplayOff | Self::Keyed => {
+                let options = AuthenticatorOptions::new().shards(1);
+                let make = move |_: &Key| Ok(warm::warm(builder().options(options.clone())));
+                let map = AuthenticatorMap::builder(make).build();
+                let layer = AuthLayer::keyed(map.expect("valid settings"));
+                match self {
+                    Self::Keyed => sender(layer.layer(service), scenario),
+                    _ => sender(layer.replay_off().layer(service), scenario),
+                }
+            }
         }
     }
 }
@@ -85,16 +129,19 @@ impl Contender {
 pub(crate) type Sender = Box<dyn FnMut(u32) -> Duration>;
 
 #[allow(clippy::disallowed_methods, reason = "a bench times things")]
-fn sender<S>(mut service: S, scenario: Scenario) -> Sender
+fn sender<S, ResB>(mut service: S, scenario: Scenario) -> Sender
 where
-    S: Service<Request<Full<Bytes>>> + 'static,
+    S: Service<Request<Full<Bytes>>, Response = Response<ResB>> + 'static,
 {
     let plugs = even_out_the_heap(scenario);
     Box::new(move |requests| {
         let _plugs = &plugs;
         let start = Instant::now();
-        for _ in 0..requests {
-            send(&mut service, scenario.request());
+        match scenario {
+            Scenario::InPlace6 => {
+                (0..requests).for_each(|_| send_in_place(&mut service, scenario.request()));
+            }
+            _ => (0..requests).for_each(|_| send(&mut service, scenario.request())),
         }
         start.elapsed()
     })
@@ -111,27 +158,4 @@ fn even_out_the_heap(scenario: Scenario) -> Vec<Vec<u8>> {
     plugs.push(Vec::with_capacity(2 * 1024));
     drop(hole);
     black_box(plugs)
-}
-
-/// What one writes to try a request again after a 401.
-#[derive(Clone)]
-struct OnceMore;
-
-impl<B: Clone, ResB, E> Policy<Request<B>, Response<ResB>, E> for OnceMore {
-    type Future = Ready<()>;
-
-    fn retry(
-        &mut self,
-        _: &mut Request<B>,
-        result: &mut Result<Response<ResB>, E>,
-    ) -> Option<Self::Future> {
-        match result {
-            Ok(response) if response.status() == StatusCode::UNAUTHORIZED => Some(ready(())),
-            _ => None,
-        }
-    }
-
-    fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
-        Some(request.clone())
-    }
 }

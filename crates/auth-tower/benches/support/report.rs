@@ -14,6 +14,7 @@ struct Figure {
     what: String,
     value: f64,
     limit: Limit,
+    goal: Option<Limit>,
 }
 
 /// What a figure is held against.
@@ -23,6 +24,8 @@ pub(crate) enum Limit {
     AtLeast(f64),
     /// None this time: the machine was too busy to measure it.
     Unjudged,
+    /// None: the figure is for the reader.
+    Reported,
 }
 
 impl Report {
@@ -42,7 +45,23 @@ impl Report {
             what: what.into(),
             value,
             limit,
+            goal: None,
         });
+    }
+
+    /// Notes a figure that has a limit, and a goal that is printed beside.
+    pub(crate) fn goal(&mut self, what: impl Into<String>, value: f64, limit: Limit, goal: Limit) {
+        self.figures.push(Figure {
+            what: what.into(),
+            value,
+            limit,
+            goal: Some(goal),
+        });
+    }
+
+    /// Notes a figure for the JSON file.
+    pub(crate) fn note(&mut self, what: impl Into<String>, value: f64) {
+        self.gate(what, value, Limit::Reported);
     }
 
     /// Prints all figures with their limits and says whether they hold.
@@ -50,22 +69,43 @@ impl Report {
         if let Some(path) = &self.json {
             self.write(path);
         }
-        let mut table = Table::new(&[&format!("{}: figure", self.program), "is", "limit", ""]);
-        for figure in &self.figures {
-            let Figure { what, value, limit } = figure;
-            let (limit, verdict) = match limit {
-                Limit::AtMost(most) => (format!("<= {}", number(*most)), figure.verdict()),
-                Limit::AtLeast(least) => (format!(">= {}", number(*least)), figure.verdict()),
-                Limit::Unjudged => (String::from("-"), figure.verdict()),
-            };
-            let value = if value.is_nan() {
+        let mut table = Table::new(&[
+            &format!("{}: figure", self.program),
+            "is",
+            "limit",
+            "",
+            "goal",
+            "",
+        ]);
+        let judged = self.figures.iter().filter(|figure| figure.is_printed());
+        for figure in judged {
+            let value = if figure.value.is_nan() {
                 String::from("-")
             } else {
-                number(*value)
+                number(figure.value)
             };
-            table.row([what.clone(), value, limit, verdict.to_owned()]);
+            let limit = figure.limit.verdict(figure.value);
+            let goal = figure.goal.map_or(["", ""].map(String::from), |goal| {
+                [
+                    goal.text(),
+                    String::from(if goal.holds(figure.value) {
+                        "reached"
+                    } else {
+                        "open"
+                    }),
+                ]
+            });
+            let [goal, reached] = goal;
+            table.row([
+                figure.what.clone(),
+                value,
+                figure.limit.text(),
+                limit.to_owned(),
+                goal,
+                reached,
+            ]);
         }
-        if !self.figures.is_empty() {
+        if self.figures.iter().any(Figure::is_printed) {
             table.print();
         }
         if self.figures.iter().all(Figure::holds) {
@@ -82,15 +122,20 @@ impl Report {
                 Limit::AtMost(most) => ("at most", number(most)),
                 Limit::AtLeast(least) => ("at least", number(least)),
                 Limit::Unjudged => ("unjudged", String::from("null")),
+                Limit::Reported => ("none", String::from("null")),
+            };
+            let goal = match figure.goal {
+                Some(Limit::AtMost(goal) | Limit::AtLeast(goal)) => number(goal),
+                _ => String::from("null"),
             };
             // No text here needs escaping: all of it is ours.
             writeln!(
                 file,
-                r#"{{"bench":"{}","figure":"{}","value":{},"bound":"{bound}","limit":{limit},"verdict":"{}"}}"#,
+                r#"{{"bench":"{}","figure":"{}","value":{},"bound":"{bound}","limit":{limit},"goal":{goal},"verdict":"{}"}}"#,
                 self.program,
                 figure.what,
                 number(figure.value),
-                figure.verdict(),
+                figure.limit.verdict(figure.value),
             )
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         }
@@ -98,19 +143,38 @@ impl Report {
 }
 
 impl Figure {
+    fn is_printed(&self) -> bool {
+        !matches!(self.limit, Limit::Reported)
+    }
+
     fn holds(&self) -> bool {
-        match self.limit {
+        self.limit.holds(self.value)
+    }
+}
+
+impl Limit {
+    fn holds(self, value: f64) -> bool {
+        match self {
             // A figure that is no number does not.
-            Limit::AtMost(most) => self.value <= most,
-            Limit::AtLeast(least) => self.value >= least,
-            Limit::Unjudged => true,
+            Self::AtMost(most) => value <= most,
+            Self::AtLeast(least) => value >= least,
+            Self::Unjudged | Self::Reported => true,
         }
     }
 
-    fn verdict(&self) -> &'static str {
-        match self.limit {
-            Limit::Unjudged => "not judged",
-            _ if self.holds() => "holds",
+    fn text(self) -> String {
+        match self {
+            Self::AtMost(most) => format!("<= {}", number(most)),
+            Self::AtLeast(least) => format!(">= {}", number(least)),
+            Self::Unjudged | Self::Reported => String::from("-"),
+        }
+    }
+
+    fn verdict(self, value: f64) -> &'static str {
+        match self {
+            Self::Unjudged => "not judged",
+            Self::Reported => "reported",
+            _ if self.holds(value) => "holds",
             _ => "MISSED",
         }
     }

@@ -10,51 +10,103 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use auth_core::{Key, Secret};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header};
 use http_body_util::{Empty, Full};
 use tower::Service;
 
-/// What kind of request is sent. All have six headers, two of them made for each, and a new URI.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What kind of request is sent, and what becomes of its response. All have six headers, two of
+/// them made for each, and a new URI. If nothing else is said, there is no body, the header map has
+/// room for more, and the caller takes the response out of the future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scenario {
-    /// No body, and a header map with room for more.
-    Empty6Room,
-    /// As the first, and the response carries an extension, as those of hyper-util's client and of
-    /// reqwest do.
-    Extension6Room,
-    /// No body, and a header map that is full: the seventh header makes it grow.
-    Empty6,
+    Room6,
+    /// The caller looks at the response without moving it, as no caller does: what is left is the
+    /// layer's own work.
+    InPlace6,
+    /// The response carries an extension, as those of hyper-util's client and of reqwest do.
+    Extension6,
+    /// A header map that is full: the seventh header makes it grow.
+    Full6,
     /// 4 KiB of a body made for each request, full map.
     Body4k6,
     /// 4 KiB of a body that all requests share, full map.
     Shared4k6,
+    /// The URI says `:443`.
+    Port443,
+    /// Another origin of the same length.
+    Foreign,
+    /// The same, with 20 permitted origins.
+    Foreign20,
+    /// The request carries a key with a subject of 16 bytes.
+    KeyShort,
+    /// The request carries a key with a subject of 1 KiB.
+    KeyLong,
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Empty6Room,
-        Self::Extension6Room,
-        Self::Empty6,
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Room6,
+        Self::InPlace6,
+        Self::Extension6,
+        Self::Full6,
         Self::Body4k6,
         Self::Shared4k6,
+        Self::Port443,
+        Self::Foreign,
+        Self::Foreign20,
+        Self::KeyShort,
+        Self::KeyLong,
     ];
 
     /// The name as an argument.
     pub(crate) fn id(self) -> &'static str {
         match self {
-            Self::Empty6Room => "empty6room",
-            Self::Extension6Room => "extension6room",
-            Self::Empty6 => "empty6",
+            Self::Room6 => "room6",
+            Self::InPlace6 => "in-place6",
+            Self::Extension6 => "extension6",
+            Self::Full6 => "full6",
             Self::Body4k6 => "body4k6",
             Self::Shared4k6 => "shared4k6",
+            Self::Port443 => "port443",
+            Self::Foreign => "foreign",
+            Self::Foreign20 => "foreign20",
+            Self::KeyShort => "key-short",
+            Self::KeyLong => "key-long",
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Room6 => "header map with room",
+            Self::InPlace6 => "map with room, response read in place",
+            Self::Extension6 => "map with room, response with an extension",
+            Self::Full6 => "full map",
+            Self::Body4k6 => "full map, 4 KiB body",
+            Self::Shared4k6 => "full map, 4 KiB shared body",
+            Self::Port443 => "map with room, URI with :443",
+            Self::Foreign => "another origin, 1 permitted",
+            Self::Foreign20 => "another origin, 20 permitted",
+            Self::KeyShort => "key with a subject of 16 bytes",
+            Self::KeyLong => "key with a subject of 1 KiB",
+        }
+    }
+
+    /// The permitted origins.
+    pub(crate) fn origins(self) -> Vec<String> {
+        match self {
+            Self::Foreign20 => (0..20)
+                .map(|number| format!("https://a{number:02}.example.com"))
+                .collect(),
+            _ => vec![String::from("https://api.example.com")],
         }
     }
 
     pub(crate) fn request(self) -> Request<Full<Bytes>> {
         let mut headers = match self {
-            Self::Empty6Room | Self::Extension6Room => HeaderMap::with_capacity(12),
-            _ => HeaderMap::new(),
+            Self::Full6 | Self::Body4k6 | Self::Shared4k6 => HeaderMap::new(),
+            _ => HeaderMap::with_capacity(12),
         };
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
@@ -68,17 +120,41 @@ impl Scenario {
             HeaderName::from_static("traceparent"),
             made("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         );
-        let uri = Uri::try_from("https://api.example.com/v1/things/17?expand=all");
+        let uri = match self {
+            Self::Port443 => "https://api.example.com:443/v1/things/17?expand=all",
+            Self::Foreign | Self::Foreign20 => "https://cdn.example.com/v1/things/17?expand=all",
+            _ => "https://api.example.com/v1/things/17?expand=all",
+        };
         let body = match self {
-            Self::Empty6Room | Self::Extension6Room | Self::Empty6 => Bytes::new(),
             Self::Body4k6 => Bytes::from(vec![b'x'; BODY]),
             Self::Shared4k6 => shared_body(),
+            _ => Bytes::new(),
         };
         let mut request = Request::new(Full::new(body));
-        *request.uri_mut() = uri.expect("a valid URI");
+        *request.uri_mut() = Uri::try_from(uri).expect("a valid URI");
         *request.headers_mut() = headers;
+        match self {
+            Self::KeyShort => drop(request.extensions_mut().insert(key(16))),
+            Self::KeyLong => drop(request.extensions_mut().insert(key(1024))),
+            _ => {}
+        }
         request
     }
+}
+
+/// A key that was made before, as for a user who is signed in.
+fn key(subject_bytes: usize) -> Key {
+    static SHORT: OnceLock<Key> = OnceLock::new();
+    static LONG: OnceLock<Key> = OnceLock::new();
+    let made = match subject_bytes {
+        ..=16 => &SHORT,
+        _ => &LONG,
+    };
+    let make = || {
+        let subject = Secret::new("s".repeat(subject_bytes));
+        Key::builder("example").subject(&subject).build()
+    };
+    made.get_or_init(make).clone()
 }
 
 const BODY: usize = 4 * 1024;
@@ -100,9 +176,24 @@ fn shared_body() -> Bytes {
         .clone()
 }
 
-/// Sends a request by a service that is always ready, to its end.
+/// Sends a request by a service that is always ready, and takes its response.
 #[inline]
-pub(crate) fn send<S>(service: &mut S, request: Request<Full<Bytes>>)
+pub(crate) fn send<S, ResB>(service: &mut S, request: Request<Full<Bytes>>)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<ResB>>,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(service.poll_ready(&mut cx).is_ready(), "always ready");
+    let future = pin!(call(service, request));
+    match future.poll(&mut cx) {
+        Poll::Ready(Ok(response)) => drop(black_box(response)),
+        Poll::Ready(Err(_)) | Poll::Pending => panic!("neither fails nor waits"),
+    }
+}
+
+/// Sends a request by a service that is always ready, and looks at its response where it is.
+#[inline]
+pub(crate) fn send_in_place<S>(service: &mut S, request: Request<Full<Bytes>>)
 where
     S: Service<Request<Full<Bytes>>>,
 {
@@ -131,7 +222,7 @@ pub(crate) struct NoOp {
 
 impl NoOp {
     pub(crate) fn of(scenario: Scenario) -> Self {
-        let with_extension = scenario == Scenario::Extension6Room;
+        let with_extension = scenario == Scenario::Extension6;
         Self { with_extension }
     }
 }

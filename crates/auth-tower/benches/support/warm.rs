@@ -13,7 +13,12 @@ pub(crate) fn token(bytes: usize) -> String {
 
 /// Describes an authenticator whose tokens have that many bytes and outlive every measurement.
 pub(crate) fn builder(bytes: usize) -> AuthenticatorBuilder {
-    Authenticator::builder(Repeated(token(bytes)), origins())
+    builder_to(bytes, origins())
+}
+
+/// The same, for other origins.
+pub(crate) fn builder_to(bytes: usize, origins: Origins) -> AuthenticatorBuilder {
+    Authenticator::builder(Repeated(token(bytes)), origins)
 }
 
 /// The origins of the vendor's API, which all keys share.

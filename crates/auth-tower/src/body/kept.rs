@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
-use crate::replay::Missing;
+use crate::missing::Missing;
 
 /// Frames in their order, and how many more there may be.
 pub(super) struct Kept {

@@ -46,7 +46,7 @@ use crate::ReplayBody;
 /// #     .build()?;
 /// # // The API has accepted the token before.
 /// # let token = authenticator.token().await?;
-/// # authenticator.accepted(token.generation());
+/// # authenticator.report_accepted(token.generation());
 /// // In place of the closure: any HTTP client that is a tower service.
 /// let client = service_fn(|request: Request<ReplayBody<Upload>>| async move {
 ///     let is_refused = request.headers()["authorization"] == "Bearer fake-token-0";

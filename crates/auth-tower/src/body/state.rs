@@ -16,7 +16,7 @@ use super::{
     BoxError,
     kept::{Kept, Piece},
 };
-use crate::replay::Missing;
+use crate::missing::Missing;
 
 /// The stream has one reader at a time. A spare that starts over becomes the reader; whoever was it
 /// before gets an error from then on.

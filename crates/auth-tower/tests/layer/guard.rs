@@ -148,9 +148,10 @@ async fn g12_a_refusal_at_the_end_of_a_redirect_is_not_ours() {
         // and a second send.
         let follower = FollowRedirect::new(api.clone());
         let client: BoxCloneService<Request<Full<Bytes>>, _, _> =
-            match cfg!(feature = "follow-redirect") {
-                true => BoxCloneService::new(MapResponse::new(follower, unmarked)),
-                false => BoxCloneService::new(follower),
+            if cfg!(feature = "follow-redirect") {
+                BoxCloneService::new(MapResponse::new(follower, unmarked))
+            } else {
+                BoxCloneService::new(follower)
             };
         let response = in_time(layer.layer(client).oneshot(get(URL)))
             .await
@@ -183,9 +184,10 @@ async fn g21_an_answer_to_a_request_that_lost_its_token_is_told() {
             let response = in_time(client.oneshot(get(URL))).await.unwrap();
             let outcome = AuthOutcome::of(&response);
             let why = outcome.unsigned();
-            let is_it = match comes_back {
-                true => matches!(why, Some(Unsigned::RemovedBelow)),
-                false => matches!(why, Some(Unsigned::OtherOrigin)),
+            let is_it = if comes_back {
+                matches!(why, Some(Unsigned::RemovedBelow))
+            } else {
+                matches!(why, Some(Unsigned::OtherOrigin))
             };
             assert!(is_it, "{refuses} {comes_back} {why:?}");
             assert_eq!((outcome.sends(), outcome.was_refused()), (1, false));

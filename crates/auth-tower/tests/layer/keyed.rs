@@ -61,7 +61,7 @@ impl Users {
         source(&self.sources, user)
     }
 
-    fn over<S>(&self, inner: S) -> KeyedAuth<S> {
+    fn over<S: Clone>(&self, inner: S) -> KeyedAuth<S> {
         AuthLayer::keyed(self.authenticators.clone()).layer(inner)
     }
 }

@@ -230,11 +230,12 @@ async fn g14_a_client_says_that_it_cannot_tell() {
                 response
             });
             // The guard knows what it sent, and not what the client did with it.
-            let client = match guarded {
-                true => BoxCloneService::new(
+            let client = if guarded {
+                BoxCloneService::new(
                     OriginGuardLayer::new(world.authenticator.clone()).layer(client),
-                ),
-                false => BoxCloneService::new(client),
+                )
+            } else {
+                BoxCloneService::new(client)
             };
             let response = in_time(world.over(client).oneshot(order(method.clone())));
             let outcome = AuthOutcome::of(&response.await.unwrap());

@@ -1,4 +1,4 @@
-//! The quirks of the vendor, met by requests written by hand.
+//! The vendor's deviations from OAuth, shown by handwritten requests.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -33,7 +33,7 @@ async fn with(server: &TestServer, audiences: &[(&str, &str)]) -> Received {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_form_and_the_json_body_bring_a_token() {
+async fn a_form_and_a_json_body_get_a_token() {
     let server = server().in_memory();
     assert_eq!(
         server.token_url(),
@@ -102,7 +102,7 @@ async fn basic_and_wrong_secrets_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_two_apis_refuse_in_their_own_ways() {
+async fn the_current_and_the_older_api_refuse_differently() {
     let server = server().in_memory();
     assert_eq!(
         call_api(&server, "/core/v1/buildings/", "fake")
@@ -137,7 +137,7 @@ async fn five_at_0745_and_fifteen_at_0800_leave_five_at_0845() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_has_expired_counts_no_longer() {
+async fn an_expired_token_is_not_counted() {
     let server = server()
         .token_lifetime(Duration::from_secs(60))
         .quota(2, Duration::from_secs(3600))
@@ -147,7 +147,7 @@ async fn a_token_that_has_expired_counts_no_longer() {
     assert_eq!(
         with(&server, &[]).await.error(),
         "invalid_request",
-        "counts for the hour"
+        "is counted for an hour"
     );
     let over = with(&server, &[AUDIENCE]).await;
     assert_eq!((over.status.as_u16(), over.error().as_str()), (400, ""));

@@ -10,13 +10,14 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// A body that may have been looked at: the frames that were seen, then the rest, as it came.
+    /// A body whose first frames may have been read: returns these frames, then the rest,
+    /// unchanged.
     pub struct PeekedBody<B>
     where
         B: Body,
     {
         seen: VecDeque<Frame<B::Data>>,
-        // What came after them: the end, or an error.
+        // What followed the frames: the end, or an error.
         outcome: Option<Result<(), B::Error>>,
         #[pin]
         inner: B,
@@ -32,17 +33,17 @@ impl<B: Body> PeekedBody<B> {
         }
     }
 
-    /// Returns the body that was looked at; what was seen of it is gone from there.
+    /// Returns the body that was read; the frames that were read are no longer in it.
     pub fn get_ref(&self) -> &B {
         &self.inner
     }
 
-    /// How many frames were seen.
+    /// The number of frames that were read.
     pub(super) fn frames(&self) -> usize {
         self.seen.len()
     }
 
-    /// Keeps one more frame, and shows it.
+    /// Reads and keeps one more frame, and returns a reference to it.
     pub(super) fn poll_seen(&mut self, cx: &mut Context<'_>) -> Poll<Seen<'_, B::Data>>
     where
         B: Unpin,
@@ -67,7 +68,7 @@ impl<B: Body> PeekedBody<B> {
     }
 }
 
-/// What a look at a body showed.
+/// The result of reading one frame of a body.
 pub(super) enum Seen<'a, D> {
     Frame(&'a Frame<D>),
     End,

@@ -35,7 +35,7 @@ pin_project! {
             #[pin]
             future: F,
         },
-        // Looks at a body that may be a refusal; empty once it was handed over.
+        // Reads a body that may be a refusal; empty after the response was returned.
         Peeking {
             response: Option<(Parts, Peek<B>)>,
         },
@@ -78,7 +78,7 @@ where
                     let refused = ready!(peek.poll(cx));
                     let (mut parts, peek) = response
                         .take()
-                        .expect("the response was there a line before");
+                        .expect("the response was checked one line before");
                     if refused {
                         parts.extensions.insert(TokenRefused);
                     }

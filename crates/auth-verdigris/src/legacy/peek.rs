@@ -15,12 +15,12 @@ use zeroize::Zeroizing;
 
 use super::{PeekedBody, body::Seen};
 
-/// How much of a body is looked at, in bytes.
+/// The part of a body that is read, in bytes.
 const MAX_BYTES: usize = 4 * 1024;
-/// How many frames are kept at most: a server can send empty ones without end.
+/// The number of frames that are kept at most: a server can send any number of empty ones.
 const MAX_FRAMES: usize = 64;
 
-/// A body that may be a refusal, and its text so far.
+/// A body that may be a refusal, and its text up to now.
 pub(super) struct Peek<B: Body> {
     body: PeekedBody<B>,
     /// Holds the token that the vendor echoes. Never grows beyond its first allocation.
@@ -28,7 +28,7 @@ pub(super) struct Peek<B: Body> {
 }
 
 impl<B: Body + Unpin> Peek<B> {
-    /// Returns the body where no look into it can matter.
+    /// Returns the body unchanged if the response cannot be a refusal.
     pub(super) fn worthwhile(parts: &Parts, body: PeekedBody<B>) -> Result<Self, PeekedBody<B>> {
         let large = body.size_hint().lower() > MAX_BYTES as u64;
         if parts.status != StatusCode::NOT_FOUND || !is_plain_json(&parts.headers) || large {
@@ -44,7 +44,7 @@ impl<B: Body + Unpin> Peek<B> {
         self.body
     }
 
-    /// Reads until it is clear whether this is a refusal.
+    /// Reads until it is known whether this is a refusal.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         while self.body.frames() < MAX_FRAMES {
             match ready!(self.body.poll_seen(cx)) {
@@ -53,7 +53,7 @@ impl<B: Body + Unpin> Peek<B> {
                 Seen::Frame(frame) => match frame.data_ref() {
                     Some(data) if take(&mut self.text, data) => {}
                     Some(_) => return Poll::Ready(false),
-                    // Nothing but the end comes after trailers.
+                    // Only the end follows trailers.
                     None => return Poll::Ready(is_refusal(&self.text)),
                 },
             }
@@ -70,7 +70,7 @@ fn is_plain_json(headers: &HeaderMap) -> bool {
     kind.eq_ignore_ascii_case("application/json") && !encoded
 }
 
-/// Copies data without consuming it; tells whether the text may still be a refusal.
+/// Copies data without consuming it. Returns whether the text may still be a refusal.
 fn take(text: &mut Vec<u8>, data: &impl Buf) -> bool {
     let size = data.remaining();
     if text.len().saturating_add(size) > MAX_BYTES {
@@ -82,18 +82,18 @@ fn take(text: &mut Vec<u8>, data: &impl Buf) -> bool {
     for slice in slices.iter().take(count) {
         text.extend_from_slice(slice);
     }
-    // Some buffers show only their first part without being consumed.
+    // Some buffers show only their first part before it is consumed.
     let begins_right = matches!(text.trim_ascii_start().first(), None | Some(b'{'));
     text.len() == whole && begins_right
 }
 
-/// The vendor's answer to a token that it does not know.
+/// The vendor's answer to an unknown token.
 #[derive(Deserialize)]
 struct Refusal {
     error: Text,
 }
 
-/// Whether a text is the one; it is not copied, because it holds a token.
+/// Whether a text is the refusal. The text is not copied, because it contains a token.
 struct Text {
     says_so: bool,
 }
@@ -117,6 +117,6 @@ impl<'de> Deserialize<'de> for Text {
 }
 
 fn is_refusal(text: &[u8]) -> bool {
-    // An array of one text would pass for the object, but begins with another character.
+    // An array with one text would be read as the object, but starts with another character.
     serde_json::from_slice(text).is_ok_and(|refusal: Refusal| refusal.error.says_so)
 }

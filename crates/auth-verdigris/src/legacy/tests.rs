@@ -25,7 +25,7 @@ enum Step {
     Pending,
 }
 
-/// Answers from a list, and counts how often it is asked after its end.
+/// Answers from a list, and counts the polls after its end.
 #[derive(Debug, Default)]
 struct Steps {
     left: VecDeque<Step>,
@@ -133,7 +133,7 @@ fn is_marked<B>(response: &Response<B>) -> bool {
     response.extensions().get::<TokenRefused>().is_some()
 }
 
-/// All that the body still gives, without what only says that it is not there yet.
+/// All remaining frames of the body; `Pending` is skipped.
 fn rest(body: &mut PeekedBody<Steps>) -> Vec<Step> {
     let mut steps = Vec::new();
     while let Some(frame) = block_on(std::future::poll_fn(|cx| {
@@ -150,8 +150,8 @@ fn rest(body: &mut PeekedBody<Steps>) -> Vec<Step> {
     steps
 }
 
-/// Sends a JSON 404 of these steps through the layer, checks that they come out as they went in,
-/// and tells whether the response was marked.
+/// Sends a JSON 404 of these steps through the layer, checks that they are returned unchanged, and
+/// returns whether the response was marked.
 fn peek(steps: &[Step]) -> bool {
     let response = through(not_found(Steps::new(steps.to_vec())));
     let marked = is_marked(&response);
@@ -165,7 +165,7 @@ fn peek(steps: &[Step]) -> bool {
 }
 
 #[test]
-fn the_refusal_is_marked_and_handed_over() {
+fn a_refusal_is_marked_and_returned_unchanged() {
     assert!(peek(&[data(REFUSAL)]));
     assert!(peek(&[data(format!("  \r\n{REFUSAL}\n"))]));
     assert!(peek(&[data(
@@ -196,7 +196,7 @@ fn any_other_404_is_not_marked() {
 }
 
 #[test]
-fn only_a_404_with_plain_json_is_looked_at() {
+fn only_a_404_with_plain_json_is_read() {
     type Change = fn(&mut Response<Steps>);
     let changes: [Change; 6] = [
         |response| *response.status_mut() = StatusCode::OK,
@@ -229,7 +229,7 @@ fn only_a_404_with_plain_json_is_looked_at() {
 }
 
 #[test]
-fn the_content_type_is_taken_in_any_case() {
+fn the_content_type_is_compared_without_case() {
     let mut response = not_found(Steps::new([data(REFUSAL)]));
     response.headers_mut().insert(
         "content-type",
@@ -239,7 +239,7 @@ fn the_content_type_is_taken_in_any_case() {
 }
 
 #[test]
-fn at_most_4_kib_are_looked_at() {
+fn at_most_4_kib_are_read() {
     let padded = |size: usize| data(format!("{REFUSAL}{}", " ".repeat(size - REFUSAL.len())));
     assert!(peek(&[padded(4096)]));
     assert!(!peek(&[padded(4097)]));
@@ -249,7 +249,7 @@ fn at_most_4_kib_are_looked_at() {
 }
 
 #[test]
-fn what_cannot_be_a_refusal_is_not_waited_for() {
+fn a_body_that_cannot_be_a_refusal_is_not_delayed() {
     for first in ["<html>", " [", "x"] {
         let response = through(not_found(Steps::new([
             data(first),
@@ -282,7 +282,7 @@ fn trailers_and_errors_reach_the_caller() {
 }
 
 #[test]
-fn the_end_is_asked_for_once() {
+fn a_body_is_not_polled_after_its_end() {
     let mut body = through(not_found(Steps::new([data(REFUSAL)]))).into_body();
     assert!(!body.is_end_stream());
     assert_eq!(rest(&mut body), [data(REFUSAL)]);
@@ -292,7 +292,7 @@ fn the_end_is_asked_for_once() {
 }
 
 #[test]
-fn the_size_hint_counts_what_was_seen() {
+fn the_size_hint_includes_the_frames_that_were_read() {
     let mut steps = Steps::new([data("<"), data("abc")]);
     steps.hint = SizeHint::with_exact(3);
     let mut body = through(not_found(steps)).into_body();
@@ -314,7 +314,7 @@ fn the_size_hint_counts_what_was_seen() {
 }
 
 #[test]
-fn data_in_parts_is_read_where_it_shows_them() {
+fn data_in_several_chunks_is_read() {
     struct Once<D>(Option<D>);
     impl<D: Buf + Unpin> Body for Once<D> {
         type Data = D;
@@ -351,7 +351,7 @@ fn data_in_parts_is_read_where_it_shows_them() {
     let response = through(not_found(Once(Some(parts()))));
     assert!(is_marked(&response));
     assert_eq!(left(response), REFUSAL);
-    // The part that shows is a refusal by itself; the whole is not.
+    // The first part alone is a refusal; the whole is not.
     let shy = Shy(Bytes::from(REFUSAL).chain(Bytes::from(" and more")));
     let response = through(not_found(Once(Some(shy))));
     assert!(!is_marked(&response));
@@ -365,14 +365,14 @@ fn g18_debug_does_not_show_the_echoed_token() {
 }
 
 #[test]
-fn futures_and_bodies_go_between_threads() {
+fn futures_and_bodies_are_send() {
     fn is_send<T: Send>() {}
     is_send::<LegacyFuture<Ready<Result<Response<Steps>, Infallible>>, Steps>>();
     is_send::<PeekedBody<Steps>>();
 }
 
 #[test]
-fn the_inner_services_readiness_and_errors_are_its_own() {
+fn readiness_and_errors_of_the_inner_service_pass_unchanged() {
     #[derive(Debug, PartialEq)]
     struct Broken;
     struct Failing;
@@ -398,7 +398,7 @@ fn the_inner_services_readiness_and_errors_are_its_own() {
 
 proptest! {
     #[test]
-    fn bodies_in_any_pieces_come_out_exact(
+    fn bodies_in_any_pieces_are_returned_unchanged(
         body in prop_oneof![
             Just(REFUSAL.to_owned()),
             Just(format!("{REFUSAL}{}", " ".repeat(4090 - REFUSAL.len()))),

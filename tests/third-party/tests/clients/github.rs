@@ -43,9 +43,10 @@ fn client(server: &TestServer) -> Octocrab {
 
 /// octocrab's own clone keeps bodies that have a text, and says nothing of those without.
 fn clone(body: &OctoBody) -> Option<OctoBody> {
-    match body.is_end_stream() {
-        true => Some(OctoBody::empty()),
-        false => body.try_clone(),
+    if body.is_end_stream() {
+        Some(OctoBody::empty())
+    } else {
+        body.try_clone()
     }
 }
 

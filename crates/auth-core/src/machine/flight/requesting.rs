@@ -152,6 +152,7 @@ impl Flight {
             marked.spent.add(Print::of(&given_up.secret));
         }
         if !self.is_covered(cx) {
+            self.lost_lease = true;
             return self.start_again(cx);
         }
         match marked == self.seen.record {
@@ -202,6 +203,7 @@ impl Flight {
     /// Somebody else was faster.
     pub(super) fn lost_write(&mut self, cx: &mut Cx<'_>) -> Order {
         self.contested = true;
+        self.lost_lease |= self.lease.is_some() && self.phase != Phase::Claiming;
         self.lost += 1;
         if self.lost >= MOST_LOST {
             self.problem = Some("token store: every write loses against another one");

@@ -8,18 +8,18 @@ use crate::VerdigrisBuilder;
 
 pub(crate) const VENDOR: &str = "verdigris";
 
-/// How long to wait after "over quota", which comes without a time. Somebody else holds the slots
-/// then, for an hour at most: two requests find the end of it within half an hour, and the vendor
-/// asks to "refrain from making additional requests".
+/// The wait after a used-up quota if the vendor states no time. Other processes use the slots then,
+/// for an hour at most. Two token requests per hour find a free slot within 30 minutes, and the
+/// vendor asks to "refrain from making additional requests".
 const QUOTA_WAIT: Duration = Duration::from_secs(30 * 60);
 
-/// Makes the client credentials grant as Verdigris wants it: the client's identity in the body, and
-/// an audience.
+/// Makes the client credentials grant as Verdigris expects it: client id and secret in the body,
+/// and an audience.
 pub(crate) fn new(settings: VerdigrisBuilder) -> Result<ClientCredentials, Error> {
     if settings.audience.is_empty() {
         return Err(Error::config("audience", "must not be empty"));
     }
-    // One page of the vendor's says 429, another one 400; neither promises an `error` code.
+    // The vendor's pages say 429 and 400. Neither documents an `error` code.
     let rules = ReplyRules::new()
         .quota_statuses([StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST])
         .throttle_wait(QUOTA_WAIT);

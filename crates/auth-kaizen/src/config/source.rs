@@ -3,8 +3,8 @@ use auth_oauth2::{Client, ClientAuth, ClientCredentials};
 
 use crate::{KaizenBuilder, LegacyEndpoint, Region};
 
-/// Makes the client credentials grant as Kaizen wants it: the client's identity in a form, and an
-/// audience where the endpoint is one of old.
+/// Makes the client credentials grant as Kaizen expects it: client id and secret in a form, and an
+/// audience for legacy endpoints.
 pub(crate) fn new<R: Region>(settings: KaizenBuilder<R>) -> Result<ClientCredentials, Error> {
     let (url, audience) = match (settings.legacy, settings.token_url) {
         (Some(legacy), _) => (legacy.url().to_owned(), LegacyEndpoint::AUDIENCE),

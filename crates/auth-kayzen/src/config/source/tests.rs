@@ -34,7 +34,7 @@ async fn the_account_is_one_that_the_vendor_may_lock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_explanation_changes_no_verdict() {
+async fn added_advice_does_not_change_the_kind_of_an_error() {
     let server = fake::server().in_memory();
     let source = source(&server, Secret::new("fake-password-1"));
     let credentials = source.credentials().await.unwrap();
@@ -50,9 +50,9 @@ async fn an_explanation_changes_no_verdict() {
     assert_eq!(error.status().unwrap(), 401);
 }
 
-/// The vendor documents none; one that comes all the same is dropped.
+/// The vendor documents no refresh token; one in a reply is ignored.
 #[tokio::test(start_paused = true)]
-async fn a_refresh_token_is_neither_kept_nor_spent() {
+async fn a_refresh_token_is_neither_stored_nor_sent() {
     let server = fake::server().in_memory();
     let unasked = Reply::normal().with("refresh_token", "\"fake-refresh-1\"");
     server.token().then(unasked);

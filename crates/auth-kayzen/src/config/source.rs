@@ -11,10 +11,10 @@ use crate::KayzenBuilder;
 
 pub(crate) const VENDOR: &str = "kayzen";
 
-/// How long tokens live by the vendor's page, for a reply that does not say.
+/// The lifetime of a token by the vendor's page, for a reply that does not state it.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// What the vendor calls a wrong login, where other vendors say `invalid_client` or
+/// The vendor's words for a wrong login, where other vendors say `invalid_client` or
 /// `invalid_grant`.
 const WRONG_LOGIN: [&str; 3] = [
     "Authentication error",
@@ -22,7 +22,7 @@ const WRONG_LOGIN: [&str; 3] = [
     "Invalid login credentials",
 ];
 
-/// Makes the password grant as Kayzen wants it.
+/// Makes the password grant as Kayzen expects it.
 pub(crate) fn new(settings: KayzenBuilder) -> Result<KayzenSource, Error> {
     let rules = ReplyRules::new()
         .allow_missing_token_type()
@@ -43,7 +43,7 @@ pub(crate) fn new(settings: KayzenBuilder) -> Result<KayzenSource, Error> {
     Ok(KayzenSource(grant.refresh_tokens(false)))
 }
 
-/// The password grant, whose rejections say what to check.
+/// The password grant, with advice in its rejections.
 pub(crate) struct KayzenSource(ResourceOwnerPassword);
 
 impl TokenSource for KayzenSource {
@@ -56,7 +56,7 @@ impl TokenSource for KayzenSource {
     }
 }
 
-/// Adds to a rejected login what a person can do about it.
+/// Adds to a rejected login what the operator can check.
 fn explained(error: Error) -> Error {
     if !is_rejected_login(&error) {
         return error;
@@ -64,7 +64,7 @@ fn explained(error: Error) -> Error {
     error.with_advice("check API key and secret, e-mail and password")
 }
 
-/// Words that nobody knows count as a rejected login, to be on the safe side, but do not blame it.
+/// Unknown words count as a rejected login, to be safe, but the error does not blame the login.
 fn is_rejected_login(error: &Error) -> bool {
     let known = error.code().is_some_and(|code| {
         matches!(code, "invalid_client" | "invalid_grant") || WRONG_LOGIN.contains(&code)
@@ -73,18 +73,19 @@ fn is_rejected_login(error: &Error) -> bool {
     error.rejected_part() == Some(RejectedPart::Credentials) && (known || unauthorized)
 }
 
-/// Names the setting of this crate, not the grant's, if the secret that was read is empty.
+/// Names the setting of this crate, not the one of the grant, if the secret is read as empty.
 struct ApiSecret(SharedSecretSource);
 
 impl SecretSource for ApiSecret {
     async fn read(&self) -> Result<Secret, Error> {
         let secret = self.0.read().await?;
-        match secret.is_empty() {
-            true => Err(Error::config(
+        if secret.is_empty() {
+            Err(Error::config(
                 "api_secret",
                 "the secret that was read is empty",
-            )),
-            false => Ok(secret),
+            ))
+        } else {
+            Ok(secret)
         }
     }
 

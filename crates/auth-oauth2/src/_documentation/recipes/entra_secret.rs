@@ -1,0 +1,17 @@
+use auth_core::{Authenticator, Error, Origins, SecretSource, Transport};
+use auth_oauth2::{Client, ClientAuth};
+
+pub fn entra_secret(
+    secret: impl SecretSource,
+    http: impl Transport,
+) -> Result<Authenticator, Error> {
+    let tenant = "11111111-2222-3333-4444-555555555555";
+    let issuer = format!("https://login.microsoftonline.com/{tenant}/v2.0");
+    let client = Client::discover(issuer, "my-client", http)
+        .secret(secret)
+        .client_auth(ClientAuth::Post)
+        .scope("https://graph.microsoft.com/.default")
+        .build()?;
+    let origins = Origins::new(["https://graph.microsoft.com"])?;
+    Authenticator::builder(client.client_credentials(), origins).build()
+}

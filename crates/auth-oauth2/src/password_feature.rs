@@ -1,0 +1,31 @@
+//! What a program without the feature `password` is told.
+
+use std::convert::Infallible;
+
+use auth_core::{Error, SecretSource};
+
+use crate::Client;
+
+impl Client {
+    /// Needs the feature `password`.
+    #[doc(hidden)]
+    pub fn password<U: PasswordFeature>(
+        &self,
+        username: U,
+        _: impl SecretSource,
+    ) -> Result<Infallible, Error> {
+        username.never()
+    }
+}
+
+/// Implemented by nothing.
+#[diagnostic::on_unimplemented(
+    message = "the method `Client::password` needs the feature `password` of `auth-oauth2`",
+    label = "the feature `password` is not enabled",
+    note = "in Cargo.toml: auth-oauth2 = {{ version = \"..\", features = [\"password\"] }}"
+)]
+#[allow(unnameable_types, reason = "nothing is one")]
+pub trait PasswordFeature {
+    #[doc(hidden)]
+    fn never(self) -> Result<Infallible, Error>;
+}

@@ -1,0 +1,241 @@
+//! What a signed request costs around hyper-util's client, which talks HTTP/1.1 over loopback to a
+//! server in the same thread. Instructions of the whole program, client, server and runtime, less
+//! those of the same program without a layer.
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
+#[path = "support/callgrind.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
+mod callgrind;
+#[path = "support/report.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
+mod report;
+#[path = "support/retry.rs"]
+mod retry;
+#[path = "support/warm.rs"]
+mod warm;
+
+use std::{env, io, net::Ipv4Addr, process::ExitCode};
+
+use auth_core::Origins;
+use auth_tower::{AuthLayer, ReplayBodyLayer};
+use bytes::Bytes;
+use callgrind::Counts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use report::{Limit, Report, Table, cell};
+use retry::OnceMore;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tower::{Layer, Service, ServiceExt, retry::RetryLayer};
+use tower_http::auth::AddAuthorizationLayer;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [mode, contender, requests] = &arguments[..] {
+        if mode == SEND {
+            send(contender, requests.parse().expect("a number"));
+            return ExitCode::SUCCESS;
+        }
+    }
+    let mut report = Report::new("clients");
+    futures(&mut report);
+    if !callgrind::is_installed() {
+        println!("not run: instructions, which need valgrind (cargo xtask bench installs it)\n");
+        return report.finish();
+    }
+    match count(&mut report) {
+        Ok(()) => report.finish(),
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The first argument of a run that only sends requests: then the contender, and how many.
+const SEND: &str = "send";
+const TOKEN: usize = 1024;
+
+const BARE: &str = "hyper-util's client without a layer";
+const STATIC: &str = "tower-http AddAuthorization";
+const OFF: &str = "AuthLayer, replay off";
+const RETRY: &str = "tower Retry(clone) + AddAuthorization";
+const ON: &str = "AuthLayer";
+const BODY: &str = "ReplayBodyLayer + AuthLayer";
+const CONTENDERS: [&str; 6] = [BARE, STATIC, OFF, RETRY, ON, BODY];
+
+fn count(report: &mut Report) -> Result<(), String> {
+    let counts: Result<Vec<_>, String> = CONTENDERS
+        .into_iter()
+        .map(|contender| Counts::per_round(&[SEND, contender], 500, 1_500))
+        .collect();
+    let counts = counts?;
+    let of = |name| {
+        let at = CONTENDERS.iter().position(|contender| *contender == name);
+        counts[at.expect("it is one of them")]
+    };
+    let mut table = Table::new(&[
+        "HTTP/1.1 over loopback, a request",
+        "instructions",
+        "over AddAuthorization",
+        "allocs",
+    ]);
+    for name in CONTENDERS {
+        let counts = of(name);
+        let over = counts - of(STATIC);
+        report.note(format!("{name}: instructions"), counts.instructions);
+        table.row([
+            name.to_owned(),
+            cell(counts.instructions, 0),
+            cell(over.instructions, 0),
+            cell(counts.allocations, 2),
+        ]);
+    }
+    table.print();
+    let over = |name, base| (of(name) - of(base)).instructions;
+    for (name, base, goal, limit) in [
+        (OFF, STATIC, 320.0, 320.0),
+        (ON, STATIC, 920.0, 920.0),
+        (BODY, ON, 120.0, 120.0),
+    ] {
+        report.goal(
+            format!("hyper, {name}: instructions over {base}"),
+            over(name, base),
+            Limit::AtMost(limit),
+            Limit::AtMost(goal),
+        );
+    }
+    Ok(())
+}
+
+// --- one contender ---
+
+fn send(contender: &str, requests: u32) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(async {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let server = server.expect("a free port");
+        let port = server.local_addr().expect("a socket").port();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = server.accept().await.expect("a connection");
+                tokio::spawn(async move { serve(stream).await.expect("a client that asks") });
+            }
+        });
+        // Made for every contender: in a program with threads each system call costs more.
+        let authenticator = authenticator(port);
+        let layer = || AuthLayer::new(authenticator.clone());
+        let added = || AddAuthorizationLayer::bearer(&warm::token(TOKEN));
+        let body = ReplayBodyLayer::new(64 * 1024);
+        match contender {
+            BARE => drive(client(), port, requests).await,
+            STATIC => drive(added().layer(client()), port, requests).await,
+            OFF => drive(layer().replay_off().layer(client()), port, requests).await,
+            RETRY => {
+                let signed = added().layer(client());
+                drive(RetryLayer::new(OnceMore).layer(signed), port, requests).await;
+            }
+            ON => drive(layer().layer(client()), port, requests).await,
+            BODY => drive(body.layer(layer().layer(client())), port, requests).await,
+            _ => panic!("no such contender: {contender}"),
+        }
+    });
+}
+
+fn client<B>() -> Client<HttpConnector, B>
+where
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+{
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+fn authenticator(port: u16) -> auth_core::Authenticator {
+    let origin = format!("http://127.0.0.1:{port}");
+    let origins = Origins::danger_allow_http([origin]).expect("an origin");
+    // On a thread of its own: this one runs a runtime.
+    let make = move || warm::warm(warm::builder_to(TOKEN, origins));
+    std::thread::spawn(make).join().expect("a token")
+}
+
+/// One request after the other, each by a clone of the service, as `oneshot` does it.
+async fn drive<S>(service: S, port: u16, requests: u32)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<Incoming>> + Clone,
+    S::Error: std::fmt::Debug,
+{
+    for _ in 0..requests {
+        let response = service.clone().oneshot(request(port)).await;
+        let body = response.expect("an answer").into_body();
+        body.collect().await.expect("a body");
+    }
+}
+
+fn request(port: u16) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::default());
+    *request.uri_mut() = format!("http://127.0.0.1:{port}/v1/things/17?expand=all")
+        .parse()
+        .expect("a valid URI");
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static("bench/1.0"));
+    headers.insert(
+        HeaderName::from_static("x-request-id"),
+        HeaderValue::from_str("01890a5d-ac96-774b-bcce-b302099a8057").expect("a valid value"),
+    );
+    *request.headers_mut() = headers;
+    request
+}
+
+/// Answers each head with the same text.
+async fn serve(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut read = Vec::with_capacity(64 * 1024);
+    while stream.read_buf(&mut read).await? > 0 {
+        if read.ends_with(b"\r\n\r\n") {
+            read.clear();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+// --- bytes of futures ---
+
+fn futures(report: &mut Report) {
+    fn future<S: Service<Request<Full<Bytes>>>>(_: &S) -> usize {
+        size_of::<S::Future>()
+    }
+    let layer = AuthLayer::new(warm::warm(warm::builder(TOKEN)));
+    let bare = future(&client());
+    let off = future(&layer.clone().replay_off().layer(client()));
+    let on = future(&layer.layer(client()));
+    let mut table = Table::new(&["future around hyper-util's client", "bytes", "more"]);
+    for (name, bytes) in [(BARE, bare), (OFF, off), (ON, on)] {
+        table.row([
+            name.to_owned(),
+            bytes.to_string(),
+            (bytes - bare).to_string(),
+        ]);
+    }
+    table.print();
+    for (name, bytes, limit) in [(OFF, off, 32.0), (ON, on, 112.0)] {
+        report.goal(
+            format!("future around hyper-util's client, {name}: bytes more"),
+            (bytes - bare) as f64,
+            Limit::AtMost(limit),
+            Limit::AtMost(limit),
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! Settings that the layer, its services and their futures share.
+
+use auth_core::Authenticator;
+
+use crate::verdict::Rules;
+
+/// What happens to a request that already carries the credential header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExistingCredential {
+    /// It is sent as it is, once; no token is fetched for it, and its response carries
+    /// [`Unsigned::OwnCredentials`](crate::Unsigned::OwnCredentials). The default.
+    #[default]
+    Keep,
+    /// The header is replaced.
+    Replace,
+    /// The request is not sent; the error says so.
+    Reject,
+}
+
+/// What happens to a request when no token could be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MissingToken {
+    /// It is not sent; the error says why. The default.
+    #[default]
+    Fail,
+    /// It is sent without credentials, for APIs that give something to anybody. Its response
+    /// carries [`Unsigned::NoToken`](crate::Unsigned::NoToken) or
+    /// [`Unsigned::NoKey`](crate::Unsigned::NoKey).
+    SendUnsigned,
+}
+
+/// The settings that do not depend on the key.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) rules: Rules,
+    pub(crate) existing: ExistingCredential,
+    pub(crate) without_token: MissingToken,
+}
+
+impl Options {
+    pub(crate) fn with(self, authenticator: Authenticator) -> Settings {
+        Settings {
+            authenticator,
+            heads_matter: self.rules.refused_when.is_some() || self.rules.grpc,
+            rules: self.rules,
+            existing: self.existing,
+            without_token: self.without_token,
+        }
+    }
+}
+
+/// The settings of one authenticator's requests.
+#[derive(Clone, Debug)]
+#[allow(unnameable_types, reason = "inside the future")]
+pub struct Settings {
+    pub(crate) authenticator: Authenticator,
+    /// A rule has to see the head of every response, whatever its status.
+    pub(crate) heads_matter: bool,
+    pub(crate) rules: Rules,
+    pub(crate) existing: ExistingCredential,
+    pub(crate) without_token: MissingToken,
+}

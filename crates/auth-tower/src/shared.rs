@@ -1,0 +1,160 @@
+//! What the requests of one service share: its settings, and a spare of the service below.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use auth_core::{Local, Sharded};
+
+use crate::settings::Settings;
+
+/// A clone of the service below that was not made ready, for requests that are sent again. It is
+/// made by the first request that may need one, and cloned once more for each second send, so that
+/// requests that are not refused clone nothing.
+///
+/// The lock makes it `Sync` for a service that is not. It is taken for second sends only.
+#[derive(Debug)]
+pub(crate) struct Spare<S>(OnceLock<Mutex<S>>);
+
+impl<S> Spare<S> {
+    pub(crate) const fn none() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<S: Clone> Spare<S> {
+    #[inline]
+    fn fill(&self, inner: &S) {
+        if self.0.get().is_none() {
+            self.fill_first(inner);
+        }
+    }
+
+    #[cold]
+    fn fill_first(&self, inner: &S) {
+        // Made before the lock of the cell is taken: `clone` is the user's code.
+        let spare = Mutex::new(inner.clone());
+        // Another thread may have been faster.
+        let _ = self.0.set(spare);
+    }
+
+    fn take(&self) -> Option<S> {
+        let spare = self.0.get()?.lock();
+        Some(spare.unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+/// Settings, and a spare of the service that they are for.
+#[derive(Debug)]
+#[allow(unnameable_types, reason = "inside the future")]
+pub struct Shared<S> {
+    settings: Settings,
+    spare: Spare<S>,
+}
+
+impl<S> Shared<S> {
+    pub(crate) const fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            spare: Spare::none(),
+        }
+    }
+
+    /// A copy for each shard of the authenticator.
+    pub(crate) fn sharded(settings: &Settings) -> Arc<Sharded<Self>> {
+        let shards = settings.authenticator.shards();
+        Arc::new(Sharded::new(shards, || Self::new(settings.clone())))
+    }
+
+    #[inline]
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    #[inline]
+    pub(crate) fn fill_spare(&self, inner: &S)
+    where
+        S: Clone,
+    {
+        self.spare.fill(inner);
+    }
+}
+
+/// The settings of one request, and the spare of the service that sent it.
+#[derive(Debug)]
+#[allow(unnameable_types, reason = "inside the future")]
+pub struct Keyed<S> {
+    settings: Settings,
+    /// `None` if nothing is sent again.
+    spare: Option<Local<Spare<S>>>,
+}
+
+impl<S> Keyed<S> {
+    pub(crate) const fn new(settings: Settings, spare: Option<Local<Spare<S>>>) -> Self {
+        Self { settings, spare }
+    }
+}
+
+/// What a request holds of the settings and the spare.
+#[allow(unnameable_types, reason = "inside the future")]
+pub trait Handle<S>: Clone {
+    fn settings(&self) -> &Settings;
+
+    /// Makes sure that there is a spare.
+    fn fill_spare(&self, inner: &S);
+
+    /// Clones the spare; `None` if no request of this service could have been sent again.
+    fn spare(&self) -> Option<S>;
+}
+
+/// The copy of the thread that sent the request.
+impl<S: Clone> Handle<S> for Local<Shared<S>> {
+    #[inline]
+    fn settings(&self) -> &Settings {
+        Shared::settings(self)
+    }
+
+    #[inline]
+    fn fill_spare(&self, inner: &S) {
+        Shared::fill_spare(self, inner);
+    }
+
+    fn spare(&self) -> Option<S> {
+        self.spare.take()
+    }
+}
+
+/// Made for a service that sends one request. Nobody else counts it, so it has no cache lines of
+/// its own.
+impl<S: Clone> Handle<S> for Arc<Shared<S>> {
+    #[inline]
+    fn settings(&self) -> &Settings {
+        Shared::settings(self)
+    }
+
+    #[inline]
+    fn fill_spare(&self, inner: &S) {
+        Shared::fill_spare(self, inner);
+    }
+
+    fn spare(&self) -> Option<S> {
+        self.spare.take()
+    }
+}
+
+/// Made for a request with a key.
+impl<S: Clone> Handle<S> for Arc<Keyed<S>> {
+    #[inline]
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    #[inline]
+    fn fill_spare(&self, inner: &S) {
+        if let Some(spare) = &self.spare {
+            spare.fill(inner);
+        }
+    }
+
+    fn spare(&self) -> Option<S> {
+        self.spare.as_ref()?.take()
+    }
+}
