@@ -190,6 +190,9 @@ fn returns(world: &World, id: u64, number: usize, response: &Response<MemoryBody
     sent.status = Some(status);
     let token = sent.credential.as_deref().filter(|line| *line != OWN);
     if let Some(token) = token.and_then(|line| line.strip_prefix("Bearer ")) {
+        if response.status().is_success() {
+            inner.model.served();
+        }
         if !is_refusal(response) {
             inner.model.accepted(token, now);
         } else if inner.model.refused(token, now) {

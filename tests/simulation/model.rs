@@ -167,7 +167,10 @@ impl Model {
         if self.second_try.take() == Some(mono) {
             return wrong;
         }
-        let repeats = mono < self.gate && self.repeats(mono);
+        let repeats = mono < self.gate && self.repeats(reason, mono);
+        if mono >= self.gate {
+            self.silent_since = None;
+        }
         if mono < self.gate && !repeats {
             let early = self.gate - mono;
             wrong.push(format!("a token request {early:?} before it was due"));
@@ -189,13 +192,11 @@ impl Model {
 
     /// Whether a token request may follow the last one at once. Callers wait for as long as for one
     /// token request, however many have no answer.
-    fn repeats(&mut self, mono: Duration) -> bool {
-        if std::mem::take(&mut self.may_repeat) {
-            self.silent_since = Some(mono);
-            return true;
+    fn repeats(&mut self, reason: TokenRequestReason, mono: Duration) -> bool {
+        if self.silent && reason != TokenRequestReason::Ahead {
+            return mono < *self.silent_since.get_or_insert(mono) + DEADLINE;
         }
-        let since = self.silent_since.filter(|_| self.silent);
-        since.is_some_and(|since| mono < since + DEADLINE)
+        std::mem::take(&mut self.may_repeat)
     }
 
     /// A token request ended; its token is published or its failure reported within the same
@@ -356,9 +357,13 @@ impl Model {
     /// The API did not refuse this token: nobody doubts the token now.
     pub(crate) fn accepted(&mut self, text: &str, now: Moment) {
         self.accepted.insert(text.to_owned(), now.monotonic());
-        self.unproven = 0;
         let is_it = |(replacing, _): &mut (String, Duration)| replacing == text;
         self.replacing.take_if(is_it);
+    }
+
+    /// The API served a request: it knows its tokens.
+    pub(crate) fn served(&mut self) {
+        self.unproven = 0;
     }
 
     /// The refusal stood, because renewals are in refusal back-off or this was the second one: the token may be
