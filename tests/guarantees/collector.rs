@@ -72,7 +72,7 @@ struct Collector<F>(F);
 
 impl<F: Fn() + 'static> Subscriber for Collector<F> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("auth_core")
+        metadata.target().starts_with("auth::")
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

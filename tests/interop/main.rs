@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod assertions;
 mod discovery;
 mod faults;
 mod limits;
@@ -72,6 +73,28 @@ fn trials() -> Vec<Trial> {
         trial(
             "one_token_request_for_a_crowd",
             logins::one_token_request_for_a_crowd,
+        ),
+        trial("private_key_jwt", assertions::private_key_jwt),
+        trial("client_secret_jwt", assertions::client_secret_jwt),
+        trial(
+            "one_assertion_for_a_crowd",
+            assertions::one_assertion_for_a_crowd,
+        ),
+        trial(
+            "one_assertion_for_a_fleet",
+            assertions::one_assertion_for_a_fleet,
+        ),
+        trial("replayed_assertion", assertions::replayed_assertion),
+        trial("wrong_audience", assertions::wrong_audience),
+        trial("clock_an_hour_off", assertions::clock_an_hour_off),
+        trial("retired_key", assertions::retired_key),
+        trial(
+            "key_rotated_under_traffic",
+            assertions::key_rotated_under_traffic,
+        ),
+        trial(
+            "assertion_file_replaced_under_traffic",
+            assertions::assertion_file_replaced_under_traffic,
         ),
         trial("discovery_openid_form", discovery::openid_form),
         trial("discovery_rfc_8414_form", discovery::rfc_8414_form),

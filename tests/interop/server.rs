@@ -101,6 +101,11 @@ impl Server {
         &self.token_endpoint
     }
 
+    /// A file of the server's keys and certificates.
+    pub(crate) fn state(&self, name: &str) -> PathBuf {
+        self.files.0.join("state").join(name)
+    }
+
     /// Everything that the server counted.
     pub(crate) async fn stats(&self) -> Stats {
         Stats(self.ask(Method::GET, "/__stats", Bytes::new()).await)
@@ -145,6 +150,11 @@ impl Stats {
 
     pub(crate) fn token_success(&self) -> u64 {
         self.count(&["token_success"])
+    }
+
+    /// How many token requests the server refused.
+    pub(crate) fn token_errors(&self) -> u64 {
+        self.count(&["token_errors"])
     }
 
     /// How many token requests were of this grant.

@@ -44,8 +44,8 @@ use crate::{driver::Run, faults::kinds};
 const SEEDS: u64 = 2_000;
 
 /// Seeds that once found a fault, in the stack or in the model.
-const REGRESSIONS: [u64; 9] = [
-    352, 983, 2_440, 104_790, 200_275, 200_635, 201_015, 210_510, 220_463,
+const REGRESSIONS: [u64; 10] = [
+    352, 983, 2_440, 104_790, 200_275, 200_635, 201_015, 210_510, 220_463, 301_294,
 ];
 
 #[test]

@@ -48,6 +48,11 @@ pub(crate) struct Model {
     /// Once after each token, callers who waited for a renewal ahead of expiry that brought nothing
     /// have the next token request at once.
     may_repeat: bool,
+    /// The last token request had no answer in time.
+    silent: bool,
+    /// Since when token requests without an answer follow one another at once, because callers
+    /// wait.
+    silent_since: Option<Duration>,
     /// No token request before.
     gate: Duration,
     quota: Option<u32>,
@@ -107,6 +112,8 @@ impl Model {
             flying: None,
             second_try: None,
             may_repeat: false,
+            silent: false,
+            silent_since: None,
             gate: Duration::ZERO,
             quota,
             slots: Vec::new(),
@@ -160,7 +167,7 @@ impl Model {
         if self.second_try.take() == Some(mono) {
             return wrong;
         }
-        let repeats = mono < self.gate && std::mem::take(&mut self.may_repeat);
+        let repeats = mono < self.gate && self.repeats(mono);
         if mono < self.gate && !repeats {
             let early = self.gate - mono;
             wrong.push(format!("a token request {early:?} before it was due"));
@@ -180,6 +187,17 @@ impl Model {
         wrong
     }
 
+    /// Whether a token request may follow the last one at once. Callers wait for as long as for one
+    /// token request, however many have no answer.
+    fn repeats(&mut self, mono: Duration) -> bool {
+        if std::mem::take(&mut self.may_repeat) {
+            self.silent_since = Some(mono);
+            return true;
+        }
+        let since = self.silent_since.filter(|_| self.silent);
+        since.is_some_and(|since| mono < since + DEADLINE)
+    }
+
     /// A token request ended; its token is published or its failure reported within the same
     /// moment.
     pub(crate) fn ends(&mut self, ended: &Ended<'_>, now: Moment) {
@@ -187,6 +205,7 @@ impl Model {
         let Some(Flying { sent, .. }) = self.flying.take() else {
             return;
         };
+        self.silent = matches!(ended, Ended::Dropped);
         match ended {
             Ended::Token(token) if Self::is_good(token) => self.takes(token, sent, now),
             Ended::Token(_) => self.fails(ErrorKind::Protocol, None, now),
@@ -383,6 +402,8 @@ fn left(now: Moment, deadline: Moment) -> Duration {
 }
 
 const MARGIN: Duration = Duration::from_secs(60);
+/// Of a token request.
+const DEADLINE: Duration = Duration::from_secs(10);
 const FLOOR: Duration = Duration::from_secs(1);
 /// How long other requests wait for the replacement of a refused token.
 const DOUBT_WAIT: Duration = Duration::from_secs(2);

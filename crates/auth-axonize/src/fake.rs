@@ -307,7 +307,7 @@ fn check_login(request: &VendorRequest<'_>, members: &Map<String, Value>) -> Res
     let (Some(email), Some(password)) = sent else {
         return Err(bad_request(request, "there is no email or no password"));
     };
-    let right = request.user() == Some((email.to_owned(), password.to_owned()));
+    let right = request.is_user(email, password);
     if known && right {
         Ok(())
     } else {

@@ -46,13 +46,20 @@ pub(crate) enum Application {
 /// Limits logins that require a code when there is no callback: only a change at the vendor, or a
 /// program that sets `mfa`, can help.
 #[derive(Debug, Default)]
-pub(crate) struct NoCallback(Mutex<Option<(Moment, Error)>>);
+pub(crate) struct NoCallback(Mutex<Option<Blocked>>);
+
+/// Why no login may be sent, and until when.
+#[derive(Debug)]
+struct Blocked {
+    until: Moment,
+    error: Error,
+}
 
 impl NoCallback {
     /// Returns the error if no login may be sent now.
     fn check(&self, now: Moment) -> Result<(), Error> {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((until, error)) = &*last else {
+        let Some(Blocked { until, error }) = &*last else {
             return Ok(());
         };
         let wait = now.wait_until(*until);
@@ -68,7 +75,10 @@ impl NoCallback {
 
     fn happened(&self, error: &Error, now: Moment) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = Some((now + DAY, error.clone()));
+        *last = Some(Blocked {
+            until: now + DAY,
+            error: error.clone(),
+        });
     }
 }
 

@@ -1,144 +1,105 @@
 //! The contract that every vendor crate fulfils, for each way to sign in.
 
-use auth_axonize::{Axonize, LoginBuilder, fake};
+use std::marker::PhantomData;
+
+use auth_axonize::{Axonize, LoginBuilder, MfaAnswer, fake};
 use auth_core::{Authenticator, AuthenticatorOptions, Error, SharedSecretSource};
 use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
 const PATH: &str = "/odata/devices/";
 
-fn login(
-    server: &TestServer,
-    password: SharedSecretSource,
-    options: AuthenticatorOptions,
-) -> LoginBuilder {
-    let (app_id, email) = (server.client_id(), server.user_name());
-    Axonize::login(
-        server.api_url(),
-        app_id,
-        email,
-        password,
-        server.transport(),
-    )
-    .options(options)
+/// How a login differs from the usual one: by the application's id, without a second factor.
+trait Way {
+    const HTTP_REQUESTS: u64 = 1;
+
+    fn server() -> TestServerBuilder {
+        fake::login()
+    }
+
+    fn set(login: LoginBuilder, _: &TestServer) -> LoginBuilder {
+        login
+    }
+}
+
+struct Login<W>(PhantomData<W>);
+
+impl<W: Way> Vendor for Login<W> {
+    const HTTP_REQUESTS_PER_TOKEN_REQUEST: u64 = W::HTTP_REQUESTS;
+    const LOCKOUT: bool = true;
+
+    fn server() -> TestServerBuilder {
+        W::server()
+    }
+
+    fn authenticator(
+        server: &TestServer,
+        secret: SharedSecretSource,
+        options: AuthenticatorOptions,
+    ) -> Result<Authenticator, Error> {
+        let (app_id, email) = (server.client_id(), server.user_name());
+        let login = Axonize::login(server.api_url(), app_id, email, secret, server.transport());
+        W::set(login.options(options), server).build()
+    }
+
+    fn right_secret(server: &TestServer) -> String {
+        server.user_password()
+    }
+
+    fn change_secret(server: &TestServer, new: &str) {
+        server.change_user_password(new);
+    }
+
+    fn path() -> &'static str {
+        PATH
+    }
 }
 
 mod by_app_id {
     use super::*;
 
-    struct Login;
+    struct ById;
 
-    impl Vendor for Login {
-        const LOCKOUT: bool = true;
+    impl Way for ById {}
 
-        fn server() -> TestServerBuilder {
-            fake::login()
-        }
-
-        fn authenticator(
-            server: &TestServer,
-            secret: SharedSecretSource,
-            options: AuthenticatorOptions,
-        ) -> Result<Authenticator, Error> {
-            login(server, secret, options).build()
-        }
-
-        fn right_secret(server: &TestServer) -> String {
-            server.user_password()
-        }
-
-        fn change_secret(server: &TestServer, new: &str) {
-            server.change_user_password(new);
-        }
-
-        fn path() -> &'static str {
-            PATH
-        }
-    }
-
-    auth_testkit::contract!(Login);
+    auth_testkit::contract!(Login<ById>);
 }
 
 mod by_url {
     use super::*;
 
-    struct Login;
+    struct ByUrl;
 
-    impl Vendor for Login {
-        const LOCKOUT: bool = true;
-
-        fn server() -> TestServerBuilder {
-            fake::login()
-        }
-
-        fn authenticator(
-            server: &TestServer,
-            secret: SharedSecretSource,
-            options: AuthenticatorOptions,
-        ) -> Result<Authenticator, Error> {
-            login(server, secret, options)
-                .application_url(fake::APP_URL)
-                .build()
-        }
-
-        fn right_secret(server: &TestServer) -> String {
-            server.user_password()
-        }
-
-        fn change_secret(server: &TestServer, new: &str) {
-            server.change_user_password(new);
-        }
-
-        fn path() -> &'static str {
-            PATH
+    impl Way for ByUrl {
+        fn set(login: LoginBuilder, _: &TestServer) -> LoginBuilder {
+            login.application_url(fake::APP_URL)
         }
     }
 
-    auth_testkit::contract!(Login);
+    auth_testkit::contract!(Login<ByUrl>);
 }
 
 mod with_a_second_factor {
-    use auth_axonize::MfaAnswer;
-
     use super::*;
 
-    struct Login;
+    struct ByCode;
 
-    impl Vendor for Login {
-        const HTTP_REQUESTS_PER_TOKEN_REQUEST: u64 = 2;
-        const LOCKOUT: bool = true;
+    impl Way for ByCode {
+        const HTTP_REQUESTS: u64 = 2;
 
         fn server() -> TestServerBuilder {
             fake::mfa()
         }
 
-        fn authenticator(
-            server: &TestServer,
-            secret: SharedSecretSource,
-            options: AuthenticatorOptions,
-        ) -> Result<Authenticator, Error> {
+        fn set(login: LoginBuilder, server: &TestServer) -> LoginBuilder {
             let codes = fake::binding_codes(server);
-            login(server, secret, options)
-                .mfa(move |_| {
-                    let code = codes.latest().unwrap_or_default();
-                    async move { Ok(MfaAnswer::Code(code.into())) }
-                })
-                .build()
-        }
-
-        fn right_secret(server: &TestServer) -> String {
-            server.user_password()
-        }
-
-        fn change_secret(server: &TestServer, new: &str) {
-            server.change_user_password(new);
-        }
-
-        fn path() -> &'static str {
-            PATH
+            login.mfa(move |_| {
+                let code = codes.latest().unwrap_or_default();
+                async move { Ok(MfaAnswer::Code(code.into())) }
+            })
         }
     }
 
-    auth_testkit::contract!(Login);
+    auth_testkit::contract!(Login<ByCode>);
 }
 
 mod by_api_keys {

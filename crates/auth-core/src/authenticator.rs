@@ -21,7 +21,9 @@ use self::{
 };
 use crate::{
     Acquire, AuthenticatorOptions, Clock, Error, Generation, Health, Key, Origins, Scheme, Token,
-    TokenSource, token::source::DynSource,
+    TokenSource,
+    observer::{EventKind, Observed},
+    token::source::DynSource,
 };
 
 /// Keeps one token at hand for everybody, fetches and renews it at most once for all, and replaces
@@ -209,7 +211,23 @@ impl Authenticator {
     /// any but the newest token changes nothing. Starts a token request if one is needed, and does
     /// not wait for it.
     pub fn report_refused(&self, generation: Generation) -> Refusal {
-        match self.shared.refused(generation) {
+        self.report_refused_by(generation, None)
+    }
+
+    /// As [`report_refused`](Self::report_refused), and says which host refused the token. For the
+    /// layers of this workspace.
+    #[doc(hidden)]
+    pub fn report_refused_by(&self, generation: Generation, host: Option<&str>) -> Refusal {
+        let answer = self.shared.refused(generation);
+        let observed = &self.shared.settings.observed;
+        if observed.is_heard() {
+            let host = match host {
+                Some(host) => host.into(),
+                None => self.origins().describe().into(),
+            };
+            observed.tell(EventKind::TokenRefused { generation, host });
+        }
+        match answer {
             Answer::Token(token) => Refusal::Superseded(token),
             Answer::Wait(flight) => {
                 let wish = Wish::InPlaceOf(generation);
@@ -250,6 +268,64 @@ impl Authenticator {
     #[must_use]
     pub fn vendor(&self) -> &str {
         self.shared.vendor()
+    }
+
+    /// Returns the label that the application gave this authenticator, by
+    /// [`AuthenticatorOptions::label`].
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.shared.settings.observed.label()
+    }
+
+    /// Tells the observer, if there is one, that a request is sent without a token. For the layers
+    /// of this workspace.
+    #[doc(hidden)]
+    pub fn observe_unsigned(&self, cause: &'static str, host: &str, error: Option<&Error>) {
+        self.shared
+            .settings
+            .observed
+            .observe(|| EventKind::RequestUnsigned {
+                cause,
+                host: host.into(),
+                error: error.cloned(),
+            });
+    }
+
+    /// Tells the observer, if there is one, that a refused request is sent once more. For the
+    /// layers of this workspace.
+    #[doc(hidden)]
+    pub fn observe_replayed(&self, host: &str, refused: Generation) {
+        self.shared
+            .settings
+            .observed
+            .observe(|| EventKind::RequestReplayed {
+                refused,
+                host: host.into(),
+            });
+    }
+
+    /// Tells the observer, if there is one, that a refused request is not sent once more. For the
+    /// layers of this workspace.
+    #[doc(hidden)]
+    pub fn observe_not_replayed(&self, cause: &'static str, host: &str, error: Option<&Error>) {
+        self.shared
+            .settings
+            .observed
+            .observe(|| EventKind::RequestNotReplayed {
+                cause,
+                host: host.into(),
+                error: error.cloned(),
+            });
+    }
+
+    /// Tells the observer, if there is one, that a credential was removed from a request. For the
+    /// layers of this workspace.
+    #[doc(hidden)]
+    pub fn observe_removed(&self, host: &str) {
+        self.shared
+            .settings
+            .observed
+            .observe(|| EventKind::CredentialRemoved { host: host.into() });
     }
 
     /// Returns the clock that the authenticator goes by.
@@ -339,7 +415,7 @@ impl AuthenticatorBuilder {
             }
         };
         let settings = Settings {
-            vendor: self.vendor,
+            observed: Observed::new(self.vendor, options.label, options.observer),
             scheme: self.scheme,
             origins: self.origins,
             limit: options.limit,

@@ -110,6 +110,40 @@ pub enum ErrorKind {
     Closed,
 }
 
+impl TokenRequestOutcome {
+    /// Returns the outcome in one lower-case word, for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::Unknown => "unknown",
+            Self::NotUnderstood => "not_understood",
+            Self::Rejected => "rejected",
+            Self::Throttled => "throttled",
+        }
+    }
+}
+
+impl ErrorKind {
+    /// Returns the kind in one lower-case word, for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Rejected => "rejected",
+            Self::Unavailable => "unavailable",
+            Self::TimedOut => "timed_out",
+            Self::Throttled => "throttled",
+            Self::Quota => "quota",
+            Self::Protocol => "protocol",
+            Self::Refused => "refused",
+            Self::Origin => "origin",
+            Self::Store => "store",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 impl Error {
     /// Makes an error of a kind. `message` says what failed and why, in lower case, without a full
     /// stop and without the vendor's name: see [`with_vendor`](Self::with_vendor).

@@ -51,6 +51,7 @@
 //! | send token calls through your own client | [`Transport`] |
 //! | send a key as it is, without any token request | [`ApiKey`] |
 //! | keep and rotate long-lived secrets | [`Secret`], [`SecretSource`], [`SecretEnv`], [`SecretFile`], [`SecretFn`] |
+//! | check what is promised, which demands of standards are met, and by which tests | the pages [Guarantees](_documentation::guarantees), [Standards](_documentation::standards), [Threats](_documentation::threats) |
 //! | turn the clock in tests | [`Clock`], and `VirtualClock` in `auth-testkit` |
 //!
 //! # How it works
@@ -76,6 +77,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(clippy::match_bool, reason = "not rewritten yet")]
 
+#[cfg(doc)]
+pub mod _documentation;
 mod authenticator;
 mod authenticator_map;
 mod clock;
@@ -84,6 +87,7 @@ mod key;
 mod limits;
 mod machine;
 mod marks;
+mod observer;
 mod origin;
 mod policy;
 mod secret;
@@ -106,6 +110,7 @@ pub use limits::concurrency::TokenRequestLimit;
 pub use limits::quota::Quota;
 pub use marks::redirected::{Redirected, RedirectsUnseen};
 pub use marks::refused::TokenRefused;
+pub use observer::{Event, EventKind, Observer, QuotaUse};
 pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;
 pub use secret::Secret;

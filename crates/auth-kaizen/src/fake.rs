@@ -84,26 +84,11 @@ impl VendorRules for Kaizen {
     }
 
     fn token(&self, request: &VendorRequest<'_>) -> Answer {
-        let checked = request
-            .check_grant("client_credentials")
-            .and_then(|params| {
-                if params.all("audience").eq(self.audience.iter().copied()) {
-                    Ok(params)
-                } else {
-                    request.refuse("invalid_request", "the audience is wrong here")
-                }
-            });
-        match checked {
-            Ok(params) => request.standard_reply(request.scope(&params)),
-            Err(refusal) => refusal.into_answer(),
-        }
+        request.client_credentials(self.audience)
     }
 
     fn api(&self, request: &VendorRequest<'_>) -> Answer {
-        match request
-            .bearer_token()
-            .and_then(|token| request.accept(token))
-        {
+        match request.accept_bearer() {
             Some(number) => request.ok(number),
             None => Answer::json(
                 StatusCode::UNAUTHORIZED,

@@ -91,10 +91,7 @@ impl VendorRules for Kayzen {
     }
 
     fn api(&self, request: &VendorRequest<'_>) -> Answer {
-        match request
-            .bearer_token()
-            .and_then(|token| request.accept(token))
-        {
+        match request.accept_bearer() {
             Some(number) => request.ok(number),
             None => authentication_error("Invalid API Key"),
         }

@@ -1,11 +1,26 @@
 //! The contract that every vendor crate fulfils, for each of the two secrets.
 
-use auth_core::{Authenticator, AuthenticatorOptions, Error, Secret, SharedSecretSource};
-use auth_kayzen::{Kayzen, fake};
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Error, Secret, SecretSource, SharedSecretSource,
+};
+use auth_kayzen::{Kayzen, KayzenBuilder, fake};
 use auth_oauth2::BodyFormat;
 use auth_testkit::{TestServer, TestServerBuilder, contract::Vendor};
 
 const PATH: &str = "/v1/meta/campaigns?page=1&per_page=25";
+
+fn settings(
+    server: &TestServer,
+    api_secret: impl SecretSource,
+    password: impl SecretSource,
+    options: AuthenticatorOptions,
+) -> KayzenBuilder {
+    let (api_key, email) = (server.client_id(), server.user_name());
+    Kayzen::builder(api_key, api_secret, email, password, server.transport())
+        .options(options)
+        .token_url(server.token_url())
+        .base_url(server.api_url())
+}
 
 mod password {
     use super::*;
@@ -25,17 +40,7 @@ mod password {
             options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             let api_secret = Secret::new(server.client_secret());
-            Kayzen::builder(
-                server.client_id(),
-                api_secret,
-                server.user_name(),
-                secret,
-                server.transport(),
-            )
-            .options(options)
-            .token_url(server.token_url())
-            .base_url(server.api_url())
-            .build()
+            settings(server, api_secret, secret, options).build()
         }
 
         fn right_secret(server: &TestServer) -> String {
@@ -73,18 +78,8 @@ mod api_secret {
             options: AuthenticatorOptions,
         ) -> Result<Authenticator, Error> {
             let password = Secret::new(server.user_password());
-            Kayzen::builder(
-                server.client_id(),
-                secret,
-                server.user_name(),
-                password,
-                server.transport(),
-            )
-            .options(options)
-            .token_url(server.token_url())
-            .base_url(server.api_url())
-            .body_format(BodyFormat::Json)
-            .build()
+            let settings = settings(server, secret, password, options);
+            settings.body_format(BodyFormat::Json).build()
         }
 
         fn path() -> &'static str {

@@ -11,8 +11,11 @@ use crate::{
 };
 
 mod builder;
+mod clock_advice;
 mod place;
 mod verdict;
+
+use clock_advice::ClockDifference;
 
 pub use builder::ClientBuilder;
 
@@ -304,14 +307,23 @@ impl Client {
             headers.push((AUTHORIZATION, authorization.into_line()));
         }
         let reply = endpoint.post(*format, &headers, &parameters).await?;
+        let is_asserted = assertion.is_some() || request.grant_type == JWT_BEARER;
+        let difference = ClockDifference::of(reply.headers(), self.now());
+        let difference = difference.filter(|_| is_asserted);
         let rules = self.0.rules.clone();
         let rules = rules.with_refresh_token(request.keeps_refresh_token);
         let rules = match request.grant_type {
             REFRESH_TOKEN => rules.spends_refresh_token(),
             _ => rules,
         };
-        parse_reply(self.vendor(), reply, &rules, &scrubber, self.now())
-            .map_err(|error| endpoint.located(verdict::judged(request.grant_type, error)))
+        parse_reply(self.vendor(), reply, &rules, &scrubber, self.now()).map_err(|error| {
+            let error = verdict::judged(request.grant_type, error);
+            let error = match difference {
+                Some(difference) => difference.explain(error),
+                None => error,
+            };
+            endpoint.located(error)
+        })
     }
 }
 

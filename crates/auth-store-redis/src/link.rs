@@ -36,6 +36,12 @@ struct Line {
     is_ready: Arc<AtomicBool>,
 }
 
+/// A connection, and whether it is a new one.
+struct Connected {
+    line: Line,
+    is_new: bool,
+}
+
 impl Link {
     pub(crate) fn new(target: Target) -> Self {
         Self {
@@ -119,7 +125,7 @@ impl Link {
     ) -> Result<Value, Error> {
         let mut is_last = false;
         loop {
-            let (mut line, is_new) = self.line().await?;
+            let Connected { mut line, is_new } = self.line().await?;
             *used = Some(line.number);
             let error = match line.connection.send(order).await {
                 Ok(answer) => {
@@ -140,15 +146,17 @@ impl Link {
         }
     }
 
-    /// Returns the connection, and whether it is new.
-    async fn line(&self) -> Result<(Line, bool), Error> {
+    /// Returns the existing connection, or makes one.
+    async fn line(&self) -> Result<Connected, Error> {
         if let Some(line) = self.slot().clone() {
-            return Ok((line, false));
+            let is_new = false;
+            return Ok(Connected { line, is_new });
         }
         let failures = self.failures.load(Ordering::Acquire);
         let mut last = self.turn.lock().await;
         if let Some(line) = self.slot().clone() {
-            return Ok((line, true));
+            let is_new = true;
+            return Ok(Connected { line, is_new });
         }
         // All callers that waited for this try get its error.
         if let (Some(error), true) = (&*last, self.failures.load(Ordering::Acquire) != failures) {
@@ -169,7 +177,8 @@ impl Link {
             is_ready: Arc::default(),
         };
         *self.slot() = Some(line.clone());
-        Ok((line, true))
+        let is_new = true;
+        Ok(Connected { line, is_new })
     }
 
     /// Other callers still get their answers on the old connection.

@@ -196,7 +196,7 @@ impl<S: TokenStore> TokenStore for SealedStore<S> {
                 if self.warned.is_new(&place, reason) {
                     let vendor = key.get(KeyPart::Vendor);
                     let cause = error.source().map(tracing::field::display);
-                    tracing::warn!(vendor, %error, cause, "an entry in the token store cannot be opened");
+                    tracing::warn!(target: "auth::store", vendor, %error, cause, "an entry in the token store cannot be opened");
                 }
                 Err(error)
             }

@@ -10,7 +10,14 @@ use crate::entry::{Place, Reason};
 /// The entries that were logged already: a process that waits for a lease loads the same entry many
 /// times.
 #[derive(Default)]
-pub(crate) struct Warned(Mutex<HashMap<[u8; 32], (EntryVersion, Reason)>>);
+pub(crate) struct Warned(Mutex<HashMap<[u8; 32], Said>>);
+
+/// What was said of an entry last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Said {
+    version: EntryVersion,
+    reason: Reason,
+}
 
 impl Warned {
     /// Whether this entry was not logged before.
@@ -19,7 +26,10 @@ impl Warned {
         if said.len() >= MAX && !said.contains_key(&place.key) {
             said.clear();
         }
-        let this = (place.version, reason);
+        let this = Said {
+            version: place.version,
+            reason,
+        };
         said.insert(place.key, this) != Some(this)
     }
 
@@ -27,7 +37,7 @@ impl Warned {
         self.said().remove(&place.key);
     }
 
-    fn said(&self) -> MutexGuard<'_, HashMap<[u8; 32], (EntryVersion, Reason)>> {
+    fn said(&self) -> MutexGuard<'_, HashMap<[u8; 32], Said>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -68,6 +68,14 @@ pub(crate) enum Shown {
     Again(Option<Vec<String>>),
 }
 
+/// What a login brings.
+pub(crate) struct LoggedIn {
+    /// The number of the family of refresh tokens.
+    pub(crate) family: u64,
+    /// The family's first refresh token.
+    pub(crate) token: String,
+}
+
 impl Refreshes {
     pub(crate) fn new(salt: u64) -> Self {
         Self {
@@ -77,14 +85,15 @@ impl Refreshes {
     }
 
     /// Starts a family: a person has logged in.
-    pub(crate) fn log_in(&mut self, scope: &str) -> (u64, String) {
+    pub(crate) fn log_in(&mut self, scope: &str) -> LoggedIn {
         self.families.push(Family {
             scope: scope.to_owned(),
             access_tokens: Vec::new(),
             revoked: false,
         });
         let family = self.families.len() as u64;
-        (family, self.issue(family))
+        let token = self.issue(family);
+        LoggedIn { family, token }
     }
 
     /// Records what is revoked with a family.

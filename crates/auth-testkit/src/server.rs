@@ -124,7 +124,7 @@ impl TestServer {
     /// Returns the user's current password; empty if there is no user.
     #[must_use]
     pub fn user_password(&self) -> String {
-        self.state.user().unwrap_or_default().1
+        self.state.user_password().unwrap_or_default()
     }
 
     /// Replaces the user's password; the old one is refused from now on.
@@ -137,7 +137,9 @@ impl TestServer {
     #[must_use]
     pub fn log_in(&self) -> String {
         let scope = &self.state.settings.scope;
-        self.state.refreshes(|refreshes| refreshes.log_in(scope)).1
+        self.state
+            .refreshes(|refreshes| refreshes.log_in(scope))
+            .token
     }
 
     /// Makes the token endpoint refuse every refresh token that was issued before.

@@ -77,10 +77,16 @@ impl State {
         secrets.others.push(old);
     }
 
-    /// The user's name and password.
-    pub(crate) fn user(&self) -> Option<(String, String)> {
-        let name = self.settings.user.clone()?;
-        Some((name, lock(&self.secrets).password.clone()))
+    /// The user's password as it is now, if there is a user.
+    pub(crate) fn user_password(&self) -> Option<String> {
+        self.settings.user.as_ref()?;
+        Some(lock(&self.secrets).password.clone())
+    }
+
+    /// Tells whether these are the user's name and password now.
+    pub(crate) fn is_user(&self, name: &str, password: &str) -> bool {
+        self.settings.user.as_deref() == Some(name)
+            && self.user_password().as_deref() == Some(password)
     }
 
     pub(crate) fn change_password(&self, password: String) {

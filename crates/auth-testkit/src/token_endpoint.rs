@@ -106,15 +106,15 @@ fn proven(incoming: &Incoming<'_>) -> Result<OAuthParams, OAuthRefusal> {
 }
 
 fn check_grant(state: &State, params: &OAuthParams) -> Result<(), OAuthRefusal> {
-    match (params.get("grant_type"), state.user()) {
-        (None, _) => Err(OAuthRefusal::request("grant_type is missing")),
-        (Some("client_credentials"), _) => Ok(()),
-        (Some("password"), Some((name, password))) => {
+    match params.get("grant_type") {
+        None => Err(OAuthRefusal::request("grant_type is missing")),
+        Some("client_credentials") => Ok(()),
+        Some("password") if state.settings.user.is_some() => {
             match (params.get("username"), params.get("password")) {
                 (None, _) | (_, None) => {
                     Err(OAuthRefusal::request("username or password is missing"))
                 }
-                (Some(sent_name), Some(sent)) if sent_name == name && sent == password => Ok(()),
+                (Some(name), Some(password)) if state.is_user(name, password) => Ok(()),
                 _ => Err(OAuthRefusal::login(
                     "invalid_grant",
                     "wrong user name or password",

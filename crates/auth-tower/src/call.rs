@@ -105,7 +105,11 @@ where
     H: Handle<S>,
 {
     notice::unsigned(&handle.settings().authenticator, request.uri(), &why);
-    let notes = AuthOutcome::sent_unsigned(why);
+    // The usual reason needs no notes.
+    let notes = match why {
+        Unsigned::OtherOrigin => None,
+        why => Some(Box::new(AuthOutcome::sent_unsigned(why))),
+    };
     let call = inner.call(request);
     ResponseFuture::unsigned(call, handle, Kept::nothing(), notes)
 }

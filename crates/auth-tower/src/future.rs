@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
-    AnsweredRequest, AuthOutcome, Error, NotReplayed, Replay,
+    AnsweredRequest, AuthOutcome, Error, NotReplayed, Replay, Unsigned,
     answered::{BareRequest, redirected},
     notice,
     pending::{Next, Pending, Phase, Resent},
@@ -47,11 +47,11 @@ pin_project! {
             #[pin]
             call: S::Future,
             handle: H,
-            // The token that signed it.
+            // The token that signed it. With neither a token nor notes, it goes to another origin.
             signed: Option<Generation>,
             // For a second send.
             kept: R::Kept,
-            // None for a first send that is signed and did not wait.
+            // None for a first send that did not wait and is signed, or goes to another origin.
             notes: Option<Box<AuthOutcome>>,
         },
         // The request is not out. One variant, so that a look tells the other one.
@@ -99,7 +99,7 @@ where
         call: S::Future,
         handle: H,
         kept: R::Kept,
-        notes: Box<AuthOutcome>,
+        notes: Option<Box<AuthOutcome>>,
     ) -> Self {
         Self {
             state: State::Calling {
@@ -107,7 +107,7 @@ where
                 handle,
                 signed: None,
                 kept,
-                notes: Some(notes),
+                notes,
             },
         }
     }
@@ -144,6 +144,7 @@ where
         if let StateProj::Calling {
             call,
             handle,
+            signed,
             notes,
             ..
         } = state
@@ -151,7 +152,9 @@ where
             let result = ready!(call.poll(cx));
             // Looked at in place: a response is large, and each move copies it.
             let is_plain = match &result {
-                Ok(response) => notes.is_none() && says_nothing(handle.settings(), response),
+                Ok(response) => {
+                    signed.is_some() && notes.is_none() && says_nothing(handle.settings(), response)
+                }
                 Err(_) => true,
             };
             if is_plain {
@@ -192,11 +195,11 @@ where
                     };
                     let response = result.map_err(Error::Inner)?;
                     let Some(generation) = *signed else {
-                        let response = match notes.take() {
-                            Some(notes) => notes.attach_unsigned(response),
-                            None => response,
+                        let notes = match notes.take() {
+                            Some(notes) => *notes,
+                            None => AuthOutcome::sent_unsigned(Unsigned::OtherOrigin),
                         };
-                        return Poll::Ready(Ok(response));
+                        return Poll::Ready(Ok(notes.attach_unsigned(response)));
                     };
                     let kept = mem::replace(kept, R::Kept::nothing());
                     match judge(&*handle, response, generation, kept, notes.take()) {
@@ -320,11 +323,13 @@ where
     };
     if resent {
         // The machine has to know that another token did not help either.
-        drop(authenticator.report_refused(generation));
+        let sent = sent.as_ref().map(|(_, uri)| uri);
+        drop(notice::report_refused(authenticator, sent, generation));
         return stands(notes, response, NotReplayed::Twice);
     }
     // Reported whether or not it can be sent again: the next request needs a good token.
-    let phase = match authenticator.report_refused(generation) {
+    let target = sent.as_ref().map(|(_, uri)| uri);
+    let phase = match notice::report_refused(authenticator, target, generation) {
         Refusal::Superseded(token) => Phase::Readying(token),
         Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
         Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),

@@ -15,7 +15,7 @@ use crate::{
     bounds::HttpService,
     call,
     settings::Options,
-    shared::{Shared, Spare},
+    shared::{Handle, Keyed, Shared, Spare},
 };
 
 /// Signs each request with the token of the key that the request carries; made by
@@ -34,8 +34,7 @@ pub struct KeyedAuth<S, R = ReplayCheap> {
     authenticators: AuthenticatorMap,
     options: Options,
     replay: R,
-    /// `None` if the service below is another one for each request.
-    spares: Option<Arc<Sharded<Spare<S>>>>,
+    spares: Arc<Sharded<Spare<S>>>,
     /// For requests that have no authenticator.
     nobody: Authenticator,
 }
@@ -53,7 +52,7 @@ impl<S, R> KeyedAuth<S, R> {
             authenticators,
             options,
             replay,
-            spares: Some(spares(&nobody)),
+            spares: spares(&nobody),
             nobody,
         }
     }
@@ -65,7 +64,7 @@ impl<S, R> KeyedAuth<S, R> {
 
     /// Returns the inner service, to change it: second sends go by clones of the changed one.
     pub fn get_mut(&mut self) -> &mut S {
-        self.spares = Some(spares(&self.nobody));
+        self.spares = spares(&self.nobody);
         &mut self.inner
     }
 
@@ -78,31 +77,17 @@ impl<S, R> KeyedAuth<S, R> {
     /// request.
     #[doc(hidden)]
     #[must_use]
-    pub fn over<T>(&self, inner: T) -> KeyedAuth<T, R>
+    pub fn over<T>(&self, inner: T) -> KeyedAuthOnce<T, R>
     where
         R: Clone,
     {
-        KeyedAuth {
+        KeyedAuthOnce {
             inner,
             authenticators: self.authenticators.clone(),
             options: self.options,
             replay: self.replay.clone(),
-            spares: None,
             nobody: self.nobody.clone(),
         }
-    }
-
-    fn handle(&self, authenticator: Authenticator) -> Arc<Shared<S>> {
-        let settings = self.options.with(authenticator);
-        Arc::new(match &self.spares {
-            Some(spares) => Shared::with_spare(settings, spares.local().clone()),
-            None => Shared::new(settings),
-        })
-    }
-
-    fn authenticator<B>(&self, request: &Request<B>) -> Result<Authenticator, Unsigned> {
-        let key = request.extensions().get::<Key>().ok_or(Unsigned::NoKey)?;
-        self.authenticators.get(key).map_err(Unsigned::NoToken)
     }
 }
 
@@ -126,6 +111,52 @@ where
 {
     type Response = Response<S::ResponseBody>;
     type Error = Error<S::Error>;
+    type Future = ResponseFuture<S, B, R, Arc<Keyed<S>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let Self {
+            options, spares, ..
+        } = self;
+        let handle = |authenticator| {
+            let spare = R::MAY_REPLAY.then(|| spares.local().clone());
+            Arc::new(Keyed::new(options.with(authenticator), spare))
+        };
+        match find(&self.authenticators, &request) {
+            Ok(authenticator) => {
+                let handle = handle(authenticator);
+                call::call(&mut self.inner, &self.replay, handle, request)
+            }
+            Err(why) => {
+                let handle = handle(self.nobody.clone());
+                call_without_key(&mut self.inner, handle, request, why)
+            }
+        }
+    }
+}
+
+/// [`KeyedAuth`] over a service that sends one request; made by [`KeyedAuth::over`].
+#[derive(Debug)]
+#[doc(hidden)]
+#[allow(unnameable_types, reason = "for adapters of this workspace")]
+pub struct KeyedAuthOnce<S, R> {
+    inner: S,
+    authenticators: AuthenticatorMap,
+    options: Options,
+    replay: R,
+    nobody: Authenticator,
+}
+
+impl<S, B, ResB, R> Service<Request<B>> for KeyedAuthOnce<S, R>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    R: Replay<B>,
+{
+    type Response = Response<ResB>;
+    type Error = Error<S::Error>;
     type Future = ResponseFuture<S, B, R, Arc<Shared<S>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -133,18 +164,48 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.authenticator(&request) {
+        let handle = |authenticator| Arc::new(Shared::new(self.options.with(authenticator)));
+        match find(&self.authenticators, &request) {
             Ok(authenticator) => {
-                let handle = self.handle(authenticator);
+                let handle = handle(authenticator);
                 call::call(&mut self.inner, &self.replay, handle, request)
             }
-            Err(why) if self.options.without_token == MissingToken::SendUnsigned => {
-                let handle = self.handle(self.nobody.clone());
-                call::pass(&mut self.inner, handle, request, why)
+            Err(why) => {
+                let handle = handle(self.nobody.clone());
+                call_without_key(&mut self.inner, handle, request, why)
             }
-            Err(Unsigned::NoToken(error)) => call::fail(&mut self.inner, error),
-            Err(_) => call::fail(&mut self.inner, no_key()),
         }
+    }
+}
+
+/// Finds whose token a request gets.
+fn find<B>(
+    authenticators: &AuthenticatorMap,
+    request: &Request<B>,
+) -> Result<Authenticator, Unsigned> {
+    let key = request.extensions().get::<Key>().ok_or(Unsigned::NoKey)?;
+    authenticators.get(key).map_err(Unsigned::NoToken)
+}
+
+/// Sends a request that has no authenticator unsigned, or not at all.
+#[cold]
+fn call_without_key<S, B, ResB, R, H>(
+    inner: &mut S,
+    handle: H,
+    request: Request<B>,
+    why: Unsigned,
+) -> ResponseFuture<S, B, R, H>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    R: Replay<B>,
+    H: Handle<S>,
+{
+    if handle.settings().without_token == MissingToken::SendUnsigned {
+        return call::pass(inner, handle, request, why);
+    }
+    match why {
+        Unsigned::NoToken(error) => call::fail(inner, error),
+        _ => call::fail(inner, no_key()),
     }
 }
 

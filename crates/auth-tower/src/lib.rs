@@ -50,8 +50,9 @@
 //!
 //! # What is logged
 //!
-//! Lines of the target `auth_tower`, by `tracing`, each with the fields `vendor`, `host` (never a
-//! path or a query) and `cause`. The first line for each authenticator, cause and host is a WARN,
+//! Lines of the target `auth::request`, by `tracing`, each with the fields `vendor`, `label`, `host`
+//! (never a path or a query) and `cause`. The same is told to the
+//! [`Observer`](auth_core::Observer). The first line for each authenticator, cause and host is a WARN,
 //! for at most 64 of them, the others are DEBUG.
 //!
 //! | line | cause |

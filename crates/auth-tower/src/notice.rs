@@ -1,16 +1,19 @@
-//! Log lines: what was not signed, and what was not sent again. Never a path or a query.
+//! Log lines and events: what was not signed, and what was not sent again. Never a path or a query.
 
-use auth_core::{Authenticator, Generation};
+use auth_core::{Authenticator, Generation, Refusal};
 use http::Uri;
 
 use crate::{NotReplayed, Unsigned};
+
+/// The target of all lines.
+const REQUEST: &str = "auth::request";
 
 /// WARN if the condition holds, otherwise DEBUG.
 macro_rules! warn_if {
     ($first:expr, $($line:tt)+) => {
         match $first {
-            true => tracing::warn!($($line)+),
-            false => tracing::debug!($($line)+),
+            true => tracing::warn!(target: REQUEST, $($line)+),
+            false => tracing::debug!(target: REQUEST, $($line)+),
         }
     };
 }
@@ -21,8 +24,13 @@ pub(crate) fn unsigned(authenticator: &Authenticator, uri: &Uri, why: &Unsigned)
     // The caller's own credentials are the caller's choice.
     let notable = !matches!(why, Unsigned::OwnCredentials);
     let first = notable && authenticator.origins().is_first_warning(why.as_str(), host);
-    let vendor = authenticator.vendor();
-    warn_if!(first, vendor, host, cause = %why, "request sent unsigned");
+    let (vendor, label) = names(authenticator);
+    warn_if!(first, vendor, label, host, cause = %why, "request sent unsigned");
+    let error = match why {
+        Unsigned::NoToken(error) => Some(error),
+        _ => None,
+    };
+    authenticator.observe_unsigned(why.as_str(), host, error);
 }
 
 /// The API refused the token, and the caller gets that answer.
@@ -39,27 +47,50 @@ pub(crate) fn not_replayed(authenticator: &Authenticator, sent: Option<&Uri>, wh
     };
     let notable = !matches!(why, NotReplayed::Off);
     let first = notable && origins.is_first_warning(why.as_str(), host);
-    let vendor = authenticator.vendor();
-    warn_if!(first, vendor, host, cause = %why, "token refused, and the request not sent again");
+    let (vendor, label) = names(authenticator);
+    warn_if!(first, vendor, label, host, cause = %why, "token refused, and the request not sent again");
+    let error = match why {
+        NotReplayed::NoToken(error) => Some(error),
+        _ => None,
+    };
+    authenticator.observe_not_replayed(why.as_str(), host, error);
 }
 
 /// The API refused the token, and the request is about to be sent once more.
 pub(crate) fn replayed(authenticator: &Authenticator, uri: &Uri, refused: Generation) {
-    let (vendor, host) = (authenticator.vendor(), host(uri));
-    tracing::debug!(vendor, host, %refused, "token refused, the request is sent again");
+    let (vendor, label) = names(authenticator);
+    let host = host(uri);
+    tracing::debug!(target: REQUEST, vendor, label, host, %refused, "token refused, the request is sent again");
+    authenticator.observe_replayed(host, refused);
 }
 
 /// The guard took a credential off a request.
 pub(crate) fn removed(authenticator: &Authenticator, uri: &Uri) {
     let host = host(uri);
     let first = authenticator.origins().is_first_warning("removed", host);
-    let vendor = authenticator.vendor();
+    let (vendor, label) = names(authenticator);
     warn_if!(
         first,
         vendor,
+        label,
         host,
         "credential removed: the destination is not in `origins`"
     );
+    authenticator.observe_removed(host);
+}
+
+/// The API refused the token: reports it, with the host if the request was kept.
+pub(crate) fn report_refused(
+    authenticator: &Authenticator,
+    sent: Option<&Uri>,
+    refused: Generation,
+) -> Refusal {
+    authenticator.report_refused_by(refused, sent.map(host))
+}
+
+/// Vendor and label.
+fn names(authenticator: &Authenticator) -> (&str, Option<&str>) {
+    (authenticator.vendor(), authenticator.label())
 }
 
 /// Host and port without user information.
@@ -68,7 +99,8 @@ fn host(uri: &Uri) -> &str {
     let Some(authority) = authority else {
         return "(none: the URI has no scheme and host)";
     };
-    // A byte of ASCII is no part of another character.
-    let user_info = authority.bytes().rposition(|byte| byte == b'@');
-    user_info.map_or(authority, |at| &authority[at + 1..])
+    if !authority.as_bytes().contains(&b'@') {
+        return authority;
+    }
+    authority.rsplit('@').next().unwrap_or(authority)
 }

@@ -108,11 +108,11 @@ impl AuthOutcome {
     }
 
     /// What a request leaves behind that is sent unsigned at once.
-    pub(crate) fn sent_unsigned(why: Unsigned) -> Box<Self> {
-        Box::new(Self {
+    pub(crate) fn sent_unsigned(why: Unsigned) -> Self {
+        Self {
             unsigned: Some(why),
             ..Self::default()
-        })
+        }
     }
 
     /// Takes back what a layer below said of not signing: this layer signed.

@@ -8,11 +8,8 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
-    Error, Replay, ReplayCheap, ResponseFuture,
-    bounds::HttpService,
-    call,
-    settings::Settings,
-    shared::{Shared, sharded},
+    Error, Replay, ReplayCheap, ResponseFuture, bounds::HttpService, call, settings::Settings,
+    shared::Shared,
 };
 
 /// Signs requests to a service; made by [`AuthLayer`](crate::AuthLayer).
@@ -40,7 +37,7 @@ impl<S, R> Auth<S, R> {
     pub(crate) fn new(inner: S, settings: &Settings, replay: R) -> Self {
         Self {
             inner,
-            shared: sharded(settings),
+            shared: Shared::sharded(settings),
             replay,
         }
     }
@@ -53,7 +50,7 @@ impl<S, R> Auth<S, R> {
     /// Returns the inner service, to change it: second sends go by clones of the changed one.
     /// Expensive, because what the clones of this service share is made anew for this one.
     pub fn get_mut(&mut self) -> &mut S {
-        self.shared = sharded(self.shared.local().settings());
+        self.shared = Shared::sharded(self.shared.local().settings());
         &mut self.inner
     }
 

@@ -53,7 +53,8 @@ impl Options {
 
 /// The settings of one authenticator's requests.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+#[allow(unnameable_types, reason = "inside the future")]
+pub struct Settings {
     pub(crate) authenticator: Authenticator,
     /// A rule has to see the head of every response, whatever its status.
     pub(crate) heads_matter: bool,

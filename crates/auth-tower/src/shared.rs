@@ -1,9 +1,6 @@
 //! What the requests of one service share: its settings, and a spare of the service below.
 
-use std::{
-    ops::Deref,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use auth_core::{Local, Sharded};
 
@@ -45,36 +42,26 @@ impl<S: Clone> Spare<S> {
     }
 }
 
-/// Settings, and the spare.
+/// Settings, and a spare of the service that they are for.
 #[derive(Debug)]
 #[allow(unnameable_types, reason = "inside the future")]
 pub struct Shared<S> {
     settings: Settings,
-    spare: Slot<S>,
-}
-
-#[derive(Debug)]
-enum Slot<S> {
-    Own(Spare<S>),
-    /// Of the layer for many keys, whose settings are made for each request.
-    Layer(Local<Spare<S>>),
+    spare: Spare<S>,
 }
 
 impl<S> Shared<S> {
-    /// Settings with a place for a spare of their own.
     pub(crate) const fn new(settings: Settings) -> Self {
         Self {
             settings,
-            spare: Slot::Own(Spare::none()),
+            spare: Spare::none(),
         }
     }
 
-    /// Settings for one request of a service that has its spare elsewhere.
-    pub(crate) const fn with_spare(settings: Settings, spare: Local<Spare<S>>) -> Self {
-        Self {
-            settings,
-            spare: Slot::Layer(spare),
-        }
+    /// A copy for each shard of the authenticator.
+    pub(crate) fn sharded(settings: &Settings) -> Arc<Sharded<Self>> {
+        let shards = settings.authenticator.shards();
+        Arc::new(Sharded::new(shards, || Self::new(settings.clone())))
     }
 
     #[inline]
@@ -83,37 +70,91 @@ impl<S> Shared<S> {
     }
 
     #[inline]
-    fn slot(&self) -> &Spare<S> {
-        match &self.spare {
-            Slot::Own(spare) => spare,
-            Slot::Layer(spare) => spare,
-        }
+    pub(crate) fn fill_spare(&self, inner: &S)
+    where
+        S: Clone,
+    {
+        self.spare.fill(inner);
     }
 }
 
-impl<S: Clone> Shared<S> {
-    /// Makes sure that there is a spare.
-    #[inline]
-    pub(crate) fn fill_spare(&self, inner: &S) {
-        self.slot().fill(inner);
+/// The settings of one request, and the spare of the service that sent it.
+#[derive(Debug)]
+#[allow(unnameable_types, reason = "inside the future")]
+pub struct Keyed<S> {
+    settings: Settings,
+    /// `None` if nothing is sent again.
+    spare: Option<Local<Spare<S>>>,
+}
+
+impl<S> Keyed<S> {
+    pub(crate) const fn new(settings: Settings, spare: Option<Local<Spare<S>>>) -> Self {
+        Self { settings, spare }
     }
+}
+
+/// What a request holds of the settings and the spare.
+#[allow(unnameable_types, reason = "inside the future")]
+pub trait Handle<S>: Clone {
+    fn settings(&self) -> &Settings;
+
+    /// Makes sure that there is a spare.
+    fn fill_spare(&self, inner: &S);
 
     /// Clones the spare; `None` if no request of this service could have been sent again.
-    pub(crate) fn spare(&self) -> Option<S> {
-        self.slot().take()
+    fn spare(&self) -> Option<S>;
+}
+
+/// The copy of the thread that sent the request.
+impl<S: Clone> Handle<S> for Local<Shared<S>> {
+    #[inline]
+    fn settings(&self) -> &Settings {
+        Shared::settings(self)
+    }
+
+    #[inline]
+    fn fill_spare(&self, inner: &S) {
+        Shared::fill_spare(self, inner);
+    }
+
+    fn spare(&self) -> Option<S> {
+        self.spare.take()
     }
 }
 
-/// What a request holds of it: a [`Local`] is the copy of the thread that sent the request; an
-/// [`Arc`] was made for this request, because its key, or the service below, is its own.
-#[allow(unnameable_types, reason = "inside the future")]
-pub trait Handle<S>: Deref<Target = Shared<S>> + Clone {}
+/// Made for a service that sends one request. Nobody else counts it, so it has no cache lines of
+/// its own.
+impl<S: Clone> Handle<S> for Arc<Shared<S>> {
+    #[inline]
+    fn settings(&self) -> &Settings {
+        Shared::settings(self)
+    }
 
-impl<S> Handle<S> for Local<Shared<S>> {}
-impl<S> Handle<S> for Arc<Shared<S>> {}
+    #[inline]
+    fn fill_spare(&self, inner: &S) {
+        Shared::fill_spare(self, inner);
+    }
 
-/// Settings and spares for the threads that send requests by the same service.
-pub(crate) fn sharded<S>(settings: &Settings) -> Arc<Sharded<Shared<S>>> {
-    let shards = settings.authenticator.shards();
-    Arc::new(Sharded::new(shards, || Shared::new(settings.clone())))
+    fn spare(&self) -> Option<S> {
+        self.spare.take()
+    }
+}
+
+/// Made for a request with a key.
+impl<S: Clone> Handle<S> for Arc<Keyed<S>> {
+    #[inline]
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    #[inline]
+    fn fill_spare(&self, inner: &S) {
+        if let Some(spare) = &self.spare {
+            spare.fill(inner);
+        }
+    }
+
+    fn spare(&self) -> Option<S> {
+        self.spare.as_ref()?.take()
+    }
 }

@@ -60,18 +60,7 @@ impl VendorRules for Verdigris {
     }
 
     fn token(&self, request: &VendorRequest<'_>) -> Answer {
-        let checked = request
-            .check_grant("client_credentials")
-            .and_then(
-                |params| match params.all("audience").collect::<Vec<_>>()[..] {
-                    [AUDIENCE] => Ok(params),
-                    _ => request.refuse("invalid_request", "the audience is not the API"),
-                },
-            );
-        match checked {
-            Ok(params) => request.standard_reply(request.scope(&params)),
-            Err(refusal) => refusal.into_answer(),
-        }
+        request.client_credentials(&[AUDIENCE])
     }
 
     fn api(&self, request: &VendorRequest<'_>) -> Answer {

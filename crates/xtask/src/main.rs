@@ -19,6 +19,7 @@ mod node;
 mod package;
 mod prose;
 mod redis;
+mod standards;
 mod test;
 
 use std::{env, error::Error, process::ExitCode};
@@ -67,6 +68,11 @@ const COMMANDS: &[Command] = &[
         name: "prose",
         about: "checks texts: listed words, links, and README.md's versions and program; `words` for words only",
         run: prose::run,
+    },
+    Command {
+        name: "standards",
+        about: "writes which tests prove each guarantee, standard and threat; --check only compares",
+        run: standards::run,
     },
     Command {
         name: "deps",

@@ -1,6 +1,6 @@
 //! G16: a store that always says no, repeats itself, or is contended.
 
-use auth_core::ErrorKind;
+use auth_core::{ErrorKind, RejectedPart};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -52,6 +52,54 @@ async fn g06f_a_password_is_sent_once_where_the_lease_is_always_denied() {
     // The longest that another process may hold the lease, so that its verdict is known.
     assert!(begun.elapsed() <= 15 * SECOND, "{:?}", begun.elapsed());
     assert_eq!(fleet.token_requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g16f_a_password_waits_for_a_denied_lease_once_and_a_second_later() {
+    fastrand::seed(16);
+    let fleet = Fleet::with_password();
+    fleet.store.denies.store(true, Ordering::SeqCst);
+    let process = fleet.process();
+    for (round, longest) in [(1, 15 * SECOND), (2, 2 * SECOND), (3, 2 * SECOND)] {
+        let begun = Instant::now();
+        token(&process).await.unwrap();
+        println!("{round}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() <= longest, "{:?}", begun.elapsed());
+        assert_eq!(fleet.token_requests(), round);
+        sleep(2 * HOUR).await;
+    }
+    // The store grants leases again, so there may be a holder again.
+    fleet.store.denies.store(false, Ordering::SeqCst);
+    let begun = Instant::now();
+    token(&process).await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    sleep(2 * HOUR).await;
+    fleet.store.denies.store(true, Ordering::SeqCst);
+    let begun = Instant::now();
+    token(&process).await.unwrap();
+    assert!(begun.elapsed() > 13 * SECOND, "{:?}", begun.elapsed());
+}
+
+/// A wrong password is sent as often as with a lease, however often the lease is denied.
+#[tokio::test(start_paused = true)]
+async fn g16f_a_wrong_password_is_sent_twice_where_the_lease_is_always_denied() {
+    for seed in 0..10 {
+        fastrand::seed(seed);
+        let fleet = Fleet::with_password();
+        fleet.store.denies.store(true, Ordering::SeqCst);
+        let wrong = Error::new(ErrorKind::Rejected, "wrong password")
+            .with_rejected_part(RejectedPart::Credentials);
+        fleet.source.script.always(Outcome::error(wrong));
+        let processes = fleet.processes(5);
+        let begun = Instant::now();
+        while begun.elapsed() < 12 * HOUR {
+            for told in tokens(&processes).await {
+                assert!(told.is_err());
+            }
+            sleep(MINUTE).await;
+        }
+        assert_eq!(fleet.token_requests(), 2);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use std::{
 use tokio::time::{self, Sleep};
 
 use crate::{
-    Error, Generation, Token, TokenRequestReason,
+    Error, Generation, Moment, Token, TokenRequestReason,
     authenticator::driver,
     authenticator::{
         asking::Answer,
@@ -30,6 +30,8 @@ pub struct Acquire {
     shared: Arc<SharedState>,
     flight: Option<Arc<Flight>>,
     place: Option<Index>,
+    /// Since when this caller waits for the flight, if somebody wants to know.
+    since: Option<Moment>,
     wish: Wish,
     /// The round of the flight in which this caller asked last.
     round: u32,
@@ -56,6 +58,7 @@ impl Acquire {
             shared,
             flight: None,
             place: None,
+            since: None,
             wish: Wish::Any,
             round: 0,
             rounds: 0,
@@ -80,12 +83,26 @@ impl Acquire {
 
     fn wait_for(&mut self, flight: Arc<Flight>) {
         self.round = flight.round();
+        if self.shared.settings.observed.is_heard() {
+            flight.begin_wait();
+            self.since = Some(self.shared.now());
+        }
         self.flight = Some(flight);
     }
 
-    fn leave(&mut self) {
-        if let (Some(flight), Some(index)) = (self.flight.take(), self.place.take()) {
+    /// Does not wait any longer for the flight.
+    fn leave(&mut self, has_failed: bool) {
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
+        if let Some(index) = self.place.take() {
             flight.leave(index);
+        }
+        if let Some(since) = self.since.take() {
+            let waited = self.shared.now().wait_since(since);
+            if let Some(event) = flight.end_wait(waited, has_failed) {
+                self.shared.settings.observed.tell(event);
+            }
         }
     }
 
@@ -133,7 +150,7 @@ impl Future for Acquire {
                     Some(Outcome::Published | Outcome::Abandoned) => None,
                 };
                 let over = flight.is_over();
-                this.leave();
+                this.leave(matches!(outcome, Some(Err(_))));
                 if let Some(result) = outcome {
                     return Poll::Ready(result);
                 }
@@ -176,7 +193,7 @@ impl Future for Acquire {
 
 impl Drop for Acquire {
     fn drop(&mut self) {
-        self.leave();
+        self.leave(false);
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Generation, Moment, Token, TokenRequestLimit,
     machine::serving::{Action, Event, Start},
+    observer::EventKind,
 };
 
 /// What a caller is told.
@@ -67,11 +68,16 @@ impl SharedState {
     pub(crate) fn accepted(&self, generation: Generation) {
         let now = self.now();
         let mut desk = self.desk();
+        let is_first = desk.key.state.is_unaccepted(generation);
         desk.key.accepted(self.policy(), generation, now);
         if desk.key.state.previous_generation().is_none() {
             desk.previous = None;
         }
         self.follow(&desk.key.state, now);
+        drop(desk);
+        if is_first {
+            self.tell(EventKind::TokenAccepted { generation });
+        }
     }
 
     pub(super) fn ask(self: &Arc<Self>, event: Event) -> Answer {
@@ -86,8 +92,9 @@ impl SharedState {
             desk.key.abandoned(self.policy(), now);
         }
         let action = desk.key.ask(self.policy(), event, now);
-        self.follow(&desk.key.state, now);
+        let unused = self.follow(&desk.key.state, now);
         let (mut start, mut hurried) = (None, None);
+        let mut used_up = None;
         let answer = match action {
             Action::Serve => self.cached(),
             Action::ServePrevious => match desk.key.state.serves(now) {
@@ -123,7 +130,13 @@ impl SharedState {
                 None => self.cached(),
             },
             Action::RefusalBackOff => Answer::RefusalBackOff,
-            Action::OverQuota { wait } => Answer::Error(self.over_quota(wait)),
+            Action::OverQuota { wait } => {
+                if now.waited_for(desk.quota_told) {
+                    desk.quota_told = now + wait;
+                    used_up = Some(EventKind::QuotaUsedUp { wait });
+                }
+                Answer::Error(self.over_quota(wait))
+            }
             Action::Fail { wait } => Answer::Error(match &desk.last_error {
                 Some(error) => error.told_later(wait),
                 None => self.refused_too_often(wait),
@@ -136,7 +149,11 @@ impl SharedState {
             | Action::Retry
             | Action::Again => self.cached(),
         };
-        // Neither a runtime nor a waker is called with the lock held.
+        let rejection = match start.is_some() && desk.key.state.is_rejected() {
+            true => desk.last_error.clone(),
+            false => None,
+        };
+        // Neither a runtime nor a waker nor an observer is called with the lock held.
         drop(desk);
         if let Some(flight) = stalled {
             flight.resolve(Outcome::Abandoned);
@@ -147,6 +164,10 @@ impl SharedState {
         if let Some((flight, order)) = start {
             driver::launch(&runtime, Arc::clone(self), flight, order);
         }
+        let unused = unused.map(|generation| EventKind::TokenUnused { generation });
+        let probe = rejection.map(|error| EventKind::Probe { error });
+        let events = unused.into_iter().chain(used_up).chain(probe);
+        events.for_each(|event| self.tell(event));
         answer
     }
 

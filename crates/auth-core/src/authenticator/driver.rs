@@ -29,6 +29,7 @@ use crate::{
         record::Record,
         serving::Start,
     },
+    observer::EventKind,
     secret::rejections,
 };
 
@@ -158,7 +159,8 @@ impl Task {
                 order => match self.ask_store(&mut hands, &mut budget, order).await {
                     Ok(fact) => fact,
                     Err(error) => {
-                        tracing::warn!(vendor = shared.vendor(), %error, "going on without the token store");
+                        let error = error.named(shared.vendor());
+                        shared.tell_later(&self.flight, EventKind::StoreFailed { error });
                         Fact::StoreFailed
                     }
                 },
@@ -221,16 +223,36 @@ impl Task {
         let mut token_request = TokenRequest::new(reason).credentials(hands.credentials.clone());
         token_request.refresh_token = refresh_token;
         let sent = shared.now();
-        let (result, late) = in_time(deadline, shared.source().fetch(token_request)).await;
+        let mut is_told = false;
+        let mut fetch = pin!(shared.source().fetch(token_request));
+        // The observer is told when the request is on its way: it may be slow.
+        let fetch = poll_fn(|cx| {
+            let polled = fetch.as_mut().poll(cx);
+            if !std::mem::replace(&mut is_told, true) {
+                shared.tell_now(&self.flight);
+                shared.tell(EventKind::TokenRequestStarted { reason });
+            }
+            polled
+        });
+        let (result, late) = in_time(deadline, fetch).await;
         hands.permit = None;
         let result = result.unwrap_or_else(|| Err(out_of_time(deadline)));
         // Before the text goes to other processes, which name the vendor themselves.
         let result = result.map_err(|error| error.named(shared.vendor()));
         if let Err(error) = &result {
             if error.rejected_part() == Some(RejectedPart::RefreshToken) {
-                tracing::info!(vendor = shared.vendor(), %error, "refresh token rejected");
+                let (vendor, label) = (shared.vendor(), shared.settings.observed.label());
+                tracing::info!(target: "auth::token", vendor, label, %error, "refresh token rejected");
             }
         }
+        let now = shared.now();
+        let ended = EventKind::TokenRequestEnded {
+            reason,
+            duration: now.wait_since(sent),
+            error: result.as_ref().err().cloned(),
+            quota: shared.quota_use(now),
+        };
+        shared.tell_later(&self.flight, ended);
         Ended { result, sent, late }
     }
 

@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::Waker,
+    time::Duration,
 };
 
 use tokio::runtime;
@@ -17,6 +18,7 @@ use crate::{
         waiters::{Index, Waiters},
     },
     limits::concurrency::InLine,
+    observer::EventKind,
 };
 
 /// What the callers that wait for a token request share with its task.
@@ -38,6 +40,20 @@ pub(crate) struct Flight {
     runtime: runtime::Id,
     /// Somebody on another runtime watches over the task.
     watched: AtomicBool,
+    /// What the observer is told when nobody waits for the flight any more.
+    events: Mutex<Vec<EventKind>>,
+    waits: Mutex<Waits>,
+}
+
+/// How long callers waited for a flight.
+#[derive(Debug, Default)]
+struct Waits {
+    /// So many wait still.
+    waiting: u64,
+    count: u64,
+    failed: u64,
+    total: Duration,
+    longest: Duration,
 }
 
 /// How a flight ended.
@@ -71,6 +87,8 @@ impl Flight {
             round: AtomicU32::new(0),
             runtime,
             watched: AtomicBool::new(false),
+            events: Mutex::default(),
+            waits: Mutex::default(),
         }
     }
 
@@ -130,6 +148,55 @@ impl Flight {
         if self.outcome.get().is_none() {
             self.waiters().remove(index);
         }
+    }
+
+    /// Keeps an event until nobody waits for the flight any more: an observer may be slow.
+    pub(crate) fn tell_later(&self, event: EventKind) {
+        self.events().push(event);
+    }
+
+    /// Takes the events that were kept.
+    pub(crate) fn take_events(&self) -> Vec<EventKind> {
+        std::mem::take(&mut *self.events())
+    }
+
+    /// A caller begins to wait, and has its wait counted.
+    pub(crate) fn begin_wait(&self) {
+        self.waits().waiting += 1;
+    }
+
+    /// A caller has waited. Returns what to tell of all waits, after the last one.
+    pub(crate) fn end_wait(&self, waited: Duration, has_failed: bool) -> Option<EventKind> {
+        let mut waits = self.waits();
+        waits.waiting = waits.waiting.saturating_sub(1);
+        waits.count += 1;
+        waits.failed += u64::from(has_failed);
+        waits.total = waits.total.saturating_add(waited);
+        waits.longest = waits.longest.max(waited);
+        if waits.waiting > 0 || !self.is_over() {
+            return None;
+        }
+        let Waits {
+            count,
+            failed,
+            total,
+            longest,
+            ..
+        } = std::mem::take(&mut *waits);
+        Some(EventKind::RequestsWaited {
+            count,
+            failed,
+            total,
+            longest,
+        })
+    }
+
+    fn events(&self) -> MutexGuard<'_, Vec<EventKind>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets the outcome and wakes everybody, once.

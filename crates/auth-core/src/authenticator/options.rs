@@ -4,7 +4,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenRequestLimit, TokenStore};
+use crate::{
+    Observer, Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenRequestLimit, TokenStore,
+    observer::SharedObserver,
+};
 
 /// Options of an [`Authenticator`](crate::Authenticator) that do not depend on its vendor.
 ///
@@ -50,6 +53,8 @@ pub struct AuthenticatorOptions {
     store: Option<SharedTokenStore>,
     clock: Option<SharedClock>,
     shards: Option<usize>,
+    observer: Option<SharedObserver>,
+    label: Option<Arc<str>>,
 }
 
 impl AuthenticatorOptions {
@@ -99,8 +104,10 @@ impl AuthenticatorOptions {
     ///
     /// A process that is denied the lease for half of a token request's
     /// [deadline](crate::RefreshPolicy::deadline) while callers wait makes one token request beside
-    /// the holder: the holder may be cut off. Where a refresh token or a user's password is sent,
-    /// the process waits until the holder's lease has ended.
+    /// the holder: the holder may be cut off. Where a user's password is sent, the process waits
+    /// until the holder's lease has ended, by default 14 s. A process that was denied the lease for
+    /// so long waits 1 s the next times, until the store grants a lease again. Where a refresh token
+    /// is sent, the process always waits for the lease.
     ///
     /// Credentials that do not expire, and tokens of an unknown lifetime, are not stored.
     pub fn store(mut self, store: impl TokenStore) -> Self {
@@ -120,6 +127,53 @@ impl AuthenticatorOptions {
     /// 8.
     pub fn shards(mut self, count: usize) -> Self {
         self.shards = Some(count.clamp(1, MAX_SET_SHARDS));
+        self
+    }
+
+    /// Sets the observer, which is told of token requests, tokens, requests that were not signed or
+    /// not replayed, and the state of the store. Default: no observer; all events are in the log.
+    ///
+    /// Replaces an observer that was set before. A pair of observers is one, too.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Some(SharedObserver::new(observer));
+        self
+    }
+
+    /// Sets a label that tells this authenticator from others of the same vendor, in events, logs
+    /// and [`Health`](crate::Health): for example `tenant-7`. Default: no label.
+    ///
+    /// Metrics have one time series for each label: choose as few labels as you want to tell apart.
+    ///
+    /// # Example
+    ///
+    /// Each authenticator of a map gets its label from the closure:
+    ///
+    /// ```
+    /// use auth_core::{
+    ///     ApiKey, Authenticator, AuthenticatorMap, AuthenticatorOptions, Key, KeyPart, Origins, Secret,
+    /// };
+    ///
+    /// # fn main() -> Result<(), auth_core::Error> {
+    /// let options = AuthenticatorOptions::new().shards(1);
+    /// let authenticators = AuthenticatorMap::builder(move |key: &Key| {
+    ///     let tenant = key.get(KeyPart::Client).unwrap_or_default();
+    ///     let source = ApiKey::new(Secret::new(format!("fake-key-of-{tenant}")));
+    ///     Authenticator::builder(source, Origins::new(["https://api.example.com"])?)
+    ///         .options(options.clone().label(tenant))
+    ///         .build()
+    /// })
+    /// .build()?;
+    /// let key = Key::builder("example").client("tenant-7").build();
+    /// assert_eq!(authenticators.get(&key)?.label(), Some("tenant-7"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// The label is shown in logs and metrics: no secret and no name of a person belongs into it.
+    pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
+        self.label = Some(label.into());
         self
     }
 
@@ -172,6 +226,8 @@ impl AuthenticatorOptions {
             limit: self.limit,
             store: self.store,
             shards: self.shards.unwrap_or_else(default_shards),
+            observer: self.observer,
+            label: self.label,
         }
     }
 }
@@ -184,6 +240,8 @@ pub(crate) struct Resolved {
     pub(crate) store: Option<SharedTokenStore>,
     pub(crate) clock: SharedClock,
     pub(crate) shards: usize,
+    pub(crate) observer: Option<SharedObserver>,
+    pub(crate) label: Option<Arc<str>>,
 }
 
 /// All authenticators without a policy of their own share this one.

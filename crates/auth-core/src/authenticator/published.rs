@@ -90,6 +90,7 @@ impl Published {
     fn look_up(&self) -> Option<Local<Headers>> {
         let snapshot = self.snapshot.load();
         let snapshot = snapshot.as_ref()?;
+        snapshot.note_use();
         let headers = snapshot.headers().clone();
         // On a thread that ends there is nothing to remember it in.
         let _ = RECENT.try_with(|recent| {

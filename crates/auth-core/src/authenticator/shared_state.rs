@@ -22,6 +22,7 @@ use crate::{
         orders::{Draw, End, Fact, Landing, Order, Rules},
         serving::State,
     },
+    observer::{EventKind, Observed, QuotaUse},
     policy::Jitter,
     secret::rejections,
     token::source::DynSource,
@@ -43,7 +44,7 @@ pub(crate) struct SharedState {
 }
 
 pub(crate) struct Settings {
-    pub(crate) vendor: String,
+    pub(crate) observed: Observed,
     pub(crate) scheme: Scheme,
     pub(crate) origins: Origins,
     pub(crate) limit: Option<TokenRequestLimit>,
@@ -62,6 +63,8 @@ pub(super) struct Desk {
     pub(super) previous: Option<Arc<Snapshot>>,
     /// The credentials that were used last.
     pub(super) credentials: Option<crate::CredentialsId>,
+    /// Until then the observer knows that the quota is used up.
+    pub(super) quota_told: Moment,
 }
 
 impl SharedState {
@@ -79,6 +82,7 @@ impl SharedState {
             last_error: None,
             previous: None,
             credentials: None,
+            quota_told: Moment::PAST,
         };
         let shares = store.is_some() || source.keeps_refresh_tokens();
         let owner = match shares {
@@ -185,7 +189,7 @@ impl SharedState {
     }
 
     pub(crate) fn vendor(&self) -> &str {
-        &self.settings.vendor
+        self.settings.observed.vendor()
     }
 
     // --- hot path ---
@@ -215,12 +219,35 @@ impl SharedState {
 
     /// Makes what is published follow the machine: gone when it holds nothing, asked about when
     /// there will be something to decide.
-    pub(super) fn follow(&self, state: &State, now: Moment) {
+    ///
+    /// Returns the number of a token that is gone and that nobody used.
+    pub(super) fn follow(&self, state: &State, now: Moment) -> Option<Generation> {
         if state.usable_until().is_none() {
+            let unused = self.unused();
             self.published.store(None);
-        } else if self.published.load().is_some() {
+            return unused;
+        }
+        if self.published.load().is_some() {
             self.published.set_check_at(state.check_at(now));
         }
+        None
+    }
+
+    /// The number of the published token, if nobody used it.
+    fn unused(&self) -> Option<Generation> {
+        let published = self.published.load()?;
+        published.is_unused().then(|| published.generation())
+    }
+
+    /// Writes an event into the log and tells the observer. Hold no lock.
+    pub(crate) fn tell(&self, event: EventKind) {
+        self.settings.observed.tell(event);
+    }
+
+    /// How many slots of the quota are in use.
+    pub(crate) fn quota_use(&self, now: Moment) -> Option<QuotaUse> {
+        let (used, limit) = self.desk().key.state.ledger().in_use(now)?;
+        Some(QuotaUse { used, limit })
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -247,11 +274,11 @@ impl SharedState {
 impl fmt::Debug for SharedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Settings {
-            vendor, origins, ..
+            observed, origins, ..
         } = &self.settings;
         let Rules { policy, quota, .. } = &self.rules;
         f.debug_struct("Authenticator")
-            .field("vendor", vendor)
+            .field("vendor", &observed.vendor())
             .field("origins", origins)
             .field("policy", policy)
             .field("quota", quota)

@@ -1,6 +1,6 @@
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use http::HeaderName;
@@ -17,6 +17,8 @@ pub(crate) struct Snapshot {
     /// No other snapshot of this process has it.
     number: u64,
     headers: Sharded<Headers>,
+    /// Somebody was given the token.
+    used: AtomicBool,
 }
 
 /// What is kept of a token that requests are signed with.
@@ -36,6 +38,7 @@ impl Snapshot {
             headers: Sharded::new(shards, || {
                 Headers::new(generation, lines, scope.as_ref(), Copies::of(shards))
             }),
+            used: AtomicBool::new(false),
         }
     }
 
@@ -52,7 +55,20 @@ impl Snapshot {
         self.headers.local()
     }
 
+    /// Notes that somebody was given the token. Not on the hot path: a thread looks a token up
+    /// once.
+    pub(crate) fn note_use(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn is_unused(&self) -> bool {
+        !self.used.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn token(&self) -> Token {
+        self.note_use();
         Token(self.headers().clone())
     }
 }

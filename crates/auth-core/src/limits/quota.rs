@@ -193,6 +193,14 @@ impl Ledger {
         !self.open && self.taken.iter().all(|frees| now.waited_for(*frees))
     }
 
+    /// How many slots are taken, and how many there are; `None` without a quota.
+    pub(crate) fn in_use(&self, now: Moment) -> Option<(u32, u32)> {
+        let limit = self.quota?.limit.get();
+        let taken = self.taken.iter().filter(|frees| !now.waited_for(**frees));
+        let used = taken.count() + usize::from(self.open);
+        Some((u32::try_from(used).unwrap_or(u32::MAX), limit))
+    }
+
     pub(crate) fn spacing(&self) -> Option<Duration> {
         self.quota.map(Quota::spacing)
     }

@@ -64,6 +64,8 @@ pub(crate) struct Flight {
     contested: bool,
     /// What a store that answers did, that counts as a failure of the store.
     problem: Option<&'static str>,
+    /// The lease ended too early, or somebody else wrote in spite of it.
+    lost_lease: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +77,8 @@ enum Phase {
     MarkingRefused,
     Reading,
     Leasing,
+    /// Denied the lease: looks whether a login is allowed at all, before it waits.
+    LookingAtLogins,
     /// Gives the lease back, because another process has claimed a token request.
     GivingWay,
     Waiting,
@@ -173,6 +177,7 @@ impl Flight {
             reread: false,
             contested: false,
             problem: None,
+            lost_lease: false,
         }
     }
 
@@ -187,6 +192,11 @@ impl Flight {
     /// What a store that answers did, that counts as a failure of the store. Told once.
     pub(crate) fn take_problem(&mut self) -> Option<&'static str> {
         self.problem.take()
+    }
+
+    /// Whether the lease was lost. Told once.
+    pub(crate) fn take_lost_lease(&mut self) -> bool {
+        std::mem::take(&mut self.lost_lease)
     }
 
     /// Whether this flight goes on without the store.
@@ -251,6 +261,13 @@ impl Flight {
                 self.go(Phase::LookingAgain, Order::Load)
             }
             (Phase::Leasing, Fact::Leased(None)) => self.denied(cx),
+            (Phase::LookingAtLogins, Fact::LoadedLogins(version, logins)) => {
+                let logins = logins.unwrap_or_default();
+                match self.forbids(cx, version, logins) {
+                    Some(forbidden) => self.forbidden(cx, &forbidden),
+                    None => self.denied(cx),
+                }
+            }
             (Phase::GivingWay, _) => self.denied(cx),
             (Phase::Waiting, _) => self.go(Phase::Looking, Order::Load),
             (Phase::Claiming, Fact::Wrote(true)) => {
@@ -286,7 +303,10 @@ impl Flight {
                 self.lost = 0;
                 match self.is_covered(cx) {
                     true => self.request(cx),
-                    false => self.unmark(cx),
+                    false => {
+                        self.lost_lease = true;
+                        self.unmark(cx)
+                    }
                 }
             }
             (Phase::MarkingRefused | Phase::Marking, Fact::Wrote(false)) => self.lost_write(cx),

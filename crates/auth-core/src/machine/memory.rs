@@ -239,6 +239,11 @@ impl Memory {
         !now.waited_for(self.breaker.until)
     }
 
+    /// The store failed, and has not answered since.
+    pub(crate) fn store_is_failing(&self) -> bool {
+        self.breaker.failures > 0
+    }
+
     pub(crate) fn store_failed(&mut self, now: Moment, jitter: Jitter) {
         let breaker = &mut self.breaker;
         let pause = FIRST_PAUSE.saturating_mul(1 << breaker.failures.min(3));

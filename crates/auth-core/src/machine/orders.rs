@@ -44,8 +44,9 @@ impl Rules {
     /// own. While callers wait, half of what a token request may take: a request that has had no
     /// answer for so long may get none.
     ///
-    /// Where a wrong password may lock an account, the holder's verdict is waited for. `doubted`:
-    /// the lease was denied for longer before, and not granted since.
+    /// Where a wrong password may lock an account, the holder's verdict is waited for: as long as a
+    /// lease lasts. `doubted`: the lease was denied for longer before, and not granted since, so
+    /// that nobody holds it. Claims still let one process send the password at a time.
     pub(crate) fn claim_after(
         &self,
         reason: TokenRequestReason,
@@ -55,8 +56,8 @@ impl Rules {
         let holder = self.lease_time().saturating_add(SLACK);
         let silent = self.policy.token_request_deadline() / 2;
         match reason {
-            _ if lockable => holder,
             _ if doubted => DOUBTED,
+            _ if lockable => holder,
             TokenRequestReason::Needed | TokenRequestReason::Refused
                 if silent >= SHORTEST_SILENCE =>
             {

@@ -165,6 +165,42 @@ impl State {
         Some(previous.map_or(held.generation, |previous| previous.generation))
     }
 
+    /// For how long token requests have been failing, if the last one failed.
+    pub(crate) fn failing_for(&self, now: Moment) -> Option<Duration> {
+        self.failing.map(|failing| now.wait_since(failing.since))
+    }
+
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.is_some()
+    }
+
+    /// The authorization server rejected the last token request.
+    pub(crate) fn is_rejected(&self) -> bool {
+        let failing = self.failing.as_ref();
+        failing.is_some_and(|failing| failing.last.is_rejection())
+    }
+
+    /// For how long no token request follows from a refusal.
+    pub(crate) fn refusal_back_off(&self, now: Moment) -> Duration {
+        now.wait_until(self.refusals.until)
+    }
+
+    /// How long until the renewal ahead of expiry is due.
+    pub(crate) fn renewal_in(&self, now: Moment) -> Option<Duration> {
+        self.held.map(|held| now.until(held.refresh_at))
+    }
+
+    /// Nobody has reported yet that the API accepts this token.
+    pub(crate) fn is_unaccepted(&self, generation: Generation) -> bool {
+        let held = self.held.filter(|held| held.generation == generation);
+        held.is_some_and(|held| held.trial.is_some())
+    }
+
+    /// The slots of the quota.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     pub(crate) fn previous_generation(&self) -> Option<Generation> {
         self.previous.map(|previous| previous.generation)
     }

@@ -101,7 +101,7 @@ impl Origin {
             Some("http") => false,
             _ => return false,
         };
-        self.https == https && self.authority == authority.as_str()
+        self.https == https && is_same(self.authority.as_bytes(), authority.as_str().as_bytes())
     }
 
     /// Tells whether an authority is this origin's, however it is written. What follows the host
@@ -114,7 +114,7 @@ impl Origin {
         };
         self.https == https
             && matches!(rest, [] | [b':', ..])
-            && host.eq_ignore_ascii_case(self.host.as_bytes())
+            && is_host(host, self.host.as_bytes())
             && port_of(https, rest) == Some(self.port)
     }
 }
@@ -149,6 +149,39 @@ pub(super) fn host_and_port(https: bool, authority: &str) -> Option<(&str, u16)>
     Some((host, port_of(https, rest.as_bytes())?))
 }
 
+/// Tells whether two texts are equal, without a call for the usual length of a host.
+#[inline(always)]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() || a.len() > 16 {
+        return a == b;
+    }
+    // Of 8 to 16 bytes, the first and the last 8 are all.
+    match (a.first_chunk::<8>(), a.last_chunk::<8>()) {
+        (Some(first), Some(last)) => b.first_chunk() == Some(first) && b.last_chunk() == Some(last),
+        _ => a == b,
+    }
+}
+
+/// Compares two hosts of one length without regard to case. Looks at eight letters at a time first:
+/// a difference in more than the bit for the case needs no closer look.
+#[inline]
+fn is_host(host: &[u8], own: &[u8]) -> bool {
+    let (mut a, mut b) = (host, own);
+    while let (Some((x, rest_a)), Some((y, rest_b))) =
+        (a.split_first_chunk(), b.split_first_chunk())
+    {
+        if (u64::from_ne_bytes(*x) ^ u64::from_ne_bytes(*y)) & !CASE != 0 {
+            return false;
+        }
+        (a, b) = (rest_a, rest_b);
+    }
+    host == own || host.eq_ignore_ascii_case(own)
+}
+
+/// In ASCII, letters differ in this bit by their case; other characters do too, so that it proves
+/// nothing.
+const CASE: u64 = u64::from_ne_bytes([0x20; 8]);
+
 /// Reads the port out of what follows a host: nothing, `:` or `:port`.
 fn port_of(https: bool, rest: &[u8]) -> Option<u16> {
     match rest {
@@ -175,4 +208,62 @@ fn is_label(label: &str) -> bool {
 
 const fn default_port(https: bool) -> u16 {
     if https { 443 } else { 80 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g12_hosts_differ_by_more_than_the_bit_for_the_case() {
+        let own = b"api-1.example.com";
+        assert!(is_host(own, own));
+        assert!(is_host(b"API-1.Example.COM", own));
+        for place in 0..own.len() {
+            for bit in 0..8 {
+                let mut other = *own;
+                other[place] ^= 1 << bit;
+                let is_case = bit == 5 && own[place].is_ascii_alphabetic();
+                assert_eq!(is_host(&other, own), is_case, "{place} {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn g12_authorities_are_the_same_only_if_all_their_bytes_are() {
+        let text = b"abcdefghijklmnopqrstuvwxyz";
+        for length in 0..text.len() {
+            let own = &text[..length];
+            assert!(is_same(own, own));
+            assert!(!is_same(own, &text[..length + 1]));
+            for place in 0..length {
+                let mut other = own.to_vec();
+                other[place] ^= 1;
+                assert!(!is_same(own, &other), "{length} {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn g12_a_port_is_decimal_digits_up_to_65535() {
+        let ports = [
+            ("", Some(443)),
+            (":", Some(443)),
+            (":443", Some(443)),
+            (":0443", Some(443)),
+            (":65535", Some(65_535)),
+            (":65536", None),
+            (":65979", None),
+            (":131515", None),
+            (":+443", None),
+            (":44a", None),
+            (":44:", None),
+            (":\u{ff14}43", None),
+            ("443", None),
+        ];
+        for (text, port) in ports {
+            assert_eq!(port_of(true, text.as_bytes()), port, "{text}");
+        }
+        assert_eq!(port_of(false, b""), Some(80));
+    }
 }

@@ -309,3 +309,29 @@ async fn an_expired_assertion_costs_no_token_that_is_still_valid() {
     assert!(authenticator.token().await.is_ok());
     assert_eq!(server.counters().token_requests, 1);
 }
+
+#[tokio::test]
+async fn a_clock_that_differs_is_named_when_an_assertion_is_rejected() {
+    // The server's `Date` is 1,700,000,000 plus this many seconds.
+    for (offset, date, says) in [
+        (0, "Tue, 14 Nov 2023 22:13:20 GMT", None),
+        (30, "Tue, 14 Nov 2023 22:13:50 GMT", None),
+        (31, "Tue, 14 Nov 2023 22:13:51 GMT", Some("31 s behind")),
+        (
+            -3600,
+            "Tue, 14 Nov 2023 21:13:20 GMT",
+            Some("3600 s ahead of"),
+        ),
+    ] {
+        for code in ["invalid_client", "invalid_scope"] {
+            let mut answer = reply(400, &format!(r#"{{"error":"{code}"}}"#));
+            answer.headers_mut().insert("date", date.parse().unwrap());
+            let transport = Recorder::answering([answer]);
+            let source = source(&transport, Secret::new(valid("fake-pod")));
+            let error = fetch(&source).await.unwrap_err().to_string();
+            let says = says.filter(|_| code == "invalid_client");
+            assert_eq!(error.contains("clock"), says.is_some(), "{offset}: {error}");
+            assert!(says.is_none_or(|says| error.contains(says)), "{error}");
+        }
+    }
+}

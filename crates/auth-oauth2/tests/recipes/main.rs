@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod jwt;
+mod key_file;
 mod recorder;
 
 use std::{fs, path::Path};
@@ -35,10 +37,16 @@ recipes!(
     another,
     auth0,
     cognito,
+    entra_certificate,
     entra_federated,
     entra_secret,
+    github_app,
+    google,
     keycloak,
+    keycloak_key,
     okta,
+    okta_key,
+    salesforce_key,
     salesforce_secret,
 );
 
@@ -73,12 +81,35 @@ wire!(entra_secret, http => entra_secret::entra_secret(secret(), http.clone()));
 wire!(keycloak, http => keycloak::keycloak(secret(), http.clone()));
 wire!(okta, http => okta::okta(secret(), http.clone()));
 wire!(salesforce_secret, http => salesforce_secret::salesforce_secret(secret(), http.clone()));
-wire!(entra_federated, http => {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fake-projected-token");
-    // `{"alg":"none"}`, `{"sub":"fake-pod"}` and a fake signature.
-    fs::write(&file, "eyJhbGciOiJub25lIn0.eyJzdWIiOiJmYWtlLXBvZCJ9.ZmFrZQ").unwrap();
-    entra_federated::entra_federated(SecretFile::new(file), http.clone())
+wire!(entra_certificate, http => {
+    let text = key_file::rsa() + &key_file::certificate();
+    entra_certificate::entra_certificate(file("entra_certificate", &text), http.clone())
 });
+wire!(entra_federated, http => {
+    // `{"alg":"none"}`, `{"sub":"fake-pod"}` and a fake signature.
+    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJmYWtlLXBvZCJ9.ZmFrZQ";
+    entra_federated::entra_federated(file("entra_federated", token), http.clone())
+});
+wire!(github_app, http => {
+    github_app::github_app(file("github_app", &key_file::rsa()), http.clone())
+});
+wire!(google, http => {
+    google::google(file("google", &key_file::service_account()), http.clone())
+});
+wire!(keycloak_key, http => {
+    keycloak_key::keycloak_key(file("keycloak_key", &key_file::p256()), http.clone())
+});
+wire!(okta_key, http => okta_key::okta_key(file("okta_key", &key_file::rsa()), http.clone()));
+wire!(salesforce_key, http => {
+    salesforce_key::salesforce_key(file("salesforce_key", &key_file::rsa()), http.clone())
+});
+
+/// Writes a file with a secret in it.
+fn file(name: &str, text: &str) -> SecretFile {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("recipe-{name}"));
+    fs::write(&path, text).unwrap();
+    SecretFile::new(path)
+}
 
 /// The page shows the tested files, and nothing that is not tested.
 #[test]

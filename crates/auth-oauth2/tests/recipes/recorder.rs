@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use auth_core::{Error, Transport};
+use auth_core::{Clock as _, Error, SystemClock, Transport};
 use bytes::Bytes;
 use http::{Method, Request, Response};
+
+use crate::jwt::readable;
 
 /// Answers every request with success, and writes down each one.
 #[derive(Clone, Default)]
@@ -25,10 +27,6 @@ const ISSUERS: &[(&str, &str)] = &[
         "https://my-org.okta.com/oauth2/default/v1/token",
     ),
     (
-        "https://my-org.okta.com",
-        "https://my-org.okta.com/oauth2/v1/token",
-    ),
-    (
         "https://sso.example.com/realms/my-realm",
         "https://sso.example.com/realms/my-realm/protocol/openid-connect/token",
     ),
@@ -44,7 +42,8 @@ impl Recorder {
     /// Writes the requests as `auth-testkit` does: method and URL, sorted headers, an empty line
     /// and the body; a line `---` between two requests.
     pub(crate) fn wire(&self) -> String {
-        self.0.lock().unwrap().join("---\n")
+        let now = SystemClock::new().now().since_unix_epoch().as_secs();
+        readable(&self.0.lock().unwrap().join("---\n"), now)
     }
 }
 

@@ -229,7 +229,7 @@ impl<'a> Files<'a> {
                 let moved = fs::rename(&path, &aside);
                 moved.map_err(|error| failed("moving aside", &path, error))?;
                 let path = path.display();
-                tracing::warn!(%path, "moved a file aside that is not an entry of this store");
+                tracing::warn!(target: "auth::store", %path, "moved a file aside that is not an entry of this store");
                 Ok(())
             }
         }

@@ -34,7 +34,7 @@ async fn by(
     sentinel: &Address,
     master: &str,
 ) -> Result<MultiplexedConnection, Error> {
-    let (host, port) = named(target, sentinel, master).await?;
+    let MasterAddress { host, port } = named(target, sentinel, master).await?;
     // The sentinel has its own user name and password.
     let settings = RedisConnectionInfo::default().set_db(sentinel.database());
     let info = sentinel.at(host, port).set_redis_settings(settings);
@@ -51,8 +51,13 @@ async fn by(
     }
 }
 
+struct MasterAddress {
+    host: String,
+    port: u16,
+}
+
 /// The address of the master, as the sentinel reports it.
-async fn named(target: &Target, sentinel: &Address, master: &str) -> Result<(String, u16), Error> {
+async fn named(target: &Target, sentinel: &Address, master: &str) -> Result<MasterAddress, Error> {
     let step = |error| failed(ASK, &error);
     let settings = sentinel.info.redis_settings().clone();
     let settings = settings.set_db(0).set_skip_set_lib_name();
@@ -61,8 +66,11 @@ async fn named(target: &Target, sentinel: &Address, master: &str) -> Result<(Str
     let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master];
     match ask(&mut connection, &question).await.map_err(step)? {
         Value::Nil => Err(store(ASK, "the sentinel knows no master of that name")),
-        answer => from_redis_value(answer)
-            .map_err(|_| store(ASK, "the sentinel sent an answer of an unexpected type")),
+        answer => {
+            let (host, port) = from_redis_value(answer)
+                .map_err(|_| store(ASK, "the sentinel sent an answer of an unexpected type"))?;
+            Ok(MasterAddress { host, port })
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use crate::{Answer, RefreshTokens, incoming::Incoming, refresh::Shown};
 
 /// A person has logged in: a token, and the first refresh token.
 pub(crate) fn first(incoming: &Incoming<'_>, scope: &str) -> Answer {
-    let (family, token) = incoming
+    let login = incoming
         .state
         .refreshes(|refreshes| refreshes.log_in(scope));
-    brings(incoming, family, scope, Some(token))
+    brings(incoming, login.family, scope, Some(login.token))
 }
 
 pub(crate) fn answer(

@@ -81,10 +81,10 @@ impl<'a> VendorRequest<'a> {
         self.0.state.client_secret()
     }
 
-    /// Returns the user's name and current password, if there is a user.
+    /// Returns whether these are the user's current name and password.
     #[must_use]
-    pub fn user(&self) -> Option<(String, String)> {
-        self.0.state.user()
+    pub fn is_user(&self, name: &str, password: &str) -> bool {
+        self.0.state.is_user(name, password)
     }
 
     /// Reads the parameters in the body, in one of the accepted formats.
@@ -118,6 +118,22 @@ impl<'a> VendorRequest<'a> {
         match params.get("grant_type") {
             Some(found) if found == grant => Ok(params),
             _ => self.refuse("unauthorized_client", "this grant is not supported here"),
+        }
+    }
+
+    /// Answers a token request of the client credentials grant: as RFC 6749 says, if the request
+    /// names exactly these audiences (parameter `audience`), in this order.
+    pub fn client_credentials(&self, audiences: &[&str]) -> Answer {
+        let checked = self.check_grant("client_credentials").and_then(|params| {
+            if params.all("audience").eq(audiences.iter().copied()) {
+                Ok(params)
+            } else {
+                self.refuse("invalid_request", "the audience is wrong here")
+            }
+        });
+        match checked {
+            Ok(params) => self.standard_reply(self.scope(&params)),
+            Err(refusal) => refusal.into_answer(),
         }
     }
 
@@ -180,6 +196,13 @@ impl<'a> VendorRequest<'a> {
     #[must_use]
     pub fn accept(&self, token: &str) -> Option<u64> {
         self.0.accept(token)
+    }
+
+    /// Returns the number of the Bearer token (RFC 6750) of an API request if it is valid now, as
+    /// [`accept`](Self::accept) does.
+    #[must_use]
+    pub fn accept_bearer(&self) -> Option<u64> {
+        self.accept(self.bearer_token()?)
     }
 
     /// Returns whether the API must refuse everything; for vendors without tokens, because

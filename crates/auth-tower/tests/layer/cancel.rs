@@ -9,12 +9,12 @@ use std::{
 };
 
 use auth_core::{Error, ErrorKind};
-use auth_testkit::{Gate, Outcome};
+use auth_testkit::Outcome;
 use auth_tower::AuthOutcome;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use tower::{Layer, Service, ServiceBuilder, service_fn};
+use tower::{Layer, Service, service_fn};
 use tower_test::mock::{self, Handle, Mock};
 
 use crate::support::{Api, Broken, URL, World, get, in_time, ok, poll, ready, send, settle, start};
@@ -68,8 +68,7 @@ async fn t15_dropped_before_its_first_poll() {
 #[tokio::test(start_paused = true)]
 async fn t15_dropped_while_it_waits_for_a_token() {
     let world = World::cold();
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let gate = world.gate();
     let (service, mut handle) = below();
     let mut client = world.over(service);
     let mut call = start(&mut client, get(URL)).await;
@@ -143,8 +142,7 @@ async fn t15_dropped_while_the_request_is_out() {
 #[tokio::test(start_paused = true)]
 async fn t15_dropped_while_a_refused_token_is_renewed() {
     let world = World::warm().await;
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let gate = world.gate();
     let (service, mut handle) = below();
     let mut client = world.over(service);
     let mut call = start(&mut client, get(URL)).await;
@@ -210,8 +208,7 @@ async fn t15_dropped_while_the_second_send_is_out() {
 #[tokio::test(start_paused = true)]
 async fn t15_all_callers_gone_and_the_token_request_goes_on() {
     let world = World::cold();
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let gate = world.gate();
     let api = Api::new();
     let mut client = world.over(api.clone());
     let mut calls = Vec::new();
@@ -233,13 +230,9 @@ async fn t15_all_callers_gone_and_the_token_request_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn t17_a_call_that_is_started_and_left_alone_holds_up_nobody() {
     let world = World::cold();
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let gate = world.gate();
     let api = Api::new();
-    let mut client = ServiceBuilder::new()
-        .layer(world.layer())
-        .concurrency_limit(1)
-        .service(api.clone());
+    let mut client = world.over_one_place(&api);
     let mut parked = Box::pin(start(&mut client, get(URL)).await);
     assert!(poll(&mut parked).is_pending());
     in_time(gate.reached(1)).await;

@@ -8,7 +8,7 @@ use auth_tower::{AuthOutcome, Error};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{Service, ServiceExt};
 use tower_test::mock;
 
 use crate::support::{
@@ -36,8 +36,7 @@ async fn a_request_waits_for_its_token_and_says_so() {
 #[tokio::test(start_paused = true)]
 async fn the_readied_service_is_given_back_and_readied_again() {
     let world = World::cold();
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let gate = world.gate();
     let api = Api::new();
     let mut client = world.over(api.clone());
     ready(&mut client).await;
@@ -56,13 +55,9 @@ async fn the_readied_service_is_given_back_and_readied_again() {
 #[tokio::test(start_paused = true)]
 async fn a_waiting_request_holds_no_permit() {
     let world = World::cold();
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let gate = world.gate();
     let api = Api::new();
-    let mut client = ServiceBuilder::new()
-        .layer(world.layer())
-        .concurrency_limit(1)
-        .service(api.clone());
+    let mut client = world.over_one_place(&api);
 
     let waiting = tokio::spawn(start(&mut client, get(URL)).await);
     in_time(gate.reached(1)).await;
@@ -79,13 +74,9 @@ async fn a_waiting_request_holds_no_permit() {
 #[tokio::test(start_paused = true)]
 async fn g3_a_thousand_cold_requests_cost_one_token_request() {
     let world = World::cold();
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let gate = world.gate();
     let api = Api::new();
-    let client = ServiceBuilder::new()
-        .layer(world.layer())
-        .concurrency_limit(1)
-        .service(api.clone());
+    let client = world.over_one_place(&api);
     let calls: Vec<_> = (0..1000)
         .map(|_| tokio::spawn(client.clone().oneshot(get(URL))))
         .collect();

@@ -18,6 +18,7 @@ mod outcome;
 mod promises;
 mod redirected;
 mod replay;
+mod spare;
 mod stacks;
 mod support;
 mod visible;

@@ -185,8 +185,7 @@ async fn g13_a_request_with_its_own_credentials_does_not_wait_and_asks_for_nothi
 #[tokio::test(start_paused = true)]
 async fn uploads_that_start_together_wait_for_one_renewal() {
     let world = half_an_hour_later().await;
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let gate = world.gate();
     let (api, mut client) = client(&world, 40 * MINUTE);
     let mut calls = Vec::new();
     for _ in 0..10 {

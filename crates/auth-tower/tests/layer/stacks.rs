@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use auth_core::ErrorKind;
-use auth_testkit::{Gate, Outcome};
+use auth_testkit::Outcome;
 use auth_tower::{AuthOutcome, Error, ExistingCredential, MissingToken, NotReplayed};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -167,8 +167,7 @@ async fn t18_cold_and_refused_requests_get_through_every_stack() {
 async fn t18_dropped_requests_leave_every_stack_usable() {
     for number in 0..stacks(&World::cold(), &Api::new()).len() {
         let world = World::cold();
-        let gate = Gate::new();
-        world.source.then(Outcome::fresh().after(&gate));
+        let gate = world.gate();
         let api = Api::new();
         let (name, mut stack) = stacks(&world, &api).swap_remove(number);
         let call = tokio::spawn(start(&mut stack, get(URL)).await);
@@ -221,8 +220,7 @@ async fn a_timeout_below_measures_the_service_and_not_the_wait() {
 #[tokio::test(start_paused = true)]
 async fn requests_that_wait_for_a_token_do_not_overload_what_is_below() {
     let world = World::cold();
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let gate = world.gate();
     let api = Api::new();
     let mut client = ServiceBuilder::new()
         .layer(world.layer())
@@ -240,8 +238,7 @@ async fn requests_that_wait_for_a_token_do_not_overload_what_is_below() {
 async fn a_second_send_that_is_shed_fails_typed() {
     // One place, which the test takes while the refused token is renewed.
     let world = World::warm().await;
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let gate = world.gate();
     let api = Api::new();
     api.revoke("fake-token-1");
     let mut below = ServiceBuilder::new()

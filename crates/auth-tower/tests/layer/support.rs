@@ -16,13 +16,13 @@ use std::{
 };
 
 use auth_core::{Authenticator, AuthenticatorBuilder, AuthenticatorOptions, Origins};
-use auth_testkit::{ScriptedSource, VirtualClock};
+use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
 use auth_tower::AuthLayer;
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, Method, Request, Response, Uri, Version};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
 
 pub(crate) const ORIGIN: &str = "https://api.example.com";
 pub(crate) const URL: &str = "https://api.example.com/v1/things?page=2";
@@ -83,6 +83,18 @@ impl World {
 
     pub(crate) fn layer(&self) -> AuthLayer {
         AuthLayer::new(self.authenticator.clone())
+    }
+
+    /// Makes the next token request wait behind a gate.
+    pub(crate) fn gate(&self) -> Gate {
+        let gate = Gate::new();
+        self.source.then(Outcome::fresh().after(&gate));
+        gate
+    }
+
+    /// The layer with its defaults over an API that takes one request at a time.
+    pub(crate) fn over_one_place(&self, api: &Api) -> auth_tower::Auth<ConcurrencyLimit<Api>> {
+        self.over(ConcurrencyLimit::new(api.clone(), 1))
     }
 
     /// The layer with its defaults over `inner`.

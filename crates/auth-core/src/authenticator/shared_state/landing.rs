@@ -15,15 +15,37 @@ impl SharedState {
         }
         let mut desk = self.desk();
         let is_current = desk.flies(flight);
+        let failed_before = desk.key.memory.store_is_failing();
         let order = desk
             .key
             .fly(state, is_current, &self.rules, fact, now, draw);
+        let fails = desk.key.memory.store_is_failing();
         drop(desk);
         if let Some(problem) = state.take_problem() {
-            let vendor = self.vendor();
-            tracing::warn!(vendor, problem, "going on without the token store");
+            let error = Error::new(ErrorKind::Store, problem).named(self.vendor());
+            self.tell_later(flight, EventKind::StoreFailed { error });
+        }
+        if state.take_lost_lease() {
+            self.tell_later(flight, EventKind::LeaseLost);
+        }
+        if failed_before && !fails {
+            self.tell_later(flight, EventKind::StoreRecovered);
         }
         order
+    }
+
+    /// Writes an event into the log now, and tells the observer when nobody waits for the flight
+    /// any more.
+    pub(crate) fn tell_later(&self, flight: &Flight, event: EventKind) {
+        self.settings.observed.log(&event);
+        flight.tell_later(event);
+    }
+
+    /// Tells the observer what was kept for later. Hold no lock.
+    pub(crate) fn tell_now(&self, flight: &Flight) {
+        for event in flight.take_events() {
+            self.settings.observed.observe(|| event);
+        }
     }
 
     fn note_verdict(&self, state: &FlightState, result: &Result<AccessToken, Error>, now: Moment) {
@@ -60,7 +82,10 @@ impl SharedState {
         }
         desk.flight = None;
         desk.credentials = landing.about.or(desk.credentials);
-        let failed_before = desk.last_error.is_some();
+        let before = Before {
+            failing_for: desk.key.state.failing_for(now),
+            refusal_back_off: desk.key.state.refusal_back_off(now),
+        };
         let landed = desk.key.land(
             self.policy(),
             &landing,
@@ -69,44 +94,79 @@ impl SharedState {
             |token| self.carry(token),
             |wait| self.over_quota_of_all(wait),
         );
-        let lifetime = match &landing.end {
-            End::Token(token, _) => token.lifetime(),
-            _ => None,
-        };
-        let (told, outcome) = self.take(&mut desk, landed, now);
-        let recovered = failed_before && desk.last_error.is_none();
-        self.follow(&desk.key.state, now);
-        let valid_for = desk.key.state.usable_until().map(|until| now.until(until));
-        let valid_for = valid_for.filter(|left| !left.is_zero());
+        let (result, outcome) = self.take(&mut desk, landed, now);
+        let unused = self.follow(&desk.key.state, now);
+        let mut events = self.events(&desk, &landing, result, &before, now);
+        events.extend(unused.map(|generation| EventKind::TokenUnused { generation }));
         // Whoever collects logs may be slow, panic, or want a token: no lock, and nobody waits.
         drop(desk);
         flight.resolve(outcome);
-        let told = told.map(|generation| (generation, lifetime));
-        self.log(told, recovered, valid_for);
+        self.tell_now(flight);
+        events.into_iter().for_each(|event| self.tell(event));
     }
 
-    fn log(
+    /// What there is to tell of a flight's end.
+    fn events(
         &self,
-        told: Result<(Generation, Option<Duration>), Error>,
-        recovered: bool,
-        valid_for: Option<Duration>,
-    ) {
-        let vendor = self.vendor();
-        match (told, valid_for) {
-            (Ok((generation, lifetime)), _) if recovered => {
-                tracing::info!(vendor, %generation, ?lifetime, "token requests succeed again");
+        desk: &Desk,
+        landing: &Landing,
+        result: Taken,
+        before: &Before,
+        now: Moment,
+    ) -> Vec<EventKind> {
+        let state = &desk.key.state;
+        let valid_for = state.usable_until().map(|until| now.until(until));
+        let valid_for = valid_for.filter(|left| !left.is_zero());
+        let mut events = Vec::new();
+        match result {
+            Taken::Token {
+                generation,
+                replaced,
+            } => {
+                let (lifetime, age) = match &landing.end {
+                    End::Token(token, age) => (token.lifetime(), *age),
+                    _ => (None, Duration::ZERO),
+                };
+                if !landing.requested {
+                    events.push(EventKind::TokenAdopted { age });
+                }
+                events.push(EventKind::TokenPublished {
+                    generation,
+                    lifetime,
+                    valid_for: valid_for.unwrap_or_default(),
+                    renewal_in: state.renewal_in(now).unwrap_or_default(),
+                });
+                events.extend(replaced.map(|generation| EventKind::TokenUnused { generation }));
+                if let Some(failing_for) = before.failing_for.filter(|_| !state.is_failing()) {
+                    events.push(EventKind::Recovered {
+                        generation,
+                        failing_for,
+                    });
+                }
             }
-            (Ok((generation, lifetime)), _) => {
-                tracing::debug!(vendor, %generation, ?lifetime, "new token");
+            Taken::Failure(error) => {
+                let wait = state.next_try(now);
+                match valid_for {
+                    Some(valid_for) => events.push(EventKind::RenewalFailed {
+                        error: error.clone(),
+                        valid_for,
+                    }),
+                    None => events.push(EventKind::NoToken {
+                        error: error.clone(),
+                    }),
+                }
+                match landing.end {
+                    End::OverQuota(wait) => events.push(EventKind::QuotaUsedUp { wait }),
+                    _ => events.push(EventKind::BackOff { wait, error }),
+                }
             }
-            (Err(error), Some(valid_for)) => {
-                let (kind, valid_for) = (error.kind(), valid_for.as_secs());
-                tracing::warn!(vendor, ?kind, %error, valid_for, "renewal failed, the cached token serves");
-            }
-            (Err(error), None) => {
-                tracing::warn!(vendor, kind = ?error.kind(), %error, "no token");
-            }
+            Taken::Retry => {}
         }
+        let wait = state.refusal_back_off(now);
+        if wait > before.refusal_back_off {
+            events.push(EventKind::RefusalBackOff { wait });
+        }
+        events
     }
 
     /// A flight that was given up brought something after all.
@@ -134,38 +194,40 @@ impl SharedState {
         })
     }
 
-    /// Keeps what the machine made of a flight's result. Returns what to log, and what to tell
-    /// those who wait.
-    fn take(
-        &self,
-        desk: &mut Desk,
-        landed: Landed<Carried>,
-        now: Moment,
-    ) -> (Result<Generation, Error>, Outcome) {
+    /// Keeps what the machine made of a flight's result. Returns what to tell the observer, and what
+    /// to tell those who wait.
+    fn take(&self, desk: &mut Desk, landed: Landed<Carried>, now: Moment) -> (Taken, Outcome) {
         let shards = self.settings.shards;
         match landed {
             Landed::Published(generation, carried) => {
                 desk.last_error = None;
                 let snapshot = Arc::new(Snapshot::new(&carried, generation, shards));
-                self.replace(desk, snapshot);
-                (Ok(generation), Outcome::Published)
+                let replaced = self.replace(desk, snapshot);
+                let taken = Taken::Token {
+                    generation,
+                    replaced,
+                };
+                (taken, Outcome::Published)
             }
             Landed::Delivered(generation, carried) => {
                 let message = "the token endpoint's tokens have expired when they come";
                 let error = Error::new(ErrorKind::Protocol, message).named(self.vendor());
                 desk.last_error = Some(error);
                 let snapshot = Arc::new(Snapshot::new(&carried, generation, shards));
-                (Ok(generation), Outcome::Delivered(snapshot))
+                let taken = Taken::Token {
+                    generation,
+                    replaced: None,
+                };
+                (taken, Outcome::Delivered(snapshot))
             }
             Landed::Failed(error) => {
                 let error = error.named(self.vendor());
                 desk.last_error = Some(error.clone());
-                (Err(error.clone()), Outcome::Error(error))
+                (Taken::Failure(error.clone()), Outcome::Error(error))
             }
             Landed::Retry(error) => {
-                let error = error.named(self.vendor());
-                desk.last_error = Some(error.clone());
-                (Err(error), Outcome::Abandoned)
+                desk.last_error = Some(error.named(self.vendor()));
+                (Taken::Retry, Outcome::Abandoned)
             }
             Landed::Unchanged => {
                 let wait = desk.key.state.next_try(now);
@@ -173,12 +235,14 @@ impl SharedState {
                     Some(error) => error.told_later(wait),
                     None => self.closed(),
                 };
-                (Err(error.clone()), Outcome::Error(error))
+                (Taken::Failure(error.clone()), Outcome::Error(error))
             }
         }
     }
 
-    fn replace(&self, desk: &mut Desk, snapshot: Arc<Snapshot>) {
+    /// Publishes a token. Returns the number of the replaced one, if nobody used it.
+    fn replace(&self, desk: &mut Desk, snapshot: Arc<Snapshot>) -> Option<Generation> {
+        let replaced = self.unused();
         if let Some(previous) = desk.key.state.previous_generation() {
             let published = self.published.load();
             let is_it = |snapshot: &Arc<Snapshot>| snapshot.generation() == previous;
@@ -188,7 +252,9 @@ impl SharedState {
         } else {
             desk.previous = None;
         }
+        let replaced = replaced.filter(|replaced| *replaced != snapshot.generation());
         self.published.store(Some(snapshot));
+        replaced
     }
 
     /// A flight's task went away without landing.
@@ -202,12 +268,31 @@ impl SharedState {
             drop(desk);
             flight.resolve(Outcome::Abandoned);
         }
+        self.tell_now(flight);
     }
 
     /// A flight takes longer than it may: its runtime stands still.
     pub(crate) fn give_up(&self, flight: &Arc<Flight>) {
         self.abandon(flight);
     }
+}
+
+/// What the rules said before a flight ended.
+struct Before {
+    failing_for: Option<Duration>,
+    refusal_back_off: Duration,
+}
+
+/// What became of a flight's result.
+enum Taken {
+    Token {
+        generation: Generation,
+        /// The token before, if nobody used it.
+        replaced: Option<Generation>,
+    },
+    Failure(Error),
+    /// Those who wait ask again.
+    Retry,
 }
 
 impl Desk {

@@ -158,6 +158,9 @@ impl Flight {
     }
 
     pub(super) fn denied(&mut self, cx: &mut Cx<'_>) -> Order {
+        if let Some(account) = self.account(cx).filter(|_| self.logins.is_none()) {
+            return self.go(Phase::LookingAtLogins, Order::LoadLogins(account));
+        }
         let since = *self.denied.get_or_insert(cx.now);
         let waited = cx.now.wait_since(since);
         if waited > cx.rules.lease_patience() {

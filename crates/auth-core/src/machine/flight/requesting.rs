@@ -7,19 +7,17 @@ use super::*;
 impl Flight {
     /// With the lease, and nothing in the store to take.
     pub(super) fn check(&mut self, cx: &mut Cx<'_>) -> Order {
-        let own = self
-            .own
-            .as_ref()
-            .and_then(|own| own.id.filter(|_| own.lockable));
-        match own {
-            Some(id)
-                if sharing::next_refresh_token(cx, &self.seen.record, self.own.as_ref())
-                    .is_none() =>
-            {
-                self.go(Phase::CheckingLogins, Order::LoadLogins(id.account()))
-            }
-            _ => self.prepare_slot(cx),
+        match self.account(cx) {
+            Some(account) => self.go(Phase::CheckingLogins, Order::LoadLogins(account)),
+            None => self.prepare_slot(cx),
         }
+    }
+
+    /// The account whose rejected logins count, if the vendor may lock it and a login is sent.
+    pub(super) fn account(&self, cx: &mut Cx<'_>) -> Option<u64> {
+        let own = self.own.as_ref().filter(|own| own.lockable)?;
+        let refresh = sharing::next_refresh_token(cx, &self.seen.record, Some(own));
+        own.id.filter(|_| refresh.is_none()).map(|id| id.account())
     }
 
     pub(super) fn check_logins(
@@ -28,19 +26,28 @@ impl Flight {
         version: Option<EntryVersion>,
         logins: Logins,
     ) -> Order {
+        match self.forbids(cx, version, logins) {
+            Some(forbidden) => self.forbidden(cx, &forbidden),
+            None => self.prepare_slot(cx),
+        }
+    }
+
+    /// Whether all processes together have had too many logins rejected.
+    pub(super) fn forbids(
+        &mut self,
+        cx: &mut Cx<'_>,
+        version: Option<EntryVersion>,
+        logins: Logins,
+    ) -> Option<Forbidden> {
         let id = self.own.as_ref().and_then(|own| own.id);
         let forbids = id.and_then(|id| logins.forbids(id));
         let forbids = forbids.filter(|_| !cx.memory.ignores_rejections());
         self.logins = Some((version, logins));
-        if let Some((counted, wait)) = forbids {
-            let forbidden = Forbidden {
-                counted,
-                cause: None,
-                wait,
-            };
-            return self.forbidden(cx, &forbidden);
-        }
-        self.prepare_slot(cx)
+        forbids.map(|(counted, wait)| Forbidden {
+            counted,
+            cause: None,
+            wait,
+        })
     }
 
     fn prepare_slot(&mut self, cx: &mut Cx<'_>) -> Order {
@@ -145,6 +152,7 @@ impl Flight {
             marked.spent.add(Print::of(&given_up.secret));
         }
         if !self.is_covered(cx) {
+            self.lost_lease = true;
             return self.start_again(cx);
         }
         match marked == self.seen.record {
@@ -195,6 +203,7 @@ impl Flight {
     /// Somebody else was faster.
     pub(super) fn lost_write(&mut self, cx: &mut Cx<'_>) -> Order {
         self.contested = true;
+        self.lost_lease |= self.lease.is_some() && self.phase != Phase::Claiming;
         self.lost += 1;
         if self.lost >= MOST_LOST {
             self.problem = Some("token store: every write loses against another one");

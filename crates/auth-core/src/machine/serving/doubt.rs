@@ -68,6 +68,7 @@ impl State {
         if let Some(flight) = &mut self.flight {
             self.refusals.pending = true;
             flight.urgent = true;
+            self.waits_since.get_or_insert(now);
             return Action::Wait;
         }
         let repeats = self.refusals.unaccepted > 0 || self.recent(now) > 0;
@@ -86,11 +87,14 @@ impl State {
             return Action::RefusalBackOff;
         }
         self.refusals.pending = true;
+        self.waits_since.get_or_insert(now);
         let after = gate.map_or(Duration::ZERO, |gate| now.wait_until(gate.until));
         self.fly(policy, TokenRequestReason::Refused, after, None, now)
     }
 
-    /// A refused token is being replaced, and not for long yet.
+    /// A refused token is being replaced, and not for long yet: a token request is under way, or
+    /// waits for the floor, so that a revoked token is not refused a second time. During a back-off,
+    /// and without a slot of the quota, no token request starts, and nobody waits.
     pub(super) fn is_replacing(&self, now: Moment) -> bool {
         let recent = |flight: UnderWay| !now.waited_for(flight.since + DOUBT_WAIT);
         self.refusals.pending && self.flight.is_some_and(recent)
@@ -151,7 +155,9 @@ pub(super) fn often(policy: &RefreshPolicy, recent: u32) -> Duration {
 
 /// After so many refusals in a row without an acceptance the token is dropped.
 const DROP: u8 = 5;
-/// How long other requests wait for the replacement of a refused token, before they go on with it.
+/// How long other requests wait for the replacement of a refused token, before they go on with the
+/// refused token. Counts from when the token request starts: the floor, by default up to 1 s, comes
+/// first.
 const DOUBT_WAIT: Duration = Duration::from_secs(2);
 /// So many renewals that follow refusals may come close together.
 const FREE: u32 = 3;

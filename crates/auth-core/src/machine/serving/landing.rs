@@ -213,6 +213,7 @@ impl State {
     pub(crate) fn unchanged(&mut self) {
         self.ledger.cancel();
         self.flight = None;
+        self.waits_since = None;
     }
 
     /// Keeps the flight and the slots of before: a token came that no flight is waited for.

@@ -258,8 +258,7 @@ impl Woken {
 #[tokio::test(start_paused = true)]
 async fn while_the_token_is_renewed_the_first_send_waits() {
     let world = World::warm().await;
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let gate = world.gate();
     let feed = Feed::of([data("one"), data("two")]);
     let mut upload = Upload::start_in(world, MAX, feed).await;
     step(&mut upload.first);
@@ -326,8 +325,7 @@ async fn where_no_token_comes_the_first_send_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn when_the_caller_gives_up_the_first_send_goes_on() {
     let world = World::warm().await;
-    let gate = Gate::new();
-    world.source.then(Outcome::fresh().after(&gate));
+    let _gate = world.gate();
     let (mock, mut handle) = mock::pair::<Sent, Answer>();
     let mut client = ReplayBodyLayer::new(MAX).layer(world.over(mock));
     let feed = Feed::of([data("one"), data("two")]);

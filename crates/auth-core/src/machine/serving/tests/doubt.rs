@@ -50,6 +50,41 @@ fn g07_others_go_on_with_the_refused_token_when_its_renewal_fails() {
     );
 }
 
+/// The caller of a refused request asks again after each token request that ends early.
+#[test]
+fn g05_a_refused_request_waits_for_a_silent_server_no_longer_than_for_one_token_request() {
+    for joins_after in [0, 5, 9] {
+        let mut desk = Desk::proven();
+        desk.pass_secs(2_900);
+        let Action::ServeAndFly(start) = desk.demand() else {
+            panic!("a renewal ahead of expiry is due");
+        };
+        let ends = desk.now + start.deadline;
+        desk.pass_secs(joins_after);
+        assert_eq!(desk.refuse_newest(), Action::Wait);
+        let begun = desk.now;
+        desk.pass(desk.now.until(ends));
+        let mut token_requests = 1;
+        loop {
+            let mut silent = failed(Failure::Unknown);
+            silent.silent = true;
+            silent.cut_short = true;
+            if desk.step(Event::Failed(silent)) == Action::Report {
+                break;
+            }
+            let Action::Fly(start) = desk.refuse_newest() else {
+                panic!("the next token request follows at once");
+            };
+            token_requests += 1;
+            assert!(token_requests <= 4, "joined after {joins_after} s");
+            desk.pass(start.after + start.deadline);
+        }
+        let waited = desk.now.wait_since(begun);
+        assert!(waited <= millis(12_500), "{joins_after} s: {waited:?}");
+        assert_eq!(desk.demand(), Action::Serve, "the others go on");
+    }
+}
+
 #[test]
 fn g07_others_do_not_wait_for_a_renewal_that_replaces_nothing_refused() {
     let mut desk = doubted(1);

@@ -61,6 +61,7 @@ fn g06_unchanged_credentials_keep_everything_as_it_was() {
         desk.state.unchanged();
         let mut before = looking.state;
         before.flight = None;
+        before.waits_since = None;
         before.ledger.cancel();
         assert_eq!(desk.state, before);
     }

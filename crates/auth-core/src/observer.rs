@@ -1,0 +1,162 @@
+//! What an authenticator tells the program that uses it: events.
+
+mod event;
+mod log;
+
+pub use event::{Event, EventKind, QuotaUse};
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use event::Names;
+
+/// Is told of everything that an operator may want to count or see: token requests, tokens,
+/// requests that were not signed or not replayed, the state of the store.
+///
+/// Set by [`AuthenticatorOptions::observer`](crate::AuthenticatorOptions::observer). All that an
+/// observer is told is also in the log, by `tracing`; the page
+/// [Observability](crate::_documentation::observability) lists all events. Use an observer to count
+/// events or to keep them, and the log to read them.
+///
+/// A request that is signed with the cached token, sent once and accepted causes no event. Without
+/// an observer, no event is made.
+///
+/// # When it is called
+///
+/// On the task of the token request or on the slow path of the caller whom the event is about. No
+/// lock is held, so an observer may ask the authenticator for its [`Health`](crate::Health) or for
+/// a token. Callers that wait for a token are woken before an observer is told how the token
+/// request ended.
+///
+/// An observer must not block: it takes the time of a worker thread of the runtime. Hand what takes
+/// long to a channel; an [`Event`] is cheap to clone. A slow observer delays the one request that
+/// the event is about, if it is about one request; it delays no request that is signed with the
+/// cached token, and nobody who waits for a token request. A panic in an observer is caught and
+/// logged.
+///
+/// # How many events there are
+///
+/// Events about requests ([`RequestUnsigned`](EventKind::RequestUnsigned),
+/// [`RequestReplayed`](EventKind::RequestReplayed), [`TokenRefused`](EventKind::TokenRefused) and
+/// so on) come once for each request that they are about. All others are bounded by the number of
+/// token requests: 100,000 callers that wait for one token cause one
+/// [`RequestsWaited`](EventKind::RequestsWaited).
+///
+/// # Example
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use auth_core::{AuthenticatorOptions, Event, EventKind, Observer};
+///
+/// #[derive(Default)]
+/// struct FailedTokenRequests(AtomicU64);
+///
+/// impl Observer for FailedTokenRequests {
+///     fn on_event(&self, event: &Event) {
+///         if let EventKind::TokenRequestEnded { error: Some(_), .. } = event.kind() {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// let options = AuthenticatorOptions::new()
+///     .observer(FailedTokenRequests::default())
+///     .label("tenant-7");
+/// ```
+///
+/// # Security
+///
+/// No event holds a secret, a path, a query, a header or a body.
+pub trait Observer: Send + Sync + 'static {
+    /// Is called once for each event.
+    fn on_event(&self, event: &Event);
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn on_event(&self, event: &Event) {
+        (**self).on_event(event);
+    }
+}
+
+/// Two observers, for example one that counts and one that keeps the last failures.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn on_event(&self, event: &Event) {
+        self.0.on_event(event);
+        self.1.on_event(event);
+    }
+}
+
+/// An observer that several authenticators share.
+#[derive(Clone)]
+pub(crate) struct SharedObserver(Arc<dyn Observer>);
+
+impl SharedObserver {
+    pub(crate) fn new(observer: impl Observer) -> Self {
+        Self(Arc::new(observer))
+    }
+}
+
+impl fmt::Debug for SharedObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// Where the events of one authenticator go: into the log, and to the observer if there is one.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    names: Arc<Names>,
+    observer: Option<SharedObserver>,
+}
+
+impl Observed {
+    pub(crate) fn new(
+        vendor: String,
+        label: Option<Arc<str>>,
+        observer: Option<SharedObserver>,
+    ) -> Self {
+        let names = Arc::new(Names { vendor, label });
+        Self { names, observer }
+    }
+
+    pub(crate) fn vendor(&self) -> &str {
+        &self.names.vendor
+    }
+
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.names.label.as_deref()
+    }
+
+    /// Tells whether there is an observer, or a log that takes lines of such a level.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.observer.is_some() || log::is_enabled()
+    }
+
+    /// Writes an event into the log and tells the observer. Hold no lock.
+    pub(crate) fn tell(&self, kind: EventKind) {
+        self.log(&kind);
+        self.observe(|| kind);
+    }
+
+    /// Writes an event into the log only.
+    pub(crate) fn log(&self, kind: &EventKind) {
+        log::write(self.vendor(), self.label(), kind);
+    }
+
+    /// Tells the observer only, if there is one. Hold no lock.
+    pub(crate) fn observe(&self, kind: impl FnOnce() -> EventKind) {
+        let Some(SharedObserver(observer)) = &self.observer else {
+            return;
+        };
+        let event = Event::new(Arc::clone(&self.names), kind());
+        // An observer that is left half-changed is its own affair.
+        let told = catch_unwind(AssertUnwindSafe(|| observer.on_event(&event)));
+        if told.is_err() {
+            log::panicked(self.vendor(), self.label(), event.kind());
+        }
+    }
+}

@@ -1,0 +1,42 @@
+use auth_core::Error;
+use auth_oauth2::AssertionContext;
+
+/// The claim `aud` of an assertion: the server that the assertion is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JwtAudience {
+    /// The authorization server's issuer identifier, as
+    /// [`ClientBuilder::issuer`](auth_oauth2::ClientBuilder::issuer) set it. The only value that is
+    /// safe when token endpoints come from metadata: an attacker's metadata cannot have an
+    /// assertion made that is good elsewhere (CVE-2025-27370, CVE-2025-27371).
+    #[default]
+    Issuer,
+    /// The URL of the token endpoint, for servers that expect it, for example Entra ID and Okta.
+    TokenEndpoint,
+    /// This text, for example `https://login.salesforce.com`.
+    Fixed(String),
+    /// No `aud`, for JWTs that are no assertions of RFC 7523, for example those of a GitHub App.
+    Omitted,
+}
+
+impl JwtAudience {
+    pub(crate) fn resolve<'a>(
+        &'a self,
+        context: &AssertionContext<'a>,
+    ) -> Result<Option<&'a str>, Error> {
+        match self {
+            Self::Issuer => match context.issuer {
+                Some(issuer) => Ok(Some(issuer)),
+                None => Err(Error::config(
+                    "issuer",
+                    "is missing, and a signed assertion names the authorization server by it \
+                     (`aud`): set it with `ClientBuilder::issuer`, or choose another \
+                     `JwtSigner::audience`",
+                )),
+            },
+            Self::TokenEndpoint => Ok(Some(context.token_endpoint)),
+            Self::Fixed(text) => Ok(Some(text)),
+            Self::Omitted => Ok(None),
+        }
+    }
+}

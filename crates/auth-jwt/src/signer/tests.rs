@@ -1,0 +1,490 @@
+#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+
+use std::collections::HashSet;
+
+use auth_core::{Moment, SecretFn};
+use der::{Decode as _, Encode as _};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto::CryptoProvider};
+use rcgen::{CertificateParams, KeyPair};
+use sha2::{Digest as _, Sha256};
+
+use super::*;
+
+const NOW: u64 = 1_700_000_000;
+const ENDPOINT: &str = "https://login.example.com/token";
+const ISSUER: &str = "https://login.example.com";
+
+fn context() -> AssertionContext<'static> {
+    let now = Moment::new(Duration::from_secs(1), Duration::from_secs(NOW));
+    AssertionContext::new("my-client", ENDPOINT, now).with_issuer(ISSUER)
+}
+
+/// A private key with its public key.
+struct Pair {
+    algorithm: JwtAlgorithm,
+    key: KeyPair,
+}
+
+impl Pair {
+    fn new(algorithm: JwtAlgorithm) -> Self {
+        let key = KeyPair::generate_for(match algorithm {
+            JwtAlgorithm::Es256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+            JwtAlgorithm::Es384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+            JwtAlgorithm::EdDsa => &rcgen::PKCS_ED25519,
+            _ => &rcgen::PKCS_RSA_SHA256,
+        });
+        Self {
+            algorithm,
+            key: key.unwrap(),
+        }
+    }
+
+    fn pem(&self) -> String {
+        pem_of("PRIVATE KEY", &self.key.serialize_der())
+    }
+
+    fn public(&self) -> DecodingKey {
+        let raw = self.key.public_key_raw();
+        match self.algorithm {
+            JwtAlgorithm::Es256 | JwtAlgorithm::Es384 => DecodingKey::from_ec_der(raw),
+            JwtAlgorithm::EdDsa => DecodingKey::from_ed_der(raw),
+            _ => DecodingKey::from_rsa_der(raw),
+        }
+    }
+
+    /// The private JWK, as other programs write it.
+    fn jwk(&self, kid: Option<&str>) -> Value {
+        let bytes = self.key.serialize_der();
+        let info = pkcs8::PrivateKeyInfoRef::from_der(&bytes).unwrap();
+        let inner = info.private_key.as_bytes();
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let raw = self.key.public_key_raw();
+        let mut jwk = match self.algorithm {
+            JwtAlgorithm::Es256 | JwtAlgorithm::Es384 => {
+                let (crv, size) = match self.algorithm {
+                    JwtAlgorithm::Es256 => ("P-256", 32),
+                    _ => ("P-384", 48),
+                };
+                let key = sec1::EcPrivateKey::from_der(inner).unwrap();
+                let (x, y) = raw[1..].split_at(size);
+                json!({ "kty": "EC", "crv": crv, "d": text(key.private_key), "x": text(x), "y": text(y) })
+            }
+            JwtAlgorithm::EdDsa => {
+                json!({ "kty": "OKP", "crv": "Ed25519", "d": text(&inner[2..34]), "x": text(raw) })
+            }
+            _ => {
+                let key = pkcs1::RsaPrivateKeyRef::from_der(inner).unwrap();
+                json!({
+                    "kty": "RSA",
+                    "n": text(key.modulus.as_bytes()),
+                    "e": text(key.public_exponent.as_bytes()),
+                    "d": text(key.private_exponent.as_bytes()),
+                    "p": text(key.prime1.as_bytes()),
+                    "q": text(key.prime2.as_bytes()),
+                    "dp": text(key.exponent1.as_bytes()),
+                    "dq": text(key.exponent2.as_bytes()),
+                    "qi": text(key.coefficient.as_bytes()),
+                })
+            }
+        };
+        if let Some(kid) = kid {
+            jwk["kid"] = json!(kid);
+        }
+        jwk
+    }
+
+    fn signer(&self, key: impl Into<String>) -> JwtSigner {
+        JwtSigner::new(self.algorithm, Secret::new(key.into()))
+    }
+}
+
+fn pem_of(tag: &str, der: &[u8]) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(tag, der), config)
+}
+
+async fn sign(signer: &JwtSigner) -> Result<String, Error> {
+    let key = signer.read_key().await?;
+    let jwt = signer.sign(&key, &context()).await?;
+    Ok(jwt.expose().to_owned())
+}
+
+fn part(jwt: &str, index: usize) -> Value {
+    let part = jwt.split('.').nth(index).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+/// Every cryptography that is compiled in.
+fn providers() -> Vec<&'static CryptoProvider> {
+    vec![
+        #[cfg(feature = "aws-lc-rs")]
+        &jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER,
+        #[cfg(feature = "rust-crypto")]
+        &jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER,
+    ]
+}
+
+fn verifies(jwt: &str, algorithm: Algorithm, key: &DecodingKey) -> bool {
+    let (message, signature) = jwt.rsplit_once('.').unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    providers().iter().all(|provider| {
+        let verifier = (provider.verifier_factory)(&algorithm, key).unwrap();
+        verifier.verify(message.as_bytes(), &signature).is_ok()
+    })
+}
+
+const ASYMMETRIC: [JwtAlgorithm; 5] = [
+    JwtAlgorithm::Es256,
+    JwtAlgorithm::Es384,
+    JwtAlgorithm::Rs256,
+    JwtAlgorithm::Ps256,
+    JwtAlgorithm::EdDsa,
+];
+
+#[tokio::test]
+async fn s32_each_form_of_each_key_signs_what_its_public_key_verifies() {
+    for algorithm in ASYMMETRIC {
+        let pair = Pair::new(algorithm);
+        let jwk = pair.jwk(Some("fake-kid"));
+        let mut only_private = jwk.clone();
+        let members = only_private.as_object_mut().unwrap();
+        if members["kty"] != "RSA" {
+            members.remove("x");
+            members.remove("y");
+        }
+        let file = json!({ "private_key": pair.pem(), "private_key_id": "fake-kid" });
+        let windows = pair.pem().replace('\n', "\r\n");
+        for (text, kid) in [
+            (pair.pem(), None),
+            (windows, None),
+            (format!("Bag Attributes\n{}\n", pair.pem()), None),
+            (jwk.to_string(), Some("fake-kid")),
+            (only_private.to_string(), Some("fake-kid")),
+            (json!({ "keys": [jwk] }).to_string(), Some("fake-kid")),
+            (file.to_string(), Some("fake-kid")),
+        ] {
+            let jwt = sign(&pair.signer(text)).await.unwrap();
+            assert!(
+                verifies(&jwt, algorithm.of_jose(), &pair.public()),
+                "{algorithm:?}"
+            );
+            let header = part(&jwt, 0);
+            assert_eq!(header["alg"], algorithm.as_str());
+            assert_eq!(header.get("kid").and_then(Value::as_str), kid);
+            let other = Pair::new(algorithm);
+            assert!(!verifies(&jwt, algorithm.of_jose(), &other.public()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn s32_keys_in_the_forms_of_openssl_sign() {
+    for algorithm in ASYMMETRIC {
+        let pair = Pair::new(algorithm);
+        let bytes = pair.key.serialize_der();
+        let info = pkcs8::PrivateKeyInfoRef::from_der(&bytes).unwrap();
+        let inner = info.private_key.as_bytes();
+        let text = match algorithm.key_kind().unwrap() {
+            crate::key::KeyKind::Rsa => pem_of("RSA PRIVATE KEY", inner),
+            crate::key::KeyKind::Ed25519 => continue,
+            _ => {
+                let curve = info.algorithm.parameters_oid().unwrap();
+                let mut key = sec1::EcPrivateKey::from_der(inner).unwrap();
+                key.parameters = Some(sec1::EcParameters::NamedCurve(curve));
+                let parameters = pem::Pem::new("EC PARAMETERS", curve.to_der().unwrap());
+                let key = pem::Pem::new("EC PRIVATE KEY", key.to_der().unwrap());
+                pem::encode_many(&[parameters, key])
+            }
+        };
+        let jwt = sign(&pair.signer(text)).await.unwrap();
+        assert!(
+            verifies(&jwt, algorithm.of_jose(), &pair.public()),
+            "{algorithm:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn s32_the_claims_are_those_of_the_standard() {
+    let secret = Secret::new("fake-secret-1");
+    let signer = JwtSigner::new(JwtAlgorithm::Hs256, secret.clone());
+    let jwt = sign(&signer).await.unwrap();
+    let key = DecodingKey::from_secret(secret.expose().as_bytes()).unwrap();
+    assert!(verifies(&jwt, Algorithm::HS256, &key));
+    assert_eq!(part(&jwt, 0), json!({ "alg": "HS256", "typ": "JWT" }));
+    let mut claims = part(&jwt, 1);
+    let jti = claims.as_object_mut().unwrap().remove("jti").unwrap();
+    assert_eq!(jti.as_str().unwrap().len(), 22, "128 bits");
+    assert_eq!(
+        claims,
+        json!({
+            "iss": "my-client", "sub": "my-client", "aud": ISSUER, "iat": NOW, "exp": NOW + 60,
+        })
+    );
+}
+
+#[tokio::test]
+async fn claims_are_settable() {
+    let signer = JwtSigner::new(JwtAlgorithm::Hs256, Secret::new("fake-secret-1"))
+        .issuer("fake-app")
+        .subject("user@example.com")
+        .audience(JwtAudience::Fixed("https://login.salesforce.com".into()))
+        .lifetime(Duration::from_secs(180))
+        .unwrap()
+        .backdate(Duration::from_secs(60))
+        .claim("scope", "read write")
+        .unwrap()
+        .key_id("fake-kid");
+    let jwt = sign(&signer).await.unwrap();
+    assert_eq!(part(&jwt, 0)["kid"], "fake-kid");
+    let mut claims = part(&jwt, 1);
+    claims.as_object_mut().unwrap().remove("jti");
+    assert_eq!(
+        claims,
+        json!({
+            "iss": "fake-app", "sub": "user@example.com", "aud": "https://login.salesforce.com",
+            "scope": "read write", "iat": NOW - 60, "exp": NOW + 180,
+        })
+    );
+    let bare = signer.without_subject().audience(JwtAudience::Omitted);
+    let claims = part(&sign(&bare).await.unwrap(), 1);
+    assert!(claims.get("sub").is_none() && claims.get("aud").is_none());
+    let endpoint = bare.audience(JwtAudience::TokenEndpoint);
+    assert_eq!(part(&sign(&endpoint).await.unwrap(), 1)["aud"], ENDPOINT);
+}
+
+#[test]
+fn wrong_settings_are_named() {
+    let signer = || JwtSigner::new(JwtAlgorithm::Hs256, Secret::new("fake-secret-1"));
+    for name in ["iss", "sub", "aud", "iat", "exp", "jti"] {
+        let error = signer().claim(name, 1).unwrap_err();
+        assert_eq!(error.field(), Some("claim"), "{name}");
+    }
+    for millis in [0, 999, 3_600_001] {
+        let error = signer()
+            .lifetime(Duration::from_millis(millis))
+            .unwrap_err();
+        assert_eq!(error.field(), Some("lifetime"), "{millis}");
+    }
+    assert!(signer().lifetime(LONGEST).is_ok() && signer().lifetime(SHORTEST).is_ok());
+    let now = Moment::new(Duration::ZERO, Duration::from_secs(NOW));
+    let error = signer()
+        .check(&AssertionContext::new("my-client", ENDPOINT, now))
+        .unwrap_err();
+    assert_eq!(error.field(), Some("issuer"));
+    assert!(
+        error.to_string().contains("ClientBuilder::issuer"),
+        "{error}"
+    );
+}
+
+#[test]
+fn s34_no_two_assertions_have_one_jti() {
+    let all: HashSet<String> = (0..100_000).map(|_| unique().unwrap()).collect();
+    assert_eq!(all.len(), 100_000);
+}
+
+#[tokio::test]
+async fn of_several_keys_the_newest_signs() {
+    let [old, new] = [(); 2].map(|()| Pair::new(JwtAlgorithm::Es256));
+    let other = Pair::new(JwtAlgorithm::Rs256).jwk(None);
+    let with = |jwk: Value, member: &str, value: Value| {
+        let mut jwk = jwk;
+        jwk[member] = value;
+        jwk
+    };
+    let (a, b) = (old.jwk(Some("fake-old")), new.jwk(Some("fake-new")));
+    let (a2, b1) = (
+        with(a.clone(), "iat", json!(2)),
+        with(b.clone(), "iat", json!(1)),
+    );
+    let encryption = with(b.clone(), "use", json!("enc"));
+    let for_another = with(b.clone(), "alg", json!("ES512"));
+    let public = {
+        let mut public = b.clone();
+        public.as_object_mut().unwrap().remove("d");
+        public
+    };
+    for (keys, kid, signs) in [
+        (vec![&a, &b], None, "fake-new"),
+        (vec![&b, &a], None, "fake-old"),
+        (vec![&a2, &b1], None, "fake-old"),
+        (vec![&a2, &b], None, "fake-old"),
+        (vec![&a, &other, &b], None, "fake-new"),
+        (vec![&a, &encryption], None, "fake-old"),
+        (vec![&a, &for_another], None, "fake-old"),
+        (vec![&a, &public], None, "fake-old"),
+        (vec![&a, &b], Some("fake-old"), "fake-old"),
+    ] {
+        let signer = old.signer(json!({ "keys": keys }).to_string());
+        let jwt = sign(&signer.key_id(kid.unwrap_or_default())).await.unwrap();
+        assert_eq!(part(&jwt, 0)["kid"], signs);
+        let pair = if signs == "fake-new" { &new } else { &old };
+        assert!(verifies(&jwt, Algorithm::ES256, &pair.public()));
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_fit_is_an_error_without_key_material() {
+    let ec = Pair::new(JwtAlgorithm::Es256);
+    let p384 = Pair::new(JwtAlgorithm::Es384);
+    let rsa = Pair::new(JwtAlgorithm::Rs256);
+    let set = |keys: &[Value]| json!({ "keys": keys }).to_string();
+    let cut = |text: &str| text[..text.len() / 2].to_owned();
+    let broken = ec.pem().replace("MI", "AA");
+    let mut rsa_without_primes = rsa.jwk(None);
+    rsa_without_primes.as_object_mut().unwrap().remove("p");
+    let mut short = ec.jwk(None);
+    short["d"] = json!("ZmFrZQ");
+    let mut public = ec.jwk(None);
+    public.as_object_mut().unwrap().remove("d");
+    let encrypted = pem::encode(&pem::Pem::new(
+        "ENCRYPTED PRIVATE KEY",
+        ec.key.serialize_der(),
+    ));
+    let mut old_form = pem::Pem::new("EC PRIVATE KEY", ec.key.serialize_der());
+    old_form
+        .headers_mut()
+        .add("Proc-Type", "4,ENCRYPTED")
+        .unwrap();
+    for (text, kid, what) in [
+        ("".to_owned(), "", "empty"),
+        (" \n".to_owned(), "", "empty"),
+        (
+            "fake-secret-1".to_owned(),
+            "",
+            "neither a private key in PEM form nor a JWK",
+        ),
+        (rsa.pem(), "", "kind P-256; found: RSA"),
+        (p384.pem(), "", "kind P-256; found: P-384"),
+        (
+            set(&[rsa.jwk(None), p384.jwk(None)]),
+            "",
+            "found: RSA, P-384",
+        ),
+        (
+            json!({ "kty": "oct", "d": "ZmFrZQ" }).to_string(),
+            "",
+            "another kind",
+        ),
+        (encrypted, "", "encrypted"),
+        (pem::encode(&old_form), "", "encrypted"),
+        (
+            pem_of("PUBLIC KEY", ec.key.public_key_raw()),
+            "",
+            "only public keys",
+        ),
+        (public.to_string(), "", "no private JWK"),
+        (set(&[]), "", "without keys"),
+        ("{\"fake\":1}".to_owned(), "", "begins like JSON"),
+        (cut(&ec.jwk(None).to_string()), "", "begins like JSON"),
+        (cut(&ec.pem()), "", "damaged or cut off"),
+        (broken, "", "damaged or cut off"),
+        (short.to_string(), "", "damaged or cut off"),
+        (rsa_without_primes.to_string(), "", "without `p`"),
+        (
+            set(&[ec.jwk(None), ec.jwk(Some("fake-1"))]),
+            "",
+            "not each has a `kid`",
+        ),
+        (
+            format!("{}{}", ec.pem(), ec.pem()),
+            "",
+            "not each has a `kid`",
+        ),
+        (
+            format!("{}{}", ec.pem(), ec.pem()),
+            "fake-1",
+            "no key for ES256 with the `kid`",
+        ),
+        (
+            set(&[ec.jwk(Some("fake-1")), ec.jwk(Some("fake-1"))]),
+            "",
+            "the same `kid`",
+        ),
+        (
+            ec.jwk(Some("fake-1")).to_string(),
+            "fake-2",
+            "no key for ES256 with the `kid`",
+        ),
+    ] {
+        let signer = ec.signer(text.clone()).key_id(kid);
+        let error = sign(&signer).await.unwrap_err();
+        let shown = format!("{error} {error:?} {signer:?}");
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Config, Some("signing_key"))
+        );
+        assert!(shown.contains(what), "{what}: {shown}");
+        // No eight characters of what was read, words of the formats aside.
+        let parts = text.split(|char: char| !char.is_ascii_alphanumeric());
+        for part in parts.filter(|part| part.len() >= 8 && !part.starts_with("ENCRYPTED")) {
+            assert!(!shown.contains(part), "{what}: {shown}");
+        }
+        assert!(
+            signer.check(&context()).is_err(),
+            "known from the start: {what}"
+        );
+    }
+}
+
+#[test]
+fn a_damaged_key_that_only_the_cryptography_notices_is_named() {
+    let pair = Pair::new(JwtAlgorithm::Rs256);
+    let mut jwk = pair.jwk(None);
+    // A key of 64 bits.
+    for member in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
+        jwk[member] = json!("ZmFrZWZha2U");
+    }
+    let error = pair.signer(jwk.to_string()).check(&context()).unwrap_err();
+    assert_eq!(error.field(), Some("signing_key"));
+    assert!(
+        error.to_string().contains("cannot sign with RS256"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_beside_the_key_is_named_in_the_header() {
+    let pair = Pair::new(JwtAlgorithm::Es256);
+    let own = CertificateParams::new(["fake.example".to_owned()]).unwrap();
+    let own = own.self_signed(&pair.key).unwrap();
+    let issuer = Pair::new(JwtAlgorithm::Es256);
+    let issuers = CertificateParams::new(["ca.example".to_owned()]).unwrap();
+    let issuers = issuers.self_signed(&issuer.key).unwrap();
+    let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(own.der()));
+    for text in [
+        format!("{}{}", pair.pem(), pem_of("CERTIFICATE", own.der())),
+        format!("{}{}", pem_of("CERTIFICATE", own.der()), pair.pem()),
+        format!(
+            "{}{}{}",
+            pair.pem(),
+            pem_of("CERTIFICATE", own.der()),
+            pem_of("CERTIFICATE", issuers.der())
+        ),
+        format!(
+            "{}{}{}",
+            pem_of("CERTIFICATE", own.der()),
+            pem_of("CERTIFICATE", issuers.der()),
+            pair.pem()
+        ),
+    ] {
+        let jwt = sign(&pair.signer(text)).await.unwrap();
+        assert_eq!(part(&jwt, 0)["x5t#S256"], thumbprint);
+    }
+    let jwt = sign(&pair.signer(pair.pem())).await.unwrap();
+    assert!(part(&jwt, 0).get("x5t#S256").is_none());
+    let error = sign(&pair.signer(pem_of("CERTIFICATE", own.der())))
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("only public keys"), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_is_read_for_each_assertion() {
+    let secret = SecretFn::new(|| std::future::ready(Ok(Secret::new(""))));
+    let error = sign(&JwtSigner::new(JwtAlgorithm::Hs256, secret))
+        .await
+        .unwrap_err();
+    assert_eq!(error.field(), Some("signing_key"));
+}

@@ -1,0 +1,319 @@
+//! Clients that prove who they are by an assertion (RFC 7523 section 2.2).
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use auth_core::{
+    Authenticator, AuthenticatorOptions, Clock, Error, ErrorKind, Key, MemoryStore, Moment,
+    Origins, RefreshPolicy, Secret, SecretFile, SharedTokenStore, SystemClock, TokenSource as _,
+};
+use auth_jwt::{JwtAlgorithm, JwtAudience, JwtSigner};
+use auth_oauth2::{Assertion, AssertionContext, AssertionSigner as _, Client, ClientBuilder};
+use auth_reqwest::ReqwestTransport;
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::{task::JoinSet, time};
+
+use crate::{
+    server::Server,
+    stack::{Api, during},
+};
+
+const ES256: &str = "cc-jwt-es256";
+
+fn client(server: &Server, id: &str, assertion: impl Into<Assertion>) -> ClientBuilder {
+    let transport = ReqwestTransport::new().expect("a transport");
+    Client::builder(server.token_endpoint(), id, transport)
+        .danger_allow_http(server.token_endpoint())
+        .expect("an origin")
+        .issuer(server.origin())
+        .client_assertion(assertion)
+}
+
+/// Signs with the key of the server's client ES256.
+fn signer(server: &Server) -> JwtSigner {
+    let key = SecretFile::new(server.state("cc-jwt-es256.jwk.json"));
+    JwtSigner::new(JwtAlgorithm::Es256, key)
+}
+
+pub(crate) async fn private_key_jwt() {
+    let server = Server::start(&[]).await;
+    let mut requests = 0;
+    for (algorithm, id) in [
+        (JwtAlgorithm::Es256, ES256),
+        (JwtAlgorithm::Rs256, "cc-jwt-rs256"),
+        (JwtAlgorithm::Ps256, "cc-jwt-ps256"),
+        (JwtAlgorithm::EdDsa, "cc-jwt-eddsa"),
+    ] {
+        for form in ["key.pem", "jwk.json"] {
+            for audience in [JwtAudience::Issuer, JwtAudience::TokenEndpoint] {
+                let key = SecretFile::new(server.state(&format!("{id}.{form}")));
+                let signer = JwtSigner::new(algorithm, key).audience(audience);
+                let api = Api::new(&server, client(&server, id, signer));
+                for _ in 0..3 {
+                    let answer = api.get().await.expect("a token");
+                    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+                    assert_eq!(answer.body["client_id"], id);
+                }
+                requests += 1;
+            }
+        }
+    }
+    let stats = server.stats().await;
+    let counted = (stats.token_requests(), stats.token_success());
+    assert_eq!(counted, (requests, requests));
+}
+
+pub(crate) async fn client_secret_jwt() {
+    let server = Server::start(&[]).await;
+    let id = "cc-secret-jwt";
+    let secret = Secret::new(format!("{id}-secret-0123456789abcdef"));
+    let signer = JwtSigner::new(JwtAlgorithm::Hs256, secret);
+    let api = Api::new(&server, client(&server, id, signer));
+    let answer = api.get().await.expect("a token");
+    assert_eq!(answer.body["client_id"], id);
+    let stats = server.stats().await;
+    assert_eq!((stats.token_requests(), stats.token_success()), (1, 1));
+}
+
+pub(crate) async fn one_assertion_for_a_crowd() {
+    let server = Server::start(&[]).await;
+    let api = Api::new(&server, client(&server, ES256, signer(&server)));
+    let mut crowd = JoinSet::new();
+    for _ in 0..1000 {
+        let api = api.clone();
+        crowd.spawn(async move { api.get().await.expect("a token").status });
+    }
+    let answers = crowd.join_all().await;
+    assert!(answers.into_iter().all(|status| status == StatusCode::OK));
+    let stats = server.stats().await;
+    let counted = (stats.token_requests(), stats.resource_requests());
+    assert_eq!(counted, (1, 1000));
+}
+
+pub(crate) async fn one_assertion_for_a_fleet() {
+    let server = Server::start(&[]).await;
+    let store = SharedTokenStore::new(MemoryStore::new());
+    let mut fleet = JoinSet::new();
+    for _ in 0..20 {
+        let client = client(&server, ES256, signer(&server)).build();
+        let source = client.expect("right settings").client_credentials();
+        let origins = Origins::danger_allow_http([server.origin()]).expect("an origin");
+        let member = Authenticator::builder(source, origins)
+            .key(Key::builder("oidc-provider").client(ES256).build())
+            .options(AuthenticatorOptions::new().store(store.clone()))
+            .build()
+            .expect("right settings");
+        fleet.spawn(async move { member.token().await.is_ok() });
+    }
+    assert!(
+        fleet
+            .join_all()
+            .await
+            .into_iter()
+            .all(|has_token| has_token)
+    );
+    let stats = server.stats().await;
+    assert_eq!((stats.token_requests(), stats.token_success()), (1, 1));
+}
+
+/// Sends one token request and expects the server to refuse the client.
+async fn refused(server: &Server, builder: ClientBuilder) -> Error {
+    let before = server.stats().await.token_error("invalid_client");
+    let error = token(builder).await.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Rejected, "{error:?}");
+    assert_eq!(error.code(), Some("invalid_client"), "{error:?}");
+    let after = server.stats().await.token_error("invalid_client");
+    assert_eq!(after, before + 1, "{error:?}");
+    error
+}
+
+async fn token(builder: ClientBuilder) -> Result<(), Error> {
+    let source = builder
+        .build()
+        .expect("right settings")
+        .client_credentials();
+    let credentials = source.credentials().await?;
+    let request = auth_core::TokenRequest::new(auth_core::TokenRequestReason::Needed);
+    source.fetch(request.credentials(credentials)).await?;
+    Ok(())
+}
+
+/// Signs an assertion as another program would.
+async fn issue(server: &Server) -> Secret {
+    let (signer, endpoint) = (signer(server), server.token_endpoint());
+    let context = AssertionContext::new(ES256, endpoint, SystemClock::new().now());
+    let key = signer.read_key().await.expect("a key");
+    let context = context.with_issuer(server.origin());
+    signer.sign(&key, &context).await.expect("a signature")
+}
+
+pub(crate) async fn replayed_assertion() {
+    let server = Server::start(&[]).await;
+    let assertion = issue(&server).await;
+    let sent = || client(&server, ES256, assertion.clone());
+    token(sent()).await.expect("it is new");
+    refused(&server, sent()).await;
+    // The signer's are all new.
+    for _ in 0..5 {
+        token(client(&server, ES256, signer(&server)))
+            .await
+            .expect("it is new");
+    }
+}
+
+pub(crate) async fn wrong_audience() {
+    let server = Server::start(&[]).await;
+    let other = JwtAudience::Fixed("https://login.example.com".into());
+    refused(
+        &server,
+        client(&server, ES256, signer(&server).audience(other)),
+    )
+    .await;
+}
+
+/// A clock that is wrong by an hour.
+#[derive(Debug)]
+struct Wrong {
+    is_ahead: bool,
+}
+
+impl Clock for Wrong {
+    fn now(&self) -> Moment {
+        let now = SystemClock::new().now();
+        let wall = now.since_unix_epoch();
+        let hour = Duration::from_secs(3600);
+        let wall = if self.is_ahead {
+            wall + hour
+        } else {
+            wall - hour
+        };
+        Moment::new(now.monotonic(), wall)
+    }
+}
+
+pub(crate) async fn clock_an_hour_off() {
+    let server = Server::start(&[]).await;
+    for is_ahead in [true, false] {
+        let builder = client(&server, ES256, signer(&server)).clock(Wrong { is_ahead });
+        let error = refused(&server, builder).await;
+        let says = if is_ahead { "ahead of" } else { "behind" };
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+/// The key file of the client whose public keys the server can be told.
+struct KeyFile {
+    path: PathBuf,
+}
+
+impl KeyFile {
+    fn new(server: &Server) -> Self {
+        let path = server.state("rotating.jwk.json");
+        Self { path }
+    }
+
+    /// Replaces the file by renaming another one over it.
+    fn write(&self, text: &str) {
+        replace(&self.path, text);
+    }
+
+    fn client(&self, server: &Server) -> ClientBuilder {
+        let key = SecretFile::new(&self.path);
+        let signer = JwtSigner::new(JwtAlgorithm::Es256, key);
+        client(server, "cc-jwt-rotating", signer)
+    }
+}
+
+fn replace(path: &Path, text: &str) {
+    let next = path.with_extension("next");
+    fs::write(&next, text).expect("a file can be written");
+    fs::rename(&next, path).expect("a file can be replaced");
+}
+
+/// A private JWK that the server made for another purpose, under another name.
+fn jwk(server: &Server, of: &str, kid: &str) -> Value {
+    let text = fs::read(server.state(&format!("{of}.jwk.json"))).expect("a key");
+    let mut jwk: Value = serde_json::from_slice(&text).expect("JSON");
+    jwk["kid"] = json!(kid);
+    jwk
+}
+
+/// Tells the server which keys the client has.
+async fn register(server: &Server, keys: &[&Value]) {
+    let public = keys.iter().map(|key| {
+        let mut key = (*key).clone();
+        key.as_object_mut().expect("an object").remove("d");
+        key
+    });
+    let keys: Vec<Value> = public.collect();
+    server
+        .control(json!({ "client_jwks": { "keys": keys } }))
+        .await;
+}
+
+pub(crate) async fn retired_key() {
+    let server = Server::start(&[]).await;
+    let file = KeyFile::new(&server);
+    let old = jwk(&server, ES256, "fake-old");
+    let new = jwk(&server, "server-ES256", "fake-new");
+    file.write(&old.to_string());
+    register(&server, &[&old]).await;
+    token(file.client(&server)).await.expect("it is current");
+    register(&server, &[&new]).await;
+    refused(&server, file.client(&server)).await;
+    file.write(&new.to_string());
+    token(file.client(&server)).await.expect("it is current");
+}
+
+/// Two keys overlap for a while, and the server never sees one that it does not know.
+pub(crate) async fn key_rotated_under_traffic() {
+    let server = Server::start(&["--ttl", "2"]).await;
+    let file = KeyFile::new(&server);
+    let old = jwk(&server, ES256, "fake-old");
+    let new = jwk(&server, "server-ES256", "fake-new");
+    file.write(&old.to_string());
+    register(&server, &[&old]).await;
+    let api = Api::with_policy(&server, file.client(&server), RefreshPolicy::default());
+    let traffic = tokio::spawn({
+        let api = api.clone();
+        async move { api.traffic(during(Duration::from_secs(8))).await }
+    });
+    let mut pace = time::interval(Duration::from_secs(2));
+    pace.tick().await;
+    pace.tick().await;
+    register(&server, &[&old, &new]).await;
+    file.write(&json!({ "keys": [old, new] }).to_string());
+    pace.tick().await;
+    register(&server, &[&new]).await;
+    file.write(&new.to_string());
+    // Every request was answered with 200.
+    assert!(traffic.await.expect("no failed request") > 1000);
+    let stats = server.stats().await;
+    assert!(stats.token_requests() >= 4, "{}", stats.token_requests());
+    assert_eq!(stats.token_errors(), 0);
+}
+
+/// Another program issues assertions and replaces the file, as kubelet does.
+pub(crate) async fn assertion_file_replaced_under_traffic() {
+    let server = Server::start(&["--ttl", "2"]).await;
+    let path = server.state("assertion.jwt");
+    replace(&path, issue(&server).await.expose());
+    let api = Api::new(&server, client(&server, ES256, SecretFile::new(&path)));
+    let traffic = tokio::spawn({
+        let api = api.clone();
+        async move { api.traffic(during(Duration::from_secs(6))).await }
+    });
+    let mut pace = time::interval(Duration::from_millis(200));
+    while !traffic.is_finished() {
+        pace.tick().await;
+        replace(&path, issue(&server).await.expose());
+    }
+    assert!(traffic.await.expect("no failed request") > 1000);
+    let stats = server.stats().await;
+    assert!(stats.token_requests() >= 3, "{}", stats.token_requests());
+    assert_eq!(stats.token_errors(), 0);
+}
