@@ -1,4 +1,4 @@
-//! Whatever a server, a caller or a store hands in: no panic, no secret told, no wrong verdict.
+//! Any input of a server, a caller or a store: no panic, no leaked secret, no wrong result.
 //!
 //! Each target takes bytes and judges what a public parser makes of them. The targets are run over
 //! the files in `fuzz/corpus/<target>/`, over inputs that proptest draws, and by cargo-fuzz on the

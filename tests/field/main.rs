@@ -1,4 +1,4 @@
-//! What servers, proxies and networks really answer, a test for each need that somebody reported.
+//! What servers, proxies and networks really answer: a test for each reported need.
 //!
 //! A need is an async function, named by what its reporter wants, in the file of its area. It goes
 //! through a whole stack: an `Authenticator`, `AuthLayer` and a scripted server in memory, on a
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// One need in a runtime of its own, whose time stands still unless the test turns it.
+/// One need in a separate runtime, whose time stands still unless the test turns it.
 fn need<F>(area: &str, name: &str, test: fn() -> F) -> Trial
 where
     F: Future<Output = ()> + 'static,

@@ -1,4 +1,4 @@
-//! Orders that were taken, behind redirects that somebody follows.
+//! Orders behind redirects that another layer follows.
 
 use auth_core::{Authenticator, Error, ErrorKind, Origins};
 use auth_reqwest::{AuthMiddleware, ReqwestService, client_builder};
@@ -171,7 +171,7 @@ async fn a_refused_order_that_is_not_placed_says_why() {
     assert!(why.contains("auth_reqwest::client_builder"), "{why}");
 }
 
-/// Home sends everybody elsewhere, and elsewhere perhaps back home.
+/// The first server redirects all requests to another, which may redirect them back.
 async fn detour(comes_back: bool) -> AuthOutcome {
     let home = ForeignServer::start().await;
     let elsewhere = ForeignServer::start().await;

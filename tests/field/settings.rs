@@ -1,4 +1,4 @@
-//! Settings that people need where they run: here, plain `http` on networks of their own.
+//! Settings for users' networks: plain `http` on private networks.
 
 use auth_core::{Authenticator, AuthenticatorOptions, Origins, Secret};
 use auth_kayzen::Kayzen;

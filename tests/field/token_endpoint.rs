@@ -209,7 +209,7 @@ async fn a_wrong_secret_without_words_is_named_and_a_right_one_is_used() {
         assert!(stack.get().await.is_err());
     }
     *secret.lock().unwrap() = stack.server.client_secret();
-    // Nothing was given up for good.
+    // Nothing was given up permanently.
     stack.seconds_without_service(5 * 60 + 30).await;
 }
 

@@ -114,7 +114,7 @@ struct Killed {
     at: Instant,
 }
 
-/// Each point so many times, all points beside each other.
+/// Each point `RUNS` times, all points at the same time.
 async fn matrix(place: Place, runs: u64) {
     let stand = Arc::new(Stand {
         place,
@@ -261,7 +261,7 @@ pub(crate) fn lease(key: &str) -> Duration {
     DEADLINE * (1 + u32::from(is_person(key))) + Duration::from_secs(2)
 }
 
-/// So many runs of each point wait for leases beside each other, which keeps a machine busy enough.
+/// The runs of each point that wait for leases at the same time; more do not make a run faster.
 const AT_ONCE: usize = 20;
 
 /// What a busy machine may add to it, here and there.

@@ -68,7 +68,7 @@ fn main() -> std::process::ExitCode {
     ended.exit_code()
 }
 
-/// One story in a runtime of its own.
+/// One story in a separate runtime.
 #[cfg(unix)]
 fn trial<F>(name: String, story: impl FnOnce() -> F + Send + 'static) -> libtest_mimic::Trial
 where

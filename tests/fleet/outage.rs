@@ -167,7 +167,7 @@ impl Fleet {
         }
     }
 
-    /// Waits until every process has had so many new tokens; returns what they cost.
+    /// Waits until every process has received this many new tokens; returns their token requests.
     async fn rounds(&mut self, rounds: u64) -> u64 {
         let before = self.calls();
         for _ in 0..rounds {
@@ -228,5 +228,5 @@ impl Fleet {
 const PROCESSES: usize = 4;
 /// New tokens for each process, while something is looked at.
 const ROUNDS: u64 = 3;
-/// A store that failed is left alone for up to 40 seconds; each try takes three tokens' lives.
+/// A failed store is not called for up to 40 seconds; each try takes three lifetimes of a token.
 const TRIES: usize = 12;

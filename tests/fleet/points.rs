@@ -22,7 +22,7 @@ pub(crate) enum Step {
     Marked,
     /// About to send the token request.
     Calling,
-    /// The vendor has the request, and whoever sent it no answer; the server sees to that.
+    /// The vendor has the request, and the process has no answer yet: the server holds the answer back.
     Called,
     /// The reply is there.
     Replied,
@@ -57,14 +57,13 @@ impl Step {
         step.expect("a step's name")
     }
 
-    /// Tells whether the token that the call brought, or will bring, is nobody's if the process
-    /// dies here.
+    /// Returns whether the token of the call is lost if the process dies here.
     pub(crate) fn wastes_a_call(self) -> bool {
         matches!(self, Self::Called | Self::Replied | Self::Publishing)
     }
 }
 
-/// Whether whoever stays somewhere may go on: one for a process.
+/// Whether a caller that waits at a point may continue: one for each process.
 #[derive(Default)]
 pub(crate) struct Go {
     may: Mutex<bool>,
@@ -216,7 +215,7 @@ impl TokenStore for Watched {
     }
 }
 
-/// Tells whoever started this process.
+/// Reports to the process that started this one.
 pub(crate) fn say(line: &str) {
     let mut out = io::stdout().lock();
     // Nobody listens any more: then it ends anyway.

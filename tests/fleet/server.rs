@@ -1,7 +1,7 @@
 //! A token server that keeps an account of every key: refresh tokens are good once, and one that
 //! comes again costs all that came of its login (RFC 9700 section 4.14.2).
 //!
-//! It can hold an answer back until whoever waits for it is dead.
+//! The server can hold an answer back until the waiting process is dead.
 
 use std::{
     collections::HashMap,
@@ -52,7 +52,7 @@ pub(crate) struct Seen {
     pub(crate) refused: u64,
     /// The most that one refresh token was sent.
     pub(crate) spends: u64,
-    /// Refresh tokens that were under way twice at once.
+    /// Refresh tokens that were in two requests at the same time.
     pub(crate) overlaps: u64,
 }
 
@@ -264,7 +264,7 @@ impl Account {
     }
 }
 
-/// A token request under way: until it is answered, or whoever sent it is gone.
+/// A token request in progress: until it is answered, or its sender has ended.
 struct Flight {
     server: Server,
     key: String,

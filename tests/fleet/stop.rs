@@ -36,7 +36,7 @@ const STEPS: [(Step, &str); 5] = [
     (Step::Replied, "stopped with the reply"),
 ];
 
-/// Each so many times, all of them beside each other.
+/// The runs of each point, all at the same time.
 async fn stop(place: Place, runs: u64) {
     let server = Server::start().await;
     let place = Arc::new(place);
@@ -107,7 +107,7 @@ async fn one(place: Arc<Place>, server: Server, key: String, step: Step) -> Row 
 
     let seen = server.seen(&key);
     // Nobody can take a request back that is on its way: one more call, and one more spend, only
-    // there. Whoever had the reply before has made its call already.
+    // there. A process that had the reply before has made its call already.
     let lost = u64::from(matches!(step, Step::Calling | Step::Replied));
     row.losses = holder.heard("lost", &key) + next.heard("lost", &key);
     row.bound = 1 + lost + seen.refused;

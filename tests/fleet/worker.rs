@@ -6,7 +6,7 @@
 //! | `use KEY STEP` | the same, but stays at that step, having said `at KEY` |
 //! | `load KEY` | one request after another; says `now KEY TOKEN` when it is another one |
 //! | `stop KEY` | no more of them, then says `sum KEY REQUESTS LONGEST`, in milliseconds |
-//! | `go` | lets go of whatever stays somewhere |
+//! | `go` | releases the callers that wait at a point |
 //!
 //! It says `failed KEY WHY` of a request that did not end well, and `lost KEY` of a lease that
 //! ended before it was given back.
@@ -71,7 +71,7 @@ pub(crate) fn run() -> ! {
         });
         key.send(words).unwrap();
     }
-    // Whatever stays somewhere must not outlive whoever started it.
+    // A caller that waits at a point must not outlive the process that started this one.
     process::exit(0);
 }
 

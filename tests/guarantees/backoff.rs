@@ -1,5 +1,4 @@
-//! G4 and G5: what follows from a failed token request, with a usable token at hand and without
-//! one.
+//! G4 and G5: what follows from a failed token request, with and without a valid cached token.
 
 use std::{task::Poll, time::Duration};
 
@@ -56,7 +55,7 @@ async fn g04_a_backoff_takes_a_quarter_of_the_remaining_time_at_most() {
         for pair in times.windows(2) {
             let left = Duration::from_secs(USABLE) - pair[0];
             let gap = pair[1] - pair[0];
-            // Somebody asks once a second.
+            // One caller per second.
             assert!(gap <= (left / 4).max(SECOND) + SECOND, "{seed}: {times:?}");
             assert!(gap >= SECOND, "seed {seed}: {times:?}");
         }

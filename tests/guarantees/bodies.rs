@@ -98,7 +98,7 @@ async fn g14_what_is_sent_again_is_the_same_to_the_last_byte() {
     }
 }
 
-/// Both sends of the one request that the API met were equal but for the token.
+/// Both sends of the one request that the API met were equal except the token.
 fn assert_same_twice(stack: &Stack, body: &Bytes) {
     let mut sends = stack.server.recorded();
     sends.retain(|request| request.path() != "/token");

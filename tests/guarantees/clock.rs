@@ -109,7 +109,7 @@ async fn g20_a_jump_during_the_token_request_counts_against_its_token() {
         soon(gate.reached(1)).await;
         jump.make(&clock);
         gate.open();
-        // Whoever waited has to take what there is.
+        // Waiting callers get this token.
         assert_eq!(soon(waiting).await.unwrap().unwrap().generation().get(), 1);
         elapse(2 * SECOND).await;
         authenticator.token().await.unwrap();

@@ -1,4 +1,4 @@
-//! G3 and G5 where events are collected: whoever reads the log is not part of the machine.
+//! G3 and G5 while events are collected: a reader of the log does not change the machine.
 
 use std::{sync::mpsc, thread};
 

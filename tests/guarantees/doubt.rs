@@ -1,4 +1,4 @@
-//! G7 and G9: one refusal is one request's news, not a fact about everybody's token.
+//! G7 and G9: one refusal is information about one request, not about the token of all callers.
 
 use std::time::Duration;
 
@@ -142,7 +142,7 @@ async fn g07_false_refusals_under_verdigris_quota_fail_no_other_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07_a_revocation_with_a_thousand_requests_under_way_costs_one_token_request() {
+async fn g07_a_revocation_with_a_thousand_requests_in_progress_costs_one_token_request() {
     let stack = Stack::new();
     let renewal = Reply::normal().delay(SECOND);
     let mut requests = revoked_under(&stack, 1_000, renewal).await;

@@ -30,7 +30,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// One vendor with its store, and processes that come and go.
+/// One vendor with its store, and processes that start and end.
 #[derive(Clone)]
 struct Fleet {
     source: Source,
@@ -173,7 +173,7 @@ impl TokenSource for Source {
 struct Unreliable {
     inner: MemoryStore,
     fails: Arc<AtomicBool>,
-    /// So many more writes succeed before it fails, if it is to.
+    /// The number of writes that succeed before one fails, if one must fail.
     writes_left: Arc<Mutex<Option<usize>>>,
     calls: Arc<AtomicUsize>,
     leases: Arc<AtomicUsize>,
@@ -181,12 +181,12 @@ struct Unreliable {
     silent_from: Arc<Mutex<Option<usize>>>,
     /// The next lease comes this late.
     late: Arc<Mutex<Option<Duration>>>,
-    /// The answers to so many more writes come this late.
+    /// The answers to this number of writes are delayed by this time.
     late_writes: Arc<Mutex<(usize, Duration)>>,
     latency_budget: Option<Duration>,
     /// It grants no lease.
     denies: Arc<AtomicBool>,
-    /// It takes no entry: somebody else was always faster.
+    /// Refuses all writes, as if another process were always faster.
     loses: Arc<AtomicBool>,
     /// The same, for entries that all keys of a client share.
     loses_accounts: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! G3: one token request for everybody, whoever goes away.
+//! G3: one token request for all callers, also when callers are cancelled.
 
 use std::{future::Future, pin::pin, time::Duration};
 
@@ -90,7 +90,7 @@ async fn g03_requests_that_are_cancelled_at_any_time_change_nothing_for_the_othe
     for number in 0..1_000_u64 {
         let send = stack.client().oneshot(stack.request());
         requests.spawn(async move {
-            // Every other one gives up at a time of its own.
+            // Every second caller is cancelled, each at a different time.
             let latency_budget = if number % 2 == 0 { 10_000 } else { number };
             time::timeout(Duration::from_millis(latency_budget), send).await
         });

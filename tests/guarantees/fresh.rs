@@ -24,7 +24,7 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn g01_a_fresh_token_is_handed_out_without_an_allocation() {
+async fn g01_a_valid_token_is_returned_without_an_allocation() {
     let authenticator = machine(ScriptedSource::new());
     authenticator.token().await.unwrap();
     let mut headers = HeaderMap::with_capacity(4);

@@ -131,7 +131,7 @@ async fn g19_when_the_last_handle_goes_everything_goes() {
     assert_eq!(Arc::strong_count(&witness), 1);
     drop(token);
 
-    // With a token request under way, that one is brought to its end first.
+    // A token request in progress is completed first.
     let client = stack.client();
     let sent = tokio::spawn(client.oneshot(stack.request()));
     soon(gate.reached(1)).await;

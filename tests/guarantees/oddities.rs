@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn g10_the_refused_token_handed_out_again_is_doubted_then_dropped_and_never_a_loop() {
+async fn g10_a_refused_token_that_is_issued_again_is_doubted_then_dropped_and_never_a_loop() {
     let stack = Stack::new();
     stack.get_well().await;
     stack.server.revoke_all();
@@ -30,7 +30,7 @@ async fn g10_the_refused_token_handed_out_again_is_doubted_then_dropped_and_neve
         }
         elapse(SECOND).await;
     }
-    // Dropped for good after a few refusals in a row.
+    // Dropped permanently after a few refusals in a row.
     assert!(refused <= 10 && failed >= 90, "{refused} refused");
     assert_eq!(stack.server.token_uses()[0].refused, refused);
     // Refusal back-off: 1, 2, 4 ... 60 s.
@@ -52,7 +52,7 @@ async fn g10_the_refusal_of_an_expired_token_proves_nothing() {
     let authenticator = machine(source.clone());
     let old = authenticator.token().await.unwrap().generation();
     elapse(MINUTE).await;
-    // The request that carried it was under way for so long that it is being replaced already.
+    // The request took so long that its token is already being replaced.
     let waiting = tokio::spawn(authenticator.token());
     soon(gate.reached(1)).await;
     authenticator.report_refused(old);
@@ -83,7 +83,7 @@ async fn g10_tokens_that_have_expired_when_they_come_and_are_refused_are_no_loop
 #[tokio::test(start_paused = true)]
 async fn g10_the_same_token_brought_ahead_of_its_end_is_no_loop() {
     let source = ScriptedSource::new();
-    // Vendors that hand out one token until it is about to end.
+    // Vendors that return the same token until it is about to expire.
     source.always(Outcome::token(
         AccessToken::new("fake-token-same").expires_in(10 * SECOND),
     ));
@@ -288,7 +288,7 @@ async fn g10_a_lifetime_that_nobody_states_is_the_policys_and_never_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_an_early_renewal_without_a_lifetime_leaves_the_token_at_hand() {
+async fn g10_an_early_renewal_without_a_lifetime_keeps_the_cached_token() {
     let source = ScriptedSource::new();
     source.then(Outcome::fresh()).always(Outcome::token(
         AccessToken::new("fake-token-dead").expires_in(Duration::ZERO),

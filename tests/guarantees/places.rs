@@ -68,7 +68,7 @@ async fn g12_a_host_header_does_not_make_a_destination() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_redirects_take_no_secret_along_whatever_header_it_is_in() {
+async fn g12_redirects_forward_no_secret_in_any_header() {
     let header = HeaderName::from_static("x-login-token");
     for status in [301, 302, 303, 307, 308] {
         for name in [None, Some(header.clone())] {
@@ -157,7 +157,7 @@ async fn g13_any_header_of_the_scheme_counts_as_the_callers_own() {
     assert_eq!(sent["x-app-id"], "fake-own-app");
     assert!(!sent.contains_key("authorization"));
     assert_eq!(source.fetches(), 0);
-    // With a token at hand, too.
+    // Also with a cached token.
     authenticator.token().await.unwrap();
     let sent = send(authenticator, API, &own).await;
     assert_eq!(sent["x-app-id"], "fake-own-app");

@@ -16,7 +16,7 @@ async fn g11_without_a_slot_the_error_says_when_the_next_one_frees() {
         options.quota(Quota::new(3, HOUR).unwrap())
     });
     let start = Instant::now();
-    // Failures count, and whoever sees the last of them is told about the slot.
+    // Failures count, and the caller that gets the last one learns when a slot frees.
     for fetches in 1..=3 {
         let error = authenticator.token().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);

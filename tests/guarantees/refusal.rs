@@ -116,7 +116,7 @@ async fn g07_a_waiter_whose_tokens_are_refused_before_it_runs_gets_the_next_one(
 }
 
 #[tokio::test(start_paused = true)]
-async fn g08_late_refusals_in_the_early_window_start_no_token_request_of_their_own() {
+async fn g08_late_refusals_in_the_early_window_start_no_additional_token_request() {
     let source = ScriptedSource::new();
     let gate = Gate::new();
     source
@@ -183,7 +183,7 @@ async fn g08_late_refusals_never_hurt_the_newer_token() {
     authenticator.token().await.unwrap();
     for _ in 0..1_000 {
         let Refusal::Superseded(token) = authenticator.report_refused(old) else {
-            panic!("the newer token is at hand");
+            panic!("the newer token is cached");
         };
         assert_eq!(token.generation().get(), 2);
         elapse(SECOND / 10).await;
@@ -192,7 +192,7 @@ async fn g08_late_refusals_never_hurt_the_newer_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g08_a_token_that_is_handed_out_again_is_no_newer_one() {
+async fn g08_a_token_that_is_issued_again_is_not_a_newer_one() {
     let source = ScriptedSource::new();
     let token = AccessToken::new("fake-token-kept").expires_in(MINUTE);
     source.times(2, Outcome::token(token));
@@ -200,7 +200,7 @@ async fn g08_a_token_that_is_handed_out_again_is_no_newer_one() {
     let old = authenticator.token().await.unwrap().generation();
     elapse(MINUTE).await;
     assert_eq!(authenticator.token().await.unwrap().generation(), old);
-    // Late, and all the same a refusal of what is at hand.
+    // Late, and nevertheless a refusal of the cached token.
     assert!(matches!(
         authenticator.report_refused(old),
         Refusal::Renewing(_)

@@ -1,4 +1,4 @@
-//! Rejected logins: one count for an account, whoever logs in for what.
+//! Rejected logins: one count for each account, for all authenticators and purposes.
 
 use std::{
     sync::{Arc, Mutex},
@@ -14,7 +14,7 @@ use auth_testkit::{RefreshTokens, Reply, TestServer, VirtualClock};
 
 use crate::support::{HOUR, MINUTE, soon};
 
-/// One vendor with one user. The count is the process's, so each test has a user of its own.
+/// One vendor with one user. The count is the process's, so each test has its own user.
 struct Stand {
     server: TestServer,
     clock: VirtualClock,

@@ -1,4 +1,4 @@
-//! G3 where runtimes end or stand still: a flight belongs to none of them.
+//! G3 when runtimes end or stop: a flight belongs to no runtime.
 
 use std::{
     sync::{
@@ -18,7 +18,7 @@ use tokio::{
 use crate::support::{SECOND, elapse, failed, machine, machine_with, poll_once, soon};
 
 #[test]
-fn g03_when_a_runtime_goes_away_mid_flight_a_caller_elsewhere_starts_anew() {
+fn g03_when_a_runtime_goes_away_mid_flight_a_caller_elsewhere_starts_another() {
     let (first, second) = (runtime(), runtime());
     let source = ScriptedSource::new();
     source.then(Outcome::never());
@@ -116,7 +116,7 @@ fn g03_outside_of_a_runtime_the_error_says_what_is_missing() {
 }
 
 #[test]
-fn g07_a_refusal_outside_of_a_runtime_hands_out_no_refused_token() {
+fn g07_a_refusal_outside_of_a_runtime_returns_no_refused_token() {
     let authenticator = machine(ScriptedSource::new());
     let token = runtime().block_on(authenticator.token()).unwrap();
     let Refusal::Failed(error) = authenticator.report_refused(token.generation()) else {

@@ -39,7 +39,7 @@ async fn g06_after_a_terminal_verdict_nobody_asks_before_the_probe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g06_the_probe_finds_out_when_somebody_has_mended_it() {
+async fn g06_the_probe_notices_corrected_credentials() {
     let source = ScriptedSource::new();
     source.then(Outcome::error(rejected()));
     let authenticator = machine(source.clone());

@@ -1,4 +1,4 @@
-//! Many requests to one API that refuses some of them, and many requests under way while the token
+//! Many requests to one API that refuses some of them, and many requests in progress while the token
 //! is revoked.
 
 use std::{
@@ -95,7 +95,7 @@ pub(crate) async fn traffic(
     seen
 }
 
-/// Requests that were under way when their token was revoked.
+/// Requests that were in progress when their token was revoked.
 pub(crate) type UnderWay = JoinSet<Result<Response<MemoryBody>, auth_tower::Error<MemoryError>>>;
 
 /// Sends `count` requests, and revokes their token while the API has all of them. `then` is the

@@ -38,7 +38,7 @@ pub(crate) fn http(wire: Wire, authority: &Authority) -> Http {
     }
 }
 
-/// The layer over a client, and a client of its own for the token calls.
+/// The layer over a client, and a separate client for token requests.
 pub(crate) fn signed(front: &Front) -> Auth<Http> {
     signed_over(front, &front.authority)
 }

@@ -49,7 +49,7 @@ impl Wire {
     }
 }
 
-/// A test server behind a loopback port of its own, until it is dropped.
+/// A test server behind its own loopback port, until it is dropped.
 pub(crate) struct Front {
     pub(crate) server: TestServer,
     pub(crate) wire: Wire,

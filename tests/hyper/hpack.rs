@@ -102,7 +102,7 @@ fn fields(mut block: &[u8]) -> Vec<(usize, Representation)> {
     fields
 }
 
-/// Reads a number whose first byte lends it so many bits (RFC 7541 section 5.1).
+/// Reads a number that uses this number of bits of its first byte (RFC 7541 section 5.1).
 fn integer(block: &mut &[u8], bits: u32) -> usize {
     let mut next = || {
         let (first, rest) = block.split_first().unwrap();

@@ -119,7 +119,7 @@ pub(crate) fn assert_sent_twice(came: &[Came]) {
     assert_eq!(came[0].unsigned(), came[1].unsigned());
 }
 
-/// What came, but for the port in `host` and the credential.
+/// The received request without the port in `host` and the credential.
 fn body_and_lines(came: &Came) -> (Vec<&str>, &[u8]) {
     let (mut lines, body) = came.unsigned();
     lines.retain(|line| !line.starts_with("host:"));

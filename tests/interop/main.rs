@@ -126,7 +126,7 @@ fn trials() -> Vec<Trial> {
     ]
 }
 
-/// One story in a runtime of its own.
+/// One story in a separate runtime.
 fn trial<F>(name: &str, story: fn() -> F) -> Trial
 where
     F: Future<Output = ()> + 'static,

@@ -98,7 +98,7 @@ pub(crate) async fn an_outage_while_the_token_is_usable() {
     );
 }
 
-/// Waits until the resource has answered so many requests.
+/// Waits until the resource has answered this number of requests.
 async fn answered(server: &Server, count: u64) {
     let mut pace = time::interval(Duration::from_millis(20));
     while server.stats().await.resource_status(StatusCode::OK) < count {

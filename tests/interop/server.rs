@@ -29,7 +29,7 @@ pub(crate) fn http() -> Http {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
-/// A real authorization server with a protected resource, running in a process of its own.
+/// A real authorization server with a protected resource, running in a separate process.
 ///
 /// Dropping it kills the process and removes its files.
 pub(crate) struct Server {

@@ -112,10 +112,10 @@ async fn g18_half_read_replies_show_no_token() {
 
 #[tokio::test(start_paused = true)]
 async fn g18_errors_of_the_machine_show_nothing() {
-    let handed_out_again = AccessToken::new(TOKEN);
+    let issued_again = AccessToken::new(TOKEN);
     for outcome in [
         Outcome::token(AccessToken::new(format!("{TOKEN} with a space"))),
-        Outcome::token(handed_out_again),
+        Outcome::token(issued_again),
         Outcome::panic(),
         Outcome::never(),
         Outcome::error(Error::new(ErrorKind::Throttled, "429")),

@@ -10,7 +10,7 @@ pub(crate) const CLIENT_ID: &str = "fake-client";
 pub(crate) const CLIENT_SECRET: &str = "Xq7/+ =fake%client&secret";
 /// A parameter of a vendor's own.
 pub(crate) const PASSWORD: &str = "Pw3\"Jt\\fake-password";
-/// What stands in a header of its own beside the token.
+/// The value of an additional header beside the token.
 pub(crate) const APP_KEY: &str = "Ak8Yw.fake-app-key";
 /// What a vendor sends along unasked.
 pub(crate) const REFRESH_TOKEN: &str = "Rt9Kp~fake-refresh-token";

@@ -144,7 +144,7 @@ async fn g18_what_is_logged_of_refresh_tokens_names_none() {
         authenticator.token().await.unwrap();
         clock.advance(hour).await;
     }
-    // One that is worth nothing, and one that the vendor never takes.
+    // An invalid refresh token, and one that the vendor never accepts.
     server.revoke_refresh_tokens();
     server
         .token()

@@ -51,9 +51,9 @@ async fn above_us_it_finds_every_endpoint_signed_with_one_token() {
 async fn balance_above(above: usize, below: usize) {
     let world = World::cold();
     let apis = endpoints();
-    // The balancer keeps each endpoint ready, and so one place of its limit taken: below us, where
-    // who waited for a token needs a place of their own, one place alone would never be free. Above
-    // us it is.
+    // The balancer keeps each endpoint ready, and so holds one permit of its limit. Below the layer,
+    // a request that waited for a token needs another permit, and a single permit would never be
+    // free. Above the layer it is.
     let signed = apis.iter().map(|api| {
         ServiceBuilder::new()
             .concurrency_limit(above)

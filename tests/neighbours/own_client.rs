@@ -1,5 +1,5 @@
-//! The token call through the same limited client as the API calls, each beside the other: with one
-//! place for all, whoever waits for a token must not keep the place that its token request needs
+//! Token requests through the same limited client as API requests, at the same time: with a single
+//! permit, a request that waits for a token must not hold the permit that the token request needs
 //! (T17).
 
 use std::{sync::Arc, time::Duration};

@@ -1,5 +1,5 @@
 //! T20: `tower::retry` above and below. What each may send multiplies where both see a refusal, and
-//! a policy for 401 belongs into neither: the layer has done what can be done.
+//! no policy should retry a 401: the layer has done what can be done.
 
 use std::future::{Ready, ready};
 
@@ -13,7 +13,7 @@ use tower::{ServiceBuilder, retry::Policy};
 
 use crate::support::{Api, Broken, Seen, URL, World, get, ok, send, unauthorized};
 
-/// Tries again so many times after answers of some status, and after failures.
+/// Retries this number of times after answers of some status, and after failures.
 #[derive(Clone)]
 struct Again {
     times: usize,

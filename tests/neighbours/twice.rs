@@ -1,4 +1,4 @@
-//! Two layers with credentials of their own in one stack: how often a request is sent when the API
+//! Two layers with different credentials in one stack: how often a request is sent when the API
 //! refuses everything. With one credential see `t20_a_layer_twice_*` in the layer's own tests.
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn two_worlds() -> (World, World) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_two_credentials_refused_for_good_are_sent_twice() {
+async fn t20_two_credentials_that_are_always_refused_are_sent_twice() {
     let (outer, inner) = two_worlds().await;
     let api = Api::refusing();
     let mut client = ServiceBuilder::new()
@@ -78,7 +78,7 @@ async fn t20_in_one_header_the_outer_credential_goes_out() {
     send(&mut client, get(URL)).await.unwrap();
     assert_eq!((api.calls(), inner.source.fetches()), (2, 0));
 
-    // Or replaces it: then the refusal is of its own, which the outer one cannot know.
+    // Or replaces it: then the refusal is about its own credential, which the outer layer cannot know.
     let (outer, inner) = (World::warm().await, World::warm().await);
     let api = Api::refusing();
     let mut client = ServiceBuilder::new()

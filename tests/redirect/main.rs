@@ -1,6 +1,6 @@
 //! G12 and G14 under redirects: no byte of a credential reaches another origin, and no order is
-//! sent twice, whichever header the credential is in, whatever follows the redirect, and wherever
-//! in the stack the follower is.
+//! sent twice, for every header of the credential, every follower of redirects, and every place of
+//! the follower in the stack.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 

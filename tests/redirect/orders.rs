@@ -128,7 +128,7 @@ async fn g14_no_order_is_taken_twice() {
 
 /// With clients whose redirect policy is their owner's, a redirect may stay unseen.
 #[tokio::test]
-async fn g14_no_order_is_taken_twice_by_a_client_with_a_policy_of_its_own() {
+async fn g14_no_order_is_placed_twice_by_a_client_with_its_own_policy() {
     let servers = Servers::start().await;
     let (mut cells, mut twice) = (0, 0);
     for stack in Foreign::ALL {
@@ -162,7 +162,7 @@ async fn g14_no_order_is_taken_twice_by_a_client_with_a_policy_of_its_own() {
 /// The price: an order that was refused at once is sent again only where it is known that the
 /// client followed no redirect.
 #[tokio::test]
-async fn a_client_with_a_policy_of_its_own_sends_an_order_again_only_if_it_tells() {
+async fn a_client_with_its_own_policy_sends_an_order_again_only_if_it_reports_redirects() {
     let servers = Servers::start().await;
     for stack in Foreign::ALL {
         servers.reset();

@@ -152,7 +152,7 @@ impl Foreign {
         self == Self::MiddlewareTold
     }
 
-    /// Tells whether each hop would be signed anew, if reqwest left one to the follower.
+    /// Whether each hop would be signed again, if reqwest left one to the follower.
     pub(crate) fn signs_each_hop(self) -> bool {
         self == Self::OutsideReqwest
     }

@@ -102,7 +102,7 @@ async fn failures_of_the_token_endpoint_are_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_of_ours_that_is_good_no_longer_is_not_the_users_fault() {
+async fn an_expired_secret_of_the_service_is_not_the_users_fault() {
     let world = World::new();
     let alice = world.token("alice", 60 * MINUTE);
     world.vendor.change_client_secret("fake-secret-2");

@@ -1,4 +1,4 @@
-//! T27: a user's token never serves another, however many come in whatever order.
+//! T27: a user's token never serves another user, for any number and order of users.
 
 use std::{collections::HashSet, env, sync::Arc};
 
@@ -13,7 +13,7 @@ const REQUESTS: usize = 5;
 const ROOM: usize = 500;
 /// How many users are around at a time.
 const AROUND: usize = 800;
-/// How many are under way at once.
+/// The number of requests in progress at the same time.
 const AT_ONCE: usize = 64;
 
 /// `MIX_UP_SEED=7 cargo test --test service mix_up` repeats the order of a run that failed.
@@ -25,7 +25,7 @@ async fn t27_a_users_token_never_serves_another() {
     let tokens: Vec<_> = (0..USERS)
         .map(|user| Arc::new(world.token(&name(user), 60 * MINUTE)))
         .collect();
-    // They come and go: of each, the requests lie among those of some hundred others.
+    // The requests of each user are mixed with those of some hundred others.
     let mut calls: Vec<_> = (0..USERS * REQUESTS)
         .map(|call| (call % USERS + rng.usize(..AROUND), call % USERS))
         .collect();
@@ -34,7 +34,7 @@ async fn t27_a_users_token_never_serves_another() {
     let mut dismissed = HashSet::new();
     let mut counts = [0_usize; 3];
     let room = Arc::new(Semaphore::new(AT_ONCE));
-    let mut under_way = JoinSet::new();
+    let mut in_progress = JoinSet::new();
     for (_, user) in calls {
         match rng.u32(..1_000) {
             0..10 => {
@@ -46,13 +46,13 @@ async fn t27_a_users_token_never_serves_another() {
                     world.vendor.revoke(&token);
                 }
             }
-            // Everybody's at once.
+            // The requests of all users at the same time.
             60..62 => world.vendor.revoke_all(),
             _ => {}
         }
         let place = Arc::clone(&room).acquire_owned().await.unwrap();
         let (router, token) = (world.router(), Arc::clone(&tokens[user]));
-        under_way.spawn(async move {
+        in_progress.spawn(async move {
             let answer = call(router, "/my/things", Some(&token)).await;
             drop(place);
             (user, answer)
@@ -62,12 +62,12 @@ async fn t27_a_users_token_never_serves_another() {
             "seed {seed}: {} users",
             world.outbound.users()
         );
-        while let Some(done) = under_way.try_join_next() {
+        while let Some(done) = in_progress.try_join_next() {
             let (user, answer) = done.unwrap();
             counts[judge(seed, user, &answer, &dismissed)] += 1;
         }
     }
-    while let Some(done) = under_way.join_next().await {
+    while let Some(done) = in_progress.join_next().await {
         let (user, answer) = done.unwrap();
         counts[judge(seed, user, &answer, &dismissed)] += 1;
     }

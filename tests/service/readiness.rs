@@ -7,14 +7,14 @@ use tokio::time::sleep;
 use crate::support::{MINUTE, SECOND, World, call};
 
 #[tokio::test(start_paused = true)]
-async fn not_ready_before_there_is_a_token_and_then_for_good() {
+async fn not_ready_before_there_is_a_token_and_always_ready_after() {
     let world = World::new();
     let busy = Reply::status(503).header("retry-after", "7");
     world.vendor.token().then(busy);
     let answer = world.get("/readyz").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.header("retry-after"), Some("7"));
-    // However often it is probed, the vendor is left alone as long as it asked for.
+    // Probes send no token request during the time that the vendor asked for.
     for _ in 0..20 {
         assert_eq!(world.get("/readyz").await.status, 503);
     }
@@ -29,7 +29,7 @@ async fn not_ready_before_there_is_a_token_and_then_for_good() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn not_ready_whatever_it_is_that_went_wrong() {
+async fn not_ready_after_any_failure() {
     let wrong = [
         Reply::oauth_error(401, "invalid_client"),
         Reply::garbage(),

@@ -31,7 +31,7 @@ impl World {
         Self::with_room(1_000)
     }
 
-    /// With room for the tokens of so many users.
+    /// With room for the tokens of this number of users.
     pub(crate) fn with_room(max_users: usize) -> Self {
         let clock = VirtualClock::new();
         let vendor = TestServer::builder()
@@ -64,7 +64,7 @@ impl World {
         self.vendor.rules().unwrap()
     }
 
-    /// A user's token that is good for so long.
+    /// A user's token that is valid for this time.
     pub(crate) fn token(&self, user: &str, lifetime: Duration) -> Secret {
         vendor::token_of(user, self.clock.world_wall() + lifetime)
     }

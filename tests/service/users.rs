@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn each_caller_has_a_token_of_their_own() {
+async fn each_caller_has_a_separate_token() {
     let world = World::new();
     let (alice, bob) = (
         world.token("alice", 5 * MINUTE),
@@ -87,7 +87,7 @@ async fn nothing_outlives_the_users_own_token() {
     assert_eq!(world.get_as(&alice).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(world.outbound.users(), 0);
 
-    // And if somebody forgets to look at the clock, the token request does not.
+    // If the caller does not check the expiry, the token request does.
     let user = User {
         expires: vendor::expiry_of(alice.expose()).unwrap(),
         token: alice,
@@ -125,7 +125,7 @@ async fn an_entry_that_stays_sends_nothing_after_the_users_own_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_signs_in_again_starts_anew() {
+async fn a_user_who_signs_in_again_gets_another_token() {
     let world = World::new();
     let old = world.token("alice", 5 * MINUTE);
     assert_eq!(world.get_as(&old).await.subject(), "alice");

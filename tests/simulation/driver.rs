@@ -36,7 +36,7 @@ pub(crate) struct Run {
     pub(crate) faults: BTreeMap<&'static str, u64>,
 }
 
-/// Runs a seed to its end, in a runtime of its own.
+/// Runs a seed to its end, in a separate runtime.
 pub(crate) fn run(seed: u64) -> Run {
     // The machine draws its jitter from the thread's dice.
     fastrand::seed(seed);
@@ -205,7 +205,7 @@ fn happen(world: &World) {
     }
 }
 
-/// All trouble ends, and what was under way comes to its end.
+/// All faults end, and operations in progress are completed.
 async fn clear_up(world: &World) {
     world.note("fair weather");
     let vault = {
@@ -219,7 +219,7 @@ async fn clear_up(world: &World) {
     world.server.always_refuse(false);
     time::sleep(LONGEST_FLIGHT).await;
     if world.lock().model.is_flying() {
-        world.violation("a token request is under way long after its deadline");
+        world.violation("a token request is in progress long after its deadline");
     }
 }
 
@@ -233,8 +233,8 @@ where
     let mut in_back_off = Duration::ZERO;
     // Renewals that did not help leave the quota's reserve alone, until a slot frees.
     let longest = match world.scenario.quota {
-        Some(_) => LONGEST_DAMPING + WINDOW,
-        None => LONGEST_DAMPING,
+        Some(_) => LONGEST_REFUSAL_BACKOFF + WINDOW,
+        None => LONGEST_REFUSAL_BACKOFF,
     };
     let longest = longest + world.lock().model.on_trial_for(world.now());
     while failures <= MOST_FAILURES && in_back_off <= longest {
@@ -282,4 +282,4 @@ async fn settle(world: &World) {
 const LONGEST_FLIGHT: Duration = Duration::from_secs(15);
 /// One back-off, and one slot of the quota.
 const MOST_FAILURES: u32 = 2;
-const LONGEST_DAMPING: Duration = Duration::from_secs(65);
+const LONGEST_REFUSAL_BACKOFF: Duration = Duration::from_secs(65);

@@ -215,7 +215,7 @@ pub(crate) mod event {
     pub(crate) const SECOND_TRY: &str = "token request: once more with another secret";
     pub(crate) const OUTAGE: &str = "token endpoint: outage";
     pub(crate) const STREAM: &str = "request: one-shot body";
-    pub(crate) const OWN_CREDENTIAL: &str = "request: credential of its own";
+    pub(crate) const OWN_CREDENTIAL: &str = "request: with its own credential";
     pub(crate) const FOREIGN: &str = "request: foreign destination";
     pub(crate) const REFUSAL_BACK_OFF: &str = "outcome: refusal_back_off";
     pub(crate) const TWICE: &str = "outcome: refused twice";

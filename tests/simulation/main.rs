@@ -1,7 +1,7 @@
 //! A seeded simulation of one process with one key: the real stack over a vendor and an API in
 //! memory, on a paused clock, with faults drawn from the seed.
 //!
-//! Each seed is a schedule of its own: requests of all kinds, some of them cancelled at any await,
+//! Each seed is a different schedule: requests of all kinds, some of them cancelled at any await,
 //! a token endpoint and an API that misbehave, clocks that jump, secrets that rotate. A model that
 //! knows only the promises watches every send and every token request; `model.rs` lists what it
 //! holds the stack to. A failing run prints its seed and its whole trace.

@@ -8,9 +8,9 @@
 //!   kept, at the moment of its delivery (G10, G20).
 //! - The token that is sent is the newest, or the one before while the newest is on trial, and a
 //!   request that finds it usable is sent at once, failed renewals or not (G1, G2, G4, G8). Not at
-//!   once while the replacement of a refused token waits for the floor, or is under way for a
+//!   once while the replacement of a refused token waits for the floor, or is in progress for a
 //!   moment.
-//! - A refused token is sent only if no token request that replaces it is under way, or one that
+//! - A refused token is sent only if no token request that replaces it is in progress, or one that
 //!   takes longer than requests wait (G7). A young token that is sent once more for a request that
 //!   was refused with it is not judged.
 //! - One token request at a time, each with a reason: no usable token, or the early window (G2, G3,
@@ -41,7 +41,7 @@ pub(crate) struct Model {
     unproven: u32,
     /// A refused token whose replacement is waited for, and until when.
     replacing: Option<(String, Duration)>,
-    /// The token request that is under way.
+    /// The token request in progress.
     flying: Option<Flying>,
     /// The credential turned out to be another one: the next token request may follow at once.
     pub(crate) second_try: Option<Duration>,
@@ -320,7 +320,7 @@ impl Model {
                 }
                 if !again && self.is_replaced_soon(text, mono, late) {
                     wrong.push(format!(
-                        "{text} was sent while its replacement is under way"
+                        "{text} was sent while its replacement is in progress"
                     ));
                 }
             }
@@ -329,8 +329,8 @@ impl Model {
         wrong
     }
 
-    /// The token was refused and not accepted since, and a token request that replaces it is under
-    /// way, for not so long that waiting for it is of no use. What was signed before may be `late`.
+    /// The token was refused and not accepted since, and a token request that replaces it is in
+    /// progress, not longer than requests wait. What was signed before may be `late`.
     fn is_replaced_soon(&self, text: &str, mono: Duration, late: Duration) -> bool {
         let accepted = self.accepted.get(text);
         let is_doubted = |refused: &&Duration| accepted.is_none_or(|accepted| accepted < *refused);

@@ -232,7 +232,7 @@ fn let_stand(world: &World, id: u64, response: &Response<MemoryBody>) {
     }
 }
 
-/// Whatever became of the request: what left of it was whole, and the same each time.
+/// For any result of the request: what was sent was complete, and the same each time.
 fn check_sends(world: &World, plan: &Plan) {
     let id = plan.id;
     let sends = sends(world, id);
@@ -302,7 +302,9 @@ fn check_answer(world: &World, plan: &Plan, answer: &Answer) {
         Err(Error::Inner(error)) => {
             world.note(format_args!("request {id} fails below: {error}"));
             if !sends.last().is_some_and(|send| send.reset) {
-                world.violation(format_args!("request {id} has an error of nobody's"));
+                world.violation(format_args!(
+                    "request {id} has an error that no component reported"
+                ));
             }
         }
     }

@@ -27,7 +27,7 @@ pub(crate) struct Scenario {
 pub(crate) enum ReplayMode {
     /// The default: what is empty, here.
     Cheap,
-    /// Whatever is not a stream.
+    /// A body that is not a stream.
     With,
     Off,
 }

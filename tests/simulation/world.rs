@@ -39,7 +39,7 @@ pub(crate) struct Inner {
     pub(crate) violations: Vec<String>,
     /// The client secret as the client knows it.
     pub(crate) vault: String,
-    /// What goes wrong with the token request that is under way.
+    /// The fault of the token request in progress.
     pub(crate) planned: Option<TokenFault>,
     secrets: u32,
     scenario: Scenario,
@@ -116,7 +116,7 @@ impl World {
         this
     }
 
-    /// Hands out the shared state; never held across an await.
+    /// Returns the shared state; never held across an await.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -146,7 +146,7 @@ impl Link {
         }
     }
 
-    /// Returns the connection, and whether it is new.
+    /// Returns the existing connection, or makes one.
     async fn line(&self) -> Result<Connected, Error> {
         if let Some(line) = self.slot().clone() {
             let is_new = false;

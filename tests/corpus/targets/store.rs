@@ -121,7 +121,7 @@ fn key() -> Key {
     Key::builder("example").client("fake-client").build()
 }
 
-/// Entries and leases; what locks hold is nobody's content.
+/// Entries and leases; the content of lock files does not matter.
 fn is_content(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.len() > 0)
 }

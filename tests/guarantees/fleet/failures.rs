@@ -131,7 +131,7 @@ async fn g06f_who_was_told_tries_once_more_with_another_credential() {
     let script = &fleet.source.script;
     script.then(rejected());
     script.change_credential();
-    // Within the same flight, whatever it has told the others.
+    // Within the same flight, also after it has told the others.
     token(&fleet.process()).await.unwrap();
     assert_eq!(fleet.token_requests(), 2);
 }
@@ -145,14 +145,14 @@ async fn t26f_processes_tell_each_other_of_rejected_logins() {
         assert_eq!(fleet.token_requests(), attempts);
         sleep(6 * MINUTE).await;
     }
-    // Another password has a count of its own.
+    // Another password has its own count.
     fleet.source.change_credential(2);
     token(&fleet.process()).await.unwrap();
     assert_eq!(fleet.token_requests(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26f_a_login_that_worked_begins_anew() {
+async fn t26f_an_accepted_login_clears_the_count() {
     let fleet = Fleet::with_password();
     let script = &fleet.source.script;
     script.then(rejected());
@@ -176,7 +176,7 @@ async fn t26f_a_store_that_was_flushed_is_told_again() {
     assert!(token(&knows).await.is_err());
     sleep(6 * MINUTE).await;
     fleet.store.flush().await;
-    // What it remembers itself counts, and whoever comes later hears of it.
+    // The process's own memory counts, and later processes learn of it.
     assert!(token(&knows).await.is_err());
     sleep(6 * MINUTE).await;
     assert!(token(&fleet.process()).await.is_err());

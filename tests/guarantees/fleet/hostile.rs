@@ -34,7 +34,7 @@ async fn t29_an_entry_that_was_rolled_back_is_nothing_to_who_knew_better() {
     process.report_accepted(generation);
     process.report_refused(generation);
     assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-3");
-    // And is replaced for everybody.
+    // And is replaced for all processes.
     assert_eq!(
         token(&fleet.process()).await.unwrap(),
         "Bearer fake-token-3"

@@ -52,7 +52,7 @@ async fn g11f_a_token_that_others_fetched_costs_nobody_a_slot() {
     let process = fleet.process();
     let first = process.token().await.unwrap().generation();
     process.report_accepted(first);
-    // It loses its token again and again, and finds the next one with somebody else.
+    // The process loses its token repeatedly, and takes the next one from another process.
     for round in 1..=12 {
         sleep(HOUR / 2).await;
         let late = fleet.process();

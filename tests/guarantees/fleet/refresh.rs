@@ -130,7 +130,7 @@ async fn t32_of_many_who_renew_at_once_one_spends_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s15_what_is_worth_nothing_any_more_gives_way_to_the_primary_grant() {
+async fn s15_an_invalid_refresh_token_is_replaced_by_the_primary_grant() {
     let fleet = fleet();
     let script = &fleet.source.script;
     script.then(brings(1, Some("fake-refresh-1")));
@@ -187,7 +187,7 @@ async fn t32_a_vendor_that_says_no_did_not_take_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s15_a_first_one_begins_and_is_not_sent_again_when_it_is_worth_nothing() {
+async fn s15_a_first_refresh_token_is_used_and_not_sent_again_when_it_is_invalid() {
     let fleet = fleet();
     let log_in = |text: &str| *fleet.source.first.lock().unwrap() = Some(Secret::new(text));
     log_in("fake-first-1");
@@ -209,7 +209,7 @@ async fn s15_a_first_one_begins_and_is_not_sent_again_when_it_is_worth_nothing()
     assert_eq!(
         fleet.spent().last(),
         Some(&None),
-        "it is known to be worth nothing"
+        "the refresh token is known to be invalid"
     );
     // A person logged in.
     log_in("fake-first-2");
@@ -291,7 +291,7 @@ async fn g07f_a_refused_token_is_renewed_by_its_refresh_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s15_what_somebody_else_has_spent_meanwhile_brought_a_token_for_all() {
+async fn s15_a_refresh_token_that_another_process_used_gets_a_token_for_all() {
     let fleet = fleet();
     let script = &fleet.source.script;
     script.then(brings(1, Some("fake-refresh-1")));
@@ -301,7 +301,7 @@ async fn s15_what_somebody_else_has_spent_meanwhile_brought_a_token_for_all() {
     script.then(invalid_grant().delay(5 * SECOND));
     let waiting = tokio::spawn(async move { token(&slow).await });
     sleep(SECOND).await;
-    // Somebody whose lease this one's outlived: what it put there is taken from a store of its own.
+    // A process whose lease ended during the call: its entry is copied from its own store.
     let other = Fleet {
         store: Unreliable::default(),
         ..fleet.clone()

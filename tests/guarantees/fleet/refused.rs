@@ -59,7 +59,7 @@ impl Met {
     }
 
     /// A request a second in each process.
-    async fn for_so_long(
+    async fn for_duration(
         &mut self,
         processes: &[Authenticator],
         time: Duration,
@@ -92,19 +92,19 @@ async fn g07f_a_token_refused_during_the_retry_after_of_a_renewal_is_not_taken_b
         let _ = fleet.source.script.clone().lifetime(5 * HOUR);
         let processes = fleet.processes(processes);
         let mut met = Met::default();
-        met.for_so_long(&processes, MINUTE, &|_| true).await;
+        met.for_duration(&processes, MINUTE, &|_| true).await;
         let busy = Error::new(ErrorKind::Throttled, "429");
         fleet
             .source
             .script
             .then(Outcome::error(busy.with_retry_after(10 * MINUTE)));
-        // Past 80 % of the lifetime: the renewal is due, whatever the jitter.
+        // Past 80 % of the lifetime: the renewal is due for any jitter.
         sleep(4 * HOUR - MINUTE + SECOND).await;
         tokens(&processes).await;
         sleep(SECOND).await;
         assert_eq!(fleet.token_requests(), 2);
         let mut met = Met::default();
-        met.for_so_long(&processes, HOUR, &but_the_first).await;
+        met.for_duration(&processes, HOUR, &but_the_first).await;
         println!("{} processes: {met:?}", processes.len());
         // Each drops the token after five refusals; the next one comes when `Retry-After` is over.
         assert!(met.refused["Bearer fake-token-1"].0 <= 5 * processes.len());
@@ -135,7 +135,7 @@ async fn g07f_a_token_refused_while_the_quota_is_used_up_is_not_taken_back() {
             .unwrap();
     }
     let mut met = Met::default();
-    met.for_so_long(&[process], 2 * HOUR, &but_the_first).await;
+    met.for_duration(&[process], 2 * HOUR, &but_the_first).await;
     println!("{met:?}");
     let (refused, last) = met.refused["Bearer fake-token-1"];
     assert!(refused <= 10, "{met:?}");
@@ -150,26 +150,26 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_not_taken_back() {
     let _ = fleet.source.script.clone().lifetime(24 * HOUR);
     let processes = fleet.processes(4);
     let mut met = Met::default();
-    met.for_so_long(&processes, MINUTE, &|_| true).await;
+    met.for_duration(&processes, MINUTE, &|_| true).await;
     fleet.store.fail(true);
     let down = Error::new(ErrorKind::Unavailable, "no answer");
     fleet.source.script.always(Outcome::error(down));
     let mut met = Met::default();
-    met.for_so_long(&processes, MINUTE, &but_the_first).await;
+    met.for_duration(&processes, MINUTE, &but_the_first).await;
     fleet.store.fail(false);
     fleet.source.script.clear();
     let mut after = Met::default();
     after
-        .for_so_long(&processes, 2 * HOUR, &but_the_first)
+        .for_duration(&processes, 2 * HOUR, &but_the_first)
         .await;
     println!("{met:?} {after:?}");
     assert!(met.refused["Bearer fake-token-1"].0 <= 20 * 4, "{met:?}");
-    // No process sends the token once more, whatever the store still has.
+    // No process sends the token once more, also if the store still has it.
     assert!(after.refused.is_empty(), "{after:?}");
     assert!(after.first.unwrap() <= 10 * SECOND, "{after:?}");
     // A process that starts later learns of it by one refusal at most: nobody could write it down.
     let mut late = Met::default();
-    late.for_so_long(&fleet.processes(1), HOUR, &but_the_first)
+    late.for_duration(&fleet.processes(1), HOUR, &but_the_first)
         .await;
     let refused: usize = late.refused.values().map(|(times, _)| times).sum();
     assert!(refused <= 1 && late.failed == 0, "{late:?}");
@@ -183,28 +183,28 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_marked_when_the_store_i
         let _ = fleet.source.script.clone().lifetime(24 * HOUR);
         let processes = fleet.processes(4);
         let mut met = Met::default();
-        met.for_so_long(&processes, MINUTE, &|_| true).await;
+        met.for_duration(&processes, MINUTE, &|_| true).await;
         fleet.store.fail(true);
-        // Each process gets a token of its own, and makes no flight for hours.
+        // Each process gets its own token, and starts no flight for hours.
         let mut met = Met::default();
-        met.for_so_long(&processes, 2 * MINUTE, &but_the_first)
+        met.for_duration(&processes, 2 * MINUTE, &but_the_first)
             .await;
         assert!(met.accepted > 400, "{met:?}");
         let requests = fleet.token_requests();
         fleet.store.fail(false);
         let mut met = Met::default();
-        met.for_so_long(&processes, 12 * SECOND, &but_the_first)
+        met.for_duration(&processes, 12 * SECOND, &but_the_first)
             .await;
         assert!(met.refused.is_empty(), "{met:?}");
         let calls = fleet.store.calls.load(Ordering::SeqCst);
         let mut late = Met::default();
-        late.for_so_long(&fleet.processes(5), MINUTE, &but_the_first)
+        late.for_duration(&fleet.processes(5), MINUTE, &but_the_first)
             .await;
         assert!(late.refused.is_empty(), "seed {seed}: {late:?}");
         assert_eq!(fleet.token_requests(), requests + 1);
-        // Once nothing is left to be told, the store is left alone.
+        // When there is nothing left to write, the store is not called.
         let before = fleet.store.calls.load(Ordering::SeqCst);
-        met.for_so_long(&processes, MINUTE, &but_the_first).await;
+        met.for_duration(&processes, MINUTE, &but_the_first).await;
         assert_eq!(fleet.store.calls.load(Ordering::SeqCst), before, "{calls}");
     }
 }
@@ -217,9 +217,9 @@ async fn g09f_an_api_that_refuses_everything_leaves_the_fleets_reserve_alone() {
     };
     let processes = fleet.processes(20);
     let mut met = Met::default();
-    met.for_so_long(&processes, MINUTE, &|_| true).await;
+    met.for_duration(&processes, MINUTE, &|_| true).await;
     let mut met = Met::default();
-    met.for_so_long(&processes, HOUR - 2 * MINUTE, &|_| false)
+    met.for_duration(&processes, HOUR - 2 * MINUTE, &|_| false)
         .await;
     println!(
         "{} token requests, {} failed",
@@ -251,7 +251,7 @@ async fn g09_two_processes_without_a_store_at_a_vendor_with_one_live_token() {
     // Each new token ends the one before.
     let newest = move |text: &str| text == format!("Bearer fake-token-{}", script.fetches());
     let mut met = Met::default();
-    met.for_so_long(&processes, HOUR, &newest).await;
+    met.for_duration(&processes, HOUR, &newest).await;
     let requests = source.script.fetches();
     println!(
         "{requests} token requests, {} accepted, {} failed",

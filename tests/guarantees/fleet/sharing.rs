@@ -290,7 +290,7 @@ async fn g16_a_store_that_fails_is_asked_again_later_and_shared_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g16_a_request_with_a_token_at_hand_asks_no_store() {
+async fn g16_a_request_with_a_cached_token_does_not_call_the_store() {
     let store = Unreliable::default();
     let fleet = with(&store);
     let process = fleet.process();
@@ -305,7 +305,7 @@ async fn g16_a_request_with_a_token_at_hand_asks_no_store() {
 #[tokio::test(start_paused = true)]
 async fn g16_what_cannot_be_understood_is_nothing() {
     let fleet = Fleet::new();
-    let foreign = Bytes::from_static(b"auth-core 2\nwhatever comes then");
+    let foreign = Bytes::from_static(b"auth-core 2\nlayout of a later release");
     fleet
         .store
         .replace(

@@ -27,7 +27,7 @@ pub(super) struct Process {
 #[derive(Clone)]
 pub(super) struct Life {
     is_dead: Arc<AtomicBool>,
-    /// With the lease it dies at one step of so many; at none if that is zero.
+    /// With the lease, the process dies at one of this number of steps; at none if the number is zero.
     dies_in: Arc<AtomicU32>,
     has_lease: Arc<AtomicBool>,
     /// It died while it had the lease.

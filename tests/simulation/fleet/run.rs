@@ -30,17 +30,17 @@ pub(super) struct Plan {
     pub(super) every: Duration,
     pub(super) quota: u32,
     pub(super) lifetime: Duration,
-    /// A process with the lease dies at one of so many steps of the protocol.
+    /// A process with the lease dies at one of this number of steps of the protocol.
     pub(super) deaths_in: u32,
-    /// So many processes are killed at any time.
+    /// The number of processes that are killed at any time.
     pub(super) restarts: u32,
-    /// So many times the API refuses every token there is.
+    /// The number of times that the API refuses every token.
     pub(super) revocations: u32,
-    /// So many times the vendor is down, for some minutes.
+    /// The number of outages of the vendor, of some minutes each.
     pub(super) outages: u32,
-    /// So many times the store is down, or one process is cut off from it.
+    /// The number of outages of the store, or of one process's connection to it.
     pub(super) store_outages: u32,
-    /// Wall clocks differ by so many seconds, both ways.
+    /// Wall clocks differ by this number of seconds, in both directions.
     pub(super) skew: i64,
     pub(super) first_holder_dies: bool,
     pub(super) store_down: bool,
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// Whatever goes wrong, at times that the seed draws.
+    /// All faults, at times that the seed selects.
     async fn trouble(self: Arc<Self>, begun: Instant, mut rng: Rng) {
         let Plan {
             restarts,
@@ -281,9 +281,8 @@ impl World {
             refused_by_quota: state.refused_by_quota,
             fullest_window: fullest_window(&state.token_requests),
         };
-        // While the store is out, each process makes its own token request, and one more for each
-        // that began anew meanwhile; so does one that holds a token of its own when that is
-        // refused.
+        // While the store is down, each process sends its own token request, and one more for each
+        // restart; so does a process with its own token when that token is refused.
         let restarted = u64::from(plan.restarts) + deaths;
         let alone = plan.processes as u64 + restarted;
         let bound = judged.lifetimes

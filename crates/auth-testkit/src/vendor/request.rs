@@ -81,7 +81,7 @@ impl<'a> VendorRequest<'a> {
         self.0.state.client_secret()
     }
 
-    /// Tells whether these are the user's name and current password.
+    /// Returns whether these are the user's current name and password.
     #[must_use]
     pub fn is_user(&self, name: &str, password: &str) -> bool {
         self.0.state.is_user(name, password)
