@@ -81,13 +81,13 @@ pub(crate) async fn token_exchange() {
     let server = Server::start(&[]).await;
     for (user, password) in USERS {
         let token = token_of(&server, user, password).await;
-        let builder = stack::login(&server, "token_request-basic").resource("urn:interop:jwt");
+        let builder = stack::login(&server, "exchange-basic").resource("urn:interop:jwt");
         let client = builder.scope("api:read").build().expect("right settings");
         let source = client.token_exchange(token).expect("right settings");
         let api = api(&server, source);
         for path in ["", "/jwt", "/read"] {
             let answer = api.get_path(path).await.expect("a token");
-            assert_is(&answer, "token_request-basic", user);
+            assert_is(&answer, "exchange-basic", user);
         }
     }
     // For each user one login and one token request.
@@ -102,7 +102,7 @@ pub(crate) async fn token_exchange_for_a_revoked_token() {
     let api = api(&server, source);
     assert_is(
         &api.get().await.expect("a token"),
-        "token_request-basic",
+        "exchange-basic",
         "bob",
     );
     // The user's token, and what was had for it.
@@ -142,7 +142,7 @@ pub(crate) async fn token_exchange_ends_with_the_subject_token() {
     // The server's own token would live five minutes.
     let error = loop {
         match api.get().await {
-            Ok(answer) => assert_is(&answer, "token_request-basic", "alice"),
+            Ok(answer) => assert_is(&answer, "exchange-basic", "alice"),
             Err(error) => break error,
         }
         assert!(start.elapsed() < 2 * lifetime, "it outlives the user's");
@@ -189,6 +189,6 @@ async fn token_of(server: &Server, user: &str, password: &str) -> Secret {
 }
 
 fn token_request(server: &Server, subject: Secret) -> TokenExchange {
-    let source = client(server, "token_request-basic").token_exchange(subject);
+    let source = client(server, "exchange-basic").token_exchange(subject);
     source.expect("right settings")
 }
