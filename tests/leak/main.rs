@@ -10,6 +10,7 @@ mod debug;
 mod echoes;
 mod errors;
 mod logs;
+mod observed;
 mod planted;
 mod refresh;
 mod seal;

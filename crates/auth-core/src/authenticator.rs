@@ -9,6 +9,7 @@ pub(crate) mod residue;
 pub(crate) mod shared_state;
 pub(crate) mod snapshot;
 pub(crate) mod waiters;
+pub(crate) mod warm;
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -40,6 +40,9 @@
 //! | have a token at hand | [`Authenticator`] |
 //! | be ready before the first request, and tell how it stands | [`Authenticator::warm_up`], [`Health`] |
 //! | fetch tokens from somewhere new | [`TokenSource`], [`AccessToken`], [`Error`] |
+//! | see what happens, in logs, metrics and traces | [`Observer`], and the page [Observability](_documentation::observability) |
+//! | keep a token valid without traffic, or follow its renewals | [`Authenticator::keep_warm`], [`Authenticator::watch`] |
+//! | renew or drop a token by hand, and end a process well | [`Authenticator::refresh_now`], [`Authenticator::invalidate`], [`Authenticator::shutdown`] |
 //! | set when tokens are renewed and how failures are spaced | [`RefreshPolicy`] |
 //! | keep within a vendor's token quota | [`Quota`] |
 //! | use the same options for several authenticators and vendors | [`AuthenticatorOptions`] |
@@ -99,8 +102,9 @@ mod token;
 mod transport;
 
 pub use authenticator::acquire::Acquire;
-pub use authenticator::health::Health;
+pub use authenticator::health::{Health, HealthFailure, MapHealth};
 pub use authenticator::options::AuthenticatorOptions;
+pub use authenticator::warm::{KeepWarm, TokenWatch};
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
 pub use authenticator_map::{AuthenticatorMap, AuthenticatorMapBuilder};
 pub use clock::{Clock, Moment, SharedClock, SystemClock};

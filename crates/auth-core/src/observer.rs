@@ -11,6 +11,8 @@ use std::{
     sync::Arc,
 };
 
+use tracing::{Span, span};
+
 use event::Names;
 
 /// Is told of everything that an operator may want to count or see: token requests, tokens,
@@ -131,6 +133,22 @@ impl Observed {
         self.names.label.as_deref()
     }
 
+    /// Makes the span of a token request, which follows from the current span: that of the request
+    /// that began it.
+    pub(crate) fn token_request_span(&self, reason: &'static str) -> Span {
+        log::token_request_span(self.vendor(), self.label(), reason)
+    }
+
+    /// Notes in the current span, that of a token request, how it ended.
+    pub(crate) fn end_span(outcome: &str, host: Option<&str>) {
+        log::end_span(outcome, host);
+    }
+
+    /// Makes the span of a caller that waits for a token request, within the caller's span.
+    pub(crate) fn wait_span(&self, token_request: Option<span::Id>) -> Span {
+        log::wait_span(self.vendor(), self.label(), token_request)
+    }
+
     /// Tells whether there is an observer, or a log that takes lines of such a level.
     pub(crate) fn is_heard(&self) -> bool {
         self.observer.is_some() || log::is_enabled()
@@ -142,9 +160,11 @@ impl Observed {
         self.observe(|| kind);
     }
 
-    /// Writes an event into the log only.
+    /// Writes an event into the log only. Hold no lock.
     pub(crate) fn log(&self, kind: &EventKind) {
-        log::write(self.vendor(), self.label(), kind);
+        // A subscriber that panics is as harmless as an observer that does.
+        let write = || log::write(self.vendor(), self.label(), kind);
+        let _ = catch_unwind(AssertUnwindSafe(write));
     }
 
     /// Tells the observer only, if there is one. Hold no lock.
@@ -156,7 +176,8 @@ impl Observed {
         // An observer that is left half-changed is its own affair.
         let told = catch_unwind(AssertUnwindSafe(|| observer.on_event(&event)));
         if told.is_err() {
-            log::panicked(self.vendor(), self.label(), event.kind());
+            let write = || log::panicked(self.vendor(), self.label(), event.kind());
+            let _ = catch_unwind(AssertUnwindSafe(write));
         }
     }
 }

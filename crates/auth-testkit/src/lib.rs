@@ -59,6 +59,7 @@
 
 mod answer;
 mod api;
+mod authenticator;
 mod body;
 mod builder;
 #[doc(hidden)]
@@ -76,6 +77,7 @@ mod ledger;
 mod listen;
 mod log;
 mod memory;
+mod observer;
 mod place;
 mod queue;
 mod quota;
@@ -106,6 +108,7 @@ pub use leak::{Leak, assert_no_secret, find_secrets};
 pub use ledger::TokenUse;
 pub use log::LogCapture;
 pub use memory::{MemoryBody, MemoryError, MemoryFuture, MemoryService, MemoryTransport};
+pub use observer::RecordingObserver;
 pub use record::RecordedRequest;
 pub use recorder::{Recorder, SentRequest};
 pub use refresh::{RefreshTokenUse, RefreshTokens};

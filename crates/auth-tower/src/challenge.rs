@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use http::{HeaderMap, header::WWW_AUTHENTICATE};
+use http::{HeaderMap, Response, StatusCode, header::WWW_AUTHENTICATE};
 
 use self::parse::{Item, Items, Value};
 
@@ -26,7 +26,7 @@ pub(crate) enum Hint {
     /// kind can help.
     StepUp(StepUp),
     /// The token is good and not enough (RFC 6750 section 3.1): no new one can help.
-    InsufficientScope,
+    InsufficientScope(InsufficientScope),
     /// The request or its proof is malformed (RFC 6750 section 3.1, RFC 9449 section 5): no new
     /// token can help.
     InvalidRequest,
@@ -77,7 +77,7 @@ impl Hint {
             Self::UseDpopNonce => 0,
             Self::InvalidToken => 1,
             Self::StepUp(_) => 2,
-            Self::InsufficientScope => 3,
+            Self::InsufficientScope(_) => 3,
             Self::InvalidRequest => 4,
             Self::Nothing => 5,
         }
@@ -134,6 +134,63 @@ impl fmt::Debug for StepUp {
     }
 }
 
+/// The API wants a token with more scope (RFC 6750 section 3.1).
+///
+/// The response is passed on as it came: the token is valid, and a new one of the same scope would
+/// be answered the same way. Ask for a token with the wanted scope, for example with another
+/// authenticator whose client asks for the union of the two scopes; ask once, because an API may
+/// want more each time.
+///
+/// # Example
+///
+/// ```
+/// use auth_tower::AuthOutcome;
+/// use http::Response;
+///
+/// let response = Response::builder()
+///     .status(403)
+///     .header("www-authenticate", "Bearer error=\"insufficient_scope\", scope=\"things:write\"")
+///     .body(())?;
+/// let outcome = AuthOutcome::of(&response);
+/// let wanted = outcome.insufficient_scope().ok_or("not about the scope")?;
+/// assert!(wanted.scopes().eq(["things:write"]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Security
+///
+/// The values are the API's own words. `Debug` hides them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct InsufficientScope {
+    scope: Box<str>,
+}
+
+impl InsufficientScope {
+    /// Returns the scopes that the API wants, in its order; none if the API named none, or more
+    /// than 4,096 bytes, or anything but printable ASCII.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scope.split_ascii_whitespace()
+    }
+
+    /// Reads the challenges of a 401 or 403 response.
+    pub(crate) fn of<B>(response: &Response<B>) -> Option<Self> {
+        let of_status = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+        if !of_status.contains(&response.status()) {
+            return None;
+        }
+        match read(response.headers()) {
+            Hint::InsufficientScope(wanted) => Some(wanted),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for InsufficientScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InsufficientScope").finish_non_exhaustive()
+    }
+}
+
 /// What is kept of one challenge while its line is read.
 #[derive(Default)]
 struct Challenge<'a> {
@@ -141,6 +198,7 @@ struct Challenge<'a> {
     error: Option<Value<'a>>,
     acr_values: Option<Value<'a>>,
     max_age: Option<Value<'a>>,
+    scope: Option<Value<'a>>,
 }
 
 impl<'a> Challenge<'a> {
@@ -151,6 +209,8 @@ impl<'a> Challenge<'a> {
             &mut self.acr_values
         } else if name.eq_ignore_ascii_case(b"max_age") {
             &mut self.max_age
+        } else if name.eq_ignore_ascii_case(b"scope") {
+            &mut self.scope
         } else {
             return;
         };
@@ -164,7 +224,7 @@ impl<'a> Challenge<'a> {
         if error.is("invalid_token") {
             Hint::InvalidToken
         } else if error.is("insufficient_scope") {
-            Hint::InsufficientScope
+            Hint::InsufficientScope(self.insufficient_scope())
         } else if error.is("invalid_request") || error.is("invalid_dpop_proof") {
             Hint::InvalidRequest
         } else if error.is("use_dpop_nonce") {
@@ -173,6 +233,16 @@ impl<'a> Challenge<'a> {
             Hint::StepUp(self.step_up())
         } else {
             Hint::Nothing
+        }
+    }
+
+    fn insufficient_scope(&self) -> InsufficientScope {
+        const MAX_SCOPE_BYTES: usize = 4096;
+        let scope = self
+            .scope
+            .and_then(|scope| scope.printable(MAX_SCOPE_BYTES));
+        InsufficientScope {
+            scope: scope.unwrap_or_default().into(),
         }
     }
 

@@ -38,7 +38,8 @@
 //! | response | what happens |
 //! |---|---|
 //! | 401 with a `Bearer` challenge `invalid_token`, or without any usable challenge | the token is replaced, the request sent once more |
-//! | 401 `insufficient_scope`, `invalid_request`; 403, 407, 429, 5xx | returned untouched |
+//! | 401 or 403 `insufficient_scope` | returned; [`AuthOutcome::insufficient_scope`] says which scopes are wanted |
+//! | 401 `invalid_request`; other 403, 407, 429, 5xx | returned untouched |
 //! | 401 `insufficient_user_authentication` (RFC 9470) | returned, with [`StepUp`] in its extensions |
 //! | gRPC status 16 in the head, on request ([`AuthLayer::grpc`]) | as a refused token |
 //! | a rule of the vendor's ([`AuthLayer::refused_when`], [`TokenRefused`](auth_core::TokenRefused)) | as a refused token |
@@ -115,7 +116,7 @@ mod verdict;
 
 pub use answered::AnsweredRequest;
 pub use body::{ReplayBody, ReplayBodyLayer, ReplayBodyService};
-pub use challenge::StepUp;
+pub use challenge::{InsufficientScope, StepUp};
 pub use error::Error;
 pub use future::ResponseFuture;
 pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};

@@ -3,6 +3,8 @@ use std::{fmt, time::Duration};
 use auth_core::{Error, Generation, Origins};
 use http::{Extensions, Request, Response};
 
+use crate::InsufficientScope;
+
 /// What authentication did to get a response: how often the request was sent, and why.
 ///
 /// Read it off any response with [`of`](Self::of). A request that was signed, sent once and not
@@ -35,6 +37,8 @@ pub struct AuthOutcome {
     pub(crate) waited: Duration,
     pub(crate) unsigned: Option<Unsigned>,
     pub(crate) not_replayed: Option<NotReplayed>,
+    /// Read when somebody asks: a response that says it costs no allocation.
+    pub(crate) insufficient_scope: Option<InsufficientScope>,
 }
 
 /// Why a request was sent without a token.
@@ -98,10 +102,13 @@ impl AuthOutcome {
     /// Reads the outcome off a response that came through `AuthLayer`.
     #[must_use]
     pub fn of<B>(response: &Response<B>) -> Self {
-        Self::in_extensions(response.extensions())
+        let mut outcome = Self::in_extensions(response.extensions());
+        outcome.insufficient_scope = InsufficientScope::of(response);
+        outcome
     }
 
     /// Reads the outcome off a response's extensions, for responses of another type than `http`'s.
+    /// Without the response's head, [`insufficient_scope`](Self::insufficient_scope) is not known.
     #[must_use]
     pub fn in_extensions(extensions: &Extensions) -> Self {
         extensions.get().cloned().unwrap_or_default()
@@ -191,6 +198,13 @@ impl AuthOutcome {
         self.waited
     }
 
+    /// Returns which scopes the API wants, if it answered 401 or 403 with `insufficient_scope`
+    /// (RFC 6750 section 3.1).
+    #[must_use]
+    pub fn insufficient_scope(&self) -> Option<&InsufficientScope> {
+        self.insufficient_scope.as_ref()
+    }
+
     /// Returns why the request was sent without a token, if it was.
     #[must_use]
     pub fn unsigned(&self) -> Option<&Unsigned> {
@@ -213,6 +227,7 @@ impl Default for AuthOutcome {
             waited: Duration::ZERO,
             unsigned: None,
             not_replayed: None,
+            insufficient_scope: None,
         }
     }
 }

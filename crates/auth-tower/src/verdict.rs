@@ -83,7 +83,9 @@ impl Rules {
             Hint::Nothing if self.require_challenge => Verdict::Unclear,
             Hint::Nothing => Verdict::Refused,
             Hint::StepUp(step_up) => Verdict::StepUp(step_up),
-            Hint::InsufficientScope | Hint::InvalidRequest | Hint::UseDpopNonce => Verdict::Unclear,
+            Hint::InsufficientScope(_) | Hint::InvalidRequest | Hint::UseDpopNonce => {
+                Verdict::Unclear
+            }
         }
     }
 }

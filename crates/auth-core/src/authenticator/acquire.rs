@@ -30,8 +30,8 @@ pub struct Acquire {
     shared: Arc<SharedState>,
     flight: Option<Arc<Flight>>,
     place: Option<Index>,
-    /// Since when this caller waits for the flight, if somebody wants to know.
-    since: Option<Moment>,
+    /// How this caller waits for the flight, if somebody wants to know.
+    wait: Option<Box<Wait>>,
     wish: Wish,
     /// The round of the flight in which this caller asked last.
     round: u32,
@@ -39,6 +39,13 @@ pub struct Acquire {
     rounds: u8,
     /// When a young token is to be sent once more.
     later: Option<Pin<Box<Sleep>>>,
+}
+
+/// How a caller waits.
+struct Wait {
+    since: Moment,
+    /// Fills the gap in the caller's trace.
+    _span: tracing::Span,
 }
 
 /// What a caller wants.
@@ -58,7 +65,7 @@ impl Acquire {
             shared,
             flight: None,
             place: None,
-            since: None,
+            wait: None,
             wish: Wish::Any,
             round: 0,
             rounds: 0,
@@ -85,7 +92,11 @@ impl Acquire {
         self.round = flight.round();
         if self.shared.settings.observed.is_heard() {
             flight.begin_wait();
-            self.since = Some(self.shared.now());
+            let observed = &self.shared.settings.observed;
+            self.wait = Some(Box::new(Wait {
+                since: self.shared.now(),
+                _span: observed.wait_span(flight.span()),
+            }));
         }
         self.flight = Some(flight);
     }
@@ -98,8 +109,8 @@ impl Acquire {
         if let Some(index) = self.place.take() {
             flight.leave(index);
         }
-        if let Some(since) = self.since.take() {
-            let waited = self.shared.now().wait_since(since);
+        if let Some(wait) = self.wait.take() {
+            let waited = self.shared.now().wait_since(wait.since);
             if let Some(event) = flight.end_wait(waited, has_failed) {
                 self.shared.settings.observed.tell(event);
             }
@@ -138,9 +149,20 @@ impl Future for Acquire {
         }
         loop {
             let waited = this.flight.is_some();
+            let mut answer = None;
             if let Some(flight) = &this.flight {
                 let outcome = match flight.poll(&mut this.place, cx.waker()) {
-                    None if this.round != flight.round() && matches!(this.wish, Wish::Any) => None,
+                    None if this.round != flight.round() && matches!(this.wish, Wish::Any) => {
+                        let flight = Arc::clone(flight);
+                        this.round = flight.round();
+                        let asked = this.ask();
+                        if matches!(&asked, Answer::Wait(same) if Arc::ptr_eq(same, &flight)) {
+                            // One wait, however often it is asked about.
+                            continue;
+                        }
+                        answer = Some(asked);
+                        None
+                    }
                     None => {
                         driver::watch(&this.shared, flight);
                         return Poll::Pending;
@@ -163,10 +185,12 @@ impl Future for Acquire {
                 }
             }
             let shared = &this.shared;
-            if let Some(token) = shared.fresh_token() {
-                return Poll::Ready(Ok(token));
-            }
-            match this.ask() {
+            let answer = match (answer, shared.fresh_token()) {
+                (Some(answer), _) => answer,
+                (None, Some(token)) => return Poll::Ready(Ok(token)),
+                (None, None) => this.ask(),
+            };
+            match answer {
                 Answer::Token(token) | Answer::SendAgain(token, _) => {
                     return Poll::Ready(Ok(token));
                 }

@@ -65,6 +65,11 @@ impl SharedState {
         }
     }
 
+    /// Asks for a new token in place of the cached one.
+    pub(crate) fn renew(self: &Arc<Self>) -> Answer {
+        self.ask(Event::Renew)
+    }
+
     pub(crate) fn accepted(&self, generation: Generation) {
         let now = self.now();
         let mut desk = self.desk();

@@ -15,6 +15,7 @@ use tokio::{
     runtime::Handle,
     time::{self, Instant},
 };
+use tracing::Instrument as _;
 
 use crate::{
     Credentials, EntryVersion, Error, ErrorKind, Key, NewEntry, RejectedPart, Secret,
@@ -25,11 +26,11 @@ use crate::{
     machine::{
         account::{Account, Logins},
         flight::Flight as FlightState,
-        orders::{Ended, Fact, Landing, Loaded, Order, Own, Write},
+        orders::{End, Ended, Fact, Landing, Loaded, Order, Own, Write},
         record::Record,
         serving::Start,
     },
-    observer::EventKind,
+    observer::{EventKind, Observed},
     secret::rejections,
 };
 
@@ -49,12 +50,26 @@ pub(crate) fn launch(
     start: Start,
 ) {
     // Made out here, so that a task that is dropped before its first poll is noticed, too.
+    let span = shared
+        .settings
+        .observed
+        .token_request_span(start.reason.as_str());
+    flight.set_span(span.id());
     let task = Task { shared, flight };
-    runtime.spawn(async move {
+    let fly = async move {
         let landing = guarded(task.run(start)).await;
         let landing = landing.unwrap_or_else(|| task.panicked());
+        let (outcome, host) = match &landing.end {
+            End::Token(..) => ("token", None),
+            End::Failed(error) | End::Told(error, _) => (error.kind().as_str(), error.host()),
+            End::OverQuota(_) => ("quota", None),
+            End::Unchanged => ("unchanged", None),
+            End::Settled => ("settled", None),
+        };
+        Observed::end_span(outcome, host);
         task.shared.land(&task.flight, landing);
-    });
+    };
+    runtime.spawn(fly.instrument(span));
 }
 
 /// Has somebody on the caller's runtime look whether the flight ends in time, if the flight's task

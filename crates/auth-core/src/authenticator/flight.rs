@@ -10,6 +10,7 @@ use std::{
 };
 
 use tokio::runtime;
+use tracing::span;
 
 use crate::{
     Error, Moment, TokenRequestLimit, TokenRequestReason,
@@ -43,6 +44,8 @@ pub(crate) struct Flight {
     /// What the observer is told when nobody waits for the flight any more.
     events: Mutex<Vec<EventKind>>,
     waits: Mutex<Waits>,
+    /// The span of the token request.
+    span: OnceLock<Option<span::Id>>,
 }
 
 /// How long callers waited for a flight.
@@ -89,6 +92,7 @@ impl Flight {
             watched: AtomicBool::new(false),
             events: Mutex::default(),
             waits: Mutex::default(),
+            span: OnceLock::new(),
         }
     }
 
@@ -148,6 +152,15 @@ impl Flight {
         if self.outcome.get().is_none() {
             self.waiters().remove(index);
         }
+    }
+
+    /// Notes in which span the token request is made.
+    pub(crate) fn set_span(&self, span: Option<span::Id>) {
+        let _ = self.span.set(span);
+    }
+
+    pub(crate) fn span(&self) -> Option<span::Id> {
+        self.span.get().cloned().flatten()
     }
 
     /// Keeps an event until nobody waits for the flight any more: an observer may be slow.

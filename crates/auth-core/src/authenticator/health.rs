@@ -1,11 +1,12 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::Error;
 
 /// How an authenticator is doing, without a word about its secrets; made by
 /// [`Authenticator::health`](crate::Authenticator::health).
 ///
-/// Its `Display` is one line, fit for a health page or a log.
+/// Its `Display` is one line, fit for a health page or a log. With the Cargo feature `serde` it is
+/// `Serialize`: `axum::Json<Health>` is a response. Durations are in seconds there.
 ///
 /// # Example
 ///
@@ -27,22 +28,60 @@ use crate::Error;
 #[derive(Clone, Debug)]
 pub struct Health {
     pub(crate) vendor: String,
-    pub(crate) usable_for: Option<Duration>,
+    pub(crate) label: Option<Arc<str>>,
+    pub(crate) valid_for: Option<Duration>,
+    pub(crate) is_refused: bool,
     pub(crate) is_renewing: bool,
     pub(crate) last_error: Option<Error>,
+    pub(crate) last_success: Option<Duration>,
+    pub(crate) last_failure: Option<HealthFailure>,
+    pub(crate) next_try: Option<Duration>,
+    pub(crate) renewal_due: Option<Duration>,
+    pub(crate) is_store_failing: bool,
+}
+
+/// The last token request that failed, as [`Health`] tells it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HealthFailure {
+    /// Why it failed; [`Error::host`] says where, if that is known.
+    pub error: Error,
+    /// How long ago.
+    pub ago: Duration,
 }
 
 impl Health {
-    /// Tells whether there is a token that can be sent.
+    /// Returns the vendor's name.
     #[must_use]
-    pub fn is_usable(&self) -> bool {
-        self.usable_for.is_some()
+    pub fn vendor(&self) -> &str {
+        &self.vendor
     }
 
-    /// Returns how much longer the token at hand can be sent, if there is one.
+    /// Returns the label that the application gave the authenticator.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// Tells whether there is a valid token that the API does not refuse, as far as refusals and
+    /// acceptances are reported.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.usable_for().is_some()
+    }
+
+    /// Returns how much longer the cached token can be sent; `None` if there is no valid token or
+    /// if the API [refuses](Self::is_refused) it.
     #[must_use]
     pub fn usable_for(&self) -> Option<Duration> {
-        self.usable_for
+        self.valid_for.filter(|_| !self.is_refused)
+    }
+
+    /// Tells whether the API refused the cached token, or the last tokens that replaced refused
+    /// ones, and has accepted none since.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.is_refused
     }
 
     /// Tells whether a token request is under way.
@@ -52,9 +91,54 @@ impl Health {
     }
 
     /// Returns why the last token request failed, if it did, with the time until the next try.
+    /// `None` after a success.
     #[must_use]
     pub fn last_error(&self) -> Option<&Error> {
         self.last_error.as_ref()
+    }
+
+    /// Returns how long ago the last token came; `None` if none came yet.
+    #[must_use]
+    pub fn last_success(&self) -> Option<Duration> {
+        self.last_success
+    }
+
+    /// Returns the last failure, also after a success; `None` if no token request has failed.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<&HealthFailure> {
+        self.last_failure.as_ref()
+    }
+
+    /// Returns how long no token request may start, because of a back-off or the quota; `None` if
+    /// one may start now.
+    #[must_use]
+    pub fn next_try(&self) -> Option<Duration> {
+        self.next_try
+    }
+
+    /// Returns how long until the renewal ahead of expiry is due, zero if it is; `None` without a
+    /// token.
+    #[must_use]
+    pub fn renewal_due(&self) -> Option<Duration> {
+        self.renewal_due
+    }
+
+    /// Tells whether the token store failed when it was asked last, so that this process goes on
+    /// without it.
+    #[must_use]
+    pub fn is_store_failing(&self) -> bool {
+        self.is_store_failing
+    }
+
+    /// How bad it is: 0 is best.
+    fn badness(&self) -> u8 {
+        match (self.is_usable(), &self.last_error) {
+            (true, None) => 0,
+            // Nobody has asked for a token yet.
+            (false, None) if !self.is_refused => 1,
+            (true, Some(_)) => 2,
+            (false, _) => 3,
+        }
     }
 }
 
@@ -62,14 +146,21 @@ impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             vendor,
-            usable_for,
+            valid_for,
+            is_refused,
             is_renewing,
             last_error,
+            ..
         } = self;
-        match (usable_for, last_error) {
+        match (valid_for, last_error) {
             // Errors name the vendor by themselves.
             (None, Some(error)) => write!(f, "{error}")?,
+            (None, None) if *is_refused => write!(f, "{vendor}: the API refused the token")?,
             (None, None) => write!(f, "{vendor}: no token yet")?,
+            (Some(_), None) if *is_refused => write!(f, "{vendor}: the API refuses the token")?,
+            (Some(_), Some(error)) if *is_refused => {
+                write!(f, "{vendor}: the API refuses the token; {error}")?;
+            }
             (Some(left), None) => write!(f, "{vendor}: token usable for {} s", left.as_secs())?,
             (Some(left), Some(error)) => {
                 write!(
@@ -82,6 +173,129 @@ impl fmt::Display for Health {
         match is_renewing {
             true => f.write_str("; a token request is under way"),
             false => Ok(()),
+        }
+    }
+}
+
+/// How the authenticators of a map are doing; made by
+/// [`AuthenticatorMap::health`](crate::AuthenticatorMap::health).
+///
+/// With the Cargo feature `serde` it is `Serialize`.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct MapHealth {
+    /// How many authenticators the map holds.
+    pub total: usize,
+    /// How many have a token that the API does not refuse.
+    pub usable: usize,
+    /// How many have no usable token although a token request failed or the API refuses tokens.
+    pub failing: usize,
+    /// How many have a token that the API refuses.
+    pub refused: usize,
+    /// How many make a token request now.
+    pub renewing: usize,
+    /// Those that are doing worst, the worst first.
+    pub worst: Vec<Health>,
+}
+
+impl MapHealth {
+    pub(crate) fn of(all: impl Iterator<Item = Health>, worst: usize) -> Self {
+        let mut counts = Self::default();
+        let mut bad = Vec::new();
+        for health in all {
+            counts.total += 1;
+            counts.usable += usize::from(health.is_usable());
+            counts.failing += usize::from(health.badness() == WORST);
+            counts.refused += usize::from(health.is_refused());
+            counts.renewing += usize::from(health.is_renewing());
+            if health.badness() > 0 && worst > 0 {
+                bad.push(health);
+                // Not all of a large map is kept at once.
+                if bad.len() >= worst.saturating_mul(2) {
+                    keep_worst(&mut bad, worst);
+                }
+            }
+        }
+        keep_worst(&mut bad, worst);
+        counts.worst = bad;
+        counts
+    }
+}
+
+fn keep_worst(bad: &mut Vec<Health>, count: usize) {
+    bad.sort_by_key(|health| std::cmp::Reverse(health.badness()));
+    bad.truncate(count);
+}
+
+/// The badness of an authenticator whose requests fail.
+const WORST: u8 = 3;
+
+#[cfg(feature = "serde")]
+mod serialize {
+    use std::time::Duration;
+
+    use serde::{Serialize, Serializer};
+
+    use super::{Health, HealthFailure};
+
+    #[derive(Serialize)]
+    struct Report<'a> {
+        vendor: &'a str,
+        label: Option<&'a str>,
+        usable: bool,
+        usable_for: Option<f64>,
+        refused: bool,
+        renewing: bool,
+        renewal_due: Option<f64>,
+        last_success: Option<f64>,
+        last_failure: Option<&'a HealthFailure>,
+        next_try: Option<f64>,
+        store_failing: bool,
+        summary: String,
+    }
+
+    #[derive(Serialize)]
+    struct Failure<'a> {
+        ago: f64,
+        kind: &'static str,
+        host: Option<&'a str>,
+        cause: String,
+    }
+
+    fn seconds(duration: Option<Duration>) -> Option<f64> {
+        duration.map(|duration| duration.as_secs_f64())
+    }
+
+    impl Serialize for Health {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let report = Report {
+                vendor: &self.vendor,
+                label: self.label(),
+                usable: self.is_usable(),
+                usable_for: seconds(self.usable_for()),
+                refused: self.is_refused,
+                renewing: self.is_renewing,
+                renewal_due: seconds(self.renewal_due),
+                last_success: seconds(self.last_success),
+                last_failure: self.last_failure(),
+                next_try: seconds(self.next_try),
+                store_failing: self.is_store_failing,
+                summary: self.to_string(),
+            };
+            report.serialize(serializer)
+        }
+    }
+
+    impl Serialize for HealthFailure {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let failure = Failure {
+                ago: self.ago.as_secs_f64(),
+                kind: self.error.kind().as_str(),
+                host: self.error.host(),
+                cause: self.error.to_string(),
+            };
+            failure.serialize(serializer)
         }
     }
 }

@@ -2,13 +2,18 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
+use tokio::sync::Notify;
+
 use crate::{
-    AccessToken, Error, ErrorKind, Generation, Health, Key, MemoryStore, Moment, Origins, Quota,
-    RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenRequestLimit,
+    AccessToken, Error, ErrorKind, Generation, Health, HealthFailure, Key, MemoryStore, Moment,
+    Origins, Quota, RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenRequestLimit,
     TokenStore as _,
     authenticator::{
         flight::{Flight, Outcome},
@@ -41,6 +46,10 @@ pub(crate) struct SharedState {
     pub(crate) rules: Rules,
     pub(super) published: Published,
     desk: Mutex<Desk>,
+    /// Made for those who watch.
+    changed: OnceLock<Box<Notify>>,
+    /// So many writes into the store go on beside the callers.
+    writing: AtomicU32,
 }
 
 pub(crate) struct Settings {
@@ -65,6 +74,9 @@ pub(super) struct Desk {
     pub(super) credentials: Option<crate::CredentialsId>,
     /// Until then the observer knows that the quota is used up.
     pub(super) quota_told: Moment,
+    /// When the last token came.
+    pub(super) last_success: Option<Moment>,
+    pub(super) last_failure: Option<(Error, Moment)>,
 }
 
 impl SharedState {
@@ -83,6 +95,8 @@ impl SharedState {
             previous: None,
             credentials: None,
             quota_told: Moment::PAST,
+            last_success: None,
+            last_failure: None,
         };
         let shares = store.is_some() || source.keeps_refresh_tokens();
         let owner = match shares {
@@ -105,6 +119,8 @@ impl SharedState {
             rules,
             published: Published::nothing(),
             desk: Mutex::new(desk),
+            changed: OnceLock::new(),
+            writing: AtomicU32::new(0),
         }
     }
 
@@ -253,16 +269,78 @@ impl SharedState {
     pub(crate) fn health(&self) -> Health {
         let now = self.now();
         let desk = self.desk();
-        let until = desk.key.state.usable_until();
+        let state = &desk.key.state;
+        let until = state.usable_until();
+        let next_try = state.next_try(now);
         let last_error = desk.last_error.as_ref();
+        let failure = desk.last_failure.as_ref();
         Health {
             vendor: self.vendor().to_owned(),
-            usable_for: until
+            label: self.settings.observed.label().map(Arc::from),
+            valid_for: until
                 .filter(|until| !now.reached(*until))
                 .map(|until| now.until(until)),
+            is_refused: state.is_refused(now),
             is_renewing: desk.flight.is_some(),
-            last_error: last_error.map(|error| error.told_later(desk.key.state.next_try(now))),
+            last_error: last_error.map(|error| error.told_later(next_try)),
+            last_success: desk.last_success.map(|at| now.wait_since(at)),
+            last_failure: failure.map(|(error, at)| HealthFailure {
+                error: error.clone(),
+                ago: now.wait_since(*at),
+            }),
+            next_try: Some(next_try).filter(|wait| !wait.is_zero()),
+            renewal_due: state.renewal_in(now),
+            is_store_failing: desk.key.memory.store_is_failing(),
         }
+    }
+
+    /// Until when nothing has to be decided while nobody asks for a token.
+    pub(crate) fn rests_for(&self) -> Duration {
+        let now = self.now();
+        let desk = self.desk();
+        desk.key.state.rests_for(now)
+    }
+
+    /// Tells whether a token request is under way.
+    fn has_flight(&self) -> bool {
+        self.desk().flight.is_some()
+    }
+
+    /// Drops the cached token, wherever it may come from again.
+    pub(crate) fn invalidate(&self) {
+        let now = self.now();
+        let mut desk = self.desk();
+        desk.key.invalidate(self.policy(), now);
+        desk.previous = None;
+        self.follow(&desk.key.state, now);
+        drop(desk);
+        self.notify_watchers();
+    }
+
+    /// Wakes those who watch for another token, or for the end of all work.
+    pub(crate) fn notify_watchers(&self) {
+        if let Some(changed) = self.changed.get() {
+            changed.notify_waiters();
+        }
+    }
+
+    /// Is notified when a token request ended or a write is done.
+    pub(crate) fn changed(&self) -> &Notify {
+        self.changed.get_or_init(Box::default)
+    }
+
+    /// A write into the store goes on beside the callers.
+    pub(crate) fn begin_write(&self) {
+        self.writing.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn end_write(&self) {
+        self.writing.fetch_sub(1, Ordering::SeqCst);
+        self.notify_watchers();
+    }
+
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.has_flight() || self.writing.load(Ordering::SeqCst) > 0
     }
 
     pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {

@@ -106,6 +106,14 @@ impl KeyState {
         self.state.step(policy, Event::Accepted(generation), now);
     }
 
+    /// The cached token is dropped, and never taken again from a store.
+    pub(crate) fn invalidate(&mut self, policy: &RefreshPolicy, now: Moment) {
+        if let Some((_, print)) = self.newest.filter(|_| !self.permanent) {
+            self.memory.refused.add(print);
+        }
+        self.state.step(policy, Event::Invalidated, now);
+    }
+
     fn forget_refusal(&mut self, generation: Generation) {
         if let Some((newest, print)) = self.newest {
             if newest == generation {

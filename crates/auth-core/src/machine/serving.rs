@@ -102,6 +102,12 @@ impl State {
                 permanent,
             } => self.refused(policy, generation, permanent, now),
             Event::Prolong => self.prolong(policy, now),
+            Event::Renew => self.renew(policy, now),
+            Event::Invalidated => {
+                self.held = None;
+                self.previous = None;
+                Action::Nothing
+            }
             Event::Accepted(generation) => self.accepted(policy, generation),
             Event::Fetched(fetched) => self.fetched(policy, fetched, now),
             Event::Failed(failed) => self.failed(policy, failed, now),
@@ -380,6 +386,53 @@ impl State {
         match self.ahead(policy, now) {
             Action::ServeAndFly(start) => Action::Fly(start),
             action => action,
+        }
+    }
+
+    /// Renews now, and has the caller wait: the floor between two token requests is waited for,
+    /// and a back-off and the quota are told to the caller.
+    fn renew(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
+        if self.valid(now).is_none() {
+            return self.demand(policy, now);
+        }
+        if let Some(flight) = &mut self.flight {
+            flight.urgent = true;
+            return Action::Wait;
+        }
+        let refusals = now.wait_until(self.refusals.until);
+        let gate = self.closed_gate(now);
+        let backs_off = gate.filter(|gate| gate.kind == GateKind::BackOff);
+        let wait = backs_off.map_or(refusals, |gate| now.wait_until(gate.until).max(refusals));
+        if !wait.is_zero() {
+            return Action::Fail { wait };
+        }
+        if let Err(wait) = self.ledger.take(Slots::ButReserve, now) {
+            return Action::OverQuota { wait };
+        }
+        let after = gate.map_or(Duration::ZERO, |gate| now.wait_until(gate.until));
+        self.fly(policy, TokenRequestReason::Ahead, after, None, now)
+    }
+
+    /// The API refuses the cached token, or refused the last tokens that were renewed.
+    pub(crate) fn is_refused(&self, now: Moment) -> bool {
+        let Some(held) = self.valid(now) else {
+            return self.refusals.pending;
+        };
+        let on_trial = held.trial.is_some_and(|trial| trial.refusals > 0);
+        held.doubt.is_some() || on_trial || self.refusals.unaccepted > 1
+    }
+
+    /// For how long there is nothing to decide while nobody asks: until the renewal ahead of expiry
+    /// is due, the back-off is over, or a slot of the quota frees.
+    pub(crate) fn rests_for(&self, now: Moment) -> Duration {
+        let Some(held) = self.valid(now) else {
+            return self.next_try(now);
+        };
+        match now.reached(held.refresh_at) {
+            true => now
+                .wait_until(self.ledger.free_at(Slots::ButReserve))
+                .max(self.next_try(now)),
+            false => now.until(held.refresh_at),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Events as lines of the log. WARN: somebody should look. ERROR: requests fail.
 
+use tracing::{Span, field::Empty, span};
+
 use crate::{Error, observer::EventKind};
 
 /// Tokens, token requests, back-offs.
@@ -12,6 +14,44 @@ const REQUEST: &str = "auth::request";
 /// Tells whether there may be somebody who reads lines at DEBUG.
 pub(super) fn is_enabled() -> bool {
     tracing::enabled!(target: TOKEN, tracing::Level::DEBUG)
+}
+
+/// Makes the span of a token request. The trace of the request that began it goes on without it:
+/// others wait for it, too.
+pub(super) fn token_request_span(vendor: &str, label: Option<&str>, reason: &str) -> Span {
+    let begun_by = Span::current();
+    let span = tracing::info_span!(
+        target: TOKEN,
+        parent: None,
+        "token_request",
+        vendor,
+        label,
+        reason,
+        outcome = Empty,
+        host = Empty,
+    );
+    span.follows_from(begun_by);
+    span
+}
+
+/// Makes the span of a caller that waits, so that the wait is no gap in the caller's trace.
+pub(super) fn wait_span(
+    vendor: &str,
+    label: Option<&str>,
+    token_request: Option<span::Id>,
+) -> Span {
+    let span = tracing::info_span!(target: REQUEST, "token_wait", vendor, label);
+    span.follows_from(token_request);
+    span
+}
+
+/// Notes in the span of a token request how it ended.
+pub(super) fn end_span(outcome: &str, host: Option<&str>) {
+    let span = Span::current();
+    span.record("outcome", outcome);
+    if let Some(host) = host {
+        span.record("host", host);
+    }
 }
 
 /// Writes the line of an event. Events about single requests are written by the layer that sends

@@ -26,6 +26,12 @@ fn step_up(acr_values: &str, max_age: Option<u64>) -> Hint {
     })
 }
 
+fn insufficient_scope(scope: &str) -> Hint {
+    Hint::InsufficientScope(InsufficientScope {
+        scope: scope.into(),
+    })
+}
+
 #[test]
 fn s26_one_line() {
     for (line, hint) in [
@@ -54,7 +60,7 @@ fn s26_one_line() {
         ),
         (
             "Bearer error=\"insufficient_scope\", scope=\"a b\"",
-            Hint::InsufficientScope,
+            insufficient_scope("a b"),
         ),
         ("Bearer error=\"invalid_request\"", Hint::InvalidRequest),
         ("DPoP error=\"invalid_dpop_proof\"", Hint::InvalidRequest),
@@ -159,7 +165,7 @@ fn when_challenges_disagree_the_order_of_lines_does_not_matter() {
             "Bearer error=insufficient_user_authentication",
             step_up("", None),
         ),
-        ("Bearer error=insufficient_scope", Hint::InsufficientScope),
+        ("Bearer error=insufficient_scope", insufficient_scope("")),
         ("Bearer error=invalid_request", Hint::InvalidRequest),
         ("Bearer", NONE),
     ];

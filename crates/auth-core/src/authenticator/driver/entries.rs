@@ -39,7 +39,7 @@ impl Task {
                 match beside {
                     true => Fact::Wrote(
                         budget
-                            .ask(beside_callers(store, key, expected, entry))
+                            .ask(self.beside_callers(store, key, expected, entry))
                             .await?,
                     ),
                     false => Fact::Wrote(budget.ask(store.replace(key, expected, entry)).await?),
@@ -115,6 +115,46 @@ impl Task {
     }
 }
 
+impl Task {
+    /// Writes in a task of its own. Callers go on when the store's budget is used up, and the write
+    /// continues.
+    async fn beside_callers(
+        &self,
+        store: &SharedTokenStore,
+        key: &Key,
+        expected: Option<EntryVersion>,
+        entry: NewEntry,
+    ) -> Result<bool, Error> {
+        let (store, key) = (store.clone(), key.clone());
+        let writing = Writing::begin(&self.shared);
+        let write = tokio::spawn(async move {
+            let written = time::timeout(WRITE, store.replace(&key, expected, entry)).await;
+            drop(writing);
+            written
+        });
+        match write.await {
+            Ok(Ok(written)) => written,
+            _ => Err(Error::new(ErrorKind::Store, "token store: no answer")),
+        }
+    }
+}
+
+/// A write that goes on beside the callers, as long as this is not dropped.
+struct Writing(Arc<SharedState>);
+
+impl Writing {
+    fn begin(shared: &Arc<SharedState>) -> Self {
+        shared.begin_write();
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.0.end_write();
+    }
+}
+
 /// An entry's version, and its content with its age.
 type Parts = (
     Option<EntryVersion>,
@@ -142,25 +182,6 @@ fn loaded(key: &Key, entry: Option<StoredEntry>) -> Loaded {
         version,
         record,
         sealed,
-    }
-}
-
-/// Writes in a task of its own. Callers go on when the store's budget is used up, and the write
-/// continues.
-async fn beside_callers(
-    store: &SharedTokenStore,
-    key: &Key,
-    expected: Option<EntryVersion>,
-    entry: NewEntry,
-) -> Result<bool, Error> {
-    let (store, key) = (store.clone(), key.clone());
-    let write =
-        tokio::spawn(
-            async move { time::timeout(WRITE, store.replace(&key, expected, entry)).await },
-        );
-    match write.await {
-        Ok(Ok(written)) => written,
-        _ => Err(Error::new(ErrorKind::Store, "token store: no answer")),
     }
 }
 

@@ -95,12 +95,18 @@ impl SharedState {
             |wait| self.over_quota_of_all(wait),
         );
         let (result, outcome) = self.take(&mut desk, landed, now);
+        match &landing.end {
+            End::Token(..) if desk.last_error.is_none() => desk.last_success = Some(now),
+            End::Settled | End::Unchanged => {}
+            _ => desk.last_failure = desk.last_error.clone().map(|error| (error, now)),
+        }
         let unused = self.follow(&desk.key.state, now);
         let mut events = self.events(&desk, &landing, result, &before, now);
         events.extend(unused.map(|generation| EventKind::TokenUnused { generation }));
         // Whoever collects logs may be slow, panic, or want a token: no lock, and nobody waits.
         drop(desk);
         flight.resolve(outcome);
+        self.notify_watchers();
         self.tell_now(flight);
         events.into_iter().for_each(|event| self.tell(event));
     }
@@ -129,6 +135,11 @@ impl SharedState {
                 };
                 if !landing.requested {
                     events.push(EventKind::TokenAdopted { age });
+                }
+                if let Some(error) = desk.last_error.clone() {
+                    // It has expired on arrival, so nobody but those who wait gets it.
+                    events.push(EventKind::NoToken { error });
+                    return events;
                 }
                 events.push(EventKind::TokenPublished {
                     generation,
@@ -267,6 +278,7 @@ impl SharedState {
             self.follow(&desk.key.state, now);
             drop(desk);
             flight.resolve(Outcome::Abandoned);
+            self.notify_watchers();
         }
         self.tell_now(flight);
     }

@@ -19,6 +19,10 @@ pub(crate) enum Event {
     },
     /// A caller wants a token that lives longer than the cached one will.
     Prolong,
+    /// An operator wants a new token in place of the cached one.
+    Renew,
+    /// An operator does not trust the cached token any longer.
+    Invalidated,
     /// The API accepted a token.
     Accepted(Generation),
     /// A token came.

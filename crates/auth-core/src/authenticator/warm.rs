@@ -1,0 +1,210 @@
+//! Tokens without requests: kept valid, watched, renewed by hand.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, task::AbortHandle, time};
+
+use crate::{
+    Authenticator, Error, Generation, Token,
+    authenticator::{
+        acquire::{Acquire, Wish},
+        asking::Answer,
+        shared_state::SharedState,
+    },
+};
+
+impl Authenticator {
+    /// Renews the token now, ahead of its renewal: for an operator. Waits for the new token.
+    ///
+    /// Joins a token request that is under way. Goes by the same rules as all token requests:
+    /// back-off, quota (the reserve is left alone) and refusal back-off are not broken.
+    ///
+    /// # Errors
+    ///
+    /// As [`token`](Self::token), and the last failure or [`Quota`](crate::ErrorKind::Quota) at once if
+    /// no token request may start now: [`Error::retry_after`] says when one may. The cached token
+    /// stays.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`token`](Self::token).
+    pub async fn refresh_now(&self) -> Result<Token, Error> {
+        let shared = Arc::clone(&self.shared);
+        match shared.renew() {
+            Answer::Token(token) | Answer::SendAgain(token, _) => Ok(token),
+            Answer::Wait(flight) => Acquire::joined(shared, flight, Wish::Longer).await,
+            Answer::RefusalBackOff => Err(shared.closed()),
+            Answer::Error(error) => Err(error),
+        }
+    }
+
+    /// Drops the cached token, which is never sent again by this process, nor taken from the store:
+    /// for an operator who knows that the token was revoked or has leaked. The next request waits
+    /// for a new token, as soon as back-off and quota allow one. A credential that does not expire
+    /// is fetched from its source again.
+    ///
+    /// Starts nothing. Does not revoke the token at the vendor.
+    pub fn invalidate(&self) {
+        self.shared.invalidate();
+    }
+
+    /// Keeps the token valid without requests, until the handle is dropped: renews ahead of expiry
+    /// and, after failures, as soon as back-off and quota allow.
+    ///
+    /// Spends token requests while nobody uses the token, so use it only where the first request
+    /// after a pause must not wait.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[must_use = "dropping the handle ends the renewals"]
+    pub fn keep_warm(&self) -> KeepWarm {
+        let mut watch = self.watch();
+        let task = Handle::current().spawn(async move {
+            loop {
+                // A failure is in the log, and the next round waits for the back-off.
+                let _ = watch.next().await;
+            }
+        });
+        KeepWarm(task.abort_handle())
+    }
+
+    /// Follows the token: for connections that live longer than a token, for example of a database
+    /// or a message broker. The token is renewed ahead of its expiry while somebody waits in
+    /// [`TokenWatch::next`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use auth_core::{Authenticator, Error};
+    /// async fn stay_logged_in(authenticator: Authenticator) -> Result<(), Error> {
+    ///     let mut tokens = authenticator.watch();
+    ///     loop {
+    ///         let token = tokens.next().await?;
+    ///         // Log the connection in with this token.
+    ///         # drop(token);
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn watch(&self) -> TokenWatch {
+        TokenWatch {
+            shared: Arc::clone(&self.shared),
+            last: None,
+            failed: false,
+        }
+    }
+
+    /// Waits until no token request is under way and all writes into the store are done, at most
+    /// `at_most`: at the end of a process, so that a rotated refresh token is not lost. Returns
+    /// whether all work is done.
+    ///
+    /// Call this after the last request. Starts and stops nothing: a request that comes later may
+    /// start a token request again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the waiting only.
+    pub async fn shutdown(&self, at_most: Duration) -> bool {
+        let shared = &self.shared;
+        let done = async {
+            loop {
+                let changed = shared.changed().notified();
+                let mut changed = std::pin::pin!(changed);
+                // From here on no notification is missed.
+                changed.as_mut().enable();
+                if !shared.is_at_work() {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        time::timeout(at_most, done).await.is_ok()
+    }
+}
+
+/// Keeps a token valid until it is dropped; made by [`Authenticator::keep_warm`].
+#[must_use = "dropping the handle ends the renewals"]
+pub struct KeepWarm(AbortHandle);
+
+impl Drop for KeepWarm {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl fmt::Debug for KeepWarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeepWarm").finish_non_exhaustive()
+    }
+}
+
+/// Follows the token of an authenticator; made by [`Authenticator::watch`].
+///
+/// No task runs: dropped, nothing of it stays behind.
+pub struct TokenWatch {
+    shared: Arc<SharedState>,
+    /// The token that was returned last.
+    last: Option<Generation>,
+    /// The last call returned an error.
+    failed: bool,
+}
+
+impl TokenWatch {
+    /// Waits for a token other than the last one that was returned; the first call returns the
+    /// cached token if it is valid.
+    ///
+    /// # Errors
+    ///
+    /// As [`Authenticator::token`], when no valid token is left. The next call waits until a token
+    /// request may start again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: no token is passed over.
+    pub async fn next(&mut self) -> Result<Token, Error> {
+        if std::mem::take(&mut self.failed) {
+            let wait = self.shared.rests_for();
+            self.rest(wait.max(SHORTEST_REST)).await;
+        }
+        loop {
+            let shared = &self.shared;
+            let changed = shared.changed().notified();
+            let mut changed = std::pin::pin!(changed);
+            // From here on no notification is missed.
+            changed.as_mut().enable();
+            match Acquire::new(Arc::clone(shared)).await {
+                Ok(token) if self.last != Some(token.generation()) => {
+                    self.last = Some(token.generation());
+                    return Ok(token);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.failed = true;
+                    return Err(error);
+                }
+            }
+            let rest = shared.rests_for().clamp(SHORTEST_REST, LONGEST_REST);
+            let _ = time::timeout(rest, changed).await;
+        }
+    }
+
+    /// Waits, but not for longer than until a token request has ended.
+    async fn rest(&self, wait: Duration) {
+        let changed = self.shared.changed().notified();
+        let _ = time::timeout(wait.min(LONGEST_REST), changed).await;
+    }
+}
+
+impl fmt::Debug for TokenWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenWatch")
+            .field("last", &self.last)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who waits looks again after this time: a clock may have been set, or the machine have slept.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+/// Nobody asks more often than this.
+const SHORTEST_REST: Duration = Duration::from_millis(100);

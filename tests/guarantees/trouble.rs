@@ -1,0 +1,419 @@
+//! G21: each trouble that an operator meets is in the log, told to the observer and on the health
+//! page, with its cause and host.
+
+use std::{io, sync::Arc};
+
+use auth_core::{
+    Authenticator, AuthenticatorOptions, EntryVersion, Error, ErrorKind, Event, EventKind, Health,
+    Key, NewEntry, Origins, Quota, Secret, StoredEntry, TokenStore, Transport,
+};
+use auth_oauth2::Client;
+use auth_reqwest::ReqwestTransport;
+use auth_testkit::{LogCapture, RecordingObserver, Reply, TestServer};
+use auth_tower::AuthLayer;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use reqwest::dns::{Name, Resolve, Resolving};
+use tokio::net::TcpListener;
+use tower::{Layer, ServiceExt};
+
+use crate::support::{API, HOUR, MINUTE, Stack, elapse};
+
+/// What an operator sees of a stack.
+struct Seen {
+    log: LogCapture,
+    events: RecordingObserver,
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self {
+            log: LogCapture::new(),
+            events: RecordingObserver::new(),
+        }
+    }
+
+    fn stack(&self) -> Stack {
+        self.stack_with(|options| options)
+    }
+
+    fn stack_with(&self, set: impl FnOnce(AuthenticatorOptions) -> AuthenticatorOptions) -> Stack {
+        Stack::with(TestServer::builder(), |options| set(self.options(options)))
+    }
+
+    fn options(&self, options: AuthenticatorOptions) -> AuthenticatorOptions {
+        options.observer(self.events.clone()).label("tenant-7")
+    }
+
+    /// The last event of this name, whose names are checked.
+    #[track_caller]
+    fn event(&self, name: &str) -> Event {
+        let events = self.events.events();
+        let found = events.iter().rev().find(|event| event.name() == name);
+        let Some(event) = found else {
+            panic!("no {name} in {:?}", self.events.names());
+        };
+        assert_eq!(event.label(), Some("tenant-7"));
+        event.clone()
+    }
+
+    /// Asserts that one line of the log has this level, this text and all these words.
+    #[track_caller]
+    fn logged(&self, level: &str, words: &[&str]) {
+        let text = self.log.text();
+        let mut lines = text.lines();
+        let found = lines.any(|line| {
+            line.trim_start().starts_with(level)
+                && line.contains("label=\"tenant-7\"")
+                && words.iter().all(|word| line.contains(word))
+        });
+        assert!(found, "no {level} with {words:?} in:\n{text}");
+    }
+
+    /// A token request failed without a valid token: cause and host are everywhere.
+    #[track_caller]
+    fn no_token(&self, health: &Health, kind: ErrorKind, host: &str, cause: &str) {
+        let event = self.event("no_token");
+        assert_eq!(event.cause(), Some(kind.as_str()));
+        assert_eq!(event.host(), Some(host));
+        let told = event.error().unwrap().to_string();
+        assert!(told.contains(cause), "{told}");
+        let text = "no valid token, requests fail";
+        let word = kind.as_str();
+        self.logged("ERROR", &["auth::token", text, host, word, cause]);
+        assert!(!health.is_usable());
+        let failure = health.last_failure().unwrap();
+        assert_eq!(
+            (failure.error.kind(), failure.error.host()),
+            (kind, Some(host))
+        );
+        assert!(failure.error.to_string().contains(cause));
+        let json = serde_json::to_value(health).unwrap();
+        assert_eq!(json["usable"], false);
+        assert_eq!(json["label"], "tenant-7");
+        assert_eq!(json["last_failure"]["host"], host);
+        assert_eq!(json["last_failure"]["kind"], word);
+    }
+}
+
+fn host_of(origin: &str) -> &str {
+    origin.split("//").nth(1).unwrap()
+}
+
+fn request_to(url: &str) -> Request<Full<Bytes>> {
+    Request::get(url).body(Full::default()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_request_to_a_wrong_origin_is_visible() {
+    let seen = Seen::new();
+    let stack = Stack::with(TestServer::builder().two_origins(), |options| {
+        seen.options(options)
+    });
+    stack.get_well().await;
+    let _capture = seen.log.install();
+    let url = stack.server.token_url();
+    stack.client().oneshot(request_to(&url)).await.unwrap();
+    let host = host_of(stack.server.token_origin());
+    let event = seen.event("request_unsigned");
+    assert_eq!(
+        (event.cause(), event.host()),
+        (Some("other_origin"), Some(host))
+    );
+    seen.logged("WARN", &["auth::request", "request sent unsigned", host]);
+    assert!(stack.authenticator.health().is_usable());
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_wrong_secret_is_visible() {
+    let seen = Seen::new();
+    let stack = seen.stack();
+    let _capture = seen.log.install();
+    stack.server.change_client_secret("fake-secret-2");
+    stack.get().await.unwrap_err();
+    let host = host_of(stack.server.token_origin());
+    let health = stack.authenticator.health();
+    seen.no_token(&health, ErrorKind::Rejected, host, "invalid_client");
+    assert!(
+        health.next_try().unwrap() >= MINUTE,
+        "{:?}",
+        health.next_try()
+    );
+    seen.log.assert_no_secret(&["fake-secret-2"]);
+}
+
+/// Client credentials over a real transport, to an endpoint that gives no answer.
+async fn over(seen: &Seen, url: &str, transport: impl Transport) -> Authenticator {
+    let client = Client::builder(url, "my-client", transport)
+        .secret(Secret::new("fake-secret-1"))
+        .build()
+        .unwrap();
+    let origins = Origins::new([API]).unwrap();
+    let authenticator = Authenticator::builder(client.client_credentials(), origins)
+        .vendor("example")
+        .options(seen.options(AuthenticatorOptions::new()))
+        .build()
+        .unwrap();
+    authenticator.token().await.unwrap_err();
+    authenticator
+}
+
+struct NoSuchHost;
+
+impl Resolve for NoSuchHost {
+    fn resolve(&self, _: Name) -> Resolving {
+        let error = io::Error::other("no such host");
+        Box::pin(std::future::ready(Err(error.into())))
+    }
+}
+
+#[tokio::test]
+async fn g21_a_name_that_does_not_resolve_is_visible() {
+    let seen = Seen::new();
+    let _capture = seen.log.install();
+    let transport = ReqwestTransport::builder()
+        .configure(|client| client.dns_resolver(Arc::new(NoSuchHost)))
+        .build()
+        .unwrap();
+    let authenticator = over(&seen, "https://login.example.test/token", transport).await;
+    let health = authenticator.health();
+    seen.no_token(
+        &health,
+        ErrorKind::Unavailable,
+        "login.example.test",
+        "no such host",
+    );
+}
+
+#[tokio::test]
+async fn g21_an_endpoint_without_tls_is_visible() {
+    let seen = Seen::new();
+    let _capture = seen.log.install();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let plain = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.readable().await.unwrap();
+            let _ = stream.try_write(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let transport = ReqwestTransport::builder().build().unwrap();
+    let authenticator = over(&seen, &format!("https://{host}/token"), transport).await;
+    plain.abort();
+    let health = authenticator.health();
+    seen.no_token(&health, ErrorKind::Unavailable, "127.0.0.1", "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_proxys_page_is_visible() {
+    let seen = Seen::new();
+    let stack = seen.stack();
+    let _capture = seen.log.install();
+    stack.server.token().always(Reply::html());
+    stack.get().await.unwrap_err();
+    let host = host_of(stack.server.token_origin());
+    let health = stack.authenticator.health();
+    seen.no_token(&health, ErrorKind::Protocol, host, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_quota_that_is_used_up_is_visible_once() {
+    let seen = Seen::new();
+    let quota = Quota::new(1, HOUR).unwrap();
+    let server = TestServer::builder().token_lifetime(2 * HOUR);
+    let stack = Stack::with(server, |options| seen.options(options).quota(quota));
+    stack.get_well().await;
+    let _capture = seen.log.install();
+    stack.authenticator.invalidate();
+    for _ in 0..3 {
+        stack.get().await.unwrap_err();
+    }
+    assert_eq!(seen.events.count("quota_used_up"), 1);
+    let EventKind::QuotaUsedUp { wait, .. } = *seen.event("quota_used_up").kind() else {
+        panic!("it has another kind");
+    };
+    assert!(wait <= HOUR && wait >= HOUR - MINUTE, "{wait:?}");
+    seen.logged("WARN", &["auth::token", "the token quota is used up"]);
+    let health = stack.authenticator.health();
+    assert!(!health.is_usable());
+    assert_eq!(health.next_try().map(|wait| wait <= HOUR), Some(true));
+    let ended = seen.event("token_request_ended");
+    let EventKind::TokenRequestEnded {
+        quota, error: None, ..
+    } = ended.kind()
+    else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(quota.map(|quota| (quota.used, quota.limit)), Some((1, 1)));
+}
+
+/// A store that cannot be reached.
+struct Down;
+
+fn down() -> Error {
+    Error::new(ErrorKind::Store, "token store: connection refused").with_host("redis.example.test")
+}
+
+impl TokenStore for Down {
+    async fn load(&self, _: &Key) -> Result<Option<StoredEntry>, Error> {
+        Err(down())
+    }
+
+    async fn replace(&self, _: &Key, _: Option<EntryVersion>, _: NewEntry) -> Result<bool, Error> {
+        Err(down())
+    }
+
+    async fn lease(&self, _: &Key, _: &str, _: std::time::Duration) -> Result<bool, Error> {
+        Err(down())
+    }
+
+    async fn release(&self, _: &Key, _: &str) -> Result<(), Error> {
+        Err(down())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_store_that_is_down_is_visible() {
+    let seen = Seen::new();
+    let _capture = seen.log.install();
+    let source = auth_testkit::ScriptedSource::new();
+    let authenticator =
+        crate::support::machine_with(source, |options| seen.options(options).store(Down));
+    authenticator.token().await.unwrap();
+    let event = seen.event("store_failed");
+    assert_eq!(event.host(), Some("redis.example.test"));
+    assert_eq!(event.cause(), Some("store"));
+    let words = [
+        "auth::store",
+        "going on without the token store",
+        "redis.example.test",
+    ];
+    seen.logged("WARN", &words);
+    let health = authenticator.health();
+    assert!(health.is_usable() && health.is_store_failing());
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_an_api_that_refuses_every_token_is_visible() {
+    let seen = Seen::new();
+    let stack = seen.stack();
+    let _capture = seen.log.install();
+    stack.server.api().always(Reply::status(401));
+    for round in 0..12 {
+        let answer = stack.get().await.unwrap();
+        assert_eq!(answer.status, 401);
+        let health = stack.authenticator.health();
+        assert!(health.is_refused(), "round {round}: {health}");
+        assert!(!health.is_usable(), "round {round}: {health}");
+        elapse(8 * crate::support::SECOND).await;
+    }
+    let host = host_of(stack.server.origin());
+    assert_eq!(seen.event("token_refused").host(), Some(host));
+    seen.event("refusal_back_off");
+    seen.logged("WARN", &["auth::token", "the API refuses renewed tokens"]);
+    seen.logged(
+        "WARN",
+        &[
+            "auth::request",
+            "token refused, and the request not sent again",
+            host,
+        ],
+    );
+    let told = stack.authenticator.health().to_string();
+    assert!(told.contains("the API refuse"), "{told}");
+    // Accepted again.
+    stack.server.api().clear();
+    elapse(HOUR).await;
+    stack.get_well().await;
+    let health = stack.authenticator.health();
+    assert!(health.is_usable(), "{health}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_body_that_is_not_sent_again_is_visible() {
+    let seen = Seen::new();
+    let stack = seen.stack();
+    stack.get_well().await;
+    let _capture = seen.log.install();
+    stack.server.revoke_all();
+    let body = Full::new(Bytes::from_static(b"stream"));
+    let url = format!("{}/things", stack.server.api_url());
+    let request = Request::post(url).body(body).unwrap();
+    let client = AuthLayer::new(stack.authenticator.clone()).replay_with(|_: &Full<Bytes>| None);
+    let client = client.layer(stack.server.service());
+    let response = client.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 401);
+    let host = host_of(stack.server.origin());
+    let event = seen.event("request_not_replayed");
+    assert_eq!(event.cause(), Some("body"));
+    assert_eq!(
+        event.host(),
+        Some(stack.authenticator.origins().describe().as_str())
+    );
+    seen.logged("WARN", &["the request not sent again", "only once", host]);
+    assert_eq!(seen.events.count("token_refused"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_tokens_that_have_expired_on_arrival_are_visible() {
+    let seen = Seen::new();
+    let stack = seen.stack();
+    let _capture = seen.log.install();
+    stack.server.token().always(Reply::normal().expires_in(0));
+    let _ = stack.get().await;
+    let event = seen.event("no_token");
+    assert_eq!(event.cause(), Some("protocol"));
+    seen.logged(
+        "ERROR",
+        &["auth::token", "no valid token", "expired when they come"],
+    );
+    let health = stack.authenticator.health();
+    assert!(!health.is_usable());
+    let failure = health.last_failure().unwrap();
+    assert!(failure.error.to_string().contains("expired when they come"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_a_failed_renewal_no_token_and_recovery_are_three_events() {
+    let seen = Seen::new();
+    let stack = seen.stack_with(|options| options.policy(crate::support::exact()));
+    stack.get_well().await;
+    let _capture = seen.log.install();
+    stack.server.token().always(Reply::status(503));
+    elapse(HOUR - 6 * MINUTE).await;
+    stack.get_well().await;
+    elapse(crate::support::SECOND).await;
+    let failed = seen.event("renewal_failed");
+    let EventKind::RenewalFailed { valid_for, .. } = *failed.kind() else {
+        panic!("{failed:?}");
+    };
+    assert!(
+        valid_for > 4 * MINUTE && valid_for < 6 * MINUTE,
+        "{valid_for:?}"
+    );
+    seen.logged(
+        "WARN",
+        &[
+            "renewal failed, the cached token serves",
+            "valid_for=",
+            "503",
+        ],
+    );
+    assert_eq!(seen.events.count("no_token"), 0);
+    elapse(HOUR).await;
+    stack.get().await.unwrap_err();
+    assert_eq!(seen.events.count("no_token"), 1);
+    assert_eq!(seen.events.count("recovered"), 0);
+    stack.server.token().clear();
+    elapse(HOUR).await;
+    stack.get_well().await;
+    assert_eq!(seen.events.count("recovered"), 1);
+    let recovered = seen.event("recovered");
+    let EventKind::Recovered { failing_for, .. } = *recovered.kind() else {
+        panic!("{recovered:?}");
+    };
+    assert!(failing_for > 2 * HOUR - MINUTE, "{failing_for:?}");
+    seen.logged("INFO", &["token requests succeed again"]);
+}
