@@ -70,7 +70,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
-mod builder;
 mod client;
 mod followed;
 #[cfg(feature = "middleware")]
@@ -80,12 +79,11 @@ mod observe;
 mod service;
 mod transport;
 
-pub use builder::ReqwestTransportBuilder;
 pub use client::{client_builder, same_origin_redirects, within_origin};
 #[cfg(feature = "middleware")]
 pub use middleware::AuthMiddleware;
 pub use service::{ReqwestFuture, ReqwestService};
-pub use transport::ReqwestTransport;
+pub use transport::{ReqwestTransport, ReqwestTransportBuilder};
 
 /// The program of the README compiles.
 #[cfg(doctest)]

@@ -16,7 +16,9 @@ use http::{Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use reqwest::{Client, Url};
 
-use crate::ReqwestTransportBuilder;
+pub use self::builder::ReqwestTransportBuilder;
+
+mod builder;
 
 /// Sends token requests with reqwest, over a client that keeps the transport's
 /// [contract](Transport#contract): no redirects, no retries, no proxies from the environment,
@@ -102,7 +104,7 @@ impl ReqwestTransport {
         Self::from_parts(client, deadline)
     }
 
-    pub(crate) fn from_parts(client: Client, deadline: Duration) -> Self {
+    fn from_parts(client: Client, deadline: Duration) -> Self {
         Self { client, deadline }
     }
 

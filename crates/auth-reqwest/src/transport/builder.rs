@@ -3,7 +3,8 @@ use std::{fmt, time::Duration};
 use auth_core::Error;
 use reqwest::{ClientBuilder, redirect, retry};
 
-use crate::{ReqwestTransport, client::build};
+use super::ReqwestTransport;
+use crate::client::build;
 
 /// Settings of a [`ReqwestTransport`].
 ///

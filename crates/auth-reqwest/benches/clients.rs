@@ -1,0 +1,169 @@
+//! What a signed request costs around reqwest's client, beside what people write by hand.
+//!
+//! Requests go over HTTP/1.1 and loopback to a server in the same thread, because reqwest takes no
+//! connector but its own. One thread, one connection and one request after the other make the
+//! counts repeat. Instructions and allocations are those of the whole program: client, server and
+//! runtime. What a contender adds is the difference to a floor of the same run.
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
+#[path = "../../auth-tower/benches/support/callgrind.rs"]
+#[allow(dead_code, reason = "shared with the benches of auth-tower")]
+mod callgrind;
+#[path = "support/contenders.rs"]
+mod contenders;
+#[path = "support/hand_written.rs"]
+mod hand_written;
+#[path = "../../auth-tower/benches/support/report.rs"]
+#[allow(dead_code, reason = "shared with the benches of auth-tower")]
+mod report;
+#[path = "support/server.rs"]
+mod server;
+#[path = "../../auth-tower/benches/support/warm.rs"]
+#[allow(dead_code, reason = "shared with the benches of auth-tower")]
+mod warm;
+
+use std::{env, process::ExitCode};
+
+use callgrind::Counts;
+use contenders::{Contender, Scenario};
+use report::{Limit, Report, Table, cell};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [mode, contender, scenario, requests] = &arguments[..] {
+        if mode == SEND {
+            let contender = Contender::ALL.into_iter().find(|c| c.id() == contender);
+            let scenario = Scenario::ALL.into_iter().find(|s| s.id() == scenario);
+            let contender = contender.expect("a contender's id");
+            let scenario = scenario.expect("a scenario's id");
+            contender.send(scenario, requests.parse().expect("a number"));
+            return ExitCode::SUCCESS;
+        }
+    }
+    let mut report = Report::new("reqwest clients");
+    if !callgrind::is_installed() {
+        println!("not run: instructions, which need valgrind (cargo xtask bench installs it)\n");
+        return report.finish();
+    }
+    for scenario in Scenario::ALL {
+        match count(scenario) {
+            Ok(counts) => counts.judge(&mut report),
+            Err(error) => {
+                println!("{error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    report.finish()
+}
+
+/// The first argument of a run that only sends requests: then the contender, the scenario, and how
+/// many.
+const SEND: &str = "send";
+
+/// What a request of each contender costs.
+struct AllCounts {
+    scenario: Scenario,
+    counts: Vec<Counts>,
+}
+
+fn count(scenario: Scenario) -> Result<AllCounts, String> {
+    let counts = Contender::ALL.into_iter().map(|contender| {
+        // The first requests open the connection and fill the pools.
+        Counts::per_round(&[SEND, contender.id(), scenario.id()], 300, 900)
+    });
+    Ok(AllCounts {
+        scenario,
+        counts: counts.collect::<Result<_, _>>()?,
+    })
+}
+
+impl AllCounts {
+    fn of(&self, contender: Contender) -> Counts {
+        let at = Contender::ALL.into_iter().position(|c| c == contender);
+        self.counts[at.expect("one of them")]
+    }
+
+    /// What a contender adds to its floor.
+    fn over_floor(&self, contender: Contender) -> Counts {
+        self.of(contender) - self.of(contender.floor())
+    }
+
+    fn judge(&self, report: &mut Report) {
+        use Contender::{
+            HandWritten, HandWrittenReplay, Middleware, MiddlewareReplayOff, ReqwestService,
+        };
+        self.print(report);
+        let title = self.scenario.title();
+        for (contender, by_hand, goal) in [
+            (MiddlewareReplayOff, HandWritten, 2.0),
+            (Middleware, HandWrittenReplay, 1.0),
+        ] {
+            let instructions = |contender| self.over_floor(contender).instructions;
+            report.goal(
+                format!(
+                    "{title}: {}, instructions of those of {}",
+                    contender.title(),
+                    by_hand.title()
+                ),
+                instructions(contender) / instructions(by_hand),
+                Limit::AtMost(goal * SLACK),
+                Limit::AtMost(goal),
+            );
+        }
+        let more = self.over_floor(ReqwestService);
+        let base = self.of(ReqwestService.floor());
+        report.goal(
+            format!("{title}: ReqwestService, instructions of those of reqwest"),
+            self.of(ReqwestService).instructions / base.instructions,
+            Limit::AtMost((1.0 + 2_500.0 / base.instructions) * 1.0),
+            Limit::AtMost(1.0 + 2_500.0 / base.instructions),
+        );
+        report.goal(
+            format!("{title}: ReqwestService, allocations more than reqwest"),
+            more.allocations,
+            Limit::AtMost(4.0 + TOLERANCE),
+            Limit::AtMost(4.0 + TOLERANCE),
+        );
+    }
+
+    fn print(&self, report: &mut Report) {
+        let head = format!("{}, HTTP/1.1 over loopback", self.scenario.title());
+        let mut table = Table::new(&[
+            &head,
+            "instructions",
+            "over its floor",
+            "allocs",
+            "over its floor",
+            "reallocs",
+        ]);
+        for contender in Contender::ALL {
+            let (counts, over) = (self.of(contender), self.over_floor(contender));
+            let what = format!("{}, {}", self.scenario.title(), contender.title());
+            report.note(format!("{what}: instructions"), counts.instructions);
+            report.note(
+                format!("{what}: instructions over its floor"),
+                over.instructions,
+            );
+            report.note(
+                format!("{what}: allocations over its floor"),
+                over.allocations,
+            );
+            table.row([
+                contender.title().to_owned(),
+                cell(counts.instructions, 0),
+                cell(over.instructions, 0),
+                cell(counts.allocations, 2),
+                cell(over.allocations, 2),
+                cell(over.reallocations, 2),
+            ]);
+        }
+        table.print();
+    }
+}
+
+/// How much worse than its goal a ratio may be.
+const SLACK: f64 = 1.05;
+
+/// Between two run lengths a buffer may have grown once.
+const TOLERANCE: f64 = 0.01;

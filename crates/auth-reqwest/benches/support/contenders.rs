@@ -1,0 +1,316 @@
+//! The stacks that are compared.
+
+use std::thread;
+
+use auth_core::{Authenticator, Origins};
+use auth_reqwest::{AuthMiddleware, ReqwestService, client_builder};
+use auth_tower::AuthLayer;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use http_body_util::{BodyExt, Full};
+use reqwest::{Client, ClientBuilder, Url, redirect::Policy};
+use reqwest_middleware::{ClientBuilder as Chain, ClientWithMiddleware};
+use tower::{Layer, Service, ServiceExt};
+
+use crate::{
+    hand_written::{HandWritten, HandWrittenReplay},
+    server, warm,
+};
+
+/// What kind of request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// A GET without a body.
+    Get,
+    /// A POST with 64 bytes of JSON.
+    Post,
+}
+
+impl Scenario {
+    pub(crate) const ALL: [Self; 2] = [Self::Get, Self::Post];
+
+    /// The name as an argument.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+
+    fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Post => Method::POST,
+        }
+    }
+
+    fn body(self) -> Option<Bytes> {
+        match self {
+            Self::Get => None,
+            Self::Post => Some(Bytes::from_static(BODY)),
+        }
+    }
+
+    /// A request of reqwest's own.
+    fn reqwest_request(self, port: u16) -> reqwest::Request {
+        let url = Url::parse(&url(port)).expect("a valid URL");
+        let mut request = reqwest::Request::new(self.method(), url);
+        *request.headers_mut() = headers();
+        *request.body_mut() = self.body().map(reqwest::Body::from);
+        request
+    }
+
+    /// A request of the crate `http`.
+    fn http_request(self, port: u16) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(self.body().unwrap_or_default()));
+        *request.method_mut() = self.method();
+        *request.uri_mut() = url(port).parse().expect("a valid URI");
+        *request.headers_mut() = headers();
+        request
+    }
+}
+
+const BODY: &[u8] = b"{\"name\":\"a thing\",\"colour\":\"blue\",\"size\":[1,2,3],\"weight\":12.25}";
+
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}/v1/things/17?expand=all")
+}
+
+fn headers() -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static("bench/1.0"));
+    headers.insert(
+        HeaderName::from_static("x-request-id"),
+        HeaderValue::from_str("01890a5d-ac96-774b-bcce-b302099a8057").expect("a valid value"),
+    );
+    headers
+}
+
+/// What stands between the caller and reqwest's client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contender {
+    /// Nothing.
+    Reqwest,
+    /// Nothing; the client that `client_builder` makes.
+    Built,
+    /// Nothing; the request comes from one of the crate `http`, and the response becomes one.
+    Converted,
+    ReqwestService,
+    LayerReplayOff,
+    Layer,
+    /// reqwest-middleware without a middleware.
+    Chain,
+    HandWritten,
+    MiddlewareReplayOff,
+    HandWrittenReplay,
+    Middleware,
+    /// Over somebody else's client, whose redirects are not seen.
+    MiddlewareForeign,
+}
+
+impl Contender {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Reqwest,
+        Self::Built,
+        Self::Converted,
+        Self::ReqwestService,
+        Self::LayerReplayOff,
+        Self::Layer,
+        Self::Chain,
+        Self::HandWritten,
+        Self::MiddlewareReplayOff,
+        Self::HandWrittenReplay,
+        Self::Middleware,
+        Self::MiddlewareForeign,
+    ];
+
+    /// The name as an argument.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Self::Reqwest => "reqwest",
+            Self::Built => "built",
+            Self::Converted => "converted",
+            Self::ReqwestService => "service",
+            Self::LayerReplayOff => "layer-replay-off",
+            Self::Layer => "layer",
+            Self::Chain => "chain",
+            Self::HandWritten => "hand",
+            Self::MiddlewareReplayOff => "middleware-replay-off",
+            Self::HandWrittenReplay => "hand-replay",
+            Self::Middleware => "middleware",
+            Self::MiddlewareForeign => "middleware-foreign",
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Reqwest => "reqwest",
+            Self::Built => "reqwest, made by client_builder",
+            Self::Converted => "reqwest, request from http, response into http",
+            Self::ReqwestService => "ReqwestService",
+            Self::LayerReplayOff => "AuthLayer, replay off, ReqwestService",
+            Self::Layer => "AuthLayer, ReqwestService",
+            Self::Chain => "reqwest-middleware, no middleware",
+            Self::HandWritten => "hand-written middleware, RwLock",
+            Self::MiddlewareReplayOff => "AuthMiddleware, replay off",
+            Self::HandWrittenReplay => "hand-written middleware, RwLock, try_clone",
+            Self::Middleware => "AuthMiddleware",
+            Self::MiddlewareForeign => "AuthMiddleware, client not by client_builder",
+        }
+    }
+
+    /// What the contender is compared with.
+    pub(crate) fn floor(self) -> Self {
+        match self {
+            Self::Reqwest
+            | Self::Built
+            | Self::Converted
+            | Self::ReqwestService
+            | Self::LayerReplayOff
+            | Self::Layer
+            | Self::Chain => Self::Reqwest,
+            Self::HandWritten
+            | Self::MiddlewareReplayOff
+            | Self::HandWrittenReplay
+            | Self::Middleware
+            | Self::MiddlewareForeign => Self::Chain,
+        }
+    }
+
+    /// Sends that many requests, one after the other.
+    pub(crate) fn send(self, scenario: Scenario, requests: u32) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime = runtime.expect("a runtime");
+        runtime.block_on(async {
+            let port = server::start().await;
+            // Made for every contender: in a program with threads each system call costs more.
+            let authenticator = authenticator(port);
+            let layer = || AuthLayer::new(authenticator.clone());
+            let token = warm::token(TOKEN);
+            let drive = Drive {
+                scenario,
+                port,
+                requests,
+            };
+            let chain = |client| Chain::new(client);
+            match self {
+                Self::Reqwest => drive.reqwest(plain()).await,
+                Self::Built => drive.reqwest(built()).await,
+                Self::Converted => drive.converted(plain()).await,
+                Self::ReqwestService => drive.service(service()).await,
+                Self::LayerReplayOff => drive.service(layer().replay_off().layer(service())).await,
+                Self::Layer => drive.service(layer().layer(service())).await,
+                Self::Chain => drive.chain(chain(plain()).build()).await,
+                Self::HandWritten => {
+                    let middleware = HandWritten::new(&token);
+                    drive.chain(chain(plain()).with(middleware).build()).await;
+                }
+                Self::HandWrittenReplay => {
+                    let middleware = HandWrittenReplay::new(&token);
+                    drive.chain(chain(plain()).with(middleware).build()).await;
+                }
+                Self::MiddlewareReplayOff => {
+                    let middleware = AuthMiddleware::from_layer(layer().replay_off());
+                    drive.chain(chain(built()).with(middleware).build()).await;
+                }
+                Self::Middleware => {
+                    let middleware = AuthMiddleware::from_layer(layer());
+                    drive.chain(chain(built()).with(middleware).build()).await;
+                }
+                Self::MiddlewareForeign => {
+                    let middleware = AuthMiddleware::from_layer(layer());
+                    drive.chain(chain(plain()).with(middleware).build()).await;
+                }
+            }
+        });
+    }
+}
+
+const TOKEN: usize = 1024;
+
+fn plain() -> Client {
+    made(Client::builder().no_proxy())
+}
+
+fn built() -> Client {
+    made(client_builder())
+}
+
+fn service() -> ReqwestService {
+    let client = client_builder().tls_certs_only([]);
+    ReqwestService::from_builder(client, Policy::limited(10)).expect("valid settings")
+}
+
+/// Without root certificates, which take long to read and are not needed.
+fn made(client: ClientBuilder) -> Client {
+    client.tls_certs_only([]).build().expect("valid settings")
+}
+
+fn authenticator(port: u16) -> Authenticator {
+    let origin = format!("http://127.0.0.1:{port}");
+    let origins = Origins::danger_allow_http([origin]).expect("an origin");
+    // On a thread of its own: this one runs a runtime.
+    let make = move || warm::warm(warm::builder_to(TOKEN, origins));
+    thread::spawn(make).join().expect("a token")
+}
+
+/// How requests are sent.
+struct Drive {
+    scenario: Scenario,
+    port: u16,
+    requests: u32,
+}
+
+impl Drive {
+    async fn reqwest(&self, client: Client) {
+        for _ in 0..self.requests {
+            let response = client
+                .execute(self.scenario.reqwest_request(self.port))
+                .await;
+            response.expect("an answer").bytes().await.expect("a body");
+        }
+    }
+
+    async fn converted(&self, client: Client) {
+        for _ in 0..self.requests {
+            let (head, body) = self.scenario.http_request(self.port).into_parts();
+            let body = body.collect().await.expect("a body").to_bytes();
+            let request = reqwest::Request::try_from(Request::from_parts(head, body));
+            let response = client.execute(request.expect("a valid request")).await;
+            let response: http::Response<reqwest::Body> = response.expect("an answer").into();
+            response.into_body().collect().await.expect("a body");
+        }
+    }
+
+    async fn chain(&self, client: ClientWithMiddleware) {
+        for _ in 0..self.requests {
+            let response = client
+                .execute(self.scenario.reqwest_request(self.port))
+                .await;
+            response.expect("an answer").bytes().await.expect("a body");
+        }
+    }
+
+    async fn service<S>(&self, service: S)
+    where
+        S: Service<Request<Full<Bytes>>, Response = http::Response<reqwest::Body>> + Clone,
+        S::Error: std::fmt::Debug,
+    {
+        for _ in 0..self.requests {
+            let request = self.scenario.http_request(self.port);
+            let response = service.clone().oneshot(request).await;
+            let body = response.expect("an answer").into_body();
+            body.collect().await.expect("a body");
+        }
+    }
+}
