@@ -67,14 +67,23 @@ fn auth_core_keeps_its_promises() {
     use auth_core::{
         AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, AuthenticatorMap,
         AuthenticatorMapBuilder, AuthenticatorOptions, Clock, ConnectFailure, Credentials,
-        CredentialsId, EntryVersion, Error, ErrorKind, Generation, Health, HttpHosts, Key,
-        KeyBuilder, KeyPart, Local, MemoryStore, Moment, NewEntry, Origins, Quota, Redirected,
+        CredentialsId, EntryVersion, Error, ErrorKind, Event, EventKind, Generation, Health,
+        HealthFailure, HttpHosts, KeepWarm, Key, KeyBuilder, KeyPart, Local, MapHealth,
+        MemoryStore, Moment, NewEntry, Observer, Origins, Quota, QuotaUse, Redirected,
         RedirectsUnseen, RefreshPolicy, Refusal, RejectedPart, Scheme, Secret, SecretEnv,
         SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource, SharedTokenStore,
         SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenHost, TokenRefused,
-        TokenRequest, TokenRequestLimit, TokenRequestOutcome, TokenRequestReason,
+        TokenRequest, TokenRequestLimit, TokenRequestOutcome, TokenRequestReason, TokenWatch,
     };
     promise! {
+        Event: send sync unpin forever;
+        EventKind: send sync unpin forever;
+        Box<dyn Observer>: send sync unpin forever;
+        QuotaUse: send sync unpin forever;
+        HealthFailure: send sync unpin forever;
+        MapHealth: send sync unpin forever;
+        KeepWarm: send sync unpin forever;
+        TokenWatch: send sync unpin forever;
         AccessToken: send sync unpin forever;
         Acquire: send sync unpin forever;
         ApiKey: send sync unpin forever;
@@ -133,13 +142,14 @@ fn auth_core_keeps_its_promises() {
 #[test]
 fn auth_tower_keeps_its_promises() {
     use auth_tower::{
-        AnsweredRequest, Auth, AuthLayer, AuthOutcome, Error, ExistingCredential, KeyedAuth,
-        MinLifetime, MinLifetimeFuture, MinLifetimeLayer, MissingToken, NotReplayed, OriginGuard,
-        OriginGuardFuture, OriginGuardLayer, ReplayBody, ReplayBodyLayer, ReplayBodyService,
-        ReplayCheap, ReplayOff, ReplayWith, ResponseFuture, ResponseHead, ServiceTransport, StepUp,
-        Unsigned,
+        AnsweredRequest, Auth, AuthLayer, AuthOutcome, Error, ExistingCredential,
+        InsufficientScope, KeyedAuth, MinLifetime, MinLifetimeFuture, MinLifetimeLayer,
+        MissingToken, NotReplayed, OriginGuard, OriginGuardFuture, OriginGuardLayer, ReplayBody,
+        ReplayBodyLayer, ReplayBodyService, ReplayCheap, ReplayOff, ReplayWith, ResponseFuture,
+        ResponseHead, ServiceTransport, StepUp, Unsigned,
     };
     promise! {
+        InsufficientScope: send sync unpin forever;
         Auth<MemoryService>: send sync unpin forever;
         Auth<MemoryService, ReplayOff>: send sync unpin forever;
         Auth<MemoryService, ReplayWith<CloneBody>>: send sync unpin forever;
@@ -187,10 +197,18 @@ fn auth_tower_keeps_its_promises() {
 #[test]
 fn auth_oauth2_keeps_its_promises() {
     use auth_oauth2::{
-        BodyFormat, Client, ClientAuth, ClientBuilder, ClientCredentials, RefreshToken, ReplyRules,
-        ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
+        Assertion, AssertionContext, BodyFormat, Client, ClientAuth, ClientBuilder,
+        ClientCredentials, ClientSettings, Discovery, DiscoveryBuilder, JwtBearer, Metadata,
+        RefreshToken, ReplyRules, ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
     };
     promise! {
+        Assertion: send sync unpin forever;
+        AssertionContext<'static>: send sync unpin forever;
+        Discovery: send sync unpin forever;
+        DiscoveryBuilder: send sync unpin forever;
+        Metadata: send sync unpin forever;
+        ClientSettings: send sync unpin forever;
+        JwtBearer: send sync unpin forever;
         BodyFormat: send sync unpin forever;
         Client: send sync unpin forever;
         ClientAuth: send sync unpin forever;
@@ -202,6 +220,18 @@ fn auth_oauth2_keeps_its_promises() {
         Scrubber: send sync unpin forever;
         TokenEndpoint: send sync unpin forever;
         TokenExchange: send sync unpin forever;
+    }
+}
+
+#[test]
+fn auth_jwt_keeps_its_promises() {
+    use auth_jwt::{JwtAlgorithm, JwtAudience, JwtSigner, ServiceAccount, ServiceAccountBuilder};
+    promise! {
+        JwtAlgorithm: send sync unpin forever;
+        JwtAudience: send sync unpin forever;
+        JwtSigner: send sync unpin forever;
+        ServiceAccount: send sync unpin forever;
+        ServiceAccountBuilder: send sync unpin forever;
     }
 }
 
@@ -250,8 +280,10 @@ fn auth_store_redis_keeps_its_promises() {
 fn auth_verdigris_keeps_its_promises() {
     use auth_verdigris::{
         LegacyFuture, LegacyRefusal, LegacyRefusalLayer, PeekedBody, Verdigris, VerdigrisBuilder,
+        VerdigrisSettings,
     };
     promise! {
+        VerdigrisSettings: send sync unpin forever;
         LegacyFuture<InnerFuture, Body>: send forever;
         LegacyRefusal<MemoryService>: send sync unpin forever;
         LegacyRefusalLayer: send sync unpin forever;
@@ -263,9 +295,12 @@ fn auth_verdigris_keeps_its_promises() {
 
 #[test]
 fn auth_kaizen_keeps_its_promises() {
-    use auth_kaizen::{Central, East, Kaizen, KaizenBuilder, LegacyEndpoint, Region, RegionName};
+    use auth_kaizen::{
+        Central, East, Kaizen, KaizenBuilder, KaizenSettings, LegacyEndpoint, Region, RegionName,
+    };
     fn any<R: Region>() {
         promise! {
+        KaizenSettings: send sync unpin forever;
             R: send sync forever;
             Kaizen<R>: send sync unpin forever;
             KaizenBuilder<R>: send sync unpin forever;
@@ -284,9 +319,12 @@ fn auth_kaizen_keeps_its_promises() {
 #[test]
 fn auth_axonize_keeps_its_promises() {
     use auth_axonize::{
-        ApiKeysBuilder, Axonize, LoginBuilder, MfaAnswer, MfaChallenge, fake::BindingCodes,
+        ApiKeysBuilder, ApiKeysSettings, Axonize, LoginBuilder, LoginSettings, MfaAnswer,
+        MfaChallenge, fake::BindingCodes,
     };
     promise! {
+        ApiKeysSettings: send sync unpin forever;
+        LoginSettings: send sync unpin forever;
         ApiKeysBuilder: send sync unpin forever;
         Axonize: send sync unpin forever;
         BindingCodes: send sync unpin forever;
@@ -298,8 +336,9 @@ fn auth_axonize_keeps_its_promises() {
 
 #[test]
 fn auth_kayzen_keeps_its_promises() {
-    use auth_kayzen::{Kayzen, KayzenBuilder};
+    use auth_kayzen::{Kayzen, KayzenBuilder, KayzenSettings};
     promise! {
+        KayzenSettings: send sync unpin forever;
         Kayzen: send sync unpin forever;
         KayzenBuilder: send sync unpin forever;
     }
@@ -310,11 +349,12 @@ fn auth_testkit_keeps_its_promises() {
     use auth_testkit::{
         Answer, BodyFormat, ClientAuth, Counters, Fetch, ForeignServer, Gate, IssuedToken, Leak,
         LogCapture, MemoryBody, MemoryError, MemoryFuture, MemoryService, MemoryTransport,
-        OAuthParams, OAuthRefusal, Outcome, RecordedRequest, Recorder, RefreshTokenUse,
-        RefreshTokens, Reply, RetryAfter, Script, ScriptedSource, SentRequest, Side, TestServer,
-        TestServerBuilder, TokenUse, VendorRequest, VendorRules, VirtualClock,
+        OAuthParams, OAuthRefusal, Outcome, RecordedRequest, Recorder, RecordingObserver,
+        RefreshTokenUse, RefreshTokens, Reply, RetryAfter, Script, ScriptedSource, SentRequest,
+        Side, TestServer, TestServerBuilder, TokenUse, VendorRequest, VendorRules, VirtualClock,
     };
     promise! {
+        RecordingObserver: send sync unpin forever;
         Answer: send sync unpin forever;
         BodyFormat: send sync unpin forever;
         ClientAuth: send sync unpin forever;
@@ -356,7 +396,8 @@ fn auth_testkit_keeps_its_promises() {
 /// this of the futures that they are given.
 #[test]
 fn futures_of_the_traits_can_be_sent() {
-    use auth_core::{Key, SecretSource, TokenRequest, TokenSource, TokenStore, Transport};
+    use auth_core::{Key, Secret, SecretSource, TokenRequest, TokenSource, TokenStore, Transport};
+    use auth_oauth2::{AssertionContext, AssertionSigner};
 
     fn sendable<T: Send>(_: &T) {}
     fn source<S: TokenSource>(source: &S, token_request: TokenRequest) {
@@ -381,7 +422,12 @@ fn futures_of_the_traits_can_be_sent() {
     fn transport<T: Transport>(transport: &T, request: Request<Bytes>) {
         sendable(&transport.send(request, 1));
     }
+    fn signer<S: AssertionSigner>(signer: &S, key: &Secret, context: &AssertionContext<'_>) {
+        sendable(&signer.read_key());
+        sendable(&signer.sign(key, context));
+    }
     let _ = (
+        signer::<auth_jwt::JwtSigner>,
         source::<auth_oauth2::ClientCredentials>,
         secret::<auth_core::Secret>,
         store::<auth_core::SharedTokenStore>,
