@@ -100,11 +100,7 @@ pub(crate) async fn token_exchange_for_a_revoked_token() {
     let token = token_of(&server, "bob", "builder").await;
     let source = token_request(&server, token);
     let api = api(&server, source);
-    assert_is(
-        &api.get().await.expect("a token"),
-        "exchange-basic",
-        "bob",
-    );
+    assert_is(&api.get().await.expect("a token"), "exchange-basic", "bob");
     // The user's token, and what was had for it.
     let reply = server.control(json!({"revoke_all": true})).await;
     assert_eq!(reply["revoked"], 2);

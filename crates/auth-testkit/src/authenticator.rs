@@ -51,9 +51,10 @@ impl TestServer {
             .build()
             .expect("the server has a client with a secret")
             .client_credentials();
-        let origins = match self.origin().starts_with("https:") {
-            true => Origins::new([self.origin()]),
-            false => Origins::danger_allow_http([self.origin()]),
+        let origins = if self.origin().starts_with("https:") {
+            Origins::new([self.origin()])
+        } else {
+            Origins::danger_allow_http([self.origin()])
         };
         Authenticator::builder(source, origins.expect("the server has an origin"))
             .vendor("test server")
