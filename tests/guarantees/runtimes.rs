@@ -8,7 +8,7 @@ use std::{
     task::{Context, Wake, Waker},
 };
 
-use auth_core::{ErrorKind, Refusal};
+use auth_core::{Error, ErrorKind, Refusal};
 use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -91,6 +91,33 @@ fn g03_a_flight_on_a_runtime_that_stands_still_is_overtaken() {
     let mut headers = http::HeaderMap::new();
     token.sign(&mut headers);
     assert_eq!(headers["authorization"], "Bearer fake-token-2");
+}
+
+#[test]
+fn g03_a_flight_that_was_given_up_brings_its_token_where_there_is_none() {
+    let (stalled, running) = (runtime(), runtime());
+    let source = ScriptedSource::new();
+    let gate = Gate::new();
+    source.then(Outcome::fresh().after(&gate));
+    source.then(Outcome::error(Error::new(ErrorKind::Unavailable, "down")));
+    let clock = running.block_on(async { VirtualClock::new() });
+    let authenticator = machine_with(source.clone(), |options| options.clock(clock));
+    stalled.block_on(async {
+        assert!(poll_once(&mut authenticator.token()).is_pending());
+        soon(gate.reached(1)).await;
+    });
+    running.block_on(async {
+        let told = time::timeout(45 * SECOND, authenticator.token()).await;
+        assert_eq!(told.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(source.fetches(), 2);
+    });
+    assert!(authenticator.try_token().is_none());
+    gate.open();
+    stalled.block_on(async { elapse(SECOND).await });
+    let token = authenticator.try_token().unwrap();
+    let mut headers = http::HeaderMap::new();
+    token.sign(&mut headers);
+    assert_eq!(headers["authorization"], "Bearer fake-token-1");
 }
 
 #[test]

@@ -44,9 +44,9 @@ use crate::{driver::Run, faults::kinds};
 const SEEDS: u64 = 2_000;
 
 /// Seeds that once found a fault, in the stack or in the model.
-const REGRESSIONS: [u64; 12] = [
+const REGRESSIONS: [u64; 13] = [
     352, 983, 2_440, 104_790, 200_275, 200_635, 201_015, 210_510, 220_463, 301_294, 302_208,
-    303_813,
+    303_813, 306_015,
 ];
 
 #[test]

@@ -10,6 +10,7 @@
 //!   request that finds it usable is sent at once, failed renewals or not (G1, G2, G4, G8). Not at
 //!   once while the replacement of a refused token waits for the floor, or is in progress for a
 //!   moment.
+//! - A token that was refused some times in a row may be dropped, other token or not.
 //! - A refused token is sent only if no token request that replaces it is in progress, or one that
 //!   takes longer than requests wait (G7). A young token that is sent once more for a request that
 //!   was refused with it is not judged.
@@ -39,6 +40,9 @@ pub(crate) struct Model {
     met: BTreeSet<String>,
     /// Tokens in a row that were refused and never accepted, the newest not included.
     unproven: u32,
+    /// Refusals of the newest token in a row, counted once a second, and when the last one was
+    /// counted.
+    row: (u32, Duration),
     /// A refused token whose replacement is waited for, and until when.
     replacing: Option<(String, Duration)>,
     /// The token request in progress.
@@ -108,6 +112,7 @@ impl Model {
             accepted: BTreeMap::new(),
             met: BTreeSet::new(),
             unproven: 0,
+            row: (0, Duration::ZERO),
             replacing: None,
             flying: None,
             second_try: None,
@@ -140,6 +145,7 @@ impl Model {
         let usable = !past(now, held.usable_until)
             && held.seen_expired.is_none()
             && !held.came_again
+            && self.row.0 < DROP
             && !is_replacing
             && !self.dead.contains_key(&held.text);
         usable.then_some(&*held.text)
@@ -255,6 +261,7 @@ impl Model {
             return;
         }
         self.may_repeat = true;
+        self.row.0 = 0;
         if let Some(held) = self.held.take().filter(|held| held.text != text) {
             self.unproven += u32::from(self.met.contains(&held.text));
             self.previous = Some((held.text, held.usable_until));
@@ -347,6 +354,11 @@ impl Model {
     /// The layer learns that the API refused this token. Tells whether that is news.
     pub(crate) fn refused(&mut self, text: &str, now: Moment) -> bool {
         self.met.insert(text.to_owned());
+        let (row, counted) = self.row;
+        let is_newest = self.held.as_ref().is_some_and(|held| held.text == text);
+        if is_newest && (row == 0 || now.monotonic() >= counted + SAME_REFUSAL) {
+            self.row = (row + 1, now.monotonic());
+        }
         let news = !self.dead.contains_key(text);
         if news {
             self.dead.insert(text.to_owned(), now.monotonic());
@@ -363,6 +375,7 @@ impl Model {
 
     /// The API served a request: it knows its tokens.
     pub(crate) fn served(&mut self) {
+        self.row.0 = 0;
         self.unproven = 0;
     }
 
@@ -414,6 +427,10 @@ const FLOOR: Duration = Duration::from_secs(1);
 const DOUBT_WAIT: Duration = Duration::from_secs(2);
 /// How long a token is on trial at last.
 const LONGEST_TRIAL: Duration = Duration::from_secs(600);
+/// After so many refusals in a row a token is dropped for good, also while no other can be had.
+const DROP: u32 = 5;
+/// Refusals so close together are one.
+const SAME_REFUSAL: Duration = Duration::from_secs(1);
 const PROBE: Duration = Duration::from_secs(300);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);

@@ -228,3 +228,32 @@ async fn g11f_token_requests_of_an_outage_of_the_store_count_when_it_is_back() {
     let served = told.iter().filter(|told| told.is_ok()).count();
     assert_eq!((served, fleet.token_requests()), (4, 10));
 }
+
+#[tokio::test(start_paused = true)]
+async fn g20f_wall_clocks_that_are_set_lengthen_and_shorten_no_slot() {
+    for back in [true, false] {
+        let fleet = fleet(2);
+        let clocks = [VirtualClock::new(), VirtualClock::new()];
+        let process =
+            |number: usize| fleet.process_for(&number.to_string(), clocks[number % 2].clone());
+        let processes: Vec<_> = (0..4).map(process).collect();
+        let told = tokens(&processes).await;
+        assert_eq!(told.iter().filter(|told| told.is_ok()).count(), 2);
+        // One of two wall clocks is set, after the slots were taken.
+        match back {
+            true => clocks[0].jump_wall_back(10 * HOUR),
+            false => clocks[0].jump_wall_forward(30 * MINUTE),
+        }
+        sleep(59 * MINUTE).await;
+        for number in [4, 5] {
+            let error = token(&process(number)).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Quota, "{error}");
+            assert!(error.retry_after().unwrap() <= 2 * MINUTE, "{error}");
+        }
+        sleep(2 * MINUTE).await;
+        for number in [6, 7] {
+            token(&process(number)).await.unwrap();
+        }
+        assert_eq!(fleet.token_requests(), 4);
+    }
+}

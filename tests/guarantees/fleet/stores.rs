@@ -251,3 +251,34 @@ async fn g03f_a_token_that_another_process_fetched_keeps_the_margin_of_its_lifet
     let left = process.health().usable_for().unwrap();
     assert!(left <= 2 * SECOND, "{left:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn g20f_the_longest_believed_lifetime_counts_from_the_token_request_in_every_process() {
+    let fleet = Fleet::new();
+    fleet.source.script.always(Outcome::token(
+        AccessToken::new("fake-token").expires_in(10 * HOUR),
+    ));
+    let process = || {
+        let policy = auth_core::RefreshPolicy::default();
+        let options = AuthenticatorOptions::new()
+            .store(fleet.store.clone())
+            .policy(policy.max_lifetime(HOUR).unwrap())
+            .clock(VirtualClock::new());
+        let origins = Origins::new(["https://api.example.com"]).unwrap();
+        Authenticator::builder(fleet.source.clone(), origins)
+            .key(key("read"))
+            .options(options)
+            .build()
+            .unwrap()
+    };
+    token(&process()).await.unwrap();
+    for minutes in [20, 20] {
+        sleep(minutes * MINUTE).await;
+        token(&process()).await.unwrap();
+    }
+    // Of the hour, 40 minutes have passed, and the margin is a minute.
+    let last = process();
+    token(&last).await.unwrap();
+    assert_eq!(last.health().usable_for(), Some(19 * MINUTE));
+    assert_eq!(fleet.token_requests(), 1);
+}
