@@ -240,9 +240,10 @@ async fn g20f_wall_clocks_that_are_set_lengthen_and_shorten_no_slot() {
         let told = tokens(&processes).await;
         assert_eq!(told.iter().filter(|told| told.is_ok()).count(), 2);
         // One of two wall clocks is set, after the slots were taken.
-        match back {
-            true => clocks[0].jump_wall_back(10 * HOUR),
-            false => clocks[0].jump_wall_forward(30 * MINUTE),
+        if back {
+            clocks[0].jump_wall_back(10 * HOUR)
+        } else {
+            clocks[0].jump_wall_forward(30 * MINUTE)
         }
         sleep(59 * MINUTE).await;
         for number in [4, 5] {
