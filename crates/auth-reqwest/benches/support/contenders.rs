@@ -93,16 +93,16 @@ fn headers() -> HeaderMap {
     headers.insert(header::USER_AGENT, HeaderValue::from_static("bench/1.0"));
     headers.insert(
         HeaderName::from_static("x-request-id"),
-        made("01890a5d-ac96-774b-bcce-b302099a8057"),
+        own_value("01890a5d-ac96-774b-bcce-b302099a8057"),
     );
     headers.insert(
         HeaderName::from_static("traceparent"),
-        made("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        own_value("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     );
     headers
 }
 
-fn made(text: &str) -> HeaderValue {
+fn own_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("a valid header value")
 }
 
