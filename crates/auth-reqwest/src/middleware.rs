@@ -1,6 +1,8 @@
-use std::{future::poll_fn, sync::Mutex};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+};
 
-use async_trait::async_trait;
 use auth_core::{Authenticator, AuthenticatorMap, Key};
 use auth_tower::{Auth, AuthLayer, Error, KeyedAuth, ReplayCheap, ReplayOff, ReplayWith};
 use http::Extensions;
@@ -9,11 +11,10 @@ use reqwest_middleware::{Middleware, Next};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use self::below::Below;
+use self::below::{Below, Carried, Slot, drive};
 use crate::followed::Redirects;
 
 mod below;
-mod head;
 
 /// `AuthLayer` for clients of the crate
 /// [reqwest-middleware](https://docs.rs/reqwest-middleware): signs each request, and sends it once
@@ -140,12 +141,12 @@ pub struct AuthMiddleware {
 /// What is the same for each request.
 #[derive(Clone, Debug)]
 enum Stack {
-    One(Auth<(), ByRequest>),
-    Keyed(KeyedAuth<(), ByRequest>),
+    One(Auth<Below, ByRequest>),
+    Keyed(KeyedAuth<Below, ByRequest>),
 }
 
 /// The request itself stands where the layer expects a body.
-type ByRequest = ReplayWith<fn(&Request) -> Option<Request>>;
+type ByRequest = ReplayWith<for<'a> fn(&Carried<'a>) -> Option<Carried<'a>>>;
 
 impl AuthMiddleware {
     /// Makes a middleware that signs with an authenticator's token.
@@ -247,71 +248,82 @@ impl AuthMiddleware {
     }
 }
 
-#[async_trait]
 impl Middleware for AuthMiddleware {
-    async fn handle(
-        &self,
+    // Without the macro, so that the request is moved once: into the slot.
+    fn handle<'this, 'extensions, 'next, 'call>(
+        &'this self,
         request: Request,
-        extensions: &mut Extensions,
-        next: Next<'_>,
-    ) -> reqwest_middleware::Result<Response> {
-        let mut request = head::of_request(request);
-        if let (Stack::Keyed(_), Some(key)) = (&self.stack, extensions.get::<Key>()) {
-            request.extensions_mut().insert(key.clone());
-        }
-        let extensions = Mutex::new(extensions);
-        let below = Below::new(next, &extensions, self.redirects);
-        let response = match &self.stack {
-            Stack::One(auth) => send(auth.over(below), request).await,
-            Stack::Keyed(auth) => send(auth.over(below), request).await,
-        };
-        match response {
-            Ok(response) => Ok(head::onto_response(response)),
-            Err(Error::Auth(error)) => Err(reqwest_middleware::Error::middleware(error)),
-            Err(Error::Inner(error)) => Err(error),
-        }
+        extensions: &'extensions mut Extensions,
+        next: Next<'next>,
+    ) -> BoxFuture<'call, reqwest_middleware::Result<Response>>
+    where
+        'this: 'call,
+        'extensions: 'call,
+        'next: 'call,
+        Self: 'call,
+    {
+        let slot = Slot::new(request, self.redirects);
+        Box::pin(async move {
+            let mut head = slot.take_head();
+            // `Below` is always ready, and so is what stands on it.
+            let answer = match &self.stack {
+                Stack::One(auth) => {
+                    let layer = pin!(auth.clone().call(head));
+                    drive(layer, &slot, next, extensions).await
+                }
+                Stack::Keyed(auth) => {
+                    if let Some(key) = extensions.get::<Key>() {
+                        head.extensions_mut().insert(key.clone());
+                    }
+                    let layer = pin!(auth.clone().call(head));
+                    drive(layer, &slot, next, extensions).await
+                }
+            };
+            match answer {
+                Ok(head) => Ok(slot.response_of(head)),
+                Err(Error::Auth(error)) => Err(reqwest_middleware::Error::middleware(error)),
+                Err(Error::Inner(error)) => Err(error),
+            }
+        })
     }
 }
 
-async fn send<S: Service<R>, R>(mut service: S, request: R) -> Result<S::Response, S::Error> {
-    poll_fn(|cx| service.poll_ready(cx)).await?;
-    service.call(request).await
-}
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl From<AuthLayer> for AuthMiddleware {
     fn from(layer: AuthLayer) -> Self {
-        let auth = by_request(layer).layer(());
+        let auth = by_request(layer).layer(Below);
         Self::over(Stack::One(auth))
     }
 }
 
 impl From<AuthLayer<ReplayOff>> for AuthMiddleware {
     fn from(layer: AuthLayer<ReplayOff>) -> Self {
-        let auth = never(layer).layer(());
+        let auth = never(layer).layer(Below);
         Self::over(Stack::One(auth))
     }
 }
 
 impl From<AuthLayer<ReplayCheap, AuthenticatorMap>> for AuthMiddleware {
     fn from(layer: AuthLayer<ReplayCheap, AuthenticatorMap>) -> Self {
-        let auth = by_request(layer).layer(());
+        let auth = by_request(layer).layer(Below);
         Self::over(Stack::Keyed(auth))
     }
 }
 
 impl From<AuthLayer<ReplayOff, AuthenticatorMap>> for AuthMiddleware {
     fn from(layer: AuthLayer<ReplayOff, AuthenticatorMap>) -> Self {
-        let auth = never(layer).layer(());
+        let auth = never(layer).layer(Below);
         Self::over(Stack::Keyed(auth))
     }
 }
 
 fn by_request<A>(layer: AuthLayer<ReplayCheap, A>) -> AuthLayer<ByRequest, A> {
-    layer.replay_with(Request::try_clone)
+    layer.replay_with(below::again)
 }
 
 /// One type is enough: a request of no method is ever kept.
 fn never<A>(layer: AuthLayer<ReplayOff, A>) -> AuthLayer<ByRequest, A> {
-    let layer: AuthLayer<ByRequest, A> = layer.replay_with(Request::try_clone);
+    let layer: AuthLayer<ByRequest, A> = layer.replay_with(below::again);
     layer.replay_only(|_| false)
 }

@@ -1,15 +1,16 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use auth_core::Error;
-use http::{Request, Response};
+use http::{Request, Response, Uri, request::Parts};
 use pin_project_lite::pin_project;
 use reqwest::{
-    Client, ClientBuilder, ResponseBuilderExt,
+    Client, ClientBuilder, ResponseBuilderExt, Url,
     redirect::{self, Policy},
 };
 use tower_service::Service;
@@ -246,9 +247,10 @@ impl<B: RequestBody> Service<Request<B>> for ReqwestService {
     }
 
     fn call(&mut self, request: Request<B>) -> ReqwestFuture {
-        let state = match reqwest::Request::try_from(request.map(body::wrap)) {
-            Ok(request) => State::Calling {
-                followed: Followed::watch(&request, self.redirects),
+        let (head, body) = request.into_parts();
+        let state = match converted(head, body::wrap(body)) {
+            Ok((request, uri)) => State::Calling {
+                followed: Followed::watch(request.method().clone(), uri, self.redirects),
                 call: self.client.call(request),
             },
             Err(error) => State::Failed { error: Some(error) },
@@ -308,23 +310,53 @@ impl fmt::Debug for ReqwestFuture {
     }
 }
 
-fn marked(response: reqwest::Response, followed: &Followed) -> Response<reqwest::Body> {
-    let url = response.url().clone();
-    let mut response = with_url(response);
-    let status = response.status();
-    followed.mark(&url, status, response.extensions_mut());
-    response
+/// As reqwest's own conversion, which writes the URI by way of `Display`. Returns the URI, too.
+#[inline]
+fn converted(head: Parts, body: reqwest::Body) -> Result<(reqwest::Request, Uri), reqwest::Error> {
+    // Only reqwest can hand extensions over, such as a time-out.
+    let is_bare = head.extensions.is_empty();
+    let Some(url) = is_bare.then(|| url_of(&head.uri)).flatten() else {
+        // The error, too, only reqwest can make.
+        let uri = head.uri.clone();
+        let request = reqwest::Request::try_from(Request::from_parts(head, body))?;
+        return Ok((request, uri));
+    };
+    let mut request = reqwest::Request::new(head.method, url);
+    *request.version_mut() = head.version;
+    *request.headers_mut() = head.headers;
+    *request.body_mut() = Some(body);
+    Ok((request, head.uri))
 }
 
-/// Keeps the URL for a conversion back: reqwest looks for the URL where only its builder can put
-/// it.
-fn with_url(response: reqwest::Response) -> Response<reqwest::Body> {
-    let marked = Response::builder().url(response.url().clone()).body(());
+fn url_of(uri: &Uri) -> Option<Url> {
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?.as_str());
+    let (path, query) = (uri.path(), uri.query());
+    let punctuation = "://?".len();
+    let length = scheme.len() + authority.len() + path.len() + query.map_or(0, str::len);
+    let mut text = String::with_capacity(length + punctuation);
+    for part in [scheme, "://", authority, path] {
+        text.push_str(part);
+    }
+    if let Some(query) = query {
+        text.push('?');
+        text.push_str(query);
+    }
+    Url::parse(&text).ok()
+}
+
+/// Marks a response, and keeps its URL for a conversion back.
+fn marked(mut response: reqwest::Response, followed: &Followed) -> Response<reqwest::Body> {
+    followed.mark(&mut response);
+    let url = response.url().clone();
     let mut response = Response::from(response);
-    if let Ok(marked) = marked {
-        response
-            .extensions_mut()
-            .extend(marked.into_parts().0.extensions);
+    // Reqwest looks for the URL where only its builder can put it. In the response's own map, which
+    // the client has made.
+    let mut builder = Response::builder();
+    if let Some(extensions) = builder.extensions_mut() {
+        mem::swap(extensions, response.extensions_mut());
+    }
+    if let Ok(with_url) = builder.url(url).body(()) {
+        *response.extensions_mut() = with_url.into_parts().0.extensions;
     }
     response
 }

@@ -1,11 +1,21 @@
-use std::{fs, path::absolute};
+use std::{
+    fs,
+    path::{PathBuf, absolute},
+};
 
 use crate::{Result, apt, cargo, costs};
 
 /// The program that counts instructions and allocations.
 const VALGRIND: &str = "valgrind";
 
-/// Runs the benches of the layer, which print their figures and fail when one misses its limit.
+/// The packages with benches, each built by itself: what one switches on in shared dependencies
+/// must not change the figures of the other.
+const PACKAGES: [&[&str]; 2] = [
+    &["--package=auth-tower"],
+    &["--package=auth-reqwest", "--features=middleware"],
+];
+
+/// Runs all benches, which print their figures and fail when one misses its limit.
 ///
 /// `--json FILE` writes the figures to a file, one object a line. `--page` writes the page "What it
 /// costs" of auth-tower's documentation, from the benches of requests and clients alone.
@@ -16,27 +26,36 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             format!("valgrind is missing ({error}): install it, on Debian by `{by_hand}`")
         })?;
     }
-    // Prints all figures, also if the first program fails.
-    let mut command = cargo::cargo(&["bench", "--locked", "--package=auth-tower"])?;
-    match arguments {
-        [] => {
-            command.args(["--no-fail-fast", "--"]);
-        }
-        [json, file] if json == "--json" => {
-            let file = absolute(file)?;
-            // The programs append to it.
-            fs::write(&file, "")?;
-            command.args(["--no-fail-fast", "--", "--json"]).arg(file);
-        }
-        [page] if page == "--page" => {
-            let file = absolute("target/costs.json")?;
-            fs::write(&file, "")?;
-            command.args(["--bench=per_request", "--bench=clients"]);
-            command.args(["--no-fail-fast", "--", "--json"]).arg(&file);
-            cargo::run(&mut command)?;
-            return costs::write(&fs::read_to_string(&file)?);
-        }
+    let json = match arguments {
+        [] => None,
+        [json, file] if json == "--json" => Some(new_file(file)?),
+        [page] if page == "--page" => return write_page(),
         _ => return Err("unknown arguments; the only ones are `--json FILE` and `--page`".into()),
-    }
-    cargo::run(&mut command)
+    };
+    // Prints all figures, also if the first program fails.
+    let results = PACKAGES.map(|package| {
+        let mut command = cargo::cargo(&["bench", "--locked"])?;
+        command.args(package).args(["--no-fail-fast", "--"]);
+        if let Some(file) = &json {
+            command.arg("--json").arg(file);
+        }
+        cargo::run(&mut command)
+    });
+    results.into_iter().collect()
+}
+
+fn write_page() -> Result {
+    let file = new_file("target/costs.json")?;
+    let mut command = cargo::cargo(&["bench", "--locked", "--package=auth-tower"])?;
+    command.args(["--bench=per_request", "--bench=clients"]);
+    command.args(["--no-fail-fast", "--", "--json"]).arg(&file);
+    cargo::run(&mut command)?;
+    costs::write(&fs::read_to_string(&file)?)
+}
+
+/// Makes an empty file, to which the programs append.
+fn new_file(path: &str) -> Result<PathBuf> {
+    let file = absolute(path)?;
+    fs::write(&file, "")?;
+    Ok(file)
 }
