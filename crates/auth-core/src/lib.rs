@@ -73,7 +73,7 @@
 //!
 //! | feature | default | effect |
 //! |---|---|---|
-//! | `serde` | no | settings from files: options, policies, quotas, origins and references to secrets implement `Deserialize` |
+//! | `serde` | no | settings from files: options, policies, quotas, origins and references to secrets implement `Deserialize`; [`Health`] and [`MapHealth`] implement `Serialize` |
 //!
 //! Supported Rust: see `rust-version` in the manifest.
 

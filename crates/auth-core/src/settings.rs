@@ -1,6 +1,6 @@
 //! Settings from files and the environment, through serde (feature `serde`).
 //!
-//! With the feature, these values implement [`Deserialize`](serde::Deserialize), in any format that
+//! With the feature, these values implement [`serde::Deserialize`], in any format that
 //! serde has a crate for:
 //!
 //! | value | form | example, in TOML |
