@@ -11,10 +11,14 @@ use reqwest_middleware::{Middleware, Next};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use self::below::{Below, Carried, Slot, drive};
+use self::{
+    below::{Below, Carried, Slot, drive},
+    target::Targets,
+};
 use crate::followed::Redirects;
 
 mod below;
+mod target;
 
 /// `AuthLayer` for clients of the crate
 /// [reqwest-middleware](https://docs.rs/reqwest-middleware): signs each request, and sends it once
@@ -136,6 +140,7 @@ mod below;
 pub struct AuthMiddleware {
     stack: Stack,
     redirects: Redirects,
+    targets: Targets,
 }
 
 /// What is the same for each request.
@@ -244,6 +249,7 @@ impl AuthMiddleware {
         Self {
             stack,
             redirects: Redirects::Unknown,
+            targets: Targets::default(),
         }
     }
 }
@@ -264,17 +270,16 @@ impl Middleware for AuthMiddleware {
     {
         let slot = Slot::new(request, self.redirects);
         Box::pin(async move {
-            let mut head = slot.take_head();
             // `Below` is always ready, and so is what stands on it.
             let answer = match &self.stack {
                 Stack::One(auth) => {
+                    let head = slot.take_head(&self.targets);
                     let layer = pin!(auth.clone().call(head));
                     drive(layer, &slot, next, extensions).await
                 }
                 Stack::Keyed(auth) => {
-                    if let Some(key) = extensions.get::<Key>() {
-                        head.extensions_mut().insert(key.clone());
-                    }
+                    let head = slot.take_head(&self.targets);
+                    let head = with_key(head, extensions.get());
                     let layer = pin!(auth.clone().call(head));
                     drive(layer, &slot, next, extensions).await
                 }
@@ -286,6 +291,13 @@ impl Middleware for AuthMiddleware {
             }
         })
     }
+}
+
+fn with_key<B>(mut head: http::Request<B>, key: Option<&Key>) -> http::Request<B> {
+    if let Some(key) = key {
+        head.extensions_mut().insert(key.clone());
+    }
+    head
 }
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

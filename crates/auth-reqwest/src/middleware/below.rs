@@ -21,6 +21,7 @@ use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Next, Result};
 use tower_service::Service;
 
+use super::target::Targets;
 use crate::followed::{Followed, Redirects};
 
 /// Stands below the layer for all requests.
@@ -32,20 +33,20 @@ pub(super) struct Below;
 pub(super) struct Slot(Mutex<Held>);
 
 struct Held {
-    /// Headers are put back when the layer sends it.
+    /// Without its headers until the layer sends it; `None` once it is sent.
     request: Option<Request>,
     redirects: Redirects,
-    /// The layer has sent the request.
-    outgoing: Option<Followed>,
-    /// Has no headers and extensions once the layer has read it.
-    response: Option<Result<Response>>,
+    step: Step,
 }
 
-/// A request on its way, and what is known about its redirects.
-type Sent<'a> = (
-    Followed,
-    Pin<Box<dyn Future<Output = Result<Response>> + Send + 'a>>,
-);
+enum Step {
+    /// The layer has the head of the request, or of the response that it took.
+    Layer,
+    /// The layer has sent the request.
+    Outgoing(Followed),
+    /// The response is there. The layer takes its headers and extensions.
+    Answered(Result<Response>),
+}
 
 /// What stands in the place of a body.
 pub(super) struct Carried<'a> {
@@ -54,27 +55,31 @@ pub(super) struct Carried<'a> {
     again: Option<Box<Request>>,
 }
 
+/// A request on its way, and what is known about its redirects.
+type Sent<'a> = (
+    Followed,
+    Pin<Box<dyn Future<Output = Result<Response>> + Send + 'a>>,
+);
+
 impl Slot {
     pub(super) fn new(request: Request, redirects: Redirects) -> Self {
         Self(Mutex::new(Held {
             request: Some(request),
             redirects,
-            outgoing: None,
-            response: None,
+            step: Step::Layer,
         }))
     }
 
     /// Moves the head off the request, for the layer.
-    pub(super) fn take_head(&self) -> http::Request<Carried<'_>> {
+    pub(super) fn take_head(&self, targets: &Targets) -> http::Request<Carried<'_>> {
         let mut head = http::Request::new(Carried {
             slot: self,
             again: None,
         });
         if let Some(request) = &mut self.held().request {
             head.method_mut().clone_from(request.method());
-            // The client reads its URL in the same way. What cannot be read has no origin, so it is
-            // not signed, and the client says what is wrong.
-            *head.uri_mut() = request.url().as_str().parse().unwrap_or_default();
+            // What cannot be read is not signed, and the client says what is wrong.
+            *head.uri_mut() = targets.read(request.url());
             mem::swap(head.headers_mut(), request.headers_mut());
         }
         head
@@ -83,7 +88,8 @@ impl Slot {
     /// Completes the response whose head the layer returns: that of the latest.
     pub(super) fn response_of(&self, head: http::Response<()>) -> Response {
         let (head, ()) = head.into_parts();
-        let Some(Ok(mut response)) = self.held().response.take() else {
+        let step = mem::replace(&mut self.held().step, Step::Layer);
+        let Step::Answered(Ok(mut response)) = step else {
             unreachable!("the layer makes no responses");
         };
         *response.headers_mut() = head.headers;
@@ -95,9 +101,20 @@ impl Slot {
     #[inline]
     fn send<'a>(&self, next: &Next<'a>, extensions: &'a mut Extensions) -> Option<Sent<'a>> {
         let mut held = self.held();
-        let followed = held.outgoing.take()?;
+        let followed = match mem::replace(&mut held.step, Step::Layer) {
+            Step::Outgoing(followed) => followed,
+            step => {
+                held.step = step;
+                return None;
+            }
+        };
         let request = held.request.take()?;
+        drop(held);
         Some((followed, next.clone().run(request, extensions)))
+    }
+
+    fn is_outgoing(&self) -> bool {
+        matches!(self.held().step, Step::Outgoing(_))
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -130,16 +147,15 @@ impl<'a> Service<http::Request<Carried<'a>>> for Below {
     fn call(&mut self, request: http::Request<Carried<'a>>) -> Answer<'a> {
         let (head, Carried { slot, again }) = request.into_parts();
         let mut held = slot.held();
-        // The first send is over, and its connection free.
-        held.response = None;
         if let Some(again) = again {
             held.request = Some(*again);
         }
         if let Some(request) = &mut held.request {
             *request.headers_mut() = head.headers;
         }
-        let redirects = held.redirects;
-        held.outgoing = Some(Followed::watch(head.method, head.uri, redirects));
+        // A response to a first send ends here, and its connection is free.
+        let followed = Followed::watch(head.method, head.uri, held.redirects);
+        held.step = Step::Outgoing(followed);
         drop(held);
         Answer { slot }
     }
@@ -156,11 +172,16 @@ impl Future for Answer<'_> {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         // No waker: `drive` polls again when it has put a response there.
         let mut held = self.slot.held();
-        let Some(Ok(response)) = &mut held.response else {
-            let Some(Err(error)) = held.response.take() else {
-                return Poll::Pending;
-            };
-            return Poll::Ready(Err(error));
+        let response = match &mut held.step {
+            Step::Answered(Ok(response)) => response,
+            Step::Answered(Err(_)) => {
+                let step = mem::replace(&mut held.step, Step::Layer);
+                let Step::Answered(Err(error)) = step else {
+                    unreachable!("looked at before");
+                };
+                return Poll::Ready(Err(error));
+            }
+            Step::Layer | Step::Outgoing(_) => return Poll::Pending,
         };
         let mut head = http::Response::new(());
         *head.status_mut() = response.status();
@@ -184,11 +205,11 @@ pub(super) async fn drive<F: Future>(
             if let Ok(response) = &mut response {
                 followed.mark(response);
             }
-            slot.held().response = Some(response);
+            slot.held().step = Step::Answered(response);
         }
         let step = poll_fn(|cx| match layer.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if slot.held().outgoing.is_some() => Poll::Ready(None),
+            Poll::Pending if slot.is_outgoing() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         });
         if let Some(output) = step.await {
