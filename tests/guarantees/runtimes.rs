@@ -94,7 +94,7 @@ fn g03_a_flight_on_a_runtime_that_stands_still_is_overtaken() {
 }
 
 #[test]
-fn g03_a_flight_that_was_given_up_brings_its_token_where_there_is_none() {
+fn g03_a_flight_that_was_given_up_brings_its_token_where_no_other_is_cached() {
     let (stalled, running) = (runtime(), runtime());
     let source = ScriptedSource::new();
     let gate = Gate::new();

@@ -154,7 +154,7 @@ async fn g11_refresh_now_keeps_to_the_quota() {
     let error = authenticator.refresh_now().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Quota);
     assert!(error.retry_after().unwrap() > 50 * MINUTE, "{error}");
-    assert_eq!(source.fetches(), 4, "the reserve is left alone");
+    assert_eq!(source.fetches(), 4, "the reserve is not used");
 }
 
 #[tokio::test(start_paused = true)]
@@ -197,11 +197,14 @@ async fn g07_an_invalidated_token_is_not_used_again_by_any_process() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown_waits_for_a_renewal_under_way_and_no_longer() {
+async fn shutdown_waits_for_a_renewal_in_progress_and_no_longer() {
     let source = ScriptedSource::new();
     let gate = Gate::new();
     let authenticator = machine(source.clone());
-    assert!(authenticator.shutdown(SECOND).await, "nothing is under way");
+    assert!(
+        authenticator.shutdown(SECOND).await,
+        "nothing is in progress"
+    );
     source.then(Outcome::fresh().after(&gate));
     let _ = poll_once(&mut authenticator.token());
     let start = tokio::time::Instant::now();

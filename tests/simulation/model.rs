@@ -427,7 +427,7 @@ const FLOOR: Duration = Duration::from_secs(1);
 const DOUBT_WAIT: Duration = Duration::from_secs(2);
 /// How long a token is on trial at last.
 const LONGEST_TRIAL: Duration = Duration::from_secs(600);
-/// After so many refusals in a row a token is dropped for good, also while no other can be had.
+/// After this number of refusals in a row a token is dropped permanently, also while no other can be had.
 const DROP: u32 = 5;
 /// Refusals so close together are one.
 const SAME_REFUSAL: Duration = Duration::from_secs(1);
