@@ -377,3 +377,37 @@ fn with_origin_only(mut error: reqwest::Error) -> reqwest::Error {
         error.without_url()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_becomes_the_url_that_reqwest_would_make_of_it() {
+        for uri in [
+            "https://api.example.com",
+            "https://api.example.com/",
+            "https://api.example.com?a",
+            "https://api.example.com/?",
+            "https://api.example.com/a/b?c=d&e",
+            "https://api.example.com/a/../b//c",
+            "https://api.example.com/a?b?c",
+            "https://API.example.com:443/a",
+            "http://api.example.com:443/a",
+            "http://user:fake-secret@[::1]:8080/a",
+            "http://api.example.com:99999/a",
+            "/a?b",
+            "*",
+            "api.example.com:443",
+        ] {
+            let uri: Uri = uri.parse().unwrap();
+            let request = Request::get(uri.clone()).body(reqwest::Body::default());
+            let reqwests = reqwest::Request::try_from(request.unwrap()).ok();
+            let reqwests = reqwests.map(|request| request.url().clone());
+            let converted = url_of(&uri);
+            // What has no scheme is left to reqwest.
+            let left = converted.is_none() && uri.scheme().is_none();
+            assert!(left || converted == reqwests, "{uri}: {converted:?}");
+        }
+    }
+}

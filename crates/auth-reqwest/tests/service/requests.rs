@@ -1,5 +1,7 @@
 //! Requests and responses come through whole.
 
+use std::time::Duration;
+
 use auth_testkit::{ForeignServer, Reply};
 use bytes::Bytes;
 use http::Request;
@@ -70,6 +72,18 @@ async fn requests_and_responses_of_reqwests_own_convert() {
     assert_eq!(response.text().await.unwrap(), "made");
     let sent = server.recorded();
     assert!(sent.iter().all(|request| request.expose_body() == "a body"));
+}
+
+#[tokio::test]
+async fn a_request_of_reqwests_own_keeps_its_timeout() {
+    let server = ForeignServer::start().await;
+    server.script().then(Reply::never());
+    let service = service();
+    let builder = service.get_ref().get(server.url());
+    let builder = builder.timeout(Duration::from_millis(1));
+    let request = http::Request::try_from(builder.build().unwrap()).unwrap();
+    let error = service.oneshot(request).await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
 }
 
 #[tokio::test]
