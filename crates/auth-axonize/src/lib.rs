@@ -5,6 +5,8 @@
 //! [`Axonize::api_keys`] puts a client id and a client secret on each request, and requests no
 //! token.
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # Example
 //!
 //! ```

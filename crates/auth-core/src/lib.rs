@@ -1,11 +1,11 @@
-//! The token machine: fetches one access token for everybody, renews it ahead of its expiry,
-//! replaces it when the API refuses it, and never asks the vendor more often than that takes.
+//! Holds one access token for all callers, renews it ahead of its expiry, and replaces it when the
+//! API refuses it.
 //!
-//! A program that calls an API has one token and many requests that want it. Written by hand, that
-//! becomes a lock held across a network call, a refresh that dies with the request that began it, a
-//! herd at every expiry, and a loop when the vendor is down. This crate is the part that gets those
-//! right, without an HTTP client, a vendor or a runtime's thread of its own. Requests are signed by
-//! `auth-tower`, tokens fetched by `auth-oauth2` or a vendor's crate.
+//! A program that calls an API has one token and many requests. A token behind a hand-written lock
+//! has known faults: the lock is held during a network call, a cancelled request cancels the
+//! renewal, all requests renew at each expiry, and failures repeat in a loop. This crate does this
+//! part without an HTTP client and without a vendor. `auth-tower` signs requests; `auth-oauth2` and
+//! the vendors' crates request tokens.
 //!
 //! # Example
 //!
@@ -33,12 +33,12 @@
 //! # }
 //! ```
 //!
-//! # What is where
+//! # Where to find what
 //!
 //! | you want to | see |
 //! |---|---|
-//! | have a token at hand | [`Authenticator`] |
-//! | be ready before the first request, and tell how it stands | [`Authenticator::warm_up`], [`Health`] |
+//! | hold and renew a token | [`Authenticator`] |
+//! | be ready before the first request, and report the state | [`Authenticator::warm_up`], [`Health`] |
 //! | fetch tokens from somewhere new | [`TokenSource`], [`AccessToken`], [`Error`] |
 //! | see what happens, in logs, metrics and traces | [`Observer`], and the page [Observability](_documentation::observability) |
 //! | keep a token valid without traffic, or follow its renewals | [`Authenticator::keep_warm`], [`Authenticator::watch`] |
@@ -48,26 +48,54 @@
 //! | use the same options for several authenticators and vendors | [`AuthenticatorOptions`] |
 //! | have a token for each tenant, user or scope | [`AuthenticatorMap`], [`Key`] |
 //! | share a token with other processes, or with the next start | [`TokenStore`], [`AuthenticatorOptions::store`] |
-//! | keep many keys from storming one token endpoint | [`TokenRequestLimit`] |
+//! | limit the token requests of many keys to one token endpoint | [`TokenRequestLimit`] |
 //! | say where a token may go | [`Origins`] |
 //! | put a token into other headers | [`Scheme`] |
-//! | send token calls through your own client | [`Transport`] |
+//! | send token requests through your own client | [`Transport`] |
 //! | send a key as it is, without any token request | [`ApiKey`] |
 //! | keep and rotate long-lived secrets | [`Secret`], [`SecretSource`], [`SecretEnv`], [`SecretFile`], [`SecretFn`] |
 //! | check what is promised, which demands of standards are met, and by which tests | the pages [Guarantees](_documentation::guarantees), [Standards](_documentation::standards), [Threats](_documentation::threats) |
-//! | turn the clock in tests | [`Clock`], and `VirtualClock` in `auth-testkit` |
+//! | control the time in tests | [`Clock`], and `VirtualClock` in `auth-testkit` |
 //!
 //! # How it works
 //!
-//! Every decision about *when* is made by one pure function, which is explored exhaustively in the
-//! tests. A token request runs in a tokio task that no caller owns: dropping any caller, or all of
-//! them, neither cancels nor repeats it. It is started by the first request that needs it and gone
-//! when it has published its result; nothing runs while nobody asks. The token at hand is swapped
-//! atomically, so that a request takes it without a lock, a wait or an allocation.
+//! Pure functions decide when a token is requested; tests explore them completely for small worlds.
+//! A token request runs in a tokio task that no caller owns: a caller that is dropped neither
+//! cancels nor repeats it. The first caller that needs a token starts the task, and the task ends
+//! when it has published its result. Without callers nothing runs. The cached token is replaced
+//! atomically: signing takes no lock, no wait and no allocation.
 //!
-//! Each token has two deadlines, on a monotonic and on the wall clock, the earlier of which counts:
-//! from the soft one on it is renewed beside the traffic, past the hard one it is not sent. Both
-//! survive a machine that slept and a clock that was set.
+//! Each token has two deadlines, each on a monotonic clock and on the wall clock. After
+//! `refresh_at` (Default: 80 % of the lifetime) the next token is requested in the background.
+//! After `valid_until` (the expiry minus a margin) the token is not sent. Both hold for a machine
+//! that slept and for a wall clock that was set.
+//!
+//! # Glossary
+//!
+//! | term | meaning |
+//! |---|---|
+//! | credentials | what proves the client or the user to the token endpoint: client secret, password, key, assertion |
+//! | access token, refresh token | as in RFC 6749 sections 1.4 and 1.5 |
+//! | authorization server, token endpoint | the server that issues tokens, and its URL for token requests (RFC 6749) |
+//! | API | the resource server of RFC 6749: the server that the signed requests are for |
+//! | vendor | the company whose API is called |
+//! | issuer | the `iss` URL of an authorization server (RFC 8414) |
+//! | token request | one call of the token endpoint (RFC 6749 section 4), or of a vendor's own login |
+//! | sign | put the cached token on a request |
+//! | valid, expired | a token is valid until its expiry minus a margin, see [`RefreshPolicy::margin`] |
+//! | renewal, ahead of expiry | the next token is requested while the current one is valid |
+//! | single flight | one token request for all callers that wait |
+//! | **rejected** | the authorization server does not accept credentials or a grant: no token request succeeds until they change |
+//! | **refused** | the API does not accept an access token (401): a new token may help |
+//! | **replayed** | a refused request was sent once more with a new token |
+//! | doubted | a token that the API refused once; other requests use it while no better one can be had |
+//! | on trial | a new token that the API has not accepted yet |
+//! | back-off | the time after a failed token request in which none is made |
+//! | refusal back-off | the time in which refusals by the API start no token request |
+//! | quota | how many token requests a vendor allows in a window of time, see [`Quota`] |
+//! | generation | the number of a token in its authenticator, see [`Generation`] |
+//! | entry, lease, compare-and-set, time to live | what processes share in a [`TokenStore`]: the record of a key, the right to request its token, the write that fails if another process wrote first, and how long an entry is kept |
+//! | probe | one token request after rejected credentials, to learn whether they are accepted again |
 //!
 //! # Cargo features
 //!
@@ -78,7 +106,6 @@
 //! Supported Rust: see `rust-version` in the manifest.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![allow(clippy::match_bool, reason = "not rewritten yet")]
 
 #[cfg(doc)]
 pub mod _documentation;

@@ -6,6 +6,8 @@
 //! serves all callers, in all processes that share a store. The cryptography is that of
 //! `jsonwebtoken`, with the library of your choice.
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # Example
 //!
 //! ```

@@ -9,6 +9,8 @@
 //! settings of one server are refused by the other. Client id and secret come from the vendor's
 //! customer service.
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # Example
 //!
 //! ```

@@ -11,6 +11,8 @@
 //! body, and [access tokens](https://developers.kayzen.io/reference/create-authentication-token),
 //! with a JSON body.
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # Example
 //!
 //! ```

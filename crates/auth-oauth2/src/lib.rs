@@ -7,6 +7,8 @@
 //! [`Authenticator`](auth_core::Authenticator) is for. It knows no HTTP client: a
 //! [`Transport`](auth_core::Transport) is handed in.
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # Example
 //!
 //! ```

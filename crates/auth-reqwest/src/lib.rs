@@ -5,6 +5,8 @@
 //! calls use another client: [`ReqwestService`], the client at the bottom of a tower stack with
 //! `AuthLayer`, or a client of the crate reqwest-middleware with `AuthMiddleware`.
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # What is where
 //!
 //! | you want to | see |

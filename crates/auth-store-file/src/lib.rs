@@ -7,6 +7,8 @@
 //! machines use another store, for example `auth-store-redis`: the locks of network file systems
 //! are not reliable.
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # Example
 //!
 //! ```

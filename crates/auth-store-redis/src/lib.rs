@@ -5,6 +5,8 @@
 //! vendor rejected, and all obey its `Retry-After`. For the processes of one machine,
 //! `auth-store-file` is enough.
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # Example
 //!
 //! ```

@@ -6,6 +6,8 @@
 //! entries with a key that the store never sees. A loaded entry is either what one of the processes
 //! wrote for exactly this key and version, or an error. Names are keyed hashes.
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # Example
 //!
 //! ```

@@ -5,6 +5,8 @@
 //! client did: the number of token requests, the bytes that were sent, and whether a secret leaked.
 //! This crate is both.
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # Example
 //!
 //! A vendor that fails once and revokes a token, and the checks afterwards:

@@ -4,6 +4,8 @@
 //! replaced, once for all callers, and the request is sent once more. A request to another origin
 //! is not signed, also if only its `Host` header names another origin.
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # Example
 //!
 //! ```no_run

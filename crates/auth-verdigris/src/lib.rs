@@ -6,6 +6,8 @@
 //! [`Authenticator`](auth_core::Authenticator) keeps one token for all requests of a process. The
 //! vendor's page: [authentication](https://docs.verdigris.co/reference/authentication).
 //!
+//! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
 //! # Example
 //!
 //! ```

@@ -59,9 +59,10 @@ impl SharedState {
     pub(crate) fn prolong(self: &Arc<Self>, min: Duration) -> Answer {
         let now = self.now();
         let until = self.desk().key.state.usable_until();
-        match until.is_some_and(|until| now.until(until) >= min) {
-            true => self.demand(),
-            false => self.ask(Event::Prolong),
+        if until.is_some_and(|until| now.until(until) >= min) {
+            self.demand()
+        } else {
+            self.ask(Event::Prolong)
         }
     }
 
@@ -154,9 +155,10 @@ impl SharedState {
             | Action::Retry
             | Action::Again => self.cached(),
         };
-        let rejection = match start.is_some() && desk.key.state.is_rejected() {
-            true => desk.last_error.clone(),
-            false => None,
+        let rejection = if start.is_some() && desk.key.state.is_rejected() {
+            desk.last_error.clone()
+        } else {
+            None
         };
         // Neither a runtime nor a waker nor an observer is called with the lock held.
         drop(desk);

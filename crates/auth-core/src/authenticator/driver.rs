@@ -189,9 +189,10 @@ impl Task {
         let deadline = shared.policy().token_request_deadline();
         let read = async {
             let credentials = source.credentials().await?;
-            let first = match source.keeps_refresh_tokens() {
-                true => source.first_refresh_token().await,
-                false => Ok(None),
+            let first = if source.keeps_refresh_tokens() {
+                source.first_refresh_token().await
+            } else {
+                Ok(None)
             };
             Ok((credentials, first))
         };

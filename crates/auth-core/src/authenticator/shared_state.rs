@@ -99,9 +99,10 @@ impl SharedState {
             last_failure: None,
         };
         let shares = store.is_some() || source.keeps_refresh_tokens();
-        let owner = match shares {
-            true => format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
-            false => String::new(),
+        let owner = if shares {
+            format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..))
+        } else {
+            String::new()
         };
         let rules = Rules {
             policy,

@@ -440,13 +440,16 @@ async fn a_residue_waits_until_an_authenticator_can_be_made() {
     let fails = Arc::new(Mutex::new(false));
     let map = AuthenticatorMap::builder({
         let fails = Arc::clone(&fails);
-        move |_| match *fails.lock().unwrap() {
-            true => Err(Error::config("tenant", "unknown")),
-            false => Authenticator::builder(
-                crate::ApiKey::new(Secret::new("fake-key")),
-                Origins::new(["https://api.example.com"])?,
-            )
-            .build(),
+        move |_| {
+            if *fails.lock().unwrap() {
+                Err(Error::config("tenant", "unknown"))
+            } else {
+                Authenticator::builder(
+                    crate::ApiKey::new(Secret::new("fake-key")),
+                    Origins::new(["https://api.example.com"])?,
+                )
+                .build()
+            }
         }
     });
     let map = map.max_entries(1).build().unwrap();

@@ -273,9 +273,10 @@ impl Queue {
     }
 
     fn line(&mut self, urgent: bool) -> &mut BTreeMap<Number, Arc<Notify>> {
-        match urgent {
-            true => &mut self.urgent,
-            false => &mut self.ahead,
+        if urgent {
+            &mut self.urgent
+        } else {
+            &mut self.ahead
         }
     }
 
@@ -358,9 +359,10 @@ impl Queue {
         let concurrent = u32::try_from(limit.concurrent).unwrap_or(u32::MAX);
         let permits = held.checked_div(concurrent).unwrap_or(held);
         let starts = self.pace.as_ref().map_or(Duration::ZERO, Pace::interval);
-        let first = match self.running < limit.concurrent {
-            true => due,
-            false => due.max(permits),
+        let first = if self.running < limit.concurrent {
+            due
+        } else {
+            due.max(permits)
         };
         let places = u32::try_from(self.waiting()).unwrap_or(u32::MAX);
         let line = permits.max(starts).saturating_mul(places);

@@ -183,9 +183,10 @@ impl Logins {
 
     /// Longer than a wrong password stays where it is kept.
     pub(crate) fn time_to_live(&self) -> Duration {
-        match self.0.is_empty() {
-            true => Duration::ZERO,
-            false => Duration::from_secs(30 * 24 * 3600),
+        if self.0.is_empty() {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(30 * 24 * 3600)
         }
     }
 

@@ -105,9 +105,10 @@ impl<'a> Reader<'a> {
         &mut self,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<Option<T>> {
-        match self.flag()? {
-            true => read(self).map(Some),
-            false => Some(None),
+        if self.flag()? {
+            read(self).map(Some)
+        } else {
+            Some(None)
         }
     }
 

@@ -301,12 +301,11 @@ impl Flight {
             (Phase::TakingSlot, _) => Order::LoadAccount,
             (Phase::Marking, Fact::Wrote(true)) => {
                 self.lost = 0;
-                match self.is_covered(cx) {
-                    true => self.request(cx),
-                    false => {
-                        self.lost_lease = true;
-                        self.unmark(cx)
-                    }
+                if self.is_covered(cx) {
+                    self.request(cx)
+                } else {
+                    self.lost_lease = true;
+                    self.unmark(cx)
                 }
             }
             (Phase::MarkingRefused | Phase::Marking, Fact::Wrote(false)) => self.lost_write(cx),

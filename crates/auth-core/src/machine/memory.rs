@@ -181,9 +181,10 @@ impl Memory {
             .max(policy.probe_after(Jitter(u32::MAX)));
         let is_from_vendor = pause.is_from_vendor();
         let me = Print::of_text(&rules.owner);
-        let left = match is_from_vendor || record.failed_by.contains(me) {
-            true => pause.left,
-            false => pause.left.saturating_sub(pause.yields),
+        let left = if is_from_vendor || record.failed_by.contains(me) {
+            pause.left
+        } else {
+            pause.left.saturating_sub(pause.yields)
         };
         let left = left.min(longest);
         let left = self.obeyed.left((pause.number, record.failures), left, now);

@@ -82,9 +82,10 @@ impl Rules {
             .policy
             .token_request_deadline()
             .saturating_mul(MOST_REQUESTS.into());
-        let others = match self.shares {
-            true => self.lease_patience().saturating_add(Duration::from_secs(1)),
-            false => Duration::ZERO,
+        let others = if self.shares {
+            self.lease_patience().saturating_add(Duration::from_secs(1))
+        } else {
+            Duration::ZERO
         };
         own.saturating_add(others)
             .saturating_add(Duration::from_secs(1))

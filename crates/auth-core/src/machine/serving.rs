@@ -284,9 +284,10 @@ impl State {
             }
         }
         // An API that refuses every token must not use up the quota's reserve.
-        let (reason, slots) = match repeats && self.refusals.pending {
-            true => (TokenRequestReason::Refused, Slots::Doubtful),
-            false => (TokenRequestReason::Needed, Slots::All),
+        let (reason, slots) = if repeats && self.refusals.pending {
+            (TokenRequestReason::Refused, Slots::Doubtful)
+        } else {
+            (TokenRequestReason::Needed, Slots::All)
         };
         if reason == TokenRequestReason::Refused && !now.waited_for(self.refusals.until) {
             return Action::Fail {
@@ -356,9 +357,10 @@ impl State {
             .waits_since
             .map_or(Duration::ZERO, |since| now.wait_since(since));
         let left = longest.saturating_sub(waited);
-        match left > longest / 2 {
-            true => (longest / 4, true),
-            false => (left.max(longest / 4), false),
+        if left > longest / 2 {
+            (longest / 4, true)
+        } else {
+            (left.max(longest / 4), false)
         }
     }
 
@@ -428,11 +430,11 @@ impl State {
         let Some(held) = self.valid(now) else {
             return self.next_try(now);
         };
-        match now.reached(held.refresh_at) {
-            true => now
-                .wait_until(self.ledger.free_at(Slots::ButReserve))
-                .max(self.next_try(now)),
-            false => now.until(held.refresh_at),
+        if now.reached(held.refresh_at) {
+            now.wait_until(self.ledger.free_at(Slots::ButReserve))
+                .max(self.next_try(now))
+        } else {
+            now.until(held.refresh_at)
         }
     }
 

@@ -65,9 +65,10 @@ impl Origin {
             ));
         };
         let host = host.to_ascii_lowercase();
-        let authority = match port == default_port(https) {
-            true => host.clone(),
-            false => format!("{host}:{port}"),
+        let authority = if port == default_port(https) {
+            host.clone()
+        } else {
+            format!("{host}:{port}")
         };
         Ok(Self {
             https,

@@ -54,9 +54,10 @@ impl Table {
             Origins::new(&https)?;
         }
         let all: Vec<_> = https.into_iter().chain(danger_allow_http).collect();
-        let origins = match all.is_empty() && !subdomains_of.is_empty() {
-            true => Origins::default(),
-            false => Origins::danger_allow_http(all)?,
+        let origins = if all.is_empty() && !subdomains_of.is_empty() {
+            Origins::default()
+        } else {
+            Origins::danger_allow_http(all)?
         };
         subdomains_of
             .iter()

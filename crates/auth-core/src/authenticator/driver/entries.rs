@@ -36,13 +36,14 @@ impl Task {
                     beside,
                 } = *write;
                 let entry = NewEntry::new(version, record.encode(key), record.time_to_live());
-                match beside {
-                    true => Fact::Wrote(
+                if beside {
+                    Fact::Wrote(
                         budget
                             .ask(self.beside_callers(store, key, expected, entry))
                             .await?,
-                    ),
-                    false => Fact::Wrote(budget.ask(store.replace(key, expected, entry)).await?),
+                    )
+                } else {
+                    Fact::Wrote(budget.ask(store.replace(key, expected, entry)).await?)
                 }
             }
             Order::Lease => {

@@ -15,9 +15,10 @@ impl Flight {
             .as_ref()
             .is_err_and(|error| !Failure::of(error).may_count());
         if alone || self.borrowed {
-            match not_sent {
-                true => cx.memory.share.cancel(),
-                false => cx.memory.share.close(cx.now, lifetime),
+            if not_sent {
+                cx.memory.share.cancel()
+            } else {
+                cx.memory.share.close(cx.now, lifetime)
             }
             self.borrowed = false;
             if let Some(quota) = cx.rules.quota.filter(|_| cx.rules.shares && !not_sent) {
@@ -149,9 +150,10 @@ impl Flight {
             let counts = lockable && credentials.is_some() && !sent_refresh;
             let reject = Counted::of(error).filter(|_| counts);
             let reject = reject.map(LoginChange::Reject);
-            let frees_in = match failure.may_count() {
-                true => slot_of(cx.rules.quota, None),
-                false => Duration::ZERO,
+            let frees_in = if failure.may_count() {
+                slot_of(cx.rules.quota, None)
+            } else {
+                Duration::ZERO
             };
             self.todo = Vec::new();
             let counts = self.slot.is_some() || cx.memory.owes(cx.now);
@@ -243,10 +245,10 @@ impl Flight {
             (Some(Todo::Record(_)), Fact::Wrote(false)) => {
                 self.contested = true;
                 self.tries += 1;
-                match self.tries < RECORD_TRIES {
-                    // The lease was lost: whoever had it next may have put a token there, too.
-                    true => Order::Load,
-                    false => self.done(cx),
+                if self.tries < RECORD_TRIES {
+                    Order::Load
+                } else {
+                    self.done(cx)
                 }
             }
             (Some(Todo::Record(record)), Fact::Loaded(loaded)) => {
@@ -277,9 +279,10 @@ impl Flight {
             }
             (Some(Todo::Slot(_) | Todo::Logins(_)), Fact::Wrote(false)) => {
                 self.tries += 1;
-                match self.tries < ACCOUNT_TRIES {
-                    true => self.close_next(cx),
-                    false => self.done(cx),
+                if self.tries < ACCOUNT_TRIES {
+                    self.close_next(cx)
+                } else {
+                    self.done(cx)
                 }
             }
             (Some(Todo::Slot(_)), Fact::Wrote(true)) => {
@@ -384,9 +387,10 @@ impl Flight {
             )),
             ..self.landing_at(cx.now)
         });
-        let settle_at = match cx.rules.shares {
-            true => cx.memory.settle_at(cx.now),
-            false => None,
+        let settle_at = if cx.rules.shares {
+            cx.memory.settle_at(cx.now)
+        } else {
+            None
         };
         let silent = match &landing.end {
             End::Failed(error) => cx.rules.is_silent(&landing, error),

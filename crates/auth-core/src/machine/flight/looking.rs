@@ -10,9 +10,10 @@ impl Flight {
         if self.start.settles && (self.without_store || !cx.memory.has_to_settle(cx.now)) {
             return self.settled(cx);
         }
-        match cx.rules.shares && !self.without_store {
-            true => self.go(Phase::Looking, Order::Load),
-            false => self.go(Phase::Reading, Order::Read),
+        if cx.rules.shares && !self.without_store {
+            self.go(Phase::Looking, Order::Load)
+        } else {
+            self.go(Phase::Reading, Order::Read)
         }
     }
 
@@ -47,9 +48,10 @@ impl Flight {
     pub(super) fn looked(&mut self, cx: &mut Cx<'_>) -> Order {
         // An entry that cannot be opened may hold the only refresh token: nobody overwrites it.
         if self.landing.is_some() && cx.rules.keeps_refresh_tokens {
-            return match self.start.settles {
-                true => self.settled(cx),
-                false => self.release_and_land(cx),
+            return if self.start.settles {
+                self.settled(cx)
+            } else {
+                self.release_and_land(cx)
             };
         }
         self.landing = None;

@@ -85,9 +85,10 @@ impl Flight {
                 end: End::OverQuota(wait),
                 ..self.landing_at(cx.now)
             });
-            self.todo = match owes {
-                true => vec![Todo::Slot(Duration::ZERO)],
-                false => Vec::new(),
+            self.todo = if owes {
+                vec![Todo::Slot(Duration::ZERO)]
+            } else {
+                Vec::new()
             };
             return self.close(cx);
         }
@@ -155,9 +156,10 @@ impl Flight {
             self.lost_lease = true;
             return self.start_again(cx);
         }
-        match marked == self.seen.record {
-            true => self.request(cx),
-            false => self.write(cx, Phase::Marking, marked),
+        if marked == self.seen.record {
+            self.request(cx)
+        } else {
+            self.write(cx, Phase::Marking, marked)
         }
     }
 
@@ -186,17 +188,19 @@ impl Flight {
     /// Looks again, after giving back the slot and the lease.
     pub(super) fn start_again(&mut self, cx: &mut Cx<'_>) -> Order {
         self.landing = None;
-        self.todo = match self.slot.is_some() {
-            true => vec![Todo::Slot(Duration::ZERO)],
-            false => Vec::new(),
+        self.todo = if self.slot.is_some() {
+            vec![Todo::Slot(Duration::ZERO)]
+        } else {
+            Vec::new()
         };
         self.lease = None;
         self.return_share(cx);
         self.pace = FIRST_LOOK;
         self.tries = 0;
-        match self.todo.is_empty() {
-            true => self.go(Phase::Looking, Order::Load),
-            false => self.go(Phase::Closing, Order::LoadAccount),
+        if self.todo.is_empty() {
+            self.go(Phase::Looking, Order::Load)
+        } else {
+            self.go(Phase::Closing, Order::LoadAccount)
         }
     }
 

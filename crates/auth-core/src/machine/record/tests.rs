@@ -119,14 +119,11 @@ proptest! {
     ) {
         let mut bytes = record.encode(&key()).to_vec();
         let all = bytes.len();
-        match flips {
-            true => bytes[at.index(all)] = byte,
-            false => {
-                let run: Vec<_> = bytes.iter().copied().skip(from.index(all)).take(length).collect();
-                let to = to.index(all);
-                let room = run.len().min(all - to);
-                bytes[to..to + room].copy_from_slice(&run[..room]);
-            }
+        if flips { bytes[at.index(all)] = byte } else {
+            let run: Vec<_> = bytes.iter().copied().skip(from.index(all)).take(length).collect();
+            let to = to.index(all);
+            let room = run.len().min(all - to);
+            bytes[to..to + room].copy_from_slice(&run[..room]);
         }
         if let Some(read) = Record::decode(&key(), &bytes) {
             prop_assert_eq!(&read.encode(&key())[..], &bytes[..]);

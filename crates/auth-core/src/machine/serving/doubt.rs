@@ -54,12 +54,13 @@ impl State {
             counted: Moment::PAST,
         });
         let counts = doubt.row == 0 || now.waited_for(doubt.counted + SAME_REFUSAL);
-        let doubt = match counts {
-            true => Doubt {
+        let doubt = if counts {
+            Doubt {
                 row: doubt.row.saturating_add(1),
                 counted: now,
-            },
-            false => doubt,
+            }
+        } else {
+            doubt
         };
         self.held = Some(Held {
             doubt: Some(doubt),
@@ -72,10 +73,7 @@ impl State {
             return Action::Wait;
         }
         let repeats = self.refusals.unaccepted > 0 || self.recent(now) > 0;
-        let slots = match repeats {
-            true => Slots::Doubtful,
-            false => Slots::All,
-        };
+        let slots = if repeats { Slots::Doubtful } else { Slots::All };
         let gate = self.closed_gate(now);
         let backs_off = gate.is_some_and(|gate| gate.kind == GateKind::BackOff);
         let waits = backs_off || !now.waited_for(self.refusals.until);

@@ -68,9 +68,10 @@ impl State {
             doubt: None,
             trial,
         });
-        let floor = match token.requested {
-            true => policy.floor(lifetime),
-            false => Duration::ZERO,
+        let floor = if token.requested {
+            policy.floor(lifetime)
+        } else {
+            Duration::ZERO
         };
         self.close_gate(sent + floor, GateKind::Floor, None);
         Action::Publish(generation)
@@ -101,9 +102,10 @@ impl State {
             },
             now,
         );
-        let kind = match wait <= policy.interval() {
-            true => GateKind::Floor,
-            false => GateKind::BackOff,
+        let kind = if wait <= policy.interval() {
+            GateKind::Floor
+        } else {
+            GateKind::BackOff
         };
         self.close_gate(now + wait, kind, None);
         Action::Deliver(generation)
@@ -132,9 +134,10 @@ impl State {
         }
         // Somebody who needs a token waited for a renewal that was cut short, or that left the
         // reserve of the quota alone.
-        self.silent = match failed.silent {
-            true => self.silent.saturating_add(1),
-            false => 0,
+        self.silent = if failed.silent {
+            self.silent.saturating_add(1)
+        } else {
+            0
         };
         let is_ahead = flight.is_some_and(|flight| flight.reason == TokenRequestReason::Ahead);
         let waits = flight.is_some_and(|flight| flight.urgent && flight.is_cut);

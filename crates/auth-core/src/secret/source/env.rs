@@ -53,9 +53,10 @@ impl SecretEnv {
             .into_string()
             .map_err(|_| bad("the environment's value is not Unicode"))?;
         let secret = without_bom(value);
-        match secret.is_empty() {
-            true => Err(bad("the environment's value is empty")),
-            false => Ok(secret),
+        if secret.is_empty() {
+            Err(bad("the environment's value is empty"))
+        } else {
+            Ok(secret)
         }
     }
 }

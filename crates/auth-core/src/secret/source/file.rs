@@ -96,9 +96,10 @@ fn read(path: &Path) -> Result<Secret, Error> {
     let text = text.strip_prefix(BOM).unwrap_or(text);
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    match text.is_empty() {
-        true => Err(unavailable("is empty")),
-        false => Ok(Secret::new(text)),
+    if text.is_empty() {
+        Err(unavailable("is empty"))
+    } else {
+        Ok(Secret::new(text))
     }
 }
 

@@ -27,9 +27,10 @@ impl Node {
         loop {
             let secret = self.secret;
             let process = &mut self.processes[p];
-            let mut air = match ghost {
-                true => process.ghost.take(),
-                false => process.air.take(),
+            let mut air = if ghost {
+                process.ghost.take()
+            } else {
+                process.air.take()
             }
             .ok_or("no flight")?;
             if let Fact::Ended(ended) = &fact {
@@ -79,9 +80,10 @@ impl Node {
                 Order::Sleep { time, .. } => Step::Sleeps(true_now + ceil(*time).max(1)),
                 _ => Step::Does(order),
             };
-            match ghost {
-                true => process.ghost = Some(air),
-                false => process.air = Some(air),
+            if ghost {
+                process.ghost = Some(air)
+            } else {
+                process.air = Some(air)
             }
             match local {
                 Some(next) => fact = next,
@@ -100,9 +102,10 @@ impl Node {
     ) -> Result<(), Violation> {
         let buried = self.buried;
         let process = &mut self.processes[p];
-        let air = match ghost {
-            true => &mut process.ghost,
-            false => &mut process.air,
+        let air = if ghost {
+            &mut process.ghost
+        } else {
+            &mut process.air
         };
         let Some(air) = air else { return Ok(()) };
         let number = air.number;
@@ -126,10 +129,7 @@ impl Node {
                     _ if self.store_down => Fact::StoreFailed,
                     _ => {
                         let fact = self.ask_store(world, p, number, order, denied);
-                        match fails {
-                            true => Fact::StoreFailed,
-                            false => fact,
-                        }
+                        if fails { Fact::StoreFailed } else { fact }
                     }
                 }
             }

@@ -32,9 +32,10 @@ impl Node {
                 return Ok(());
             };
             process.take(landed);
-            return match std::mem::take(&mut process.waits) {
-                true => self.ask(world, p, Event::Demand),
-                false => Ok(()),
+            return if std::mem::take(&mut process.waits) {
+                self.ask(world, p, Event::Demand)
+            } else {
+                Ok(())
             };
         }
         process.replaces_since = None;

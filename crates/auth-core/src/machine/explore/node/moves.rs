@@ -90,10 +90,7 @@ impl Node {
         if process.stopped {
             return Vec::new();
         }
-        let air = match ghost {
-            true => &process.ghost,
-            false => &process.air,
-        };
+        let air = if ghost { &process.ghost } else { &process.air };
         let Some(air) = air else { return Vec::new() };
         let mut results = Vec::new();
         match &air.step {

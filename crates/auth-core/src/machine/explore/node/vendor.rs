@@ -48,9 +48,10 @@ impl Vendor {
             self.revoked |= (1 << number) - 1;
         }
         self.issued.push(now);
-        let lifetime = match world.vendor.expired {
-            true => 0,
-            false => world.lifetime,
+        let lifetime = if world.vendor.expired {
+            0
+        } else {
+            world.lifetime
         };
         let token = AccessToken::new(format!("t{number}")).expires_in(secs(lifetime));
         if !world.vendor.rotates {
@@ -162,9 +163,10 @@ impl Node {
             self.note_uncertain(number);
         }
         let process = &mut self.processes[p];
-        let air = match ghost {
-            true => &mut process.ghost,
-            false => &mut process.air,
+        let air = if ghost {
+            &mut process.ghost
+        } else {
+            &mut process.air
         };
         if let Some(air) = air {
             air.not_sent = result == Result_::NotSent && air.heard.is_none();

@@ -44,9 +44,10 @@ fn g20_the_wall_clock_neither_ends_nor_lengthens_a_back_off() {
         let mut desk = Desk::new();
         desk.demand();
         desk.throttle(100);
-        match forwards {
-            true => desk.set_wall_forwards(secs(1_000_000)),
-            false => desk.set_wall_back(secs(1_000_000)),
+        if forwards {
+            desk.set_wall_forwards(secs(1_000_000))
+        } else {
+            desk.set_wall_back(secs(1_000_000))
         }
         desk.pass_secs(99);
         assert_eq!(desk.demand(), Action::Fail { wait: secs(1) });
@@ -61,9 +62,10 @@ fn g20_the_wall_clock_frees_no_slot_of_the_quota() {
         let mut desk = Desk::with_quota(1, 100);
         desk.demand();
         desk.fail(Failure::Unknown);
-        match forwards {
-            true => desk.set_wall_forwards(secs(1_000_000)),
-            false => desk.set_wall_back(secs(1_000_000)),
+        if forwards {
+            desk.set_wall_forwards(secs(1_000_000))
+        } else {
+            desk.set_wall_back(secs(1_000_000))
         }
         desk.pass_secs(99);
         assert_eq!(desk.demand(), Action::OverQuota { wait: secs(1) });
