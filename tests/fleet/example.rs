@@ -99,11 +99,11 @@ fn said(ended: &Output) -> Cow<'_, str> {
 const LONGEST: Duration = Duration::from_secs(150);
 const NAMES: [&str; 8] = [
     "added_latency_ms_max",
-    "token_requests",
-    "token_requests_without_store",
     "failed_requests",
     "lifetimes",
     "processes",
     "redis_restarts",
+    "token_requests",
+    "token_requests_without_store",
     "windows_over_quota",
 ];

@@ -78,7 +78,7 @@ use crate::Error;
 /// # Errors
 ///
 /// [`Config`](crate::ErrorKind::Config): [`Error::field`] is the path from the top, for example
-/// `vendors.kayzen.options.quota`. The path is `settings` for an error at the top, such as a missing
+/// `vendors.example.options.quota`. The path is `settings` for an error at the top, such as a missing
 /// table.
 ///
 /// # Example

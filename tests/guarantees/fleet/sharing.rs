@@ -25,8 +25,10 @@ async fn g03f_twenty_cold_processes_make_one_token_request() {
     for token in tokens.collect::<Vec<_>>() {
         token.await.unwrap().unwrap();
     }
-    // From the publication to the last that adopts it.
-    assert!(begun.elapsed() < SECOND + Duration::from_millis(200));
+    // From the publication to the last that adopts it: a process that waits looks again after at
+    // most a quarter of the time that it has waited.
+    let longest = begun.elapsed();
+    assert!(longest <= SECOND + SECOND / 4, "{longest:?}");
     assert_eq!(fleet.token_requests(), 1);
     assert_eq!(
         token(&processes[0]).await.unwrap(),
