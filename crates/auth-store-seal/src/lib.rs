@@ -60,7 +60,7 @@
 //!
 //! # Supported Rust
 //!
-//! 1.85.
+//! 1.87.
 
 mod entry;
 mod key;
