@@ -114,13 +114,12 @@ impl Authenticator {
         self.shared.fresh_token()
     }
 
-    /// Returns the token at hand, or waits for the one token request that fetches it for everybody.
+    /// Returns the cached token, or waits for the one token request that serves all callers.
     ///
     /// # Errors
     ///
-    /// Whatever the token request ended with; see [`ErrorKind`](crate::ErrorKind). While the vendor
-    /// is left alone after a failure, the same error comes at once, with the time until the next
-    /// try.
+    /// The error of the token request; see [`ErrorKind`](crate::ErrorKind). During the back-off after
+    /// a failure, the same error is returned at once, with the time until the next token request.
     ///
     /// # Cancel safety
     ///

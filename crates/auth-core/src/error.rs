@@ -150,7 +150,7 @@ impl Error {
     ///
     /// # Security
     ///
-    /// The message is shown and logged: no secret and no text from a reply belongs into it unless
+    /// The message is shown and logged: it contains no secret and no text from a reply unless
     /// it was scrubbed.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Arc::new(Inner {

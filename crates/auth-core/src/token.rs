@@ -192,7 +192,7 @@ impl Token {
     ///
     /// # Panics
     ///
-    /// If the request has so many headers (24,576 names) that there is no room for another one; see
+    /// If the request has 24,576 header names, so that there is no room for another one; see
     /// [`try_sign`](Self::try_sign).
     ///
     /// # Security
@@ -209,7 +209,7 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) if the request has so many headers (24,576 names) that there
+    /// [`Config`](ErrorKind::Config) if the request has 24,576 header names, so that there
     /// is no room for another one. Do not send the request then: it may be signed in part.
     pub fn try_sign(&self, headers: &mut HeaderMap) -> Result<(), Error> {
         if self.0.sign(headers) {

@@ -15,7 +15,7 @@ use crate::{
     bounds::HttpService,
     call,
     settings::Options,
-    shared::{Handle, Keyed, Shared, Spare},
+    shared::{Handle, Keyed, Spare},
 };
 
 /// Signs each request with the token of the key that the request carries; made by
@@ -72,23 +72,6 @@ impl<S, R> KeyedAuth<S, R> {
     pub fn into_inner(self) -> S {
         self.inner
     }
-
-    /// Makes the same over another service, for adapters whose inner service is a new one for each
-    /// request.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn over<T>(&self, inner: T) -> KeyedAuthOnce<T, R>
-    where
-        R: Clone,
-    {
-        KeyedAuthOnce {
-            inner,
-            authenticators: self.authenticators.clone(),
-            options: self.options,
-            replay: self.replay.clone(),
-            nobody: self.nobody.clone(),
-        }
-    }
 }
 
 impl<S: Clone, R: Clone> Clone for KeyedAuth<S, R> {
@@ -125,46 +108,6 @@ where
             let spare = R::MAY_REPLAY.then(|| spares.local().clone());
             Arc::new(Keyed::new(options.with(authenticator), spare))
         };
-        match find(&self.authenticators, &request) {
-            Ok(authenticator) => {
-                let handle = handle(authenticator);
-                call::call(&mut self.inner, &self.replay, handle, request)
-            }
-            Err(why) => {
-                let handle = handle(self.nobody.clone());
-                call_without_key(&mut self.inner, handle, request, why)
-            }
-        }
-    }
-}
-
-/// [`KeyedAuth`] over a service that sends one request; made by [`KeyedAuth::over`].
-#[derive(Debug)]
-#[doc(hidden)]
-#[allow(unnameable_types, reason = "for adapters of this workspace")]
-pub struct KeyedAuthOnce<S, R> {
-    inner: S,
-    authenticators: AuthenticatorMap,
-    options: Options,
-    replay: R,
-    nobody: Authenticator,
-}
-
-impl<S, B, ResB, R> Service<Request<B>> for KeyedAuthOnce<S, R>
-where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
-    R: Replay<B>,
-{
-    type Response = Response<ResB>;
-    type Error = Error<S::Error>;
-    type Future = ResponseFuture<S, B, R, Arc<Shared<S>>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let handle = |authenticator| Arc::new(Shared::new(self.options.with(authenticator)));
         match find(&self.authenticators, &request) {
             Ok(authenticator) => {
                 let handle = handle(authenticator);

@@ -64,21 +64,6 @@ impl<S, R> Auth<S, R> {
     }
 }
 
-impl<S, R: Clone> Auth<S, R> {
-    /// Makes the same over another service, for adapters whose inner service is a new one for each
-    /// request: cheap, where [`AuthLayer`](crate::AuthLayer)'s `layer` makes the settings anew.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn over<T>(&self, inner: T) -> AuthOnce<T, R> {
-        let settings = self.shared.local().settings().clone();
-        AuthOnce {
-            inner,
-            shared: Arc::new(Shared::new(settings)),
-            replay: self.replay.clone(),
-        }
-    }
-}
-
 impl<S: Clone, R: Clone> Clone for Auth<S, R> {
     fn clone(&self) -> Self {
         Self {
@@ -145,34 +130,5 @@ impl<S, R> Auth<S, R> {
     {
         let handle = Local::clone(self.shared.local());
         call::pass_elsewhere(&mut self.inner, handle, request)
-    }
-}
-
-/// [`Auth`] over a service that sends one request; made by [`Auth::over`].
-#[derive(Debug)]
-#[doc(hidden)]
-#[allow(unnameable_types, reason = "for adapters of this workspace")]
-pub struct AuthOnce<S, R> {
-    inner: S,
-    shared: Arc<Shared<S>>,
-    replay: R,
-}
-
-impl<S, B, ResB, R> Service<Request<B>> for AuthOnce<S, R>
-where
-    S: Service<Request<B>, Response = Response<ResB>> + Clone,
-    R: Replay<B>,
-{
-    type Response = Response<ResB>;
-    type Error = Error<S::Error>;
-    type Future = ResponseFuture<S, B, R, Arc<Shared<S>>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let handle = Arc::clone(&self.shared);
-        call::call(&mut self.inner, &self.replay, handle, request)
     }
 }

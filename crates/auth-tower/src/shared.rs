@@ -122,24 +122,6 @@ impl<S: Clone> Handle<S> for Local<Shared<S>> {
     }
 }
 
-/// Made for a service that sends one request. Nobody else counts it, so it has no cache lines of
-/// its own.
-impl<S: Clone> Handle<S> for Arc<Shared<S>> {
-    #[inline]
-    fn settings(&self) -> &Settings {
-        Shared::settings(self)
-    }
-
-    #[inline]
-    fn fill_spare(&self, inner: &S) {
-        Shared::fill_spare(self, inner);
-    }
-
-    fn spare(&self) -> Option<S> {
-        self.spare.take()
-    }
-}
-
 /// Made for a request with a key.
 impl<S: Clone> Handle<S> for Arc<Keyed<S>> {
     #[inline]

@@ -51,7 +51,7 @@ pub(crate) struct Flight {
 /// How long callers waited for a flight.
 #[derive(Debug, Default)]
 struct Waits {
-    /// So many wait still.
+    /// How many callers still wait.
     waiting: u64,
     count: u64,
     failed: u64,

@@ -171,7 +171,7 @@ impl AuthenticatorOptions {
     ///
     /// # Security
     ///
-    /// The label is shown in logs and metrics: no secret and no name of a person belongs into it.
+    /// The label is shown in logs and metrics: use no secret and no name of a person.
     pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
         self.label = Some(label.into());
         self

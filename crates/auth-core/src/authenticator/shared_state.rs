@@ -48,7 +48,7 @@ pub(crate) struct SharedState {
     desk: Mutex<Desk>,
     /// Made for those who watch.
     changed: OnceLock<Box<Notify>>,
-    /// So many writes into the store go on beside the callers.
+    /// How many writes to the store run in the background.
     writing: AtomicU32,
 }
 

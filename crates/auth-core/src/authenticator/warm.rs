@@ -17,7 +17,7 @@ impl Authenticator {
     /// Renews the token now, ahead of its renewal: for an operator. Waits for the new token.
     ///
     /// Joins a token request that is under way. Goes by the same rules as all token requests:
-    /// back-off, quota (the reserve is left alone) and refusal back-off are not broken.
+    /// back-off, quota (its reserve is not used) and refusal back-off are not broken.
     ///
     /// # Errors
     ///

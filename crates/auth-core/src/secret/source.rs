@@ -8,7 +8,7 @@ mod file;
 pub use env::SecretEnv;
 pub use file::SecretFile;
 
-/// Gives the long-lived credential, read anew for each token request.
+/// Returns the long-lived credential; read again for each token request.
 ///
 /// A [`Secret`] is one, for a value that never changes while the process lives. [`SecretEnv`] and
 /// [`SecretFile`] read it where it is kept, and [`SecretFn`] asks an async closure: a vault, an

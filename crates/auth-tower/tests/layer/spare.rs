@@ -148,19 +148,3 @@ async fn keyed_requests_share_the_spare_and_keep_their_key() {
     assert_eq!(key(10), key(11));
     assert_eq!(key(10), request(3).extensions().get().cloned());
 }
-
-#[tokio::test(start_paused = true)]
-async fn each_request_over_a_service_of_its_own_is_sent_again_by_that_service() {
-    let world = World::warm().await;
-    let api = Api::new();
-    let auth = world.over(());
-    send(&mut auth.over(Named::new(api.clone())), get(URL))
-        .await
-        .unwrap();
-    api.revoke("fake-token-1");
-    let mut own = Named::new(api.clone());
-    own.name = "own";
-    let response = send(&mut auth.over(own), get(URL)).await.unwrap();
-    assert_eq!(AuthOutcome::of(&response).sends(), 2);
-    assert_eq!(vias(&api), ["first", "own", "own"]);
-}

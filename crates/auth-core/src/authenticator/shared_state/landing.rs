@@ -103,7 +103,7 @@ impl SharedState {
         let unused = self.follow(&desk.key.state, now);
         let mut events = self.events(&desk, &landing, result, &before, now);
         events.extend(unused.map(|generation| EventKind::TokenUnused { generation }));
-        // Whoever collects logs may be slow, panic, or want a token: no lock, and nobody waits.
+        // A log subscriber may be slow, panic, or request a token: no lock is held, no caller waits.
         drop(desk);
         flight.resolve(outcome);
         self.notify_watchers();

@@ -11,7 +11,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::BOM;
 use crate::{Error, ErrorKind, Secret, SecretSource};
 
-/// A [`SecretSource`] that reads a file, anew for each token request: one that is replaced while
+/// A [`SecretSource`] that reads a file again for each token request: one that is replaced while
 /// the program runs is noticed without a restart.
 ///
 /// The file holds the secret and nothing else, as UTF-8, in at most 64 KiB. One line end after the

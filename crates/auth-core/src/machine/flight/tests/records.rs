@@ -3,7 +3,7 @@
 use super::*;
 use crate::machine::record::SharedRefusals;
 
-/// A flight ahead of expiry, whose token request fails after so many seconds. Returns what is
+/// A flight ahead of expiry, whose token request fails after this number of seconds. Returns what is
 /// written.
 fn failed_ahead(world: &mut World, seconds: u64, error: Error) -> Record {
     let mut process = Process::new("a");
