@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod texts;
+mod troubleshooting;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -23,3 +23,8 @@ pub mod threats {}
 ///
 #[doc = include_str!("_documentation/observability.md")]
 pub mod observability {}
+
+/// Leads from each error text and each line of the log to its cause and its cure.
+///
+#[doc = include_str!("_documentation/troubleshooting.md")]
+pub mod troubleshooting {}
