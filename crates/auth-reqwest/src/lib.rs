@@ -71,6 +71,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(doc, feature = "middleware"))]
+pub mod _documentation;
 mod body;
 mod client;
 mod followed;
