@@ -4,3 +4,8 @@
 ///
 #[doc = include_str!("_documentation/getting_started.md")]
 pub mod getting_started {}
+
+/// Trusts a private certificate authority, sends a client certificate, and goes through a proxy.
+///
+#[doc = include_str!("_documentation/tls_and_proxies.md")]
+pub mod tls_and_proxies {}
