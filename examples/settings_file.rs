@@ -51,7 +51,8 @@ struct Settings {
 
 impl Settings {
     fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
-        let text = fs::read_to_string(path)?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         Ok(settings::read(text.parse::<toml::Table>()?)?)
     }
 
