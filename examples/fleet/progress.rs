@@ -14,13 +14,13 @@ impl Progress {
         }
     }
 
-    /// Something that happened, on a line of its own.
+    /// Prints what happened, on a separate line.
     pub(crate) fn event(&self, what: &str) {
-        // Nobody may read it; then nothing is lost.
+        // A closed standard error loses nothing that the program needs.
         let _ = writeln!(io::stderr(), "{}{what}", self.start_of_line());
     }
 
-    /// What is so at this moment, until the next call.
+    /// Shows the state until the next call, on a terminal only.
     pub(crate) fn state(&self, what: &str) {
         if self.is_terminal {
             let mut out = io::stderr();

@@ -26,7 +26,7 @@ fn program(path: &Path) -> Command {
     ];
     for (name, _) in std::env::vars_os() {
         let name_is = |prefix: &&str| name.to_string_lossy().starts_with(*prefix);
-        if read.iter().any(|prefix| name_is(&prefix)) {
+        if read.iter().any(|prefix| name_is(prefix)) {
             command.env_remove(name);
         }
     }
@@ -74,6 +74,18 @@ fn each_example_has_a_help_text_without_colour_when_it_is_piped() {
             "{name} says what it does"
         );
         assert!(!ended.out.contains('\x1b'), "{name}: {}", ended.out);
+    }
+}
+
+#[test]
+fn each_example_is_in_the_index() {
+    let index = include_str!("../../examples/README.md");
+    for name in EXAMPLES.keys() {
+        let entry = format!("cargo run --example {name}");
+        assert!(
+            index.contains(&entry),
+            "{name} is missing in examples/README.md"
+        );
     }
 }
 
