@@ -25,8 +25,8 @@ fn program(path: &Path) -> Command {
         "VERDIGRIS_",
     ];
     for (name, _) in std::env::vars_os() {
-        let name_is = |prefix: &&str| name.to_string_lossy().starts_with(*prefix);
-        if read.iter().any(|prefix| name_is(prefix)) {
+        let is_read = |prefix: &&str| name.to_string_lossy().starts_with(prefix);
+        if read.iter().any(is_read) {
             command.env_remove(name);
         }
     }
