@@ -58,7 +58,7 @@ pub(super) fn of_file(syntax: &File) -> Vec<String> {
     reader.texts
 }
 
-/// `#[cfg(test)]`, `#[cfg(doc)]`, `#[cfg(feature = "fake")]` and the like.
+/// `#[cfg(test)]`, `#[cfg(doc)]`, and `#[cfg(feature = "fake")]`, for example.
 fn is_left_out(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let Ok(list) = attribute.meta.require_list() else {

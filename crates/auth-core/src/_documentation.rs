@@ -1,8 +1,13 @@
 //! Guides that are longer than an item's documentation, and pages on which each claim can be checked.
 //!
+#![doc = include_str!("_documentation/index.md")]
+//!
+//! # For contributors
+//!
 //! The lists of tests are written by `cargo xtask standards`; the full check fails where one is
 //! stale, where a test has a number that no page defines, and where a row has neither a test nor a
-//! reason.
+//! reason. A test in `tests/docs` fails where a guide is not listed here, and where an error text has
+//! no row on the page Troubleshooting.
 
 /// What holds for callers, with the tests that prove it.
 ///
