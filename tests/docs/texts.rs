@@ -43,10 +43,9 @@ fn read(folder: &Path, name: &str, texts: &mut BTreeMap<String, String>, root: &
         name => folder.join(name),
     };
     for item in &syntax.items {
-        if let Item::Mod(module) = item {
-            if module.content.is_none() && !is_left_out(&module.attrs) {
-                read(&below, &module.ident.to_string(), texts, root);
-            }
+        let Item::Mod(module) = item else { continue };
+        if module.content.is_none() && !is_left_out(&module.attrs) {
+            read(&below, &module.ident.to_string(), texts, root);
         }
     }
 }
