@@ -180,7 +180,7 @@ async fn the_service_is_cloned_readied_and_given_the_whole_request() {
 }
 
 #[tokio::test]
-async fn the_cap_is_exact() {
+async fn the_size_limit_is_exact() {
     let whole = reply(
         [Step::Data(6), Step::Data(0), Step::Data(4), Step::Trailers],
         10,
@@ -211,7 +211,7 @@ async fn the_cap_is_exact() {
 }
 
 #[tokio::test]
-async fn an_announced_length_above_the_cap_is_refused_unread() {
+async fn an_announced_length_above_the_limit_is_an_error_before_the_body_is_read() {
     for (length, hint) in [
         ("11", 0),
         ("18446744073709551615", 0),
@@ -456,7 +456,7 @@ mod hyper_client {
     }
 
     #[tokio::test]
-    async fn a_refused_connection_is_not_sent() {
+    async fn a_request_to_a_refused_connection_is_not_sent() {
         let gone = gone().await;
         let url = format!("http://{gone}/fake-path?fake-query");
         let error = fail(&over(HttpConnector::new()), &url).await;
@@ -469,7 +469,7 @@ mod hyper_client {
     }
 
     #[tokio::test]
-    async fn a_name_that_does_not_exist_is_not_sent() {
+    async fn a_request_to_an_unknown_name_is_not_sent() {
         let error = fail(
             &over(HttpConnector::new()),
             "http://nowhere.invalid/fake-path",
@@ -501,7 +501,7 @@ mod hyper_client {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_takes_too_long_is_not_sent() {
+    async fn a_request_whose_connection_times_out_is_not_sent() {
         let silent = tower::service_fn(|_: Name| {
             std::future::pending::<Result<std::iter::Empty<SocketAddr>, io::Error>>()
         });
@@ -558,7 +558,7 @@ mod hyper_client {
     }
 
     #[tokio::test]
-    async fn a_request_that_was_taken_has_an_unknown_outcome() {
+    async fn a_request_that_was_sent_has_an_unknown_outcome() {
         for (reply, step) in [
             ("", "no reply"),
             ("HTTP/1.1 20", "no reply"),
