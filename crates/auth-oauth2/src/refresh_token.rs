@@ -107,8 +107,8 @@ impl RefreshToken {
 }
 
 impl TokenSource for RefreshToken {
-    /// Sends one token request with the refresh token in `token_request`. Sends nothing if there is
-    /// none.
+    /// Sends one token request with the refresh token in `token_request`. Without one,
+    /// nothing is sent.
     async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         let Some(token) = &token_request.refresh_token else {
             return Err(self.nothing_left());

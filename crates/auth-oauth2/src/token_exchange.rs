@@ -14,7 +14,7 @@ use crate::{
 /// The token exchange grant (RFC 8693): exchanges a user's token for a token that acts for the
 /// user.
 ///
-/// Made by [`Client::token_exchange`]. For a service that calls another API on behalf of its own
+/// Made by [`Client::token_exchange`]. For a service that calls another API on behalf of its
 /// callers: it sends the user's token and receives a token for that API. One source serves one
 /// subject token. After the subject token expires, no token request is sent, and no token that was
 /// issued for it is used.

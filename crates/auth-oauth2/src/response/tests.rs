@@ -539,7 +539,7 @@ fn a_lifetime_under_an_unknown_name_is_an_error() {
         for value in ["60", "\"60\"", "\"2030-01-01T00:00:00Z\""] {
             protocol(read(body(value)), &format!("says `{name}`"));
         }
-        for nothing in ["null", "false", "{}", "\"\""] {
+        for empty in ["null", "false", "{}", "\"\""] {
             assert_eq!(read(body(nothing)).unwrap().lifetime(), None);
         }
         let beside = body("60").replace('}', r#","expires_in":7}"#);

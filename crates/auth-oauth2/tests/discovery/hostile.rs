@@ -269,7 +269,7 @@ async fn s38_the_error_says_what_a_server_without_metadata_answered() {
         "login.example.com: discovery: the server has no metadata: an HTML page at \
          `/tenant/.well-known/openid-configuration`, status 404 at \
          `/.well-known/oauth-authorization-server/tenant`; check `issuer` and whether a proxy \
-         answers in between, or set the token endpoint with with `Client::builder`"
+         answers in between, or set the token endpoint with `Client::builder`"
     );
 }
 

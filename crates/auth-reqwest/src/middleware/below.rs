@@ -75,14 +75,14 @@ impl Slot {
         });
         if let Some(request) = &mut self.held().request {
             head.method_mut().clone_from(request.method());
-            // What cannot be read is not signed, and the client says what is wrong.
+            // A URL that cannot be parsed is not signed; the client then returns the error.
             *head.uri_mut() = targets.read(request.url());
             mem::swap(head.headers_mut(), request.headers_mut());
         }
         head
     }
 
-    /// Completes the response whose head the layer returns: that of the latest.
+    /// Completes the latest response with the head that the layer returned.
     pub(super) fn response_of(&self, head: http::Response<()>) -> Response {
         let (head, ()) = head.into_parts();
         let step = mem::replace(&mut self.held().step, Step::Layer);

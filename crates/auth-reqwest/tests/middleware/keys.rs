@@ -1,4 +1,4 @@
-//! Each request is signed with the token of its own key.
+//! Each request is signed with the token of the key that it names.
 
 use std::sync::Arc;
 

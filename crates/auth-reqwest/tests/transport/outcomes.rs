@@ -271,8 +271,7 @@ async fn a_request_that_the_transport_forbids_is_not_sent() {
     assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
 }
 
-/// The first request was sent, whatever happens to the second one: the redirect leads to an
-/// unreachable host.
+/// The first request was sent, and the redirect leads to an unreachable host.
 #[tokio::test]
 async fn a_request_with_a_followed_redirect_counts_as_sent() {
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
