@@ -1,4 +1,4 @@
-//! What the example `fleet` prints is what was promised.
+//! The output of the example `fleet` agrees with its documentation.
 
 use std::{
     borrow::Cow,
@@ -50,7 +50,7 @@ async fn survives_an_outage() {
     assert_eq!(figure("failed_requests"), 0);
     assert_eq!(figure("windows_over_quota"), 0);
     assert_eq!(figure("redis_restarts"), 1);
-    // 24 s, by 3.1 s.
+    // 24 s, divided by 3.1 s.
     assert_eq!(figure("lifetimes"), 8);
     let (with, without) = (
         figure("token_requests"),
@@ -65,10 +65,9 @@ async fn survives_an_outage() {
     assert!(plot.contains("Redis killed"));
 }
 
-/// Nothing else makes sure that it is there and up to date: `cargo test --test fleet` does not
-/// build examples.
+/// Builds the example, because `cargo test --test fleet` does not.
 async fn build() -> PathBuf {
-    // Of the whole workspace, so that crates have the features that they were built with already.
+    // From the whole workspace, so that crates keep the features with which they were built before.
     let built = Command::new(env!("CARGO"))
         .args(["build", "--workspace", "--example", "fleet"])
         .arg("--message-format=json-render-diagnostics")
@@ -95,7 +94,7 @@ fn said(ended: &Output) -> Cow<'_, str> {
     String::from_utf8_lossy(&ended.stderr)
 }
 
-/// Longer than the phases, and starting and ending, ever take.
+/// Longer than all phases together, including start and end.
 const LONGEST: Duration = Duration::from_secs(150);
 const NAMES: [&str; 8] = [
     "added_latency_ms_max",

@@ -28,7 +28,7 @@ use tokio::{runtime, time::sleep};
 fn main() -> ExitCode {
     let mut report = Report::new("fleet");
     let mut table = Table::new(&["processes that share a store", ""]);
-    at_hand(&mut table, &mut report);
+    with_cached_token(&mut table, &mut report);
     cold_start(&mut table, &mut report);
     table.print();
     report.finish()
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 const REQUESTS: usize = 1_000_000;
 
-fn at_hand(table: &mut Table, report: &mut Report) {
+fn with_cached_token(table: &mut Table, report: &mut Report) {
     let vendor = Vendor::default();
     let store = Counting::default();
     let process = process(&vendor, &store);
@@ -46,7 +46,10 @@ fn at_hand(table: &mut Table, report: &mut Report) {
     let mut headers = http::HeaderMap::new();
     for _ in 0..REQUESTS {
         headers.clear();
-        process.try_token().expect("at hand").sign(&mut headers);
+        process
+            .try_token()
+            .expect("a cached token")
+            .sign(&mut headers);
     }
     let calls = store.calls() - before;
     let what = format!("store calls in {REQUESTS} requests with a cached token");

@@ -223,7 +223,7 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Formats a number for a table, or a dash if there is none.
+/// Formats a number for a table, or a dash for NaN.
 pub(crate) fn cell(value: f64, digits: usize) -> String {
     if value.is_nan() {
         return String::from("-");

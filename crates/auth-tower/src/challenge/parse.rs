@@ -149,7 +149,7 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// Returns the number of bytes before the closing quote. `None` if there is none.
+/// Returns the number of bytes before the closing quote. `None` without a closing quote.
 fn quoted_length(quoted: &[u8]) -> Option<usize> {
     let mut bytes = quoted.iter().enumerate();
     while let Some((index, byte)) = bytes.next() {

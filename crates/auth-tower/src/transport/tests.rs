@@ -462,7 +462,7 @@ mod hyper_client {
         let error = fail(&over(HttpConnector::new()), &url).await;
         let message = format!("token endpoint {gone}: connection refused");
         assert_failed(&error, TokenRequestOutcome::NotSent, &message);
-        // User information is not shown, whatever the connector's text contains.
+        // User information is not shown, also if the connector's text contains it.
         let url = format!("http://user:fake-word@{gone}/");
         let error = fail(&over(HttpConnector::new()), &url).await;
         assert_failed(&error, TokenRequestOutcome::NotSent, &message);

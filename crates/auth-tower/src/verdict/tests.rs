@@ -48,7 +48,7 @@ fn s20_s27_a_401_refuses_the_token_unless_it_states_another_reason() {
             response(401, &[]),
             challenged(401, "Bearer"),
             challenged(401, r#"Basic realm="a""#),
-            challenged(401, r#"Bearer error="a_word_of_their_own""#),
+            challenged(401, r#"Bearer error="a_vendor_specific_word""#),
             challenged(401, "= \"\"\", ,;"),
             // Not in a `Bearer` challenge, so ignored.
             challenged(401, r#"Basic realm="Bearer error=\"insufficient_scope\"""#),

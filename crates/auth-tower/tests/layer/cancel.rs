@@ -300,7 +300,7 @@ async fn a_future_that_has_ended_does_nothing_more() {
     settle().await;
     assert_eq!((api.calls(), world.source.fetches()), (1, 2));
 
-    // The request was rejected because of its own credentials.
+    // The request was rejected because it carries credentials.
     let world = World::cold();
     let api = Api::new();
     let layer = world

@@ -84,7 +84,7 @@ impl Upload {
         request.into_body()
     }
 
-    /// Returns the second send after a refusal, or why there is none.
+    /// Returns the second send after a refusal, or why it does not follow.
     pub(super) async fn second_or_why(&mut self) -> Result<ReplayBody<Feed>, NotReplayed> {
         let response = tokio::select! {
             biased;

@@ -1,4 +1,5 @@
-//! Random bodies that are refused at random points: the second send is equal, or there is none.
+//! Random bodies that are refused at random points: a second send is equal to the first, or does
+//! not follow.
 
 use std::ops::Range;
 
