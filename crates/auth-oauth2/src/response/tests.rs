@@ -540,7 +540,7 @@ fn a_lifetime_under_an_unknown_name_is_an_error() {
             protocol(read(body(value)), &format!("says `{name}`"));
         }
         for empty in ["null", "false", "{}", "\"\""] {
-            assert_eq!(read(body(nothing)).unwrap().lifetime(), None);
+            assert_eq!(read(body(empty)).unwrap().lifetime(), None);
         }
         let beside = body("60").replace('}', r#","expires_in":7}"#);
         assert_eq!(read(beside).unwrap().lifetime(), seconds(7), "{name}");
