@@ -1,4 +1,4 @@
-//! A command line tool that keeps its token from one run to the next.
+//! A command line tool that keeps its token for the next run.
 //!
 //! ```console
 //! $ export AUTH_STORE_DIR=~/.cache/cli-with-store
@@ -8,7 +8,7 @@
 //! the token is valid; token requests: 0
 //! ```
 //!
-//! The vendor is a server inside this program, so that the example needs nothing else.
+//! The vendor is a server in this program, so that the example needs nothing else.
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{env, error::Error};
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::builder(vendor.token_url(), vendor.client_id(), vendor.transport())
         .secret(Secret::new(vendor.client_secret()))
         .build()?;
-    // Everything that makes this token another than the next.
+    // Everything that distinguishes this token from others.
     let key = Key::builder("example")
         .issuer(vendor.token_url())
         .client(vendor.client_id())
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .options(AuthenticatorOptions::new().store(FileStore::new(dir)?))
         .build()?;
 
-    // A tool would send its requests through `auth_tower::AuthLayer`, which does this first.
+    // A real tool sends its requests through `auth_tower::AuthLayer`, which does this first.
     authenticator.token().await?;
     let token_requests = vendor.counters().token_requests;
     println!("the token is valid; token requests: {token_requests}");

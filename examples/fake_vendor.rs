@@ -1,11 +1,11 @@
-//! Runs a fake of a vendor on 127.0.0.1, to try the vendors' examples with, and prints the
+//! Runs a fake server of a vendor on 127.0.0.1, for the vendors' examples, and prints the
 //! environment that they need.
 //!
 //! ```console
 //! $ cargo run --example fake_vendor kayzen
 //! ```
 //!
-//! It ends with Ctrl-C, or after ten minutes.
+//! Ends with Ctrl-C, or after ten minutes.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -20,7 +20,7 @@ use auth_testkit::{TestServer, TestServerBuilder};
 async fn main() -> ExitCode {
     let name = env::args().nth(1).unwrap_or_default();
     let Some((builder, example, variables)) = vendor(&name) else {
-        eprintln!("fake_vendor: name one: {NAMES}");
+        eprintln!("fake_vendor: the name of a vendor is missing or unknown; use one of {NAMES}");
         return ExitCode::FAILURE;
     };
     let server = builder.start().await;

@@ -5,8 +5,8 @@
 //!       cargo run --example kaizen_buildings
 //! ```
 //!
-//! `KAIZEN_BASE_URL` and `KAIZEN_TOKEN_URL` point it elsewhere: at a gateway, a staging system, or
-//! a fake on 127.0.0.1 (`cargo run --example fake_vendor kaizen`).
+//! `KAIZEN_BASE_URL` and `KAIZEN_TOKEN_URL` set other URLs: of a gateway, a staging system, or a
+//! fake server on 127.0.0.1 (`cargo run --example fake_vendor kaizen`).
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -31,18 +31,20 @@ async fn main() -> ExitCode {
     finish("kaizen_buildings", run().await)
 }
 
-/// The server is known only now; from here on it is part of the type.
+/// The region is known only here; from here on it is part of the type.
 async fn run() -> Result<(), Box<dyn Error>> {
     let region = required("KAIZEN_REGION", "`central` or `east`, as your account is")?;
     match region.parse()? {
         RegionName::Central => list_buildings::<Central>().await,
         RegionName::East => list_buildings::<East>().await,
-        other => Err(format!("this program does not know the region `{other}`").into()),
+        other => {
+            Err(format!("KAIZEN_REGION: `{other}` is not a region; use `central` or `east`").into())
+        }
     }
 }
 
 async fn list_buildings<R: Region>() -> Result<(), Box<dyn Error>> {
-    let asked = "CopperTree Analytics' customer service gives it out, for each region its own";
+    let asked = "CopperTree Analytics' customer service issues it, a different one per region";
     let client_id = required("KAIZEN_CLIENT_ID", asked)?;
     let client_secret = SecretEnv::new("KAIZEN_CLIENT_SECRET");
     let base_url = optional("KAIZEN_BASE_URL")?.unwrap_or_else(|| R::BASE_URL.to_owned());
@@ -53,7 +55,7 @@ async fn list_buildings<R: Region>() -> Result<(), Box<dyn Error>> {
     if let Some(token_url) = &token_url {
         kaizen = kaizen.token_url(token_url);
     }
-    // The operator names these URLs, and says with them that nobody can listen on the way there.
+    // The operator chose these URLs, and so states that no third party can read the traffic.
     for url in token_url.iter().chain([&base_url]) {
         if url.starts_with("http:") {
             kaizen = kaizen.danger_allow_http(url)?;

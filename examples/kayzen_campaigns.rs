@@ -5,9 +5,9 @@
 //!     cargo run --example kayzen_campaigns
 //! ```
 //!
-//! The password comes from the file, or from `KAYZEN_PASSWORD` if no file is set.
-//! `KAYZEN_BASE_URL` and `KAYZEN_TOKEN_URL` point it elsewhere: at a gateway, a staging system, or
-//! a fake on 127.0.0.1 (`cargo run --example fake_vendor kayzen`).
+//! The password comes from the file, or from `KAYZEN_PASSWORD` if no file is set. `KAYZEN_BASE_URL`
+//! and `KAYZEN_TOKEN_URL` set other URLs: of a gateway, a staging system, or a fake server on
+//! 127.0.0.1 (`cargo run --example fake_vendor kayzen`).
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -40,7 +40,7 @@ async fn list_campaigns() -> Result<(), Box<dyn Error>> {
     let api_secret = SecretEnv::new("KAYZEN_API_SECRET");
     let email = required(
         "KAYZEN_EMAIL",
-        "the one to log in to the Kayzen console with",
+        "the e-mail address with which you log in to the Kayzen console",
     )?;
     let password = secret("KAYZEN_PASSWORD", "KAYZEN_PASSWORD_FILE")?;
     let base_url = optional("KAYZEN_BASE_URL")?.unwrap_or_else(|| Kayzen::BASE_URL.to_owned());
@@ -57,7 +57,7 @@ async fn list_campaigns() -> Result<(), Box<dyn Error>> {
     if let Some(token_url) = &token_url {
         kayzen = kayzen.token_url(token_url);
     }
-    // The operator names these URLs, and says with them that nobody can listen on the way there.
+    // The operator chose these URLs, and so states that no third party can read the traffic.
     for url in token_url.iter().chain([&base_url]) {
         if url.starts_with("http:") {
             kayzen = kayzen.danger_allow_http(url)?;

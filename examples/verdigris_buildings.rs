@@ -4,8 +4,8 @@
 //! $ VERDIGRIS_CLIENT_ID=... VERDIGRIS_CLIENT_SECRET=... cargo run --example verdigris_buildings
 //! ```
 //!
-//! `VERDIGRIS_BASE_URL` and `VERDIGRIS_TOKEN_URL` point it elsewhere: at a gateway, a staging
-//! system, or a fake on 127.0.0.1 (`cargo run --example fake_vendor verdigris`).
+//! `VERDIGRIS_BASE_URL` and `VERDIGRIS_TOKEN_URL` set other URLs: of a gateway, a staging system,
+//! or a fake server on 127.0.0.1 (`cargo run --example fake_vendor verdigris`).
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -42,7 +42,7 @@ async fn list_buildings() -> Result<(), Box<dyn Error>> {
     if let Some(token_url) = &token_url {
         verdigris = verdigris.token_url(token_url);
     }
-    // The operator names these URLs, and says with them that nobody can listen on the way there.
+    // The operator chose these URLs, and so states that no third party can read the traffic.
     for url in token_url.iter().chain([&base_url]) {
         if url.starts_with("http:") {
             verdigris = verdigris.danger_allow_http(url)?;

@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// `None` when only help is wanted.
+    /// Returns `None` for `--help`.
     pub(crate) fn parse() -> Result<Option<Self>, Box<dyn Error>> {
         use lexopt::{Arg, ValueExt};
 
@@ -63,11 +63,11 @@ impl Arguments {
             }
         }
         if !(2..=50).contains(&processes) {
-            return Err("--processes takes 2 to 50".into());
+            return Err("--processes must be 2 to 50".into());
         }
         let lengths = [before, outage, after];
         if !lengths.iter().all(|seconds| (1..=600).contains(seconds)) {
-            return Err("a phase takes 1 to 600 seconds".into());
+            return Err("the length of a phase must be 1 to 600 seconds".into());
         }
         Ok(Some(Self {
             processes,

@@ -1,15 +1,14 @@
-//! Several processes, one vendor with a quota, and a Redis that dies under them.
+//! Several processes, a vendor with a quota, and a Redis that is killed while they run.
 //!
 //! ```console
 //! $ cargo run --example fleet
 //! ```
-//!
 //! Starts a fake Verdigris whose hour is scaled down to seconds, a Redis, and twice as many worker
-//! processes as it is told: half of them share their token through Redis, sealed, and the other
-//! half, at the same time and with another vendor, share nothing. Redis is killed under them
-//! and started again. What comes out is counted by the vendors; the program exits non-zero if one
-//! figure is off. It needs `redis-server` on the `PATH`, or a Redis of yours (`--redis URL`), which
-//! it does not kill: it cuts the way there.
+//! processes as requested. Half of them share their token through Redis, encrypted. The other half,
+//! at the same time and with another vendor, share nothing. Redis is killed during the run and
+//! started again. The vendors count the figures. The program exits non-zero if one figure is wrong.
+//! It needs `redis-server` on the `PATH`, or your own Redis (`--redis URL`), which it does not
+//! kill: it cuts the connection to it.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -35,7 +34,7 @@ mod worker;
 use arguments::Arguments;
 
 fn main() -> ExitCode {
-    // What the program starts itself as.
+    // The roles in which the program starts itself.
     match env::args().nth(1).as_deref() {
         Some(worker::NAME) => return worker::main(),
         Some(keeper::NAME) => return keeper::main(),

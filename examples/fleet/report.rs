@@ -15,7 +15,7 @@ pub(crate) fn print(arguments: &Arguments, figures: &Figures) -> Result<ExitCode
     }
     let off = figures.off();
     for off in &off {
-        eprintln!("fleet: off: {off}");
+        eprintln!("fleet: wrong: {off}");
     }
     Ok(if off.is_empty() {
         ExitCode::SUCCESS
@@ -40,7 +40,7 @@ fn tables(arguments: &Arguments, figures: &Figures) {
         |all| all.iter().sum::<u64>().to_string(),
     );
     row(
-        "a failing store added at most, ms",
+        "longest delay by a failing store, ms",
         Phase::ALL.map(|phase| figures.shared.max(phase, |counts| counts.added_ms_max)),
         |_| figures.added_ms_max().to_string(),
     );
@@ -99,7 +99,7 @@ fn row<T: ToString>(name: &str, phases: [T; 3], all: impl FnOnce(&[T; 3]) -> Str
     println!("{name:<34}{before:>12}{outage:>12}{after:>12}{all:>8}");
 }
 
-/// Prints an error and what caused it.
+/// Prints an error and its sources.
 pub(crate) fn print_chain(error: &dyn Error) {
     eprintln!("fleet: {error}");
     let mut source = error.source();

@@ -18,7 +18,7 @@ use crate::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The processes that it started end with it in all cases.
+/// Runs the fleets. All processes that it starts end with it.
 pub(crate) async fn run(arguments: &Arguments) -> Result<Figures> {
     let mut terminated = unix::signal(unix::SignalKind::terminate())?;
     let longest = arguments.lengths.0.iter().sum::<Duration>() + SLACK;
@@ -37,8 +37,8 @@ async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
         Some(url) => Redis::given(url).await?,
         None => Redis::start().await?,
     };
-    // While the store is down each process lives on a share, which has to do for the token in use
-    // and the one that follows it. What is left is for what the store gave out just before.
+    // While the store is down, each process may use a share, which must suffice for the current
+    // token and the next one. The rest is for tokens that were issued just before.
     let quota = QUOTA.max(2 * processes + 2);
     let share = (quota - 2) / processes;
     let (mut vendor, mut other_vendor) = (Vendor::start(quota).await, Vendor::start(quota).await);
@@ -100,7 +100,7 @@ fn new_key() -> String {
         .collect()
 }
 
-/// Of one fleet; what two slow cores can serve twice.
+/// Requests per second of one fleet, which two slow cores can serve twice.
 const ALL_REQUESTS_PER_SECOND: u32 = 240;
-/// For starting and ending.
+/// The time for start and end.
 const SLACK: Duration = Duration::from_secs(60);

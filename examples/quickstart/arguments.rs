@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     pub(crate) live: Option<Live>,
 }
 
-/// A run against a server of the user's.
+/// A run against the user's server.
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) token_url: String,
@@ -42,7 +42,7 @@ pub(crate) struct Live {
 }
 
 impl Arguments {
-    /// `None` when only help is wanted.
+    /// Returns `None` for `--help`.
     pub(crate) fn parse() -> Result<Option<Self>, Box<dyn Error>> {
         use lexopt::{Arg, ValueExt};
 

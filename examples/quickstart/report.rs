@@ -2,7 +2,7 @@ use std::{error::Error, process::ExitCode};
 
 use serde_json::{Map, Value};
 
-/// Prints each story's figures as they come, or all of them as one JSON object at the end.
+/// Prints each story's figures when it ends, or all of them as one JSON object at the end.
 #[derive(Debug)]
 pub(crate) struct Report {
     json: bool,
@@ -19,7 +19,8 @@ impl Report {
         }
     }
 
-    /// Adds a story: its name, its figures, one sentence for people, and what has to hold.
+    /// Adds a story: its name, its figures, a sentence that describes them, and the conditions that
+    /// must hold.
     pub(crate) fn story(
         &mut self,
         name: &str,
@@ -51,7 +52,7 @@ impl Report {
                 eprintln!("quickstart: expected {off}");
             }
         } else if self.off.is_empty() {
-            println!("\nAll figures as promised.");
+            println!("\nAll figures are as expected.");
         }
         if self.off.is_empty() {
             ExitCode::SUCCESS
@@ -61,7 +62,7 @@ impl Report {
     }
 }
 
-/// Prints an error and what caused it.
+/// Prints an error and its sources.
 pub(crate) fn print_chain(error: &dyn Error) {
     eprintln!("quickstart: {error}");
     let mut source = error.source();

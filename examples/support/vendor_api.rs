@@ -1,5 +1,5 @@
-//! What the programs for one vendor each have in common: reading the environment, asking the API
-//! once, showing a list, saying what went wrong.
+//! Shared by the programs for one vendor each: reading the environment, sending one API request,
+//! printing a list, printing an error.
 
 use std::{env, error::Error, process::ExitCode};
 
@@ -19,7 +19,7 @@ pub(crate) fn http() -> Result<ReqwestService, auth_core::Error> {
     ReqwestService::new()
 }
 
-/// Ends a program: with an error, and what caused it.
+/// Ends a program. Prints an error with its sources.
 pub(crate) fn finish(program: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;
@@ -33,12 +33,12 @@ pub(crate) fn finish(program: &str, result: Result<(), Box<dyn Error>>) -> ExitC
     ExitCode::FAILURE
 }
 
-/// Reads a variable that has to be set; `hint` says where its value is found.
+/// Reads a required variable. `hint` says where its value is found.
 pub(crate) fn required(name: &str, hint: &str) -> Result<String, String> {
-    optional(name)?.ok_or_else(|| format!("set {name}: {hint}"))
+    optional(name)?.ok_or_else(|| format!("the variable {name} is not set: {hint}"))
 }
 
-/// Reads a variable. What is set to nothing counts as not set.
+/// Reads a variable. An empty one counts as not set.
 pub(crate) fn optional(name: &str) -> Result<Option<String>, String> {
     match env::var(name) {
         Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
@@ -47,9 +47,9 @@ pub(crate) fn optional(name: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// Where a secret is kept: in a file if one is named, else in the environment. It is read when it
-/// is needed, not here.
-#[allow(dead_code, reason = "not all of the programs have a choice")]
+/// Returns the source of a secret: a file if one is named, otherwise the variable. The secret is
+/// read when it is needed.
+#[allow(dead_code, reason = "not used by all of the programs")]
 pub(crate) fn secret(variable: &'static str, file: &str) -> Result<SharedSecretSource, String> {
     Ok(match optional(file)? {
         Some(path) => SharedSecretSource::new(SecretFile::new(path)),
@@ -57,7 +57,7 @@ pub(crate) fn secret(variable: &'static str, file: &str) -> Result<SharedSecretS
     })
 }
 
-/// Gets a URL of the API and shows the list that comes back.
+/// Gets a URL of the API and prints the list in its response.
 pub(crate) async fn list<S, ResB>(
     client: S,
     base_url: &str,
@@ -82,7 +82,7 @@ where
     Ok(())
 }
 
-/// The list stands alone or in a page of results.
+/// The list is the whole reply, or part of a page of results.
 fn print_list(reply: &Value) {
     let pages = ["results", "data", "value", "buildings", "campaigns"];
     let listed = pages.iter().find_map(|name| reply.get(name));

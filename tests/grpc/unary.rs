@@ -88,7 +88,7 @@ async fn a_second_refusal_is_the_servers_status() {
     let mut client = health(&server, unary(&server, authenticator));
     let status = check(&mut client, "").await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
-    assert_eq!(status.message(), "no good token");
+    assert_eq!(status.message(), "the token is not valid");
     assert_counts(&server, 2, 2);
 }
 
