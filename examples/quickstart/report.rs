@@ -1,8 +1,10 @@
-use std::{error::Error, process::ExitCode};
+use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
-/// Prints each story's figures when it ends, or all of them as one JSON object at the end.
+use crate::program;
+
+/// Prints each story's figures as they come, or all of them as one JSON object at the end.
 #[derive(Debug)]
 pub(crate) struct Report {
     json: bool,
@@ -34,8 +36,8 @@ impl Report {
             .map(|(what, _)| *what)
             .collect();
         if !self.json {
-            let mark = if off.is_empty() { "ok " } else { "OFF" };
-            println!("{mark} {name:<11} {sentence}");
+            let mark = program::mark(off.is_empty());
+            anstream::println!("{mark} {name:<11} {sentence}");
             for what in &off {
                 println!("    expected: {what}; figures: {figures}");
             }
@@ -49,7 +51,7 @@ impl Report {
         if self.json {
             println!("{}", Value::Object(self.figures));
             for off in &self.off {
-                eprintln!("quickstart: expected {off}");
+                eprintln!("not as expected: {off}");
             }
         } else if self.off.is_empty() {
             println!("\nAll figures are as expected.");
@@ -59,15 +61,5 @@ impl Report {
         } else {
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Prints an error and its sources.
-pub(crate) fn print_chain(error: &dyn Error) {
-    eprintln!("quickstart: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprintln!("  because: {cause}");
-        source = cause.source();
     }
 }
