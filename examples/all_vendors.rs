@@ -5,7 +5,8 @@
 //! $ cargo run --example all_vendors
 //! ```
 //!
-//! No account and no network: the fakes listen on 127.0.0.1, and refuse what the vendors refuse.
+//! No account is needed, and no network: the fake servers listen on 127.0.0.1, and reject and
+//! refuse the same requests as the vendors.
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};

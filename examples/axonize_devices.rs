@@ -73,7 +73,7 @@ async fn list_devices(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         (None, _, _) => Arguments::command()
             .error(
                 ErrorKind::MissingRequiredArgument,
-                "name the user who logs in (--app-id and --email) or API keys (--client-id)",
+                "no credentials: set --app-id and --email for a user, or --client-id for API keys",
             )
             .exit(),
     };
@@ -91,7 +91,7 @@ fn by_api_keys(
     let secret = secret("AXONIZE_CLIENT_SECRET", secret_file);
     let keys = Axonize::api_keys(base_url, client_id, secret);
     if base_url.starts_with("http:") {
-        // The operator's choice, for a way to the server on which nobody can listen.
+        // The operator chose this URL, and so states that no third party can read the traffic.
         keys.danger_allow_http(base_url)?.build()
     } else {
         keys.build()
@@ -132,5 +132,8 @@ fn ask_for_code(challenge: &MfaChallenge) -> Result<MfaAnswer, auth_core::Error>
 }
 
 fn no_code() -> auth_core::Error {
-    auth_core::Error::new(auth_core::ErrorKind::Unavailable, "nobody typed a code")
+    auth_core::Error::new(
+        auth_core::ErrorKind::Unavailable,
+        "no code was entered on the terminal; start the program again",
+    )
 }

@@ -7,7 +7,7 @@
 //!
 //! Without an argument, two fake vendors run in this process, on 127.0.0.1, and the program writes
 //! the settings file for them: the first command needs no account. With an argument, the program
-//! reads that file, and asks each vendor for a token.
+//! reads that file and requests a token from each vendor.
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{
@@ -33,7 +33,7 @@ use tower::{ServiceBuilder, ServiceExt};
 #[path = "support/program.rs"]
 mod program;
 
-/// Reads the settings of two vendors from one TOML file, and asks each vendor for a token.
+/// Reads the settings of two vendors from one TOML file, and requests a token from each vendor.
 #[derive(Parser)]
 struct Arguments {
     /// The settings file. Default: the program starts two fake vendors, writes their settings file,
@@ -41,7 +41,7 @@ struct Arguments {
     file: Option<PathBuf>,
 }
 
-/// The whole file. A program adds its own tables.
+/// The whole file. A real program adds its own tables.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {

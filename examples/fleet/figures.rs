@@ -23,12 +23,12 @@ pub(crate) struct Figures {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Outage {
     pub(crate) redis_restarts: u32,
-    /// From the moment at which Redis was back until all processes shared one token; `None` if that
-    /// took too long.
+    /// Time from the return of Redis until all processes shared one token. `None` if that took too
+    /// long.
     pub(crate) recovery: Option<Duration>,
 }
 
-/// What came of one of the two fleets.
+/// The results of one of the two fleets.
 pub(crate) struct Side {
     /// One report per process.
     pub(crate) reports: Vec<Report>,
@@ -98,7 +98,7 @@ impl Figures {
         lifetimes(self.length(phase)).ceil() as u64
     }
 
-    /// What is not as promised.
+    /// Returns all deviations from the expected figures.
     pub(crate) fn off(&self) -> Vec<String> {
         let mut off = Vec::new();
         for (name, side) in [("with a store", &self.shared), ("without", &self.alone)] {

@@ -51,7 +51,7 @@ impl Redis {
         }
     }
 
-    /// What its failure is called.
+    /// Returns the name of its failure.
     pub(crate) const fn failed(&self) -> &'static str {
         match self {
             Self::Started(_) => "Redis killed",
@@ -59,7 +59,7 @@ impl Redis {
         }
     }
 
-    /// By SIGKILL, if it is this program's.
+    /// Kills it with SIGKILL if this program started it; otherwise cuts the connection.
     pub(crate) async fn fail(&mut self) -> Result<(), Box<dyn Error>> {
         match self {
             Self::Started(keeper) => keeper.turn().await?,

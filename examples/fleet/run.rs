@@ -102,7 +102,7 @@ async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Waits, and shows how far the phase is.
+/// Waits, and shows the progress of the phase.
 async fn pass(length: Duration, phase: Phase, progress: &Progress, vendor: &Vendor) {
     let start = time::Instant::now();
     while start.elapsed() < length {
@@ -147,7 +147,7 @@ fn new_key() -> String {
 
 /// Requests per second of one fleet, which two slow cores can serve twice.
 const ALL_REQUESTS_PER_SECOND: u32 = 240;
-/// Until all processes share one token again, from the moment at which Redis is back.
+/// The longest time from the return of Redis until all processes share one token again.
 const LONGEST_RECOVERY: Duration = Duration::from_secs(10);
-/// For starting, ending and the recovery.
+/// The time for start, end and recovery.
 const SLACK: Duration = Duration::from_secs(60);

@@ -54,14 +54,14 @@ impl Team {
         }
     }
 
-    /// Waits for requests in progress, and returns what each process counted.
+    /// Waits for requests in progress. Returns the counts of each process.
     pub(crate) async fn finish(mut self) -> Result<Vec<Report>> {
         self.order(Order::Finish).await?;
         let mut reports = Vec::new();
         for mut worker in self.0 {
             let is_last = |report: &Option<Report>| report.as_ref().is_some_and(|r| r.finished);
             let last = time::timeout(END, worker.last_report.wait_for(is_last)).await?;
-            let last = last.map_err(|_| "a worker went away")?.clone();
+            let last = last.map_err(|_| "a worker ended without a report")?.clone();
             reports.extend(last);
             time::timeout(END, worker.child.wait()).await??;
         }

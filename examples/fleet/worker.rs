@@ -66,7 +66,7 @@ pub(crate) enum Order {
 pub(crate) struct Report {
     pub(crate) counts: PerPhase<Counts>,
     pub(crate) first_failure: Option<String>,
-    /// Tells this worker's token from others.
+    /// A number that identifies the worker's token.
     pub(crate) token: Option<u64>,
     pub(crate) finished: bool,
 }
@@ -191,7 +191,7 @@ fn say(meter: &Meter, token: Option<u64>, finished: bool) -> Result<(), Box<dyn 
     Ok(())
 }
 
-/// The same number in all processes that use the same token.
+/// Returns a number that is equal in all processes that use the same token.
 fn fingerprint(token: &Token) -> u64 {
     let mut headers = HeaderMap::new();
     token.sign(&mut headers);
@@ -200,7 +200,7 @@ fn fingerprint(token: &Token) -> u64 {
     hasher.finish()
 }
 
-/// Read by a thread, as nothing can end a read of the standard input.
+/// Read by a thread, because a read of the standard input cannot be cancelled.
 fn lines() -> UnboundedReceiver<String> {
     let (to, lines) = mpsc::unbounded_channel();
     thread::spawn(move || {

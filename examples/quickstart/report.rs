@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::program;
 
-/// Prints each story's figures as they come, or all of them as one JSON object at the end.
+/// Prints each story's figures when it ends, or all of them as one JSON object at the end.
 #[derive(Debug)]
 pub(crate) struct Report {
     json: bool,

@@ -1,4 +1,4 @@
-//! What the vendors' programs share: they get a list from the API once and show it.
+//! Shared by the vendors' programs: they request a list from the API once and print it.
 
 use std::{error::Error, path::PathBuf};
 
@@ -18,8 +18,8 @@ pub(crate) fn http() -> Result<ReqwestService, auth_core::Error> {
     ReqwestService::new()
 }
 
-/// A secret that is read from `file` if there is one, otherwise from the environment variable. It
-/// is read for each token request, not here.
+/// Returns the source of a secret: `file` if there is one, otherwise the environment variable. The
+/// secret is read for each token request, not here.
 #[allow(dead_code, reason = "not all vendors' programs have the choice")]
 pub(crate) fn secret(variable: &'static str, file: Option<PathBuf>) -> SharedSecretSource {
     match file {

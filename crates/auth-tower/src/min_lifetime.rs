@@ -62,7 +62,7 @@ struct Asked {
     /// The generation of the latest token after such a renewal. 0 before the first renewal.
     generation: AtomicU64,
     /// Whether a renewal brought a token that does not live for `min` either.
-    in_vain: AtomicBool,
+    is_too_short: AtomicBool,
 }
 
 impl MinLifetimeLayer {
@@ -93,14 +93,14 @@ impl MinLifetimeLayer {
         // Without a valid token, the layer below waits for a new one anyway.
         let left = authenticator.health().usable_for()?;
         if left >= *min {
-            asked.in_vain.store(false, Relaxed);
+            asked.is_too_short.store(false, Relaxed);
             return None;
         }
         // No generation: the renewal ahead of expiry is due, and one token request serves both
         // purposes.
         let from = authenticator.try_token().map(|token| token.generation());
         let is_asked = |from: Generation| asked.generation.load(Relaxed) == from.get();
-        if asked.in_vain.load(Relaxed) || from.is_some_and(is_asked) {
+        if asked.is_too_short.load(Relaxed) || from.is_some_and(is_asked) {
             return None;
         }
         let acquire = authenticator.token_valid_for(*min);
@@ -124,7 +124,7 @@ impl MinLifetimeLayer {
         if newest != from {
             let left = authenticator.health().usable_for();
             let lifetime = left.is_some_and(|left| left >= *min);
-            asked.in_vain.store(!lifetime, Relaxed);
+            asked.is_too_short.store(!lifetime, Relaxed);
         }
     }
 }
