@@ -90,7 +90,8 @@ impl ServiceAccountBuilder {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` if the text is not an absolute `http` URL.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` if the text is not an
+    /// absolute `http` URL.
     ///
     /// # Security
     ///
@@ -113,7 +114,7 @@ impl ServiceAccountBuilder {
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
     /// - `cargo features`: no feature with cryptography is enabled.
-    /// - If the source of the key file is constant, the errors of a token request:
+    /// - If the key file is given as a `Secret`, the errors of a token request:
     ///   `service_account_key` if the text is not a key file, `token_uri` if it is not `https`,
     ///   `signing_key` if the key does not fit.
     pub fn build(self) -> Result<ServiceAccount, Error> {

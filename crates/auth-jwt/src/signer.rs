@@ -140,7 +140,8 @@ impl JwtSigner {
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) on field `lifetime` if it is shorter than 1 second or longer than 1 hour.
+    /// [`Config`](ErrorKind::Config) on field `lifetime` if it is shorter than 1 second or longer
+    /// than 1 hour.
     pub fn lifetime(mut self, lifetime: Duration) -> Result<Self, Error> {
         if !(SHORTEST..=LONGEST).contains(&lifetime) {
             let problem = "must be between 1 second and 1 hour; servers reject a longer one";

@@ -186,7 +186,8 @@ pub trait AssertionSigner: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) if the key does not fit. After an error no token request is sent.
+    /// [`Config`](auth_core::ErrorKind::Config) if the key does not fit. After an error no token
+    /// request is sent.
     fn sign(
         &self,
         key: &Secret,
@@ -232,7 +233,8 @@ impl<'a> AssertionContext<'a> {
         }
     }
 
-    /// Sets the issuer identifier.
+    /// Sets the authorization server's issuer identifier (RFC 8414 section 2), for example
+    /// `https://login.example.com`. Default: none.
     #[must_use]
     pub fn with_issuer(mut self, issuer: &'a str) -> Self {
         self.issuer = Some(issuer);

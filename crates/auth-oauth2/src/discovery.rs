@@ -20,7 +20,9 @@ pub use metadata::Metadata;
 /// Reads and caches the metadata of authorization servers (RFC 8414, OpenID Connect Discovery 1.0).
 /// With it, a client is configured with the issuer only, not with the token endpoint.
 ///
-/// [`Client::discover`](crate::Client::discover) makes a `Discovery` for one client. Make one yourself to share its cache between the clients of a program, or to set its limits. Clones share the cache.
+/// [`Client::discover`](crate::Client::discover) makes a `Discovery` for one client. Make one
+/// yourself to share its cache between the clients of a program, or to set its limits. Clones share
+/// the cache.
 ///
 /// # Example
 ///
@@ -262,7 +264,8 @@ impl DiscoveryBuilder {
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) on field `danger_allow_http` if the text is not an absolute `http` URL, has user information (`user@host`), or has a wildcard.
+    /// [`Config`](ErrorKind::Config) on field `danger_allow_http` if the text is not an absolute
+    /// `http` URL, has user information (`user@host`), or has a wildcard.
     ///
     /// # Security
     ///
@@ -288,7 +291,8 @@ impl DiscoveryBuilder {
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) on field `lifetime`, `max_entries`, `max_reply` or `deadline` if the value is zero.
+    /// [`Config`](ErrorKind::Config) on field `lifetime`, `max_entries`, `max_reply` or `deadline`
+    /// if the value is zero.
     pub fn build(self) -> Result<Discovery, Error> {
         for (field, is_zero) in [
             ("lifetime", self.lifetime.is_zero()),

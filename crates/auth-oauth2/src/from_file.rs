@@ -92,7 +92,8 @@ impl ClientSettings {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` if a text is not an origin. [`ClientBuilder::build`] checks the other fields.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` if a text is not an
+    /// origin. [`ClientBuilder::build`] checks the other fields.
     pub fn builder(self, transport: impl Transport) -> Result<ClientBuilder, Error> {
         let mut builder = Client::builder(self.token_url, self.client_id, transport);
         if let Some(secret) = self.secret {

@@ -61,7 +61,7 @@ impl Client {
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
-    /// - `assertion`: empty, not a JWT or expired, if the source is constant.
+    /// - `assertion`: empty, not a JWT or expired, if it is given as a `Secret`.
     /// - `extra`: the client has an extra parameter `assertion`.
     /// - A setting that the signer names.
     pub fn jwt_bearer(&self, assertion: impl Into<Assertion>) -> Result<JwtBearer, Error> {

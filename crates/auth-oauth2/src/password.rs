@@ -68,7 +68,7 @@ impl Client {
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
     /// - `username`: empty.
-    /// - `password`: empty, if the source is constant.
+    /// - `password`: empty, if it is given as a `Secret`.
     /// - `extra`: the client has an extra parameter `username` or `password`.
     pub fn password(
         &self,

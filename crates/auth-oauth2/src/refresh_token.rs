@@ -72,7 +72,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `refresh_token` if it is empty and the source is constant.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `refresh_token` if it is given as an empty
+    /// `Secret`.
     pub fn refresh_token(&self, first: impl SecretSource) -> Result<RefreshToken, Error> {
         let first = SharedSecretSource::new(first);
         check(REFRESH_TOKEN, &first)?;

@@ -9,7 +9,9 @@ use crate::{BodyFormat, request, response::Seen, token_url};
 /// A URL to which token requests are sent, with the transport that sends them. For vendor-specific
 /// logins that no grant of this crate fits.
 ///
-/// [`post`](Self::post) sends one small POST over `https`, without retries. The URL must not contain credentials. A reply larger than 64 KiB is an error. The caller chooses the parameters and reads the reply, for example with [`parse_reply`](crate::parse_reply).
+/// [`post`](Self::post) sends one small POST over `https`, without retries. The URL must not
+/// contain credentials. A reply larger than 64 KiB is an error. The caller chooses the parameters
+/// and reads the reply, for example with [`parse_reply`](crate::parse_reply).
 ///
 /// # Example
 ///
@@ -43,7 +45,9 @@ impl TokenEndpoint {
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) on that field: not an absolute URL; not `https`; user information (`user@host`); a fragment; or a query with a credential. For plain `http` use [`danger_allow_http`](Self::danger_allow_http).
+    /// [`Config`](ErrorKind::Config) on that field: not an absolute URL; not `https`; user
+    /// information (`user@host`); a fragment; or a query with a credential. For plain `http` use
+    /// [`danger_allow_http`](Self::danger_allow_http).
     pub fn new(
         vendor: impl Into<String>,
         field: &'static str,

@@ -1,6 +1,9 @@
 //! Sends token requests and signed API calls with [reqwest](https://docs.rs/reqwest).
 //!
-//! [`ReqwestTransport`] is an [`auth_core::Transport`]: a token source sends its token requests through it. It has its own client, with settings for token requests. API calls use another client: [`ReqwestService`], the client at the bottom of a tower stack with `AuthLayer`, or a client of the crate reqwest-middleware with `AuthMiddleware`.
+//! [`ReqwestTransport`] is an [`auth_core::Transport`]: a token source sends its token requests
+//! through it. It has its own client, with settings for token requests. API calls use another
+//! client: [`ReqwestService`], the client at the bottom of a tower stack with `AuthLayer`, or a
+//! client of the crate reqwest-middleware with `AuthMiddleware`.
 //!
 //! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
 //!

@@ -156,7 +156,9 @@ impl ReqwestService {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `client` if reqwest cannot make a client with these settings. With rustls this also happens if the operating system has no root certificates.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `client` if reqwest cannot make a client
+    /// with these settings. With rustls this also happens if the operating system has no root
+    /// certificates.
     ///
     /// # Security
     ///

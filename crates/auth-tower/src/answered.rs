@@ -12,7 +12,11 @@ use crate::{NotReplayed, Unsigned};
 /// carried out the first one, for example an order that it answered with 303. `AuthLayer` therefore
 /// renews the token, and sends the request again only if its method is safe ([`Method::is_safe`]).
 ///
-/// [`OriginGuardLayer`](crate::OriginGuardLayer) below a follower sets the mark. With the Cargo feature `follow-redirect`, `AuthLayer` also reads the mark of tower-http's follower. Set the mark yourself if you write a client that follows redirects. The mark that was set first is the closest to the network and is kept ([`Extensions::get_or_insert`](http::Extensions::get_or_insert)).
+/// [`OriginGuardLayer`](crate::OriginGuardLayer) below a follower sets the mark. With the Cargo
+/// feature `follow-redirect`, `AuthLayer` also reads the mark of tower-http's follower. Set the
+/// mark yourself if you write a client that follows redirects. The mark that was set first is the
+/// closest to the network and is kept
+/// ([`Extensions::get_or_insert`](http::Extensions::get_or_insert)).
 ///
 /// # Example
 ///

@@ -21,7 +21,8 @@ use crate::{AnsweredRequest, Unsigned, answered::BareRequest, notice};
 /// own `appId` or `clientSecret`. Put the guard below that layer, directly above the client.
 ///
 /// A follower *above* `AuthLayer` is better: each hop is then checked and signed separately, and no
-/// guard is needed. A follower below does not sign a hop again that returns to a permitted origin.
+/// guard is needed. With a follower below, a hop that
+/// returns to a permitted origin is not signed again.
 ///
 /// # What is removed
 ///

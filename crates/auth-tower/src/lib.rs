@@ -1,6 +1,8 @@
 //! A tower layer that signs outgoing HTTP requests, and renews a token that the API refuses.
 //!
-//! [`AuthLayer`] signs each request with the cached token. If the API refuses that token, the token is replaced, once for all callers, and the request is sent once more. A request to another origin is not signed, also if only its `Host` header names another origin.
+//! [`AuthLayer`] signs each request with the cached token. If the API refuses that token, the token
+//! is replaced, once for all callers, and the request is sent once more. A request to another
+//! origin is not signed, also if only its `Host` header names another origin.
 //!
 //! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
 //!

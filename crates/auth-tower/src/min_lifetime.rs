@@ -66,7 +66,7 @@ struct Asked {
 }
 
 impl MinLifetimeLayer {
-    /// Makes a layer that requires tokens that are valid for at least `min`, for example 5 minutes.
+    /// Makes a layer that renews the token first if it expires within `min`, for example 5 minutes.
     #[must_use]
     pub fn new(authenticator: Authenticator, min: Duration) -> Self {
         Self {

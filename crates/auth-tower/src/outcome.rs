@@ -193,7 +193,8 @@ impl AuthOutcome {
         self.refused.is_some()
     }
 
-    /// Returns how long the request waited for tokens, by the authenticator's clock.
+    /// Returns how long the request waited for tokens, by the authenticator's clock. Zero if it did
+    /// not wait.
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.waited

@@ -4,7 +4,8 @@ use auth_core::Authenticator;
 
 use crate::verdict::Rules;
 
-/// What happens to a request that already carries the credential header.
+/// What happens to a request that already carries the credential header. Set with
+/// [`AuthLayer::existing`](crate::AuthLayer::existing).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExistingCredential {
@@ -18,7 +19,8 @@ pub enum ExistingCredential {
     Reject,
 }
 
-/// What happens to a request if no token can be had.
+/// What happens to a request if no token can be had. Set with
+/// [`AuthLayer::without_token`](crate::AuthLayer::without_token).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingToken {

@@ -18,7 +18,8 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 /// - It follows no redirects and sends no request twice (hyper-util:
 ///   `retry_canceled_requests(false)`).
 /// - It verifies TLS certificates, and receives `https` URLs.
-/// - It is not, and does not contain, the service for whose requests the tokens are.
+/// - It does not sign its requests with the tokens that it requests: a token request would wait for
+///   itself.
 /// - It does not decompress, or returns the decompressed body: the size limit counts the returned
 ///   bytes.
 /// - It ends an attempt to connect before the deadline of a token request (default: 10 seconds),

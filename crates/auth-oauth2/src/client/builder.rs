@@ -121,7 +121,8 @@ impl Client {
 }
 
 impl Discovery {
-    /// Same as [`Client::discover`], but with this cache and its transport.
+    /// Starts a client of an issuer, as [`Client::discover`] does, but with the cache and the
+    /// transport of this `Discovery`.
     pub fn client(&self, issuer: impl Into<String>, client_id: impl Into<String>) -> ClientBuilder {
         ClientBuilder::new(
             PlaceSetting::Shared(issuer.into(), self.clone()),
@@ -260,7 +261,8 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` if the text is not an absolute `http` URL, has user information (`user@host`), or has a wildcard.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` if the text is not an
+    /// absolute `http` URL, has user information (`user@host`), or has a wildcard.
     ///
     /// # Security
     ///
@@ -315,9 +317,9 @@ impl ClientBuilder {
     /// - `client_id`: empty; or a colon with [`ClientAuth::BasicRaw`] or
     ///   [`ClientAuth::BasicRawWithId`].
     /// - `client_secret`: not set although [`client_auth`](Self::client_auth) sends a secret; or
-    ///   empty, if the source is constant.
+    ///   empty, if it is given as a `Secret`.
     /// - `client_assertion`: not set although [`client_auth`](Self::client_auth) sends an
-    ///   assertion; or empty, not a JWT or expired, if the source is constant.
+    ///   assertion; or empty, not a JWT or expired, if it is given as a `Secret`.
     /// - `client_auth`: a secret is set and the method sends none, or an assertion is set and the
     ///   method sends none.
     /// - `issuer`: empty; or set in addition to [`Client::discover`]. For [`Client::discover`]

@@ -1,6 +1,9 @@
 //! The rest of a middleware chain as a tower service.
 //!
-//! [`Next`] borrows the request's extensions while its future lives, so a service that contains it would have to be made for each request. [`Below`] therefore sends nothing: it completes the request in the [`Slot`] and waits there for the response. The task that polls the layer's future sends the requests ([`drive`]), one after the other.
+//! [`Next`] borrows the request's extensions while its future lives, so a service that contains it
+//! would have to be made for each request. [`Below`] therefore sends nothing: it completes the
+//! request in the [`Slot`] and waits there for the response. The task that polls the layer's future
+//! sends the requests ([`drive`]), one after the other.
 //!
 //! While the layer has their heads, requests and responses of reqwest stay in the slot, because
 //! each move of them copies some hundred bytes.

@@ -102,7 +102,10 @@ impl ReqwestTransportBuilder {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `deadline` or `connect_timeout` if it is zero, and on field `client` if reqwest cannot make a client with these settings. With rustls the latter also happens if the operating system has no root certificates: install them (Debian: package `ca-certificates`), or set them with reqwest's `tls_certs_only`.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `deadline` or `connect_timeout` if it is
+    /// zero, and on field `client` if reqwest cannot make a client with these settings. With rustls
+    /// the latter also happens if the operating system has no root certificates: install them
+    /// (Debian: package `ca-certificates`), or set them with reqwest's `tls_certs_only`.
     pub fn build(self) -> Result<ReqwestTransport, Error> {
         for (field, time) in [
             ("deadline", self.deadline),
