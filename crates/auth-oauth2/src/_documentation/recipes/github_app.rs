@@ -10,7 +10,7 @@ use auth_oauth2::{
 };
 use http::header::{AUTHORIZATION, USER_AGENT};
 
-/// Fetches the token of one installation.
+/// Fetches the token of one installation of a GitHub App.
 struct GitHubApp {
     client_id: &'static str,
     signer: JwtSigner,
