@@ -48,7 +48,8 @@ use event::Names;
 /// [`RequestReplayed`](EventKind::RequestReplayed), [`TokenRefused`](EventKind::TokenRefused) and
 /// so on) come once for each request that they are about. All others are bounded by the number of
 /// token requests: 100,000 callers that wait for one token cause one
-/// [`RequestsWaited`](EventKind::RequestsWaited).
+/// [`RequestsWaited`](EventKind::RequestsWaited), and 18 times
+/// [`RequestsWaiting`](EventKind::RequestsWaiting) at most.
 ///
 /// # Example
 ///

@@ -1,5 +1,7 @@
 //! The table of metrics holds what is emitted.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::{Arc, Mutex},

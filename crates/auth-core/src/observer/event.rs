@@ -153,6 +153,14 @@ pub enum EventKind {
     /// An [`AuthenticatorMap`](crate::AuthenticatorMap) evicted the authenticator.
     #[non_exhaustive]
     AuthenticatorEvicted,
+    /// Requests wait for a token request that has been sent. Told when it is sent, and each time
+    /// that more wait than before and their number is a power of two: 100,000 requests cause 18
+    /// events at most. [`RequestsWaited`](Self::RequestsWaited) follows when none waits any more.
+    #[non_exhaustive]
+    RequestsWaiting {
+        /// How many wait.
+        count: u64,
+    },
     /// Requests waited for a token request that is over now. One event for all of them.
     #[non_exhaustive]
     RequestsWaited {
@@ -305,6 +313,7 @@ impl EventKind {
             Self::StoreRecovered => "store_recovered",
             Self::LeaseLost => "lease_lost",
             Self::AuthenticatorEvicted => "authenticator_evicted",
+            Self::RequestsWaiting { .. } => "requests_waiting",
             Self::RequestsWaited { .. } => "requests_waited",
             Self::RequestUnsigned { .. } => "request_unsigned",
             Self::RequestReplayed { .. } => "request_replayed",
@@ -406,6 +415,7 @@ impl EventKind {
             Self::StoreRecovered,
             Self::LeaseLost,
             Self::AuthenticatorEvicted,
+            Self::RequestsWaiting { count: 2 },
             Self::RequestsWaited {
                 count: 2,
                 failed: 1,

@@ -196,7 +196,7 @@ impl Instrument {
             Self::LeasesLost => "Leases in the token store that another process took.",
             Self::AuthenticatorsEvicted => "Authenticators that a map evicted.",
             Self::RequestsWaiting => {
-                "Requests that wait for a token request, up to the next power of two."
+                "Requests that wait for a token request; told at each power of two."
             }
             Self::RequestsWaited => "Requests that waited for a token.",
             Self::RequestWaitTime => "How long all requests together waited for a token.",
@@ -289,6 +289,9 @@ pub fn measure(event: &Event, mut each: impl FnMut(Measurement)) {
         EventKind::StoreRecovered => tell(Instrument::StoreFailing, &[], Value::Set(0.0)),
         EventKind::LeaseLost => tell(Instrument::LeasesLost, &[], one),
         EventKind::AuthenticatorEvicted => tell(Instrument::AuthenticatorsEvicted, &[], one),
+        EventKind::RequestsWaiting { count } => {
+            tell(Instrument::RequestsWaiting, &[], Value::Set(*count as f64));
+        }
         EventKind::RequestsWaited {
             count,
             failed,
