@@ -48,6 +48,11 @@
 //!
 //! A gauge of a time is a point in time, in seconds since 1970, so that it is right between events,
 //! too. `auth_token_expires_timestamp_seconds - time()` is how long the token may still be sent.
+//!
+//! # Dashboard
+//!
+//! The file `dashboard.json` of this package is a Grafana dashboard with a panel for each metric.
+//! Import it, and choose a Prometheus data source.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -34,7 +34,8 @@
 //! has text from a reply, a host or a URL.
 //!
 //! Give each authenticator a label of its own: authenticators with the same vendor and label share
-//! their metrics, and their gauges show the last one.
+//! their metrics, and their gauges show the last one. The gauges of an authenticator that an
+//! [`AuthenticatorMap`](auth_core::AuthenticatorMap) evicted keep their last value.
 //!
 //! # Times
 //!
