@@ -30,6 +30,7 @@ async fn g21_the_observer_sees_a_token_request_from_start_to_end() {
     assert_eq!(answer.outcome.sends(), 1);
     let names = [
         "token_request_started",
+        "requests_waiting",
         "token_request_ended",
         "token_published",
         "requests_waited",
@@ -78,7 +79,7 @@ async fn g21_the_observer_sees_a_refusal_and_its_replay_with_the_host() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_hundred_thousand_waiters_cause_as_many_events_as_one() {
+async fn g21_a_hundred_thousand_waiters_cause_few_events() {
     const WAITERS: u64 = 100_000;
     let events = RecordingObserver::new();
     let source = ScriptedSource::new();
@@ -115,11 +116,15 @@ async fn g21_a_hundred_thousand_waiters_cause_as_many_events_as_one() {
     let (count, failed, longest) = waited(&events);
     assert_eq!((count, failed), (WAITERS, 0));
     assert!(longest >= 3 * SECOND && longest < 4 * SECOND, "{longest:?}");
-    assert_eq!(events.events().len(), 4, "{:?}", events.names());
+    // Started, waiting, ended, published, waited.
+    assert_eq!(events.events().len(), 5, "{:?}", events.names());
 
+    // The second time, all but one come when the token request is under way.
     events.clear();
     authenticator.invalidate();
-    for _ in 0..WAITERS {
+    waiters.spawn(authenticator.token());
+    elapse(SECOND / 2).await;
+    for _ in 1..WAITERS {
         waiters.spawn(authenticator.token());
     }
     while let Some(waiter) = waiters.join_next().await {
@@ -127,8 +132,35 @@ async fn g21_a_hundred_thousand_waiters_cause_as_many_events_as_one() {
     }
     assert_eq!(waited(&events).0, WAITERS);
     assert_eq!(waited(&events).1, WAITERS);
-    // Started, ended, no token, back-off, waited.
-    assert_eq!(events.events().len(), 5, "{:?}", events.names());
+    let mut waiting = Vec::new();
+    for event in events.events() {
+        if let EventKind::RequestsWaiting { count, .. } = *event.kind() {
+            waiting.push(count);
+        }
+    }
+    let powers: Vec<_> = (0..17).map(|power| 1 << power).collect();
+    assert_eq!(waiting, powers);
+    // Besides: started, ended, no token, back-off, waited.
+    assert_eq!(events.events().len(), 17 + 5, "{:?}", events.names());
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_callers_that_stop_waiting_are_told_when_the_token_request_ends() {
+    let events = RecordingObserver::new();
+    let source = ScriptedSource::new();
+    let gate = Gate::new();
+    source.then(Outcome::fresh().after(&gate));
+    let authenticator = machine_with(source, |options| options.observer(events.clone()));
+    let waiter = tokio::spawn(authenticator.token().into_future());
+    elapse(SECOND).await;
+    assert_eq!(events.count("requests_waiting"), 1);
+    waiter.abort();
+    waiter.await.unwrap_err();
+    assert_eq!(events.count("requests_waited"), 0);
+    gate.open();
+    elapse(SECOND).await;
+    assert_eq!(events.count("token_published"), 1);
+    assert_eq!(events.count("requests_waited"), 1, "{:?}", events.names());
 }
 
 /// Panics at each event.

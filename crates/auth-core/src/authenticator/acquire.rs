@@ -91,8 +91,10 @@ impl Acquire {
     fn wait_for(&mut self, flight: Arc<Flight>) {
         self.round = flight.round();
         if self.shared.settings.observed.is_heard() {
-            flight.begin_wait();
             let observed = &self.shared.settings.observed;
+            if let Some(event) = flight.begin_wait() {
+                observed.tell(event);
+            }
             self.wait = Some(Box::new(Wait {
                 since: self.shared.now(),
                 _span: observed.wait_span(flight.span()),

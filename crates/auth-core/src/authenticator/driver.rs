@@ -247,6 +247,9 @@ impl Task {
             if !std::mem::replace(&mut is_told, true) {
                 shared.tell_now(&self.flight);
                 shared.tell(EventKind::TokenRequestStarted { reason });
+                if let Some(event) = self.flight.note_sent() {
+                    shared.tell(event);
+                }
             }
             polled
         });

@@ -46,6 +46,10 @@ impl SharedState {
         for event in flight.take_events() {
             self.settings.observed.observe(|| event);
         }
+        // Callers that stopped waiting before the end, if no other told of them.
+        if let Some(event) = flight.end_waits() {
+            self.tell(event);
+        }
     }
 
     fn note_verdict(&self, state: &FlightState, result: &Result<AccessToken, Error>, now: Moment) {
