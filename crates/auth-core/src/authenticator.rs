@@ -10,6 +10,7 @@ pub(crate) mod shared_state;
 pub(crate) mod snapshot;
 pub(crate) mod waiters;
 pub(crate) mod warm;
+pub(crate) mod wider_scope;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -420,6 +421,7 @@ impl AuthenticatorBuilder {
             origins: self.origins,
             limit: options.limit,
             clock: options.clock,
+            wider_scope: options.wider_scope,
             shards: options.shards,
         };
         Ok(Authenticator {

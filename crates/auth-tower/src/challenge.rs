@@ -25,7 +25,7 @@ pub(crate) enum Hint {
     /// Somebody has to log in more strongly or more recently (RFC 9470): no new token of the same
     /// kind can help.
     StepUp(StepUp),
-    /// The token is good and not enough (RFC 6750 section 3.1): no new one can help.
+    /// The token is valid and its scope too small (RFC 6750 section 3.1).
     InsufficientScope(InsufficientScope),
     /// The request or its proof is malformed (RFC 6750 section 3.1, RFC 9449 section 5): no new
     /// token can help.
@@ -137,9 +137,9 @@ impl fmt::Debug for StepUp {
 /// The API wants a token with more scope (RFC 6750 section 3.1).
 ///
 /// The response is passed on as it came: the token is valid, and a new one of the same scope would
-/// be answered the same way. Ask for a token with the wanted scope, for example with another
-/// authenticator whose client asks for the union of the two scopes; ask once, because an API may
-/// want more each time.
+/// be answered the same way. With [`WiderScope`](auth_core::WiderScope) in the authenticator's
+/// options, the layer asks once for a token with the union of the two scopes and sends the request
+/// once more; [`AuthOutcome::not_replayed`](crate::AuthOutcome::not_replayed) says why it did not.
 ///
 /// # Example
 ///

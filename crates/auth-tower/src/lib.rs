@@ -40,7 +40,7 @@
 //! | response | what happens |
 //! |---|---|
 //! | 401 with a `Bearer` challenge `invalid_token`, or without any usable challenge | the token is replaced, the request sent once more |
-//! | 401 or 403 `insufficient_scope` | returned; [`AuthOutcome::insufficient_scope`] says which scopes are wanted |
+//! | 401 or 403 `insufficient_scope` | returned; [`AuthOutcome::insufficient_scope`] says which scopes are wanted. With [`WiderScope`](auth_core::WiderScope) the union is asked for once, and the request sent again |
 //! | 401 `invalid_request`; other 403, 407, 429, 5xx | returned untouched |
 //! | 401 `insufficient_user_authentication` (RFC 9470) | returned, with [`StepUp`] in its extensions |
 //! | gRPC status 16 in the head, on request ([`AuthLayer::grpc`]) | as a refused token |

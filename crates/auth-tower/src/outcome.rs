@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use auth_core::{Error, Generation, Origins};
+use auth_core::{Error, Generation, NoWiderScope, Origins};
 use http::{Extensions, Request, Response};
 
 use crate::InsufficientScope;
@@ -94,6 +94,9 @@ pub enum NotReplayed {
     NoToken(Error),
     /// The credential does not expire, an API key for example, and its source has no other one.
     Unchanged,
+    /// The API wants a token with more scope, and
+    /// [`WiderScope`](auth_core::WiderScope) does not permit to ask for one.
+    Scope(NoWiderScope),
     /// It was sent twice already, and the renewed token was refused, too.
     Twice,
 }
@@ -286,6 +289,7 @@ impl NotReplayed {
             Self::RefusalBackOff => "refusal_back_off",
             Self::NoToken(_) => "no_token",
             Self::Unchanged => "unchanged",
+            Self::Scope(_) => "scope",
             Self::Twice => "twice",
         }
     }
@@ -309,6 +313,9 @@ impl fmt::Display for NotReplayed {
             }
             Self::NoToken(error) => return write!(f, "no other token could be had: {error}"),
             Self::Unchanged => "the credential does not expire, and its source has no other one",
+            Self::Scope(why) => {
+                return write!(f, "the API wants more scope, and none is asked for: {why}");
+            }
             Self::Twice => "the request was sent twice already",
         })
     }

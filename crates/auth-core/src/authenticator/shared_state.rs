@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 
 use crate::{
     AccessToken, Error, ErrorKind, Generation, Health, HealthFailure, Key, MemoryStore, Moment,
-    Origins, Quota, RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenRequestLimit,
-    TokenStore as _,
+    Origins, Quota, RefreshPolicy, RejectedPart, Scheme, SharedClock, SharedTokenStore, Token,
+    TokenRequestLimit, TokenStore as _, WiderScope,
     authenticator::{
         flight::{Flight, Outcome},
         published::Published,
@@ -25,6 +25,7 @@ use crate::{
         flight::{Flight as FlightState, Verdict},
         key_state::{KeyState, Landed},
         orders::{Draw, End, Fact, Landing, Order, Rules},
+        scopes::Scopes,
         serving::State,
     },
     observer::{EventKind, Observed, QuotaUse},
@@ -59,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) limit: Option<TokenRequestLimit>,
     pub(crate) clock: SharedClock,
     pub(crate) shards: usize,
+    pub(crate) wider_scope: Option<WiderScope>,
 }
 
 /// What is changed under the lock, and never across an await.
@@ -77,6 +79,8 @@ pub(super) struct Desk {
     /// When the last token came.
     pub(super) last_success: Option<Moment>,
     pub(super) last_failure: Option<(Error, Moment)>,
+    /// What token requests ask for because the API wants it.
+    pub(super) scopes: Scopes,
 }
 
 impl SharedState {
@@ -97,6 +101,7 @@ impl SharedState {
             quota_told: Moment::PAST,
             last_success: None,
             last_failure: None,
+            scopes: Scopes::default(),
         };
         let shares = store.is_some() || source.keeps_refresh_tokens();
         let owner = if shares {

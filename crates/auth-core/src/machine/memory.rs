@@ -9,7 +9,8 @@ use super::{
     record::{Pause, Record},
 };
 use crate::{
-    EntryVersion, Moment, Quota, limits::quota::Ledger, machine::backoff::Failure, policy::Jitter,
+    EntryVersion, Moment, Quota, RejectedPart, limits::quota::Ledger, machine::backoff::Failure,
+    policy::Jitter,
 };
 
 /// Facts that outlive a flight, and hold when the store fails, forgets or lies.
@@ -318,7 +319,10 @@ impl Memory {
 pub(crate) fn is_shared(failure: Failure) -> bool {
     !matches!(
         failure,
-        Failure::NotSent | Failure::OwnQuota | Failure::SameToken
+        Failure::NotSent
+            | Failure::OwnQuota
+            | Failure::SameToken
+            | Failure::Rejected(RejectedPart::Scope)
     )
 }
 
