@@ -416,7 +416,12 @@ impl AuthenticatorBuilder {
             }
         };
         let settings = Settings {
-            observed: Observed::new(self.vendor, options.label, options.observer),
+            observed: Observed::new(
+                self.vendor,
+                options.label,
+                options.clock.clone(),
+                options.observer,
+            ),
             scheme: self.scheme,
             origins: self.origins,
             limit: options.limit,

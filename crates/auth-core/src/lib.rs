@@ -143,6 +143,8 @@ pub use limits::concurrency::TokenRequestLimit;
 pub use limits::quota::Quota;
 pub use marks::redirected::{Redirected, RedirectsUnseen};
 pub use marks::refused::TokenRefused;
+#[doc(hidden)]
+pub use observer::measure;
 pub use observer::{Event, EventKind, Observer, QuotaUse};
 pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use crate::{Error, Generation, TokenRequestReason};
+use crate::{Error, Generation, Moment, TokenRequestReason};
 
 /// Something that happened to an authenticator, its tokens or its requests; what an
 /// [`Observer`](crate::Observer) is told.
@@ -9,6 +9,7 @@ use crate::{Error, Generation, TokenRequestReason};
 #[derive(Clone, Debug)]
 pub struct Event {
     names: Arc<Names>,
+    time: Moment,
     kind: EventKind,
 }
 
@@ -211,8 +212,8 @@ pub struct QuotaUse {
 }
 
 impl Event {
-    pub(crate) fn new(names: Arc<Names>, kind: EventKind) -> Self {
-        Self { names, kind }
+    pub(crate) fn new(names: Arc<Names>, time: Moment, kind: EventKind) -> Self {
+        Self { names, time, kind }
     }
 
     /// Returns the vendor's name.
@@ -226,6 +227,12 @@ impl Event {
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.names.label.as_deref()
+    }
+
+    /// Returns when the observer was told, by the authenticator's clock.
+    #[must_use]
+    pub fn time(&self) -> Moment {
+        self.time
     }
 
     /// Returns what happened.
@@ -268,9 +275,11 @@ impl Event {
             vendor: "example".to_owned(),
             label: Some("tenant-7".into()),
         });
+        let since_1970 = Duration::from_secs(1_700_000_000);
+        let time = Moment::new(Duration::ZERO, since_1970);
         let examples = EventKind::examples().into_iter();
         examples
-            .map(|kind| Self::new(Arc::clone(&names), kind))
+            .map(|kind| Self::new(Arc::clone(&names), time, kind))
             .collect()
     }
 }
