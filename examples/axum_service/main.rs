@@ -3,12 +3,15 @@
 //! `cargo run --example axum_service` needs no account: it starts a vendor on
 //! 127.0.0.1 that exchanges tokens (RFC 8693), and the service; three users call, one of whom the
 //! vendor has dismissed, and then the service shuts down. The program exits non-zero
-//! if a user received another user's data.
+//! if a user received another user's data. With `-- --stay`, the service stays up, so that you can
+//! look at its status page.
 //!
 //! What to take from it:
 //!
 //! - `outbound.rs`: one authenticator for the service, and one for each active user;
 //! - `service.rs`: routes, readiness, health, shutdown;
+//! - `service.rs`, `journal.rs` and `page.rs`: what operators see, as `/healthz` (JSON), `/metrics`
+//!   (Prometheus) and `/tokens` (a page for people);
 //! - `failure.rs`: which failure the caller sees as which HTTP status.
 #![allow(
     clippy::print_stdout,
@@ -16,7 +19,7 @@
     reason = "it is a program for people"
 )]
 
-use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
+use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 use auth_core::{Origins, Secret, SharedClock, SharedTransport, TokenRequestLimit};
 use auth_testkit::TestServer;
@@ -29,11 +32,16 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 mod failure;
 mod inbound;
+mod journal;
 mod outbound;
+mod page;
 mod service;
 mod vendor;
 
+use journal::Journal;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use outbound::{Outbound, Settings, http};
+use service::Operator;
 use vendor::TokenRequest;
 
 #[tokio::main]
@@ -53,6 +61,9 @@ async fn run() -> Result<bool, Box<dyn Error>> {
         .vendor(TokenRequest::default())
         .start()
         .await;
+    // Before the first token request.
+    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let journal = Arc::new(Journal::default());
     let client = Client::builder(TokioExecutor::new()).build_http();
     let clock = SharedClock::default();
     let outbound = Outbound::new(
@@ -67,6 +78,7 @@ async fn run() -> Result<bool, Box<dyn Error>> {
             limit: TokenRequestLimit::new(16)?,
             max_users: 10_000,
             clock: clock.clone(),
+            journal: Arc::clone(&journal),
         },
         http(client),
     )?;
@@ -75,7 +87,12 @@ async fn run() -> Result<bool, Box<dyn Error>> {
     let url = format!("http://{}", listener.local_addr()?);
     let (stop, stopped) = oneshot::channel::<()>();
     let verify = Arc::new(vendor::expiry_of);
-    let router = service::router(outbound, verify, clock.clone());
+    let router = service::router(
+        outbound,
+        verify,
+        clock.clone(),
+        Operator { journal, metrics },
+    );
     let serving = tokio::spawn(service::serve(listener, router, async {
         let _ = stopped.await;
     }));
@@ -108,7 +125,13 @@ async fn run() -> Result<bool, Box<dyn Error>> {
             "",
         ),
         ("nobody", "/my/things", None, StatusCode::UNAUTHORIZED, ""),
-        ("how is it?", "/healthz", None, StatusCode::OK, "usable"),
+        (
+            "how is it?",
+            "/healthz",
+            None,
+            StatusCode::OK,
+            "\"usable\":true",
+        ),
     ] {
         let (status, body) = get(&format!("{url}{path}"), token).await?;
         let right = status == expected && body.contains(contains);
@@ -121,6 +144,10 @@ async fn run() -> Result<bool, Box<dyn Error>> {
         );
     }
 
+    if env::args().any(|argument| argument == "--stay") {
+        println!("\nSee {url}/tokens, {url}/healthz and {url}/metrics. Ctrl-C ends the program.");
+        tokio::signal::ctrl_c().await?;
+    }
     let _ = stop.send(());
     serving.await??;
     let seen = vendor.counters();

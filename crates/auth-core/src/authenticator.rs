@@ -5,6 +5,7 @@ pub(crate) mod flight;
 pub(crate) mod health;
 pub(crate) mod options;
 pub(crate) mod published;
+pub(crate) mod requests;
 pub(crate) mod residue;
 pub(crate) mod shared_state;
 pub(crate) mod snapshot;
@@ -283,6 +284,9 @@ impl Authenticator {
     #[doc(hidden)]
     pub fn observe_unsigned(&self, cause: &'static str, host: &str, error: Option<&Error>) {
         self.shared
+            .requests
+            .note_unsigned(cause, host, self.shared.now());
+        self.shared
             .settings
             .observed
             .observe(|| EventKind::RequestUnsigned {
@@ -309,6 +313,9 @@ impl Authenticator {
     /// layers of this workspace.
     #[doc(hidden)]
     pub fn observe_not_replayed(&self, cause: &'static str, host: &str, error: Option<&Error>) {
+        self.shared
+            .requests
+            .note_not_replayed(cause, host, self.shared.now());
         self.shared
             .settings
             .observed

@@ -130,7 +130,7 @@ mod token;
 mod transport;
 
 pub use authenticator::acquire::Acquire;
-pub use authenticator::health::{Health, HealthFailure, MapHealth};
+pub use authenticator::health::{Health, HealthFailure, MapHealth, RequestsLost};
 pub use authenticator::options::AuthenticatorOptions;
 pub use authenticator::warm::{KeepWarm, TokenWatch};
 pub use authenticator::wider_scope::{NoWiderScope, ScopeAnswer, WiderScope};

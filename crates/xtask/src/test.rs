@@ -3,6 +3,7 @@ use std::fs;
 use crate::{
     Result,
     cargo::{cargo, root, run as execute},
+    chromium,
     node::Node,
     redis,
 };
@@ -19,6 +20,9 @@ const NODE: &str = "AUTH_INTEROP_NODE";
 /// Tells the tests of the store in Redis to run; without it they print that they did not.
 const REDIS: &str = "AUTH_REDIS";
 
+/// Names the browser to the tests in a browser; without it they print that they did not run.
+const CHROMIUM: &str = "AUTH_CHROMIUM";
+
 /// Runs every test there is. The test runner has the last word.
 pub(crate) fn run(arguments: &[String]) -> Result {
     println!("== the real server: Node and what it needs");
@@ -29,10 +33,20 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     println!("== Redis");
     println!("{}", redis::find_or_install()?);
 
+    println!("== Chromium");
+    let browser = chromium::find_or_install();
+    match &browser {
+        Ok(version) => println!("{version}"),
+        Err(error) => println!("not run: the tests in a browser: {error}"),
+    }
+
     println!("== all tests: unit, doc, stories, and those against the real servers");
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])?;
     command.env(SWITCH, "1").env(NODE, node.path());
     command.env(REDIS, "1");
+    if browser.is_ok() {
+        command.env(CHROMIUM, chromium::PROGRAM);
+    }
     execute(command.args(arguments))
 }
 

@@ -18,6 +18,7 @@ use crate::{
     authenticator::{
         flight::{Flight, Outcome},
         published::Published,
+        requests::Requests,
         residue::Residue,
         snapshot::{Carried, Snapshot},
     },
@@ -49,6 +50,7 @@ pub(crate) struct SharedState {
     desk: Mutex<Desk>,
     /// Made for those who watch.
     changed: OnceLock<Box<Notify>>,
+    pub(super) requests: Requests,
     /// How many writes to the store run in the background.
     writing: AtomicU32,
 }
@@ -126,6 +128,7 @@ impl SharedState {
             published: Published::nothing(),
             desk: Mutex::new(desk),
             changed: OnceLock::new(),
+            requests: Requests::default(),
             writing: AtomicU32::new(0),
         }
     }
@@ -297,6 +300,8 @@ impl SharedState {
             next_try: Some(next_try).filter(|wait| !wait.is_zero()),
             renewal_due: state.renewal_in(now),
             is_store_failing: desk.key.memory.store_is_failing(),
+            unsigned: self.requests.unsigned(now),
+            not_replayed: self.requests.not_replayed(now),
         }
     }
 
