@@ -97,7 +97,7 @@ async fn g21_the_status_page_is_readable_in_light_and_dark() {
         let arguments = [
             format!("--screenshot={}", file.display()),
             format!("--blink-settings=preferredColorScheme={preference}"),
-            "--window-size=1000,1000".to_owned(),
+            "--window-size=1000,1300".to_owned(),
             "--hide-scrollbars".to_owned(),
         ];
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
@@ -106,7 +106,7 @@ async fn g21_the_status_page_is_readable_in_light_and_dark() {
             fs::copy(&file, Path::new(&keep).join(format!("{name}.png"))).unwrap();
         }
         let pixels = pixels(&file);
-        assert_eq!(pixels.len(), 1000 * 1000, "{name}");
+        assert_eq!(pixels.len(), 1000 * 1300, "{name}");
         // Fewest pixels of each: a plot with bars for both, and text that is drawn.
         for (colour, least) in colours.into_iter().zip([50_000, 100_000, 500, 300, 80]) {
             let count = pixels.iter().filter(|pixel| **pixel == colour).count();

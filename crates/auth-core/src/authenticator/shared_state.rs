@@ -350,6 +350,11 @@ impl SharedState {
         self.notify_watchers();
     }
 
+    /// The store did not take the newest refresh token.
+    pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
+        self.desk().key.memory.has_unsaved_refresh_token()
+    }
+
     pub(crate) fn is_at_work(&self) -> bool {
         self.has_flight() || self.writing.load(Ordering::SeqCst) > 0
     }

@@ -161,6 +161,17 @@ impl Memory {
         Some(record)
     }
 
+    /// The store took a newer record.
+    pub(crate) fn forget_unsaved(&mut self) {
+        self.unsaved = None;
+    }
+
+    /// A refresh token came that the store did not take.
+    pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
+        let unsaved = self.unsaved.as_ref();
+        unsaved.is_some_and(|unsaved| unsaved.record.refresh.is_some())
+    }
+
     // --- back-offs of other processes ---
 
     /// Returns for how long the back-off that the record holds is obeyed.
