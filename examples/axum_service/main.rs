@@ -9,22 +9,19 @@
 //! What to take from it:
 //!
 //! - `outbound.rs`: one authenticator for the service, and one for each active user;
-//! - `service.rs`: routes, readiness, health, shutdown;
-//! - `service.rs`, `journal.rs` and `page.rs`: what operators see, as `/healthz` (JSON), `/metrics`
+//! - `service.rs`: routes, readiness, shutdown;
+//! - `journal.rs` and `page.rs`: what operators see, as `/healthz` (JSON), `/metrics`
 //!   (Prometheus) and `/tokens` (a page for people);
 //! - `failure.rs`: which failure the caller sees as which HTTP status.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
-use std::{env, error::Error, process::ExitCode, sync::Arc, time::Duration};
+use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 use auth_core::{Origins, Secret, SharedClock, SharedTransport, TokenRequestLimit};
 use auth_testkit::TestServer;
 use auth_tower::ServiceTransport;
 use bytes::Bytes;
+use clap::Parser;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -35,6 +32,8 @@ mod inbound;
 mod journal;
 mod outbound;
 mod page;
+#[path = "../support/program.rs"]
+mod program;
 mod service;
 mod vendor;
 
@@ -44,19 +43,26 @@ use outbound::{Outbound, Settings, http};
 use service::Operator;
 use vendor::TokenRequest;
 
+/// A service that calls an API as itself and on behalf of its users, with three users and the
+/// vendor in this process.
+#[derive(Parser)]
+struct Arguments {
+    /// Keep the service up until Ctrl-C, to look at its status page.
+    #[arg(long)]
+    stay: bool,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
+    let Arguments { stay } = Arguments::parse();
+    match run(stay).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("axum_service: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => program::fail(&*error),
     }
 }
 
-async fn run() -> Result<bool, Box<dyn Error>> {
+async fn run(stay: bool) -> Result<bool, Box<dyn Error>> {
     let vendor = TestServer::builder()
         .vendor(TokenRequest::default())
         .start()
@@ -136,15 +142,15 @@ async fn run() -> Result<bool, Box<dyn Error>> {
         let (status, body) = get(&format!("{url}{path}"), token).await?;
         let right = status == expected && body.contains(contains);
         well &= right;
-        let mark = if right { "ok " } else { "OFF" };
-        println!(
+        let mark = program::mark(right);
+        anstream::println!(
             "{mark} {what:<17} {path:<11} {} {}",
             status.as_u16(),
             body.trim_end()
         );
     }
 
-    if env::args().any(|argument| argument == "--stay") {
+    if stay {
         println!("\nSee {url}/tokens, {url}/healthz and {url}/metrics. Ctrl-C ends the program.");
         tokio::signal::ctrl_c().await?;
     }

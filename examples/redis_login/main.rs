@@ -15,30 +15,36 @@
 //! What to take from it, for Redis, SQL, Kafka, SMTP and other protocols: `session.rs`. The
 //! connection follows the token with `Authenticator::watch`, which renews the token ahead of its
 //! expiry, and logs in once more with each new token.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[path = "../support/program.rs"]
+mod program;
 #[cfg(unix)]
 mod session;
 #[cfg(unix)]
 mod story;
 
-#[cfg(unix)]
+/// Logs a connection to Redis in with a token, and once more with each renewed one. Starts a
+/// redis-server by itself, and ends after about 4 s.
+#[derive(Parser)]
+struct Arguments {}
+
 #[tokio::main]
-async fn main() -> std::process::ExitCode {
-    match story::run(|line| println!("{line}")).await {
-        Ok(_) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("redis_login: {error}");
-            std::process::ExitCode::FAILURE
-        }
-    }
+async fn main() -> ExitCode {
+    Arguments::parse();
+    program::finish(run().await)
+}
+
+#[cfg(unix)]
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    story::run(|line| println!("{line}")).await.map(drop)
 }
 
 #[cfg(not(unix))]
-fn main() {
-    println!("not run: the example starts redis-server, which needs Unix");
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    Err("the example starts redis-server, which needs Unix".into())
 }
