@@ -206,7 +206,9 @@ async fn s21_challenges_of_all_kinds_are_told_apart() {
         "x".repeat(20_000)
     );
     let many = "x".repeat(8000);
-    let cases: Vec<(u16, Vec<&str>, Option<Vec<&str>>)> = vec![
+    // The status, the challenges, and the scopes that the caller is told of.
+    type Case<'a> = (u16, Vec<&'a str>, Option<Vec<&'a str>>);
+    let cases: Vec<Case<'_>> = vec![
         (403, vec![], None),
         (403, vec!["Bearer"], None),
         (
