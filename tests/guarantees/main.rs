@@ -24,6 +24,7 @@ mod quota;
 mod refresh_tokens;
 mod refusal;
 mod rejected_logins;
+mod reload;
 mod runtimes;
 mod storm;
 mod support;

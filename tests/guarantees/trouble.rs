@@ -122,7 +122,17 @@ async fn g21_a_request_to_a_wrong_origin_is_visible() {
         (Some("other_origin"), Some(host))
     );
     seen.logged("WARN", &["auth::request", "request sent unsigned", host]);
-    assert!(stack.authenticator.health().is_usable());
+    // The token is usable, and health says that a request left without it.
+    let health = stack.authenticator.health();
+    assert!(health.is_usable());
+    let unsigned = health.unsigned().unwrap();
+    assert_eq!((unsigned.count, &*unsigned.host), (1, host));
+    let json = serde_json::to_value(&health).unwrap();
+    assert_eq!(json["unsigned"]["cause"], "other_origin");
+    assert!(
+        health.to_string().contains("1 requests sent unsigned"),
+        "{health}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -354,6 +364,13 @@ async fn g21_a_body_that_is_not_sent_again_is_visible() {
     );
     seen.logged("WARN", &["the request not sent again", "only once", host]);
     assert_eq!(seen.events.count("token_refused"), 1);
+    let health = stack.authenticator.health();
+    let lost = health.not_replayed().unwrap();
+    assert_eq!((lost.count, lost.cause), (1, "body"));
+    assert!(
+        health.to_string().contains("refused and not sent again"),
+        "{health}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

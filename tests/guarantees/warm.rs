@@ -197,20 +197,19 @@ async fn shutdown_waits_for_a_renewal_in_progress_and_no_longer() {
     let source = ScriptedSource::new();
     let gate = Gate::new();
     let authenticator = machine(source.clone());
-    assert!(
-        authenticator.shutdown(SECOND).await,
-        "nothing is in progress"
-    );
+    let ended = authenticator.shutdown(SECOND).await;
+    ended.expect("nothing is in progress");
     source.then(Outcome::fresh().after(&gate));
     let _ = poll_once(&mut authenticator.token());
     let start = tokio::time::Instant::now();
-    assert!(!authenticator.shutdown(SECOND).await);
+    let error = authenticator.shutdown(SECOND).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert_eq!(start.elapsed(), SECOND);
     let ends = authenticator.clone();
     let ending = tokio::spawn(async move { ends.shutdown(MINUTE).await });
     elapse(SECOND).await;
     gate.open();
-    assert!(soon(ending).await.unwrap());
+    soon(ending).await.unwrap().unwrap();
     assert_eq!(served(&authenticator), 1);
 }
 

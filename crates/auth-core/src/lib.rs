@@ -43,6 +43,7 @@
 //! | see what happens, in logs, metrics and traces | [`Observer`], and the page [Observability](_documentation::observability) |
 //! | keep a token valid without traffic, or follow its renewals | [`Authenticator::keep_warm`], [`Authenticator::watch`] |
 //! | renew or drop a token by hand, and end a process well | [`Authenticator::refresh_now`], [`Authenticator::invalidate`], [`Authenticator::shutdown`] |
+//! | ask for more scope when the API wants it | [`WiderScope`] |
 //! | set when tokens are renewed and how failures are spaced | [`RefreshPolicy`] |
 //! | keep within a vendor's token quota | [`Quota`] |
 //! | use the same options for several authenticators and vendors | [`AuthenticatorOptions`] |
@@ -130,9 +131,10 @@ mod token;
 mod transport;
 
 pub use authenticator::acquire::Acquire;
-pub use authenticator::health::{Health, HealthFailure, MapHealth};
+pub use authenticator::health::{Health, HealthFailure, MapHealth, RequestsLost};
 pub use authenticator::options::AuthenticatorOptions;
 pub use authenticator::warm::{KeepWarm, TokenWatch};
+pub use authenticator::wider_scope::{NoWiderScope, ScopeAnswer, WiderScope};
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
 pub use authenticator_map::{AuthenticatorMap, AuthenticatorMapBuilder};
 pub use clock::{Clock, Moment, SharedClock, SystemClock};

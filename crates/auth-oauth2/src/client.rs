@@ -98,10 +98,20 @@ pub(crate) struct GrantRequest<'a> {
     pub(crate) parameters: &'a [(&'a str, &'a str)],
     /// The secrets among the parameters, which are scrubbed from the vendor's texts.
     pub(crate) secrets: &'a [&'a Secret],
-    /// Whether the client's scope is requested.
-    pub(crate) scope: bool,
+    /// The scope to request.
+    pub(crate) scope: AskedScope<'a>,
     /// Whether a refresh token in the reply is kept.
     pub(crate) keeps_refresh_token: bool,
+}
+
+/// Which scope a token request asks for.
+#[derive(Clone, Copy)]
+pub(crate) enum AskedScope<'a> {
+    /// The client's.
+    OfTheClient,
+    /// Another one.
+    Other(&'a str),
+    None,
 }
 
 impl Client {
@@ -141,6 +151,13 @@ impl Client {
         self.0
             .place
             .located(error.with_vendor(self.vendor().to_owned()))
+    }
+
+    /// The scope in the settings; empty if there is none.
+    pub(crate) fn scope(&self) -> &str {
+        let mut parameters = self.0.parameters.iter();
+        let scope = parameters.find(|(name, _)| name == "scope");
+        scope.map_or("", |(_, value)| value.expose())
     }
 
     /// Checks that no extra parameter is one of the grant's own.
@@ -296,7 +313,11 @@ impl Client {
         }
         parameters.extend(request.parameters);
         let others = self.0.parameters.iter();
-        let others = others.filter(|(name, _)| request.scope || name != "scope");
+        let takes_scope = matches!(request.scope, AskedScope::OfTheClient);
+        let others = others.filter(|(name, _)| takes_scope || name != "scope");
+        if let AskedScope::Other(scope) = request.scope {
+            parameters.push(("scope", scope));
+        }
         parameters.extend(others.map(|(name, value)| (name.as_str(), value.expose())));
         let mut scrubber = self.0.scrubber.clone();
         let own = secret.into_iter().chain(&assertion);
@@ -314,6 +335,10 @@ impl Client {
         let difference = difference.filter(|_| is_asserted);
         let rules = self.0.rules.clone();
         let rules = rules.with_refresh_token(request.keeps_refresh_token);
+        let rules = match request.scope {
+            AskedScope::Other(scope) => rules.requested_scope(scope),
+            AskedScope::OfTheClient | AskedScope::None => rules,
+        };
         let rules = match request.grant_type {
             REFRESH_TOKEN => rules.spends_refresh_token(),
             _ => rules,

@@ -1,7 +1,7 @@
 use auth_core::{AccessToken, Credentials, Error, TokenRequest, TokenSource};
 
 use crate::{
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type::CLIENT_CREDENTIALS,
 };
 
@@ -11,6 +11,8 @@ use crate::{
 /// [`Authenticator`](auth_core::Authenticator), which decides when to call it. One call sends one
 /// token request, without retries. A refresh token in the reply is ignored, because this grant
 /// issues none (section 4.4.3) and the client secret serves the same purpose.
+///
+/// Can ask for more scope when the API wants it, see [`WiderScope`](auth_core::WiderScope).
 ///
 /// # Cancel safety
 ///
@@ -57,14 +59,19 @@ impl Client {
 impl TokenSource for ClientCredentials {
     /// Sends one token request. This grant ignores the reason in `token_request`.
     async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
+        let scope = token_request.scope.as_deref();
         let request = GrantRequest {
             grant_type: CLIENT_CREDENTIALS,
             parameters: &[],
             secrets: &[],
-            scope: true,
+            scope: scope.map_or(AskedScope::OfTheClient, AskedScope::Other),
             keeps_refresh_token: false,
         };
         self.client.send(&token_request.credentials, request).await
+    }
+
+    fn own_scope(&self) -> Option<&str> {
+        Some(self.client.scope())
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {

@@ -2,7 +2,7 @@ use auth_core::{AccessToken, Credentials, Error, TokenRequest, TokenSource};
 
 use crate::{
     Assertion,
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type::JWT_BEARER,
 };
 
@@ -85,7 +85,7 @@ impl TokenSource for JwtBearer {
             grant_type: JWT_BEARER,
             parameters: &[(ASSERTION, assertion.expose())],
             secrets: &[&assertion],
-            scope: true,
+            scope: AskedScope::OfTheClient,
             keeps_refresh_token: false,
         };
         self.client.send(credentials, request).await

@@ -4,7 +4,7 @@ use auth_core::{
 };
 
 use crate::{
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type::PASSWORD,
     refreshing::Refreshing,
     secret_setting::{check, read},
@@ -112,7 +112,7 @@ impl ResourceOwnerPassword {
                 (PASSWORD, password.expose()),
             ],
             secrets: &[username, password],
-            scope: true,
+            scope: AskedScope::OfTheClient,
             keeps_refresh_token: self.keeps_refresh_tokens(),
         };
         self.client.send(credentials, request).await

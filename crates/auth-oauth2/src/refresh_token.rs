@@ -9,7 +9,7 @@ use auth_core::{
 };
 
 use crate::{
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type::REFRESH_TOKEN,
     secret_setting::{check, read},
 };
@@ -118,7 +118,7 @@ impl TokenSource for RefreshToken {
             grant_type: REFRESH_TOKEN,
             parameters: &[(REFRESH_TOKEN, token.expose())],
             secrets: &[token],
-            scope: true,
+            scope: AskedScope::OfTheClient,
             keeps_refresh_token: true,
         };
         let result = self.client.send(&token_request.credentials, request).await;

@@ -4,7 +4,7 @@ use auth_core::{AccessToken, Error, RejectedPart, Secret, TokenRequest, TokenReq
 use http::StatusCode;
 
 use crate::{
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type::REFRESH_TOKEN,
 };
 
@@ -50,7 +50,7 @@ impl Refreshing {
             grant_type: REFRESH_TOKEN,
             parameters: &[(REFRESH_TOKEN, token.expose())],
             secrets: &[token],
-            scope: false,
+            scope: AskedScope::None,
             keeps_refresh_token: self.keeps_refresh_tokens(),
         };
         let result = client.send(&token_request.credentials, request).await;

@@ -6,7 +6,7 @@ use auth_core::{
 };
 
 use crate::{
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type,
     refreshing::Refreshing,
 };
@@ -178,7 +178,7 @@ impl TokenExchange {
             grant_type: grant_type::TOKEN_EXCHANGE,
             parameters: &parameters,
             secrets: &secrets,
-            scope: true,
+            scope: AskedScope::OfTheClient,
             keeps_refresh_token: self.keeps_refresh_tokens(),
         };
         self.client.send(credentials, request).await

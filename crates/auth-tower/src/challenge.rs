@@ -139,10 +139,10 @@ impl fmt::Debug for StepUp {
 
 /// The API requires a token with a larger scope (RFC 6750 section 3.1).
 ///
-/// Such a response is returned unchanged: the token is valid, and a new one of the same scope would
-/// get the same answer. Request a token with the required scope, for example with another
-/// authenticator whose client requests the union of the two scopes. Do so only once, because an API
-/// may require more each time.
+/// The response is returned unchanged: the token is valid, and a new one of the same scope would
+/// get the same answer. With [`WiderScope`](auth_core::WiderScope) in the authenticator's options,
+/// the layer requests once a token with the union of the two scopes and sends the request once
+/// more. [`AuthOutcome::not_replayed`](crate::AuthOutcome::not_replayed) says why it did not.
 ///
 /// # Example
 ///

@@ -6,13 +6,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Generation, Local, Refusal, TokenRefused};
+use auth_core::{Generation, Local, Refusal, ScopeAnswer, TokenRefused};
 use http::{Extensions, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
-    AnsweredRequest, AuthOutcome, Error, NotReplayed, Replay, Unsigned,
+    AnsweredRequest, AuthOutcome, Error, InsufficientScope, NotReplayed, Replay, Unsigned,
     answered::{BareRequest, redirected},
     notice,
     pending::{Next, Pending, Phase, Resent},
@@ -296,7 +296,16 @@ where
         Some(answered) if answered.is_outside(authenticator.origins()) => Verdict::Unclear,
         _ => settings.rules.read(&response),
     };
-    if notes.is_none() && matches!(verdict, Verdict::Accepted | Verdict::Unclear) {
+    let wanted = match verdict {
+        Verdict::Accepted | Verdict::Unclear if settings.asks_for_scope => {
+            InsufficientScope::of(&response)
+        }
+        _ => None,
+    };
+    if notes.is_none()
+        && wanted.is_none()
+        && matches!(verdict, Verdict::Accepted | Verdict::Unclear)
+    {
         AuthOutcome::signed_above(&mut response);
         return Ok(response);
     }
@@ -304,40 +313,59 @@ where
     let resent = notes.sends > 1;
     notes.generation = Some(generation);
     notes.count_below(&response);
-    match verdict {
-        Verdict::Refused => {}
-        Verdict::Accepted => {
+    let sent = kept.target();
+    let target = sent.as_ref().map(|(_, uri)| uri);
+    let stands = |notes: Box<AuthOutcome>, response, why: NotReplayed| {
+        notice::not_replayed(authenticator, target, &why);
+        Ok(notes.let_stand(response, why))
+    };
+    let phase = match (verdict, wanted) {
+        (Verdict::Refused, _) => {
+            notes.refused = Some(generation);
+            // Reported also if the request cannot be sent again: the next request needs a valid
+            // token, and the machine must know that another token did not help either.
+            let refusal = notice::report_refused(authenticator, target, generation);
+            if resent {
+                return stands(notes, response, NotReplayed::Twice);
+            }
+            match refusal {
+                Refusal::Superseded(token) => Phase::Readying(token),
+                Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
+                Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),
+                Refusal::Failed(error) => {
+                    return stands(notes, response, NotReplayed::NoToken(error));
+                }
+                _ => return stands(notes, response, NotReplayed::RefusalBackOff),
+            }
+        }
+        (_, Some(wanted)) => {
+            // The API knows the token: only its scope is too small.
+            authenticator.report_accepted(generation);
+            if resent {
+                return stands(notes, response, NotReplayed::Twice);
+            }
+            match authenticator.report_insufficient_scope(generation, wanted.scopes()) {
+                ScopeAnswer::Granted(token) => Phase::Readying(token),
+                ScopeAnswer::Renewing(acquire) => Phase::Acquiring(acquire),
+                ScopeAnswer::Failed(error) => {
+                    return stands(notes, response, NotReplayed::NoToken(error));
+                }
+                ScopeAnswer::Declined(why) => {
+                    return stands(notes, response, NotReplayed::Scope(why));
+                }
+                _ => return Ok(notes.attach(response)),
+            }
+        }
+        (Verdict::Accepted, None) => {
             authenticator.report_accepted(generation);
             return Ok(notes.attach(response));
         }
-        Verdict::StepUp(step_up) => {
+        (Verdict::StepUp(step_up), None) => {
             let mut response = notes.attach(response);
             response.extensions_mut().insert(step_up);
             return Ok(response);
         }
-        Verdict::Unclear => return Ok(notes.attach(response)),
-    }
-    notes.refused = Some(generation);
-    let sent = kept.target();
-    let stands = |notes: Box<AuthOutcome>, response, why: NotReplayed| {
-        notice::not_replayed(authenticator, sent.as_ref().map(|(_, uri)| uri), &why);
-        Ok(notes.let_stand(response, why))
-    };
-    if resent {
-        // The machine must know that another token did not help either.
-        let sent = sent.as_ref().map(|(_, uri)| uri);
-        drop(notice::report_refused(authenticator, sent, generation));
-        return stands(notes, response, NotReplayed::Twice);
-    }
-    // Reported also if the request cannot be sent again, because the next request needs a valid
-    // token.
-    let target = sent.as_ref().map(|(_, uri)| uri);
-    let phase = match notice::report_refused(authenticator, target, generation) {
-        Refusal::Superseded(token) => Phase::Readying(token),
-        Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
-        Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),
-        Refusal::Failed(error) => return stands(notes, response, NotReplayed::NoToken(error)),
-        _ => return stands(notes, response, NotReplayed::RefusalBackOff),
+        (Verdict::Unclear, None) => return Ok(notes.attach(response)),
     };
     // An `AuthLayer` below has used the second send.
     if notes.sends > 1 {

@@ -42,7 +42,7 @@
 //! | response | what happens |
 //! |---|---|
 //! | 401 with a `Bearer` challenge `invalid_token`, or without any known challenge | the token is replaced and the request is sent once more |
-//! | 401 or 403 `insufficient_scope` | returned; [`AuthOutcome::insufficient_scope`] names the required scopes |
+//! | 401 or 403 `insufficient_scope` | returned; [`AuthOutcome::insufficient_scope`] names the required scopes. With [`WiderScope`](auth_core::WiderScope), a token with both scopes is requested once and the request is sent once more |
 //! | 401 `invalid_request`; other 403, 407, 429, 5xx | returned unchanged |
 //! | 401 `insufficient_user_authentication` (RFC 9470) | returned, with [`StepUp`] in its extensions |
 //! | gRPC status 16 in the head, if [`AuthLayer::grpc`] is set | treated as a refused token |

@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use auth_core::{Error, Generation, Origins};
+use auth_core::{Error, Generation, NoWiderScope, Origins};
 use http::{Extensions, Request, Response};
 
 use crate::InsufficientScope;
@@ -95,6 +95,9 @@ pub enum NotReplayed {
     NoToken(Error),
     /// The credential does not expire, for example an API key, and its source has no other one.
     Unchanged,
+    /// The API requires a token with a larger scope, and
+    /// [`WiderScope`](auth_core::WiderScope) does not permit requesting one.
+    Scope(NoWiderScope),
     /// The request was sent twice, and the renewed token was refused too.
     Twice,
 }
@@ -289,6 +292,7 @@ impl NotReplayed {
             Self::RefusalBackOff => "refusal_back_off",
             Self::NoToken(_) => "no_token",
             Self::Unchanged => "unchanged",
+            Self::Scope(_) => "scope",
             Self::Twice => "twice",
         }
     }
@@ -312,6 +316,9 @@ impl fmt::Display for NotReplayed {
             }
             Self::NoToken(error) => return write!(f, "no other token could be had: {error}"),
             Self::Unchanged => "the credential does not expire, and its source has no other one",
+            Self::Scope(why) => {
+                return write!(f, "the API wants more scope, and none is asked for: {why}");
+            }
             Self::Twice => "the request was sent twice already",
         })
     }

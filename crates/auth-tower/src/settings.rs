@@ -43,9 +43,11 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn with(self, authenticator: Authenticator) -> Settings {
+        let asks_for_scope = authenticator.asks_for_wider_scope();
         Settings {
             authenticator,
-            heads_matter: self.rules.refused_when.is_some() || self.rules.grpc,
+            heads_matter: self.rules.refused_when.is_some() || self.rules.grpc || asks_for_scope,
+            asks_for_scope,
             rules: self.rules,
             existing: self.existing,
             without_token: self.without_token,
@@ -60,6 +62,8 @@ pub struct Settings {
     pub(crate) authenticator: Authenticator,
     /// Whether a rule needs the head of every response, with any status.
     pub(crate) heads_matter: bool,
+    /// The authenticator asks for more scope when the API wants it.
+    pub(crate) asks_for_scope: bool,
     pub(crate) rules: Rules,
     pub(crate) existing: ExistingCredential,
     pub(crate) without_token: MissingToken,

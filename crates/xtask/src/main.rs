@@ -10,6 +10,7 @@
 mod apt;
 mod bench;
 mod cargo;
+mod chromium;
 mod circles;
 mod costs;
 mod deps;

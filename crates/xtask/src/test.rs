@@ -3,6 +3,7 @@ use std::fs;
 use crate::{
     Result,
     cargo::{cargo, root, run as execute},
+    chromium,
     node::Node,
     redis,
 };
@@ -20,6 +21,10 @@ const NODE: &str = "AUTH_INTEROP_NODE";
 /// not run.
 const REDIS: &str = "AUTH_REDIS";
 
+/// The variable with the browser for the tests in a browser. Without it they print that they did
+/// not run.
+const CHROMIUM: &str = "AUTH_CHROMIUM";
+
 /// Runs all tests. The test runner's result is the result of the task.
 pub(crate) fn run(arguments: &[String]) -> Result {
     println!("== the real server: Node and what it needs");
@@ -30,10 +35,20 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     println!("== Redis");
     println!("{}", redis::find_or_install()?);
 
+    println!("== Chromium");
+    let browser = chromium::find_or_install();
+    match &browser {
+        Ok(version) => println!("{version}"),
+        Err(error) => println!("not run: the tests in a browser: {error}"),
+    }
+
     println!("== all tests: unit, doc, stories, and those against the real servers");
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])?;
     command.env(SWITCH, "1").env(NODE, node.path());
     command.env(REDIS, "1");
+    if browser.is_ok() {
+        command.env(CHROMIUM, chromium::PROGRAM);
+    }
     execute(command.args(arguments))
 }
 

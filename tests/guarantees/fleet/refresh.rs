@@ -242,6 +242,36 @@ async fn t30_without_the_store_the_primary_grant_is_used() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn g17_g21_a_shutdown_says_that_the_store_did_not_take_the_refresh_token() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    script.then(brings(1, Some("fake-refresh-1")));
+    let process = fleet.process();
+    token(&process).await.unwrap();
+    process.shutdown(MINUTE).await.unwrap();
+    sleep(HOUR).await;
+    fleet.store.fail_after_writes(1);
+    script.then(brings(2, Some("fake-refresh-2")));
+    token(&process).await.unwrap();
+    let start = tokio::time::Instant::now();
+    let error = process.shutdown(MINUTE).await.unwrap_err();
+    assert_eq!(error.kind(), auth_core::ErrorKind::Store);
+    assert!(
+        error.to_string().contains("newest refresh token"),
+        "{error}"
+    );
+    assert!(start.elapsed() <= 2 * SECOND, "{:?}", start.elapsed());
+    assert!(process.health().is_store_failing());
+    // The store is back: the next renewal writes a newer one.
+    fleet.store.fail(false);
+    sleep(HOUR).await;
+    script.then(brings(3, Some("fake-refresh-3")));
+    token(&process).await.unwrap();
+    process.shutdown(MINUTE).await.unwrap();
+    assert!(!process.health().is_store_failing());
+}
+
+#[tokio::test(start_paused = true)]
 async fn g17_a_refresh_token_that_could_not_be_written_is_not_lost() {
     let fleet = fleet();
     let script = &fleet.source.script;

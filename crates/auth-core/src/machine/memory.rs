@@ -9,7 +9,8 @@ use super::{
     record::{Pause, Record},
 };
 use crate::{
-    EntryVersion, Moment, Quota, limits::quota::Ledger, machine::backoff::Failure, policy::Jitter,
+    EntryVersion, Moment, Quota, RejectedPart, limits::quota::Ledger, machine::backoff::Failure,
+    policy::Jitter,
 };
 
 /// Facts that outlive a flight, and hold when the store fails, forgets or lies.
@@ -158,6 +159,17 @@ impl Memory {
         let record = unsaved.record.clone().aged(now.wait_since(unsaved.since));
         self.unsaved = Some(unsaved);
         Some(record)
+    }
+
+    /// The store took a newer record.
+    pub(crate) fn forget_unsaved(&mut self) {
+        self.unsaved = None;
+    }
+
+    /// A refresh token came that the store did not take.
+    pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
+        let unsaved = self.unsaved.as_ref();
+        unsaved.is_some_and(|unsaved| unsaved.record.refresh.is_some())
     }
 
     // --- back-offs of other processes ---
@@ -318,7 +330,10 @@ impl Memory {
 pub(crate) fn is_shared(failure: Failure) -> bool {
     !matches!(
         failure,
-        Failure::NotSent | Failure::OwnQuota | Failure::SameToken
+        Failure::NotSent
+            | Failure::OwnQuota
+            | Failure::SameToken
+            | Failure::Rejected(RejectedPart::Scope)
     )
 }
 

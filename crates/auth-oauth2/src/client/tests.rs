@@ -22,6 +22,32 @@ fn source(builder: ClientBuilder) -> ClientCredentials {
     builder.build().unwrap().client_credentials()
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_wider_scope_is_asked_for_in_place_of_the_clients_own() {
+    let transport = Recorder::default();
+    let client = builder(&transport).scope("read").build().unwrap();
+    let source = client.client_credentials();
+    assert_eq!(source.own_scope(), Some("read"));
+    let credentials = source.credentials().await.unwrap();
+    let token_request = TokenRequest::new(TokenRequestReason::Ahead).credentials(credentials);
+    let token = source
+        .fetch(token_request.clone().scope("read write"))
+        .await
+        .unwrap();
+    assert!(
+        transport.last_body().contains("scope=read+write"),
+        "{}",
+        transport.last_body()
+    );
+    assert_eq!(transport.last_body().matches("scope=").count(), 1);
+    // The reply says nothing, so all that was asked for counts as granted.
+    assert_eq!(token.granted_scope(), Some("read write"));
+    source.fetch(token_request).await.unwrap();
+    assert!(transport.last_body().ends_with("scope=read"));
+    let without = builder(&transport).build().unwrap().client_credentials();
+    assert_eq!(without.own_scope(), Some(""));
+}
+
 #[tokio::test]
 async fn s01_golden_request_by_default() {
     let transport = Recorder::default();

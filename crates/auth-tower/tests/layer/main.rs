@@ -18,6 +18,7 @@ mod outcome;
 mod promises;
 mod redirected;
 mod replay;
+mod scope;
 mod spare;
 mod stacks;
 mod support;
