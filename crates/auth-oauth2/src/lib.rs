@@ -40,6 +40,7 @@
 //! | a token for the refresh token that a person's login brought (section 6) | [`Client::refresh_token`] |
 //! | a token for an assertion: Google service accounts, Salesforce, SAP (RFC 7523 section 2.1) | [`Client::jwt_bearer`] |
 //! | prove who the client is without a shared secret: a Kubernetes or SPIFFE token, a signing key (RFC 7523 section 2.2) | [`ClientBuilder::client_assertion`] |
+//! | a token for an assertion where there is no OAuth: a GitHub App | [`AssertionLogin`] |
 //! | a login of a vendor's own invention | [`TokenEndpoint`] |
 //! | the lines for Auth0, Entra ID, Okta, Keycloak, Cognito, Google, GitHub or Salesforce | the guide [Recipes](_documentation::recipes) |
 //! | a crate for another vendor, with its fake and its tests | the guide [Add a vendor](_documentation::add_a_vendor) |
@@ -75,9 +76,11 @@
 #[cfg(doc)]
 pub mod _documentation;
 mod assertion;
+mod assertion_login;
 mod client;
 mod client_auth;
 mod client_credentials;
+mod clock_advice;
 mod discovery;
 #[cfg(feature = "serde")]
 mod from_file;
@@ -103,6 +106,7 @@ mod token_exchange;
 mod token_url;
 
 pub use assertion::{Assertion, AssertionContext, AssertionSigner};
+pub use assertion_login::{AssertionLogin, AssertionLoginBuilder};
 pub use client::{Client, ClientBuilder};
 pub use client_auth::ClientAuth;
 pub use client_credentials::ClientCredentials;

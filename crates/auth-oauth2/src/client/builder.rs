@@ -291,7 +291,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the clock, for a `Retry-After` date in a reply without a `Date`, and for
+    /// Sets the clock, for the times in assertions, for a `Retry-After` date in a reply without a
+    /// `Date`, and for
     /// [`TokenExchange::subject_expires_in`](crate::TokenExchange::subject_expires_in). Default:
     /// [`SystemClock`](auth_core::SystemClock).
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {

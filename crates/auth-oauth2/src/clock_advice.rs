@@ -5,14 +5,14 @@ use http::{HeaderMap, header::DATE};
 
 /// How the machine's clock differs from the server's, by the `Date` of its reply.
 #[derive(Clone, Copy)]
-pub(super) enum ClockDifference {
+pub(crate) enum ClockDifference {
     Ahead(Duration),
     Behind(Duration),
 }
 
 impl ClockDifference {
     /// Returns `None` without a `Date`, and for a difference that no server minds.
-    pub(super) fn of(headers: &HeaderMap, now: Moment) -> Option<Self> {
+    pub(crate) fn of(headers: &HeaderMap, now: Moment) -> Option<Self> {
         let date = headers.get(DATE)?.to_str().ok()?;
         let date = httpdate::parse_http_date(date).ok()?;
         let server = date.duration_since(UNIX_EPOCH).ok()?;
@@ -26,7 +26,7 @@ impl ClockDifference {
 
     /// Adds the difference to a rejection of an assertion, whose `iat` and `exp` depend on the
     /// clock.
-    pub(super) fn explain(self, error: Error) -> Error {
+    pub(crate) fn explain(self, error: Error) -> Error {
         if error.rejected_part() != Some(RejectedPart::Credentials) {
             return error;
         }
