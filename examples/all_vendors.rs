@@ -6,11 +6,7 @@
 //! ```
 //!
 //! No account and no network: the fakes listen on 127.0.0.1, and refuse what the vendors refuse.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
 
@@ -23,20 +19,24 @@ use auth_testkit::TestServer;
 use auth_tower::AuthLayer;
 use auth_verdigris::Verdigris;
 use bytes::Bytes;
+use clap::Parser;
 use http::{Request, header::ACCEPT};
 use http_body_util::Full;
 use tokio::try_join;
 use tower::{ServiceBuilder, ServiceExt};
 
+#[path = "support/program.rs"]
+mod program;
+
+/// Calls the APIs of all four vendors, each a fake in this process, and shows every request as it
+/// was sent, without its secrets.
+#[derive(Parser)]
+struct Arguments {}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("all_vendors: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    Arguments::parse();
+    program::finish(run().await)
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {

@@ -5,11 +5,12 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use auth_core::{Authenticator, Origins, Secret};
 use auth_tower::{AuthLayer, ReplayBody, ReplayBodyLayer, ServiceTransport};
 use bytes::Bytes;
+use clap::Parser;
 use http::Request;
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -25,8 +26,20 @@ use grpc_server::GrpcServer;
 #[path = "support/grpc_server.rs"]
 mod grpc_server;
 
+#[path = "support/program.rs"]
+mod program;
+
+/// A gRPC client that signs its calls, against a server in this process.
+#[derive(Parser)]
+struct Arguments {}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    Arguments::parse();
+    program::finish(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let server = GrpcServer::start().await;
     let tokens = &server.tokens;
     let things = "fake.Things";

@@ -6,7 +6,7 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use auth_core::{Authenticator, Origins, Secret};
 use auth_oauth2::Client;
@@ -14,11 +14,24 @@ use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_testkit::TestServer;
 use auth_tower::{AuthLayer, AuthOutcome};
 use bytes::Bytes;
+use clap::Parser;
 use reqwest::Body;
 use tower::{ServiceBuilder, ServiceExt};
 
+#[path = "support/program.rs"]
+mod program;
+
+/// A reqwest client below a tower layer that signs its requests, against a server in this process.
+#[derive(Parser)]
+struct Arguments {}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    Arguments::parse();
+    program::finish(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let vendor = TestServer::start().await;
     let http = ReqwestService::new()?;
     // Its request builders are used below.

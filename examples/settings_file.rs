@@ -8,14 +8,9 @@
 //! Without an argument, two fake vendors run in this process, on 127.0.0.1, and the program writes
 //! the settings file for them: the first command needs no account. With an argument, the program
 //! reads that file, and asks each vendor for a token.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{
-    env,
     error::Error,
     fs,
     path::{Path, PathBuf},
@@ -29,10 +24,22 @@ use auth_testkit::TestServer;
 use auth_tower::AuthLayer;
 use auth_verdigris::VerdigrisSettings;
 use bytes::Bytes;
+use clap::Parser;
 use http::{Request, header::ACCEPT};
 use http_body_util::Full;
 use serde::Deserialize;
 use tower::{ServiceBuilder, ServiceExt};
+
+#[path = "support/program.rs"]
+mod program;
+
+/// Reads the settings of two vendors from one TOML file, and asks each vendor for a token.
+#[derive(Parser)]
+struct Arguments {
+    /// The settings file. Default: the program starts two fake vendors, writes their settings file,
+    /// and shows that a changed secret file needs no restart.
+    file: Option<PathBuf>,
+}
 
 /// The whole file. A program adds its own tables.
 #[derive(Debug, Deserialize)]
@@ -44,7 +51,8 @@ struct Settings {
 
 impl Settings {
     fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
-        let text = fs::read_to_string(path)?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         Ok(settings::read(text.parse::<toml::Table>()?)?)
     }
 
@@ -59,18 +67,10 @@ impl Settings {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let argument = env::args_os().nth(1).map(PathBuf::from);
-    let result = match argument {
+    program::finish(match Arguments::parse().file {
         Some(path) => ask_vendors(&path).await,
         None => ask_fakes().await,
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("settings_file: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 async fn ask_vendors(path: &Path) -> Result<(), Box<dyn Error>> {

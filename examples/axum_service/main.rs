@@ -10,11 +10,7 @@
 //! - `outbound.rs`: one authenticator for the service, and one for each active user;
 //! - `service.rs`: routes, readiness, health, shutdown;
 //! - `failure.rs`: which failure the caller sees as which HTTP status.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
@@ -22,6 +18,7 @@ use auth_core::{Origins, Secret, SharedClock, SharedTransport, TokenRequestLimit
 use auth_testkit::TestServer;
 use auth_tower::ServiceTransport;
 use bytes::Bytes;
+use clap::Parser;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -30,21 +27,26 @@ use tokio::{net::TcpListener, sync::oneshot};
 mod failure;
 mod inbound;
 mod outbound;
+#[path = "../support/program.rs"]
+mod program;
 mod service;
 mod vendor;
 
 use outbound::{Outbound, Settings, http};
 use vendor::TokenRequest;
 
+/// A service that calls an API as itself and on behalf of its users, with three users and the
+/// vendor in this process.
+#[derive(Parser)]
+struct Arguments {}
+
 #[tokio::main]
 async fn main() -> ExitCode {
+    Arguments::parse();
     match run().await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("axum_service: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => program::fail(&*error),
     }
 }
 
@@ -113,8 +115,8 @@ async fn run() -> Result<bool, Box<dyn Error>> {
         let (status, body) = get(&format!("{url}{path}"), token).await?;
         let right = status == expected && body.contains(contains);
         well &= right;
-        let mark = if right { "ok " } else { "OFF" };
-        println!(
+        let mark = program::mark(right);
+        anstream::println!(
             "{mark} {what:<17} {path:<11} {} {}",
             status.as_u16(),
             body.trim_end()

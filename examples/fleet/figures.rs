@@ -14,9 +14,18 @@ pub(crate) struct Figures {
     pub(crate) quota: u32,
     /// When each phase ended, from the start on.
     pub(crate) ends: PerPhase<Duration>,
-    pub(crate) redis_restarts: u32,
+    pub(crate) outage: Outage,
     pub(crate) shared: Side,
     pub(crate) alone: Side,
+}
+
+/// How the outage of Redis ended.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Outage {
+    pub(crate) redis_restarts: u32,
+    /// From the moment at which Redis was back until all processes shared one token; `None` if that
+    /// took too long.
+    pub(crate) recovery: Option<Duration>,
 }
 
 /// What came of one of the two fleets.
@@ -66,10 +75,27 @@ impl Figures {
             token_requests: self.shared.calls.len(),
             token_requests_without_store: self.alone.calls.len(),
             failed_requests: self.shared.failed() + self.alone.failed(),
-            redis_restarts: self.redis_restarts,
+            redis_restarts: self.outage.redis_restarts,
+            recovery_ms: self.outage.recovery.map(|time| time.as_millis() as u64),
             windows_over_quota: self.shared.windows_over_quota,
             added_latency_ms_max: self.added_ms_max(),
+            phases: Phase::ALL.map(|phase| self.phase(phase)).into(),
         }
+    }
+
+    /// Of the processes that share a token.
+    fn phase(&self, phase: Phase) -> PhaseLine {
+        PhaseLine {
+            name: phase.name(),
+            lifetimes: self.lifetimes_in(phase),
+            token_requests: self.token_requests(&self.shared, phase),
+            failed_requests: self.shared.sum(phase, |counts| counts.failed),
+        }
+    }
+
+    /// Lifetimes that began in a phase, at most.
+    fn lifetimes_in(&self, phase: Phase) -> u64 {
+        lifetimes(self.length(phase)).ceil() as u64
     }
 
     /// What is not as promised.
@@ -98,6 +124,20 @@ impl Figures {
                 ));
             }
         }
+        if self.outage.recovery.is_none() {
+            off.push("the processes did not share one token within 10 s after the outage".into());
+        }
+        for phase in [Phase::Before, Phase::After] {
+            let token_requests = self.token_requests(&self.shared, phase) as u64;
+            let lifetimes = self.lifetimes_in(phase);
+            if token_requests > lifetimes {
+                off.push(format!(
+                    "with a store: {token_requests} token requests in {lifetimes} lifetimes, {} the \
+                     outage",
+                    phase.name()
+                ));
+            }
+        }
         if self.shared.calls.len() >= self.alone.calls.len() {
             off.push("the shared store saved no token request".into());
         }
@@ -115,9 +155,21 @@ pub(crate) struct Line {
     /// Of both fleets.
     failed_requests: u64,
     redis_restarts: u32,
+    /// See [`Outage::recovery`].
+    recovery_ms: Option<u64>,
     windows_over_quota: usize,
     /// See [`Counts::added_ms_max`].
     added_latency_ms_max: f64,
+    phases: Vec<PhaseLine>,
+}
+
+/// One phase, of the processes that share a token.
+#[derive(Serialize)]
+struct PhaseLine {
+    name: &'static str,
+    lifetimes: u64,
+    token_requests: usize,
+    failed_requests: u64,
 }
 
 impl Side {

@@ -69,7 +69,7 @@ fn outage(svg: &mut String, figures: &Figures, scale: &Scale) {
              height=\"{height}\"/>"
         ),
     );
-    let words = match figures.redis_restarts {
+    let words = match figures.outage.redis_restarts {
         0 => "Redis cut off",
         _ => "Redis killed",
     };

@@ -50,6 +50,14 @@ impl Redis {
         }
     }
 
+    /// What its failure is called.
+    pub(crate) const fn failed(&self) -> &'static str {
+        match self {
+            Self::Started(_) => "Redis killed",
+            Self::Given { .. } => "Redis cut off",
+        }
+    }
+
     /// By SIGKILL, if it is this program's.
     pub(crate) async fn fail(&mut self) -> Result<(), Box<dyn Error>> {
         match self {

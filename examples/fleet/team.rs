@@ -3,7 +3,7 @@ use std::{env, error::Error, process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
-    task::JoinHandle,
+    sync::watch,
     time,
 };
 
@@ -17,8 +17,7 @@ pub(crate) struct Team(Vec<Worker>);
 struct Worker {
     child: Child,
     orders: ChildStdin,
-    /// Reads until the process says no more.
-    last_report: JoinHandle<Option<Report>>,
+    last_report: watch::Receiver<Option<Report>>,
 }
 
 impl Team {
@@ -42,14 +41,28 @@ impl Team {
         Ok(())
     }
 
+    /// Waits until all processes use one token.
+    pub(crate) async fn one_token(&self) {
+        let token = |worker: &Worker| worker.last_report.borrow().as_ref()?.token;
+        loop {
+            let mut tokens = self.0.iter().map(token);
+            let first = tokens.next().flatten();
+            if first.is_some() && tokens.all(|token| token == first) {
+                return;
+            }
+            time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Waits for requests in progress, and returns what each process counted.
     pub(crate) async fn finish(mut self) -> Result<Vec<Report>> {
         self.order(Order::Finish).await?;
         let mut reports = Vec::new();
         for mut worker in self.0 {
-            let report = time::timeout(END, worker.last_report).await??;
-            let report = report.filter(|report| report.finished);
-            reports.push(report.ok_or("a worker went away")?);
+            let is_last = |report: &Option<Report>| report.as_ref().is_some_and(|r| r.finished);
+            let last = time::timeout(END, worker.last_report.wait_for(is_last)).await?;
+            let last = last.map_err(|_| "a worker went away")?.clone();
+            reports.extend(last);
             time::timeout(END, worker.child.wait()).await??;
         }
         Ok(reports)
@@ -84,12 +97,11 @@ impl Starting {
         let first = self.reports.next_line().await?;
         first.ok_or("a worker does not start")?;
         let mut reports = self.reports;
-        let last_report = tokio::spawn(async move {
-            let mut last = None;
+        let (report, last_report) = watch::channel(None);
+        tokio::spawn(async move {
             while let Ok(Some(line)) = reports.next_line().await {
-                last = serde_json::from_str(&line).ok();
+                report.send_replace(serde_json::from_str(&line).ok());
             }
-            last
         });
         Ok(Worker {
             child: self.child,

@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, BufRead as _, Write as _},
     pin::pin,
     process::ExitCode,
@@ -9,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Authenticator, AuthenticatorOptions, Quota, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Quota, Secret, Token};
 use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_tower::{Auth, AuthLayer, AuthOutcome};
 use auth_verdigris::Verdigris;
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, Request, header};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -64,6 +65,8 @@ pub(crate) enum Order {
 pub(crate) struct Report {
     pub(crate) counts: PerPhase<Counts>,
     pub(crate) first_failure: Option<String>,
+    /// Tells this worker's token from others.
+    pub(crate) token: Option<u64>,
     pub(crate) finished: bool,
 }
 
@@ -76,10 +79,7 @@ pub(crate) fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(work()));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            crate::report::print_chain(&*error);
-            ExitCode::FAILURE
-        }
+        Err(error) => crate::program::fail(&*error),
     }
 }
 
@@ -90,11 +90,14 @@ async fn work() -> Result<(), Box<dyn Error>> {
     };
     let settings: Settings = serde_json::from_str(&first)?;
     let meter = Meter::new();
+    let authenticator = authenticator(&settings, &meter)?;
+    let mut tokens = authenticator.watch();
     let client = ServiceBuilder::new()
-        .layer(AuthLayer::new(authenticator(&settings, &meter)?))
+        .layer(AuthLayer::new(authenticator))
         .service(ReqwestService::new()?);
     let url = format!("{}/core/v1/buildings/", settings.base_url);
-    say(&meter, false)?;
+    let mut token = None;
+    say(&meter, token, false)?;
 
     let mut longest = pin!(time::sleep(settings.longest));
     let mut ticks = time::interval(Duration::from_secs(1) / settings.requests_per_second);
@@ -115,14 +118,15 @@ async fn work() -> Result<(), Box<dyn Error>> {
             _ = ticks.tick(), if begun => {
                 requests.spawn(request(client.clone(), url.clone(), meter.clone()));
             }
-            _ = reports.tick(), if begun => say(&meter, false)?,
+            _ = reports.tick(), if begun => say(&meter, token, false)?,
+            next = tokens.next(), if begun => token = next.ok().as_ref().map(fingerprint),
             Some(_) = requests.join_next() => {}
             () = &mut longest => return Err("nobody ended this worker".into()),
         }
     }
     // Each of them ends in time.
     while requests.join_next().await.is_some() {}
-    say(&meter, true)?;
+    say(&meter, token, true)?;
     Ok(())
 }
 
@@ -173,16 +177,26 @@ async fn send(
     Ok(waited)
 }
 
-fn say(meter: &Meter, finished: bool) -> Result<(), Box<dyn Error>> {
+fn say(meter: &Meter, token: Option<u64>, finished: bool) -> Result<(), Box<dyn Error>> {
     let report = Report {
         counts: meter.counts(),
         first_failure: meter.first_failure(),
+        token,
         finished,
     };
     let mut out = io::stdout().lock();
     writeln!(out, "{}", serde_json::to_string(&report)?)?;
     out.flush()?;
     Ok(())
+}
+
+/// The same number in all processes that use the same token.
+fn fingerprint(token: &Token) -> u64 {
+    let mut headers = HeaderMap::new();
+    token.sign(&mut headers);
+    let mut hasher = DefaultHasher::new();
+    headers[header::AUTHORIZATION].as_bytes().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Read by a thread, as nothing can end a read of the standard input.

@@ -1,6 +1,8 @@
-use std::{error::Error, process::ExitCode};
+use std::process::ExitCode;
 
 use serde_json::{Map, Value};
+
+use crate::program;
 
 /// Prints each story's figures as they come, or all of them as one JSON object at the end.
 #[derive(Debug)]
@@ -33,8 +35,8 @@ impl Report {
             .map(|(what, _)| *what)
             .collect();
         if !self.json {
-            let mark = if off.is_empty() { "ok " } else { "OFF" };
-            println!("{mark} {name:<11} {sentence}");
+            let mark = program::mark(off.is_empty());
+            anstream::println!("{mark} {name:<11} {sentence}");
             for what in &off {
                 println!("    expected: {what}; figures: {figures}");
             }
@@ -48,7 +50,7 @@ impl Report {
         if self.json {
             println!("{}", Value::Object(self.figures));
             for off in &self.off {
-                eprintln!("quickstart: expected {off}");
+                eprintln!("not as expected: {off}");
             }
         } else if self.off.is_empty() {
             println!("\nAll figures as promised.");
@@ -58,15 +60,5 @@ impl Report {
         } else {
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Prints an error and what caused it.
-pub(crate) fn print_chain(error: &dyn Error) {
-    eprintln!("quickstart: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprintln!("  because: {cause}");
-        source = cause.source();
     }
 }

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod figures;
+mod guides;
+mod texts;
+mod troubleshooting;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -55,6 +55,7 @@
 //! | send a key as it is, without any token request | [`ApiKey`] |
 //! | keep and rotate long-lived secrets | [`Secret`], [`SecretSource`], [`SecretEnv`], [`SecretFile`], [`SecretFn`] |
 //! | check what is promised, which demands of standards are met, and by which tests | the pages [Guarantees](_documentation::guarantees), [Standards](_documentation::standards), [Threats](_documentation::threats) |
+//! | read all guides, in reading order | [Guides](_documentation) |
 //! | control the time in tests | [`Clock`], and `VirtualClock` in `auth-testkit` |
 //!
 //! # How it works

@@ -12,3 +12,8 @@ pub mod add_a_vendor {}
 ///
 #[doc = include_str!("_documentation/recipes.md")]
 pub mod recipes {}
+
+/// Moves a program here: from a hand-written cache, from other crates, from Go and from .NET.
+///
+#[doc = include_str!("_documentation/migration.md")]
+pub mod migration {}

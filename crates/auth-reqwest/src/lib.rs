@@ -7,6 +7,8 @@
 //!
 //! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
 //!
+//! All guides, in reading order: [Guides](https://docs.rs/auth-core/latest/auth_core/_documentation/).
+//!
 //! # What is where
 //!
 //! | you want to | see |
@@ -71,6 +73,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(doc, feature = "middleware"))]
+pub mod _documentation;
 mod body;
 mod client;
 mod followed;

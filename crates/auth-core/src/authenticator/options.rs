@@ -99,7 +99,7 @@ impl AuthenticatorOptions {
     ///
     /// If the store does not answer within its [latency budget](TokenStore::latency_budget), by default 50 ms,
     /// this process goes on without the store, with a [share](Quota::without_store) of the quota,
-    /// and does not ask the store again for 1 to 8 s. When the store is back, the process
+    /// and does not ask the store again for 1 to 4 s. When the store is back, the process
     /// tells it of refused tokens and of the token requests that count against the quota.
     ///
     /// A process that is denied the lease for half of a token request's

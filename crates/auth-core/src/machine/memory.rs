@@ -247,7 +247,7 @@ impl Memory {
 
     pub(crate) fn store_failed(&mut self, now: Moment, jitter: Jitter) {
         let breaker = &mut self.breaker;
-        let pause = FIRST_PAUSE.saturating_mul(1 << breaker.failures.min(3));
+        let pause = FIRST_PAUSE.saturating_mul(1 << breaker.failures.min(2));
         breaker.failures = breaker.failures.saturating_add(1);
         // Apart from each other, so that a store that comes back is not stormed.
         breaker.until = now + pause.saturating_sub(jitter.of(pause / 2));
@@ -329,7 +329,7 @@ const LAST_MOMENT: Duration = Duration::from_millis(20);
 pub(crate) const YIELD: Duration = Duration::from_secs(2);
 /// How long the back-off of a single process is obeyed.
 const ONE_PROCESS: Duration = Duration::from_secs(5);
-/// How long a store that failed is not asked at first; twice as long each time, up to 8 s.
+/// How long a store that failed is not asked at first; twice as long each time, up to 4 s.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a store is not asked that denied a lease for as long as two leases last.
 const DENIED_PAUSE: Duration = Duration::from_secs(60);
