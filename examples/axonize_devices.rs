@@ -7,9 +7,9 @@
 //!       AXONIZE_CLIENT_SECRET=... cargo run --example axonize_devices
 //! ```
 //!
-//! The first asks on the terminal for the binding code, if multi-factor authentication is on. With
-//! `AXONIZE_PASSWORD_FILE` or `AXONIZE_CLIENT_SECRET_FILE` the secret is read from a file. A fake
-//! on 127.0.0.1 to try it with: `cargo run --example fake_vendor axonize`.
+//! The first command asks for the binding code on the terminal if multi-factor authentication is
+//! on. With `AXONIZE_PASSWORD_FILE` or `AXONIZE_CLIENT_SECRET_FILE` the secret is read from a file.
+//! To try it with a fake server on 127.0.0.1: `cargo run --example fake_vendor axonize`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -73,7 +73,7 @@ async fn list_devices(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         (None, _, _) => Arguments::command()
             .error(
                 ErrorKind::MissingRequiredArgument,
-                "name the user who logs in (--app-id and --email) or API keys (--client-id)",
+                "no credentials: set --app-id and --email for a user, or --client-id for API keys",
             )
             .exit(),
     };
@@ -91,7 +91,7 @@ fn by_api_keys(
     let secret = secret("AXONIZE_CLIENT_SECRET", secret_file);
     let keys = Axonize::api_keys(base_url, client_id, secret);
     if base_url.starts_with("http:") {
-        // The operator's choice, for a way to the server on which nobody can listen.
+        // The operator chose this URL, and so states that no third party can read the traffic.
         keys.danger_allow_http(base_url)?.build()
     } else {
         keys.build()
@@ -120,7 +120,7 @@ fn by_login(
 
 fn ask_for_code(challenge: &MfaChallenge) -> Result<MfaAnswer, auth_core::Error> {
     eprint!(
-        "the code that came by {} (nothing to have it sent again): ",
+        "the code that was sent by {} (leave empty to have it sent again): ",
         challenge.authenticator()
     );
     let mut line = String::new();
@@ -132,5 +132,8 @@ fn ask_for_code(challenge: &MfaChallenge) -> Result<MfaAnswer, auth_core::Error>
 }
 
 fn no_code() -> auth_core::Error {
-    auth_core::Error::new(auth_core::ErrorKind::Unavailable, "nobody typed a code")
+    auth_core::Error::new(
+        auth_core::ErrorKind::Unavailable,
+        "no code was entered on the terminal; start the program again",
+    )
 }

@@ -1,4 +1,4 @@
-//! A command line tool that keeps its token from one run to the next.
+//! A command line tool that keeps its token for the next run.
 //!
 //! ```console
 //! $ cargo run --example cli_with_store
@@ -6,7 +6,7 @@
 //! run 2: 200 OK, token requests: 0
 //! ```
 //!
-//! The vendor is a server inside this program, so that the example needs nothing else.
+//! The vendor is a server in this program, so that the example needs nothing else.
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, path::Path, process::ExitCode};
@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let vendor = TestServer::builder().in_memory();
-    // A tool would use a directory of its user, such as "/home/me/.cache/my-tool/tokens".
+    // A real tool uses a directory of its user, for example "/home/me/.cache/my-tool/tokens".
     let temporary = tempfile::tempdir()?;
     let directory = temporary.path().join("tokens");
     for run in ["run 1", "run 2"] {
@@ -49,12 +49,12 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What one run of the tool does: it starts with nothing but the directory.
+/// One run of the tool: it starts with the directory only.
 async fn tool(vendor: &TestServer, directory: &Path) -> Result<http::StatusCode, Box<dyn Error>> {
     let client = Client::builder(vendor.token_url(), vendor.client_id(), vendor.transport())
         .secret(Secret::new(vendor.client_secret()))
         .build()?;
-    // All that makes this token different from another one in the same directory.
+    // Everything that distinguishes this token from others in the same directory.
     let key = Key::builder("example")
         .issuer(vendor.token_url())
         .client(vendor.client_id())

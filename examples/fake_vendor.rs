@@ -1,11 +1,11 @@
-//! Runs a fake of a vendor on 127.0.0.1, to try the vendors' examples with, and prints the
+//! Runs a fake server of a vendor on 127.0.0.1, for the vendors' examples, and prints the
 //! environment that they need.
 //!
 //! ```console
 //! $ cargo run --example fake_vendor kayzen
 //! ```
 //!
-//! It ends with Ctrl-C, or after ten minutes.
+//! Ends with Ctrl-C, or after ten minutes.
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{process::ExitCode, time::Duration};
@@ -16,8 +16,8 @@ use clap::{Parser, ValueEnum};
 #[path = "support/program.rs"]
 mod program;
 
-/// Runs a fake of a vendor on 127.0.0.1 for ten minutes, and prints the environment variables with
-/// which the vendor's example uses it.
+/// Runs a fake server of a vendor on 127.0.0.1 for ten minutes, and prints the environment
+/// variables with which the vendor's example uses it.
 #[derive(Parser)]
 struct Arguments {
     vendor: Vendor,

@@ -1,4 +1,4 @@
-//! hyper's client that signs its requests, against a server in this process.
+//! hyper-util's client that signs its requests, against a server in this process.
 //!
 //! ```console
 //! $ cargo run --example hyper_client
@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let server = TestServer::start().await;
 
-    // For https: `build` with a connector such as hyper-rustls' in place of `build_http`.
+    // For https, use `build` with a connector such as hyper-rustls' in place of `build_http`.
     let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let source = auth_oauth2::Client::builder(
         server.token_url(),

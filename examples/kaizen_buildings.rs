@@ -5,8 +5,8 @@
 //!       cargo run --example kaizen_buildings
 //! ```
 //!
-//! `KAIZEN_BASE_URL` and `KAIZEN_TOKEN_URL` point it elsewhere: at a gateway, a staging system, or
-//! a fake on 127.0.0.1 (`cargo run --example fake_vendor kaizen`).
+//! `KAIZEN_BASE_URL` and `KAIZEN_TOKEN_URL` set other URLs: of a gateway, a staging system, or a
+//! fake server on 127.0.0.1 (`cargo run --example fake_vendor kaizen`).
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
@@ -32,10 +32,11 @@ struct Arguments {
     /// The server of your account: `central` or `east`.
     #[arg(long, env = "KAIZEN_REGION")]
     region: RegionName,
-    /// CopperTree Analytics' customer service gives it out, one for each region.
+    /// The client identifier. CopperTree Analytics' customer service issues it, one per region.
     #[arg(long, env = "KAIZEN_CLIENT_ID")]
     client_id: String,
-    /// The API's base URL: of a gateway, a staging system or the fake. Default: the region's.
+    /// The API's base URL: of a gateway, a staging system or the fake server. Default: the
+    /// region's.
     #[arg(long, env = "KAIZEN_BASE_URL")]
     base_url: Option<String>,
     /// The token endpoint. Default: the region's.
@@ -48,12 +49,15 @@ async fn main() -> ExitCode {
     program::finish(run(Arguments::parse()).await)
 }
 
-/// The server is known only now; from here on it is part of the type.
+/// The region is known only here; from here on it is part of the type.
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     match arguments.region {
         RegionName::Central => list_buildings::<Central>(arguments).await,
         RegionName::East => list_buildings::<East>(arguments).await,
-        other => Err(format!("this program does not know the region `{other}`").into()),
+        other => Err(format!(
+            "the region `{other}` is not known to this program; use `central` or `east`"
+        )
+        .into()),
     }
 }
 
@@ -68,7 +72,7 @@ async fn list_buildings<R: Region>(arguments: Arguments) -> Result<(), Box<dyn E
     if let Some(token_url) = &token_url {
         kaizen = kaizen.token_url(token_url);
     }
-    // The operator's choice, for a way to the server on which nobody can listen.
+    // The operator chose these URLs, and so states that no third party can read the traffic.
     for url in token_url.iter().chain([&base_url]) {
         if url.starts_with("http:") {
             kaizen = kaizen.danger_allow_http(url)?;

@@ -5,9 +5,9 @@
 //!     cargo run --example kayzen_campaigns
 //! ```
 //!
-//! The password comes from the file, or from `KAYZEN_PASSWORD` if no file is set.
-//! `KAYZEN_BASE_URL` and `KAYZEN_TOKEN_URL` point it elsewhere: at a gateway, a staging system, or
-//! a fake on 127.0.0.1 (`cargo run --example fake_vendor kayzen`).
+//! The password comes from the file, or from `KAYZEN_PASSWORD` if no file is set. `KAYZEN_BASE_URL`
+//! and `KAYZEN_TOKEN_URL` set other URLs: of a gateway, a staging system, or a fake server on
+//! 127.0.0.1 (`cargo run --example fake_vendor kayzen`).
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
@@ -30,7 +30,7 @@ use vendor_api::{http, list, secret};
 /// KAYZEN_API_SECRET.
 #[derive(Parser)]
 struct Arguments {
-    /// The Kayzen console shows it with its secret.
+    /// The API key. The Kayzen console shows it with its secret.
     #[arg(long, env = "KAYZEN_API_KEY")]
     api_key: String,
     /// The user who logs in to the Kayzen console.
@@ -40,7 +40,7 @@ struct Arguments {
     /// KAYZEN_PASSWORD.
     #[arg(long, env = "KAYZEN_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
-    /// The API's base URL: of a gateway, a staging system or the fake.
+    /// The API's base URL: of a gateway, a staging system or the fake server.
     #[arg(long, env = "KAYZEN_BASE_URL", default_value = Kayzen::BASE_URL)]
     base_url: String,
     /// The token endpoint. Default: the vendor's.
@@ -75,7 +75,7 @@ async fn list_campaigns(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(token_url) = &token_url {
         kayzen = kayzen.token_url(token_url);
     }
-    // The operator's choice, for a way to the server on which nobody can listen.
+    // The operator chose these URLs, and so states that no third party can read the traffic.
     for url in token_url.iter().chain([&base_url]) {
         if url.starts_with("http:") {
             kayzen = kayzen.danger_allow_http(url)?;

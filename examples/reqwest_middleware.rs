@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let vendor = TestServer::start().await;
-    // Add other middlewares before this one: they stand outside, and see no token.
+    // Add other middlewares before this one: they are outside and do not see tokens.
     let client = ClientBuilder::new(client_builder().build()?)
         .with(AuthMiddleware::new(authenticator(&vendor)?))
         .build();
@@ -68,7 +68,7 @@ fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error>
         ReqwestTransport::new()?,
     )
     .secret(Secret::new(vendor.client_secret()))
-    // The vendor is in this process. Real ones are reached by https.
+    // The vendor is in this process. Real ones are reached over https.
     .danger_allow_http(&vendor.token_url())?
     .build()?
     .client_credentials();

@@ -34,7 +34,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let vendor = TestServer::start().await;
     let http = ReqwestService::new()?;
-    // Its request builders are used below.
+    // The request builders of this client are used below.
     let builder = http.get_ref().clone();
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator(&vendor)?).replay_with(again))
@@ -65,7 +65,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// A body in memory is sent again when the token is refused; a stream is not.
+/// A body in memory is sent again if the token is refused; a stream is not.
 fn again(body: &Body) -> Option<Body> {
     Some(Bytes::copy_from_slice(body.as_bytes()?).into())
 }
@@ -77,7 +77,7 @@ fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error>
         ReqwestTransport::new()?,
     )
     .secret(Secret::new(vendor.client_secret()))
-    // The vendor is in this process. Real ones are reached by https.
+    // The vendor is in this process. Real ones are reached over https.
     .danger_allow_http(&vendor.token_url())?
     .build()?
     .client_credentials();

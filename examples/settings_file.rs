@@ -1,4 +1,4 @@
-//! Reads one TOML file for two vendors, and follows a secret that rotates.
+//! Reads one TOML file for two vendors, and uses a secret that is replaced.
 //!
 //! ```console
 //! $ cargo run --example settings_file
@@ -7,7 +7,7 @@
 //!
 //! Without an argument, two fake vendors run in this process, on 127.0.0.1, and the program writes
 //! the settings file for them: the first command needs no account. With an argument, the program
-//! reads that file, and asks each vendor for a token.
+//! reads that file and requests a token from each vendor.
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{
@@ -33,7 +33,7 @@ use tower::{ServiceBuilder, ServiceExt};
 #[path = "support/program.rs"]
 mod program;
 
-/// Reads the settings of two vendors from one TOML file, and asks each vendor for a token.
+/// Reads the settings of two vendors from one TOML file, and requests a token from each vendor.
 #[derive(Parser)]
 struct Arguments {
     /// The settings file. Default: the program starts two fake vendors, writes their settings file,
@@ -41,7 +41,7 @@ struct Arguments {
     file: Option<PathBuf>,
 }
 
-/// The whole file. A program adds its own tables.
+/// The whole file. A real program adds its own tables.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -107,7 +107,7 @@ async fn ask_fakes() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Calls the API once, through the layer.
+/// Sends one API request through the layer.
 async fn get(
     server: &TestServer,
     authenticator: &Authenticator,
@@ -126,7 +126,7 @@ async fn get(
 
 const CAMPAIGNS: &str = "/v1/meta/campaigns?page=1&per_page=25";
 
-/// Writes the secrets, each to its own file, and the settings, which name these files.
+/// Writes the secrets, each to its own file, and the settings with the paths of these files.
 fn write_settings(
     folder: &Path,
     verdigris: &TestServer,

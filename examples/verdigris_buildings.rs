@@ -4,8 +4,8 @@
 //! $ VERDIGRIS_CLIENT_ID=... VERDIGRIS_CLIENT_SECRET=... cargo run --example verdigris_buildings
 //! ```
 //!
-//! `VERDIGRIS_BASE_URL` and `VERDIGRIS_TOKEN_URL` point it elsewhere: at a gateway, a staging
-//! system, or a fake on 127.0.0.1 (`cargo run --example fake_vendor verdigris`).
+//! `VERDIGRIS_BASE_URL` and `VERDIGRIS_TOKEN_URL` set other URLs: of a gateway, a staging system,
+//! or a fake server on 127.0.0.1 (`cargo run --example fake_vendor verdigris`).
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
@@ -28,10 +28,10 @@ use vendor_api::{http, list};
 /// variable VERDIGRIS_CLIENT_SECRET.
 #[derive(Parser)]
 struct Arguments {
-    /// Verdigris' admin console shows it when an API client is created.
+    /// The client identifier. Verdigris' admin console shows it when an API client is created.
     #[arg(long, env = "VERDIGRIS_CLIENT_ID")]
     client_id: String,
-    /// The API's base URL: of a gateway, a staging system or the fake.
+    /// The API's base URL: of a gateway, a staging system or the fake server.
     #[arg(long, env = "VERDIGRIS_BASE_URL", default_value = Verdigris::BASE_URL)]
     base_url: String,
     /// The token endpoint. Default: the vendor's.
@@ -57,7 +57,7 @@ async fn list_buildings(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(token_url) = &token_url {
         verdigris = verdigris.token_url(token_url);
     }
-    // The operator's choice, for a way to the server on which nobody can listen.
+    // The operator chose these URLs, and so states that no third party can read the traffic.
     for url in token_url.iter().chain([&base_url]) {
         if url.starts_with("http:") {
             verdigris = verdigris.danger_allow_http(url)?;

@@ -9,10 +9,10 @@ use crate::{
     worker::Report,
 };
 
-/// What came of a run.
+/// The results of a run.
 pub(crate) struct Figures {
     pub(crate) quota: u32,
-    /// When each phase ended, from the start on.
+    /// When each phase ended, counted from the start.
     pub(crate) ends: PerPhase<Duration>,
     pub(crate) outage: Outage,
     pub(crate) shared: Side,
@@ -23,16 +23,16 @@ pub(crate) struct Figures {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Outage {
     pub(crate) redis_restarts: u32,
-    /// From the moment at which Redis was back until all processes shared one token; `None` if that
-    /// took too long.
+    /// Time from the return of Redis until all processes shared one token. `None` if that took too
+    /// long.
     pub(crate) recovery: Option<Duration>,
 }
 
-/// What came of one of the two fleets.
+/// The results of one of the two fleets.
 pub(crate) struct Side {
-    /// One for each process.
+    /// One report per process.
     pub(crate) reports: Vec<Report>,
-    /// When its vendor was asked for tokens.
+    /// When its vendor received token requests.
     pub(crate) calls: Vec<Duration>,
     pub(crate) windows_over_quota: usize,
 }
@@ -50,10 +50,10 @@ impl Figures {
         }
     }
 
-    /// By the vendor's count.
+    /// Returns the number of token requests, as the vendor counted them.
     pub(crate) fn token_requests(&self, side: &Side, phase: Phase) -> usize {
         let (start, end) = (self.start(phase), self.ends[phase]);
-        // Requests in progress at the end of the last phase are counted for that phase.
+        // Requests in progress at the end of the last phase count for that phase.
         let is_in = |at: &&Duration| start <= **at && (**at < end || phase == Phase::After);
         side.calls.iter().filter(is_in).count()
     }
@@ -98,7 +98,7 @@ impl Figures {
         lifetimes(self.length(phase)).ceil() as u64
     }
 
-    /// What is not as promised.
+    /// Returns all deviations from the expected figures.
     pub(crate) fn off(&self) -> Vec<String> {
         let mut off = Vec::new();
         for (name, side) in [("with a store", &self.shared), ("without", &self.alone)] {
@@ -145,7 +145,7 @@ impl Figures {
     }
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 pub(crate) struct Line {
     processes: usize,
@@ -201,8 +201,8 @@ impl Side {
     }
 }
 
-/// How many tokens one process uses up in so long: by default, one is renewed after 0.75 to 0.8 of
-/// its life.
+/// Returns how many tokens one process uses in this time. By default a token is renewed after 0.75
+/// to 0.8 of its lifetime.
 pub(crate) fn lifetimes(length: Duration) -> f64 {
     length.div_duration_f64(HOUR.mul_f64(0.775))
 }

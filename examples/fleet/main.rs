@@ -1,17 +1,17 @@
-//! Several processes, one vendor with a quota, and a Redis that dies under them.
+//! Several processes, a vendor with a quota, and a Redis that is killed while they run.
 //!
 //! ```console
 //! $ cargo run --example fleet
 //! ```
 //!
 //! The program starts a fake Verdigris whose hour takes four seconds, a Redis, and 16 worker
-//! processes (`--processes 8`). Eight of them share their token through Redis, sealed. The other
+//! processes (`--processes 8`). Eight of them share their token through Redis, encrypted. The other
 //! eight share nothing and use another fake vendor at the same time. The program kills Redis while
 //! they send requests, and starts it again. The phase "outage" ends when Redis is back and all
 //! processes share one token again, which takes at most 10 s.
 //!
 //! The vendors count the token requests. The program exits with code 1 if a figure is not as
-//! promised. It needs `redis-server` on the `PATH`, or a Redis of yours (`--redis URL`), which it
+//! expected. It needs `redis-server` on the `PATH`, or your own Redis (`--redis URL`), which it
 //! does not kill: it cuts the connections.
 #![allow(
     clippy::print_stdout,
@@ -43,7 +43,7 @@ mod worker;
 use arguments::Arguments;
 
 fn main() -> ExitCode {
-    // The program starts itself as these.
+    // The roles in which the program starts itself.
     match env::args().nth(1).as_deref() {
         Some(worker::NAME) => return worker::main(),
         Some(keeper::NAME) => return keeper::main(),

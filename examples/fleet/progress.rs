@@ -1,5 +1,5 @@
-//! Says on the standard error what happens while the program runs: one line that is written again
-//! each second on a terminal, and only the events elsewhere.
+//! Prints the progress of the program to the standard error: on a terminal, one line that is
+//! written again each second; elsewhere, only events.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -14,9 +14,9 @@ impl Progress {
         }
     }
 
-    /// Prints what happened, on a separate line.
+    /// Prints an event on a separate line.
     pub(crate) fn event(&self, what: &str) {
-        // A closed standard error loses nothing that the program needs.
+        // The program does not need the standard error.
         let _ = writeln!(io::stderr(), "{}{what}", self.start_of_line());
     }
 

@@ -41,7 +41,7 @@ fn tables(arguments: &Arguments, figures: &Figures) {
         |all| all.iter().sum::<u64>().to_string(),
     );
     row(
-        "a failing store added at most, ms",
+        "longest delay by a failing store, ms",
         Phase::ALL.map(|phase| figures.shared.max(phase, |counts| counts.added_ms_max)),
         |_| figures.added_ms_max().to_string(),
     );

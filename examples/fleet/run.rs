@@ -19,7 +19,7 @@ use crate::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The processes that it started end with it in all cases.
+/// Runs the fleets. All processes that it starts end with it.
 pub(crate) async fn run(arguments: &Arguments) -> Result<Figures> {
     let mut terminated = unix::signal(unix::SignalKind::terminate())?;
     let longest = arguments.lengths().0.iter().sum::<Duration>() + SLACK;
@@ -38,8 +38,8 @@ async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
         Some(url) => Redis::given(url).await?,
         None => Redis::start().await?,
     };
-    // While the store is down each process lives on a share, which has to do for the token in use
-    // and the one that follows it. What is left is for what the store gave out just before.
+    // While the store is down, each process may use a share, which must suffice for the current
+    // token and the next one. The rest is for tokens that were issued just before.
     let quota = QUOTA.max(2 * processes + 2);
     let share = (quota - 2) / processes;
     let (mut vendor, mut other_vendor) = (Vendor::start(quota).await, Vendor::start(quota).await);
@@ -102,7 +102,7 @@ async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Waits, and shows how far the phase is.
+/// Waits, and shows the progress of the phase.
 async fn pass(length: Duration, phase: Phase, progress: &Progress, vendor: &Vendor) {
     let start = time::Instant::now();
     while start.elapsed() < length {
@@ -145,9 +145,9 @@ fn new_key() -> String {
         .collect()
 }
 
-/// Of one fleet; what two slow cores can serve twice.
+/// Requests per second of one fleet, which two slow cores can serve twice.
 const ALL_REQUESTS_PER_SECOND: u32 = 240;
-/// Until all processes share one token again, from the moment at which Redis is back.
+/// The longest time from the return of Redis until all processes share one token again.
 const LONGEST_RECOVERY: Duration = Duration::from_secs(10);
-/// For starting, ending and the recovery.
+/// The time for start, end and recovery.
 const SLACK: Duration = Duration::from_secs(60);

@@ -11,7 +11,7 @@ use crate::worker::{self, Order, Report, Settings};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Processes that do the same. They end when this is dropped, and when this process dies.
+/// Processes with the same task. They end when this value is dropped, and when this process dies.
 pub(crate) struct Team(Vec<Worker>);
 
 struct Worker {
@@ -21,7 +21,7 @@ struct Worker {
 }
 
 impl Team {
-    /// Starts them and waits until all are ready.
+    /// Starts the processes and waits until all are ready.
     pub(crate) async fn start(processes: u32, settings: &Settings) -> Result<Self> {
         let mut team = Vec::new();
         for _ in 0..processes {
@@ -54,14 +54,14 @@ impl Team {
         }
     }
 
-    /// Waits for requests in progress, and returns what each process counted.
+    /// Waits for requests in progress. Returns the counts of each process.
     pub(crate) async fn finish(mut self) -> Result<Vec<Report>> {
         self.order(Order::Finish).await?;
         let mut reports = Vec::new();
         for mut worker in self.0 {
             let is_last = |report: &Option<Report>| report.as_ref().is_some_and(|r| r.finished);
             let last = time::timeout(END, worker.last_report.wait_for(is_last)).await?;
-            let last = last.map_err(|_| "a worker went away")?.clone();
+            let last = last.map_err(|_| "a worker ended without a report")?.clone();
             reports.extend(last);
             time::timeout(END, worker.child.wait()).await??;
         }
@@ -83,8 +83,11 @@ impl Starting {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let orders = child.stdin.take().ok_or("no way to a worker")?;
-        let reports = child.stdout.take().ok_or("no way from a worker")?;
+        let orders = child.stdin.take().ok_or("a worker has no standard input")?;
+        let reports = child
+            .stdout
+            .take()
+            .ok_or("a worker has no standard output")?;
         Ok(Self {
             child,
             orders,
@@ -95,7 +98,7 @@ impl Starting {
     async fn ready(mut self, settings: &Settings) -> Result<Worker> {
         say(&mut self.orders, settings).await?;
         let first = self.reports.next_line().await?;
-        first.ok_or("a worker does not start")?;
+        first.ok_or("a worker did not start")?;
         let mut reports = self.reports;
         let (report, last_report) = watch::channel(None);
         tokio::spawn(async move {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use auth_core::Secret;
 use clap::{Args, CommandFactory, Parser, error::ErrorKind};
 
-/// Checks the library's promises on a server that the program starts, or on yours.
+/// Checks the library's guarantees on a server that the program starts, or on yours.
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
     /// Print the figures as one JSON object.
@@ -21,8 +21,8 @@ struct LiveArguments {
     token_url: Option<String>,
     #[arg(long, value_name = "ID", requires_all = ["token_url", "api_url"])]
     client_id: Option<String>,
-    /// Default: the environment variable QUICKSTART_CLIENT_SECRET, which keeps the secret out of
-    /// the list of processes.
+    /// The client secret. Default: the environment variable QUICKSTART_CLIENT_SECRET, which keeps
+    /// the secret out of the list of processes.
     #[arg(long, value_name = "SECRET", requires_all = ["token_url", "client_id", "api_url"])]
     client_secret: Option<String>,
     /// The URL to send GET requests to.
@@ -45,7 +45,7 @@ struct LiveArguments {
     seconds: Option<u64>,
 }
 
-/// A run against a server of the user's.
+/// A run against the user's server.
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) token_url: String,
@@ -60,8 +60,8 @@ pub(crate) struct Live {
 }
 
 impl Arguments {
-    /// `None` for a run against the program's own server. Ends the program when the client secret
-    /// is missing.
+    /// Returns `None` for a run against the program's own server. Ends the program if the client
+    /// secret is missing.
     pub(crate) fn live(self) -> Option<Live> {
         let live = self.live;
         let (token_url, client_id, api_url) = (live.token_url?, live.client_id?, live.api_url?);
@@ -69,7 +69,8 @@ impl Arguments {
             .client_secret
             .or_else(|| std::env::var("QUICKSTART_CLIENT_SECRET").ok());
         let Some(client_secret) = client_secret else {
-            let missing = "set --client-secret or QUICKSTART_CLIENT_SECRET";
+            let missing =
+                "the client secret is missing: set --client-secret or QUICKSTART_CLIENT_SECRET";
             let mut command = Self::command();
             command
                 .error(ErrorKind::MissingRequiredArgument, missing)

@@ -1,7 +1,7 @@
-//! Shows what the library promises, with the counters of a real server on this machine.
+//! Shows the guarantees of the library, with the counters of a real server on this machine.
 //!
 //! `cargo run --example quickstart` needs no account: it starts the testkit's authorization server
-//! and API on 127.0.0.1, and runs five stories. Each prints figures that the *server* counted; the
+//! and API on 127.0.0.1, and runs five stories. Each prints figures that the *server* counted. The
 //! program exits non-zero if one of them is wrong. `-- --json` prints them as one JSON object. With
 //! `-- --token-url ...` the program runs against your server.
 #![allow(

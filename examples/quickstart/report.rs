@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::program;
 
-/// Prints each story's figures as they come, or all of them as one JSON object at the end.
+/// Prints each story's figures when it ends, or all of them as one JSON object at the end.
 #[derive(Debug)]
 pub(crate) struct Report {
     json: bool,
@@ -21,7 +21,8 @@ impl Report {
         }
     }
 
-    /// Adds a story: its name, its figures, one sentence for people, and what has to hold.
+    /// Adds a story: its name, its figures, a sentence that describes them, and the conditions that
+    /// must hold.
     pub(crate) fn story(
         &mut self,
         name: &str,
@@ -53,7 +54,7 @@ impl Report {
                 eprintln!("not as expected: {off}");
             }
         } else if self.off.is_empty() {
-            println!("\nAll figures as promised.");
+            println!("\nAll figures are as expected.");
         }
         if self.off.is_empty() {
             ExitCode::SUCCESS

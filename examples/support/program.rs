@@ -1,5 +1,5 @@
-//! What all examples share as programs: exit codes, errors with their causes, colour and progress
-//! on a terminal. `clap` gives them `--help` and the errors for wrong arguments (exit code 2).
+//! Shared by all examples: exit codes, errors with their causes, colour and progress on a terminal.
+//! `clap` adds `--help` and the errors for wrong arguments (exit code 2).
 
 use std::{error::Error, process::ExitCode};
 

@@ -1,4 +1,4 @@
-//! What the vendors' programs share: they get a list from the API once and show it.
+//! Shared by the vendors' programs: they request a list from the API once and print it.
 
 use std::{error::Error, path::PathBuf};
 
@@ -18,8 +18,8 @@ pub(crate) fn http() -> Result<ReqwestService, auth_core::Error> {
     ReqwestService::new()
 }
 
-/// A secret that is read from `file` if there is one, otherwise from the environment variable. It
-/// is read for each token request, not here.
+/// Returns the source of a secret: `file` if there is one, otherwise the environment variable. The
+/// secret is read for each token request, not here.
 #[allow(dead_code, reason = "not all vendors' programs have the choice")]
 pub(crate) fn secret(variable: &'static str, file: Option<PathBuf>) -> SharedSecretSource {
     match file {
@@ -28,7 +28,7 @@ pub(crate) fn secret(variable: &'static str, file: Option<PathBuf>) -> SharedSec
     }
 }
 
-/// Gets a URL of the API and shows the list that comes back.
+/// Gets a URL of the API and prints the list in its response.
 pub(crate) async fn list<S, ResB>(
     client: S,
     base_url: &str,
@@ -53,7 +53,7 @@ where
     Ok(())
 }
 
-/// The list stands alone or in a page of results.
+/// The list is the whole reply, or part of a page of results.
 fn print_list(reply: &Value) {
     let pages = ["results", "data", "value", "buildings", "campaigns"];
     let listed = pages.iter().find_map(|name| reply.get(name));

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// The program of each example, by its name.
 pub(crate) fn examples() -> BTreeMap<String, PathBuf> {
-    // Of the whole workspace, so that crates have the features that they were built with already.
+    // From the whole workspace, so that crates keep the features with which they were built before.
     let built = Command::new(env!("CARGO"))
         .args(["build", "--workspace", "--examples"])
         .arg("--message-format=json-render-diagnostics")

@@ -1,6 +1,6 @@
 //! The examples as programs: what they print, their `--help`, their errors and exit codes.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ mod build;
 
 static EXAMPLES: LazyLock<BTreeMap<String, PathBuf>> = LazyLock::new(build::examples);
 
-/// A program with nothing in its environment that an example reads.
+/// Makes a command without the variables that an example reads.
 fn program(path: &Path) -> Command {
     let mut command = Command::new(path);
     let read = [
@@ -90,7 +90,7 @@ fn each_example_is_in_the_index() {
 }
 
 #[test]
-fn each_example_refuses_a_wrong_flag_with_exit_code_2() {
+fn each_example_rejects_a_wrong_flag_with_exit_code_2() {
     for (name, path) in EXAMPLES.iter() {
         let ended = run(program(path).arg("--no-such-flag"));
         assert_eq!(ended.code, Some(2), "{name}: {}", ended.errors);
@@ -105,7 +105,7 @@ fn each_example_refuses_a_wrong_flag_with_exit_code_2() {
 }
 
 #[test]
-fn what_is_missing_or_out_of_range_is_named() {
+fn an_error_names_an_argument_that_is_missing_or_out_of_range() {
     for (name, arguments, missing) in [
         ("fake_vendor", &[][..], "<VENDOR>"),
         ("fake_vendor", &["acme"], "verdigris"),
@@ -148,7 +148,7 @@ fn what_is_missing_or_out_of_range_is_named() {
 fn a_failure_is_printed_with_its_cause_and_exit_code_1() {
     let ended = run(example("verdigris_buildings")
         .args(["--client-id", "fake-id"])
-        // Port 9 of this machine: nothing listens there.
+        // No program listens on port 9 of this machine.
         .args(["--token-url", "http://127.0.0.1:9/token"])
         .args(["--base-url", "http://127.0.0.1:9"])
         .env("VERDIGRIS_CLIENT_SECRET", "fake-secret-1"));
@@ -167,7 +167,7 @@ fn a_failure_is_printed_with_its_cause_and_exit_code_1() {
 }
 
 #[test]
-fn the_examples_with_their_own_server_run_as_they_are() {
+fn the_examples_with_their_own_server_run_without_arguments() {
     for (name, arguments, printed) in [
         ("all_vendors", &[][..], "=== Kayzen"),
         ("axum_service", &[], "token requests"),
@@ -186,7 +186,7 @@ fn the_examples_with_their_own_server_run_as_they_are() {
     }
 }
 
-/// The programs for one vendor each, with the vendor's fake behind them.
+/// The programs for one vendor each, with the vendor's fake server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_vendors_examples_run_with_their_fakes() {
     let verdigris = auth_verdigris::fake::server().start().await;

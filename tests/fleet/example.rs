@@ -1,4 +1,4 @@
-//! What the example `fleet` prints is what was promised.
+//! The output of the example `fleet` agrees with its documentation.
 
 use std::{
     borrow::Cow,
@@ -103,7 +103,7 @@ fn said(ended: &Output) -> Cow<'_, str> {
     String::from_utf8_lossy(&ended.stderr)
 }
 
-/// Longer than the phases, and starting and ending, ever take.
+/// Longer than all phases together, including start and end.
 const LONGEST: Duration = Duration::from_secs(150);
 const NAMES: [&str; 10] = [
     "added_latency_ms_max",

@@ -1,5 +1,5 @@
-//! G21: each trouble that an operator meets is in the log, told to the observer and on the health
-//! page, with its cause and host.
+//! G21: each fault that an operator meets is visible in the log, to the observer and in the health
+//! report, with its cause and host.
 
 use std::{io, sync::Arc};
 
@@ -46,7 +46,7 @@ impl Seen {
         options.observer(self.events.clone()).label("tenant-7")
     }
 
-    /// The last event of this name, whose names are checked.
+    /// Returns the last event of this name, whose fields are checked.
     #[track_caller]
     fn event(&self, name: &str) -> Event {
         let events = self.events.events();
@@ -58,7 +58,7 @@ impl Seen {
         event.clone()
     }
 
-    /// Asserts that one line of the log has this level, this text and all these words.
+    /// Asserts that one log line has this level and all these words.
     #[track_caller]
     fn logged(&self, level: &str, words: &[&str]) {
         let text = self.log.text();
@@ -71,7 +71,7 @@ impl Seen {
         assert!(found, "no {level} with {words:?} in:\n{text}");
     }
 
-    /// A token request failed without a valid token: cause and host are everywhere.
+    /// Asserts that a token request failed without a valid token, with cause and host everywhere.
     #[track_caller]
     fn no_token(&self, health: &Health, kind: ErrorKind, host: &str, cause: &str) {
         let event = self.event("no_token");
@@ -143,7 +143,7 @@ async fn g21_a_wrong_secret_is_visible() {
     seen.log.assert_no_secret(&["fake-secret-2"]);
 }
 
-/// Client credentials over a real transport, to an endpoint that gives no answer.
+/// Client credentials over a real transport, to an endpoint that does not answer.
 async fn over(seen: &Seen, url: &str, transport: impl Transport) -> Authenticator {
     let client = Client::builder(url, "my-client", transport)
         .secret(Secret::new("fake-secret-1"))
@@ -207,7 +207,7 @@ async fn g21_an_endpoint_without_tls_is_visible() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_proxys_page_is_visible() {
+async fn g21_a_page_of_a_proxy_is_visible() {
     let seen = Seen::new();
     let stack = seen.stack();
     let _capture = seen.log.install();
@@ -323,7 +323,7 @@ async fn g21_an_api_that_refuses_every_token_is_visible() {
     );
     let told = stack.authenticator.health().to_string();
     assert!(told.contains("the API refuse"), "{told}");
-    // Accepted again.
+    // The API accepts tokens again.
     stack.server.api().clear();
     elapse(HOUR).await;
     stack.get_well().await;

@@ -1,4 +1,4 @@
-//! Clients that prove who they are by an assertion (RFC 7523 section 2.2).
+//! Clients that authenticate with an assertion (RFC 7523 section 2.2).
 
 use std::{
     fs,
@@ -33,7 +33,7 @@ fn client(server: &Server, id: &str, assertion: impl Into<Assertion>) -> ClientB
         .client_assertion(assertion)
 }
 
-/// Signs with the key of the server's client ES256.
+/// Signs with the key of the server's ES256 client.
 fn signer(server: &Server) -> JwtSigner {
     let key = SecretFile::new(server.state("cc-jwt-es256.jwk.json"));
     JwtSigner::new(JwtAlgorithm::Es256, key)
@@ -95,7 +95,7 @@ pub(crate) async fn one_assertion_for_a_crowd() {
     assert_eq!(counted, (1, 1000));
 }
 
-/// Sends one token request and expects the server to refuse the client.
+/// Sends one token request and expects the server to reject the client.
 async fn refused(server: &Server, builder: ClientBuilder) -> Error {
     let before = server.stats().await.token_error("invalid_client");
     let error = token(builder).await.expect_err("refused");
@@ -117,7 +117,7 @@ async fn token(builder: ClientBuilder) -> Result<(), Error> {
     Ok(())
 }
 
-/// Signs an assertion as another program would.
+/// Signs an assertion, as another program does.
 async fn issue(server: &Server) -> Secret {
     let (signer, endpoint) = (signer(server), server.token_endpoint());
     let context = AssertionContext::new(ES256, endpoint, SystemClock::new().now());
@@ -132,7 +132,7 @@ pub(crate) async fn replayed_assertion() {
     let sent = || client(&server, ES256, assertion.clone());
     token(sent()).await.expect("it is new");
     refused(&server, sent()).await;
-    // The signer's are all new.
+    // The signer makes a new assertion each time.
     for _ in 0..5 {
         token(client(&server, ES256, signer(&server)))
             .await
@@ -150,7 +150,7 @@ pub(crate) async fn wrong_audience() {
     .await;
 }
 
-/// A clock that is wrong by an hour.
+/// A clock that is one hour off.
 #[derive(Debug)]
 pub(crate) struct Wrong {
     pub(crate) is_ahead: bool,
@@ -181,8 +181,8 @@ impl Clock for Wrong {
     }
 }
 
-/// Each server refuses an assertion from a clock that is behind, because `exp` has passed. Of one
-/// from a clock that is ahead, the server as shipped looks at `exp` only; others look at `iat`.
+/// Each server rejects an assertion from a clock that is behind, because `exp` has passed. Of one
+/// from a clock that is ahead, the server as shipped checks `exp` only; others check `iat`.
 pub(crate) async fn clock_an_hour_off() {
     for (checks_iat, is_ahead, why) in [
         ("off", false, "jwt expired"),
@@ -206,7 +206,7 @@ pub(crate) async fn clock_an_hour_off() {
     token(ahead).await.expect("its `exp` has not come");
 }
 
-/// The key file of the client whose public keys the server can be told.
+/// The key file of a client whose public keys are registered with the server.
 struct KeyFile {
     path: PathBuf,
 }
@@ -217,7 +217,7 @@ impl KeyFile {
         Self { path }
     }
 
-    /// Replaces the file by renaming another one over it.
+    /// Replaces the file by renaming another one to its name.
     fn write(&self, text: &str) {
         replace(&self.path, text);
     }
@@ -235,7 +235,7 @@ fn replace(path: &Path, text: &str) {
     fs::rename(&next, path).expect("a file can be replaced");
 }
 
-/// A private JWK that the server made for another purpose, under another name.
+/// Returns a private JWK that the server made for another purpose, with another `kid`.
 fn jwk(server: &Server, of: &str, kid: &str) -> Value {
     let text = fs::read(server.state(&format!("{of}.jwk.json"))).expect("a key");
     let mut jwk: Value = serde_json::from_slice(&text).expect("JSON");
@@ -243,7 +243,7 @@ fn jwk(server: &Server, of: &str, kid: &str) -> Value {
     jwk
 }
 
-/// Tells the server which keys the client has.
+/// Registers the client's keys with the server.
 async fn register(server: &Server, keys: &[&Value]) {
     let public = keys.iter().map(|key| {
         let mut key = (*key).clone();
@@ -270,7 +270,7 @@ pub(crate) async fn retired_key() {
     token(file.client(&server)).await.expect("it is current");
 }
 
-/// Two keys overlap for a while, and the server never sees one that it does not know.
+/// Two keys overlap for a time, and the server never receives an unknown one.
 pub(crate) async fn key_rotated_under_traffic() {
     let server = Server::start(&["--ttl", "2"]).await;
     let file = KeyFile::new(&server);

@@ -1,10 +1,10 @@
-//! The crates against an authorization server that this project did not write.
+//! Tests against an authorization server that is not part of this project.
 //!
-//! `cargo xtask test` installs what the server needs and runs these stories. All numbers are the
-//! server's own. Time is real here, so a story keeps sending requests for a bounded while instead
-//! of turning a clock.
+//! `cargo xtask test` installs the server's dependencies and runs these tests. All numbers are
+//! counted by the server. Time is real here: a test sends requests for a limited time instead of
+//! advancing a clock.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod assertions;
 mod bearer;
@@ -23,7 +23,7 @@ use std::{env, future::Future, process::ExitCode, time::Duration};
 use libtest_mimic::{Arguments, Trial};
 use tokio::{runtime, time};
 
-#[expect(clippy::print_stdout, reason = "nobody may take silence for success")]
+#[expect(clippy::print_stdout, reason = "no output must not look like success")]
 fn main() -> ExitCode {
     if fleet::is_worker() {
         fleet::work();
@@ -139,7 +139,7 @@ fn trials() -> Vec<Trial> {
     ]
 }
 
-/// One story in a separate runtime.
+/// Runs one test in its own runtime.
 fn trial<F>(name: &str, story: fn() -> F) -> Trial
 where
     F: Future<Output = ()> + 'static,
@@ -156,5 +156,5 @@ where
     })
 }
 
-/// Longer than any story takes, the server's start included.
+/// Longer than any test takes, including the server's start.
 const STORY: Duration = Duration::from_secs(90);

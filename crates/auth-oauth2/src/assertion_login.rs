@@ -14,7 +14,7 @@ use crate::{
 /// A login that is no OAuth: one POST with an assertion in `Authorization: Bearer`, and a token in
 /// the JSON reply.
 ///
-/// For an API that hands out its tokens itself, for example GitHub's to the installations of an
+/// For an API that issues its tokens itself, for example GitHub's to the installations of an
 /// app. For a token endpoint of OAuth use [`Client::jwt_bearer`](crate::Client::jwt_bearer) or
 /// [`ClientBuilder::client_assertion`](crate::ClientBuilder::client_assertion); for a login with
 /// other parameters write a [`TokenSource`] over a [`TokenEndpoint`]. The body is an empty JSON

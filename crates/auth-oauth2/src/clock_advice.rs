@@ -3,7 +3,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use auth_core::{Error, Moment, RejectedPart};
 use http::{HeaderMap, header::DATE};
 
-/// How the machine's clock differs from the server's, by the `Date` of its reply.
+/// The difference between this machine's clock and the server's clock, by the `Date` of the reply.
 #[derive(Clone, Copy)]
 pub(crate) enum ClockDifference {
     Ahead(Duration),
@@ -11,7 +11,7 @@ pub(crate) enum ClockDifference {
 }
 
 impl ClockDifference {
-    /// Returns `None` without a `Date`, and for a difference that no server minds.
+    /// Returns `None` if the reply has no `Date`, and for a difference that servers tolerate.
     pub(crate) fn of(headers: &HeaderMap, now: Moment) -> Option<Self> {
         let date = headers.get(DATE)?.to_str().ok()?;
         let date = httpdate::parse_http_date(date).ok()?;
@@ -24,8 +24,8 @@ impl ClockDifference {
         (difference > TOLERATED).then_some(this)
     }
 
-    /// Adds the difference to a rejection of an assertion, whose `iat` and `exp` depend on the
-    /// clock.
+    /// Adds the difference to the error of a rejected assertion. The claims `iat` and `exp` depend
+    /// on the clock.
     pub(crate) fn explain(self, error: Error) -> Error {
         if error.rejected_part() != Some(RejectedPart::Credentials) {
             return error;

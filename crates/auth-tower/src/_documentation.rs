@@ -1,6 +1,6 @@
-//! Guides that are longer than an item's documentation.
+//! Guides that are longer than the documentation of one item.
 
-/// Shows what a signed request costs, beside other stacks.
+/// The cost of a signed request, compared with other stacks.
 ///
 #[doc = include_str!("_documentation/costs.md")]
 pub mod costs {}
