@@ -119,7 +119,7 @@ async fn g21_a_hundred_thousand_waiters_cause_few_events() {
     // Started, waiting, ended, published, waited.
     assert_eq!(events.events().len(), 5, "{:?}", events.names());
 
-    // The second time, all but one come when the token request is under way.
+    // The second time, all but one come during the token request.
     events.clear();
     authenticator.invalidate();
     waiters.spawn(authenticator.token());
