@@ -39,7 +39,7 @@
 //! from a reply, a host or a URL. So the number of time series is bounded by the number of labels
 //! that the application chooses.
 //!
-//! Give each authenticator a label of its own: authenticators with the same vendor and label share
+//! Give each authenticator its own label: authenticators with the same vendor and label share
 //! their metrics, and their gauges show the last one.
 //!
 //! An [`AuthenticatorMap`](auth_core::AuthenticatorMap) that evicts an authenticator ends its

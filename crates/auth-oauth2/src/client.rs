@@ -151,7 +151,7 @@ impl Client {
             .located(error.with_vendor(self.vendor().to_owned()))
     }
 
-    /// The scope in the settings; empty if there is none.
+    /// The scope in the settings; empty if no scope is set.
     pub(crate) fn scope(&self) -> &str {
         let mut parameters = self.0.parameters.iter();
         let scope = parameters.find(|(name, _)| name == "scope");

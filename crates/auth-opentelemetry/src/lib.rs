@@ -35,7 +35,7 @@
 //! vendor's name again. All other attributes have the values that [`METRICS`] lists. No attribute
 //! has text from a reply, a host or a URL.
 //!
-//! Give each authenticator a label of its own: authenticators with the same vendor and label share
+//! Give each authenticator its own label: authenticators with the same vendor and label share
 //! their metrics, and their gauges show the last one. The gauges of an authenticator that an
 //! [`AuthenticatorMap`](auth_core::AuthenticatorMap) evicted keep their last value.
 //!
