@@ -342,6 +342,7 @@ impl Flight {
         let version = next_version(last, cx.now.since_unix_epoch(), cx.draw.number);
         let expected = self.seen.version;
         self.replaces = expected;
+        let record = cx.memory.corrected(version, record, Duration::ZERO, cx.now);
         self.seen = Seen {
             version: Some(version),
             record: record.clone(),

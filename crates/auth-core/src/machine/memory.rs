@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    account::Account,
+    account::{Account, Logins},
+    first_seen::FirstSeen,
     orders::Rules,
     prints::{Print, Prints},
     record::{Pause, Record},
@@ -28,6 +29,8 @@ pub(crate) struct Memory {
     /// Seldom there, and large.
     unsaved: Option<Box<Unsaved>>,
     obeyed: Obeyed,
+    /// Only where a store is used.
+    first_seen: Option<Box<FirstSeen>>,
     breaker: Breaker,
     /// The lease was denied for longer than a token request should take, and was not granted since.
     doubts_lease: bool,
@@ -99,6 +102,7 @@ impl Memory {
             highest: None,
             unsaved: None,
             obeyed: Obeyed::default(),
+            first_seen: None,
             breaker: Breaker {
                 failures: 0,
                 until: Moment::PAST,
@@ -132,6 +136,33 @@ impl Memory {
             (Some(known), Some(seen)) if known.epoch() >= seen.epoch() => Some(known),
             (known, seen) => seen.or(known),
         }
+    }
+
+    // --- a store whose clock is set back ---
+
+    /// What the store has, no younger than it was before.
+    pub(crate) fn corrected(
+        &mut self,
+        version: EntryVersion,
+        record: Record,
+        age: Duration,
+        now: Moment,
+    ) -> Record {
+        self.first_seen().record(version, record, age, now)
+    }
+
+    /// The same for the slots of a quota, before and after they were changed.
+    pub(crate) fn correct_account(&mut self, account: &mut Account, now: Moment) {
+        self.first_seen().account(account, now);
+    }
+
+    /// The same for rejected logins.
+    pub(crate) fn correct_logins(&mut self, logins: &mut Logins, now: Moment) {
+        self.first_seen().logins(logins, now);
+    }
+
+    fn first_seen(&mut self) -> &mut FirstSeen {
+        self.first_seen.get_or_insert_default()
     }
 
     // --- what could not be saved ---

@@ -138,8 +138,10 @@ pub(crate) struct Own {
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
     pub(crate) version: Option<EntryVersion>,
-    /// What could be understood of the entry, as of now.
+    /// What could be understood of the entry, as of now by the store's clock.
     pub(crate) record: Option<Record>,
+    /// How old the entry is, by the store's clock.
+    pub(crate) age: Duration,
     /// There is an entry that cannot be opened, and why.
     pub(crate) sealed: Option<Error>,
 }

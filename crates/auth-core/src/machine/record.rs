@@ -43,6 +43,8 @@ pub(crate) struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Kept {
+    /// Tells the token from others, and from the same text with another lifetime.
+    pub(crate) number: u64,
     pub(crate) secret: Secret,
     /// What the vendor granted, up to [`LONGEST_SCOPE`].
     pub(crate) scope: Option<String>,
@@ -108,7 +110,7 @@ pub(crate) struct SharedRefusals {
 }
 
 /// Names the layout; what begins otherwise is nothing that this release knows.
-const MAGIC: &[u8] = b"auth-core record 3\n";
+const MAGIC: &[u8] = b"auth-core record 4\n";
 
 impl Record {
     /// Returns what the record says after so long.
@@ -179,6 +181,7 @@ impl Record {
         } = self;
         let mut to = Writer::new(MAGIC, key, self.size());
         to.option(token.as_ref(), |to, token| {
+            to.number(token.number);
             to.text(token.secret.expose());
             to.option(token.scope.as_deref(), Writer::text);
             to.time(token.left);
@@ -226,6 +229,7 @@ impl Record {
         let record = Self {
             token: from.option(|from| {
                 Some(Kept {
+                    number: from.number()?,
                     secret: secret(from)?,
                     scope: from.option(|from| kept_scope(from.text()?))?,
                     left: from.time()?,

@@ -256,12 +256,14 @@ impl Flight {
             }
             (Some(Todo::Slot(frees_in)), Fact::LoadedAccount(version, account)) => {
                 let mut account = account.unwrap_or_default();
+                cx.memory.correct_account(&mut account, cx.now);
                 let is_set = self
                     .slot
-                    .is_some_and(|number| account.set(number, frees_in));
+                    .is_some_and(|number| account.set(number, cx.draw.number, frees_in));
                 if !cx.memory.pay(&mut account, cx.now) && !is_set {
                     return self.done(cx);
                 }
+                cx.memory.correct_account(&mut account, cx.now);
                 let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
                 Order::WriteAccount(version, next, account)
             }
@@ -270,10 +272,12 @@ impl Flight {
                     return self.done(cx);
                 };
                 let mut logins = logins.unwrap_or_default();
+                cx.memory.correct_logins(&mut logins, cx.now);
                 match change {
                     LoginChange::Reject(counted) => logins.reject(id, counted),
                     LoginChange::Accept => logins.accept(id),
                 }
+                cx.memory.correct_logins(&mut logins, cx.now);
                 let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
                 Order::WriteLogins(id.account(), version, next, logins)
             }

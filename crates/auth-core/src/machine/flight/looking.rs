@@ -22,6 +22,7 @@ impl Flight {
         let Loaded {
             version,
             record,
+            age,
             sealed,
         } = loaded;
         // A hostile or restored store brings back what is older than what was there before.
@@ -30,6 +31,10 @@ impl Flight {
         if let Some((version, _)) = &known {
             cx.memory.see(*version);
         }
+        let known = known.map(|(version, record)| {
+            let record = cx.memory.corrected(version, record, age, cx.now);
+            (version, record)
+        });
         let unsaved = cx.memory.unsaved(version, cx.now);
         let record = unsaved.or(known.map(|(_, record)| record));
         self.seen = Seen {

@@ -37,8 +37,9 @@ impl Flight {
         &mut self,
         cx: &mut Cx<'_>,
         version: Option<EntryVersion>,
-        logins: Logins,
+        mut logins: Logins,
     ) -> Option<Forbidden> {
+        cx.memory.correct_logins(&mut logins, cx.now);
         let id = self.own.as_ref().and_then(|own| own.id);
         let forbids = id.and_then(|id| logins.forbids(id));
         let forbids = forbids.filter(|_| !cx.memory.ignores_rejections());
@@ -79,6 +80,8 @@ impl Flight {
         let frees_in = quota
             .window()
             .saturating_add(cx.rules.policy.token_request_deadline());
+        cx.memory.correct_account(&mut account, cx.now);
+        let mut account = account.aged(Duration::ZERO);
         let owes = cx.memory.pay(&mut account, cx.now);
         if let Err(wait) = account.take(quota, slots, cx.draw.number, frees_in) {
             self.landing = Some(Landing {
@@ -92,6 +95,7 @@ impl Flight {
             };
             return self.close(cx);
         }
+        cx.memory.correct_account(&mut account, cx.now);
         self.slot = Some(cx.draw.number);
         let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
         Order::WriteAccount(version, next, account)

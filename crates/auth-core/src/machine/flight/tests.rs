@@ -176,6 +176,7 @@ fn token(text: &str) -> AccessToken {
 fn with_token(text: &str, left: u64) -> Record {
     Record {
         token: Some(super::super::record::Kept {
+            number: left,
             secret: Secret::from(text),
             scope: None,
             left: secs(left),

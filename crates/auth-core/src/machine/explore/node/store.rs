@@ -43,6 +43,7 @@ impl Node {
                         let record = entry.content.clone()?;
                         Some(record.aged(secs(now - entry.written)))
                     }),
+                    age: entry.map_or(Duration::ZERO, |entry| secs(now - entry.written)),
                     sealed: None,
                 }))
             }
