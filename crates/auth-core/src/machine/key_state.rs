@@ -314,7 +314,8 @@ impl KeyState {
                 Ok(Landed::Delivered(generation, carried))
             }
             _ => {
-                let message = "the token request ended without a result";
+                let message =
+                    "the token request ended without a result; its runtime may have shut down";
                 Err(Error::new(ErrorKind::Closed, message))
             }
         }

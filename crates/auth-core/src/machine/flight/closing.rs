@@ -68,7 +68,7 @@ impl Flight {
             .saturating_sub(cx.now.wait_since(landing.sent))
             .is_zero()
         {
-            let message = "the token endpoint's tokens have expired when they come";
+            let message = "the tokens of the token endpoint have expired when they arrive; check the lifetime that the vendor sets";
             let error = Error::new(ErrorKind::Protocol, message);
             // It is one more failure in a row, and takes a valid token from nobody.
             let seen = &self.seen.record;
