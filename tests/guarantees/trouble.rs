@@ -384,12 +384,17 @@ async fn g21_tokens_that_have_expired_on_arrival_are_visible() {
     assert_eq!(event.cause(), Some("protocol"));
     seen.logged(
         "ERROR",
-        &["auth::token", "no valid token", "expired when they come"],
+        &["auth::token", "no valid token", "expired when they arrive"],
     );
     let health = stack.authenticator.health();
     assert!(!health.is_usable());
     let failure = health.last_failure().unwrap();
-    assert!(failure.error.to_string().contains("expired when they come"));
+    assert!(
+        failure
+            .error
+            .to_string()
+            .contains("expired when they arrive")
+    );
 }
 
 #[tokio::test(start_paused = true)]

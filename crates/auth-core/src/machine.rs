@@ -1,5 +1,6 @@
-//! The token machine: all rules about when a token is requested, by whom, and what is remembered of
-//! it, for one process and for many. Rules are pure; [`driver`](crate::authenticator::driver) obeys them.
+//! The token machine: all rules that decide when a token is requested, by which process, and what
+//! is remembered, for one process and for several. The rules are pure functions;
+//! [`driver`](crate::authenticator::driver) executes their orders.
 
 pub(crate) mod account;
 pub(crate) mod backoff;

@@ -1,4 +1,4 @@
-//! Events as lines of the log. WARN: somebody should look. ERROR: requests fail.
+//! Events as lines of the log. WARN: a person should look. ERROR: requests fail.
 
 use tracing::{Span, field::Empty, span};
 
@@ -11,13 +11,13 @@ const STORE: &str = "auth::store";
 /// Requests to the API.
 const REQUEST: &str = "auth::request";
 
-/// Tells whether there may be somebody who reads lines at DEBUG.
+/// Returns whether a subscriber may take lines at DEBUG.
 pub(super) fn is_enabled() -> bool {
     tracing::enabled!(target: TOKEN, tracing::Level::DEBUG)
 }
 
-/// Makes the span of a token request. The trace of the request that began it goes on without it:
-/// others wait for it, too.
+/// Makes the span of a token request. The trace of the request that started it does not include it,
+/// because other requests wait for the token request too.
 pub(super) fn token_request_span(vendor: &str, label: Option<&str>, reason: &str) -> Span {
     let begun_by = Span::current();
     let span = tracing::info_span!(
@@ -34,7 +34,7 @@ pub(super) fn token_request_span(vendor: &str, label: Option<&str>, reason: &str
     span
 }
 
-/// Makes the span of a caller that waits, so that the wait is no gap in the caller's trace.
+/// Makes the span of a caller that waits, so that the caller's trace shows the wait.
 pub(super) fn wait_span(
     vendor: &str,
     label: Option<&str>,
@@ -45,7 +45,7 @@ pub(super) fn wait_span(
     span
 }
 
-/// Notes in the span of a token request how it ended.
+/// Records in the span of a token request how it ended.
 pub(super) fn end_span(outcome: &str, host: Option<&str>) {
     let span = Span::current();
     span.record("outcome", outcome);
@@ -54,8 +54,8 @@ pub(super) fn end_span(outcome: &str, host: Option<&str>) {
     }
 }
 
-/// Writes the line of an event. Events about single requests are written by the layer that sends
-/// them, which bounds how many of them are warnings.
+/// Logs an event. The layer that sends requests logs the events about single requests, and bounds
+/// how many of these are warnings.
 pub(super) fn write(vendor: &str, label: Option<&str>, event: &EventKind) {
     let error = event.error();
     let host = error.and_then(Error::host);

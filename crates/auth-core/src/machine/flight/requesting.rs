@@ -5,7 +5,7 @@
 use super::*;
 
 impl Flight {
-    /// With the lease, and nothing in the store to take.
+    /// Continues with the lease, if the store has no token to take.
     pub(super) fn check(&mut self, cx: &mut Cx<'_>) -> Order {
         match self.account(cx) {
             Some(account) => self.go(Phase::CheckingLogins, Order::LoadLogins(account)),
@@ -13,7 +13,8 @@ impl Flight {
         }
     }
 
-    /// The account whose rejected logins count, if the vendor may lock it and a login is sent.
+    /// Returns the account whose rejected logins count, if the vendor may lock it and a login is
+    /// sent.
     pub(super) fn account(&self, cx: &mut Cx<'_>) -> Option<u64> {
         let own = self.own.as_ref().filter(|own| own.lockable)?;
         let refresh = sharing::next_refresh_token(cx, &self.seen.record, Some(own));
@@ -32,7 +33,7 @@ impl Flight {
         }
     }
 
-    /// Whether all processes together have had too many logins rejected.
+    /// Returns whether all processes together have had too many logins rejected.
     pub(super) fn forbids(
         &mut self,
         cx: &mut Cx<'_>,
@@ -76,7 +77,7 @@ impl Flight {
             TokenRequestReason::Refused if repeats => Slots::Doubtful,
             TokenRequestReason::Needed | TokenRequestReason::Refused => Slots::All,
         };
-        // Nobody knows yet when the token request ends; that is written down when it has.
+        // The end of the token request is not known yet; the slot is corrected after it.
         let frees_in = quota
             .window()
             .saturating_add(cx.rules.policy.token_request_deadline());
@@ -115,8 +116,8 @@ impl Flight {
         }
     }
 
-    /// The account could not be changed: callers get what a process without the store may use, and
-    /// the account is told later.
+    /// Takes a slot of this process's share because the account could not be changed. The account
+    /// is written later.
     fn borrow_slot(&mut self, cx: &mut Cx<'_>) -> Order {
         if self.start.reason == TokenRequestReason::Ahead {
             let message = "too many processes change the account of the quota at once; the token is \
@@ -135,7 +136,7 @@ impl Flight {
         self.mark(cx)
     }
 
-    /// Writes down what the token request will use up, before it is sent.
+    /// Writes what the token request will use up, before the request is sent.
     pub(super) fn mark(&mut self, cx: &mut Cx<'_>) -> Order {
         self.refresh = sharing::next_refresh_token(cx, &self.seen.record, self.own.as_ref());
         let unread = self.own.as_ref().and_then(|own| own.first.clone().err());
@@ -167,7 +168,8 @@ impl Flight {
         }
     }
 
-    /// A process that was stopped may have lost the lease meanwhile.
+    /// Returns whether the lease still covers the token request. A process that stood still may
+    /// have lost the lease.
     pub(super) fn is_covered(&self, cx: &mut Cx<'_>) -> bool {
         let needed = cx.now + self.request_deadline(cx);
         self.lease.is_some_and(|until| until.waited_for(needed))
@@ -179,7 +181,7 @@ impl Flight {
             .min(cx.rules.policy.token_request_deadline())
     }
 
-    /// The lease ended before the refresh token was sent: whoever has the lease cx.now may send it.
+    /// Handles a lease that ended before the refresh token was sent: the new holder may send it.
     pub(super) fn unmark(&mut self, cx: &mut Cx<'_>) -> Order {
         let mut record = self.seen.record.clone();
         record.refresh = self
@@ -189,7 +191,7 @@ impl Flight {
         self.write(cx, Phase::Unmarking, record)
     }
 
-    /// Looks again, after giving back the slot and the lease.
+    /// Starts again, after giving back the slot and releasing the lease.
     pub(super) fn start_again(&mut self, cx: &mut Cx<'_>) -> Order {
         self.landing = None;
         self.todo = if self.slot.is_some() {
@@ -208,7 +210,7 @@ impl Flight {
         }
     }
 
-    /// Somebody else was faster.
+    /// Handles a write that failed because another process wrote first.
     pub(super) fn lost_write(&mut self, cx: &mut Cx<'_>) -> Order {
         self.contested = true;
         self.lost_lease |= self.lease.is_some() && self.phase != Phase::Claiming;
@@ -220,14 +222,14 @@ impl Flight {
         self.start_again(cx)
     }
 
-    /// No token request is made with the slot of this process's share.
+    /// Gives back the slot of this process's share, because no token request is sent.
     pub(super) fn return_share(&mut self, cx: &mut Cx<'_>) {
         if std::mem::take(&mut self.borrowed) {
             cx.memory.share.cancel();
         }
     }
 
-    /// Goes to a further token request of this flight.
+    /// Continues to a further token request of this flight.
     pub(super) fn prepare(&mut self, cx: &mut Cx<'_>) -> Order {
         self.landing = None;
         if !cx.rules.shares || self.without_store {
@@ -246,7 +248,8 @@ impl Flight {
         self.go(Phase::Requesting, order)
     }
 
-    /// A token request without the store: within limits that many processes can afford at once.
+    /// Sends a token request without the store, within limits that allow many processes to do so at
+    /// once.
     pub(super) fn go_alone(&mut self, cx: &mut Cx<'_>) -> Order {
         self.refresh = None;
         if cx.rules.shares {
@@ -256,7 +259,7 @@ impl Flight {
                                two processes that send it lose it; the token store does not answer";
                 return self.fail(cx, Error::new(ErrorKind::Store, message));
             }
-            // The share is too small to keep a part of it back.
+            // The share is too small for a reserve.
             if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
                 self.landing = Some(Landing {
                     end: End::OverQuota(wait),
@@ -269,5 +272,5 @@ impl Flight {
     }
 }
 
-/// So many writes in a row that lose are a failure of the store.
+/// This number of failed writes in a row counts as a failure of the store.
 const MOST_LOST: u8 = 4;

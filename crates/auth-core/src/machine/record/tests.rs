@@ -186,7 +186,7 @@ fn a_failure_is_told_as_it_was() {
         .with_status(StatusCode::TOO_MANY_REQUESTS);
     let pause = Pause::new(1, "a", Duration::from_secs(90), None, &error);
     let told = pause.error();
-    assert_eq!(told.to_string(), "too many; next try in 90 s");
+    assert_eq!(told.to_string(), "too many; next attempt in 90 s");
     assert_eq!(told.kind(), ErrorKind::Throttled);
     assert_eq!(told.code(), Some("slow_down"));
     assert_eq!(told.status(), Some(StatusCode::TOO_MANY_REQUESTS));
