@@ -304,7 +304,7 @@ impl World {
             * (1 + u64::from(plan.store_outages) * plan.processes as u64);
         assert!(
             state.failures <= down,
-            "SIM_SEED={seed}: {} failures",
+            "SIM_SEED={seed}: {} failures: {judged:?}\n{plan:?}",
             state.failures
         );
         if plan.store_outages == 0 && !plan.store_down {

@@ -45,26 +45,48 @@ impl FirstSeen {
         record.aged(Duration::ZERO)
     }
 
-    /// Corrects the slots of an account, and keeps in mind those that are new.
+    /// Keeps in mind a record that is about to be written.
+    pub(crate) fn note_record(&mut self, version: EntryVersion, record: &Record, now: Moment) {
+        self.record.note([(version, LONGEST)].into_iter(), now);
+        let token = record.token.as_ref();
+        let token = token.map(|kept| ((Print::of(&kept.secret), kept.number), kept.left));
+        self.token.note(token.into_iter(), now);
+    }
+
+    /// Corrects the slots of an account that was loaded.
     pub(crate) fn account(&mut self, account: &mut Account, now: Moment) {
         self.slots.hold(account.times(), now);
     }
 
-    /// The same for rejected logins, whose times are ages.
+    pub(crate) fn note_account(&mut self, account: &mut Account, now: Moment) {
+        let times = account
+            .times()
+            .map(|(number, frees_in)| (number, *frees_in));
+        self.slots.note(times, now);
+    }
+
+    /// Corrects rejected logins, whose times are ages.
     pub(crate) fn logins(&mut self, logins: &mut Logins, now: Moment) {
-        let mut left: Vec<_> = logins
-            .ages()
-            .map(|(id, age)| (id, LONGEST.saturating_sub(*age)))
-            .collect();
-        self.logins
-            .hold(left.iter_mut().map(|(id, left)| (*id, left)), now);
+        let mut left = left_of(logins);
+        let times = left.iter_mut().map(|(id, left)| (*id, left));
+        self.logins.hold(times, now);
         for ((_, age), (_, left)) in logins.ages().zip(left) {
             *age = (*age).max(LONGEST.saturating_sub(left));
         }
     }
+
+    pub(crate) fn note_logins(&mut self, logins: &mut Logins, now: Moment) {
+        self.logins.note(left_of(logins).into_iter(), now);
+    }
 }
 
-/// Ends of what the store showed last.
+fn left_of(logins: &mut Logins) -> Vec<((u16, u32), Duration)> {
+    let ages = logins.ages();
+    ages.map(|(id, age)| (id, LONGEST.saturating_sub(*age)))
+        .collect()
+}
+
+/// Ends of what the store showed last, and of what was to be written since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Ends<T>(Vec<(T, Moment)>);
@@ -85,6 +107,16 @@ impl<T: Copy + Eq> Ends<T> {
             let end = known.map_or(end, |(_, known)| known.earlier(end));
             *left = now.wait_until(end).min(*left);
             self.0.push((id, end));
+        }
+    }
+
+    /// Adds what the store may show next, and forgets nothing: the write may be lost.
+    fn note(&mut self, times: impl Iterator<Item = (T, Duration)>, now: Moment) {
+        for (id, left) in times {
+            let is_known = self.0.iter().any(|(known, _)| *known == id);
+            if !is_known && self.0.len() < MOST {
+                self.0.push((id, now + left));
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    account::{Account, Logins},
+    account::Account,
     first_seen::FirstSeen,
     orders::Rules,
     prints::{Print, Prints},
@@ -140,28 +140,7 @@ impl Memory {
 
     // --- a store whose clock is set back ---
 
-    /// What the store has, no younger than it was before.
-    pub(crate) fn corrected(
-        &mut self,
-        version: EntryVersion,
-        record: Record,
-        age: Duration,
-        now: Moment,
-    ) -> Record {
-        self.first_seen().record(version, record, age, now)
-    }
-
-    /// The same for the slots of a quota, before and after they were changed.
-    pub(crate) fn correct_account(&mut self, account: &mut Account, now: Moment) {
-        self.first_seen().account(account, now);
-    }
-
-    /// The same for rejected logins.
-    pub(crate) fn correct_logins(&mut self, logins: &mut Logins, now: Moment) {
-        self.first_seen().logins(logins, now);
-    }
-
-    fn first_seen(&mut self) -> &mut FirstSeen {
+    pub(crate) fn first_seen(&mut self) -> &mut FirstSeen {
         self.first_seen.get_or_insert_default()
     }
 

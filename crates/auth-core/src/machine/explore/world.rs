@@ -59,6 +59,12 @@ pub(super) struct May {
     /// Costs nothing: the API accepts tokens, and callers say so.
     pub(super) accept: bool,
     pub(super) prolong: bool,
+    /// The operator wants a new token now.
+    pub(super) renew: bool,
+    /// The operator drops the cached token.
+    pub(super) invalidate: bool,
+    /// The clock of the store's server is set back.
+    pub(super) set_store_back: Option<u32>,
 }
 
 /// One thing that happens.
@@ -67,6 +73,8 @@ pub(super) enum Move {
     Tick,
     Demand(usize),
     Prolong(usize),
+    Renew(usize),
+    Invalidate(usize),
     Accept(usize),
     Refuse(usize),
     /// A flight goes on; the second one was given up.
@@ -75,6 +83,7 @@ pub(super) enum Move {
     Stop(usize),
     GiveUp(usize),
     SetClock(usize, i32),
+    SetStoreBack(u32),
     Wipe,
     RollBack,
     Rubbish,

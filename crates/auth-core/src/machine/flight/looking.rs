@@ -32,7 +32,8 @@ impl Flight {
             cx.memory.see(*version);
         }
         let known = known.map(|(version, record)| {
-            let record = cx.memory.corrected(version, record, age, cx.now);
+            let first_seen = cx.memory.first_seen();
+            let record = first_seen.record(version, record, age, cx.now);
             (version, record)
         });
         let unsaved = cx.memory.unsaved(version, cx.now);

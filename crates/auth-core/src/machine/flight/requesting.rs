@@ -40,7 +40,7 @@ impl Flight {
         version: Option<EntryVersion>,
         mut logins: Logins,
     ) -> Option<Forbidden> {
-        cx.memory.correct_logins(&mut logins, cx.now);
+        cx.memory.first_seen().logins(&mut logins, cx.now);
         let id = self.own.as_ref().and_then(|own| own.id);
         let forbids = id.and_then(|id| logins.forbids(id));
         let forbids = forbids.filter(|_| !cx.memory.ignores_rejections());
@@ -81,7 +81,7 @@ impl Flight {
         let frees_in = quota
             .window()
             .saturating_add(cx.rules.policy.token_request_deadline());
-        cx.memory.correct_account(&mut account, cx.now);
+        cx.memory.first_seen().account(&mut account, cx.now);
         let mut account = account.aged(Duration::ZERO);
         let owes = cx.memory.pay(&mut account, cx.now);
         if let Err(wait) = account.take(quota, slots, cx.draw.number, frees_in) {
@@ -96,7 +96,7 @@ impl Flight {
             };
             return self.close(cx);
         }
-        cx.memory.correct_account(&mut account, cx.now);
+        cx.memory.first_seen().note_account(&mut account, cx.now);
         self.slot = Some(cx.draw.number);
         let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
         Order::WriteAccount(version, next, account)
