@@ -24,7 +24,7 @@ pub(crate) enum Failure {
     OwnQuota,
     /// The authorization server rejected this part of the token request.
     Rejected(RejectedPart),
-    /// The token request brought the token that the API refused.
+    /// The reply contained the token that the API refused.
     SameToken,
 }
 

@@ -1,5 +1,4 @@
-//! The rules of a flight from the lease to the token request: what is written down before the token
-
+//! The rules of a flight from the lease to the token request: what is written before the token
 //! request is sent.
 
 use super::*;

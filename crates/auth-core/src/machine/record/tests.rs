@@ -112,9 +112,9 @@ proptest! {
     #[test]
     fn g16_bytes_are_nothing_or_what_a_record_is_written_as(
         record in record(),
-        // A run of bytes is copied over another one.
+        // A range of bytes is copied over another one.
         (from, to, length) in (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_usize..17),
-        // Or a byte is another one.
+        // Or one byte is changed.
         (at, byte) in (any::<prop::sample::Index>(), any::<u8>()),
         flips: bool,
     ) {
@@ -141,7 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn g20_nothing_lives_longer_by_growing_older(record in record(), age in time()) {
+    fn g20_nothing_is_kept_longer_by_ageing(record in record(), age in time()) {
         let young = record.clone();
         let old = record.aged(age);
         let left = |record: &Record| record.token.as_ref().map(|token| token.left);
@@ -194,7 +194,7 @@ fn a_failure_is_told_as_it_was() {
 }
 
 #[test]
-fn the_vendors_word_is_told_from_what_one_process_met() {
+fn pause_of_the_vendor_differs_from_a_failure_of_one_process() {
     let new = |kind| Error::new(kind, "fake");
     for (error, is_from_vendor) in [
         (new(ErrorKind::Throttled), true),

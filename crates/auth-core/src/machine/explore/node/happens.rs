@@ -1,4 +1,4 @@
-//! What happens in a state.
+//! The moves in a state.
 
 use super::*;
 

@@ -1,10 +1,9 @@
-//! What is written down when a token request has ended.
+//! What is written when a token request has ended.
 
 use super::*;
 use crate::machine::record::SharedRefusals;
 
-/// A flight ahead of expiry, whose token request fails after this number of seconds. Returns what is
-/// written.
+/// A flight ahead of expiry whose token request fails after `seconds`. Returns the written record.
 fn failed_ahead(world: &mut World, seconds: u64, error: Error) -> Record {
     let mut process = Process::new("a");
     process.memory.current = Some(Print::of_text("fake-token-1"));
@@ -89,7 +88,7 @@ fn s28_a_retry_after_reaches_the_others_although_the_entry_ended_meanwhile() {
 }
 
 #[test]
-fn g03_the_token_of_the_one_who_was_faster_is_taken_by_all() {
+fn g03_the_token_of_the_faster_process_is_taken_by_all() {
     let (mut world, mut process) = (World::new(), Process::new("a"));
     let mut air = process.takes_off(&mut world, TokenRequestReason::Needed);
     process.flies(&mut world, &mut air);
