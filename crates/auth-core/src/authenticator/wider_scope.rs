@@ -23,7 +23,7 @@ use crate::{
 pub enum ScopeAnswer {
     /// The cached token has the scopes: it is newer than the one that was sent.
     Granted(Token),
-    /// A token request is under way. Wait for its token, which has the scopes: otherwise the wait
+    /// A token request is in progress. Wait for its token, which has the scopes: otherwise the wait
     /// ends with an error.
     Renewing(Acquire),
     /// Nothing is asked for.

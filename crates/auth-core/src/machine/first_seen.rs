@@ -1,6 +1,6 @@
 //! When what the store timed ends, as this process saw it first.
 //!
-//! A store without a clock of its own, such as Redis, reports entries younger than they are after
+//! A store without a steady clock, such as Redis, reports entries younger than they are after
 //! its server's clock was set back. What this process has seen before ends when it was to end then,
 //! by the process's own clock.
 

@@ -254,12 +254,12 @@ impl Memory {
     }
 
     pub(crate) fn is_at_rest(&self, now: Moment) -> bool {
-        !self.store_is_left_alone(now) && self.share.is_empty(now)
+        !self.store_is_paused(now) && self.share.is_empty(now)
     }
 
     // --- the store's failures ---
 
-    pub(crate) fn store_is_left_alone(&self, now: Moment) -> bool {
+    pub(crate) fn store_is_paused(&self, now: Moment) -> bool {
         !now.waited_for(self.breaker.until)
     }
 
@@ -327,9 +327,9 @@ impl Memory {
     /// Returns when missing facts are written into the store: the tokens that the API refused while
     /// the store failed, and the token requests that were sent without the account.
     pub(crate) fn settle_at(&self, now: Moment) -> Option<Moment> {
-        let left_alone = self.store_is_left_alone(now).then_some(self.breaker.until);
+        let paused = self.store_is_paused(now).then_some(self.breaker.until);
         let owes = self.owes(now).then_some(now + SETTLE);
-        left_alone.or(owes)
+        paused.or(owes)
     }
 
     /// Returns whether the store may lack any fact.

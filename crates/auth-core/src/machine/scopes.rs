@@ -23,7 +23,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) own: &'a str,
     /// What the cached token was granted.
     pub(crate) granted: Option<&'a str>,
-    /// A token request is under way.
+    /// A token request is in progress.
     pub(crate) is_flying: bool,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Situation<'a> {
 pub(crate) enum Step {
     /// The cached token has the scopes.
     Granted,
-    /// Ask the vendor, or join the token request that is under way.
+    /// Ask the vendor, or join the token request that is in progress.
     Ask,
     Decline(NoWiderScope),
 }

@@ -6,7 +6,7 @@ use crate::{
     Error, ErrorKind, Event, EventKind, Moment, QuotaUse, TokenRequestOutcome, TokenRequestReason,
 };
 
-/// A metric, whatever its name is in a library.
+/// A metric, with any name that a library gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "for crates of this workspace only")]
 #[allow(missing_docs, reason = "`meaning` says it")]
