@@ -33,8 +33,9 @@ pub use memory::MemoryStore;
 ///   clock, because the clock was set back, has the age [`StoredEntry::UNKNOWN_AGE`]. Such an entry
 ///   stays, and everything timed in it is over. A store that has a clock which nobody can set goes
 ///   by it. A store that has none, such as Redis, reports an entry younger by as much as the clock
-///   was set back since; so a reader remembers when it first saw a back-off, and obeys that
-///   back-off no longer than it had left then.
+///   was set back since; so a reader remembers what it has seen or written (tokens, back-offs,
+///   quota slots, rejected logins), and by its own clock none lasts longer than it had left then. A
+///   process that has just started knows nothing yet, and believes the store.
 /// - **Leases.** At most one owner holds a key's lease. A lease ends when it is released or its
 ///   time is over, whatever happens to its owner or to the clock, and no lease lasts longer than
 ///   [`LONGEST_LEASE`]. What looks like a lease and has no end, or a later one, is nobody's.

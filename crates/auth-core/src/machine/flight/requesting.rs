@@ -124,7 +124,7 @@ impl Flight {
             let error = Error::new(ErrorKind::Store, message);
             return self.fail(cx, error.with_outcome(TokenRequestOutcome::NotSent));
         }
-        if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
+        if let Err(wait) = cx.memory.take_share(cx.now) {
             self.landing = Some(Landing {
                 end: End::OverQuota(wait),
                 ..self.landing_at(cx.now)
@@ -223,7 +223,7 @@ impl Flight {
     /// No token request is made with the slot of this process's share.
     pub(super) fn return_share(&mut self, cx: &mut Cx<'_>) {
         if std::mem::take(&mut self.borrowed) {
-            cx.memory.share.cancel();
+            cx.memory.cancel_share();
         }
     }
 
@@ -256,8 +256,7 @@ impl Flight {
                                two processes that send it lose it; the token store does not answer";
                 return self.fail(cx, Error::new(ErrorKind::Store, message));
             }
-            // The share is too small to keep a part of it back.
-            if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
+            if let Err(wait) = cx.memory.take_share(cx.now) {
                 self.landing = Some(Landing {
                     end: End::OverQuota(wait),
                     ..self.landing_at(cx.now)
