@@ -53,6 +53,8 @@ pub(crate) struct Flight {
 struct Waits {
     /// How many callers still wait.
     waiting: u64,
+    /// How many of them the observer knows of; `None` before the token request is sent.
+    told: Option<u64>,
     count: u64,
     failed: u64,
     total: Duration,
@@ -173,9 +175,27 @@ impl Flight {
         std::mem::take(&mut *self.events())
     }
 
-    /// A caller begins to wait, and has its wait counted.
-    pub(crate) fn begin_wait(&self) {
-        self.waits().waiting += 1;
+    /// A caller begins to wait, and has its wait counted. Returns what to tell of those who wait:
+    /// each time that they are twice as many, so that a storm has few events.
+    pub(crate) fn begin_wait(&self) -> Option<EventKind> {
+        let mut waits = self.waits();
+        waits.waiting += 1;
+        let count = waits.waiting;
+        // An observer is told nothing before the token request is sent: it may be slow.
+        let told = waits
+            .told
+            .filter(|told| count > *told && count.is_power_of_two());
+        told?;
+        waits.told = Some(count);
+        Some(EventKind::RequestsWaiting { count })
+    }
+
+    /// The token request is sent. Returns what to tell of those who wait for it.
+    pub(crate) fn note_sent(&self) -> Option<EventKind> {
+        let mut waits = self.waits();
+        let count = waits.waiting;
+        waits.told = Some(count);
+        (count > 0).then_some(EventKind::RequestsWaiting { count })
     }
 
     /// A caller has waited. Returns what to tell of all waits, after the last one.
@@ -186,7 +206,14 @@ impl Flight {
         waits.failed += u64::from(has_failed);
         waits.total = waits.total.saturating_add(waited);
         waits.longest = waits.longest.max(waited);
-        if waits.waiting > 0 || !self.is_over() {
+        drop(waits);
+        self.end_waits()
+    }
+
+    /// Returns what to tell of all waits, if there were some and all are over.
+    pub(crate) fn end_waits(&self) -> Option<EventKind> {
+        let mut waits = self.waits();
+        if waits.waiting > 0 || waits.count == 0 || !self.is_over() {
             return None;
         }
         let Waits {

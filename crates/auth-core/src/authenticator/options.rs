@@ -6,7 +6,7 @@ use std::{
 
 use crate::{
     Observer, Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenRequestLimit, TokenStore,
-    observer::SharedObserver,
+    WiderScope, observer::SharedObserver,
 };
 
 /// Options of an [`Authenticator`](crate::Authenticator) that do not depend on its vendor.
@@ -55,6 +55,7 @@ pub struct AuthenticatorOptions {
     shards: Option<usize>,
     observer: Option<SharedObserver>,
     label: Option<Arc<str>>,
+    wider_scope: Option<WiderScope>,
 }
 
 impl AuthenticatorOptions {
@@ -99,7 +100,7 @@ impl AuthenticatorOptions {
     ///
     /// If the store does not answer within its [latency budget](TokenStore::latency_budget), by default 50 ms,
     /// this process goes on without the store, with a [share](Quota::without_store) of the quota,
-    /// and does not ask the store again for 1 to 8 s. When the store is back, the process
+    /// and does not ask the store again for 1 to 4 s. When the store is back, the process
     /// tells it of refused tokens and of the token requests that count against the quota.
     ///
     /// A process that is denied the lease for half of a token request's
@@ -177,6 +178,13 @@ impl AuthenticatorOptions {
         self
     }
 
+    /// Permits to ask for more scope when the API answers `insufficient_scope`. Default: such an
+    /// answer is passed on, and nothing is asked for.
+    pub fn wider_scope(mut self, permitted: WiderScope) -> Self {
+        self.wider_scope = Some(permitted);
+        self
+    }
+
     /// Sets the policy, unless one is set. For vendor crates: the vendor's default.
     pub fn default_policy(mut self, policy: RefreshPolicy) -> Self {
         self.policy.get_or_insert_with(|| Arc::new(policy));
@@ -228,6 +236,7 @@ impl AuthenticatorOptions {
             shards: self.shards.unwrap_or_else(default_shards),
             observer: self.observer,
             label: self.label,
+            wider_scope: self.wider_scope,
         }
     }
 }
@@ -242,6 +251,7 @@ pub(crate) struct Resolved {
     pub(crate) shards: usize,
     pub(crate) observer: Option<SharedObserver>,
     pub(crate) label: Option<Arc<str>>,
+    pub(crate) wider_scope: Option<WiderScope>,
 }
 
 /// All authenticators without a policy of their own share this one.

@@ -13,11 +13,12 @@ use tokio::sync::Notify;
 
 use crate::{
     AccessToken, Error, ErrorKind, Generation, Health, HealthFailure, Key, MemoryStore, Moment,
-    Origins, Quota, RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenRequestLimit,
-    TokenStore as _,
+    Origins, Quota, RefreshPolicy, RejectedPart, Scheme, SharedClock, SharedTokenStore, Token,
+    TokenRequestLimit, TokenStore as _, WiderScope,
     authenticator::{
         flight::{Flight, Outcome},
         published::Published,
+        requests::Requests,
         residue::Residue,
         snapshot::{Carried, Snapshot},
     },
@@ -25,6 +26,7 @@ use crate::{
         flight::{Flight as FlightState, Verdict},
         key_state::{KeyState, Landed},
         orders::{Draw, End, Fact, Landing, Order, Rules},
+        scopes::Scopes,
         serving::State,
     },
     observer::{EventKind, Observed, QuotaUse},
@@ -48,6 +50,7 @@ pub(crate) struct SharedState {
     desk: Mutex<Desk>,
     /// Made for those who watch.
     changed: OnceLock<Box<Notify>>,
+    pub(super) requests: Requests,
     /// How many writes to the store run in the background.
     writing: AtomicU32,
 }
@@ -59,6 +62,7 @@ pub(crate) struct Settings {
     pub(crate) limit: Option<TokenRequestLimit>,
     pub(crate) clock: SharedClock,
     pub(crate) shards: usize,
+    pub(crate) wider_scope: Option<WiderScope>,
 }
 
 /// What is changed under the lock, and never across an await.
@@ -77,6 +81,8 @@ pub(super) struct Desk {
     /// When the last token came.
     pub(super) last_success: Option<Moment>,
     pub(super) last_failure: Option<(Error, Moment)>,
+    /// What token requests ask for because the API wants it.
+    pub(super) scopes: Scopes,
 }
 
 impl SharedState {
@@ -97,6 +103,7 @@ impl SharedState {
             quota_told: Moment::PAST,
             last_success: None,
             last_failure: None,
+            scopes: Scopes::default(),
         };
         let shares = store.is_some() || source.keeps_refresh_tokens();
         let owner = if shares {
@@ -121,6 +128,7 @@ impl SharedState {
             published: Published::nothing(),
             desk: Mutex::new(desk),
             changed: OnceLock::new(),
+            requests: Requests::default(),
             writing: AtomicU32::new(0),
         }
     }
@@ -292,6 +300,8 @@ impl SharedState {
             next_try: Some(next_try).filter(|wait| !wait.is_zero()),
             renewal_due: state.renewal_in(now),
             is_store_failing: desk.key.memory.store_is_failing(),
+            unsigned: self.requests.unsigned(now),
+            not_replayed: self.requests.not_replayed(now),
         }
     }
 
@@ -338,6 +348,11 @@ impl SharedState {
     pub(crate) fn end_write(&self) {
         self.writing.fetch_sub(1, Ordering::SeqCst);
         self.notify_watchers();
+    }
+
+    /// The store did not take the newest refresh token.
+    pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
+        self.desk().key.memory.has_unsaved_refresh_token()
     }
 
     pub(crate) fn is_at_work(&self) -> bool {

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::AbortHandle, time};
 
 use crate::{
-    Authenticator, Error, Generation, Token,
+    Authenticator, Error, ErrorKind, Generation, Token,
     authenticator::{
         acquire::{Acquire, Wish},
         asking::Answer,
@@ -96,16 +96,22 @@ impl Authenticator {
     }
 
     /// Waits until no token request is under way and all writes into the store are done, at most
-    /// `at_most`: at the end of a process, so that a rotated refresh token is not lost. Returns
-    /// whether all work is done.
+    /// `at_most`: at the end of a process, so that a rotated refresh token is not lost.
     ///
     /// Call this after the last request. Starts and stops nothing: a request that comes later may
     /// start a token request again.
     ///
+    /// # Errors
+    ///
+    /// - [`TimedOut`](ErrorKind::TimedOut): work is still under way after `at_most`.
+    /// - [`Store`](ErrorKind::Store): the token store did not take the newest refresh token, which
+    ///   this process alone has. Keep the process, or expect that a person has to log in again. The
+    ///   cause was told to the observer as [`StoreFailed`](crate::EventKind::StoreFailed).
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future ends the waiting only.
-    pub async fn shutdown(&self, at_most: Duration) -> bool {
+    pub async fn shutdown(&self, at_most: Duration) -> Result<(), Error> {
         let shared = &self.shared;
         let done = async {
             loop {
@@ -119,7 +125,19 @@ impl Authenticator {
                 changed.await;
             }
         };
-        time::timeout(at_most, done).await.is_ok()
+        if time::timeout(at_most, done).await.is_err() {
+            let message = format!(
+                "a token request or a write into the token store is still under way after {} s",
+                at_most.as_secs_f64()
+            );
+            return Err(Error::new(ErrorKind::TimedOut, message).named(shared.vendor()));
+        }
+        if shared.has_unsaved_refresh_token() {
+            let message = "the token store did not take the newest refresh token, which is lost \
+                           with this process";
+            return Err(Error::new(ErrorKind::Store, message).named(shared.vendor()));
+        }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     record::{Pause, Record},
 };
 use crate::{
-    EntryVersion, Moment, Quota,
+    EntryVersion, Moment, Quota, RejectedPart,
     limits::quota::{Ledger, Slots},
     machine::backoff::Failure,
     policy::Jitter,
@@ -184,6 +184,17 @@ impl Memory {
         Some(record)
     }
 
+    /// The store took a newer record.
+    pub(crate) fn forget_unsaved(&mut self) {
+        self.unsaved = None;
+    }
+
+    /// A refresh token came that the store did not take.
+    pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
+        let unsaved = self.unsaved.as_ref();
+        unsaved.is_some_and(|unsaved| unsaved.record.refresh.is_some())
+    }
+
     // --- back-offs of other processes ---
 
     /// Returns for how long the back-off that the record holds is obeyed.
@@ -272,7 +283,7 @@ impl Memory {
 
     pub(crate) fn store_failed(&mut self, now: Moment, jitter: Jitter) {
         let breaker = &mut self.breaker;
-        let pause = FIRST_PAUSE.saturating_mul(1 << breaker.failures.min(3));
+        let pause = FIRST_PAUSE.saturating_mul(1 << breaker.failures.min(2));
         breaker.failures = breaker.failures.saturating_add(1);
         // Apart from each other, so that a store that comes back is not stormed.
         breaker.until = now + pause.saturating_sub(jitter.of(pause / 2));
@@ -375,7 +386,10 @@ impl Memory {
 pub(crate) fn is_shared(failure: Failure) -> bool {
     !matches!(
         failure,
-        Failure::NotSent | Failure::OwnQuota | Failure::SameToken
+        Failure::NotSent
+            | Failure::OwnQuota
+            | Failure::SameToken
+            | Failure::Rejected(RejectedPart::Scope)
     )
 }
 
@@ -386,7 +400,7 @@ const LAST_MOMENT: Duration = Duration::from_millis(20);
 pub(crate) const YIELD: Duration = Duration::from_secs(2);
 /// How long the back-off of a single process is obeyed.
 const ONE_PROCESS: Duration = Duration::from_secs(5);
-/// How long a store that failed is not asked at first; twice as long each time, up to 8 s.
+/// How long a store that failed is not asked at first; twice as long each time, up to 4 s.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a store is not asked that denied a lease for as long as two leases last.
 const DENIED_PAUSE: Duration = Duration::from_secs(60);

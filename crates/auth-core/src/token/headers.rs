@@ -6,15 +6,24 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE, Entry},
 };
 
-use crate::{Generation, Secret};
+use crate::{Generation, Moment, Secret};
 
 /// One copy of a token's finished headers; a token has a few, see [`Sharded`](crate::Sharded).
 #[derive(Debug)]
 pub(crate) struct Headers {
-    generation: Generation,
+    about: About,
     lines: Lines,
     /// All copies share the text.
     scope: Option<Arc<str>>,
+}
+
+/// What is known of a token beside its text and scope.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About {
+    pub(crate) generation: Generation,
+    /// What stands before the token in the first line.
+    pub(crate) prefix: &'static str,
+    pub(crate) valid_until: Moment,
 }
 
 #[derive(Debug)]
@@ -28,7 +37,7 @@ enum Lines {
 impl Headers {
     /// Builds a copy of checked header lines.
     pub(crate) fn new(
-        generation: Generation,
+        about: About,
         lines: &[(HeaderName, Secret)],
         scope: Option<&Arc<str>>,
         copies: Copies,
@@ -44,7 +53,7 @@ impl Headers {
             }
         };
         Self {
-            generation,
+            about,
             lines,
             scope: scope.cloned(),
         }
@@ -54,9 +63,24 @@ impl Headers {
         self.scope.as_deref()
     }
 
+    pub(crate) fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The token's text.
+    pub(crate) fn text(&self) -> Secret {
+        let value = match &self.lines {
+            Lines::Authorization(value) => value,
+            // The scheme puts the token first.
+            Lines::Several(lines) => &lines[0].1,
+        };
+        let line = value.to_str().unwrap_or_default();
+        Secret::new(line.strip_prefix(self.about.prefix).unwrap_or_default())
+    }
+
     #[inline]
     pub(crate) fn generation(&self) -> Generation {
-        self.generation
+        self.about.generation
     }
 
     /// Signs in place of what is there. Returns false if the map has no room for another header (a
@@ -183,7 +207,12 @@ mod tests {
 
     fn headers(scheme: &Scheme) -> Headers {
         let lines = scheme.lines("example", &Secret::new("fake-token")).unwrap();
-        Headers::new(Generation::after(None), &lines, None, Copies::One)
+        let about = About {
+            generation: Generation::after(None),
+            prefix: scheme.prefix(),
+            valid_until: Moment::NEVER,
+        };
+        Headers::new(about, &lines, None, Copies::One)
     }
 
     #[test]

@@ -136,6 +136,11 @@ impl Scheme {
         Ok(lines)
     }
 
+    /// What stands before the token.
+    pub(crate) fn prefix(&self) -> &'static str {
+        self.token.1
+    }
+
     /// Takes the headers that this scheme sets off a request.
     pub(crate) fn remove(&self, headers: &mut http::HeaderMap) {
         for name in self.names() {

@@ -70,6 +70,13 @@ pub trait TokenSource: Send + Sync + 'static {
         false
     }
 
+    /// Returns the scope that the source asks for by itself, empty if it leaves the scope to the
+    /// vendor, if it can ask for [another one](TokenRequest::scope); see
+    /// [`WiderScope`](crate::WiderScope). Default: `None`, it cannot.
+    fn own_scope(&self) -> Option<&str> {
+        None
+    }
+
     /// Tells whether a refresh token is the only way to a token: without one there is nothing to
     /// ask the vendor for, and a person has to log in again. Such a refresh token is never given up
     /// after an unknown outcome. Default: no.
@@ -100,6 +107,9 @@ pub struct TokenRequest {
     pub refresh_token: Option<Secret>,
     /// The credentials, as [`TokenSource::credentials`] returned them a moment ago.
     pub credentials: Credentials,
+    /// The scope to ask for in place of the source's [own](TokenSource::own_scope), values
+    /// separated by single spaces. Set only if the source has one.
+    pub scope: Option<String>,
 }
 
 impl TokenRequest {
@@ -110,6 +120,7 @@ impl TokenRequest {
             reason,
             refresh_token: None,
             credentials: Credentials::none(),
+            scope: None,
         }
     }
 
@@ -117,6 +128,13 @@ impl TokenRequest {
     #[must_use]
     pub fn refresh_token(mut self, token: impl Into<Secret>) -> Self {
         self.refresh_token = Some(token.into());
+        self
+    }
+
+    /// Sets the scope to ask for in place of the source's own.
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = Some(scope.into());
         self
     }
 
@@ -158,6 +176,7 @@ pub(crate) trait DynSource: Send + Sync {
     fn credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>>;
     fn keeps_refresh_tokens(&self) -> bool;
     fn needs_refresh_token(&self) -> bool;
+    fn own_scope(&self) -> Option<&str>;
     fn first_refresh_token(&self) -> BoxFuture<'_, Result<Option<Secret>, Error>>;
 }
 
@@ -178,6 +197,10 @@ impl<S: TokenSource> DynSource for S {
 
     fn needs_refresh_token(&self) -> bool {
         TokenSource::needs_refresh_token(self)
+    }
+
+    fn own_scope(&self) -> Option<&str> {
+        TokenSource::own_scope(self)
     }
 
     fn first_refresh_token(&self) -> BoxFuture<'_, Result<Option<Secret>, Error>> {
