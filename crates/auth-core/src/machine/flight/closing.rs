@@ -16,9 +16,9 @@ impl Flight {
             .is_err_and(|error| !Failure::of(error).may_count());
         if alone || self.borrowed {
             if not_sent {
-                cx.memory.share.cancel()
+                cx.memory.cancel_share()
             } else {
-                cx.memory.share.close(cx.now, lifetime)
+                cx.memory.close_share(cx.now, lifetime)
             }
             self.borrowed = false;
             if let Some(quota) = cx.rules.quota.filter(|_| cx.rules.shares && !not_sent) {

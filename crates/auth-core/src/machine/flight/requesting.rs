@@ -124,7 +124,7 @@ impl Flight {
             let error = Error::new(ErrorKind::Store, message);
             return self.fail(cx, error.with_outcome(TokenRequestOutcome::NotSent));
         }
-        if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
+        if let Err(wait) = cx.memory.take_share(cx.now) {
             self.landing = Some(Landing {
                 end: End::OverQuota(wait),
                 ..self.landing_at(cx.now)
@@ -224,7 +224,7 @@ impl Flight {
     /// Gives back the slot of this process's share, because no token request is sent.
     pub(super) fn return_share(&mut self, cx: &mut Cx<'_>) {
         if std::mem::take(&mut self.borrowed) {
-            cx.memory.share.cancel();
+            cx.memory.cancel_share();
         }
     }
 
@@ -259,7 +259,7 @@ impl Flight {
                 return self.fail(cx, Error::new(ErrorKind::Store, message));
             }
             // The share is too small for a reserve.
-            if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
+            if let Err(wait) = cx.memory.take_share(cx.now) {
                 self.landing = Some(Landing {
                     end: End::OverQuota(wait),
                     ..self.landing_at(cx.now)
