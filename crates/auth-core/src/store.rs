@@ -36,7 +36,7 @@ pub use memory::MemoryStore;
 ///   reports an age that is too small by the amount that the clock was set back. For this reason a
 ///   reader remembers the tokens, back-offs, quota slots and rejected logins that it has seen or
 ///   written. By the reader's own clock, none lasts longer than it had left then. A process that has
-///   just started knows none of them and believes the store.
+///   just started remembers nothing and believes the store.
 /// - **Leases.** At most one owner holds a key's lease. A lease ends when it is released or when
 ///   its time is over, even if its owner was killed or the clock was set. No lease lasts longer
 ///   than [`LONGEST_LEASE`]. A stored lease without an end, or with a later end, has no owner.
