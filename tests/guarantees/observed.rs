@@ -131,7 +131,7 @@ async fn g21_a_hundred_thousand_waiters_cause_few_events_and_updates_of_metrics(
     println!("{WAITERS} waiters: 5 events, {updates} updates of metrics");
     assert_eq!(updates, 12);
 
-    // The second time, all but one come when the token request is under way.
+    // The second time, all but one come during the token request.
     events.clear();
     authenticator.invalidate();
     waiters.spawn(authenticator.token());

@@ -37,7 +37,7 @@
 //! label for each user, a service has as many time series as it has users. Let such authenticators
 //! share a label.
 //!
-//! Give each authenticator a label of its own: authenticators with the same vendor and label share
+//! Give each authenticator its own label: authenticators with the same vendor and label share
 //! their metrics, and their gauges show the last one. The gauges of an authenticator that an
 //! [`AuthenticatorMap`](auth_core::AuthenticatorMap) evicted keep their last value.
 //!

@@ -13,11 +13,10 @@ use crate::{
     Error, Generation, Moment, Token, TokenRequestReason,
     authenticator::driver,
     authenticator::{
-        asking::Answer,
+        asking::{Answer, Widening},
         flight::{Flight, Outcome},
         shared_state::SharedState,
         waiters::Index,
-        wider_scope::Widening,
     },
 };
 

@@ -416,7 +416,7 @@ async fn requests_that_want_more_share_one_token_request_and_others_are_not_dela
     }
     settle().await;
     assert_eq!((api.calls(), world.vendor.asked().len()), (50, 2));
-    // With the token request under way, a request that needs no more is answered at once.
+    // During the token request, a request that needs no more is answered at once.
     let other = Api::new();
     let response = world.send(&other).await;
     assert_eq!(response.status(), StatusCode::OK);
@@ -542,7 +542,7 @@ async fn a_source_that_cannot_ask_and_a_body_that_cannot_be_sent_again_change_no
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_reserve_of_the_quota_is_left_alone() {
+async fn a_wider_scope_does_not_use_the_reserve_of_the_quota() {
     let quota = Quota::new(2, HOUR).unwrap();
     let limits = WiderScope::any();
     let vendor = Vendor::granting("read a");
