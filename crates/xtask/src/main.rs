@@ -19,6 +19,7 @@ mod latest;
 mod msrv;
 mod node;
 mod package;
+mod prometheus;
 mod prose;
 mod redis;
 mod standards;
