@@ -17,6 +17,7 @@ mod deps;
 mod features;
 mod latest;
 mod msrv;
+mod mutants;
 mod node;
 mod package;
 mod prometheus;
@@ -81,6 +82,11 @@ const COMMANDS: &[Command] = &[
         name: "deps",
         about: "checks the number of dependencies that a service adds",
         run: deps::run,
+    },
+    Command {
+        name: "mutants",
+        about: "changes the code in small ways; a test must notice each: [machine] [layer] [reply] [-- OPTIONS]",
+        run: mutants::run,
     },
     Command {
         name: "circles",
