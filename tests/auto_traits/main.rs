@@ -70,11 +70,11 @@ fn auth_core_keeps_its_promises() {
         CredentialsId, EntryVersion, Error, ErrorKind, Event, EventKind, Generation, Health,
         HealthFailure, HttpHosts, KeepWarm, Key, KeyBuilder, KeyPart, Local, MapHealth,
         MemoryStore, Moment, NewEntry, NoWiderScope, Observer, Origins, Quota, QuotaUse,
-        Redirected, RedirectsUnseen, RefreshPolicy, Refusal, RejectedPart, Scheme, ScopeAnswer,
-        Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource,
-        SharedTokenStore, SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenHost,
-        TokenRefused, TokenRequest, TokenRequestLimit, TokenRequestOutcome, TokenRequestReason,
-        TokenWatch, WiderScope,
+        Redirected, RedirectsUnseen, RefreshPolicy, Refusal, RejectedPart, RequestsLost, Scheme,
+        ScopeAnswer, Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock,
+        SharedSecretSource, SharedTokenStore, SharedTransport, Signing, StoredEntry, SystemClock,
+        Token, TokenHost, TokenRefused, TokenRequest, TokenRequestLimit, TokenRequestOutcome,
+        TokenRequestReason, TokenWatch, WiderScope,
     };
     promise! {
         Event: send sync unpin forever;
@@ -83,6 +83,7 @@ fn auth_core_keeps_its_promises() {
         QuotaUse: send sync unpin forever;
         HealthFailure: send sync unpin forever;
         MapHealth: send sync unpin forever;
+        RequestsLost: send sync unpin forever;
         KeepWarm: send sync unpin forever;
         TokenWatch: send sync unpin forever;
         AccessToken: send sync unpin forever;

@@ -390,7 +390,10 @@ impl Error {
 
     /// Returns the same failure for a later caller, with a new `retry_after`.
     pub(crate) fn told_later(&self, retry_after: Duration) -> Self {
-        self.clone().with_retry_after(retry_after)
+        let mut told = self.clone();
+        // A back-off that has ended is not shown as "next attempt in 0 s".
+        told.edit().retry_after = (!retry_after.is_zero()).then_some(retry_after);
+        told
     }
 
     fn edit(&mut self) -> &mut Inner {
@@ -490,6 +493,7 @@ mod tests {
         let later = shared.told_later(Duration::from_millis(1_001));
         assert_eq!(shared.retry_after(), None);
         assert_eq!(later.to_string(), "x: no answer; next attempt in 2 s");
+        assert_eq!(later.told_later(Duration::ZERO).to_string(), "x: no answer");
     }
 
     #[test]

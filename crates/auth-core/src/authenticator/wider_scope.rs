@@ -155,6 +155,7 @@ impl SharedState {
         scopes: &mut Scopes,
         is_cached_valid: bool,
     ) -> Result<crate::AccessToken, Error> {
+        let own = self.source().own_scope().unwrap_or_default();
         match result {
             Ok(token) => {
                 // A reply that names no scope grants what was asked for (RFC 6749 section 5.1).
@@ -165,7 +166,7 @@ impl SharedState {
                 let cached = self.published.load().filter(|_| is_cached_valid);
                 let cached = cached.as_ref().and_then(|cached| cached.headers().scope());
                 let granted = token.granted_scope().unwrap_or_default();
-                if scopes.granted(granted, cached) {
+                if scopes.granted(asked, own, granted, cached) {
                     return Ok(token);
                 }
                 let message = "the token with more scope lacks a scope of the cached token";
@@ -174,7 +175,7 @@ impl SharedState {
                     .with_rejected_part(RejectedPart::Scope))
             }
             Err(error) if error.rejected_part() == Some(RejectedPart::Request) => {
-                scopes.withdraw(self.source().own_scope().unwrap_or_default());
+                scopes.withdraw(asked, own);
                 Err(error.with_rejected_part(RejectedPart::Scope))
             }
             Err(error) => Err(error),

@@ -8,6 +8,8 @@ use crate::{NoWiderScope, WiderScope};
 pub(crate) struct Scopes {
     /// Scopes that token requests ask for; empty as long as they ask for the source's own.
     union: Vec<Box<str>>,
+    /// The scopes of the last token that was asked for with the union.
+    proven: Vec<Box<str>>,
     /// Scopes that the vendor did not grant.
     denied: Vec<Box<str>>,
     /// How many token requests were made because the API wanted more.
@@ -122,29 +124,41 @@ impl Scopes {
         (!self.union.is_empty()).then(|| joined(&self.union))
     }
 
-    /// A token came that was asked for with the wider scope. Tells whether it may be taken: a token
-    /// that lacks a scope of the cached token may not, and the wider scope is not asked for again.
-    pub(crate) fn granted(&mut self, granted: &str, cached: Option<&str>) -> bool {
+    /// A token came that was asked for with the scope `asked`. Returns whether it may be used: a
+    /// token that lacks a scope of the cached token may not, and what was new in `asked` is not
+    /// asked for again. Scopes that were wanted after the token request began stay wanted.
+    pub(crate) fn granted(
+        &mut self,
+        asked: &str,
+        own: &str,
+        granted: &str,
+        cached: Option<&str>,
+    ) -> bool {
         let has_lost =
             cached.is_some_and(|cached| values(cached).any(|scope| !has(granted, scope)));
         if has_lost {
-            self.withdraw("");
+            self.withdraw(asked, own);
             return false;
         }
-        let (kept, denied) = self.union.drain(..).partition(|scope| has(granted, scope));
-        self.union = kept;
-        self.end(denied);
+        self.proven = values(granted).map(Box::from).collect();
+        self.end(asked, |scope| has(granted, scope));
         true
     }
 
-    /// The vendor rejected the wider scope: from now on token requests ask for the source's own.
-    pub(crate) fn withdraw(&mut self, own: &str) {
-        let denied = self
-            .union
-            .drain(..)
-            .filter(|scope| !has(own, scope))
-            .collect();
-        self.end(denied);
+    /// The vendor rejected the scope `asked`. From now on token requests ask for what was granted
+    /// before, and for the source's own scope if `asked` has no scope that is new.
+    pub(crate) fn withdraw(&mut self, asked: &str, own: &str) {
+        let proven = std::mem::take(&mut self.proven);
+        let is_known = |scope: &str| has(own, scope) || contains(&proven, scope);
+        if values(asked).all(is_known) {
+            self.end(asked, |scope| has(own, scope));
+        } else {
+            self.end(asked, is_known);
+            self.proven = proven;
+        }
+        if self.union.iter().all(|scope| has(own, scope)) {
+            self.union.clear();
+        }
     }
 
     /// Another process was granted more than this process asks for: this process asks for as much
@@ -170,10 +184,18 @@ impl Scopes {
         }
     }
 
-    /// A token request ended that asked for the wider scope, and these scopes were not granted.
-    fn end(&mut self, denied: Vec<Box<str>>) {
+    /// A token request that asked for `asked` ended. Its scopes that are not kept are denied.
+    fn end(&mut self, asked: &str, is_kept: impl Fn(&str) -> bool) {
+        let is_all = self.union.iter().all(|scope| has(asked, scope));
+        let (kept, denied): (Vec<_>, Vec<_>) = self
+            .union
+            .drain(..)
+            .partition(|scope| !has(asked, scope) || is_kept(scope));
+        self.union = kept;
         denied.iter().for_each(|scope| add(&mut self.denied, scope));
-        let ended = self.wanted.take().map(|scopes| Ended {
+        // What was wanted later is a matter of the next token request.
+        let wanted = if is_all { self.wanted.take() } else { None };
+        let ended = wanted.map(|scopes| Ended {
             scopes,
             is_granted: denied.is_empty(),
         });

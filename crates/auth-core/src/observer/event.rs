@@ -209,8 +209,8 @@ pub enum EventKind {
     /// token is requested. Holds no name of a scope: the API chose it.
     #[non_exhaustive]
     WiderScope {
-        /// How many scopes the token request asked for beyond the usual ones, or, if there is none,
-        /// how many the API wanted.
+        /// How many scopes the token request asked for beyond the usual ones. Without a token
+        /// request, how many scopes the API requires.
         scopes: usize,
         /// Why not all were granted, in one lower-case word: `denied` by the authorization server,
         /// otherwise [`NoWiderScope::as_str`](crate::NoWiderScope::as_str). `None` if all were

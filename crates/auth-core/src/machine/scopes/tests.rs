@@ -97,17 +97,21 @@ fn what_the_vendor_did_not_grant_is_not_asked_for_again() {
     let mut scopes = Scopes::default();
     let base = situation(&limits, "read", "read");
     assert_eq!(scopes.want(base, &["write", "admin"]), Step::Ask);
-    assert!(scopes.granted("read write", Some("read")));
+    assert!(scopes.granted("read write admin", "read", "read write", Some("read")));
     assert_eq!(scopes.asked().unwrap(), "read write");
     let denied = Step::Decline(NoWiderScope::Denied);
     let now = situation(&limits, "read", "read write");
     assert_eq!(scopes.want(now, &["admin"]), denied);
     assert_eq!(scopes.want(now, &["delete"]), Step::Ask);
-    // Rejected as a whole.
-    scopes.withdraw("read");
+    // Rejected: what was granted before stays.
+    scopes.withdraw("read write delete", "read");
+    assert_eq!(scopes.asked().unwrap(), "read write");
+    assert_eq!(scopes.want(now, &["delete"]), denied);
+    assert_eq!(scopes.want(base, &["write"]), Step::Ask);
+    // Rejected without a new scope: only the own one is left.
+    scopes.withdraw("read write", "read");
     assert_eq!(scopes.asked(), None);
     assert_eq!(scopes.want(base, &["write"]), denied);
-    assert_eq!(scopes.want(base, &["delete"]), denied);
 }
 
 #[test]
@@ -116,7 +120,12 @@ fn a_token_that_lost_a_scope_is_not_taken() {
     let mut scopes = Scopes::default();
     let base = situation(&limits, "read list", "read list");
     assert_eq!(scopes.want(base, &["write"]), Step::Ask);
-    assert!(!scopes.granted("read write", Some("read list")));
+    assert!(!scopes.granted(
+        "read list write",
+        "read list",
+        "read write",
+        Some("read list")
+    ));
     assert_eq!(scopes.asked(), None);
     let denied = Step::Decline(NoWiderScope::Denied);
     assert_eq!(scopes.want(base, &["write"]), denied);
@@ -141,4 +150,41 @@ fn the_scope_of_another_process_is_asked_for_from_then_on() {
     ] {
         assert_eq!(adopt(limits, own, granted), None, "{own} {granted}");
     }
+}
+
+#[test]
+fn what_is_wanted_during_a_token_request_is_not_judged_by_its_reply() {
+    for is_rejected in [false, true] {
+        let limits = any();
+        let mut scopes = Scopes::default();
+        let base = situation(&limits, "read", "read");
+        assert_eq!(scopes.want(base, &["write"]), Step::Ask);
+        let asked = scopes.asked().unwrap();
+        let flying = Situation {
+            is_flying: true,
+            ..base
+        };
+        assert_eq!(scopes.want(flying, &["delete"]), Step::Ask);
+        if is_rejected {
+            scopes.withdraw(&asked, "read");
+            assert_eq!(scopes.asked().unwrap(), "read delete");
+        } else {
+            assert!(scopes.granted(&asked, "read", "read write", Some("read")));
+            assert_eq!(scopes.asked().unwrap(), "read write delete");
+        }
+        assert_eq!(scopes.take_ended(), None, "of the next token request");
+        let now = situation(&limits, "read", "read write");
+        assert_eq!(scopes.want(now, &["delete"]), Step::Ask);
+    }
+}
+
+#[test]
+fn an_own_scope_that_a_token_lost_is_not_denied() {
+    let limits = any();
+    let mut scopes = Scopes::default();
+    let base = situation(&limits, "read list", "read list");
+    assert_eq!(scopes.want(base, &["write"]), Step::Ask);
+    assert!(!scopes.granted("read list write", "read list", "write", Some("read list")));
+    let lost = situation(&limits, "read list", "read");
+    assert_eq!(scopes.want(lost, &["list"]), Step::Ask);
 }
