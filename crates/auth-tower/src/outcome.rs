@@ -345,3 +345,6 @@ impl fmt::Display for NotReplayed {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
