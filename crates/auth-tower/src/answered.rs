@@ -127,9 +127,40 @@ pub(crate) struct BareRequest {
     why: Unsigned,
 }
 
-/// One entry per guard.
+/// The marks of this crate on a response. One type, because each type costs every response of a
+/// real client a look-up.
 #[derive(Clone, Default)]
-struct BareRequests(Vec<BareRequest>);
+pub(crate) struct Marks {
+    /// The request went to another origin at once, and an `AuthLayer` sent it unsigned.
+    elsewhere: bool,
+    /// One entry per guard.
+    bare: Vec<BareRequest>,
+}
+
+impl Marks {
+    pub(crate) fn are_on(extensions: &Extensions) -> bool {
+        extensions.get::<Self>().is_some()
+    }
+
+    pub(crate) fn is_elsewhere(extensions: &Extensions) -> bool {
+        extensions.get().is_some_and(|marks: &Self| marks.elsewhere)
+    }
+
+    pub(crate) fn mark_elsewhere(extensions: &mut Extensions) {
+        extensions.get_or_insert_default::<Self>().elsewhere = true;
+    }
+
+    /// Removes the mark, because a layer above signed the request.
+    pub(crate) fn clear_elsewhere(extensions: &mut Extensions) {
+        let Some(marks) = extensions.get_mut::<Self>() else {
+            return;
+        };
+        marks.elsewhere = false;
+        if marks.bare.is_empty() {
+            extensions.remove::<Self>();
+        }
+    }
+}
 
 impl BareRequest {
     pub(crate) fn new(guard: Authenticator, uri: Uri, why: Unsigned) -> Self {
@@ -138,12 +169,7 @@ impl BareRequest {
 
     pub(crate) fn mark<B>(self, response: &mut Response<B>) {
         let marks = response.extensions_mut();
-        marks.get_or_insert_default::<BareRequests>().0.push(self);
-    }
-
-    /// Returns whether a guard left such a mark.
-    pub(crate) fn is_marked(extensions: &Extensions) -> bool {
-        extensions.get::<BareRequests>().is_some()
+        marks.get_or_insert_default::<Marks>().bare.push(self);
     }
 
     /// Returns where the request went and why it did not carry the token of this authenticator.
@@ -151,8 +177,9 @@ impl BareRequest {
         response: &Response<B>,
         authenticator: &Authenticator,
     ) -> Option<(Uri, Unsigned)> {
-        let BareRequests(all) = response.extensions().get()?;
-        let bare = all
+        let marks: &Marks = response.extensions().get()?;
+        let bare = marks
+            .bare
             .iter()
             .find(|bare| bare.guard.shares_header(authenticator))?;
         Some((bare.uri.clone(), bare.why.clone()))

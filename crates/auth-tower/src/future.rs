@@ -12,8 +12,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
-    AnsweredRequest, AuthOutcome, Error, InsufficientScope, NotReplayed, Replay, Unsigned,
-    answered::{BareRequest, redirected},
+    AnsweredRequest, AuthOutcome, Error, InsufficientScope, NotReplayed, Replay,
+    answered::{BareRequest, Marks, redirected},
     notice,
     pending::{Next, Pending, Phase, Resent},
     replay::sealed::Kept,
@@ -200,11 +200,15 @@ where
                     };
                     let response = result.map_err(Error::Inner)?;
                     let Some(generation) = *signed else {
-                        let notes = match notes.take() {
-                            Some(notes) => *notes,
-                            None => AuthOutcome::sent_unsigned(Unsigned::OtherOrigin),
+                        let response = match notes.take() {
+                            Some(notes) => notes.attach_unsigned(response),
+                            None => {
+                                let mut response = response;
+                                AuthOutcome::leave_elsewhere(&mut response);
+                                response
+                            }
                         };
-                        return Poll::Ready(Ok(notes.attach_unsigned(response)));
+                        return Poll::Ready(Ok(response));
                     };
                     let kept = mem::replace(kept, R::Kept::nothing());
                     match judge(&*handle, response, generation, kept, notes.take()) {
@@ -271,7 +275,7 @@ pub(crate) fn says_nothing(
 fn has_no_mark(extensions: &Extensions) -> bool {
     extensions.get::<TokenRefused>().is_none()
         && extensions.get::<AuthOutcome>().is_none()
-        && !BareRequest::is_marked(extensions)
+        && !Marks::are_on(extensions)
 }
 
 /// Judges a response to a signed request: it is returned to the caller, or it is the reason for a

@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use auth_core::{Error, Generation, NoWiderScope, Origins};
 use http::{Extensions, Request, Response};
 
-use crate::InsufficientScope;
+use crate::{InsufficientScope, answered::Marks};
 
 /// What authentication did to a request: how often it was sent, and why.
 ///
@@ -115,7 +115,28 @@ impl AuthOutcome {
     /// Without the response's head, [`insufficient_scope`](Self::insufficient_scope) is unknown.
     #[must_use]
     pub fn in_extensions(extensions: &Extensions) -> Self {
-        extensions.get().cloned().unwrap_or_default()
+        if let Some(outcome) = extensions.get::<Self>() {
+            return outcome.clone();
+        }
+        if Marks::is_elsewhere(extensions) {
+            return Self::sent_unsigned(Unsigned::OtherOrigin);
+        }
+        Self::default()
+    }
+
+    /// Returns whether a layer of this kind left an outcome.
+    pub(crate) fn is_left(extensions: &Extensions) -> bool {
+        extensions.get::<Self>().is_some() || Marks::is_elsewhere(extensions)
+    }
+
+    /// Leaves the outcome of a request that was sent to another origin at once. The outcome of a
+    /// layer below takes precedence.
+    #[inline]
+    pub(crate) fn leave_elsewhere<B>(response: &mut Response<B>) {
+        let extensions = response.extensions_mut();
+        if extensions.is_empty() || !Self::is_left(extensions) {
+            Marks::mark_elsewhere(extensions);
+        }
     }
 
     /// Makes the outcome of a request that is sent unsigned at once.
@@ -128,6 +149,7 @@ impl AuthOutcome {
 
     /// Removes the outcome "not signed" of a layer below, because this layer signed.
     pub(crate) fn signed_above<B>(response: &mut Response<B>) {
+        Marks::clear_elsewhere(response.extensions_mut());
         let Some(below) = response.extensions_mut().get_mut::<Self>() else {
             return;
         };
@@ -141,7 +163,7 @@ impl AuthOutcome {
     /// precedence, unless this layer waited for a token first.
     pub(crate) fn attach_unsigned<B>(mut self, response: Response<B>) -> Response<B> {
         let has_waited = matches!(self.unsigned, Some(Unsigned::NoToken(_)));
-        if !has_waited && response.extensions().get::<Self>().is_some() {
+        if !has_waited && Self::is_left(response.extensions()) {
             return response;
         }
         self.count_below(&response);
