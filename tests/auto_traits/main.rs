@@ -70,11 +70,11 @@ fn auth_core_keeps_its_promises() {
         CredentialsId, EntryVersion, Error, ErrorKind, Event, EventKind, Generation, Health,
         HealthFailure, HttpHosts, KeepWarm, Key, KeyBuilder, KeyPart, Local, MapHealth,
         MemoryStore, Moment, NewEntry, NoWiderScope, Observer, Origins, Quota, QuotaUse,
-        Redirected, RedirectsUnseen, RefreshPolicy, Refusal, RejectedPart, Scheme, ScopeAnswer,
-        Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource,
-        SharedTokenStore, SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenHost,
-        TokenRefused, TokenRequest, TokenRequestLimit, TokenRequestOutcome, TokenRequestReason,
-        TokenWatch, WiderScope,
+        Redirected, RedirectsUnseen, RefreshPolicy, Refusal, RejectedPart, RequestsLost, Scheme,
+        ScopeAnswer, Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock,
+        SharedSecretSource, SharedTokenStore, SharedTransport, Signing, StoredEntry, SystemClock,
+        Token, TokenHost, TokenRefused, TokenRequest, TokenRequestLimit, TokenRequestOutcome,
+        TokenRequestReason, TokenWatch, WiderScope,
     };
     promise! {
         Event: send sync unpin forever;
@@ -137,6 +137,7 @@ fn auth_core_keeps_its_promises() {
         ConnectFailure: send sync unpin forever;
         TokenRefused: send sync unpin forever;
         EntryVersion: send sync unpin forever;
+        RequestsLost: send sync unpin forever;
         NoWiderScope: send sync unpin forever;
         ScopeAnswer: send sync unpin forever;
         WiderScope: send sync unpin forever;
