@@ -202,12 +202,15 @@ fn auth_tower_keeps_its_promises() {
 #[test]
 fn auth_oauth2_keeps_its_promises() {
     use auth_oauth2::{
-        Assertion, AssertionContext, BodyFormat, Client, ClientAuth, ClientBuilder,
-        ClientCredentials, ClientSettings, Discovery, DiscoveryBuilder, JwtBearer, Metadata,
-        RefreshToken, ReplyRules, ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
+        Assertion, AssertionContext, AssertionLogin, AssertionLoginBuilder, BodyFormat, Client,
+        ClientAuth, ClientBuilder, ClientCredentials, ClientSettings, Discovery, DiscoveryBuilder,
+        JwtBearer, Metadata, RefreshToken, ReplyRules, ResourceOwnerPassword, Scrubber,
+        TokenEndpoint, TokenExchange,
     };
     promise! {
         Assertion: send sync unpin forever;
+        AssertionLogin: send sync unpin forever;
+        AssertionLoginBuilder: send sync unpin forever;
         AssertionContext<'static>: send sync unpin forever;
         Discovery: send sync unpin forever;
         DiscoveryBuilder: send sync unpin forever;
