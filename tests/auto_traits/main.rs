@@ -138,6 +138,7 @@ fn auth_core_keeps_its_promises() {
         ConnectFailure: send sync unpin forever;
         TokenRefused: send sync unpin forever;
         EntryVersion: send sync unpin forever;
+        RequestsLost: send sync unpin forever;
         NoWiderScope: send sync unpin forever;
         ScopeAnswer: send sync unpin forever;
         WiderScope: send sync unpin forever;
@@ -202,12 +203,15 @@ fn auth_tower_keeps_its_promises() {
 #[test]
 fn auth_oauth2_keeps_its_promises() {
     use auth_oauth2::{
-        Assertion, AssertionContext, BodyFormat, Client, ClientAuth, ClientBuilder,
-        ClientCredentials, ClientSettings, Discovery, DiscoveryBuilder, JwtBearer, Metadata,
-        RefreshToken, ReplyRules, ResourceOwnerPassword, Scrubber, TokenEndpoint, TokenExchange,
+        Assertion, AssertionContext, AssertionLogin, AssertionLoginBuilder, BodyFormat, Client,
+        ClientAuth, ClientBuilder, ClientCredentials, ClientSettings, Discovery, DiscoveryBuilder,
+        JwtBearer, Metadata, RefreshToken, ReplyRules, ResourceOwnerPassword, Scrubber,
+        TokenEndpoint, TokenExchange,
     };
     promise! {
         Assertion: send sync unpin forever;
+        AssertionLogin: send sync unpin forever;
+        AssertionLoginBuilder: send sync unpin forever;
         AssertionContext<'static>: send sync unpin forever;
         Discovery: send sync unpin forever;
         DiscoveryBuilder: send sync unpin forever;

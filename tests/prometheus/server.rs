@@ -1,4 +1,4 @@
-//! A Prometheus of the test's own: a temporary folder, free ports, ended by its process id.
+//! The test's own Prometheus: a temporary folder, free ports, ended by its process id.
 
 use std::{ffi::OsStr, fs, process::Stdio};
 

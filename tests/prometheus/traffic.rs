@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -10,13 +10,13 @@ use std::{
 
 use auth_core::{
     Authenticator, AuthenticatorMap, AuthenticatorOptions, EntryVersion, Error, ErrorKind, Key,
-    MemoryStore, NewEntry, Origins, Quota, RefreshPolicy, Secret, StoredEntry, TokenStore,
-    WiderScope, measure::measure,
+    MemoryStore, NewEntry, Origins, Quota, RefreshPolicy, Secret, StoredEntry, TokenSource,
+    TokenStore, WiderScope, measure::measure,
 };
 use auth_metrics::{METRICS, MetricsObserver};
 use auth_oauth2::Client;
 use auth_reqwest::{ReqwestService, ReqwestTransport};
-use auth_testkit::{ForeignServer, Gate, RecordingObserver, Reply, TestServer};
+use auth_testkit::{ForeignServer, Gate, RecordingObserver, RefreshTokens, Reply, TestServer};
 use auth_tower::{AuthLayer, AuthOutcome, OriginGuardLayer};
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -34,7 +34,11 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new(recorder: PrometheusRecorder) -> Self {
         Self {
-            server: TestServer::start().await,
+            server: TestServer::builder()
+                .default_scope("read")
+                .refresh_tokens(RefreshTokens::Repeated)
+                .start()
+                .await,
             away: ForeignServer::start().await,
             counting: Arc::new(MetricsObserver::with_recorder(recorder)),
             events: RecordingObserver::new(),
@@ -75,29 +79,33 @@ impl World {
             .policy(policy.unwrap())
     }
 
-    fn authenticator(&self, options: AuthenticatorOptions) -> Authenticator {
+    fn client(&self) -> Client {
         let server = &self.server;
         let transport = ReqwestTransport::builder()
             .configure(reqwest::ClientBuilder::no_proxy)
             .build()
             .unwrap();
-        let source = Client::builder(server.token_url(), server.client_id(), transport)
+        Client::builder(server.token_url(), server.client_id(), transport)
             .secret(Secret::new(server.client_secret()))
             .scope("read")
             .danger_allow_http(server.token_origin())
             .unwrap()
             .build()
             .unwrap()
-            .client_credentials();
-        Authenticator::builder(
-            source,
-            Origins::danger_allow_http([server.origin()]).unwrap(),
-        )
-        .vendor("example")
-        .key(Key::builder("example").client(server.client_id()).build())
-        .options(options)
-        .build()
-        .unwrap()
+    }
+
+    fn authenticator(&self, options: AuthenticatorOptions) -> Authenticator {
+        self.of(self.client().client_credentials(), options)
+    }
+
+    fn of(&self, source: impl TokenSource, options: AuthenticatorOptions) -> Authenticator {
+        let origins = Origins::danger_allow_http([self.server.origin()]);
+        Authenticator::builder(source, origins.unwrap())
+            .vendor("example")
+            .key(Key::builder("example").client("my-client").build())
+            .options(options)
+            .build()
+            .unwrap()
     }
 
     fn request(&self) -> Request<Full<Bytes>> {
@@ -202,20 +210,33 @@ impl World {
         let authenticator = self.authenticator(self.options("store").store(down));
         authenticator.token().await.unwrap();
         let raced = Shared::new(Fault::Raced);
-        let authenticator = self.authenticator(self.options("store").store(raced.clone()));
-        authenticator.token().await.unwrap();
-        let other = self.authenticator(self.options("store").store(raced));
-        other.token().await.unwrap();
+        let login = Secret::new(self.server.log_in());
+        for _process in 0..2 {
+            let source = self.client().refresh_token(login.clone()).unwrap();
+            let authenticator = self.of(source, self.options("store").store(raced.clone()));
+            authenticator.token().await.unwrap();
+        }
     }
 
     async fn evictions(&self) {
-        let options = self.options("evictions").shards(1);
-        let authenticator = self.authenticator(options);
-        let map = AuthenticatorMap::builder(move |_: &Key| Ok(authenticator.clone()));
-        let map = map.max_entries(1).build().unwrap();
+        let made = ["tenant-1", "tenant-2"].map(|_| {
+            let options = self.options("evictions").shards(1);
+            self.authenticator(options)
+        });
+        let made = Mutex::new(Vec::from(made));
+        let make = move |_: &Key| {
+            let made = made.lock().unwrap().pop();
+            Ok(made.expect("one for each tenant"))
+        };
+        let map = AuthenticatorMap::builder(make).max_entries(1);
+        let map = map.build().unwrap();
         for tenant in ["tenant-1", "tenant-2"] {
             let key = Key::builder("example").client(tenant).build();
-            map.get(&key).unwrap().token().await.unwrap();
+            let authenticator = map.get(&key).unwrap();
+            authenticator.token().await.unwrap();
+            drop(authenticator);
+            // The task of the token request ends: what is in use is not evicted.
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
