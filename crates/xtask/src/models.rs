@@ -12,7 +12,7 @@ const PACKAGES: [&str; 1] = ["auth-core"];
 /// number of preemptions, and prints how many orders there were.
 ///
 /// With `--cfg model` a package takes loom's types in place of the standard library's, so the
-/// models have a target directory of their own.
+/// models have a separate target directory.
 pub(crate) fn run(arguments: &[String]) -> Result {
     let mut flags = env::var("RUSTFLAGS").unwrap_or_default();
     flags.push_str(" --cfg model");
