@@ -115,7 +115,7 @@ fn facts(health: &Health) -> Vec<(&'static str, String)> {
         (
             "next renewal",
             match (health.is_renewing(), health.renewal_due()) {
-                (true, _) => "under way".to_owned(),
+                (true, _) => "in progress".to_owned(),
                 (false, Some(due)) if due.is_zero() => "with the next request".to_owned(),
                 (false, Some(due)) => format!("in {}", span(due)),
                 (false, None) => "with the next request".to_owned(),

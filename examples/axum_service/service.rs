@@ -49,7 +49,7 @@ pub(crate) struct Operator {
 /// All that the service does.
 ///
 /// The routes for operators are among the others here, so that the example is short. A service on
-/// the internet serves them on a port of its own that only operators reach.
+/// the internet serves them on a separate port that only operators reach.
 pub(crate) fn router(
     outbound: Outbound,
     verify: Verify,

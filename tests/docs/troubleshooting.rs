@@ -79,12 +79,11 @@ fn each_text_is_explained() {
         .collect();
 
     assert!(
-        missing.is_empty(),
-        "{PAGE} needs a row for {} texts:\n{}",
+        missing.is_empty() && stale.is_empty(),
+        "{PAGE} needs a row for {} texts:\n{}\nno source has these texts: {stale:#?}",
         missing.len(),
         missing.join("\n")
     );
-    assert!(stale.is_empty(), "no source has these texts: {stale:#?}");
     assert!(shown.len() > 350, "only {} texts were found", shown.len());
 }
 
@@ -112,7 +111,7 @@ fn a_line_of_the_log_has_the_level_of_its_event() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 24);
+    assert_eq!(compared, 28);
 }
 
 #[test]

@@ -65,7 +65,7 @@ async fn g06_a_changed_secret_file_is_used_at_the_next_renewal() {
     world.authenticator.warm_up().await.unwrap();
     world.server.change_client_secret(NEW);
     world.write(NEW);
-    // Nothing is read before the renewal: the token is valid whatever the secret is.
+    // Nothing is read before the renewal: the token is valid with any secret.
     elapse(MINUTE).await;
     assert_eq!(
         world

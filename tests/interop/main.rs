@@ -7,8 +7,10 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod assertions;
+mod bearer;
 mod discovery;
 mod faults;
+mod fleet;
 mod limits;
 mod logins;
 mod renewal;
@@ -23,6 +25,10 @@ use tokio::{runtime, time};
 
 #[expect(clippy::print_stdout, reason = "no output must not look like success")]
 fn main() -> ExitCode {
+    if fleet::is_worker() {
+        fleet::work();
+        return ExitCode::SUCCESS;
+    }
     let arguments = Arguments::from_args();
     let asked = env::var_os("AUTH_INTEROP").is_some_and(|value| value == "1");
     if !asked && !arguments.list {
@@ -81,8 +87,8 @@ fn trials() -> Vec<Trial> {
             assertions::one_assertion_for_a_crowd,
         ),
         trial(
-            "one_assertion_for_a_fleet",
-            assertions::one_assertion_for_a_fleet,
+            "one_assertion_for_twenty_processes",
+            fleet::one_assertion_for_twenty_processes,
         ),
         trial("replayed_assertion", assertions::replayed_assertion),
         trial("wrong_audience", assertions::wrong_audience),
@@ -95,6 +101,13 @@ fn trials() -> Vec<Trial> {
         trial(
             "assertion_file_replaced_under_traffic",
             assertions::assertion_file_replaced_under_traffic,
+        ),
+        trial("jwt_bearer", bearer::jwt_bearer),
+        trial("jwt_bearer_under_traffic", bearer::jwt_bearer_under_traffic),
+        trial("jwt_bearer_refused", bearer::jwt_bearer_refused),
+        trial(
+            "jwt_bearer_expired_assertion_is_not_sent",
+            bearer::jwt_bearer_expired_assertion_is_not_sent,
         ),
         trial("discovery_openid_form", discovery::openid_form),
         trial("discovery_rfc_8414_form", discovery::rfc_8414_form),

@@ -180,6 +180,16 @@ impl Stats {
         self.count(&["token_error_codes", code])
     }
 
+    /// How many token requests the server refused for a reason that contains this text. Clients do
+    /// not see the reason.
+    pub(crate) fn token_error_detail(&self, part: &str) -> u64 {
+        let details = self.0["token_error_details"].as_object().into_iter();
+        let details = details
+            .flatten()
+            .filter(|(reason, _)| reason.contains(part));
+        details.filter_map(|(_, count)| count.as_u64()).sum()
+    }
+
     fn count(&self, path: &[&str]) -> u64 {
         path.iter()
             .fold(&self.0, |value, field| &value[*field])

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use auth_core::{
-    Authenticator, AuthenticatorOptions, Error, Origins, RefreshPolicy, Secret, TokenSource,
+    Authenticator, AuthenticatorOptions, Error, Key, Origins, RefreshPolicy, Secret, TokenSource,
 };
 use auth_oauth2::{Client, ClientBuilder};
 use auth_reqwest::ReqwestTransport;
@@ -53,10 +53,21 @@ impl Api {
 
     /// Same as [`of`](Self::of), for a server that may not run yet.
     pub(crate) fn at(origin: &str, source: impl TokenSource, policy: RefreshPolicy) -> Self {
+        let options = AuthenticatorOptions::new().policy(policy);
+        Self::with_options(origin, source, "oidc-provider", options)
+    }
+
+    /// Signs with tokens that `client` shares by the options' store.
+    pub(crate) fn with_options(
+        origin: &str,
+        source: impl TokenSource,
+        client: &str,
+        options: AuthenticatorOptions,
+    ) -> Self {
         let origins = Origins::danger_allow_http([origin]).expect("an origin");
         let authenticator = Authenticator::builder(source, origins)
-            .vendor("oidc-provider")
-            .options(AuthenticatorOptions::new().policy(policy))
+            .key(Key::builder("oidc-provider").client(client).build())
+            .options(options)
             .build()
             .expect("right settings");
         let layer = AuthLayer::new(authenticator);

@@ -78,12 +78,12 @@ async fn g18_health_tells_how_it_stands_and_no_secret() {
     world.vendor.token().then(Reply::status(500).json(echo));
     assert_eq!(world.get("/things").await.status, 503);
     pages.push(world.get("/healthz").await);
-    assert!(pages[1].body.contains("next try"), "{:?}", pages[1]);
+    assert!(pages[1].body.contains("next attempt"), "{:?}", pages[1]);
     sleep(MINUTE).await;
     assert_eq!(world.get("/things").await.status, StatusCode::OK);
     assert_eq!(world.get_as(&alice).await.status, StatusCode::OK);
     pages.push(world.get("/healthz").await);
-    assert!(pages[2].body.contains("token usable for"), "{:?}", pages[2]);
+    assert!(pages[2].body.contains("token valid for"), "{:?}", pages[2]);
     assert!(pages[2].body.contains(r#""total":1"#), "{:?}", pages[2]);
     for (page, status) in pages.into_iter().zip([200, 503, 200]) {
         assert_eq!(page.status, status);

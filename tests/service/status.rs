@@ -168,7 +168,7 @@ async fn g18_the_page_escapes_what_a_vendor_says_and_has_a_bounded_size() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_page_says_that_a_token_request_is_under_way() {
+async fn the_page_says_that_a_token_request_is_in_progress() {
     let world = World::new();
     assert!(
         world
@@ -190,7 +190,7 @@ async fn the_page_says_that_a_token_request_is_under_way() {
             .get("/tokens")
             .await
             .body
-            .contains("<dt>next renewal</dt><dd>under way</dd>")
+            .contains("<dt>next renewal</dt><dd>in progress</dd>")
     );
     gate.open();
     assert_eq!(caller.await.unwrap().status, StatusCode::OK);

@@ -29,16 +29,16 @@ use crate::{
     token::source::DynSource,
 };
 
-/// Keeps one token at hand for everybody, fetches and renews it at most once for all, and replaces
-/// it when the API refuses it.
+/// Holds one access token for all callers: fetches the token, renews it ahead of its expiry, and
+/// replaces it when the API refuses it.
 ///
-/// One authenticator stands for one key: one vendor account and one set of scopes. It is a handle:
-/// clones share the token. Put it into `auth_tower::AuthLayer`, or call
-/// [`token`](Self::token) by hand.
+/// One authenticator holds the token of one key: one vendor account and one set of scopes. An
+/// authenticator is a handle, and clones share the token. Put it into `auth_tower::AuthLayer`, or
+/// call [`token`](Self::token) yourself.
 ///
-/// Nothing runs while nobody asks: a token request is started by the first request that needs it,
-/// in a tokio task of its own that no caller owns, and ends with its result or at the policy's
-/// deadline.
+/// Without callers nothing runs. The first request that needs a token starts a token request in a
+/// tokio task that no caller owns. The task ends with the result of the token request or at the
+/// [deadline](crate::RefreshPolicy::deadline).
 ///
 /// # Example
 ///
@@ -74,12 +74,12 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Starts an authenticator that fetches its tokens from `source`. The tokens go to `origins`
-    /// and nowhere else.
+    /// Starts an authenticator that fetches its tokens from `source`. The tokens are sent to
+    /// `origins` only.
     ///
     /// # Example
     ///
-    /// Without origins, there is no authenticator:
+    /// An authenticator without origins does not compile:
     ///
     /// ```compile_fail,E0061
     /// use auth_core::{ApiKey, Authenticator, Secret};
@@ -97,7 +97,7 @@ impl Authenticator {
         }
     }
 
-    /// Returns the cached token if it is valid. Never waits, and starts nothing, not even a renewal
+    /// Returns the cached token if it is valid. Never waits and starts nothing, not even a renewal
     /// that is due.
     #[must_use]
     #[inline]
@@ -107,8 +107,8 @@ impl Authenticator {
             .or_else(|| self.shared.valid_token())
     }
 
-    /// Returns the cached token unless there is something to decide, for example whether a renewal
-    /// is due: then [`token`](Self::token) has to be asked. For the layers of this workspace.
+    /// Returns the cached token if nothing has to be decided. Returns `None` if, for example, a
+    /// renewal is due: call [`token`](Self::token) then. For the layers of this workspace.
     #[doc(hidden)]
     #[must_use]
     #[inline]
@@ -120,27 +120,29 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// The error of the token request; see [`ErrorKind`](crate::ErrorKind). During the back-off after
-    /// a failure, the same error is returned at once, with the time until the next token request.
+    /// The error of the token request; see [`ErrorKind`](crate::ErrorKind). During the back-off
+    /// after a failure, the same error is returned at once, with the time until the next token
+    /// request.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future cancels nothing but the waiting: the token request goes on, and its
-    /// token serves the next caller.
+    /// Dropping the future ends only the waiting. The token request continues, and its token serves
+    /// the next caller.
     #[must_use = "futures do nothing unless awaited"]
     pub fn token(&self) -> Acquire {
         Acquire::new(Arc::clone(&self.shared))
     }
 
-    /// As [`token`](Self::token), but renews a token first that would be usable for less than
-    /// `min`: for requests that cannot be sent twice, an upload that takes a while for example.
-    /// Where a renewal is not possible now (back-off, quota), or brings none that lives so long,
-    /// the token that there is has to do.
+    /// Like [`token`](Self::token), but renews the token first if it expires within `min`. For
+    /// requests that cannot be sent twice, for example an upload that takes 5 minutes.
+    ///
+    /// Returns the cached token if no renewal may start now (back-off, quota), and if the renewed
+    /// token expires within `min` too.
     ///
     /// # Errors
     ///
-    /// As [`token`](Self::token). A renewal that failed is one, even if the old token is still
-    /// usable.
+    /// As [`token`](Self::token). If the renewal fails, its error is returned, even if the cached
+    /// token is still valid.
     ///
     /// # Cancel safety
     ///
@@ -154,7 +156,7 @@ impl Authenticator {
         }
     }
 
-    /// Makes sure that there is a token, before the first request needs one.
+    /// Fetches a token if none is cached, so that the first request does not wait.
     ///
     /// # Errors
     ///
@@ -167,13 +169,13 @@ impl Authenticator {
         self.token().await.map(drop)
     }
 
-    /// Tells how it stands, for a health page. Starts nothing.
+    /// Returns the state of the token and of its token requests, for a health page. Starts nothing.
     #[must_use]
     pub fn health(&self) -> Health {
         self.shared.health()
     }
 
-    /// Puts the token at hand on a request, at once or not at all.
+    /// Signs a request with the cached token if that is possible without waiting. Starts nothing.
     #[inline(always)]
     pub fn sign(&self, headers: &mut HeaderMap) -> Signing {
         match self.shared.sign_fresh(headers) {
@@ -183,20 +185,20 @@ impl Authenticator {
         }
     }
 
-    /// Tells whether a request already carries a header that the token would set.
+    /// Returns whether a request already carries a header that signing would set.
     #[must_use]
     pub fn is_signed(&self, headers: &HeaderMap) -> bool {
         self.shared.settings.scheme.is_set(headers)
     }
 
-    /// Tells whether a request carries the header that holds the token.
+    /// Returns whether a request carries the header that holds the token.
     #[doc(hidden)]
     #[must_use]
     pub fn has_token(&self, headers: &HeaderMap) -> bool {
         self.shared.settings.scheme.has_token(headers)
     }
 
-    /// Tells whether another authenticator puts its token into the same header.
+    /// Returns whether another authenticator puts its token into the same header.
     #[doc(hidden)]
     #[must_use]
     pub fn shares_header(&self, other: &Self) -> bool {
@@ -204,20 +206,20 @@ impl Authenticator {
         own.shares_header(&other.shared.settings.scheme)
     }
 
-    /// Takes every header off a request that the token would set.
+    /// Removes each header that signing would set from a request.
     pub fn unsign(&self, headers: &mut HeaderMap) {
         self.shared.settings.scheme.remove(headers);
     }
 
-    /// Reports that the API refused a token, which is the only way to force a renewal. A refusal of
-    /// any but the newest token changes nothing. Starts a token request if one is needed, and does
-    /// not wait for it.
+    /// Reports that the API refused a token. Only the newest token counts: a refusal of an older
+    /// token changes nothing. Starts a token request if one is needed and allowed, and does not
+    /// wait for it.
     pub fn report_refused(&self, generation: Generation) -> Refusal {
         self.report_refused_by(generation, None)
     }
 
-    /// As [`report_refused`](Self::report_refused), and says which host refused the token. For the
-    /// layers of this workspace.
+    /// Like [`report_refused`](Self::report_refused), and names the host that refused the token.
+    /// For the layers of this workspace.
     #[doc(hidden)]
     pub fn report_refused_by(&self, generation: Generation, host: Option<&str>) -> Refusal {
         let answer = self.shared.refused(generation);
@@ -244,43 +246,43 @@ impl Authenticator {
         }
     }
 
-    /// Reports that the API accepted a token that was sent in place of a refused one; ends the
-    /// back-off of renewals.
+    /// Reports that the API accepted a token that was sent in place of a refused one. Ends the
+    /// refusal back-off.
     pub fn report_accepted(&self, generation: Generation) {
         self.shared.accepted(generation);
     }
 
-    /// Forgets that the vendor rejected the credentials, so that they are tried again at once: for
-    /// an operator who has unlocked the account, or has corrected something at the vendor.
+    /// Forgets that the vendor rejected the credentials, so that the next request sends them again.
+    /// For an operator who has unlocked the account or has corrected a setting at the vendor.
     ///
     /// Forgets the rejected logins of the account that was used last, in this process, and ignores
-    /// once what other processes wrote into the store. Changed credentials are tried without this.
+    /// once what other processes wrote into the store. Changed credentials are tried without this
+    /// call.
     pub fn clear_rejections(&self) {
         self.shared.clear_rejections();
     }
 
-    /// Returns where the token may go.
+    /// Returns the origins that the token may be sent to.
     #[must_use]
     #[inline]
     pub fn origins(&self) -> &Origins {
         &self.shared.settings.origins
     }
 
-    /// Returns the vendor's name, as it stands in errors and logs.
+    /// Returns the vendor's name, as errors and logs show it.
     #[must_use]
     pub fn vendor(&self) -> &str {
         self.shared.vendor()
     }
 
-    /// Returns the label that the application gave this authenticator, by
-    /// [`AuthenticatorOptions::label`].
+    /// Returns the label that was set by [`AuthenticatorOptions::label`].
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.shared.settings.observed.label()
     }
 
-    /// Tells the observer, if there is one, that a request is sent without a token. For the layers
-    /// of this workspace.
+    /// Tells the observer and the log that a request is sent without a token. For the layers of
+    /// this workspace.
     #[doc(hidden)]
     pub fn observe_unsigned(&self, cause: &'static str, host: &str, error: Option<&Error>) {
         self.shared
@@ -296,8 +298,8 @@ impl Authenticator {
             });
     }
 
-    /// Tells the observer, if there is one, that a refused request is sent once more. For the
-    /// layers of this workspace.
+    /// Tells the observer and the log that a refused request is sent once more. For the layers of
+    /// this workspace.
     #[doc(hidden)]
     pub fn observe_replayed(&self, host: &str, refused: Generation) {
         self.shared
@@ -309,8 +311,8 @@ impl Authenticator {
             });
     }
 
-    /// Tells the observer, if there is one, that a refused request is not sent once more. For the
-    /// layers of this workspace.
+    /// Tells the observer and the log that a refused request is not sent once more. For the layers
+    /// of this workspace.
     #[doc(hidden)]
     pub fn observe_not_replayed(&self, cause: &'static str, host: &str, error: Option<&Error>) {
         self.shared
@@ -326,8 +328,8 @@ impl Authenticator {
             });
     }
 
-    /// Tells the observer, if there is one, that a credential was removed from a request. For the
-    /// layers of this workspace.
+    /// Tells the observer and the log that a credential was removed from a request. For the layers
+    /// of this workspace.
     #[doc(hidden)]
     pub fn observe_removed(&self, host: &str) {
         self.shared
@@ -336,7 +338,7 @@ impl Authenticator {
             .observe(|| EventKind::CredentialRemoved { host: host.into() });
     }
 
-    /// Returns the clock that the authenticator goes by.
+    /// Returns the authenticator's clock.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         self.shared.settings.clock.as_dyn()
@@ -346,13 +348,13 @@ impl Authenticator {
         &self.shared
     }
 
-    /// Tells whether there is another handle, a flight's included.
+    /// Returns whether another handle exists. The task of a token request holds one.
     pub(crate) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.shared) > 1
     }
 
-    /// Returns how many copies of what threads share are kept for this key; see
-    /// [`AuthenticatorOptions::shards`]. For the layers of this workspace.
+    /// Returns the number of copies of the token's headers; see [`AuthenticatorOptions::shards`].
+    /// For the layers of this workspace.
     #[doc(hidden)]
     #[must_use]
     pub fn shards(&self) -> usize {
@@ -366,7 +368,7 @@ impl fmt::Debug for Authenticator {
     }
 }
 
-/// Settings of an [`Authenticator`]; made by [`Authenticator::builder`].
+/// Settings of an [`Authenticator`]. Made by [`Authenticator::builder`].
 #[must_use]
 pub struct AuthenticatorBuilder {
     source: Box<dyn DynSource>,
@@ -390,15 +392,16 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets whose token it is, for the [store](AuthenticatorOptions::store) in the options:
-    /// everything that makes this token another than the next is part of the key. Required with a
-    /// store; without one, the key has no effect. Default: no key.
+    /// Sets the key that names the token in the [store](AuthenticatorOptions::store). Put
+    /// everything into the key that makes this token different from another one: vendor, account,
+    /// scopes, user. Required with a store; without a store the key has no effect. Default: no key.
     pub fn key(mut self, key: Key) -> Self {
         self.key = Some(key);
         self
     }
 
-    /// Sets the options: policy, quota, limit, store, clock and shards. Default: no option is set.
+    /// Sets the options: policy, quota, limit, store, clock, shards, observer and label. Default:
+    /// [`AuthenticatorOptions::new`], which sets no option.
     ///
     /// Replaces all options that were set before.
     pub fn options(mut self, options: AuthenticatorOptions) -> Self {
@@ -418,7 +421,8 @@ impl AuthenticatorBuilder {
             (None, _) => None,
             (Some(store), Some(key)) => Some((store, key)),
             (Some(_), None) => {
-                let problem = "is required with a store: say whose token the store keeps";
+                let problem =
+                    "is required with a store; name the token that the store keeps: `.key(..)`";
                 return Err(Error::config("key", problem));
             }
         };
@@ -457,35 +461,37 @@ impl fmt::Debug for AuthenticatorBuilder {
     }
 }
 
-/// What became of an attempt to sign at once.
+/// Result of [`Authenticator::sign`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Signing {
     /// The request is signed with this token.
     Signed(Generation),
-    /// The request carries a credential header already, and was left alone.
+    /// The request already carries a credential header. The request was not changed.
     Occupied,
-    /// No token is at hand, or it is time to renew it: use [`Authenticator::token`].
+    /// No valid token is cached, or a renewal is due. The request was not changed: call
+    /// [`Authenticator::token`].
     NoToken,
 }
 
-/// What follows from a refusal.
+/// What to do after a refusal; returned by [`Authenticator::report_refused`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A newer token is at hand: send the request again with this one.
+    /// A newer token is cached: send the request again with this token.
     Superseded(Token),
-    /// Another token is being fetched: wait for it. Of a credential that does not expire, it may
-    /// turn out to be the same one, with the same generation; then let the API's answer stand.
+    /// Another token is being fetched: wait for it, then send the request again. A credential that
+    /// does not expire may come back unchanged, with the same generation: then return the API's
+    /// answer.
     Renewing(Acquire),
-    /// The token is so young that the API may not know it yet. Wait for it, and send the request
-    /// once more with the same token.
+    /// The token is so new that the API may not know it yet. Wait, and send the request once more
+    /// with the same token.
     TooYoung(Acquire),
-    /// No token request starts for this refusal, because an earlier one failed or brought a token
-    /// that the API refused too, or because the quota has no slot for it: let the API's answer
-    /// stand.
+    /// No token request starts for this refusal: return the API's answer. Either an earlier token
+    /// request failed, or an earlier one brought a token that the API refused too, or the quota has
+    /// no free slot.
     BackOff,
-    /// No other token can be had now: let the API's answer stand.
+    /// No other token can be fetched now: return the API's answer.
     Failed(Error),
 }
 
@@ -502,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_without_a_key_is_refused() {
+    fn a_store_without_a_key_is_a_config_error() {
         let options = AuthenticatorOptions::new().store(MemoryStore::new());
         let error = builder().options(options.clone()).build().unwrap_err();
         assert_eq!(
@@ -513,7 +519,7 @@ mod tests {
         let shared = builder().key(key.clone()).options(options).build().unwrap();
         let (_, used) = shared.shared().store().unwrap();
         assert_eq!(*used, key);
-        // A key does no harm without a store.
+        // A key without a store is allowed.
         let single = builder().key(key).build().unwrap();
         assert!(single.shared().store().is_none());
     }

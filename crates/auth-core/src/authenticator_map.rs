@@ -21,31 +21,31 @@ use crate::{
 
 mod residues;
 
-/// Many keys, each with an authenticator of its own: for tenants, users, scopes.
+/// One authenticator for each key, for example for each tenant, user or scope.
 ///
-/// An authenticator is made when its key is first asked for. Holds at most
+/// The map makes an authenticator when its key is first asked for. Holds at most
 /// [`max_entries`](AuthenticatorMapBuilder::max_entries) authenticators; one that is in use is
-/// never evicted. An authenticator is in use while somebody holds a handle or a token request is
-/// under way, so no key ever has two. Clones share everything.
+/// never evicted. An authenticator is in use while a caller holds a handle or a token request is in
+/// progress, so no key ever has two authenticators. Clones share everything.
 ///
 /// # Residues
 ///
-/// An authenticator that is evicted leaves a residue if it knows what must not be forgotten: a
-/// verdict of the vendor, a back-off (`Retry-After`), used quota slots, a refresh token that is
-/// kept nowhere else. The next authenticator of the same key starts with the residue, so eviction
-/// never sends a token request that the vendor asked not to send. The cached token is not part of
-/// it.
+/// Some knowledge must survive an eviction: rejected credentials, a back-off (`Retry-After`), used
+/// quota slots, and a refresh token that is stored nowhere else. An evicted authenticator that has
+/// such knowledge leaves a residue. The next authenticator of the same key starts with the residue,
+/// so an eviction never causes a token request that the vendor asked not to send. The cached token
+/// is not part of a residue.
 ///
-/// A residue takes about 0.8 KB, plus the key's text and the refresh token, where an authenticator
-/// takes about 3 KB. The map keeps at most 4 residues for each of `max_entries`, and drops those
-/// whose back-off or quota window is over when a new authenticator comes. Beyond the bound the
-/// oldest residue goes, and a warning is logged. With 10,000 entries and residues with a refresh
-/// token of 300 bytes that is 45 MB at most. Give the authenticators a
-/// [store](crate::AuthenticatorOptions::store) where many users have refresh tokens.
+/// A residue takes about 0.8 KB, plus the key's text and the refresh token; an authenticator takes
+/// about 3 KB. The map keeps at most 4 residues for each of `max_entries`. When an authenticator is
+/// made, the map drops residues whose back-off or quota window is over. Above the bound, the map
+/// drops the oldest residue and logs a warning. With 10,000 entries and refresh tokens of 300
+/// bytes, all residues take 45 MB at most. Where many users have refresh tokens, give the
+/// authenticators a [store](crate::AuthenticatorOptions::store).
 ///
 /// # Example
 ///
-/// Each user's requests with a token of that user's own:
+/// The requests of each user are signed with that user's token:
 ///
 /// ```
 /// use auth_core::{
@@ -75,8 +75,8 @@ mod residues;
 ///
 /// # Security
 ///
-/// Which token a request gets depends on its whole key and nothing else. Put everything into the
-/// key that the closure looks at.
+/// The whole key decides which token a request gets. Put everything into the key that the closure
+/// reads.
 #[derive(Clone)]
 pub struct AuthenticatorMap(Arc<Map>);
 
@@ -94,14 +94,14 @@ type Make = Box<dyn Fn(&Key) -> Result<Authenticator, Error> + Send + Sync>;
 
 struct Entry {
     authenticator: Authenticator,
-    /// In milliseconds since the map was made.
+    /// Milliseconds since the map was made.
     last_used: AtomicU64,
 }
 
 impl AuthenticatorMap {
-    /// Starts with the closure that makes the authenticator of a key. The map calls the closure
-    /// when a key has no authenticator. The closure must not block, must not ask the map, and must
-    /// not use the authenticator.
+    /// Starts a map with the closure that makes the authenticator of a key. The map calls the
+    /// closure when a key has no authenticator. The closure must not block, must not call the map,
+    /// and must not use the authenticator.
     pub fn builder(
         make: impl Fn(&Key) -> Result<Authenticator, Error> + Send + Sync + 'static,
     ) -> AuthenticatorMapBuilder {
@@ -113,12 +113,12 @@ impl AuthenticatorMap {
         }
     }
 
-    /// Returns the authenticator of a key, and makes it if the map holds none. Starts no token
-    /// request.
+    /// Returns the authenticator of a key. Makes the authenticator if the map has none. Starts no
+    /// token request.
     ///
     /// # Errors
     ///
-    /// What the closure returned. The closure is called again the next time.
+    /// The error that the closure returned. The next call for the key calls the closure again.
     pub fn get(&self, key: &Key) -> Result<Authenticator, Error> {
         let map = &*self.0;
         let now = map.now();
@@ -127,7 +127,7 @@ impl AuthenticatorMap {
             made = true;
             map.make(key, now).map(Arc::new)
         })?;
-        // Written seldom: many threads may use one key.
+        // Written rarely, because many threads may use one key.
         if now.saturating_sub(entry.last_used.load(Ordering::Relaxed)) >= GRAIN {
             entry.last_used.store(now, Ordering::Relaxed);
         }
@@ -140,14 +140,15 @@ impl AuthenticatorMap {
         Ok(authenticator)
     }
 
-    /// Forgets a key with its residue, also while somebody holds its authenticator: for a user who
-    /// has signed out. Rejected logins are still counted for the account. Waits for a
+    /// Removes the authenticator of a key and its residue, also while a caller holds a handle. For
+    /// a user who has signed out. Rejected logins are still counted for the account. Waits for a
     /// [`get`](Self::get) of the same key that is making the authenticator.
     pub fn remove(&self, key: &Key) {
         let Map {
             cache, residues, ..
         } = &*self.0;
-        // Either way nobody makes another meanwhile, which would take the residue.
+        // The entry is locked in both cases, so no other thread makes an authenticator from the
+        // residue.
         let removed = cache.entry(key, None, |_, _| {
             residues.take(key);
             EntryAction::<()>::Remove
@@ -158,9 +159,9 @@ impl AuthenticatorMap {
         }
     }
 
-    /// Tells how all authenticators are doing: counts, and the `worst` ones, those first whose
-    /// requests fail. Starts nothing. Reads all authenticators, about a microsecond each: meant for
-    /// a health page.
+    /// Returns the state of all authenticators: counts, and the `worst` ones, with failing requests
+    /// first. Starts nothing. Reads every authenticator, which takes about 1 µs each. For a health
+    /// page.
     #[must_use]
     pub fn health(&self, worst: usize) -> MapHealth {
         let entries = self.0.cache.iter();
@@ -170,13 +171,13 @@ impl AuthenticatorMap {
         )
     }
 
-    /// Returns how many authenticators are kept.
+    /// Returns the number of authenticators in the map.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.cache.len()
     }
 
-    /// Tells whether none is kept.
+    /// Returns whether the map has no authenticator.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.cache.is_empty()
@@ -184,13 +185,14 @@ impl AuthenticatorMap {
 }
 
 impl Map {
-    /// By the clock that no adjustment moves, or nothing would be idle after one.
+    /// The monotonic clock: setting the wall clock must not change which authenticators are idle.
     fn now(&self) -> u64 {
         let passed = self.clock.now().wait_since(self.start);
         u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Nobody else makes one for the key meanwhile. The residue is taken last: a failure keeps it.
+    /// Runs while the key is locked, so no other thread makes an authenticator for it. The residue
+    /// is taken last: a failure keeps it.
     fn make(&self, key: &Key, now: u64) -> Result<Entry, Error> {
         let authenticator = (self.make)(key)?;
         if let Some(residue) = self.residues.take(key) {
@@ -202,15 +204,15 @@ impl Map {
         })
     }
 
-    /// Lets those go that are idle. Only when there is one more, and not often: what does not grow
-    /// needs no sweeping.
+    /// Evicts idle authenticators. Runs only when an authenticator is added, and not often: a map
+    /// that does not grow needs no sweep.
     fn sweep(&self, now: u64) {
         let idle = u64::try_from(self.idle_after.as_millis()).unwrap_or(u64::MAX);
         let last = self.last_sweep.load(Ordering::Relaxed);
         if now.saturating_sub(last) < (idle / 4).max(1) {
             return;
         }
-        // One thread of those that come here sweeps.
+        // Of several threads, one sweeps.
         let (relaxed, swept) = (Ordering::Relaxed, &self.last_sweep);
         if swept.compare_exchange(last, now, relaxed, relaxed).is_err() {
             return;
@@ -243,7 +245,7 @@ impl Map {
 }
 
 impl Entry {
-    /// A flight's task holds its authenticator, too.
+    /// The task of a token request holds its authenticator too.
     fn is_in_use(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) > 1 || self.authenticator.is_shared()
     }
@@ -255,29 +257,29 @@ impl Entry {
     }
 }
 
-/// Keeps what is in use from being evicted, and the residue of what is not.
+/// Prevents the eviction of an authenticator in use, and keeps the residue of an evicted one.
 #[derive(Clone)]
 struct Eviction {
     residues: Arc<Residues>,
 }
 
 impl Lifecycle<Key, Arc<Entry>> for Eviction {
-    /// What was evicted; dropped when the shard is no longer locked.
+    /// The evicted authenticators. Dropped when the shard is no longer locked.
     type RequestState = Evicted;
 
     fn is_pinned(&self, _: &Key, entry: &Arc<Entry>) -> bool {
         entry.is_in_use()
     }
 
-    /// Called while the shard is locked, so a thread that misses the key finds the residue.
+    /// Called while the shard is locked, so a thread that finds no entry for the key finds the
+    /// residue.
     fn on_evict(&self, evicted: &mut Evicted, key: Key, entry: Arc<Entry>) {
         entry.leave_residue(&key, &self.residues);
         evicted.0.push(entry);
     }
 }
 
-/// Authenticators that were evicted. Observers are told when this is dropped: no shard is locked
-/// then.
+/// Evicted authenticators. Observers are told when this value is dropped: no shard is locked then.
 #[derive(Default)]
 struct Evicted(Vec<Arc<Entry>>);
 
@@ -298,7 +300,7 @@ impl fmt::Debug for AuthenticatorMap {
     }
 }
 
-/// Settings of [`AuthenticatorMap`]; made by [`AuthenticatorMap::builder`].
+/// Settings of [`AuthenticatorMap`]. Made by [`AuthenticatorMap::builder`].
 #[must_use]
 pub struct AuthenticatorMapBuilder {
     make: Make,
@@ -308,9 +310,9 @@ pub struct AuthenticatorMapBuilder {
 }
 
 impl AuthenticatorMapBuilder {
-    /// Sets how many authenticators the map holds. Default: 10,000. Holds at most `max_entries`
-    /// authenticators; one that is in use is never evicted. Each takes about 3 KB with a token of
-    /// 1 KiB and one shard (see
+    /// Sets the largest number of authenticators. Default: 10,000. Holds at most `max_entries`
+    /// authenticators; one that is in use is never evicted. Each takes about 3 KB with a token of 1
+    /// KiB and one shard (see
     /// [`AuthenticatorOptions::shards`](crate::AuthenticatorOptions::shards)). An evicted
     /// authenticator may leave a [residue](AuthenticatorMap#residues).
     pub fn max_entries(mut self, count: usize) -> Self {
@@ -318,7 +320,7 @@ impl AuthenticatorMapBuilder {
         self
     }
 
-    /// Sets how long an unused authenticator is kept. Default: 1 hour. It is evicted when a new
+    /// Sets how long an unused authenticator is kept. Default: 1 hour. The map evicts it when a new
     /// authenticator is made; nothing runs in the background.
     pub fn idle_after(mut self, time: Duration) -> Self {
         self.idle_after = time;
@@ -379,11 +381,11 @@ impl fmt::Debug for AuthenticatorMapBuilder {
     }
 }
 
-/// How exactly the time of the last use is kept, in milliseconds.
+/// Precision of the time of the last use, in milliseconds.
 const GRAIN: u64 = 1_000;
-/// A residue is small, next to an authenticator.
+/// A residue is small compared with an authenticator.
 const RESIDUES_PER_ENTRY: usize = 4;
-/// For so many there is room from the start; the map grows beyond.
+/// The map starts with room for this number of entries and grows.
 const FIRST_ROOM: usize = 256;
 
 #[cfg(test)]

@@ -4,23 +4,23 @@ mod shared;
 
 pub use shared::SharedClock;
 
-/// Reads time: the one place where the product does.
+/// Reads the time. This crate reads the time only through this trait.
 ///
-/// [`SystemClock`] is the default. Tests hand in one that they can turn.
+/// [`SystemClock`] is the default. Tests use a clock that they can set.
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
-    /// Reads both clocks. Called once per request, so the reading has to be cheap and must not
-    /// block. May lag behind the true time by a few milliseconds, and never runs ahead of it.
+    /// Reads both clocks. Called once for each request, so a reading must be cheap and must not
+    /// block. The result may be a few milliseconds behind the true time, and is never ahead of it.
     fn now(&self) -> Moment;
 
-    /// Reads both clocks without lag. A deadline that others were promised (`Retry-After`, a quota
-    /// slot) starts here: `precise() + wait`, read by [`now`](Self::now), is reached late by at
-    /// most the lag, and never early. Called seldom. Default: [`now`](Self::now), for clocks that
-    /// do not lag.
+    /// Reads both clocks without lag. Called seldom, for deadlines that were promised to others
+    /// (`Retry-After`, a quota slot). Such a deadline, `precise() + wait`, is never reached early
+    /// by [`now`](Self::now), and is reached late by at most the lag. Default: [`now`](Self::now),
+    /// for clocks without lag.
     fn precise(&self) -> Moment {
         self.now()
     }
 
-    /// Tells clocks apart: authenticators on one clock share their count of rejected logins.
+    /// Identifies the clock: authenticators on the same clock share their count of rejected logins.
     /// Default: 0, the identity of [`SystemClock`].
     #[doc(hidden)]
     fn identity(&self) -> usize {
@@ -28,14 +28,15 @@ pub trait Clock: Send + Sync + fmt::Debug + 'static {
     }
 }
 
-/// A point in time on two clocks: a monotonic one, which no adjustment moves, and the wall clock.
+/// A point in time on two clocks: a monotonic clock, which no adjustment changes, and the wall
+/// clock.
 ///
-/// On Linux both go on while the machine is suspended; elsewhere the wall clock does, and the
-/// monotonic one may stand still. A virtual machine that its host stops may lose the time on both,
-/// until the wall clock is set right.
+/// On Linux both clocks advance while the machine is suspended. On other systems the wall clock
+/// does, and the monotonic clock may stand still. In a virtual machine that its host stops, both
+/// clocks may lose that time until the wall clock is corrected.
 ///
-/// As a deadline it counts as [`reached`](Self::reached) when *either* clock says so. All
-/// arithmetic saturates: no number that a vendor sends can make it panic or wrap.
+/// A deadline is [`reached`](Self::reached) when *either* clock reaches it. All arithmetic
+/// saturates: no number that a vendor sends causes a panic or an overflow.
 ///
 /// # Example
 ///
@@ -63,11 +64,11 @@ impl Moment {
         mono: u64::MAX,
         wall: u64::MAX,
     };
-    /// A deadline that always was reached.
+    /// A deadline that is always reached.
     pub const PAST: Self = Self { mono: 0, wall: 0 };
 
-    /// Makes a point in time of a monotonic reading (since any fixed origin) and a wall clock
-    /// reading (since the Unix epoch). Precise to the nanosecond, saturating after 584 years.
+    /// Makes a point in time from a monotonic reading (since any fixed origin) and a wall clock
+    /// reading (since the Unix epoch). Precise to the nanosecond. Saturates after 584 years.
     #[must_use]
     pub fn new(monotonic: Duration, since_unix_epoch: Duration) -> Self {
         Self {
@@ -88,24 +89,24 @@ impl Moment {
         Duration::from_nanos(self.wall)
     }
 
-    /// Tells whether a deadline has come, by either clock.
+    /// Returns whether a deadline is reached on either clock.
     #[must_use]
     #[inline]
     pub const fn reached(self, deadline: Self) -> bool {
         self.mono >= deadline.mono || self.wall >= deadline.wall
     }
 
-    /// Tells whether a waiting time is over, by the monotonic clock only: a jump of the wall clock
-    /// must not end a back-off.
+    /// Returns whether a waiting time is over on the monotonic clock. A jump of the wall clock must
+    /// not end a back-off.
     ///
-    /// Where the monotonic clock counts the time that the machine is suspended, so does a back-off:
-    /// `Retry-After` is counted in the vendor's time.
+    /// If the monotonic clock counts the time that the machine is suspended, so does a back-off:
+    /// the vendor counts a `Retry-After` in real time.
     #[must_use]
     pub const fn waited_for(self, end: Self) -> bool {
         self.mono >= end.mono
     }
 
-    /// Returns the time left to a deadline, by the clock that reaches it first.
+    /// Returns the time until a deadline, by the clock that reaches it first.
     #[must_use]
     pub const fn until(self, deadline: Self) -> Duration {
         let mono = deadline.mono.saturating_sub(self.mono);
@@ -113,19 +114,19 @@ impl Moment {
         Duration::from_nanos(if mono < wall { mono } else { wall })
     }
 
-    /// Returns the waiting time left, by the monotonic clock alone.
+    /// Returns the rest of a waiting time, by the monotonic clock only.
     #[must_use]
     pub const fn wait_until(self, end: Self) -> Duration {
         Duration::from_nanos(end.mono.saturating_sub(self.mono))
     }
 
-    /// Returns the time that has passed since an earlier moment, by the monotonic clock.
+    /// Returns the time since an earlier moment, by the monotonic clock.
     #[must_use]
     pub const fn wait_since(self, earlier: Self) -> Duration {
         earlier.wait_until(self)
     }
 
-    /// Returns the earlier of two deadlines, clock by clock.
+    /// Returns the earlier of two deadlines, for each clock separately.
     pub(crate) fn earlier(self, other: Self) -> Self {
         Self {
             mono: self.mono.min(other.mono),
@@ -133,7 +134,7 @@ impl Moment {
         }
     }
 
-    /// Returns the later of two deadlines, clock by clock.
+    /// Returns the later of two deadlines, for each clock separately.
     pub(crate) fn later(self, other: Self) -> Self {
         Self {
             mono: self.mono.max(other.mono),
@@ -153,7 +154,7 @@ impl Moment {
 impl std::ops::Add<Duration> for Moment {
     type Output = Self;
 
-    /// Adds on both clocks, saturating.
+    /// Adds on both clocks. Saturates.
     fn add(self, duration: Duration) -> Self {
         let nanos = nanos(duration);
         Self {
@@ -167,14 +168,14 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The machine's own clocks.
+/// The clocks of the operating system.
 ///
 /// On Linux [`now`](Clock::now) reads the coarse clocks (`CLOCK_MONOTONIC_COARSE`,
-/// `CLOCK_REALTIME_COARSE`): late by at most a timer tick (1 to 10 ms), at a fraction of the price.
-/// The time that the machine was suspended is added to the monotonic reading. A suspend and a wall
-/// clock that is set are noticed at the next tick. [`precise`](Clock::precise) reads
-/// `CLOCK_BOOTTIME` and `CLOCK_REALTIME`, exact to the nanosecond. Elsewhere both read the standard
-/// library's clocks.
+/// `CLOCK_REALTIME_COARSE`), which are late by at most a timer tick (1 to 10 ms) and much cheaper
+/// to read. The time that the machine was suspended is added to the monotonic reading. A suspend,
+/// or a wall clock that was set, is noticed at the next tick. [`precise`](Clock::precise) reads
+/// `CLOCK_BOOTTIME` and `CLOCK_REALTIME`, exact to the nanosecond. On other systems both methods
+/// read the standard library's clocks.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct SystemClock;
@@ -193,7 +194,8 @@ impl Clock for SystemClock {
     fn now(&self) -> Moment {
         use rustix::time::{ClockId, clock_gettime};
 
-        // Both clocks move at the same ticks, so one look tells whether to look at the other.
+        // Both clocks change at the same ticks, so an unchanged first reading makes the second
+        // unnecessary.
         let tick = nanos_of(clock_gettime(ClockId::MonotonicCoarse));
         let last = LAST.get();
         if last.tick == tick {
@@ -212,7 +214,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// What a thread read last.
+/// The last reading of a thread.
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy)]
 struct Reading {
@@ -241,12 +243,12 @@ fn next_tick(tick: u64) -> Moment {
     now
 }
 
-/// How long the machine was suspended since it started. There is no coarse `CLOCK_BOOTTIME`, so
-/// this is what `CLOCK_BOOTTIME` is ahead of `CLOCK_MONOTONIC`.
+/// How long the machine was suspended since it started: the difference of `CLOCK_BOOTTIME` and
+/// `CLOCK_MONOTONIC`, because there is no coarse `CLOCK_BOOTTIME`.
 ///
-/// `CLOCK_MONOTONIC` is read last: each difference is at most the true one, by as much as passes
-/// between the two readings. The largest one of all threads is kept. So `now` never runs ahead of
-/// `CLOCK_BOOTTIME`, and on one thread never goes back.
+/// `CLOCK_MONOTONIC` is read last, so each difference is too small by the time between the two
+/// readings, and never too large. The largest difference of all threads is kept. So `now` is never
+/// ahead of `CLOCK_BOOTTIME`, and never goes back on one thread.
 #[cfg(target_os = "linux")]
 fn suspended() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -264,7 +266,7 @@ fn suspended() -> u64 {
     LONGEST.fetch_max(seen, Ordering::Relaxed).max(seen)
 }
 
-/// A clock that is set before 1970 reads as 1970. The cheapest way: every request comes by.
+/// A clock that is set before 1970 reads as 1970. Optimized, because every request reads the clock.
 #[cfg(target_os = "linux")]
 #[inline]
 fn nanos_of(time: rustix::time::Timespec) -> u64 {
@@ -333,7 +335,7 @@ mod tests {
         assert!(first.since_unix_epoch() > Duration::from_secs(1_600_000_000));
     }
 
-    /// What the kernel says without lag, in the terms of `now`.
+    /// The kernel's time without lag, on the same clocks as `now`.
     #[cfg(target_os = "linux")]
     fn true_time() -> Duration {
         use rustix::time::{ClockId, clock_gettime};
@@ -348,7 +350,7 @@ mod tests {
         let tick = Duration::from_millis(20);
         let mut rng = fastrand::Rng::with_seed(20);
         for round in 0..100 {
-            // Begins anywhere in a tick, and waits for less or more than one.
+            // Begins at any place in a tick, and waits for more or less than a tick.
             let begin = true_time() + Duration::from_micros(rng.u64(0..4_000));
             while true_time() < begin {}
             let wait = Duration::from_micros(rng.u64(0..5_000));
@@ -388,7 +390,7 @@ mod tests {
         assert!(lag < Duration::from_millis(20) + HICCUP, "{lag:?}");
     }
 
-    /// A thread that waits for a processor, on a busy machine.
+    /// The longest delay of a thread that waits for a processor on a busy machine.
     #[cfg(target_os = "linux")]
     const HICCUP: Duration = Duration::from_secs(2);
 

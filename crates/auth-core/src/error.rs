@@ -2,12 +2,12 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration}
 
 use http::StatusCode;
 
-/// Why no token could be had, or why a setting was refused.
+/// Why no token is available, or why a setting is wrong.
 ///
-/// One word wide and cheap to clone: one failed token request is shared by everybody who waited for
-/// it. [`kind`](Self::kind) says what to do, [`retry_after`](Self::retry_after) when asking again
-/// makes sense. Vendor, step, host, status and code are fields. The text begins with the vendor,
-/// and never holds a secret, a header or a reply's body.
+/// One word wide and cheap to clone: all callers that waited for a token request get the same
+/// error. [`kind`](Self::kind) says what to do, and [`retry_after`](Self::retry_after) says when a
+/// new attempt makes sense. Vendor, step, host, status and code are fields. The text begins with
+/// the vendor, and never contains a secret, a header or the body of a reply.
 ///
 /// # Example
 ///
@@ -21,7 +21,7 @@ use http::StatusCode;
 ///     .with_retry_after(Duration::from_secs(30));
 /// assert!(error.is_transient());
 /// assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
-/// assert_eq!(error.to_string(), "example: token endpoint answered 429; next try in 30 s");
+/// assert_eq!(error.to_string(), "example: token endpoint answered 429; next attempt in 30 s");
 /// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -43,28 +43,29 @@ struct Inner {
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
-/// How far a token request that failed got. Decides what the failure proves, and for whom.
+/// How far a failed token request got. Determines what the failure proves, and for which processes.
 ///
-/// The transport and the [`TokenSource`](crate::TokenSource) report the outcome by
+/// The transport and the [`TokenSource`](crate::TokenSource) set the outcome by
 /// [`Error::with_outcome`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenRequestOutcome {
     /// No byte of the request reached the authorization server: DNS, connect or TLS failed, or a
-    /// secret could not be read. A refresh token is not spent. Other processes may try at once.
+    /// secret could not be read. A refresh token was not used. Other processes may send a token
+    /// request at once.
     NotSent,
     /// The request was sent and no complete reply came, for example a time-out or a reset. A
-    /// refresh token may be spent. The failure says nothing about the credentials.
+    /// refresh token may have been used. The failure says nothing about the credentials.
     Unknown,
     /// A reply came that is neither a token nor an OAuth error, for example the HTML page of a
-    /// proxy, a bare 404 or a bare 503. A refresh token is not spent. The failure says nothing
+    /// proxy, a bare 404 or a bare 503. A refresh token was not used. The failure says nothing
     /// about the credentials.
     NotUnderstood,
     /// The authorization server answered with an OAuth error (RFC 6749 section 5.2), a bare 401 or
-    /// an error of the vendor's own. [`Error::rejected_part`] says what was rejected.
+    /// a vendor-specific error. [`Error::rejected_part`] says what was rejected.
     Rejected,
-    /// The authorization server asked for fewer requests: 429, 503 with `Retry-After`, or the
-    /// vendor's own words for a quota. A refresh token is not spent.
+    /// The authorization server asked for fewer requests: 429, 503 with `Retry-After`, or a
+    /// vendor-specific quota error. A refresh token was not used.
     Throttled,
 }
 
@@ -74,7 +75,7 @@ pub enum TokenRequestOutcome {
 pub enum RejectedPart {
     /// The credentials: a client secret, a password, an assertion.
     Credentials,
-    /// The second factor, for example a one-time code. The credentials were not judged.
+    /// The second factor, for example a one-time code. The credentials were not rejected.
     SecondFactor,
     /// The refresh token.
     RefreshToken,
@@ -85,36 +86,37 @@ pub enum RejectedPart {
     Request,
 }
 
-/// What a person or a program can do about an [`Error`].
+/// The kind of an [`Error`], which says what a person or a program can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A setting is wrong: correct the field that [`Error::field`] names.
     Config,
-    /// The vendor refused the credential or the request for good: a person must act.
+    /// The vendor rejected the credentials or the request permanently: a person must act.
     Rejected,
-    /// The vendor could not be reached or failed: it is asked again later.
+    /// The vendor could not be reached or failed: the next token request follows after a back-off.
     Unavailable,
-    /// The token request did not end within its deadline: it is tried again later.
+    /// The token request did not end within its deadline: the next one follows after a back-off.
     TimedOut,
-    /// The vendor asked to be left alone for a while ([`Error::retry_after`]).
+    /// The vendor asked for a pause; [`Error::retry_after`] says how long.
     Throttled,
-    /// The vendor's token quota is used up; [`Error::retry_after`] says when the next slot frees.
+    /// The vendor's token quota is used up; [`Error::retry_after`] says when the next slot is free.
     Quota,
-    /// The vendor's reply breaks its contract, so no token could be read from it.
+    /// The vendor's reply does not have the documented form, so no token could be read from it.
     Protocol,
-    /// The API refused the token and no other could be had for it.
+    /// The API refused the token, and no other token is available.
     Refused,
-    /// The destination is not one that the token may go to.
+    /// The token may not be sent to this destination.
     Origin,
-    /// The store of tokens failed. Requests go on without it, so this is seen in logs alone.
+    /// The token store failed. Requests continue without the store, so this kind is seen in logs
+    /// only.
     Store,
-    /// The token request ended by a panic or with its runtime, without a result.
+    /// The token request ended without a result, by a panic or because its runtime shut down.
     Closed,
 }
 
 impl TokenRequestOutcome {
-    /// Returns the outcome in one lower-case word, for logs and metrics.
+    /// Returns the outcome as one lower-case word, for logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -128,7 +130,7 @@ impl TokenRequestOutcome {
 }
 
 impl ErrorKind {
-    /// Returns the kind in one lower-case word, for logs and metrics.
+    /// Returns the kind as one lower-case word, for logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -149,12 +151,12 @@ impl ErrorKind {
 
 impl Error {
     /// Makes an error of a kind. `message` says what failed and why, in lower case, without a full
-    /// stop and without the vendor's name: see [`with_vendor`](Self::with_vendor).
+    /// stop and without the vendor's name (see [`with_vendor`](Self::with_vendor)).
     ///
     /// # Security
     ///
-    /// The message is shown and logged: it contains no secret and no text from a reply unless
-    /// it was scrubbed.
+    /// The message is shown and logged. Put no secret into it, and no text of a reply that was not
+    /// scrubbed.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Arc::new(Inner {
             kind,
@@ -172,7 +174,8 @@ impl Error {
         }))
     }
 
-    /// Makes a [`ErrorKind::Config`] error that names the setting and says what to do about it.
+    /// Makes a [`ErrorKind::Config`] error. `field` names the setting, and `problem` says what is
+    /// wrong and what to do.
     pub fn config(field: impl Into<Cow<'static, str>>, problem: impl fmt::Display) -> Self {
         let field = field.into();
         let message = format!("setting `{field}`: {problem}");
@@ -181,8 +184,8 @@ impl Error {
         error
     }
 
-    /// Sets the vendor's name, with which the text begins. Default: the name that the
-    /// [`Authenticator`](crate::Authenticator) has.
+    /// Sets the vendor's name, with which the text begins. Default: the name of the
+    /// [`Authenticator`](crate::Authenticator).
     #[must_use]
     pub fn with_vendor(mut self, vendor: impl Into<Cow<'static, str>>) -> Self {
         self.edit().vendor = Some(vendor.into());
@@ -203,43 +206,44 @@ impl Error {
         self
     }
 
-    /// Adds the time after which asking again makes sense.
+    /// Sets the time after which a new attempt makes sense. Default: unknown.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.edit().retry_after = Some(after);
         self
     }
 
-    /// Adds the vendor's error code (RFC 6749 section 5.2: `invalid_client`, ...).
+    /// Sets the vendor's error code (RFC 6749 section 5.2), for example `invalid_client`.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.edit().code = Some(code.into());
         self
     }
 
-    /// Adds the HTTP status of the vendor's reply.
+    /// Sets the HTTP status of the vendor's reply.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.edit().status = Some(status);
         self
     }
 
-    /// Sets what is wrong: a setting, or a member of an authorization server's metadata. The text
-    /// does not repeat the name. [`config`](Self::config) sets the setting itself.
+    /// Sets the field that is wrong: a setting, or a member of an authorization server's metadata.
+    /// The text does not repeat the name. [`config`](Self::config) sets the field itself.
     #[must_use]
     pub fn with_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
         self.edit().field = Some(field.into());
         self
     }
 
-    /// Adds how far the token request got. Without it, [`outcome`](Self::outcome) goes by the kind.
+    /// Sets how far the token request got. Default: derived from the kind, see
+    /// [`outcome`](Self::outcome).
     #[must_use]
     pub fn with_outcome(mut self, outcome: TokenRequestOutcome) -> Self {
         self.edit().outcome = Some(outcome);
         self
     }
 
-    /// Adds which part of the token request the authorization server rejected, for
+    /// Sets the part of the token request that the authorization server rejected, for
     /// [`ErrorKind::Rejected`].
     #[must_use]
     pub fn with_rejected_part(mut self, part: RejectedPart) -> Self {
@@ -247,7 +251,7 @@ impl Error {
         self
     }
 
-    /// Adds to the text what to do, after a semicolon.
+    /// Appends to the text what to do, after a semicolon.
     #[must_use]
     pub fn with_advice(mut self, advice: &str) -> Self {
         let inner = self.edit();
@@ -255,65 +259,65 @@ impl Error {
         self
     }
 
-    /// Adds the error that caused this one; its text must be as clean as a message's.
+    /// Sets the error that caused this error. Its text must be free of secrets too.
     #[must_use]
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.edit().source = Some(Arc::new(source));
         self
     }
 
-    /// Returns what kind of failure this is.
+    /// Returns the kind of the failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Returns how long to wait, counted from when this error was returned, before asking again
-    /// makes sense; `None` where waiting does not help or nothing is known.
+    /// Returns how long to wait before a new attempt, counted from when this error was returned.
+    /// `None` if waiting does not help or the time is unknown.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// Returns the vendor's name, where one is known.
+    /// Returns the vendor's name, if known.
     #[must_use]
     pub fn vendor(&self) -> Option<&str> {
         self.0.vendor.as_deref()
     }
 
-    /// Returns the step that failed, for example `token request`, where one is known.
+    /// Returns the step that failed, for example `token request`, if known.
     #[must_use]
     pub fn step(&self) -> Option<&str> {
         self.0.step.as_deref()
     }
 
-    /// Returns the host that the request went to, where one is known. An error that another process
-    /// met and shared through a store has no host and no step.
+    /// Returns the host that the request went to, if known. An error that another process stored
+    /// has no host and no step.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.0.host.as_deref()
     }
 
-    /// Returns the setting that is wrong, for [`ErrorKind::Config`]; otherwise the member of the
-    /// authorization server's metadata that is wrong, where one is known.
+    /// Returns the setting that is wrong, for [`ErrorKind::Config`]. For other kinds, returns the
+    /// member of the authorization server's metadata that is wrong, if known.
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         self.0.field.as_deref()
     }
 
-    /// Returns the vendor's error code, where its reply had one.
+    /// Returns the vendor's error code, if the reply had one.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
 
-    /// Returns the HTTP status of the vendor's reply, where there was one.
+    /// Returns the HTTP status of the vendor's reply, if a reply came.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status
     }
 
-    /// Tells whether the same call may succeed later without anybody's help.
+    /// Returns whether the same call may succeed later although no person acts.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         !matches!(
@@ -324,12 +328,12 @@ impl Error {
 
     /// Returns how far the token request got.
     ///
-    /// Where nothing was [set](Self::with_outcome), the kind decides: `Config`, `Origin` and
+    /// If no outcome was [set](Self::with_outcome), the kind decides: `Config`, `Origin` and
     /// `Store` mean [`NotSent`](TokenRequestOutcome::NotSent); `Rejected` means
     /// [`Rejected`](TokenRequestOutcome::Rejected); `Throttled` and `Quota` mean
     /// [`Throttled`](TokenRequestOutcome::Throttled); `Protocol` means
-    /// [`NotUnderstood`](TokenRequestOutcome::NotUnderstood), as does every other kind with a
-    /// [`status`](Self::status). The rest is [`Unknown`](TokenRequestOutcome::Unknown).
+    /// [`NotUnderstood`](TokenRequestOutcome::NotUnderstood), as does each other kind with a
+    /// [`status`](Self::status). All other errors mean [`Unknown`](TokenRequestOutcome::Unknown).
     #[must_use]
     pub fn outcome(&self) -> TokenRequestOutcome {
         self.0.outcome.unwrap_or(match self.kind() {
@@ -344,12 +348,12 @@ impl Error {
         })
     }
 
-    /// Returns what the authorization server rejected; `None` unless the
+    /// Returns the part that the authorization server rejected. `None` unless the
     /// [outcome](Self::outcome) is [`Rejected`](TokenRequestOutcome::Rejected).
     ///
-    /// Where nothing was [set](Self::with_rejected_part), the code `invalid_client` and a status of
-    /// 401 without a code mean the [`Credentials`](RejectedPart::Credentials). Everything else
-    /// means the [`Request`](RejectedPart::Request).
+    /// If no part was [set](Self::with_rejected_part), the code `invalid_client` and a status of
+    /// 401 without a code mean the [`Credentials`](RejectedPart::Credentials). All other errors
+    /// mean the [`Request`](RejectedPart::Request).
     #[must_use]
     pub fn rejected_part(&self) -> Option<RejectedPart> {
         if self.outcome() != TokenRequestOutcome::Rejected {
@@ -371,8 +375,8 @@ impl Error {
         &self.0.message
     }
 
-    /// Sets the authenticator's vendor, which a transport does not know. Another name that the
-    /// source gave, for example its token endpoint's host, stays in the text.
+    /// Sets the authenticator's vendor, which a transport does not know. If the source set another
+    /// name, for example the host of its token endpoint, that name stays in the text.
     pub(crate) fn named(mut self, vendor: &str) -> Self {
         if self.vendor() == Some(vendor) {
             return self;
@@ -384,7 +388,7 @@ impl Error {
         self
     }
 
-    /// The same failure told to a later caller: `retry_after` counted anew.
+    /// Returns the same failure for a later caller, with a new `retry_after`.
     pub(crate) fn told_later(&self, retry_after: Duration) -> Self {
         self.clone().with_retry_after(retry_after)
     }
@@ -402,9 +406,9 @@ impl fmt::Display for Error {
         f.write_str(&self.0.message)?;
         if let Some(after) = self.0.retry_after {
             let what = if self.0.kind == ErrorKind::Quota {
-                "the next slot frees"
+                "the next slot is free"
             } else {
-                "next try"
+                "next attempt"
             };
             write!(f, "; {what} in {} s", after.as_millis().div_ceil(1000))?;
         }
@@ -481,11 +485,11 @@ mod tests {
     }
 
     #[test]
-    fn telling_it_later_leaves_the_shared_error_alone() {
+    fn told_later_does_not_change_the_shared_error() {
         let shared = Error::new(ErrorKind::Unavailable, "x: no answer");
         let later = shared.told_later(Duration::from_millis(1_001));
         assert_eq!(shared.retry_after(), None);
-        assert_eq!(later.to_string(), "x: no answer; next try in 2 s");
+        assert_eq!(later.to_string(), "x: no answer; next attempt in 2 s");
     }
 
     #[test]
@@ -496,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vendor_is_named_whatever_the_text_begins_with() {
+    fn vendor_is_named_for_any_beginning_of_the_text() {
         for (vendor, message) in [
             ("token", "token endpoint answered 401"),
             ("token", "token: no answer"),
@@ -542,7 +546,7 @@ mod tests {
         let error = error.with_retry_after(Duration::from_secs(1));
         assert_eq!(
             error.to_string(),
-            "x: answered 401; check the key; next try in 1 s"
+            "x: answered 401; check the key; next attempt in 1 s"
         );
         assert_eq!((error.vendor(), error.code()), (Some("x"), Some("no")));
     }

@@ -8,11 +8,12 @@ use zeroize::Zeroizing;
 
 use crate::Secret;
 
-/// Says whose token a request needs: everything that makes one token another than the next.
+/// Identifies the token that a request needs: everything that makes one token different from
+/// another.
 ///
-/// Two keys are equal if and only if they have the same parts with the same values, in whatever
-/// order they were set: each value is kept whole and with its length, so that no two sets of parts
-/// run into one. Put it into a request's extensions for `auth_tower`'s keyed layer, and hand it to
+/// Two keys are equal if and only if they have the same parts with the same values, in any order.
+/// Each value is kept whole and with its length, so different sets of parts never form the same
+/// key. Put a key into a request's extensions for `auth_tower`'s keyed layer, or pass it to
 /// [`AuthenticatorMap`](crate::AuthenticatorMap). Clones share their memory.
 ///
 /// # Example
@@ -31,13 +32,14 @@ use crate::Secret;
 ///
 /// # Security
 ///
-/// What it is made of is hidden in `Debug`, and wiped from memory with the last clone.
+/// `Debug` hides the values of all parts except the vendor. The memory is wiped with the last
+/// clone.
 #[derive(Clone)]
 pub struct Key(Arc<Encoded>);
 
 struct Encoded {
-    /// Of the bytes, by this process's own random numbers. Made once: a subject may be long, and
-    /// each request looks its key up.
+    /// Hash of the bytes, with random numbers of this process. Computed once: a subject may be
+    /// long, and each request looks up its key.
     hash: u64,
     bytes: Zeroizing<Vec<u8>>,
 }
@@ -48,7 +50,7 @@ struct Encoded {
 pub enum KeyPart<'a> {
     /// The vendor's name.
     Vendor,
-    /// Who issues the tokens (RFC 8414 section 2), or the token endpoint.
+    /// The issuer of the tokens (RFC 8414 section 2), or the token endpoint.
     Issuer,
     /// The client's identifier.
     Client,
@@ -56,13 +58,14 @@ pub enum KeyPart<'a> {
     Grant,
     /// The values of a scope (RFC 6749 section 3.3).
     Scope,
-    /// What the token is for, where a vendor names it by `audience`.
+    /// What the token is for, if the vendor names it by `audience`.
     Audience,
     /// What the token is for (RFC 8707).
     Resource,
-    /// On whose behalf: that user's token, or another text that is theirs alone.
+    /// The user on whose behalf the token is requested: the user's token, or another text that
+    /// identifies the user.
     Subject,
-    /// A parameter of the vendor's own.
+    /// A vendor-specific parameter.
     Extra(&'a str),
 }
 
@@ -72,13 +75,13 @@ impl Key {
         KeyBuilder::default().add(KeyPart::Vendor, vendor.as_ref())
     }
 
-    /// Returns a part's first value.
+    /// Returns the first value of a part. `None` if the key has no such part.
     #[must_use]
     pub fn get(&self, part: KeyPart<'_>) -> Option<&str> {
         self.all(part).next()
     }
 
-    /// Returns a part's values, sorted, none of them twice.
+    /// Returns the values of a part, sorted and without duplicates.
     pub fn all(&self, part: KeyPart<'_>) -> impl Iterator<Item = &str> {
         let (tag, name) = part.code();
         let wanted = move |entry: &Entry<'_>| entry.tag == tag && entry.name == name.as_bytes();
@@ -87,19 +90,20 @@ impl Key {
             .filter_map(|entry| std::str::from_utf8(entry.value).ok())
     }
 
-    /// Returns all parts in one text of bytes: for stores, to derive an entry's name from. Equal
-    /// keys have equal bytes, and other keys have other bytes, in all processes of this release.
+    /// Returns all parts as bytes, for stores that derive the name of an entry from them. Equal
+    /// keys have equal bytes and different keys have different bytes, in all processes of this
+    /// release.
     ///
     /// # Security
     ///
-    /// The subject, maybe a user's token, stands in there as it is. Put no more than a hash of it
-    /// anywhere.
+    /// The subject, which may be a user's token, is part of the bytes in plain text. Write only a
+    /// hash of the bytes anywhere.
     #[must_use]
     pub fn encoded(&self) -> &[u8] {
         &self.0.bytes
     }
 
-    /// Returns the subject as a secret, to token request it for a token.
+    /// Returns the subject as a secret, to exchange it for a token (RFC 8693).
     #[must_use]
     pub fn subject(&self) -> Option<Secret> {
         self.get(KeyPart::Subject).map(Secret::new)
@@ -117,18 +121,18 @@ impl Eq for Key {}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // A hash already, see `PreHashed`.
+        // The value is a hash already, see `PreHashed`.
         state.write_u64(self.0.hash);
     }
 }
 
-/// The hasher for maps by [`Key`] alone: takes the key's own hash as it is.
+/// Hasher for maps whose keys are [`Key`]: uses the hash that the key holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PreHashed(u64);
 
 impl Hasher for PreHashed {
     fn write(&mut self, bytes: &[u8]) {
-        // Not for keys, which are one number.
+        // Not called for keys, which write one number.
         bytes
             .iter()
             .for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
@@ -143,7 +147,7 @@ impl Hasher for PreHashed {
     }
 }
 
-/// Nobody outside this process can tell which keys collide.
+/// Uses random numbers, so that no other program can construct keys that collide.
 fn hash_of(bytes: &[u8]) -> u64 {
     static RANDOM: OnceLock<RandomState> = OnceLock::new();
     RANDOM.get_or_init(RandomState::new).hash_one(bytes)
@@ -177,7 +181,7 @@ impl Value {
 }
 
 impl KeyBuilder {
-    /// Sets who issues the tokens.
+    /// Sets the issuer of the tokens.
     pub fn issuer(self, issuer: impl AsRef<str>) -> Self {
         self.only(KeyPart::Issuer, issuer.as_ref())
     }
@@ -208,12 +212,12 @@ impl KeyBuilder {
         self.add(KeyPart::Resource, uri.as_ref())
     }
 
-    /// Sets on whose behalf.
+    /// Sets the user on whose behalf the token is requested.
     pub fn subject(self, subject: &Secret) -> Self {
         self.only(KeyPart::Subject, subject.expose())
     }
 
-    /// Adds a parameter of the vendor's own.
+    /// Adds a vendor-specific parameter.
     pub fn extra(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.add(KeyPart::Extra(name.as_ref()), value.as_ref())
     }
@@ -221,7 +225,7 @@ impl KeyBuilder {
     /// Makes the key.
     #[must_use]
     pub fn build(mut self) -> Key {
-        // In one order, and none twice: how it was made is not part of a key.
+        // Sorted and without duplicates, so that the order of the calls is not part of the key.
         self.parts.sort_by(|a, b| a.order().cmp(&b.order()));
         self.parts.dedup_by(|a, b| a.order() == b.order());
         let size = |value: &Value| 17 + value.name.len() + value.value.len();
@@ -285,7 +289,7 @@ struct Entry<'a> {
     value: &'a [u8],
 }
 
-/// Reads what [`KeyBuilder::build`] wrote.
+/// Reads the bytes that [`KeyBuilder::build`] wrote.
 struct Entries<'a>(&'a [u8]);
 
 impl<'a> Iterator for Entries<'a> {
@@ -332,7 +336,7 @@ mod tests {
     }
 
     fn parts() -> impl Strategy<Value = Parts> {
-        // Few letters, so that different parts often have the same letters in a row.
+        // Few letters, so that different parts often contain the same sequence.
         let text = "[ab|,]{0,3}";
         let set = |text| proptest::collection::btree_set(text, 0..3);
         (text, text, set(text), set("[ab]{1,2}"), text)

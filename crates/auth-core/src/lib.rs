@@ -135,7 +135,7 @@ pub use authenticator::acquire::Acquire;
 pub use authenticator::health::{Health, HealthFailure, MapHealth, RequestsLost};
 pub use authenticator::options::AuthenticatorOptions;
 pub use authenticator::warm::{KeepWarm, TokenWatch};
-pub use authenticator::wider_scope::{NoWiderScope, ScopeAnswer, WiderScope};
+pub use authenticator::wider_scope::ScopeAnswer;
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
 pub use authenticator_map::{AuthenticatorMap, AuthenticatorMapBuilder};
 pub use clock::{Clock, Moment, SharedClock, SystemClock};
@@ -143,6 +143,7 @@ pub use error::{Error, ErrorKind, RejectedPart, TokenRequestOutcome};
 pub use key::{Key, KeyBuilder, KeyPart};
 pub use limits::concurrency::TokenRequestLimit;
 pub use limits::quota::Quota;
+pub use limits::wider_scope::{NoWiderScope, WiderScope};
 pub use marks::redirected::{Redirected, RedirectsUnseen};
 pub use marks::refused::TokenRefused;
 #[doc(hidden)]

@@ -1,10 +1,12 @@
-//! The token machine: all rules about when a token is requested, by whom, and what is remembered of
-//! it, for one process and for many. Rules are pure; [`driver`](crate::authenticator::driver) obeys them.
+//! The token machine: all rules that decide when a token is requested, by which process, and what
+//! is remembered, for one process and for several. The rules are pure functions;
+//! [`driver`](crate::authenticator::driver) executes their orders.
 
 pub(crate) mod account;
 pub(crate) mod backoff;
 mod codec;
 mod context;
+mod first_seen;
 pub(crate) mod flight;
 pub(crate) mod key_state;
 pub(crate) mod memory;

@@ -1,4 +1,4 @@
-//! Marks that layers below leave on a response or its error.
+//! Marks that layers below `AuthLayer` leave on a response or its error.
 
 pub(crate) mod redirected;
 pub(crate) mod refused;

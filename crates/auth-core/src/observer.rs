@@ -5,6 +5,7 @@ mod log;
 #[doc(hidden)]
 pub mod measure;
 
+pub(crate) use event::SCOPE_DENIED;
 pub use event::{Event, EventKind, QuotaUse};
 
 use std::{
@@ -18,38 +19,37 @@ use tracing::{Span, span};
 use crate::SharedClock;
 use event::Names;
 
-/// Is told of everything that an operator may want to count or see: token requests, tokens,
-/// requests that were not signed or not replayed, the state of the store.
+/// Receives an [`Event`] for everything that an operator may want to count or see: token requests,
+/// tokens, requests that were not signed or not replayed, the state of the store.
 ///
-/// Set by [`AuthenticatorOptions::observer`](crate::AuthenticatorOptions::observer). All that an
-/// observer is told is also in the log, by `tracing`; the page
-/// [Observability](crate::_documentation::observability) lists all events. Use an observer to count
-/// events or to keep them, and the log to read them.
+/// Set it by [`AuthenticatorOptions::observer`](crate::AuthenticatorOptions::observer). All events
+/// are also logged, by `tracing`; the page [Observability](crate::_documentation::observability)
+/// lists them. Use an observer to count or keep events, and the log to read them.
 ///
 /// A request that is signed with the cached token, sent once and accepted causes no event. Without
-/// an observer, no event is made.
+/// an observer, no [`Event`] is made.
 ///
 /// # When it is called
 ///
-/// On the task of the token request or on the slow path of the caller whom the event is about. No
-/// lock is held, so an observer may ask the authenticator for its [`Health`](crate::Health) or for
-/// a token. Callers that wait for a token are woken before an observer is told how the token
-/// request ended.
+/// On the task of the token request, or on the slow path of the caller that the event is about. No
+/// lock is held, so an observer may read the authenticator's [`Health`](crate::Health) or ask for a
+/// token. Callers that wait for a token are woken before the observer is told how the token request
+/// ended.
 ///
-/// An observer must not block: it takes the time of a worker thread of the runtime. Hand what takes
-/// long to a channel; an [`Event`] is cheap to clone. A slow observer delays the one request that
-/// the event is about, if it is about one request; it delays no request that is signed with the
-/// cached token, and nobody who waits for a token request. A panic in an observer is caught and
+/// An observer must not block, because it runs on a worker thread of the runtime. Send work that
+/// takes long to a channel; an [`Event`] is cheap to clone. A slow observer delays the request that
+/// the event is about, if the event is about one. It delays no request that is signed with the
+/// cached token, and no caller that waits for a token request. A panic in an observer is caught and
 /// logged.
 ///
 /// # How many events there are
 ///
-/// Events about requests ([`RequestUnsigned`](EventKind::RequestUnsigned),
+/// An event about a request ([`RequestUnsigned`](EventKind::RequestUnsigned),
 /// [`RequestReplayed`](EventKind::RequestReplayed), [`TokenRefused`](EventKind::TokenRefused) and
-/// so on) come once for each request that they are about. All others are bounded by the number of
-/// token requests: 100,000 callers that wait for one token cause one
-/// [`RequestsWaited`](EventKind::RequestsWaited), and 18 times
-/// [`RequestsWaiting`](EventKind::RequestsWaiting) at most.
+/// so on) comes once for each such request. The number of all other events is bounded by the number
+/// of token requests: 100,000 callers that wait for one token cause one
+/// [`RequestsWaited`](EventKind::RequestsWaited) and at most 18
+/// [`RequestsWaiting`](EventKind::RequestsWaiting).
 ///
 /// # Example
 ///
@@ -78,7 +78,7 @@ use event::Names;
 ///
 /// No event holds a secret, a path, a query, a header or a body.
 pub trait Observer: Send + Sync + 'static {
-    /// Is called once for each event.
+    /// Called once for each event.
     fn on_event(&self, event: &Event);
 }
 
@@ -88,7 +88,8 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
     }
 }
 
-/// Two observers, for example one that counts and one that keeps the last failures.
+/// Two observers, for example one that counts and one that keeps the last failures. Both receive
+/// each event.
 impl<A: Observer, B: Observer> Observer for (A, B) {
     fn on_event(&self, event: &Event) {
         self.0.on_event(event);
@@ -112,7 +113,7 @@ impl fmt::Debug for SharedObserver {
     }
 }
 
-/// Where the events of one authenticator go: into the log, and to the observer if there is one.
+/// Sends the events of one authenticator to the log, and to the observer if there is one.
 #[derive(Debug)]
 pub(crate) struct Observed {
     names: Arc<Names>,
@@ -143,13 +144,13 @@ impl Observed {
         self.names.label.as_deref()
     }
 
-    /// Makes the span of a token request, which follows from the current span: that of the request
-    /// that began it.
+    /// Makes the span of a token request. The span follows from the current span, which is that of
+    /// the request that started the token request.
     pub(crate) fn token_request_span(&self, reason: &'static str) -> Span {
         log::token_request_span(self.vendor(), self.label(), reason)
     }
 
-    /// Notes in the current span, that of a token request, how it ended.
+    /// Records in the current span, which is that of a token request, how the token request ended.
     pub(crate) fn end_span(outcome: &str, host: Option<&str>) {
         log::end_span(outcome, host);
     }
@@ -159,31 +160,31 @@ impl Observed {
         log::wait_span(self.vendor(), self.label(), token_request)
     }
 
-    /// Tells whether there is an observer, or a log that takes lines of such a level.
+    /// Returns whether there is an observer, or a log that takes lines of such a level.
     pub(crate) fn is_heard(&self) -> bool {
         self.observer.is_some() || log::is_enabled()
     }
 
-    /// Writes an event into the log and tells the observer. Hold no lock.
+    /// Logs an event and tells the observer. The caller holds no lock.
     pub(crate) fn tell(&self, kind: EventKind) {
         self.log(&kind);
         self.observe(|| kind);
     }
 
-    /// Writes an event into the log only. Hold no lock.
+    /// Logs an event. The caller holds no lock.
     pub(crate) fn log(&self, kind: &EventKind) {
-        // A subscriber that panics is as harmless as an observer that does.
+        // A panic in a subscriber must do no more harm than a panic in an observer.
         let write = || log::write(self.vendor(), self.label(), kind);
         let _ = catch_unwind(AssertUnwindSafe(write));
     }
 
-    /// Tells the observer only, if there is one. Hold no lock.
+    /// Tells the observer, if there is one. The caller holds no lock.
     pub(crate) fn observe(&self, kind: impl FnOnce() -> EventKind) {
         let Some(SharedObserver(observer)) = &self.observer else {
             return;
         };
         let event = Event::new(Arc::clone(&self.names), self.clock.now(), kind());
-        // An observer that is left half-changed is its own affair.
+        // If a panic leaves the observer half-changed, the observer must cope with it.
         let told = catch_unwind(AssertUnwindSafe(|| observer.on_event(&event)));
         if told.is_err() {
             let write = || log::panicked(self.vendor(), self.label(), event.kind());

@@ -12,15 +12,14 @@ mod warned;
 
 pub use http_hosts::HttpHosts;
 
-/// Where a token may go: a list of origins (scheme, host, effective port; RFC 6454).
+/// The origins that a token may be sent to: a list of scheme, host and effective port (RFC 6454).
 ///
-/// An origin is exact: `https://example.com` permits neither a subdomain nor another port. For a
-/// vendor that has one host per customer, see [`subdomains_of`](Self::subdomains_of). Plain `http`
-/// is permitted only to the exact hosts that
-/// [`danger_allow_http`](Self::danger_allow_http) names.
+/// The comparison is exact: `https://example.com` permits neither a subdomain nor another port. For
+/// a vendor with one host per customer, use [`subdomains_of`](Self::subdomains_of). Plain `http` is
+/// permitted only to the exact hosts in [`danger_allow_http`](Self::danger_allow_http).
 ///
-/// Host names are compared without regard to case. A trailing dot, user information, and another
-/// spelling of an IP address make another origin. Write international names in Punycode
+/// Host names are compared without regard to case. A trailing dot, user information, or another
+/// spelling of an IP address makes a different origin. Write international names in Punycode
 /// (`xn--...`).
 ///
 /// # Example
@@ -45,7 +44,7 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// Takes a list of origins such as `https://api.example.com`; a path is ignored.
+    /// Makes a list of `https` origins, for example `https://api.example.com`. A path is ignored.
     ///
     /// # Errors
     ///
@@ -64,14 +63,14 @@ impl Origins {
         })
     }
 
-    /// Takes a list of origins of which some are plain `http`: docker-compose and Kubernetes
+    /// Makes a list in which plain `http` origins are allowed too: docker-compose and Kubernetes
     /// services (`http://payments:8080`), meshes (`http://api.mesh.local`),
-    /// `http://localhost:3000`. `https` origins may be in the list too.
+    /// `http://localhost:3000`.
     ///
     /// # Security
     ///
-    /// Whoever can listen on the way to one of these hosts can read the token. Name only hosts
-    /// that are reached by loopback, by a private network, or by a mesh that encrypts.
+    /// Anybody who can read the network traffic to one of these hosts can read the token. Name only
+    /// hosts that are reached by loopback, by a private network, or by a mesh that encrypts.
     ///
     /// # Errors
     ///
@@ -94,33 +93,33 @@ impl Origins {
         Self::parse(FIELD, origins, |_| Ok(()))
     }
 
-    /// Takes the origin of a URL, for the setting `base_url` of a vendor crate. Plain `http` is
-    /// permitted if `http` names the origin. `field` is the setting that the URL came from, for the
-    /// error.
+    /// Makes a list with the origin of a URL, for the setting `base_url` of a vendor crate. Plain
+    /// `http` is permitted if `http` names the origin. `field` is the name of the setting, for
+    /// errors.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), but on `field`.
+    /// As [`new`](Self::new), on field `field`.
     pub fn of_url(field: &'static str, url: &str, http: &HttpHosts) -> Result<Self, Error> {
         http.check(field, url)?;
         Self::parse(field, [url], |_| Ok(()))
     }
 
-    /// Permits, in addition, every host that is exactly one label below `suffix`, for a vendor that
-    /// has one host per customer: `subdomains_of("https://my.salesforce.com")` permits
-    /// `https://acme.my.salesforce.com`, and neither `https://my.salesforce.com` itself, nor
+    /// Also permits every host that is exactly one label below `suffix`, for a vendor with one host
+    /// per customer. For example, `subdomains_of("https://my.salesforce.com")` permits
+    /// `https://acme.my.salesforce.com`. It permits neither `https://my.salesforce.com` itself, nor
     /// `https://a.b.my.salesforce.com`, nor `https://evil-my.salesforce.com`. The port must be
     /// equal.
     ///
-    /// For a vendor without a fixed host, start with [`Origins::default`], which permits nothing.
+    /// For a vendor without a fixed host, start with [`Origins::default`], which permits no origin.
     ///
     /// # Security
     ///
-    /// Name only a suffix below which every host belongs to the vendor. A suffix below which
-    /// anybody can register a name (`co.uk`, `github.io`, `herokuapp.com`) gives the token to
-    /// anybody. The check refuses the likely mistakes: a suffix of one label (`com`), and the
-    /// registries under country codes that sell names (`co.uk`, `com.au`). It does not know the
-    /// Public Suffix List.
+    /// Name a suffix only if every host below it belongs to the vendor. A suffix below which
+    /// anybody can register a name (`co.uk`, `github.io`, `herokuapp.com`) sends the token to
+    /// anybody. The check finds the likely mistakes: a suffix of one label (`com`), and registries
+    /// under country codes that sell names (`co.uk`, `com.au`). The check does not use the Public
+    /// Suffix List.
     ///
     /// # Errors
     ///
@@ -144,28 +143,28 @@ impl Origins {
         Ok(self)
     }
 
-    /// Tells whether a token may go to this destination.
+    /// Returns whether a token may be sent to this destination.
     ///
-    /// A URI without scheme or host (origin form, for example `/v1/things`) names no destination,
-    /// so it is not permitted. Where the request's headers are known, use
+    /// A URI without scheme or host (origin form, for example `/v1/things`) names no destination
+    /// and is not permitted. If the request's headers are known, use
     /// [`permits_request`](Self::permits_request).
     #[must_use]
     #[inline(always)]
     pub fn permits(&self, uri: &Uri) -> bool {
         match (self.allowed.first(), uri.authority()) {
-            // Nearly every request: to the first origin, written as expected.
+            // The fast path: the first origin, in its usual spelling.
             (Some(origin), Some(authority)) if origin.is_written(uri.scheme(), authority) => true,
             _ => self.permits_any(uri),
         }
     }
 
-    /// Tells whether a token may go on this request: the destination is permitted, and the headers
-    /// do not name another one.
+    /// Returns whether a token may be sent with this request: the destination is permitted, and the
+    /// `Host` header does not name another one.
     ///
-    /// A server or a gateway chooses the virtual host by the `Host` header. So a request whose
-    /// `Host` differs from the URI's authority goes to another origin, and is not permitted. `Host`
-    /// is compared as origins are: without regard to case, the default port may be left out, a
-    /// trailing dot counts.
+    /// A server or a gateway chooses the virtual host by the `Host` header. A request whose `Host`
+    /// differs from the URI's authority goes to another origin, so it is not permitted. `Host` is
+    /// compared as origins are: without regard to case, the default port may be omitted, and a
+    /// trailing dot makes a difference.
     #[must_use]
     #[inline(always)]
     pub fn permits_request(&self, uri: &Uri, headers: &HeaderMap) -> bool {
@@ -200,22 +199,22 @@ impl Origins {
         suffixes.any(|suffix| suffix.is_above(host, port))
     }
 
-    /// Tells whether the `Host` header names another host than the URI's authority.
+    /// Returns whether the `Host` header names another host than the URI's authority.
     #[doc(hidden)]
     #[must_use]
     pub fn host_differs(uri: &Uri, headers: &HeaderMap) -> bool {
         has_host(headers) && !hosts_agree(uri, headers)
     }
 
-    /// Returns true the first time that a warning is about this cause and destination. Holds a
-    /// bounded number of them; returns false for the rest.
+    /// Returns true for the first warning about this cause and destination. Remembers a bounded
+    /// number of warnings, and returns false for all further ones.
     #[doc(hidden)]
     #[must_use]
     pub fn is_first_warning(&self, cause: &str, destination: &str) -> bool {
         self.warned.is_first(cause, destination)
     }
 
-    /// Returns the origins as text for a log line: the exact ones, then the suffixes.
+    /// Returns the origins as text for a log line: first the exact origins, then the suffixes.
     #[doc(hidden)]
     #[must_use]
     pub fn describe(&self) -> String {
@@ -250,13 +249,13 @@ impl Origins {
     }
 }
 
-/// For the handful of headers of a request, a scan is cheaper than the hash of a look-up.
+/// A request has few headers, so a scan is cheaper than hashing for a look-up.
 #[inline(always)]
 fn has_host(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| matches!(*name, HOST))
 }
 
-/// Tells whether all `Host` headers name the URI's authority (RFC 9110 section 7.2).
+/// Returns whether all `Host` headers name the URI's authority (RFC 9110 section 7.2).
 #[cold]
 fn hosts_agree(uri: &Uri, headers: &HeaderMap) -> bool {
     let Some(authority) = uri.authority() else {

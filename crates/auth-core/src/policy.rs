@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use crate::Error;
 
-/// When tokens are renewed, and how failures are spaced.
+/// When tokens are renewed, and how long the back-off is after failures.
 ///
-/// The defaults suit lifetimes from one second to a year; set only what you know better.
+/// The defaults suit lifetimes from 1 second to 1 year.
 ///
 /// # Example
 ///
@@ -32,7 +32,7 @@ pub struct RefreshPolicy {
     probe_interval: Duration,
 }
 
-/// The margin of long-lived tokens, where none is set.
+/// The margin of long-lived tokens, if no margin is set.
 const MARGIN: Duration = Duration::from_secs(60);
 
 impl Default for RefreshPolicy {
@@ -53,32 +53,34 @@ impl Default for RefreshPolicy {
 }
 
 impl RefreshPolicy {
-    /// Sets the share of the lifetime after which a token is renewed ahead, 0 to 1. Default: 0.8.
+    /// Sets the share of the lifetime after which a token is renewed ahead of expiry, 0 to 1.
+    /// Default: 0.8. For example, a token of 1 hour is renewed after 48 minutes.
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) on field `refresh_at` for a share that does not lie
-    /// between 0 and 1.
+    /// [`Config`](crate::ErrorKind::Config) on field `refresh_at` for a share that is not between 0
+    /// and 1.
     pub fn refresh_at(mut self, share: f64) -> Result<Self, Error> {
         self.refresh_at = checked_share("refresh_at", share)?;
         Ok(self)
     }
 
-    /// Sets the share of the lifetime by which that moment is drawn earlier at random, once per
-    /// token, 0 to 1. Default: 0.05. It keeps processes apart that started together.
+    /// Sets the share of the lifetime by which a renewal may be earlier, 0 to 1. Default: 0.05. The
+    /// time is drawn at random once for each token, so that processes which started together do not
+    /// renew together. For example, a token of 1 hour is renewed up to 3 minutes earlier.
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) on field `jitter` for a share that does not lie between
-    /// 0 and 1.
+    /// [`Config`](crate::ErrorKind::Config) on field `jitter` for a share that is not between 0 and
+    /// 1.
     pub fn jitter(mut self, share: f64) -> Result<Self, Error> {
         self.jitter = checked_share("jitter", share)?;
         Ok(self)
     }
 
-    /// Sets how long before expiry a token is no longer sent, because the request still has to
+    /// Sets how long before its expiry a token is no longer sent, because a request takes time to
     /// reach the API. Default: 60 seconds or a tenth of the token's lifetime, whichever is shorter.
-    /// A margin of half the lifetime or more counts as half.
+    /// A margin above half the lifetime counts as half the lifetime.
     ///
     /// # Errors
     ///
@@ -88,7 +90,7 @@ impl RefreshPolicy {
         Ok(self)
     }
 
-    /// Sets the lifetime of tokens that come without one. Default: 5 minutes.
+    /// Sets the lifetime of tokens for which the vendor states none. Default: 5 minutes.
     ///
     /// # Errors
     ///
@@ -98,7 +100,7 @@ impl RefreshPolicy {
         Ok(self)
     }
 
-    /// Sets the longest lifetime that is believed. Default: 400 days.
+    /// Sets the longest accepted lifetime; a longer one is shortened to it. Default: 400 days.
     ///
     /// # Errors
     ///
@@ -108,7 +110,7 @@ impl RefreshPolicy {
         Ok(self)
     }
 
-    /// Sets the total time that one token request may take. Default: 10 seconds.
+    /// Sets how long one token request may take in total. Default: 10 seconds.
     ///
     /// # Errors
     ///
@@ -118,8 +120,8 @@ impl RefreshPolicy {
         Ok(self)
     }
 
-    /// Sets the floor between two token requests. Default: 1 second, less for tokens that live less
-    /// than two seconds.
+    /// Sets the shortest time between two token requests. Default: 1 second; shorter for tokens
+    /// that live less than 2 seconds.
     ///
     /// # Errors
     ///
@@ -132,9 +134,9 @@ impl RefreshPolicy {
     /// Sets the shortest and the longest back-off after failed token requests. Default: 1 s and 60
     /// s.
     ///
-    /// A back-off is about an eighth of the time for which token requests have been failing, with
-    /// jitter: after an outage of 60 seconds the next token request comes within 8 seconds, and
-    /// during an outage of an hour there are about 120 token requests.
+    /// A back-off takes about an eighth of the time since token requests began to fail, with
+    /// jitter. After an outage of 60 seconds the next token request follows within 8 seconds.
+    /// During an outage of 1 hour there are about 120 token requests.
     ///
     /// # Errors
     ///
@@ -143,22 +145,23 @@ impl RefreshPolicy {
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Result<Self, Error> {
         let first = positive("backoff", first)?;
         if longest < first {
-            let problem = "the longest is shorter than the first";
+            let problem =
+                "the longest back-off is shorter than the first; raise `longest` or lower `first`";
             return Err(Error::config("backoff", problem));
         }
         self.backoff = (first, longest);
         Ok(self)
     }
 
-    /// Sets the longest `Retry-After` that is believed. Default: 1 hour.
+    /// Sets the longest accepted `Retry-After`; a longer one is shortened to it. Default: 1 hour.
     #[must_use]
     pub fn max_retry_after(mut self, longest: Duration) -> Self {
         self.max_retry_after = longest;
         self
     }
 
-    /// Sets how long a terminal verdict stands before one token request probes whether it still
-    /// does. Default: 5 minutes.
+    /// Sets the time between probes after rejected credentials: one token request that learns
+    /// whether the credentials are accepted again. Default: 5 minutes.
     ///
     /// # Errors
     ///
@@ -168,25 +171,25 @@ impl RefreshPolicy {
         Ok(self)
     }
 
-    /// Returns how long one token request may take: what [`deadline`](Self::deadline) set.
+    /// Returns how long one token request may take.
     pub(crate) fn token_request_deadline(&self) -> Duration {
         self.deadline
     }
 
-    /// Adds to the deadline, saturating.
+    /// Adds to the deadline. Saturates.
     pub(crate) fn extend_deadline(mut self, extra: Duration) -> Self {
         self.deadline = self.deadline.saturating_add(extra);
         self
     }
 
-    /// The lifetime that counts, of what the vendor said.
+    /// Returns the lifetime to use for the lifetime that the vendor stated.
     pub(crate) fn lifetime(&self, stated: Option<Duration>) -> Duration {
         stated
             .unwrap_or(self.default_lifetime)
             .min(self.max_lifetime)
     }
 
-    /// Returns for how long after its token request a token may be sent.
+    /// Returns how long after its token request a token may be sent.
     pub(crate) fn usable_for(&self, lifetime: Duration) -> Duration {
         let margin = self.margin.unwrap_or(MARGIN.min(lifetime / 10));
         lifetime.saturating_sub(margin.min(lifetime / 2))
@@ -209,7 +212,7 @@ impl RefreshPolicy {
             .saturating_sub(drawn)
     }
 
-    /// Returns the floor between a token request that succeeded and the next.
+    /// Returns the shortest time between a successful token request and the next one.
     pub(crate) fn floor(&self, lifetime: Duration) -> Duration {
         if lifetime.is_zero() {
             self.min_interval
@@ -232,7 +235,7 @@ impl RefreshPolicy {
         asked.min(self.max_retry_after).max(self.min_interval)
     }
 
-    /// Returns the time until a rejection is probed.
+    /// Returns the time from a rejection to the next probe.
     pub(crate) fn probe_after(&self, jitter: Jitter) -> Duration {
         self.probe_interval
             .saturating_add(jitter.of(self.probe_interval / 10))
@@ -244,18 +247,21 @@ fn checked_share(field: &'static str, share: f64) -> Result<f64, Error> {
     if (0.0..=1.0).contains(&share) {
         return Ok(share);
     }
-    let problem = "a share of the lifetime lies between 0 and 1";
+    let problem = "must be a share of the lifetime between 0 and 1, for example 0.8";
     Err(Error::config(field, problem))
 }
 
 fn positive(field: &'static str, duration: Duration) -> Result<Duration, Error> {
     if duration.is_zero() {
-        return Err(Error::config(field, "must be longer than zero"));
+        return Err(Error::config(
+            field,
+            "must be longer than zero, for example 10 s",
+        ));
     }
     Ok(duration)
 }
 
-/// A random share below one, drawn outside the machine.
+/// A random share below 1, drawn outside the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Jitter(pub(crate) u32);
 
@@ -266,7 +272,7 @@ impl Jitter {
     }
 }
 
-/// A share of a duration; the share was checked to lie between 0 and 1.
+/// Returns a share of a duration. The share was checked to be between 0 and 1.
 fn share(duration: Duration, share: f64) -> Duration {
     Duration::try_from_secs_f64(duration.as_secs_f64() * share)
         .unwrap_or(duration)

@@ -7,10 +7,11 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-/// A secret text: hidden in `Debug`, wiped from memory when its last clone goes, shared on clone.
+/// A secret text. `Debug` hides it, clones share its memory, and the memory is wiped when the last
+/// clone is dropped.
 ///
-/// Use it for client secrets, passwords and access tokens. It has no `Display`, and comparing two
-/// secrets takes the same time wherever they differ.
+/// Use it for client secrets, passwords and access tokens. It has no `Display`. Comparing two
+/// secrets of equal length takes the same time wherever they differ.
 ///
 /// # Example
 ///
@@ -24,24 +25,24 @@ use zeroize::Zeroizing;
 ///
 /// # Security
 ///
-/// Wiping is best effort: copies made by TLS, the HTTP client or the operating system are out of
-/// reach, and so is the `String` that a secret was made from if it was reallocated before.
+/// Wiping is best effort. It does not reach copies that TLS, the HTTP client or the operating
+/// system made, nor earlier copies of the `String` that the secret was made from.
 #[derive(Clone)]
 pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
-    /// Takes over a text as a secret.
+    /// Makes a secret from a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Arc::new(Zeroizing::new(text.into())))
     }
 
-    /// Returns the text itself; keep it out of logs, errors and `format!`.
+    /// Returns the text. Keep it out of logs, errors and `format!`.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Tells whether the secret holds nothing.
+    /// Returns whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -83,7 +84,7 @@ impl From<String> for Secret {
 }
 
 impl From<Secret> for Bytes {
-    /// Shares the secret's memory as bytes, for a request body; wiped with the last clone.
+    /// Shares the secret's memory as bytes, for a request body. Wiped with the last clone.
     fn from(secret: Secret) -> Self {
         struct Owner(Secret);
         impl AsRef<[u8]> for Owner {

@@ -1,7 +1,7 @@
 //! Settings from files and the environment, through serde (feature `serde`).
 //!
-//! With the feature, these values implement [`serde::Deserialize`], in any format that
-//! serde has a crate for:
+//! With the feature, these values implement [`serde::Deserialize`], for every format that has a
+//! serde crate:
 //!
 //! | value | form | example, in TOML |
 //! |---|---|---|
@@ -13,15 +13,15 @@
 //! | [`SharedSecretSource`](crate::SharedSecretSource) | reference to a secret | `"file:/run/secrets/client"`, `"env:CLIENT_SECRET"` |
 //! | [`Span`] | number and unit: `ms`, `s`, `m`, `h`, `days` | `"90s"`, `"1h 30m"` |
 //!
-//! Absent fields have the defaults that the setters document. Unknown fields are errors. A store, a
-//! clock or an observer is a value of the program: set it on the options after reading them.
+//! Absent fields have the defaults that the setters document. Unknown fields are errors. Stores,
+//! clocks and observers cannot be written in settings: set them on the options after reading.
 //!
 //! # Secrets
 //!
-//! Settings hold references, never secrets. `file:` names a [`SecretFile`](crate::SecretFile),
-//! `env:` a [`SecretEnv`](crate::SecretEnv). Any other text is an error that does not repeat the
-//! text. A file is read again for each token request, so a rotated secret is used at the next renewal,
-//! and at once after a rejection. No type of this crate serializes a secret.
+//! Settings hold references, never secrets. `file:` makes a [`SecretFile`](crate::SecretFile), and
+//! `env:` makes a [`SecretEnv`](crate::SecretEnv). Any other text is an error that does not repeat
+//! the text. The file is read for each token request, so a rotated secret is used at the next
+//! renewal, and at once after a rejection. No type of this crate serializes a secret.
 //!
 //! # Example
 //!
@@ -70,10 +70,11 @@ pub use span::Span;
 
 use crate::Error;
 
-/// Reads a value, and names the path of the field that is wrong.
+/// Reads a value. An error names the path of the wrong field.
 ///
-/// Only the first line of a format's own error is kept, because some formats quote lines of the file
-/// below it. With TOML, pass a `toml::Table` and not the text, so that the first line has the cause.
+/// Only the first line of the format's own error is kept, because some formats quote lines of the
+/// file after it. With TOML, pass a `toml::Table` instead of the text: the first line of its error
+/// has the cause.
 ///
 /// # Errors
 ///

@@ -8,12 +8,12 @@ use std::{
     },
 };
 
-/// A few equal copies of a value, of which each thread keeps to one.
+/// Several equal copies of a value. Each thread uses one of them.
 ///
-/// What stops several threads from using one shared value side by side is not a lock but its
-/// reference count: whoever clones a handle takes the count's cache line from all others. Here each
-/// copy has a count on cache lines of its own, so that threads clone [`local`](Self::local) handles
-/// without meeting.
+/// When several threads use one shared value, its reference count slows them down, not a lock: a
+/// thread that clones a handle takes the count's cache line from all other threads. Here each copy
+/// has its count on separate cache lines, so threads clone [`local`](Self::local) handles without
+/// contention.
 ///
 /// # Example
 ///
@@ -29,14 +29,14 @@ pub struct Sharded<T> {
     copies: Box<[Local<T>]>,
 }
 
-/// A handle on one copy of a [`Sharded`] value; keeps that copy alive.
+/// A handle on one copy of a [`Sharded`] value. It keeps the copy alive.
 pub struct Local<T>(Arc<Padded<T>>);
 
-/// A handle that keeps nothing alive.
+/// A handle that does not keep the copy alive.
 #[derive(Debug)]
 pub(crate) struct WeakLocal<T>(Weak<Padded<T>>);
 
-/// Two lines, because processors fetch them in pairs.
+/// Two cache lines, because processors fetch them in pairs.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Padded<T>(T);
@@ -51,17 +51,17 @@ impl<T> Sharded<T> {
         }
     }
 
-    /// Returns the copy that the current thread keeps to.
+    /// Returns the current thread's copy.
     #[must_use]
     #[inline]
     pub fn local(&self) -> &Local<T> {
-        // A power of two, so this keeps the index in range.
+        // The length is a power of two, so the mask keeps the index in range.
         &self.copies[slot() & (self.copies.len() - 1)]
     }
 }
 
 impl<T> Local<T> {
-    /// Makes a handle on a value that has no other copy.
+    /// Makes a handle on a value without other copies.
     pub fn new(value: T) -> Self {
         Self(Arc::new(Padded(value)))
     }
@@ -102,7 +102,7 @@ impl<T: fmt::Debug> fmt::Debug for Local<T> {
     }
 }
 
-/// A number that the current thread keeps, counted up from thread to thread.
+/// A number for the current thread; each new thread gets the next number.
 #[inline]
 fn slot() -> usize {
     const UNSET: usize = usize::MAX;
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_lie_on_lines_of_their_own() {
+    fn counts_lie_on_separate_cache_lines() {
         let sharded = Sharded::new(3, || 0_u8);
         let addresses: Vec<_> = sharded
             .copies
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_keeps_to_its_copy_and_the_next_takes_another() {
+    fn thread_keeps_its_copy_and_the_next_thread_uses_another() {
         let sharded = Sharded::new(2, || ());
         let here = &raw const *sharded.local().0;
         assert_eq!(here, &raw const *sharded.local().0);

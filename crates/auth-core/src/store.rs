@@ -14,66 +14,70 @@ mod memory;
 
 pub use memory::MemoryStore;
 
-/// Keeps tokens where other processes, and the next start of this one, find them.
+/// Keeps tokens where other processes, and the next start of this process, find them.
 ///
-/// A store keeps bytes and knows nothing of tokens: what they mean, and when they are good, is the
-/// [`Authenticator`](crate::Authenticator)'s business (see
-/// [`AuthenticatorOptions::store`](crate::AuthenticatorOptions::store)). Hold your own to
-/// `auth_testkit::store_contract!`.
+/// A store keeps bytes and knows nothing of tokens. The [`Authenticator`](crate::Authenticator)
+/// decides what the bytes mean and whether a token is valid (see
+/// [`AuthenticatorOptions::store`](crate::AuthenticatorOptions::store)). Test a store that you
+/// write with `auth_testkit::store_contract!`.
 ///
 /// # Contract
 ///
-/// - **Versions.** The writer gives an entry its version, and the store keeps both together. Of
-///   several calls of [`replace`](Self::replace) that expect the same version, one succeeds. A
-///   version proves that an entry is later than another one only if the entry's content was read
-///   and understood. The version of an entry with unreadable content names that entry for `replace`
-///   and proves nothing: anybody may have written it.
-/// - **Time.** The store's own clock is the one that all its users share: it says how old an entry
-///   is, ends its life, and ends leases. An entry whose time of writing lies in the future by that
-///   clock, because the clock was set back, has the age [`StoredEntry::UNKNOWN_AGE`]. Such an entry
-///   stays, and everything timed in it is over. A store that has a clock which nobody can set goes
-///   by it. A store that has none, such as Redis, reports an entry younger by as much as the clock
-///   was set back since; so a reader remembers when it first saw a back-off, and obeys that
-///   back-off no longer than it had left then.
-/// - **Leases.** At most one owner holds a key's lease. A lease ends when it is released or its
-///   time is over, whatever happens to its owner or to the clock, and no lease lasts longer than
-///   [`LONGEST_LEASE`]. What looks like a lease and has no end, or a later one, is nobody's.
-/// - **Content.** An entry that is there and cannot be read by this process, but may be by another
-///   one or with another key, is returned with an error as its content, and never as nothing.
-/// - **Failure.** Whatever was damaged or put there by somebody else is an error or nothing, never
-///   another key's entry. No error shows an entry.
-/// - The futures may be dropped at any time; what they were doing is then done, or not, but never
-///   half.
+/// - **Versions.** The writer gives an entry its version, and the store keeps entry and version
+///   together. Of several calls of [`replace`](Self::replace) that expect the same version, one
+///   succeeds. A version proves that an entry is later than another one only if the entry's content
+///   was read and understood. The version of an entry with unreadable content identifies that entry
+///   for `replace` and proves nothing else, because any process may have written the entry.
+/// - **Time.** The store's clock is the clock that all its users share. It determines the age of an
+///   entry, when an entry is deleted, and when a lease ends. If the clock was set back, the time of
+///   writing of an entry may lie in the future. Such an entry has the age
+///   [`StoredEntry::UNKNOWN_AGE`]: the entry stays, and every duration in it is over. A store that
+///   has a clock which cannot be set uses that clock. A store that has none, for example Redis,
+///   reports an age that is too small by the amount that the clock was set back. For this reason a
+///   reader remembers the tokens, back-offs, quota slots and rejected logins that it has seen or
+///   written. By the reader's own clock, none lasts longer than it had left then. A process that has
+///   just started remembers nothing and believes the store.
+/// - **Leases.** At most one owner holds a key's lease. A lease ends when it is released or when
+///   its time is over, even if its owner was killed or the clock was set. No lease lasts longer
+///   than [`LONGEST_LEASE`]. A stored lease without an end, or with a later end, has no owner.
+/// - **Content.** If an entry exists and this process cannot read it, but another process or
+///   another key may, the store returns the entry with an error as its content. The store never
+///   reports such an entry as missing.
+/// - **Failure.** An entry that is damaged or was written by a foreign program is an error or
+///   missing. The store never returns the entry of another key. No error contains text of an entry.
+/// - **Cancellation.** The futures may be dropped at any time. The operation is then done
+///   completely or not at all.
 pub trait TokenStore: Send + Sync + 'static {
-    /// Waits until the store can be asked: connects, authenticates, and loads what its calls need,
-    /// so that [`latency_budget`](Self::latency_budget) covers round trips only. Returns at once if the store
-    /// is connected. An [`Authenticator`](crate::Authenticator) calls it before the first use of
-    /// the store and after a failure. Default: returns `Ok` at once.
+    /// Waits until the store is ready: connects, authenticates, and loads what its calls need, so
+    /// that [`latency_budget`](Self::latency_budget) covers round trips only. Returns at once if
+    /// the store is connected. An [`Authenticator`](crate::Authenticator) calls it before the first
+    /// use of the store and after a failure. Default: returns `Ok` at once.
     ///
-    /// The store bounds the time itself. For example: `RedisStore` gives up after 2 s.
+    /// The store limits the time itself. For example: `RedisStore` gives up after 2 s.
     ///
     /// # Errors
     ///
-    /// [`Store`](crate::ErrorKind::Store) if the store cannot be reached or refuses the connection,
-    /// and [`Config`](crate::ErrorKind::Config) if its settings do not fit what is there.
+    /// [`Store`](crate::ErrorKind::Store) if the store cannot be reached or denies the connection.
+    /// [`Config`](crate::ErrorKind::Config) if its settings do not match the server.
     fn connect(&self) -> impl Future<Output = Result<(), Error>> + Send {
         future::ready(Ok(()))
     }
 
-    /// Returns a key's entry, if there is one.
+    /// Returns the entry of a key, or `None` if the key has none.
     ///
     /// # Errors
     ///
-    /// [`Store`](crate::ErrorKind::Store) if the store does not answer. An entry that is there and
-    /// cannot be read is no error of this call: see [`StoredEntry::content`].
+    /// [`Store`](crate::ErrorKind::Store) if the store does not answer. An entry that exists and
+    /// cannot be read is not an error of this call: see [`StoredEntry::content`].
     fn load(&self, key: &Key) -> impl Future<Output = Result<Option<StoredEntry>, Error>> + Send;
 
-    /// Puts an entry in place of the one with this version, or of none. Returns whether it did:
-    /// `false` if somebody else was faster.
+    /// Writes an entry if the key's entry still has the version `expected` (compare-and-set);
+    /// `None` expects that the key has no entry. Returns true if the entry was written, and false
+    /// if another process wrote first.
     ///
     /// # Errors
     ///
-    /// [`Store`](crate::ErrorKind::Store) if the store does not answer, or cannot keep it.
+    /// [`Store`](crate::ErrorKind::Store) if the store does not answer or cannot keep the entry.
     fn replace(
         &self,
         key: &Key,
@@ -81,8 +85,8 @@ pub trait TokenStore: Send + Sync + 'static {
         entry: NewEntry,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Takes or keeps a key's lease for an owner, for `time` from now on and at most for
-    /// [`LONGEST_LEASE`]. Returns whether the lease is the owner's.
+    /// Takes or extends the lease of a key for an owner. The lease lasts `time` from now, at most
+    /// [`LONGEST_LEASE`]. Returns whether the owner holds the lease.
     ///
     /// # Errors
     ///
@@ -94,50 +98,50 @@ pub trait TokenStore: Send + Sync + 'static {
         time: Duration,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Gives a lease back, if it still is this owner's.
+    /// Releases a lease if this owner still holds it.
     ///
     /// # Errors
     ///
     /// [`Store`](crate::ErrorKind::Store) if the store does not answer.
     fn release(&self, key: &Key, owner: &str) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Returns how long a request waits for this store's answers, all of them together, before it
-    /// goes on without the store. Default: 50 ms. Neither [`connect`](Self::connect) nor waiting
-    /// for another process's token request is part of it.
+    /// Returns the total time that a request waits for answers of this store before the request
+    /// continues without the store. Default: 50 ms. [`connect`](Self::connect) and the wait for
+    /// another process's token request are not part of this time.
     fn latency_budget(&self) -> Duration {
         Duration::from_millis(50)
     }
 }
 
-/// The longest time that a lease lasts: 10 minutes. A store grants no lease for longer, and what
-/// looks like a longer one is nobody's.
+/// The longest time that a lease lasts: 10 minutes. A store grants no longer lease, and a stored
+/// lease with a later end has no owner.
 pub const LONGEST_LEASE: Duration = Duration::from_secs(600);
 
-/// What a store has for a key.
+/// The entry of a key, as a store returns it.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StoredEntry {
-    /// Names the entry for [`TokenStore::replace`]. It proves that the entry is later than another
-    /// one only if `content` is `Ok` and was understood.
+    /// Identifies the entry for [`TokenStore::replace`]. Proves that the entry is later than
+    /// another one only if `content` is `Ok` and was understood.
     pub version: EntryVersion,
-    /// What was put there; or why this process cannot read it, although another one may.
+    /// The bytes that were written; or why this process cannot read them, although another one may.
     ///
-    /// The error says what is missing, for example the identifier of a sealing key. Who keeps
-    /// nothing there that cannot be had again may replace the entry by its version. Who keeps
-    /// refresh tokens there must not: the entry may hold the only valid one.
+    /// The error says what is missing, for example the identifier of a sealing key. A caller may
+    /// replace an unreadable entry by its version only if nothing is lost by it. If refresh tokens
+    /// are stored, do not replace the entry: it may hold the only valid one.
     pub content: Result<Bytes, Error>,
-    /// How long ago the entry was written, by the store's clock;
-    /// [`UNKNOWN_AGE`](Self::UNKNOWN_AGE) if that lies in the future.
+    /// The time since the entry was written, by the store's clock.
+    /// [`UNKNOWN_AGE`](Self::UNKNOWN_AGE) if the time of writing lies in the future.
     pub age: Duration,
 }
 
 impl StoredEntry {
-    /// The age of an entry whose time of writing is in the future, because a clock was set back.
-    /// Longer than any time: every lifetime, back-off and quota slot in the entry is over, while
-    /// what has no end (a refresh token, rejected credentials) is still there.
+    /// The age of an entry whose time of writing lies in the future, because a clock was set back.
+    /// Longer than any duration: each lifetime, back-off and quota slot in the entry is over, while
+    /// content without an end (a refresh token, rejected credentials) stays.
     pub const UNKNOWN_AGE: Duration = Duration::MAX;
 
-    /// Makes an entry that was read.
+    /// Makes an entry with readable content.
     #[must_use]
     pub fn new(version: EntryVersion, bytes: Bytes, age: Duration) -> Self {
         Self {
@@ -147,7 +151,7 @@ impl StoredEntry {
         }
     }
 
-    /// Makes an entry that is there and cannot be read. The error, of kind
+    /// Makes an entry that exists and cannot be read. The error, of kind
     /// [`Store`](crate::ErrorKind::Store), says why and what to do.
     #[must_use]
     pub fn unreadable(version: EntryVersion, why: Error, age: Duration) -> Self {
@@ -169,20 +173,20 @@ impl fmt::Debug for StoredEntry {
     }
 }
 
-/// What is put into a store.
+/// An entry to write into a store.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewEntry {
-    /// Tells it from every other entry that the key ever had.
+    /// The version, different from that of each earlier entry of the key.
     pub version: EntryVersion,
-    /// What is to be kept.
+    /// The content.
     pub bytes: Bytes,
-    /// For how long.
+    /// How long the store keeps the entry.
     pub time_to_live: Duration,
 }
 
 impl NewEntry {
-    /// Makes an entry.
+    /// Makes an entry to write.
     #[must_use]
     pub fn new(version: EntryVersion, bytes: Bytes, time_to_live: Duration) -> Self {
         Self {
@@ -202,15 +206,16 @@ impl fmt::Debug for NewEntry {
     }
 }
 
-/// Tells one entry of a key from the next, and which of two is the later one.
+/// Identifies an entry of a key, and tells which of two entries is later.
 ///
-/// An epoch that only ever rises, and a random number that keeps two writers of one epoch apart.
+/// Consists of an epoch that only increases, and a random number that makes two writers of the same
+/// epoch differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EntryVersion(u128);
 
 impl EntryVersion {
-    /// Makes the version that comes after another one, or the first one. `wall` is the time since
-    /// the Unix epoch: it makes a first one later than those of a store that has been emptied.
+    /// Makes the version after `previous`, or the first version. `wall` is the time since the Unix
+    /// epoch: with it, the first version in an emptied store is later than the deleted ones.
     #[must_use]
     pub fn after(last: Option<Self>, wall: Duration) -> Self {
         let wall = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
@@ -218,31 +223,31 @@ impl EntryVersion {
         Self(u128::from(epoch.max(wall)) << 64 | u128::from(fastrand::u64(..)))
     }
 
-    /// Makes a version of the number that [`get`](Self::get) returned.
+    /// Makes a version from the number that [`get`](Self::get) returned.
     #[must_use]
     pub const fn new(number: u128) -> Self {
         Self(number)
     }
 
-    /// Returns the number.
+    /// Returns the version as a number.
     #[must_use]
     pub const fn get(self) -> u128 {
         self.0
     }
 
-    /// Returns what rises from each version to the next.
+    /// Returns the epoch, which increases from each version to the next.
     #[must_use]
     pub const fn epoch(self) -> u64 {
         (self.0 >> 64) as u64
     }
 }
 
-/// A [`TokenStore`] behind a shared pointer, for types that should not be generic over it.
+/// A [`TokenStore`] behind a shared pointer, for types that are not generic over the store.
 #[derive(Clone)]
 pub struct SharedTokenStore(Arc<dyn DynStore>);
 
 impl SharedTokenStore {
-    /// Shares a store.
+    /// Wraps a store.
     pub fn new(store: impl TokenStore) -> Self {
         Self(Arc::new(store))
     }

@@ -9,10 +9,10 @@ use http::HeaderMap;
 
 use crate::{Error, ErrorKind, Moment, Secret, sharded::Local, token::headers::Headers};
 
-/// What a token request brought: the short-lived credential and how long the vendor says it lives.
+/// Result of a token request: the access token and the lifetime that the vendor stated.
 ///
-/// A [`TokenSource`](crate::TokenSource) returns it. It says nothing about when to renew: that is
-/// the [`RefreshPolicy`](crate::RefreshPolicy)'s.
+/// A [`TokenSource`](crate::TokenSource) returns it. When the token is renewed is decided by the
+/// [`RefreshPolicy`](crate::RefreshPolicy).
 ///
 /// # Example
 ///
@@ -35,7 +35,8 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// Makes a token whose lifetime is unknown: the policy's default applies, never "for ever".
+    /// Makes a token of unknown lifetime. The policy's [default
+    /// lifetime](crate::RefreshPolicy::default_lifetime) applies.
     pub fn new(secret: impl Into<Secret>) -> Self {
         Self {
             secret: secret.into(),
@@ -47,9 +48,9 @@ impl AccessToken {
         }
     }
 
-    /// Makes a credential that is read rather than issued and does not expire, an API key for
-    /// example. When the API refuses it, the source is asked once more beside the traffic: another
-    /// credential takes its place, and where there is no other it stays in use.
+    /// Makes a credential that does not expire, for example an API key. When the API refuses the
+    /// credential, the source is read once more in the background. A changed credential replaces
+    /// the refused one; an unchanged one stays in use.
     pub fn permanent(secret: impl Into<Secret>) -> Self {
         Self {
             permanent: true,
@@ -57,32 +58,34 @@ impl AccessToken {
         }
     }
 
-    /// Sets the lifetime, counted from the instant before the token request was sent. Zero means:
-    /// good for the callers that already wait for it, and not kept.
+    /// Sets the lifetime, counted from the time just before the token request was sent. Default:
+    /// unknown. Zero means: callers that already wait get the token, and it is not cached.
     #[must_use]
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
         self
     }
 
-    /// Sets the vendor's hint when to renew, counted like the lifetime; it wins over the policy.
+    /// Sets the vendor's hint when to renew, counted like the lifetime. The hint wins over the
+    /// policy. Default: no hint.
     #[must_use]
     pub fn refresh_in(mut self, hint: Duration) -> Self {
         self.refresh_in = Some(hint);
         self
     }
 
-    /// Sets the scope that was granted (RFC 6749 section 5.1), values separated by single spaces.
+    /// Sets the granted scope (RFC 6749 section 5.1), values separated by single spaces, for
+    /// example `read write`. Default: unknown.
     #[must_use]
     pub fn scope(mut self, granted: impl Into<String>) -> Self {
         self.scope = Some(granted.into());
         self
     }
 
-    /// Sets the refresh token that came with it. It is kept only for a source that
-    /// [keeps them](crate::TokenSource::keeps_refresh_tokens); where none comes, the one that was
-    /// spent stays ([RFC 6749, section
-    /// 6](https://datatracker.ietf.org/doc/html/rfc6749#section-6)).
+    /// Sets the refresh token of the reply. Default: none; the refresh token that was sent stays
+    /// valid ([RFC 6749, section 6](https://datatracker.ietf.org/doc/html/rfc6749#section-6)). A
+    /// refresh token is kept only if the source [keeps refresh
+    /// tokens](crate::TokenSource::keeps_refresh_tokens).
     #[must_use]
     pub fn refresh_token(mut self, token: impl Into<Secret>) -> Self {
         self.refresh_token = Some(token.into());
@@ -95,40 +98,40 @@ impl AccessToken {
         &self.secret
     }
 
-    /// Tells whether it was made by [`permanent`](Self::permanent).
+    /// Returns whether the credential does not expire, see [`permanent`](Self::permanent).
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         self.permanent
     }
 
-    /// Returns the lifetime that the vendor stated, if it did.
+    /// Returns the lifetime that the vendor stated. `None` if the vendor stated none.
     #[must_use]
     pub fn lifetime(&self) -> Option<Duration> {
         self.lifetime
     }
 
-    /// Returns the vendor's hint when to renew, if it gave one.
+    /// Returns the vendor's hint when to renew. `None` if the vendor gave none.
     #[must_use]
     pub fn refresh_hint(&self) -> Option<Duration> {
         self.refresh_in
     }
 
-    /// Returns the scope that was granted, if the vendor said.
+    /// Returns the granted scope. `None` if the vendor did not state it.
     #[must_use]
     pub fn granted_scope(&self) -> Option<&str> {
         self.scope.as_deref()
     }
 
-    /// Returns the refresh token that came with it.
+    /// Returns the refresh token of the reply. `None` if the reply had none.
     #[must_use]
     pub fn kept_refresh_token(&self) -> Option<&Secret> {
         self.refresh_token.as_ref()
     }
 }
 
-/// The number of a published token: which one was sent, which one was refused.
+/// The number of a token, which tells which token was sent and which was refused.
 ///
-/// Numbers of one [`Authenticator`](crate::Authenticator) only grow.
+/// The numbers of one [`Authenticator`](crate::Authenticator) only increase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub(crate) NonZeroU64);
 
@@ -137,7 +140,7 @@ impl Generation {
         Self(last.map_or(NonZeroU64::MIN, |last| last.0.saturating_add(1)))
     }
 
-    /// Returns the number; the first token of an authenticator has 1.
+    /// Returns the number. The first token of an authenticator has number 1.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0.get()
@@ -150,26 +153,27 @@ impl fmt::Display for Generation {
     }
 }
 
-/// A token at hand, ready to sign requests with: finished header values and their generation.
+/// A cached token with finished header values, ready to sign requests.
 ///
-/// Cheap to clone, and safe to hold, but meant for one request: ask the
-/// [`Authenticator`](crate::Authenticator) again for the next.
+/// A clone is cheap. Use a token for one request, and ask the
+/// [`Authenticator`](crate::Authenticator) again for the next one.
 #[derive(Clone)]
 pub struct Token(pub(crate) Local<Headers>);
 
 impl Token {
-    /// Returns which token this is; hand it to
-    /// [`Authenticator::report_refused`](crate::Authenticator::report_refused) when the API refuses it.
+    /// Returns the number of this token. Pass it to
+    /// [`Authenticator::report_refused`](crate::Authenticator::report_refused) when the API refuses
+    /// the token.
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.0.generation()
     }
 
-    /// Returns the scope that the token was granted (RFC 6749 section 5.1), values separated by
-    /// single spaces, for example `read write`. A token from a
-    /// [store](crate::AuthenticatorOptions::store) has the scope that the process which fetched the
-    /// token was told. `None` if the vendor did not say, or said more than 4,096 bytes and the
-    /// token comes from a store.
+    /// Returns the granted scope of the token (RFC 6749 section 5.1), values separated by single
+    /// spaces, for example `read write`. A token from a [store](crate::AuthenticatorOptions::store)
+    /// has the scope that the process which requested the token received. `None` if the vendor did
+    /// not state a scope, or if the token comes from a store and its scope is longer than 4,096
+    /// bytes.
     ///
     /// # Example
     ///
@@ -187,7 +191,7 @@ impl Token {
         self.0.scope()
     }
 
-    /// Returns the token's text: for protocols other than HTTP, where it stands in the place of a
+    /// Returns the token's text, for protocols other than HTTP in which it is sent in place of a
     /// password. Follow its renewals with [`Authenticator::watch`](crate::Authenticator::watch).
     ///
     /// # Example
@@ -210,7 +214,7 @@ impl Token {
     }
 
     /// Returns the authentication scheme (RFC 9110 section 11.1) that stands before the token in
-    /// `Authorization`, for example `Bearer`; `None` if the token has a header of its own.
+    /// `Authorization`, for example `Bearer`; `None` if the token has a separate header.
     #[must_use]
     pub fn scheme(&self) -> Option<&str> {
         let prefix = self.0.about().prefix.trim();
@@ -227,35 +231,35 @@ impl Token {
         self.0.about().valid_until
     }
 
-    /// Puts the credential headers on a request, in place of any of the same name, and the scheme's
-    /// [content type](crate::Scheme::content_type) if the request has none.
+    /// Sets the credential headers of a request, replaces headers of the same name, and sets the
+    /// scheme's [content type](crate::Scheme::content_type) if the request has none.
     ///
     /// # Panics
     ///
-    /// If the request has 24,576 header names, so that there is no room for another one; see
-    /// [`try_sign`](Self::try_sign).
+    /// If the request has 24,576 header names, so that another one does not fit.
+    /// [`try_sign`](Self::try_sign) returns an error instead.
     ///
     /// # Security
     ///
-    /// The credentials are marked sensitive. Ask
-    /// [`Origins::permits`](crate::Origins::permits) first: this does not know where the
-    /// request goes.
+    /// The credentials are marked sensitive. Call [`Origins::permits`](crate::Origins::permits)
+    /// first: this method does not know where the request goes.
     pub fn sign(&self, headers: &mut HeaderMap) {
         let signed = self.try_sign(headers);
         signed.expect("the request has room for another header");
     }
 
-    /// As [`sign`](Self::sign), for requests whose headers somebody else chose.
+    /// Like [`sign`](Self::sign), for requests whose headers come from other code.
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) if the request has 24,576 header names, so that there
-    /// is no room for another one. Do not send the request then: it may be signed in part.
+    /// [`Config`](ErrorKind::Config) if the request has 24,576 header names, so that another one
+    /// does not fit. Do not send the request then: some credential headers may be set and others
+    /// not.
     pub fn try_sign(&self, headers: &mut HeaderMap) -> Result<(), Error> {
         if self.0.sign(headers) {
             return Ok(());
         }
-        let message = "the request has too many headers, so there is no room for the credential";
+        let message = "the request has too many headers (24576 names fit), so the credential cannot be added; send fewer headers";
         Err(Error::new(ErrorKind::Config, message))
     }
 }

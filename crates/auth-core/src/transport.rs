@@ -11,8 +11,8 @@ pub use failure::{ConnectFailure, TokenHost};
 
 /// Sends one token request.
 ///
-/// A transport is a client beside the stack that the tokens are for, never a part of that stack: a
-/// token request that waits for a token would wait for ever.
+/// A transport is a separate client, never part of the stack that the tokens are for: a token
+/// request that itself waits for a token never ends.
 ///
 /// # Contract
 ///
@@ -20,9 +20,9 @@ pub use failure::{ConnectFailure, TokenHost};
 /// - No retries.
 /// - At most `max_reply` bytes of the reply's body are read, counted after any decompression. A
 ///   larger reply is an error of kind [`Protocol`](crate::ErrorKind::Protocol).
-/// - Nothing of the request's or the reply's body, no header and nothing of the URL but scheme,
-///   host and port is logged or put into an error.
-/// - A missing reply is an error of kind [`Unavailable`](crate::ErrorKind::Unavailable) or
+/// - No part of the bodies, no header, and no part of the URL except scheme, host and port is
+///   logged or put into an error.
+/// - If no reply comes, the error is of kind [`Unavailable`](crate::ErrorKind::Unavailable) or
 ///   [`TimedOut`](crate::ErrorKind::TimedOut). The error names host and cause, and its
 ///   [outcome](Error::with_outcome) says whether the request may have been sent (below).
 /// - The future may be dropped at any time, because a token request has a deadline. The connection
@@ -30,8 +30,8 @@ pub use failure::{ConnectFailure, TokenHost};
 ///
 /// # Outcome
 ///
-/// A refresh token may be spent only by a request that was sent, and a request that was not sent is
-/// repeated at once. So a transport tells the two cases apart:
+/// Only a request that was sent can use up a refresh token, and a request that was not sent is
+/// repeated at once. So a transport distinguishes the two cases:
 ///
 /// | what failed | outcome |
 /// |---|---|
@@ -39,13 +39,13 @@ pub use failure::{ConnectFailure, TokenHost};
 /// | reset, close or time-out after the first byte of the request may have left; a reply that broke off | [`Unknown`](crate::TokenRequestOutcome::Unknown) |
 /// | the transport cannot tell | [`Unknown`](crate::TokenRequestOutcome::Unknown) |
 ///
-/// Set a time-out for connecting that is shorter than the deadline of a token request (10 s unless
-/// set), for example 4 s. Otherwise a host that drops packets is reported as `Unknown`: the
-/// deadline ends the token request, and nobody says that no connection was made.
+/// Set a connect time-out that is shorter than the deadline of a token request (Default: 10 s), for
+/// example 4 s. Otherwise the deadline ends the token request first, and a host that drops packets
+/// is reported as `Unknown` although no connection was made.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Transport`: it cannot send token requests",
     label = "not a `Transport`",
-    note = "with reqwest, use `auth_reqwest::ReqwestTransport::new()?` instead of a `reqwest::Client`: token requests need a client of their own",
+    note = "with reqwest, use `auth_reqwest::ReqwestTransport::new()?` instead of a `reqwest::Client`: token requests need a separate client",
     note = "with another client that is a tower service, use `auth_tower::ServiceTransport::new(client)`"
 )]
 pub trait Transport: Send + Sync + 'static {
@@ -67,12 +67,12 @@ pub trait Transport: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response<Bytes>, Error>> + Send;
 }
 
-/// A [`Transport`] behind a shared pointer, for types that should not be generic over it.
+/// A [`Transport`] behind a shared pointer, for types that are not generic over the transport.
 #[derive(Clone)]
 pub struct SharedTransport(Arc<dyn DynTransport>);
 
 impl SharedTransport {
-    /// Shares a transport.
+    /// Wraps a transport.
     pub fn new(transport: impl Transport) -> Self {
         Self(Arc::new(transport))
     }

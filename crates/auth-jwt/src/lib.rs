@@ -38,7 +38,7 @@
 //! | `client_secret_jwt`: the client secret signs and is not sent | [`JwtSigner`] with [`JwtAlgorithm::Hs256`] |
 //! | the JWT bearer grant: Salesforce, SAP | [`JwtSigner`] in [`jwt_bearer`](auth_oauth2::Client::jwt_bearer) |
 //! | a Google service account | [`ServiceAccount`] |
-//! | another kind of JWT, for example a GitHub App's | [`JwtSigner::sign`](auth_oauth2::AssertionSigner::sign) |
+//! | a GitHub App | [`JwtSigner`] in an [`AssertionLogin`](auth_oauth2::AssertionLogin) |
 //! | a key that does not leave its service (KMS, HSM) | [`AssertionSigner`](auth_oauth2::AssertionSigner), without this crate |
 //! | an assertion that another program issues (Kubernetes, SPIFFE) | [`Assertion`](auth_oauth2::Assertion), without this crate |
 //!

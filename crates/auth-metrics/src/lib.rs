@@ -7,6 +7,8 @@
 //!
 //! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
 //!
+//! All guides, in reading order: [Guides](https://docs.rs/auth-core/latest/auth_core/_documentation/).
+//!
 //! # Example
 //!
 //! ```
@@ -35,9 +37,11 @@
 //! ([`AuthenticatorOptions::label`](auth_core::AuthenticatorOptions::label)); without a label, the
 //! vendor's name again. All other labels have the values that [`METRICS`] lists. No label has text
 //! from a reply, a host or a URL. So the number of time series is bounded by the number of labels
-//! that the application chooses.
+//! that the application chooses. Do not label authenticators by what others choose: with a label for
+//! each user, a service has as many time series as it has users. Let such authenticators share a
+//! label.
 //!
-//! Give each authenticator a label of its own: authenticators with the same vendor and label share
+//! Give each authenticator its own label: authenticators with the same vendor and label share
 //! their metrics, and their gauges show the last one.
 //!
 //! An [`AuthenticatorMap`](auth_core::AuthenticatorMap) that evicts an authenticator ends its

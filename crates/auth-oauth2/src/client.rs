@@ -6,16 +6,14 @@ use http::header::AUTHORIZATION;
 use crate::{
     Assertion, AssertionContext, BodyFormat, ClientAuth, Metadata, ReplyRules, Scrubber,
     TokenEndpoint,
+    clock_advice::ClockDifference,
     grant_type::{JWT_BEARER, REFRESH_TOKEN},
     parse_reply, secret_setting,
 };
 
 mod builder;
-mod clock_advice;
 mod place;
 mod verdict;
-
-use clock_advice::ClockDifference;
 
 pub use builder::ClientBuilder;
 
@@ -153,7 +151,7 @@ impl Client {
             .located(error.with_vendor(self.vendor().to_owned()))
     }
 
-    /// The scope in the settings; empty if there is none.
+    /// The scope in the settings; empty if no scope is set.
     pub(crate) fn scope(&self) -> &str {
         let mut parameters = self.0.parameters.iter();
         let scope = parameters.find(|(name, _)| name == "scope");
@@ -368,7 +366,7 @@ impl fmt::Debug for Client {
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Returns the secret at a position in the list that the credentials were made of.
-fn secret_at(credentials: &Credentials, index: usize) -> Result<&Secret, Error> {
+pub(crate) fn secret_at(credentials: &Credentials, index: usize) -> Result<&Secret, Error> {
     credentials.secret(index).ok_or_else(|| {
         let problem = "secrets are missing; pass what `TokenSource::credentials` returned";
         Error::config("TokenRequest::credentials", problem)

@@ -42,6 +42,7 @@
 //! | get tokens for the refresh token of a person's login (section 6) | [`Client::refresh_token`] |
 //! | get a token for an assertion: Google service accounts, Salesforce, SAP (RFC 7523 section 2.1) | [`Client::jwt_bearer`] |
 //! | authenticate the client without a shared secret: a Kubernetes or SPIFFE token, a signing key (RFC 7523 section 2.2) | [`ClientBuilder::client_assertion`] |
+//! | get a token for an assertion from an API that is not OAuth: a GitHub App | [`AssertionLogin`] |
 //! | use a vendor-specific login | [`TokenEndpoint`] |
 //! | set up Auth0, Entra ID, Okta, Keycloak, Cognito, Google, GitHub or Salesforce | the guide [Recipes](_documentation::recipes) |
 //! | write a crate for another vendor, with a fake server and tests | the guide [Add a vendor](_documentation::add_a_vendor) |
@@ -78,9 +79,11 @@
 #[cfg(doc)]
 pub mod _documentation;
 mod assertion;
+mod assertion_login;
 mod client;
 mod client_auth;
 mod client_credentials;
+mod clock_advice;
 mod discovery;
 #[cfg(feature = "serde")]
 mod from_file;
@@ -106,6 +109,7 @@ mod token_exchange;
 mod token_url;
 
 pub use assertion::{Assertion, AssertionContext, AssertionSigner};
+pub use assertion_login::{AssertionLogin, AssertionLoginBuilder};
 pub use client::{Client, ClientBuilder};
 pub use client_auth::ClientAuth;
 pub use client_credentials::ClientCredentials;

@@ -7,6 +7,8 @@
 //!
 //! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
 //!
+//! All guides, in reading order: [Guides](https://docs.rs/auth-core/latest/auth_core/_documentation/).
+//!
 //! # Example
 //!
 //! ```
@@ -31,9 +33,11 @@
 //! the label that the application gave the authenticator
 //! ([`AuthenticatorOptions::label`](auth_core::AuthenticatorOptions::label)); without a label, the
 //! vendor's name again. All other attributes have the values that [`METRICS`] lists. No attribute
-//! has text from a reply, a host or a URL.
+//! has text from a reply, a host or a URL. Do not label authenticators by what others choose: with a
+//! label for each user, a service has as many time series as it has users. Let such authenticators
+//! share a label.
 //!
-//! Give each authenticator a label of its own: authenticators with the same vendor and label share
+//! Give each authenticator its own label: authenticators with the same vendor and label share
 //! their metrics, and their gauges show the last one. The gauges of an authenticator that an
 //! [`AuthenticatorMap`](auth_core::AuthenticatorMap) evicted keep their last value.
 //!

@@ -10,7 +10,7 @@ const PACKAGES: [&str; 2] = ["chromium", "fonts-dejavu-core"];
 ///
 /// # Errors
 ///
-/// There is none. All tests but those in a browser can run without.
+/// Chromium cannot be installed. Only the tests in a browser need it.
 pub(crate) fn find_or_install() -> Result<String> {
     if !apt::on_path(PROGRAM) {
         apt::install(&PACKAGES).map_err(|error| {

@@ -21,6 +21,7 @@ mod msrv;
 mod mutants;
 mod node;
 mod package;
+mod prometheus;
 mod prose;
 mod redis;
 mod standards;

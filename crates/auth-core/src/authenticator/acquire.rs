@@ -13,50 +13,49 @@ use crate::{
     Error, Generation, Moment, Token, TokenRequestReason,
     authenticator::driver,
     authenticator::{
-        asking::Answer,
+        asking::{Answer, Widening},
         flight::{Flight, Outcome},
         shared_state::SharedState,
         waiters::Index,
-        wider_scope::Widening,
     },
 };
 
-/// Waits for a token; made by [`Authenticator::token`](crate::Authenticator::token).
+/// Future that waits for a token. Made by [`Authenticator::token`](crate::Authenticator::token).
 ///
 /// # Cancel safety
 ///
-/// Dropping it cancels nothing but the waiting.
+/// Dropping the future ends only the waiting. The token request continues.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Acquire {
     shared: Arc<SharedState>,
     flight: Option<Arc<Flight>>,
     place: Option<Index>,
-    /// How this caller waits for the flight, if somebody wants to know.
+    /// The wait for the flight, for traces and events; `None` if nothing observes them.
     wait: Option<Box<Wait>>,
     wish: Wish,
     /// The round of the flight in which this caller asked last.
     round: u32,
-    /// Flights that ended without a token that is still good when this caller runs.
+    /// Flights that ended without a token that is still valid when this caller runs.
     rounds: u8,
-    /// When a young token is to be sent once more.
+    /// When to send a new token once more that the API did not know yet.
     later: Option<Pin<Box<Sleep>>>,
 }
 
 /// How a caller waits.
 struct Wait {
     since: Moment,
-    /// Fills the gap in the caller's trace.
+    /// Covers the wait in the caller's trace.
     _span: tracing::Span,
 }
 
-/// What a caller wants.
+/// The token that a caller wants.
 #[derive(Clone, Debug)]
 pub(crate) enum Wish {
-    /// Any token that may be sent.
+    /// Any valid token.
     Any,
-    /// A token in place of this one, which the API refused.
+    /// Another token than this one, which the API refused.
     InPlaceOf(Generation),
-    /// A token that lives longer than the cached one.
+    /// A token that expires later than the cached one.
     Longer,
     /// A token with these scopes.
     Scope(Arc<[Box<str>]>),
@@ -76,14 +75,14 @@ impl Acquire {
         }
     }
 
-    /// Waits for a while, then has the cached token.
+    /// Waits for `after`, then returns the cached token.
     pub(crate) fn later(shared: Arc<SharedState>, after: Duration) -> Self {
         let mut this = Self::new(shared);
         this.later = Some(Box::pin(time::sleep(after)));
         this
     }
 
-    /// Waits for a flight that is under way already.
+    /// Waits for a flight that is in progress.
     pub(crate) fn joined(shared: Arc<SharedState>, flight: Arc<Flight>, wish: Wish) -> Self {
         let mut this = Self::new(shared);
         this.wish = wish;
@@ -106,7 +105,7 @@ impl Acquire {
         self.flight = Some(flight);
     }
 
-    /// Does not wait any longer for the flight.
+    /// Stops waiting for the flight.
     fn leave(&mut self, has_failed: bool) {
         let Some(flight) = self.flight.take() else {
             return;
@@ -136,8 +135,8 @@ impl Acquire {
         }
     }
 
-    /// A flight failed. A caller that wants any token goes on with the cached token, if it is
-    /// valid.
+    /// Handles a failed flight. A caller that wants any token continues with the cached token if it
+    /// is valid.
     fn after_failure(&self, error: &Error) -> Result<Token, Error> {
         match self.wish {
             Wish::Any => self.shared.valid_token().ok_or_else(|| error.clone()),
@@ -154,7 +153,7 @@ impl Future for Acquire {
         if let Some(sleep) = &mut this.later {
             ready!(sleep.as_mut().poll(cx));
             this.later = None;
-            // The young token, or its successor. It may have expired meanwhile.
+            // The new token or its successor. It may have expired meanwhile.
             if let Some(token) = this.shared.valid_token() {
                 return Poll::Ready(Ok(token));
             }
@@ -169,7 +168,7 @@ impl Future for Acquire {
                         this.round = flight.round();
                         let asked = this.ask();
                         if matches!(&asked, Answer::Wait(same) if Arc::ptr_eq(same, &flight)) {
-                            // One wait, however often it is asked about.
+                            // A caller that polls several times still waits once.
                             continue;
                         }
                         answer = Some(asked);
@@ -189,18 +188,18 @@ impl Future for Acquire {
                     return Poll::Ready(result);
                 }
                 if over {
-                    // What a replacement brought is there now.
+                    // The flight's token is the cached token now.
                     if matches!(this.wish, Wish::Longer) {
                         this.wish = Wish::Any;
                     }
                 }
             }
             let shared = &this.shared;
-            let at_hand = match &this.wish {
+            let cached = match &this.wish {
                 Wish::Scope(wanted) => shared.token_with(wanted),
                 _ => shared.fresh_token(),
             };
-            let answer = match (answer, at_hand) {
+            let answer = match (answer, cached) {
                 (Some(answer), _) => answer,
                 (None, Some(token)) => return Poll::Ready(Ok(token)),
                 (None, None) => this.ask(),
@@ -211,7 +210,8 @@ impl Future for Acquire {
                 }
                 Answer::Error(error) => return Poll::Ready(Err(error)),
                 Answer::Wait(flight) => {
-                    // The API refusing tokens faster than callers wake is no reason to give up.
+                    // A refused token is no reason to give up here: the API can refuse tokens
+                    // faster than callers wake.
                     if waited && flight.reason != TokenRequestReason::Refused && flight.round() == 0
                     {
                         this.rounds += 1;
@@ -244,6 +244,7 @@ impl fmt::Debug for Acquire {
     }
 }
 
-/// On a runtime that shuts down every flight goes away at once, and a token that lives for less
-/// than it takes to wake a task is never good: somebody has to stop asking.
+/// A bound for two cases in which callers would loop without end: on a runtime that shuts down,
+/// each flight ends at once; and a token whose lifetime is shorter than the wake-up of a task is
+/// never valid.
 const MAX_ROUNDS: u8 = 3;

@@ -1,4 +1,4 @@
-//! What callers ask of the machine, and what they are told.
+//! The callers' questions to the machine, and the answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,19 +15,26 @@ use crate::{
     observer::EventKind,
 };
 
-/// What a caller is told.
+/// The answer to a caller.
 pub(crate) enum Answer {
     Token(Token),
-    /// Only for refusals: the API may not know the token yet. Send it once more after this time.
+    /// Answer to a refusal: the API may not know the token yet. Send it once more after this time.
     SendAgain(Token, Duration),
     Wait(Arc<Flight>),
-    /// Only for refusals: let it stand, the token is kept.
+    /// Answer to a refusal: return the API's answer. The token stays cached.
     RefusalBackOff,
     Error(Error),
 }
 
+/// What comes of a wish for more scope.
+pub(crate) enum Widening {
+    Granted(Token),
+    /// The answer of a renewal.
+    Answer(Answer),
+}
+
 impl SharedState {
-    /// The cached token, if it is valid. Starts nothing.
+    /// Returns the cached token if it is valid. Starts nothing.
     pub(crate) fn valid_token(&self) -> Option<Token> {
         let now = self.now();
         let desk = self.desk();
@@ -47,7 +54,7 @@ impl SharedState {
         self.ask(Event::Demand)
     }
 
-    /// Reports a refusal, and asks for a token that is not the refused one.
+    /// Reports a refusal, and asks for another token than the refused one.
     pub(crate) fn refused(self: &Arc<Self>, generation: Generation) -> Answer {
         self.ask(Event::Refused {
             generation,
@@ -55,7 +62,7 @@ impl SharedState {
         })
     }
 
-    /// Asks for a token that stays valid for at least so long.
+    /// Asks for a token that stays valid for at least `min`.
     pub(crate) fn prolong(self: &Arc<Self>, min: Duration) -> Answer {
         let now = self.now();
         let until = self.desk().key.state.usable_until();
@@ -147,7 +154,7 @@ impl SharedState {
                 Some(error) => error.told_later(wait),
                 None => self.refused_too_often(wait),
             }),
-            // Landings have these.
+            // Only landings have these actions.
             Action::Nothing
             | Action::Publish(_)
             | Action::Deliver(_)
@@ -160,7 +167,7 @@ impl SharedState {
         } else {
             None
         };
-        // Neither a runtime nor a waker nor an observer is called with the lock held.
+        // No runtime, waker or observer is called while the lock is held.
         drop(desk);
         if let Some(flight) = stalled {
             flight.resolve(Outcome::Abandoned);
@@ -178,7 +185,8 @@ impl SharedState {
         answer
     }
 
-    /// Nothing can be started here; the cached token is served while it is valid.
+    /// Answers outside a tokio runtime, where nothing can start: with the cached token if it is
+    /// valid.
     fn ask_without_runtime(&self, desk: &Desk, event: Event, now: Moment) -> Answer {
         let until = desk.key.state.usable_until();
         let valid = until.is_some_and(|until| !now.reached(until));
@@ -189,11 +197,11 @@ impl SharedState {
             }
             _ => {}
         }
-        let message = "a token has to be requested inside a tokio runtime";
+        let message = "no tokio runtime; request the token inside one";
         Answer::Error(Error::new(ErrorKind::Config, message).named(self.vendor()))
     }
 
-    /// Makes a flight that callers wait for.
+    /// Makes a flight for waiting callers.
     fn board(&self, desk: &mut Desk, start: Start, runtime: &Handle, now: Moment) -> Arc<Flight> {
         let flight = self.flight(desk, start, runtime, now);
         desk.flight = Some(Arc::clone(&flight));

@@ -1,5 +1,5 @@
-//! Executes the orders of a flight, in a task of its own that no caller owns and no caller can
-//! cancel. Decides nothing.
+//! Executes the orders of a flight in a tokio task that no caller owns and no caller can cancel.
+//! Decides nothing.
 
 use std::{
     future::{Future, poll_fn},
@@ -41,15 +41,15 @@ mod lease;
 use budget::Budget;
 use lease::Lease;
 
-/// Starts the flight's task. Hold no lock: on a runtime that shuts down the task ends at once, and
-/// says so.
+/// Starts the flight's task. The caller holds no lock: on a runtime that shuts down, the task ends
+/// at once and reports its end.
 pub(crate) fn launch(
     runtime: &Handle,
     shared: Arc<SharedState>,
     flight: Arc<Flight>,
     start: Start,
 ) {
-    // Made out here, so that a task that is dropped before its first poll is noticed, too.
+    // Made outside the task, so that a task which is dropped before its first poll is noticed too.
     let span = shared
         .settings
         .observed
@@ -72,8 +72,8 @@ pub(crate) fn launch(
     runtime.spawn(fly.instrument(span));
 }
 
-/// Has somebody on the caller's runtime look whether the flight ends in time, if the flight's task
-/// is on another runtime: that one may stand still.
+/// Starts a watcher on the caller's runtime if the flight's task runs on another runtime, which may
+/// stand still. The watcher checks that the flight ends in time.
 pub(crate) fn watch(shared: &Arc<SharedState>, flight: &Arc<Flight>) {
     let Ok(here) = Handle::try_current() else {
         return;
@@ -103,13 +103,13 @@ struct Task {
     flight: Arc<Flight>,
 }
 
-/// What a flight has in hand.
+/// The resources that a flight holds.
 #[derive(Default)]
 struct Hands {
     permit: Option<Permit>,
     lease: Option<Lease>,
     credentials: Credentials,
-    /// The store can be asked.
+    /// The store is connected.
     connected: bool,
 }
 
@@ -147,7 +147,7 @@ impl Task {
                 Order::Land(landing) => return *landing,
                 Order::Read => {
                     let read = self.read(&mut hands).await;
-                    // Not the store was waited for.
+                    // The wait for a permit does not count as waiting for the store.
                     budget.renew();
                     Fact::Read(read)
                 }
@@ -166,7 +166,7 @@ impl Task {
                     let ended = self
                         .request(&mut hands, reason, refresh_token, deadline)
                         .await;
-                    // From here on somebody waits for an answer that is there already.
+                    // From here on, waiting callers wait for an answer that the store already has.
                     budget.renew();
                     Fact::Ended(ended)
                 }
@@ -243,7 +243,7 @@ impl Task {
         let sent = shared.now();
         let mut is_told = false;
         let mut fetch = pin!(shared.source().fetch(token_request));
-        // The observer is told when the request is on its way: it may be slow.
+        // The observer is told after the request was sent, because an observer may be slow.
         let fetch = poll_fn(|cx| {
             let polled = fetch.as_mut().poll(cx);
             if !std::mem::replace(&mut is_told, true) {
@@ -262,7 +262,7 @@ impl Task {
             Some(asked) => shared.judge_scope(&asked, result),
             None => result,
         };
-        // Before the text goes to other processes, which name the vendor themselves.
+        // Named before the text goes to other processes, which name the vendor themselves.
         let result = result.map_err(|error| error.named(shared.vendor()));
         if let Err(error) = &result {
             if error.rejected_part() == Some(RejectedPart::RefreshToken) {
@@ -281,7 +281,7 @@ impl Task {
         Ended { result, sent, late }
     }
 
-    /// Waits for the right to make a token request, if it is limited.
+    /// Waits for a permit of the token request limit, if there is a limit.
     async fn admit(&self, hands: &mut Hands) -> Result<(), Error> {
         if let (Some(limit), None) = (&self.shared.settings.limit, &hands.permit) {
             hands.permit = Some(limit.admit(&*self.flight).await?);
@@ -302,9 +302,9 @@ impl Drop for Task {
     }
 }
 
-/// Waits for a reply until the deadline. A time-out that fires much later than it should have means
-/// that this process stood still: then the reply may be there already, and gets a moment to come
-/// up. Returns whether that was so.
+/// Waits for a reply until the deadline. If the time-out fires much too late, this process stood
+/// still and the reply may have arrived already: then it gets [`COME_UP`] more to pass through the
+/// HTTP client. Returns whether the process stood still.
 async fn in_time<T>(deadline: Duration, reply: impl Future<Output = T>) -> (Option<T>, bool) {
     let mut reply = pin!(reply);
     let Some(due) = Instant::now().checked_add(deadline) else {
@@ -327,7 +327,7 @@ fn out_of_time(deadline: Duration) -> Error {
     Error::new(ErrorKind::TimedOut, message).with_outcome(TokenRequestOutcome::Unknown)
 }
 
-/// Runs a future to its end; `None` if it panicked.
+/// Runs a future to its end. `None` if the future panicked.
 async fn guarded<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
@@ -336,13 +336,13 @@ async fn guarded<F: Future>(future: F) -> Option<F::Output> {
     })
     .await
 }
-/// How long a write may take that nobody waits for.
+/// The time limit of a write that no caller waits for.
 const WRITE: Duration = Duration::from_secs(1);
-/// A time-out that fires so much too late fires in a process that stood still.
+/// A time-out that fires later than this shows that the process stood still.
 const STOOD_STILL: Duration = Duration::from_millis(500);
-/// What a reply that has arrived gets to come up through the HTTP client.
+/// The time for a reply that has arrived to pass through the HTTP client.
 const COME_UP: Duration = Duration::from_secs(1);
-/// When callers that wait for a flight ask again whether there is something else for them.
+/// The time after which callers that wait for a flight ask the machine again.
 const WAITERS_ASK_AGAIN: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the callers that wait for a flight share with its task.
+//! State that the callers waiting for a flight share with its task.
 
 use std::{
     sync::{Arc, PoisonError},
@@ -23,26 +23,26 @@ use crate::{
     },
 };
 
-/// What the callers that wait for a token request share with its task.
+/// State that the callers waiting for a token request share with its task.
 #[derive(Debug)]
 pub(crate) struct Flight {
     pub(crate) number: u64,
     pub(crate) reason: TokenRequestReason,
-    /// From here on its runtime counts as stalled, and a new flight may take over.
+    /// From then on the flight's runtime counts as stalled, and a new flight may take over.
     pub(crate) overdue: Moment,
     outcome: OnceLock<Outcome>,
     waiters: Mutex<Waiters>,
-    /// Somebody waits for it, or did.
+    /// Whether a caller waits for the flight, or did.
     urgent: AtomicBool,
-    /// Where it waits for its turn.
+    /// The limit in whose queue the flight waits, and its place there.
     queued: OnceLock<(TokenRequestLimit, u64)>,
-    /// How often all waiters were told to ask again.
+    /// How often all waiting callers were told to ask again.
     round: AtomicU32,
-    /// Where the task runs.
+    /// The runtime of the task.
     runtime: runtime::Id,
-    /// Somebody on another runtime watches over the task.
+    /// Whether a watcher on another runtime checks the task.
     watched: AtomicBool,
-    /// What the observer is told when nobody waits for the flight any more.
+    /// Events for the observer, told when no caller waits for the flight any longer.
     events: Mutex<Vec<EventKind>>,
     waits: Mutex<Waits>,
     /// The span of the token request.
@@ -52,7 +52,7 @@ pub(crate) struct Flight {
 /// How long callers waited for a flight.
 #[derive(Debug, Default)]
 struct Waits {
-    /// How many callers still wait.
+    /// The number of callers that still wait.
     waiting: u64,
     /// How many of them the observer knows of; `None` before the token request is sent.
     told: Option<u64>,
@@ -65,13 +65,13 @@ struct Waits {
 /// How a flight ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// There is a token at hand now.
+    /// A valid token is cached now.
     Published,
-    /// A token for those who waited, and for nobody else.
+    /// A token for the callers that waited, which is not cached.
     Delivered(Arc<Snapshot>),
-    /// One failure, shared by all.
+    /// One error for all waiting callers.
     Error(Error),
-    /// Its task went away: whoever waited has to ask again.
+    /// The task ended without a result: callers that waited have to ask again.
     Abandoned,
 }
 
@@ -99,7 +99,7 @@ impl Flight {
         }
     }
 
-    /// Somebody waits for it from here on.
+    /// Records that a caller waits for the flight.
     pub(crate) fn hurry(&self) {
         if !self.urgent.swap(true, Ordering::SeqCst) {
             if let Some((limit, number)) = self.queued.get() {
@@ -108,14 +108,14 @@ impl Flight {
         }
     }
 
-    /// Returns the outcome, or makes sure that `waker` is woken when there is one.
+    /// Returns the outcome, or registers `waker` to be woken when there is one.
     pub(crate) fn poll(&self, place: &mut Option<Index>, waker: &Waker) -> Option<&Outcome> {
         if let Some(outcome) = self.outcome.get() {
             return Some(outcome);
         }
         let mut waiters = self.waiters();
-        // The list is drained after the outcome is set: seen from inside the lock, either the
-        // outcome is there, or this waiter is in the list that will be drained.
+        // The list is drained after the outcome is set. So inside the lock, either the outcome is
+        // set, or this waiter is in the list that will be drained.
         if let Some(outcome) = self.outcome.get() {
             return Some(outcome);
         }
@@ -129,7 +129,7 @@ impl Flight {
         None
     }
 
-    /// Has all waiters ask again what to do, without an outcome.
+    /// Makes all waiting callers ask the machine again, without an outcome.
     pub(crate) fn ask_again(&self) {
         self.round.fetch_add(1, Ordering::SeqCst);
         let waiting = self.waiters().wakers();
@@ -144,20 +144,20 @@ impl Flight {
         self.outcome.get().is_some()
     }
 
-    /// Tells whether a caller on this runtime should watch over the task, which runs on another
-    /// one: that runtime may stand still. The answer is yes once.
+    /// Returns whether a caller on the runtime `here` should watch the task, because the task runs
+    /// on another runtime, which may stand still. Returns true once.
     pub(crate) fn wants_watcher(&self, here: runtime::Id) -> bool {
         here != self.runtime && !self.watched.swap(true, Ordering::SeqCst)
     }
 
-    /// A waiter that stood at `index` leaves.
+    /// Removes the waiter at `index`.
     pub(crate) fn leave(&self, index: Index) {
         if self.outcome.get().is_none() {
             self.waiters().remove(index);
         }
     }
 
-    /// Notes in which span the token request is made.
+    /// Records the span of the token request.
     pub(crate) fn set_span(&self, span: Option<span::Id>) {
         let _ = self.span.set(span);
     }
@@ -166,7 +166,8 @@ impl Flight {
         self.span.get().cloned().flatten()
     }
 
-    /// Keeps an event until nobody waits for the flight any more: an observer may be slow.
+    /// Keeps an event until no caller waits for the flight any longer, because an observer may be
+    /// slow.
     pub(crate) fn tell_later(&self, event: EventKind) {
         self.events().push(event);
     }
@@ -176,13 +177,13 @@ impl Flight {
         std::mem::take(&mut *self.events())
     }
 
-    /// A caller begins to wait, and has its wait counted. Returns what to tell of those who wait:
-    /// each time that they are twice as many, so that a storm has few events.
+    /// Counts a caller that begins to wait. Returns the event about the waiting callers each time that
+    /// their number is a power of two, so that many callers cause few events.
     pub(crate) fn begin_wait(&self) -> Option<EventKind> {
         let mut waits = self.waits();
         waits.waiting += 1;
         let count = waits.waiting;
-        // An observer is told nothing before the token request is sent: it may be slow.
+        // No event before the token request is sent, because an observer may be slow.
         let told = waits
             .told
             .filter(|told| count > *told && count.is_power_of_two());
@@ -191,7 +192,7 @@ impl Flight {
         Some(EventKind::RequestsWaiting { count })
     }
 
-    /// The token request is sent. Returns what to tell of those who wait for it.
+    /// Notes that the token request is sent. Returns the event about the callers that wait for it.
     pub(crate) fn note_sent(&self) -> Option<EventKind> {
         let mut waits = self.waits();
         let count = waits.waiting;
@@ -199,7 +200,7 @@ impl Flight {
         (count > 0).then_some(EventKind::RequestsWaiting { count })
     }
 
-    /// A caller has waited. Returns what to tell of all waits, after the last one.
+    /// Counts a caller that stops waiting. After the last one, returns the event about all waits.
     pub(crate) fn end_wait(&self, waited: Duration, has_failed: bool) -> Option<EventKind> {
         let mut waits = self.waits();
         waits.waiting = waits.waiting.saturating_sub(1);
@@ -240,7 +241,7 @@ impl Flight {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the outcome and wakes everybody, once.
+    /// Sets the outcome and wakes all waiting callers. Has an effect once.
     pub(crate) fn resolve(&self, outcome: Outcome) {
         if self.outcome.set(outcome).is_ok() {
             let waiting = self.waiters().take();

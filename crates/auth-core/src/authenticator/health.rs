@@ -2,11 +2,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::Error;
 
-/// How an authenticator is doing, without a word about its secrets; made by
+/// The state of an authenticator, without secrets. Made by
 /// [`Authenticator::health`](crate::Authenticator::health).
 ///
-/// Its `Display` is one line, fit for a health page or a log. With the Cargo feature `serde` it is
-/// `Serialize`: `axum::Json<Health>` is a response. Durations are in seconds there.
+/// `Display` writes one line for a health page or a log. With the Cargo feature `serde` it
+/// implements `Serialize`, so `axum::Json<Health>` is a response; durations are serialized in
+/// seconds.
 ///
 /// # Example
 ///
@@ -57,13 +58,13 @@ pub struct RequestsLost {
     pub ago: Duration,
 }
 
-/// The last token request that failed, as [`Health`] tells it.
+/// The last token request that failed. Part of [`Health`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HealthFailure {
-    /// Why it failed; [`Error::host`] says where, if that is known.
+    /// Why the token request failed. [`Error::host`] names the host, if it is known.
     pub error: Error,
-    /// How long ago.
+    /// The time since the failure.
     pub ago: Duration,
 }
 
@@ -74,74 +75,76 @@ impl Health {
         &self.vendor
     }
 
-    /// Returns the label that the application gave the authenticator.
+    /// Returns the label that was set by
+    /// [`AuthenticatorOptions::label`](crate::AuthenticatorOptions::label).
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.label.as_deref()
     }
 
-    /// Tells whether there is a valid token that the API does not refuse, as far as refusals and
+    /// Returns whether a valid token is cached that the API does not refuse, as far as refusals and
     /// acceptances are reported.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.usable_for().is_some()
     }
 
-    /// Returns how much longer the cached token can be sent; `None` if there is no valid token or
+    /// Returns how long the cached token can still be sent. `None` if no valid token is cached or
     /// if the API [refuses](Self::is_refused) it.
     #[must_use]
     pub fn usable_for(&self) -> Option<Duration> {
         self.valid_for.filter(|_| !self.is_refused)
     }
 
-    /// Tells whether the API refused the cached token, or the last tokens that replaced refused
-    /// ones, and has accepted none since.
+    /// Returns whether the API refused the cached token, or the last replacements of refused
+    /// tokens, and has accepted none since.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.is_refused
     }
 
-    /// Tells whether a token request is under way.
+    /// Returns whether a token request is in progress.
     #[must_use]
     pub fn is_renewing(&self) -> bool {
         self.is_renewing
     }
 
-    /// Returns why the last token request failed, if it did, with the time until the next try.
-    /// `None` after a success.
+    /// Returns the error of the last token request, with the time until the next one. `None` if the
+    /// last token request succeeded.
     #[must_use]
     pub fn last_error(&self) -> Option<&Error> {
         self.last_error.as_ref()
     }
 
-    /// Returns how long ago the last token came; `None` if none came yet.
+    /// Returns the age of the newest token. `None` if no token has come yet.
     #[must_use]
     pub fn last_success(&self) -> Option<Duration> {
         self.last_success
     }
 
-    /// Returns the last failure, also after a success; `None` if no token request has failed.
+    /// Returns the last failure, also if a token request succeeded since. `None` if no token
+    /// request has failed.
     #[must_use]
     pub fn last_failure(&self) -> Option<&HealthFailure> {
         self.last_failure.as_ref()
     }
 
-    /// Returns how long no token request may start, because of a back-off or the quota; `None` if
+    /// Returns how long no token request may start because of a back-off or the quota. `None` if
     /// one may start now.
     #[must_use]
     pub fn next_try(&self) -> Option<Duration> {
         self.next_try
     }
 
-    /// Returns how long until the renewal ahead of expiry is due, zero if it is; `None` without a
-    /// token.
+    /// Returns the time until the renewal ahead of expiry is due; zero if the renewal is due.
+    /// `None` without a token.
     #[must_use]
     pub fn renewal_due(&self) -> Option<Duration> {
         self.renewal_due
     }
 
-    /// Tells whether the token store failed when it was asked last, so that this process goes on
-    /// without it.
+    /// Returns whether the last call of the token store failed, so that this process works without
+    /// the store.
     #[must_use]
     pub fn is_store_failing(&self) -> bool {
         self.is_store_failing
@@ -169,11 +172,11 @@ impl Health {
         self.badness() == WORST
     }
 
-    /// How bad it is: 0 is best.
+    /// How bad the state is. 0 is best.
     fn badness(&self) -> u8 {
         match (self.is_usable(), &self.last_error) {
             (true, None) => 0,
-            // Nobody has asked for a token yet.
+            // No caller has asked for a token yet.
             (false, None) if !self.is_refused => 1,
             (true, Some(_)) => 2,
             (false, _) => 3,
@@ -192,7 +195,7 @@ impl fmt::Display for Health {
             ..
         } = self;
         match (valid_for, last_error) {
-            // Errors name the vendor by themselves.
+            // The text of an error begins with the vendor.
             (None, Some(error)) => write!(f, "{error}")?,
             (None, None) if *is_refused => write!(f, "{vendor}: the API refused the token")?,
             (None, None) => write!(f, "{vendor}: no token yet")?,
@@ -200,13 +203,9 @@ impl fmt::Display for Health {
             (Some(_), Some(error)) if *is_refused => {
                 write!(f, "{vendor}: the API refuses the token; {error}")?;
             }
-            (Some(left), None) => write!(f, "{vendor}: token usable for {} s", left.as_secs())?,
+            (Some(left), None) => write!(f, "{vendor}: token valid for {} s", left.as_secs())?,
             (Some(left), Some(error)) => {
-                write!(
-                    f,
-                    "{vendor}: token usable for {} s; {error}",
-                    left.as_secs()
-                )?;
+                write!(f, "{vendor}: token valid for {} s; {error}", left.as_secs())?;
             }
         }
         for (what, lost) in [
@@ -223,31 +222,32 @@ impl fmt::Display for Health {
             }
         }
         match is_renewing {
-            true => f.write_str("; a token request is under way"),
+            true => f.write_str("; a token request is in progress"),
             false => Ok(()),
         }
     }
 }
 
-/// How the authenticators of a map are doing; made by
+/// The state of the authenticators of a map. Made by
 /// [`AuthenticatorMap::health`](crate::AuthenticatorMap::health).
 ///
-/// With the Cargo feature `serde` it is `Serialize`.
+/// With the Cargo feature `serde` it implements `Serialize`.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct MapHealth {
-    /// How many authenticators the map holds.
+    /// The number of authenticators in the map.
     pub total: usize,
-    /// How many have a token that the API does not refuse.
+    /// The number that have a token that the API does not refuse.
     pub usable: usize,
-    /// How many have no usable token although a token request failed or the API refuses tokens.
+    /// The number that have no such token although a token request failed or the API refuses
+    /// tokens.
     pub failing: usize,
-    /// How many have a token that the API refuses.
+    /// The number that have a token that the API refuses.
     pub refused: usize,
-    /// How many make a token request now.
+    /// The number that have a token request in progress.
     pub renewing: usize,
-    /// Those that are doing worst, the worst first.
+    /// The authenticators in the worst state, the worst first.
     pub worst: Vec<Health>,
 }
 
@@ -263,7 +263,7 @@ impl MapHealth {
             counts.renewing += usize::from(health.is_renewing());
             if health.badness() > 0 && worst > 0 {
                 bad.push(health);
-                // Not all of a large map is kept at once.
+                // Bounds the memory for a large map.
                 if bad.len() >= worst.saturating_mul(2) {
                     keep_worst(&mut bad, worst);
                 }

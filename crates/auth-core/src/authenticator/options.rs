@@ -11,10 +11,10 @@ use crate::{
 
 /// Options of an [`Authenticator`](crate::Authenticator) that do not depend on its vendor.
 ///
-/// [`AuthenticatorBuilder::options`](crate::AuthenticatorBuilder::options) and the builder of each
-/// vendor crate take these options as they are. Options that are not set keep their default, or the
-/// vendor's default where the vendor's documentation states one. Clones are cheap: they share the
-/// policy, the store, the limit and the clock.
+/// [`AuthenticatorBuilder::options`](crate::AuthenticatorBuilder::options) and the builders of the
+/// vendor crates take these options. An option that is not set has its default, or the vendor's
+/// default where the vendor documents one. Clones are cheap: they share the policy, the store, the
+/// limit and the clock.
 ///
 /// # Example
 ///
@@ -59,19 +59,20 @@ pub struct AuthenticatorOptions {
 }
 
 impl AuthenticatorOptions {
-    /// Makes options of which none is set.
+    /// Makes options with no option set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets when tokens are renewed and how failures are spaced. Default: the vendor's policy, or
+    /// Sets when tokens are renewed and how long the back-off is. Default: the vendor's policy, or
     /// [`RefreshPolicy::default`].
     pub fn policy(mut self, policy: RefreshPolicy) -> Self {
         self.policy = Some(Arc::new(policy));
         self
     }
 
-    /// Sets how many token requests the vendor allows. Default: the vendor's quota, or no limit.
+    /// Sets the number of token requests that the vendor allows. Default: the vendor's quota, or no
+    /// limit.
     pub fn quota(mut self, quota: Quota) -> Self {
         self.quota = Some(quota);
         self
@@ -84,33 +85,35 @@ impl AuthenticatorOptions {
         self
     }
 
-    /// Sets the store that shares the token with other processes, and with the next start of this
+    /// Sets the store that shares the token with other processes and with the next start of this
     /// process. Default: no store.
     ///
-    /// The store needs a key, which says whose token it is. A vendor crate makes the key; with
+    /// The store needs a key that names the token. A vendor crate makes the key; with
     /// [`Authenticator::builder`](crate::Authenticator::builder), set
     /// [`AuthenticatorBuilder::key`](crate::AuthenticatorBuilder::key).
     ///
-    /// Before a token request, the store is read; a valid token is taken from there. If the store
-    /// has none, one of all processes takes the lease and sends the token request, and the others
-    /// wait for the entry that this process writes. All processes know of a failure, of the time
-    /// before which no token request is sent, and of rejected credentials; [refresh
-    /// tokens](crate::TokenSource::keeps_refresh_tokens) are spent once. The [quota](Self::quota)
-    /// is counted for vendor, issuer and client of the key together, as vendors count.
+    /// The process reads the store before a token request, and uses a valid token that it finds. If
+    /// the store has none, one process takes the lease and sends the token request; the other
+    /// processes wait for the entry that this process writes. All processes know of a failure, of
+    /// the time before which no token request is sent, and of rejected credentials. Each [refresh
+    /// token](crate::TokenSource::keeps_refresh_tokens) is used once. The [quota](Self::quota)
+    /// counts the token requests of all keys that have the same vendor, issuer and client, as
+    /// vendors do.
     ///
-    /// If the store does not answer within its [latency budget](TokenStore::latency_budget), by default 50 ms,
-    /// this process goes on without the store, with a [share](Quota::without_store) of the quota,
-    /// and does not ask the store again for 1 to 4 s. When the store is back, the process
-    /// tells it of refused tokens and of the token requests that count against the quota.
+    /// If the store does not answer within its [latency budget](TokenStore::latency_budget)
+    /// (Default: 50 ms), this process continues without the store and with a
+    /// [share](Quota::without_store) of the quota. The process asks the store again after 1 to 4 s.
+    /// When the store answers again, the process writes the refused tokens and the token requests
+    /// that count against the quota into it.
     ///
-    /// A process that is denied the lease for half of a token request's
-    /// [deadline](crate::RefreshPolicy::deadline) while callers wait makes one token request beside
-    /// the holder: the holder may be cut off. Where a user's password is sent, the process waits
-    /// until the holder's lease has ended, by default 14 s. A process that was denied the lease for
-    /// so long waits 1 s the next times, until the store grants a lease again. Where a refresh token
-    /// is sent, the process always waits for the lease.
+    /// The holder of the lease may have lost its network. So a process that is denied the lease for
+    /// half of the [deadline](crate::RefreshPolicy::deadline) while callers wait sends one token
+    /// request without the lease. Where a user's password is sent, the process waits until the
+    /// holder's lease has ended, by default 14 s. After one such wait, later waits take 1 s, until
+    /// the store grants a lease again. Where a refresh token is sent, the process always waits for
+    /// the lease.
     ///
-    /// Credentials that do not expire, and tokens of an unknown lifetime, are not stored.
+    /// Credentials that do not expire, and tokens of unknown lifetime, are not stored.
     pub fn store(mut self, store: impl TokenStore) -> Self {
         self.store = Some(SharedTokenStore::new(store));
         self
@@ -122,28 +125,28 @@ impl AuthenticatorOptions {
         self
     }
 
-    /// Sets how many copies of a token's headers are kept, rounded up to a power of two, 1 to 64.
-    /// Each costs about 520 bytes; the token itself is kept once. Use 1 where one process holds
-    /// many authenticators that each see little traffic. Default: one for each processor, at most
-    /// 8.
+    /// Sets the number of copies of a token's headers. Default: the number of processors, at most
+    /// 8. The number is rounded up to a power of two, 1 to 64. Each copy takes about 520 bytes; the
+    /// token itself is kept once. Use 1 where one process holds many authenticators that each see
+    /// little traffic.
     pub fn shards(mut self, count: usize) -> Self {
         self.shards = Some(count.clamp(1, MAX_SET_SHARDS));
         self
     }
 
     /// Sets the observer, which is told of token requests, tokens, requests that were not signed or
-    /// not replayed, and the state of the store. Default: no observer; all events are in the log.
+    /// not replayed, and the state of the store. Default: no observer. All events are also logged.
     ///
-    /// Replaces an observer that was set before. A pair of observers is one, too.
+    /// Replaces an observer that was set before. For two observers, pass a pair.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Some(SharedObserver::new(observer));
         self
     }
 
-    /// Sets a label that tells this authenticator from others of the same vendor, in events, logs
-    /// and [`Health`](crate::Health): for example `tenant-7`. Default: no label.
+    /// Sets a label that tells this authenticator from others of the same vendor in events, logs
+    /// and [`Health`](crate::Health), for example `tenant-7`. Default: no label.
     ///
-    /// Metrics have one time series for each label: choose as few labels as you want to tell apart.
+    /// Metrics have one time series for each label, so keep the number of labels small.
     ///
     /// # Example
     ///
@@ -172,26 +175,26 @@ impl AuthenticatorOptions {
     ///
     /// # Security
     ///
-    /// The label is shown in logs and metrics: use no secret and no name of a person.
+    /// The label is shown in logs and metrics: use neither a secret nor the name of a person.
     pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// Permits to ask for more scope when the API answers `insufficient_scope`. Default: such an
-    /// answer is passed on, and nothing is asked for.
+    /// Permits token requests for a larger scope when the API answers `insufficient_scope`. Default:
+    /// such an answer is returned, and no larger scope is requested.
     pub fn wider_scope(mut self, permitted: WiderScope) -> Self {
         self.wider_scope = Some(permitted);
         self
     }
 
-    /// Sets the policy, unless one is set. For vendor crates: the vendor's default.
+    /// Sets the policy if none is set. For vendor crates: the vendor's default.
     pub fn default_policy(mut self, policy: RefreshPolicy) -> Self {
         self.policy.get_or_insert_with(|| Arc::new(policy));
         self
     }
 
-    /// Sets the quota, unless one is set. For vendor crates: the vendor's default.
+    /// Sets the quota if none is set. For vendor crates: the vendor's default.
     ///
     /// # Example
     ///
@@ -211,14 +214,14 @@ impl AuthenticatorOptions {
         self
     }
 
-    /// Returns the clock that is set, or the default clock. For vendor crates: a token source reads
-    /// the same clock as its authenticator.
+    /// Returns the clock that was set, or the default clock. For vendor crates: a token source
+    /// reads the same clock as its authenticator.
     #[must_use]
     pub fn shared_clock(&self) -> SharedClock {
         self.clock.clone().unwrap_or_default()
     }
 
-    /// Adds to the deadline of the policy: for a login that waits for a person.
+    /// Adds `extra` to the deadline of the policy, for a login that waits for a person.
     #[doc(hidden)]
     pub fn extend_deadline(mut self, extra: Duration) -> Self {
         let policy = Arc::unwrap_or_clone(self.policy.unwrap_or_else(default_policy));
@@ -254,7 +257,7 @@ pub(crate) struct Resolved {
     pub(crate) wider_scope: Option<WiderScope>,
 }
 
-/// All authenticators without a policy of their own share this one.
+/// All authenticators without a policy share this one.
 fn default_policy() -> Arc<RefreshPolicy> {
     static POLICY: LazyLock<Arc<RefreshPolicy>> = LazyLock::new(Arc::default);
     Arc::clone(&POLICY)
@@ -266,9 +269,9 @@ fn default_shards() -> usize {
         .min(MAX_SHARDS)
 }
 
-/// More copies than this do not pay: the work between two requests spreads threads out.
+/// More copies than this bring no measured gain.
 const MAX_SHARDS: usize = 8;
-/// The most that can be set.
+/// The largest number that can be set.
 const MAX_SET_SHARDS: usize = 64;
 
 #[cfg(test)]
@@ -295,7 +298,8 @@ mod tests {
         let set = vendor(set.quota(quota(5)).policy(policy(3)));
         assert_eq!(set.quota, Some(quota(5)));
         assert_eq!(*set.policy, policy(3));
-        // The default of this crate, said by the user, is not the vendor's.
+        // A policy that the user sets wins over the vendor's default, also if it equals this
+        // crate's default.
         let said = vendor(AuthenticatorOptions::new().policy(RefreshPolicy::default()));
         assert_eq!(*said.policy, RefreshPolicy::default());
     }

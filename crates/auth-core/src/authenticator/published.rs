@@ -1,4 +1,4 @@
-//! The cached token, and a short way to it for threads that sign with it again and again.
+//! The cached token, with a fast path for threads that sign with it repeatedly.
 
 use std::{
     cell::RefCell,
@@ -21,10 +21,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Published {
     snapshot: ArcSwapOption<Snapshot>,
-    /// The number of the snapshot; zero while there is none, or while it is replaced.
+    /// The number of the snapshot. Zero if there is no snapshot, or while it is replaced.
     number: AtomicU64,
-    /// A hint when to ask the machine, moved while the token is published; the machine decides
-    /// when it is reached.
+    /// A hint when to ask the machine, changed while the token is published. The machine decides
+    /// when the time is reached.
     check_mono: AtomicU64,
     check_wall: AtomicU64,
 }
@@ -43,10 +43,10 @@ impl Published {
         self.snapshot.load_full()
     }
 
-    /// Publishes a token, or takes it back. Until [`set_check_at`](Self::set_check_at) is called,
-    /// everybody asks the machine.
+    /// Publishes a token, or removes it. Until [`set_check_at`](Self::set_check_at) is called, all
+    /// callers ask the machine.
     pub(crate) fn store(&self, snapshot: Option<Arc<Snapshot>>) {
-        // In this order: whoever sees the new check sees no old number any more.
+        // In this order: a thread that reads the new check does not read the old number any longer.
         self.number.store(0, Ordering::Release);
         self.set_check_at(Moment::PAST);
         let number = snapshot.as_ref().map_or(0, |snapshot| snapshot.number());
@@ -54,17 +54,18 @@ impl Published {
         self.number.store(number, Ordering::Release);
     }
 
-    /// A reader that sees only one half of this asks the machine too early, which is harmless.
+    /// A reader that sees one half of the write asks the machine too early, which is harmless.
     pub(crate) fn set_check_at(&self, check_at: Moment) {
         let (mono, wall) = check_at.parts();
         self.check_mono.store(mono, Ordering::Release);
         self.check_wall.store(wall, Ordering::Release);
     }
 
-    /// The current thread's copy of the token, unless it is time to ask the machine.
+    /// Returns the current thread's copy of the token, unless it is time to ask the machine.
     #[inline(always)]
     pub(crate) fn fresh(&self, now: Moment) -> Option<Local<Headers>> {
-        // Before the number: a check that belongs to the next token never goes with this one.
+        // Read before the number, so that the check of the next token is never used with this
+        // token.
         let check_at = Moment::from_parts(
             self.check_mono.load(Ordering::Acquire),
             self.check_wall.load(Ordering::Acquire),
@@ -92,7 +93,7 @@ impl Published {
         let snapshot = snapshot.as_ref()?;
         snapshot.note_use();
         let headers = snapshot.headers().clone();
-        // On a thread that ends there is nothing to remember it in.
+        // A thread that ends has no thread-local memory any longer.
         let _ = RECENT.try_with(|recent| {
             if let Ok(mut recent) = recent.try_borrow_mut() {
                 let number = snapshot.number();
@@ -106,7 +107,7 @@ impl Published {
     }
 }
 
-/// A token that a thread signed with. Keeps no token alive, and so no secret.
+/// A token that a thread signed with. Does not keep the token alive, so it keeps no secret.
 struct Recent {
     number: u64,
     headers: WeakLocal<Headers>,
@@ -119,7 +120,8 @@ impl Recent {
     };
 }
 
-/// How many a thread remembers: about as many as it has authenticators to alternate between.
+/// The number of tokens that a thread remembers: about the number of authenticators that it
+/// alternates between.
 const PLACES: usize = 8;
 
 const fn place(number: u64) -> usize {
@@ -152,7 +154,7 @@ mod tests {
         ))
     }
 
-    /// What a request gets.
+    /// Returns what a request is signed with.
     fn signed(published: &Published) -> Option<String> {
         let headers = published.fresh(Moment::PAST)?;
         let mut map = http::HeaderMap::new();
@@ -161,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn a_token_serves_only_while_it_is_published() {
+    fn token_is_used_only_while_it_is_published() {
         let published = Published::nothing();
         assert_eq!(signed(&published), None);
-        // More often than there are places.
+        // More rounds than a thread remembers tokens.
         for round in 0..3 * PLACES {
             let token = format!("fake-token-{round}");
             published.store(Some(snapshot(&token)));
-            assert_eq!(signed(&published), None, "nobody said until when");
+            assert_eq!(signed(&published), None, "no check time is set");
             published.set_check_at(Moment::NEVER);
             for _ in 0..3 {
                 assert_eq!(signed(&published), Some(format!("Bearer {token}")));
@@ -176,13 +178,13 @@ mod tests {
             if round % 2 == 0 {
                 published.store(None);
                 published.set_check_at(Moment::NEVER);
-                assert_eq!(signed(&published), None, "taken back");
+                assert_eq!(signed(&published), None, "removed");
             }
         }
     }
 
     #[test]
-    fn each_key_gets_its_own_token_however_a_thread_alternates() {
+    fn each_key_gets_its_own_token_when_a_thread_alternates() {
         let keys: Vec<_> = (0..3 * PLACES).map(|_| Published::nothing()).collect();
         for round in 0..3 {
             for (number, key) in keys.iter().enumerate() {
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn g18_what_a_thread_remembers_keeps_no_token() {
+    fn g18_the_memory_of_a_thread_keeps_no_token() {
         let published = Published::nothing();
         published.store(Some(snapshot("fake-token")));
         published.set_check_at(Moment::NEVER);

@@ -5,20 +5,20 @@ use crate::{
     machine::{memory::Memory, serving::State},
 };
 
-/// What must not be forgotten of a key: a rejection, a back-off, used quota slots, a refresh token.
-/// The token itself is not among it.
+/// Knowledge of a key that survives an eviction: a rejection, a back-off, used quota slots, a
+/// refresh token. The access token is not part of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Residue {
     pub(crate) state: State,
     pub(crate) memory: Memory,
     pub(crate) last_error: Option<Error>,
     pub(crate) credentials: Option<CredentialsId>,
-    /// Where refresh tokens are, if no store is shared with other processes.
+    /// Where the refresh tokens are, if no store is shared with other processes.
     pub(crate) refresh_tokens: Option<(SharedTokenStore, Key)>,
 }
 
 impl Residue {
-    /// Tells whether nothing of it matters any longer.
+    /// Returns whether no part of it matters any longer.
     pub(crate) fn is_over(&self, now: Moment) -> bool {
         let keeps = self.refresh_tokens.is_some() || self.memory.keeps_refresh_tokens();
         !keeps && self.state.is_at_rest(now) && self.memory.is_at_rest(now)
@@ -26,13 +26,13 @@ impl Residue {
 }
 
 impl Authenticator {
-    /// Returns what of this authenticator must not be forgotten; `None` if nothing.
+    /// Returns what must survive the eviction of this authenticator. `None` if nothing must.
     pub(crate) fn residue(&self) -> Option<Residue> {
         self.shared().residue()
     }
 
-    /// Hands in what an earlier authenticator of the same key left behind, before anybody uses this
-    /// one.
+    /// Takes over what an earlier authenticator of the same key left behind. Called before the
+    /// first use of this authenticator.
     pub(crate) fn restore(&self, residue: Residue) {
         self.shared().restore(residue);
     }
@@ -44,7 +44,7 @@ mod tests {
     use crate::machine::prints::Print;
 
     impl Residue {
-        /// One that matters until `end`, known again by a number.
+        /// A residue that matters until `end`, identified by a number.
         pub(crate) fn example(number: u64, end: Moment) -> Self {
             let mut memory = Memory::new(None);
             memory.refused.add(Print::new(number));

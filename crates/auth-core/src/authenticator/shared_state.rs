@@ -1,4 +1,5 @@
-//! What all handles of one key share: the cached token, and the machine's state behind a lock.
+//! State that all handles of one key share: the cached token, and the machine's state behind a
+//! lock.
 
 use std::{
     fmt,
@@ -43,15 +44,15 @@ pub(crate) struct SharedState {
     pub(crate) settings: Settings,
     source: Box<dyn DynSource>,
     store: Option<(SharedTokenStore, Key)>,
-    /// Keeps refresh tokens where there is no store: they are sent by the same rules.
+    /// Keeps refresh tokens in this process if there is no store, so that the same rules apply.
     own_store: OnceLock<(SharedTokenStore, Key)>,
     pub(crate) rules: Rules,
     pub(super) published: Published,
     desk: Mutex<Desk>,
-    /// Made for those who watch.
+    /// Made when the first watcher comes.
     changed: OnceLock<Box<Notify>>,
     pub(super) requests: Requests,
-    /// How many writes to the store run in the background.
+    /// The number of writes into the store that run in the background.
     writing: AtomicU32,
 }
 
@@ -65,20 +66,20 @@ pub(crate) struct Settings {
     pub(crate) wider_scope: Option<WiderScope>,
 }
 
-/// What is changed under the lock, and never across an await.
+/// Changed under the lock, which is never held across an await.
 pub(super) struct Desk {
     pub(super) key: KeyState,
     pub(super) flight: Option<Arc<Flight>>,
-    /// How many flights there were.
+    /// The number of flights so far.
     pub(super) flights: u64,
     pub(super) last_error: Option<Error>,
-    /// The token before that, while the newest one is on trial.
+    /// The token before the newest one, while the newest one is on trial.
     pub(super) previous: Option<Arc<Snapshot>>,
     /// The credentials that were used last.
     pub(super) credentials: Option<crate::CredentialsId>,
     /// Until then the observer knows that the quota is used up.
     pub(super) quota_told: Moment,
-    /// When the last token came.
+    /// When the newest token came.
     pub(super) last_success: Option<Moment>,
     pub(super) last_failure: Option<(Error, Moment)>,
     /// What token requests ask for because the API wants it.
@@ -138,7 +139,7 @@ impl SharedState {
         self.settings.clock.now()
     }
 
-    /// Now without lag: for times that others were promised.
+    /// The time without lag, for deadlines that were promised to others.
     fn precise(&self) -> Moment {
         self.settings.clock.precise()
     }
@@ -167,7 +168,7 @@ impl SharedState {
         Some((store, key))
     }
 
-    /// Returns what must not be forgotten of this key; `None` if nothing.
+    /// Returns what must survive the eviction of this key. `None` if nothing must.
     pub(crate) fn residue(&self) -> Option<Residue> {
         let now = self.now();
         let desk = self.desk();
@@ -208,7 +209,8 @@ impl SharedState {
         self.rules.lease_time()
     }
 
-    /// A flight that was given up must not act in the name of its successor.
+    /// The lease owner's name, unique for each flight: a flight that was given up must not act in
+    /// the name of its successor.
     pub(crate) fn lease_owner(&self, flight: &Flight) -> String {
         format!("{}-{}", self.rules.owner, flight.number)
     }
@@ -219,13 +221,13 @@ impl SharedState {
 
     // --- hot path ---
 
-    /// The token at hand, unless it is time to ask the machine.
+    /// Returns the cached token, unless it is time to ask the machine.
     pub(crate) fn fresh_token(&self) -> Option<Token> {
         self.published.fresh(self.now()).map(Token)
     }
 
-    /// Signs with the token at hand, unless it is time to ask the machine, or there is a header in
-    /// the way.
+    /// Signs with the cached token, unless it is time to ask the machine, or a credential header is
+    /// set already.
     #[inline(always)]
     pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Generation> {
         let local = self.published.fresh(self.now())?;
@@ -242,10 +244,10 @@ impl SharedState {
         }
     }
 
-    /// Makes what is published follow the machine: gone when it holds nothing, asked about when
-    /// there will be something to decide.
+    /// Makes the published token follow the machine: removes it if the machine holds none, and sets
+    /// the time of the machine's next decision.
     ///
-    /// Returns the number of a token that is gone and that nobody used.
+    /// Returns the number of the removed token if no caller used it.
     pub(super) fn follow(&self, state: &State, now: Moment) -> Option<Generation> {
         if state.usable_until().is_none() {
             let unused = self.unused();
@@ -258,18 +260,18 @@ impl SharedState {
         None
     }
 
-    /// The number of the published token, if nobody used it.
+    /// Returns the number of the published token if no caller used it.
     fn unused(&self) -> Option<Generation> {
         let published = self.published.load()?;
         published.is_unused().then(|| published.generation())
     }
 
-    /// Writes an event into the log and tells the observer. Hold no lock.
+    /// Logs an event and tells the observer. The caller holds no lock.
     pub(crate) fn tell(&self, event: EventKind) {
         self.settings.observed.tell(event);
     }
 
-    /// How many slots of the quota are in use.
+    /// Returns the used and allowed slots of the quota.
     pub(crate) fn quota_use(&self, now: Moment) -> Option<QuotaUse> {
         let (used, limit) = self.desk().key.state.ledger().in_use(now)?;
         Some(QuotaUse { used, limit })
@@ -305,19 +307,19 @@ impl SharedState {
         }
     }
 
-    /// Until when nothing has to be decided while nobody asks for a token.
+    /// Returns the time in which nothing has to be decided if no caller asks for a token.
     pub(crate) fn rests_for(&self) -> Duration {
         let now = self.now();
         let desk = self.desk();
         desk.key.state.rests_for(now)
     }
 
-    /// Tells whether a token request is under way.
+    /// Returns whether a token request is in progress.
     fn has_flight(&self) -> bool {
         self.desk().flight.is_some()
     }
 
-    /// Drops the cached token, wherever it may come from again.
+    /// Drops the cached token, so that it is neither sent again nor taken from the store.
     pub(crate) fn invalidate(&self) {
         let now = self.now();
         let mut desk = self.desk();
@@ -328,19 +330,19 @@ impl SharedState {
         self.notify_watchers();
     }
 
-    /// Wakes those who watch for another token, or for the end of all work.
+    /// Wakes the callers that wait for another token or for the end of all work.
     pub(crate) fn notify_watchers(&self) {
         if let Some(changed) = self.changed.get() {
             changed.notify_waiters();
         }
     }
 
-    /// Is notified when a token request ended or a write is done.
+    /// Notified when a token request has ended or a write is done.
     pub(crate) fn changed(&self) -> &Notify {
         self.changed.get_or_init(Box::default)
     }
 
-    /// A write into the store goes on beside the callers.
+    /// Counts a write into the store that continues in the background.
     pub(crate) fn begin_write(&self) {
         self.writing.fetch_add(1, Ordering::SeqCst);
     }
@@ -360,7 +362,7 @@ impl SharedState {
     }
 
     pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
-        // The machine is never left half-changed: its step does not panic.
+        // A step of the machine does not panic, so its state is never half-changed.
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,17 +11,17 @@ use crate::{
     token::headers::{About, Copies, Headers},
 };
 
-/// A token's finished headers in a few copies.
+/// A token's finished headers, in several copies for different threads.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    /// No other snapshot of this process has it.
+    /// Unique in this process.
     number: u64,
     headers: Sharded<Headers>,
-    /// Somebody was given the token.
+    /// Whether a caller was given the token.
     used: AtomicBool,
 }
 
-/// What is kept of a token that requests are signed with.
+/// The part of a token that signing needs.
 pub(crate) struct Carried {
     /// The header lines of the scheme, without the content type.
     pub(crate) lines: Vec<(HeaderName, Secret)>,
@@ -71,8 +71,8 @@ impl Snapshot {
         self.headers.local()
     }
 
-    /// Notes that somebody was given the token. Not on the hot path: a thread looks a token up
-    /// once.
+    /// Records that a caller was given the token. Not on the hot path: each thread calls it once
+    /// for each token.
     pub(crate) fn note_use(&self) {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);

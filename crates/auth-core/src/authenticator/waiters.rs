@@ -1,24 +1,24 @@
 use std::task::Waker;
 
-/// The wakers of everybody who waits for one flight: 16 bytes each, in one allocation.
+/// The wakers of all callers that wait for one flight: 16 bytes each, in one allocation.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     slots: Vec<Slot>,
     free: Option<Index>,
 }
 
-/// Where a waiter stands; it has to [`remove`](Waiters::remove) itself when it leaves.
+/// Identifies a waiter. The waiter [`remove`](Waiters::remove)s itself when it leaves.
 pub(crate) type Index = u32;
 
 #[derive(Debug)]
 enum Slot {
     Waiting(Waker),
-    /// Left by its waiter; names the next free slot.
+    /// The waiter has left. Holds the next free slot.
     Free(Option<Index>),
 }
 
 impl Waiters {
-    /// Adds a waiter. `None` when four billion wait already: poll again later.
+    /// Adds a waiter. `None` if four billion callers wait already: poll again later.
     pub(crate) fn add(&mut self, waker: &Waker) -> Option<Index> {
         let slot = Slot::Waiting(waker.clone());
         if let Some(index) = self.free {
@@ -33,14 +33,14 @@ impl Waiters {
         Some(index)
     }
 
-    /// Makes sure that the waiter's newest waker is the one to wake.
+    /// Replaces the waiter's waker by its newest one.
     pub(crate) fn update(&mut self, index: Index, waker: &Waker) {
         if let Some(Slot::Waiting(old)) = self.slots.get_mut(index as usize) {
             old.clone_from(waker);
         }
     }
 
-    /// Takes a waiter out that does not wait any longer.
+    /// Removes a waiter that does not wait any longer.
     pub(crate) fn remove(&mut self, index: Index) {
         if let Some(place @ Slot::Waiting(_)) = self.slots.get_mut(index as usize) {
             *place = Slot::Free(self.free);
@@ -48,7 +48,7 @@ impl Waiters {
         }
     }
 
-    /// Returns the wakers of all, who stay.
+    /// Returns all wakers. The waiters stay.
     pub(crate) fn wakers(&self) -> Vec<Waker> {
         let waiting = self.slots.iter().filter_map(|slot| match slot {
             Slot::Waiting(waker) => Some(waker.clone()),
@@ -57,7 +57,7 @@ impl Waiters {
         waiting.collect()
     }
 
-    /// Takes all waiters out.
+    /// Removes all waiters.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Waker> + use<> {
         self.free = None;
         std::mem::take(&mut self.slots)

@@ -14,16 +14,16 @@ use crate::{
 };
 
 impl Authenticator {
-    /// Renews the token now, ahead of its renewal: for an operator. Waits for the new token.
+    /// Renews the token now and waits for the new token. For an operator.
     ///
-    /// Joins a token request that is under way. Goes by the same rules as all token requests:
-    /// back-off, quota (its reserve is not used) and refusal back-off are not broken.
+    /// Joins a token request that is in progress. Back-off, refusal back-off and quota apply as for
+    /// every token request; the quota's reserve is not used.
     ///
     /// # Errors
     ///
-    /// As [`token`](Self::token), and the last failure or [`Quota`](crate::ErrorKind::Quota) at once if
-    /// no token request may start now: [`Error::retry_after`] says when one may. The cached token
-    /// stays.
+    /// As [`token`](Self::token). If no token request may start now, returns the last failure or
+    /// [`Quota`](crate::ErrorKind::Quota) at once; [`Error::retry_after`] says when one may start.
+    /// The cached token stays.
     ///
     /// # Cancel safety
     ///
@@ -38,39 +38,39 @@ impl Authenticator {
         }
     }
 
-    /// Drops the cached token, which is never sent again by this process, nor taken from the store:
-    /// for an operator who knows that the token was revoked or has leaked. The next request waits
+    /// Drops the cached token, for an operator who knows that the token was revoked or leaked. This
+    /// process neither sends the token again nor takes it from the store. The next request waits
     /// for a new token, as soon as back-off and quota allow one. A credential that does not expire
-    /// is fetched from its source again.
+    /// is read from its source again.
     ///
     /// Starts nothing. Does not revoke the token at the vendor.
     pub fn invalidate(&self) {
         self.shared.invalidate();
     }
 
-    /// Keeps the token valid without requests, until the handle is dropped: renews ahead of expiry
-    /// and, after failures, as soon as back-off and quota allow.
+    /// Keeps the token valid without requests until the handle is dropped. Renews ahead of expiry;
+    /// after a failure, renews as soon as back-off and quota allow.
     ///
-    /// Spends token requests while nobody uses the token, so use it only where the first request
-    /// after a pause must not wait.
+    /// Sends token requests also while no request uses the token. Use it only where the first
+    /// request after a pause must not wait.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// If called outside a tokio runtime.
     #[must_use = "dropping the handle ends the renewals"]
     pub fn keep_warm(&self) -> KeepWarm {
         let mut watch = self.watch();
         let task = Handle::current().spawn(async move {
             loop {
-                // A failure is in the log, and the next round waits for the back-off.
+                // The failure is logged already, and the next round waits for the back-off.
                 let _ = watch.next().await;
             }
         });
         KeepWarm(task.abort_handle())
     }
 
-    /// Follows the token: for connections that live longer than a token, for example of a database
-    /// or a message broker. The token is renewed ahead of its expiry while somebody waits in
+    /// Follows the token, for connections that live longer than a token, for example to a database
+    /// or a message broker. The token is renewed ahead of its expiry while a caller waits in
     /// [`TokenWatch::next`].
     ///
     /// # Example
@@ -95,29 +95,30 @@ impl Authenticator {
         }
     }
 
-    /// Waits until no token request is under way and all writes into the store are done, at most
-    /// `at_most`: at the end of a process, so that a rotated refresh token is not lost.
+    /// Waits until no token request is in progress and all writes into the store are done, for
+    /// `at_most` at the longest. Call it at the end of a process, so that a rotated refresh token is
+    /// not lost.
     ///
-    /// Call this after the last request. Starts and stops nothing: a request that comes later may
-    /// start a token request again.
+    /// Call it after the last request. It starts and stops nothing: a later request may start a
+    /// token request again.
     ///
     /// # Errors
     ///
-    /// - [`TimedOut`](ErrorKind::TimedOut): work is still under way after `at_most`.
+    /// - [`TimedOut`](ErrorKind::TimedOut): work is still in progress after `at_most`.
     /// - [`Store`](ErrorKind::Store): the token store did not take the newest refresh token, which
     ///   this process alone has. Keep the process, or expect that a person has to log in again. The
     ///   cause was told to the observer as [`StoreFailed`](crate::EventKind::StoreFailed).
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends the waiting only.
+    /// Dropping the future ends only the waiting.
     pub async fn shutdown(&self, at_most: Duration) -> Result<(), Error> {
         let shared = &self.shared;
         let done = async {
             loop {
                 let changed = shared.changed().notified();
                 let mut changed = std::pin::pin!(changed);
-                // From here on no notification is missed.
+                // Register before the check below, so that no notification is missed.
                 changed.as_mut().enable();
                 if !shared.is_at_work() {
                     return;
@@ -127,7 +128,7 @@ impl Authenticator {
         };
         if time::timeout(at_most, done).await.is_err() {
             let message = format!(
-                "a token request or a write into the token store is still under way after {} s",
+                "a token request or a write into the token store is still in progress after {} s",
                 at_most.as_secs_f64()
             );
             return Err(Error::new(ErrorKind::TimedOut, message).named(shared.vendor()));
@@ -141,7 +142,7 @@ impl Authenticator {
     }
 }
 
-/// Keeps a token valid until it is dropped; made by [`Authenticator::keep_warm`].
+/// Keeps a token valid until it is dropped. Made by [`Authenticator::keep_warm`].
 #[must_use = "dropping the handle ends the renewals"]
 pub struct KeepWarm(AbortHandle);
 
@@ -157,29 +158,29 @@ impl fmt::Debug for KeepWarm {
     }
 }
 
-/// Follows the token of an authenticator; made by [`Authenticator::watch`].
+/// Follows the token of an authenticator. Made by [`Authenticator::watch`].
 ///
-/// No task runs: dropped, nothing of it stays behind.
+/// No task runs for it. Dropping it stops nothing else.
 pub struct TokenWatch {
     shared: Arc<SharedState>,
     /// The token that was returned last.
     last: Option<Generation>,
-    /// The last call returned an error.
+    /// Whether the last call returned an error.
     failed: bool,
 }
 
 impl TokenWatch {
-    /// Waits for a token other than the last one that was returned; the first call returns the
+    /// Waits for a token other than the one that was returned last. The first call returns the
     /// cached token if it is valid.
     ///
     /// # Errors
     ///
-    /// As [`Authenticator::token`], when no valid token is left. The next call waits until a token
+    /// As [`Authenticator::token`], if no valid token is left. The next call waits until a token
     /// request may start again.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: no token is passed over.
+    /// Cancel safe: no token is skipped.
     pub async fn next(&mut self) -> Result<Token, Error> {
         if std::mem::take(&mut self.failed) {
             let wait = self.shared.rests_for();
@@ -189,7 +190,7 @@ impl TokenWatch {
             let shared = &self.shared;
             let changed = shared.changed().notified();
             let mut changed = std::pin::pin!(changed);
-            // From here on no notification is missed.
+            // Register before the check below, so that no notification is missed.
             changed.as_mut().enable();
             match Acquire::new(Arc::clone(shared)).await {
                 Ok(token) if self.last != Some(token.generation()) => {
@@ -207,7 +208,7 @@ impl TokenWatch {
         }
     }
 
-    /// Waits, but not for longer than until a token request has ended.
+    /// Waits for `wait`, or until a token request has ended.
     async fn rest(&self, wait: Duration) {
         let changed = self.shared.changed().notified();
         let _ = time::timeout(wait.min(LONGEST_REST), changed).await;
@@ -222,7 +223,8 @@ impl fmt::Debug for TokenWatch {
     }
 }
 
-/// Who waits looks again after this time: a clock may have been set, or the machine have slept.
+/// A waiting caller checks again after this time, because the clock may have been set or the
+/// machine may have been suspended.
 const LONGEST_REST: Duration = Duration::from_secs(60);
-/// Nobody asks more often than this.
+/// The shortest time between two checks.
 const SHORTEST_REST: Duration = Duration::from_millis(100);

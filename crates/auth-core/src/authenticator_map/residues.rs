@@ -5,9 +5,10 @@ use std::{
 
 use crate::{Key, Moment, authenticator::residue::Residue};
 
-/// What evicted authenticators left behind, by key: at most `most`, beyond which the oldest goes.
+/// The residues of evicted authenticators by key, at most `most`. Above `most`, the oldest is
+/// dropped.
 ///
-/// Called while a shard of the map is locked, so nothing here asks the map, logs or blocks.
+/// Called while a shard of the map is locked, so nothing here calls the map, logs or blocks.
 #[derive(Debug)]
 pub(super) struct Residues {
     most: usize,
@@ -17,21 +18,21 @@ pub(super) struct Residues {
 #[derive(Debug, Default)]
 struct Kept {
     residues: HashMap<Key, Place>,
-    /// Oldest first.
+    /// The oldest first.
     order: BTreeMap<Number, Key>,
     last: Number,
-    /// How many went for want of room since somebody asked.
+    /// The number of residues dropped above `most` since the last report.
     lost: usize,
 }
 
 #[derive(Debug)]
 struct Place {
     number: Number,
-    /// Large: a hash table has room for more than it holds.
+    /// Boxed because it is large, and a hash table reserves more places than it uses.
     residue: Box<Residue>,
 }
 
-/// Grows in the order of eviction.
+/// Increases in the order of eviction.
 type Number = u64;
 
 impl Residues {

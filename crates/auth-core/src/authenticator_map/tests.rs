@@ -13,7 +13,7 @@ use crate::{
 
 use super::*;
 
-/// Gives each key a token of its own after a second, and counts.
+/// Returns a separate token for each key after a second, and counts.
 #[derive(Clone, Default)]
 struct Vendor {
     counts: Arc<Counts>,
@@ -133,7 +133,7 @@ async fn g03_a_key_has_one_authenticator_and_one_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t23_there_are_never_more_than_so_many() {
+async fn t23_the_map_never_exceeds_max_entries() {
     let vendor = Vendor::default();
     let map = vendor.map().max_entries(100).build().unwrap();
     for user in 0..10_000 {
@@ -144,10 +144,10 @@ async fn t23_there_are_never_more_than_so_many() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t23_a_flight_is_never_evicted() {
+async fn t23_authenticator_with_a_flight_is_never_evicted() {
     let vendor = Vendor::default();
     let map = vendor.map().max_entries(10).build().unwrap();
-    // Nobody waits for it any longer, nobody holds its authenticator.
+    // No caller waits for the token, and no caller holds the authenticator.
     let mut waiting = Box::pin(map.get(&key(0)).unwrap().token());
     std::future::poll_fn(|cx| {
         assert!(waiting.as_mut().poll(cx).is_pending());
@@ -165,7 +165,7 @@ async fn t23_a_flight_is_never_evicted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t23_what_somebody_holds_is_never_made_twice() {
+async fn t23_held_authenticator_is_never_made_twice() {
     let vendor = Vendor::default();
     let map = vendor.map().max_entries(10).build().unwrap();
     let held: Vec<_> = (0..50).map(|user| map.get(&key(user)).unwrap()).collect();
@@ -181,7 +181,7 @@ async fn t23_what_somebody_holds_is_never_made_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g19_what_is_idle_goes_when_another_comes() {
+async fn g19_idle_authenticator_is_evicted_when_another_is_made() {
     let clock = Turned::new();
     let vendor = Vendor::with_clock(clock.clone());
     let hour = Duration::from_secs(3600);
@@ -194,13 +194,9 @@ async fn g19_what_is_idle_goes_when_another_comes() {
     map.get(&key(7)).unwrap();
     let held = map.get(&key(8)).unwrap();
     clock.pass(hour * 3 / 4);
-    assert_eq!(map.len(), 100, "nothing runs while nobody asks");
+    assert_eq!(map.len(), 100, "nothing runs without callers");
     map.get(&key(100)).unwrap();
-    assert_eq!(
-        map.len(),
-        3,
-        "the new one, the used one, and the one that is held"
-    );
+    assert_eq!(map.len(), 3, "the new, the used and the held authenticator");
     drop(held);
     clock.pass(hour * 2);
     map.get(&key(101)).unwrap();
@@ -208,10 +204,10 @@ async fn g19_what_is_idle_goes_when_another_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_to_make_one_is_not_kept() {
+async fn failure_to_make_an_authenticator_is_not_cached() {
     let calls = AtomicUsize::new(0);
     let map = AuthenticatorMap::builder(move |_| match calls.fetch_add(1, Ordering::Relaxed) {
-        0 => Err(Error::config("tenant", "nobody knows it")),
+        0 => Err(Error::config("tenant", "is unknown")),
         _ => Authenticator::builder(
             crate::ApiKey::new(Secret::new("fake-key")),
             Origins::new(["https://api.example.com"])?,
@@ -227,14 +223,14 @@ async fn a_failure_to_make_one_is_not_kept() {
 }
 
 #[test]
-fn a_map_for_nothing_is_refused() {
+fn map_for_zero_entries_is_a_config_error() {
     let map = Vendor::default().map().max_entries(0).build();
     assert_eq!(map.unwrap_err().field(), Some("max_entries"));
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A flight that nobody waits for any longer, of an authenticator that nobody holds.
+/// A flight that no caller waits for, of an authenticator that no caller holds.
 async fn start_flight(map: &AuthenticatorMap, key: &Key) {
     let mut waiting = Box::pin(map.get(key).unwrap().token());
     std::future::poll_fn(|cx| {
@@ -247,7 +243,7 @@ async fn start_flight(map: &AuthenticatorMap, key: &Key) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t23_the_sweep_takes_nothing_that_is_in_use() {
+async fn t23_the_sweep_evicts_nothing_in_use() {
     let clock = Turned::new();
     let vendor = Vendor::default();
     // Only the map's clock is moved, so that no token of the authenticators expires.
@@ -260,20 +256,20 @@ async fn t23_the_sweep_takes_nothing_that_is_in_use() {
     for sweep in 0..5 {
         clock.pass(10 * HOUR);
         map.get(&key(100 + sweep)).unwrap();
-        // Those three, and the new one.
+        // These three, and the new one.
         assert_eq!(map.len(), 4);
     }
     let made = vendor.made();
     assert!(same(&held, &map.get(&key(0)).unwrap()));
     map.get(&key(1)).unwrap().token().await.unwrap();
     map.get(&key(2)).unwrap();
-    assert_eq!(vendor.made(), made, "all three are the old ones");
+    assert_eq!(vendor.made(), made, "all three are unchanged");
     waiting.await.unwrap();
     assert_eq!(vendor.counts.token_requests.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn t23_eviction_takes_nothing_that_is_in_use() {
+async fn t23_max_entries_evicts_nothing_in_use() {
     for max in [1, 2, 40] {
         let vendor = Vendor::default();
         let map = vendor.map().max_entries(max).build().unwrap();
@@ -288,7 +284,7 @@ async fn t23_eviction_takes_nothing_that_is_in_use() {
         assert!(same(&held, &map.get(&key(0)).unwrap()));
         map.get(&key(1)).unwrap().token().await.unwrap();
         map.get(&key(2)).unwrap();
-        assert_eq!(vendor.made(), made, "all three are the old ones");
+        assert_eq!(vendor.made(), made, "all three are unchanged");
         waiting.await.unwrap();
         assert_eq!(vendor.counts.token_requests.load(Ordering::Relaxed), 2);
     }
@@ -299,7 +295,7 @@ fn same(one: &Authenticator, other: &Authenticator) -> bool {
 }
 
 #[test]
-fn t23_no_key_has_two_authenticators_while_threads_make_hold_and_evict() {
+fn t23_no_key_has_two_authenticators_under_concurrent_use_and_eviction() {
     let clock = Turned::new();
     let idle = Duration::from_secs(2);
     let vendor = Vendor::with_clock(clock.clone());
@@ -340,13 +336,13 @@ fn with_residue(map: &AuthenticatorMap, user: usize, end: Moment) {
     authenticator.restore(Residue::example(user as u64, end));
 }
 
-/// Returns the number of what the key's authenticator was given, and takes it.
+/// Takes the residue that the key's authenticator was given, and returns its number.
 fn residue_of(map: &AuthenticatorMap, user: usize) -> Option<u64> {
     let authenticator = map.get(&key(user)).unwrap();
     authenticator.residue().map(|residue| residue.number())
 }
 
-/// Evicts every authenticator that is not in use: those that come instead are asked for often.
+/// Evicts every authenticator that is not in use, by asking for new ones often.
 fn evict_all(map: &AuthenticatorMap) {
     for user in 10_000..10_200 {
         for _ in 0..4 {
@@ -356,7 +352,7 @@ fn evict_all(map: &AuthenticatorMap) {
 }
 
 #[tokio::test]
-async fn g04_what_must_not_be_forgotten_outlives_eviction() {
+async fn g04_residue_survives_eviction() {
     let map = Vendor::default().map().max_entries(20).build().unwrap();
     for user in 0..20 {
         with_residue(&map, user, Moment::NEVER);
@@ -370,13 +366,13 @@ async fn g04_what_must_not_be_forgotten_outlives_eviction() {
     assert_eq!(
         map.0.residues.len(),
         20,
-        "each was handed over, and left behind again"
+        "each residue was restored, and left behind again"
     );
     assert_eq!(residue_of(&map, 7), Some(7));
 }
 
 #[tokio::test]
-async fn g04_what_must_not_be_forgotten_outlives_the_sweep() {
+async fn g04_residue_survives_the_sweep() {
     let clock = Turned::new();
     let vendor = Vendor::with_clock(clock.clone());
     let map = vendor.map().idle_after(HOUR).build().unwrap();
@@ -387,7 +383,7 @@ async fn g04_what_must_not_be_forgotten_outlives_the_sweep() {
     assert_eq!((map.len(), map.0.residues.len()), (1, 2));
     clock.pass(2 * HOUR);
     map.get(&key(101)).unwrap();
-    assert_eq!(map.0.residues.len(), 1, "one was over");
+    assert_eq!(map.0.residues.len(), 1, "one residue was over");
     assert_eq!(residue_of(&map, 1), None);
     assert_eq!(residue_of(&map, 2), Some(2));
 }
@@ -432,7 +428,10 @@ async fn a_user_who_signs_out_leaves_no_residue() {
     evict_all(&map);
     assert_eq!(map.0.residues.len(), 0);
     assert_eq!(residue_of(&map, 0), None);
-    assert!(held.residue().is_some(), "it goes with its last handle");
+    assert!(
+        held.residue().is_some(),
+        "it is dropped with its last handle"
+    );
 }
 
 #[tokio::test]
@@ -482,11 +481,11 @@ fn t23_a_residue_is_as_small_as_documented() {
 }
 
 #[test]
-fn t23_the_oldest_residue_goes_first() {
+fn t23_the_oldest_residue_is_dropped_first() {
     let residues = Residues::new(3);
     let keep = |user| residues.keep(&key(user), Residue::example(user as u64, Moment::NEVER));
     (0..3).for_each(keep);
-    // Evicted once more: by now the newest.
+    // Evicted again, so now the newest.
     keep(0);
     keep(3);
     assert_eq!(residues.len(), 3);
@@ -498,7 +497,7 @@ fn t23_the_oldest_residue_goes_first() {
 }
 
 #[tokio::test]
-async fn g20_a_wall_clock_that_is_set_back_keeps_nothing_for_longer() {
+async fn g20_wall_clock_set_back_does_not_delay_eviction() {
     #[derive(Clone, Debug)]
     struct Stuck(Turned);
     impl Clock for Stuck {

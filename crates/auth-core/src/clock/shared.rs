@@ -2,9 +2,9 @@ use std::{fmt, sync::Arc};
 
 use super::{Clock, Moment, SystemClock};
 
-/// A clock that an authenticator and its source go by together. Default: [`SystemClock`].
+/// A clock that an authenticator and its source share. Default: [`SystemClock`].
 ///
-/// Any [`Clock`] turns into one.
+/// Made from any [`Clock`].
 ///
 /// # Example
 ///
@@ -18,7 +18,7 @@ use super::{Clock, Moment, SystemClock};
 #[derive(Clone)]
 pub struct SharedClock(Inner);
 
-/// The usual one is asked without a detour.
+/// The system clock is read without a virtual call.
 #[derive(Clone)]
 enum Inner {
     System(SystemClock),
@@ -36,7 +36,7 @@ impl SharedClock {
         }
     }
 
-    /// Reads the clock without lag, for deadlines that others were promised; see
+    /// Reads the clock without lag, for deadlines that were promised to others. See
     /// [`Clock::precise`].
     #[must_use]
     pub fn precise(&self) -> Moment {

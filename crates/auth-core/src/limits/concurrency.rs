@@ -18,11 +18,11 @@ mod pace;
 /// Limits how many token requests to one token endpoint run at once, and how many start each
 /// second, over all authenticators that share the limit.
 ///
-/// For programs with many keys at one vendor: ten thousand tenants whose tokens expire together
-/// would otherwise send ten thousand token requests at once. Token requests that a caller waits for
-/// go before renewals ahead of expiry. Within each kind, requests start in the order of arrival. A
-/// token request waits at most [`max_wait`](Self::max_wait) for its turn. The wait counts neither
-/// against the token request's deadline nor against a quota's window.
+/// For programs with many keys at one vendor: without a limit, ten thousand tenants whose tokens
+/// expire together send ten thousand token requests at once. Token requests that a caller waits for
+/// start before renewals ahead of expiry. Within each kind, requests start in the order of arrival.
+/// A token request waits at most [`max_wait`](Self::max_wait) for its turn. This wait counts
+/// neither against the token request's deadline nor against a quota's window.
 ///
 /// # Example
 ///
@@ -51,24 +51,24 @@ pub struct TokenRequestLimit {
     queue: Arc<Mutex<Queue>>,
 }
 
-/// A flight as the limit sees it.
+/// A flight, as seen by the limit.
 pub(crate) trait InLine {
-    /// Tells whether a caller waits for the flight's token now.
+    /// Returns whether a caller waits for the flight's token now.
     fn is_urgent(&self) -> bool;
 
-    /// Notes the flight's place in line, for [`TokenRequestLimit::hurry`]. Returns whether the
+    /// Records the flight's place in line, for [`TokenRequestLimit::hurry`]. Returns whether the
     /// flight is urgent.
     fn queue_at(&self, limit: &TokenRequestLimit, number: u64) -> bool;
 }
 
 /// The waiting flights, and the permits and starts that they wait for.
 ///
-/// A permit and a start are granted together, when both are free: no flight holds a permit while it
-/// waits for a start, and a flight that stops waiting has nothing to give back. There is no
+/// A permit and a start are granted together, when both are free. So no flight holds a permit while
+/// it waits for a start, and a flight that stops waiting has nothing to give back. There is no
 /// background task: the first flight in line sets the timer for the next start.
 #[derive(Default)]
 struct Queue {
-    /// Permits in use, including those that are granted and not picked up yet.
+    /// The number of permits in use, including those that are granted and not picked up yet.
     running: usize,
     urgent: BTreeMap<Number, Arc<Notify>>,
     ahead: BTreeMap<Number, Arc<Notify>>,
@@ -82,19 +82,19 @@ struct Queue {
     last_held: Option<Duration>,
 }
 
-/// Grows in the order of arrival.
+/// Increases in the order of arrival.
 type Number = u64;
 
 impl TokenRequestLimit {
-    /// Lets `concurrent` token requests run at once. Clones share the limit. Default: no limit on
-    /// how many start each second, and a wait of at most 60 s.
+    /// Makes a limit of `concurrent` token requests at once. Clones share the limit. The number of
+    /// starts each second is not limited by default, and the longest wait is 60 s by default.
     ///
     /// # Errors
     ///
     /// [`Config`](ErrorKind::Config) on field `limit` for 0.
     pub fn new(concurrent: usize) -> Result<Self, Error> {
         if concurrent == 0 {
-            let problem = "lets no token request run; allow at least 1 at once";
+            let problem = "is 0, so no token request can run; allow at least 1 at once";
             return Err(Error::config("limit", problem));
         }
         Ok(Self {
@@ -115,7 +115,7 @@ impl TokenRequestLimit {
     /// [`Config`](ErrorKind::Config) on field `limit` for 0.
     pub fn per_second(mut self, starts: u32) -> Result<Self, Error> {
         if starts == 0 {
-            let problem = "lets no token request start; allow at least 1 per second";
+            let problem = "is 0, so no token request can start; allow at least 1 per second";
             return Err(Error::config("limit", problem));
         }
         self.starts = Some(starts);
@@ -132,6 +132,7 @@ impl TokenRequestLimit {
     /// After `max_wait` the token request fails with [`Throttled`](ErrorKind::Throttled) and is
     /// [not sent](TokenRequestOutcome::NotSent); [`Error::retry_after`] says when a start will be
     /// free. If many keys need a token at the same time, `starts per second * max_wait` of them get
+    /// one in time. For example, 10 starts a second and 60 s serve 600 keys.
     /// one in time. For example, 10 starts a second and 60 s serve 600 keys.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
@@ -331,7 +332,7 @@ impl Queue {
         if self.timer == Some(number) {
             return Some(due);
         }
-        // Later than the flight's own turn. So each start wakes at most one flight for nothing.
+        // Later than the flight's own turn, so each start wakes at most one flight without need.
         let places = u32::try_from(self.waiting()).unwrap_or(u32::MAX);
         let interval = self.pace.as_ref().map_or(Duration::ZERO, Pace::interval);
         due.checked_add(interval.saturating_mul(places))
@@ -353,8 +354,8 @@ impl Queue {
     fn free_after(&mut self, limit: &TokenRequestLimit) -> Duration {
         let now = Instant::now();
         let due = self.due(now).map_or(Duration::ZERO, |due| due - now);
-        // Before the first token request has ended, the estimate is the wait of this flight: each
-        // running request has taken at least that long.
+        // Before the first token request has ended, the estimate is the time that this flight
+        // waited: each running request has taken at least that long.
         let held = self.last_held.unwrap_or(limit.max_wait);
         let concurrent = u32::try_from(limit.concurrent).unwrap_or(u32::MAX);
         let permits = held.checked_div(concurrent).unwrap_or(held);
@@ -366,7 +367,7 @@ impl Queue {
         };
         let places = u32::try_from(self.waiting()).unwrap_or(u32::MAX);
         let line = permits.max(starts).saturating_mul(places);
-        // The flights in line wait at most `max_wait`, too.
+        // The flights in line wait at most `max_wait` too.
         first.saturating_add(line.min(limit.max_wait))
     }
 }
@@ -383,7 +384,7 @@ enum Look {
     TooLate,
 }
 
-/// A flight's place in line. Dropping it removes the flight from the queue, however the wait ends.
+/// A flight's place in line. Dropping it removes the flight from the queue.
 struct Place<'a> {
     limit: &'a TokenRequestLimit,
     number: Number,
@@ -400,7 +401,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The right to run a token request; given back when dropped.
+/// The right to run a token request. Given back when dropped.
 pub(crate) struct Permit {
     limit: TokenRequestLimit,
     since: Instant,

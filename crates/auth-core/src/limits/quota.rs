@@ -2,12 +2,12 @@ use std::{num::NonZeroU32, time::Duration};
 
 use crate::{Error, Moment};
 
-/// How many token requests a vendor allows within a rolling window.
+/// The number of token requests that a vendor allows within a rolling window.
 ///
-/// A slot is taken before each token request and frees one window after it ended, or when its token
-/// expires, if the vendor stated a lifetime and that is sooner. Failed token requests count.
-/// Renewal ahead of expiry uses at most 80 % of the slots, so none where there is but one; the rest
-/// is kept for tokens that expired or were refused.
+/// A token request takes a slot before it is sent. The slot becomes free one window after the
+/// request ended, or when its token expires, if the vendor stated a lifetime and that is sooner.
+/// Failed token requests count. Renewals ahead of expiry use at most 80 % of the slots, and none if
+/// there is only one slot. The rest is a reserve for tokens that expired or were refused.
 ///
 /// # Example
 ///
@@ -37,10 +37,14 @@ impl Quota {
     /// [`Config`](crate::ErrorKind::Config) on field `quota` for a limit of 0 and for a window of
     /// zero.
     pub fn new(limit: u32, window: Duration) -> Result<Self, Error> {
-        let limit = NonZeroU32::new(limit)
-            .ok_or_else(|| Error::config("quota", "a limit of 0 allows no token request at all"))?;
+        let limit = NonZeroU32::new(limit).ok_or_else(|| {
+            Error::config(
+                "quota",
+                "a limit of 0 allows no token request; allow at least 1",
+            )
+        })?;
         if window.is_zero() {
-            let problem = "the window must be longer than zero";
+            let problem = "the window must be longer than zero, for example 1 h";
             return Err(Error::config("quota", problem));
         }
         Ok(Self {
@@ -50,7 +54,7 @@ impl Quota {
         })
     }
 
-    /// Allows `limit` token requests in any hour: for constants.
+    /// Allows `limit` token requests in any hour. For constants.
     #[must_use]
     pub const fn per_hour(limit: NonZeroU32) -> Self {
         Self {
@@ -60,15 +64,15 @@ impl Quota {
         }
     }
 
-    /// Sets how many of them one process takes in a window while the
-    /// [store](crate::AuthenticatorOptions::store) that it shares the quota by does not answer.
-    /// Default: a tenth, at least 1.
+    /// Sets the number of token requests that one process sends in a window while the
+    /// [store](crate::AuthenticatorOptions::store) does not answer, by which processes share the
+    /// quota. Default: a tenth of `limit`, at least 1.
     ///
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) on field `quota` for a limit of 0.
     pub fn without_store(mut self, limit: u32) -> Result<Self, Error> {
-        let problem = "a share of 0 allows no token request at all while the store does not answer";
+        let problem = "a share of 0 allows no token request while the store does not answer; allow at least 1";
         let share = NonZeroU32::new(limit).ok_or_else(|| Error::config("quota", problem))?;
         self.share = Some(share);
         Ok(self)
@@ -87,7 +91,7 @@ impl Quota {
         self.window
     }
 
-    /// How many token requests of a kind may hold a slot at once.
+    /// Returns how many slots may be used for a token request of a kind.
     pub(crate) fn allows(self, slots: Slots) -> usize {
         let limit = self.limit.get() as usize;
         match slots {
@@ -97,8 +101,8 @@ impl Quota {
         }
     }
 
-    /// The usual distance of two token requests, for a vendor that says no without saying until
-    /// when.
+    /// Returns the average distance of two token requests: the pause after a vendor asks for one
+    /// without saying how long.
     pub(crate) fn spacing(self) -> Duration {
         self.window / self.limit.get()
     }
@@ -112,24 +116,24 @@ impl Quota {
     }
 }
 
-/// What a token request is for, as far as the quota cares.
+/// What the slot is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slots {
-    /// Nothing usable is at hand: every slot may go.
+    /// No valid token is cached: all slots may be used.
     All,
-    /// It could wait: the reserve is left alone.
+    /// The token request can wait: the reserve is not used.
     ButReserve,
-    /// It may be in vain: the reserve is left alone, if there is more than one slot.
+    /// The token request may fail again: the reserve is not used if there is more than one slot.
     Doubtful,
 }
 
-/// The account of slots. Without a quota it always has one.
+/// The account of slots. Without a quota a slot is always free.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ledger {
     quota: Option<Quota>,
-    /// When each used slot frees; at most `limit` of them.
+    /// When each used slot becomes free. At most `limit` entries.
     taken: Vec<Moment>,
-    /// A token request under way holds one more.
+    /// Whether a token request in progress holds another slot.
     open: bool,
 }
 
@@ -142,7 +146,7 @@ impl Ledger {
         }
     }
 
-    /// Takes a slot for a token request, or says how long until one frees.
+    /// Takes a slot for a token request, or returns the time until one is free.
     pub(crate) fn take(&mut self, slots: Slots, now: Moment) -> Result<(), Duration> {
         let wait = now.wait_until(self.free_at(slots));
         if !wait.is_zero() {
@@ -153,10 +157,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// The token request ended; its slot frees after the window, or with its token if that is
+    /// Ends a token request. Its slot becomes free after the window, or with its token if that is
     /// sooner.
     ///
-    /// Counted from now, not from when it was sent: the vendor counted it somewhere in between.
+    /// Counted from now and not from when the request was sent: the vendor counted it at some time
+    /// in between.
     pub(crate) fn close(&mut self, now: Moment, token_lifetime: Option<Duration>) {
         let was_open = std::mem::take(&mut self.open);
         if let Some(quota) = self.quota.filter(|_| was_open) {
@@ -167,7 +172,7 @@ impl Ledger {
         }
     }
 
-    /// When there is a slot for such a token request.
+    /// Returns when a slot is free for such a token request.
     pub(crate) fn free_at(&self, slots: Slots) -> Moment {
         let Some(quota) = self.quota else {
             return Moment::PAST;
@@ -179,21 +184,21 @@ impl Ledger {
         }
         let mut frees: Vec<_> = self.taken.clone();
         frees.sort_unstable_by_key(|moment| moment.parts());
-        // So many have to free for the count to fall below what is allowed.
+        // The number of slots that must become free so that the count is below `allowed`.
         frees.get(used - allowed).copied().unwrap_or(Moment::NEVER)
     }
 
-    /// No token request was made: its slot is free.
+    /// Frees the slot of a token request that was not sent.
     pub(crate) fn cancel(&mut self) {
         self.open = false;
     }
 
-    /// Tells whether no slot is taken.
+    /// Returns whether no slot is used.
     pub(crate) fn is_empty(&self, now: Moment) -> bool {
         !self.open && self.taken.iter().all(|frees| now.waited_for(*frees))
     }
 
-    /// How many slots are taken, and how many there are; `None` without a quota.
+    /// Returns the used and the allowed slots. `None` without a quota.
     pub(crate) fn in_use(&self, now: Moment) -> Option<(u32, u32)> {
         let limit = self.quota?.limit.get();
         let taken = self.taken.iter().filter(|frees| !now.waited_for(**frees));

@@ -1,4 +1,4 @@
-//! What all keys of a client, or of an account, share: slots of the quota, and rejected logins.
+//! State that all keys of a client or of an account share: quota slots and rejected logins.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::{
     CredentialsId, Key, KeyPart, Quota, limits::quota::Slots, secret::rejections::Counted,
 };
 
-/// The token requests that count against a client's quota, of all processes and all its keys. Every
-/// time in it counts from when it was written.
+/// The token requests that count against a client's quota, of all processes and all keys of the
+/// client. Every duration counts from when the account was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Account(Vec<Slot>);
@@ -18,16 +18,16 @@ pub(crate) struct Account(Vec<Slot>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Slot {
-    /// Tells it from the others.
+    /// Unique for each token request.
     number: u64,
     frees_in: Duration,
 }
 
-/// Names the layout; what begins otherwise is nothing that this release knows.
+/// Identifies the layout. Bytes that begin with other text are of an unknown layout.
 const MAGIC: &[u8] = b"auth-core quota 1\n";
 
 impl Account {
-    /// Where it is kept: vendors count by client, however many tokens that has.
+    /// Returns the key of the account. Vendors count by client, however many tokens the client has.
     pub(crate) fn key(key: &Key) -> Key {
         let part = |part| key.get(part).unwrap_or_default();
         Key::builder(part(KeyPart::Vendor))
@@ -37,7 +37,7 @@ impl Account {
             .build()
     }
 
-    /// What it says after so long.
+    /// Returns the account as it is after `age`.
     pub(crate) fn aged(mut self, age: Duration) -> Self {
         for slot in &mut self.0 {
             slot.frees_in = slot.frees_in.saturating_sub(age);
@@ -46,7 +46,7 @@ impl Account {
         self
     }
 
-    /// Takes a slot that frees after so long, or says how long until one frees.
+    /// Takes a slot that becomes free after `frees_in`, or returns the time until a slot is free.
     pub(crate) fn take(
         &mut self,
         quota: Quota,
@@ -61,23 +61,36 @@ impl Account {
         }
         let mut waits: Vec<_> = self.0.iter().map(|slot| slot.frees_in).collect();
         waits.sort_unstable();
-        // A slot is free once fewer slots than `allowed` are taken. At least one slot frees before
-        // that, and more than one if more are taken than this caller may take.
+        // A slot is free once fewer slots than `allowed` are taken. At least one slot must become
+        // free first, and more if more are taken than this caller may take.
         let wait = waits.get(self.0.len() - allowed).copied();
         Err(wait.unwrap_or(Duration::MAX))
     }
 
-    /// Says when a slot frees that was taken; tells whether it is there.
-    pub(crate) fn set(&mut self, number: u64, frees_in: Duration) -> bool {
+    /// Sets when a taken slot becomes free. Returns whether the account has the slot. The slot gets
+    /// a new number, because a process that stood still frees it later than others expect.
+    pub(crate) fn set(&mut self, number: u64, renamed: u64, frees_in: Duration) -> bool {
         let slot = self.0.iter_mut().find(|slot| slot.number == number);
-        slot.map(|slot| slot.frees_in = frees_in).is_some()
+        slot.map(|slot| {
+            *slot = Slot {
+                number: renamed,
+                frees_in,
+            };
+        })
+        .is_some()
     }
 
-    /// Writes down a token request that took no slot, although that may be one too many.
+    /// Adds a token request that took no slot, even if the quota is exceeded by it.
     pub(crate) fn put(&mut self, number: u64, frees_in: Duration) {
-        if !self.set(number, frees_in) {
+        if !self.set(number, number, frees_in) {
             self.0.push(Slot { number, frees_in });
         }
+    }
+
+    /// Returns the slots' numbers, and when each frees.
+    pub(crate) fn times(&mut self) -> impl Iterator<Item = (u64, &mut Duration)> {
+        let slots = self.0.iter_mut();
+        slots.map(|slot| (slot.number, &mut slot.frees_in))
     }
 
     #[cfg(test)]
@@ -114,25 +127,25 @@ impl Account {
     }
 }
 
-/// Rejected logins of one account, by all processes and all keys.
+/// Rejected logins of one account, of all processes and all keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Logins(Vec<Rejected>);
 
-/// How often the vendor rejected these credentials, or the second factors that followed them.
+/// How often the vendor rejected credentials, or the second factors that followed them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Rejected {
     mark: u16,
     times: u32,
-    /// Since the last rejection.
+    /// Time since the last rejection.
     age: Duration,
 }
 
 const LOGINS_MAGIC: &[u8] = b"auth-core logins 1\n";
 
 impl Logins {
-    /// Where the rejected logins of an account are kept.
+    /// Returns the key of the rejected logins of an account.
     pub(crate) fn key(key: &Key, account: u64) -> Key {
         Key::builder(key.get(KeyPart::Vendor).unwrap_or_default())
             .extra("auth-core", "logins")
@@ -147,7 +160,13 @@ impl Logins {
         self
     }
 
-    /// Returns what keeps a login with these credentials back, and for how long.
+    /// Returns each count with its mark, and how long ago the last rejection was.
+    pub(crate) fn ages(&mut self) -> impl Iterator<Item = ((u16, u32), &mut Duration)> {
+        let counts = self.0.iter_mut();
+        counts.map(|known| ((known.mark, known.times), &mut known.age))
+    }
+
+    /// Returns the count that forbids a login with these credentials, and for how long.
     pub(crate) fn forbids(&self, id: CredentialsId) -> Option<(Counted, Duration)> {
         Counted::longest(|counted| {
             let known = self.find(counted.mark(id))?;
@@ -155,7 +174,7 @@ impl Logins {
         })
     }
 
-    /// Tells whether a login that is accepted changes anything.
+    /// Returns whether an accepted login changes anything.
     pub(crate) fn knows(&self, id: CredentialsId) -> bool {
         let mut accepted = self.clone();
         accepted.accept(id);
@@ -181,7 +200,7 @@ impl Logins {
         self.0.iter().find(|known| known.mark == mark)
     }
 
-    /// Longer than a wrong password stays where it is kept.
+    /// Longer than a wrong password usually stays in a configuration.
     pub(crate) fn time_to_live(&self) -> Duration {
         if self.0.is_empty() {
             Duration::ZERO
@@ -220,7 +239,7 @@ impl Logins {
     }
 }
 
-/// The most counts of an account that are remembered: each password has up to two.
+/// The largest number of counts for an account. Each password has up to two counts.
 const MOST_LOGINS: usize = 16;
 
 #[cfg(test)]
@@ -235,7 +254,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn t35_the_reserve_is_kept_for_who_needs_it() {
+    fn t35_the_reserve_is_kept_for_needed_token_requests() {
         let quota = Quota::new(20, HOUR).unwrap();
         let mut account = Account::default();
         let mut taken = |slots| {
@@ -247,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn says_when_the_next_slot_frees() {
+    fn returns_when_the_next_slot_is_free() {
         let quota = Quota::new(2, HOUR).unwrap();
         let mut account = Account::default();
         account.take(quota, Slots::All, 1, 2 * MINUTE).unwrap();
@@ -258,10 +277,10 @@ mod tests {
         later.take(quota, Slots::All, 3, MINUTE).unwrap();
         let wait = later.take(quota, Slots::All, 4, MINUTE).unwrap_err();
         assert_eq!(wait, MINUTE);
-        assert!(later.set(3, Duration::from_secs(1)));
+        assert!(later.set(3, 4, Duration::from_secs(1)));
         let wait = later.take(quota, Slots::All, 4, MINUTE).unwrap_err();
         assert_eq!(wait, Duration::from_secs(1));
-        assert!(!later.set(2, MINUTE), "it has freed");
+        assert!(!later.set(2, 5, MINUTE), "the slot is free already");
     }
 
     #[test]
@@ -275,7 +294,7 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
 
-    /// One account with numbered passwords.
+    /// The identity of one account with the `number`-th password.
     fn id(number: u32) -> CredentialsId {
         let password = Secret::new(format!("fake-secret-{number}"));
         let credentials = crate::Credentials::lockable(&["me"], [password]);
@@ -305,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn g06_rejected_codes_have_a_count_and_pauses_of_their_own() {
+    fn g06_rejected_codes_have_a_separate_count_and_pauses() {
         let mut logins = Logins::default();
         logins.reject(id(1), SecondFactor);
         assert_eq!(logins.forbids(id(1)), None);
@@ -349,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn an_accounts_logins_count_together_whatever_the_key() {
+    fn logins_of_an_account_are_counted_together_for_all_keys() {
         let key = |client| Key::builder("v").issuer("i").client(client).build();
         assert_eq!(Logins::key(&key("a"), 7), Logins::key(&key("b"), 7));
         assert_ne!(Logins::key(&key("a"), 7), Logins::key(&key("a"), 8));
@@ -358,7 +377,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_of_logins_is_read_and_nothing_else(
+        fn only_written_logins_are_read(
             known in prop::collection::vec((any::<u16>(), any::<u32>(), any::<u64>()), 0..=MOST_LOGINS),
             bytes in prop::collection::vec(any::<u8>(), 0..64),
             cut in any::<prop::sample::Index>(),
@@ -376,7 +395,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_is_read_and_nothing_else(
+        fn only_written_accounts_are_read(
             slots in prop::collection::vec((any::<u64>(), any::<u64>()), 0..8),
             bytes in prop::collection::vec(any::<u8>(), 0..64),
             cut in any::<prop::sample::Index>(),

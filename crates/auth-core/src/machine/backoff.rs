@@ -1,30 +1,30 @@
-//! The one rule table for how long no token request is made after one that brought no token.
+//! The rule table for back-offs: how long no token request is sent after one that brought no token.
 
 use std::time::Duration;
 
 use crate::{Error, ErrorKind, RefreshPolicy, RejectedPart, TokenRequestOutcome, policy::Jitter};
 
-/// What a failed token request proves, as far as the next one is concerned.
+/// What a failed token request proves for the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Failure {
-    /// Nothing reached the authorization server: no connection, or a setting or secret that is
+    /// Nothing reached the authorization server: no connection was made, or a setting or secret is
     /// missing.
     NotSent,
-    /// The request was sent, and nobody knows what became of it.
+    /// The request was sent, and its outcome is unknown.
     Unknown,
-    /// An answer that is neither a token nor an OAuth error.
+    /// The reply is neither a token nor an OAuth error.
     NotUnderstood,
-    /// An answer without any words: it may be a rejection.
+    /// The reply is an empty 4xx: it may be a rejection.
     Wordless,
     /// The authorization server asked for fewer requests.
     Throttled,
-    /// The authorization server said that its quota is used up.
+    /// The authorization server reported that its quota is used up.
     Quota,
-    /// Our own count says that the quota is used up. No token request was made.
+    /// This process's count says that the quota is used up. No token request was sent.
     OwnQuota,
     /// The authorization server rejected this part of the token request.
     Rejected(RejectedPart),
-    /// The token request brought the token that the API refused.
+    /// The reply contained the token that the API refused.
     SameToken,
 }
 
@@ -46,19 +46,20 @@ impl Failure {
         }
     }
 
-    /// Tells whether the failure proves something about the vendor or the credentials, so that a
-    /// caller is better told of this failure than of a later one that proves nothing.
+    /// Returns whether the failure proves something about the vendor or the credentials. If so,
+    /// callers get this failure rather than a later one that proves nothing.
     pub(crate) fn is_rejection(self) -> bool {
         matches!(self, Self::Rejected(_))
     }
 
-    /// Tells whether the token request may count against the vendor's quota.
+    /// Returns whether the token request may count against the vendor's quota.
     pub(crate) fn may_count(self) -> bool {
         !matches!(self, Self::NotSent | Self::OwnQuota)
     }
 }
 
-/// An empty 4xx reply: some servers reject a secret or a refresh token that way.
+/// Returns whether the reply is an empty 4xx. Some servers reject a secret or a refresh token that
+/// way.
 fn is_wordless(error: &Error) -> bool {
     let client_error = error
         .status()
@@ -66,28 +67,28 @@ fn is_wordless(error: &Error) -> bool {
     client_error && error.kind() == ErrorKind::Protocol && error.code().is_none()
 }
 
-/// What a back-off depends on.
+/// The facts that determine a back-off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
     pub(crate) failure: Failure,
     /// The authorization server's `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
-    /// For how long token requests have been failing.
+    /// The time since token requests began to fail.
     pub(crate) failing_for: Duration,
-    /// How many failures of this kind came in a row, this one included.
+    /// The number of failures of this kind in a row, including this one.
     pub(crate) row: u32,
-    /// What is left of the valid token, and its lifetime.
+    /// The remaining time of the valid token, and its lifetime.
     pub(crate) valid: Option<(Duration, Duration)>,
-    /// The usual distance of two token requests under the quota.
+    /// The average distance of two token requests under the quota.
     pub(crate) spacing: Option<Duration>,
-    /// How long until a slot of the quota frees, by our own count.
+    /// The time until a slot of the quota is free, by this process's count.
     pub(crate) slot: Duration,
-    /// The vendor may lock the account after a few rejected logins.
+    /// Whether the vendor may lock the account after a few rejected logins.
     pub(crate) lockable: bool,
     pub(crate) jitter: Jitter,
 }
 
-/// Returns how long no token request is made.
+/// Returns how long no token request is sent.
 pub(crate) fn after(policy: &RefreshPolicy, situation: Situation) -> Duration {
     let Situation {
         failure,
@@ -102,7 +103,7 @@ pub(crate) fn after(policy: &RefreshPolicy, situation: Situation) -> Duration {
     } = situation;
     let probe = || policy.probe_after(jitter);
     let wait = match (failure, retry_after) {
-        // A person has to type a new code: a few may be wrong.
+        // A person types each code, so a few may be wrong.
         (Failure::Rejected(RejectedPart::SecondFactor), None) if row <= ENOUGH => {
             return transient(policy, situation);
         }
@@ -113,13 +114,12 @@ pub(crate) fn after(policy: &RefreshPolicy, situation: Situation) -> Duration {
         (Failure::Rejected(_), Some(asked)) => probe().max(policy.retry_after(asked)),
         (Failure::OwnQuota, asked) => {
             let wait = policy.interval().max(asked.unwrap_or(slot));
-            // What is kept for an expired token is free once the token has expired.
+            // Slots that are reserved for an expired token may be used once the token has expired.
             return valid.map_or(wait, |(left, _)| wait.min(left));
         }
         (_, Some(asked)) => policy.retry_after(asked),
         (Failure::Quota, None) => slot.max(spacing.unwrap_or(policy.backoff_range().1)),
-        // The vendor may have counted a rejected login: without words, or with an answer that came
-        // too late.
+        // The vendor may have counted a rejected login: its reply was empty, or came too late.
         (Failure::Wordless | Failure::Unknown, None) if lockable && row >= ENOUGH => {
             let factor = 1_u32.checked_shl(row - ENOUGH).unwrap_or(u32::MAX);
             probe().saturating_mul(factor).min(LONGEST_UNKNOWN)
@@ -130,9 +130,9 @@ pub(crate) fn after(policy: &RefreshPolicy, situation: Situation) -> Duration {
     wait.max(policy.interval())
 }
 
-/// An eighth of the time for which token requests have been failing, with jitter. While a token is
-/// valid, an attempt comes within a quarter of what is left of the token, and at its end at the
-/// latest.
+/// Returns an eighth of the time since token requests began to fail, with jitter. While a token is
+/// valid, the next attempt follows within a quarter of the token's remaining time, at the latest
+/// when the token expires.
 fn transient(policy: &RefreshPolicy, situation: Situation) -> Duration {
     let (first, longest) = policy.backoff_range();
     let base = (situation.failing_for / 8).clamp(first, longest);
@@ -144,7 +144,7 @@ fn transient(policy: &RefreshPolicy, situation: Situation) -> Duration {
     drawn.min(left / 4).max(floor).min(left)
 }
 
-/// How long renewals that follow a refusal wait after the `times`-th of them in a row.
+/// Returns the refusal back-off after the `times`-th renewal in a row that followed a refusal.
 pub(crate) fn of_refusals(policy: &RefreshPolicy, times: u32) -> Duration {
     let (first, longest) = policy.backoff_range();
     let factor = 1_u32
@@ -153,9 +153,9 @@ pub(crate) fn of_refusals(policy: &RefreshPolicy, times: u32) -> Duration {
     first.checked_mul(factor).unwrap_or(longest).min(longest)
 }
 
-/// From this number of equal failures in a row on, the long back-off applies.
+/// The number of equal failures in a row from which the long back-off applies.
 const ENOUGH: u32 = 2;
-/// The longest back-off after logins whose outcome is unknown.
+/// The longest back-off after logins with unknown outcome.
 const LONGEST_UNKNOWN: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How what processes share is written down: numbers in eight bytes, texts behind their length.
+//! Encoding of the state that processes share: numbers have eight bytes, texts follow their length.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use crate::Key;
 
-/// Writes into a buffer of full size from the start: one that grows would leave copies behind that
-/// nobody wipes.
+/// Writes into a buffer of full size from the start, because a buffer that grows leaves unwiped
+/// copies behind.
 pub(crate) struct Writer(Zeroizing<Vec<u8>>);
 
 impl Writer {
@@ -57,20 +57,20 @@ impl AsRef<[u8]> for Wiped {
     }
 }
 
-/// Tells whose entry it is, by FNV-1a: against stores that err. Against stores that lie there is
-/// sealing.
+/// Returns a mark of the entry's key (FNV-1a), against stores that mix entries up by mistake.
+/// Against hostile stores, entries are sealed.
 fn mark(key: &Key) -> u64 {
     let mix = |mark: u64, byte: &u8| (mark ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     key.encoded().iter().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
-/// Reads what was written; `None` for whatever is not that to the letter.
+/// Reads what [`Writer`] wrote. `None` for all other bytes.
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(magic: &[u8], key: &Key, bytes: &'a [u8]) -> Option<Self> {
         let mut this = bytes.strip_prefix(magic).map(Self)?;
-        // A store that mixes keys up must not give one user another's token.
+        // A store that mixes up keys must not give one user another user's token.
         let is_ours = this.number()? == mark(key);
         is_ours.then_some(this)
     }
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(text).ok()
     }
 
-    /// The outer `None` is what cannot be read, the inner one what is not there.
+    /// Outer `None`: unreadable. Inner `None`: no value was written.
     pub(crate) fn option<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Option<T>,

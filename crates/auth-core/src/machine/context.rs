@@ -1,4 +1,4 @@
-//! What the rules of a flight look at.
+//! Input of the rules of a flight.
 
 use super::{
     memory::Memory,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::Moment;
 
-/// What the rules of a flight look at in one step.
+/// Input of the rules of a flight in one step.
 pub(super) struct Cx<'a> {
     pub(super) rules: &'a Rules,
     pub(super) memory: &'a mut Memory,

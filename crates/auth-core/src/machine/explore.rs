@@ -1,5 +1,6 @@
 //! Explores the machine completely in small worlds: 1 to 3 processes with one store, one vendor and
-//! one API, whose clock goes in whole seconds up to a horizon. Promises are judged by what the
+//! one API. The clock advances in whole seconds up to a horizon. Promises are checked by what the
+//! vendor and the API see, never by the rules.
 //! vendor and the API see, never by the rules.
 
 use std::{
@@ -17,7 +18,8 @@ use super::{
 };
 use crate::{
     AccessToken, Credentials, CredentialsId, EntryVersion, Error, ErrorKind, Generation, Moment,
-    Quota, RefreshPolicy, RejectedPart, Secret, TokenRequestOutcome, TokenRequestReason,
+    Quota, RefreshPolicy, RejectedPart, Secret, StoredEntry, TokenRequestOutcome,
+    TokenRequestReason,
     policy::Jitter,
     secret::rejections::{Counted, Forbidden},
 };
@@ -36,10 +38,10 @@ fn secs(seconds: u32) -> Duration {
 }
 
 /// Visits every state of a world. A state that breaks a promise fails the test with the shortest
-/// story that leads there.
+/// sequence of moves that leads to it.
 fn explore(world: &World) {
     let mut known = HashSet::new();
-    // How each state came about.
+    // The move that led to each state.
     let mut stories: Vec<(u32, Move)> = Vec::new();
     let mut next = VecDeque::new();
     let (mut transitions, mut judged) = (0_u64, 0_u64);

@@ -1,6 +1,6 @@
-//! The rules of one flight: from the wish for a token to the token or the failure, with the store
-//! that processes share or without. No await, no lock, no clock, no randomness: facts come in,
-//! orders go out, and a driver executes them.
+//! The rules of one flight, from the start to the token or the failure, with or without a store
+//! that processes share. The rules use no await, lock, clock or randomness. Their input is facts
+//! and their output is orders, which a driver executes.
 
 use std::time::Duration;
 
@@ -34,87 +34,87 @@ pub(crate) struct Flight {
     phase: Phase,
     seen: Seen,
     own: Option<Own>,
-    /// Until when the lease lasts.
+    /// The end of the lease.
     lease: Option<Moment>,
-    /// Since when another holder has had the lease.
+    /// The time since which another holder has had the lease.
     denied: Option<Moment>,
-    /// Since when the holder has written nothing.
+    /// The time since which the holder has written nothing, and the version that it wrote last.
     silent: Option<(Option<EntryVersion>, Moment)>,
-    /// The claim in the record that stands for the lease.
+    /// The claim in the record that replaces the lease.
     claim: Option<u64>,
     pace: Duration,
-    /// Writes in a row that somebody else was faster with.
+    /// Writes in a row that failed because another process wrote first.
     lost: u8,
-    /// The store fails: this flight goes on without it.
+    /// The store failed: this flight continues without it.
     without_store: bool,
     slot: Option<u64>,
-    /// The token request takes a slot of this process's own share.
+    /// Whether the token request takes a slot of this process's share of the quota.
     borrowed: bool,
     logins: Option<(Option<EntryVersion>, Logins)>,
     refresh: Option<Refresh>,
     requests: u8,
-    /// What is to be written after the token request.
+    /// What has to be written after the token request.
     todo: Vec<Todo>,
-    /// The version that the last write was to replace.
+    /// The version that the last write expected.
     replaces: Option<EntryVersion>,
     tries: u8,
     landing: Option<Landing>,
     reread: bool,
-    /// Somebody else wrote the record during the token request.
+    /// Another process wrote the record during the token request.
     contested: bool,
-    /// What a store that answers did, that counts as a failure of the store.
+    /// An action of a store that answers, which counts as a failure of the store.
     problem: Option<&'static str>,
-    /// The lease ended too early, or somebody else wrote in spite of it.
+    /// The lease ended too early, or another process wrote in spite of it.
     lost_lease: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     New,
-    /// Looks into the store, without the lease.
+    /// Reads the store, without the lease.
     Looking,
     /// Marks the refused token in the store.
     MarkingRefused,
     Reading,
     Leasing,
-    /// Denied the lease: looks whether a login is allowed at all, before it waits.
+    /// The lease was denied: checks whether a login is allowed before the flight waits.
     LookingAtLogins,
-    /// Gives the lease back, because another process has claimed a token request.
+    /// Releases the lease, because another process has claimed a token request.
     GivingWay,
     Waiting,
-    /// Writes down that a token request is made although another holder has the lease.
+    /// Writes that this process sends a token request although another holder has the lease.
     Claiming,
-    /// Looks into the store once more, with the lease.
+    /// Reads the store again, with the lease.
     LookingAgain,
     CheckingLogins,
     TakingSlot,
-    /// Writes down what the token request will use up.
+    /// Writes what the token request will use up.
     Marking,
-    /// The lease has become too short: takes the mark back.
+    /// The lease has become too short: removes the mark.
     Unmarking,
     Requesting,
-    /// Writes down that a refresh token was rejected.
+    /// Writes that a refresh token was rejected.
     DroppingRefreshToken,
     Rereading,
     AskingAgain,
-    /// The process stood still: looks whether another one was faster.
+    /// The process stood still: reads whether another process was faster.
     LookingLate,
     Closing,
     Releasing,
 }
 
-/// What the store has, as far as this flight knows.
+/// The store's content, as far as this flight knows it.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(test, derive(Hash))]
 struct Seen {
     version: Option<EntryVersion>,
     record: Record,
-    /// The record's times count from then.
+    /// The durations in the record count from this time.
     at: Option<Moment>,
 }
 
 impl Seen {
-    /// What was seen a while ago is written back as what it is now.
+    /// Ages the record: what was read earlier is written back with its current age.
     fn grow_older(&mut self, now: Moment) {
         if let Some(at) = self.at.replace(now) {
             self.record = std::mem::take(&mut self.record).aged(now.wait_since(at));
@@ -127,19 +127,19 @@ impl Seen {
 enum Todo {
     /// The token or the failure.
     Record(Box<Record>),
-    /// The slot frees after this time.
+    /// The slot becomes free after this time.
     Slot(Duration),
     Logins(LoginChange),
 }
 
-/// What a token request says about credentials.
+/// What a token request proves about credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Accepted(CredentialsId),
     Rejected {
         id: CredentialsId,
         counted: Counted,
-        /// As how many rejected logins it counts.
+        /// The number of rejected logins that it counts as.
         times: u32,
     },
 }
@@ -181,7 +181,7 @@ impl Flight {
         }
     }
 
-    /// Callers need the token more urgently than when the flight started.
+    /// Records that callers need the token more urgently than when the flight started.
     pub(crate) fn hurry(&mut self) {
         if self.start.reason == TokenRequestReason::Ahead {
             self.start.reason = TokenRequestReason::Needed;
@@ -189,23 +189,24 @@ impl Flight {
         }
     }
 
-    /// What a store that answers did, that counts as a failure of the store. Told once.
+    /// Returns an action of a store that answers, which counts as a failure of the store. Returns
+    /// it once.
     pub(crate) fn take_problem(&mut self) -> Option<&'static str> {
         self.problem.take()
     }
 
-    /// Whether the lease was lost. Told once.
+    /// Returns whether the lease was lost. Returns true once.
     pub(crate) fn take_lost_lease(&mut self) -> bool {
         std::mem::take(&mut self.lost_lease)
     }
 
-    /// Whether this flight goes on without the store.
+    /// Returns whether this flight continues without the store.
     #[cfg(test)]
     pub(super) fn is_without_store(&self) -> bool {
         self.without_store
     }
 
-    /// Returns what the end of a token request says about an account that the vendor may lock.
+    /// Returns what the end of a token request proves about an account that the vendor may lock.
     pub(crate) fn verdict(&self, result: &Result<AccessToken, Error>) -> Option<Verdict> {
         let own = self
             .own
@@ -217,7 +218,7 @@ impl Flight {
             Err(error) => Some(Verdict::Rejected {
                 id,
                 counted: Counted::of(error)?,
-                // Other processes, which do the same at this moment, cannot be told.
+                // Other processes may send the same login at this moment, and cannot be told of it.
                 times: 1 + u32::from(self.without_store),
             }),
         }
@@ -324,10 +325,16 @@ impl Flight {
             (Phase::AskingAgain, _) => self.close(cx),
             (Phase::LookingLate, Fact::Loaded(loaded)) => self.looked_late(cx, *loaded),
             (Phase::Closing, fact) => self.closing(cx, fact),
-            // A lease that could not be given back ends by itself.
+            // A lease that could not be released ends by itself.
             (Phase::Releasing, _) => self.land(cx),
-            // The driver answers each order with its own fact; anything else ends the flight.
-            (_, _) => self.fail(cx, Error::new(ErrorKind::Closed, "the flight lost its way")),
+            // The driver answers each order with its fact. Any other fact ends the flight.
+            (_, _) => self.fail(
+                cx,
+                Error::new(
+                    ErrorKind::Closed,
+                    "the flight received a fact that it did not order",
+                ),
+            ),
         }
     }
 
@@ -336,12 +343,14 @@ impl Flight {
         order
     }
 
-    /// Writes the record, as the successor of the one that was seen.
+    /// Writes the record as the successor of the one that was read.
     fn write(&mut self, cx: &mut Cx<'_>, phase: Phase, record: Record) -> Order {
         let last = cx.memory.later_than(self.seen.version);
         let version = next_version(last, cx.now.since_unix_epoch(), cx.draw.number);
         let expected = self.seen.version;
         self.replaces = expected;
+        let first_seen = cx.memory.first_seen();
+        first_seen.note_record(version, &record, cx.now);
         self.seen = Seen {
             version: Some(version),
             record: record.clone(),
@@ -360,7 +369,7 @@ impl Flight {
     }
 }
 
-/// Returns the version that comes after another one.
+/// Returns the version that follows another one.
 fn next_version(last: Option<EntryVersion>, wall: Duration, number: u64) -> EntryVersion {
     let wall = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
     let epoch = last.map_or(0, |last| last.epoch().saturating_add(1));
@@ -373,11 +382,11 @@ fn slot_of(quota: Option<Quota>, token_lifetime: Option<Duration>) -> Duration {
     lifetime.map_or(window, |lifetime| lifetime.min(window))
 }
 
-/// How soon after the lease was denied a flight looks again at first.
+/// The time from a denied lease to the first look into the store. Later looks follow more slowly.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
-/// How often an account that many processes change is tried.
+/// The number of attempts to change an account that many processes change.
 const ACCOUNT_TRIES: u8 = 5;
-/// How often a token is written over what others wrote.
+/// The number of attempts to write a token over the writes of others.
 const RECORD_TRIES: u8 = 3;
 
 #[cfg(test)]

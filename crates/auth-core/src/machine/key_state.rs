@@ -1,5 +1,6 @@
-//! What one process knows of a key, and what callers and flights make of it. The shared state calls
-//! this under its lock, and the explorer without one. No await, no lock, no clock, no randomness.
+//! What one process knows of a key, and how the events of callers and flights change it. The shared
+//! state calls this under its lock, the explorer without a lock. No await, lock, clock or
+//! randomness.
 
 use std::time::Duration;
 
@@ -21,21 +22,21 @@ use crate::{
 pub(crate) struct KeyState {
     pub(crate) state: State,
     pub(crate) memory: Memory,
-    /// The token that was handed out last; it may have expired, and a refusal of it come late.
+    /// The token that callers got last. It may have expired, and a refusal of it may come late.
     newest: Option<(Generation, Print)>,
-    /// The cached credential does not expire, and is read rather than issued.
+    /// Whether the cached credential does not expire and is read instead of issued.
     permanent: bool,
 }
 
-/// What became of a flight's result.
+/// What was done with a flight's result.
 #[derive(Debug)]
 pub(crate) enum Landed<T> {
-    /// The token takes the place of all others, except of [`State::previous_generation`].
+    /// The token replaces all others except [`State::previous_generation`].
     Published(Generation, T),
-    /// The token is for those who wait, and for nobody else.
+    /// The token is for the waiting callers and is not cached.
     Delivered(Generation, T),
     Failed(Error),
-    /// Those who wait have to ask again. The error is for the log.
+    /// The waiting callers have to ask again. The error is for the log.
     Retry(Error),
     /// The rejected credentials have not changed: the last failure stands.
     Unchanged,
@@ -53,7 +54,7 @@ impl KeyState {
         Self::restored(State::new(quota), Memory::new(quota))
     }
 
-    /// What an earlier authenticator of the same key left behind.
+    /// Makes the state of a key from what an earlier authenticator left behind.
     pub(crate) fn restored(state: State, memory: Memory) -> Self {
         Self {
             state,
@@ -65,7 +66,7 @@ impl KeyState {
 
     // --- callers ---
 
-    /// A caller asks for a token, or reports a refusal.
+    /// Answers a caller that asks for a token or reports a refusal.
     pub(crate) fn ask(&mut self, policy: &RefreshPolicy, event: Event, now: Moment) -> Action {
         let event = self.hear(event, now);
         let action = self.state.step(policy, event, now);
@@ -76,7 +77,7 @@ impl KeyState {
         action
     }
 
-    /// Notes what an event says about the cached token, before the rules hear of it.
+    /// Records what an event says about the cached token, before the rules handle the event.
     fn hear(&mut self, event: Event, now: Moment) -> Event {
         let Event::Refused { generation, .. } = event else {
             return event;
@@ -93,20 +94,20 @@ impl KeyState {
         }
     }
 
-    /// The API may not know the token yet: the refusal says nothing about the token.
+    /// Forgets a refusal of a token that the API may not know yet, because it proves nothing.
     fn trust(&mut self, event: Event) {
         if let Event::Refused { generation, .. } = event {
             self.forget_refusal(generation);
         }
     }
 
-    /// The API accepted a token.
+    /// Records that the API accepted a token.
     pub(crate) fn accepted(&mut self, policy: &RefreshPolicy, generation: Generation, now: Moment) {
         self.forget_refusal(generation);
         self.state.step(policy, Event::Accepted(generation), now);
     }
 
-    /// The cached token is dropped, and never taken again from a store.
+    /// Drops the cached token, which is never taken from a store again.
     pub(crate) fn invalidate(&mut self, policy: &RefreshPolicy, now: Moment) {
         if let Some((_, print)) = self.newest.filter(|_| !self.permanent) {
             self.memory.refused.add(print);
@@ -129,7 +130,7 @@ impl KeyState {
 
     // --- flights ---
 
-    /// One step of a flight. A flight that was given up is not the current one.
+    /// Executes one step of a flight. A flight that was given up is not the current one.
     pub(crate) fn fly(
         &mut self,
         flight: &mut Flight,
@@ -145,17 +146,18 @@ impl KeyState {
         flight.step(rules, &mut self.memory, fact, now, draw)
     }
 
-    /// Whether a flight whose credentials were rejected may make one more token request.
+    /// Returns whether a flight whose credentials were rejected may send one more token request.
     pub(crate) fn may_try_again(&mut self, policy: &RefreshPolicy, now: Moment) -> bool {
         self.state.step(policy, Event::CredentialsChanged, now) == Action::Again
     }
 
-    /// The flight went away without a result.
+    /// Records that the flight ended without a result.
     pub(crate) fn abandoned(&mut self, policy: &RefreshPolicy, now: Moment) {
         self.state.step(policy, Event::Abandoned, now);
     }
 
-    /// A flight ended. `carry` makes of a token what requests carry, and fails if they cannot.
+    /// Handles the end of a flight. `carry` makes the part of a token that signing needs. It fails
+    /// if no header can carry the token.
     pub(crate) fn land<T>(
         &mut self,
         policy: &RefreshPolicy,
@@ -185,13 +187,14 @@ impl KeyState {
                 self.state.unchanged();
                 return Landed::Unchanged;
             }
-            // Nobody waits for such a flight.
+            // No caller waits for such a flight.
             End::Settled => return Landed::Unchanged,
         };
         self.fail(policy, landing, error, told, jitter, now)
     }
 
-    /// A flight ended that told the store what the store did not know. Tells whether it was one.
+    /// Handles the end of a flight that wrote missing facts into the store. Returns whether it was
+    /// one.
     pub(crate) fn land_settled(
         &mut self,
         policy: &RefreshPolicy,
@@ -206,7 +209,7 @@ impl KeyState {
         settled
     }
 
-    /// A flight that was given up ended after all: a good token is not thrown away.
+    /// Handles the late end of a flight that was given up. A valid token is used.
     pub(crate) fn land_late<T>(
         &mut self,
         policy: &RefreshPolicy,
@@ -281,10 +284,10 @@ impl KeyState {
         let secret = token.secret();
         let print = Print::of(secret);
         if self.memory.refused.contains(print) && !token.is_permanent() {
-            let message = "handed out the token again that the API refused";
+            let message = "returned the token again that the API refused; retry later or revoke the token at the vendor";
             return Err(Error::new(ErrorKind::Refused, message));
         }
-        // Before the machine hears of it: a token that no header can carry is a failure.
+        // Before the rules: a token that no header can carry is a failure.
         let carried = carry(token)?;
         let fetched = Fetched {
             sent: landing.sent,
@@ -293,34 +296,35 @@ impl KeyState {
             contested: landing.contested,
             lifetime: token.lifetime(),
             hint: token.refresh_hint(),
-            // The same text once more is no new token, whatever the vendor calls it.
+            // The same text is not a new token, with any lifetime.
             same: self
                 .newest
                 .and_then(|(generation, newest)| (newest == print).then_some(generation)),
             jitter,
         };
-        // With a valid token nobody waits for one that is not kept.
+        // While a valid token is cached, no caller waits for a token that is not cached.
         let is_awaited = self.state.usable_until().is_none();
         match self.state.step(policy, Event::Fetched(fetched), now) {
             Action::Publish(generation) => {
-                self.hand_out(generation, print);
+                self.note_published(generation, print);
                 self.permanent = token.is_permanent();
                 Ok(Landed::Published(generation, carried))
             }
             Action::Deliver(generation) => {
                 if is_awaited {
-                    self.hand_out(generation, print);
+                    self.note_published(generation, print);
                 }
                 Ok(Landed::Delivered(generation, carried))
             }
             _ => {
-                let message = "the token request ended without a result";
+                let message =
+                    "the token request ended without a result; its runtime may have shut down";
                 Err(Error::new(ErrorKind::Closed, message))
             }
         }
     }
 
-    fn hand_out(&mut self, generation: Generation, print: Print) {
+    fn note_published(&mut self, generation: Generation, print: Print) {
         self.newest = Some((generation, print));
         self.memory.current = Some(print);
     }

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use super::{
     account::Account,
+    first_seen::FirstSeen,
     orders::Rules,
     prints::{Print, Prints},
     record::{Pause, Record},
 };
 use crate::{
-    EntryVersion, Moment, Quota, RejectedPart, limits::quota::Ledger, machine::backoff::Failure,
+    EntryVersion, Moment, Quota, RejectedPart,
+    limits::quota::{Ledger, Slots},
+    machine::backoff::Failure,
     policy::Jitter,
 };
 
-/// Facts that outlive a flight, and hold when the store fails, forgets or lies.
+/// Facts that outlive a flight and hold when the store fails, forgets or lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Memory {
@@ -25,20 +28,29 @@ pub(crate) struct Memory {
     pub(crate) spent: Prints,
     /// The highest version of an entry that could be understood.
     highest: Option<EntryVersion>,
-    /// Seldom there, and large.
+    /// Boxed because it is rare and large.
     unsaved: Option<Box<Unsaved>>,
     obeyed: Obeyed,
+    /// Only where a store is used.
+    first_seen: Option<Box<FirstSeen>>,
     breaker: Breaker,
-    /// The lease was denied for longer than a token request should take, and was not granted since.
+    /// The lease was denied for longer than a token request takes, and was not granted since.
     doubts_lease: bool,
     ignores_rejections: bool,
-    /// The share of the quota for the time when the store fails.
-    pub(crate) share: Ledger,
-    /// Token requests that the shared account does not know yet.
+    /// Only with a quota.
+    share: Option<Box<Share>>,
+}
+
+/// This process's share of the quota, for the time when the store fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+struct Share {
+    ledger: Ledger,
+    /// Token requests that the shared account does not contain yet.
     owed: Vec<Owed>,
 }
 
-/// A token request that took a slot of the process's own share.
+/// A token request that took a slot of the process's share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Owed {
@@ -46,7 +58,7 @@ struct Owed {
     frees: Moment,
 }
 
-/// What the store should say, but did not take: in place of the entry with this version.
+/// A record that the store did not take, in place of the entry with this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Unsaved {
@@ -55,19 +67,19 @@ struct Unsaved {
     since: Moment,
 }
 
-/// Back-offs of other processes that were obeyed.
+/// Back-offs of other processes that this process obeyed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Obeyed {
-    /// Since this process last asked the vendor, or had a token.
+    /// The time since this process last sent a token request or had a token.
     since: Option<Moment>,
-    /// The newest pause, by its number and the count of failures, and when that pause ends.
+    /// The newest pause, identified by its number and the count of failures, and its end.
     pause: Option<(u64, u32, Moment)>,
 }
 
 impl Obeyed {
-    /// Returns for how long a pause is obeyed that has so much left, as the store says. The same
-    /// pause ends when it was to end at first: the store's clock may have been set back, and a
+    /// Returns for how long a pause is obeyed that has `left` time left, as the store says. The
+    /// same pause ends when it first was to end: the store's clock may have been set back, and a
     /// hostile store may say that the pause has just begun.
     fn left(&mut self, pause: (u64, u32), left: Duration, now: Moment) -> Duration {
         let known = self
@@ -82,7 +94,7 @@ impl Obeyed {
     }
 }
 
-/// A store that fails is not asked for a while.
+/// A store that failed is not asked for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Breaker {
@@ -99,20 +111,25 @@ impl Memory {
             highest: None,
             unsaved: None,
             obeyed: Obeyed::default(),
+            first_seen: None,
             breaker: Breaker {
                 failures: 0,
                 until: Moment::PAST,
             },
             doubts_lease: false,
             ignores_rejections: false,
-            share: Ledger::new(quota.map(Quota::share)),
-            owed: Vec::new(),
+            share: quota.map(|quota| {
+                Box::new(Share {
+                    ledger: Ledger::new(Some(quota.share())),
+                    owed: Vec::new(),
+                })
+            }),
         }
     }
 
     // --- versions ---
 
-    /// Notes the version of an entry that could be understood.
+    /// Records the version of an entry that could be understood.
     pub(crate) fn see(&mut self, version: EntryVersion) {
         let known = self.highest.map_or(0, EntryVersion::epoch);
         if version.epoch() >= known {
@@ -120,18 +137,24 @@ impl Memory {
         }
     }
 
-    /// An entry that is older than what was there before comes from a store that was rolled back.
+    /// Returns whether an entry is older than one before, so that the store was rolled back.
     pub(crate) fn is_outdated(&self, version: EntryVersion) -> bool {
         self.highest
             .is_some_and(|highest| version.epoch() < highest.epoch())
     }
 
-    /// The later of the highest known version and this one.
+    /// Returns the later one of the highest known version and `seen`.
     pub(crate) fn later_than(&self, seen: Option<EntryVersion>) -> Option<EntryVersion> {
         match (self.highest, seen) {
             (Some(known), Some(seen)) if known.epoch() >= seen.epoch() => Some(known),
             (known, seen) => seen.or(known),
         }
+    }
+
+    // --- a store whose clock is set back ---
+
+    pub(crate) fn first_seen(&mut self) -> &mut FirstSeen {
+        self.first_seen.get_or_insert_default()
     }
 
     // --- what could not be saved ---
@@ -149,8 +172,8 @@ impl Memory {
         }));
     }
 
-    /// Returns what the store should say, while the store still has the entry that should have been
-    /// replaced. With any other entry, or none, somebody else has been there.
+    /// Returns the record that could not be saved, if the store still has the entry that it should
+    /// have replaced. With any other entry, or none, another process has written.
     pub(crate) fn unsaved(&mut self, seen: Option<EntryVersion>, now: Moment) -> Option<Record> {
         let unsaved = self
             .unsaved
@@ -174,12 +197,12 @@ impl Memory {
 
     // --- back-offs of other processes ---
 
-    /// Returns for how long the back-off that the record holds is obeyed.
+    /// Returns for how long the back-off in the record is obeyed.
     ///
-    /// What the vendor said is obeyed, each time that the vendor says so, though not for longer
-    /// than the vendor itself would be. What processes met without the vendor's word may be their
-    /// own trouble: if only one process has failed, its back-off is obeyed for a few seconds only;
-    /// and those that have failed go last.
+    /// A pause that the vendor asked for is obeyed each time, but not longer than the vendor itself
+    /// is obeyed. A failure without an answer of the vendor may be the problem of the process that
+    /// met it. If only one process has failed, its back-off is obeyed for a few seconds only.
+    /// Processes that have failed themselves ask later than the others.
     pub(crate) fn obeys(
         &mut self,
         rules: &Rules,
@@ -220,7 +243,8 @@ impl Memory {
         }
     }
 
-    /// The operator wants rejected credentials to be tried again, whatever other processes say.
+    /// Forgets rejections, because the operator wants rejected credentials to be tried again.
+    /// Rejections that other processes wrote are ignored too.
     pub(crate) fn forget_rejections(&mut self) {
         self.ignores_rejections = true;
     }
@@ -229,7 +253,7 @@ impl Memory {
         self.ignores_rejections
     }
 
-    /// This process asked the vendor, or has a token.
+    /// Records that this process sent a token request or has a token.
     pub(crate) fn asked(&mut self) {
         self.obeyed.since = None;
         self.ignores_rejections = false;
@@ -237,22 +261,23 @@ impl Memory {
 
     // --- when nobody uses the key ---
 
-    /// Refresh tokens were replaced or rejected, or a new one could not be saved.
+    /// Returns whether refresh tokens were replaced or rejected, or a new one could not be saved.
     pub(crate) fn keeps_refresh_tokens(&self) -> bool {
         !self.spent.is_empty() || self.unsaved.is_some()
     }
 
     pub(crate) fn is_at_rest(&self, now: Moment) -> bool {
-        !self.store_is_left_alone(now) && self.share.is_empty(now)
+        let share = self.share.as_ref();
+        !self.store_is_paused(now) && share.is_none_or(|share| share.ledger.is_empty(now))
     }
 
     // --- the store's failures ---
 
-    pub(crate) fn store_is_left_alone(&self, now: Moment) -> bool {
+    pub(crate) fn store_is_paused(&self, now: Moment) -> bool {
         !now.waited_for(self.breaker.until)
     }
 
-    /// The store failed, and has not answered since.
+    /// Returns whether the store failed and has not answered since.
     pub(crate) fn store_is_failing(&self) -> bool {
         self.breaker.failures > 0
     }
@@ -261,7 +286,7 @@ impl Memory {
         let breaker = &mut self.breaker;
         let pause = FIRST_PAUSE.saturating_mul(1 << breaker.failures.min(2));
         breaker.failures = breaker.failures.saturating_add(1);
-        // Apart from each other, so that a store that comes back is not stormed.
+        // Spread by jitter, so that not all processes ask a recovering store at once.
         breaker.until = now + pause.saturating_sub(jitter.of(pause / 2));
     }
 
@@ -270,12 +295,12 @@ impl Memory {
         self.breaker.until = Moment::PAST;
     }
 
-    /// The store answers, and denies the lease for ever.
+    /// Records that the store answers and denies the lease without end.
     pub(crate) fn store_denied(&mut self, now: Moment, jitter: Jitter) {
         self.breaker.until = now + DENIED_PAUSE.saturating_sub(jitter.of(DENIED_PAUSE / 2));
     }
 
-    /// Denied leases are waited for less long from now on, until one is granted.
+    /// Makes later waits for a denied lease shorter, until a lease is granted.
     pub(crate) fn doubt_lease(&mut self) {
         self.doubts_lease = true;
     }
@@ -288,45 +313,78 @@ impl Memory {
         self.doubts_lease
     }
 
-    // --- what the store has to be told ---
+    // --- the share of the quota for the time when the store fails ---
 
-    /// A token request was made with a slot of the process's own share.
-    pub(crate) fn owe(&mut self, number: u64, frees: Moment, now: Moment) {
-        self.owed.retain(|owed| !now.waited_for(owed.frees));
-        self.owed.push(Owed { number, frees });
+    /// Takes a slot of the share, or says how long until one frees.
+    pub(crate) fn take_share(&mut self, now: Moment) -> Result<(), Duration> {
+        // The share is too small to keep a part of it back.
+        let share = self.share.as_mut();
+        share.map_or(Ok(()), |share| share.ledger.take(Slots::All, now))
     }
 
-    /// Writes the token requests down that the account does not know. Tells whether there are any.
+    /// The token request ended that took a slot of the share.
+    pub(crate) fn close_share(&mut self, now: Moment, lifetime: Option<Duration>) {
+        if let Some(share) = &mut self.share {
+            share.ledger.close(now, lifetime);
+        }
+    }
+
+    /// No token request was made with the slot.
+    pub(crate) fn cancel_share(&mut self) {
+        if let Some(share) = &mut self.share {
+            share.ledger.cancel();
+        }
+    }
+
+    // --- what the store has to be told ---
+
+    /// Records a token request that took a slot of the process's share.
+    pub(crate) fn owe(&mut self, number: u64, frees: Moment, now: Moment) {
+        if let Some(share) = &mut self.share {
+            share.owed.retain(|owed| !now.waited_for(owed.frees));
+            share.owed.push(Owed { number, frees });
+        }
+    }
+
+    /// Adds the token requests to the account that it does not contain. Returns whether there are
+    /// any.
     pub(crate) fn pay(&self, account: &mut Account, now: Moment) -> bool {
-        let open = || self.owed.iter().filter(|owed| !now.waited_for(owed.frees));
+        let open = || self.owed(now);
         open().for_each(|owed| account.put(owed.number, now.wait_until(owed.frees)));
         open().next().is_some()
     }
 
-    /// The account has taken what was written down.
+    /// Records that the account was written.
     pub(crate) fn paid(&mut self) {
-        self.owed.clear();
+        if let Some(share) = &mut self.share {
+            share.owed.clear();
+        }
     }
 
     pub(crate) fn owes(&self, now: Moment) -> bool {
-        self.owed.iter().any(|owed| !now.waited_for(owed.frees))
+        self.owed(now).next().is_some()
     }
 
-    /// When the store is told what it does not know: which tokens the API refused while the store
-    /// failed, and which token requests were made without the account.
+    fn owed(&self, now: Moment) -> impl Iterator<Item = &Owed> {
+        let owed = self.share.iter().flat_map(|share| &share.owed);
+        owed.filter(move |owed| !now.waited_for(owed.frees))
+    }
+
+    /// Returns when missing facts are written into the store: the tokens that the API refused while
+    /// the store failed, and the token requests that were sent without the account.
     pub(crate) fn settle_at(&self, now: Moment) -> Option<Moment> {
-        let left_alone = self.store_is_left_alone(now).then_some(self.breaker.until);
+        let paused = self.store_is_paused(now).then_some(self.breaker.until);
         let owes = self.owes(now).then_some(now + SETTLE);
-        left_alone.or(owes)
+        paused.or(owes)
     }
 
-    /// Tells whether there is anything that the store may not know.
+    /// Returns whether the store may lack any fact.
     pub(crate) fn has_to_settle(&self, now: Moment) -> bool {
         !self.refused.is_empty() || self.owes(now)
     }
 }
 
-/// Tells whether a failure is told to other processes.
+/// Returns whether other processes are told of a failure.
 pub(crate) fn is_shared(failure: Failure) -> bool {
     !matches!(
         failure,
@@ -337,18 +395,19 @@ pub(crate) fn is_shared(failure: Failure) -> bool {
     )
 }
 
-/// What is left of a back-off that nobody needs to wait for.
+/// A shorter rest of a back-off is not waited for.
 const LAST_MOMENT: Duration = Duration::from_millis(20);
 /// How much later than the others a process asks the vendor that has failed before: its trouble may
 /// be its own.
 pub(crate) const YIELD: Duration = Duration::from_secs(2);
 /// How long the back-off of a single process is obeyed.
 const ONE_PROCESS: Duration = Duration::from_secs(5);
-/// How long a store that failed is not asked at first; twice as long each time, up to 4 s.
+/// How long a store is not asked after its first failure. Each further failure doubles the time, up
+/// to 4 s.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// How long a store is not asked that denied a lease for as long as two leases last.
+/// How long a store is not asked after it denied a lease for as long as two leases last.
 const DENIED_PAUSE: Duration = Duration::from_secs(60);
-/// How soon the account is told of a token request that the account could not be told at once.
+/// The time until a token request is written into an account that could not be written at once.
 const SETTLE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the driver tells the rules of a flight, and what the rules order the driver to do.
+//! The driver's facts for the rules of a flight, and the rules' orders for the driver.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,42 +11,43 @@ use crate::{
     Secret, TokenRequestOutcome, TokenRequestReason, policy::Jitter, secret::rejections::Forbidden,
 };
 
-/// What stays the same from flight to flight.
+/// Settings that are the same for all flights.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) policy: Arc<RefreshPolicy>,
     pub(crate) quota: Option<Quota>,
-    /// A store is shared with other processes, or with the next start.
+    /// Whether a store is shared with other processes or with the next start.
     pub(crate) shares: bool,
     pub(crate) keeps_refresh_tokens: bool,
-    /// Without a refresh token there is nothing to ask the vendor for.
+    /// Whether the vendor returns no token without a refresh token.
     pub(crate) needs_refresh_token: bool,
-    /// This process, among those that share the store. Empty if no store is shared.
+    /// The name of this process among those that share the store. Empty if no store is shared.
     pub(crate) owner: String,
 }
 
 impl Rules {
-    /// How long a lease is asked for: longer than what its holder does, so that the lease ends with
-    /// its holder and not before.
+    /// Returns how long a lease lasts: longer than the work of its holder, so that the lease does
+    /// not end during that work.
     pub(crate) fn lease_time(&self) -> Duration {
         let requests = 1 + u32::from(self.keeps_refresh_tokens);
         let deadline = self.policy.token_request_deadline();
         deadline.saturating_mul(requests).saturating_add(SLACK)
     }
 
-    /// How long a flight waits for the leases of other processes: for one that a dead process left
-    /// behind, and for the token request of the process that has the lease after that.
+    /// Returns how long a flight waits for the leases of other processes: for a lease that a dead
+    /// process left behind, and then for the token request of the next holder.
     pub(crate) fn lease_patience(&self) -> Duration {
         self.lease_time().saturating_mul(2)
     }
 
-    /// How long a flight waits for the holder of the lease before it claims a token request of its
-    /// own. While callers wait, half of what a token request may take: a request that has had no
-    /// answer for so long may get none.
+    /// Returns how long a flight waits for the holder of the lease before it claims a separate
+    /// token request. While callers wait, that is half of what a token request may take: a request
+    /// without an answer by then may get none.
     ///
-    /// Where a wrong password may lock an account, the holder's verdict is waited for: as long as a
-    /// lease lasts. `doubted`: the lease was denied for longer before, and not granted since, so
-    /// that nobody holds it. Claims still let one process send the password at a time.
+    /// Where a wrong password may lock an account, the flight waits for the holder's result as long
+    /// as a lease lasts. `doubted`: the lease was denied for longer before and not granted since,
+    /// so that no process can hold it. A claim still lets only one process send the password at a
+    /// time.
     pub(crate) fn claim_after(
         &self,
         reason: TokenRequestReason,
@@ -67,8 +68,8 @@ impl Rules {
         }
     }
 
-    /// A token request had no answer in time, and may be sent once more without a risk: no refresh
-    /// token may be spent by it, and no login counted.
+    /// Returns whether a token request had no answer in time and may be sent once more without a
+    /// risk: the request can use up no refresh token, and the vendor counts no login.
     pub(crate) fn is_silent(&self, landing: &Landing, error: &Error) -> bool {
         error.kind() == ErrorKind::TimedOut
             && error.outcome() == TokenRequestOutcome::Unknown
@@ -76,7 +77,7 @@ impl Rules {
             && !self.keeps_refresh_tokens
     }
 
-    /// The longest that a flight takes.
+    /// Returns the longest duration of a flight.
     pub(crate) fn longest(&self) -> Duration {
         let own = self
             .policy
@@ -92,7 +93,7 @@ impl Rules {
     }
 }
 
-/// What is drawn or read outside of the rules, anew for each step.
+/// Input that is drawn or read outside the rules, once for each step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draw {
     pub(crate) jitter: Jitter,
@@ -106,11 +107,11 @@ pub(crate) enum Fact {
     /// The credentials were read.
     Read(Result<Own, Error>),
     Loaded(Box<Loaded>),
-    /// The entry was written, or somebody else was faster.
+    /// The entry was written, or another process wrote first.
     Wrote(bool),
-    /// The lease is this flight's, asked for at that moment, or another's.
+    /// This flight has the lease, requested at that moment; or another process has the lease.
     Leased(Option<Moment>),
-    /// The limit on token requests leaves no room.
+    /// The token request limit has no free place.
     NotAdmitted(Error),
     Released,
     Slept,
@@ -122,25 +123,27 @@ pub(crate) enum Fact {
     MayAgain(bool),
 }
 
-/// What a process brings to a token request by itself.
+/// What a process reads for a token request.
 #[derive(Clone, Debug)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Own {
     pub(crate) id: Option<CredentialsId>,
     pub(crate) lockable: bool,
-    /// The refresh token that a person's login brought, or why it could not be read.
+    /// The refresh token that a person's login brought, or the error of reading it.
     pub(crate) first: Result<Option<Secret>, Error>,
-    /// Logins with these credentials were rejected too often, as this process knows.
+    /// Whether logins with these credentials were rejected too often, as far as this process knows.
     pub(crate) forbidden: Option<Forbidden>,
 }
 
-/// What the store has for the key.
+/// The store's content for the key.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
     pub(crate) version: Option<EntryVersion>,
-    /// What could be understood of the entry, as of now.
+    /// The content of the entry that could be understood, aged to now by the store's clock.
     pub(crate) record: Option<Record>,
-    /// There is an entry that cannot be opened, and why.
+    /// How old the entry is, by the store's clock.
+    pub(crate) age: Duration,
+    /// Why an existing entry cannot be decrypted.
     pub(crate) sealed: Option<Error>,
 }
 
@@ -148,9 +151,9 @@ pub(crate) struct Loaded {
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
     pub(crate) result: Result<AccessToken, Error>,
-    /// Just before the token request was sent.
+    /// The time just before the token request was sent.
     pub(crate) sent: Moment,
-    /// The time-out fired much later than it should have: this process stood still.
+    /// The time-out fired much later than it should have, so this process stood still.
     pub(crate) late: bool,
 }
 
@@ -166,7 +169,8 @@ pub(crate) enum Order {
     Release,
     Sleep {
         time: Duration,
-        /// Another process is at work: waiting for it is not the store's latency.
+        /// Another process is requesting a token. Waiting for it does not count as the store's
+        /// latency.
         others: bool,
     },
     LoadAccount,
@@ -189,7 +193,7 @@ pub(crate) struct Write {
     pub(crate) expected: Option<EntryVersion>,
     pub(crate) version: EntryVersion,
     pub(crate) record: Record,
-    /// The token request is over: the write goes on beside the callers if it takes long.
+    /// The token request has ended: a slow write continues in the background.
     pub(crate) beside: bool,
 }
 
@@ -199,39 +203,39 @@ pub(crate) struct Write {
 pub(crate) struct Landing {
     pub(crate) end: End,
     pub(crate) sent: Moment,
-    /// The vendor was asked.
+    /// Whether a token request was sent.
     pub(crate) requested: bool,
-    /// The credentials that were used.
+    /// The credentials that were sent.
     pub(crate) about: Option<CredentialsId>,
     pub(crate) lockable: bool,
-    /// For how long all processes have been failing.
+    /// The time since the token requests of all processes began to fail.
     pub(crate) failing_for: Duration,
-    /// The lease was lost, or a refresh token was rejected: another process may have made the
-    /// vendor replace the token.
+    /// The lease was lost, or a refresh token was rejected: another process may have caused the
+    /// vendor to replace the token.
     pub(crate) contested: bool,
     /// The token request had no answer in time, and may be sent once more without a risk.
     pub(crate) silent: bool,
-    /// When the store is told what it does not know, if there may be anything.
+    /// When missing facts are written into the store, if there may be any.
     pub(crate) settle_at: Option<Moment>,
 }
 
 #[derive(Clone, Debug)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) enum End {
-    /// A token of this age.
+    /// A token and its age.
     Token(AccessToken, Duration),
     Failed(Error),
-    /// Another process failed; nobody asks for so long.
+    /// Another process failed. No token request is sent for this time.
     Told(Error, Duration),
     OverQuota(Duration),
     /// The rejected credentials have not changed.
     Unchanged,
-    /// The store was told what it did not know.
+    /// Missing facts were written into the store.
     Settled,
 }
 
 impl Landing {
-    /// A flight that failed before anything else is known.
+    /// Makes the landing of a flight that failed before anything else was known.
     pub(crate) fn failed(error: Error, now: Moment) -> Self {
         Self {
             end: End::Failed(error),
@@ -247,12 +251,12 @@ impl Landing {
     }
 }
 
-/// The most token requests of one flight: one more with changed credentials, or without a refresh
-/// token that was rejected.
+/// The largest number of token requests in one flight. The second one has changed credentials, or
+/// no rejected refresh token.
 pub(super) const MOST_REQUESTS: u8 = 2;
-/// By how much a lease outlives the token requests of its holder.
+/// How much longer a lease lasts than the token requests of its holder.
 const SLACK: Duration = Duration::from_secs(2);
-/// A shorter silence of the holder proves nothing.
+/// A holder that wrote nothing for a shorter time may still be working.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(2);
-/// How long a lease is waited for that was denied for too long before.
+/// How long a flight waits for a lease that was denied for too long before.
 const DOUBTED: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Fingerprints, by which a token is known again without being kept.
+//! Fingerprints, by which a token is recognized without being kept.
 
 use sha2::{Digest as _, Sha256};
 
@@ -33,7 +33,7 @@ impl Print {
 pub(crate) struct Prints(Vec<Print>);
 
 impl Prints {
-    /// The most that are kept.
+    /// The largest number of fingerprints.
     pub(crate) const MOST: usize = 4;
 
     pub(crate) fn add(&mut self, print: Print) {
@@ -42,7 +42,7 @@ impl Prints {
         self.0.insert(0, print);
     }
 
-    /// Adds the oldest one.
+    /// Adds a fingerprint as the oldest one.
     pub(crate) fn add_last(&mut self, print: Print) {
         if self.0.len() < Self::MOST && !self.contains(print) {
             self.0.push(print);

@@ -1,4 +1,4 @@
-//! What processes that share a store know together about one key.
+//! What the processes that share a store know together about one key.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::{
     },
 };
 
-/// The shared record of a key. Every time in the record counts from when the record was written, so
-/// that the times mean the same to clocks that differ.
+/// The shared record of a key. Every duration in the record counts from when the record was
+/// written, so that clocks which differ agree on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Record {
@@ -23,19 +23,19 @@ pub(crate) struct Record {
     /// Tokens that the API refused.
     pub(crate) refused: Prints,
     pub(crate) refresh: Option<Refresh>,
-    /// Refresh tokens that a person's login brought, and that were replaced or rejected. They are
+    /// Refresh tokens that a person's login brought and that were replaced or rejected. They are
     /// not sent again.
     pub(crate) spent: Prints,
     pub(crate) pause: Option<Pause>,
-    /// For how long token requests have been failing.
+    /// The time since token requests began to fail.
     pub(crate) failing_for: Option<Duration>,
-    /// How many token requests have failed meanwhile.
+    /// The number of token requests that have failed since.
     pub(crate) failures: u32,
-    /// The processes whose token requests failed meanwhile.
+    /// The processes whose token requests failed since.
     pub(crate) failed_by: Prints,
-    /// No renewal follows a refusal for so long.
+    /// The refusal back-off of all processes.
     pub(crate) refusals: Option<SharedRefusals>,
-    /// A process makes a token request although another one has the lease.
+    /// A process sends a token request although another process has the lease.
     pub(crate) claim: Option<Claim>,
 }
 
@@ -43,8 +43,10 @@ pub(crate) struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Kept {
+    /// Tells the token from others, and from the same text with another lifetime.
+    pub(crate) number: u64,
     pub(crate) secret: Secret,
-    /// What the vendor granted, up to [`LONGEST_SCOPE`].
+    /// The granted scope, up to [`LONGEST_SCOPE`].
     pub(crate) scope: Option<String>,
     pub(crate) left: Duration,
     /// The lifetime that the vendor stated.
@@ -58,32 +60,33 @@ pub(crate) struct Refresh {
     pub(crate) secret: Secret,
     /// How often the refresh token was sent with an unknown outcome.
     pub(crate) uncertain: u32,
-    /// A person's login brought it.
+    /// Whether a person's login brought it.
     pub(crate) is_first: bool,
 }
 
-/// The right to one token request beside the lease, whose holder has been silent for too long.
+/// The right to one token request without the lease, because the holder of the lease was silent for
+/// too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Claim {
-    /// Tells the claim from others.
+    /// Unique for each claim.
     pub(crate) number: u64,
-    /// No other process claims for so long.
+    /// No other process claims for this time.
     pub(crate) left: Duration,
 }
 
-/// No process makes a token request for so long, and why.
+/// The back-off of all processes, and its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Pause {
-    /// Tells the pause from others: the same pause is obeyed for one time only.
+    /// Unique for each pause: the same pause is obeyed once only.
     pub(crate) number: u64,
     /// The process that failed.
     pub(crate) owner: String,
     pub(crate) left: Duration,
-    /// So much earlier processes may ask that have not failed.
+    /// How much earlier a process may send a token request that has not failed itself.
     pub(crate) yields: Duration,
-    /// The credentials that a rejection is about.
+    /// The credentials that a rejection concerns.
     pub(crate) credentials: Option<u16>,
     pub(crate) kind: ErrorKind,
     pub(crate) outcome: TokenRequestOutcome,
@@ -93,25 +96,25 @@ pub(crate) struct Pause {
     pub(crate) status: Option<StatusCode>,
 }
 
-/// Renewals that followed a refusal, by all processes together.
+/// Renewals that followed a refusal, of all processes together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct SharedRefusals {
     /// Renewals in a row.
     pub(crate) row: u32,
-    /// No further one starts for so long.
+    /// No further renewal follows a refusal for this time.
     pub(crate) left: Duration,
-    /// The row is forgotten after so long.
+    /// The row is forgotten after this time.
     pub(crate) forget: Duration,
-    /// For so long a further one leaves the quota's reserve alone.
+    /// For this time a further renewal does not use the quota's reserve.
     pub(crate) repeats: Duration,
 }
 
-/// Names the layout; what begins otherwise is nothing that this release knows.
-const MAGIC: &[u8] = b"auth-core record 3\n";
+/// Identifies the layout. Bytes that begin with other text are of an unknown layout.
+const MAGIC: &[u8] = b"auth-core record 4\n";
 
 impl Record {
-    /// Returns what the record says after so long.
+    /// Returns the record as it is after `age`.
     pub(crate) fn aged(mut self, age: Duration) -> Self {
         if let Some(token) = &mut self.token {
             token.left = token.left.saturating_sub(age);
@@ -148,7 +151,7 @@ impl Record {
         self
     }
 
-    /// Returns for how long anything in the record is worth keeping.
+    /// Returns how long any part of the record is worth keeping.
     pub(crate) fn time_to_live(&self) -> Duration {
         let token = self.token.as_ref().map(|token| token.left);
         let pause = self.pause.as_ref().map(|pause| pause.left + LATER);
@@ -179,6 +182,7 @@ impl Record {
         } = self;
         let mut to = Writer::new(MAGIC, key, self.size());
         to.option(token.as_ref(), |to, token| {
+            to.number(token.number);
             to.text(token.secret.expose());
             to.option(token.scope.as_deref(), Writer::text);
             to.time(token.left);
@@ -226,6 +230,7 @@ impl Record {
         let record = Self {
             token: from.option(|from| {
                 Some(Kept {
+                    number: from.number()?,
                     secret: secret(from)?,
                     scope: from.option(|from| kept_scope(from.text()?))?,
                     left: from.time()?,
@@ -278,7 +283,7 @@ impl Record {
         Some(record)
     }
 
-    /// At least as many bytes as the record takes.
+    /// Returns an upper bound of the record's size in bytes.
     fn size(&self) -> usize {
         let token = self.token.as_ref().map_or(0, |token| {
             token.secret.expose().len() + token.scope.as_ref().map_or(0, String::len)
@@ -289,13 +294,13 @@ impl Record {
             let code = pause.code.as_ref().map_or(0, String::len);
             pause.owner.len() + pause.message.len() + code + 96
         });
-        // Sixty numbers are more than there are.
+        // The record has fewer than sixty numbers.
         token + refresh + pause + 60 * 8
     }
 }
 
 impl SharedRefusals {
-    /// For how long anything of it counts.
+    /// Returns how long any part of it counts.
     fn lasts(&self) -> Duration {
         self.forget.max(self.repeats)
     }
@@ -341,7 +346,7 @@ impl Pause {
         }
     }
 
-    /// Tells whether the vendor said what the pause says, or this is what one process met.
+    /// Returns whether the vendor reported the pause. Otherwise one process met a failure itself.
     pub(crate) fn is_from_vendor(&self) -> bool {
         matches!(
             Failure::of(&self.error()),
@@ -350,8 +355,8 @@ impl Pause {
     }
 }
 
-/// Returns a granted scope as the record has it. `None` for one that is too long: a part of a scope
-/// would say something else.
+/// Returns a granted scope as the record keeps it. `None` if the scope is too long: a part of a
+/// scope means something else.
 pub(crate) fn kept_scope(granted: &str) -> Option<String> {
     (granted.len() <= LONGEST_SCOPE).then(|| granted.to_owned())
 }
@@ -431,9 +436,10 @@ fn named<T: Copy>(names: &[(T, &'static str)], name: &str) -> Option<T> {
 
 /// The longest granted scope that is stored, in bytes.
 const LONGEST_SCOPE: usize = 4096;
-/// What is in a record after a pause says how long the next one is.
+/// The record keeps the content of a pause for this time after its end, because it determines the
+/// length of the next pause.
 const LATER: Duration = Duration::from_secs(120);
-/// From one use to the next; vendors let refresh tokens live for days or months.
+/// The time from one use to the next. Vendors accept refresh tokens for days or months.
 const REFRESH_LIVES: Duration = Duration::from_secs(400 * 24 * 3600);
 /// Longer than most tokens live.
 const REFUSED_LIVES: Duration = Duration::from_secs(24 * 3600);

@@ -12,6 +12,20 @@ pub(crate) struct Scopes {
     denied: Vec<Box<str>>,
     /// How many token requests were made because the API wanted more.
     requests: u32,
+    /// How many scopes beyond the usual ones the next token request asks for, because the API
+    /// wanted more; `None` if the last such token request has ended.
+    wanted: Option<usize>,
+    /// How it ended, until it is told.
+    ended: Option<Ended>,
+}
+
+/// How a token request ended that was made because the API wanted more scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// How many scopes it asked for beyond the usual ones.
+    pub(crate) scopes: usize,
+    /// All of them were granted.
+    pub(crate) is_granted: bool,
 }
 
 /// What the rules know when the API wants more scope.
@@ -23,7 +37,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) own: &'a str,
     /// What the cached token was granted.
     pub(crate) granted: Option<&'a str>,
-    /// A token request is under way.
+    /// A token request is in progress.
     pub(crate) is_flying: bool,
 }
 
@@ -32,7 +46,7 @@ pub(crate) struct Situation<'a> {
 pub(crate) enum Step {
     /// The cached token has the scopes.
     Granted,
-    /// Ask the vendor, or join the token request that is under way.
+    /// Ask the vendor, or join the token request that is in progress.
     Ask,
     Decline(NoWiderScope),
 }
@@ -93,7 +107,14 @@ impl Scopes {
         }
         self.union = union;
         self.requests += 1;
+        self.wanted = Some(more);
         Step::Ask
+    }
+
+    /// How the token request ended that was made because the API wanted more. Once for each such
+    /// token request: later renewals that ask for as much are not told.
+    pub(crate) fn take_ended(&mut self) -> Option<Ended> {
+        self.ended.take()
     }
 
     /// What token requests ask for, if it is not the source's own scope.
@@ -112,7 +133,7 @@ impl Scopes {
         }
         let (kept, denied) = self.union.drain(..).partition(|scope| has(granted, scope));
         self.union = kept;
-        self.deny(denied);
+        self.end(denied);
         true
     }
 
@@ -123,7 +144,7 @@ impl Scopes {
             .drain(..)
             .filter(|scope| !has(own, scope))
             .collect();
-        self.deny(denied);
+        self.end(denied);
     }
 
     /// Another process was granted more than this process asks for: this process asks for as much
@@ -149,8 +170,14 @@ impl Scopes {
         }
     }
 
-    fn deny(&mut self, scopes: Vec<Box<str>>) {
-        scopes.iter().for_each(|scope| add(&mut self.denied, scope));
+    /// A token request ended that asked for the wider scope, and these scopes were not granted.
+    fn end(&mut self, denied: Vec<Box<str>>) {
+        denied.iter().for_each(|scope| add(&mut self.denied, scope));
+        let ended = self.wanted.take().map(|scopes| Ended {
+            scopes,
+            is_granted: denied.is_empty(),
+        });
+        self.ended = ended.or(self.ended);
     }
 }
 

@@ -1,5 +1,5 @@
-//! The rules for callers: who gets the cached token, who waits, who starts a token request, who is
-//! told of a failure. No await, no lock, no clock, no randomness.
+//! The rules for callers: which callers get the cached token, which wait, which start a token
+//! request, and which get an error. No await, lock, clock or randomness.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use gate::{Gate, GateKind};
 use landing::Failing;
 use trial::{Previous, Trial, rests};
 
-/// All that decides what a caller gets, for one key in one process.
+/// Everything that determines a caller's answer, for one key in one process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     /// The number of the newest token.
@@ -28,20 +28,20 @@ pub(crate) struct State {
     held: Option<Held>,
     /// The token before the cached one, while the cached one is on trial.
     previous: Option<Previous>,
-    /// Tokens in a row that the API refused while they were on trial.
+    /// The number of tokens in a row that the API refused while they were on trial.
     unproven: u8,
-    /// Somebody reports what the API accepts.
+    /// Whether callers report which tokens the API accepts.
     is_reported_to: bool,
     flight: Option<UnderWay>,
     gate: Option<Gate>,
     failing: Option<Failing>,
     refusals: Refusals,
     ledger: Ledger,
-    /// Since when callers wait for a token.
+    /// The time since which callers wait for a token.
     waits_since: Option<Moment>,
-    /// Token requests in a row that had no answer in time.
+    /// The number of token requests in a row that had no answer in time.
     silent: u8,
-    /// When the store is told what it does not know.
+    /// When missing facts are written into the store.
     settle_at: Option<Moment>,
 }
 
@@ -53,18 +53,18 @@ struct Held {
     refresh_at: Moment,
     usable_until: Moment,
     doubt: Option<Doubt>,
-    /// The API has not accepted the token yet: it may not know the token.
+    /// Set while the API has not accepted the token yet, and so may not know it.
     trial: Option<Trial>,
 }
 
-/// A token request that is under way.
+/// A token request in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct UnderWay {
     reason: TokenRequestReason,
     since: Moment,
-    /// Somebody joined who needs more than a renewal ahead of expiry.
+    /// Whether a caller joined that needs more than a renewal ahead of expiry.
     urgent: bool,
-    /// The deadline leaves time for one more token request while callers wait.
+    /// Whether the deadline leaves time for one more token request while callers wait.
     is_cut: bool,
 }
 
@@ -127,7 +127,7 @@ impl State {
         }
     }
 
-    /// The earliest moment at which somebody with the cached token has to ask again.
+    /// Returns the earliest moment at which a caller with the cached token has to ask again.
     pub(crate) fn check_at(&self, now: Moment) -> Moment {
         let Some(held) = self.held else {
             return Moment::PAST;
@@ -141,7 +141,8 @@ impl State {
         }
         let gate = self.gate.map_or(Moment::PAST, |gate| gate.until);
         let slot = self.ledger.free_at(Slots::ButReserve);
-        // No wall clock ends a wait: after a jump nobody has to ask for nothing.
+        // The wall clock ends no wait, so a jump of the wall clock makes no caller ask without
+        // need.
         let wait = Moment::from_parts(gate.later(slot).parts().0, u64::MAX);
         let due = now.reached(held.refresh_at) || wait.waited_for(held.refresh_at);
         let ahead = if due { wait } else { held.refresh_at };
@@ -150,12 +151,12 @@ impl State {
         ahead.earlier(settle).earlier(held.usable_until)
     }
 
-    /// Until when the cached token may be sent.
+    /// Returns the time until which the cached token may be sent.
     pub(crate) fn usable_until(&self) -> Option<Moment> {
         self.held.map(|held| held.usable_until)
     }
 
-    /// The flight has become more urgent than a renewal ahead of expiry.
+    /// Returns whether the flight has become more urgent than a renewal ahead of expiry.
     pub(crate) fn is_urgent(&self) -> bool {
         self.flight.is_some_and(|flight| flight.urgent)
     }
@@ -164,14 +165,14 @@ impl State {
         self.held.filter(|held| !now.reached(held.usable_until))
     }
 
-    /// Which token is used now: of which generation.
+    /// Returns the generation of the token that requests are signed with now.
     pub(crate) fn serves(&self, now: Moment) -> Option<Generation> {
         let held = self.valid(now)?;
         let previous = self.previous(now).filter(|_| rests(held, now));
         Some(previous.map_or(held.generation, |previous| previous.generation))
     }
 
-    /// For how long token requests have been failing, if the last one failed.
+    /// Returns how long token requests have been failing, if the last one failed.
     pub(crate) fn failing_for(&self, now: Moment) -> Option<Duration> {
         self.failing.map(|failing| now.wait_since(failing.since))
     }
@@ -180,29 +181,29 @@ impl State {
         self.failing.is_some()
     }
 
-    /// The authorization server rejected the last token request.
+    /// Returns whether the authorization server rejected the last token request.
     pub(crate) fn is_rejected(&self) -> bool {
         let failing = self.failing.as_ref();
         failing.is_some_and(|failing| failing.last.is_rejection())
     }
 
-    /// For how long no token request follows from a refusal.
+    /// Returns how long refusals start no token request.
     pub(crate) fn refusal_back_off(&self, now: Moment) -> Duration {
         now.wait_until(self.refusals.until)
     }
 
-    /// How long until the renewal ahead of expiry is due.
+    /// Returns the time until the renewal ahead of expiry is due.
     pub(crate) fn renewal_in(&self, now: Moment) -> Option<Duration> {
         self.held.map(|held| now.until(held.refresh_at))
     }
 
-    /// Nobody has reported yet that the API accepts this token.
+    /// Returns whether no caller has reported yet that the API accepts this token.
     pub(crate) fn is_unaccepted(&self, generation: Generation) -> bool {
         let held = self.held.filter(|held| held.generation == generation);
         held.is_some_and(|held| held.trial.is_some())
     }
 
-    /// The slots of the quota.
+    /// Returns the slots of the quota.
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
@@ -232,7 +233,7 @@ impl State {
         self.settle(policy, now)
     }
 
-    /// The cached token serves, and the store is told what it does not know.
+    /// Serves the cached token, and starts a flight that writes missing facts into the store.
     fn settle(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
         let is_due = self.settle_at.is_some_and(|at| now.waited_for(at));
         if !is_due {
@@ -249,12 +250,12 @@ impl State {
         })
     }
 
-    /// Until when, if at all, the store is not told what it does not know.
+    /// Sets when missing facts are written into the store, if there are any.
     pub(crate) fn settle_at(&mut self, settle_at: Option<Moment>) {
         self.settle_at = settle_at;
     }
 
-    /// There is no valid token.
+    /// Decides for a caller while no valid token is cached.
     fn need(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
         let action = self.wait_or_fly(policy, now);
         match action {
@@ -334,9 +335,9 @@ impl State {
     /// Returns how long a token request may take, and whether that leaves time for one more while
     /// callers wait.
     ///
-    /// A renewal ahead of expiry takes at most half of what is left of the token. After a token
-    /// request that had no answer, the next ones take a quarter of the usual time each, and the
-    /// last one takes what is left, so that callers wait no longer than for one token request.
+    /// A renewal ahead of expiry takes at most half of the token's remaining time. After a token
+    /// request without an answer, each of the next ones takes a quarter of the usual time, and the
+    /// last one takes the rest, so that callers wait no longer than for one token request.
     fn deadline(
         &self,
         policy: &RefreshPolicy,
@@ -364,7 +365,7 @@ impl State {
         }
     }
 
-    /// The cached token serves, and one token request runs beside it.
+    /// Serves the cached token, and starts one token request in the background.
     fn ahead(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
         let idle = self.flight.is_none() && self.closed_gate(now).is_none();
         if idle && self.ledger.take(Slots::ButReserve, now).is_ok() {
@@ -376,8 +377,8 @@ impl State {
         Action::Serve
     }
 
-    /// Renews ahead of expiry, and has the caller wait. Where that cannot be now, the cached token
-    /// has to do.
+    /// Starts a renewal ahead of expiry and makes the caller wait. If no renewal may start now,
+    /// serves the cached token.
     fn prolong(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
         if self.valid(now).is_none() {
             return self.demand(policy, now);
@@ -391,8 +392,8 @@ impl State {
         }
     }
 
-    /// Renews now, and has the caller wait: the floor between two token requests is waited for,
-    /// and a back-off and the quota are told to the caller.
+    /// Starts a renewal now and makes the caller wait, also for the shortest interval between two
+    /// token requests. During a back-off or without a free slot, the caller gets the error.
     fn renew(&mut self, policy: &RefreshPolicy, now: Moment) -> Action {
         if self.valid(now).is_none() {
             return self.demand(policy, now);
@@ -415,7 +416,7 @@ impl State {
         self.fly(policy, TokenRequestReason::Ahead, after, None, now)
     }
 
-    /// The API refuses the cached token, or refused the last tokens that were renewed.
+    /// Returns whether the API refuses the cached token, or refused the last renewed tokens.
     pub(crate) fn is_refused(&self, now: Moment) -> bool {
         let Some(held) = self.valid(now) else {
             return self.refusals.pending;
@@ -424,8 +425,8 @@ impl State {
         held.doubt.is_some() || on_trial || self.refusals.unaccepted > 1
     }
 
-    /// For how long there is nothing to decide while nobody asks: until the renewal ahead of expiry
-    /// is due, the back-off is over, or a slot of the quota frees.
+    /// Returns the time in which nothing has to be decided without callers: until the renewal ahead
+    /// of expiry is due, the back-off is over, or a slot of the quota is free.
     pub(crate) fn rests_for(&self, now: Moment) -> Duration {
         let Some(held) = self.valid(now) else {
             return self.next_try(now);
@@ -438,7 +439,7 @@ impl State {
         }
     }
 
-    /// The same without a token and without a flight: what is left when nobody uses the key.
+    /// Returns the state without its token and flight: what is kept when no caller uses the key.
     pub(crate) fn without_token(&self) -> Self {
         let mut state = self.clone();
         state.held = None;
@@ -448,7 +449,7 @@ impl State {
         state
     }
 
-    /// Tells whether the state without a token decides as a new one would.
+    /// Returns whether the state without a token decides as a new one does.
     pub(crate) fn is_at_rest(&self, now: Moment) -> bool {
         self.closed_gate(now).is_none()
             && now.waited_for(self.refusals.until)
@@ -457,8 +458,8 @@ impl State {
     }
 }
 
-/// Refusals so close together may have one cause, for example requests that were under way
-/// together.
+/// Refusals that are closer together than this may have one cause, for example requests that were
+/// in progress at the same time.
 const SAME_REFUSAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

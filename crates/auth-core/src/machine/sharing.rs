@@ -16,7 +16,7 @@ use crate::{
     TokenRequestReason,
 };
 
-/// Takes the token that is there, if it serves.
+/// Takes the record's token if it is valid for this flight.
 pub(super) fn adopt(
     cx: &Cx<'_>,
     record: &Record,
@@ -27,7 +27,7 @@ pub(super) fn adopt(
     if cx.memory.refused.contains(print) || record.refused.contains(print) {
         return None;
     }
-    // The cached token is why another one is wanted.
+    // The flight needs another token than the cached one.
     if start.reason != TokenRequestReason::Needed && cx.memory.current == Some(print) {
         return None;
     }
@@ -57,7 +57,7 @@ pub(super) fn obey(
             return Some((error, refusals.left));
         }
     }
-    // What the vendor told this process, the process knows by itself.
+    // This process knows by itself what the vendor told it.
     let known = |pause: &&Pause| pause.owner == cx.rules.owner && pause.is_from_vendor();
     let pause = record.pause.as_ref().filter(|pause| !known(pause))?;
     if pause.credentials.is_some() && cx.memory.ignores_rejections() {
@@ -73,7 +73,7 @@ pub(super) fn obey(
     Some((pause.error().with_retry_after(wait), wait))
 }
 
-/// The refresh token to send, if there is one that may be sent.
+/// Returns the refresh token to send, if one may be sent.
 pub(super) fn next_refresh_token(
     cx: &Cx<'_>,
     record: &Record,
@@ -91,8 +91,8 @@ pub(super) fn next_refresh_token(
         .clone()
         .filter(|refresh| !is_spent(&refresh.secret))
     {
-        // Sent once with an unknown outcome, the refresh token is sent once more. After that it
-        // is given up only if there is another way to a token.
+        // A refresh token that was sent once with an unknown outcome is sent once more. After that
+        // it is given up only if a token can be requested without it.
         let given_up = refresh.uncertain >= MOST_UNCERTAIN && !cx.rules.needs_refresh_token;
         return Some(refresh).filter(|_| !given_up);
     }
@@ -106,17 +106,18 @@ pub(super) fn next_refresh_token(
         })
 }
 
-/// What the store says after a token request that brought a token.
+/// Returns the record after a token request that brought a token.
 pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: Sent<'_>) -> Record {
     let lifetime = token.lifetime().filter(|_| !token.is_permanent());
     let print = Print::of(token.secret());
     let kept = lifetime.map(|lifetime| Kept {
+        number: cx.draw.number,
         secret: token.secret().clone(),
         scope: token.granted_scope().and_then(record::kept_scope),
         left: lifetime.saturating_sub(cx.now.wait_since(sent.at)),
         lifetime,
     });
-    // The same text once more is still what the API refused.
+    // The same text is still the token that the API refused.
     let is_refused = cx.memory.refused.contains(print) || seen.refused.contains(print);
     let kept = kept.filter(|kept| !kept.left.is_zero() && !is_refused);
     let brought = token
@@ -134,8 +135,8 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
         }),
     };
     let mut spent = seen.spent.clone();
-    // A first refresh token that was replaced is not sent again, when all its successors are
-    // rejected, when the store forgets, or when it is read once more from where it is kept.
+    // A first refresh token that was replaced is not sent again: neither when all its successors
+    // are rejected, nor when the store forgets, nor when it is read again from its source.
     let first = sent.refresh.filter(|sent| sent.is_first);
     if let Some(first) = first.filter(|first| {
         refresh
@@ -156,7 +157,8 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
                 row,
                 left,
                 forget: left.saturating_mul(2).max(Duration::from_secs(60)),
-                // One refusal in a window may take from the reserve, as that of a revoked token.
+                // One refusal in a window may use the reserve, because the token may have been
+                // revoked.
                 repeats: cx.rules.quota.map_or(Duration::ZERO, Quota::window),
             })
         }
@@ -176,7 +178,7 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
     }
 }
 
-/// Says in the record that nobody asks the vendor for a while.
+/// Writes into the record that no process sends a token request for a while.
 pub(super) fn tell(cx: &Cx<'_>, record: &mut Record, own: Option<&Own>, error: &Error) -> Told {
     let failure = Failure::of(error);
     let kept = record.token.as_ref();
@@ -207,7 +209,7 @@ pub(super) fn tell(cx: &Cx<'_>, record: &mut Record, own: Option<&Own>, error: &
         error,
     );
     if !pause.is_from_vendor() {
-        // The other processes go first: the trouble may be this one's own.
+        // The other processes go first, because the problem may concern this process only.
         pause.yields = YIELD.min(wait);
         pause.left = pause.left.saturating_add(pause.yields);
         record.failed_by.add(Print::of_text(&cx.rules.owner));
@@ -219,7 +221,7 @@ pub(super) fn tell(cx: &Cx<'_>, record: &mut Record, own: Option<&Own>, error: &
     Told {
         left,
         failing_for,
-        // Callers are told the time that holds for all.
+        // Callers get the time that holds for all processes.
         holds_for_callers: valid.is_none() && !failure.is_rejection(),
     }
 }
@@ -232,22 +234,22 @@ pub(super) struct Sent<'a> {
     pub(super) refresh: Option<&'a Refresh>,
 }
 
-/// What the record says after a failure.
+/// The record's content after a failure.
 #[derive(Clone, Copy)]
 pub(super) struct Told {
-    /// For how long no process makes a token request.
+    /// How long no process sends a token request.
     pub(super) left: Duration,
     pub(super) failing_for: Duration,
     pub(super) holds_for_callers: bool,
 }
 
-/// For how long a token may be sent.
+/// Returns how long a token may be sent.
 pub(super) fn usable(policy: &RefreshPolicy, kept: &Kept) -> Duration {
     let lifetime = policy.lifetime(Some(kept.lifetime));
     let age = kept.lifetime.saturating_sub(kept.left);
     policy.usable_for(lifetime).saturating_sub(age)
 }
 
-/// A refresh token that was sent so often with an unknown outcome is given up, if there is another
-/// way to a token.
+/// A refresh token that was sent this often with an unknown outcome is given up if a token can be
+/// requested without it.
 const MOST_UNCERTAIN: u32 = 2;

@@ -1,13 +1,13 @@
-/// Marks a response that answers a followed redirect: a client below `AuthLayer` followed a
-/// redirect and puts this into the extensions of the last response.
+/// Marks the response to a followed redirect. A client below `AuthLayer` that followed a redirect
+/// puts this mark into the extensions of the last response.
 ///
-/// Such a response answers another request than the one that was sent, with another URI or another
-/// method. A refusal in such a response (401) is a refusal of the followed request only: the
-/// request that was sent may have been carried out, an order may have been placed. So `AuthLayer`
-/// replaces the token and does not send a request with an unsafe method (RFC 9110 section 9.2.1)
-/// once more.
+/// Such a response answers another request than the one that was sent: the URI or the method is
+/// different. A refusal (401) in such a response refuses the followed request only. The request
+/// that was sent may have been carried out; for example, an order may have been placed. So
+/// `AuthLayer` replaces the token and does not replay a request with an unsafe method (RFC 9110
+/// section 9.2.1).
 ///
-/// A client needs no mark for a redirect that it returns as a 3xx response.
+/// A redirect that a client returns as a 3xx response needs no mark.
 ///
 /// # Example
 ///
@@ -26,14 +26,14 @@
 )]
 pub struct Redirected;
 
-/// Marks a response of a client that may have followed a redirect and cannot tell whether it did.
+/// Marks a response of a client that follows redirects and cannot tell whether it followed one.
 ///
 /// A refusal (401) in such a response may answer the request that was sent, or the request after a
 /// redirect. In the second case the request that was sent may have been carried out. So `AuthLayer`
-/// replaces the token, and sends a request once more only if its method is idempotent (RFC 9110
-/// section 9.2.2): no POST and no PATCH.
+/// replaces the token, and replays a request only if its method is idempotent (RFC 9110 section
+/// 9.2.2): no POST and no PATCH.
 ///
-/// A client that knows more uses no mark (no redirect was followed) or [`Redirected`].
+/// A client that can tell uses [`Redirected`] or, if it followed no redirect, no mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_structs,

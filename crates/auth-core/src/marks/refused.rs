@@ -1,9 +1,9 @@
-/// Marks a response as a refusal of the token: a layer below `AuthLayer` puts this into a
-/// response's extensions to say that the API refused the token.
+/// Marks a response as a refusal of the token. A layer below `AuthLayer` puts this mark into the
+/// extensions of a response in which the API refuses the token.
 ///
-/// For APIs that say so where no head can tell, for example in the body of a 404. `AuthLayer`
-/// takes a marked response as it takes a 401: the token is replaced once, and the request is sent
-/// once more.
+/// For APIs whose status and headers do not show a refusal, for example if the body of a 404 does.
+/// `AuthLayer` treats a marked response like a 401: the token is replaced once, and the request is
+/// replayed once.
 ///
 /// # Example
 ///

@@ -2,8 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{Error, Generation, Moment, TokenRequestReason};
 
-/// Something that happened to an authenticator, its tokens or its requests; what an
-/// [`Observer`](crate::Observer) is told.
+/// Something that happened to an authenticator, its tokens or its requests. Passed to
+/// [`Observer`](crate::Observer).
 ///
 /// Cheap to clone. Holds no secret.
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub struct Event {
     kind: EventKind,
 }
 
-/// Whose event it is.
+/// The authenticator that the event is about.
 #[derive(Debug)]
 pub(crate) struct Names {
     pub(crate) vendor: String,
@@ -22,29 +22,29 @@ pub(crate) struct Names {
 
 /// What happened.
 ///
-/// The page [Observability](crate::_documentation::observability) lists for each kind at which
-/// level it is logged, and what to do.
+/// The page [Observability](crate::_documentation::observability) lists for each kind the log level
+/// and what to do.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EventKind {
     /// A token request was sent.
     #[non_exhaustive]
     TokenRequestStarted {
-        /// Why a token is wanted.
+        /// Why a token is requested.
         reason: TokenRequestReason,
     },
     /// A token request ended.
     #[non_exhaustive]
     TokenRequestEnded {
-        /// Why a token was wanted.
+        /// Why the token was requested.
         reason: TokenRequestReason,
-        /// How long it took, by the authenticator's clock.
+        /// How long the token request took, by the authenticator's clock.
         duration: Duration,
-        /// Why it brought no token; `None` if it brought one. [`Error::kind`] and
+        /// Why the token request brought no token. `None` if it brought one. [`Error::kind`] and
         /// [`Error::outcome`] say more.
         error: Option<Error>,
-        /// How many slots of the quota this process has used, and how many there are, if there is a
-        /// quota. With a store, the slots of other processes are not counted.
+        /// The used and the allowed slots of the quota in this process. `None` without a quota.
+        /// Slots that other processes used are not counted, also with a store.
         quota: Option<QuotaUse>,
     },
     /// Requests are signed with this token from now on.
@@ -52,33 +52,33 @@ pub enum EventKind {
     TokenPublished {
         /// The number of the token.
         generation: Generation,
-        /// The lifetime that the authorization server stated.
+        /// The lifetime that the authorization server stated. `None` if it stated none.
         lifetime: Option<Duration>,
         /// How long the token may be sent.
         valid_for: Duration,
-        /// How long until the renewal ahead of expiry is due.
+        /// The time until the renewal ahead of expiry is due.
         renewal_in: Duration,
     },
-    /// Another process had requested the token, and this process took it from the store;
+    /// This process took a token that another process had requested from the store.
     /// [`TokenPublished`](Self::TokenPublished) follows.
     #[non_exhaustive]
     TokenAdopted {
-        /// How old the token was.
+        /// The age of the token.
         age: Duration,
     },
-    /// The API accepted a token for the first time, as far as somebody reported it: only requests
-    /// that waited for their token, or were replayed, report it.
+    /// The API accepted a token for the first time, as far as this is reported. Only requests that
+    /// waited for their token, and replayed requests, report it.
     #[non_exhaustive]
     TokenAccepted {
         /// The number of the token.
         generation: Generation,
     },
-    /// The API refused a token. Once for each refused response.
+    /// The API refused a token. Comes once for each refused response.
     #[non_exhaustive]
     TokenRefused {
         /// The number of the token.
         generation: Generation,
-        /// The host that refused it; the authenticator's origins where the host is not known.
+        /// The host that refused the token. The authenticator's origins if the host is not known.
         host: Box<str>,
     },
     /// A token expired or was replaced before any request asked for it.
@@ -87,106 +87,107 @@ pub enum EventKind {
         /// The number of the token.
         generation: Generation,
     },
-    /// No token came, and the cached token serves.
+    /// A token request failed, and requests are still signed with the cached token.
     #[non_exhaustive]
     RenewalFailed {
-        /// Why.
+        /// Why the token request failed.
         error: Error,
-        /// How much longer the cached token serves.
+        /// How long the cached token can still be sent.
         valid_for: Duration,
     },
-    /// No token came, and no valid token is cached: requests fail until a token request succeeds.
+    /// A token request failed, and no valid token is cached: requests fail until a token request
+    /// succeeds.
     #[non_exhaustive]
     NoToken {
-        /// Why.
+        /// Why the token request failed.
         error: Error,
     },
-    /// A token came after failures.
+    /// A token request succeeded after failures.
     #[non_exhaustive]
     Recovered {
         /// The number of the token.
         generation: Generation,
-        /// For how long token requests had failed.
+        /// The time since token requests began to fail.
         failing_for: Duration,
     },
-    /// No token request starts for a while, because of a failure.
+    /// A back-off began: no token request starts until it is over.
     #[non_exhaustive]
     BackOff {
-        /// For how long.
+        /// The length of the back-off.
         wait: Duration,
         /// The failure.
         error: Error,
     },
-    /// The token quota has no slot for a token request that is wanted. Told once for each time that
-    /// the quota is used up.
+    /// A token request is needed and the token quota has no free slot. Comes once for each time
+    /// that the quota is used up.
     #[non_exhaustive]
     QuotaUsedUp {
-        /// How long until a slot frees.
+        /// The time until a slot becomes free.
         wait: Duration,
     },
-    /// No token request follows from a refusal for a while, because the API refused renewed tokens
-    /// or refuses tokens often.
+    /// A refusal back-off began: refusals by the API start no token request until it is over,
+    /// because the API refused renewed tokens or refuses tokens often.
     #[non_exhaustive]
     RefusalBackOff {
-        /// For how long.
+        /// The length of the refusal back-off.
         wait: Duration,
     },
-    /// A token request is tried although the authorization server rejected the last one.
+    /// A probe starts: a token request although the authorization server rejected the last one.
     #[non_exhaustive]
     Probe {
         /// The rejection.
         error: Error,
     },
-    /// The token store failed; this process goes on without it for a while.
+    /// The token store failed. This process continues without the store for a while.
     #[non_exhaustive]
     StoreFailed {
-        /// Why.
+        /// Why the store failed.
         error: Error,
     },
     /// The token store answers again.
     #[non_exhaustive]
     StoreRecovered,
-    /// Another process wrote the store's entry while this process had the lease, or the lease ended
-    /// before the token request was sent. This process looks into the store again.
+    /// This process lost its lease: another process wrote the store's entry, or the lease ended
+    /// before the token request was sent. This process reads the store again.
     #[non_exhaustive]
     LeaseLost,
     /// An [`AuthenticatorMap`](crate::AuthenticatorMap) evicted the authenticator.
     #[non_exhaustive]
     AuthenticatorEvicted,
-    /// Requests wait for a token request that has been sent. Told when it is sent, and each time
-    /// that more wait than before and their number is a power of two: 100,000 requests cause 18
-    /// events at most. [`RequestsWaited`](Self::RequestsWaited) follows when none waits any more.
+    /// Requests wait for a token request that was sent. Told when it is sent, and each time that the
+    /// number of waiting requests has grown to a power of two: 100,000 requests cause at most 18
+    /// events. [`RequestsWaited`](Self::RequestsWaited) follows when none waits any more.
     #[non_exhaustive]
     RequestsWaiting {
-        /// How many wait.
+        /// The number of requests that wait.
         count: u64,
     },
-    /// Requests waited for a token request that is over now. One event for all of them.
+    /// Requests waited for a token request that has ended. One event for all of them.
     #[non_exhaustive]
     RequestsWaited {
-        /// How many waited.
+        /// The number of requests that waited.
         count: u64,
-        /// How many of them got no token from it.
+        /// The number of them that got no token.
         failed: u64,
-        /// How long they waited together.
+        /// The sum of their waiting times.
         total: Duration,
-        /// How long the one waited that waited longest.
+        /// The longest of their waiting times.
         longest: Duration,
     },
     /// A request was sent without a token.
     #[non_exhaustive]
     RequestUnsigned {
-        /// Why, in one lower-case word, for example `other_origin`.
+        /// The reason as one lower-case word, for example `other_origin`.
         cause: &'static str,
-        /// The host that it was sent to.
+        /// The host that the request was sent to.
         host: Box<str>,
-        /// Why there was no token, if that is the cause.
+        /// Why no token was available, if that is the reason.
         error: Option<Error>,
     },
     /// A refused request is sent once more with a new token.
     #[non_exhaustive]
     RequestReplayed {
-        /// The token that was refused.
+        /// The number of the refused token.
         refused: Generation,
         /// The host that the request is sent to.
         host: Box<str>,
@@ -194,12 +195,27 @@ pub enum EventKind {
     /// A refused request is not sent once more.
     #[non_exhaustive]
     RequestNotReplayed {
-        /// Why, in one lower-case word, for example `body`.
+        /// The reason as one lower-case word, for example `body`.
         cause: &'static str,
-        /// The host that it was sent to; the authenticator's origins where the host is not known.
+        /// The host that the request was sent to. The authenticator's origins if the host is not
+        /// known.
         host: Box<str>,
-        /// Why there was no other token, if that is the cause.
+        /// Why no other token was available, if that is the reason.
         error: Option<Error>,
+    },
+    /// The API wanted more scope than the token has, and the authenticator
+    /// [asks for more](crate::WiderScope). Told once for each token request that was made because of
+    /// it, when the authorization server answered; and once for each request because of which no
+    /// token is requested. Holds no name of a scope: the API chose it.
+    #[non_exhaustive]
+    WiderScope {
+        /// How many scopes the token request asked for beyond the usual ones, or, if there is none,
+        /// how many the API wanted.
+        scopes: usize,
+        /// Why not all were granted, in one lower-case word: `denied` by the authorization server,
+        /// otherwise [`NoWiderScope::as_str`](crate::NoWiderScope::as_str). `None` if all were
+        /// granted.
+        declined: Option<&'static str>,
     },
     /// A credential was removed from a request that left the authenticator's origins.
     #[non_exhaustive]
@@ -209,15 +225,18 @@ pub enum EventKind {
     },
 }
 
-/// The slots of a [`Quota`](crate::Quota), at one moment.
+/// The slots of a [`Quota`](crate::Quota) at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QuotaUse {
-    /// How many slots are taken.
+    /// The number of used slots.
     pub used: u32,
-    /// How many slots there are.
+    /// The number of allowed slots.
     pub limit: u32,
 }
+
+/// Why more scope was not granted: the authorization server was asked now, and denied a part.
+pub(crate) const SCOPE_DENIED: &str = "denied";
 
 impl Event {
     pub(crate) fn new(names: Arc<Names>, time: Moment, kind: EventKind) -> Self {
@@ -230,7 +249,7 @@ impl Event {
         &self.names.vendor
     }
 
-    /// Returns the label that the application gave the authenticator, by
+    /// Returns the label that was set by
     /// [`AuthenticatorOptions::label`](crate::AuthenticatorOptions::label).
     #[must_use]
     pub fn label(&self) -> Option<&str> {
@@ -249,27 +268,27 @@ impl Event {
         &self.kind
     }
 
-    /// Returns the kind in one lower-case word, for example `token_published`.
+    /// Returns the kind as one lower-case word, for example `token_published`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.kind.name()
     }
 
-    /// Returns the error that the event is about, if there is one.
+    /// Returns the error that the event is about. `None` if the event has no error.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         self.kind.error()
     }
 
-    /// Returns the host that the event is about: the API's for a request, the token endpoint's for
-    /// a failed token request.
+    /// Returns the host that the event is about: the API's host for a request, the token endpoint's
+    /// host for a failed token request.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.kind.host()
     }
 
-    /// Returns the cause in one lower-case word, of a bounded set: why a request was not signed or
-    /// not replayed, otherwise the [kind](Error::kind) of the error.
+    /// Returns the cause as one lower-case word of a fixed set: why a request was not signed or not
+    /// replayed, or why no larger scope was granted, otherwise the [kind](Error::kind) of the error.
     #[must_use]
     pub fn cause(&self) -> Option<&'static str> {
         self.kind.cause()
@@ -318,6 +337,7 @@ impl EventKind {
             Self::RequestUnsigned { .. } => "request_unsigned",
             Self::RequestReplayed { .. } => "request_replayed",
             Self::RequestNotReplayed { .. } => "request_not_replayed",
+            Self::WiderScope { .. } => "wider_scope",
             Self::CredentialRemoved { .. } => "credential_removed",
         }
     }
@@ -352,6 +372,7 @@ impl EventKind {
             Self::RequestUnsigned { cause, .. } | Self::RequestNotReplayed { cause, .. } => {
                 Some(cause)
             }
+            Self::WiderScope { declined, .. } => *declined,
             _ => self.error().map(|error| error.kind().as_str()),
         }
     }
@@ -435,6 +456,18 @@ impl EventKind {
                 cause: "no_token",
                 host: host.clone(),
                 error: some,
+            },
+            Self::WiderScope {
+                scopes: 1,
+                declined: None,
+            },
+            Self::WiderScope {
+                scopes: 1,
+                declined: Some(SCOPE_DENIED),
+            },
+            Self::WiderScope {
+                scopes: 1,
+                declined: Some("not_permitted"),
             },
             Self::CredentialRemoved { host },
         ]

@@ -1,8 +1,11 @@
-//! Events as lines of the log. WARN: somebody should look. ERROR: requests fail.
+//! Events as lines of the log. WARN: a person should look. ERROR: requests fail.
 
 use tracing::{Span, field::Empty, span};
 
-use crate::{Error, observer::EventKind};
+use crate::{
+    Error,
+    observer::{EventKind, SCOPE_DENIED},
+};
 
 /// Tokens, token requests, back-offs.
 const TOKEN: &str = "auth::token";
@@ -11,13 +14,13 @@ const STORE: &str = "auth::store";
 /// Requests to the API.
 const REQUEST: &str = "auth::request";
 
-/// Tells whether there may be somebody who reads lines at DEBUG.
+/// Returns whether a subscriber may take lines at DEBUG.
 pub(super) fn is_enabled() -> bool {
     tracing::enabled!(target: TOKEN, tracing::Level::DEBUG)
 }
 
-/// Makes the span of a token request. The trace of the request that began it goes on without it:
-/// others wait for it, too.
+/// Makes the span of a token request. The trace of the request that started it does not include it,
+/// because other requests wait for the token request too.
 pub(super) fn token_request_span(vendor: &str, label: Option<&str>, reason: &str) -> Span {
     let begun_by = Span::current();
     let span = tracing::info_span!(
@@ -34,7 +37,7 @@ pub(super) fn token_request_span(vendor: &str, label: Option<&str>, reason: &str
     span
 }
 
-/// Makes the span of a caller that waits, so that the wait is no gap in the caller's trace.
+/// Makes the span of a caller that waits, so that the caller's trace shows the wait.
 pub(super) fn wait_span(
     vendor: &str,
     label: Option<&str>,
@@ -45,7 +48,7 @@ pub(super) fn wait_span(
     span
 }
 
-/// Notes in the span of a token request how it ended.
+/// Records in the span of a token request how it ended.
 pub(super) fn end_span(outcome: &str, host: Option<&str>) {
     let span = Span::current();
     span.record("outcome", outcome);
@@ -54,8 +57,8 @@ pub(super) fn end_span(outcome: &str, host: Option<&str>) {
     }
 }
 
-/// Writes the line of an event. Events about single requests are written by the layer that sends
-/// them, which bounds how many of them are warnings.
+/// Logs an event. The layer that sends requests logs the events about single requests, and bounds
+/// how many of these are warnings.
 pub(super) fn write(vendor: &str, label: Option<&str>, event: &EventKind) {
     let error = event.error();
     let host = error.and_then(Error::host);
@@ -157,6 +160,26 @@ pub(super) fn write(vendor: &str, label: Option<&str>, event: &EventKind) {
         } => {
             let (total, longest) = (total.as_secs_f64(), longest.as_secs_f64());
             tracing::debug!(target: REQUEST, vendor, label, count, failed, total, longest, "requests waited for a token");
+        }
+        EventKind::WiderScope {
+            scopes,
+            declined: None,
+        } => {
+            tracing::info!(target: TOKEN, vendor, label, scopes, "more scope granted");
+        }
+        // At most as many lines as token requests for more scope.
+        EventKind::WiderScope {
+            scopes,
+            declined: Some(cause @ SCOPE_DENIED),
+        } => {
+            tracing::warn!(target: TOKEN, vendor, label, scopes, cause, "more scope not granted");
+        }
+        // Of each request. The layer that sent it warns.
+        EventKind::WiderScope {
+            scopes,
+            declined: Some(cause),
+        } => {
+            tracing::debug!(target: TOKEN, vendor, label, scopes, cause, "more scope not asked for");
         }
         EventKind::RequestUnsigned { .. }
         | EventKind::RequestReplayed { .. }

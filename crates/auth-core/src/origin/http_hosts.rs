@@ -3,12 +3,12 @@ use http::Uri;
 use super::parse::Origin;
 use crate::Error;
 
-/// The exact origins to which plain `http` is permitted: what the setting `danger_allow_http` of a
-/// builder collects, for token endpoints and base URLs. Default: none.
+/// The exact origins to which plain `http` is permitted. The setting `danger_allow_http` of a
+/// builder collects them, for token endpoints and base URLs. Default: none.
 ///
 /// # Security
 ///
-/// Anybody who can listen on the way to one of these hosts can read credentials and tokens.
+/// Anybody who can read the network traffic to one of these hosts can read credentials and tokens.
 ///
 /// # Example
 ///
@@ -27,7 +27,7 @@ pub struct HttpHosts(Vec<Origin>);
 
 impl HttpHosts {
     /// Permits plain `http` to one origin, for example `http://payments:8080`,
-    /// `http://api.mesh.local` or `http://localhost:3000`; a path is ignored.
+    /// `http://api.mesh.local` or `http://localhost:3000`. A path is ignored.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl HttpHosts {
         Ok(())
     }
 
-    /// Parses a URL to which credentials may go: `https`, or `http` to a permitted origin.
+    /// Parses a URL to which credentials may be sent: `https`, or `http` to a permitted origin.
     ///
     /// # Errors
     ///

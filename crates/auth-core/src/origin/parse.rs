@@ -11,15 +11,15 @@ use crate::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     https: bool,
-    /// Lower case; an IPv6 address in brackets.
+    /// In lower case. An IPv6 address has brackets.
     host: String,
     port: u16,
-    /// How most requests write it, for a comparison without parsing.
+    /// The usual spelling in requests, for a comparison without parsing.
     authority: String,
 }
 
 impl Origin {
-    /// Parses a URL that a person wrote. No error shows more of it than scheme, host and port.
+    /// Parses a URL of a setting. Errors show scheme, host and port only.
     pub(super) fn parse(field: &'static str, text: &str) -> Result<Self, Error> {
         let bad = |problem: &str| Error::config(field, problem);
         let uri: Uri = text.parse().map_err(|_| {
@@ -90,7 +90,7 @@ impl Origin {
         self.port
     }
 
-    /// Host, and the port unless it is the scheme's default.
+    /// The host, and the port unless it is the scheme's default.
     pub(super) fn authority(&self) -> &str {
         &self.authority
     }
@@ -105,9 +105,9 @@ impl Origin {
         self.https == https && is_same(self.authority.as_bytes(), authority.as_str().as_bytes())
     }
 
-    /// Tells whether an authority is this origin's, however it is written. What follows the host
-    /// can only be a port: that needs no search for where the host ends. Looked at first, because
-    /// another host seldom has a `:` there, or its end.
+    /// Returns whether an authority is this origin's, in any spelling. Only a port can follow the
+    /// host, so there is no need to search for the end of the host. The character after the host is
+    /// compared first, because it seldom matches for another host.
     #[inline]
     pub(super) fn is(&self, https: bool, authority: &[u8]) -> bool {
         let Some((host, rest)) = authority.split_at_checked(self.host.len()) else {
@@ -127,18 +127,18 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Splits an authority without user information into host and effective port; `None` for anything
-/// that is not exactly `host`, `host:` or `host:port` (RFC 3986 section 3.2).
+/// Splits an authority without user information into host and effective port. `None` if the
+/// authority is not exactly `host`, `host:` or `host:port` (RFC 3986 section 3.2).
 ///
-/// A host is an IPv6 address in brackets, or labels of letters, digits, `-` and `_` with dots
-/// between them and perhaps one at the end. User information is no part of an origin, but a URL
-/// that has some may be built to mislead, so it is `None` too.
+/// A host is an IPv6 address in brackets, or labels of letters, digits, `-` and `_` that are
+/// separated by dots, with an optional dot at the end. User information is not part of an origin,
+/// but a URL with user information may be built to mislead, so `None` is returned.
 pub(super) fn host_and_port(https: bool, authority: &str) -> Option<(&str, u16)> {
     let (host, rest) = match authority.strip_prefix('[') {
         Some(inner) => {
             let end = inner.find(']')?;
             inner[..end].parse::<Ipv6Addr>().ok()?;
-            // With both brackets.
+            // Includes both brackets.
             authority.split_at(end + 2)
         }
         None => {
@@ -150,21 +150,21 @@ pub(super) fn host_and_port(https: bool, authority: &str) -> Option<(&str, u16)>
     Some((host, port_of(https, rest.as_bytes())?))
 }
 
-/// Tells whether two texts are equal, without a call for the usual length of a host.
+/// Returns whether two texts are equal, without a function call for the usual length of a host.
 #[inline(always)]
 fn is_same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() || a.len() > 16 {
         return a == b;
     }
-    // Of 8 to 16 bytes, the first and the last 8 are all.
+    // The first and the last 8 bytes cover a text of 8 to 16 bytes.
     match (a.first_chunk::<8>(), a.last_chunk::<8>()) {
         (Some(first), Some(last)) => b.first_chunk() == Some(first) && b.last_chunk() == Some(last),
         _ => a == b,
     }
 }
 
-/// Compares two hosts of one length without regard to case. Looks at eight letters at a time first:
-/// a difference in more than the bit for the case needs no closer look.
+/// Compares two hosts of equal length without regard to case. Compares eight letters at a time
+/// first: a difference in a bit other than the case bit decides.
 #[inline]
 fn is_host(host: &[u8], own: &[u8]) -> bool {
     let (mut a, mut b) = (host, own);
@@ -179,11 +179,11 @@ fn is_host(host: &[u8], own: &[u8]) -> bool {
     host == own || host.eq_ignore_ascii_case(own)
 }
 
-/// In ASCII, letters differ in this bit by their case; other characters do too, so that it proves
-/// nothing.
+/// The bit in which the two cases of an ASCII letter differ. Other characters also differ in this
+/// bit, so an equal rest proves nothing.
 const CASE: u64 = u64::from_ne_bytes([0x20; 8]);
 
-/// Reads the port out of what follows a host: nothing, `:` or `:port`.
+/// Parses the port after a host: nothing, `:` or `:port`.
 fn port_of(https: bool, rest: &[u8]) -> Option<u16> {
     match rest {
         [] | [b':'] => Some(default_port(https)),
@@ -201,7 +201,7 @@ fn is_name(host: &str) -> bool {
     host.split('.').all(is_label)
 }
 
-/// An underscore is no part of a host name (RFC 952), but docker-compose makes such names.
+/// An underscore is not allowed in a host name (RFC 952), but docker-compose makes such names.
 fn is_label(label: &str) -> bool {
     let mut bytes = label.bytes();
     !label.is_empty() && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))

@@ -3,7 +3,7 @@ use std::fmt;
 use super::parse::Origin;
 use crate::Error;
 
-/// Permits the hosts exactly one label below a name; always `https`.
+/// Permits the hosts exactly one label below a name. Always `https`.
 #[derive(Clone, Debug)]
 pub(super) struct Suffix(Origin);
 
@@ -23,7 +23,8 @@ impl Suffix {
         }
         let labels: Vec<&str> = host.split('.').collect();
         let is_number = |label: &&str| label.bytes().all(|byte| byte.is_ascii_digit());
-        // A last label of digits makes an IPv4 address (WHATWG URL, "ends in a number").
+        // If the last label consists of digits, the host is an IPv4 address (WHATWG URL, "ends in a
+        // number").
         if host.starts_with('[') || labels.last().is_some_and(is_number) {
             return Err(bad("the suffix is an IP address; list each origin"));
         }
@@ -53,8 +54,8 @@ impl fmt::Display for Suffix {
 }
 
 /// Second-level registries under country codes. Not the Public Suffix List, which needs a
-/// dependency and updates: only the names under which a vendor's domain is likely to be cut one
-/// label short.
+/// dependency and updates. The list has the names that are left if the first label of a vendor's
+/// domain is omitted by mistake.
 const REGISTRIES: [&str; 15] = [
     "ac", "asn", "co", "com", "edu", "go", "gob", "gov", "gv", "ltd", "ne", "net", "or", "org",
     "plc",

@@ -3,12 +3,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// Which warnings were given, so that each is given once. Clones of `Origins` share it.
+/// The warnings that were given, so that each is given once. Clones of `Origins` share it.
 ///
-/// Holds at most [`MAX_WARNINGS`] hashes, 512 bytes, from the first warning on. When it is full,
-/// every further warning counts as given: a caller that makes up hosts must not flood the log.
+/// Holds at most [`MAX_WARNINGS`] hashes, 512 bytes, allocated with the first warning. When it is
+/// full, each further warning counts as given: a caller that makes up hosts must not flood the log.
 ///
-/// A look takes no lock, because each request to another origin takes one.
+/// Takes no lock, because each request to another origin reads it.
 #[derive(Debug, Default)]
 pub(super) struct Warned(OnceLock<Box<[AtomicU64; MAX_WARNINGS]>>);
 
@@ -18,7 +18,7 @@ impl Warned {
         let given = self
             .0
             .get_or_init(|| Box::new([const { AtomicU64::new(0) }; MAX_WARNINGS]));
-        // From its own place on, the first that is vacant.
+        // From the hash's own place on, the first free place.
         let (before, after) = given.split_at(hash as usize % MAX_WARNINGS);
         for place in after.iter().chain(before) {
             let held = place.load(Ordering::Relaxed);
@@ -36,7 +36,7 @@ impl Warned {
     }
 }
 
-/// A hash that is never 0.
+/// Returns a hash that is never 0.
 fn hash_of(texts: [&str; 2]) -> u64 {
     let mut hash = 0;
     for text in texts {
@@ -53,7 +53,7 @@ fn hash_of(texts: [&str; 2]) -> u64 {
     hash.max(1)
 }
 
-/// The finalizer of SplitMix64, in part.
+/// Part of the finalizer of SplitMix64.
 const fn mix(word: u64) -> u64 {
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word ^ (word >> 27)

@@ -18,7 +18,7 @@ fn millis(milliseconds: u64) -> Duration {
 }
 
 #[test]
-fn a_token_is_renewed_and_retired_at_these_times() {
+fn tokens_are_renewed_and_expire_at_these_times() {
     let policy = RefreshPolicy::default();
     for (lifetime, earliest, latest, usable) in [
         (millis(20), millis(15), millis(16), millis(18)),
@@ -78,7 +78,7 @@ fn the_defaults_are_what_the_setters_say() {
 }
 
 #[test]
-fn s10_a_lifetime_is_assumed_when_missing_and_capped_when_absurd() {
+fn s10_missing_lifetime_has_a_default_and_long_lifetime_is_capped() {
     let policy = RefreshPolicy::default();
     assert_eq!(policy.lifetime(None), secs(300));
     assert_eq!(policy.lifetime(Some(secs(1))), secs(1));
@@ -90,7 +90,7 @@ fn s10_a_lifetime_is_assumed_when_missing_and_capped_when_absurd() {
 }
 
 #[test]
-fn the_floor_is_a_second_or_half_a_short_life() {
+fn shortest_interval_is_a_second_or_half_of_a_short_lifetime() {
     let policy = RefreshPolicy::default();
     for (lifetime, floor) in [
         (secs(3_600), secs(1)),
@@ -107,7 +107,7 @@ fn the_floor_is_a_second_or_half_a_short_life() {
 }
 
 #[test]
-fn g10_no_probe_and_no_retry_after_is_shorter_than_the_floor() {
+fn g10_no_probe_and_no_retry_after_is_shorter_than_the_interval() {
     let policy = RefreshPolicy::default()
         .min_interval(secs(2))
         .unwrap()
@@ -118,7 +118,7 @@ fn g10_no_probe_and_no_retry_after_is_shorter_than_the_floor() {
 }
 
 #[test]
-fn g04_a_margin_that_is_set_wins_up_to_half_of_the_lifetime() {
+fn g04_margin_setting_wins_up_to_half_of_the_lifetime() {
     let policy = RefreshPolicy::default().margin(secs(10)).unwrap();
     for (lifetime, usable) in [
         (secs(3_600), secs(3_590)),
@@ -134,7 +134,7 @@ fn g04_a_margin_that_is_set_wins_up_to_half_of_the_lifetime() {
 }
 
 #[test]
-fn s28_retry_after_is_believed_within_bounds() {
+fn s28_retry_after_is_obeyed_within_bounds() {
     let policy = RefreshPolicy::default();
     for (asked, wait) in [
         (Duration::ZERO, secs(1)),
@@ -151,7 +151,7 @@ fn s28_retry_after_is_believed_within_bounds() {
 }
 
 #[test]
-fn g06_a_probe_comes_after_the_interval_and_at_most_a_tenth_more() {
+fn g06_probe_follows_after_the_interval_plus_at_most_a_tenth() {
     let policy = RefreshPolicy::default();
     assert_eq!(policy.probe_after(LATEST), secs(300));
     assert_eq!(policy.probe_after(HALF), secs(315));
@@ -205,7 +205,7 @@ fn an_error_names_the_wrong_setting() {
     }
 }
 
-/// Every order of magnitude, from nothing to the longest that can be said.
+/// Every order of magnitude, from zero to the longest duration.
 fn any_duration() -> impl Strategy<Value = Duration> {
     prop_oneof![
         Just(Duration::ZERO),
@@ -283,7 +283,7 @@ proptest! {
     }
 
     #[test]
-    fn a_longer_life_is_never_renewed_or_retired_sooner(
+    fn longer_lifetime_never_renews_or_expires_sooner(
         policy in any_policy(), one in any_duration(), other in any_duration(),
     ) {
         let (short, long) = (one.min(other), one.max(other));
@@ -293,7 +293,7 @@ proptest! {
     }
 
     #[test]
-    fn a_vendors_hint_wins_up_to_the_end_of_use(
+    fn vendors_hint_wins_up_to_the_expiry(
         policy in any_policy(),
         lifetime in any_duration(),
         hint in any_duration(),
@@ -304,7 +304,7 @@ proptest! {
     }
 
     #[test]
-    fn jitter_renews_earlier_and_by_its_share_at_most(
+    fn jitter_renews_earlier_by_at_most_its_share(
         policy in any_policy(),
         lifetime in any_duration(),
         one in any_jitter(),

@@ -1,4 +1,4 @@
-//! The identity of credentials: one for all that depends on whether they changed.
+//! Credentials and their identity, by which a change is noticed.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Secret;
 
-/// Credentials as they were read for one token request: the secrets, the account that they belong
-/// to, and an identity by which a verdict on them is remembered.
+/// Credentials as they were read for one token request: the secrets, their account, and an identity
+/// by which a rejection is remembered.
 ///
 /// [`TokenSource::credentials`](crate::TokenSource::credentials) returns them, and
-/// [`TokenSource::fetch`](crate::TokenSource::fetch) is given the same value, so that a verdict
-/// always concerns the secrets that were sent.
+/// [`TokenSource::fetch`](crate::TokenSource::fetch) receives the same value. So a rejection always
+/// concerns the secrets that were sent.
 ///
 /// # Example
 ///
@@ -27,8 +27,9 @@ use crate::Secret;
 ///
 /// # Security
 ///
-/// `Debug` shows no secret. The identity is a SHA-256 hash; stores keep 16 bits of the hash, which
-/// tell two passwords apart and reveal next to nothing of either.
+/// `Debug` shows no secret. The identity is a SHA-256 hash. Stores keep 16 bits of the hash: enough
+/// to tell two passwords apart, and too little to identify a password, because about one of 65,536
+/// guesses has the same bits.
 #[derive(Clone, Default)]
 pub struct Credentials {
     secrets: Vec<Secret>,
@@ -37,14 +38,14 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Makes credentials without secrets and identity, for sources that have none.
+    /// Makes credentials without secrets and without identity, for sources that send none.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Makes the credentials of an account. `account` is everything but the secrets that a verdict
-    /// depends on: the token endpoint, the client, the user.
+    /// Makes the credentials of an account. `account` lists everything except the secrets that
+    /// decides whether credentials are accepted: the token endpoint, the client, the user.
     pub fn new(account: &[&str], secrets: impl IntoIterator<Item = Secret>) -> Self {
         let secrets: Vec<_> = secrets.into_iter().collect();
         let id = CredentialsId {
@@ -59,13 +60,13 @@ impl Credentials {
     }
 
     /// Makes the credentials of an account that the vendor may lock after a few rejected logins,
-    /// for example a user's password. The same credentials are sent at most twice after the vendor
-    /// rejected them, and then once a day.
+    /// for example a user's password. After a rejection, the same credentials are sent once more,
+    /// and then once a day.
     ///
-    /// A second factor has a count of its own: after two errors of kind
+    /// A second factor is counted separately. After two errors in a row of kind
     /// [`Rejected`](crate::ErrorKind::Rejected) with
-    /// [`RejectedPart::SecondFactor`](crate::RejectedPart::SecondFactor) in a row, the next login
-    /// comes after 10 minutes, then after 20, 40 and so on, up to a day.
+    /// [`RejectedPart::SecondFactor`](crate::RejectedPart::SecondFactor), the next login follows
+    /// after 10 minutes, then after 20, 40 and so on, up to a day.
     pub fn lockable(account: &[&str], secrets: impl IntoIterator<Item = Secret>) -> Self {
         Self {
             lockable: true,
@@ -73,19 +74,19 @@ impl Credentials {
         }
     }
 
-    /// Returns a secret by its place in the list that the credentials were made of.
+    /// Returns a secret by its index in the list that the credentials were made from.
     #[must_use]
     pub fn secret(&self, index: usize) -> Option<&Secret> {
         self.secrets.get(index)
     }
 
-    /// Returns the identity; `None` for [`none`](Self::none).
+    /// Returns the identity. `None` for [`none`](Self::none).
     #[must_use]
     pub fn id(&self) -> Option<CredentialsId> {
         self.id
     }
 
-    /// Tells whether the vendor may lock the account after a few rejected logins.
+    /// Returns whether the vendor may lock the account after a few rejected logins.
     #[must_use]
     pub fn is_lockable(&self) -> bool {
         self.lockable
@@ -109,7 +110,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The identity of [`Credentials`]: equal for equal accounts with equal secrets, in every process.
+/// Identity of [`Credentials`]: equal for equal accounts with equal secrets, in every process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CredentialsId {
     account: u64,
@@ -117,7 +118,7 @@ pub struct CredentialsId {
 }
 
 impl CredentialsId {
-    /// Returns the part that stays the same when the secrets change.
+    /// Returns the part that depends on the account only.
     #[must_use]
     pub const fn account(self) -> u64 {
         self.account
@@ -136,7 +137,7 @@ impl fmt::Debug for CredentialsId {
     }
 }
 
-/// Hashes texts with their lengths, so that no two lists of texts run into one.
+/// Hashes texts with their lengths, so that different lists of texts never have the same input.
 pub(crate) fn hash<'a>(kind: &'a str, texts: impl Iterator<Item = &'a str>) -> u64 {
     let mut hash = Sha256::new();
     for text in [DOMAIN, kind].into_iter().chain(texts) {
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_lists_have_one_identity() {
+    fn different_lists_have_different_identities() {
         let lists: [(&[&str], &[&str]); 7] = [
             (&["ab"], &[]),
             (&["a", "b"], &[]),

@@ -1,4 +1,5 @@
-//! Rejected logins, counted for the whole process: an account is one account, whoever logs in.
+//! Rejected logins, counted for the whole process, because all authenticators use the same
+//! accounts.
 
 use std::{
     collections::HashMap,
@@ -8,20 +9,20 @@ use std::{
 
 use crate::{CredentialsId, Error, ErrorKind, Moment, RejectedPart, SharedClock};
 
-/// What the vendor rejects: each part has a count and pauses of its own.
+/// The part of a login that the vendor rejects. Each part has a separate count and separate pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Counted {
-    /// The password, or another secret.
+    /// The password or another secret.
     Credentials,
-    /// The code that the vendor asked for after it had accepted the password.
+    /// The code that the vendor asks for after it has accepted the password.
     SecondFactor,
 }
 
 impl Counted {
     const ALL: [Self; 2] = [Self::Credentials, Self::SecondFactor];
 
-    /// Returns what a failed token request counts against. A second factor that could not be had
-    /// says nothing about the account: only the vendor's verdict counts.
+    /// Returns the part that a failed token request counts against. A second factor that could not
+    /// be read was not sent, so only a rejection by the vendor counts.
     pub(crate) fn of(error: &Error) -> Option<Self> {
         match error.rejected_part() {
             Some(RejectedPart::Credentials) => Some(Self::Credentials),
@@ -32,7 +33,7 @@ impl Counted {
         }
     }
 
-    /// Returns the 16 bits by which stores know the count.
+    /// Returns the 16 bits by which stores identify the count.
     pub(crate) fn mark(self, id: CredentialsId) -> u16 {
         match self {
             Self::Credentials => id.mark(),
@@ -40,13 +41,13 @@ impl Counted {
         }
     }
 
-    /// Returns for how long no login is sent after `times` rejections in a row; the last one was
-    /// `since_last` ago. The first two have no pause.
+    /// Returns how long no login is sent after `times` rejections in a row, the last of them
+    /// `since_last` ago. The first two rejections cause no pause.
     pub(crate) fn forbidden_for(self, times: u32, since_last: Duration) -> Option<Duration> {
         let more = times.checked_sub(ALLOWED)?;
         let pause = match self {
             Self::Credentials => DAY,
-            // Each login has another code, so the next one may be right.
+            // Each login has a new code, so the next code may be right.
             Self::SecondFactor => {
                 let factor = 1_u32.checked_shl(more).unwrap_or(u32::MAX);
                 FIRST_CODE_PAUSE.saturating_mul(factor).min(DAY)
@@ -56,7 +57,7 @@ impl Counted {
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// Returns the count that keeps these credentials back for longest, and for how long.
+    /// Returns the count with the longest pause, and the pause.
     pub(crate) fn longest(wait: impl Fn(Self) -> Option<Duration>) -> Option<(Self, Duration)> {
         let waits = Self::ALL.map(|counted| Some((counted, wait(counted)?)));
         waits.into_iter().flatten().max_by_key(|(_, wait)| *wait)
@@ -72,7 +73,7 @@ pub(crate) struct Forbidden {
     pub(crate) wait: Duration,
 }
 
-/// How often the vendor rejected which part of which logins. Holds only accounts that the vendor
+/// The number of rejected logins for each part and identity. Holds only accounts that the vendor
 /// may lock.
 #[derive(Default)]
 pub(crate) struct Rejections(HashMap<(CredentialsId, Counted), Count>);
@@ -98,7 +99,7 @@ impl Rejections {
         })
     }
 
-    /// The vendor rejected a login. `times` says as how many rejected logins this one counts.
+    /// Counts a rejected login as `times` rejections.
     pub(crate) fn reject(
         &mut self,
         id: CredentialsId,
@@ -124,13 +125,13 @@ impl Rejections {
         }
     }
 
-    /// Forgets all that is known of an account.
+    /// Forgets all rejections of an account.
     pub(crate) fn clear(&mut self, account: u64) {
         self.0.retain(|(id, _), _| id.account() != account);
     }
 }
 
-/// The counts of this process, one set for each clock.
+/// The counts of this process. There is one set for each clock.
 pub(crate) fn of_process<T>(clock: &SharedClock, look: impl FnOnce(&mut Rejections) -> T) -> T {
     static ALL: Mutex<Option<HashMap<usize, Rejections>>> = Mutex::new(None);
     let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,15 +142,15 @@ pub(crate) fn of_process<T>(clock: &SharedClock, look: impl FnOnce(&mut Rejectio
     )
 }
 
-/// How many rejected logins have no pause. Vendors lock accounts after three to ten rejected logins
-/// in a row, and a person may have made one of them.
+/// The number of rejected logins without a pause. Vendors lock accounts after three to ten rejected
+/// logins in a row, and a person may have caused one of these.
 const ALLOWED: u32 = 2;
-/// The distance of two attempts with credentials that were rejected more often, and the longest
+/// The time between two logins with credentials that were rejected more often, and the longest
 /// pause of a second factor.
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// The pause after two rejected codes; twice as long after each further one.
+/// The pause after two rejected codes. Each further rejection doubles it.
 const FIRST_CODE_PAUSE: Duration = Duration::from_secs(10 * 60);
-/// Tells the marks of the two counts apart.
+/// Makes the marks of the two counts differ.
 const SECOND_FACTOR: u16 = 0x2f2f;
 
 #[cfg(test)]
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_vendors_verdict_counts() {
+    fn only_a_rejection_by_the_vendor_counts() {
         let rejected = |kind, part| {
             let error = Error::new(kind, "fake").with_outcome(crate::TokenRequestOutcome::Rejected);
             Counted::of(&error.with_rejected_part(part))
@@ -187,7 +188,7 @@ mod tests {
                 RejectedPart::SecondFactor,
                 Some(Counted::SecondFactor),
             ),
-            // The callback had no code.
+            // The callback for the code failed; nothing was sent.
             (ErrorKind::Config, RejectedPart::SecondFactor, None),
             (ErrorKind::Rejected, RejectedPart::RefreshToken, None),
             (ErrorKind::Rejected, RejectedPart::Request, None),

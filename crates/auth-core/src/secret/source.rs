@@ -8,11 +8,11 @@ mod file;
 pub use env::SecretEnv;
 pub use file::SecretFile;
 
-/// Returns the long-lived credential; read again for each token request.
+/// Returns a long-lived secret. It is read again for each token request.
 ///
-/// A [`Secret`] is one, for a value that never changes while the process lives. [`SecretEnv`] and
-/// [`SecretFile`] read it where it is kept, and [`SecretFn`] asks an async closure: a vault, an
-/// agent.
+/// A [`Secret`] is a source of a value that never changes. [`SecretEnv`] reads an environment
+/// variable, [`SecretFile`] reads a file, and [`SecretFn`] calls an async closure, for example for
+/// a vault or an agent.
 ///
 /// # Example
 ///
@@ -35,38 +35,37 @@ pub use file::SecretFile;
 ///
 /// # Cancel safety
 ///
-/// The future is dropped at the token request's deadline, as a
-/// [`TokenSource`](crate::TokenSource)'s.
+/// The future is dropped at the token request's deadline.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `SecretSource`: a secret is not passed as a plain string",
     label = "not a `SecretSource`",
     note = "use `Secret::new(text)` for a text that never changes, `SecretEnv::new(name)` for an environment variable, `SecretFile::new(path)` for a file, `SecretFn::new(..)` for a vault"
 )]
 pub trait SecretSource: Send + Sync + 'static {
-    /// Reads the credential as it is now.
+    /// Reads the current secret.
     ///
     /// # Errors
     ///
-    /// Whatever fits: the error becomes the token request's. One of kind
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) is tried again later;
-    /// [`Config`](crate::ErrorKind::Config) and [`Rejected`](crate::ErrorKind::Rejected) stop the
-    /// asking.
+    /// Any error; the token request fails with it. After
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) the secret is read again after a back-off.
+    /// After [`Config`](crate::ErrorKind::Config) and [`Rejected`](crate::ErrorKind::Rejected) only
+    /// a probe reads it again.
     fn read(&self) -> impl Future<Output = Result<Secret, Error>> + Send;
 
-    /// Returns the credential if it never changes, so that a wrong one is found before the first
-    /// token request. The default says that it may change.
+    /// Returns the secret if it never changes, so that a builder can check it before the first
+    /// token request. Default: `None`, for a secret that may change.
     fn fixed(&self) -> Option<&Secret> {
         None
     }
 
     /// Checks what is known before the first read, for example the name of an environment variable.
-    /// Builders call it, so that a wrong setting is found when the program starts. Default: all is
-    /// well.
+    /// Builders call it, so that a wrong setting is found when the program starts. Default: returns
+    /// `Ok`.
     ///
     /// # Errors
     ///
-    /// [`Config`](crate::ErrorKind::Config) on the setting that is wrong. What may pass, for
-    /// example a file that is not there yet, is no error.
+    /// [`Config`](crate::ErrorKind::Config) on the setting that is wrong. A temporary fault, for
+    /// example a file that does not exist yet, is not an error of this method.
     fn check(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -82,7 +81,7 @@ impl SecretSource for Secret {
     }
 }
 
-/// A [`SecretSource`] made of an async closure.
+/// A [`SecretSource`] that calls an async closure.
 ///
 /// # Example
 ///
@@ -105,7 +104,7 @@ where
     F: Fn() -> R + Send + Sync + 'static,
     R: Future<Output = Result<Secret, Error>> + Send,
 {
-    /// Wraps a closure that is called once per token request.
+    /// Makes a source from a closure. The closure is called once for each token request.
     pub fn new(read: F) -> Self {
         Self(read)
     }
@@ -127,12 +126,12 @@ impl<F> fmt::Debug for SecretFn<F> {
     }
 }
 
-/// A [`SecretSource`] behind a shared pointer, for types that should not be generic over it.
+/// A [`SecretSource`] behind a shared pointer, for types that are not generic over the source.
 #[derive(Clone)]
 pub struct SharedSecretSource(Arc<dyn DynSecretSource>);
 
 impl SharedSecretSource {
-    /// Shares a source.
+    /// Wraps a source.
     pub fn new(source: impl SecretSource) -> Self {
         Self(Arc::new(source))
     }
@@ -180,8 +179,8 @@ impl<S: SecretSource> DynSecretSource for S {
     }
 }
 
-/// A byte order mark (U+FEFF), which some editors write at the beginning of a text. It is no part
-/// of a secret.
+/// The byte order mark (U+FEFF), which some editors write at the beginning of a text. It is not
+/// part of a secret.
 const BOM: char = '\u{feff}';
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::Span;
 use crate::{Error, Quota, TokenRequestLimit};
 
-/// A table of `limit`, `window` and, optional, `without_store`.
+/// A table of `limit`, `window` and, optionally, `without_store`.
 impl<'de> Deserialize<'de> for Quota {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let table = QuotaTable::deserialize(deserializer)?;
@@ -31,7 +31,7 @@ impl QuotaTable {
     }
 }
 
-/// A table of `concurrent` and, optional, `per_second` and `max_wait`.
+/// A table of `concurrent` and, optionally, `per_second` and `max_wait`.
 impl<'de> Deserialize<'de> for TokenRequestLimit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let table = LimitTable::deserialize(deserializer)?;

@@ -13,8 +13,8 @@ impl<'de> Deserialize<'de> for SharedSecretSource {
 
 struct ReferenceVisitor;
 
-/// The error never repeats what was found: a secret may stand there by mistake. So every kind of
-/// value has a method here; serde's defaults name the value.
+/// The error never repeats the text or value that was found, because it may be a secret. So every
+/// kind of value has a method here: serde's default methods show the value.
 impl<'de> de::Visitor<'de> for ReferenceVisitor {
     type Value = SharedSecretSource;
 

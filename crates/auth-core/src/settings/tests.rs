@@ -82,7 +82,7 @@ fn absent_settings_have_the_defaults_of_the_setters() {
     let options = options.resolve();
     assert_eq!(*options.policy, RefreshPolicy::default());
     assert!(options.quota.is_none() && options.limit.is_none());
-    // A vendor's own defaults apply where no policy is written at all.
+    // The vendor's defaults apply if no policy is written.
     let vendor = from_toml("[vendor]").unwrap().options;
     let default = RefreshPolicy::default().margin(Duration::from_secs(7));
     let default = default.unwrap();
@@ -93,7 +93,7 @@ fn absent_settings_have_the_defaults_of_the_setters() {
 }
 
 #[test]
-fn errors_name_the_path_the_cause_and_the_cure() {
+fn errors_say_the_path_the_cause_and_what_to_do() {
     for (text, path, says) in [
         (
             "vendor.options.polcy = {}",
@@ -198,7 +198,7 @@ fn plain_http_needs_its_own_list() {
 }
 
 #[test]
-fn g18_what_stands_in_place_of_a_reference_is_not_repeated() {
+fn g18_text_in_place_of_a_reference_is_not_repeated() {
     const PLANTED: &str = "fake-secret-71";
     for value in [
         "\"fake-secret-71\"",
@@ -221,11 +221,11 @@ fn g18_what_stands_in_place_of_a_reference_is_not_repeated() {
             assert!(!text.contains(part), "{value}: {text}");
         }
     }
-    // The error of TOML's deserializer for a text quotes the line below its first line.
+    // The error of TOML's deserializer for a text quotes the source after its first line.
     let text = toml::Deserializer::parse("secret = \"fake-secret-71\"\nsecrt = 1");
     let error = read::<Vendor, _>(text.unwrap()).unwrap_err();
     assert!(!format!("{error} {error:?}").contains(PLANTED), "{error}");
-    // JSON has what TOML has not.
+    // JSON has kinds of values that TOML lacks.
     for value in ["null", "18446744073709551615", "-3"] {
         let mut json = serde_json::Deserializer::from_str(value);
         let error = read::<SharedSecretSource, _>(&mut json).unwrap_err();

@@ -10,12 +10,12 @@ use tokio::time::Instant;
 use super::{EntryVersion, LONGEST_LEASE, NewEntry, StoredEntry, TokenStore};
 use crate::{Error, Key, SharedClock};
 
-/// A [`TokenStore`] in this process's memory: for tests, and for authenticators of one key that
-/// must not know of each other. Clones share their entries.
+/// A [`TokenStore`] in the memory of this process, for tests. Clones share their entries.
 ///
-/// Time is tokio's. An entry's age also counts the time that the machine slept: if the wall clock
-/// went on by more than 5 s further than tokio's, the wall clock counts. A wall clock that is set
-/// back changes nothing. Lives and leases end by tokio's clock.
+/// Time is measured by tokio's clock. An entry's age also counts the time that the machine was
+/// suspended: if the wall clock advanced by 5 s more than tokio's clock, the age is measured by the
+/// wall clock. Setting the wall clock back changes nothing. The time to live of entries and leases
+/// is measured by tokio's clock.
 ///
 /// # Example
 ///
@@ -49,11 +49,11 @@ struct Kept {
     until: Instant,
 }
 
-/// Two clocks: one that stands still while the machine sleeps, and one that may be set.
+/// Two clocks: one that stands still while the machine is suspended, and one that can be set.
 #[derive(Clone, Copy)]
 struct Reading {
     timer: Instant,
-    /// Since the Unix epoch.
+    /// Time since the Unix epoch.
     wall: Duration,
 }
 
@@ -76,7 +76,7 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Sets the clock whose wall reading shows that the machine slept. Default:
+    /// Sets the clock whose wall time shows that the machine was suspended. Default:
     /// [`SystemClock`](crate::SystemClock).
     #[must_use]
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
@@ -164,6 +164,6 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// What the wall clock may go ahead of tokio's by being corrected.
+/// A smaller difference between the two clocks is taken as a correction of the wall clock.
 const SLEPT: Duration = Duration::from_secs(5);
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);

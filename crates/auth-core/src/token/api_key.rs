@@ -1,11 +1,11 @@
 use crate::{AccessToken, Error, SecretSource, SharedSecretSource, TokenRequest, TokenSource};
 
-/// A [`TokenSource`] without a token request: an API key, or any other credential that is sent as
-/// it is.
+/// A [`TokenSource`] without token requests: an API key, or another credential that is sent
+/// unchanged.
 ///
 /// The key is read once, when the first request needs it. When the API refuses a request, the key
-/// is read again beside the traffic: if it has changed, the request is sent once more with the new
-/// one; if not, the API's answer is passed on and the key stays in use.
+/// is read again in the background. If the key has changed, the request is sent once more with the
+/// new key. If not, the caller gets the API's answer and the key stays in use.
 ///
 /// # Example
 ///
@@ -29,7 +29,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Sends what this source gives.
+    /// Makes a source that sends the key of this secret source.
     pub fn new(key: impl SecretSource) -> Self {
         Self {
             key: SharedSecretSource::new(key),
@@ -37,7 +37,7 @@ impl ApiKey {
         }
     }
 
-    /// Sets what the key is called in errors; default `api_key`.
+    /// Sets the name of the key in errors. Default: `api_key`.
     #[must_use]
     pub fn field(self, name: &'static str) -> Self {
         Self {
@@ -51,10 +51,13 @@ impl TokenSource for ApiKey {
     async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
         let key = self.key.read().await?;
         if key.is_empty() {
-            return Err(Error::config(self.field, "the key that was read is empty"));
+            return Err(Error::config(
+                self.field,
+                "is empty; set the key that the vendor issued",
+            ));
         }
         if !key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-            let problem = "the key that was read has characters that no header may carry";
+            let problem = "contains characters that no header may carry; use visible ASCII";
             return Err(Error::config(self.field, problem));
         }
         Ok(AccessToken::permanent(key))

@@ -8,7 +8,8 @@ use http::{
 
 use crate::{Generation, Moment, Secret};
 
-/// One copy of a token's finished headers; a token has a few, see [`Sharded`](crate::Sharded).
+/// One copy of a token's finished headers. A token has several copies, see
+/// [`Sharded`](crate::Sharded).
 #[derive(Debug)]
 pub(crate) struct Headers {
     about: About,
@@ -28,14 +29,14 @@ pub(crate) struct About {
 
 #[derive(Debug)]
 enum Lines {
-    /// The usual: `Authorization` alone.
+    /// The common case: `Authorization` only.
     Authorization(HeaderValue),
-    /// The credentials, and last, if the scheme has one, the content type.
+    /// The credentials, followed by the content type if the scheme has one.
     Several(Box<[(HeaderName, HeaderValue)]>),
 }
 
 impl Headers {
-    /// Builds a copy of checked header lines.
+    /// Builds a copy from checked header lines.
     pub(crate) fn new(
         about: About,
         lines: &[(HeaderName, Secret)],
@@ -83,8 +84,8 @@ impl Headers {
         self.about.generation
     }
 
-    /// Signs in place of what is there. Returns false if the map has no room for another header (a
-    /// map holds 24,576 names): then a part of the headers may be set.
+    /// Sets the headers and replaces existing ones. Returns false if the map has no room for
+    /// another header (a map holds 24,576 names); some of the headers may be set then.
     pub(crate) fn sign(&self, headers: &mut HeaderMap) -> bool {
         match &self.lines {
             Lines::Authorization(value) => headers.try_insert(AUTHORIZATION, value.clone()).is_ok(),
@@ -92,12 +93,12 @@ impl Headers {
         }
     }
 
-    /// Signs unless one of the credentials is there already, or the map has no room for another
-    /// header; then no credential is added.
+    /// Sets the headers unless one of the credentials is set already or the map has no room for
+    /// another header. Otherwise sets no credential and returns false.
     #[inline(always)]
     pub(crate) fn sign_vacant(&self, headers: &mut HeaderMap) -> bool {
         match &self.lines {
-            // To look first would be a second search.
+            // A look-up first would be a second search.
             Lines::Authorization(value) => match headers.try_append(AUTHORIZATION, value.clone()) {
                 Ok(false) => true,
                 Ok(true) => {
@@ -132,10 +133,10 @@ fn sign_all_vacant(lines: &[(HeaderName, HeaderValue)], headers: &mut HeaderMap)
     signed
 }
 
-/// Removes the last value of `Authorization`. The caller's own values keep their place and order.
+/// Removes the last value of `Authorization`. The caller's values keep their place and order.
 #[cold]
 fn take_last_back(headers: &mut HeaderMap) {
-    // There is room: `try_append` asked for it.
+    // There is room: `try_append` reserved it.
     let Ok(Entry::Occupied(mut entry)) = headers.try_entry(AUTHORIZATION) else {
         return;
     };
@@ -143,18 +144,18 @@ fn take_last_back(headers: &mut HeaderMap) {
     own.pop();
     let mut own = own.into_iter();
     if let Some(first) = own.next() {
-        // In place of all.
+        // Replaces all values.
         entry.insert(first);
         own.for_each(|value| entry.append(value));
     }
 }
 
-/// The scheme lets no credential into this header.
+/// A scheme sets no credential in this header.
 fn is_credential(name: &HeaderName) -> bool {
     *name != CONTENT_TYPE
 }
 
-/// How many copies a token has.
+/// The number of copies of a token's headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Copies {
     One,
@@ -167,8 +168,8 @@ impl Copies {
     }
 }
 
-/// Makes a header value of a checked line, sensitive if it is a credential: it shares the line's
-/// memory. Among several copies, each has a reference count on cache lines of its own.
+/// Makes a header value of a checked line, sensitive if it is a credential. The value shares the
+/// line's memory. Of several copies, each has its reference count on separate cache lines.
 fn value(name: &HeaderName, line: &Secret, copies: Copies) -> HeaderValue {
     struct Owner(Secret);
     impl AsRef<[u8]> for Owner {
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_type_is_set_where_there_is_none_and_is_no_credential() {
+    fn content_type_is_set_only_if_absent_and_is_no_credential() {
         let scheme = Scheme::bearer().content_type("application/json").unwrap();
         let signing = headers(&scheme);
         let mut bare = HeaderMap::new();
@@ -228,7 +229,10 @@ mod tests {
         let mut own = HeaderMap::new();
         own.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         assert!(!scheme.is_set(&own));
-        assert!(signing.sign_vacant(&mut own), "it is still to be signed");
+        assert!(
+            signing.sign_vacant(&mut own),
+            "a content type does not count as signed"
+        );
         assert_eq!(own[CONTENT_TYPE], "text/plain");
         // A replay with the next token changes the credential only.
         own.insert("authorization", HeaderValue::from_static("fake-old"));
@@ -241,7 +245,7 @@ mod tests {
         assert!(!signing.sign_vacant(&mut signed));
         assert_eq!(signed.len(), 1, "g13: nothing is changed");
         scheme.remove(&mut bare);
-        assert_eq!(bare.len(), 1, "only the credential is taken off");
+        assert_eq!(bare.len(), 1, "only the credential is removed");
     }
 
     #[test]
@@ -262,7 +266,7 @@ mod tests {
                 lines.map(|(n, v)| (n.clone(), v.clone())).collect()
             };
             assert_eq!(lines(&map), lines(&before), "{own}");
-            // What was taken back is gone for good.
+            // The value that was removed does not come back.
             map.remove(AUTHORIZATION);
             assert!(!map.contains_key(AUTHORIZATION));
         }

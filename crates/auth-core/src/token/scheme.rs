@@ -2,7 +2,7 @@ use http::{HeaderName, HeaderValue, header};
 
 use crate::{Error, ErrorKind, Secret};
 
-/// How a token is put on a request: which headers, and what stands in them.
+/// How a token is put on a request: the header names and values.
 ///
 /// # Example
 ///
@@ -26,14 +26,14 @@ pub struct Scheme {
 }
 
 impl Scheme {
-    /// `Authorization: Bearer <token>` (RFC 6750 section 2.1).
+    /// Makes the scheme `Authorization: Bearer <token>` (RFC 6750 section 2.1).
     #[must_use]
     pub fn bearer() -> Self {
         Self::of(header::AUTHORIZATION, "Bearer ")
     }
 
-    /// `Authorization: <prefix><token>`, the prefix with its space, for vendors that want another
-    /// word or another case. It must be visible ASCII.
+    /// Makes the scheme `Authorization: <prefix><token>`, for vendors that expect another word or
+    /// another case. The prefix is visible ASCII and ends with a space, for example `"Token "`.
     ///
     /// # Errors
     ///
@@ -41,13 +41,13 @@ impl Scheme {
     /// may carry.
     pub fn authorization(prefix: &'static str) -> Result<Self, Error> {
         if HeaderValue::from_str(prefix).is_err() {
-            let problem = "the prefix is no valid header value";
+            let problem = "the prefix is not a valid header value; use visible ASCII";
             return Err(Error::config("scheme", problem));
         }
         Ok(Self::of(header::AUTHORIZATION, prefix))
     }
 
-    /// The bare token in a header of its own.
+    /// Makes the scheme `<name>: <token>`, without a prefix.
     ///
     /// # Errors
     ///
@@ -57,8 +57,8 @@ impl Scheme {
         Ok(Self::of(name, ""))
     }
 
-    /// Adds a header that goes with the token on each request and never changes, for example an
-    /// application's id. It is treated as a secret, and stays within the token's origins.
+    /// Adds a constant header that is sent with the token on each request, for example an
+    /// application's id. The value is treated as a secret and is sent to the token's origins only.
     ///
     /// # Errors
     ///
@@ -67,12 +67,13 @@ impl Scheme {
     pub fn and_header(mut self, name: HeaderName, value: impl Into<Secret>) -> Result<Self, Error> {
         let value = value.into();
         if self.names().any(|other| *other == name) {
-            let problem = format_args!("header {name} is set twice");
+            let problem = format_args!("header {name} is set twice; remove one of the two");
             return Err(Error::config("scheme", problem));
         }
         if value.is_empty() || HeaderValue::from_str(value.expose()).is_err() {
-            let problem =
-                format_args!("the value of header {name} is empty or no valid header value");
+            let problem = format_args!(
+                "the value of header {name} is empty or not a valid header value; use visible ASCII"
+            );
             return Err(Error::config("scheme", problem));
         }
         check_name(&name)?;
@@ -80,17 +81,18 @@ impl Scheme {
         Ok(self)
     }
 
-    /// Sets the `Content-Type` that signed requests get unless they have one, for APIs that want it
-    /// on each request, also without a body: for example `application/json`. Default: none.
+    /// Sets the `Content-Type` of signed requests that have none, for APIs that require the header
+    /// also on requests without a body. Default: not set. Example: `application/json`.
     ///
-    /// It is no credential, so a request that carries a `Content-Type` is still to be signed.
+    /// The content type is not a credential: a request that already has a `Content-Type` is signed.
     ///
     /// # Errors
     ///
     /// [`Config`](ErrorKind::Config) on field `scheme` for a text that is no valid header value.
     pub fn content_type(mut self, media_type: &'static str) -> Result<Self, Error> {
         if HeaderValue::from_str(media_type).is_err() {
-            let problem = "the content type is no valid header value";
+            let problem =
+                "the content type is not a valid header value; use for example application/json";
             return Err(Error::config("scheme", problem));
         }
         self.content_type = Some(media_type);
@@ -105,16 +107,16 @@ impl Scheme {
         }
     }
 
-    /// The headers that carry credentials.
+    /// The names of the headers that carry credentials.
     fn names(&self) -> impl Iterator<Item = &HeaderName> {
         let fixed = self.fixed.iter().map(|(name, _)| name);
         std::iter::once(&self.token.0).chain(fixed)
     }
 
-    /// Builds the finished header lines for a token; each is a valid header value.
+    /// Builds the finished header lines of a token. Each is a valid header value.
     ///
-    /// Only visible ASCII (0x21 to 0x7E) is a token: `HeaderValue` would let a tab and bytes from
-    /// 0x80 pass.
+    /// A token is visible ASCII (0x21 to 0x7E). `HeaderValue` alone would accept a tab and bytes
+    /// from 0x80.
     pub(crate) fn lines(
         &self,
         vendor: &str,
@@ -122,7 +124,7 @@ impl Scheme {
     ) -> Result<Vec<(HeaderName, Secret)>, Error> {
         let text = token.expose();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message = "the access token is empty or has characters that no header may carry";
+            let message = "the access token is empty or contains characters that no header may carry; report this to the vendor";
             return Err(Error::new(ErrorKind::Protocol, message).named(vendor));
         }
         let (name, prefix) = &self.token;
@@ -136,29 +138,29 @@ impl Scheme {
         Ok(lines)
     }
 
-    /// What stands before the token.
+    /// Returns the text before the token.
     pub(crate) fn prefix(&self) -> &'static str {
         self.token.1
     }
 
-    /// Takes the headers that this scheme sets off a request.
+    /// Removes the headers that this scheme sets from a request.
     pub(crate) fn remove(&self, headers: &mut http::HeaderMap) {
         for name in self.names() {
             headers.remove(name);
         }
     }
 
-    /// Tells whether a request carries the header that holds the token.
+    /// Returns whether a request carries the header that holds the token.
     pub(crate) fn has_token(&self, headers: &http::HeaderMap) -> bool {
         headers.contains_key(&self.token.0)
     }
 
-    /// Tells whether another scheme puts its token into the same header.
+    /// Returns whether another scheme puts its token into the same header.
     pub(crate) fn shares_header(&self, other: &Self) -> bool {
         self.token.0 == other.token.0
     }
 
-    /// Tells whether a request already carries one of the headers that this scheme sets.
+    /// Returns whether a request already carries a credential header of this scheme.
     pub(crate) fn is_set(&self, headers: &http::HeaderMap) -> bool {
         self.names().any(|name| headers.contains_key(name))
     }
@@ -166,7 +168,7 @@ impl Scheme {
 
 fn check_name(name: &HeaderName) -> Result<(), Error> {
     if *name == header::CONTENT_TYPE {
-        let problem = "header content-type cannot carry a credential";
+        let problem = "header content-type cannot carry a credential; choose another header";
         return Err(Error::config("scheme", problem));
     }
     Ok(())
@@ -185,12 +187,12 @@ mod tests {
     const APP: HeaderName = HeaderName::from_static("x-app-id");
 
     #[test]
-    fn g18_a_scheme_that_cannot_sign_is_refused_where_it_is_made() {
+    fn g18_a_scheme_that_cannot_sign_is_a_config_error() {
         let app = || Scheme::bearer().and_header(APP, "fake-app").unwrap();
         for (refused, problem) in [
             (
                 Scheme::authorization("Bearer\n"),
-                "the prefix is no valid header value",
+                "the prefix is not a valid header value",
             ),
             (
                 Scheme::header(header::CONTENT_TYPE),
@@ -214,11 +216,11 @@ mod tests {
             ),
             (
                 Scheme::bearer().and_header(APP, "fake-secret-1\n"),
-                "no valid header value",
+                "not a valid header value",
             ),
             (
                 app().content_type("a\nb"),
-                "the content type is no valid header value",
+                "the content type is not a valid header value",
             ),
         ] {
             let error = refused.unwrap_err();

@@ -2,11 +2,11 @@ use std::{future::Future, pin::Pin};
 
 use crate::{AccessToken, Credentials, Error, Secret};
 
-/// Fetches a token: one call is one token request with the vendor.
+/// Fetches access tokens. One call sends one token request to the vendor.
 ///
-/// A source neither caches nor retries nor waits for its turn; the
-/// [`Authenticator`](crate::Authenticator) does, for everybody. Its errors decide what happens
-/// next: see [`ErrorKind`](crate::ErrorKind).
+/// A source neither caches nor retries nor limits its calls: the
+/// [`Authenticator`](crate::Authenticator) does this for all callers. The kind of its error decides
+/// when the next token request starts: see [`ErrorKind`](crate::ErrorKind).
 ///
 /// # Example
 ///
@@ -26,8 +26,8 @@ use crate::{AccessToken, Credentials, Error, Secret};
 ///
 /// # Cancel safety
 ///
-/// The future runs in a task of its own, so no caller's cancellation reaches it. It is dropped at
-/// the token request's deadline, and when its runtime shuts down.
+/// The future runs in a tokio task that no caller owns, so dropping a caller's future does not
+/// cancel it. It is dropped at the token request's deadline, and when its runtime shuts down.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `TokenSource`: it cannot fetch tokens for an `Authenticator`",
     label = "not a `TokenSource`",
@@ -36,76 +36,78 @@ use crate::{AccessToken, Credentials, Error, Secret};
     note = "for a token that never changes, use `ApiKey::new(secret)`"
 )]
 pub trait TokenSource: Send + Sync + 'static {
-    /// Performs one token request.
+    /// Sends one token request and returns its token.
     ///
     /// # Errors
     ///
-    /// [`Rejected`](crate::ErrorKind::Rejected) and [`Config`](crate::ErrorKind::Config) stop the
-    /// asking; [`Throttled`](crate::ErrorKind::Throttled) and [`Quota`](crate::ErrorKind::Quota)
-    /// pause it for [`Error::retry_after`]; every other kind is tried again after a back-off.
+    /// After [`Rejected`](crate::ErrorKind::Rejected) and [`Config`](crate::ErrorKind::Config),
+    /// only a probe follows. After [`Throttled`](crate::ErrorKind::Throttled) and
+    /// [`Quota`](crate::ErrorKind::Quota), the next token request follows after
+    /// [`Error::retry_after`]. After any other kind, the next token request follows after a
+    /// back-off.
     fn fetch(
         &self,
         token_request: TokenRequest,
     ) -> impl Future<Output = Result<AccessToken, Error>> + Send;
 
-    /// Reads the credentials for the next token request. Called before each token request, and
-    /// once more after the vendor rejected the credentials: if their
-    /// [identity](Credentials::id) changed, one more token request follows at once.
+    /// Reads the credentials for the next token request. Called before each token request, and once
+    /// more after the vendor rejected the credentials: if their [identity](Credentials::id)
+    /// changed, one more token request follows at once.
     ///
-    /// Default: [`Credentials::none`], which means that all processes have the same credentials and
-    /// that these never change.
+    /// Default: [`Credentials::none`], for sources whose credentials never change and are the same
+    /// in all processes.
     ///
     /// # Errors
     ///
-    /// Any error of a [`SecretSource`](crate::SecretSource). Nothing is sent then.
+    /// The error of a [`SecretSource`](crate::SecretSource). No token request is sent.
     fn credentials(&self) -> impl Future<Output = Result<Credentials, Error>> + Send {
         std::future::ready(Ok(Credentials::none()))
     }
 
-    /// Tells whether its tokens come with refresh tokens that are to be kept and spent. If so, the
-    /// next token request is given [the one](TokenRequest::refresh_token) that the last brought.
+    /// Returns whether the source uses refresh tokens. If true, the refresh token of a reply is
+    /// kept and passed to the next token request in [`TokenRequest::refresh_token`].
     ///
-    /// The default says no: a refresh token is dropped.
+    /// Default: false. Refresh tokens are dropped.
     fn keeps_refresh_tokens(&self) -> bool {
         false
     }
 
-    /// Returns the scope that the source asks for by itself, empty if it leaves the scope to the
-    /// vendor, if it can ask for [another one](TokenRequest::scope); see
-    /// [`WiderScope`](crate::WiderScope). Default: `None`, it cannot.
+    /// Returns the scope that the source requests by default, if it can request
+    /// [another one](TokenRequest::scope): see [`WiderScope`](crate::WiderScope). Empty if the vendor
+    /// chooses the scope. Default: `None`, the source cannot request another scope.
     fn own_scope(&self) -> Option<&str> {
         None
     }
 
-    /// Tells whether a refresh token is the only way to a token: without one there is nothing to
-    /// ask the vendor for, and a person has to log in again. Such a refresh token is never given up
-    /// after an unknown outcome. Default: no.
+    /// Returns whether the source can get a token only with a refresh token, so that without one a
+    /// person has to log in again. Such a refresh token is kept after a token request with unknown
+    /// outcome. Default: false.
     fn needs_refresh_token(&self) -> bool {
         false
     }
 
-    /// Returns the refresh token that a person's login brought, where there is no other way to
-    /// begin: for sources that keep refresh tokens.
+    /// Returns the first refresh token, which a person's login brought. For sources that [need a
+    /// refresh token](Self::needs_refresh_token). Default: none.
     ///
     /// # Errors
     ///
-    /// As those of [`fetch`](Self::fetch).
+    /// As [`fetch`](Self::fetch).
     fn first_refresh_token(&self) -> impl Future<Output = Result<Option<Secret>, Error>> + Send {
         std::future::ready(Ok(None))
     }
 }
 
-/// Facts about the token request that a [`TokenSource`] is asked for.
+/// Parameters of one call of [`TokenSource::fetch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenRequest {
-    /// Why a token is wanted.
+    /// Why a token is requested.
     pub reason: TokenRequestReason,
-    /// The refresh token to spend. If it turns out to be worth nothing, say
-    /// [`Rejected`](crate::ErrorKind::Rejected) with the code `invalid_grant`: it is dropped then,
-    /// and the next call comes without.
+    /// The refresh token to send. If the authorization server rejects it, return
+    /// [`Rejected`](crate::ErrorKind::Rejected) with the code `invalid_grant`: the refresh token is
+    /// then dropped, and the next call has none.
     pub refresh_token: Option<Secret>,
-    /// The credentials, as [`TokenSource::credentials`] returned them a moment ago.
+    /// The credentials that [`TokenSource::credentials`] returned for this token request.
     pub credentials: Credentials,
     /// The scope to ask for in place of the source's [own](TokenSource::own_scope), values
     /// separated by single spaces. Set only if the source has one.
@@ -113,7 +115,8 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// Describes a token request, to call a source by hand in its tests.
+    /// Makes the parameters of a token request without refresh token and credentials. For tests of
+    /// a source.
     #[must_use]
     pub fn new(reason: TokenRequestReason) -> Self {
         Self {
@@ -124,21 +127,21 @@ impl TokenRequest {
         }
     }
 
-    /// Sets the refresh token to spend.
+    /// Sets the refresh token to send. Default: none.
     #[must_use]
     pub fn refresh_token(mut self, token: impl Into<Secret>) -> Self {
         self.refresh_token = Some(token.into());
         self
     }
 
-    /// Sets the scope to ask for in place of the source's own.
+    /// Sets the scope to request in place of the source's own. Default: the source's own.
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into());
         self
     }
 
-    /// Sets the credentials to use.
+    /// Sets the credentials to send. Default: [`Credentials::none`].
     #[must_use]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = credentials;
@@ -146,20 +149,20 @@ impl TokenRequest {
     }
 }
 
-/// Why a token request takes place.
+/// Why a token request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenRequestReason {
-    /// There is no usable token, and somebody waits for one.
+    /// No valid token is cached, and a caller waits for one.
     Needed,
-    /// The token at hand is usable but will expire soon.
+    /// The cached token is valid, and its renewal ahead of expiry is due.
     Ahead,
     /// The API refused the token.
     Refused,
 }
 
 impl TokenRequestReason {
-    /// Returns the reason in one lower-case word, for logs and metrics.
+    /// Returns the reason as one lower-case word, for logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -170,7 +173,7 @@ impl TokenRequestReason {
     }
 }
 
-/// [`TokenSource`] behind a pointer; every source is one.
+/// [`TokenSource`] behind a pointer. Implemented for every source.
 pub(crate) trait DynSource: Send + Sync {
     fn fetch(&self, token_request: TokenRequest) -> BoxFuture<'_, Result<AccessToken, Error>>;
     fn credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>>;

@@ -1,20 +1,19 @@
-//! The words of transports for failures before a request was sent.
+//! Texts of transports for failures before a request was sent.
 
 use std::{error::Error as StdError, fmt, io, iter};
 
 use http::Uri;
 
-/// Why no connection to a server could be made, in an operator's words.
+/// Why no connection to a server could be made, in words for an operator.
 ///
-/// Made from the error of an HTTP client. The causes behind an HTTP client's error have no common
-/// types, so the words of the usual connectors (hyper-util, hyper-rustls, hyper-tls, reqwest) are
-/// compared. Only the text depends on the comparison: what the failure proves is up to the
-/// transport.
+/// Made from the error of an HTTP client. The causes of such an error have no common types, so the
+/// texts of the usual connectors (hyper-util, hyper-rustls, hyper-tls, reqwest) are compared. Only
+/// the text depends on the comparison: the transport decides the outcome.
 ///
 /// # Security
 ///
 /// The text repeats the innermost cause. A connector knows scheme, host and port of a request and
-/// nothing else, so take this for errors of a connector only.
+/// nothing else, so use this type for errors of a connector only.
 #[doc(hidden)]
 #[derive(Debug, PartialEq)]
 #[allow(
@@ -58,7 +57,7 @@ impl ConnectFailure {
     }
 }
 
-/// An error of a chain, as far as it is looked at.
+/// One error of a chain.
 struct Link {
     text: String,
     kind: Option<io::ErrorKind>,
@@ -101,8 +100,8 @@ fn refused(links: &[Link]) -> bool {
     links.iter().any(|link| link.kind == refused)
 }
 
-/// Returns the words of the innermost error: an error of the operating system in the fixed words
-/// of its kind, if the kind is known.
+/// Returns the text of the innermost error. An error of the operating system has the fixed text of
+/// its kind, if the kind is known.
 fn last(links: &[Link]) -> String {
     let Some(link) = links.last() else {
         return String::new();
@@ -113,7 +112,7 @@ fn last(links: &[Link]) -> String {
     }
 }
 
-/// Tells whether the words of an [`io::ErrorKind`] say as much as those of the error.
+/// Returns whether the text of an [`io::ErrorKind`] says as much as that of the error.
 fn has_words(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{
         AddrNotAvailable, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
@@ -132,14 +131,14 @@ fn has_words(kind: io::ErrorKind) -> bool {
     .contains(&kind)
 }
 
-/// One line, of a length that a log can take.
+/// Makes one line of bounded length.
 fn clean(text: &str) -> String {
     let chars = text.chars().filter(|char| !char.is_control());
     chars.take(MAX_CHARS).collect()
 }
 
-/// An error and the errors behind it. An [`io::Error`] does not return its own inner error as the
-/// source, only the source of its inner error.
+/// Returns an error and its sources. An [`io::Error`] does not return its inner error as its
+/// source, but the source of its inner error.
 fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -156,13 +155,13 @@ fn next<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + '
 const MAX_LINKS: usize = 16;
 const MAX_CHARS: usize = 300;
 
-/// The name of a server in the texts of a transport: host, and port if one is written.
+/// Name of a server in the texts of a transport: the host, and the port if the URL has one.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct TokenHost(String);
 
 impl TokenHost {
-    /// Takes host and port of a URI; everything else may be a secret.
+    /// Takes host and port of a URI. All other parts may be secret.
     #[must_use]
     pub fn of(uri: &Uri) -> Self {
         let host = uri.host().unwrap_or("without a host");
@@ -183,7 +182,7 @@ impl fmt::Display for TokenHost {
 mod tests {
     use super::*;
 
-    /// An error with one behind it.
+    /// An error with a source.
     #[derive(Debug)]
     struct Step(&'static str, Box<dyn StdError + Send + Sync>);
 
@@ -209,7 +208,7 @@ mod tests {
     const HTTPS: &str = "https://auth.example.com/token";
 
     #[test]
-    fn causes_are_told_in_an_operators_words() {
+    fn causes_are_told_in_words_for_an_operator() {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
         let bare = |text: &'static str| io::Error::other(text);

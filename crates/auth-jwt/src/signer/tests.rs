@@ -204,6 +204,55 @@ async fn s32_keys_in_the_forms_of_openssl_sign() {
     }
 }
 
+/// The name in the header, the length of the signature in bytes, and a key. A new algorithm does
+/// not compile without a row.
+fn row(algorithm: JwtAlgorithm) -> (&'static str, usize, Secret, DecodingKey) {
+    let of_pair = |name, length| {
+        let pair = Pair::new(algorithm);
+        (name, length, Secret::new(pair.pem()), pair.public())
+    };
+    match algorithm {
+        JwtAlgorithm::Es256 => of_pair("ES256", 64),
+        JwtAlgorithm::Es384 => of_pair("ES384", 96),
+        JwtAlgorithm::Rs256 => of_pair("RS256", 256),
+        JwtAlgorithm::Ps256 => of_pair("PS256", 256),
+        JwtAlgorithm::EdDsa => of_pair("EdDSA", 64),
+        JwtAlgorithm::Hs256 => {
+            let secret = Secret::new("fake-secret-1");
+            let public = DecodingKey::from_secret(secret.expose().as_bytes());
+            ("HS256", 32, secret, public.unwrap())
+        }
+    }
+}
+
+#[tokio::test]
+async fn s32_each_algorithm_is_named_and_verified_and_no_other_verifies_it() {
+    let all = ASYMMETRIC.into_iter().chain([JwtAlgorithm::Hs256]);
+    let mut names = HashSet::new();
+    for algorithm in all {
+        let (name, length, key, public) = row(algorithm);
+        let jwt = sign(&JwtSigner::new(algorithm, key)).await.unwrap();
+        assert!(names.insert(name));
+        assert_eq!(
+            (algorithm.as_str(), &part(&jwt, 0)["alg"]),
+            (name, &json!(name))
+        );
+        let signature = URL_SAFE_NO_PAD.decode(jwt.rsplit('.').next().unwrap());
+        assert_eq!(signature.unwrap().len(), length, "{name}");
+        assert!(verifies(&jwt, algorithm.of_jose(), &public), "{name}");
+        let claims = jwt.replacen(".e", ".f", 1);
+        assert!(!verifies(&claims, algorithm.of_jose(), &public), "{name}");
+        // The padding is the only difference between the two.
+        let other = match algorithm {
+            JwtAlgorithm::Rs256 => Algorithm::PS256,
+            JwtAlgorithm::Ps256 => Algorithm::RS256,
+            _ => continue,
+        };
+        assert!(!verifies(&jwt, other, &public), "{name}");
+    }
+    assert_eq!(names.len(), 6);
+}
+
 #[tokio::test]
 async fn s32_the_default_claims_are_those_of_rfc_7523() {
     let secret = Secret::new("fake-secret-1");

@@ -1,8 +1,8 @@
-//! How long the token store may hold a flight up.
+//! How long the token store may delay a flight.
 
 use super::*;
 
-/// How long the store may hold a flight up, all its answers together.
+/// The total time for which the store's answers may delay a flight.
 pub(super) struct Budget {
     whole: Duration,
     left: Mutex<Duration>,
@@ -16,7 +16,7 @@ impl Budget {
         }
     }
 
-    /// Begins again: what was waited for in between was not the store.
+    /// Starts the budget again, because the time since was not spent on the store.
     pub(super) fn renew(&mut self) {
         self.set(self.whole);
     }
@@ -31,7 +31,7 @@ impl Budget {
         self.set(left.saturating_sub(asked.elapsed()));
         answer.unwrap_or_else(|_| {
             let whole = self.whole.as_millis();
-            let message = format!("token store: no answer within {whole} ms");
+            let message = format!("token store: no answer within {whole} ms (its latency budget)");
             Err(Error::new(ErrorKind::Store, message))
         })
     }

@@ -47,7 +47,7 @@ impl Task {
                 }
             }
             Order::Lease => {
-                // No permit is held while another process is waited for.
+                // No permit is held during the wait for another process.
                 if let Err(error) = self.admit(hands).await {
                     return Ok(Fact::NotAdmitted(error));
                 }
@@ -117,8 +117,8 @@ impl Task {
 }
 
 impl Task {
-    /// Writes in a task of its own. Callers go on when the store's budget is used up, and the write
-    /// continues.
+    /// Writes in a separate task. Callers continue when the store's budget is used up, and the
+    /// write continues too.
     async fn beside_callers(
         &self,
         store: &SharedTokenStore,
@@ -140,7 +140,7 @@ impl Task {
     }
 }
 
-/// A write that goes on beside the callers, as long as this is not dropped.
+/// Counts a background write while it is not dropped.
 struct Writing(Arc<SharedState>);
 
 impl Writing {
@@ -171,6 +171,7 @@ fn parts(entry: Option<StoredEntry>) -> Parts {
 
 fn loaded(key: &Key, entry: Option<StoredEntry>) -> Loaded {
     let (version, content) = parts(entry);
+    let age = content.as_ref().map_or(Duration::ZERO, |(_, age)| *age);
     let (record, sealed) = match content {
         Some((Ok(bytes), age)) => (
             Record::decode(key, &bytes).map(|record| record.aged(age)),
@@ -182,9 +183,10 @@ fn loaded(key: &Key, entry: Option<StoredEntry>) -> Loaded {
     Loaded {
         version,
         record,
+        age,
         sealed,
     }
 }
 
-/// How long a store may take to connect, if it sets no bound itself.
+/// The time limit for connecting, for stores that set none themselves.
 const CONNECT: Duration = Duration::from_secs(2);

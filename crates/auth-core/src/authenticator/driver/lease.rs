@@ -1,9 +1,9 @@
-//! The lease of a flight, which is given back whatever becomes of the flight.
+//! The lease of a flight, which is released however the flight ends.
 
 use super::*;
 
-/// A lease that this flight has. Where it could not be given back, as when the token request
-/// panics, it is given back beside the callers.
+/// A lease that this flight holds. If the flight cannot release it, for example because the token
+/// request panicked, a background task does.
 pub(super) struct Lease {
     store: SharedTokenStore,
     key: Key,
@@ -23,7 +23,7 @@ impl Lease {
             store: store.clone(),
             key: key.clone(),
             owner,
-            // An answer that comes too late may have been a yes.
+            // A late answer may have granted the lease.
             is_held: true,
         };
         let granted = budget.ask(store.lease(key, &lease.owner, time)).await?;
@@ -31,7 +31,7 @@ impl Lease {
         Ok(granted.then_some(lease))
     }
 
-    /// Does not give the lease back: the flight has taken it once more, in the same owner's name.
+    /// Does not release the lease: the flight has taken it again under the same owner's name.
     pub(super) fn forget(mut self) {
         self.is_held = false;
     }

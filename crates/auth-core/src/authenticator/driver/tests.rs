@@ -8,14 +8,14 @@ fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A reply that comes so long after the start.
+/// A reply that arrives after `after`.
 async fn reply_after(after: Duration) -> u8 {
     time::sleep(after).await;
     7
 }
 
-/// Waits for a reply that comes at `reply`, in a process that stands still from the start until
-/// `wakes`. Returns when the wait ended, too.
+/// Waits for a reply that arrives at `reply`, in a process that stands still from the start until
+/// `wakes`. Also returns when the wait ended.
 async fn stand_still(reply: Duration, wakes: Duration) -> (Option<u8>, bool, Duration) {
     let start = Instant::now();
     let task = tokio::spawn(async move {
@@ -51,13 +51,13 @@ async fn a_reply_that_comes_after_the_deadline_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_a_reply_that_came_while_the_process_stood_still_is_returned() {
+async fn g20_reply_that_came_while_the_process_stood_still_is_returned() {
     let (reply, _, elapsed) = stand_still(millis(3000), millis(60_000)).await;
     assert_eq!((reply, elapsed), (Some(7), millis(60_000)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_a_reply_that_comes_up_a_moment_after_the_process_goes_on_is_returned() {
+async fn g20_reply_that_arrives_just_after_the_process_continues_is_returned() {
     let stood_still = stand_still(millis(60_900), millis(60_000)).await;
     assert_eq!(stood_still, (Some(7), true, millis(60_900)));
     let stood_still = stand_still(millis(61_100), millis(60_000)).await;
@@ -73,7 +73,7 @@ async fn g20_a_time_out_that_fires_half_a_second_late_fires_in_a_process_that_st
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_beyond_all_times_is_none() {
+async fn deadline_beyond_the_range_of_instants_never_fires() {
     let reply = in_time(Duration::MAX, reply_after(millis(5000))).await;
     assert_eq!(reply, (Some(7), false));
 }

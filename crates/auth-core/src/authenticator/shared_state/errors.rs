@@ -1,9 +1,9 @@
-//! Errors that no token request is the cause of.
+//! Errors that are not caused by a token request.
 
 use super::*;
 
 impl SharedState {
-    /// What the flight found: with a store, the processes count together.
+    /// The flight found this in the store, where all processes are counted together.
     pub(super) fn over_quota_of_all(&self, wait: Duration) -> Error {
         if self.store.is_none() {
             return self.over_quota(wait);
@@ -22,7 +22,7 @@ impl SharedState {
     }
 
     pub(crate) fn closed(&self) -> Error {
-        let message = "the token request ended without a result";
+        let message = "the token request ended without a result; its runtime may have shut down";
         Error::new(ErrorKind::Closed, message).named(self.vendor())
     }
 

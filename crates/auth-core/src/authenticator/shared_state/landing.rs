@@ -1,4 +1,4 @@
-//! What a flight asks of the machine, and what becomes of its result.
+//! The driver's questions to the machine during a flight, and the flight's result.
 
 use super::*;
 
@@ -34,14 +34,13 @@ impl SharedState {
         order
     }
 
-    /// Writes an event into the log now, and tells the observer when nobody waits for the flight
-    /// any more.
+    /// Logs an event now, and tells the observer when no caller waits for the flight any longer.
     pub(crate) fn tell_later(&self, flight: &Flight, event: EventKind) {
         self.settings.observed.log(&event);
         flight.tell_later(event);
     }
 
-    /// Tells the observer what was kept for later. Hold no lock.
+    /// Tells the observer the events that were kept. The caller holds no lock.
     pub(crate) fn tell_now(&self, flight: &Flight) {
         for event in flight.take_events() {
             self.settings.observed.observe(|| event);
@@ -65,14 +64,14 @@ impl SharedState {
         });
     }
 
-    /// Asks whether a flight whose credentials were rejected may make one more token request.
+    /// Returns whether a flight whose credentials were rejected may send one more token request.
     pub(crate) fn may_try_again(&self, flight: &Arc<Flight>) -> bool {
         let now = self.precise();
         let mut desk = self.desk();
         desk.flies(flight) && desk.key.may_try_again(self.policy(), now)
     }
 
-    /// A flight ended: publishes its token or keeps its error, then wakes who waits.
+    /// Ends a flight: publishes its token or keeps its error, then wakes the waiting callers.
     pub(crate) fn land(&self, flight: &Arc<Flight>, landing: Landing) {
         let now = self.precise();
         let mut desk = self.desk();
@@ -114,7 +113,8 @@ impl SharedState {
         let unused = self.follow(&desk.key.state, now);
         let mut events = self.events(&desk, &landing, result, &before, now);
         events.extend(unused.map(|generation| EventKind::TokenUnused { generation }));
-        // A log subscriber may be slow, panic, or request a token: no lock is held, no caller waits.
+        // A log subscriber may be slow, panic, or request a token. So no lock is held and no caller
+        // waits here.
         drop(desk);
         flight.resolve(outcome);
         self.notify_watchers();
@@ -122,7 +122,7 @@ impl SharedState {
         events.into_iter().for_each(|event| self.tell(event));
     }
 
-    /// What there is to tell of a flight's end.
+    /// The events about a flight's end.
     fn events(
         &self,
         desk: &Desk,
@@ -148,7 +148,7 @@ impl SharedState {
                     events.push(EventKind::TokenAdopted { age });
                 }
                 if let Some(error) = desk.last_error.clone() {
-                    // It has expired on arrival, so nobody but those who wait gets it.
+                    // The token has expired on arrival, so only the callers that waited get it.
                     events.push(EventKind::NoToken { error });
                     return events;
                 }
@@ -191,7 +191,7 @@ impl SharedState {
         events
     }
 
-    /// A flight that was given up brought something after all.
+    /// Handles the result of a flight that was given up.
     fn land_late(&self, mut desk: MutexGuard<'_, Desk>, landing: &Landing, now: Moment) {
         let jitter = Jitter(fastrand::u32(..));
         let carry = |token: &AccessToken| self.carry(token);
@@ -208,7 +208,7 @@ impl SharedState {
         }
     }
 
-    /// What requests carry of a token.
+    /// Makes the part of a token that signing needs.
     fn carry(&self, token: &AccessToken) -> Result<Carried, Error> {
         Ok(Carried {
             lines: self.settings.scheme.lines(self.vendor(), token.secret())?,
@@ -217,8 +217,8 @@ impl SharedState {
         })
     }
 
-    /// Keeps what the machine made of a flight's result. Returns what to tell the observer, and what
-    /// to tell those who wait.
+    /// Keeps the machine's decision about a flight's result. Returns what to tell the observer and
+    /// the waiting callers.
     fn take(&self, desk: &mut Desk, landed: Landed<Carried>, now: Moment) -> (Taken, Outcome) {
         let shards = self.settings.shards;
         let until = desk.key.state.usable_until().unwrap_or(now);
@@ -234,7 +234,7 @@ impl SharedState {
                 (taken, Outcome::Published)
             }
             Landed::Delivered(generation, carried) => {
-                let message = "the token endpoint's tokens have expired when they come";
+                let message = "the tokens of the token endpoint have expired when they arrive; check the lifetime that the vendor sets";
                 let error = Error::new(ErrorKind::Protocol, message).named(self.vendor());
                 desk.last_error = Some(error);
                 let snapshot = Arc::new(Snapshot::new(&carried, generation, until, shards));
@@ -266,7 +266,7 @@ impl SharedState {
         }
     }
 
-    /// Publishes a token. Returns the number of the replaced one, if nobody used it.
+    /// Publishes a token. Returns the number of the replaced one if no caller used it.
     fn replace(&self, desk: &mut Desk, snapshot: Arc<Snapshot>) -> Option<Generation> {
         let replaced = self.unused();
         if let Some(previous) = desk.key.state.previous_generation() {
@@ -283,7 +283,7 @@ impl SharedState {
         replaced
     }
 
-    /// A flight's task went away without landing.
+    /// Handles a flight whose task ended without landing.
     pub(crate) fn abandon(&self, flight: &Arc<Flight>) {
         let now = self.now();
         let mut desk = self.desk();
@@ -298,37 +298,37 @@ impl SharedState {
         self.tell_now(flight);
     }
 
-    /// A flight takes longer than it may: its runtime stands still.
+    /// Gives up a flight that takes longer than it may: its runtime stands still.
     pub(crate) fn give_up(&self, flight: &Arc<Flight>) {
         self.abandon(flight);
     }
 }
 
-/// A scope was rejected that is asked for only because the API wants it.
+/// Whether the vendor rejected a scope that is requested only because the API requires it.
 fn is_about_scope(error: &Error) -> bool {
     error.rejected_part() == Some(RejectedPart::Scope)
 }
 
-/// What the rules said before a flight ended.
+/// The machine's state before a flight ended.
 struct Before {
     failing_for: Option<Duration>,
     refusal_back_off: Duration,
 }
 
-/// What became of a flight's result.
+/// What was done with a flight's result.
 enum Taken {
     Token {
         generation: Generation,
-        /// The token before, if nobody used it.
+        /// The replaced token, if no caller used it.
         replaced: Option<Generation>,
     },
     Failure(Error),
-    /// Those who wait ask again.
+    /// The waiting callers ask again.
     Retry,
 }
 
 impl Desk {
-    /// Tells whether this is the flight under way; a late one has been given up.
+    /// Returns whether this flight is the current one. A late flight was given up.
     fn flies(&self, flight: &Arc<Flight>) -> bool {
         self.flight
             .as_ref()

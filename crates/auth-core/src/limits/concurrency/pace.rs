@@ -6,7 +6,7 @@ use tokio::time::Instant;
 /// spread.
 ///
 /// A start is taken when a permit is granted, and counts in the window from when its flight picks
-/// the permit up: a flight that is polled late starts late.
+/// up the permit, because a flight that is polled late starts late.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: usize,
@@ -18,7 +18,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Makes a pace of `starts` a second; zero lets no token request start.
+    /// Makes a pace of `starts` a second. With zero no token request starts.
     pub(super) fn new(starts: u32) -> Self {
         Self {
             rate: starts as usize,
@@ -59,17 +59,17 @@ impl Pace {
         self.next = start.checked_add(self.interval);
     }
 
-    /// Returns a start that was taken and not picked up: the later ones move up.
+    /// Gives back a start that was taken and not picked up. The later ones move up.
     pub(super) fn give_back(&mut self) {
         self.next = self.next.and_then(|next| next.checked_sub(self.interval));
     }
 
-    /// A start that was taken is picked up.
+    /// Records that a start was picked up.
     pub(super) fn picked_up(&mut self, now: Instant) {
         self.recent.push_back(now);
     }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-/// By how much timers of one millisecond fire late on an idle machine.
+/// How late timers of one millisecond fire on an idle machine.
 const TIMER_SLACK: Duration = Duration::from_millis(2);

@@ -13,7 +13,7 @@ use crate::{
 
 use super::*;
 
-/// Token requests that take a second, in the order in which they started.
+/// Token requests that take a second each, in the order in which they started.
 #[derive(Clone, Default)]
 struct Vendor(Arc<Shared>);
 
@@ -100,7 +100,7 @@ async fn t19_tenants_that_expire_together_keep_to_the_limit() {
     assert!(all(&tenants).await.iter().all(Result::is_ok));
     assert_eq!(vendor.0.most.load(Ordering::Relaxed), 8);
     assert_eq!(vendor.started().len(), 100);
-    // 13 rounds of 1 s. The deadline of 10 s for a token request cuts none of them short.
+    // 13 rounds of 1 s. The deadline of 10 s for a token request ends no round early.
     assert_eq!(vendor.started().last().unwrap().2, Duration::from_secs(12));
 }
 
@@ -132,7 +132,7 @@ async fn t19_token_requests_that_callers_wait_for_go_before_renewals() {
     assert!(ahead.iter().all(|tenant| tenant.fresh_token().is_none()));
     assert!(
         all(&ahead).await.iter().all(Result::is_ok),
-        "the old tokens serve"
+        "the old tokens stay in use"
     );
     let needed = vendor.tenants(3, &limit);
     all(&needed).await;
@@ -196,12 +196,12 @@ async fn g19_nothing_stays_in_the_queue() {
 }
 
 #[test]
-fn limits_that_let_nothing_pass_are_refused() {
+fn limits_of_zero_are_config_errors() {
     for (refused, problem) in [
-        (TokenRequestLimit::new(0), "lets no token request run"),
+        (TokenRequestLimit::new(0), "no token request can run"),
         (
             TokenRequestLimit::new(1).unwrap().per_second(0),
-            "lets no token request start",
+            "no token request can start",
         ),
     ] {
         let error = refused.unwrap_err();
@@ -352,7 +352,7 @@ async fn t19_starts_stay_below_the_rate_and_permits_below_the_count_in_any_secon
         record.assert_rate(rate as usize);
         assert!(record.most.load(Ordering::Relaxed) <= concurrent);
         limit.assert_idle();
-        // Each flight that was not cancelled was served, or the rate has no room for it within 60
+        // Each flight that was not cancelled was served, or the rate has no place for it within 60
         // s.
         assert!(
             outcomes[1] == 0 || rate < 4,
@@ -506,7 +506,7 @@ async fn g05_the_error_says_when_a_start_is_free() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g19_a_slot_is_not_lost_when_the_next_in_line_has_gone() {
+async fn g19_permit_is_not_lost_when_the_next_flight_in_line_was_dropped() {
     for rate in [None, Some(1_000)] {
         let limit = TokenRequestLimit::new(1).unwrap();
         let limit = rate.map_or(limit.clone(), |rate| limit.per_second(rate).unwrap());
@@ -578,7 +578,7 @@ async fn g19_a_start_is_given_back_by_a_flight_that_gives_up() {
     let took = begun.elapsed();
     assert!(took < Duration::from_millis(1_005), "{took:?}");
 
-    // A start that is granted and not picked up is given back, too. By then the next flight has the
+    // A start that is granted and not picked up is given back too. By then the next flight has the
     // timer.
     let unpolled = flight(TokenRequestReason::Needed);
     let mut next = Box::pin(limit.admit(&*unpolled));
@@ -692,7 +692,7 @@ async fn t19_a_renewal_that_a_caller_waits_for_gets_the_next_start() {
 }
 
 #[test]
-fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
+fn t19_stalled_runtime_at_the_head_of_the_line_stops_no_other_flight() {
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -737,7 +737,7 @@ fn t19_a_runtime_that_stands_still_at_the_head_of_the_line_stops_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_rate_is_a_limit_of_its_own() {
+async fn changed_rate_makes_a_separate_limit() {
     let slow = TokenRequestLimit::new(9).unwrap().per_second(1).unwrap();
     let fast = slow.clone().per_second(1_000).unwrap();
     drop(

@@ -10,13 +10,13 @@ fn ledger(limit: u32) -> Ledger {
     Ledger::new(Some(Quota::new(limit, HOUR).unwrap()))
 }
 
-/// A moment of the day.
+/// A time of day.
 fn clock(hours: u32, minutes: u32) -> Moment {
     let since = HOUR * hours + MINUTE * minutes;
     Moment::new(since, since)
 }
 
-/// Makes token requests as often as the quota allows, up to `count`; returns how many it made.
+/// Sends token requests while the quota allows it, up to `count`. Returns how many were sent.
 fn token_request(ledger: &mut Ledger, slots: Slots, now: Moment, count: usize) -> usize {
     for done in 0..count {
         if ledger.take(slots, now).is_err() {
@@ -63,7 +63,7 @@ fn g11_renewal_ahead_leaves_a_fifth_rounded_up() {
             rest,
             "{limit}"
         );
-        // It may again when so many have freed that the reserve is whole.
+        // A renewal may start again when so few slots are used that the reserve is whole.
         let mut ledger = self::ledger(limit);
         for minute in 0..limit {
             assert_eq!(
@@ -76,7 +76,7 @@ fn g11_renewal_ahead_leaves_a_fifth_rounded_up() {
             _ => clock(13, limit - u32::try_from(ahead).unwrap()),
         };
         assert_eq!(ledger.free_at(Slots::ButReserve), whole, "{limit}");
-        // One that may be in vain waits as long, but not for ever.
+        // A token request that may fail waits as long, but not without end.
         let doubtful = if limit == 1 { clock(13, 0) } else { whole };
         assert_eq!(ledger.free_at(Slots::Doubtful), doubtful, "{limit}");
         assert_eq!(ledger.free_at(Slots::All), clock(13, 0));
@@ -100,7 +100,7 @@ fn g11_only_unexpired_tokens_count() {
         (HOUR, clock(9, 0)),
         (2 * HOUR, clock(9, 0)),
         (Duration::MAX, clock(9, 0)),
-        // A token without life may be counted all the same.
+        // A token without lifetime may be counted by the vendor all the same.
         (Duration::ZERO, clock(9, 0)),
     ] {
         let mut ledger = ledger(1);
@@ -111,7 +111,7 @@ fn g11_only_unexpired_tokens_count() {
 }
 
 #[test]
-fn g11_an_token_request_under_way_holds_a_slot_and_gives_it_up_once() {
+fn g11_token_request_in_progress_holds_a_slot_and_frees_it_once() {
     let mut ledger = ledger(2);
     let noon = clock(12, 0);
     ledger.take(Slots::All, noon).unwrap();
@@ -122,14 +122,14 @@ fn g11_an_token_request_under_way_holds_a_slot_and_gives_it_up_once() {
     ledger.close(noon, None);
     assert_eq!(ledger.taken.len(), 1, "one token request, one slot");
     ledger.take(Slots::All, noon).unwrap();
-    // Nobody knows when the one under way will free its slot.
+    // It is not known when the token request in progress will free its slot.
     assert_eq!(ledger.free_at(Slots::All), clock(13, 0));
     ledger.close(clock(12, 1), None);
     assert_eq!(ledger.take(Slots::All, noon), Err(HOUR));
 }
 
 #[test]
-fn a_slot_that_freed_is_forgotten() {
+fn free_slot_is_forgotten() {
     let mut ledger = ledger(3);
     for hour in 0..10 {
         assert_eq!(
@@ -157,7 +157,7 @@ fn without_a_quota_there_is_always_a_slot() {
 }
 
 #[test]
-fn waiting_goes_by_the_monotonic_clock() {
+fn waits_are_measured_by_the_monotonic_clock() {
     let mut ledger = ledger(1);
     assert_eq!(token_request(&mut ledger, Slots::All, clock(8, 0), 9), 1);
     let jumped = Moment::new(8 * HOUR + MINUTE, 99 * HOUR);
@@ -200,7 +200,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
-/// Keeps every token request ever made, and counts.
+/// Keeps every token request that was sent, and counts.
 #[derive(Debug, Default)]
 struct Naive {
     open: bool,
@@ -216,7 +216,7 @@ impl Naive {
 
 proptest! {
     #[test]
-    fn g11_the_ledger_agrees_with_one_that_forgets_nothing(limit in 1_u32..12, steps in steps()) {
+    fn g11_the_ledger_agrees_with_a_ledger_that_keeps_everything(limit in 1_u32..12, steps in steps()) {
         const WINDOW: u64 = 1_000;
         let mut ledger = Ledger::new(Some(Quota::new(limit, Duration::from_secs(WINDOW)).unwrap()));
         let mut naive = Naive::default();
@@ -260,7 +260,7 @@ proptest! {
 }
 
 #[test]
-fn g19_without_a_quota_nothing_is_left_of_a_token_request() {
+fn g19_without_a_quota_nothing_is_kept_of_a_token_request() {
     let mut ledger = Ledger::new(None);
     assert_eq!(ledger.take(Slots::All, clock(8, 0)), Ok(()));
     assert!(!ledger.is_empty(clock(8, 0)));

@@ -133,7 +133,7 @@ fn logins_with_an_unknown_outcome_become_rare() {
 }
 
 #[test]
-fn g11_a_quota_verdict_waits_for_a_slot_or_the_usual_distance() {
+fn g11_quota_error_of_the_vendor_waits_for_a_slot_or_the_average_distance() {
     let quota = |spacing: Option<u64>, slot| Situation {
         spacing: spacing.map(secs),
         slot: secs(slot),
@@ -150,7 +150,7 @@ fn g11_a_quota_verdict_waits_for_a_slot_or_the_usual_distance() {
 }
 
 #[test]
-fn g11_no_slot_by_our_own_count_waits_for_it_but_not_past_the_end_of_the_token() {
+fn g11_used_up_quota_waits_for_a_slot_but_not_past_the_expiry_of_the_token() {
     let own = |asked: Option<u64>, valid: Option<u64>| Situation {
         retry_after: asked.map(secs),
         slot: secs(50),
@@ -168,14 +168,14 @@ fn g11_no_slot_by_our_own_count_waits_for_it_but_not_past_the_end_of_the_token()
 }
 
 #[test]
-fn g04_with_a_valid_token_an_attempt_comes_within_a_quarter_of_what_is_left() {
+fn g04_with_a_valid_token_an_attempt_follows_within_a_quarter_of_its_rest() {
     for (failing_for, left, lifetime, expected) in [
         (secs(160), secs(600), HOUR, secs(20)),
         (secs(160), secs(40), HOUR, secs(10)),
-        // The floor is more than a quarter, up to the end.
+        // The shortest interval is longer than a quarter; the bound is the expiry.
         (secs(160), secs(3), HOUR, secs(1)),
         (secs(160), millis(400), HOUR, millis(400)),
-        // A token that lives for a second gets a second chance, too.
+        // A token with a lifetime of a second gets a second attempt too.
         (Duration::ZERO, millis(150), secs(1), millis(100)),
         (Duration::ZERO, Duration::ZERO, HOUR, Duration::ZERO),
     ] {
@@ -323,14 +323,14 @@ proptest! {
         let wait = wait(Situation { retry_after, ..situation });
         let obeyed = asked.clamp(secs(1), HOUR);
         match situation.failure {
-            // The rejection itself is the longer reason.
+            // The rejection waits longer than the `Retry-After`.
             Failure::Rejected(_) => prop_assert!(wait >= obeyed),
             _ => prop_assert_eq!(wait, obeyed),
         }
     }
 
     #[test]
-    fn g10_without_a_valid_token_no_back_off_is_shorter_than_the_floor(situation in any_situation()) {
+    fn g10_without_a_valid_token_no_back_off_is_shorter_than_the_interval(situation in any_situation()) {
         let wait = wait(Situation { valid: None, ..situation });
         prop_assert!(wait >= secs(1));
     }

@@ -1,4 +1,4 @@
-//! What makes two states the same: errors and tokens by what the rules see of them.
+//! Which states count as the same: errors and tokens are compared by what the rules see of them.
 
 use std::hash::{Hash, Hasher};
 
@@ -24,12 +24,12 @@ impl Hash for AccessToken {
     }
 }
 
-/// The standard hasher takes half the time of a test.
+/// The standard hasher would take half of the test's time.
 #[derive(Clone, Default)]
 pub(super) struct Mix(u64, u64);
 
 impl Mix {
-    /// Wide enough for no two of a million states to have the same by accident.
+    /// Wide enough that no two of a million states have the same hash by accident.
     pub(super) fn both(&self) -> u128 {
         u128::from(mixed(self.0)) << 64 | u128::from(mixed(self.1))
     }

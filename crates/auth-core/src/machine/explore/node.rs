@@ -1,6 +1,6 @@
-//! One state of a whole world, and how it goes on.
+//! One state of a whole world, and its next states.
 //!
-//! Obeys the machine as `shared_state` and `driver` do.
+//! Executes the machine's orders as `shared_state` and `driver` do.
 
 use std::hash::Hash;
 
@@ -26,17 +26,17 @@ pub(super) struct Node {
     store: Store,
     vendor: Vendor,
     faults: u8,
-    /// What has gone wrong so far, as far as promises depend on it.
+    /// The faults so far on which promises depend.
     so_far: SoFar,
     secret: u8,
-    /// The store answers nothing.
+    /// The store does not answer.
     store_down: bool,
     store_denies: bool,
     /// Until when all processes know that the vendor wants no token request.
     told_all_until: u32,
     /// Tokens whose refusal the store knows.
     buried: u64,
-    /// Renewals since the last acceptance that followed a refusal.
+    /// Renewals after refusals since the last acceptance.
     repeats: u8,
 }
 
@@ -64,7 +64,7 @@ struct Process {
     waits: bool,
     waits_instead: Option<Generation>,
     rounds: u8,
-    /// Rejected credentials, how often, and when last.
+    /// Rejected credentials, the number of rejections, and the time of the last one.
     rejected: (u8, u32, u32),
     stopped: bool,
     stopped_until: u32,
@@ -74,7 +74,7 @@ struct Process {
     refused: u64,
     /// When the flight started that replaces a refused token.
     replaces_since: Option<u32>,
-    /// Since when this process has had no valid token although somebody asks.
+    /// Whether this process has had a valid token since a caller last asked.
     satisfied: bool,
 }
 
@@ -93,7 +93,7 @@ struct Air {
     before: (Option<Record>, usize),
     not_sent: bool,
     clean: bool,
-    /// A reply came to this refresh token, and may not be written down yet.
+    /// A reply to a request with this refresh token has arrived, and may not be written yet.
     heard: Option<Option<u8>>,
 }
 

@@ -1,10 +1,10 @@
-//! Small worlds: what there is, and what may happen.
+//! Small worlds: their parts, and what may happen.
 
 use std::sync::Arc;
 
 use super::*;
 
-/// What there is, and what may happen. Times are in seconds, which are the ticks of the clock.
+/// A world and its possible moves. Times are in seconds, which are the clock's ticks.
 #[derive(Clone)]
 pub(super) struct World {
     pub(super) name: &'static str,
@@ -13,31 +13,31 @@ pub(super) struct World {
     pub(super) shares: bool,
     pub(super) policy: RefreshPolicy,
     pub(super) quota: Option<(u32, u32)>,
-    /// Tokens live for so long.
+    /// The lifetime of tokens.
     pub(super) lifetime: u32,
     pub(super) horizon: u32,
-    /// So much may go wrong in one story.
+    /// The number of faults in one story.
     pub(super) faults: u8,
     pub(super) may: May,
     pub(super) vendor: Kind,
 }
 
-/// What kind of vendor it is.
+/// The kind of vendor.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Kind {
-    /// Tokens come for refresh tokens, and each refresh token may be sent once.
+    /// Tokens are requested with refresh tokens, and each refresh token may be sent once.
     pub(super) rotates: bool,
-    /// There are no credentials that bring a token without a refresh token.
+    /// No credentials bring a token without a refresh token.
     pub(super) needs_refresh_token: bool,
-    /// A new token ends the one before.
+    /// A new token ends the previous one.
     pub(super) one_live: bool,
     /// Rejected logins may lock the account. The first credentials are wrong.
     pub(super) lockable: bool,
-    /// Tokens have expired when they come.
+    /// Tokens have expired when they arrive.
     pub(super) expired: bool,
 }
 
-/// What may go wrong; each time costs one of [`World::faults`].
+/// The possible faults. Each one costs one of [`World::faults`].
 #[derive(Clone, Copy, Default)]
 pub(super) struct May {
     pub(super) crash: bool,
@@ -45,7 +45,7 @@ pub(super) struct May {
     pub(super) give_up: bool,
     pub(super) set_clock: bool,
     pub(super) store_fails: bool,
-    /// The store says no, or that a write was lost.
+    /// The store denies the lease, or reports that a write was lost.
     pub(super) store_denies: bool,
     pub(super) wipe: bool,
     pub(super) roll_back: bool,
@@ -56,25 +56,34 @@ pub(super) struct May {
     pub(super) throttle: Option<u32>,
     pub(super) revoke: bool,
     pub(super) refuse_falsely: bool,
-    /// Costs nothing: the API accepts tokens, and callers say so.
+    /// Not a fault: the API accepts tokens, and callers report it.
     pub(super) accept: bool,
     pub(super) prolong: bool,
+    /// The operator wants a new token now.
+    pub(super) renew: bool,
+    /// The operator drops the cached token.
+    pub(super) invalidate: bool,
+    /// The clock of the store's server is set back.
+    pub(super) set_store_back: Option<u32>,
 }
 
-/// One thing that happens.
+/// One move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Move {
     Tick,
     Demand(usize),
     Prolong(usize),
+    Renew(usize),
+    Invalidate(usize),
     Accept(usize),
     Refuse(usize),
-    /// A flight goes on; the second one was given up.
+    /// A flight continues. If the flag is set, the flight is one that was given up.
     Step(usize, bool, Result_),
     Crash(usize),
     Stop(usize),
     GiveUp(usize),
     SetClock(usize, i32),
+    SetStoreBack(u32),
     Wipe,
     RollBack,
     Rubbish,
@@ -91,7 +100,7 @@ pub(super) enum Result_ {
     FailsAfter,
     Denied,
     NotSent,
-    /// The token request is lost, or its reply.
+    /// The token request or its reply is lost.
     LostBefore,
     LostAfter,
     Page,

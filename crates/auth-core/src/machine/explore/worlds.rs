@@ -48,7 +48,7 @@ fn g20_one_process_survives_clocks_that_are_set() {
 }
 
 #[test]
-fn g10_one_process_survives_tokens_that_have_expired_when_they_come() {
+fn g10_one_process_survives_tokens_that_have_expired_on_arrival() {
     explore(&World {
         horizon: 8,
         shares: false,
@@ -109,7 +109,7 @@ fn s28_two_processes_obey_a_vendor_that_throttles() {
 }
 
 #[test]
-fn g16_two_processes_survive_a_store_that_says_no() {
+fn g16_two_processes_survive_a_store_that_denies() {
     explore(&World {
         horizon: 3,
         may: May {
@@ -117,7 +117,7 @@ fn g16_two_processes_survive_a_store_that_says_no() {
             store_fails: true,
             ..May::default()
         },
-        ..World::two("two processes, a store that says no")
+        ..World::two("two processes, a store that denies")
     });
 }
 
@@ -234,7 +234,7 @@ fn g03_three_processes_make_one_token_request() {
 }
 
 #[test]
-fn g03_two_processes_make_a_second_token_request_beside_one_that_has_no_answer() {
+fn g03_two_processes_send_a_second_token_request_if_the_first_has_no_answer() {
     explore(&World {
         policy: World::policy().deadline(secs(4)).unwrap(),
         horizon: 4,
@@ -283,7 +283,7 @@ fn g17_a_refresh_token_is_sent_once_more_when_its_reply_was_lost() {
 }
 
 #[test]
-fn g07_a_refused_token_whose_renewal_fails_is_taken_by_nobody() {
+fn g07_refused_token_whose_renewal_fails_is_taken_by_no_process() {
     explore(&World {
         horizon: 1,
         faults: 2,
@@ -295,4 +295,64 @@ fn g07_a_refused_token_whose_renewal_fails_is_taken_by_nobody() {
         },
         ..World::two("two processes, a refusal and a renewal that fails")
     });
+}
+
+#[test]
+fn g04_one_process_survives_renewals_that_an_operator_asks_for() {
+    explore(&World {
+        shares: false,
+        may: May {
+            renew: true,
+            invalidate: true,
+            page: true,
+            throttle: Some(2),
+            revoke: true,
+            ..May::default()
+        },
+        ..World::one("one process, an operator who renews and invalidates")
+    });
+}
+
+#[test]
+fn g11_renewals_that_an_operator_asks_for_keep_within_the_quota() {
+    explore(&World {
+        quota: Some((2, 4)),
+        horizon: 4,
+        may: May {
+            renew: true,
+            invalidate: true,
+            page: true,
+            ..May::default()
+        },
+        ..World::one("one process with a store and a quota, an operator who renews and invalidates")
+    });
+}
+
+#[test]
+fn g07_two_processes_survive_an_operator_who_renews_and_invalidates() {
+    explore(&World {
+        horizon: 2,
+        may: May {
+            renew: true,
+            invalidate: true,
+            ..May::default()
+        },
+        ..World::two("two processes, an operator who renews and invalidates")
+    });
+}
+
+#[test]
+fn g20f_one_process_survives_a_store_whose_clock_is_set_back() {
+    for seconds in [1, 3] {
+        explore(&World {
+            quota: Some((2, 4)),
+            horizon: 7,
+            faults: 1,
+            may: May {
+                set_store_back: Some(seconds),
+                ..May::default()
+            },
+            ..World::one("one process, a store whose clock is set back")
+        });
+    }
 }

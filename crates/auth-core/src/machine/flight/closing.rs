@@ -1,5 +1,5 @@
-//! The rules of a flight from the end of its token request on: what is written down, and what
-//! callers get.
+//! The rules of a flight after its token request: what is written into the store, and what callers
+//! get.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ impl Flight {
             .is_err_and(|error| !Failure::of(error).may_count());
         if alone || self.borrowed {
             if not_sent {
-                cx.memory.share.cancel()
+                cx.memory.cancel_share()
             } else {
-                cx.memory.share.close(cx.now, lifetime)
+                cx.memory.close_share(cx.now, lifetime)
             }
             self.borrowed = false;
             if let Some(quota) = cx.rules.quota.filter(|_| cx.rules.shares && !not_sent) {
@@ -44,7 +44,7 @@ impl Flight {
             ..landing
         });
         if late && failure == Failure::Unknown && !alone {
-            // Another process may have made a token request while this one stood still.
+            // Another process may have sent a token request while this one stood still.
             return self.go(Phase::LookingLate, Order::Load);
         }
         self.failed(cx, &error)
@@ -68,9 +68,10 @@ impl Flight {
             .saturating_sub(cx.now.wait_since(landing.sent))
             .is_zero()
         {
-            let message = "the token endpoint's tokens have expired when they come";
+            let message = "the tokens of the token endpoint have expired when they arrive; check the lifetime that the vendor sets";
             let error = Error::new(ErrorKind::Protocol, message);
-            // It is one more failure in a row, and takes a valid token from nobody.
+            // This is one more failure in a row, and a valid token of another process stays in the
+            // record.
             let seen = &self.seen.record;
             record.token = seen.token.clone();
             record.failing_for = Some(seen.failing_for.unwrap_or_default());
@@ -130,7 +131,7 @@ impl Flight {
                 return self.write(cx, Phase::DroppingRefreshToken, record);
             }
         } else if failure != Failure::Unknown {
-            // The vendor said something, or heard nothing: the refresh token is not spent.
+            // The vendor answered, or received nothing: the refresh token is not used up.
             if let Some(refresh) = record.refresh.as_mut().filter(|_| sent_refresh) {
                 refresh.uncertain = refresh.uncertain.saturating_sub(1);
             }
@@ -141,8 +142,9 @@ impl Flight {
         if alone {
             self.todo = Vec::new();
         } else {
-            // A time that was cut short says little about the vendor.
-            let is_cut = self.request_deadline(cx) < cx.rules.policy.token_request_deadline();
+            // A time-out of a shortened deadline says little about the vendor.
+            let is_cut = self.request_deadline(cx) < cx.rules.policy.token_request_deadline()
+                && error.kind() == ErrorKind::TimedOut;
             if is_shared(failure) && !(is_cut && failure == Failure::Unknown) {
                 let told = sharing::tell(cx, &mut record, self.own.as_ref(), error);
                 self.told(error, told);
@@ -174,7 +176,7 @@ impl Flight {
         self.close(cx)
     }
 
-    /// The credentials were read once more after they were rejected.
+    /// Handles credentials that were read again after they were rejected.
     pub(super) fn read_again(&mut self, cx: &mut Cx<'_>, read: Result<Own, Error>) -> Order {
         let changed = read.ok().filter(|read| {
             let before = self.own.as_ref().and_then(|own| own.id);
@@ -189,7 +191,7 @@ impl Flight {
         }
     }
 
-    /// The failure holds for all processes.
+    /// Records that the failure holds for all processes.
     pub(super) fn told(&mut self, error: &Error, told: Told) {
         let Some(landing) = &mut self.landing else {
             return;
@@ -222,7 +224,7 @@ impl Flight {
         self.failed(cx, &error)
     }
 
-    /// Writes down what came of it, gives the lease back, and lands.
+    /// Writes the result, releases the lease, and lands.
     pub(super) fn close(&mut self, cx: &mut Cx<'_>) -> Order {
         self.tries = 0;
         self.close_next(cx)
@@ -256,12 +258,14 @@ impl Flight {
             }
             (Some(Todo::Slot(frees_in)), Fact::LoadedAccount(version, account)) => {
                 let mut account = account.unwrap_or_default();
+                cx.memory.first_seen().account(&mut account, cx.now);
                 let is_set = self
                     .slot
-                    .is_some_and(|number| account.set(number, frees_in));
+                    .is_some_and(|number| account.set(number, cx.draw.number, frees_in));
                 if !cx.memory.pay(&mut account, cx.now) && !is_set {
                     return self.done(cx);
                 }
+                cx.memory.first_seen().note_account(&mut account, cx.now);
                 let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
                 Order::WriteAccount(version, next, account)
             }
@@ -270,10 +274,12 @@ impl Flight {
                     return self.done(cx);
                 };
                 let mut logins = logins.unwrap_or_default();
+                cx.memory.first_seen().logins(&mut logins, cx.now);
                 match change {
                     LoginChange::Reject(counted) => logins.reject(id, counted),
                     LoginChange::Accept => logins.accept(id),
                 }
+                cx.memory.first_seen().note_logins(&mut logins, cx.now);
                 let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
                 Order::WriteLogins(id.account(), version, next, logins)
             }
@@ -298,7 +304,7 @@ impl Flight {
         }
     }
 
-    /// One thing is written down.
+    /// Handles a finished write.
     pub(super) fn done(&mut self, cx: &mut Cx<'_>) -> Order {
         if let Some(Todo::Slot(_)) = self.todo.pop() {
             self.slot = None;
@@ -309,7 +315,7 @@ impl Flight {
         self.close(cx)
     }
 
-    /// Somebody else has written meanwhile.
+    /// Handles a write that failed because another process has written.
     pub(super) fn rewrite(&mut self, cx: &mut Cx<'_>, record: Record, loaded: Loaded) -> Order {
         let landing = self.landing.take();
         self.see(cx, loaded);
@@ -328,32 +334,33 @@ impl Flight {
             return self.done(cx);
         };
         match (&landing.end, adopted) {
-            // Theirs is the one that all other processes use.
+            // All other processes use the token of the other process.
             (End::Token(..), Some((token, age))) => {
                 landing.end = End::Token(token, age);
                 self.done(cx)
             }
-            // Another process is sending the refresh token that this one has sent: its reply is the
-            // later one. Ours is kept for the case that the other process dies.
+            // Another process is sending the refresh token that this process sent, and gets the
+            // later reply. This process keeps its own token in case the other process dies.
             (End::Token(..), None) if is_being_sent => {
                 cx.memory.keep_unsaved(self.seen.version, record, cx.now);
                 self.done(cx)
             }
             (End::Token(..), None) => {
-                // Another process may make a token request beside the lease.
+                // Another process may send a token request without the lease.
                 let claim = self.seen.record.claim.filter(|_| is_claimed);
                 self.write(cx, Phase::Closing, Record { claim, ..record })
             }
-            // The entry's time was over, and nobody has written meanwhile.
+            // The entry's time to live has ended, and no process has written since.
             _ if self.seen.version.is_none() => self.write(cx, Phase::Closing, record),
-            // Another process makes a token request beside the lease: all are told of the failure.
+            // Another process sends a token request without the lease: all processes are told of
+            // the failure.
             _ if is_claimed => self.write(cx, Phase::Closing, told_beside),
-            // A failure is not worth a second try.
+            // A failure is not written a second time.
             _ => self.done(cx),
         }
     }
 
-    /// Another process noted that it sends the refresh token.
+    /// Returns whether another process recorded that it sends the refresh token.
     fn is_being_sent(&self) -> bool {
         let refresh = self.seen.record.refresh.as_ref();
         self.refresh.is_some() && refresh.is_some_and(|refresh| refresh.uncertain > 0)
@@ -455,7 +462,7 @@ impl Flight {
         }
     }
 
-    /// A token request brought what the store did not take.
+    /// Returns the record that the store did not take.
     pub(super) fn record_to_keep(&self) -> Option<Record> {
         self.todo.iter().find_map(|todo| match todo {
             Todo::Record(record) => Some((**record).clone()),

@@ -4,7 +4,7 @@ use super::*;
 
 impl Flight {
     pub(super) fn begin(&mut self, cx: &mut Cx<'_>) -> Order {
-        if cx.rules.shares && cx.memory.store_is_left_alone(cx.now) {
+        if cx.rules.shares && cx.memory.store_is_paused(cx.now) {
             self.without_store = true;
         }
         if self.start.settles && (self.without_store || !cx.memory.has_to_settle(cx.now)) {
@@ -22,14 +22,20 @@ impl Flight {
         let Loaded {
             version,
             record,
+            age,
             sealed,
         } = loaded;
-        // A hostile or restored store brings back what is older than what was there before.
+        // A hostile or restored store may return an entry that is older than one before.
         let known = version.zip(record);
         let known = known.filter(|(version, _)| !cx.memory.is_outdated(*version));
         if let Some((version, _)) = &known {
             cx.memory.see(*version);
         }
+        let known = known.map(|(version, record)| {
+            let first_seen = cx.memory.first_seen();
+            let record = first_seen.record(version, record, age, cx.now);
+            (version, record)
+        });
         let unsaved = cx.memory.unsaved(version, cx.now);
         let record = unsaved.or(known.map(|(_, record)| record));
         self.seen = Seen {
@@ -46,7 +52,8 @@ impl Flight {
     }
 
     pub(super) fn looked(&mut self, cx: &mut Cx<'_>) -> Order {
-        // An entry that cannot be opened may hold the only refresh token: nobody overwrites it.
+        // An entry that cannot be decrypted may hold the only refresh token: no process overwrites
+        // it.
         if self.landing.is_some() && cx.rules.keeps_refresh_tokens {
             return if self.start.settles {
                 self.settled(cx)
@@ -59,7 +66,7 @@ impl Flight {
         let print = record.token.as_ref().map(|kept| Print::of(&kept.secret));
         let refused = print.filter(|print| cx.memory.refused.contains(*print));
         if let Some(print) = refused {
-            // Before anything else is tried, so that no other process takes the token.
+            // First of all, so that no other process takes the token.
             let mut marked = record.clone();
             marked.token = None;
             marked.refused.add(print);
@@ -68,7 +75,7 @@ impl Flight {
         self.decide(cx)
     }
 
-    /// Takes what the store has, or goes on towards a token request.
+    /// Takes what the store has, or continues towards a token request.
     pub(super) fn decide(&mut self, cx: &mut Cx<'_>) -> Order {
         if self.start.settles {
             return self.settle(cx);
@@ -90,10 +97,11 @@ impl Flight {
             return self.release_and_land(cx);
         }
         match (&self.own, self.lease) {
-            // Before the lease, which is short: where secrets are kept may be slow.
+            // Read before the lease is taken, because a lease is short and reading secrets may be
+            // slow.
             (None, _) => self.go(Phase::Reading, Order::Read),
             (Some(_), None) => self.go(Phase::Leasing, Order::Lease),
-            // Another process makes a token request without the lease.
+            // Another process sends a token request without the lease.
             (Some(_), Some(_)) if self.is_claimed() => {
                 self.lease = None;
                 self.go(Phase::GivingWay, Order::Release)
@@ -102,7 +110,7 @@ impl Flight {
         }
     }
 
-    /// The store knows of the refused tokens. What is left are token requests without a slot.
+    /// The store contains the refused tokens. Token requests without a slot remain to be written.
     fn settle(&mut self, cx: &mut Cx<'_>) -> Order {
         if !cx.memory.owes(cx.now) {
             return self.settled(cx);
@@ -140,7 +148,7 @@ impl Flight {
             });
             return self.release_and_land(cx);
         }
-        // A refresh token shows no password to anybody.
+        // A refresh token does not contain a password, so no password is tested.
         if let Some(forbidden) = forbidden.filter(|_| !has_refresh_token) {
             return self.forbidden(cx, &forbidden);
         }
@@ -182,7 +190,7 @@ impl Flight {
         let lockable = self.own.as_ref().is_some_and(|own| own.lockable);
         let doubted = cx.memory.doubts_lease();
         let patience = cx.rules.claim_after(self.start.reason, lockable, doubted);
-        // A refresh token is sent by the holder of the lease only.
+        // Only the holder of the lease sends a refresh token.
         let is_silent = cx.now.wait_since(silent) >= patience;
         if is_silent && !is_claimed && !cx.rules.keeps_refresh_tokens {
             return self.claim(cx);
@@ -193,8 +201,8 @@ impl Flight {
         self.go(Phase::Waiting, Order::Sleep { time, others: true })
     }
 
-    /// The holder of the lease has been silent for too long: of all that wait, the process whose
-    /// write succeeds makes a token request.
+    /// Claims a token request, because the holder of the lease has been silent for too long. Of all
+    /// waiting processes, the one whose write succeeds sends the token request.
     fn claim(&mut self, cx: &mut Cx<'_>) -> Order {
         let number = cx.draw.number;
         let left = cx.rules.lease_time();
@@ -206,7 +214,7 @@ impl Flight {
         self.write(cx, Phase::Claiming, claimed)
     }
 
-    /// Another process has claimed a token request.
+    /// Returns whether another process has claimed a token request.
     pub(super) fn is_claimed(&self) -> bool {
         let claim = self.seen.record.claim.map(|claim| claim.number);
         claim.is_some() && claim != self.claim
@@ -216,7 +224,7 @@ impl Flight {
 const EARLY_LOOK: Duration = Duration::from_millis(160);
 const LONGEST_LOOK: Duration = Duration::from_millis(600);
 
-/// Says that no login is sent after several rejected ones.
+/// Returns the error that says that no login is sent after several rejected ones.
 fn too_often(forbidden: &Forbidden) -> Error {
     let (part, message) = match forbidden.counted {
         Counted::Credentials => (

@@ -1,11 +1,10 @@
-//! The rules of a flight from the lease to the token request: what is written down before the token
-
+//! The rules of a flight from the lease to the token request: what is written before the token
 //! request is sent.
 
 use super::*;
 
 impl Flight {
-    /// With the lease, and nothing in the store to take.
+    /// Continues with the lease, if the store has no token to take.
     pub(super) fn check(&mut self, cx: &mut Cx<'_>) -> Order {
         match self.account(cx) {
             Some(account) => self.go(Phase::CheckingLogins, Order::LoadLogins(account)),
@@ -13,7 +12,8 @@ impl Flight {
         }
     }
 
-    /// The account whose rejected logins count, if the vendor may lock it and a login is sent.
+    /// Returns the account whose rejected logins count, if the vendor may lock it and a login is
+    /// sent.
     pub(super) fn account(&self, cx: &mut Cx<'_>) -> Option<u64> {
         let own = self.own.as_ref().filter(|own| own.lockable)?;
         let refresh = sharing::next_refresh_token(cx, &self.seen.record, Some(own));
@@ -32,13 +32,14 @@ impl Flight {
         }
     }
 
-    /// Whether all processes together have had too many logins rejected.
+    /// Returns whether all processes together have had too many logins rejected.
     pub(super) fn forbids(
         &mut self,
         cx: &mut Cx<'_>,
         version: Option<EntryVersion>,
-        logins: Logins,
+        mut logins: Logins,
     ) -> Option<Forbidden> {
+        cx.memory.first_seen().logins(&mut logins, cx.now);
         let id = self.own.as_ref().and_then(|own| own.id);
         let forbids = id.and_then(|id| logins.forbids(id));
         let forbids = forbids.filter(|_| !cx.memory.ignores_rejections());
@@ -75,10 +76,12 @@ impl Flight {
             TokenRequestReason::Refused if repeats => Slots::Doubtful,
             TokenRequestReason::Needed | TokenRequestReason::Refused => Slots::All,
         };
-        // Nobody knows yet when the token request ends; that is written down when it has.
+        // The end of the token request is not known yet; the slot is corrected after it.
         let frees_in = quota
             .window()
             .saturating_add(cx.rules.policy.token_request_deadline());
+        cx.memory.first_seen().account(&mut account, cx.now);
+        let mut account = account.aged(Duration::ZERO);
         let owes = cx.memory.pay(&mut account, cx.now);
         if let Err(wait) = account.take(quota, slots, cx.draw.number, frees_in) {
             self.landing = Some(Landing {
@@ -92,6 +95,7 @@ impl Flight {
             };
             return self.close(cx);
         }
+        cx.memory.first_seen().note_account(&mut account, cx.now);
         self.slot = Some(cx.draw.number);
         let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
         Order::WriteAccount(version, next, account)
@@ -111,8 +115,8 @@ impl Flight {
         }
     }
 
-    /// The account could not be changed: callers get what a process without the store may use, and
-    /// the account is told later.
+    /// Takes a slot of this process's share because the account could not be changed. The account
+    /// is written later.
     fn borrow_slot(&mut self, cx: &mut Cx<'_>) -> Order {
         if self.start.reason == TokenRequestReason::Ahead {
             let message = "too many processes change the account of the quota at once; the token is \
@@ -120,7 +124,7 @@ impl Flight {
             let error = Error::new(ErrorKind::Store, message);
             return self.fail(cx, error.with_outcome(TokenRequestOutcome::NotSent));
         }
-        if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
+        if let Err(wait) = cx.memory.take_share(cx.now) {
             self.landing = Some(Landing {
                 end: End::OverQuota(wait),
                 ..self.landing_at(cx.now)
@@ -131,7 +135,7 @@ impl Flight {
         self.mark(cx)
     }
 
-    /// Writes down what the token request will use up, before it is sent.
+    /// Writes what the token request will use up, before the request is sent.
     pub(super) fn mark(&mut self, cx: &mut Cx<'_>) -> Order {
         self.refresh = sharing::next_refresh_token(cx, &self.seen.record, self.own.as_ref());
         let unread = self.own.as_ref().and_then(|own| own.first.clone().err());
@@ -163,7 +167,8 @@ impl Flight {
         }
     }
 
-    /// A process that was stopped may have lost the lease meanwhile.
+    /// Returns whether the lease still covers the token request. A process that stood still may
+    /// have lost the lease.
     pub(super) fn is_covered(&self, cx: &mut Cx<'_>) -> bool {
         let needed = cx.now + self.request_deadline(cx);
         self.lease.is_some_and(|until| until.waited_for(needed))
@@ -175,7 +180,7 @@ impl Flight {
             .min(cx.rules.policy.token_request_deadline())
     }
 
-    /// The lease ended before the refresh token was sent: whoever has the lease cx.now may send it.
+    /// Handles a lease that ended before the refresh token was sent: the new holder may send it.
     pub(super) fn unmark(&mut self, cx: &mut Cx<'_>) -> Order {
         let mut record = self.seen.record.clone();
         record.refresh = self
@@ -185,7 +190,7 @@ impl Flight {
         self.write(cx, Phase::Unmarking, record)
     }
 
-    /// Looks again, after giving back the slot and the lease.
+    /// Starts again, after giving back the slot and releasing the lease.
     pub(super) fn start_again(&mut self, cx: &mut Cx<'_>) -> Order {
         self.landing = None;
         self.todo = if self.slot.is_some() {
@@ -204,7 +209,7 @@ impl Flight {
         }
     }
 
-    /// Somebody else was faster.
+    /// Handles a write that failed because another process wrote first.
     pub(super) fn lost_write(&mut self, cx: &mut Cx<'_>) -> Order {
         self.contested = true;
         self.lost_lease |= self.lease.is_some() && self.phase != Phase::Claiming;
@@ -216,14 +221,14 @@ impl Flight {
         self.start_again(cx)
     }
 
-    /// No token request is made with the slot of this process's share.
+    /// Gives back the slot of this process's share, because no token request is sent.
     pub(super) fn return_share(&mut self, cx: &mut Cx<'_>) {
         if std::mem::take(&mut self.borrowed) {
-            cx.memory.share.cancel();
+            cx.memory.cancel_share();
         }
     }
 
-    /// Goes to a further token request of this flight.
+    /// Continues to a further token request of this flight.
     pub(super) fn prepare(&mut self, cx: &mut Cx<'_>) -> Order {
         self.landing = None;
         if !cx.rules.shares || self.without_store {
@@ -242,7 +247,8 @@ impl Flight {
         self.go(Phase::Requesting, order)
     }
 
-    /// A token request without the store: within limits that many processes can afford at once.
+    /// Sends a token request without the store, within limits that allow many processes to do so at
+    /// once.
     pub(super) fn go_alone(&mut self, cx: &mut Cx<'_>) -> Order {
         self.refresh = None;
         if cx.rules.shares {
@@ -252,8 +258,8 @@ impl Flight {
                                two processes that send it lose it; the token store does not answer";
                 return self.fail(cx, Error::new(ErrorKind::Store, message));
             }
-            // The share is too small to keep a part of it back.
-            if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
+            // The share is too small for a reserve.
+            if let Err(wait) = cx.memory.take_share(cx.now) {
                 self.landing = Some(Landing {
                     end: End::OverQuota(wait),
                     ..self.landing_at(cx.now)
@@ -265,5 +271,5 @@ impl Flight {
     }
 }
 
-/// So many writes in a row that lose are a failure of the store.
+/// This number of failed writes in a row counts as a failure of the store.
 const MOST_LOST: u8 = 4;

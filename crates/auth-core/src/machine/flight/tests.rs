@@ -1,4 +1,4 @@
-//! Stories of single flights, with a small store and a clock that is turned by hand.
+//! Stories of single flights, with a small store and a clock that the test sets.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ struct Process {
     own: Own,
 }
 
-/// A flight, and the order that it waits for.
+/// A flight, and its current order.
 struct Air {
     flight: Flight,
     order: Order,
@@ -53,7 +53,7 @@ impl Process {
         process
     }
 
-    /// The process hears that the API refused a token.
+    /// The process learns that the API refused a token.
     fn hears_of_refusal(&mut self, token: &str) {
         self.memory.refused.add(Print::of_text(token));
     }
@@ -70,10 +70,20 @@ impl Process {
     }
 
     fn takes_off(&mut self, world: &mut World, reason: TokenRequestReason) -> Air {
+        self.takes_off_for(world, reason, 10)
+    }
+
+    /// The token request may take this number of seconds.
+    fn takes_off_for(
+        &mut self,
+        world: &mut World,
+        reason: TokenRequestReason,
+        seconds: u64,
+    ) -> Air {
         let mut flight = Flight::new(Start {
             reason,
             after: Duration::ZERO,
-            deadline: secs(10),
+            deadline: secs(seconds),
             beyond: Duration::ZERO,
             unless: None,
             settles: false,
@@ -82,8 +92,8 @@ impl Process {
         Air { flight, order }
     }
 
-    /// Goes on until an order as wanted is given, which is not executed, or to a token request, or
-    /// to the end.
+    /// Executes orders until one is `wanted`, a token is requested, or the flight ends. The last
+    /// order is not executed.
     fn flies_to(&mut self, world: &mut World, air: &mut Air, wanted: fn(&Order) -> bool) {
         for _ in 0..1000 {
             if wanted(&air.order) || matches!(air.order, Order::Request { .. } | Order::Land(_)) {
@@ -95,19 +105,19 @@ impl Process {
         panic!("the flight goes round in circles: {:?}", air.order);
     }
 
-    /// Goes on until a token request or the end.
+    /// Executes orders until a token is requested or the flight ends.
     fn flies(&mut self, world: &mut World, air: &mut Air) {
         self.flies_to(world, air, |_| false);
     }
 
-    /// The order is executed, and the process stands still before it goes on.
+    /// Executes the order; then the process stands still for `seconds`.
     fn stops(&mut self, world: &mut World, air: &mut Air, seconds: u64) {
         let fact = world.execute(self, &air.order);
         world.pass(seconds);
         air.order = self.step(world, &mut air.flight, fact);
     }
 
-    /// The token request ends after so many seconds.
+    /// Ends the token request after `seconds`.
     fn ends(
         &mut self,
         world: &mut World,
@@ -130,7 +140,7 @@ impl Process {
         air.order = self.step(world, &mut air.flight, Fact::Ended(ended));
     }
 
-    /// A whole flight, whose token request ends like this, if there is one.
+    /// Runs a whole flight. Its token request, if any, ends with `result`.
     fn gets(
         &mut self,
         world: &mut World,
@@ -155,7 +165,7 @@ impl Air {
         }
     }
 
-    /// The text of the token that callers get.
+    /// Returns the text of the token that callers get.
     fn brings(&self) -> String {
         match self.landing().end {
             End::Token(token, _) => token.secret().expose().to_owned(),
@@ -168,7 +178,7 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A token of an hour.
+/// A token that is valid for an hour.
 fn token(text: &str) -> AccessToken {
     AccessToken::new(text).expires_in(secs(3600))
 }
@@ -176,6 +186,7 @@ fn token(text: &str) -> AccessToken {
 fn with_token(text: &str, left: u64) -> Record {
     Record {
         token: Some(super::super::record::Kept {
+            number: left,
             secret: Secret::from(text),
             scope: None,
             left: secs(left),

@@ -29,7 +29,7 @@ fn rules() -> Rules {
     }
 }
 
-/// A record with a pause that is like no other.
+/// A record with a unique pause.
 fn record(failed_by: &[&str], owner: &str, left: u64, kind: ErrorKind) -> Record {
     static NUMBER: AtomicU64 = AtomicU64::new(1_000);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -75,14 +75,14 @@ fn g16_an_entry_that_is_older_than_one_before_is_outdated() {
 }
 
 #[test]
-fn what_was_not_saved_counts_while_the_entry_is_the_one_to_replace() {
+fn unsaved_record_counts_while_the_entry_to_replace_is_stored() {
     let mut memory = Memory::new(None);
     let unsaved = record(&[], "me", 50, ErrorKind::Throttled);
     memory.keep_unsaved(Some(version(5, 1)), unsaved, at(0));
     let found = memory.unsaved(Some(version(5, 1)), at(20)).unwrap();
     assert_eq!(found.pause.map(|pause| pause.left), Some(secs(30)));
     assert!(memory.unsaved(Some(version(5, 1)), at(20)).is_some());
-    // Somebody else has been there, and all that was kept is over.
+    // Another process has written, and all that was kept is over.
     assert_eq!(memory.unsaved(Some(version(6, 1)), at(21)), None);
     assert_eq!(memory.unsaved(Some(version(5, 1)), at(22)), None);
     memory.keep_unsaved(Some(version(5, 1)), Record::default(), at(0));
@@ -90,13 +90,13 @@ fn what_was_not_saved_counts_while_the_entry_is_the_one_to_replace() {
 }
 
 #[test]
-fn t16_what_the_vendor_said_is_obeyed_as_long_as_the_vendor_would_be() {
+fn t16_stored_pause_of_the_vendor_is_obeyed_like_the_vendor() {
     let mut memory = Memory::new(None);
     let throttled = record(&[], "other", 100, ErrorKind::Throttled);
     assert_eq!(obeys(&mut memory, &throttled, 0), Some(100));
     let absurd = numbered(2, 999_999);
     assert_eq!(obeys(&mut memory, &absurd, 1), Some(3_600));
-    // A store that presents the same pause again and again is not obeyed for longer.
+    // A store that returns the same pause repeatedly is not obeyed for longer.
     assert_eq!(obeys(&mut memory, &absurd, 3_600), Some(1));
     assert_eq!(obeys(&mut memory, &absurd, 3_601), None);
     memory.asked();
@@ -106,7 +106,7 @@ fn t16_what_the_vendor_said_is_obeyed_as_long_as_the_vendor_would_be() {
 #[test]
 fn s29f_each_new_retry_after_is_obeyed_however_many_came_before() {
     let mut memory = Memory::new(None);
-    // Another process asks the vendor whenever the time is over, for five hours.
+    // Another process sends a token request each time the pause is over, for five hours.
     for (number, begins) in (1..).zip((0..18_000).step_by(1_000)) {
         let pause = numbered(number, 1_000);
         assert_eq!(obeys(&mut memory, &pause, begins), Some(1_000), "{begins}");
@@ -134,7 +134,7 @@ fn g20f_a_store_whose_clock_was_set_back_lengthens_no_back_off() {
     assert_eq!(obeys(&mut memory, &pause, 2), Some(49));
 }
 
-/// What the vendor said to another process for the `number`-th time.
+/// The vendor's `number`-th pause, told to another process.
 fn numbered(number: u64, left: u64) -> Record {
     let mut record = record(&[], "other", left, ErrorKind::Throttled);
     if let Some(pause) = &mut record.pause {
@@ -144,13 +144,13 @@ fn numbered(number: u64, left: u64) -> Record {
 }
 
 #[test]
-fn t16_what_one_process_met_holds_the_others_up_for_five_seconds() {
+fn t16_failure_of_one_process_delays_the_others_for_five_seconds() {
     let mut memory = Memory::new(None);
     let one = record(&["other"], "other", 60, ErrorKind::TimedOut);
     assert_eq!(obeys(&mut memory, &one, 0), Some(5));
     assert_eq!(obeys(&mut memory, &one, 3), Some(2));
     assert_eq!(obeys(&mut memory, &one, 5), None);
-    // Two processes that fail are no accident.
+    // Two processes that fail are no coincidence.
     let two = record(&["other", "third"], "other", 60, ErrorKind::TimedOut);
     assert_eq!(obeys(&mut memory, &two, 6), Some(58));
 }
@@ -162,7 +162,7 @@ fn those_that_failed_go_last() {
     assert_eq!(obeys(&mut memory, &others, 0), Some(8));
     let me_too = record(&["other", "me"], "other", 10, ErrorKind::TimedOut);
     assert_eq!(obeys(&mut memory, &me_too, 0), Some(10));
-    // Nobody waits for the last moment.
+    // No process waits for the last moment.
     let pause = Pause {
         left: LAST_MOMENT,
         ..me_too.pause.clone().unwrap()
@@ -171,23 +171,23 @@ fn those_that_failed_go_last() {
 }
 
 #[test]
-fn g16_a_store_that_fails_is_left_alone_for_longer_each_time() {
+fn g16_store_that_fails_is_asked_later_each_time() {
     let mut memory = Memory::new(None);
     let mut now = 0;
     for pause in [1, 2, 4, 4, 4] {
-        assert!(!memory.store_is_left_alone(at(now)));
+        assert!(!memory.store_is_paused(at(now)));
         memory.store_failed(at(now), LATEST);
-        assert!(memory.store_is_left_alone(at(now + pause - 1)));
+        assert!(memory.store_is_paused(at(now + pause - 1)));
         now += pause;
     }
     memory.store_answered();
-    assert!(!memory.store_is_left_alone(at(now)));
+    assert!(!memory.store_is_paused(at(now)));
     memory.store_failed(at(now), LATEST);
-    assert!(!memory.store_is_left_alone(at(now + 1)));
+    assert!(!memory.store_is_paused(at(now + 1)));
 }
 
 #[test]
-fn what_concerns_one_process_or_its_count_is_not_shared() {
+fn failures_of_one_process_only_are_not_shared() {
     for failure in [Failure::NotSent, Failure::OwnQuota, Failure::SameToken] {
         assert!(!is_shared(failure), "{failure:?}");
     }
@@ -204,7 +204,7 @@ fn what_concerns_one_process_or_its_count_is_not_shared() {
 }
 
 #[test]
-fn the_operators_word_is_forgotten_with_the_next_token_request() {
+fn cleared_rejections_are_remembered_until_the_next_token_request() {
     let mut memory = Memory::new(None);
     memory.forget_rejections();
     assert!(memory.ignores_rejections());

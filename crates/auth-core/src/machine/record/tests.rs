@@ -34,8 +34,9 @@ prop_compose! {
         scope in of(".{0,8}"),
         left in time(),
         lifetime in time(),
+        number: u64,
     ) -> Kept {
-        Kept { secret, scope, left, lifetime }
+        Kept { number, secret, scope, left, lifetime }
     }
 }
 
@@ -111,9 +112,9 @@ proptest! {
     #[test]
     fn g16_bytes_are_nothing_or_what_a_record_is_written_as(
         record in record(),
-        // A run of bytes is copied over another one.
+        // A range of bytes is copied over another one.
         (from, to, length) in (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_usize..17),
-        // Or a byte is another one.
+        // Or one byte is changed.
         (at, byte) in (any::<prop::sample::Index>(), any::<u8>()),
         flips: bool,
     ) {
@@ -140,7 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn g20_nothing_lives_longer_by_growing_older(record in record(), age in time()) {
+    fn g20_nothing_is_kept_longer_by_ageing(record in record(), age in time()) {
         let young = record.clone();
         let old = record.aged(age);
         let left = |record: &Record| record.token.as_ref().map(|token| token.left);
@@ -185,7 +186,7 @@ fn a_failure_is_told_as_it_was() {
         .with_status(StatusCode::TOO_MANY_REQUESTS);
     let pause = Pause::new(1, "a", Duration::from_secs(90), None, &error);
     let told = pause.error();
-    assert_eq!(told.to_string(), "too many; next try in 90 s");
+    assert_eq!(told.to_string(), "too many; next attempt in 90 s");
     assert_eq!(told.kind(), ErrorKind::Throttled);
     assert_eq!(told.code(), Some("slow_down"));
     assert_eq!(told.status(), Some(StatusCode::TOO_MANY_REQUESTS));
@@ -193,7 +194,7 @@ fn a_failure_is_told_as_it_was() {
 }
 
 #[test]
-fn the_vendors_word_is_told_from_what_one_process_met() {
+fn pause_of_the_vendor_differs_from_a_failure_of_one_process() {
     let new = |kind| Error::new(kind, "fake");
     for (error, is_from_vendor) in [
         (new(ErrorKind::Throttled), true),
@@ -219,6 +220,7 @@ fn g16_a_scope_that_is_too_long_is_neither_written_nor_read() {
     assert_eq!(kept_scope(&format!("{longest}s")), None);
     let of = |scope: &str| Record {
         token: Some(Kept {
+            number: 1,
             secret: Secret::new("fake-token-1"),
             scope: Some(scope.to_owned()),
             left: Duration::from_secs(60),

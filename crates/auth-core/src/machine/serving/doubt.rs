@@ -8,7 +8,7 @@ use crate::{
     Generation, Moment, RefreshPolicy, TokenRequestReason, limits::quota::Slots, machine::backoff,
 };
 
-/// The API refused the cached token, and has not accepted it since.
+/// The API refused the cached token and has not accepted it since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Doubt {
     /// Refusals in a row, counted at most once in [`SAME_REFUSAL`].
@@ -21,12 +21,12 @@ pub(super) struct Doubt {
 pub(super) struct Refusals {
     /// Renewals in a row whose token the API has not accepted.
     pub(super) unaccepted: u32,
-    /// Renewals of late; one is forgotten in each [`FORGET`].
+    /// The number of recent renewals. One is forgotten in each [`FORGET`].
     pub(super) recent: u32,
     pub(super) counted: Moment,
-    /// No renewal follows a refusal before.
+    /// No renewal follows a refusal before this time.
     pub(super) until: Moment,
-    /// The next token replaces a refused one.
+    /// Whether the next token replaces a refused one.
     pub(super) pending: bool,
 }
 
@@ -43,7 +43,7 @@ impl State {
             if self.previous.is_some_and(is_previous) {
                 self.previous = None;
             }
-            // The refusal of an expired token proves nothing, and of an older one neither.
+            // The refusal of an expired token or of an older token proves nothing.
             return self.demand(policy, now);
         };
         if let Some(trial) = held.trial.filter(|_| self.is_on_trial(held, now)) {
@@ -90,9 +90,10 @@ impl State {
         self.fly(policy, TokenRequestReason::Refused, after, None, now)
     }
 
-    /// A refused token is being replaced, and not for long yet: a token request is under way, or
-    /// waits for the floor, so that a revoked token is not refused a second time. During a back-off,
-    /// and without a slot of the quota, no token request starts, and nobody waits.
+    /// Returns whether a refused token is being replaced, and that has not taken long yet. A token
+    /// request is in progress or waits for the shortest interval, so that a revoked token is not
+    /// refused a second time. During a back-off and without a free slot of the quota, no token
+    /// request starts, and no request waits.
     pub(super) fn is_replacing(&self, now: Moment) -> bool {
         let recent = |flight: UnderWay| !now.waited_for(flight.since + DOUBT_WAIT);
         self.refusals.pending && self.flight.is_some_and(recent)
@@ -118,7 +119,7 @@ impl State {
         Action::Nothing
     }
 
-    /// A renewal that followed a refusal brought a token.
+    /// Counts a renewal that followed a refusal and brought a token.
     pub(super) fn count_renewal(&mut self, policy: &RefreshPolicy, now: Moment) {
         let recent = self.recent(now).saturating_add(1);
         let unaccepted = self.refusals.unaccepted.saturating_add(1);
@@ -131,7 +132,7 @@ impl State {
         };
     }
 
-    /// Renewals of late that followed a refusal.
+    /// Returns the number of recent renewals that followed a refusal.
     pub(super) fn recent(&self, now: Moment) -> u32 {
         // Refusals at the rate that the quota allows must not use up its reserve.
         let spacing = self.ledger.spacing().unwrap_or_default();
@@ -142,8 +143,8 @@ impl State {
     }
 }
 
-/// The distance of two renewals that follow refusals, when there were so many of late. The API
-/// accepts the tokens in between.
+/// Returns the distance of two renewals that follow refusals after `recent` such renewals, although
+/// the API accepts the tokens in between.
 pub(super) fn often(policy: &RefreshPolicy, recent: u32) -> Duration {
     match recent.checked_sub(FREE) {
         None | Some(0) => Duration::ZERO,
@@ -151,13 +152,13 @@ pub(super) fn often(policy: &RefreshPolicy, recent: u32) -> Duration {
     }
 }
 
-/// After so many refusals in a row without an acceptance the token is dropped.
+/// After this number of refusals in a row without an acceptance, the token is dropped.
 const DROP: u8 = 5;
-/// How long other requests wait for the replacement of a refused token, before they go on with the
-/// refused token. Counts from when the token request starts: the floor, by default up to 1 s, comes
-/// first.
+/// How long other requests wait for the replacement of a refused token, before they use the refused
+/// token again. Counts from when the token request starts: before that, the shortest interval
+/// passes, by default up to 1 s.
 const DOUBT_WAIT: Duration = Duration::from_secs(2);
-/// So many renewals that follow refusals may come close together.
+/// This number of renewals that follow refusals may come close together.
 const FREE: u32 = 3;
-/// After this time one renewal that followed a refusal is forgotten.
+/// After each of these times, one renewal that followed a refusal is forgotten.
 const FORGET: Duration = Duration::from_secs(60);

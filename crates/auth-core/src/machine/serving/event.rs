@@ -1,4 +1,4 @@
-//! What the rules for callers hear of, and what they have callers and flights do.
+//! The events that the rules for callers receive, and the actions that they return.
 
 use std::time::Duration;
 
@@ -10,71 +10,72 @@ use crate::{
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Event {
-    /// A caller wants a token.
+    /// A caller asks for a token.
     Demand,
-    /// The API refused a token. A permanent one has no end: it is never dropped.
+    /// The API refused a token. A permanent token has no end: it is never dropped.
     Refused {
         generation: Generation,
         permanent: bool,
     },
-    /// A caller wants a token that lives longer than the cached one will.
+    /// A caller asks for a token that expires later than the cached one.
     Prolong,
-    /// An operator wants a new token in place of the cached one.
+    /// An operator asks for a new token in place of the cached one.
     Renew,
     /// An operator does not trust the cached token any longer.
     Invalidated,
     /// The API accepted a token.
     Accepted(Generation),
-    /// A token came.
+    /// A flight brought a token.
     Fetched(Fetched),
-    /// No token came.
+    /// A flight failed.
     Failed(Failed),
-    /// After a rejection, the credentials turned out to be others.
+    /// After a rejection, the credentials were read again and have changed.
     CredentialsChanged,
-    /// The flight's task went away without a result.
+    /// The flight's task ended without a result.
     Abandoned,
-    /// A flight ended that only told the store what the store did not know: when the next one is
-    /// due.
+    /// A flight ended that only wrote missing facts into the store. Holds the time of the next such
+    /// flight.
     Settled(Option<Moment>),
 }
 
-/// What the rules need to know of a token.
+/// What the rules know of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fetched {
-    /// Just before the token request was sent, or the token was found.
+    /// The time just before the token request was sent, or when the token was found.
     pub(crate) sent: Moment,
-    /// How old the token was then.
+    /// The age of the token at that time.
     pub(crate) age: Duration,
-    /// The vendor was asked; the token was not found with another process.
+    /// Whether the vendor issued the token for this flight. Otherwise another process requested it.
     pub(crate) requested: bool,
     pub(crate) lifetime: Option<Duration>,
-    /// When the vendor wants the token to be renewed.
+    /// The vendor's hint when to renew the token.
     pub(crate) hint: Option<Duration>,
-    /// Another process may have made the vendor replace the token already.
+    /// Another process may have caused the vendor to replace the token already.
     pub(crate) contested: bool,
-    /// The token is the one of this number once more.
+    /// The generation that already has this token.
     pub(crate) same: Option<Generation>,
     pub(crate) jitter: Jitter,
 }
 
-/// What the rules need to know of a failure.
+/// What the rules know of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Failed {
     pub(crate) failure: Failure,
-    /// The vendor was asked.
+    /// Whether a token request was sent.
     pub(crate) requested: bool,
-    /// For how long the vendor asked to be left alone; for a failure of another process, how long
-    /// the back-off of all processes lasts.
+    /// How long the vendor asked for no request. For a failure of another process: the rest of the
+    /// back-off of all processes.
     pub(crate) retry_after: Option<Duration>,
-    /// Another process failed; its back-off is obeyed as it is.
+    /// Whether another process failed. Its back-off is obeyed unchanged.
     pub(crate) told: bool,
-    /// The flight ended early: its time was up, or it had to leave the quota's reserve alone.
+    /// Whether the flight ended early: its deadline was shortened, or it was not allowed to use the
+    /// quota's reserve.
     pub(crate) cut_short: bool,
     /// The token request had no answer in time, and may be sent once more without a risk.
     pub(crate) silent: bool,
-    /// For how long other processes have been failing.
+    /// How long token requests of other processes have been failing.
     pub(crate) failing_for: Duration,
-    /// The credentials that were used.
+    /// The credentials that were sent.
     pub(crate) about: Option<CredentialsId>,
     pub(crate) lockable: bool,
     pub(crate) jitter: Jitter,
@@ -86,16 +87,16 @@ pub(crate) enum Action {
     Nothing,
     /// Use the cached token.
     Serve,
-    /// Use the cached token, and start a flight beside it.
+    /// Use the cached token, and start a flight in the background.
     ServeAndFly(Start),
-    /// Use the cached token, and start a flight beside all others that makes no token request, and
-    /// that nobody waits for.
+    /// Use the cached token, and start a separate flight that sends no token request and that no
+    /// caller waits for.
     ServeAndSettle(Start),
     /// Start a flight and wait for it.
     Fly(Start),
-    /// Wait for the flight that is under way.
+    /// Wait for the flight in progress.
     Wait,
-    /// No token before `wait` is over; the last failure says why.
+    /// No token is available before `wait` is over; the last failure says why.
     Fail {
         wait: Duration,
     },
@@ -103,23 +104,23 @@ pub(crate) enum Action {
     OverQuota {
         wait: Duration,
     },
-    /// Use the token before the cached one, which the API may not know yet.
+    /// Use the token before the cached one, because the API may not know the cached one yet.
     ServePrevious,
     /// The API may not know the refused token yet: send it once more after this time.
     SendAgain {
         after: Duration,
     },
-    /// Let the API's refusal stand, and keep the token.
+    /// Return the API's refusal, and keep the token.
     RefusalBackOff,
-    /// Put this token in place of all others, and wake those who wait.
+    /// Put this token in place of all others, and wake the waiting callers.
     Publish(Generation),
-    /// Give this token to those who wait, and to nobody else.
+    /// Give this token to the waiting callers, and do not cache it.
     Deliver(Generation),
-    /// Tell those who wait of the failure.
+    /// Give the error to the waiting callers.
     Report,
-    /// Those who wait have to ask again.
+    /// The waiting callers have to ask again.
     Retry,
-    /// Make one more token request within the same flight.
+    /// Send one more token request within the same flight.
     Again,
 }
 
@@ -127,14 +128,15 @@ pub(crate) enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Start {
     pub(crate) reason: TokenRequestReason,
-    /// Not before this is over.
+    /// The token request starts after this time.
     pub(crate) after: Duration,
     /// How long the token request may take.
     pub(crate) deadline: Duration,
-    /// A found token has to serve for longer than this, as the cached token does.
+    /// A token found in the store must be valid for longer than this, which is the rest of the
+    /// cached token.
     pub(crate) beyond: Duration,
-    /// These credentials were rejected: only other ones may be sent.
+    /// These credentials were rejected: only other credentials may be sent.
     pub(crate) unless: Option<CredentialsId>,
-    /// Makes no token request, and tells the store what the store does not know.
+    /// The flight sends no token request, and writes missing facts into the store.
     pub(crate) settles: bool,
 }

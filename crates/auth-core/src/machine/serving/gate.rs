@@ -1,4 +1,4 @@
-//! Until when no token request may start, and which credentials were rejected.
+//! The time until which no token request may start, and the rejected credentials.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use crate::{CredentialsId, Moment, limits::quota::Slots};
 pub(super) struct Gate {
     pub(super) until: Moment,
     pub(super) kind: GateKind,
-    /// The credentials that a rejection is about: other credentials may be tried at once.
+    /// The credentials that a rejection concerns: other credentials may be tried at once.
     pub(super) about: Option<CredentialsId>,
-    /// How often the credentials may still be read to see whether they changed.
+    /// How often the credentials may still be read at once to see whether they changed.
     pub(super) looks: u8,
     pub(super) looked: Moment,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum GateKind {
-    /// The floor between two token requests is short enough to be waited for.
+    /// The shortest interval between two token requests. Short enough to wait for.
     Floor,
-    /// Callers are told of the failure.
+    /// A back-off. Callers get the error.
     BackOff,
 }
 
 impl State {
-    /// How long until the next token request may start.
+    /// Returns the time until the next token request may start.
     pub(crate) fn next_try(&self, now: Moment) -> Duration {
         let gate = self.gate.map_or(Moment::PAST, |gate| gate.until);
         now.wait_until(gate)
@@ -43,8 +43,8 @@ impl State {
         kind: GateKind,
         about: Option<CredentialsId>,
     ) {
-        // Reading the credentials once more found them unchanged: the rejection stands as long as
-        // it did, and so does the number of looks that are left.
+        // The credentials were read again and have not changed: the rejection keeps its end and the
+        // number of looks that are left.
         let known = self
             .gate
             .filter(|gate| gate.about.is_some() && gate.about == about);
@@ -58,8 +58,8 @@ impl State {
         });
     }
 
-    /// Whether the rejected credentials may be read, to see whether they changed: a few times at
-    /// once, then once in [`LOOK_AGAIN`].
+    /// Returns whether the rejected credentials may be read to see whether they changed: a few
+    /// times at once, then once in [`LOOK_AGAIN`].
     pub(super) fn may_look(&mut self, now: Moment) -> bool {
         let Some(gate) = self.gate.as_mut().filter(|gate| gate.about.is_some()) else {
             return false;
@@ -73,7 +73,7 @@ impl State {
         true
     }
 
-    /// The operator wants rejected credentials to be tried again.
+    /// Forgets a rejection, because the operator wants rejected credentials to be tried again.
     pub(crate) fn clear_rejection(&mut self) {
         if self.gate.is_some_and(|gate| gate.about.is_some()) {
             self.gate = None;
@@ -82,7 +82,7 @@ impl State {
     }
 }
 
-/// How often rejected credentials are read at once.
+/// The number of times that rejected credentials are read at once.
 const LOOKS: u8 = 5;
-/// How often rejected credentials are read after that.
+/// The time between later reads of rejected credentials.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

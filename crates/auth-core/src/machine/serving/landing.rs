@@ -1,4 +1,4 @@
-//! What the end of a token request means for callers: a token, or a back-off.
+//! What the end of a token request means for callers: a token or a back-off.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::{
     policy::Jitter,
 };
 
-/// Token requests fail since then.
+/// Since when token requests have been failing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Failing {
     pub(super) since: Moment,
     pub(super) last: Failure,
-    /// Failures of the last kind in a row.
+    /// The number of failures of the last kind in a row.
     pub(super) row: u32,
 }
 
@@ -39,7 +39,7 @@ impl State {
             ..
         } = token;
         let lifetime = policy.lifetime(token.lifetime);
-        // The vendor counts by what it said, whatever the policy makes of it.
+        // The vendor counts by the lifetime that it stated, not by the policy's.
         self.close_slot(token.requested, now, token.lifetime);
         self.flight = None;
         self.silent = 0;
@@ -47,7 +47,8 @@ impl State {
         if std::mem::take(&mut self.refusals.pending) {
             self.count_renewal(policy, now);
         }
-        // One text has one number, so that a late refusal of it is not taken for an old token's.
+        // The same text keeps its generation, so that a late refusal of it counts for the current
+        // token.
         let generation = same.unwrap_or_else(|| Generation::after(self.last));
         self.last = self.last.max(Some(generation));
         let ends = |after: Duration| sent + after.saturating_sub(age);
@@ -77,8 +78,8 @@ impl State {
         Action::Publish(generation)
     }
 
-    /// A token that is over when it comes is good for those who wait, and not kept. The next token
-    /// request waits, and longer each time.
+    /// Handles a token that has expired on arrival: the waiting callers get it, and it is not
+    /// cached. The back-off before the next token request grows each time.
     fn expired_on_arrival(
         &mut self,
         policy: &RefreshPolicy,
@@ -129,7 +130,7 @@ impl State {
             return Action::Retry;
         }
         if failure == Failure::SameToken {
-            // The vendor knows no other token: the next refusal has to wait, and nobody else.
+            // The vendor has no other token: only the next refusal has to wait.
             self.count_renewal(policy, now);
             self.close_gate(now + policy.floor(Duration::ZERO), GateKind::Floor, None);
             if self.valid(now).is_some() {
@@ -138,23 +139,26 @@ impl State {
             // The next token request follows from the refusal too.
             self.refusals.pending = true;
         }
-        // Somebody who needs a token waited for a renewal that was cut short, or that left the
-        // reserve of the quota alone.
+        // A caller that needs a token waited for a renewal that was shortened, or that was not
+        // allowed to use the quota's reserve.
         self.silent = if failed.silent {
             self.silent.saturating_add(1)
         } else {
             0
         };
         let is_ahead = flight.is_some_and(|flight| flight.reason == TokenRequestReason::Ahead);
-        let waits = flight.is_some_and(|flight| flight.urgent && flight.is_cut);
+        let is_cut = flight.is_some_and(|flight| flight.is_cut);
+        let waits = flight.is_some_and(|flight| flight.urgent);
+        // The token ended before the shortened renewal did: the next caller needs one at once.
+        let is_too_late = is_ahead && self.valid(now).is_none();
         let ended_early = failed.silent || is_ahead && failed.cut_short;
-        if waits && ended_early && !told {
+        if is_cut && (waits || is_too_late) && ended_early && !told {
             self.close_gate(now, GateKind::Floor, None);
             return Action::Retry;
         }
         self.waits_since = None;
         if !is_ahead {
-            // A vendor that is slow gets the whole time again.
+            // After a failure with an answer, the next token request gets the whole time again.
             self.silent = 0;
         }
         let wait = match (told, retry_after) {
@@ -209,7 +213,7 @@ impl State {
         failing
     }
 
-    /// The failure is not reported yet, so the flight goes on, if a slot is free.
+    /// The failure is not reported yet, so the flight continues if a slot is free.
     pub(super) fn credentials_changed(&mut self, now: Moment) -> Action {
         self.ledger.close(now, None);
         match self.ledger.take(Slots::All, now) {
@@ -218,14 +222,15 @@ impl State {
         }
     }
 
-    /// The rejected credentials were read and have not changed: all stays as it was.
+    /// The rejected credentials were read again and have not changed: nothing else changes.
     pub(crate) fn unchanged(&mut self) {
         self.ledger.cancel();
         self.flight = None;
         self.waits_since = None;
     }
 
-    /// Keeps the flight and the slots of before: a token came that no flight is waited for.
+    /// Keeps the flight and the slots of `before`: the token came from a flight that is not the
+    /// current one.
     pub(crate) fn flies_as(&mut self, before: &Self) {
         self.flight = before.flight;
         self.ledger = before.ledger.clone();

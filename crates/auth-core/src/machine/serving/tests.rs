@@ -1,4 +1,4 @@
-//! The rules for callers, one story a test, with a clock that is turned by hand.
+//! Stories about the rules for callers, one for each test, with a clock that the test sets.
 
 use super::*;
 use crate::{
@@ -17,7 +17,7 @@ mod renewal;
 mod residue;
 mod trials;
 
-/// A token of this lifetime is renewed ahead after 2,880 s, and is valid for 3,540 s.
+/// A token of this lifetime is renewed ahead of expiry after 2,880 s, and is valid for 3,540 s.
 const HOUR: u64 = 3600;
 
 /// The rules, with a clock.
@@ -45,7 +45,7 @@ impl Desk {
         }
     }
 
-    /// With a token that the API has accepted.
+    /// A state with a token that the API has accepted.
     fn proven() -> Self {
         let mut desk = Self::new();
         let generation = desk.get();
@@ -61,7 +61,7 @@ impl Desk {
         self.pass(secs(seconds));
     }
 
-    /// The wall clock is set, forwards.
+    /// Sets the wall clock forwards.
     fn set_wall_forwards(&mut self, time: Duration) {
         let wall = self.now.since_unix_epoch() + time;
         self.now = Moment::new(self.now.monotonic(), wall);
@@ -102,7 +102,7 @@ impl Desk {
         assert_eq!(self.step(Event::Accepted(generation)), Action::Nothing);
     }
 
-    /// A token of an hour comes.
+    /// A token with a lifetime of an hour arrives.
     fn fetch(&mut self) -> Action {
         self.fetch_of(HOUR)
     }
@@ -112,7 +112,7 @@ impl Desk {
         self.step(Event::Fetched(token))
     }
 
-    /// What comes of the vendor just now.
+    /// A token that the vendor has just issued.
     fn token(&self, lifetime: u64) -> Fetched {
         Fetched {
             sent: self.now,
@@ -126,7 +126,7 @@ impl Desk {
         }
     }
 
-    /// A token comes that is too old to be on trial.
+    /// A token arrives that is too old to be on trial.
     fn fetch_known(&mut self) -> Action {
         let mut token = self.token(HOUR);
         token.age = secs(600);
@@ -143,9 +143,9 @@ impl Desk {
         self.step(Event::Failed(failed))
     }
 
-    /// Asks, and gets a token of an hour.
+    /// Asks, and gets a token with a lifetime of an hour.
     fn get(&mut self) -> Generation {
-        assert!(flies(self.demand()), "somebody needs a token");
+        assert!(flies(self.demand()), "a token request starts");
         let Action::Publish(generation) = self.fetch() else {
             panic!("a valid token is published");
         };
@@ -160,14 +160,16 @@ impl Desk {
         self.state.serves(self.now)
     }
 
-    /// After how many seconds a refusal of the newest token starts a token request.
+    /// Returns after how many seconds a refusal of the newest token starts a token request.
     fn renews_after(&self) -> u64 {
         let renews = |wait: &u64| {
             let mut later = self.clone();
             later.pass_secs(*wait);
             flies(later.refuse_newest())
         };
-        (0..1000).find(renews).expect("a refusal is acted on")
+        (0..1000)
+            .find(renews)
+            .expect("a refusal starts a token request")
     }
 }
 

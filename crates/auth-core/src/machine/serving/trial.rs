@@ -1,4 +1,5 @@
-//! A new token is on trial until the API has accepted it once: APIs learn of tokens late.
+//! A new token is on trial until the API has accepted it once, because APIs learn of new tokens
+//! late.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(super) struct Trial {
 }
 
 impl State {
-    /// The cached token is on trial: its refusals prove nothing.
+    /// Returns whether the cached token is new and on trial: its refusals prove nothing.
     pub(crate) fn is_young(&self, now: Moment) -> bool {
         self.held.is_some_and(|held| self.is_on_trial(held, now))
     }
@@ -36,17 +37,18 @@ impl State {
             .filter(|previous| !now.reached(previous.usable_until))
     }
 
-    /// A young token, or one that has a predecessor to serve in its place.
+    /// Returns whether a token is on trial: it is new, or a previous token can be used in its
+    /// place.
     pub(super) fn is_on_trial(&self, held: Held, now: Moment) -> bool {
         held.trial
             .is_some_and(|trial| !now.reached(trial.until) || self.previous(now).is_some())
     }
 
-    /// The longer the API goes without accepting any token, the longer the newest one is left
-    /// alone: an API that learns of tokens late must get the time to learn of this one.
+    /// Puts a new token on trial. The longer the API accepts no token, the longer is the trial: an
+    /// API that learns of tokens late must get time to learn of this one.
     pub(super) fn put_on_trial(&mut self, token: Fetched, now: Moment) -> Option<Trial> {
         let held = self.valid(now).filter(|held| held.doubt.is_none());
-        // A predecessor that the API has accepted is worth more than one that is on trial itself.
+        // A previous token that the API has accepted is better than one that is on trial itself.
         let proven = |held: &Held| held.trial.is_none_or(|trial| trial.refusals == 0);
         self.previous = match held.filter(proven).filter(|_| self.is_reported_to) {
             Some(held) => Some(Previous {
@@ -56,7 +58,7 @@ impl State {
             None => self.previous(now),
         };
         if held.is_some_and(|held| held.trial.is_some_and(|trial| trial.refusals == 0)) {
-            // Nobody says what the API accepts, and it refused nothing.
+            // No caller reports acceptances, and the API refused nothing.
             self.unproven = 0;
         }
         let window = TRIALS[usize::from(self.unproven).min(TRIALS.len() - 1)];
@@ -71,8 +73,9 @@ impl State {
         })
     }
 
-    /// The API may not know the token yet. The previous token serves; without one, the request is
-    /// sent once more after a moment. Repeated refusals lengthen the moment.
+    /// Handles a refusal of a token that the API may not know yet. The previous token is used.
+    /// Without one, the request is sent once more after a short time, which grows with repeated
+    /// refusals.
     pub(super) fn refused_on_trial(&mut self, held: Held, trial: Trial, now: Moment) -> Action {
         let counts = trial.refusals == 0 || now.waited_for(trial.counted + SAME_REFUSAL);
         let refusals = trial.refusals.saturating_add(u8::from(counts));
@@ -101,7 +104,7 @@ impl State {
         });
         match previous {
             Some(_) => Action::ServePrevious,
-            // The API refuses everything: sending each request twice helps nobody.
+            // The API refuses everything: sending each request twice does not help.
             None if refusals > MOST_AGAIN => Action::RefusalBackOff,
             None => Action::SendAgain {
                 after: doubled(LONGEST_MOMENT),
@@ -121,10 +124,11 @@ const TRIALS: [Duration; 3] = [
     Duration::from_secs(60),
     Duration::from_secs(600),
 ];
-/// How long a request waits before a young token is sent once more, at first and at last.
+/// How long a request waits before a new token is sent once more, at first and at most.
 const MOMENT: Duration = Duration::from_secs(1);
 const LONGEST_MOMENT: Duration = Duration::from_secs(4);
-/// After so many refusals of a young token, counted as for a doubted one, requests are sent once.
+/// After this number of refusals of a new token, counted at most once a second, requests are sent
+/// once.
 const MOST_AGAIN: u8 = 5;
-/// How long the previous token serves before the young one is tried again, at last.
+/// How long the previous token is used before the new one is tried again, at most.
 const LONGEST_REST: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use crate::{Error, Secret, SecretSource};
 
 /// A [`SecretSource`] that reads an environment variable for each token request.
 ///
-/// A byte order mark at the beginning of the value does not belong to the secret.
+/// A byte order mark at the beginning of the value is removed.
 ///
 /// # Example
 ///
@@ -25,17 +25,18 @@ use crate::{Error, Secret, SecretSource};
 ///
 /// # Errors
 ///
-/// [`Config`](crate::ErrorKind::Config) on a field of the variable's name if the variable is not
-/// set, empty or not Unicode; on field `secret_env` if the name is empty or contains `=`, without
-/// the name, which may be the secret. The `build` of a vendor or a grant returns the same error, so
-/// that a wrong name is found when the program starts.
+/// - [`Config`](crate::ErrorKind::Config) on a field with the variable's name if the variable is
+///   not set, empty or not Unicode.
+/// - [`Config`](crate::ErrorKind::Config) on field `secret_env` if the name is empty or contains
+///   `=`. The text does not show the name, which may be the secret itself. The `build` of a grant
+///   or a vendor returns this error, so that it is found when the program starts.
 #[derive(Clone, Debug)]
 pub struct SecretEnv {
     name: Cow<'static, str>,
 }
 
 impl SecretEnv {
-    /// Reads the variable of this name.
+    /// Makes a source that reads the variable of this name.
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: name.into() }
     }
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_variable_that_is_not_fit() {
+    fn error_names_the_variable() {
         let error = SecretEnv::new("AUTH_CORE_TEST_NOT_SET")
             .check()
             .unwrap_err();

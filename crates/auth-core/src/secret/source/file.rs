@@ -11,12 +11,12 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::BOM;
 use crate::{Error, ErrorKind, Secret, SecretSource};
 
-/// A [`SecretSource`] that reads a file again for each token request: one that is replaced while
-/// the program runs is noticed without a restart.
+/// A [`SecretSource`] that reads a file for each token request. If the file is replaced while the
+/// program runs, the next token request uses the new secret.
 ///
-/// The file holds the secret and nothing else, as UTF-8, in at most 64 KiB. One line end after the
-/// secret and a byte order mark before it do not belong to it. To rotate the secret, write another
-/// file and rename it over the old one.
+/// The file holds one secret and nothing else, as UTF-8, at most 64 KiB. One line end after the
+/// secret and a byte order mark before it are removed. To rotate the secret, write a new file and
+/// rename it over the old one.
 ///
 /// # Example
 ///
@@ -35,21 +35,25 @@ use crate::{Error, ErrorKind, Secret, SecretSource};
 ///
 /// # Errors
 ///
-/// The path is named. [`Unavailable`](ErrorKind::Unavailable), which is tried again, while the file
-/// is not there, not readable or empty, as it may be in the middle of a rotation.
-/// [`Config`](ErrorKind::Config) on field `secret_file` if it is no file, too long or not UTF-8.
+/// Each error names the path.
+///
+/// - [`Unavailable`](ErrorKind::Unavailable), after which the file is read again after a back-off,
+///   if the file does not exist, is not readable or is empty. Each may be the case in the middle of
+///   a rotation.
+/// - [`Config`](ErrorKind::Config) on field `secret_file` if the path is not a file, or the file is
+///   too long or not UTF-8.
 ///
 /// # Cancel safety
 ///
-/// The file is read on a thread for blocking work, so that a slow file system holds up no other
-/// task. A read that was given up ends there, and its result is wiped.
+/// The file is read on a thread for blocking work, so that a slow file system delays no other task.
+/// If the future is dropped, the read ends on that thread and its result is wiped.
 #[derive(Clone, Debug)]
 pub struct SecretFile {
     path: Arc<Path>,
 }
 
 impl SecretFile {
-    /// Reads the file at this path.
+    /// Makes a source that reads the file at this path.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into().into(),
@@ -66,7 +70,7 @@ impl SecretSource for SecretFile {
         match runtime.spawn_blocking(move || read(&path)).await {
             Ok(read) => read,
             Err(_) => {
-                let message = "secret file: the runtime shut down while it was read";
+                let message = "the runtime shut down while the secret file was read";
                 Err(Error::new(ErrorKind::Unavailable, message))
             }
         }
@@ -81,29 +85,34 @@ fn read(path: &Path) -> Result<Secret, Error> {
         Error::new(ErrorKind::Unavailable, message)
     };
     let failed = |error: io::Error| unavailable("cannot be read").with_source(error);
-    // Looked at before it is opened: opening a pipe would wait for a writer.
+    // Checked before the file is opened, because opening a pipe waits for a writer.
     if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(bad("is no file"));
+        return Err(bad(
+            "is not a file; set the path of a file that holds the secret",
+        ));
     }
-    // Full size from the start: a buffer that grows would leave unwiped copies behind.
+    // Full size from the start: a buffer that grows leaves unwiped copies behind.
     let mut bytes = Zeroizing::new(vec![0; MAX + 1]);
     let len = fill(&mut File::open(path).map_err(failed)?, &mut bytes).map_err(failed)?;
     if len > MAX {
-        return Err(bad("is longer than 64 KiB: it should hold a secret alone"));
+        return Err(bad(
+            "is longer than 64 KiB; use a file that holds the secret only",
+        ));
     }
     let text = bytes.get(..len).unwrap_or_default();
-    let text = std::str::from_utf8(text).map_err(|_| bad("is not UTF-8"))?;
+    let text = std::str::from_utf8(text)
+        .map_err(|_| bad("is not UTF-8; write the secret as UTF-8 text"))?;
     let text = text.strip_prefix(BOM).unwrap_or(text);
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
-        Err(unavailable("is empty"))
+        Err(unavailable("is empty; write the secret into it"))
     } else {
         Ok(Secret::new(text))
     }
 }
 
-/// Reads until the end or until the buffer is full.
+/// Reads until the end of the file or until the buffer is full.
 fn fill(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
     let mut len = 0;
     while let Some(rest) = bytes.get_mut(len..).filter(|rest| !rest.is_empty()) {
@@ -128,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    /// A file that goes with its test.
+    /// A file that is deleted with its test.
     struct Temporary(PathBuf);
 
     impl Temporary {
@@ -180,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_is_replaced_is_read_anew() {
+    async fn replaced_file_is_read_again() {
         let file = Temporary::new("replaced", "fake-secret-1");
         let source = SecretFile::new(&file.0);
         assert_eq!(source.read().await.unwrap(), Secret::new("fake-secret-1"));
@@ -190,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_may_pass_is_unavailable() {
+    async fn missing_or_empty_file_is_unavailable() {
         let file = Temporary::new("vanishes", "");
         let error = file.read().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -202,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_person_has_to_change_is_config() {
+    async fn file_that_a_person_must_correct_is_config() {
         let long = Temporary::new("long", vec![b'x'; MAX + 1]);
         let binary = Temporary::new("binary", b"fake-secret\xff");
         let directory = SecretFile::new(env::temp_dir()).read().await;

@@ -1,4 +1,4 @@
-//! Callers: they ask the machine, are served, wait and ask again.
+//! Callers: they ask the machine, get an answer, wait and ask again.
 
 use super::*;
 
@@ -10,7 +10,7 @@ impl Node {
         let before = (
             self.store.entry.as_ref().and_then(|entry| {
                 let record = entry.content.clone()?;
-                Some(record.aged(secs(true_now - entry.written)))
+                Some(record.aged(self.store.age(entry, true_now)))
             }),
             self.slots(),
         );
@@ -28,7 +28,7 @@ impl Node {
         }
         process.follow();
         if let Action::ServeAndSettle(start) = action {
-            // It flies beside, as a flight does that was given up.
+            // The flight runs in parallel, like a flight that was given up.
             if process.ghost.is_none() {
                 process.flights = (process.flights + 1) % 4;
                 process.ghost = Some(Air {
@@ -97,17 +97,17 @@ impl Node {
         self.begin(world, p)
     }
 
-    /// A request is signed with the token that the machine says.
+    /// A request is signed with the token that the machine names.
     fn serve(&mut self, world: &World, p: usize, instead: bool) -> Result<(), Violation> {
         let now = self.clock(p);
         let process = &mut self.processes[p];
         let generation = process.key.state.serves(now);
         let Some(token) = generation.and_then(|generation| process.token(generation)) else {
-            return Err("a token is served that is not there".to_owned());
+            return Err("the machine names a token that does not exist".to_owned());
         };
         process.satisfied = true;
         let issued = self.vendor.issued[usize::from(token)];
-        // What a process writes that stood still looks younger than it is.
+        // An entry written by a process that stood still looks younger than it is.
         let ages = !world.vendor.expired && !self.so_far.stopped;
         if self.now >= issued + world.lifetime && ages {
             return Err(format!(
@@ -117,20 +117,22 @@ impl Node {
         }
         let is_refused = process.refused & bit(token) != 0;
         if is_refused && instead {
-            return Err(format!("t{token} is sent again to who was refused with it"));
+            return Err(format!(
+                "t{token} is sent again by the caller that was refused with it"
+            ));
         }
         let recent = process
             .replaces_since
             .is_some_and(|since| self.now < since + 2);
         if is_refused && recent && process.air.is_some() {
             return Err(format!(
-                "t{token} is sent while its replacement is under way"
+                "t{token} is sent while its replacement is being requested"
             ));
         }
         Ok(())
     }
 
-    /// Those who wait ask again.
+    /// The waiting callers ask again.
     pub(super) fn wake(&mut self, world: &World, p: usize) -> Result<(), Violation> {
         let process = &mut self.processes[p];
         let waits = std::mem::take(&mut process.waits);

@@ -1,4 +1,4 @@
-//! Flights: they hear of facts, and their orders are executed.
+//! Flights: they receive facts, and their orders are executed.
 
 use super::*;
 
@@ -13,7 +13,7 @@ impl Node {
         }
     }
 
-    /// A flight hears of a fact, and does what concerns this process only.
+    /// Gives a flight a fact, and executes the orders that concern this process only.
     fn goes_on(
         &mut self,
         world: &World,
@@ -92,7 +92,7 @@ impl Node {
         }
     }
 
-    /// An order is executed.
+    /// Executes an order.
     pub(super) fn step(
         &mut self,
         world: &World,
@@ -142,7 +142,7 @@ impl Node {
                 air.heard = Some(refresh);
                 let late = self.now > ends;
                 let result = reply.unwrap_or_else(|| Err(lost()));
-                // What came before the process stood still lies there.
+                // The reply that arrived before the process stood still is handled now.
                 let retry_after = result.as_ref().err().and_then(Error::retry_after);
                 if let Some(asked) = retry_after {
                     let until = self.now + ceil(world.policy.retry_after(asked));

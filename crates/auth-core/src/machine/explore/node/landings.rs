@@ -1,4 +1,4 @@
-//! What becomes of a flight's result, and what promises it keeps.
+//! The result of a flight, and the promises about it.
 
 use super::*;
 
@@ -73,7 +73,7 @@ impl Node {
             }
             if found && air.told_refused & bit(token) != 0 && !so_far.store {
                 return Err(format!(
-                    "t{token} is taken from the store, although others know better"
+                    "t{token} is taken from the store, although other processes know that it was replaced"
                 ));
             }
             let issued = self.vendor.issued[usize::from(token)];
@@ -99,7 +99,7 @@ impl Node {
             let now = self.now;
             let after = self.store.entry.as_ref().and_then(|entry| {
                 let record = entry.content.clone()?;
-                Some(record.aged(secs(now - entry.written)))
+                Some(record.aged(self.store.age(entry, now)))
             });
             let seen = |record: &Option<Record>| {
                 let record = record.clone().unwrap_or_default();
@@ -116,7 +116,7 @@ impl Node {
             let age = secs(now - air.since);
             let before = before.clone().map(|record| record.aged(age));
             if seen(&before) != seen(&after) || self.slots() > *slots {
-                return Err("what never reached the vendor leaves a trace in the store".to_owned());
+                return Err("a request that never reached the vendor changes the store".to_owned());
             }
         }
         Ok(())
@@ -124,7 +124,7 @@ impl Node {
 }
 
 impl Process {
-    /// Keeps what the machine made of a flight's result.
+    /// Keeps the machine's decision about a flight's result.
     fn take(&mut self, landed: Landed<u8>) -> Outcome {
         match landed {
             Landed::Published(generation, token) => {

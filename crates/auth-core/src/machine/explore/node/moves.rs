@@ -1,4 +1,4 @@
-//! What may happen in a state.
+//! The possible moves in a state.
 
 use super::*;
 
@@ -11,7 +11,8 @@ impl Node {
         }
         let costly = self.faults > 0;
         for (p, process) in self.processes.iter().enumerate() {
-            // Who waits for a lease looks often: before the callers of the next second come.
+            // A process that waits for a lease looks often: before the callers of the next second
+            // come.
             let looks = self.processes.iter().enumerate().any(|(other, process)| {
                 let ready =
                     |air: &Air| matches!(air.step, Step::Sleeps(ready) if ready <= self.now);
@@ -22,6 +23,12 @@ impl Node {
             }
             if may.prolong {
                 moves.push(Move::Prolong(p));
+            }
+            if may.renew && costly {
+                moves.push(Move::Renew(p));
+            }
+            if may.invalidate && costly && !process.tokens.is_empty() {
+                moves.push(Move::Invalidate(p));
             }
             if let Some(token) = process.serving(self.clock(p)) {
                 if self.is_good(world, token) {
@@ -57,6 +64,7 @@ impl Node {
             }
         }
         if costly {
+            moves.extend(may.set_store_back.map(Move::SetStoreBack));
             let wipes = may.wipe && self.store.entry.is_some();
             moves.extend(wipes.then_some(Move::Wipe));
             let rolls = may.roll_back && self.store.old.is_some();
@@ -68,7 +76,7 @@ impl Node {
         moves
     }
 
-    /// Orders take no time, unless a process stands still.
+    /// Returns whether time may pass. Orders take no time, unless a process stands still.
     fn may_tick(&self) -> bool {
         self.processes.iter().all(|process| {
             let waits = |air: &Air| match &air.step {
@@ -131,7 +139,7 @@ impl Node {
         results
     }
 
-    /// The API would accept the token.
+    /// Returns whether the API accepts the token.
     pub(super) fn is_good(&self, world: &World, token: u8) -> bool {
         let revoked = self.vendor.revoked & bit(token) != 0;
         let ends = self.vendor.issued[usize::from(token)] + world.lifetime;

@@ -1,10 +1,10 @@
-//! Liveness (I15): when nothing goes wrong any more, each process has a token soon.
+//! Liveness (I15): when no more faults happen, each process soon has a token.
 
 use std::collections::HashMap;
 
 use super::*;
 
-/// How the store is when all else is well.
+/// The state of the store while everything else works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::machine::explore) enum Mode {
     Answers,
@@ -12,12 +12,12 @@ pub(in crate::machine::explore) enum Mode {
     Denies,
 }
 
-/// Judges whether the states of a world recover.
+/// Checks that the states of a world recover.
 pub(in crate::machine::explore) struct Recovery {
-    /// The world, in which nothing goes wrong any more.
+    /// The world, without further faults.
     world: World,
-    /// How many seconds after each state every process has a token. What happens without faults is
-    /// determined, so that two stories that meet go on as one.
+    /// The number of seconds after each state until every process has a token. Without faults the
+    /// moves are determined, so two stories that reach the same state continue equally.
     known: HashMap<u128, u32>,
 }
 
@@ -32,7 +32,7 @@ impl Recovery {
         }
     }
 
-    /// From here on nothing goes wrong: every process has a valid token soon.
+    /// Checks that every process soon has a valid token if no more faults happen.
     pub(in crate::machine::explore) fn judge(
         &mut self,
         node: &Node,
@@ -84,7 +84,7 @@ impl Recovery {
     }
 }
 
-/// Within how many seconds each process has a token.
+/// Returns the number of seconds within which each process has a token.
 fn bound(world: &World, mode: Mode) -> u32 {
     let policy = &world.policy;
     let rules = world.rules(String::new());
@@ -95,7 +95,7 @@ fn bound(world: &World, mode: Mode) -> u32 {
         Mode::Denies => ceil(rules.claim_after(TokenRequestReason::Ahead, true, false)),
         Mode::Answers | Mode::Fails => lease,
     };
-    // What the vendor asked for, slots, and a process that stands still may take longer.
+    // A `Retry-After`, quota slots, and a process that stands still may take longer.
     bound += lease * u32::from(world.may.stop);
     bound += ceil(policy.retry_after(Duration::MAX)) * u32::from(world.may.throttle.is_some());
     if let Some((_, window)) = world.quota {
@@ -108,7 +108,7 @@ fn bound(world: &World, mode: Mode) -> u32 {
 }
 
 impl Node {
-    /// Everything that can be done is done, then somebody asks.
+    /// Executes all orders; then a caller asks.
     fn does_all(&mut self, world: &World) -> Result<(), Violation> {
         for round in 0..400 {
             let mut idle = true;

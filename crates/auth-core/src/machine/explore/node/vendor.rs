@@ -1,4 +1,4 @@
-//! The vendor, and the promises that token requests keep.
+//! The vendor, and the promises about token requests.
 
 use super::*;
 
@@ -7,10 +7,10 @@ pub(super) struct Vendor {
     /// When each token was issued.
     pub(super) issued: Vec<u32>,
     pub(super) revoked: u64,
-    /// Refresh tokens that are good, and those that were replaced.
+    /// Valid refresh tokens, and those that were replaced.
     pub(super) good: u64,
     pub(super) replaced: u64,
-    /// How many refresh tokens there were.
+    /// The number of refresh tokens so far.
     pub(super) refresh_tokens: u8,
     /// A refresh token whose reply was lost, and how often it was sent again.
     pub(super) uncertain: Vec<(u8, u8)>,
@@ -21,7 +21,7 @@ pub(super) struct Vendor {
 }
 
 impl Vendor {
-    /// What a vendor that is well says.
+    /// Returns the reply of a vendor without faults.
     fn answer(
         &mut self,
         world: &World,
@@ -34,7 +34,8 @@ impl Vendor {
         };
         if let Some(sent) = refresh {
             if self.good & bit(sent) == 0 {
-                // Sent twice: whoever has the family's tokens may have stolen them.
+                // Sent twice: another party may have stolen the tokens of this family (RFC 9700
+                // section 4.14).
                 self.good = 0;
                 return Err(rejected(RejectedPart::RefreshToken));
             }
@@ -68,7 +69,7 @@ impl Vendor {
 }
 
 impl Node {
-    /// A token request is sent; here most promises are kept or broken.
+    /// Sends a token request. Most promises are checked here.
     pub(super) fn send(
         &mut self,
         world: &World,
@@ -80,7 +81,8 @@ impl Node {
         let now = self.now;
         let so_far = self.so_far;
         let undisturbed = !so_far.store && !so_far.stopped && so_far.crashes == 0;
-        // Who was denied the lease for longer than a lease lasts goes on without the store.
+        // A process that was denied the lease for longer than a lease lasts continues without the
+        // store.
         let lease = ceil(world.rules(String::new()).lease_time());
         let others = self
             .processes
@@ -90,7 +92,7 @@ impl Node {
                 let air = process.air.as_ref().filter(|_| other != p);
                 air.into_iter().chain(&process.ghost)
             });
-        // Since when the token requests that are under way have had no answer.
+        // Since when the token requests in progress have had no answer.
         let out: Vec<_> = others
             .filter(|air| !(air.flight.is_without_store() && now >= air.since + lease))
             .filter_map(|air| match air.step {
@@ -99,7 +101,7 @@ impl Node {
             })
             .collect();
         // One more is allowed when the first has had no answer for half of its time. Where the
-        // lease was denied for too long before, a second is enough, which is one tick.
+        // lease was denied for too long before, one second is enough, which is one tick.
         let doubts = |process: &Process| process.key.memory.doubts_lease();
         let doubts = self.processes.iter().any(doubts);
         let half = world.policy.token_request_deadline() / 2;
@@ -197,7 +199,7 @@ impl Node {
             return Ok(());
         }
         let now = self.now;
-        // The slot of a token frees with the token.
+        // The slot of a token becomes free when the token expires.
         let lifetime = match result {
             Result_::Well | Result_::LostAfter => window.min(world.lifetime),
             _ => window,
@@ -217,8 +219,8 @@ impl Node {
         Ok(())
     }
 
-    /// A refresh token that was replaced is sent once more at most, and only if nobody knows what
-    /// became of it.
+    /// A refresh token that was replaced is sent at most once more, and only if the outcome of its
+    /// request is unknown.
     fn judge_refresh(&mut self, number: Option<u8>, _: Result_) -> Result<(), Violation> {
         let Some(number) = number else {
             return Ok(());
@@ -253,7 +255,7 @@ impl Node {
         }
     }
 
-    /// A process that dies, or is given up, does not hear the reply.
+    /// A process that dies or is given up does not receive the reply.
     pub(super) fn note_lost_reply(&mut self, p: usize) {
         let process = &self.processes[p];
         let flights = [&process.air, &process.ghost].into_iter().flatten();

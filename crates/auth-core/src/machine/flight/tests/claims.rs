@@ -1,8 +1,8 @@
-//! A token request beside the lease, whose holder has been silent for too long.
+//! A token request without the lease, whose holder has been silent for too long.
 
 use super::*;
 
-/// Process "a" has sent a token request under the lease, and "b" one beside it.
+/// Process "a" has sent a token request with the lease, and "b" one without it.
 fn silent(world: &mut World) -> ((Process, Air), (Process, Air)) {
     let (mut a, mut b) = (Process::new("a"), Process::new("b"));
     let mut holder = a.takes_off(world, TokenRequestReason::Needed);
@@ -26,9 +26,9 @@ fn g03f_a_claim_ends_with_its_token() {
     b.flies(&mut world, &mut beside);
     assert_eq!(beside.brings(), "fake-token-b");
     assert_eq!(world.record().claim, None);
-    // The lease is another process's, and stays so.
+    // Another process has the lease and keeps it.
     assert!(world.lease.as_ref().is_some_and(|(owner, _)| owner == "a"));
-    // The token of the claim is the one that all other processes use.
+    // All other processes use the token of the claim.
     a.ends(&mut world, &mut holder, 1, Ok(token("fake-token-a")));
     a.flies(&mut world, &mut holder);
     assert_eq!(holder.brings(), "fake-token-b");
@@ -45,7 +45,7 @@ fn g05f_a_failure_of_the_holder_is_told_although_another_process_has_claimed() {
         record.pause.is_some() && record.claim.is_some(),
         "{record:?}"
     );
-    // A third process waits, instead of sending one more token request.
+    // A third process waits and sends no token request.
     let mut third = Process::new("c");
     let landing = third.gets(
         &mut world,

@@ -1,8 +1,8 @@
-//! A token request is sent only if the lease outlives it: a process may have stood still.
+//! A token request is sent only if the lease outlives it, because a process may have stood still.
 
 use super::*;
 
-/// A flight with the lease, which is about to look into the store once more.
+/// A flight with the lease that is about to read the store again.
 fn leased(world: &mut World, process: &mut Process) -> Air {
     let mut air = process.takes_off(world, TokenRequestReason::Needed);
     process.flies_to(world, &mut air, |order| matches!(order, Order::Lease));
@@ -23,7 +23,7 @@ fn g17_a_lease_that_has_become_too_short_brings_no_token_request() {
         if sent {
             continue;
         }
-        // Another process has been faster meanwhile.
+        // Another process has been faster.
         let mut other = Process::new("b");
         world.lease = None;
         let landing = other.gets(

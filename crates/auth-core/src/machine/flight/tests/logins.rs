@@ -11,7 +11,8 @@ fn wrong() -> Error {
     Error::new(ErrorKind::Rejected, "wrong password").with_rejected_part(RejectedPart::Credentials)
 }
 
-/// Token requests of processes that start one after another, one every `pause` seconds.
+/// Returns the number of token requests of processes that start one after another, one every
+/// `pause` seconds.
 fn sent(world: &mut World, processes: usize, pause: u64) -> usize {
     let before = world.requests;
     for number in 0..processes {
@@ -26,7 +27,7 @@ fn sent(world: &mut World, processes: usize, pause: u64) -> usize {
 #[test]
 fn g06_all_processes_together_send_rejected_credentials_twice_and_then_once_a_day() {
     let mut world = World::new();
-    // Longer apart than the probe interval: the record's back-off is over each time.
+    // Longer than the probe interval, so the record's back-off is over each time.
     assert_eq!(sent(&mut world, 200, 400), 2);
     let day = 24 * 3600;
     world.pass(day - 199 * 400);
@@ -61,7 +62,7 @@ fn g06_an_accepted_login_clears_the_count() {
 }
 
 #[test]
-fn g06_other_credentials_have_a_count_of_their_own() {
+fn g06_other_credentials_have_a_separate_count() {
     let mut world = World::new();
     assert_eq!(sent(&mut world, 10, 400), 2);
     let mut process = process("new");
@@ -75,7 +76,7 @@ fn g06_other_credentials_have_a_count_of_their_own() {
 }
 
 #[test]
-fn g06_what_was_not_rejected_is_not_counted() {
+fn g06_only_rejections_are_counted() {
     let mut world = World::new();
     for error in [page(), lost(), Error::new(ErrorKind::Throttled, "too many")] {
         process("a").gets(&mut world, TokenRequestReason::Needed, Err(error));

@@ -1,11 +1,11 @@
-//! A token that the API refused is never taken again, from anywhere: each of the defences holds
-//! without the others.
+//! A token that the API refused is never taken again, from any place. Each defence holds without
+//! the others.
 
 use super::*;
 
 const REFUSED: &str = "fake-token-refused";
 
-/// A process that heard of the refusal. The store has the token as a good one.
+/// A process that knows of the refusal. The store has the token as a valid one.
 fn refused() -> (World, Process) {
     let (mut world, mut process) = (World::new(), Process::new("a"));
     world.put(with_token(REFUSED, 3000));
@@ -54,7 +54,7 @@ fn g07_a_mark_that_was_lost_is_written_once_more() {
     process.flies_to(&mut world, &mut air, |order| {
         matches!(order, Order::Write(_))
     });
-    // Another process writes, and has the refused token still.
+    // Another process writes, and still has the refused token.
     world.put(with_token(REFUSED, 3000));
     process.flies(&mut world, &mut air);
     assert_eq!(world.requests, 1);
@@ -66,7 +66,7 @@ fn g07_a_refused_token_is_not_taken_when_it_comes_back_during_the_token_request(
     let (mut world, mut process) = refused();
     let mut air = process.takes_off(&mut world, TokenRequestReason::Needed);
     process.flies(&mut world, &mut air);
-    // A process that has not heard of the refusal saves what it has.
+    // A process that does not know of the refusal saves its token.
     world.put(with_token(REFUSED, 3000));
     process.ends(&mut world, &mut air, 1, Ok(token("fake-token-2")));
     process.flies(&mut world, &mut air);
@@ -87,7 +87,7 @@ fn g07_a_refused_token_is_not_taken_by_a_process_that_stood_still() {
 }
 
 #[test]
-fn g07_a_token_that_the_store_knows_as_refused_is_taken_by_nobody() {
+fn g07_token_that_the_store_knows_as_refused_is_taken_by_no_process() {
     let mut world = World::new();
     let mut record = with_token(REFUSED, 3000);
     record.refused.add(Print::of_text(REFUSED));
@@ -99,11 +99,11 @@ fn g07_a_token_that_the_store_knows_as_refused_is_taken_by_nobody() {
 }
 
 #[test]
-fn g10_the_refused_token_is_not_saved_when_the_vendor_hands_it_out_again() {
+fn g10_the_refused_token_is_not_saved_when_the_vendor_returns_it_again() {
     let (mut world, mut process) = refused();
     process.gets(&mut world, TokenRequestReason::Refused, Ok(token(REFUSED)));
     assert_eq!(world.record().token, None);
-    // Nor by a process that knows of the refusal from the store only.
+    // Neither does a process that knows of the refusal from the store only.
     let mut other = Process::new("b");
     other.gets(&mut world, TokenRequestReason::Needed, Ok(token(REFUSED)));
     assert_eq!(world.record().token, None);

@@ -6,10 +6,10 @@ pub(super) struct World {
     pub(super) entry: Option<Kept<Record>>,
     pub(super) account: Option<Kept<Account>>,
     pub(super) logins: Option<Kept<Logins>>,
-    /// Who has the lease, and until when.
+    /// The holder of the lease, and its end.
     pub(super) lease: Option<(String, Moment)>,
     pub(super) drawn: u64,
-    /// Token requests so far.
+    /// The number of token requests so far.
     pub(super) requests: usize,
 }
 
@@ -59,7 +59,7 @@ impl World {
         is_live.then(|| (entry.version, entry.content.clone().aged(age)))
     }
 
-    /// Does what a flight orders the driver to do, unless that is a token request or the end.
+    /// Executes an order of a flight, unless it is a token request or the end.
     pub(super) fn execute(&mut self, process: &Process, order: &Order) -> Fact {
         let now = self.now;
         match order {
@@ -70,9 +70,11 @@ impl World {
             }
             Order::Load => {
                 let (version, record) = self.live_entry().unzip();
+                let written = self.entry.as_ref().map_or(now, |entry| entry.written);
                 Fact::Loaded(Box::new(Loaded {
                     version,
                     record,
+                    age: now.wait_since(written),
                     sealed: None,
                 }))
             }

@@ -1,9 +1,9 @@
-//! The hot path asks the rules when there is something to decide, and not before.
+//! The fast path asks the rules when something has to be decided, and not before.
 
 use super::*;
 
-/// Walks a story in steps of a quarter second. A caller that would not ask would get the cached
-/// token as if it had asked; one that asks, does so for something.
+/// Runs a story in steps of a quarter second. A caller that does not ask gets the cached token, as
+/// it would by asking. A caller that asks gets another answer.
 fn walk(desk: &mut Desk, seconds: u64, mut happens: impl FnMut(&mut Desk, Action)) -> u32 {
     let mut asked = 0;
     for _ in 0..seconds * 4 {
@@ -21,7 +21,7 @@ fn walk(desk: &mut Desk, seconds: u64, mut happens: impl FnMut(&mut Desk, Action
 }
 
 #[test]
-fn g01_without_a_token_everybody_asks() {
+fn g01_without_a_token_all_callers_ask() {
     let mut desk = Desk::new();
     assert_eq!(desk.state.check_at(desk.now), Moment::PAST);
     desk.demand();
@@ -43,7 +43,7 @@ fn g01_a_token_is_asked_about_when_its_renewal_is_due() {
 }
 
 #[test]
-fn g01_nobody_asks_while_the_renewal_is_under_way() {
+fn g01_no_caller_asks_while_the_renewal_is_in_progress() {
     let mut desk = Desk::proven();
     desk.pass_secs(2880);
     let asked = walk(&mut desk, 660, |_, action| {
@@ -58,7 +58,7 @@ fn g01_nobody_asks_while_the_renewal_is_under_way() {
 }
 
 #[test]
-fn g04_nobody_asks_while_a_failed_renewal_backs_off() {
+fn g04_no_caller_asks_while_a_failed_renewal_backs_off() {
     let mut desk = Desk::proven();
     desk.pass_secs(2880);
     let asked = walk(&mut desk, 660, |desk, _| {
@@ -68,7 +68,7 @@ fn g04_nobody_asks_while_a_failed_renewal_backs_off() {
 }
 
 #[test]
-fn g11_nobody_asks_until_a_slot_frees() {
+fn g11_no_caller_asks_until_a_slot_is_free() {
     let mut desk = Desk::with_quota(2, 1000);
     desk.demand();
     desk.fail(Failure::Unknown);
@@ -77,7 +77,8 @@ fn g11_nobody_asks_until_a_slot_frees() {
     desk.fetch_of(500);
     let generation = desk.newest();
     desk.accept(generation);
-    // Renewal is due at 400 s, valid until 450 s; slots free at 600 s and 1,000 s.
+    // Renewal is due at 400 s, and the token is valid until 450 s. Slots become free at 600 s and
+    // 1,000 s.
     let asked = walk(&mut desk, 450, |_, action| panic!("{action:?}"));
     assert_eq!(asked, 0);
     assert_eq!(desk.demand(), Action::OverQuota { wait: secs(50) });
@@ -98,7 +99,7 @@ fn g07_during_a_doubt_every_request_asks() {
 }
 
 #[test]
-fn g07_during_a_trial_every_request_asks_if_somebody_reports() {
+fn g07_during_a_trial_every_request_asks_if_acceptances_are_reported() {
     let mut silent = Desk::new();
     silent.get();
     assert_eq!(
@@ -109,7 +110,7 @@ fn g07_during_a_trial_every_request_asks_if_somebody_reports() {
     desk.pass_secs(2880);
     desk.demand();
     desk.fetch();
-    // For as long as the token before may have to serve.
+    // As long as the previous token may be needed.
     desk.pass_secs(659);
     assert_eq!(desk.state.check_at(desk.now), Moment::PAST);
     desk.pass_secs(1);
@@ -120,7 +121,7 @@ fn g07_during_a_trial_every_request_asks_if_somebody_reports() {
 }
 
 #[test]
-fn g20_nobody_asks_for_nothing_after_a_jump_of_the_wall_clock() {
+fn g20_no_caller_asks_without_need_after_a_jump_of_the_wall_clock() {
     let mut desk = Desk::proven();
     desk.pass_secs(2880);
     desk.demand();
@@ -135,7 +136,7 @@ fn g20_nobody_asks_for_nothing_after_a_jump_of_the_wall_clock() {
     assert!(!desk.now.reached(desk.state.check_at(desk.now)));
     desk.set_wall_forwards(secs(60));
     assert!(desk.now.reached(desk.state.check_at(desk.now)));
-    // The renewal itself was due by the wall clock.
+    // By the wall clock, the renewal was due.
     let mut desk = Desk::proven();
     desk.set_wall_forwards(secs(2880));
     desk.pass(millis(500));

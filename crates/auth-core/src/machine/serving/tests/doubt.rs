@@ -1,6 +1,6 @@
 use super::*;
 
-/// The token was refused, and for so many seconds no renewal may start.
+/// The token was refused, and no renewal may start for `seconds`.
 fn doubted(seconds: u64) -> Desk {
     let mut desk = Desk::proven();
     desk.pass_secs(10);
@@ -35,7 +35,7 @@ fn g07_two_seconds_count_from_when_the_token_request_may_start() {
 }
 
 #[test]
-fn g07_others_go_on_with_the_refused_token_when_its_renewal_fails() {
+fn g07_other_requests_use_the_refused_token_when_its_renewal_fails() {
     let mut desk = Desk::proven();
     desk.pass_secs(10);
     desk.refuse_newest();
@@ -81,7 +81,7 @@ fn g05_a_refused_request_waits_for_a_silent_server_no_longer_than_for_one_token_
         }
         let waited = desk.now.wait_since(begun);
         assert!(waited <= millis(12_500), "{joins_after} s: {waited:?}");
-        assert_eq!(desk.demand(), Action::Serve, "the others go on");
+        assert_eq!(desk.demand(), Action::Serve, "the others continue");
     }
 }
 
@@ -123,7 +123,7 @@ fn g09_five_refusals_a_second_apart_drop_a_token_that_cannot_be_renewed() {
 }
 
 #[test]
-fn g09_no_token_is_dropped_while_its_renewal_is_under_way() {
+fn g09_no_token_is_dropped_while_its_renewal_is_in_progress() {
     let mut desk = Desk::proven();
     desk.pass_secs(10);
     assert!(flies(desk.refuse_newest()));

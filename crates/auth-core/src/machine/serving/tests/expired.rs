@@ -1,13 +1,13 @@
 use super::*;
 
 #[test]
-fn g10_a_token_that_has_expired_is_for_those_who_wait() {
+fn g10_token_that_has_expired_is_for_the_waiting_callers() {
     let mut desk = Desk::new();
     desk.demand();
     assert_eq!(desk.fetch_of(0), Action::Deliver(desk.newest()));
     assert_eq!(desk.serves(), None);
     assert_eq!(desk.state.usable_until(), None);
-    // The floor is waited for.
+    // The flight waits for the shortest interval.
     let next = Start {
         after: secs(1),
         ..flight(TokenRequestReason::Needed)
@@ -16,7 +16,7 @@ fn g10_a_token_that_has_expired_is_for_those_who_wait() {
 }
 
 #[test]
-fn g10_a_token_that_was_under_way_for_too_long_has_expired() {
+fn g10_token_whose_reply_took_too_long_has_expired() {
     let mut desk = Desk::new();
     desk.demand();
     let token = desk.token(10);
@@ -55,7 +55,7 @@ fn g10_expired_tokens_lengthen_the_back_off() {
 }
 
 #[test]
-fn g10_an_expired_token_takes_a_valid_one_from_nobody() {
+fn g10_expired_token_replaces_no_valid_one() {
     let mut desk = Desk::proven();
     let valid = desk.newest();
     desk.pass_secs(2880);
@@ -77,7 +77,7 @@ fn g10_the_refused_token_once_more_is_a_failure_for_the_next_refusal_only() {
         };
         assert_eq!(start.reason, TokenRequestReason::Refused);
         assert_eq!(desk.fail(Failure::SameToken), Action::Report);
-        assert_eq!(desk.demand(), Action::Serve, "others go on");
+        assert_eq!(desk.demand(), Action::Serve, "others continue");
         assert_eq!(desk.renews_after(), wait);
         desk.pass_secs(wait);
     }
@@ -94,6 +94,6 @@ fn g10_one_text_has_one_number() {
     same.same = Some(first);
     assert_eq!(desk.step(Event::Fetched(same)), Action::Publish(first));
     desk.pass_secs(2879);
-    assert_eq!(desk.demand(), Action::Serve, "its time starts anew");
+    assert_eq!(desk.demand(), Action::Serve, "its lifetime starts again");
     assert!(flies(desk.refuse(first)), "its refusal is no old token's");
 }

@@ -19,7 +19,7 @@ fn g05_a_failure_is_told_until_its_back_off_ends() {
     assert_eq!(desk.demand(), Action::Wait);
 }
 
-/// Token requests of an outage, and how long after its end the next one comes.
+/// Returns the number of token requests in an outage, and the time from its end to the next one.
 fn outage(jitter: Jitter, seconds: u64) -> (u32, Duration) {
     let mut desk = Desk::new();
     let end = desk.now + secs(seconds);
@@ -58,7 +58,7 @@ fn g05_back_off_is_an_eighth_of_the_outage() {
 }
 
 #[test]
-fn g05_what_the_vendor_asked_for_is_believed_up_to_an_hour() {
+fn g05_retry_after_is_obeyed_up_to_an_hour() {
     for (asked, wait) in [(30, 30), (3600, 3600), (90_000, 3600), (0, 1)] {
         let mut desk = Desk::new();
         desk.demand();

@@ -16,12 +16,12 @@ fn reserve_is_left() -> Desk {
 }
 
 #[test]
-fn g11_renewals_ahead_leave_the_reserve_alone() {
+fn g11_renewals_ahead_do_not_use_the_reserve() {
     let mut desk = reserve_is_left();
-    assert_eq!(desk.prolong(), Action::Serve, "the cached token has to do");
+    assert_eq!(desk.prolong(), Action::Serve, "the cached token is used");
     desk.pass_secs(2879);
     assert_eq!(desk.demand(), Action::Serve);
-    // The token ends before the first slot frees.
+    // The token expires before the first slot is free.
     desk.state.held.as_mut().unwrap().usable_until = desk.now;
     assert_eq!(
         desk.demand(),
@@ -50,7 +50,7 @@ fn g11_a_used_up_quota_allows_no_token_request_until_a_slot_frees() {
 }
 
 #[test]
-fn g11_a_slot_frees_with_its_token_if_that_is_sooner() {
+fn g11_slot_is_free_when_its_token_expires_if_that_is_sooner() {
     let mut desk = Desk::with_quota(1, 100);
     desk.demand();
     desk.fetch_of(50);
@@ -61,7 +61,7 @@ fn g11_a_slot_frees_with_its_token_if_that_is_sooner() {
 }
 
 #[test]
-fn g11_what_was_not_sent_and_what_others_brought_use_no_slot() {
+fn g11_unsent_requests_and_tokens_of_other_processes_use_no_slot() {
     let mut desk = Desk::with_quota(1, 1000);
     desk.demand();
     desk.fail(Failure::NotSent);
@@ -75,7 +75,7 @@ fn g11_what_was_not_sent_and_what_others_brought_use_no_slot() {
 }
 
 #[test]
-fn g09_a_second_renewal_after_a_refusal_leaves_the_reserve_alone() {
+fn g09_second_renewal_after_a_refusal_does_not_use_the_reserve() {
     let mut desk = reserve_is_left();
     // One refused token may be a revoked one.
     assert_eq!(
@@ -92,7 +92,7 @@ fn g09_a_second_renewal_after_a_refusal_leaves_the_reserve_alone() {
     assert_eq!(
         accepted.refuse_newest(),
         Action::RefusalBackOff,
-        "there was one of late"
+        "there was a recent one"
     );
 }
 
@@ -107,10 +107,10 @@ fn g09_the_reserve_is_not_used_after_a_refused_token_was_dropped() {
     }
     assert_eq!(desk.serves(), None);
     let Action::OverQuota { wait } = desk.demand() else {
-        panic!("the reserve is left alone");
+        panic!("the reserve is not used");
     };
     assert!(wait > secs(3500), "{wait:?}");
-    // A token that ends without being refused may use the reserve.
+    // A token that expires without a refusal may use the reserve.
     let mut desk = reserve_is_left();
     desk.refuse_newest();
     desk.fetch_known();
@@ -124,7 +124,7 @@ fn g09_the_reserve_is_not_used_after_a_refused_token_was_dropped() {
 }
 
 #[test]
-fn g11_a_renewal_ahead_that_found_no_slot_waits_for_the_end_of_the_token_at_most() {
+fn g11_renewal_ahead_without_a_slot_waits_at_most_until_the_token_expires() {
     let mut desk = Desk::proven();
     desk.pass_secs(2880);
     desk.demand();

@@ -13,7 +13,7 @@ fn g07_a_refused_token_is_replaced_by_one_token_request() {
         assert_eq!(desk.refuse(refused), Action::Wait);
     }
     assert!(matches!(desk.fetch(), Action::Publish(_)));
-    // The others that were under way with the refused token.
+    // The other requests that were in progress with the refused token.
     for _ in 0..50 {
         assert_eq!(desk.refuse(refused), Action::Serve);
     }
@@ -67,7 +67,7 @@ fn g08_the_refusal_of_an_expired_token_proves_nothing() {
     );
 }
 
-/// The waits before each of so many renewals that follow refusals.
+/// Returns the waits before each of `times` renewals that follow refusals.
 fn waits(times: usize, accepted: bool) -> Vec<u64> {
     let mut desk = Desk::proven();
     let mut waits = Vec::new();
@@ -92,7 +92,7 @@ fn g09_renewals_back_off_while_the_api_refuses_every_token() {
 }
 
 #[test]
-fn g09_more_than_three_renewals_of_late_back_off_even_if_their_tokens_are_accepted() {
+fn g09_more_than_three_recent_renewals_back_off_even_if_their_tokens_are_accepted() {
     let expected = [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60];
     assert_eq!(waits(expected.len(), true), expected);
 }
@@ -118,7 +118,7 @@ fn g09_one_renewal_is_forgotten_each_minute() {
         later.accept(generation);
         assert_eq!(later.renews_after(), wait, "after {minutes} minutes");
     }
-    // One that waits is passed on, and the token serves.
+    // A refusal during the wait is returned, and the token stays in use.
     assert_eq!(desk.refuse_newest(), Action::RefusalBackOff);
     assert_eq!(desk.demand(), Action::Serve);
 }

@@ -10,7 +10,7 @@ fn reject(desk: &mut Desk, about: CredentialsId) {
     assert_eq!(desk.step(Event::Failed(rejected)), Action::Report);
 }
 
-/// These credentials were just rejected.
+/// A state in which these credentials were just rejected.
 fn rejected(secret: &str) -> Desk {
     let mut desk = Desk::new();
     desk.demand();
@@ -68,7 +68,7 @@ fn g06_unchanged_credentials_keep_everything_as_it_was() {
     assert_eq!(
         desk.state.next_try(desk.now),
         secs(260),
-        "the probe is not put off"
+        "the probe is not delayed"
     );
     desk.pass_secs(260);
     assert_eq!(
@@ -94,7 +94,7 @@ fn g06_the_same_credentials_are_sent_again_after_the_probe_interval() {
 }
 
 #[test]
-fn g06_looks_are_counted_anew_for_other_credentials() {
+fn g06_looks_are_counted_separately_for_other_credentials() {
     let mut desk = rejected("fake-secret-1");
     for _ in 0..5 {
         assert!(flies(desk.demand()));
@@ -153,7 +153,7 @@ fn g06_the_operator_may_have_the_credentials_tried_at_once() {
 }
 
 #[test]
-fn g06_nobody_looks_after_a_failure_that_is_not_about_credentials() {
+fn g06_no_look_follows_a_failure_that_is_not_about_credentials() {
     for failure in [Failure::Unknown, Failure::NotUnderstood, Failure::Throttled] {
         let mut desk = Desk::new();
         desk.demand();

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn g03_one_token_request_serves_all_who_wait() {
+fn g03_one_token_request_serves_all_waiting_callers() {
     let mut desk = Desk::new();
     assert_eq!(
         desk.demand(),
@@ -39,7 +39,7 @@ fn g02_one_renewal_runs_while_the_cached_token_serves() {
 }
 
 #[test]
-fn g02_a_renewal_ahead_takes_at_most_half_of_what_is_left() {
+fn g02_renewal_ahead_takes_at_most_half_of_the_remaining_time() {
     // (asked at, deadline in ms): the token is valid for 3,540 s.
     let asked = [
         (2880, 10_000),
@@ -119,7 +119,7 @@ fn g04_retry_after_wins_and_callers_hear_of_it_when_the_token_has_ended() {
 }
 
 #[test]
-fn g04_who_joined_a_renewal_that_was_cut_short_asks_again() {
+fn g04_caller_that_joined_a_shortened_renewal_asks_again() {
     let story = |joins: bool, cut_short: bool, told: bool| {
         let mut desk = Desk::proven();
         desk.pass_secs(3539);
@@ -133,18 +133,17 @@ fn g04_who_joined_a_renewal_that_was_cut_short_asks_again() {
         let action = desk.step(Event::Failed(failed));
         (action, desk.demand())
     };
-    let (action, next) = story(true, true, false);
-    assert_eq!(action, Action::Retry);
-    assert_eq!(
-        next,
-        Action::Fly(flight(TokenRequestReason::Needed)),
-        "at once"
-    );
-    for (joins, cut_short, told) in [
-        (false, true, false),
-        (true, false, false),
-        (true, true, true),
-    ] {
+    // Without a caller that joined it too: the token has ended, and the next caller needs one.
+    for joins in [true, false] {
+        let (action, next) = story(joins, true, false);
+        assert_eq!(action, Action::Retry);
+        assert_eq!(
+            next,
+            Action::Fly(flight(TokenRequestReason::Needed)),
+            "at once"
+        );
+    }
+    for (joins, cut_short, told) in [(true, false, false), (true, true, true)] {
         let (action, next) = story(joins, cut_short, told);
         assert_eq!(action, Action::Report);
         assert!(matches!(next, Action::Fail { .. }), "{next:?}");
@@ -165,11 +164,11 @@ fn prolonging_waits_for_one_renewal_and_keeps_the_floor() {
     assert_eq!(desk.prolong(), Action::Wait);
     assert_eq!(desk.demand(), Action::Serve, "others do not wait");
     desk.fail(Failure::Unknown);
-    assert_eq!(desk.prolong(), Action::Serve, "the cached token has to do");
+    assert_eq!(desk.prolong(), Action::Serve, "the cached token is used");
 }
 
 #[test]
-fn g03_a_flight_that_went_away_is_followed_by_another_after_the_floor() {
+fn g03_abandoned_flight_is_followed_by_another_after_the_interval() {
     let mut desk = Desk::new();
     desk.demand();
     assert_eq!(desk.step(Event::Abandoned), Action::Nothing);

@@ -1,6 +1,6 @@
 use super::*;
 
-/// The seconds after which nothing is left to remember.
+/// Returns the seconds after which nothing has to be remembered.
 fn rests_after(desk: &Desk) -> u64 {
     let left = desk.state.without_token();
     let rests = |wait: &u64| left.is_at_rest(desk.now + secs(*wait));
@@ -8,7 +8,7 @@ fn rests_after(desk: &Desk) -> u64 {
 }
 
 #[test]
-fn what_was_never_used_is_at_rest() {
+fn unused_state_is_at_rest() {
     assert_eq!(rests_after(&Desk::new()), 0);
 }
 
@@ -46,7 +46,11 @@ fn g09_renewals_that_followed_refusals_are_remembered_for_as_long_as_they_count(
     desk.state = desk.state.without_token();
     assert!(flies(desk.demand()));
     desk.fetch_known();
-    assert_eq!(desk.refuse_newest(), Action::RefusalBackOff, "four of late");
+    assert_eq!(
+        desk.refuse_newest(),
+        Action::RefusalBackOff,
+        "four recent ones"
+    );
 }
 
 #[test]

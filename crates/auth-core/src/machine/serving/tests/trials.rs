@@ -1,6 +1,6 @@
 use super::*;
 
-/// How many milliseconds after the token came its refusal starts a token request.
+/// Returns how many milliseconds after its arrival a refusal of the token starts a token request.
 fn trial(desk: &Desk) -> u64 {
     let renews = |wait: u64| {
         let mut later = desk.clone();
@@ -15,7 +15,7 @@ fn trial(desk: &Desk) -> u64 {
 }
 
 #[test]
-fn g07_a_young_token_is_sent_again_after_one_two_and_four_seconds() {
+fn g07_new_token_is_sent_again_after_one_two_and_four_seconds() {
     let mut desk = Desk::new();
     desk.get();
     for after in [1, 2, 4, 4, 4] {
@@ -26,7 +26,7 @@ fn g07_a_young_token_is_sent_again_after_one_two_and_four_seconds() {
         assert_eq!(desk.demand(), Action::Serve, "others use it");
         desk.pass(millis(1));
     }
-    // Five times were enough.
+    // Five times are enough.
     assert_eq!(desk.refuse_newest(), Action::RefusalBackOff);
     assert!(desk.state.is_young(desk.now));
     assert_eq!(desk.demand(), Action::Serve);
@@ -62,7 +62,7 @@ fn g09_trials_last_longer_while_the_api_accepts_nothing() {
 }
 
 #[test]
-fn g07_trials_do_not_grow_where_nobody_reports_what_the_api_accepts() {
+fn g07_trials_do_not_grow_without_reports_of_acceptance() {
     let mut desk = Desk::new();
     desk.get();
     for _ in 0..5 {
@@ -89,7 +89,7 @@ fn g07_refusals_of_a_token_after_its_trial_do_not_lengthen_the_next_trial() {
 }
 
 #[test]
-fn g07_a_token_that_others_had_for_a_while_is_on_trial_for_what_is_left() {
+fn g07_token_that_other_processes_used_is_on_trial_for_the_rest_of_the_time() {
     for (age, window) in [(0, 6000), (2, 4000), (6, 0)] {
         let mut desk = Desk::new();
         desk.demand();
@@ -143,7 +143,7 @@ fn g07_the_previous_token_serves_while_the_api_does_not_know_the_new_one() {
         assert_eq!(desk.demand(), Action::Serve, "tried again after {rest} s");
         assert_eq!(desk.serves(), Some(young));
     }
-    // With a predecessor to use, there is no hurry to replace the young one.
+    // A previous token can be used, so the new one is not replaced at once.
     assert_eq!(desk.newest(), young);
     desk.accept(young);
     assert_eq!(desk.state.previous_generation(), None);
@@ -175,7 +175,7 @@ fn g07_a_previous_token_that_is_refused_too_serves_no_more() {
 }
 
 #[test]
-fn g07_a_refused_token_is_nobodys_predecessor() {
+fn g07_refused_token_is_never_used_as_the_previous_token() {
     let mut desk = Desk::proven();
     desk.pass_secs(10);
     desk.refuse_newest();

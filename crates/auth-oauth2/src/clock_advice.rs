@@ -5,14 +5,14 @@ use http::{HeaderMap, header::DATE};
 
 /// The difference between this machine's clock and the server's clock, by the `Date` of the reply.
 #[derive(Clone, Copy)]
-pub(super) enum ClockDifference {
+pub(crate) enum ClockDifference {
     Ahead(Duration),
     Behind(Duration),
 }
 
 impl ClockDifference {
     /// Returns `None` if the reply has no `Date`, and for a difference that servers tolerate.
-    pub(super) fn of(headers: &HeaderMap, now: Moment) -> Option<Self> {
+    pub(crate) fn of(headers: &HeaderMap, now: Moment) -> Option<Self> {
         let date = headers.get(DATE)?.to_str().ok()?;
         let date = httpdate::parse_http_date(date).ok()?;
         let server = date.duration_since(UNIX_EPOCH).ok()?;
@@ -26,7 +26,7 @@ impl ClockDifference {
 
     /// Adds the difference to the error of a rejected assertion. The claims `iat` and `exp` depend
     /// on the clock.
-    pub(super) fn explain(self, error: Error) -> Error {
+    pub(crate) fn explain(self, error: Error) -> Error {
         if error.rejected_part() != Some(RejectedPart::Credentials) {
             return error;
         }
