@@ -127,6 +127,7 @@ mod secret;
 pub mod settings;
 mod sharded;
 mod store;
+mod sync;
 mod token;
 mod transport;
 

@@ -16,6 +16,7 @@ mod costs;
 mod deps;
 mod features;
 mod latest;
+mod models;
 mod msrv;
 mod mutants;
 mod node;
@@ -82,6 +83,11 @@ const COMMANDS: &[Command] = &[
         name: "deps",
         about: "checks the number of dependencies that a service adds",
         run: deps::run,
+    },
+    Command {
+        name: "models",
+        about: "runs models of what threads share, in every order of the threads' steps",
+        run: models::run,
     },
     Command {
         name: "mutants",

@@ -1,10 +1,7 @@
 //! State that the callers waiting for a flight share with its task.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+    sync::{Arc, PoisonError},
     task::Waker,
     time::Duration,
 };
@@ -20,6 +17,10 @@ use crate::{
     },
     limits::concurrency::InLine,
     observer::EventKind,
+    sync::{
+        Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
 };
 
 /// State that the callers waiting for a token request share with its task.
@@ -263,3 +264,6 @@ impl InLine for Flight {
         self.is_urgent()
     }
 }
+
+#[cfg(all(test, model))]
+mod model;

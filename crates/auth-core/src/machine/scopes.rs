@@ -141,7 +141,7 @@ impl Scopes {
             return false;
         }
         self.proven = values(granted).map(Box::from).collect();
-        self.end(asked, |scope| has(granted, scope));
+        self.end(asked, own, |scope| has(granted, scope));
         true
     }
 
@@ -151,13 +151,10 @@ impl Scopes {
         let proven = std::mem::take(&mut self.proven);
         let is_known = |scope: &str| has(own, scope) || contains(&proven, scope);
         if values(asked).all(is_known) {
-            self.end(asked, |scope| has(own, scope));
+            self.end(asked, own, |scope| has(own, scope));
         } else {
-            self.end(asked, is_known);
+            self.end(asked, own, is_known);
             self.proven = proven;
-        }
-        if self.union.iter().all(|scope| has(own, scope)) {
-            self.union.clear();
         }
     }
 
@@ -185,13 +182,16 @@ impl Scopes {
     }
 
     /// A token request that asked for `asked` ended. Its scopes that are not kept are denied.
-    fn end(&mut self, asked: &str, is_kept: impl Fn(&str) -> bool) {
+    fn end(&mut self, asked: &str, own: &str, is_kept: impl Fn(&str) -> bool) {
         let is_all = self.union.iter().all(|scope| has(asked, scope));
         let (kept, denied): (Vec<_>, Vec<_>) = self
             .union
             .drain(..)
             .partition(|scope| !has(asked, scope) || is_kept(scope));
         self.union = kept;
+        if self.union.iter().all(|scope| has(own, scope)) {
+            self.union.clear();
+        }
         denied.iter().for_each(|scope| add(&mut self.denied, scope));
         // What was wanted later is a matter of the next token request.
         let wanted = if is_all { self.wanted.take() } else { None };

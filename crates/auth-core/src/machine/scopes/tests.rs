@@ -179,6 +179,40 @@ fn what_is_wanted_during_a_token_request_is_not_judged_by_its_reply() {
 }
 
 #[test]
+fn the_longest_scope_is_asked_for_and_no_longer_one() {
+    let limits = any();
+    let ask = |length: usize| {
+        let wanted = "x".repeat(length - "read ".len());
+        let base = situation(&limits, "read", "read");
+        Scopes::default().want(base, &[&wanted])
+    };
+    assert_eq!(ask(MOST_BYTES), Step::Ask);
+    assert_eq!(ask(MOST_BYTES + 1), Step::Decline(NoWiderScope::TooMany));
+}
+
+#[test]
+fn grants_of_other_processes_do_not_add_up_beyond_the_limits() {
+    let limits = any().max_scopes(1);
+    let mut scopes = Scopes::default();
+    scopes.adopt(&limits, "read", "read write");
+    scopes.adopt(&limits, "read", "read admin");
+    assert_eq!(scopes.asked().unwrap(), "read write");
+
+    let padded = format!("read write{}", " ".repeat(MOST_BYTES));
+    for (own, granted) in [
+        ("read", padded.as_str()),
+        // A vendor's own scope that names a scope twice makes no room for one more.
+        ("read read", "read write admin"),
+        ("", "read"),
+        ("read", "read wri\"te"),
+    ] {
+        let mut scopes = Scopes::default();
+        scopes.adopt(&limits, own, granted);
+        assert_eq!(scopes.asked(), None, "{own}");
+    }
+}
+
+#[test]
 fn an_own_scope_that_a_token_lost_is_not_denied() {
     let limits = any();
     let mut scopes = Scopes::default();
@@ -187,4 +221,16 @@ fn an_own_scope_that_a_token_lost_is_not_denied() {
     assert!(!scopes.granted("read list write", "read list", "write", Some("read list")));
     let lost = situation(&limits, "read list", "read");
     assert_eq!(scopes.want(lost, &["list"]), Step::Ask);
+}
+
+#[test]
+fn a_denied_scope_is_not_adopted_from_another_process() {
+    let limits = any();
+    let mut scopes = Scopes::default();
+    let base = situation(&limits, "read", "read");
+    assert_eq!(scopes.want(base, &["write"]), Step::Ask);
+    assert!(scopes.granted("read write", "read", "read", Some("read")));
+    assert_eq!(scopes.asked(), None);
+    scopes.adopt(&limits, "read", "read write");
+    assert_eq!(scopes.asked(), None);
 }
