@@ -148,14 +148,16 @@ fn auth_core_keeps_its_promises() {
 #[test]
 fn auth_tower_keeps_its_promises() {
     use auth_tower::{
-        AnsweredRequest, Auth, AuthLayer, AuthOutcome, Error, ExistingCredential,
+        AnsweredRequest, Auth, AuthLayer, AuthOutcome, Error, ExistingCredential, HeadInPlace,
         InsufficientScope, KeyedAuth, MinLifetime, MinLifetimeFuture, MinLifetimeLayer,
         MissingToken, NotReplayed, OriginGuard, OriginGuardFuture, OriginGuardLayer, ReplayBody,
         ReplayBodyLayer, ReplayBodyService, ReplayCheap, ReplayOff, ReplayWith, ResponseFuture,
-        ResponseHead, ServiceTransport, StepUp, Unsigned,
+        ResponseHead, ServiceTransport, SignedInPlace, StepUp, Unsigned,
     };
     promise! {
         InsufficientScope: send sync unpin forever;
+        HeadInPlace<'static>: send unpin forever;
+        SignedInPlace<MemoryService, Body>: send unpin forever;
         Auth<MemoryService>: send sync unpin forever;
         Auth<MemoryService, ReplayOff>: send sync unpin forever;
         Auth<MemoryService, ReplayWith<CloneBody>>: send sync unpin forever;
