@@ -43,18 +43,18 @@ pub struct Health {
     pub(crate) not_replayed: Option<RequestsLost>,
 }
 
-/// Requests that authentication could not help: how many since the authenticator was made, and the
-/// last of them.
+/// Requests that were sent unsigned, or refused and not sent again: their number since the
+/// authenticator was made, and the last one. Part of [`Health`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestsLost {
-    /// How many.
+    /// The number of requests.
     pub count: u64,
-    /// Why the last one, in one lower-case word, for example `other_origin` or `body`.
+    /// The cause for the last request, as one lower-case word, for example `other_origin` or `body`.
     pub cause: &'static str,
-    /// Where the last one went; the authenticator's origins where the host is not known.
+    /// The host of the last request. The authenticator's origins if the host is not known.
     pub host: Box<str>,
-    /// How long ago the last one was.
+    /// The time since the last request.
     pub ago: Duration,
 }
 

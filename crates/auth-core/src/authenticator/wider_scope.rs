@@ -17,35 +17,34 @@ use crate::{
     observer::SCOPE_DENIED,
 };
 
-/// What follows from a request that the API wants more scope for; returned by
-/// [`Authenticator::report_insufficient_scope`].
+/// Result of [`Authenticator::report_insufficient_scope`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ScopeAnswer {
-    /// The cached token has the scopes: it is newer than the one that was sent.
+    /// The cached token has the scopes. It is newer than the token that was sent.
     Granted(Token),
-    /// A token request is in progress. Wait for its token, which has the scopes: otherwise the wait
-    /// ends with an error.
+    /// A token request is in progress. Wait for its token. If the token lacks one of the scopes, the
+    /// wait ends with an error.
     Renewing(Acquire),
-    /// Nothing is asked for.
+    /// No token is requested, for this reason.
     Declined(NoWiderScope),
-    /// No token request may start now; the error says why and for how long.
+    /// No token request may start now. The error states the reason and the time.
     Failed(Error),
 }
 
 impl Authenticator {
-    /// Tells whether [`AuthenticatorOptions::wider_scope`](crate::AuthenticatorOptions::wider_scope)
-    /// is set and the source can ask for another scope.
+    /// Returns whether [`AuthenticatorOptions::wider_scope`](crate::AuthenticatorOptions::wider_scope)
+    /// is set and the source can request another scope.
     #[must_use]
     pub fn asks_for_wider_scope(&self) -> bool {
         self.shared.limits_of_scope().is_some()
     }
 
-    /// Reports that the API wants these scopes of a request that was signed with this token. Asks
-    /// the authorization server for them if [`WiderScope`](crate::WiderScope) permits; does not
-    /// wait.
+    /// Reports that the API requires these scopes for a request that was signed with the token of
+    /// `generation`. Starts a token request for them if [`WiderScope`](crate::WiderScope) permits it,
+    /// and does not wait.
     ///
-    /// The token stays in use: that the scope is insufficient says that the token is valid.
+    /// The token stays in use, because `insufficient_scope` means that the token is valid.
     pub fn report_insufficient_scope<'s>(
         &self,
         generation: Generation,

@@ -1,50 +1,52 @@
-//! What an application permits when the API wants more scope.
+//! The option for larger scopes that an API requires.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-/// Permits an [`Authenticator`](crate::Authenticator) to ask for more scope when the API answers `insufficient_scope`
-/// ([RFC 6750, section 3.1](https://datatracker.ietf.org/doc/html/rfc6750#section-3.1)); set by
+/// Permits an [`Authenticator`](crate::Authenticator) to request a token with a larger scope when
+/// the API answers `insufficient_scope`
+/// ([RFC 6750, section 3.1](https://datatracker.ietf.org/doc/html/rfc6750#section-3.1)). Set it by
 /// [`AuthenticatorOptions::wider_scope`](crate::AuthenticatorOptions::wider_scope).
 ///
-/// Without this option such an answer is passed on. With it, `auth_tower::AuthLayer` asks the
-/// authorization server once for the union of the usual scope and the scopes that the API wants,
-/// and sends the request once more with the token that comes. Use it where the scopes of an API are
-/// not known beforehand, for example with servers of the Model Context Protocol, whose clients are
-/// told by the challenge which scopes a call needs. Where they are known, set them at the source:
-/// that costs no refused request.
+/// Without this option the API's answer is returned. With it, `auth_tower::AuthLayer` requests once
+/// a token for the union of the source's scope and the scopes that the API requires, and sends the
+/// request once more with that token. Use it if the scopes of an API are not known beforehand. For
+/// example, servers of the Model Context Protocol name the scopes of a call in the challenge. If you
+/// know the scopes, set them at the token source: that costs no refused request.
 ///
 /// # Rules
 ///
-/// - The token stays valid, and all other requests go on with it while the vendor is asked.
-/// - All requests that want more scope share one token request. It goes by the rules of each
-///   renewal: back-off, quota (its reserve is not used) and lease.
-/// - Nothing is asked for that the token was granted already, that the vendor has denied once, or
-///   that is not [permitted](Self::only).
-/// - At most [`max_scopes`](Self::max_scopes) scopes are asked for beyond the usual ones, in at
-///   most [`max_requests`](Self::max_requests) token requests, for the life of the authenticator.
-/// - Later renewals ask for the union, too. A new authenticator begins with the usual scope: after a
-///   restart, and after an [`AuthenticatorMap`](crate::AuthenticatorMap) has evicted one.
-/// - If the vendor rejects the union, the next token request asks for the usual scope, and the
-///   cached token serves meanwhile. If the vendor grants a part, the token is used, and the rest is
-///   not asked for again. A token that lacks a scope of the cached token is not taken.
+/// - The cached token stays valid. Other requests are signed with it during the token request.
+/// - All requests that require a larger scope share one token request. Back-off, quota (without its
+///   reserve) and lease apply as to every renewal.
+/// - A scope is not requested if the token has it, if the vendor denied it before, or if it is not
+///   [permitted](Self::only).
+/// - The number of additional scopes is limited by [`max_scopes`](Self::max_scopes), the number of
+///   token requests by [`max_requests`](Self::max_requests). Both limits, and what the vendor
+///   denied, hold for the life of the authenticator.
+/// - Later renewals request the union too. An authenticator that is new after a restart, or after an
+///   [`AuthenticatorMap`](crate::AuthenticatorMap) evicted it, requests the source's scope.
+/// - If the vendor rejects the union, its new scopes are not requested again, and the cached token
+///   stays in use. If the vendor grants a part, the token is used, and the other scopes are not
+///   requested again. A token that lacks a scope of the cached token is not used.
 ///
 /// # With a store
 ///
-/// Processes that share a [store](crate::AuthenticatorOptions::store) share the token, so set this
-/// option for all of them, or for none. A process that takes a token with more scope from the store
-/// asks for as much from then on. A process without this option renews the token with the usual
-/// scope; the others ask again, at most [`max_requests`](Self::max_requests) times.
+/// Processes that share a [store](crate::AuthenticatorOptions::store) share the token. Set this
+/// option in all of them or in none. A process that reads a token with a larger scope from the store
+/// requests the same scope from then on. A process without this option renews the token with the
+/// source's scope; the other processes then request the larger one again, at most
+/// [`max_requests`](Self::max_requests) times.
 ///
 /// # Which sources
 ///
-/// Those that say what they ask for by [`TokenSource::own_scope`](crate::TokenSource::own_scope):
-/// `Client::client_credentials` of `auth-oauth2`. With others, the API's answer is passed on.
+/// Sources that return a scope from [`TokenSource::own_scope`](crate::TokenSource::own_scope):
+/// `Client::client_credentials` of `auth-oauth2`. With other sources the API's answer is returned.
 ///
 /// # Security
 ///
-/// The API chooses which scopes are asked for, so name those that you permit. With
-/// [`any`](Self::any), an API that was taken over gets a token with all that the client may have,
-/// which it can use at other APIs that accept the same token.
+/// The API chooses the scopes, so name the scopes that you permit. With [`any`](Self::any), an API
+/// under an attacker's control gets a token with every scope that the client may have. The attacker
+/// can use that token at other APIs that accept it.
 ///
 /// # Example
 ///
