@@ -203,18 +203,17 @@ pub enum EventKind {
         /// Why no other token was available, if that is the reason.
         error: Option<Error>,
     },
-    /// The API wanted more scope than the token has, and the authenticator
-    /// [asks for more](crate::WiderScope). Told once for each token request that was made because of
-    /// it, when the authorization server answered; and once for each request because of which no
-    /// token is requested. Holds no name of a scope: the API chose it.
+    /// The API required a larger scope, and [`WiderScope`](crate::WiderScope) is set. One event when
+    /// the authorization server has answered the token request for it, and one for each request for
+    /// which no such token request is sent. Contains no scope, because the API chose the text.
     #[non_exhaustive]
     WiderScope {
-        /// How many scopes the token request asked for beyond the usual ones. Without a token
-        /// request, how many scopes the API requires.
+        /// The number of additional scopes in the token request. Without a token request, the number
+        /// of scopes that the API requires.
         scopes: usize,
-        /// Why not all were granted, in one lower-case word: `denied` by the authorization server,
-        /// otherwise [`NoWiderScope::as_str`](crate::NoWiderScope::as_str). `None` if all were
-        /// granted.
+        /// Why not all scopes were granted, as one lower-case word: `denied` by the authorization
+        /// server, otherwise [`NoWiderScope::as_str`](crate::NoWiderScope::as_str). `None` if all
+        /// were granted.
         declined: Option<&'static str>,
     },
     /// A credential was removed from a request that left the authenticator's origins.
