@@ -7,8 +7,8 @@ use crate::{Moment, RequestsLost};
 /// Requests that were sent unsigned, and refused ones that were not sent once more.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    unsigned: Mutex<Option<Lost>>,
-    not_replayed: Mutex<Option<Lost>>,
+    unsigned: Mutex<Option<Box<Lost>>>,
+    not_replayed: Mutex<Option<Box<Lost>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,13 +37,15 @@ impl Requests {
     }
 }
 
-fn note(lost: &Mutex<Option<Lost>>, cause: &'static str, host: &str, now: Moment) {
+fn note(lost: &Mutex<Option<Box<Lost>>>, cause: &'static str, host: &str, now: Moment) {
     let mut lost = lost.lock().unwrap_or_else(PoisonError::into_inner);
-    let last = lost.get_or_insert_with(|| Lost {
-        count: 0,
-        cause,
-        host: host.into(),
-        at: now,
+    let last = lost.get_or_insert_with(|| {
+        Box::new(Lost {
+            count: 0,
+            cause,
+            host: host.into(),
+            at: now,
+        })
     });
     last.count = last.count.saturating_add(1);
     last.cause = cause;
@@ -54,7 +56,7 @@ fn note(lost: &Mutex<Option<Lost>>, cause: &'static str, host: &str, now: Moment
     }
 }
 
-fn tell(lost: &Mutex<Option<Lost>>, now: Moment) -> Option<RequestsLost> {
+fn tell(lost: &Mutex<Option<Box<Lost>>>, now: Moment) -> Option<RequestsLost> {
     let lost = lost
         .lock()
         .unwrap_or_else(PoisonError::into_inner)

@@ -82,8 +82,8 @@ pub(super) struct Desk {
     /// When the newest token came.
     pub(super) last_success: Option<Moment>,
     pub(super) last_failure: Option<(Error, Moment)>,
-    /// What token requests ask for because the API wants it.
-    pub(super) scopes: Scopes,
+    /// The larger scope that the API requires. Boxed because it is rare and large.
+    pub(super) scopes: Option<Box<Scopes>>,
 }
 
 impl SharedState {
@@ -104,7 +104,7 @@ impl SharedState {
             quota_told: Moment::PAST,
             last_success: None,
             last_failure: None,
-            scopes: Scopes::default(),
+            scopes: None,
         };
         let shares = store.is_some() || source.keeps_refresh_tokens();
         let owner = if shares {

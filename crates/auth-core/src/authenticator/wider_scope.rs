@@ -103,7 +103,7 @@ impl SharedState {
             granted: cached.as_ref().and_then(|cached| cached.headers().scope()),
             is_flying: desk.flight.is_some(),
         };
-        let step = desk.scopes.want(situation, &wanted);
+        let step = desk.scopes.get_or_insert_default().want(situation, &wanted);
         drop(desk);
         match step {
             Step::Decline(why) => Err(why),
@@ -124,7 +124,7 @@ impl SharedState {
 
     /// The scope that the next token request asks for, if it is not the source's own.
     pub(crate) fn asked_scope(&self) -> Option<String> {
-        self.desk().scopes.asked()
+        self.desk().scopes.as_ref()?.asked()
     }
 
     /// Judges the end of a token request that asked for this scope in place of the source's own.
@@ -137,8 +137,9 @@ impl SharedState {
         let mut desk = self.desk();
         let until = desk.key.state.usable_until();
         let is_valid = until.is_some_and(|until| !now.reached(until));
-        let result = self.judged(asked, result, &mut desk.scopes, is_valid);
-        let ended = desk.scopes.take_ended();
+        let scopes = desk.scopes.get_or_insert_default();
+        let result = self.judged(asked, result, scopes, is_valid);
+        let ended = scopes.take_ended();
         drop(desk);
         if let Some(Ended { scopes, is_granted }) = ended {
             let declined = (!is_granted).then_some(SCOPE_DENIED);
@@ -182,9 +183,9 @@ impl SharedState {
     }
 
     /// A token of another process came from the store.
-    pub(crate) fn adopt_scope(&self, granted: Option<&str>, scopes: &mut Scopes) {
+    pub(crate) fn adopt_scope(&self, granted: Option<&str>, scopes: &mut Option<Box<Scopes>>) {
         if let (Some((limits, own)), Some(granted)) = (self.limits_of_scope(), granted) {
-            scopes.adopt(limits, own, granted);
+            scopes.get_or_insert_default().adopt(limits, own, granted);
         }
     }
 
