@@ -326,8 +326,8 @@ pub(crate) fn is_shared(failure: Failure) -> bool {
 
 /// A shorter rest of a back-off is not waited for.
 const LAST_MOMENT: Duration = Duration::from_millis(20);
-/// How much later than the others a process asks the vendor that has failed before: its trouble may
-/// be its own.
+/// How much later than the others a process sends a token request after its own failure, because the
+/// problem may concern this process only.
 pub(crate) const YIELD: Duration = Duration::from_secs(2);
 /// How long the back-off of a single process is obeyed.
 const ONE_PROCESS: Duration = Duration::from_secs(5);
