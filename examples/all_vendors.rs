@@ -1,16 +1,13 @@
-//! Talks to all four vendors at once, each a fake in this process, and shows what every request
-//! looked like on the wire, with its secrets hidden.
+//! Sends requests to all four vendors, each a fake server in this process, and shows every request
+//! on the wire, with its secrets hidden.
 //!
 //! ```console
 //! $ cargo run --example all_vendors
 //! ```
 //!
-//! No account and no network: the fakes listen on 127.0.0.1, and refuse what the vendors refuse.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+//! No account is needed, and no network: the fake servers listen on 127.0.0.1, and reject and
+//! refuse the same requests as the vendors.
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
 
@@ -23,20 +20,24 @@ use auth_testkit::TestServer;
 use auth_tower::AuthLayer;
 use auth_verdigris::Verdigris;
 use bytes::Bytes;
+use clap::Parser;
 use http::{Request, header::ACCEPT};
 use http_body_util::Full;
 use tokio::try_join;
 use tower::{ServiceBuilder, ServiceExt};
 
+#[path = "support/program.rs"]
+mod program;
+
+/// Calls the APIs of all four vendors, each a fake in this process, and shows every request as it
+/// was sent, without its secrets.
+#[derive(Parser)]
+struct Arguments {}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("all_vendors: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    Arguments::parse();
+    program::finish(run().await)
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
@@ -75,7 +76,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Asks the API once, through the layer.
+/// Sends one API request through the layer.
 async fn get(
     server: &TestServer,
     authenticator: Authenticator,
@@ -108,7 +109,7 @@ fn of_verdigris(server: &TestServer) -> Result<Authenticator, auth_core::Error> 
     .build()
 }
 
-/// One type for each region: neither's token gets to the other.
+/// One type per region, so that a token of one region cannot be sent to the other.
 fn of_kaizen<R: Region>(server: &TestServer) -> Result<Authenticator, auth_core::Error> {
     let secret = Secret::new(server.client_secret());
     let kaizen = Kaizen::<R>::builder(server.client_id(), secret, ReqwestTransport::new()?)

@@ -7,41 +7,75 @@
 //!       AXONIZE_CLIENT_SECRET=... cargo run --example axonize_devices
 //! ```
 //!
-//! The first asks on the terminal for the binding code, if multi-factor authentication is on. With
-//! `AXONIZE_PASSWORD_FILE` or `AXONIZE_CLIENT_SECRET_FILE` the secret is read from a file. A fake
-//! on 127.0.0.1 to try it with: `cargo run --example fake_vendor axonize`.
+//! The first command asks for the binding code on the terminal if multi-factor authentication is
+//! on. With `AXONIZE_PASSWORD_FILE` or `AXONIZE_CLIENT_SECRET_FILE` the secret is read from a file.
+//! To try it with a fake server on 127.0.0.1: `cargo run --example fake_vendor axonize`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "it is a program for people"
 )]
 
-use std::{error::Error, io, process::ExitCode};
+use std::{error::Error, io, path::PathBuf, process::ExitCode};
 
 use auth_axonize::{Axonize, MfaAnswer, MfaChallenge};
-use auth_core::{Authenticator, ErrorKind};
+use auth_core::Authenticator;
 use auth_reqwest::ReqwestTransport;
 use auth_tower::AuthLayer;
+use clap::{CommandFactory, Parser, error::ErrorKind};
 use tower::ServiceBuilder;
 
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/vendor_api.rs"]
 mod vendor_api;
 
-use vendor_api::{finish, http, list, optional, required, secret};
+use vendor_api::{http, list, secret};
+
+/// Lists the devices of an Axonize application: as a user who logs in (--app-id, --email), or with
+/// API keys (--client-id).
+#[derive(Parser)]
+struct Arguments {
+    /// The API's base URL, for example https://api.axonize.com.
+    #[arg(long, env = "AXONIZE_BASE_URL")]
+    base_url: String,
+    /// The application's id.
+    #[arg(long, env = "AXONIZE_APP_ID")]
+    app_id: Option<String>,
+    /// The user who logs in.
+    #[arg(long, env = "AXONIZE_EMAIL")]
+    email: Option<String>,
+    /// A file with the user's password. Default: the password is read from the environment variable
+    /// AXONIZE_PASSWORD.
+    #[arg(long, env = "AXONIZE_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
+    /// The id of the API keys.
+    #[arg(long, env = "AXONIZE_CLIENT_ID")]
+    client_id: Option<String>,
+    /// A file with the secret of the API keys. Default: the secret is read from the environment
+    /// variable AXONIZE_CLIENT_SECRET.
+    #[arg(long, env = "AXONIZE_CLIENT_SECRET_FILE")]
+    client_secret_file: Option<PathBuf>,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    finish("axonize_devices", list_devices().await)
+    program::finish(list_devices(Arguments::parse()).await)
 }
 
-async fn list_devices() -> Result<(), Box<dyn Error>> {
-    let base_url = required(
-        "AXONIZE_BASE_URL",
-        "your API's address, https://api.axonize.com for example",
-    )?;
-    let authenticator = match optional("AXONIZE_CLIENT_ID")? {
-        Some(client_id) => by_api_keys(&base_url, client_id)?,
-        None => by_login(&base_url)?,
+async fn list_devices(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let base_url = arguments.base_url;
+    let authenticator = match (arguments.client_id, arguments.app_id, arguments.email) {
+        (Some(client_id), _, _) => by_api_keys(&base_url, client_id, arguments.client_secret_file)?,
+        (None, Some(app_id), Some(email)) => {
+            by_login(&base_url, app_id, email, arguments.password_file)?
+        }
+        (None, _, _) => Arguments::command()
+            .error(
+                ErrorKind::MissingRequiredArgument,
+                "no credentials: set --app-id and --email for a user, or --client-id for API keys",
+            )
+            .exit(),
     };
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))
@@ -49,40 +83,44 @@ async fn list_devices() -> Result<(), Box<dyn Error>> {
     list(client, &base_url, "/odata/devices/").await
 }
 
-fn by_api_keys(base_url: &str, client_id: String) -> Result<Authenticator, Box<dyn Error>> {
-    let secret = secret("AXONIZE_CLIENT_SECRET", "AXONIZE_CLIENT_SECRET_FILE")?;
+fn by_api_keys(
+    base_url: &str,
+    client_id: String,
+    secret_file: Option<PathBuf>,
+) -> Result<Authenticator, auth_core::Error> {
+    let secret = secret("AXONIZE_CLIENT_SECRET", secret_file);
     let keys = Axonize::api_keys(base_url, client_id, secret);
-    Ok(if base_url.starts_with("http:") {
-        // The operator names this URL, and says with it that nobody can listen on the way there.
-        keys.danger_allow_http(base_url)?.build()?
+    if base_url.starts_with("http:") {
+        // The operator chose this URL, and so states that no third party can read the traffic.
+        keys.danger_allow_http(base_url)?.build()
     } else {
-        keys.build()?
-    })
+        keys.build()
+    }
 }
 
-fn by_login(base_url: &str) -> Result<Authenticator, Box<dyn Error>> {
-    let app_id = required(
-        "AXONIZE_APP_ID",
-        "the application's id (or AXONIZE_CLIENT_ID, to send API keys)",
-    )?;
-    let email = required("AXONIZE_EMAIL", "the user to log in as")?;
-    let password = secret("AXONIZE_PASSWORD", "AXONIZE_PASSWORD_FILE")?;
+fn by_login(
+    base_url: &str,
+    app_id: String,
+    email: String,
+    password_file: Option<PathBuf>,
+) -> Result<Authenticator, auth_core::Error> {
+    let password = secret("AXONIZE_PASSWORD", password_file);
     let login = Axonize::login(base_url, app_id, email, password, ReqwestTransport::new()?).mfa(
         |challenge| async move {
             let asked = tokio::task::spawn_blocking(move || ask_for_code(&challenge)).await;
             asked.unwrap_or_else(|_| Err(no_code()))
         },
     );
-    Ok(if base_url.starts_with("http:") {
-        login.danger_allow_http(base_url)?.build()?
+    if base_url.starts_with("http:") {
+        login.danger_allow_http(base_url)?.build()
     } else {
-        login.build()?
-    })
+        login.build()
+    }
 }
 
 fn ask_for_code(challenge: &MfaChallenge) -> Result<MfaAnswer, auth_core::Error> {
     eprint!(
-        "the code that came by {} (nothing to have it sent again): ",
+        "the code that was sent by {} (leave empty to have it sent again): ",
         challenge.authenticator()
     );
     let mut line = String::new();
@@ -94,5 +132,8 @@ fn ask_for_code(challenge: &MfaChallenge) -> Result<MfaAnswer, auth_core::Error>
 }
 
 fn no_code() -> auth_core::Error {
-    auth_core::Error::new(ErrorKind::Unavailable, "nobody typed a code")
+    auth_core::Error::new(
+        auth_core::ErrorKind::Unavailable,
+        "no code was entered on the terminal; start the program again",
+    )
 }

@@ -1,33 +1,60 @@
-//! A command line tool that keeps its token from one run to the next.
+//! A command line tool that keeps its token for the next run.
 //!
 //! ```console
-//! $ export AUTH_STORE_DIR=~/.cache/cli-with-store
 //! $ cargo run --example cli_with_store
-//! the token is valid; token requests: 1
-//! $ cargo run --example cli_with_store
-//! the token is valid; token requests: 0
+//! run 1: 200 OK, token requests: 1
+//! run 2: 200 OK, token requests: 0
 //! ```
 //!
-//! The vendor is a server inside this program, so that the example needs nothing else.
+//! The vendor is a server in this program, so that the example needs nothing else.
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
-use std::{env, error::Error};
+use std::{error::Error, path::Path, process::ExitCode};
 
 use auth_core::{Authenticator, AuthenticatorOptions, Key, Origins, Secret};
 use auth_oauth2::Client;
 use auth_store_file::FileStore;
 use auth_testkit::TestServer;
+use auth_tower::AuthLayer;
+use bytes::Bytes;
+use clap::Parser;
+use http::Request;
+use http_body_util::Full;
+use tower::{ServiceBuilder, ServiceExt};
+
+#[path = "support/program.rs"]
+mod program;
+
+/// Runs a command line tool twice: the second run uses the token that the first one stored.
+#[derive(Parser)]
+struct Arguments {}
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let dir =
-        env::var_os("AUTH_STORE_DIR").ok_or("set AUTH_STORE_DIR to the directory for tokens")?;
-    let vendor = TestServer::builder().in_memory();
+async fn main() -> ExitCode {
+    Arguments::parse();
+    program::finish(run().await)
+}
 
+async fn run() -> Result<(), Box<dyn Error>> {
+    let vendor = TestServer::builder().in_memory();
+    // A real tool uses a directory of its user, for example "/home/me/.cache/my-tool/tokens".
+    let temporary = tempfile::tempdir()?;
+    let directory = temporary.path().join("tokens");
+    for run in ["run 1", "run 2"] {
+        let before = vendor.counters().token_requests;
+        let status = tool(&vendor, &directory).await?;
+        let token_requests = vendor.counters().token_requests - before;
+        println!("{run}: {status}, token requests: {token_requests}");
+    }
+    Ok(())
+}
+
+/// One run of the tool: it starts with the directory only.
+async fn tool(vendor: &TestServer, directory: &Path) -> Result<http::StatusCode, Box<dyn Error>> {
     let client = Client::builder(vendor.token_url(), vendor.client_id(), vendor.transport())
         .secret(Secret::new(vendor.client_secret()))
         .build()?;
-    // Everything that makes this token another than the next.
+    // Everything that distinguishes this token from others in the same directory.
     let key = Key::builder("example")
         .issuer(vendor.token_url())
         .client(vendor.client_id())
@@ -35,12 +62,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let origins = Origins::new([vendor.api_url()])?;
     let authenticator = Authenticator::builder(client.client_credentials(), origins)
         .key(key)
-        .options(AuthenticatorOptions::new().store(FileStore::new(dir)?))
+        .options(AuthenticatorOptions::new().store(FileStore::new(directory)?))
         .build()?;
 
-    // A tool would send its requests through `auth_tower::AuthLayer`, which does this first.
-    authenticator.token().await?;
-    let token_requests = vendor.counters().token_requests;
-    println!("the token is valid; token requests: {token_requests}");
-    Ok(())
+    let api = ServiceBuilder::new()
+        .layer(AuthLayer::new(authenticator))
+        .service(vendor.service());
+    let request = Request::get(vendor.api_url()).body(Full::<Bytes>::default())?;
+    Ok(api.oneshot(request).await?.status())
 }

@@ -1,44 +1,70 @@
-//! Runs a fake of a vendor on 127.0.0.1, to try the vendors' examples with, and prints the
+//! Runs a fake server of a vendor on 127.0.0.1, for the vendors' examples, and prints the
 //! environment that they need.
 //!
 //! ```console
 //! $ cargo run --example fake_vendor kayzen
 //! ```
 //!
-//! It ends with Ctrl-C, or after ten minutes.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+//! Ends with Ctrl-C, or after ten minutes.
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
-use std::{env, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use auth_testkit::{TestServer, TestServerBuilder};
+use clap::{Parser, ValueEnum};
+
+#[path = "support/program.rs"]
+mod program;
+
+/// Runs a fake server of a vendor on 127.0.0.1 for ten minutes, and prints the environment
+/// variables with which the vendor's example uses it.
+#[derive(Parser)]
+struct Arguments {
+    vendor: Vendor,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Vendor {
+    Verdigris,
+    /// The server East.
+    Kaizen,
+    Kayzen,
+    /// With a login.
+    Axonize,
+    /// With API keys.
+    AxonizeKeys,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let name = env::args().nth(1).unwrap_or_default();
-    let Some((builder, example, variables)) = vendor(&name) else {
-        eprintln!("fake_vendor: name one: {NAMES}");
-        return ExitCode::FAILURE;
-    };
+    let (builder, example, variables) = fake(Arguments::parse().vendor);
     let server = builder.start().await;
     println!("# In another terminal:");
     for (variable, value) in variables(&server) {
         println!("export {variable}='{}'", value.replace('\'', r"'\''"));
     }
     println!("cargo run --example {example}");
-    tokio::time::sleep(Duration::from_secs(600)).await;
-    println!("# {:?}", server.counters());
-    ExitCode::SUCCESS
+    let ten_minutes = tokio::time::sleep(Duration::from_secs(600));
+    let interrupted = async {
+        tokio::select! {
+            () = ten_minutes => Ok(()),
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+        }
+    };
+    let ended = interrupted.await;
+    let counters = server.counters();
+    println!(
+        "# token requests: {}, API requests: {}",
+        counters.token_requests, counters.api_requests
+    );
+    program::finish(ended.map_err(Into::into))
 }
 
 type Variables = fn(&TestServer) -> Vec<(&'static str, String)>;
 
-fn vendor(name: &str) -> Option<(TestServerBuilder, &'static str, Variables)> {
-    Some(match name {
-        "verdigris" => (
+fn fake(vendor: Vendor) -> (TestServerBuilder, &'static str, Variables) {
+    match vendor {
+        Vendor::Verdigris => (
             auth_verdigris::fake::server(),
             "verdigris_buildings",
             |server| {
@@ -50,7 +76,7 @@ fn vendor(name: &str) -> Option<(TestServerBuilder, &'static str, Variables)> {
                 ]
             },
         ),
-        "kaizen" => (auth_kaizen::fake::east(), "kaizen_buildings", |server| {
+        Vendor::Kaizen => (auth_kaizen::fake::east(), "kaizen_buildings", |server| {
             vec![
                 ("KAIZEN_REGION", "east".to_owned()),
                 ("KAIZEN_CLIENT_ID", server.client_id().to_owned()),
@@ -59,7 +85,7 @@ fn vendor(name: &str) -> Option<(TestServerBuilder, &'static str, Variables)> {
                 ("KAIZEN_BASE_URL", server.origin().to_owned()),
             ]
         }),
-        "kayzen" => (auth_kayzen::fake::server(), "kayzen_campaigns", |server| {
+        Vendor::Kayzen => (auth_kayzen::fake::server(), "kayzen_campaigns", |server| {
             vec![
                 ("KAYZEN_API_KEY", server.client_id().to_owned()),
                 ("KAYZEN_API_SECRET", server.client_secret()),
@@ -69,7 +95,7 @@ fn vendor(name: &str) -> Option<(TestServerBuilder, &'static str, Variables)> {
                 ("KAYZEN_BASE_URL", server.origin().to_owned()),
             ]
         }),
-        "axonize" => (auth_axonize::fake::login(), "axonize_devices", |server| {
+        Vendor::Axonize => (auth_axonize::fake::login(), "axonize_devices", |server| {
             vec![
                 ("AXONIZE_BASE_URL", server.origin().to_owned()),
                 ("AXONIZE_APP_ID", server.client_id().to_owned()),
@@ -77,7 +103,7 @@ fn vendor(name: &str) -> Option<(TestServerBuilder, &'static str, Variables)> {
                 ("AXONIZE_PASSWORD", server.user_password()),
             ]
         }),
-        "axonize-keys" => (
+        Vendor::AxonizeKeys => (
             auth_axonize::fake::api_keys(),
             "axonize_devices",
             |server| {
@@ -88,8 +114,5 @@ fn vendor(name: &str) -> Option<(TestServerBuilder, &'static str, Variables)> {
                 ]
             },
         ),
-        _ => return None,
-    })
+    }
 }
-
-const NAMES: &str = "verdigris, kaizen, kayzen, axonize, axonize-keys";

@@ -5,11 +5,12 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use auth_core::{Authenticator, Origins, Secret};
 use auth_tower::{AuthLayer, ReplayBody, ReplayBodyLayer, ServiceTransport};
 use bytes::Bytes;
+use clap::Parser;
 use http::Request;
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -25,8 +26,20 @@ use grpc_server::GrpcServer;
 #[path = "support/grpc_server.rs"]
 mod grpc_server;
 
+#[path = "support/program.rs"]
+mod program;
+
+/// A gRPC client that signs its calls, against a server in this process.
+#[derive(Parser)]
+struct Arguments {}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    Arguments::parse();
+    program::finish(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let server = GrpcServer::start().await;
     let tokens = &server.tokens;
     let things = "fake.Things";
@@ -51,13 +64,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let channel = Endpoint::from_shared(server.origin().to_owned())?.connect_lazy();
     let signed = ServiceBuilder::new()
-        // A message is a stream, which is kept while it is sent; this much of it.
+        // A message is a stream. It is kept while it is sent, up to this number of bytes.
         .layer(ReplayBodyLayer::new(64 * 1024))
-        // A refusal is a status of gRPC's.
+        // gRPC refuses a token with a gRPC status.
         .layer(AuthLayer::new(authenticator).grpc(true))
         .map_request(|request: Request<ReplayBody<Body>>| request.map(Body::new))
         .service(channel);
-    // With the origin: without one, the layer does not know where a call goes and signs nothing.
+    // Without an origin, the layer does not know the destination of a call and signs nothing.
     let mut client = HealthClient::with_origin(signed, server.origin().parse()?);
 
     for round in ["cold", "warm", "revoked"] {
@@ -70,7 +83,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let reply = client.check(request).await?.into_inner();
         println!("{round}: {:?}", reply.status());
     }
-    // Each call to the server was checked by the test server's rules.
+    // The test server checked the token of each call.
     println!("calls that arrived: {}", tokens.counters().api_requests);
     println!("token requests: {}", tokens.counters().token_requests);
     Ok(())

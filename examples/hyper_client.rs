@@ -1,26 +1,39 @@
-//! hyper's client that signs its requests, against a server in this process.
+//! hyper-util's client that signs its requests, against a server in this process.
 //!
 //! ```console
 //! $ cargo run --example hyper_client
 //! ```
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use auth_core::{Authenticator, Origins, Secret};
 use auth_testkit::TestServer;
 use auth_tower::{AuthLayer, AuthOutcome, ServiceTransport};
 use bytes::Bytes;
+use clap::Parser;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{ServiceBuilder, ServiceExt};
 
+#[path = "support/program.rs"]
+mod program;
+
+/// hyper's client that signs its requests, against a server in this process.
+#[derive(Parser)]
+struct Arguments {}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    Arguments::parse();
+    program::finish(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let server = TestServer::start().await;
 
-    // For https: `build` with a connector such as hyper-rustls' in place of `build_http`.
+    // For https, use `build` with a connector such as hyper-rustls' in place of `build_http`.
     let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let source = auth_oauth2::Client::builder(
         server.token_url(),

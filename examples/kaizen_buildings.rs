@@ -5,13 +5,9 @@
 //!       cargo run --example kaizen_buildings
 //! ```
 //!
-//! `KAIZEN_BASE_URL` and `KAIZEN_TOKEN_URL` point it elsewhere: at a gateway, a staging system, or
-//! a fake on 127.0.0.1 (`cargo run --example fake_vendor kaizen`).
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+//! `KAIZEN_BASE_URL` and `KAIZEN_TOKEN_URL` set other URLs: of a gateway, a staging system, or a
+//! fake server on 127.0.0.1 (`cargo run --example fake_vendor kaizen`).
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
 
@@ -19,41 +15,64 @@ use auth_core::SecretEnv;
 use auth_kaizen::{Central, East, Kaizen, Region, RegionName};
 use auth_reqwest::ReqwestTransport;
 use auth_tower::AuthLayer;
+use clap::Parser;
 use tower::ServiceBuilder;
 
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/vendor_api.rs"]
 mod vendor_api;
 
-use vendor_api::{finish, http, list, optional, required};
+use vendor_api::{http, list};
+
+/// Lists the buildings of a Kaizen account (CopperTree Analytics). The client secret is read from
+/// the environment variable KAIZEN_CLIENT_SECRET.
+#[derive(Parser)]
+struct Arguments {
+    /// The server of your account: `central` or `east`.
+    #[arg(long, env = "KAIZEN_REGION")]
+    region: RegionName,
+    /// The client identifier. CopperTree Analytics' customer service issues it, one per region.
+    #[arg(long, env = "KAIZEN_CLIENT_ID")]
+    client_id: String,
+    /// The API's base URL: of a gateway, a staging system or the fake server. Default: the
+    /// region's.
+    #[arg(long, env = "KAIZEN_BASE_URL")]
+    base_url: Option<String>,
+    /// The token endpoint. Default: the region's.
+    #[arg(long, env = "KAIZEN_TOKEN_URL")]
+    token_url: Option<String>,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    finish("kaizen_buildings", run().await)
+    program::finish(run(Arguments::parse()).await)
 }
 
-/// The server is known only now; from here on it is part of the type.
-async fn run() -> Result<(), Box<dyn Error>> {
-    let region = required("KAIZEN_REGION", "`central` or `east`, as your account is")?;
-    match region.parse()? {
-        RegionName::Central => list_buildings::<Central>().await,
-        RegionName::East => list_buildings::<East>().await,
-        other => Err(format!("this program does not know the region `{other}`").into()),
+/// The region is known only here; from here on it is part of the type.
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    match arguments.region {
+        RegionName::Central => list_buildings::<Central>(arguments).await,
+        RegionName::East => list_buildings::<East>(arguments).await,
+        other => Err(format!(
+            "the region `{other}` is not known to this program; use `central` or `east`"
+        )
+        .into()),
     }
 }
 
-async fn list_buildings<R: Region>() -> Result<(), Box<dyn Error>> {
-    let asked = "CopperTree Analytics' customer service gives it out, for each region its own";
-    let client_id = required("KAIZEN_CLIENT_ID", asked)?;
+async fn list_buildings<R: Region>(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let client_secret = SecretEnv::new("KAIZEN_CLIENT_SECRET");
-    let base_url = optional("KAIZEN_BASE_URL")?.unwrap_or_else(|| R::BASE_URL.to_owned());
+    let base_url = arguments.base_url.unwrap_or_else(|| R::BASE_URL.to_owned());
+    let token_url = arguments.token_url;
 
-    let mut kaizen = Kaizen::<R>::builder(client_id, client_secret, ReqwestTransport::new()?)
-        .base_url(&base_url);
-    let token_url = optional("KAIZEN_TOKEN_URL")?;
+    let mut kaizen =
+        Kaizen::<R>::builder(arguments.client_id, client_secret, ReqwestTransport::new()?)
+            .base_url(&base_url);
     if let Some(token_url) = &token_url {
         kaizen = kaizen.token_url(token_url);
     }
-    // The operator names these URLs, and says with them that nobody can listen on the way there.
+    // The operator chose these URLs, and so states that no third party can read the traffic.
     for url in token_url.iter().chain([&base_url]) {
         if url.starts_with("http:") {
             kaizen = kaizen.danger_allow_http(url)?;

@@ -6,19 +6,32 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use auth_core::{Authenticator, Origins, Secret};
 use auth_oauth2::Client;
 use auth_reqwest::{AuthMiddleware, ReqwestTransport, client_builder};
 use auth_testkit::TestServer;
 use auth_tower::AuthOutcome;
+use clap::Parser;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 
+#[path = "support/program.rs"]
+mod program;
+
+/// A client of reqwest-middleware that signs its requests, against a server in this process.
+#[derive(Parser)]
+struct Arguments {}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    Arguments::parse();
+    program::finish(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let vendor = TestServer::start().await;
-    // Add other middlewares before this one: they stand outside, and see no token.
+    // Add other middlewares before this one: they are outside and do not see tokens.
     let client = ClientBuilder::new(client_builder().build()?)
         .with(AuthMiddleware::new(authenticator(&vendor)?))
         .build();
@@ -55,7 +68,7 @@ fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error>
         ReqwestTransport::new()?,
     )
     .secret(Secret::new(vendor.client_secret()))
-    // The vendor is in this process. Real ones are reached by https.
+    // The vendor is in this process. Real ones are reached over https.
     .danger_allow_http(&vendor.token_url())?
     .build()?
     .client_credentials();

@@ -6,7 +6,7 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "it is a program for people")]
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use auth_core::{Authenticator, Origins, Secret};
 use auth_oauth2::Client;
@@ -14,14 +14,27 @@ use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_testkit::TestServer;
 use auth_tower::{AuthLayer, AuthOutcome};
 use bytes::Bytes;
+use clap::Parser;
 use reqwest::Body;
 use tower::{ServiceBuilder, ServiceExt};
 
+#[path = "support/program.rs"]
+mod program;
+
+/// A reqwest client below a tower layer that signs its requests, against a server in this process.
+#[derive(Parser)]
+struct Arguments {}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    Arguments::parse();
+    program::finish(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let vendor = TestServer::start().await;
     let http = ReqwestService::new()?;
-    // Its request builders are used below.
+    // The request builders of this client are used below.
     let builder = http.get_ref().clone();
     let client = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator(&vendor)?).replay_with(again))
@@ -52,7 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// A body in memory is sent again when the token is refused; a stream is not.
+/// A body in memory is sent again if the token is refused; a stream is not.
 fn again(body: &Body) -> Option<Body> {
     Some(Bytes::copy_from_slice(body.as_bytes()?).into())
 }
@@ -64,7 +77,7 @@ fn authenticator(vendor: &TestServer) -> Result<Authenticator, auth_core::Error>
         ReqwestTransport::new()?,
     )
     .secret(Secret::new(vendor.client_secret()))
-    // The vendor is in this process. Real ones are reached by https.
+    // The vendor is in this process. Real ones are reached over https.
     .danger_allow_http(&vendor.token_url())?
     .build()?
     .client_credentials();

@@ -1,4 +1,4 @@
-//! Reads one TOML file for two vendors, and follows a secret that rotates.
+//! Reads one TOML file for two vendors, and uses a secret that is replaced.
 //!
 //! ```console
 //! $ cargo run --example settings_file
@@ -7,15 +7,10 @@
 //!
 //! Without an argument, two fake vendors run in this process, on 127.0.0.1, and the program writes
 //! the settings file for them: the first command needs no account. With an argument, the program
-//! reads that file, and asks each vendor for a token.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+//! reads that file and requests a token from each vendor.
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{
-    env,
     error::Error,
     fs,
     path::{Path, PathBuf},
@@ -29,12 +24,24 @@ use auth_testkit::TestServer;
 use auth_tower::AuthLayer;
 use auth_verdigris::VerdigrisSettings;
 use bytes::Bytes;
+use clap::Parser;
 use http::{Request, header::ACCEPT};
 use http_body_util::Full;
 use serde::Deserialize;
 use tower::{ServiceBuilder, ServiceExt};
 
-/// The whole file. A program adds its own tables.
+#[path = "support/program.rs"]
+mod program;
+
+/// Reads the settings of two vendors from one TOML file, and requests a token from each vendor.
+#[derive(Parser)]
+struct Arguments {
+    /// The settings file. Default: the program starts two fake vendors, writes their settings file,
+    /// and shows that a changed secret file needs no restart.
+    file: Option<PathBuf>,
+}
+
+/// The whole file. A real program adds its own tables.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
@@ -44,7 +51,8 @@ struct Settings {
 
 impl Settings {
     fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
-        let text = fs::read_to_string(path)?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         Ok(settings::read(text.parse::<toml::Table>()?)?)
     }
 
@@ -59,18 +67,10 @@ impl Settings {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let argument = env::args_os().nth(1).map(PathBuf::from);
-    let result = match argument {
+    program::finish(match Arguments::parse().file {
         Some(path) => ask_vendors(&path).await,
         None => ask_fakes().await,
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("settings_file: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 async fn ask_vendors(path: &Path) -> Result<(), Box<dyn Error>> {
@@ -107,7 +107,7 @@ async fn ask_fakes() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Calls the API once, through the layer.
+/// Sends one API request through the layer.
 async fn get(
     server: &TestServer,
     authenticator: &Authenticator,
@@ -126,7 +126,7 @@ async fn get(
 
 const CAMPAIGNS: &str = "/v1/meta/campaigns?page=1&per_page=25";
 
-/// Writes the secrets, each to its own file, and the settings, which name these files.
+/// Writes the secrets, each to its own file, and the settings with the paths of these files.
 fn write_settings(
     folder: &Path,
     verdigris: &TestServer,

@@ -4,13 +4,9 @@
 //! $ VERDIGRIS_CLIENT_ID=... VERDIGRIS_CLIENT_SECRET=... cargo run --example verdigris_buildings
 //! ```
 //!
-//! `VERDIGRIS_BASE_URL` and `VERDIGRIS_TOKEN_URL` point it elsewhere: at a gateway, a staging
-//! system, or a fake on 127.0.0.1 (`cargo run --example fake_vendor verdigris`).
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+//! `VERDIGRIS_BASE_URL` and `VERDIGRIS_TOKEN_URL` set other URLs: of a gateway, a staging system,
+//! or a fake server on 127.0.0.1 (`cargo run --example fake_vendor verdigris`).
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode};
 
@@ -18,31 +14,50 @@ use auth_core::SecretEnv;
 use auth_reqwest::ReqwestTransport;
 use auth_tower::AuthLayer;
 use auth_verdigris::{LegacyRefusalLayer, Verdigris};
+use clap::Parser;
 use tower::ServiceBuilder;
 
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/vendor_api.rs"]
 mod vendor_api;
 
-use vendor_api::{finish, http, list, optional, required};
+use vendor_api::{http, list};
+
+/// Lists the buildings of a Verdigris account. The client secret is read from the environment
+/// variable VERDIGRIS_CLIENT_SECRET.
+#[derive(Parser)]
+struct Arguments {
+    /// The client identifier. Verdigris' admin console shows it when an API client is created.
+    #[arg(long, env = "VERDIGRIS_CLIENT_ID")]
+    client_id: String,
+    /// The API's base URL: of a gateway, a staging system or the fake server.
+    #[arg(long, env = "VERDIGRIS_BASE_URL", default_value = Verdigris::BASE_URL)]
+    base_url: String,
+    /// The token endpoint. Default: the vendor's.
+    #[arg(long, env = "VERDIGRIS_TOKEN_URL")]
+    token_url: Option<String>,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    finish("verdigris_buildings", list_buildings().await)
+    program::finish(list_buildings(Arguments::parse()).await)
 }
 
-async fn list_buildings() -> Result<(), Box<dyn Error>> {
-    let shown = "Verdigris' admin console shows it when an API client is made";
-    let client_id = required("VERDIGRIS_CLIENT_ID", shown)?;
+async fn list_buildings(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let client_secret = SecretEnv::new("VERDIGRIS_CLIENT_SECRET");
-    let base_url = optional("VERDIGRIS_BASE_URL")?.unwrap_or_else(|| Verdigris::BASE_URL.into());
+    let Arguments {
+        client_id,
+        base_url,
+        token_url,
+    } = arguments;
 
     let mut verdigris =
         Verdigris::builder(client_id, client_secret, ReqwestTransport::new()?).base_url(&base_url);
-    let token_url = optional("VERDIGRIS_TOKEN_URL")?;
     if let Some(token_url) = &token_url {
         verdigris = verdigris.token_url(token_url);
     }
-    // The operator names these URLs, and says with them that nobody can listen on the way there.
+    // The operator chose these URLs, and so states that no third party can read the traffic.
     for url in token_url.iter().chain([&base_url]) {
         if url.starts_with("http:") {
             verdigris = verdigris.danger_allow_http(url)?;

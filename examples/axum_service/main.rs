@@ -3,18 +3,17 @@
 //! `cargo run --example axum_service` needs no account: it starts a vendor on
 //! 127.0.0.1 that exchanges tokens (RFC 8693), and the service; three users call, one of whom the
 //! vendor has dismissed, and then the service shuts down. The program exits non-zero
-//! if a user received another user's data.
+//! if a user received another user's data. With `-- --stay`, the service stays up, so that you can
+//! look at its status page.
 //!
 //! What to take from it:
 //!
 //! - `outbound.rs`: one authenticator for the service, and one for each active user;
-//! - `service.rs`: routes, readiness, health, shutdown;
+//! - `service.rs`: routes, readiness, shutdown;
+//! - `journal.rs` and `page.rs`: what operators see, as `/healthz` (JSON), `/metrics`
+//!   (Prometheus) and `/tokens` (a page for people);
 //! - `failure.rs`: which failure the caller sees as which HTTP status.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "it is a program for people"
-)]
+#![allow(clippy::print_stdout, reason = "it is a program for people")]
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
@@ -22,6 +21,7 @@ use auth_core::{Origins, Secret, SharedClock, SharedTransport, TokenRequestLimit
 use auth_testkit::TestServer;
 use auth_tower::ServiceTransport;
 use bytes::Bytes;
+use clap::Parser;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -29,30 +29,47 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 mod failure;
 mod inbound;
+mod journal;
 mod outbound;
+mod page;
+#[path = "../support/program.rs"]
+mod program;
 mod service;
 mod vendor;
 
+use journal::Journal;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use outbound::{Outbound, Settings, http};
+use service::Operator;
 use vendor::TokenRequest;
+
+/// A service that calls an API as itself and on behalf of its users, with three users and the
+/// vendor in this process.
+#[derive(Parser)]
+struct Arguments {
+    /// Keep the service up until Ctrl-C, to look at its status page.
+    #[arg(long)]
+    stay: bool,
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
+    let Arguments { stay } = Arguments::parse();
+    match run(stay).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("axum_service: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => program::fail(&*error),
     }
 }
 
-async fn run() -> Result<bool, Box<dyn Error>> {
+async fn run(stay: bool) -> Result<bool, Box<dyn Error>> {
     let vendor = TestServer::builder()
         .vendor(TokenRequest::default())
         .start()
         .await;
+    // Before the first token request.
+    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let journal = Arc::new(Journal::default());
     let client = Client::builder(TokioExecutor::new()).build_http();
     let clock = SharedClock::default();
     let outbound = Outbound::new(
@@ -67,6 +84,7 @@ async fn run() -> Result<bool, Box<dyn Error>> {
             limit: TokenRequestLimit::new(16)?,
             max_users: 10_000,
             clock: clock.clone(),
+            journal: Arc::clone(&journal),
         },
         http(client),
     )?;
@@ -75,7 +93,12 @@ async fn run() -> Result<bool, Box<dyn Error>> {
     let url = format!("http://{}", listener.local_addr()?);
     let (stop, stopped) = oneshot::channel::<()>();
     let verify = Arc::new(vendor::expiry_of);
-    let router = service::router(outbound, verify, clock.clone());
+    let router = service::router(
+        outbound,
+        verify,
+        clock.clone(),
+        Operator { journal, metrics },
+    );
     let serving = tokio::spawn(service::serve(listener, router, async {
         let _ = stopped.await;
     }));
@@ -108,19 +131,29 @@ async fn run() -> Result<bool, Box<dyn Error>> {
             "",
         ),
         ("nobody", "/my/things", None, StatusCode::UNAUTHORIZED, ""),
-        ("how is it?", "/healthz", None, StatusCode::OK, "usable"),
+        (
+            "how is it?",
+            "/healthz",
+            None,
+            StatusCode::OK,
+            "\"usable\":true",
+        ),
     ] {
         let (status, body) = get(&format!("{url}{path}"), token).await?;
         let right = status == expected && body.contains(contains);
         well &= right;
-        let mark = if right { "ok " } else { "OFF" };
-        println!(
+        let mark = program::mark(right);
+        anstream::println!(
             "{mark} {what:<17} {path:<11} {} {}",
             status.as_u16(),
             body.trim_end()
         );
     }
 
+    if stay {
+        println!("\nSee {url}/tokens, {url}/healthz and {url}/metrics. Ctrl-C ends the program.");
+        tokio::signal::ctrl_c().await?;
+    }
     let _ = stop.send(());
     serving.await??;
     let seen = vendor.counters();

@@ -1,11 +1,12 @@
 //! The API that the service calls, and the token that it uses.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use auth_core::{
-    Authenticator, AuthenticatorMap, AuthenticatorOptions, Error, Health, Key, KeyPart, Origins,
-    Secret, SharedClock, SharedTransport, TokenRequestLimit,
+    Authenticator, AuthenticatorMap, AuthenticatorOptions, Error, Health, Key, KeyPart, MapHealth,
+    Origins, Secret, SharedClock, SharedTransport, TokenRequestLimit,
 };
+use auth_metrics::MetricsObserver;
 use auth_oauth2::Client;
 use auth_tower::{Auth, AuthLayer, KeyedAuth};
 use axum::body::Body;
@@ -14,7 +15,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
-use crate::inbound::User;
+use crate::{inbound::User, journal::Journal};
 
 /// Any HTTP client.
 pub(crate) type Http = BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, BoxError>;
@@ -48,6 +49,8 @@ pub(crate) struct Settings {
     /// Of how many users tokens are kept.
     pub(crate) max_users: usize,
     pub(crate) clock: SharedClock,
+    /// Is told what happens to all tokens.
+    pub(crate) journal: Arc<Journal>,
 }
 
 /// The API behind, as this service sees it.
@@ -108,9 +111,9 @@ impl Outbound {
         self.itself.health()
     }
 
-    /// How many users' tokens are kept.
-    pub(crate) fn users(&self) -> usize {
-        self.users.len()
+    /// How the users' tokens do, and which five do worst.
+    pub(crate) fn users_health(&self) -> MapHealth {
+        self.users.health(5)
     }
 
     /// Everything that the user's authenticator is made of.
@@ -144,18 +147,26 @@ fn oauth(settings: &Settings) -> Result<Client, Error> {
     builder.build()
 }
 
+/// What the service's own authenticator and those of the users have in common.
+fn options(settings: &Settings) -> AuthenticatorOptions {
+    AuthenticatorOptions::new()
+        .clock(settings.clock.clone())
+        .observer((Arc::clone(&settings.journal), MetricsObserver::new()))
+}
+
 fn itself(settings: &Settings, oauth: &Client) -> Result<Authenticator, Error> {
     Authenticator::builder(oauth.client_credentials(), settings.origins.clone())
         .vendor(VENDOR)
-        .options(AuthenticatorOptions::new().clock(settings.clock.clone()))
+        .options(options(settings).label("itself"))
         .build()
 }
 
 fn users(settings: Settings, oauth: Client) -> Result<AuthenticatorMap, Error> {
     let (max_users, clock) = (settings.max_users, settings.clock.clone());
-    let options = AuthenticatorOptions::new()
+    let options = options(&settings)
         .limit(settings.limit.clone())
-        .clock(settings.clock.clone())
+        // One label for all users: no metric and no log line names one.
+        .label("user")
         // One user is never on many threads at once.
         .shards(1);
     let make = move |key: &Key| {

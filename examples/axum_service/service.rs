@@ -1,4 +1,4 @@
-//! The routes, and how the service starts and ends.
+//! The routes, among them those for operators, and how the service starts and ends.
 
 use std::{
     future::Future,
@@ -9,15 +9,25 @@ use std::{
     },
 };
 
-use auth_core::SharedClock;
-use axum::{Router, body::Body, extract::State, routing::get};
-use http::{HeaderMap, Response, header};
+use auth_core::{Health, MapHealth, SharedClock};
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    response::{Html, IntoResponse},
+    routing::get,
+};
+use http::{HeaderMap, Response, StatusCode, header};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
 use tokio::net::TcpListener;
 
 use crate::{
     failure::{Behalf, Failure},
     inbound::{User, Verify},
+    journal::Journal,
     outbound::{Answer, Outbound},
+    page::Page,
 };
 
 #[derive(Clone)]
@@ -25,20 +35,39 @@ struct Service {
     outbound: Outbound,
     verify: Verify,
     clock: SharedClock,
+    operator: Operator,
     is_ready: Arc<AtomicBool>,
 }
 
+/// What the routes for operators read.
+#[derive(Clone)]
+pub(crate) struct Operator {
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) metrics: PrometheusHandle,
+}
+
 /// All that the service does.
-pub(crate) fn router(outbound: Outbound, verify: Verify, clock: SharedClock) -> Router {
+///
+/// The routes for operators are among the others here, so that the example is short. A service on
+/// the internet serves them on a separate port that only operators reach.
+pub(crate) fn router(
+    outbound: Outbound,
+    verify: Verify,
+    clock: SharedClock,
+    operator: Operator,
+) -> Router {
     Router::new()
         .route("/things", get(things))
         .route("/my/things", get(my_things))
         .route("/readyz", get(ready))
         .route("/healthz", get(health))
+        .route("/metrics", get(metrics))
+        .route("/tokens", get(tokens))
         .with_state(Service {
             outbound,
             verify,
             clock,
+            operator,
             is_ready: Arc::default(),
         })
 }
@@ -84,9 +113,50 @@ async fn ready(State(service): State<Service>) -> Result<&'static str, Failure> 
     Ok("ready\n")
 }
 
-async fn health(State(service): State<Service>) -> String {
-    let Service { outbound, .. } = service;
-    format!("{}\n{} users\n", outbound.health(), outbound.users())
+#[derive(Serialize)]
+struct Report {
+    itself: Health,
+    users: MapHealth,
+}
+
+/// 503 while requests fail for want of a token, or because the API refuses it; before the first
+/// request, all is well. The body says why.
+async fn health(State(service): State<Service>) -> impl IntoResponse {
+    let report = Report {
+        itself: service.outbound.health(),
+        users: service.outbound.users_health(),
+    };
+    let status = if report.itself.is_failing() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    (status, Json(report))
+}
+
+/// For Prometheus.
+async fn metrics(State(service): State<Service>) -> impl IntoResponse {
+    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (content_type, service.operator.metrics.render())
+}
+
+/// For people.
+async fn tokens(State(service): State<Service>) -> impl IntoResponse {
+    let page = Page {
+        itself: service.outbound.health(),
+        users: service.outbound.users_health(),
+        kept: service.operator.journal.kept(),
+        now: service.clock.now(),
+    };
+    let headers = [
+        // The page has its own style, and nothing else is loaded or run.
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, Html(page.html()))
 }
 
 /// Gives the caller the body of a good answer, and nothing else of it: its other headers are

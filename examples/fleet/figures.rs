@@ -9,21 +9,30 @@ use crate::{
     worker::Report,
 };
 
-/// What came of a run.
+/// The results of a run.
 pub(crate) struct Figures {
     pub(crate) quota: u32,
-    /// When each phase ended, from the start on.
+    /// When each phase ended, counted from the start.
     pub(crate) ends: PerPhase<Duration>,
-    pub(crate) redis_restarts: u32,
+    pub(crate) outage: Outage,
     pub(crate) shared: Side,
     pub(crate) alone: Side,
 }
 
-/// What came of one of the two fleets.
+/// How the outage of Redis ended.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Outage {
+    pub(crate) redis_restarts: u32,
+    /// Time from the return of Redis until all processes shared one token. `None` if that took too
+    /// long.
+    pub(crate) recovery: Option<Duration>,
+}
+
+/// The results of one of the two fleets.
 pub(crate) struct Side {
-    /// One for each process.
+    /// One report per process.
     pub(crate) reports: Vec<Report>,
-    /// When its vendor was asked for tokens.
+    /// When its vendor received token requests.
     pub(crate) calls: Vec<Duration>,
     pub(crate) windows_over_quota: usize,
 }
@@ -41,10 +50,10 @@ impl Figures {
         }
     }
 
-    /// By the vendor's count.
+    /// Returns the number of token requests, as the vendor counted them.
     pub(crate) fn token_requests(&self, side: &Side, phase: Phase) -> usize {
         let (start, end) = (self.start(phase), self.ends[phase]);
-        // Requests in progress at the end of the last phase are counted for that phase.
+        // Requests in progress at the end of the last phase count for that phase.
         let is_in = |at: &&Duration| start <= **at && (**at < end || phase == Phase::After);
         side.calls.iter().filter(is_in).count()
     }
@@ -66,13 +75,30 @@ impl Figures {
             token_requests: self.shared.calls.len(),
             token_requests_without_store: self.alone.calls.len(),
             failed_requests: self.shared.failed() + self.alone.failed(),
-            redis_restarts: self.redis_restarts,
+            redis_restarts: self.outage.redis_restarts,
+            recovery_ms: self.outage.recovery.map(|time| time.as_millis() as u64),
             windows_over_quota: self.shared.windows_over_quota,
             added_latency_ms_max: self.added_ms_max(),
+            phases: Phase::ALL.map(|phase| self.phase(phase)).into(),
         }
     }
 
-    /// What is not as promised.
+    /// Of the processes that share a token.
+    fn phase(&self, phase: Phase) -> PhaseLine {
+        PhaseLine {
+            name: phase.name(),
+            lifetimes: self.lifetimes_in(phase),
+            token_requests: self.token_requests(&self.shared, phase),
+            failed_requests: self.shared.sum(phase, |counts| counts.failed),
+        }
+    }
+
+    /// Lifetimes that began in a phase, at most.
+    fn lifetimes_in(&self, phase: Phase) -> u64 {
+        lifetimes(self.length(phase)).ceil() as u64
+    }
+
+    /// Returns all deviations from the expected figures.
     pub(crate) fn off(&self) -> Vec<String> {
         let mut off = Vec::new();
         for (name, side) in [("with a store", &self.shared), ("without", &self.alone)] {
@@ -98,6 +124,20 @@ impl Figures {
                 ));
             }
         }
+        if self.outage.recovery.is_none() {
+            off.push("the processes did not share one token within 10 s after the outage".into());
+        }
+        for phase in [Phase::Before, Phase::After] {
+            let token_requests = self.token_requests(&self.shared, phase) as u64;
+            let lifetimes = self.lifetimes_in(phase);
+            if token_requests > lifetimes {
+                off.push(format!(
+                    "with a store: {token_requests} token requests in {lifetimes} lifetimes, {} the \
+                     outage",
+                    phase.name()
+                ));
+            }
+        }
         if self.shared.calls.len() >= self.alone.calls.len() {
             off.push("the shared store saved no token request".into());
         }
@@ -105,7 +145,7 @@ impl Figures {
     }
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 pub(crate) struct Line {
     processes: usize,
@@ -115,9 +155,21 @@ pub(crate) struct Line {
     /// Of both fleets.
     failed_requests: u64,
     redis_restarts: u32,
+    /// See [`Outage::recovery`].
+    recovery_ms: Option<u64>,
     windows_over_quota: usize,
     /// See [`Counts::added_ms_max`].
     added_latency_ms_max: f64,
+    phases: Vec<PhaseLine>,
+}
+
+/// One phase, of the processes that share a token.
+#[derive(Serialize)]
+struct PhaseLine {
+    name: &'static str,
+    lifetimes: u64,
+    token_requests: usize,
+    failed_requests: u64,
 }
 
 impl Side {
@@ -149,8 +201,8 @@ impl Side {
     }
 }
 
-/// How many tokens one process uses up in so long: by default, one is renewed after 0.75 to 0.8 of
-/// its life.
+/// Returns how many tokens one process uses in this time. By default a token is renewed after 0.75
+/// to 0.8 of its lifetime.
 pub(crate) fn lifetimes(length: Duration) -> f64 {
     length.div_duration_f64(HOUR.mul_f64(0.775))
 }

@@ -1,4 +1,4 @@
-//! Runs the Redis of this program in a separate process, so that no Redis remains when the program
+//! Runs the Redis of this program in another process, so that no Redis remains after the program
 //! ends or is killed.
 
 use std::{
@@ -16,7 +16,7 @@ use tokio::{
     time,
 };
 
-/// What the program is told to be one.
+/// The argument that starts this process.
 pub(crate) const NAME: &str = "keeper";
 
 /// For each line that it reads, kills Redis, or starts it again if it is dead. At the end of the
@@ -25,7 +25,7 @@ pub(crate) fn main() -> ExitCode {
     let mut server = RedisServer::start(&[]);
     let mut is_up = true;
     let url = server.url();
-    // Nobody reads it any more: then there are no more orders either.
+    // After a failed write the other process has ended, and sends no more orders.
     let say = |what: &str| writeln!(io::stdout(), "{what}").is_ok();
     let _ = say(&url);
     for _ in io::stdin().lock().lines().map_while(Result::ok) {
@@ -40,7 +40,7 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The way to that process.
+/// The connection to that process.
 pub(crate) struct Keeper {
     process: Child,
     orders: ChildStdin,
@@ -58,11 +58,17 @@ impl Keeper {
             .arg(NAME)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C is for the program, which then ends this one.
+            // Ctrl-C is for the program, which then ends this process.
             .process_group(0)
             .spawn()?;
-        let orders = process.stdin.take().ok_or("no way to Redis' keeper")?;
-        let answers = process.stdout.take().ok_or("no way from Redis' keeper")?;
+        let orders = process
+            .stdin
+            .take()
+            .ok_or("the keeper of Redis has no standard input")?;
+        let answers = process
+            .stdout
+            .take()
+            .ok_or("the keeper of Redis has no standard output")?;
         let mut keeper = Self {
             process,
             orders,
@@ -77,13 +83,13 @@ impl Keeper {
         &self.url
     }
 
-    /// Kills Redis by SIGKILL, or starts it again on the same port.
+    /// Kills Redis with SIGKILL, or starts it again on the same port.
     pub(crate) async fn turn(&mut self) -> Result<(), Box<dyn Error>> {
         self.orders.write_all(b"\n").await?;
         self.answer().await.map(drop)
     }
 
-    /// Ends Redis and waits for that.
+    /// Ends Redis and waits for its end.
     pub(crate) async fn end(mut self) -> Result<(), Box<dyn Error>> {
         drop(self.orders);
         time::timeout(PATIENCE, self.process.wait()).await??;
@@ -92,11 +98,11 @@ impl Keeper {
 
     async fn answer(&mut self) -> Result<String, Box<dyn Error>> {
         let answer = time::timeout(PATIENCE, self.answers.next_line()).await??;
-        Ok(answer.ok_or("Redis does not start")?)
+        Ok(answer.ok_or("Redis did not start; check that `redis-server` is on the PATH")?)
     }
 }
 
-/// Longer than a Redis takes to start.
+/// Longer than the start of a Redis takes.
 const PATIENCE: Duration = Duration::from_secs(40);
 const SERVER: &str = "redis-server";
 const MISSING: &str = "there is no redis-server on the PATH: install it (`apt-get install \

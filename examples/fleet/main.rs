@@ -1,15 +1,18 @@
-//! Several processes, one vendor with a quota, and a Redis that dies under them.
+//! Several processes, a vendor with a quota, and a Redis that is killed while they run.
 //!
 //! ```console
 //! $ cargo run --example fleet
 //! ```
 //!
-//! Starts a fake Verdigris whose hour is scaled down to seconds, a Redis, and twice as many worker
-//! processes as it is told: half of them share their token through Redis, sealed, and the other
-//! half, at the same time and with another vendor, share nothing. Redis is killed under them
-//! and started again. What comes out is counted by the vendors; the program exits non-zero if one
-//! figure is off. It needs `redis-server` on the `PATH`, or a Redis of yours (`--redis URL`), which
-//! it does not kill: it cuts the way there.
+//! The program starts a fake Verdigris whose hour takes four seconds, a Redis, and 16 worker
+//! processes (`--processes 8`). Eight of them share their token through Redis, encrypted. The other
+//! eight share nothing and use another fake vendor at the same time. The program kills Redis while
+//! they send requests, and starts it again. The phase "outage" ends when Redis is back and all
+//! processes share one token again, which takes at most 10 s.
+//!
+//! The vendors count the token requests. The program exits with code 1 if a figure is not as
+//! expected. It needs `redis-server` on the `PATH`, or your own Redis (`--redis URL`), which it
+//! does not kill: it cuts the connections.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -18,12 +21,17 @@
 
 use std::{env, error::Error, process::ExitCode};
 
+use clap::Parser;
+
 mod arguments;
 mod figures;
 mod keeper;
 mod meter;
 mod phase;
 mod plot;
+#[path = "../support/program.rs"]
+mod program;
+mod progress;
 mod redis;
 mod report;
 mod run;
@@ -35,29 +43,15 @@ mod worker;
 use arguments::Arguments;
 
 fn main() -> ExitCode {
-    // What the program starts itself as.
+    // The roles in which the program starts itself.
     match env::args().nth(1).as_deref() {
         Some(worker::NAME) => return worker::main(),
         Some(keeper::NAME) => return keeper::main(),
         _ => {}
     }
-    let arguments = match Arguments::parse() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            println!("{}", arguments::HELP);
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("fleet: {error}\n\n{}", arguments::HELP);
-            return ExitCode::from(2);
-        }
-    };
-    match whole(&arguments) {
+    match whole(&Arguments::parse()) {
         Ok(code) => code,
-        Err(error) => {
-            report::print_chain(&*error);
-            ExitCode::FAILURE
-        }
+        Err(error) => program::fail(&*error),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Measures what tokens cost one worker.
+//! Measures the cost of tokens in one worker.
 
 use std::{
     collections::HashMap,
@@ -14,30 +14,30 @@ use tokio::{task, time::Instant};
 
 use crate::phase::{PerPhase, Phase};
 
-/// What a worker counted in one phase.
+/// The counts of a worker in one phase.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) requests: u64,
     pub(crate) failed: u64,
     pub(crate) token_requests: u64,
-    /// The longest that a request waited for a token, for any reason.
+    /// The longest time for which a request waited for a token, for any reason.
     pub(crate) waited_ms_max: f64,
     pub(crate) store_failures: u64,
-    /// The longest that a failing store held up the getting of a token: from the first call to the
-    /// store until the last, the token request in between not counted, in a flight in which one of
-    /// the calls failed or was given up. What it waited for another process's token request is in
-    /// it. A request waits for that only without a valid cached token.
+    /// The longest delay of a token request by a failing store: the time from the first call of the
+    /// store to the last, without the token request between them, in a flight in which one of the
+    /// calls failed or was cancelled. Includes the wait for another process's token request. A
+    /// request is delayed by it only without a valid cached token.
     pub(crate) added_ms_max: f64,
 }
 
-/// Counts for one worker; clones count together.
+/// Counts for one worker. Clones share the counts.
 #[derive(Clone)]
 pub(crate) struct Meter(Arc<Mutex<Inner>>);
 
 struct Inner {
     phase: Phase,
     counts: PerPhase<Counts>,
-    /// The library fetches each token in a separate task, which identifies the fetch.
+    /// The library requests each token in its own task, which identifies the flight.
     flights: HashMap<task::Id, Flight>,
     first_failure: Option<String>,
 }
@@ -139,10 +139,10 @@ impl<S: TokenStore> TokenStore for MeteredStore<S> {
     }
 }
 
-/// A call to the store in progress.
+/// A call of the store in progress.
 struct Asked<'a> {
     meter: &'a Meter,
-    /// Also when nobody waits for the answer any more.
+    /// Also if no caller waits for the answer any more.
     failed: bool,
 }
 

@@ -23,7 +23,7 @@ impl Phase {
     }
 }
 
-/// Something for each phase.
+/// One value per phase.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct PerPhase<T>(pub(crate) [T; 3]);
 

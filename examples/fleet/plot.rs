@@ -1,4 +1,4 @@
-//! The plot, as SVG: token calls over time.
+//! The plot, as SVG: token requests over time.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -15,7 +15,7 @@ pub(crate) fn svg(figures: &Figures) -> String {
     };
     let mut svg = String::from(HEAD);
     let title = format!(
-        "Token calls of {} processes, with and without a shared store",
+        "Token requests of {} processes, with and without a shared store",
         figures.shared.reports.len()
     );
     add(&mut svg, format_args!("<title>{title}</title>"));
@@ -42,7 +42,7 @@ pub(crate) fn svg(figures: &Figures) -> String {
     svg
 }
 
-/// From seconds and calls to places in the picture.
+/// Converts seconds and numbers of requests to positions in the picture.
 struct Scale {
     end: f64,
     most: f64,
@@ -69,7 +69,7 @@ fn outage(svg: &mut String, figures: &Figures, scale: &Scale) {
              height=\"{height}\"/>"
         ),
     );
-    let words = match figures.redis_restarts {
+    let words = match figures.outage.redis_restarts {
         0 => "Redis cut off",
         _ => "Redis killed",
     };
@@ -137,7 +137,7 @@ fn axes(svg: &mut String, scale: &Scale) {
         svg,
         format_args!(
             "<text class=\"label\" text-anchor=\"middle\" transform=\"translate(18 {y}) \
-             rotate(-90)\">token calls so far</text>"
+             rotate(-90)\">token requests so far</text>"
         ),
     );
     text(
@@ -149,7 +149,7 @@ fn axes(svg: &mut String, scale: &Scale) {
     );
 }
 
-/// The count as it rises.
+/// Draws the growing number of token requests.
 fn steps(svg: &mut String, class: &str, name: &str, side: &Side, scale: &Scale) {
     let mut path = format!("M{:.1} {:.1}", LEFT, scale.y(0.0));
     for (count, at) in (1..).zip(&side.calls) {
@@ -167,7 +167,7 @@ fn steps(svg: &mut String, class: &str, name: &str, side: &Side, scale: &Scale) 
     text(svg, &format!("name {class}-name"), "end", at, &words);
 }
 
-/// Each call in a strip below.
+/// Draws each token request in a strip below.
 fn ticks(svg: &mut String, class: &str, side: &Side, scale: &Scale, strip: u8) {
     let y = STRIPS + STRIP * f64::from(strip) + 3.0;
     let height = STRIP - 6.0;
@@ -193,11 +193,11 @@ fn text(svg: &mut String, class: &str, anchor: &str, (x, y): (f64, f64), words: 
 }
 
 fn add(svg: &mut String, line: std::fmt::Arguments<'_>) {
-    // Into a string, which cannot fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(svg, "{line}");
 }
 
-/// 1, 2 or 5 of something, at least 1.
+/// Rounds to 1, 2 or 5 times a power of ten, at least 1.
 fn nice(about: f64) -> f64 {
     let power = 10_f64.powf(about.max(1.0).log10().floor());
     let digit = match about / power {

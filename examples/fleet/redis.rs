@@ -7,9 +7,9 @@ use tokio::net;
 
 use crate::keeper::Keeper;
 
-/// A Redis that fails when it is told to.
+/// A Redis that fails on command.
 pub(crate) enum Redis {
-    /// For this program alone. Ends with it.
+    /// Started by this program, and ends with it.
     Started(Box<Keeper>),
     /// The user's Redis, and the proxy in front of it.
     Given { url: String, way: FaultProxy },
@@ -21,20 +21,21 @@ impl Redis {
     }
 
     pub(crate) async fn given(url: &Secret) -> Result<Self, Box<dyn Error>> {
-        let mut url = Url::parse(url.expose()).map_err(|_| "--redis is not a URL")?;
+        let mut url =
+            Url::parse(url.expose()).map_err(|_| "--redis is not a URL; use redis://HOST:PORT")?;
         if url.scheme() != "redis" {
-            return Err("--redis takes redis://HOST:PORT".into());
+            return Err("--redis must have the form redis://HOST:PORT".into());
         }
         let host = url.host_str().unwrap_or("127.0.0.1").to_owned();
         let found = net::lookup_host((host, url.port().unwrap_or(6379))).await;
         let server = found.ok().and_then(|mut found| found.next());
-        let server = server.ok_or("--redis: there is no such host")?;
+        let server = server.ok_or("--redis: the host was not found; check its name")?;
         net::TcpStream::connect(server)
             .await
-            .map_err(|error| format!("--redis: nothing answers at {server}: {error}"))?;
+            .map_err(|error| format!("--redis: no connection to {server}: {error}"))?;
         let way = FaultProxy::start(server).await;
         let (ip, port) = (way.address().ip().to_string(), way.address().port());
-        let wrong = "--redis takes redis://HOST:PORT";
+        let wrong = "--redis must have the form redis://HOST:PORT";
         url.set_host(Some(&ip)).map_err(|_| wrong)?;
         url.set_port(Some(port)).map_err(|()| wrong)?;
         Ok(Self::Given {
@@ -50,7 +51,15 @@ impl Redis {
         }
     }
 
-    /// By SIGKILL, if it is this program's.
+    /// Returns the name of its failure.
+    pub(crate) const fn failed(&self) -> &'static str {
+        match self {
+            Self::Started(_) => "Redis killed",
+            Self::Given { .. } => "Redis cut off",
+        }
+    }
+
+    /// Kills it with SIGKILL if this program started it; otherwise cuts the connection.
     pub(crate) async fn fail(&mut self) -> Result<(), Box<dyn Error>> {
         match self {
             Self::Started(keeper) => keeper.turn().await?,
@@ -59,7 +68,8 @@ impl Redis {
         Ok(())
     }
 
-    /// On the same port, and empty if it was killed. Returns how often a process was started again.
+    /// Starts it again on the same port, empty if it was killed. Returns how often a process was
+    /// started again.
     pub(crate) async fn recover(&mut self) -> Result<u32, Box<dyn Error>> {
         match self {
             Self::Started(keeper) => {

@@ -4,6 +4,7 @@ use crate::{
     arguments::Arguments,
     figures::{self, Figures, Side},
     phase::Phase,
+    program,
     vendor::HOUR,
 };
 
@@ -15,7 +16,7 @@ pub(crate) fn print(arguments: &Arguments, figures: &Figures) -> Result<ExitCode
     }
     let off = figures.off();
     for off in &off {
-        eprintln!("fleet: off: {off}");
+        anstream::eprintln!("{} {off}", program::mark(false));
     }
     Ok(if off.is_empty() {
         ExitCode::SUCCESS
@@ -40,13 +41,17 @@ fn tables(arguments: &Arguments, figures: &Figures) {
         |all| all.iter().sum::<u64>().to_string(),
     );
     row(
-        "a failing store added at most, ms",
+        "longest delay by a failing store, ms",
         Phase::ALL.map(|phase| figures.shared.max(phase, |counts| counts.added_ms_max)),
         |_| figures.added_ms_max().to_string(),
     );
     table("a token for each process", figures, &figures.alone);
     let (shared, alone) = (figures.shared.calls.len(), figures.alone.calls.len());
     println!("\n{shared} token requests with the store, {alone} without it");
+    if let Some(recovery) = figures.outage.recovery {
+        let seconds = recovery.as_secs_f64();
+        println!("{seconds:.1} s after Redis was back, all processes shared one token again");
+    }
     println!("The plot is in {}.", arguments.svg.display());
 }
 
@@ -97,14 +102,4 @@ fn row<T: ToString>(name: &str, phases: [T; 3], all: impl FnOnce(&[T; 3]) -> Str
     let all = all(&phases);
     let [before, outage, after] = phases.map(|phase| phase.to_string());
     println!("{name:<34}{before:>12}{outage:>12}{after:>12}{all:>8}");
-}
-
-/// Prints an error and what caused it.
-pub(crate) fn print_chain(error: &dyn Error) {
-    eprintln!("fleet: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprintln!("  because: {cause}");
-        source = cause.source();
-    }
 }

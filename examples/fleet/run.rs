@@ -7,8 +7,9 @@ use tokio::{
 
 use crate::{
     arguments::Arguments,
-    figures::{Figures, Side},
+    figures::{Figures, Outage, Side},
     phase::{PerPhase, Phase},
+    progress::Progress,
     redis::Redis,
     store::StoreSettings,
     team::Team,
@@ -18,10 +19,10 @@ use crate::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The processes that it started end with it in all cases.
+/// Runs the fleets. All processes that it starts end with it.
 pub(crate) async fn run(arguments: &Arguments) -> Result<Figures> {
     let mut terminated = unix::signal(unix::SignalKind::terminate())?;
-    let longest = arguments.lengths.0.iter().sum::<Duration>() + SLACK;
+    let longest = arguments.lengths().0.iter().sum::<Duration>() + SLACK;
     tokio::select! {
         ended = time::timeout(longest, phases(arguments, longest)) => {
             ended.map_err(|_| format!("not done after {longest:?}"))?
@@ -37,8 +38,8 @@ async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
         Some(url) => Redis::given(url).await?,
         None => Redis::start().await?,
     };
-    // While the store is down each process lives on a share, which has to do for the token in use
-    // and the one that follows it. What is left is for what the store gave out just before.
+    // While the store is down, each process may use a share, which must suffice for the current
+    // token and the next one. The rest is for tokens that were issued just before.
     let quota = QUOTA.max(2 * processes + 2);
     let share = (quota - 2) / processes;
     let (mut vendor, mut other_vendor) = (Vendor::start(quota).await, Vendor::start(quota).await);
@@ -65,32 +66,76 @@ async fn phases(arguments: &Arguments, longest: Duration) -> Result<Figures> {
 
     vendor.begin();
     other_vendor.begin();
+    let lengths = arguments.lengths();
+    let progress = Progress::new();
+    progress.event(&format!(
+        "{processes} processes share a token, {processes} do not"
+    ));
     let mut ends = PerPhase::<Duration>::default();
-    let mut redis_restarts = 0;
+    let mut outage = Outage::default();
     for phase in Phase::ALL {
         for team in [&mut shared, &mut alone] {
             team.order(Order::Enter(phase)).await?;
         }
-        match phase {
-            Phase::Before => {}
-            Phase::Outage => redis.fail().await?,
-            Phase::After => redis_restarts += redis.recover().await?,
+        if phase == Phase::Outage {
+            redis.fail().await?;
+            progress.event(redis.failed());
         }
-        time::sleep(arguments.lengths[phase]).await;
+        pass(lengths[phase], phase, &progress, &vendor).await;
+        if phase == Phase::Outage {
+            outage = recover(&mut redis, &shared, &progress).await?;
+        }
         ends[phase] = vendor.now();
     }
+    progress.end();
     let (shared, alone) = tokio::try_join!(shared.finish(), alone.finish())?;
     redis.end().await?;
     let figures = Figures {
         quota,
         ends,
-        redis_restarts,
+        outage,
         shared: Side::new(shared, vendor.calls(), quota),
         alone: Side::new(alone, other_vendor.calls(), quota),
     };
     vendor.stop().await;
     other_vendor.stop().await;
     Ok(figures)
+}
+
+/// Waits, and shows the progress of the phase.
+async fn pass(length: Duration, phase: Phase, progress: &Progress, vendor: &Vendor) {
+    let start = time::Instant::now();
+    while start.elapsed() < length {
+        progress.state(&format!(
+            "{}: {} of {} s, {} token requests so far",
+            phase.name(),
+            start.elapsed().as_secs(),
+            length.as_secs(),
+            vendor.calls().len()
+        ));
+        let next = Duration::from_secs(1).min(length.saturating_sub(start.elapsed()));
+        time::sleep(next).await;
+    }
+}
+
+/// Starts Redis again, and waits until all processes share one token.
+async fn recover(redis: &mut Redis, shared: &Team, progress: &Progress) -> Result<Outage> {
+    let redis_restarts = redis.recover().await?;
+    progress.event("Redis is back");
+    let back = time::Instant::now();
+    let recovery = time::timeout(LONGEST_RECOVERY, shared.one_token()).await;
+    let recovery = recovery.ok().map(|()| back.elapsed());
+    progress.event(&match recovery {
+        Some(recovery) => format!(
+            "all processes share one token, {:.1} s after Redis is back",
+            recovery.as_secs_f64()
+        ),
+        None => format!("the processes do not share one token after {LONGEST_RECOVERY:?}"),
+    });
+    Ok(Outage {
+        redis_restarts,
+        recovery,
+    })
 }
 
 /// A new one for each run: 32 bytes, in hexadecimal.
@@ -100,7 +145,9 @@ fn new_key() -> String {
         .collect()
 }
 
-/// Of one fleet; what two slow cores can serve twice.
+/// Requests per second of one fleet, which two slow cores can serve twice.
 const ALL_REQUESTS_PER_SECOND: u32 = 240;
-/// For starting and ending.
+/// The longest time from the return of Redis until all processes share one token again.
+const LONGEST_RECOVERY: Duration = Duration::from_secs(10);
+/// The time for start, end and recovery.
 const SLACK: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@ use auth_core::{Error, Secret};
 use auth_store_redis::{RedisStore, SealingKeys};
 use serde::{Deserialize, Serialize};
 
-/// Where a worker finds the store, what opens it, and what its names are made with.
+/// The settings of the shared store: URL, encryption key, and prefix of its keys.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct StoreSettings {
     pub(crate) url: String,

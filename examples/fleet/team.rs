@@ -3,7 +3,7 @@ use std::{env, error::Error, process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
-    task::JoinHandle,
+    sync::watch,
     time,
 };
 
@@ -11,18 +11,17 @@ use crate::worker::{self, Order, Report, Settings};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Processes that do the same. They end when this is dropped, and when this process dies.
+/// Processes with the same task. They end when this value is dropped, and when this process dies.
 pub(crate) struct Team(Vec<Worker>);
 
 struct Worker {
     child: Child,
     orders: ChildStdin,
-    /// Reads until the process says no more.
-    last_report: JoinHandle<Option<Report>>,
+    last_report: watch::Receiver<Option<Report>>,
 }
 
 impl Team {
-    /// Starts them and waits until all are ready.
+    /// Starts the processes and waits until all are ready.
     pub(crate) async fn start(processes: u32, settings: &Settings) -> Result<Self> {
         let mut team = Vec::new();
         for _ in 0..processes {
@@ -42,14 +41,28 @@ impl Team {
         Ok(())
     }
 
-    /// Waits for requests in progress, and returns what each process counted.
+    /// Waits until all processes use one token.
+    pub(crate) async fn one_token(&self) {
+        let token = |worker: &Worker| worker.last_report.borrow().as_ref()?.token;
+        loop {
+            let mut tokens = self.0.iter().map(token);
+            let first = tokens.next().flatten();
+            if first.is_some() && tokens.all(|token| token == first) {
+                return;
+            }
+            time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits for requests in progress. Returns the counts of each process.
     pub(crate) async fn finish(mut self) -> Result<Vec<Report>> {
         self.order(Order::Finish).await?;
         let mut reports = Vec::new();
         for mut worker in self.0 {
-            let report = time::timeout(END, worker.last_report).await??;
-            let report = report.filter(|report| report.finished);
-            reports.push(report.ok_or("a worker went away")?);
+            let is_last = |report: &Option<Report>| report.as_ref().is_some_and(|r| r.finished);
+            let last = time::timeout(END, worker.last_report.wait_for(is_last)).await?;
+            let last = last.map_err(|_| "a worker ended without a report")?.clone();
+            reports.extend(last);
             time::timeout(END, worker.child.wait()).await??;
         }
         Ok(reports)
@@ -70,8 +83,11 @@ impl Starting {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let orders = child.stdin.take().ok_or("no way to a worker")?;
-        let reports = child.stdout.take().ok_or("no way from a worker")?;
+        let orders = child.stdin.take().ok_or("a worker has no standard input")?;
+        let reports = child
+            .stdout
+            .take()
+            .ok_or("a worker has no standard output")?;
         Ok(Self {
             child,
             orders,
@@ -82,14 +98,13 @@ impl Starting {
     async fn ready(mut self, settings: &Settings) -> Result<Worker> {
         say(&mut self.orders, settings).await?;
         let first = self.reports.next_line().await?;
-        first.ok_or("a worker does not start")?;
+        first.ok_or("a worker did not start")?;
         let mut reports = self.reports;
-        let last_report = tokio::spawn(async move {
-            let mut last = None;
+        let (report, last_report) = watch::channel(None);
+        tokio::spawn(async move {
             while let Ok(Some(line)) = reports.next_line().await {
-                last = serde_json::from_str(&line).ok();
+                report.send_replace(serde_json::from_str(&line).ok());
             }
-            last
         });
         Ok(Worker {
             child: self.child,

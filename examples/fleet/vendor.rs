@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use auth_testkit::TestServer;
 
-/// A fake Verdigris whose hour takes seconds, and what it saw.
+/// A fake Verdigris whose hour takes seconds, and its record of requests.
 pub(crate) struct Vendor {
     server: TestServer,
     /// By the server's clock.
@@ -26,7 +26,7 @@ impl Vendor {
         &self.server
     }
 
-    /// Times count from here.
+    /// Sets the start from which times are counted.
     pub(crate) fn begin(&mut self) {
         self.start = self.server.clock().world_elapsed();
     }
@@ -38,7 +38,7 @@ impl Vendor {
             .saturating_sub(self.start)
     }
 
-    /// When it was asked for tokens.
+    /// Returns when token requests arrived.
     pub(crate) fn calls(&self) -> Vec<Duration> {
         let times = self.server.token_request_times().into_iter();
         times.map(|at| at.saturating_sub(self.start)).collect()
@@ -49,7 +49,8 @@ impl Vendor {
     }
 }
 
-/// How many windows that end with a token call have more calls in them than the quota allows.
+/// Returns how many windows that end with a token request contain more token requests than the
+/// quota permits.
 pub(crate) fn windows_over_quota(calls: &[Duration], quota: u32) -> usize {
     let count = |last: &Duration| {
         let is_within = |at: &&Duration| *at <= last && *last < **at + HOUR;
@@ -61,7 +62,7 @@ pub(crate) fn windows_over_quota(calls: &[Duration], quota: u32) -> usize {
         .count()
 }
 
-/// A token's life and the quota's window, which both are an hour at the real vendor.
+/// The lifetime of a token and the quota's window. Both are one hour at the real vendor.
 pub(crate) const HOUR: Duration = Duration::from_secs(4);
-/// As the real vendor's.
+/// Equal to the real vendor's.
 pub(crate) const QUOTA: u32 = 20;

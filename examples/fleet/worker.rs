@@ -1,7 +1,8 @@
-//! One process of the fleet: sends requests as a real service would, and says what it counted.
+//! One process of the fleet: sends requests like a real service, and reports its counts.
 
 use std::{
     error::Error,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, BufRead as _, Write as _},
     pin::pin,
     process::ExitCode,
@@ -9,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use auth_core::{Authenticator, AuthenticatorOptions, Quota, Secret};
+use auth_core::{Authenticator, AuthenticatorOptions, Quota, Secret, Token};
 use auth_reqwest::{ReqwestService, ReqwestTransport};
 use auth_tower::{Auth, AuthLayer, AuthOutcome};
 use auth_verdigris::Verdigris;
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, Request, header};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -30,10 +31,10 @@ use crate::{
     store::StoreSettings,
 };
 
-/// What the program is told to be one.
+/// The argument that starts this process.
 pub(crate) const NAME: &str = "worker";
 
-/// The first line that a worker is given: there, secrets are in no list of processes.
+/// The first line of a worker's input. Secrets in it do not appear in the list of processes.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) token_url: String,
@@ -41,17 +42,18 @@ pub(crate) struct Settings {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     pub(crate) store: Option<StoreSettings>,
-    /// Tokens in a window: for all who share the store, or for this process where none is.
+    /// Tokens per window, for all processes that share the store, or for this process without a
+    /// store.
     pub(crate) quota: u32,
-    /// How many of them one process takes while the store is down.
+    /// The number of them that one process may use while the store is down.
     pub(crate) share: u32,
     pub(crate) window: Duration,
     pub(crate) requests_per_second: u32,
-    /// The time at which it ends in any case.
+    /// The time after which the process ends in any case.
     pub(crate) longest: Duration,
 }
 
-/// Each line after that. At the end of the input the program has ended, and the worker ends too.
+/// Each following line. At the end of the input the program has ended, and the worker ends too.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Order {
@@ -64,6 +66,8 @@ pub(crate) enum Order {
 pub(crate) struct Report {
     pub(crate) counts: PerPhase<Counts>,
     pub(crate) first_failure: Option<String>,
+    /// A number that identifies the worker's token.
+    pub(crate) token: Option<u64>,
     pub(crate) finished: bool,
 }
 
@@ -76,10 +80,7 @@ pub(crate) fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(work()));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            crate::report::print_chain(&*error);
-            ExitCode::FAILURE
-        }
+        Err(error) => crate::program::fail(&*error),
     }
 }
 
@@ -90,11 +91,14 @@ async fn work() -> Result<(), Box<dyn Error>> {
     };
     let settings: Settings = serde_json::from_str(&first)?;
     let meter = Meter::new();
+    let authenticator = authenticator(&settings, &meter)?;
+    let mut tokens = authenticator.watch();
     let client = ServiceBuilder::new()
-        .layer(AuthLayer::new(authenticator(&settings, &meter)?))
+        .layer(AuthLayer::new(authenticator))
         .service(ReqwestService::new()?);
     let url = format!("{}/core/v1/buildings/", settings.base_url);
-    say(&meter, false)?;
+    let mut token = None;
+    say(&meter, token, false)?;
 
     let mut longest = pin!(time::sleep(settings.longest));
     let mut ticks = time::interval(Duration::from_secs(1) / settings.requests_per_second);
@@ -115,18 +119,19 @@ async fn work() -> Result<(), Box<dyn Error>> {
             _ = ticks.tick(), if begun => {
                 requests.spawn(request(client.clone(), url.clone(), meter.clone()));
             }
-            _ = reports.tick(), if begun => say(&meter, false)?,
+            _ = reports.tick(), if begun => say(&meter, token, false)?,
+            next = tokens.next(), if begun => token = next.ok().as_ref().map(fingerprint),
             Some(_) = requests.join_next() => {}
-            () = &mut longest => return Err("nobody ended this worker".into()),
+            () = &mut longest => return Err("the worker was not ended in time".into()),
         }
     }
     // Each of them ends in time.
     while requests.join_next().await.is_some() {}
-    say(&meter, true)?;
+    say(&meter, token, true)?;
     Ok(())
 }
 
-/// As a service that is one of several makes it. What is measured around it changes nothing.
+/// Makes the authenticator of a service with several instances. The measurement changes nothing.
 fn authenticator(settings: &Settings, meter: &Meter) -> Result<Authenticator, auth_core::Error> {
     let secret = Secret::new(settings.client_secret.as_str());
     let transport = MeteredTransport {
@@ -145,7 +150,7 @@ fn authenticator(settings: &Settings, meter: &Meter) -> Result<Authenticator, au
         .options(options)
         .token_url(&settings.token_url)
         .base_url(&settings.base_url)
-        // The vendor is on this machine. The real one is reached by https.
+        // The vendor is on this machine. A real one is reached over https.
         .danger_allow_http(&settings.base_url)?
         .danger_allow_http(&settings.token_url)?
         .build()
@@ -159,7 +164,7 @@ async fn request(client: Auth<ReqwestService>, url: String, meter: Meter) {
     }
 }
 
-/// Returns how long it waited for a token.
+/// Sends a request. Returns how long it waited for a token.
 async fn send(
     client: Auth<ReqwestService>,
     url: &str,
@@ -168,15 +173,16 @@ async fn send(
     let response = client.oneshot(request).await?;
     let waited = AuthOutcome::of(&response).waited();
     let response = reqwest::Response::from(response).error_for_status()?;
-    // Read to its end, so that the connection can be used again.
+    // Read completely, so that the connection can be used again.
     response.bytes().await?;
     Ok(waited)
 }
 
-fn say(meter: &Meter, finished: bool) -> Result<(), Box<dyn Error>> {
+fn say(meter: &Meter, token: Option<u64>, finished: bool) -> Result<(), Box<dyn Error>> {
     let report = Report {
         counts: meter.counts(),
         first_failure: meter.first_failure(),
+        token,
         finished,
     };
     let mut out = io::stdout().lock();
@@ -185,7 +191,16 @@ fn say(meter: &Meter, finished: bool) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Read by a thread, as nothing can end a read of the standard input.
+/// Returns a number that is equal in all processes that use the same token.
+fn fingerprint(token: &Token) -> u64 {
+    let mut headers = HeaderMap::new();
+    token.sign(&mut headers);
+    let mut hasher = DefaultHasher::new();
+    headers[header::AUTHORIZATION].as_bytes().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Read by a thread, because a read of the standard input cannot be cancelled.
 fn lines() -> UnboundedReceiver<String> {
     let (to, lines) = mpsc::unbounded_channel();
     thread::spawn(move || {

@@ -1,38 +1,56 @@
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
-pub(crate) const HELP: &str = "\
-Checks the library's promises on a server that the program starts, or on yours.
+use auth_core::Secret;
+use clap::{Args, CommandFactory, Parser, error::ErrorKind};
 
-USAGE: cargo run --example quickstart [-- OPTIONS]
-
-    --json               print the figures as one JSON object
-
-On your server (all four are required):
-    --token-url URL      token endpoint; http only for 127.0.0.1 and [::1]
-    --client-id ID
-    --client-secret SECRET
-                         the environment variable QUICKSTART_CLIENT_SECRET keeps it
-                         out of the list of processes
-    --api-url URL        URL to GET
-
-    --scope SCOPE        scope to request
-    --resource URI       resource to request (RFC 8707)
-    --requests N         number of requests. Default: 300
-    --concurrency N      requests at the same time. Default: 16
-    --seconds N          spread the requests over this time. Default: 0, all at once";
-
-#[derive(Debug, Default)]
+/// Checks the library's guarantees on a server that the program starts, or on yours.
+#[derive(Debug, Parser)]
 pub(crate) struct Arguments {
+    /// Print the figures as one JSON object.
+    #[arg(long)]
     pub(crate) json: bool,
-    pub(crate) live: Option<Live>,
+    #[command(flatten)]
+    live: LiveArguments,
 }
 
-/// A run against a server of the user's.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Your server (the first four are required)")]
+struct LiveArguments {
+    /// The token endpoint. `http` only for 127.0.0.1 and [::1].
+    #[arg(long, value_name = "URL", requires_all = ["client_id", "api_url"])]
+    token_url: Option<String>,
+    #[arg(long, value_name = "ID", requires_all = ["token_url", "api_url"])]
+    client_id: Option<String>,
+    /// The client secret. Default: the environment variable QUICKSTART_CLIENT_SECRET, which keeps
+    /// the secret out of the list of processes.
+    #[arg(long, value_name = "SECRET", requires_all = ["token_url", "client_id", "api_url"])]
+    client_secret: Option<String>,
+    /// The URL to send GET requests to.
+    #[arg(long, value_name = "URL", requires_all = ["token_url", "client_id"])]
+    api_url: Option<String>,
+    /// The scope to request. Default: none.
+    #[arg(long, requires = "token_url")]
+    scope: Option<String>,
+    /// The resource to request (RFC 8707). Default: none.
+    #[arg(long, value_name = "URI", requires = "token_url")]
+    resource: Option<String>,
+    /// The number of requests. Default: 300.
+    #[arg(long, value_name = "N", requires = "token_url")]
+    requests: Option<u32>,
+    /// The number of requests at the same time. Default: 16.
+    #[arg(long, value_name = "N", requires = "token_url")]
+    concurrency: Option<usize>,
+    /// The time over which the requests are spread. Default: 0, all at once.
+    #[arg(long, value_name = "N", requires = "token_url")]
+    seconds: Option<u64>,
+}
+
+/// A run against the user's server.
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) token_url: String,
     pub(crate) client_id: String,
-    pub(crate) client_secret: auth_core::Secret,
+    pub(crate) client_secret: Secret,
     pub(crate) api_url: String,
     pub(crate) scope: Option<String>,
     pub(crate) resource: Option<String>,
@@ -42,60 +60,32 @@ pub(crate) struct Live {
 }
 
 impl Arguments {
-    /// `None` when only help is wanted.
-    pub(crate) fn parse() -> Result<Option<Self>, Box<dyn Error>> {
-        use lexopt::{Arg, ValueExt};
-
-        let [
-            mut token_url,
-            mut client_id,
-            mut api_url,
-            mut scope,
-            mut resource,
-        ] = [const { None::<String> }; 5];
-        let mut client_secret = std::env::var("QUICKSTART_CLIENT_SECRET").ok();
-        let (mut requests, mut concurrency, mut seconds) = (300, 16_usize, 0);
-        let mut json = false;
-        let mut live = false;
-
-        let mut parser = lexopt::Parser::from_env();
-        while let Some(argument) = parser.next()? {
-            let Arg::Long(name) = argument else {
-                return Err(argument.unexpected().into());
-            };
-            live |= !matches!(name, "json" | "help");
-            match name {
-                "help" => return Ok(None),
-                "json" => json = true,
-                "token-url" => token_url = Some(parser.value()?.string()?),
-                "client-id" => client_id = Some(parser.value()?.string()?),
-                "client-secret" => client_secret = Some(parser.value()?.string()?),
-                "api-url" => api_url = Some(parser.value()?.string()?),
-                "scope" => scope = Some(parser.value()?.string()?),
-                "resource" => resource = Some(parser.value()?.string()?),
-                "requests" => requests = parser.value()?.parse()?,
-                "concurrency" => concurrency = parser.value()?.parse()?,
-                "seconds" => seconds = parser.value()?.parse()?,
-                _ => return Err(argument.unexpected().into()),
-            }
-        }
-        if !live {
-            return Ok(Some(Self { json, live: None }));
-        }
-        let live = Live {
-            token_url: token_url.ok_or("--token-url is missing")?,
-            client_id: client_id.ok_or("--client-id is missing")?,
-            client_secret: client_secret.ok_or("--client-secret is missing")?.into(),
-            api_url: api_url.ok_or("--api-url is missing")?,
-            scope,
-            resource,
-            requests,
-            concurrency: concurrency.max(1),
-            spread: Duration::from_secs(seconds),
+    /// Returns `None` for a run against the program's own server. Ends the program if the client
+    /// secret is missing.
+    pub(crate) fn live(self) -> Option<Live> {
+        let live = self.live;
+        let (token_url, client_id, api_url) = (live.token_url?, live.client_id?, live.api_url?);
+        let client_secret = live
+            .client_secret
+            .or_else(|| std::env::var("QUICKSTART_CLIENT_SECRET").ok());
+        let Some(client_secret) = client_secret else {
+            let missing =
+                "the client secret is missing: set --client-secret or QUICKSTART_CLIENT_SECRET";
+            let mut command = Self::command();
+            command
+                .error(ErrorKind::MissingRequiredArgument, missing)
+                .exit()
         };
-        Ok(Some(Self {
-            json,
-            live: Some(live),
-        }))
+        Some(Live {
+            token_url,
+            client_id,
+            client_secret: Secret::new(client_secret),
+            api_url,
+            scope: live.scope,
+            resource: live.resource,
+            requests: live.requests.unwrap_or(300),
+            concurrency: live.concurrency.unwrap_or(16).max(1),
+            spread: Duration::from_secs(live.seconds.unwrap_or(0)),
+        })
     }
 }

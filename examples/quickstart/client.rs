@@ -1,4 +1,4 @@
-//! The client of all stories: hyper's, with the layer.
+//! The client of all stories: hyper-util's, with the layer.
 
 use auth_core::{Authenticator, AuthenticatorOptions, Error, Origins, RefreshPolicy, Secret};
 use auth_testkit::TestServer;
@@ -17,14 +17,14 @@ use tower::{
 
 pub(crate) type Body = Full<Bytes>;
 pub(crate) type Http = Client<HttpConnector, Body>;
-/// At most `MAX_REQUESTS` requests are in progress; those that wait for a token do not count.
+/// At most `MAX_REQUESTS` requests are in progress. Requests that wait for a token do not count.
 pub(crate) type Signed = Auth<ConcurrencyLimit<Http>>;
 
 pub(crate) fn http() -> Http {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
-/// An authenticator for the test server.
+/// Makes an authenticator for the test server.
 pub(crate) fn authenticator(
     server: &TestServer,
     policy: RefreshPolicy,
@@ -51,7 +51,7 @@ pub(crate) fn signed(authenticator: Authenticator) -> Signed {
         .service(http())
 }
 
-/// Gets a URL: its status and what authentication did for it.
+/// Gets a URL. Returns its status and the outcome of authentication.
 pub(crate) async fn get<S, ResB>(
     client: S,
     url: &str,

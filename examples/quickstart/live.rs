@@ -1,4 +1,4 @@
-//! The same client on a server of the user's.
+//! The same client with the user's server.
 
 use std::{
     error::Error,
@@ -109,11 +109,11 @@ fn source(live: &Live) -> Result<ClientCredentials, Box<dyn Error>> {
     Ok(client.build()?.client_credentials())
 }
 
-/// Counts the token requests that a source makes.
+/// Counts the token requests of a source.
 struct Counted {
     source: ClientCredentials,
     token_requests: Arc<AtomicU64>,
-    /// What the server says of its first token.
+    /// The lifetime that the server states for its first token.
     lifetime: Arc<OnceLock<Duration>>,
 }
 
@@ -157,6 +157,6 @@ impl Seen {
     }
 }
 
-/// A token is renewed after this share of the lifetime that the server states, in the middle: the
-/// default policy draws it between 0.75 and 0.8. That is how long a token lives in this program.
+/// A token is renewed after this share of the stated lifetime on average: the default policy
+/// chooses a random share between 0.75 and 0.8.
 const RENEWED_AFTER: f64 = 0.775;

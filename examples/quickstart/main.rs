@@ -1,7 +1,7 @@
-//! Shows what the library promises, with the counters of a real server on this machine.
+//! Shows the guarantees of the library, with the counters of a real server on this machine.
 //!
 //! `cargo run --example quickstart` needs no account: it starts the testkit's authorization server
-//! and API on 127.0.0.1, and runs five stories. Each prints figures that the *server* counted; the
+//! and API on 127.0.0.1, and runs five stories. Each prints figures that the *server* counted. The
 //! program exits non-zero if one of them is wrong. `-- --json` prints them as one JSON object. With
 //! `-- --token-url ...` the program runs against your server.
 #![allow(
@@ -12,9 +12,13 @@
 
 use std::{error::Error, process::ExitCode};
 
+use clap::Parser;
+
 mod arguments;
 mod client;
 mod live;
+#[path = "../support/program.rs"]
+mod program;
 mod report;
 mod stories;
 
@@ -23,30 +27,17 @@ use report::Report;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = match Arguments::parse() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            println!("{}", arguments::HELP);
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("quickstart: {error}\n\n{}", arguments::HELP);
-            return ExitCode::from(2);
-        }
-    };
+    let arguments = Arguments::parse();
     let mut report = Report::new(arguments.json);
-    match run(&arguments, &mut report).await {
+    match run(arguments, &mut report).await {
         Ok(()) => report.finish(),
-        Err(error) => {
-            report::print_chain(&*error);
-            ExitCode::FAILURE
-        }
+        Err(error) => program::fail(&*error),
     }
 }
 
-async fn run(arguments: &Arguments, report: &mut Report) -> Result<(), Box<dyn Error>> {
-    if let Some(live) = &arguments.live {
-        return live::run(live, report).await;
+async fn run(arguments: Arguments, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    if let Some(live) = arguments.live() {
+        return live::run(&live, report).await;
     }
     stories::cold_start(report).await?;
     stories::rotation(report).await?;

@@ -1,8 +1,10 @@
-use std::{error::Error, process::ExitCode};
+use std::process::ExitCode;
 
 use serde_json::{Map, Value};
 
-/// Prints each story's figures as they come, or all of them as one JSON object at the end.
+use crate::program;
+
+/// Prints each story's figures when it ends, or all of them as one JSON object at the end.
 #[derive(Debug)]
 pub(crate) struct Report {
     json: bool,
@@ -19,7 +21,8 @@ impl Report {
         }
     }
 
-    /// Adds a story: its name, its figures, one sentence for people, and what has to hold.
+    /// Adds a story: its name, its figures, a sentence that describes them, and the conditions that
+    /// must hold.
     pub(crate) fn story(
         &mut self,
         name: &str,
@@ -33,8 +36,8 @@ impl Report {
             .map(|(what, _)| *what)
             .collect();
         if !self.json {
-            let mark = if off.is_empty() { "ok " } else { "OFF" };
-            println!("{mark} {name:<11} {sentence}");
+            let mark = program::mark(off.is_empty());
+            anstream::println!("{mark} {name:<11} {sentence}");
             for what in &off {
                 println!("    expected: {what}; figures: {figures}");
             }
@@ -48,25 +51,15 @@ impl Report {
         if self.json {
             println!("{}", Value::Object(self.figures));
             for off in &self.off {
-                eprintln!("quickstart: expected {off}");
+                eprintln!("not as expected: {off}");
             }
         } else if self.off.is_empty() {
-            println!("\nAll figures as promised.");
+            println!("\nAll figures are as expected.");
         }
         if self.off.is_empty() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Prints an error and what caused it.
-pub(crate) fn print_chain(error: &dyn Error) {
-    eprintln!("quickstart: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprintln!("  because: {cause}");
-        source = cause.source();
     }
 }

@@ -1,4 +1,4 @@
-//! Five situations that often go wrong, with the server's counts.
+//! Five frequent problems, with the server's counts.
 
 use std::{error::Error, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::{
 
 type Result = std::result::Result<(), Box<dyn Error>>;
 
-/// Ten thousand requests asking for a token at once; here a thousand.
+/// Many requests need a token at the same time.
 pub(crate) async fn cold_start(report: &mut Report) -> Result {
     const CALLERS: usize = 1_000;
     let server = TestServer::start().await;
@@ -47,12 +47,12 @@ pub(crate) async fn cold_start(report: &mut Report) -> Result {
     Ok(())
 }
 
-/// A token that expires under traffic.
+/// A token expires under traffic.
 pub(crate) async fn rotation(report: &mut Report) -> Result {
     const WORKERS: usize = 8;
     let lifetime = Duration::from_secs(1);
     let run = Duration::from_secs(4);
-    // No random moment of renewal here, so that the number of lifetimes is known beforehand.
+    // Without jitter, so that the number of lifetimes is known in advance.
     let policy = RefreshPolicy::default().jitter(0.0)?;
     let renewed_after = lifetime.mul_f64(0.8);
     let server = TestServer::builder().token_lifetime(lifetime).start().await;
@@ -97,14 +97,14 @@ pub(crate) async fn rotation(report: &mut Report) -> Result {
     Ok(())
 }
 
-/// A token that is revoked while requests with it are in progress.
+/// A token is revoked while requests with it are in progress.
 pub(crate) async fn revocation(report: &mut Report) -> Result {
     const IN_FLIGHT: usize = 100;
     let server = TestServer::start().await;
     let client = client::signed(client::authenticator(&server, RefreshPolicy::default())?);
     client::get(client.clone(), &server.api_url()).await?;
     let before = server.counters();
-    // All of them have left with the old token before it is revoked.
+    // All of them are sent with the old token before it is revoked.
     let gate = Gate::new();
     server
         .api()
@@ -139,7 +139,7 @@ pub(crate) async fn revocation(report: &mut Report) -> Result {
     Ok(())
 }
 
-/// A vendor that allows a client 20 tokens an hour, and 25 who need one each.
+/// A vendor permits 20 tokens per hour and client, and 25 callers need one each.
 pub(crate) async fn quota(report: &mut Report) -> Result {
     const LIMIT: u32 = 20;
     const CALLERS: u32 = 25;
@@ -149,7 +149,7 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
         .quota(LIMIT as usize, window)
         .start()
         .await;
-    // What all tokens of the client are counted in, those of other processes included.
+    // All token requests of the client are counted here, including those of other processes.
     let store = SharedTokenStore::new(MemoryStore::new());
     let (mut served, mut refused) = (0, Vec::new());
     for number in 0..CALLERS {
@@ -211,7 +211,7 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
                 refused.iter().all(|error| error.kind() == ErrorKind::Quota),
             ),
             (
-                "the next slot is free within the hour",
+                "the next slot is free within an hour",
                 (1..=3600).contains(&next_slot),
             ),
         ],
@@ -220,7 +220,7 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
     Ok(())
 }
 
-/// An API that redirects to another origin.
+/// An API redirects to another origin.
 pub(crate) async fn redirect(report: &mut Report) -> Result {
     let server = TestServer::start().await;
     let foreign = ForeignServer::start().await;
@@ -250,13 +250,15 @@ pub(crate) async fn redirect(report: &mut Report) -> Result {
     report.story(
         "redirect",
         json!({"foreign_requests": requests, "secrets_seen": seen}),
-        &format!("{requests} redirects followed to another origin: {seen} secrets seen there"),
+        &format!(
+            "{requests} redirects to another origin were followed; {seen} secrets arrived there"
+        ),
         &[
             (
                 "each redirect was followed",
                 requests == statuses.len() as u64,
             ),
-            ("the API itself got its token", signed && !tokens.is_empty()),
+            ("the API received its token", signed && !tokens.is_empty()),
             ("0 secrets at the foreign origin", seen == 0),
         ],
     );
@@ -265,7 +267,7 @@ pub(crate) async fn redirect(report: &mut Report) -> Result {
     Ok(())
 }
 
-/// Starts `count` requests at once, and returns how many failed.
+/// Starts `count` requests at once. Returns how many failed.
 async fn all_at_once(client: &Signed, url: &str, count: usize) -> usize {
     let mut requests = JoinSet::new();
     for _ in 0..count {

@@ -1,4 +1,4 @@
-//! A gRPC server behind a gate that asks the test server about each call's token, as gateways do.
+//! A gRPC server behind a gateway that lets the test server check each call's token.
 
 use std::{
     mem,
@@ -19,8 +19,7 @@ use tonic::{
 use tonic_health::server::{HealthReporter, health_reporter};
 use tower::{Service, layer::layer_fn};
 
-/// The token endpoint is the test server's, and each call to the gRPC side counts as one to its
-/// API.
+/// The token endpoint is the test server's, and each gRPC call counts as a call of its API.
 pub(crate) struct GrpcServer {
     pub(crate) tokens: TestServer,
     pub(crate) health: HealthReporter,
@@ -43,7 +42,7 @@ impl GrpcServer {
         });
         let task = tokio::spawn(async move {
             let server = Server::builder().layer(gate);
-            // It ends when it is dropped.
+            // Ends when it is dropped.
             let _ = server.serve_with_incoming(service, incoming).await;
         });
         Self {
@@ -65,7 +64,7 @@ impl Drop for GrpcServer {
     }
 }
 
-/// Lets calls with a good token through; answers others at once, with the status in the head.
+/// Passes calls with a valid token on. Answers others at once, with the status in the head.
 #[derive(Clone)]
 struct Gate<S> {
     tokens: MemoryService,
@@ -101,7 +100,7 @@ where
             match answer.await.map(|answer| answer.status()) {
                 Ok(StatusCode::OK) => inner.call(request).await,
                 Ok(StatusCode::UNAUTHORIZED) => {
-                    Ok(Status::unauthenticated("no good token").into_http())
+                    Ok(Status::unauthenticated("the token is not valid").into_http())
                 }
                 _ => Ok(Status::internal("the gate is broken").into_http()),
             }

@@ -1,7 +1,6 @@
-//! What the programs for one vendor each have in common: reading the environment, asking the API
-//! once, showing a list, saying what went wrong.
+//! Shared by the vendors' programs: they request a list from the API once and print it.
 
-use std::{env, error::Error, process::ExitCode};
+use std::{error::Error, path::PathBuf};
 
 use auth_core::{SecretEnv, SecretFile, SharedSecretSource};
 use auth_reqwest::ReqwestService;
@@ -19,45 +18,17 @@ pub(crate) fn http() -> Result<ReqwestService, auth_core::Error> {
     ReqwestService::new()
 }
 
-/// Ends a program: with an error, and what caused it.
-pub(crate) fn finish(program: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
-    let Err(error) = result else {
-        return ExitCode::SUCCESS;
-    };
-    eprintln!("{program}: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprintln!("  because: {cause}");
-        source = cause.source();
-    }
-    ExitCode::FAILURE
-}
-
-/// Reads a variable that has to be set; `hint` says where its value is found.
-pub(crate) fn required(name: &str, hint: &str) -> Result<String, String> {
-    optional(name)?.ok_or_else(|| format!("set {name}: {hint}"))
-}
-
-/// Reads a variable. What is set to nothing counts as not set.
-pub(crate) fn optional(name: &str) -> Result<Option<String>, String> {
-    match env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8")),
-    }
-}
-
-/// Where a secret is kept: in a file if one is named, else in the environment. It is read when it
-/// is needed, not here.
-#[allow(dead_code, reason = "not all of the programs have a choice")]
-pub(crate) fn secret(variable: &'static str, file: &str) -> Result<SharedSecretSource, String> {
-    Ok(match optional(file)? {
+/// Returns the source of a secret: `file` if there is one, otherwise the environment variable. The
+/// secret is read for each token request, not here.
+#[allow(dead_code, reason = "not all vendors' programs have the choice")]
+pub(crate) fn secret(variable: &'static str, file: Option<PathBuf>) -> SharedSecretSource {
+    match file {
         Some(path) => SharedSecretSource::new(SecretFile::new(path)),
         None => SharedSecretSource::new(SecretEnv::new(variable)),
-    })
+    }
 }
 
-/// Gets a URL of the API and shows the list that comes back.
+/// Gets a URL of the API and prints the list in its response.
 pub(crate) async fn list<S, ResB>(
     client: S,
     base_url: &str,
@@ -82,7 +53,7 @@ where
     Ok(())
 }
 
-/// The list stands alone or in a page of results.
+/// The list is the whole reply, or part of a page of results.
 fn print_list(reply: &Value) {
     let pages = ["results", "data", "value", "buildings", "campaigns"];
     let listed = pages.iter().find_map(|name| reply.get(name));

@@ -1,9 +1,9 @@
-//! Which of the public types can be sent to another thread, shared between threads, moved while
-//! they are polled, and kept for ever: a promise, because losing one breaks users' builds.
+//! The auto traits of the public types: which can be sent to another thread, shared between
+//! threads, moved while they are polled, and live for `'static`. These are guarantees, because
+//! losing one breaks users' builds.
 //!
-//! Each line is checked when this file is compiled; a promise that is broken is a compile error
-//! that names it.
-
+//! Each line is checked when this file is compiled. A broken guarantee is a compile error that
+//! names it.
 use std::{convert::Infallible, fs, path::Path};
 
 use auth_testkit::{MemoryError, MemoryFuture, MemoryService};
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 
-/// Promises for types without generics, or with one that stands for all.
+/// Guarantees of types without generics, or with one representative type argument.
 macro_rules! promise {
     ($($type:ty: $($promise:ident)+;)+) => {
         $($($promise::<$type>();)+)+
@@ -26,11 +26,11 @@ fn forever<T: 'static>() {}
 type Body = Full<Bytes>;
 type CloneBody = fn(&Body) -> Option<Body>;
 
-/// An inner service whose future can be sent, but neither shared nor moved while it is polled.
+/// An inner service whose future is `Send`, but neither `Sync` nor `Unpin`.
 #[derive(Clone)]
 struct Inner;
 
-/// A future like those of async functions.
+/// A future like that of an async function.
 struct InnerFuture(std::cell::Cell<()>, std::marker::PhantomPinned);
 
 impl Future for InnerFuture {
@@ -178,11 +178,11 @@ fn auth_tower_keeps_its_promises() {
         StepUp: send sync unpin forever;
         MissingToken: send sync unpin forever;
     }
-    // Even of a body that can only be sent.
+    // Also with a body that is only `Send`.
     promise! {
         ReplayBody<InnerFuture>: send sync unpin forever;
     }
-    // As much as what is below lets it, so a boxed future below makes it movable.
+    // As far as the service below permits: a boxed future below makes it `Unpin`.
     promise! {
         OriginGuardFuture<InnerFuture>: send forever;
         OriginGuardFuture<MemoryFuture>: send unpin forever;
@@ -392,10 +392,10 @@ fn auth_testkit_keeps_its_promises() {
     }
 }
 
-/// What the crates start on their own has to run on any runtime, so it may not ask for more than
-/// this of the futures that they are given.
+/// The tasks of the crates must run on any runtime, so the crates require no more than this of the
+/// futures of their traits.
 #[test]
-fn futures_of_the_traits_can_be_sent() {
+fn futures_of_the_traits_are_send() {
     use auth_core::{Key, Secret, SecretSource, TokenRequest, TokenSource, TokenStore, Transport};
     use auth_oauth2::{AssertionContext, AssertionSigner};
 
@@ -437,9 +437,9 @@ fn futures_of_the_traits_can_be_sent() {
     );
 }
 
-/// A new public type of a published crate has to be promised something.
+/// Every public type of a published crate must have a line here.
 #[test]
-fn no_public_type_is_missing() {
+fn every_public_type_is_listed() {
     let here = include_str!("main.rs");
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
     let mut seen = 0;
@@ -456,7 +456,7 @@ fn no_public_type_is_missing() {
         let items = exports.filter_map(|export| export.split(';').next());
         let words = items.flat_map(|items| items.split(|char: char| !char.is_alphanumeric()));
         for name in words.filter(|word| is_type(word)) {
-            assert!(here.contains(name), "`{name}` is promised nothing");
+            assert!(here.contains(name), "`{name}` has no line in this file");
             seen += 1;
         }
     }

@@ -6,7 +6,7 @@ use crate::targets::{
     retry_after, store,
 };
 
-/// Pieces, and between them anything.
+/// Pieces, with random text between them.
 fn pieces(of: &'static [&'static str], most: usize) -> impl Strategy<Value = String> {
     let piece = prop_oneof![8 => select(of).prop_map(str::to_owned), 1 => "\\PC{0,4}"];
     vec(piece, 0..most).prop_map(|pieces| pieces.concat())
@@ -127,7 +127,7 @@ fn origins() -> impl Strategy<Value = String> {
         .prop_map(|(a, b, c, d, e, f, g)| format!("{a}{b}{c}\n{d}{e}{f}{g}"))
 }
 
-/// What fails goes into the corpus, where cargo-fuzz starts from it as well.
+/// A failing input is added to the corpus, from which cargo-fuzz starts too.
 fn cases(count: u32) -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
@@ -139,24 +139,24 @@ proptest! {
     #![proptest_config(cases(2_000))]
 
     #[test]
-    fn drawn_replies(input in reply()) {
+    fn random_replies(input in reply()) {
         reply::judge(&input);
     }
 
     #[test]
-    fn any_bytes_as_a_reply(input: Vec<u8>) {
+    fn random_bytes_as_a_reply(input: Vec<u8>) {
         reply::judge(&input);
     }
 
     #[test]
-    fn drawn_retry_after(input in pieces(&["0", "9", "30", "-", "+", ".", " ", "\t", "\n", "date: ",
+    fn random_retry_after(input in pieces(&["0", "9", "30", "-", "+", ".", " ", "\t", "\n", "date: ",
         "Wed, 21 Oct 2015 07:28:00 GMT", "Wednesday, 21-Oct-15 07:28:00 GMT",
         "Wed Oct 21 07:28:00 2015", "18446744073709551616", "Thu, 01 Jan 1970 00:00:00 GMT"], 8)) {
         retry_after::judge(input.as_bytes());
     }
 
     #[test]
-    fn drawn_origins(input in origins()) {
+    fn random_origins(input in origins()) {
         origin::judge(input.as_bytes());
     }
 }
@@ -165,19 +165,19 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn drawn_challenges(input in pieces(&["Bearer", "bearer ", "DPoP ", "Basic ", "realm=", "\"", "\\", ",", ", ", " ",
+    fn random_challenges(input in pieces(&["Bearer", "bearer ", "DPoP ", "Basic ", "realm=", "\"", "\\", ",", ", ", " ",
         "=", "==", "error=", "invalid_token", "\"insufficient_scope\"", "scope=\"a b\"", "max_age=", "60", "\n",
         "error=\"insufficient_user_authentication\"", "acr_values=\"x y\"", "use_dpop_nonce", "error*=UTF-8''x"], 16)) {
         challenge::judge(input.as_bytes());
     }
 
     #[test]
-    fn any_bytes_as_an_entry(input: Vec<u8>) {
+    fn random_bytes_as_an_entry(input: Vec<u8>) {
         store::judge(&input);
     }
 
     #[test]
-    fn a_sealed_entry_that_is_changed(at: prop::sample::Index, change in 1..=255_u8, cut: prop::sample::Index) {
+    fn a_changed_sealed_entry(at: prop::sample::Index, change in 1..=255_u8, cut: prop::sample::Index) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let sealed = runtime.block_on(store::sealed_entry()).content.unwrap();
         let mut changed = sealed.to_vec();
@@ -189,7 +189,7 @@ proptest! {
     }
 
     #[test]
-    fn a_record_that_is_changed(at: prop::sample::Index, change in 1..=255_u8, cut: prop::sample::Index) {
+    fn a_changed_record(at: prop::sample::Index, change in 1..=255_u8, cut: prop::sample::Index) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let record = runtime.block_on(store::record_entry()).content.unwrap();
         let mut changed = record.to_vec();

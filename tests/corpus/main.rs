@@ -1,8 +1,8 @@
-//! Any input of a server, a caller or a store: no panic, no leaked secret, no wrong result.
+//! Any input from a server, a caller or a store: no panic, no leaked secret, no wrong result.
 //!
-//! Each target takes bytes and judges what a public parser makes of them. The targets are run over
-//! the files in `fuzz/corpus/<target>/`, over inputs that proptest draws, and by cargo-fuzz on the
-//! stable compiler, for example:
+//! Each target takes bytes and checks the result of a public parser. The targets run over the files
+//! in `fuzz/corpus/<target>/`, over random inputs of proptest, and with cargo-fuzz on the stable
+//! compiler, for example:
 //!
 //! ```text
 //! mkdir /tmp/reply
@@ -10,7 +10,7 @@
 //!     /tmp/reply tests/corpus/fuzz/corpus/reply -- -max_total_time=60
 //! ```
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod drawn;
 mod replay;

@@ -1,4 +1,4 @@
-//! What happens on the way to APIs: gateways, redirects, customers' hosts, plain http.
+//! Requests to APIs: gateways, redirects, customers' hosts, plain http.
 
 use std::{
     convert::Infallible,
@@ -35,7 +35,7 @@ const ORDERS: &str = "https://api.example.com/orders";
 
 type Api = Arc<Mutex<Vec<(Method, String, Option<String>)>>>;
 
-/// What arrived: method, URI, and the credential.
+/// Records method, URI and credential of a request.
 fn record(api: &Api, request: &Request<Full<Bytes>>) {
     let credential = request.headers().get("authorization");
     let credential = credential.map(|value| value.to_str().unwrap().to_owned());
@@ -43,7 +43,7 @@ fn record(api: &Api, request: &Request<Full<Bytes>>) {
     api.lock().unwrap().push((method, uri, credential));
 }
 
-/// An API that says yes to everything.
+/// An API that accepts everything.
 fn welcoming(
     api: &Api,
 ) -> impl Service<
@@ -60,7 +60,7 @@ fn welcoming(
     })
 }
 
-/// The credentials that arrived, in this order.
+/// Returns the credentials that arrived, in order.
 fn credentials(api: &Api) -> Vec<Option<String>> {
     let seen = api.lock().unwrap();
     seen.iter()
@@ -93,7 +93,7 @@ fn upload() -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// Sends a request to each URL, and returns which of them were signed.
+/// Sends a request to each URL. Returns which of them were signed.
 async fn signed(origins: Origins, urls: &[&str]) -> Vec<bool> {
     let api = Api::default();
     let authenticator = authenticator(&ScriptedSource::new(), origins);
@@ -192,7 +192,8 @@ async fn what_only_looks_like_home_gets_no_token() {
     assert_eq!(signed(origins, &urls).await, [true, false, true, false]);
 }
 
-/// The order is taken and answered with 303, and the token expires before the receipt is fetched.
+/// The order is carried out and answered with 303, and the token expires before the receipt is
+/// requested.
 async fn an_order_behind_a_redirect_is_placed_once() {
     let authenticator = warm().await;
     let api = Api::default();
@@ -260,6 +261,6 @@ async fn short_tokens_are_not_renewed_each_second() {
         client.clone().oneshot(upload()).await.unwrap();
         tokio::time::advance(Duration::from_secs(1)).await;
     }
-    // The first, and the renewal that shows that tokens do not live for longer.
+    // The first token, and the renewal that shows that tokens do not live longer.
     assert_eq!((credentials(&api).len(), source.fetches()), (300, 2));
 }

@@ -1,15 +1,16 @@
-//! What servers, proxies and networks really answer: a test for each reported need.
+//! Real answers of servers, proxies and networks: one test per reported need.
 //!
-//! A need is an async function, named by what its reporter wants, in the file of its area. It goes
-//! through a whole stack: an `Authenticator`, `AuthLayer` and a scripted server in memory, on a
-//! clock that the test turns. To add one, write the function and list it in the `needs!` of its
-//! file; a new area is a module here and a line in [`needs`].
+//! A need is an async function, named after what its reporter wants, in the file of its area. It
+//! tests a whole stack: an `Authenticator`, `AuthLayer` and a scripted server in memory, with a
+//! clock that the test advances. To add a need, write the function and list it in the `needs!` of
+//! its file. A new area is a module here and a line in [`needs`].
 //!
-//! Not libtest's harness: at the end it says how many needs are covered.
+//! This test does not use libtest's harness, because it prints the number of covered needs at the
+//! end.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
-/// Lists the needs of a file. One that is written and not listed is dead code, and a warning.
+/// Lists the needs of a file. A function that is not listed is dead code and causes a warning.
 macro_rules! needs {
     ($area:literal: $($name:ident),* $(,)?) => {
         pub(crate) fn needs() -> Vec<libtest_mimic::Trial> {
@@ -41,10 +42,7 @@ fn needs() -> Vec<Trial> {
     areas.into_iter().flatten().collect()
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the number of needs is what is asked for"
-)]
+#[expect(clippy::print_stdout, reason = "prints the number of needs")]
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let needs = needs();
@@ -59,7 +57,7 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// One need in a separate runtime, whose time stands still unless the test turns it.
+/// Runs one need in its own runtime, whose clock advances only if the test advances it.
 fn need<F>(area: &str, name: &str, test: fn() -> F) -> Trial
 where
     F: Future<Output = ()> + 'static,

@@ -26,7 +26,7 @@ needs![
     a_refusal_during_an_outage_does_not_claim_a_renewal,
 ];
 
-/// A shop that takes an order, sends the customer back to the same page, and refuses the page.
+/// A shop that accepts an order, redirects to the same page, and refuses the request for that page.
 async fn shop() -> ForeignServer {
     let shop = ForeignServer::start().await;
     shop.script().then(Reply::redirect(303, &shop.url()));
@@ -50,7 +50,7 @@ async fn authenticator(shop: &ForeignServer) -> Authenticator {
     with_source(shop, ScriptedSource::new()).await
 }
 
-/// With a token that the API has accepted.
+/// Makes an authenticator whose token the API has accepted.
 async fn with_source(shop: &ForeignServer, source: ScriptedSource) -> Authenticator {
     let origins = Origins::danger_allow_http([shop.origin()]).unwrap();
     let authenticator = Authenticator::builder(source, origins)
@@ -66,7 +66,7 @@ fn order(shop: &ForeignServer) -> Request<Full<Bytes>> {
     Request::post(shop.url()).body(Full::from("order")).unwrap()
 }
 
-/// A client as its owner made it.
+/// A client that `client_builder` did not make.
 fn plain(policy: Policy) -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy().redirect(policy);
     client.tls_certs_only([]).build().unwrap()
@@ -76,20 +76,20 @@ fn ours() -> reqwest::Client {
     client_builder().tls_certs_only([]).build().unwrap()
 }
 
-/// Follows nothing.
+/// A client that follows no redirects.
 fn http() -> ReqwestService {
     let builder = client_builder().tls_certs_only([]);
     ReqwestService::from_builder(builder, Policy::none()).unwrap()
 }
 
-/// Orders by a finished client.
+/// Sends an order with a finished client.
 async fn by_service(shop: &ForeignServer, service: ReqwestService) -> (u16, AuthOutcome) {
     let client = AuthLayer::new(authenticator(shop).await).layer(service);
     let response = client.oneshot(order(shop)).await.unwrap();
     (response.status().as_u16(), AuthOutcome::of(&response))
 }
 
-/// Orders by `AuthMiddleware`.
+/// Sends an order with `AuthMiddleware`.
 async fn by_middleware(
     shop: &ForeignServer,
     client: reqwest::Client,
@@ -171,7 +171,7 @@ async fn a_refused_order_that_is_not_placed_says_why() {
     assert!(why.contains("auth_reqwest::client_builder"), "{why}");
 }
 
-/// The first server redirects all requests to another, which may redirect them back.
+/// The first server redirects all requests to another server, which may redirect them back.
 async fn detour(comes_back: bool) -> AuthOutcome {
     let home = ForeignServer::start().await;
     let elsewhere = ForeignServer::start().await;
@@ -194,7 +194,7 @@ async fn detour(comes_back: bool) -> AuthOutcome {
     let response = client.oneshot(request.unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     let outcome = AuthOutcome::of(&response);
-    // Nobody refused the token.
+    // No server refused the token.
     assert_eq!((outcome.was_refused(), source.fetches()), (false, 1));
     outcome
 }

@@ -1,4 +1,4 @@
-//! Settings for users' networks: plain `http` on private networks.
+//! Settings for private networks: plain `http`.
 
 use auth_core::{Authenticator, AuthenticatorOptions, Origins, Secret};
 use auth_kayzen::Kayzen;
@@ -23,7 +23,7 @@ const SERVICE: &str = "http://payments:8080";
 type Body = Full<Bytes>;
 type Network = MapRequest<MemoryService, fn(Request<Body>) -> Request<Body>>;
 
-/// The network of a docker-compose project, where `payments:8080` is the test server.
+/// The network of a docker-compose project, in which `payments:8080` is the test server.
 fn network(server: &TestServer) -> Network {
     MapRequest::new(server.service(), |mut request| {
         let url = request.uri().to_string();

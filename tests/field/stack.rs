@@ -1,4 +1,4 @@
-//! The stack that a need goes through.
+//! The stack that the needs test.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tower::{ServiceBuilder, ServiceExt as _};
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
-/// An application's way to its API.
+/// An application's client for its API.
 pub(crate) struct Stack {
     pub(crate) server: TestServer,
     authenticator: Authenticator,
@@ -37,13 +37,13 @@ impl Stack {
         }
     }
 
-    /// A client with the right secret.
+    /// Makes a stack whose client has the right secret.
     pub(crate) fn with_client(server: TestServer) -> Self {
         let source = client(&server).build().unwrap().client_credentials();
         Self::new(server, source)
     }
 
-    /// The status of one request, or why it was not sent.
+    /// Returns the status of one request, or why it was not sent.
     pub(crate) async fn get(&self) -> Result<u16, Error> {
         let client = ServiceBuilder::new()
             .layer(AuthLayer::new(self.authenticator.clone()))
@@ -63,7 +63,7 @@ impl Stack {
             .expect_err("the token endpoint has no token")
     }
 
-    /// Sends a request a second until one is answered, and returns the seconds without an answer.
+    /// Sends one request per second until one is answered. Returns the seconds without an answer.
     pub(crate) async fn seconds_without_service(&self, most: u64) -> u64 {
         for second in 0..=most {
             if self.get().await.is_ok_and(|status| status == 200) {
@@ -83,13 +83,13 @@ impl Stack {
     }
 }
 
-/// A client of the server's, with the right secret.
+/// A client of the server, with the right secret.
 pub(crate) fn client(server: &TestServer) -> ClientBuilder {
     let secret = Secret::new(server.client_secret());
     Client::builder(server.token_url(), server.client_id(), server.transport()).secret(secret)
 }
 
-/// A person's login, by its refresh token.
+/// A source for the refresh token of a person's login.
 pub(crate) fn person(server: &TestServer, refresh_token: &str) -> RefreshToken {
     let client = client(server).build().unwrap();
     client.refresh_token(Secret::new(refresh_token)).unwrap()

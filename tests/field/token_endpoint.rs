@@ -1,4 +1,4 @@
-//! What token endpoints, and what stands before them, answer.
+//! Answers of token endpoints, and of the servers in front of them.
 
 use std::sync::{Arc, Mutex};
 
@@ -46,7 +46,7 @@ fn page(status: u16) -> Reply {
         .body("<html><h1>Blocked by policy: planted-text</h1></html>")
 }
 
-/// What firewalls, ingresses, gateways and web servers say in the place of the server behind them.
+/// Answers of firewalls, ingresses, gateways and web servers in place of the server behind them.
 fn pages() -> Vec<(&'static str, Reply)> {
     vec![
         ("firewall", page(403)),
@@ -74,7 +74,7 @@ async fn a_firewall_page_is_no_verdict() {
             TokenRequestOutcome::NotUnderstood,
             "{whose}"
         );
-        // Four back-offs that double from one second, each drawn up to its length.
+        // Four back-offs that double from one second, each random up to its length.
         let seconds = stack.seconds_without_service(1 + 2 + 4 + 8 + 4).await;
         assert!(seconds >= 4, "{whose}: no back-off, {seconds} s");
         assert_eq!(stack.token_requests(), 5, "{whose}");
@@ -133,7 +133,11 @@ async fn a_redirect_is_not_followed_and_rejects_nothing() {
         );
         assert!(text.contains("redirects are not followed"), "{text}");
         assert!(text.contains("check `token_url`"), "{text}");
-        assert_eq!(stack.server.recorded().len(), 1, "nothing went elsewhere");
+        assert_eq!(
+            stack.server.recorded().len(),
+            1,
+            "no request was sent to another server"
+        );
         stack.seconds_without_service(2).await;
     }
 }
@@ -172,7 +176,7 @@ async fn a_reply_that_breaks_off_is_asked_for_again() {
     stack.seconds_without_service(2).await;
 }
 
-/// Answers what it refuses with a status and nothing else.
+/// Rejects with a status and an empty body.
 struct Wordless(StatusCode);
 
 impl VendorRules for Wordless {
@@ -201,7 +205,7 @@ async fn a_wrong_secret_without_words_is_named_and_a_right_one_is_used() {
     let text = error.to_string();
     assert!(text.contains("answered 403 with an empty body"), "{text}");
     assert!(text.contains("the client secret may be wrong"), "{text}");
-    // How the core tells it from a page.
+    // By this outcome the core distinguishes it from a page.
     assert_eq!(error.outcome(), TokenRequestOutcome::NotUnderstood);
     assert_eq!((error.kind(), error.code()), (ErrorKind::Protocol, None));
     for _ in 0..10 {
@@ -209,7 +213,7 @@ async fn a_wrong_secret_without_words_is_named_and_a_right_one_is_used() {
         assert!(stack.get().await.is_err());
     }
     *secret.lock().unwrap() = stack.server.client_secret();
-    // Nothing was given up permanently.
+    // The client recovers.
     stack.seconds_without_service(5 * 60 + 30).await;
 }
 
@@ -279,7 +283,8 @@ async fn a_vendors_own_names_are_read() {
         .always(Reply::status(200).json(wrapped));
     stack.server.api().always(Reply::status(200));
     assert_eq!(stack.get().await.unwrap(), 200);
-    // A token of 100 seconds is renewed after 75 to 80; one without a lifetime after 225 and more.
+    // A token of 100 seconds is renewed after 75 to 80 seconds; one without a lifetime after 225 or
+    // more.
     stack.pass(74 * SECOND).await;
     assert_eq!(stack.get().await.unwrap(), 200);
     assert_eq!(stack.token_requests(), 1);

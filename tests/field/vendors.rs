@@ -1,4 +1,4 @@
-//! What the vendors of this workspace answer and want.
+//! Answers and requirements of the vendors of this workspace.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ fn axonize(server: &TestServer) -> auth_axonize::LoginBuilder {
     .options(options(server))
 }
 
-/// The fake answers 415 to a request without.
+/// The fake server answers 415 to a request without a `Content-Type`.
 async fn axonize_gets_its_content_type_on_every_request() {
     let server = auth_axonize::fake::login().in_memory();
     let authenticator = axonize(&server).build().unwrap();

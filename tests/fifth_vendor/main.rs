@@ -1,4 +1,3 @@
-//! Meridian, a vendor that does not exist: the program of the guide "Add a vendor" of auth-oauth2,
-//! which runs here.
+//! Meridian, a vendor that does not exist: the program of the guide "Add a vendor" of auth-oauth2.
 
 mod meridian;

@@ -1,9 +1,9 @@
-//! What the example `fleet` prints is what was promised.
+//! The output of the example `fleet` agrees with its documentation.
 
 use std::{
     borrow::Cow,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Output, Stdio},
     time::Duration,
 };
@@ -22,12 +22,16 @@ pub(crate) fn trials() -> Vec<Trial> {
     })]
 }
 
+#[path = "../examples/build.rs"]
+mod build;
+
 async fn survives_an_outage() {
-    let program = build().await;
+    let program = &build::examples()["fleet"];
     let svg = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fleet-example.svg");
     let run = Command::new(program)
-        .args(["--processes", "5", "--json"])
-        .args(["--before", "6", "--outage", "2", "--after", "16", "--svg"])
+        .args([
+            "--before", "7", "--outage", "5", "--after", "7", "--json", "--svg",
+        ])
         .arg(&svg)
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -46,62 +50,68 @@ async fn survives_an_outage() {
     names.sort_unstable();
     assert_eq!(names, NAMES);
     let figure = |name: &str| figures[name].as_u64().unwrap();
-    assert_eq!(figure("processes"), 5);
+    assert_eq!(figure("processes"), 8);
     assert_eq!(figure("failed_requests"), 0);
     assert_eq!(figure("windows_over_quota"), 0);
     assert_eq!(figure("redis_restarts"), 1);
-    // 24 s, by 3.1 s.
-    assert_eq!(figure("lifetimes"), 8);
-    let (with, without) = (
-        figure("token_requests"),
-        figure("token_requests_without_store"),
+    assert!(figure("recovery_ms") <= 10_000, "{line}");
+    let phases: Vec<Phase> = serde_json::from_value(figures["phases"].clone()).unwrap();
+    let names: Vec<_> = phases.iter().map(|phase| phase.name.as_str()).collect();
+    assert_eq!(names, ["before", "outage", "after"]);
+    // A token is renewed after 3 to 3.2 s.
+    for phase in [&phases[0], &phases[2]] {
+        assert_eq!(phase.lifetimes, 3, "{line}");
+        assert!((2..=3).contains(&phase.token_requests), "{line}");
+    }
+    // Each process renews its token at least once without Redis.
+    assert!(phases[1].token_requests >= 8, "{line}");
+    assert_eq!(
+        phases
+            .iter()
+            .map(|phase| phase.failed_requests)
+            .sum::<u64>(),
+        0
     );
-    assert!(with * 3 < without * 2, "{line}");
-    assert!(without >= 5 * 7, "{line}");
+    let token_requests: u64 = phases.iter().map(|phase| phase.token_requests).sum();
+    assert_eq!(token_requests, figure("token_requests"));
+    // 19 s and the recovery: every process without a store renews its token every 3.2 s.
+    assert!(figure("token_requests_without_store") >= 8 * 6, "{line}");
+    assert!(
+        token_requests < figure("token_requests_without_store"),
+        "{line}"
+    );
     assert!(figures["added_latency_ms_max"].as_f64().is_some(), "{line}");
 
     let plot = fs::read_to_string(svg).unwrap();
     assert!(plot.starts_with("<svg") && plot.ends_with("</svg>\n"));
     assert!(plot.contains("Redis killed"));
+    let events = String::from_utf8(ended.stderr).unwrap();
+    let events: Vec<_> = events.lines().collect();
+    assert_eq!(events.len(), 4, "{events:?}");
+    assert!(events.contains(&"Redis killed") && events.contains(&"Redis is back"));
 }
 
-/// Nothing else makes sure that it is there and up to date: `cargo test --test fleet` does not
-/// build examples.
-async fn build() -> PathBuf {
-    // Of the whole workspace, so that crates have the features that they were built with already.
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--workspace", "--example", "fleet"])
-        .arg("--message-format=json-render-diagnostics")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .kill_on_drop(true)
-        .output()
-        .await
-        .unwrap();
-    assert!(built.status.success(), "{}", said(&built));
-    let messages = String::from_utf8(built.stdout).unwrap();
-    let messages = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok());
-    let program = |message: Value| {
-        let is_it = message["target"]["name"] == "fleet";
-        let path = message["executable"].as_str().filter(|_| is_it)?;
-        Some(PathBuf::from(path))
-    };
-    let mut programs = messages.filter_map(program);
-    programs.next().expect("cargo says where it is")
+#[derive(serde::Deserialize)]
+struct Phase {
+    name: String,
+    lifetimes: u64,
+    token_requests: u64,
+    failed_requests: u64,
 }
 
 fn said(ended: &Output) -> Cow<'_, str> {
     String::from_utf8_lossy(&ended.stderr)
 }
 
-/// Longer than the phases, and starting and ending, ever take.
+/// Longer than all phases together, including start and end.
 const LONGEST: Duration = Duration::from_secs(150);
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 10] = [
     "added_latency_ms_max",
     "failed_requests",
     "lifetimes",
+    "phases",
     "processes",
+    "recovery_ms",
     "redis_restarts",
     "token_requests",
     "token_requests_without_store",

@@ -33,7 +33,7 @@ enum Point {
     AfterLease,
     AfterMark,
     DuringCall,
-    /// And the one that takes over, too.
+    /// The process that takes over is killed too.
     DuringCallTwice,
     AfterReply,
     AfterPublish,
@@ -65,12 +65,12 @@ impl Point {
         }
     }
 
-    /// The steps that this may be, for a key.
+    /// Returns the steps at this point, for a key.
     fn steps(self, key: &str) -> &'static [Step] {
         match self {
             Self::BeforeLease => &[Step::Leasing],
             Self::AfterLease => &[Step::Leased, Step::Looked],
-            // Without a refresh token there is nothing to note.
+            // Without a refresh token no mark is written.
             Self::AfterMark if is_person(key) => &[Step::Marked, Step::Calling],
             Self::AfterMark => &[Step::Calling],
             Self::DuringCall | Self::DuringCallTwice => &[Step::Called],
@@ -93,7 +93,7 @@ impl Point {
 }
 
 impl Point {
-    /// How many processes are killed one after the other.
+    /// Returns how many processes are killed one after the other.
     fn crashes(self) -> u64 {
         1 + u64::from(matches!(self, Self::DuringCallTwice))
     }
@@ -102,7 +102,7 @@ impl Point {
 struct Stand {
     place: Place,
     server: Server,
-    /// Processes that start and are killed at once: more would only wait for each other.
+    /// Limits the processes that start and are killed at once: more would only wait for each other.
     places: Semaphore,
     seed: u64,
 }
@@ -114,7 +114,7 @@ struct Killed {
     at: Instant,
 }
 
-/// Each point `RUNS` times, all points at the same time.
+/// Runs each point `RUNS` times, all points at the same time.
 async fn matrix(place: Place, runs: u64) {
     let stand = Arc::new(Stand {
         place,
@@ -159,7 +159,8 @@ async fn all_runs(stand: Arc<Stand>, point: Point, runs: u64) -> (Point, Row) {
     (point, row)
 }
 
-/// Has a process killed with two keys at the point; the next ones wait for them, or come later.
+/// Has a process killed with two keys at the point. The next processes wait for the keys, or come
+/// later.
 async fn kill(stand: &Stand, point: Point, run: u64, next: &[impl Fn(&str)]) -> Vec<Killed> {
     let mut random = fastrand::Rng::with_seed(stand.seed ^ (point as u64) << 32 ^ run);
     let keys = ["plain", "person"].map(|kind| format!("{kind}-{point:?}-{run}"));
@@ -209,8 +210,8 @@ async fn kill(stand: &Stand, point: Point, run: u64, next: &[impl Fn(&str)]) -> 
     killed.map(|(key, step)| Killed { key, step, at }).collect()
 }
 
-/// The next processes have a token in time, and it has cost no more than it may. Returns how long
-/// that took.
+/// Asserts that the next processes have a token in time, with no more token requests than
+/// permitted. Returns how long it took.
 async fn settle(
     stand: &Stand,
     point: Point,
@@ -233,7 +234,7 @@ async fn settle(
     assert!(stand.server.accepts(key, &tokens[0]), "{case}");
     let losses: u64 = next.iter_mut().map(|one| one.heard("lost", key)).sum();
     let seen = stand.server.seen(key);
-    // What the refusal replaced has cost one.
+    // One more for the token that the refusal replaced.
     let needed = 1 + u64::from(matches!(point, Point::DuringRefusal));
     let wasted = if step.wastes_a_call() {
         point.crashes()
@@ -242,7 +243,7 @@ async fn settle(
     };
     let bound = needed + wasted + losses + seen.refused;
     assert!(seen.calls <= bound, "{case}: {seen:?}, bound {bound}");
-    // The mark may be there and the call not: then it was not spent before.
+    // The mark may be written although the call was not sent: then the token was not spent before.
     let spends = 1 + u64::from(step.wastes_a_call()) + losses;
     assert!(seen.spends <= spends, "{case}: {seen:?}");
     assert!(seen.refused <= 1 + losses, "{case}: {seen:?}");
@@ -256,13 +257,13 @@ async fn settle(
     longest
 }
 
-/// For how long a process that dies keeps a key's lease.
+/// How long the lease of a process that dies lasts.
 pub(crate) fn lease(key: &str) -> Duration {
     DEADLINE * (1 + u32::from(is_person(key))) + Duration::from_secs(2)
 }
 
-/// The runs of each point that wait for leases at the same time; more do not make a run faster.
+/// The runs of each point that wait for leases at the same time. More do not make a run faster.
 const AT_ONCE: usize = 20;
 
-/// What a busy machine may add to it, here and there.
+/// The additional time that a busy machine may need.
 pub(crate) const SLACK: Duration = Duration::from_secs(6);

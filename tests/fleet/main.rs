@@ -1,17 +1,17 @@
-//! Fleets of real processes that share a real store, and what becomes of them when processes and
-//! the store are killed, stopped and cut off.
+//! Fleets of real processes that share a real store, while processes and the store are killed,
+//! stopped and cut off.
 //!
-//! A process is this program again, told by its environment to be a worker. It says at which point
-//! of the protocol it is and stays there until it is killed or let go, so that nothing here sleeps
-//! and hopes. Every number is the token server's own.
+//! A process is this program, started again with a variable that makes it a worker. A worker
+//! reports the point of the protocol at which it is, and stays there until it is killed or
+//! released. No test sleeps and hopes. All numbers are counted by the token server.
 //!
-//! `cargo xtask test --test fleet` runs all of it and prints the figures; `AUTH_FLEET_RUNS` says
-//! how often at each point (100), `AUTH_FLEET_SEED` repeats a run. Plain `cargo test` runs a small
-//! part, with files in Redis' place.
+//! `cargo xtask test --test fleet` runs all tests and prints the figures. `AUTH_FLEET_RUNS` sets
+//! how often each point is tested (default: 100), and `AUTH_FLEET_SEED` repeats a run. Plain `cargo
+//! test` runs a small part, with files in place of Redis.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
-// Signals are Unix's.
+// Signals exist on Unix only.
 #[cfg(not(unix))]
 fn main() {}
 
@@ -41,13 +41,13 @@ mod wire;
 mod worker;
 
 #[cfg(unix)]
-#[expect(clippy::print_stdout, reason = "nobody may take silence for success")]
+#[expect(clippy::print_stdout, reason = "no output must not look like success")]
 fn main() -> std::process::ExitCode {
     if worker::is_asked_for() {
         worker::run();
     }
     let mut arguments = libtest_mimic::Arguments::from_args();
-    // Each is a crowd of processes by itself.
+    // Each trial starts many processes.
     arguments.test_threads.get_or_insert(1);
     let trials = [
         kill::trials(),
@@ -68,7 +68,7 @@ fn main() -> std::process::ExitCode {
     ended.exit_code()
 }
 
-/// One story in a separate runtime.
+/// Runs one trial in its own runtime.
 #[cfg(unix)]
 fn trial<F>(name: String, story: impl FnOnce() -> F + Send + 'static) -> libtest_mimic::Trial
 where

@@ -1,4 +1,4 @@
-//! Redis killed, halted and cut off while requests go on.
+//! Redis is killed, stopped and cut off while requests continue.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What becomes of Redis, or of the way there for half of the processes.
+/// The fault of Redis, or of the network path to it for half of the processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Killed,
@@ -51,7 +51,7 @@ impl Fault {
         }
     }
 
-    /// How many have no store meanwhile.
+    /// Returns how many processes have no store during the fault.
     fn cut_off(self) -> usize {
         match self {
             Self::Killed | Self::Halted => PROCESSES,
@@ -79,7 +79,7 @@ impl Fault {
     }
 }
 
-/// No request fails, and nobody makes more token requests than the share of one that is alone.
+/// No request fails, and no process makes more token requests than the share of one process alone.
 async fn outage(fault: Fault) {
     let mut redis = RedisServer::start(&[]);
     let proxy = FaultProxy::start(redis.address()).await;
@@ -88,7 +88,7 @@ async fn outage(fault: Fault) {
     let mut row = Row::new("redis", fault.words(), None);
     fault.begin(&mut redis, &proxy);
     row.calls = fleet.rounds(ROUNDS).await;
-    // Those that have no store make a token request each, and the others one together.
+    // Each process without the store makes its own token request; the others make one together.
     let alone = fault.cut_off();
     let together = usize::from(alone < PROCESSES);
     row.bound = (ROUNDS + 1) * (alone + together) as u64;
@@ -101,9 +101,9 @@ async fn outage(fault: Fault) {
     row.done();
 }
 
-/// Where a refresh token is all that there is, it is spent with the store or not at all.
+/// If a refresh token is the only credential, it is spent with the store or not at all.
 async fn person(fault: Fault) {
-    // What has been spent must not be forgotten.
+    // Marks of spent refresh tokens must survive the restart.
     let mut redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let proxy = FaultProxy::start(redis.address()).await;
     let mut fleet = Fleet::start(&redis, &proxy, SHORT_LIVED[1]).await;
@@ -128,7 +128,7 @@ async fn person(fault: Fault) {
     row.runs = 1;
     row.calls = fleet.calls() - before;
     let seen = fleet.server.seen(fleet.key);
-    // One may have been on its way when the store went.
+    // One request may have been sent when the store failed.
     assert!(seen.spends <= 2 && seen.refused <= 2, "{seen:?}");
     assert_eq!(seen.overlaps, 0, "{seen:?}");
     row.reuses = seen.spends.saturating_sub(1);
@@ -136,7 +136,7 @@ async fn person(fault: Fault) {
     row.done();
 }
 
-/// Processes under load, the second half of them behind a proxy.
+/// Processes under load. The second half of them is behind a proxy.
 struct Fleet {
     key: &'static str,
     server: Server,
@@ -149,8 +149,8 @@ impl Fleet {
         let process = |number| {
             let behind = number >= PROCESSES / 2;
             let url = if behind { proxy.url() } else { redis.url() };
-            // Who has nothing to fall back on is not to fail because a disk is slow; the store
-            // gives up by itself after half a second.
+            // A process whose only credential is a refresh token must not fail because a disk is
+            // slow. The store ends a call itself after half a second.
             let process = if server::is_person(key) {
                 Process::patient(&url, &server)
             } else {
@@ -167,7 +167,7 @@ impl Fleet {
         }
     }
 
-    /// Waits until every process has received this many new tokens; returns their token requests.
+    /// Waits until every process has received this many new tokens. Returns their token requests.
     async fn rounds(&mut self, rounds: u64) -> u64 {
         let before = self.calls();
         for _ in 0..rounds {
@@ -176,7 +176,7 @@ impl Fleet {
         self.calls() - before
     }
 
-    /// Returns when the last of them had its token.
+    /// Returns when the last process had its token.
     async fn round(&mut self) -> Instant {
         let mut last = Instant::now();
         for process in &mut self.processes {
@@ -185,8 +185,8 @@ impl Fleet {
         last
     }
 
-    /// Waits until new tokens cost one token request each, for all together. Returns when that
-    /// began.
+    /// Waits until each new token costs one token request for all processes together. Returns when
+    /// that began.
     async fn recovers(&mut self) -> Instant {
         let mut costs = Vec::new();
         for _ in 0..TRIES {
@@ -197,7 +197,7 @@ impl Fleet {
             let since = self.round().await;
             self.rounds(ROUNDS - 1).await;
             let calls = self.calls() - before;
-            // The first to renew may be one token ahead of the last.
+            // The first process to renew may be one token ahead of the last.
             if calls <= ROUNDS + 1 {
                 return since;
             }
@@ -206,7 +206,8 @@ impl Fleet {
         panic!("they do not find together: {costs:?}");
     }
 
-    /// Ends the load. Returns the number of requests, none of which failed, and the longest.
+    /// Ends the load. Returns the number of requests, none of which failed, and the longest
+    /// duration.
     async fn end(mut self) -> (u64, Duration) {
         let (mut requests, mut longest) = (0, 0);
         for process in &mut self.processes {
@@ -226,7 +227,7 @@ impl Fleet {
 }
 
 const PROCESSES: usize = 4;
-/// New tokens for each process, while something is looked at.
+/// The number of new tokens for each process during an observation.
 const ROUNDS: u64 = 3;
-/// A failed store is not called for up to 40 seconds; each try takes three lifetimes of a token.
+/// A failed store is not called for up to 40 seconds. Each try takes three lifetimes of a token.
 const TRIES: usize = 12;

@@ -12,22 +12,22 @@ use auth_store_file::FileStore;
 use auth_store_redis::{RedisStore, SealingKeys};
 use redis_process::RedisServer;
 
-/// Tells whether there is a real Redis.
+/// Returns whether a real Redis is installed.
 pub(crate) fn has_redis() -> bool {
     env::var_os("AUTH_REDIS").is_some_and(|value| value == "1")
 }
 
-/// Returns the seed of this run: the one that was asked for, or a new one.
+/// Returns the seed of this run: the one in the environment, or a new one.
 pub(crate) fn seed() -> u64 {
     env::var("AUTH_FLEET_SEED").map_or_else(|_| fastrand::u64(..1 << 32), |s| s.parse().unwrap())
 }
 
-/// How often at each point.
+/// Returns how often each point is tested.
 pub(crate) fn runs(default: u64) -> u64 {
     env::var("AUTH_FLEET_RUNS").map_or(default, |runs| runs.parse().unwrap())
 }
 
-/// Opens a store by what [`Place::name`] said.
+/// Opens the store with this [`Place::name`].
 pub(crate) fn open(name: &str) -> SharedTokenStore {
     if name.starts_with("redis:") {
         let keys = SealingKeys::new(Secret::new("5e".repeat(32)));
@@ -38,7 +38,7 @@ pub(crate) fn open(name: &str) -> SharedTokenStore {
     SharedTokenStore::new(FileStore::new(name).unwrap())
 }
 
-/// Where a fleet's store is; gone when it is dropped.
+/// The place of a fleet's store. Removed when it is dropped.
 pub(crate) enum Place {
     Files(PathBuf),
     Redis(RedisServer),
@@ -58,7 +58,7 @@ impl Place {
         Self::Redis(RedisServer::start(&[]))
     }
 
-    /// What the table calls it.
+    /// Returns the name for the table.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Files(_) => "file",
@@ -66,7 +66,7 @@ impl Place {
         }
     }
 
-    /// What to tell a process.
+    /// Returns the name for a worker.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Files(path) => path.join("tokens").to_str().unwrap().to_owned(),

@@ -1,4 +1,4 @@
-//! Points of the protocol between processes, and how to stay at one.
+//! Points of the protocol between processes, and how to stop at one.
 
 use std::{
     io::{self, Write as _},
@@ -9,28 +9,28 @@ use std::{
 use auth_core::{EntryVersion, Error, Key, NewEntry, SharedTokenStore, StoredEntry, TokenStore};
 use tokio::{task, time::Instant};
 
-/// What a process does next, or has just done, when it stays where it is.
+/// What a process is about to do, or has just done, at the point where it stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// About to ask for the lease.
+    /// About to request the lease.
     Leasing,
-    /// The store gave it the lease.
+    /// The store has granted the lease.
     Leased,
-    /// It looked again, with the lease.
+    /// The entry was loaded again, with the lease.
     Looked,
-    /// It noted that it spends a refresh token, or that the API refused a token.
+    /// The mark is written: a refresh token is being spent, or the API refused a token.
     Marked,
     /// About to send the token request.
     Calling,
-    /// The vendor has the request, and the process has no answer yet: the server holds the answer back.
+    /// The vendor has the request. The server holds the answer back, so the process has none yet.
     Called,
-    /// The reply is there.
+    /// The reply has arrived.
     Replied,
-    /// About to put the token into the store.
+    /// About to write the token to the store.
     Publishing,
-    /// It is there.
+    /// The token is written.
     Published,
-    /// About to give the lease back.
+    /// About to release the lease.
     Releasing,
 }
 
@@ -63,7 +63,7 @@ impl Step {
     }
 }
 
-/// Whether a caller that waits at a point may continue: one for each process.
+/// Releases callers that wait at a point. One per process.
 #[derive(Default)]
 pub(crate) struct Go {
     may: Mutex<bool>,
@@ -82,7 +82,7 @@ impl Go {
     }
 }
 
-/// Where one key's token request is to stay.
+/// The point at which the token request of one key stops.
 pub(crate) struct Halt {
     name: String,
     go: Arc<Go>,
@@ -112,7 +112,7 @@ impl Halt {
         };
     }
 
-    /// Stays here if this is the point: within the poll, so that no deadline takes it away.
+    /// Stops here if this is the point. Blocks within the poll, so that no deadline ends the stop.
     pub(crate) fn at(&self, step: Step) {
         {
             let mut state = self.state.lock().unwrap();
@@ -139,7 +139,7 @@ impl Halt {
     }
 }
 
-/// A store at whose points a process may stay.
+/// A store at whose calls a process may stop.
 pub(crate) struct Watched {
     store: SharedTokenStore,
     halt: Arc<Halt>,
@@ -215,9 +215,9 @@ impl TokenStore for Watched {
     }
 }
 
-/// Reports to the process that started this one.
+/// Writes a line to the process that started this one.
 pub(crate) fn say(line: &str) {
     let mut out = io::stdout().lock();
-    // Nobody listens any more: then it ends anyway.
+    // After an error the other process has ended, and this one ends anyway.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

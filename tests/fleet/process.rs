@@ -1,4 +1,4 @@
-//! Processes of the fleet, from outside.
+//! The processes of the fleet, from outside.
 
 use std::{collections::VecDeque, env, process::Stdio, time::Duration};
 
@@ -12,19 +12,19 @@ use tokio::{
 
 use crate::{server::Server, worker};
 
-/// One process; killed when it is dropped.
+/// One process. Killed when it is dropped.
 pub(crate) struct Process {
     child: Child,
     tells: UnboundedSender<String>,
     says: UnboundedReceiver<Said>,
-    /// Said, and not asked for yet.
+    /// Lines that were received and not read yet.
     heard: VecDeque<Said>,
-    /// What requests may fail with.
+    /// The error with which requests may fail.
     excuse: Option<&'static str>,
     excused: u64,
 }
 
-/// A line, and when it came.
+/// A line, and the time when it arrived.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) at: Instant,
@@ -32,14 +32,15 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// What follows the key.
+    /// Returns the text after the key.
     pub(crate) fn rest(&self) -> &str {
         self.line.splitn(3, ' ').nth(2).unwrap_or_default()
     }
 }
 
 impl Process {
-    /// One that has all the time that the store takes, so that a busy machine is no outage.
+    /// Starts a process that waits for the store as long as it takes, so that a busy machine does
+    /// not look like an outage.
     pub(crate) fn patient(store: &str, server: &Server) -> Self {
         Self::start(store, server, Some(Duration::from_secs(20)))
     }
@@ -64,7 +65,7 @@ impl Process {
         let mut input = child.stdin.take().unwrap();
         tokio::spawn(async move {
             while let Some(line) = told.recv().await {
-                // One that was killed takes nothing.
+                // A killed process accepts no input.
                 let _ = input.write_all(line.as_bytes()).await;
             }
         });
@@ -92,19 +93,19 @@ impl Process {
         self.tells.send(format!("{line}\n")).unwrap();
     }
 
-    /// A way to tell it more from elsewhere.
+    /// Returns a function that sends lines to the process.
     pub(crate) fn teller(&self) -> impl Fn(&str) + Clone + use<> {
         let tells = self.tells.clone();
         move |line| tells.send(format!("{line}\n")).unwrap()
     }
 
-    /// Lets requests fail, if that is why. Returns how many have done so.
+    /// Permits requests to fail with this error. Returns how many have failed so far.
     pub(crate) fn excuse(&mut self, why: Option<&'static str>) -> u64 {
         self.excuse = why;
         self.excused
     }
 
-    /// Waits until a request has failed for the reason that it may.
+    /// Waits until a request has failed with the permitted error.
     pub(crate) async fn fails(&mut self) {
         let before = self.excused;
         let listen = async {
@@ -117,7 +118,7 @@ impl Process {
         listen.expect("no request failed");
     }
 
-    /// Waits until it has said this word of this key.
+    /// Waits until the process has written this word about this key.
     pub(crate) async fn says(&mut self, word: &str, key: &str) -> Said {
         let wanted = format!("{word} {key}");
         let is = |said: &Said| {
@@ -130,7 +131,7 @@ impl Process {
                     return self.heard.remove(at).unwrap();
                 }
                 let said = self.says.recv().await;
-                let said = said.unwrap_or_else(|| panic!("it ended without `{wanted}`"));
+                let said = said.unwrap_or_else(|| panic!("the process ended without `{wanted}`"));
                 self.hear(said);
             }
         };
@@ -154,14 +155,14 @@ impl Process {
         }
     }
 
-    /// Leaves out what it has said of this so far.
+    /// Discards the lines of this kind that were received so far.
     pub(crate) fn forget(&mut self, word: &str, key: &str) {
         self.hear_all();
         let line = format!("{word} {key} ");
         self.heard.retain(|said| !said.line.starts_with(&line));
     }
 
-    /// How often it said this, of what was heard so far.
+    /// Returns how often the process wrote this, among the lines received so far.
     pub(crate) fn heard(&mut self, word: &str, key: &str) -> u64 {
         self.hear_all();
         let line = format!("{word} {key}");
@@ -169,14 +170,15 @@ impl Process {
         of.count() as u64
     }
 
-    /// Ends it by SIGKILL, and returns when it was gone.
+    /// Kills the process with SIGKILL. Returns when it had ended.
     pub(crate) async fn kill(mut self) -> Instant {
         self.child.kill().await.unwrap();
         Instant::now()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        // By the number of a child that was not waited for, so that it is nobody else's.
+        // By the number of a child that was not waited for, so that the number belongs to no other
+        // process.
         let number = self.child.id().and_then(|id| i32::try_from(id).ok());
         kill_process(number.and_then(Pid::from_raw).unwrap(), signal).unwrap();
     }

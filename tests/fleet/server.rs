@@ -1,5 +1,5 @@
-//! A token server that keeps an account of every key: refresh tokens are good once, and one that
-//! comes again costs all that came of its login (RFC 9700 section 4.14.2).
+//! A token server that records every key: a refresh token is valid once, and one that is sent again
+//! revokes all tokens of its login (RFC 9700 section 4.14.2).
 //!
 //! The server can hold an answer back until the waiting process is dead.
 
@@ -22,37 +22,37 @@ use http_body_util::BodyExt as _;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::Instant};
 
-/// Whether a key's tokens come with refresh tokens.
+/// Returns whether a key's tokens come with refresh tokens.
 pub(crate) fn is_person(key: &str) -> bool {
     key.starts_with("person")
 }
 
-/// Keys whose tokens live for a moment.
+/// Keys with short-lived tokens.
 pub(crate) const SHORT_LIVED: [&str; 2] = ["plain-short", "person-short"];
 
-/// What a login elsewhere has brought.
+/// Returns the refresh token of a login elsewhere.
 pub(crate) fn first_refresh_token(key: &str) -> String {
     format!("fake-refresh-{key}-first")
 }
 
-/// When the answer to a key's next token request is held back for ever.
+/// When the answer to a key's next token request is held back without end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hold {
-    /// Before the request had any effect.
+    /// Before the request has any effect.
     Before,
-    /// When its refresh token is replaced already.
+    /// After its refresh token was replaced.
     After,
 }
 
-/// What the server saw of one key.
+/// The record of one key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) calls: u64,
-    /// Refresh tokens that it did not take.
+    /// The number of rejected refresh tokens.
     pub(crate) refused: u64,
-    /// The most that one refresh token was sent.
+    /// How often one refresh token was sent at most.
     pub(crate) spends: u64,
-    /// Refresh tokens that were in two requests at the same time.
+    /// The number of refresh tokens that were in two requests at the same time.
     pub(crate) overlaps: u64,
 }
 
@@ -75,7 +75,7 @@ struct Account {
     is_held: bool,
     refresh: HashMap<String, Refresh>,
     families: u64,
-    /// Those that the API takes, and what they came of.
+    /// Tokens that the API accepts, and their origin.
     tokens: HashMap<String, Token>,
 }
 
@@ -109,7 +109,7 @@ impl Server {
         this
     }
 
-    /// Stops it, for else it would keep itself.
+    /// Stops the server, which otherwise keeps itself alive.
     pub(crate) fn stop(&self) {
         if let Some(task) = self.0.task.lock().unwrap().take() {
             task.abort();
@@ -233,7 +233,7 @@ impl Account {
         self.issue(key, family, Some(next))
     }
 
-    /// Returns the family, of a refresh token that is good.
+    /// Returns the family of a valid refresh token.
     fn spend(&mut self, sent: &str) -> Option<u64> {
         let refresh = self.refresh.get_mut(sent)?;
         let family = refresh.family;
@@ -264,7 +264,7 @@ impl Account {
     }
 }
 
-/// A token request in progress: until it is answered, or its sender has ended.
+/// A token request in progress, until it is answered or its sender has ended.
 struct Flight {
     server: Server,
     key: String,

@@ -1,4 +1,4 @@
-//! SIGSTOP past the lease, and SIGCONT when others have gone on.
+//! SIGSTOP until the lease has ended, and SIGCONT after other processes have taken over.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// Where a holder is stopped, and what that is called.
+/// Where the holder of the lease is stopped, and the name in the table.
 const STEPS: [(Step, &str); 5] = [
     (Step::Leased, "stopped with the lease"),
     (Step::Looked, "stopped before the mark"),
@@ -47,7 +47,7 @@ async fn stop(place: Place, runs: u64) {
     for (number, (step, _)) in STEPS.into_iter().enumerate() {
         for run in 0..runs {
             for kind in ["plain", "person"] {
-                // There is nothing to note.
+                // No mark is written.
                 if kind == "plain" && step == Step::Marked {
                     continue;
                 }
@@ -68,7 +68,7 @@ async fn stop(place: Place, runs: u64) {
     server.stop();
 }
 
-/// One holder, and one who takes over.
+/// Runs one holder, and one process that takes over.
 async fn one(place: Arc<Place>, server: Server, key: String, step: Step) -> Row {
     let name = place.name();
     let mut holder = Process::patient(&name, &server);
@@ -93,7 +93,7 @@ async fn one(place: Arc<Place>, server: Server, key: String, step: Step) -> Row 
     holder.signal(Signal::CONT);
     holder.says("used", &key).await;
     let mut tokens = Vec::new();
-    // Both once more: what the one that came late has cost the other is found out now.
+    // Both request once more, which shows whether the late process has revoked the other's token.
     for _ in 0..2 {
         tokens.clear();
         for process in [&mut holder, &mut next] {
@@ -106,8 +106,8 @@ async fn one(place: Arc<Place>, server: Server, key: String, step: Step) -> Row 
     }
 
     let seen = server.seen(&key);
-    // Nobody can take a request back that is on its way: one more call, and one more spend, only
-    // there. A process that had the reply before has made its call already.
+    // A request that is sent cannot be taken back: one more call and one more spend, only at these
+    // points. A process that had the reply before has made its call already.
     let lost = u64::from(matches!(step, Step::Calling | Step::Replied));
     row.losses = holder.heard("lost", &key) + next.heard("lost", &key);
     row.bound = 1 + lost + seen.refused;
@@ -118,7 +118,10 @@ async fn one(place: Arc<Place>, server: Server, key: String, step: Step) -> Row 
     assert!(seen.refused <= 2 * lost, "{key}: {seen:?}");
     assert_eq!(seen.overlaps, 0, "{key}: {seen:?}");
     if lost == 0 {
-        assert_eq!(seen.calls, taken_over.calls, "{key}: it called after all");
+        assert_eq!(
+            seen.calls, taken_over.calls,
+            "{key}: the stopped process made a call"
+        );
     }
     if !is_person(&key) {
         assert_eq!(tokens[0], tokens[1], "{key}");

@@ -20,7 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// However many they are, they cost one token request a key.
+/// Any number of processes makes one token request per key.
 async fn storm(place: Place, processes: u64) {
     let mut row = Row::new(place.kind(), format!("{processes} start at once"), None);
     let (server, name) = (Server::start().await, place.name());

@@ -1,4 +1,4 @@
-//! The figures, printed when all is over.
+//! The figures, printed at the end.
 
 use std::{fmt::Write as _, sync::Mutex, time::Duration};
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 static ROWS: Mutex<Vec<Row>> = Mutex::new(Vec::new());
 
-/// What happened at one point.
+/// The results at one point.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) store: &'static str,
@@ -16,18 +16,19 @@ pub(crate) struct Row {
     pub(crate) losses: u64,
     pub(crate) calls: u64,
     pub(crate) bound: u64,
-    /// Refresh tokens that were sent again after a crash or a stop: carefully, once.
+    /// Refresh tokens that were sent a second time after a crash or a stop, which is permitted
+    /// once.
     pub(crate) reuses: u64,
-    /// Sent more often than that, or twice at once.
+    /// Refresh tokens that were sent more often, or twice at the same time.
     pub(crate) double: u64,
     pub(crate) longest: Duration,
-    /// Under load.
+    /// Requests under load.
     pub(crate) requests: u64,
-    /// Of them, those that could not be without the store.
+    /// Failed requests, which the outage of the store made impossible.
     pub(crate) failed: u64,
-    /// From the end of the fault until all use one token.
+    /// Time from the end of the fault until all processes use one token.
     pub(crate) recovery: Option<Duration>,
-    /// What the runs were drawn with.
+    /// The seed of the runs.
     pub(crate) seed: Option<u64>,
     since: Instant,
     took: Duration,

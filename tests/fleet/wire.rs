@@ -1,5 +1,5 @@
-//! HTTP in the plainest way: one request, one connection. It blocks within the poll, so that no
-//! deadline takes a request away that a test holds back.
+//! A minimal HTTP client: one request per connection. It blocks within the poll, so that no
+//! deadline ends a request that a test holds back.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -41,7 +41,7 @@ impl Transport for Wire {
     }
 }
 
-/// Returns the status and the body.
+/// Sends a request. Returns the status and the body.
 pub(crate) fn call(
     server: SocketAddr,
     method: &str,

@@ -1,15 +1,15 @@
-//! What a process of the fleet does: as it is told, line by line, until nobody tells it any more.
+//! A process of the fleet: obeys one line of input after the other, until the input ends.
 //!
-//! | line | it does |
+//! | line | effect |
 //! |---|---|
-//! | `use KEY` | one request with that key's token, then says `used KEY TOKEN` |
-//! | `use KEY STEP` | the same, but stays at that step, having said `at KEY` |
-//! | `load KEY` | one request after another; says `now KEY TOKEN` when it is another one |
-//! | `stop KEY` | no more of them, then says `sum KEY REQUESTS LONGEST`, in milliseconds |
+//! | `use KEY` | sends one request with that key's token, then writes `used KEY TOKEN` |
+//! | `use KEY STEP` | the same, but stops at that step after writing `at KEY` |
+//! | `load KEY` | sends one request after another; writes `now KEY TOKEN` when the token changes |
+//! | `stop KEY` | ends the load, then writes `sum KEY REQUESTS LONGEST`, in milliseconds |
 //! | `go` | releases the callers that wait at a point |
 //!
-//! It says `failed KEY WHY` of a request that did not end well, and `lost KEY` of a lease that
-//! ended before it was given back.
+//! It writes `failed KEY WHY` for a request that failed, and `lost KEY` for a lease that ended
+//! before it was released.
 
 use std::{
     collections::HashMap,
@@ -42,10 +42,10 @@ use crate::{
 
 pub(crate) const STORE: &str = "AUTH_FLEET_STORE";
 pub(crate) const SERVER: &str = "AUTH_FLEET_SERVER";
-/// In milliseconds; the store's own if it is not set.
+/// In milliseconds. Default: that of the store.
 pub(crate) const LATENCY_BUDGET: &str = "AUTH_FLEET_LATENCY_BUDGET";
-/// Of one token request. It decides how long leases are, and how long a waiting request has beyond
-/// them: a second on each side is enough for a busy machine.
+/// The deadline of one token request. It decides the length of leases, and how long a waiting
+/// request continues after them: one second on each side is enough for a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
 
 pub(crate) fn is_asked_for() -> bool {
@@ -95,7 +95,7 @@ impl Process {
     }
 }
 
-/// One key's requests.
+/// The requests of one key.
 struct Client {
     name: String,
     server: SocketAddr,
@@ -164,12 +164,12 @@ impl Client {
                         Err(why) => say(&format!("failed {name} {why}")),
                     }
                 }
-                other => panic!("`{other}` is nothing to do"),
+                other => panic!("`{other}` is not a command"),
             }
         }
     }
 
-    /// Until it is told anything.
+    /// Sends requests until the next line of input.
     async fn load(&self, tells: &mut UnboundedReceiver<Vec<String>>) {
         let name = &self.name;
         let (mut requests, mut longest, mut last) = (0, Duration::ZERO, String::new());
@@ -195,7 +195,8 @@ impl Client {
         say(&format!("sum {name} {requests} {}", longest.as_millis()));
     }
 
-    /// As the layer does it: a refused token is replaced once. Returns the token that was good.
+    /// Sends a request like the layer: a refused token is replaced once. Returns the accepted
+    /// token.
     async fn request(&self) -> Result<String, String> {
         let text = |error: Error| error.to_string();
         let token = self.authenticator.token().await.map_err(text)?;
@@ -231,7 +232,7 @@ impl Client {
     }
 }
 
-/// A login by password that has a refresh token to begin with, so that the first token request
+/// A login by password that has a refresh token at the start, so that the first token request
 /// spends it.
 struct Person {
     login: ResourceOwnerPassword,

@@ -1,4 +1,4 @@
-//! tonic's health client over a channel with the layer on it.
+//! tonic's health client over a channel with the layer.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, util::BoxClone
 
 use crate::server::GrpcServer;
 
-/// Errors are what generated clients make of any error; a future around a boxed one cannot be
-/// spawned, which is rustc's doing.
+/// Errors are converted to `Status`, as generated clients do. A future with a boxed error cannot be
+/// spawned, because of a limit of rustc.
 pub(crate) type Signed = BoxCloneService<Request<Body>, Response<Body>, Status>;
 pub(crate) type Health = HealthClient<Signed>;
 
@@ -38,7 +38,7 @@ pub(crate) fn authenticator(server: &GrpcServer) -> Authenticator {
     .unwrap()
     .client_credentials();
     let origins = Origins::danger_allow_http([server.origin()]).unwrap();
-    // The default second between two token requests would be real time here.
+    // The default of one second between two token requests would be real time here.
     let policy = RefreshPolicy::default()
         .min_interval(Duration::from_millis(1))
         .unwrap();
@@ -54,8 +54,7 @@ pub(crate) fn channel(server: &GrpcServer) -> Channel {
     endpoint.connect_lazy()
 }
 
-/// For calls of one message, which are sent once more: tonic's body is a stream, so it is kept
-/// while it is sent.
+/// For unary calls, which are replayed: tonic's body is a stream, so it is kept while it is sent.
 pub(crate) fn unary(server: &GrpcServer, authenticator: Authenticator) -> Signed {
     let service = ServiceBuilder::new()
         .layer(ReplayBodyLayer::new(MAX_MESSAGE))
@@ -65,7 +64,7 @@ pub(crate) fn unary(server: &GrpcServer, authenticator: Authenticator) -> Signed
     boxed(service)
 }
 
-/// For streams, which are not.
+/// For streaming calls, which are not replayed.
 pub(crate) fn streaming(server: &GrpcServer, authenticator: Authenticator) -> Signed {
     let layer = AuthLayer::new(authenticator).grpc(true).replay_off();
     boxed(layer.layer(channel(server)))
@@ -89,14 +88,14 @@ pub(crate) async fn check(
     Ok(health.check(about(service)).await?.into_inner())
 }
 
-/// Token requests, and calls that reached the server.
+/// Asserts the number of token requests, and of calls that reached the server.
 #[track_caller]
 pub(crate) fn assert_counts(server: &GrpcServer, tokens: u64, calls: u64) {
     let seen = server.tokens.counters();
     assert_eq!((seen.token_requests, seen.api_requests), (tokens, calls));
 }
 
-/// Anything that can be called as tonic's clients call it.
+/// Boxes a service to the type that tonic's clients call.
 pub(crate) fn boxed<S>(service: S) -> Signed
 where
     S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
@@ -108,5 +107,5 @@ where
         .boxed_clone()
 }
 
-/// Bytes of a message that are kept.
+/// The number of bytes of a message that are kept.
 pub(crate) const MAX_MESSAGE: usize = 256 * 1024;

@@ -1,4 +1,4 @@
-//! What a caller of a generated client sees when there is no token, or no signature.
+//! The status of a generated client's call if there is no token, or no signature.
 
 use std::error::Error as StdError;
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn without_a_token_the_status_has_our_error_as_its_source() {
+async fn without_a_token_the_status_has_the_layers_error_as_its_source() {
     let server = GrpcServer::start().await;
     let mut client = health(&server, streaming(&server, authenticator(&server)));
     server.tokens.change_client_secret("fake-secret-2");
@@ -31,7 +31,7 @@ async fn without_a_token_the_status_has_our_error_as_its_source() {
     assert_counts(&server, 1, 0);
 }
 
-/// A layer of two lines gives our errors the code that a program wants.
+/// A layer of two lines gives the errors of `AuthLayer` the code that a program needs.
 fn coded(server: &GrpcServer) -> Health {
     let service = ServiceBuilder::new()
         .map_err(|error: Error<transport::Error>| match error {
@@ -49,7 +49,7 @@ fn coded(server: &GrpcServer) -> Health {
 }
 
 #[tokio::test]
-async fn a_program_may_choose_the_code() {
+async fn a_program_can_choose_the_code() {
     let server = GrpcServer::start().await;
     server.tokens.token().then(Reply::status(503));
     let mut client = coded(&server);
@@ -65,7 +65,7 @@ async fn a_program_may_choose_the_code() {
     assert_counts(&server, 1, 0);
 }
 
-/// A channel that reaches nobody is tonic's own error, found as it is without the layer.
+/// A channel that reaches no server returns tonic's own error, as without the layer.
 #[tokio::test]
 async fn an_error_of_the_channel_keeps_its_code() {
     let server = GrpcServer::start().await;
@@ -86,8 +86,8 @@ async fn an_error_of_the_channel_keeps_its_code() {
     );
 }
 
-/// tonic's channel adds scheme and host, below the layer: a client without an origin asks for a
-/// path of nowhere, and nothing is signed for nowhere.
+/// tonic's channel adds scheme and host below the layer. A client without an origin sends a request
+/// without a destination, which is not signed.
 #[tokio::test]
 async fn a_client_without_an_origin_is_not_signed() {
     let server = GrpcServer::start().await;

@@ -1,6 +1,6 @@
-//! A generated gRPC client over tonic's channel with the layer on it.
+//! A generated gRPC client over tonic's channel with the layer.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod client;
 mod errors;

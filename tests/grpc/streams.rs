@@ -1,4 +1,4 @@
-//! Streams: nothing is sent twice, and a refused token is renewed all the same.
+//! Streams: not sent twice, and a refused token is renewed.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_refused_stream_is_the_callers_and_the_next_one_has_a_new_token() {
+async fn a_refused_stream_is_returned_and_the_next_one_has_a_new_token() {
     let server = GrpcServer::start().await;
     let mut client = health(&server, streaming(&server, authenticator(&server)));
     let mut first = client.watch(about("")).await.unwrap().into_inner();
@@ -35,7 +35,7 @@ async fn a_refused_stream_is_the_callers_and_the_next_one_has_a_new_token() {
 
     let mut next = client.watch(about("")).await.unwrap().into_inner();
     assert_counts(&server, 2, 3);
-    // Both streams are alive, the one of the old token too.
+    // Both streams work, also the one with the old token.
     server.health.set_service_status("", Set::NotServing).await;
     let last = async |stream: &mut tonic::Streaming<_>| loop {
         let message: tonic_health::pb::HealthCheckResponse =
@@ -58,14 +58,15 @@ async fn streams_and_calls_share_a_token_and_its_renewal() {
     check(&mut calls, "").await.unwrap();
     server.tokens.revoke_all();
     streams.watch(about("")).await.unwrap_err();
-    // Waits for the renewal that the stream began.
+    // Waits for the renewal that the stream started.
     check(&mut calls, "").await.unwrap();
     assert_eq!(server.tokens.counters().token_requests, 2);
 }
 
-/// A status behind the messages is no refusal that can be answered: the caller has them already.
+/// A status after the messages does not cause a replay, because the caller already has the
+/// messages.
 #[tokio::test]
-async fn a_status_in_the_trailers_is_the_callers() {
+async fn a_status_in_the_trailers_is_returned() {
     let server = GrpcServer::start().await;
     let authenticator = authenticator(&server);
     let late = service_fn(async |_: Request<Body>| {

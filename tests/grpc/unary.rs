@@ -1,4 +1,4 @@
-//! Calls of one message and one answer.
+//! Calls with one message and one answer.
 
 use tokio::task::JoinSet;
 use tonic::Code;
@@ -22,15 +22,15 @@ async fn calls_are_signed_and_sent_once_more_after_a_revocation() {
     assert_counts(&server, 1, 1);
 
     server.tokens.revoke_all();
-    // The answer depends on the message, so that went along.
+    // The answer depends on the message, so the message was sent too.
     let status = check(&mut client, "idle").await.unwrap().status();
     assert_eq!(status, ServingStatus::NotServing);
     assert_counts(&server, 2, 3);
 }
 
 #[tokio::test]
-async fn a_long_message_is_sent_once_more_to_the_last_byte() {
-    // More than HTTP/2 lets through before the server says so.
+async fn a_long_message_is_sent_once_more_completely() {
+    // More than HTTP/2 sends before the server raises its window.
     let name = "x".repeat(200_000);
     let server = GrpcServer::start().await;
     server
@@ -78,7 +78,7 @@ async fn a_hundred_cold_calls_cost_one_token_request() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_stays_is_the_servers_status() {
+async fn a_second_refusal_is_the_servers_status() {
     let server = GrpcServer::start().await;
     server.tokens.always_refuse(true);
     let authenticator = authenticator(&server);
@@ -88,12 +88,12 @@ async fn a_refusal_that_stays_is_the_servers_status() {
     let mut client = health(&server, unary(&server, authenticator));
     let status = check(&mut client, "").await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
-    assert_eq!(status.message(), "no good token");
+    assert_eq!(status.message(), "the token is not valid");
     assert_counts(&server, 2, 2);
 }
 
 #[tokio::test]
-async fn any_other_status_is_the_callers_at_once() {
+async fn any_other_status_is_returned_at_once() {
     let server = GrpcServer::start().await;
     let mut client = health(&server, unary(&server, authenticator(&server)));
     let status = check(&mut client, "nobody").await.unwrap_err();

@@ -1,4 +1,4 @@
-//! G4 and G5: what follows from a failed token request, with and without a valid cached token.
+//! G4 and G5: the consequences of a failed token request, with and without a valid cached token.
 
 use std::{task::Poll, time::Duration};
 
@@ -11,12 +11,12 @@ use crate::support::{
     unavailable,
 };
 
-/// A token of 1,000 s may be sent for 940 s: until a minute before it expires.
+/// A token of 1,000 s may be sent for 940 s, until one minute before it expires.
 const LIFETIME: Duration = Duration::from_secs(1_000);
 const USABLE: u64 = 940;
 
 #[tokio::test(start_paused = true)]
-async fn g04_while_renewals_fail_the_old_token_serves_until_its_hard_deadline() {
+async fn g04_while_renewals_fail_the_old_token_is_used_until_its_hard_deadline() {
     let source = ScriptedSource::new().lifetime(LIFETIME);
     source
         .then(Outcome::fresh())
@@ -33,14 +33,14 @@ async fn g04_while_renewals_fail_the_old_token_serves_until_its_hard_deadline() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn g04_a_backoff_takes_a_quarter_of_the_remaining_time_at_most() {
+async fn g04_a_backoff_is_at_most_a_quarter_of_the_remaining_time() {
     for seed in 0..50 {
         fastrand::seed(seed);
         let source = ScriptedSource::new().lifetime(LIFETIME);
         source
             .then(Outcome::fresh())
             .always(Outcome::error(unavailable()));
-        // Back-offs that would step far over the hard deadline.
+        // Back-offs that would exceed the hard deadline by far.
         let policy = RefreshPolicy::default()
             .backoff(100 * SECOND, HOUR)
             .unwrap();
@@ -63,7 +63,7 @@ async fn g04_a_backoff_takes_a_quarter_of_the_remaining_time_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g04_retry_after_is_honoured_while_the_old_token_serves() {
+async fn g04_retry_after_is_obeyed_while_the_old_token_is_used() {
     let source = ScriptedSource::new().lifetime(LIFETIME);
     source
         .then(Outcome::fresh())
@@ -83,7 +83,7 @@ async fn g04_retry_after_is_honoured_while_the_old_token_serves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g04_retry_after_is_believed_for_an_hour_at_most() {
+async fn g04_retry_after_is_limited_to_one_hour() {
     let source = ScriptedSource::new();
     source.then(Outcome::error(throttled(u64::MAX)));
     let authenticator = machine(source.clone());
@@ -94,7 +94,7 @@ async fn g04_retry_after_is_believed_for_an_hour_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g04_backoffs_are_spread_evenly_between_half_and_all_of_their_length() {
+async fn g04_backoffs_are_random_between_half_and_their_full_length() {
     fastrand::seed(4);
     let mut waits = Vec::new();
     for _ in 0..300 {
@@ -154,7 +154,7 @@ async fn g05_until_the_backoff_ends_callers_fail_at_once_with_cause_and_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05_outer_retries_that_wait_as_told_do_not_multiply() {
+async fn g05_retries_that_obey_retry_after_do_not_multiply_token_requests() {
     let source = ScriptedSource::new();
     source.times(20, Outcome::error(unavailable()));
     let authenticator = machine(source.clone());
@@ -176,7 +176,8 @@ async fn g05_outer_retries_that_wait_as_told_do_not_multiply() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05_callers_that_do_not_wait_as_told_cost_no_more_than_the_backoff_allows() {
+async fn g05_callers_that_ignore_retry_after_cause_no_more_token_requests_than_the_backoff_permits()
+{
     fastrand::seed(5);
     let source = ScriptedSource::new();
     source.always(Outcome::error(unavailable()));
@@ -185,7 +186,7 @@ async fn g05_callers_that_do_not_wait_as_told_cost_no_more_than_the_backoff_allo
         assert!(!matches!(at_once(&authenticator), Poll::Ready(Ok(_))));
         elapse(SECOND / 10).await;
     }
-    // Half a minute on average, with full jitter between one second and a minute.
+    // 30 seconds on average, with full jitter between one second and one minute.
     let fetches = source.fetches();
     assert!((80..=160).contains(&fetches), "{fetches} token requests");
     let longest = longest_gap(&source);
@@ -229,7 +230,7 @@ async fn g05_after_a_panic_of_the_source_callers_get_an_error_and_the_next_call_
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05_a_panic_while_the_old_token_is_usable_is_nobodys_trouble() {
+async fn g05_a_panic_while_the_old_token_is_valid_affects_no_caller() {
     let source = ScriptedSource::new().lifetime(LIFETIME);
     source.then(Outcome::fresh()).then(Outcome::panic());
     let authenticator = machine_with(source.clone(), |options| options.policy(exact()));

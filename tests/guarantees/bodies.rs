@@ -1,4 +1,4 @@
-//! G14 and G15: what is not sent again, and what is not sent at all.
+//! G14 and G15: requests that are not sent again, and requests that are not sent at all.
 
 use std::{
     collections::VecDeque,
@@ -34,7 +34,7 @@ async fn g14_a_body_that_cannot_be_kept_is_sent_once_and_the_refusal_returned() 
     assert!(response.headers().contains_key("www-authenticate"));
     assert_eq!(response.status(), 401);
 
-    // The renewal runs by itself, so that the next request finds a good token.
+    // The renewal runs in the background, so the next request has a valid token.
     soon(stack.server.token_requests_reached(2)).await;
     elapse(SECOND).await;
     assert_eq!(
@@ -76,7 +76,7 @@ async fn g14_every_refusal_of_an_upload_renews_the_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g14_what_is_sent_again_is_the_same_to_the_last_byte() {
+async fn g14_both_sends_are_equal_byte_for_byte() {
     let stack = Stack::new();
     stack.get_well().await;
     for (number, length) in [0, 1, 1_000, 60_000].into_iter().enumerate() {
@@ -98,7 +98,7 @@ async fn g14_what_is_sent_again_is_the_same_to_the_last_byte() {
     }
 }
 
-/// Both sends of the one request that the API met were equal except the token.
+/// Asserts that both sends of the one accepted request were equal except for the token.
 fn assert_same_twice(stack: &Stack, body: &Bytes) {
     let mut sends = stack.server.recorded();
     sends.retain(|request| request.path() != "/token");
@@ -146,7 +146,7 @@ async fn g14_frames_and_trailers_of_a_cloned_body_are_exact() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g14_an_answer_before_the_end_of_the_upload_leads_to_a_whole_second_send() {
+async fn g14_after_an_early_refusal_the_second_send_of_an_upload_is_complete() {
     let stack = Stack::new();
     stack.get_well().await;
     stack.server.api().then(Reply::refuse().early());
@@ -191,7 +191,7 @@ async fn g15_without_a_token_the_request_is_not_sent_and_the_error_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g15_sending_without_credentials_takes_an_explicit_choice() {
+async fn g15_sending_without_credentials_needs_an_explicit_setting() {
     let stack = Stack::with(TestServer::builder(), |options| options);
     stack.server.token().always(Reply::status(503));
     let client = AuthLayer::new(stack.authenticator.clone())
@@ -202,7 +202,7 @@ async fn g15_sending_without_credentials_takes_an_explicit_choice() {
     assert_eq!(AuthOutcome::of(&response).generation(), None);
     let sends = stack.server.recorded();
     assert_eq!(sends.last().unwrap().expose_header("authorization"), None);
-    // It is not taken for a refusal of a token.
+    // The 401 is not treated as the refusal of a token.
     assert_eq!(stack.server.counters().token_requests, 1);
 }
 
@@ -212,7 +212,7 @@ fn upload(stack: &Stack, text: &'static str) -> Request<OneShot> {
     Request::post(url).body(body.boxed_unsync()).unwrap()
 }
 
-/// A body of several frames that can be cloned, and trailers after it.
+/// A body of several frames with trailers that can be cloned.
 #[derive(Clone)]
 struct Chunks(VecDeque<&'static str>);
 

@@ -1,4 +1,4 @@
-//! G20: clocks that jump, and machines that sleep.
+//! G20: clocks that are set, and machines that sleep.
 
 use std::{
     sync::{Arc, Mutex},
@@ -14,7 +14,7 @@ use crate::support::{HOUR, MINUTE, SECOND, elapse, exact, machine_with, soon, un
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LIFETIME: Duration = Duration::from_secs(600);
-/// Less a tenth.
+/// Less 10 percent.
 const USABLE: Duration = Duration::from_secs(540);
 
 #[derive(Clone, Copy, Debug)]
@@ -48,10 +48,10 @@ impl Jump {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_no_jump_sends_an_expired_token_or_costs_more_than_one_token_request() {
+async fn g20_a_clock_jump_sends_no_expired_token_and_costs_at_most_one_token_request() {
     let usual = half_an_hour_of_traffic(Jump::None, Duration::ZERO).await;
     for jump in JUMPS {
-        // Fresh, in the early window, and just before the hard deadline.
+        // Fresh, due for renewal, and shortly before the hard deadline.
         for at in [10, 300, 479, 481, 530, 539].map(Duration::from_secs) {
             let token_requests = half_an_hour_of_traffic(jump, at).await;
             assert!(
@@ -62,7 +62,7 @@ async fn g20_no_jump_sends_an_expired_token_or_costs_more_than_one_token_request
     }
 }
 
-/// Asks once a second for half an hour, and checks each token against both clocks.
+/// Sends one request per second for 30 minutes, and checks each token against both clocks.
 async fn half_an_hour_of_traffic(jump: Jump, at: Duration) -> usize {
     let (source, clock, authenticator) = stamped();
     let start = clock.now();
@@ -82,7 +82,7 @@ async fn half_an_hour_of_traffic(jump: Jump, at: Duration) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_jumps_every_minute_cost_one_token_request_each_at_most() {
+async fn g20_clock_jumps_every_minute_cost_at_most_one_token_request_each() {
     let (source, clock, authenticator) = stamped();
     for minute in 0..240 {
         JUMPS[minute % JUMPS.len()].make(&clock);
@@ -93,7 +93,7 @@ async fn g20_jumps_every_minute_cost_one_token_request_each_at_most() {
             elapse(SECOND).await;
         }
     }
-    // 240 jumps, and a renewal every eight minutes in four hours.
+    // 240 jumps, and one renewal every eight minutes in four hours.
     assert!(source.count() <= 240 + 31, "{}", source.count());
 }
 
@@ -113,7 +113,8 @@ async fn g20_a_jump_during_the_token_request_counts_against_its_token() {
         assert_eq!(soon(waiting).await.unwrap().unwrap().generation().get(), 1);
         elapse(2 * SECOND).await;
         authenticator.token().await.unwrap();
-        // The token has expired by one of the clocks, or is renewed ahead of expiry, or lives on.
+        // The token has expired by one of the clocks, is renewed ahead of expiry, or is still
+        // valid.
         let passed = match jump {
             Jump::Forward(by) | Jump::Suspend(by) => by,
             Jump::None | Jump::Back(_) => Duration::ZERO,
@@ -124,7 +125,7 @@ async fn g20_a_jump_during_the_token_request_counts_against_its_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_no_jump_of_the_wall_clock_ends_a_backoff() {
+async fn g20_setting_the_wall_clock_does_not_end_a_backoff() {
     for jump in JUMPS {
         let source = ScriptedSource::new();
         let error = unavailable().with_retry_after(10 * MINUTE);
@@ -154,7 +155,7 @@ async fn g20_after_a_sleep_of_days_the_first_request_gets_a_new_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_a_clock_that_went_back_does_not_make_a_token_live_longer() {
+async fn g20_setting_the_clock_back_does_not_extend_a_token() {
     let (_, clock, authenticator) = stamped();
     authenticator.token().await.unwrap();
     clock.jump_wall_back(10 * DAY);
@@ -176,7 +177,7 @@ async fn g20_a_young_token_that_expires_while_its_request_waits_is_not_sent_agai
     assert!(authenticator.health().usable_for().is_some());
 }
 
-/// Tells whether either clock has left the time behind in which a token may be sent.
+/// Returns whether either clock has passed the time until which a token may be sent.
 fn is_past(now: Moment, sent: Moment) -> bool {
     let by_mono = now.monotonic().saturating_sub(sent.monotonic());
     let by_wall = now
@@ -197,7 +198,7 @@ fn stamped() -> (Stamped, VirtualClock, Authenticator) {
     (source, clock, authenticator)
 }
 
-/// A source that remembers by the client's own clocks when each token request was sent.
+/// A source that records by the client's clocks when each token request was sent.
 #[derive(Clone)]
 struct Stamped {
     clock: VirtualClock,

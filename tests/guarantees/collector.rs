@@ -1,4 +1,4 @@
-//! G3 and G5 while events are collected: a reader of the log does not change the machine.
+//! G3 and G5 while events are collected: a reader of the log does not affect the machine.
 
 use std::{sync::mpsc, thread};
 
@@ -13,8 +13,8 @@ use tracing::{
 use crate::support::{MINUTE, SECOND, at_once, elapse, machine, soon, unavailable};
 
 #[test]
-fn g03_a_collector_may_want_a_token_for_itself() {
-    // A lock that is held while something is logged would keep this thread for ever.
+fn g03_a_log_collector_may_request_a_token() {
+    // A lock that is held while a line is logged would block this thread without end.
     let (done, ended) = mpsc::channel();
     thread::spawn(move || {
         let runtime = Builder::new_current_thread()
@@ -33,7 +33,7 @@ async fn collected_while_renewing() {
     let authenticator = machine(source.clone());
     let wants_one = authenticator.clone();
     let _collecting = tracing::subscriber::set_default(Collector(move || {
-        // As an exporter that sends its logs through the layer does.
+        // As an exporter does that sends its logs through the layer.
         let _ = at_once(&wants_one);
     }));
     for round in 1..10 {
@@ -54,7 +54,7 @@ async fn collected_while_renewing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05_a_collector_that_panics_keeps_nobody_waiting() {
+async fn g05_a_log_collector_that_panics_blocks_no_caller() {
     let source = ScriptedSource::new();
     source.then(Outcome::error(unavailable()).delay(SECOND));
     let authenticator = machine(source.clone());
@@ -67,7 +67,7 @@ async fn g05_a_collector_that_panics_keeps_nobody_waiting() {
     assert_eq!(source.fetches(), 2);
 }
 
-/// Does something at each event.
+/// Calls a function at each event.
 struct Collector<F>(F);
 
 impl<F: Fn() + 'static> Subscriber for Collector<F> {

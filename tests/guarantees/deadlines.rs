@@ -1,4 +1,4 @@
-//! G2 and G5: deadlines and back-offs protect callers, and nothing else.
+//! G2 and G5: deadlines and back-offs protect callers.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::support::{MINUTE, SECOND, elapse, exact, machine, machine_with, unava
 const LIFETIME: Duration = Duration::from_secs(600);
 
 #[tokio::test(start_paused = true)]
-async fn g02_a_silent_issuer_at_the_end_of_the_renewal_window_fails_no_caller() {
+async fn g02_no_caller_fails_if_a_renewal_close_to_expiry_gets_no_answer() {
     silent_at_the_end(|options| options).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn g02_a_silent_issuer_at_the_end_of_the_renewal_window_fails_no_caller_with_a_store() {
+async fn g02_no_caller_fails_if_a_renewal_close_to_expiry_gets_no_answer_with_a_store() {
     silent_at_the_end(|options| options.store(MemoryStore::new())).await;
 }
 
 #[expect(clippy::print_stdout, reason = "the figures of a test")]
 async fn silent_at_the_end(set: fn(AuthenticatorOptions) -> AuthenticatorOptions) {
-    // The renewal starts so long before the token ends, when the first caller comes.
+    // The renewal starts at this time before the token's end, with the first caller.
     for before in [59, 30, 10, 5, 2, 1] {
         for silent in 0..=4 {
             let source = ScriptedSource::new().lifetime(LIFETIME);
@@ -48,19 +48,19 @@ async fn silent_at_the_end(set: fn(AuthenticatorOptions) -> AuthenticatorOptions
             let longest = answers.iter().map(|(_, waited)| *waited).max();
             let longest = longest.unwrap_or_default();
             println!("{before} s before the end, {silent} silent: {failed} failed, {longest:?}");
-            // The renewal, and two token requests that callers wait for.
+            // The renewal, and two token requests for which callers wait.
             assert!(
                 failed == 0 || silent == 4,
                 "{before} s, {silent}: {failed} failed"
             );
-            // No caller waits for longer than for one token request.
+            // No caller waits for longer than one token request.
             assert!(longest <= 10 * SECOND, "{before} s, {silent}: {longest:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn g03_a_vendor_that_takes_nine_seconds_serves_callers_after_a_renewal_that_was_cut_short() {
+async fn g03_a_vendor_that_needs_nine_seconds_serves_callers_after_a_shortened_renewal() {
     let source = ScriptedSource::new().lifetime(LIFETIME);
     source
         .then(Outcome::fresh())
@@ -79,7 +79,7 @@ async fn g03_a_vendor_that_takes_nine_seconds_serves_callers_after_a_renewal_tha
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05_after_an_outage_of_a_minute_service_is_back_within_ten_seconds() {
+async fn g05_requests_succeed_within_ten_seconds_after_an_outage_of_a_minute() {
     let mut worst = Duration::ZERO;
     for seed in 0..20 {
         fastrand::seed(seed);

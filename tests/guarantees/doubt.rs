@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn g07_one_percent_of_false_refusals_at_a_thousand_requests_a_second_is_no_outage() {
+async fn g07_one_percent_false_refusals_at_a_thousand_requests_per_second_cause_no_outage() {
     let source = ScriptedSource::new();
     source.always(Outcome::fresh().delay(SECOND / 5));
     let authenticator = machine(source.clone());
@@ -38,7 +38,7 @@ async fn g07_one_percent_of_false_refusals_at_a_thousand_requests_a_second_is_no
     assert!(seen.median() <= API_TIME + API_TIME);
     assert_eq!(seen.failed, 0);
     assert!(seen.refused <= 600, "{} refused", seen.refused);
-    // Nobody waits longer than for the replacement of a refused token.
+    // No request waits longer than for the replacement of a refused token.
     assert!(
         seen.longest() <= 2 * SECOND + SECOND / 4,
         "{:?}",
@@ -48,7 +48,7 @@ async fn g07_one_percent_of_false_refusals_at_a_thousand_requests_a_second_is_no
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07_an_hour_of_false_refusals_costs_about_one_token_request_a_minute() {
+async fn g07_an_hour_of_false_refusals_costs_about_one_token_request_per_minute() {
     let source = ScriptedSource::new();
     source.always(Outcome::fresh().delay(SECOND / 5));
     let authenticator = machine(source.clone());
@@ -73,7 +73,7 @@ async fn g07_an_hour_of_false_refusals_costs_about_one_token_request_a_minute() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07_one_false_refusal_while_no_other_token_can_be_had_costs_one_request() {
+async fn g07_one_false_refusal_without_another_token_fails_one_request() {
     let token = AccessToken::new("fake-token-kept").expires_in(HOUR);
     for (what, outcome) in [
         ("500", Outcome::error(unavailable())),
@@ -98,7 +98,7 @@ async fn g07_one_false_refusal_while_no_other_token_can_be_had_costs_one_request
             seen.refused,
             seen.failed
         );
-        // A token that has expired when it comes is sent once, and this API takes it.
+        // A token that has expired on arrival is sent once, and this API accepts it.
         let refused = usize::from(what != "an expired token");
         assert_eq!((seen.refused, seen.failed), (refused, 0), "{what}");
         let mut longest = seen.took.clone();
@@ -117,7 +117,7 @@ async fn g07_false_refusals_under_verdigris_quota_fail_no_other_request() {
     let first = authenticator.token().await.unwrap();
     authenticator.report_accepted(first.generation());
     elapse(SECOND).await;
-    // Five requests a second for three hours, and one false refusal every two minutes.
+    // Five requests per second for three hours, and one false refusal every two minutes.
     let seen = traffic(
         &authenticator,
         |number| number % 600 == 0,
@@ -146,7 +146,7 @@ async fn g07_a_revocation_with_a_thousand_requests_in_progress_costs_one_token_r
     let stack = Stack::new();
     let renewal = Reply::normal().delay(SECOND);
     let mut requests = revoked_under(&stack, 1_000, renewal).await;
-    // Requests that come meanwhile wait for the new token, and are refused no more.
+    // Requests that arrive meanwhile wait for the new token, and are not refused.
     for _ in 0..50 {
         elapse(SECOND / 100).await;
         requests.spawn(stack.client().oneshot(stack.request()));

@@ -1,4 +1,5 @@
-//! What processes that share a store know together: failures, verdicts, the quota, refresh tokens.
+//! Processes that share a store: failures, rejections, the quota and refresh tokens apply to all of
+//! them.
 
 use std::{
     sync::{
@@ -47,14 +48,14 @@ impl Fleet {
         }
     }
 
-    /// A fleet whose credentials are a password.
+    /// Makes a fleet whose credentials are a password.
     fn with_password() -> Self {
         let mut fleet = Self::new();
         fleet.source.lockable = true;
         fleet
     }
 
-    /// A process that has just started.
+    /// Makes a process that has just started.
     fn process(&self) -> Authenticator {
         self.process_for("read", VirtualClock::new())
     }
@@ -102,14 +103,14 @@ fn key(scope: &str) -> Key {
         .build()
 }
 
-/// What `Authorization` says, or why there is nothing to say.
+/// Returns the `Authorization` value, or the error.
 async fn token(process: &Authenticator) -> Result<String, Error> {
     let mut headers = http::HeaderMap::new();
     process.token().await?.sign(&mut headers);
     Ok(headers["authorization"].to_str().unwrap().to_owned())
 }
 
-/// All at once.
+/// Calls all processes at once.
 async fn tokens(processes: &[Authenticator]) -> Vec<Result<String, Error>> {
     let asking: Vec<_> = processes
         .iter()
@@ -125,12 +126,12 @@ async fn tokens(processes: &[Authenticator]) -> Vec<Result<String, Error>> {
     told
 }
 
-/// A scripted source with a credential that can be changed, and refresh tokens.
+/// A scripted source with credentials that can be changed, and refresh tokens.
 #[derive(Clone, Default)]
 struct Source {
     script: ScriptedSource,
     credential: Arc<AtomicU64>,
-    /// The vendor may lock the account.
+    /// Whether the vendor may lock the account.
     lockable: bool,
     keeps: bool,
     first: Arc<Mutex<Option<Secret>>>,
@@ -168,7 +169,7 @@ impl TokenSource for Source {
     }
 }
 
-/// A store that fails, or counts.
+/// A store that counts its calls and can fail.
 #[derive(Clone, Default)]
 struct Unreliable {
     inner: MemoryStore,
@@ -177,18 +178,18 @@ struct Unreliable {
     writes_left: Arc<Mutex<Option<usize>>>,
     calls: Arc<AtomicUsize>,
     leases: Arc<AtomicUsize>,
-    /// It answers no call from this one on.
+    /// From this call on, the store does not answer.
     silent_from: Arc<Mutex<Option<usize>>>,
-    /// The next lease comes this late.
+    /// The delay of the next lease.
     late: Arc<Mutex<Option<Duration>>>,
     /// The answers to this number of writes are delayed by this time.
     late_writes: Arc<Mutex<(usize, Duration)>>,
     latency_budget: Option<Duration>,
-    /// It grants no lease.
+    /// Whether all leases are denied.
     denies: Arc<AtomicBool>,
-    /// Refuses all writes, as if another process were always faster.
+    /// Whether all writes lose, as if another process were always faster.
     loses: Arc<AtomicBool>,
-    /// The same, for entries that all keys of a client share.
+    /// The same for the entries that all keys of a client share.
     loses_accounts: Arc<AtomicBool>,
 }
 
@@ -197,7 +198,7 @@ impl Unreliable {
         self.fails.store(fails, Ordering::SeqCst);
     }
 
-    /// Forgets everything, as a server that was restarted does.
+    /// Removes everything, like a restarted server.
     async fn flush(&self) {
         let entry = self.inner.load(&key("read")).await.unwrap();
         let version = entry.map(|entry| entry.version);

@@ -51,7 +51,7 @@ async fn g03_dropping_9999_of_10000_then_all_neither_cancels_nor_repeats() {
     assert_eq!(last.await.unwrap().generation().get(), 1);
     assert_eq!(source.fetches(), 1);
 
-    // Once more, and nobody is left.
+    // Once more, and no caller is left.
     let generation = authenticator.try_token().unwrap().generation();
     elapse(2 * SECOND).await;
     authenticator.report_accepted(generation);
@@ -65,7 +65,7 @@ async fn g03_dropping_9999_of_10000_then_all_neither_cancels_nor_repeats() {
     assert_eq!((source.fetches(), source.max_in_flight()), (2, 1));
 }
 
-/// Callers that all wait already.
+/// Makes callers that all wait.
 async fn waiting(
     authenticator: &auth_core::Authenticator,
     count: usize,
@@ -79,7 +79,7 @@ async fn waiting(
 }
 
 #[tokio::test(start_paused = true)]
-async fn g03_requests_that_are_cancelled_at_any_time_change_nothing_for_the_others() {
+async fn g03_requests_cancelled_at_any_time_do_not_affect_others() {
     let stack = Stack::new();
     let gate = Gate::new();
     stack
@@ -124,7 +124,7 @@ async fn g03_a_call_that_is_started_and_parked_blocks_no_other_in_the_same_task(
 }
 
 #[tokio::test(start_paused = true)]
-async fn g03_a_parked_request_holds_nobodys_permit_while_it_waits_for_a_token() {
+async fn g03_a_parked_request_holds_no_permit_while_it_waits_for_a_token() {
     let stack = Stack::new();
     let gate = Gate::new();
     stack
@@ -144,7 +144,7 @@ async fn g03_a_parked_request_holds_nobodys_permit_while_it_waits_for_a_token() 
     assert_eq!(stack.server.counters().token_requests, 1);
 }
 
-/// Polls a call by reference until a timer wins, as `select!` in a loop does.
+/// Polls a call by reference until a timer fires, as `select!` in a loop does.
 async fn park(mut call: impl Future + Unpin) {
     tokio::select! {
         biased;

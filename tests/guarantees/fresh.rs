@@ -1,4 +1,4 @@
-//! G1 and G2: a fresh token costs nothing, and is renewed before it is missed.
+//! G1 and G2: a valid token costs nothing, and is renewed ahead of expiry.
 
 use std::{
     convert::Infallible,
@@ -42,7 +42,7 @@ async fn g01_a_valid_token_is_returned_without_an_allocation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g01_a_request_with_a_fresh_token_is_signed_in_its_first_poll_without_an_allocation() {
+async fn g01_a_request_with_a_valid_token_is_signed_in_its_first_poll_without_an_allocation() {
     let authenticator = machine(ScriptedSource::new());
     authenticator.token().await.unwrap();
     let mut client =
@@ -60,7 +60,7 @@ async fn g01_a_request_with_a_fresh_token_is_signed_in_its_first_poll_without_an
         let mut sent = client.call(request);
         assert!(matches!(poll_once(&mut sent), Poll::Ready(Ok(_))));
     };
-    // The first one on a thread makes the buffer that the others use.
+    // The first request of a thread allocates the buffer that the others use.
     send(&mut client, request());
     for _ in 0..100 {
         let request = request();
@@ -70,7 +70,7 @@ async fn g01_a_request_with_a_fresh_token_is_signed_in_its_first_poll_without_an
 }
 
 #[tokio::test(start_paused = true)]
-async fn g01_one_reading_of_the_clock_is_all_that_a_fresh_token_costs() {
+async fn g01_a_valid_token_costs_one_reading_of_the_clock() {
     let clock = Counting::default();
     let readings = Arc::clone(&clock.readings);
     let authenticator = machine_with(ScriptedSource::new(), |options| options.clock(clock));
@@ -83,7 +83,7 @@ async fn g01_one_reading_of_the_clock_is_all_that_a_fresh_token_costs() {
 }
 
 #[test]
-fn g01_a_fresh_token_is_served_outside_of_any_runtime() {
+fn g01_a_valid_token_is_returned_outside_of_any_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -96,7 +96,7 @@ fn g01_a_fresh_token_is_served_outside_of_any_runtime() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g02_in_the_early_window_the_old_token_serves_and_one_flight_runs() {
+async fn g02_ahead_of_expiry_the_old_token_is_used_and_one_flight_runs() {
     let source = ScriptedSource::new();
     let gate = Gate::new();
     source
@@ -125,7 +125,7 @@ async fn g02_in_the_early_window_the_old_token_serves_and_one_flight_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g02_nothing_is_renewed_before_the_early_window() {
+async fn g02_no_token_is_renewed_before_its_renewal_time() {
     let source = ScriptedSource::new();
     let authenticator = machine(source.clone());
     authenticator.token().await.unwrap();
@@ -142,7 +142,7 @@ async fn g02_nothing_is_renewed_before_the_early_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g02_the_vendors_hint_when_to_renew_wins() {
+async fn g02_the_vendors_renewal_hint_takes_precedence() {
     let source = ScriptedSource::new();
     let hinted = AccessToken::new("fake-token-hinted")
         .expires_in(HOUR)
@@ -182,7 +182,7 @@ async fn g02_processes_that_started_together_do_not_renew_together() {
     }
 }
 
-/// A clock that counts how often it is read.
+/// A clock that counts its readings.
 #[derive(Clone, Debug, Default)]
 struct Counting {
     clock: VirtualClock,

@@ -1,4 +1,4 @@
-//! G19: what is left when nobody asks any more. Nothing.
+//! G19: nothing is left when there are no callers.
 
 use std::{
     sync::{
@@ -38,7 +38,7 @@ async fn g19_after_traffic_no_task_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g19_nothing_is_renewed_while_nobody_asks() {
+async fn g19_nothing_is_renewed_without_callers() {
     let source = ScriptedSource::new();
     let authenticator = machine(source.clone());
     authenticator.token().await.unwrap();
@@ -47,7 +47,7 @@ async fn g19_nothing_is_renewed_while_nobody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g19_building_starts_nothing() {
+async fn g19_building_an_authenticator_starts_nothing() {
     let source = ScriptedSource::new();
     let authenticator = machine(source.clone());
     drop(authenticator.token());
@@ -57,7 +57,7 @@ async fn g19_building_starts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g19_a_caller_that_goes_away_leaves_no_waker_behind() {
+async fn g19_a_cancelled_caller_leaves_no_waker_behind() {
     let source = ScriptedSource::new();
     let gate = Gate::new();
     source.then(Outcome::fresh().after(&gate));
@@ -103,7 +103,7 @@ fn g19_ten_thousand_callers_leave_no_memory_behind() {
             elapse(2 * MINUTE).await;
         });
     };
-    // The runtime and this thread keep some buffers from the first time.
+    // The runtime and this thread keep some buffers after the first time.
     storm();
     let measured = allocation_counter::measure(|| {
         for _ in 0..3 {
@@ -115,7 +115,7 @@ fn g19_ten_thousand_callers_leave_no_memory_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g19_when_the_last_handle_goes_everything_goes() {
+async fn g19_dropping_the_last_handle_drops_everything() {
     let stack = Stack::new();
     let gate = Gate::new();
     stack
@@ -152,7 +152,7 @@ impl TokenSource for Witnessed {
     }
 }
 
-/// A source that keeps no record, so that what grows is the machine's.
+/// A source without records, so that growth of memory belongs to the machine.
 #[derive(Default)]
 struct Unlogged(AtomicUsize);
 

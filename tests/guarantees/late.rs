@@ -1,4 +1,4 @@
-//! Tokens on trial: an API that learns of a token late is given the time, and no other token.
+//! Tokens on trial: an API that learns of a token late gets time, and no other token.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -12,13 +12,13 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::support::{API, MINUTE, SECOND, elapse, exact, machine_with};
 
-/// What a client sees of an API that knows a token only `late` after the token was issued.
+/// A client's view of an API that accepts a token only `late` after the token was issued.
 struct Late {
-    /// From the first request to the first one that went well.
+    /// Time from the first request to the first success.
     without_service: Duration,
     /// Token requests until then.
     token_requests: usize,
-    /// Refusals that callers saw during the hour that followed, in which the token was renewed.
+    /// Refusals that callers received during the following hour, in which the token was renewed.
     refused_after: u64,
     /// Token requests of that hour.
     token_requests_after: usize,
@@ -69,7 +69,7 @@ async fn late(late: Duration) -> Late {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07_an_api_that_learns_of_tokens_late_is_given_the_time() {
+async fn g07_an_api_that_learns_of_tokens_late_causes_no_further_token_requests() {
     for seconds in [0, 1, 2, 3, 5, 6, 7, 10, 20, 30, 60, 61, 90, 200, 400, 600] {
         let lag = Duration::from_secs(seconds);
         let seen = late(lag).await;
@@ -83,7 +83,7 @@ async fn g07_an_api_that_learns_of_tokens_late_is_given_the_time() {
         );
         assert!(seen.without_service <= 2 * lag + 10 * SECOND, "{lag:?}");
         assert!(seen.token_requests <= 3, "{lag:?}");
-        // The previous token serves while the API does not know the new one.
+        // The previous token is used while the API does not accept the new one.
         assert_eq!(seen.refused_after, 0, "{lag:?}");
         assert!((1..=2).contains(&seen.token_requests_after), "{lag:?}");
     }

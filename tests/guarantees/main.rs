@@ -1,10 +1,10 @@
 //! The guarantees of the token machine and its layer, within one process and for one key.
 //!
-//! Each test's name begins with the number of the promise that it holds the crates to. All of them
-//! use public interfaces, and what counts is what the other side saw: the counters of the test
-//! server or of the scripted source. Time is tokio's paused clock, so nothing here waits.
+//! Each test's name begins with the number of its guarantee. All tests use public interfaces, and
+//! judge by the counters of the other side: the test server or the scripted source. Time is tokio's
+//! paused clock, so no test waits in real time.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod backoff;
 mod bodies;
@@ -24,6 +24,7 @@ mod quota;
 mod refresh_tokens;
 mod refusal;
 mod rejected_logins;
+mod reload;
 mod runtimes;
 mod storm;
 mod support;

@@ -1,4 +1,4 @@
-//! G21: what an observer is told, and that no observer hurts anybody.
+//! G21: the events that an observer receives, and that no observer affects callers.
 
 use std::{
     sync::{
@@ -22,7 +22,7 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_token_request_is_told_from_its_start_to_the_token() {
+async fn g21_the_observer_sees_a_token_request_from_start_to_end() {
     let events = RecordingObserver::new();
     let server = TestServer::builder();
     let stack = Stack::with(server, |options| options.observer(events.clone()));
@@ -30,6 +30,7 @@ async fn g21_a_token_request_is_told_from_its_start_to_the_token() {
     assert_eq!(answer.outcome.sends(), 1);
     let names = [
         "token_request_started",
+        "requests_waiting",
         "token_request_ended",
         "token_published",
         "requests_waited",
@@ -39,7 +40,7 @@ async fn g21_a_token_request_is_told_from_its_start_to_the_token() {
     told.sort_by_key(|name| names.iter().position(|other| other == name));
     assert_eq!(told, names);
     assert_eq!(events.names()[..2], names[..2]);
-    // With a cached token, nothing is told.
+    // With a cached token there are no events.
     stack.get_well().await;
     stack.get_well().await;
     assert_eq!(events.events().len(), names.len());
@@ -58,7 +59,7 @@ async fn g21_a_token_request_is_told_from_its_start_to_the_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_refusal_and_its_replay_are_told_with_the_host() {
+async fn g21_the_observer_sees_a_refusal_and_its_replay_with_the_host() {
     let events = RecordingObserver::new();
     let server = TestServer::builder();
     let stack = Stack::with(server, |options| options.observer(events.clone()));
@@ -78,7 +79,7 @@ async fn g21_a_refusal_and_its_replay_are_told_with_the_host() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_hundred_thousand_waiters_cause_as_many_events_as_one() {
+async fn g21_a_hundred_thousand_waiters_cause_few_events() {
     const WAITERS: u64 = 100_000;
     let events = RecordingObserver::new();
     let source = ScriptedSource::new();
@@ -115,11 +116,15 @@ async fn g21_a_hundred_thousand_waiters_cause_as_many_events_as_one() {
     let (count, failed, longest) = waited(&events);
     assert_eq!((count, failed), (WAITERS, 0));
     assert!(longest >= 3 * SECOND && longest < 4 * SECOND, "{longest:?}");
-    assert_eq!(events.events().len(), 4, "{:?}", events.names());
+    // Started, waiting, ended, published, waited.
+    assert_eq!(events.events().len(), 5, "{:?}", events.names());
 
+    // The second time, all but one come during the token request.
     events.clear();
     authenticator.invalidate();
-    for _ in 0..WAITERS {
+    waiters.spawn(authenticator.token());
+    elapse(SECOND / 2).await;
+    for _ in 1..WAITERS {
         waiters.spawn(authenticator.token());
     }
     while let Some(waiter) = waiters.join_next().await {
@@ -127,8 +132,35 @@ async fn g21_a_hundred_thousand_waiters_cause_as_many_events_as_one() {
     }
     assert_eq!(waited(&events).0, WAITERS);
     assert_eq!(waited(&events).1, WAITERS);
-    // Started, ended, no token, back-off, waited.
-    assert_eq!(events.events().len(), 5, "{:?}", events.names());
+    let mut waiting = Vec::new();
+    for event in events.events() {
+        if let EventKind::RequestsWaiting { count, .. } = *event.kind() {
+            waiting.push(count);
+        }
+    }
+    let powers: Vec<_> = (0..17).map(|power| 1 << power).collect();
+    assert_eq!(waiting, powers);
+    // Besides: started, ended, no token, back-off, waited.
+    assert_eq!(events.events().len(), 17 + 5, "{:?}", events.names());
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_callers_that_stop_waiting_are_told_when_the_token_request_ends() {
+    let events = RecordingObserver::new();
+    let source = ScriptedSource::new();
+    let gate = Gate::new();
+    source.then(Outcome::fresh().after(&gate));
+    let authenticator = machine_with(source, |options| options.observer(events.clone()));
+    let waiter = tokio::spawn(authenticator.token().into_future());
+    elapse(SECOND).await;
+    assert_eq!(events.count("requests_waiting"), 1);
+    waiter.abort();
+    waiter.await.unwrap_err();
+    assert_eq!(events.count("requests_waited"), 0);
+    gate.open();
+    elapse(SECOND).await;
+    assert_eq!(events.count("token_published"), 1);
+    assert_eq!(events.count("requests_waited"), 1, "{:?}", events.names());
 }
 
 /// Panics at each event.
@@ -141,7 +173,7 @@ impl Observer for Panics {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_an_observer_that_panics_hurts_nobody() {
+async fn g21_an_observer_that_panics_affects_no_caller() {
     let log = LogCapture::new();
     let _capture = log.install();
     let stack = Stack::with(TestServer::builder(), |options| options.observer(Panics));
@@ -155,7 +187,7 @@ async fn g21_an_observer_that_panics_hurts_nobody() {
     assert!(log.text().contains("the observer panicked"));
 }
 
-/// Wants a token at each event, and blocks until it has done so.
+/// Requests a token at each event, and blocks until it has done so.
 struct Wants(Mutex<Option<Authenticator>>, AtomicUsize);
 
 impl Observer for &'static Wants {
@@ -170,8 +202,8 @@ impl Observer for &'static Wants {
 }
 
 #[test]
-fn g21_an_observer_may_ask_for_a_token() {
-    // A lock that is held while an observer is told would keep this thread for ever.
+fn g21_an_observer_may_request_a_token() {
+    // A lock that is held during an event would block this thread without end.
     let (done, ended) = mpsc::channel();
     thread::spawn(move || {
         static WANTS: Wants = Wants(Mutex::new(None), AtomicUsize::new(0));
@@ -201,7 +233,7 @@ fn g21_an_observer_may_ask_for_a_token() {
     assert!(told > 10, "{told}");
 }
 
-/// Blocks at each event until it is let go.
+/// Blocks at each event until it is released.
 struct Slow(Mutex<mpsc::Receiver<()>>);
 
 impl Observer for Slow {
@@ -213,7 +245,7 @@ impl Observer for Slow {
 }
 
 #[test]
-fn g21_callers_have_their_token_while_an_observer_is_slow() {
+fn g21_callers_get_their_token_while_an_observer_blocks() {
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
@@ -225,7 +257,7 @@ fn g21_callers_have_their_token_while_an_observer_is_slow() {
         let source = ScriptedSource::new();
         let builder = Authenticator::builder(source, Origins::new([API]).unwrap());
         let authenticator = builder.options(options).build().unwrap();
-        // The observer is not let go before.
+        // The observer is not released before.
         let token = tokio::time::timeout(30 * SECOND, authenticator.token())
             .await
             .unwrap();
@@ -236,7 +268,7 @@ fn g21_callers_have_their_token_while_an_observer_is_slow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_authenticators_of_a_map_are_told_apart_and_their_eviction_is_told() {
+async fn g21_events_name_the_authenticator_of_a_map_and_its_eviction() {
     let events = RecordingObserver::new();
     let options = AuthenticatorOptions::new()
         .shards(1)
@@ -265,7 +297,7 @@ async fn g21_authenticators_of_a_map_are_told_apart_and_their_eviction_is_told()
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_map_tells_counts_and_the_worst() {
+async fn g21_the_health_of_a_map_has_counts_and_the_worst_entry() {
     let map = AuthenticatorMap::builder(move |key: &Key| {
         let tenant = key.get(KeyPart::Client).unwrap();
         let source = ScriptedSource::new();
@@ -301,7 +333,7 @@ async fn g21_a_map_tells_counts_and_the_worst() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_token_of_another_process_is_told() {
+async fn g21_the_observer_sees_a_token_of_another_process() {
     let store = MemoryStore::new();
     let first = machine_with(ScriptedSource::new(), |options| {
         options.store(store.clone())
@@ -324,14 +356,14 @@ async fn g21_a_token_of_another_process_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_token_that_nobody_used_is_told() {
+async fn g21_the_observer_sees_an_unused_token() {
     let events = RecordingObserver::new();
     let source = ScriptedSource::new();
     source.then(Outcome::fresh().delay(SECOND));
     let authenticator = machine_with(source, |options| {
         options.observer(events.clone()).policy(exact())
     });
-    // The caller goes away before the token comes.
+    // The caller is cancelled before the token arrives.
     let gone = tokio::spawn(authenticator.token());
     tokio::task::yield_now().await;
     gone.abort();
@@ -344,7 +376,7 @@ async fn g21_a_token_that_nobody_used_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_token_request_follows_from_the_request_that_began_it() {
+async fn g21_the_span_of_a_token_request_follows_from_the_request_that_started_it() {
     let log = LogCapture::new();
     let _capture = log.install();
     let source = ScriptedSource::new();
@@ -353,7 +385,7 @@ async fn g21_a_token_request_follows_from_the_request_that_began_it() {
     let request = async { authenticator.token().await.unwrap() };
     request.instrument(info_span!("request", number = 1)).await;
     let text = log.text();
-    // The wait is a span within the request's; the token request's stands for itself.
+    // The wait is a span within the request's span; the token request has a separate span.
     let line = |words: &[&str]| {
         let mut lines = text.lines();
         lines.any(|line| words.iter().all(|word| line.contains(word)))

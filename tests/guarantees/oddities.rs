@@ -1,4 +1,4 @@
-//! G10: tokens and numbers that no vendor should send.
+//! G10: invalid tokens and numbers from a vendor.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn g10_a_refused_token_that_is_issued_again_is_doubted_then_dropped_and_never_a_loop() {
+async fn g10_a_refused_token_that_is_issued_again_is_doubted_then_dropped() {
     let stack = Stack::new();
     stack.get_well().await;
     stack.server.revoke_all();
@@ -57,13 +57,13 @@ async fn g10_the_refusal_of_an_expired_token_proves_nothing() {
     soon(gate.reached(1)).await;
     authenticator.report_refused(old);
     gate.open();
-    // The vendor made the same text good for another minute.
+    // The vendor returned the same text with another minute of lifetime.
     assert_eq!(soon(waiting).await.unwrap().unwrap().generation(), old);
     assert_eq!((served(&authenticator), source.fetches()), (1, 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_tokens_that_have_expired_when_they_come_and_are_refused_are_no_loop() {
+async fn g10_refused_tokens_that_have_expired_on_arrival_cause_no_loop() {
     fastrand::seed(10);
     let source = ScriptedSource::new();
     let token = AccessToken::new("fake-token-again").expires_in(Duration::ZERO);
@@ -75,13 +75,13 @@ async fn g10_tokens_that_have_expired_when_they_come_and_are_refused_are_no_loop
         }
         elapse(SECOND).await;
     }
-    // As many as in an outage of an hour.
+    // As many as in an outage of one hour.
     let fetches = source.fetches();
     assert!((80..=160).contains(&fetches), "{fetches} token requests");
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_the_same_token_brought_ahead_of_its_end_is_no_loop() {
+async fn g10_a_vendor_that_returns_the_same_token_causes_no_loop() {
     let source = ScriptedSource::new();
     // Vendors that return the same token until it is about to expire.
     source.always(Outcome::token(
@@ -93,13 +93,13 @@ async fn g10_the_same_token_brought_ahead_of_its_end_is_no_loop() {
         assert_eq!(served(&authenticator), 1);
         elapse(SECOND / 10).await;
     }
-    // Each time it is renewed after 75 % to 80 % of what it states.
+    // Each time it is renewed after 75 % to 80 % of the stated lifetime.
     let fetches = source.fetches();
     assert!((75..=81).contains(&fetches), "{fetches} token requests");
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_a_token_without_any_lifetime_serves_those_who_wait_and_nobody_else() {
+async fn g10_a_token_with_a_lifetime_of_zero_serves_only_the_waiting_callers() {
     for lifetime in ["0", "-1", "-1e300", "\"0\""] {
         let stack = Stack::new();
         stack
@@ -125,7 +125,7 @@ async fn g10_a_token_without_any_lifetime_serves_those_who_wait_and_nobody_else(
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_a_floor_lies_between_any_two_token_requests() {
+async fn g10_a_minimum_time_separates_two_token_requests() {
     fastrand::seed(10);
     let source = ScriptedSource::new().lifetime(Duration::ZERO);
     let authenticator = machine(source.clone());
@@ -164,13 +164,13 @@ async fn g10_lifetimes_of_one_second_work_with_the_default_policy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_a_token_request_slower_than_the_token_lives_serves_those_who_wait() {
+async fn g10_a_token_request_slower_than_the_lifetime_serves_the_waiting_callers() {
     let source = ScriptedSource::new().lifetime(SECOND);
     source.always(Outcome::fresh().delay(5 * SECOND));
     let authenticator = machine(source.clone());
     let mut longest = Duration::ZERO;
     for generation in 1..=10 {
-        // The back-off grows, and its end is told.
+        // The back-off grows, and the error states its end.
         let token = match authenticator.token().await {
             Ok(token) => token,
             Err(error) => {
@@ -188,7 +188,7 @@ async fn g10_a_token_request_slower_than_the_token_lives_serves_those_who_wait()
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_numbers_beyond_all_reason_neither_panic_nor_last_for_ever() {
+async fn g10_extreme_lifetimes_neither_panic_nor_last_without_end() {
     for number in [
         "18446744073709551615",
         "1e300",
@@ -204,7 +204,7 @@ async fn g10_numbers_beyond_all_reason_neither_panic_nor_last_for_ever() {
         match stack.authenticator.token().await {
             Ok(token) => {
                 assert_eq!(token.generation().get(), 1);
-                // 400 days are believed, less a minute.
+                // Limited to 400 days, less one minute.
                 elapse(400 * 24 * HOUR - MINUTE - SECOND).await;
                 assert_eq!(served(&stack.authenticator), 1);
                 elapse(2 * SECOND).await;
@@ -217,7 +217,7 @@ async fn g10_numbers_beyond_all_reason_neither_panic_nor_last_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_durations_at_the_end_of_their_range_are_taken_as_they_are() {
+async fn g10_durations_at_the_end_of_their_range_are_accepted() {
     let source = ScriptedSource::new();
     let token = AccessToken::new("fake-token-max")
         .expires_in(Duration::MAX)
@@ -269,7 +269,7 @@ async fn g10_a_token_that_no_header_can_carry_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_a_lifetime_that_nobody_states_is_the_policys_and_never_for_ever() {
+async fn g10_a_token_without_a_stated_lifetime_has_the_lifetime_of_the_policy() {
     for lifetime in [None, Some("null")] {
         let stack = Stack::with(TestServer::builder(), |options| options.policy(exact()));
         let reply = match lifetime {

@@ -1,4 +1,4 @@
-//! G12 and G13: where a credential goes, and whose it is.
+//! G12 and G13: the destination of a credential, and credentials that the caller set.
 
 use std::{convert::Infallible, future::ready, sync::Arc, sync::Mutex};
 
@@ -38,7 +38,7 @@ async fn g12_other_destinations_get_no_secret_and_cost_no_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_the_own_origin_gets_them_however_it_is_written() {
+async fn g12_every_spelling_of_a_permitted_origin_is_signed() {
     for url in [
         "https://api.example.test",
         "https://api.example.test/deep/path?query=1",
@@ -54,7 +54,7 @@ async fn g12_the_own_origin_gets_them_however_it_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_a_host_header_does_not_make_a_destination() {
+async fn g12_a_host_header_does_not_permit_a_destination() {
     let source = ScriptedSource::new();
     let host = [("host", "api.example.test")];
     let sent = send(machine(source.clone()), "https://evil.example/", &host).await;
@@ -104,7 +104,7 @@ async fn g12_redirects_forward_no_secret_in_any_header() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_a_redirect_away_and_back_is_signed_at_home_only() {
+async fn g12_a_redirect_away_and_back_is_signed_at_the_permitted_origin_only() {
     let stack = Stack::new();
     let foreign = ForeignServer::in_memory("foreign");
     let home = format!("{}/again", stack.server.api_url());
@@ -125,7 +125,7 @@ async fn g12_a_redirect_away_and_back_is_signed_at_home_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g13_a_credential_of_the_callers_own_is_kept_and_no_token_fetched() {
+async fn g13_a_callers_credential_is_kept_and_no_token_is_requested() {
     let source = ScriptedSource::new();
     let own = [("authorization", "Basic fake-own")];
     let sent = send(machine(source.clone()), API, &own).await;
@@ -135,7 +135,7 @@ async fn g13_a_credential_of_the_callers_own_is_kept_and_no_token_fetched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g13_a_refusal_of_the_callers_own_credential_is_the_callers_matter() {
+async fn g13_a_refusal_of_a_callers_credential_is_returned() {
     let stack = Stack::new();
     stack.get_well().await;
     let mut request = stack.request();
@@ -149,7 +149,7 @@ async fn g13_a_refusal_of_the_callers_own_credential_is_the_callers_matter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g13_any_header_of_the_scheme_counts_as_the_callers_own() {
+async fn g13_any_header_of_the_scheme_counts_as_a_callers_credential() {
     let source = ScriptedSource::new();
     let own = [("x-app-id", "fake-own-app")];
     let authenticator = secrets(source.clone());
@@ -165,7 +165,7 @@ async fn g13_any_header_of_the_scheme_counts_as_the_callers_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g13_replacing_and_rejecting_are_choices() {
+async fn g13_a_callers_credential_can_be_replaced_or_rejected() {
     let own = [("authorization", "Basic fake-own")];
     for warm in [false, true] {
         let source = ScriptedSource::new();
@@ -201,7 +201,7 @@ async fn send(authenticator: Authenticator, url: &str, headers: &[(&str, &str)])
     send_through(layer, url, headers).await.unwrap()
 }
 
-/// Sends a request and returns the headers with which it left.
+/// Sends a request and returns the headers with which it was sent.
 async fn send_through(
     layer: AuthLayer,
     url: &str,
@@ -226,7 +226,7 @@ async fn send_through(
 }
 
 #[test]
-fn g12_origins_that_no_token_may_go_to_are_refused() {
+fn g12_invalid_origins_are_a_config_error() {
     assert_eq!(Origins::new([""; 0]).unwrap_err().field(), Some("origins"));
     for url in [
         "http://api.example.test",

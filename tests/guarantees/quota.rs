@@ -1,4 +1,4 @@
-//! G11: a vendor that counts token requests.
+//! G11: a vendor with a quota of token requests.
 
 use auth_core::{ErrorKind, Quota, Refusal};
 use auth_testkit::{Outcome, ScriptedSource, TestServer};
@@ -16,7 +16,7 @@ async fn g11_without_a_slot_the_error_says_when_the_next_one_frees() {
         options.quota(Quota::new(3, HOUR).unwrap())
     });
     let start = Instant::now();
-    // Failures count, and the caller that gets the last one learns when a slot frees.
+    // Failures count, and the caller that used the last slot learns when a slot frees.
     for fetches in 1..=3 {
         let error = authenticator.token().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -41,14 +41,14 @@ async fn g11_without_a_slot_the_error_says_when_the_next_one_frees() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11_without_a_slot_a_usable_token_serves_on() {
+async fn g11_without_a_slot_a_valid_token_is_used() {
     let source = ScriptedSource::new();
     let authenticator = machine_with(source.clone(), |options| {
         options
             .quota(Quota::new(5, 24 * HOUR).unwrap())
             .policy(exact())
     });
-    // Refusals take four slots of five, which is all that renewals ahead of expiry may have.
+    // Refusals use four of five slots, which is the limit for renewals ahead of expiry.
     let first = authenticator.token().await.unwrap();
     authenticator.report_accepted(first.generation());
     for _ in 0..3 {
@@ -62,13 +62,13 @@ async fn g11_without_a_slot_a_usable_token_serves_on() {
         assert_eq!((served(&authenticator), source.fetches()), (4, 4));
         elapse(MINUTE).await;
     }
-    // The last one is for the moment at which the token has expired.
+    // The last slot is reserved for an expired token.
     assert_eq!(authenticator.token().await.unwrap().generation().get(), 5);
     assert_eq!(source.fetches(), 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11_refusals_take_no_slot_that_is_not_there() {
+async fn g11_refusals_without_a_free_slot_start_no_token_request() {
     let source = ScriptedSource::new();
     let authenticator = machine_with(source.clone(), |options| {
         options.quota(Quota::new(2, HOUR).unwrap())
@@ -80,14 +80,14 @@ async fn g11_refusals_take_no_slot_that_is_not_there() {
     let second = authenticator.token().await.unwrap();
     authenticator.report_accepted(second.generation());
     elapse(SECOND).await;
-    // The refusal is passed on, and the token serves on.
+    // The refusal is returned, and the token remains in use.
     let answer = authenticator.report_refused(second.generation());
     assert!(matches!(answer, Refusal::BackOff), "{answer:?}");
     assert_eq!((served(&authenticator), source.fetches()), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11_the_vendor_never_counts_more_than_it_allows() {
+async fn g11_the_vendor_never_counts_more_than_its_quota() {
     fastrand::seed(11);
     let limit = 20;
     let server = TestServer::builder()
@@ -98,7 +98,7 @@ async fn g11_the_vendor_never_counts_more_than_it_allows() {
     });
     let mut answered = 0;
     for minute in 0..24 * 60 {
-        // An API that revokes far more often than its vendor lets anybody log in.
+        // An API that revokes tokens far more often than its vendor permits logins.
         if minute % 2 == 0 {
             stack.server.revoke_all();
         }
@@ -109,19 +109,19 @@ async fn g11_the_vendor_never_counts_more_than_it_allows() {
     }
     let seen = stack.server.counters();
     assert_eq!(seen.quota_refusals, 0);
-    // A fifth is kept for tokens that have expired.
+    // A fifth is reserved for expired tokens.
     assert_eq!(stack.server.max_token_requests_within(HOUR), limit * 4 / 5);
     assert_eq!(seen.token_requests, 24 * 16);
     assert!(answered > 1_500, "{answered} answers");
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11_a_lifetime_that_nobody_states_frees_no_slot_early() {
+async fn g11_an_assumed_lifetime_frees_no_slot_early() {
     let source = ScriptedSource::new().lifetime(None);
     let authenticator = machine_with(source.clone(), |options| {
         options.quota(Quota::new(2, HOUR).unwrap()).policy(exact())
     });
-    // Believed for five minutes; the vendor may count it for an hour.
+    // Assumed to live for five minutes; the vendor may count it for an hour.
     for _ in 0..2 {
         authenticator.token().await.unwrap();
         elapse(5 * MINUTE).await;

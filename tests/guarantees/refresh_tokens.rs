@@ -1,4 +1,4 @@
-//! Refresh tokens: kept, replaced, spent once, and what comes after them.
+//! Refresh tokens: kept, replaced, spent once, and the fallback after them.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use auth_testkit::{RefreshTokens, Reply, TestServer, TestServerBuilder, VirtualC
 
 use crate::support::{HOUR, MINUTE, soon};
 
-/// One vendor with one user, and one clock for all.
+/// One vendor with one user, and one clock.
 struct Stand {
     server: TestServer,
     clock: VirtualClock,
@@ -40,7 +40,7 @@ impl Stand {
         client.password(server.user_name(), password).unwrap()
     }
 
-    /// A process that has just started.
+    /// Makes a process that has just started.
     fn process(&self, source: impl TokenSource, store: Option<&MemoryStore>) -> Authenticator {
         let mut options = AuthenticatorOptions::new().clock(self.clock.clone());
         if let Some(store) = store {
@@ -58,7 +58,7 @@ impl Stand {
             .unwrap()
     }
 
-    /// A token now, and another one whenever one has expired.
+    /// Gets a token, then another one each time it has expired.
     async fn renewals(&self, process: &Authenticator, times: usize) {
         for _ in 0..times {
             soon(process.token()).await.unwrap();
@@ -66,7 +66,7 @@ impl Stand {
         }
     }
 
-    /// How often the password was sent.
+    /// Returns how often the password was sent.
     fn logins(&self) -> usize {
         let sent = self.server.recorded();
         let grants = sent.iter().map(|sent| sent.expose_parameter("grant_type"));
@@ -75,7 +75,8 @@ impl Stand {
             .count()
     }
 
-    /// How often each refresh token was taken; none may have come once too often.
+    /// Returns how often each refresh token was accepted. Asserts that none was sent once too
+    /// often.
     fn spent(&self) -> Vec<u64> {
         let uses = self.server.refresh_token_uses();
         assert!(uses.iter().all(|seen| seen.refused == 0), "{uses:?}");
@@ -85,7 +86,7 @@ impl Stand {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s15_one_that_is_replaced_is_never_sent_again() {
+async fn s15_a_replaced_refresh_token_is_never_sent_again() {
     let stand = Stand::new(RefreshTokens::Rotated);
     let process = stand.process(stand.password(), None);
     stand.renewals(&process, 5).await;
@@ -94,7 +95,7 @@ async fn s15_one_that_is_replaced_is_never_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s15_one_that_is_repeated_or_left_out_is_kept() {
+async fn s15_a_refresh_token_that_is_repeated_or_left_out_remains_in_use() {
     for rule in [RefreshTokens::Repeated, RefreshTokens::Omitted] {
         let stand = Stand::new(rule);
         let process = stand.process(stand.password(), None);
@@ -113,7 +114,7 @@ async fn s07_without_a_refresh_token_each_renewal_is_a_login() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t32_one_that_was_revoked_costs_a_login_and_nobody_an_error() {
+async fn t32_a_revoked_refresh_token_costs_one_login_and_no_error() {
     let stand = Stand::new(RefreshTokens::Rotated);
     let process = stand.process(stand.password(), None);
     stand.renewals(&process, 2).await;
@@ -126,7 +127,7 @@ async fn t32_one_that_was_revoked_costs_a_login_and_nobody_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17f_a_fleet_spends_each_once() {
+async fn g17f_a_fleet_spends_each_refresh_token_once() {
     let stand = Stand::new(RefreshTokens::Rotated);
     let store = MemoryStore::new();
     let processes: Vec<_> = (0..8)
@@ -147,7 +148,7 @@ async fn g17f_a_fleet_spends_each_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17f_a_process_goes_on_where_the_last_one_ended() {
+async fn g17f_a_process_continues_with_the_refresh_token_of_the_last_one() {
     let stand = Stand::new(RefreshTokens::Rotated);
     let store = MemoryStore::new();
     for _ in 0..5 {
@@ -159,11 +160,11 @@ async fn g17f_a_process_goes_on_where_the_last_one_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t32_an_answer_that_is_lost_costs_one_careful_repetition() {
+async fn t32_a_lost_answer_costs_one_careful_reuse() {
     let stand = Stand::new(RefreshTokens::Rotated);
     let process = stand.process(stand.password(), None);
     stand.renewals(&process, 1).await;
-    // The vendor has replaced the refresh token, and nobody was told by what.
+    // The vendor has replaced the refresh token, and the reply is lost.
     stand.server.token().then(Reply::normal().cut_after(0));
     soon(process.token()).await.unwrap_err();
     stand.clock.advance(MINUTE).await;
@@ -173,7 +174,7 @@ async fn t32_an_answer_that_is_lost_costs_one_careful_repetition() {
     assert_eq!(stand.logins(), 2);
 }
 
-/// Where a person's login puts its refresh token.
+/// The place where a person's login puts its refresh token.
 #[derive(Clone)]
 struct Place(Arc<Mutex<String>>);
 
@@ -211,7 +212,7 @@ fn for_people(rule: RefreshTokens) -> Stand {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s15_a_persons_login_is_gone_on_with() {
+async fn s15_a_login_by_a_person_is_continued() {
     for (rule, spent) in [
         (RefreshTokens::Rotated, &[1, 1, 1, 1, 1, 1, 0][..]),
         (RefreshTokens::Repeated, &[6]),
@@ -220,7 +221,7 @@ async fn s15_a_persons_login_is_gone_on_with() {
         let stand = for_people(rule);
         let place = Place::new(stand.server.log_in());
         let store = MemoryStore::new();
-        // The second begins with what the first one left in the store.
+        // The second process starts with the entry that the first one left in the store.
         for _ in 0..2 {
             let process = stand.process(stand.of_a_person(&place), Some(&store));
             stand.renewals(&process, 3).await;
@@ -231,7 +232,7 @@ async fn s15_a_persons_login_is_gone_on_with() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t32_when_nothing_is_left_a_person_is_asked_for_and_noticed() {
+async fn t32_without_a_valid_refresh_token_the_error_requests_a_login_which_is_noticed() {
     let stand = for_people(RefreshTokens::Rotated);
     let place = Place::new(stand.server.log_in());
     let process = stand.process(stand.of_a_person(&place), None);
@@ -246,7 +247,7 @@ async fn t32_when_nothing_is_left_a_person_is_asked_for_and_noticed() {
         auth_testkit::assert_no_secret(text, &stand.server.expose_secrets());
         stand.clock.advance(MINUTE).await;
     }
-    // The last one alone: the first one was replaced long ago.
+    // Only the latest one is sent: the first one was replaced long ago.
     assert_eq!(stand.server.counters().token_requests - asked, 1);
     assert_eq!(stand.server.counters().refresh_reuses, 0);
 

@@ -1,4 +1,4 @@
-//! G7 to G9: what follows when the API refuses a token.
+//! G7 to G9: the consequences of a refused token.
 
 use auth_core::{AccessToken, ErrorKind, Refusal, TokenRequestReason};
 use auth_testkit::{Gate, Outcome, Reply, ScriptedSource};
@@ -23,7 +23,7 @@ async fn g07_a_refused_token_is_replaced_once_and_the_request_sent_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07_a_revoked_token_is_dropped_after_a_few_refusals_even_if_no_other_can_be_had() {
+async fn g07_a_revoked_token_is_dropped_after_a_few_refusals_even_without_another() {
     let stack = Stack::new();
     stack.get_well().await;
     stack.server.revoke_all();
@@ -48,13 +48,13 @@ async fn g07_a_revoked_token_is_dropped_after_a_few_refusals_even_if_no_other_ca
         }
         elapse(SECOND).await;
     }
-    // Doubted at first, since one refusal may be one request's trouble; then it is certain.
+    // Doubted at first, because one refusal may concern one request only; then dropped.
     assert!((5..=20).contains(&refused), "{refused} refused");
     assert_eq!(stack.server.token_uses()[0].refused, refused);
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07_a_refusal_during_a_flight_ahead_waits_for_that_flight() {
+async fn g07_a_refusal_during_a_renewal_waits_for_that_renewal() {
     let source = ScriptedSource::new();
     let gate = Gate::new();
     source
@@ -77,7 +77,7 @@ async fn g07_a_refusal_during_a_flight_ahead_waits_for_that_flight() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07_the_source_hears_that_the_api_refused_the_token() {
+async fn g07_the_source_receives_the_reason_refused() {
     let source = ScriptedSource::new();
     let authenticator = machine(source.clone());
     let token = authenticator.token().await.unwrap();
@@ -91,11 +91,11 @@ async fn g07_the_source_hears_that_the_api_refused_the_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07_a_waiter_whose_tokens_are_refused_before_it_runs_gets_the_next_one() {
+async fn g07_a_waiting_caller_gets_the_next_token_if_earlier_ones_were_refused() {
     let source = ScriptedSource::new();
     let authenticator = machine(source.clone());
     let mut slow = authenticator.token();
-    // More renewals of late than three have to wait, and nobody waits for those.
+    // More than three renewals in a row are delayed, and no caller waits for those.
     for round in 1..=4 {
         assert!(poll_once(&mut slow).is_pending());
         let quick = soon(authenticator.token()).await.unwrap();
@@ -116,7 +116,7 @@ async fn g07_a_waiter_whose_tokens_are_refused_before_it_runs_gets_the_next_one(
 }
 
 #[tokio::test(start_paused = true)]
-async fn g08_late_refusals_in_the_early_window_start_no_additional_token_request() {
+async fn g08_late_refusals_during_a_renewal_start_no_second_token_request() {
     let source = ScriptedSource::new();
     let gate = Gate::new();
     source
@@ -130,7 +130,7 @@ async fn g08_late_refusals_in_the_early_window_start_no_additional_token_request
     elapse(50 * MINUTE).await;
     assert_eq!(served(&authenticator), 2);
     soon(gate.reached(1)).await;
-    // During the flight, and during the back-off that follows from it.
+    // During the flight, and during the back-off after it.
     for _ in 0..100 {
         assert!(matches!(
             authenticator.report_refused(old),
@@ -150,10 +150,10 @@ async fn g08_late_refusals_in_the_early_window_start_no_additional_token_request
 }
 
 #[tokio::test(start_paused = true)]
-async fn g08_a_late_refusal_only_sends_again() {
+async fn g08_a_late_refusal_causes_a_replay_and_no_token_request() {
     let stack = Stack::new();
     stack.get_well().await;
-    // A request that the API keeps waiting while its token is revoked and replaced.
+    // A request that the API delays while its token is revoked and replaced.
     let gate = Gate::new();
     stack
         .server
@@ -174,7 +174,7 @@ async fn g08_a_late_refusal_only_sends_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g08_late_refusals_never_hurt_the_newer_token() {
+async fn g08_late_refusals_do_not_affect_the_newer_token() {
     let source = ScriptedSource::new();
     let authenticator = machine(source.clone());
     let old = authenticator.token().await.unwrap().generation();
@@ -192,7 +192,7 @@ async fn g08_late_refusals_never_hurt_the_newer_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g08_a_token_that_is_issued_again_is_not_a_newer_one() {
+async fn g08_a_token_that_is_issued_again_does_not_count_as_newer() {
     let source = ScriptedSource::new();
     let token = AccessToken::new("fake-token-kept").expires_in(MINUTE);
     source.times(2, Outcome::token(token));
@@ -200,7 +200,7 @@ async fn g08_a_token_that_is_issued_again_is_not_a_newer_one() {
     let old = authenticator.token().await.unwrap().generation();
     elapse(MINUTE).await;
     assert_eq!(authenticator.token().await.unwrap().generation(), old);
-    // Late, and nevertheless a refusal of the cached token.
+    // Late, but the refusal of the cached token.
     assert!(matches!(
         authenticator.report_refused(old),
         Refusal::Renewing(_)
@@ -210,7 +210,7 @@ async fn g08_a_token_that_is_issued_again_is_not_a_newer_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g09_a_second_refusal_is_returned_untouched() {
+async fn g09_a_second_refusal_is_returned_unchanged() {
     let stack = Stack::new();
     stack.get_well().await;
     stack.server.api().then(Reply::refuse()).then(
@@ -243,7 +243,7 @@ async fn g09_a_second_refusal_is_returned_untouched() {
 async fn g09_refusal_back_off_ends_when_the_api_accepts_a_renewed_token() {
     let stack = Stack::new();
     stack.get_well().await;
-    // One a minute is no storm.
+    // One per minute is not a storm.
     for generation in 2..20 {
         stack.server.revoke_all();
         let answer = stack.get_well().await;
@@ -255,13 +255,13 @@ async fn g09_refusal_back_off_ends_when_the_api_accepts_a_renewed_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g09_tokens_that_are_accepted_once_and_then_refused_are_renewed_ever_more_slowly() {
+async fn g09_tokens_that_are_accepted_once_and_then_refused_are_renewed_less_and_less_often() {
     let stack = Stack::new();
     stack.get_well().await;
-    // As at a vendor with one live token per client, whom two processes ask.
+    // Like a vendor with one valid token per client, and two processes.
     for _ in 0..HOUR.as_secs() {
         stack.server.revoke_all();
-        // A refusal is passed on, or there is no token any more.
+        // A refusal is returned, or there is no token any more.
         let answered = stack.get().await;
         assert!(!matches!(answered, Err(auth_tower::Error::Inner(_))));
         elapse(SECOND).await;
@@ -271,10 +271,10 @@ async fn g09_tokens_that_are_accepted_once_and_then_refused_are_renewed_ever_mor
 }
 
 #[tokio::test(start_paused = true)]
-async fn g09_while_renewals_have_to_wait_the_refusal_stands_and_says_so() {
+async fn g09_during_the_refusal_back_off_a_refusal_is_returned_with_its_reason() {
     let stack = Stack::new();
     stack.get_well().await;
-    // More renewals in a row than three have to wait, though the API accepts their tokens.
+    // More than three renewals in a row are delayed, although the API accepts their tokens.
     for _ in 0..4 {
         stack.server.revoke_all();
         assert_eq!(stack.get_well().await.outcome.sends(), 2);
@@ -287,14 +287,14 @@ async fn g09_while_renewals_have_to_wait_the_refusal_stands_and_says_so() {
         answer.outcome.not_replayed(),
         Some(NotReplayed::RefusalBackOff)
     ));
-    // The API recovers: the token that is kept is good again.
+    // The API recovers: the kept token is valid again.
     stack.server.always_refuse(false);
     assert_eq!(stack.get_well().await.outcome.sends(), 1);
     assert_eq!(stack.server.counters().token_requests, 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn g09_a_refusal_that_cannot_be_answered_leaves_the_machine_ready() {
+async fn g09_after_a_refusal_without_a_renewal_the_machine_still_works() {
     let source = ScriptedSource::new();
     source
         .then(Outcome::fresh())
@@ -307,7 +307,7 @@ async fn g09_a_refusal_that_cannot_be_answered_leaves_the_machine_ready() {
         panic!("the refused token is renewed");
     };
     let error = renewal.await.unwrap_err();
-    // The token request may not be repeated yet: the next refusal is passed on.
+    // The next token request is not due yet: the next refusal is returned.
     assert!(matches!(
         authenticator.report_refused(old),
         Refusal::BackOff

@@ -1,4 +1,4 @@
-//! Rejected logins: one count for each account, for all authenticators and purposes.
+//! Rejected logins: one count per account, for all authenticators, scopes and audiences.
 
 use std::{
     sync::{Arc, Mutex},
@@ -14,7 +14,8 @@ use auth_testkit::{RefreshTokens, Reply, TestServer, VirtualClock};
 
 use crate::support::{HOUR, MINUTE, soon};
 
-/// One vendor with one user. The count is the process's, so each test has its own user.
+/// One vendor with one user. The count is per process of the operating system, so each test has its
+/// own user.
 struct Stand {
     server: TestServer,
     clock: VirtualClock,
@@ -68,7 +69,7 @@ impl Stand {
         AuthenticatorOptions::new().clock(self.clock.clone())
     }
 
-    /// Each asks for a token once a minute.
+    /// Calls each process once per minute.
     async fn ask(&self, processes: &[Authenticator], minutes: u64) {
         for _ in 0..minutes {
             for process in processes {
@@ -146,7 +147,7 @@ async fn t26_an_authenticator_that_was_dropped_leaves_its_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26_each_password_has_two_also_when_an_old_one_comes_back() {
+async fn t26_each_password_is_sent_twice_also_when_an_old_one_returns() {
     let stand = Stand::new("t26-versions");
     for _ in 0..4 {
         for password in ["fake-password-0", "fake-password-2", "fake-password-3"] {
@@ -160,7 +161,7 @@ async fn t26_each_password_has_two_also_when_an_old_one_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26_another_account_is_another_matter() {
+async fn t26_another_account_has_its_own_count() {
     let stand = Stand::new("t26-me");
     stand.ask(&[stand.process(stand.wrong())], 60).await;
     assert_eq!(stand.sent(), 2);
@@ -184,7 +185,7 @@ async fn t26_a_changed_password_is_used_at_once() {
     let process = stand.process(stand.login(password));
     stand.ask(std::slice::from_ref(&process), 60).await;
     *word.lock().unwrap() = "fake-password-1";
-    // By a fresh authenticator; this one's verdict stands until its probe.
+    // By a new authenticator; the rejection in this one lasts until its probe.
     let fresh = stand.process(stand.login(Secret::new("fake-password-1")));
     soon(fresh.token()).await.unwrap();
     stand.clock.advance(6 * MINUTE).await;
@@ -193,7 +194,7 @@ async fn t26_a_changed_password_is_used_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26_what_says_nothing_about_the_password_does_not_count() {
+async fn t26_failures_that_do_not_concern_the_password_do_not_count() {
     let stand = Stand::new("t26-outages");
     let scope = r#"{"error":"invalid_scope"}"#;
     let vault = Error::new(ErrorKind::Rejected, "vault: permission denied");
@@ -248,11 +249,11 @@ async fn t26_a_rejected_refresh_token_does_not_count_against_the_password() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26_rejected_logins_do_not_keep_from_a_refresh() {
+async fn t26_rejected_logins_do_not_prevent_a_refresh() {
     let stand = Stand::new("t26-still-refreshes");
     let process = stand.process(stand.login(Secret::new("fake-password-1")));
     soon(process.token()).await.unwrap();
-    // The password is changed at the vendor, which leaves refresh tokens alone.
+    // The password is changed at the vendor, whose refresh tokens remain valid.
     stand.server.change_user_password("fake-password-9");
     let other = stand.process(stand.login(Secret::new("fake-password-1")));
     stand.ask(&[other], 60).await;
@@ -263,7 +264,7 @@ async fn t26_rejected_logins_do_not_keep_from_a_refresh() {
     assert_eq!(stand.server.counters().failed_logins, 2);
 }
 
-/// Evicted authenticators forget no rejected login.
+/// Evicted authenticators keep the count of rejected logins.
 #[tokio::test(start_paused = true)]
 async fn t26_thirty_tenants_with_room_for_ten_send_their_wrong_passwords_twice() {
     let stand = Arc::new(Stand::new("t26-tenants"));
@@ -292,9 +293,9 @@ async fn t26_thirty_tenants_with_room_for_ten_send_their_wrong_passwords_twice()
     assert_eq!(stand.sent(), 60);
 }
 
-/// A rejection that comes after the deadline is never seen, and the vendor counts it all the same.
+/// A rejection after the deadline is not received, but the vendor counts it.
 #[tokio::test(start_paused = true)]
-async fn t26_a_vendor_that_rejects_after_the_deadline_is_asked_ever_more_rarely() {
+async fn t26_a_vendor_that_rejects_after_the_deadline_gets_fewer_and_fewer_logins() {
     let stand = Stand::new("t26-slow");
     let late = Reply::status(401).delay(Duration::from_secs(12));
     stand.server.token().always(late);

@@ -18,7 +18,7 @@ use tokio::{
 use crate::support::{SECOND, elapse, failed, machine, machine_with, poll_once, soon};
 
 #[test]
-fn g03_when_a_runtime_goes_away_mid_flight_a_caller_elsewhere_starts_another() {
+fn g03_if_a_runtime_ends_during_a_flight_a_caller_elsewhere_starts_another() {
     let (first, second) = (runtime(), runtime());
     let source = ScriptedSource::new();
     source.then(Outcome::never());
@@ -33,7 +33,7 @@ fn g03_when_a_runtime_goes_away_mid_flight_a_caller_elsewhere_starts_another() {
 }
 
 #[test]
-fn g03_when_a_runtime_goes_away_mid_flight_those_who_wait_elsewhere_are_woken() {
+fn g03_if_a_runtime_ends_during_a_flight_callers_elsewhere_are_woken() {
     let (first, second) = (runtime(), runtime());
     let source = ScriptedSource::new();
     source.then(Outcome::never());
@@ -62,7 +62,7 @@ fn g03_when_a_runtime_goes_away_mid_flight_those_who_wait_elsewhere_are_woken() 
 }
 
 #[test]
-fn g03_a_flight_on_a_runtime_that_stands_still_is_overtaken() {
+fn g03_a_flight_on_a_stopped_runtime_is_replaced() {
     let (stalled, running) = (runtime(), runtime());
     let source = ScriptedSource::new();
     let gate = Gate::new();
@@ -73,18 +73,18 @@ fn g03_a_flight_on_a_runtime_that_stands_still_is_overtaken() {
         assert!(poll_once(&mut authenticator.token()).is_pending());
         soon(gate.reached(1)).await;
     });
-    // Nobody drives the first runtime from here on.
+    // From here on the first runtime does not run.
     running.block_on(async {
         let mut waiting = authenticator.token();
-        // As long as a flight may take, nobody starts another one.
+        // No other flight starts within the time that a flight may take.
         assert!(time::timeout(20 * SECOND, &mut waiting).await.is_err());
         assert_eq!(source.fetches(), 1);
-        // The waiting caller is polled by nobody but the watcher that it started.
+        // Only the watcher that it started wakes the waiting caller.
         let token = time::timeout(25 * SECOND, waiting).await.unwrap();
         assert_eq!(token.unwrap().generation().get(), 1);
         assert_eq!(source.fetches(), 2);
     });
-    // It wakes up and lands too late: its token displaces nothing.
+    // The stopped flight ends too late: its token replaces nothing.
     gate.open();
     stalled.block_on(async { elapse(SECOND).await });
     let token = authenticator.try_token().unwrap();
@@ -94,7 +94,7 @@ fn g03_a_flight_on_a_runtime_that_stands_still_is_overtaken() {
 }
 
 #[test]
-fn g03_a_flight_that_was_given_up_brings_its_token_where_no_other_is_cached() {
+fn g03_an_abandoned_flight_publishes_its_token_if_no_other_is_cached() {
     let (stalled, running) = (runtime(), runtime());
     let source = ScriptedSource::new();
     let gate = Gate::new();
@@ -152,7 +152,7 @@ fn g07_a_refusal_outside_of_a_runtime_returns_no_refused_token() {
     assert_eq!(error.kind(), ErrorKind::Config);
 }
 
-/// A runtime whose clock stands still until everything waits.
+/// A runtime whose clock advances only when all tasks wait.
 fn runtime() -> Runtime {
     Builder::new_current_thread()
         .enable_time()

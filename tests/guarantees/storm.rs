@@ -21,7 +21,7 @@ async fn g07_a_storm_of_a_thousand_refusals_costs_one_token_request() {
     assert_eq!((seen.api_status(401), seen.api_status(200)), (1_000, 1_001));
 }
 
-/// An hour of 20 requests a second.
+/// 20 requests per second for one hour.
 const REQUESTS: usize = 72_000;
 
 #[tokio::test(start_paused = true)]
@@ -32,13 +32,13 @@ async fn g09_an_api_that_refuses_for_an_hour_costs_a_dozen_token_requests() {
     let token_requests = source.fetches();
     println!("{token_requests} token requests, {} sends", seen.sends);
     assert!((4..=12).contains(&token_requests), "{token_requests}");
-    // Two in a hundred are sent twice at most.
+    // At most two in a hundred are sent twice.
     let sends = seen.sends;
     assert!(sends * 100 <= REQUESTS as u64 * 102, "{sends} sends");
 }
 
 #[tokio::test(start_paused = true)]
-async fn g09_an_api_that_refuses_cannot_drain_the_quota() {
+async fn g09_an_api_that_refuses_everything_does_not_use_up_the_quota() {
     let source = ScriptedSource::new();
     let quota = Quota::new(20, HOUR).unwrap();
     let authenticator = machine_with(source.clone(), |options| options.quota(quota));
@@ -48,8 +48,8 @@ async fn g09_an_api_that_refuses_cannot_drain_the_quota() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g09_an_api_that_refuses_nearly_everything_leaves_the_quotas_reserve_alone() {
-    // An acceptance now and then ends each trial, so that refusals lead to renewals.
+async fn g09_an_api_that_refuses_nearly_everything_does_not_use_the_quotas_reserve() {
+    // An occasional acceptance ends each trial, so that refusals lead to renewals.
     for accepted_in in [2, 5, 20, 100] {
         let source = ScriptedSource::new();
         let quota = Quota::new(20, HOUR).unwrap();
@@ -65,8 +65,8 @@ async fn g09_an_api_that_refuses_nearly_everything_leaves_the_quotas_reserve_alo
             }
             elapse(SECOND).await;
         }
-        // Refusals that repeat leave four slots to tokens that expire. A refusal long after the
-        // last one may take such a slot, as that of a revoked token does.
+        // Repeated refusals leave four slots for tokens that expire. A refusal long after the last
+        // one may use such a slot, like that of a revoked token.
         let requests = source.fetches();
         println!(
             "one of {accepted_in} accepted: {requests} token requests, {failed} without a token"

@@ -1,4 +1,4 @@
-//! What these tests stand on: a machine without HTTP, and the whole stack without sockets.
+//! The basis of these tests: a machine without HTTP, and the whole stack without sockets.
 
 use std::{
     future::{Future, IntoFuture},
@@ -25,31 +25,31 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
-/// Where the tokens of tests without a server may go.
+/// The permitted origin in tests without a server.
 pub(crate) const API: &str = "https://api.example.test";
 
-/// Lets virtual time pass; everything that is due on the way happens on the way.
+/// Lets virtual time pass. Everything that becomes due meanwhile happens.
 pub(crate) async fn elapse(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-/// Waits for what must come: where nobody is woken, virtual time alone goes on.
+/// Waits for a future. Fails if no task wakes it: then only virtual time advances.
 pub(crate) async fn soon<F: IntoFuture>(future: F) -> F::Output {
     let ended = tokio::time::timeout(HOUR, future).await;
-    ended.expect("nobody was woken")
+    ended.expect("the future was not woken")
 }
 
-/// Polls a future one time only, and lets nobody be woken.
+/// Polls a future once, with a waker that does nothing.
 pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// What a caller gets who does not wait.
+/// Returns the result of a caller that does not wait.
 pub(crate) fn at_once(authenticator: &Authenticator) -> Poll<Result<Token, Error>> {
     poll_once(&mut authenticator.token())
 }
 
-/// The generation that a caller gets who does not wait.
+/// Returns the generation that a caller gets without waiting.
 #[track_caller]
 pub(crate) fn served(authenticator: &Authenticator) -> u64 {
     match at_once(authenticator) {
@@ -58,7 +58,7 @@ pub(crate) fn served(authenticator: &Authenticator) -> u64 {
     }
 }
 
-/// The error that a caller gets who does not wait.
+/// Returns the error that a caller gets without waiting.
 #[track_caller]
 pub(crate) fn failed(authenticator: &Authenticator) -> Error {
     match at_once(authenticator) {
@@ -71,7 +71,7 @@ pub(crate) fn unavailable() -> Error {
     Error::new(ErrorKind::Unavailable, "no answer")
 }
 
-/// An authenticator over a source that the test plays, on a clock that it turns.
+/// Makes an authenticator with a source that the test scripts, and a clock that it advances.
 pub(crate) fn machine(source: impl TokenSource) -> Authenticator {
     machine_with(source, |options| options)
 }
@@ -87,12 +87,12 @@ pub(crate) fn machine_with(
     builder.build().unwrap()
 }
 
-/// Renewal times that can be foretold.
+/// A policy without jitter.
 pub(crate) fn exact() -> RefreshPolicy {
     RefreshPolicy::default().jitter(0.0).unwrap()
 }
 
-/// The whole stack over a server in memory: layer, authenticator, client credentials.
+/// The whole stack with a server in memory: layer, authenticator, client credentials.
 pub(crate) struct Stack {
     pub(crate) server: TestServer,
     pub(crate) clock: VirtualClock,
@@ -111,7 +111,7 @@ impl Stack {
         Self::of(server, Scheme::bearer(), set)
     }
 
-    /// With another scheme than the usual one.
+    /// Makes a stack with another scheme.
     pub(crate) fn signing(server: TestServerBuilder, scheme: Scheme) -> Self {
         Self::of(server, scheme, |options| options)
     }
@@ -158,7 +158,7 @@ impl Stack {
         Ok(Answer::read(response).await)
     }
 
-    /// Sends a request that has to go well.
+    /// Sends a request that must succeed.
     pub(crate) async fn get_well(&self) -> Answer {
         let answer = self.get().await.unwrap();
         assert_eq!(answer.status, 200);
@@ -166,7 +166,7 @@ impl Stack {
     }
 }
 
-/// A response that was read to its end.
+/// A response that was read completely.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

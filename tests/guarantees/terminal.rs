@@ -1,4 +1,4 @@
-//! G6: a verdict that only a person can change.
+//! G6: a rejection that only a person can end.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -13,12 +13,12 @@ fn rejected() -> Error {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g06_after_a_terminal_verdict_nobody_asks_before_the_probe() {
+async fn g06_after_a_rejection_no_token_request_is_sent_before_the_probe() {
     let source = ScriptedSource::new();
     source.always(Outcome::error(rejected()));
     let authenticator = machine(source.clone());
     authenticator.token().await.unwrap_err();
-    // Five minutes, and up to a tenth of it drawn at random.
+    // Five minutes, plus a random part of up to 10 percent.
     for passed in 0..300 {
         let error = authenticator.token().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Rejected);
@@ -50,7 +50,7 @@ async fn g06_the_probe_notices_corrected_credentials() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g06_a_usable_token_serves_on_after_a_terminal_verdict() {
+async fn g06_a_valid_token_is_used_after_a_rejection() {
     let source = ScriptedSource::new();
     source
         .then(Outcome::fresh())
@@ -58,7 +58,7 @@ async fn g06_a_usable_token_serves_on_after_a_terminal_verdict() {
     let authenticator = machine_with(source.clone(), |options| options.policy(exact()));
     authenticator.token().await.unwrap();
     elapse(HOUR * 4 / 5).await;
-    // The hard deadline is 59 minutes.
+    // The hard deadline is at 59 minutes.
     for _ in 0..11 * 60 {
         assert_eq!(served(&authenticator), 1);
         elapse(SECOND).await;
@@ -68,7 +68,7 @@ async fn g06_a_usable_token_serves_on_after_a_terminal_verdict() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g06_every_code_that_asks_for_a_person_is_terminal() {
+async fn g06_every_code_that_needs_a_person_is_final() {
     for code in [
         "invalid_client",
         "invalid_grant",
@@ -92,7 +92,7 @@ async fn g06_every_code_that_asks_for_a_person_is_terminal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g06_an_unchanged_secret_is_read_again_once_and_tried_no_more() {
+async fn g06_an_unchanged_secret_is_read_again_once_and_not_sent_again() {
     let (server, vault, authenticator) = rotating();
     server.change_client_secret("fake-secret-other");
     let error = authenticator.token().await.unwrap_err();
@@ -111,7 +111,7 @@ async fn g06_a_secret_that_changed_is_tried_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g06_a_secret_that_changed_to_another_wrong_one_is_tried_once_and_no_more() {
+async fn g06_a_secret_that_changed_to_another_wrong_one_is_tried_once() {
     let (server, vault, authenticator) = rotating();
     server.change_client_secret("fake-secret-other");
     vault.lock().next = Some("fake-secret-wrong");
@@ -125,7 +125,7 @@ async fn g06_a_secret_that_changed_to_another_wrong_one_is_tried_once_and_no_mor
     assert_eq!(server.counters().token_requests, 2);
 }
 
-/// A vault whose secret changes after it was read for the first time, if there is a next one.
+/// A vault whose secret changes after the first reading, if there is another one.
 struct Vault(Mutex<Shelf>);
 
 struct Shelf {

@@ -1,5 +1,5 @@
-//! Many requests to one API that refuses some of them, and many requests in progress while the token
-//! is revoked.
+//! Many requests to one API that refuses some of them, and many requests in progress while the
+//! token is revoked.
 
 use std::{
     convert::Infallible,
@@ -21,18 +21,18 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::support::{API, Stack, elapse, soon};
 
-/// How long the API takes for an answer.
+/// The time that the API needs for an answer.
 pub(crate) const API_TIME: Duration = Duration::from_millis(1);
 
-/// What became of many requests.
+/// The results of many requests.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) took: Vec<Duration>,
-    /// Requests that the API answered with 401.
+    /// Requests that were answered with 401.
     pub(crate) refused: usize,
     /// Requests that were not sent, because there was no token.
     pub(crate) failed: usize,
-    /// Times that a request was sent, replays included.
+    /// The number of sends, including replays.
     pub(crate) sends: u64,
 }
 
@@ -47,8 +47,8 @@ impl Seen {
     }
 }
 
-/// Sends `count` requests, one `every` so often, without waiting for their answers. The API refuses
-/// the sends whose numbers `refuses` names, counted from 1.
+/// Sends `count` requests, one per `every`, without waiting for their answers. The API refuses the
+/// sends whose numbers `refuses` names, counted from 1.
 pub(crate) async fn traffic(
     authenticator: &Authenticator,
     refuses: fn(u64) -> bool,

@@ -1,5 +1,5 @@
-//! G21: each trouble that an operator meets is in the log, told to the observer and on the health
-//! page, with its cause and host.
+//! G21: each fault that an operator meets is visible in the log, to the observer and in the health
+//! report, with its cause and host.
 
 use std::{io, sync::Arc};
 
@@ -46,7 +46,7 @@ impl Seen {
         options.observer(self.events.clone()).label("tenant-7")
     }
 
-    /// The last event of this name, whose names are checked.
+    /// Returns the last event of this name, whose fields are checked.
     #[track_caller]
     fn event(&self, name: &str) -> Event {
         let events = self.events.events();
@@ -58,7 +58,7 @@ impl Seen {
         event.clone()
     }
 
-    /// Asserts that one line of the log has this level, this text and all these words.
+    /// Asserts that one log line has this level and all these words.
     #[track_caller]
     fn logged(&self, level: &str, words: &[&str]) {
         let text = self.log.text();
@@ -71,7 +71,7 @@ impl Seen {
         assert!(found, "no {level} with {words:?} in:\n{text}");
     }
 
-    /// A token request failed without a valid token: cause and host are everywhere.
+    /// Asserts that a token request failed without a valid token, with cause and host everywhere.
     #[track_caller]
     fn no_token(&self, health: &Health, kind: ErrorKind, host: &str, cause: &str) {
         let event = self.event("no_token");
@@ -122,7 +122,17 @@ async fn g21_a_request_to_a_wrong_origin_is_visible() {
         (Some("other_origin"), Some(host))
     );
     seen.logged("WARN", &["auth::request", "request sent unsigned", host]);
-    assert!(stack.authenticator.health().is_usable());
+    // The token is usable, and health says that a request left without it.
+    let health = stack.authenticator.health();
+    assert!(health.is_usable());
+    let unsigned = health.unsigned().unwrap();
+    assert_eq!((unsigned.count, &*unsigned.host), (1, host));
+    let json = serde_json::to_value(&health).unwrap();
+    assert_eq!(json["unsigned"]["cause"], "other_origin");
+    assert!(
+        health.to_string().contains("1 requests sent unsigned"),
+        "{health}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +153,7 @@ async fn g21_a_wrong_secret_is_visible() {
     seen.log.assert_no_secret(&["fake-secret-2"]);
 }
 
-/// Client credentials over a real transport, to an endpoint that gives no answer.
+/// Client credentials over a real transport, to an endpoint that does not answer.
 async fn over(seen: &Seen, url: &str, transport: impl Transport) -> Authenticator {
     let client = Client::builder(url, "my-client", transport)
         .secret(Secret::new("fake-secret-1"))
@@ -207,7 +217,7 @@ async fn g21_an_endpoint_without_tls_is_visible() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_proxys_page_is_visible() {
+async fn g21_a_page_of_a_proxy_is_visible() {
     let seen = Seen::new();
     let stack = seen.stack();
     let _capture = seen.log.install();
@@ -323,7 +333,7 @@ async fn g21_an_api_that_refuses_every_token_is_visible() {
     );
     let told = stack.authenticator.health().to_string();
     assert!(told.contains("the API refuse"), "{told}");
-    // Accepted again.
+    // The API accepts tokens again.
     stack.server.api().clear();
     elapse(HOUR).await;
     stack.get_well().await;
@@ -354,6 +364,13 @@ async fn g21_a_body_that_is_not_sent_again_is_visible() {
     );
     seen.logged("WARN", &["the request not sent again", "only once", host]);
     assert_eq!(seen.events.count("token_refused"), 1);
+    let health = stack.authenticator.health();
+    let lost = health.not_replayed().unwrap();
+    assert_eq!((lost.count, lost.cause), (1, "body"));
+    assert!(
+        health.to_string().contains("refused and not sent again"),
+        "{health}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,5 @@
 //! Tokens without requests: watched, kept warm, renewed and dropped by hand, and the end of a
-//! process. All of it goes by the rules: quota, back-off, refusal back-off.
+//! process. All of them obey the quota, the back-off and the refusal back-off.
 
 use auth_core::{ErrorKind, MemoryStore, Quota};
 use auth_testkit::{Gate, Outcome, RecordingObserver, Reply, ScriptedSource, TestServer};
@@ -34,7 +34,7 @@ async fn g02_a_watched_token_is_renewed_ahead_of_its_expiry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07_a_watcher_hears_at_once_of_a_token_that_replaces_a_refused_one() {
+async fn g07_a_watcher_receives_a_replacement_of_a_refused_token_at_once() {
     let source = ScriptedSource::new();
     let authenticator = machine(source.clone());
     let mut tokens = authenticator.watch();
@@ -49,7 +49,7 @@ async fn g07_a_watcher_hears_at_once_of_a_token_that_replaces_a_refused_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05_a_watcher_is_told_of_failures_at_the_pace_of_the_back_off() {
+async fn g05_a_watcher_receives_failures_at_the_pace_of_the_back_off() {
     let source = ScriptedSource::new();
     source.always(Outcome::error(unavailable()));
     let authenticator = machine(source.clone());
@@ -83,7 +83,7 @@ async fn g19_a_token_is_kept_warm_until_the_handle_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11_keeping_warm_leaves_the_quotas_reserve_alone() {
+async fn g11_keeping_warm_does_not_use_the_quotas_reserve() {
     let source = ScriptedSource::new().lifetime(2 * HOUR);
     let quota = Quota::new(5, 2 * HOUR).unwrap();
     let authenticator = machine_with(source.clone(), |options| {
@@ -93,18 +93,14 @@ async fn g11_keeping_warm_leaves_the_quotas_reserve_alone() {
     elapse(SECOND).await;
     source.always(Outcome::error(unavailable()));
     elapse(2 * HOUR - 5 * MINUTE).await;
-    assert_eq!(
-        source.fetches(),
-        4,
-        "the renewals leave one slot of five alone"
-    );
+    assert_eq!(source.fetches(), 4, "the renewals leave one slot of five");
     elapse(10 * MINUTE).await;
     assert!(authenticator.try_token().is_none());
     assert!(source.fetches() >= 5, "without a token every slot may go");
 }
 
 #[tokio::test(start_paused = true)]
-async fn refresh_now_renews_once_for_all_who_ask() {
+async fn refresh_now_renews_once_for_all_callers() {
     let source = ScriptedSource::new();
     let authenticator = machine(source.clone());
     authenticator.token().await.unwrap();
@@ -116,7 +112,7 @@ async fn refresh_now_renews_once_for_all_who_ask() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g04_refresh_now_does_not_break_a_back_off() {
+async fn g04_refresh_now_obeys_a_back_off() {
     let source = ScriptedSource::new();
     let authenticator = machine(source.clone());
     authenticator.token().await.unwrap();
@@ -143,7 +139,7 @@ async fn g04_refresh_now_does_not_break_a_back_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11_refresh_now_keeps_to_the_quota() {
+async fn g11_refresh_now_obeys_the_quota() {
     let source = ScriptedSource::new();
     let quota = Quota::new(5, HOUR).unwrap();
     let authenticator = machine_with(source.clone(), |options| options.quota(quota));
@@ -158,7 +154,7 @@ async fn g11_refresh_now_keeps_to_the_quota() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g09_refresh_now_keeps_to_the_refusal_back_off() {
+async fn g09_refresh_now_obeys_the_refusal_back_off() {
     let events = RecordingObserver::new();
     let stack = Stack::with(TestServer::builder(), |options| {
         options.observer(events.clone())
@@ -201,25 +197,24 @@ async fn shutdown_waits_for_a_renewal_in_progress_and_no_longer() {
     let source = ScriptedSource::new();
     let gate = Gate::new();
     let authenticator = machine(source.clone());
-    assert!(
-        authenticator.shutdown(SECOND).await,
-        "nothing is in progress"
-    );
+    let ended = authenticator.shutdown(SECOND).await;
+    ended.expect("nothing is in progress");
     source.then(Outcome::fresh().after(&gate));
     let _ = poll_once(&mut authenticator.token());
     let start = tokio::time::Instant::now();
-    assert!(!authenticator.shutdown(SECOND).await);
+    let error = authenticator.shutdown(SECOND).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert_eq!(start.elapsed(), SECOND);
     let ends = authenticator.clone();
     let ending = tokio::spawn(async move { ends.shutdown(MINUTE).await });
     elapse(SECOND).await;
     gate.open();
-    assert!(soon(ending).await.unwrap());
+    soon(ending).await.unwrap().unwrap();
     assert_eq!(served(&authenticator), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ready_made_authenticator_sees_tokens_expire() {
+async fn tokens_of_an_authenticator_with_defaults_expire() {
     let server = TestServer::builder().token_lifetime(MINUTE).in_memory();
     let authenticator = server.authenticator();
     authenticator.warm_up().await.unwrap();

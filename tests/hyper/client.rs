@@ -1,4 +1,4 @@
-//! The clients: hyper-util's over hyper-rustls, for API and token calls alike.
+//! The clients: hyper-util's with hyper-rustls, for API requests and token requests.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) type Body = Full<Bytes>;
 pub(crate) type Http = Client<HttpsConnector<HttpConnector>, Body>;
 
-/// A client that talks as `wire` says and trusts this authority.
+/// A client that uses this protocol and trusts this authority.
 pub(crate) fn http(wire: Wire, authority: &Authority) -> Http {
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(authority.trust())
@@ -31,14 +31,14 @@ pub(crate) fn http(wire: Wire, authority: &Authority) -> Http {
     match wire {
         Wire::Http1 | Wire::Https1 => client.build(connector.enable_http1().build()),
         Wire::Https2 => client.build(connector.enable_http2().build()),
-        // Without TLS nobody negotiates, so it has to be known.
+        // Without TLS the version is not negotiated, so it must be known.
         Wire::Http2 => client
             .http2_only(true)
             .build(connector.enable_http2().build()),
     }
 }
 
-/// The layer over a client, and a separate client for token requests.
+/// The layer above a client, and a separate client for token requests.
 pub(crate) fn signed(front: &Front) -> Auth<Http> {
     signed_over(front, &front.authority)
 }
@@ -69,7 +69,7 @@ pub(crate) fn signed_over(front: &Front, authority: &Authority) -> Auth<Http> {
     AuthLayer::new(authenticator).layer(http(front.wire, authority))
 }
 
-/// The default second between two token requests would be real time here.
+/// The default of one second between two token requests would be real time here.
 pub(crate) fn policy() -> RefreshPolicy {
     RefreshPolicy::default()
         .min_interval(Duration::from_millis(1))

@@ -1,4 +1,4 @@
-//! A socket before a test server's router: HTTP/1 or HTTP/2, in the clear or over TLS.
+//! A socket in front of a test server's router: HTTP/1 or HTTP/2, plain or with TLS.
 
 use std::{
     io,
@@ -25,7 +25,7 @@ use tower::Service;
 
 use crate::tls::Authority;
 
-/// How client and servers talk.
+/// The protocol between client and servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
     Http1,
@@ -62,7 +62,7 @@ pub(crate) struct Front {
 #[derive(Default)]
 struct Seen {
     versions: Mutex<Vec<Version>>,
-    /// What each connection brought, under TLS what came out of it.
+    /// The bytes of each connection, decrypted if it uses TLS.
     bytes: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -103,12 +103,12 @@ impl Front {
         format!("{}/api/things", self.origin)
     }
 
-    /// The versions of the requests that came.
+    /// Returns the HTTP versions of the requests that arrived.
     pub(crate) fn versions(&self) -> Vec<Version> {
         self.seen.versions.lock().unwrap().clone()
     }
 
-    /// What the connections brought, in the order of their opening.
+    /// Returns the bytes of the connections, in the order of their opening.
     pub(crate) fn connections(&self) -> Vec<Vec<u8>> {
         self.seen.bytes.lock().unwrap().clone()
     }
@@ -116,7 +116,7 @@ impl Front {
 
 impl Drop for Front {
     fn drop(&mut self) {
-        // The connections live in the task, so they end with it.
+        // The connections run in the task and end with it.
         self.task.abort();
     }
 }
@@ -144,7 +144,7 @@ impl Place {
         match self.acceptor.clone() {
             None => self.talk(stream).await,
             Some(acceptor) => {
-                // It fails where the client does not trust the certificate.
+                // Fails if the client does not trust the certificate.
                 if let Ok(stream) = acceptor.accept(stream).await {
                     self.talk(stream).await;
                 }
@@ -165,7 +165,7 @@ impl Place {
         });
         let wire = self.wire;
         let service = service_fn(move |request| self.clone().answer(request));
-        // Connections end as clients please.
+        // Clients end connections in any way.
         match wire.version() {
             Version::HTTP_2 => {
                 let server = http2::Builder::new(TokioExecutor::new());
@@ -190,7 +190,7 @@ impl Place {
     }
 }
 
-/// Keeps what is read.
+/// Records the bytes that are read.
 struct Tapped<S> {
     stream: S,
     seen: Arc<Seen>,

@@ -1,4 +1,4 @@
-//! On HTTP/2, credentials are sent so that nobody on the way keeps them in a table (RFC 7541
+//! With HTTP/2, credentials are sent so that no intermediary keeps them in a table (RFC 7541
 //! section 7.1.3).
 
 use http::Request;
@@ -9,7 +9,7 @@ use crate::{
     front::{Front, Wire},
 };
 
-/// How a header block has a field.
+/// The representation of a field in a header block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Representation {
     Indexed,
@@ -19,7 +19,7 @@ enum Representation {
 }
 
 #[tokio::test]
-async fn credentials_are_never_indexed() {
+async fn credentials_are_sent_as_never_indexed_fields() {
     for wire in [Wire::Http2, Wire::Https2] {
         let front = Front::start(wire).await;
         let client = signed(&front);
@@ -45,7 +45,7 @@ async fn credentials_are_never_indexed() {
                 credential
             })
             .collect();
-        // Two token calls, and five sends to the API.
+        // Two token requests, and five sends to the API.
         assert_eq!(
             credentials,
             [Some(Representation::NeverIndexed); 7],
@@ -54,7 +54,7 @@ async fn credentials_are_never_indexed() {
     }
 }
 
-/// The header blocks of what a client sent, one a request (RFC 9113 section 4.1).
+/// Returns the header blocks that a client sent, one per request (RFC 9113 section 4.1).
 fn header_blocks(connection: &[u8]) -> Vec<Vec<u8>> {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const HEADERS: u8 = 1;
@@ -74,15 +74,15 @@ fn header_blocks(connection: &[u8]) -> Vec<Vec<u8>> {
     blocks
 }
 
-/// The fields of a block: the index of the name, 0 for one that is spelt out, and how the field is
-/// there (RFC 7541 section 6).
+/// Returns the fields of a block: the index of the name (0 for a literal name), and the
+/// representation (RFC 7541 section 6).
 fn fields(mut block: &[u8]) -> Vec<(usize, Representation)> {
     let mut fields = Vec::new();
     while let Some(&first) = block.first() {
         let (representation, bits) = match first {
             0x80.. => (Representation::Indexed, 7),
             0x40.. => (Representation::AddedToTable, 6),
-            // A new size of the table is no field.
+            // A change of the table size is not a field.
             0x20.. => {
                 integer(&mut block, 5);
                 continue;
@@ -128,5 +128,5 @@ fn skip_text(block: &mut &[u8]) {
     *block = &block[length..];
 }
 
-/// The place of `authorization` in the static table (RFC 7541 appendix A).
+/// The index of `authorization` in the static table (RFC 7541 appendix A).
 const AUTHORIZATION: usize = 23;

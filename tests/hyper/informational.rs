@@ -1,5 +1,5 @@
-//! Responses before the response (RFC 9110 section 15.2): the caller sees what it would have seen
-//! without the layer.
+//! Informational responses (RFC 9110 section 15.2): the caller receives the same as without the
+//! layer.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use hyper::ext::on_informational;
 
 use crate::peer::{Act, Came, OK, REFUSED, Saw, bare, get, signed};
 
-/// Hints of a page, and then what follows.
+/// Early hints, and then the response.
 fn hints(link: &str, then: &[u8]) -> Act {
     let mut answer = format!("HTTP/1.1 103 Early Hints\r\nlink: <{link}>\r\n\r\n").into_bytes();
     answer.extend_from_slice(then);
@@ -54,7 +54,7 @@ async fn early_hints_reach_the_caller() {
     assert_eq!(seen_without, [(103, "</one>".to_owned())]);
     assert_eq!(hints_seen.take(), seen_without);
 
-    // Those of both sends, the second one's last.
+    // The hints of both sends, those of the second one last.
     let acts = [hints("/one", REFUSED), hints("/two", OK)];
     let (with, came) = signed(&ask, &acts).await;
     assert_eq!(with, without);
@@ -76,7 +76,7 @@ fn expecting(origin: &str) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// Says "go on" when the head is there.
+/// Answers 100 (Continue) after the request's head.
 fn go_on(answer: &[u8]) -> Act {
     Act {
         early: b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(),
@@ -85,7 +85,7 @@ fn go_on(answer: &[u8]) -> Act {
 }
 
 #[tokio::test]
-async fn an_expectation_is_met_as_without_the_layer() {
+async fn an_expectation_is_handled_as_without_the_layer() {
     let failed = b"HTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n";
     for act in [go_on(OK), Act::from(OK), Act::from(&failed[..])] {
         let acts = [act];
@@ -111,7 +111,8 @@ async fn an_expectation_is_repeated_on_the_second_send() {
     }
 }
 
-/// As the final response to a request that was sent twice, each time whole.
+/// Asserts that a request was sent twice, each time completely, and that this is the final
+/// response.
 #[track_caller]
 pub(crate) fn assert_sent_twice(came: &[Came]) {
     let tokens: Vec<_> = came.iter().filter_map(Came::token).collect();
@@ -119,7 +120,7 @@ pub(crate) fn assert_sent_twice(came: &[Came]) {
     assert_eq!(came[0].unsigned(), came[1].unsigned());
 }
 
-/// The received request without the port in `host` and the credential.
+/// Returns the received request without the port in `host` and without the credential.
 fn body_and_lines(came: &Came) -> (Vec<&str>, &[u8]) {
     let (mut lines, body) = came.unsigned();
     lines.retain(|line| !line.starts_with("host:"));
@@ -127,8 +128,8 @@ fn body_and_lines(came: &Came) -> (Vec<&str>, &[u8]) {
 }
 
 #[tokio::test]
-async fn a_refusal_of_an_upload_that_was_not_read_is_answered_by_a_second_send() {
-    // The server says no to the head, as servers do that saw "expect", and reads on to be polite.
+async fn a_refusal_of_an_unread_upload_is_followed_by_a_second_send() {
+    // The server refuses after the head, as servers that saw `expect` do, and then reads the rest.
     let refusal = Act {
         early: REFUSED.to_vec(),
         ..Act::default()

@@ -1,7 +1,7 @@
-//! hyper-util's client with the layer on it, for the API and for the token calls: HTTP/1 and
-//! HTTP/2, in the clear and over TLS, and peers that do what servers rarely do.
+//! hyper-util's client with the layer, for API requests and token requests: HTTP/1 and HTTP/2,
+//! plain and with TLS, and peers with rare behaviour.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod client;
 mod front;

@@ -1,5 +1,4 @@
-//! A peer that plays what it is told, byte by byte, and callers with and without the layer that
-//! meet it.
+//! A scripted peer, and the same requests with and without the layer.
 
 use std::{
     error::Error as StdError,
@@ -30,14 +29,14 @@ use crate::client::policy;
 pub(crate) const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 pub(crate) const REFUSED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
 
-/// What the peer does on one connection. Afterwards it closes it.
+/// What the peer does on one connection before it closes the connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Act {
-    /// Sent when the request's head is there.
+    /// Sent after the request's head has arrived.
     pub(crate) early: Vec<u8>,
-    /// Sent when all of the request is there.
+    /// Sent after the whole request has arrived.
     pub(crate) answer: Vec<u8>,
-    /// The end is a reset.
+    /// Whether the connection ends with a reset.
     pub(crate) reset: bool,
 }
 
@@ -50,7 +49,7 @@ impl From<&[u8]> for Act {
     }
 }
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Came {
     pub(crate) head: String,
@@ -63,7 +62,7 @@ impl Came {
         lines.find_map(|line| line.strip_prefix("authorization: Bearer "))
     }
 
-    /// All but the credential.
+    /// Returns everything except the credential.
     pub(crate) fn unsigned(&self) -> (Vec<&str>, &[u8]) {
         let lines = self.head.lines();
         let lines = lines.filter(|line| !line.starts_with("authorization:"));
@@ -71,7 +70,7 @@ impl Came {
     }
 }
 
-/// Plays one act a connection, then no more.
+/// Plays one act per connection, then accepts no more.
 struct Peer {
     origin: String,
     came: Arc<Mutex<Vec<Came>>>,
@@ -108,7 +107,7 @@ async fn play(listener: TcpListener, acts: Vec<Act>, came: Arc<Mutex<Vec<Came>>>
             assert_ne!(stream.read_buf(&mut body).await.unwrap(), 0, "{head}");
         }
         came.lock().unwrap().push(Came { head, body });
-        // A client that has seen enough may be gone.
+        // A client that needs no more may have closed the connection.
         let _ = stream.write_all(&act.answer).await;
         if act.reset {
             stream.set_zero_linger().unwrap();
@@ -127,7 +126,7 @@ async fn read_head(stream: &mut TcpStream) -> (String, Vec<u8>) {
     }
 }
 
-/// What a caller gets to see.
+/// What a caller receives.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Saw {
     /// Error texts are those of the whole chain.
@@ -135,7 +134,7 @@ pub(crate) struct Saw {
     pub(crate) body: Result<Bytes, Vec<String>>,
 }
 
-/// A caller's view and the peer's.
+/// The results on the caller's side and on the peer's side.
 pub(crate) type Met = (Saw, Vec<Came>);
 
 /// Makes a request for the peer at an origin.
@@ -147,14 +146,14 @@ pub(crate) fn get(origin: &str) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// Meets a peer without the layer.
+/// Sends requests to a peer without the layer.
 pub(crate) async fn bare(make: &Make, acts: &[Act]) -> Met {
     let peer = Peer::start(acts).await;
     meet(client(), make, &peer).await
 }
 
-/// Meets a peer with the layer, whose token is `fake-token-1`, and `fake-token-2` once it was
-/// refused. The API has accepted the first one before.
+/// Sends requests to a peer with the layer, whose token is `fake-token-1`, and `fake-token-2` after
+/// a refusal. The API has accepted the first one before.
 pub(crate) async fn signed(make: &Make, acts: &[Act]) -> Met {
     let peer = Peer::start(acts).await;
     let origins = Origins::danger_allow_http([&peer.origin]).unwrap();
@@ -167,7 +166,7 @@ pub(crate) async fn signed(make: &Make, acts: &[Act]) -> Met {
     meet(AuthLayer::new(authenticator).layer(client()), make, &peer).await
 }
 
-/// No connection is used twice, because the peer closes them as it pleases.
+/// No connection is used twice, because the peer closes them at any time.
 fn client() -> Client<HttpConnector, Full<Bytes>> {
     Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(0)

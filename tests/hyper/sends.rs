@@ -1,4 +1,4 @@
-//! What the layer promises, over each kind of connection.
+//! The guarantees of the layer with each kind of connection.
 
 use auth_core::ErrorKind;
 use auth_tower::{AuthOutcome, Error};
@@ -48,7 +48,7 @@ async fn requests_are_signed_and_sent_once_more_after_a_revocation() {
 
 #[tokio::test]
 async fn a_body_is_sent_once_more_byte_for_byte() {
-    // Longer than the windows and buffers on its way.
+    // Larger than the windows and buffers on the way.
     let body: Bytes = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
     for wire in Wire::ALL {
         let front = Front::start(wire).await;

@@ -1,4 +1,4 @@
-//! A certificate authority of one's own.
+//! A certificate authority for tests.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Authority {
         }
     }
 
-    /// Takes connections for this version of HTTP, and for no other.
+    /// Accepts connections with this version of HTTP only.
     pub(crate) fn acceptor(&self, version: Version) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
@@ -48,7 +48,7 @@ impl Authority {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    /// Trusts this authority alone.
+    /// A client configuration that trusts only this authority.
     pub(crate) fn trust(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();

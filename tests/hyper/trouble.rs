@@ -1,4 +1,4 @@
-//! Peers that break off and peers that exaggerate.
+//! Peers that break off, and peers that send too much.
 
 use auth_testkit::Reply;
 use http::Request;
@@ -11,7 +11,7 @@ use crate::{
     peer::{Act, OK, REFUSED, bare, chain, get, signed},
 };
 
-/// A refusal that announces more than it brings.
+/// A refusal whose body is shorter than announced.
 fn broken_refusal(reset: bool) -> Act {
     let head = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 100000\r\n\r\n";
     Act {
@@ -22,12 +22,12 @@ fn broken_refusal(reset: bool) -> Act {
 }
 
 #[tokio::test]
-async fn a_refusal_that_breaks_off_is_answered_by_a_second_send() {
+async fn a_refusal_that_breaks_off_is_followed_by_a_second_send() {
     let (without, _) = bare(&get, &[Act::from(OK)]).await;
     for reset in [false, true] {
         let acts = [broken_refusal(reset), Act::from(OK)];
         let (with, came) = signed(&get, &acts).await;
-        // A reset may overtake the refusal's head; then there is nothing to answer.
+        // A reset may arrive before the refusal's head; then there is no refusal to handle.
         if reset && with.result.is_err() {
             assert_eq!(came.len(), 1);
             continue;
@@ -38,7 +38,7 @@ async fn a_refusal_that_breaks_off_is_answered_by_a_second_send() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_breaks_off_and_stands_breaks_off_for_the_caller() {
+async fn a_returned_refusal_that_breaks_off_is_an_error_for_the_caller() {
     let (without, _) = bare(&get, &[broken_refusal(false)]).await;
     assert!(without.body.is_err());
     let acts = [Act::from(REFUSED), broken_refusal(false)];
@@ -49,7 +49,7 @@ async fn a_refusal_that_breaks_off_and_stands_breaks_off_for_the_caller() {
 }
 
 #[tokio::test]
-async fn a_peer_that_hangs_up_is_the_clients_own_error() {
+async fn a_closed_connection_is_the_clients_own_error() {
     let (without, _) = bare(&get, &[Act::default()]).await;
     assert!(without.result.is_err());
     let (with, came) = signed(&get, &[Act::default()]).await;
@@ -61,7 +61,7 @@ async fn a_peer_that_hangs_up_is_the_clients_own_error() {
     assert_sent_twice(&came);
 }
 
-/// A response with a header of a mebibyte.
+/// A response with a header of 1 MiB.
 fn large(status_line: &str) -> Act {
     let answer = format!(
         "HTTP/1.1 {status_line}\r\nx-large: {}\r\ncontent-length: 0\r\n\r\n",
@@ -86,7 +86,7 @@ async fn headers_that_are_too_large_are_the_clients_own_error() {
 }
 
 #[tokio::test]
-async fn so_they_are_on_http_2() {
+async fn headers_that_are_too_large_are_the_clients_own_error_with_http_2() {
     let front = Front::start(Wire::Http2).await;
     let signed = client::signed(&front);
     let request = || Request::get(front.api_url()).body(Body::default()).unwrap();

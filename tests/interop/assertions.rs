@@ -1,4 +1,4 @@
-//! Clients that prove who they are by an assertion (RFC 7523 section 2.2).
+//! Clients that authenticate with an assertion (RFC 7523 section 2.2).
 
 use std::{
     fs,
@@ -7,8 +7,8 @@ use std::{
 };
 
 use auth_core::{
-    Authenticator, AuthenticatorOptions, Clock, Error, ErrorKind, Key, MemoryStore, Moment,
-    Origins, RefreshPolicy, Secret, SecretFile, SharedTokenStore, SystemClock, TokenSource as _,
+    Clock, Error, ErrorKind, Moment, RefreshPolicy, Secret, SecretFile, SystemClock,
+    TokenSource as _,
 };
 use auth_jwt::{JwtAlgorithm, JwtAudience, JwtSigner};
 use auth_oauth2::{Assertion, AssertionContext, AssertionSigner as _, Client, ClientBuilder};
@@ -22,7 +22,7 @@ use crate::{
     stack::{Api, during},
 };
 
-const ES256: &str = "cc-jwt-es256";
+pub(crate) const ES256: &str = "cc-jwt-es256";
 
 fn client(server: &Server, id: &str, assertion: impl Into<Assertion>) -> ClientBuilder {
     let transport = ReqwestTransport::new().expect("a transport");
@@ -33,7 +33,7 @@ fn client(server: &Server, id: &str, assertion: impl Into<Assertion>) -> ClientB
         .client_assertion(assertion)
 }
 
-/// Signs with the key of the server's client ES256.
+/// Signs with the key of the server's ES256 client.
 fn signer(server: &Server) -> JwtSigner {
     let key = SecretFile::new(server.state("cc-jwt-es256.jwk.json"));
     JwtSigner::new(JwtAlgorithm::Es256, key)
@@ -44,6 +44,7 @@ pub(crate) async fn private_key_jwt() {
     let mut requests = 0;
     for (algorithm, id) in [
         (JwtAlgorithm::Es256, ES256),
+        (JwtAlgorithm::Es384, "cc-jwt-es384"),
         (JwtAlgorithm::Rs256, "cc-jwt-rs256"),
         (JwtAlgorithm::Ps256, "cc-jwt-ps256"),
         (JwtAlgorithm::EdDsa, "cc-jwt-eddsa"),
@@ -94,33 +95,7 @@ pub(crate) async fn one_assertion_for_a_crowd() {
     assert_eq!(counted, (1, 1000));
 }
 
-pub(crate) async fn one_assertion_for_a_fleet() {
-    let server = Server::start(&[]).await;
-    let store = SharedTokenStore::new(MemoryStore::new());
-    let mut fleet = JoinSet::new();
-    for _ in 0..20 {
-        let client = client(&server, ES256, signer(&server)).build();
-        let source = client.expect("right settings").client_credentials();
-        let origins = Origins::danger_allow_http([server.origin()]).expect("an origin");
-        let member = Authenticator::builder(source, origins)
-            .key(Key::builder("oidc-provider").client(ES256).build())
-            .options(AuthenticatorOptions::new().store(store.clone()))
-            .build()
-            .expect("right settings");
-        fleet.spawn(async move { member.token().await.is_ok() });
-    }
-    assert!(
-        fleet
-            .join_all()
-            .await
-            .into_iter()
-            .all(|has_token| has_token)
-    );
-    let stats = server.stats().await;
-    assert_eq!((stats.token_requests(), stats.token_success()), (1, 1));
-}
-
-/// Sends one token request and expects the server to refuse the client.
+/// Sends one token request and expects the server to reject the client.
 async fn refused(server: &Server, builder: ClientBuilder) -> Error {
     let before = server.stats().await.token_error("invalid_client");
     let error = token(builder).await.expect_err("refused");
@@ -142,7 +117,7 @@ async fn token(builder: ClientBuilder) -> Result<(), Error> {
     Ok(())
 }
 
-/// Signs an assertion as another program would.
+/// Signs an assertion, as another program does.
 async fn issue(server: &Server) -> Secret {
     let (signer, endpoint) = (signer(server), server.token_endpoint());
     let context = AssertionContext::new(ES256, endpoint, SystemClock::new().now());
@@ -157,7 +132,7 @@ pub(crate) async fn replayed_assertion() {
     let sent = || client(&server, ES256, assertion.clone());
     token(sent()).await.expect("it is new");
     refused(&server, sent()).await;
-    // The signer's are all new.
+    // The signer makes a new assertion each time.
     for _ in 0..5 {
         token(client(&server, ES256, signer(&server)))
             .await
@@ -175,10 +150,21 @@ pub(crate) async fn wrong_audience() {
     .await;
 }
 
-/// A clock that is wrong by an hour.
+/// A clock that is one hour off.
 #[derive(Debug)]
-struct Wrong {
-    is_ahead: bool,
+pub(crate) struct Wrong {
+    pub(crate) is_ahead: bool,
+}
+
+impl Wrong {
+    /// What an error says about it.
+    pub(crate) fn advice(&self) -> &'static str {
+        if self.is_ahead {
+            "s ahead of the server's, and assertions depend on it: set the clock"
+        } else {
+            "s behind the server's, and assertions depend on it: set the clock"
+        }
+    }
 }
 
 impl Clock for Wrong {
@@ -195,20 +181,32 @@ impl Clock for Wrong {
     }
 }
 
-/// The server looks at `exp` only: it refuses an assertion from a clock that is behind, and takes
-/// one from a clock that is ahead.
+/// Each server rejects an assertion from a clock that is behind, because `exp` has passed. Of one
+/// from a clock that is ahead, the server as shipped checks `exp` only; others check `iat`.
 pub(crate) async fn clock_an_hour_off() {
+    for (checks_iat, is_ahead, why) in [
+        ("off", false, "jwt expired"),
+        ("on", false, "jwt expired"),
+        ("on", true, "iat is in the future"),
+    ] {
+        let server = Server::start(&["--assertion-iat", checks_iat]).await;
+        let clock = Wrong { is_ahead };
+        let advice = clock.advice();
+        let error = refused(
+            &server,
+            client(&server, ES256, signer(&server)).clock(clock),
+        )
+        .await;
+        assert!(error.to_string().contains(advice), "{error}");
+        assert_eq!(server.stats().await.token_error_detail(why), 1);
+    }
     let server = Server::start(&[]).await;
-    let with = |is_ahead| client(&server, ES256, signer(&server)).clock(Wrong { is_ahead });
-    let error = refused(&server, with(false)).await;
-    assert!(
-        error.to_string().contains("s behind the server's"),
-        "{error}"
-    );
-    token(with(true)).await.expect("its `exp` has not come");
+    let clock = Wrong { is_ahead: true };
+    let ahead = client(&server, ES256, signer(&server)).clock(clock);
+    token(ahead).await.expect("its `exp` has not come");
 }
 
-/// The key file of the client whose public keys the server can be told.
+/// The key file of a client whose public keys are registered with the server.
 struct KeyFile {
     path: PathBuf,
 }
@@ -219,7 +217,7 @@ impl KeyFile {
         Self { path }
     }
 
-    /// Replaces the file by renaming another one over it.
+    /// Replaces the file by renaming another one to its name.
     fn write(&self, text: &str) {
         replace(&self.path, text);
     }
@@ -237,7 +235,7 @@ fn replace(path: &Path, text: &str) {
     fs::rename(&next, path).expect("a file can be replaced");
 }
 
-/// A private JWK that the server made for another purpose, under another name.
+/// Returns a private JWK that the server made for another purpose, with another `kid`.
 fn jwk(server: &Server, of: &str, kid: &str) -> Value {
     let text = fs::read(server.state(&format!("{of}.jwk.json"))).expect("a key");
     let mut jwk: Value = serde_json::from_slice(&text).expect("JSON");
@@ -245,7 +243,7 @@ fn jwk(server: &Server, of: &str, kid: &str) -> Value {
     jwk
 }
 
-/// Tells the server which keys the client has.
+/// Registers the client's keys with the server.
 async fn register(server: &Server, keys: &[&Value]) {
     let public = keys.iter().map(|key| {
         let mut key = (*key).clone();
@@ -272,7 +270,7 @@ pub(crate) async fn retired_key() {
     token(file.client(&server)).await.expect("it is current");
 }
 
-/// Two keys overlap for a while, and the server never sees one that it does not know.
+/// Two keys overlap for a time, and the server never receives an unknown one.
 pub(crate) async fn key_rotated_under_traffic() {
     let server = Server::start(&["--ttl", "2"]).await;
     let file = KeyFile::new(&server);

@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode};
 
 use crate::{server::Server, stack::Api};
 
-/// A client that knows the issuer only.
+/// A client that is configured with the issuer only.
 fn discovering(issuer: &str) -> ClientBuilder {
     let transport = ReqwestTransport::new().expect("a transport");
     with_secret(Client::discover(issuer, "cc-basic", transport))
@@ -67,7 +67,7 @@ impl Transport for WithoutOpenId {
     }
 }
 
-/// A slash too much: the server's own issuer decides, and no secret is sent.
+/// With an additional slash, the server's own issuer differs, and no secret is sent.
 pub(crate) async fn another_spelling_of_the_issuer() {
     let server = Server::start(&[]).await;
     let issuer = format!("{}/", server.issuer());
@@ -81,7 +81,7 @@ pub(crate) async fn another_spelling_of_the_issuer() {
     assert_eq!((stats.discovery_requests(), stats.token_requests()), (1, 0));
 }
 
-/// What the metadata of a real server say.
+/// The metadata of a real server.
 pub(crate) async fn metadata_at_start() {
     let server = Server::start(&[]).await;
     let client = discovering(server.issuer())
@@ -105,7 +105,7 @@ pub(crate) async fn metadata_at_start() {
     assert_eq!(server.stats().await.discovery_requests(), 1);
 }
 
-/// The service is up before its issuer.
+/// The service starts before its issuer.
 pub(crate) async fn an_issuer_that_starts_later() {
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -77,8 +77,8 @@ pub(crate) async fn unknown_resource() {
     assert_gives_up(&server, &api, "invalid_target").await;
 }
 
-/// One token request meets a fault: its caller gets the error, later callers fail at once until the
-/// next try, and then requests succeed.
+/// One token request fails: its callers get the error, later callers fail at once until the next
+/// try, and then requests succeed.
 async fn assert_recovers(fault: Value) -> Error {
     let server = Server::start(&[]).await;
     let api = Api::new(&server, login(&server, "cc-basic"));
@@ -100,7 +100,7 @@ async fn assert_recovers(fault: Value) -> Error {
     error
 }
 
-/// The vendor's rejection is final: all callers get it, and no token request follows.
+/// The vendor's rejection is final: all callers receive it, and no token request follows.
 async fn assert_gives_up(server: &Server, api: &Api, code: &str) -> Error {
     for _ in 0..50 {
         let error = api.get().await.err().expect("no token");

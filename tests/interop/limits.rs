@@ -8,18 +8,18 @@ use crate::{
 };
 
 pub(crate) async fn retry_after_in_seconds() {
-    // Whole seconds, rounded up by the server: the next try is the one that passes.
+    // Whole seconds, rounded up by the server: the next try succeeds.
     assert_eq!(assert_waits("seconds").await, 1);
 }
 
 pub(crate) async fn retry_after_as_a_date() {
-    // A date has no fractions, so it may lie up to a second before the window's end.
+    // A date has no fractions, so it may be up to one second before the window's end.
     let limited = assert_waits("date").await;
     assert!((1..=2).contains(&limited), "{limited} refused");
 }
 
-/// Two programs share a client that may log in once in three seconds: the second one waits as the
-/// server says, and its callers fail at once meanwhile. Returns how often the server said so.
+/// Two programs share a client that may log in once in three seconds. The second one waits as the
+/// server requests, and its callers fail at once meanwhile. Returns how often the server throttled.
 async fn assert_waits(form: &str) -> u64 {
     let server = Server::start(&["--rate-limit", "1/3", "--retry-after", form]).await;
     let first = Api::new(&server, login(&server, "cc-basic"));

@@ -38,7 +38,7 @@ pub(crate) async fn scope_and_resource() {
     for (path, expected) in [
         ("/jwt", StatusCode::OK),
         ("/read", StatusCode::OK),
-        // A matter of rights: another token would have no more of them, so none is fetched.
+        // The token lacks a scope. Another token would lack it too, so none is requested.
         ("/write", StatusCode::FORBIDDEN),
     ] {
         let answer = api.get_path(path).await.expect("a token");

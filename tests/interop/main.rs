@@ -1,14 +1,16 @@
-//! The crates against an authorization server that this project did not write.
+//! Tests against an authorization server that is not part of this project.
 //!
-//! `cargo xtask test` installs what the server needs and runs these stories. All numbers are the
-//! server's own. Time is real here, so a story keeps sending requests for a bounded while instead
-//! of turning a clock.
+//! `cargo xtask test` installs the server's dependencies and runs these tests. All numbers are
+//! counted by the server. Time is real here: a test sends requests for a limited time instead of
+//! advancing a clock.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod assertions;
+mod bearer;
 mod discovery;
 mod faults;
+mod fleet;
 mod limits;
 mod logins;
 mod renewal;
@@ -21,8 +23,12 @@ use std::{env, future::Future, process::ExitCode, time::Duration};
 use libtest_mimic::{Arguments, Trial};
 use tokio::{runtime, time};
 
-#[expect(clippy::print_stdout, reason = "nobody may take silence for success")]
+#[expect(clippy::print_stdout, reason = "no output must not look like success")]
 fn main() -> ExitCode {
+    if fleet::is_worker() {
+        fleet::work();
+        return ExitCode::SUCCESS;
+    }
     let arguments = Arguments::from_args();
     let asked = env::var_os("AUTH_INTEROP").is_some_and(|value| value == "1");
     if !asked && !arguments.list {
@@ -81,8 +87,8 @@ fn trials() -> Vec<Trial> {
             assertions::one_assertion_for_a_crowd,
         ),
         trial(
-            "one_assertion_for_a_fleet",
-            assertions::one_assertion_for_a_fleet,
+            "one_assertion_for_twenty_processes",
+            fleet::one_assertion_for_twenty_processes,
         ),
         trial("replayed_assertion", assertions::replayed_assertion),
         trial("wrong_audience", assertions::wrong_audience),
@@ -95,6 +101,13 @@ fn trials() -> Vec<Trial> {
         trial(
             "assertion_file_replaced_under_traffic",
             assertions::assertion_file_replaced_under_traffic,
+        ),
+        trial("jwt_bearer", bearer::jwt_bearer),
+        trial("jwt_bearer_under_traffic", bearer::jwt_bearer_under_traffic),
+        trial("jwt_bearer_refused", bearer::jwt_bearer_refused),
+        trial(
+            "jwt_bearer_expired_assertion_is_not_sent",
+            bearer::jwt_bearer_expired_assertion_is_not_sent,
         ),
         trial("discovery_openid_form", discovery::openid_form),
         trial("discovery_rfc_8414_form", discovery::rfc_8414_form),
@@ -126,7 +139,7 @@ fn trials() -> Vec<Trial> {
     ]
 }
 
-/// One story in a separate runtime.
+/// Runs one test in its own runtime.
 fn trial<F>(name: &str, story: fn() -> F) -> Trial
 where
     F: Future<Output = ()> + 'static,
@@ -143,5 +156,5 @@ where
     })
 }
 
-/// Longer than any story takes, the server's start included.
+/// Longer than any test takes, including the server's start.
 const STORY: Duration = Duration::from_secs(90);

@@ -90,7 +90,7 @@ pub(crate) async fn an_outage_while_the_token_is_usable() {
         answered + 1,
         "no token was used up"
     );
-    // One at first, one that failed, one that did not, and the next may have begun.
+    // One at the start, one that failed, one that succeeded, and the next may have started.
     let (requests, success) = (stats.token_requests(), stats.token_success());
     assert!(
         (3..=4).contains(&requests) && success >= 2,

@@ -21,15 +21,15 @@ use tokio::{
     time,
 };
 
-/// The HTTP client that the tests send their API calls with, below the layer.
+/// The HTTP client below the layer.
 pub(crate) type Http = Client<HttpConnector, Full<Bytes>>;
 
-/// A new client without any connection.
+/// Makes a client without connections.
 pub(crate) fn http() -> Http {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
-/// A real authorization server with a protected resource, running in a separate process.
+/// A real authorization server with a protected resource, in another process.
 ///
 /// Dropping it kills the process and removes its files.
 pub(crate) struct Server {
@@ -42,7 +42,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server with some of the flags that its README lists, on a free port.
+    /// Starts a server on a free port, with flags that its README lists.
     pub(crate) async fn start(flags: &[&str]) -> Self {
         let files = Files::new();
         let log = fs::File::create(files.log()).expect("a log file can be made");
@@ -88,7 +88,7 @@ impl Server {
         }
     }
 
-    /// Scheme, host and port, of the authorization server as of the resource.
+    /// Returns scheme, host and port of the authorization server and of the resource.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
@@ -101,17 +101,17 @@ impl Server {
         &self.token_endpoint
     }
 
-    /// A file of the server's keys and certificates.
+    /// Returns the path of a file with the server's keys and certificates.
     pub(crate) fn state(&self, name: &str) -> PathBuf {
         self.files.0.join("state").join(name)
     }
 
-    /// Everything that the server counted.
+    /// Returns all counters of the server.
     pub(crate) async fn stats(&self) -> Stats {
         Stats(self.ask(Method::GET, "/__stats", Bytes::new()).await)
     }
 
-    /// Injects a fault or revokes all tokens: the body of `POST /__control`.
+    /// Injects a fault or revokes all tokens. `what` is the body of `POST /__control`.
     pub(crate) async fn control(&self, what: Value) -> Value {
         self.ask(Method::POST, "/__control", what.to_string().into())
             .await
@@ -136,7 +136,7 @@ impl Server {
     }
 }
 
-/// Counts by the server, since its start.
+/// Counters of the server since its start.
 pub(crate) struct Stats(Value);
 
 impl Stats {
@@ -152,12 +152,12 @@ impl Stats {
         self.count(&["token_success"])
     }
 
-    /// How many token requests the server refused.
+    /// Returns how many token requests the server rejected.
     pub(crate) fn token_errors(&self) -> u64 {
         self.count(&["token_errors"])
     }
 
-    /// How many token requests were of this grant.
+    /// Returns how many token requests had this grant.
     pub(crate) fn token_by_grant(&self, grant: &str) -> u64 {
         self.count(&["token_by_grant", grant])
     }
@@ -170,14 +170,24 @@ impl Stats {
         self.count(&["resource_requests"])
     }
 
-    /// How many answers of the resource had this status.
+    /// Returns how many responses of the resource had this status.
     pub(crate) fn resource_status(&self, status: StatusCode) -> u64 {
         self.count(&["resource_by_status", status.as_str()])
     }
 
-    /// How many token requests ended with this error code.
+    /// Returns how many token requests ended with this error code.
     pub(crate) fn token_error(&self, code: &str) -> u64 {
         self.count(&["token_error_codes", code])
+    }
+
+    /// How many token requests the server refused for a reason that contains this text. Clients do
+    /// not see the reason.
+    pub(crate) fn token_error_detail(&self, part: &str) -> u64 {
+        let details = self.0["token_error_details"].as_object().into_iter();
+        let details = details
+            .flatten()
+            .filter(|(reason, _)| reason.contains(part));
+        details.filter_map(|(_, count)| count.as_u64()).sum()
     }
 
     fn count(&self, path: &[&str]) -> u64 {
@@ -188,7 +198,7 @@ impl Stats {
     }
 }
 
-/// A directory of one server, below cargo's own for tests.
+/// The directory of one server, below cargo's directory for tests.
 struct Files(PathBuf);
 
 impl Files {
@@ -215,7 +225,7 @@ impl Files {
 
 impl Drop for Files {
     fn drop(&mut self) {
-        // What is left over lies in the target directory and harms nobody.
+        // A directory that remains is inside the target directory and has no effect.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use auth_core::{
-    Authenticator, AuthenticatorOptions, Error, Origins, RefreshPolicy, Secret, TokenSource,
+    Authenticator, AuthenticatorOptions, Error, Key, Origins, RefreshPolicy, Secret, TokenSource,
 };
 use auth_oauth2::{Client, ClientBuilder};
 use auth_reqwest::ReqwestTransport;
@@ -18,14 +18,15 @@ use tower::{ServiceBuilder, ServiceExt};
 
 use crate::server::{Http, Server, http};
 
-/// A client of the protected resource, as a service would build it: the layer over an HTTP client.
+/// A client of the protected resource, built like that of a service: the layer above an HTTP
+/// client.
 #[derive(Clone)]
 pub(crate) struct Api {
     stack: Auth<Http>,
     resource: String,
 }
 
-/// What the resource answered.
+/// The response of the resource.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Value,
@@ -45,17 +46,28 @@ impl Api {
         Self::of(server, client.client_credentials(), policy)
     }
 
-    /// Signs with the tokens of any source.
+    /// Makes a client that signs with the tokens of a source.
     pub(crate) fn of(server: &Server, source: impl TokenSource, policy: RefreshPolicy) -> Self {
         Self::at(server.origin(), source, policy)
     }
 
-    /// As [`of`](Self::of), for a server that need not run yet.
+    /// Same as [`of`](Self::of), for a server that may not run yet.
     pub(crate) fn at(origin: &str, source: impl TokenSource, policy: RefreshPolicy) -> Self {
+        let options = AuthenticatorOptions::new().policy(policy);
+        Self::with_options(origin, source, "oidc-provider", options)
+    }
+
+    /// Signs with tokens that `client` shares by the options' store.
+    pub(crate) fn with_options(
+        origin: &str,
+        source: impl TokenSource,
+        client: &str,
+        options: AuthenticatorOptions,
+    ) -> Self {
         let origins = Origins::danger_allow_http([origin]).expect("an origin");
         let authenticator = Authenticator::builder(source, origins)
-            .vendor("oidc-provider")
-            .options(AuthenticatorOptions::new().policy(policy))
+            .key(Key::builder("oidc-provider").client(client).build())
+            .options(options)
             .build()
             .expect("right settings");
         let layer = AuthLayer::new(authenticator);
@@ -93,8 +105,8 @@ impl Api {
         })
     }
 
-    /// Asks again and again until there is an answer, and returns how many times there was none.
-    /// Meanwhile every error has to say when to come back.
+    /// Sends requests until one is answered. Returns how many failed. Every error must say when to
+    /// try again.
     pub(crate) async fn get_until_answered(&self) -> u32 {
         let mut pace = time::interval(Duration::from_millis(20));
         let mut failed = 0;
@@ -111,8 +123,8 @@ impl Api {
         }
     }
 
-    /// Keeps sending requests from four tasks, and returns how many were answered 200. Nothing
-    /// else may come back.
+    /// Sends requests from four tasks. Returns how many were answered with 200; any other result
+    /// fails the test.
     pub(crate) async fn traffic(&self, go_on: impl Fn() -> bool + Clone + Send + 'static) -> u64 {
         let mut tasks = JoinSet::new();
         for _ in 0..4 {
@@ -133,18 +145,18 @@ impl Api {
     }
 }
 
-/// Tells traffic to go on for some time.
+/// Makes a condition for `traffic` that holds for some time.
 pub(crate) fn during(time: Duration) -> impl Fn() -> bool + Clone {
     let end = Instant::now() + time;
     move || Instant::now() < end
 }
 
-/// One of the server's clients, with the secret that its README gives it.
+/// A client of the server, with the secret in the server's README.
 pub(crate) fn login(server: &Server, id: &str) -> ClientBuilder {
     login_with(server, id, &format!("{id}-secret-0123456789abcdef"))
 }
 
-/// One of the server's clients, with another secret.
+/// A client of the server, with another secret.
 pub(crate) fn login_with(server: &Server, id: &str, secret: &str) -> ClientBuilder {
     let transport = ReqwestTransport::new().expect("a transport");
     Client::builder(server.token_endpoint(), id, transport)

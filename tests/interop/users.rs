@@ -1,4 +1,4 @@
-//! Tokens on behalf of users: by their password, and for a token of theirs.
+//! Tokens on behalf of users: with their password, and with a token of the user.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(crate) async fn wrong_password() {
     assert_eq!((stats.token_requests(), stats.resource_requests()), (1, 0));
 }
 
-/// The server replaces refresh tokens, and takes one that comes again for stolen.
+/// The server replaces refresh tokens, and treats one that is sent again as stolen.
 pub(crate) async fn refresh_tokens() {
     let server = Server::start(&["--ttl", "2"]).await;
     let api = api(&server, login(&server, "alice", "wonder land+1"));
@@ -67,7 +67,7 @@ pub(crate) async fn refresh_tokens_of_a_person() {
     assert_is(&api.get().await.expect("a token"), "user-basic", "bob");
     assert_eq!(server.stats().await.token_by_grant("password"), 1);
 
-    // A second time for the first one: all that came of the login is gone.
+    // The first refresh token is sent a second time: the server revokes all tokens of the login.
     let again = TokenRequest::new(TokenRequestReason::Needed).refresh_token(first.clone());
     let source = login(&server, "bob", "builder");
     let error = send(&source, again).await.expect_err("it was replaced");
@@ -90,7 +90,7 @@ pub(crate) async fn token_exchange() {
             assert_is(&answer, "exchange-basic", user);
         }
     }
-    // For each user one login and one token request.
+    // One login and one token request per user.
     let stats = server.stats().await;
     assert_eq!((stats.token_requests(), stats.token_success()), (4, 4));
 }
@@ -101,7 +101,7 @@ pub(crate) async fn token_exchange_for_a_revoked_token() {
     let source = token_request(&server, token);
     let api = api(&server, source);
     assert_is(&api.get().await.expect("a token"), "exchange-basic", "bob");
-    // The user's token, and what was had for it.
+    // The user's token, and the token that was issued for it.
     let reply = server.control(json!({"revoke_all": true})).await;
     assert_eq!(reply["revoked"], 2);
 
@@ -114,8 +114,8 @@ pub(crate) async fn token_exchange_for_a_revoked_token() {
     assert_eq!(server.stats().await.token_requests(), 3);
 }
 
-/// No other token can be had for a refused one: the API's refusals are passed on until there were
-/// five of them, a second apart. Returns the error that follows.
+/// No other token can be had for a refused one: the API's refusals are returned until there were
+/// five of them, one second apart. Returns the following error.
 async fn refused_until_dropped(api: &Api) -> Error {
     let mut pace = tokio::time::interval(Duration::from_millis(100));
     for _ in 0..200 {
@@ -135,7 +135,7 @@ pub(crate) async fn token_exchange_ends_with_the_subject_token() {
     let source = token_request(&server, token).subject_expires_in(lifetime);
     let api = api(&server, source);
     let start = tokio::time::Instant::now();
-    // The server's own token would live five minutes.
+    // The server's own token would live for five minutes.
     let error = loop {
         match api.get().await {
             Ok(answer) => assert_is(&answer, "exchange-basic", "alice"),
@@ -168,7 +168,7 @@ fn client(server: &Server, id: &str) -> Client {
     stack::login(server, id).build().expect("right settings")
 }
 
-/// Sends one token request, as an authenticator does.
+/// Sends one token request the way an authenticator does.
 async fn send(
     source: &impl TokenSource,
     token_request: TokenRequest,
@@ -177,7 +177,7 @@ async fn send(
     source.fetch(token_request.credentials(credentials)).await
 }
 
-/// A token of a user, as a service gets it from who calls.
+/// Returns a user's token, as a service receives it from its caller.
 async fn token_of(server: &Server, user: &str, password: &str) -> Secret {
     let login = login(server, user, password);
     let token = send(&login, TokenRequest::new(TokenRequestReason::Needed)).await;

@@ -1,4 +1,4 @@
-//! `Debug` of every public type that may come near a secret.
+//! `Debug` of every public type that may contain a secret.
 
 use std::{convert::Infallible, fmt::Debug, future::ready, time::Duration};
 
@@ -44,7 +44,7 @@ fn authenticator() -> (ScriptedSource, Authenticator) {
 }
 
 #[test]
-fn g18_values_of_core_show_nothing() {
+fn g18_debug_of_cores_types_shows_no_secret() {
     let secret = Secret::new(CLIENT_SECRET);
     let token = AccessToken::new(TOKEN)
         .expires_in(Duration::from_secs(60))
@@ -63,7 +63,7 @@ fn g18_values_of_core_show_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_the_machine_shows_nothing_in_any_state() {
+async fn g18_debug_of_the_machine_shows_no_secret_in_any_state() {
     let (_, authenticator) = authenticator();
     assert_clean(shown(&authenticator), &[]);
     let mut waiting = authenticator.token();
@@ -73,7 +73,7 @@ async fn g18_the_machine_shows_nothing_in_any_state() {
     assert_clean(shown(&token), &[]);
     let mut headers = HeaderMap::new();
     assert_clean(shown(authenticator.sign(&mut headers)), &[]);
-    // Sensitive, so that other people's logs hide them as well.
+    // Marked sensitive, so that other programs' logs hide them too.
     assert_eq!(headers.len(), 2);
     assert_clean(shown(&headers), &[]);
     let refusal = authenticator.report_refused(token.generation());
@@ -87,7 +87,7 @@ async fn g18_the_machine_shows_nothing_in_any_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_sources_and_transports_show_nothing() {
+async fn g18_debug_of_sources_and_transports_shows_no_secret() {
     let server = TestServer::builder()
         .client(CLIENT_ID, CLIENT_SECRET)
         .in_memory();
@@ -122,7 +122,7 @@ async fn g18_sources_and_transports_show_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_the_layer_shows_nothing_in_any_state() {
+async fn g18_debug_of_the_layer_shows_no_secret_in_any_state() {
     let (_, authenticator) = authenticator();
     let layer = AuthLayer::new(authenticator.clone());
     assert_clean(shown(&layer), &[]);
@@ -147,7 +147,7 @@ async fn g18_the_layer_shows_nothing_in_any_state() {
     assert_clean(shown(&response), &[]);
 
     assert_clean(shown(AuthMiddleware::from(layer)), &[]);
-    // What stands below is shown as it shows itself.
+    // The service below is shown by its own `Debug`.
     let nothing_below = by_hand.layer(());
     assert_clean(shown(nothing_below), &[]);
 }
@@ -164,7 +164,7 @@ fn request() -> Request<Full<Bytes>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_vendor_crates_show_nothing() {
+async fn g18_debug_of_vendor_crates_shows_no_secret() {
     let server = TestServer::builder()
         .client(CLIENT_ID, CLIENT_SECRET)
         .in_memory();
@@ -191,7 +191,7 @@ async fn g18_vendor_crates_show_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_both_servers_of_kaizen_show_nothing() {
+async fn g18_debug_of_both_kaizen_servers_shows_no_secret() {
     kaizen_shows_nothing::<Central>().await;
     kaizen_shows_nothing::<East>().await;
 }
@@ -211,7 +211,7 @@ async fn kaizen_shows_nothing<R: Region>() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_kayzen_shows_nothing() {
+async fn g18_debug_of_kayzen_shows_no_secret() {
     let server = auth_kayzen::fake::server()
         .client(CLIENT_ID, CLIENT_SECRET)
         .user("fake-user@kayzen.io", PASSWORD)
@@ -234,7 +234,7 @@ async fn g18_kayzen_shows_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_both_ways_of_axonize_show_nothing() {
+async fn g18_debug_of_both_axonize_logins_shows_no_secret() {
     let server = auth_axonize::fake::login()
         .user("fake-user@axonize.com", PASSWORD)
         .in_memory();
@@ -264,7 +264,7 @@ async fn g18_both_ways_of_axonize_show_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_keys_and_what_is_kept_for_them_show_nothing() {
+async fn g18_debug_of_keys_and_maps_shows_no_secret() {
     let key = Key::builder("example").subject(&Secret::new(PASSWORD));
     assert_clean(shown(&key), &[]);
     let key = key.build();

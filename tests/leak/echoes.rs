@@ -1,4 +1,4 @@
-//! Vendors that echo what they were sent, and errors of every kind.
+//! Vendors that echo their requests, and errors of every kind.
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ fn stack(auth: ClientAuth) -> (TestServer, Authenticator) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_what_a_vendor_echoes_is_scrubbed_of_what_it_was_sent() {
-    // The pair as it travels, in two dialects.
+async fn g18_secrets_are_scrubbed_from_a_vendors_echo() {
+    // The pair as it is sent, in two encodings.
     let basic = [
         "ZmFrZS1jbGllbnQ6WHE3JTJGJTJCKyUzRGZha2UlMjVjbGllbnQlMjZzZWNyZXQ=",
         "ZmFrZS1jbGllbnQ6WHE3LysgPWZha2UlY2xpZW50JnNlY3JldA==",
@@ -111,7 +111,7 @@ async fn g18_half_read_replies_show_no_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_errors_of_the_machine_show_nothing() {
+async fn g18_errors_of_the_machine_show_no_secret() {
     let issued_again = AccessToken::new(TOKEN);
     for outcome in [
         Outcome::token(AccessToken::new(format!("{TOKEN} with a space"))),
@@ -144,7 +144,7 @@ async fn g18_errors_of_the_machine_show_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_errors_of_the_layer_show_nothing() {
+async fn g18_errors_of_the_layer_show_no_secret() {
     let (server, authenticator) = stack(ClientAuth::Post);
     let layer = AuthLayer::new(authenticator);
     let client = layer.clone().layer(server.service());
@@ -165,7 +165,7 @@ async fn g18_errors_of_the_layer_show_nothing() {
             .body(Full::<Bytes>::from(PASSWORD))
             .unwrap()
     };
-    // The API accepts the token once: the refusal is not one of a young token.
+    // The API accepts the token once, so that its refusal is not that of a token on trial.
     client.clone().oneshot(request()).await.unwrap();
     server.api().then(Reply::cut());
     let error = client.clone().oneshot(request()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Errors of real connections, down their chains.
+//! Errors of real connections, with their sources.
 
 use auth_core::{Authenticator, Origins, Secret, SharedTransport, Transport};
 use auth_reqwest::ReqwestTransport;
@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::planted::{CLIENT_ID, CLIENT_SECRET, PASSWORD, assert_clean, told};
 
-/// Both ways to the token endpoint, as talkative as they get.
+/// Both transports, with settings that show as much as possible.
 pub(crate) fn transports() -> [SharedTransport; 2] {
     let client: Client<HttpConnector, Full<Bytes>> =
         Client::builder(TokioExecutor::new()).build_http();
@@ -27,7 +27,7 @@ pub(crate) fn transports() -> [SharedTransport; 2] {
 }
 
 #[tokio::test]
-async fn g18_errors_of_connections_show_nothing() {
+async fn g18_errors_of_connections_show_no_secret() {
     for transport in transports() {
         let server = TestServer::builder()
             .client(CLIENT_ID, CLIENT_SECRET)
@@ -48,7 +48,7 @@ async fn g18_errors_of_connections_show_nothing() {
 }
 
 #[tokio::test]
-async fn g18_errors_of_refused_connections_show_nothing() {
+async fn g18_errors_of_refused_connections_show_no_secret() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -56,7 +56,7 @@ async fn g18_errors_of_refused_connections_show_nothing() {
         let url = format!("http://{address}/token");
         let error = token_request(&transport, url).await;
         assert_clean(told(&error), &[]);
-        // A transport is told a whole request, credentials in odd places included.
+        // A transport receives the whole request, here with credentials also in the URL.
         let url = format!("http://{address}/token?password=Pw3Jtfake-password");
         let request = Request::post(url).header("authorization", CLIENT_SECRET);
         let request = request.body(Bytes::from(PASSWORD)).unwrap();

@@ -1,4 +1,4 @@
-//! Everything that goes through `tracing` and `log` in this binary, down to TRACE.
+//! Records everything that is logged with `tracing` and `log` in this binary, down to TRACE.
 
 use std::{
     fmt::Write,
@@ -8,7 +8,7 @@ use std::{
 use auth_testkit::LogCapture;
 use log::{LevelFilter, Log, Metadata, Record};
 
-/// Starts to write down all events of all threads; returns what there is of them.
+/// Starts to record all events of all threads. Returns the record.
 pub(crate) fn capture() -> Logs {
     static LOGS: OnceLock<LogCapture> = OnceLock::new();
     let tracing = LOGS.get_or_init(|| {

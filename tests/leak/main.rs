@@ -1,10 +1,9 @@
 //! G18: no byte of a secret in any `Debug`, `Display`, error chain, span or event.
 //!
-//! Secrets that look like nothing else are planted wherever the crates take one, and where a vendor
-//! may echo one; then everything that the crates say is searched for them, in all the forms in
-//! which secrets get into logs.
+//! Unique secrets are planted wherever the crates take one, and wherever a vendor may echo one.
+//! Then all output of the crates is searched for them, in all forms in which secrets get into logs.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod debug;
 mod echoes;

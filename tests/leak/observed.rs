@@ -1,4 +1,4 @@
-//! What observers are told, and spans and lines at TRACE of all targets.
+//! The events of observers, and spans and lines of all targets at TRACE.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn g18_no_event_shows_anything() {
+async fn g18_no_event_shows_a_secret() {
     let logs = logs::capture();
     let events = RecordingObserver::new();
     let server = TestServer::builder()

@@ -1,4 +1,4 @@
-//! Refresh tokens, on their way in, out and around.
+//! Refresh tokens in replies, requests, stores and logs.
 
 use auth_core::{
     AccessToken, Authenticator, AuthenticatorOptions, Error, MemoryStore, Origins, Secret,
@@ -42,7 +42,7 @@ fn spending() -> TokenRequest {
     TokenRequest::new(TokenRequestReason::Needed).refresh_token(REFRESH_TOKEN)
 }
 
-/// Sends one token request, as an authenticator does.
+/// Sends one token request the way an authenticator does.
 async fn send(
     source: &impl TokenSource,
     token_request: TokenRequest,
@@ -52,7 +52,7 @@ async fn send(
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_sources_of_refresh_tokens_show_nothing() {
+async fn g18_debug_of_sources_shows_no_refresh_token() {
     let server = server();
     let builder = client(&server);
     assert_clean(format!("{builder:?}{builder:#?}"), &[]);
@@ -75,7 +75,7 @@ async fn g18_sources_of_refresh_tokens_show_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_a_vendor_that_echoes_a_refresh_token_is_not_quoted() {
+async fn g18_an_echoed_refresh_token_is_scrubbed() {
     let percent: String = REFRESH_TOKEN.bytes().map(|b| format!("%{b:02X}")).collect();
     for text in [
         REFRESH_TOKEN,
@@ -100,7 +100,7 @@ async fn g18_a_vendor_that_echoes_a_refresh_token_is_not_quoted() {
                 TokenRequest::new(TokenRequestReason::Needed).refresh_token(&*token);
             for auth in [ClientAuth::Basic, ClientAuth::Post] {
                 let source = person(client(&server).client_auth(auth));
-                // The planted one, and one that the server takes.
+                // The planted one, and one that the server accepts.
                 for token_request in [spending(), token_request.clone()] {
                     if let Err(error) = send(&source, token_request).await {
                         assert_clean(told(&error), &[]);
@@ -119,7 +119,7 @@ async fn g18_a_vendor_that_echoes_a_refresh_token_is_not_quoted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_what_is_logged_of_refresh_tokens_names_none() {
+async fn g18_logs_about_refresh_tokens_contain_none() {
     let logs = capture();
     let server = server();
     let clock = VirtualClock::new();

@@ -1,4 +1,4 @@
-//! What a sealed store says, and what the store behind it has.
+//! The errors and logs of a sealed store, and the contents of the store behind it.
 
 use std::{future::ready, time::Duration};
 
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::planted::{CLIENT_SECRET, PASSWORD, TOKEN, assert_clean, told};
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// Nothing but this, in base64 and in hexadecimal, is the key.
+/// Exactly this text, in base64 and in hexadecimal, is the key.
 const SEALING_KEY: &str = "Sk6Hd-fake-sealing-key-32-bytes.";
 
 fn key() -> Key {
@@ -37,7 +37,7 @@ fn assert_all_clean(text: impl AsRef<[u8]>) {
 }
 
 #[tokio::test]
-async fn g18_the_store_behind_a_seal_has_nothing_and_no_word_is_said_of_it() {
+async fn g18_a_sealed_store_shows_no_secret_in_logs_or_entries() {
     let log = LogCapture::new();
     let _installed = log.install();
     let inner = MemoryStore::new();
@@ -52,7 +52,7 @@ async fn g18_the_store_behind_a_seal_has_nothing_and_no_word_is_said_of_it() {
     assert_all_clean(format!("{store:?}\n{store:#?}\n{shared:?}\n{opened:?}"));
     assert_all_clean(format!("{:?}\n{:#?}", keys(), keys()));
 
-    // Plain text and another version's, each of them worth a warning.
+    // Plain text, and an entry of another version; each causes a warning.
     for bytes in [entry(1).bytes, sealed] {
         let version = inner.load(&key()).await.unwrap().unwrap().version;
         let next = EntryVersion::after(Some(version), HOUR);
@@ -68,8 +68,8 @@ async fn g18_the_store_behind_a_seal_has_nothing_and_no_word_is_said_of_it() {
 }
 
 #[tokio::test]
-async fn g18_keys_that_are_refused_are_not_repeated() {
-    // As it is, which is no way to write it, and secrets in its place.
+async fn g18_errors_about_wrong_keys_do_not_contain_the_key() {
+    // The key without encoding, which is not a valid form, and secrets in its place.
     for wrong in [SEALING_KEY, CLIENT_SECRET, PASSWORD] {
         let fixed = SealingKeys::new(Secret::new(wrong)).danger_plain_names();
         let fixed = SealedStore::new(MemoryStore::new(), fixed);

@@ -1,4 +1,4 @@
-//! Secrets in settings that are refused: the error says what is wrong, and not with what.
+//! Secrets in wrong settings: the error names the problem and does not show the value.
 
 use auth_axonize::Axonize;
 use auth_core::{Error, Origins, Scheme, Secret};
@@ -20,9 +20,9 @@ fn assert_refused<T>(result: Result<T, Error>, field: &str) {
 }
 
 #[test]
-fn g18_urls_that_are_refused_are_not_repeated() {
+fn g18_errors_about_urls_do_not_contain_the_url() {
     let server = TestServer::builder().in_memory();
-    // What an URL can hold of it.
+    // The part of a secret that a URL can contain.
     let secret = "Xq7fake-client-secret";
     for url in [
         format!("https://{CLIENT_ID}:{secret}@auth.example.test/token"),
@@ -80,12 +80,12 @@ fn g18_urls_that_are_refused_are_not_repeated() {
 }
 
 #[test]
-fn g18_names_that_are_refused_are_not_repeated() {
+fn g18_errors_about_names_do_not_contain_the_name() {
     assert_refused(CLIENT_SECRET.parse::<auth_kaizen::RegionName>(), "region");
 }
 
 #[test]
-fn g18_parameters_that_are_refused_are_not_repeated() {
+fn g18_errors_about_parameters_do_not_contain_the_value() {
     let server = TestServer::builder().in_memory();
     let builder = |id: &str| {
         let url = server.token_url();
@@ -104,7 +104,7 @@ fn g18_parameters_that_are_refused_are_not_repeated() {
 }
 
 #[test]
-fn g18_header_values_that_are_refused_are_not_repeated() {
+fn g18_errors_about_header_values_do_not_contain_the_value() {
     let broken = format!("{CLIENT_SECRET}\n");
     assert_refused(Scheme::bearer().and_header(APP_HEADER, broken), "scheme");
     let scheme = Scheme::bearer().and_header(APP_HEADER, PASSWORD).unwrap();

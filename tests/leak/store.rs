@@ -1,4 +1,4 @@
-//! What is shown of stores, their keys and what is in them; and what stands in a file's name.
+//! `Debug` and errors of stores, keys and entries, and the names of files.
 
 use std::{env, fs, process, time::Duration};
 
@@ -36,7 +36,7 @@ async fn assert_shows_nothing(store: impl TokenStore + std::fmt::Debug) {
 }
 
 #[tokio::test]
-async fn g18_stores_show_nothing_of_what_they_keep() {
+async fn g18_debug_of_stores_shows_no_entry() {
     let entry = StoredEntry::new(
         EntryVersion::new(1),
         Bytes::from_static(TOKEN.as_bytes()),
@@ -48,7 +48,7 @@ async fn g18_stores_show_nothing_of_what_they_keep() {
 }
 
 #[tokio::test]
-async fn g18_nothing_but_a_files_content_shows_what_is_in_it() {
+async fn g18_only_the_content_of_a_file_contains_the_token() {
     let dir = env::temp_dir().join(format!("auth-leak-store-{}", process::id()));
     let log = LogCapture::new();
     let _installed = log.install();

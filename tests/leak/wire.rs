@@ -1,4 +1,4 @@
-//! The whole stack over real sockets, with hyper-util and with reqwest, and all that it logs.
+//! The whole stack over real sockets, with hyper-util and with reqwest, and all its log lines.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,7 +32,7 @@ use crate::{
 type Http = BoxCloneService<Request<Full<Bytes>>, Response<Bytes>, BoxError>;
 
 #[tokio::test]
-async fn g18_nothing_that_the_stack_logs_holds_a_secret() {
+async fn g18_no_log_line_of_the_stack_contains_a_secret() {
     let logs = capture();
     let mut tokens = Vec::new();
     for transport in transports() {
@@ -50,7 +50,7 @@ async fn g18_nothing_that_the_stack_logs_holds_a_secret() {
     assert_clean(&text, &tokens);
 }
 
-/// Takes the stack through everything that is logged about. Returns the tokens that there were.
+/// Makes the stack log everything that it can. Returns the tokens of the run.
 async fn course(transport: SharedTransport, http: Http) -> Vec<String> {
     let server = TestServer::builder()
         .client(CLIENT_ID, CLIENT_SECRET)
@@ -123,7 +123,7 @@ fn client(server: &TestServer, transport: SharedTransport, http: Http) -> Http {
         .unwrap()
         .extra("password", PASSWORD);
     let origins = Origins::danger_allow_http([server.origin()]).unwrap();
-    // Sockets want real time, which should not pass in waiting, and decides nothing here.
+    // Sockets need real time, which must not pass in waiting and decides nothing here.
     let policy = RefreshPolicy::default()
         .min_interval(Duration::from_millis(1))
         .and_then(|policy| policy.deadline(Duration::from_secs(3600)))
@@ -150,8 +150,8 @@ fn client(server: &TestServer, transport: SharedTransport, http: Http) -> Http {
     BoxCloneService::new(stack)
 }
 
-/// A busy machine takes as long as it takes, and the rules see none of it: a token is not on trial
-/// for a shorter time, and no back-off ends sooner or later.
+/// A clock that stands still, so that a busy machine does not change the result: no trial and no
+/// back-off ends earlier or later.
 #[derive(Debug)]
 struct StandsStill;
 

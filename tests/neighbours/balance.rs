@@ -1,4 +1,5 @@
-//! `tower::balance`: above us it picks between signed endpoints, below us it stands in a buffer.
+//! `tower::balance`: above the layer it chooses between signed endpoints, below it is inside a
+//! buffer.
 
 use std::collections::HashMap;
 
@@ -32,7 +33,7 @@ fn endpoints() -> Vec<Api> {
     (0..ENDPOINTS).map(|_| Api::new()).collect()
 }
 
-/// What all endpoints saw: their calls, and how many of each token.
+/// Returns the number of calls of all endpoints, and of each token.
 fn seen(apis: &[Api]) -> (usize, HashMap<String, usize>) {
     let mut tokens = HashMap::new();
     for token in apis.iter().flat_map(Api::tokens) {
@@ -42,7 +43,7 @@ fn seen(apis: &[Api]) -> (usize, HashMap<String, usize>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn above_us_it_finds_every_endpoint_signed_with_one_token() {
+async fn a_balancer_above_uses_endpoints_signed_with_one_token() {
     for (above, below) in [(1, 2), (2, 2), (64, 2)] {
         balance_above(above, below).await;
     }
@@ -51,9 +52,9 @@ async fn above_us_it_finds_every_endpoint_signed_with_one_token() {
 async fn balance_above(above: usize, below: usize) {
     let world = World::cold();
     let apis = endpoints();
-    // The balancer keeps each endpoint ready, and so holds one permit of its limit. Below the layer,
-    // a request that waited for a token needs another permit, and a single permit would never be
-    // free. Above the layer it is.
+    // The balancer keeps each endpoint ready, and so occupies one permit of its limit. Below the
+    // layer, a request that waited for a token needs another permit, and a single permit would
+    // never be free. Above the layer, a single permit suffices.
     let signed = apis.iter().map(|api| {
         ServiceBuilder::new()
             .concurrency_limit(above)
@@ -85,7 +86,7 @@ async fn balance_above(above: usize, below: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn below_us_a_replay_may_go_to_another_endpoint() {
+async fn with_a_balancer_below_a_replay_may_use_another_endpoint() {
     let world = World::cold();
     let apis = endpoints();
     let client = ServiceBuilder::new()

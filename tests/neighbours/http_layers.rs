@@ -1,4 +1,4 @@
-//! tower-http's layers: tracing and decompression, above and below.
+//! Layers of tower-http: tracing and decompression, above and below.
 
 use auth_testkit::LogCapture;
 use auth_tower::AuthOutcome;
@@ -15,13 +15,13 @@ use tracing::Level;
 
 use crate::support::{Api, Broken, Seen, URL, World, get, send, unauthorized};
 
-/// "here you are", compressed by gzip.
+/// "here you are", compressed with gzip.
 const PACKED: &[u8] = &[
     31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 203, 72, 45, 74, 85, 168, 204, 47, 85, 72, 44, 74, 5, 0, 185,
     210, 160, 17, 12, 0, 0, 0,
 ];
 
-/// Refuses the first token, and packs what it says to the second.
+/// Refuses the first token, and compresses its response to the second.
 fn packing() -> Api {
     Api::answering(|seen: &Seen| {
         if seen.token() == Some("fake-token-1") {
@@ -65,7 +65,7 @@ async fn decompression_above_and_below() {
         .service(api.clone());
     assert_eq!(read(&mut below).await, "here you are");
     assert_eq!(api.tokens(), ["fake-token-1", "fake-token-2"]);
-    // What the layer below adds is there in both sends.
+    // Both sends contain the headers of the layer below.
     let [first, second] = &api.seen()[..] else {
         panic!("{:?}", api.seen());
     };
@@ -97,7 +97,7 @@ async fn g18_tracing_of_headers_above_and_below_shows_no_token() {
     drop(guard);
     let text = log.text();
     assert_eq!(api.calls(), 3);
-    // Below, each send is seen, with its header and without the token.
+    // Below, each send is visible, with its header and without the token.
     assert!(
         text.contains("authorization") && text.contains("Sensitive"),
         "{text}"

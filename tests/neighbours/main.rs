@@ -1,11 +1,11 @@
-//! Tower's and tower-http's layers above and below ours, in the stacks that people build.
+//! Layers of tower and tower-http above and below `AuthLayer`, in common stacks.
 //!
-//! At the bottom of each lies a probe that panics when it is called without having been made ready,
-//! and whose clones are not ready. Stacks of limits, buffers and timeouts are tested where the
-//! layer is (`crates/auth-tower/tests/layer/stacks.rs`), redirects in `tests/redirect`; here are
-//! the others, and what they share with the token call.
+//! At the bottom of each stack is a probe that panics if it is called without being ready, and
+//! whose clones are not ready. Stacks of limits, buffers and timeouts are tested with the layer
+//! (`crates/auth-tower/tests/layer/stacks.rs`), redirects in `tests/redirect`. This test contains
+//! the others, and clients that also send the token requests.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod balance;
 mod http_layers;

@@ -1,4 +1,4 @@
-//! Token requests through the same limited client as API requests, at the same time: with a single
+//! Token requests and API requests through the same limited client at the same time: with a single
 //! permit, a request that waits for a token must not hold the permit that the token request needs
 //! (T17).
 
@@ -34,7 +34,7 @@ where
     BoxCloneSyncService::new(service.map_err(Into::into))
 }
 
-/// Clients with one place for everything, token calls included.
+/// Clients with one place for all requests, including token requests.
 fn clients(server: &TestServer) -> Vec<(&'static str, Http)> {
     let one = || GlobalConcurrencyLimitLayer::with_semaphore(Arc::new(Semaphore::new(1)));
     let build = ServiceBuilder::new;
@@ -64,7 +64,7 @@ fn clients(server: &TestServer) -> Vec<(&'static str, Http)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t17_one_place_for_token_and_api_calls_is_enough() {
+async fn t17_one_place_for_token_requests_and_api_requests_suffices() {
     for number in 0..clients(&TestServer::builder().in_memory()).len() {
         let clock = VirtualClock::new();
         let server = TestServer::builder().clock(&clock).in_memory();
@@ -85,7 +85,7 @@ async fn t17_one_place_for_token_and_api_calls_is_enough() {
         let client = ServiceBuilder::new()
             .layer(AuthLayer::new(authenticator))
             .service(http);
-        // Cold, refused, expired.
+        // Without a token, after a refusal, after the expiry.
         for round in 1..=3 {
             let mut calls = JoinSet::new();
             for _ in 0..20 {

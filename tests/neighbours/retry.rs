@@ -1,5 +1,5 @@
-//! T20: `tower::retry` above and below. What each may send multiplies where both see a refusal, and
-//! no policy should retry a 401: the layer has done what can be done.
+//! T20: `tower::retry` above and below. If both retry a refusal, their numbers multiply. No policy
+//! should retry a 401, because the layer has already tried a new token.
 
 use std::future::{Ready, ready};
 
@@ -13,7 +13,7 @@ use tower::{ServiceBuilder, retry::Policy};
 
 use crate::support::{Api, Broken, Seen, URL, World, get, ok, send, unauthorized};
 
-/// Retries this number of times after answers of some status, and after failures.
+/// Retries this number of times after answers with some status, and after errors.
 #[derive(Clone)]
 struct Again {
     times: usize,
@@ -25,7 +25,7 @@ fn on_errors(times: usize) -> Again {
     Again { times, after }
 }
 
-/// What nobody should do.
+/// Retries refusals, which no policy should do.
 fn on_refusals(times: usize) -> Again {
     let after = |status: StatusCode| status == StatusCode::UNAUTHORIZED;
     Again { times, after }
@@ -51,7 +51,7 @@ impl<E> Policy<Request<Full<Bytes>>, Response<Full<Bytes>>, E> for Again {
     }
 }
 
-/// Refuses the first token; the second opens a door behind which two things break first.
+/// Refuses the first token; with the second one, two sends fail before one succeeds.
 fn breaking() -> Api {
     let broken = std::sync::atomic::AtomicUsize::new(0);
     Api::answering(move |seen: &Seen| {
@@ -71,7 +71,7 @@ fn breaking() -> Api {
 
 #[tokio::test(start_paused = true)]
 async fn t20_retries_of_failures_add_and_do_not_multiply() {
-    // Above: refused and broken, broken, well.
+    // Above: refused and failed, failed, succeeded.
     let (world, api) = (World::warm().await, breaking());
     let mut above = ServiceBuilder::new()
         .retry(on_errors(3))
@@ -81,7 +81,7 @@ async fn t20_retries_of_failures_add_and_do_not_multiply() {
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!((api.calls(), world.source.fetches()), (4, 2));
 
-    // Below: the layer sees one answer to each of its two sends.
+    // Below: the layer sees one response to each of its two sends.
     let (world, api) = (World::warm().await, breaking());
     let mut below = ServiceBuilder::new()
         .layer(world.layer())
@@ -94,8 +94,8 @@ async fn t20_retries_of_failures_add_and_do_not_multiply() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_retries_of_refusals_below_multiply_by_two_at_most() {
-    // They send the refused token again and again, and the renewed one as often.
+async fn t20_retries_of_refusals_below_are_at_most_doubled() {
+    // They send the refused token repeatedly, and the renewed one as often.
     let (world, api) = (World::warm().await, Api::refusing());
     let mut client = ServiceBuilder::new()
         .layer(world.layer())
@@ -107,7 +107,7 @@ async fn t20_retries_of_refusals_below_multiply_by_two_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_retries_above_and_below_stay_within_their_product() {
+async fn t20_retries_above_and_below_send_at_most_their_doubled_product() {
     let (world, api) = (World::warm().await, Api::refusing());
     let mut client = ServiceBuilder::new()
         .retry(on_refusals(2))
@@ -116,13 +116,13 @@ async fn t20_retries_above_and_below_stay_within_their_product() {
         .service(api.clone());
     send(&mut client, get(URL)).await.unwrap();
     // (1 + 2) above, (1 + 2) below. The layer doubles each: the first with a second token, the
-    // others with the same one, because it is on trial.
+    // others with the same token, because it is on trial.
     assert_eq!((api.calls(), world.source.fetches()), (2 * 3 * 3, 2));
     assert_eq!(api.tokens()[3..], ["fake-token-2"; 15]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_without_a_token_no_retry_reaches_anybody() {
+async fn t20_without_a_token_no_retry_reaches_the_api() {
     let world = World::cold();
     let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
     world.source.always(Outcome::error(failure));

@@ -1,5 +1,5 @@
-//! Two layers with different credentials in one stack: how often a request is sent when the API
-//! refuses everything. With one credential see `t20_a_layer_twice_*` in the layer's own tests.
+//! Two layers with different credentials in one stack: how often a request is sent if the API
+//! refuses everything. For one credential see `t20_two_equal_layers_*` in the layer's own tests.
 
 use std::time::Duration;
 
@@ -28,13 +28,13 @@ async fn t20_two_credentials_that_are_always_refused_are_sent_twice() {
         .service(api.clone());
     let response = send(&mut client, get(URL)).await.unwrap();
     assert_eq!((api.calls(), AuthOutcome::of(&response).sends()), (2, 2));
-    // The outer one does not send again, and yet has its token renewed for the next request.
+    // The outer layer does not send again, but its token is renewed for the next request.
     settle().await;
     assert_eq!((outer.source.fetches(), inner.source.fetches()), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_an_inner_layer_that_does_not_replay_leaves_the_replay_to_the_outer() {
+async fn t20_the_outer_layer_replays_if_the_inner_one_does_not() {
     let (outer, inner) = two_worlds().await;
     let api = Api::refusing();
     let mut client = ServiceBuilder::new()
@@ -46,9 +46,9 @@ async fn t20_an_inner_layer_that_does_not_replay_leaves_the_replay_to_the_outer(
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_two_sends_are_the_most_also_if_each_has_one_to_come() {
-    // The inner one has no token at first, so that its replay is still to come when the outer one
-    // has had its own.
+async fn t20_two_layers_never_send_more_than_twice() {
+    // The inner layer has no token at first, so that its replay is still possible when the outer
+    // one has used its own.
     let (outer, _) = two_worlds().await;
     let inner = World::cold();
     let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
@@ -66,8 +66,8 @@ async fn t20_two_sends_are_the_most_also_if_each_has_one_to_come() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_in_one_header_the_outer_credential_goes_out() {
-    // The inner layer finds the request signed, and keeps to that.
+async fn t20_with_one_header_the_outer_credential_is_sent() {
+    // The inner layer finds the request signed and leaves it unchanged.
     let outer = World::warm().await;
     let inner = World::with(|builder| builder.vendor("inner"));
     let api = Api::refusing();
@@ -78,7 +78,8 @@ async fn t20_in_one_header_the_outer_credential_goes_out() {
     send(&mut client, get(URL)).await.unwrap();
     assert_eq!((api.calls(), inner.source.fetches()), (2, 0));
 
-    // Or replaces it: then the refusal is about its own credential, which the outer layer cannot know.
+    // Or the inner layer replaces the credential: then the refusal is about its own, which the
+    // outer layer cannot know.
     let (outer, inner) = (World::warm().await, World::warm().await);
     let api = Api::refusing();
     let mut client = ServiceBuilder::new()

@@ -1,5 +1,5 @@
-//! Controls: the same redirects in stacks that are built wrongly. Here credentials leak and orders
-//! are sent twice, so the other tests would notice both.
+//! Controls: the same redirects in stacks with mistakes. Here credentials leak and orders are sent
+//! twice, which shows that the other tests would notice both.
 
 use auth_reqwest::ReqwestService;
 use auth_testkit::{ForeignServer, Reply};
@@ -15,14 +15,14 @@ use crate::{
 };
 
 #[tokio::test]
-async fn without_the_guard_a_follower_inside_takes_custom_headers_along() {
+async fn without_the_guard_a_follower_below_sends_custom_headers_to_other_origins() {
     for kind in KINDS {
         leaks(kind, |home| unguarded(kind.authenticator(home), hyper())).await;
     }
 }
 
 #[tokio::test]
-async fn reqwests_own_policy_takes_custom_headers_along() {
+async fn reqwests_default_policy_sends_custom_headers_to_other_origins() {
     for kind in KINDS {
         leaks(kind, |home| {
             let client = below(ReqwestService::danger_from_client(reqwests_own()));
@@ -42,7 +42,7 @@ fn reqwests_own() -> reqwest::Client {
     client.build().unwrap()
 }
 
-/// Checks that the other origin sees every credential header but `Authorization`.
+/// Asserts that the other origin receives every credential header except `Authorization`.
 async fn leaks(kind: Kind, build: impl FnOnce(&str) -> Http) {
     let (home, foreign) = (ForeignServer::start().await, ForeignServer::start().await);
     let http = build(home.origin());

@@ -1,4 +1,4 @@
-//! The headers in which vendors want their credentials.
+//! The credential headers of different vendors.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ const ID_HEADER: HeaderName = HeaderName::from_static("clientid");
 impl Kind {
     /// Returns an authenticator that signs requests to this origin only.
     pub(crate) fn authenticator(&self, home: &str) -> Authenticator {
-        // Time is real: no renewal waits for its turn.
+        // Time is real: no renewal is delayed.
         let policy = RefreshPolicy::default()
             .min_interval(Duration::from_nanos(1))
             .unwrap();
@@ -66,8 +66,8 @@ impl Kind {
             .unwrap()
     }
 
-    /// The same with a token that the API has accepted once, so that a refusal is not put down to
-    /// the token's age.
+    /// Same as `authenticator`, with a token that the API has accepted once, so that it is not on
+    /// trial.
     pub(crate) async fn accepted(&self, home: &str) -> Authenticator {
         let authenticator = self.authenticator(home);
         let token = authenticator.token().await.unwrap();
@@ -75,24 +75,24 @@ impl Kind {
         authenticator
     }
 
-    /// Returns the texts that no other origin may see.
+    /// Returns the texts that no other origin may receive.
     pub(crate) fn secrets(&self) -> &'static [&'static str] {
         self.secrets
     }
 
-    /// Returns how many credential headers a client takes along that strips only `Authorization`.
+    /// Returns how many credential headers a client keeps that removes only `Authorization`.
     pub(crate) fn custom(&self) -> usize {
         let custom = |&&(name, _): &&(&str, &str)| name != "authorization";
         self.headers.iter().filter(custom).count()
     }
 
-    /// Tells whether a request carried the whole credential.
+    /// Returns whether a request carried the whole credential.
     pub(crate) fn signed(&self, request: &RecordedRequest) -> bool {
         let mut headers = self.headers.iter();
         headers.all(|&(name, value)| request.expose_header(name) == Some(value))
     }
 
-    /// Tells whether a request carried no part of the credential.
+    /// Returns whether a request carried no part of the credential.
     pub(crate) fn bare(&self, request: &RecordedRequest) -> bool {
         let mut headers = self.headers.iter();
         headers.all(|(name, _)| request.expose_header(name).is_none())

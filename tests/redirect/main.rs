@@ -1,8 +1,8 @@
-//! G12 and G14 under redirects: no byte of a credential reaches another origin, and no order is
-//! sent twice, for every header of the credential, every follower of redirects, and every place of
-//! the follower in the stack.
+//! G12 and G14 with redirects: no byte of a credential reaches another origin, and no order is sent
+//! twice, for every kind of credential header, every redirect follower, and every position of the
+//! follower in the stack.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod controls;
 mod kinds;
@@ -11,5 +11,5 @@ mod orders;
 mod sockets;
 mod stacks;
 
-/// Every status with which a redirect is followed.
+/// Every status of a redirect that is followed.
 const STATUSES: [u16; 5] = [301, 302, 303, 307, 308];

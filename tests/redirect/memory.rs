@@ -23,7 +23,7 @@ const TARGETS: [&str; 8] = [
     "https://api.test.evil.test/",
 ];
 
-/// Home is `https://api.test`; every other origin is one foreign server.
+/// The permitted origin is `https://api.test`; every other origin is one foreign server.
 struct Network {
     home: ForeignServer,
     elsewhere: ForeignServer,
@@ -57,7 +57,7 @@ fn reroute(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_no_redirect_to_another_scheme_or_name_takes_a_secret_along() {
+async fn g12_no_redirect_to_another_scheme_or_name_carries_a_secret() {
     let mut cells = 0;
     for kind in KINDS {
         for (name, stack) in [("outside", outside as fn(_, _) -> _), ("inside", inside)] {
@@ -83,9 +83,9 @@ async fn g12_no_redirect_to_another_scheme_or_name_takes_a_secret_along() {
     assert_eq!(cells, 3 * 2 * TARGETS.len() * STATUSES.len());
 }
 
-/// Another origin's refusal does not cause a second order at the first origin.
+/// A refusal of another origin does not cause a second order at the first origin.
 #[tokio::test(start_paused = true)]
-async fn g14_an_order_that_was_redirected_away_is_not_sent_home_again() {
+async fn g14_an_order_that_was_redirected_to_another_origin_is_not_sent_again() {
     for kind in KINDS {
         for (name, stack) in [("outside", outside as fn(_, _) -> _), ("inside", inside)] {
             for target in TARGETS {
@@ -111,7 +111,7 @@ async fn g14_an_order_that_was_redirected_away_is_not_sent_home_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_guard_it_would() {
+async fn without_the_guard_a_redirected_order_is_sent_again() {
     for kind in KINDS {
         for target in TARGETS {
             let network = Network::new();

@@ -1,5 +1,5 @@
-//! G14 under redirects: an order that a server took is never sent a second time, because a request
-//! that came after it was refused.
+//! G14 with redirects: an order that a server has carried out is never sent again because a later
+//! request was refused.
 
 use auth_testkit::{ForeignServer, RecordedRequest, Reply};
 use bytes::Bytes;
@@ -14,18 +14,18 @@ use crate::{
     stacks::{Foreign, Http, Stack, hyper, unguarded},
 };
 
-/// What became of one order.
+/// The counts of one order.
 #[derive(Debug, Default, PartialEq)]
 struct Orders {
-    /// Times that the order was sent.
+    /// How often the order was sent.
     sent: usize,
-    /// Times that a server took the order: not refused (401), and not told to go elsewhere with it
-    /// (307, 308).
+    /// How often a server carried out the order: neither refused it (401) nor redirected it with
+    /// its method (307, 308).
     taken: usize,
 }
 
 impl Orders {
-    /// Counts what came to a server that gave these answers, and 200 after them.
+    /// Counts the requests of a server that gave these answers, and 200 after them.
     fn count(&mut self, server: &ForeignServer, answers: &[u16], order: &str) {
         let answers = answers.iter().copied().chain(std::iter::repeat(200));
         for (request, answer) in server.recorded().iter().zip(answers) {
@@ -41,14 +41,14 @@ fn is_order(request: &RecordedRequest, order: &str) -> bool {
     request.expose_body() == order.as_bytes()
 }
 
-/// Redirects an order, and refuses the request that follows; returns the last status.
+/// Redirects an order, and refuses the following request. Returns the last status.
 async fn place(http: Http, url: &str, order: &str) -> u16 {
     let body = Full::from(Bytes::copy_from_slice(order.as_bytes()));
     let request = Request::post(url).body(body).unwrap();
     http.oneshot(request).await.unwrap()
 }
 
-/// Redirects an order, and refuses the request that follows, wherever it goes.
+/// Redirects an order, and refuses the following request at any server.
 async fn redirected(
     servers: &Servers,
     http: Http,
@@ -82,10 +82,10 @@ async fn redirected(
 }
 
 #[tokio::test]
-async fn g14_no_order_is_taken_twice() {
+async fn g14_no_order_is_carried_out_twice() {
     let servers = Servers::start().await;
     let mut cells = 0;
-    // Headers that HTTP clients do not strip on a redirect.
+    // Headers that HTTP clients do not remove on a redirect.
     let kind = KINDS[2];
     for stack in Stack::ALL {
         for target in Target::ALL {
@@ -96,7 +96,7 @@ async fn g14_no_order_is_taken_twice() {
                 servers.reset();
                 let order = format!("order-{cells}");
                 let cell = format!("{status} {target:?} {stack:?}");
-                // A new authenticator for each case, so that no renewal backs off.
+                // A new authenticator for each case, so that no renewal is in back-off.
                 let http = stack.build(kind.accepted(servers.home.origin()).await);
 
                 let (last, orders) =
@@ -109,7 +109,7 @@ async fn g14_no_order_is_taken_twice() {
                 } else if !target.stays() && !stack.goes_away() {
                     assert_eq!(orders, Orders { sent: 1, taken: 0 }, "{cell}");
                 } else if target.stays() && stack.signs_each_hop() && stack != Stack::Both {
-                    // The request to the second address is refused there, and replayed there.
+                    // The request to the second address is refused and replayed there.
                     assert_eq!(orders, Orders { sent: 3, taken: 1 }, "{cell}");
                 } else {
                     assert!(orders.taken <= 1, "{orders:?} {cell}");
@@ -126,7 +126,7 @@ async fn g14_no_order_is_taken_twice() {
     assert_eq!(cells, 7 * 5 * targets);
 }
 
-/// With clients whose redirect policy is their owner's, a redirect may stay unseen.
+/// With clients whose redirect policy the application set, a redirect may stay undetected.
 #[tokio::test]
 async fn g14_no_order_is_placed_twice_by_a_client_with_its_own_policy() {
     let servers = Servers::start().await;
@@ -159,8 +159,8 @@ async fn g14_no_order_is_placed_twice_by_a_client_with_its_own_policy() {
     assert_eq!((cells, twice), (7 * 5 * targets, 0));
 }
 
-/// The price: an order that was refused at once is sent again only where it is known that the
-/// client followed no redirect.
+/// The price: an order that was refused at once is sent again only if the client is known to have
+/// followed no redirect.
 #[tokio::test]
 async fn a_client_with_its_own_policy_sends_an_order_again_only_if_it_reports_redirects() {
     let servers = Servers::start().await;
@@ -178,7 +178,7 @@ async fn a_client_with_its_own_policy_sends_an_order_again_only_if_it_reports_re
         };
         assert_eq!((last, orders), expected, "{stack:?}");
 
-        // What changes nothing is sent again by all of them.
+        // Safe requests are sent again by all clients.
         servers.reset();
         servers.home.script().then(Reply::status(401));
         let http = stack.build(KINDS[0].accepted(servers.home.origin()).await);
@@ -208,10 +208,10 @@ async fn an_order_that_was_refused_at_once_is_sent_again() {
     }
 }
 
-/// With tower-http's follower below `AuthLayer` and no guard, only the follower's mark tells of the
-/// redirect. The mark does not name the method, so no order is replayed.
+/// With tower-http's follower below `AuthLayer` and no guard, only the follower's mark shows the
+/// redirect. The mark does not contain the method, so no order is replayed.
 #[tokio::test]
-async fn g14_no_order_is_taken_twice_without_a_guard() {
+async fn g14_no_order_is_carried_out_twice_without_a_guard() {
     let servers = Servers::start().await;
     for target in Target::ALL {
         let Some(location) = target.location(&servers) else {
@@ -236,7 +236,7 @@ async fn g14_no_order_is_taken_twice_without_a_guard() {
     }
 }
 
-/// A request with a safe method is replayed from its first address on.
+/// A request with a safe method is replayed from its first address.
 #[tokio::test]
 async fn a_safe_request_is_sent_again_after_a_redirect() {
     let servers = Servers::start().await;
@@ -257,7 +257,7 @@ async fn a_safe_request_is_sent_again_after_a_redirect() {
     }
 }
 
-/// The promise holds for every unsafe method.
+/// The guarantee applies to every unsafe method.
 #[tokio::test]
 async fn g14_no_unsafe_method_is_sent_again_after_a_redirect() {
     let servers = Servers::start().await;

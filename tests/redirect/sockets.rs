@@ -1,4 +1,4 @@
-//! Real clients and real sockets; the servers record every request.
+//! Real clients and real sockets. The servers record every request.
 
 use std::net::Ipv4Addr;
 
@@ -18,14 +18,14 @@ use crate::{
 pub(crate) struct Servers {
     pub(crate) home: ForeignServer,
     pub(crate) port: ForeignServer,
-    /// On Linux only: other systems answer on 127.0.0.2 only after a configuration.
+    /// On Linux only: other systems answer on 127.0.0.2 only if configured.
     pub(crate) host: Option<ForeignServer>,
 }
 
-/// Where a redirect leads.
+/// The target of a redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// Back to the same URL, as after a form.
+    /// The same URL, as after a form.
     Itself,
     Path,
     SameOrigin,
@@ -33,11 +33,11 @@ pub(crate) enum Target {
     OtherHost,
     ProtocolRelative,
     Backslash,
-    /// The user information looks like the home origin.
+    /// The user information resembles the permitted origin.
     HomeAsUser,
-    /// The home origin with user information, which `Origins` does not permit.
+    /// The permitted origin with user information, which `Origins` does not permit.
     UserAtHome,
-    /// To another port, and from there back home.
+    /// Another port, which redirects back.
     AwayAndBack,
 }
 
@@ -55,7 +55,7 @@ impl Target {
         Self::AwayAndBack,
     ];
 
-    /// Returns the URL; `None` on systems that have no such address.
+    /// Returns the URL. `None` on systems without such an address.
     pub(crate) fn location(self, servers: &Servers) -> Option<String> {
         let authority = |server: &ForeignServer| server.origin()["http://".len()..].to_owned();
         let (home, away) = (authority(&servers.home), authority(&servers.port));
@@ -102,7 +102,7 @@ impl Servers {
         }
     }
 
-    /// Sends a request that is redirected; returns the last status.
+    /// Sends a request that is redirected. Returns the last status.
     async fn send(&self, http: &Http, status: u16, target: Target, location: &str) -> u16 {
         self.reset();
         self.home.script().then(Reply::redirect(status, location));
@@ -114,7 +114,7 @@ impl Servers {
         http.clone().oneshot(request.unwrap()).await.unwrap()
     }
 
-    /// Returns for each request to the home origin whether it was signed.
+    /// Returns for each request to the permitted origin whether it was signed.
     fn at_home(&self, kind: Kind) -> Vec<bool> {
         let recorded = self.home.recorded();
         recorded
@@ -125,7 +125,7 @@ impl Servers {
 }
 
 #[tokio::test]
-async fn g12_no_redirect_takes_a_secret_to_another_origin() {
+async fn g12_no_redirect_carries_a_secret_to_another_origin() {
     let servers = Servers::start().await;
     let (mut cells, mut foreign_requests) = (0, 0);
     for kind in KINDS {
@@ -159,19 +159,20 @@ async fn g12_no_redirect_takes_a_secret_to_another_origin() {
     }
     let targets = if servers.host.is_some() { 10 } else { 9 };
     assert_eq!(cells, 3 * 7 * 5 * targets);
-    // Five stacks followed each redirect to another server. So the other server got requests, and
-    // they carried no credential.
+    // Five stacks followed each redirect to another server. The other server received these
+    // requests without a credential.
     assert_eq!(foreign_requests, 3 * 5 * 5 * (targets - 4));
 }
 
-/// Which requests reached the home origin after the first one: `true` for a signed request.
+/// Asserts which requests reached the permitted origin after the first one: `true` for a signed
+/// request.
 #[track_caller]
 fn assert_home(target: Target, stack: Stack, later: &[bool], cell: &str) {
     match target {
         Target::Itself | Target::Path | Target::SameOrigin => assert_eq!(later, [true], "{cell}"),
         Target::UserAtHome if stack.goes_away() => assert_eq!(later, [false], "{cell}"),
         Target::AwayAndBack if stack.signs_each_hop() => assert_eq!(later, [true], "{cell}"),
-        // A follower below `AuthLayer` keeps a credential that it did not strip.
+        // A follower below `AuthLayer` keeps a credential that it did not remove.
         Target::AwayAndBack if stack.goes_away() => assert_eq!(later.len(), 1, "{cell}"),
         _ => assert!(later.is_empty(), "{cell}"),
     }

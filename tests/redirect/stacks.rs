@@ -1,4 +1,4 @@
-//! The stacks in which a redirect may be followed.
+//! The stacks that may follow a redirect.
 
 use std::{
     future::Future,
@@ -24,28 +24,28 @@ use tower_http::follow_redirect::{
     policy::{And, CloneBodyFn, PolicyExt, Standard, clone_body_fn},
 };
 
-/// A whole stack. The tests look at the response's status only.
+/// A whole stack. The tests use only the status of its response.
 pub(crate) type Http = BoxCloneSyncService<Request<Full<Bytes>>, u16, BoxError>;
 
 /// A type-erased client.
 pub(crate) type Below = BoxCloneSyncService<Request<Full<Bytes>>, Response<()>, BoxError>;
 
-/// Where redirects are followed, from the top of the stack down.
+/// The position of redirect followers, from the top of the stack to the bottom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stack {
-    /// `AuthLayer`, reqwest as this workspace sets it up.
+    /// `AuthLayer`, reqwest with the settings of this workspace.
     Reqwest,
     /// Follower, `AuthLayer`, hyper.
     Outside,
     /// `AuthLayer`, follower, guard, hyper.
     Inside,
-    /// Follower, `AuthLayer`, reqwest that follows nothing.
+    /// Follower, `AuthLayer`, reqwest without redirects.
     OutsideReqwest,
-    /// Follower, `AuthLayer`, reqwest as this workspace sets it up.
+    /// Follower, `AuthLayer`, reqwest with the settings of this workspace.
     Both,
-    /// `AuthLayer`, follower, guard, reqwest as this workspace sets it up.
+    /// `AuthLayer`, follower, guard, reqwest with the settings of this workspace.
     InsideReqwest,
-    /// `AuthMiddleware`, reqwest as this workspace sets it up.
+    /// `AuthMiddleware`, reqwest with the settings of this workspace.
     Middleware,
 }
 
@@ -82,24 +82,24 @@ impl Stack {
         }
     }
 
-    /// Tells whether a redirect to another origin is followed at all.
+    /// Returns whether a redirect to another origin is followed.
     pub(crate) fn goes_away(self) -> bool {
         !matches!(self, Self::Reqwest | Self::Middleware)
     }
 
-    /// Tells whether a hop back to the home origin is signed again.
+    /// Returns whether a hop back to the permitted origin is signed again.
     pub(crate) fn signs_each_hop(self) -> bool {
         matches!(self, Self::Outside | Self::OutsideReqwest | Self::Both)
     }
 }
 
-/// Clients whose redirect policy is their owner's: reqwest's default, unless it says something
-/// else.
+/// Clients whose redirect policy the application set: reqwest's default, unless the variant says
+/// otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Foreign {
     /// `AuthLayer`, reqwest.
     Reqwest,
-    /// `AuthLayer`, guard, reqwest: the guard does not see what reqwest follows.
+    /// `AuthLayer`, guard, reqwest: the guard does not see redirects that reqwest follows.
     GuardedReqwest,
     /// `AuthLayer`, follower, guard, reqwest.
     InsideReqwest,
@@ -107,9 +107,9 @@ pub(crate) enum Foreign {
     OutsideReqwest,
     /// `AuthMiddleware`, reqwest.
     Middleware,
-    /// `AuthMiddleware`, reqwest with a closure for a policy.
+    /// `AuthMiddleware`, reqwest with a closure as its policy.
     MiddlewareCustom,
-    /// `AuthMiddleware`, reqwest as this workspace sets it up, with a closure for a policy.
+    /// `AuthMiddleware`, reqwest with the settings of this workspace and a closure as its policy.
     MiddlewareTold,
 }
 
@@ -147,23 +147,23 @@ impl Foreign {
         }
     }
 
-    /// Tells whether the client shows which request it answered.
+    /// Returns whether the client reports which request it answered.
     pub(crate) fn tells(self) -> bool {
         self == Self::MiddlewareTold
     }
 
-    /// Whether each hop would be signed again, if reqwest left one to the follower.
+    /// Returns whether each hop would be signed again, if reqwest left one to the follower.
     pub(crate) fn signs_each_hop(self) -> bool {
         self == Self::OutsideReqwest
     }
 }
 
-/// `AuthLayer` over a client.
+/// `AuthLayer` above a client.
 pub(crate) fn bare(authenticator: Authenticator, client: Below) -> Http {
     status(AuthLayer::new(authenticator).layer(client))
 }
 
-/// `AuthMiddleware` over a client.
+/// `AuthMiddleware` above a client.
 pub(crate) fn middleware(authenticator: Authenticator, client: reqwest::Client) -> Http {
     let client = ClientBuilder::new(client)
         .with(AuthMiddleware::new(authenticator))
@@ -185,7 +185,8 @@ fn whole(mut body: Full<Bytes>) -> Bytes {
     }
 }
 
-/// Tower-http's follower, set up to send the body again after a 307 or 308; its default does not.
+/// Tower-http's follower, set to send the body again after a 307 or 308, which its default does
+/// not.
 fn follower() -> FollowRedirectLayer<Follow> {
     let clone_body: fn(&Full<Bytes>) -> Option<Full<Bytes>> = |body| Some(body.clone());
     let policy =
@@ -195,7 +196,7 @@ fn follower() -> FollowRedirectLayer<Follow> {
 
 type Follow = And<Standard, CloneBodyFn<fn(&Full<Bytes>) -> Option<Full<Bytes>>>>;
 
-/// Each hop passes `AuthLayer`.
+/// Each hop passes through `AuthLayer`.
 pub(crate) fn outside(authenticator: Authenticator, client: Below) -> Http {
     let stack = ServiceBuilder::new()
         .layer(follower())
@@ -203,7 +204,7 @@ pub(crate) fn outside(authenticator: Authenticator, client: Below) -> Http {
     status(stack.service(client))
 }
 
-/// Each hop passes the guard.
+/// Each hop passes through the guard.
 pub(crate) fn inside(authenticator: Authenticator, client: Below) -> Http {
     let stack = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator.clone()))
@@ -212,7 +213,7 @@ pub(crate) fn inside(authenticator: Authenticator, client: Below) -> Http {
     status(stack.service(client))
 }
 
-/// A stack that is built wrongly: a follower below `AuthLayer`, without the guard.
+/// A stack with a mistake: a follower below `AuthLayer`, without the guard.
 pub(crate) fn unguarded(authenticator: Authenticator, client: Below) -> Http {
     let stack = ServiceBuilder::new()
         .layer(AuthLayer::new(authenticator))
@@ -226,7 +227,7 @@ pub(crate) fn hyper() -> Below {
     below(client)
 }
 
-/// Reqwest as this workspace sets it up.
+/// Reqwest with the settings of this workspace.
 fn reqwest() -> Below {
     let builder = client_builder().tls_certs_only([]);
     below(ReqwestService::from_builder(builder, Policy::limited(10)).unwrap())

@@ -18,8 +18,10 @@ use tokio::{
 };
 
 use crate::{
+    journal::Journal,
     outbound::{Outbound, Settings, http},
-    service,
+    service::{self, Operator},
+    support::prometheus,
     vendor::{self, TokenRequest},
 };
 
@@ -32,6 +34,11 @@ async fn g19_who_is_in_is_served_to_the_end_and_nothing_is_left() {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let clock = SharedClock::default();
     let expires = clock.now().since_unix_epoch() + Duration::from_secs(300);
+    let journal = Arc::new(Journal::default());
+    let operator = Operator {
+        journal: Arc::clone(&journal),
+        metrics: prometheus(),
+    };
     let settings = Settings {
         token_url: vendor.token_url(),
         client_id: vendor.client_id().to_owned(),
@@ -42,9 +49,10 @@ async fn g19_who_is_in_is_served_to_the_end_and_nothing_is_left() {
         limit: TokenRequestLimit::new(8).unwrap(),
         max_users: 10,
         clock: clock.clone(),
+        journal,
     };
     let outbound = Outbound::new(settings, http(client)).unwrap();
-    let router = service::router(outbound, Arc::new(vendor::expiry_of), clock);
+    let router = service::router(outbound, Arc::new(vendor::expiry_of), clock, operator);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();

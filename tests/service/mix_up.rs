@@ -58,9 +58,9 @@ async fn t27_a_users_token_never_serves_another() {
             (user, answer)
         });
         assert!(
-            world.outbound.users() <= ROOM + AT_ONCE,
+            world.outbound.users_health().total <= ROOM + AT_ONCE,
             "seed {seed}: {} users",
-            world.outbound.users()
+            world.outbound.users_health().total
         );
         while let Some(done) = in_progress.try_join_next() {
             let (user, answer) = done.unwrap();

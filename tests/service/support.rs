@@ -1,6 +1,9 @@
 //! The service and the vendor behind it, without sockets.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use auth_core::{Origins, Secret, SharedTransport, TokenRequestLimit};
 use auth_testkit::{TestServer, VirtualClock, assert_no_secret};
@@ -8,11 +11,13 @@ use axum::{Router, body::Body};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tower::ServiceExt;
 
 use crate::{
+    journal::Journal,
     outbound::{Outbound, Settings, http},
-    service,
+    service::{self, Operator},
     vendor::{self, TokenRequest},
 };
 
@@ -34,6 +39,9 @@ impl World {
     /// With room for the tokens of this number of users.
     pub(crate) fn with_room(max_users: usize) -> Self {
         let clock = VirtualClock::new();
+        // Before the first token request.
+        let metrics = prometheus();
+        let journal = Arc::new(Journal::default());
         let vendor = TestServer::builder()
             .vendor(TokenRequest::default())
             .clock(&clock)
@@ -48,10 +56,16 @@ impl World {
             limit: TokenRequestLimit::new(8).unwrap(),
             max_users,
             clock: clock.clone().into(),
+            journal: Arc::clone(&journal),
         };
         let outbound = Outbound::new(settings, http(vendor.service())).unwrap();
         let verify = Arc::new(vendor::expiry_of);
-        let router = service::router(outbound.clone(), verify, clock.clone().into());
+        let router = service::router(
+            outbound.clone(),
+            verify,
+            clock.clone().into(),
+            Operator { journal, metrics },
+        );
         Self {
             vendor,
             clock,
@@ -88,6 +102,13 @@ impl World {
         secrets.extend(tokens.iter().map(|token| token.expose().to_owned()));
         assert_no_secret(text, &secrets);
     }
+}
+
+/// The one recorder of metrics that all tests of this process write into.
+pub(crate) fn prometheus() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    let install = || PrometheusBuilder::new().install_recorder().unwrap();
+    HANDLE.get_or_init(install).clone()
 }
 
 /// What a caller of the service gets.

@@ -79,13 +79,13 @@ async fn nothing_outlives_the_users_own_token() {
     // The vendor's token would live an hour.
     let alice = world.token("alice", 5 * MINUTE);
     assert_eq!(world.get_as(&alice).await.subject(), "alice");
-    assert_eq!(world.outbound.users(), 1);
+    assert_eq!(world.outbound.users_health().total, 1);
     sleep(5 * MINUTE).await;
     let seen = world.vendor.counters();
 
     // Its caller is sent away, and what was had for it is forgotten.
     assert_eq!(world.get_as(&alice).await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(world.outbound.users(), 0);
+    assert_eq!(world.outbound.users_health().total, 0);
 
     // If the caller does not check the expiry, the token request does.
     let user = User {
@@ -132,9 +132,9 @@ async fn a_user_who_signs_in_again_gets_another_token() {
     sleep(MINUTE).await;
     let new = world.token("alice", 5 * MINUTE);
     assert_eq!(world.get_as(&new).await.subject(), "alice");
-    assert_eq!(world.outbound.users(), 2);
+    assert_eq!(world.outbound.users_health().total, 2);
     sleep(4 * MINUTE).await;
     assert_eq!(world.get_as(&old).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(world.get_as(&new).await.subject(), "alice");
-    assert_eq!(world.outbound.users(), 1);
+    assert_eq!(world.outbound.users_health().total, 1);
 }

@@ -1,4 +1,4 @@
-//! The service below the layer: the API in memory, watched, with faults.
+//! The service below the layer: the API in memory, observed and with faults.
 
 use std::{
     future::Future,
@@ -21,14 +21,14 @@ use crate::{
     world::{Send as Sent, World},
 };
 
-/// Which request this is.
+/// The header with the number of the request.
 pub(crate) const ID: &str = "x-sim-id";
-/// Which send a response answers.
+/// The header with the number of the send that a response answers.
 pub(crate) const ANSWERS: &str = "x-sim-answers";
-/// A credential of the caller's own.
+/// A credential that the caller set.
 pub(crate) const OWN: &str = "Bearer fake-own";
 
-/// The way to the API; like many clients it has to be readied before each call, clone by clone.
+/// The client of the API. Like many clients, each clone must be made ready before each call.
 pub(crate) struct Api {
     inner: MemoryService,
     world: Arc<World>,
@@ -46,7 +46,7 @@ impl Api {
         }
     }
 
-    /// Writes down what arrived. Returns the plan for its answer.
+    /// Records a request that arrived. Returns the plan for its answer.
     fn arrives(
         &self,
         request: &Request<SimBody>,
@@ -160,7 +160,7 @@ impl Service<Request<SimBody>> for Api {
         self.world.lock().sends.entry(id).or_default().push(sent);
         let (world, mut inner) = (Arc::clone(&self.world), self.inner.clone());
         Box::pin(async move {
-            // Taken out of the queue in the same poll.
+            // Removed from the queue in the same poll.
             if let Some(reply) = reply {
                 world.server.api().then(reply);
             }
@@ -202,7 +202,7 @@ fn returns(world: &World, id: u64, number: usize, response: &Response<MemoryBody
     inner.sends.entry(id).or_default()[number] = sent;
 }
 
-/// Tells whether a response refuses the token, and says nothing else.
+/// Returns whether a response refuses the token, and states nothing else.
 pub(crate) fn is_refusal(response: &Response<MemoryBody>) -> bool {
     const OTHERWISE: [&str; 3] = [
         "insufficient_scope",
@@ -220,7 +220,7 @@ fn credential(headers: &HeaderMap) -> Option<String> {
     Some(headers.get("authorization")?.to_str().unwrap().to_owned())
 }
 
-/// Everything of a request's head that must be the same in both sends.
+/// Returns everything in a request's head that must be equal in both sends.
 fn head(request: &Request<SimBody>) -> String {
     let headers: Vec<_> = request
         .headers()
@@ -231,6 +231,6 @@ fn head(request: &Request<SimBody>) -> String {
 }
 
 const API_HOST: &str = "server.test";
-/// How long it may take at most until the service is ready. A token may go stale meanwhile; the
-/// layer asks for another one then, but not for ever.
+/// The longest time until the service is ready. A token may become outdated meanwhile; the layer
+/// then requests another one, a limited number of times.
 const LATE: Duration = Duration::from_millis(300);

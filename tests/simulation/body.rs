@@ -1,4 +1,4 @@
-//! A request's body that knows whether it can be cloned, and a witness of what was read of it.
+//! A request's body that may or may not be cloned, and a record of the bytes that were read.
 
 use std::{
     collections::VecDeque,
@@ -31,7 +31,7 @@ impl SimBody {
         }
     }
 
-    /// A body that comes from somewhere else as it is read.
+    /// A body that is produced while it is read.
     pub(crate) fn one_shot(bytes: &Bytes) -> Self {
         Self {
             chunks: bytes.chunks(7).map(Bytes::copy_from_slice).collect(),
@@ -71,7 +71,7 @@ impl Body for SimBody {
     }
 }
 
-/// Writes down what is read of a body.
+/// Records the bytes that are read from a body.
 pub(crate) struct Witnessed {
     pub(crate) body: SimBody,
     pub(crate) read: Arc<Mutex<SentBody>>,

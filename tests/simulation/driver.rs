@@ -1,4 +1,4 @@
-//! One run: traffic and trouble as the seed says, then fair weather, then silence.
+//! One run: traffic and faults as the seed decides, then no faults, then no traffic.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ use crate::{
     world::World,
 };
 
-/// What came of a seed.
+/// The result of a seed.
 pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) trace: String,
@@ -36,9 +36,9 @@ pub(crate) struct Run {
     pub(crate) faults: BTreeMap<&'static str, u64>,
 }
 
-/// Runs a seed to its end, in a separate runtime.
+/// Runs a seed to its end, in its own runtime.
 pub(crate) fn run(seed: u64) -> Run {
-    // The machine draws its jitter from the thread's dice.
+    // The machine takes its jitter from the random generator of the thread.
     fastrand::seed(seed);
     let runtime = Builder::new_current_thread()
         .enable_time()
@@ -127,7 +127,7 @@ where
     settle(world).await;
 }
 
-/// No panic of the source's may reach a caller.
+/// No panic of the source may reach a caller.
 fn check_end(world: &World, error: Option<tokio::task::JoinError>) {
     if let Some(error) = error {
         world.violation(format_args!("a caller panicked: {error}"));
@@ -147,7 +147,7 @@ fn burst(world: &World) -> Vec<Plan> {
     plans.collect()
 }
 
-/// Something happens that is neither a request nor time.
+/// Something happens that is neither a request nor the passing of time.
 fn happen(world: &World) {
     let now = world.now();
     let mut inner = world.lock();
@@ -223,7 +223,7 @@ async fn clear_up(world: &World) {
     }
 }
 
-/// The first success comes as soon as the back-off allows it, as the errors say it.
+/// The first success follows as soon as the back-off permits it, as the errors state.
 async fn recover<S>(world: &Arc<World>, client: &S)
 where
     S: Service<Request<SimBody>, Response = Response<MemoryBody>, Error = Error<MemoryError>>,
@@ -231,7 +231,7 @@ where
 {
     let mut failures = 0;
     let mut in_back_off = Duration::ZERO;
-    // Renewals that did not help leave the quota's reserve alone, until a slot frees.
+    // Renewals without effect leave the quota's reserve unused until a slot frees.
     let longest = match world.scenario.quota {
         Some(_) => LONGEST_REFUSAL_BACKOFF + WINDOW,
         None => LONGEST_REFUSAL_BACKOFF,
@@ -261,7 +261,7 @@ where
     world.violation("the faults are over, and there is no success");
 }
 
-/// Nobody asks any more, so nothing is left.
+/// Without callers nothing is left.
 async fn settle(world: &World) {
     time::sleep(LONGEST_FLIGHT).await;
     let tasks = Handle::current().metrics().num_alive_tasks();
@@ -274,12 +274,12 @@ async fn settle(world: &World) {
     }
     let queued = world.server.api().remaining() + world.server.token().remaining();
     if queued != 0 {
-        world.violation("the simulation itself: a fault went to nobody");
+        world.violation("the simulation itself: a planned fault was not used");
     }
 }
 
-/// A floor, a deadline and some.
+/// A floor, a deadline and a margin.
 const LONGEST_FLIGHT: Duration = Duration::from_secs(15);
-/// One back-off, and one slot of the quota.
+/// One for a back-off, and one for a slot of the quota.
 const MOST_FAILURES: u32 = 2;
 const LONGEST_REFUSAL_BACKOFF: Duration = Duration::from_secs(65);

@@ -1,4 +1,4 @@
-//! What goes wrong, and by which names it is counted.
+//! The faults, and the names under which they are counted.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use fastrand::Rng;
 
 use crate::scenario::choose;
 
-/// What happens to one token request.
+/// The fault of one token request.
 pub(crate) enum TokenFault {
     Reply(Reply),
-    /// A panic inside of the source.
+    /// A panic in the source.
     Panic,
     /// The client secret cannot be read.
     NoSecret,
-    /// The client secret is another one as soon as it was read.
+    /// The client secret changes directly after it was read.
     Rotation,
 }
 
-/// Draws what goes wrong with a token request.
+/// Chooses the fault of a token request at random.
 pub(crate) fn token(rng: &mut Rng) -> (&'static str, TokenFault) {
     let (kind, reply) = match rng.u8(0..27) {
         0 => (TOKEN[0], Reply::status(500)),
@@ -84,7 +84,7 @@ pub(crate) fn token(rng: &mut Rng) -> (&'static str, TokenFault) {
     (kind, TokenFault::Reply(reply))
 }
 
-/// Draws what goes wrong with an answer of the API.
+/// Chooses the fault of an API response at random.
 pub(crate) fn api(rng: &mut Rng) -> (&'static str, Reply) {
     let (kind, reply) = match rng.u8(0..18) {
         0 => (API[0], Reply::status(401)),
@@ -172,12 +172,12 @@ const API: [&str; 18] = [
 
 /// The connection is reset.
 pub(crate) const RESET: &str = "api: reset";
-/// The answer never comes.
+/// The answer never arrives.
 pub(crate) const SILENT: &str = "api: silent";
-/// The answer comes before the body was read.
+/// The answer arrives before the body was read.
 pub(crate) const EARLY: &str = "api: 401 before the upload";
 
-/// Everything that is counted; none may go without a hit.
+/// All counted faults. Each must occur.
 pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
     TOKEN.into_iter().chain(API).chain(EVENTS)
 }

@@ -1,5 +1,5 @@
-//! The same for many processes: they share a store, die at any point of the protocol, are cut off
-//! from the store, and their clocks differ. What counts is what the vendor counted.
+//! A simulation of many processes: they share a store, die at any point of the protocol, lose the
+//! connection to the store, and have different clocks. The vendor's counts are judged.
 
 mod judge;
 mod process;
@@ -15,15 +15,15 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Seeds that plain `cargo test` runs.
+/// The number of seeds in plain `cargo test`.
 const SEEDS: u64 = 200;
 
-/// Fleets in which several processes in a row died with the lease: all others went on without the
+/// Fleets in which several processes in a row died with the lease: all others continued without the
 /// store at the same time.
 const DEATHS_IN_A_ROW: [u64; 6] = [426, 629, 669, 1_456, 1_629, 1_725];
 
-/// Fleets whose tokens live for less than the window of the quota, which the vendor counts as long
-/// as they live.
+/// Fleets whose tokens live for less than the window of the quota. The vendor counts them while
+/// they live.
 const SHORT_LIVED: [u64; 4] = [352, 423, 1_099, 1_440];
 
 #[test]
@@ -53,7 +53,7 @@ fn f08_a_thousand_processes_for_a_day_stay_within_twenty_tokens_an_hour() {
          in {lifetimes} lifetimes, {deaths_at_work} deaths with the lease, \
          at most {fullest_window} counted at once, {refused_by_quota} refused"
     );
-    assert!(deaths_at_work > 0, "nobody died where it matters");
+    assert!(deaths_at_work > 0, "no process died with the lease");
     assert!(
         token_requests <= lifetimes + deaths_at_work,
         "{token_requests} token requests in {lifetimes} lifetimes with {deaths_at_work} deaths"
@@ -63,7 +63,7 @@ fn f08_a_thousand_processes_for_a_day_stay_within_twenty_tokens_an_hour() {
 }
 
 #[test]
-fn every_seed_keeps_the_fleets_promises() {
+fn every_seed_keeps_the_guarantees_of_a_fleet() {
     let (first, count) = seeds();
     let mut sum = Judged::default();
     for seed in first..first + count {
@@ -91,14 +91,14 @@ fn g17f_processes_that_die_in_a_row_cost_one_token_request_each() {
 }
 
 #[test]
-fn g11f_a_fleet_with_short_lived_tokens_keeps_within_the_quota() {
+fn g11f_a_fleet_with_short_lived_tokens_stays_within_the_quota() {
     for seed in SHORT_LIVED {
         run(seed, &Plan::drawn(seed));
     }
 }
 
 #[test]
-fn a_fleets_seed_takes_the_same_course_again() {
+fn a_seed_of_a_fleet_repeats_the_same_run() {
     for seed in 0..5 {
         let plan = Plan::drawn(seed);
         assert_eq!(run(seed, &plan), run(seed, &plan), "seed {seed}");

@@ -1,19 +1,19 @@
-//! A seeded simulation of one process with one key: the real stack over a vendor and an API in
-//! memory, on a paused clock, with faults drawn from the seed.
+//! A seeded simulation of one process with one key: the real stack with a vendor and an API in
+//! memory, on a paused clock, with faults that the seed decides.
 //!
-//! Each seed is a different schedule: requests of all kinds, some of them cancelled at any await,
-//! a token endpoint and an API that misbehave, clocks that jump, secrets that rotate. A model that
-//! knows only the promises watches every send and every token request; `model.rs` lists what it
-//! holds the stack to. A failing run prints its seed and its whole trace.
+//! Each seed is a different run: requests of all kinds, some of them cancelled at any await, faults
+//! of token endpoint and API, clocks that are set, secrets that change. A model that contains only
+//! the guarantees checks every send and every token request; `model.rs` lists its rules. A failing
+//! run prints its seed and its whole trace.
 //!
 //! | to | set |
 //! |---|---|
 //! | run one seed | `SIM_SEED=17` |
-//! | run that many seeds, from 0 | `SIM_SEEDS=100000` |
-//! | run that many, from another one | both |
-//! | see the trace of a seed that holds | `SIM_TRACE=1` |
+//! | run this number of seeds, from 0 | `SIM_SEEDS=100000` |
+//! | run this number of seeds, from another one | both |
+//! | print the trace of a seed that passes | `SIM_TRACE=1` |
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod api;
 mod body;
@@ -40,7 +40,7 @@ use std::{
 
 use crate::{driver::Run, faults::kinds};
 
-/// Seeds that plain `cargo test` runs.
+/// The number of seeds in plain `cargo test`.
 const SEEDS: u64 = 2_000;
 
 /// Seeds that once found a fault, in the stack or in the model.
@@ -50,7 +50,7 @@ const REGRESSIONS: [u64; 13] = [
 ];
 
 #[test]
-fn every_seed_keeps_the_promises() {
+fn every_seed_keeps_the_guarantees() {
     let seeds = seeds();
     let outcome = run_all(seeds.clone());
     println!(
@@ -72,16 +72,16 @@ fn every_seed_keeps_the_promises() {
 }
 
 #[test]
-fn seeds_that_once_failed_hold() {
+fn seeds_that_once_failed_pass() {
     quiet_panics();
     for seed in REGRESSIONS {
         check(&driver::run(seed));
     }
 }
 
-/// One in a hundred runs twice: without that, a failure could not be repeated by its seed.
+/// One seed in a hundred runs twice, because a failure must be repeatable by its seed.
 #[test]
-fn the_same_seed_takes_the_same_course_to_the_last_byte() {
+fn the_same_seed_repeats_the_same_trace() {
     quiet_panics();
     for seed in seeds().step_by(100) {
         let first = driver::run(seed);
@@ -99,7 +99,7 @@ struct Total {
     faults: BTreeMap<&'static str, u64>,
 }
 
-/// Spreads the seeds over the processors; the first that fails ends it all.
+/// Distributes the seeds over the processors. The first failing seed ends the run.
 fn run_all(seeds: Range<u64>) -> Total {
     quiet_panics();
     let next = AtomicU64::new(seeds.start);
@@ -163,7 +163,7 @@ fn seeds() -> Range<u64> {
     }
 }
 
-/// Panics that a seed planned are part of the course; all others are shown as ever.
+/// Hides panics that a seed planned, and shows all others.
 fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

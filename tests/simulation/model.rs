@@ -1,23 +1,23 @@
-//! What the promises say, without saying how they are kept.
+//! The guarantees, independent of their implementation.
 //!
-//! The model is told of each token request as it begins and ends at the source, of each send as it
-//! arrives below the layer, and of each refusal as it is returned to the layer. It holds the stack
-//! to this (the names are those of the guarantees):
+//! The model receives the start and the end of each token request at the source, each send as it
+//! arrives below the layer, and each refusal as it is returned to the layer. It asserts these rules
+//! (with the numbers of the guarantees):
 //!
-//! - A token is sent while neither clock says that it is past its hard deadline; one that was not
-//!   kept, at the moment of its delivery (G10, G20).
-//! - The token that is sent is the newest, or the one before while the newest is on trial, and a
-//!   request that finds it usable is sent at once, failed renewals or not (G1, G2, G4, G8). Not at
-//!   once while the replacement of a refused token waits for the floor, or is in progress for a
-//!   moment.
-//! - A token that was refused some times in a row may be dropped, other token or not.
+//! - A token is sent only while both clocks are before its hard deadline; a token that was not
+//!   cached, only at the moment of its delivery (G10, G20).
+//! - The token that is sent is the newest, or the one before while the newest is on trial. A
+//!   request that finds it valid is sent at once, also after failed renewals (G1, G2, G4, G8). It
+//!   is not sent at once while the replacement of a refused token waits for the floor, or is in
+//!   progress for a moment.
+//! - A token that was refused several times in a row may be dropped, also without another token.
 //! - A refused token is sent only if no token request that replaces it is in progress, or one that
 //!   takes longer than requests wait (G7). A young token that is sent once more for a request that
 //!   was refused with it is not judged.
-//! - One token request at a time, each with a reason: no usable token, or the early window (G2, G3,
-//!   G8).
-//! - None before the floor, a back-off, a `Retry-After` or a terminal verdict ends, and none over
-//!   the quota (G4, G5, G6, G10, G11).
+//! - One token request at a time, each with a reason: no valid token, or a renewal ahead of expiry
+//!   (G2, G3, G8).
+//! - No token request before the end of the floor, a back-off, a `Retry-After` or a final
+//!   rejection, and none above the quota (G4, G5, G6, G10, G11).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,9 +28,9 @@ use auth_core::{AccessToken, ErrorKind, Moment, TokenRequestReason};
 
 pub(crate) struct Model {
     held: Option<Held>,
-    /// The token before, which serves while the newest one is on trial, and until when.
+    /// The previous token, which is used while the newest one is on trial, and until when.
     previous: Option<(String, Moment)>,
-    /// A token for those who waited for it, and when it came.
+    /// A token for waiting callers only, and when it arrived.
     delivered: Option<(String, Moment)>,
     /// Tokens whose refusal is known, and since when.
     dead: BTreeMap<String, Duration>,
@@ -38,26 +38,25 @@ pub(crate) struct Model {
     accepted: BTreeMap<String, Duration>,
     /// Tokens that were refused at any time.
     met: BTreeSet<String>,
-    /// Tokens in a row that were refused and never accepted, the newest not included.
+    /// The number of tokens in a row that were refused and never accepted, without the newest.
     unproven: u32,
-    /// Refusals of the newest token in a row, counted once a second, and when the last one was
-    /// counted.
+    /// Refusals of the newest token in a row, counted at most once per second, and when the last
+    /// one was counted.
     row: (u32, Duration),
-    /// A refused token whose replacement is waited for, and until when.
+    /// A refused token for whose replacement requests wait, and until when.
     replacing: Option<(String, Duration)>,
     /// The token request in progress.
     flying: Option<Flying>,
-    /// The credential turned out to be another one: the next token request may follow at once.
+    /// The credentials changed: the next token request may follow at once.
     pub(crate) second_try: Option<Duration>,
-    /// Once after each token, callers who waited for a renewal ahead of expiry that brought nothing
-    /// have the next token request at once.
+    /// Once after each token, callers that waited for an unsuccessful renewal ahead of expiry get
+    /// the next token request at once.
     may_repeat: bool,
     /// The last token request had no answer in time.
     silent: bool,
-    /// Since when token requests without an answer follow one another at once, because callers
-    /// wait.
+    /// Since when token requests without an answer follow each other at once, because callers wait.
     silent_since: Option<Duration>,
-    /// No token request before.
+    /// No token request before this time.
     gate: Duration,
     quota: Option<u32>,
     /// When the used slots of the quota free.
@@ -71,9 +70,9 @@ struct Held {
     lifetime: Duration,
     refresh_at: Moment,
     usable_until: Moment,
-    /// The text was refused before and came once more: the stack may take it for a failure.
+    /// The text was refused before and was issued again: the stack may treat it as a failure.
     came_again: bool,
-    /// Seen to be past these, maybe before a clock was turned back, and since when.
+    /// Seen to be past its deadlines, perhaps before a clock was set back, and since when.
     seen_early: bool,
     seen_expired: Option<Duration>,
 }
@@ -84,13 +83,13 @@ struct Flying {
     reason: TokenRequestReason,
 }
 
-/// How a request that leaves was signed.
+/// How a request was signed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed {
-    /// How long ago at most: a service may be slow to be ready.
+    /// The longest time since it was signed: a service may be slow to become ready.
     pub(crate) late: Duration,
-    /// The request was refused with the same token: it waited a moment for an API that did not know
-    /// the young token.
+    /// The request was refused with the same token: it waited for an API that did not know the
+    /// young token.
     pub(crate) again: bool,
 }
 
@@ -125,7 +124,7 @@ impl Model {
         }
     }
 
-    /// Looks at the clocks; called before they are turned.
+    /// Reads the clocks. Called before they are set.
     pub(crate) fn observe(&mut self, now: Moment) {
         if let Some(held) = &mut self.held {
             held.seen_early |= past(now, held.refresh_at);
@@ -135,7 +134,7 @@ impl Model {
         }
     }
 
-    /// The token that every request has to be sent with at once.
+    /// Returns the token with which every request must be sent at once.
     pub(crate) fn usable(&self, now: Moment) -> Option<&str> {
         let held = self.held.as_ref()?;
         let is_replacing = self
@@ -155,7 +154,7 @@ impl Model {
         self.flying.is_some()
     }
 
-    /// A token request begins.
+    /// A token request starts.
     pub(crate) fn begins(&mut self, reason: TokenRequestReason, now: Moment) -> Vec<String> {
         self.observe(now);
         let mut wrong = Vec::new();
@@ -196,8 +195,8 @@ impl Model {
         wrong
     }
 
-    /// Whether a token request may follow the last one at once. Callers wait for as long as for one
-    /// token request, however many have no answer.
+    /// Returns whether a token request may follow the last one at once. Callers wait for one token
+    /// request, also if several have no answer.
     fn repeats(&mut self, reason: TokenRequestReason, mono: Duration) -> bool {
         if self.silent && reason != TokenRequestReason::Ahead {
             return mono < *self.silent_since.get_or_insert(mono) + DEADLINE;
@@ -205,8 +204,7 @@ impl Model {
         std::mem::take(&mut self.may_repeat)
     }
 
-    /// A token request ended; its token is published or its failure reported within the same
-    /// moment.
+    /// A token request ended. Its token is published or its failure reported at the same moment.
     pub(crate) fn ends(&mut self, ended: &Ended<'_>, now: Moment) {
         self.observe(now);
         let Some(Flying { sent, .. }) = self.flying.take() else {
@@ -221,8 +219,8 @@ impl Model {
         }
     }
 
-    /// A token that no header can carry is a failure. So may be one that was refused before: then
-    /// no request has to be sent with it.
+    /// A token that a header cannot carry is a failure. One that was refused before may be: then no
+    /// request must be sent with it.
     fn is_good(token: &AccessToken) -> bool {
         let text = token.secret().expose();
         text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -243,15 +241,15 @@ impl Model {
         }
         let early = match token.refresh_hint() {
             Some(hint) => hint.min(usable),
-            // Rounding may take a little off.
+            // Rounding may subtract a little.
             None => (lifetime.mul_f64(0.75)).saturating_sub(Duration::from_micros(1)),
         };
         self.gate = sent.monotonic() + FLOOR.min(lifetime / 2);
         if let Some(held) = self.held.as_mut().filter(|held| held.text == text)
             && self.met.contains(&text)
         {
-            // What was known of the token may stay. The refusal of an expired token proves nothing,
-            // so the token may be taken for a new one, too.
+            // The record of the token may remain. The refusal of an expired token proves nothing,
+            // so the token may also be treated as new.
             if past(now, held.usable_until) || held.seen_expired.is_some() {
                 held.usable_until = sent + usable;
                 held.seen_expired = None;
@@ -300,7 +298,7 @@ impl Model {
         self.gate = now.monotonic() + wait;
     }
 
-    /// A request leaves with this token.
+    /// A request is sent with this token.
     pub(crate) fn sends(&mut self, text: &str, now: Moment, signed: Signed) -> Vec<String> {
         let Signed { late, again } = signed;
         self.observe(now);
@@ -311,7 +309,7 @@ impl Model {
             && delivered == text
             && mono <= at.monotonic() + late
         {
-            // It was handed to all who waited at once, and one of them may have been refused.
+            // All waiting callers received it at once, and one of them may have been refused.
             return wrong;
         }
         let is_previous = self.previous.as_ref().is_some_and(|(previous, until)| {
@@ -336,8 +334,9 @@ impl Model {
         wrong
     }
 
-    /// The token was refused and not accepted since, and a token request that replaces it is in
-    /// progress, not longer than requests wait. What was signed before may be `late`.
+    /// Returns whether the token was refused and not accepted since, and a token request that
+    /// replaces it is in progress for no longer than requests wait. A request that was signed
+    /// before may be `late`.
     fn is_replaced_soon(&self, text: &str, mono: Duration, late: Duration) -> bool {
         let accepted = self.accepted.get(text);
         let is_doubted = |refused: &&Duration| accepted.is_none_or(|accepted| accepted < *refused);
@@ -351,7 +350,7 @@ impl Model {
         })
     }
 
-    /// The layer learns that the API refused this token. Tells whether that is news.
+    /// The layer learns that the API refused this token. Returns whether that is new.
     pub(crate) fn refused(&mut self, text: &str, now: Moment) -> bool {
         self.met.insert(text.to_owned());
         let (row, counted) = self.row;
@@ -366,27 +365,27 @@ impl Model {
         news
     }
 
-    /// The API did not refuse this token: nobody doubts the token now.
+    /// The API did not refuse this token, so it is not doubted any more.
     pub(crate) fn accepted(&mut self, text: &str, now: Moment) {
         self.accepted.insert(text.to_owned(), now.monotonic());
         let is_it = |(replacing, _): &mut (String, Duration)| replacing == text;
         self.replacing.take_if(is_it);
     }
 
-    /// The API served a request: it knows its tokens.
+    /// The API served a request, so it knows its tokens.
     pub(crate) fn served(&mut self) {
         self.row.0 = 0;
         self.unproven = 0;
     }
 
-    /// The refusal stood, because renewals are in refusal back-off or this was the second one: the token may be
-    /// sent on.
+    /// The refusal was returned, because of the refusal back-off or because it was the second one:
+    /// the token may still be sent.
     pub(crate) fn let_stand(&mut self, text: &str) {
         self.dead.remove(text);
     }
 
     /// The request was refused for the second time. A renewal follows, unless there is a back-off;
-    /// others wait for it for a moment.
+    /// other requests wait for it for a moment.
     pub(crate) fn refused_twice(&mut self, text: &str, now: Moment) {
         self.dead.remove(text);
         let begins = self.gate.max(now.monotonic());
@@ -395,22 +394,22 @@ impl Model {
         }
     }
 
-    /// For how long an API may refuse the newest token that has refused the two before, and has
-    /// accepted none since: some APIs take minutes to learn of a token, and would never learn of
-    /// one that is replaced sooner.
+    /// Returns for how long an API may refuse the newest token, if it refused the two before and
+    /// has accepted none since: some APIs need minutes to learn of a token, and would never learn
+    /// of one that is replaced sooner.
     pub(crate) fn on_trial_for(&self, now: Moment) -> Duration {
         let on_trial = self.held.as_ref().filter(|_| self.unproven > 1);
         on_trial.map_or(Duration::ZERO, |held| left(now, held.sent + LONGEST_TRIAL))
     }
 }
 
-/// Tells whether either clock is past a deadline; in the model's own words, because those of the
-/// crate are under test.
+/// Returns whether either clock is past a deadline. Written again here, because the crate's own
+/// function is under test.
 fn past(now: Moment, deadline: Moment) -> bool {
     left(now, deadline).is_zero()
 }
 
-/// The time left to a deadline, by the clock that is there first.
+/// Returns the time left until a deadline, by the clock that reaches it first.
 fn left(now: Moment, deadline: Moment) -> Duration {
     let mono = deadline.monotonic().saturating_sub(now.monotonic());
     let wall = deadline
@@ -420,20 +419,21 @@ fn left(now: Moment, deadline: Moment) -> Duration {
 }
 
 const MARGIN: Duration = Duration::from_secs(60);
-/// Of a token request.
+/// The deadline of a token request.
 const DEADLINE: Duration = Duration::from_secs(10);
 const FLOOR: Duration = Duration::from_secs(1);
 /// How long other requests wait for the replacement of a refused token.
 const DOUBT_WAIT: Duration = Duration::from_secs(2);
-/// How long a token is on trial at last.
+/// The longest time for which a token is on trial.
 const LONGEST_TRIAL: Duration = Duration::from_secs(600);
-/// After this number of refusals in a row a token is dropped permanently, also while no other can be had.
+/// After this number of refusals in a row a token is dropped permanently, also without another
+/// token.
 const DROP: u32 = 5;
-/// Refusals so close together are one.
+/// Refusals within this time count as one.
 const SAME_REFUSAL: Duration = Duration::from_secs(1);
 const PROBE: Duration = Duration::from_secs(300);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 const MAX_LIFETIME: Duration = Duration::from_secs(400 * 24 * 3_600);
-/// Of the quota.
+/// The window of the quota.
 pub(crate) const WINDOW: Duration = Duration::from_secs(3_600);

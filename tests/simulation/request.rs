@@ -1,4 +1,4 @@
-//! One request from its beginning to its end, or to the moment when its caller goes away.
+//! One request from its start to its end, or until its caller is cancelled.
 
 use std::{
     fmt,
@@ -28,7 +28,7 @@ use crate::{
 
 type Answer = Result<Response<MemoryBody>, Error<MemoryError>>;
 
-/// What a caller wants, and how patient it is.
+/// The request of a caller, and when the caller is cancelled.
 #[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) id: u64,
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Api,
-    /// With a credential of the caller's own.
+    /// With a credential that the caller set.
     Own,
     Foreign,
 }
@@ -101,7 +101,7 @@ impl Plan {
         request
     }
 
-    /// Tells whether the layer keeps such a request to send it again.
+    /// Returns whether the layer keeps such a request for a second send.
     fn is_kept(&self, mode: ReplayMode) -> bool {
         match mode {
             ReplayMode::Cheap => self.body.is_empty() && !self.one_shot,
@@ -124,7 +124,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// Sends a request, and checks all that can be seen of it.
+/// Sends a request, and checks everything that is visible of it.
 pub(crate) async fn run<S>(world: Arc<World>, client: S, plan: Plan) -> Option<Answer>
 where
     S: Service<Request<SimBody>, Response = Response<MemoryBody>, Error = Error<MemoryError>>,
@@ -165,7 +165,8 @@ where
     answer
 }
 
-/// Looks at the world before and after each poll; ends without an answer when the caller goes away.
+/// Checks the world before and after each poll. Ends without an answer when the caller is
+/// cancelled.
 struct Watched<'a, F> {
     call: Pin<&'a mut F>,
     world: &'a World,
@@ -212,7 +213,7 @@ impl<F: Future<Output = Answer>> Future for Watched<'_, F> {
     }
 }
 
-/// A refusal that leads to nothing leaves its token in use.
+/// A refusal without consequence leaves its token in use.
 fn let_stand(world: &World, id: u64, response: &Response<MemoryBody>) {
     let outcome = AuthOutcome::of(response);
     let (kind, twice) = match outcome.not_replayed() {
@@ -232,7 +233,7 @@ fn let_stand(world: &World, id: u64, response: &Response<MemoryBody>) {
     }
 }
 
-/// For any result of the request: what was sent was complete, and the same each time.
+/// For any result of the request: each send was complete, and all sends were equal.
 fn check_sends(world: &World, plan: &Plan) {
     let id = plan.id;
     let sends = sends(world, id);
@@ -255,7 +256,7 @@ fn check_sends(world: &World, plan: &Plan) {
         if send.early && !body.ended && plan.body.starts_with(&body.bytes) {
             continue;
         }
-        // Nobody is there to read it.
+        // Its reader may have been dropped.
         if !whole && plan.place != Place::Foreign {
             let read = body.bytes.len();
             world.violation(format_args!(
@@ -288,8 +289,8 @@ fn check_answer(world: &World, plan: &Plan, answer: &Answer) {
             if error.kind() == ErrorKind::Quota {
                 world.hit(event::OVER_QUOTA);
             }
-            // A refusal is dropped before the service is readied once more, and cannot be returned
-            // if the new token is lost while that takes its time.
+            // A refusal is dropped before readiness is polled again, and cannot be returned if the
+            // new token expires meanwhile.
             if !sends.is_empty() && !world.scenario.slow_readiness {
                 world.violation(format_args!(
                     "request {id} was sent and failed for its token"
@@ -314,7 +315,7 @@ fn sends(world: &World, id: u64) -> Vec<crate::world::Send> {
     world.lock().sends.get(&id).cloned().unwrap_or_default()
 }
 
-/// Two token requests with their floors, and two slow answers, fit into it.
+/// Longer than two token requests with their floors and two slow answers.
 const LONGEST: Duration = Duration::from_secs(60);
-/// The longest `Retry-After` that is believed, which is the quota's window as well.
+/// The longest `Retry-After` that is obeyed, which is also the quota's window.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);

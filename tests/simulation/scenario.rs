@@ -1,33 +1,33 @@
-//! What a seed decides before anything happens.
+//! The decisions of a seed before the run.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// The climate of one run.
+/// The settings of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     pub(crate) steps: usize,
-    /// What the vendor's tokens live as a rule.
+    /// The usual lifetime of the vendor's tokens.
     pub(crate) lifetime: Duration,
     pub(crate) replay: ReplayMode,
-    /// How many token requests in a hundred go wrong.
+    /// How many of 100 token requests have a fault.
     pub(crate) token_faults: u8,
-    /// How many answers of the API in a hundred go wrong.
+    /// How many of 100 API responses have a fault.
     pub(crate) api_faults: u8,
-    /// How many operations in a hundred are something else than requests and waiting.
+    /// How many of 100 operations are neither requests nor waiting.
     pub(crate) events: u8,
     pub(crate) quota: Option<u32>,
-    /// The service below takes its time to be ready.
+    /// Whether the service below needs time to become ready.
     pub(crate) slow_readiness: bool,
 }
 
 /// How the layer keeps bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplayMode {
-    /// The default: what is empty, here.
+    /// The default: here only empty bodies.
     Cheap,
-    /// A body that is not a stream.
+    /// With `replay_with`: bodies that are not streams.
     With,
     Off,
 }
@@ -39,7 +39,7 @@ impl Scenario {
             2..9 => ReplayMode::With,
             _ => ReplayMode::Off,
         };
-        // Evenly over the orders of magnitude between a second and two hours.
+        // Evenly distributed over the orders of magnitude between one second and two hours.
         let lifetime = 7_200_f64.powf(rng.f64()).floor().max(1.0);
         let slow_readiness = lifetime > 60.0 && rng.u8(0..4) == 0;
         Self {
@@ -59,7 +59,7 @@ pub(crate) fn choose<T: Copy, const N: usize>(rng: &mut Rng, from: [T; N]) -> T 
     from[rng.usize(0..N)]
 }
 
-/// A time to let pass: mostly short, sometimes long, sometimes about a token's life.
+/// Chooses a waiting time: mostly short, sometimes long, sometimes about the lifetime of a token.
 pub(crate) fn pause(rng: &mut Rng, lifetime: Duration) -> Duration {
     match rng.u8(0..12) {
         0..2 => Duration::ZERO,

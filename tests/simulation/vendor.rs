@@ -1,4 +1,4 @@
-//! The source under test, with a witness around it and faults below it.
+//! The source under test, observed and with faults below it.
 
 use std::{
     panic::panic_any,
@@ -21,16 +21,16 @@ use crate::{
     world::World,
 };
 
-/// What the source says when it panics on purpose.
+/// The message of a planned panic of the source.
 pub(crate) const PLANNED_PANIC: &str = "the seed planned this panic";
 
-/// Client credentials, watched.
+/// Client credentials, observed.
 pub(crate) struct Vendor {
     inner: ClientCredentials,
     world: Arc<World>,
     /// When credentials were rejected last, and which.
     rejected: Mutex<Option<(Duration, Option<CredentialsId>)>>,
-    /// Shows that the authenticator is gone.
+    /// Shows that the authenticator was dropped.
     _alive: Arc<()>,
 }
 
@@ -110,7 +110,7 @@ impl TokenSource for Vendor {
         let read = self.inner.credentials().await;
         let now = self.world.now().monotonic();
         let rejected = *self.rejected.lock().unwrap();
-        // Other credentials than the rejected ones may be tried at once, at any time.
+        // Credentials other than the rejected ones may be tried at once, at any time.
         if let Some((at, used)) = rejected {
             let changed = read.as_ref().is_ok_and(|read| read.id() != used);
             if changed && at == now {
@@ -122,7 +122,7 @@ impl TokenSource for Vendor {
     }
 }
 
-/// Tells the model, also of a token request that is dropped.
+/// Tells the model how a token request ended, also if it is dropped.
 struct Landing<'a>(&'a World);
 
 impl Landing<'_> {
@@ -141,7 +141,7 @@ impl Drop for Landing<'_> {
     }
 }
 
-/// Reads the vault, unless the seed has other plans.
+/// Reads the vault, unless the seed decides that it fails.
 fn read(world: &World) -> Result<Secret, Error> {
     let mut inner = world.lock();
     let secret = Secret::new(inner.vault.clone());
@@ -163,7 +163,7 @@ fn read(world: &World) -> Result<Secret, Error> {
     }
 }
 
-/// The way to the token endpoint.
+/// The connection to the token endpoint.
 struct Wire {
     inner: MemoryTransport,
     world: Arc<World>,
@@ -178,7 +178,7 @@ impl Transport for Wire {
         let planned = self.world.lock().planned.take();
         match planned {
             Some(TokenFault::Panic) => panic_any(PLANNED_PANIC),
-            // Taken out of the queue in the same poll.
+            // Removed from the queue in the same poll.
             Some(TokenFault::Reply(reply)) => {
                 self.world.server.token().then(reply);
             }

@@ -1,4 +1,5 @@
-//! What all parts of a run share: the dice, the trace, the model and the list of broken promises.
+//! The state that all parts of a run share: the random generator, the trace, the model and the list
+//! of violations.
 
 use std::{
     collections::BTreeMap,
@@ -37,7 +38,7 @@ pub(crate) struct Inner {
     pub(crate) token_requests: u64,
     pub(crate) faults: BTreeMap<&'static str, u64>,
     pub(crate) violations: Vec<String>,
-    /// The client secret as the client knows it.
+    /// The client secret that the client knows.
     pub(crate) vault: String,
     /// The fault of the token request in progress.
     pub(crate) planned: Option<TokenFault>,
@@ -46,7 +47,7 @@ pub(crate) struct Inner {
     pub(crate) trace: String,
 }
 
-/// Which faults there are at the moment.
+/// The faults that may occur now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weather {
     pub(crate) fair: bool,
@@ -60,14 +61,14 @@ pub(crate) struct Send {
     pub(crate) head: String,
     pub(crate) credential: Option<String>,
     pub(crate) body: Arc<Mutex<SentBody>>,
-    /// It may take for ever.
+    /// Whether it may never be answered.
     pub(crate) silent: bool,
-    /// It ends without a response.
+    /// Whether it ends without a response.
     pub(crate) reset: bool,
-    /// It is answered before its body is read.
+    /// Whether it is answered before its body is read.
     pub(crate) early: bool,
     pub(crate) status: Option<u16>,
-    /// This send made known that its token is refused.
+    /// The token whose refusal this send made known.
     pub(crate) refused: Option<String>,
 }
 
@@ -116,7 +117,7 @@ impl World {
         this
     }
 
-    /// Returns the shared state; never held across an await.
+    /// Returns the shared state. Never held across an await.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,7 +138,7 @@ impl World {
         inner.count(kind);
     }
 
-    /// Something happened that must not.
+    /// Records a violation.
     pub(crate) fn violation(&self, what: impl fmt::Display) {
         let at = self.start.elapsed();
         let mut inner = self.lock();
@@ -160,7 +161,7 @@ impl Inner {
         *self.faults.entry(kind).or_default() += 1;
     }
 
-    /// Decides how the next token request goes.
+    /// Decides the fault of the next token request.
     pub(crate) fn plan_token_request(&mut self) -> Option<&'static str> {
         let faults = match self.weather {
             Weather { fair: true, .. } => 0,
@@ -181,7 +182,7 @@ impl Inner {
         format!("fake-secret-{}", self.secrets)
     }
 
-    /// Throws a hundred-sided die.
+    /// Returns `true` with this probability in percent.
     pub(crate) fn chance(&mut self, of_hundred: u8) -> bool {
         self.rng.u8(0..100) < of_hundred
     }

@@ -1,5 +1,5 @@
-//! Each stack is a client for a caller who takes any error (`BoxError`), and for one who clones the
-//! client; where the client at the bottom is in memory, a request goes through.
+//! Each stack is a client for a caller that accepts any error (`BoxError`) and clones the client.
+//! If the client at the bottom is in memory, the test also sends a request.
 
 use std::{future::ready, time::Duration};
 
@@ -45,7 +45,7 @@ fn client()
     })
 }
 
-/// The demands of a caller.
+/// The bounds of a caller.
 fn is_client<B, S>(client: S) -> S
 where
     S: Service<Request<B>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static,
@@ -83,7 +83,7 @@ async fn timeout_below() {
         .service(client());
     let boxed = stack.clone().map_err(auth_tower::Error::into_boxed);
     send(boxed).await;
-    // With the error as the layer has it, inner errors stay apart from its own.
+    // Inside `Error`, inner errors are separate from the layer's own.
     let request = Request::get("https://api.example.com/")
         .body(Full::default())
         .unwrap();
@@ -141,7 +141,7 @@ async fn boxes_above_and_below() {
 }
 
 #[tokio::test]
-async fn a_vendor_is_taken_as_it_is() {
+async fn a_vendors_type_is_accepted_without_conversion() {
     let transport = TestServer::builder().in_memory().transport();
     let secret = Secret::new("fake-secret-1");
     let kaizen = Kaizen::<Central>::builder("fake-client", secret, transport)
@@ -189,7 +189,7 @@ async fn hyper_at_the_bottom() {
             .layer(auth())
             .service(hyper::<Full<Bytes>>()),
     );
-    // A request that a server received goes on.
+    // A request that a server received and forwards.
     type Incoming = axum::body::Body;
     is_client::<Incoming, _>(
         ServiceBuilder::new()
@@ -206,9 +206,9 @@ async fn hyper_at_the_bottom() {
     );
 }
 
-/// `axum::body::Body` is not `Sync`, which reqwest asks for; a body that is kept is.
+/// `axum::body::Body` is not `Sync`, which reqwest requires; a kept body is.
 #[tokio::test]
-async fn an_axum_body_goes_over_reqwest_below_the_layer_that_keeps_bodies() {
+async fn an_axum_body_is_sent_with_reqwest_below_replay_body_layer() {
     let stack = ServiceBuilder::new()
         .layer(ReplayBodyLayer::new(1024))
         .layer(auth())

@@ -1,5 +1,5 @@
-//! Stacks that compile, and mistakes of which the compiler says what to do.
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+//! Stacks that compile, and mistakes for which the compiler says what to do.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod compiling;
 mod mistakes;

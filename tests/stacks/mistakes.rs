@@ -1,8 +1,9 @@
-//! Each file of the folder `mistakes` has a mistake. What the compiler has to say comes first in
-//! the file: `//! says:` for its first message, `//! hints:` for what it adds to any message.
+//! Each file of the folder `mistakes` contains a mistake. The expected text of the compiler is at
+//! the top of the file: `//! says:` for its first message, `//! hints:` for additions to any
+//! message.
 //!
-//! Only the texts of this workspace are checked, and the compiler's own where it knows the cure:
-//! where the compiler puts them differs from release to release.
+//! Only texts of this workspace are checked, and the compiler's own text if it names the fix. The
+//! position at which the compiler shows them differs between releases.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +15,7 @@ use std::{
 use serde_json::Value;
 
 #[test]
-fn the_compiler_names_the_cause_and_the_cure() {
+fn the_compiler_names_the_cause_and_the_fix() {
     let mistakes = Mistake::all();
     assert!(mistakes.len() >= 10, "only {} mistakes", mistakes.len());
     let messages = compile(&mistakes);
@@ -71,7 +72,7 @@ impl Mistake {
     fn problems(&self, said: &[Said]) -> Vec<String> {
         let whole: Vec<&str> = said.iter().map(|said| said.rendered.as_str()).collect();
         let whole = whole.join("\n");
-        // The message and the label at the place of the mistake: what an editor shows.
+        // The message and the label at the place of the mistake, which an editor shows.
         let first = &said[0];
         let missing = |kind: &str, text: &str| {
             format!("{}: {kind} `{text}` is missing in\n{whole}", self.name)
@@ -90,6 +91,7 @@ impl Mistake {
 /// One error of the compiler.
 struct Said {
     /// Message and labels.
+    /// Message, labels and notes.
     start: String,
     /// The notes, too.
     whole: String,
@@ -121,7 +123,7 @@ impl Said {
     }
 }
 
-/// Compiles each file as a program of one package, and returns the errors by program.
+/// Compiles each file as a program of one package. Returns the errors per program.
 fn compile(mistakes: &[Mistake]) -> BTreeMap<String, Vec<Said>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mistakes");
@@ -138,7 +140,7 @@ fn compile(mistakes: &[Mistake]) -> BTreeMap<String, Vec<Said>> {
         "pub struct Client;",
     )
     .unwrap();
-    // The versions that this test was compiled with: they are there, and nothing is fetched.
+    // The versions with which this test was compiled: they are present, so nothing is downloaded.
     fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock")).unwrap();
     let output = Command::new(env!("CARGO"))
         .args([
@@ -170,7 +172,7 @@ fn compile(mistakes: &[Mistake]) -> BTreeMap<String, Vec<Said>> {
     all
 }
 
-/// Features as a program has them that asks for none.
+/// The features of a program that enables none.
 const MANIFEST: &str = r#"
 [package]
 name = "mistakes"
@@ -195,7 +197,7 @@ tower = { version = "0.5", features = ["timeout", "util"] }
 
 "#;
 
-/// Stands for the release before the one that the workspace uses.
+/// Represents the release before the one that the workspace uses.
 const OLD_REQWEST: &str = r#"
 [package]
 name = "reqwest"

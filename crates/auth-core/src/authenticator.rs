@@ -5,11 +5,13 @@ pub(crate) mod flight;
 pub(crate) mod health;
 pub(crate) mod options;
 pub(crate) mod published;
+pub(crate) mod requests;
 pub(crate) mod residue;
 pub(crate) mod shared_state;
 pub(crate) mod snapshot;
 pub(crate) mod waiters;
 pub(crate) mod warm;
+pub(crate) mod wider_scope;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -284,6 +286,9 @@ impl Authenticator {
     #[doc(hidden)]
     pub fn observe_unsigned(&self, cause: &'static str, host: &str, error: Option<&Error>) {
         self.shared
+            .requests
+            .note_unsigned(cause, host, self.shared.now());
+        self.shared
             .settings
             .observed
             .observe(|| EventKind::RequestUnsigned {
@@ -310,6 +315,9 @@ impl Authenticator {
     /// of this workspace.
     #[doc(hidden)]
     pub fn observe_not_replayed(&self, cause: &'static str, host: &str, error: Option<&Error>) {
+        self.shared
+            .requests
+            .note_not_replayed(cause, host, self.shared.now());
         self.shared
             .settings
             .observed
@@ -419,11 +427,17 @@ impl AuthenticatorBuilder {
             }
         };
         let settings = Settings {
-            observed: Observed::new(self.vendor, options.label, options.observer),
+            observed: Observed::new(
+                self.vendor,
+                options.label,
+                options.clock.clone(),
+                options.observer,
+            ),
             scheme: self.scheme,
             origins: self.origins,
             limit: options.limit,
             clock: options.clock,
+            wider_scope: options.wider_scope,
             shards: options.shards,
         };
         Ok(Authenticator {

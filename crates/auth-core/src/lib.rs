@@ -43,6 +43,7 @@
 //! | see what happens, in logs, metrics and traces | [`Observer`], and the page [Observability](_documentation::observability) |
 //! | keep a token valid without traffic, or follow its renewals | [`Authenticator::keep_warm`], [`Authenticator::watch`] |
 //! | renew or drop a token by hand, and end a process well | [`Authenticator::refresh_now`], [`Authenticator::invalidate`], [`Authenticator::shutdown`] |
+//! | ask for more scope when the API wants it | [`WiderScope`] |
 //! | set when tokens are renewed and how failures are spaced | [`RefreshPolicy`] |
 //! | keep within a vendor's token quota | [`Quota`] |
 //! | use the same options for several authenticators and vendors | [`AuthenticatorOptions`] |
@@ -55,6 +56,7 @@
 //! | send a key as it is, without any token request | [`ApiKey`] |
 //! | keep and rotate long-lived secrets | [`Secret`], [`SecretSource`], [`SecretEnv`], [`SecretFile`], [`SecretFn`] |
 //! | check what is promised, which demands of standards are met, and by which tests | the pages [Guarantees](_documentation::guarantees), [Standards](_documentation::standards), [Threats](_documentation::threats) |
+//! | read all guides, in reading order | [Guides](_documentation) |
 //! | control the time in tests | [`Clock`], and `VirtualClock` in `auth-testkit` |
 //!
 //! # How it works
@@ -129,9 +131,10 @@ mod token;
 mod transport;
 
 pub use authenticator::acquire::Acquire;
-pub use authenticator::health::{Health, HealthFailure, MapHealth};
+pub use authenticator::health::{Health, HealthFailure, MapHealth, RequestsLost};
 pub use authenticator::options::AuthenticatorOptions;
 pub use authenticator::warm::{KeepWarm, TokenWatch};
+pub use authenticator::wider_scope::ScopeAnswer;
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
 pub use authenticator_map::{AuthenticatorMap, AuthenticatorMapBuilder};
 pub use clock::{Clock, Moment, SharedClock, SystemClock};
@@ -139,8 +142,11 @@ pub use error::{Error, ErrorKind, RejectedPart, TokenRequestOutcome};
 pub use key::{Key, KeyBuilder, KeyPart};
 pub use limits::concurrency::TokenRequestLimit;
 pub use limits::quota::Quota;
+pub use limits::wider_scope::{NoWiderScope, WiderScope};
 pub use marks::redirected::{Redirected, RedirectsUnseen};
 pub use marks::refused::TokenRefused;
+#[doc(hidden)]
+pub use observer::measure;
 pub use observer::{Event, EventKind, Observer, QuotaUse};
 pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;

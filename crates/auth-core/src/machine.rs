@@ -12,6 +12,7 @@ pub(crate) mod memory;
 pub(crate) mod orders;
 pub(crate) mod prints;
 pub(crate) mod record;
+pub(crate) mod scopes;
 pub(crate) mod serving;
 mod sharing;
 

@@ -2,6 +2,8 @@
 
 mod event;
 mod log;
+#[doc(hidden)]
+pub mod measure;
 
 pub use event::{Event, EventKind, QuotaUse};
 
@@ -13,6 +15,7 @@ use std::{
 
 use tracing::{Span, span};
 
+use crate::SharedClock;
 use event::Names;
 
 /// Receives an [`Event`] for everything that an operator may want to count or see: token requests,
@@ -44,7 +47,8 @@ use event::Names;
 /// [`RequestReplayed`](EventKind::RequestReplayed), [`TokenRefused`](EventKind::TokenRefused) and
 /// so on) comes once for each such request. The number of all other events is bounded by the number
 /// of token requests: 100,000 callers that wait for one token cause one
-/// [`RequestsWaited`](EventKind::RequestsWaited).
+/// [`RequestsWaited`](EventKind::RequestsWaited) and at most 18
+/// [`RequestsWaiting`](EventKind::RequestsWaiting).
 ///
 /// # Example
 ///
@@ -112,6 +116,7 @@ impl fmt::Debug for SharedObserver {
 #[derive(Debug)]
 pub(crate) struct Observed {
     names: Arc<Names>,
+    clock: SharedClock,
     observer: Option<SharedObserver>,
 }
 
@@ -119,10 +124,15 @@ impl Observed {
     pub(crate) fn new(
         vendor: String,
         label: Option<Arc<str>>,
+        clock: SharedClock,
         observer: Option<SharedObserver>,
     ) -> Self {
         let names = Arc::new(Names { vendor, label });
-        Self { names, observer }
+        Self {
+            names,
+            clock,
+            observer,
+        }
     }
 
     pub(crate) fn vendor(&self) -> &str {
@@ -172,7 +182,7 @@ impl Observed {
         let Some(SharedObserver(observer)) = &self.observer else {
             return;
         };
-        let event = Event::new(Arc::clone(&self.names), kind());
+        let event = Event::new(Arc::clone(&self.names), self.clock.now(), kind());
         // If a panic leaves the observer half-changed, the observer must cope with it.
         let told = catch_unwind(AssertUnwindSafe(|| observer.on_event(&event)));
         if told.is_err() {

@@ -7,7 +7,7 @@ use std::{fmt, num::NonZeroU64, time::Duration};
 
 use http::HeaderMap;
 
-use crate::{Error, ErrorKind, Secret, sharded::Local, token::headers::Headers};
+use crate::{Error, ErrorKind, Moment, Secret, sharded::Local, token::headers::Headers};
 
 /// Result of a token request: the access token and the lifetime that the vendor stated.
 ///
@@ -189,6 +189,46 @@ impl Token {
     #[must_use]
     pub fn granted_scope(&self) -> Option<&str> {
         self.0.scope()
+    }
+
+    /// Returns the token's text: for protocols other than HTTP, where it stands in the place of a
+    /// password. Follow its renewals with [`Authenticator::watch`](crate::Authenticator::watch).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use auth_core::Token;
+    ///
+    /// /// Arguments of a Redis `AUTH` command.
+    /// fn arguments(token: &Token) -> [String; 2] {
+    ///     ["worker".to_owned(), token.secret().expose().to_owned()]
+    /// }
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// [`Origins`](crate::Origins) are not checked here: know to whom you give the token.
+    #[must_use]
+    pub fn secret(&self) -> Secret {
+        self.0.text()
+    }
+
+    /// Returns the authentication scheme (RFC 9110 section 11.1) that stands before the token in
+    /// `Authorization`, for example `Bearer`; `None` if the token has a header of its own.
+    #[must_use]
+    pub fn scheme(&self) -> Option<&str> {
+        let prefix = self.0.about().prefix.trim();
+        Some(prefix).filter(|prefix| !prefix.is_empty())
+    }
+
+    /// Returns the moment from which on the token is not sent: the expiry that the authorization
+    /// server stated minus the [margin](crate::RefreshPolicy::margin). Compare it with the
+    /// [clock](crate::Authenticator::clock) of the authenticator: `clock.now().until(moment)` is
+    /// how long the token may still be sent. More than 500 years ahead for a credential that does
+    /// not expire.
+    #[must_use]
+    pub fn valid_until(&self) -> Moment {
+        self.0.about().valid_until
     }
 
     /// Sets the credential headers of a request, replaces headers of the same name, and sets the

@@ -10,13 +10,13 @@ pub enum JwtAlgorithm {
     Es256,
     /// ECDSA with the curve P-384 and SHA-384.
     Es384,
-    /// RSASSA-PKCS1-v1_5 with SHA-256; the algorithm that all servers know.
+    /// RSASSA-PKCS1-v1_5 with SHA-256. All servers support it.
     Rs256,
     /// RSASSA-PSS with SHA-256.
     Ps256,
     /// EdDSA with the curve Ed25519.
     EdDsa,
-    /// HMAC with SHA-256: `client_secret_jwt`. The key is the client secret.
+    /// HMAC with SHA-256, for `client_secret_jwt`. The key is the client secret.
     Hs256,
 }
 
@@ -34,7 +34,7 @@ impl JwtAlgorithm {
         }
     }
 
-    /// Returns the kind of private key; `None` for a shared secret.
+    /// Returns the kind of private key. `None` for a shared secret.
     pub(crate) const fn key_kind(self) -> Option<KeyKind> {
         match self {
             Self::Es256 => Some(KeyKind::P256),
@@ -45,7 +45,7 @@ impl JwtAlgorithm {
         }
     }
 
-    /// Tells whether a JWK's member `alg` names this algorithm. RFC 9864 renames EdDSA.
+    /// Returns whether a JWK's member `alg` names this algorithm. RFC 9864 renames EdDSA.
     pub(crate) fn is_named(self, alg: &str) -> bool {
         alg == self.as_str() || (self == Self::EdDsa && alg == "Ed25519")
     }

@@ -5,17 +5,18 @@ use auth_oauth2::AssertionContext;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JwtAudience {
-    /// The authorization server's issuer identifier, as
-    /// [`ClientBuilder::issuer`](auth_oauth2::ClientBuilder::issuer) set it. The only value that is
-    /// safe when token endpoints come from metadata: an attacker's metadata cannot have an
-    /// assertion made that is good elsewhere (CVE-2025-27370, CVE-2025-27371).
+    /// The authorization server's issuer identifier, from
+    /// [`ClientBuilder::issuer`](auth_oauth2::ClientBuilder::issuer) or
+    /// [`Client::discover`](auth_oauth2::Client::discover). The only safe value if the token
+    /// endpoint comes from metadata: hostile metadata then cannot obtain an assertion that another
+    /// server accepts (CVE-2025-27370, CVE-2025-27371).
     #[default]
     Issuer,
-    /// The URL of the token endpoint, for servers that expect it, for example Entra ID and Okta.
+    /// The URL of the token endpoint, for servers that require it, for example Entra ID and Okta.
     TokenEndpoint,
-    /// This text, for example `https://login.salesforce.com`.
+    /// A fixed text, for example `https://login.salesforce.com`.
     Fixed(String),
-    /// No `aud`, for JWTs that are no assertions of RFC 7523, for example those of a GitHub App.
+    /// No `aud`, for JWTs that are not assertions of RFC 7523, for example those of a GitHub App.
     Omitted,
 }
 

@@ -1,4 +1,4 @@
-//! Private keys in JSON: a JWK, a JWK set (RFC 7517), a service account's key file.
+//! Private keys in JSON: a JWK, a JWK set (RFC 7517), or a service account's key file.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::{
     pem_keys, pkcs,
 };
 
-/// Reads all private keys for signatures.
+/// Reads all private keys that can sign.
 pub(crate) fn read(text: &str) -> Result<Vec<Key>, Problem> {
     let file: File = serde_json::from_str(text).map_err(|_| NOT_JSON)?;
     if let Some(pem) = file.private_key {
@@ -29,7 +29,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Key>, Problem> {
         None => vec![serde_json::from_str(text).map_err(|_| NOT_JSON)?],
     };
     if jwks.is_empty() {
-        return Err("holds a JWK set without keys");
+        return Err("contains a JWK set without keys; add a private key");
     }
     let mut keys = Vec::new();
     for jwk in jwks {
@@ -38,12 +38,12 @@ pub(crate) fn read(text: &str) -> Result<Vec<Key>, Problem> {
         }
     }
     if keys.is_empty() {
-        return Err("holds no private JWK for signatures (with a member `d`)");
+        return Err("contains no private JWK for signatures; a private JWK has a member `d`");
     }
     Ok(keys)
 }
 
-/// Whichever of them it is.
+/// The members of all three forms.
 #[derive(Deserialize)]
 struct File {
     keys: Option<Vec<Jwk>>,
@@ -96,7 +96,7 @@ impl Jwk {
     }
 
     fn elliptic(&self, kind: KeyKind) -> Result<Key, Problem> {
-        // SEC 1 section 2.3.3: a point without compression.
+        // SEC 1 section 2.3.3: an uncompressed point.
         let point = match (&self.x, &self.y) {
             (Some(x), Some(y)) => [&[4], &x.0[..], &y.0[..]].concat(),
             _ => Vec::new(),
@@ -108,7 +108,7 @@ impl Jwk {
         let crt = [&self.p, &self.q, &self.dp, &self.dq, &self.qi];
         if crt.iter().any(|number| number.is_none()) {
             return Err(
-                "holds an RSA JWK without `p`, `q`, `dp`, `dq` and `qi`; export the key \
+                "contains an RSA JWK without `p`, `q`, `dp`, `dq` and `qi`; export the key \
                         once more with them",
             );
         }

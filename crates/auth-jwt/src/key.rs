@@ -1,11 +1,11 @@
 use zeroize::Zeroizing;
 
-/// A private key as it was read.
+/// A private key that was read and not yet chosen.
 pub(crate) struct Key {
     pub(crate) kind: KeyKind,
     /// PKCS#1 for RSA, PKCS#8 for the others.
     pub(crate) der: Zeroizing<Vec<u8>>,
-    /// The key's name.
+    /// The key's identifier.
     pub(crate) kid: Option<String>,
     /// The only algorithm that the key is for.
     pub(crate) alg: Option<String>,
@@ -34,7 +34,7 @@ pub(crate) enum KeyKind {
     P256,
     P384,
     Ed25519,
-    /// One that no algorithm here signs with.
+    /// A key for which no algorithm of this crate exists.
     Other,
 }
 
@@ -50,7 +50,7 @@ impl KeyKind {
     }
 }
 
-/// What is wrong with a text that should hold a key. Never names a part of the text.
+/// The fault of a text that should contain a key. Contains no part of the text.
 pub(crate) type Problem = &'static str;
 
 pub(crate) const DAMAGED: Problem = "a key in it is damaged or cut off; write it once more, and replace the file by renaming \

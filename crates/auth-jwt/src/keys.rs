@@ -1,4 +1,4 @@
-//! Which of the keys that were read signs.
+//! Chooses the key that signs.
 
 use auth_core::{Error, Secret};
 use jsonwebtoken::EncodingKey;
@@ -9,26 +9,28 @@ use crate::{
     pem_keys,
 };
 
-/// The key that signs, with what a JWT's header says about it.
+/// The key that signs, and what a JWT's header says about it.
 pub(crate) struct SigningKey {
     pub(crate) encoding: EncodingKey,
     pub(crate) kid: Option<String>,
     pub(crate) thumbprint: Option<String>,
 }
 
-/// Reads a text and chooses the key for an algorithm, by its name if `kid` is set.
+/// Reads a text and chooses the key for an algorithm. If `kid` is set, only the key with this
+/// identifier is chosen.
 pub(crate) fn signing_key(
     text: &Secret,
     algorithm: JwtAlgorithm,
     kid: Option<&str>,
 ) -> Result<SigningKey, Error> {
     if text.expose().trim().is_empty() {
-        return Err(bad("the text that was read is empty"));
+        return Err(bad("the text that was read is empty; check its source"));
     }
     let Some(kind) = algorithm.key_kind() else {
         let encoding = EncodingKey::from_secret(text.expose().as_bytes());
         return Ok(SigningKey {
-            encoding: encoding.map_err(|_| bad("the text that was read is empty"))?,
+            encoding: encoding
+                .map_err(|_| bad("the text that was read is empty; check its source"))?,
             kid: kid.map(str::to_owned),
             thumbprint: None,
         });
@@ -67,14 +69,14 @@ fn choose(
     });
     if keys.is_empty() {
         let problem = format!(
-            "holds no private key for {name}, which needs one of kind {}; found: {found}. Choose \
+            "contains no private key for {name}, which needs one of kind {}; found: {found}. Choose \
              the algorithm that fits the key",
             kind.as_str()
         );
         return Err(bad(&problem));
     }
     if let Some(kid) = kid {
-        // A PEM key has no name of its own.
+        // A PEM key has no identifier.
         if let [
             Key {
                 kid: own @ None, ..
@@ -85,31 +87,35 @@ fn choose(
         }
         keys.retain(|key| key.kid.as_deref() == Some(kid));
         if keys.is_empty() {
-            let problem = format!("holds no key for {name} with the `kid` that `key_id` names");
+            let problem = format!(
+                "contains no key for {name} with the `kid` that `key_id` names; check `key_id`"
+            );
             return Err(bad(&problem));
         }
     }
     let count = keys.len();
     if count > 1 && keys.iter().any(|key| key.kid.is_none()) {
         let problem = format!(
-            "holds {count} keys for {name}, and not each has a `kid`, by which the server tells \
-             them apart; add the `kid` to each JWK, or leave one key"
+            "contains {count} keys for {name}, and not every key has a `kid`; add the server's `kid` \
+             to each JWK, or keep only one key"
         );
         return Err(bad(&problem));
     }
     let mut kids: Vec<_> = keys.iter().map(|key| key.kid.as_deref()).collect();
     kids.sort_unstable();
     if kids.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(bad("holds two keys with the same `kid`; give each its own"));
+        return Err(bad(
+            "contains two keys with the same `kid`; give each key its own `kid`",
+        ));
     }
-    // The last of several that are equally new.
+    // Of several equally new keys, the last one.
     let newest = keys.into_iter().max_by_key(|key| key.issued_at);
-    newest.ok_or_else(|| bad("holds no private key"))
+    newest.ok_or_else(|| bad("contains no private key; set a private key in PEM or JWK form"))
 }
 
 fn bad(problem: &str) -> Error {
     Error::config(FIELD, problem)
 }
 
-/// The setting that the key is.
+/// The name of the setting in errors.
 pub(crate) const FIELD: &str = "signing_key";

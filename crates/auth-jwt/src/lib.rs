@@ -1,12 +1,14 @@
-//! Signed JWT assertions for OAuth 2.0 (RFC 7523): services prove who they are by a key and share
-//! no secret with the authorization server.
+//! Signed JWT assertions for OAuth 2.0 (RFC 7523): a service authenticates with a private key and
+//! shares no secret with the authorization server.
 //!
-//! The crate signs; [`auth_oauth2`] sends, and `auth-core`'s
+//! This crate signs assertions. [`auth_oauth2`] sends them. `auth-core`'s
 //! [`Authenticator`](auth_core::Authenticator) decides when: one token request with one assertion
-//! serves all callers, in all processes that share a store. The cryptography is that of
-//! `jsonwebtoken`, with the library of your choice.
+//! serves all callers, in all processes that share a store. `jsonwebtoken` does the cryptography,
+//! with the library of your choice.
 //!
 //! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
+//! All guides, in reading order: [Guides](https://docs.rs/auth-core/latest/auth_core/_documentation/).
 //!
 //! # Example
 //!
@@ -28,35 +30,35 @@
 //! }
 //! ```
 //!
-//! # What is where
+//! # Where to find what
 //!
 //! | you want | see |
 //! |---|---|
 //! | `private_key_jwt`: a signing key in place of a client secret | [`JwtSigner`] in [`client_assertion`](auth_oauth2::ClientBuilder::client_assertion) |
-//! | `client_secret_jwt`: the client secret signs and does not travel | [`JwtSigner`] with [`JwtAlgorithm::Hs256`] |
+//! | `client_secret_jwt`: the client secret signs and is not sent | [`JwtSigner`] with [`JwtAlgorithm::Hs256`] |
 //! | the JWT bearer grant: Salesforce, SAP | [`JwtSigner`] in [`jwt_bearer`](auth_oauth2::Client::jwt_bearer) |
 //! | a Google service account | [`ServiceAccount`] |
-//! | a JWT of another kind, for example a GitHub App's | [`JwtSigner::sign`](auth_oauth2::AssertionSigner::sign) |
-//! | a key that stays in its service (KMS, HSM) | [`AssertionSigner`](auth_oauth2::AssertionSigner), without this crate |
+//! | a GitHub App | [`JwtSigner`] in an [`AssertionLogin`](auth_oauth2::AssertionLogin) |
+//! | a key that does not leave its service (KMS, HSM) | [`AssertionSigner`](auth_oauth2::AssertionSigner), without this crate |
 //! | an assertion that another program issues (Kubernetes, SPIFFE) | [`Assertion`](auth_oauth2::Assertion), without this crate |
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! - Each token request has an assertion of its own: a new `jti`, the current `iat`, and an `exp`
-//!   that is 60 seconds away by default.
-//! - `aud` is the issuer that the program set, unless the program chooses otherwise; nothing that a
-//!   server says changes it.
+//! - Each token request has its own assertion: a new `jti`, the current `iat`, and an `exp` that is
+//!   60 seconds ahead by default.
+//! - `aud` is the issuer that the program set, unless the program chooses otherwise. No answer of a
+//!   server changes it.
 //! - The key is read before each token request, and once more when the server rejects the
 //!   assertion.
-//! - A key that does not fit is an error on field `signing_key` that says what was found and what to
-//!   do. No error holds a part of the key.
-//! - Nothing panics, whichever features of `jsonwebtoken` other crates switch on.
+//! - A key that does not fit is an error on field `signing_key` that says what was found and what
+//!   to do. No error contains a part of the key.
+//! - No call panics, with any features of `jsonwebtoken` that other crates enable.
 //!
 //! # Cargo features
 //!
-//! Choose one. Without any, [`ClientBuilder::build`](auth_oauth2::ClientBuilder::build) fails unless
-//! the program installs a provider by `jsonwebtoken::crypto::CryptoProvider::install_default`. With
-//! both, `aws-lc-rs` signs.
+//! Choose one. Without one, [`ClientBuilder::build`](auth_oauth2::ClientBuilder::build) fails
+//! unless the program installs a provider with
+//! `jsonwebtoken::crypto::CryptoProvider::install_default`. With both, `aws-lc-rs` signs.
 //!
 //! | feature | default | effect |
 //! |---|---|---|

@@ -32,7 +32,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Key>, Problem> {
             "CERTIFICATE" => {
                 let print = URL_SAFE_NO_PAD.encode(Sha256::digest(&bytes));
                 match keys.last_mut() {
-                    // The first certificate is the key's own, others are those of its issuers.
+                    // The first certificate is that of the key. Others are those of its issuers.
                     Some(key) => key.thumbprint.get_or_insert(print),
                     None => thumbprint.get_or_insert(print),
                 };
@@ -56,7 +56,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Key>, Problem> {
     Err(if is_public {
         PUBLIC_ONLY
     } else {
-        "holds no private key"
+        "contains no private key; set a private key in PEM or JWK form"
     })
 }
 
@@ -65,9 +65,9 @@ fn is_encrypted(block: &Pem) -> bool {
     block.tag() == "ENCRYPTED PRIVATE KEY" || old_form.is_some_and(|it| it.contains("ENCRYPTED"))
 }
 
-const NOT_WHOLE: Problem = "a PEM block in it is damaged or cut off; write it once more, and replace the file by renaming \
-     another one over it";
-const NO_KEY_FORM: Problem = "holds neither a private key in PEM form nor a JWK";
-const ENCRYPTED: Problem = "holds an encrypted private key; decrypt it with `openssl pkey -in ENCRYPTED -out PLAIN` and \
+const NOT_WHOLE: Problem = "a PEM block in it is damaged or cut off; write the file again under another name, and rename it to \
+     this name";
+const NO_KEY_FORM: Problem = "contains neither a private key in PEM form nor a JWK";
+const ENCRYPTED: Problem = "contains an encrypted private key; decrypt it with `openssl pkey -in ENCRYPTED -out PLAIN` and \
      protect the file by its permissions";
-const PUBLIC_ONLY: Problem = "holds only public keys or certificates; the private key is needed";
+const PUBLIC_ONLY: Problem = "contains only public keys or certificates; add the private key";

@@ -1,4 +1,5 @@
-//! Private keys in the forms that `jsonwebtoken` takes: PKCS#1 for RSA, PKCS#8 for the others.
+//! Converts private keys to the forms that `jsonwebtoken` accepts: PKCS#1 for RSA, PKCS#8 for the
+//! others.
 
 use der::{
     Decode as _, Encode as _,
@@ -39,7 +40,7 @@ pub(crate) fn pkcs1(bytes: &[u8]) -> Result<Key, Problem> {
     Ok(Key::new(KeyKind::Rsa, bytes.to_vec()))
 }
 
-/// Reads the form of RFC 5915, which names its curve itself.
+/// Reads the form of RFC 5915, which contains the name of its curve.
 pub(crate) fn sec1(bytes: &[u8]) -> Result<Key, Problem> {
     let key = EcPrivateKey::from_der(bytes).map_err(|_| DAMAGED)?;
     let curve = key
@@ -51,7 +52,7 @@ pub(crate) fn sec1(bytes: &[u8]) -> Result<Key, Problem> {
     }
 }
 
-/// Makes a key on a curve from its parts; `point` is empty if it is not known.
+/// Makes a key on a curve from its parts. `point` is empty if unknown.
 pub(crate) fn from_curve(kind: KeyKind, scalar: &[u8], point: &[u8]) -> Result<Key, Problem> {
     let (curve, size) = match kind {
         KeyKind::P256 => (P256, 32),

@@ -1,12 +1,12 @@
 use auth_core::Error;
 use jsonwebtoken::crypto::CryptoProvider;
 
-/// Returns the cryptography: the one that the program installed in `jsonwebtoken`, otherwise the
-/// one of this crate's features. Never panics, whichever features other crates switch on.
+/// Returns the provider that the program installed in `jsonwebtoken`, otherwise the one of this
+/// crate's features. Never panics, with any features that other crates enable.
 pub(crate) fn provider() -> Result<&'static CryptoProvider, Error> {
     let own = of_features();
     CryptoProvider::try_get_default().or(own).ok_or_else(|| {
-        let problem = "no cryptography is chosen; switch on the feature `aws-lc-rs` or \
+        let problem = "no cryptography is chosen; enable the feature `aws-lc-rs` or \
                        `rust-crypto` of the crate `auth-jwt`";
         Error::config("cargo features", problem)
     })

@@ -9,11 +9,11 @@ use serde::Deserialize;
 
 use crate::{JwtAlgorithm, JwtAudience, JwtSigner};
 
-/// Tokens for a Google service account, by its JSON key file (RFC 7523 section 2.1).
+/// Requests tokens for a Google service account with its JSON key file (RFC 7523 section 2.1).
 ///
-/// The file says everything: who signs (`client_email`), with which key (`private_key`,
-/// `private_key_id`), and where tokens are requested (`token_uri`, which must be `https`). The file
-/// is read before each token request: a key that is replaced is used at once.
+/// The file contains all settings: the client (`client_email`), the key (`private_key`,
+/// `private_key_id`), and the token endpoint (`token_uri`, which must be `https`). The file is read
+/// before each token request, so that a replaced key is used at once.
 ///
 /// # Example
 ///
@@ -35,12 +35,12 @@ use crate::{JwtAlgorithm, JwtAudience, JwtSigner};
 ///
 /// # Cancel safety
 ///
-/// Dropping a token request drops the HTTP request. Nothing is kept of it, and nothing goes on.
+/// Dropping the future cancels the HTTP request. No state is kept and no task continues.
 ///
 /// # Security
 ///
-/// Whoever can write the key file chooses the server that assertions are sent to; an assertion is
-/// good for that server only (`aud`). No error names a part of the key.
+/// Anyone who can write the key file chooses the server to which assertions are sent. An assertion
+/// is valid for that server only (`aud`). No error contains a part of the key.
 pub struct ServiceAccount(Settings);
 
 struct Settings {
@@ -52,7 +52,7 @@ struct Settings {
     clock: SharedClock,
 }
 
-/// Settings of a [`ServiceAccount`]; made by [`ServiceAccount::builder`].
+/// Settings of a [`ServiceAccount`]. Made by [`ServiceAccount::builder`].
 #[must_use]
 pub struct ServiceAccountBuilder(Settings);
 
@@ -71,52 +71,52 @@ impl ServiceAccount {
 }
 
 impl ServiceAccountBuilder {
-    /// Sets the scopes, with exactly one space between two, for example
+    /// Sets the requested scopes, with exactly one space between two scopes, for example
     /// `https://www.googleapis.com/auth/pubsub`. Default: none.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.0.scope = scope.into();
         self
     }
 
-    /// Sets the user that the service account acts for (domain-wide delegation), for example
-    /// `user@example.com`. Default: none, the service account itself.
+    /// Sets the user for whom the service account acts (domain-wide delegation), for example
+    /// `user@example.com`. Default: none; the service account acts for itself.
     pub fn subject(mut self, user: impl Into<String>) -> Self {
         self.0.subject = Some(user.into()).filter(|user| !user.is_empty());
         self
     }
 
-    /// Permits plain `http` to one exact origin, for the `token_uri` of an emulator
-    /// (`http://localhost:8080`). May be called several times. Default: none.
+    /// Permits plain `http` to one exact origin, for the `token_uri` of an emulator, for example
+    /// `http://localhost:8080`. May be called several times. Default: none.
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` for a text that is not
-    /// an absolute `http` URL.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` if the text is not an
+    /// absolute `http` URL.
     ///
     /// # Security
     ///
-    /// Anybody who can listen on the way to this host can read assertions and tokens.
+    /// Anyone on the network path to this host can read assertions and tokens.
     pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
         self.0.http.allow(origin)?;
         Ok(self)
     }
 
-    /// Sets the clock, for `iat` and `exp`. Default: [`SystemClock`](auth_core::SystemClock).
+    /// Sets the clock for `iat` and `exp`. Default: [`SystemClock`](auth_core::SystemClock).
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.0.clock = clock.into();
         self
     }
 
-    /// Checks the settings and makes the source.
+    /// Validates the settings and makes the source.
     ///
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
-    /// - `cargo features`: none that brings cryptography.
-    /// - For a key that never changes, the errors of a token request: `service_account_key` for a
-    ///   text that is no key file, `token_uri` for one that is not `https`, `signing_key` for its
-    ///   key.
+    /// - `cargo features`: no feature with cryptography is enabled.
+    /// - If the key file is given as a `Secret`, the errors of a token request:
+    ///   `service_account_key` if the text is not a key file, `token_uri` if it is not `https`,
+    ///   `signing_key` if the key does not fit.
     pub fn build(self) -> Result<ServiceAccount, Error> {
         crate::provider::provider()?;
         self.0.key.check()?;
@@ -128,7 +128,7 @@ impl ServiceAccountBuilder {
 }
 
 impl Settings {
-    /// Makes the grant of one token request: the file may be another one by the next.
+    /// Makes the grant of one token request. The file may change between token requests.
     fn grant(&self, file: &Secret) -> Result<JwtBearer, Error> {
         let KeyFile {
             client_email,
@@ -155,7 +155,7 @@ impl Settings {
 }
 
 impl TokenSource for ServiceAccount {
-    /// Sends one token request. The reason makes no difference to this grant.
+    /// Sends one token request. This grant ignores the reason in `token_request`.
     async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         let file = token_request.credentials.secret(0).ok_or_else(|| {
             let problem = "secrets are missing; pass what `TokenSource::credentials` returned";
@@ -187,7 +187,7 @@ impl fmt::Debug for ServiceAccountBuilder {
     }
 }
 
-/// What a key file says besides the key.
+/// The members of a key file other than the key.
 #[derive(Deserialize)]
 struct KeyFile {
     client_email: String,

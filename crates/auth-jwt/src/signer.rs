@@ -11,31 +11,32 @@ use crate::{
     provider::provider,
 };
 
-/// Signs JWT assertions (RFC 7523 section 3), another one for each token request.
+/// Signs JWT assertions (RFC 7523 section 3), a new one for each token request.
 ///
-/// The key is read from a [`SecretSource`] before each token request: a key that is replaced is
-/// used at once. As [`client_assertion`](auth_oauth2::ClientBuilder::client_assertion) this is
+/// The key is read from a [`SecretSource`] before each token request, so that a replaced key is
+/// used at once. A signer in [`client_assertion`](auth_oauth2::ClientBuilder::client_assertion) is
 /// `private_key_jwt`, or `client_secret_jwt` with [`JwtAlgorithm::Hs256`] (OpenID Connect Core
-/// section 9). As [`jwt_bearer`](auth_oauth2::Client::jwt_bearer) it is the grant of RFC 7523
+/// section 9). A signer in [`jwt_bearer`](auth_oauth2::Client::jwt_bearer) is the grant of RFC 7523
 /// section 2.1.
 ///
 /// # Keys
 ///
-/// | the text | holds |
+/// | the text is | it contains |
 /// |---|---|
 /// | PEM | `PRIVATE KEY` (PKCS#8), `RSA PRIVATE KEY`, `EC PRIVATE KEY`; a `CERTIFICATE` in the same text adds its thumbprint to the header (`x5t#S256`, for Entra ID) |
 /// | JWK | a private key of type RSA (with `p`, `q`, `dp`, `dq`, `qi`), EC or OKP |
-/// | JWK set | several of them |
+/// | JWK set | several such keys |
 /// | service account's key file | `private_key` and `private_key_id` |
 /// | any text | the client secret, for [`JwtAlgorithm::Hs256`] |
 ///
 /// # Rotation
 ///
-/// Of several keys that fit the algorithm, the newest signs: the one with the highest `iat`, and
-/// the last in the set if no key has one. Each needs a `kid`. To rotate without a failed request,
-/// register the new public key with the server, then add the private key to the set (or replace the
-/// file), then retire the old key. When the server rejects an assertion, the key is read once more,
-/// and used once if it changed.
+/// If several keys fit the algorithm, the newest signs: the key with the highest `iat`, or the last
+/// in the set if no key has an `iat`. Each key needs a `kid`.
+///
+/// To rotate without a failed request: register the new public key with the server; add the private
+/// key to the set (or replace the file); then retire the old key. When the server rejects an
+/// assertion, the key is read again, and used once more if it changed.
 ///
 /// # Example
 ///
@@ -59,7 +60,8 @@ use crate::{
 ///
 /// # Security
 ///
-/// The key is kept as long as the signature needs it, and wiped. No error names a part of the key.
+/// The key is kept only while the signature needs it, and is then wiped. No error contains a part
+/// of the key.
 #[derive(Clone)]
 pub struct JwtSigner {
     algorithm: JwtAlgorithm,
@@ -81,7 +83,7 @@ enum Subject {
 }
 
 impl JwtSigner {
-    /// Signs with the key that is read from `key`.
+    /// Makes a signer for an algorithm. `key` is the source of the private key.
     pub fn new(algorithm: JwtAlgorithm, key: impl SecretSource) -> Self {
         Self {
             algorithm,
@@ -96,8 +98,8 @@ impl JwtSigner {
         }
     }
 
-    /// Sets the name of the key: the header's `kid`. Of a JWK set, only the key with this name
-    /// signs. Default: the JWK's own `kid`; none for PEM.
+    /// Sets the identifier of the key, the header's `kid`. Of a JWK set, only the key with this
+    /// identifier signs. Default: the JWK's own `kid`; none for PEM.
     #[must_use]
     pub fn key_id(mut self, kid: impl Into<String>) -> Self {
         self.key_id = Some(kid.into()).filter(|kid| !kid.is_empty());
@@ -118,50 +120,51 @@ impl JwtSigner {
         self
     }
 
-    /// Sets the claim `sub`, with the JWT bearer grant the user that the token is for. Default: the
-    /// client identifier.
+    /// Sets the claim `sub`. With the JWT bearer grant, it names the user for whom the token is.
+    /// Default: the client identifier.
     #[must_use]
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Subject::Fixed(subject.into());
         self
     }
 
-    /// Leaves the claim `sub` out, for JWTs that are no assertions of RFC 7523, for example those
-    /// of a GitHub App.
+    /// Omits the claim `sub`, for JWTs that are not assertions of RFC 7523, for example those of a
+    /// GitHub App. Default: `sub` is present.
     #[must_use]
     pub fn without_subject(mut self) -> Self {
         self.subject = Subject::Omitted;
         self
     }
 
-    /// Sets how long an assertion is valid: `exp`, counted from now. Default: 60 seconds.
+    /// Sets how long an assertion is valid: the time from now to `exp`. Default: 60 seconds.
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) on field `lifetime`: less than 1 second or more than 1 hour.
+    /// [`Config`](ErrorKind::Config) on field `lifetime` if it is shorter than 1 second or longer
+    /// than 1 hour.
     pub fn lifetime(mut self, lifetime: Duration) -> Result<Self, Error> {
         if !(SHORTEST..=LONGEST).contains(&lifetime) {
-            let problem = "must be between 1 second and 1 hour; servers refuse longer ones";
+            let problem = "must be between 1 second and 1 hour; servers reject a longer one";
             return Err(Error::config("lifetime", problem));
         }
         self.lifetime = lifetime;
         Ok(self)
     }
 
-    /// Sets how far `iat` lies in the past, for servers that refuse an assertion from a clock that
-    /// is ahead of theirs, for example 60 seconds for GitHub. Default: 0.
+    /// Sets how far `iat` is in the past, for example 60 seconds for GitHub, for servers that
+    /// reject an assertion from a clock ahead of theirs. Default: 0.
     #[must_use]
     pub fn backdate(mut self, by: Duration) -> Self {
         self.backdate = by;
         self
     }
 
-    /// Adds a claim, for example `scope`. A later value for the same name replaces the earlier one.
+    /// Adds a claim, for example `scope`. A second value for the same name replaces the first one.
     /// Default: none.
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) on field `claim`: one that the signer sets itself.
+    /// [`Config`](ErrorKind::Config) on field `claim` if the signer sets the claim itself.
     pub fn claim(
         mut self,
         name: impl Into<String>,
@@ -169,7 +172,9 @@ impl JwtSigner {
     ) -> Result<Self, Error> {
         let name = name.into();
         if OWN_CLAIMS.contains(&name.as_str()) {
-            let problem = format_args!("`{name}` is a claim that the signer sets itself");
+            let problem = format_args!(
+                "`{name}` is a claim that the signer sets itself; use the setter for it"
+            );
             return Err(Error::config("claim", problem));
         }
         self.claims.insert(name, value.into());
@@ -233,7 +238,7 @@ impl AssertionSigner for JwtSigner {
         if key.is_empty() {
             return Err(Error::config(
                 keys::FIELD,
-                "the text that was read is empty",
+                "the text that was read is empty; check its source",
             ));
         }
         Ok(key)
@@ -271,11 +276,11 @@ impl fmt::Debug for JwtSigner {
     }
 }
 
-/// A new `jti`: 128 random bits.
+/// Returns a new `jti`: 128 random bits.
 fn unique() -> Result<String, Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| {
-        let message = "the operating system gives no random bytes for `jti`";
+        let message = "the operating system returned no random bytes for `jti`";
         Error::new(ErrorKind::Unavailable, message)
     })?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))

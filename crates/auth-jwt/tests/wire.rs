@@ -1,7 +1,7 @@
-//! Signed assertions against a server in memory that takes each of them once.
+//! Signed assertions against a server in memory that accepts each assertion once.
 
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::{
     collections::HashSet,
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 const ISSUER: &str = "https://issuer.test";
 
-/// Takes assertions with the name of the current key and a `jti` that is new.
+/// Accepts assertions that name the current key and have a `jti` that was not used before.
 struct Server {
     kid: Arc<Mutex<&'static str>>,
     seen: Mutex<HashSet<String>>,
@@ -51,7 +51,7 @@ impl VendorRules for Server {
     }
 }
 
-/// A server, the name of the key that it takes, and the key that the client reads.
+/// A server, the name of the key that the server accepts, and the key that the client reads.
 struct World {
     server: TestServer,
     taken: Arc<Mutex<&'static str>>,
@@ -104,11 +104,11 @@ impl World {
     }
 }
 
-/// A private JWK of its own.
+/// Makes a new private JWK.
 fn key(kid: &str) -> String {
     let pair = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     let der = pair.serialize_der();
-    // PKCS#8 holds the number at the same place for each key of this form.
+    // In PKCS#8, all keys of this kind have the number at the same offset.
     let at = der
         .windows(3)
         .position(|window| window == [2, 1, 1])
@@ -166,7 +166,7 @@ async fn g03_a_fleet_of_20_makes_one_token_request_with_one_assertion() {
 }
 
 #[tokio::test]
-async fn s34_each_attempt_has_an_assertion_of_its_own() {
+async fn s34_each_attempt_sends_a_new_assertion() {
     let world = World::new();
     let source = world.source();
     world.server.token().then(Reply::status(503));
@@ -184,7 +184,7 @@ async fn s34_each_attempt_has_an_assertion_of_its_own() {
 async fn g06_a_retired_key_is_read_again_and_the_new_one_signs_at_once() {
     let world = World::new();
     let file = Arc::clone(&world.file);
-    // The file is replaced while the token request with the old key is under way.
+    // The file is replaced during the token request with the old key.
     let reads = Arc::new(Mutex::new(0));
     let read = SecretFn::new(move || {
         let mut reads = reads.lock().unwrap();
@@ -224,7 +224,7 @@ async fn g06_a_retired_key_that_stays_is_sent_once() {
 }
 
 #[test]
-fn without_an_issuer_the_client_says_what_to_set() {
+fn a_client_without_an_issuer_is_an_error_that_says_what_to_set() {
     let server = TestServer::builder().in_memory();
     let signer = JwtSigner::new(JwtAlgorithm::Es256, Secret::new(key("fake-1")));
     let builder = Client::builder(server.token_url(), "my-client", server.transport());

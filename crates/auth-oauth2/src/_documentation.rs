@@ -1,14 +1,19 @@
-//! Guides that are longer than an item's documentation.
+//! Guides that are longer than the documentation of one item.
 //!
-//! Their doctests include programs that run as tests of the workspace, so that a block needs to
-//! show only its own part. An included program must not begin with `//!`.
+//! The examples of the guides include programs that are also compiled as tests of the workspace. A
+//! code block then shows only the part that matters. An included program must not begin with `//!`.
 
-/// Builds a crate for a new vendor, with its fake and its contract test.
+/// How to build a crate for a new vendor, with its fake server and its contract test.
 ///
 #[doc = include_str!("_documentation/add_a_vendor.md")]
 pub mod add_a_vendor {}
 
-/// Recipes for the authorization servers that people use: Auth0, Entra ID, Okta, Keycloak and more.
+/// Recipes for common authorization servers: Auth0, Entra ID, Okta, Keycloak and others.
 ///
 #[doc = include_str!("_documentation/recipes.md")]
 pub mod recipes {}
+
+/// Moves a program here: from a hand-written cache, from other crates, from Go and from .NET.
+///
+#[doc = include_str!("_documentation/migration.md")]
+pub mod migration {}

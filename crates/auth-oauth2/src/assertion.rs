@@ -17,8 +17,8 @@ mod issued;
 /// | is issued by another program, for example a projected Kubernetes service account token or a SPIFFE JWT-SVID | `From` of [`SecretFile`], [`SecretEnv`], [`SecretFn`], [`Secret`] and [`SharedSecretSource`] |
 /// | is signed by this program for each token request, for example `private_key_jwt` | [`signed`](Self::signed); the crate `auth-jwt` has a signer |
 ///
-/// [`ClientBuilder::client_assertion`](crate::ClientBuilder::client_assertion) and
-/// [`Client::jwt_bearer`](crate::Client::jwt_bearer) take one.
+/// Used by [`ClientBuilder::client_assertion`](crate::ClientBuilder::client_assertion) and
+/// [`Client::jwt_bearer`](crate::Client::jwt_bearer).
 ///
 /// # Example
 ///
@@ -39,12 +39,12 @@ enum Kind {
 }
 
 impl Assertion {
-    /// Makes assertions with a signer: one for each token request.
+    /// Makes an assertion source that signs a new assertion for each token request.
     pub fn signed(signer: impl AssertionSigner) -> Self {
         Self(Kind::Signed(Arc::new(signer)))
     }
 
-    /// Checks what is known before the first token request.
+    /// Checks what can be checked before the first token request.
     pub(crate) fn check(
         &self,
         field: &'static str,
@@ -62,7 +62,7 @@ impl Assertion {
         }
     }
 
-    /// Reads what the identity of the credentials depends on: the assertion or the signing key.
+    /// Reads the text that identifies the credentials: the issued assertion or the signing key.
     pub(crate) async fn read(&self, field: &'static str, now: Moment) -> Result<Secret, Error> {
         match &self.0 {
             Kind::Issued(source) => {
@@ -136,7 +136,8 @@ where
     }
 }
 
-/// Signs assertions, one for each token request: a private key in a file, a key management service.
+/// Signs assertions, one for each token request, for example with a private key in a file or a key
+/// management service.
 ///
 /// The crate `auth-jwt` has an implementation for keys in PEM and JWK form. Implement the trait for
 /// a key that does not leave its service.
@@ -166,7 +167,8 @@ where
 ///
 /// # Cancel safety
 ///
-/// The futures are dropped at the token request's deadline.
+/// Both futures are dropped when the token request's deadline passes. An implementation must
+/// tolerate that.
 pub trait AssertionSigner: Send + Sync + 'static {
     /// Reads the key, or a name of the key's version if the key stays elsewhere. Called before each
     /// token request, and once more after the authorization server rejected the assertion: if the
@@ -174,26 +176,29 @@ pub trait AssertionSigner: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// As those of a [`SecretSource`](auth_core::SecretSource). Nothing is sent.
+    /// Same as [`SecretSource::read`](auth_core::SecretSource::read). After an error no token
+    /// request is sent.
     fn read_key(&self) -> impl Future<Output = Result<Secret, Error>> + Send;
 
-    /// Makes an assertion with a key that [`read_key`](Self::read_key) returned. Each call makes
-    /// another assertion: servers refuse one that they have seen (RFC 7523 section 3, `jti`).
+    /// Makes an assertion with a key that [`read_key`](Self::read_key) returned. Each call must
+    /// make a different assertion, because servers reject an assertion that they have seen before
+    /// (RFC 7523 section 3, `jti`).
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) for a key that does not fit. Nothing is sent.
+    /// [`Config`](auth_core::ErrorKind::Config) if the key does not fit. After an error no token
+    /// request is sent.
     fn sign(
         &self,
         key: &Secret,
         context: &AssertionContext<'_>,
     ) -> impl Future<Output = Result<Secret, Error>> + Send;
 
-    /// Checks what is known before the key is read. Builders call it. Default: nothing is checked.
+    /// Checks settings before the key is read. Builders call this method. Default: checks nothing.
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on the setting that is wrong.
+    /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the wrong setting.
     fn check(&self, _context: &AssertionContext<'_>) -> Result<(), Error> {
         Ok(())
     }
@@ -205,19 +210,19 @@ pub trait AssertionSigner: Send + Sync + 'static {
 pub struct AssertionContext<'a> {
     /// The client identifier: `iss` and `sub` of a client assertion (RFC 7523 section 3).
     pub client_id: &'a str,
-    /// The authorization server's issuer identifier (RFC 8414 section 2), if
-    /// [`Client::discover`](crate::Client::discover) or
-    /// [`ClientBuilder::issuer`](crate::ClientBuilder::issuer) set one: `aud` of a client assertion.
+    /// The authorization server's issuer identifier (RFC 8414 section 2), which is the `aud` of a
+    /// client assertion. `None` unless [`Client::discover`](crate::Client::discover) or
+    /// [`ClientBuilder::issuer`](crate::ClientBuilder::issuer) set it.
     pub issuer: Option<&'a str>,
     /// The URL of the token endpoint. Older servers expect this URL as `aud`. Empty in
     /// [`AssertionSigner::check`] of a client that discovers the token endpoint.
     pub token_endpoint: &'a str,
-    /// The time, by the client's clock.
+    /// The current time, by the client's clock.
     pub now: Moment,
 }
 
 impl<'a> AssertionContext<'a> {
-    /// Describes a token request, to call a signer in its tests.
+    /// Describes a token request. For tests of a signer.
     #[must_use]
     pub fn new(client_id: &'a str, token_endpoint: &'a str, now: Moment) -> Self {
         Self {
@@ -228,7 +233,8 @@ impl<'a> AssertionContext<'a> {
         }
     }
 
-    /// Sets the issuer identifier.
+    /// Sets the authorization server's issuer identifier (RFC 8414 section 2), for example
+    /// `https://login.example.com`. Default: none.
     #[must_use]
     pub fn with_issuer(mut self, issuer: &'a str) -> Self {
         self.issuer = Some(issuer);

@@ -6,22 +6,20 @@ use http::header::AUTHORIZATION;
 use crate::{
     Assertion, AssertionContext, BodyFormat, ClientAuth, Metadata, ReplyRules, Scrubber,
     TokenEndpoint,
+    clock_advice::ClockDifference,
     grant_type::{JWT_BEARER, REFRESH_TOKEN},
     parse_reply, secret_setting,
 };
 
 mod builder;
-mod clock_advice;
 mod place;
 mod verdict;
-
-use clock_advice::ClockDifference;
 
 pub use builder::ClientBuilder;
 
 use place::Place;
 
-/// A client (RFC 6749 section 2) at one token endpoint: who asks for tokens, where, and for what.
+/// A client (RFC 6749 section 2) of one token endpoint: its credentials, URL, scope and transport.
 ///
 /// A program has one `Client` per registration at an authorization server. Each grant of the client
 /// is a [`TokenSource`](auth_core::TokenSource) for an [`Authenticator`](auth_core::Authenticator):
@@ -29,9 +27,9 @@ use place::Place;
 /// | you have | call | grant |
 /// |---|---|---|
 /// | only the client's own secret, assertion or key | [`client_credentials`](Self::client_credentials) | RFC 6749 section 4.4 |
-/// | a user name and a password, and a vendor that offers nothing else | `password`, with the feature `password` | RFC 6749 section 4.3 |
-/// | a refresh token that a person's login brought | [`refresh_token`](Self::refresh_token) | RFC 6749 section 6 |
-/// | a user's access token, to act for the user | [`token_exchange`](Self::token_exchange) | RFC 8693 |
+/// | a user name and a password, and the vendor offers no other grant | `password`, with the feature `password` | RFC 6749 section 4.3 |
+/// | a refresh token from a person's login | [`refresh_token`](Self::refresh_token) | RFC 6749 section 6 |
+/// | a user's access token, and the program acts for the user | [`token_exchange`](Self::token_exchange) | RFC 8693 |
 /// | an assertion, or a key that signs assertions | [`jwt_bearer`](Self::jwt_bearer) | RFC 7523 section 2.1 |
 ///
 /// # Example
@@ -54,30 +52,30 @@ use place::Place;
 ///
 /// # Clone and cost
 ///
-/// Clones and sources share one allocation with the settings. The settings are checked once, by
-/// [`ClientBuilder::build`]: a service that acts for many users calls
-/// [`token_exchange`](Self::token_exchange) on the same client for each user.
+/// Clones and token sources share one allocation with the settings. [`ClientBuilder::build`] checks
+/// the settings once. A service that acts for many users therefore makes one client, and calls
+/// [`token_exchange`](Self::token_exchange) on it for each user.
 ///
 /// # Security
 ///
-/// Requests go to the token endpoint over `https`, or over `http` to an origin that
+/// Token requests are sent over `https`. Plain `http` is used only for an origin that
 /// [`danger_allow_http`](ClientBuilder::danger_allow_http) names. The client secret is read before
 /// each token request and is wiped after the request.
 #[derive(Clone)]
 pub struct Client(Arc<Settings>);
 
-/// Everything is checked.
+/// Validated settings of a client.
 struct Settings {
     place: Place,
     id: String,
-    /// Fits `auth`.
+    /// Always fits the method in `auth`.
     proof: Proof,
     issuer: Option<String>,
     auth: ClientAuth,
     format: BodyFormat,
-    /// Without those that identify the client, and the grant's own; none is empty.
+    /// Parameters other than those of client authentication and of the grant. No value is empty.
     parameters: Vec<(String, Secret)>,
-    /// Knows the values of the vendor's own parameters.
+    /// Knows the values of the extra parameters.
     scrubber: Scrubber,
     rules: ReplyRules,
     clock: SharedClock,
@@ -90,32 +88,42 @@ enum Proof {
     Assertion(Assertion),
 }
 
-/// What a grant adds to the client's part of a token request.
+/// What a grant adds to a token request.
 pub(crate) struct GrantRequest<'a> {
     /// One of [`crate::grant_type`].
     pub(crate) grant_type: &'static str,
     /// The grant's own parameters.
     pub(crate) parameters: &'a [(&'a str, &'a str)],
-    /// The secrets among the parameters, which are scrubbed from what the vendor says.
+    /// The secrets among the parameters, which are scrubbed from the vendor's texts.
     pub(crate) secrets: &'a [&'a Secret],
-    /// Whether to ask for the client's scope.
-    pub(crate) scope: bool,
+    /// The scope to request.
+    pub(crate) scope: AskedScope<'a>,
     /// Whether a refresh token in the reply is kept.
     pub(crate) keeps_refresh_token: bool,
 }
 
+/// Which scope a token request asks for.
+#[derive(Clone, Copy)]
+pub(crate) enum AskedScope<'a> {
+    /// The client's.
+    OfTheClient,
+    /// Another one.
+    Other(&'a str),
+    None,
+}
+
 impl Client {
-    /// Reads the metadata of the authorization server, for a client that
-    /// [`discover`](Self::discover) started: from the cache, or from the server.
+    /// Returns the metadata of the authorization server, from the cache or from the server. Needs a
+    /// client that [`discover`](Self::discover) started.
     ///
-    /// Call it at start to fail early where the issuer is wrong, or to see what the token endpoint
-    /// supports. The first token request does the same by itself.
+    /// Call it at start to detect a wrong issuer early, or to see what the token endpoint supports.
+    /// Otherwise the first token request reads the metadata.
     ///
     /// # Errors
     ///
-    /// As [`Discovery::metadata`](crate::Discovery::metadata), and
-    /// [`Config`](auth_core::ErrorKind::Config) on field `issuer` for a client that was started
-    /// with a token endpoint.
+    /// Same as [`Discovery::metadata`](crate::Discovery::metadata). In addition,
+    /// [`Config`](auth_core::ErrorKind::Config) on field `issuer` for a client that was built with
+    /// a token endpoint.
     ///
     /// # Panics
     ///
@@ -123,7 +131,7 @@ impl Client {
     ///
     /// # Cancel safety
     ///
-    /// As [`Discovery::metadata`](crate::Discovery::metadata).
+    /// Same as [`Discovery::metadata`](crate::Discovery::metadata).
     pub async fn metadata(&self) -> Result<Metadata, Error> {
         self.0.place.metadata().await
     }
@@ -136,14 +144,21 @@ impl Client {
         self.0.clock.now()
     }
 
-    /// Makes an error about this client's token requests.
+    /// Adds this client's vendor, step and host to an error.
     pub(crate) fn named(&self, error: Error) -> Error {
         self.0
             .place
             .located(error.with_vendor(self.vendor().to_owned()))
     }
 
-    /// Checks that no extra parameter is one that a grant sets itself.
+    /// The scope in the settings; empty if no scope is set.
+    pub(crate) fn scope(&self) -> &str {
+        let mut parameters = self.0.parameters.iter();
+        let scope = parameters.find(|(name, _)| name == "scope");
+        scope.map_or("", |(_, value)| value.expose())
+    }
+
+    /// Checks that no extra parameter is one of the grant's own.
     pub(crate) fn check_own_parameters(&self, own: &[&str]) -> Result<(), Error> {
         let mut names = self.0.parameters.iter().map(|(name, _)| name);
         match names.find(|name| own.contains(&name.as_str())) {
@@ -155,8 +170,9 @@ impl Client {
         }
     }
 
-    /// Reads the secrets of the client's credentials: the client secret, the client assertion or
-    /// the key that signs it. A public client has none. The secrets of a grant follow.
+    /// Reads the secrets that authenticate the client: the client secret, the client assertion, or
+    /// the key that signs it. A public client has none. A grant appends its own secrets to the
+    /// list.
     pub(crate) async fn read_secrets(&self) -> Result<Vec<Secret>, Error> {
         Ok(match &self.0.proof {
             Proof::None => Vec::new(),
@@ -167,7 +183,8 @@ impl Client {
         })
     }
 
-    /// Returns an assertion for one token request; `proof` is what [`Assertion::read`] returned.
+    /// Returns an assertion for one token request. `proof` is the text that [`Assertion::read`]
+    /// returned.
     pub(crate) async fn assert(
         &self,
         assertion: &Assertion,
@@ -211,14 +228,14 @@ impl Client {
         self.0.place.endpoint(names).await
     }
 
-    /// Makes the credentials of the client. The scope, the audience and other parameters are no
-    /// part of the account: the vendor judges the same secret whatever is asked for.
+    /// Makes the credentials of the client. Scope, audience and other parameters are not part of
+    /// the account, because the vendor counts rejected logins of a secret for all of them together.
     pub(crate) fn credentials(&self, secrets: Vec<Secret>) -> Credentials {
         let place = self.0.place.account();
         Credentials::new(&self.account(&place), secrets)
     }
 
-    /// Makes the credentials of a user, whose account the vendor may lock.
+    /// Makes the credentials of a user. The vendor may lock the user's account.
     #[cfg(feature = "password")]
     pub(crate) fn user_credentials(&self, user: &str, secrets: Vec<Secret>) -> Credentials {
         let place = self.0.place.account();
@@ -230,8 +247,8 @@ impl Client {
         [place, self.0.auth.name(), &self.0.id]
     }
 
-    /// Returns a secret of the grant's own that the credentials were made of, by its place after
-    /// those of the client.
+    /// Returns one of the grant's secrets. `index` counts from the first secret after those of the
+    /// client.
     pub(crate) fn own_secret<'c>(
         &self,
         credentials: &'c Credentials,
@@ -244,7 +261,7 @@ impl Client {
         secret_at(credentials, of_the_client + index)
     }
 
-    /// Sends one token request with the client's secret or key that the credentials were made of.
+    /// Sends one token request with the secrets that `credentials` were made of.
     pub(crate) async fn send(
         &self,
         credentials: &Credentials,
@@ -265,7 +282,7 @@ impl Client {
         let Settings {
             id, auth, format, ..
         } = &*self.0;
-        // Before the assertion is made, which lives for a minute only.
+        // Discover first: an assertion is valid for one minute only.
         let endpoint = self.endpoint().await?;
         let (secret, assertion) = match &self.0.proof {
             Proof::None => (None, None),
@@ -280,7 +297,7 @@ impl Client {
         };
         let authorization = auth.authorization(id, secret);
         let mut parameters = vec![("grant_type", request.grant_type)];
-        // The assertion of this grant says who asks (RFC 7521 section 4.1).
+        // The assertion of this grant identifies the client (RFC 7521 section 4.1).
         let anonymous = *auth == ClientAuth::None && request.grant_type == JWT_BEARER;
         if (authorization.is_none() && !anonymous) || auth.repeats_id() {
             parameters.push(("client_id", id));
@@ -294,7 +311,11 @@ impl Client {
         }
         parameters.extend(request.parameters);
         let others = self.0.parameters.iter();
-        let others = others.filter(|(name, _)| request.scope || name != "scope");
+        let takes_scope = matches!(request.scope, AskedScope::OfTheClient);
+        let others = others.filter(|(name, _)| takes_scope || name != "scope");
+        if let AskedScope::Other(scope) = request.scope {
+            parameters.push(("scope", scope));
+        }
         parameters.extend(others.map(|(name, value)| (name.as_str(), value.expose())));
         let mut scrubber = self.0.scrubber.clone();
         let own = secret.into_iter().chain(&assertion);
@@ -312,6 +333,10 @@ impl Client {
         let difference = difference.filter(|_| is_asserted);
         let rules = self.0.rules.clone();
         let rules = rules.with_refresh_token(request.keeps_refresh_token);
+        let rules = match request.scope {
+            AskedScope::Other(scope) => rules.requested_scope(scope),
+            AskedScope::OfTheClient | AskedScope::None => rules,
+        };
         let rules = match request.grant_type {
             REFRESH_TOKEN => rules.spends_refresh_token(),
             _ => rules,
@@ -340,8 +365,8 @@ impl fmt::Debug for Client {
 /// RFC 7523 section 2.2.
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Returns a secret that the credentials were made of.
-fn secret_at(credentials: &Credentials, index: usize) -> Result<&Secret, Error> {
+/// Returns the secret at a position in the list that the credentials were made of.
+pub(crate) fn secret_at(credentials: &Credentials, index: usize) -> Result<&Secret, Error> {
     credentials.secret(index).ok_or_else(|| {
         let problem = "secrets are missing; pass what `TokenSource::credentials` returned";
         Error::config("TokenRequest::credentials", problem)

@@ -6,9 +6,9 @@ use zeroize::Zeroizing;
 
 use crate::request::push_form_encoded;
 
-/// How a client proves to the token endpoint who it is (RFC 6749 sections 2.1 and 2.3.1).
+/// How a client authenticates at the token endpoint (RFC 6749 sections 2.1 and 2.3.1).
 ///
-/// Exactly one method is used per request, and never another one after a refusal: trying both
+/// Each request uses exactly one method. No other method is tried after a rejection, because that
 /// doubles the failed logins that a vendor counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
@@ -18,39 +18,39 @@ use crate::request::push_form_encoded;
 )]
 #[non_exhaustive]
 pub enum ClientAuth {
-    /// `client_secret_basic`: HTTP Basic, the identifier and the secret each form-encoded before
-    /// they are joined (RFC 6749 section 2.3.1 and appendix B).
+    /// `client_secret_basic`: HTTP Basic. Identifier and secret are each form-encoded before they
+    /// are joined (RFC 6749 section 2.3.1 and appendix B).
     #[default]
     #[cfg_attr(feature = "serde", serde(alias = "client_secret_basic"))]
     Basic,
-    /// HTTP Basic with the identifier and the secret as they are (RFC 7617), for servers that leave
-    /// out the decoding. It differs from [`Basic`](Self::Basic) where one of them has characters
+    /// HTTP Basic with identifier and secret not encoded (RFC 7617), for servers that do not decode
+    /// them. The result differs from [`Basic`](Self::Basic) only if one of the two has characters
     /// other than letters, digits, `*`, `-`, `.` and `_`.
     BasicRaw,
     /// `client_secret_post`: `client_id` and `client_secret` in the body.
     #[cfg_attr(feature = "serde", serde(alias = "client_secret_post"))]
     Post,
-    /// As [`Basic`](Self::Basic), and `client_id` in the body too, for servers that look the client
-    /// up by the body.
+    /// Same as [`Basic`](Self::Basic), and `client_id` in the body too, for servers that look up
+    /// the client by the body.
     BasicWithId,
-    /// As [`BasicRaw`](Self::BasicRaw), and `client_id` in the body too.
+    /// Same as [`BasicRaw`](Self::BasicRaw), and `client_id` in the body too.
     BasicRawWithId,
-    /// HTTP Basic with the identifier, a colon and no secret (`id:`), for a public client and
-    /// servers that want the header all the same.
+    /// HTTP Basic with the identifier, a colon and an empty secret (`id:`), for a public client
+    /// whose server requires the header.
     BasicEmptySecret,
     /// An assertion in the body (RFC 7523 section 2.2): `private_key_jwt`, `client_secret_jwt`, or
-    /// one that another program issues. [`client_assertion`](crate::ClientBuilder::client_assertion)
-    /// chooses it.
+    /// an assertion that another program issues. Set by
+    /// [`client_assertion`](crate::ClientBuilder::client_assertion).
     Assertion,
-    /// `none`: a public client (RFC 6749 section 2.1), which has no secret and only says its name:
+    /// `none`: a public client (RFC 6749 section 2.1), which has no secret and sends only
     /// `client_id` in the body. Also for a client that its TLS certificate identifies (RFC 8705),
     /// if the transport has the certificate.
     None,
 }
 
 impl ClientAuth {
-    /// Returns the name in the account of credentials. Stores keep a hash of it, so it never
-    /// changes.
+    /// Returns the method's name in the account of credentials. Stores keep a hash of it, so it
+    /// must never change.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Basic => "basic",
@@ -59,27 +59,27 @@ impl ClientAuth {
             Self::BasicWithId => "basic-with-id",
             Self::BasicRawWithId => "basic-raw-with-id",
             Self::Assertion => "assertion",
-            // Neither proves anything, so a verdict on one is a verdict on the other.
+            // Neither method proves anything, so a rejection of one applies to the other.
             Self::BasicEmptySecret | Self::None => "none",
         }
     }
 
-    /// Tells whether the method needs a client secret, and sends it.
+    /// Returns whether the method sends a client secret.
     pub(crate) fn sends_secret(self) -> bool {
         !matches!(self, Self::Assertion | Self::BasicEmptySecret | Self::None)
     }
 
-    /// Tells whether an identifier with a colon would end at the colon.
+    /// Returns whether a colon in the identifier would end it early.
     pub(crate) fn is_raw(self) -> bool {
         matches!(self, Self::BasicRaw | Self::BasicRawWithId)
     }
 
-    /// Tells whether the body names the client beside an `Authorization` header.
+    /// Returns whether `client_id` is sent in the body in addition to an `Authorization` header.
     pub(crate) fn repeats_id(self) -> bool {
         matches!(self, Self::BasicWithId | Self::BasicRawWithId)
     }
 
-    /// `None` where the body carries the credentials, or where a public client only says its name.
+    /// Returns `None` if the body carries the credentials, and for a public client.
     pub(crate) fn authorization(self, id: &str, secret: Option<&Secret>) -> Option<Authorization> {
         let (encode, secret): (fn(&mut String, &str), _) = match (self, secret) {
             (Self::BasicEmptySecret, _) => (push_form_encoded, ""),
@@ -112,19 +112,19 @@ impl Authorization {
         }
     }
 
-    /// What follows the scheme: as secret as what it was made from.
+    /// Returns the text after the scheme, which is as secret as its parts.
     pub(crate) fn credentials(&self) -> &Secret {
         &self.credentials
     }
 
-    /// The whole value.
+    /// Returns the whole header value.
     pub(crate) fn into_line(self) -> Secret {
         self.line
     }
 }
 
-/// Joins the two with a colon. Encoded, a byte takes up to three; a buffer that grows would leave
-/// unwiped copies behind.
+/// Joins identifier and secret with a colon. The capacity is for three bytes per byte, the worst
+/// case of the encoding: a buffer that grows leaves unwiped copies.
 fn pair(encode: fn(&mut String, &str), id: &str, secret: &str) -> Zeroizing<String> {
     let mut pair = Zeroizing::new(String::with_capacity(3 * (id.len() + secret.len()) + 1));
     encode(&mut pair, id);
@@ -133,7 +133,7 @@ fn pair(encode: fn(&mut String, &str), id: &str, secret: &str) -> Zeroizing<Stri
     pair
 }
 
-/// Encodes in the standard alphabet, padded, without a copy that would not be wiped.
+/// Encodes as padded base64 in the standard alphabet, without copies that are not wiped.
 pub(crate) fn base64(bytes: &[u8]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(vec![0; bytes.len().div_ceil(3) * 4]);
     STANDARD

@@ -1,34 +1,36 @@
 use auth_core::{AccessToken, Credentials, Error, TokenRequest, TokenSource};
 
 use crate::{
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type::CLIENT_CREDENTIALS,
 };
 
-/// The client credentials grant (RFC 6749 section 4.4): a program's token for itself.
+/// The client credentials grant (RFC 6749 section 4.4): a token for the program itself.
 ///
-/// Made by [`Client::client_credentials`]. Hand it to an
-/// [`Authenticator`](auth_core::Authenticator), which decides when to call it. One call is one
-/// token request, without retries. A refresh token that comes unasked is ignored: section 4.4.3 has
-/// no place for one, and the secret does as well.
+/// Made by [`Client::client_credentials`]. Pass it to an
+/// [`Authenticator`](auth_core::Authenticator), which decides when to call it. One call sends one
+/// token request, without retries. A refresh token in the reply is ignored, because this grant
+/// issues none (section 4.4.3) and the client secret serves the same purpose.
+///
+/// Can ask for more scope when the API wants it, see [`WiderScope`](auth_core::WiderScope).
 ///
 /// # Cancel safety
 ///
-/// Dropping a token request drops the HTTP request. Nothing is kept of it, and nothing goes on.
+/// Dropping the future cancels the HTTP request. No state is kept and no task continues.
 ///
 /// # Security
 ///
-/// The secret is kept as long as the request needs it; the
-/// [`Authenticator`](auth_core::Authenticator) keeps a hash of it, to tell whether it has changed.
-/// The request's body and its `Authorization` header are wiped with their last clone, the reply's
-/// body if nobody shares it.
+/// The secret is kept only while the request needs it. The
+/// [`Authenticator`](auth_core::Authenticator) keeps a hash of it, to detect a change. The
+/// request's body and its `Authorization` header are wiped when their last clone is dropped. The
+/// reply's body is wiped unless other code holds a clone of it.
 #[derive(Debug)]
 pub struct ClientCredentials {
     client: Client,
 }
 
 impl Client {
-    /// Makes a source of tokens for the client itself (RFC 6749 section 4.4).
+    /// Makes a source of tokens for the program itself (RFC 6749 section 4.4).
     ///
     /// # Example
     ///
@@ -55,16 +57,21 @@ impl Client {
 }
 
 impl TokenSource for ClientCredentials {
-    /// Sends one token request. The reason makes no difference to this grant.
+    /// Sends one token request. This grant ignores the reason in `token_request`.
     async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
+        let scope = token_request.scope.as_deref();
         let request = GrantRequest {
             grant_type: CLIENT_CREDENTIALS,
             parameters: &[],
             secrets: &[],
-            scope: true,
+            scope: scope.map_or(AskedScope::OfTheClient, AskedScope::Other),
             keeps_refresh_token: false,
         };
         self.client.send(&token_request.credentials, request).await
+    }
+
+    fn own_scope(&self) -> Option<&str> {
+        Some(self.client.scope())
     }
 
     async fn credentials(&self) -> Result<Credentials, Error> {

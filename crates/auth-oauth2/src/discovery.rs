@@ -17,11 +17,12 @@ use fetch::Fetch;
 pub(crate) use issuer::Issuer;
 pub use metadata::Metadata;
 
-/// Reads and caches the metadata of authorization servers (RFC 8414, OpenID Connect Discovery 1.0),
-/// so that a client needs the issuer only, and not the token endpoint.
+/// Reads and caches the metadata of authorization servers (RFC 8414, OpenID Connect Discovery 1.0).
+/// With it, a client is configured with the issuer only, not with the token endpoint.
 ///
-/// [`Client::discover`](crate::Client::discover) makes one for itself. Make one by hand to share it between the clients of
-/// a program, or to set its limits. Clones share the cache.
+/// [`Client::discover`](crate::Client::discover) makes a `Discovery` for one client. Make one
+/// yourself to share its cache between the clients of a program, or to set its limits. Clones share
+/// the cache.
 ///
 /// # Example
 ///
@@ -52,35 +53,38 @@ pub use metadata::Metadata;
 /// | `GET https://login.example.com/tenant/.well-known/openid-configuration` | OpenID Connect Discovery 1.0 section 4.1 |
 /// | `GET https://login.example.com/.well-known/oauth-authorization-server/tenant` | RFC 8414 section 3.1 |
 ///
-/// The OpenID form is first because most servers have that one, many have no other (for example
-/// Entra ID and Amazon Cognito), and both documents have the members that are read here. The second
-/// request is sent only if the server answers the first one, and not with metadata: with a 3xx
-/// or 4xx status, a page or another body that is no JSON object. Metadata with a fault, a 5xx, a 429
-/// and a server that cannot be reached end the discovery.
+/// The OpenID form is first because most servers have it and many have no other (for example Entra
+/// ID and Amazon Cognito). Both documents have the members that this crate reads. The second
+/// request is sent only if the answer to the first one is not metadata and its status is 2xx, 3xx
+/// or 4xx, for example a 404 or an HTML page. Invalid metadata, a 5xx, a 429 and a server that
+/// cannot be reached end the discovery.
 ///
 /// # What is checked
 ///
 /// - `issuer` is the configured issuer, byte for byte (RFC 8414 section 3.3). A final slash counts.
 /// - `token_endpoint` is an `https` URL without user information and fragment, or an `http` URL of
-///   an origin that [`danger_allow_http`](DiscoveryBuilder::danger_allow_http) names. The host may
-///   be another one than the issuer's: Google's is.
-/// - No member that is read occurs twice. The document is JSON, in UTF-8, and no larger than
+///   an origin that [`danger_allow_http`](DiscoveryBuilder::danger_allow_http) names. Its host may
+///   differ from the issuer's host, as Google's does.
+/// - No member that is read occurs twice. The document is JSON in UTF-8, and not larger than
 ///   [`max_reply`](DiscoveryBuilder::max_reply).
-/// - A redirect is never followed.
+/// - A redirect is not followed.
 ///
 /// # What is cached
 ///
-/// One document per issuer, for [`lifetime`](DiscoveryBuilder::lifetime). One discovery serves all
-/// callers that wait for the same issuer. When the document expires and cannot be had again, the
-/// old one serves for up to a day, and the server is asked once a minute. After a token request
-/// that shows that the token endpoint may have moved (no connection, a 404, an HTML page), the
-/// document is read again if it is older than a minute. Without a document, a failure is told to
-/// all callers for a second, or as long as the server's `Retry-After` asks.
+/// One document per issuer, for [`lifetime`](DiscoveryBuilder::lifetime). All callers that wait for
+/// the same issuer share one discovery.
+///
+/// If an expired document cannot be read again, the old one is used for up to 24 hours after it was
+/// read, and the server is asked once a minute. If a token request shows that the token endpoint
+/// may have moved (no connection, a 404, an HTML page), the document is read again, unless it is
+/// younger than one minute. Without a document, a failure is returned to all callers for 1 second,
+/// or for the time in the server's `Retry-After`.
 ///
 /// # Security
 ///
-/// The server that answers for the issuer over `https` names the host that client secrets go to. So
-/// the issuer is a setting of the program, never a text from a request or from an API's answer.
+/// The server that answers for the issuer over `https` chooses the host to which client secrets are
+/// sent. The issuer must therefore be a setting of the program, never a text from a request or from
+/// an API's response.
 #[derive(Clone)]
 pub struct Discovery(Arc<Shared>);
 
@@ -91,7 +95,7 @@ struct Shared {
     cache: Mutex<Cache>,
 }
 
-/// The outcome of a discovery; `None` until there is one.
+/// The outcome of a discovery. `None` while it runs.
 type Outcome = Option<Result<Metadata, Error>>;
 
 impl Discovery {
@@ -100,29 +104,30 @@ impl Discovery {
         DiscoveryBuilder::new(SharedTransport::new(transport))
     }
 
-    /// Returns an issuer's metadata: from the cache, or from the authorization server.
+    /// Returns an issuer's metadata, from the cache or from the authorization server.
     ///
     /// # Errors
     ///
-    /// Each has the step `discovery`, the host and the
-    /// [outcome](Error::outcome) [`NotSent`](auth_core::TokenRequestOutcome::NotSent): a discovery
-    /// that failed is no verdict on credentials. No error holds a byte of the answer.
+    /// Each error has the step `discovery`, the host, and the [outcome](Error::outcome)
+    /// [`NotSent`](auth_core::TokenRequestOutcome::NotSent), because a failed discovery does not
+    /// reject credentials. No error contains a byte of the answer.
     ///
-    /// - [`Config`](ErrorKind::Config) on field `issuer`: not an `https` URL, or a URL with a query,
-    ///   a fragment or user information (RFC 8414 section 2); or the metadata name another issuer.
-    /// - [`Protocol`](ErrorKind::Protocol): an answer that is no metadata, or metadata with a fault.
-    ///   [`Error::field`] names the member.
-    /// - [`Unavailable`](ErrorKind::Unavailable): no connection, no complete answer, a 5xx, or a 429.
+    /// - [`Config`](ErrorKind::Config) on field `issuer`: not an `https` URL; a URL with a query, a
+    ///   fragment or user information (RFC 8414 section 2); or the metadata name another issuer.
+    /// - [`Protocol`](ErrorKind::Protocol): the answer is not metadata, or the metadata are
+    ///   invalid. [`Error::field`] names the member.
+    /// - [`Unavailable`](ErrorKind::Unavailable): no connection, no complete answer, a 5xx, or a
+    ///   429.
     /// - [`TimedOut`](ErrorKind::TimedOut): no answer within the deadline.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime with time.
+    /// Panics outside a tokio runtime with time enabled.
     ///
     /// # Cancel safety
     ///
-    /// The requests are sent by a task that no caller owns. Dropping the future changes nothing for
-    /// other callers.
+    /// A task that no caller owns sends the requests. Dropping the future does not affect other
+    /// callers.
     pub async fn metadata(&self, issuer: &str) -> Result<Metadata, Error> {
         let issuer = Issuer::parse(issuer, self.http())?;
         self.metadata_of(&issuer).await
@@ -138,7 +143,7 @@ impl Discovery {
                 outcome
             }
         };
-        // The task has this deadline too, but its runtime may stand still.
+        // The task has this deadline too, but its runtime may have stopped.
         let ended = time::timeout(self.0.deadline, outcome.wait_for(Option::is_some)).await;
         let error = match ended.map(|ended| ended.map(|outcome| outcome.clone())) {
             Ok(Ok(Some(result))) => return result,
@@ -152,7 +157,7 @@ impl Discovery {
         Err(error)
     }
 
-    /// Takes note of a token request that shows that the token endpoint may have moved.
+    /// Records that a token request failed in a way that suggests a moved token endpoint.
     pub(crate) fn doubt(&self, issuer: &Issuer) {
         self.cache().doubt(issuer);
     }
@@ -184,7 +189,7 @@ impl Discovery {
         issuer.failed(ErrorKind::TimedOut, message)
     }
 
-    /// Nothing panics while the lock is held, and each call leaves the cache whole.
+    /// No code panics while it holds the lock, and each call leaves the cache consistent.
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.0.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -198,7 +203,7 @@ impl fmt::Debug for Discovery {
     }
 }
 
-/// Settings of a [`Discovery`]; made by [`Discovery::builder`].
+/// Settings of a [`Discovery`]. Made by [`Discovery::builder`].
 #[must_use]
 pub struct DiscoveryBuilder {
     transport: SharedTransport,
@@ -229,43 +234,43 @@ impl DiscoveryBuilder {
         self
     }
 
-    /// Sets of how many issuers metadata are kept. When there is one more, the issuer that was not
-    /// asked for the longest is forgotten. Default: 64.
+    /// Sets the maximum number of issuers in the cache. Above it, the issuer whose last use is
+    /// longest ago is removed. Default: 64.
     pub fn max_entries(mut self, issuers: usize) -> Self {
         self.max_entries = issuers;
         self
     }
 
-    /// Sets how large a document may be, in bytes. Default: 65,536 (64 KiB).
+    /// Sets the maximum size of a document, in bytes. Default: 65,536 (64 KiB).
     pub fn max_reply(mut self, bytes: usize) -> Self {
         self.max_reply = bytes;
         self
     }
 
-    /// Sets how long a discovery may take, both requests together. Default: 5 seconds.
+    /// Sets the deadline of a discovery, for both requests together. Default: 5 seconds.
     ///
-    /// Keep it below the deadline of a token request
-    /// ([`RefreshPolicy::deadline`](auth_core::RefreshPolicy::deadline), 10 seconds unless set),
-    /// which runs while the discovery for it does. Otherwise an issuer that does not answer is
-    /// reported as a token request whose outcome is unknown.
+    /// The deadline must be shorter than that of a token request
+    /// ([`RefreshPolicy::deadline`](auth_core::RefreshPolicy::deadline), default: 10 seconds),
+    /// because a discovery runs inside a token request. Otherwise an issuer that does not answer is
+    /// reported as a token request with an unknown outcome.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// Permits plain `http` to one exact origin, for the issuer and for the token endpoint that the
-    /// metadata name, for example `http://localhost:8080`. A path is ignored. May be called several
+    /// Permits plain `http` to one exact origin, for the issuer and for the token endpoint in the
+    /// metadata, for example `http://localhost:8080`. A path is ignored. May be called several
     /// times. Default: none.
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) on field `danger_allow_http` for a text that is not an absolute
-    /// `http` URL, for user information and for a wildcard.
+    /// [`Config`](ErrorKind::Config) on field `danger_allow_http` if the text is not an absolute
+    /// `http` URL, has user information (`user@host`), or has a wildcard.
     ///
     /// # Security
     ///
-    /// Anybody who can change what is sent on the way to this host can have the client secret sent
-    /// to a host that they choose.
+    /// Anyone who can change traffic on the network path to this host can redirect the client
+    /// secret to a host of their choice.
     pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
         self.http.allow(origin)?;
         Ok(self)
@@ -282,12 +287,12 @@ impl DiscoveryBuilder {
         self
     }
 
-    /// Checks the settings.
+    /// Validates the settings and makes the discovery.
     ///
     /// # Errors
     ///
     /// [`Config`](ErrorKind::Config) on field `lifetime`, `max_entries`, `max_reply` or `deadline`
-    /// for zero.
+    /// if the value is zero.
     pub fn build(self) -> Result<Discovery, Error> {
         for (field, is_zero) in [
             ("lifetime", self.lifetime.is_zero()),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{BodyFormat, Client, ClientAuth, ClientBuilder};
 
-/// The settings of a [`Client`] in a file (feature `serde`).
+/// Settings of a [`Client`] that are read from a file. Needs the feature `serde`.
 ///
 /// | field | required | meaning |
 /// |---|---|---|
@@ -23,8 +23,8 @@ use crate::{BodyFormat, Client, ClientAuth, ClientBuilder};
 /// | `max_reply` | | bytes |
 /// | `danger_allow_http` | | list of origins to which token requests may go in plain text |
 ///
-/// Defaults are those of the setters of [`ClientBuilder`]. Unknown fields are errors. The forms of
-/// references and durations are described in [`auth_core::settings`].
+/// The other defaults are those of the setters of [`ClientBuilder`]. An unknown field is an error.
+/// [`auth_core::settings`] describes the forms of references and durations.
 ///
 /// # Example
 ///
@@ -87,12 +87,13 @@ pub struct ClientSettings {
 }
 
 impl ClientSettings {
-    /// Starts a client with these settings and the transport that sends the token requests.
+    /// Makes a [`ClientBuilder`] from these settings and the transport that sends the token
+    /// requests.
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` for a text that is not
-    /// an origin. [`ClientBuilder::build`] checks the other fields.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` if a text is not an
+    /// origin. [`ClientBuilder::build`] checks the other fields.
     pub fn builder(self, transport: impl Transport) -> Result<ClientBuilder, Error> {
         let mut builder = Client::builder(self.token_url, self.client_id, transport);
         if let Some(secret) = self.secret {

@@ -2,25 +2,25 @@ use auth_core::{AccessToken, Credentials, Error, TokenRequest, TokenSource};
 
 use crate::{
     Assertion,
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type::JWT_BEARER,
 };
 
-/// The JWT bearer grant (RFC 7523 section 2.1): an assertion for an access token.
+/// The JWT bearer grant (RFC 7523 section 2.1): requests a token with an assertion.
 ///
-/// Made by [`Client::jwt_bearer`]. The assertion names for whom the token is: a service account
-/// (Google), a user (Salesforce, SAP), the user whose token a service received (Entra ID, "on
-/// behalf of"). A refresh token in the reply is ignored (RFC 7521 section 4.1): the next assertion
-/// serves as well.
+/// Made by [`Client::jwt_bearer`]. The assertion names the subject of the token: a service account
+/// (Google), a user (Salesforce, SAP), or the user whose token a service received (Entra ID, "on
+/// behalf of"). A refresh token in the reply is ignored (RFC 7521 section 4.1), because the next
+/// assertion serves the same purpose.
 ///
 /// # Cancel safety
 ///
-/// Dropping a token request drops the HTTP request. Nothing is kept of it, and nothing goes on.
+/// Dropping the future cancels the HTTP request. No state is kept and no task continues.
 ///
 /// # Security
 ///
-/// The assertion is kept as long as the token request needs it. Texts of the authorization server
-/// are scrubbed of it.
+/// The assertion is kept only while the token request needs it, and is scrubbed from the
+/// authorization server's texts.
 #[derive(Debug)]
 pub struct JwtBearer {
     client: Client,
@@ -28,11 +28,12 @@ pub struct JwtBearer {
 }
 
 impl Client {
-    /// Makes a source of tokens for an assertion (RFC 7523 section 2.1): one that another program
-    /// issues, or one that a signer makes for each token request.
+    /// Makes a source of tokens that sends an assertion (RFC 7523 section 2.1), either issued by
+    /// another program or signed for each token request.
     ///
-    /// A client with [`ClientAuth::None`](crate::ClientAuth::None) sends no `client_id`: the
-    /// assertion says who asks (RFC 7521 section 4.1). Any other method is sent as with each grant.
+    /// With [`ClientAuth::None`](crate::ClientAuth::None) no `client_id` is sent, because the
+    /// assertion identifies the client (RFC 7521 section 4.1). Other client authentication methods
+    /// are sent as with every grant.
     ///
     /// # Example
     ///
@@ -60,7 +61,7 @@ impl Client {
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
-    /// - `assertion`: empty, not a JWT or expired, as far as it is known before it is read.
+    /// - `assertion`: empty, not a JWT or expired, if it is given as a `Secret`.
     /// - `extra`: the client has an extra parameter `assertion`.
     /// - A setting that the signer names.
     pub fn jwt_bearer(&self, assertion: impl Into<Assertion>) -> Result<JwtBearer, Error> {
@@ -75,7 +76,7 @@ impl Client {
 }
 
 impl TokenSource for JwtBearer {
-    /// Sends one token request. The reason makes no difference to this grant.
+    /// Sends one token request. This grant ignores the reason in `token_request`.
     async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         let credentials = &token_request.credentials;
         let proof = self.client.own_secret(credentials, 0)?;
@@ -84,7 +85,7 @@ impl TokenSource for JwtBearer {
             grant_type: JWT_BEARER,
             parameters: &[(ASSERTION, assertion.expose())],
             secrets: &[&assertion],
-            scope: true,
+            scope: AskedScope::OfTheClient,
             keeps_refresh_token: false,
         };
         self.client.send(credentials, request).await

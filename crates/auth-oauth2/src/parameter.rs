@@ -1,7 +1,7 @@
 use auth_core::{Error, Secret};
 
-/// Tells whether a parameter is one that a request sets by itself, or would prove a second time who
-/// the client is (RFC 6749 section 2.3).
+/// Returns whether a request sets this parameter itself, or whether the parameter would
+/// authenticate the client a second time (RFC 6749 section 2.3).
 pub(crate) fn is_reserved(name: &str) -> bool {
     matches!(
         name,
@@ -21,7 +21,7 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 pub(crate) fn check_scope(scope: &str) -> Result<(), Error> {
     let fits = |byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
     if scope.bytes().any(|byte| byte != b' ' && !fits(byte)) {
-        let problem = "has a character that no scope may have (RFC 6749 section 3.3)";
+        let problem = "has a character that RFC 6749 section 3.3 does not permit; remove it";
         return Err(Error::config("scope", problem));
     }
     if !scope.is_empty() && scope.split(' ').any(str::is_empty) {
@@ -38,19 +38,19 @@ pub(crate) fn check_resources(uris: &[String]) -> Result<(), Error> {
     for (index, uri) in uris.iter().enumerate() {
         let bad = |problem| Err(Error::config("resource", format_args!("`{uri}` {problem}")));
         if uri.contains('#') {
-            return bad("must not have a fragment");
+            return bad("has a fragment (#...); remove it");
         }
         if !uri.is_empty() && !is_absolute(uri) {
-            return bad("is not an absolute URI");
+            return bad("is not an absolute URI; begin it with a scheme, for example https://");
         }
         if uris.iter().take(index).any(|other| other == uri) {
-            return bad("is given twice");
+            return bad("is set twice; remove one");
         }
     }
     Ok(())
 }
 
-/// RFC 3986 section 4.3, without looking into the parts.
+/// RFC 3986 section 4.3. The parts of the URI are not checked.
 fn is_absolute(uri: &str) -> bool {
     let Some((scheme, rest)) = uri.split_once(':') else {
         return false;
@@ -64,14 +64,17 @@ fn is_absolute(uri: &str) -> bool {
 pub(crate) fn check_extras(extras: &[(String, Secret)]) -> Result<(), Error> {
     for (index, (name, _)) in extras.iter().enumerate() {
         if name.is_empty() {
-            return Err(Error::config("extra", "a parameter has no name"));
+            return Err(Error::config(
+                "extra",
+                "a parameter has an empty name; name it or remove it",
+            ));
         }
         let bad = |problem| Err(Error::config("extra", format_args!("`{name}` {problem}")));
         if is_reserved(name) {
-            return bad("is a parameter of the request's own");
+            return bad("is a parameter that the request sets itself; remove it");
         }
         if extras.iter().take(index).any(|(other, _)| other == name) {
-            return bad("is given twice");
+            return bad("is set twice; remove one");
         }
     }
     Ok(())

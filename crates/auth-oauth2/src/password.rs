@@ -4,35 +4,33 @@ use auth_core::{
 };
 
 use crate::{
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type::PASSWORD,
     refreshing::Refreshing,
     secret_setting::{check, read},
 };
 
-/// The resource owner password credentials grant (RFC 6749 section 4.3): a person's user name and
-/// password for a token.
+/// The resource owner password credentials grant (RFC 6749 section 4.3): requests a token with a
+/// user name and a password.
 ///
 /// Made by [`Client::password`].
 ///
-/// **Discouraged.** RFC 9700 section 2.4 says that this grant must not be used, because it hands a
-/// person's password to a program; OAuth 2.1 leaves it out. It is here, behind the feature
-/// `password`, for vendors that offer nothing else. Use an account of the program's own, with no
-/// more rights than it needs.
+/// **Discouraged.** RFC 9700 section 2.4 forbids this grant because it gives a person's password to
+/// a program, and OAuth 2.1 removes it. It is behind the feature `password`, for vendors that offer
+/// no other grant. Use an account that only the program uses, with no more rights than it needs.
 ///
-/// A password that the vendor rejected is sent at most twice, then once a day until the secret
-/// changes or `Authenticator::clear_rejections` is called. The
-/// [`Authenticator`](auth_core::Authenticator) counts, for all sources in the process that log in
-/// as the same user at the same token endpoint with the same client.
+/// A rejected password is sent at most twice, and then once a day until the secret changes or
+/// `Authenticator::clear_rejections` is called. The [`Authenticator`](auth_core::Authenticator)
+/// counts rejections per user, client and token endpoint, for all sources in the process.
 ///
-/// A refresh token that comes with a token is spent for the next one, so that the password travels
-/// as rarely as it can (RFC 6749 section 4.3.1); when the vendor rejects it, the password is used
-/// again. [`refresh_tokens`](Self::refresh_tokens) turns that off.
+/// A refresh token in the reply is kept and spent for the next token, so that the password is sent
+/// as rarely as possible (RFC 6749 section 4.3.1). If the vendor rejects the refresh token, the
+/// password is sent again. [`refresh_tokens`](Self::refresh_tokens) turns this off.
 ///
 /// # Cancel safety
 ///
-/// Dropping a token request drops the HTTP request. The request does not count as a rejected login
-/// then, whether or not the vendor counts it.
+/// Dropping the future cancels the HTTP request. The request then does not count as a rejected
+/// login, whether or not the vendor counts it.
 ///
 /// # Security
 ///
@@ -70,7 +68,7 @@ impl Client {
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
     /// - `username`: empty.
-    /// - `password`: empty, as far as it is known before it is read.
+    /// - `password`: empty, if it is given as a `Secret`.
     /// - `extra`: the client has an extra parameter `username` or `password`.
     pub fn password(
         &self,
@@ -93,11 +91,11 @@ impl Client {
 }
 
 impl ResourceOwnerPassword {
-    /// Sets whether refresh tokens are kept, in the authenticator's store if it has one, and spent
-    /// in place of the password. Default: yes.
+    /// Sets whether refresh tokens are kept (in the authenticator's store if it has one) and spent
+    /// in place of the password. Default: `true`.
     ///
-    /// A refresh asks for the scope that was granted; audience, resources and extra parameters are
-    /// sent with it as with a login.
+    /// A request with a refresh token has no scope: the vendor grants the same scope again. It has
+    /// the audience, resources and extra parameters of the client.
     #[must_use]
     pub fn refresh_tokens(mut self, keep: bool) -> Self {
         self.refreshing = Refreshing::new(keep);
@@ -114,7 +112,7 @@ impl ResourceOwnerPassword {
                 (PASSWORD, password.expose()),
             ],
             secrets: &[username, password],
-            scope: true,
+            scope: AskedScope::OfTheClient,
             keeps_refresh_token: self.keeps_refresh_tokens(),
         };
         self.client.send(credentials, request).await
@@ -122,7 +120,7 @@ impl ResourceOwnerPassword {
 }
 
 impl TokenSource for ResourceOwnerPassword {
-    /// Sends one token request: with the refresh token if there is one to spend, otherwise with the
+    /// Sends one token request: with the refresh token if there is one, otherwise with the
     /// password.
     async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         match self.refreshing.to_spend(&token_request) {

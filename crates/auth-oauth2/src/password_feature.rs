@@ -1,4 +1,4 @@
-//! What a program without the feature `password` is told.
+//! The compile error of a program that calls `Client::password` without the feature `password`.
 
 use std::convert::Infallible;
 
@@ -18,13 +18,13 @@ impl Client {
     }
 }
 
-/// Implemented by nothing.
+/// No type implements it.
 #[diagnostic::on_unimplemented(
     message = "the method `Client::password` needs the feature `password` of `auth-oauth2`",
     label = "the feature `password` is not enabled",
     note = "in Cargo.toml: auth-oauth2 = {{ version = \"..\", features = [\"password\"] }}"
 )]
-#[allow(unnameable_types, reason = "nothing is one")]
+#[allow(unnameable_types, reason = "no type implements it")]
 pub trait PasswordFeature {
     #[doc(hidden)]
     fn never(self) -> Result<Infallible, Error>;

@@ -9,38 +9,39 @@ use auth_core::{
 };
 
 use crate::{
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type::REFRESH_TOKEN,
     secret_setting::{check, read},
 };
 
-/// The refresh token grant (RFC 6749 section 6): tokens for the refresh token that a person's login
-/// brought.
+/// The refresh token grant (RFC 6749 section 6): requests tokens with the refresh token of a
+/// person's login.
 ///
-/// Made by [`Client::refresh_token`]. The login itself, by an authorization code or a device code,
-/// happens elsewhere, once: its refresh token is put into a file or a vault, and this source goes
-/// on from there. Where the vendor replaces refresh tokens, each is kept in its turn. When none is
-/// worth anything any more, a person has to log in again, and the error says so; the new refresh
-/// token is noticed where it was put.
+/// Made by [`Client::refresh_token`]. The login itself (authorization code or device code) happens
+/// once, elsewhere, and puts its refresh token into a file or a vault. This source continues from
+/// there. If the vendor replaces refresh tokens, each new one is kept. When no refresh token is
+/// valid any more, the error says that a person must log in again. The refresh token of the new
+/// login is found where the first one was.
 ///
-/// **Give the authenticator a store that outlives the process** if the vendor replaces refresh
-/// tokens at each use. Without one, the next start would spend the first one a second time, which
-/// such vendors take for a theft: they withdraw all that came of that login (RFC 9700 section
+/// **If the vendor replaces refresh tokens at each use, give the authenticator a store that
+/// outlives the process.** Without such a store, the next start spends the first refresh token
+/// again. Vendors take that for a theft and revoke all tokens of the login (RFC 9700 section
 /// 4.14.2).
 ///
 /// # Cancel safety
 ///
-/// Dropping a token request drops the HTTP request. Whether the vendor has replaced the refresh
-/// token by then is unknown.
+/// Dropping the future cancels the HTTP request. Whether the vendor has replaced the refresh token
+/// is then unknown.
 ///
 /// # Security
 ///
-/// A refresh token is kept as long as the token request needs it; of the first one, and of the last
-/// one that the vendor rejected, a 64-bit hash stays. What the vendor says is scrubbed of it.
+/// A refresh token is kept only while the token request needs it, and is scrubbed from the vendor's
+/// texts. A 64-bit hash is kept of the first refresh token, and of the last one that the vendor
+/// rejected.
 pub struct RefreshToken {
     client: Client,
     first: SharedSecretSource,
-    /// The last that the vendor rejected.
+    /// The last refresh token that the vendor rejected.
     rejected: Mutex<Option<Rejected>>,
 }
 
@@ -50,8 +51,8 @@ struct Rejected {
 }
 
 impl Client {
-    /// Makes a source of tokens for the refresh token that a person's login brought (RFC 6749
-    /// section 6): `first` is where the login puts it.
+    /// Makes a source of tokens for the refresh token of a person's login (RFC 6749 section 6).
+    /// `first` is the place where the login puts the refresh token.
     ///
     /// # Example
     ///
@@ -71,8 +72,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `refresh_token`: empty, as far as it is
-    /// known before it is read.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `refresh_token` if it is given as an empty
+    /// `Secret`.
     pub fn refresh_token(&self, first: impl SecretSource) -> Result<RefreshToken, Error> {
         let first = SharedSecretSource::new(first);
         check(REFRESH_TOKEN, &first)?;
@@ -93,7 +94,7 @@ impl RefreshToken {
         self.rejected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A person has to act; the cause is what the vendor said last.
+    /// Makes the error that tells a person to log in again. Its cause is the vendor's last answer.
     fn nothing_left(&self) -> Error {
         let message = "there is no refresh token to spend: a person has to log in again, and what \
                        that brings has to be put where `refresh_token` is read from";
@@ -107,8 +108,8 @@ impl RefreshToken {
 }
 
 impl TokenSource for RefreshToken {
-    /// Sends one token request with the refresh token of `token_request`. Without one, nothing is
-    /// sent.
+    /// Sends one token request with the refresh token in `token_request`. Without one,
+    /// nothing is sent.
     async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         let Some(token) = &token_request.refresh_token else {
             return Err(self.nothing_left());
@@ -117,7 +118,7 @@ impl TokenSource for RefreshToken {
             grant_type: REFRESH_TOKEN,
             parameters: &[(REFRESH_TOKEN, token.expose())],
             secrets: &[token],
-            scope: true,
+            scope: AskedScope::OfTheClient,
             keeps_refresh_token: true,
         };
         let result = self.client.send(&token_request.credentials, request).await;
@@ -132,9 +133,9 @@ impl TokenSource for RefreshToken {
         result
     }
 
-    /// Reads the client secret, and the first refresh token: the identity changes when a person
-    /// logs in again. A first refresh token that cannot be read counts as removed, because the
-    /// vendor may have replaced it long ago.
+    /// Reads the client secret and the first refresh token, so that the identity changes when a
+    /// person logs in again. A first refresh token that cannot be read counts as removed, because
+    /// the vendor may have replaced it.
     async fn credentials(&self) -> Result<Credentials, Error> {
         let mut secrets = self.client.read_secrets().await?;
         secrets.extend(self.read_first().await.ok());
@@ -149,8 +150,8 @@ impl TokenSource for RefreshToken {
         true
     }
 
-    /// Reads the refresh token that a person's login brought; `None` if the vendor rejected it,
-    /// because a vendor may withdraw all that came of a login whose refresh token is spent twice.
+    /// Reads the refresh token of the login. Returns `None` if the vendor rejected it: a vendor may
+    /// revoke all tokens of a login whose refresh token is spent twice.
     async fn first_refresh_token(&self) -> Result<Option<Secret>, Error> {
         let first = self.read_first().await?;
         let rejected = self.rejected();

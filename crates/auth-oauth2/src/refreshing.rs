@@ -4,16 +4,16 @@ use auth_core::{AccessToken, Error, RejectedPart, Secret, TokenRequest, TokenReq
 use http::StatusCode;
 
 use crate::{
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type::REFRESH_TOKEN,
 };
 
-/// What a source with a grant of its own does with the refresh tokens that the grant brings (RFC
-/// 6749 section 6).
+/// Spends the refresh tokens that another grant brings (RFC 6749 section 6), in place of that
+/// grant's credentials.
 #[derive(Debug)]
 pub(crate) struct Refreshing {
     wanted: bool,
-    /// The vendor handed one out, and does not let this client spend it.
+    /// The vendor issued a refresh token and does not let this client spend it.
     refused: AtomicBool,
 }
 
@@ -29,17 +29,17 @@ impl Refreshing {
         self.wanted && !self.refused.load(Ordering::Relaxed)
     }
 
-    /// Returns the refresh token to spend in place of the grant's credentials.
+    /// Returns the refresh token to spend, if there is one.
     pub(crate) fn to_spend<'e>(&self, token_request: &'e TokenRequest) -> Option<&'e Secret> {
         let token = token_request.refresh_token.as_ref();
         token.filter(|_| self.keeps_refresh_tokens())
     }
 
-    /// Spends a refresh token that the grant brought. If the vendor rejects it, the grant itself is
-    /// still to be tried.
+    /// Sends a token request with the refresh token. If the vendor rejects it, the grant's own
+    /// credentials are tried next.
     ///
-    /// Without a scope: that asks for the one that was granted, which may be narrower than the one
-    /// in the settings, and a refresh must not ask for more.
+    /// No scope is sent. The vendor then grants the scope of the login, which may be narrower than
+    /// the scope in the settings; a refresh must not request more (RFC 6749 section 6).
     pub(crate) async fn refresh(
         &self,
         client: &Client,
@@ -50,15 +50,15 @@ impl Refreshing {
             grant_type: REFRESH_TOKEN,
             parameters: &[(REFRESH_TOKEN, token.expose())],
             secrets: &[token],
-            scope: false,
+            scope: AskedScope::None,
             keeps_refresh_token: self.keeps_refresh_tokens(),
         };
         let result = client.send(&token_request.credentials, request).await;
         result.map_err(|error| self.judged(error))
     }
 
-    /// Takes every rejection for one of the refresh token, except a rejection of the client: the
-    /// grant itself is still to be tried.
+    /// Treats every rejection, except of the client, as a rejection of the refresh token, so that
+    /// the grant's own credentials are tried next.
     fn judged(&self, error: Error) -> Error {
         let looked = matches!(
             error.status(),

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use zeroize::Zeroizing;
 
-/// How the parameters of a token request are written.
+/// How the parameters of a token request are encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -16,11 +16,11 @@ use zeroize::Zeroizing;
 )]
 #[non_exhaustive]
 pub enum BodyFormat {
-    /// `application/x-www-form-urlencoded`, the standard's one (RFC 6749 section 4.4.2).
+    /// `application/x-www-form-urlencoded`, the form of the standard (RFC 6749 section 4.4.2).
     #[default]
     Form,
-    /// A JSON object with a string per parameter, and an array for one that is given several
-    /// times. No standard has it, but some vendors do.
+    /// A JSON object with one string per parameter, and an array for a parameter that occurs
+    /// several times. In no standard; some vendors require it.
     Json,
 }
 
@@ -40,7 +40,7 @@ impl BodyFormat {
     }
 }
 
-/// A parameter's name and value; the same name may come several times.
+/// A parameter's name and value. The same name may occur several times.
 pub(crate) type Parameter<'a> = (&'a str, &'a str);
 
 /// Builds a token request (RFC 6749 section 3.2).
@@ -56,7 +56,7 @@ pub(crate) fn token_request(
     let headers = request.headers_mut();
     headers.insert(header::CONTENT_TYPE, format.content_type());
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    // Some servers compress unless they are asked not to, and nothing here decompresses.
+    // Some servers compress unless told not to, and this crate does not decompress.
     headers.insert(
         header::ACCEPT_ENCODING,
         HeaderValue::from_static("identity"),
@@ -67,11 +67,12 @@ pub(crate) fn token_request(
     Ok(request)
 }
 
-/// Marked as such, and wiped with its last clone.
+/// Makes a header value that is marked sensitive and is wiped with its last clone.
 fn sensitive(name: &HeaderName, value: &Secret) -> Result<HeaderValue, Error> {
     let value = HeaderValue::from_maybe_shared(Bytes::from(value.clone()));
     let mut value = value.map_err(|_| {
-        let problem = format_args!("`{name}` has characters that no header may carry");
+        let problem =
+            format_args!("`{name}` has characters that a header cannot carry; remove them");
         Error::config("header", problem)
     })?;
     value.set_sensitive(true);
@@ -83,7 +84,8 @@ pub(crate) fn push_form_encoded(to: &mut String, text: &str) {
     to.extend(byte_serialize(text.as_bytes()));
 }
 
-/// The room is reserved for the worst case: a buffer that grows leaves unwiped copies behind.
+/// Encodes as a form. Capacity is reserved for the worst case: a buffer that grows leaves unwiped
+/// copies.
 fn form(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
     let room = parameters
         .iter()
@@ -101,7 +103,7 @@ fn form(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
     into_bytes(text)
 }
 
-/// As [`form`]; a byte takes up to six as an escape.
+/// Encodes as JSON. Capacity is reserved for six bytes per byte, the length of an escape.
 fn json(parameters: &[Parameter<'_>]) -> Zeroizing<Vec<u8>> {
     let room = parameters
         .iter()
@@ -136,12 +138,12 @@ impl Serialize for JsonObject<'_> {
     }
 }
 
-/// Hands over a text's bytes without a copy that would not be wiped.
+/// Returns the bytes of a text without a copy that is not wiped.
 pub(crate) fn into_bytes(mut text: Zeroizing<String>) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(mem::take(&mut *text).into_bytes())
 }
 
-/// Owns a body, and wipes it with the last clone.
+/// Owns a body and wipes it with the last clone.
 struct Wiped(Zeroizing<Vec<u8>>);
 
 impl AsRef<[u8]> for Wiped {

@@ -21,34 +21,34 @@ use body::CHECK;
 use members::{Members, code, string};
 use refusal::{ErrorReply, refusal};
 
-/// Reads a token endpoint's reply: a token, or a typed error.
+/// Reads a token endpoint's reply: returns a token or a typed error.
 ///
-/// For sources that make their requests themselves; the sources of a [`Client`](crate::Client) call
-/// it themselves. `vendor` is named in errors, `scrubber` knows the secrets that the request
-/// carried, and `now` is what a `Retry-After` date counts from where the reply has no `Date`.
+/// For sources that send their token requests themselves. The sources of a
+/// [`Client`](crate::Client) call it. `vendor` is the name in errors. `scrubber` knows the secrets
+/// that the request carried. `now` is the time from which a `Retry-After` date counts if the reply
+/// has no `Date`.
 ///
-/// - JSON is read whatever `Content-Type` says, with or without a byte order mark. Unknown members
-///   are ignored, a member that is read must not come twice, and `null` is a missing one. The rules
-///   name members that the vendor calls otherwise.
+/// - The body is read as JSON with any `Content-Type`, with or without a byte order mark. Unknown
+///   members are ignored. A member that is read must not occur twice. `null` counts as missing. The
+///   rules can give members other names.
 /// - `expires_in`: a number, or a string of digits, in seconds. Fractions are rounded down, a
 ///   negative number is zero, a number that is too large saturates. An empty string counts as
-///   missing if there is a [`default_lifetime`](ReplyRules::default_lifetime). Anything else is an
-///   error: a guessed lifetime would hide it.
+///   missing if there is a [`default_lifetime`](ReplyRules::default_lifetime). Any other value is
+///   an error, because a guessed lifetime would hide it.
 /// - A lifetime under another name (`expiresIn`, `expires`, `expires_at`, `ttl`, ...) is an error
-///   if no rule reads it, there is no `expires_in`, and no
-///   [`default_lifetime`](ReplyRules::default_lifetime): its unit is unknown, and without it the
-///   token would be used for as long as the policy's default. Set
-///   [`lifetime_member`](ReplyRules::lifetime_member) if it is in seconds.
-/// - `refresh_in`, the hint when to renew, counts if it is a number above zero.
-/// - `scope`: a string or an array of strings; the values end up separated by single spaces. A
-///   comma separates values too, unless a requested or required scope has a comma itself.
-/// - `token_type` must be `Bearer`, in any case, or one of the
-///   [`token_types`](ReplyRules::token_types). The token itself is not parsed.
-/// - `refresh_token` is ignored, whatever it is, unless the rules
-///   [say otherwise](ReplyRules::refresh_token). Then it is a string; an empty one counts as
-///   missing, and anything else is an error: a token that cannot be read would be missed at the
-///   next renewal.
-/// - A compressed reply is an error that says so: requests of this crate ask for
+///   if no rule reads it, there is no `expires_in`, and there is no
+///   [`default_lifetime`](ReplyRules::default_lifetime). Its unit is unknown, and without a
+///   lifetime the token would be used for the default lifetime of the policy. If the unit is
+///   seconds, set [`lifetime_member`](ReplyRules::lifetime_member).
+/// - `refresh_in`, the vendor's hint when to renew, is used if it is a number above zero.
+/// - `scope`: a string or an array of strings. The values are joined by single spaces. A comma
+///   separates values too, unless a requested or required scope contains a comma.
+/// - `token_type` must be `Bearer`, in any letter case, or one of the
+///   [`token_types`](ReplyRules::token_types). The token is not parsed.
+/// - `refresh_token` is ignored unless [`ReplyRules::refresh_token`] is set. If it is set, the
+///   member must be a string. An empty string counts as missing, and any other value is an error,
+///   because the next renewal needs the refresh token.
+/// - A compressed reply is an error that names the compression: requests of this crate send
 ///   `Accept-Encoding: identity`.
 ///
 /// # Example
@@ -70,12 +70,12 @@ use refusal::{ErrorReply, refusal};
 ///
 /// # Errors
 ///
-/// Each error says [how far the request got](Error::outcome). The first row that fits decides; the
-/// `error` code (RFC 6749 section 5.2) is read whatever the media type.
+/// Each error says [how far the request got](Error::outcome). The first row that matches decides.
+/// The `error` code (RFC 6749 section 5.2) is read with any media type.
 ///
 /// | reply | [`ErrorKind`] | [`TokenRequestOutcome`] |
 /// |---|---|---|
-/// | a redirect, whatever else it says | `Unavailable` | `NotUnderstood` |
+/// | a redirect, with any body | `Unavailable` | `NotUnderstood` |
 /// | a code of [`credential_codes`](ReplyRules::credential_codes) | `Rejected` | `Rejected`, the credentials |
 /// | a code of [`throttle_codes`](ReplyRules::throttle_codes), `slow_down` | `Throttled` | `Throttled` |
 /// | `invalid_client` | `Rejected` | `Rejected`, the credentials |
@@ -89,26 +89,26 @@ use refusal::{ErrorReply, refusal};
 /// | 4xx or 2xx with an unknown code | `Rejected` | `Rejected`, the request |
 /// | 400, 403 or 422 with an empty body, or with a JSON object without a code | `Protocol` | `NotUnderstood` |
 /// | any other 4xx: a page of a firewall, a proxy or an ingress | `Unavailable` | `NotUnderstood` |
-/// | 2xx with JSON that brings no usable token | `Protocol` | `Unknown`: the refresh token may be spent |
+/// | 2xx with JSON that has no valid token | `Protocol` | `Unknown`: the refresh token may be spent |
 /// | 2xx with a page, an empty body | `Protocol` | `NotUnderstood` |
 /// | a required scope was not granted | `Rejected` | `Rejected`, the request |
 /// | any other status | `Protocol` | `NotUnderstood` |
 ///
-/// **Pages are no verdicts.** Firewalls, proxies and captive portals answer in the place of the
-/// authorization server; their pages reject nothing, and are followed by another try. A 401 remains
-/// a verdict also if it comes with an HTML page: servlet containers and web servers answer wrong
-/// HTTP Basic credentials like that. The error then names both causes.
+/// **An HTML page rejects nothing.** Firewalls, proxies and captive portals answer in place of the
+/// authorization server. Their pages do not reject credentials, and another try follows. A 401 with
+/// an HTML page is an exception, because servlet containers and web servers answer wrong HTTP Basic
+/// credentials that way. The error then names both causes.
 ///
-/// **Verdicts without words.** Some servers answer a wrong client secret with 403, or a refused
-/// refresh token with 400, and an empty body. One such answer proves nothing, a few equal ones do.
-/// They are told apart from pages by their kind: outcome `NotUnderstood`, a
-/// [status](Error::status), no [code](Error::code), and kind `Protocol` in place of `Unavailable`.
+/// **Rejections without a code.** Some servers answer a wrong client secret with 403, or a rejected
+/// refresh token with 400, and an empty body. One such answer proves nothing; several equal ones
+/// do. They differ from pages by their kind: outcome `NotUnderstood`, a [status](Error::status), no
+/// [code](Error::code), and kind `Protocol` in place of `Unavailable`.
 ///
 /// # Security
 ///
-/// Of the body, only the error's code and description get into an error, cleaned by
-/// [`Scrubber::clean`] and cut. Of the headers, only media types and content codings that this
-/// crate knows by name are shown. The body is wiped if nobody else shares it.
+/// Of the body, only the error's code and description get into an error, after [`Scrubber::clean`].
+/// Of the headers, an error shows only media types and content codings that this crate knows by
+/// name. The body is wiped unless other code holds a clone of it.
 pub fn parse_reply(
     vendor: &str,
     reply: Response<Bytes>,
@@ -129,7 +129,7 @@ pub fn parse_reply(
     result
 }
 
-/// What it takes to read a reply.
+/// Everything that is needed to read a reply.
 #[derive(Clone, Copy)]
 struct Reading<'a> {
     vendor: &'a str,
@@ -159,15 +159,15 @@ impl Reading<'_> {
         let members = Members::of_whole(self.rules, text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let problem = match error.classify() {
-                // The members are taken as they come: all that can be wrong with one is its place.
-                Category::Data => "a member given twice",
+                // Members are taken in any form: the only possible data error is a repeated member.
+                Category::Data => "a member that occurs twice",
                 Category::Eof => "a body that ends too early",
                 Category::Syntax | Category::Io => "a body that is not JSON",
             };
             unfit(&format!("{problem} (line {line}, column {column})"))
         })?;
         let secret = members.token.and_then(string);
-        // Some vendors send a code of their own with each success.
+        // Some vendors send their own code with each success.
         let vendor_code = members.vendor_code.filter(|_| secret.is_none());
         let said = ErrorReply::of(&members, vendor_code.and_then(code));
         if said.code.is_some() {
@@ -182,7 +182,7 @@ impl Reading<'_> {
         secret: Option<String>,
         unfit: impl Fn(&str) -> Error,
     ) -> Result<AccessToken, Error> {
-        let missing = || format!("brings no usable `{}`", self.rules.token_name());
+        let missing = || format!("has no valid `{}`", self.rules.token_name());
         let secret = secret.ok_or_else(|| unfit(&missing()))?;
         self.check_token_type(members.token_type).map_err(&unfit)?;
         let mut token = AccessToken::new(Secret::new(secret));
@@ -191,7 +191,7 @@ impl Reading<'_> {
         }
         if let Some(json) = members.refresh_token {
             let text: Option<String> = serde_json::from_str(json.get()).ok();
-            let text = text.ok_or_else(|| unfit("`refresh_token` is no text"))?;
+            let text = text.ok_or_else(|| unfit("`refresh_token` is not a string"))?;
             if !text.is_empty() {
                 token = token.refresh_token(Secret::new(text));
             }
@@ -205,7 +205,7 @@ impl Reading<'_> {
         let granted = match members.scope {
             Some(json) => self
                 .scope(json)
-                .ok_or_else(|| unfit("`scope` is no text"))?,
+                .ok_or_else(|| unfit("`scope` is not a string"))?,
             None => String::new(),
         };
         let requested = || self.rules.requested_scope.clone();
@@ -258,7 +258,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The values with single spaces between them; it ends up in logs, so it is cleaned too.
+    /// Returns the values with single spaces between them, scrubbed because the scope is logged.
     fn scope(&self, json: &RawValue) -> Option<String> {
         let values = match serde_json::from_str(json.get()).ok()? {
             Scope::Text(text) => vec![text],

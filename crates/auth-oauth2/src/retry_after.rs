@@ -5,15 +5,16 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::seconds;
 
-/// Reads `Retry-After` (RFC 9110 section 10.2.3): how long the vendor wants to be left alone.
+/// Reads `Retry-After` (RFC 9110 section 10.2.3): the time until the vendor accepts requests again.
 ///
-/// Both forms are read: whole seconds, and a date in any of the three notations. A date is measured
-/// against the reply's own `Date`, so that a wrong clock on either side does no harm, and without
-/// one against `now`. A date that has passed is zero; seconds beyond 64 bits are the longest
-/// duration in seconds. Capping is left to the policy.
+/// Reads whole seconds, and a date in any of the three HTTP formats. A date is compared with the
+/// reply's `Date`, so that a wrong clock on either side has no effect; without a `Date` it is
+/// compared with `now`. A date in the past gives zero. Seconds beyond 64 bits give the longest
+/// duration in seconds. The caller limits the value.
 ///
-/// `None` where nothing can be read: no such header, a negative number, a fraction, other text. Of
-/// several values the longest is taken, as asking too late does less harm than asking too early.
+/// Returns `None` if there is no such header, and for a negative number, a fraction or any other
+/// text. Of several values, the longest is returned, because waiting too long does less harm than
+/// asking too early.
 ///
 /// # Example
 ///

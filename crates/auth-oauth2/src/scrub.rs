@@ -8,14 +8,14 @@ mod view;
 
 use view::View;
 
-/// Removes secrets from a vendor's text before anybody sees it.
+/// Removes secrets from a vendor's text before the text gets into an error or a log.
 ///
-/// Error replies echo what was sent: a request's body, a decoded header, a token. A scrubber is
-/// given every secret that goes into one token request, and takes them out of texts as they are,
-/// percent encoded (any characters, either case, `+` or `%20`), in base64 (standard and URL-safe,
-/// padded or not, at any of the three alignments), JSON-escaped, with HTML entities (named,
-/// decimal, hexadecimal), in hexadecimal (either case; digits alone or with a space, `:` or `-`
-/// between the bytes; `\\x41`, `0x41`), and as pieces of eight bytes or more.
+/// Error replies echo what was sent: a request's body, a decoded header, a token. Give a scrubber
+/// every secret of a token request. It removes them in these forms: plain; percent-encoded (any
+/// characters, either letter case, `+` or `%20`); base64 (standard and URL-safe, padded or not, at
+/// each of the three alignments); JSON-escaped; with HTML entities (named, decimal, hexadecimal);
+/// hexadecimal (either letter case; digits only, or with a space, `:` or `-` between the bytes;
+/// `\\x41`, `0x41`). Pieces of eight or more bytes are removed too.
 ///
 /// # Example
 ///
@@ -30,22 +30,22 @@ use view::View;
 ///
 /// # Security
 ///
-/// Matching ignores case, and takes `-` for `+` and a space, and `_` for `/`: it rather removes too
-/// much. A piece of fewer than eight bytes of one of these forms stays; a secret shorter than that
-/// is only found whole.
+/// Matching ignores letter case, and treats `-` like `+` and a space, and `_` like `/`. A text
+/// without the secret may therefore lose some characters. A piece of a secret shorter than eight
+/// bytes is not removed. A secret shorter than eight bytes is removed only as a whole.
 #[derive(Clone, Default)]
 pub struct Scrubber {
     secrets: Vec<Secret>,
 }
 
 impl Scrubber {
-    /// Makes a scrubber that knows no secret.
+    /// Makes a scrubber without secrets.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a secret; an empty one is ignored.
+    /// Adds a secret. An empty one is ignored.
     #[must_use]
     pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
         let secret = secret.into();
@@ -62,14 +62,14 @@ impl Scrubber {
         scrub(&needles, text).into_owned()
     }
 
-    /// Returns the text fit for an error or a log: scrubbed, at most `max` bytes long, and with
-    /// `?` for every character that RFC 6749 section 5.2 has no place for in an error text
-    /// (control characters, quotes, backslashes, all that is not ASCII).
+    /// Returns the text in a form fit for an error or a log: scrubbed, at most `max` bytes long,
+    /// and with `?` for each character that RFC 6749 section 5.2 does not permit in an error text
+    /// (control characters, quotes, backslashes, characters outside ASCII).
     #[must_use]
     pub fn clean(&self, text: &str, max: usize) -> String {
         let needles = self.needles();
-        // Before, because a replaced character would hide a secret; and after, because the vendor
-        // may have replaced the same characters.
+        // Scrubbed before the replacement, because a replaced character would hide a secret; and
+        // after it, because the vendor may have replaced the same characters.
         let text = replace_unfit(&scrub(&needles, text));
         let mut text = scrub(&needles, text.trim_matches(' ')).into_owned();
         text.truncate(max);
@@ -94,12 +94,12 @@ impl fmt::Debug for Scrubber {
     }
 }
 
-/// How long a piece of a secret must be to be found.
+/// The shortest piece of a secret that is searched for, in bytes.
 const WINDOW: usize = 8;
 
 const MASK: &str = "***";
 
-/// What is looked for, in every form and folded.
+/// The texts to search for, in every form and folded.
 #[derive(Default)]
 struct Needles {
     /// All pieces of the longer forms, sorted.
@@ -112,7 +112,7 @@ impl Needles {
     fn new(mut forms: Vec<Zeroizing<Vec<u8>>>) -> Self {
         let pieces = |form: &[u8]| (form.len() + 1).saturating_sub(WINDOW);
         let mut this = Self::default();
-        // A vector that grows by itself leaves unwiped copies behind.
+        // Reserve the capacity: a vector that grows leaves unwiped copies.
         this.windows
             .reserve_exact(forms.iter().map(|form| pieces(form)).sum());
         for form in &mut forms {
@@ -125,7 +125,7 @@ impl Needles {
         this
     }
 
-    /// Marks the bytes of the text that belong to a secret; tells whether there are any.
+    /// Marks the bytes of the text that belong to a secret. Returns whether there are any.
     fn mark(&self, view: &View, marks: &mut [bool]) -> bool {
         let mut found = false;
         let mut mark = |start: usize, length: usize| {
@@ -154,8 +154,8 @@ impl Needles {
     }
 }
 
-/// Makes bytes equal that encodings token request: case, the alphabets of base64, and `+` for a
-/// space.
+/// Maps bytes that encodings interchange to one byte: letter case, the two alphabets of base64, and
+/// `+` for a space.
 fn folded(byte: u8) -> u8 {
     match byte {
         b' ' | b'-' => b'+',
@@ -189,7 +189,7 @@ fn scrub<'a>(needles: &Needles, text: &'a str) -> Cow<'a, str> {
         }
         masked = hidden;
     }
-    // The mask and its neighbours may spell a secret that has asterisks.
+    // The mask and its neighbours may form a secret that contains asterisks.
     if find(needles, &out).is_some() {
         Cow::Borrowed("")
     } else {

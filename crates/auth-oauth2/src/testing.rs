@@ -11,7 +11,7 @@ use auth_core::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
-/// Sends one token request, as an authenticator does.
+/// Sends one token request the way an authenticator does.
 pub(crate) async fn send(
     source: &impl TokenSource,
     token_request: TokenRequest,
@@ -20,7 +20,7 @@ pub(crate) async fn send(
     source.fetch(token_request.credentials(credentials)).await
 }
 
-/// As [`send`], for a token that somebody waits for.
+/// As [`send`], for a token that a caller waits for.
 pub(crate) async fn fetch(source: &impl TokenSource) -> Result<AccessToken, Error> {
     send(source, TokenRequest::new(TokenRequestReason::Needed)).await
 }
@@ -29,7 +29,8 @@ pub(crate) async fn credentials(source: &impl TokenSource) -> Credentials {
     source.credentials().await.unwrap()
 }
 
-/// Keeps what is sent, and answers from a list; then with a good reply.
+/// Records the requests, and answers from a list. When the list is empty, it answers with a valid
+/// reply.
 #[derive(Clone, Default)]
 pub(crate) struct Recorder(Arc<Mutex<Record>>);
 
@@ -57,7 +58,7 @@ impl Recorder {
         self.0.lock().unwrap().requests[index].0.clone()
     }
 
-    /// How much of the reply was to be read.
+    /// Returns the reply limit that was requested, in bytes.
     pub(crate) fn max_reply(&self, index: usize) -> usize {
         self.0.lock().unwrap().requests[index].1
     }

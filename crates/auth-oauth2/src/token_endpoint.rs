@@ -6,12 +6,12 @@ use http::{HeaderName, Response, Uri, uri::PathAndQuery};
 
 use crate::{BodyFormat, request, response::Seen, token_url};
 
-/// One URL of a vendor that hands out credentials, and the way there: for logins of a vendor's own
-/// invention, which no grant of this crate fits.
+/// A URL to which token requests are sent, with the transport that sends them. For vendor-specific
+/// logins that no grant of this crate fits.
 ///
-/// [`post`](Self::post) sends one small POST, without retries, over `https`, to a URL without
-/// credentials in it, and takes no reply that is larger than 64 KiB. What the parameters mean, and
-/// what the reply says, is the caller's: see [`parse_reply`](crate::parse_reply).
+/// [`post`](Self::post) sends one small POST over `https`, without retries. The URL must not
+/// contain credentials. A reply larger than 64 KiB is an error. The caller chooses the parameters
+/// and reads the reply, for example with [`parse_reply`](crate::parse_reply).
 ///
 /// # Example
 ///
@@ -31,7 +31,7 @@ use crate::{BodyFormat, request, response::Seen, token_url};
 ///
 /// # Security
 ///
-/// The body is wiped with its last clone, and the headers are marked sensitive.
+/// The body is wiped when its last clone is dropped. The headers are marked sensitive.
 #[derive(Clone, Debug)]
 pub struct TokenEndpoint {
     vendor: String,
@@ -41,12 +41,12 @@ pub struct TokenEndpoint {
 }
 
 impl TokenEndpoint {
-    /// Checks a URL. `field` is the setting that it came from, for the error.
+    /// Makes a token endpoint from a URL. `field` is the name of the URL's setting, for errors.
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) on that field: no absolute URL, not `https`, with user
-    /// information, a fragment, or a query that carries a credential. For plain `http` use
+    /// [`Config`](ErrorKind::Config) on that field: not an absolute URL; not `https`; user
+    /// information (`user@host`); a fragment; or a query with a credential. For plain `http` use
     /// [`danger_allow_http`](Self::danger_allow_http).
     pub fn new(
         vendor: impl Into<String>,
@@ -58,16 +58,16 @@ impl TokenEndpoint {
         Self::danger_allow_http(vendor, field, url, transport, &none)
     }
 
-    /// As [`new`](Self::new), and permits plain `http` to the exact origins that `http` names. For
-    /// a builder that has the setting `danger_allow_http`.
+    /// Same as [`new`](Self::new), but permits plain `http` to the exact origins in `http`. For a
+    /// builder that has the setting `danger_allow_http`.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), except for `http` to these origins.
+    /// Same as [`new`](Self::new), except for `http` to these origins.
     ///
     /// # Security
     ///
-    /// Anybody who can listen on the way to one of these hosts can read credentials and tokens.
+    /// Anyone on the network path to one of these hosts can read credentials and tokens.
     pub fn danger_allow_http(
         vendor: impl Into<String>,
         field: &'static str,
@@ -97,7 +97,7 @@ impl TokenEndpoint {
         })
     }
 
-    /// Takes a URL that has been checked.
+    /// Makes a token endpoint from a URL that was checked before.
     pub(crate) fn of(vendor: String, url: Uri, transport: SharedTransport) -> Self {
         Self {
             vendor,
@@ -118,7 +118,7 @@ impl TokenEndpoint {
         &self.url
     }
 
-    /// Adds to an error at which step and host it happened.
+    /// Adds step and host to an error.
     pub(crate) fn located(&self, error: Error) -> Error {
         let host = self.url.host().unwrap_or_default().to_owned();
         error.with_step(STEP).with_host(host)
@@ -128,7 +128,7 @@ impl TokenEndpoint {
         &self.vendor
     }
 
-    /// Returns the URL in one spelling, for the account of
+    /// Returns the URL in a normal form, for the account of
     /// [`Credentials`](auth_core::Credentials): scheme and host in lower case, without the default
     /// port (RFC 3986 section 6.2).
     #[must_use]
@@ -144,18 +144,19 @@ impl TokenEndpoint {
         }
     }
 
-    /// Sends the parameters, and the headers beside `Content-Type`, `Accept` and
-    /// `Accept-Encoding: identity`; the same name may come several times.
+    /// Sends one POST with these parameters and headers, and returns the reply. `Content-Type`,
+    /// `Accept` and `Accept-Encoding: identity` are added. The same parameter name may occur
+    /// several times.
     ///
     /// # Errors
     ///
-    /// The transport's, [`Protocol`](ErrorKind::Protocol) if the reply is too large, and
-    /// [`Config`](ErrorKind::Config) on field `header` for a value that no header can carry. A
-    /// reply with a status that means failure is no error here.
+    /// The errors of the transport. [`Protocol`](ErrorKind::Protocol) if the reply is too large.
+    /// [`Config`](ErrorKind::Config) on field `header` for a value that a header cannot carry. A
+    /// reply with a failure status is not an error here.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops the request; whether the vendor has seen it is unknown.
+    /// Dropping the future cancels the HTTP request. Whether the vendor has received it is unknown.
     pub async fn post(
         &self,
         format: BodyFormat,
@@ -167,7 +168,7 @@ impl TokenEndpoint {
         let reply = reply.map_err(|error| self.located(error))?;
         if reply.body().len() > self.max_reply {
             let message = "token endpoint's reply is too large";
-            // A success that starts as JSON does may have replaced the refresh token.
+            // A success whose body begins like JSON may have replaced the refresh token.
             let may_have_replaced = reply.status().is_success() && Seen::of(&reply).is_json_like();
             let outcome = if may_have_replaced {
                 TokenRequestOutcome::Unknown
@@ -184,7 +185,7 @@ impl TokenEndpoint {
     }
 }
 
-/// The step that an error happened at.
+/// The step in errors.
 const STEP: &str = "token request";
 
 /// In bytes.
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn t09_a_reply_has_64_kib_at_most() {
+    async fn t09_a_reply_larger_than_64_kib_is_an_error() {
         let headers = [(HeaderName::from_static("appid"), Secret::new("fake-app"))];
         let post = async |size| {
             let endpoint = endpoint(size);
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn t26_a_url_has_one_spelling() {
+    fn t26_equal_urls_have_one_normal_form() {
         let normalized = |url| {
             let transport = SharedTransport::new(Replies(0));
             let mut http = HttpHosts::default();
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn s51_the_field_of_a_wrong_url_is_named() {
+    fn s51_an_error_names_the_field_of_a_wrong_url() {
         let transport = || SharedTransport::new(Replies(0));
         for url in [
             "http://example.com/",

@@ -6,26 +6,27 @@ use auth_core::{
 };
 
 use crate::{
-    client::{Client, GrantRequest},
+    client::{AskedScope, Client, GrantRequest},
     grant_type,
     refreshing::Refreshing,
 };
 
-/// The token exchange grant (RFC 8693): somebody's token for another one that acts on their behalf.
+/// The token exchange grant (RFC 8693): exchanges a user's token for a token that acts for the
+/// user.
 ///
-/// Made by [`Client::token_exchange`]. For services that call out as the user who called them: the
-/// user's token goes in, and a token for the API behind comes out. One source is for one subject
-/// token. When that expires, so does what was had for it: nothing is asked for any more, and no
-/// token outlives it.
+/// Made by [`Client::token_exchange`]. For a service that calls another API on behalf of its
+/// callers: it sends the user's token and receives a token for that API. One source serves one
+/// subject token. After the subject token expires, no token request is sent, and no token that was
+/// issued for it is used.
 ///
 /// # Cancel safety
 ///
-/// Dropping a token request drops the HTTP request. Nothing is kept of it, and nothing goes on.
+/// Dropping the future cancels the HTTP request. No state is kept and no task continues.
 ///
 /// # Security
 ///
-/// The subject token is kept as long as the source: it is needed for each renewal. What the vendor
-/// says is scrubbed of it.
+/// The source holds the subject token for its whole life, because each renewal needs it. The
+/// subject token is scrubbed from the vendor's texts.
 #[derive(Debug)]
 pub struct TokenExchange {
     client: Client,
@@ -33,12 +34,12 @@ pub struct TokenExchange {
     subject_type: Cow<'static, str>,
     expires: Option<Moment>,
     actor: Option<Actor>,
-    /// Empty: the vendor chooses.
+    /// Empty if the vendor chooses.
     requested_type: Cow<'static, str>,
     refreshing: Refreshing,
 }
 
-/// Who acts for the subject.
+/// The actor of RFC 8693 section 2.1: who acts for the subject.
 #[derive(Debug)]
 struct Actor {
     token: Secret,
@@ -49,9 +50,10 @@ struct Actor {
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 impl Client {
-    /// Makes a source of tokens that act for the owner of an access token (RFC 8693).
+    /// Makes a source of tokens that act for the owner of a subject token (RFC 8693).
     ///
-    /// Cheap: the source shares the client's settings. A service makes one for each of its users.
+    /// The source shares the client's settings, so that a service can make one source for each of
+    /// its users.
     ///
     /// # Example
     ///
@@ -104,17 +106,17 @@ impl TokenExchange {
         Ok(self)
     }
 
-    /// Sets how long the subject token lives from now on, for example 5 minutes. No token that is
-    /// had for the subject token outlives it. Default: not known, and such a token may outlive the
-    /// subject token by its own lifetime.
+    /// Sets the remaining lifetime of the subject token, for example 5 minutes. Tokens that were
+    /// issued for the subject token then expire no later than the subject token. Default: unknown;
+    /// a token may outlive the subject token by its own lifetime.
     #[must_use]
     pub fn subject_expires_in(mut self, lifetime: Duration) -> Self {
         self.expires = Some(self.client.now() + lifetime);
         self
     }
 
-    /// Sets who acts for the subject, by a token of a type of RFC 8693 section 3. Default: the
-    /// client itself.
+    /// Sets who acts for the subject: an actor token, and its type from RFC 8693 section 3.
+    /// Default: the client.
     ///
     /// # Errors
     ///
@@ -127,26 +129,27 @@ impl TokenExchange {
     ) -> Result<Self, Error> {
         let (token, token_type) = (token.into(), token_type.into());
         check_filled("actor_token", token.expose())?;
-        // RFC 8693 section 2.1: required with it.
+        // RFC 8693 section 2.1 requires the type with the token.
         check_filled("actor_token_type", &token_type)?;
         self.actor = Some(Actor { token, token_type });
         Ok(self)
     }
 
-    /// Asks for a token of this type, a URI of RFC 8693 section 3. Default: the vendor chooses.
+    /// Sets the type of the requested token, a URI of RFC 8693 section 3. Default: the vendor
+    /// chooses.
     #[must_use]
     pub fn requested_token_type(mut self, uri: impl Into<String>) -> Self {
         self.requested_type = uri.into().into();
         self
     }
 
-    /// Sets whether refresh tokens are kept, in the authenticator's store if it has one, and spent
-    /// in place of the subject token. Default: no, because the token of somebody else is to be had
-    /// again as long as they are there, and not longer (RFC 8693 section 2.2.1).
+    /// Sets whether refresh tokens are kept (in the authenticator's store if it has one) and spent
+    /// in place of the subject token. Default: `false`, because access for a user should end with
+    /// the user's own token (RFC 8693 section 2.2.1).
     ///
-    /// With [`subject_expires_in`](Self::subject_expires_in) nothing outlives the subject token
-    /// even so. A refresh asks for the scope that was granted; audience, resources and extra
-    /// parameters are sent with it.
+    /// With [`subject_expires_in`](Self::subject_expires_in), no token outlives the subject token
+    /// in either case. A request with a refresh token has no scope: the vendor grants the same
+    /// scope again. It has the audience, resources and extra parameters of the client.
     #[must_use]
     pub fn refresh_tokens(mut self, keep: bool) -> Self {
         self.refreshing = Refreshing::new(keep);
@@ -175,7 +178,7 @@ impl TokenExchange {
             grant_type: grant_type::TOKEN_EXCHANGE,
             parameters: &parameters,
             secrets: &secrets,
-            scope: true,
+            scope: AskedScope::OfTheClient,
             keeps_refresh_token: self.keeps_refresh_tokens(),
         };
         self.client.send(credentials, request).await
@@ -186,7 +189,10 @@ impl TokenSource for TokenExchange {
     async fn fetch(&self, token_request: TokenRequest) -> Result<AccessToken, Error> {
         let left = self.left();
         if left.is_some_and(|left| left.is_zero()) {
-            let error = Error::new(ErrorKind::Rejected, "the subject token has expired");
+            let error = Error::new(
+                ErrorKind::Rejected,
+                "the subject token has expired; make a source for the user's current token",
+            );
             return Err(self
                 .client
                 .named(error)
@@ -201,7 +207,8 @@ impl TokenSource for TokenExchange {
             }
             None => self.token_request(&token_request.credentials).await?,
         };
-        // Dies with the subject token, whatever the vendor says.
+        // The token expires no later than the subject token, also if the vendor states a longer
+        // lifetime.
         Ok(match (token.lifetime(), left) {
             (stated, Some(left)) if stated.is_none_or(|stated| left < stated) => {
                 token.expires_in(left)

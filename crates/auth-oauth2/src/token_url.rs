@@ -3,18 +3,19 @@ use http::Uri;
 
 use crate::parameter::is_reserved;
 
-/// Checks a token endpoint's URL (RFC 6749 section 3.2). No error shows more of the URL than
-/// scheme, host and port: the rest may hold a credential.
+/// Checks a token endpoint's URL (RFC 6749 section 3.2). Errors show only scheme, host and port of
+/// the URL, because the rest may contain a credential.
 pub(crate) fn check(field: &'static str, url: &str, http: &HttpHosts) -> Result<Uri, Error> {
-    // Ahead of the parser, which drops a fragment.
+    // Before parsing, because the parser drops a fragment.
     if url.contains('#') {
         return Err(Error::config(field, "has a fragment (#...); remove it"));
     }
     http.check(field, url)
 }
 
-/// Checks that a URL's query, which the standard permits, has no parameter of the request's:
-/// credentials never go into a URL (RFC 6749 section 2.3.1), and nothing is sent twice.
+/// Checks that the URL's query, which RFC 6749 section 3.2 permits, has no parameter of the
+/// request. Credentials must not be in a URL (RFC 6749 section 2.3.1), and no parameter may occur
+/// twice.
 pub(crate) fn check_query<'a>(
     field: &'static str,
     uri: &Uri,
@@ -25,20 +26,20 @@ pub(crate) fn check_query<'a>(
         if is_credential(&name) {
             return Err(Error::config(
                 field,
-                "must not carry a credential in its query",
+                "has a credential in its query; remove it",
             ));
         }
         if is_reserved(&name) || extras.clone().any(|extra| extra == name) {
             return Err(Error::config(
                 field,
-                "has a parameter in its query that the body has too",
+                "has a parameter in its query that the body has too; remove it from the URL",
             ));
         }
     }
     Ok(())
 }
 
-/// Names under which credentials travel in some grant or other.
+/// Names that credentials have in some grant.
 fn is_credential(name: &str) -> bool {
     const NAMES: [&str; 13] = [
         "access_token",

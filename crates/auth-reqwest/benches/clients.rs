@@ -1,12 +1,12 @@
-//! What a signed request costs around reqwest's client, beside what people write by hand.
+//! Measures what a signed request with reqwest costs, compared with hand-written middlewares.
 //!
-//! Requests go over HTTP/1.1 and loopback to a server in the same thread, because reqwest takes no
-//! connector but its own. One thread, one connection and one request after the other make the
-//! allocations repeat exactly. Addresses are not randomized, because how much `memcpy` does depends
-//! on alignment. Instructions then repeat within 40 of 75,000; tokio's timers make the rest.
+//! Requests use HTTP/1.1 over loopback to a server in the same thread, because reqwest accepts no
+//! other connector. With one thread, one connection and one request after the other, the
+//! allocations repeat exactly. Addresses are not randomized, because the work of `memcpy` depends
+//! on alignment. Instructions then repeat within 40 of 75,000; the rest is due to tokio's timers.
 //!
-//! Instructions and allocations are those of the whole program: client, server and runtime. What a
-//! contender adds is the difference to a floor of the same run.
+//! Instructions and allocations are those of the whole program: client, server and runtime. The
+//! cost of a contender is the difference to a floor of the same run.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "../../auth-tower/benches/support/callgrind.rs"]
@@ -67,8 +67,9 @@ fn main() -> ExitCode {
     report.finish()
 }
 
-/// Runs this program once more without randomized addresses. `None` if it runs so already, or where
-/// that cannot be had: then counts differ by some ten instructions from run to run.
+/// Runs this program again without randomized addresses. Returns `None` if it runs that way
+/// already, or if the system does not permit it: counts then differ by about ten instructions
+/// between runs.
 fn with_fixed_addresses(arguments: &[String]) -> Option<ExitCode> {
     let setarch = |program: &OsStr| {
         let mut command = Command::new("setarch");
@@ -91,14 +92,14 @@ fn with_fixed_addresses(arguments: &[String]) -> Option<ExitCode> {
     })
 }
 
-/// Set in a run without randomized addresses.
+/// The variable that is set in a run without randomized addresses.
 const FIXED: &str = "AUTH_BENCH_FIXED_ADDRESSES";
 
-/// The first argument of a run that only sends requests: then the contender, the scenario, and how
-/// many.
+/// The first argument of a run that only sends requests. The others are the contender, the scenario
+/// and the number of requests.
 const SEND: &str = "send";
 
-/// What a request of each contender costs.
+/// The costs of a request, per contender.
 struct AllCounts {
     scenario: Scenario,
     counts: Vec<Counts>,
@@ -121,7 +122,7 @@ impl AllCounts {
         self.counts[at.expect("one of them")]
     }
 
-    /// What a contender adds to its floor.
+    /// Returns the difference to the contender's floor.
     fn over_floor(&self, contender: Contender) -> Counts {
         self.of(contender) - self.of(contender.floor())
     }
@@ -132,7 +133,7 @@ impl AllCounts {
         };
         self.print(report);
         let title = self.scenario.title();
-        // What is reached, and the goal.
+        // The measured figure and the goal.
         let [off, on] = match self.scenario {
             Scenario::Get => [2.93, 1.67],
             Scenario::Post => [3.37, 1.83],
@@ -205,11 +206,11 @@ impl AllCounts {
     }
 }
 
-/// Instructions that `ReqwestService` may add to a request.
+/// The goal for the instructions that `ReqwestService` adds to a request.
 const SERVICE: f64 = 2_500.0;
 
-/// How much worse a figure may become.
+/// The factor by which a figure may become worse.
 const SLACK: f64 = 1.05;
 
-/// Between two run lengths a buffer may have grown once.
+/// A buffer may have grown once between the two run lengths.
 const TOLERANCE: f64 = 0.01;

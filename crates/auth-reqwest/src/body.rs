@@ -15,7 +15,7 @@ use http_body_util::Full;
     label = "not a body that is `Send`, `Sync` and `'static`",
     note = "`axum::body::Body` and `UnsyncBoxBody` are not `Sync`: put `auth_tower::ReplayBodyLayer` above `AuthLayer`, which also sends such bodies again, or collect the body into a `Full<Bytes>`"
 )]
-#[allow(unnameable_types, reason = "every body that fits is one")]
+#[allow(unnameable_types, reason = "implemented for every suitable body")]
 pub trait RequestBody:
     Body<Data: Into<Bytes>, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + Sync + 'static
 {
@@ -29,8 +29,9 @@ where
 {
 }
 
-/// Hands a body to reqwest. What is in memory stays bytes, so that reqwest can send it again after
-/// a redirect with status 307 or 308; everything else is a stream, which it cannot.
+/// Converts a body for reqwest. A body in memory stays bytes, so that reqwest can send it again
+/// after a redirect with status 307 or 308. Every other body becomes a stream, which reqwest cannot
+/// send again.
 pub(crate) fn wrap<B: RequestBody>(body: B) -> reqwest::Body {
     let mut body = Some(body);
     if let Some(own) = take::<reqwest::Body>(&mut body) {
@@ -42,12 +43,12 @@ pub(crate) fn wrap<B: RequestBody>(body: B) -> reqwest::Body {
     body.map_or_else(Default::default, reqwest::Body::wrap)
 }
 
-/// Takes the body out, if it is of this type.
+/// Takes the body out if it has this type.
 fn take<T: 'static>(body: &mut dyn Any) -> Option<T> {
     body.downcast_mut::<Option<T>>()?.take()
 }
 
-/// It is one frame, and never waits.
+/// The body is one frame and is always ready.
 fn whole(mut full: Full<Bytes>) -> reqwest::Body {
     let mut cx = Context::from_waker(Waker::noop());
     match Pin::new(&mut full).poll_frame(&mut cx) {
@@ -63,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_memory_stays_bytes() {
+    fn a_body_in_memory_stays_bytes() {
         let full = Full::new(Bytes::from_static(b"some"));
         assert_eq!(wrap(full).as_bytes(), Some(&b"some"[..]));
         assert_eq!(wrap(Full::<Bytes>::default()).as_bytes(), Some(&b""[..]));
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_a_stream_of_the_same_length() {
+    fn any_other_body_becomes_a_stream_of_the_same_length() {
         let body = wrap(Full::new(Bytes::from_static(b"some")).map_err(std::io::Error::other));
         assert_eq!(body.as_bytes(), None);
         assert_eq!(body.size_hint().exact(), Some(4));

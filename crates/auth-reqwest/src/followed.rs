@@ -1,11 +1,11 @@
-//! Tells who polls a reqwest client whether the client followed a redirect.
+//! Detects whether a reqwest client followed a redirect.
 //!
 //! A [`redirect::Policy`](reqwest::redirect::Policy) and a [retry policy](reqwest::retry) are
 //! shared by all requests of a client and do not know for which request they decide. But reqwest
-//! asks both while the request's future is polled, on the same thread. So a note that they leave on
-//! the thread is about the request that is polled at that time.
+//! calls both while the request's future is polled, on the same thread. A note that they leave in a
+//! thread-local variable is therefore about the request that is being polled.
 //!
-//! Reqwest asks its retry policy below its redirect follower. So the retry policy sees each
+//! Reqwest calls its retry policy below its redirect follower. The retry policy thus sees each
 //! response of a chain of redirects, with the request that it answers.
 
 use std::cell::RefCell;
@@ -14,23 +14,23 @@ use http::Uri;
 use reqwest::{Method, StatusCode, Url};
 
 thread_local! {
-    /// The requests that are polled now. One may be polled inside another: two `AuthMiddleware`s.
+    /// The requests that are being polled. One may be polled inside another: two `AuthMiddleware`s.
     static POLLED: RefCell<Vec<Notes>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Notes that a redirect may be followed now.
+/// Notes that a redirect may be followed next.
 pub(crate) fn note_redirect() {
     note(|notes| notes.followed = true);
 }
 
-/// Notes a response of one request of a chain.
+/// Notes a response to one request of a chain.
 #[cfg_attr(
     not(feature = "middleware"),
     allow(dead_code, reason = "only clients for `AuthMiddleware` note it")
 )]
 pub(crate) fn note_answer(method: &Method, uri: &Uri, status: StatusCode) {
     note(|notes| {
-        // A redirect with another response after it was followed.
+        // Another response came after a redirect, so the redirect was followed.
         notes.followed |= notes.is_after_redirect;
         notes.is_after_redirect = status.is_redirection();
         if notes.wants_answer {
@@ -44,17 +44,17 @@ pub(crate) fn note_answer(method: &Method, uri: &Uri, status: StatusCode) {
 }
 
 fn note(change: impl Fn(&mut Notes)) {
-    // A thread that ends polls no requests.
+    // A thread that is ending polls no requests.
     _ = POLLED.try_with(|polled| polled.borrow_mut().iter_mut().for_each(change));
 }
 
-/// What was noted about one request. Small, because each poll moves it to the thread and back.
+/// The notes about one request. Small, because each poll moves them to the thread and back.
 #[derive(Debug, Default)]
 struct Notes {
     followed: bool,
-    /// The latest response that the retry policy saw is a redirect.
+    /// Whether the latest response that the retry policy saw is a redirect.
     is_after_redirect: bool,
-    /// Whether the latest response is noted, too.
+    /// Whether the latest response is noted too.
     wants_answer: bool,
     answer: Option<Box<Answer>>,
 }
@@ -67,27 +67,27 @@ struct Answer {
     status: StatusCode,
 }
 
-/// Which request a response answers.
+/// The request that a response answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answered {
-    /// The one that was sent.
+    /// The request that was sent.
     Sent,
-    /// One after a redirect.
+    /// A request after a redirect.
     Redirected,
-    /// The one that was sent, or one after a redirect to the same URL.
+    /// The request that was sent, or a request after a redirect to the same URL.
     Unknown,
 }
 
-/// What is known about a client's redirects before it sends.
+/// Whether redirects of a client can be detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Redirects {
-    /// There are none, or the client's policy notes them.
+    /// The client follows none, or its policy notes them.
     Seen,
-    /// The client is somebody else's.
+    /// The application made the client; its policy is unknown.
     Unknown,
 }
 
-/// What is known about the redirects of one request.
+/// The facts about the redirects of one request.
 #[derive(Debug)]
 pub(crate) struct Followed {
     method: Method,
@@ -96,9 +96,9 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
-    /// Starts to watch a request.
+    /// Starts to observe a request.
     pub(crate) fn watch(method: Method, sent_to: Uri, redirects: Redirects) -> Self {
-        // An idempotent request may be sent again in any case.
+        // An idempotent request may be sent again in either case.
         let wants_answer = redirects == Redirects::Unknown && !method.is_idempotent();
         Self {
             method,
@@ -110,13 +110,13 @@ impl Followed {
         }
     }
 
-    /// Polls the request, and remembers what is noted meanwhile.
+    /// Polls the request and stores the notes that are made during the poll.
     pub(crate) fn poll<T>(&mut self, poll: impl FnOnce() -> T) -> T {
         let _polled = Polled::start(&mut self.notes);
         poll()
     }
 
-    /// Tells which request a response answers.
+    /// Returns which request a response answers.
     fn answered(&self, url: &Url, status: StatusCode) -> Answered {
         let Self {
             method,
@@ -139,7 +139,7 @@ impl Followed {
         }
     }
 
-    /// Marks a response that does not answer, or may not answer, the request that was sent.
+    /// Marks a response unless it certainly answers the request that was sent.
     pub(crate) fn mark(&self, response: &mut reqwest::Response) {
         match self.answered(response.url(), response.status()) {
             Answered::Sent => {}
@@ -153,13 +153,13 @@ impl Followed {
     }
 }
 
-/// Tells whether a URI, which is as the application wrote it, and a URL, which is normalized, are
-/// the same without their fragments.
+/// Returns whether a URI, as the application wrote it, and a URL, which is normalized, are equal
+/// without their fragments.
 fn is_same(uri: &Uri, url: &Url) -> bool {
     is_same_text(uri, url.as_str()) || is_normalized(uri, url)
 }
 
-/// Compares as the URI is written: nearly always the same.
+/// Compares without normalizing, which is enough for nearly all requests.
 fn is_same_text(uri: &Uri, url: &str) -> bool {
     let rest = uri.scheme_str().and_then(|scheme| url.strip_prefix(scheme));
     let rest = rest.and_then(|rest| rest.strip_prefix("://"));
@@ -177,8 +177,8 @@ fn is_normalized(uri: &Uri, url: &Url) -> bool {
     Url::parse(&uri.to_string()).is_ok_and(|uri| uri == url)
 }
 
-/// A request that is polled. Its notes lie on the thread meanwhile, and come back also if the poll
-/// panics.
+/// A request that is being polled. Its notes are in the thread-local variable during the poll, and
+/// are moved back also if the poll panics.
 struct Polled<'a> {
     notes: &'a mut Notes,
 }

@@ -1,13 +1,15 @@
-//! Token requests and API calls over [reqwest](https://docs.rs/reqwest) for the auth-core family.
+//! Sends token requests and signed API calls with [reqwest](https://docs.rs/reqwest).
 //!
 //! [`ReqwestTransport`] is an [`auth_core::Transport`]: a token source sends its token requests
-//! through it. It has a client of its own, with settings for token requests. The application's API
-//! calls use another client: [`ReqwestService`], the client at the bottom of a tower stack with
-//! `AuthLayer`, or a client of the crate reqwest-middleware with `AuthMiddleware`.
+//! through it. It has its own client, with settings for token requests. API calls use another
+//! client: [`ReqwestService`], the client at the bottom of a tower stack with `AuthLayer`, or a
+//! client of the crate reqwest-middleware with `AuthMiddleware`.
 //!
 //! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
 //!
-//! # What is where
+//! All guides, in reading order: [Guides](https://docs.rs/auth-core/latest/auth_core/_documentation/).
+//!
+//! # Where to find what
 //!
 //! | you want to | see |
 //! |---|---|
@@ -18,24 +20,26 @@
 //! | follow fewer redirects, or none | [`ReqwestService::from_builder`], [`within_origin`] |
 //! | follow redirects to other origins | a follower such as `tower_http`'s `FollowRedirectLayer` *above* `AuthLayer` |
 //!
-//! # Where redirect followers belong
+//! # Where to put redirect followers
 //!
-//! Above `AuthLayer`, where each hop is signed, or not, by its own destination. A client follows
-//! redirects below `AuthLayer`, with the headers that it was given. On the way to another origin
-//! reqwest removes `Authorization`, but no header of a vendor's own. So the clients of this crate
-//! follow redirects within one origin and return every other redirect. A follower between
-//! `AuthLayer` and the client needs `auth_tower::OriginGuardLayer` below it.
+//! Put a redirect follower above `AuthLayer`. Each hop is then signed, or not, by its own
+//! destination. A client follows redirects below `AuthLayer`, with the headers of the signed
+//! request. On a redirect to another origin, reqwest removes `Authorization`, but not a vendor's
+//! own headers. The clients of this crate therefore follow redirects within one origin, and return
+//! every other redirect as the response. A follower between `AuthLayer` and the client needs an
+//! `auth_tower::OriginGuardLayer` below it.
 //!
-//! A POST whose redirect was followed is never sent again because the followed request was refused:
+//! A POST is not sent again if its redirect was followed and the request after the redirect was
+//! refused:
 //!
 //! | client | a redirect to the same URL is | a refused POST or PATCH is |
 //! |---|---|---|
 //! | [`ReqwestService::new`], [`ReqwestService::from_builder`] | seen | sent again, unless a redirect was followed |
 //! | [`client_builder`] below `AuthMiddleware`, with any redirect policy | seen | sent again, unless a redirect was followed |
 //! | any other client: `reqwest::Client::new()`, [`ReqwestService::danger_from_client`] | unseen | not sent again |
-//! | any other client of which the application says that it follows no redirects | | sent again |
+//! | any other client, if the application states that it follows no redirects | | sent again |
 //!
-//! The last row is `danger_client_follows_no_redirects`, of
+//! The last row is the setting `danger_client_follows_no_redirects` of
 //! [`ReqwestService`](ReqwestService::danger_client_follows_no_redirects) and of `AuthMiddleware`.
 //!
 //! # Example
@@ -57,20 +61,22 @@
 //! # }
 //! ```
 //!
-//! # Features
+//! # Cargo features
 //!
 //! | feature | default | effect |
 //! |---|---|---|
 //! | `rustls` | yes | TLS by rustls with aws-lc-rs and the operating system's certificates |
 //! | `middleware` | no | `AuthMiddleware`, for clients of the crate reqwest-middleware; [`client_builder`]'s clients tell it which request of a chain of redirects was answered |
 //!
-//! Without `rustls`, `https` works if the application switches on another of reqwest's TLS
-//! features. Without any of them, a token request fails and says so. Then set no proxy: reqwest
-//! without TLS sends an `https` request to the proxy in plain text. aws-lc-rs needs a C compiler to
-//! build.
+//! Without `rustls`, `https` works if the application enables another TLS feature of reqwest.
+//! Without any TLS feature, a token request fails with an error that says so. In that case set no
+//! proxy: reqwest without TLS sends an `https` request to the proxy in plain text. aws-lc-rs needs
+//! a C compiler to build.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(doc, feature = "middleware"))]
+pub mod _documentation;
 mod body;
 mod client;
 mod followed;

@@ -20,14 +20,14 @@ use crate::followed::Redirects;
 mod below;
 mod target;
 
-/// `AuthLayer` for clients of the crate
-/// [reqwest-middleware](https://docs.rs/reqwest-middleware): signs each request, and sends it once
-/// more with a new token when the API refuses the one at hand.
+/// `AuthLayer` for clients of the crate [reqwest-middleware](https://docs.rs/reqwest-middleware):
+/// signs each request, and sends a request once more with a new token if the API refuses the first
+/// token.
 ///
-/// It runs [`AuthLayer`] over the rest of the chain, so every promise of the layer holds here: what
-/// a response means, that one token request serves everybody, that no token goes to a destination
-/// outside the authenticator's [`Origins`](auth_core::Origins), and that a credential which the
-/// caller set is kept. For stacks of tower there is [`ReqwestService`](crate::ReqwestService).
+/// The middleware runs [`AuthLayer`] over the rest of the chain, with the same guarantees: the same
+/// rules for responses, one token request for all callers, no token to a destination outside the
+/// authenticator's [`Origins`](auth_core::Origins), and a credential that the caller set is kept.
+/// For tower stacks use [`ReqwestService`](crate::ReqwestService).
 ///
 /// # Example
 ///
@@ -51,8 +51,8 @@ mod target;
 ///
 /// # Order
 ///
-/// Add it last, so that it is next to the client: what is added before it stands outside, where
-/// each attempt of a retry is signed anew and nothing sees a token. In this order, too:
+/// Add it last, next to the client. Middlewares that were added before it are outside: they do not
+/// see tokens, and each attempt of a retrying middleware is signed again. For example:
 ///
 /// ```no_run
 /// # use auth_core::Authenticator;
@@ -74,40 +74,42 @@ mod target;
 ///
 /// # How often a request is sent
 ///
-/// At most twice; with `n` retries of another middleware, outside or inside, at most `2 * (n + 1)`
-/// times, however their answers mix. `reqwest-retry` takes neither a 401 nor an error of ours for
-/// something to retry, so an API that always refuses sees two sends, and one that is down (503)
-/// sees `n + 1`. Two of these middlewares in one chain send twice, not four times.
+/// At most twice. With `n` retries of another middleware, outside or inside, at most `2 * (n + 1)`
+/// times, for every mix of answers. `reqwest-retry` retries neither a 401 nor an error of this
+/// crate: an API that always refuses receives two sends, and an API that is down (503) receives `n
+/// + 1`. Two of these middlewares in one chain send twice, not four times.
 ///
 /// # Bodies
 ///
-/// A request is sent again if reqwest can clone it ([`Request::try_clone`]): without a body, or
-/// with a body in memory. A request whose body is a stream is sent once. If its token is refused,
-/// the refusal is the response, and the token is renewed in the background.
+/// A request is sent again if reqwest can clone it ([`Request::try_clone`]): it has no body, or a
+/// body in memory. A request with a stream as its body is sent once. If its token is refused, the
+/// refusal is the response, and the token is renewed in the background.
 ///
 /// # Redirects
 ///
-/// A request is not sent again because a redirect that the client followed was refused, unless its
-/// method is safe (GET, HEAD, OPTIONS, TRACE): a POST that was answered with a redirect may have
-/// been carried out. The refusal is the response, and the token is renewed in the background.
+/// If the client followed a redirect and the request after the redirect was refused, the request is
+/// sent again only if its method is safe (GET, HEAD, OPTIONS, TRACE). A POST that was answered with
+/// a redirect may have been carried out. The refusal is then the response, and the token is renewed
+/// in the background.
 ///
-/// What the client followed is known if [`client_builder`](crate::client_builder) made the client,
-/// whatever redirect policy was set later. Of any other client (`reqwest::Client::new()` too) only
-/// a redirect to another URL is seen. After a POST to `/orders` with a 303 back to `/orders` and a
-/// 401, nothing tells that the 401 is not the answer to the POST. So with such a client:
+/// All redirects are detected if [`client_builder`](crate::client_builder) made the client, with
+/// any redirect policy that is set later. With any other client (also `reqwest::Client::new()`),
+/// only a redirect to another URL is detected. For example, after a POST to `/orders`, a 303 back
+/// to `/orders` and a 401, the 401 looks like the answer to the POST. Therefore, with such a
+/// client:
 ///
 /// | refused request | sent again with a new token |
 /// |---|---|
 /// | GET, HEAD, OPTIONS, TRACE, PUT, DELETE | yes |
 /// | POST, PATCH and other methods that are not idempotent (RFC 9110 section 9.2.2) | no, unless [`danger_client_follows_no_redirects`](Self::danger_client_follows_no_redirects) is set |
 ///
-/// The outcome of the response is then `NotReplayed::RedirectsUnseen`, and the log says it.
+/// `AuthOutcome` of the response then contains `NotReplayed::RedirectsUnseen`, and a log message
+/// says so.
 ///
 /// # Errors
 ///
-/// When no token could be had, the request is not sent, and
-/// [`reqwest_middleware::Error::Middleware`] holds an [`auth_core::Error`]; other errors come
-/// through as they are:
+/// If no token can be had, the request is not sent, and [`reqwest_middleware::Error::Middleware`]
+/// contains an [`auth_core::Error`]. Other errors are returned unchanged:
 ///
 /// ```
 /// fn why(error: &reqwest_middleware::Error) -> Option<&auth_core::Error> {
@@ -118,24 +120,24 @@ mod target;
 /// }
 /// ```
 ///
-/// A retrying middleware outside may wrap it once more: of `reqwest-retry`, downcast to
-/// `RetryError` first and ask `why` about what is in it.
+/// A retrying middleware outside may wrap the error once more. With `reqwest-retry`, downcast to
+/// `RetryError` first, and pass its inner error to `why`.
 ///
 /// # Cancel safety
-///
-/// Dropping the request's future ends the request. It never cancels a token request that the
+/// Dropping the request's future cancels the request. It does not cancel a token request that the
+/// request started or waits for.
 /// request started or waits for.
 ///
 /// # Security
 ///
-/// The client below decides where headers go on a redirect: make it with
-/// [`client_builder`](crate::client_builder), or set a policy made by
-/// [`within_origin`](crate::within_origin). With reqwest's own default, a redirect to another
-/// origin takes a vendor's own headers along. Put a middleware that changes a request's URL
-/// outside.
+/// The client decides which headers it sends after a redirect. Make it with
+/// [`client_builder`](crate::client_builder), or set a policy of
+/// [`within_origin`](crate::within_origin). With reqwest's default, a redirect to another origin
+/// carries a vendor's own headers with it. Put a middleware that changes a request's URL outside
+/// this one.
 ///
-/// An error of reqwest's shows the URL that was asked for, query included; its `without_url` takes
-/// that off.
+/// An error of reqwest shows the requested URL with its query. Reqwest's `without_url` removes the
+/// URL.
 #[derive(Clone, Debug)]
 pub struct AuthMiddleware {
     stack: Stack,
@@ -143,26 +145,26 @@ pub struct AuthMiddleware {
     targets: Targets,
 }
 
-/// What is the same for each request.
+/// The settings that all requests share.
 #[derive(Clone, Debug)]
 enum Stack {
     One(Auth<Below, ByRequest>),
     Keyed(KeyedAuth<Below, ByRequest>),
 }
 
-/// The request itself stands where the layer expects a body.
+/// The request takes the place of the body that the layer expects.
 type ByRequest = ReplayWith<for<'a> fn(&Carried<'a>) -> Option<Carried<'a>>>;
 
 impl AuthMiddleware {
-    /// Makes a middleware that signs with an authenticator's token.
+    /// Makes a middleware that signs every request with the token of one authenticator.
     #[must_use]
     pub fn new(authenticator: impl Into<Authenticator>) -> Self {
         Self::from_layer(AuthLayer::new(authenticator))
     }
 
-    /// Makes a middleware for many keys: each request is signed with the token of the [`Key`] that
-    /// its `with_extension` was given. A request without one is not sent, or unsigned if the layer
-    /// that it was [made from](Self::from_layer) says so.
+    /// Makes a middleware for many keys: each request is signed with the token of the [`Key`] in
+    /// its extensions (`with_extension`). A request without a key is not sent. If the middleware
+    /// was [made from a layer](Self::from_layer) that permits it, such a request is sent unsigned.
     ///
     /// # Example
     ///
@@ -188,8 +190,8 @@ impl AuthMiddleware {
         Self::from_layer(AuthLayer::keyed(authenticators))
     }
 
-    /// Makes a middleware with the settings of a layer: all but `replay_with`, because reqwest
-    /// itself knows which of its requests can be cloned.
+    /// Makes a middleware with the settings of a layer. Only `replay_with` is ignored, because
+    /// reqwest knows which of its requests can be cloned.
     ///
     /// # Example
     ///
@@ -211,12 +213,13 @@ impl AuthMiddleware {
         layer.into()
     }
 
-    /// States that the client below follows no redirects (`redirect(Policy::none())`), so that a
-    /// refused POST or PATCH is sent again with a new token.
+    /// States that the client follows no redirects (`redirect(Policy::none())`), so that a refused
+    /// POST or PATCH is sent again with a new token. Default: not stated.
     ///
-    /// Not needed for a client of [`client_builder`](crate::client_builder), which tells by itself.
-    /// Also right for a client whose policy was made by [`within_origin`](crate::within_origin), if
-    /// no middleware between this one and the client moves requests to another task.
+    /// Not needed for a client of [`client_builder`](crate::client_builder), which reports
+    /// redirects. Also correct for a client with a policy of
+    /// [`within_origin`](crate::within_origin), if no middleware between this one and the client
+    /// moves requests to another task.
     ///
     /// # Example
     ///
@@ -236,9 +239,9 @@ impl AuthMiddleware {
     ///
     /// # Security
     ///
-    /// If the statement is wrong, an order may be placed twice: a POST that was carried out and
-    /// answered with a 303 to the same URL is sent again when the request after the redirect is
-    /// refused.
+    /// If the statement is wrong, a request may be carried out twice, for example an order: a POST
+    /// that was carried out and answered with a 303 to the same URL is sent again when the request
+    /// after the redirect is refused.
     #[must_use]
     pub fn danger_client_follows_no_redirects(mut self) -> Self {
         self.redirects = Redirects::Seen;
@@ -255,7 +258,7 @@ impl AuthMiddleware {
 }
 
 impl Middleware for AuthMiddleware {
-    // Without the macro, so that the request is moved once: into the slot.
+    // Written without the macro, so that the request is moved only once, into the slot.
     fn handle<'this, 'extensions, 'next, 'call>(
         &'this self,
         request: Request,
@@ -270,7 +273,7 @@ impl Middleware for AuthMiddleware {
     {
         let slot = Slot::new(request, self.redirects);
         Box::pin(async move {
-            // `Below` is always ready, and so is what stands on it.
+            // `Below` is always ready, and so is the layer above it.
             let answer = match &self.stack {
                 Stack::One(auth) => {
                     let head = slot.take_head(&self.targets);
@@ -334,7 +337,7 @@ fn by_request<A>(layer: AuthLayer<ReplayCheap, A>) -> AuthLayer<ByRequest, A> {
     layer.replay_with(below::again)
 }
 
-/// One type is enough: a request of no method is ever kept.
+/// The same type for all methods: with `ReplayOff` no request is kept.
 fn never<A>(layer: AuthLayer<ReplayOff, A>) -> AuthLayer<ByRequest, A> {
     let layer: AuthLayer<ByRequest, A> = layer.replay_with(below::again);
     layer.replay_only(|_| false)

@@ -7,11 +7,12 @@ use reqwest::retry;
 
 use crate::followed;
 
-/// Makes a retry policy that notes each response, and retries what reqwest retries by default.
+/// Makes a retry policy that notes each response, and retries the same requests as reqwest's
+/// default.
 ///
-/// Reqwest's default cannot be extended: a classifier replaces the default one.
+/// Reqwest's default cannot be extended, because a classifier replaces it.
 pub(crate) fn retries() -> retry::Builder {
-    // As reqwest's default: HTTP/2 bounds these retries by itself.
+    // As in reqwest's default: HTTP/2 itself limits these retries.
     retry::for_host(AnyHost).no_budget().classify_fn(|answer| {
         if let Some(status) = answer.status() {
             followed::note_answer(answer.method(), answer.uri(), status);
@@ -32,8 +33,8 @@ impl PartialEq<&str> for AnyHost {
     }
 }
 
-/// Tells whether an HTTP/2 server said that it did not process the request: a stream refused
-/// (RFC 9113 section 8.7), or a connection that the server closes without an error.
+/// Returns whether an HTTP/2 server said that it did not process the request: it refused the stream
+/// (RFC 9113 section 8.7), or closed the connection without an error.
 fn is_unprocessed(error: &(dyn Error + 'static)) -> bool {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     let http2 = causes.filter_map(|error| error.downcast_ref::<h2::Error>());

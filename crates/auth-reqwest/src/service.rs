@@ -23,10 +23,10 @@ use crate::{
 
 /// A reqwest client as a tower service, for the bottom of a stack with `AuthLayer`.
 ///
-/// It takes requests of the `http` crate with any body that reqwest can wrap. Redirects are
-/// followed within one origin only ([`within_origin`]), so the headers that `AuthLayer` put on a
-/// request are sent nowhere else. A redirect to another origin is the response; a follower above
-/// `AuthLayer` can follow it.
+/// The service takes requests of the `http` crate, with any body that reqwest can wrap. It follows
+/// redirects within one origin only ([`within_origin`]), so that the headers of `AuthLayer` are
+/// sent to no other origin. A redirect to another origin is returned as the response. A follower
+/// above `AuthLayer` can follow it.
 ///
 /// For token requests use [`ReqwestTransport`](crate::ReqwestTransport), which is stricter.
 ///
@@ -53,10 +53,10 @@ use crate::{
 /// # }
 /// ```
 ///
-/// # Requests and responses of reqwest's own
+/// # Requests and responses of reqwest
 ///
-/// Both convert, so that its builders and `json()` can be used at either end of the stack. A
-/// response keeps the URL that it came from.
+/// Requests and responses of reqwest can be converted, so that its builders and `json()` work at
+/// both ends of the stack. A converted response keeps its URL.
 ///
 /// ```no_run
 /// # use auth_core::Authenticator;
@@ -81,33 +81,33 @@ use crate::{
 ///
 /// # Redirects and refused tokens
 ///
-/// A response that answers a followed redirect is marked with [`auth_core::Redirected`]. If such a
-/// response is a refusal (401), `AuthLayer` renews the token, and sends no POST again: the POST was
-/// answered with a redirect, so it may have been carried out. [`new`](Self::new) and
-/// [`from_builder`](Self::from_builder) make clients whose redirects are all noticed. For a
-/// finished client, see [`danger_from_client`](Self::danger_from_client).
+/// A response to a request after a redirect is marked with [`auth_core::Redirected`]. If such a
+/// response is a refusal (401), `AuthLayer` renews the token and does not send a POST again,
+/// because a POST that was answered with a redirect may have been carried out. [`new`](Self::new)
+/// and [`from_builder`](Self::from_builder) make clients whose redirects are all detected. For a
+/// finished client see [`danger_from_client`](Self::danger_from_client).
 ///
 /// # Bodies
 ///
-/// A `Full<Bytes>` and a `reqwest::Body` made of bytes are sent again when a redirect of status 307
-/// or 308 asks for it. Other bodies cannot be sent again: such a redirect is then the response.
-/// `AuthLayer` replays `Full<Bytes>`; for other bodies see its `replay_with`.
+/// On a redirect with status 307 or 308, a `Full<Bytes>` or a `reqwest::Body` made of bytes is sent
+/// again. Any other body cannot be sent again, and the redirect is returned as the response.
+/// `AuthLayer` replays requests with a `Full<Bytes>`. For other bodies see its `replay_with`.
 ///
 /// # Errors
 ///
-/// Reqwest's errors, which name the origin of the URL and neither path nor query. A URI without
-/// scheme and host is an error, and nothing is sent.
+/// The errors of reqwest. They name the origin of the URL, but neither path nor query. A URI
+/// without scheme and host is an error, and nothing is sent.
 ///
 /// # Clone and readiness
 ///
-/// Clones share the client and its connections. It is always ready, which promises nothing: reqwest
-/// has no limit of its own, so put one above if you need it. Calls need a tokio runtime with I/O
-/// and time.
+/// Clones share the client and its connections. The service is always ready, because reqwest has no
+/// limit on concurrent requests; put a limit layer above it if you need one. Calls need a tokio
+/// runtime with I/O and time enabled.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future or the response's body ends the request; over HTTP/1 its connection is
-/// closed, over HTTP/2 the stream.
+/// Dropping the future or the response's body cancels the request: over HTTP/1 its connection is
+/// closed, over HTTP/2 its stream.
 #[derive(Clone)]
 pub struct ReqwestService {
     client: Client,
@@ -115,31 +115,31 @@ pub struct ReqwestService {
 }
 
 impl ReqwestService {
-    /// Makes a service over a client of its own with the settings of [`client_builder`]. It follows
-    /// up to 10 redirects within one origin.
+    /// Makes a service with a new client that has the settings of [`client_builder`]. The client
+    /// follows up to 10 redirects within one origin.
     ///
     /// # Errors
     ///
-    /// As [`from_builder`](Self::from_builder).
+    /// Same as [`from_builder`](Self::from_builder).
     pub fn new() -> Result<Self, Error> {
         Self::from_builder(client_builder(), Policy::limited(10))
     }
 
-    /// Makes a service over a client with these settings; start with [`client_builder`].
+    /// Makes a service with a client that has these settings. Start with [`client_builder`].
     ///
-    /// `redirects` replaces the redirect policy of the builder, which cannot be read back. It
-    /// decides about redirects within the origin of a request. Every other redirect is the response
-    /// ([`within_origin`]):
+    /// `redirects` replaces the builder's redirect policy, which this crate cannot read. It decides
+    /// about redirects within the origin of a request. A redirect to another origin is always the
+    /// response ([`within_origin`]):
     ///
     /// | `redirects` | within the origin | to another origin |
     /// |---|---|---|
     /// | `Policy::none()` | the response | the response |
     /// | `Policy::limited(3)` | 3 are followed, a fourth is an error | the response |
-    /// | `Policy::custom(...)` | as it says | the response |
+    /// | `Policy::custom(...)` | as the policy decides | the response |
     ///
-    /// `referer(false)` and `connection_verbose(false)` are set here whatever the builder says: the
-    /// first would send the URL of a request to the target of a redirect, the second would write
-    /// the traffic into the log.
+    /// This function also sets `referer(false)` and `connection_verbose(false)`: a `Referer` would
+    /// send the URL of a request to the target of a redirect, and the verbose mode would write the
+    /// traffic into the log.
     ///
     /// # Example
     ///
@@ -157,12 +157,13 @@ impl ReqwestService {
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config) on field `client` if reqwest cannot make a client
-    /// with these settings; with rustls also if the operating system has no root certificates.
+    /// with these settings. With rustls this also happens if the operating system has no root
+    /// certificates.
     ///
     /// # Security
     ///
-    /// A plain `reqwest::Client::builder()` takes proxies from the environment. They see only the
-    /// host of an `https` request, but the whole of a request to `http://127.0.0.1`.
+    /// A plain `reqwest::Client::builder()` uses the proxies of the environment. A proxy sees only
+    /// the host of an `https` request, but the whole of a request to `http://127.0.0.1`.
     pub fn from_builder(
         builder: ClientBuilder,
         redirects: redirect::Policy,
@@ -177,27 +178,28 @@ impl ReqwestService {
         })
     }
 
-    /// Takes a finished client, for API calls that must share it with something else.
+    /// Makes a service with a finished client, for API calls that must share the client with other
+    /// code.
     ///
     /// # Security
     ///
-    /// A finished client does not tell how it was set up, so its owner is responsible for two
-    /// settings: `referer(false)`, and a redirect policy that is `Policy::none()` or made by
+    /// The settings of a finished client cannot be read. The application is responsible for two of
+    /// them: `referer(false)`, and a redirect policy that is `Policy::none()` or made by
     /// [`within_origin`]. With any other policy:
     ///
-    /// - A redirect to another origin takes every header but `Authorization` and `Cookie` along,
-    ///   and no layer above can prevent that.
-    /// - A followed redirect is noticed only if the URL changed, and not after a POST to `/orders`
+    /// - A redirect to another origin carries every header except `Authorization` and `Cookie` with
+    ///   it, and no layer above can prevent that.
+    /// - A followed redirect is detected only if the URL changed, so not after a POST to `/orders`
     ///   with a 303 back to `/orders`.
     /// - With `https_only(true)`, the source of an error may quote a redirect's target.
     ///
     /// A refused POST or PATCH is therefore not sent again, unless the application states that the
     /// client follows no redirects
-    /// ([`danger_client_follows_no_redirects`](Self::danger_client_follows_no_redirects)) or the
-    /// client tells by itself. The refusal is the response, with `NotReplayed::RedirectsUnseen` in
-    /// its `AuthOutcome`, and the token is renewed in the background. The same holds for every
-    /// method that RFC 9110 section 9.2.2 does not call idempotent; GET, PUT and DELETE are sent
-    /// again.
+    /// ([`danger_client_follows_no_redirects`](Self::danger_client_follows_no_redirects)), or
+    /// [`client_builder`] made the client. The refusal is then the response, with
+    /// `NotReplayed::RedirectsUnseen` in its `AuthOutcome`, and the token is renewed in the
+    /// background. The same applies to every method that is not idempotent (RFC 9110 section
+    /// 9.2.2). GET, PUT and DELETE are sent again.
     #[must_use]
     pub const fn danger_from_client(client: Client) -> Self {
         Self {
@@ -208,16 +210,16 @@ impl ReqwestService {
 
     /// States that the client of [`danger_from_client`](Self::danger_from_client) follows no
     /// redirects (`redirect(Policy::none())`), so that a refused POST or PATCH is sent again with a
-    /// new token.
+    /// new token. Default: not stated.
     ///
-    /// Also right for a client whose policy was made by [`within_origin`], because such a policy
-    /// tells which redirects were followed.
+    /// Also correct for a client with a policy of [`within_origin`], because such a policy reports
+    /// the redirects that were followed.
     ///
     /// # Security
     ///
-    /// If the statement is wrong, an order may be placed twice: a POST that was carried out and
-    /// answered with a 303 to the same URL is sent again when the request after the redirect is
-    /// refused.
+    /// If the statement is wrong, a request may be carried out twice, for example an order: a POST
+    /// that was carried out and answered with a 303 to the same URL is sent again when the request
+    /// after the redirect is refused.
     #[must_use]
     pub const fn danger_client_follows_no_redirects(mut self) -> Self {
         self.redirects = Redirects::Seen;
@@ -230,7 +232,7 @@ impl ReqwestService {
         &self.client
     }
 
-    /// Takes the client out.
+    /// Returns the client, and drops the service.
     #[must_use]
     pub fn into_inner(self) -> Client {
         self.client
@@ -261,13 +263,13 @@ impl<B: RequestBody> Service<Request<B>> for ReqwestService {
 
 impl fmt::Debug for ReqwestService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The client's own would show default headers.
+        // The client's own `Debug` would show default headers.
         f.debug_struct("ReqwestService").finish_non_exhaustive()
     }
 }
 
 pin_project! {
-    /// The response of a [`ReqwestService`] on its way.
+    /// The future of a [`ReqwestService`]: the response, or an error of reqwest.
     #[must_use = "futures do nothing unless awaited"]
     pub struct ReqwestFuture {
         #[pin]
@@ -278,13 +280,13 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State {
-        // The request is out.
+        // The request is sent, or being sent.
         Calling {
             #[pin]
             call: <Client as Service<reqwest::Request>>::Future,
             followed: Followed,
         },
-        // It was none that could be sent.
+        // The request could not be converted.
         Failed { error: Option<reqwest::Error> },
     }
 }
@@ -310,13 +312,14 @@ impl fmt::Debug for ReqwestFuture {
     }
 }
 
-/// As reqwest's own conversion, which writes the URI by way of `Display`. Returns the URI, too.
+/// Same as reqwest's conversion, but without writing the URI through `Display`. Also returns the
+/// URI.
 #[inline]
 fn converted(head: Parts, body: reqwest::Body) -> Result<(reqwest::Request, Uri), reqwest::Error> {
-    // Only reqwest can hand extensions over, such as a time-out.
+    // Only reqwest can convert extensions, such as a time-out.
     let is_bare = head.extensions.is_empty();
     let Some(url) = is_bare.then(|| url_of(&head.uri)).flatten() else {
-        // The error, too, only reqwest can make.
+        // Only reqwest can make the error.
         let uri = head.uri.clone();
         let request = reqwest::Request::try_from(Request::from_parts(head, body))?;
         return Ok((request, uri));
@@ -349,8 +352,8 @@ fn marked(mut response: reqwest::Response, followed: &Followed) -> Response<reqw
     followed.mark(&mut response);
     let url = response.url().clone();
     let mut response = Response::from(response);
-    // Reqwest looks for the URL where only its builder can put it. In the response's own map, which
-    // the client has made.
+    // Reqwest looks for the URL in an extension that only its builder can make. The extensions of
+    // the response itself are reused, because the client has already allocated them.
     let mut builder = Response::builder();
     if let Some(extensions) = builder.extensions_mut() {
         mem::swap(extensions, response.extensions_mut());
@@ -361,7 +364,7 @@ fn marked(mut response: reqwest::Response, followed: &Followed) -> Response<reqw
     response
 }
 
-/// Keeps the origin of an error's URL; the rest of the URL may be a secret.
+/// Reduces an error's URL to its origin. The rest of the URL may be a secret.
 fn with_origin_only(mut error: reqwest::Error) -> reqwest::Error {
     let Some(url) = error.url_mut() else {
         return error;
@@ -370,7 +373,7 @@ fn with_origin_only(mut error: reqwest::Error) -> reqwest::Error {
     url.set_query(None);
     url.set_fragment(None);
     let named = url.set_password(None).and_then(|()| url.set_username(""));
-    // Only a URL without a host refuses, and that one tells nothing.
+    // Fails only for a URL without a host, which then contains nothing to hide.
     if named.is_ok() {
         error
     } else {
@@ -383,7 +386,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uri_becomes_the_url_that_reqwest_would_make_of_it() {
+    fn a_uri_is_converted_to_the_same_url_as_by_reqwest() {
         for uri in [
             "https://api.example.com",
             "https://api.example.com/",
@@ -405,7 +408,7 @@ mod tests {
             let reqwests = reqwest::Request::try_from(request.unwrap()).ok();
             let reqwests = reqwests.map(|request| request.url().clone());
             let converted = url_of(&uri);
-            // What has no scheme is left to reqwest.
+            // A URI without a scheme is left to reqwest.
             let left = converted.is_none() && uri.scheme().is_none();
             assert!(left || converted == reqwests, "{uri}: {converted:?}");
         }

@@ -20,20 +20,20 @@ pub use self::builder::ReqwestTransportBuilder;
 
 mod builder;
 
-/// Sends token requests with reqwest, over a client that keeps the transport's
-/// [contract](Transport#contract): no redirects, no retries, no proxies from the environment,
-/// certificates verified, one deadline for the whole call, and a limit on the reply's size.
+/// Sends token requests with reqwest, with a client that fulfils the [contract](Transport#contract)
+/// of a transport: no redirects, no retries, no proxies of the environment, verified certificates,
+/// one deadline for the whole call, and a limit on the reply's size.
 ///
-/// Plain `http` is sent to loopback addresses written as numbers, and nowhere else. Calls need a
-/// tokio runtime with I/O and time.
+/// Plain `http` is sent only to loopback addresses that are written as numbers. Calls need a tokio
+/// runtime with I/O and time enabled.
 ///
 /// # Was the request sent?
 ///
-/// Each error says so by its [outcome](Error::outcome). The transport watches the request's body:
-/// while reqwest has taken nothing of the body, the request has not been sent, whatever failed
-/// (DNS, connecting, TLS, a proxy's tunnel, the deadline). After that the outcome is
-/// [`Unknown`](TokenRequestOutcome::Unknown). A request without a body is not sent if reqwest could
-/// not connect.
+/// Each error answers this by its [outcome](Error::outcome). The transport observes the request's
+/// body: as long as reqwest has taken nothing of the body, the request was not sent, for any
+/// failure (DNS, connect, TLS, a proxy's tunnel, the deadline). After that the outcome is
+/// [`Unknown`](TokenRequestOutcome::Unknown). A request without a body was not sent if reqwest
+/// could not connect.
 ///
 /// # Example
 ///
@@ -58,14 +58,14 @@ mod builder;
 ///
 /// # Cancel safety
 ///
-/// A dropped call closes its connection. Whether the request was sent is then unknown.
+/// Dropping the future closes the connection. Whether the request was sent is then unknown.
 ///
 /// # Security
 ///
 /// Errors name the host and the cause: `token endpoint auth.example.com: connection refused`. They
-/// hold no path, no query, no user information, no header and no byte of a body. The request's body
-/// stays in the memory that was handed in, the reply's in one buffer. Neither is wiped, nor are the
-/// copies of reqwest, TLS and the operating system.
+/// contain no path, query, user information, header or byte of a body. The transport does not copy
+/// the request's body, and reads the reply into one buffer. It wipes neither, nor the copies in
+/// reqwest, TLS and the operating system.
 #[derive(Clone)]
 pub struct ReqwestTransport {
     client: Client,
@@ -77,28 +77,27 @@ impl ReqwestTransport {
     ///
     /// # Errors
     ///
-    /// As [`ReqwestTransportBuilder::build`].
+    /// Same as [`ReqwestTransportBuilder::build`].
     pub fn new() -> Result<Self, Error> {
         Self::builder().build()
     }
 
-    /// Starts with the default settings.
+    /// Makes a builder with the default settings.
     pub fn builder() -> ReqwestTransportBuilder {
         ReqwestTransportBuilder::new()
     }
 
-    /// Takes a finished client, for token requests that must share it with something else. The
-    /// deadline holds for each call and replaces the client's own. Otherwise use
-    /// [`builder`](Self::builder), which takes nearly every setting of reqwest.
+    /// Makes a transport with a finished client, for token requests that must share the client with
+    /// other code. `deadline` applies to each call and replaces the client's own time-out. Prefer
+    /// [`builder`](Self::builder), which accepts nearly every setting of reqwest.
     ///
     /// # Security
     ///
-    /// A finished client does not tell how it was set up, so its owner is responsible for
+    /// The settings of a finished client cannot be read. The application is responsible for
     /// `redirect(Policy::none())`, `retry(retry::never())`, `no_proxy()`, `referer(false)`, a
     /// `connect_timeout` below the deadline, and verified certificates. With another redirect
     /// policy, headers with credentials are sent to the target of a redirect; the body is not. A
-    /// redirect that was followed to another URL is an error, but the request has been sent by
-    /// then.
+    /// followed redirect to another URL is reported as an error, after the request was sent.
     #[must_use]
     pub fn danger_from_client(client: Client, deadline: Duration) -> Self {
         Self::from_parts(client, deadline)
@@ -122,7 +121,10 @@ impl ReqwestTransport {
             .map_err(|error| call.failed(Step::Reply, error))?;
         let status = reply.status();
         if reply.url() != &url {
-            let message = format!("{}: the HTTP client followed a redirect", call.host);
+            let message = format!(
+                "{}: the HTTP client followed a redirect; set `redirect(Policy::none())` on it",
+                call.host
+            );
             let message = message + "; set `redirect(Policy::none())`";
             let error = Error::new(ErrorKind::Protocol, message);
             return Err(error.with_outcome(TokenRequestOutcome::Unknown));
@@ -153,16 +155,16 @@ impl ReqwestTransport {
     }
 }
 
-/// What the errors of one call are made of.
+/// The facts for the errors of one call.
 struct Call {
     uri: Uri,
     host: TokenHost,
     deadline: Duration,
-    /// Whether reqwest has taken bytes of the body; `None` if there is no body.
+    /// Whether reqwest has taken bytes of the body. `None` if there is no body.
     taken: Option<Arc<AtomicBool>>,
 }
 
-/// What a call waited for.
+/// The step during which a call failed.
 #[derive(Clone, Copy, PartialEq)]
 enum Step {
     Reply,
@@ -175,7 +177,8 @@ impl Call {
         let host = &self.host;
         let outcome = self.outcome(step, &error);
         let not_sent = outcome == TokenRequestOutcome::NotSent;
-        // Reqwest calls both "timeout": the time for connecting, and the time for the whole call.
+        // Reqwest reports two time-outs as "timeout": that of connecting and that of the whole
+        // call.
         let timed_out = error.is_timeout() && !error.is_connect();
         let (kind, cause) = if timed_out && not_sent {
             let cause = format!("no connection within {:?}", self.deadline);
@@ -199,7 +202,7 @@ impl Call {
             (ErrorKind::Unavailable, cause.to_owned())
         };
         let failed = Error::new(kind, format!("{host}: {cause}")).with_outcome(outcome);
-        // What stands behind an error about a redirect may quote the redirect's target.
+        // The source of an error about a redirect may quote the redirect's target.
         if error.is_redirect() {
             failed
         } else {
@@ -227,8 +230,8 @@ impl Call {
     }
 }
 
-/// A body that remembers whether bytes of it were taken. Reqwest cannot clone it, so that no
-/// redirect takes it along.
+/// A body that records whether bytes of it were taken. Reqwest cannot clone it, so a redirect
+/// cannot send it again.
 struct WatchedBody {
     bytes: Bytes,
     taken: Arc<AtomicBool>,
@@ -259,10 +262,10 @@ impl Body for WatchedBody {
 impl Transport for ReqwestTransport {
     /// # Errors
     ///
-    /// - [`Unavailable`](ErrorKind::Unavailable): no complete reply came.
-    /// - [`TimedOut`](ErrorKind::TimedOut): the deadline of the call came first.
+    /// - [`Unavailable`](ErrorKind::Unavailable): no complete reply arrived.
+    /// - [`TimedOut`](ErrorKind::TimedOut): no complete reply before the deadline.
     /// - [`Protocol`](ErrorKind::Protocol): the reply is too large.
-    /// - [`Origin`](ErrorKind::Origin): plain `http` to another host than loopback. Nothing was
+    /// - [`Origin`](ErrorKind::Origin): plain `http` to a host other than loopback. Nothing was
     ///   sent.
     /// - [`Config`](ErrorKind::Config) on field `url`: not an absolute URL. Nothing was sent.
     /// - [`Config`](ErrorKind::Config) on field `transport`: the client has no TLS support. Nothing
@@ -275,7 +278,7 @@ impl Transport for ReqwestTransport {
         let uri = request.uri().clone();
         let (request, taken) = watch(request);
         let mut request = reqwest::Request::try_from(request)
-            .map_err(|_| Error::config("url", "not an absolute URL"))?;
+            .map_err(|_| Error::config("url", "is not an absolute URL"))?;
         request.url_mut().set_fragment(None);
         let host = TokenHost::of(&uri);
         if !is_safe(request.url()) {
@@ -297,7 +300,7 @@ impl Transport for ReqwestTransport {
     }
 }
 
-/// Watches the body of a request, if there is one.
+/// Observes the body of a request, if there is one.
 fn watch(request: Request<Bytes>) -> (Request<reqwest::Body>, Option<Arc<AtomicBool>>) {
     let (head, bytes) = request.into_parts();
     if bytes.is_empty() {
@@ -321,13 +324,14 @@ impl fmt::Debug for ReqwestTransport {
     }
 }
 
-/// Bytes reserved for a reply: most fit, so that no growing buffer leaves copies of a token behind.
+/// Bytes reserved for a reply. Most replies fit, so that no growing buffer leaves copies of a
+/// token.
 const USUAL_REPLY: usize = 4 * 1024;
-/// Bytes reserved at most on the strength of an announcement.
+/// Maximum number of bytes reserved because of an announced length.
 const LARGE_REPLY: usize = 64 * 1024;
 
-/// Looks at the URL as the client will, after all normalizing: `localhost` is a name like any other
-/// and can be made to point elsewhere.
+/// Checks the URL after all normalizing by the client. `localhost` is not accepted, because a
+/// resolver can map the name to any address.
 fn is_safe(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');

@@ -1,4 +1,4 @@
-//! What it costs to keep a stream while it is sent: memory, and time beside the plain stream.
+//! The cost of keeping a stream while it is sent: memory, and time compared with the plain stream.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/processor.rs"]
@@ -32,7 +32,7 @@ static HEAP: PeakAlloc = PeakAlloc;
 
 const KIB: usize = 1024;
 const KEPT: usize = 64 * KIB;
-/// The stream, its lock, and what the future grows by.
+/// The stream, its lock, and the growth of the future.
 const SMALL: usize = 4 * KIB;
 const ROUNDS: usize = 7;
 
@@ -54,9 +54,9 @@ fn memory(report: &mut Report) {
     ]);
     for (frame, frames, limit) in [
         (16 * KIB, 64 * KIB, KEPT + SMALL),
-        // Every frame is a copy.
+        // Every frame is copied.
         (KIB, 64 * KIB, KEPT + 2 * SMALL),
-        // As many frames as are kept at most.
+        // The maximum number of frames that are kept.
         (124, 64 * KIB, 2 * KEPT),
         (1, 64 * KIB, KEPT),
         // A request without a body.
@@ -76,7 +76,7 @@ fn memory(report: &mut Report) {
     table.print();
 }
 
-/// The most memory that the plain stream and the kept one take on their way.
+/// Returns the peak memory of the plain stream and of the kept one.
 fn peaks(frame: usize, frames: usize) -> [usize; 2] {
     let peak = |send: &mut dyn FnMut(Stream)| {
         send(Stream::new(frame, 1));
@@ -99,7 +99,7 @@ fn time(report: &mut Report) {
         "ns more a frame",
         "ratio",
     ]);
-    // Some 50 ns a frame, which show where all the rest is a copy within the cache.
+    // About 50 ns per frame, visible where everything else is a copy within the cache.
     for (frame, limit) in [
         (4 * KIB, None),
         (16 * KIB, Some(1.4)),
@@ -137,18 +137,18 @@ fn time(report: &mut Report) {
     table.print();
 }
 
-/// Seconds of the processor, which do not count what else the machine does.
+/// Seconds of processor time, which exclude other work of the machine.
 fn timed(send: &mut Sender, frame: usize, frames: usize) -> f64 {
     let before = processor::time();
     send(Stream::new(frame, frames));
     (processor::time() - before).as_secs_f64()
 }
 
-// --- what is sent, and where to ---
+// --- the requests and their destination ---
 
 type Sender = Box<dyn FnMut(Stream)>;
 
-/// Sends a stream as it is, and one that is kept.
+/// Makes a sender of a plain stream, and one of a kept stream.
 fn senders() -> [Sender; 2] {
     let layer = AuthLayer::new(warm::warm(warm::builder(1024)));
     let mut plain = layer.clone().replay_off().layer(Sink);
@@ -168,8 +168,7 @@ fn send<S: Service<Request<Stream>>>(service: &mut S, stream: Stream) {
     assert!(future.poll(&mut cx).is_ready(), "never waits");
 }
 
-/// So many frames, each with memory of its own, as if they were read from somewhere. It does not
-/// know its length.
+/// A number of frames, each with its own memory, as if read from a file. The length is unknown.
 struct Stream {
     frame: usize,
     left: usize,
@@ -206,7 +205,7 @@ impl Body for Stream {
     }
 }
 
-/// Answers 200 when it has copied all of the body to one place, as a socket does.
+/// Answers 200 after it has copied the whole body to one place, as a socket does.
 #[derive(Clone)]
 struct Sink;
 

@@ -1,6 +1,6 @@
-//! What a signed request costs around hyper-util's client, which talks HTTP/1.1 over loopback to a
-//! server in the same thread. Instructions of the whole program, client, server and runtime, less
-//! those of the same program without a layer.
+//! The cost of a signed request around hyper-util's client, which sends HTTP/1.1 over loopback to a
+//! server in the same thread. Counts the instructions of the whole program (client, server and
+//! runtime) minus those of the same program without a layer.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/callgrind.rs"]
@@ -59,7 +59,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The first argument of a run that only sends requests: then the contender, and how many.
+/// The first argument of a run that only sends requests. The others are the contender and the
+/// number of requests.
 const SEND: &str = "send";
 const TOKEN: usize = 1024;
 
@@ -133,7 +134,7 @@ fn send(contender: &str, requests: u32) {
                 tokio::spawn(async move { serve(stream).await.expect("a client that asks") });
             }
         });
-        // Made for every contender: in a program with threads each system call costs more.
+        // Made for every contender, because system calls cost more in a program with threads.
         let authenticator = authenticator(port);
         let layer = || AuthLayer::new(authenticator.clone());
         let added = || AddAuthorizationLayer::bearer(&warm::token(TOKEN));
@@ -163,12 +164,12 @@ where
 fn authenticator(port: u16) -> auth_core::Authenticator {
     let origin = format!("http://127.0.0.1:{port}");
     let origins = Origins::danger_allow_http([origin]).expect("an origin");
-    // On a thread of its own: this one runs a runtime.
+    // In its own thread, because this thread runs a runtime.
     let make = move || warm::warm(warm::builder_to(TOKEN, origins));
     std::thread::spawn(make).join().expect("a token")
 }
 
-/// One request after the other, each by a clone of the service, as `oneshot` does it.
+/// One request after the other, each with a clone of the service, as `oneshot` does.
 async fn drive<S>(service: S, port: u16, requests: u32)
 where
     S: Service<Request<Full<Bytes>>, Response = Response<Incoming>> + Clone,

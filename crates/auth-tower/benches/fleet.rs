@@ -1,6 +1,6 @@
-//! Processes that share a store: what that costs a request with a token at hand, and how long
-//! twenty that start together wait for one token. Each has a thread and a runtime of its own here,
-//! and nothing in common with the others but the store.
+//! Processes that share a store: the cost of a request with a cached token, and how long twenty
+//! processes that start together wait for one token. Each process is a thread with its own runtime
+//! here, and shares only the store with the others.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 
@@ -28,7 +28,7 @@ use tokio::{runtime, time::sleep};
 fn main() -> ExitCode {
     let mut report = Report::new("fleet");
     let mut table = Table::new(&["processes that share a store", ""]);
-    at_hand(&mut table, &mut report);
+    with_cached_token(&mut table, &mut report);
     cold_start(&mut table, &mut report);
     table.print();
     report.finish()
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 const REQUESTS: usize = 1_000_000;
 
-fn at_hand(table: &mut Table, report: &mut Report) {
+fn with_cached_token(table: &mut Table, report: &mut Report) {
     let vendor = Vendor::default();
     let store = Counting::default();
     let process = process(&vendor, &store);
@@ -46,10 +46,13 @@ fn at_hand(table: &mut Table, report: &mut Report) {
     let mut headers = http::HeaderMap::new();
     for _ in 0..REQUESTS {
         headers.clear();
-        process.try_token().expect("at hand").sign(&mut headers);
+        process
+            .try_token()
+            .expect("a cached token")
+            .sign(&mut headers);
     }
     let calls = store.calls() - before;
-    let what = format!("store calls in {REQUESTS} requests with a token at hand");
+    let what = format!("store calls in {REQUESTS} requests with a cached token");
     table.row([what.clone(), calls.to_string()]);
     report.gate(what, calls as f64, Limit::AtMost(0.0));
 }
@@ -115,7 +118,7 @@ fn process(vendor: &Vendor, store: &Counting) -> Authenticator {
         .expect("valid settings")
 }
 
-/// A token request takes as long as one does in a data centre.
+/// A token request takes as long as in a data centre.
 #[derive(Clone, Default)]
 struct Vendor {
     token_requests: Arc<AtomicUsize>,
@@ -176,7 +179,8 @@ impl TokenStore for Counting {
     }
 
     fn latency_budget(&self) -> Duration {
-        // Twenty threads on two processors wait for each other, not for the store.
+        // With twenty threads on two processors, the threads wait for each other, not for the
+        // store.
         Duration::from_secs(1)
     }
 }

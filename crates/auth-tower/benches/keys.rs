@@ -1,5 +1,5 @@
-//! A hundred thousand keys in one process: bytes of one that nobody asks for, and nanoseconds to
-//! find one, beside a map under a lock.
+//! A hundred thousand keys in one process: bytes of an unused key, and nanoseconds of a look-up,
+//! compared with a map in a lock.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/report.rs"]
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 
 const KEYS: usize = 100_000;
 
-/// The key of a user with a token of the usual length.
+/// The key of a user, whose token has the usual length.
 fn key(user: usize) -> Key {
     let subject = Secret::new(format!("{}-{user}", warm::token(1024)));
     Key::builder("example")
@@ -46,7 +46,7 @@ fn key(user: usize) -> Key {
 
 // --- bytes ---
 
-/// Bytes of a key's token, as it is sent.
+/// The length of a key's token, in bytes.
 const TOKEN: usize = 1024;
 
 fn bytes(keys: &[Key], report: &mut Report) -> AuthenticatorMap {
@@ -54,7 +54,7 @@ fn bytes(keys: &[Key], report: &mut Report) -> AuthenticatorMap {
     let options = AuthenticatorOptions::new().shards(1);
     let make = move |_: &Key| warm::builder(TOKEN).options(options.clone()).build();
     let map = AuthenticatorMap::builder(make)
-        // Room for all, however unevenly they fall.
+        // Room for all keys, also if they are distributed unevenly.
         .max_entries(2 * KEYS)
         .build()
         .expect("valid settings");
@@ -69,7 +69,7 @@ fn bytes(keys: &[Key], report: &mut Report) -> AuthenticatorMap {
         table.row([what.to_owned(), cell(bytes, 0)]);
         report.gate(format!("{what}: bytes a key"), bytes, Limit::AtMost(limit));
     };
-    // The keys' own memory is shared with the caller's; the source's copy of the token is not.
+    // The keys share their memory with the caller's; the source has its own copy of the token.
     measure("made, no token yet", NO_TOKEN, &|key| {
         map.get(key).expect("valid settings");
     });
@@ -82,7 +82,7 @@ fn bytes(keys: &[Key], report: &mut Report) -> AuthenticatorMap {
     map
 }
 
-/// About a twentieth more than there is.
+/// About 5 percent more than measured.
 const NO_TOKEN: f64 = 2_540.0;
 const WITH_TOKEN: f64 = 1_460.0;
 
@@ -92,7 +92,7 @@ const ROUNDS: usize = 15;
 
 type Find<'a> = dyn Fn(&Key) -> Authenticator + Sync + 'a;
 
-/// In each round all ways take their turns, so that what disturbs one disturbs the others.
+/// In each round all ways are measured in turn, so that a disturbance affects all of them.
 fn look_ups(keys: &Arc<[Key]>, map: &AuthenticatorMap, report: &mut Report) {
     let plain: HashMap<Key, Authenticator> = keys
         .iter()
@@ -139,11 +139,11 @@ fn look_ups(keys: &Arc<[Key]>, map: &AuthenticatorMap, report: &mut Report) {
     table.print();
 }
 
-/// What a look-up may cost, in those of a map under a lock.
+/// The permitted cost of a look-up, as a multiple of a map in a lock.
 const ONE_THREAD: f64 = 2.0;
 const TWO_THREADS: f64 = 2.0;
 
-/// Looks keys up in an order that no cache foresees, for each thread another.
+/// Looks keys up in an order that caches cannot predict, another one for each thread.
 fn nanoseconds(keys: &[Key], find: &Find<'_>, threads: usize) -> f64 {
     const LOOK_UPS: usize = 20_000;
     let work = |thread: usize| {

@@ -1,5 +1,5 @@
-//! What the layer and the machine behind it take up: bytes of a response future, of a key, of a
-//! task that waits for a token.
+//! The memory of the layer and of the machine behind it: bytes of a response future, of a key, and
+//! of a task that waits for a token.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/crowd.rs"]
@@ -69,7 +69,7 @@ fn futures(report: &mut Report) {
     table.print();
 }
 
-/// The sizes of a service's future, and of the layer's around it: replay off, and on.
+/// The sizes of a service's future, and of the layer's future around it with replay off and on.
 fn sizes<F: Future<Output = Answer>>() -> [usize; 3] {
     fn future<S: Service<Request<Full<Bytes>>>>(_: &S) -> usize {
         size_of::<S::Future>()
@@ -108,8 +108,8 @@ impl<F: Future<Output = Answer>> Service<Request<Full<Bytes>>> for Answering<F> 
     }
 }
 
-/// A future that leaves no value unused to tell a state by.
-struct Dense(#[allow(dead_code, reason = "only its size is wanted")] [u64; 14]);
+/// A future without unused values, so that an enum around it needs a separate tag.
+struct Dense(#[allow(dead_code, reason = "only its size is used")] [u64; 14]);
 
 impl Future for Dense {
     type Output = Answer;
@@ -156,7 +156,7 @@ fn bytes_of_a_key(builder: &dyn Fn() -> AuthenticatorBuilder) -> usize {
 
 fn waiters(report: &mut Report) {
     let runtime = crowd::runtime();
-    // The first crowd grows the runtime's own queues.
+    // The first crowd grows the runtime's queues.
     bytes_of_a_task(|| Crowd::bare(&runtime, TASKS));
     let bare = bytes_of_a_task(|| Crowd::bare(&runtime, TASKS));
     let token = bytes_of_a_task(|| Crowd::for_token(&runtime, TASKS));

@@ -1,5 +1,5 @@
-//! What a signed request costs beside the same request through the alternatives: instructions,
-//! allocations, nanoseconds. All figures are over the floor, which is the service alone.
+//! The cost of a signed request compared with the alternatives: instructions, allocations,
+//! nanoseconds. All figures are differences to the floor, the service without a layer.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/callgrind.rs"]
@@ -59,7 +59,8 @@ fn main() -> ExitCode {
     report.finish()
 }
 
-/// Only sends requests, to be counted: contender, scenario, length of the token, how many.
+/// Only sends requests, to be counted. Arguments: contender, scenario, length of the token, number
+/// of requests.
 fn send(arguments: &[String]) -> Option<()> {
     let [_, contender, scenario, token_bytes, requests] = arguments else {
         return None;
@@ -77,7 +78,7 @@ const SEND: &str = "send";
 /// The usual length of a token.
 const TOKEN: usize = 1024;
 
-/// Lengths of tokens that must not make a difference.
+/// Lengths of tokens that must not change the cost.
 const SHORT_TOKEN: usize = 40;
 const LONG_TOKEN: usize = 4096;
 
@@ -86,14 +87,14 @@ type Cell = (Contender, Scenario, usize);
 struct AllCounts(HashMap<(&'static str, &'static str, usize), Counts>);
 
 impl AllCounts {
-    /// What a contender adds to the service without a layer.
+    /// Returns the difference between a contender and the service without a layer.
     fn over_floor(&self, contender: Contender, scenario: Scenario, token: usize) -> Counts {
         let Self(counts) = self;
         let of = |contender: Contender| counts[&(contender.id(), scenario.id(), token)];
         of(contender) - of(Contender::Bare)
     }
 
-    /// Instructions over the floor.
+    /// Returns the instructions above the floor.
     fn of(&self, contender: Contender, scenario: Scenario) -> f64 {
         self.over_floor(contender, scenario, TOKEN).instructions
     }
@@ -113,7 +114,7 @@ fn count_all() -> Result<AllCounts, String> {
         let contenders = [Contender::Bare, Contender::AuthReplayOff, Contender::Auth];
         cells.extend(contenders.map(|contender| (contender, Scenario::Room6, token)));
     }
-    // Counts do not depend on who else runs, so two at a time.
+    // Counts do not depend on other programs, so two run at a time.
     let half = cells.len().div_ceil(2);
     let count = |cells: &[Cell]| -> Result<Vec<_>, String> {
         let counted = cells.iter().map(|&(contender, scenario, token)| {
@@ -151,7 +152,7 @@ fn compare(scenario: Scenario, counts: Option<&AllCounts>, report: &mut Report) 
         "ns",
         "ratio",
     ]);
-    // Keys are compared with the layer for one key, and so with requests without a key.
+    // Keys are compared with the layer for one key, so with requests without a key.
     let (of, base) = if contenders.contains(&Contender::AddAuthorization) {
         (Contender::AddAuthorization, scenario)
     } else {
@@ -182,8 +183,8 @@ fn compare(scenario: Scenario, counts: Option<&AllCounts>, report: &mut Report) 
     table.print();
 }
 
-/// Nanoseconds over the floor, and of the first contender's beside the floor; of interleaved rounds
-/// each contender's best, which is what a busy machine disturbs least.
+/// Returns nanoseconds above the floor, for the first contender and the floor too. Of interleaved
+/// rounds, the best of each contender counts, because it is disturbed least.
 fn time_all(scenario: Scenario) -> Vec<(f64, f64)> {
     let contenders = Contender::of(scenario).iter();
     let mut senders: Vec<_> = contenders
@@ -209,7 +210,8 @@ fn judge(counts: &AllCounts, report: &mut Report) {
         AddAuthorization, Auth, AuthReplayBody, AuthReplayOff, Keyed, KeyedReplayOff,
         RetryAndAddAuthorization,
     };
-    // Limits are what is reached, and at least 5 percent: another build moves the figures a little.
+    // Each limit is the measured figure plus at least 5 percent, because another build changes the
+    // figures a little.
     for (scenario, limit, goal) in [
         (Scenario::InPlace6, 1.80, 1.50),
         (Scenario::Room6, 1.83, 1.70),
@@ -277,7 +279,7 @@ fn judge(counts: &AllCounts, report: &mut Report) {
             counts.allocations + counts.reallocations
         };
         let floor = allocations(AddAuthorization);
-        // A body that nobody shares yet becomes shared: 24 bytes.
+        // A body with one owner becomes shared: 24 bytes.
         let replay = if scenario == Scenario::Body4k6 {
             1.0
         } else {
@@ -297,7 +299,7 @@ fn judge(counts: &AllCounts, report: &mut Report) {
     }
 }
 
-/// Between two run lengths a buffer may have grown once.
+/// A buffer may have grown once between the two run lengths.
 const TOLERANCE: f64 = 0.01;
 
 fn judge_token_length(counts: &AllCounts, report: &mut Report) {

@@ -1,5 +1,5 @@
-//! What it takes to serve everybody who waits for one token, beside waking as many tasks that wait
-//! for nothing else.
+//! The cost of serving all tasks that wait for one token, compared with waking the same number of
+//! plain tasks.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/crowd.rs"]
@@ -14,12 +14,12 @@ use crowd::{Crowd, Wake};
 use report::{Limit, Report, Table, median};
 
 const TASKS: u32 = 100_000;
-/// Rounds that count: the workers had their processors, with the token and without.
+/// The number of rounds that count: both workers had a processor, with the token and without.
 const WANTED: usize = 9;
-/// Fewer of them say nothing.
+/// With fewer rounds there is no result.
 const ENOUGH: usize = 5;
 const MOST: usize = 40;
-/// Of two processors; some of the time goes by before the second worker has something to do.
+/// Of two processors. Some time passes before the second worker has work.
 const FAIR: f64 = 1.6;
 
 fn main() -> ExitCode {
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     };
     let what = format!("waking {TASKS} waiters, of waking bare tasks, median");
     report.gate(what, median(ratios), limit);
-    // Exactly one each time: more is a stampede, none is no token.
+    // Exactly one each time: more would be a stampede, zero would be no token.
     let most = token_requests.iter().copied().fold(f64::MIN, f64::max);
     let fewest = token_requests.iter().copied().fold(f64::MAX, f64::min);
     report.gate("token requests, at most", most, Limit::AtMost(1.0));

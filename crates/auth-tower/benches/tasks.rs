@@ -1,5 +1,5 @@
-//! Many tasks on all processors get a header's value from one place: an authenticator, and the
-//! locks that people put around a token.
+//! Many tasks on all processors read a header value from one place: an authenticator, or a lock
+//! around a token as applications write it.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/report.rs"]
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
                 rates.push(rate(&runtime, tasks, way));
             }
         }
-        // Of the same round, so that a slow moment is everybody's.
+        // Figures of the same round are compared, so that a slow moment affects all of them.
         let times = |other: usize| {
             let pairs = rates[0].iter().zip(&rates[other]);
             median(pairs.map(|(ours, theirs)| ours / theirs).collect())
@@ -56,13 +56,13 @@ fn main() -> ExitCode {
     report.finish()
 }
 
-/// What people write; the finished value behind a lock is there to compare.
+/// The usual code. The finished value in a lock is only for comparison.
 const JUDGED: [usize; 2] = [1, 2];
 const ROUNDS: usize = 7;
 const SLICE: Duration = Duration::from_millis(40);
 const TOKEN: usize = 1024;
 
-/// What is kept behind a lock: the token, and until when it is good.
+/// The content of the lock: the token, and the time until which it is valid.
 struct Kept {
     token: String,
     until: Instant,
@@ -73,13 +73,13 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Where the token comes from.
+/// The place from which the token is read.
 #[derive(Clone)]
 enum Way {
     Authenticator(Authenticator),
     Mutex(Arc<Mutex<Kept>>),
     RwLock(Arc<RwLock<Kept>>),
-    /// The best that a lock can do: the finished value behind it, without a look at the clock.
+    /// The fastest lock: it contains the finished value, and the clock is not read.
     Value(Arc<RwLock<HeaderValue>>),
 }
 
@@ -101,7 +101,7 @@ fn ways() -> [(&'static str, Way); 4] {
 impl Way {
     async fn sign(&self, headers: &mut HeaderMap) {
         match self {
-            // As the layer does: at once, or else wait.
+            // As the layer does: at once if possible, otherwise after a wait.
             Self::Authenticator(authenticator) => {
                 if let Signing::NoToken = authenticator.sign(headers) {
                     if let Ok(token) = authenticator.token().await {
@@ -117,7 +117,7 @@ impl Way {
         }
     }
 
-    /// Signs until the time is over, and says how often.
+    /// Signs until the time is over. Returns how often.
     async fn sign_on(self) -> u64 {
         const TIMES: u64 = 64;
         let begun = now();
@@ -146,7 +146,7 @@ fn line(token: &str) -> HeaderValue {
     value
 }
 
-/// Millions a second.
+/// Millions per second.
 fn rate(runtime: &Runtime, tasks: usize, way: &Way) -> f64 {
     runtime.block_on(async {
         let begun = now();

@@ -1,4 +1,5 @@
-//! What a second thread adds: two threads on one authenticator, beside two that share nothing.
+//! The gain of a second thread: two threads with one authenticator, compared with two threads that
+//! share nothing.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/processor.rs"]
@@ -41,20 +42,22 @@ fn main() -> ExitCode {
 }
 
 const TOKEN: usize = 1024;
-/// Rounds that count: each thread had a processor, and the control's two did twice the work of one.
+/// The number of rounds that count: each thread had a processor, and two threads of the control did
+/// twice the work of one.
 const WANTED: usize = 9;
-/// Fewer of them say nothing.
+/// With fewer rounds there is no result.
 const ENOUGH: usize = 5;
 const MOST: usize = 40;
-/// What a thread must have had of a processor, and the control of linear.
+/// The share of a processor that a thread must have had, and the share of linear that the control
+/// must reach.
 const FAIR: f64 = 0.95;
 const SLICE: Duration = Duration::from_millis(50);
 
-/// A way to do the same thing.
+/// One way to do the work.
 struct Row {
     name: &'static str,
     is_judged: bool,
-    /// Makes one thread's share of it: does it a number of times.
+    /// Makes the work of one thread: a function that repeats it a number of times.
     share: Box<dyn Fn() -> Box<dyn FnMut(u32)> + Sync>,
 }
 
@@ -76,7 +79,7 @@ impl Row {
     }
 }
 
-/// Getting hold of a header's value; the first row is the control.
+/// Reading a header value. The first row is the control.
 fn credentials() -> Vec<Row> {
     let value = || HeaderValue::try_from(format!("Bearer {}", warm::token(TOKEN)));
     let value = move || value().expect("a valid header value");
@@ -107,7 +110,7 @@ fn credentials() -> Vec<Row> {
     ]
 }
 
-/// Making a request and sending it; the first row is the control.
+/// Making a request and sending it. The first row is the control.
 fn requests() -> Vec<Row> {
     let layer = || AuthLayer::new(warm::warm(warm::builder(TOKEN)));
     let auth = layer().layer(NoOp::default());
@@ -132,7 +135,7 @@ where
 }
 
 fn measure(what: &str, rows: &[Row], report: &mut Report) {
-    // For each row: millions a second by one thread and by two, in each round that counts.
+    // For each row, millions per second with one thread and with two, per round that counts.
     let mut rates: Vec<Vec<(f64, f64)>> = rows.iter().map(|_| Vec::new()).collect();
     let (mut rounds, mut counted) = (0, 0);
     while rounds < MOST && counted < WANTED {
@@ -179,7 +182,7 @@ fn of_linear(&(one, two): &(f64, f64)) -> f64 {
     two / one / 2.0
 }
 
-/// Millions a second, by all threads together; `None` if a thread had to share its processor.
+/// Millions per second, for all threads together. `None` if a thread had to share its processor.
 fn rate(row: &Row, threads: usize) -> Option<f64> {
     const TIMES: u32 = 128;
     let start = Barrier::new(threads + 1);

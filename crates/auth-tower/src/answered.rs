@@ -5,18 +5,18 @@ use http::{Extensions, Method, Request, Response, Uri};
 
 use crate::{NotReplayed, Unsigned};
 
-/// Says which request a response answers, in the response's extensions: a client or a layer below
-/// [`AuthLayer`](crate::AuthLayer) that follows redirects puts it there.
+/// Says which request a response answers. A client or a layer below [`AuthLayer`](crate::AuthLayer)
+/// that follows redirects puts this mark into the response's extensions.
 ///
 /// A refusal (401) at the end of a redirect is about the last request only. The API may have
-/// applied the first one: a `POST` that was answered with 303 is an order that was taken. So
-/// `AuthLayer` renews the token, and sends the request again only if its method is safe
-/// ([`Method::is_safe`]).
+/// carried out the first one, for example an order that it answered with 303. `AuthLayer` therefore
+/// renews the token, and sends the request again only if its method is safe ([`Method::is_safe`]).
 ///
-/// [`OriginGuardLayer`](crate::OriginGuardLayer) below a follower sets it. With the Cargo feature
-/// `follow-redirect`, `AuthLayer` also reads the mark of tower-http's follower. Set it yourself if
-/// you write a client that follows redirects; the first one to set it is the closest to the
-/// network, and wins ([`Extensions::get_or_insert`](http::Extensions::get_or_insert)).
+/// [`OriginGuardLayer`](crate::OriginGuardLayer) below a follower sets the mark. With the Cargo
+/// feature `follow-redirect`, `AuthLayer` also reads the mark of tower-http's follower. Set the
+/// mark yourself if you write a client that follows redirects. The mark that was set first is the
+/// closest to the network and is kept
+/// ([`Extensions::get_or_insert`](http::Extensions::get_or_insert)).
 ///
 /// # Example
 ///
@@ -37,8 +37,9 @@ pub struct AnsweredRequest {
 }
 
 impl AnsweredRequest {
-    /// Takes the URI of the request that was answered. Until the [`method`](Self::method) is set,
-    /// it counts as unknown: then a request with an unsafe method counts as redirected.
+    /// Makes a mark with the URI of the request that was answered. The method is unknown until
+    /// [`method`](Self::method) sets it. With an unknown method, a request with an unsafe method
+    /// counts as redirected.
     #[must_use]
     pub const fn new(uri: Uri) -> Self {
         Self {
@@ -54,7 +55,7 @@ impl AnsweredRequest {
         self
     }
 
-    /// Describes a request that is about to be sent.
+    /// Makes a mark for a request that is about to be sent.
     pub(crate) fn by<B>(request: &Request<B>) -> Self {
         let uri = request.uri().clone();
         Self {
@@ -63,7 +64,7 @@ impl AnsweredRequest {
         }
     }
 
-    /// Reads the mark off a response, or the one that tower-http's follower leaves.
+    /// Reads the mark of a response, or the mark of tower-http's follower.
     pub(crate) fn of<B>(response: &Response<B>) -> Option<Self> {
         let extensions = response.extensions();
         let own = extensions.get().cloned();
@@ -75,13 +76,13 @@ impl AnsweredRequest {
         own
     }
 
-    /// Tells whether the response came from outside these origins: another authenticator's may
-    /// include it.
+    /// Returns whether the response came from outside these origins. The origins of another
+    /// authenticator may include it.
     pub(crate) fn is_outside(&self, origins: &Origins) -> bool {
         self.uri.as_ref().is_none_or(|uri| !origins.permits(uri))
     }
 
-    /// Tells whether the response answers, or may answer, another request than this one.
+    /// Returns whether the response answers, or may answer, another request than this one.
     fn is_another_than(&self, method: &Method, uri: &Uri) -> bool {
         let other_method = match &self.method {
             Some(answered) => answered != method,
@@ -91,8 +92,8 @@ impl AnsweredRequest {
     }
 }
 
-/// Tells why a request must not be sent again after a refusal: the refusal answers, or may answer,
-/// the request after a redirect. `S` is the service below.
+/// Returns why a request must not be sent again after a refusal: the refusal answers, or may
+/// answer, the request after a redirect. `S` is the service below.
 pub(crate) fn redirected<S, B>(
     response: &Response<B>,
     answered: Option<&AnsweredRequest>,
@@ -111,13 +112,13 @@ pub(crate) fn redirected<S, B>(
     (unseen && !method.is_idempotent()).then_some(NotReplayed::RedirectsUnseen)
 }
 
-/// Tells whether the type of a service names tower-http's follower, of whatever version. A boxed
-/// service names nothing, so this finds most mistakes and proves nothing.
+/// Returns whether the type of a service contains tower-http's follower, of any version. A boxed
+/// service hides its type, so `false` proves nothing.
 fn names_follower<S>() -> bool {
     any::type_name::<S>().contains("::FollowRedirect<")
 }
 
-/// Says that the answered request did not carry the token of an authenticator; an
+/// Says that the answered request did not carry the token of an authenticator. An
 /// [`OriginGuardLayer`](crate::OriginGuardLayer) puts it into the response's extensions.
 #[derive(Clone)]
 pub(crate) struct BareRequest {
@@ -126,7 +127,7 @@ pub(crate) struct BareRequest {
     why: Unsigned,
 }
 
-/// One for each guard.
+/// One entry per guard.
 #[derive(Clone, Default)]
 struct BareRequests(Vec<BareRequest>);
 
@@ -140,13 +141,12 @@ impl BareRequest {
         marks.get_or_insert_default::<BareRequests>().0.push(self);
     }
 
-    /// Tells whether any guard left such a mark.
+    /// Returns whether a guard left such a mark.
     pub(crate) fn is_marked(extensions: &Extensions) -> bool {
         extensions.get::<BareRequests>().is_some()
     }
 
-    /// Reads what was said about the token of this authenticator: where the request went, and why
-    /// without the token.
+    /// Returns where the request went and why it did not carry the token of this authenticator.
     pub(crate) fn of<B>(
         response: &Response<B>,
         authenticator: &Authenticator,
@@ -161,7 +161,7 @@ impl BareRequest {
 
 impl fmt::Debug for AnsweredRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URI's path and query may hold more than a log should.
+        // Only the host: path and query may contain a secret.
         f.debug_struct("AnsweredRequest")
             .field("method", &self.method)
             .finish_non_exhaustive()

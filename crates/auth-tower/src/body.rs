@@ -1,4 +1,4 @@
-//! Bodies that are kept, within bounds, while they are sent.
+//! Bodies that are kept, up to a limit, while they are sent.
 
 mod kept;
 mod layer;
@@ -24,66 +24,65 @@ use self::{
 };
 use crate::missing::Missing;
 
-/// A body of any type that [`AuthLayer`](crate::AuthLayer) can send once more, up to a size.
+/// A body of any type that [`AuthLayer`](crate::AuthLayer) can send again, up to a size.
 ///
-/// Made by [`ReplayBodyLayer`], or by [`new`](Self::new). Wrap what is a stream: bodies that are
-/// cheap to clone ([`ReplayCheap`](crate::ReplayCheap)) are sent again without it.
+/// Made by [`ReplayBodyLayer`], or by [`new`](Self::new). Use it for streams. Bodies that are cheap
+/// to clone ([`ReplayCheap`](crate::ReplayCheap)) are sent again without it.
 ///
 /// # What is kept, and for how long
 ///
-/// While the first send is on its way, the frames that it has read are kept, trailers too, up to
-/// `max_bytes` of data and trailers together. They are given up as soon as the API's answer is
-/// there and is no refusal, or where no token goes.
+/// During the first send, the frames that were read are kept, including trailers, up to `max_bytes`
+/// of data and trailers together. They are dropped as soon as the API has answered without a
+/// refusal. Nothing is kept of a request that is sent without a token.
 ///
-/// A body that turns out longer is sent on as it is, what was kept is freed at once, and a refusal
-/// is returned with [`NotReplayed::TooLarge`](crate::NotReplayed::TooLarge). Of a body whose size
-/// hint says so from the start, nothing is kept. The same goes for more than 16 frames and one more
-/// for each 128 bytes of the limit: a frame takes memory, too, so that all that is kept takes less
-/// than twice `max_bytes`.
+/// If a body is longer than `max_bytes`, sending continues, the kept frames are freed at once, and
+/// a refusal is returned with [`NotReplayed::TooLarge`](crate::NotReplayed::TooLarge). If the size
+/// hint shows this before the first frame, nothing is kept. The same applies to a body with more
+/// than 16 frames plus one frame per 128 bytes of the limit. Because each frame needs memory too,
+/// this keeps the total below twice `max_bytes`.
 ///
-/// Frames shorter than 4 KiB are copied. Longer ones share their memory with what was sent, so each
-/// keeps the buffer alive that it was cut from; cut a few of them from very large buffers, and it
-/// is these that stay in memory until the answer is there.
+/// Frames shorter than 4 KiB are copied. Longer frames share their memory with the frames that were
+/// sent, so each keeps its whole buffer alive. Frames that are cut from much larger buffers
+/// therefore keep these buffers in memory until the answer arrives.
 ///
-/// # What a second send sends
+/// # What a second send contains
 ///
-/// The same frames in the same order with the same size hint, or there is no second send: none
-/// after an error of the body, and none where a frame is missing.
+/// The same frames in the same order with the same size hint. Otherwise there is no second send:
+/// after an error of the body, or if a frame was not kept.
 ///
-/// An API may refuse a request before it has read all of the body. While its token is renewed,
-/// nothing more of the body is read. If the request is sent once more, the first send ends with an
-/// error of the body, so that it can not be taken for a whole one, and the second one sends what
-/// was kept and goes on with what was not read yet. If it is not sent once more, the first send
-/// goes on.
+/// An API may refuse a request before it has read the whole body. While the token is renewed, no
+/// more of the body is read. If the request is then sent again, the first send ends with an error
+/// of the body, so that it cannot be mistaken for a complete one. The second send contains the kept
+/// frames, then the rest of the body. If the request is not sent again, the first send continues.
 ///
-/// Data of other types than [`Bytes`] is turned into it, which may copy it. Errors are the body's
-/// own, boxed.
+/// Data of a type other than [`Bytes`] is converted, which may copy it. Errors are those of the
+/// body, boxed.
 pub struct ReplayBody<B>(Option<Box<Open<B>>>);
 
-/// A body that was not empty from the start. In a box, so that an empty one is nothing to move.
+/// A body that was not empty at the start. Boxed, so that moving an empty body costs little.
 struct Open<B> {
-    /// None for a body that was at its end from the start, with another size hint than zero.
+    /// `None` for a body that was at its end at the start, with a size hint other than zero.
     shared: Option<Arc<Shared<B>>>,
     turn: Turn,
-    /// To be sent before the stream is read.
+    /// Frames to send before the stream is read.
     backlog: VecDeque<Piece>,
-    /// What is left, as the body estimated it when it was new.
+    /// The size hint of the remaining frames, from the body's hint at the start.
     hint: SizeHint,
-    /// The body said so after its last frame.
+    /// Whether the body reported its end after its last frame.
     is_ended: bool,
 }
 
 enum Turn {
-    /// Reads the stream, unless somebody else does by now.
+    /// Reads the stream, unless another reader has replaced this one.
     Reader(u32),
-    /// May start over.
+    /// May start again from the first frame.
     Spare { is_holding: bool },
 }
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 impl<B: Body> ReplayBody<B> {
-    /// Wraps a body of which at most that many bytes are kept.
+    /// Wraps a body. At most `max_bytes` bytes of the body are kept, for example 65,536.
     #[must_use]
     pub fn new(body: B, max_bytes: usize) -> Self {
         let hint = body.size_hint();
@@ -96,18 +95,18 @@ impl<B: Body> ReplayBody<B> {
 }
 
 impl<B> ReplayBody<B> {
-    /// Makes a spare, and has everything kept from now on that this one reads.
+    /// Makes a spare. From now on, the frames that this body reads are kept.
     pub(crate) fn spare(&self) -> Result<Self, Missing> {
         let open = self.0.as_ref().map(|open| open.spare().map(Box::new));
         open.transpose().map(Self)
     }
 
-    /// Keeps the other one from reading on until this one starts over or is dropped.
+    /// Stops the first send from reading until this spare starts over or is dropped.
     pub(crate) fn hold(&mut self) -> Result<(), Missing> {
         self.0.as_mut().map_or(Ok(()), |open| open.hold())
     }
 
-    /// Takes the stream from whoever reads it.
+    /// Takes the stream from its current reader.
     pub(crate) fn start_over(&mut self) {
         if let Some(open) = &mut self.0 {
             open.start_over();
@@ -159,7 +158,7 @@ impl<B> Open<B> {
     fn start_over(&mut self) {
         let Some(shared) = &self.shared else { return };
         if let Turn::Spare { .. } = self.turn {
-            // Without the first frame it is nobody's turn, and every read is an error.
+            // Without the first frame there is no reader, and every read is an error.
             self.turn = Turn::Reader(FIRST);
             if let Some((reader, pieces)) = shared.start_over() {
                 self.turn = Turn::Reader(reader);
@@ -221,7 +220,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         let Some(this) = &self.0 else { return true };
-        // The first reader asks the body, as it would without this one.
+        // The first reader asks the body directly, as without this wrapper.
         match (&this.shared, &this.turn) {
             (Some(shared), Turn::Reader(FIRST)) => match shared.lock().stream(FIRST) {
                 Some(stream) => stream.is_end_stream(),
@@ -235,8 +234,7 @@ where
         let Some(this) = &self.0 else {
             return SizeHint::with_exact(0);
         };
-        // A second send has to be framed as the first one was, so it never learns more than that
-        // one knew.
+        // A second send must be framed like the first one, so it uses the same hint.
         match (&this.shared, &this.turn) {
             (Some(shared), Turn::Reader(FIRST)) => match shared.lock().stream(FIRST) {
                 Some(stream) => stream.size_hint(),

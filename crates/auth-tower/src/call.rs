@@ -1,4 +1,4 @@
-//! What happens to a request once it is known whose token it gets.
+//! Sends a request whose authenticator is known.
 
 use std::mem;
 
@@ -11,7 +11,7 @@ use crate::{
     replay::sealed::Kept, settings::Settings, shared::Handle,
 };
 
-/// Signs and sends a request with a service that was made ready.
+/// Signs a request and sends it with a service that is ready.
 pub(crate) fn call<S, B, ResB, R, H>(
     inner: &mut S,
     replay: &R,
@@ -27,7 +27,7 @@ where
     if !origins.permits_request(request.uri(), request.headers()) {
         return pass_elsewhere(inner, handle, request);
     }
-    // Before it is signed: a second send is signed anew.
+    // Kept before it is signed, because a second send gets another token.
     let kept = replay.keep(&request);
     if R::MAY_REPLAY {
         handle.fill_spare(inner);
@@ -77,7 +77,7 @@ where
     ResponseFuture::waiting(Pending::start(handle, inner, request, replay.clone()))
 }
 
-/// Sends a request as it is, because it goes to another origin.
+/// Sends a request to another origin unchanged.
 pub(crate) fn pass_elsewhere<S, B, ResB, R, H>(
     inner: &mut S,
     handle: H,
@@ -92,7 +92,7 @@ where
     pass(inner, handle, request, why)
 }
 
-/// Sends a request as it is.
+/// Sends a request unchanged.
 pub(crate) fn pass<S, B, ResB, R, H>(
     inner: &mut S,
     handle: H,
@@ -105,7 +105,7 @@ where
     H: Handle<S>,
 {
     notice::unsigned(&handle.settings().authenticator, request.uri(), &why);
-    // The usual reason needs no notes.
+    // The most frequent reason needs no notes.
     let notes = match why {
         Unsigned::OtherOrigin => None,
         why => Some(Box::new(AuthOutcome::sent_unsigned(why))),
@@ -114,7 +114,7 @@ where
     ResponseFuture::unsigned(call, handle, Kept::nothing(), notes)
 }
 
-/// Sends nothing.
+/// Returns an error without sending the request.
 pub(crate) fn fail<S, B, ResB, R, H>(
     inner: &mut S,
     error: auth_core::Error,
@@ -128,7 +128,7 @@ where
     ResponseFuture::failed(error)
 }
 
-/// Drops a service that was made ready and is not called, with the permit that it may hold.
+/// Drops a service that is ready and not called, with the permit that it may hold.
 fn give_back<S: Clone>(inner: &mut S) {
     let fresh = inner.clone();
     drop(mem::replace(inner, fresh));
@@ -136,6 +136,7 @@ fn give_back<S: Clone>(inner: &mut S) {
 
 fn already_signed(settings: &Settings) -> auth_core::Error {
     let vendor = settings.authenticator.vendor().to_owned();
-    let message = "the request carries a credential header already";
+    let message =
+        "the request already carries a credential header; remove it, or set `AuthLayer::existing`";
     auth_core::Error::new(auth_core::ErrorKind::Config, message).with_vendor(vendor)
 }

@@ -6,39 +6,42 @@ use self::parse::{Item, Items, Value};
 
 mod parse;
 
-/// Bytes of `WWW-Authenticate` that are looked at per response, over all its lines. A line that
-/// does not fit any more is passed over whole, so half a challenge is never taken for one.
+/// Bytes of `WWW-Authenticate` that are read per response, over all its lines. A line that exceeds
+/// the limit is skipped as a whole, so that no half challenge is read.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// What the challenges of a 401 response say about the token that was sent.
+/// The statement of a 401 response's challenges about the token.
 ///
-/// Several challenges may disagree. The one that stands first here wins, whatever the order of the
-/// header lines (a proxy may change it); among equals, the first that was read.
+/// Challenges may contradict each other. The variant that stands first here wins, independently of
+/// the order of the header lines, which a proxy may change. Among equal variants, the first one
+/// read wins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Hint {
-    /// The proof lacks the server's nonce (RFC 9449 section 9). Heeded first because it costs the
-    /// vendor nothing, and because the answer to the next send says whatever else is wrong.
+    /// The proof lacks the server's nonce (RFC 9449 section 9). First, because it costs no token
+    /// request and the answer to the next send states any other fault.
     UseDpopNonce,
-    /// The token is dead (RFC 6750 section 3.1). Wins over the rest: to overlook it would fail
-    /// every request until the token expires, to heed it wrongly costs one token request, which counts towards the refusal back-off.
+    /// The token is invalid (RFC 6750 section 3.1). Before the others, because a missed one fails
+    /// every request until the token expires, and a wrong one costs only one token request, which
+    /// counts towards the refusal back-off.
     InvalidToken,
-    /// Somebody has to log in more strongly or more recently (RFC 9470): no new token of the same
-    /// kind can help.
+    /// The user must log in more strongly or more recently (RFC 9470). No new token of the same
+    /// kind helps.
     StepUp(StepUp),
-    /// The token is good and not enough (RFC 6750 section 3.1): no new one can help.
+    /// The token is valid and lacks a scope (RFC 6750 section 3.1). No new token of the same scope
+    /// helps.
     InsufficientScope(InsufficientScope),
-    /// The request or its proof is malformed (RFC 6750 section 3.1, RFC 9449 section 5): no new
-    /// token can help.
+    /// The request or its proof is malformed (RFC 6750 section 3.1, RFC 9449 section 5). No new
+    /// token helps.
     InvalidRequest,
-    /// No challenge, none for bearer or DPoP tokens, none with a known error, or none legible.
+    /// No challenge, no `Bearer` or `DPoP` challenge, no known error, or no readable challenge.
     Nothing,
 }
 
 /// Reads the `WWW-Authenticate` lines of a response (RFC 9110 section 11.6.1).
 ///
-/// Only the first `error` of each `Bearer` and `DPoP` challenge counts. Scheme and parameter names
-/// are case-insensitive, error codes are not (RFC 6749 section 5.2). Each line stands for itself;
-/// from the first byte on that breaks the grammar, the rest of its line is ignored.
+/// Only the first `error` of each `Bearer` and `DPoP` challenge counts. Names of schemes and
+/// parameters are case-insensitive, error codes are not (RFC 6749 section 5.2). Each line is read
+/// separately. From the first byte that violates the grammar, the rest of the line is ignored.
 pub(crate) fn read(headers: &HeaderMap) -> Hint {
     let mut budget = MAX_BYTES;
     let mut hint = Hint::Nothing;
@@ -84,11 +87,11 @@ impl Hint {
     }
 }
 
-/// The API wants a stronger or a more recent login of the user (RFC 9470).
+/// The API requires a stronger or a more recent login of the user (RFC 9470).
 ///
-/// A response that says so is passed on as it came, with this in its extensions: a token of the
-/// same kind would be refused again, so only the application can help, by sending the user to the
-/// authorization server with these values.
+/// Such a response is returned unchanged, with this value in its extensions. A new token of the
+/// same kind would be refused too. The application must send the user to the authorization server
+/// with these values.
 ///
 /// # Example
 ///
@@ -105,7 +108,7 @@ impl Hint {
 ///
 /// # Security
 ///
-/// The values are the API's own words. `Debug` hides them.
+/// The values are texts of the API. `Debug` hides them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StepUp {
     acr_values: Box<str>,
@@ -113,13 +116,13 @@ pub struct StepUp {
 }
 
 impl StepUp {
-    /// Returns the authentication contexts that would do, the preferred one first; none if the API
-    /// named none, or more than 512 bytes, or anything but printable ASCII.
+    /// Returns the accepted authentication contexts, the preferred one first. Empty if the API
+    /// named none, named more than 512 bytes, or used characters outside printable ASCII.
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
         self.acr_values.split_ascii_whitespace()
     }
 
-    /// Returns how long ago the login may be at most, in whole seconds, if the API said.
+    /// Returns the maximum age of the login, in whole seconds. `None` if the API did not state it.
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         self.max_age
@@ -134,12 +137,12 @@ impl fmt::Debug for StepUp {
     }
 }
 
-/// The API wants a token with more scope (RFC 6750 section 3.1).
+/// The API requires a token with a larger scope (RFC 6750 section 3.1).
 ///
-/// The response is passed on as it came: the token is valid, and a new one of the same scope would
-/// be answered the same way. Ask for a token with the wanted scope, for example with another
-/// authenticator whose client asks for the union of the two scopes; ask once, because an API may
-/// want more each time.
+/// The response is returned unchanged: the token is valid, and a new one of the same scope would
+/// get the same answer. With [`WiderScope`](auth_core::WiderScope) in the authenticator's options,
+/// the layer requests once a token with the union of the two scopes and sends the request once
+/// more. [`AuthOutcome::not_replayed`](crate::AuthOutcome::not_replayed) says why it did not.
 ///
 /// # Example
 ///
@@ -159,15 +162,15 @@ impl fmt::Debug for StepUp {
 ///
 /// # Security
 ///
-/// The values are the API's own words. `Debug` hides them.
+/// The values are texts of the API. `Debug` hides them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct InsufficientScope {
     scope: Box<str>,
 }
 
 impl InsufficientScope {
-    /// Returns the scopes that the API wants, in its order; none if the API named none, or more
-    /// than 4,096 bytes, or anything but printable ASCII.
+    /// Returns the scopes that the API requires, in the API's order. Empty if the API named none,
+    /// named more than 4,096 bytes, or used characters outside printable ASCII.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scope.split_ascii_whitespace()
     }
@@ -191,7 +194,7 @@ impl fmt::Debug for InsufficientScope {
     }
 }
 
-/// What is kept of one challenge while its line is read.
+/// The parameters of one challenge that are kept while its line is read.
 #[derive(Default)]
 struct Challenge<'a> {
     usable: bool,
@@ -260,7 +263,7 @@ fn is_ours(scheme: &[u8]) -> bool {
     scheme.eq_ignore_ascii_case(b"Bearer") || scheme.eq_ignore_ascii_case(b"DPoP")
 }
 
-/// Digits only: `parse` alone would take a sign.
+/// Accepts only digits: `parse` would also accept a sign.
 fn seconds(text: &str) -> Option<Duration> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

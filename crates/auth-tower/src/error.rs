@@ -2,7 +2,7 @@ use std::{error::Error as StdError, fmt};
 
 use crate::bounds::InnerError;
 
-/// Why a request got no response: no token could be had, or the service below failed.
+/// The error of a request without a response: no token could be had, or the service below failed.
 ///
 /// # Example
 ///
@@ -19,19 +19,19 @@ use crate::bounds::InnerError;
 #[derive(Debug)]
 #[allow(
     clippy::exhaustive_enums,
-    reason = "either ours or theirs: there is no third"
+    reason = "an error comes from the layer or from the service below"
 )]
 pub enum Error<E> {
     /// No token could be had, so the request was not sent.
     Auth(auth_core::Error),
-    /// The service below failed; its error is untouched.
+    /// The service below failed. Its error is unchanged.
     Inner(E),
 }
 
 impl<E: Into<Box<dyn StdError + Send + Sync>>> Error<E> {
-    /// Forgets which of the two it was, for layers above that want boxed errors while one below
-    /// makes such: a boxed error is no [`std::error::Error`], and so neither is this around one.
-    /// Elsewhere `?` and `into` do as well.
+    /// Converts the error into a boxed one, for layers above that need boxed errors while a layer
+    /// below boxes errors too. A boxed error does not implement [`std::error::Error`], so neither
+    /// does this type around one. In other stacks, `?` and `into` are sufficient.
     ///
     /// # Example
     ///

@@ -6,13 +6,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Generation, Local, Refusal, TokenRefused};
+use auth_core::{Generation, Local, Refusal, ScopeAnswer, TokenRefused};
 use http::{Extensions, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
-    AnsweredRequest, AuthOutcome, Error, NotReplayed, Replay, Unsigned,
+    AnsweredRequest, AuthOutcome, Error, InsufficientScope, NotReplayed, Replay, Unsigned,
     answered::{BareRequest, redirected},
     notice,
     pending::{Next, Pending, Phase, Resent},
@@ -42,19 +42,21 @@ pin_project! {
         S: Service<Request<B>>,
         R: Replay<B>,
     {
-        // The request is out.
+        // The request is sent and not answered.
         Calling {
             #[pin]
             call: S::Future,
             handle: H,
-            // The token that signed it. With neither a token nor notes, it goes to another origin.
+            // The token of the request. With neither a token nor notes, the request goes to another
+            // origin.
             signed: Option<Generation>,
             // For a second send.
             kept: R::Kept,
-            // None for a first send that did not wait and is signed, or goes to another origin.
+            // `None` for a first send that did not wait and is signed, or goes to another origin.
             notes: Option<Box<AuthOutcome>>,
         },
-        // The request is not out. One variant, so that a look tells the other one.
+        // The request is not sent. One variant only, so that one comparison suffices to recognize
+        // `Calling`.
         NotOut { why: Option<NotOut<S, B, R, H>> },
     }
 }
@@ -64,9 +66,9 @@ where
     S: Service<Request<B>>,
     R: Replay<B>,
 {
-    /// The request waits for a token, or for readiness with a token in hand.
+    /// The request waits for a token, or for readiness with a token.
     Waiting(Again<S, B, R, H>),
-    /// The request was not sent, and will not be.
+    /// The request was not sent, and will not be sent.
     Failed(auth_core::Error),
 }
 
@@ -150,7 +152,7 @@ where
         } = state
         {
             let result = ready!(call.poll(cx));
-            // Looked at in place: a response is large, and each move copies it.
+            // Checked in place, because each move copies the large response.
             let is_plain = match &result {
                 Ok(response) => {
                     signed.is_some() && notes.is_none() && says_nothing(handle.settings(), response)
@@ -172,7 +174,7 @@ where
     R: Replay<B>,
     H: Handle<S>,
 {
-    /// Everything that a request does not need that was signed, sent and accepted at once.
+    /// The slow path: everything except a request that is signed, sent and accepted at once.
     #[cold]
     fn poll_on(
         self: Pin<&mut Self>,
@@ -245,10 +247,10 @@ where
     }
 }
 
-/// What a request waits for before it is sent once more.
+/// What a request waits for before its second send.
 type Again<S, B, R, H> = Box<Pending<S, B, R, H>>;
 
-/// What nearly every response is: no 401, no mark, no rule to ask.
+/// Returns whether a response is an ordinary one: no 401, no mark, and no rule to check.
 #[inline(always)]
 fn says_nothing<ResB>(settings: &Settings, response: &Response<ResB>) -> bool {
     response.status() != StatusCode::UNAUTHORIZED
@@ -256,8 +258,8 @@ fn says_nothing<ResB>(settings: &Settings, response: &Response<ResB>) -> bool {
         && (response.extensions().is_empty() || has_no_mark(response.extensions()))
 }
 
-/// Tells whether a response that is no 401 carries no mark that [`judge`] acts on: every real
-/// client leaves an extension of its own.
+/// Returns whether a response that is not a 401 has no mark that [`judge`] needs. Real clients
+/// leave their own extensions, so an empty map is not required.
 #[cold]
 fn has_no_mark(extensions: &Extensions) -> bool {
     extensions.get::<TokenRefused>().is_none()
@@ -265,8 +267,8 @@ fn has_no_mark(extensions: &Extensions) -> bool {
         && !BareRequest::is_marked(extensions)
 }
 
-/// Reads a response to a signed request: it is what the caller gets, or the reason to send the
-/// request once more.
+/// Judges a response to a signed request: it is returned to the caller, or it is the reason for a
+/// second send.
 #[cold]
 fn judge<S, B, ResB, R, H>(
     handle: &H,
@@ -290,11 +292,20 @@ where
     }
     let answered = AnsweredRequest::of(&response);
     let verdict = match &answered {
-        // Says nothing about the token.
+        // An answer of another origin says nothing about the token.
         Some(answered) if answered.is_outside(authenticator.origins()) => Verdict::Unclear,
         _ => settings.rules.read(&response),
     };
-    if notes.is_none() && matches!(verdict, Verdict::Accepted | Verdict::Unclear) {
+    let wanted = match verdict {
+        Verdict::Accepted | Verdict::Unclear if settings.asks_for_scope => {
+            InsufficientScope::of(&response)
+        }
+        _ => None,
+    };
+    if notes.is_none()
+        && wanted.is_none()
+        && matches!(verdict, Verdict::Accepted | Verdict::Unclear)
+    {
         AuthOutcome::signed_above(&mut response);
         return Ok(response);
     }
@@ -302,45 +313,65 @@ where
     let resent = notes.sends > 1;
     notes.generation = Some(generation);
     notes.count_below(&response);
-    match verdict {
-        Verdict::Refused => {}
-        Verdict::Accepted => {
+    let sent = kept.target();
+    let target = sent.as_ref().map(|(_, uri)| uri);
+    let stands = |notes: Box<AuthOutcome>, response, why: NotReplayed| {
+        notice::not_replayed(authenticator, target, &why);
+        Ok(notes.let_stand(response, why))
+    };
+    let phase = match (verdict, wanted) {
+        (Verdict::Refused, _) => {
+            notes.refused = Some(generation);
+            // Reported also if the request cannot be sent again: the next request needs a valid
+            // token, and the machine must know that another token did not help either.
+            let refusal = notice::report_refused(authenticator, target, generation);
+            if resent {
+                return stands(notes, response, NotReplayed::Twice);
+            }
+            match refusal {
+                Refusal::Superseded(token) => Phase::Readying(token),
+                Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
+                Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),
+                Refusal::Failed(error) => {
+                    return stands(notes, response, NotReplayed::NoToken(error));
+                }
+                _ => return stands(notes, response, NotReplayed::RefusalBackOff),
+            }
+        }
+        (_, Some(wanted)) => {
+            // The API knows the token: only its scope is too small.
+            authenticator.report_accepted(generation);
+            if resent {
+                return stands(notes, response, NotReplayed::Twice);
+            }
+            match authenticator.report_insufficient_scope(generation, wanted.scopes()) {
+                ScopeAnswer::Granted(token) => Phase::Readying(token),
+                ScopeAnswer::Renewing(acquire) => Phase::Acquiring(acquire),
+                ScopeAnswer::Failed(error) => {
+                    return stands(notes, response, NotReplayed::NoToken(error));
+                }
+                ScopeAnswer::Declined(why) => {
+                    return stands(notes, response, NotReplayed::Scope(why));
+                }
+                _ => return Ok(notes.attach(response)),
+            }
+        }
+        (Verdict::Accepted, None) => {
             authenticator.report_accepted(generation);
             return Ok(notes.attach(response));
         }
-        Verdict::StepUp(step_up) => {
+        (Verdict::StepUp(step_up), None) => {
             let mut response = notes.attach(response);
             response.extensions_mut().insert(step_up);
             return Ok(response);
         }
-        Verdict::Unclear => return Ok(notes.attach(response)),
-    }
-    notes.refused = Some(generation);
-    let sent = kept.target();
-    let stands = |notes: Box<AuthOutcome>, response, why: NotReplayed| {
-        notice::not_replayed(authenticator, sent.as_ref().map(|(_, uri)| uri), &why);
-        Ok(notes.let_stand(response, why))
+        (Verdict::Unclear, None) => return Ok(notes.attach(response)),
     };
-    if resent {
-        // The machine has to know that another token did not help either.
-        let sent = sent.as_ref().map(|(_, uri)| uri);
-        drop(notice::report_refused(authenticator, sent, generation));
-        return stands(notes, response, NotReplayed::Twice);
-    }
-    // Reported whether or not it can be sent again: the next request needs a good token.
-    let target = sent.as_ref().map(|(_, uri)| uri);
-    let phase = match notice::report_refused(authenticator, target, generation) {
-        Refusal::Superseded(token) => Phase::Readying(token),
-        Refusal::Renewing(acquire) => Phase::Acquiring(acquire),
-        Refusal::TooYoung(acquire) => Phase::AcquiringSame(acquire),
-        Refusal::Failed(error) => return stands(notes, response, NotReplayed::NoToken(error)),
-        _ => return stands(notes, response, NotReplayed::RefusalBackOff),
-    };
-    // A layer like this one below has used the second send up.
+    // An `AuthLayer` below has used the second send.
     if notes.sends > 1 {
         return stands(notes, response, NotReplayed::Twice);
     }
-    // The API may have applied what was sent: a POST that was answered with a redirect.
+    // The API may have carried out the request: a POST that was answered with a redirect.
     let why = sent
         .as_ref()
         .and_then(|(method, uri)| redirected::<S, _>(&response, answered.as_ref(), method, uri));
@@ -349,7 +380,7 @@ where
     }
     match kept.restore() {
         Err(why) => stands(notes, response, why),
-        // A layer like this one above is at its second send, and the third would be this one's.
+        // An `AuthLayer` above is at its second send, so this would be the third.
         Ok(request) if request.extensions().get::<Resent>().is_some() => {
             stands(notes, response, NotReplayed::Twice)
         }

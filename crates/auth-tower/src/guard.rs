@@ -12,38 +12,38 @@ use tower_service::Service;
 
 use crate::{AnsweredRequest, Unsigned, answered::BareRequest, notice};
 
-/// Takes an authenticator's headers off every request to a destination outside its
+/// Removes an authenticator's headers from every request to a destination outside its
 /// [`Origins`](auth_core::Origins).
 ///
-/// It is for stacks where something that changes a request's destination stands below
-/// [`AuthLayer`](crate::AuthLayer): a redirect follower, a mirror, a failover. Such a layer carries
-/// the signed headers along, and at most `Authorization` and `Cookie` are taken off on the way to
-/// another origin; a vendor's own `appId` or `clientSecret` is not. Put the guard below it, next to
-/// the client.
+/// For stacks in which a layer below [`AuthLayer`](crate::AuthLayer) changes a request's
+/// destination: a redirect follower, a mirror, a failover. Such a layer keeps the signed headers.
+/// On a change of origin, followers remove at most `Authorization` and `Cookie`, but not a vendor's
+/// own `appId` or `clientSecret`. Put the guard below that layer, directly above the client.
 ///
-/// Better is a follower *above* `AuthLayer`: then every hop is judged and signed by itself, and no
-/// guard is needed. Below, a hop back home is not signed again.
+/// A follower *above* `AuthLayer` is better: each hop is then checked and signed separately, and no
+/// guard is needed. With a follower below, a hop that
+/// returns to a permitted origin is not signed again.
 ///
-/// # What is taken off
+/// # What is removed
 ///
-/// Every header that the authenticator's scheme names, whatever its value and whoever set it: the
-/// caller's own credentials in that header stay at home as well. Nothing else is touched. A URI
-/// without scheme and host names no destination, so it counts as another origin: a layer that cuts
-/// URIs down belongs below the guard. A `Host` header that names another host than the URI counts
-/// as another origin too.
+/// Every header that the authenticator's scheme names, with any value, also if the caller set it.
+/// No other header is changed. A URI without scheme and host counts as another origin, so put a
+/// layer that shortens URIs below the guard. A request whose `Host` header names another host than
+/// its URI counts as a request to another origin too.
 ///
 /// # What is marked
 ///
-/// Each response, with the request that it answers ([`AnsweredRequest`]). A response from another
-/// origin says nothing about the token: `AuthLayer` neither renews the token nor sends the request
-/// again because a foreign host answered 401. A refusal at the end of a redirect is about the last
-/// request: the token is renewed, but a `POST` is not sent a second time.
+/// Every response is marked with the request that it answers ([`AnsweredRequest`]). A response of
+/// another origin says nothing about the token: `AuthLayer` neither renews the token nor sends the
+/// request again if another host answers 401. A refusal at the end of a redirect is about the last
+/// request: the token is renewed, but a `POST` is not sent again.
 ///
-/// A response to a request that did not carry the token is marked as such. The
-/// [`AuthOutcome`](crate::AuthOutcome) of a request that `AuthLayer` signed then says why: it ended
-/// at another origin ([`Unsigned::OtherOrigin`], [`Unsigned::OtherHost`]), or the follower took the
-/// token off on the way to another origin and came back home ([`Unsigned::RemovedBelow`]). A
-/// refusal of such a request costs no token request, because it says nothing about the token.
+/// A response to a request without the token is marked as well. The
+/// [`AuthOutcome`](crate::AuthOutcome) of a request that `AuthLayer` signed then says why: the
+/// request ended at another origin ([`Unsigned::OtherOrigin`], [`Unsigned::OtherHost`]), or the
+/// follower removed the token on a redirect to another origin and then returned
+/// ([`Unsigned::RemovedBelow`]). A refusal of such a request starts no token request, because it
+/// says nothing about the token.
 ///
 /// # Example
 ///
@@ -72,16 +72,16 @@ use crate::{AnsweredRequest, Unsigned, answered::BareRequest, notice};
 ///
 /// # Security
 ///
-/// It sees headers, not bodies, and it knows one authenticator: a stack with two needs two guards.
-/// A client that follows redirects by itself does so below any guard; switch that off, or let it
-/// follow within an origin only.
+/// The guard checks headers, not bodies, and knows one authenticator: a stack with two
+/// authenticators needs two guards. A client that follows redirects itself does so below every
+/// guard; turn that off, or permit it within one origin only.
 #[derive(Clone, Debug)]
 pub struct OriginGuardLayer {
     authenticator: Authenticator,
 }
 
 impl OriginGuardLayer {
-    /// Makes a layer that keeps this authenticator's headers at home.
+    /// Makes a layer that removes this authenticator's headers from requests to other origins.
     #[must_use]
     pub const fn new(authenticator: Authenticator) -> Self {
         Self { authenticator }
@@ -100,11 +100,11 @@ impl<S> Layer<S> for OriginGuardLayer {
     }
 }
 
-/// Keeps an authenticator's headers at home; made by [`OriginGuardLayer`].
+/// Removes an authenticator's headers from requests to other origins. Made by [`OriginGuardLayer`].
 ///
 /// # Clone and readiness
 ///
-/// A clone is a clone of the inner service. Ready when the inner service is.
+/// Readiness is that of the inner service. A clone contains a clone of the inner service.
 ///
 /// # Cancel safety
 ///
@@ -121,12 +121,12 @@ impl<S> OriginGuard<S> {
         &self.inner
     }
 
-    /// Returns the inner service.
+    /// Returns the inner service, to change it.
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// Takes the inner service out.
+    /// Returns the inner service, and drops the guard.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -173,14 +173,14 @@ where
 }
 
 pin_project! {
-    /// The future of [`OriginGuard`]: the inner one, whose response gets a mark.
+    /// The future of [`OriginGuard`]: the response of the inner service, with a mark.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless awaited"]
     pub struct OriginGuardFuture<F> {
         #[pin]
         call: F,
         answered: Option<AnsweredRequest>,
-        // For a request that did not carry the token.
+        // Set for a request that did not carry the token.
         bare: Option<Box<BareRequest>>,
     }
 }
@@ -195,7 +195,7 @@ where
         let this = self.project();
         let mut result = ready!(this.call.poll(cx));
         if let (Ok(response), Some(answered)) = (&mut result, this.answered.take()) {
-            // A guard further below was closer to where it went.
+            // The mark of a guard further below is closer to the network and is kept.
             response.extensions_mut().get_or_insert(answered);
             if let Some(bare) = this.bare.take() {
                 bare.mark(response);

@@ -1,8 +1,7 @@
-//! A flat copy of a request's head, for sending it once more.
+//! A flat copy of a request's head, for a second send.
 //!
-//! `Request::clone` costs several allocations, because every header value made for this request is
-//! turned into a shared one. One pass over the bytes into a buffer that the thread keeps costs
-//! none.
+//! `Request::clone` costs several allocations, because each header value that was made for the
+//! request becomes a shared one. One pass over the bytes into a buffer of the thread costs none.
 
 use std::{cell::RefCell, mem};
 
@@ -13,7 +12,7 @@ use http::{
 };
 use zeroize::Zeroize;
 
-/// The copy; its buffer goes back to the thread's pool when it is dropped.
+/// The copy. When it is dropped, its buffer returns to the thread's pool.
 pub(crate) struct HeadCopy(Option<Box<Head>>);
 
 #[derive(Default)]
@@ -21,11 +20,12 @@ struct Head {
     method: Method,
     version: Version,
     extensions: Extensions,
-    /// In place of extensions that are only this: a copy of them takes three allocations.
+    /// Replaces extensions that contain only a key: a copy of the extensions costs three
+    /// allocations.
     key: Option<Key>,
     scheme: Option<uri::Scheme>,
-    /// One line for the URI after its scheme, one for each header; see [`Line`]. Longer than what
-    /// is `used`, so that filling it anew is nothing but copying.
+    /// One line for the URI after its scheme, then one per header, see [`Line`]. Longer than
+    /// `used`, so that filling it again only copies bytes.
     bytes: Vec<u8>,
     used: usize,
     sensitive: bool,
@@ -53,7 +53,7 @@ impl HeadCopy {
         Some((head.method.clone(), Uri::from_parts(uri).ok()?))
     }
 
-    /// Makes the request's head again. `None` is never seen: the bytes were a head before.
+    /// Restores the request's head. `None` does not occur, because the bytes came from a head.
     pub(crate) fn restore(mut self) -> Option<Parts> {
         self.0.as_mut()?.restore()
     }
@@ -66,7 +66,7 @@ impl Drop for HeadCopy {
         };
         head.clear();
         if head.bytes.capacity() <= MAX_KEPT_BYTES {
-            // On a thread that ends there is no pool any more, and the buffer goes.
+            // A thread that is ending has no pool any more; the buffer is dropped.
             let _ = POOL.try_with(|pool| {
                 let mut pool = pool.borrow_mut();
                 if pool.len() < MAX_KEPT {
@@ -96,7 +96,7 @@ impl Head {
         }
     }
 
-    /// Copies the texts; `None` where there is no room for them.
+    /// Copies the texts. Returns `None` if there is not enough room.
     fn copy(&mut self, uri: &Uri, headers: &HeaderMap) -> Option<()> {
         let room = self.bytes.len();
         let mut free = Line::of_uri(uri).write(&mut self.bytes)?;
@@ -111,7 +111,7 @@ impl Head {
         Some(())
     }
 
-    /// Takes a larger buffer, and leaves nothing sensitive behind in the old one.
+    /// Takes a larger buffer. Wipes sensitive bytes in the old one.
     #[cold]
     fn make_room(&mut self, uri: &Uri, headers: &HeaderMap) {
         self.bytes.zeroize();
@@ -127,8 +127,8 @@ impl Head {
         uri.scheme = self.scheme.take();
         uri.authority = part(target.name)?;
         uri.path_and_query = part(target.value)?;
-        // One more than there are, for the signature. Values of one name take no room of their own,
-        // so there may be more of them than a map has room for names.
+        // One more, for the credential. Several values of one name take only one place, so there
+        // may be more values than a map has places.
         let mut map = HeaderMap::try_with_capacity(lines.clone().count() + 1).unwrap_or_default();
         for line in lines {
             let mut value = HeaderValue::from_bytes(line.value).ok()?;
@@ -159,7 +159,7 @@ impl Head {
     }
 }
 
-/// Two texts that belong together: a header's, or authority and path of the URI.
+/// Two texts: name and value of a header, or authority and path of the URI.
 struct Line<'a> {
     name: &'a [u8],
     value: &'a [u8],
@@ -192,8 +192,8 @@ impl<'a> Line<'a> {
         LENGTHS + self.name.len() + self.value.len()
     }
 
-    /// Writes lengths, name and value, and returns what room is left; `None` if there is too
-    /// little.
+    /// Writes lengths, name and value, and returns the remaining room. `None` if there is not
+    /// enough room.
     #[inline]
     fn write<'b>(&self, room: &'b mut [u8]) -> Option<&'b mut [u8]> {
         let (lengths, room) = room.split_first_chunk_mut()?;
@@ -205,14 +205,15 @@ impl<'a> Line<'a> {
         Some(room)
     }
 
-    /// A bit for the mark, 31 for the name's length, 32 for the value's: gigabytes make no header.
+    /// One bit for the mark, 31 for the name's length, 32 for the value's. Larger headers do not
+    /// exist.
     fn lengths(&self) -> [u8; LENGTHS] {
         let (name, value) = (self.name.len() as u64, self.value.len() as u64);
         (value << 32 | name << 1 | u64::from(self.sensitive)).to_le_bytes()
     }
 }
 
-/// Reads lines that were written one behind the other.
+/// Reads lines that were written one after the other.
 #[derive(Clone)]
 struct Lines<'a>(&'a [u8]);
 
@@ -233,8 +234,8 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// Copies a short text by two chunks that may overlap, without the call that an unknown length
-/// costs: most names and many values are that short.
+/// Copies a short text as two chunks that may overlap. Faster than a call with an unknown length,
+/// and most names and many values are short.
 #[inline(always)]
 fn copy(to: &mut [u8], from: &[u8]) {
     if to.len() <= 32 && try_copy::<16>(to, from) {
@@ -246,7 +247,7 @@ fn copy(to: &mut [u8], from: &[u8]) {
     to.copy_from_slice(from);
 }
 
-/// Copies the first and the last `N` bytes; of `N` to twice `N` bytes, that is all of them.
+/// Copies the first and the last `N` bytes, which are all bytes of a text of `N` to `2 * N` bytes.
 #[inline(always)]
 fn try_copy<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
     let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
@@ -268,17 +269,17 @@ fn part<T: for<'a> TryFrom<&'a [u8]>>(text: &[u8]) -> Option<Option<T>> {
     T::try_from(text).ok().map(Some)
 }
 
-/// Bytes for a line's lengths.
+/// The size of a line's lengths, in bytes.
 const LENGTHS: usize = size_of::<u64>();
-/// Bytes of a new buffer: most heads fit.
+/// The size of a new buffer, in bytes. Most heads fit.
 const MIN_BYTES: usize = 1024;
-/// Buffers that a thread keeps.
+/// The number of buffers that a thread keeps.
 const MAX_KEPT: usize = 64;
-/// Larger ones are given back to the allocator.
+/// Larger buffers are returned to the allocator.
 const MAX_KEPT_BYTES: usize = 16 * 1024;
 
 thread_local! {
-    #[allow(clippy::vec_box, reason = "the box is what is kept")]
+    #[allow(clippy::vec_box, reason = "the boxes are reused")]
     static POOL: RefCell<Vec<Box<Head>>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -18,16 +18,16 @@ use crate::{
     shared::{Handle, Keyed, Spare},
 };
 
-/// Signs each request with the token of the key that the request carries; made by
+/// Signs each request with the token of the key that the request carries. Made by
 /// [`AuthLayer::keyed`](crate::AuthLayer::keyed).
 ///
 /// # Clone and readiness
 ///
-/// As [`Auth`](crate::Auth).
+/// See [`Auth`](crate::Auth).
 ///
 /// # Cancel safety
 ///
-/// As [`Auth`](crate::Auth).
+/// See [`Auth`](crate::Auth).
 #[derive(Debug)]
 pub struct KeyedAuth<S, R = ReplayCheap> {
     inner: S,
@@ -35,7 +35,7 @@ pub struct KeyedAuth<S, R = ReplayCheap> {
     options: Options,
     replay: R,
     spares: Arc<Sharded<Spare<S>>>,
-    /// For requests that have no authenticator.
+    /// The authenticator of requests without a key; it never signs.
     nobody: Authenticator,
 }
 
@@ -62,13 +62,13 @@ impl<S, R> KeyedAuth<S, R> {
         &self.inner
     }
 
-    /// Returns the inner service, to change it: second sends go by clones of the changed one.
+    /// Returns the inner service, to change it. Second sends use clones of the changed service.
     pub fn get_mut(&mut self) -> &mut S {
         self.spares = spares(&self.nobody);
         &mut self.inner
     }
 
-    /// Takes the inner service out.
+    /// Returns the inner service, and drops the wrapper.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -121,7 +121,7 @@ where
     }
 }
 
-/// Finds whose token a request gets.
+/// Finds the authenticator of a request.
 fn find<B>(
     authenticators: &AuthenticatorMap,
     request: &Request<B>,
@@ -130,7 +130,7 @@ fn find<B>(
     authenticators.get(key).map_err(Unsigned::NoToken)
 }
 
-/// Sends a request that has no authenticator unsigned, or not at all.
+/// Sends a request without an authenticator unsigned, or returns an error.
 #[cold]
 fn call_without_key<S, B, ResB, R, H>(
     inner: &mut S,
@@ -158,15 +158,15 @@ fn no_key() -> AuthError {
     AuthError::new(ErrorKind::Config, message)
 }
 
-/// As many as the default has shards.
+/// As many as an authenticator has shards by default.
 fn spares<S>(nobody: &Authenticator) -> Arc<Sharded<Spare<S>>> {
     Arc::new(Sharded::new(nobody.shards(), Spare::none))
 }
 
-/// Has no origin, so that nothing is ever signed by it.
+/// Makes an authenticator without origins, which never signs.
 fn nobody() -> Authenticator {
     Authenticator::builder(ApiKey::new(Secret::new("")), Origins::default())
         .vendor("no key")
         .build()
-        .expect("the defaults are in order")
+        .expect("the default settings are valid")
 }

@@ -10,25 +10,25 @@ use crate::{
     settings::Options,
 };
 
-/// Signs each outgoing request, and sends it once more with a new token when the API refuses the
-/// cached one.
+/// Signs each outgoing request, and sends a request once more with a new token if the API refuses
+/// the cached one.
 ///
-/// Put it as close to the client as it goes: retries, timeouts and redirect followers belong
-/// outside, so that each of their attempts is signed, and judged by its own destination. A layer
-/// that should see signed requests (a log of the wire, for example) belongs inside.
+/// Put the layer as close to the client as possible. Put retries, timeouts and redirect followers
+/// above it, so that each of their attempts is signed, and checked by its own destination. Put a
+/// layer that must see signed requests below it, for example a wire log.
 ///
-/// Requests to destinations outside the authenticator's [`Origins`](auth_core::Origins) pass
-/// unsigned, and so do requests whose URI has no scheme and host, and requests whose `Host` header
-/// names another host than the URI. Their responses carry an [`AuthOutcome`](crate::AuthOutcome)
-/// that says so, and the log says it too.
+/// A request is sent unsigned if its destination is outside the authenticator's
+/// [`Origins`](auth_core::Origins), if its URI has no scheme and host, or if its `Host` header
+/// names another host than the URI. The response then carries an
+/// [`AuthOutcome`](crate::AuthOutcome) that says so, and a log line says so too.
 ///
-/// # Redirect followers inside
+/// # Redirect followers below
 ///
-/// A follower that has to stand inside needs an [`OriginGuardLayer`](crate::OriginGuardLayer) below
-/// it, and a client must not follow redirects to other origins by itself. Without the guard, a
-/// credential in a header of the vendor's own goes along to other origins, and this layer does not
-/// see which request a refusal answers. A `POST` that the API applied and answered with 303 must
-/// not be sent again because the request after the redirect was refused. What prevents that:
+/// A redirect follower below this layer needs an [`OriginGuardLayer`](crate::OriginGuardLayer)
+/// below it, and a client must not follow redirects to other origins itself. Without the guard, a
+/// credential in a vendor's own header is sent to other origins, and this layer does not know which
+/// request a refusal answers. A `POST` that the API carried out and answered with 303 must not be
+/// sent again because the request after the redirect was refused. The stacks behave as follows:
 ///
 /// | below `AuthLayer` | a refused `POST` or `PATCH` | a refused `PUT` or `DELETE` |
 /// |---|---|---|
@@ -40,14 +40,14 @@ use crate::{
 /// | a client that says [`RedirectsUnseen`](auth_core::RedirectsUnseen) | not sent again | sent again |
 /// | a follower of another crate, or one in a box (`BoxCloneService`), no guard, no mark | **sent again** | **sent again** |
 ///
-/// The last row is the limit. Without the feature, this layer recognizes tower-http's follower by
-/// the name of the type of the stack below, of whatever version of tower-http. A box hides that
-/// name. With the feature, this layer reads the mark that tower-http's follower (the version that
-/// auth-tower depends on) leaves on a response, also out of a box. A follower that leaves no mark
-/// cannot be recognized from above, because nothing of a response differs. Such a follower needs
-/// the guard below it. Without the guard, set [`replay_only`](Self::replay_only) to idempotent
-/// methods, or put an [`AnsweredRequest`](crate::AnsweredRequest) or
-/// [`Redirected`](auth_core::Redirected) on the response:
+/// The last row is the limit. Without the feature, this layer recognizes tower-http's follower, of
+/// any version, by the name of the type of the stack below. A box hides that name. With the
+/// feature, this layer reads the mark that tower-http's follower (in the version on which
+/// auth-tower depends) leaves on a response, also through a box. A follower that leaves no mark
+/// cannot be recognized. It needs the guard below it. Without the guard, set
+/// [`replay_only`](Self::replay_only) to idempotent methods, or put an
+/// [`AnsweredRequest`](crate::AnsweredRequest) or [`Redirected`](auth_core::Redirected) on the
+/// response:
 ///
 /// ```
 /// # use auth_core::Authenticator;
@@ -61,25 +61,24 @@ use crate::{
 ///
 /// # When a stack does not compile
 ///
-/// The compiler says only that "trait bounds were not satisfied" where a method such as `oneshot`
-/// is called. The message names the cause and the cure where the stack is used as a service:
-/// return it from a function as `impl Service<Request<Full<Bytes>>>`, with your own body type.
+/// Where a method such as `oneshot` is called, the compiler says only that "trait bounds were not
+/// satisfied". To get a message with the cause and the fix, return the stack from a function as
+/// `impl Service<Request<Full<Bytes>>>`, with your own body type.
 ///
-/// A timeout, a buffer or load shedding below this layer boxes errors. A layer above that boxes
-/// errors too then needs `.map_err(auth_tower::Error::into_boxed)` in between, see
+/// A timeout, a buffer or load shedding below this layer boxes errors. If a layer above boxes
+/// errors too, put `.map_err(auth_tower::Error::into_boxed)` between the two, see
 /// [`Error::into_boxed`](crate::Error::into_boxed).
 ///
 /// # How often a request is sent
 ///
-/// Once, and once more if the token is refused. A retry layer above makes that at most two sends
-/// for each of its tries, and one below as many as it makes of one send, twice. So let neither try
-/// again after a 401: what could be done was done here. With another layer of this kind below, for
-/// a second credential, it is two sends still: the one below sees that its request is a second one
-/// already.
+/// Once, and once more if the token is refused. A retry layer above causes at most two sends for
+/// each of its tries. A retry layer below retries each of the two sends. Neither should retry a
+/// 401, because this layer has already tried a new token. Two layers of this kind, for two
+/// credentials, send at most twice too: the lower one recognizes that a request is a second send.
 ///
-/// A load balancer above keeps one place of each endpoint's concurrency limit taken while it waits
-/// for the next request. Put that limit above this layer, or let it have two places: a request that
-/// had to wait for its token, or is sent again, takes a place of its own then, as it does with
+/// A load balancer above occupies one place of each endpoint's concurrency limit while it waits for
+/// the next request. Put that limit above this layer, or let it have two places: a request that
+/// waits for its token, or is sent again, takes another place, as with tower's retry layer.
 /// tower's retry layer.
 ///
 /// # Example
@@ -127,8 +126,8 @@ pub struct AuthLayer<R = ReplayCheap, A = Authenticator> {
 
 impl AuthLayer {
     /// Makes a layer that signs with an authenticator's token, and replays requests whose body is
-    /// empty or cheap to clone ([`ReplayCheap`]). Takes an authenticator, or what a vendor's crate
-    /// makes.
+    /// empty or cheap to clone ([`ReplayCheap`]). Accepts an authenticator, or a type of a vendor's
+    /// crate that converts into one.
     #[must_use]
     pub fn new(authenticator: impl Into<Authenticator>) -> Self {
         Self {
@@ -141,8 +140,9 @@ impl AuthLayer {
 
 impl AuthLayer<ReplayCheap, AuthenticatorMap> {
     /// Makes a layer for many keys: each request is signed with the token of the
-    /// [`Key`](auth_core::Key) in its extensions. A request without one is not sent, or unsigned if
-    /// [`without_token`](Self::without_token) says so. Costs an allocation a request.
+    /// [`Key`](auth_core::Key) in its extensions. A request without a key is not sent, or sent
+    /// unsigned if [`without_token`](Self::without_token) permits it. Costs one allocation per
+    /// request.
     ///
     /// # Example
     ///
@@ -175,8 +175,8 @@ impl AuthLayer<ReplayCheap, AuthenticatorMap> {
 }
 
 impl<A> AuthLayer<ReplayCheap, A> {
-    /// Replays only requests of the methods that `allow` says; default all, because a request that
-    /// was answered 401 has not been applied (RFC 9110 section 15.5.2).
+    /// Sets the methods whose requests are replayed. Default: all, because a request that was
+    /// answered with 401 was not carried out (RFC 9110 section 15.5.2).
     #[must_use]
     pub fn replay_only(mut self, allow: fn(&Method) -> bool) -> Self {
         self.replay.methods = Methods(Some(allow));
@@ -185,7 +185,7 @@ impl<A> AuthLayer<ReplayCheap, A> {
 }
 
 impl<F, A> AuthLayer<ReplayWith<F>, A> {
-    /// Replays only requests of the methods that `allow` says; default all, as without
+    /// Sets the methods whose requests are replayed. Default: all, as without
     /// [`replay_with`](Self::replay_with).
     #[must_use]
     pub fn replay_only(mut self, allow: fn(&Method) -> bool) -> Self {
@@ -195,8 +195,9 @@ impl<F, A> AuthLayer<ReplayWith<F>, A> {
 }
 
 impl<R, A> AuthLayer<R, A> {
-    /// Replays nothing: when the API refuses a token, it is renewed in the background and the
-    /// refusal returned. Cheapest, and the choice for bodies that can be sent only once.
+    /// Replays no request: if the API refuses a token, the token is renewed in the background and
+    /// the refusal is returned. The cheapest setting, and the right one for bodies that can be sent
+    /// only once.
     #[must_use]
     pub fn replay_off(self) -> AuthLayer<ReplayOff, A> {
         AuthLayer {
@@ -206,10 +207,9 @@ impl<R, A> AuthLayer<R, A> {
         }
     }
 
-    /// Replays requests whose body `clone` can clone, for body types of your own or a client's.
-    /// Called for each request before it is sent; it has to be
-    /// cheap, and return a body with the same frames. Methods that
-    /// `replay_only` chose before stay chosen.
+    /// Replays requests whose body `clone` can clone, for your own body types or those of a client.
+    /// `clone` is called for each request before it is sent. It must be cheap, and return a body
+    /// with the same frames. Methods that `replay_only` chose before stay chosen.
     #[must_use]
     pub fn replay_with<F>(self, clone: F) -> AuthLayer<ReplayWith<F>, A>
     where
@@ -226,44 +226,46 @@ impl<R, A> AuthLayer<R, A> {
         }
     }
 
-    /// Sets what happens to requests that carry the credential header already.
+    /// Sets what happens to a request that already carries the credential header. Default:
+    /// [`ExistingCredential::Keep`].
     #[must_use]
     pub fn existing(mut self, existing: ExistingCredential) -> Self {
         self.options.existing = existing;
         self
     }
 
-    /// Sets what happens to requests when no token could be had.
+    /// Sets what happens to a request if no token can be had. Default: [`MissingToken::Fail`].
     #[must_use]
     pub fn without_token(mut self, without_token: MissingToken) -> Self {
         self.options.without_token = without_token;
         self
     }
 
-    /// Adds a rule of the vendor's: responses for which it holds count as a refused token, besides
-    /// those that always do. A rule that reads a body belongs into a layer below, which marks the
-    /// response with [`TokenRefused`](auth_core::TokenRefused).
+    /// Adds a rule: a response for which it returns `true` counts as a refused token, in addition
+    /// to those that always do. Default: no rule. A rule that reads a body must be a layer below,
+    /// which marks the response with [`TokenRefused`](auth_core::TokenRefused).
     #[must_use]
     pub fn refused_when(mut self, rule: fn(ResponseHead<'_>) -> bool) -> Self {
         self.options.rules.refused_when = Some(rule);
         self
     }
 
-    /// Takes only a 401 with a `Bearer` or `DPoP` challenge that says `invalid_token` for a refused
-    /// token; default any 401 that does not say something else, because many APIs send a bare one.
+    /// Sets whether only a 401 with a `Bearer` or `DPoP` challenge `invalid_token` counts as a
+    /// refused token. Default: `false`: any 401 counts that does not state another reason, because
+    /// many APIs send a 401 without a challenge.
     #[must_use]
     pub fn require_challenge(mut self, require: bool) -> Self {
         self.options.rules.require_challenge = require;
         self
     }
 
-    /// Takes a gRPC reply with `grpc-status: 16` in its head for a refused token, too.
-    /// A status behind messages, in the trailers, is the caller's.
+    /// Sets whether a gRPC reply with `grpc-status: 16` in its head counts as a refused token too.
+    /// Default: `false`. A status after messages, in the trailers, is not read.
     ///
-    /// Messages are streams, so calls are sent once more only below a
-    /// [`ReplayBodyLayer`](crate::ReplayBodyLayer). A client that tonic generated needs its origin
-    /// (`with_origin`): tonic's channel adds scheme and host below this layer, which signs nothing
-    /// for a destination that it does not know.
+    /// gRPC messages are streams, so calls are replayed only with a
+    /// [`ReplayBodyLayer`](crate::ReplayBodyLayer) above. Give a client that tonic generated its
+    /// origin (`with_origin`): tonic's channel adds scheme and host below this layer, and this
+    /// layer does not sign a request without a destination.
     #[must_use]
     pub fn grpc(mut self, grpc: bool) -> Self {
         self.options.rules.grpc = grpc;

@@ -1,10 +1,12 @@
 //! A tower layer that signs outgoing HTTP requests, and renews a token that the API refuses.
 //!
-//! [`AuthLayer`] signs each request with the cached token. When the API refuses that token, it is
-//! replaced, once for all callers, and the request is sent once more. A request to another origin
-//! is not signed, also if only its `Host` header names another origin.
+//! [`AuthLayer`] signs each request with the cached token. If the API refuses that token, the token
+//! is replaced, once for all callers, and the request is sent once more. A request to another
+//! origin is not signed, also if only its `Host` header names another origin.
 //!
 //! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
+//!
+//! All guides, in reading order: [Guides](https://docs.rs/auth-core/latest/auth_core/_documentation/).
 //!
 //! # Example
 //!
@@ -39,52 +41,52 @@
 //!
 //! | response | what happens |
 //! |---|---|
-//! | 401 with a `Bearer` challenge `invalid_token`, or without any usable challenge | the token is replaced, the request sent once more |
-//! | 401 or 403 `insufficient_scope` | returned; [`AuthOutcome::insufficient_scope`] says which scopes are wanted |
-//! | 401 `invalid_request`; other 403, 407, 429, 5xx | returned untouched |
+//! | 401 with a `Bearer` challenge `invalid_token`, or without any known challenge | the token is replaced and the request is sent once more |
+//! | 401 or 403 `insufficient_scope` | returned; [`AuthOutcome::insufficient_scope`] names the required scopes. With [`WiderScope`](auth_core::WiderScope), a token with both scopes is requested once and the request is sent once more |
+//! | 401 `invalid_request`; other 403, 407, 429, 5xx | returned unchanged |
 //! | 401 `insufficient_user_authentication` (RFC 9470) | returned, with [`StepUp`] in its extensions |
-//! | gRPC status 16 in the head, on request ([`AuthLayer::grpc`]) | as a refused token |
-//! | a rule of the vendor's ([`AuthLayer::refused_when`], [`TokenRefused`](auth_core::TokenRefused)) | as a refused token |
+//! | gRPC status 16 in the head, if [`AuthLayer::grpc`] is set | treated as a refused token |
+//! | a response that a rule of the application or the vendor's crate matches ([`AuthLayer::refused_when`], [`TokenRefused`](auth_core::TokenRefused)) | treated as a refused token |
 //! | a refusal at the end of a redirect that a layer below followed ([`AnsweredRequest`]) | the token is replaced; the request is sent once more only if its method is safe |
-//! | any response of another origin, at the end of a redirect | returned untouched |
+//! | any response of another origin, at the end of a redirect | returned unchanged |
 //!
-//! The second answer is the caller's, whatever it is. [`AuthOutcome`] on a response tells what
-//! happened on the way.
+//! The second response is returned to the caller, with any status. [`AuthOutcome`] on a response
+//! says what happened to the request.
 //!
 //! # What is logged
 //!
-//! Lines of the target `auth::request`, by `tracing`, each with the fields `vendor`, `label`, `host`
-//! (never a path or a query) and `cause`. The same is told to the
-//! [`Observer`](auth_core::Observer). The first line for each authenticator, cause and host is a WARN,
-//! for at most 64 of them, the others are DEBUG.
+//! Log lines use `tracing`, the target `auth::request`, and the fields `vendor`, `label`, `host`
+//! (never a path or a query) and `cause`. The [`Observer`](auth_core::Observer) receives the same
+//! facts. The first line per authenticator, cause and host has the level WARN, for at most 64 of
+//! them; the others have the level DEBUG.
 //!
 //! | line | cause |
 //! |---|---|
-//! | request sent unsigned | [`Unsigned`]; at DEBUG only if the caller brought credentials |
-//! | token refused, and the request not sent again | [`NotReplayed`]; at DEBUG only if replay is off. The host is exact if the request was kept for a second send; otherwise the line lists the authenticator's origins |
-//! | token refused, the request is sent again | DEBUG only |
+//! | request sent unsigned | [`Unsigned`]; always DEBUG if the caller set credentials |
+//! | token refused, and the request not sent again | [`NotReplayed`]; always DEBUG if replay is off. The host is exact if the request was kept for a second send; otherwise the line lists the authenticator's origins |
+//! | token refused, the request is sent again | always DEBUG |
 //! | credential removed | [`OriginGuardLayer`]: the request goes to another origin |
 //!
-//! # What is where
+//! # Where to find what
 //!
 //! | you want to | see |
 //! |---|---|
 //! | sign requests | [`AuthLayer`] |
-//! | follow redirects | a follower *outside* [`AuthLayer`], where each hop is signed, or not, by its own destination |
-//! | keep a follower inside | [`OriginGuardLayer`] below it: followers take a vendor's own headers along |
+//! | follow redirects | a follower *above* [`AuthLayer`], where each hop is signed, or not, by its own destination |
+//! | keep a follower below | [`OriginGuardLayer`] below it, because followers keep a vendor's own headers |
 //! | send requests again whose body is a stream | [`ReplayBodyLayer`] |
-//! | send requests again whose body is of your own type | [`AuthLayer::replay_with`] |
-//! | start no long upload with a token that is about to expire | [`MinLifetimeLayer`] |
+//! | send requests again whose body has your own type | [`AuthLayer::replay_with`] |
+//! | avoid long uploads with a token that is about to expire | [`MinLifetimeLayer`] |
 //! | see what happened to a request | [`AuthOutcome`] |
-//! | follow redirects in a client of your own | [`AnsweredRequest`] |
-//! | send token calls through a tower client | [`ServiceTransport`] |
-//! | know what a request costs | the page [What it costs](_documentation::costs) |
+//! | follow redirects in your own client | [`AnsweredRequest`] |
+//! | send token requests through a tower client | [`ServiceTransport`] |
+//! | know what a request costs | the page [Costs](_documentation::costs) |
 //!
 //! # Cargo features
 //!
 //! | feature | default | effect |
 //! |---|---|---|
-//! | `hyper-util` | no | [`ServiceTransport`] recognizes errors of hyper-util's client that mean that nothing was sent |
+//! | `hyper-util` | no | [`ServiceTransport`] recognizes errors of hyper-util's client after which nothing was sent |
 //! | `follow-redirect` | no | [`AuthLayer`] reads the mark of tower-http's redirect follower, see [`AnsweredRequest`] |
 //!
 //! Supported Rust: see `rust-version` in the manifest.

@@ -20,16 +20,17 @@ use tower_service::Service;
 
 /// Renews the token first if it expires within `min`. Applies to requests with a body.
 ///
-/// Use it for bodies that can be sent only once: after an upload of minutes, a refused request
-/// cannot be sent again. Put it directly above [`AuthLayer`](crate::AuthLayer), with the same
-/// authenticator.
+/// For bodies that can be sent only once: if the token expires during an upload of several minutes,
+/// the upload cannot be repeated. Put the layer directly above [`AuthLayer`](crate::AuthLayer),
+/// with the same authenticator.
 ///
-/// These requests pass at once, without a wait and without a token request: requests without a
-/// body, requests to other origins, and requests that carry their own credentials (also if
-/// `AuthLayer` is set to [`ExistingCredential::Replace`](crate::ExistingCredential::Replace)).
+/// Some requests pass without a wait and without a token request: requests without a body, requests
+/// to other origins, and requests that carry their own credentials (also with
+/// [`ExistingCredential::Replace`](crate::ExistingCredential::Replace)).
 ///
-/// A token is renewed for this reason at most once. Where tokens never live for `min`, the first
-/// renewal shows that, and there is none for this reason until a token that lives longer turns up.
+/// A token is renewed for this reason at most once. If the vendor's tokens never live for `min`,
+/// the first renewal shows that, and no more renewals are made for this reason until a token with a
+/// longer lifetime arrives.
 ///
 /// # Example
 ///
@@ -51,22 +52,21 @@ use tower_service::Service;
 pub struct MinLifetimeLayer {
     authenticator: Authenticator,
     min: Duration,
-    /// Shared by clones, as the token is.
+    /// Shared by clones, like the token.
     asked: Arc<Asked>,
 }
 
-/// What renewals for the sake of `min` have shown.
+/// The results of renewals for this reason.
 #[derive(Debug, Default)]
 struct Asked {
-    /// The generation of the last token that such a renewal brought or left in place; 0 before the
-    /// first.
+    /// The generation of the latest token after such a renewal. 0 before the first renewal.
     generation: AtomicU64,
-    /// A renewal brought a token that does not live for `min` either.
-    in_vain: AtomicBool,
+    /// Whether a renewal brought a token that does not live for `min` either.
+    is_too_short: AtomicBool,
 }
 
 impl MinLifetimeLayer {
-    /// Makes a layer that wants tokens that are valid for at least `min`, for example 5 minutes.
+    /// Makes a layer that renews the token first if it expires within `min`, for example 5 minutes.
     #[must_use]
     pub fn new(authenticator: Authenticator, min: Duration) -> Self {
         Self {
@@ -83,30 +83,31 @@ impl MinLifetimeLayer {
             && !self.authenticator.is_signed(headers)
     }
 
-    /// Asks for a longer token, unless there is one, or a renewal cannot help.
+    /// Starts a renewal, unless the token lives long enough or a renewal cannot help.
     fn ask(&self) -> Option<Asking> {
         let Self {
             authenticator,
             min,
             asked,
         } = self;
-        // Without a valid token the layer below waits for one, and there is no newer one than that.
+        // Without a valid token, the layer below waits for a new one anyway.
         let left = authenticator.health().usable_for()?;
         if left >= *min {
-            asked.in_vain.store(false, Relaxed);
+            asked.is_too_short.store(false, Relaxed);
             return None;
         }
-        // No generation: the renewal ahead of expiry is due, and one token request serves both.
+        // No generation: the renewal ahead of expiry is due, and one token request serves both
+        // purposes.
         let from = authenticator.try_token().map(|token| token.generation());
         let is_asked = |from: Generation| asked.generation.load(Relaxed) == from.get();
-        if asked.in_vain.load(Relaxed) || from.is_some_and(is_asked) {
+        if asked.is_too_short.load(Relaxed) || from.is_some_and(is_asked) {
             return None;
         }
         let acquire = authenticator.token_valid_for(*min);
         Some(Asking { acquire, from })
     }
 
-    /// Remembers what came of asking.
+    /// Stores the result of a renewal.
     fn learn(&self, from: Option<Generation>, acquired: Result<Token, Error>) {
         let Self {
             authenticator,
@@ -116,22 +117,22 @@ impl MinLifetimeLayer {
         let Some(from) = from else {
             return;
         };
-        // Still the same one: the renewal failed, none was possible now (back-off, quota), or the
-        // vendor returned the same token. The next try is the renewal ahead of expiry.
+        // Still the same token: the renewal failed, was not possible now (back-off, quota), or
+        // returned the same token. The next try is the renewal ahead of expiry.
         let newest = acquired.map_or(from, |token| token.generation());
         asked.generation.store(newest.get(), Relaxed);
         if newest != from {
             let left = authenticator.health().usable_for();
             let lifetime = left.is_some_and(|left| left >= *min);
-            asked.in_vain.store(!lifetime, Relaxed);
+            asked.is_too_short.store(!lifetime, Relaxed);
         }
     }
 }
 
-/// A renewal that is waited for.
+/// A renewal for which a request waits.
 struct Asking {
     acquire: Acquire,
-    /// The token that does not live for long enough.
+    /// The token that expires too early.
     from: Option<Generation>,
 }
 
@@ -146,12 +147,13 @@ impl<S> Layer<S> for MinLifetimeLayer {
     }
 }
 
-/// Made by [`MinLifetimeLayer`].
+/// The service of [`MinLifetimeLayer`].
 ///
 /// # Clone and readiness
 ///
-/// Ready when the inner service is. A request that waits for a renewal gives that service back (it
-/// is replaced by a clone that was not made ready), and readiness is asked for again afterwards.
+/// Readiness is that of the inner service. While a request waits for a renewal, it returns the
+/// ready service (it is replaced by a clone that is not ready) and polls readiness again
+/// afterwards.
 #[derive(Clone, Debug)]
 pub struct MinLifetime<S> {
     inner: S,
@@ -217,16 +219,16 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // The request is on its way.
+        // The request is sent.
         Calling { #[pin] call: S::Future },
-        // It waits for a token, then for readiness.
+        // The request waits for a token, then for readiness.
         Waiting { waiting: Box<Waiting<S, B>> },
     }
 }
 
 struct Waiting<S, B> {
-    /// `None` when the renewal has ended. If it failed, the layer below signs with the token that
-    /// there is, or says why there is none.
+    /// `None` after the renewal has ended. If it failed, the layer below signs with the current
+    /// token, or returns the error.
     asking: Option<Asking>,
     layer: MinLifetimeLayer,
     inner: S,

@@ -1,6 +1,6 @@
 use crate::NotReplayed;
 
-/// Why a request cannot be sent again. Takes one byte, unlike [`NotReplayed`].
+/// Why a request cannot be sent again. One byte large, unlike [`NotReplayed`].
 #[derive(Clone, Copy)]
 pub(crate) enum Missing {
     Off,

@@ -1,14 +1,15 @@
-//! Log lines and events: what was not signed, and what was not sent again. Never a path or a query.
+//! Log lines and events about requests that were not signed or not sent again. They contain no path
+//! and no query.
 
 use auth_core::{Authenticator, Generation, Refusal};
 use http::Uri;
 
 use crate::{NotReplayed, Unsigned};
 
-/// The target of all lines.
+/// The target of all log lines.
 const REQUEST: &str = "auth::request";
 
-/// WARN if the condition holds, otherwise DEBUG.
+/// Logs at WARN if the condition holds, otherwise at DEBUG.
 macro_rules! warn_if {
     ($first:expr, $($line:tt)+) => {
         match $first {
@@ -18,10 +19,10 @@ macro_rules! warn_if {
     };
 }
 
-/// A request leaves without a credential.
+/// Reports that a request is sent without a credential.
 pub(crate) fn unsigned(authenticator: &Authenticator, uri: &Uri, why: &Unsigned) {
     let host = host(uri);
-    // The caller's own credentials are the caller's choice.
+    // The caller chose its own credentials, so this is not worth a warning.
     let notable = !matches!(why, Unsigned::OwnCredentials);
     let first = notable && authenticator.origins().is_first_warning(why.as_str(), host);
     let (vendor, label) = names(authenticator);
@@ -33,13 +34,13 @@ pub(crate) fn unsigned(authenticator: &Authenticator, uri: &Uri, why: &Unsigned)
     authenticator.observe_unsigned(why.as_str(), host, error);
 }
 
-/// The API refused the token, and the caller gets that answer.
+/// Reports that the API refused the token and the caller gets that response.
 pub(crate) fn not_replayed(authenticator: &Authenticator, sent: Option<&Uri>, why: &NotReplayed) {
     let origins = authenticator.origins();
     let described;
     let host = match sent {
         Some(uri) => host(uri),
-        // Nothing was kept of the request, for the sake of requests that are not refused.
+        // Nothing was kept of the request, so its host is unknown.
         None => {
             described = origins.describe();
             &described
@@ -56,7 +57,7 @@ pub(crate) fn not_replayed(authenticator: &Authenticator, sent: Option<&Uri>, wh
     authenticator.observe_not_replayed(why.as_str(), host, error);
 }
 
-/// The API refused the token, and the request is about to be sent once more.
+/// Reports that the API refused the token and the request is about to be sent once more.
 pub(crate) fn replayed(authenticator: &Authenticator, uri: &Uri, refused: Generation) {
     let (vendor, label) = names(authenticator);
     let host = host(uri);
@@ -64,7 +65,7 @@ pub(crate) fn replayed(authenticator: &Authenticator, uri: &Uri, refused: Genera
     authenticator.observe_replayed(host, refused);
 }
 
-/// The guard took a credential off a request.
+/// Reports that the guard removed a credential from a request.
 pub(crate) fn removed(authenticator: &Authenticator, uri: &Uri) {
     let host = host(uri);
     let first = authenticator.origins().is_first_warning("removed", host);
@@ -79,7 +80,8 @@ pub(crate) fn removed(authenticator: &Authenticator, uri: &Uri) {
     authenticator.observe_removed(host);
 }
 
-/// The API refused the token: reports it, with the host if the request was kept.
+/// Reports to the authenticator that the API refused the token, with the host if the request was
+/// kept.
 pub(crate) fn report_refused(
     authenticator: &Authenticator,
     sent: Option<&Uri>,
@@ -88,12 +90,12 @@ pub(crate) fn report_refused(
     authenticator.report_refused_by(refused, sent.map(host))
 }
 
-/// Vendor and label.
+/// Returns the vendor and the label.
 fn names(authenticator: &Authenticator) -> (&str, Option<&str>) {
     (authenticator.vendor(), authenticator.label())
 }
 
-/// Host and port without user information.
+/// Returns host and port without user information.
 fn host(uri: &Uri) -> &str {
     let authority = uri.authority().map(|authority| authority.as_str());
     let Some(authority) = authority else {

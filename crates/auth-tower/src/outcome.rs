@@ -1,22 +1,23 @@
 use std::{fmt, time::Duration};
 
-use auth_core::{Error, Generation, Origins};
+use auth_core::{Error, Generation, NoWiderScope, Origins};
 use http::{Extensions, Request, Response};
 
 use crate::InsufficientScope;
 
-/// What authentication did to get a response: how often the request was sent, and why.
+/// What authentication did to a request: how often it was sent, and why.
 ///
-/// Read it off any response with [`of`](Self::of). A request that was signed, sent once and not
-/// refused leaves no extension behind, because one would cost every request two allocations; it
-/// reads as [`AuthOutcome::default`]. Every other request leaves one: [`unsigned`](Self::unsigned)
-/// says why a request left without a token, [`not_replayed`](Self::not_replayed) why a refused one
-/// was not sent again. The same causes are logged, with the host: at WARN the first time for each
-/// authenticator and destination, at DEBUG after that.
+/// Read it from a response with [`of`](Self::of). A request that was signed, sent once and not
+/// refused leaves no extension on its response, because an extension would cost every request two
+/// allocations; [`of`](Self::of) then returns [`AuthOutcome::default`]. Every other request leaves
+/// an extension: [`unsigned`](Self::unsigned) says why a request was sent without a token,
+/// [`not_replayed`](Self::not_replayed) why a refused request was not sent again. The same causes
+/// are logged with the host, at WARN the first time per authenticator and destination, then at
+/// DEBUG.
 ///
 /// In a stack of several `AuthLayer`s, for APIs of several vendors, a layer that signs overrides
-/// what a layer below says of not signing. A layer that does not sign cannot know that one below
-/// does.
+/// the outcome "not signed" of a layer below. A layer that does not sign does not know whether one
+/// below does.
 ///
 /// # Example
 ///
@@ -37,7 +38,7 @@ pub struct AuthOutcome {
     pub(crate) waited: Duration,
     pub(crate) unsigned: Option<Unsigned>,
     pub(crate) not_replayed: Option<NotReplayed>,
-    /// Read when somebody asks: a response that says it costs no allocation.
+    /// Read on demand, so that a response with this value costs no allocation.
     pub(crate) insufficient_scope: Option<InsufficientScope>,
 }
 
@@ -59,17 +60,17 @@ pub enum Unsigned {
     /// The caller set the credential header, and
     /// [`ExistingCredential::Keep`](crate::ExistingCredential::Keep) is set.
     OwnCredentials,
-    /// The request left with a token, and a layer below took it off before the request that the
-    /// response answers: a redirect follower that went to another origin and came back. A refusal
-    /// says nothing about the token then. [`OriginGuardLayer`](crate::OriginGuardLayer) tells.
+    /// The request was sent with a token, and a layer below removed it before the request that the
+    /// response answers: a redirect follower went to another origin and returned. A refusal then
+    /// says nothing about the token. Set by [`OriginGuardLayer`](crate::OriginGuardLayer).
     RemovedBelow,
 }
 
-/// Why a refused request was not sent once more.
+/// Why a refused request was not sent again.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum NotReplayed {
-    /// Replaying is switched off, for the layer or for this method.
+    /// Replay is off, for the layer or for this method.
     Off,
     /// The body could not be kept. The token is renewed in the background.
     Body,
@@ -77,29 +78,32 @@ pub enum NotReplayed {
     /// renewed in the background.
     TooLarge,
     /// The refusal answers another request than the one that was sent, because a client or a layer
-    /// below followed a redirect, and the method is not safe: the API may have applied the request.
-    /// The token is renewed in the background. See [`AnsweredRequest`](crate::AnsweredRequest) and
-    /// [`auth_core::Redirected`].
+    /// below followed a redirect, and the method is not safe: the API may have carried out the
+    /// request. The token is renewed in the background. See
+    /// [`AnsweredRequest`](crate::AnsweredRequest) and [`auth_core::Redirected`].
     Redirected,
-    /// A client or a layer below may have followed a redirect without telling, and the method is
-    /// not idempotent (RFC 9110 section 9.2.2): the API may have applied the request. The token is
+    /// A client or a layer below may have followed a redirect unnoticed, and the method is not
+    /// idempotent (RFC 9110 section 9.2.2): the API may have carried out the request. The token is
     /// renewed in the background. See [`auth_core::RedirectsUnseen`], and
-    /// [`AuthLayer`](crate::AuthLayer#redirect-followers-inside) for what to change.
+    /// [`AuthLayer`](crate::AuthLayer#redirect-followers-below) for how to change this.
     RedirectsUnseen,
-    /// No token request starts for this refusal, because an earlier one failed or brought a token
-    /// that the API refused too, or because the quota has no slot for it. A later refusal starts
-    /// one.
+    /// This refusal starts no token request: an earlier token request failed or brought a token
+    /// that the API refused too, or the quota has no free slot. A later refusal starts a token
+    /// request.
     RefusalBackOff,
     /// No other token could be had; the error says why.
     NoToken(Error),
-    /// The credential does not expire, an API key for example, and its source has no other one.
+    /// The credential does not expire, for example an API key, and its source has no other one.
     Unchanged,
-    /// It was sent twice already, and the renewed token was refused, too.
+    /// The API requires a token with a larger scope, and
+    /// [`WiderScope`](auth_core::WiderScope) does not permit requesting one.
+    Scope(NoWiderScope),
+    /// The request was sent twice, and the renewed token was refused too.
     Twice,
 }
 
 impl AuthOutcome {
-    /// Reads the outcome off a response that came through `AuthLayer`.
+    /// Returns the outcome of a response that passed through `AuthLayer`.
     #[must_use]
     pub fn of<B>(response: &Response<B>) -> Self {
         let mut outcome = Self::in_extensions(response.extensions());
@@ -107,14 +111,14 @@ impl AuthOutcome {
         outcome
     }
 
-    /// Reads the outcome off a response's extensions, for responses of another type than `http`'s.
-    /// Without the response's head, [`insufficient_scope`](Self::insufficient_scope) is not known.
+    /// Returns the outcome in a response's extensions, for response types other than `http`'s.
+    /// Without the response's head, [`insufficient_scope`](Self::insufficient_scope) is unknown.
     #[must_use]
     pub fn in_extensions(extensions: &Extensions) -> Self {
         extensions.get().cloned().unwrap_or_default()
     }
 
-    /// What a request leaves behind that is sent unsigned at once.
+    /// Makes the outcome of a request that is sent unsigned at once.
     pub(crate) fn sent_unsigned(why: Unsigned) -> Self {
         Self {
             unsigned: Some(why),
@@ -122,7 +126,7 @@ impl AuthOutcome {
         }
     }
 
-    /// Takes back what a layer below said of not signing: this layer signed.
+    /// Removes the outcome "not signed" of a layer below, because this layer signed.
     pub(crate) fn signed_above<B>(response: &mut Response<B>) {
         let Some(below) = response.extensions_mut().get_mut::<Self>() else {
             return;
@@ -133,8 +137,8 @@ impl AuthOutcome {
         }
     }
 
-    /// Puts the outcome of a request that was sent unsigned on its response. What a layer below has
-    /// to tell counts more, unless this one waited for a token first.
+    /// Puts the outcome of an unsigned request on its response. The outcome of a layer below takes
+    /// precedence, unless this layer waited for a token first.
     pub(crate) fn attach_unsigned<B>(mut self, response: Response<B>) -> Response<B> {
         let has_waited = matches!(self.unsigned, Some(Unsigned::NoToken(_)));
         if !has_waited && response.extensions().get::<Self>().is_some() {
@@ -150,13 +154,13 @@ impl AuthOutcome {
         response
     }
 
-    /// Puts the outcome on a refusal, with the reason why no second send follows.
+    /// Puts the outcome on a refusal, with the reason why the request is not sent again.
     pub(crate) fn let_stand<B>(mut self, response: Response<B>, why: NotReplayed) -> Response<B> {
         self.not_replayed = Some(why);
         self.attach(response)
     }
 
-    /// Counts what another layer of this kind did below, within one send of this one's.
+    /// Adds the sends of a layer of this kind below, within one send of this layer.
     pub(crate) fn count_below<B>(&mut self, response: &Response<B>) {
         let Some(below) = response.extensions().get::<Self>() else {
             return;
@@ -166,15 +170,15 @@ impl AuthOutcome {
         self.waited = self.waited.saturating_add(below.waited);
     }
 
-    /// Returns how often the request was sent: 1 or 2, the sends of another layer of this kind
-    /// below included.
+    /// Returns how often the request was sent: 1 or 2, including the sends of a layer of this kind
+    /// below.
     #[must_use]
     pub fn sends(&self) -> u8 {
         self.sends
     }
 
-    /// Returns the token of the last send; `None` where the request left unsigned, or where there
-    /// was nothing to tell.
+    /// Returns the token of the last send. `None` if the request was sent unsigned, or if the
+    /// response has no outcome.
     #[must_use]
     pub fn generation(&self) -> Option<Generation> {
         self.generation
@@ -186,32 +190,34 @@ impl AuthOutcome {
         self.refused
     }
 
-    /// Tells whether the API refused a token on the way to this response.
+    /// Returns whether the API refused a token of this request.
     #[must_use]
     pub fn was_refused(&self) -> bool {
         self.refused.is_some()
     }
 
-    /// Returns how long the request waited for tokens, by the authenticator's clock.
+    /// Returns how long the request waited for tokens, by the authenticator's clock. Zero if it did
+    /// not wait.
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.waited
     }
 
-    /// Returns which scopes the API wants, if it answered 401 or 403 with `insufficient_scope`
-    /// (RFC 6750 section 3.1).
+    /// Returns the scopes that the API requires, if it answered 401 or 403 with
+    /// `insufficient_scope` (RFC 6750 section 3.1).
     #[must_use]
     pub fn insufficient_scope(&self) -> Option<&InsufficientScope> {
         self.insufficient_scope.as_ref()
     }
 
-    /// Returns why the request was sent without a token, if it was.
+    /// Returns why the request was sent without a token. `None` if it was signed.
     #[must_use]
     pub fn unsigned(&self) -> Option<&Unsigned> {
         self.unsigned.as_ref()
     }
 
-    /// Returns why a refused request was not sent once more, if it was not.
+    /// Returns why a refused request was not sent again. `None` if it was, or if no token was
+    /// refused.
     #[must_use]
     pub fn not_replayed(&self) -> Option<&NotReplayed> {
         self.not_replayed.as_ref()
@@ -233,7 +239,7 @@ impl Default for AuthOutcome {
 }
 
 impl Unsigned {
-    /// Tells why a request whose destination is not permitted is not signed.
+    /// Returns why a request whose destination is not permitted is not signed.
     pub(crate) fn elsewhere<B>(origins: &Origins, request: &Request<B>) -> Self {
         let (uri, headers) = (request.uri(), request.headers());
         if Origins::host_differs(uri, headers) && origins.permits(uri) {
@@ -243,7 +249,7 @@ impl Unsigned {
         }
     }
 
-    /// Returns the cause in one lower-case word, for logs and metrics.
+    /// Returns the cause as one lower-case word, for logs and metrics.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -274,7 +280,7 @@ impl fmt::Display for Unsigned {
 }
 
 impl NotReplayed {
-    /// Returns the cause in one lower-case word, for logs and metrics.
+    /// Returns the cause as one lower-case word, for logs and metrics.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -286,6 +292,7 @@ impl NotReplayed {
             Self::RefusalBackOff => "refusal_back_off",
             Self::NoToken(_) => "no_token",
             Self::Unchanged => "unchanged",
+            Self::Scope(_) => "scope",
             Self::Twice => "twice",
         }
     }
@@ -297,9 +304,9 @@ impl fmt::Display for NotReplayed {
             Self::Off => "replay is off",
             Self::Body => "the body can be sent only once",
             Self::TooLarge => "the body is longer than `ReplayBodyLayer` may keep",
-            Self::Redirected => "a redirect was followed, so the API may have applied the request",
+            Self::Redirected => "a redirect was followed, so the API may have carried out the request",
             Self::RedirectsUnseen => {
-                "a redirect may have been followed unseen, so the API may have applied the request; \
+                "a redirect may have been followed unnoticed, so the API may have carried out the request; \
                  put `OriginGuardLayer` below the redirect follower, or make the reqwest client with \
                  `auth_reqwest::client_builder` or `ReqwestService::from_builder`"
             }
@@ -309,6 +316,9 @@ impl fmt::Display for NotReplayed {
             }
             Self::NoToken(error) => return write!(f, "no other token could be had: {error}"),
             Self::Unchanged => "the credential does not expire, and its source has no other one",
+            Self::Scope(why) => {
+                return write!(f, "the API wants more scope, and none is asked for: {why}");
+            }
             Self::Twice => "the request was sent twice already",
         })
     }

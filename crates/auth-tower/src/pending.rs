@@ -1,4 +1,4 @@
-//! A request that waits: for a token, or for readiness with a token in hand.
+//! A request that waits for a token, or for readiness with a token.
 
 use std::{
     future::Future,
@@ -16,24 +16,24 @@ use crate::{
     shared::Handle,
 };
 
-/// A request that is not out: everything that a request with a token at hand does not need.
+/// A request that is not sent yet. Contains all that a request with a cached token does not need.
 pub(crate) struct Pending<S: Service<Request<B>>, B, R, H> {
     handle: H,
     phase: Phase,
     inner: S,
     request: Option<Request<B>>,
-    /// Only before the first send: there is no third.
+    /// Only before the first send, because there is no third send.
     replay: Option<R>,
     notes: Box<AuthOutcome>,
-    /// The response to the first send, returned if no second one follows.
+    /// The response to the first send. Returned if no second send follows.
     refused: Option<S::Response>,
     since: Moment,
-    /// Readiness took its time, so that the token in hand may be an old one.
+    /// Readiness took time, so the token may be outdated.
     stale: bool,
     rounds: u8,
 }
 
-/// Marks a request as sent once more, for layers like this one below.
+/// Marks a second send, for layers of this kind below.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resent;
 
@@ -43,11 +43,11 @@ pub(crate) enum Phase {
     /// The API may not know the refused token yet, so the same token is sent once more.
     AcquiringSame(Acquire),
     Readying(Token),
-    /// Without a token, because the layer was told to.
+    /// Without a token, because the layer is set to send unsigned.
     ReadyingUnsigned,
 }
 
-/// What a pending request came to.
+/// The result of waiting.
 pub(crate) enum Next<S: Service<Request<B>>, B, K> {
     Call {
         call: S::Future,
@@ -64,7 +64,7 @@ where
     R: Replay<B>,
     H: Handle<S>,
 {
-    /// A request that arrived while no valid token was cached.
+    /// Makes a waiting request that arrived while no valid token was cached.
     pub(crate) fn start(handle: H, inner: S, request: Request<B>, replay: R) -> Self {
         let notes = AuthOutcome {
             sends: 0,
@@ -84,7 +84,7 @@ where
         }
     }
 
-    /// A request that is sent once more, after this response.
+    /// Makes a waiting request for the second send, after this response.
     pub(crate) fn again(
         handle: H,
         phase: Phase,
@@ -111,7 +111,7 @@ where
         &self.handle
     }
 
-    /// Goes on until the request can be sent, or will not be.
+    /// Continues until the request can be sent, or will not be sent.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<PendingResult<S, B, R>> {
         loop {
             match &mut self.phase {
@@ -122,7 +122,7 @@ where
                     let refused = self.notes.refused;
                     let again = |token: &Token| refused == Some(token.generation());
                     match (acquired, self.refused.take()) {
-                        // A credential that does not expire, and was not replaced either.
+                        // A credential that does not expire and was not replaced.
                         (Ok(token), Some(response)) if again(&token) => {
                             return self.stands(response, NotReplayed::Unchanged);
                         }
@@ -163,8 +163,8 @@ where
                     }
                 }
                 Phase::Readying(token) => {
-                    // Dropped before readiness is asked for: on a client with one connection it
-                    // may be what stands in the way.
+                    // Dropped before readiness is polled: with a client that has one connection,
+                    // the response may occupy it.
                     if self.refused.take().is_some() {
                         if let Some(request) = &mut self.request {
                             R::start_over(request);
@@ -176,7 +176,7 @@ where
                     };
                     ready.map_err(Error::Inner)?;
                     if mem::take(&mut self.stale) && self.rounds < MAX_ROUNDS {
-                        // Give the readied service back before waiting once more.
+                        // Return the ready service before waiting again.
                         self.rounds += 1;
                         let authenticator = &self.handle.settings().authenticator;
                         if authenticator.fresh_token().is_none() {
@@ -198,7 +198,7 @@ where
         }
     }
 
-    /// The refusal is what the caller gets.
+    /// Returns the refusal to the caller.
     fn stands(&mut self, response: S::Response, why: NotReplayed) -> Poll<PendingResult<S, B, R>> {
         let uri = self.request.as_ref().map(Request::uri);
         notice::not_replayed(&self.handle.settings().authenticator, uri, &why);
@@ -222,8 +222,7 @@ where
         };
         match &token {
             Some(token) => token.try_sign(request.headers_mut()).map_err(Error::Auth)?,
-            // With `ExistingCredential::Replace`, what would have been replaced does not go out
-            // either.
+            // With `ExistingCredential::Replace`, the header that was to be replaced is not sent.
             None => self
                 .handle
                 .settings()
@@ -243,9 +242,9 @@ where
     }
 }
 
-/// How waiting ends.
+/// The end of waiting.
 type PendingResult<S, B, R> =
     Result<Next<S, B, <R as Replay<B>>::Kept>, Error<<S as Service<Request<B>>>::Error>>;
 
-/// How often a token may grow old while its request waits for readiness.
+/// How often a token may become outdated while its request waits for readiness.
 const MAX_ROUNDS: u8 = 2;

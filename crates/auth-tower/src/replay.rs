@@ -7,24 +7,24 @@ use http_body_util::{Empty, Full};
 
 use crate::{NotReplayed, ReplayBody, head::HeadCopy, missing::Missing};
 
-/// Decides, before a request is sent, whether its body can be sent once more.
+/// Decides, before a request is sent, whether its body can be sent again.
 ///
-/// Sealed: choose one of [`ReplayCheap`], [`ReplayWith`] and [`ReplayOff`] at
+/// Sealed: choose [`ReplayCheap`], [`ReplayWith`] or [`ReplayOff`] with the methods of
 /// [`AuthLayer`](crate::AuthLayer).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot tell whether a body of type `{B}` can be sent again",
     note = "bodies without `Default` need `ReplayBodyLayer` above, `AuthLayer::replay_with(|body| ...)` or `AuthLayer::replay_off()`"
 )]
 pub trait Replay<B>: sealed::Sealed + Clone {
-    /// What a request carries along to be sent again.
+    /// What is kept of a request for a second send.
     #[doc(hidden)]
     type Kept: sealed::Kept<B>;
 
-    /// A request may be sent again, so there has to be a service to send it with.
+    /// Whether a request may be sent again, so that a spare service is needed.
     #[doc(hidden)]
     const MAY_REPLAY: bool = true;
 
-    /// Keeps what is needed, or remembers why it cannot be kept.
+    /// Keeps what is needed, or the reason why it cannot be kept.
     #[doc(hidden)]
     fn keep(&self, request: &Request<B>) -> Self::Kept;
 
@@ -34,7 +34,7 @@ pub trait Replay<B>: sealed::Sealed + Clone {
     fn start_over(_: &mut Request<B>) {}
 }
 
-#[allow(unnameable_types, reason = "sealed: nobody else implements them")]
+#[allow(unnameable_types, reason = "sealed: implemented in this crate only")]
 pub(crate) mod sealed {
     use http::{Method, Request, Uri};
 
@@ -42,26 +42,26 @@ pub(crate) mod sealed {
     use crate::NotReplayed;
 
     pub trait Sealed {
-        /// Which methods were chosen, for another way of keeping bodies.
+        /// Returns the chosen methods, for another way of keeping bodies.
         fn methods(&self) -> Methods;
     }
 
     /// What was kept of a request.
     pub trait Kept<B> {
-        /// Nothing, because this request is the second one.
+        /// Keeps nothing, because this request is the second send.
         fn nothing() -> Self;
         /// Returns method and URI, if the request was kept.
         fn target(&self) -> Option<(Method, Uri)>;
-        /// Makes the request again.
+        /// Restores the request.
         fn restore(self) -> Result<Request<B>, NotReplayed>;
     }
 }
 
-/// Replays requests whose body is empty or cheap to clone; the default.
+/// Replays requests whose body is empty or cheap to clone. The default.
 ///
-/// Cheap are [`Full<Bytes>`](Full), [`Empty<Bytes>`](Empty) and bodies of any type that say that
-/// they are at their end before they are sent. A [`ReplayBody`] is replayed as far as it could be
-/// kept. All others are not replayed.
+/// Cheap are [`Full<Bytes>`](Full), [`Empty<Bytes>`](Empty), and bodies of any type that are at
+/// their end before they are sent. A [`ReplayBody`] is replayed if it was kept completely. Other
+/// bodies are not replayed.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct ReplayCheap {
@@ -75,12 +75,12 @@ pub struct ReplayWith<F> {
     pub(crate) methods: Methods,
 }
 
-/// Replays nothing: a refused token is renewed, and the refusal returned.
+/// Replays no request: a refused token is renewed, and the refusal is returned.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct ReplayOff;
 
-/// Which methods are replayed; all where nothing is set.
+/// The methods that are replayed. `None` means all.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(unnameable_types, reason = "inside the layer")]
 pub struct Methods(pub(crate) Option<fn(&Method) -> bool>);
@@ -185,7 +185,7 @@ impl<B: Body + Default + 'static> Replay<B> for ReplayCheap {
     }
 }
 
-/// What is kept of a request whose body is kept while it is sent.
+/// What is kept of a request whose body is a [`ReplayBody`].
 #[allow(
     missing_debug_implementations,
     unnameable_types,
@@ -204,7 +204,7 @@ impl<B> sealed::Kept<ReplayBody<B>> for CopiedBody<B> {
 
     fn restore(mut self) -> Result<Request<ReplayBody<B>>, NotReplayed> {
         if let Ok(again) = &mut self.0.0 {
-            // From here on the first send waits, so that what is kept stays all that was sent.
+            // From now on the first send waits, so that the kept frames stay complete.
             again.body.hold()?;
         }
         self.0.restore()
@@ -269,8 +269,7 @@ impl<B> Replay<B> for ReplayOff {
     }
 }
 
-/// Clones a body if it is of a type that is known to be cheap. The comparison of types is made by
-/// the compiler.
+/// Clones a body if its type is known to be cheap. The compiler evaluates the comparison of types.
 #[inline]
 fn same_type<B: 'static, Cheap: Clone + 'static>(body: &B) -> Option<B> {
     let cheap: &Cheap = (body as &dyn Any).downcast_ref()?;

@@ -12,24 +12,24 @@ use crate::{
     shared::Shared,
 };
 
-/// Signs requests to a service; made by [`AuthLayer`](crate::AuthLayer).
+/// Signs requests to a service. Made by [`AuthLayer`](crate::AuthLayer).
 ///
 /// # Clone and readiness
 ///
-/// Ready when the inner service is. With a cached token, `call` uses the inner service that was
-/// made ready. Without one, that service is given back (replaced by a clone that was not made
-/// ready) while the request waits, so that a waiting request holds nobody's permit; readiness is
-/// asked for again afterwards, as before a replay. A request that is not sent gives the service
-/// back too.
+/// Readiness is that of the inner service. With a cached token, `call` uses the ready inner
+/// service. Without one, the request returns the ready service while it waits (it is replaced by a
+/// clone that is not ready), so that a waiting request holds no permit of a limit below. Readiness
+/// is polled again afterwards, as before a replay. A request that is not sent returns the service
+/// too.
 ///
-/// Unless replay is off, the first request of a thread clones the inner service. Second sends go by
-/// clones of that clone, so a request that is not refused clones nothing. What is changed through
-/// [`get_mut`](Self::get_mut) holds for second sends too.
+/// Unless replay is off, the first request of a thread clones the inner service. Second sends use
+/// clones of that clone, so a request that is not refused clones nothing. A change through
+/// [`get_mut`](Self::get_mut) applies to second sends too.
 ///
 /// # Cancel safety
 ///
-/// Dropping the response future cancels the request as the inner service's future does. It never
-/// cancels a token request that the request started or waits for.
+/// Dropping the response future cancels the request, as far as the inner service's future does. It
+/// does not cancel a token request that the request started or waits for.
 #[derive(Debug)]
 pub struct Auth<S, R = ReplayCheap> {
     inner: S,
@@ -51,14 +51,15 @@ impl<S, R> Auth<S, R> {
         &self.inner
     }
 
-    /// Returns the inner service, to change it. Second sends go by clones of the changed service.
-    /// Not for each request: the state that clones of this service share is made again.
+    /// Returns the inner service, to change it. Second sends use clones of the changed service. Not
+    /// for use per request, because each call rebuilds the state that the requests of this service
+    /// share.
     pub fn get_mut(&mut self) -> &mut S {
         self.shared = Shared::sharded(self.shared.local().settings());
         &mut self.inner
     }
 
-    /// Takes the inner service out.
+    /// Returns the inner service, and drops the wrapper.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -87,8 +88,8 @@ where
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Error::Inner))
     }
 
-    // As `call::call` with one change that is worth 40 instructions: the handle is cloned where it
-    // is needed, not kept for the rare ways out of here.
+    // As `call::call`, except that the handle is cloned where it is needed, which saves 40
+    // instructions.
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = self.shared.local();
         let settings = shared.settings();
@@ -96,7 +97,7 @@ where
         if !origins.permits_request(request.uri(), request.headers()) {
             return self.pass_elsewhere(request);
         }
-        // Before it is signed: a second send is signed anew.
+        // Kept before it is signed, because a second send gets another token.
         let kept = self.replay.keep(&request);
         if R::MAY_REPLAY {
             shared.fill_spare(&self.inner);

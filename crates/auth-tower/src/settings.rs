@@ -4,29 +4,31 @@ use auth_core::Authenticator;
 
 use crate::verdict::Rules;
 
-/// What happens to a request that already carries the credential header.
+/// What happens to a request that already carries the credential header. Set with
+/// [`AuthLayer::existing`](crate::AuthLayer::existing).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExistingCredential {
-    /// It is sent as it is, once; no token is fetched for it, and its response carries
+    /// The request is sent unchanged, once. No token is requested for it, and its response carries
     /// [`Unsigned::OwnCredentials`](crate::Unsigned::OwnCredentials). The default.
     #[default]
     Keep,
     /// The header is replaced.
     Replace,
-    /// The request is not sent; the error says so.
+    /// The request is not sent, and the error says so.
     Reject,
 }
 
-/// What happens to a request when no token could be had.
+/// What happens to a request if no token can be had. Set with
+/// [`AuthLayer::without_token`](crate::AuthLayer::without_token).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingToken {
-    /// It is not sent; the error says why. The default.
+    /// The request is not sent, and the error says why. The default.
     #[default]
     Fail,
-    /// It is sent without credentials, for APIs that give something to anybody. Its response
-    /// carries [`Unsigned::NoToken`](crate::Unsigned::NoToken) or
+    /// The request is sent without credentials, for APIs that answer anonymous requests. Its
+    /// response carries [`Unsigned::NoToken`](crate::Unsigned::NoToken) or
     /// [`Unsigned::NoKey`](crate::Unsigned::NoKey).
     SendUnsigned,
 }
@@ -41,9 +43,11 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn with(self, authenticator: Authenticator) -> Settings {
+        let asks_for_scope = authenticator.asks_for_wider_scope();
         Settings {
             authenticator,
-            heads_matter: self.rules.refused_when.is_some() || self.rules.grpc,
+            heads_matter: self.rules.refused_when.is_some() || self.rules.grpc || asks_for_scope,
+            asks_for_scope,
             rules: self.rules,
             existing: self.existing,
             without_token: self.without_token,
@@ -56,8 +60,10 @@ impl Options {
 #[allow(unnameable_types, reason = "inside the future")]
 pub struct Settings {
     pub(crate) authenticator: Authenticator,
-    /// A rule has to see the head of every response, whatever its status.
+    /// Whether a rule needs the head of every response, with any status.
     pub(crate) heads_matter: bool,
+    /// The authenticator asks for more scope when the API wants it.
+    pub(crate) asks_for_scope: bool,
     pub(crate) rules: Rules,
     pub(crate) existing: ExistingCredential,
     pub(crate) without_token: MissingToken,

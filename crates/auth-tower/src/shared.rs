@@ -1,4 +1,5 @@
-//! What the requests of one service share: its settings, and a spare of the service below.
+//! The state that the requests of one service share: its settings, and a spare of the service
+//! below.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -6,11 +7,11 @@ use auth_core::{Local, Sharded};
 
 use crate::settings::Settings;
 
-/// A clone of the service below that was not made ready, for requests that are sent again. It is
-/// made by the first request that may need one, and cloned once more for each second send, so that
-/// requests that are not refused clone nothing.
+/// A clone of the service below that is not ready, for second sends. The first request that may
+/// need a second send makes it, and each second send clones it, so that requests that are not
+/// refused clone nothing.
 ///
-/// The lock makes it `Sync` for a service that is not. It is taken for second sends only.
+/// The lock makes it `Sync` for a service that is not, and is taken for second sends only.
 #[derive(Debug)]
 pub(crate) struct Spare<S>(OnceLock<Mutex<S>>);
 
@@ -30,9 +31,9 @@ impl<S: Clone> Spare<S> {
 
     #[cold]
     fn fill_first(&self, inner: &S) {
-        // Made before the lock of the cell is taken: `clone` is the user's code.
+        // Cloned before the cell is locked, because `clone` is code of the application.
         let spare = Mutex::new(inner.clone());
-        // Another thread may have been faster.
+        // Another thread may have been first.
         let _ = self.0.set(spare);
     }
 
@@ -42,7 +43,7 @@ impl<S: Clone> Spare<S> {
     }
 }
 
-/// Settings, and a spare of the service that they are for.
+/// Settings, and a spare of the service to which they apply.
 #[derive(Debug)]
 #[allow(unnameable_types, reason = "inside the future")]
 pub struct Shared<S> {
@@ -58,7 +59,7 @@ impl<S> Shared<S> {
         }
     }
 
-    /// A copy for each shard of the authenticator.
+    /// Makes a copy for each shard of the authenticator.
     pub(crate) fn sharded(settings: &Settings) -> Arc<Sharded<Self>> {
         let shards = settings.authenticator.shards();
         Arc::new(Sharded::new(shards, || Self::new(settings.clone())))
@@ -83,7 +84,7 @@ impl<S> Shared<S> {
 #[allow(unnameable_types, reason = "inside the future")]
 pub struct Keyed<S> {
     settings: Settings,
-    /// `None` if nothing is sent again.
+    /// `None` if no request is sent again.
     spare: Option<Local<Spare<S>>>,
 }
 
@@ -93,19 +94,19 @@ impl<S> Keyed<S> {
     }
 }
 
-/// What a request holds of the settings and the spare.
+/// The reference of a request to the settings and the spare.
 #[allow(unnameable_types, reason = "inside the future")]
 pub trait Handle<S>: Clone {
     fn settings(&self) -> &Settings;
 
-    /// Makes sure that there is a spare.
+    /// Makes the spare if it does not exist.
     fn fill_spare(&self, inner: &S);
 
-    /// Clones the spare; `None` if no request of this service could have been sent again.
+    /// Clones the spare. `None` if no request of this service can be sent again.
     fn spare(&self) -> Option<S>;
 }
 
-/// The copy of the thread that sent the request.
+/// The shard of the thread that sent the request.
 impl<S: Clone> Handle<S> for Local<Shared<S>> {
     #[inline]
     fn settings(&self) -> &Settings {
@@ -122,7 +123,7 @@ impl<S: Clone> Handle<S> for Local<Shared<S>> {
     }
 }
 
-/// Made for a request with a key.
+/// Made for one request with a key.
 impl<S: Clone> Handle<S> for Arc<Keyed<S>> {
     #[inline]
     fn settings(&self) -> &Settings {

@@ -9,38 +9,40 @@ use tower_service::Service;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Sends token requests through any tower HTTP service, such as hyper-util's client.
+/// Sends token requests through any tower HTTP service, for example hyper-util's client.
 ///
-/// Use it if the application already has an HTTP client as a service. `auth-reqwest` has a client
-/// that keeps the whole [contract](Transport#contract) by itself. Here the service keeps a part of
-/// the contract:
+/// Use it if the application already has an HTTP client as a tower service. The transport of
+/// `auth-reqwest` fulfils the whole [contract](Transport#contract) itself. With this transport, the
+/// service must fulfil a part of the contract:
 ///
-/// - The service follows no redirects and sends nothing twice (hyper-util:
+/// - It follows no redirects and sends no request twice (hyper-util:
 ///   `retry_canceled_requests(false)`).
-/// - It verifies TLS certificates, and is given `https` URLs.
-/// - It is not, and does not contain, the service that the tokens are for.
-/// - It decompresses nothing, or returns the decompressed body: the returned bytes are counted.
-/// - It ends an attempt to connect after a time that is shorter than the deadline of a token
-///   request (10 s unless set), for example 4 s. See [below](#was-the-request-sent).
+/// - It verifies TLS certificates, and receives `https` URLs.
+/// - It does not sign its requests with the tokens that it requests: a token request would wait for
+///   itself.
+/// - It does not decompress, or returns the decompressed body: the size limit counts the returned
+///   bytes.
+/// - It ends an attempt to connect before the deadline of a token request (default: 10 seconds),
+///   for example after 4 seconds. See [below](#was-the-request-sent).
 ///
-/// A service like tower's `BoxCloneSyncService` fits, one that is not `Sync` does not. This type
-/// has no deadline: the token request has one.
+/// The service must be `Sync`, for example tower's `BoxCloneSyncService`. The transport has no
+/// deadline: the token request has one.
 ///
 /// # Was the request sent?
 ///
-/// Each error says so by its [outcome](Error::outcome), as the
-/// [contract](Transport#outcome) demands:
+/// Each error answers this by its [outcome](Error::outcome), as the [contract](Transport#outcome)
+/// requires:
 ///
 /// | the service | outcome |
 /// |---|---|
 /// | fails to become ready | [`NotSent`](TokenRequestOutcome::NotSent) |
 /// | returns an error of hyper-util's client about connecting (DNS, TCP, TLS, proxy), or about a connection that closed before the request was written | [`NotSent`](TokenRequestOutcome::NotSent), with feature `hyper-util` |
-/// | returns an error with [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) behind it | [`NotSent`](TokenRequestOutcome::NotSent) |
+/// | returns an error whose chain contains [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) | [`NotSent`](TokenRequestOutcome::NotSent) |
 /// | returns any other error | [`Unknown`](TokenRequestOutcome::Unknown) |
 ///
-/// A host that drops packets is told from one that does not answer only if the connector has a
-/// time-out of its own: `HttpConnector::set_connect_timeout`, as in the example, covers TCP.
-/// Tower's `Timeout` around the connector (in a `BoxCloneSyncService`) covers DNS and TLS too.
+/// A host that drops packets is distinguished from one that does not answer only if the connector
+/// has its own time-out. `HttpConnector::set_connect_timeout`, as in the example, covers TCP.
+/// Tower's `Timeout` around the connector (in a `BoxCloneSyncService`) also covers DNS and TLS.
 ///
 /// # Example
 ///
@@ -77,19 +79,20 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 ///
 /// # Clone and readiness
 ///
-/// Each call clones the service, waits until the clone is ready, and spends it.
+/// Each call clones the service, waits until the clone is ready, and drops it after the call.
 ///
 /// # Cancel safety
 ///
-/// A dropped call drops the service's future or the reply's body. An HTTP/1 client then closes the
-/// connection. Whether the request was sent is unknown.
+/// Dropping the future drops the service's future or the reply's body. An HTTP/1 client then closes
+/// the connection. Whether the request was sent is unknown.
 ///
 /// # Security
 ///
 /// Errors name the host and the cause: `token endpoint auth.example.com: connection refused`. The
 /// cause is the kind of an [`io::Error`] or, for an error of hyper-util's client about connecting,
-/// what the connector says: a connector knows host and port, but no path, header or body. Any other
-/// text of the service's error is left out unless [asked for](Self::with_error_source).
+/// the connector's text: a connector knows host and port, but no path, header or body. Any other
+/// text of the service's error is omitted unless [`with_error_source`](Self::with_error_source) is
+/// set.
 #[derive(Clone)]
 pub struct ServiceTransport<S> {
     service: S,
@@ -97,7 +100,7 @@ pub struct ServiceTransport<S> {
 }
 
 impl<S> ServiceTransport<S> {
-    /// Takes a service for token requests.
+    /// Makes a transport with a service for token requests.
     pub const fn new(service: S) -> Self {
         Self {
             service,
@@ -105,14 +108,14 @@ impl<S> ServiceTransport<S> {
         }
     }
 
-    /// Makes the service's own error the [source](StdError::source) of this transport's errors.
-    /// Default: off.
+    /// Makes the service's error the [source](StdError::source) of the transport's errors. Default:
+    /// off.
     ///
     /// # Security
     ///
-    /// Only for services whose error texts repeat nothing of a request or a reply. That holds for
+    /// Only for services whose error texts contain nothing of a request or a reply. That is true of
     /// hyper-util's client with the usual connectors: their errors name the step, the host and the
-    /// cause. Other middleware may repeat more.
+    /// cause. Other middlewares may show more.
     #[must_use]
     pub fn with_error_source(self) -> Self {
         Self {
@@ -126,12 +129,12 @@ impl<S> ServiceTransport<S> {
         &self.service
     }
 
-    /// Gives the service back.
+    /// Returns the service, and drops the transport.
     pub fn into_inner(self) -> S {
         self.service
     }
 
-    /// The service failed before it had the request.
+    /// Makes the error of a service that failed before it had the request.
     fn not_ready(&self, call: &Call, cause: BoxError) -> Error {
         let message = match io_kind(&*cause) {
             Some(kind) => format!("{}: the HTTP service is not ready ({kind})", call.host),
@@ -156,7 +159,7 @@ impl<S> ServiceTransport<S> {
             };
         }
         match io_kind(&*cause) {
-            // Only an attempt to connect is refused.
+            // Only an attempt to connect can be refused.
             Some(kind @ io::ErrorKind::ConnectionRefused) => {
                 let message = format!("{}: {kind}", call.host);
                 self.unavailable(message, TokenRequestOutcome::NotSent, cause)
@@ -249,7 +252,7 @@ impl<S> fmt::Debug for ServiceTransport<S> {
     }
 }
 
-/// Where a request goes, for the texts of errors.
+/// The destination of a request, for errors.
 struct Call {
     host: TokenHost,
     uri: Uri,
@@ -263,7 +266,7 @@ impl Call {
         }
     }
 
-    /// Says why no connection was made, without the connector's own words if it knows user
+    /// Returns why no connection was made, without the connector's text if the URL has user
     /// information.
     fn connect_failure(&self, cause: &(dyn StdError + 'static)) -> ConnectFailure {
         let authority = self.uri.authority();
@@ -282,7 +285,7 @@ fn no_tls(call: &Call) -> Error {
     error.with_outcome(TokenRequestOutcome::NotSent)
 }
 
-/// Tells whether hyper-util's client failed to connect.
+/// Returns whether hyper-util's client failed to connect.
 #[cfg(feature = "hyper-util")]
 fn is_connect(error: &(dyn StdError + 'static)) -> bool {
     use hyper_util::client::legacy::Error;
@@ -290,7 +293,7 @@ fn is_connect(error: &(dyn StdError + 'static)) -> bool {
     chain(error).any(|error| error.downcast_ref().is_some_and(Error::is_connect))
 }
 
-/// Tells whether hyper gave the request up before the request was written.
+/// Returns whether hyper gave up before it wrote the request.
 #[cfg(feature = "hyper-util")]
 fn not_written(error: &(dyn StdError + 'static)) -> bool {
     chain(error).any(|error| error.downcast_ref().is_some_and(hyper::Error::is_canceled))
@@ -306,8 +309,8 @@ fn not_written(_: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// Stands before a service's error in the chain: a box is no error type itself, and behind this one
-/// it can be reached and downcast.
+/// Wraps a service's error in the chain: a box is not an error type itself; behind this type it can
+/// be reached and downcast.
 #[derive(Debug)]
 struct Cause(BoxError);
 
@@ -323,9 +326,10 @@ impl StdError for Cause {
     }
 }
 
-/// Bytes reserved for a reply: most fit, so that no growing buffer leaves copies of a token behind.
+/// Bytes reserved for a reply. Most replies fit, so that no growing buffer leaves copies of a
+/// token.
 const USUAL_REPLY: usize = 4 * 1024;
-/// Bytes reserved at most on the strength of an announcement.
+/// Maximum number of bytes reserved because of an announced length.
 const LARGE_REPLY: usize = 64 * 1024;
 
 fn content_length(head: &response::Parts) -> u64 {
@@ -336,7 +340,8 @@ fn content_length(head: &response::Parts) -> u64 {
     length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
-/// What the operating system said, if it was asked: its words are fixed, so they are safe to show.
+/// Returns the kind of an error of the operating system. Its texts are fixed, so they are safe to
+/// show.
 fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
     chain(error)
         .find_map(|error| error.downcast_ref::<io::Error>())

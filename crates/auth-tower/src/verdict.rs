@@ -1,11 +1,11 @@
-//! What a response says about the token that was sent.
+//! Decides what a response says about the token of its request.
 
 use auth_core::TokenRefused;
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
 use crate::{StepUp, challenge, challenge::Hint};
 
-/// The head of a response, for a rule of one's own; see
+/// The head of a response, for a rule of the application, see
 /// [`AuthLayer::refused_when`](crate::AuthLayer::refused_when).
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -14,11 +14,11 @@ pub struct ResponseHead<'a> {
     pub status: StatusCode,
     /// The header fields.
     pub headers: &'a HeaderMap,
-    /// The extensions, where layers below leave marks.
+    /// The extensions, into which layers below put marks.
     pub extensions: &'a Extensions,
 }
 
-/// How responses are read.
+/// The settings for reading responses.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rules {
     pub(crate) refused_when: Option<fn(ResponseHead<'_>) -> bool>,
@@ -28,14 +28,14 @@ pub(crate) struct Rules {
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
-    /// The API took the token, whatever else it said.
+    /// The API accepted the token, with any other statement.
     Accepted,
     /// The API refused the token: another one may help.
     Refused,
-    /// The API wants the user to authenticate anew (RFC 9470): another token of the same kind does
+    /// The API requires another login of the user (RFC 9470): another token of the same kind does
     /// not help.
     StepUp(StepUp),
-    /// Says nothing about the token.
+    /// The response says nothing about the token.
     Unclear,
 }
 

@@ -8,6 +8,8 @@
 //!
 //! The terms of these pages are defined in the glossary of [`auth_core`](auth_core#glossary).
 //!
+//! All guides, in reading order: [Guides](https://docs.rs/auth-core/latest/auth_core/_documentation/).
+//!
 //! # Example
 //!
 //! ```

@@ -9,26 +9,26 @@ use crate::{
 ///
 /// # Errors
 ///
-/// Not root, no apt-get here, or apt-get failed.
+/// The user is not root, apt-get is missing, or apt-get failed.
 pub(crate) fn install(packages: &[&str]) -> Result {
     let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     if !root || !on_path("apt-get") {
-        return Err("only root can install it, with apt-get".into());
+        return Err("not root: apt-get can install packages only as root".into());
     }
     for arguments in steps(packages) {
         let mut command = Command::new("apt-get");
         command
             .args(arguments)
             .env("DEBIAN_FRONTEND", "noninteractive")
-            // Servers are installed to be started by tests, not by the system.
+            // The tests start the servers, not the system.
             .env("RUNLEVEL", "1");
-        // Two thousand lines about packages; complaints come on the other stream.
+        // Omits thousands of lines about packages. Errors go to the other stream.
         run(command.stdin(Stdio::null()).stdout(Stdio::null()))?;
     }
     Ok(())
 }
 
-/// What to type to install packages.
+/// Returns the commands that install packages by hand.
 pub(crate) fn by_hand(packages: &[&str]) -> String {
     steps(packages)
         .map(|step| format!("sudo apt-get {}", step.join(" ")))

@@ -8,17 +8,17 @@ use crate::{Result, apt, cargo, costs};
 /// The program that counts instructions and allocations.
 const VALGRIND: &str = "valgrind";
 
-/// The packages with benches, each built by itself: what one switches on in shared dependencies
-/// must not change the figures of the other.
+/// The packages with benches. Each is built by itself, because features that one enables in shared
+/// dependencies must not change the figures of the other.
 const PACKAGES: [&[&str]; 2] = [
     &["--package=auth-tower"],
     &["--package=auth-reqwest", "--features=middleware"],
 ];
 
-/// Runs all benches, which print their figures and fail when one misses its limit.
+/// Runs all benches. They print their figures, and fail if a figure misses its limit.
 ///
-/// `--json FILE` writes the figures to a file, one object a line. `--page` writes the page "What it
-/// costs" of auth-tower's documentation, from the benches of requests and clients alone.
+/// `--json FILE` writes the figures to a file, one object per line. `--page` writes the page
+/// "Costs" of auth-tower's documentation, from the benches of requests and clients only.
 pub(crate) fn run(arguments: &[String]) -> Result {
     if !apt::on_path(VALGRIND) {
         apt::install(&[VALGRIND]).map_err(|error| {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::Result;
 
-/// Starts a cargo command in the workspace's root, with the cargo that runs this task.
+/// Makes a cargo command in the workspace's root, with the cargo that runs this task.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
     let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
@@ -16,7 +16,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// Prints a command, runs it with the caller's output, and fails when it does.
+/// Prints a command, runs it with the caller's output, and fails if it fails.
 pub(crate) fn run(command: &mut Command) -> Result {
     println!("$ {}", shown(command));
     let status = command
@@ -29,7 +29,7 @@ pub(crate) fn run(command: &mut Command) -> Result {
     }
 }
 
-/// Runs a command and returns what it printed; its complaints go to the caller.
+/// Runs a command and returns its output. Its error stream is the caller's.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stderr(std::process::Stdio::inherit())
@@ -41,21 +41,22 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// The workspace's root directory.
+/// Returns the workspace's root directory.
 pub(crate) fn root() -> Result<PathBuf> {
-    let here = env::var_os("CARGO_MANIFEST_DIR").ok_or("run me as `cargo xtask`")?;
+    let here = env::var_os("CARGO_MANIFEST_DIR")
+        .ok_or("CARGO_MANIFEST_DIR is not set; run the task with `cargo xtask`")?;
     let root = Path::new(&here)
         .ancestors()
         .nth(2)
-        .ok_or("the workspace's root has gone")?;
+        .ok_or("the workspace's root was not found")?;
     Ok(root.to_owned())
 }
 
-/// What `cargo metadata` says of the workspace and everything that it depends on.
+/// The output of `cargo metadata` for the workspace and all dependencies.
 pub(crate) struct Metadata(Value);
 
 impl Metadata {
-    /// Asks cargo, with all features on.
+    /// Runs `cargo metadata` with all features.
     pub(crate) fn load() -> Result<Self> {
         let mut command = cargo(&[
             "metadata",
@@ -66,12 +67,12 @@ impl Metadata {
         Ok(Self(serde_json::from_str(&output(&mut command)?)?))
     }
 
-    /// The workspace's own packages that are meant to be published.
+    /// Returns the workspace's packages that are published.
     pub(crate) fn published(&self) -> impl Iterator<Item = Package<'_>> {
         self.members().filter(|package| self.is_published(*package))
     }
 
-    /// The workspace's own packages.
+    /// Returns the workspace's packages.
     pub(crate) fn members(&self) -> impl Iterator<Item = Package<'_>> {
         self.packages().filter(|package| self.is_member(*package))
     }
@@ -86,7 +87,7 @@ impl Metadata {
         members.iter().any(|id| id.as_str() == Some(package.id()))
     }
 
-    /// Every package of the graph.
+    /// Returns every package of the graph.
     pub(crate) fn packages(&self) -> impl Iterator<Item = Package<'_>> {
         array(&self.0["packages"]).iter().map(Package)
     }
@@ -109,7 +110,7 @@ impl<'a> Package<'a> {
         self.0["version"].as_str().unwrap_or_default()
     }
 
-    /// Where its manifest lies.
+    /// Returns the directory of its manifest.
     pub(crate) fn directory(self) -> &'a Path {
         Path::new(self.0["manifest_path"].as_str().unwrap_or_default())
             .parent()
@@ -124,7 +125,7 @@ impl<'a> Package<'a> {
         self.0["rust_version"].as_str()
     }
 
-    /// The names of its features.
+    /// Returns the names of its features.
     pub(crate) fn features(self) -> impl Iterator<Item = &'a str> {
         self.0["features"]
             .as_object()

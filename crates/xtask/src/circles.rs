@@ -8,7 +8,7 @@ use crate::{Result, cargo::Metadata};
 use modules::Modules;
 
 /// Checks that the files of each crate do not import from each other in a circle. A parent and its
-/// child may know each other; two other files may not, directly or through others.
+/// child may import from each other. Two other files may not, neither directly nor through others.
 pub(crate) fn run(_: &[String]) -> Result {
     let mut found = 0;
     for package in Metadata::load()?.members() {
@@ -31,7 +31,7 @@ pub(crate) fn run(_: &[String]) -> Result {
     }
 }
 
-/// Reads the library of a package, or its program. `None` for a package with neither.
+/// Reads the library of a package, or its program. Returns `None` for a package with neither.
 fn of_package(directory: &Path) -> Result<Option<Modules>> {
     let sources = directory.join("src");
     let root = ["lib.rs", "main.rs"]

@@ -1,4 +1,4 @@
-//! The page "What it costs" of auth-tower's documentation, made of the figures of a bench run.
+//! The page "Costs" of auth-tower's documentation, made from the figures of a bench run.
 
 use std::{collections::HashMap, fmt::Write as _, fs, process::Command};
 
@@ -52,7 +52,7 @@ const BARS: [(&str, &str); 4] = [
     (RETRY, "tower Retry + static header"),
 ];
 
-/// Writes the page from the figures of `cargo bench`, one JSON object a line.
+/// Writes the page from the figures of `cargo bench`, one JSON object per line.
 pub(crate) fn write(json: &str) -> Result {
     let figures = json
         .lines()
@@ -113,7 +113,7 @@ pub(crate) fn write(json: &str) -> Result {
     Ok(())
 }
 
-/// Machine, date and compiler, as a list.
+/// Returns machine, date and compiler, as a list.
 fn conditions() -> String {
     let first_line = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output().ok()?;
@@ -137,7 +137,7 @@ fn conditions() -> String {
     )
 }
 
-/// A bar for each value.
+/// Draws a bar for each value.
 fn plot(bars: &[(&str, f64)]) -> String {
     let most = bars.iter().map(|(_, value)| *value).fold(1.0, f64::max);
     let height = bars.len() * 28 + 8;

@@ -5,13 +5,13 @@ use crate::{
     cargo::{cargo, output},
 };
 
-/// What a service pays for that has an HTTP client already: the layer and the machine behind it.
+/// The crates that a service with an HTTP client adds to its dependencies.
 const CRATES: [&str; 2] = ["auth-core", "auth-tower"];
 
-/// Fewer crates than this, ours included.
+/// The number of crates must be lower than this, including our own.
 const CEILING: usize = 40;
 
-/// Checks that the crates which every user takes stay light.
+/// Checks the number of dependencies of the crates that every user needs.
 pub(crate) fn run(_: &[String]) -> Result {
     let mut command = cargo(&[
         "tree",

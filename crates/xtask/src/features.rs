@@ -3,8 +3,8 @@ use crate::{
     cargo::{Metadata, Package, cargo, run as execute},
 };
 
-/// Lints each published crate alone: in the workspace, features of one crate's dependencies are
-/// switched on for all, so that a crate can compile there and nowhere else.
+/// Lints each published crate alone. In the workspace, features that one crate enables in its
+/// dependencies are enabled for all, so a crate may compile only there.
 pub(crate) fn run(_: &[String]) -> Result {
     let metadata = Metadata::load()?;
     for package in metadata.published() {
@@ -20,7 +20,8 @@ pub(crate) fn run(_: &[String]) -> Result {
     Ok(())
 }
 
-/// The default features, no features, each feature by itself, all features; no combination twice.
+/// Returns the default features, no features, each feature by itself, and all features. No
+/// combination occurs twice.
 fn combinations(package: Package<'_>) -> Vec<Vec<String>> {
     let all: Vec<&str> = package.features().collect();
     let single: Vec<&str> = all

@@ -5,9 +5,9 @@ use crate::{
     cargo::{Metadata, cargo, output, root, run as execute},
 };
 
-/// Builds the published crates with the newest versions of their dependencies, which is what a user
-/// without our lock file gets, and runs their unit tests. Works on a copy of the sources, so that
-/// the lock file stays as it is.
+/// Builds the published crates with the newest versions of their dependencies, as for a user
+/// without our lock file, and runs their unit tests. Works on a copy of the sources, so that the
+/// lock file does not change.
 pub(crate) fn run(arguments: &[String]) -> Result {
     let target = env::var_os("CARGO_TARGET_DIR").map_or(root()?.join("target"), Into::into);
     let place = target.join("latest");
@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     }
     copy(&root()?, &sources)?;
 
-    // Not held back by `rust-version`: a user with a current Rust gets the newest.
+    // Not limited by `rust-version`: a user with a current Rust gets the newest versions.
     let mut update = cargo(&["update"])?;
     execute(
         update
@@ -36,12 +36,12 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         test.args(["--package", package.name()]);
     }
     execute(test.args(arguments))?;
-    // A run that failed leaves its files to be looked at.
+    // After a failure the files remain for inspection.
     fs::remove_dir_all(&place)?;
     Ok(())
 }
 
-/// Copies what git knows of or would take.
+/// Copies all files that git tracks or would add.
 fn copy(from: &Path, to: &Path) -> Result {
     let mut list = Command::new("git");
     list.current_dir(from);
@@ -54,7 +54,7 @@ fn copy(from: &Path, to: &Path) -> Result {
     ]);
     for name in output(&mut list)?.split_terminator('\0') {
         let source = from.join(name);
-        // Git also lists what was deleted and not yet committed.
+        // Git also lists files that are deleted and not committed yet.
         if !source.is_file() {
             continue;
         }

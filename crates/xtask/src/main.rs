@@ -1,6 +1,6 @@
 //! Development tasks of this workspace: `cargo xtask help` lists them.
 //!
-//! One file per command; each has a `run` that takes the arguments after the command's name.
+//! One file per command. Each has a `run` that takes the arguments after the command's name.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -10,6 +10,7 @@
 mod apt;
 mod bench;
 mod cargo;
+mod chromium;
 mod circles;
 mod costs;
 mod deps;
@@ -25,7 +26,7 @@ mod test;
 
 use std::{env, error::Error, process::ExitCode};
 
-/// What every command returns: its error's text is the last thing that the caller reads.
+/// The result of a command. The text of its error is printed last.
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 struct Command {
@@ -52,17 +53,17 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "package",
-        about: "packages and builds what would be published; passes arguments to cargo package",
+        about: "packages and builds the published crates; passes arguments to cargo package",
         run: package::run,
     },
     Command {
         name: "msrv",
-        about: "checks that each package's rust-version is the highest that its dependencies ask for",
+        about: "checks that each package's rust-version is the highest that its dependencies need",
         run: msrv::run,
     },
     Command {
         name: "latest",
-        about: "builds and unit tests with the newest versions of all dependencies, in a copy",
+        about: "builds and runs unit tests with the newest versions of all dependencies, in a copy",
         run: latest::run,
     },
     Command {
@@ -77,12 +78,12 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "deps",
-        about: "checks that a service's share of the dependency tree stays small",
+        about: "checks the number of dependencies that a service adds",
         run: deps::run,
     },
     Command {
         name: "circles",
-        about: "checks that the files of each crate import from each other in no circle",
+        about: "checks that the files of each crate do not import from each other in a circle",
         run: circles::run,
     },
 ];
@@ -96,7 +97,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
-        eprintln!("xtask: no command `{name}`\n");
+        eprintln!("xtask: unknown command `{name}`\n");
         help();
         return ExitCode::FAILURE;
     };

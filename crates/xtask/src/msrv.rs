@@ -12,8 +12,9 @@ use crate::{
 };
 
 /// Checks the `rust-version` of each package of the workspace: it must be the highest that the
-/// package's edition or one of its dependencies needs. A lower one does not compile; a higher one
-/// excludes users without need. Compiles with these releases if they are installed.
+/// package's edition or one of its dependencies needs. With a lower one the package does not
+/// compile; a higher one excludes users without need. Compiles with these releases if they are
+/// installed.
 pub(crate) fn run(_: &[String]) -> Result {
     let metadata = Metadata::load()?;
     let mut groups: BTreeMap<Version, Vec<&str>> = BTreeMap::new();
@@ -41,15 +42,15 @@ pub(crate) fn run(_: &[String]) -> Result {
     Ok(())
 }
 
-/// What a package needs, and which packages ask for it.
+/// The release that a package needs, and the packages that need it.
 struct Need<'a> {
     release: Version,
     asking: Vec<&'a str>,
 }
 
-/// Finds the highest release that a package needs, by the `rust-version` and the edition of what
-/// compiling it takes. Of our own crates only the edition counts: what they state is what is
-/// checked, and what they depend on is in the tree.
+/// Finds the highest release that a package needs, by the `rust-version` and the edition of all
+/// packages that are compiled for it. Of our own crates only the edition counts, because their
+/// `rust-version` is what is checked, and their dependencies are in the tree.
 fn need<'a>(metadata: &'a Metadata, package: Package<'_>) -> Result<Need<'a>> {
     let tree = tree(metadata, package)?;
     let mut need = Need {
@@ -76,9 +77,9 @@ fn need<'a>(metadata: &'a Metadata, package: Package<'_>) -> Result<Need<'a>> {
     Ok(need)
 }
 
-/// Names and versions of everything that compiling a package takes, with every feature and for
-/// every target; for a package that is never published, its tests included. Not read off the
-/// metadata, which lists dependencies that no feature switches on.
+/// Returns names and versions of all packages that are compiled for a package, with every feature
+/// and for every target; for a package that is not published, including its tests. Not taken from
+/// the metadata, which also lists dependencies that no feature enables.
 fn tree(metadata: &Metadata, package: Package<'_>) -> Result<BTreeSet<(String, String)>> {
     let edges = if metadata.is_published(package) {
         "--edges=normal,build"
@@ -107,7 +108,7 @@ fn refuse_let_chains(package: Package<'_>) -> Result {
     Err(format!("chains of let need Rust {LET_CHAINS}: {places}").into())
 }
 
-/// Compiles packages with the release itself, where rustup has it.
+/// Compiles packages with the release itself, if rustup has installed it.
 fn compile(release: Version, packages: &[&str]) -> Result {
     let installed = Command::new("rustup").args(["toolchain", "list"]).output();
     let installed = installed.map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
@@ -120,7 +121,7 @@ fn compile(release: Version, packages: &[&str]) -> Result {
         return Ok(());
     }
     let mut command = Command::new("rustup");
-    // Not cargo's own variables, which name another toolchain.
+    // Without cargo's own variables, which name another toolchain.
     command
         .current_dir(root()?)
         .env_remove("CARGO")
@@ -143,7 +144,7 @@ fn compile(release: Version, packages: &[&str]) -> Result {
 /// The first release with `if let ... && ...`.
 const LET_CHAINS: Version = Version(1, 88);
 
-/// The first release that knows a package's edition.
+/// Returns the first release that supports a package's edition.
 fn edition(package: Package<'_>) -> Version {
     match package.edition() {
         "2015" => Version(1, 0),

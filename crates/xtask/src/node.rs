@@ -9,13 +9,13 @@ use crate::{
     cargo::{output, root, run},
 };
 
-/// The oldest Node that the real server runs on.
+/// The oldest Node that the real server supports.
 const OLDEST: (u32, u32) = (20, 12);
 
-/// What is fetched from npm where the system's own Node is too old.
+/// The version that is downloaded from npm if the system's Node is too old.
 const FETCHED: &str = "22.23.3";
 
-/// What brings Node to a Debian that has none.
+/// The packages that install Node on Debian.
 const PACKAGES: [&str; 2] = ["nodejs", "npm"];
 
 /// A Node that is new enough.
@@ -25,8 +25,8 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Uses the system's Node. Installs it with apt-get if it is missing and the user is root;
-    /// fetches a newer one into the target directory if it is too old.
+    /// Uses the system's Node. Installs it with apt-get if it is missing and the user is root.
+    /// Downloads a newer one into the target directory if it is too old.
     pub(crate) fn find_or_install() -> Result<Self> {
         if !apt::on_path("node") || !apt::on_path("npm") {
             apt::install(&PACKAGES)
@@ -56,7 +56,7 @@ impl Node {
         &self.version
     }
 
-    /// Starts an npm command that runs on this Node.
+    /// Makes an npm command that runs on this Node.
     pub(crate) fn npm(&self) -> Result<Command> {
         let mut command = Command::new("npm");
         if let Some(directory) = self.path.parent().filter(|path| path.is_absolute()) {
@@ -88,7 +88,7 @@ impl Node {
         }
     }
 
-    /// Node's own binary is an npm package: no root, and no other place to download from.
+    /// Node's binary is an npm package: no root is needed, and no other place to download from.
     fn fetch() -> Result<Self> {
         let machine = match (env::consts::OS, env::consts::ARCH) {
             ("linux", "x86_64") => "linux-x64",

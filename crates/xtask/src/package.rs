@@ -6,10 +6,10 @@ use crate::{
 };
 
 /// Packages every published crate and builds it from its package, against the packages of the
-/// others: what is missing in a manifest or a package shows here and not at the registry.
+/// others. A fault in a manifest or a package is found here, before publishing.
 pub(crate) fn run(arguments: &[String]) -> Result {
-    // Cargo unpacks the packages of the others once for each place and version, and would build
-    // against those of an earlier run: so every run has its own place.
+    // Cargo unpacks the packages of the others once per place and version, and would build against
+    // those of an earlier run. Every run therefore has its own place.
     let since = SystemTime::UNIX_EPOCH.elapsed()?.as_nanos();
     let place = env::var_os("CARGO_TARGET_DIR")
         .map_or(root()?.join("target"), Into::into)
@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         command.args(["--package", package.name()]);
     }
     let result = execute(command.args(arguments));
-    // Nobody looks for them here; a run that failed leaves them to be looked at.
+    // Not needed after success; after a failure they remain for inspection.
     if result.is_ok() {
         fs::remove_dir_all(&place)?;
     }

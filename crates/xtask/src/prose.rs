@@ -10,8 +10,8 @@ use crate::{
     cargo::{Metadata, output, root},
 };
 
-/// Checks the repository's texts: no listed word, no dead link, and a README whose versions,
-/// commands and program are right. `words` as an argument checks the words only.
+/// Checks the repository's texts: no listed word, no dead link, and a README with correct versions,
+/// commands and program. The argument `words` limits the check to words.
 pub(crate) fn run(arguments: &[String]) -> Result {
     let words_only = match arguments {
         [] => false,
@@ -36,12 +36,12 @@ pub(crate) fn run(arguments: &[String]) -> Result {
 
 /// A tracked text file.
 struct Text {
-    /// From the repository's root, with `/`.
+    /// The path from the repository's root, with `/`.
     path: String,
     content: String,
 }
 
-/// All files that git tracks or would add, without those that are not UTF-8.
+/// Returns all UTF-8 files that git tracks or would add.
 fn texts() -> Result<Vec<Text>> {
     let root = root()?;
     let mut list = Command::new("git");
@@ -65,7 +65,7 @@ fn texts() -> Result<Vec<Text>> {
     Ok(texts.collect())
 }
 
-/// The file of this path, relative to the repository's root.
+/// Reads the file of this path, relative to the repository's root.
 fn read(path: &str) -> Result<String> {
     std::fs::read_to_string(root()?.join(path)).map_err(|error| format!("{path}: {error}").into())
 }

@@ -2,13 +2,13 @@ use std::process::Command;
 
 use crate::{Result, apt, cargo::output};
 
-/// What brings Redis to a Debian that has none.
+/// The packages that install Redis on Debian.
 const PACKAGES: [&str; 2] = ["redis-server", "redis-tools"];
 
-/// The oldest that the tests can make a cluster of.
+/// The oldest version with which the tests can make a cluster.
 const OLDEST: u32 = 7;
 
-/// Uses the system's Redis; installs it with apt-get if it is missing and the user is root. Returns
+/// Uses the system's Redis. Installs it with apt-get if it is missing and the user is root. Returns
 /// the version that the tests start; they do not use a running server.
 pub(crate) fn find_or_install() -> Result<String> {
     if !apt::on_path(PROGRAM) {

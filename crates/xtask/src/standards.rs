@@ -11,7 +11,7 @@ use crate::{
 use names::{Kind, Tests};
 use page::Page;
 
-/// Where the definitions are, from the workspace's root.
+/// The pages with the definitions, from the workspace's root.
 const PAGES: [(Kind, &str); 3] = [
     (
         Kind::Guarantee,
@@ -27,11 +27,10 @@ const PAGES: [(Kind, &str); 3] = [
     ),
 ];
 
-/// Writes into each page which tests prove its rows. With `--check`, writes nothing, and fails where
-/// a page is not as it would be written.
+/// Writes into each page which tests prove its rows. With `--check`, writes nothing, and fails if a
+/// page would change.
 ///
-/// Fails where a test has a number that no page defines, and where a row has neither a test nor a
-/// reason.
+/// Fails if a test has a number that no page defines, or if a row has neither a test nor a reason.
 pub(crate) fn run(arguments: &[String]) -> Result {
     let is_check = match arguments {
         [] => false,
@@ -68,7 +67,8 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     Err(format!("{} faults:\n{}", faults.len(), faults.join("\n")).into())
 }
 
-/// Reads the names of all tests. The tests of these tasks quote numbers that are no claims.
+/// Reads the names of all tests. Tests of xtask itself are skipped, because they quote numbers as
+/// examples.
 fn tests() -> Result<Tests> {
     let root = root()?;
     let mut list = Command::new("git");

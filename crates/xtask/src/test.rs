@@ -3,23 +3,29 @@ use std::fs;
 use crate::{
     Result,
     cargo::{cargo, root, run as execute},
+    chromium,
     node::Node,
     redis,
 };
 
-/// Where the real authorization server lives, from the workspace's root.
+/// The folder of the real authorization server, from the workspace's root.
 const SERVER: &str = "tests/interop/oidc-provider";
 
-/// Tells the interop tests to run; without it they print that they did not.
+/// The variable that enables the interop tests. Without it they print that they did not run.
 const SWITCH: &str = "AUTH_INTEROP";
 
-/// Tells the interop tests which Node to start the server with.
+/// The variable with the Node that starts the server of the interop tests.
 const NODE: &str = "AUTH_INTEROP_NODE";
 
-/// Tells the tests of the store in Redis to run; without it they print that they did not.
+/// The variable that enables the tests of the store in Redis. Without it they print that they did
+/// not run.
 const REDIS: &str = "AUTH_REDIS";
 
-/// Runs every test there is. The test runner has the last word.
+/// The variable with the browser for the tests in a browser. Without it they print that they did
+/// not run.
+const CHROMIUM: &str = "AUTH_CHROMIUM";
+
+/// Runs all tests. The test runner's result is the result of the task.
 pub(crate) fn run(arguments: &[String]) -> Result {
     println!("== the real server: Node and what it needs");
     let node = Node::find_or_install()?;
@@ -29,18 +35,28 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     println!("== Redis");
     println!("{}", redis::find_or_install()?);
 
+    println!("== Chromium");
+    let browser = chromium::find_or_install();
+    match &browser {
+        Ok(version) => println!("{version}"),
+        Err(error) => println!("not run: the tests in a browser: {error}"),
+    }
+
     println!("== all tests: unit, doc, stories, and those against the real servers");
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])?;
     command.env(SWITCH, "1").env(NODE, node.path());
     command.env(REDIS, "1");
+    if browser.is_ok() {
+        command.env(CHROMIUM, chromium::PROGRAM);
+    }
     execute(command.args(arguments))
 }
 
-/// Fetches the server's packages unless those of this lock file are there.
+/// Downloads the server's packages unless those of this lock file are present.
 fn install(node: &Node) -> Result {
     let server = root()?.join(SERVER);
     let lock = fs::read(server.join("package-lock.json"))?;
-    // Written last, so a fetch that was interrupted is done again.
+    // Written last, so that an interrupted download is repeated.
     let stamp = server.join("node_modules/.installed-lock.json");
     if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
         println!("{SERVER}/node_modules is up to date");

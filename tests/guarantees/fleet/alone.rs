@@ -1,12 +1,14 @@
-//! What one process met is no verdict on the vendor: it costs the others a few seconds at most.
+//! A local fault of one process is no rejection by the vendor: it costs the other processes a few
+//! seconds at most.
 
 use auth_core::{ErrorKind, TokenRequestOutcome};
 use tokio::time::{Instant, sleep};
 
 use super::*;
 
-/// Five healthy processes, and one whose token requests go its own way. Returns for how long a
-/// healthy process was without a token at most, from a cold start and over ten lifetimes.
+/// Runs five healthy processes, and one whose token requests have another outcome. Returns the
+/// longest time for which a healthy process was without a token, from a cold start over ten
+/// lifetimes.
 async fn worst_of_the_healthy(seed: u64, lone: Outcome) -> Duration {
     fastrand::seed(seed);
     let fleet = Fleet::new();
@@ -28,7 +30,7 @@ async fn worst_of_the_healthy(seed: u64, lone: Outcome) -> Duration {
             }
         })
     };
-    // The lone process is first.
+    // The process with the fault starts first.
     sleep(SECOND / 100).await;
     for process in fleet.processes(5) {
         callers.spawn(async move {
@@ -48,7 +50,7 @@ async fn worst_of_the_healthy(seed: u64, lone: Outcome) -> Duration {
     }
     let worst = callers.join_all().await.into_iter().max().unwrap();
     lonely.await.unwrap();
-    // And the lone process lives on the tokens of the others.
+    // The process with the fault uses the tokens of the others.
     assert!(token(&lone).await.is_ok());
     worst
 }
@@ -58,7 +60,7 @@ fn not_sent(kind: ErrorKind, what: &'static str) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05f_a_process_without_egress_delays_five_healthy_ones_by_no_second() {
+async fn g05f_a_process_without_network_delays_five_healthy_ones_by_less_than_a_second() {
     for seed in 0..3 {
         let refused = not_sent(ErrorKind::Unavailable, "connection refused");
         let worst = worst_of_the_healthy(seed, refused).await;
@@ -68,7 +70,8 @@ async fn g05f_a_process_without_egress_delays_five_healthy_ones_by_no_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05f_a_process_with_an_unreadable_secret_file_delays_five_healthy_ones_by_no_second() {
+async fn g05f_a_process_with_an_unreadable_secret_file_delays_five_healthy_ones_by_less_than_a_second()
+ {
     for seed in 0..3 {
         let unreadable = Error::config("client_secret", "the file /run/secrets/x cannot be read");
         let worst = worst_of_the_healthy(seed, Outcome::error(unreadable)).await;
@@ -89,7 +92,7 @@ async fn g05f_a_process_whose_replies_are_lost_delays_five_healthy_ones_by_a_few
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05f_a_process_in_a_black_hole_delays_five_healthy_ones_by_half_a_deadline() {
+async fn g05f_a_process_whose_packets_are_dropped_delays_five_healthy_ones_by_half_a_deadline() {
     for seed in 0..10 {
         let worst = worst_of_the_healthy(seed, Outcome::never()).await;
         println!("black hole, seed {seed}: {worst:?}");
@@ -120,7 +123,7 @@ async fn g03f_a_slow_vendor_gets_one_token_request_and_a_second_after_half_a_dea
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05f_after_an_outage_of_a_minute_the_fleet_is_back_within_ten_seconds() {
+async fn g05f_the_fleet_has_tokens_within_ten_seconds_after_an_outage_of_a_minute() {
     let (mut worst, mut last) = (Duration::ZERO, Duration::ZERO);
     for seed in 0..20 {
         fastrand::seed(seed);

@@ -1,4 +1,4 @@
-//! G10 in a fleet: tokens that have expired when they come.
+//! G10 in a fleet: tokens that have expired on arrival.
 
 use tokio::time::sleep;
 
@@ -9,7 +9,7 @@ fn dead() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10f_dead_tokens_cost_a_fleet_of_twenty_what_an_outage_costs() {
+async fn g10f_expired_tokens_cost_a_fleet_of_twenty_as_much_as_an_outage() {
     fastrand::seed(10);
     let fleet = Fleet::new();
     fleet.source.script.always(dead());
@@ -30,7 +30,7 @@ async fn g10f_dead_tokens_cost_a_fleet_of_twenty_what_an_outage_costs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10f_dead_tokens_in_a_renewal_window_cost_a_dozen_token_requests() {
+async fn g10f_expired_tokens_during_a_renewal_cost_a_dozen_token_requests() {
     for processes in [1, 20] {
         fastrand::seed(10);
         let fleet = Fleet::new();

@@ -15,7 +15,7 @@ fn rejected() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05f_one_failure_is_everybodys() {
+async fn g05f_one_failure_applies_to_all_processes() {
     let fleet = Fleet::new();
     fleet.source.script.then(unavailable().delay(SECOND));
     let processes = fleet.processes(20);
@@ -24,7 +24,7 @@ async fn g05f_one_failure_is_everybodys() {
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.retry_after().is_some(), "{error}");
     }
-    // Nor does who comes later try before the back-off is over.
+    // A process that starts later does not try before the back-off ends either.
     assert!(token(&fleet.process()).await.is_err());
     assert_eq!(fleet.token_requests(), 1);
     sleep(3 * SECOND).await;
@@ -35,7 +35,7 @@ async fn g05f_one_failure_is_everybodys() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g05f_an_outage_of_an_hour_costs_a_fleet_what_it_costs_one() {
+async fn g05f_an_outage_of_an_hour_costs_a_fleet_as_much_as_one_process() {
     let fleet = Fleet::new();
     fleet.source.script.always(unavailable());
     let processes = fleet.processes(20);
@@ -45,7 +45,7 @@ async fn g05f_an_outage_of_an_hour_costs_a_fleet_what_it_costs_one() {
         }
         sleep(SECOND).await;
     }
-    // 120 is what one process alone may need.
+    // 120 is the limit for one process alone.
     let token_requests = fleet.token_requests();
     assert!(
         (80..=160).contains(&token_requests),
@@ -54,7 +54,7 @@ async fn g05f_an_outage_of_an_hour_costs_a_fleet_what_it_costs_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s29f_nobody_asks_before_retry_after_is_over() {
+async fn s29f_no_process_sends_a_token_request_before_retry_after_ends() {
     let fleet = Fleet::new();
     let error = Error::new(ErrorKind::Throttled, "too many requests");
     let error = error.with_retry_after(90 * SECOND);
@@ -75,12 +75,12 @@ async fn s29f_nobody_asks_before_retry_after_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g04f_a_failure_takes_no_usable_token_from_anybody() {
+async fn g04f_a_failure_leaves_valid_tokens_in_use() {
     let fleet = Fleet::new();
     let processes = fleet.processes(10);
     tokens(&processes).await;
     fleet.source.script.always(unavailable());
-    // Until the last minute, which tokens need to arrive in time.
+    // Until the last minute, which is the margin.
     for _ in 0..58 {
         for process in &processes {
             token(process).await.unwrap();
@@ -94,7 +94,7 @@ async fn g04f_a_failure_takes_no_usable_token_from_anybody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g06f_a_terminal_verdict_stops_the_fleet() {
+async fn g06f_a_rejection_stops_all_processes() {
     let fleet = Fleet::new();
     fleet.source.change_credential(1);
     fleet.source.script.always(rejected());
@@ -107,13 +107,13 @@ async fn g06f_a_terminal_verdict_stops_the_fleet() {
         }
         sleep(10 * SECOND).await;
     }
-    // One probe in five minutes.
+    // One probe every five minutes.
     let token_requests = fleet.token_requests();
     assert!(token_requests <= 13, "{token_requests} in an hour");
 }
 
 #[tokio::test(start_paused = true)]
-async fn g06f_another_credential_is_tried_at_once() {
+async fn g06f_changed_credentials_are_tried_at_once() {
     let fleet = Fleet::new();
     fleet.source.change_credential(1);
     fleet.source.script.then(rejected());
@@ -126,18 +126,18 @@ async fn g06f_another_credential_is_tried_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g06f_who_was_told_tries_once_more_with_another_credential() {
+async fn g06f_a_process_that_read_the_rejection_tries_changed_credentials_once() {
     let fleet = Fleet::new();
     let script = &fleet.source.script;
     script.then(rejected());
     script.change_credential();
-    // Within the same flight, also after it has told the others.
+    // Within the same flight, also after the rejection was written.
     token(&fleet.process()).await.unwrap();
     assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26f_processes_tell_each_other_of_rejected_logins() {
+async fn t26f_processes_share_the_count_of_rejected_logins() {
     let fleet = Fleet::with_password();
     fleet.source.script.times(2, rejected());
     for attempts in [1, 2, 2, 2] {
@@ -169,14 +169,14 @@ async fn t26f_an_accepted_login_clears_the_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26f_a_store_that_was_flushed_is_told_again() {
+async fn t26f_the_count_is_written_again_after_the_store_was_flushed() {
     let fleet = Fleet::with_password();
     fleet.source.script.always(rejected());
     let knows = fleet.process();
     assert!(token(&knows).await.is_err());
     sleep(6 * MINUTE).await;
     fleet.store.flush().await;
-    // The process's own memory counts, and later processes learn of it.
+    // The process uses its own memory, and later processes read the count that it wrote.
     assert!(token(&knows).await.is_err());
     sleep(6 * MINUTE).await;
     assert!(token(&fleet.process()).await.is_err());
@@ -184,7 +184,7 @@ async fn t26f_a_store_that_was_flushed_is_told_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26f_alone_nobody_tries_a_rejected_login_twice() {
+async fn t26f_without_the_store_no_process_sends_a_rejected_login_twice() {
     let fleet = Fleet::with_password();
     fleet.source.script.always(rejected());
     fleet.store.fail(true);
@@ -196,7 +196,7 @@ async fn t26f_alone_nobody_tries_a_rejected_login_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_only_one_process_lacks_stops_no_other() {
+async fn a_setting_missing_in_one_process_stops_no_other() {
     let fleet = Fleet::new();
     let missing = Error::config("client_secret", "the variable EXAMPLE_SECRET is not set");
     fleet.source.script.then(Outcome::error(missing));
@@ -205,7 +205,7 @@ async fn what_only_one_process_lacks_stops_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17_an_token_request_that_panics_gives_its_lease_back() {
+async fn g17_a_token_request_that_panics_releases_its_lease() {
     let fleet = Fleet::new();
     fleet.source.script.then(Outcome::panic());
     assert!(token(&fleet.process()).await.is_err());

@@ -2,13 +2,13 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 
-/// What stands in the store now.
+/// Returns the entry in the store.
 async fn entry(fleet: &Fleet) -> StoredEntry {
     let entry = fleet.store.inner.load(&key("read")).await.unwrap();
     entry.unwrap()
 }
 
-/// Puts something there, past every rule but the store's.
+/// Writes an entry into the store, past all rules except the store's.
 async fn put(fleet: &Fleet, version: EntryVersion, bytes: impl Into<bytes::Bytes>) {
     let expected = fleet.store.inner.load(&key("read")).await.unwrap();
     let expected = expected.map(|entry| entry.version);
@@ -18,7 +18,7 @@ async fn put(fleet: &Fleet, version: EntryVersion, bytes: impl Into<bytes::Bytes
 }
 
 #[tokio::test(start_paused = true)]
-async fn t29_an_entry_that_was_rolled_back_is_nothing_to_who_knew_better() {
+async fn t29_a_process_ignores_an_entry_older_than_one_it_has_seen() {
     let fleet = Fleet::new();
     let process = fleet.process();
     assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-1");
@@ -34,7 +34,7 @@ async fn t29_an_entry_that_was_rolled_back_is_nothing_to_who_knew_better() {
     process.report_accepted(generation);
     process.report_refused(generation);
     assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-3");
-    // And is replaced for all processes.
+    // And replaces it for all processes.
     assert_eq!(
         token(&fleet.process()).await.unwrap(),
         "Bearer fake-token-3"
@@ -50,7 +50,8 @@ async fn t30_a_store_that_was_flushed_costs_one_token_request() {
         store: Unreliable::default(),
         ..fleet.clone()
     };
-    // Nobody notices who has a token; who has none fetches one for all that come later.
+    // Processes with a token notice nothing; one without a token fetches one for all later
+    // processes.
     tokens(&processes).await;
     assert_eq!(fleet.token_requests(), 1);
     tokens(&flushed.processes(10)).await;
@@ -58,7 +59,7 @@ async fn t30_a_store_that_was_flushed_costs_one_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g16_no_bytes_in_the_store_do_any_harm() {
+async fn g16_invalid_bytes_in_the_store_cost_at_most_one_token_request() {
     let fleet = Fleet::new();
     let process = fleet.process();
     token(&process).await.unwrap();
@@ -66,7 +67,7 @@ async fn g16_no_bytes_in_the_store_do_any_harm() {
     let mut token_requests = fleet.token_requests();
     let after = |version| EntryVersion::after(Some(version), Duration::ZERO);
     for at in 0..good.len() {
-        // Each of them cut off, and each changed.
+        // Each prefix, and each change of one byte.
         let mut changed = good.to_vec();
         changed[at] ^= 0x80;
         for (bytes, is_cut) in [(good.slice(..at), true), (changed.into(), false)] {
@@ -76,9 +77,9 @@ async fn g16_no_bytes_in_the_store_do_any_harm() {
             let requests = fleet.token_requests() - token_requests;
             token_requests = fleet.token_requests();
             if is_cut {
-                assert_eq!(requests, 1, "cut at {at}: nothing that is understood")
+                assert_eq!(requests, 1, "cut at {at}: treated as missing")
             } else {
-                // A number that was changed is a number; sealing is what tells them apart.
+                // A changed number is still a number; only sealing detects the change.
                 assert!(requests <= 1, "changed at {at}: {requests}")
             }
         }
@@ -86,7 +87,7 @@ async fn g16_no_bytes_in_the_store_do_any_harm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t27_a_store_that_mixes_keys_up_gives_nobody_anothers_token() {
+async fn t27_a_store_that_mixes_up_keys_gives_no_process_another_keys_token() {
     let fleet = Fleet::new();
     let own = token(&fleet.process()).await.unwrap();
     let other = key("another");
@@ -106,7 +107,7 @@ async fn t27_a_store_that_mixes_keys_up_gives_nobody_anothers_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t31_who_publishes_late_takes_what_is_there() {
+async fn t31_a_process_that_publishes_late_uses_the_newer_entry() {
     let fleet = Fleet::new();
     fleet.source.script.then(Outcome::fresh().delay(5 * SECOND));
     let slow = fleet.process();
@@ -115,7 +116,8 @@ async fn t31_who_publishes_late_takes_what_is_there() {
         tokio::spawn(async move { token(&slow).await })
     };
     sleep(SECOND).await;
-    // Its lease is taken from it, as if it had been stopped for longer than that lasts.
+    // Its lease is given to another process, as if it had been stopped for longer than the lease
+    // lasts.
     let faster = Fleet {
         store: Unreliable {
             inner: fleet.store.inner.clone(),
@@ -148,7 +150,7 @@ async fn t31_who_publishes_late_takes_what_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t30_a_store_that_falls_silent_at_any_call_costs_50_ms_before_and_after_an_token_request() {
+async fn t30_a_store_that_stops_answering_costs_50_ms_before_and_after_a_token_request() {
     let calls = {
         let fleet = quota_fleet();
         token(&fleet.process()).await.unwrap();
@@ -169,7 +171,7 @@ async fn t30_a_store_that_falls_silent_at_any_call_costs_50_ms_before_and_after_
     }
 }
 
-/// A token request takes a second, and every part of the protocol is in use.
+/// A token request takes one second, and every part of the protocol is used.
 fn quota_fleet() -> Fleet {
     let fleet = Fleet {
         quota: Some(Quota::new(20, HOUR).unwrap()),

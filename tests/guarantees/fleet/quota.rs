@@ -10,14 +10,15 @@ fn fleet(limit: u32) -> Fleet {
     }
 }
 
-/// Processes whose tokens differ, but not the client that the vendor counts.
+/// Makes processes with different tokens and the same client, whose token requests the vendor
+/// counts.
 fn of_one_client(fleet: &Fleet, count: usize) -> Vec<Authenticator> {
     let process = |number: usize| fleet.process_for(&number.to_string(), VirtualClock::new());
     (0..count).map(process).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11f_a_clients_keys_and_processes_share_its_quota() {
+async fn g11f_all_keys_and_processes_of_a_client_share_its_quota() {
     let fleet = fleet(20);
     let told = tokens(&of_one_client(&fleet, 30)).await;
     let errors: Vec<_> = told.into_iter().filter_map(Result::err).collect();
@@ -36,7 +37,7 @@ async fn g11f_a_clients_keys_and_processes_share_its_quota() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11f_failed_token_requests_count() {
+async fn g11f_failed_token_requests_use_slots() {
     let fleet = fleet(5);
     let error = Error::new(ErrorKind::Unavailable, "no answer");
     fleet.source.script.times(5, Outcome::error(error));
@@ -47,7 +48,7 @@ async fn g11f_failed_token_requests_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11f_a_token_that_others_fetched_costs_nobody_a_slot() {
+async fn g11f_a_token_of_another_process_uses_no_slot() {
     let fleet = fleet(4);
     let process = fleet.process();
     let first = process.token().await.unwrap().generation();
@@ -76,15 +77,14 @@ async fn g11f_a_token_that_others_fetched_costs_nobody_a_slot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11f_renewal_ahead_leaves_the_reserve_to_who_needs_it() {
+async fn g11f_renewals_ahead_of_expiry_leave_the_reserve_for_expired_tokens() {
     let fleet = fleet(10);
     let others = of_one_client(&fleet, 7);
     let process = fleet.process();
     tokens(&others).await;
     let _ = fleet.source.script.clone().lifetime(10 * MINUTE);
     token(&process).await.unwrap();
-    // Eight slots are taken: nothing is left for a renewal ahead, and something for an expired
-    // token.
+    // Eight slots are taken: a renewal ahead of expiry gets none, and an expired token gets one.
     for _ in 0..8 {
         sleep(MINUTE).await;
         token(&process).await.unwrap();
@@ -98,7 +98,7 @@ async fn g11f_renewal_ahead_leaves_the_reserve_to_who_needs_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t30_without_the_store_a_process_takes_its_share_and_no_more() {
+async fn t30_without_the_store_a_process_uses_only_its_share() {
     let fleet = fleet(20);
     fleet.store.fail(true);
     let process = fleet.process();
@@ -108,7 +108,7 @@ async fn t30_without_the_store_a_process_takes_its_share_and_no_more() {
         }
         sleep(2 * MINUTE).await;
     }
-    // A tenth, where nothing else was said.
+    // A tenth by default.
     assert_eq!(fleet.token_requests(), 2);
     assert_eq!(token(&process).await.unwrap_err().kind(), ErrorKind::Quota);
     sleep(HOUR).await;
@@ -141,7 +141,7 @@ async fn t35_a_storm_of_restarts_costs_one_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11f_a_slot_frees_with_its_token() {
+async fn g11f_a_slot_is_freed_when_its_token_expires() {
     let fleet = fleet(2);
     let _ = fleet.source.script.clone().lifetime(10 * MINUTE);
     for _ in 0..6 {
@@ -152,10 +152,10 @@ async fn g11f_a_slot_frees_with_its_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t31_a_lease_that_came_too_late_is_taken_again_and_costs_no_slot() {
+async fn t31_a_lease_granted_too_late_is_requested_again_and_uses_no_slot() {
     let mut fleet = fleet(1);
     fleet.store.latency_budget = Some(MINUTE);
-    // Three of twelve seconds are over, and the token request may take ten.
+    // Three of twelve seconds have passed, and the token request may take ten.
     *fleet.store.late.lock().unwrap() = Some(3 * SECOND);
     token(&fleet.process()).await.unwrap();
     assert_eq!(fleet.store.leases.load(Ordering::SeqCst), 2);
@@ -163,7 +163,7 @@ async fn t31_a_lease_that_came_too_late_is_taken_again_and_costs_no_slot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t31_a_lease_that_is_taken_again_is_held_until_the_token_request_has_ended() {
+async fn t31_a_lease_requested_again_is_held_until_the_token_request_has_ended() {
     let mut fleet = fleet(5);
     fleet.store.latency_budget = Some(MINUTE);
     *fleet.store.late.lock().unwrap() = Some(3 * SECOND);
@@ -182,7 +182,7 @@ async fn t31_a_lease_that_is_taken_again_is_held_until_the_token_request_has_end
     assert!(store.lease(&key("read"), "other", SECOND).await.unwrap());
 }
 
-/// Lets callers of these processes come for a few seconds.
+/// Sends requests from these processes for a few seconds.
 async fn go_on(processes: &[Authenticator]) {
     for _ in 0..20 {
         tokens(processes).await;
@@ -191,14 +191,14 @@ async fn go_on(processes: &[Authenticator]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11f_a_contended_account_lends_a_share_that_is_written_down_later() {
+async fn g11f_a_contended_account_permits_a_share_that_is_written_later() {
     let fleet = fleet(5);
     fleet.store.loses_accounts.store(true, Ordering::SeqCst);
     let process = fleet.process();
     let begun = Instant::now();
     token(&process).await.unwrap();
     assert!(begun.elapsed() <= SECOND / 20, "{:?}", begun.elapsed());
-    // Others find the token, because the store has taken everything else.
+    // Other processes find the token, because the store has accepted everything else.
     token(&fleet.process()).await.unwrap();
     assert_eq!(fleet.token_requests(), 1);
     // A share is one token request here.
@@ -214,7 +214,7 @@ async fn g11f_a_contended_account_lends_a_share_that_is_written_down_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11f_token_requests_of_an_outage_of_the_store_count_when_it_is_back() {
+async fn g11f_token_requests_during_an_outage_of_the_store_are_counted_afterwards() {
     let fleet = fleet(10);
     fleet.store.fail(true);
     let processes = fleet.processes(6);
@@ -230,7 +230,7 @@ async fn g11f_token_requests_of_an_outage_of_the_store_count_when_it_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20f_wall_clocks_that_are_set_lengthen_and_shorten_no_slot() {
+async fn g20f_setting_wall_clocks_does_not_change_the_length_of_a_slot() {
     for back in [true, false] {
         let fleet = fleet(2);
         let clocks = [VirtualClock::new(), VirtualClock::new()];
@@ -239,7 +239,7 @@ async fn g20f_wall_clocks_that_are_set_lengthen_and_shorten_no_slot() {
         let processes: Vec<_> = (0..4).map(process).collect();
         let told = tokens(&processes).await;
         assert_eq!(told.iter().filter(|told| told.is_ok()).count(), 2);
-        // One of two wall clocks is set, after the slots were taken.
+        // One of two wall clocks is set after the slots were taken.
         if back {
             clocks[0].jump_wall_back(10 * HOUR)
         } else {

@@ -66,7 +66,7 @@ async fn s15_a_rotated_refresh_token_is_spent_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s15_a_refresh_token_that_is_not_replaced_is_kept() {
+async fn s15_a_refresh_token_that_is_not_replaced_remains_in_use() {
     let fleet = fleet();
     let script = &fleet.source.script;
     script.then(brings(1, Some("fake-refresh-1")));
@@ -80,7 +80,7 @@ async fn s15_a_refresh_token_that_is_not_replaced_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_keeps_none_is_given_none() {
+async fn a_source_that_keeps_no_refresh_tokens_receives_none() {
     let mut fleet = fleet();
     fleet.source.keeps = false;
     fleet
@@ -115,7 +115,7 @@ async fn refresh_tokens_need_no_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t32_of_many_who_renew_at_once_one_spends_it() {
+async fn t32_one_of_many_concurrent_renewals_spends_the_refresh_token() {
     let fleet = fleet();
     let script = &fleet.source.script;
     script.then(brings(1, Some("fake-refresh-1")));
@@ -148,7 +148,7 @@ async fn s15_an_invalid_refresh_token_is_replaced_by_the_primary_grant() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t32_an_answer_that_got_lost_costs_one_careful_try_more_and_no_other() {
+async fn t32_a_lost_answer_is_followed_by_exactly_one_careful_reuse() {
     let fleet = fleet();
     let script = &fleet.source.script;
     script.then(brings(1, Some("fake-refresh-1")));
@@ -166,7 +166,7 @@ async fn t32_an_answer_that_got_lost_costs_one_careful_try_more_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t32_a_vendor_that_says_no_did_not_take_it() {
+async fn t32_a_refresh_token_is_not_spent_by_a_throttled_request() {
     let fleet = fleet();
     let script = &fleet.source.script;
     script.then(brings(1, Some("fake-refresh-1")));
@@ -187,7 +187,7 @@ async fn t32_a_vendor_that_says_no_did_not_take_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s15_a_first_refresh_token_is_used_and_not_sent_again_when_it_is_invalid() {
+async fn s15_an_invalid_first_refresh_token_is_not_sent_again() {
     let fleet = fleet();
     let log_in = |text: &str| *fleet.source.first.lock().unwrap() = Some(Secret::new(text));
     log_in("fake-first-1");
@@ -195,7 +195,7 @@ async fn s15_a_first_refresh_token_is_used_and_not_sent_again_when_it_is_invalid
     script.then(brings(1, Some("fake-refresh-1")));
     token(&fleet.process()).await.unwrap();
     sleep(HOUR).await;
-    // The chain breaks; the first one was replaced long ago.
+    // The current refresh token is invalid, and the first one was replaced long ago.
     script.then(invalid_grant());
     let end = Error::new(ErrorKind::Rejected, "log in again");
     script.then(Outcome::error(end.clone()));
@@ -211,7 +211,7 @@ async fn s15_a_first_refresh_token_is_used_and_not_sent_again_when_it_is_invalid
         Some(&None),
         "the refresh token is known to be invalid"
     );
-    // A person logged in.
+    // A person logged in again.
     log_in("fake-first-2");
     sleep(6 * MINUTE).await;
     script.then(brings(2, None));
@@ -220,7 +220,7 @@ async fn s15_a_first_refresh_token_is_used_and_not_sent_again_when_it_is_invalid
 }
 
 #[tokio::test(start_paused = true)]
-async fn t32_without_the_store_no_first_one_is_spent() {
+async fn t32_without_the_store_no_first_refresh_token_is_spent() {
     let fleet = fleet();
     *fleet.source.first.lock().unwrap() = Some(Secret::new("fake-first-1"));
     fleet.store.fail(true);
@@ -230,7 +230,7 @@ async fn t32_without_the_store_no_first_one_is_spent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t30_without_the_store_the_primary_grant_serves() {
+async fn t30_without_the_store_the_primary_grant_is_used() {
     let fleet = fleet();
     let script = &fleet.source.script;
     script.always(brings(1, Some("fake-refresh-1")));
@@ -242,14 +242,44 @@ async fn t30_without_the_store_the_primary_grant_serves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17_a_refresh_token_that_the_store_did_not_take_is_not_lost() {
+async fn g17_g21_a_shutdown_says_that_the_store_did_not_take_the_refresh_token() {
+    let fleet = fleet();
+    let script = &fleet.source.script;
+    script.then(brings(1, Some("fake-refresh-1")));
+    let process = fleet.process();
+    token(&process).await.unwrap();
+    process.shutdown(MINUTE).await.unwrap();
+    sleep(HOUR).await;
+    fleet.store.fail_after_writes(1);
+    script.then(brings(2, Some("fake-refresh-2")));
+    token(&process).await.unwrap();
+    let start = tokio::time::Instant::now();
+    let error = process.shutdown(MINUTE).await.unwrap_err();
+    assert_eq!(error.kind(), auth_core::ErrorKind::Store);
+    assert!(
+        error.to_string().contains("newest refresh token"),
+        "{error}"
+    );
+    assert!(start.elapsed() <= 2 * SECOND, "{:?}", start.elapsed());
+    assert!(process.health().is_store_failing());
+    // The store is back: the next renewal writes a newer one.
+    fleet.store.fail(false);
+    sleep(HOUR).await;
+    script.then(brings(3, Some("fake-refresh-3")));
+    token(&process).await.unwrap();
+    process.shutdown(MINUTE).await.unwrap();
+    assert!(!process.health().is_store_failing());
+}
+
+#[tokio::test(start_paused = true)]
+async fn g17_a_refresh_token_that_could_not_be_written_is_not_lost() {
     let fleet = fleet();
     let script = &fleet.source.script;
     script.then(brings(1, Some("fake-refresh-1")));
     let process = fleet.process();
     token(&process).await.unwrap();
     sleep(HOUR).await;
-    // It notes that one is being spent, and then takes nothing any more.
+    // The store accepts the mark that a refresh token is being spent, and no write after it.
     fleet.store.fail_after_writes(1);
     script.then(brings(2, Some("fake-refresh-2")));
     token(&process).await.unwrap();
@@ -291,7 +321,7 @@ async fn g07f_a_refused_token_is_renewed_by_its_refresh_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s15_a_refresh_token_that_another_process_used_gets_a_token_for_all() {
+async fn s15_a_token_from_another_process_refresh_token_serves_all() {
     let fleet = fleet();
     let script = &fleet.source.script;
     script.then(brings(1, Some("fake-refresh-1")));
@@ -320,14 +350,14 @@ async fn s15_a_refresh_token_that_another_process_used_gets_a_token_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t31_who_loses_the_lease_before_the_call_has_spent_nothing() {
+async fn t31_a_process_that_loses_the_lease_before_the_call_spends_nothing() {
     let mut fleet = fleet();
     fleet.store.latency_budget = Some(HOUR);
     fleet.source.script.then(brings(1, Some("fake-refresh-1")));
     token(&fleet.process()).await.unwrap();
     sleep(HOUR).await;
-    // It is stopped with the mark written until the lease is too short for a token request, and
-    // again after the next write: two marks without an answer are the end of a refresh token.
+    // The process is stopped after the mark was written, until the lease is too short for a token
+    // request, and again after the next write: two marks without an answer end a refresh token.
     *fleet.store.late_writes.lock().unwrap() = (2, 13 * SECOND);
     fleet.source.script.then(brings(2, None));
     token(&fleet.process()).await.unwrap();

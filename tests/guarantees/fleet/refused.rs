@@ -1,4 +1,4 @@
-//! G7 and G9 in a fleet: a refused token is not taken back from the store.
+//! G7 and G9 in a fleet: a refused token is not taken from the store again.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 
-/// What the processes' requests met at an API.
+/// The answers of an API to the requests of all processes.
 #[derive(Debug, Default)]
 struct Met {
-    /// How often each token was refused, and when last.
+    /// Per token: the number of refusals, and the time of the last one.
     refused: BTreeMap<String, (usize, Duration)>,
     accepted: usize,
     failed: usize,
-    /// When a request was accepted first.
+    /// The time of the first accepted request.
     first: Option<Duration>,
 }
 
@@ -30,7 +30,7 @@ impl Met {
         false
     }
 
-    /// One request, sent as the layer sends it.
+    /// Sends one request the way the layer does.
     async fn send(
         &mut self,
         process: &Authenticator,
@@ -58,7 +58,7 @@ impl Met {
         }
     }
 
-    /// A request a second in each process.
+    /// Sends one request per second in each process.
     async fn for_duration(
         &mut self,
         processes: &[Authenticator],
@@ -86,7 +86,7 @@ fn but_the_first(text: &str) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07f_a_token_refused_during_the_retry_after_of_a_renewal_is_not_taken_back() {
+async fn g07f_a_token_refused_during_a_retry_after_is_not_used_again() {
     for processes in [1, 4] {
         let fleet = Fleet::new();
         let _ = fleet.source.script.clone().lifetime(5 * HOUR);
@@ -98,7 +98,7 @@ async fn g07f_a_token_refused_during_the_retry_after_of_a_renewal_is_not_taken_b
             .source
             .script
             .then(Outcome::error(busy.with_retry_after(10 * MINUTE)));
-        // Past 80 % of the lifetime: the renewal is due for any jitter.
+        // After 80 % of the lifetime, the renewal is due with any jitter.
         sleep(4 * HOUR - MINUTE + SECOND).await;
         tokens(&processes).await;
         sleep(SECOND).await;
@@ -106,7 +106,8 @@ async fn g07f_a_token_refused_during_the_retry_after_of_a_renewal_is_not_taken_b
         let mut met = Met::default();
         met.for_duration(&processes, HOUR, &but_the_first).await;
         println!("{} processes: {met:?}", processes.len());
-        // Each drops the token after five refusals; the next one comes when `Retry-After` is over.
+        // Each process drops the token after five refusals; the next token arrives after
+        // `Retry-After`.
         assert!(met.refused["Bearer fake-token-1"].0 <= 5 * processes.len());
         assert!(met.first.unwrap() <= 10 * MINUTE + 5 * SECOND, "{met:?}");
         assert_eq!(met.refused.len(), 1);
@@ -119,7 +120,7 @@ async fn g07f_a_token_refused_during_the_retry_after_of_a_renewal_is_not_taken_b
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07f_a_token_refused_while_the_quota_is_used_up_is_not_taken_back() {
+async fn g07f_a_token_refused_while_the_quota_is_used_up_is_not_used_again() {
     let fleet = Fleet {
         quota: Some(Quota::new(4, HOUR).unwrap()),
         ..Fleet::new()
@@ -128,7 +129,7 @@ async fn g07f_a_token_refused_while_the_quota_is_used_up_is_not_taken_back() {
     let process = fleet.process();
     token(&process).await.unwrap();
     process.report_accepted(process.token().await.unwrap().generation());
-    // Other keys of the client use the rest of the quota up.
+    // Other keys of the client use the rest of the quota.
     for scope in ["a", "b", "c"] {
         token(&fleet.process_for(scope, VirtualClock::new()))
             .await
@@ -145,7 +146,7 @@ async fn g07f_a_token_refused_while_the_quota_is_used_up_is_not_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07f_a_token_refused_while_the_store_is_down_is_not_taken_back() {
+async fn g07f_a_token_refused_while_the_store_is_down_is_not_used_again() {
     let fleet = Fleet::new();
     let _ = fleet.source.script.clone().lifetime(24 * HOUR);
     let processes = fleet.processes(4);
@@ -164,10 +165,11 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_not_taken_back() {
         .await;
     println!("{met:?} {after:?}");
     assert!(met.refused["Bearer fake-token-1"].0 <= 20 * 4, "{met:?}");
-    // No process sends the token once more, also if the store still has it.
+    // No process sends the token again, although the store may still contain it.
     assert!(after.refused.is_empty(), "{after:?}");
     assert!(after.first.unwrap() <= 10 * SECOND, "{after:?}");
-    // A process that starts later learns of it by one refusal at most: nobody could write it down.
+    // A process that starts later meets one refusal at most, because the refusal could not be
+    // written.
     let mut late = Met::default();
     late.for_duration(&fleet.processes(1), HOUR, &but_the_first)
         .await;
@@ -176,7 +178,7 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_not_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07f_a_token_refused_while_the_store_is_down_is_marked_when_the_store_is_back() {
+async fn g07f_a_token_refused_while_the_store_is_down_is_marked_afterwards() {
     for seed in 0..5 {
         fastrand::seed(seed);
         let fleet = Fleet::new();
@@ -202,7 +204,7 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_marked_when_the_store_i
             .await;
         assert!(late.refused.is_empty(), "seed {seed}: {late:?}");
         assert_eq!(fleet.token_requests(), requests + 1);
-        // When there is nothing left to write, the store is not called.
+        // When nothing is left to write, the store is not called.
         let before = fleet.store.calls.load(Ordering::SeqCst);
         met.for_duration(&processes, MINUTE, &but_the_first).await;
         assert_eq!(fleet.store.calls.load(Ordering::SeqCst), before, "{calls}");
@@ -210,7 +212,7 @@ async fn g07f_a_token_refused_while_the_store_is_down_is_marked_when_the_store_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn g09f_an_api_that_refuses_everything_leaves_the_fleets_reserve_alone() {
+async fn g09f_an_api_that_refuses_everything_does_not_use_the_fleets_reserve() {
     let fleet = Fleet {
         quota: Some(Quota::new(20, HOUR).unwrap()),
         ..Fleet::new()
@@ -226,7 +228,7 @@ async fn g09f_an_api_that_refuses_everything_leaves_the_fleets_reserve_alone() {
         fleet.token_requests(),
         met.failed
     );
-    // A fifth of the slots is left for tokens that expire.
+    // A fifth of the slots is reserved for tokens that expire.
     assert!(
         fleet.token_requests() <= 16,
         "{} token requests",
@@ -248,7 +250,7 @@ async fn g09_two_processes_without_a_store_at_a_vendor_with_one_live_token() {
     };
     let processes = [process(), process()];
     let script = source.script.clone();
-    // Each new token ends the one before.
+    // Each new token revokes the one before.
     let newest = move |text: &str| text == format!("Bearer fake-token-{}", script.fetches());
     let mut met = Met::default();
     met.for_duration(&processes, HOUR, &newest).await;

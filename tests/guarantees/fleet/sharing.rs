@@ -1,4 +1,4 @@
-//! One token for several processes: here authenticators that share nothing but a store.
+//! One token for several processes, which are authenticators here that share only a store.
 
 use auth_core::{AuthenticatorOptions, ErrorKind, Refusal};
 use bytes::Bytes;
@@ -25,8 +25,8 @@ async fn g03f_twenty_cold_processes_make_one_token_request() {
     for token in tokens.collect::<Vec<_>>() {
         token.await.unwrap().unwrap();
     }
-    // From the publication to the last that adopts it: a process that waits looks again after at
-    // most a quarter of the time that it has waited.
+    // From the publication until the last process has the token: a waiting process looks again
+    // after at most a quarter of the time that it has waited.
     let longest = begun.elapsed();
     assert!(longest <= SECOND + SECOND / 4, "{longest:?}");
     assert_eq!(fleet.token_requests(), 1);
@@ -44,7 +44,7 @@ async fn g03f_a_program_that_starts_a_hundred_times_an_hour_makes_one_token_requ
         sleep(HOUR * 9 / 10 / 100).await;
     }
     assert_eq!(fleet.token_requests(), 1);
-    // After 75 % to 80 % of its lifetime the token is renewed, by one of the starts.
+    // After 75 % to 80 % of its lifetime, one of the starts renews the token.
     for _ in 83..100 {
         token(&fleet.process()).await.unwrap();
         sleep(HOUR * 9 / 10 / 100).await;
@@ -53,7 +53,7 @@ async fn g03f_a_program_that_starts_a_hundred_times_an_hour_makes_one_token_requ
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_granted_scope_is_readable_in_every_process_and_belongs_to_its_token() {
+async fn the_granted_scope_of_a_token_is_available_in_every_process() {
     let fleet = Fleet::new();
     let granted = |number: u64| {
         let token = AccessToken::new(format!("fake-token-{number}")).expires_in(HOUR);
@@ -69,7 +69,7 @@ async fn a_granted_scope_is_readable_in_every_process_and_belongs_to_its_token()
     for token in &tokens {
         assert_eq!(token.granted_scope(), Some("read value-1"));
     }
-    // Another token, another scope; a token that is still held keeps its own.
+    // Another token has another scope; a token that is still held keeps its own.
     sleep(MINUTE).await;
     assert!(matches!(
         processes[0].report_refused(tokens[0].generation()),
@@ -82,7 +82,7 @@ async fn a_granted_scope_is_readable_in_every_process_and_belongs_to_its_token()
     let later = fleet.process().token().await.unwrap();
     assert_eq!(later.granted_scope(), Some("read value-2"));
     assert_eq!(fleet.token_requests(), 2);
-    // A vendor that does not say.
+    // A vendor that does not state the granted scope.
     let silent = Fleet::new();
     for process in silent.processes(2) {
         assert_eq!(process.token().await.unwrap().granted_scope(), None);
@@ -90,20 +90,20 @@ async fn a_granted_scope_is_readable_in_every_process_and_belongs_to_its_token()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_about_to_end_is_not_taken() {
+async fn a_token_within_its_margin_is_not_taken_from_the_store() {
     let fleet = Fleet::new();
     token(&fleet.process()).await.unwrap();
     sleep(HOUR - MINUTE - SECOND).await;
     token(&fleet.process()).await.unwrap();
     assert_eq!(fleet.token_requests(), 1);
-    // Less than the minute that a token needs to arrive in time.
+    // Less than one minute, the margin.
     sleep(2 * SECOND).await;
     token(&fleet.process()).await.unwrap();
     assert_eq!(fleet.token_requests(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn g02f_a_lifetime_costs_the_fleet_one_token_request() {
+async fn g02f_the_fleet_makes_one_token_request_per_lifetime() {
     let fleet = Fleet::new();
     let processes: Vec<_> = (0..10).map(|_| fleet.process()).collect();
     for _ in 0..10 * 60 {
@@ -113,7 +113,7 @@ async fn g02f_a_lifetime_costs_the_fleet_one_token_request() {
         sleep(MINUTE).await;
     }
     let token_requests = fleet.token_requests();
-    // Renewed after three quarters of an hour's life at the earliest.
+    // Renewed after three quarters of one hour at the earliest.
     assert!(
         (10..=14).contains(&token_requests),
         "{token_requests} in ten hours"
@@ -121,7 +121,7 @@ async fn g02f_a_lifetime_costs_the_fleet_one_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g08f_a_refusal_costs_the_fleet_one_token_request() {
+async fn g08f_the_fleet_makes_one_token_request_per_refusal() {
     let fleet = Fleet::new();
     let processes: Vec<_> = (0..10).map(|_| fleet.process()).collect();
     for process in &processes {
@@ -137,7 +137,7 @@ async fn g08f_a_refusal_costs_the_fleet_one_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07f_a_refused_token_is_taken_by_no_other_process_even_if_no_other_token_can_be_had() {
+async fn g07f_no_other_process_takes_a_refused_token_even_without_another_token() {
     let fleet = Fleet::new();
     let process = fleet.process();
     let generation = process.token().await.unwrap().generation();
@@ -148,7 +148,8 @@ async fn g07f_a_refused_token_is_taken_by_no_other_process_even_if_no_other_toke
         panic!("the refused token is renewed");
     };
     assert_eq!(renewal.await.unwrap_err().kind(), ErrorKind::Unavailable);
-    // One refusal may be one request's trouble: the process that has the token goes on with it.
+    // One refusal may concern one request only: the process that holds the token continues to use
+    // it.
     assert_eq!(token(&process).await.unwrap(), "Bearer fake-token-1");
     assert!(
         fleet.process().token().await.is_err(),
@@ -163,9 +164,9 @@ async fn g07f_a_refused_token_is_taken_by_no_other_process_even_if_no_other_toke
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17_a_lease_that_nobody_gives_back_holds_callers_up_for_half_a_deadline() {
+async fn g17_a_lease_of_a_dead_process_delays_callers_by_half_a_deadline() {
     let fleet = Fleet::new();
-    // Taken by a process that is gone.
+    // The lease of a process that has ended.
     let lease = 12 * SECOND;
     assert!(
         fleet
@@ -182,7 +183,7 @@ async fn g17_a_lease_that_nobody_gives_back_holds_callers_up_for_half_a_deadline
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17_a_lease_that_nobody_gives_back_ends_in_its_time_where_a_password_may_be_locked() {
+async fn g17_a_lease_of_a_dead_process_is_respected_if_the_account_may_be_locked() {
     let fleet = Fleet::with_password();
     let lease = 12 * SECOND;
     let store = &fleet.store;
@@ -194,7 +195,7 @@ async fn g17_a_lease_that_nobody_gives_back_ends_in_its_time_where_a_password_ma
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17f_twenty_processes_that_wait_for_a_dead_ones_lease_make_one_token_request() {
+async fn g17f_twenty_processes_that_wait_for_a_dead_processs_lease_make_one_token_request() {
     let fleet = Fleet::new();
     fleet
         .source
@@ -224,7 +225,7 @@ async fn g05_a_silent_vendor_ends_at_the_token_requests_deadline_with_a_store_to
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17_an_token_request_that_failed_gives_its_lease_back() {
+async fn g17_a_failed_token_request_releases_its_lease() {
     let fleet = Fleet::new();
     let error = Error::new(ErrorKind::Unavailable, "no answer");
     fleet.source.script.then(Outcome::error(error));
@@ -239,7 +240,7 @@ async fn g17_an_token_request_that_failed_gives_its_lease_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g16_a_store_that_hangs_costs_50_ms_and_is_asked_once_a_flight_at_most() {
+async fn g16_a_store_that_hangs_costs_50_ms_and_is_called_at_most_once_per_flight() {
     let store = Unreliable::default();
     *store.silent_from.lock().unwrap() = Some(0);
     let fleet = with(&store);
@@ -252,12 +253,12 @@ async fn g16_a_store_that_hangs_costs_50_ms_and_is_asked_once_a_flight_at_most()
         begun.elapsed()
     );
     assert_eq!(store.calls.load(Ordering::SeqCst), 1);
-    // A process that starts a moment later pays the same, and no call more.
+    // A process that starts a moment later waits as long, and makes no further call.
     let begun = Instant::now();
     token(&fleet.process()).await.unwrap();
     assert!(begun.elapsed() <= Duration::from_millis(51));
     assert_eq!(store.calls.load(Ordering::SeqCst), 2);
-    // With a refusal a minute each flight asks the store once, and takes 50 ms for that.
+    // With one refusal per minute, each flight calls the store once, which takes 50 ms.
     for flights in 1..=10 {
         let generation = process.token().await.unwrap().generation();
         process.report_accepted(generation);
@@ -271,7 +272,7 @@ async fn g16_a_store_that_hangs_costs_50_ms_and_is_asked_once_a_flight_at_most()
 }
 
 #[tokio::test(start_paused = true)]
-async fn g16_a_store_that_fails_is_asked_again_later_and_shared_again() {
+async fn g16_a_failed_store_is_called_again_later_and_shared_again() {
     let store = Unreliable::default();
     store.fail(true);
     let fleet = with(&store);
@@ -279,7 +280,7 @@ async fn g16_a_store_that_fails_is_asked_again_later_and_shared_again() {
     token(&process).await.unwrap();
     assert_eq!(store.calls.load(Ordering::SeqCst), 1);
     store.fail(false);
-    // The next renewal finds it well, and others share what it brings.
+    // The next renewal finds the store working, and other processes use its token.
     sleep(50 * MINUTE).await;
     token(&process).await.unwrap();
     sleep(SECOND).await;
@@ -305,7 +306,7 @@ async fn g16_a_request_with_a_cached_token_does_not_call_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g16_what_cannot_be_understood_is_nothing() {
+async fn g16_an_entry_that_cannot_be_decoded_counts_as_missing() {
     let fleet = Fleet::new();
     let foreign = Bytes::from_static(b"auth-core 2\nlayout of a later release");
     fleet
@@ -318,13 +319,13 @@ async fn g16_what_cannot_be_understood_is_nothing() {
         .await
         .unwrap();
     token(&fleet.process()).await.unwrap();
-    // And is replaced by what can be.
+    // And is replaced by a valid entry.
     token(&fleet.process()).await.unwrap();
     assert_eq!(fleet.token_requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn t27_keys_share_nothing() {
+async fn t27_different_keys_share_no_token() {
     let fleet = Fleet::new();
     token(&fleet.process()).await.unwrap();
     let other = fleet.process_for("another", VirtualClock::new());
@@ -348,7 +349,7 @@ async fn g03f_a_token_without_a_lifetime_is_not_stored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10f_a_token_that_has_expired_when_it_comes_is_not_stored_but_the_back_off_is() {
+async fn g10f_the_back_off_is_stored_and_not_the_token_that_has_expired_on_arrival() {
     let fleet = Fleet::new();
     let brought = AccessToken::new("fake-token").expires_in(Duration::ZERO);
     fleet.source.script.always(Outcome::token(brought));
@@ -365,7 +366,7 @@ async fn g10f_a_token_that_has_expired_when_it_comes_is_not_stored_but_the_back_
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_a_clock_that_was_set_back_makes_no_token_live_longer() {
+async fn g20_setting_the_clock_back_extends_no_stored_token() {
     let fleet = Fleet::new();
     token(&fleet.process()).await.unwrap();
     let clock = VirtualClock::new();
@@ -375,7 +376,8 @@ async fn g20_a_clock_that_was_set_back_makes_no_token_live_longer() {
     assert!(process.health().usable_for().unwrap() <= HOUR);
 }
 
-/// Each vendor's crate, twice on one store: the second one finds what the first one put there.
+/// Each vendor's crate, twice with one store: the second authenticator finds the token of the
+/// first.
 #[tokio::test(start_paused = true)]
 async fn g03f_every_vendor_shares_its_token() {
     use auth_axonize::Axonize;

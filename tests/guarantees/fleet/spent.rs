@@ -1,4 +1,5 @@
-//! What is used up stays used up, and what never reached the vendor uses nothing up.
+//! A used slot or refresh token stays used, and a request that did not reach the vendor uses
+//! nothing.
 
 use auth_core::{AuthenticatorOptions, ErrorKind, TokenRequestLimit, TokenRequestOutcome};
 use auth_testkit::ScriptedSource;
@@ -11,7 +12,7 @@ fn brings(number: usize) -> Outcome {
     Outcome::token(token.refresh_token(format!("fake-refresh-{number}")))
 }
 
-/// Attempts that prove nothing about a refresh token.
+/// Failures that prove nothing about a refresh token.
 fn proving_nothing() -> [(&'static str, Error); 4] {
     let error = |outcome| Error::new(ErrorKind::Unavailable, "example").with_outcome(outcome);
     [
@@ -27,7 +28,7 @@ fn proving_nothing() -> [(&'static str, Error); 4] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t32f_attempts_that_never_reached_the_vendor_end_no_refresh_token() {
+async fn t32f_token_requests_that_were_not_sent_end_no_refresh_token() {
     for (what, failure) in proving_nothing() {
         for restarts in [false, true] {
             for ahead in [false, true] {
@@ -61,7 +62,7 @@ async fn t32f_attempts_that_never_reached_the_vendor_end_no_refresh_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t32_a_login_outlives_a_tunnel_that_a_program_is_run_in_twice() {
+async fn t32_a_login_survives_two_runs_of_a_program_without_network() {
     for (what, failure) in proving_nothing() {
         let mut fleet = Fleet::new();
         fleet.source.keeps = true;
@@ -119,7 +120,7 @@ async fn t32f_no_refresh_token_is_sent_twice_from_a_record_that_could_not_be_sav
         token(&first).await.unwrap();
         fleet.store.fail(false);
         sleep(HOUR).await;
-        // The other process goes on from what the store has, and then the first one comes back.
+        // The other process continues from the store's entry, and then the first one returns.
         for process in [&second, &first, &second, &first] {
             let _ = token(process).await;
             sleep(HOUR).await;
@@ -128,14 +129,14 @@ async fn t32f_no_refresh_token_is_sent_twice_from_a_record_that_could_not_be_sav
         println!("{writes}: {spent:?}");
         for text in &spent {
             let times = spent.iter().filter(|other| *other == text).count();
-            // One careful re-use: the mark says that nobody knows what became of the first use.
+            // One careful re-use: the mark says that the outcome of the first use is unknown.
             assert!(times <= 2, "{writes} writes: {spent:?}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11_our_own_limit_uses_no_slot_up() {
+async fn g11_the_token_request_limit_uses_no_slot() {
     let source = ScriptedSource::new();
     let limit = TokenRequestLimit::new(1).unwrap().max_wait(SECOND);
     let authenticator = |source: ScriptedSource, limit: TokenRequestLimit| {
@@ -174,7 +175,7 @@ async fn g11_our_own_limit_uses_no_slot_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g11f_waiting_for_a_lease_uses_no_slot_up() {
+async fn g11f_waiting_for_a_lease_uses_no_slot() {
     let fleet = Fleet {
         quota: Some(Quota::new(2, HOUR).unwrap()),
         ..Fleet::new()

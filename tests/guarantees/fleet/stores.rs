@@ -1,4 +1,4 @@
-//! G16: a store that always says no, repeats itself, or is contended.
+//! G16: a store that denies everything, returns the same entry again and again, or is contended.
 
 use auth_core::{ErrorKind, RejectedPart};
 use tokio::time::{Instant, sleep};
@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn g16f_a_lease_that_is_always_denied_costs_half_a_deadline_once_and_a_second_later() {
+async fn g16f_a_lease_that_is_always_denied_costs_half_a_deadline_once_and_then_a_second() {
     fastrand::seed(16);
     let fleet = Fleet::new();
     fleet.store.denies.store(true, Ordering::SeqCst);
@@ -18,7 +18,7 @@ async fn g16f_a_lease_that_is_always_denied_costs_half_a_deadline_once_and_a_sec
         let calls = fleet.store.calls.load(Ordering::SeqCst) - before;
         println!("{round}: {:?}, {calls} calls", begun.elapsed());
         assert!(begun.elapsed() <= longest, "{:?}", begun.elapsed());
-        // A dozen in the first second, and a handful in each further one.
+        // A dozen in the first second, and a few in each further one.
         assert!(calls <= 50, "{calls} calls");
         assert_eq!(fleet.token_requests(), round);
         sleep(2 * HOUR).await;
@@ -41,7 +41,7 @@ async fn g16f_twenty_processes_with_a_lease_that_is_always_denied_make_one_token
 }
 
 #[tokio::test(start_paused = true)]
-async fn g06f_a_password_is_sent_once_where_the_lease_is_always_denied() {
+async fn g06f_a_password_is_sent_once_if_the_lease_is_always_denied() {
     let fleet = Fleet::with_password();
     fleet.store.denies.store(true, Ordering::SeqCst);
     let begun = Instant::now();
@@ -49,13 +49,13 @@ async fn g06f_a_password_is_sent_once_where_the_lease_is_always_denied() {
         told.unwrap();
     }
     println!("{:?}", begun.elapsed());
-    // The longest that another process may hold the lease, so that its verdict is known.
+    // The longest time for which another process may hold the lease, so that its outcome is known.
     assert!(begun.elapsed() <= 15 * SECOND, "{:?}", begun.elapsed());
     assert_eq!(fleet.token_requests(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn g16f_a_password_waits_for_a_denied_lease_once_and_a_second_later() {
+async fn g16f_a_password_waits_for_a_denied_lease_once_and_then_for_a_second() {
     fastrand::seed(16);
     let fleet = Fleet::with_password();
     fleet.store.denies.store(true, Ordering::SeqCst);
@@ -82,7 +82,7 @@ async fn g16f_a_password_waits_for_a_denied_lease_once_and_a_second_later() {
 
 /// A wrong password is sent as often as with a lease, however often the lease is denied.
 #[tokio::test(start_paused = true)]
-async fn g16f_a_wrong_password_is_sent_twice_where_the_lease_is_always_denied() {
+async fn g16f_a_wrong_password_is_sent_twice_if_the_lease_is_always_denied() {
     for seed in 0..10 {
         fastrand::seed(seed);
         let fleet = Fleet::with_password();
@@ -144,8 +144,8 @@ async fn g16f_a_compare_and_set_that_always_loses_costs_tens_of_calls() {
     }
 }
 
-/// Presents one entry again and again, as if it had just been written. Returns when the first token
-/// came.
+/// Returns one entry again and again, each time as if it had just been written. Returns the time of
+/// the first token.
 async fn presented_again(failure: Error) -> Duration {
     let fleet = Fleet::new();
     fleet.source.script.then(Outcome::error(failure));
@@ -172,7 +172,7 @@ async fn presented_again(failure: Error) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20f_a_back_off_that_a_store_presents_again_and_again_ends() {
+async fn g20f_a_back_off_that_a_store_returns_again_and_again_ends() {
     let down = Error::new(ErrorKind::Unavailable, "no answer");
     let waited = presented_again(down).await;
     println!("no answer: {waited:?}");
@@ -180,7 +180,7 @@ async fn g20f_a_back_off_that_a_store_presents_again_and_again_ends() {
     let busy = Error::new(ErrorKind::Throttled, "429").with_retry_after(90 * SECOND);
     let waited = presented_again(busy).await;
     println!("429: {waited:?}");
-    // The vendor said it once.
+    // The vendor stated it once.
     assert!(waited <= 91 * SECOND, "{waited:?}");
 }
 
@@ -206,7 +206,7 @@ async fn g16f_a_contended_quota_account_costs_50_ms() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20f_clocks_ten_minutes_apart_lengthen_no_back_off_and_no_token() {
+async fn g20f_clocks_ten_minutes_apart_extend_no_back_off_and_no_token() {
     for by in [10 * MINUTE, 10 * HOUR, 1_000 * HOUR] {
         for back in [false, true] {
             let fleet = Fleet::new();
@@ -244,7 +244,7 @@ async fn g20f_clocks_ten_minutes_apart_lengthen_no_back_off_and_no_token() {
 async fn g03f_a_token_that_another_process_fetched_keeps_the_margin_of_its_lifetime() {
     let fleet = Fleet::new();
     token(&fleet.process()).await.unwrap();
-    // A minute and two seconds are left, of which a minute is the margin.
+    // One minute and two seconds are left, of which one minute is the margin.
     sleep(HOUR - MINUTE - 2 * SECOND).await;
     let process = fleet.process();
     token(&process).await.unwrap();
@@ -253,7 +253,7 @@ async fn g03f_a_token_that_another_process_fetched_keeps_the_margin_of_its_lifet
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20f_the_longest_believed_lifetime_counts_from_the_token_request_in_every_process() {
+async fn g20f_the_maximum_lifetime_counts_from_the_token_request_in_every_process() {
     let fleet = Fleet::new();
     fleet.source.script.always(Outcome::token(
         AccessToken::new("fake-token").expires_in(10 * HOUR),
@@ -276,7 +276,7 @@ async fn g20f_the_longest_believed_lifetime_counts_from_the_token_request_in_eve
         sleep(minutes * MINUTE).await;
         token(&process()).await.unwrap();
     }
-    // Of the hour, 40 minutes have passed, and the margin is a minute.
+    // 40 minutes of the hour have passed, and the margin is one minute.
     let last = process();
     token(&last).await.unwrap();
     assert_eq!(last.health().usable_for(), Some(19 * MINUTE));

@@ -1,12 +1,12 @@
 use super::vendor::Counted;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Judged {
     pub(super) tokens: u64,
     pub(super) failed: u64,
     pub(super) token_requests: u64,
-    /// As many as there would be if each began when the last one's renewal is due at the earliest.
+    /// The number of lifetimes, if each starts at the earliest renewal of the one before.
     pub(super) lifetimes: u64,
     pub(super) deaths_at_work: u64,
     pub(super) refusals: u64,
@@ -32,7 +32,7 @@ impl Judged {
     }
 }
 
-/// The most token requests that counted at the same time, by the vendor's clock.
+/// Returns the most token requests that counted at the same time, by the vendor's clock.
 pub(super) fn fullest_window(requests: &[Counted]) -> u64 {
     let count = |last: usize| {
         let counts = |counted: &&Counted| requests[last].at < counted.until;

@@ -16,21 +16,21 @@ use fastrand::Rng;
 
 use super::vendor::Vendor;
 
-/// A process: what it does ends for ever where it dies.
+/// A process. When it dies, it never continues.
 #[derive(Clone)]
 pub(super) struct Process {
     pub(super) authenticator: Authenticator,
     pub(super) life: Life,
 }
 
-/// What befalls a process.
+/// The faults of a process.
 #[derive(Clone)]
 pub(super) struct Life {
     is_dead: Arc<AtomicBool>,
-    /// With the lease, the process dies at one of this number of steps; at none if the number is zero.
+    /// With the lease, the process dies at one of this number of steps; zero means at no step.
     dies_in: Arc<AtomicU32>,
     has_lease: Arc<AtomicBool>,
-    /// It died while it had the lease.
+    /// Whether it died while it held the lease.
     pub(super) died_at_work: Arc<AtomicBool>,
     is_cut_off: Arc<AtomicBool>,
     is_store_down: Arc<AtomicBool>,
@@ -64,7 +64,7 @@ impl Life {
         self.is_cut_off.store(is_cut_off, Ordering::SeqCst);
     }
 
-    /// A step of the protocol: the dead take none, and some die there.
+    /// A step of the protocol: a dead process takes none, and some die here.
     async fn step(&self) {
         let dies_in = self.dies_in.load(Ordering::SeqCst);
         let at_work = dies_in > 0 && self.has_lease.load(Ordering::SeqCst);

@@ -21,12 +21,12 @@ use super::{
     vendor::Vendor,
 };
 
-/// What is to happen.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) processes: usize,
     pub(super) lasts: Duration,
-    /// How often a process wants a token, about.
+    /// The average time between two requests of a process.
     pub(super) every: Duration,
     pub(super) quota: u32,
     pub(super) lifetime: Duration,
@@ -34,13 +34,13 @@ pub(super) struct Plan {
     pub(super) deaths_in: u32,
     /// The number of processes that are killed at any time.
     pub(super) restarts: u32,
-    /// The number of times that the API refuses every token.
+    /// How often the API revokes all tokens.
     pub(super) revocations: u32,
-    /// The number of outages of the vendor, of some minutes each.
+    /// The number of outages of the vendor, each of some minutes.
     pub(super) outages: u32,
     /// The number of outages of the store, or of one process's connection to it.
     pub(super) store_outages: u32,
-    /// Wall clocks differ by this number of seconds, in both directions.
+    /// The maximum difference of wall clocks in seconds, in both directions.
     pub(super) skew: i64,
     pub(super) first_holder_dies: bool,
     pub(super) store_down: bool,
@@ -96,7 +96,7 @@ struct World {
     deaths_at_work: AtomicU64,
 }
 
-/// Runs one fleet, and holds it to what was promised.
+/// Runs one fleet and asserts the guarantees.
 pub(super) fn run(seed: u64, plan: &Plan) -> Judged {
     fastrand::seed(seed);
     let runtime = runtime::Builder::new_current_thread()
@@ -150,7 +150,7 @@ impl World {
         Process::new(&self.vendor, &self.store, self.plan.quota, life, skew)
     }
 
-    /// A place where a process runs, and another one when it has died.
+    /// Runs one process after another at a place: a new one starts when one has died.
     async fn live(self: Arc<Self>, place: usize, until: Instant, mut rng: Rng) {
         while Instant::now() < until {
             let process = self.places[place].lock().unwrap().clone();
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// All faults, at times that the seed selects.
+    /// All faults, at times that the seed decides.
     async fn trouble(self: Arc<Self>, begun: Instant, mut rng: Rng) {
         let Plan {
             restarts,
@@ -253,7 +253,8 @@ impl World {
     fn judge(&self, seed: u64) -> Judged {
         let plan = &self.plan;
         let state = self.vendor.state();
-        // Renewed after three quarters at the earliest, and a minute before its end at the latest.
+        // Renewed after three quarters at the earliest, and one minute before its end at the
+        // latest.
         let lifetime = plan.lifetime.mul_f64(0.75);
         let lifetimes = plan.lasts.as_secs_f64() / lifetime.as_secs_f64();
         let deaths: u64 = self.deaths_at_work.load(Ordering::SeqCst)
@@ -281,8 +282,8 @@ impl World {
             refused_by_quota: state.refused_by_quota,
             fullest_window: fullest_window(&state.token_requests),
         };
-        // While the store is down, each process sends its own token request, and one more for each
-        // restart; so does a process with its own token when that token is refused.
+        // While the store is down, each process sends its own token request, and one more per
+        // restart. So does a process with its own token if that token is refused.
         let restarted = u64::from(plan.restarts) + deaths;
         let alone = plan.processes as u64 + restarted;
         let bound = judged.lifetimes
@@ -296,7 +297,8 @@ impl World {
             "SIM_SEED={seed}: {} token requests, not {bound}: {judged:?}\n{plan:?}",
             judged.token_requests
         );
-        // Ten minutes down fail six times ten times at most, with backing off, for all together.
+        // With back-off, an outage of ten minutes causes at most 60 failures, for all processes
+        // together.
         let down = u64::from(plan.outages)
             * 30
             * (1 + u64::from(plan.store_outages) * plan.processes as u64);

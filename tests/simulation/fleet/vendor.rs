@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::HOUR;
 
-/// The vendor and its API: they know which tokens are good, and count.
+/// The vendor and its API. They know the valid tokens, and count requests.
 #[derive(Clone)]
 pub(super) struct Vendor(Arc<Mutex<State>>);
 
@@ -26,7 +26,7 @@ pub(super) struct State {
     good: HashSet<String>,
 }
 
-/// A token request counts for an hour, or until its token expires if that is sooner.
+/// A token request counts for one hour, or until its token expires if that is sooner.
 #[derive(Clone, Copy)]
 pub(super) struct Counted {
     pub(super) at: Instant,
@@ -51,7 +51,7 @@ impl Vendor {
         self.0.lock().unwrap()
     }
 
-    /// One token request, from the request to the reply.
+    /// Serves one token request.
     pub(super) async fn token_request(&self) -> Result<AccessToken, Error> {
         let (there, back) = {
             let rng = &mut self.state().rng;

@@ -13,7 +13,7 @@ use crate::{
     Error, Generation, Moment, Token, TokenRequestReason,
     authenticator::driver,
     authenticator::{
-        asking::Answer,
+        asking::{Answer, Widening},
         flight::{Flight, Outcome},
         shared_state::SharedState,
         waiters::Index,
@@ -49,7 +49,7 @@ struct Wait {
 }
 
 /// The token that a caller wants.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Wish {
     /// Any valid token.
     Any,
@@ -57,6 +57,8 @@ pub(crate) enum Wish {
     InPlaceOf(Generation),
     /// A token that expires later than the cached one.
     Longer,
+    /// A token with these scopes.
+    Scope(Arc<[Box<str>]>),
 }
 
 impl Acquire {
@@ -91,8 +93,10 @@ impl Acquire {
     fn wait_for(&mut self, flight: Arc<Flight>) {
         self.round = flight.round();
         if self.shared.settings.observed.is_heard() {
-            flight.begin_wait();
             let observed = &self.shared.settings.observed;
+            if let Some(event) = flight.begin_wait() {
+                observed.tell(event);
+            }
             self.wait = Some(Box::new(Wait {
                 since: self.shared.now(),
                 _span: observed.wait_span(flight.span()),
@@ -118,9 +122,16 @@ impl Acquire {
     }
 
     fn ask(&self) -> Answer {
-        match self.wish {
-            Wish::InPlaceOf(generation) => self.shared.refused(generation),
+        match &self.wish {
+            Wish::InPlaceOf(generation) => self.shared.refused(*generation),
             Wish::Any | Wish::Longer => self.shared.demand(),
+            Wish::Scope(wanted) => match self.shared.widen(wanted) {
+                Ok(Widening::Granted(token)) => Answer::Token(token),
+                Ok(Widening::Answer(Answer::Token(_))) | Err(_) => {
+                    Answer::Error(self.shared.not_granted())
+                }
+                Ok(Widening::Answer(answer)) => answer,
+            },
         }
     }
 
@@ -129,7 +140,7 @@ impl Acquire {
     fn after_failure(&self, error: &Error) -> Result<Token, Error> {
         match self.wish {
             Wish::Any => self.shared.valid_token().ok_or_else(|| error.clone()),
-            Wish::InPlaceOf(_) | Wish::Longer => Err(error.clone()),
+            Wish::InPlaceOf(_) | Wish::Longer | Wish::Scope(_) => Err(error.clone()),
         }
     }
 }
@@ -178,14 +189,17 @@ impl Future for Acquire {
                 }
                 if over {
                     // The flight's token is the cached token now.
-                    this.wish = match this.wish {
-                        Wish::Longer => Wish::Any,
-                        wish => wish,
-                    };
+                    if matches!(this.wish, Wish::Longer) {
+                        this.wish = Wish::Any;
+                    }
                 }
             }
             let shared = &this.shared;
-            let answer = match (answer, shared.fresh_token()) {
+            let at_hand = match &this.wish {
+                Wish::Scope(wanted) => shared.token_with(wanted),
+                _ => shared.fresh_token(),
+            };
+            let answer = match (answer, at_hand) {
                 (Some(answer), _) => answer,
                 (None, Some(token)) => return Poll::Ready(Ok(token)),
                 (None, None) => this.ask(),

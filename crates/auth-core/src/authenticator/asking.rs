@@ -26,6 +26,13 @@ pub(crate) enum Answer {
     Error(Error),
 }
 
+/// What comes of a wish for more scope.
+pub(crate) enum Widening {
+    Granted(Token),
+    /// The answer of a renewal.
+    Answer(Answer),
+}
+
 impl SharedState {
     /// Returns the cached token if it is valid. Starts nothing.
     pub(crate) fn valid_token(&self) -> Option<Token> {

@@ -238,6 +238,8 @@ impl Task {
         }
         let mut token_request = TokenRequest::new(reason).credentials(hands.credentials.clone());
         token_request.refresh_token = refresh_token;
+        token_request.scope = shared.asked_scope();
+        let asked_scope = token_request.scope.clone();
         let sent = shared.now();
         let mut is_told = false;
         let mut fetch = pin!(shared.source().fetch(token_request));
@@ -247,12 +249,19 @@ impl Task {
             if !std::mem::replace(&mut is_told, true) {
                 shared.tell_now(&self.flight);
                 shared.tell(EventKind::TokenRequestStarted { reason });
+                if let Some(event) = self.flight.note_sent() {
+                    shared.tell(event);
+                }
             }
             polled
         });
         let (result, late) = in_time(deadline, fetch).await;
         hands.permit = None;
         let result = result.unwrap_or_else(|| Err(out_of_time(deadline)));
+        let result = match asked_scope {
+            Some(asked) => shared.judge_scope(&asked, result),
+            None => result,
+        };
         // Named before the text goes to other processes, which name the vendor themselves.
         let result = result.map_err(|error| error.named(shared.vendor()));
         if let Err(error) = &result {

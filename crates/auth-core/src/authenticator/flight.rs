@@ -53,6 +53,8 @@ pub(crate) struct Flight {
 struct Waits {
     /// The number of callers that still wait.
     waiting: u64,
+    /// How many of them the observer knows of; `None` before the token request is sent.
+    told: Option<u64>,
     count: u64,
     failed: u64,
     total: Duration,
@@ -174,9 +176,27 @@ impl Flight {
         std::mem::take(&mut *self.events())
     }
 
-    /// Counts a caller that begins to wait.
-    pub(crate) fn begin_wait(&self) {
-        self.waits().waiting += 1;
+    /// Counts a caller that begins to wait. Returns the event to report: one each time that the
+    /// number of waiting callers doubles, so that many callers cause few events.
+    pub(crate) fn begin_wait(&self) -> Option<EventKind> {
+        let mut waits = self.waits();
+        waits.waiting += 1;
+        let count = waits.waiting;
+        // An observer may be slow, so no event is reported before the token request is sent.
+        let told = waits
+            .told
+            .filter(|told| count > *told && count.is_power_of_two());
+        told?;
+        waits.told = Some(count);
+        Some(EventKind::RequestsWaiting { count })
+    }
+
+    /// Records that the token request is sent. Returns the event about the callers that wait.
+    pub(crate) fn note_sent(&self) -> Option<EventKind> {
+        let mut waits = self.waits();
+        let count = waits.waiting;
+        waits.told = Some(count);
+        (count > 0).then_some(EventKind::RequestsWaiting { count })
     }
 
     /// Counts a caller that stops waiting. After the last one, returns the event about all waits.
@@ -187,7 +207,14 @@ impl Flight {
         waits.failed += u64::from(has_failed);
         waits.total = waits.total.saturating_add(waited);
         waits.longest = waits.longest.max(waited);
-        if waits.waiting > 0 || !self.is_over() {
+        drop(waits);
+        self.end_waits()
+    }
+
+    /// Returns what to tell of all waits, if there were some and all are over.
+    pub(crate) fn end_waits(&self) -> Option<EventKind> {
+        let mut waits = self.waits();
+        if waits.waiting > 0 || waits.count == 0 || !self.is_over() {
             return None;
         }
         let Waits {

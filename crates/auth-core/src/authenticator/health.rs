@@ -39,6 +39,23 @@ pub struct Health {
     pub(crate) next_try: Option<Duration>,
     pub(crate) renewal_due: Option<Duration>,
     pub(crate) is_store_failing: bool,
+    pub(crate) unsigned: Option<RequestsLost>,
+    pub(crate) not_replayed: Option<RequestsLost>,
+}
+
+/// Requests that authentication could not help: how many since the authenticator was made, and the
+/// last of them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RequestsLost {
+    /// How many.
+    pub count: u64,
+    /// Why the last one, in one lower-case word, for example `other_origin` or `body`.
+    pub cause: &'static str,
+    /// Where the last one went; the authenticator's origins where the host is not known.
+    pub host: Box<str>,
+    /// How long ago the last one was.
+    pub ago: Duration,
 }
 
 /// The last token request that failed. Part of [`Health`].
@@ -133,6 +150,28 @@ impl Health {
         self.is_store_failing
     }
 
+    /// Returns the requests that were sent without a token, for example because their destination is
+    /// not in the [origins](crate::Origins); `None` if there was none. A token can be usable while
+    /// all requests are sent unsigned.
+    #[must_use]
+    pub fn unsigned(&self) -> Option<&RequestsLost> {
+        self.unsigned.as_ref()
+    }
+
+    /// Returns the requests that the API refused and that were not sent once more, for example
+    /// because their body was not kept; `None` if there was none.
+    #[must_use]
+    pub fn not_replayed(&self) -> Option<&RequestsLost> {
+        self.not_replayed.as_ref()
+    }
+
+    /// Tells whether requests fail: a token request failed and there is no valid token, or the API
+    /// refuses the token. False before the first token request. A health page answers 503 then.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.badness() == WORST
+    }
+
     /// How bad the state is. 0 is best.
     fn badness(&self) -> u8 {
         match (self.is_usable(), &self.last_error) {
@@ -167,6 +206,19 @@ impl fmt::Display for Health {
             (Some(left), None) => write!(f, "{vendor}: token valid for {} s", left.as_secs())?,
             (Some(left), Some(error)) => {
                 write!(f, "{vendor}: token valid for {} s; {error}", left.as_secs())?;
+            }
+        }
+        for (what, lost) in [
+            ("sent unsigned", &self.unsigned),
+            ("refused and not sent again", &self.not_replayed),
+        ] {
+            if let Some(lost) = lost {
+                let (count, host, cause, ago) = (lost.count, &lost.host, lost.cause, lost.ago);
+                let ago = ago.as_secs();
+                write!(
+                    f,
+                    "; {count} requests {what}, the last to {host} ({cause}) {ago} s ago"
+                )?;
             }
         }
         match is_renewing {
@@ -206,7 +258,7 @@ impl MapHealth {
         for health in all {
             counts.total += 1;
             counts.usable += usize::from(health.is_usable());
-            counts.failing += usize::from(health.badness() == WORST);
+            counts.failing += usize::from(health.is_failing());
             counts.refused += usize::from(health.is_refused());
             counts.renewing += usize::from(health.is_renewing());
             if health.badness() > 0 && worst > 0 {
@@ -237,7 +289,7 @@ mod serialize {
 
     use serde::{Serialize, Serializer};
 
-    use super::{Health, HealthFailure};
+    use super::{Health, HealthFailure, RequestsLost};
 
     #[derive(Serialize)]
     struct Report<'a> {
@@ -252,6 +304,8 @@ mod serialize {
         last_failure: Option<&'a HealthFailure>,
         next_try: Option<f64>,
         store_failing: bool,
+        unsigned: Option<&'a RequestsLost>,
+        not_replayed: Option<&'a RequestsLost>,
         summary: String,
     }
 
@@ -281,9 +335,31 @@ mod serialize {
                 last_failure: self.last_failure(),
                 next_try: seconds(self.next_try),
                 store_failing: self.is_store_failing,
+                unsigned: self.unsigned(),
+                not_replayed: self.not_replayed(),
                 summary: self.to_string(),
             };
             report.serialize(serializer)
+        }
+    }
+
+    #[derive(Serialize)]
+    struct Lost<'a> {
+        count: u64,
+        cause: &'static str,
+        host: &'a str,
+        ago: f64,
+    }
+
+    impl Serialize for RequestsLost {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let lost = Lost {
+                count: self.count,
+                cause: self.cause,
+                host: &self.host,
+                ago: self.ago.as_secs_f64(),
+            };
+            lost.serialize(serializer)
         }
     }
 

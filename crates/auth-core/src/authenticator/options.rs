@@ -6,7 +6,7 @@ use std::{
 
 use crate::{
     Observer, Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenRequestLimit, TokenStore,
-    observer::SharedObserver,
+    WiderScope, observer::SharedObserver,
 };
 
 /// Options of an [`Authenticator`](crate::Authenticator) that do not depend on its vendor.
@@ -55,6 +55,7 @@ pub struct AuthenticatorOptions {
     shards: Option<usize>,
     observer: Option<SharedObserver>,
     label: Option<Arc<str>>,
+    wider_scope: Option<WiderScope>,
 }
 
 impl AuthenticatorOptions {
@@ -101,7 +102,7 @@ impl AuthenticatorOptions {
     ///
     /// If the store does not answer within its [latency budget](TokenStore::latency_budget)
     /// (Default: 50 ms), this process continues without the store and with a
-    /// [share](Quota::without_store) of the quota. The process asks the store again after 1 to 8 s.
+    /// [share](Quota::without_store) of the quota. The process asks the store again after 1 to 4 s.
     /// When the store answers again, the process writes the refused tokens and the token requests
     /// that count against the quota into it.
     ///
@@ -180,6 +181,13 @@ impl AuthenticatorOptions {
         self
     }
 
+    /// Permits to ask for more scope when the API answers `insufficient_scope`. Default: such an
+    /// answer is passed on, and nothing is asked for.
+    pub fn wider_scope(mut self, permitted: WiderScope) -> Self {
+        self.wider_scope = Some(permitted);
+        self
+    }
+
     /// Sets the policy if none is set. For vendor crates: the vendor's default.
     pub fn default_policy(mut self, policy: RefreshPolicy) -> Self {
         self.policy.get_or_insert_with(|| Arc::new(policy));
@@ -231,6 +239,7 @@ impl AuthenticatorOptions {
             shards: self.shards.unwrap_or_else(default_shards),
             observer: self.observer,
             label: self.label,
+            wider_scope: self.wider_scope,
         }
     }
 }
@@ -245,6 +254,7 @@ pub(crate) struct Resolved {
     pub(crate) shards: usize,
     pub(crate) observer: Option<SharedObserver>,
     pub(crate) label: Option<Arc<str>>,
+    pub(crate) wider_scope: Option<WiderScope>,
 }
 
 /// All authenticators without a policy share this one.

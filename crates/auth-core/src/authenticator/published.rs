@@ -144,8 +144,14 @@ mod tests {
         let carried = Carried {
             lines: lines.unwrap(),
             scope: None,
+            prefix: "",
         };
-        Arc::new(Snapshot::new(&carried, Generation::after(None), 2))
+        Arc::new(Snapshot::new(
+            &carried,
+            Generation::after(None),
+            Moment::NEVER,
+            2,
+        ))
     }
 
     /// Returns what a request is signed with.

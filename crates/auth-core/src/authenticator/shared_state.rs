@@ -14,11 +14,12 @@ use tokio::sync::Notify;
 
 use crate::{
     AccessToken, Error, ErrorKind, Generation, Health, HealthFailure, Key, MemoryStore, Moment,
-    Origins, Quota, RefreshPolicy, Scheme, SharedClock, SharedTokenStore, Token, TokenRequestLimit,
-    TokenStore as _,
+    Origins, Quota, RefreshPolicy, RejectedPart, Scheme, SharedClock, SharedTokenStore, Token,
+    TokenRequestLimit, TokenStore as _, WiderScope,
     authenticator::{
         flight::{Flight, Outcome},
         published::Published,
+        requests::Requests,
         residue::Residue,
         snapshot::{Carried, Snapshot},
     },
@@ -26,6 +27,7 @@ use crate::{
         flight::{Flight as FlightState, Verdict},
         key_state::{KeyState, Landed},
         orders::{Draw, End, Fact, Landing, Order, Rules},
+        scopes::Scopes,
         serving::State,
     },
     observer::{EventKind, Observed, QuotaUse},
@@ -49,6 +51,7 @@ pub(crate) struct SharedState {
     desk: Mutex<Desk>,
     /// Made when the first watcher comes.
     changed: OnceLock<Box<Notify>>,
+    pub(super) requests: Requests,
     /// The number of writes into the store that run in the background.
     writing: AtomicU32,
 }
@@ -60,6 +63,7 @@ pub(crate) struct Settings {
     pub(crate) limit: Option<TokenRequestLimit>,
     pub(crate) clock: SharedClock,
     pub(crate) shards: usize,
+    pub(crate) wider_scope: Option<WiderScope>,
 }
 
 /// Changed under the lock, which is never held across an await.
@@ -78,6 +82,8 @@ pub(super) struct Desk {
     /// When the newest token came.
     pub(super) last_success: Option<Moment>,
     pub(super) last_failure: Option<(Error, Moment)>,
+    /// What token requests ask for because the API wants it.
+    pub(super) scopes: Scopes,
 }
 
 impl SharedState {
@@ -98,6 +104,7 @@ impl SharedState {
             quota_told: Moment::PAST,
             last_success: None,
             last_failure: None,
+            scopes: Scopes::default(),
         };
         let shares = store.is_some() || source.keeps_refresh_tokens();
         let owner = if shares {
@@ -122,6 +129,7 @@ impl SharedState {
             published: Published::nothing(),
             desk: Mutex::new(desk),
             changed: OnceLock::new(),
+            requests: Requests::default(),
             writing: AtomicU32::new(0),
         }
     }
@@ -294,6 +302,8 @@ impl SharedState {
             next_try: Some(next_try).filter(|wait| !wait.is_zero()),
             renewal_due: state.renewal_in(now),
             is_store_failing: desk.key.memory.store_is_failing(),
+            unsigned: self.requests.unsigned(now),
+            not_replayed: self.requests.not_replayed(now),
         }
     }
 
@@ -340,6 +350,11 @@ impl SharedState {
     pub(crate) fn end_write(&self) {
         self.writing.fetch_sub(1, Ordering::SeqCst);
         self.notify_watchers();
+    }
+
+    /// The store did not take the newest refresh token.
+    pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
+        self.desk().key.memory.has_unsaved_refresh_token()
     }
 
     pub(crate) fn is_at_work(&self) -> bool {

@@ -6,9 +6,9 @@ use std::sync::{
 use http::HeaderName;
 
 use crate::{
-    Generation, Secret, Sharded, Token,
+    Generation, Moment, Secret, Sharded, Token,
     sharded::Local,
-    token::headers::{Copies, Headers},
+    token::headers::{About, Copies, Headers},
 };
 
 /// A token's finished headers, in several copies for different threads.
@@ -27,16 +27,32 @@ pub(crate) struct Carried {
     pub(crate) lines: Vec<(HeaderName, Secret)>,
     /// The scope that the authorization server granted.
     pub(crate) scope: Option<Arc<str>>,
+    /// What stands before the token in the first line.
+    pub(crate) prefix: &'static str,
 }
 
 impl Snapshot {
-    pub(crate) fn new(carried: &Carried, generation: Generation, shards: usize) -> Self {
+    pub(crate) fn new(
+        carried: &Carried,
+        generation: Generation,
+        valid_until: Moment,
+        shards: usize,
+    ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let Carried { lines, scope } = carried;
+        let about = About {
+            generation,
+            prefix: carried.prefix,
+            valid_until,
+        };
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             headers: Sharded::new(shards, || {
-                Headers::new(generation, lines, scope.as_ref(), Copies::of(shards))
+                Headers::new(
+                    about,
+                    &carried.lines,
+                    carried.scope.as_ref(),
+                    Copies::of(shards),
+                )
             }),
             used: AtomicBool::new(false),
         }

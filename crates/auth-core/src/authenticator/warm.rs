@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, task::AbortHandle, time};
 
 use crate::{
-    Authenticator, Error, Generation, Token,
+    Authenticator, Error, ErrorKind, Generation, Token,
     authenticator::{
         acquire::{Acquire, Wish},
         asking::Answer,
@@ -96,16 +96,23 @@ impl Authenticator {
     }
 
     /// Waits until no token request is in progress and all writes into the store are done, for
-    /// `at_most` at the longest. Returns whether all work is done. Call it at the end of a process,
-    /// so that a rotated refresh token is not lost.
+    /// `at_most` at the longest. Call it at the end of a process, so that a rotated refresh token is
+    /// not lost.
     ///
     /// Call it after the last request. It starts and stops nothing: a later request may start a
     /// token request again.
     ///
+    /// # Errors
+    ///
+    /// - [`TimedOut`](ErrorKind::TimedOut): work is still under way after `at_most`.
+    /// - [`Store`](ErrorKind::Store): the token store did not take the newest refresh token, which
+    ///   this process alone has. Keep the process, or expect that a person has to log in again. The
+    ///   cause was told to the observer as [`StoreFailed`](crate::EventKind::StoreFailed).
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future ends only the waiting.
-    pub async fn shutdown(&self, at_most: Duration) -> bool {
+    pub async fn shutdown(&self, at_most: Duration) -> Result<(), Error> {
         let shared = &self.shared;
         let done = async {
             loop {
@@ -119,7 +126,19 @@ impl Authenticator {
                 changed.await;
             }
         };
-        time::timeout(at_most, done).await.is_ok()
+        if time::timeout(at_most, done).await.is_err() {
+            let message = format!(
+                "a token request or a write into the token store is still under way after {} s",
+                at_most.as_secs_f64()
+            );
+            return Err(Error::new(ErrorKind::TimedOut, message).named(shared.vendor()));
+        }
+        if shared.has_unsaved_refresh_token() {
+            let message = "the token store did not take the newest refresh token, which is lost \
+                           with this process";
+            return Err(Error::new(ErrorKind::Store, message).named(shared.vendor()));
+        }
+        Ok(())
     }
 }
 

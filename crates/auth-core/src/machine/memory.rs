@@ -9,7 +9,8 @@ use super::{
     record::{Pause, Record},
 };
 use crate::{
-    EntryVersion, Moment, Quota, limits::quota::Ledger, machine::backoff::Failure, policy::Jitter,
+    EntryVersion, Moment, Quota, RejectedPart, limits::quota::Ledger, machine::backoff::Failure,
+    policy::Jitter,
 };
 
 /// Facts that outlive a flight and hold when the store fails, forgets or lies.
@@ -160,6 +161,17 @@ impl Memory {
         Some(record)
     }
 
+    /// The store took a newer record.
+    pub(crate) fn forget_unsaved(&mut self) {
+        self.unsaved = None;
+    }
+
+    /// A refresh token came that the store did not take.
+    pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
+        let unsaved = self.unsaved.as_ref();
+        unsaved.is_some_and(|unsaved| unsaved.record.refresh.is_some())
+    }
+
     // --- back-offs of other processes ---
 
     /// Returns for how long the back-off in the record is obeyed.
@@ -248,7 +260,7 @@ impl Memory {
 
     pub(crate) fn store_failed(&mut self, now: Moment, jitter: Jitter) {
         let breaker = &mut self.breaker;
-        let pause = FIRST_PAUSE.saturating_mul(1 << breaker.failures.min(3));
+        let pause = FIRST_PAUSE.saturating_mul(1 << breaker.failures.min(2));
         breaker.failures = breaker.failures.saturating_add(1);
         // Spread by jitter, so that not all processes ask a recovering store at once.
         breaker.until = now + pause.saturating_sub(jitter.of(pause / 2));
@@ -320,7 +332,10 @@ impl Memory {
 pub(crate) fn is_shared(failure: Failure) -> bool {
     !matches!(
         failure,
-        Failure::NotSent | Failure::OwnQuota | Failure::SameToken
+        Failure::NotSent
+            | Failure::OwnQuota
+            | Failure::SameToken
+            | Failure::Rejected(RejectedPart::Scope)
     )
 }
 
@@ -332,7 +347,7 @@ pub(crate) const YIELD: Duration = Duration::from_secs(2);
 /// How long the back-off of a single process is obeyed.
 const ONE_PROCESS: Duration = Duration::from_secs(5);
 /// How long a store is not asked after its first failure. Each further failure doubles the time, up
-/// to 8 s.
+/// to 4 s.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a store is not asked after it denied a lease for as long as two leases last.
 const DENIED_PAUSE: Duration = Duration::from_secs(60);

@@ -412,10 +412,11 @@ const OUTCOMES: [(TokenRequestOutcome, &str); 5] = [
     (TokenRequestOutcome::Throttled, "throttled"),
 ];
 
-const PARTS: [(RejectedPart, &str); 4] = [
+const PARTS: [(RejectedPart, &str); 5] = [
     (RejectedPart::Credentials, "credentials"),
     (RejectedPart::SecondFactor, "second factor"),
     (RejectedPart::RefreshToken, "refresh token"),
+    (RejectedPart::Scope, "scope"),
     (RejectedPart::Request, "request"),
 ];
 

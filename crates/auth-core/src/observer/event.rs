@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use crate::{Error, Generation, TokenRequestReason};
+use crate::{Error, Generation, Moment, TokenRequestReason};
 
 /// Something that happened to an authenticator, its tokens or its requests. Passed to
 /// [`Observer`](crate::Observer).
@@ -9,6 +9,7 @@ use crate::{Error, Generation, TokenRequestReason};
 #[derive(Clone, Debug)]
 pub struct Event {
     names: Arc<Names>,
+    time: Moment,
     kind: EventKind,
 }
 
@@ -153,6 +154,14 @@ pub enum EventKind {
     /// An [`AuthenticatorMap`](crate::AuthenticatorMap) evicted the authenticator.
     #[non_exhaustive]
     AuthenticatorEvicted,
+    /// Requests wait for a token request that has been sent. Told when it is sent, and each time
+    /// that more wait than before and their number is a power of two: 100,000 requests cause 18
+    /// events at most. [`RequestsWaited`](Self::RequestsWaited) follows when none waits any more.
+    #[non_exhaustive]
+    RequestsWaiting {
+        /// How many wait.
+        count: u64,
+    },
     /// Requests waited for a token request that has ended. One event for all of them.
     #[non_exhaustive]
     RequestsWaited {
@@ -213,8 +222,8 @@ pub struct QuotaUse {
 }
 
 impl Event {
-    pub(crate) fn new(names: Arc<Names>, kind: EventKind) -> Self {
-        Self { names, kind }
+    pub(crate) fn new(names: Arc<Names>, time: Moment, kind: EventKind) -> Self {
+        Self { names, time, kind }
     }
 
     /// Returns the vendor's name.
@@ -228,6 +237,12 @@ impl Event {
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.names.label.as_deref()
+    }
+
+    /// Returns when the observer was told, by the authenticator's clock.
+    #[must_use]
+    pub fn time(&self) -> Moment {
+        self.time
     }
 
     /// Returns what happened.
@@ -270,9 +285,11 @@ impl Event {
             vendor: "example".to_owned(),
             label: Some("tenant-7".into()),
         });
+        let since_1970 = Duration::from_secs(1_700_000_000);
+        let time = Moment::new(Duration::ZERO, since_1970);
         let examples = EventKind::examples().into_iter();
         examples
-            .map(|kind| Self::new(Arc::clone(&names), kind))
+            .map(|kind| Self::new(Arc::clone(&names), time, kind))
             .collect()
     }
 }
@@ -298,6 +315,7 @@ impl EventKind {
             Self::StoreRecovered => "store_recovered",
             Self::LeaseLost => "lease_lost",
             Self::AuthenticatorEvicted => "authenticator_evicted",
+            Self::RequestsWaiting { .. } => "requests_waiting",
             Self::RequestsWaited { .. } => "requests_waited",
             Self::RequestUnsigned { .. } => "request_unsigned",
             Self::RequestReplayed { .. } => "request_replayed",
@@ -399,6 +417,7 @@ impl EventKind {
             Self::StoreRecovered,
             Self::LeaseLost,
             Self::AuthenticatorEvicted,
+            Self::RequestsWaiting { count: 2 },
             Self::RequestsWaited {
                 count: 2,
                 failed: 1,

@@ -146,6 +146,9 @@ pub(super) fn write(vendor: &str, label: Option<&str>, event: &EventKind) {
         EventKind::AuthenticatorEvicted => {
             tracing::debug!(target: TOKEN, vendor, label, "authenticator evicted");
         }
+        EventKind::RequestsWaiting { count } => {
+            tracing::debug!(target: REQUEST, vendor, label, count, "requests wait for a token");
+        }
         EventKind::RequestsWaited {
             count,
             failed,

@@ -162,7 +162,7 @@ fn g06_probe_follows_after_the_interval_plus_at_most_a_tenth() {
 }
 
 #[test]
-fn wrong_settings_are_named() {
+fn an_error_names_the_wrong_setting() {
     let zero = Duration::ZERO;
     let good = RefreshPolicy::default;
     let nano = Duration::from_nanos(1);

@@ -6,16 +6,25 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE, Entry},
 };
 
-use crate::{Generation, Secret};
+use crate::{Generation, Moment, Secret};
 
 /// One copy of a token's finished headers. A token has several copies, see
 /// [`Sharded`](crate::Sharded).
 #[derive(Debug)]
 pub(crate) struct Headers {
-    generation: Generation,
+    about: About,
     lines: Lines,
     /// All copies share the text.
     scope: Option<Arc<str>>,
+}
+
+/// What is known of a token beside its text and scope.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About {
+    pub(crate) generation: Generation,
+    /// What stands before the token in the first line.
+    pub(crate) prefix: &'static str,
+    pub(crate) valid_until: Moment,
 }
 
 #[derive(Debug)]
@@ -29,7 +38,7 @@ enum Lines {
 impl Headers {
     /// Builds a copy from checked header lines.
     pub(crate) fn new(
-        generation: Generation,
+        about: About,
         lines: &[(HeaderName, Secret)],
         scope: Option<&Arc<str>>,
         copies: Copies,
@@ -45,7 +54,7 @@ impl Headers {
             }
         };
         Self {
-            generation,
+            about,
             lines,
             scope: scope.cloned(),
         }
@@ -55,9 +64,24 @@ impl Headers {
         self.scope.as_deref()
     }
 
+    pub(crate) fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The token's text.
+    pub(crate) fn text(&self) -> Secret {
+        let value = match &self.lines {
+            Lines::Authorization(value) => value,
+            // The scheme puts the token first.
+            Lines::Several(lines) => &lines[0].1,
+        };
+        let line = value.to_str().unwrap_or_default();
+        Secret::new(line.strip_prefix(self.about.prefix).unwrap_or_default())
+    }
+
     #[inline]
     pub(crate) fn generation(&self) -> Generation {
-        self.generation
+        self.about.generation
     }
 
     /// Sets the headers and replaces existing ones. Returns false if the map has no room for
@@ -184,7 +208,12 @@ mod tests {
 
     fn headers(scheme: &Scheme) -> Headers {
         let lines = scheme.lines("example", &Secret::new("fake-token")).unwrap();
-        Headers::new(Generation::after(None), &lines, None, Copies::One)
+        let about = About {
+            generation: Generation::after(None),
+            prefix: scheme.prefix(),
+            valid_until: Moment::NEVER,
+        };
+        Headers::new(about, &lines, None, Copies::One)
     }
 
     #[test]

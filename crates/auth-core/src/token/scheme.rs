@@ -138,6 +138,11 @@ impl Scheme {
         Ok(lines)
     }
 
+    /// What stands before the token.
+    pub(crate) fn prefix(&self) -> &'static str {
+        self.token.1
+    }
+
     /// Removes the headers that this scheme sets from a request.
     pub(crate) fn remove(&self, headers: &mut http::HeaderMap) {
         for name in self.names() {

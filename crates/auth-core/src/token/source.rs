@@ -72,6 +72,13 @@ pub trait TokenSource: Send + Sync + 'static {
         false
     }
 
+    /// Returns the scope that the source asks for by itself, empty if it leaves the scope to the
+    /// vendor, if it can ask for [another one](TokenRequest::scope); see
+    /// [`WiderScope`](crate::WiderScope). Default: `None`, it cannot.
+    fn own_scope(&self) -> Option<&str> {
+        None
+    }
+
     /// Returns whether the source can get a token only with a refresh token, so that without one a
     /// person has to log in again. Such a refresh token is kept after a token request with unknown
     /// outcome. Default: false.
@@ -102,6 +109,9 @@ pub struct TokenRequest {
     pub refresh_token: Option<Secret>,
     /// The credentials that [`TokenSource::credentials`] returned for this token request.
     pub credentials: Credentials,
+    /// The scope to ask for in place of the source's [own](TokenSource::own_scope), values
+    /// separated by single spaces. Set only if the source has one.
+    pub scope: Option<String>,
 }
 
 impl TokenRequest {
@@ -113,6 +123,7 @@ impl TokenRequest {
             reason,
             refresh_token: None,
             credentials: Credentials::none(),
+            scope: None,
         }
     }
 
@@ -120,6 +131,13 @@ impl TokenRequest {
     #[must_use]
     pub fn refresh_token(mut self, token: impl Into<Secret>) -> Self {
         self.refresh_token = Some(token.into());
+        self
+    }
+
+    /// Sets the scope to ask for in place of the source's own.
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = Some(scope.into());
         self
     }
 
@@ -161,6 +179,7 @@ pub(crate) trait DynSource: Send + Sync {
     fn credentials(&self) -> BoxFuture<'_, Result<Credentials, Error>>;
     fn keeps_refresh_tokens(&self) -> bool;
     fn needs_refresh_token(&self) -> bool;
+    fn own_scope(&self) -> Option<&str>;
     fn first_refresh_token(&self) -> BoxFuture<'_, Result<Option<Secret>, Error>>;
 }
 
@@ -181,6 +200,10 @@ impl<S: TokenSource> DynSource for S {
 
     fn needs_refresh_token(&self) -> bool {
         TokenSource::needs_refresh_token(self)
+    }
+
+    fn own_scope(&self) -> Option<&str> {
+        TokenSource::own_scope(self)
     }
 
     fn first_refresh_token(&self) -> BoxFuture<'_, Result<Option<Secret>, Error>> {

@@ -82,7 +82,7 @@ fn an_ipv6_address_is_followed_by_a_port_and_by_nothing_else() {
 }
 
 #[test]
-fn wrong_settings_are_named() {
+fn an_error_names_the_wrong_setting() {
     for bad in [
         "",
         "api.example.com",

@@ -25,7 +25,7 @@ impl Clock for Stopped {
     }
 }
 
-/// Takes every assertion; the tests read it.
+/// Accepts every assertion, so that the tests can read it.
 struct Google;
 
 impl VendorRules for Google {
@@ -63,7 +63,7 @@ fn sent(server: &TestServer, part: usize) -> Value {
 }
 
 #[tokio::test]
-async fn s32_the_key_file_says_everything_and_is_read_each_time() {
+async fn s32_all_settings_come_from_the_key_file_which_is_read_each_time() {
     let server = TestServer::builder().vendor(Google).in_memory();
     let uri = server.token_url();
     let files = VecDeque::from([file(&uri, "fake-1"), file(&uri, "fake-2")]);
@@ -151,7 +151,7 @@ async fn a_wrong_key_file_is_an_error_that_names_the_field() {
         assert_eq!(
             fixed.unwrap_err().field(),
             Some(field),
-            "known from the start"
+            "checked when building"
         );
     }
     assert_eq!(server.counters().token_requests, 0);

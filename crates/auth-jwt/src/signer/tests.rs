@@ -19,7 +19,7 @@ fn context() -> AssertionContext<'static> {
     AssertionContext::new("my-client", ENDPOINT, now).with_issuer(ISSUER)
 }
 
-/// A private key with its public key.
+/// A private key and its public key.
 struct Pair {
     algorithm: JwtAlgorithm,
     key: KeyPair,
@@ -52,7 +52,7 @@ impl Pair {
         }
     }
 
-    /// The private JWK, as other programs write it.
+    /// The private key as a JWK, written as other programs write it.
     fn jwk(&self, kid: Option<&str>) -> Value {
         let bytes = self.key.serialize_der();
         let info = pkcs8::PrivateKeyInfoRef::from_der(&bytes).unwrap();
@@ -114,7 +114,7 @@ fn part(jwt: &str, index: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// Every cryptography that is compiled in.
+/// Every provider that is compiled in.
 fn providers() -> Vec<&'static CryptoProvider> {
     vec![
         #[cfg(feature = "aws-lc-rs")]
@@ -142,7 +142,7 @@ const ASYMMETRIC: [JwtAlgorithm; 5] = [
 ];
 
 #[tokio::test]
-async fn s32_each_form_of_each_key_signs_what_its_public_key_verifies() {
+async fn s32_the_public_key_verifies_the_signature_of_each_key_form() {
     for algorithm in ASYMMETRIC {
         let pair = Pair::new(algorithm);
         let jwk = pair.jwk(Some("fake-kid"));
@@ -204,8 +204,57 @@ async fn s32_keys_in_the_forms_of_openssl_sign() {
     }
 }
 
+/// The name in the header, the length of the signature in bytes, and a key. A new algorithm does
+/// not compile without a row.
+fn row(algorithm: JwtAlgorithm) -> (&'static str, usize, Secret, DecodingKey) {
+    let of_pair = |name, length| {
+        let pair = Pair::new(algorithm);
+        (name, length, Secret::new(pair.pem()), pair.public())
+    };
+    match algorithm {
+        JwtAlgorithm::Es256 => of_pair("ES256", 64),
+        JwtAlgorithm::Es384 => of_pair("ES384", 96),
+        JwtAlgorithm::Rs256 => of_pair("RS256", 256),
+        JwtAlgorithm::Ps256 => of_pair("PS256", 256),
+        JwtAlgorithm::EdDsa => of_pair("EdDSA", 64),
+        JwtAlgorithm::Hs256 => {
+            let secret = Secret::new("fake-secret-1");
+            let public = DecodingKey::from_secret(secret.expose().as_bytes());
+            ("HS256", 32, secret, public.unwrap())
+        }
+    }
+}
+
 #[tokio::test]
-async fn s32_the_claims_are_those_of_the_standard() {
+async fn s32_each_algorithm_is_named_and_verified_and_no_other_verifies_it() {
+    let all = ASYMMETRIC.into_iter().chain([JwtAlgorithm::Hs256]);
+    let mut names = HashSet::new();
+    for algorithm in all {
+        let (name, length, key, public) = row(algorithm);
+        let jwt = sign(&JwtSigner::new(algorithm, key)).await.unwrap();
+        assert!(names.insert(name));
+        assert_eq!(
+            (algorithm.as_str(), &part(&jwt, 0)["alg"]),
+            (name, &json!(name))
+        );
+        let signature = URL_SAFE_NO_PAD.decode(jwt.rsplit('.').next().unwrap());
+        assert_eq!(signature.unwrap().len(), length, "{name}");
+        assert!(verifies(&jwt, algorithm.of_jose(), &public), "{name}");
+        let claims = jwt.replacen(".e", ".f", 1);
+        assert!(!verifies(&claims, algorithm.of_jose(), &public), "{name}");
+        // The padding is the only difference between the two.
+        let other = match algorithm {
+            JwtAlgorithm::Rs256 => Algorithm::PS256,
+            JwtAlgorithm::Ps256 => Algorithm::RS256,
+            _ => continue,
+        };
+        assert!(!verifies(&jwt, other, &public), "{name}");
+    }
+    assert_eq!(names.len(), 6);
+}
+
+#[tokio::test]
+async fn s32_the_default_claims_are_those_of_rfc_7523() {
     let secret = Secret::new("fake-secret-1");
     let signer = JwtSigner::new(JwtAlgorithm::Hs256, secret.clone());
     let jwt = sign(&signer).await.unwrap();
@@ -224,7 +273,7 @@ async fn s32_the_claims_are_those_of_the_standard() {
 }
 
 #[tokio::test]
-async fn claims_are_settable() {
+async fn each_claim_can_be_set() {
     let signer = JwtSigner::new(JwtAlgorithm::Hs256, Secret::new("fake-secret-1"))
         .issuer("fake-app")
         .subject("user@example.com")
@@ -254,7 +303,7 @@ async fn claims_are_settable() {
 }
 
 #[test]
-fn wrong_settings_are_named() {
+fn an_error_names_the_wrong_setting() {
     let signer = || JwtSigner::new(JwtAlgorithm::Hs256, Secret::new("fake-secret-1"));
     for name in ["iss", "sub", "aud", "iat", "exp", "jti"] {
         let error = signer().claim(name, 1).unwrap_err();
@@ -279,7 +328,7 @@ fn wrong_settings_are_named() {
 }
 
 #[test]
-fn s34_no_two_assertions_have_one_jti() {
+fn s34_every_assertion_has_a_different_jti() {
     let all: HashSet<String> = (0..100_000).map(|_| unique().unwrap()).collect();
     assert_eq!(all.len(), 100_000);
 }
@@ -385,12 +434,12 @@ async fn a_key_that_does_not_fit_is_an_error_without_key_material() {
         (
             set(&[ec.jwk(None), ec.jwk(Some("fake-1"))]),
             "",
-            "not each has a `kid`",
+            "not every key has a `kid`",
         ),
         (
             format!("{}{}", ec.pem(), ec.pem()),
             "",
-            "not each has a `kid`",
+            "not every key has a `kid`",
         ),
         (
             format!("{}{}", ec.pem(), ec.pem()),
@@ -416,23 +465,23 @@ async fn a_key_that_does_not_fit_is_an_error_without_key_material() {
             (ErrorKind::Config, Some("signing_key"))
         );
         assert!(shown.contains(what), "{what}: {shown}");
-        // No eight characters of what was read, words of the formats aside.
+        // No eight characters of the text that was read, except words of the formats.
         let parts = text.split(|char: char| !char.is_ascii_alphanumeric());
         for part in parts.filter(|part| part.len() >= 8 && !part.starts_with("ENCRYPTED")) {
             assert!(!shown.contains(part), "{what}: {shown}");
         }
         assert!(
             signer.check(&context()).is_err(),
-            "known from the start: {what}"
+            "checked when building: {what}"
         );
     }
 }
 
 #[test]
-fn a_damaged_key_that_only_the_cryptography_notices_is_named() {
+fn a_damaged_key_that_only_the_provider_detects_is_an_error() {
     let pair = Pair::new(JwtAlgorithm::Rs256);
     let mut jwk = pair.jwk(None);
-    // A key of 64 bits.
+    // An RSA key of 64 bits.
     for member in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
         jwk[member] = json!("ZmFrZWZha2U");
     }
@@ -445,7 +494,7 @@ fn a_damaged_key_that_only_the_cryptography_notices_is_named() {
 }
 
 #[tokio::test]
-async fn a_certificate_beside_the_key_is_named_in_the_header() {
+async fn the_thumbprint_of_the_certificate_is_in_the_header() {
     let pair = Pair::new(JwtAlgorithm::Es256);
     let own = CertificateParams::new(["fake.example".to_owned()]).unwrap();
     let own = own.self_signed(&pair.key).unwrap();

@@ -82,7 +82,7 @@ impl SecretSource for ApiSecret {
         if secret.is_empty() {
             Err(Error::config(
                 "api_secret",
-                "the secret that was read is empty",
+                "the secret that was read is empty; check its source",
             ))
         } else {
             Ok(secret)

@@ -1,4 +1,4 @@
-//! What can be said about an assertion without the key that verifies it.
+//! Checks of an assertion that need no key.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-/// Checks that an assertion is a JWT (RFC 7519) that has not expired by its own `exp`. Nothing is
-/// verified: the authorization server does that.
+/// Checks that an assertion is a JWT (RFC 7519) and that its `exp` has not passed. The signature is
+/// not verified; the authorization server does that.
 pub(super) fn check(field: &'static str, assertion: &Secret, now: Moment) -> Result<(), Error> {
     let bad =
         |problem: &str| Error::config(field, problem).with_outcome(TokenRequestOutcome::NotSent);
@@ -36,10 +36,10 @@ pub(super) fn check(field: &'static str, assertion: &Secret, now: Moment) -> Res
     )))
 }
 
-/// The text is no JWT.
+/// The text is not a JWT.
 struct NoJwt;
 
-/// Returns `exp`, in seconds since the Unix epoch; `None` if there is none or it is encrypted.
+/// Returns `exp` in seconds since the Unix epoch. `None` if the claim is missing or encrypted.
 fn expiry(assertion: &str) -> Result<Option<f64>, NoJwt> {
     let parts: Vec<&str> = assertion.split('.').collect();
     let filled = parts.iter().all(|part| !part.is_empty());
@@ -49,7 +49,7 @@ fn expiry(assertion: &str) -> Result<Option<f64>, NoJwt> {
             decode::<Header>(header)?;
             Ok(decode::<Claims>(payload)?.exp)
         }
-        // Encrypted (RFC 7516): with some algorithms the second part is empty.
+        // Encrypted (RFC 7516). With some algorithms the second part is empty.
         [header, _, _, _, _] if whole => {
             decode::<Header>(header)?;
             Ok(None)
@@ -75,7 +75,7 @@ fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, NoJwt> {
     serde_json::from_slice(&Zeroizing::new(bytes)).map_err(|_| NoJwt)
 }
 
-/// RFC 4648 section 5, without padding: no length has a rest of one.
+/// RFC 4648 section 5 without padding. No such text has a length of 4n + 1.
 fn is_base64url(part: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     part.len() % 4 != 1 && part.bytes().all(fits)

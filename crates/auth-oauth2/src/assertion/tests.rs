@@ -17,7 +17,7 @@ use crate::{
     testing::{Recorder, fetch, reply},
 };
 
-/// A wall clock that stands at [`NOW`].
+/// A wall clock that always shows [`NOW`].
 #[derive(Clone, Copy, Debug)]
 struct Stopped;
 
@@ -29,7 +29,7 @@ impl Clock for Stopped {
     }
 }
 
-/// Three parts of a JWT without a real signature.
+/// Three parts in the form of a JWT, without a real signature.
 fn jwt(name: &str, exp: u64) -> String {
     let part = |json: &str| {
         let text = base64(json.as_bytes()).replace('+', "-").replace('/', "_");
@@ -63,13 +63,13 @@ fn source(transport: &Recorder, assertion: impl Into<Assertion>) -> crate::Clien
         .client_credentials()
 }
 
-/// An assertion that is read from a closure.
+/// An assertion that a closure returns.
 fn read_as(text: impl Into<String>) -> Assertion {
     let text = text.into();
     SecretFn::new(move || std::future::ready(Ok(Secret::new(text.clone())))).into()
 }
 
-/// A file that goes with its test.
+/// A file that is deleted when the value is dropped.
 struct Temporary(std::path::PathBuf);
 
 impl Temporary {
@@ -118,7 +118,7 @@ async fn an_assertion_file_is_read_for_each_token_request() {
 }
 
 #[tokio::test]
-async fn an_assertion_that_cannot_be_right_is_not_sent() {
+async fn an_invalid_or_expired_assertion_is_not_sent() {
     let whole = valid("fake-pod");
     let cut_in_claims = whole[..whole.find('.').unwrap() + 9].to_owned();
     for (text, what) in [
@@ -147,14 +147,14 @@ async fn an_assertion_that_cannot_be_right_is_not_sent() {
         assert!(!shown.contains("fake"), "{shown}");
         assert!(text.is_empty() || !shown.contains(&text), "{shown}");
         assert_eq!(transport.calls(), 0);
-        // What never changes is wrong from the start.
+        // A constant text is checked when the client is built.
         let built = builder(&transport, Secret::new(text)).build().unwrap_err();
         assert_eq!(built.field(), Some("client_assertion"));
     }
 }
 
 #[tokio::test]
-async fn an_assertion_without_an_expiry_and_an_encrypted_one_are_the_servers_to_judge() {
+async fn an_assertion_without_expiry_and_an_encrypted_one_are_sent() {
     let header = valid("x").split_once('.').unwrap().0.to_owned();
     // {"sub":"a"}
     let without = format!("{header}.eyJzdWIiOiJhIn0.ZmFrZQ");
@@ -167,7 +167,7 @@ async fn an_assertion_without_an_expiry_and_an_encrypted_one_are_the_servers_to_
 }
 
 #[tokio::test]
-async fn an_unreadable_assertion_file_is_named() {
+async fn an_error_names_the_assertion_file_that_cannot_be_read() {
     let transport = Recorder::default();
     let empty = Temporary::new("empty", "");
     for path in [empty.0.clone(), env::temp_dir().join("auth-oauth2-missing")] {
@@ -185,7 +185,7 @@ async fn an_unreadable_assertion_file_is_named() {
 }
 
 #[tokio::test]
-async fn g18_an_assertion_is_scrubbed_from_what_the_server_says() {
+async fn g18_an_assertion_is_scrubbed_from_the_servers_error_text() {
     let assertion = valid("fake-pod");
     let body = format!(r#"{{"error":"invalid_client","error_description":"bad {assertion}"}}"#);
     let transport = Recorder::answering([reply(401, &body)]);
@@ -197,7 +197,7 @@ async fn g18_an_assertion_is_scrubbed_from_what_the_server_says() {
 }
 
 #[test]
-fn an_assertion_and_another_method_exclude_each_other() {
+fn an_assertion_with_another_client_auth_method_is_a_config_error() {
     let transport = Recorder::default();
     let good = || builder(&transport, Secret::new(valid("fake-pod")));
     assert!(good().build().is_ok());
@@ -220,7 +220,7 @@ fn an_assertion_and_another_method_exclude_each_other() {
     }
 }
 
-/// Takes one assertion, and no other.
+/// A server that accepts one assertion only.
 struct Takes(&'static str);
 
 impl VendorRules for Takes {
@@ -250,7 +250,7 @@ fn client_of(server: &TestServer, assertion: impl Into<Assertion>) -> ClientBuil
 
 #[tokio::test]
 async fn g06_a_rejected_assertion_is_read_again_and_sent_once_if_it_changed() {
-    // The number of the first read that returns the good assertion; token requests; accepted.
+    // (number of the first read that returns the valid assertion, token requests, accepted)
     for (good_from, requests, accepted) in [(1, 1, true), (2, 2, true), (3, 1, false)] {
         let server = TestServer::builder().vendor(Takes("fake-2")).in_memory();
         let reads = AtomicUsize::new(0);
@@ -292,7 +292,7 @@ async fn g03_a_fleet_with_assertions_makes_one_token_request() {
 }
 
 #[tokio::test]
-async fn an_expired_assertion_costs_no_token_that_is_still_valid() {
+async fn an_expired_assertion_leaves_a_valid_token_in_use() {
     let server = TestServer::builder().vendor(Takes("fake-pod")).in_memory();
     let reads = AtomicUsize::new(0);
     let assertion = SecretFn::new(move || {
@@ -305,14 +305,14 @@ async fn an_expired_assertion_costs_no_token_that_is_still_valid() {
     let token = authenticator.token().await.unwrap();
     authenticator.report_accepted(token.generation());
     authenticator.report_refused(token.generation());
-    // The refused token serves on while no other can be had.
+    // The refused token is still used, because no other token can be had.
     assert!(authenticator.token().await.is_ok());
     assert_eq!(server.counters().token_requests, 1);
 }
 
 #[tokio::test]
-async fn a_clock_that_differs_is_named_when_an_assertion_is_rejected() {
-    // The server's `Date` is 1,700,000,000 plus this many seconds.
+async fn a_rejected_assertion_error_names_the_clock_difference() {
+    // Offset of the server's `Date` from 1,700,000,000, in seconds.
     for (offset, date, says) in [
         (0, "Tue, 14 Nov 2023 22:13:20 GMT", None),
         (30, "Tue, 14 Nov 2023 22:13:50 GMT", None),

@@ -15,10 +15,10 @@ use crate::{
     token_endpoint::MAX_REPLY, token_url,
 };
 
-/// Settings of a [`Client`]; made by [`Client::builder`].
+/// Settings of a [`Client`]. Made by [`Client::builder`] and [`Client::discover`].
 ///
-/// A text that is set to nothing counts as not set: a parameter without a value is left out (RFC
-/// 6749 section 3.2).
+/// An empty text counts as not set, because a parameter without a value is left out (RFC 6749
+/// section 3.2).
 #[must_use]
 pub struct ClientBuilder {
     place: PlaceSetting,
@@ -39,12 +39,12 @@ pub struct ClientBuilder {
     clock: SharedClock,
 }
 
-/// Where token requests go, not checked yet.
+/// Where token requests are sent, before validation.
 enum PlaceSetting {
     TokenUrl(String, SharedTransport),
-    /// The client does not share its cache.
+    /// The client has its own metadata cache.
     Issuer(String, SharedTransport),
-    /// The client shares a cache.
+    /// The client uses a shared metadata cache.
     Shared(String, Discovery),
 }
 
@@ -52,13 +52,13 @@ impl Client {
     /// Starts with what every client needs: the token endpoint's URL, the client identifier that
     /// the authorization server issued, and the transport that sends the token requests.
     ///
-    /// A confidential client adds a [`secret`](ClientBuilder::secret) or a
-    /// [`client_assertion`](ClientBuilder::client_assertion), a public client
+    /// For a confidential client, add a [`secret`](ClientBuilder::secret) or a
+    /// [`client_assertion`](ClientBuilder::client_assertion). For a public client, set
     /// [`ClientAuth::None`].
     ///
     /// # Example
     ///
-    /// A public client, for the refresh token that a person's login brought:
+    /// A public client that has the refresh token of a person's login:
     ///
     /// ```
     /// # use auth_core::{Error, Transport};
@@ -85,12 +85,12 @@ impl Client {
         )
     }
 
-    /// Starts with the issuer in place of the token endpoint, which is taken from the authorization
-    /// server's metadata (RFC 8414, OpenID Connect Discovery). [`Discovery`] says what is checked
-    /// and cached.
+    /// Starts with the issuer in place of the token endpoint. The token endpoint is taken from the
+    /// authorization server's metadata (RFC 8414, OpenID Connect Discovery). [`Discovery`]
+    /// describes what is checked and cached.
     ///
-    /// The metadata are read at the first token request, within its deadline. So a program starts
-    /// while the authorization server is down, and recovers by itself: a discovery that fails
+    /// The first token request reads the metadata, within the deadline of the token request. The
+    /// program therefore starts also while the authorization server is down: a failed discovery
     /// counts as a token request that was not sent. To read the metadata at start, call
     /// [`metadata`](Self::metadata).
     ///
@@ -121,7 +121,8 @@ impl Client {
 }
 
 impl Discovery {
-    /// Starts a client of an issuer: as [`Client::discover`], with this cache and this transport.
+    /// Starts a client of an issuer, as [`Client::discover`] does, but with the cache and the
+    /// transport of this `Discovery`.
     pub fn client(&self, issuer: impl Into<String>, client_id: impl Into<String>) -> ClientBuilder {
         ClientBuilder::new(
             PlaceSetting::Shared(issuer.into(), self.clone()),
@@ -152,25 +153,26 @@ impl ClientBuilder {
         }
     }
 
-    /// Sets where the client secret comes from. The secret is read before each token request.
-    /// Default: none, which is an error unless [`client_auth`](Self::client_auth) sends none.
+    /// Sets the source of the client secret. The secret is read before each token request. Default:
+    /// none, which is an error unless [`client_auth`](Self::client_auth) is a method without a
+    /// secret.
     pub fn secret(mut self, client_secret: impl SecretSource) -> Self {
         self.client_secret = Some(SharedSecretSource::new(client_secret));
         self
     }
 
-    /// Sets the source of the client assertion (RFC 7523 section 2.2), and
-    /// [`ClientAuth::Assertion`]. Default: none.
+    /// Sets the source of the client assertion (RFC 7523 section 2.2), and sets
+    /// [`client_auth`](Self::client_auth) to [`ClientAuth::Assertion`]. Default: none.
     ///
     /// An issued assertion (Kubernetes, SPIFFE, workload identity federation) is read before each
-    /// token request, and once more when the authorization server rejects it: if it changed, it is
-    /// sent once. One that has expired by its own `exp` is not sent. A signer
-    /// (`private_key_jwt`, `client_secret_jwt`: the crate `auth-jwt`) makes an assertion for each
-    /// token request.
+    /// token request. If the authorization server rejects it, the assertion is read again, and sent
+    /// once more if it changed. An assertion whose `exp` has passed is not sent. A signer
+    /// (`private_key_jwt`, `client_secret_jwt`, see the crate `auth-jwt`) makes a new assertion for
+    /// each token request.
     ///
     /// # Example
     ///
-    /// Entra ID with a federated credential: the token that Kubernetes projects into the pod.
+    /// Entra ID with a federated credential. Kubernetes projects the token into the pod:
     ///
     /// ```
     /// # use auth_core::{Error, Transport};
@@ -194,104 +196,108 @@ impl ClientBuilder {
     }
 
     /// Sets the authorization server's issuer identifier (RFC 8414 section 2), for example
-    /// `https://login.example.com`: `aud` of the assertions that a signer makes. Default: the
-    /// issuer of [`Client::discover`], and none with [`Client::builder`].
+    /// `https://login.example.com`. A signer puts it into assertions as `aud`. Default: with
+    /// [`Client::discover`] its issuer, with [`Client::builder`] none.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// Sets how the client proves who it is. Default: [`ClientAuth::Basic`].
+    /// Sets how the client authenticates. Default: [`ClientAuth::Basic`].
     pub fn client_auth(mut self, method: ClientAuth) -> Self {
         self.client_auth = method;
         self
     }
 
-    /// Sets how the parameters are written. Default: [`BodyFormat::Form`].
+    /// Sets how the parameters are encoded. Default: [`BodyFormat::Form`].
     pub fn body_format(mut self, format: BodyFormat) -> Self {
         self.body_format = format;
         self
     }
 
-    /// Sets the scope to ask for (RFC 6749 section 3.3): values with exactly one space between
-    /// two, for example `read write`. Default: none, and the authorization server chooses.
+    /// Sets the requested scope (RFC 6749 section 3.3): one or more values with exactly one space
+    /// between two values, for example `read write`. Default: none, and the authorization server
+    /// chooses the scope.
     ///
-    /// With [`refresh_token`](Client::refresh_token), a scope asks for less than the login was
-    /// granted, and must not name more.
+    /// With [`refresh_token`](Client::refresh_token), the scope must be a part of the scope that
+    /// was granted at the login.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = scope.into();
         self
     }
 
-    /// Sets the `audience` parameter, which some vendors ask for. Default: none.
+    /// Sets the `audience` parameter, which some vendors require. Default: none.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
         self
     }
 
-    /// Adds a `resource` that the token is for (RFC 8707): an absolute URI without a fragment. May
-    /// be called several times. Default: none.
+    /// Adds a `resource` for which the token is requested (RFC 8707): an absolute URI without a
+    /// fragment. May be called several times. Default: none.
     pub fn resource(mut self, uri: impl Into<String>) -> Self {
         self.resources.push(uri.into());
         self
     }
 
-    /// Adds a parameter of the vendor's own. Its value is treated as a secret. May be called
-    /// several times. Default: none.
+    /// Adds a vendor-specific parameter. Its value is treated as a secret. May be called several
+    /// times. Default: none.
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
         self.extras.push((name.into(), value.into()));
         self
     }
 
-    /// Sets how large a reply may be, in bytes. Default: 65,536 (64 KiB).
+    /// Sets the maximum size of a reply, in bytes. Default: 65,536 (64 KiB).
     pub fn max_reply(mut self, bytes: usize) -> Self {
         self.max_reply = bytes;
         self
     }
 
-    /// Permits plain `http` to one exact origin, for the token endpoint and the issuer: a docker-compose or
-    /// Kubernetes service (`http://payments:8080`), a mesh (`http://api.mesh.local`),
-    /// `http://localhost:3000`. A path is ignored. May be called several times. Default: none.
+    /// Permits plain `http` to one exact origin, for the token endpoint and the issuer: for example
+    /// a docker-compose or Kubernetes service (`http://payments:8080`), a mesh
+    /// (`http://api.mesh.local`) or `http://localhost:3000`. A path is ignored. May be called
+    /// several times. Default: none.
     ///
-    /// A client of [`Discovery::client`] has the permissions of its [`Discovery`] in place of these.
+    /// A client that [`Discovery::client`] made has the origins of its [`Discovery`] instead.
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` for a text that is not
-    /// an absolute `http` URL, for user information and for a wildcard.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `danger_allow_http` if the text is not an
+    /// absolute `http` URL, has user information (`user@host`), or has a wildcard.
     ///
     /// # Security
     ///
-    /// Anybody who can listen on the way to this host can read credentials and tokens.
+    /// Anyone on the network path to this host can read credentials and tokens.
     pub fn danger_allow_http(mut self, origin: &str) -> Result<Self, Error> {
         self.http.allow(origin)?;
         Ok(self)
     }
 
-    /// Sets all origins to which plain `http` is permitted, in place of those before. For a
-    /// vendor's builder that has collected them. Default: none.
+    /// Sets all origins to which plain `http` is permitted, and replaces earlier ones. For builders
+    /// of vendor crates that have this setting. Default: none.
     ///
     /// # Security
     ///
-    /// As [`danger_allow_http`](Self::danger_allow_http).
+    /// See [`danger_allow_http`](Self::danger_allow_http).
     pub fn danger_http_hosts(mut self, hosts: HttpHosts) -> Self {
         self.http = hosts;
         self
     }
 
-    /// Sets the vendor's name in errors. Default: the host of the token endpoint or the issuer.
+    /// Sets the vendor's name in errors and logs. Default: the host of the token endpoint or of the
+    /// issuer.
     pub fn vendor(mut self, name: impl Into<String>) -> Self {
         self.vendor = Some(name.into());
         self
     }
 
-    /// Sets how replies are read. Default: the standard's rules.
+    /// Sets how replies are read. Default: the rules of RFC 6749, [`ReplyRules::new`].
     pub fn reply_rules(mut self, rules: ReplyRules) -> Self {
         self.reply_rules = rules;
         self
     }
 
-    /// Sets the clock, for a `Retry-After` date in a reply without a `Date`, and for
+    /// Sets the clock. It is used for a `Retry-After` date in a reply without a `Date`, for the
+    /// times in assertions, and for
     /// [`TokenExchange::subject_expires_in`](crate::TokenExchange::subject_expires_in). Default:
     /// [`SystemClock`](auth_core::SystemClock).
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
@@ -299,33 +305,33 @@ impl ClientBuilder {
         self
     }
 
-    /// Checks the settings and makes the client.
+    /// Validates the settings and makes the client.
     ///
     /// # Errors
     ///
     /// [`Config`](auth_core::ErrorKind::Config), and [`Error::field`] names the setting:
     ///
-    /// - `token_url`: not an absolute URL, neither `https` nor `http` to an origin of
-    ///   [`danger_allow_http`](Self::danger_allow_http), with user information, with a fragment, or
-    ///   with a query that carries a credential or another of the request's parameters.
-    /// - `client_id`: empty, or with a colon under [`ClientAuth::BasicRaw`] and
+    /// - `token_url`: not an absolute URL; neither `https` nor `http` to an origin of
+    ///   [`danger_allow_http`](Self::danger_allow_http); user information (`user@host`); a
+    ///   fragment; or a query with a credential or with a parameter that the request's body has.
+    /// - `client_id`: empty; or a colon with [`ClientAuth::BasicRaw`] or
     ///   [`ClientAuth::BasicRawWithId`].
-    /// - `client_secret`: not set although [`client_auth`](Self::client_auth) sends one, or empty
-    ///   as far as it is known before it is read.
-    /// - `client_assertion`: not set although [`client_auth`](Self::client_auth) sends one, or
-    ///   empty, not a JWT or expired as far as it is known before it is read.
-    /// - `client_auth`: a method that sends no secret although a secret is set, or no assertion
-    ///   although an assertion is set.
-    /// - `issuer`: empty; set although [`Client::discover`] has it. For [`Client::discover`]: not an
-    ///   absolute URL, neither `https` nor `http` to an origin of
-    ///   [`danger_allow_http`](Self::danger_allow_http), with user information, a query or a
-    ///   fragment.
+    /// - `client_secret`: not set although [`client_auth`](Self::client_auth) sends a secret; or
+    ///   empty, if it is given as a `Secret`.
+    /// - `client_assertion`: not set although [`client_auth`](Self::client_auth) sends an
+    ///   assertion; or empty, not a JWT or expired, if it is given as a `Secret`.
+    /// - `client_auth`: a secret is set and the method sends none, or an assertion is set and the
+    ///   method sends none.
+    /// - `issuer`: empty; or set in addition to [`Client::discover`]. For [`Client::discover`]
+    ///   also: not an absolute URL; neither `https` nor `http` to an origin of
+    ///   [`danger_allow_http`](Self::danger_allow_http); user information, a query or a fragment.
     /// - A setting that the signer of the client assertion names.
     /// - The name of an environment variable that a [`SecretEnv`](auth_core::SecretEnv) cannot
     ///   read.
-    /// - `scope`: characters outside RFC 6749 section 3.3, or other than one space between values.
-    /// - `resource`: not an absolute URI, with a fragment, or given twice.
-    /// - `extra`: without a name, given twice, or one of the request's own parameters.
+    /// - `scope`: characters outside RFC 6749 section 3.3, or not exactly one space between two
+    ///   values.
+    /// - `resource`: not an absolute URI, a fragment, or the same URI twice.
+    /// - `extra`: an empty name, the same name twice, or a parameter that the request sets itself.
     /// - `max_reply`: zero.
     pub fn build(self) -> Result<Client, Error> {
         self.check_client()?;
@@ -333,7 +339,10 @@ impl ClientBuilder {
         parameter::check_resources(&self.resources)?;
         parameter::check_extras(&self.extras)?;
         if self.max_reply == 0 {
-            return Err(Error::config("max_reply", "a reply has at least one byte"));
+            return Err(Error::config(
+                "max_reply",
+                "is 0 bytes; set at least 1, or remove the setting",
+            ));
         }
         let place = self.place()?;
         let issuer = self.issuer_of(&place)?;
@@ -401,7 +410,8 @@ impl ClientBuilder {
         }))
     }
 
-    /// Returns `aud` of assertions. The issuer of a discovery is the one that the metadata repeat.
+    /// Returns the `aud` of assertions. With discovery it is the configured issuer, which equals
+    /// the one in the metadata.
     fn issuer_of(&self, place: &Place) -> Result<Option<String>, Error> {
         match (&self.issuer, place.issuer()) {
             (Some(_), Some(_)) => {
@@ -421,7 +431,7 @@ impl ClientBuilder {
             return Err(Error::config("client_id", "must not be empty"));
         }
         if method.is_raw() && self.client_id.contains(':') {
-            let problem = "must not have a colon, which ends it in HTTP Basic (RFC 7617)";
+            let problem = "has a colon, which ends it in HTTP Basic (RFC 7617); set `client_auth` to `ClientAuth::Basic`";
             return Err(Error::config("client_id", problem));
         }
         if self.client_assertion.is_some() && method != ClientAuth::Assertion {

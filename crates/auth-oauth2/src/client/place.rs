@@ -4,18 +4,18 @@ use auth_core::{Error, TokenRequestOutcome};
 
 use crate::{Discovery, Metadata, TokenEndpoint, discovery::Issuer, token_url};
 
-/// Where a client's token requests go.
+/// Where a client sends its token requests.
 pub(super) enum Place {
     Fixed(TokenEndpoint),
     Discovered(Discovered),
 }
 
-/// A token endpoint that the issuer's metadata name.
+/// A token endpoint from the issuer's metadata.
 pub(super) struct Discovered {
     pub(super) vendor: String,
     pub(super) issuer: Issuer,
     pub(super) discovery: Discovery,
-    /// Of the token endpoint, in bytes.
+    /// Maximum size of the token endpoint's reply, in bytes.
     pub(super) max_reply: usize,
 }
 
@@ -27,9 +27,9 @@ impl Place {
         }
     }
 
-    /// Returns what stands for the authorization server in the account of credentials. The issuer
-    /// does not depend on what is discovered, so credentials have their identity before that, and
-    /// keep it when the token endpoint moves.
+    /// Returns the text that identifies the authorization server in the account of credentials.
+    /// With discovery it is the issuer: credentials are identified before the discovery, and keep
+    /// their identity when the token endpoint moves.
     pub(super) fn account(&self) -> String {
         match self {
             Self::Fixed(endpoint) => endpoint.normalized_url(),
@@ -37,7 +37,8 @@ impl Place {
         }
     }
 
-    /// Returns the token endpoint as far as it is known without a request: empty before a discovery.
+    /// Returns the token endpoint if it is known without a request, and an empty text before a
+    /// discovery.
     pub(super) fn known_url(&self) -> String {
         match self {
             Self::Fixed(endpoint) => endpoint.url().to_string(),
@@ -52,7 +53,7 @@ impl Place {
         }
     }
 
-    /// Makes an error about this place that no request was sent for.
+    /// Adds vendor and host to an error about a token request that was not sent.
     pub(super) fn located(&self, error: Error) -> Error {
         match self {
             Self::Fixed(endpoint) => endpoint.located(error),
@@ -60,7 +61,7 @@ impl Place {
         }
     }
 
-    /// Returns the token endpoint, whose query has none of these parameters.
+    /// Returns the token endpoint. Checks that its query has none of these parameters.
     pub(super) async fn endpoint<'n>(
         &self,
         parameters: impl Iterator<Item = &'n str> + Clone,
@@ -77,7 +78,7 @@ impl Place {
         Ok(Cow::Owned(endpoint.max_reply(discovered.max_reply)))
     }
 
-    /// Takes note of a token request that failed.
+    /// Tells the discovery about a token request that failed.
     pub(super) fn failed(&self, error: &Error) {
         let Self::Discovered(discovered) = self else {
             return;

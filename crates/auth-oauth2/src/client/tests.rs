@@ -22,6 +22,32 @@ fn source(builder: ClientBuilder) -> ClientCredentials {
     builder.build().unwrap().client_credentials()
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_wider_scope_is_asked_for_in_place_of_the_clients_own() {
+    let transport = Recorder::default();
+    let client = builder(&transport).scope("read").build().unwrap();
+    let source = client.client_credentials();
+    assert_eq!(source.own_scope(), Some("read"));
+    let credentials = source.credentials().await.unwrap();
+    let token_request = TokenRequest::new(TokenRequestReason::Ahead).credentials(credentials);
+    let token = source
+        .fetch(token_request.clone().scope("read write"))
+        .await
+        .unwrap();
+    assert!(
+        transport.last_body().contains("scope=read+write"),
+        "{}",
+        transport.last_body()
+    );
+    assert_eq!(transport.last_body().matches("scope=").count(), 1);
+    // The reply says nothing, so all that was asked for counts as granted.
+    assert_eq!(token.granted_scope(), Some("read write"));
+    source.fetch(token_request).await.unwrap();
+    assert!(transport.last_body().ends_with("scope=read"));
+    let without = builder(&transport).build().unwrap().client_credentials();
+    assert_eq!(without.own_scope(), Some(""));
+}
+
 #[tokio::test]
 async fn s01_golden_request_by_default() {
     let transport = Recorder::default();
@@ -95,7 +121,7 @@ async fn s01_golden_bodies_with_everything() {
 }
 
 #[tokio::test]
-async fn s02_what_is_empty_is_left_out() {
+async fn s02_an_empty_parameter_is_left_out() {
     let transport = Recorder::default();
     let source = builder(&transport)
         .scope("")
@@ -110,7 +136,7 @@ async fn s02_what_is_empty_is_left_out() {
 }
 
 #[tokio::test]
-async fn s05_one_method_and_never_in_the_url() {
+async fn s05_credentials_are_sent_by_one_method_and_never_in_the_url() {
     for method in [ClientAuth::Basic, ClientAuth::BasicRaw, ClientAuth::Post] {
         for format in [BodyFormat::Form, BodyFormat::Json] {
             let transport = Recorder::default();
@@ -130,7 +156,7 @@ async fn s05_one_method_and_never_in_the_url() {
 }
 
 #[tokio::test]
-async fn the_urls_own_query_is_kept() {
+async fn the_query_of_the_token_url_is_kept() {
     let transport = Recorder::default();
     let url = "https://login.example.com/token?tenant=a%20b";
     let secret = Secret::new("fake-secret");
@@ -144,7 +170,7 @@ async fn the_urls_own_query_is_kept() {
 }
 
 #[tokio::test]
-async fn s14_a_refusal_is_one_request() {
+async fn s14_a_rejection_is_followed_by_no_second_request() {
     for status in [400, 401, 403, 429, 500] {
         let transport = Recorder::answering([reply(status, "")]);
         let source = builder(&transport).build().unwrap().client_credentials();
@@ -154,7 +180,7 @@ async fn s14_a_refusal_is_one_request() {
 }
 
 #[tokio::test]
-async fn t09_the_reply_is_bounded() {
+async fn t09_a_reply_larger_than_max_reply_is_an_error() {
     let transport = Recorder::answering([reply(200, TOKEN), reply(200, TOKEN)]);
     fetch(&source(builder(&transport))).await.unwrap();
     assert_eq!(transport.max_reply(0), 64 * 1024);
@@ -179,7 +205,7 @@ async fn t09_the_reply_is_bounded() {
 }
 
 #[tokio::test]
-async fn g18_an_echo_of_anything_that_was_sent_is_scrubbed() {
+async fn g18_every_secret_that_was_sent_is_scrubbed_from_an_echo() {
     let basic = "bXkrY2xpZW50OmZha2Utc2VjcmV0JTJGMSUyQjI=";
     for echo in [
         "fake-secret/1+2",
@@ -201,7 +227,7 @@ async fn g18_an_echo_of_anything_that_was_sent_is_scrubbed() {
 }
 
 #[tokio::test]
-async fn s28_a_date_counts_from_the_sources_clock() {
+async fn s28_a_retry_after_date_is_measured_by_the_clients_clock() {
     #[derive(Debug)]
     struct Stopped;
     impl Clock for Stopped {
@@ -270,7 +296,7 @@ async fn a_secret_that_cannot_be_read_sends_nothing() {
 }
 
 #[tokio::test]
-async fn g06_a_changed_secret_is_noticed() {
+async fn g06_a_changed_secret_changes_the_credentials_identity() {
     let now = Arc::new(Mutex::new(Ok("fake-secret-a")));
     let secret = SecretFn::new({
         let now = now.clone();
@@ -301,7 +327,7 @@ async fn g06_a_changed_secret_is_noticed() {
 }
 
 #[tokio::test]
-async fn the_secrets_that_the_identity_was_made_of_are_sent() {
+async fn the_secrets_in_the_credentials_are_sent_without_a_second_read() {
     let transport = Recorder::default();
     let secret = SecretFn::new(|| async { panic!("the secret is read a second time") });
     let source = Client::builder(URL, "id", transport.clone())
@@ -333,9 +359,9 @@ fn g18_debug_shows_no_secret() {
 }
 
 #[tokio::test]
-async fn s06_a_refresh_token_is_neither_kept_nor_spent() {
+async fn s06_client_credentials_ignore_a_refresh_token() {
     let transport = Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
-    // Not even for rules that ask for it.
+    // Also with rules that read refresh tokens.
     let rules = ReplyRules::new().refresh_token();
     let source = builder(&transport)
         .reply_rules(rules)
@@ -352,7 +378,7 @@ async fn s06_a_refresh_token_is_neither_kept_nor_spent() {
 }
 
 #[tokio::test]
-async fn the_account_is_the_client_at_its_token_endpoint() {
+async fn the_account_is_made_of_client_id_and_token_endpoint() {
     let with = |url: &str, id: &str| {
         let secret = Secret::new("fake-secret-1");
         Client::builder(url, id, Recorder::default()).secret(secret)
@@ -386,7 +412,7 @@ async fn the_account_is_the_client_at_its_token_endpoint() {
 }
 
 #[tokio::test]
-async fn a_thousand_users_token_requests_share_one_clients_settings() {
+async fn a_thousand_users_share_the_settings_of_one_client() {
     let transport = Recorder::default();
     let client = builder(&transport).scope("read").build().unwrap();
     let sources: Vec<_> = (0..1_000)
@@ -433,13 +459,13 @@ async fn each_grant_of_one_client_sends_its_own_parameters() {
 }
 
 #[tokio::test]
-async fn an_errors_vendor_step_and_host_are_fields() {
+async fn an_error_has_vendor_step_and_host_as_fields() {
     for (builder, vendor) in [
         (
             Client::builder(URL, "id", Recorder::answering([reply(401, "")])),
             "login.example.com",
         ),
-        // Not taken for the first word of `token endpoint answered 401`.
+        // The vendor's name begins with the words of an error text.
         (
             Client::builder(URL, "id", Recorder::answering([reply(401, "")])).vendor("token"),
             "token",

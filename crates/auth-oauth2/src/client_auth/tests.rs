@@ -7,7 +7,7 @@ use crate::{
     testing::{Recorder, fetch, reply},
 };
 
-/// What stands after `Basic `, decoded.
+/// Returns the text after `Basic `, decoded.
 fn credentials(method: ClientAuth, id: &str, secret: &str) -> String {
     let authorization = method
         .authorization(id, Some(&Secret::new(secret)))
@@ -19,7 +19,7 @@ fn credentials(method: ClientAuth, id: &str, secret: &str) -> String {
     String::from_utf8(STANDARD.decode(credentials).unwrap()).unwrap()
 }
 
-/// A server's side of RFC 6749 section 2.3.1, by a decoder written for the test.
+/// Decodes as a server does (RFC 6749 section 2.3.1), independently of the encoder.
 fn decode(form: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = form.bytes();
@@ -51,7 +51,7 @@ fn s03_basic_is_form_encoded_first() {
 }
 
 #[test]
-fn s04_raw_basic_is_an_explicit_choice() {
+fn s04_raw_basic_encodes_nothing() {
     assert_eq!(ClientAuth::default(), ClientAuth::Basic);
     assert_eq!(
         credentials(ClientAuth::BasicRaw, "my client", "a+b/c=%:\u{a3}"),
@@ -69,7 +69,7 @@ fn post_sends_no_header() {
 }
 
 #[test]
-fn the_client_id_in_the_body_changes_no_header() {
+fn client_id_in_the_body_leaves_the_header_unchanged() {
     for (one, other) in [
         (ClientAuth::Basic, ClientAuth::BasicWithId),
         (ClientAuth::BasicRaw, ClientAuth::BasicRawWithId),
@@ -81,7 +81,7 @@ fn the_client_id_in_the_body_changes_no_header() {
 }
 
 #[test]
-fn an_empty_secret_leaves_the_colon() {
+fn an_empty_secret_is_sent_with_its_colon() {
     let method = ClientAuth::BasicEmptySecret;
     assert_eq!(
         credentials(method, "my client", "fake-ignored"),
@@ -92,7 +92,7 @@ fn an_empty_secret_leaves_the_colon() {
 }
 
 #[test]
-fn the_buffer_never_grows() {
+fn the_buffer_of_basic_credentials_never_grows() {
     for (id, secret) in [
         ("", ""),
         ("id", "fake-secret"),
@@ -106,7 +106,7 @@ fn the_buffer_never_grows() {
 
 proptest! {
     #[test]
-    fn s03_a_server_decodes_what_went_in(id in any::<String>(), secret in any::<String>()) {
+    fn s03_a_server_decodes_the_original_id_and_secret(id in any::<String>(), secret in any::<String>()) {
         let pair = credentials(ClientAuth::Basic, &id, &secret);
         let (left, right) = pair.split_once(':').unwrap();
         prop_assert_eq!(decode(left), id);
@@ -152,7 +152,7 @@ async fn basic_and_the_client_id_in_the_body() {
 }
 
 #[tokio::test]
-async fn an_empty_client_secret_where_the_vendor_wants_the_colon() {
+async fn a_client_with_basic_empty_secret_sends_the_colon() {
     let method = ClientAuth::BasicEmptySecret;
     let transport = Recorder::default();
     let client_of =
@@ -172,7 +172,7 @@ async fn an_empty_client_secret_where_the_vendor_wants_the_colon() {
             .refresh_token(first)
             .is_ok()
     );
-    // An empty secret is an oversight.
+    // With these methods an empty secret is a mistake.
     for method in [ClientAuth::Basic, ClientAuth::BasicRaw, ClientAuth::Post] {
         let error = client("", &transport).client_auth(method).build();
         assert_eq!(error.unwrap_err().field(), Some("client_secret"));
@@ -202,7 +202,7 @@ async fn a_public_client_logs_in_with_a_password() {
 }
 
 #[test]
-fn a_variable_that_cannot_be_read_is_found_when_building() {
+fn an_environment_variable_with_an_invalid_name_is_an_error_when_building() {
     let transport = Recorder::default();
     for (name, field) in [
         ("", "secret_env"),
@@ -224,7 +224,7 @@ fn a_variable_that_cannot_be_read_is_found_when_building() {
 }
 
 #[tokio::test]
-async fn the_vendors_word_for_wrong_credentials_outlives_the_grants_own_verdict() {
+async fn a_configured_credential_code_overrides_the_grants_own_rule() {
     let words = reply(400, r#"{"error":"BAD_KEY"}"#);
     let transport = Recorder::answering([words]);
     let rules = ReplyRules::new().credential_codes(["BAD_KEY"]);
@@ -236,7 +236,7 @@ async fn the_vendors_word_for_wrong_credentials_outlives_the_grants_own_verdict(
 }
 
 #[tokio::test]
-async fn a_refresh_answered_without_words_asks_for_a_login() {
+async fn a_refresh_rejected_without_a_code_says_log_in_again() {
     let transport = Recorder::answering([reply(400, "")]);
     let first = Secret::new("fake-refresh-1");
     let source = Client::builder(URL, "id", transport)

@@ -1,4 +1,4 @@
-//! When metadata are read, and which serve meanwhile: rules without I/O and clock.
+//! Rules without I/O and clock: when metadata are read, and which metadata are used meanwhile.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,12 +7,12 @@ use tokio::sync::watch;
 
 use super::{Issuer, Metadata, Outcome};
 
-/// The metadata of some issuers, and the discoveries in progress.
+/// The cached metadata, and the discoveries in progress.
 pub(super) struct Cache {
     lifetime: Duration,
     max_entries: usize,
     entries: HashMap<String, Entry>,
-    /// Counts the look-ups, to tell which issuer was not asked for the longest.
+    /// Counts the look-ups. The entry with the lowest number was used longest ago.
     look_ups: u64,
 }
 
@@ -33,17 +33,17 @@ struct Known {
 
 struct Failed {
     error: Error,
-    /// No request is sent before.
+    /// No request is sent before this time.
     until: Moment,
 }
 
-/// What a caller does.
+/// What a caller does next.
 pub(super) enum Step {
     Use(Metadata),
     Fail(Error),
     /// Another caller's discovery is in progress.
     Wait(watch::Receiver<Outcome>),
-    /// Start a discovery.
+    /// The caller starts a discovery.
     Fetch(watch::Sender<Outcome>, watch::Receiver<Outcome>),
 }
 
@@ -67,7 +67,7 @@ impl Cache {
         entry.step(lifetime, now)
     }
 
-    /// Keeps the outcome of a discovery, and returns what its callers are told.
+    /// Stores the outcome of a discovery, and returns what its callers receive.
     pub(super) fn end(
         &mut self,
         issuer: &Issuer,
@@ -78,7 +78,7 @@ impl Cache {
         let lifetime = self.lifetime;
         let entry = self.entries.get_mut(issuer.as_str());
         let entry = entry.filter(|entry| entry.is_flight_of(publisher));
-        // Forgotten or abandoned meanwhile: the outcome is for its callers only.
+        // The entry was removed or abandoned meanwhile: only the callers receive the outcome.
         let Some(entry) = entry else {
             return result;
         };
@@ -86,7 +86,7 @@ impl Cache {
         entry.end(lifetime, result, now)
     }
 
-    /// Forgets a discovery whose task is gone or stands still.
+    /// Removes a discovery whose task has ended without an outcome or has stopped.
     pub(super) fn abandon(&mut self, issuer: &Issuer, flight: &watch::Receiver<Outcome>) {
         let Some(entry) = self.entries.get_mut(issuer.as_str()) else {
             return;
@@ -132,7 +132,7 @@ impl Entry {
                 None => Step::Fail(failed.told(now)),
             };
         }
-        // A flight whose publisher is gone ended without an outcome.
+        // A flight whose sender is dropped ended without an outcome.
         let flight = self.flight.clone();
         if let Some(flight) = flight.filter(|flight| flight.has_changed().is_ok()) {
             return Step::Wait(flight);
@@ -175,7 +175,8 @@ impl Entry {
         }
     }
 
-    /// Returns metadata that may be older than their lifetime, for a server that does not answer.
+    /// Returns metadata that may be older than their lifetime, for use while the server does not
+    /// answer.
     fn serving(&self, lifetime: Duration, now: Moment) -> Option<Metadata> {
         let known = self.known.as_ref()?;
         let is_over = now.reached(known.read + LONGEST_SERVED.max(lifetime));
@@ -189,7 +190,7 @@ impl Entry {
 }
 
 impl Failed {
-    /// What a server asked for is counted from the answer on.
+    /// The server's `Retry-After` counts from its answer.
     fn told(&self, now: Moment) -> Error {
         let error = self.error.clone();
         match error.retry_after() {
@@ -199,14 +200,14 @@ impl Failed {
     }
 }
 
-/// How long a failure is told to all callers, where there are no metadata. The back-off of an
-/// authenticator comes on top.
+/// How long a failure is returned to all callers if there are no metadata. The back-off of an
+/// authenticator is added to it.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long no request is sent after a failure, where old metadata serve.
+/// How long no request is sent after a failure if old metadata are in use.
 const PAUSE_KNOWN: Duration = Duration::from_secs(60);
 /// The longest `Retry-After` that is obeyed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// Metadata that are younger are not read again for a doubt.
+/// Metadata younger than this are not read again after a failed token request.
 const DOUBT: Duration = Duration::from_secs(60);
-/// How long metadata serve at most after they were read, unless their lifetime is longer.
+/// How long metadata are used at most after they were read, unless their lifetime is longer.
 const LONGEST_SERVED: Duration = Duration::from_secs(24 * 3600);

@@ -10,7 +10,7 @@ use crate::{
     retry_after,
 };
 
-/// Asks an authorization server for its metadata.
+/// Requests the metadata of one authorization server.
 pub(super) struct Fetch {
     pub(super) transport: SharedTransport,
     pub(super) http: HttpHosts,
@@ -19,7 +19,7 @@ pub(super) struct Fetch {
 }
 
 impl Fetch {
-    /// Asks for both documents in turn, without a deadline.
+    /// Requests the two documents one after the other, without a deadline.
     pub(super) async fn metadata(&self, issuer: &Issuer) -> Result<Metadata, Error> {
         let mut answers = Vec::new();
         for uri in issuer.documents() {
@@ -36,7 +36,7 @@ impl Fetch {
             .collect();
         let message = format!(
             "the server has no metadata: {}; check `issuer` and whether a proxy answers in \
-             between, or set the token endpoint by hand with `Client::builder`",
+             between, or set the token endpoint with `Client::builder`",
             answers.join(", "),
         );
         Err(issuer.failed(ErrorKind::Protocol, message))
@@ -63,7 +63,7 @@ impl Fetch {
         Ok(reply)
     }
 
-    /// Ends the discovery where the server has said that it cannot answer now.
+    /// Ends the discovery if the server answered that it cannot serve now.
     fn check_may_go_on(&self, issuer: &Issuer, reply: &Response<Bytes>) -> Result<(), Error> {
         let status = reply.status();
         if !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS {
@@ -94,7 +94,7 @@ fn describe(reply: &Response<Bytes>) -> String {
     format!("status {}", status.as_u16())
 }
 
-/// Says "discovery" where the transport says "token endpoint".
+/// Replaces the transport's step "token endpoint" by "discovery".
 fn renamed(issuer: &Issuer, uri: &Uri, error: Error) -> Error {
     let text = error.to_string();
     let host = format!("{}: ", TokenHost::of(uri));

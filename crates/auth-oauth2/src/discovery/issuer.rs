@@ -5,12 +5,12 @@ use http::Uri;
 
 use crate::token_url;
 
-/// An issuer identifier (RFC 8414 section 2), as it is written in the settings.
+/// An issuer identifier (RFC 8414 section 2), as written in the settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Issuer {
     text: Arc<str>,
     host: Arc<str>,
-    /// In the order in which they are asked.
+    /// In the order of the requests.
     documents: [Uri; 2],
 }
 
@@ -19,13 +19,18 @@ impl Issuer {
         let uri = token_url::check(FIELD, text, http)?;
         if uri.query().is_some() {
             let problem =
-                "has a query (?...), which an issuer has not (RFC 8414 section 2); remove it";
+                "has a query (?...), which an issuer must not have (RFC 8414 section 2); remove it";
             return Err(Error::config(FIELD, problem));
         }
         let host = uri.host().unwrap_or_default();
-        let documents = documents(&uri)
-            .map(|text| text.parse())
-            .map(|uri| uri.map_err(|_| Error::config(FIELD, "is not a URL")));
+        let documents = documents(&uri).map(|text| text.parse()).map(|uri| {
+            uri.map_err(|_| {
+                Error::config(
+                    FIELD,
+                    "is not a URL; set an absolute URL, for example https://login.example.com",
+                )
+            })
+        });
         let [first, second] = documents;
         Ok(Self {
             text: text.into(),
@@ -46,7 +51,7 @@ impl Issuer {
         &self.documents
     }
 
-    /// Makes the error of a discovery that failed. The token request was not sent.
+    /// Makes the error of a failed discovery. The token request was not sent.
     pub(super) fn failed(&self, kind: ErrorKind, message: String) -> Error {
         self.located(Error::new(kind, format!("discovery: {message}")))
     }
@@ -60,7 +65,8 @@ impl Issuer {
     }
 }
 
-/// Returns the documents' URLs, the OpenID form first. Both specifications remove a final slash.
+/// Returns the URLs of the documents, the OpenID form first. Both specifications remove a final
+/// slash.
 fn documents(issuer: &Uri) -> [String; 2] {
     let scheme = issuer.scheme_str().unwrap_or_default();
     let authority = issuer
@@ -85,9 +91,9 @@ mod tests {
         issuer.documents().clone().map(|uri| uri.to_string())
     }
 
-    /// RFC 8414 section 3.1 and OpenID Connect Discovery 1.0 section 4.1, with their own examples.
+    /// The examples of RFC 8414 section 3.1 and OpenID Connect Discovery 1.0 section 4.1.
     #[test]
-    fn s38_both_well_known_forms_are_made_of_the_issuer() {
+    fn s38_both_well_known_urls_are_derived_from_the_issuer() {
         for issuer in ["https://example.com", "https://example.com/"] {
             let [openid, oauth] = documents_of(issuer);
             assert_eq!(
@@ -125,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn s38_an_issuer_that_is_no_issuer_is_a_setting_to_correct() {
+    fn s38_an_invalid_issuer_is_a_config_error() {
         for text in [
             "",
             "example.com",

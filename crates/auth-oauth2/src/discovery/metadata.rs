@@ -8,8 +8,8 @@ use serde_json::{Deserializer as Json, value::RawValue};
 use super::issuer::{FIELD, Issuer};
 use crate::token_url;
 
-/// The metadata of an authorization server (RFC 8414 section 2), as far as a token request needs
-/// them. Checked; cheap to clone.
+/// The metadata of an authorization server (RFC 8414 section 2) that a token request needs.
+/// Validated. A clone is one reference count.
 #[derive(Clone, Debug)]
 pub struct Metadata(Arc<Members>);
 
@@ -22,9 +22,9 @@ struct Members {
 }
 
 impl Metadata {
-    /// Returns the issuer identifier: the configured one, which the metadata repeat byte for byte.
+    /// Returns the issuer identifier. It equals the configured issuer byte for byte.
     ///
-    /// An assertion that proves the client has this as its audience (`aud`).
+    /// A client assertion has this text as its audience (`aud`).
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.issuer
@@ -36,12 +36,12 @@ impl Metadata {
         &self.0.token_endpoint
     }
 
-    /// Returns the client authentication methods that the token endpoint takes, for example
-    /// `client_secret_basic`, `client_secret_post` and `private_key_jwt`. Where the metadata do not
-    /// say, `client_secret_basic` (RFC 8414 section 2).
+    /// Returns the client authentication methods of the token endpoint, for example
+    /// `client_secret_basic`, `client_secret_post` and `private_key_jwt`. Default if the metadata
+    /// have no such member: `client_secret_basic` (RFC 8414 section 2).
     ///
-    /// For information: lists are often incomplete, and none is a reason for this crate to send a
-    /// secret in another way than the settings say.
+    /// The list is information only, because many servers publish incomplete lists. This crate
+    /// always uses the method in the settings.
     pub fn token_endpoint_auth_methods_supported(&self) -> impl Iterator<Item = &str> {
         let stated = self.0.auth_methods.as_deref();
         let default = stated.is_none().then_some("client_secret_basic");
@@ -49,13 +49,13 @@ impl Metadata {
         stated.chain(default)
     }
 
-    /// Returns the algorithms that the token endpoint takes for signed assertions, for example
-    /// `ES256`. Nothing where the metadata do not say.
+    /// Returns the algorithms that the token endpoint accepts for signed assertions, for example
+    /// `ES256`. Empty if the metadata have no such member.
     pub fn token_endpoint_auth_signing_alg_values_supported(&self) -> impl Iterator<Item = &str> {
         self.0.signing_algorithms.iter().map(String::as_str)
     }
 
-    /// Reads a document that is a JSON object, at least at its beginning.
+    /// Reads a document that is a JSON object or begins like one.
     pub(super) fn parse(issuer: &Issuer, http: &HttpHosts, body: &[u8]) -> Result<Self, Error> {
         let raw = raw(issuer, body)?;
         let names: String = required(issuer, ISSUER, raw.issuer)?;
@@ -90,12 +90,14 @@ fn token_endpoint(issuer: &Issuer, http: &HttpHosts, url: &str) -> Result<Uri, E
         }
     };
     if token_url::check_query(TOKEN_ENDPOINT, &uri, std::iter::empty()).is_err() {
-        return invalid("has a parameter of a token request in its query; have it corrected");
+        return invalid(
+            "has a parameter of a token request in its query; ask the server's operator to correct it",
+        );
     }
     Ok(uri)
 }
 
-/// The members that are read.
+/// The members that this crate reads.
 #[derive(Default)]
 struct Raw<'a> {
     issuer: Option<&'a RawValue>,
@@ -110,12 +112,11 @@ fn raw<'a>(issuer: &Issuer, body: &'a [u8]) -> Result<Raw<'a>, Error> {
     let read = json.deserialize_map(Object(&mut twice));
     let read = read.and_then(|raw| json.end().map(|()| raw));
     if let Some(member) = twice {
-        let problem =
-            "is there twice, so one of the two may be another sender's; have it corrected";
+        let problem = "occurs twice, so another sender may have added one; ask the server's operator to correct it";
         return Err(fault(issuer, member, problem));
     }
     read.map_err(|error| {
-        // The category and the place only: the text may quote the document.
+        // Only the category and the position: serde's text may quote the document.
         let message = format!(
             "the metadata are no valid JSON from line {}, column {} on; check what the server \
              answers at `{}`",
@@ -149,7 +150,7 @@ impl<'de> Visitor<'de> for Object<'_> {
             };
             if place.replace(value).is_some() {
                 *self.0 = Some(name);
-                return Err(A::Error::custom("a member given twice"));
+                return Err(A::Error::custom("a member that occurs twice"));
             }
         }
         Ok(raw)
@@ -166,9 +167,13 @@ fn required(
             let problem = "is missing; check that `issuer` is an authorization server's";
             Err(fault(issuer, member, problem))
         }
-        Some(json) => {
-            read(json).ok_or_else(|| fault(issuer, member, "is not a string; have it corrected"))
-        }
+        Some(json) => read(json).ok_or_else(|| {
+            fault(
+                issuer,
+                member,
+                "is not a string; ask the server's operator to correct it",
+            )
+        }),
     }
 }
 
@@ -183,7 +188,7 @@ fn optional(
             fault(
                 issuer,
                 member,
-                "is not a list of strings; have it corrected",
+                "is not a list of strings; ask the server's operator to correct it",
             )
         }),
     }
@@ -193,7 +198,7 @@ fn read<T: DeserializeOwned>(json: &str) -> Option<T> {
     serde_json::from_str(json).ok()
 }
 
-/// The document is the authorization server's, so its operator corrects it.
+/// The error of invalid metadata, which only the server's operator can correct.
 fn fault(issuer: &Issuer, member: &'static str, problem: &str) -> Error {
     let message = format!("metadata member `{member}` {problem}{BY_HAND}");
     issuer
@@ -201,9 +206,9 @@ fn fault(issuer: &Issuer, member: &'static str, problem: &str) -> Error {
         .with_field(member)
 }
 
-const BY_HAND: &str = ", or set the token endpoint by hand with `Client::builder`";
+const BY_HAND: &str = ", or set the token endpoint with `Client::builder`";
 
-/// Without the other issuer's name, which is a text of the sender.
+/// Does not show the other issuer's name, which is a text of the sender.
 fn other_issuer(issuer: &Issuer, names: &str) -> Error {
     let ours = issuer.as_str();
     let difference = if ours.strip_suffix('/') == Some(names) {

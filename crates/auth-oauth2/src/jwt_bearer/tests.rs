@@ -6,7 +6,7 @@ use crate::{
     testing::{Recorder, credentials, fetch, reply},
 };
 
-/// Writes down what the assertion is for, in place of a signature.
+/// A signer that writes the facts it received in place of a signature.
 struct Fake(Secret);
 
 impl AssertionSigner for Fake {
@@ -67,7 +67,7 @@ async fn s32_golden_requests_of_the_jwt_bearer_grant() {
 }
 
 #[tokio::test]
-async fn the_client_proves_itself_beside_the_assertion_if_it_can() {
+async fn client_authentication_is_sent_beside_the_assertion() {
     let transport = Recorder::default();
     let url = "https://login.example.com/token";
     let secret = Client::builder(url, "me", transport.clone()).secret(Secret::new("fake-secret-1"));
@@ -93,7 +93,7 @@ async fn the_client_proves_itself_beside_the_assertion_if_it_can() {
 }
 
 #[tokio::test]
-async fn g06_a_rejected_assertion_is_a_rejection_of_the_credentials() {
+async fn g06_a_rejected_assertion_rejects_the_credentials() {
     for (code, part) in [
         ("invalid_grant", RejectedPart::Credentials),
         ("invalid_client", RejectedPart::Credentials),
@@ -109,7 +109,7 @@ async fn g06_a_rejected_assertion_is_a_rejection_of_the_credentials() {
 }
 
 #[tokio::test]
-async fn the_identity_of_the_credentials_is_that_of_the_key() {
+async fn the_credentials_identity_is_made_of_the_signing_key() {
     let transport = Recorder::default();
     let client = client(&transport, "me").build().unwrap();
     let source = client.jwt_bearer(signer()).unwrap();
@@ -133,7 +133,7 @@ async fn a_thousand_callers_share_one_assertion() {
 }
 
 #[test]
-fn wrong_settings_are_named() {
+fn an_error_names_the_wrong_setting() {
     let transport = Recorder::default();
     let extra = client(&transport, "me").extra("assertion", "fake-secret-1");
     let wrong = client(&transport, "wrong");

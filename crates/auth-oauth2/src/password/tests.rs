@@ -54,7 +54,7 @@ async fn s07_the_golden_request() {
 }
 
 #[tokio::test]
-async fn t26_the_account_is_the_user_whatever_is_asked_for() {
+async fn t26_the_account_is_the_user_for_every_scope_and_audience() {
     let transport = Recorder::default();
     let of = async |builder: ClientBuilder, name: &str, word: &str| {
         let client = builder.build().unwrap();

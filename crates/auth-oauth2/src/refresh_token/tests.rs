@@ -32,7 +32,7 @@ fn public(transport: &Recorder) -> ClientBuilder {
     Client::builder(URL, "my-client", transport.clone()).client_auth(ClientAuth::None)
 }
 
-/// What a person's login brought, in a place where the next one puts it too.
+/// The place where each login puts its refresh token.
 #[derive(Clone)]
 struct Place(Arc<Mutex<&'static str>>);
 
@@ -96,7 +96,7 @@ async fn s15_the_golden_requests() {
 }
 
 #[tokio::test]
-async fn s15_a_public_client_says_its_name_and_proves_nothing() {
+async fn s15_a_public_client_sends_only_its_client_id() {
     let transport = Recorder::default();
     let source = person(public(&transport));
     send(&source, spending("fake-refresh-0")).await.unwrap();
@@ -109,7 +109,7 @@ async fn s15_a_public_client_says_its_name_and_proves_nothing() {
 }
 
 #[tokio::test]
-async fn without_a_refresh_token_a_person_has_to_log_in() {
+async fn without_a_refresh_token_the_error_says_log_in_again() {
     let transport = Recorder::default();
     let source = person(builder(&transport));
     let token_request = TokenRequest::new(TokenRequestReason::Needed);
@@ -124,7 +124,7 @@ async fn without_a_refresh_token_a_person_has_to_log_in() {
 }
 
 #[tokio::test]
-async fn t32_a_refresh_token_that_is_worth_nothing_is_not_handed_out_again() {
+async fn t32_a_rejected_refresh_token_is_not_used_again() {
     let invalid = r#"{"error":"invalid_grant","error_description":"fake-refresh-0 was used"}"#;
     let transport = Recorder::answering([reply(400, invalid)]);
     let place = Place::new("fake-refresh-0");
@@ -144,24 +144,24 @@ async fn t32_a_refresh_token_that_is_worth_nothing_is_not_handed_out_again() {
     );
 
     place.put("fake-refresh-9");
-    assert_ne!(credentials(&source).await, before, "somebody has logged in");
+    assert_ne!(credentials(&source).await, before, "a person has logged in");
     assert_eq!(first(&source).await.unwrap(), "fake-refresh-9");
 }
 
 #[tokio::test]
-async fn a_login_meanwhile_is_not_taken_for_worthless() {
+async fn a_new_login_during_a_rejection_stays_valid() {
     let transport = Recorder::answering([reply(401, r#"{"error":"invalid_grant"}"#)]);
     let place = Place::new("fake-refresh-0");
     let source = with(&transport, place.source());
     assert_eq!(first(&source).await.unwrap(), "fake-refresh-0");
     place.put("fake-refresh-9");
-    // A descendant of the old login's, out of a store.
+    // A refresh token from a store, issued after the old login.
     send(&source, spending("fake-refresh-5")).await.unwrap_err();
     assert_eq!(first(&source).await.unwrap(), "fake-refresh-9");
 }
 
 #[tokio::test]
-async fn an_outage_makes_no_refresh_token_worthless() {
+async fn an_outage_rejects_no_refresh_token() {
     let replies = [reply(503, ""), reply(401, r#"{"error":"invalid_client"}"#)];
     let transport = Recorder::answering(replies);
     let source = person(builder(&transport));
@@ -172,7 +172,7 @@ async fn an_outage_makes_no_refresh_token_worthless() {
 }
 
 #[tokio::test]
-async fn t32_a_new_login_is_another_secret_of_the_same_account() {
+async fn t32_a_new_login_changes_the_secret_and_keeps_the_account() {
     let transport = Recorder::default();
     let id = async |source: RefreshToken| credentials(&source).await.id().unwrap();
     let own = id(person(builder(&transport))).await;
@@ -185,9 +185,9 @@ async fn t32_a_new_login_is_another_secret_of_the_same_account() {
     );
 }
 
-/// The vendor replaced the first refresh token, and somebody has cleaned up.
+/// The vendor replaced the first refresh token, and a person deleted its file.
 #[tokio::test]
-async fn a_first_refresh_token_that_was_removed_stops_nothing() {
+async fn a_removed_first_refresh_token_does_not_stop_renewals() {
     let transport = Recorder::default();
     let gone = SecretFn::new(|| async { Err(Error::config("path", "no such file")) });
     let source = with(&transport, gone);
@@ -212,7 +212,7 @@ async fn wrong_settings_name_the_field() {
 }
 
 #[test]
-fn g18_debug_shows_nothing() {
+fn g18_debug_shows_no_refresh_token() {
     let transport = Recorder::default();
     let shown = format!("{:?}{:?}", builder(&transport), person(builder(&transport)));
     assert!(!shown.contains("fake-"), "{shown}");

@@ -56,19 +56,19 @@ fn s01_json_bytes() {
 
 proptest! {
     #[test]
-    fn s01_form_decodes_to_what_went_in(
+    fn s01_a_form_decodes_to_the_original_parameters(
         parameters in proptest::collection::vec((any::<String>(), any::<String>()), 0..8),
     ) {
         let written: Vec<_> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
         let body = body(BodyFormat::Form, &written);
         prop_assert!(body.is_ascii());
-        // A pair of two empty texts is no pair to the decoder.
+        // The decoder drops a pair of two empty texts.
         let read: Vec<_> = form_urlencoded::parse(&body).into_owned().collect();
         prop_assert_eq!(read, parameters);
     }
 
     #[test]
-    fn s01_json_decodes_to_what_went_in(
+    fn s01_json_decodes_to_the_original_parameters(
         parameters in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..8),
     ) {
         let written: Vec<_> = parameters.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -76,9 +76,9 @@ proptest! {
         prop_assert_eq!(read, serde_json::to_value(&parameters).unwrap());
     }
 
-    /// A buffer that grows leaves copies of secrets behind.
+    /// A buffer that grows leaves copies of secrets.
     #[test]
-    fn buffers_never_grow(name in "\\PC{0,30}", value in "[\\x00-\\x7f]{0,60}|\\PC{0,60}") {
+    fn request_buffers_never_grow(name in "\\PC{0,30}", value in "[\\x00-\\x7f]{0,60}|\\PC{0,60}") {
         let parameters = [(&*name, &*value); 3];
         let roomy = |body: &Zeroizing<Vec<u8>>, room: usize| body.len() <= room && body.capacity() == room;
         let size = name.len() + value.len();
@@ -88,7 +88,7 @@ proptest! {
 }
 
 #[test]
-fn g18_own_headers_are_sensitive_and_checked() {
+fn g18_extra_headers_are_marked_sensitive_and_validated() {
     let endpoint = Uri::from_static("https://login.example.com/token");
     let name = HeaderName::from_static("appid");
     let request = |value: &str| {

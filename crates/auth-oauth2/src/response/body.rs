@@ -1,6 +1,6 @@
 use http::{Response, header};
 
-/// What a reply's body is, without a byte of it.
+/// The kind of a reply's body. Contains no byte of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyKind {
     Empty,
@@ -16,7 +16,7 @@ pub(crate) enum BodyKind {
 }
 
 impl BodyKind {
-    /// Says what came, with its article.
+    /// Describes the kind in words, with an article.
     pub(crate) fn describe(self) -> String {
         match self {
             Self::Empty => "an empty body".into(),
@@ -29,12 +29,12 @@ impl BodyKind {
             ),
             Self::Utf16 => "a body in UTF-16 or UTF-32 where JSON has to be UTF-8".into(),
             Self::Form => "a form-encoded body where JSON was expected".into(),
-            Self::Other => "a body that is no JSON object".into(),
+            Self::Other => "a body that is not a JSON object".into(),
         }
     }
 }
 
-/// A reply as far as it can be described in an error.
+/// The facts about a reply that an error can show.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
     pub(crate) body: BodyKind,
@@ -49,8 +49,8 @@ impl Seen {
         }
     }
 
-    /// Tells whether an authorization server may have written the reply, as far as its form says:
-    /// what the server did for it may have taken effect.
+    /// Returns whether an authorization server may have written the reply, by the form of its body.
+    /// If so, the token request may have taken effect.
     pub(crate) fn is_json_like(self) -> bool {
         match self.body {
             BodyKind::Object | BodyKind::JsonArray | BodyKind::Form => true,
@@ -61,7 +61,7 @@ impl Seen {
         }
     }
 
-    /// Tells whether this is a page for people.
+    /// Returns whether the body is a page for people.
     pub(crate) fn is_page(self) -> bool {
         let html = ["text/html", "application/xhtml+xml"];
         match self.body {
@@ -86,7 +86,7 @@ fn body_kind<B: AsRef<[u8]>>(reply: &Response<B>) -> BodyKind {
     match body {
         [] => return BodyKind::Empty,
         [b'{', ..] => return BodyKind::Object,
-        // A transport that decodes may leave the header in its place, so the bytes decide first.
+        // A transport that decompresses may keep the header, so the bytes are checked first.
         [b'<', ..] => return BodyKind::Html,
         _ => {}
     }
@@ -103,7 +103,7 @@ fn body_kind<B: AsRef<[u8]>>(reply: &Response<B>) -> BodyKind {
     }
 }
 
-/// Without a byte order mark and the space around it.
+/// Returns the body without a byte order mark and surrounding white space.
 pub(crate) fn trimmed(body: &[u8]) -> &[u8] {
     body.strip_prefix(BOM).unwrap_or(body).trim_ascii()
 }
@@ -111,11 +111,12 @@ pub(crate) fn trimmed(body: &[u8]) -> &[u8] {
 /// UTF-8's byte order mark, which JSON must not have (RFC 8259 section 8.1) and some servers send.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// What to do about a reply that some other server may have written.
+/// What to check if another server may have written the reply.
 pub(super) const CHECK: &str =
     "check `token_url`, and whether a proxy, a firewall or a captive portal answers in between";
 
-/// The content coding (RFC 9110 section 8.4.1), by a name of ours: a header's text is the sender's.
+/// Returns the content coding (RFC 9110 section 8.4.1) as a constant: the header's text is not
+/// shown, because the sender chose it.
 fn coding<B>(reply: &Response<B>) -> Option<&'static str> {
     let mut unknown = None;
     for line in reply.headers().get_all(header::CONTENT_ENCODING) {
@@ -135,7 +136,8 @@ fn coding<B>(reply: &Response<B>) -> Option<&'static str> {
     unknown
 }
 
-/// The media type, if it is one that this crate knows: a header's text is the sender's.
+/// Returns the media type if this crate knows it. The header's text is not shown, because the
+/// sender chose it.
 fn media_type<B>(reply: &Response<B>) -> Option<&'static str> {
     const KNOWN: [&str; 13] = [
         "application/javascript",

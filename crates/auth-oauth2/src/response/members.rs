@@ -5,14 +5,14 @@ use serde_json::{Deserializer as Json, value::RawValue};
 
 use super::rules::{Member, ReplyRules};
 
-/// The members that are read, not yet looked into; `null` counts as missing.
+/// The members that are read, as JSON texts. `null` counts as missing.
 #[derive(Default)]
 pub(super) struct Members<'a> {
     pub(super) token: Option<&'a RawValue>,
     pub(super) token_type: Option<&'a RawValue>,
     pub(super) lifetime: Option<&'a RawValue>,
     pub(super) vendor_lifetime: Option<&'a RawValue>,
-    /// The name of a member that may be a lifetime, and is not read.
+    /// The name of a member that may be a lifetime and that no rule reads.
     pub(super) unread_lifetime: Option<String>,
     pub(super) refresh_in: Option<&'a RawValue>,
     pub(super) scope: Option<&'a RawValue>,
@@ -24,13 +24,13 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// Reads the members that the rules know, and nothing after them.
+    /// Reads the members that the rules know. The text must be one whole JSON object.
     pub(super) fn of_whole(rules: &ReplyRules, text: &'a str) -> Result<Self, serde_json::Error> {
         let mut members = Self::default();
         let mut json = Json::from_str(text);
         members.read(rules, Twice::Error, &mut json)?;
         json.end()?;
-        // `null` was kept until now, so that a member beside it counts as given twice.
+        // `null` was kept until here, so that a second member of the same name is noticed.
         for member in ALL {
             if let Some(place) = members.place(member) {
                 *place = place.filter(|value| value.get() != "null");
@@ -39,10 +39,10 @@ impl<'a> Members<'a> {
         Ok(members)
     }
 
-    /// Reads what can be read: of a text that is cut or broken, the members before the break.
+    /// Reads the members before the first fault of a text that is cut or broken.
     pub(super) fn of_beginning(rules: &ReplyRules, text: &'a str) -> Self {
         let mut members = Self::default();
-        // The error says where the break is, which nobody needs to know.
+        // The error only says where the text breaks.
         let _ = members.read(rules, Twice::Last, &mut Json::from_str(text));
         members
     }
@@ -80,7 +80,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// What two members of one name are.
+/// What happens if two members have the same name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Twice {
     /// An error: one of the two may be another sender's.
@@ -103,7 +103,7 @@ const ALL: [Member; 11] = [
     Member::VendorDescription,
 ];
 
-/// One object: the reply, or what it is wrapped in.
+/// One object: the reply, or an object in it that wraps the members.
 struct Level<'m, 'r, 'de> {
     rules: &'r ReplyRules,
     twice: Twice,
@@ -153,21 +153,21 @@ impl<'de> Visitor<'de> for Level<'_, '_, 'de> {
                 continue;
             };
             if place.replace(value).is_some() && twice == Twice::Error {
-                return Err(A::Error::custom("a member given twice"));
+                return Err(A::Error::custom("a member that occurs twice"));
             }
         }
         Ok(())
     }
 }
 
-/// Reads a string that holds something.
+/// Reads a string that is not empty.
 pub(super) fn string(json: &RawValue) -> Option<String> {
     serde_json::from_str(json.get())
         .ok()
         .filter(|text: &String| !text.is_empty())
 }
 
-/// Reads a code of the vendor's own: a string that holds something, or a number.
+/// Reads a vendor's own code: a string that is not empty, or a number.
 pub(super) fn code(json: &RawValue) -> Option<String> {
     let is_number = || {
         json.get()

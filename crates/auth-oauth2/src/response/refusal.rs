@@ -11,14 +11,14 @@ use super::{
 };
 use crate::retry_after::retry_after;
 
-/// What a vendor says about why there is no token (RFC 6749 section 5.2), as it came.
+/// The code and the description of an error reply (RFC 6749 section 5.2), not scrubbed.
 pub(super) struct ErrorReply {
     pub(super) code: Option<String>,
     description: Option<String>,
 }
 
 impl ErrorReply {
-    /// Reads what can be read: of a body that is too long, or broken, what comes before the break.
+    /// Reads the members before the first fault, from a body that may be cut or broken.
     pub(super) fn parse(body: &[u8], rules: &ReplyRules) -> Self {
         let body = body.get(..MAX_LOOK).unwrap_or(body);
         let chunk = trimmed(body).utf8_chunks().next();
@@ -27,7 +27,7 @@ impl ErrorReply {
         Self::of(&members, members.vendor_code.and_then(code))
     }
 
-    /// The standard's members count before those of the vendor's own.
+    /// The members of the standard take precedence over the vendor's own.
     pub(super) fn of(members: &Members<'_>, vendor_code: Option<String>) -> Self {
         let descriptions = [members.description, members.vendor_description];
         Self {
@@ -37,14 +37,14 @@ impl ErrorReply {
     }
 }
 
-/// How much of an error reply is looked at, in bytes.
+/// How much of an error reply is read, in bytes.
 const MAX_LOOK: usize = 8 * 1024;
-/// How much of an error's code and description is kept, in bytes.
+/// How much of an error's code is kept, in bytes.
 const MAX_CODE: usize = 64;
 const MAX_DESCRIPTION: usize = 256;
 
-/// Makes an error of a reply that brings no token. Nothing but the code and the description gets
-/// from the reply's body into it, and those scrubbed.
+/// Makes the error for a reply without a token. Only the code and the description, scrubbed, get
+/// from the body into the error.
 pub(super) fn refusal<B: AsRef<[u8]>>(
     reading: &Reading<'_>,
     reply: &Response<B>,
@@ -106,7 +106,7 @@ pub(super) fn refusal<B: AsRef<[u8]>>(
     }
 }
 
-/// What a verdict goes by.
+/// The facts that decide the kind and outcome.
 struct Facts<'a> {
     status: StatusCode,
     code: Option<&'a str>,
@@ -174,7 +174,7 @@ impl Facts<'_> {
                 Verdict::not_understood(ErrorKind::Unavailable)
             }
             _ if status.is_server_error() => Verdict::not_understood(ErrorKind::Unavailable),
-            // A code that nobody knows on a success is an error too.
+            // An unknown code with a success status is an error too.
             (_, Some(_)) if status.is_client_error() || status.is_success() => {
                 Verdict::rejected(RejectedPart::Request)
             }
@@ -184,8 +184,8 @@ impl Facts<'_> {
         }
     }
 
-    /// The vendor's codes, and those of RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628 section 3.5 and
-    /// RFC 8707 section 2.
+    /// Knows the vendor's codes, and the codes of RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628
+    /// section 3.5 and RFC 8707 section 2.
     fn known(&self, code: &str) -> Option<Verdict> {
         let is_one_of = |codes: &[String]| codes.iter().any(|known| known == code);
         if is_one_of(&self.rules.credential_codes) {
@@ -200,7 +200,7 @@ impl Facts<'_> {
                 Verdict::rejected(RejectedPart::RefreshToken)
             }
             "invalid_grant" => Verdict::rejected(RejectedPart::Credentials),
-            // RFC 6749 section 5.2 has 401 for failed client authentication only.
+            // RFC 6749 section 5.2 uses 401 only for failed client authentication.
             "access_denied" | "unauthorized_client" if self.status == StatusCode::UNAUTHORIZED => {
                 Verdict::rejected(RejectedPart::Credentials)
             }
@@ -230,7 +230,7 @@ impl Facts<'_> {
         }
     }
 
-    /// Whether the reply may be a verdict of the authorization server's that has no words.
+    /// Returns whether the reply may be a rejection by the authorization server without a code.
     fn may_be_wordless(&self) -> bool {
         let is_verdict = matches!(
             self.status,
@@ -239,7 +239,7 @@ impl Facts<'_> {
         is_verdict && matches!(self.seen.body, BodyKind::Empty | BodyKind::Object)
     }
 
-    /// What may be wrong, or what to check, where the vendor does not say.
+    /// Returns the likely cause, or what to check, if the vendor does not say.
     fn hint(&self, verdict: &Verdict) -> Option<String> {
         if self.status.is_redirection() {
             return Some(format!(
@@ -279,7 +279,7 @@ impl Facts<'_> {
                 "a parameter of the request may be wrong, or one of the credentials".into()
             }
             _ if verdict.outcome == TokenRequestOutcome::NotUnderstood => {
-                format!("this rejects nothing: {CHECK}")
+                format!("the credentials are not rejected; {CHECK}")
             }
             _ => return None,
         };

@@ -2,14 +2,15 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-/// How a vendor's replies differ from the standard.
+/// Rules for replies that differ from RFC 6749.
 ///
-/// The default is RFC 6749 sections 5.1 and 5.2, read generously.
+/// Default: RFC 6749 sections 5.1 and 5.2, tolerant of common mistakes.
+/// [`parse_reply`](crate::parse_reply) describes the details.
 ///
 /// # Example
 ///
-/// A vendor that wraps its replies, writes names in camel case, throttles with 403 and says
-/// `BAD_LOGIN` for a wrong secret:
+/// A vendor that wraps its replies in `data`, writes names in camel case, throttles with 403, and
+/// rejects a wrong secret with the code `BAD_LOGIN`:
 ///
 /// ```
 /// use auth_oauth2::ReplyRules;
@@ -39,7 +40,7 @@ pub struct ReplyRules {
     pub(crate) spends_refresh_token: bool,
 }
 
-/// Names of members, beside the standard's.
+/// Names of members in addition to those of the standard.
 #[derive(Clone, Debug, Default)]
 struct Names {
     camel_case: bool,
@@ -50,14 +51,14 @@ struct Names {
     description: Option<String>,
 }
 
-/// What a member of a reply is.
+/// The meaning of a member of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Member {
     Token,
     TokenType,
     Lifetime,
     VendorLifetime,
-    /// Looks like a lifetime, and no rule reads it.
+    /// The name looks like a lifetime, and no rule reads the member.
     UnreadLifetime,
     RefreshIn,
     Scope,
@@ -75,143 +76,148 @@ impl ReplyRules {
         Self::default()
     }
 
-    /// Takes a reply without `token_type` for a bearer token. The standard requires the member.
+    /// Accepts a reply without `token_type` as a bearer token, although RFC 6749 section 5.1
+    /// requires the member. Default: such a reply is an error.
     #[must_use]
     pub fn allow_missing_token_type(mut self) -> Self {
         self.allow_missing_token_type = true;
         self
     }
 
-    /// Sets the values of `token_type` that mean a bearer token beside `Bearer`, for example
-    /// `BearerToken`. Case makes no difference. Default: none.
+    /// Sets further values of `token_type` that mean a bearer token, for example `BearerToken`.
+    /// Letter case is ignored. Default: none; only `Bearer` is accepted.
     #[must_use]
     pub fn token_types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
         self.token_types = types.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Rejects tokens that were not granted all of these scopes: the error comes with the token and
-    /// not as a 403 of the API later.
+    /// Sets scopes that must be granted. A reply that does not grant all of them is an error,
+    /// instead of a 403 of the API later. Default: none.
     #[must_use]
     pub fn require_scopes<T: Into<String>>(mut self, scopes: impl IntoIterator<Item = T>) -> Self {
         self.require_scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the requested scope, which counts as granted if a reply does not say (RFC 6749 section
-    /// 5.1). The grants of this crate set it themselves.
+    /// Sets the requested scope, which counts as granted if the reply has no `scope` (RFC 6749
+    /// section 5.1). The grants of this crate set it.
     #[must_use]
     pub fn requested_scope(mut self, scope: impl Into<String>) -> Self {
         self.requested_scope = Some(scope.into());
         self
     }
 
-    /// Sets the statuses that mean "over quota" ([`Quota`](auth_core::ErrorKind::Quota)) in a reply
-    /// without a standard `error` code. An HTML page with such a status is a page, unless the
-    /// status is 429. Default: none.
+    /// Sets the statuses that mean "quota used up" ([`Quota`](auth_core::ErrorKind::Quota)) in a
+    /// reply without a standard `error` code. Ignored for an HTML page, unless the status is 429.
+    /// Default: none.
     #[must_use]
     pub fn quota_statuses(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         self.quota_statuses = statuses.into_iter().collect();
         self
     }
 
-    /// Sets the statuses that mean "too many requests" beside 429, as
-    /// [`quota_statuses`](Self::quota_statuses), for example 403. Default: none.
+    /// Sets the statuses that mean "too many requests" in addition to 429, for example 403. The
+    /// limits of [`quota_statuses`](Self::quota_statuses) apply. Default: none.
     #[must_use]
     pub fn throttle_statuses(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         self.throttle_statuses = statuses.into_iter().collect();
         self
     }
 
-    /// Sets the error codes that mean "too many requests", whatever the status. Default: none.
+    /// Sets the error codes that mean "too many requests", with any status. Default: none.
     #[must_use]
     pub fn throttle_codes<T: Into<String>>(mut self, codes: impl IntoIterator<Item = T>) -> Self {
         self.throttle_codes = codes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets how long to wait after "too many requests" or "over quota" without `Retry-After`, for
-    /// example 30 minutes. Default: the [`RefreshPolicy`](auth_core::RefreshPolicy) decides.
+    /// Sets how long to wait after "too many requests" or "quota used up" if the reply has no
+    /// `Retry-After`, for example 30 minutes. Default: the
+    /// [`RefreshPolicy`](auth_core::RefreshPolicy) decides.
     #[must_use]
     pub fn throttle_wait(mut self, wait: Duration) -> Self {
         self.throttle_wait = Some(wait);
         self
     }
 
-    /// Sets the error codes that mean wrong credentials, whatever the status, as `invalid_client`
-    /// does. Default: none.
+    /// Sets the error codes that mean wrong credentials, with any status, as `invalid_client` does.
+    /// Default: none.
     #[must_use]
     pub fn credential_codes<T: Into<String>>(mut self, codes: impl IntoIterator<Item = T>) -> Self {
         self.credential_codes = codes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the name of the member that holds the token. Default: `access_token`. For vendors with
-    /// a login of their own.
+    /// Sets the name of the member with the token, for vendors with their own login. Default:
+    /// `access_token`.
     #[must_use]
     pub fn token_member(mut self, name: impl Into<String>) -> Self {
         self.names.token = Some(name.into());
         self
     }
 
-    /// Sets the name of a member that holds the lifetime in seconds, beside `expires_in`, for
-    /// example `expires`.
+    /// Sets the name of a member with the lifetime in seconds, for example `expires`. `expires_in`
+    /// is still read, and takes precedence. Default: none.
     #[must_use]
     pub fn lifetime_member(mut self, name: impl Into<String>) -> Self {
         self.names.lifetime = Some(name.into());
         self
     }
 
-    /// Sets the name of a member that holds the error code, beside `error`: a text or a number. In
-    /// a success that brings a token the member means nothing (`"code":0`).
+    /// Sets the name of a member with the error code, as a string or a number. `error` is still
+    /// read, and takes precedence. The member is ignored in a success with a token (`"code":0`).
+    /// Default: none.
     #[must_use]
     pub fn code_member(mut self, name: impl Into<String>) -> Self {
         self.names.code = Some(name.into());
         self
     }
 
-    /// Sets the name of a member that holds the error's text, beside `error_description`, for
-    /// example `message`. The text is scrubbed, cut, and shown.
+    /// Sets the name of a member with the error's text, for example `message`. `error_description`
+    /// is still read, and takes precedence. The text is scrubbed and shortened before an error
+    /// shows it. Default: none.
     #[must_use]
     pub fn description_member(mut self, name: impl Into<String>) -> Self {
         self.names.description = Some(name.into());
         self
     }
 
-    /// Reads the members of the object that stands under this name as if they stood at the top, for
-    /// example of `{"data":{"access_token":...}}`. May be called several times.
+    /// Reads the members of the object under this name as if they stood at the top level, for
+    /// example `data` for `{"data":{"access_token":...}}`. May be called several times. Default:
+    /// none.
     #[must_use]
     pub fn wrapped_in(mut self, name: impl Into<String>) -> Self {
         self.names.wrappers.push(name.into());
         self
     }
 
-    /// Reads the standard's names in camel case too: `accessToken`, `tokenType`, `expiresIn`,
-    /// `refreshIn`, `refreshToken`, `errorDescription`.
+    /// Accepts the standard's names in camel case too: `accessToken`, `tokenType`, `expiresIn`,
+    /// `refreshIn`, `refreshToken`, `errorDescription`. Default: not accepted.
     #[must_use]
     pub fn camel_case(mut self) -> Self {
         self.names.camel_case = true;
         self
     }
 
-    /// Sets the lifetime of a token whose reply states none, or an empty one, because the vendor
-    /// documents it elsewhere.
+    /// Sets the lifetime of a token whose reply has no lifetime or an empty one, for example 1
+    /// hour, as the vendor documents it. Default: none; the policy of the authenticator applies.
     #[must_use]
     pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
         self.default_lifetime = Some(lifetime);
         self
     }
 
-    /// Reads the member `refresh_token` too, for a source that
-    /// [keeps them](auth_core::TokenSource::keeps_refresh_tokens). The grants of this crate set it
-    /// themselves.
+    /// Reads the member `refresh_token`, for a source that [keeps refresh
+    /// tokens](auth_core::TokenSource::keeps_refresh_tokens). The grants of this crate set it.
+    /// Default: not read.
     #[must_use]
     pub fn refresh_token(self) -> Self {
         self.with_refresh_token(true)
     }
 
-    /// Says that the request spent a refresh token: `invalid_grant` then rejects that token and not
-    /// the credentials. The grants of this crate set it themselves.
+    /// Declares that the request spent a refresh token. `invalid_grant` then rejects the refresh
+    /// token, not the credentials. The grants of this crate set it.
     #[must_use]
     pub fn spends_refresh_token(mut self) -> Self {
         self.spends_refresh_token = true;
@@ -235,7 +241,7 @@ impl ReplyRules {
         self.names.wrappers.iter().any(|wrapper| wrapper == name)
     }
 
-    /// Tells what a member of this name is; `None` for one that is not read.
+    /// Returns the meaning of the member of this name. `None` if the member is not read.
     pub(crate) fn member(&self, name: &str) -> Option<Member> {
         let names = &self.names;
         let is = |own: &Option<String>| own.as_deref() == Some(name);
@@ -275,7 +281,7 @@ impl ReplyRules {
     }
 }
 
-/// Whether a name is one of those that vendors give a lifetime or an expiry, in any notation.
+/// Returns whether a name is one that vendors give to a lifetime or an expiry, in any notation.
 fn looks_like_a_lifetime(name: &str) -> bool {
     const NAMES: [&str; 13] = [
         "exp",

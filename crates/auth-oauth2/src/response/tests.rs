@@ -17,7 +17,7 @@ fn read(body: impl Into<Bytes>) -> Result<AccessToken, Error> {
     read_with(&ReplyRules::new(), 200, body)
 }
 
-/// A good reply with more members.
+/// A valid reply with further members.
 fn with(members: &str) -> String {
     format!(r#"{{"access_token":"fake-token","token_type":"Bearer"{members}}}"#)
 }
@@ -59,7 +59,7 @@ fn s08_the_standards_example() {
 }
 
 #[test]
-fn s08_access_token_must_be_a_string_that_holds_something() {
+fn s08_access_token_must_be_a_string_that_is_not_empty() {
     protocol(read(r#"{"token_type":"Bearer"}"#), "access_token");
     for value in ["\"\"", "null", "[]", "{}", "7", "true", r#""\ud800""#] {
         let body = format!(r#"{{"access_token":{value},"token_type":"Bearer"}}"#);
@@ -75,12 +75,12 @@ fn s08_unknown_members_are_ignored() {
     assert!(read(with(&many)).is_ok());
     assert!(
         read(with(r#","x":1,"x":1e400"#)).is_ok(),
-        "given twice, and no number of ours"
+        "occurs twice, with unequal numbers"
     );
 }
 
 #[test]
-fn s08_a_member_that_is_read_must_not_come_twice() {
+fn s08_a_member_that_is_read_must_not_occur_twice() {
     for (first, second) in [
         (r#""access_token":"fake-a""#, r#""access_token":"fake-b""#),
         (
@@ -94,12 +94,12 @@ fn s08_a_member_that_is_read_must_not_come_twice() {
         (r#""access_token":"fake-a","scope":null"#, r#""scope":"a""#),
     ] {
         let body = format!(r#"{{"token_type":"Bearer",{first},{second}}}"#);
-        protocol(read(body), "given twice (line 1, column ");
+        protocol(read(body), "occurs twice (line 1, column ");
     }
 }
 
 #[test]
-fn s08_escapes_in_a_token_are_undone() {
+fn s08_json_escapes_in_a_token_are_decoded() {
     let token = read(r#"{"access_token":"fake\u002dtok\/en","token_type":"Bearer"}"#).unwrap();
     assert_eq!(token.secret().expose(), "fake-tok/en");
 }
@@ -113,7 +113,7 @@ fn s09_token_type_in_any_case() {
 }
 
 #[test]
-fn s09_other_token_types_are_refused() {
+fn s09_other_token_types_are_an_error() {
     let lenient = ReplyRules::new().allow_missing_token_type();
     for value in [
         r#""mac""#,
@@ -167,7 +167,7 @@ fn s10_expires_in_table() {
 }
 
 #[test]
-fn s10_an_expires_in_that_is_no_number_is_an_error() {
+fn s10_an_expires_in_that_is_not_a_number_is_an_error() {
     for json in [
         "true",
         "false",
@@ -192,7 +192,7 @@ fn s10_an_expires_in_that_is_no_number_is_an_error() {
 }
 
 #[test]
-fn a_hint_when_to_renew_counts_if_it_is_a_positive_number() {
+fn refresh_in_is_used_if_it_is_a_positive_number() {
     for (json, hint) in [
         ("1800", seconds(1800)),
         ("1800.9", seconds(1800)),
@@ -218,7 +218,7 @@ fn s06_a_refresh_token_is_ignored() {
 }
 
 #[test]
-fn s15_a_refresh_token_is_read_where_one_is_kept() {
+fn s15_a_refresh_token_is_read_if_the_rules_say_so() {
     let rules = ReplyRules::new().refresh_token();
     let read = |json: &str| {
         let token = read_with(&rules, 200, with(&format!(r#","refresh_token":{json}"#)))?;
@@ -240,10 +240,10 @@ fn s15_a_refresh_token_is_read_where_one_is_kept() {
             !format!("{error:?}").contains("fake-refresh-1"),
             "{error:?}"
         );
-        protocol(Err(error), "`refresh_token` is no text");
+        protocol(Err(error), "`refresh_token` is not a string");
     }
     let twice = with(r#","refresh_token":"fake-refresh-1","refresh_token":"fake-refresh-2""#);
-    protocol(read_with(&rules, 200, twice), "a member given twice");
+    protocol(read_with(&rules, 200, twice), "a member that occurs twice");
     assert!(
         read_with(&rules, 200, with(""))
             .unwrap()
@@ -272,7 +272,7 @@ fn s11_scope_is_normalised() {
 }
 
 #[test]
-fn s11_a_scope_that_is_absent_is_the_requested_one() {
+fn s11_without_a_scope_in_the_reply_the_requested_scope_is_granted() {
     let rules = ReplyRules::new().requested_scope("read write");
     let granted = |body: String| {
         let token = read_with(&rules, 200, body).unwrap();
@@ -283,7 +283,7 @@ fn s11_a_scope_that_is_absent_is_the_requested_one() {
 }
 
 #[test]
-fn s11_required_scopes_are_checked_when_the_token_comes() {
+fn s11_a_missing_required_scope_is_an_error_of_the_token_request() {
     let rules = ReplyRules::new().require_scopes(["read", "write"]);
     assert!(read_with(&rules, 200, with(r#","scope":"write\nread more""#)).is_ok());
     for body in [with(r#","scope":"read writer""#), with("")] {
@@ -301,7 +301,7 @@ fn g18_a_scope_that_echoes_a_secret_is_scrubbed() {
 }
 
 #[test]
-fn t11_garbage_is_named_but_never_shown() {
+fn t11_an_error_names_the_kind_of_garbage_and_shows_none_of_it() {
     let mut utf16: Vec<u8> = vec![0xff, 0xfe];
     utf16.extend(with("").encode_utf16().flat_map(u16::to_le_bytes));
     let bare: Vec<u8> = with("").encode_utf16().flat_map(u16::to_be_bytes).collect();
@@ -315,8 +315,8 @@ fn t11_garbage_is_named_but_never_shown() {
         (b"{\"access_token\":\"planted-text\xff\"}", "not UTF-8"),
         (b"[\"planted-text\",\"Bearer\"]", "array"),
         (b"access_token=planted-text&token_type=Bearer", "form-encoded"),
-        (b"\"planted-text\"", "no JSON object"),
-        (b"planted-text", "no JSON object"),
+        (b"\"planted-text\"", "not a JSON object"),
+        (b"planted-text", "not a JSON object"),
         (b"{\"access_token\":\"planted-text", "ends too early"),
         (b"{\"access_token\":planted-text}", "not JSON"),
         (b"{\"access_token\":\"fake\"} planted-text", "not JSON"),
@@ -337,12 +337,12 @@ fn t11_garbage_is_named_but_never_shown() {
 }
 
 #[test]
-fn t11_a_byte_order_mark_is_tolerated() {
+fn t11_a_byte_order_mark_is_skipped() {
     assert!(read(format!("\u{feff}{}", with(""))).is_ok());
 }
 
 #[test]
-fn t09_depth_and_width_are_bounded() {
+fn t09_depth_and_width_of_json_are_limited() {
     let deep = format!(r#","x":{}{}"#, "[".repeat(30_000), "]".repeat(30_000));
     assert!(read(with(&deep)).is_ok());
     let open = format!(r#","expires_in":{}"#, "[".repeat(60_000));
@@ -352,12 +352,12 @@ fn t09_depth_and_width_are_bounded() {
 }
 
 #[test]
-fn t05_a_good_reply_shows_no_token_in_debug() {
+fn t05_debug_of_a_valid_reply_shows_no_token() {
     assert!(!format!("{:?}", read(with("")).unwrap()).contains("fake-token"));
 }
 
 #[test]
-fn a_body_that_somebody_shares_is_left_alone() {
+fn a_body_with_another_owner_is_not_wiped() {
     let shared = Bytes::from(with(""));
     assert!(read(shared.clone()).is_ok());
     assert_eq!(shared, with(""));
@@ -365,7 +365,7 @@ fn a_body_that_somebody_shares_is_left_alone() {
 
 proptest! {
     #[test]
-    fn s10_any_number_gives_its_whole_seconds(value in any::<f64>().prop_filter("json", |x| x.is_finite())) {
+    fn s10_every_number_is_read_as_whole_seconds(value in any::<f64>().prop_filter("json", |x| x.is_finite())) {
         let json = serde_json::to_string(&value).unwrap();
         let expected = if value <= 0.0 { 0 } else { value.trunc() as u64 };
         prop_assert_eq!(lifetime_of(&json).unwrap(), seconds(expected));
@@ -378,7 +378,7 @@ proptest! {
     }
 
     #[test]
-    fn t11_no_body_panics_or_is_shown(
+    fn t11_no_body_causes_a_panic_or_is_shown(
         body in proptest::collection::vec(any::<u8>(), 0..200),
         status in 100..600u16,
     ) {
@@ -416,7 +416,7 @@ fn the_token_may_have_another_name() {
 }
 
 #[test]
-fn an_unusable_success_may_have_spent_the_refresh_token_if_it_is_json() {
+fn a_json_success_without_a_token_may_have_spent_the_refresh_token() {
     let outcome = |media_type: Option<&str>, body: &'static [u8]| {
         let mut reply = Response::new(Bytes::from(body));
         if let Some(name) = media_type {
@@ -505,7 +505,7 @@ fn s09_a_vendors_own_token_type_needs_a_rule() {
 }
 
 #[test]
-fn an_empty_lifetime_is_missing_where_there_is_a_default() {
+fn an_empty_lifetime_counts_as_missing_with_a_default_lifetime() {
     let hour = Duration::from_secs(3_600);
     let rules = ReplyRules::new().default_lifetime(hour);
     let lifetime = |json: &str| {
@@ -518,9 +518,9 @@ fn an_empty_lifetime_is_missing_where_there_is_a_default() {
     protocol(Err(error), "`expires_in` is neither");
 }
 
-/// Without this a token would be used for as long as the policy's default.
+/// Otherwise the token would be used for the default lifetime of the policy.
 #[test]
-fn a_lifetime_under_another_name_does_not_go_unnoticed() {
+fn a_lifetime_under_an_unknown_name_is_an_error() {
     for name in [
         "expiresIn",
         "ExpiresIn",
@@ -539,8 +539,8 @@ fn a_lifetime_under_another_name_does_not_go_unnoticed() {
         for value in ["60", "\"60\"", "\"2030-01-01T00:00:00Z\""] {
             protocol(read(body(value)), &format!("says `{name}`"));
         }
-        for nothing in ["null", "false", "{}", "\"\""] {
-            assert_eq!(read(body(nothing)).unwrap().lifetime(), None);
+        for empty in ["null", "false", "{}", "\"\""] {
+            assert_eq!(read(body(empty)).unwrap().lifetime(), None);
         }
         let beside = body("60").replace('}', r#","expires_in":7}"#);
         assert_eq!(read(beside).unwrap().lifetime(), seconds(7), "{name}");
@@ -563,12 +563,16 @@ fn a_lifetime_under_another_name_does_not_go_unnoticed() {
 }
 
 #[test]
-fn a_configured_lifetime_that_is_no_number_is_named() {
+fn an_error_names_the_configured_lifetime_that_is_not_a_number() {
     let rules = ReplyRules::new().lifetime_member("expires");
     let result = read_with(&rules, 200, with(r#","expires":"soon""#));
     protocol(result, "`expires` is neither a number");
     let both = read_with(&rules, 200, with(r#","expires":60,"expires_in":7"#));
-    assert_eq!(both.unwrap().lifetime(), seconds(7), "the standard's wins");
+    assert_eq!(
+        both.unwrap().lifetime(),
+        seconds(7),
+        "the standard's member takes precedence"
+    );
 }
 
 #[test]
@@ -592,16 +596,16 @@ fn a_reply_may_be_wrapped_and_in_camel_case() {
         assert!(read(body).is_err(), "not without the rules");
     }
     let twice = format!(r#"{{{members},"data":{{{members}}}}}"#);
-    protocol(read_with(&rules, 200, twice), "a member given twice");
+    protocol(read_with(&rules, 200, twice), "a member that occurs twice");
     let deep = format!(r#"{{"data":{{"data":{{{members}}}}}}}"#);
-    protocol(read_with(&rules, 200, deep), "brings no usable");
-    // A wrapper that is no object is a member like any other.
+    protocol(read_with(&rules, 200, deep), "has no valid");
+    // A wrapper that is not an object is an ordinary member.
     let text = with(r#","data":"x""#);
     assert!(read_with(&rules, 200, text).is_ok());
 }
 
 #[test]
-fn a_token_member_of_the_vendors_own_is_the_only_one() {
+fn a_configured_token_member_replaces_access_token() {
     let rules = ReplyRules::new()
         .token_member("token")
         .camel_case()

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// 1994-11-06 08:49:37, the standard's own example.
+/// 1994-11-06 08:49:37, the date in the examples of the standard.
 const NOW: Duration = Duration::from_secs(784_111_777);
 
 fn read(values: &[&str], date: Option<&str>) -> Option<Duration> {
@@ -43,14 +43,14 @@ fn s28_three_date_forms() {
 }
 
 #[test]
-fn s28_a_date_is_measured_against_the_replys_own() {
+fn s28_a_date_is_compared_with_the_date_of_the_reply() {
     let at = "Sun, 06 Nov 1994 08:50:37 GMT";
     assert_eq!(
         read(&[at], Some("Sun, 06 Nov 1994 08:50:07 GMT")),
         seconds(30)
     );
     assert_eq!(read(&[at], Some("yesterday")), seconds(60));
-    // Seconds need no clock.
+    // Seconds do not depend on a clock.
     assert_eq!(
         read(&["5"], Some("Sun, 06 Nov 1994 08:50:07 GMT")),
         seconds(5)
@@ -58,14 +58,14 @@ fn s28_a_date_is_measured_against_the_replys_own() {
 }
 
 #[test]
-fn s28_a_past_date_is_zero_and_a_far_one_passes() {
+fn s28_a_past_date_is_zero_and_a_far_date_is_not_limited() {
     assert_eq!(read(&["Sun, 06 Nov 1994 08:49:36 GMT"], None), seconds(0));
     let far = read(&["Fri, 31 Dec 9999 23:59:59 GMT"], None).unwrap();
     assert!(far > Duration::from_secs(8_000 * 365 * 86_400));
 }
 
 #[test]
-fn s28_what_cannot_be_read_is_no_pause() {
+fn s28_an_unreadable_value_is_ignored() {
     for value in [
         "",
         "-1",
@@ -84,7 +84,7 @@ fn s28_what_cannot_be_read_is_no_pause() {
 }
 
 #[test]
-fn s28_of_two_the_longest_counts() {
+fn s28_the_longest_of_two_values_is_returned() {
     assert_eq!(read(&["5", "60"], None), seconds(60));
     assert_eq!(
         read(&["60", "Sun, 06 Nov 1994 08:49:40 GMT"], None),

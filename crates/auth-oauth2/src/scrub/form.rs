@@ -8,8 +8,8 @@ use crate::{
     request::{into_bytes, push_form_encoded},
 };
 
-/// Writes a secret in each form that a vendor's text may show it in. What only differs by case or
-/// by the alphabet of base64 is not repeated.
+/// Returns a secret in each form in which a vendor's text may show it. Forms that differ only by
+/// letter case or by the alphabet of base64 are not repeated.
 pub(super) fn all(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
     let form_encoded = form_encoded(secret);
     let mut forms = vec![Zeroizing::new(secret.as_bytes().to_vec())];
@@ -27,14 +27,14 @@ pub(super) fn all(secret: &str) -> Vec<Zeroizing<Vec<u8>>> {
     hexadecimal_forms(secret.as_bytes(), &mut forms);
     base64_forms(secret.as_bytes(), &mut forms);
     if form_encoded.as_str() != secret {
-        // HTTP Basic takes base64 of the encoded text (RFC 6749 section 2.3.1).
+        // HTTP Basic sends the base64 of the form-encoded text (RFC 6749 section 2.3.1).
         base64_forms(form_encoded.as_bytes(), &mut forms);
     }
     forms
 }
 
-/// Two digits a byte: alone, and with what dumps put between them. A space and `-` are one when
-/// texts are compared.
+/// Two digits per byte: without a separator, and with the separators of dumps. The comparison
+/// treats a space and `-` as equal.
 fn hexadecimal_forms(bytes: &[u8], forms: &mut Vec<Zeroizing<Vec<u8>>>) {
     for separator in ["", " ", ":", ", 0x"] {
         let room = bytes.len() * (2 + separator.len());
@@ -45,7 +45,7 @@ fn hexadecimal_forms(bytes: &[u8], forms: &mut Vec<Zeroizing<Vec<u8>>>) {
             }
             let _ = write!(text, "{byte:02x}");
         }
-        // A shorter one would be found in every text with numbers.
+        // A shorter text would match in every text with numbers.
         if text.len() >= WINDOW {
             forms.push(into_bytes(text));
         }
@@ -58,7 +58,7 @@ fn form_encoded(secret: &str) -> Zeroizing<String> {
     text
 }
 
-/// As RFC 3986 has it: `%20` for a space, and fewer characters encoded.
+/// As RFC 3986: `%20` for a space, and fewer characters encoded than in a form.
 fn percent_encoded(secret: &str) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(String::with_capacity(3 * secret.len()));
     for byte in secret.bytes() {
@@ -83,7 +83,7 @@ fn json(secret: &str) -> Zeroizing<Vec<u8>> {
     text
 }
 
-/// With escapes for all that is not ASCII; what lies between is found by unescaping the text.
+/// With escapes for all characters outside ASCII. Other escapes are found by unescaping the text.
 fn ascii_json(secret: &str) -> Zeroizing<Vec<u8>> {
     let mut text = Zeroizing::new(String::with_capacity(6 * secret.len()));
     for unit in secret.encode_utf16() {
@@ -101,15 +101,15 @@ fn ascii_json(secret: &str) -> Zeroizing<Vec<u8>> {
     into_bytes(text)
 }
 
-/// The encoding with its padding, and what any longer text that the bytes are in has in common at
-/// each of the three alignments.
+/// The encoding with its padding, and for each of the three alignments the part that the encodings
+/// of all longer texts with these bytes share.
 fn base64_forms(bytes: &[u8], forms: &mut Vec<Zeroizing<Vec<u8>>>) {
     for offset in 0..3 {
         let mut shifted = Zeroizing::new(Vec::with_capacity(offset + bytes.len()));
         shifted.resize(offset, 0);
         shifted.extend_from_slice(bytes);
         let whole = base64(&shifted);
-        // A character stands for six bits, some of which may be a neighbour's.
+        // A character encodes six bits, some of which may belong to a neighbouring byte.
         let first = (8 * offset).div_ceil(6);
         let last = 8 * shifted.len() / 6;
         match whole.get(first..last) {
@@ -124,5 +124,5 @@ fn base64_forms(bytes: &[u8], forms: &mut Vec<Zeroizing<Vec<u8>>>) {
     }
 }
 
-/// Shorter parts of an encoding say little and are in every text.
+/// Shorter parts of an encoding match in many texts without a secret.
 const SHORTEST: usize = 4;

@@ -10,7 +10,7 @@ fn scrubber(secret: &str) -> Scrubber {
     Scrubber::new().secret(Secret::new(secret))
 }
 
-/// The forms, by encoders other than the scrubber's.
+/// The forms of a secret, by other encoders than the scrubber's.
 fn forms(secret: &str) -> Vec<String> {
     let percent = |upper: bool, keep: fn(u8) -> bool| -> String {
         let encode = |byte: u8| match (keep(byte), upper) {
@@ -55,7 +55,8 @@ fn forms(secret: &str) -> Vec<String> {
     ]
 }
 
-/// How many of [`forms`], from the first, are found in pieces; the others only as a whole.
+/// How many of [`forms`], from the first, are found in pieces. The others are found only as a
+/// whole.
 const FOUND_IN_PIECES: usize = 17;
 
 fn assert_gone(form: &str, from: &str) {
@@ -132,20 +133,20 @@ proptest! {
     }
 
     #[test]
-    fn text_without_a_secret_stays(text in "[a-m ]{0,200}") {
+    fn text_without_a_secret_is_unchanged(text in "[a-m ]{0,200}") {
         prop_assert_eq!(scrubber("xyz0123456789").scrub(&text), text);
     }
 }
 
 #[test]
-fn several_secrets_and_runs_are_masked_apart() {
+fn several_secrets_are_masked_separately() {
     let scrubber = scrubber("fake-secret-one").secret(Secret::new("fake-secret-two"));
     let text = "fake-secret-one and fake-secret-two, and fake-secret-onefake-secret-two";
     assert_eq!(scrubber.scrub(text), "*** and ***, and ***");
 }
 
 #[test]
-fn stacked_encodings_are_undone() {
+fn secrets_in_stacked_encodings_are_found() {
     let scrubber = scrubber("fake secret/with+signs");
     for text in [
         "fake%2520secret%252Fwith%252Bsigns",
@@ -170,7 +171,7 @@ fn a_secret_of_mask_characters_leaves_nothing() {
         scrubber("*********").scrub("a ********* b ********* c"),
         "a *** b *** c"
     );
-    // The mask would put the secret together again.
+    // The mask would form the secret again.
     assert_eq!(scrubber("abc***def").scrub("is abcabc***defdef right?"), "");
 }
 
@@ -207,7 +208,7 @@ fn debug_shows_no_secret() {
 }
 
 #[test]
-fn html_entities_are_undone() {
+fn secrets_in_html_entities_are_found() {
     let scrubber = scrubber("fake-secret/1+2&3='4'");
     for text in [
         "fake-secret/1+2&amp;3=&#39;4&#39;",
@@ -242,7 +243,7 @@ fn g18_hexadecimal_of_what_basic_sends_and_escaped_bytes_are_found() {
 }
 
 #[test]
-fn a_short_secret_takes_no_numbers_out() {
+fn a_short_secret_removes_no_numbers() {
     let text = "retry in 31 s, 61 left";
     assert_eq!(
         scrubber("1")

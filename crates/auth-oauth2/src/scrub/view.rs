@@ -2,14 +2,14 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-/// A text with some encodings undone, and where in the text each byte came from.
+/// A text with some encodings decoded, and for each byte its position in the original text.
 #[derive(Clone)]
 pub(super) struct View {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) spans: Vec<Range<usize>>,
 }
 
-/// How many encodings may lie over each other.
+/// The maximum number of nested encodings.
 const DEPTH: usize = 2;
 
 impl View {
@@ -20,7 +20,7 @@ impl View {
         }
     }
 
-    /// Shows the text as it is and with each likely stack of encodings undone.
+    /// Calls `look` with the text, and with each likely combination of encodings decoded.
     pub(super) fn for_each(&self, mut look: impl FnMut(&Self)) {
         self.undo(DEPTH, &mut look);
     }
@@ -41,7 +41,7 @@ impl View {
         }
     }
 
-    /// `None` where there is nothing to decode.
+    /// Returns `None` if there is nothing to decode.
     fn percent_decoded(&self) -> Option<Self> {
         self.bytes.contains(&b'%').then(|| {
             self.replaced(|rest| match rest {
@@ -51,7 +51,7 @@ impl View {
         })
     }
 
-    /// `None` where there is nothing to unescape.
+    /// Returns `None` if there is nothing to unescape.
     fn json_unescaped(&self) -> Option<Self> {
         self.bytes.contains(&b'\\').then(|| {
             self.replaced(|rest| {
@@ -65,7 +65,7 @@ impl View {
                     b'n' => b'\n',
                     b'r' => b'\r',
                     b't' => b'\t',
-                    // No JSON, but how many languages show bytes.
+                    // Not JSON, but many languages print bytes this way.
                     b'x' => return byte_escape(rest),
                     _ => return unicode_escape(rest),
                 };
@@ -74,7 +74,7 @@ impl View {
         })
     }
 
-    /// `None` where there is nothing to unescape.
+    /// Returns `None` if there is nothing to decode.
     fn html_unescaped(&self) -> Option<Self> {
         self.bytes.contains(&b'&').then(|| self.replaced(entity))
     }
@@ -100,7 +100,7 @@ impl View {
     }
 }
 
-/// What one escape stands for: at most one character.
+/// The meaning of one escape: at most one character.
 struct Decoded {
     bytes: [u8; 4],
     length: usize,
@@ -133,7 +133,7 @@ fn byte_escape(rest: &[u8]) -> Option<(usize, Decoded)> {
     Some((4, Decoded::byte(hex(*high)? << 4 | hex(*low)?)))
 }
 
-/// `&amp;`, `&#38;` or `&#x26;`; browsers read them without the semicolon too.
+/// `&amp;`, `&#38;` or `&#x26;`. Browsers accept them without the semicolon too.
 fn entity(rest: &[u8]) -> Option<(usize, Decoded)> {
     let text = rest.strip_prefix(b"&")?;
     let end = |from: usize, fits: fn(&u8) -> bool| {
@@ -171,7 +171,7 @@ fn number(digits: &[u8], radix: u32) -> Option<char> {
     char::from_u32(u32::from_str_radix(digits, radix).ok()?)
 }
 
-/// The characters of printable ASCII that have a name (HTML Living Standard section 13.5).
+/// The characters of printable ASCII that have an entity name (HTML Living Standard section 13.5).
 const ENTITIES: [(&str, char); 32] = [
     ("amp", '&'),
     ("apos", '\''),

@@ -19,7 +19,7 @@ fn user(client: ClientBuilder) -> TokenExchange {
     client.token_exchange("fake-user-token").unwrap()
 }
 
-/// What was sent, decoded.
+/// The parameters that were sent, decoded.
 fn sent(transport: &Recorder) -> Vec<(String, String)> {
     let body = transport.last_body();
     form_urlencoded::parse(body.as_bytes())
@@ -66,7 +66,7 @@ async fn s35_the_golden_request() {
 }
 
 #[tokio::test]
-async fn s35_a_token_of_type_n_a_is_no_bearer_token() {
+async fn s35_a_token_of_type_n_a_is_not_a_bearer_token() {
     let body = r#"{"access_token":"fake-token","issued_token_type":"x","token_type":"N_A"}"#;
     let transport = Recorder::answering([reply(200, body)]);
     let source = user(builder(&transport));
@@ -86,7 +86,7 @@ impl Clock for Turned {
 }
 
 #[tokio::test]
-async fn s35_nothing_outlives_the_subject_token() {
+async fn s35_no_token_outlives_the_subject_token() {
     let clock = Turned(Arc::new(Mutex::new(Moment::PAST)));
     let pass = |seconds| {
         let mut now = clock.0.lock().unwrap();
@@ -107,7 +107,7 @@ async fn s35_nothing_outlives_the_subject_token() {
 }
 
 #[tokio::test]
-async fn s15_refresh_tokens_are_kept_for_whoever_says_so() {
+async fn s15_refresh_tokens_are_kept_only_on_request() {
     let brings = || Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
     let spending = || TokenRequest::new(TokenRequestReason::Needed).refresh_token("fake-refresh-0");
     let transport = brings();
@@ -135,7 +135,7 @@ async fn s15_refresh_tokens_are_kept_for_whoever_says_so() {
 }
 
 #[tokio::test]
-async fn a_verdict_is_one_on_the_subject_token_too() {
+async fn a_rejection_of_the_credentials_includes_the_subject_token() {
     let transport = Recorder::default();
     let of = async |source: TokenExchange| credentials(&source).await;
     let own = of(user(builder(&transport))).await;

@@ -1,4 +1,4 @@
-//! Answers that are no metadata, or not those of the issuer.
+//! Answers that are not metadata, or not the metadata of the issuer.
 
 use auth_core::{ErrorKind, TokenRequestOutcome};
 use auth_oauth2::Discovery;
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// Discovers at a server with this document, and returns kind, field and text of the error.
+/// Discovers at a server with this document. Returns kind, field and text of the error.
 async fn failed(document: &str) -> (ErrorKind, Option<String>, String) {
     let server = Server::new();
     server.answer(OPENID, json(document));
@@ -20,7 +20,7 @@ async fn failed(document: &str) -> (ErrorKind, Option<String>, String) {
     assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
     assert_eq!(error.step(), Some("discovery"));
     assert_eq!(error.host(), Some("login.example.com"));
-    // Metadata with a fault are an answer: the second document is not asked for.
+    // Invalid metadata are an answer: the second document is not requested.
     assert_eq!(server.seen().len(), 1);
     let texts = format!("{error} {error:?}");
     for hidden in ["evil", "fake-page"] {
@@ -34,7 +34,7 @@ async fn failed(document: &str) -> (ErrorKind, Option<String>, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_another_issuer_is_refused_byte_for_byte() {
+async fn s38_an_issuer_that_differs_in_one_byte_is_an_error() {
     for (named, hint) in [
         (
             "https://login.example.com/tenant/",
@@ -74,7 +74,7 @@ async fn s38_another_issuer_is_refused_byte_for_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_a_slash_too_much_in_the_setting_is_named() {
+async fn s38_the_error_names_a_final_slash_in_the_setting() {
     let server = Server::new();
     let (discovery, _) = discovery(&server);
     let issuer = format!("{ISSUER}/");
@@ -84,7 +84,7 @@ async fn s38_a_slash_too_much_in_the_setting_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_a_token_endpoint_without_https_is_refused() {
+async fn s38_a_token_endpoint_without_https_is_an_error() {
     for url in [
         "http://evil.example.com/token",
         "HTTP://evil.example.com/token",
@@ -107,12 +107,12 @@ async fn s38_a_token_endpoint_without_https_is_refused() {
             (ErrorKind::Protocol, Some("token_endpoint")),
             "{url}"
         );
-        assert!(text.contains("or set the token endpoint by hand"), "{text}");
+        assert!(text.contains("or set the token endpoint with"), "{text}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_a_member_of_a_wrong_type_is_named() {
+async fn s38_the_error_names_a_member_of_a_wrong_type() {
     let whole = metadata();
     for (from, to, field) in [
         (format!("\"{TOKEN_URL}\""), "1", "token_endpoint"),
@@ -154,7 +154,7 @@ async fn s38_a_member_of_a_wrong_type_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_a_member_given_twice_is_named() {
+async fn s38_the_error_names_a_member_that_occurs_twice() {
     for (member, value) in [
         ("issuer", r#""https://evil.example.com""#),
         ("token_endpoint", r#""https://evil.example.com""#),
@@ -167,7 +167,7 @@ async fn s38_a_member_given_twice_is_named() {
                 "{},\"{member}\":{value}}}",
                 metadata().strip_suffix('}').unwrap()
             ),
-            // The same name in another spelling.
+            // The same name, written with an escape.
             metadata().replacen(
                 '{',
                 &format!(
@@ -181,13 +181,13 @@ async fn s38_a_member_given_twice_is_named() {
             let (kind, named, text) = failed(&document).await;
             let facts = (kind, named.as_deref());
             assert_eq!(facts, (ErrorKind::Protocol, Some(member)), "{document}");
-            assert!(text.contains("is there twice"), "{text}");
+            assert!(text.contains("occurs twice"), "{text}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_a_document_that_is_no_json_is_refused_with_its_place() {
+async fn s38_the_error_about_invalid_json_names_the_position() {
     for document in [
         "{",
         "{}}",
@@ -213,13 +213,13 @@ async fn s38_a_document_that_is_no_json_is_refused_with_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t09_a_document_of_ten_megabytes_is_refused() {
+async fn t09_a_document_of_ten_megabytes_is_an_error() {
     let padding = format!("{{\"evil\":\"{}\",", "x".repeat(10_000_000));
     let (kind, _, text) = failed(&metadata().replacen('{', &padding, 1)).await;
     assert_eq!(kind, ErrorKind::Protocol);
     assert!(text.contains("larger than 65536 bytes"), "{text}");
 
-    // The cap is exact, also with a transport that reads more than it should.
+    // The limit is exact, also with a transport that reads more than it should.
     let size = metadata().len();
     for server in [Server::new(), Server::new().without_cap()] {
         for (cap, fits) in [(size, true), (size - 1, false)] {
@@ -255,7 +255,7 @@ async fn t02_a_redirect_is_not_followed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_a_server_without_metadata_is_described() {
+async fn s38_the_error_says_what_a_server_without_metadata_answered() {
     let server = Server::new();
     server.answer(
         OPENID,
@@ -269,12 +269,12 @@ async fn s38_a_server_without_metadata_is_described() {
         "login.example.com: discovery: the server has no metadata: an HTML page at \
          `/tenant/.well-known/openid-configuration`, status 404 at \
          `/.well-known/oauth-authorization-server/tenant`; check `issuer` and whether a proxy \
-         answers in between, or set the token endpoint by hand with `Client::builder`"
+         answers in between, or set the token endpoint with `Client::builder`"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn s51_plain_http_takes_a_permission_for_the_exact_host() {
+async fn s51_plain_http_needs_permission_for_the_exact_origin() {
     let issuer = "http://127.0.0.1:8080";
     let server = Server::new();
     let discovery = |origin: &str| {

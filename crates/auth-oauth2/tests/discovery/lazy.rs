@@ -1,4 +1,4 @@
-//! Clients that know the issuer only, behind an authenticator.
+//! Clients that are configured with the issuer only, behind an authenticator.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn authenticator(client: &Client, clock: &VirtualClock) -> Authenticator {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_the_first_token_request_discovers() {
+async fn s38_the_first_token_request_reads_the_metadata() {
     let server = Server::new();
     let clock = VirtualClock::new();
     let authenticator = authenticator(&client(&server, &clock), &clock);
@@ -47,7 +47,7 @@ async fn s38_the_first_token_request_discovers() {
     );
 }
 
-/// The issue's case: a service starts while the issuer is down, and is not restarted.
+/// A service starts while the issuer is down, and is not restarted.
 #[tokio::test(start_paused = true)]
 async fn s38_a_program_that_starts_without_its_issuer_recovers() {
     for outage in [
@@ -61,7 +61,7 @@ async fn s38_a_program_that_starts_without_its_issuer_recovers() {
         server.answer(OPENID, outage);
         let clock = VirtualClock::new();
         let authenticator = authenticator(&client(&server, &clock), &clock);
-        // A quarter of an hour, with a request a second.
+        // 15 minutes, with one request per second.
         for _ in 0..900 {
             let error = authenticator.token().await.unwrap_err();
             assert!(error.retry_after().is_some());
@@ -82,7 +82,7 @@ async fn s38_a_program_that_starts_without_its_issuer_recovers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_an_issuer_that_never_answers_is_no_token_request_of_unknown_outcome() {
+async fn s38_an_issuer_that_never_answers_means_no_token_request_was_sent() {
     let server = Server::new();
     server.answer(OPENID, Answer::Never);
     let clock = VirtualClock::new();
@@ -95,7 +95,7 @@ async fn s38_an_issuer_that_never_answers_is_no_token_request_of_unknown_outcome
 }
 
 #[tokio::test(start_paused = true)]
-async fn g17_a_refresh_token_is_not_spent_by_a_discovery_that_fails() {
+async fn g17_a_failed_discovery_spends_no_refresh_token() {
     let server = Server::new();
     server.answer(OPENID, Answer::Never);
     let client = Client::discover(ISSUER, "my-client", server.clone());
@@ -111,7 +111,7 @@ async fn g17_a_refresh_token_is_not_spent_by_a_discovery_that_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_a_token_endpoint_that_moved_is_found_before_the_lifetime_ends() {
+async fn s38_a_moved_token_endpoint_is_found_before_the_metadata_expire() {
     for gone in [Answer::Down, status(404), status(405)] {
         let server = Server::new();
         let clock = VirtualClock::new();
@@ -128,7 +128,7 @@ async fn s38_a_token_endpoint_that_moved_is_found_before_the_lifetime_ends() {
         server.answer(moved, json(crate::server::TOKEN));
         server.seen();
 
-        // Younger than a minute: a failing token endpoint costs no discovery.
+        // Metadata younger than one minute are not read again when token requests fail.
         for _ in 0..10 {
             fetch().await.unwrap_err();
         }
@@ -143,7 +143,7 @@ async fn s38_a_token_endpoint_that_moved_is_found_before_the_lifetime_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_a_verdict_on_the_client_is_no_reason_to_discover() {
+async fn s38_rejected_credentials_start_no_discovery() {
     let server = Server::new();
     let clock = VirtualClock::new();
     let client = client(&server, &clock);
@@ -166,7 +166,7 @@ async fn s38_a_verdict_on_the_client_is_no_reason_to_discover() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t26_the_account_is_the_issuers_before_and_after_discovery() {
+async fn t26_the_account_names_the_issuer_before_and_after_discovery() {
     let server = Server::new();
     let clock = VirtualClock::new();
     let id = async |client: &Client| {
@@ -188,7 +188,7 @@ async fn t26_the_account_is_the_issuers_before_and_after_discovery() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s05_no_parameter_of_the_request_stands_in_the_discovered_url_too() {
+async fn s05_a_parameter_in_the_discovered_url_is_an_error() {
     let server = Server::new();
     let url = "https://tokens.example.net/token?policy=a";
     server.answer(OPENID, json(&metadata_of(ISSUER, url)));
@@ -217,7 +217,7 @@ async fn s05_no_parameter_of_the_request_stands_in_the_discovered_url_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_the_issuer_is_checked_with_the_settings() {
+async fn s38_a_wrong_issuer_is_an_error_when_building() {
     let server = Server::new();
     for issuer in ["", "login.example.com", "http://login.example.com"] {
         let client = Client::discover(issuer, "my-client", server.clone());
@@ -235,7 +235,7 @@ async fn s38_the_issuer_is_checked_with_the_settings() {
     assert!(server.seen().is_empty());
 }
 
-/// Writes down for which issuer and token endpoint it signs.
+/// A signer that writes the issuer and the token endpoint for which it signs.
 struct Signer;
 
 impl AssertionSigner for Signer {
@@ -254,8 +254,8 @@ impl AssertionSigner for Signer {
     }
 }
 
-/// CVE-2025-27370: metadata that name a hostile token endpoint must not get an assertion that
-/// another server takes.
+/// CVE-2025-27370: metadata with a hostile token endpoint must not obtain an assertion that another
+/// server accepts.
 #[tokio::test(start_paused = true)]
 async fn s33_the_audience_of_assertions_is_the_configured_issuer() {
     let server = Server::new();
@@ -275,7 +275,7 @@ async fn s33_the_audience_of_assertions_is_the_configured_issuer() {
     let signed = "&client_assertion=https%3A%2F%2Flogin.example.com%2Ftenant+https%3A%2F%2Fevil.example.com%2Ftoken";
     assert!(body.contains(signed), "{body}");
 
-    // Another issuer cannot be set beside it.
+    // The issuer cannot be set a second time.
     let two = client().client_assertion(Assertion::signed(Signer));
     let error = two.issuer("https://evil.example.com").build().unwrap_err();
     assert_eq!(error.field(), Some("issuer"));

@@ -1,6 +1,6 @@
-//! Discovery (RFC 8414, OpenID Connect Discovery) against a server that answers as it is told to.
+//! Discovery (RFC 8414, OpenID Connect Discovery) against a scripted server.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod hostile;
 mod lazy;
@@ -28,7 +28,7 @@ fn asked(urls: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_the_openid_form_is_asked_first_and_once() {
+async fn s38_the_openid_form_is_requested_first_and_once() {
     let server = Server::new();
     let (discovery, _) = discovery(&server);
     for _ in 0..3 {
@@ -44,7 +44,7 @@ async fn s38_the_openid_form_is_asked_first_and_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_the_form_of_rfc_8414_is_asked_where_the_first_has_no_metadata() {
+async fn s38_the_rfc_8414_form_is_requested_if_the_first_has_no_metadata() {
     for first in [
         status(404),
         status(400),
@@ -67,7 +67,7 @@ async fn s38_the_form_of_rfc_8414_is_asked_where_the_first_has_no_metadata() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_a_server_that_cannot_answer_now_is_asked_once() {
+async fn s38_a_server_that_cannot_answer_now_gets_one_request() {
     for (answer, kind, cause) in [
         (
             Answer::Down,
@@ -104,7 +104,7 @@ async fn s38_a_server_that_cannot_answer_now_is_asked_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_both_requests_have_one_deadline() {
+async fn s38_both_requests_share_one_deadline() {
     let server = Server::new();
     server.answer(OPENID, status(404));
     server.answer(OAUTH, Answer::Never);
@@ -157,7 +157,7 @@ async fn s38_metadata_are_read_again_after_their_lifetime() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_old_metadata_serve_for_a_day_where_the_server_has_none() {
+async fn s38_old_metadata_are_used_for_a_day_while_the_server_fails() {
     for answer in [
         Answer::Down,
         status(500),
@@ -171,7 +171,7 @@ async fn s38_old_metadata_serve_for_a_day_where_the_server_has_none() {
         server.answer(OPENID, answer.clone());
         clock.advance(Duration::from_secs(3_600)).await;
         server.seen();
-        // Asked once a minute.
+        // One request per minute.
         for second in 0..60 {
             let metadata = discovery.metadata(ISSUER).await.unwrap();
             assert_eq!(metadata.token_endpoint(), TOKEN_URL);
@@ -194,7 +194,7 @@ async fn s38_old_metadata_serve_for_a_day_where_the_server_has_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_a_failure_is_told_for_a_second_and_retry_after_is_obeyed() {
+async fn s38_a_failure_is_cached_for_a_second_or_for_retry_after() {
     let server = Server::new();
     server.answer(OPENID, Answer::Down);
     let (discovery, clock) = discovery(&server);
@@ -235,7 +235,7 @@ async fn t23_the_cache_holds_at_most_max_entries_issuers() {
         (a, true),
         (b, true),
         (a, false),
-        // Takes the place of b.
+        // Evicts b.
         (c, true),
         (a, false),
         (b, true),
@@ -247,7 +247,7 @@ async fn t23_the_cache_holds_at_most_max_entries_issuers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s38_limits_of_zero_are_settings_to_correct() {
+async fn s38_limits_of_zero_are_config_errors() {
     let builder = || Discovery::builder(Server::new());
     for (builder, field) in [
         (builder().lifetime(Duration::ZERO), "lifetime"),
@@ -261,8 +261,8 @@ async fn s38_limits_of_zero_are_settings_to_correct() {
 }
 
 #[test]
-fn t16_a_discovery_whose_runtime_has_gone_is_started_again() {
-    let (server, discovery, first) = in_a_runtime_that_stands_still();
+fn t16_a_discovery_whose_runtime_was_dropped_is_started_again() {
+    let (server, discovery, first) = in_a_stopped_runtime();
     drop(first);
     let found = runtime().block_on(async { discovery.metadata(ISSUER).await });
     found.unwrap();
@@ -270,8 +270,8 @@ fn t16_a_discovery_whose_runtime_has_gone_is_started_again() {
 }
 
 #[test]
-fn t16_a_discovery_whose_runtime_stands_still_is_given_up_at_its_deadline() {
-    let (server, discovery, _first) = in_a_runtime_that_stands_still();
+fn t16_a_discovery_whose_runtime_stopped_ends_at_its_deadline() {
+    let (server, discovery, _first) = in_a_stopped_runtime();
     runtime().block_on(async {
         let error = discovery.metadata(ISSUER).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
@@ -281,9 +281,9 @@ fn t16_a_discovery_whose_runtime_stands_still_is_given_up_at_its_deadline() {
     });
 }
 
-/// Starts a discovery that gets no answer in a runtime that then does nothing. The server would
-/// answer by now.
-fn in_a_runtime_that_stands_still() -> (Server, Discovery, Runtime) {
+/// Starts a discovery without an answer, in a runtime that then stops. From then on the server
+/// would answer.
+fn in_a_stopped_runtime() -> (Server, Discovery, Runtime) {
     let server = Server::new();
     server.answer(OPENID, Answer::Never);
     let discovery = Discovery::builder(server.clone()).build().unwrap();

@@ -1,4 +1,4 @@
-//! An authorization server that answers each path as it is told to.
+//! A scripted authorization server, with one answer per path.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ pub(crate) const TOKEN_URL: &str = "https://tokens.example.net/token";
 pub(crate) const TOKEN: &str =
     r#"{"access_token":"fake-token","token_type":"Bearer","expires_in":3600}"#;
 
-/// Clones are the same server.
+/// Clones share the server.
 #[derive(Clone, Default)]
 pub(crate) struct Server(Arc<Mutex<State>>);
 
@@ -33,14 +33,14 @@ struct State {
 #[derive(Clone)]
 pub(crate) enum Answer {
     Reply(Response<Bytes>),
-    /// No connection.
+    /// The connection is refused.
     Down,
-    /// No reply, ever.
+    /// No reply arrives.
     Never,
 }
 
 impl Server {
-    /// Has metadata in the OpenID form, and a token endpoint on another host.
+    /// Makes a server with metadata in the OpenID form, and a token endpoint on another host.
     pub(crate) fn new() -> Self {
         let this = Self::default();
         this.answer(OPENID, json(&metadata()));
@@ -48,7 +48,7 @@ impl Server {
         this
     }
 
-    /// Breaks the contract of a transport: sends replies that are too large.
+    /// Breaks the contract of a transport: returns replies that are larger than the limit.
     pub(crate) fn without_cap(self) -> Self {
         self.0.lock().unwrap().ignores_cap = true;
         self
@@ -62,7 +62,7 @@ impl Server {
             .insert(url.to_owned(), answer);
     }
 
-    /// Returns what was asked since the last call.
+    /// Returns the requests since the last call.
     pub(crate) fn seen(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().seen)
     }

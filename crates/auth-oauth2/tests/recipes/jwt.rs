@@ -1,4 +1,4 @@
-//! JWTs in what was sent, readable and the same in each run.
+//! Makes the JWTs in a recorded request readable, and equal in each run.
 
 use base64::{
     Engine as _,
@@ -10,8 +10,8 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Writes header and claims in place of each JWT that is signed. `iat` and `exp` are written as
-/// seconds from now, `jti` as its length, a thumbprint and a signature as `...`.
+/// Replaces each signed JWT by its header and claims. `iat` and `exp` become seconds from now,
+/// `jti` its length, thumbprint and signature `...`.
 pub(crate) fn readable(text: &str, now: u64) -> String {
     let ends = |char: char| !char.is_ascii_alphanumeric() && !"-_.".contains(char);
     let mut out = String::new();
@@ -40,7 +40,7 @@ fn shown(jwt: &str, now: u64) -> Option<String> {
     }
     for name in ["iat", "exp"] {
         let seconds = claims[name].as_i64()? - i64::try_from(now).ok()?;
-        // The machine's clock goes on while a test runs.
+        // Rounded, because the clock advances while a test runs.
         claims[name] = format!("now {:+}", (seconds + 5).div_euclid(10) * 10).into();
     }
     let length = claims["jti"].as_str()?.len();

@@ -1,10 +1,10 @@
-//! Key files, made for one run.
+//! Key files that are made for one test run.
 
 use std::sync::OnceLock;
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
 
-/// Slow to make, so there is one for all tests.
+/// Generating a key is slow, so all tests share one.
 fn pair() -> &'static KeyPair {
     static PAIR: OnceLock<KeyPair> = OnceLock::new();
     PAIR.get_or_init(|| KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap())

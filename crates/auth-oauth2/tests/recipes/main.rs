@@ -1,6 +1,6 @@
-//! The recipes of the documentation send what a person has read.
+//! Each recipe of the documentation sends the request that a person has reviewed.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod jwt;
 mod key_file;
@@ -11,7 +11,7 @@ use std::{fs, path::Path};
 use auth_core::{Authenticator, Error, Secret, SecretFile};
 use recorder::Recorder;
 
-/// One module for each file, exactly as the documentation shows it.
+/// One module per file, exactly as the documentation shows it.
 macro_rules! recipes {
     ($($name:ident),* $(,)?) => {
         $(
@@ -50,12 +50,12 @@ recipes!(
     salesforce_secret,
 );
 
-/// Has every byte that an encoding may get wrong.
+/// Contains every kind of byte that an encoding may get wrong.
 fn secret() -> Secret {
     Secret::new("fake-secret/1+2&3=%")
 }
 
-/// Fetches a token, and returns what was sent.
+/// Fetches a token and returns the requests that were sent.
 async fn sent(recorder: &Recorder, authenticator: Result<Authenticator, Error>) -> String {
     let authenticator = authenticator.unwrap();
     authenticator.token().await.unwrap();
@@ -104,16 +104,16 @@ wire!(salesforce_key, http => {
     salesforce_key::salesforce_key(file("salesforce_key", &key_file::rsa()), http.clone())
 });
 
-/// Writes a file with a secret in it.
+/// Writes a file that contains a secret.
 fn file(name: &str, text: &str) -> SecretFile {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("recipe-{name}"));
     fs::write(&path, text).unwrap();
     SecretFile::new(path)
 }
 
-/// The page shows the tested files, and nothing that is not tested.
+/// The page shows every tested file and no other file.
 #[test]
-fn the_page_shows_what_is_tested() {
+fn the_page_shows_exactly_the_tested_files() {
     let page = include_str!("../../src/_documentation/recipes.md");
     let mut blocks: Vec<&str> = page.split("```\n").skip(1).step_by(2).collect();
     blocks.sort_unstable();

@@ -1,4 +1,4 @@
-//! The vendors' servers as far as the recipes need them, and what was sent to them.
+//! The vendors' servers as far as the recipes need them. Records the requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,11 +8,11 @@ use http::{Method, Request, Response};
 
 use crate::jwt::readable;
 
-/// Answers every request with success, and writes down each one.
+/// Answers every request with success, and records it.
 #[derive(Clone, Default)]
 pub(crate) struct Recorder(Arc<Mutex<Vec<String>>>);
 
-/// The token endpoint that each vendor's own metadata name for the issuer of a recipe.
+/// For each recipe with an issuer: the token endpoint in the vendor's real metadata.
 const ISSUERS: &[(&str, &str)] = &[
     (
         "https://my-tenant.eu.auth0.com/",
@@ -39,8 +39,8 @@ const ISSUERS: &[(&str, &str)] = &[
 const DOCUMENT: &str = "/.well-known/openid-configuration";
 
 impl Recorder {
-    /// Writes the requests as `auth-testkit` does: method and URL, sorted headers, an empty line
-    /// and the body; a line `---` between two requests.
+    /// Returns the requests in the format of `auth-testkit`: method and URL, sorted headers, an
+    /// empty line and the body; a line `---` between two requests.
     pub(crate) fn wire(&self) -> String {
         let now = SystemClock::new().now().since_unix_epoch().as_secs();
         readable(&self.0.lock().unwrap().join("---\n"), now)

@@ -17,7 +17,7 @@ use crate::{
     server, warm,
 };
 
-/// What kind of request is sent.
+/// The kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scenario {
     /// A GET without a body.
@@ -29,7 +29,7 @@ pub(crate) enum Scenario {
 impl Scenario {
     pub(crate) const ALL: [Self; 2] = [Self::Get, Self::Post];
 
-    /// The name as an argument.
+    /// Returns the name on the command line.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Get => "get",
@@ -58,7 +58,7 @@ impl Scenario {
         }
     }
 
-    /// A request of reqwest's own.
+    /// Makes a request of reqwest.
     fn reqwest_request(self, port: u16) -> reqwest::Request {
         let url = Url::parse(&url(port)).expect("a valid URL");
         let mut request = reqwest::Request::new(self.method(), url);
@@ -67,8 +67,8 @@ impl Scenario {
         request
     }
 
-    /// A request of the crate `http`. It comes with a URI that was parsed before, because a URL is
-    /// made of it: each contender parses one text, its caller or itself.
+    /// Makes a request of the crate `http`. The URI was parsed before, and reqwest parses the URL
+    /// again: for each contender one text is parsed, by the caller or by the contender.
     fn http_request(self, uri: &Uri) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body().unwrap_or_default()));
         *request.method_mut() = self.method();
@@ -84,7 +84,7 @@ fn url(port: u16) -> String {
     format!("http://127.0.0.1:{port}/v1/things/17?expand=all")
 }
 
-/// Six headers, two of them with memory of their own, as the benches of auth-tower send them.
+/// Six headers, two of them with allocated values, as in the benches of auth-tower.
 fn headers() -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -106,14 +106,14 @@ fn own_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("a valid header value")
 }
 
-/// What stands between the caller and reqwest's client.
+/// The code between the caller and reqwest's client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Contender {
     /// Nothing.
     Reqwest,
-    /// Nothing; the client that `client_builder` makes.
+    /// Nothing, with a client that `client_builder` makes.
     Built,
-    /// Nothing; the request comes from one of the crate `http`, and the response becomes one.
+    /// Nothing; the request is converted from the crate `http`, and the response to it.
     Converted,
     ReqwestService,
     LayerReplayOff,
@@ -124,7 +124,7 @@ pub(crate) enum Contender {
     MiddlewareReplayOff,
     HandWrittenReplay,
     Middleware,
-    /// Over somebody else's client, whose redirects are not seen.
+    /// With a client of the application, whose redirects are not detected.
     MiddlewareForeign,
 }
 
@@ -144,7 +144,7 @@ impl Contender {
         Self::MiddlewareForeign,
     ];
 
-    /// The name as an argument.
+    /// Returns the name on the command line.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Reqwest => "reqwest",
@@ -179,7 +179,7 @@ impl Contender {
         }
     }
 
-    /// What the contender is compared with.
+    /// Returns the contender with which this one is compared.
     pub(crate) fn floor(self) -> Self {
         match self {
             Self::Reqwest
@@ -197,7 +197,7 @@ impl Contender {
         }
     }
 
-    /// Sends that many requests, one after the other.
+    /// Sends this number of requests, one after the other.
     pub(crate) fn send(self, scenario: Scenario, requests: u32) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -205,7 +205,7 @@ impl Contender {
         let runtime = runtime.expect("a runtime");
         runtime.block_on(async {
             let port = server::start().await;
-            // Made for every contender: in a program with threads each system call costs more.
+            // Made for every contender, because system calls cost more in a program with threads.
             let authenticator = authenticator(port);
             let layer = || AuthLayer::new(authenticator.clone());
             let token = warm::token(TOKEN);
@@ -271,7 +271,7 @@ fn made(client: ClientBuilder) -> Client {
 fn authenticator(port: u16) -> Authenticator {
     let origin = format!("http://127.0.0.1:{port}");
     let origins = Origins::danger_allow_http([origin]).expect("an origin");
-    // On a thread of its own: this one runs a runtime.
+    // In its own thread, because this thread runs a runtime.
     let make = move || warm::warm(warm::builder_to(TOKEN, origins));
     thread::spawn(make).join().expect("a token")
 }

@@ -1,5 +1,5 @@
-//! The middlewares that people write: a token in a lock, and a clone of the request for a second
-//! send. Neither asks for a token, looks at the destination or knows which token was refused.
+//! Middlewares as applications write them: a token in a lock, and a clone of the request for a
+//! second send. Neither requests a token, checks the destination, or knows which token was refused.
 
 use std::sync::RwLock;
 

@@ -1,4 +1,4 @@
-//! The API: a server in the client's own thread.
+//! The API: a server in the client's thread.
 
 use std::{io, net::Ipv4Addr};
 
@@ -26,7 +26,7 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut read = Vec::with_capacity(64 * 1024);
     while stream.read_buf(&mut read).await? > 0 {
-        // A body ends with a brace, and has none inside.
+        // A body ends with a brace and contains no other brace.
         if read.ends_with(b"\r\n\r\n") || read.ends_with(b"}") {
             read.clear();
             stream

@@ -1,12 +1,12 @@
-//! The rest of a chain as a tower service.
+//! The rest of a middleware chain as a tower service.
 //!
-//! [`Next`] borrows the request's extensions for as long as its future lives, and a service that
-//! does so has to be made for each request. So [`Below`] sends nothing: it completes the request
-//! that lies in the [`Slot`], and waits for the response there. Who polls the layer's future does
-//! the sending ([`drive`]), one request after the other.
+//! [`Next`] borrows the request's extensions while its future lives, so a service that contains it
+//! would have to be made for each request. [`Below`] therefore sends nothing: it completes the
+//! request in the [`Slot`] and waits there for the response. The task that polls the layer's future
+//! sends the requests ([`drive`]), one after the other.
 //!
-//! Requests and responses of reqwest lie in the slot while the layer has their heads, because each
-//! move of them is a copy of some hundred bytes.
+//! While the layer has their heads, requests and responses of reqwest stay in the slot, because
+//! each move of them copies some hundred bytes.
 
 use std::{
     future::{Future, poll_fn},
@@ -24,16 +24,16 @@ use tower_service::Service;
 use super::target::Targets;
 use crate::followed::{Followed, Redirects};
 
-/// Stands below the layer for all requests.
+/// The service below the layer, shared by all requests.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Below;
 
-/// Where one request and its response lie without their heads. Only the request's own task locks
+/// Holds one request, and then its response, without their heads. Only the request's own task locks
 /// it.
 pub(super) struct Slot(Mutex<Held>);
 
 struct Held {
-    /// Without its headers until the layer sends it; `None` once it is sent.
+    /// Without its headers until the layer sends it. `None` after it is sent.
     request: Option<Request>,
     redirects: Redirects,
     step: Step,
@@ -44,18 +44,18 @@ enum Step {
     Layer,
     /// The layer has sent the request.
     Outgoing(Followed),
-    /// The response is there. The layer takes its headers and extensions.
+    /// The response has arrived. The layer takes its headers and extensions.
     Answered(Result<Response>),
 }
 
-/// What stands in the place of a body.
+/// Takes the place of a body.
 pub(super) struct Carried<'a> {
     slot: &'a Slot,
-    /// The request without its headers; `None` if it lies in the slot.
+    /// The request without its headers. `None` if it is in the slot.
     again: Option<Box<Request>>,
 }
 
-/// A request on its way, and what is known about its redirects.
+/// A request that is sent and not answered, and the facts about its redirects.
 type Sent<'a> = (
     Followed,
     Pin<Box<dyn Future<Output = Result<Response>> + Send + 'a>>,
@@ -70,7 +70,7 @@ impl Slot {
         }))
     }
 
-    /// Moves the head off the request, for the layer.
+    /// Moves the head from the request to the layer.
     pub(super) fn take_head(&self, targets: &Targets) -> http::Request<Carried<'_>> {
         let mut head = http::Request::new(Carried {
             slot: self,
@@ -78,14 +78,14 @@ impl Slot {
         });
         if let Some(request) = &mut self.held().request {
             head.method_mut().clone_from(request.method());
-            // What cannot be read is not signed, and the client says what is wrong.
+            // A URL that cannot be parsed is not signed; the client then returns the error.
             *head.uri_mut() = targets.read(request.url());
             mem::swap(head.headers_mut(), request.headers_mut());
         }
         head
     }
 
-    /// Completes the response whose head the layer returns: that of the latest.
+    /// Completes the latest response with the head that the layer returned.
     pub(super) fn response_of(&self, head: http::Response<()>) -> Response {
         let (head, ()) = head.into_parts();
         let step = mem::replace(&mut self.held().step, Step::Layer);
@@ -97,7 +97,7 @@ impl Slot {
         response
     }
 
-    /// Starts to send what the layer has sent.
+    /// Sends the request that the layer has released, if there is one.
     #[inline]
     fn send<'a>(&self, next: &Next<'a>, extensions: &'a mut Extensions) -> Option<Sent<'a>> {
         let mut held = self.held();
@@ -122,7 +122,7 @@ impl Slot {
     }
 }
 
-/// Clones a request without its headers. `None` if its body is a stream.
+/// Clones a request without its headers. Returns `None` if its body is a stream.
 pub(super) fn again<'a>(carried: &Carried<'a>) -> Option<Carried<'a>> {
     let again = match &carried.again {
         Some(request) => request.try_clone(),
@@ -135,7 +135,7 @@ pub(super) fn again<'a>(carried: &Carried<'a>) -> Option<Carried<'a>> {
 }
 
 impl<'a> Service<http::Request<Carried<'a>>> for Below {
-    /// The head; the rest lies in the slot.
+    /// The head. The rest is in the slot.
     type Response = http::Response<()>;
     type Error = Error;
     type Future = Answer<'a>;
@@ -153,7 +153,7 @@ impl<'a> Service<http::Request<Carried<'a>>> for Below {
         if let Some(request) = &mut held.request {
             *request.headers_mut() = head.headers;
         }
-        // A response to a first send ends here, and its connection is free.
+        // The response to a first send is dropped here, which frees its connection.
         let followed = Followed::watch(head.method, head.uri, held.redirects);
         held.step = Step::Outgoing(followed);
         drop(held);
@@ -161,7 +161,7 @@ impl<'a> Service<http::Request<Carried<'a>>> for Below {
     }
 }
 
-/// The response that [`drive`] puts into the slot.
+/// Waits for the response that [`drive`] puts into the slot.
 pub(super) struct Answer<'a> {
     slot: &'a Slot,
 }
@@ -170,7 +170,7 @@ impl Future for Answer<'_> {
     type Output = Result<http::Response<()>>;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        // No waker: `drive` polls again when it has put a response there.
+        // No waker is needed: `drive` polls again after it has put a response into the slot.
         let mut held = self.slot.held();
         let response = match &mut held.step {
             Step::Answered(Ok(response)) => response,
@@ -191,7 +191,7 @@ impl Future for Answer<'_> {
     }
 }
 
-/// Polls the future of the layer above [`Below`], and sends what comes out of it.
+/// Polls the future of the layer above [`Below`], and sends the requests that the layer releases.
 pub(super) async fn drive<F: Future>(
     mut layer: Pin<&mut F>,
     slot: &Slot,
@@ -199,7 +199,7 @@ pub(super) async fn drive<F: Future>(
     extensions: &mut Extensions,
 ) -> F::Output {
     loop {
-        // The layer has sent before it was polled, if it has a token.
+        // With a cached token, the layer releases the request before its first poll.
         if let Some((mut followed, mut call)) = slot.send(&next, extensions) {
             let mut response = poll_fn(|cx| followed.poll(|| call.as_mut().poll(cx))).await;
             if let Ok(response) = &mut response {

@@ -1,31 +1,32 @@
-//! The URL of a request as a URI.
+//! Converts the URL of a request to a URI.
 
 use std::sync::OnceLock;
 
 use http::{Uri, uri};
 use reqwest::Url;
 
-/// Reads URLs as URIs. Nearly all requests of a client go to one origin, so scheme and authority of
-/// the first one are parsed once.
+/// Converts URLs to URIs. Nearly all requests of a client go to one origin, so scheme and authority
+/// of the first URL are parsed once and kept.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Targets(OnceLock<Origin>);
 
 #[derive(Clone, Debug)]
 struct Origin {
-    /// As it stands at the start of a URL: scheme, host and port.
+    /// Scheme, host and port as written at the start of a URL.
     text: String,
     scheme: uri::Scheme,
     authority: uri::Authority,
 }
 
 impl Targets {
-    /// Reads as the client will. What cannot be read has no origin.
+    /// Parses the URL as the client does. Returns a URI without an origin if the URL cannot be
+    /// parsed.
     pub(super) fn read(&self, url: &Url) -> Uri {
         let url = url.as_str();
         let Some(origin) = self.0.get() else {
             return self.read_first(url);
         };
-        // The path follows, so the authority ends where it should.
+        // A path follows, so the authority ends where it should.
         match url.strip_prefix(&*origin.text) {
             Some(path) if path.starts_with('/') => origin.with(path),
             _ => url.parse().unwrap_or_default(),
@@ -41,7 +42,7 @@ impl Targets {
                 self.0.get_or_init(|| Origin {
                     text: format!("{scheme}://{authority}"),
                     scheme: scheme.clone(),
-                    // Without the rest of the URL, which may be a secret, too.
+                    // A separate allocation: the rest of the URL may be a secret too.
                     authority: authority.as_str().parse().unwrap_or(authority.clone()),
                 });
             }
@@ -83,7 +84,7 @@ mod tests {
     ];
 
     #[test]
-    fn whatever_came_first_urls_are_read_as_the_client_reads_them() {
+    fn urls_are_parsed_as_the_client_does_after_any_first_url() {
         for first in URLS {
             let targets = Targets::default();
             let first = Url::parse(first);

@@ -6,9 +6,7 @@ use reqwest::{ClientBuilder, redirect, retry};
 use super::ReqwestTransport;
 use crate::client::build;
 
-/// Settings of a [`ReqwestTransport`].
-///
-/// Made by [`ReqwestTransport::builder`].
+/// Settings of a [`ReqwestTransport`]. Made by [`ReqwestTransport::builder`].
 ///
 /// # Example
 ///
@@ -36,27 +34,29 @@ type Configure = Box<dyn FnOnce(ClientBuilder) -> ClientBuilder + Send>;
 impl ReqwestTransportBuilder {
     pub(crate) fn new() -> Self {
         Self {
-            // The deadline of a token request in auth-core, so that neither cuts the other short.
+            // Equals the deadline of a token request in auth-core, so that neither ends the other
+            // early.
             deadline: Duration::from_secs(10),
-            // Well below the deadline: a host that drops packets is then told from one that does
-            // not answer, and a late connection leaves time for the reply.
+            // Well below the deadline, so that a host that drops packets is distinguished from a
+            // host that does not answer, and a late connection leaves time for the reply.
             connect_timeout: Duration::from_secs(4),
             environment_proxies: false,
             configure: Box::new(|client| client),
         }
     }
 
-    /// Sets the time for a whole call, from the DNS lookup to the last byte of the reply. Default:
-    /// 10 s.
+    /// Sets the deadline of a whole call, from the DNS lookup to the last byte of the reply.
+    /// Default: 10 seconds.
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
-    /// Sets the time for making a connection: DNS lookup, TCP, proxy and TLS. Default: 4 s.
+    /// Sets the time-out for connecting: DNS lookup, TCP, proxy and TLS. Default: 4 seconds.
     ///
-    /// Keep it shorter than the deadline of a token request (10 s unless set). A host that drops
-    /// packets then ends as [`NotSent`](auth_core::TokenRequestOutcome::NotSent), which spends no
-    /// refresh token. When the deadline of the token request comes first, nobody can tell.
+    /// Keep it shorter than the deadline of a token request (default: 10 seconds). The error about
+    /// a host that drops packets then has the outcome
+    /// [`NotSent`](auth_core::TokenRequestOutcome::NotSent), which spends no refresh token. If the
+    /// deadline of the token request passes first, the outcome is unknown.
     pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
         Self {
             connect_timeout,
@@ -64,11 +64,11 @@ impl ReqwestTransportBuilder {
         }
     }
 
-    /// Takes proxies from the environment (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, ...) and, with
-    /// reqwest's feature `system-proxy`, from the operating system. Default: no proxy, so that the
-    /// environment does not decide where secrets go.
+    /// Uses the proxies of the environment (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, ...) and, with
+    /// reqwest's feature `system-proxy`, of the operating system. Default: no proxy, so that the
+    /// environment does not decide where secrets are sent.
     ///
-    /// To use a certain proxy, set reqwest's `proxy` through [`configure`](Self::configure).
+    /// To use one specific proxy, set reqwest's `proxy` through [`configure`](Self::configure).
     pub fn environment_proxies(self) -> Self {
         Self {
             environment_proxies: true,
@@ -76,17 +76,17 @@ impl ReqwestTransportBuilder {
         }
     }
 
-    /// Changes reqwest's settings: root certificates, client certificate, proxy, user agent,
-    /// resolver, ... Several changes take effect in their order.
+    /// Changes settings of reqwest: root certificates, client certificate, proxy, user agent,
+    /// resolver and others. Several changes are applied in the order of the calls.
     ///
-    /// The settings that the [contract](auth_core::Transport#contract) of a transport needs are set
-    /// after these changes, and cannot be changed: no redirects (and so no `Referer`), no retries,
-    /// no decompression, no dump of the traffic into the log. The deadline of this builder replaces
+    /// The settings that the [contract](auth_core::Transport#contract) of a transport requires are
+    /// applied after these changes and cannot be changed: no redirects (and so no `Referer`), no
+    /// retries, no decompression, no traffic in the log. The deadline of this builder replaces
     /// reqwest's `timeout`.
     ///
-    /// The client speaks HTTP/1.1 and keeps no idle connections, because token requests are rare
-    /// and an old idle connection is often dead. For many token requests, raise reqwest's
-    /// `pool_max_idle_per_host` here.
+    /// The client uses HTTP/1.1 and keeps no idle connections, because token requests are rare and
+    /// an old idle connection is often closed by the server. For many token requests, raise
+    /// reqwest's `pool_max_idle_per_host` here.
     pub fn configure(
         self,
         change: impl FnOnce(ClientBuilder) -> ClientBuilder + Send + 'static,
@@ -98,14 +98,14 @@ impl ReqwestTransportBuilder {
         }
     }
 
-    /// Makes the transport.
+    /// Validates the settings and makes the transport.
     ///
     /// # Errors
     ///
-    /// [`Config`](auth_core::ErrorKind::Config) on field `deadline` or `connect_timeout` for zero,
-    /// and on field `client` if reqwest cannot make a client of these settings. With rustls the
-    /// latter also happens if the operating system has no root certificates: install them (Debian:
-    /// package `ca-certificates`), or set them with reqwest's `tls_certs_only`.
+    /// [`Config`](auth_core::ErrorKind::Config) on field `deadline` or `connect_timeout` if it is
+    /// zero, and on field `client` if reqwest cannot make a client with these settings. With rustls
+    /// the latter also happens if the operating system has no root certificates: install them
+    /// (Debian: package `ca-certificates`), or set them with reqwest's `tls_certs_only`.
     pub fn build(self) -> Result<ReqwestTransport, Error> {
         for (field, time) in [
             ("deadline", self.deadline),

@@ -1,4 +1,4 @@
-//! What a caller who goes away leaves behind.
+//! Cancelled requests.
 
 use auth_testkit::{Gate, Reply};
 use tokio::select;
@@ -6,7 +6,7 @@ use tokio::select;
 use crate::support::World;
 
 #[tokio::test]
-async fn a_caller_who_goes_away_does_not_cancel_the_token_request() {
+async fn a_cancelled_request_does_not_cancel_the_token_request() {
     let world = World::start().await;
     let gate = Gate::new();
     world
@@ -24,7 +24,7 @@ async fn a_caller_who_goes_away_does_not_cancel_the_token_request() {
 }
 
 #[tokio::test]
-async fn a_request_ends_with_its_caller() {
+async fn a_dropped_future_cancels_its_request() {
     let world = World::warm().await;
     world.server.api().then(Reply::never());
     let client = world.client();

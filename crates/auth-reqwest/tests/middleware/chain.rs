@@ -1,4 +1,4 @@
-//! Between other middlewares: what they tell each other in the request's extensions gets through.
+//! Chains with other middlewares, which exchange values in the request's extensions.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,11 +12,11 @@ use tokio::select;
 
 use crate::support::{World, http, outcome};
 
-/// How often a request was sent on.
+/// How often a request was sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Sends(u32);
 
-/// Counts in the extensions.
+/// Counts the sends in the extensions.
 struct Below;
 
 #[async_trait]
@@ -34,7 +34,7 @@ impl Middleware for Below {
     }
 }
 
-/// Looks at what was counted, whatever became of the request: an answer, an error, or nothing.
+/// Reads the count after a response, after an error, and after a cancelled request.
 #[derive(Clone)]
 struct Above {
     world: Arc<World>,
@@ -66,7 +66,7 @@ impl Middleware for Above {
 }
 
 #[tokio::test]
-async fn extensions_reach_those_below_and_come_back() {
+async fn extensions_reach_the_middlewares_below_and_return() {
     let world = Arc::new(World::warm().await);
     let above = Above {
         world: Arc::clone(&world),
@@ -90,7 +90,7 @@ async fn extensions_reach_those_below_and_come_back() {
 }
 
 #[tokio::test]
-async fn t20_two_of_these_in_a_chain_send_twice() {
+async fn t20_two_auth_middlewares_in_a_chain_send_twice() {
     let world = World::warm().await;
     world.server.always_refuse(true);
     let client = ClientBuilder::new(http())

@@ -1,4 +1,4 @@
-//! Each request with the token of its own key.
+//! Each request is signed with the token of the key that it names.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ async fn each_request_gets_the_token_of_its_key() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_key_is_not_sent_or_unsigned_where_that_is_wanted() {
+async fn a_request_without_a_key_is_not_sent_or_sent_unsigned_if_permitted() {
     let server = ForeignServer::start().await;
     let authenticators = authenticators(server.origin());
     let client = with(AuthMiddleware::keyed(authenticators.clone()));

@@ -1,4 +1,4 @@
-//! G18: no span and no log of such a chain holds a secret.
+//! G18: no span and no log line of a chain with `AuthMiddleware` contains a secret.
 
 use auth_testkit::{LogCapture, Reply};
 use reqwest_middleware::ClientBuilder;
@@ -7,11 +7,11 @@ use reqwest_tracing::{SpanBackendWithUrl, TracingMiddleware};
 use crate::support::{World, http};
 
 #[tokio::test]
-async fn g18_spans_hold_no_token() {
+async fn g18_spans_contain_no_token() {
     let log = LogCapture::new();
     let _guard = log.install();
     let world = World::start().await;
-    // Outside as documented, and inside, where signed requests pass.
+    // Outside, as documented, and inside, where requests are signed.
     let client = ClientBuilder::new(http())
         .with(TracingMiddleware::default())
         .with(world.middleware())

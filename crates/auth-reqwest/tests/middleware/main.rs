@@ -1,7 +1,7 @@
-//! `AuthMiddleware` keeps what `AuthLayer` promises, over sockets and in the company of other
+//! `AuthMiddleware` keeps the guarantees of `AuthLayer`, over sockets and together with other
 //! middlewares.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod cancel;
 mod chain;

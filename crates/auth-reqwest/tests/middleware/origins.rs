@@ -1,4 +1,4 @@
-//! G12: tokens stay at home.
+//! G12: a token is sent only to the listed origins.
 
 use auth_testkit::{ForeignServer, Reply};
 use reqwest::{Method, Request, Url};
@@ -6,7 +6,7 @@ use reqwest::{Method, Request, Url};
 use crate::support::World;
 
 #[tokio::test]
-async fn g12_a_request_to_another_origin_leaves_unsigned() {
+async fn g12_a_request_to_another_origin_is_sent_unsigned() {
     let (world, foreign) = (World::warm().await, ForeignServer::start().await);
     let response = world.client().get(foreign.url()).send().await.unwrap();
     assert_eq!((response.status().as_u16(), foreign.requests()), (200, 1));
@@ -27,9 +27,9 @@ async fn g12_a_redirect_to_another_origin_is_the_response() {
     assert_eq!((response.status().as_u16(), foreign.requests()), (307, 0));
 }
 
-/// The client sees the same URL as the check before it.
+/// The client parses the same URL as the check before it.
 #[tokio::test]
-async fn g12_a_url_that_only_looks_like_home_is_not_signed() {
+async fn g12_a_url_that_only_resembles_a_listed_origin_is_not_signed() {
     let (world, foreign) = (World::warm().await, ForeignServer::start().await);
     let (home, away) = (world.server.origin(), &foreign.origin()["http://".len()..]);
     for url in [
@@ -49,7 +49,7 @@ async fn g12_a_url_that_only_looks_like_home_is_not_signed() {
 }
 
 #[tokio::test]
-async fn a_url_that_is_none_for_http_is_the_clients_error() {
+async fn a_url_that_is_not_http_is_an_error_of_the_client() {
     let world = World::warm().await;
     let request = Request::new(Method::GET, Url::parse("data:text/plain,1").unwrap());
     let error = world.client().execute(request).await.unwrap_err();

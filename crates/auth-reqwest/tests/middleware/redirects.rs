@@ -1,4 +1,4 @@
-//! G14: what is known about redirects below `AuthMiddleware`, and what is sent again.
+//! G14: which redirects below `AuthMiddleware` are detected, and which requests are sent again.
 
 use async_trait::async_trait;
 use auth_reqwest::{AuthMiddleware, client_builder};
@@ -10,7 +10,7 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Error, Middleware,
 
 use crate::support::{World, http, outcome};
 
-/// A client as its owner made it.
+/// A client that `client_builder` did not make.
 fn foreign(policy: Policy) -> Client {
     let client = Client::builder().no_proxy().tls_certs_only([]);
     client.redirect(policy).build().unwrap()
@@ -20,7 +20,7 @@ fn over(client: Client, middleware: AuthMiddleware) -> ClientWithMiddleware {
     ClientBuilder::new(client).with(middleware).build()
 }
 
-/// How often a request was sent, and why no more often.
+/// How often a request was sent, and why it was not sent again.
 #[derive(Debug, PartialEq)]
 struct Came {
     orders: usize,
@@ -47,7 +47,8 @@ async fn refused(client: &ClientWithMiddleware, world: &World, method: Method) -
     order(client, world, method).await
 }
 
-/// Sends an order that is taken and answered with a redirect to the same URL, which is refused.
+/// Sends an order that is carried out and answered with a redirect to the same URL. The request
+/// after the redirect is refused.
 async fn taken(client: &ClientWithMiddleware, world: &World, method: Method) -> Came {
     let api = world.server.api();
     api.then(Reply::redirect(303, &world.url()));
@@ -63,7 +64,7 @@ async fn order(client: &ClientWithMiddleware, world: &World, method: Method) -> 
     let status = if why.is_some() { 401 } else { 200 };
     assert_eq!(response.status().as_u16(), status, "{outcome:?}");
     if why.is_some() {
-        // The next request has a good token.
+        // The next request is signed with a valid token.
         let renewed = |seen: &auth_testkit::Counters| seen.tokens_issued == 2;
         world.server.counters_reached(renewed).await;
     }
@@ -76,7 +77,7 @@ async fn order(client: &ClientWithMiddleware, world: &World, method: Method) -> 
 }
 
 #[tokio::test]
-async fn g14_a_client_that_hides_redirects_sends_no_order_again() {
+async fn g14_a_client_with_unseen_redirects_sends_no_order_again() {
     for policy in [
         Policy::default,
         || Policy::limited(3),
@@ -97,7 +98,7 @@ async fn g14_a_client_that_hides_redirects_sends_no_order_again() {
 }
 
 #[tokio::test]
-async fn g7_a_client_that_hides_redirects_sends_idempotent_requests_again() {
+async fn g7_a_client_with_unseen_redirects_sends_idempotent_requests_again() {
     for method in [Method::GET, Method::PUT, Method::DELETE] {
         let world = World::warm().await;
         let client = over(foreign(Policy::default()), world.middleware());
@@ -107,14 +108,14 @@ async fn g7_a_client_that_hides_redirects_sends_idempotent_requests_again() {
 }
 
 #[tokio::test]
-async fn g7_an_order_is_sent_again_if_the_application_says_that_no_redirect_is_followed() {
+async fn g7_an_order_is_sent_again_if_the_application_states_that_no_redirect_is_followed() {
     let world = World::warm().await;
     let stated = world.middleware().danger_client_follows_no_redirects();
     let client = over(foreign(Policy::none()), stated);
     let came = refused(&client, &world, Method::POST).await;
     assert_eq!(came, Came::AGAIN);
 
-    // The redirect is the response.
+    // The redirect is returned as the response.
     let world = World::warm().await;
     world.server.api().then(Reply::redirect(303, &world.url()));
     let stated = world.middleware().danger_client_follows_no_redirects();
@@ -123,9 +124,9 @@ async fn g7_an_order_is_sent_again_if_the_application_says_that_no_redirect_is_f
     assert_eq!((response.status().as_u16(), world.counts()), (303, (1, 1)));
 }
 
-/// Whatever policy is set on top of `client_builder`.
+/// With every policy that is set after `client_builder`.
 #[tokio::test]
-async fn g14_a_client_of_ours_tells_a_refused_order_from_one_that_was_taken() {
+async fn g14_client_builder_distinguishes_a_refused_order_from_one_carried_out() {
     let policies: [fn() -> Option<Policy>; 4] = [
         || None,
         || Some(Policy::default()),
@@ -154,9 +155,10 @@ async fn g14_a_client_of_ours_tells_a_refused_order_from_one_that_was_taken() {
     }
 }
 
-/// A retry policy set later takes the place of ours, so nothing is seen.
+/// A retry policy that is set later replaces the one of `client_builder`, so no redirect is
+/// detected.
 #[tokio::test]
-async fn g14_a_client_of_ours_with_another_retry_policy_sends_no_order_again() {
+async fn g14_client_builder_with_another_retry_policy_sends_no_order_again() {
     let client = || {
         let builder = client_builder().redirect(Policy::default());
         let builder = builder.retry(reqwest::retry::never());
@@ -172,9 +174,9 @@ async fn g14_a_client_of_ours_with_another_retry_policy_sends_no_order_again() {
     assert_eq!(came, Came::UNSEEN);
 }
 
-/// Two in one chain: the outer one sees what the inner one sees.
+/// Of two middlewares in one chain, the outer one detects the same redirects as the inner one.
 #[tokio::test]
-async fn g14_two_middlewares_see_the_same_redirect() {
+async fn g14_two_middlewares_detect_the_same_redirect() {
     let build = |world: &World| {
         ClientBuilder::new(http())
             .with(world.middleware())
@@ -189,7 +191,7 @@ async fn g14_two_middlewares_see_the_same_redirect() {
     assert_eq!(came, Came::REDIRECTED);
 }
 
-/// Sends with a client of its own, in another task.
+/// Sends with its own client, in another task.
 struct Elsewhere(Client);
 
 #[async_trait]
@@ -200,7 +202,7 @@ impl Middleware for Elsewhere {
     }
 }
 
-/// Nobody polls the client where we look.
+/// The client is polled in another task, so its redirects are not detected.
 #[tokio::test]
 async fn g14_a_client_in_another_task_sends_no_order_again() {
     let build = |world: &World| {
@@ -217,7 +219,7 @@ async fn g14_a_client_in_another_task_sends_no_order_again() {
     assert_eq!(came, Came::UNSEEN);
 }
 
-/// Asks something else first, with a client of ours.
+/// Sends another request first, with a client of `client_builder`.
 struct Aside {
     client: Client,
     url: String,
@@ -237,9 +239,9 @@ impl Middleware for Aside {
     }
 }
 
-/// What is seen of another request says nothing about this one.
+/// Redirects of another request do not count for this one.
 #[tokio::test]
-async fn g14_a_request_on_the_side_proves_nothing() {
+async fn g14_redirects_of_another_request_do_not_count() {
     let aside = auth_testkit::ForeignServer::start().await;
     for send in [0, 1] {
         let world = World::warm().await;
@@ -259,7 +261,7 @@ async fn g14_a_request_on_the_side_proves_nothing() {
     }
 }
 
-/// What reqwest sends again by itself: a request that an HTTP/2 server did not process.
+/// Reqwest itself sends a request again that an HTTP/2 server did not process.
 #[tokio::test]
 async fn a_request_that_was_not_processed_is_sent_again_as_reqwest_does() {
     let reqwests = || Client::builder().no_proxy();

@@ -1,4 +1,4 @@
-//! A refused token is replaced, and the request sent once more if it can be.
+//! A refused token is replaced, and the request is sent once more if it can be.
 
 use std::convert::Infallible;
 
@@ -24,14 +24,14 @@ async fn g7_a_revoked_token_is_replaced_and_the_request_sent_once_more() {
 }
 
 #[tokio::test]
-async fn g9_an_api_that_always_refuses_sees_two_sends() {
+async fn g9_an_api_that_always_refuses_receives_two_sends() {
     let world = World::warm().await;
     world.server.always_refuse(true);
     let response = world.client().get(world.url()).send().await.unwrap();
     assert_eq!((response.status().as_u16(), world.counts()), (401, (2, 2)));
     let outcome = outcome(&response);
     assert!(matches!(outcome.not_replayed(), Some(NotReplayed::Twice)));
-    // The refusal is whole.
+    // The refusal is returned unchanged.
     assert!(response.headers().contains_key("www-authenticate"));
 }
 
@@ -54,7 +54,7 @@ async fn a_body_in_memory_is_sent_again_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn g14_a_stream_is_not_sent_again_and_the_token_renewed_all_the_same() {
+async fn g14_a_stream_is_not_sent_again_and_the_token_is_renewed() {
     let world = World::warm().await;
     world.server.revoke_all();
     let stream = Full::new(Bytes::from("once")).map_err(|never: Infallible| match never {});
@@ -65,14 +65,14 @@ async fn g14_a_stream_is_not_sent_again_and_the_token_renewed_all_the_same() {
     assert_eq!(response.status(), 401);
     assert_not_replayed(&world, &response, true).await;
     assert_eq!(world.seen()[0].expose_body(), "once");
-    // The next one has the new token.
+    // The next request is signed with the new token.
     let next = world.client().get(world.url()).send().await.unwrap();
     assert_eq!((next.status().as_u16(), world.counts()), (200, (2, 2)));
 }
 
-/// The usual answer to a form: back to the same URL.
+/// The usual answer to a form is a redirect to the same URL.
 #[tokio::test]
-async fn g14_an_order_is_not_sent_again_because_the_page_after_it_was_refused() {
+async fn g14_an_order_is_not_sent_again_if_the_request_after_its_redirect_is_refused() {
     for status in [301, 302, 303, 307, 308] {
         for other in [false, true] {
             let world = World::warm().await;
@@ -89,7 +89,7 @@ async fn g14_an_order_is_not_sent_again_because_the_page_after_it_was_refused() 
             let outcome = outcome(&response);
             let why = outcome.not_replayed();
             assert!(matches!(why, Some(NotReplayed::Redirected)), "{why:?}");
-            // Nobody waits for the renewal, but it goes on.
+            // The renewal continues although no caller waits for it.
             let renewed = |seen: &auth_testkit::Counters| seen.tokens_issued == 2;
             world.server.counters_reached(renewed).await;
             assert_eq!((outcome.sends(), world.counts()), (1, (2, 2)));
@@ -101,7 +101,7 @@ async fn g14_an_order_is_not_sent_again_because_the_page_after_it_was_refused() 
 }
 
 #[tokio::test]
-async fn the_settings_of_a_layer_hold() {
+async fn the_settings_of_the_layer_apply() {
     fn post_is_not(method: &Method) -> bool {
         *method != Method::POST
     }
@@ -138,7 +138,7 @@ async fn assert_not_replayed(world: &World, response: &Response, body: bool) {
         Some(NotReplayed::Off) => assert!(!body),
         other => panic!("{other:?}"),
     }
-    // Nobody waits for the renewal, but it goes on.
+    // The renewal continues although no caller waits for it.
     world
         .server
         .counters_reached(|seen| seen.tokens_issued == 2)

@@ -1,4 +1,4 @@
-//! T20: in the company of `reqwest-retry`, the number of sends has a bound.
+//! T20: the number of sends is limited also with `reqwest-retry`.
 
 use auth_core::ErrorKind;
 use auth_testkit::Reply;
@@ -14,7 +14,7 @@ use crate::support::{World, http, outcome};
 const RETRIES: u32 = 3;
 const BOUND: u64 = 2 * (RETRIES as u64 + 1);
 
-/// Without a pause.
+/// Retries without a pause.
 #[derive(Clone, Copy)]
 struct AtOnce;
 
@@ -29,7 +29,7 @@ impl RetryPolicy for AtOnce {
     }
 }
 
-/// Retries a 401, too: the worst company.
+/// Retries a 401 too, which is the worst case.
 struct Stubborn;
 
 impl RetryableStrategy for Stubborn {
@@ -41,7 +41,7 @@ impl RetryableStrategy for Stubborn {
     }
 }
 
-/// As documented.
+/// In the order of the documentation.
 fn outside(world: &World) -> ClientWithMiddleware {
     ClientBuilder::new(http())
         .with(RetryTransientMiddleware::new_with_policy(AtOnce))
@@ -63,7 +63,8 @@ fn stubborn() -> RetryTransientMiddleware<AtOnce, Stubborn> {
 type Build = fn(&World) -> ClientWithMiddleware;
 const BOTH: [Build; 2] = [outside, inside];
 
-/// Sends one request; returns the last status, and how many came to API and token endpoint.
+/// Sends one request. Returns the last status, and how many requests API and token endpoint
+/// received.
 async fn send(world: &World, client: &ClientWithMiddleware) -> (u16, u64, u64) {
     let request = client.post(world.url()).body("a body");
     let status = request.send().await.unwrap().status().as_u16();
@@ -78,7 +79,7 @@ async fn send(world: &World, client: &ClientWithMiddleware) -> (u16, u64, u64) {
 }
 
 #[tokio::test]
-async fn t20_an_api_that_always_refuses_sees_two_sends() {
+async fn t20_an_api_that_always_refuses_receives_two_sends() {
     for build in BOTH {
         let world = World::warm().await;
         world.server.always_refuse(true);
@@ -87,7 +88,7 @@ async fn t20_an_api_that_always_refuses_sees_two_sends() {
 }
 
 #[tokio::test]
-async fn t20_an_api_that_is_down_sees_one_send_for_each_try() {
+async fn t20_an_api_that_is_down_receives_one_send_per_try() {
     for build in BOTH {
         let world = World::warm().await;
         world.server.api().always(Reply::status(503));
@@ -96,7 +97,7 @@ async fn t20_an_api_that_is_down_sees_one_send_for_each_try() {
 }
 
 #[tokio::test]
-async fn a_retry_is_answered_like_a_first_try() {
+async fn a_retry_is_signed_like_a_first_try() {
     for build in BOTH {
         let world = World::warm().await;
         world.server.api().times(2, Reply::status(503));
@@ -104,15 +105,16 @@ async fn a_retry_is_answered_like_a_first_try() {
     }
 }
 
-/// Each try outside is signed anew; each send of ours is tried anew inside.
+/// The outer middleware retries a signed request; the inner one retries each send of
+/// `AuthMiddleware`.
 #[tokio::test]
-async fn t20_refusals_and_failures_that_take_turns_stay_within_the_product() {
+async fn t20_alternating_refusals_and_failures_stay_within_the_limit() {
     let world = World::warm().await;
     for _ in 0..=RETRIES {
         let script = world.server.api();
         script.then(Reply::refuse()).then(Reply::status(503));
     }
-    // The second token is on trial: each refusal of it has it sent again, and no token requested.
+    // The second token is on trial: after a refusal it is sent again, and no token is requested.
     assert_eq!(send(&world, &outside(&world)).await, (503, BOUND, 2));
 
     let world = World::warm().await;
@@ -123,14 +125,15 @@ async fn t20_refusals_and_failures_that_take_turns_stay_within_the_product() {
 }
 
 #[tokio::test]
-async fn t20_retries_of_refusals_stay_within_the_product() {
+async fn t20_retries_of_refusals_stay_within_the_limit() {
     let world = World::warm().await;
     world.server.always_refuse(true);
     let client = ClientBuilder::new(http())
         .with(stubborn())
         .with(world.middleware())
         .build();
-    // The first try has the token replaced. The others send the second token twice: it is on trial.
+    // The first try replaces the token. The others send the second token twice, because it is on
+    // trial.
     assert_eq!(send(&world, &client).await, (401, BOUND, 2));
 
     let world = World::warm().await;
@@ -143,7 +146,7 @@ async fn t20_retries_of_refusals_stay_within_the_product() {
 }
 
 #[tokio::test]
-async fn the_outcome_counts_our_own_sends() {
+async fn the_outcome_counts_the_sends_of_the_middleware() {
     for build in BOTH {
         let world = World::warm().await;
         world.server.api().then(Reply::status(503));
@@ -155,7 +158,7 @@ async fn the_outcome_counts_our_own_sends() {
 }
 
 #[tokio::test]
-async fn t20_a_vendor_that_is_down_is_not_asked_for_each_try() {
+async fn t20_a_vendor_that_is_down_does_not_get_a_token_request_per_try() {
     let world = World::start().await;
     world.server.token().always(Reply::status(503));
     let request = outside(&world).get(world.url());
@@ -164,7 +167,7 @@ async fn t20_a_vendor_that_is_down_is_not_asked_for_each_try() {
     assert_eq!(why(&error).unwrap().kind(), ErrorKind::Unavailable);
 }
 
-/// As the documentation says.
+/// As in the documentation.
 fn why(error: &reqwest_middleware::Error) -> Option<&auth_core::Error> {
     let reqwest_middleware::Error::Middleware(error) = error else {
         return None;

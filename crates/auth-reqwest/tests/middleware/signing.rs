@@ -1,4 +1,4 @@
-//! Requests are signed, and otherwise left alone.
+//! Requests are signed, and otherwise unchanged.
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::support::{World, http, outcome, with};
 
 #[tokio::test]
-async fn a_request_is_signed_and_its_response_is_reqwests_own() {
+async fn a_request_is_signed_and_its_response_is_unchanged() {
     let world = World::start().await;
     let client = world.client();
     for _ in 0..2 {
@@ -38,7 +38,7 @@ async fn a_request_is_signed_and_its_response_is_reqwests_own() {
 }
 
 #[tokio::test]
-async fn g3_a_hundred_at_once_cost_one_token_request() {
+async fn g3_a_hundred_concurrent_requests_make_one_token_request() {
     let world = World::start().await;
     let client = world.client();
     let mut requests = JoinSet::new();
@@ -51,7 +51,7 @@ async fn g3_a_hundred_at_once_cost_one_token_request() {
     assert_eq!(world.counts(), (100, 1));
 }
 
-/// What of a request a middleware below gets to see.
+/// Records the requests that a middleware below receives.
 #[derive(Clone, Default)]
 struct Probe(Arc<Mutex<Vec<Request>>>);
 
@@ -70,7 +70,7 @@ impl Middleware for Probe {
 }
 
 #[tokio::test]
-async fn nothing_of_a_request_is_lost_on_the_way_first_time_or_second() {
+async fn both_sends_of_a_request_are_complete() {
     let world = World::warm().await;
     world.server.revoke_all();
     let probe = Probe::default();
@@ -101,7 +101,7 @@ async fn nothing_of_a_request_is_lost_on_the_way_first_time_or_second() {
 }
 
 #[tokio::test]
-async fn g13_a_callers_own_credential_is_kept() {
+async fn g13_a_credential_that_the_caller_set_is_kept() {
     let world = World::start().await;
     let request = world.client().get(world.url()).bearer_auth("fake-own-1");
     let response = request.send().await.unwrap();
@@ -134,7 +134,7 @@ async fn g15_without_a_token_nothing_is_sent_and_the_error_is_typed() {
 }
 
 #[tokio::test]
-async fn an_error_below_comes_through_as_it_is() {
+async fn an_error_of_the_client_is_returned_unchanged() {
     let world = World::warm().await;
     world.server.api().then(Reply::cut());
     let error = world.client().get(world.url()).send().await.unwrap_err();
@@ -142,7 +142,7 @@ async fn an_error_below_comes_through_as_it_is() {
     assert_eq!(error.url().unwrap().as_str(), world.url());
 }
 
-/// As the documentation says.
+/// As in the documentation.
 fn why(error: &reqwest_middleware::Error) -> Option<&Error> {
     match error {
         reqwest_middleware::Error::Middleware(error) => error.downcast_ref(),

@@ -24,7 +24,8 @@ impl World {
         }
     }
 
-    /// With a token at hand that the API has accepted once: it is not on trial.
+    /// Makes a world with a cached token that the API has accepted once, so that it is not on
+    /// trial.
     pub(crate) async fn warm() -> Self {
         let world = Self::start().await;
         let token = world.authenticator.token().await.unwrap();
@@ -40,7 +41,7 @@ impl World {
         AuthMiddleware::new(self.authenticator.clone())
     }
 
-    /// A client with nothing but the middleware.
+    /// Makes a client with no other middleware.
     pub(crate) fn client(&self) -> ClientWithMiddleware {
         with(self.middleware())
     }
@@ -49,14 +50,14 @@ impl World {
         format!("{}/things?page=2", self.server.api_url())
     }
 
-    /// What came to the API.
+    /// Returns the requests that the API received.
     pub(crate) fn seen(&self) -> Vec<RecordedRequest> {
         let mut recorded = self.server.recorded();
         recorded.retain(|request| request.side() == Side::Api);
         recorded
     }
 
-    /// How many requests came to the API and to the token endpoint.
+    /// Returns how many requests the API and the token endpoint received.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let seen = self.server.counters();
         (seen.api_requests, seen.token_requests)
@@ -67,7 +68,7 @@ pub(crate) fn with(middleware: AuthMiddleware) -> ClientWithMiddleware {
     ClientBuilder::new(http()).with(middleware).build()
 }
 
-/// Needs no certificates of the operating system, which a test machine may lack.
+/// Does not read the system's certificates, which a test machine may lack.
 pub(crate) fn http() -> reqwest::Client {
     client_builder().tls_certs_only([]).build().unwrap()
 }
@@ -86,7 +87,7 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     .unwrap()
     .client_credentials();
     let origins = Origins::danger_allow_http([server.origin()]).unwrap();
-    // Time is real: what may happen happens at once, what is put off never.
+    // Time is real here: renewals are due at once or never.
     let policy = RefreshPolicy::default()
         .min_interval(Duration::from_nanos(1))
         .unwrap()

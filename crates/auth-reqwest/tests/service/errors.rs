@@ -1,4 +1,4 @@
-//! Errors name a host and no more of a URL.
+//! Errors contain the origin of a URL, and nothing else of it.
 
 use std::{error::Error, fmt::Write, iter, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::support::{SECRET, following, get, send, service, settings};
 
 const SECRETS: [&str; 4] = [SECRET, "fake-path", "fake-query", "fake-word"];
 
-/// Everything that an error tells, causes included.
+/// Returns all texts of an error, including those of its causes.
 fn told(error: &reqwest::Error) -> String {
     let mut text = format!("{error:?}\n");
     for error in iter::successors(Some(error as &dyn Error), |&error| error.source()) {
@@ -28,7 +28,7 @@ fn secretive(origin: &str) -> Request<Full<Bytes>> {
 }
 
 #[tokio::test]
-async fn g18_no_error_holds_a_secret() {
+async fn g18_no_error_contains_a_secret() {
     let server = ForeignServer::start().await;
     server.script().then(Reply::cut());
     let mut errors = vec![
@@ -54,7 +54,7 @@ async fn g18_no_error_holds_a_secret() {
 }
 
 #[tokio::test]
-async fn g18_a_deadline_and_a_broken_body_hold_none_either() {
+async fn g18_errors_about_a_deadline_and_a_broken_body_contain_no_secret() {
     let server = ForeignServer::start().await;
     server.script().then(Reply::never());
     let hasty = settings().timeout(Duration::from_millis(1));
@@ -82,11 +82,11 @@ async fn a_uri_without_a_host_is_not_sent() {
 }
 
 #[test]
-fn settings_of_which_there_is_no_client_are_named() {
+fn an_error_names_settings_that_reqwest_does_not_accept() {
     let broken = settings().user_agent("no\nagent");
     let error = ReqwestService::from_builder(broken, Policy::none()).unwrap_err();
     assert_eq!(error.field(), Some("client"));
-    // A machine without any root certificates cannot make the default.
+    // On a machine without root certificates, the default client cannot be made.
     if let Err(error) = ReqwestService::new() {
         assert_eq!(error.field(), Some("client"));
     }

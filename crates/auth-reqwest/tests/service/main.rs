@@ -1,6 +1,6 @@
-//! What the tower service promises, against servers on loopback.
+//! The guarantees of the tower service, against servers on loopback.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod errors;
 mod proxies;

@@ -1,5 +1,5 @@
-//! Proxies of the environment are ignored. The environment of this process is left alone: the part
-//! that reads it runs in a process of its own.
+//! Proxies of the environment are ignored. The test runs the part that reads the environment in
+//! another process, so that this process does not change its own.
 
 use std::process::Stdio;
 
@@ -11,7 +11,7 @@ use crate::support::{following, get, send, service};
 const URL: &str = "AUTH_REQWEST_TEST_URL";
 const PLAIN: &str = "AUTH_REQWEST_TEST_PLAIN";
 
-/// Plays the application, when it was started by the test below.
+/// The application, if the test below started this process.
 #[tokio::test]
 async fn child() {
     let Ok(url) = std::env::var(URL) else { return };
@@ -25,7 +25,7 @@ async fn child() {
 }
 
 #[tokio::test]
-async fn those_of_the_environment_are_taken_from_a_plain_builder_only() {
+async fn proxies_of_the_environment_are_used_only_with_a_plain_builder() {
     for plain in [false, true] {
         let (server, proxy) = (ForeignServer::start().await, ForeignServer::start().await);
         let mut command = Command::new(std::env::current_exe().unwrap());

@@ -1,4 +1,4 @@
-//! Redirects are followed within one origin, and nowhere else.
+//! Redirects are followed within one origin only.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use crate::support::{SECRET, following, get, seen, send, service, settings};
 const STATUSES: [u16; 5] = [301, 302, 303, 307, 308];
 const HOST: &str = "api.example.test";
 
-/// A server, and a client that knows names for it.
+/// A server, and a client that resolves names to it.
 struct Named {
     server: ForeignServer,
     port: u16,
@@ -43,7 +43,7 @@ impl Named {
         }
     }
 
-    /// Answers a request with a redirect; returns the last status, and what came.
+    /// Answers a request with a redirect. Returns the last status and the requests that arrived.
     async fn redirect(&self, status: u16, location: &str) -> (u16, Vec<String>, usize) {
         self.server.reset();
         self.server.script().then(Reply::redirect(status, location));
@@ -55,7 +55,7 @@ impl Named {
 }
 
 #[tokio::test]
-async fn within_an_origin_they_are_followed_with_all_headers() {
+async fn redirects_within_an_origin_are_followed_with_all_headers() {
     let named = Named::start().await;
     let port = named.port;
     for status in STATUSES {
@@ -74,7 +74,7 @@ async fn within_an_origin_they_are_followed_with_all_headers() {
 }
 
 #[tokio::test]
-async fn g12_all_others_are_the_response() {
+async fn g12_all_other_redirects_are_the_response() {
     let named = Named::start().await;
     let (port, other) = (named.port, ForeignServer::start().await);
     let away = &other.origin()["http:".len()..];
@@ -105,7 +105,7 @@ async fn g12_all_others_are_the_response() {
 }
 
 #[tokio::test]
-async fn g12_a_chain_is_judged_at_each_hop() {
+async fn g12_each_hop_of_a_chain_is_checked() {
     let (server, other) = (ForeignServer::start().await, ForeignServer::start().await);
     server.script().then(Reply::redirect(307, "/second"));
     server.script().then(Reply::redirect(307, &other.url()));
@@ -120,7 +120,7 @@ async fn g12_a_chain_is_judged_at_each_hop() {
 }
 
 #[tokio::test]
-async fn an_eleventh_is_an_error() {
+async fn an_eleventh_redirect_is_an_error() {
     let server = ForeignServer::start().await;
     server
         .script()
@@ -142,7 +142,7 @@ async fn an_eleventh_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_referer_tells_nobody_the_query() {
+async fn no_referer_is_sent() {
     let finished = ReqwestService::danger_from_client(settings().build().unwrap());
     for service in [service(), finished] {
         let server = ForeignServer::start().await;
@@ -156,7 +156,7 @@ async fn a_referer_tells_nobody_the_query() {
 }
 
 #[tokio::test]
-async fn a_body_in_memory_goes_along_and_a_stream_stays() {
+async fn a_redirect_sends_a_body_in_memory_again_and_not_a_stream() {
     let server = ForeignServer::start().await;
     for status in [307, 308] {
         server.reset();
@@ -183,7 +183,7 @@ async fn a_body_in_memory_goes_along_and_a_stream_stays() {
 }
 
 #[tokio::test]
-async fn g12_a_builder_of_ones_own_is_set_right() {
+async fn g12_from_builder_corrects_the_settings_of_a_builder() {
     let loose = settings().redirect(Policy::limited(5)).referer(true);
     let service = following(loose);
     let (server, other) = (ForeignServer::start().await, ForeignServer::start().await);
@@ -195,9 +195,9 @@ async fn g12_a_builder_of_ones_own_is_set_right() {
     assert_eq!(again.expose_header("referer"), None);
 }
 
-/// What is asked for is never exceeded.
+/// Never more redirects than the policy permits.
 #[tokio::test]
-async fn a_policy_of_ones_own_is_obeyed_within_the_origin() {
+async fn a_custom_policy_decides_within_the_origin() {
     let only_302 = || {
         Policy::custom(|attempt| {
             if attempt.status() == 302 {
@@ -208,10 +208,11 @@ async fn a_policy_of_ones_own_is_obeyed_within_the_origin() {
         })
     };
     let follow_all = || Policy::custom(|attempt| attempt.follow());
-    // The builder's own policy does not matter.
+    // The redirect policy of the builder is ignored.
     let strict = || settings().redirect(Policy::none());
     let lax = || settings().redirect(follow_all());
-    // How many of a chain of four redirects (302, 302, 302, 307) are followed, and how it ends.
+    // (policy, how many of a chain of four redirects (302, 302, 302, 307) are followed, how it
+    // ends)
     for (policy, followed, end) in [
         (Policy::none(), 0, Some(302)),
         (Policy::limited(0), 0, None),
@@ -240,7 +241,7 @@ async fn a_policy_of_ones_own_is_obeyed_within_the_origin() {
 }
 
 #[tokio::test]
-async fn g12_no_policy_leads_to_another_origin() {
+async fn g12_no_policy_follows_a_redirect_to_another_origin() {
     let follow_all = Policy::custom(|attempt| attempt.follow());
     let service = ReqwestService::from_builder(settings(), follow_all).unwrap();
     let (server, other) = (ForeignServer::start().await, ForeignServer::start().await);
@@ -268,7 +269,7 @@ async fn a_response_to_a_followed_redirect_is_marked() {
     let finished = ReqwestService::danger_from_client(settings().build().unwrap());
     for service in [service(), finished] {
         for status in STATUSES {
-            // To the same URL, the method is all that may change.
+            // A redirect to the same URL can change only the method.
             for location in ["/again", &itself] {
                 server.script().then(Reply::redirect(status, location));
                 server.script().then(Reply::status(401));
@@ -276,7 +277,7 @@ async fn a_response_to_a_followed_redirect_is_marked() {
                 assert_eq!(response.status(), 401);
                 assert!(is_marked(&response), "{status} {location}");
             }
-            // Each request is watched by itself, and a redirect that is not followed is no mark.
+            // Each request is observed by itself, and a redirect that is not followed sets no mark.
             let response = send(&service, post()).await.unwrap();
             assert!(
                 response.status() == 200 && !is_marked(&response),
@@ -293,9 +294,9 @@ async fn a_response_to_a_followed_redirect_is_marked() {
     }
 }
 
-/// A policy of somebody else's tells nothing: of a redirect to the same URL, nothing is seen.
+/// The policy of such a client reports nothing, so a redirect to the same URL is not detected.
 #[tokio::test]
-async fn a_response_of_a_client_that_hides_redirects_is_marked_where_it_matters() {
+async fn a_response_of_a_client_with_unseen_redirects_is_marked_where_needed() {
     type Stated = fn(ReqwestService) -> ReqwestService;
     let stated: [Stated; 2] = [
         |service| service,
@@ -333,7 +334,7 @@ async fn a_response_of_a_client_that_hides_redirects_is_marked_where_it_matters(
 }
 
 #[tokio::test]
-async fn requests_at_the_same_time_are_told_apart() {
+async fn concurrent_requests_are_observed_separately() {
     let server = ForeignServer::start().await;
     let quiet = ForeignServer::start().await;
     let service = service();
@@ -351,7 +352,7 @@ async fn requests_at_the_same_time_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_finished_client_does_what_its_owner_told_it() {
+async fn a_finished_client_keeps_its_own_settings() {
     let kept = settings().build().unwrap();
     let policy = settings()
         .redirect(same_origin_redirects())

@@ -1,4 +1,4 @@
-//! Requests and responses come through whole.
+//! Requests and responses arrive complete.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tower::{Service, ServiceExt};
 use crate::support::{SECRET, get, send, service};
 
 #[tokio::test]
-async fn a_request_and_its_response_come_through() {
+async fn a_request_and_its_response_arrive_complete() {
     let server = ForeignServer::start().await;
     let reply = Reply::status(418).header("x-reply", "yes").body("short");
     server.script().then(reply);
@@ -35,7 +35,7 @@ async fn a_request_and_its_response_come_through() {
 }
 
 #[tokio::test]
-async fn any_body_that_reqwest_can_wrap_is_taken() {
+async fn any_body_that_reqwest_can_wrap_is_sent() {
     let server = ForeignServer::start().await;
     let request = || Request::post(server.url());
     let service = service();
@@ -57,7 +57,7 @@ async fn any_body_that_reqwest_can_wrap_is_taken() {
 }
 
 #[tokio::test]
-async fn requests_and_responses_of_reqwests_own_convert() {
+async fn requests_and_responses_of_reqwest_can_be_converted() {
     let server = ForeignServer::start().await;
     server.script().then(Reply::redirect(307, "/second"));
     server.script().then(Reply::status(201).body("made"));
@@ -75,7 +75,7 @@ async fn requests_and_responses_of_reqwests_own_convert() {
 }
 
 #[tokio::test]
-async fn a_request_of_reqwests_own_keeps_its_timeout() {
+async fn a_converted_request_of_reqwest_keeps_its_timeout() {
     let server = ForeignServer::start().await;
     server.script().then(Reply::never());
     let service = service();
@@ -88,7 +88,7 @@ async fn a_request_of_reqwests_own_keeps_its_timeout() {
 }
 
 #[tokio::test]
-async fn it_is_ready_again_while_a_request_is_out() {
+async fn the_service_is_ready_during_a_request() {
     let server = ForeignServer::start().await;
     server.script().then(Reply::never());
     let mut service = service();

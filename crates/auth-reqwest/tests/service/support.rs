@@ -6,11 +6,11 @@ use http_body_util::Full;
 use reqwest::{ClientBuilder, redirect::Policy};
 use tower::ServiceExt;
 
-/// What a vendor may call its credential: no client knows that it is one.
+/// A vendor's own name of a credential header, which no client treats as one.
 pub(crate) const NAME: &str = "clientsecret";
 pub(crate) const SECRET: &str = "fake-secret-1";
 
-/// Needs no certificates of the operating system, which a test machine may lack.
+/// Does not read the system's certificates, which a test machine may lack.
 pub(crate) fn settings() -> ClientBuilder {
     client_builder().tls_certs_only([])
 }
@@ -19,7 +19,7 @@ pub(crate) fn service() -> ReqwestService {
     following(settings())
 }
 
-/// Follows as many redirects as a service does by default.
+/// Follows the same number of redirects as a default service.
 pub(crate) fn following(builder: ClientBuilder) -> ReqwestService {
     ReqwestService::from_builder(builder, Policy::limited(10)).unwrap()
 }
@@ -36,7 +36,7 @@ pub(crate) async fn send(
     service.clone().oneshot(request).await
 }
 
-/// The paths of the requests that came, and how many of them carried the secret.
+/// Returns the paths of the requests that arrived, and how many of them carried the secret.
 pub(crate) fn seen(server: &ForeignServer) -> (Vec<String>, usize) {
     let recorded = server.recorded();
     let paths = recorded.iter().map(|request| request.path().to_owned());

@@ -17,7 +17,7 @@ use tokio_rustls::{
 use crate::support::{SECRET, following, get, send};
 
 #[tokio::test]
-async fn g12_not_even_to_the_same_host_and_port() {
+async fn g12_a_redirect_to_http_is_not_followed_to_the_same_host_and_port() {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
@@ -33,7 +33,8 @@ async fn g12_not_even_to_the_same_host_and_port() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let request = get(&format!("https://127.0.0.1:{port}/"));
-        // Once within the origin, so that following it would be seen, then down to `http`.
+        // First a redirect within the origin, to show that redirects are followed, then one to
+        // `http`.
         let acceptor = &acceptor;
         let server = async move {
             let mut text = String::new();
@@ -53,7 +54,7 @@ async fn g12_not_even_to_the_same_host_and_port() {
                 peer.shutdown().await.unwrap();
                 text.push_str(&String::from_utf8(bytes).unwrap());
             }
-            // Whoever comes for more is turned away, so that the test fails rather than waits.
+            // Further connections are refused, so that the test fails and does not wait.
             drop(listener);
             text
         };

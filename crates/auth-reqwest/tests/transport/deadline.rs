@@ -1,4 +1,4 @@
-//! One deadline for the whole call. Time is virtual: it goes on only when nothing else does.
+//! One deadline applies to the whole call. Time is virtual: it advances only when no task can run.
 
 use std::{future::Future, time::Duration};
 
@@ -64,7 +64,7 @@ async fn t10_a_trickled_reply_ends_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_holds_for_a_foreign_client_too() {
+async fn the_deadline_applies_to_a_finished_client_too() {
     let client = reqwest::Client::builder()
         .no_proxy()
         .tls_certs_only([])
@@ -76,7 +76,7 @@ async fn the_deadline_holds_for_a_foreign_client_too() {
 }
 
 #[tokio::test]
-async fn zero_is_no_deadline() {
+async fn a_deadline_of_zero_is_an_error() {
     let error = builder().deadline(Duration::ZERO).build().unwrap_err();
     assert_eq!(
         (error.kind(), error.field()),

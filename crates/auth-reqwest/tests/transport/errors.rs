@@ -1,11 +1,11 @@
-//! What failures look like, and what they never show.
+//! The errors of failures, and what they must not contain.
 
 use auth_core::{Error, ErrorKind, Transport};
 use tokio::io::AsyncWriteExt;
 
 use crate::server::{CAP, Server, call, request, transport};
 
-/// Every text that an error gives away, its causes' included.
+/// Returns all texts of an error, including those of its causes.
 fn all_texts(error: &Error) -> String {
     let mut texts = format!("{error} {error:?} {error:#?}");
     let mut next = std::error::Error::source(error);
@@ -23,7 +23,7 @@ fn assert_unavailable(error: &Error, message: &str) {
 }
 
 #[tokio::test]
-async fn g18_a_cut_connection_is_unavailable_and_tells_no_secret() {
+async fn g18_a_broken_connection_is_unavailable_and_shows_no_secret() {
     for (reply, message) in [
         ("", ": no reply after the request was sent"),
         (
@@ -65,7 +65,7 @@ async fn a_request_is_sent_once() {
     let server = Server::start().await;
     let (reply, ()) = call(&transport(), &server.url(), async {
         drop(server.request().await);
-        // The second one is kept open, so that a retry would be noticed here.
+        // The second connection is kept open, so that a retry would be noticed here.
         assert!(server.is_alone().await);
     })
     .await;
@@ -74,7 +74,7 @@ async fn a_request_is_sent_once() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_unavailable() {
+async fn a_refused_connection_is_unavailable() {
     let server = Server::start().await;
     let url = server.url();
     drop(server);
@@ -96,7 +96,7 @@ async fn g18_a_reply_that_is_too_large_is_not_shown() {
 }
 
 #[tokio::test]
-async fn s51_plain_http_goes_to_loopback_numbers_only() {
+async fn s51_plain_http_is_sent_to_loopback_addresses_only() {
     let server = Server::start().await;
     let port = server.port();
     for host in [

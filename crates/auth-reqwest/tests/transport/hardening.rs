@@ -1,4 +1,4 @@
-//! What the client is kept from, whatever its settings.
+//! Protections that no setting can remove.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ async fn configure_cannot_undo_the_contract() {
 }
 
 #[tokio::test]
-async fn configure_adds_up() {
+async fn several_calls_of_configure_all_apply() {
     let transport = builder()
         .configure(|client| client.user_agent("first").http1_title_case_headers())
         .configure(|client| client.user_agent("second"))
@@ -83,7 +83,7 @@ async fn configure_adds_up() {
 }
 
 #[tokio::test]
-async fn a_client_that_follows_redirects_is_noticed() {
+async fn a_followed_redirect_of_a_finished_client_is_an_error() {
     let client = Client::builder()
         .no_proxy()
         .tls_certs_only([])
@@ -113,7 +113,7 @@ async fn a_client_that_follows_redirects_is_noticed() {
     assert!(error.to_string().contains("redirect"), "{error}");
     assert!(!format!("{error:?}").contains("fake-secret"), "{error:?}");
 
-    // The body is not sent elsewhere, so these are the reply.
+    // The body is not sent elsewhere, so these redirects are the reply.
     for status in [307, 308] {
         let elsewhere = Server::start().await;
         let server = Server::start().await;

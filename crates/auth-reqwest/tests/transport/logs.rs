@@ -1,4 +1,5 @@
-//! No log at any level holds a secret. This binary has one logger, which reads along in all tests.
+//! No log line at any level contains a secret. This test binary has one logger, which records all
+//! tests.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -9,7 +10,7 @@ use tower::ServiceExt;
 
 use crate::server::{Server, builder, call, request};
 
-/// What went through `log` and through `tracing`, from any thread.
+/// The lines that were written with `log` and `tracing`, from any thread.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<String>>);
 
@@ -59,7 +60,7 @@ impl std::io::Write for Lines {
 }
 
 #[tokio::test]
-async fn g18_no_log_holds_a_secret() {
+async fn g18_no_log_line_contains_a_secret() {
     let lines = Lines::install();
     let verbose = builder()
         .configure(|client| client.connection_verbose(true))
@@ -73,7 +74,7 @@ async fn g18_no_log_holds_a_secret() {
         let server = Server::start().await;
         _ = call(&verbose, &server.url(), server.answer(reply)).await;
     }
-    // The other client logs no more.
+    // The client of this test logs more than the other one.
     let verbose = client_builder().tls_certs_only([]).connection_verbose(true);
     let service = ReqwestService::from_builder(verbose, Policy::none()).unwrap();
     for reply in [

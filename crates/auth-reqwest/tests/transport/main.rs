@@ -1,6 +1,6 @@
-//! What the transport promises, against servers on loopback that are played by hand.
+//! The guarantees of the transport, against servers on loopback whose answers each test writes.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod deadline;
 mod errors;

@@ -1,4 +1,4 @@
-//! Every failure says whether the request was sent, to which host, and why it failed.
+//! Every error says whether the request was sent, to which host, and why it failed.
 
 use std::{future::pending, net::SocketAddr, time::Duration};
 
@@ -37,7 +37,7 @@ async fn fail(transport: &ReqwestTransport, url: &str) -> Error {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_not_sent() {
+async fn a_request_to_a_refused_connection_is_not_sent() {
     let server = Server::start().await;
     let (url, host) = (server.url(), host(&server));
     drop(server);
@@ -50,7 +50,7 @@ async fn a_refused_connection_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_exist_is_not_sent() {
+async fn a_request_to_an_unknown_name_is_not_sent() {
     let error = fail(&transport(), "https://nowhere.invalid/fake-secret-in-url").await;
     assert_eq!(error.outcome(), TokenRequestOutcome::NotSent, "{error:?}");
     let text = error.to_string();
@@ -60,7 +60,7 @@ async fn a_name_that_does_not_exist_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_taken_has_an_unknown_outcome() {
+async fn a_request_that_was_sent_has_an_unknown_outcome() {
     for (reply, cause) in [
         ("", "no reply after the request was sent"),
         ("HTTP/1.1 200 O", "no reply after the request was sent"),
@@ -83,9 +83,10 @@ async fn a_request_that_was_taken_has_an_unknown_outcome() {
     }
 }
 
-/// Whether the client has begun to write when the server closes is a race. The error tells.
+/// Whether the client has begun to write when the server closes is a race. The error says which
+/// happened.
 #[tokio::test]
-async fn a_connection_that_is_closed_at_once_tells_whether_anything_was_sent() {
+async fn an_error_about_a_closed_connection_says_whether_the_request_was_sent() {
     for _ in 0..20 {
         let server = Server::start().await;
         let (error, ()) = call(&transport(), &server.url(), async {
@@ -103,7 +104,7 @@ async fn a_connection_that_is_closed_at_once_tells_whether_anything_was_sent() {
 }
 
 #[tokio::test]
-async fn half_a_request_that_was_read_has_an_unknown_outcome() {
+async fn a_half_read_request_has_an_unknown_outcome() {
     let server = Server::start().await;
     let (error, ()) = call(&transport(), &server.url(), async {
         let mut peer = server.accept().await;
@@ -114,8 +115,8 @@ async fn half_a_request_that_was_read_has_an_unknown_outcome() {
 }
 
 #[tokio::test]
-async fn a_failed_tls_handshake_is_not_sent() {
-    // A server that speaks no TLS, one that closes, and one that resets.
+async fn a_request_with_a_failed_tls_handshake_is_not_sent() {
+    // A server without TLS, one that closes, and one that resets the connection.
     for reply in ["HTTP/1.1 400 Bad Request\r\n\r\n", ""] {
         let server = Server::start().await;
         let (transport, url) = (transport(), https(&server));
@@ -134,7 +135,7 @@ async fn a_failed_tls_handshake_is_not_sent() {
     }
 }
 
-/// Resolves nothing, ever.
+/// A resolver that never answers.
 struct Silent;
 
 impl Resolve for Silent {
@@ -144,7 +145,7 @@ impl Resolve for Silent {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_takes_too_long_is_not_sent() {
+async fn a_request_whose_connection_times_out_is_not_sent() {
     let silent =
         |builder: ReqwestTransportBuilder| builder.configure(|client| client.dns_resolver(Silent));
     let url = "https://auth.example.com/token";
@@ -153,10 +154,10 @@ async fn a_connection_that_takes_too_long_is_not_sent() {
     let message = "token endpoint auth.example.com: connecting timed out";
     assert_failed(&error, TokenRequestOutcome::NotSent, message);
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    // Well below the deadline of a token request, which is 10 s.
+    // Well below the deadline of a token request, 10 seconds.
     assert_eq!(start.elapsed().as_secs(), 4);
 
-    // The deadline ends what is left, and knows as well that nothing was sent.
+    // The deadline ends the connection attempt, and the error also says that nothing was sent.
     let slow = silent(builder()).connect_timeout(Duration::from_secs(60));
     let error = fail(&slow.build().unwrap(), url).await;
     let message = "token endpoint auth.example.com: no connection within 10s";
@@ -165,7 +166,7 @@ async fn a_connection_that_takes_too_long_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tls_handshake_without_an_answer_is_not_sent() {
+async fn a_request_whose_tls_handshake_gets_no_answer_is_not_sent() {
     let server = Server::start().await;
     let (transport, url) = (transport(), https(&server));
     let (error, _peer) = tokio::join!(fail(&transport, &url), server.accept());
@@ -174,7 +175,7 @@ async fn a_tls_handshake_without_an_answer_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_does_not_answer_has_an_unknown_outcome() {
+async fn a_request_without_an_answer_has_an_unknown_outcome() {
     let server = Server::start().await;
     let (error, _peer) = call(&transport(), &server.url(), server.request()).await;
     let error = error.unwrap_err();
@@ -184,7 +185,7 @@ async fn a_server_that_does_not_answer_has_an_unknown_outcome() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_body_is_told_by_the_connection() {
+async fn without_a_body_the_connection_decides_the_outcome() {
     let empty = |url: &str| Request::get(url).body(Bytes::new()).unwrap();
     let server = Server::start().await;
     let url = server.url();
@@ -198,7 +199,7 @@ async fn a_request_without_a_body_is_told_by_the_connection() {
     assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
 }
 
-/// A transport with a proxy; returns what it says of an `https` host.
+/// Sends through a proxy and returns the error about an `https` host.
 async fn through_proxy(proxy: &Server, reply: Option<&str>) -> Error {
     let address = format!("http://user:fake-word@127.0.0.1:{}", proxy.port());
     let transport = builder()
@@ -223,7 +224,7 @@ async fn through_proxy(proxy: &Server, reply: Option<&str>) -> Error {
 }
 
 #[tokio::test]
-async fn a_proxy_that_opens_no_tunnel_is_not_sent() {
+async fn a_request_through_a_proxy_without_a_tunnel_is_not_sent() {
     for (reply, cause) in [
         (
             Some("HTTP/1.1 407 Who are you?\r\nx: fake-header\r\n\r\n"),
@@ -243,7 +244,7 @@ async fn a_proxy_that_opens_no_tunnel_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_there_is_named_as_the_cause() {
+async fn an_error_names_an_unreachable_proxy_as_the_cause() {
     let proxy = Server::start().await;
     let address = format!("http://127.0.0.1:{}", proxy.port());
     drop(proxy);
@@ -257,7 +258,7 @@ async fn a_proxy_that_is_not_there_is_named_as_the_cause() {
 }
 
 #[tokio::test]
-async fn what_no_transport_sends_is_not_sent() {
+async fn a_request_that_the_transport_forbids_is_not_sent() {
     let error = fail(
         &transport(),
         "http://user:fake-word@auth.example.com/fake-path",
@@ -270,9 +271,9 @@ async fn what_no_transport_sends_is_not_sent() {
     assert_eq!(error.outcome(), TokenRequestOutcome::NotSent);
 }
 
-/// The first request was sent, whatever happens to the second: a redirect that leads to nobody.
+/// The first request was sent, and the redirect leads to an unreachable host.
 #[tokio::test]
-async fn a_followed_redirect_does_not_make_a_sent_request_unsent() {
+async fn a_request_with_a_followed_redirect_counts_as_sent() {
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]);
     let client = client.redirect(Policy::limited(5)).build().unwrap();
     let transport = ReqwestTransport::danger_from_client(client, Duration::from_secs(10));
@@ -286,7 +287,7 @@ async fn a_followed_redirect_does_not_make_a_sent_request_unsent() {
     }
 }
 
-/// All addresses of a name refuse.
+/// All addresses of a name refuse the connection.
 #[tokio::test]
 async fn all_addresses_of_a_name_are_tried() {
     let server = Server::start().await;

@@ -1,5 +1,5 @@
-//! Proxies come from the environment on request only. The environment of this process is left
-//! alone: the part that reads it runs in a process of its own.
+//! Proxies of the environment are used on request only. The tests run the part that reads the
+//! environment in another process, so that this process does not change its own.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ const URL: &str = "AUTH_REQWEST_TEST_URL";
 const ASK: &str = "AUTH_REQWEST_TEST_ASK";
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// Plays the application, when it was started by the tests below.
+/// The application, if one of the tests below started this process.
 #[tokio::test]
 async fn child() {
     let Ok(url) = std::env::var(URL) else { return };
@@ -68,7 +68,7 @@ async fn t3_proxies_of_the_environment_are_ignored() {
 }
 
 #[tokio::test]
-async fn proxies_of_the_environment_are_taken_on_request() {
+async fn proxies_of_the_environment_are_used_on_request() {
     let (server, proxy) = (Server::start().await, Server::start().await);
     let mut child = start_child(&server.url(), &proxy, true);
     tokio::select! {

@@ -1,4 +1,4 @@
-//! A reply is returned as it came, up to the cap.
+//! A reply up to the size limit is returned unchanged.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::{
 use crate::server::{BODY, CAP, Server, call, request, transport};
 
 #[tokio::test]
-async fn request_and_reply_arrive_whole() {
+async fn request_and_reply_arrive_complete() {
     let server = Server::start().await;
     let reply = "HTTP/1.0 401 Nope\r\nx-a: 1\r\nx-a: 2\r\ncontent-length: 4\r\n\r\nbody";
     let (reply, sent) = call(&transport(), &server.url(), server.answer(reply)).await;
@@ -38,7 +38,7 @@ async fn request_and_reply_arrive_whole() {
 }
 
 #[tokio::test]
-async fn the_cap_is_exact() {
+async fn the_size_limit_is_exact() {
     let exact = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(CAP));
     let server = Server::start().await;
     let (reply, _) = call(&transport(), &server.url(), server.answer(&exact)).await;
@@ -63,7 +63,7 @@ async fn the_cap_is_exact() {
 }
 
 #[tokio::test]
-async fn t9_an_endless_reply_is_cut_at_the_cap() {
+async fn t9_an_endless_reply_ends_at_the_size_limit() {
     let server = Server::start().await;
     let (reply, ()) = call(&transport(), &server.url(), async {
         let (mut peer, _) = server.request().await;
@@ -77,7 +77,7 @@ async fn t9_an_endless_reply_is_cut_at_the_cap() {
 }
 
 #[tokio::test]
-async fn an_announced_length_above_the_cap_is_refused_unread() {
+async fn an_announced_length_above_the_limit_is_an_error_before_the_body_is_read() {
     let server = Server::start().await;
     let (reply, ()) = call(&transport(), &server.url(), async {
         let (mut peer, _) = server.request().await;
@@ -91,7 +91,7 @@ async fn an_announced_length_above_the_cap_is_refused_unread() {
 }
 
 #[tokio::test]
-async fn t9_nothing_is_asked_compressed_or_decompressed() {
+async fn t9_no_compression_is_requested_and_no_reply_is_decompressed() {
     // gzip of "bomb".
     let packed = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b\xca\xcf\x4d\x02\x00\x6c\xf5\x0d\x52\x04\x00\x00\x00";
     let reply = [
@@ -123,7 +123,7 @@ async fn g19_nothing_stays_open_after_a_call() {
         assert_eq!(peer.read(&mut [0]).await.unwrap(), 0, "connection kept");
     });
     assert_eq!(reply.unwrap().body(), "ok");
-    // Time would go on, and fast, if the connection were kept until it has idled for too long.
+    // If the connection were kept open, virtual time would advance to the idle time-out.
     assert!(
         start.elapsed() < Duration::from_secs(1),
         "{:?}",

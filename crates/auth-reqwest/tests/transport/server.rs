@@ -12,7 +12,7 @@ use tokio::{
 pub(crate) const BODY: &str = "grant_type=client_credentials&client_secret=fake-secret-in-body";
 pub(crate) const CAP: usize = 1000;
 
-/// A listener on loopback; each test plays the server's part line by line.
+/// A listener on loopback. Each test writes the server's answers.
 pub(crate) struct Server(TcpListener);
 
 impl Server {
@@ -35,22 +35,22 @@ impl Server {
         self.0.accept().await.unwrap().0
     }
 
-    /// Takes a connection and reads the request from it.
+    /// Accepts a connection and reads the request from it.
     pub(crate) async fn request(&self) -> (TcpStream, String) {
         let mut peer = self.accept().await;
         let text = read_request(&mut peer).await;
         (peer, text)
     }
 
-    /// Answers one request with these bytes and closes.
+    /// Answers one request with these bytes and closes the connection.
     pub(crate) async fn answer(&self, reply: impl AsRef<[u8]>) -> String {
         let (mut peer, text) = self.request().await;
-        // A client that is not interested in the rest may have gone.
+        // A client that does not need the rest may have closed the connection.
         _ = peer.write_all(reply.as_ref()).await;
         text
     }
 
-    /// Tells whether nobody (else) has connected.
+    /// Returns whether no (other) client has connected.
     pub(crate) async fn is_alone(&self) -> bool {
         tokio::select! {
             biased;
@@ -73,7 +73,7 @@ pub(crate) async fn read_request(peer: &mut (impl AsyncRead + Unpin)) -> String 
     String::from_utf8(text).unwrap()
 }
 
-/// Lets everything else, the reactor included, go on for a while.
+/// Lets all other tasks and the reactor run several times.
 async fn turns() {
     for _ in 0..1000 {
         tokio::task::yield_now().await;
@@ -87,7 +87,7 @@ pub(crate) fn request(url: &str) -> Request<Bytes> {
         .unwrap()
 }
 
-/// Needs no certificates of the operating system, which a test machine may lack.
+/// Does not read the system's certificates, which a test machine may lack.
 pub(crate) fn builder() -> ReqwestTransportBuilder {
     ReqwestTransport::builder().configure(|client| client.tls_certs_only([]))
 }
@@ -96,7 +96,7 @@ pub(crate) fn transport() -> ReqwestTransport {
     builder().build().unwrap()
 }
 
-/// Sends [`request`] while the server plays its part.
+/// Sends [`request`] while the server runs.
 pub(crate) async fn call<T>(
     transport: &ReqwestTransport,
     url: &str,

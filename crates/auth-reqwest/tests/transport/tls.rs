@@ -14,7 +14,7 @@ use tokio_rustls::{
 
 use crate::server::{BODY, CAP, Server, builder, read_request, request};
 
-/// A server's certificate for a name, signed by itself, and the same for a client's trust.
+/// Makes a self-signed server certificate for a name, and the same certificate as a trust root.
 fn certificate(name: &str) -> (TlsAcceptor, Certificate) {
     certificate_of(&CertificateParams::new([name.into()]).unwrap())
 }
@@ -33,7 +33,7 @@ fn certificate_of(parameters: &CertificateParams) -> (TlsAcceptor, Certificate) 
     )
 }
 
-/// Plays a server; returns what it got to read, which is nothing if the client broke off.
+/// Runs a server. Returns the text that it read, which is empty if the client ended the handshake.
 async fn serve(server: &Server, acceptor: &TlsAcceptor) -> String {
     let Ok(mut peer) = acceptor.accept(server.accept().await).await else {
         return String::new();
@@ -54,7 +54,7 @@ fn trusting(root: Certificate) -> ReqwestTransport {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_trusted_and_fits_is_taken() {
+async fn a_trusted_certificate_for_the_host_is_accepted() {
     let (acceptor, root) = certificate("127.0.0.1");
     let server = Server::start().await;
     let url = format!("https://127.0.0.1:{}/token", server.port());
@@ -68,7 +68,7 @@ async fn a_certificate_that_is_trusted_and_fits_is_taken() {
 }
 
 #[tokio::test]
-async fn s51_any_other_certificate_is_refused() {
+async fn s51_any_other_certificate_is_rejected() {
     let (own, own_root) = certificate("127.0.0.1");
     let (other, other_root) = certificate("auth.example");
     for (cause, acceptor, transport) in [
@@ -82,7 +82,7 @@ async fn s51_any_other_certificate_is_refused() {
 }
 
 #[tokio::test]
-async fn s51_an_expired_certificate_is_refused_and_named() {
+async fn s51_an_expired_certificate_is_rejected_and_named() {
     let mut parameters = CertificateParams::new(["127.0.0.1".into()]).unwrap();
     parameters.not_before = date_time_ymd(2000, 1, 1);
     parameters.not_after = date_time_ymd(2001, 1, 1);
@@ -91,11 +91,11 @@ async fn s51_an_expired_certificate_is_refused_and_named() {
 }
 
 #[tokio::test]
-async fn s51_the_default_settings_refuse_it_too() {
+async fn s51_the_default_settings_reject_an_untrusted_certificate() {
     let (acceptor, _) = certificate("127.0.0.1");
     match ReqwestTransport::new() {
         Ok(transport) => assert_refused("", &acceptor, &transport).await,
-        // So it is on a machine without any root certificates.
+        // This happens on a machine without root certificates.
         Err(error) => assert_eq!(error.field(), Some("client"), "{error:?}"),
     }
 }

@@ -1,5 +1,5 @@
-//! Instructions and allocations by valgrind's callgrind: exact where a clock is at the mercy of the
-//! machine.
+//! Counts instructions and allocations with valgrind's callgrind, which is exact where a clock
+//! depends on the load of the machine.
 
 use std::{
     collections::HashMap,
@@ -9,25 +9,25 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What a program did.
+/// The counts of one program.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) instructions: f64,
-    /// Calls of `malloc` and its like.
+    /// Calls of `malloc`, `calloc` and similar functions.
     pub(crate) allocations: f64,
     pub(crate) reallocations: f64,
 }
 
 impl Counts {
-    /// Stands for what was not counted.
+    /// The value of what was not counted.
     pub(crate) const NONE: Self = Self {
         instructions: f64::NAN,
         allocations: f64::NAN,
         reallocations: f64::NAN,
     };
 
-    /// Runs this very program under callgrind, `short` and `long` rounds long, and returns what
-    /// one round costs.
+    /// Runs this program under callgrind twice, with `short` and with `long` rounds. Returns the
+    /// cost of one round.
     pub(crate) fn per_round(arguments: &[&str], short: u32, long: u32) -> Result<Self, String> {
         let rounds = f64::from(long - short);
         let more = run(arguments, long)? - run(arguments, short)?;
@@ -48,7 +48,7 @@ impl Counts {
                 continue;
             };
             match key {
-                // Each name is written out once, behind its number.
+                // Each name is written once, after its number.
                 "fn" | "cfn" => {
                     let (id, name) = value.split_once(' ').unwrap_or((value, ""));
                     let known = names.entry(id).or_insert(name);
@@ -91,7 +91,7 @@ impl Sub for Counts {
     }
 }
 
-/// Tells whether valgrind can be run.
+/// Returns whether valgrind can be run.
 pub(crate) fn is_installed() -> bool {
     let mut command = Command::new("valgrind");
     command
@@ -106,7 +106,7 @@ fn run(arguments: &[&str], rounds: u32) -> Result<Counts, String> {
     let name = format!("callgrind-{}-{rounds}.out", arguments.join("-"));
     let profile = program.with_file_name(name);
     let result = profiled(&program, &profile, arguments, rounds);
-    // Whatever came of it; there may be no file.
+    // Also after a failure; the file may not exist.
     let _ = fs::remove_file(&profile);
     result
 }
@@ -123,7 +123,7 @@ fn profiled(
         .arg(program)
         .args(arguments)
         .arg(rounds.to_string())
-        // So that the work of `malloc` does not depend on what the heap went through before.
+        // Makes the work of `malloc` independent of earlier use of the heap.
         .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=4000")
         .output()
         .map_err(|error| format!("valgrind: {error}"))?;

@@ -20,7 +20,7 @@ use crate::{
     warm,
 };
 
-/// What stands between the caller and the same service.
+/// The code between the caller and the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Contender {
     /// Nothing: the floor.
@@ -47,7 +47,7 @@ impl Contender {
         Self::Keyed,
     ];
 
-    /// Who is compared in a scenario.
+    /// Returns the contenders of a scenario.
     pub(crate) fn of(scenario: Scenario) -> &'static [Self] {
         match scenario {
             Scenario::Room6 => &Self::ALL[..6],
@@ -64,7 +64,7 @@ impl Contender {
         }
     }
 
-    /// The name as an argument.
+    /// Returns the name on the command line.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Bare => "bare",
@@ -91,8 +91,8 @@ impl Contender {
         }
     }
 
-    /// Builds the service. What comes back sends that many requests by it, one after the other, and
-    /// returns how long it took.
+    /// Builds the service. Returns a function that sends this number of requests, one after the
+    /// other, and returns the time.
     pub(crate) fn sender(self, scenario: Scenario, token_bytes: usize) -> Sender {
         let static_layer = || AddAuthorizationLayer::bearer(&warm::token(token_bytes));
         let origins = move || Origins::new(scenario.origins()).expect("valid origins");
@@ -147,9 +147,9 @@ where
     })
 }
 
-/// Fills the holes that building a service left in the heap, and leaves one that fits. Blocks that
-/// are too large for malloc's cache per thread, such as a header map, would else cost one contender
-/// more than the next.
+/// Fills the gaps that building a service left in the heap, and leaves one that fits. Otherwise
+/// blocks that are too large for malloc's cache per thread, such as a header map, would cost one
+/// contender more than the next.
 fn even_out_the_heap(scenario: Scenario) -> Vec<Vec<u8>> {
     let sizes = [64, 32, 16, 8, 4, 2, 1].map(|kib| kib * 1024);
     let plugs = sizes.iter().flat_map(|&bytes| iter::repeat_n(bytes, 64));

@@ -1,4 +1,4 @@
-//! Many tasks that wait for one token, and as many that wait for nothing but being woken.
+//! Many tasks that wait for one token, and the same number of tasks that wait only to be woken.
 
 use std::{
     convert::Infallible,
@@ -18,7 +18,7 @@ use std::{
 use auth_core::{AccessToken, Authenticator, Error, Origins, TokenRequest, TokenSource};
 use tokio::{runtime::Runtime, sync::Semaphore};
 
-/// A runtime as services have it, small enough for any machine.
+/// Makes a runtime as in services, small enough for any machine.
 pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -27,7 +27,7 @@ pub(crate) fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
-/// Tasks that are parked, until [`wake`](Self::wake).
+/// Tasks that wait until [`wake`](Self::wake).
 pub(crate) struct Crowd<'a> {
     runtime: &'a Runtime,
     what: What,
@@ -41,7 +41,7 @@ enum What {
 }
 
 impl<'a> Crowd<'a> {
-    /// The floor: tasks whose wakers lie in a vector.
+    /// The floor: tasks whose wakers are in a vector.
     pub(crate) fn bare(runtime: &'a Runtime, tasks: u32) -> Self {
         let wakers = Arc::default();
         let parked = || Parked {
@@ -57,7 +57,7 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    /// Tasks that ask one authenticator that has no token yet.
+    /// Tasks that ask one authenticator without a token.
     pub(crate) fn for_token(runtime: &'a Runtime, tasks: u32) -> Self {
         let gate = Arc::new(Gate {
             open: Semaphore::new(0),
@@ -76,7 +76,7 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    /// Wakes all and waits for their end.
+    /// Wakes all tasks and waits for their end.
     pub(crate) fn wake(self) -> Wake {
         match &self.what {
             What::Bare(wakers) => {
@@ -106,7 +106,7 @@ impl<'a> Crowd<'a> {
     }
 }
 
-/// Where tasks say how far they are.
+/// Where tasks report their progress.
 struct Board {
     parked: AtomicU32,
     left: AtomicU32,
@@ -143,7 +143,7 @@ impl Board {
     }
 }
 
-/// A task: waits, and says so.
+/// A task that reports that it waits.
 struct Waiting<F> {
     future: F,
     board: Arc<Board>,
@@ -163,7 +163,7 @@ where
             }
             return Poll::Pending;
         };
-        assert!(result.is_ok(), "everybody gets what they wait for");
+        assert!(result.is_ok(), "every task gets its result");
         if self.board.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             let _ = self.board.finished.send(Instants::now());
         }
@@ -189,7 +189,7 @@ impl Future for Parked {
     }
 }
 
-/// Holds the token back until all tasks wait for it.
+/// Delays the token until all tasks wait for it.
 struct Gate {
     open: Semaphore,
     token_requests: AtomicU32,
@@ -212,16 +212,17 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How a crowd was woken.
+/// The measurement of waking a crowd.
 pub(crate) struct Wake {
-    /// From the token's arrival to the last task's end.
+    /// From the arrival of the token to the end of the last task.
     pub(crate) time: Duration,
-    /// How many processors the program had at the same time, where the system says.
+    /// How many processors the program used at the same time. `None` if the system does not report
+    /// it.
     pub(crate) processors: Option<f64>,
     pub(crate) token_requests: u32,
 }
 
-/// A reading of the clock, and of how long this program has run.
+/// The time, and the processor time of this program.
 #[derive(Clone, Copy)]
 struct Instants {
     clock: Instant,
@@ -248,7 +249,7 @@ impl Instants {
     }
 }
 
-/// How long all threads together have run, where the system says.
+/// Returns the processor time of all threads together. `None` if the system does not report it.
 fn processor_time() -> Option<Duration> {
     #[cfg(target_os = "linux")]
     {

@@ -1,8 +1,8 @@
-//! Time that a thread had a processor.
+//! Processor time of a thread.
 
 use std::time::Duration;
 
-/// How long this thread has run; where the system does not say, how long the program has.
+/// Returns the processor time of this thread, or the elapsed time if the system does not report it.
 pub(crate) fn time() -> Duration {
     #[cfg(target_os = "linux")]
     {

@@ -1,11 +1,11 @@
-//! Plain text tables, and figures that have a limit.
+//! Tables in plain text, and figures with a limit.
 
 use std::{env, fmt::Display, fs::OpenOptions, io::Write, path::PathBuf, process::ExitCode};
 
-/// Collects the figures of one bench program; it fails when one of them misses its limit.
+/// Collects the figures of one bench program. The program fails if a figure misses its limit.
 pub(crate) struct Report {
     program: &'static str,
-    /// Gets one JSON object per figure, a line each, after what is there already.
+    /// The file to which one JSON object per figure and line is appended.
     json: Option<PathBuf>,
     figures: Vec<Figure>,
 }
@@ -17,19 +17,20 @@ struct Figure {
     goal: Option<Limit>,
 }
 
-/// What a figure is held against.
+/// The limit of a figure.
 #[derive(Clone, Copy)]
 pub(crate) enum Limit {
     AtMost(f64),
     AtLeast(f64),
-    /// None this time: the machine was too busy to measure it.
+    /// Not judged this time: the machine was too busy to measure it.
     Unjudged,
-    /// None: the figure is for the reader.
+    /// No limit: the figure is for the reader.
     Reported,
 }
 
 impl Report {
-    /// Starts a report and reads the program's arguments: `--json FILE`. Others are cargo's.
+    /// Starts a report and reads the program's arguments: `--json FILE`. Other arguments are
+    /// cargo's.
     pub(crate) fn new(program: &'static str) -> Self {
         let mut arguments = env::args_os().skip_while(|argument| argument != "--json");
         Self {
@@ -39,7 +40,7 @@ impl Report {
         }
     }
 
-    /// Notes a figure that has a limit.
+    /// Records a figure with a limit.
     pub(crate) fn gate(&mut self, what: impl Into<String>, value: f64, limit: Limit) {
         self.figures.push(Figure {
             what: what.into(),
@@ -49,7 +50,7 @@ impl Report {
         });
     }
 
-    /// Notes a figure that has a limit, and a goal that is printed beside.
+    /// Records a figure with a limit and a goal that is printed beside it.
     pub(crate) fn goal(&mut self, what: impl Into<String>, value: f64, limit: Limit, goal: Limit) {
         self.figures.push(Figure {
             what: what.into(),
@@ -59,12 +60,12 @@ impl Report {
         });
     }
 
-    /// Notes a figure for the JSON file.
+    /// Records a figure for the JSON file.
     pub(crate) fn note(&mut self, what: impl Into<String>, value: f64) {
         self.gate(what, value, Limit::Reported);
     }
 
-    /// Prints all figures with their limits and says whether they hold.
+    /// Prints all figures with their limits. Fails if a limit is missed.
     pub(crate) fn finish(self) -> ExitCode {
         if let Some(path) = &self.json {
             self.write(path);
@@ -128,7 +129,7 @@ impl Report {
                 Some(Limit::AtMost(goal) | Limit::AtLeast(goal)) => number(goal),
                 _ => String::from("null"),
             };
-            // No text here needs escaping: all of it is ours.
+            // No text needs escaping, because all texts are constants of the benches.
             writeln!(
                 file,
                 r#"{{"bench":"{}","figure":"{}","value":{},"bound":"{bound}","limit":{limit},"goal":{goal},"verdict":"{}"}}"#,
@@ -155,7 +156,7 @@ impl Figure {
 impl Limit {
     fn holds(self, value: f64) -> bool {
         match self {
-            // A figure that is no number does not.
+            // Not true of a figure that is not a number.
             Self::AtMost(most) => value <= most,
             Self::AtLeast(least) => value >= least,
             Self::Unjudged | Self::Reported => true,
@@ -216,13 +217,13 @@ impl Table {
     }
 }
 
-/// The middle of an odd number of values, the upper middle of an even one.
+/// Returns the middle of an odd number of values, the upper middle of an even one.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// A number for a table, or a dash for none.
+/// Formats a number for a table, or a dash for NaN.
 pub(crate) fn cell(value: f64, digits: usize) -> String {
     if value.is_nan() {
         return String::from("-");

@@ -1,4 +1,4 @@
-//! Requests, and the service that they go to.
+//! The requests, and the service that answers them.
 
 use std::{
     convert::Infallible,
@@ -16,28 +16,28 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header};
 use http_body_util::{Empty, Full};
 use tower::Service;
 
-/// What kind of request is sent, and what becomes of its response. All have six headers, two of
-/// them made for each, and a new URI. If nothing else is said, there is no body, the header map has
-/// room for more, and the caller takes the response out of the future.
+/// The kind of request, and how its response is read. All have six headers, two of them made for
+/// each request, and a new URI. Unless stated otherwise, there is no body, the header map has room
+/// for more, and the caller moves the response out of the future.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scenario {
     Room6,
-    /// The caller looks at the response without moving it, as no caller does: what is left is the
+    /// The caller reads the response without moving it, which no real caller does. The rest is the
     /// layer's own work.
     InPlace6,
-    /// The response carries an extension, as those of hyper-util's client and of reqwest do.
+    /// The response carries an extension, as with hyper-util's client and reqwest.
     Extension6,
-    /// A header map that is full: the seventh header makes it grow.
+    /// A full header map, which the seventh header makes grow.
     Full6,
     /// 4 KiB of a body made for each request, full map.
     Body4k6,
     /// 4 KiB of a body that all requests share, full map.
     Shared4k6,
-    /// The URI says `:443`.
+    /// The URI contains `:443`.
     Port443,
     /// Another origin of the same length.
     Foreign,
-    /// The same, with 20 permitted origins.
+    /// Another origin, with 20 permitted origins.
     Foreign20,
     /// The request carries a key with a subject of 16 bytes.
     KeyShort,
@@ -60,7 +60,7 @@ impl Scenario {
         Self::KeyLong,
     ];
 
-    /// The name as an argument.
+    /// Returns the name on the command line.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Room6 => "room6",
@@ -142,7 +142,7 @@ impl Scenario {
     }
 }
 
-/// A key that was made before, as for a user who is signed in.
+/// A key that was made before, as for a signed-in user.
 fn key(subject_bytes: usize) -> Key {
     static SHORT: OnceLock<Key> = OnceLock::new();
     static LONG: OnceLock<Key> = OnceLock::new();
@@ -159,14 +159,14 @@ fn key(subject_bytes: usize) -> Key {
 
 const BODY: usize = 4 * 1024;
 
-/// A value with memory of its own, as a number or an identifier gets.
+/// A value with its own memory, like a number or an identifier.
 fn made(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("a valid header value")
 }
 
 fn shared_body() -> Bytes {
     static BYTES: OnceLock<Bytes> = OnceLock::new();
-    // Two handles from the start, so that it is shared before it is cloned.
+    // Two handles from the start, so that the body is shared before it is cloned.
     BYTES
         .get_or_init(|| {
             let bytes = Bytes::from(vec![b'x'; BODY]);
@@ -176,7 +176,7 @@ fn shared_body() -> Bytes {
         .clone()
 }
 
-/// Sends a request by a service that is always ready, and takes its response.
+/// Sends a request with a service that is always ready, and takes its response.
 #[inline]
 pub(crate) fn send<S, ResB>(service: &mut S, request: Request<Full<Bytes>>)
 where
@@ -191,7 +191,7 @@ where
     }
 }
 
-/// Sends a request by a service that is always ready, and looks at its response where it is.
+/// Sends a request with a service that is always ready, and reads its response in place.
 #[inline]
 pub(crate) fn send_in_place<S>(service: &mut S, request: Request<Full<Bytes>>)
 where
@@ -204,8 +204,8 @@ where
     assert!(black_box(&answer).is_ready(), "never waits");
 }
 
-/// A border that a caller reaches every service across, as a layer reaches the one below: what is
-/// compared must not depend on what the compiler happens to merge.
+/// A function that is not inlined, through which a caller reaches every service, as a layer reaches
+/// the one below. The comparison then does not depend on the compiler's inlining.
 #[inline(never)]
 fn call<S>(service: &mut S, request: Request<Full<Bytes>>) -> S::Future
 where
@@ -227,9 +227,9 @@ impl NoOp {
     }
 }
 
-/// What a client leaves on a response, for example the address that it was connected to.
+/// An extension that a client leaves on a response, for example the address of the connection.
 #[derive(Clone)]
-#[allow(dead_code, reason = "nobody reads it")]
+#[allow(dead_code, reason = "never read")]
 struct Connection(SocketAddr);
 
 impl<B> Service<Request<B>> for NoOp {

@@ -1,11 +1,11 @@
-//! Sending a request again after a 401, the way of tower's retry layer.
+//! Sends a request again after a 401, with tower's retry layer.
 
 use std::future::{Ready, ready};
 
 use http::{Request, Response, StatusCode};
 use tower::retry::Policy;
 
-/// What one writes to try a request again after a 401.
+/// The usual policy that sends a request again after a 401.
 #[derive(Clone)]
 pub(crate) struct OnceMore;
 

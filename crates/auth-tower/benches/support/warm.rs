@@ -1,4 +1,4 @@
-//! AuthenticatorMap with a token at hand.
+//! Authenticators with a cached token.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -6,12 +6,13 @@ use auth_core::{
     AccessToken, Authenticator, AuthenticatorBuilder, Error, Origins, TokenRequest, TokenSource,
 };
 
-/// A fake access token of that many bytes.
+/// A fake access token of this many bytes.
 pub(crate) fn token(bytes: usize) -> String {
     "fake-token-".chars().cycle().take(bytes).collect()
 }
 
-/// Describes an authenticator whose tokens have that many bytes and outlive every measurement.
+/// Makes a builder of an authenticator whose tokens have this many bytes and outlive every
+/// measurement.
 pub(crate) fn builder(bytes: usize) -> AuthenticatorBuilder {
     builder_to(bytes, origins())
 }
@@ -28,7 +29,7 @@ fn origins() -> Origins {
     ORIGINS.clone()
 }
 
-/// Builds an authenticator and has it fetch its token.
+/// Builds an authenticator and waits for its token.
 pub(crate) fn warm(builder: AuthenticatorBuilder) -> Authenticator {
     let authenticator = builder.build().expect("valid settings");
     let runtime = tokio::runtime::Builder::new_current_thread()

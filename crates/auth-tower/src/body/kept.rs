@@ -1,4 +1,4 @@
-//! The frames of a body that was sent in part, as many as may be kept.
+//! The frames of a partly sent body, up to the limit.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use http_body::Frame;
 
 use crate::missing::Missing;
 
-/// Frames in their order, and how many more there may be.
+/// Frames in their order, and the room for more.
 pub(super) struct Kept {
     pieces: VecDeque<Piece>,
     bytes_left: usize,
@@ -18,13 +18,13 @@ pub(super) struct Kept {
 /// A frame.
 pub(super) struct Piece {
     content: Content,
-    /// The body said after this frame that it was at its end.
+    /// Whether the body reported its end after this frame.
     pub(super) is_last: bool,
 }
 
 enum Content {
     Data(Bytes),
-    /// In a box, because a map is large and most bodies have none.
+    /// Boxed, because a map is large and most bodies have no trailers.
     Trailers(Box<HeaderMap>),
 }
 
@@ -37,7 +37,7 @@ impl Kept {
         }
     }
 
-    /// Keeps one more frame, if there is room for it.
+    /// Keeps one more frame if there is room for it.
     pub(super) fn keep(&mut self, frame: &Frame<Bytes>, is_last: bool) -> Result<(), Missing> {
         let (content, bytes) = if let Some(data) = frame.data_ref() {
             (Content::of_data(data), data.len())
@@ -45,7 +45,7 @@ impl Kept {
             let content = Content::Trailers(Box::new(trailers.clone()));
             (content, bytes_of(trailers))
         } else {
-            // Of a kind that is younger than this code.
+            // A kind of frame that this code does not know.
             return Err(Missing::Body);
         };
         let left = self.bytes_left.checked_sub(bytes);
@@ -91,11 +91,10 @@ fn bytes_of(trailers: &HeaderMap) -> usize {
         .sum()
 }
 
-/// Shorter frames are copied, so that a few bytes do not keep the large buffer alive that they
-/// were cut from.
+/// Frames below this size are copied, so that a few bytes do not keep a large buffer alive.
 const SHARED_BYTES: usize = 4 * 1024;
-/// A frame costs about as much beside its bytes, so that a body of tiny or empty frames takes no
-/// more than twice its limit.
+/// A frame needs about this much memory in addition to its bytes. Counting it keeps a body of tiny
+/// frames below twice its limit.
 const BYTES_PER_FRAME: usize = 128;
-/// Frames that are kept even where the limit is low.
+/// The number of frames that are kept with any limit.
 const MIN_FRAMES: usize = 16;

@@ -7,13 +7,13 @@ use tower_service::Service;
 
 use crate::ReplayBody;
 
-/// Lets [`AuthLayer`](crate::AuthLayer) send requests once more whose body is a stream: put it
-/// directly above.
+/// Lets [`AuthLayer`](crate::AuthLayer) send a request again whose body is a stream. Put it
+/// directly above `AuthLayer`.
 ///
-/// It turns a `Request<B>` into a `Request<ReplayBody<B>>`; see [`ReplayBody`] for what is kept and
-/// for how long. A body that is empty from the start costs a few instructions and no allocation
-/// (see [What it costs](crate::_documentation::costs)); any other body costs a few allocations. A
-/// client that names its body type has to be made for it; with hyper-util, that is
+/// The layer converts a `Request<B>` into a `Request<ReplayBody<B>>`. [`ReplayBody`] describes what
+/// is kept and for how long. A body that is empty at the start costs a few instructions and no
+/// allocation (see [costs](crate::_documentation::costs)). Any other body costs a few allocations.
+/// A client with a fixed body type must be built for `ReplayBody<B>`; with hyper-util:
 /// `Client::builder(...).build::<_, ReplayBody<B>>(connector)`.
 ///
 /// # Example
@@ -78,7 +78,8 @@ pub struct ReplayBodyLayer {
 }
 
 impl ReplayBodyLayer {
-    /// Makes a layer that keeps at most that many bytes of each body; 64 KiB are a good start.
+    /// Makes a layer that keeps at most `max_bytes` bytes of each body, for example 65,536 (64
+    /// KiB).
     #[must_use]
     pub fn new(max_bytes: usize) -> Self {
         Self { max_bytes }
@@ -96,11 +97,11 @@ impl<S> Layer<S> for ReplayBodyLayer {
     }
 }
 
-/// Gives each request a [`ReplayBody`]; made by [`ReplayBodyLayer`].
+/// Wraps the body of each request in a [`ReplayBody`]. Made by [`ReplayBodyLayer`].
 ///
 /// # Clone and readiness
 ///
-/// Ready when the inner service is, and cloned as it is.
+/// Readiness is that of the inner service. A clone contains a clone of the inner service.
 #[derive(Clone, Debug)]
 pub struct ReplayBodyService<S> {
     inner: S,
@@ -113,12 +114,12 @@ impl<S> ReplayBodyService<S> {
         &self.inner
     }
 
-    /// Returns the inner service.
+    /// Returns the inner service, to change it.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// Takes the inner service out.
+    /// Returns the inner service, and drops the wrapper.
     pub fn into_inner(self) -> S {
         self.inner
     }

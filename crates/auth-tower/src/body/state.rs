@@ -1,4 +1,4 @@
-//! What a body and its spare share: the stream, and what was read of it so far.
+//! The state that a body and its spare share: the stream, and the frames that were read.
 
 use std::{
     collections::VecDeque,
@@ -18,29 +18,30 @@ use super::{
 };
 use crate::missing::Missing;
 
-/// The stream has one reader at a time. A spare that starts over becomes the reader; whoever was it
-/// before gets an error from then on.
+/// The stream has one reader at a time. A spare that starts over becomes the reader, and the
+/// earlier reader then gets an error.
 pub(super) struct Shared<B>(Mutex<State<B>>);
 
 pub(super) struct State<B> {
-    /// In a box, because it moves from reader to reader after it was polled.
+    /// Boxed, because the stream moves from reader to reader after it was polled.
     stream: Pin<Box<B>>,
     is_ended: bool,
-    /// All that was read, or why it is not there any more.
+    /// All frames that were read, or why they are missing.
     kept: Result<Kept, Missing>,
-    /// Those that may still start over. Without any, nothing is kept.
+    /// The number of spares that may still start over. With zero, nothing is kept.
     spares: usize,
     reader: u32,
-    /// A spare is about to start over: nothing is read meanwhile, so that what is kept stays so.
+    /// A spare is about to start over. Until then no frame is read, so that the kept frames stay
+    /// complete.
     is_held: bool,
-    /// The reader that waits.
+    /// The waker of the reader that waits.
     waiting: Option<Waker>,
 }
 
-/// The first reader.
+/// The number of the first reader.
 pub(super) const FIRST: u32 = 0;
 
-/// A frame, and whether the stream said after it that it was at its end.
+/// A frame, and whether the stream reported its end after it.
 type Read = Option<Result<(Frame<Bytes>, bool), BoxError>>;
 
 impl<B> Shared<B> {
@@ -58,14 +59,14 @@ impl<B> Shared<B> {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<B>> {
         self.0.lock().unwrap_or_else(|poisoned| {
-            // The stream panicked: who knows what it would go on with.
+            // The stream panicked, so its further frames are not trusted.
             let mut state = PoisonError::into_inner(poisoned);
             state.kept = Err(Missing::Body);
             state
         })
     }
 
-    /// Adds a spare, if a second send would find all that was read.
+    /// Adds a spare, if all frames so far are kept.
     pub(super) fn add_spare(&self) -> Result<(), Missing> {
         let mut state = self.lock();
         match &state.kept {
@@ -75,7 +76,7 @@ impl<B> Shared<B> {
         Ok(())
     }
 
-    /// Holds the reader back until the spare starts over or is removed.
+    /// Stops the reader until the spare starts over or is removed.
     pub(super) fn hold(&self) -> Result<(), Missing> {
         let mut state = self.lock();
         state.is_held = match &state.kept {
@@ -85,7 +86,7 @@ impl<B> Shared<B> {
         Ok(())
     }
 
-    /// Removes a spare that is not needed; the reader goes on.
+    /// Removes a spare that is not needed. The reader continues.
     pub(super) fn remove_spare(&self, is_holding: bool) {
         let mut state = self.lock();
         state.spares -= 1;
@@ -101,8 +102,8 @@ impl<B> Shared<B> {
         wake(woken);
     }
 
-    /// Makes a spare the reader, from the first frame; `None` if that frame is gone. It takes what
-    /// was kept along: a body is sent twice at most, whatever other spares there are.
+    /// Makes a spare the reader, from the first frame. Returns `None` if that frame is missing. The
+    /// spare takes the kept frames, so a body is sent at most twice, also with several spares.
     pub(super) fn start_over(&self) -> Option<(u32, VecDeque<Piece>)> {
         let mut state = self.lock();
         state.spares -= 1;
@@ -118,7 +119,7 @@ impl<B> Shared<B> {
 }
 
 impl<B> State<B> {
-    /// Shows the stream to its reader, while there is something to read.
+    /// Returns the stream to its reader while there is something to read.
     pub(super) fn stream(&self, reader: u32) -> Option<&B> {
         (self.reader == reader && !self.is_ended).then(|| &*self.stream)
     }
@@ -144,7 +145,7 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    /// Reads on, unless somebody else has started over.
+    /// Reads the next frame, unless another reader has replaced this one.
     pub(super) fn poll_read(
         &mut self,
         reader: u32,
@@ -171,7 +172,7 @@ where
         let frame = match ready!(polled) {
             Some(Ok(frame)) => frame.map_data(|mut data| data.copy_to_bytes(data.remaining())),
             Some(Err(error)) => {
-                // What was sent was not the whole body, and a second send would not be either.
+                // The first send was not complete, so a second one would not be either.
                 if self.kept.is_ok() {
                     self.kept = Err(Missing::Body);
                 }
@@ -206,22 +207,20 @@ where
     }
 }
 
-/// Never under the lock: a waker may poll at once.
+/// Never called with the lock held, because a waker may poll at once.
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }
 }
 
-/// Ends a send whose body is being sent once more.
+/// The error that ends a first send whose body is sent again.
 #[derive(Debug)]
 pub(super) struct Overtaken;
 
 impl fmt::Display for Overtaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the request was refused before all of its body was sent, and is sent once more",
-        )
+        f.write_str("the request was refused before its whole body was sent; it is sent once more")
     }
 }
 

@@ -1,26 +1,26 @@
 //! The grammar of challenges (RFC 9110 sections 5.6 and 11.2 to 11.4).
 //!
-//! Written here because `http-auth` 0.1.10, the best kept crate for it, gives up on a line with a
-//! token68 (`Negotiate abc==, DPoP ...`), with more than one space or a tab after a scheme, or
-//! with a byte from 0x80 on, takes `&str`, and collects parameters without a bound. This reads
-//! bytes in place, front to back, without an allocation, and never goes back behind an item that it
-//! returned.
+//! This crate has its own parser because `http-auth` 0.1.10, the best maintained crate for
+//! challenges, rejects a line with a token68 (`Negotiate abc==, DPoP ...`), with several spaces or
+//! a tab after a scheme, or with a byte of 0x80 or above; it also needs a `&str` and collects an
+//! unlimited number of parameters. This parser reads bytes in place from front to back, without
+//! allocation and without backtracking before an item that it returned.
 
-/// A part of a challenge list, in order of appearance.
+/// A part of a list of challenges, in the order of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Item<'a> {
-    /// A challenge begins; its token68, if it has one, is skipped.
+    /// A challenge begins. Its token68, if any, is skipped.
     Scheme(&'a [u8]),
-    /// A parameter of the challenge that began last.
+    /// A parameter of the latest challenge.
     Param(&'a [u8], Value<'a>),
 }
 
-/// A parameter's value: a token, or what stands between the quotes, escapes included.
+/// A parameter's value: a token, or the text between quotes with its escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value<'a>(&'a [u8]);
 
 impl<'a> Value<'a> {
-    /// The bytes without the escapes' backslashes. A token cannot hold any.
+    /// Returns the bytes without the backslashes of escapes. A token contains none.
     pub(super) fn bytes(self) -> impl Iterator<Item = u8> + 'a {
         let mut raw = self.0.iter().copied();
         std::iter::from_fn(move || match raw.next() {
@@ -33,7 +33,7 @@ impl<'a> Value<'a> {
         self.bytes().eq(text.bytes())
     }
 
-    /// The text, if it is printable ASCII and no longer than `max` bytes.
+    /// Returns the text if it is printable ASCII and at most `max` bytes long.
     pub(super) fn printable(self, max: usize) -> Option<String> {
         if self.0.len() > max {
             return None;
@@ -43,11 +43,11 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Iterates over one header line and ends at its end or at the first violation of the grammar.
+/// Iterates over one header line. Ends at the line's end or at the first violation of the grammar.
 ///
-/// Laxer than the grammar where senders are: any run of spaces and tabs for any space, empty list
-/// elements everywhere, every byte but `"` and `\` in a quoted string. What breaks the grammar
-/// right behind a scheme or a value is noticed after that was returned.
+/// More tolerant than the grammar, as many senders require: any sequence of spaces and tabs for a
+/// space, empty list elements anywhere, every byte except `"` and `\` in a quoted string. A
+/// violation directly after a scheme or a value is noticed after that item was returned.
 #[derive(Clone, Debug)]
 pub(super) struct Items<'a> {
     rest: &'a [u8],
@@ -76,7 +76,7 @@ impl<'a> Items<'a> {
         (!scheme.is_empty()).then_some(Item::Scheme(scheme))
     }
 
-    /// Takes `name = value`, or nothing at all.
+    /// Reads `name = value`, or consumes nothing.
     fn param(&mut self) -> Option<Item<'a>> {
         let mut ahead = self.clone();
         let name = ahead.run(is_token);
@@ -97,7 +97,7 @@ impl<'a> Items<'a> {
         Some(Item::Param(name, Value(value)))
     }
 
-    /// Takes a token68 that fills its place in the list, or nothing at all.
+    /// Reads a token68 that fills its list element, or consumes nothing.
     fn token68(&mut self) -> bool {
         let mut ahead = self.clone();
         let found = !ahead.run(is_token68).is_empty();
@@ -110,7 +110,7 @@ impl<'a> Items<'a> {
         found
     }
 
-    /// Takes the longest run of such bytes.
+    /// Reads the longest sequence of such bytes.
     fn run(&mut self, accept: impl Fn(u8) -> bool) -> &'a [u8] {
         let length = self.rest.iter().take_while(|&&byte| accept(byte)).count();
         let (run, rest) = self
@@ -138,7 +138,8 @@ impl<'a> Iterator for Items<'a> {
         if commas.is_empty() && self.place != Place::Start {
             return None;
         }
-        // A comma parts both challenges and parameters; only what follows the next name tells.
+        // A comma separates challenges and parameters; only the text after the next name
+        // distinguishes them.
         if matches!(self.place, Place::AfterScheme | Place::AfterParam) {
             if let Some(param) = self.param() {
                 return Some(param);
@@ -148,7 +149,7 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// The number of bytes before the closing quote; `None` if there is none.
+/// Returns the number of bytes before the closing quote. `None` without a closing quote.
 fn quoted_length(quoted: &[u8]) -> Option<usize> {
     let mut bytes = quoted.iter().enumerate();
     while let Some((index, byte)) = bytes.next() {

@@ -65,7 +65,7 @@ fn s26_one_line() {
         ("Bearer error=\"invalid_request\"", Hint::InvalidRequest),
         ("DPoP error=\"invalid_dpop_proof\"", Hint::InvalidRequest),
         ("DPoP error=\"use_dpop_nonce\"", Hint::UseDpopNonce),
-        // Codes are exact, unknown ones say nothing, the first of two counts.
+        // Codes are case-sensitive, unknown codes are ignored, the first of two counts.
         ("Bearer error=\"Invalid_Token\"", NONE),
         ("Bearer error=\"\"", NONE),
         ("Bearer error=\"token_expired\"", NONE),
@@ -74,7 +74,7 @@ fn s26_one_line() {
             Hint::InvalidRequest,
         ),
         ("Bearer xerror=\"invalid_token\"", NONE),
-        // Other schemes' errors are not ours, and a quoted challenge is none.
+        // Errors of other schemes are ignored, and a quoted challenge is not a challenge.
         ("Basic error=\"invalid_token\"", NONE),
         (r#"Basic realm="a, Bearer error=\"invalid_token\"""#, NONE),
         (
@@ -100,7 +100,7 @@ fn s26_one_line() {
 }
 
 #[test]
-fn s26_only_what_stands_before_the_damage_counts() {
+fn s26_a_malformed_line_counts_up_to_its_first_error() {
     for (line, hint) in [
         ("Bearer error=\"invalid_token", NONE),
         ("Bearer error=\"invalid_token\\\"", NONE),
@@ -131,7 +131,7 @@ fn s26_only_what_stands_before_the_damage_counts() {
 }
 
 #[test]
-fn s26_several_lines_are_read_each_for_itself() {
+fn s26_several_lines_are_read_separately() {
     let invalid = "Bearer error=\"invalid_token\"";
     assert_eq!(
         read_lines(["Basic realm=\"x\"", "Negotiate", invalid]),
@@ -149,7 +149,7 @@ fn s26_several_lines_are_read_each_for_itself() {
 }
 
 #[test]
-fn s26_bytes_beyond_ascii_do_no_harm() {
+fn s26_bytes_outside_ascii_are_skipped() {
     let line = b"Bearer realm=\"caf\xe9\xff\", error=\"invalid_token\"";
     assert_eq!(read_lines([line]), Hint::InvalidToken);
     assert_eq!(read_lines([b"B\xe9arer error=\"invalid_token\""]), NONE);
@@ -179,7 +179,7 @@ fn when_challenges_disagree_the_order_of_lines_does_not_matter() {
 }
 
 #[test]
-fn s47_step_up_carries_what_the_api_wants() {
+fn s47_step_up_contains_the_values_of_the_api() {
     let error = "Bearer error=\"insufficient_user_authentication\"";
     for (rest, hint) in [
         ("", step_up("", None)),
@@ -216,7 +216,7 @@ fn s47_step_up_carries_what_the_api_wants() {
 }
 
 #[test]
-fn what_is_read_is_bounded() {
+fn the_number_of_bytes_read_is_limited() {
     let invalid = "Bearer error=\"invalid_token\"";
     let junk = ["\"", ",", "a", "a=", "a b", "\\", " ", "=", "a=\"", "a=b,"];
     for junk in junk.map(|piece| piece.repeat(64 * 1024 / piece.len())) {
@@ -235,14 +235,14 @@ fn what_is_read_is_bounded() {
 }
 
 #[test]
-fn the_end_stays_the_end() {
+fn the_iterator_stays_at_its_end() {
     let mut items = Items::new(b"Bearer \"x, Basic");
     assert_eq!(items.next(), Some(Item::Scheme(b"Bearer")));
     assert_eq!(items.next(), None);
     assert_eq!(items.next(), None);
 }
 
-/// A challenge as a sender sees it: scheme, then a token68 or parameters.
+/// A challenge as a sender writes it: a scheme, then a token68 or parameters.
 #[derive(Clone, Debug)]
 struct Sent {
     scheme: String,
@@ -278,7 +278,7 @@ fn field_byte() -> impl Strategy<Value = u8> {
     ]
 }
 
-/// Writes a list, with the freedoms that the grammar leaves taken from `noise`.
+/// Writes a list of challenges. `noise` chooses among the forms that the grammar permits.
 fn write(challenges: &[Sent], noise: &[u8]) -> Vec<u8> {
     let mut noise = noise.iter().copied().cycle();
     let mut pick = |choices: &[&'static [u8]]| {
@@ -321,7 +321,7 @@ fn write(challenges: &[Sent], noise: &[u8]) -> Vec<u8> {
 
 type Params = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// What was parsed: schemes, and names and values of their parameters.
+/// Returns the schemes, and the names and values of their parameters.
 fn parsed(line: &[u8]) -> Vec<(Vec<u8>, Params)> {
     let mut challenges = Vec::new();
     for item in Items::new(line) {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Every part of a head but the extensions, in a form that can be compared.
+/// All parts of a head except the extensions, in a form that can be compared.
 #[derive(Debug, PartialEq)]
 struct Seen {
     method: Method,
@@ -34,7 +34,7 @@ fn request(uri: &str) -> Request<()> {
     Request::get(uri).body(()).unwrap()
 }
 
-/// A request of which nothing is as it is by default.
+/// A request in which no part has its default.
 fn full() -> Request<()> {
     let mut request = Request::post("https://user:fake-secret-a@api.example.com:8443/v1/a?b=c")
         .version(Version::HTTP_2)
@@ -62,7 +62,7 @@ fn empty_the_pool() {
 }
 
 #[test]
-fn every_form_of_uri_comes_back() {
+fn every_form_of_uri_is_restored() {
     for uri in [
         "https://api.example.com/v1/things?page=2",
         "https://api.example.com",
@@ -91,7 +91,7 @@ fn every_form_of_uri_comes_back() {
 }
 
 #[test]
-fn every_method_comes_back() {
+fn every_method_is_restored() {
     for method in [
         "GET",
         "POST",
@@ -108,7 +108,7 @@ fn every_method_comes_back() {
 }
 
 #[test]
-fn every_version_comes_back() {
+fn every_version_is_restored() {
     for version in [
         Version::HTTP_09,
         Version::HTTP_10,
@@ -123,7 +123,7 @@ fn every_version_comes_back() {
 }
 
 #[test]
-fn headers_come_back_in_order_and_byte_for_byte() {
+fn headers_are_restored_in_order_and_byte_for_byte() {
     let mut request = request("https://api.example.com/");
     let headers = request.headers_mut();
     for (name, value) in [
@@ -157,7 +157,7 @@ fn each_value_keeps_its_own_sensitive_mark() {
 }
 
 #[test]
-fn extensions_come_back_and_stay_where_they_were() {
+fn extensions_are_restored_and_stay_on_the_request() {
     let mut request = request("https://api.example.com/");
     request.extensions_mut().insert("text");
     request.extensions_mut().insert(7_u32);
@@ -171,13 +171,13 @@ fn extensions_come_back_and_stay_where_they_were() {
 
 #[test]
 fn a_usual_head_has_room_for_one_more_header() {
-    // The credential's: the map must not grow for it.
+    // For the credential: the map must not grow.
     let restored = HeadCopy::of(&full()).restore().unwrap();
     assert!(restored.headers.capacity() > restored.headers.len());
 }
 
 #[test]
-fn a_buffer_that_is_used_again_remembers_nothing() {
+fn a_reused_buffer_contains_nothing_of_the_last_request() {
     empty_the_pool();
     for restored_first in [true, false] {
         let copy = HeadCopy::of(&full());
@@ -199,7 +199,7 @@ fn a_buffer_that_is_used_again_remembers_nothing() {
 }
 
 #[test]
-fn copies_that_live_side_by_side_do_not_mix() {
+fn copies_that_exist_together_do_not_mix() {
     let first = HeadCopy::of(&full());
     let second = HeadCopy::of(&request("/second"));
     let first = first.restore().unwrap();
@@ -225,7 +225,7 @@ fn the_pool_keeps_few_buffers_and_no_large_ones() {
     assert_comes_back(large);
 }
 
-/// The kernel's view of a piece of memory, in use or not.
+/// Returns the bytes of a piece of memory, used or not.
 #[cfg(target_os = "linux")]
 fn memory(at: *const u8, length: usize) -> Vec<u8> {
     use std::{fs::File, os::unix::fs::FileExt};
@@ -236,7 +236,7 @@ fn memory(at: *const u8, length: usize) -> Vec<u8> {
     memory
 }
 
-/// What lies in the one pooled buffer, its unused room included.
+/// Returns the bytes of the one pooled buffer, including the unused ones.
 #[cfg(target_os = "linux")]
 fn pooled_memory() -> Vec<u8> {
     POOL.with_borrow(|pool| memory(pool[0].bytes.as_ptr(), pool[0].bytes.capacity()))
@@ -280,7 +280,7 @@ fn sensitive_bytes_are_wiped_in_a_buffer_that_was_too_small() {
     let (small, length) =
         POOL.with_borrow(|pool| (pool[0].bytes.as_ptr(), pool[0].bytes.capacity()));
 
-    // The cookie still fits, what follows does not.
+    // The cookie still fits, the next header does not.
     let mut request = full();
     let long = HeaderValue::from_bytes(&vec![b'x'; length]).unwrap();
     request.headers_mut().insert("x-long", long);
@@ -316,7 +316,7 @@ prop_compose! {
         *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
         *request.version_mut() = version;
         for (name, value, sensitive) in headers {
-            // What no header can hold is left out.
+            // Values that a header cannot carry are skipped.
             let Ok(mut value) = HeaderValue::from_bytes(&value) else { continue };
             value.set_sensitive(sensitive);
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
@@ -331,7 +331,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn any_head_comes_back(
+    fn any_head_is_restored(
         requests in proptest::collection::vec((any_request(), any::<bool>()), 1..6),
     ) {
         let copies: Vec<_> = requests.iter().map(|(request, _)| HeadCopy::of(request)).collect();

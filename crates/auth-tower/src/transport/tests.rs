@@ -30,12 +30,12 @@ fn io_error() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, SECRET)
 }
 
-/// Lets a call run as far as it gets.
+/// Polls a call once.
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// What a reply's body does, step by step.
+/// The steps of a reply's body.
 enum Step {
     Data(usize),
     Trailers,
@@ -46,7 +46,7 @@ enum Step {
 struct Script {
     steps: VecDeque<Step>,
     hint: u64,
-    /// Counts the frames asked for; its second owner tells whether the body still exists.
+    /// Counts the polled frames. Its second owner shows whether the body still exists.
     polls: Arc<AtomicUsize>,
 }
 
@@ -78,7 +78,7 @@ impl Body for Script {
 type Outcome = Result<Response<Script>, BoxError>;
 
 /// A service that must be polled twice before it is ready, and again after each clone. It answers
-/// once, with what it was given.
+/// once, with the given reply.
 struct Probe {
     polls: usize,
     outcome: Arc<Mutex<Option<Outcome>>>,
@@ -129,7 +129,7 @@ impl Service<Request<Full<Bytes>>> for Probe {
 
 struct Reply {
     outcome: Result<Response<Bytes>, Error>,
-    /// Frames asked for; the body is gone when this has one owner.
+    /// The polled frames. The body is dropped when this has one owner.
     polls: Arc<AtomicUsize>,
 }
 
@@ -157,7 +157,7 @@ async fn reply_with(
 }
 
 #[tokio::test]
-async fn the_service_is_cloned_readied_and_given_the_whole_request() {
+async fn the_service_is_cloned_made_ready_and_called_with_the_whole_request() {
     let script = Script {
         steps: [Step::Data(2)].into(),
         hint: 0,
@@ -180,7 +180,7 @@ async fn the_service_is_cloned_readied_and_given_the_whole_request() {
 }
 
 #[tokio::test]
-async fn the_cap_is_exact() {
+async fn the_size_limit_is_exact() {
     let whole = reply(
         [Step::Data(6), Step::Data(0), Step::Data(4), Step::Trailers],
         10,
@@ -211,7 +211,7 @@ async fn the_cap_is_exact() {
 }
 
 #[tokio::test]
-async fn an_announced_length_above_the_cap_is_refused_unread() {
+async fn an_announced_length_above_the_limit_is_an_error_before_the_body_is_read() {
     for (length, hint) in [
         ("11", 0),
         ("18446744073709551615", 0),
@@ -233,7 +233,7 @@ async fn an_announced_length_above_the_cap_is_refused_unread() {
         );
         assert_eq!(reply.polls.load(Ordering::Relaxed), 0);
     }
-    // A lie the other way round changes nothing.
+    // An announced length that is too small changes nothing.
     let reply = reply_with([Step::Data(10)], 10, 10, |mut response| {
         response
             .headers_mut()
@@ -259,7 +259,7 @@ async fn t2_a_redirect_is_returned_like_any_reply() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_no_reply() {
+async fn a_body_that_breaks_off_is_an_error() {
     let reply = reply([Step::Data(1), Step::Fail, Step::Data(1)], 10).await;
     let error = reply.outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -273,7 +273,7 @@ async fn a_body_that_breaks_off_is_no_reply() {
 }
 
 #[tokio::test]
-async fn g18_a_services_error_text_shows_only_on_request() {
+async fn g18_a_services_error_text_is_shown_only_on_request() {
     let fail = || Probe::new(Err(Box::new(Cause(Box::new(io_error())))));
     let error = ServiceTransport::new(fail())
         .send(request(), 10)
@@ -304,7 +304,7 @@ async fn g18_a_services_error_text_shows_only_on_request() {
     assert_eq!(error.to_string(), "token endpoint auth.example: no reply");
 }
 
-/// A service that is never ready, or fails to become so.
+/// A service that is never ready, or fails to become ready.
 #[derive(Clone)]
 struct Unready(Option<Arc<()>>);
 
@@ -327,7 +327,7 @@ impl Service<Request<Full<Bytes>>> for Unready {
 }
 
 #[tokio::test]
-async fn a_service_that_fails_to_get_ready_is_told() {
+async fn an_error_says_that_the_service_failed_to_become_ready() {
     let error = ServiceTransport::new(Unready(None))
         .send(request(), 10)
         .await
@@ -341,7 +341,7 @@ async fn a_service_that_fails_to_get_ready_is_told() {
 }
 
 #[test]
-fn a_dropped_call_keeps_nothing() {
+fn a_dropped_call_drops_service_and_body() {
     let alive = Arc::new(());
     let transport = ServiceTransport::new(Unready(Some(alive.clone())));
     let mut call = Box::pin(transport.send(request(), 10));
@@ -395,7 +395,7 @@ async fn g19_a_dropped_call_closes_its_connection() {
     assert_eq!(peer.read(&mut [0]).await.unwrap(), 0, "connection kept");
 }
 
-/// Transports over hyper-util's client, against listeners on loopback.
+/// Transports with hyper-util's client, against listeners on loopback.
 #[cfg(feature = "hyper-util")]
 mod hyper_client {
     use std::{
@@ -456,20 +456,20 @@ mod hyper_client {
     }
 
     #[tokio::test]
-    async fn a_refused_connection_is_not_sent() {
+    async fn a_request_to_a_refused_connection_is_not_sent() {
         let gone = gone().await;
         let url = format!("http://{gone}/fake-path?fake-query");
         let error = fail(&over(HttpConnector::new()), &url).await;
         let message = format!("token endpoint {gone}: connection refused");
         assert_failed(&error, TokenRequestOutcome::NotSent, &message);
-        // User information is not repeated, whatever the connector says.
+        // User information is not shown, also if the connector's text contains it.
         let url = format!("http://user:fake-word@{gone}/");
         let error = fail(&over(HttpConnector::new()), &url).await;
         assert_failed(&error, TokenRequestOutcome::NotSent, &message);
     }
 
     #[tokio::test]
-    async fn a_name_that_does_not_exist_is_not_sent() {
+    async fn a_request_to_an_unknown_name_is_not_sent() {
         let error = fail(
             &over(HttpConnector::new()),
             "http://nowhere.invalid/fake-path",
@@ -482,7 +482,7 @@ mod hyper_client {
     }
 
     #[tokio::test]
-    async fn a_connector_without_tls_is_a_setting_to_correct() {
+    async fn a_connector_without_tls_is_a_config_error() {
         let error = fail(
             &over(HttpConnector::new()),
             "https://auth.example/fake-path",
@@ -501,7 +501,7 @@ mod hyper_client {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_takes_too_long_is_not_sent() {
+    async fn a_request_whose_connection_times_out_is_not_sent() {
         let silent = tower::service_fn(|_: Name| {
             std::future::pending::<Result<std::iter::Empty<SocketAddr>, io::Error>>()
         });
@@ -519,7 +519,7 @@ mod hyper_client {
     }
 
     #[tokio::test]
-    async fn a_proxy_that_refuses_the_tunnel_is_not_sent() {
+    async fn a_request_through_a_proxy_that_refuses_the_tunnel_is_not_sent() {
         for (reply, cause) in [
             (
                 "HTTP/1.1 407 fake-reason\r\n\r\n",
@@ -547,7 +547,7 @@ mod hyper_client {
         }
     }
 
-    /// Takes a connection, reads the whole request, answers and closes.
+    /// Accepts a connection, reads the whole request, answers and closes.
     async fn answer(listener: &TcpListener, reply: &str) {
         let mut peer = listener.accept().await.unwrap().0;
         let mut request = Vec::new();
@@ -558,7 +558,7 @@ mod hyper_client {
     }
 
     #[tokio::test]
-    async fn a_request_that_was_taken_has_an_unknown_outcome() {
+    async fn a_request_that_was_sent_has_an_unknown_outcome() {
         for (reply, step) in [
             ("", "no reply"),
             ("HTTP/1.1 20", "no reply"),
@@ -578,7 +578,7 @@ mod hyper_client {
         }
     }
 
-    /// hyper gives back what it has not begun to write.
+    /// hyper returns a request that it has not begun to write.
     #[tokio::test]
     async fn a_request_that_was_not_written_is_not_sent() {
         #[derive(Clone)]
@@ -600,7 +600,7 @@ mod hyper_client {
                     let io = hyper_util::rt::TokioIo::new(ours);
                     let (mut sender, connection) =
                         hyper::client::conn::http1::handshake(io).await?;
-                    // The connection ends before it is ever driven.
+                    // The connection is dropped before it is first polled.
                     drop((connection, theirs));
                     sender.send_request(request).await?;
                     unreachable!("no connection")
@@ -615,7 +615,7 @@ mod hyper_client {
     }
 
     #[tokio::test]
-    async fn a_refused_connection_is_known_without_hypers_types() {
+    async fn a_refused_connection_is_recognized_without_hypers_types() {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         let service = Probe::new(Err(Box::new(Cause(Box::new(refused)))));
         let error = ServiceTransport::new(service).send(request(), 10).await;
@@ -626,7 +626,7 @@ mod hyper_client {
         assert_eq!(error.unwrap_err().outcome(), TokenRequestOutcome::Unknown);
     }
 
-    /// Loopback has no address that drops packets, but it has ports that nobody listens on.
+    /// Loopback has no address that drops packets, but it has ports without a listener.
     #[tokio::test]
     async fn all_addresses_of_a_name_are_tried() {
         let port = gone().await.port();

@@ -37,7 +37,7 @@ fn assert_all(rules: Rules, verdict: Verdict, responses: &[Response<()>]) {
 }
 
 #[test]
-fn s20_s27_a_401_refuses_the_token_unless_it_says_otherwise() {
+fn s20_s27_a_401_refuses_the_token_unless_it_states_another_reason() {
     assert_all(
         DEFAULT,
         Verdict::Refused,
@@ -48,9 +48,9 @@ fn s20_s27_a_401_refuses_the_token_unless_it_says_otherwise() {
             response(401, &[]),
             challenged(401, "Bearer"),
             challenged(401, r#"Basic realm="a""#),
-            challenged(401, r#"Bearer error="a_word_of_their_own""#),
+            challenged(401, r#"Bearer error="a_vendor_specific_word""#),
             challenged(401, "= \"\"\", ,;"),
-            // Not in a challenge of ours: no hint.
+            // Not in a `Bearer` challenge, so ignored.
             challenged(401, r#"Basic realm="Bearer error=\"insufficient_scope\"""#),
             challenged(401, r#"Basic error="insufficient_scope""#),
         ],
@@ -72,7 +72,7 @@ fn s26_all_challenges_of_all_lines_are_read() {
 }
 
 #[test]
-fn s27_a_401_without_a_reason_is_unclear_where_one_is_required() {
+fn s27_a_401_without_a_challenge_is_unclear_if_one_is_required() {
     assert_all(
         STRICT,
         Verdict::Refused,
@@ -96,7 +96,7 @@ fn s27_a_401_without_a_reason_is_unclear_where_one_is_required() {
 }
 
 #[test]
-fn s21_a_new_token_cannot_help_against_these() {
+fn s21_errors_that_no_new_token_can_fix_are_not_refusals() {
     assert_all(
         DEFAULT,
         Verdict::Unclear,
@@ -118,7 +118,7 @@ fn s21_a_new_token_cannot_help_against_these() {
 }
 
 #[test]
-fn s47_a_401_that_wants_a_stronger_login_is_a_step_up() {
+fn s47_a_401_that_requires_a_stronger_login_is_a_step_up() {
     let challenge =
         r#"Bearer error="insufficient_user_authentication", acr_values="a b", max_age=5"#;
     for rules in [DEFAULT, STRICT, GRPC] {
@@ -131,7 +131,7 @@ fn s47_a_401_that_wants_a_stronger_login_is_a_step_up() {
 }
 
 #[test]
-fn s22_s24_no_other_status_refuses_the_token_whatever_it_says() {
+fn s22_s24_no_other_status_refuses_the_token() {
     for rules in [DEFAULT, STRICT, GRPC] {
         for status in (100..1000).filter(|status| *status != 401) {
             let verdict = rules.read(&challenged(status, r#"Bearer error="invalid_token""#));
@@ -153,7 +153,7 @@ fn s25_a_proxy_says_nothing_about_the_token() {
         ("www-authenticate", r#"Bearer error="invalid_token""#),
     ];
     assert_all(DEFAULT, Verdict::Unclear, &[response(407, &headers)]);
-    // Nor does a proxy's challenge count on a 401.
+    // A proxy's challenge does not count on a 401 either.
     assert_all(STRICT, Verdict::Unclear, &[response(401, &headers[..1])]);
 }
 
@@ -177,7 +177,7 @@ fn grpc_status_16_in_the_head_counts_on_request() {
         status(200, ""),
     ];
     assert_all(GRPC, Verdict::Unclear, &others);
-    // The status of a broken gateway is its own.
+    // The status of a failed gateway is not that of the API.
     assert_all(
         GRPC,
         Verdict::Unclear,
@@ -196,7 +196,7 @@ fn grpc_status_16_in_the_head_counts_on_request() {
 }
 
 #[test]
-fn a_rule_of_the_vendors_sees_the_whole_head() {
+fn a_custom_rule_receives_the_whole_head() {
     let rules = Rules {
         refused_when: Some(|head| {
             head.status == StatusCode::NOT_FOUND
@@ -214,7 +214,7 @@ fn a_rule_of_the_vendors_sees_the_whole_head() {
 }
 
 #[test]
-fn a_rule_adds_to_what_always_counts() {
+fn a_custom_rule_is_added_to_the_default_rules() {
     let never = Rules {
         refused_when: Some(|_| false),
         ..DEFAULT
@@ -230,7 +230,7 @@ fn a_rule_adds_to_what_always_counts() {
 }
 
 #[test]
-fn a_mark_from_below_refuses_whatever_the_head_says() {
+fn a_mark_of_a_layer_below_refuses_the_token_with_any_head() {
     for rules in [DEFAULT, STRICT, GRPC] {
         for status in [200, 401, 403, 404, 503] {
             let mut marked = challenged(status, r#"Bearer error="insufficient_scope""#);
@@ -241,7 +241,7 @@ fn a_mark_from_below_refuses_whatever_the_head_says() {
 }
 
 #[test]
-fn other_marks_mean_nothing() {
+fn other_extensions_are_ignored() {
     let mut marked = response(200, &[]);
     marked.extensions_mut().insert("TokenRefused");
     assert_eq!(DEFAULT.read(&marked), Verdict::Accepted);

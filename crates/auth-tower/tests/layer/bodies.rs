@@ -1,4 +1,4 @@
-//! Which bodies are sent once more: those that surely are the same, and no others.
+//! Which bodies are sent again: only those that are certainly equal.
 
 mod feed;
 mod h2;
@@ -28,7 +28,7 @@ use tower::{Layer, ServiceExt};
 
 use crate::support::{Api, URL, World, get, in_time, ok, send, settle, unauthorized};
 
-/// Sends one request whose token is refused, through a layer made by `layer`.
+/// Sends one request whose token is refused, through a layer that `layer` makes.
 async fn refused<R, B>(
     layer: impl FnOnce(auth_tower::AuthLayer) -> auth_tower::AuthLayer<R>,
     method: Method,
@@ -58,8 +58,8 @@ fn assert_replayed(api: &Api, response: &Response<Full<Bytes>>) {
     assert_eq!(second.but_the_token(), first.but_the_token());
 }
 
-/// G14: the refusal is returned, the renewal goes on without anybody waiting for it, and the next
-/// request has the new token.
+/// G14: the refusal is returned, the renewal continues in the background, and the next request has
+/// the new token.
 async fn assert_not_replayed(
     world: &World,
     api: &Api,
@@ -124,12 +124,12 @@ async fn g14_a_body_that_may_be_a_stream_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g14_an_empty_stream_that_does_not_know_it_is_not_sent_again() {
+async fn g14_an_empty_stream_of_unknown_length_is_not_sent_again() {
     let (world, api, response) = refused(|layer| layer, Method::POST, Stream::default()).await;
     assert_not_replayed(&world, &api, &response, true).await;
 }
 
-/// A body of frames that never says that it is at its end.
+/// A body of frames that never reports its end.
 #[derive(Clone, Default)]
 struct Stream(VecDeque<Piece>);
 
@@ -169,13 +169,13 @@ impl Body for Stream {
     }
 }
 
-/// A body that is at its end, of a type whose default is not.
+/// A body that is at its end, of a type whose default is not empty.
 #[derive(Debug)]
 struct Surprising(Option<Bytes>);
 
 impl Default for Surprising {
     fn default() -> Self {
-        Self(Some(Bytes::from("never asked for")))
+        Self(Some(Bytes::from("never requested")))
     }
 }
 
@@ -196,7 +196,7 @@ impl Body for Surprising {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g14_a_default_that_is_no_empty_body_is_not_sent_for_one() {
+async fn g14_a_default_that_is_not_empty_is_not_sent_as_an_empty_body() {
     let (world, api, response) = refused(|layer| layer, Method::POST, Surprising(None)).await;
     assert_not_replayed(&world, &api, &response, true).await;
 }
@@ -248,7 +248,7 @@ async fn a_body_is_cloned_once_before_its_first_send() {
     send(&mut client, request.clone()).await.unwrap();
     assert_eq!((clones.load(SeqCst), api.calls()), (2, 3));
 
-    // Where no token goes, nothing has to be kept.
+    // If no token is sent, nothing is kept.
     *request.uri_mut() = "https://elsewhere.example/".parse().unwrap();
     send(&mut client, request).await.unwrap();
     assert_eq!(clones.load(SeqCst), 2);
@@ -290,7 +290,7 @@ async fn a_request_whose_token_is_on_trial_is_sent_again_with_the_same_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_again_where_that_is_switched_off() {
+async fn nothing_is_sent_again_with_replay_off() {
     let (world, api, response) = refused(
         |layer| layer.replay_off(),
         Method::GET,
@@ -301,7 +301,7 @@ async fn nothing_is_sent_again_where_that_is_switched_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_waited_is_not_sent_again_where_that_is_switched_off() {
+async fn a_request_that_waited_is_not_sent_again_with_replay_off() {
     let world = World::cold();
     let api = Api::refusing();
     let client = world.layer().replay_off().layer(api.clone());
@@ -330,7 +330,7 @@ async fn only_the_chosen_methods_are_sent_again() {
     assert_not_replayed(&world, &api, &response, false).await;
 }
 
-/// Whichever is said first: the methods, or how a body is cloned.
+/// Independent of the order of `replay_only` and `replay_with`.
 #[tokio::test(start_paused = true)]
 async fn the_chosen_methods_stay_chosen_with_bodies_of_other_types() {
     let clone = |body: &Full<Bytes>| Some(body.clone());

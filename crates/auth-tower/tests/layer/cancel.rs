@@ -1,4 +1,4 @@
-//! Whoever stops waiting stops nobody else (T15).
+//! A cancelled request affects no other request (T15).
 
 use std::{
     sync::{
@@ -32,7 +32,7 @@ fn refused() -> Answer {
     response
 }
 
-/// A request from the same client is signed with this token at once and answered.
+/// Asserts that a request of the same client is signed with this token at once and answered.
 async fn assert_next<S>(client: &mut S, handle: &mut Handle<Sent, Answer>, token: &str)
 where
     S: Service<Sent, Response = Answer, Future: Unpin, Error: std::fmt::Debug>,
@@ -109,7 +109,7 @@ async fn t15_dropped_while_it_waits_for_readiness() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t15_dropped_while_the_request_is_out() {
+async fn t15_dropped_during_the_first_send() {
     struct Alive(Arc<AtomicUsize>);
     impl Drop for Alive {
         fn drop(&mut self) {
@@ -188,7 +188,7 @@ async fn t15_dropped_while_a_second_send_waits_for_readiness() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t15_dropped_while_the_second_send_is_out() {
+async fn t15_dropped_during_the_second_send() {
     let world = World::warm().await;
     let (service, mut handle) = below();
     let mut client = world.over(service);
@@ -206,7 +206,7 @@ async fn t15_dropped_while_the_second_send_is_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t15_all_callers_gone_and_the_token_request_goes_on() {
+async fn t15_the_token_request_continues_after_all_callers_are_dropped() {
     let world = World::cold();
     let gate = world.gate();
     let api = Api::new();
@@ -217,7 +217,7 @@ async fn t15_all_callers_gone_and_the_token_request_goes_on() {
     }
     assert!(calls.iter_mut().all(|call| poll(call).is_pending()));
     in_time(gate.reached(1)).await;
-    // The one that began it first, then all others.
+    // First the request that started the token request, then all others.
     drop(calls.remove(0));
     drop(calls);
     gate.open();
@@ -228,7 +228,7 @@ async fn t15_all_callers_gone_and_the_token_request_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t17_a_call_that_is_started_and_left_alone_holds_up_nobody() {
+async fn t17_a_call_that_is_never_polled_again_delays_no_other() {
     let world = World::cold();
     let gate = world.gate();
     let api = Api::new();
@@ -237,7 +237,7 @@ async fn t17_a_call_that_is_started_and_left_alone_holds_up_nobody() {
     assert!(poll(&mut parked).is_pending());
     in_time(gate.reached(1)).await;
     gate.open();
-    // The token is there, and the parked call is woken but never polled.
+    // The token has arrived, and the parked call is woken but never polled.
     settle().await;
     send(&mut client, get(URL)).await.unwrap();
     assert_eq!(api.tokens(), ["fake-token-1"]);
@@ -246,15 +246,15 @@ async fn t17_a_call_that_is_started_and_left_alone_holds_up_nobody() {
     assert_eq!(api.calls(), 2);
 }
 
-/// Polls a future that is over; nothing may come of it but the panic that every future may answer
-/// with.
+/// Polls a future that has ended. The only permitted effect is the panic with which every future
+/// may answer.
 fn poll_after_the_end<F: Future + Unpin>(future: &mut F) {
     let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| poll(future).is_ready()));
     assert!(polled.is_err(), "polled to another end");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_future_that_is_over_does_nothing_more() {
+async fn a_future_that_has_ended_does_nothing_more() {
     let failure = || Outcome::error(Error::new(ErrorKind::Unavailable, "no answer"));
 
     // The request was sent once, or twice.
@@ -270,7 +270,7 @@ async fn a_future_that_is_over_does_nothing_more() {
         assert_eq!(api.calls(), calls);
     }
 
-    // No token, so it was not sent.
+    // There was no token, so the request was not sent.
     let world = World::cold();
     world.source.then(failure());
     let api = Api::new();
@@ -285,7 +285,7 @@ async fn a_future_that_is_over_does_nothing_more() {
     settle().await;
     assert_eq!((api.calls(), world.source.fetches()), (0, 1));
 
-    // No second token, so it was not sent again.
+    // There was no second token, so the request was not sent again.
     let world = World::warm().await;
     world.source.then(failure());
     let api = Api::refusing();
@@ -300,7 +300,7 @@ async fn a_future_that_is_over_does_nothing_more() {
     settle().await;
     assert_eq!((api.calls(), world.source.fetches()), (1, 2));
 
-    // It was rejected.
+    // The request was rejected because it carries credentials.
     let world = World::cold();
     let api = Api::new();
     let layer = world
@@ -317,8 +317,8 @@ async fn a_future_that_is_over_does_nothing_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_future_that_is_over_holds_nothing() {
-    // Whoever keeps it must not keep a clone of the service, which may count for a place.
+async fn a_future_that_has_ended_holds_no_service() {
+    // A kept future must not keep a clone of the service, which may occupy a place of a limit.
     let world = World::cold();
     world.source.always(Outcome::error(Error::new(
         ErrorKind::Unavailable,

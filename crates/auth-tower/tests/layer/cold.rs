@@ -1,4 +1,4 @@
-//! No token is at hand: the request waits for one, and holds up nobody else.
+//! Without a cached token: the request waits for one, and delays no other request.
 
 use std::{task::Poll, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::support::{
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn a_request_waits_for_its_token_and_says_so() {
+async fn a_request_waits_for_its_token_and_the_outcome_says_so() {
     let world = World::cold();
     world.source.then(Outcome::fresh().delay(3 * SECOND));
     let api = Api::new();
@@ -34,7 +34,7 @@ async fn a_request_waits_for_its_token_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_readied_service_is_given_back_and_readied_again() {
+async fn the_ready_service_is_returned_and_made_ready_again() {
     let world = World::cold();
     let gate = world.gate();
     let api = Api::new();
@@ -47,7 +47,7 @@ async fn the_readied_service_is_given_back_and_readied_again() {
     in_time(gate.reached(1)).await;
     assert_eq!((api.holding(), api.calls()), (0, 0), "held while waiting");
     gate.open();
-    // The API panics when it is called without having been made ready.
+    // The API panics if it is called without being ready.
     in_time(response).await.unwrap();
     assert_eq!((api.readied(), api.holding(), api.calls()), (2, 0, 1));
 }
@@ -91,7 +91,7 @@ async fn g3_a_thousand_cold_requests_cost_one_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_service_fails_to_get_ready_after_the_wait() {
+async fn an_error_of_readiness_after_the_wait_is_returned() {
     let world = World::cold();
     let (service, mut handle) = mock::pair::<Request<Full<Bytes>>, Response<()>>();
     let mut client = world.over(service);
@@ -103,7 +103,7 @@ async fn the_service_fails_to_get_ready_after_the_wait() {
     assert_eq!(error.downcast_ref(), Some(&Broken("not ready")));
 }
 
-/// Starts a request that has a token and no readiness.
+/// Starts a request that has a token and waits for readiness.
 macro_rules! readying {
     ($world:ident, $handle:ident, $call:ident) => {
         let (service, mut $handle) = mock::pair::<Request<Full<Bytes>>, Response<_>>();
@@ -120,11 +120,11 @@ macro_rules! readying {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_renewed_while_readiness_is_pending_is_taken() {
+async fn a_token_renewed_while_readiness_is_pending_is_used() {
     let world = World::cold();
     readying!(world, handle, call);
     let first = world.authenticator.try_token().unwrap().generation();
-    // Others have sent it meanwhile.
+    // Other requests have sent the first token meanwhile.
     world.authenticator.report_accepted(first);
     world.authenticator.report_refused(first);
     world.warm_up().await;
@@ -139,7 +139,7 @@ async fn a_token_renewed_while_readiness_is_pending_is_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g20_a_token_that_died_while_readiness_was_pending_is_fetched_anew() {
+async fn g20_a_token_that_expired_while_readiness_was_pending_is_requested_again() {
     let world = World::cold();
     let gate = Gate::new();
     world.source.then(Outcome::fresh());
@@ -147,11 +147,11 @@ async fn g20_a_token_that_died_while_readiness_was_pending_is_fetched_anew() {
     readying!(world, handle, call);
     world.clock.advance(3600 * SECOND).await;
 
-    // Ready with a dead token: the one place is given back while the next is fetched.
+    // Ready with an expired token: the one place is returned while the next token is requested.
     handle.allow(1);
     in_time(gate.reached(1)).await;
     settle().await;
-    assert!(handle.poll_request().is_pending(), "sent a dead token");
+    assert!(handle.poll_request().is_pending(), "sent an expired token");
     gate.open();
     let (request, reply) = in_time(handle.next_request()).await.unwrap();
     assert_eq!(request.headers()["authorization"], "Bearer fake-token-2");
@@ -161,8 +161,8 @@ async fn g20_a_token_that_died_while_readiness_was_pending_is_fetched_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_that_live_shorter_than_readiness_takes_end_in_a_send() {
-    // Each token request brings a token for those who wait, and for nobody else.
+async fn a_request_is_sent_even_if_tokens_expire_before_readiness() {
+    // Each token request brings a token that only the waiting requests may use.
     let world = World::cold();
     let stillborn = AccessToken::new("fake-stillborn").expires_in(Duration::ZERO);
     world.source.always(Outcome::token(stillborn));
@@ -187,7 +187,7 @@ async fn tokens_that_live_shorter_than_readiness_takes_end_in_a_send() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_for_those_who_wait_is_used_by_them() {
+async fn a_token_for_waiting_requests_only_is_used_by_them() {
     let world = World::cold();
     let stillborn = AccessToken::new("fake-stillborn").expires_in(Duration::ZERO);
     world.source.then(Outcome::token(stillborn));

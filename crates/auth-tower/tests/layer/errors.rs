@@ -1,4 +1,4 @@
-//! The service's errors come through typed and untouched.
+//! Errors of the service are returned typed and unchanged.
 
 use std::{error::Error as _, sync::Arc};
 
@@ -9,7 +9,7 @@ use tower::ServiceExt;
 use crate::support::{Api, Broken, FOREIGN, URL, World, get, in_time, send, settle, unauthorized};
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_of_the_first_send_is_the_callers() {
+async fn an_error_of_the_first_send_is_returned() {
     for world in [World::cold(), World::warm().await] {
         let api = Api::answering(|_| Err(Broken("reset")));
         let mut client = world.over(api.clone());
@@ -18,13 +18,13 @@ async fn a_failure_of_the_first_send_is_the_callers() {
             assert!(matches!(error, Error::Inner(Broken("reset"))), "{error:?}");
         }
         settle().await;
-        // No status, no verdict: nothing is sent again, nothing renewed.
+        // Without a status there is no judgement: nothing is sent again, nothing is renewed.
         assert_eq!((api.calls(), world.source.fetches()), (2, 1));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_of_the_second_send_is_the_callers() {
+async fn an_error_of_the_second_send_is_returned() {
     let world = World::warm().await;
     let api = Api::answering(|seen| match seen.token() {
         Some("fake-token-1") => Ok(unauthorized(seen)),

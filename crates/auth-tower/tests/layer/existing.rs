@@ -1,4 +1,4 @@
-//! Requests that carry a credential already, and requests that get none.
+//! Requests that already carry a credential, and requests that get none.
 
 use std::{error::Error as _, time::Duration};
 
@@ -25,7 +25,7 @@ fn their_own() -> Request<Full<Bytes>> {
     with("authorization", "Bearer fake-own")
 }
 
-/// Where the layer has a token at hand, and where it does not.
+/// One world with a cached token, and one without.
 async fn worlds() -> [World; 2] {
     [World::cold(), World::warm().await]
 }
@@ -36,7 +36,7 @@ fn unavailable() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g13_a_credential_of_the_callers_is_kept_and_no_token_fetched() {
+async fn g13_a_credential_of_the_caller_is_kept_and_no_token_is_requested() {
     for world in worlds().await {
         let fetches = world.source.fetches();
         let api = Api::new();
@@ -52,7 +52,7 @@ async fn g13_a_credential_of_the_callers_is_kept_and_no_token_fetched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g13_a_refusal_of_the_callers_credential_is_the_callers() {
+async fn g13_a_refusal_of_the_callers_credential_is_returned() {
     for world in worlds().await {
         let fetches = world.source.fetches();
         let api = Api::refusing();
@@ -87,7 +87,7 @@ async fn g13_any_header_of_the_scheme_counts() {
     settle().await;
     assert_eq!(world.source.fetches(), 0);
 
-    // A header of another scheme does not.
+    // A header of another scheme does not count.
     send(&mut client, their_own()).await.unwrap();
     let seen = api.seen().pop().unwrap();
     assert_eq!(seen.headers["x-login-token"], "fake-token-1");
@@ -95,7 +95,7 @@ async fn g13_any_header_of_the_scheme_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_credential_of_the_callers_is_replaced_on_request() {
+async fn a_credential_of_the_caller_is_replaced_if_so_set() {
     for world in worlds().await {
         let api = Api::new();
         let client = world
@@ -110,7 +110,7 @@ async fn a_credential_of_the_callers_is_replaced_on_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_credential_is_replaced_at_once_where_a_token_is_at_hand() {
+async fn a_credential_is_replaced_at_once_with_a_cached_token() {
     let world = World::warm().await;
     let api = Api::new();
     let client = world
@@ -123,7 +123,7 @@ async fn a_credential_is_replaced_at_once_where_a_token_is_at_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replaced_credential_is_renewed_like_any_other() {
+async fn a_request_with_a_replaced_credential_is_replayed_like_any_other() {
     for world in worlds().await {
         let api = Api::refusing_the_first(&world);
         let client = world
@@ -138,7 +138,7 @@ async fn a_replaced_credential_is_renewed_like_any_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_credential_of_the_callers_is_an_error_on_request() {
+async fn a_credential_of_the_caller_is_an_error_if_so_set() {
     for world in worlds().await {
         let fetches = world.source.fetches();
         let api = Api::new();
@@ -154,7 +154,7 @@ async fn a_credential_of_the_callers_is_an_error_on_request() {
         assert!(error.to_string().starts_with("example: "), "{error}");
         assert_eq!((api.calls(), world.source.fetches()), (0, fetches));
 
-        // All others go on.
+        // Other requests are sent.
         send(&mut client, get(URL)).await.unwrap();
         assert_eq!(api.tokens(), ["fake-token-1"]);
     }
@@ -183,7 +183,7 @@ async fn g15_without_a_token_nothing_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g5_while_the_vendor_is_left_alone_requests_fail_at_once() {
+async fn g5_requests_fail_at_once_during_the_back_off() {
     let world = World::cold();
     world.source.always(unavailable());
     let api = Api::new();
@@ -200,7 +200,7 @@ async fn g5_while_the_vendor_is_left_alone_requests_fail_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g15_without_a_token_a_request_goes_unsigned_on_request() {
+async fn g15_without_a_token_a_request_is_sent_unsigned_if_so_set() {
     let world = World::cold();
     world
         .source
@@ -233,7 +233,7 @@ async fn a_refusal_of_an_unsigned_request_renews_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_goes_signed_where_a_token_is_to_be_had() {
+async fn with_send_unsigned_a_request_is_signed_if_a_token_can_be_had() {
     for world in worlds().await {
         let api = Api::new();
         let layer = world.layer().without_token(MissingToken::SendUnsigned);
@@ -256,7 +256,7 @@ async fn an_unsigned_send_waits_for_readiness_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_header_that_was_to_be_replaced_does_not_go_out_unreplaced() {
+async fn a_header_that_could_not_be_replaced_is_not_sent() {
     let world = World::cold();
     world.source.always(unavailable());
     let api = Api::new();

@@ -1,5 +1,5 @@
-//! What `OriginGuardLayer` promises: an authenticator's headers stay at home, whatever stands
-//! between it and `AuthLayer` (G12).
+//! The guarantees of `OriginGuardLayer`: an authenticator's headers are not sent to other origins,
+//! with any layer between the guard and `AuthLayer` (G12).
 
 use auth_core::{Authenticator, AuthenticatorOptions, Origins, Scheme};
 use auth_testkit::ScriptedSource;
@@ -22,7 +22,7 @@ use crate::{
 
 type Guarded = auth_tower::Auth<FollowRedirect<OriginGuard<Api>>>;
 
-/// A follower inside, with the guard below it.
+/// A follower below `AuthLayer`, and the guard below the follower.
 fn guarded(world: &World, layer: AuthLayer, api: Api) -> Guarded {
     ServiceBuilder::new()
         .layer(layer)
@@ -35,7 +35,7 @@ fn guard(world: &World) -> OriginGuardLayer {
     OriginGuardLayer::new(world.authenticator.clone())
 }
 
-/// An API that sends everybody elsewhere, where they get this answer.
+/// An API that redirects every request to another origin, which gives this answer.
 fn away(there: fn() -> Response<Full<Bytes>>) -> Api {
     Api::answering(move |seen| {
         if seen.uri == URL {
@@ -47,7 +47,7 @@ fn away(there: fn() -> Response<Full<Bytes>>) -> Api {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_no_header_of_the_scheme_passes_to_another_origin() {
+async fn g12_no_header_of_the_scheme_is_sent_to_another_origin() {
     for world in worlds().await {
         let api = Api::new();
         let mut client = guard(&world).layer(api.clone());
@@ -65,7 +65,7 @@ async fn g12_no_header_of_the_scheme_passes_to_another_origin() {
                 .headers_mut()
                 .insert("x-other", HeaderValue::from_static("kept"));
             send(&mut client, request).await.unwrap();
-            // The service that was made ready is the one that is called.
+            // The instance that was made ready is the one that is called.
             assert_eq!((api.calls(), api.readied()), (number + 1, number + 1));
             let seen = api.seen().pop().unwrap();
             assert_eq!(seen.headers.len(), 1, "{url}: {:?}", seen.headers);
@@ -78,7 +78,7 @@ async fn g12_no_header_of_the_scheme_passes_to_another_origin() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_home_nothing_is_touched() {
+async fn a_request_to_a_permitted_origin_is_unchanged() {
     let world = World::warm().await;
     let api = Api::new();
     let mut client = world.over(guard(&world).layer(api.clone()));
@@ -90,7 +90,7 @@ async fn at_home_nothing_is_touched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_headers_go_by_name_whoever_set_them() {
+async fn g12_headers_are_removed_by_name_also_if_the_caller_set_them() {
     let [_, _, world] = worlds().await;
     let api = Api::new();
     let mut client = world.over(guard(&world).layer(api.clone()));
@@ -107,7 +107,7 @@ async fn g12_headers_go_by_name_whoever_set_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_a_follower_inside_takes_nothing_along() {
+async fn g12_a_follower_below_carries_no_credential_to_another_origin() {
     for world in worlds().await {
         let api = away(ok);
         let client = guarded(&world, world.layer(), api.clone());
@@ -118,7 +118,7 @@ async fn g12_a_follower_inside_takes_nothing_along() {
         assert!(there.headers.is_empty(), "{:?}", there.headers);
         assert_eq!(there.uri, FOREIGN);
 
-        // Without the guard, what the vendor calls its credential arrives.
+        // Without the guard, the vendor's own header arrives.
         let api = away(ok);
         let client = world.over(FollowRedirect::new(api.clone()));
         in_time(client.oneshot(get(URL))).await.unwrap();
@@ -129,7 +129,7 @@ async fn g12_a_follower_inside_takes_nothing_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_a_refusal_at_the_end_of_a_redirect_is_not_ours() {
+async fn g12_a_refusal_of_another_origin_after_a_redirect_is_ignored() {
     for world in worlds().await {
         world.warm_up().await;
         let fetches = world.source.fetches();
@@ -144,8 +144,8 @@ async fn g12_a_refusal_at_the_end_of_a_redirect_is_not_ours() {
         settle().await;
         assert_eq!((api.calls(), world.source.fetches()), (3, fetches));
 
-        // Without the guard and without the follower's mark, the foreign host costs a token request
-        // and a second send.
+        // Without the guard and the follower's mark, the 401 of the other origin causes a token
+        // request and a second send.
         let follower = FollowRedirect::new(api.clone());
         let client: BoxCloneService<Request<Full<Bytes>>, _, _> =
             if cfg!(feature = "follow-redirect") {
@@ -161,9 +161,10 @@ async fn g12_a_refusal_at_the_end_of_a_redirect_is_not_ours() {
     }
 }
 
-/// What another origin answered, or home after a detour, was asked for without the token.
+/// The response of another origin, or of a permitted one after a detour, answers a request without
+/// the token.
 #[tokio::test(start_paused = true)]
-async fn g21_an_answer_to_a_request_that_lost_its_token_is_told() {
+async fn g21_the_outcome_says_that_a_layer_below_removed_the_token() {
     const BACK: &str = "https://api.example.com/back";
     for refuses in [false, true] {
         for comes_back in [false, true] {
@@ -198,9 +199,10 @@ async fn g21_an_answer_to_a_request_that_lost_its_token_is_told() {
     }
 }
 
-/// A vendor's own header comes along on the way back, so the refusal is about the token.
+/// A vendor's own header is still on the request after the detour, so the refusal is about the
+/// token.
 #[tokio::test(start_paused = true)]
-async fn a_token_that_came_back_from_a_detour_is_judged() {
+async fn a_refusal_after_a_detour_counts_if_the_token_was_sent() {
     let [_, _, world] = worlds().await;
     world.warm_up().await;
     let fetches = world.source.fetches();
@@ -223,7 +225,7 @@ async fn a_token_that_came_back_from_a_detour_is_judged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_at_home_is_still_ours() {
+async fn a_refusal_of_a_permitted_origin_counts() {
     let world = World::warm().await;
     let api = Api::new();
     api.revoke("fake-token-1");
@@ -233,9 +235,9 @@ async fn a_refusal_at_home_is_still_ours() {
     assert_eq!(api.tokens(), ["fake-token-1", "fake-token-2"]);
 }
 
-/// What is elsewhere for one authenticator is home for another.
+/// One authenticator's other origin may be a permitted origin of another.
 #[tokio::test(start_paused = true)]
-async fn the_guard_of_one_authenticator_leaves_the_others_alone() {
+async fn the_guard_of_one_authenticator_does_not_affect_another() {
     let world = World::warm().await;
     let source = ScriptedSource::new().prefix("fake-other");
     let origins = Origins::new(["https://elsewhere.example"]).unwrap();
@@ -257,7 +259,7 @@ async fn the_guard_of_one_authenticator_leaves_the_others_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_and_the_service_below_are_in_plain_sight() {
+async fn the_guard_returns_errors_unchanged_and_gives_access_to_the_service() {
     let world = World::warm().await;
     let api = Api::answering(|_| Err(Broken("reset")));
     let mut client = guard(&world).layer(api.clone());
@@ -272,7 +274,7 @@ async fn errors_and_the_service_below_are_in_plain_sight() {
     assert_eq!(client.into_inner().calls(), 2);
 }
 
-/// Without what tower-http's follower leaves.
+/// Removes the mark of tower-http's follower.
 fn unmarked(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     response.extensions_mut().clear();
     response

@@ -1,5 +1,5 @@
-//! A `Host` header that names another host is another origin (G12): a gateway that copies headers
-//! must not carry a token to another virtual host.
+//! A `Host` header that names another host counts as another origin (G12): a gateway that copies
+//! headers must not send a token to another virtual host.
 
 use auth_tower::{AuthOutcome, OriginGuardLayer, Unsigned};
 use bytes::Bytes;
@@ -47,7 +47,7 @@ async fn g12_a_request_for_another_virtual_host_is_not_signed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_header_that_names_the_uris_host_changes_nothing() {
+async fn a_host_header_equal_to_the_uris_host_changes_nothing() {
     let world = World::warm().await;
     let api = Api::new();
     let mut client = world.over(api.clone());
@@ -60,7 +60,7 @@ async fn a_host_header_that_names_the_uris_host_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_a_host_header_does_not_make_another_destination_home() {
+async fn g12_a_host_header_does_not_permit_another_destination() {
     let world = World::warm().await;
     let api = Api::new();
     let call = world
@@ -73,7 +73,7 @@ async fn g12_a_host_header_does_not_make_another_destination_home() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_the_guard_takes_the_credential_off_for_another_virtual_host() {
+async fn g12_the_guard_removes_the_credential_for_another_virtual_host() {
     for world in worlds().await {
         let token = world.authenticator.token().await.unwrap();
         let api = Api::new();

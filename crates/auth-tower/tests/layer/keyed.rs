@@ -1,4 +1,4 @@
-//! `AuthLayer::keyed`: whose token a request gets depends on its key and on nothing else.
+//! `AuthLayer::keyed`: only the key of a request decides which token it gets.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt};
 
 use crate::support::{Api, FOREIGN, ORIGIN, URL, get, in_time, send, settle, start};
 
-/// One authenticator for each user, over a source of that user's own.
+/// One authenticator per user, each with its own source.
 struct Users {
     sources: Arc<Mutex<HashMap<String, ScriptedSource>>>,
     made: Arc<AtomicUsize>,
@@ -43,7 +43,7 @@ impl Users {
             count.fetch_add(1, SeqCst);
             let user = key.get(KeyPart::Subject).unwrap_or_default();
             if user == "unknown" {
-                return Err(AuthError::config("subject", "is nobody that is known here"));
+                return Err(AuthError::config("subject", "is not a known user"));
             }
             Authenticator::builder(source(&of, user), Origins::new([ORIGIN]).unwrap())
                 .vendor("example")
@@ -66,7 +66,7 @@ impl Users {
     }
 }
 
-/// A user's source outlives the authenticator that is made of it.
+/// A user's source outlives the authenticator that is made with it.
 fn source(sources: &Mutex<HashMap<String, ScriptedSource>>, user: &str) -> ScriptedSource {
     let new = || ScriptedSource::new().prefix(format!("fake-token-of-{user}"));
     let mut sources = sources.lock().unwrap();
@@ -97,13 +97,13 @@ async fn g15_a_request_without_a_key_is_not_sent() {
         assert!(error.to_string().contains("auth_core::Key"), "{error}");
     }
     assert_eq!((api.calls(), users.made.load(SeqCst)), (0, 0));
-    // The next one is as good as ever.
+    // The next request succeeds.
     send(&mut client, get_as("alice", URL)).await.unwrap();
     assert_eq!(api.tokens(), ["fake-token-of-alice-1"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_key_a_request_is_sent_unsigned_where_that_is_asked_for() {
+async fn without_a_key_a_request_is_sent_unsigned_if_so_set() {
     let users = Users::new();
     let api = Api::refusing();
     let layer = AuthLayer::keyed(users.authenticators.clone());
@@ -119,13 +119,13 @@ async fn without_a_key_a_request_is_sent_unsigned_where_that_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t27_two_keys_interleaved_keep_to_their_tokens() {
+async fn t27_interleaved_requests_of_two_keys_get_their_own_tokens() {
     let users = Users::new();
     let gate = Gate::new();
     users.source("alice").then(Outcome::fresh().after(&gate));
     let api = Api::new();
     let mut client = users.over(api.clone());
-    // Alice waits; Bob is served meanwhile, and does not wait for hers.
+    // Alice waits. Bob is served meanwhile, and does not wait for her token.
     let alice = tokio::spawn(start(&mut client, get_as("alice", URL)).await);
     in_time(gate.reached(1)).await;
     send(&mut client, get_as("bob", URL)).await.unwrap();
@@ -140,7 +140,7 @@ async fn t27_two_keys_interleaved_keep_to_their_tokens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t27_a_refused_token_of_one_key_does_not_touch_the_other() {
+async fn t27_a_refused_token_of_one_key_does_not_affect_the_other() {
     let users = Users::new();
     let api = Api::new();
     let mut client = users.over(api.clone());
@@ -166,7 +166,7 @@ async fn t27_a_refused_token_of_one_key_does_not_touch_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t27_one_key_that_gets_no_token_does_not_touch_the_other() {
+async fn t27_a_key_that_gets_no_token_does_not_affect_the_other() {
     let users = Users::new();
     let refused = AuthError::new(ErrorKind::Rejected, "example: no such user");
     users.source("alice").always(Outcome::error(refused));
@@ -199,7 +199,7 @@ async fn g12_a_foreign_destination_is_not_signed_and_costs_no_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_nothing_can_be_made_of_fails_typed_each_time() {
+async fn a_key_without_an_authenticator_is_a_typed_error_each_time() {
     let users = Users::new();
     let api = Api::new();
     let mut client = users.over(api.clone());
@@ -212,7 +212,7 @@ async fn a_key_that_nothing_can_be_made_of_fails_typed_each_time() {
             (error.kind(), error.field()),
             (ErrorKind::Config, Some("subject"))
         );
-        // Nothing is kept of it, so that it may go well later.
+        // Nothing is kept of the error, so a later try may succeed.
         assert_eq!(users.made.load(SeqCst), round);
         assert!(users.authenticators.is_empty());
     }
@@ -220,20 +220,20 @@ async fn a_key_that_nothing_can_be_made_of_fails_typed_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn eviction_leaves_requests_under_way_alone() {
+async fn eviction_does_not_affect_requests_in_progress() {
     let users = Users::with(|map| map.max_entries(4));
     let gate = Gate::new();
     users.source("alice").then(Outcome::fresh().after(&gate));
     let api = Api::new();
     let mut client = users.over(api.clone());
-    // The map is full, and this one is asked for once: nothing but being in use keeps it.
+    // The map is full and this key was used once: only its being in use keeps it.
     for number in (0..8).chain(0..8) {
         let user = format!("regular-{number}");
         send(&mut client, get_as(&user, URL)).await.unwrap();
     }
     let waiting = tokio::spawn(start(&mut client, get_as("alice", URL)).await);
     in_time(gate.reached(1)).await;
-    // A crowd passes by, far more than there is room for.
+    // Many more keys than the map has room for.
     for number in 0..100 {
         let user = format!("user-{number}");
         send(&mut client, get_as(&user, URL)).await.unwrap();
@@ -258,7 +258,7 @@ async fn eviction_leaves_requests_under_way_alone() {
         );
     }
     assert_eq!(users.source("alice").fetches(), 1);
-    // When nobody holds it any more, it counts like all others.
+    // When it is no longer in use, it can be evicted like all others.
     settle().await;
     for number in 100..200 {
         let user = format!("user-{number}");
@@ -272,7 +272,7 @@ async fn eviction_leaves_requests_under_way_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_is_forgotten_under_way_ends_with_its_last_request() {
+async fn a_key_that_is_removed_while_in_use_ends_with_its_last_request() {
     let users = Users::new();
     let gate = Gate::new();
     users.source("alice").then(Outcome::fresh().after(&gate));
@@ -291,7 +291,7 @@ async fn a_key_that_is_forgotten_under_way_ends_with_its_last_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t18_a_request_that_waits_for_its_token_holds_nobody_elses_place() {
+async fn t18_a_request_that_waits_for_its_token_occupies_no_place() {
     let users = Users::new();
     let gate = Gate::new();
     users.source("alice").then(Outcome::fresh().after(&gate));

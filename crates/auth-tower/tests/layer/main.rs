@@ -1,6 +1,6 @@
-//! What `AuthLayer` promises, through its public interface and under virtual time.
+//! The guarantees of `AuthLayer`, tested through its public interface and under virtual time.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod bodies;
 mod cancel;
@@ -18,6 +18,7 @@ mod outcome;
 mod promises;
 mod redirected;
 mod replay;
+mod scope;
 mod spare;
 mod stacks;
 mod support;

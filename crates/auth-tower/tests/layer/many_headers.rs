@@ -1,4 +1,4 @@
-//! Requests with as many headers as a map holds: 24,576 names, and more values.
+//! Requests with the maximum number of headers: 24,576 names, and more values.
 
 use auth_core::ErrorKind;
 use auth_tower::{AuthOutcome, Error};
@@ -8,7 +8,7 @@ use http_body_util::Full;
 
 use crate::support::{Api, URL, World, get, send};
 
-/// What a map has room for.
+/// The maximum number of names in a map.
 const MAX_NAMES: usize = 24_576;
 
 fn with_names(count: usize) -> Request<Full<Bytes>> {
@@ -22,7 +22,7 @@ fn with_names(count: usize) -> Request<Full<Bytes>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_without_room_for_a_credential_fails_typed() {
+async fn a_request_without_room_for_a_credential_is_a_typed_error() {
     for world in [World::warm().await, World::cold()] {
         let api = Api::new();
         let mut client = world.over(api.clone());
@@ -37,7 +37,7 @@ async fn a_request_without_room_for_a_credential_fails_typed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_header_that_a_request_has_room_for_may_be_the_credential() {
+async fn the_credential_can_take_the_last_free_header() {
     let world = World::warm().await;
     let api = Api::new();
     api.revoke("fake-token-1");
@@ -52,7 +52,7 @@ async fn the_last_header_that_a_request_has_room_for_may_be_the_credential() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g07_more_values_of_one_name_than_there_is_room_for_names_are_sent_again() {
+async fn g07_a_request_with_more_values_than_names_fit_is_sent_again() {
     let world = World::warm().await;
     let api = Api::new();
     api.revoke("fake-token-1");

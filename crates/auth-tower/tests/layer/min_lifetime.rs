@@ -1,4 +1,4 @@
-//! What `MinLifetimeLayer` promises to bodies that can be sent only once.
+//! The guarantees of `MinLifetimeLayer` for bodies that can be sent only once.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn upload(url: &str) -> Request<Full<Bytes>> {
     Request::post(url).body(Full::from("body")).unwrap()
 }
 
-/// With an hour's token, 30 minutes old.
+/// A world with a token of one hour that is 30 minutes old.
 async fn half_an_hour_later() -> World {
     let world = World::cold();
     world.warm_up().await;
@@ -39,7 +39,7 @@ async fn half_an_hour_later() -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_lives_long_enough_does() {
+async fn a_token_that_lives_long_enough_is_used() {
     let world = half_an_hour_later().await;
     let (api, mut client) = client(&world, 20 * MINUTE);
     in_time(send(&mut client, upload(URL))).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_token_that_lives_long_enough_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g14_a_token_that_does_not_is_renewed_first() {
+async fn g14_a_token_that_expires_too_early_is_renewed_first() {
     let world = half_an_hour_later().await;
     let (api, mut client) = client(&world, 40 * MINUTE);
     in_time(send(&mut client, upload(URL))).await.unwrap();
@@ -55,7 +55,7 @@ async fn g14_a_token_that_does_not_is_renewed_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_without_a_body_and_to_other_origins_do_not_ask() {
+async fn requests_without_a_body_and_to_other_origins_start_no_renewal() {
     let world = half_an_hour_later().await;
     let (api, mut client) = client(&world, 40 * MINUTE);
     in_time(send(&mut client, get(URL))).await.unwrap();
@@ -64,7 +64,7 @@ async fn requests_without_a_body_and_to_other_origins_do_not_ask() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_tokens_that_never_live_so_long_cost_one_renewal_for_each_floor() {
+async fn g10_tokens_that_always_expire_too_early_cost_one_renewal_per_floor() {
     let world = half_an_hour_later().await;
     let (api, mut client) = client(&world, 90 * MINUTE);
     for _ in 0..10 {
@@ -74,7 +74,7 @@ async fn g10_tokens_that_never_live_so_long_cost_one_renewal_for_each_floor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g04_a_renewal_that_fails_leaves_the_token_that_there_is() {
+async fn g04_after_a_failed_renewal_the_current_token_is_used() {
     let world = half_an_hour_later().await;
     let error = Error::new(ErrorKind::Unavailable, "no answer");
     world.source.always(Outcome::error(error));
@@ -86,7 +86,7 @@ async fn g04_a_renewal_that_fails_leaves_the_token_that_there_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g15_without_any_token_the_layer_below_says_why() {
+async fn g15_without_a_token_the_layer_below_returns_the_error() {
     let world = World::cold();
     let error = Error::new(ErrorKind::Rejected, "no such client");
     world.source.always(Outcome::error(error));
@@ -102,7 +102,7 @@ fn ten_minutes() -> Outcome {
     Outcome::token(AccessToken::new("fake-short").expires_in(10 * MINUTE))
 }
 
-/// Uploads each second for an hour; returns how many token requests there were.
+/// Sends an upload per second for one hour. Returns the number of token requests.
 async fn upload_for_an_hour(world: &World, min: Duration) -> usize {
     let (api, mut client) = client(world, min);
     for _ in 0..3_600 {
@@ -115,8 +115,8 @@ async fn upload_for_an_hour(world: &World, min: Duration) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_tokens_that_never_live_so_long_cost_one_renewal_more() {
-    // Always the same text, or a new one each time.
+async fn g10_tokens_that_always_expire_too_early_cost_one_more_renewal() {
+    // Always the same text, or a new text each time.
     let same = || {
         let world = World::cold();
         world.source.always(ten_minutes());
@@ -140,7 +140,7 @@ async fn g10_tokens_that_never_live_so_long_cost_one_renewal_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_lives_long_enough_ends_the_doubt() {
+async fn a_token_that_lives_long_enough_permits_renewals_again() {
     let world = World::cold();
     world.source.then(ten_minutes()).then(ten_minutes());
     let (api, mut client) = client(&world, 20 * MINUTE);
@@ -150,7 +150,7 @@ async fn a_token_that_lives_long_enough_ends_the_doubt() {
         in_time(send(&mut client, upload(URL))).await.unwrap();
     }
     assert_eq!(world.source.fetches(), 2);
-    // The next one lives for an hour, and after 45 minutes a renewal is asked for again.
+    // The next token lives for one hour, and after 45 minutes a renewal is due again.
     world.clock.advance(20 * MINUTE).await;
     in_time(send(&mut client, upload(URL))).await.unwrap();
     in_time(send(&mut client, upload(URL))).await.unwrap();
@@ -161,10 +161,10 @@ async fn a_token_that_lives_long_enough_ends_the_doubt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g13_a_request_with_its_own_credentials_does_not_wait_and_asks_for_nothing() {
+async fn g13_a_request_with_its_own_credentials_does_not_wait_and_starts_no_renewal() {
     for world in [half_an_hour_later().await, World::cold()] {
         let fetches = world.source.fetches();
-        // Whoever waited would wait for ever.
+        // A request that waited would never end.
         let gate = Gate::new();
         world.source.always(Outcome::fresh().after(&gate));
         let (api, mut client) = client(&world, 40 * MINUTE);
@@ -177,7 +177,7 @@ async fn g13_a_request_with_its_own_credentials_does_not_wait_and_asks_for_nothi
         request.headers_mut().insert("host", host);
         in_time(send(&mut client, request)).await.unwrap();
         assert_eq!(api.tokens(), ["fake-own", "none"]);
-        // The service that was made ready is the one that is called.
+        // The instance that was made ready is the one that is called.
         assert_eq!((api.readied(), world.source.fetches()), (2, fetches));
     }
 }

@@ -1,4 +1,4 @@
-//! A request that is not sent gives the readied service back, with the permit that it holds.
+//! A request that is not sent returns the ready service, with the permit that it holds.
 
 use auth_core::{AuthenticatorMap, ErrorKind};
 use auth_testkit::Outcome;
@@ -23,7 +23,7 @@ fn authenticators() -> AuthenticatorMap {
     failing.build().unwrap()
 }
 
-/// Calls, and looks who holds what before the future is polled.
+/// Calls the client, and checks who holds a permit before the future is polled.
 async fn assert_given_back<S>(mut client: S, api: &Api, request: Request<Full<Bytes>>)
 where
     S: Service<Request<Full<Bytes>>, Error: std::fmt::Debug>,
@@ -31,13 +31,17 @@ where
     ready(&mut client).await;
     assert_eq!(api.holding(), 1);
     let call = client.call(request);
-    assert_eq!(api.holding(), 0, "the permit is held by nobody who sends");
+    assert_eq!(
+        api.holding(),
+        0,
+        "a permit is held although nothing is sent"
+    );
     assert!(in_time(call).await.is_err());
     assert_eq!((api.calls(), api.holding()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn t18_a_rejected_request_gives_its_permit_back() {
+async fn t18_a_rejected_request_returns_its_permit() {
     let world = World::warm().await;
     let api = Api::new();
     let client = world
@@ -48,14 +52,14 @@ async fn t18_a_rejected_request_gives_its_permit_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t18_a_request_without_a_key_gives_its_permit_back() {
+async fn t18_a_request_without_a_key_returns_its_permit() {
     let api = Api::new();
     let client = AuthLayer::keyed(authenticators()).layer(api.clone());
     assert_given_back(client, &api, get(URL)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn t18_a_request_whose_key_has_no_authenticator_gives_its_permit_back() {
+async fn t18_a_request_whose_key_has_no_authenticator_returns_its_permit() {
     let api = Api::new();
     let client = AuthLayer::keyed(authenticators()).layer(api.clone());
     let mut request = get(URL);
@@ -65,14 +69,14 @@ async fn t18_a_request_whose_key_has_no_authenticator_gives_its_permit_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t18_a_request_that_gets_no_token_gives_its_permit_back() {
+async fn t18_a_request_that_gets_no_token_returns_its_permit() {
     let world = World::cold();
     let error = auth_core::Error::new(ErrorKind::Rejected, "no such client");
     world.source.always(Outcome::error(error));
     let api = Api::new();
     assert_given_back(world.over(api.clone()), &api, get(URL)).await;
 
-    // Also with a renewal asked for above.
+    // Also with a renewal by `MinLifetimeLayer` above.
     let min = std::time::Duration::from_secs(60);
     let client = ServiceBuilder::new()
         .layer(MinLifetimeLayer::new(world.authenticator.clone(), min))
@@ -91,7 +95,7 @@ async fn t18_the_next_request_gets_the_place_of_one_that_is_not_sent() {
         .concurrency_limit(1)
         .service(api.clone());
     ready(&mut client).await;
-    // Never polled, and kept.
+    // Kept, and never polled.
     let mut rejected = client.call(their_own());
     send(&mut client, get(URL)).await.unwrap();
     let error = poll(&mut rejected);

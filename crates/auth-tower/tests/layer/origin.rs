@@ -1,4 +1,4 @@
-//! No secret leaves for a destination that was not named (G12).
+//! No secret is sent to a destination that is not listed (G12).
 
 use auth_core::{Origins, Scheme};
 use auth_tower::{AuthOutcome, Unsigned};
@@ -26,7 +26,7 @@ pub(crate) const ELSEWHERE: [&str; 16] = [
     "*",
 ];
 
-/// Cold and warm, with one credential header and with two.
+/// Without and with a cached token, with one credential header and with two.
 pub(crate) async fn worlds() -> [World; 3] {
     let two = Scheme::header(HeaderName::from_static("x-login-token"))
         .unwrap()
@@ -38,7 +38,7 @@ pub(crate) async fn worlds() -> [World; 3] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_a_foreign_destination_gets_no_header_and_costs_no_token_request() {
+async fn g12_another_destination_gets_no_header_and_costs_no_token_request() {
     for world in worlds().await {
         let fetches = world.source.fetches();
         let api = Api::new();
@@ -50,7 +50,7 @@ async fn g12_a_foreign_destination_gets_no_header_and_costs_no_token_request() {
             let outcome = AuthOutcome::of(&response);
             assert!(matches!(outcome.unsigned(), Some(Unsigned::OtherOrigin)));
             assert_eq!((outcome.sends(), outcome.generation()), (1, None));
-            // The service that was made ready is the one that is called.
+            // The instance that was made ready is the one that is called.
             assert_eq!((api.calls(), api.readied()), (number + 1, number + 1));
             let seen = api.seen().pop().unwrap();
             assert!(seen.headers.is_empty(), "{url}: {:?}", seen.headers);
@@ -62,7 +62,7 @@ async fn g12_a_foreign_destination_gets_no_header_and_costs_no_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g12_a_refusal_from_elsewhere_is_not_ours() {
+async fn g12_a_refusal_of_another_origin_is_ignored() {
     for world in worlds().await {
         let fetches = world.source.fetches();
         let api = Api::refusing();
@@ -76,7 +76,7 @@ async fn g12_a_refusal_from_elsewhere_is_not_ours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_way_to_write_the_origin_is_signed() {
+async fn a_request_to_every_spelling_of_the_origin_is_signed() {
     let world = World::cold();
     let api = Api::new();
     let mut client = world.over(api.clone());
@@ -93,7 +93,7 @@ async fn every_way_to_write_the_origin_is_signed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn plain_http_goes_to_a_loopback_address_on_request() {
+async fn plain_http_to_a_loopback_address_is_signed_if_permitted() {
     let origins = Origins::danger_allow_http(["http://127.0.0.1:8080"]).unwrap();
     let world = World::at(origins);
     let api = Api::new();

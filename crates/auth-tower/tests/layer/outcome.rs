@@ -1,4 +1,4 @@
-//! What the API's answer is taken for, and what the caller is told about it.
+//! How the API's response is judged, and what the outcome tells the caller.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn answer(status: u16, headers: &[(&'static str, &'static str)]) -> Response<Ful
     response
 }
 
-/// An API that says this to the first token, and 200 to every other.
+/// An API that gives this answer to the first token, and 200 to every other.
 fn saying(first: impl Fn() -> Response<Full<Bytes>> + Send + Sync + 'static) -> Api {
     Api::answering(move |seen| {
         Ok(match seen.token() {
@@ -47,7 +47,7 @@ async fn send_through(
     (world, response)
 }
 
-/// The answer is passed on as it came, after one send and without a token request.
+/// Asserts that the response is returned unchanged, after one send and without a token request.
 async fn assert_untouched(
     layer: impl FnOnce(AuthLayer) -> AuthLayer,
     status: u16,
@@ -69,7 +69,7 @@ async fn assert_untouched(
     assert_eq!(text(response).await, "the API's own words");
 }
 
-/// The token was renewed, and the request sent once more.
+/// Asserts that the token was renewed and the request sent once more.
 async fn assert_renewed(
     layer: impl FnOnce(AuthLayer) -> AuthLayer,
     first: impl Fn() -> Response<Full<Bytes>> + Send + Sync + 'static,
@@ -102,7 +102,7 @@ async fn s20_s27_a_401_is_a_refused_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s21_s24_s25_what_no_new_token_can_help_is_untouched() {
+async fn s21_s24_s25_a_response_that_no_new_token_can_change_is_returned() {
     for (status, headers) in [
         (401, &[INSUFFICIENT_SCOPE]),
         (401, &[INVALID_REQUEST]),
@@ -121,7 +121,7 @@ async fn s21_s24_s25_what_no_new_token_can_help_is_untouched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s27_a_bare_401_is_untouched_where_a_challenge_is_required() {
+async fn s27_a_401_without_a_challenge_is_returned_if_one_is_required() {
     assert_untouched(|layer| layer.require_challenge(true), 401, &[]).await;
     let layer = |layer: AuthLayer| layer.require_challenge(true);
     assert_renewed(layer, || answer(401, &[INVALID_TOKEN])).await;
@@ -135,7 +135,7 @@ const STEP_UP: (&str, &str) = (
 );
 
 #[tokio::test(start_paused = true)]
-async fn s47_a_stronger_login_that_is_wanted_is_told() {
+async fn s47_the_response_says_that_a_stronger_login_is_required() {
     assert_untouched(|layer| layer, 401, &[STEP_UP]).await;
     let (_, response) = send_through(|layer| layer, &saying(|| answer(401, &[STEP_UP]))).await;
     let wanted = response.extensions().get::<StepUp>().unwrap();
@@ -153,7 +153,7 @@ async fn grpc_status_16_is_a_refused_token_on_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_of_the_vendors_decides_too() {
+async fn a_custom_rule_can_refuse_a_token() {
     let layer = |layer: AuthLayer| {
         layer.refused_when(|head| head.status == 403 && head.headers.contains_key("x-expired"))
     };
@@ -174,7 +174,7 @@ async fn a_mark_from_a_layer_below_is_a_refused_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plain_answer_leaves_no_trace_whatever_rules_there_are() {
+async fn an_ordinary_response_has_no_outcome_with_any_rules() {
     for layer in [
         (|layer| layer) as fn(AuthLayer) -> AuthLayer,
         |layer| layer.grpc(true),

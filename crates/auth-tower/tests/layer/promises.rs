@@ -1,4 +1,4 @@
-//! What a release must not take back: auto traits, sizes, and silence about secrets.
+//! Properties that a release must keep: auto traits, sizes, and no secret in any text.
 
 use std::{
     future::{Pending, Ready},
@@ -23,7 +23,7 @@ use tower::{Layer, Service};
 
 use crate::support::{Api, Broken, Reply, URL, World, get, start};
 
-/// A service of no size with a future of any type; only its type is used.
+/// A service without state, with a future of any type. Only its type is used.
 struct Unit<F>(PhantomData<fn() -> F>);
 
 impl<F> Clone for Unit<F> {
@@ -46,7 +46,7 @@ impl<B, F: Future<Output = Reply>> Service<Request<B>> for Unit<F> {
     }
 }
 
-/// A future that must stay where it is.
+/// A future that must not move.
 struct Pinned(PhantomPinned);
 
 impl Future for Pinned {
@@ -64,7 +64,7 @@ type Boxed = Pin<Box<dyn Future<Output = Reply> + Send>>;
 type Local = Pin<Box<dyn Future<Output = Reply>>>;
 type CloneBody = fn(&Body) -> Option<Body>;
 
-/// Compiles only for a type that is not of the trait: otherwise two implementations fit.
+/// Compiles only for a type that does not implement the trait; otherwise two implementations apply.
 macro_rules! not {
     ($trait:ident: $($ty:ty),+ $(,)?) => {{
         struct Is;
@@ -100,7 +100,7 @@ fn auto_traits() {
     send_sync_unpin::<ResponseHead<'static>>();
     send_sync_unpin::<ServiceTransport<Api>>();
 
-    // The future is what the inner future, the body and the service allow.
+    // The future has the auto traits of the inner future, the body and the service.
     send_sync_unpin::<OfInner<Ready<Reply>>>();
     send_sync_unpin::<OfInner<Ready<Reply>, Body, ReplayOff>>();
     send_unpin::<OfInner<Boxed>>();
@@ -112,11 +112,11 @@ fn auto_traits() {
     clone_and_debug::<AuthLayer<ReplayWith<CloneBody>>>();
     clone_and_debug::<Auth<()>>();
     clone_and_debug::<AuthOutcome>();
-    // An error may be one's own that is not `Clone`, and two errors are never the same.
+    // An inner error may not be `Clone`, and two errors are never equal.
     not!(Clone: Error<io::Error>);
 }
 
-/// A body that stays on its thread.
+/// A body that is not `Send`.
 #[derive(Default)]
 struct NotSend(PhantomData<Rc<()>>);
 
@@ -133,7 +133,7 @@ impl http_body::Body for NotSend {
     }
 }
 
-/// A future of a usual client's size.
+/// A future of the size of a usual client's future.
 struct Large(#[expect(dead_code, reason = "only its size counts")] [usize; 14]);
 
 impl Future for Large {
@@ -170,10 +170,10 @@ fn a_future_is_hardly_larger_than_the_inner_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g18_no_secret_is_shown_or_logged() {
+async fn g18_no_secret_is_in_debug_errors_or_logs() {
     let failure = auth_core::Error::new(ErrorKind::Unavailable, "no answer");
-    // What is logged has to be known to `tracing` before somebody listens: a place in the code that
-    // another test's thread reaches for the first time just then is overheard.
+    // `tracing` must know each log statement before the capture starts: a statement that another
+    // test's thread reaches first at that moment would be missed.
     let unheard = World::cold();
     unheard.source.then(Outcome::error(failure.clone()));
     let _ = unheard.authenticator.token().await;
@@ -191,8 +191,8 @@ async fn g18_no_secret_is_shown_or_logged() {
     let mut client = layer.layer(api.clone());
     let mut shown = format!("{layer:?} {layer:#?} {client:?}");
 
-    // No token, one that is sent twice while it is on trial, a renewed one that is refused too, and
-    // no other one.
+    // No token; one that is sent twice while it is on trial; a renewed one that is refused too; and
+    // no other token.
     for (expected, pause) in [(0, 5), (2, 6), (4, 60), (5, 0)] {
         let mut request = get(URL);
         let mut cookie = HeaderValue::from_static("fake-cookie");
@@ -212,14 +212,14 @@ async fn g18_no_secret_is_shown_or_logged() {
     }
 
     assert_eq!(world.source.fetches(), 4);
-    assert!(log.text().contains("new token"), "nothing was captured");
+    assert!(log.text().contains("new token"), "no log line was captured");
     let secrets = ["fake-token-2", "fake-token-3", "fake-cookie"];
     log.assert_no_secret(&secrets);
     assert_no_secret(shown, &secrets);
 }
 
 #[test]
-fn settings_can_be_read_in_a_log() {
+fn debug_shows_the_settings() {
     let world = World::cold();
     let layer = world
         .layer()

@@ -1,5 +1,5 @@
-//! Never a second order (G14): a refusal at the end of a redirect is about the last hop. A POST
-//! that was answered with 303 is an order that was taken, and is not sent again.
+//! No order is placed twice (G14): a refusal at the end of a redirect is about the last hop. A POST
+//! that was answered with 303 was carried out, and is not sent again.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ type Client =
 
 const RECEIPT: &str = "https://api.example.com/receipts/1";
 
-/// Takes each order, and redirects with this status. Behind the redirect, the first token is
+/// Accepts each order, and redirects with this status. After the redirect, the first token is
 /// refused.
 fn shop(status: u16, location: &'static str) -> Api {
     Api::answering(move |seen| {
@@ -72,7 +72,7 @@ fn unguarded(world: &World, api: Api) -> Client {
     client.boxed_clone()
 }
 
-/// Every stack that knows what was followed.
+/// Every stack that detects which redirects were followed.
 fn stacks() -> Vec<fn(&World, Api) -> Client> {
     vec![
         guarded,
@@ -81,7 +81,7 @@ fn stacks() -> Vec<fn(&World, Api) -> Client> {
     ]
 }
 
-/// Waits for a renewal that nobody waits for, if there is one.
+/// Waits until a renewal in the background has ended, if there is one.
 async fn renewed(world: &World) {
     settle().await;
     world.clock.advance(Duration::from_secs(60)).await;
@@ -106,8 +106,8 @@ async fn g14_a_post_that_was_applied_is_not_sent_again() {
             (303, URL),
         ] {
             for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
-                // Only a POST becomes a GET by 301 and 302, and the others would go round and
-                // round.
+                // With 301 and 302 only a POST becomes a GET; other methods would be redirected
+                // without end.
                 if location == URL && method != Method::POST {
                     continue;
                 }
@@ -129,7 +129,7 @@ async fn g14_a_post_that_was_applied_is_not_sent_again() {
                     (1, true),
                     "{cell}"
                 );
-                // The next request has a good token.
+                // The next request has a valid token.
                 renewed(&world).await;
                 assert_eq!(world.source.fetches(), 2, "{cell}");
             }
@@ -166,7 +166,7 @@ async fn g07_a_post_that_was_refused_itself_is_sent_again_below_a_guard() {
     assert_eq!((orders(&api), AuthOutcome::of(&response).sends()), (2, 2));
 }
 
-/// A follower that says only where it ended does not say whether the POST was applied.
+/// A follower that reports only the last URI does not say whether the POST was carried out.
 #[cfg(feature = "follow-redirect")]
 #[tokio::test(start_paused = true)]
 async fn g14_without_a_guard_a_refused_post_is_not_sent_again() {
@@ -182,11 +182,11 @@ async fn g14_without_a_guard_a_refused_post_is_not_sent_again() {
     assert_eq!(api.calls(), 1);
 }
 
-/// Without the feature nothing reads the follower's mark, but the type of the stack names the
+/// Without the feature, the follower's mark is not read, but the type of the stack contains the
 /// follower.
 #[cfg(not(feature = "follow-redirect"))]
 #[tokio::test(start_paused = true)]
-async fn g14_a_follower_in_sight_stops_the_second_order() {
+async fn g14_a_follower_in_the_stacks_type_prevents_a_second_order() {
     for (status, location) in [(303, RECEIPT), (302, RECEIPT), (301, RECEIPT), (303, URL)] {
         let world = World::warm().await;
         let api = shop(status, location);
@@ -200,7 +200,7 @@ async fn g14_a_follower_in_sight_stops_the_second_order() {
         renewed(&world).await;
         assert_eq!(world.source.fetches(), 2);
     }
-    // What is idempotent is sent again.
+    // Idempotent requests are sent again.
     for method in [Method::GET, Method::PUT, Method::DELETE] {
         let world = World::warm().await;
         let api = Api::new();
@@ -212,7 +212,7 @@ async fn g14_a_follower_in_sight_stops_the_second_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g14_a_client_says_that_it_cannot_tell() {
+async fn g14_a_client_with_unseen_redirects_prevents_a_second_order() {
     for (method, sends) in [
         (Method::GET, 2),
         (Method::PUT, 2),
@@ -229,7 +229,7 @@ async fn g14_a_client_says_that_it_cannot_tell() {
                 response.extensions_mut().insert(RedirectsUnseen);
                 response
             });
-            // The guard knows what it sent, and not what the client did with it.
+            // The guard knows what it sent, but not which redirects the client followed.
             let client = if guarded {
                 BoxCloneService::new(
                     OriginGuardLayer::new(world.authenticator.clone()).layer(client),
@@ -249,7 +249,7 @@ async fn g14_a_client_says_that_it_cannot_tell() {
     }
 }
 
-/// A client that follows redirects by itself, and says so.
+/// A client that follows redirects itself, and marks its responses.
 fn client(world: &World, api: Api, answered: AnsweredRequest) -> Client {
     let client = ServiceBuilder::new()
         .layer(world.layer())
@@ -262,7 +262,7 @@ fn client(world: &World, api: Api, answered: AnsweredRequest) -> Client {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g14_a_client_says_which_request_it_answered() {
+async fn g14_the_clients_mark_decides_whether_a_request_is_sent_again() {
     let uri = |text: &'static str| AnsweredRequest::new(Uri::from_static(text));
     for (answered, method, sends, fetches) in [
         (uri(URL), Method::GET, 2, 2),
@@ -271,7 +271,7 @@ async fn g14_a_client_says_which_request_it_answered() {
         (uri(URL).method(Method::GET), Method::POST, 1, 2),
         (uri(ORIGIN).method(Method::POST), Method::POST, 1, 2),
         (uri(ORIGIN).method(Method::GET), Method::GET, 2, 2),
-        // From elsewhere: nothing about the token.
+        // Of another origin, so nothing about the token.
         (uri(FOREIGN).method(Method::GET), Method::GET, 1, 1),
         (uri(FOREIGN).method(Method::POST), Method::POST, 1, 1),
     ] {

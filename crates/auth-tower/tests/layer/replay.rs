@@ -1,4 +1,4 @@
-//! The API refuses a token: it is replaced once, and the request is sent once more.
+//! If the API refuses a token, the token is replaced once and the request is sent once more.
 
 use std::{
     sync::Arc,
@@ -23,7 +23,7 @@ use crate::support::{
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn g7_a_refused_request_is_sent_once_more_just_as_it_was() {
+async fn g7_a_refused_request_is_sent_once_more_unchanged() {
     let world = World::warm().await;
     let api = Api::new();
     api.revoke("fake-token-1");
@@ -63,7 +63,7 @@ async fn g7_a_refused_request_is_sent_once_more_just_as_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_for_the_second_token_is_told() {
+async fn the_outcome_contains_the_wait_for_the_second_token() {
     let world = World::cold();
     world.source.then(Outcome::fresh().delay(3 * SECOND));
     world.source.then(Outcome::fresh().delay(4 * SECOND));
@@ -77,12 +77,12 @@ async fn the_wait_for_the_second_token_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn readiness_is_polled_again_and_the_spent_service_left_alone() {
+async fn the_second_send_uses_a_service_that_was_made_ready() {
     let world = World::warm().await;
     let api = Api::new();
     api.revoke("fake-token-1");
     let mut client = world.over(api.clone());
-    // The API panics where readiness was not asked for, or was used up.
+    // The API panics if readiness was not polled, or was used up.
     send(&mut client, get(URL)).await.unwrap();
     assert_eq!((api.readied(), api.calls(), api.holding()), (2, 2, 0));
 }
@@ -105,7 +105,7 @@ async fn s23_a_second_refusal_is_returned_byte_for_byte() {
     assert_refusal(response, "fake-token-2").await;
 }
 
-/// It is what the API said to this token, and nothing but the outcome was added.
+/// Asserts that this is the API's response to the token, with only the outcome added.
 async fn assert_refusal(response: Response<Full<Bytes>>, token: &str) {
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(response.version(), Version::HTTP_11);
@@ -135,7 +135,7 @@ async fn g8_a_late_refusal_of_an_old_token_costs_no_token_request() {
     in_time(first).await.unwrap().unwrap();
     assert_eq!(world.source.fetches(), 2);
 
-    // Much later the API gets round to the other one.
+    // Much later, the API answers the other request.
     second_reply.send_response(status(401));
     let (request, reply) = in_time(handle.next_request()).await.unwrap();
     assert_eq!(request.headers()["authorization"], "Bearer fake-token-2");
@@ -154,7 +154,7 @@ fn status(status: u16) -> Response<Full<Bytes>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g9_renewals_that_do_not_help_back_off() {
+async fn g9_renewals_without_effect_start_a_refusal_back_off() {
     let world = World::warm().await;
     let api = Api::refusing();
     let mut client = world.over(api.clone());
@@ -169,7 +169,7 @@ async fn g9_renewals_that_do_not_help_back_off() {
     assert_refusal(response, "fake-token-2").await;
     assert_eq!((api.calls(), world.source.fetches()), (4, 2));
 
-    // Refused again and again, it is sent once only.
+    // After repeated refusals, it is sent only once.
     let second = world.authenticator.try_token().unwrap().generation();
     for _ in 0..4 {
         world.clock.advance(SECOND).await;
@@ -186,7 +186,7 @@ async fn g9_renewals_that_do_not_help_back_off() {
     assert_refusal(response, "fake-token-2").await;
     assert_eq!((api.calls(), world.source.fetches()), (5, 2));
 
-    // Its time on trial over, one more renewal is tried.
+    // After the trial of the token, one more renewal is tried.
     world.clock.advance(SECOND).await;
     send(&mut client, get(URL)).await.unwrap();
     assert_eq!(api.tokens()[5..], ["fake-token-2", "fake-token-3"]);
@@ -194,7 +194,7 @@ async fn g9_renewals_that_do_not_help_back_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g9_an_api_that_always_refuses_cannot_make_the_vendor_busy() {
+async fn g9_an_api_that_always_refuses_causes_few_token_requests() {
     let world = World::warm().await;
     let api = Api::refusing();
     let mut client = world.over(api.clone());
@@ -204,7 +204,7 @@ async fn g9_an_api_that_always_refuses_cannot_make_the_vendor_busy() {
     }
     let (sends, fetches) = (api.calls(), world.source.fetches());
     assert!(fetches <= 10, "{fetches} token requests in an hour");
-    // A few requests with each token are sent twice while it is on trial.
+    // Some requests are sent twice with the same token while it is on trial.
     assert!(
         sends <= 3600 + 3 * fetches,
         "{sends} sends, {fetches} token requests"
@@ -212,12 +212,12 @@ async fn g9_an_api_that_always_refuses_cannot_make_the_vendor_busy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewed_token_that_is_accepted_ends_the_damping() {
+async fn an_accepted_new_token_ends_the_refusal_back_off() {
     let world = World::warm().await;
     let api = Api::new();
     let mut client = world.over(api.clone());
     for revoked in ["fake-token-1", "fake-token-2", "fake-token-3"] {
-        // True revocations, one right after the other.
+        // Real revocations, one directly after the other.
         api.revoke(revoked);
         let response = send(&mut client, get(URL)).await.unwrap();
         assert_eq!(response.status(), 200, "{revoked}");
@@ -227,8 +227,8 @@ async fn a_renewed_token_that_is_accepted_ends_the_damping() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_an_accepted_token_ends_the_damping() {
-    // The second answer says nothing about the token, or accepts it.
+async fn only_an_accepted_token_ends_the_refusal_back_off() {
+    // The second response says nothing about the token, or accepts it.
     for (status, fetches) in [(407, 2), (429, 2), (503, 2), (200, 3)] {
         let world = World::warm().await;
         let api = Api::answering(move |seen| {
@@ -254,7 +254,7 @@ async fn only_an_accepted_token_ends_the_damping() {
             "{outcome:?}"
         );
         assert_eq!(world.source.fetches(), fetches, "{status}");
-        // On trial, the second token is sent again; accepted, it is replaced.
+        // While on trial, the second token is sent again; after an acceptance, it is replaced.
         let last = format!("fake-token-{fetches}");
         assert_eq!(
             api.tokens(),
@@ -265,9 +265,9 @@ async fn only_an_accepted_token_ends_the_damping() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_that_fails_leaves_the_refusal_as_it_was() {
+async fn after_a_failed_renewal_the_refusal_is_returned_unchanged() {
     let world = World::warm().await;
-    // Past the floor between two token requests.
+    // After the minimum time between two token requests.
     world.clock.advance(SECOND).await;
     let failure = Error::new(ErrorKind::Unavailable, "no answer");
     world
@@ -292,7 +292,7 @@ async fn a_renewal_that_fails_leaves_the_refusal_as_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g5_while_the_vendor_is_left_alone_a_late_refusal_is_passed_on_at_once() {
+async fn g5_during_the_back_off_a_late_refusal_is_returned_at_once() {
     let world = World::warm().await;
     let (service, mut handle) = mock::pair();
     let mut client = world.over(service);
@@ -316,7 +316,7 @@ async fn g5_while_the_vendor_is_left_alone_a_late_refusal_is_passed_on_at_once()
         panic!("{outcomes:?}");
     };
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    // No renewal may follow the late one: the token serves on.
+    // The late refusal starts no renewal: the token stays in use.
     let late = &outcomes[1];
     assert!(
         matches!(late.not_replayed(), Some(NotReplayed::RefusalBackOff)),
@@ -330,7 +330,7 @@ async fn g5_while_the_vendor_is_left_alone_a_late_refusal_is_passed_on_at_once()
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_the_refused_token_handed_out_again_is_not_sent_again() {
+async fn g10_a_refused_token_that_the_vendor_issues_again_is_not_sent_again() {
     let world = World::warm().await;
     let same = AccessToken::new("fake-token-1").expires_in(3600 * SECOND);
     world.source.always(Outcome::token(same));
@@ -356,7 +356,7 @@ async fn a_thousand_refusals_of_one_token_cost_one_token_request() {
         calls.push(tokio::spawn(start(&mut client, get(URL)).await));
         replies.push(handle.next_request().await.unwrap().1);
     }
-    // All are out when the token dies.
+    // All requests are sent when the token is revoked.
     for reply in replies {
         reply.send_response(status(401));
     }
@@ -374,7 +374,7 @@ async fn a_thousand_refusals_of_one_token_cost_one_token_request() {
     assert_eq!(world.source.fetches(), 2);
 }
 
-/// A client with one connection, which is free again when the response is gone.
+/// A client with one connection, which is free after the response was dropped.
 struct OneConnection {
     free: Arc<Semaphore>,
     permit: Option<OwnedSemaphorePermit>,
@@ -416,7 +416,7 @@ impl Service<Request<Full<Bytes>>> for OneConnection {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_response_is_gone_before_readiness_is_asked_for() {
+async fn the_first_response_is_dropped_before_readiness_is_polled() {
     let world = World::warm().await;
     let call = world.over(OneConnection::new()).oneshot(get(URL));
     let response = in_time(call).await.unwrap();
@@ -424,7 +424,7 @@ async fn the_first_response_is_gone_before_readiness_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_superseded_refusal_is_gone_before_readiness_is_asked_for() {
+async fn a_refusal_of_an_older_token_is_dropped_before_readiness_is_polled() {
     // As above, without the wait for a token.
     let world = World::warm().await;
     let mut client = world.over(OneConnection::new());

@@ -1,4 +1,4 @@
-//! The service for second sends: cloned for these only, and up to date.
+//! The service for second sends: cloned only for them, and up to date.
 
 use std::{
     sync::{
@@ -70,7 +70,7 @@ fn vias(api: &Api) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_are_not_refused_clone_the_inner_service_once_for_all() {
+async fn requests_that_are_not_refused_share_one_clone_of_the_inner_service() {
     let world = World::warm().await;
     let api = Api::new();
     let inner = Named::new(api.clone());
@@ -80,7 +80,7 @@ async fn requests_that_are_not_refused_clone_the_inner_service_once_for_all() {
         send(&mut client, get(URL)).await.unwrap();
     }
     assert_eq!(clones.load(SeqCst), 1);
-    // One for the second send.
+    // One clone for the second send.
     api.revoke("fake-token-1");
     let response = send(&mut client, get(URL)).await.unwrap();
     assert_eq!(AuthOutcome::of(&response).sends(), 2);
@@ -100,7 +100,7 @@ async fn with_replay_off_nothing_is_cloned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_send_goes_by_the_service_as_it_was_changed_last() {
+async fn a_second_send_uses_the_latest_change_of_the_service() {
     let world = World::warm().await;
     let api = Api::new();
     let mut client = world.over(Named::new(api.clone()));
@@ -111,7 +111,7 @@ async fn a_second_send_goes_by_the_service_as_it_was_changed_last() {
     let response = send(&mut client, get(URL)).await.unwrap();
     assert_eq!(AuthOutcome::of(&response).sends(), 2);
     assert_eq!(vias(&api), ["first", "changed", "changed"]);
-    // A clone that was made before the change is as it was.
+    // A clone that was made before the change is unchanged.
     api.revoke("fake-token-2");
     world.warm_up().await;
     let response = send(&mut other, get(URL)).await.unwrap();

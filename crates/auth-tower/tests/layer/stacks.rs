@@ -1,5 +1,5 @@
-//! Other layers above and below: nobody waits for ever, nobody calls what is not ready, and the
-//! sends stay bounded (T17, T18, T20).
+//! Other layers above and below: no request waits without end, no service is called before it is
+//! ready, and the number of sends is limited (T17, T18, T20).
 
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ fn stacks(world: &World, api: &Api) -> Vec<(&'static str, Stack)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t18_cold_and_refused_requests_get_through_every_stack() {
+async fn t18_cold_and_refused_requests_succeed_in_every_stack() {
     for number in 0..stacks(&World::cold(), &Api::new()).len() {
         let world = World::cold();
         let api = Api::new();
@@ -218,7 +218,7 @@ async fn a_timeout_below_measures_the_service_and_not_the_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_wait_for_a_token_do_not_overload_what_is_below() {
+async fn requests_that_wait_for_a_token_do_not_overload_the_service_below() {
     let world = World::cold();
     let gate = world.gate();
     let api = Api::new();
@@ -235,8 +235,8 @@ async fn requests_that_wait_for_a_token_do_not_overload_what_is_below() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_send_that_is_shed_fails_typed() {
-    // One place, which the test takes while the refused token is renewed.
+async fn a_second_send_that_is_shed_is_a_typed_error() {
+    // One place, which the test occupies while the refused token is renewed.
     let world = World::warm().await;
     let gate = world.gate();
     let api = Api::new();
@@ -257,7 +257,7 @@ async fn a_second_send_that_is_shed_fails_typed() {
     assert!(error.is::<Overloaded>(), "{error}");
 }
 
-/// Tries again after a 401 and after failures, as a careless client does.
+/// Retries a 401 and errors, as a careless client does.
 #[derive(Clone)]
 struct Again(usize);
 
@@ -280,7 +280,7 @@ impl<E> Policy<Request<Full<Bytes>>, Response<Full<Bytes>>, E> for Again {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_retries_above_send_at_most_twice_each() {
+async fn t20_each_retry_above_sends_at_most_twice() {
     let world = World::warm().await;
     let api = Api::refusing();
     let mut client = ServiceBuilder::new()
@@ -290,7 +290,8 @@ async fn t20_retries_above_send_at_most_twice_each() {
         .service(api.clone());
     let response = send(&mut client, get(URL)).await.unwrap();
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-    // The first try has the token replaced. The others send the second token twice: it is on trial.
+    // The first try replaces the token. The others send the second token twice, because it is on
+    // trial.
     assert_eq!(api.calls(), 2 * 4);
     assert_eq!(api.tokens()[1..], ["fake-token-2"; 7]);
     assert_eq!(world.source.fetches(), 2);
@@ -311,8 +312,8 @@ async fn t20_retries_above_do_not_multiply_token_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_a_layer_twice_signs_and_replays_once() {
-    // A token that is on trial is sent again, another one is replaced.
+async fn t20_two_equal_layers_sign_and_replay_once() {
+    // A token that is on trial is sent again; another one is replaced.
     for (world, fetches) in [(World::cold(), 1), (World::warm().await, 2)] {
         let api = Api::refusing();
         let mut client = ServiceBuilder::new()
@@ -334,8 +335,8 @@ async fn t20_a_layer_twice_signs_and_replays_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_a_layer_twice_that_replaces_replays_once() {
-    // A token that is on trial is sent again, another one is replaced.
+async fn t20_two_equal_layers_that_replace_credentials_replay_once() {
+    // A token that is on trial is sent again; another one is replaced.
     for (world, fetches) in [(World::cold(), 1), (World::warm().await, 2)] {
         let api = Api::refusing();
         let mut client = ServiceBuilder::new()
@@ -351,7 +352,7 @@ async fn t20_a_layer_twice_that_replaces_replays_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn t20_a_second_send_of_an_inner_layer_is_told() {
+async fn t20_the_outcome_counts_a_second_send_of_an_inner_layer() {
     // Two credentials, in two headers.
     let scheme = auth_core::Scheme::header(http::HeaderName::from_static("x-login-token")).unwrap();
     let outer = World::with(|builder| builder.scheme(scheme));
@@ -373,7 +374,8 @@ async fn t20_two_credentials_make_two_sends_and_never_three() {
     outer.warm_up().await;
     let inner = World::warm().await;
     let api = Api::refusing();
-    // From here on the inner layer's renewals are in refusal back-off, for less long than the outer one's takes.
+    // From here on the inner layer's renewals are in refusal back-off, which is shorter than the
+    // outer layer's.
     send(&mut inner.over(api.clone()), get(URL)).await.unwrap();
     assert_eq!(api.calls(), 2);
     outer

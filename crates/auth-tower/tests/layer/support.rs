@@ -1,5 +1,5 @@
-//! What the tests share: an authenticator under virtual time, and an API below the layer that
-//! holds the layer to tower's contract.
+//! Shared by the tests: an authenticator under virtual time, and an API below the layer that checks
+//! tower's contract.
 
 use std::{
     collections::HashSet,
@@ -28,7 +28,7 @@ pub(crate) const ORIGIN: &str = "https://api.example.com";
 pub(crate) const URL: &str = "https://api.example.com/v1/things?page=2";
 pub(crate) const FOREIGN: &str = "https://elsewhere.example/v1/things";
 
-/// An authenticator, and the strings it hangs on.
+/// An authenticator, and the objects that control it.
 pub(crate) struct World {
     pub(crate) source: ScriptedSource,
     pub(crate) clock: VirtualClock,
@@ -36,17 +36,17 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Without a token.
+    /// Makes a world without a cached token.
     pub(crate) fn cold() -> Self {
         Self::with(|builder| builder)
     }
 
-    /// Without a token, and with other settings than the usual ones.
+    /// Makes a world without a cached token, with other settings.
     pub(crate) fn with(set: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) -> Self {
         Self::of(Origins::new([ORIGIN]).unwrap(), set)
     }
 
-    /// Without a token, which may go elsewhere.
+    /// Makes a world without a cached token, with other origins.
     pub(crate) fn at(origins: Origins) -> Self {
         Self::of(origins, |builder| builder)
     }
@@ -68,14 +68,14 @@ impl World {
         }
     }
 
-    /// With `fake-token-1` at hand.
+    /// Makes a world with the cached token `fake-token-1`.
     pub(crate) async fn warm() -> Self {
         let world = Self::cold();
         world.warm_up().await;
         world
     }
 
-    /// Has a token that the API has accepted once: it is not on trial.
+    /// Fetches a token that the API has accepted once, so that it is not on trial.
     pub(crate) async fn warm_up(&self) {
         let token = self.authenticator.token().await.unwrap();
         self.authenticator.report_accepted(token.generation());
@@ -85,19 +85,19 @@ impl World {
         AuthLayer::new(self.authenticator.clone())
     }
 
-    /// Makes the next token request wait behind a gate.
+    /// Makes the next token request wait at a gate.
     pub(crate) fn gate(&self) -> Gate {
         let gate = Gate::new();
         self.source.then(Outcome::fresh().after(&gate));
         gate
     }
 
-    /// The layer with its defaults over an API that takes one request at a time.
+    /// The layer with its defaults above an API that takes one request at a time.
     pub(crate) fn over_one_place(&self, api: &Api) -> auth_tower::Auth<ConcurrencyLimit<Api>> {
         self.over(ConcurrencyLimit::new(api.clone(), 1))
     }
 
-    /// The layer with its defaults over `inner`.
+    /// The layer with its defaults above `inner`.
     pub(crate) fn over<S: Clone>(&self, inner: S) -> auth_tower::Auth<S> {
         self.layer().layer(inner)
     }
@@ -121,7 +121,7 @@ impl Seen {
         Some(value.strip_prefix("Bearer ").unwrap_or(value))
     }
 
-    /// Everything that a second send has to repeat: all but the credential.
+    /// Returns all that a second send must repeat: everything except the credential.
     pub(crate) fn but_the_token(&self) -> impl PartialEq + fmt::Debug + use<> {
         let mut headers = self.headers.clone();
         headers.remove("authorization");
@@ -143,8 +143,8 @@ impl Seen {
 pub(crate) type Reply = Result<Response<Full<Bytes>>, Broken>;
 type Answer = dyn Fn(&Seen) -> Reply + Send + Sync;
 
-/// The service below the layer. It panics if it is called without having been made ready, clones
-/// are not ready, and it remembers what it saw.
+/// The service below the layer. It panics if it is called without being ready, its clones are not
+/// ready, and it records the requests.
 pub(crate) struct Api {
     shared: Arc<Shared>,
     ready: bool,
@@ -156,7 +156,7 @@ struct Shared {
     seen: Mutex<Vec<Seen>>,
     calls: AtomicUsize,
     readied: AtomicUsize,
-    /// Instances that were made ready and neither called nor dropped since.
+    /// The number of instances that are ready and neither called nor dropped.
     holding: AtomicUsize,
 }
 
@@ -174,7 +174,7 @@ impl Api {
     }
 
     /// Answers 401 to the first token, and 200 to all others. The API has accepted the first token
-    /// from somebody else by then: it is not on trial.
+    /// from another caller before, so it is not on trial.
     pub(crate) fn refusing_the_first(world: &World) -> Self {
         let authenticator = world.authenticator.clone();
         Self::answering(move |seen| {
@@ -186,7 +186,7 @@ impl Api {
         })
     }
 
-    /// Answers 401 to everything.
+    /// Answers 401 to all requests.
     pub(crate) fn refusing() -> Self {
         Self::answering(|seen| Ok(unauthorized(seen)))
     }
@@ -216,29 +216,29 @@ impl Api {
         self.shared.revoked.lock().unwrap().insert(token.to_owned());
     }
 
-    /// What arrived whole, in this order.
+    /// Returns the complete requests, in the order of arrival.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
     }
 
-    /// The tokens that arrived, in this order.
+    /// Returns the tokens, in the order of arrival.
     pub(crate) fn tokens(&self) -> Vec<String> {
         let seen = self.seen();
         let tokens = seen.iter().map(|seen| seen.token().unwrap_or("none"));
         tokens.map(str::to_owned).collect()
     }
 
-    /// How often it was called.
+    /// Returns how often the API was called.
     pub(crate) fn calls(&self) -> usize {
         self.shared.calls.load(SeqCst)
     }
 
-    /// How often it was made ready.
+    /// Returns how often the API was made ready.
     pub(crate) fn readied(&self) -> usize {
         self.shared.readied.load(SeqCst)
     }
 
-    /// How many instances are ready and not called yet.
+    /// Returns how many instances are ready and not called yet.
     pub(crate) fn holding(&self) -> usize {
         self.shared.holding.load(SeqCst)
     }
@@ -314,7 +314,7 @@ where
     }
 }
 
-/// The API's own failure.
+/// The error of the API.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Broken(pub(crate) &'static str);
 
@@ -330,7 +330,7 @@ pub(crate) fn ok() -> Response<Full<Bytes>> {
     Response::new(Full::from("here you are"))
 }
 
-/// A refusal that can be told from any other.
+/// A refusal that differs from all others.
 pub(crate) fn unauthorized(seen: &Seen) -> Response<Full<Bytes>> {
     Response::builder()
         .status(401)
@@ -353,26 +353,27 @@ pub(crate) fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Fails instead of waiting for ever: time leaps to the end when everybody waits for everybody.
+/// Fails instead of waiting without end: when no task can run, virtual time advances to the
+/// time-out.
 pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
     let day = Duration::from_secs(24 * 3600);
     let result = tokio::time::timeout(day, future).await;
-    result.expect("everybody waits for everybody")
+    result.expect("a deadlock: no task can run")
 }
 
-/// Lets all other tasks run until each of them waits for something.
+/// Lets all other tasks run until each of them waits.
 pub(crate) async fn settle() {
     for _ in 0..64 {
         tokio::task::yield_now().await;
     }
 }
 
-/// Makes ready for requests with a body of bytes.
+/// Makes the client ready for requests with a body of bytes.
 pub(crate) async fn ready<S: Service<Request<Full<Bytes>>, Error: fmt::Debug>>(client: &mut S) {
     client.ready().await.unwrap();
 }
 
-/// Makes ready and calls; the future is not polled.
+/// Makes the client ready and calls it. The future is not polled.
 pub(crate) async fn start<S, B>(client: &mut S, request: Request<B>) -> S::Future
 where
     S: Service<Request<B>, Error: fmt::Debug>,
@@ -381,7 +382,7 @@ where
     ready.call(request)
 }
 
-/// Makes ready, calls and waits for the answer.
+/// Makes the client ready, calls it and waits for the response.
 pub(crate) async fn send<S, B>(client: &mut S, request: Request<B>) -> Result<S::Response, S::Error>
 where
     S: Service<Request<B>, Error: fmt::Debug>,

@@ -1,5 +1,5 @@
-//! Nothing is silent (G21): what is not signed, and what is refused and not sent again, is told on
-//! the response and in the log, with host and cause.
+//! Every request that is not signed, or is refused and not sent again, is visible in its outcome
+//! and in the log, with host and cause (G21).
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tower::{Layer, ServiceBuilder};
 
 use crate::support::{Api, FOREIGN, ORIGIN, URL, World, get, send, settle, start};
 
-/// Lines of the log of this level that hold all these words.
+/// Returns the number of log lines with this level and all these words.
 fn lines(log: &LogCapture, level: &str, words: &[&str]) -> usize {
     let text = log.text();
     let is_one = |line: &&str| {
@@ -27,7 +27,7 @@ fn lines(log: &LogCapture, level: &str, words: &[&str]) -> usize {
     text.lines().filter(is_one).count()
 }
 
-/// A path and a query that no line may show.
+/// Adds a path and a query that no log line may contain.
 fn with_secrets(url: &str) -> String {
     format!(
         "{}/fake-secret-1?key=fake-secret-2",
@@ -78,7 +78,7 @@ async fn g21_the_outcome_says_why_a_request_was_not_signed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_keyed_layer_tells_no_key_from_no_authenticator() {
+async fn g21_a_keyed_layer_distinguishes_no_key_from_no_authenticator() {
     let map = AuthenticatorMap::builder(|_| Err(Error::config("subject", "is not known")));
     let layer = AuthLayer::keyed(map.build().unwrap());
     let mut client = layer
@@ -99,7 +99,7 @@ async fn g21_a_keyed_layer_tells_no_key_from_no_authenticator() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_signed_request_leaves_nothing_behind() {
+async fn g21_a_signed_request_leaves_no_outcome_and_no_log_line() {
     let log = LogCapture::new();
     let world = World::warm().await;
     let _guard = log.install();
@@ -116,7 +116,7 @@ async fn g21_each_unsigned_request_is_logged_and_the_first_to_a_host_at_warn() {
     let world = World::warm().await;
     let _guard = log.install();
     let layer = world.layer();
-    // Layers of one authenticator warn together.
+    // Layers with the same authenticator share their warnings.
     for _ in 0..2 {
         let mut client = layer.layer(Api::new());
         for url in [
@@ -157,7 +157,7 @@ async fn g21_each_unsigned_request_is_logged_and_the_first_to_a_host_at_warn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_caller_that_makes_up_hosts_does_not_flood_the_log() {
+async fn g21_invented_hosts_do_not_flood_the_log() {
     let log = LogCapture::new();
     let world = World::warm().await;
     let _guard = log.install();
@@ -171,7 +171,7 @@ async fn g21_a_caller_that_makes_up_hosts_does_not_flood_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_callers_own_credentials_are_no_reason_to_warn() {
+async fn g21_a_request_with_its_own_credentials_logs_no_warning() {
     let log = LogCapture::new();
     let world = World::warm().await;
     let _guard = log.install();
@@ -185,7 +185,7 @@ async fn g21_a_callers_own_credentials_are_no_reason_to_warn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_requests_that_are_allowed_without_a_token_are_logged_with_the_error() {
+async fn g21_requests_that_are_sent_without_a_token_are_logged_with_the_error() {
     let log = LogCapture::new();
     let world = World::cold();
     world.source.always(Outcome::error(unavailable()));
@@ -205,7 +205,7 @@ async fn g21_requests_that_are_allowed_without_a_token_are_logged_with_the_error
     log.assert_no_secret(&["fake-secret-1", "fake-secret-2"]);
 }
 
-/// Sends a request that is refused and not sent again, three times.
+/// Sends a request three times that is refused and not sent again.
 async fn assert_told(
     what: &str,
     host: &str,
@@ -231,7 +231,7 @@ async fn assert_told(
     log.assert_no_secret(&["fake-secret-1", "fake-secret-2"]);
 }
 
-/// An authenticator of its own with `fake-token-1` each time: they warn together, because they
+/// Makes a new authenticator with `fake-token-1` each time. They share their warnings, because they
 /// share their origins.
 fn worlds() -> impl AsyncFn() -> World {
     let origins = Origins::new([ORIGIN]).unwrap();
@@ -243,7 +243,7 @@ fn worlds() -> impl AsyncFn() -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_refusal_is_told_that_was_not_sent_again_because_of_the_body() {
+async fn g21_a_refusal_that_is_not_replayed_because_of_the_body_is_visible() {
     let warm = worlds();
     let body = async || {
         let body: BoxBody<Bytes, std::convert::Infallible> = Full::from("once").boxed();
@@ -257,7 +257,7 @@ async fn g21_a_refusal_is_told_that_was_not_sent_again_because_of_the_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_refusal_is_told_that_was_the_second() {
+async fn g21_a_second_refusal_is_visible() {
     let warm = worlds();
     let twice = async || {
         let mut client = warm().await.over(Api::refusing());
@@ -276,10 +276,10 @@ async fn g21_a_refusal_is_told_that_was_the_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_refusal_is_told_for_which_token_requests_back_off() {
+async fn g21_a_refusal_during_the_refusal_back_off_is_visible() {
     let world = World::warm().await;
     let mut client = world.over(Api::refusing());
-    // The renewal that does not help: the second token is refused again and again.
+    // The renewal has no effect: the second token is refused again and again.
     send(&mut client, get(URL)).await.unwrap();
     let second = world.authenticator.try_token().unwrap().generation();
     for _ in 0..5 {
@@ -295,9 +295,9 @@ async fn g21_a_refusal_is_told_for_which_token_requests_back_off() {
     assert_told("back-off", "api.example.com", words, back_off, is_it).await;
 }
 
-/// The renewal failed: nothing was renewed that could have helped.
+/// The renewal failed, so no token was replaced.
 #[tokio::test(start_paused = true)]
-async fn g21_a_refusal_is_told_whose_renewal_failed_a_moment_ago() {
+async fn g21_a_refusal_after_a_failed_renewal_is_visible() {
     let world = World::warm().await;
     world.source.always(Outcome::error(unavailable()));
     let mut client = world.over(Api::refusing());
@@ -317,7 +317,7 @@ async fn g21_a_refusal_is_told_whose_renewal_failed_a_moment_ago() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_a_refusal_is_told_for_which_no_token_could_be_had() {
+async fn g21_a_refusal_without_another_token_is_visible() {
     let warm = worlds();
     let no_token = async || {
         let world = warm().await;
@@ -350,7 +350,7 @@ async fn g21_a_replay_is_logged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g21_the_guard_says_what_it_took_off() {
+async fn g21_the_guard_reports_removed_credentials() {
     let log = LogCapture::new();
     let world = World::warm().await;
     let _guard = log.install();
@@ -358,7 +358,7 @@ async fn g21_the_guard_says_what_it_took_off() {
     for _ in 0..3 {
         let signed = with_header(&with_secrets(FOREIGN), "authorization", "fake-secret-3");
         send(&mut client, signed).await.unwrap();
-        // Nothing to take off.
+        // No header to remove.
         send(&mut client, get(FOREIGN)).await.unwrap();
     }
     let words = ["credential removed", "elsewhere.example"];
@@ -385,7 +385,7 @@ async fn g21_a_layer_that_signs_overrides_one_below_that_does_not() {
     let response = send(&mut client, get(FOREIGN)).await.unwrap();
     assert!(response.extensions().get::<AuthOutcome>().is_none());
     assert_eq!(api.seen()[0].headers["x-key"], "fake-key-1");
-    // Signed by neither.
+    // No layer signs it.
     let response = send(&mut client, get("https://third.example/"))
         .await
         .unwrap();
@@ -395,7 +395,7 @@ async fn g21_a_layer_that_signs_overrides_one_below_that_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_signed_keeps_the_apis_answer() {
+async fn the_response_of_an_unsigned_request_is_unchanged() {
     let world = World::warm().await;
     let api = Api::answering(|_| {
         let response = Response::builder().status(418).header("x-own", "1");

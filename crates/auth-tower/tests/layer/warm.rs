@@ -1,4 +1,4 @@
-//! A token is at hand: nothing stands between a request and the service.
+//! With a cached token, a request reaches the service without delay.
 
 use std::{task::Poll, time::Duration};
 
@@ -20,7 +20,7 @@ async fn g1_the_ready_service_is_called_at_once() {
     let mut client = world.over(service);
     ready(&mut client).await;
 
-    // No poll of the future, no await, no second readiness: the mock allows one call only.
+    // No poll of the future, no await, no second readiness: the mock permits one call only.
     let mut response = client.call(get(URL));
     let Poll::Ready(Some((request, reply))) = handle.poll_request() else {
         panic!("not sent");
@@ -34,7 +34,7 @@ async fn g1_the_ready_service_is_called_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_credential_is_sensitive_and_the_rest_is_left_alone() {
+async fn the_credential_is_sensitive_and_the_rest_is_unchanged() {
     let world = World::warm().await;
     let api = Api::new();
     let request = Request::put(URL)
@@ -60,7 +60,7 @@ async fn the_credential_is_sensitive_and_the_rest_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scheme_of_several_headers_is_set_whole() {
+async fn all_headers_of_a_scheme_are_set() {
     let scheme = Scheme::header(HeaderName::from_static("x-login-token"))
         .unwrap()
         .and_header(HeaderName::from_static("appid"), "fake-app")
@@ -81,7 +81,7 @@ async fn a_scheme_of_several_headers_is_set_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_accepted_response_is_passed_on_as_it_came() {
+async fn an_accepted_response_is_returned_unchanged() {
     let world = World::warm().await;
     let api = Api::answering(|_| Ok(ok()));
     let response = in_time(world.over(api.clone()).oneshot(get(URL)))
@@ -95,7 +95,7 @@ async fn an_accepted_response_is_passed_on_as_it_came() {
 
 #[tokio::test(start_paused = true)]
 async fn extensions_of_the_client_below_cost_no_outcome() {
-    // Real clients leave their own, such as the connection's addresses.
+    // Real clients leave their own extensions, for example the connection's addresses.
     let world = World::warm().await;
     let api = Api::answering(|_| {
         let mut response = ok();
@@ -110,7 +110,7 @@ async fn extensions_of_the_client_below_cost_no_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g2_in_the_early_window_the_old_token_serves_and_one_token_request_runs() {
+async fn g2_ahead_of_expiry_the_old_token_is_used_and_one_token_request_runs() {
     let world = World::warm().await;
     let api = Api::new();
     let mut client = world.over(api.clone());
@@ -127,7 +127,7 @@ async fn g2_in_the_early_window_the_old_token_serves_and_one_token_request_runs(
     send(&mut client, get(URL)).await.unwrap();
     assert_eq!(api.tokens()[3], "fake-token-2");
     assert_eq!(world.source.fetches(), 2);
-    // Nobody waited.
+    // No request waited.
     assert_eq!(
         world.clock.world_elapsed() - before,
         Duration::from_secs(2880)
@@ -135,7 +135,7 @@ async fn g2_in_the_early_window_the_old_token_serves_and_one_token_request_runs(
 }
 
 #[tokio::test(start_paused = true)]
-async fn readiness_is_the_inner_services() {
+async fn readiness_is_that_of_the_inner_service() {
     let world = World::warm().await;
     let (service, mut handle) = mock::pair::<Request<Full<Bytes>>, Response<()>>();
     let mut client = mock::Spawn::new(world.over(service));
@@ -153,7 +153,7 @@ async fn readiness_is_the_inner_services() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_inner_service_can_be_reached() {
+async fn the_inner_service_is_accessible() {
     let world = World::cold();
     let mut client = world.layer().layer(Api::new());
     let _: (&Api, &mut Api) = (&client.get_ref().clone(), client.get_mut());

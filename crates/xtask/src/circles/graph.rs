@@ -3,10 +3,10 @@ use std::{
     fmt,
 };
 
-/// Which file uses which others: file, other file, and what it uses there.
+/// The imports of each file: file, other file, and an item that it uses there.
 pub(super) type Imports = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Files of which each leads to each other one.
+/// Files of which each imports each other one, directly or through others.
 #[derive(Debug)]
 pub(super) struct Circle {
     pub(super) files: BTreeSet<String>,

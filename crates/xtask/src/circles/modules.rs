@@ -11,7 +11,7 @@ use crate::Result;
 
 use super::graph::Imports;
 
-/// A module's or an item's path: its names, from the crate's root on.
+/// The path of a module or an item: its names from the crate's root.
 type Path = Vec<String>;
 
 /// The modules of one crate, without its tests.
@@ -22,9 +22,9 @@ pub(super) struct Modules(BTreeMap<Path, Module>);
 struct Module {
     /// The module that is the file.
     file: Path,
-    /// The items that are written here.
+    /// The items that are defined here.
     items: BTreeSet<String>,
-    /// By the name that they have here.
+    /// The imported paths, by their names here.
     imports: BTreeMap<String, Path>,
     globs: Vec<Path>,
     /// Paths outside `use`.
@@ -32,8 +32,8 @@ struct Module {
 }
 
 impl Modules {
-    /// Reads a crate: its root file, and what `mod` names from there on. Files are read by their
-    /// paths below the folder of the root file, for example `token/scope.rs`.
+    /// Reads a crate: its root file, and the files of its `mod` items. `read` gets paths relative
+    /// to the folder of the root file, for example `token/scope.rs`.
     pub(super) fn read(root: &str, read: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         let mut modules = BTreeMap::new();
         let mut open = vec![(Path::new(), vec![root.to_owned()])];
@@ -58,7 +58,7 @@ impl Modules {
         Ok(Self(modules))
     }
 
-    /// Returns which file uses which others, without those that are its parents and children.
+    /// Returns the imports of each file, without those of parents and children.
     pub(super) fn imports(&self) -> Imports {
         let mut all = Imports::new();
         for (path, module) in &self.0 {
@@ -84,7 +84,7 @@ impl Modules {
         all
     }
 
-    /// Finds the module in which a path's item is written, however often it is exported again.
+    /// Finds the module that defines a path's item, through any number of re-exports. Returns
     /// `None` outside the crate.
     fn resolve(
         &self,
@@ -114,7 +114,7 @@ impl Modules {
         }
     }
 
-    /// Goes down a path from a module on.
+    /// Follows a path from a module.
     fn find(
         &self,
         mut at: Path,
@@ -168,10 +168,10 @@ fn child(path: &[String], name: &str) -> Path {
 /// Reads one file.
 struct Reader<'a> {
     file: Path,
-    /// The file's, or one that is written inside it.
+    /// The module of the file, or a module inside it.
     module: Path,
     modules: &'a mut BTreeMap<Path, Module>,
-    /// Modules that are separate files.
+    /// Modules in separate files.
     files: Vec<Path>,
 }
 
@@ -206,7 +206,7 @@ impl Reader<'_> {
                 if tree.ident != "self" {
                     path.push(tree.ident.to_string());
                 }
-                // Several may be called `_`.
+                // Several items may have the name `_`.
                 self.here().mentions.insert(path.clone());
                 self.here().imports.insert(tree.rename.to_string(), path);
             }
@@ -219,7 +219,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What a macro is given is not parsed: paths are found by their first word.
+    /// Arguments of macros are not parsed: paths are recognized by their first word.
     fn mentioned(&mut self, tokens: TokenStream) {
         let mut path = Path::new();
         let mut colons = 0;
@@ -305,11 +305,11 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         self.mentioned(item.tokens.clone());
     }
 
-    /// `pub(in crate::token)` imports nothing.
+    /// `pub(in crate::token)` is not an import.
     fn visit_vis_restricted(&mut self, _: &'ast VisRestricted) {}
 }
 
-/// Returns an item's attributes and its name, if it is no module and has one.
+/// Returns an item's attributes and its name, if it is not a module and has a name.
 fn described(item: &Item) -> (&[Attribute], Option<String>) {
     let (attributes, name) = match item {
         Item::Const(item) => (&item.attrs, Some(&item.ident)),
@@ -328,7 +328,7 @@ fn described(item: &Item) -> (&[Attribute], Option<String>) {
     (attributes, name.map(ToString::to_string))
 }
 
-/// Whether an attribute is `#[cfg(test)]`, or one that wants more than tests.
+/// Returns whether an attribute is `#[cfg(test)]`, or a condition that includes it.
 fn is_for_tests(attribute: &Attribute) -> bool {
     attribute.path().is_ident("cfg") && attribute.parse_args().is_ok_and(|meta| wants_tests(&meta))
 }

@@ -1,8 +1,8 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use super::{graph, modules::Modules};
 
-/// The circles among files of a crate, each as the names of its files.
+/// Returns the circles among the files of a crate, each as the names of its files.
 fn circles(files: &[(&str, &str)]) -> Vec<String> {
     let read = |wanted: &str| {
         let file = files.iter().find(|(name, _)| *name == wanted);
@@ -66,7 +66,7 @@ fn exports_are_followed_to_the_file_that_defines_the_item() {
 }
 
 #[test]
-fn parent_and_child_may_know_each_other() {
+fn parent_and_child_may_import_from_each_other() {
     let root = ("lib.rs", "mod a; pub use a::A;");
     let a = ("a.rs", "mod child; use child::Child; pub struct A(Child);");
     let child = (
@@ -100,7 +100,7 @@ fn tests_and_other_crates_do_not_count() {
 }
 
 #[test]
-fn a_file_that_is_missing_or_no_rust_is_an_error() {
+fn a_file_that_is_missing_or_not_rust_is_an_error() {
     let read = |file: &str| (file == "lib.rs").then(|| String::from("mod a;"));
     let error = Modules::read("lib.rs", &read).unwrap_err().to_string();
     assert_eq!(error, "there is no a.rs and no a/mod.rs");

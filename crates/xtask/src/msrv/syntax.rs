@@ -5,11 +5,11 @@ use std::{
 
 use crate::Result;
 
-/// Finds `if let ... && ...` in a directory's sources, as `file:line`.
+/// Finds `if let ... && ...` in a directory's sources. Returns places as `file:line`.
 ///
-/// Every compiler since 1.88 takes such chains in edition 2024 for any `rust-version`, and no lint
-/// looks for them, so a machine with one toolchain would not notice. Relies on the sources
-/// being formatted: rustfmt puts what follows a `let` in a chain on a separate line.
+/// Every compiler since 1.88 accepts such chains in edition 2024 with any `rust-version`, and no
+/// lint reports them, so a machine with one toolchain would not notice. The search needs formatted
+/// sources: rustfmt puts the part after a `let` in a chain on a separate line.
 pub(super) fn let_chains(directory: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for file in sources(directory)? {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_chains_and_nothing_else() {
+    fn only_let_chains_are_found() {
         let text = "
             if let Some(x) = y {
             } else if let Some(x) = z

@@ -3,10 +3,10 @@ use std::collections::BTreeSet;
 use super::{Text, read};
 use crate::{Result, cargo::root};
 
-/// Where pages on docs.rs link to for a file of this repository.
+/// The URL under which pages on docs.rs link to a file of this repository.
 const REPOSITORY: &str = "https://github.com/auth-tower/auth-tower/blob/main/";
 
-/// Checks that relative links of all Markdown files lead to files and headings that exist.
+/// Checks that relative links in all Markdown files lead to files and headings that exist.
 pub(super) fn check(texts: &[Text]) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     let mut followed = 0;
@@ -27,8 +27,8 @@ pub(super) fn check(texts: &[Text]) -> Result<Vec<String>> {
     Ok(faults)
 }
 
-/// The file, from the repository's root, and the anchor that a link leads to; `None` for other
-/// sites and for rustdoc's paths.
+/// Returns the file of a link, from the repository's root, and its anchor. Returns `None` for other
+/// sites and for paths of rustdoc.
 fn resolve<'a>(page: &str, target: &'a str) -> Option<(String, &'a str)> {
     let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
     if let Some(path) = path.strip_prefix(REPOSITORY) {
@@ -52,7 +52,7 @@ fn resolve<'a>(page: &str, target: &'a str) -> Option<(String, &'a str)> {
     Some((parts.join("/"), anchor))
 }
 
-/// What the links of a page lead to; code is left out.
+/// Returns the targets of a page's links, except those in code.
 fn targets(page: &str) -> Vec<&str> {
     let mut targets = Vec::new();
     for line in prose_lines(page) {
@@ -65,7 +65,7 @@ fn targets(page: &str) -> Vec<&str> {
     targets
 }
 
-/// The anchors of a page's headings, as GitHub makes them.
+/// Returns the anchors of a page's headings, as GitHub makes them.
 fn anchors(page: &str) -> BTreeSet<String> {
     let headings = prose_lines(page).filter(|line| line.starts_with('#'));
     headings
@@ -79,7 +79,7 @@ fn anchors(page: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The lines of a page outside fenced code.
+/// Returns the lines of a page outside fenced code.
 fn prose_lines(page: &str) -> impl Iterator<Item = &str> {
     let mut code = false;
     page.lines().filter(move |line| {

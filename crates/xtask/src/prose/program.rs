@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Does with README.md what a reader does: `cargo new` beside the clone, paste both files, run.
-/// Every line that the program prints must stand in README.md as inline code.
+/// README.md must contain every line that the program prints, as inline code.
 pub(super) fn check() -> Result {
     let page = read(README)?;
     let place = Place::new()?;

@@ -6,7 +6,7 @@ use crate::{
 
 pub(super) const README: &str = "README.md";
 
-/// A README is shorter than this.
+/// README.md must have fewer lines than this.
 const LINES: usize = 150;
 
 /// Checks README.md: its length, the versions of its table and of its Cargo.toml, and that its test
@@ -43,7 +43,7 @@ pub(super) fn check(metadata: &Metadata) -> Result<Vec<String>> {
     Ok(faults)
 }
 
-/// The first fenced block of a language.
+/// Returns the first fenced block of a language.
 pub(super) fn block<'a>(page: &'a str, language: &str) -> Result<&'a str> {
     page.split_once(&format!("```{language}\n"))
         .and_then(|(_, rest)| rest.split_once("```"))
@@ -51,7 +51,7 @@ pub(super) fn block<'a>(page: &'a str, language: &str) -> Result<&'a str> {
         .ok_or_else(|| format!("{README}: no block of {language}").into())
 }
 
-/// Name, version and use of each row of the table "Works with".
+/// Returns name, version and use of each row of the table "Works with".
 fn rows(page: &str) -> Vec<(&str, &str, &str)> {
     let section = page.split("\n## Works with\n").nth(1).unwrap_or_default();
     let section = section.split("\n## ").next().unwrap_or_default();
@@ -64,7 +64,7 @@ fn rows(page: &str) -> Vec<(&str, &str, &str)> {
     .collect()
 }
 
-/// Name and version of each dependency that has a version.
+/// Returns name and version of each dependency that has a version.
 fn requirements(manifest: &str) -> Vec<(&str, &str)> {
     let dependencies = manifest.split("[dependencies]\n").nth(1);
     let lines = dependencies.unwrap_or_default().lines();
@@ -79,7 +79,7 @@ fn requirements(manifest: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// The newest version of a crate in Cargo.lock is the stated one.
+/// Checks that the newest version of a crate in Cargo.lock is the stated one.
 fn version_fault(metadata: &Metadata, name: &str, stated: &str) -> Option<String> {
     let locked = metadata
         .packages()
@@ -95,7 +95,8 @@ fn version_fault(metadata: &Metadata, name: &str, stated: &str) -> Option<String
     (!right).then(|| format!("{README}: {name} {stated}, and Cargo.lock has {locked}"))
 }
 
-/// The row of Rust states the lowest `rust-version`, and names each published crate that needs more.
+/// Checks that the row of Rust states the lowest `rust-version`, and names each published crate
+/// that needs more.
 fn rust_versions(metadata: &Metadata, stated: &str, exceptions: &str) -> Vec<String> {
     let mut faults = Vec::new();
     for package in metadata.published() {

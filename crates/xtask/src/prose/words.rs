@@ -23,7 +23,7 @@ const SKIPPED: [&str; 7] = [
     "tests/interop/oidc-provider/package-lock.json",
 ];
 
-/// Finds listed phrases in all texts. Prints how many each path has that is not rewritten yet.
+/// Finds listed phrases in all texts. Prints the count of each path that is not rewritten yet.
 pub(super) fn check(texts: &[Text]) -> Result<Vec<String>> {
     let phrases = phrases()?;
     let exceptions = exceptions(&phrases)?;
@@ -117,13 +117,13 @@ fn exceptions(phrases: &[Phrase]) -> Result<Vec<Exception>> {
         .collect()
 }
 
-/// The lines of a list, without comments and empty lines.
+/// Returns the lines of a list, without comments and empty lines.
 fn lines(list: &'static str) -> impl Iterator<Item = &'static str> {
     list.lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// Whether a file is the path or lies in the folder.
+/// Returns whether a file is the path or is inside the folder.
 fn within(file: &str, path: &str) -> bool {
     file.strip_prefix(path)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -155,8 +155,8 @@ struct Token {
 }
 
 /// Splits text and code into words. A phrase may continue on the next line of a comment or of a
-/// string. The parts of an identifier are words, except after `.` and `:`: `.is_none()` is not
-/// ours to name.
+/// string. The parts of an identifier are words, except after `.` and `:`, because names such as
+/// `.is_none()` belong to other crates.
 fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -166,7 +166,7 @@ fn tokens(text: &str) -> Vec<Token> {
         while let Some((start, character)) = characters.next() {
             if !character.is_alphanumeric() {
                 if character == '\\' {
-                    // An escape, or the end of a line of a string that goes on.
+                    // An escape, or the end of a line of a string that continues.
                     characters.next();
                 } else if !matches!(character, ' ' | '*' | '`' | '_') {
                     tokens.push(Token {
@@ -203,7 +203,7 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// A line without what marks it as a comment or as an item of a list.
+/// Returns a line without the marker of a comment or a list item.
 fn without_marker(line: &str) -> &str {
     let line = line.trim();
     ["///", "//!", "//", "--", "#", ">"]

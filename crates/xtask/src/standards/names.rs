@@ -1,8 +1,8 @@
-//! The numbers that tests quote.
+//! The numbers in the names of tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a number is about.
+/// The kind of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Guarantee,
@@ -32,14 +32,14 @@ impl Kind {
 pub(super) struct Number(pub(super) Kind, pub(super) u32);
 
 impl Number {
-    /// Reads a whole text such as `S38`.
+    /// Parses a text such as `S38`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut chars = text.chars();
         let kind = Kind::of(chars.next().filter(char::is_ascii_uppercase)?)?;
         digits(chars.as_str()).map(|number| Self(kind, number))
     }
 
-    /// Reads the numbers that a test's name begins with, such as `g07f_...` or `s20_s27_...`.
+    /// Reads the numbers at the beginning of a test's name, such as `g07f_...` or `s20_s27_...`.
     fn of_name(name: &str) -> impl Iterator<Item = Self> {
         // The last part is a word of the name.
         let (head, _) = name.rsplit_once('_').unwrap_or_default();
@@ -60,13 +60,13 @@ impl std::fmt::Display for Number {
     }
 }
 
-/// One or two digits.
+/// Parses one or two digits.
 fn digits(text: &str) -> Option<u32> {
     let fits = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     fits.then(|| text.parse().ok()).flatten()
 }
 
-/// The tests by number, and where each is.
+/// The tests by number, with the place of each.
 #[derive(Default)]
 pub(super) struct Tests {
     numbered: BTreeMap<Number, BTreeMap<String, BTreeSet<String>>>,
@@ -74,8 +74,8 @@ pub(super) struct Tests {
 }
 
 impl Tests {
-    /// Reads a source file. Functions in macros count too, so the text is read and not the syntax.
-    /// A test quotes numbers by the beginning of its name, and in its documentation.
+    /// Reads a source file. Functions in macros count too, so the text is read, not the syntax. A
+    /// test quotes numbers at the beginning of its name, and in its documentation.
     pub(super) fn read(&mut self, path: &str, text: &str) {
         let mut quoted = BTreeSet::new();
         let mut is_test = false;
@@ -106,7 +106,7 @@ impl Tests {
         }
     }
 
-    /// Tells whether there is a function of this name.
+    /// Returns whether there is a function of this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.all.contains(name)
     }
@@ -116,14 +116,14 @@ impl Tests {
         self.numbered.keys().copied()
     }
 
-    /// Returns the tests of a number, by the package or the folder that they are in.
+    /// Returns the tests of a number, by package or folder.
     pub(super) fn of(&self, number: Number) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
         let places = self.numbered.get(&number).into_iter().flatten();
         places.map(|(place, names)| (place.as_str(), names))
     }
 }
 
-/// Returns the name of a function that a line begins.
+/// Returns the name of a function that starts on a line.
 fn function(line: &str) -> Option<&str> {
     let mut rest = line;
     for word in ["pub ", "pub(crate) ", "pub(super) ", "async "] {
@@ -134,7 +134,7 @@ fn function(line: &str) -> Option<&str> {
     rest.get(..end)
 }
 
-/// The package (`auth-core`) or the folder of the workspace's tests (`tests/field`).
+/// Returns the package (`auth-core`) or the folder of the workspace's tests (`tests/field`).
 fn place(path: &str) -> String {
     let mut parts = path.split('/');
     match (parts.next(), parts.next()) {

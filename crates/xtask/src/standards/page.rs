@@ -2,13 +2,13 @@
 
 use super::names::{Kind, Number, Tests};
 
-/// From here to the end, a page is written by this task.
+/// After this line, a page is written by this task.
 const MARK: &str = "<!-- From here on written by `cargo xtask standards`. -->";
 
-/// A page as far as a person writes it.
+/// The part of a page that a person writes.
 pub(super) struct Page {
     kind: Kind,
-    /// Without what this task writes.
+    /// Without the part that this task writes.
     own: String,
     rows: Vec<Row>,
 }
@@ -18,7 +18,7 @@ struct Row {
     otherwise: Otherwise,
 }
 
-/// What the last column says, where the table has it.
+/// The content of the last column, if the table has it.
 enum Otherwise {
     Nothing,
     /// Other rows whose tests prove this one.
@@ -61,7 +61,7 @@ impl Page {
         self.rows.iter().any(|row| row.number == number)
     }
 
-    /// Says what is wrong with the rows.
+    /// Returns the faults of the rows.
     pub(super) fn faults(&self, pages: &[&Page], tests: &Tests) -> Vec<String> {
         let mut faults = Vec::new();
         for (index, row) in self.rows.iter().enumerate() {
@@ -106,7 +106,7 @@ impl Page {
         faults
     }
 
-    /// The whole page, with the list of tests.
+    /// Returns the whole page, with the list of tests.
     pub(super) fn written(&self, tests: &Tests) -> String {
         let mut text = format!("{}\n\n{MARK}\n\n# Tests\n", self.own);
         for row in &self.rows {
@@ -151,7 +151,7 @@ impl Otherwise {
     }
 }
 
-/// Says which tests quote a number that no page defines.
+/// Returns the tests that quote a number that no page defines.
 pub(super) fn undefined(pages: &[&Page], tests: &Tests) -> Vec<String> {
     let mut faults = Vec::new();
     for number in tests.numbers() {
@@ -169,7 +169,7 @@ pub(super) fn undefined(pages: &[&Page], tests: &Tests) -> Vec<String> {
     faults
 }
 
-/// How many rows have tests.
+/// Returns how many rows have tests.
 pub(super) fn figures(pages: &[&Page], tests: &Tests) -> String {
     let figures = pages.iter().map(|page| {
         let all = page.rows.len();
@@ -185,7 +185,8 @@ fn has_tests(number: Number, tests: &Tests) -> bool {
     tests.of(number).next().is_some()
 }
 
-/// Own tests, named ones, or those of the rows that a row refers to.
+/// Returns whether there are tests with this number, named tests, or tests of the rows to which
+/// this row refers.
 fn has_tests_of(number: Number, pages: &[&Page], tests: &Tests) -> bool {
     if has_tests(number, tests) {
         return true;
@@ -201,7 +202,7 @@ fn has_tests_of(number: Number, pages: &[&Page], tests: &Tests) -> bool {
     }
 }
 
-/// The cells of a row of a table.
+/// Returns the cells of a row of a table.
 fn cells(line: &str) -> Option<Vec<&str>> {
     let inner = line.strip_prefix('|')?.strip_suffix('|')?;
     Some(inner.split('|').map(str::trim).collect())

@@ -11,7 +11,7 @@ fn tests(sources: &[(&str, &str)]) -> Tests {
     tests
 }
 
-/// What is wrong with a page of one kind, undefined numbers included.
+/// Returns the faults of a page of one kind, including undefined numbers.
 fn faults(page: &str, sources: &[(&str, &str)]) -> Vec<String> {
     let page = Page::parse(Kind::Standard, page);
     let tests = tests(sources);
@@ -35,7 +35,7 @@ fn a_row_needs_a_test_or_a_reason() {
     assert_eq!(faults(&page(""), &[]).len(), 1);
     assert_eq!(faults(&page("not implemented:"), &[]).len(), 1);
     assert_eq!(faults(&page("later"), &[]).len(), 1);
-    // A reason that has come to an end.
+    // A reason that is obsolete, because there is a test.
     assert_eq!(faults(&page("not implemented: later"), &[SOURCE]).len(), 1);
 }
 

@@ -1,4 +1,4 @@
-//! octocrab: a service of one's own in place of its client, its own authentication left out.
+//! octocrab: the stack replaces its client, and its own authentication is not used.
 
 use auth_testkit::{TestServer, VendorRequest};
 use auth_tower::AuthLayer;
@@ -23,7 +23,7 @@ fn answer(request: &VendorRequest<'_>) -> Value {
         "/repos/fake/thing" => {
             json!({ "id": 17, "name": "thing", "url": "https://forge.example/thing" })
         }
-        // Notes come back as they were sent.
+        // Notes are returned as they were sent.
         "/repos/fake/thing/notes" => serde_json::from_slice(request.body()).unwrap(),
         path => panic!("{path} was not expected"),
     }
@@ -34,14 +34,14 @@ fn client(server: &TestServer) -> Octocrab {
     OctocrabBuilder::new_empty()
         .with_service(http::<OctoBody>())
         .with_layer(&auth)
-        // Outside: the layer signs for a destination, so it has to be there.
+        // Above the layer, which signs for a destination and so needs scheme and host.
         .with_layer(&BaseUriLayer::new(server.origin().parse().unwrap()))
         .with_auth(AuthState::None)
         .build()
         .unwrap()
 }
 
-/// octocrab's own clone keeps bodies that have a text, and says nothing of those without.
+/// octocrab's own clone keeps bodies with a text, and does not handle those without.
 fn clone(body: &OctoBody) -> Option<OctoBody> {
     if body.is_end_stream() {
         Some(OctoBody::empty())
@@ -55,7 +55,7 @@ async fn repository(client: &Octocrab) -> octocrab::Result<String> {
 }
 
 #[tokio::test]
-async fn it_reads_with_our_token_and_again_after_a_revocation() {
+async fn octocrab_reads_with_the_layers_token_and_again_after_a_revocation() {
     let server = forge().await;
     let client = client(&server);
     assert_eq!(repository(&client).await.unwrap(), "thing");
@@ -67,7 +67,7 @@ async fn it_reads_with_our_token_and_again_after_a_revocation() {
 }
 
 #[tokio::test]
-async fn a_text_is_sent_once_more_as_it_was() {
+async fn a_text_is_sent_once_more_unchanged() {
     let server = forge().await;
     let client = client(&server);
     repository(&client).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_text_is_sent_once_more_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_stays_is_octocrabs_own_error() {
+async fn a_second_refusal_is_octocrabs_own_error() {
     let server = forge().await;
     let client = client(&server);
     server.always_refuse(true);
@@ -93,6 +93,6 @@ async fn a_refusal_that_stays_is_octocrabs_own_error() {
     };
     assert_eq!(source.status_code.as_u16(), 401);
     assert_eq!(source.message, "no access");
-    // A young token is sent once more, and no other is requested.
+    // A token on trial is sent once more, and no other is requested.
     assert_counts(&server, 1, 0, 2);
 }

@@ -1,4 +1,4 @@
-//! kube: `ClientBuilder` puts our layer between its own base URI and hyper's client.
+//! kube: `ClientBuilder` puts the layer between its own base URI and hyper's client.
 
 use auth_testkit::{TestServer, VendorRequest};
 use auth_tower::AuthLayer;
@@ -29,7 +29,7 @@ fn answer(request: &VendorRequest<'_>) -> Value {
             "metadata": {},
             "items": [{ "metadata": { "name": "first" } }, { "metadata": { "name": "second" } }],
         }),
-        // A server stores what it was sent, and shows it.
+        // A server stores the object that it received, and returns it.
         (&Method::POST, "/api/v1/namespaces/fake/configmaps") => {
             serde_json::from_slice(request.body()).unwrap()
         }
@@ -39,11 +39,11 @@ fn answer(request: &VendorRequest<'_>) -> Value {
 
 fn client(server: &TestServer) -> Client {
     let config = Config::new(server.origin().parse().unwrap());
-    // kube's body is no stream where it was made of an object.
+    // kube's body is not a stream if it was made from an object.
     let auth = AuthLayer::new(authenticator(server)).replay_with(Body::try_clone);
     ClientBuilder::new(http::<Body>(), "fake")
         .with_layer(&auth)
-        // Outside: the layer signs for a destination, so it has to be there.
+        // Above the layer, which signs for a destination and so needs scheme and host.
         .with_layer(&config.base_uri_layer())
         .build()
 }
@@ -59,7 +59,7 @@ async fn pods(client: &Client) -> Result<Vec<String>, Error> {
 }
 
 #[tokio::test]
-async fn it_lists_with_our_token_and_again_after_a_revocation() {
+async fn kube_lists_with_the_layers_token_and_again_after_a_revocation() {
     let server = cluster().await;
     let client = client(&server);
     assert_eq!(pods(&client).await.unwrap(), ["first", "second"]);
@@ -71,7 +71,7 @@ async fn it_lists_with_our_token_and_again_after_a_revocation() {
 }
 
 #[tokio::test]
-async fn an_object_is_sent_once_more_as_it_was() {
+async fn an_object_is_sent_once_more_unchanged() {
     let server = cluster().await;
     let client = client(&server);
     pods(&client).await.unwrap();
@@ -98,7 +98,7 @@ async fn an_object_is_sent_once_more_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_stays_is_kubes_own_error() {
+async fn a_second_refusal_is_kubes_own_error() {
     let server = cluster().await;
     let client = client(&server);
     server.always_refuse(true);
@@ -106,12 +106,12 @@ async fn a_refusal_that_stays_is_kubes_own_error() {
         panic!("the server refused");
     };
     assert_eq!(status.code, 401);
-    // A young token is sent once more, and no other is requested.
+    // A token on trial is sent once more, and no other is requested.
     assert_counts(&server, 1, 0, 2);
 }
 
 #[tokio::test]
-async fn an_error_of_ours_comes_through_with_its_type() {
+async fn an_error_of_the_layer_keeps_its_type() {
     let server = cluster().await;
     let client = client(&server);
     server.change_client_secret("fake-secret-2");

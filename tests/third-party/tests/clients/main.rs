@@ -1,7 +1,7 @@
-//! The layer inside clients of other people: each takes it as any tower layer, and knows nothing of
-//! tokens.
+//! The layer in clients of other projects. Each accepts it as any tower layer, and contains nothing
+//! about tokens.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod github;
 mod kubernetes;

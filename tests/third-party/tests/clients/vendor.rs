@@ -1,4 +1,4 @@
-//! What the clients stand on, and whom they call.
+//! The basis of the clients, and the API that they call.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use hyper_util::{
 };
 use serde_json::{Value, json};
 
-/// An API that answers what its client can read, and takes standard tokens.
+/// An API whose answers its client can read, and which accepts standard tokens.
 pub(crate) struct Api {
     pub(crate) path: &'static str,
     pub(crate) answer: fn(&VendorRequest<'_>) -> Value,
@@ -31,7 +31,7 @@ impl VendorRules for Api {
             .and_then(|line| line.strip_prefix("Bearer "));
         match bearer.and_then(|token| request.accept(token)) {
             Some(_) => Answer::json(StatusCode::OK, &(self.answer)(request)),
-            // Kubernetes writes the status into the body, too.
+            // Kubernetes writes the status into the body too.
             None => Answer::json(
                 StatusCode::UNAUTHORIZED,
                 &json!({ "status": "Failure", "message": "no access", "code": 401 }),
@@ -67,7 +67,7 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
     .unwrap()
     .client_credentials();
     let origins = Origins::danger_allow_http([server.origin()]).unwrap();
-    // The default second between two token requests would be real time here.
+    // The default of one second between two token requests would be real time here.
     let policy = RefreshPolicy::default()
         .min_interval(Duration::from_millis(1))
         .unwrap();
@@ -78,7 +78,7 @@ pub(crate) fn authenticator(server: &TestServer) -> Authenticator {
         .unwrap()
 }
 
-/// Token requests, and API requests that were taken and refused.
+/// Asserts the number of token requests, and of accepted and refused API requests.
 #[track_caller]
 pub(crate) fn assert_counts(server: &TestServer, tokens: u64, taken: u64, refused: u64) {
     let seen = server.counters();

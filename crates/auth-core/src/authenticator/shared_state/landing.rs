@@ -45,6 +45,10 @@ impl SharedState {
         for event in flight.take_events() {
             self.settings.observed.observe(|| event);
         }
+        // Callers that stopped waiting before the end, if no other told of them.
+        if let Some(event) = flight.end_waits() {
+            self.tell(event);
+        }
     }
 
     fn note_verdict(&self, state: &FlightState, result: &Result<AccessToken, Error>, now: Moment) {
@@ -95,8 +99,15 @@ impl SharedState {
         );
         let (result, outcome) = self.take(&mut desk, landed, now);
         match &landing.end {
+            End::Token(token, _) if !landing.requested => {
+                self.adopt_scope(token.granted_scope(), &mut desk.scopes);
+            }
+            _ => {}
+        }
+        match &landing.end {
             End::Token(..) if desk.last_error.is_none() => desk.last_success = Some(now),
             End::Settled | End::Unchanged => {}
+            End::Failed(error) if is_about_scope(error) => {}
             _ => desk.last_failure = desk.last_error.clone().map(|error| (error, now)),
         }
         let unused = self.follow(&desk.key.state, now);
@@ -202,6 +213,7 @@ impl SharedState {
         Ok(Carried {
             lines: self.settings.scheme.lines(self.vendor(), token.secret())?,
             scope: token.granted_scope().map(Arc::from),
+            prefix: self.settings.scheme.prefix(),
         })
     }
 
@@ -209,10 +221,11 @@ impl SharedState {
     /// the waiting callers.
     fn take(&self, desk: &mut Desk, landed: Landed<Carried>, now: Moment) -> (Taken, Outcome) {
         let shards = self.settings.shards;
+        let until = desk.key.state.usable_until().unwrap_or(now);
         match landed {
             Landed::Published(generation, carried) => {
                 desk.last_error = None;
-                let snapshot = Arc::new(Snapshot::new(&carried, generation, shards));
+                let snapshot = Arc::new(Snapshot::new(&carried, generation, until, shards));
                 let replaced = self.replace(desk, snapshot);
                 let taken = Taken::Token {
                     generation,
@@ -224,7 +237,7 @@ impl SharedState {
                 let message = "the tokens of the token endpoint have expired when they arrive; check the lifetime that the vendor sets";
                 let error = Error::new(ErrorKind::Protocol, message).named(self.vendor());
                 desk.last_error = Some(error);
-                let snapshot = Arc::new(Snapshot::new(&carried, generation, shards));
+                let snapshot = Arc::new(Snapshot::new(&carried, generation, until, shards));
                 let taken = Taken::Token {
                     generation,
                     replaced: None,
@@ -236,6 +249,8 @@ impl SharedState {
                 desk.last_error = Some(error.clone());
                 (Taken::Failure(error.clone()), Outcome::Error(error))
             }
+            // The usual scope is asked for next, and was not rejected.
+            Landed::Retry(error) if is_about_scope(&error) => (Taken::Retry, Outcome::Abandoned),
             Landed::Retry(error) => {
                 desk.last_error = Some(error.named(self.vendor()));
                 (Taken::Retry, Outcome::Abandoned)
@@ -287,6 +302,11 @@ impl SharedState {
     pub(crate) fn give_up(&self, flight: &Arc<Flight>) {
         self.abandon(flight);
     }
+}
+
+/// A scope was rejected that is asked for only because the API wants it.
+fn is_about_scope(error: &Error) -> bool {
+    error.rejected_part() == Some(RejectedPart::Scope)
 }
 
 /// The machine's state before a flight ended.

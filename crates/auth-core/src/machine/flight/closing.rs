@@ -290,6 +290,10 @@ impl Flight {
                 cx.memory.paid();
                 self.done(cx)
             }
+            (Some(Todo::Record(_)), Fact::Wrote(true)) => {
+                cx.memory.forget_unsaved();
+                self.done(cx)
+            }
             (Some(_), Fact::Wrote(true)) => self.done(cx),
             _ => self.release_and_land(cx),
         }

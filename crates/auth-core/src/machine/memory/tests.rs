@@ -174,7 +174,7 @@ fn those_that_failed_go_last() {
 fn g16_store_that_fails_is_asked_later_each_time() {
     let mut memory = Memory::new(None);
     let mut now = 0;
-    for pause in [1, 2, 4, 8, 8] {
+    for pause in [1, 2, 4, 4, 4] {
         assert!(!memory.store_is_left_alone(at(now)));
         memory.store_failed(at(now), LATEST);
         assert!(memory.store_is_left_alone(at(now + pause - 1)));

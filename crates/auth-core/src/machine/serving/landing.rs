@@ -8,7 +8,7 @@ use super::{
     gate::GateKind,
 };
 use crate::{
-    Generation, Moment, RefreshPolicy, TokenRequestReason,
+    Generation, Moment, RefreshPolicy, RejectedPart, TokenRequestReason,
     limits::quota::Slots,
     machine::backoff::{self, Failure, Situation},
     policy::Jitter,
@@ -123,6 +123,12 @@ impl State {
         self.close_slot(failed.requested && failure.may_count(), now, None);
         let flight = self.flight.take();
         self.refusals.pending &= self.valid(now).is_none();
+        if failure == Failure::Rejected(RejectedPart::Scope) {
+            // Says nothing about the usual scope, which the next token request asks for.
+            self.waits_since = None;
+            self.close_gate(now + policy.floor(Duration::ZERO), GateKind::Floor, None);
+            return Action::Retry;
+        }
         if failure == Failure::SameToken {
             // The vendor has no other token: only the next refusal has to wait.
             self.count_renewal(policy, now);

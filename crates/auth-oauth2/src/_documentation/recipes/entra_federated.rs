@@ -2,7 +2,7 @@ use auth_core::{Authenticator, Error, Origins, SecretFile, Transport};
 use auth_oauth2::Client;
 
 pub fn entra_federated(
-    token: SecretFile, // of the variable AZURE_FEDERATED_TOKEN_FILE
+    token: SecretFile, // the path is in the variable AZURE_FEDERATED_TOKEN_FILE
     http: impl Transport,
 ) -> Result<Authenticator, Error> {
     let tenant = "11111111-2222-3333-4444-555555555555";

@@ -5,7 +5,7 @@ use auth_jwt::{JwtAlgorithm, JwtAudience, JwtSigner};
 use auth_oauth2::{Client, ClientAuth, ReplyRules};
 
 pub fn salesforce_key(key: SecretFile, http: impl Transport) -> Result<Authenticator, Error> {
-    let url = "https://login.salesforce.com/services/oauth2/token";
+    let url = "https://my-domain.my.salesforce.com/services/oauth2/token";
     let signer = JwtSigner::new(JwtAlgorithm::Rs256, key)
         .subject("integration@my-domain.example.com")
         .audience(JwtAudience::Fixed("https://login.salesforce.com".into()));

@@ -1,4 +1,4 @@
-//! Wrong settings, and what says so.
+//! Wrong settings, and the errors that name them.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn good() -> ClientBuilder {
 }
 
 #[test]
-fn s51_the_token_url_is_https() {
+fn s51_a_token_url_that_is_not_https_is_an_error() {
     for url in [
         "http://login.example.com/token",
         "http://127.0.0.1/token",
@@ -42,7 +42,7 @@ fn s51_the_token_url_is_https() {
 }
 
 #[test]
-fn s51_plain_http_only_to_the_exact_origins_that_are_named() {
+fn s51_plain_http_is_permitted_only_to_the_listed_origins() {
     for origin in [
         "http://payments:8080",
         "http://payments.default.svc.cluster.local",
@@ -89,7 +89,7 @@ fn s51_plain_http_only_to_the_exact_origins_that_are_named() {
 }
 
 #[test]
-fn s51_a_wrong_origin_for_plain_http_is_refused_where_it_is_named() {
+fn s51_an_invalid_origin_in_danger_allow_http_is_an_error() {
     for bad in [
         "payments:8080",
         "https://payments",
@@ -104,7 +104,7 @@ fn s51_a_wrong_origin_for_plain_http_is_refused_where_it_is_named() {
 }
 
 #[test]
-fn s05_no_credentials_in_the_token_url() {
+fn s05_credentials_in_the_token_url_are_an_error() {
     for url in [
         "https://user:fake-password@login.example.com/token",
         "https://user@login.example.com/token",
@@ -128,7 +128,7 @@ fn s05_no_credentials_in_the_token_url() {
 }
 
 #[test]
-fn s02_nothing_is_sent_twice() {
+fn s02_a_parameter_given_twice_is_an_error() {
     for name in ["grant_type", "client_id", "scope", "audience", "resource"] {
         refused(at(&format!("{URL}?{name}=x")), "token_url");
     }
@@ -158,7 +158,7 @@ fn s02_nothing_is_sent_twice() {
 }
 
 #[test]
-fn empty_credentials_are_refused() {
+fn empty_credentials_are_an_error() {
     let make = |id: &str, secret: &str| {
         Client::builder(URL, id, Recorder::default()).secret(Secret::new(secret))
     };
@@ -174,7 +174,7 @@ fn empty_credentials_are_refused() {
 }
 
 #[test]
-fn a_scope_is_what_the_standard_lets_it_be() {
+fn a_scope_with_other_characters_is_an_error() {
     for scope in [
         "a\tb", "a\nb", "a\u{0}", "a  b", " a", "a ", " ", "a\"b", "a\\b", "\u{e9}", "a\u{a0}b",
     ] {
@@ -186,7 +186,7 @@ fn a_scope_is_what_the_standard_lets_it_be() {
 }
 
 #[test]
-fn s37_a_resource_is_an_absolute_uri_without_fragment() {
+fn s37_a_resource_must_be_an_absolute_uri_without_fragment() {
     for uri in [
         "https://a.example/#x",
         "urn:a#",
@@ -209,7 +209,7 @@ fn s37_a_resource_is_an_absolute_uri_without_fragment() {
 }
 
 #[test]
-fn a_reply_has_room() {
+fn a_max_reply_of_zero_is_an_error() {
     refused(good().max_reply(0), "max_reply");
 }
 
@@ -222,7 +222,7 @@ const WITH_SECRET: [ClientAuth; 5] = [
 ];
 
 #[test]
-fn a_method_that_sends_a_secret_has_one() {
+fn a_method_that_sends_a_secret_without_a_secret_is_an_error() {
     let without = || Client::builder(URL, "id", Recorder::default());
     let text = refused(without(), "client_secret");
     let advice =
@@ -238,7 +238,7 @@ fn a_method_that_sends_a_secret_has_one() {
 }
 
 #[test]
-fn a_method_without_secret_has_none() {
+fn a_secret_with_a_method_that_sends_none_is_an_error() {
     for method in [ClientAuth::None, ClientAuth::BasicEmptySecret] {
         for secret in ["fake-secret", ""] {
             let client = Client::builder(URL, "id", Recorder::default());
@@ -252,7 +252,7 @@ fn a_method_without_secret_has_none() {
 }
 
 #[test]
-fn an_extra_parameter_is_not_one_of_the_grants_own() {
+fn an_extra_parameter_that_the_grant_sets_is_an_error() {
     let with = |name: &str| good().extra(name, "fake-value").build().unwrap();
     let refused = |error: Option<Error>, name: &str| {
         let error = error.unwrap();

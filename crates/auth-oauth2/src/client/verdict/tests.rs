@@ -16,7 +16,7 @@ fn part(grant: &str, status: u16, code: &'static str) -> Option<RejectedPart> {
 }
 
 #[test]
-fn the_client_is_rejected_by_invalid_client_and_by_a_bare_401() {
+fn invalid_client_and_a_bare_401_reject_the_client() {
     for grant in GRANTS {
         for (status, code) in [
             (400, "invalid_client"),
@@ -37,7 +37,7 @@ fn the_client_is_rejected_by_invalid_client_and_by_a_bare_401() {
 }
 
 #[test]
-fn invalid_grant_means_what_the_grant_is() {
+fn invalid_grant_rejects_what_the_grant_sends() {
     for status in [400, 401, 403] {
         let parts = GRANTS.map(|grant| part(grant, status, "invalid_grant").unwrap());
         let expected = [
@@ -51,7 +51,7 @@ fn invalid_grant_means_what_the_grant_is() {
 }
 
 #[test]
-fn t26_what_is_wrong_with_the_request_does_not_count_against_a_password() {
+fn t26_an_error_about_the_request_does_not_count_against_a_password() {
     for grant in GRANTS {
         for code in [
             "access_denied",
@@ -78,7 +78,7 @@ fn t26_what_is_wrong_with_the_request_does_not_count_against_a_password() {
 }
 
 #[test]
-fn t26_a_vendors_own_words_count_against_a_password_only() {
+fn t26_a_vendor_specific_code_counts_against_a_password_only() {
     for status in [200, 400, 403] {
         for code in ["", "bad_password"] {
             let parts = GRANTS.map(|grant| part(grant, status, code).unwrap());
@@ -94,7 +94,7 @@ fn t26_a_vendors_own_words_count_against_a_password_only() {
 }
 
 #[test]
-fn what_is_no_verdict_stays_none() {
+fn an_answer_that_rejects_nothing_stays_so() {
     for kind in [
         ErrorKind::Unavailable,
         ErrorKind::Throttled,

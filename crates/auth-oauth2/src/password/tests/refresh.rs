@@ -42,7 +42,7 @@ async fn s15_the_golden_refresh_for_each_client_authentication() {
 }
 
 #[tokio::test]
-async fn s16_a_refresh_asks_for_what_was_granted() {
+async fn s16_a_refresh_requests_the_granted_scope() {
     let transport = Recorder::default();
     let source = builder(&transport)
         .scope("read write")
@@ -59,7 +59,7 @@ async fn s16_a_refresh_asks_for_what_was_granted() {
 }
 
 #[tokio::test]
-async fn s15_what_a_reply_brings_is_handed_on() {
+async fn s15_a_refresh_token_in_the_reply_is_returned() {
     let transport = Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
     let source = robot(builder(&transport));
     assert!(source.keeps_refresh_tokens());
@@ -67,13 +67,13 @@ async fn s15_what_a_reply_brings_is_handed_on() {
     let brought = first.kept_refresh_token().unwrap();
     assert_eq!(brought.expose(), "fake-refresh-1");
     assert!(!format!("{first:?}").contains("fake-refresh-1"));
-    // Left out: whoever keeps them goes on with the old one.
+    // No new refresh token in the reply: the old one remains in use.
     let next = send(&source, spending(brought.expose())).await.unwrap();
     assert!(next.kept_refresh_token().is_none());
 }
 
 #[tokio::test]
-async fn s07_whoever_wants_none_logs_in_each_time() {
+async fn s07_without_refresh_tokens_each_request_sends_the_password() {
     let transport = Recorder::answering([reply(200, WITH_REFRESH_TOKEN)]);
     let source = robot(builder(&transport)).refresh_tokens(false);
     assert!(!source.keeps_refresh_tokens());
@@ -83,7 +83,7 @@ async fn s07_whoever_wants_none_logs_in_each_time() {
 }
 
 #[tokio::test]
-async fn t26_a_refresh_says_nothing_about_the_password() {
+async fn t26_a_rejected_refresh_does_not_reject_the_password() {
     for status in [400, 401] {
         let invalid = r#"{"error":"invalid_grant"}"#;
         let transport = Recorder::answering([reply(status, invalid)]);
@@ -97,7 +97,7 @@ async fn t26_a_refresh_says_nothing_about_the_password() {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_a_refresh_the_password_is_still_to_be_tried() {
+async fn the_password_is_tried_after_any_failed_refresh() {
     let of_token = ("invalid_grant", RejectedPart::RefreshToken);
     let of_client = ("invalid_client", RejectedPart::Credentials);
     for (status, body, expected) in [
@@ -122,7 +122,7 @@ async fn whatever_is_wrong_with_a_refresh_the_password_is_still_to_be_tried() {
 }
 
 #[tokio::test]
-async fn a_vendor_that_permits_no_refresh_is_asked_for_none_again() {
+async fn a_vendor_that_forbids_refreshing_gets_no_second_refresh() {
     for code in ["unauthorized_client", "unsupported_grant_type"] {
         let body = format!(r#"{{"error":"{code}"}}"#);
         let transport = Recorder::answering([reply(400, &body), reply(200, WITH_REFRESH_TOKEN)]);

@@ -38,7 +38,7 @@ fn said(code: &str) -> String {
 const PAUSE: Option<Duration> = Some(Duration::from_secs(30));
 
 #[test]
-fn s12_terminal_codes_are_terminal_whatever_the_status() {
+fn s12_final_codes_are_final_with_every_status() {
     for code in [
         "access_denied",
         "invalid_client",
@@ -62,7 +62,7 @@ fn s12_terminal_codes_are_terminal_whatever_the_status() {
 }
 
 #[test]
-fn s12_transient_codes_are_transient_whatever_the_status() {
+fn s12_transient_codes_are_transient_with_every_status() {
     for (code, kind, outcome) in [
         (
             "server_error",
@@ -95,7 +95,7 @@ fn s12_transient_codes_are_transient_whatever_the_status() {
 }
 
 #[test]
-fn s12_what_a_final_code_rejects() {
+fn s12_each_final_code_rejects_its_part_of_the_request() {
     for (code, part) in [
         ("invalid_client", RejectedPart::Credentials),
         ("invalid_grant", RejectedPart::Credentials),
@@ -112,7 +112,7 @@ fn s12_what_a_final_code_rejects() {
             assert_eq!(error.rejected_part(), Some(part), "{status} {code}");
         }
     }
-    // Keycloak and Auth0 answer a wrong client secret so.
+    // Keycloak and Auth0 answer a wrong client secret with these codes.
     for code in ["access_denied", "unauthorized_client"] {
         let error = read(reply(401, said(code)));
         assert_eq!(error.rejected_part(), Some(RejectedPart::Credentials));
@@ -125,7 +125,7 @@ fn s12_what_a_final_code_rejects() {
 const UNDERSTOOD: TokenRequestOutcome = TokenRequestOutcome::Rejected;
 const NOT_UNDERSTOOD: TokenRequestOutcome = TokenRequestOutcome::NotUnderstood;
 
-/// Kind and outcome of a reply, checked to show nothing of its body.
+/// Returns kind and outcome of a reply. Checks that the error shows nothing of the body.
 fn judged(reply: Response<Bytes>) -> (ErrorKind, TokenRequestOutcome) {
     let error = read(reply);
     let shown = format!("{error} {error:?}");
@@ -134,7 +134,7 @@ fn judged(reply: Response<Bytes>) -> (ErrorKind, TokenRequestOutcome) {
 }
 
 #[test]
-fn pages_are_no_verdicts() {
+fn a_page_rejects_nothing() {
     let pages = [
         "<html>planted-text</html>",
         "\u{feff}<!DOCTYPE html>planted-text",
@@ -165,14 +165,14 @@ fn pages_are_no_verdicts() {
 }
 
 #[test]
-fn a_page_that_quotes_a_code_is_a_page() {
+fn a_page_that_contains_an_error_code_rejects_nothing() {
     let page = r#"<html>{"error":"invalid_client"}</html>"#;
     let error = read(reply(403, page));
     assert_eq!((error.code(), error.outcome()), (None, NOT_UNDERSTOOD));
 }
 
 #[test]
-fn a_bare_401_is_a_verdict_also_as_a_page() {
+fn a_401_with_a_page_rejects_the_credentials() {
     for body in [
         "",
         "<html>planted-text</html>",
@@ -213,9 +213,9 @@ fn an_unknown_code_in_json_rejects_the_request() {
     }
 }
 
-/// The core tells a verdict without words from a page by the kind.
+/// The core tells a rejection without a code from a page by the kind.
 #[test]
-fn an_empty_reply_is_told_apart_from_a_page() {
+fn an_empty_reply_and_a_page_have_different_kinds() {
     let wordless = [
         "",
         " \r\n",
@@ -232,7 +232,7 @@ fn an_empty_reply_is_told_apart_from_a_page() {
             assert_eq!((error.code(), error.rejected_part()), (None, None));
             assert!(!error.to_string().contains("planted"), "{error}");
         }
-        // A router says this, and no authorization server.
+        // Routers answer with these statuses, authorization servers do not.
         for status in [404, 405, 408, 425, 429, 451, 500, 502] {
             assert_ne!(read(reply(status, body)).kind(), ErrorKind::Protocol);
         }
@@ -240,7 +240,7 @@ fn an_empty_reply_is_told_apart_from_a_page() {
 }
 
 #[test]
-fn a_verdict_without_words_names_what_may_be_wrong() {
+fn an_error_without_a_code_names_the_likely_cause() {
     let refresh = ReplyRules::new().spends_refresh_token();
     let login = ReplyRules::new();
     for (rules, status, says) in [
@@ -271,7 +271,7 @@ fn a_verdict_without_words_names_what_may_be_wrong() {
 }
 
 #[test]
-fn the_text_says_what_came_and_what_to_check() {
+fn the_error_names_the_body_kind_and_what_to_check() {
     let with = |status, media_type: &str, body: &'static str| {
         let mut reply = reply(status, body);
         let media_type = media_type.parse().unwrap();
@@ -281,16 +281,16 @@ fn the_text_says_what_came_and_what_to_check() {
     let page = with(403, "Text/HTML; charset=utf-8", "<html>");
     assert_eq!(
         page,
-        "example: token endpoint answered 403 with an HTML page (media type text/html); this \
-         rejects nothing: check `token_url`, and whether a proxy, a firewall or a captive portal \
-         answers in between"
+        "example: token endpoint answered 403 with an HTML page (media type text/html); the \
+         credentials are not rejected; check `token_url`, and whether a proxy, a firewall or a \
+         captive portal answers in between"
     );
     let text = with(404, "text/plain", "planted-text");
     assert!(
-        text.contains("404 with a body that is no JSON object (media type text/plain)"),
+        text.contains("404 with a body that is not a JSON object (media type text/plain)"),
         "{text}"
     );
-    // A header's text is the sender's.
+    // A header's text is not shown, because the sender chose it.
     let other = with(404, "planted/text", "planted-text");
     assert!(
         !other.contains("planted") && other.contains("404"),
@@ -299,7 +299,7 @@ fn the_text_says_what_came_and_what_to_check() {
 }
 
 #[test]
-fn a_compressed_reply_is_called_that() {
+fn an_error_about_a_compressed_reply_names_the_compression() {
     let compressed = |status, coding: Option<&str>, body: &'static [u8]| {
         let mut reply = reply(status, body);
         let headers = reply.headers_mut();
@@ -326,7 +326,7 @@ fn a_compressed_reply_is_called_that() {
             assert_eq!(error.outcome(), outcome, "{text}");
         }
     }
-    // Decoded on its way, the header left in place.
+    // The body was decompressed on the way, the header was kept.
     let error = compressed(400, Some("gzip"), b"{\"error\":\"slow_down\"}");
     assert_eq!(error.code(), Some("slow_down"));
 }
@@ -349,7 +349,7 @@ fn s29_retry_after_is_honoured() {
 }
 
 #[test]
-fn t02_a_redirect_is_no_verdict_and_not_followed() {
+fn t02_a_redirect_rejects_nothing_and_is_not_followed() {
     let rules = ReplyRules::new().quota_statuses([StatusCode::FOUND]);
     for status in [300, 301, 302, 303, 304, 307, 308] {
         for body in [
@@ -458,7 +458,7 @@ fn throttling_by_the_vendors_statuses_and_codes() {
 }
 
 #[test]
-fn codes_that_the_vendor_means_wrong_credentials_by() {
+fn configured_credential_codes_reject_the_credentials() {
     let rules = ReplyRules::new().credential_codes(["Authentication error"]);
     for status in [200, 400, 401, 403, 500] {
         let error = read_with(&rules, reply(status, said("Authentication error")));
@@ -468,7 +468,7 @@ fn codes_that_the_vendor_means_wrong_credentials_by() {
 }
 
 #[test]
-fn the_vendors_own_members_reach_the_operator() {
+fn the_error_shows_the_vendors_own_code_and_description() {
     let rules = ReplyRules::new()
         .code_member("errorCode")
         .description_member("message");
@@ -491,7 +491,7 @@ fn the_vendors_own_members_reach_the_operator() {
         let shown = read_with(&rules, reply(400, body)).to_string();
         assert!(shown.contains(text), "{shown}");
     }
-    // Not shown unless a rule says so.
+    // Not shown unless a rule reads the member.
     let shown = read(reply(400, r#"{"message":"planted-text"}"#)).to_string();
     assert!(!shown.contains("planted"), "{shown}");
 }
@@ -514,13 +514,13 @@ fn errors_may_be_wrapped_and_in_camel_case() {
             assert!(error.to_string().ends_with(": in words"), "{error}");
         }
     }
-    // One level only.
+    // Only one level of wrapping is read.
     let twice = r#"{"data":{"data":{"error":"invalid_client"}}}"#;
     assert_eq!(read_with(&rules, reply(400, twice)).code(), None);
 }
 
 #[test]
-fn a_code_of_the_vendors_own_is_no_error_beside_a_token() {
+fn a_vendors_own_code_beside_a_token_is_ignored() {
     let rules = ReplyRules::new().code_member("code");
     let reading = |body: &'static str| {
         let scrubber = Scrubber::new();
@@ -549,7 +549,7 @@ fn s13_texts_are_cleaned_and_cut() {
 }
 
 #[test]
-fn s13_of_a_huge_reply_the_beginning_counts() {
+fn s13_only_the_beginning_of_a_huge_reply_is_read() {
     let huge = "\u{e9}".repeat(500_000);
     let error = read(reply(
         400,

@@ -1,5 +1,5 @@
-//! The parser against `http-auth`: where `http-auth` reads a whole line, both read the same schemes
-//! and parameters.
+//! Compares the parser with `http-auth`: for each line that `http-auth` accepts, both return the
+//! same schemes and parameters.
 
 use std::cell::Cell;
 
@@ -10,7 +10,7 @@ use proptest::{
 
 use super::*;
 
-/// What `http-auth` reads; `None` for a line that is an error to it.
+/// Returns the result of `http-auth`. `None` for a line that it rejects.
 fn read_by_http_auth(line: &[u8]) -> Option<Vec<(Vec<u8>, Params)>> {
     let line = std::str::from_utf8(line).ok()?;
     let challenges = http_auth::parse_challenges(line).ok()?;
@@ -22,7 +22,7 @@ fn read_by_http_auth(line: &[u8]) -> Option<Vec<(Vec<u8>, Params)>> {
     Some(read.collect())
 }
 
-/// Draws lines, and returns the share that both parsers read whole.
+/// Generates lines. Returns the share of lines that both parsers accept.
 fn share_that_both_read(lines: impl Strategy<Value = Vec<u8>>) -> f64 {
     const CASES: u32 = 2_000;
     let judged = Cell::new(0_u32);
@@ -43,7 +43,7 @@ fn share_that_both_read(lines: impl Strategy<Value = Vec<u8>>) -> f64 {
 
 #[test]
 fn s26_well_formed_lines_are_read_as_by_http_auth() {
-    // Mostly without what is an error to `http-auth`.
+    // Mostly without forms that `http-auth` rejects.
     let ascii = |byte: u8| match byte & 0x7f {
         control @ 0..0x20 => control | 0x20,
         byte => byte,
@@ -82,7 +82,7 @@ fn s26_odd_lines_are_read_as_by_http_auth() {
     assert!(share > 0.04, "{share}");
 }
 
-/// The documented differences: servers send such lines, and to `http-auth` each is an error.
+/// The documented differences: lines that servers send and `http-auth` rejects.
 #[test]
 fn s26_lines_that_only_this_parser_reads() {
     for (why, line, schemes) in [

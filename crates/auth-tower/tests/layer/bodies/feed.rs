@@ -1,4 +1,4 @@
-//! A streaming body that a test feeds by hand, and what somebody saw who read a body.
+//! A streaming body whose frames a test sends, and a record of what a reader received.
 
 use std::{
     cell::Cell,
@@ -16,13 +16,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub(crate) type Item = Result<Frame<Bytes>, Oops>;
 
-/// What goes in is what comes out; it ends when the sender is dropped, and must not be
-/// read after that. Neither `Clone`, `Sync` nor `Default`.
+/// Returns the items that the test sends. Ends when the sender is dropped, and must not be read
+/// after that. Neither `Clone`, `Sync` nor `Default`.
 pub(crate) struct Feed {
     items: UnboundedReceiver<Item>,
-    /// Bytes that are left, where the body knows.
+    /// The number of remaining bytes, if the body states it.
     exact: Option<u64>,
-    /// Whether it says that it is at its end.
+    /// Whether the body reports its end.
     knows_end: bool,
     has_ended: bool,
     not_sync: PhantomData<Cell<()>>,
@@ -41,7 +41,7 @@ impl Feed {
         (sender, feed)
     }
 
-    /// All of a body, of unknown length.
+    /// Makes a complete body of unknown length.
     pub(crate) fn of(items: impl IntoIterator<Item = Item>) -> Self {
         Self::whole(items, None, false)
     }
@@ -58,7 +58,7 @@ impl Feed {
 }
 
 pub(crate) fn give(sender: &UnboundedSender<Item>, item: Item) {
-    // Nobody may be there to read it.
+    // The reader may have been dropped.
     let _ = sender.send(item);
 }
 
@@ -89,12 +89,12 @@ impl Body for Feed {
     }
 }
 
-/// The body's own failure.
+/// The error of the body.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Oops(pub(crate) u32);
 
 impl Oops {
-    /// The body does not return it, but panics.
+    /// With this number the body panics and returns no error.
     pub(crate) const PANIC: u32 = u32::MAX;
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn trailers(name: &'static str, value: &'static str) -> Item {
     Ok(Frame::trailers(trailers))
 }
 
-/// What a client sees of a body at one step: what decides the framing, and what it is given.
+/// What a client sees of a body in one step: the facts that decide the framing, and the item.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Step {
     pub(crate) is_end_stream: bool,
@@ -164,7 +164,7 @@ where
     }
 }
 
-/// Reads until there is nothing more, at least for now.
+/// Reads until nothing more is available, at least for now.
 pub(crate) fn steps<B>(body: &mut B) -> Vec<Step>
 where
     B: Body<Data = Bytes, Error: fmt::Display> + Unpin,
@@ -180,7 +180,7 @@ where
     }
 }
 
-/// What a client would see that was given the body itself.
+/// Returns what a client would see of the body itself.
 pub(crate) fn bare(mut feed: Feed) -> Vec<Step> {
     steps(&mut feed)
 }

@@ -12,10 +12,10 @@ use super::{
     wire::{Wire, assert_sent_twice, soon},
 };
 
-/// An upload as the API met it, to its end.
+/// An upload as the API received it, up to its end.
 type Met = Result<Collected<Bytes>, hyper::Error>;
 
-/// Serves one connection: the first token is refused after one frame, the second one accepted.
+/// Serves one connection: refuses the first token after one frame, and accepts the second one.
 async fn serve(wire: &Wire) -> UnboundedReceiver<Met> {
     let (sender, met) = unbounded_channel();
     let stream = wire.accept().await;
@@ -35,23 +35,23 @@ async fn answer(
     if is_refused {
         *response.status_mut() = StatusCode::UNAUTHORIZED;
         body.frame().await.unwrap()?;
-        // It goes on reading, to see how that ends.
+        // Continues to read, to see how the upload ends.
         tokio::spawn(async move { met.send(body.collect().await) });
     } else {
-        // The receiver is there as long as the test is.
+        // The receiver lives as long as the test.
         let _ = met.send(body.collect().await);
     }
     Ok(response)
 }
 
 #[tokio::test]
-async fn refused_during_the_upload_the_first_stream_is_reset() {
+async fn the_first_stream_is_reset_if_the_upload_is_refused() {
     let wire = Wire::over_h2(64).await;
     let (sender, feed) = Feed::new(None, true);
     let call = wire.put(feed);
     let mut met = serve(&wire).await;
     give(&sender, data("one "));
-    // The first send does not look like a whole request.
+    // The first send does not look like a complete request.
     assert!(soon(met.recv()).await.unwrap().is_err());
     give(&sender, data("two "));
     give(&sender, trailers("x-checksum", "42"));

@@ -1,4 +1,4 @@
-//! Streams that are kept while they are sent, one send looked at beside the other.
+//! Streams that are kept while they are sent: the two sends are compared.
 
 use std::{
     sync::{
@@ -26,7 +26,7 @@ use crate::support::{Api, FOREIGN, URL, World, in_time, ok, poll, send, settle, 
 pub(super) type Sent = Request<ReplayBody<Feed>>;
 pub(super) type Answer = Response<Full<Bytes>>;
 
-/// An upload whose first send is on its way.
+/// An upload during its first send.
 pub(super) struct Upload {
     pub(super) world: World,
     pub(super) first: ReplayBody<Feed>,
@@ -76,7 +76,7 @@ impl Upload {
         self.reply.take().unwrap().send_response(answer);
     }
 
-    /// The second send, after the first was refused.
+    /// Returns the second send, after the first was refused.
     pub(super) async fn second(&mut self) -> ReplayBody<Feed> {
         let (request, reply) = in_time(self.handle.next_request()).await.unwrap();
         assert_eq!(request.headers()["authorization"], "Bearer fake-token-2");
@@ -84,7 +84,7 @@ impl Upload {
         request.into_body()
     }
 
-    /// The second send after a refusal, or why there is none.
+    /// Returns the second send after a refusal, or why it does not follow.
     pub(super) async fn second_or_why(&mut self) -> Result<ReplayBody<Feed>, NotReplayed> {
         let response = tokio::select! {
             biased;
@@ -97,17 +97,17 @@ impl Upload {
         let outcome = AuthOutcome::of(&response);
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert_eq!((outcome.sends(), outcome.refused().unwrap().get()), (1, 1));
-        // The token is renewed all the same.
+        // The token is renewed in either case.
         in_time(self.world.source.fetches_reached(2)).await;
         Err(outcome.not_replayed().unwrap().clone())
     }
 
-    /// The caller's answer.
+    /// Returns the caller's response.
     pub(super) async fn answered(self) -> Answer {
         in_time(self.call).await.unwrap().unwrap()
     }
 
-    /// Why the refusal was returned as the only answer.
+    /// Returns why the refusal was returned.
     pub(super) async fn not_replayed(mut self) -> NotReplayed {
         match self.second_or_why().await {
             Ok(_) => panic!("sent once more"),
@@ -143,7 +143,7 @@ fn is_an_error(step: &Step) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_frames_and_what_decides_their_framing_are_the_same() {
+async fn both_sends_have_the_same_frames_and_framing() {
     for (exact, knows_end) in [
         (None, false),
         (None, true),
@@ -163,8 +163,8 @@ async fn all_frames_and_what_decides_their_framing_are_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_of_nothing_is_sent_again_as_one() {
-    // Not as no body: that would be another framing.
+async fn an_empty_stream_is_sent_again_as_a_stream() {
+    // Not as an empty body, which would be framed differently.
     let mut upload = Upload::start(MAX, Feed::of([])).await;
     assert_eq!(steps(&mut upload.first), bare(Feed::of([])));
     upload.refuse();
@@ -175,7 +175,7 @@ async fn a_stream_of_nothing_is_sent_again_as_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_body_stays_none() {
+async fn an_empty_body_stays_empty() {
     let mut upload = Upload::start(MAX, Feed::whole([], Some(0), true)).await;
     assert!(upload.first.is_end_stream());
     assert_eq!(upload.first.size_hint().exact(), Some(0));
@@ -187,7 +187,8 @@ async fn no_body_stays_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refused_in_the_middle_the_second_send_is_whole_and_the_first_is_broken_off() {
+async fn after_a_refusal_in_the_middle_the_second_send_is_complete_and_the_first_ends_with_an_error()
+ {
     for read in 0..=5 {
         let feed = || Feed::whole(several(), Some(5_010), true);
         let mut upload = Upload::start(MAX, feed()).await;
@@ -197,7 +198,7 @@ async fn refused_in_the_middle_the_second_send_is_whole_and_the_first_is_broken_
         }
         upload.refuse();
         let mut second = upload.second().await;
-        // It said that it was at its end, so nobody reads on.
+        // The body reported its end, so no client reads more.
         if read < 5 {
             assert!(!upload.first.is_end_stream());
             assert!(is_an_error(&step(&mut upload.first)), "after {read}");
@@ -211,7 +212,7 @@ async fn refused_in_the_middle_the_second_send_is_whole_and_the_first_is_broken_
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_second_send_goes_on_with_what_comes_later() {
+async fn the_second_send_continues_with_later_frames() {
     let (sender, feed) = Feed::new(None, false);
     let mut upload = Upload::start(MAX, feed).await;
     give(&sender, data("one "));
@@ -219,7 +220,7 @@ async fn the_second_send_goes_on_with_what_comes_later() {
     upload.refuse();
     let mut second = upload.second().await;
     give(&sender, data("two"));
-    // Whoever reads in between gets nothing of it.
+    // The first send no longer receives frames.
     assert_eq!(step(&mut second).given, Given::Data("one ".into()));
     assert!(is_an_error(&step(&mut upload.first)));
     assert_eq!(step(&mut second).given, Given::Data("two".into()));
@@ -256,7 +257,7 @@ impl Woken {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_token_is_renewed_the_first_send_waits() {
+async fn the_first_send_waits_while_the_token_is_renewed() {
     let world = World::warm().await;
     let gate = world.gate();
     let feed = Feed::of([data("one"), data("two")]);
@@ -271,7 +272,7 @@ async fn while_the_token_is_renewed_the_first_send_waits() {
     assert_eq!(step_with(&mut upload.first, &mut cx).given, Given::Nothing);
     assert_eq!(woken.times(), 0);
 
-    // It does not wait for ever: it is told.
+    // It does not wait without end: it receives an error.
     gate.open();
     let mut second = upload.second().await;
     assert_eq!(woken.times(), 1);
@@ -283,7 +284,7 @@ async fn while_the_token_is_renewed_the_first_send_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_send_that_waits_for_its_body_is_told_that_it_is_over() {
+async fn a_first_send_that_waits_for_its_body_receives_an_error() {
     let (_sender, feed) = Feed::new(None, false);
     let mut upload = Upload::start(MAX, feed).await;
     let woken = Woken::default();
@@ -297,7 +298,7 @@ async fn a_first_send_that_waits_for_its_body_is_told_that_it_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_no_token_comes_the_first_send_goes_on() {
+async fn the_first_send_continues_if_no_token_can_be_had() {
     let world = World::warm().await;
     world.clock.advance(Duration::from_secs(1)).await;
     let gate = Gate::new();
@@ -323,7 +324,7 @@ async fn where_no_token_comes_the_first_send_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_the_caller_gives_up_the_first_send_goes_on() {
+async fn the_first_send_continues_after_the_caller_cancelled() {
     let world = World::warm().await;
     let _gate = world.gate();
     let (mock, mut handle) = mock::pair::<Sent, Answer>();
@@ -344,7 +345,7 @@ async fn when_the_caller_gives_up_the_first_send_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_the_client_gave_up_is_sent_again_whole() {
+async fn a_body_that_the_client_dropped_is_sent_again_completely() {
     let mut upload = Upload::start(MAX, Feed::of(several())).await;
     let (first, ..) = (step(&mut upload.first), step(&mut upload.first));
     assert_eq!(first.given, Given::Data("two ".into()));
@@ -354,13 +355,13 @@ async fn a_body_that_the_client_gave_up_is_sent_again_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_fails_says_so_as_without_us_and_is_not_sent_again() {
+async fn a_body_that_fails_returns_its_error_and_is_not_sent_again() {
     let feed = Feed::of([data("one"), Err(Oops(1)), data("two"), Err(Oops(2))]);
     let mut upload = Upload::start(MAX, feed).await;
     step(&mut upload.first);
     let error = upload.first.frame().await.unwrap().unwrap_err();
     assert_eq!(error.downcast_ref(), Some(&Oops(1)));
-    // Whoever reads on all the same gets what there is.
+    // A client that reads on receives the remaining frames.
     assert_eq!(step(&mut upload.first).given, Given::Data("two".into()));
     assert_eq!(step(&mut upload.first).given, Given::Error("oops 2".into()));
     upload.refuse();
@@ -381,7 +382,7 @@ async fn a_body_that_panics_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_fails_while_it_is_sent_again_says_so() {
+async fn a_body_that_fails_during_the_second_send_returns_its_error() {
     let mut upload = Upload::start(MAX, Feed::of([data("one"), Err(Oops(1))])).await;
     step(&mut upload.first);
     upload.refuse();
@@ -392,8 +393,8 @@ async fn a_body_that_fails_while_it_is_sent_again_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_layers_send_it_twice_at_most() {
-    // The one below uses the second send up; neither of them loses a frame.
+async fn two_layers_send_a_body_at_most_twice() {
+    // The lower layer uses the second send, and no layer loses a frame.
     let world = World::warm().await;
     let (outer, inner) = (world.layer(), world.layer());
     let feed = || Feed::of(several());
@@ -419,7 +420,7 @@ async fn two_layers_send_it_twice_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn settings_of_the_layer_hold_for_kept_bodies() {
+async fn the_settings_of_the_layer_apply_to_kept_bodies() {
     let world = World::warm().await;
     let layer = world.layer().replay_only(Method::is_idempotent);
     let start = Upload::start_through(world, MAX, Feed::of(several()), |mock| layer.layer(mock));
@@ -430,7 +431,7 @@ async fn settings_of_the_layer_hold_for_kept_bodies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_fits_between_the_layers_of_a_stack() {
+async fn a_kept_body_passes_between_the_layers_of_a_stack() {
     let world = World::cold();
     let api = Api::refusing_the_first(&world);
     let mut client = ServiceBuilder::new()
@@ -439,7 +440,7 @@ async fn it_fits_between_the_layers_of_a_stack() {
         .layer(world.layer())
         .concurrency_limit(1)
         .service(api.clone());
-    // Its token comes only after it did.
+    // Without a cached token.
     let response = send(&mut client, post(URL, Feed::of(several()))).await;
     assert_eq!(response.unwrap().status(), StatusCode::OK);
     let [first, second] = api.seen().try_into().unwrap();
@@ -447,14 +448,14 @@ async fn it_fits_between_the_layers_of_a_stack() {
     assert_eq!(second.body.len(), 5_010);
     assert_eq!(second.trailers.unwrap()["x-checksum"], "42");
 
-    // And where no token goes.
+    // And to another origin.
     let request = post(FOREIGN, Feed::of(several()));
     assert_eq!(send(&mut client, request).await.unwrap().status(), 200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_threads_never_share_a_frame() {
-    // Fewer than tokio lets a task read at a time.
+    // Fewer than the number that tokio lets a task read at a time.
     let feed = || Feed::of((0..100_u8).map(|number| data(vec![number; 10])));
     let all = bare(feed());
     for _ in 0..50 {

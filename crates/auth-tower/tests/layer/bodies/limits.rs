@@ -17,7 +17,7 @@ use super::{
 };
 use crate::support::{FOREIGN, URL, World, in_time, start};
 
-/// Sends all of it and has it refused: tells whether it was sent once more, just as it was.
+/// Sends the whole stream and has it refused. Returns whether it was sent again unchanged.
 async fn is_sent_again(max_bytes: usize, feed: impl Fn() -> Feed) -> bool {
     let mut upload = Upload::start(max_bytes, feed()).await;
     let all = bare(feed());
@@ -34,7 +34,7 @@ async fn is_sent_again(max_bytes: usize, feed: impl Fn() -> Feed) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_many_bytes_as_were_allowed_and_no_more() {
+async fn exactly_max_bytes_are_kept() {
     const N: usize = 10_000;
     for (length, is_kept) in [(N - 1, true), (N, true), (N + 1, false)] {
         for exact in [None, Some(length as u64)] {
@@ -52,13 +52,13 @@ async fn as_many_bytes_as_were_allowed_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_limit_of_zero_only_nothing_is_kept() {
+async fn with_a_limit_of_zero_only_an_empty_body_is_kept() {
     assert!(is_sent_again(0, || Feed::of([data("")])).await);
     assert!(!is_sent_again(0, || Feed::of([data("x")])).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn trailers_count() {
+async fn trailers_count_towards_the_limit() {
     for (length, is_kept) in [(990, true), (991, false)] {
         let feed = || Feed::of([data(vec![1; length]), trailers("x-length", "12")]);
         assert_eq!(is_sent_again(1_000, feed).await, is_kept);
@@ -66,15 +66,15 @@ async fn trailers_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_count_even_if_they_are_empty() {
-    // 16, and one for each 128 bytes.
+async fn empty_frames_count_towards_the_limit() {
+    // 16, plus one per 128 bytes.
     for (frames, is_kept) in [(18, true), (19, false)] {
         let feed = || Feed::of((0..frames).map(|_| data("")));
         assert_eq!(is_sent_again(256, feed).await, is_kept);
     }
 }
 
-/// Bytes that tell whether their memory is still there.
+/// Bytes that record whether their memory is still allocated.
 struct Buffer {
     bytes: Vec<u8>,
     alive: Arc<AtomicUsize>,
@@ -118,7 +118,7 @@ fn buffers(alive: &Alive, lengths: &[usize]) -> Vec<Item> {
 async fn long_frames_are_shared_and_short_ones_copied() {
     let alive = Alive::default();
     let mut items = buffers(&alive, &[4_096, 4_095]);
-    // A few bytes do not keep alive what they were cut from.
+    // A few bytes do not keep the buffer alive from which they were cut.
     items.push(data(alive.buffer(1_000_000).slice(..10)));
     let mut upload = Upload::start(MAX, Feed::of(items)).await;
     for left in [3, 3, 2] {
@@ -127,7 +127,7 @@ async fn long_frames_are_shared_and_short_ones_copied() {
     }
     assert_eq!(alive.now(), 1);
 
-    // What was sent twice is gone.
+    // Frames that were sent twice are freed.
     upload.refuse();
     let mut second = upload.second().await;
     assert_eq!(alive.now(), 1);
@@ -136,7 +136,7 @@ async fn long_frames_are_shared_and_short_ones_copied() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_kept_of_too_long_a_body_is_freed_at_once() {
+async fn kept_frames_of_a_body_above_the_limit_are_freed_at_once() {
     let alive = Alive::default();
     let items = buffers(&alive, &[5_000, 5_000, 1, 5_000]);
     let mut upload = Upload::start(10_000, Feed::of(items)).await;
@@ -150,7 +150,7 @@ async fn what_was_kept_of_too_long_a_body_is_freed_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_body_that_says_it_is_too_long_nothing_is_kept() {
+async fn nothing_is_kept_of_a_body_whose_hint_exceeds_the_limit() {
     let alive = Alive::default();
     let items = buffers(&alive, &[5_000, 5_001]);
     let mut upload = Upload::start(10_000, Feed::whole(items, Some(10_001), false)).await;
@@ -161,7 +161,7 @@ async fn of_a_body_that_says_it_is_too_long_nothing_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_no_refusal_ends_the_keeping() {
+async fn kept_frames_are_freed_after_an_answer_without_a_refusal() {
     let alive = Alive::default();
     let items = buffers(&alive, &[5_000, 5_000]);
     let mut upload = Upload::start(MAX, Feed::of(items)).await;
@@ -179,7 +179,7 @@ async fn an_answer_that_is_no_refusal_ends_the_keeping() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nothing_is_sent_again_nothing_is_kept() {
+async fn nothing_is_kept_with_replay_off() {
     let world = World::warm().await;
     for (url, layer) in [(FOREIGN, world.layer()), (URL, only_get(&world))] {
         let alive = Alive::default();
@@ -199,7 +199,7 @@ fn only_get(world: &World) -> auth_tower::AuthLayer {
 }
 
 #[test]
-fn without_a_layer_above_it_is_just_a_body() {
+fn without_auth_layer_it_is_an_ordinary_body() {
     let alive = Alive::default();
     let feed = Feed::whole(buffers(&alive, &[5_000, 5_000]), Some(10_000), true);
     let mut body = ReplayBody::new(feed, MAX);

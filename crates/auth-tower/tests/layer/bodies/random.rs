@@ -1,4 +1,5 @@
-//! Bodies of any shape, refused at any point: the second send is the same, or there is none.
+//! Random bodies that are refused at random points: a second send is equal to the first, or does
+//! not follow.
 
 use std::ops::Range;
 
@@ -17,7 +18,7 @@ struct Plan {
     says_length: bool,
     knows_end: bool,
     max_bytes: usize,
-    /// Polls of the first send before it is refused, and after.
+    /// Polls of the first send before the refusal, and after it.
     polls: (usize, usize),
     keeps_first: bool,
 }
@@ -108,7 +109,7 @@ async fn check(plan: Plan) {
 
     upload.refuse();
     if is_too_large || has_failed {
-        // A client that met an error stops there.
+        // A client stops at an error.
         if !has_failed && first != all {
             assert_eq!(steps(&mut upload.first), all[first.len()..]);
         }
@@ -146,7 +147,7 @@ async fn check(plan: Plan) {
 
 proptest! {
     #[test]
-    fn a_second_send_is_the_first_one_or_there_is_none(plan in plan()) {
+    fn a_second_send_equals_the_first_one_or_does_not_happen(plan in plan()) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)

@@ -27,7 +27,7 @@ const REFUSED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"
 type Http = Client<HttpConnector, ReplayBody<Feed>>;
 type Stack = ReplayBodyService<Auth<Http>>;
 
-/// A listening socket, and a client with a token for it.
+/// A listening socket, and a client that has a token for it.
 pub(super) struct Wire {
     listener: TcpListener,
     url: String,
@@ -59,7 +59,7 @@ impl Wire {
             .unwrap();
         let token = authenticator.token().await.unwrap();
         authenticator.report_accepted(token.generation());
-        // So that nobody has to wait for the next one. Sockets need a clock that runs.
+        // Tokens are requested under virtual time. Sockets need a running clock.
         time::pause();
         clock.advance(Duration::from_secs(2)).await;
         time::resume();
@@ -72,7 +72,7 @@ impl Wire {
         }
     }
 
-    /// Sends an upload in a task of its own.
+    /// Sends an upload in another task.
     pub(super) fn put(&self, body: Feed) -> JoinHandle<Response<()>> {
         let request = Request::put(format!("{}/things/17", self.url))
             .header("trailer", "x-checksum")
@@ -87,13 +87,13 @@ impl Wire {
     }
 }
 
-/// A real connection has no virtual time, so a test that hangs is stopped by the clock.
+/// A real connection has no virtual time, so a time-out stops a test that hangs.
 pub(super) async fn soon<F: Future>(future: F) -> F::Output {
     let result = time::timeout(Duration::from_secs(60), future).await;
-    result.expect("the other side is silent")
+    result.expect("no answer from the other side")
 }
 
-/// Reads until what was read ends like this.
+/// Reads until the text ends with `end`.
 async fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
     let mut read = Vec::new();
     while !read.ends_with(end) {
@@ -103,14 +103,14 @@ async fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
     read
 }
 
-/// Reads what is left until the client closes the connection, in whatever way.
+/// Reads until the client closes the connection in any way.
 async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut read = Vec::new();
     let _ = soon(stream.read_to_end(&mut read)).await;
     read
 }
 
-/// A request as it was sent, but for its token.
+/// Returns a request as it was sent, without its token.
 fn but_the_token(request: Vec<u8>, token: &str) -> String {
     let request = String::from_utf8(request).unwrap();
     assert!(request.contains(token));
@@ -123,7 +123,7 @@ pub(super) fn assert_sent_twice(response: &Response<()>) {
 }
 
 #[tokio::test]
-async fn both_sends_are_the_same_to_the_byte() {
+async fn both_sends_are_equal_byte_for_byte() {
     let frames = || vec![data("one "), data("two "), data("end")];
     let chunked = || {
         let items = frames().into_iter().chain([trailers("x-checksum", "42")]);
@@ -143,7 +143,7 @@ async fn both_sends_are_the_same_to_the_byte() {
         let mut stream = wire.accept().await;
         let first = read_until(&mut stream, end.as_bytes()).await;
         stream.write_all(REFUSED).await.unwrap();
-        // On the same connection: nothing of the first send is left.
+        // On the same connection, which contains nothing more of the first send.
         let second = read_until(&mut stream, end.as_bytes()).await;
         stream.write_all(OK).await.unwrap();
         assert_sent_twice(&soon(call).await.unwrap());
@@ -154,7 +154,7 @@ async fn both_sends_are_the_same_to_the_byte() {
 }
 
 #[tokio::test]
-async fn refused_during_the_upload_the_first_connection_is_closed_without_a_proper_end() {
+async fn the_first_connection_is_closed_early_if_the_upload_is_refused() {
     let wire = Wire::new(64).await;
     let (sender, feed) = Feed::new(None, true);
     let call = wire.put(feed);
@@ -179,8 +179,8 @@ async fn refused_during_the_upload_the_first_connection_is_closed_without_a_prop
 }
 
 #[tokio::test]
-async fn an_api_that_reads_no_more_does_not_keep_the_second_send_waiting() {
-    // More than fits between the two, so that the client waits to write.
+async fn the_second_send_does_not_wait_for_an_api_that_stops_reading() {
+    // More than fits between client and API, so that the client waits to write.
     const FRAMES: usize = 512;
     const LENGTH: usize = 64 * 1024;
     let items = || (0..FRAMES).map(|number| -> Item { data(vec![number as u8; LENGTH]) });
@@ -213,7 +213,7 @@ async fn an_api_that_reads_no_more_does_not_keep_the_second_send_waiting() {
 }
 
 #[tokio::test]
-async fn a_body_that_fails_breaks_the_request_off() {
+async fn a_body_that_fails_ends_the_request() {
     let wire = Wire::new(64).await;
     let request = Request::put(&wire.url);
     let request = request
@@ -230,7 +230,7 @@ async fn a_body_that_fails_breaks_the_request_off() {
         source = this.source();
         Some(this)
     });
-    // As the client without us says it.
+    // The same error as without this crate.
     assert!(
         found
             .into_iter()

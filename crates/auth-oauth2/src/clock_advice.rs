@@ -3,16 +3,16 @@ use std::time::{Duration, UNIX_EPOCH};
 use auth_core::{Error, Moment, RejectedPart};
 use http::{HeaderMap, header::DATE};
 
-/// How the machine's clock differs from the server's, by the `Date` of its reply.
+/// The difference between this machine's clock and the server's clock, by the `Date` of the reply.
 #[derive(Clone, Copy)]
-pub(super) enum ClockDifference {
+pub(crate) enum ClockDifference {
     Ahead(Duration),
     Behind(Duration),
 }
 
 impl ClockDifference {
-    /// Returns `None` without a `Date`, and for a difference that no server minds.
-    pub(super) fn of(headers: &HeaderMap, now: Moment) -> Option<Self> {
+    /// Returns `None` if the reply has no `Date`, and for a difference that servers tolerate.
+    pub(crate) fn of(headers: &HeaderMap, now: Moment) -> Option<Self> {
         let date = headers.get(DATE)?.to_str().ok()?;
         let date = httpdate::parse_http_date(date).ok()?;
         let server = date.duration_since(UNIX_EPOCH).ok()?;
@@ -24,9 +24,9 @@ impl ClockDifference {
         (difference > TOLERATED).then_some(this)
     }
 
-    /// Adds the difference to a rejection of an assertion, whose `iat` and `exp` depend on the
-    /// clock.
-    pub(super) fn explain(self, error: Error) -> Error {
+    /// Adds the difference to the error of a rejected assertion. The claims `iat` and `exp` depend
+    /// on the clock.
+    pub(crate) fn explain(self, error: Error) -> Error {
         if error.rejected_part() != Some(RejectedPart::Credentials) {
             return error;
         }

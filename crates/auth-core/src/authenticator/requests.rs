@@ -1,0 +1,68 @@
+//! Requests that authentication could not help, for [`Health`](crate::Health).
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::{Moment, RequestsLost};
+
+/// Requests that were sent unsigned, and refused ones that were not sent once more.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    unsigned: Mutex<Option<Lost>>,
+    not_replayed: Mutex<Option<Lost>>,
+}
+
+#[derive(Clone, Debug)]
+struct Lost {
+    count: u64,
+    cause: &'static str,
+    host: Box<str>,
+    at: Moment,
+}
+
+impl Requests {
+    pub(crate) fn note_unsigned(&self, cause: &'static str, host: &str, now: Moment) {
+        note(&self.unsigned, cause, host, now);
+    }
+
+    pub(crate) fn note_not_replayed(&self, cause: &'static str, host: &str, now: Moment) {
+        note(&self.not_replayed, cause, host, now);
+    }
+
+    pub(crate) fn unsigned(&self, now: Moment) -> Option<RequestsLost> {
+        tell(&self.unsigned, now)
+    }
+
+    pub(crate) fn not_replayed(&self, now: Moment) -> Option<RequestsLost> {
+        tell(&self.not_replayed, now)
+    }
+}
+
+fn note(lost: &Mutex<Option<Lost>>, cause: &'static str, host: &str, now: Moment) {
+    let mut lost = lost.lock().unwrap_or_else(PoisonError::into_inner);
+    let last = lost.get_or_insert_with(|| Lost {
+        count: 0,
+        cause,
+        host: host.into(),
+        at: now,
+    });
+    last.count = last.count.saturating_add(1);
+    last.cause = cause;
+    last.at = now;
+    // A client that sends much elsewhere does so to the same host again and again.
+    if *last.host != *host {
+        last.host = host.into();
+    }
+}
+
+fn tell(lost: &Mutex<Option<Lost>>, now: Moment) -> Option<RequestsLost> {
+    let lost = lost
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()?;
+    Some(RequestsLost {
+        count: lost.count,
+        cause: lost.cause,
+        host: lost.host,
+        ago: now.wait_since(lost.at),
+    })
+}

@@ -1,0 +1,179 @@
+//! More scope for a token, because the API wants it.
+
+use std::sync::Arc;
+
+use crate::{
+    Acquire, Authenticator, Error, ErrorKind, Generation, NoWiderScope, RejectedPart, Token,
+    TokenRequestOutcome, WiderScope,
+    authenticator::{
+        acquire::Wish,
+        asking::{Answer, Widening},
+        shared_state::SharedState,
+    },
+    machine::{
+        scopes::{Situation, Step, covers},
+        serving::Event,
+    },
+};
+
+/// What follows from a request that the API wants more scope for; returned by
+/// [`Authenticator::report_insufficient_scope`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ScopeAnswer {
+    /// The cached token has the scopes: it is newer than the one that was sent.
+    Granted(Token),
+    /// A token request is under way. Wait for its token, which has the scopes: otherwise the wait
+    /// ends with an error.
+    Renewing(Acquire),
+    /// Nothing is asked for.
+    Declined(NoWiderScope),
+    /// No token request may start now; the error says why and for how long.
+    Failed(Error),
+}
+
+impl Authenticator {
+    /// Tells whether [`AuthenticatorOptions::wider_scope`](crate::AuthenticatorOptions::wider_scope)
+    /// is set and the source can ask for another scope.
+    #[must_use]
+    pub fn asks_for_wider_scope(&self) -> bool {
+        self.shared.limits_of_scope().is_some()
+    }
+
+    /// Reports that the API wants these scopes of a request that was signed with this token. Asks
+    /// the authorization server for them if [`WiderScope`](crate::WiderScope) permits; does not
+    /// wait.
+    ///
+    /// The token stays in use: that the scope is insufficient says that the token is valid.
+    pub fn report_insufficient_scope<'s>(
+        &self,
+        generation: Generation,
+        scopes: impl IntoIterator<Item = &'s str>,
+    ) -> ScopeAnswer {
+        let wanted: Vec<Box<str>> = scopes.into_iter().map(Box::from).collect();
+        match self.shared.widen(&wanted) {
+            Ok(Widening::Granted(token)) if token.generation() == generation => {
+                ScopeAnswer::Declined(NoWiderScope::AlreadyGranted)
+            }
+            Ok(Widening::Granted(token)) => ScopeAnswer::Granted(token),
+            Ok(Widening::Answer(Answer::Wait(flight))) => {
+                let shared = Arc::clone(&self.shared);
+                let wish = Wish::Scope(wanted.into());
+                ScopeAnswer::Renewing(Acquire::joined(shared, flight, wish))
+            }
+            Ok(Widening::Answer(Answer::Error(error))) => ScopeAnswer::Failed(error),
+            Ok(Widening::Answer(_)) => ScopeAnswer::Failed(self.shared.not_granted()),
+            Err(why) => ScopeAnswer::Declined(why),
+        }
+    }
+}
+
+impl SharedState {
+    fn limits_of_scope(&self) -> Option<(&WiderScope, &str)> {
+        let limits = self.settings.wider_scope.as_ref()?;
+        Some((limits, self.source().own_scope()?))
+    }
+
+    /// Asks for a token that has these scopes.
+    pub(crate) fn widen(self: &Arc<Self>, wanted: &[Box<str>]) -> Result<Widening, NoWiderScope> {
+        let (limits, own) = self.limits_of_scope().ok_or(NoWiderScope::Off)?;
+        let now = self.now();
+        let wanted: Vec<&str> = wanted.iter().map(|scope| &**scope).collect();
+        let mut desk = self.desk();
+        let until = desk.key.state.usable_until();
+        let cached = self
+            .published
+            .load()
+            .filter(|_| until.is_some_and(|until| !now.reached(until)));
+        let situation = Situation {
+            limits,
+            own,
+            granted: cached.as_ref().and_then(|cached| cached.headers().scope()),
+            is_flying: desk.flight.is_some(),
+        };
+        let step = desk.scopes.want(situation, &wanted);
+        let union = desk.scopes.asked();
+        drop(desk);
+        match step {
+            Step::Decline(why) => Err(why),
+            Step::Granted => match cached {
+                Some(cached) => Ok(Widening::Granted(cached.token())),
+                None => Err(NoWiderScope::Unknown),
+            },
+            Step::Ask => {
+                let (vendor, label) = (self.vendor(), self.settings.observed.label());
+                tracing::info!(target: "auth::token", vendor, label, scope = union, "the API wants more scope");
+                Ok(Widening::Answer(self.ask(Event::Renew)))
+            }
+        }
+    }
+
+    /// Tells whether the cached token has these scopes.
+    pub(crate) fn token_with(&self, wanted: &[Box<str>]) -> Option<Token> {
+        let token = self.valid_token()?;
+        let granted = token.granted_scope()?;
+        covers(granted, wanted).then_some(token)
+    }
+
+    /// The scope that the next token request asks for, if it is not the source's own.
+    pub(crate) fn asked_scope(&self) -> Option<String> {
+        self.desk().scopes.asked()
+    }
+
+    /// Judges the end of a token request that asked for this scope in place of the source's own.
+    pub(crate) fn judge_scope(
+        &self,
+        asked: &str,
+        result: Result<crate::AccessToken, Error>,
+    ) -> Result<crate::AccessToken, Error> {
+        let own = self.source().own_scope().unwrap_or_default();
+        let now = self.now();
+        let mut desk = self.desk();
+        match result {
+            Ok(token) => {
+                // A reply that names no scope grants what was asked for (RFC 6749 section 5.1).
+                let token = match token.granted_scope() {
+                    Some(_) => token,
+                    None => token.scope(asked),
+                };
+                let until = desk.key.state.usable_until();
+                let cached = self.published.load();
+                let cached = cached
+                    .as_ref()
+                    .filter(|_| until.is_some_and(|until| !now.reached(until)))
+                    .and_then(|cached| cached.headers().scope());
+                let granted = token.granted_scope().unwrap_or_default();
+                if desk.scopes.granted(granted, cached) {
+                    return Ok(token);
+                }
+                let message = "the token with more scope lacks a scope of the cached token";
+                Err(Error::new(ErrorKind::Rejected, message)
+                    .with_outcome(TokenRequestOutcome::Rejected)
+                    .with_rejected_part(RejectedPart::Scope))
+            }
+            Err(error) if error.rejected_part() == Some(RejectedPart::Request) => {
+                desk.scopes.withdraw(own);
+                Err(error.with_rejected_part(RejectedPart::Scope))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A token of another process came from the store.
+    pub(crate) fn adopt_scope(
+        &self,
+        granted: Option<&str>,
+        scopes: &mut crate::machine::scopes::Scopes,
+    ) {
+        if let (Some((limits, own)), Some(granted)) = (self.limits_of_scope(), granted) {
+            scopes.adopt(limits, own, granted);
+        }
+    }
+
+    pub(crate) fn not_granted(&self) -> Error {
+        let message = "the authorization server did not grant the scope that the API wants";
+        Error::new(ErrorKind::Rejected, message)
+            .with_rejected_part(RejectedPart::Scope)
+            .named(self.vendor())
+    }
+}

@@ -1,0 +1,194 @@
+//! The rules for scopes that the API wants beyond those of the token: whether the vendor is asked
+//! for them, and what the reply means. No await, no lock, no clock, no randomness.
+
+use crate::{NoWiderScope, WiderScope};
+
+/// What token requests ask for in place of the source's own scope, and what the vendor denied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scopes {
+    /// Scopes that token requests ask for; empty as long as they ask for the source's own.
+    union: Vec<Box<str>>,
+    /// Scopes that the vendor did not grant.
+    denied: Vec<Box<str>>,
+    /// How many token requests were made because the API wanted more.
+    requests: u32,
+}
+
+/// What the rules know when the API wants more scope.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Situation<'a> {
+    /// What the application permits.
+    pub(crate) limits: &'a WiderScope,
+    /// What the source asks for by itself.
+    pub(crate) own: &'a str,
+    /// What the cached token was granted.
+    pub(crate) granted: Option<&'a str>,
+    /// A token request is under way.
+    pub(crate) is_flying: bool,
+}
+
+/// What to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The cached token has the scopes.
+    Granted,
+    /// Ask the vendor, or join the token request that is under way.
+    Ask,
+    Decline(NoWiderScope),
+}
+
+impl Scopes {
+    /// The API wants these scopes.
+    pub(crate) fn want(&mut self, situation: Situation<'_>, wanted: &[&str]) -> Step {
+        let Situation {
+            limits,
+            own,
+            granted,
+            is_flying,
+        } = situation;
+        if wanted.is_empty() {
+            return Step::Decline(NoWiderScope::Unnamed);
+        }
+        let is_granted = |scope: &str| granted.is_some_and(|granted| has(granted, scope));
+        let missing: Vec<_> = wanted
+            .iter()
+            .copied()
+            .filter(|scope| !is_granted(scope))
+            .collect();
+        if missing.is_empty() {
+            return Step::Granted;
+        }
+        if missing.iter().any(|scope| contains(&self.denied, scope)) {
+            return Step::Decline(NoWiderScope::Denied);
+        }
+        let base = match (own, granted) {
+            ("", None) => return Step::Decline(NoWiderScope::Unknown),
+            ("", Some(granted)) => granted,
+            (own, _) => own,
+        };
+        let new: Vec<_> = missing
+            .iter()
+            .copied()
+            .filter(|scope| !contains(&self.union, scope) && !has(base, scope))
+            .collect();
+        if new
+            .iter()
+            .any(|scope| !is_scope(scope) || !limits.permits(scope))
+        {
+            return Step::Decline(NoWiderScope::NotPermitted);
+        }
+        if is_flying && new.is_empty() {
+            return Step::Ask;
+        }
+        let mut union = self.union.clone();
+        values(base)
+            .chain(new)
+            .for_each(|scope| add(&mut union, scope));
+        let more = union.iter().filter(|scope| !has(base, scope)).count();
+        if more > limits.most_scopes
+            || joined(&union).len() > MOST_BYTES
+            || self.requests >= limits.most_requests
+        {
+            return Step::Decline(NoWiderScope::TooMany);
+        }
+        self.union = union;
+        self.requests += 1;
+        Step::Ask
+    }
+
+    /// What token requests ask for, if it is not the source's own scope.
+    pub(crate) fn asked(&self) -> Option<String> {
+        (!self.union.is_empty()).then(|| joined(&self.union))
+    }
+
+    /// A token came that was asked for with the wider scope. Tells whether it may be taken: a token
+    /// that lacks a scope of the cached token may not, and the wider scope is not asked for again.
+    pub(crate) fn granted(&mut self, granted: &str, cached: Option<&str>) -> bool {
+        let has_lost =
+            cached.is_some_and(|cached| values(cached).any(|scope| !has(granted, scope)));
+        if has_lost {
+            self.withdraw("");
+            return false;
+        }
+        let (kept, denied) = self.union.drain(..).partition(|scope| has(granted, scope));
+        self.union = kept;
+        self.deny(denied);
+        true
+    }
+
+    /// The vendor rejected the wider scope: from now on token requests ask for the source's own.
+    pub(crate) fn withdraw(&mut self, own: &str) {
+        let denied = self
+            .union
+            .drain(..)
+            .filter(|scope| !has(own, scope))
+            .collect();
+        self.deny(denied);
+    }
+
+    /// Another process was granted more than this process asks for: this process asks for as much
+    /// from now on, so that the processes do not replace each other's tokens.
+    pub(crate) fn adopt(&mut self, limits: &WiderScope, own: &str, granted: &str) {
+        let more: Vec<_> = values(granted).filter(|scope| !has(own, scope)).collect();
+        let fits = more.len() <= limits.most_scopes
+            && granted.len() <= MOST_BYTES
+            && more.iter().all(|scope| {
+                is_scope(scope) && limits.permits(scope) && !contains(&self.denied, scope)
+            });
+        if own.is_empty() || more.is_empty() || !fits {
+            return;
+        }
+        let mut union = self.union.clone();
+        values(own)
+            .chain(more)
+            .for_each(|scope| add(&mut union, scope));
+        if union.len() <= values(own).count() + limits.most_scopes
+            && joined(&union).len() <= MOST_BYTES
+        {
+            self.union = union;
+        }
+    }
+
+    fn deny(&mut self, scopes: Vec<Box<str>>) {
+        scopes.iter().for_each(|scope| add(&mut self.denied, scope));
+    }
+}
+
+/// Tells whether all of these scopes are among those that were granted.
+pub(crate) fn covers(granted: &str, wanted: &[Box<str>]) -> bool {
+    wanted.iter().all(|scope| has(granted, scope))
+}
+
+fn values(scope: &str) -> impl Iterator<Item = &str> {
+    scope.split(' ').filter(|value| !value.is_empty())
+}
+
+fn has(scope: &str, value: &str) -> bool {
+    values(scope).any(|other| other == value)
+}
+
+fn contains(scopes: &[Box<str>], value: &str) -> bool {
+    scopes.iter().any(|scope| **scope == *value)
+}
+
+fn add(scopes: &mut Vec<Box<str>>, value: &str) {
+    if !contains(scopes, value) {
+        scopes.push(value.into());
+    }
+}
+
+fn joined(scopes: &[Box<str>]) -> String {
+    scopes.join(" ")
+}
+
+/// RFC 6749 section 3.3.
+fn is_scope(value: &str) -> bool {
+    let fits = |byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+    !value.is_empty() && value.bytes().all(fits)
+}
+
+/// The longest scope that is asked for.
+const MOST_BYTES: usize = 4096;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+use super::*;
+
+fn any() -> WiderScope {
+    WiderScope::any()
+}
+
+fn situation<'a>(limits: &'a WiderScope, own: &'a str, granted: &'a str) -> Situation<'a> {
+    Situation {
+        limits,
+        own,
+        granted: Some(granted),
+        is_flying: false,
+    }
+}
+
+#[test]
+fn the_union_of_the_own_scope_and_the_wanted_one_is_asked_for() {
+    let (mut scopes, limits) = (Scopes::default(), any());
+    assert_eq!(scopes.asked(), None);
+    let step = scopes.want(
+        situation(&limits, "read list", "read list"),
+        &["write", "read", "write"],
+    );
+    assert_eq!(step, Step::Ask);
+    assert_eq!(scopes.asked().unwrap(), "read list write");
+    // What the vendor granted is the base where the source says nothing.
+    let mut scopes = Scopes::default();
+    assert_eq!(
+        scopes.want(situation(&limits, "", "read"), &["write"]),
+        Step::Ask
+    );
+    assert_eq!(scopes.asked().unwrap(), "read write");
+    let unknown = Situation {
+        granted: None,
+        ..situation(&limits, "", "")
+    };
+    let step = Scopes::default().want(unknown, &["write"]);
+    assert_eq!(step, Step::Decline(NoWiderScope::Unknown));
+}
+
+#[test]
+fn nothing_is_asked_for_that_is_granted_unnamed_or_not_permitted() {
+    let only = WiderScope::only(["write"]);
+    let asked = |limits: &WiderScope, wanted: &[&str]| {
+        let mut scopes = Scopes::default();
+        let step = scopes.want(situation(limits, "read", "read write-2"), wanted);
+        assert_eq!(scopes.asked().is_some(), step == Step::Ask, "{wanted:?}");
+        step
+    };
+    assert_eq!(asked(&any(), &["read", "write-2"]), Step::Granted);
+    assert_eq!(asked(&any(), &[]), Step::Decline(NoWiderScope::Unnamed));
+    assert_eq!(asked(&only, &["write"]), Step::Ask);
+    let not_permitted = Step::Decline(NoWiderScope::NotPermitted);
+    assert_eq!(asked(&only, &["write", "admin"]), not_permitted);
+    for hostile in ["a\"b", "a\\b", "", "a\u{e9}", "a\nb"] {
+        assert_eq!(asked(&any(), &[hostile]), not_permitted, "{hostile:?}");
+    }
+}
+
+#[test]
+fn an_api_that_wants_more_each_time_gets_so_many_scopes_and_token_requests() {
+    let limits = any().max_scopes(3).max_requests(2);
+    let mut scopes = Scopes::default();
+    let too_many = Step::Decline(NoWiderScope::TooMany);
+    let mut want = |wanted: &[&str]| scopes.want(situation(&limits, "read", "read"), wanted);
+    assert_eq!(want(&["a", "b", "c", "d"]), too_many);
+    assert_eq!(want(&["a"]), Step::Ask);
+    assert_eq!(want(&["b", "c", "d"]), too_many);
+    assert_eq!(want(&["b", "c"]), Step::Ask);
+    // Two token requests were made.
+    assert_eq!(want(&["a"]), too_many);
+    assert_eq!(scopes.asked().unwrap(), "read a b c");
+    let long = "x".repeat(4096);
+    let step = Scopes::default().want(situation(&limits, "read", "read"), &[&long]);
+    assert_eq!(step, too_many);
+}
+
+#[test]
+fn a_token_request_that_is_under_way_is_joined_and_not_counted() {
+    let limits = any().max_requests(1);
+    let mut scopes = Scopes::default();
+    let idle = situation(&limits, "read", "read");
+    assert_eq!(scopes.want(idle, &["write"]), Step::Ask);
+    let flying = Situation {
+        is_flying: true,
+        ..idle
+    };
+    assert_eq!(scopes.want(flying, &["write"]), Step::Ask);
+    let too_many = Step::Decline(NoWiderScope::TooMany);
+    assert_eq!(scopes.want(flying, &["other"]), too_many);
+    assert_eq!(scopes.want(idle, &["write"]), too_many);
+}
+
+#[test]
+fn what_the_vendor_did_not_grant_is_not_asked_for_again() {
+    let limits = any();
+    let mut scopes = Scopes::default();
+    let base = situation(&limits, "read", "read");
+    assert_eq!(scopes.want(base, &["write", "admin"]), Step::Ask);
+    assert!(scopes.granted("read write", Some("read")));
+    assert_eq!(scopes.asked().unwrap(), "read write");
+    let denied = Step::Decline(NoWiderScope::Denied);
+    let now = situation(&limits, "read", "read write");
+    assert_eq!(scopes.want(now, &["admin"]), denied);
+    assert_eq!(scopes.want(now, &["delete"]), Step::Ask);
+    // Rejected as a whole.
+    scopes.withdraw("read");
+    assert_eq!(scopes.asked(), None);
+    assert_eq!(scopes.want(base, &["write"]), denied);
+    assert_eq!(scopes.want(base, &["delete"]), denied);
+}
+
+#[test]
+fn a_token_that_lost_a_scope_is_not_taken() {
+    let limits = any();
+    let mut scopes = Scopes::default();
+    let base = situation(&limits, "read list", "read list");
+    assert_eq!(scopes.want(base, &["write"]), Step::Ask);
+    assert!(!scopes.granted("read write", Some("read list")));
+    assert_eq!(scopes.asked(), None);
+    let denied = Step::Decline(NoWiderScope::Denied);
+    assert_eq!(scopes.want(base, &["write"]), denied);
+}
+
+#[test]
+fn the_scope_of_another_process_is_asked_for_from_then_on() {
+    let (limits, only) = (any().max_scopes(1), WiderScope::only(["write"]));
+    let adopt = |limits: &WiderScope, own: &str, granted: &str| {
+        let mut scopes = Scopes::default();
+        scopes.adopt(limits, own, granted);
+        scopes.asked()
+    };
+    assert_eq!(adopt(&limits, "read", "write read").unwrap(), "read write");
+    assert_eq!(adopt(&only, "read", "read write").unwrap(), "read write");
+    for (limits, own, granted) in [
+        (&limits, "read", "read"),
+        (&limits, "read list", "read"),
+        (&limits, "read", "read write admin"),
+        (&only, "read", "read admin"),
+        (&limits, "", "read write"),
+    ] {
+        assert_eq!(adopt(limits, own, granted), None, "{own} {granted}");
+    }
+}
