@@ -389,7 +389,12 @@ async fn g21_tokens_that_have_expired_on_arrival_are_visible() {
     let health = stack.authenticator.health();
     assert!(!health.is_usable());
     let failure = health.last_failure().unwrap();
-    assert!(failure.error.to_string().contains("expired when they arrive"));
+    assert!(
+        failure
+            .error
+            .to_string()
+            .contains("expired when they arrive")
+    );
 }
 
 #[tokio::test(start_paused = true)]

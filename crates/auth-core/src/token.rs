@@ -191,8 +191,8 @@ impl Token {
         self.0.scope()
     }
 
-    /// Returns the token's text: for protocols other than HTTP, where it stands in the place of a
-    /// password. Follow its renewals with [`Authenticator::watch`](crate::Authenticator::watch).
+    /// Returns the token's text, for protocols other than HTTP in which the token is the password.
+    /// Follow its renewals with [`Authenticator::watch`](crate::Authenticator::watch).
     ///
     /// # Example
     ///
@@ -207,21 +207,21 @@ impl Token {
     ///
     /// # Security
     ///
-    /// [`Origins`](crate::Origins) are not checked here: know to whom you give the token.
+    /// [`Origins`](crate::Origins) are not checked here: pass the token only to servers that you trust with it.
     #[must_use]
     pub fn secret(&self) -> Secret {
         self.0.text()
     }
 
-    /// Returns the authentication scheme (RFC 9110 section 11.1) that stands before the token in
-    /// `Authorization`, for example `Bearer`; `None` if the token has a header of its own.
+    /// Returns the authentication scheme (RFC 9110 section 11.1) before the token in `Authorization`,
+    /// for example `Bearer`. `None` if the token has another header.
     #[must_use]
     pub fn scheme(&self) -> Option<&str> {
         let prefix = self.0.about().prefix.trim();
         Some(prefix).filter(|prefix| !prefix.is_empty())
     }
 
-    /// Returns the moment from which on the token is not sent: the expiry that the authorization
+    /// Returns the moment from which the token is no longer sent: the expiry that the authorization
     /// server stated minus the [margin](crate::RefreshPolicy::margin). Compare it with the
     /// [clock](crate::Authenticator::clock) of the authenticator: `clock.now().until(moment)` is
     /// how long the token may still be sent. More than 500 years ahead for a credential that does

@@ -45,7 +45,7 @@ pub use failure::{ConnectFailure, TokenHost};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Transport`: it cannot send token requests",
     label = "not a `Transport`",
-    note = "with reqwest, use `auth_reqwest::ReqwestTransport::new()?` instead of a `reqwest::Client`: token requests need a client of their own",
+    note = "with reqwest, use `auth_reqwest::ReqwestTransport::new()?` instead of a `reqwest::Client`: token requests need a separate client",
     note = "with another client that is a tower service, use `auth_tower::ServiceTransport::new(client)`"
 )]
 pub trait Transport: Send + Sync + 'static {

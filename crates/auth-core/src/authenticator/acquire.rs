@@ -195,11 +195,11 @@ impl Future for Acquire {
                 }
             }
             let shared = &this.shared;
-            let at_hand = match &this.wish {
+            let cached = match &this.wish {
                 Wish::Scope(wanted) => shared.token_with(wanted),
                 _ => shared.fresh_token(),
             };
-            let answer = match (answer, at_hand) {
+            let answer = match (answer, cached) {
                 (Some(answer), _) => answer,
                 (None, Some(token)) => return Poll::Ready(Ok(token)),
                 (None, None) => this.ask(),

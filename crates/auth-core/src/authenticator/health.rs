@@ -43,18 +43,18 @@ pub struct Health {
     pub(crate) not_replayed: Option<RequestsLost>,
 }
 
-/// Requests that authentication could not help: how many since the authenticator was made, and the
-/// last of them.
+/// Requests that were sent without a valid token: their number since the authenticator was made,
+/// and facts about the last one. Part of [`Health`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestsLost {
-    /// How many.
+    /// The number of requests.
     pub count: u64,
-    /// Why the last one, in one lower-case word, for example `other_origin` or `body`.
+    /// The reason of the last one as one lower-case word, for example `other_origin` or `body`.
     pub cause: &'static str,
-    /// Where the last one went; the authenticator's origins where the host is not known.
+    /// The host of the last one. The authenticator's origins if the host is not known.
     pub host: Box<str>,
-    /// How long ago the last one was.
+    /// The time since the last one.
     pub ago: Duration,
 }
 
@@ -150,23 +150,24 @@ impl Health {
         self.is_store_failing
     }
 
-    /// Returns the requests that were sent without a token, for example because their destination is
-    /// not in the [origins](crate::Origins); `None` if there was none. A token can be usable while
-    /// all requests are sent unsigned.
+    /// Returns the requests that were sent without a token, for example because their destination
+    /// is not in the [origins](crate::Origins). `None` if there was no such request. A token can be
+    /// valid while all requests are sent unsigned.
     #[must_use]
     pub fn unsigned(&self) -> Option<&RequestsLost> {
         self.unsigned.as_ref()
     }
 
-    /// Returns the requests that the API refused and that were not sent once more, for example
-    /// because their body was not kept; `None` if there was none.
+    /// Returns the requests that the API refused and that were not replayed, for example because
+    /// their body was not kept. `None` if there was no such request.
     #[must_use]
     pub fn not_replayed(&self) -> Option<&RequestsLost> {
         self.not_replayed.as_ref()
     }
 
-    /// Tells whether requests fail: a token request failed and there is no valid token, or the API
-    /// refuses the token. False before the first token request. A health page answers 503 then.
+    /// Returns whether requests fail: a token request failed and no valid token is cached, or the
+    /// API refuses the token. False before the first token request. If true, a health page
+    /// answers 503.
     #[must_use]
     pub fn is_failing(&self) -> bool {
         self.badness() == WORST

@@ -181,8 +181,8 @@ impl AuthenticatorOptions {
         self
     }
 
-    /// Permits to ask for more scope when the API answers `insufficient_scope`. Default: such an
-    /// answer is passed on, and nothing is asked for.
+    /// Permits token requests for more scope when the API answers `insufficient_scope`. Default:
+    /// not permitted; the caller gets the API's answer.
     pub fn wider_scope(mut self, permitted: WiderScope) -> Self {
         self.wider_scope = Some(permitted);
         self

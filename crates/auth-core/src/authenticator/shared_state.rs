@@ -82,7 +82,7 @@ pub(super) struct Desk {
     /// When the newest token came.
     pub(super) last_success: Option<Moment>,
     pub(super) last_failure: Option<(Error, Moment)>,
-    /// What token requests ask for because the API wants it.
+    /// The scopes that token requests ask for because the API requires them.
     pub(super) scopes: Scopes,
 }
 
@@ -352,7 +352,7 @@ impl SharedState {
         self.notify_watchers();
     }
 
-    /// The store did not take the newest refresh token.
+    /// Returns whether the store did not take the newest refresh token.
     pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
         self.desk().key.memory.has_unsaved_refresh_token()
     }

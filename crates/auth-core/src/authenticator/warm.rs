@@ -104,10 +104,10 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// - [`TimedOut`](ErrorKind::TimedOut): work is still under way after `at_most`.
-    /// - [`Store`](ErrorKind::Store): the token store did not take the newest refresh token, which
-    ///   this process alone has. Keep the process, or expect that a person has to log in again. The
-    ///   cause was told to the observer as [`StoreFailed`](crate::EventKind::StoreFailed).
+    /// - [`TimedOut`](ErrorKind::TimedOut): work is still in progress after `at_most`.
+    /// - [`Store`](ErrorKind::Store): the token store did not take the newest refresh token, so
+    ///   only this process has it. Keep the process running; otherwise a person may have to log in
+    ///   again. The cause was reported as [`StoreFailed`](crate::EventKind::StoreFailed).
     ///
     /// # Cancel safety
     ///
@@ -128,7 +128,7 @@ impl Authenticator {
         };
         if time::timeout(at_most, done).await.is_err() {
             let message = format!(
-                "a token request or a write into the token store is still under way after {} s",
+                "a token request or a write into the token store is still in progress after {} s",
                 at_most.as_secs_f64()
             );
             return Err(Error::new(ErrorKind::TimedOut, message).named(shared.vendor()));

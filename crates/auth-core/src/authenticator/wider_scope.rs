@@ -1,4 +1,4 @@
-//! More scope for a token, because the API wants it.
+//! Tokens with more scope, for APIs that answer `insufficient_scope`.
 
 use std::sync::Arc;
 
@@ -16,35 +16,36 @@ use crate::{
     },
 };
 
-/// What follows from a request that the API wants more scope for; returned by
+/// What to do after the API asked for more scope. Returned by
 /// [`Authenticator::report_insufficient_scope`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ScopeAnswer {
-    /// The cached token has the scopes: it is newer than the one that was sent.
+    /// The cached token has the scopes: it is newer than the token that was sent.
     Granted(Token),
-    /// A token request is under way. Wait for its token, which has the scopes: otherwise the wait
+    /// A token request is in progress. Wait for its token, which has the scopes. Otherwise the wait
     /// ends with an error.
     Renewing(Acquire),
-    /// Nothing is asked for.
+    /// No token request starts, for this reason.
     Declined(NoWiderScope),
-    /// No token request may start now; the error says why and for how long.
+    /// No token request may start now. The error says why and for how long.
     Failed(Error),
 }
 
 impl Authenticator {
-    /// Tells whether [`AuthenticatorOptions::wider_scope`](crate::AuthenticatorOptions::wider_scope)
-    /// is set and the source can ask for another scope.
+    /// Returns whether
+    /// [`AuthenticatorOptions::wider_scope`](crate::AuthenticatorOptions::wider_scope) is set and
+    /// the source can request another scope.
     #[must_use]
     pub fn asks_for_wider_scope(&self) -> bool {
         self.shared.limits_of_scope().is_some()
     }
 
-    /// Reports that the API wants these scopes of a request that was signed with this token. Asks
-    /// the authorization server for them if [`WiderScope`](crate::WiderScope) permits; does not
-    /// wait.
+    /// Reports that the API answered `insufficient_scope` to a request with this token, and which
+    /// scopes the API requires. Starts a token request for them if
+    /// [`WiderScope`](crate::WiderScope) permits it, and does not wait for it.
     ///
-    /// The token stays in use: that the scope is insufficient says that the token is valid.
+    /// The token stays in use: the answer `insufficient_scope` means that the token is valid.
     pub fn report_insufficient_scope<'s>(
         &self,
         generation: Generation,
@@ -74,7 +75,7 @@ impl SharedState {
         Some((limits, self.source().own_scope()?))
     }
 
-    /// Asks for a token that has these scopes.
+    /// Starts or joins a token request for a token that has these scopes.
     pub(crate) fn widen(self: &Arc<Self>, wanted: &[Box<str>]) -> Result<Widening, NoWiderScope> {
         let (limits, own) = self.limits_of_scope().ok_or(NoWiderScope::Off)?;
         let now = self.now();
@@ -108,19 +109,19 @@ impl SharedState {
         }
     }
 
-    /// Tells whether the cached token has these scopes.
+    /// Returns the cached token if it has these scopes.
     pub(crate) fn token_with(&self, wanted: &[Box<str>]) -> Option<Token> {
         let token = self.valid_token()?;
         let granted = token.granted_scope()?;
         covers(granted, wanted).then_some(token)
     }
 
-    /// The scope that the next token request asks for, if it is not the source's own.
+    /// Returns the scope for the next token request, if it is not the source's own scope.
     pub(crate) fn asked_scope(&self) -> Option<String> {
         self.desk().scopes.asked()
     }
 
-    /// Judges the end of a token request that asked for this scope in place of the source's own.
+    /// Handles the end of a token request for another scope than the source's own.
     pub(crate) fn judge_scope(
         &self,
         asked: &str,
@@ -131,7 +132,7 @@ impl SharedState {
         let mut desk = self.desk();
         match result {
             Ok(token) => {
-                // A reply that names no scope grants what was asked for (RFC 6749 section 5.1).
+                // A reply without a scope grants the requested scope (RFC 6749 section 5.1).
                 let token = match token.granted_scope() {
                     Some(_) => token,
                     None => token.scope(asked),
@@ -159,7 +160,7 @@ impl SharedState {
         }
     }
 
-    /// A token of another process came from the store.
+    /// Handles the scope of a token that another process requested.
     pub(crate) fn adopt_scope(
         &self,
         granted: Option<&str>,

@@ -1,50 +1,54 @@
-//! What an application permits when the API wants more scope.
+//! The scopes that an application permits in addition to the usual ones.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-/// Permits an [`Authenticator`](crate::Authenticator) to ask for more scope when the API answers `insufficient_scope`
-/// ([RFC 6750, section 3.1](https://datatracker.ietf.org/doc/html/rfc6750#section-3.1)); set by
+/// Permits an [`Authenticator`](crate::Authenticator) to request more scope when the API answers
+/// `insufficient_scope` ([RFC 6750, section
+/// 3.1](https://datatracker.ietf.org/doc/html/rfc6750#section-3.1)). Set by
 /// [`AuthenticatorOptions::wider_scope`](crate::AuthenticatorOptions::wider_scope).
 ///
-/// Without this option such an answer is passed on. With it, `auth_tower::AuthLayer` asks the
-/// authorization server once for the union of the usual scope and the scopes that the API wants,
-/// and sends the request once more with the token that comes. Use it where the scopes of an API are
-/// not known beforehand, for example with servers of the Model Context Protocol, whose clients are
-/// told by the challenge which scopes a call needs. Where they are known, set them at the source:
-/// that costs no refused request.
+/// Without this option the caller gets the API's answer. With it, `auth_tower::AuthLayer` sends one
+/// token request for the union of the usual scope and the scopes that the API requires, and replays
+/// the request with the new token. Use it if the scopes of an API are not known beforehand, for
+/// example for servers of the Model Context Protocol, whose challenges state the scopes of a call.
+/// If the scopes are known, set them at the source: then no request is refused.
 ///
 /// # Rules
 ///
-/// - The token stays valid, and all other requests go on with it while the vendor is asked.
-/// - All requests that want more scope share one token request. It goes by the rules of each
-///   renewal: back-off, quota (its reserve is not used) and lease.
-/// - Nothing is asked for that the token was granted already, that the vendor has denied once, or
-///   that is not [permitted](Self::only).
-/// - At most [`max_scopes`](Self::max_scopes) scopes are asked for beyond the usual ones, in at
-///   most [`max_requests`](Self::max_requests) token requests, for the life of the authenticator.
-/// - Later renewals ask for the union, too. A new authenticator begins with the usual scope: after a
-///   restart, and after an [`AuthenticatorMap`](crate::AuthenticatorMap) has evicted one.
+/// - The token stays valid. All other requests use it while the token request is in progress.
+/// - All requests that need more scope share one token request. The rules of every renewal apply:
+///   back-off, quota (its reserve is not used) and lease.
+/// - A scope is not requested if the token has it, if the vendor has denied it once, or if it is
+///   not [permitted](Self::only).
+/// - During the life of an authenticator, at most [`max_scopes`](Self::max_scopes) scopes are
+///   requested in addition to the usual ones, in at most [`max_requests`](Self::max_requests) token
+///   requests.
+/// - Later renewals request the union too. A new authenticator starts with the usual scope: after a
+///   restart, and after an [`AuthenticatorMap`](crate::AuthenticatorMap) has evicted the old one.
 /// - If the vendor rejects the union, the next token request asks for the usual scope, and the
-///   cached token serves meanwhile. If the vendor grants a part, the token is used, and the rest is
-///   not asked for again. A token that lacks a scope of the cached token is not taken.
+///   cached token stays in use until then. If the vendor grants a part of the union, the token is
+///   used and the rest is not requested again. A token that lacks a scope of the cached token is
+///   not used.
 ///
 /// # With a store
 ///
 /// Processes that share a [store](crate::AuthenticatorOptions::store) share the token, so set this
-/// option for all of them, or for none. A process that takes a token with more scope from the store
-/// asks for as much from then on. A process without this option renews the token with the usual
-/// scope; the others ask again, at most [`max_requests`](Self::max_requests) times.
+/// option for all of them or for none. A process that takes a token with more scope from the store
+/// requests the same scope from then on. A process without this option renews the token with the
+/// usual scope; the other processes then request the union again, at most
+/// [`max_requests`](Self::max_requests) times.
 ///
 /// # Which sources
 ///
-/// Those that say what they ask for by [`TokenSource::own_scope`](crate::TokenSource::own_scope):
-/// `Client::client_credentials` of `auth-oauth2`. With others, the API's answer is passed on.
+/// Sources that return a scope from [`TokenSource::own_scope`](crate::TokenSource::own_scope), for
+/// example `Client::client_credentials` of `auth-oauth2`. With other sources, the caller gets the
+/// API's answer.
 ///
 /// # Security
 ///
-/// The API chooses which scopes are asked for, so name those that you permit. With
-/// [`any`](Self::any), an API that was taken over gets a token with all that the client may have,
-/// which it can use at other APIs that accept the same token.
+/// The API chooses the scopes, so list the scopes that you permit. With [`any`](Self::any), an
+/// attacker who controls the API gets a token with every scope that the client may have, and can
+/// use the token at other APIs that accept it.
 ///
 /// # Example
 ///
@@ -57,14 +61,14 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct WiderScope {
-    /// `None` permits any.
+    /// `None` permits any scope.
     permitted: Option<Arc<BTreeSet<String>>>,
     pub(crate) most_scopes: usize,
     pub(crate) most_requests: u32,
 }
 
 impl WiderScope {
-    /// Permits these scopes, and no others.
+    /// Permits these scopes and no others.
     pub fn only<T: Into<String>>(scopes: impl IntoIterator<Item = T>) -> Self {
         let scopes = scopes.into_iter().map(Into::into).collect();
         Self {
@@ -82,15 +86,14 @@ impl WiderScope {
         }
     }
 
-    /// Sets how many scopes may be asked for beyond the usual ones. Default: 16. The whole scope
-    /// has at most 4,096 bytes.
+    /// Sets how many scopes may be requested in addition to the usual ones. Default: 16. The whole
+    /// scope has at most 4,096 bytes.
     pub fn max_scopes(mut self, count: usize) -> Self {
         self.most_scopes = count;
         self
     }
 
-    /// Sets how many token requests an authenticator may make because the API wants more scope.
-    /// Default: 4.
+    /// Sets how many token requests for more scope an authenticator may send. Default: 4.
     pub fn max_requests(mut self, count: u32) -> Self {
         self.most_requests = count;
         self
@@ -102,23 +105,23 @@ impl WiderScope {
     }
 }
 
-/// Why no token with more scope is asked for.
+/// Why no token with more scope is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NoWiderScope {
     /// [`AuthenticatorOptions::wider_scope`](crate::AuthenticatorOptions::wider_scope) is not set,
-    /// or the source cannot ask for another scope.
+    /// or the source cannot request another scope.
     Off,
-    /// The API did not say which scopes it wants.
+    /// The API did not state the scopes that it requires.
     Unnamed,
-    /// The token was granted all of them.
+    /// The token already has all scopes that the API requires.
     AlreadyGranted,
-    /// One of them is not among the permitted scopes, or no scope at all (RFC 6749 section 3.3).
+    /// One of the scopes is not permitted, or is not a valid scope (RFC 6749 section 3.3).
     NotPermitted,
-    /// The authorization server did not grant one of them before.
+    /// The authorization server did not grant one of the scopes earlier.
     Denied,
-    /// Neither the source nor the authorization server said which scope the token has, so that the
-    /// union is not known.
+    /// The scope of the token is not known, because neither the source nor the authorization server
+    /// stated it. So the union is not known either.
     Unknown,
     /// [`WiderScope::max_scopes`], [`WiderScope::max_requests`] or 4,096 bytes would be exceeded.
     TooMany,

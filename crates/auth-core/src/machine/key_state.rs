@@ -296,7 +296,7 @@ impl KeyState {
             contested: landing.contested,
             lifetime: token.lifetime(),
             hint: token.refresh_hint(),
-            // The same text is no new token, whatever lifetime the vendor states.
+            // The same text is no new token; the stated lifetime does not matter.
             same: self
                 .newest
                 .and_then(|(generation, newest)| (newest == print).then_some(generation)),
@@ -306,13 +306,13 @@ impl KeyState {
         let is_awaited = self.state.usable_until().is_none();
         match self.state.step(policy, Event::Fetched(fetched), now) {
             Action::Publish(generation) => {
-                self.hand_out(generation, print);
+                self.give_out(generation, print);
                 self.permanent = token.is_permanent();
                 Ok(Landed::Published(generation, carried))
             }
             Action::Deliver(generation) => {
                 if is_awaited {
-                    self.hand_out(generation, print);
+                    self.give_out(generation, print);
                 }
                 Ok(Landed::Delivered(generation, carried))
             }
@@ -324,7 +324,7 @@ impl KeyState {
         }
     }
 
-    fn hand_out(&mut self, generation: Generation, print: Print) {
+    fn give_out(&mut self, generation: Generation, print: Print) {
         self.newest = Some((generation, print));
         self.memory.current = Some(print);
     }

@@ -161,12 +161,12 @@ impl Memory {
         Some(record)
     }
 
-    /// The store took a newer record.
+    /// Records that the store took a newer record.
     pub(crate) fn forget_unsaved(&mut self) {
         self.unsaved = None;
     }
 
-    /// A refresh token came that the store did not take.
+    /// Returns whether the store did not take a new refresh token.
     pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
         let unsaved = self.unsaved.as_ref();
         unsaved.is_some_and(|unsaved| unsaved.record.refresh.is_some())
@@ -244,12 +244,12 @@ impl Memory {
     }
 
     pub(crate) fn is_at_rest(&self, now: Moment) -> bool {
-        !self.store_is_left_alone(now) && self.share.is_empty(now)
+        !self.store_is_paused(now) && self.share.is_empty(now)
     }
 
     // --- the store's failures ---
 
-    pub(crate) fn store_is_left_alone(&self, now: Moment) -> bool {
+    pub(crate) fn store_is_paused(&self, now: Moment) -> bool {
         !now.waited_for(self.breaker.until)
     }
 
@@ -317,9 +317,9 @@ impl Memory {
     /// Returns when missing facts are written into the store: the tokens that the API refused while
     /// the store failed, and the token requests that were sent without the account.
     pub(crate) fn settle_at(&self, now: Moment) -> Option<Moment> {
-        let left_alone = self.store_is_left_alone(now).then_some(self.breaker.until);
+        let paused = self.store_is_paused(now).then_some(self.breaker.until);
         let owes = self.owes(now).then_some(now + SETTLE);
-        left_alone.or(owes)
+        paused.or(owes)
     }
 
     /// Returns whether the store may lack any fact.

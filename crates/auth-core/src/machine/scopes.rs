@@ -1,44 +1,45 @@
-//! The rules for scopes that the API wants beyond those of the token: whether the vendor is asked
-//! for them, and what the reply means. No await, no lock, no clock, no randomness.
+//! The rules for scopes that the API requires beyond those of the token: whether they are
+//! requested, and what the reply means. No await, lock, clock or randomness.
 
 use crate::{NoWiderScope, WiderScope};
 
-/// What token requests ask for in place of the source's own scope, and what the vendor denied.
+/// The scope of token requests if it is not the source's own, and the scopes that the vendor
+/// denied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scopes {
-    /// Scopes that token requests ask for; empty as long as they ask for the source's own.
+    /// The scopes of token requests. Empty while token requests use the source's own scope.
     union: Vec<Box<str>>,
     /// Scopes that the vendor did not grant.
     denied: Vec<Box<str>>,
-    /// How many token requests were made because the API wanted more.
+    /// The number of token requests for more scope.
     requests: u32,
 }
 
-/// What the rules know when the API wants more scope.
+/// The facts when the API requires more scope.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation<'a> {
-    /// What the application permits.
+    /// The scopes and limits that the application set.
     pub(crate) limits: &'a WiderScope,
-    /// What the source asks for by itself.
+    /// The source's own scope.
     pub(crate) own: &'a str,
-    /// What the cached token was granted.
+    /// The granted scope of the cached token.
     pub(crate) granted: Option<&'a str>,
-    /// A token request is under way.
+    /// Whether a token request is in progress.
     pub(crate) is_flying: bool,
 }
 
-/// What to do about it.
+/// The decision about the required scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The cached token has the scopes.
     Granted,
-    /// Ask the vendor, or join the token request that is under way.
+    /// Send a token request, or join the one in progress.
     Ask,
     Decline(NoWiderScope),
 }
 
 impl Scopes {
-    /// The API wants these scopes.
+    /// Decides about the scopes that the API requires.
     pub(crate) fn want(&mut self, situation: Situation<'_>, wanted: &[&str]) -> Step {
         let Situation {
             limits,
@@ -96,13 +97,14 @@ impl Scopes {
         Step::Ask
     }
 
-    /// What token requests ask for, if it is not the source's own scope.
+    /// Returns the scope of token requests, if it is not the source's own scope.
     pub(crate) fn asked(&self) -> Option<String> {
         (!self.union.is_empty()).then(|| joined(&self.union))
     }
 
-    /// A token came that was asked for with the wider scope. Tells whether it may be taken: a token
-    /// that lacks a scope of the cached token may not, and the wider scope is not asked for again.
+    /// Handles a token that was requested with more scope. Returns whether the token may be used. A
+    /// token that lacks a scope of the cached token may not be used, and the scope is not requested
+    /// again.
     pub(crate) fn granted(&mut self, granted: &str, cached: Option<&str>) -> bool {
         let has_lost =
             cached.is_some_and(|cached| values(cached).any(|scope| !has(granted, scope)));
@@ -116,7 +118,7 @@ impl Scopes {
         true
     }
 
-    /// The vendor rejected the wider scope: from now on token requests ask for the source's own.
+    /// Records that the vendor rejected the union: later token requests use the source's own scope.
     pub(crate) fn withdraw(&mut self, own: &str) {
         let denied = self
             .union
@@ -126,8 +128,9 @@ impl Scopes {
         self.deny(denied);
     }
 
-    /// Another process was granted more than this process asks for: this process asks for as much
-    /// from now on, so that the processes do not replace each other's tokens.
+    /// Records that another process was granted more scope than this process requests. This process
+    /// requests the same scope from now on, so that the processes do not replace each other's
+    /// tokens.
     pub(crate) fn adopt(&mut self, limits: &WiderScope, own: &str, granted: &str) {
         let more: Vec<_> = values(granted).filter(|scope| !has(own, scope)).collect();
         let fits = more.len() <= limits.most_scopes
@@ -154,7 +157,7 @@ impl Scopes {
     }
 }
 
-/// Tells whether all of these scopes are among those that were granted.
+/// Returns whether the granted scope contains all of these scopes.
 pub(crate) fn covers(granted: &str, wanted: &[Box<str>]) -> bool {
     wanted.iter().all(|scope| has(granted, scope))
 }
@@ -181,13 +184,13 @@ fn joined(scopes: &[Box<str>]) -> String {
     scopes.join(" ")
 }
 
-/// RFC 6749 section 3.3.
+/// Returns whether a text is one valid scope (RFC 6749 section 3.3).
 fn is_scope(value: &str) -> bool {
     let fits = |byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
     !value.is_empty() && value.bytes().all(fits)
 }
 
-/// The longest scope that is asked for.
+/// The longest scope of a token request.
 const MOST_BYTES: usize = 4096;
 
 #[cfg(test)]

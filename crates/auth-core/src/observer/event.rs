@@ -154,12 +154,13 @@ pub enum EventKind {
     /// An [`AuthenticatorMap`](crate::AuthenticatorMap) evicted the authenticator.
     #[non_exhaustive]
     AuthenticatorEvicted,
-    /// Requests wait for a token request that has been sent. Told when it is sent, and each time
-    /// that more wait than before and their number is a power of two: 100,000 requests cause 18
-    /// events at most. [`RequestsWaited`](Self::RequestsWaited) follows when none waits any more.
+    /// Requests wait for a token request that was sent. Comes when the token request is sent, and
+    /// each time that the number of waiting requests reaches a new power of two: 100,000 requests
+    /// cause at most 18 events. [`RequestsWaited`](Self::RequestsWaited) follows when no request
+    /// waits any longer.
     #[non_exhaustive]
     RequestsWaiting {
-        /// How many wait.
+        /// The number of waiting requests.
         count: u64,
     },
     /// Requests waited for a token request that has ended. One event for all of them.
@@ -239,7 +240,7 @@ impl Event {
         self.names.label.as_deref()
     }
 
-    /// Returns when the observer was told, by the authenticator's clock.
+    /// Returns when the event was reported, by the authenticator's clock.
     #[must_use]
     pub fn time(&self) -> Moment {
         self.time

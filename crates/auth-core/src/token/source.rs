@@ -72,9 +72,10 @@ pub trait TokenSource: Send + Sync + 'static {
         false
     }
 
-    /// Returns the scope that the source asks for by itself, empty if it leaves the scope to the
-    /// vendor, if it can ask for [another one](TokenRequest::scope); see
-    /// [`WiderScope`](crate::WiderScope). Default: `None`, it cannot.
+    /// Returns the scope that the source requests by default, or an empty text if the vendor
+    /// chooses the scope. A source that returns a scope must be able to request [another
+    /// one](TokenRequest::scope); see [`WiderScope`](crate::WiderScope). Default: `None`, for
+    /// sources that cannot request another scope.
     fn own_scope(&self) -> Option<&str> {
         None
     }
@@ -109,7 +110,7 @@ pub struct TokenRequest {
     pub refresh_token: Option<Secret>,
     /// The credentials that [`TokenSource::credentials`] returned for this token request.
     pub credentials: Credentials,
-    /// The scope to ask for in place of the source's [own](TokenSource::own_scope), values
+    /// The scope to request instead of the source's [own](TokenSource::own_scope), values
     /// separated by single spaces. Set only if the source has one.
     pub scope: Option<String>,
 }
@@ -134,7 +135,7 @@ impl TokenRequest {
         self
     }
 
-    /// Sets the scope to ask for in place of the source's own.
+    /// Sets the scope to request in place of the source's own. Default: none.
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into());

@@ -4,7 +4,7 @@ use super::*;
 
 impl Flight {
     pub(super) fn begin(&mut self, cx: &mut Cx<'_>) -> Order {
-        if cx.rules.shares && cx.memory.store_is_left_alone(cx.now) {
+        if cx.rules.shares && cx.memory.store_is_paused(cx.now) {
             self.without_store = true;
         }
         if self.start.settles && (self.without_store || !cx.memory.has_to_settle(cx.now)) {

@@ -175,15 +175,15 @@ fn g16_store_that_fails_is_asked_later_each_time() {
     let mut memory = Memory::new(None);
     let mut now = 0;
     for pause in [1, 2, 4, 4, 4] {
-        assert!(!memory.store_is_left_alone(at(now)));
+        assert!(!memory.store_is_paused(at(now)));
         memory.store_failed(at(now), LATEST);
-        assert!(memory.store_is_left_alone(at(now + pause - 1)));
+        assert!(memory.store_is_paused(at(now + pause - 1)));
         now += pause;
     }
     memory.store_answered();
-    assert!(!memory.store_is_left_alone(at(now)));
+    assert!(!memory.store_is_paused(at(now)));
     memory.store_failed(at(now), LATEST);
-    assert!(!memory.store_is_left_alone(at(now + 1)));
+    assert!(!memory.store_is_paused(at(now + 1)));
 }
 
 #[test]

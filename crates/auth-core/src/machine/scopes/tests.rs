@@ -23,7 +23,7 @@ fn the_union_of_the_own_scope_and_the_wanted_one_is_asked_for() {
     );
     assert_eq!(step, Step::Ask);
     assert_eq!(scopes.asked().unwrap(), "read list write");
-    // What the vendor granted is the base where the source says nothing.
+    // If the source has no own scope, the granted scope is the base.
     let mut scopes = Scopes::default();
     assert_eq!(
         scopes.want(situation(&limits, "", "read"), &["write"]),
@@ -58,7 +58,7 @@ fn nothing_is_asked_for_that_is_granted_unnamed_or_not_permitted() {
 }
 
 #[test]
-fn an_api_that_wants_more_each_time_gets_so_many_scopes_and_token_requests() {
+fn scopes_and_token_requests_for_an_api_that_always_requires_more_are_limited() {
     let limits = any().max_scopes(3).max_requests(2);
     let mut scopes = Scopes::default();
     let too_many = Step::Decline(NoWiderScope::TooMany);
@@ -67,7 +67,7 @@ fn an_api_that_wants_more_each_time_gets_so_many_scopes_and_token_requests() {
     assert_eq!(want(&["a"]), Step::Ask);
     assert_eq!(want(&["b", "c", "d"]), too_many);
     assert_eq!(want(&["b", "c"]), Step::Ask);
-    // Two token requests were made.
+    // Two token requests were sent.
     assert_eq!(want(&["a"]), too_many);
     assert_eq!(scopes.asked().unwrap(), "read a b c");
     let long = "x".repeat(4096);
@@ -76,7 +76,7 @@ fn an_api_that_wants_more_each_time_gets_so_many_scopes_and_token_requests() {
 }
 
 #[test]
-fn a_token_request_that_is_under_way_is_joined_and_not_counted() {
+fn token_request_in_progress_is_joined_and_not_counted() {
     let limits = any().max_requests(1);
     let mut scopes = Scopes::default();
     let idle = situation(&limits, "read", "read");
@@ -103,7 +103,7 @@ fn what_the_vendor_did_not_grant_is_not_asked_for_again() {
     let now = situation(&limits, "read", "read write");
     assert_eq!(scopes.want(now, &["admin"]), denied);
     assert_eq!(scopes.want(now, &["delete"]), Step::Ask);
-    // Rejected as a whole.
+    // The vendor rejects the union.
     scopes.withdraw("read");
     assert_eq!(scopes.asked(), None);
     assert_eq!(scopes.want(base, &["write"]), denied);
