@@ -96,11 +96,10 @@ impl Authenticator {
     }
 
     /// Waits until no token request is in progress and all writes into the store are done, for
-    /// `at_most` at the longest. Call it at the end of a process, so that a rotated refresh token is
-    /// not lost.
+    /// `at_most` at the longest. Call it at the end of a process, after the last request, so that a
+    /// rotated refresh token is not lost.
     ///
-    /// Call it after the last request. It starts and stops nothing: a later request may start a
-    /// token request again.
+    /// Starts and stops nothing: a later request may start a token request again.
     ///
     /// # Errors
     ///

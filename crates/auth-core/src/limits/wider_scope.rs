@@ -105,7 +105,7 @@ impl WiderScope {
     }
 }
 
-/// Why no token with more scope is requested.
+/// Why no token request for more scope is sent. Part of [`ScopeAnswer::Declined`](crate::ScopeAnswer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NoWiderScope {

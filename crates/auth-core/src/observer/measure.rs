@@ -42,7 +42,7 @@ pub enum Instrument {
     CredentialsRemoved,
 }
 
-/// The kind of a metric.
+/// The kind of a metric: counter, gauge or histogram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "for crates of this workspace only")]
 pub enum InstrumentKind {
