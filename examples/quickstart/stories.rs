@@ -211,7 +211,7 @@ pub(crate) async fn quota(report: &mut Report) -> Result {
                 refused.iter().all(|error| error.kind() == ErrorKind::Quota),
             ),
             (
-                "the next slot is free within an hour",
+                "the next slot is free within the hour",
                 (1..=3600).contains(&next_slot),
             ),
         ],

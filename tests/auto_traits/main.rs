@@ -69,11 +69,12 @@ fn auth_core_keeps_its_promises() {
         AuthenticatorMapBuilder, AuthenticatorOptions, Clock, ConnectFailure, Credentials,
         CredentialsId, EntryVersion, Error, ErrorKind, Event, EventKind, Generation, Health,
         HealthFailure, HttpHosts, KeepWarm, Key, KeyBuilder, KeyPart, Local, MapHealth,
-        MemoryStore, Moment, NewEntry, Observer, Origins, Quota, QuotaUse, Redirected,
-        RedirectsUnseen, RefreshPolicy, Refusal, RejectedPart, Scheme, Secret, SecretEnv,
-        SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource, SharedTokenStore,
-        SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenHost, TokenRefused,
-        TokenRequest, TokenRequestLimit, TokenRequestOutcome, TokenRequestReason, TokenWatch,
+        MemoryStore, Moment, NewEntry, NoWiderScope, Observer, Origins, Quota, QuotaUse,
+        Redirected, RedirectsUnseen, RefreshPolicy, Refusal, RejectedPart, Scheme, ScopeAnswer,
+        Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock, SharedSecretSource,
+        SharedTokenStore, SharedTransport, Signing, StoredEntry, SystemClock, Token, TokenHost,
+        TokenRefused, TokenRequest, TokenRequestLimit, TokenRequestOutcome, TokenRequestReason,
+        TokenWatch, WiderScope,
     };
     promise! {
         Event: send sync unpin forever;
@@ -136,6 +137,9 @@ fn auth_core_keeps_its_promises() {
         ConnectFailure: send sync unpin forever;
         TokenRefused: send sync unpin forever;
         EntryVersion: send sync unpin forever;
+        NoWiderScope: send sync unpin forever;
+        ScopeAnswer: send sync unpin forever;
+        WiderScope: send sync unpin forever;
     }
 }
 
@@ -246,6 +250,26 @@ fn auth_reqwest_keeps_its_promises() {
         ReqwestService: send sync unpin forever;
         ReqwestTransport: send sync unpin forever;
         ReqwestTransportBuilder: send unpin forever;
+    }
+}
+
+#[test]
+fn auth_metrics_keeps_its_promises() {
+    use auth_metrics::{Metric, MetricLabel, MetricsObserver};
+    promise! {
+        Metric: send sync unpin forever;
+        MetricLabel: send sync unpin forever;
+        MetricsObserver: send sync unpin forever;
+    }
+}
+
+#[test]
+fn auth_opentelemetry_keeps_its_promises() {
+    use auth_opentelemetry::{Metric, MetricAttribute, OpenTelemetryObserver};
+    promise! {
+        Metric: send sync unpin forever;
+        MetricAttribute: send sync unpin forever;
+        OpenTelemetryObserver: send sync unpin forever;
     }
 }
 

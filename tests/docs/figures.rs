@@ -117,9 +117,9 @@ const FIGURES: &[[&str; 4]] = &[
     ],
     [
         "machine/record.rs",
-        r#"b"auth-core record 3\n""#,
+        r#"b"auth-core record 4\n""#,
         "fleets_and_stores",
-        r"`auth-core record 3\n`",
+        r"`auth-core record 4\n`",
     ],
     [
         "machine/account.rs",

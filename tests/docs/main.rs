@@ -4,6 +4,7 @@
 
 mod figures;
 mod guides;
+mod metrics;
 mod texts;
 mod troubleshooting;
 

@@ -111,7 +111,7 @@ fn a_line_of_the_log_has_the_level_of_its_event() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 25);
+    assert_eq!(compared, 28);
 }
 
 #[test]

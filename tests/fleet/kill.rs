@@ -16,10 +16,12 @@ use crate::{
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let mut trials = vec![trial("kill::file".into(), || matrix(Place::files(), 3))];
+    let mut trials = vec![trial("g17f_kill::file".into(), || {
+        matrix(Place::files(), 3)
+    })];
     if place::has_redis() {
         let runs = place::runs(100);
-        trials.push(trial("kill::redis".into(), move || {
+        trials.push(trial("g17f_kill::redis".into(), move || {
             matrix(Place::redis(), runs)
         }));
     }

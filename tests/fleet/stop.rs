@@ -17,10 +17,10 @@ use crate::{
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let mut trials = vec![trial("stop::file".into(), || stop(Place::files(), 1))];
+    let mut trials = vec![trial("g17f_stop::file".into(), || stop(Place::files(), 1))];
     if place::has_redis() {
         let runs = place::runs(10);
-        trials.push(trial("stop::redis".into(), move || {
+        trials.push(trial("g17f_stop::redis".into(), move || {
             stop(Place::redis(), runs)
         }));
     }

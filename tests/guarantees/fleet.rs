@@ -17,6 +17,7 @@ use auth_core::{
 use auth_testkit::{Outcome, ScriptedSource, VirtualClock};
 
 mod alone;
+mod clocks;
 mod dead;
 mod failures;
 mod hostile;

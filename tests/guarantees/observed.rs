@@ -11,7 +11,7 @@ use std::{
 
 use auth_core::{
     Authenticator, AuthenticatorMap, AuthenticatorOptions, Event, EventKind, Key, KeyPart,
-    MemoryStore, Observer, Origins,
+    MemoryStore, Observer, Origins, measure::measure,
 };
 use auth_testkit::{Gate, LogCapture, Outcome, RecordingObserver, ScriptedSource, TestServer};
 use tokio::{runtime::Builder, task::JoinSet};
@@ -78,8 +78,17 @@ async fn g21_the_observer_sees_a_refusal_and_its_replay_with_the_host() {
     }
 }
 
+/// How often an adapter to a metrics library writes for these events.
+fn metric_updates(events: &RecordingObserver) -> usize {
+    let mut updates = 0;
+    for event in &events.events() {
+        measure(event, |_| updates += 1);
+    }
+    updates
+}
+
 #[tokio::test(start_paused = true)]
-async fn g21_a_hundred_thousand_waiters_cause_few_events() {
+async fn g21_a_hundred_thousand_waiters_cause_few_events_and_updates_of_metrics() {
     const WAITERS: u64 = 100_000;
     let events = RecordingObserver::new();
     let source = ScriptedSource::new();
@@ -118,6 +127,9 @@ async fn g21_a_hundred_thousand_waiters_cause_few_events() {
     assert!(longest >= 3 * SECOND && longest < 4 * SECOND, "{longest:?}");
     // Started, waiting, ended, published, waited.
     assert_eq!(events.events().len(), 5, "{:?}", events.names());
+    let updates = metric_updates(&events);
+    println!("{WAITERS} waiters: 5 events, {updates} updates of metrics");
+    assert_eq!(updates, 12);
 
     // The second time, all but one come during the token request.
     events.clear();
@@ -142,6 +154,7 @@ async fn g21_a_hundred_thousand_waiters_cause_few_events() {
     assert_eq!(waiting, powers);
     // Besides: started, ended, no token, back-off, waited.
     assert_eq!(events.events().len(), 17 + 5, "{:?}", events.names());
+    assert_eq!(metric_updates(&events), 17 + 12);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,5 @@
-//! G21: each fault that an operator meets is visible in the log, to the observer and in the health
-//! report, with its cause and host.
+//! G21: each fault that an operator meets is visible in the log, to the observer, in the metrics and
+//! in the health report, with its cause and host.
 
 use std::{io, sync::Arc};
 
@@ -7,6 +7,7 @@ use auth_core::{
     Authenticator, AuthenticatorOptions, EntryVersion, Error, ErrorKind, Event, EventKind, Health,
     Key, NewEntry, Origins, Quota, Secret, StoredEntry, TokenStore, Transport,
 };
+use auth_metrics::MetricsObserver;
 use auth_oauth2::Client;
 use auth_reqwest::ReqwestTransport;
 use auth_testkit::{LogCapture, RecordingObserver, Reply, TestServer};
@@ -14,6 +15,7 @@ use auth_tower::AuthLayer;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use reqwest::dns::{Name, Resolve, Resolving};
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
@@ -24,13 +26,19 @@ use crate::support::{API, HOUR, MINUTE, Stack, elapse};
 struct Seen {
     log: LogCapture,
     events: RecordingObserver,
+    counting: Arc<MetricsObserver>,
+    metrics: PrometheusHandle,
 }
 
 impl Seen {
     fn new() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let metrics = recorder.handle();
         Self {
             log: LogCapture::new(),
             events: RecordingObserver::new(),
+            counting: Arc::new(MetricsObserver::with_recorder(recorder)),
+            metrics,
         }
     }
 
@@ -43,7 +51,35 @@ impl Seen {
     }
 
     fn options(&self, options: AuthenticatorOptions) -> AuthenticatorOptions {
-        options.observer(self.events.clone()).label("tenant-7")
+        let observers = (self.events.clone(), Arc::clone(&self.counting));
+        options.observer(observers).label("tenant-7")
+    }
+
+    /// Returns the value of the metric with these labels besides the authenticator's; 0 before the
+    /// first event that changes it.
+    #[track_caller]
+    fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        assert!(
+            auth_metrics::METRICS.iter().any(|it| it.name() == name),
+            "{name}"
+        );
+        let of_authenticator = [("vendor", "example"), ("authenticator", "tenant-7")];
+        let labels: Vec<_> = of_authenticator
+            .iter()
+            .chain(labels)
+            .map(|(label, value)| format!("{label}=\"{value}\""))
+            .collect();
+        let series = format!("{name}{{{}}} ", labels.join(","));
+        let text = self.metrics.render();
+        let mut values = text.lines().filter_map(|line| line.strip_prefix(&series));
+        values.next().map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Asserts that a counter has this value.
+    #[track_caller]
+    fn counted(&self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let is = self.metric(name, labels);
+        assert_eq!(is, value, "{name} {labels:?} in\n{}", self.metrics.render());
     }
 
     /// Returns the last event of this name, whose fields are checked.
@@ -94,6 +130,15 @@ impl Seen {
         assert_eq!(json["label"], "tenant-7");
         assert_eq!(json["last_failure"]["host"], host);
         assert_eq!(json["last_failure"]["kind"], word);
+        self.counted("auth_token_unavailable_total", &[("kind", word)], 1.0);
+        let result = event.error().unwrap().outcome().as_str();
+        let labels = [("reason", "needed"), ("result", result), ("kind", word)];
+        self.counted("auth_token_requests_total", &labels, 1.0);
+        let ends = self.metric(
+            "auth_back_off_ends_timestamp_seconds",
+            &[("cause", "failure")],
+        );
+        assert!(ends > 0.0, "{}", self.metrics.render());
     }
 }
 
@@ -122,6 +167,8 @@ async fn g21_a_request_to_a_wrong_origin_is_visible() {
         (Some("other_origin"), Some(host))
     );
     seen.logged("WARN", &["auth::request", "request sent unsigned", host]);
+    let cause = [("cause", "other_origin")];
+    seen.counted("auth_requests_unsigned_total", &cause, 1.0);
     // The token is usable, and health says that a request left without it.
     let health = stack.authenticator.health();
     assert!(health.is_usable());
@@ -257,6 +304,9 @@ async fn g21_a_quota_that_is_used_up_is_visible_once() {
         panic!("{ended:?}");
     };
     assert_eq!(quota.map(|quota| (quota.used, quota.limit)), Some((1, 1)));
+    seen.counted("auth_back_offs_total", &[("cause", "quota")], 1.0);
+    seen.counted("auth_quota_slots_used", &[], 1.0);
+    seen.counted("auth_quota_slots_free", &[], 0.0);
 }
 
 /// A store that cannot be reached.
@@ -303,6 +353,8 @@ async fn g21_a_store_that_is_down_is_visible() {
     seen.logged("WARN", &words);
     let health = authenticator.health();
     assert!(health.is_usable() && health.is_store_failing());
+    seen.counted("auth_store_failures_total", &[], 1.0);
+    seen.counted("auth_store_failing", &[], 1.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -333,6 +385,16 @@ async fn g21_an_api_that_refuses_every_token_is_visible() {
     );
     let told = stack.authenticator.health().to_string();
     assert!(told.contains("the API refuse"), "{told}");
+    let refused = seen.events.count("token_refused") as f64;
+    assert!(refused >= 12.0, "{refused}");
+    seen.counted("auth_tokens_refused_total", &[], refused);
+    let back_offs = seen.events.count("refusal_back_off") as f64;
+    seen.counted("auth_back_offs_total", &[("cause", "refusal")], back_offs);
+    let left = seen.metric(
+        "auth_requests_not_replayed_total",
+        &[("cause", "refusal_back_off")],
+    );
+    assert!(left >= 1.0, "{}", seen.metrics.render());
     // The API accepts tokens again.
     stack.server.api().clear();
     elapse(HOUR).await;
@@ -364,6 +426,12 @@ async fn g21_a_body_that_is_not_sent_again_is_visible() {
     );
     seen.logged("WARN", &["the request not sent again", "only once", host]);
     assert_eq!(seen.events.count("token_refused"), 1);
+    seen.counted("auth_tokens_refused_total", &[], 1.0);
+    seen.counted(
+        "auth_requests_not_replayed_total",
+        &[("cause", "body")],
+        1.0,
+    );
     let health = stack.authenticator.health();
     let lost = health.not_replayed().unwrap();
     assert_eq!((lost.count, lost.cause), (1, "body"));
@@ -386,6 +454,7 @@ async fn g21_tokens_that_have_expired_on_arrival_are_visible() {
         "ERROR",
         &["auth::token", "no valid token", "expired when they arrive"],
     );
+    seen.counted("auth_token_unavailable_total", &[("kind", "protocol")], 1.0);
     let health = stack.authenticator.health();
     assert!(!health.is_usable());
     let failure = health.last_failure().unwrap();
@@ -424,10 +493,18 @@ async fn g21_a_failed_renewal_no_token_and_recovery_are_three_events() {
         ],
     );
     assert_eq!(seen.events.count("no_token"), 0);
+    let failed = seen.events.count("renewal_failed") as f64;
+    let kind = [("kind", "unavailable")];
+    seen.counted("auth_token_renewals_failed_total", &kind, failed);
+    seen.counted("auth_token_unavailable_total", &kind, 0.0);
+    let expiry = "auth_token_expires_timestamp_seconds";
+    assert!(seen.metric(expiry, &[]) > 0.0);
     elapse(HOUR).await;
     stack.get().await.unwrap_err();
     assert_eq!(seen.events.count("no_token"), 1);
     assert_eq!(seen.events.count("recovered"), 0);
+    seen.counted("auth_token_unavailable_total", &kind, 1.0);
+    seen.counted(expiry, &[], 0.0);
     stack.server.token().clear();
     elapse(HOUR).await;
     stack.get_well().await;
@@ -438,4 +515,6 @@ async fn g21_a_failed_renewal_no_token_and_recovery_are_three_events() {
     };
     assert!(failing_for > 2 * HOUR - MINUTE, "{failing_for:?}");
     seen.logged("INFO", &["token requests succeed again"]);
+    seen.counted("auth_token_recoveries_total", &[], 1.0);
+    assert!(seen.metric(expiry, &[]) > 0.0);
 }

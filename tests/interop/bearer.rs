@@ -137,7 +137,7 @@ pub(crate) async fn jwt_bearer_under_traffic() {
         tokio::spawn(async move { api.traffic(during(Duration::from_secs(6))).await })
     };
     for traffic in [traffic(&robot), traffic(&alice)] {
-        assert!(traffic.await.expect("no failed request") > 1000);
+        assert!(traffic.await.expect("no failed request") > 100);
     }
     let stats = server.stats().await;
     let requests = stats.token_requests();

@@ -6,6 +6,7 @@ pub(crate) mod account;
 pub(crate) mod backoff;
 mod codec;
 mod context;
+mod first_seen;
 pub(crate) mod flight;
 pub(crate) mod key_state;
 pub(crate) mod memory;

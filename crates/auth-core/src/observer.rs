@@ -5,6 +5,7 @@ mod log;
 #[doc(hidden)]
 pub mod measure;
 
+pub(crate) use event::SCOPE_DENIED;
 pub use event::{Event, EventKind, QuotaUse};
 
 use std::{

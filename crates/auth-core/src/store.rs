@@ -34,8 +34,9 @@ pub use memory::MemoryStore;
 ///   [`StoredEntry::UNKNOWN_AGE`]: the entry stays, and every duration in it is over. A store that
 ///   has a clock which cannot be set uses that clock. A store that has none, for example Redis,
 ///   reports an age that is too small by the amount that the clock was set back. For this reason a
-///   reader remembers when it first saw a back-off, and obeys the back-off for the time that was
-///   left then.
+///   reader remembers the tokens, back-offs, quota slots and rejected logins that it has seen or
+///   written. By the reader's own clock, none lasts longer than it had left then. A process that has
+///   just started remembers nothing and believes the store.
 /// - **Leases.** At most one owner holds a key's lease. A lease ends when it is released or when
 ///   its time is over, even if its owner was killed or the clock was set. No lease lasts longer
 ///   than [`LONGEST_LEASE`]. A stored lease without an end, or with a later end, has no owner.
@@ -46,7 +47,6 @@ pub use memory::MemoryStore;
 ///   missing. The store never returns the entry of another key. No error contains text of an entry.
 /// - **Cancellation.** The futures may be dropped at any time. The operation is then done
 ///   completely or not at all.
-///   half.
 pub trait TokenStore: Send + Sync + 'static {
     /// Waits until the store is ready: connects, authenticates, and loads what its calls need, so
     /// that [`latency_budget`](Self::latency_budget) covers round trips only. Returns at once if

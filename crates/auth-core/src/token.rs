@@ -191,8 +191,8 @@ impl Token {
         self.0.scope()
     }
 
-    /// Returns the token's text, for protocols other than HTTP in which the token is the password.
-    /// Follow its renewals with [`Authenticator::watch`](crate::Authenticator::watch).
+    /// Returns the token's text, for protocols other than HTTP in which it is sent in place of a
+    /// password. Follow its renewals with [`Authenticator::watch`](crate::Authenticator::watch).
     ///
     /// # Example
     ///
@@ -207,14 +207,15 @@ impl Token {
     ///
     /// # Security
     ///
-    /// [`Origins`](crate::Origins) are not checked here: pass the token only to servers that you trust with it.
+    /// [`Origins`](crate::Origins) are not checked here: pass the token only to servers that you
+    /// trust with it.
     #[must_use]
     pub fn secret(&self) -> Secret {
         self.0.text()
     }
 
-    /// Returns the authentication scheme (RFC 9110 section 11.1) before the token in `Authorization`,
-    /// for example `Bearer`. `None` if the token has another header.
+    /// Returns the authentication scheme (RFC 9110 section 11.1) that stands before the token in
+    /// `Authorization`, for example `Bearer`; `None` if the token has a separate header.
     #[must_use]
     pub fn scheme(&self) -> Option<&str> {
         let prefix = self.0.about().prefix.trim();

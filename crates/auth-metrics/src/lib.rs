@@ -37,7 +37,9 @@
 //! ([`AuthenticatorOptions::label`](auth_core::AuthenticatorOptions::label)); without a label, the
 //! vendor's name again. All other labels have the values that [`METRICS`] lists. No label has text
 //! from a reply, a host or a URL. So the number of time series is bounded by the number of labels
-//! that the application chooses.
+//! that the application chooses. Do not label authenticators by what others choose: with a label for
+//! each user, a service has as many time series as it has users. Let such authenticators share a
+//! label.
 //!
 //! Give each authenticator its own label: authenticators with the same vendor and label share
 //! their metrics, and their gauges show the last one.

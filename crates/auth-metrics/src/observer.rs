@@ -28,7 +28,7 @@ use crate::{series::Series, table::METRICS};
 /// use auth_metrics::MetricsObserver;
 /// use metrics_exporter_prometheus::PrometheusBuilder;
 ///
-/// // A separate recorder, as in tests.
+/// // With a separate recorder, for tests.
 /// let recorder = PrometheusBuilder::new().build_recorder();
 /// let prometheus = recorder.handle();
 /// let options = AuthenticatorOptions::new().observer(MetricsObserver::with_recorder(recorder));

@@ -58,6 +58,7 @@ impl Metric {
             Instrument::RequestsReplayed => "auth_requests_replayed_total",
             Instrument::RequestsNotReplayed => "auth_requests_not_replayed_total",
             Instrument::CredentialsRemoved => "auth_credentials_removed_total",
+            Instrument::WiderScopes => "auth_wider_scopes_total",
         };
         Self { instrument, name }
     }

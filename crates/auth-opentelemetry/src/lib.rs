@@ -33,7 +33,9 @@
 //! the label that the application gave the authenticator
 //! ([`AuthenticatorOptions::label`](auth_core::AuthenticatorOptions::label)); without a label, the
 //! vendor's name again. All other attributes have the values that [`METRICS`] lists. No attribute
-//! has text from a reply, a host or a URL.
+//! has text from a reply, a host or a URL. Do not label authenticators by what others choose: with a
+//! label for each user, a service has as many time series as it has users. Let such authenticators
+//! share a label.
 //!
 //! Give each authenticator its own label: authenticators with the same vendor and label share
 //! their metrics, and their gauges show the last one. The gauges of an authenticator that an

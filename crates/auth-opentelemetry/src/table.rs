@@ -58,6 +58,7 @@ impl Metric {
             Instrument::RequestsReplayed => ("auth.requests.replayed", "{request}"),
             Instrument::RequestsNotReplayed => ("auth.requests.not_replayed", "{request}"),
             Instrument::CredentialsRemoved => ("auth.credentials.removed", "{credential}"),
+            Instrument::WiderScopes => ("auth.wider_scopes", "{answer}"),
         };
         Self {
             instrument,

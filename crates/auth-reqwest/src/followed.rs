@@ -91,13 +91,22 @@ pub(crate) enum Redirects {
 #[derive(Debug)]
 pub(crate) struct Followed {
     method: Method,
-    sent_to: Uri,
+    sent_to: Target,
     notes: Notes,
+}
+
+/// Where a request was sent.
+#[derive(Debug)]
+pub(crate) enum Target {
+    Uri(Uri),
+    /// The text of a URL, which costs less than a URI.
+    #[cfg(feature = "middleware")]
+    Url(Box<str>),
 }
 
 impl Followed {
     /// Starts to observe a request.
-    pub(crate) fn watch(method: Method, sent_to: Uri, redirects: Redirects) -> Self {
+    pub(crate) fn watch(method: Method, sent_to: Target, redirects: Redirects) -> Self {
         // An idempotent request may be sent again in either case.
         let wants_answer = redirects == Redirects::Unknown && !method.is_idempotent();
         Self {
@@ -123,7 +132,7 @@ impl Followed {
             sent_to,
             notes,
         } = self;
-        if notes.followed || !is_same(sent_to, url) {
+        if notes.followed || !sent_to.is(url) {
             return Answered::Redirected;
         }
         if !notes.wants_answer {
@@ -151,6 +160,23 @@ impl Followed {
             }
         }
     }
+}
+
+impl Target {
+    /// Returns whether the URL is that of the target, without their fragments.
+    fn is(&self, url: &Url) -> bool {
+        match self {
+            Self::Uri(uri) => is_same(uri, url),
+            #[cfg(feature = "middleware")]
+            Self::Url(text) => is_same_url(text, url),
+        }
+    }
+}
+
+/// As [`is_same`], for the text of a normalized URL.
+#[cfg(feature = "middleware")]
+fn is_same_url(text: &str, url: &Url) -> bool {
+    text == url.as_str() || text.parse().is_ok_and(|uri| is_same(&uri, url))
 }
 
 /// Returns whether a URI, as the application wrote it, and a URL, which is normalized, are equal

@@ -276,9 +276,18 @@ impl Middleware for AuthMiddleware {
             // `Below` is always ready, and so is the layer above it.
             let answer = match &self.stack {
                 Stack::One(auth) => {
-                    let head = slot.take_head(&self.targets);
-                    let layer = pin!(auth.clone().call(head));
-                    drive(layer, &slot, next, extensions).await
+                    if let Some(signed) = slot.sign(auth, &self.targets) {
+                        let (response, verdict) = signed.send(next.clone(), extensions).await?;
+                        let Some(verdict) = verdict else {
+                            return Ok(response);
+                        };
+                        let layer = pin!(verdict.judge::<ByRequest, _>(slot.answer(response)));
+                        drive(layer, &slot, next, extensions).await
+                    } else {
+                        let head = slot.take_head(&self.targets);
+                        let layer = pin!(auth.clone().call(head));
+                        drive(layer, &slot, next, extensions).await
+                    }
                 }
                 Stack::Keyed(auth) => {
                     let head = slot.take_head(&self.targets);

@@ -18,7 +18,7 @@ use tower_service::Service;
 use crate::{
     body::{self, RequestBody},
     client::{build, client_builder, within_origin},
-    followed::{Followed, Redirects},
+    followed::{Followed, Redirects, Target},
 };
 
 /// A reqwest client as a tower service, for the bottom of a stack with `AuthLayer`.
@@ -252,7 +252,11 @@ impl<B: RequestBody> Service<Request<B>> for ReqwestService {
         let (head, body) = request.into_parts();
         let state = match converted(head, body::wrap(body)) {
             Ok((request, uri)) => State::Calling {
-                followed: Followed::watch(request.method().clone(), uri, self.redirects),
+                followed: Followed::watch(
+                    request.method().clone(),
+                    Target::Uri(uri),
+                    self.redirects,
+                ),
                 call: self.client.call(request),
             },
             Err(error) => State::Failed { error: Some(error) },

@@ -207,7 +207,7 @@ const REQUESTS: u32 = 5_000;
 
 fn judge(counts: &AllCounts, report: &mut Report) {
     use Contender::{
-        AddAuthorization, Auth, AuthReplayBody, AuthReplayOff, Keyed, KeyedReplayOff,
+        AddAuthorization, Auth, AuthMetrics, AuthReplayBody, AuthReplayOff, Keyed, KeyedReplayOff,
         RetryAndAddAuthorization,
     };
     // Each limit is the measured figure plus at least 5 percent, because another build changes the
@@ -269,6 +269,16 @@ fn judge(counts: &AllCounts, report: &mut Report) {
         more / base,
         Limit::AtMost(0.2),
         Limit::AtMost(120.0 / base),
+    );
+    report.goal(
+        format!(
+            "{}, instructions of {}'s",
+            AuthMetrics.title(),
+            Auth.title()
+        ),
+        counts.ratio(AuthMetrics, Auth, Scenario::Room6),
+        Limit::AtMost(1.10),
+        Limit::AtMost(1.01),
     );
     for scenario in Scenario::ALL {
         if !Contender::of(scenario).contains(&Auth) {

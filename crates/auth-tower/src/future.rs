@@ -155,7 +155,10 @@ where
             // Checked in place, because each move copies the large response.
             let is_plain = match &result {
                 Ok(response) => {
-                    signed.is_some() && notes.is_none() && says_nothing(handle.settings(), response)
+                    signed.is_some() && notes.is_none() && {
+                        let extensions = response.extensions();
+                        says_nothing(handle.settings(), response.status(), extensions)
+                    }
                 }
                 Err(_) => true,
             };
@@ -252,10 +255,14 @@ type Again<S, B, R, H> = Box<Pending<S, B, R, H>>;
 
 /// Returns whether a response is an ordinary one: no 401, no mark, and no rule to check.
 #[inline(always)]
-fn says_nothing<ResB>(settings: &Settings, response: &Response<ResB>) -> bool {
-    response.status() != StatusCode::UNAUTHORIZED
+pub(crate) fn says_nothing(
+    settings: &Settings,
+    status: StatusCode,
+    extensions: &Extensions,
+) -> bool {
+    status != StatusCode::UNAUTHORIZED
         && !settings.heads_matter
-        && (response.extensions().is_empty() || has_no_mark(response.extensions()))
+        && (extensions.is_empty() || has_no_mark(extensions))
 }
 
 /// Returns whether a response that is not a 401 has no mark that [`judge`] needs. Real clients

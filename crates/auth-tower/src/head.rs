@@ -15,6 +15,64 @@ use zeroize::Zeroize;
 /// The copy. When it is dropped, its buffer returns to the thread's pool.
 pub(crate) struct HeadCopy(Option<Box<Head>>);
 
+/// A head to be copied.
+pub(crate) struct HeadRef<'a> {
+    method: &'a Method,
+    version: Version,
+    /// `None` if there are none.
+    extensions: Option<&'a Extensions>,
+    scheme: Option<&'a uri::Scheme>,
+    authority: &'a str,
+    path: &'a str,
+    headers: &'a HeaderMap,
+}
+
+impl<'a> HeadRef<'a> {
+    #[inline]
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
+        let uri = request.uri();
+        let path = uri.path_and_query().map_or("", uri::PathAndQuery::as_str);
+        let extensions = request.extensions();
+        Self {
+            version: request.version(),
+            extensions: (!extensions.is_empty()).then_some(extensions),
+            ..Self::of_parts(request.method(), uri, path, request.headers())
+        }
+    }
+
+    /// Takes scheme and authority of the URI, not its path.
+    #[inline]
+    pub(crate) fn of_parts(
+        method: &'a Method,
+        origin: &'a Uri,
+        path: &'a str,
+        headers: &'a HeaderMap,
+    ) -> Self {
+        Self {
+            method,
+            version: Version::default(),
+            extensions: None,
+            scheme: origin.scheme(),
+            authority: origin.authority().map_or("", uri::Authority::as_str),
+            path,
+            headers,
+        }
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        self.method
+    }
+
+    #[inline]
+    fn target(&self) -> Line<'a> {
+        Line {
+            name: self.authority.as_bytes(),
+            value: self.path.as_bytes(),
+            sensitive: false,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Head {
     method: Method,
@@ -32,7 +90,7 @@ struct Head {
 }
 
 impl HeadCopy {
-    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+    pub(crate) fn of(request: &HeadRef<'_>) -> Self {
         let mut head = POOL
             .try_with(|pool| pool.borrow_mut().pop())
             .ok()
@@ -78,30 +136,28 @@ impl Drop for HeadCopy {
 }
 
 impl Head {
-    fn fill<B>(&mut self, request: &Request<B>) {
-        self.method.clone_from(request.method());
-        self.version = request.version();
-        let extensions = request.extensions();
-        if !extensions.is_empty() {
+    fn fill(&mut self, request: &HeadRef<'_>) {
+        self.method.clone_from(request.method);
+        self.version = request.version;
+        if let Some(extensions) = request.extensions {
             match extensions.get::<Key>() {
                 Some(key) if extensions.len() == 1 => self.key = Some(key.clone()),
                 _ => self.extensions.clone_from(extensions),
             }
         }
-        self.scheme = request.uri().scheme().cloned();
-        let (uri, headers) = (request.uri(), request.headers());
-        if self.copy(uri, headers).is_none() {
-            self.make_room(uri, headers);
-            self.copy(uri, headers);
+        self.scheme = request.scheme.cloned();
+        if self.copy(request).is_none() {
+            self.make_room(request);
+            self.copy(request);
         }
     }
 
     /// Copies the texts. Returns `None` if there is not enough room.
-    fn copy(&mut self, uri: &Uri, headers: &HeaderMap) -> Option<()> {
+    fn copy(&mut self, request: &HeadRef<'_>) -> Option<()> {
         let room = self.bytes.len();
-        let mut free = Line::of_uri(uri).write(&mut self.bytes)?;
+        let mut free = request.target().write(&mut self.bytes)?;
         let mut sensitive = false;
-        for header in headers {
+        for header in request.headers {
             let line = Line::of_header(header);
             sensitive |= line.sensitive;
             free = line.write(free)?;
@@ -113,10 +169,11 @@ impl Head {
 
     /// Takes a larger buffer. Wipes sensitive bytes in the old one.
     #[cold]
-    fn make_room(&mut self, uri: &Uri, headers: &HeaderMap) {
+    fn make_room(&mut self, request: &HeadRef<'_>) {
         self.bytes.zeroize();
-        let lines = headers.iter().map(|header| Line::of_header(header).size());
-        let needed = Line::of_uri(uri).size() + lines.sum::<usize>();
+        let lines = request.headers.iter();
+        let lines = lines.map(|header| Line::of_header(header).size());
+        let needed = request.target().size() + lines.sum::<usize>();
         self.bytes = vec![0; needed.next_power_of_two().max(MIN_BYTES)];
     }
 
@@ -167,17 +224,6 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    #[inline]
-    fn of_uri(uri: &'a Uri) -> Self {
-        let authority = uri.authority().map_or("", uri::Authority::as_str);
-        let path = uri.path_and_query().map_or("", uri::PathAndQuery::as_str);
-        Self {
-            name: authority.as_bytes(),
-            value: path.as_bytes(),
-            sensitive: false,
-        }
-    }
-
     #[inline]
     fn of_header((name, value): (&'a HeaderName, &'a HeaderValue)) -> Self {
         Self {

@@ -104,6 +104,7 @@ mod error;
 mod future;
 mod guard;
 mod head;
+mod in_place;
 mod keyed;
 mod layer;
 mod min_lifetime;
@@ -124,6 +125,8 @@ pub use challenge::{InsufficientScope, StepUp};
 pub use error::Error;
 pub use future::ResponseFuture;
 pub use guard::{OriginGuard, OriginGuardFuture, OriginGuardLayer};
+#[doc(hidden)]
+pub use in_place::{HeadInPlace, SignedInPlace};
 pub use keyed::KeyedAuth;
 pub use layer::AuthLayer;
 pub use min_lifetime::{MinLifetime, MinLifetimeFuture, MinLifetimeLayer};

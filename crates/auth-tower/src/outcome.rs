@@ -323,3 +323,6 @@ impl fmt::Display for NotReplayed {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,11 @@ use http::{Method, Request, Uri};
 use http_body::Body;
 use http_body_util::{Empty, Full};
 
-use crate::{NotReplayed, ReplayBody, head::HeadCopy, missing::Missing};
+use crate::{
+    NotReplayed, ReplayBody,
+    head::{HeadCopy, HeadRef},
+    missing::Missing,
+};
 
 /// Decides, before a request is sent, whether its body can be sent again.
 ///
@@ -111,15 +115,24 @@ impl<B> Copied<B> {
         methods: Methods,
         clone: impl FnOnce(&B) -> Result<B, Missing>,
     ) -> Self {
-        if !methods.allow(request.method()) {
+        Self::keep_parts(&HeadRef::of(request), methods, || clone(request.body()))
+    }
+
+    #[inline]
+    fn keep_parts(
+        head: &HeadRef<'_>,
+        methods: Methods,
+        clone: impl FnOnce() -> Result<B, Missing>,
+    ) -> Self {
+        if !methods.allow(head.method()) {
             return Self(Err(Missing::Off));
         }
-        let body = match clone(request.body()) {
+        let body = match clone() {
             Ok(body) => body,
             Err(missing) => return Self(Err(missing)),
         };
         Self(Ok(Again {
-            head: HeadCopy::of(request),
+            head: HeadCopy::of(head),
             body,
         }))
     }
@@ -241,6 +254,18 @@ where
         Copied::keep(request, self.methods, |body| {
             (self.clone)(body).ok_or(Missing::Body)
         })
+    }
+}
+
+impl<F> ReplayWith<F> {
+    /// Keeps a request of which there are only the parts. `clone` replaces the function.
+    #[inline]
+    pub(crate) fn keep_parts<B>(
+        &self,
+        head: &HeadRef<'_>,
+        clone: impl FnOnce() -> Option<B>,
+    ) -> Copied<B> {
+        Copied::keep_parts(head, self.methods, || clone().ok_or(Missing::Body))
     }
 }
 

@@ -32,9 +32,9 @@ use crate::{
 /// does not cancel a token request that the request started or waits for.
 #[derive(Debug)]
 pub struct Auth<S, R = ReplayCheap> {
-    inner: S,
-    shared: Arc<Sharded<Shared<S>>>,
-    replay: R,
+    pub(crate) inner: S,
+    pub(crate) shared: Arc<Sharded<Shared<S>>>,
+    pub(crate) replay: R,
 }
 
 impl<S, R> Auth<S, R> {

@@ -1,4 +1,7 @@
-use std::process::{Command, Stdio};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use crate::{
     Result,
@@ -11,8 +14,7 @@ use crate::{
 ///
 /// The user is not root, apt-get is missing, or apt-get failed.
 pub(crate) fn install(packages: &[&str]) -> Result {
-    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !root || !on_path("apt-get") {
+    if !is_root() || !on_path("apt-get") {
         return Err("not root: apt-get can install packages only as root".into());
     }
     for arguments in steps(packages) {
@@ -26,6 +28,28 @@ pub(crate) fn install(packages: &[&str]) -> Result {
         run(command.stdin(Stdio::null()).stdout(Stdio::null()))?;
     }
     Ok(())
+}
+
+/// Downloads the file of a Debian package into a folder. Installs nothing, and as root renews the
+/// lists of packages first.
+///
+/// # Errors
+///
+/// apt-get is missing, knows no such package, or failed.
+pub(crate) fn download(package: &str, folder: &Path) -> Result {
+    if !on_path("apt-get") {
+        return Err("apt-get is missing".into());
+    }
+    if is_root() {
+        run(Command::new("apt-get").arg("update").stdout(Stdio::null()))?;
+    }
+    let mut command = Command::new("apt-get");
+    command.args(["download", package]).current_dir(folder);
+    run(command.stdin(Stdio::null()).stdout(Stdio::null()))
+}
+
+fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
 /// Returns the commands that install packages by hand.

@@ -13,16 +13,18 @@ const STATIC: &str = "tower-http AddAuthorization";
 const OFF: &str = "AuthLayer, replay off";
 const RETRY: &str = "tower Retry(clone) + AddAuthorization";
 const ON: &str = "AuthLayer";
+const METRICS: &str = "AuthLayer with MetricsObserver";
 const BODY: &str = "ReplayBodyLayer + AuthLayer";
 const BARE: &str = "hyper-util's client without a layer";
 
 const ROOM: &str = "header map with room";
 
 /// Rows of the table: the stack, and the request.
-const ROWS: [(&str, &str); 16] = [
+const ROWS: [(&str, &str); 17] = [
     (STATIC, ROOM),
     (OFF, ROOM),
     (ON, ROOM),
+    (METRICS, ROOM),
     (RETRY, ROOM),
     (BODY, ROOM),
     (OFF, "map with room, response with an extension"),

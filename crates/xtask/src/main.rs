@@ -17,8 +17,10 @@ mod deps;
 mod features;
 mod latest;
 mod msrv;
+mod mutants;
 mod node;
 mod package;
+mod prometheus;
 mod prose;
 mod redis;
 mod standards;
@@ -80,6 +82,11 @@ const COMMANDS: &[Command] = &[
         name: "deps",
         about: "checks the number of dependencies that a service adds",
         run: deps::run,
+    },
+    Command {
+        name: "mutants",
+        about: "changes the code in small ways; a test must notice each: [machine] [layer] [reply] [-- OPTIONS]",
+        run: mutants::run,
     },
     Command {
         name: "circles",

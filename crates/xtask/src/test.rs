@@ -5,7 +5,7 @@ use crate::{
     cargo::{cargo, root, run as execute},
     chromium,
     node::Node,
-    redis,
+    prometheus, redis,
 };
 
 /// The folder of the real authorization server, from the workspace's root.
@@ -25,6 +25,10 @@ const REDIS: &str = "AUTH_REDIS";
 /// not run.
 const CHROMIUM: &str = "AUTH_CHROMIUM";
 
+/// The variable with the Prometheus for the test of the dashboard. Without it the test prints that
+/// it did not run.
+const PROMETHEUS: &str = "AUTH_PROMETHEUS";
+
 /// Runs all tests. The test runner's result is the result of the task.
 pub(crate) fn run(arguments: &[String]) -> Result {
     println!("== the real server: Node and what it needs");
@@ -42,12 +46,22 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         Err(error) => println!("not run: the tests in a browser: {error}"),
     }
 
+    println!("== Prometheus");
+    let prometheus = prometheus::find_or_unpack();
+    match &prometheus {
+        Ok((program, version)) => println!("{version} at {}", program.display()),
+        Err(error) => println!("not run: the test against a real Prometheus: {error}"),
+    }
+
     println!("== all tests: unit, doc, stories, and those against the real servers");
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])?;
     command.env(SWITCH, "1").env(NODE, node.path());
     command.env(REDIS, "1");
     if browser.is_ok() {
         command.env(CHROMIUM, chromium::PROGRAM);
+    }
+    if let Ok((program, _)) = &prometheus {
+        command.env(PROMETHEUS, program);
     }
     execute(command.args(arguments))
 }

@@ -94,6 +94,8 @@ struct World {
     failed: AtomicU64,
     refusals: AtomicU64,
     deaths_at_work: AtomicU64,
+    /// How long each outage of the vendor was.
+    down_for: Mutex<Vec<Duration>>,
 }
 
 /// Runs one fleet and asserts the guarantees.
@@ -122,6 +124,7 @@ async fn simulate(seed: u64, plan: Plan) -> Judged {
         failed: AtomicU64::new(0),
         refusals: AtomicU64::new(0),
         deaths_at_work: AtomicU64::new(0),
+        down_for: Mutex::default(),
         rng: Mutex::new(rng.fork()),
         plan,
     };
@@ -227,8 +230,10 @@ impl World {
                     .kill(),
                 1 => self.vendor.revoke_all(),
                 2 => {
+                    let outage = MINUTE * rng.u32(1..10);
+                    self.down_for.lock().unwrap().push(outage);
                     self.vendor.state().is_down = true;
-                    sleep(MINUTE * rng.u32(1..10)).await;
+                    sleep(outage).await;
                     self.vendor.state().is_down = false;
                 }
                 _ if rng.bool() => {
@@ -297,14 +302,15 @@ impl World {
             "SIM_SEED={seed}: {} token requests, not {bound}: {judged:?}\n{plan:?}",
             judged.token_requests
         );
-        // With back-off, an outage of ten minutes causes at most 60 failures, for all processes
-        // together.
-        let down = u64::from(plan.outages)
-            * 30
-            * (1 + u64::from(plan.store_outages) * plan.processes as u64);
+        // All processes together back off. One that dies at work tells nobody of its failure, and
+        // without the store each backs off for itself.
+        let down_for = self.down_for.lock().unwrap();
+        let together: u64 = down_for.iter().map(|outage| most_failures(*outage)).sum();
+        let alone = 1 + u64::from(plan.store_outages) * plan.processes as u64;
+        let down = (together + deaths) * alone;
         assert!(
             state.failures <= down,
-            "SIM_SEED={seed}: {} failures",
+            "SIM_SEED={seed}: {} failures: {judged:?}\n{plan:?}",
             state.failures
         );
         if plan.store_outages == 0 && !plan.store_down {
@@ -317,6 +323,18 @@ impl World {
         }
         judged
     }
+}
+
+/// How many token requests may fail in an outage: the distance of two is an eighth of its time so
+/// far and at least a second, less a quarter by jitter on average. A quarter more for chance, and for
+/// the end of a token, which is approached in shorter steps.
+fn most_failures(outage: Duration) -> u64 {
+    let (mut at, mut count) = (Duration::ZERO, 0);
+    while at < outage {
+        at += SECOND.max(at * 3 / 32);
+        count += 1;
+    }
+    count + count / 4
 }
 
 async fn died(life: &Life) {

@@ -176,13 +176,13 @@ impl Flight {
         std::mem::take(&mut *self.events())
     }
 
-    /// Counts a caller that begins to wait. Returns the event to report: one each time that the
-    /// number of waiting callers doubles, so that many callers cause few events.
+    /// Counts a caller that begins to wait. Returns the event about the waiting callers each time that
+    /// their number is a power of two, so that many callers cause few events.
     pub(crate) fn begin_wait(&self) -> Option<EventKind> {
         let mut waits = self.waits();
         waits.waiting += 1;
         let count = waits.waiting;
-        // An observer may be slow, so no event is reported before the token request is sent.
+        // No event before the token request is sent, because an observer may be slow.
         let told = waits
             .told
             .filter(|told| count > *told && count.is_power_of_two());
@@ -191,7 +191,7 @@ impl Flight {
         Some(EventKind::RequestsWaiting { count })
     }
 
-    /// Records that the token request is sent. Returns the event about the callers that wait.
+    /// Notes that the token request is sent. Returns the event about the callers that wait for it.
     pub(crate) fn note_sent(&self) -> Option<EventKind> {
         let mut waits = self.waits();
         let count = waits.waiting;

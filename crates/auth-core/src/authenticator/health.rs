@@ -43,8 +43,8 @@ pub struct Health {
     pub(crate) not_replayed: Option<RequestsLost>,
 }
 
-/// Requests that were sent without a valid token: their number since the authenticator was made,
-/// and facts about the last one. Part of [`Health`].
+/// Requests that were sent without a token, or refused requests that were not replayed: their
+/// number since the authenticator was made, and facts about the last one. Part of [`Health`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestsLost {
@@ -150,9 +150,9 @@ impl Health {
         self.is_store_failing
     }
 
-    /// Returns the requests that were sent without a token, for example because their destination
-    /// is not in the [origins](crate::Origins). `None` if there was no such request. A token can be
-    /// valid while all requests are sent unsigned.
+    /// Returns the requests that were sent without a token, for example because their destination is
+    /// not in the [origins](crate::Origins); `None` if there was none. A token can be usable while
+    /// all requests are sent unsigned.
     #[must_use]
     pub fn unsigned(&self) -> Option<&RequestsLost> {
         self.unsigned.as_ref()

@@ -181,8 +181,8 @@ impl AuthenticatorOptions {
         self
     }
 
-    /// Permits token requests for more scope when the API answers `insufficient_scope`. Default:
-    /// not permitted; the caller gets the API's answer.
+    /// Permits token requests for a larger scope when the API answers `insufficient_scope`. Default:
+    /// such an answer is returned, and no larger scope is requested.
     pub fn wider_scope(mut self, permitted: WiderScope) -> Self {
         self.wider_scope = Some(permitted);
         self

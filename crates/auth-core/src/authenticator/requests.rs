@@ -1,4 +1,4 @@
-//! Requests that were sent without a valid token, for [`Health`](crate::Health).
+//! Requests that were sent without a token, and refused requests that were not replayed, for [`Health`](crate::Health).
 
 use std::sync::{Mutex, PoisonError};
 

@@ -96,17 +96,17 @@ impl Authenticator {
     }
 
     /// Waits until no token request is in progress and all writes into the store are done, for
-    /// `at_most` at the longest. Call it at the end of a process, after the last request, so that a
-    /// rotated refresh token is not lost.
+    /// `at_most` at the longest. Call it at the end of a process, so that a rotated refresh token is
+    /// not lost.
     ///
     /// Starts and stops nothing: a later request may start a token request again.
     ///
     /// # Errors
     ///
     /// - [`TimedOut`](ErrorKind::TimedOut): work is still in progress after `at_most`.
-    /// - [`Store`](ErrorKind::Store): the token store did not take the newest refresh token, so
-    ///   only this process has it. Keep the process running; otherwise a person may have to log in
-    ///   again. The cause was reported as [`StoreFailed`](crate::EventKind::StoreFailed).
+    /// - [`Store`](ErrorKind::Store): the token store did not take the newest refresh token, which
+    ///   this process alone has. Keep the process, or expect that a person has to log in again. The
+    ///   cause was told to the observer as [`StoreFailed`](crate::EventKind::StoreFailed).
     ///
     /// # Cancel safety
     ///

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use crate::{
-    Acquire, Authenticator, Error, ErrorKind, Generation, NoWiderScope, RejectedPart, Token,
-    TokenRequestOutcome, WiderScope,
+    Acquire, Authenticator, Error, ErrorKind, EventKind, Generation, NoWiderScope, RejectedPart,
+    Token, TokenRequestOutcome, WiderScope,
     authenticator::{
         acquire::Wish,
         asking::{Answer, Widening},
         shared_state::SharedState,
     },
     machine::{
-        scopes::{Situation, Step, covers},
+        scopes::{Ended, Scopes, Situation, Step, covers},
         serving::Event,
     },
+    observer::SCOPE_DENIED,
 };
 
 /// What to do after the API asked for more scope. Returned by
@@ -23,7 +24,7 @@ use crate::{
 pub enum ScopeAnswer {
     /// The cached token has the scopes: it is newer than the token that was sent.
     Granted(Token),
-    /// A token request is in progress. Wait for its token, which has the scopes. Otherwise the wait
+    /// A token request is in progress. Wait for its token, which has the scopes: otherwise the wait
     /// ends with an error.
     Renewing(Acquire),
     /// No token request starts, for this reason.
@@ -52,7 +53,19 @@ impl Authenticator {
         scopes: impl IntoIterator<Item = &'s str>,
     ) -> ScopeAnswer {
         let wanted: Vec<Box<str>> = scopes.into_iter().map(Box::from).collect();
-        match self.shared.widen(&wanted) {
+        let answer = self.answer_to(generation, &wanted);
+        if let ScopeAnswer::Declined(why) = &answer {
+            if !matches!(why, NoWiderScope::Off) {
+                let scopes = wanted.len();
+                let declined = Some(why.as_str());
+                self.shared.tell(EventKind::WiderScope { scopes, declined });
+            }
+        }
+        answer
+    }
+
+    fn answer_to(&self, generation: Generation, wanted: &[Box<str>]) -> ScopeAnswer {
+        match self.shared.widen(wanted) {
             Ok(Widening::Granted(token)) if token.generation() == generation => {
                 ScopeAnswer::Declined(NoWiderScope::AlreadyGranted)
             }
@@ -93,7 +106,6 @@ impl SharedState {
             is_flying: desk.flight.is_some(),
         };
         let step = desk.scopes.want(situation, &wanted);
-        let union = desk.scopes.asked();
         drop(desk);
         match step {
             Step::Decline(why) => Err(why),
@@ -101,11 +113,7 @@ impl SharedState {
                 Some(cached) => Ok(Widening::Granted(cached.token())),
                 None => Err(NoWiderScope::Unknown),
             },
-            Step::Ask => {
-                let (vendor, label) = (self.vendor(), self.settings.observed.label());
-                tracing::info!(target: "auth::token", vendor, label, scope = union, "the API wants more scope");
-                Ok(Widening::Answer(self.ask(Event::Renew)))
-            }
+            Step::Ask => Ok(Widening::Answer(self.ask(Event::Renew))),
         }
     }
 
@@ -127,9 +135,27 @@ impl SharedState {
         asked: &str,
         result: Result<crate::AccessToken, Error>,
     ) -> Result<crate::AccessToken, Error> {
-        let own = self.source().own_scope().unwrap_or_default();
         let now = self.now();
         let mut desk = self.desk();
+        let until = desk.key.state.usable_until();
+        let is_valid = until.is_some_and(|until| !now.reached(until));
+        let result = self.judged(asked, result, &mut desk.scopes, is_valid);
+        let ended = desk.scopes.take_ended();
+        drop(desk);
+        if let Some(Ended { scopes, is_granted }) = ended {
+            let declined = (!is_granted).then_some(SCOPE_DENIED);
+            self.tell(EventKind::WiderScope { scopes, declined });
+        }
+        result
+    }
+
+    fn judged(
+        &self,
+        asked: &str,
+        result: Result<crate::AccessToken, Error>,
+        scopes: &mut Scopes,
+        is_cached_valid: bool,
+    ) -> Result<crate::AccessToken, Error> {
         match result {
             Ok(token) => {
                 // A reply without a scope grants the requested scope (RFC 6749 section 5.1).
@@ -137,14 +163,10 @@ impl SharedState {
                     Some(_) => token,
                     None => token.scope(asked),
                 };
-                let until = desk.key.state.usable_until();
-                let cached = self.published.load();
-                let cached = cached
-                    .as_ref()
-                    .filter(|_| until.is_some_and(|until| !now.reached(until)))
-                    .and_then(|cached| cached.headers().scope());
+                let cached = self.published.load().filter(|_| is_cached_valid);
+                let cached = cached.as_ref().and_then(|cached| cached.headers().scope());
                 let granted = token.granted_scope().unwrap_or_default();
-                if desk.scopes.granted(granted, cached) {
+                if scopes.granted(granted, cached) {
                     return Ok(token);
                 }
                 let message = "the token with more scope lacks a scope of the cached token";
@@ -153,19 +175,15 @@ impl SharedState {
                     .with_rejected_part(RejectedPart::Scope))
             }
             Err(error) if error.rejected_part() == Some(RejectedPart::Request) => {
-                desk.scopes.withdraw(own);
+                scopes.withdraw(self.source().own_scope().unwrap_or_default());
                 Err(error.with_rejected_part(RejectedPart::Scope))
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Handles the scope of a token that another process requested.
-    pub(crate) fn adopt_scope(
-        &self,
-        granted: Option<&str>,
-        scopes: &mut crate::machine::scopes::Scopes,
-    ) {
+    /// A token of another process came from the store.
+    pub(crate) fn adopt_scope(&self, granted: Option<&str>, scopes: &mut Scopes) {
         if let (Some((limits, own)), Some(granted)) = (self.limits_of_scope(), granted) {
             scopes.adopt(limits, own, granted);
         }

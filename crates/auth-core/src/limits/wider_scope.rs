@@ -127,6 +127,22 @@ pub enum NoWiderScope {
     TooMany,
 }
 
+impl NoWiderScope {
+    /// Returns the cause as one lower-case word, for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Unnamed => "unnamed",
+            Self::AlreadyGranted => "already_granted",
+            Self::NotPermitted => "not_permitted",
+            Self::Denied => "denied_before",
+            Self::Unknown => "unknown",
+            Self::TooMany => "too_many",
+        }
+    }
+}
+
 impl fmt::Display for NoWiderScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

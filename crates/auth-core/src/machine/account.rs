@@ -67,17 +67,30 @@ impl Account {
         Err(wait.unwrap_or(Duration::MAX))
     }
 
-    /// Sets when a taken slot becomes free. Returns whether the account has the slot.
-    pub(crate) fn set(&mut self, number: u64, frees_in: Duration) -> bool {
+    /// Sets when a taken slot becomes free. Returns whether the account has the slot. The slot gets
+    /// a new number, because a process that stood still frees it later than others expect.
+    pub(crate) fn set(&mut self, number: u64, renamed: u64, frees_in: Duration) -> bool {
         let slot = self.0.iter_mut().find(|slot| slot.number == number);
-        slot.map(|slot| slot.frees_in = frees_in).is_some()
+        slot.map(|slot| {
+            *slot = Slot {
+                number: renamed,
+                frees_in,
+            };
+        })
+        .is_some()
     }
 
     /// Adds a token request that took no slot, even if the quota is exceeded by it.
     pub(crate) fn put(&mut self, number: u64, frees_in: Duration) {
-        if !self.set(number, frees_in) {
+        if !self.set(number, number, frees_in) {
             self.0.push(Slot { number, frees_in });
         }
+    }
+
+    /// Returns the slots' numbers, and when each frees.
+    pub(crate) fn times(&mut self) -> impl Iterator<Item = (u64, &mut Duration)> {
+        let slots = self.0.iter_mut();
+        slots.map(|slot| (slot.number, &mut slot.frees_in))
     }
 
     #[cfg(test)]
@@ -145,6 +158,12 @@ impl Logins {
             known.age = known.age.saturating_add(age);
         }
         self
+    }
+
+    /// Returns each count with its mark, and how long ago the last rejection was.
+    pub(crate) fn ages(&mut self) -> impl Iterator<Item = ((u16, u32), &mut Duration)> {
+        let counts = self.0.iter_mut();
+        counts.map(|known| ((known.mark, known.times), &mut known.age))
     }
 
     /// Returns the count that forbids a login with these credentials, and for how long.
@@ -258,10 +277,10 @@ mod tests {
         later.take(quota, Slots::All, 3, MINUTE).unwrap();
         let wait = later.take(quota, Slots::All, 4, MINUTE).unwrap_err();
         assert_eq!(wait, MINUTE);
-        assert!(later.set(3, Duration::from_secs(1)));
+        assert!(later.set(3, 4, Duration::from_secs(1)));
         let wait = later.take(quota, Slots::All, 4, MINUTE).unwrap_err();
         assert_eq!(wait, Duration::from_secs(1));
-        assert!(!later.set(2, MINUTE), "the slot is free already");
+        assert!(!later.set(2, 5, MINUTE), "the slot is free already");
     }
 
     #[test]

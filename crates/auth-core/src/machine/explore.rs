@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     AccessToken, Credentials, CredentialsId, EntryVersion, Error, ErrorKind, Generation, Moment,
-    Quota, RefreshPolicy, RejectedPart, Secret, TokenRequestOutcome, TokenRequestReason,
+    Quota, RefreshPolicy, RejectedPart, Secret, StoredEntry, TokenRequestOutcome,
+    TokenRequestReason,
     policy::Jitter,
     secret::rejections::{Counted, Forbidden},
 };

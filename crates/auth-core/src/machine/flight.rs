@@ -349,6 +349,8 @@ impl Flight {
         let version = next_version(last, cx.now.since_unix_epoch(), cx.draw.number);
         let expected = self.seen.version;
         self.replaces = expected;
+        let first_seen = cx.memory.first_seen();
+        first_seen.note_record(version, &record, cx.now);
         self.seen = Seen {
             version: Some(version),
             record: record.clone(),

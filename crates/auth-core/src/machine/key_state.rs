@@ -296,7 +296,7 @@ impl KeyState {
             contested: landing.contested,
             lifetime: token.lifetime(),
             hint: token.refresh_hint(),
-            // The same text is no new token; the stated lifetime does not matter.
+            // The same text is not a new token, with any lifetime.
             same: self
                 .newest
                 .and_then(|(generation, newest)| (newest == print).then_some(generation)),
@@ -306,13 +306,13 @@ impl KeyState {
         let is_awaited = self.state.usable_until().is_none();
         match self.state.step(policy, Event::Fetched(fetched), now) {
             Action::Publish(generation) => {
-                self.give_out(generation, print);
+                self.note_published(generation, print);
                 self.permanent = token.is_permanent();
                 Ok(Landed::Published(generation, carried))
             }
             Action::Deliver(generation) => {
                 if is_awaited {
-                    self.give_out(generation, print);
+                    self.note_published(generation, print);
                 }
                 Ok(Landed::Delivered(generation, carried))
             }
@@ -324,7 +324,7 @@ impl KeyState {
         }
     }
 
-    fn give_out(&mut self, generation: Generation, print: Print) {
+    fn note_published(&mut self, generation: Generation, print: Print) {
         self.newest = Some((generation, print));
         self.memory.current = Some(print);
     }

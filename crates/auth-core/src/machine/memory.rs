@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use super::{
     account::Account,
+    first_seen::FirstSeen,
     orders::Rules,
     prints::{Print, Prints},
     record::{Pause, Record},
 };
 use crate::{
-    EntryVersion, Moment, Quota, RejectedPart, limits::quota::Ledger, machine::backoff::Failure,
+    EntryVersion, Moment, Quota, RejectedPart,
+    limits::quota::{Ledger, Slots},
+    machine::backoff::Failure,
     policy::Jitter,
 };
 
@@ -28,12 +31,21 @@ pub(crate) struct Memory {
     /// Boxed because it is rare and large.
     unsaved: Option<Box<Unsaved>>,
     obeyed: Obeyed,
+    /// Only where a store is used.
+    first_seen: Option<Box<FirstSeen>>,
     breaker: Breaker,
     /// The lease was denied for longer than a token request takes, and was not granted since.
     doubts_lease: bool,
     ignores_rejections: bool,
-    /// This process's share of the quota, for the time when the store fails.
-    pub(crate) share: Ledger,
+    /// Only with a quota.
+    share: Option<Box<Share>>,
+}
+
+/// This process's share of the quota, for the time when the store fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+struct Share {
+    ledger: Ledger,
     /// Token requests that the shared account does not contain yet.
     owed: Vec<Owed>,
 }
@@ -99,14 +111,19 @@ impl Memory {
             highest: None,
             unsaved: None,
             obeyed: Obeyed::default(),
+            first_seen: None,
             breaker: Breaker {
                 failures: 0,
                 until: Moment::PAST,
             },
             doubts_lease: false,
             ignores_rejections: false,
-            share: Ledger::new(quota.map(Quota::share)),
-            owed: Vec::new(),
+            share: quota.map(|quota| {
+                Box::new(Share {
+                    ledger: Ledger::new(Some(quota.share())),
+                    owed: Vec::new(),
+                })
+            }),
         }
     }
 
@@ -132,6 +149,12 @@ impl Memory {
             (Some(known), Some(seen)) if known.epoch() >= seen.epoch() => Some(known),
             (known, seen) => seen.or(known),
         }
+    }
+
+    // --- a store whose clock is set back ---
+
+    pub(crate) fn first_seen(&mut self) -> &mut FirstSeen {
+        self.first_seen.get_or_insert_default()
     }
 
     // --- what could not be saved ---
@@ -244,7 +267,8 @@ impl Memory {
     }
 
     pub(crate) fn is_at_rest(&self, now: Moment) -> bool {
-        !self.store_is_paused(now) && self.share.is_empty(now)
+        let share = self.share.as_ref();
+        !self.store_is_paused(now) && share.is_none_or(|share| share.ledger.is_empty(now))
     }
 
     // --- the store's failures ---
@@ -289,29 +313,61 @@ impl Memory {
         self.doubts_lease
     }
 
+    // --- the share of the quota for the time when the store fails ---
+
+    /// Takes a slot of the share, or says how long until one frees.
+    pub(crate) fn take_share(&mut self, now: Moment) -> Result<(), Duration> {
+        // The share is too small to keep a part of it back.
+        let share = self.share.as_mut();
+        share.map_or(Ok(()), |share| share.ledger.take(Slots::All, now))
+    }
+
+    /// The token request ended that took a slot of the share.
+    pub(crate) fn close_share(&mut self, now: Moment, lifetime: Option<Duration>) {
+        if let Some(share) = &mut self.share {
+            share.ledger.close(now, lifetime);
+        }
+    }
+
+    /// No token request was made with the slot.
+    pub(crate) fn cancel_share(&mut self) {
+        if let Some(share) = &mut self.share {
+            share.ledger.cancel();
+        }
+    }
+
     // --- what the store has to be told ---
 
     /// Records a token request that took a slot of the process's share.
     pub(crate) fn owe(&mut self, number: u64, frees: Moment, now: Moment) {
-        self.owed.retain(|owed| !now.waited_for(owed.frees));
-        self.owed.push(Owed { number, frees });
+        if let Some(share) = &mut self.share {
+            share.owed.retain(|owed| !now.waited_for(owed.frees));
+            share.owed.push(Owed { number, frees });
+        }
     }
 
     /// Adds the token requests to the account that it does not contain. Returns whether there are
     /// any.
     pub(crate) fn pay(&self, account: &mut Account, now: Moment) -> bool {
-        let open = || self.owed.iter().filter(|owed| !now.waited_for(owed.frees));
+        let open = || self.owed(now);
         open().for_each(|owed| account.put(owed.number, now.wait_until(owed.frees)));
         open().next().is_some()
     }
 
     /// Records that the account was written.
     pub(crate) fn paid(&mut self) {
-        self.owed.clear();
+        if let Some(share) = &mut self.share {
+            share.owed.clear();
+        }
     }
 
     pub(crate) fn owes(&self, now: Moment) -> bool {
-        self.owed.iter().any(|owed| !now.waited_for(owed.frees))
+        self.owed(now).next().is_some()
+    }
+
+    fn owed(&self, now: Moment) -> impl Iterator<Item = &Owed> {
+        let owed = self.share.iter().flat_map(|share| &share.owed);
+        owed.filter(move |owed| !now.waited_for(owed.frees))
     }
 
     /// Returns when missing facts are written into the store: the tokens that the API refused while

@@ -139,8 +139,10 @@ pub(crate) struct Own {
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
     pub(crate) version: Option<EntryVersion>,
-    /// The content of the entry that could be understood, aged to now.
+    /// The content of the entry that could be understood, aged to now by the store's clock.
     pub(crate) record: Option<Record>,
+    /// How old the entry is, by the store's clock.
+    pub(crate) age: Duration,
     /// Why an existing entry cannot be decrypted.
     pub(crate) sealed: Option<Error>,
 }

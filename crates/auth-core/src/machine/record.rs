@@ -43,6 +43,8 @@ pub(crate) struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Kept {
+    /// Tells the token from others, and from the same text with another lifetime.
+    pub(crate) number: u64,
     pub(crate) secret: Secret,
     /// The granted scope, up to [`LONGEST_SCOPE`].
     pub(crate) scope: Option<String>,
@@ -109,7 +111,7 @@ pub(crate) struct SharedRefusals {
 }
 
 /// Identifies the layout. Bytes that begin with other text are of an unknown layout.
-const MAGIC: &[u8] = b"auth-core record 3\n";
+const MAGIC: &[u8] = b"auth-core record 4\n";
 
 impl Record {
     /// Returns the record as it is after `age`.
@@ -180,6 +182,7 @@ impl Record {
         } = self;
         let mut to = Writer::new(MAGIC, key, self.size());
         to.option(token.as_ref(), |to, token| {
+            to.number(token.number);
             to.text(token.secret.expose());
             to.option(token.scope.as_deref(), Writer::text);
             to.time(token.left);
@@ -227,6 +230,7 @@ impl Record {
         let record = Self {
             token: from.option(|from| {
                 Some(Kept {
+                    number: from.number()?,
                     secret: secret(from)?,
                     scope: from.option(|from| kept_scope(from.text()?))?,
                     left: from.time()?,

@@ -13,6 +13,20 @@ pub(crate) struct Scopes {
     denied: Vec<Box<str>>,
     /// The number of token requests for more scope.
     requests: u32,
+    /// How many scopes beyond the usual ones the next token request asks for, because the API
+    /// wanted more; `None` if the last such token request has ended.
+    wanted: Option<usize>,
+    /// How it ended, until it is told.
+    ended: Option<Ended>,
+}
+
+/// How a token request ended that was made because the API wanted more scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// How many scopes it asked for beyond the usual ones.
+    pub(crate) scopes: usize,
+    /// All of them were granted.
+    pub(crate) is_granted: bool,
 }
 
 /// The facts when the API requires more scope.
@@ -24,7 +38,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) own: &'a str,
     /// The granted scope of the cached token.
     pub(crate) granted: Option<&'a str>,
-    /// Whether a token request is in progress.
+    /// A token request is in progress.
     pub(crate) is_flying: bool,
 }
 
@@ -33,7 +47,7 @@ pub(crate) struct Situation<'a> {
 pub(crate) enum Step {
     /// The cached token has the scopes.
     Granted,
-    /// Send a token request, or join the one in progress.
+    /// Ask the vendor, or join the token request that is in progress.
     Ask,
     Decline(NoWiderScope),
 }
@@ -94,10 +108,17 @@ impl Scopes {
         }
         self.union = union;
         self.requests += 1;
+        self.wanted = Some(more);
         Step::Ask
     }
 
-    /// Returns the scope of token requests, if it is not the source's own scope.
+    /// How the token request ended that was made because the API wanted more. Once for each such
+    /// token request: later renewals that ask for as much are not told.
+    pub(crate) fn take_ended(&mut self) -> Option<Ended> {
+        self.ended.take()
+    }
+
+    /// What token requests ask for, if it is not the source's own scope.
     pub(crate) fn asked(&self) -> Option<String> {
         (!self.union.is_empty()).then(|| joined(&self.union))
     }
@@ -114,7 +135,7 @@ impl Scopes {
         }
         let (kept, denied) = self.union.drain(..).partition(|scope| has(granted, scope));
         self.union = kept;
-        self.deny(denied);
+        self.end(denied);
         true
     }
 
@@ -125,7 +146,7 @@ impl Scopes {
             .drain(..)
             .filter(|scope| !has(own, scope))
             .collect();
-        self.deny(denied);
+        self.end(denied);
     }
 
     /// Records that another process was granted more scope than this process requests. This process
@@ -152,8 +173,14 @@ impl Scopes {
         }
     }
 
-    fn deny(&mut self, scopes: Vec<Box<str>>) {
-        scopes.iter().for_each(|scope| add(&mut self.denied, scope));
+    /// A token request ended that asked for the wider scope, and these scopes were not granted.
+    fn end(&mut self, denied: Vec<Box<str>>) {
+        denied.iter().for_each(|scope| add(&mut self.denied, scope));
+        let ended = self.wanted.take().map(|scopes| Ended {
+            scopes,
+            is_granted: denied.is_empty(),
+        });
+        self.ended = ended.or(self.ended);
     }
 }
 

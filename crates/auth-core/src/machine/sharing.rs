@@ -111,6 +111,7 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
     let lifetime = token.lifetime().filter(|_| !token.is_permanent());
     let print = Print::of(token.secret());
     let kept = lifetime.map(|lifetime| Kept {
+        number: cx.draw.number,
         secret: token.secret().clone(),
         scope: token.granted_scope().and_then(record::kept_scope),
         left: lifetime.saturating_sub(cx.now.wait_since(sent.at)),

@@ -154,13 +154,12 @@ pub enum EventKind {
     /// An [`AuthenticatorMap`](crate::AuthenticatorMap) evicted the authenticator.
     #[non_exhaustive]
     AuthenticatorEvicted,
-    /// Requests wait for a token request that was sent. Comes when the token request is sent, and
-    /// each time that the number of waiting requests reaches a new power of two: 100,000 requests
-    /// cause at most 18 events. [`RequestsWaited`](Self::RequestsWaited) follows when no request
-    /// waits any longer.
+    /// Requests wait for a token request that was sent. Told when it is sent, and each time that the
+    /// number of waiting requests has grown to a power of two: 100,000 requests cause at most 18
+    /// events. [`RequestsWaited`](Self::RequestsWaited) follows when none waits any more.
     #[non_exhaustive]
     RequestsWaiting {
-        /// The number of waiting requests.
+        /// The number of requests that wait.
         count: u64,
     },
     /// Requests waited for a token request that has ended. One event for all of them.
@@ -204,6 +203,20 @@ pub enum EventKind {
         /// Why no other token was available, if that is the reason.
         error: Option<Error>,
     },
+    /// The API wanted more scope than the token has, and the authenticator
+    /// [asks for more](crate::WiderScope). Told once for each token request that was made because of
+    /// it, when the authorization server answered; and once for each request because of which no
+    /// token is requested. Holds no name of a scope: the API chose it.
+    #[non_exhaustive]
+    WiderScope {
+        /// How many scopes the token request asked for beyond the usual ones, or, if there is none,
+        /// how many the API wanted.
+        scopes: usize,
+        /// Why not all were granted, in one lower-case word: `denied` by the authorization server,
+        /// otherwise [`NoWiderScope::as_str`](crate::NoWiderScope::as_str). `None` if all were
+        /// granted.
+        declined: Option<&'static str>,
+    },
     /// A credential was removed from a request that left the authenticator's origins.
     #[non_exhaustive]
     CredentialRemoved {
@@ -221,6 +234,9 @@ pub struct QuotaUse {
     /// The number of allowed slots.
     pub limit: u32,
 }
+
+/// Why more scope was not granted: the authorization server was asked now, and denied a part.
+pub(crate) const SCOPE_DENIED: &str = "denied";
 
 impl Event {
     pub(crate) fn new(names: Arc<Names>, time: Moment, kind: EventKind) -> Self {
@@ -272,7 +288,7 @@ impl Event {
     }
 
     /// Returns the cause as one lower-case word of a fixed set: why a request was not signed or not
-    /// replayed, otherwise the [kind](Error::kind) of the error.
+    /// replayed, or why no larger scope was granted, otherwise the [kind](Error::kind) of the error.
     #[must_use]
     pub fn cause(&self) -> Option<&'static str> {
         self.kind.cause()
@@ -321,6 +337,7 @@ impl EventKind {
             Self::RequestUnsigned { .. } => "request_unsigned",
             Self::RequestReplayed { .. } => "request_replayed",
             Self::RequestNotReplayed { .. } => "request_not_replayed",
+            Self::WiderScope { .. } => "wider_scope",
             Self::CredentialRemoved { .. } => "credential_removed",
         }
     }
@@ -355,6 +372,7 @@ impl EventKind {
             Self::RequestUnsigned { cause, .. } | Self::RequestNotReplayed { cause, .. } => {
                 Some(cause)
             }
+            Self::WiderScope { declined, .. } => *declined,
             _ => self.error().map(|error| error.kind().as_str()),
         }
     }
@@ -438,6 +456,18 @@ impl EventKind {
                 cause: "no_token",
                 host: host.clone(),
                 error: some,
+            },
+            Self::WiderScope {
+                scopes: 1,
+                declined: None,
+            },
+            Self::WiderScope {
+                scopes: 1,
+                declined: Some(SCOPE_DENIED),
+            },
+            Self::WiderScope {
+                scopes: 1,
+                declined: Some("not_permitted"),
             },
             Self::CredentialRemoved { host },
         ]

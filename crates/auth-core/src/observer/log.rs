@@ -2,7 +2,10 @@
 
 use tracing::{Span, field::Empty, span};
 
-use crate::{Error, observer::EventKind};
+use crate::{
+    Error,
+    observer::{EventKind, SCOPE_DENIED},
+};
 
 /// Tokens, token requests, back-offs.
 const TOKEN: &str = "auth::token";
@@ -157,6 +160,26 @@ pub(super) fn write(vendor: &str, label: Option<&str>, event: &EventKind) {
         } => {
             let (total, longest) = (total.as_secs_f64(), longest.as_secs_f64());
             tracing::debug!(target: REQUEST, vendor, label, count, failed, total, longest, "requests waited for a token");
+        }
+        EventKind::WiderScope {
+            scopes,
+            declined: None,
+        } => {
+            tracing::info!(target: TOKEN, vendor, label, scopes, "more scope granted");
+        }
+        // At most as many lines as token requests for more scope.
+        EventKind::WiderScope {
+            scopes,
+            declined: Some(cause @ SCOPE_DENIED),
+        } => {
+            tracing::warn!(target: TOKEN, vendor, label, scopes, cause, "more scope not granted");
+        }
+        // Of each request. The layer that sent it warns.
+        EventKind::WiderScope {
+            scopes,
+            declined: Some(cause),
+        } => {
+            tracing::debug!(target: TOKEN, vendor, label, scopes, cause, "more scope not asked for");
         }
         EventKind::RequestUnsigned { .. }
         | EventKind::RequestReplayed { .. }

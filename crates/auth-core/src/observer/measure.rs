@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::{
-    Error, ErrorKind, Event, EventKind, Moment, QuotaUse, TokenRequestOutcome, TokenRequestReason,
+    Error, ErrorKind, Event, EventKind, Moment, NoWiderScope, QuotaUse, TokenRequestOutcome,
+    TokenRequestReason, observer::event::SCOPE_DENIED,
 };
 
-/// A metric. Its name differs between libraries.
+/// A metric, with any name that a library gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "for crates of this workspace only")]
 #[allow(missing_docs, reason = "`meaning` says it")]
@@ -40,6 +41,7 @@ pub enum Instrument {
     RequestsReplayed,
     RequestsNotReplayed,
     CredentialsRemoved,
+    WiderScopes,
 }
 
 /// The kind of a metric: counter, gauge or histogram.
@@ -101,7 +103,7 @@ pub const LABELS: usize = 3;
 
 impl Instrument {
     /// All metrics, in the order of the tables.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::TokenRequests,
         Self::TokenRequestDuration,
         Self::TokensPublished,
@@ -131,6 +133,7 @@ impl Instrument {
         Self::RequestsReplayed,
         Self::RequestsNotReplayed,
         Self::CredentialsRemoved,
+        Self::WiderScopes,
     ];
 
     /// Returns the kind of the metric.
@@ -160,6 +163,7 @@ impl Instrument {
             Self::RequestsWaited => &[WAITED],
             Self::RequestsUnsigned => &[UNSIGNED],
             Self::RequestsNotReplayed => &[NOT_REPLAYED],
+            Self::WiderScopes => &[WIDER_SCOPE],
             _ => &[],
         }
     }
@@ -208,6 +212,9 @@ impl Instrument {
             Self::RequestsNotReplayed => "Refused requests that were not sent once more.",
             Self::CredentialsRemoved => {
                 "Credentials that were removed from a request to a foreign origin."
+            }
+            Self::WiderScopes => {
+                "Times that the API wanted more scope than the token has, by what came of it."
             }
         }
     }
@@ -312,6 +319,10 @@ pub fn measure(event: &Event, mut each: impl FnMut(Measurement)) {
         EventKind::RequestNotReplayed { cause, .. } => {
             let cause = NOT_REPLAYED.known(cause);
             tell(Instrument::RequestsNotReplayed, &[cause], one);
+        }
+        EventKind::WiderScope { declined, .. } => {
+            let result = declined.map_or(GRANTED, |cause| WIDER_SCOPE.known(cause));
+            tell(Instrument::WiderScopes, &[result], one);
         }
         EventKind::CredentialRemoved { .. } => tell(Instrument::CredentialsRemoved, &[], one),
     }
@@ -429,7 +440,25 @@ const NOT_REPLAYED: Label = Label {
         "refusal_back_off",
         "no_token",
         "unchanged",
+        "scope",
         "twice",
         OTHER,
     ],
 };
+
+const WIDER_SCOPE: Label = Label {
+    name: "result",
+    values: &[
+        GRANTED,
+        SCOPE_DENIED,
+        NoWiderScope::Unnamed.as_str(),
+        NoWiderScope::AlreadyGranted.as_str(),
+        NoWiderScope::NotPermitted.as_str(),
+        NoWiderScope::Denied.as_str(),
+        NoWiderScope::Unknown.as_str(),
+        NoWiderScope::TooMany.as_str(),
+        OTHER,
+    ],
+};
+
+const GRANTED: &str = "granted";

@@ -132,7 +132,7 @@ impl fmt::Display for Origin {
 ///
 /// A host is an IPv6 address in brackets, or labels of letters, digits, `-` and `_` that are
 /// separated by dots, with an optional dot at the end. User information is not part of an origin,
-/// but a URL with user information may be built to mislead, so it returns `None`.
+/// but a URL with user information may be built to mislead, so `None` is returned.
 pub(super) fn host_and_port(https: bool, authority: &str) -> Option<(&str, u16)> {
     let (host, rest) = match authority.strip_prefix('[') {
         Some(inner) => {

@@ -138,7 +138,7 @@ impl Scheme {
         Ok(lines)
     }
 
-    /// What stands before the token.
+    /// Returns the text before the token.
     pub(crate) fn prefix(&self) -> &'static str {
         self.token.1
     }

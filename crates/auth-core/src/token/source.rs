@@ -72,10 +72,9 @@ pub trait TokenSource: Send + Sync + 'static {
         false
     }
 
-    /// Returns the scope that the source requests by default, or an empty text if the vendor
-    /// chooses the scope. A source that returns a scope must be able to request [another
-    /// one](TokenRequest::scope); see [`WiderScope`](crate::WiderScope). Default: `None`, for
-    /// sources that cannot request another scope.
+    /// Returns the scope that the source requests by default, if it can request
+    /// [another one](TokenRequest::scope): see [`WiderScope`](crate::WiderScope). Empty if the vendor
+    /// chooses the scope. Default: `None`, the source cannot request another scope.
     fn own_scope(&self) -> Option<&str> {
         None
     }
@@ -135,7 +134,7 @@ impl TokenRequest {
         self
     }
 
-    /// Sets the scope to request in place of the source's own. Default: none.
+    /// Sets the scope to request in place of the source's own. Default: the source's own.
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into());

@@ -14,7 +14,7 @@ fn http_is_for_the_hosts_that_are_named() {
         "https://api.example.com",
     ])
     .unwrap();
-    for permitted in [
+    for valid in [
         "http://payments:8080/x",
         "http://PAYMENTS:8080/x",
         "http://api.mesh.local/",
@@ -25,7 +25,7 @@ fn http_is_for_the_hosts_that_are_named() {
         "http://my_service/",
         "https://api.example.com/",
     ] {
-        assert!(permits(&origins, permitted), "{permitted}");
+        assert!(permits(&origins, valid), "{valid}");
     }
     for bad in [
         "http://payments/",
@@ -86,8 +86,8 @@ fn an_endpoint_may_be_http_on_the_hosts_that_are_named() {
     );
     http.allow("http://payments:8080").unwrap();
     assert_eq!(http.check("token_url", url).unwrap(), url);
-    for permitted in ["https://login.example.com/token", "http://PAYMENTS:8080/"] {
-        assert!(http.check("token_url", permitted).is_ok(), "{permitted}");
+    for valid in ["https://login.example.com/token", "http://PAYMENTS:8080/"] {
+        assert!(http.check("token_url", valid).is_ok(), "{valid}");
     }
     for bad in [
         "http://payments/oauth/token",

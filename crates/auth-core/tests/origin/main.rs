@@ -18,7 +18,7 @@ fn permits(origins: &Origins, uri: &str) -> bool {
 fn an_origin_is_scheme_host_and_effective_port() {
     let origins =
         Origins::new(["https://api.example.com", "https://b.example:8443/ignored"]).unwrap();
-    for permitted in [
+    for valid in [
         "https://api.example.com",
         "https://api.example.com/a/b?c",
         "https://api.example.com:443/",
@@ -28,7 +28,7 @@ fn an_origin_is_scheme_host_and_effective_port() {
         "HTTPS://api.example.com/",
         "https://b.example:8443/x",
     ] {
-        assert!(permits(&origins, permitted), "{permitted}");
+        assert!(permits(&origins, valid), "{valid}");
     }
     for bad in [
         "http://api.example.com/",
@@ -58,13 +58,13 @@ fn an_origin_is_scheme_host_and_effective_port() {
 #[test]
 fn an_ipv6_address_is_followed_by_a_port_and_by_nothing_else() {
     let origins = Origins::new(["https://[2001:db8::1]:8443", "https://[2001:DB8::2]"]).unwrap();
-    for permitted in [
+    for valid in [
         "https://[2001:db8::1]:8443/",
         "https://[2001:DB8::1]:8443/",
         "https://[2001:db8::2]/",
         "https://[2001:db8::2]:443/",
     ] {
-        assert!(permits(&origins, permitted), "{permitted}");
+        assert!(permits(&origins, valid), "{valid}");
     }
     for bad in [
         "https://[2001:db8::1]evil.com:8443/",
@@ -161,7 +161,7 @@ fn clones_share_what_was_warned_about() {
             .clone()
             .is_first_warning("other origin", "evil.example")
     );
-    assert!(origins.clone().is_first_warning("cause", "evil.example"));
+    assert!(origins.clone().is_first_warning("refused", "evil.example"));
     let other = Origins::new(["https://api.example.com"]).unwrap();
     assert!(other.is_first_warning("other origin", "evil.example"));
 }

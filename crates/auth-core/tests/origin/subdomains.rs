@@ -12,7 +12,7 @@ fn salesforce() -> Origins {
 #[test]
 fn exactly_one_label_below_the_suffix_is_permitted() {
     let origins = salesforce();
-    for permitted in [
+    for valid in [
         "https://acme.my.salesforce.com/services/data",
         "https://acme.my.salesforce.com:443/",
         "https://ACME.My.SalesForce.com/",
@@ -20,7 +20,7 @@ fn exactly_one_label_below_the_suffix_is_permitted() {
         "https://xn--bcher-kva.my.salesforce.com/",
         "https://login.salesforce.com/",
     ] {
-        assert!(permits(&origins, permitted), "{permitted}");
+        assert!(permits(&origins, valid), "{valid}");
     }
     for bad in [
         "https://my.salesforce.com/",

@@ -16,13 +16,14 @@ use std::{
     task::{Context, Poll},
 };
 
+use auth_tower::{Auth, HeadInPlace, SignedInPlace};
 use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Next, Result};
 use tower_service::Service;
 
-use super::target::Targets;
-use crate::followed::{Followed, Redirects};
+use super::{ByRequest, target::Targets};
+use crate::followed::{Followed, Redirects, Target};
 
 /// The service below the layer, shared by all requests.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,14 @@ pub(super) struct Carried<'a> {
     again: Option<Box<Request>>,
 }
 
+/// A request with a token that is not sent yet.
+pub(super) struct Signed<'a> {
+    request: Request,
+    followed: Followed,
+    /// Judges the response.
+    verdict: SignedInPlace<Below, Carried<'a>>,
+}
+
 /// A request that is sent and not answered, and the facts about its redirects.
 type Sent<'a> = (
     Followed,
@@ -83,6 +92,52 @@ impl Slot {
             mem::swap(head.headers_mut(), request.headers_mut());
         }
         head
+    }
+
+    /// Signs the request and takes it out of the slot. Returns `None`, with the request unchanged,
+    /// if the layer has to sign it.
+    pub(super) fn sign(
+        &self,
+        auth: &Auth<Below, ByRequest>,
+        targets: &Targets,
+    ) -> Option<Signed<'_>> {
+        let mut held = self.held();
+        let redirects = held.redirects;
+        let request = held.request.as_mut()?;
+        let mut headers = mem::take(request.headers_mut());
+        let signed = targets.split(request.url()).and_then(|(origin, path)| {
+            let head = HeadInPlace {
+                method: request.method(),
+                origin,
+                path,
+                headers: &mut headers,
+            };
+            auth.sign_in_place(head, || self.carry(request))
+        });
+        *request.headers_mut() = headers;
+        let verdict = signed?;
+        let sent_to = Target::Url(request.url().as_str().into());
+        let followed = Followed::watch(request.method().clone(), sent_to, redirects);
+        let request = held.request.take()?;
+        Some(Signed {
+            request,
+            followed,
+            verdict,
+        })
+    }
+
+    /// Puts a response to a signed request into the slot, for the layer.
+    pub(super) fn answer(&self, response: Response) -> Answer<'_> {
+        self.held().step = Step::Answered(Ok(response));
+        Answer { slot: self }
+    }
+
+    /// Clones a request that has no headers. Returns `None` if its body is a stream.
+    fn carry(&self, request: &Request) -> Option<Carried<'_>> {
+        Some(Carried {
+            slot: self,
+            again: Some(Box::new(request.try_clone()?)),
+        })
     }
 
     /// Completes the latest response with the head that the layer returned.
@@ -124,14 +179,31 @@ impl Slot {
 
 /// Clones a request without its headers. Returns `None` if its body is a stream.
 pub(super) fn again<'a>(carried: &Carried<'a>) -> Option<Carried<'a>> {
-    let again = match &carried.again {
-        Some(request) => request.try_clone(),
-        None => carried.slot.held().request.as_ref()?.try_clone(),
-    };
-    Some(Carried {
-        slot: carried.slot,
-        again: Some(Box::new(again?)),
-    })
+    let slot = carried.slot;
+    match &carried.again {
+        Some(request) => slot.carry(request),
+        None => slot.carry(slot.held().request.as_ref()?),
+    }
+}
+
+impl<'a> Signed<'a> {
+    /// Sends the request. Returns its response, and what has to judge it unless it is plain.
+    pub(super) async fn send(
+        self,
+        next: Next<'_>,
+        extensions: &mut Extensions,
+    ) -> Result<(Response, Option<SignedInPlace<Below, Carried<'a>>>)> {
+        let Self {
+            request,
+            mut followed,
+            verdict,
+        } = self;
+        let mut call = next.run(request, extensions);
+        let mut response = poll_fn(|cx| followed.poll(|| call.as_mut().poll(cx))).await?;
+        followed.mark(&mut response);
+        let is_plain = verdict.is_plain(response.status(), response.extensions());
+        Ok((response, (!is_plain).then_some(verdict)))
+    }
 }
 
 impl<'a> Service<http::Request<Carried<'a>>> for Below {
@@ -154,7 +226,8 @@ impl<'a> Service<http::Request<Carried<'a>>> for Below {
             *request.headers_mut() = head.headers;
         }
         // The response to a first send is dropped here, which frees its connection.
-        let followed = Followed::watch(head.method, head.uri, held.redirects);
+        let sent_to = Target::Uri(head.uri);
+        let followed = Followed::watch(head.method, sent_to, held.redirects);
         held.step = Step::Outgoing(followed);
         drop(held);
         Answer { slot }

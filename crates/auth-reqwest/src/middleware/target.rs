@@ -16,6 +16,8 @@ struct Origin {
     text: String,
     scheme: uri::Scheme,
     authority: uri::Authority,
+    /// With the path `/`.
+    uri: Uri,
 }
 
 impl Targets {
@@ -26,11 +28,21 @@ impl Targets {
         let Some(origin) = self.0.get() else {
             return self.read_first(url);
         };
-        // A path follows, so the authority ends where it should.
-        match url.strip_prefix(&*origin.text) {
-            Some(path) if path.starts_with('/') => origin.with(path),
-            _ => url.parse().unwrap_or_default(),
+        match origin.path_of(url) {
+            Some(path) => origin.with(path),
+            None => url.parse().unwrap_or_default(),
         }
+    }
+
+    /// Splits a URL to the kept origin into a URI with this origin, and the path with what follows.
+    /// Returns `None` for any other URL.
+    pub(super) fn split<'a>(&'a self, url: &'a Url) -> Option<(&'a Uri, &'a str)> {
+        let url = url.as_str();
+        if self.0.get().is_none() {
+            self.read_first(url);
+        }
+        let origin = self.0.get()?;
+        Some((&origin.uri, origin.path_of(url)?))
     }
 
     #[cold]
@@ -39,11 +51,10 @@ impl Targets {
         if let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) {
             // User information may be a secret.
             if !authority.as_str().contains('@') {
-                self.0.get_or_init(|| Origin {
-                    text: format!("{scheme}://{authority}"),
-                    scheme: scheme.clone(),
+                self.0.get_or_init(|| {
                     // A separate allocation: the rest of the URL may be a secret too.
-                    authority: authority.as_str().parse().unwrap_or(authority.clone()),
+                    let own = authority.as_str().parse().unwrap_or(authority.clone());
+                    Origin::new(scheme.clone(), own)
                 });
             }
         }
@@ -52,6 +63,26 @@ impl Targets {
 }
 
 impl Origin {
+    fn new(scheme: uri::Scheme, authority: uri::Authority) -> Self {
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(scheme.clone());
+        parts.authority = Some(authority.clone());
+        parts.path_and_query = Some(uri::PathAndQuery::from_static("/"));
+        Self {
+            text: format!("{scheme}://{authority}"),
+            scheme,
+            authority,
+            uri: Uri::from_parts(parts).unwrap_or_default(),
+        }
+    }
+
+    /// Returns the path with what follows, if the URL has this origin.
+    fn path_of<'a>(&self, url: &'a str) -> Option<&'a str> {
+        let path = url.strip_prefix(&*self.text)?;
+        // A path follows, so the authority ends where it should.
+        path.starts_with('/').then_some(path)
+    }
+
     fn with(&self, path: &str) -> Uri {
         let mut parts = uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
@@ -93,6 +124,11 @@ mod tests {
             }
             for url in URLS.into_iter().filter_map(|url| Url::parse(url).ok()) {
                 let read: Uri = url.as_str().parse().unwrap_or_default();
+                if let Some((origin, path)) = targets.split(&url) {
+                    assert_eq!(origin.scheme(), read.scheme(), "{url} after {first:?}");
+                    assert_eq!(origin.authority(), read.authority(), "{url}");
+                    assert_eq!(path.parse().ok().as_ref(), read.path_and_query(), "{url}");
+                }
                 let uri = targets.read(&url);
                 assert_eq!(uri, read, "{url} after {first:?}");
                 assert_eq!(

@@ -7,10 +7,12 @@ use std::{
 };
 
 use auth_core::{AuthenticatorMap, AuthenticatorOptions, Key, Origins};
+use auth_metrics::MetricsObserver;
 use auth_tower::{AuthLayer, ReplayBodyLayer};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+use metrics::NoopRecorder;
 use tower::{Layer, Service, retry::RetryLayer};
 use tower_http::auth::AddAuthorizationLayer;
 
@@ -31,18 +33,21 @@ pub(crate) enum Contender {
     Auth,
     /// With `ReplayBodyLayer` above.
     AuthReplayBody,
+    /// With an observer that writes metrics.
+    AuthMetrics,
     KeyedReplayOff,
     Keyed,
 }
 
 impl Contender {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Bare,
         Self::AddAuthorization,
         Self::AuthReplayOff,
         Self::RetryAndAddAuthorization,
         Self::Auth,
         Self::AuthReplayBody,
+        Self::AuthMetrics,
         Self::KeyedReplayOff,
         Self::Keyed,
     ];
@@ -50,7 +55,7 @@ impl Contender {
     /// Returns the contenders of a scenario.
     pub(crate) fn of(scenario: Scenario) -> &'static [Self] {
         match scenario {
-            Scenario::Room6 => &Self::ALL[..6],
+            Scenario::Room6 => &Self::ALL[..7],
             Scenario::InPlace6
             | Scenario::Extension6
             | Scenario::Full6
@@ -73,6 +78,7 @@ impl Contender {
             Self::RetryAndAddAuthorization => "retry",
             Self::Auth => "auth",
             Self::AuthReplayBody => "auth-replay-body",
+            Self::AuthMetrics => "auth-metrics",
             Self::KeyedReplayOff => "keyed-replay-off",
             Self::Keyed => "keyed",
         }
@@ -86,6 +92,7 @@ impl Contender {
             Self::RetryAndAddAuthorization => "tower Retry(clone) + AddAuthorization",
             Self::Auth => "AuthLayer",
             Self::AuthReplayBody => "ReplayBodyLayer + AuthLayer",
+            Self::AuthMetrics => "AuthLayer with MetricsObserver",
             Self::KeyedReplayOff => "AuthLayer::keyed, replay off",
             Self::Keyed => "AuthLayer::keyed",
         }
@@ -111,6 +118,13 @@ impl Contender {
             Self::AuthReplayBody => {
                 let signed = layer().layer(service);
                 sender(ReplayBodyLayer::new(64 * 1024).layer(signed), scenario)
+            }
+            Self::AuthMetrics => {
+                // Prometheus' recorder calibrates its clock at the start, for a time that varies.
+                let observer = MetricsObserver::with_recorder(NoopRecorder);
+                let options = AuthenticatorOptions::new().observer(observer);
+                let authenticator = warm::warm(builder().options(options));
+                sender(AuthLayer::new(authenticator).layer(service), scenario)
             }
             Self::KeyedReplayOff | Self::Keyed => {
                 let options = AuthenticatorOptions::new().shards(1);

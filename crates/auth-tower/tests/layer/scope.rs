@@ -10,11 +10,11 @@ use std::{
 };
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorOptions, Error, ErrorKind, Key, MemoryStore,
-    NoWiderScope, Origins, Quota, RejectedPart, TokenRequest, TokenRequestOutcome, TokenSource,
-    WiderScope,
+    AccessToken, Authenticator, AuthenticatorOptions, Error, ErrorKind, EventKind, Key,
+    MemoryStore, NoWiderScope, Origins, Quota, RejectedPart, TokenRequest, TokenRequestOutcome,
+    TokenSource, WiderScope,
 };
-use auth_testkit::{Gate, VirtualClock};
+use auth_testkit::{Gate, LogCapture, RecordingObserver, VirtualClock};
 use auth_tower::{AuthLayer, AuthOutcome, NotReplayed};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -327,6 +327,80 @@ async fn the_union_is_asked_for_once_and_the_request_is_sent_once_more() {
         assert_eq!(world.send(&api).await.status(), StatusCode::OK);
         assert_eq!(world.vendor.asked(), ["read", "read a b", "read a b"]);
     }
+}
+
+/// What the observer was told of wider scope: how many, and why not.
+fn told(events: &RecordingObserver) -> Vec<(usize, Option<&'static str>)> {
+    let events = events.events();
+    let of_scope = events.iter().filter_map(|event| match *event.kind() {
+        EventKind::WiderScope {
+            scopes, declined, ..
+        } => Some((scopes, declined)),
+        _ => None,
+    });
+    of_scope.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_what_comes_of_more_scope_is_told_once_for_each_token_request() {
+    let (denied, before) = (Some("denied"), Some("denied_before"));
+    let not_permitted = Some("not_permitted");
+    // What is granted, whether the vendor grants no part, what is permitted and wanted; and what is
+    // told of three requests, of which a renewal precedes the last.
+    let cases = [
+        ("read zeta eta", false, None, vec![(2, None)]),
+        (
+            "read zeta",
+            false,
+            None,
+            vec![(2, denied), (2, before), (2, before)],
+        ),
+        (
+            "read",
+            true,
+            None,
+            vec![(2, denied), (2, before), (2, before)],
+        ),
+        (
+            "read zeta eta",
+            false,
+            Some(WiderScope::only(["zeta"])),
+            vec![(2, not_permitted); 3],
+        ),
+    ];
+    for (grants, is_strict, only, expected) in cases {
+        let (log, events) = (LogCapture::new(), RecordingObserver::new());
+        let _capture = log.install();
+        let vendor = Vendor {
+            is_strict,
+            ..Vendor::granting(grants)
+        };
+        let limits = only.unwrap_or_else(WiderScope::any);
+        let world = World::new(vendor, |options| {
+            options.wider_scope(limits).observer(events.clone())
+        });
+        let (world, api) = (world.await, wanting(403, "zeta eta"));
+        world.send(&api).await;
+        world.send(&api).await;
+        world.clock.advance(HOUR).await;
+        world.send(&api).await;
+        assert_eq!(told(&events), expected, "{grants}");
+        // WARN is bounded by the token requests. The API's words are not repeated.
+        let text = log.text();
+        let lines = |words| text.lines().filter(|line| line.contains(words)).count();
+        let of_denied = expected.iter().filter(|(_, cause)| *cause == denied);
+        assert_eq!(lines("more scope not granted"), of_denied.count(), "{text}");
+        let granted = expected.iter().filter(|(_, cause)| cause.is_none());
+        assert_eq!(lines("more scope granted"), granted.count(), "{text}");
+        log.assert_no_secret(&["zeta"]);
+    }
+    // Without the option, nobody is told: the answer is passed on.
+    let events = RecordingObserver::new();
+    let world = World::new(Vendor::granting("read zeta"), |options| {
+        options.observer(events.clone())
+    });
+    world.await.send(&wanting(403, "zeta")).await;
+    assert!(told(&events).is_empty());
 }
 
 #[tokio::test(start_paused = true)]

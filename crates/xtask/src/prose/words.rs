@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use super::Text;
 use crate::Result;
 
@@ -8,9 +6,6 @@ const LIST: &str = include_str!("words.txt");
 
 /// `path: phrase: reason`, one per line.
 const EXCEPTIONS: &str = include_str!("exceptions.txt");
-
-/// Paths whose texts are not rewritten yet, one per line.
-const NOT_YET: &str = include_str!("not_yet.txt");
 
 /// Files that are not our prose: lock files, licences, and the lists themselves.
 const SKIPPED: [&str; 7] = [
@@ -23,12 +18,10 @@ const SKIPPED: [&str; 7] = [
     "tests/interop/oidc-provider/package-lock.json",
 ];
 
-/// Finds listed phrases in all texts. Prints the count of each path that is not rewritten yet.
+/// Finds listed phrases in all texts.
 pub(super) fn check(texts: &[Text]) -> Result<Vec<String>> {
     let phrases = phrases()?;
     let exceptions = exceptions(&phrases)?;
-    let not_yet: Vec<&str> = lines(NOT_YET).collect();
-    let mut later: BTreeMap<&str, usize> = not_yet.iter().map(|path| (*path, 0)).collect();
     let mut used = vec![false; exceptions.len()];
     let mut faults = Vec::new();
     for text in texts {
@@ -42,8 +35,6 @@ pub(super) fn check(texts: &[Text]) -> Result<Vec<String>> {
                 .position(|it| it.phrase == phrase.text && within(&text.path, it.path));
             if let Some(exception) = exception {
                 used[exception] = true;
-            } else if let Some(path) = not_yet.iter().find(|path| within(&text.path, path)) {
-                *later.entry(*path).or_default() += 1;
             } else {
                 faults.push(format!(
                     "{}:{}: \"{}\": write {}",
@@ -57,14 +48,6 @@ pub(super) fn check(texts: &[Text]) -> Result<Vec<String>> {
             "exceptions.txt: \"{}\" does not occur in {}: remove the line",
             exception.phrase, exception.path
         ));
-    }
-    for (path, count) in later {
-        let advice = if count == 0 {
-            ": remove it from not_yet.txt"
-        } else {
-            ""
-        };
-        println!("not rewritten yet: {path}, {count} listed phrases{advice}");
     }
     Ok(faults)
 }

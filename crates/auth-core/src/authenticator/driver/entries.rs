@@ -171,6 +171,7 @@ fn parts(entry: Option<StoredEntry>) -> Parts {
 
 fn loaded(key: &Key, entry: Option<StoredEntry>) -> Loaded {
     let (version, content) = parts(entry);
+    let age = content.as_ref().map_or(Duration::ZERO, |(_, age)| *age);
     let (record, sealed) = match content {
         Some((Ok(bytes), age)) => (
             Record::decode(key, &bytes).map(|record| record.aged(age)),
@@ -182,6 +183,7 @@ fn loaded(key: &Key, entry: Option<StoredEntry>) -> Loaded {
     Loaded {
         version,
         record,
+        age,
         sealed,
     }
 }

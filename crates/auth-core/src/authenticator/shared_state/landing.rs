@@ -304,7 +304,7 @@ impl SharedState {
     }
 }
 
-/// Returns whether the rejected scope was requested only because the API requires it.
+/// Whether the vendor rejected a scope that is requested only because the API requires it.
 fn is_about_scope(error: &Error) -> bool {
     error.rejected_part() == Some(RejectedPart::Scope)
 }

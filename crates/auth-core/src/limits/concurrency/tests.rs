@@ -100,7 +100,7 @@ async fn t19_tenants_that_expire_together_keep_to_the_limit() {
     assert!(all(&tenants).await.iter().all(Result::is_ok));
     assert_eq!(vendor.0.most.load(Ordering::Relaxed), 8);
     assert_eq!(vendor.started().len(), 100);
-    // 13 rounds of 1 s. The deadline of 10 s for a token request does not shorten the rounds.
+    // 13 rounds of 1 s. The deadline of 10 s for a token request ends no round early.
     assert_eq!(vendor.started().last().unwrap().2, Duration::from_secs(12));
 }
 

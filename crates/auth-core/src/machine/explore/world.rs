@@ -59,6 +59,12 @@ pub(super) struct May {
     /// Not a fault: the API accepts tokens, and callers report it.
     pub(super) accept: bool,
     pub(super) prolong: bool,
+    /// The operator wants a new token now.
+    pub(super) renew: bool,
+    /// The operator drops the cached token.
+    pub(super) invalidate: bool,
+    /// The clock of the store's server is set back.
+    pub(super) set_store_back: Option<u32>,
 }
 
 /// One move.
@@ -67,6 +73,8 @@ pub(super) enum Move {
     Tick,
     Demand(usize),
     Prolong(usize),
+    Renew(usize),
+    Invalidate(usize),
     Accept(usize),
     Refuse(usize),
     /// A flight continues. If the flag is set, the flight is one that was given up.
@@ -75,6 +83,7 @@ pub(super) enum Move {
     Stop(usize),
     GiveUp(usize),
     SetClock(usize, i32),
+    SetStoreBack(u32),
     Wipe,
     RollBack,
     Rubbish,

@@ -296,3 +296,63 @@ fn g07_refused_token_whose_renewal_fails_is_taken_by_no_process() {
         ..World::two("two processes, a refusal and a renewal that fails")
     });
 }
+
+#[test]
+fn g04_one_process_survives_renewals_that_an_operator_asks_for() {
+    explore(&World {
+        shares: false,
+        may: May {
+            renew: true,
+            invalidate: true,
+            page: true,
+            throttle: Some(2),
+            revoke: true,
+            ..May::default()
+        },
+        ..World::one("one process, an operator who renews and invalidates")
+    });
+}
+
+#[test]
+fn g11_renewals_that_an_operator_asks_for_keep_within_the_quota() {
+    explore(&World {
+        quota: Some((2, 4)),
+        horizon: 4,
+        may: May {
+            renew: true,
+            invalidate: true,
+            page: true,
+            ..May::default()
+        },
+        ..World::one("one process with a store and a quota, an operator who renews and invalidates")
+    });
+}
+
+#[test]
+fn g07_two_processes_survive_an_operator_who_renews_and_invalidates() {
+    explore(&World {
+        horizon: 2,
+        may: May {
+            renew: true,
+            invalidate: true,
+            ..May::default()
+        },
+        ..World::two("two processes, an operator who renews and invalidates")
+    });
+}
+
+#[test]
+fn g20f_one_process_survives_a_store_whose_clock_is_set_back() {
+    for seconds in [1, 3] {
+        explore(&World {
+            quota: Some((2, 4)),
+            horizon: 7,
+            faults: 1,
+            may: May {
+                set_store_back: Some(seconds),
+                ..May::default()
+            },
+            ..World::one("one process, a store whose clock is set back")
+        });
+    }
+}

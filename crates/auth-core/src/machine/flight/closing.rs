@@ -16,9 +16,9 @@ impl Flight {
             .is_err_and(|error| !Failure::of(error).may_count());
         if alone || self.borrowed {
             if not_sent {
-                cx.memory.share.cancel()
+                cx.memory.cancel_share()
             } else {
-                cx.memory.share.close(cx.now, lifetime)
+                cx.memory.close_share(cx.now, lifetime)
             }
             self.borrowed = false;
             if let Some(quota) = cx.rules.quota.filter(|_| cx.rules.shares && !not_sent) {
@@ -142,8 +142,9 @@ impl Flight {
         if alone {
             self.todo = Vec::new();
         } else {
-            // A deadline that was shortened says little about the vendor.
-            let is_cut = self.request_deadline(cx) < cx.rules.policy.token_request_deadline();
+            // A time-out of a shortened deadline says little about the vendor.
+            let is_cut = self.request_deadline(cx) < cx.rules.policy.token_request_deadline()
+                && error.kind() == ErrorKind::TimedOut;
             if is_shared(failure) && !(is_cut && failure == Failure::Unknown) {
                 let told = sharing::tell(cx, &mut record, self.own.as_ref(), error);
                 self.told(error, told);
@@ -257,12 +258,14 @@ impl Flight {
             }
             (Some(Todo::Slot(frees_in)), Fact::LoadedAccount(version, account)) => {
                 let mut account = account.unwrap_or_default();
+                cx.memory.first_seen().account(&mut account, cx.now);
                 let is_set = self
                     .slot
-                    .is_some_and(|number| account.set(number, frees_in));
+                    .is_some_and(|number| account.set(number, cx.draw.number, frees_in));
                 if !cx.memory.pay(&mut account, cx.now) && !is_set {
                     return self.done(cx);
                 }
+                cx.memory.first_seen().note_account(&mut account, cx.now);
                 let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
                 Order::WriteAccount(version, next, account)
             }
@@ -271,10 +274,12 @@ impl Flight {
                     return self.done(cx);
                 };
                 let mut logins = logins.unwrap_or_default();
+                cx.memory.first_seen().logins(&mut logins, cx.now);
                 match change {
                     LoginChange::Reject(counted) => logins.reject(id, counted),
                     LoginChange::Accept => logins.accept(id),
                 }
+                cx.memory.first_seen().note_logins(&mut logins, cx.now);
                 let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
                 Order::WriteLogins(id.account(), version, next, logins)
             }

@@ -22,6 +22,7 @@ impl Flight {
         let Loaded {
             version,
             record,
+            age,
             sealed,
         } = loaded;
         // A hostile or restored store may return an entry that is older than one before.
@@ -30,6 +31,11 @@ impl Flight {
         if let Some((version, _)) = &known {
             cx.memory.see(*version);
         }
+        let known = known.map(|(version, record)| {
+            let first_seen = cx.memory.first_seen();
+            let record = first_seen.record(version, record, age, cx.now);
+            (version, record)
+        });
         let unsaved = cx.memory.unsaved(version, cx.now);
         let record = unsaved.or(known.map(|(_, record)| record));
         self.seen = Seen {

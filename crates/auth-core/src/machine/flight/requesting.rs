@@ -37,8 +37,9 @@ impl Flight {
         &mut self,
         cx: &mut Cx<'_>,
         version: Option<EntryVersion>,
-        logins: Logins,
+        mut logins: Logins,
     ) -> Option<Forbidden> {
+        cx.memory.first_seen().logins(&mut logins, cx.now);
         let id = self.own.as_ref().and_then(|own| own.id);
         let forbids = id.and_then(|id| logins.forbids(id));
         let forbids = forbids.filter(|_| !cx.memory.ignores_rejections());
@@ -79,6 +80,8 @@ impl Flight {
         let frees_in = quota
             .window()
             .saturating_add(cx.rules.policy.token_request_deadline());
+        cx.memory.first_seen().account(&mut account, cx.now);
+        let mut account = account.aged(Duration::ZERO);
         let owes = cx.memory.pay(&mut account, cx.now);
         if let Err(wait) = account.take(quota, slots, cx.draw.number, frees_in) {
             self.landing = Some(Landing {
@@ -92,6 +95,7 @@ impl Flight {
             };
             return self.close(cx);
         }
+        cx.memory.first_seen().note_account(&mut account, cx.now);
         self.slot = Some(cx.draw.number);
         let next = next_version(version, cx.now.since_unix_epoch(), cx.draw.number);
         Order::WriteAccount(version, next, account)
@@ -120,7 +124,7 @@ impl Flight {
             let error = Error::new(ErrorKind::Store, message);
             return self.fail(cx, error.with_outcome(TokenRequestOutcome::NotSent));
         }
-        if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
+        if let Err(wait) = cx.memory.take_share(cx.now) {
             self.landing = Some(Landing {
                 end: End::OverQuota(wait),
                 ..self.landing_at(cx.now)
@@ -220,7 +224,7 @@ impl Flight {
     /// Gives back the slot of this process's share, because no token request is sent.
     pub(super) fn return_share(&mut self, cx: &mut Cx<'_>) {
         if std::mem::take(&mut self.borrowed) {
-            cx.memory.share.cancel();
+            cx.memory.cancel_share();
         }
     }
 
@@ -255,7 +259,7 @@ impl Flight {
                 return self.fail(cx, Error::new(ErrorKind::Store, message));
             }
             // The share is too small for a reserve.
-            if let Err(wait) = cx.memory.share.take(Slots::All, cx.now) {
+            if let Err(wait) = cx.memory.take_share(cx.now) {
                 self.landing = Some(Landing {
                     end: End::OverQuota(wait),
                     ..self.landing_at(cx.now)

@@ -70,10 +70,20 @@ impl Process {
     }
 
     fn takes_off(&mut self, world: &mut World, reason: TokenRequestReason) -> Air {
+        self.takes_off_for(world, reason, 10)
+    }
+
+    /// The token request may take this number of seconds.
+    fn takes_off_for(
+        &mut self,
+        world: &mut World,
+        reason: TokenRequestReason,
+        seconds: u64,
+    ) -> Air {
         let mut flight = Flight::new(Start {
             reason,
             after: Duration::ZERO,
-            deadline: secs(10),
+            deadline: secs(seconds),
             beyond: Duration::ZERO,
             unless: None,
             settles: false,
@@ -176,6 +186,7 @@ fn token(text: &str) -> AccessToken {
 fn with_token(text: &str, left: u64) -> Record {
     Record {
         token: Some(super::super::record::Kept {
+            number: left,
             secret: Secret::from(text),
             scope: None,
             left: secs(left),

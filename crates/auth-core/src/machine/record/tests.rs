@@ -34,8 +34,9 @@ prop_compose! {
         scope in of(".{0,8}"),
         left in time(),
         lifetime in time(),
+        number: u64,
     ) -> Kept {
-        Kept { secret, scope, left, lifetime }
+        Kept { number, secret, scope, left, lifetime }
     }
 }
 
@@ -219,6 +220,7 @@ fn g16_a_scope_that_is_too_long_is_neither_written_nor_read() {
     assert_eq!(kept_scope(&format!("{longest}s")), None);
     let of = |scope: &str| Record {
         token: Some(Kept {
+            number: 1,
             secret: Secret::new("fake-token-1"),
             scope: Some(scope.to_owned()),
             left: Duration::from_secs(60),

@@ -58,7 +58,7 @@ fn nothing_is_asked_for_that_is_granted_unnamed_or_not_permitted() {
 }
 
 #[test]
-fn scopes_and_token_requests_for_an_api_that_always_requires_more_are_limited() {
+fn an_api_that_wants_more_each_time_gets_scopes_and_token_requests_up_to_the_limits() {
     let limits = any().max_scopes(3).max_requests(2);
     let mut scopes = Scopes::default();
     let too_many = Step::Decline(NoWiderScope::TooMany);
@@ -76,7 +76,7 @@ fn scopes_and_token_requests_for_an_api_that_always_requires_more_are_limited() 
 }
 
 #[test]
-fn token_request_in_progress_is_joined_and_not_counted() {
+fn a_token_request_in_progress_is_joined_and_not_counted() {
     let limits = any().max_requests(1);
     let mut scopes = Scopes::default();
     let idle = situation(&limits, "read", "read");

@@ -147,9 +147,12 @@ impl State {
             0
         };
         let is_ahead = flight.is_some_and(|flight| flight.reason == TokenRequestReason::Ahead);
-        let waits = flight.is_some_and(|flight| flight.urgent && flight.is_cut);
+        let is_cut = flight.is_some_and(|flight| flight.is_cut);
+        let waits = flight.is_some_and(|flight| flight.urgent);
+        // The token ended before the shortened renewal did: the next caller needs one at once.
+        let is_too_late = is_ahead && self.valid(now).is_none();
         let ended_early = failed.silent || is_ahead && failed.cut_short;
-        if waits && ended_early && !told {
+        if is_cut && (waits || is_too_late) && ended_early && !told {
             self.close_gate(now, GateKind::Floor, None);
             return Action::Retry;
         }

@@ -10,7 +10,7 @@ impl Node {
         let before = (
             self.store.entry.as_ref().and_then(|entry| {
                 let record = entry.content.clone()?;
-                Some(record.aged(secs(true_now - entry.written)))
+                Some(record.aged(self.store.age(entry, true_now)))
             }),
             self.slots(),
         );

@@ -33,6 +33,11 @@ impl Node {
                 self.ask(world, p, Event::Demand)
             }
             Move::Prolong(p) => self.ask(world, p, Event::Prolong),
+            Move::Renew(p) => self.ask(world, p, Event::Renew),
+            Move::Invalidate(p) => {
+                self.invalidate(world, p);
+                Ok(())
+            }
             Move::Accept(p) => {
                 self.accept(world, p);
                 Ok(())
@@ -68,6 +73,10 @@ impl Node {
                 self.processes[p].wall += seconds;
                 Ok(())
             }
+            Move::SetStoreBack(seconds) => {
+                self.store.behind += seconds;
+                Ok(())
+            }
             Move::Wipe => {
                 self.so_far.store = true;
                 self.store.entry = None;
@@ -84,7 +93,7 @@ impl Node {
                 self.store.entry = Some(Entry {
                     version,
                     content: None,
-                    written: self.now,
+                    written: self.store.now(self.now),
                 });
                 Ok(())
             }
@@ -132,6 +141,15 @@ impl Node {
             process.refused &= !bit(token);
         }
         process.key.accepted(&world.policy, generation, now);
+        process.follow();
+    }
+
+    /// The operator does not trust the cached token: from now on it is sent by nobody here.
+    fn invalidate(&mut self, world: &World, p: usize) {
+        let now = self.clock(p);
+        let process = &mut self.processes[p];
+        process.key.invalidate(&world.policy, now);
+        process.refused |= process.tokens.first().map_or(0, |(_, token)| bit(*token));
         process.follow();
     }
 

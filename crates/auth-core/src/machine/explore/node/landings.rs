@@ -99,7 +99,7 @@ impl Node {
             let now = self.now;
             let after = self.store.entry.as_ref().and_then(|entry| {
                 let record = entry.content.clone()?;
-                Some(record.aged(secs(now - entry.written)))
+                Some(record.aged(self.store.age(entry, now)))
             });
             let seen = |record: &Option<Record>| {
                 let record = record.clone().unwrap_or_default();

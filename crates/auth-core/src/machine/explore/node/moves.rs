@@ -24,6 +24,12 @@ impl Node {
             if may.prolong {
                 moves.push(Move::Prolong(p));
             }
+            if may.renew && costly {
+                moves.push(Move::Renew(p));
+            }
+            if may.invalidate && costly && !process.tokens.is_empty() {
+                moves.push(Move::Invalidate(p));
+            }
             if let Some(token) = process.serving(self.clock(p)) {
                 if self.is_good(world, token) {
                     if may.accept {
@@ -58,6 +64,7 @@ impl Node {
             }
         }
         if costly {
+            moves.extend(may.set_store_back.map(Move::SetStoreBack));
             let wipes = may.wipe && self.store.entry.is_some();
             moves.extend(wipes.then_some(Move::Wipe));
             let rolls = may.roll_back && self.store.old.is_some();

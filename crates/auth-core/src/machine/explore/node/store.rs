@@ -9,7 +9,24 @@ pub(super) struct Store {
     pub(super) account: Option<Entry<Account>>,
     pub(super) logins: Option<Entry<Logins>>,
     pub(super) lease: Option<(usize, u8, u8, u32)>,
+    /// By how much the store's clock was set back.
+    pub(super) behind: u32,
 }
+
+impl Store {
+    /// What the store's clock says. The clock starts late enough to be set back.
+    pub(super) fn now(&self, now: u32) -> u32 {
+        now + START - self.behind
+    }
+
+    /// How old an entry is by the store's clock.
+    pub(super) fn age<T>(&self, entry: &Entry<T>, now: u32) -> Duration {
+        let age = self.now(now).checked_sub(entry.written);
+        age.map_or(StoredEntry::UNKNOWN_AGE, secs)
+    }
+}
+
+const START: u32 = 1_000;
 
 #[derive(Clone, Hash)]
 pub(super) struct Entry<T> {
@@ -31,26 +48,27 @@ impl Node {
         let asked = self.clock(p);
         let starts = self.processes[p].starts;
         let store = &mut self.store;
+        let written = store.now(now);
+        let is_live = |entry: &&Entry<Option<Record>>| {
+            let time_to_live = entry.content.as_ref().map(Record::time_to_live);
+            // An entry from the future lives on.
+            let age = secs(written.saturating_sub(entry.written));
+            time_to_live.is_none_or(|time_to_live| age < time_to_live)
+        };
         match order {
             Order::Load => {
-                let entry = store.entry.as_ref().filter(|entry| {
-                    let time_to_live = entry.content.as_ref().map(Record::time_to_live);
-                    time_to_live.is_none_or(|time_to_live| secs(now - entry.written) < time_to_live)
-                });
+                let entry = store.entry.as_ref().filter(is_live);
                 Fact::Loaded(Box::new(Loaded {
                     version: entry.map(|entry| entry.version),
                     record: entry.and_then(|entry| {
                         let record = entry.content.clone()?;
-                        Some(record.aged(secs(now - entry.written)))
+                        Some(record.aged(store.age(entry, now)))
                     }),
+                    age: entry.map_or(Duration::ZERO, |entry| store.age(entry, now)),
                     sealed: None,
                 }))
             }
             Order::Write(write) => {
-                let is_live = |entry: &&Entry<Option<Record>>| {
-                    let time_to_live = entry.content.as_ref().map(Record::time_to_live);
-                    time_to_live.is_none_or(|time_to_live| secs(now - entry.written) < time_to_live)
-                };
                 let there = store.entry.as_ref().filter(is_live);
                 if denied || there.map(|entry| entry.version) != write.expected {
                     return Fact::Wrote(false);
@@ -58,7 +76,7 @@ impl Node {
                 let new = Entry {
                     version: write.version,
                     content: Some(write.record),
-                    written: now,
+                    written,
                 };
                 let old = store.entry.replace(new);
                 if world.may.roll_back {
@@ -90,7 +108,7 @@ impl Node {
             Order::LoadAccount => {
                 let entry = store.account.as_ref();
                 let account = entry.map(|entry| {
-                    let age = secs(now - entry.written);
+                    let age = store.age(entry, now);
                     entry.content.clone().aged(age)
                 });
                 Fact::LoadedAccount(entry.map(|entry| entry.version), account)
@@ -103,14 +121,14 @@ impl Node {
                 store.account = Some(Entry {
                     version,
                     content: account,
-                    written: now,
+                    written,
                 });
                 Fact::Wrote(true)
             }
             Order::LoadLogins(_) => {
                 let entry = store.logins.as_ref();
                 let logins = entry.map(|entry| {
-                    let age = secs(now - entry.written);
+                    let age = store.age(entry, now);
                     entry.content.clone().aged(age)
                 });
                 Fact::LoadedLogins(entry.map(|entry| entry.version), logins)
@@ -123,7 +141,7 @@ impl Node {
                 store.logins = Some(Entry {
                     version,
                     content: logins,
-                    written: now,
+                    written,
                 });
                 Fact::Wrote(true)
             }
@@ -134,7 +152,7 @@ impl Node {
     pub(super) fn slots(&self) -> usize {
         let now = self.now;
         self.store.account.as_ref().map_or(0, |entry| {
-            let age = secs(now - entry.written);
+            let age = self.store.age(entry, now);
             entry.content.clone().aged(age).len()
         })
     }

@@ -51,6 +51,23 @@ fn g20_a_token_that_ended_during_the_token_request_is_not_written_back() {
     assert!(record.pause.is_some());
 }
 
+/// Near the end of a token, a renewal has less time than a token request usually has.
+#[test]
+fn g04_a_failed_renewal_at_the_end_of_a_token_is_told_unless_its_time_was_too_short() {
+    let reset = Error::new(ErrorKind::Unavailable, "connection reset")
+        .with_outcome(TokenRequestOutcome::Unknown);
+    for (error, is_told) in [(reset, true), (page(), true), (lost(), false)] {
+        let (mut world, mut process) = (World::new(), Process::new("a"));
+        world.put(with_token("fake-token-1", 80));
+        process.memory.current = Some(Print::of_text("fake-token-1"));
+        let mut air = process.takes_off_for(&mut world, TokenRequestReason::Ahead, 9);
+        process.flies(&mut world, &mut air);
+        process.ends(&mut world, &mut air, 1, Err(error.clone()));
+        process.flies(&mut world, &mut air);
+        assert_eq!(world.record().pause.is_some(), is_told, "{error}");
+    }
+}
+
 #[test]
 fn s28_a_retry_after_reaches_the_others_although_the_entry_ended_meanwhile() {
     let mut world = World::new();

@@ -70,9 +70,11 @@ impl World {
             }
             Order::Load => {
                 let (version, record) = self.live_entry().unzip();
+                let written = self.entry.as_ref().map_or(now, |entry| entry.written);
                 Fact::Loaded(Box::new(Loaded {
                     version,
                     record,
+                    age: now.wait_since(written),
                     sealed: None,
                 }))
             }
