@@ -203,14 +203,14 @@ pub enum EventKind {
         /// Why no other token was available, if that is the reason.
         error: Option<Error>,
     },
-    /// The API wanted more scope than the token has, and the authenticator
-    /// [asks for more](crate::WiderScope). Told once for each token request that was made because of
-    /// it, when the authorization server answered; and once for each request because of which no
-    /// token is requested. Holds no name of a scope: the API chose it.
+    /// The API required more scope than the token has; see [`WiderScope`](crate::WiderScope). Comes
+    /// once for each token request for more scope, when the authorization server answered, and once
+    /// for each request for which no token request starts. Contains no name of a scope, because the
+    /// API chooses the names.
     #[non_exhaustive]
     WiderScope {
-        /// How many scopes the token request asked for beyond the usual ones, or, if there is none,
-        /// how many the API wanted.
+        /// The number of scopes beyond the usual ones in the token request. Without a token request:
+        /// the number of scopes that the API required.
         scopes: usize,
         /// Why not all were granted, in one lower-case word: `denied` by the authorization server,
         /// otherwise [`NoWiderScope::as_str`](crate::NoWiderScope::as_str). `None` if all were
