@@ -19,7 +19,7 @@ pub(crate) struct HeadCopy(Option<Box<Head>>);
 pub(crate) struct HeadRef<'a> {
     method: &'a Method,
     version: Version,
-    /// `None` if there are none.
+    /// `None` if the request has no extensions.
     extensions: Option<&'a Extensions>,
     scheme: Option<&'a uri::Scheme>,
     authority: &'a str,

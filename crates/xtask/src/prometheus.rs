@@ -20,7 +20,7 @@ const FOLDER: &str = "target/prometheus";
 ///
 /// # Errors
 ///
-/// There is none. All tests but the one against a real Prometheus can run without.
+/// If Prometheus is neither installed nor can be unpacked. Only one test needs it.
 pub(crate) fn find_or_unpack() -> Result<(PathBuf, String)> {
     let system = PathBuf::from(PACKAGE);
     if apt::on_path(PACKAGE) {
