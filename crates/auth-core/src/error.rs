@@ -79,7 +79,7 @@ pub enum RejectedPart {
     SecondFactor,
     /// The refresh token.
     RefreshToken,
-    /// A scope beyond the usual one, which was asked for because the API wants it; see
+    /// A scope beyond the usual ones, which was requested because the API requires it; see
     /// [`WiderScope`](crate::WiderScope). The next token request asks for the usual scope again.
     Scope,
     /// Something else: a scope, a grant type, a parameter.

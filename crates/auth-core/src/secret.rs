@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 ///
 /// # Security
 ///
-/// Wiping is best effort. It does not reach copies that TLS, the HTTP client or the operating
+/// Not all copies are wiped. Wiping does not reach copies that TLS, the HTTP client or the operating
 /// system made, nor earlier copies of the `String` that the secret was made from.
 #[derive(Clone)]
 pub struct Secret(Arc<Zeroizing<String>>);

@@ -207,7 +207,8 @@ impl Token {
     ///
     /// # Security
     ///
-    /// [`Origins`](crate::Origins) are not checked here: know to whom you give the token.
+    /// [`Origins`](crate::Origins) are not checked here: pass the token only to servers that you
+    /// trust with it.
     #[must_use]
     pub fn secret(&self) -> Secret {
         self.0.text()
@@ -221,7 +222,7 @@ impl Token {
         Some(prefix).filter(|prefix| !prefix.is_empty())
     }
 
-    /// Returns the moment from which on the token is not sent: the expiry that the authorization
+    /// Returns the moment from which the token is no longer sent: the expiry that the authorization
     /// server stated minus the [margin](crate::RefreshPolicy::margin). Compare it with the
     /// [clock](crate::Authenticator::clock) of the authenticator: `clock.now().until(moment)` is
     /// how long the token may still be sent. More than 500 years ahead for a credential that does

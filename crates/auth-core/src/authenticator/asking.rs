@@ -26,7 +26,7 @@ pub(crate) enum Answer {
     Error(Error),
 }
 
-/// What comes of a wish for more scope.
+/// The result of asking for more scope.
 pub(crate) enum Widening {
     Granted(Token),
     /// The answer of a renewal.

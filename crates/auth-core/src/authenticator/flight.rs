@@ -54,7 +54,7 @@ pub(crate) struct Flight {
 struct Waits {
     /// The number of callers that still wait.
     waiting: u64,
-    /// How many of them the observer knows of; `None` before the token request is sent.
+    /// The number of them that was reported; `None` before the token request is sent.
     told: Option<u64>,
     count: u64,
     failed: u64,
@@ -212,7 +212,7 @@ impl Flight {
         self.end_waits()
     }
 
-    /// Returns what to tell of all waits, if there were some and all are over.
+    /// Returns the event about all waits, if callers waited and all waits have ended.
     pub(crate) fn end_waits(&self) -> Option<EventKind> {
         let mut waits = self.waits();
         if waits.waiting > 0 || waits.count == 0 || !self.is_over() {

@@ -82,8 +82,8 @@ impl Health {
         self.label.as_deref()
     }
 
-    /// Returns whether a valid token is cached that the API does not refuse, as far as refusals and
-    /// acceptances are reported.
+    /// Returns whether a valid token is cached that the API does not refuse. Only refusals that are
+    /// [reported](crate::Authenticator::report_refused) count; `auth_tower::AuthLayer` reports each.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.usable_for().is_some()
@@ -158,15 +158,16 @@ impl Health {
         self.unsigned.as_ref()
     }
 
-    /// Returns the requests that the API refused and that were not sent once more, for example
-    /// because their body was not kept; `None` if there was none.
+    /// Returns the requests that the API refused and that were not replayed, for example because
+    /// their body was not kept. `None` if there was no such request.
     #[must_use]
     pub fn not_replayed(&self) -> Option<&RequestsLost> {
         self.not_replayed.as_ref()
     }
 
-    /// Tells whether requests fail: a token request failed and there is no valid token, or the API
-    /// refuses the token. False before the first token request. A health page answers 503 then.
+    /// Returns whether requests fail: a token request failed and no valid token is cached, or the
+    /// API refuses the token. False before the first token request. Use it for the status code of a
+    /// health page, for example 503 if true and 200 if false.
     #[must_use]
     pub fn is_failing(&self) -> bool {
         self.badness() == WORST

@@ -214,8 +214,9 @@ impl AuthenticatorOptions {
         self
     }
 
-    /// Returns the clock that was set, or the default clock. For vendor crates: a token source
-    /// reads the same clock as its authenticator.
+    /// Returns the clock that [`clock`](Self::clock) set, or [`SystemClock`](crate::SystemClock).
+    /// For vendor crates: pass it to the token source, so that source and authenticator read the
+    /// same clock.
     #[must_use]
     pub fn shared_clock(&self) -> SharedClock {
         self.clock.clone().unwrap_or_default()

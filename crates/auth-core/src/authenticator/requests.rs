@@ -1,10 +1,10 @@
-//! Requests that authentication could not help, for [`Health`](crate::Health).
+//! Requests that were sent without a token, and refused requests that were not replayed, for [`Health`](crate::Health).
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::{Moment, RequestsLost};
 
-/// Requests that were sent unsigned, and refused ones that were not sent once more.
+/// Requests that were sent unsigned, and refused requests that were not replayed.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     unsigned: Mutex<Option<Box<Lost>>>,
@@ -50,7 +50,7 @@ fn note(lost: &Mutex<Option<Box<Lost>>>, cause: &'static str, host: &str, now: M
     last.count = last.count.saturating_add(1);
     last.cause = cause;
     last.at = now;
-    // A client that sends much elsewhere does so to the same host again and again.
+    // A client that sends many such requests usually sends them to the same host.
     if *last.host != *host {
         last.host = host.into();
     }

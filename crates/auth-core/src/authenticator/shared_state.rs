@@ -352,7 +352,7 @@ impl SharedState {
         self.notify_watchers();
     }
 
-    /// The store did not take the newest refresh token.
+    /// Returns whether the store did not take the newest refresh token.
     pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
         self.desk().key.memory.has_unsaved_refresh_token()
     }

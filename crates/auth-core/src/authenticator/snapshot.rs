@@ -27,7 +27,7 @@ pub(crate) struct Carried {
     pub(crate) lines: Vec<(HeaderName, Secret)>,
     /// The scope that the authorization server granted.
     pub(crate) scope: Option<Arc<str>>,
-    /// What stands before the token in the first line.
+    /// The text before the token in the first line.
     pub(crate) prefix: &'static str,
 }
 

@@ -99,8 +99,7 @@ impl Authenticator {
     /// `at_most` at the longest. Call it at the end of a process, so that a rotated refresh token is
     /// not lost.
     ///
-    /// Call it after the last request. It starts and stops nothing: a later request may start a
-    /// token request again.
+    /// Starts and stops nothing: a later request may start a token request again.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! More scope for a token, because the API wants it.
+//! Tokens with more scope, for APIs that answer `insufficient_scope`.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl SharedState {
         Some((limits, self.source().own_scope()?))
     }
 
-    /// Asks for a token that has these scopes.
+    /// Starts or joins a token request for a token that has these scopes.
     pub(crate) fn widen(self: &Arc<Self>, wanted: &[Box<str>]) -> Result<Widening, NoWiderScope> {
         let (limits, own) = self.limits_of_scope().ok_or(NoWiderScope::Off)?;
         let now = self.now();
@@ -115,19 +115,19 @@ impl SharedState {
         }
     }
 
-    /// Tells whether the cached token has these scopes.
+    /// Returns the cached token if it has these scopes.
     pub(crate) fn token_with(&self, wanted: &[Box<str>]) -> Option<Token> {
         let token = self.valid_token()?;
         let granted = token.granted_scope()?;
         covers(granted, wanted).then_some(token)
     }
 
-    /// The scope that the next token request asks for, if it is not the source's own.
+    /// Returns the scope for the next token request, if it is not the source's own scope.
     pub(crate) fn asked_scope(&self) -> Option<String> {
         self.desk().scopes.as_ref()?.asked()
     }
 
-    /// Judges the end of a token request that asked for this scope in place of the source's own.
+    /// Handles the end of a token request for another scope than the source's own.
     pub(crate) fn judge_scope(
         &self,
         asked: &str,
@@ -158,7 +158,7 @@ impl SharedState {
         let own = self.source().own_scope().unwrap_or_default();
         match result {
             Ok(token) => {
-                // A reply that names no scope grants what was asked for (RFC 6749 section 5.1).
+                // A reply without a scope grants the requested scope (RFC 6749 section 5.1).
                 let token = match token.granted_scope() {
                     Some(_) => token,
                     None => token.scope(asked),

@@ -86,8 +86,9 @@ struct Queue {
 type Number = u64;
 
 impl TokenRequestLimit {
-    /// Makes a limit of `concurrent` token requests at once. Clones share the limit. The number of
-    /// starts each second is not limited by default, and the longest wait is 60 s by default.
+    /// Makes a limit: at most `concurrent` token requests run at once, for example 16. Clones share
+    /// the limit. [`per_second`](Self::per_second) and [`max_wait`](Self::max_wait) have their
+    /// defaults.
     ///
     /// # Errors
     ///

@@ -59,14 +59,14 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct WiderScope {
-    /// `None` permits any.
+    /// `None` permits any scope.
     permitted: Option<Arc<BTreeSet<String>>>,
     pub(crate) most_scopes: usize,
     pub(crate) most_requests: u32,
 }
 
 impl WiderScope {
-    /// Permits these scopes, and no others.
+    /// Permits these scopes and no others.
     pub fn only<T: Into<String>>(scopes: impl IntoIterator<Item = T>) -> Self {
         let scopes = scopes.into_iter().map(Into::into).collect();
         Self {
@@ -84,15 +84,14 @@ impl WiderScope {
         }
     }
 
-    /// Sets how many scopes may be asked for beyond the usual ones. Default: 16. The whole scope
-    /// has at most 4,096 bytes.
+    /// Sets how many scopes may be requested in addition to the usual ones. Default: 16. The whole
+    /// scope has at most 4,096 bytes.
     pub fn max_scopes(mut self, count: usize) -> Self {
         self.most_scopes = count;
         self
     }
 
-    /// Sets how many token requests an authenticator may make because the API wants more scope.
-    /// Default: 4.
+    /// Sets how many token requests for more scope an authenticator may send. Default: 4.
     pub fn max_requests(mut self, count: u32) -> Self {
         self.most_requests = count;
         self
@@ -104,23 +103,23 @@ impl WiderScope {
     }
 }
 
-/// Why no token with more scope is asked for.
+/// Why no token request for more scope is sent. Part of [`ScopeAnswer::Declined`](crate::ScopeAnswer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NoWiderScope {
     /// [`AuthenticatorOptions::wider_scope`](crate::AuthenticatorOptions::wider_scope) is not set,
-    /// or the source cannot ask for another scope.
+    /// or the source cannot request another scope.
     Off,
-    /// The API did not say which scopes it wants.
+    /// The API did not state the scopes that it requires.
     Unnamed,
-    /// The token was granted all of them.
+    /// The token already has all scopes that the API requires.
     AlreadyGranted,
-    /// One of them is not among the permitted scopes, or no scope at all (RFC 6749 section 3.3).
+    /// One of the scopes is not permitted, or is not a valid scope (RFC 6749 section 3.3).
     NotPermitted,
-    /// The authorization server did not grant one of them before.
+    /// The authorization server did not grant one of the scopes earlier.
     Denied,
-    /// Neither the source nor the authorization server said which scope the token has, so that the
-    /// union is not known.
+    /// The scope of the token is not known, because neither the source nor the authorization server
+    /// stated it. So the union is not known either.
     Unknown,
     /// [`WiderScope::max_scopes`], [`WiderScope::max_requests`] or 4,096 bytes would be exceeded.
     TooMany,

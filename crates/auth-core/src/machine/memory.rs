@@ -184,12 +184,12 @@ impl Memory {
         Some(record)
     }
 
-    /// The store took a newer record.
+    /// Records that the store took a newer record.
     pub(crate) fn forget_unsaved(&mut self) {
         self.unsaved = None;
     }
 
-    /// A refresh token came that the store did not take.
+    /// Returns whether the store did not take a new refresh token.
     pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
         let unsaved = self.unsaved.as_ref();
         unsaved.is_some_and(|unsaved| unsaved.record.refresh.is_some())
@@ -397,8 +397,8 @@ pub(crate) fn is_shared(failure: Failure) -> bool {
 
 /// A shorter rest of a back-off is not waited for.
 const LAST_MOMENT: Duration = Duration::from_millis(20);
-/// How much later than the others a process asks the vendor that has failed before: its trouble may
-/// be its own.
+/// How much later than the others a process sends a token request after its own failure, because the
+/// problem may concern this process only.
 pub(crate) const YIELD: Duration = Duration::from_secs(2);
 /// How long the back-off of a single process is obeyed.
 const ONE_PROCESS: Duration = Duration::from_secs(5);

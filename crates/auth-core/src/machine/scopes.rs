@@ -1,18 +1,19 @@
-//! The rules for scopes that the API wants beyond those of the token: whether the vendor is asked
-//! for them, and what the reply means. No await, no lock, no clock, no randomness.
+//! The rules for scopes that the API requires beyond those of the token: whether they are
+//! requested, and what the reply means. No await, lock, clock or randomness.
 
 use crate::{NoWiderScope, WiderScope};
 
-/// What token requests ask for in place of the source's own scope, and what the vendor denied.
+/// The scope of token requests if it is not the source's own, and the scopes that the vendor
+/// denied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scopes {
-    /// Scopes that token requests ask for; empty as long as they ask for the source's own.
+    /// The scopes of token requests. Empty while token requests use the source's own scope.
     union: Vec<Box<str>>,
     /// The scopes of the last token that was asked for with the union.
     proven: Vec<Box<str>>,
     /// Scopes that the vendor did not grant.
     denied: Vec<Box<str>>,
-    /// How many token requests were made because the API wanted more.
+    /// The number of token requests for more scope.
     requests: u32,
     /// How many scopes beyond the usual ones the next token request asks for, because the API
     /// wanted more; `None` if the last such token request has ended.
@@ -30,20 +31,20 @@ pub(crate) struct Ended {
     pub(crate) is_granted: bool,
 }
 
-/// What the rules know when the API wants more scope.
+/// The facts when the API requires more scope.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation<'a> {
-    /// What the application permits.
+    /// The scopes and limits that the application set.
     pub(crate) limits: &'a WiderScope,
-    /// What the source asks for by itself.
+    /// The source's own scope.
     pub(crate) own: &'a str,
-    /// What the cached token was granted.
+    /// The granted scope of the cached token.
     pub(crate) granted: Option<&'a str>,
     /// A token request is in progress.
     pub(crate) is_flying: bool,
 }
 
-/// What to do about it.
+/// The decision about the required scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The cached token has the scopes.
@@ -54,7 +55,7 @@ pub(crate) enum Step {
 }
 
 impl Scopes {
-    /// The API wants these scopes.
+    /// Decides about the scopes that the API requires.
     pub(crate) fn want(&mut self, situation: Situation<'_>, wanted: &[&str]) -> Step {
         let Situation {
             limits,
@@ -158,8 +159,9 @@ impl Scopes {
         }
     }
 
-    /// Another process was granted more than this process asks for: this process asks for as much
-    /// from now on, so that the processes do not replace each other's tokens.
+    /// Records that another process was granted more scope than this process requests. This process
+    /// requests the same scope from now on, so that the processes do not replace each other's
+    /// tokens.
     pub(crate) fn adopt(&mut self, limits: &WiderScope, own: &str, granted: &str) {
         let more: Vec<_> = values(granted).filter(|scope| !has(own, scope)).collect();
         let fits = more.len() <= limits.most_scopes
@@ -203,7 +205,7 @@ impl Scopes {
     }
 }
 
-/// Tells whether all of these scopes are among those that were granted.
+/// Returns whether the granted scope contains all of these scopes.
 pub(crate) fn covers(granted: &str, wanted: &[Box<str>]) -> bool {
     wanted.iter().all(|scope| has(granted, scope))
 }
@@ -230,13 +232,13 @@ fn joined(scopes: &[Box<str>]) -> String {
     scopes.join(" ")
 }
 
-/// RFC 6749 section 3.3.
+/// Returns whether a text is one valid scope (RFC 6749 section 3.3).
 fn is_scope(value: &str) -> bool {
     let fits = |byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
     !value.is_empty() && value.bytes().all(fits)
 }
 
-/// The longest scope that is asked for.
+/// The longest scope of a token request.
 const MOST_BYTES: usize = 4096;
 
 #[cfg(test)]

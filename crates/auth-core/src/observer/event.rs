@@ -255,7 +255,7 @@ impl Event {
         self.names.label.as_deref()
     }
 
-    /// Returns when the observer was told, by the authenticator's clock.
+    /// Returns when the event was reported, by the authenticator's clock.
     #[must_use]
     pub fn time(&self) -> Moment {
         self.time

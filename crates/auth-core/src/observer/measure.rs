@@ -1,4 +1,4 @@
-//! What events add to which metric. One rule for all adapters to metric libraries.
+//! How each event changes each metric. All adapters to metric libraries share these rules.
 
 use std::time::Duration;
 
@@ -44,19 +44,19 @@ pub enum Instrument {
     WiderScopes,
 }
 
-/// What the values of a metric are.
+/// The kind of a metric: counter, gauge or histogram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "for crates of this workspace only")]
 pub enum InstrumentKind {
-    /// Grows.
+    /// A value that only grows.
     Counter,
-    /// Has the last value.
+    /// A value that is replaced.
     Gauge,
     /// Counts values by size.
     Histogram,
 }
 
-/// A label, and all values that it has.
+/// A label and its possible values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(
     clippy::exhaustive_structs,
@@ -65,11 +65,11 @@ pub enum InstrumentKind {
 pub struct Label {
     /// The name.
     pub name: &'static str,
-    /// All values.
+    /// All possible values.
     pub values: &'static [&'static str],
 }
 
-/// What an event adds to one metric.
+/// The change of one metric by an event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(
     clippy::exhaustive_structs,
@@ -78,7 +78,7 @@ pub struct Label {
 pub struct Measurement {
     /// The metric.
     pub instrument: Instrument,
-    /// The value of each of its labels, in their order; empty where there is no further label.
+    /// The values of the labels, in the order of the labels. Empty for unused places.
     pub labels: [&'static str; LABELS],
     /// The value.
     pub value: Value,
@@ -98,7 +98,7 @@ pub enum Value {
     Record(Duration),
 }
 
-/// How many labels a metric has at most, those of its authenticator not counted.
+/// The largest number of labels of a metric, without those of the authenticator.
 pub const LABELS: usize = 3;
 
 impl Instrument {
@@ -136,7 +136,7 @@ impl Instrument {
         Self::WiderScopes,
     ];
 
-    /// Returns what its values are.
+    /// Returns the kind of the metric.
     #[must_use]
     pub const fn kind(self) -> InstrumentKind {
         match self {
@@ -152,7 +152,7 @@ impl Instrument {
         }
     }
 
-    /// Returns its labels, without those of the authenticator.
+    /// Returns the labels, without those of the authenticator.
     #[must_use]
     pub const fn labels(self) -> &'static [Label] {
         match self {
@@ -168,7 +168,7 @@ impl Instrument {
         }
     }
 
-    /// Returns what it counts or shows, as a sentence.
+    /// Returns one sentence about what the metric counts or shows.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
@@ -220,7 +220,7 @@ impl Instrument {
     }
 }
 
-/// Tells `each` what an event adds to the metrics.
+/// Calls `each` for every change of a metric by an event.
 pub fn measure(event: &Event, mut each: impl FnMut(Measurement)) {
     let mut tell = |instrument, labels: &[&'static str], value| {
         let mut all = [""; LABELS];
@@ -328,7 +328,7 @@ pub fn measure(event: &Event, mut each: impl FnMut(Measurement)) {
     }
 }
 
-/// How a token request ended: `token`, or what the failure proves.
+/// Returns how a token request ended: `token`, or what the failure proves.
 fn result(error: Option<&Error>) -> &'static str {
     error.map_or(TOKEN, |error| error.outcome().as_str())
 }
@@ -383,7 +383,7 @@ const FAILURE: Label = Label {
     values: KINDS.split_at(1).1,
 };
 
-/// The kind of a failure, where there may be none.
+/// The kind of a failure, or no failure.
 const KIND: Label = Label {
     name: "kind",
     values: KINDS,
@@ -414,7 +414,7 @@ const WAITED: Label = Label {
     values: &[TOKEN, FAILED],
 };
 
-/// As `Unsigned` in auth-tower says.
+/// The values of `Unsigned` in auth-tower.
 const UNSIGNED: Label = Label {
     name: "cause",
     values: &[
@@ -428,7 +428,7 @@ const UNSIGNED: Label = Label {
     ],
 };
 
-/// As `NotReplayed` in auth-tower says.
+/// The values of `NotReplayed` in auth-tower.
 const NOT_REPLAYED: Label = Label {
     name: "cause",
     values: &[

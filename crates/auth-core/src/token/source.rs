@@ -109,7 +109,7 @@ pub struct TokenRequest {
     pub refresh_token: Option<Secret>,
     /// The credentials that [`TokenSource::credentials`] returned for this token request.
     pub credentials: Credentials,
-    /// The scope to ask for in place of the source's [own](TokenSource::own_scope), values
+    /// The scope to request instead of the source's [own](TokenSource::own_scope), values
     /// separated by single spaces. Set only if the source has one.
     pub scope: Option<String>,
 }

@@ -45,7 +45,7 @@ impl SharedState {
         for event in flight.take_events() {
             self.settings.observed.observe(|| event);
         }
-        // Callers that stopped waiting before the end, if no other told of them.
+        // Callers that stopped waiting before the end, if no other caller reported them.
         if let Some(event) = flight.end_waits() {
             self.tell(event);
         }
@@ -249,7 +249,7 @@ impl SharedState {
                 desk.last_error = Some(error.clone());
                 (Taken::Failure(error.clone()), Outcome::Error(error))
             }
-            // The usual scope is asked for next, and was not rejected.
+            // The usual scope, which is requested next, was not rejected.
             Landed::Retry(error) if is_about_scope(&error) => (Taken::Retry, Outcome::Abandoned),
             Landed::Retry(error) => {
                 desk.last_error = Some(error.named(self.vendor()));

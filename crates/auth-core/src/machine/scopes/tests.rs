@@ -23,7 +23,7 @@ fn the_union_of_the_own_scope_and_the_wanted_one_is_asked_for() {
     );
     assert_eq!(step, Step::Ask);
     assert_eq!(scopes.asked().unwrap(), "read list write");
-    // What the vendor granted is the base where the source says nothing.
+    // If the source has no own scope, the granted scope is the base.
     let mut scopes = Scopes::default();
     assert_eq!(
         scopes.want(situation(&limits, "", "read"), &["write"]),
@@ -67,7 +67,7 @@ fn an_api_that_wants_more_each_time_gets_scopes_and_token_requests_up_to_the_lim
     assert_eq!(want(&["a"]), Step::Ask);
     assert_eq!(want(&["b", "c", "d"]), too_many);
     assert_eq!(want(&["b", "c"]), Step::Ask);
-    // Two token requests were made.
+    // Two token requests were sent.
     assert_eq!(want(&["a"]), too_many);
     assert_eq!(scopes.asked().unwrap(), "read a b c");
     let long = "x".repeat(4096);

@@ -124,7 +124,7 @@ impl State {
         let flight = self.flight.take();
         self.refusals.pending &= self.valid(now).is_none();
         if failure == Failure::Rejected(RejectedPart::Scope) {
-            // Says nothing about the usual scope, which the next token request asks for.
+            // Says nothing about the usual scope, which is requested next.
             self.waits_since = None;
             self.close_gate(now + policy.floor(Duration::ZERO), GateKind::Floor, None);
             return Action::Retry;
