@@ -55,7 +55,7 @@ pub struct AuthenticatorOptions {
     shards: Option<usize>,
     observer: Option<SharedObserver>,
     label: Option<Arc<str>>,
-    wider_scope: Option<WiderScope>,
+    wider_scope: Option<Arc<WiderScope>>,
 }
 
 impl AuthenticatorOptions {
@@ -184,7 +184,7 @@ impl AuthenticatorOptions {
     /// Permits token requests for a larger scope when the API answers `insufficient_scope`. Default:
     /// such an answer is returned, and no larger scope is requested.
     pub fn wider_scope(mut self, permitted: WiderScope) -> Self {
-        self.wider_scope = Some(permitted);
+        self.wider_scope = Some(Arc::new(permitted));
         self
     }
 
@@ -255,7 +255,7 @@ pub(crate) struct Resolved {
     pub(crate) shards: usize,
     pub(crate) observer: Option<SharedObserver>,
     pub(crate) label: Option<Arc<str>>,
-    pub(crate) wider_scope: Option<WiderScope>,
+    pub(crate) wider_scope: Option<Arc<WiderScope>>,
 }
 
 /// All authenticators without a policy share this one.

@@ -63,7 +63,7 @@ pub(crate) struct Settings {
     pub(crate) limit: Option<TokenRequestLimit>,
     pub(crate) clock: SharedClock,
     pub(crate) shards: usize,
-    pub(crate) wider_scope: Option<WiderScope>,
+    pub(crate) wider_scope: Option<Arc<WiderScope>>,
 }
 
 /// Changed under the lock, which is never held across an await.
@@ -118,7 +118,7 @@ impl SharedState {
             shares,
             keeps_refresh_tokens: source.keeps_refresh_tokens(),
             needs_refresh_token: source.needs_refresh_token(),
-            owner,
+            owner: owner.into(),
         };
         Self {
             settings,

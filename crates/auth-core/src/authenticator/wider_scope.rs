@@ -82,7 +82,7 @@ impl Authenticator {
 
 impl SharedState {
     fn limits_of_scope(&self) -> Option<(&WiderScope, &str)> {
-        let limits = self.settings.wider_scope.as_ref()?;
+        let limits = self.settings.wider_scope.as_deref()?;
         Some((limits, self.source().own_scope()?))
     }
 

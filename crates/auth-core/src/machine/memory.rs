@@ -235,7 +235,7 @@ impl Memory {
         }
         let left = left.min(policy.backoff_range().1.saturating_add(YIELD));
         match record.failed_by.iter().count() {
-            0 | 1 if pause.owner != rules.owner => {
+            0 | 1 if *pause.owner != *rules.owner => {
                 let left = left.min(ONE_PROCESS.saturating_sub(obeyed));
                 Some(left).filter(|left| !left.is_zero())
             }

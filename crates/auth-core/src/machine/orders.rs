@@ -22,7 +22,7 @@ pub(crate) struct Rules {
     /// Whether the vendor returns no token without a refresh token.
     pub(crate) needs_refresh_token: bool,
     /// The name of this process among those that share the store. Empty if no store is shared.
-    pub(crate) owner: String,
+    pub(crate) owner: Box<str>,
 }
 
 impl Rules {

@@ -58,7 +58,7 @@ pub(super) fn obey(
         }
     }
     // This process knows by itself what the vendor told it.
-    let known = |pause: &&Pause| pause.owner == cx.rules.owner && pause.is_from_vendor();
+    let known = |pause: &&Pause| *pause.owner == *cx.rules.owner && pause.is_from_vendor();
     let pause = record.pause.as_ref().filter(|pause| !known(pause))?;
     if pause.credentials.is_some() && cx.memory.ignores_rejections() {
         return None;

@@ -169,7 +169,7 @@ impl World {
             shares: self.shares,
             keeps_refresh_tokens: self.vendor.rotates,
             needs_refresh_token: self.vendor.needs_refresh_token,
-            owner,
+            owner: owner.into(),
         }
     }
 }

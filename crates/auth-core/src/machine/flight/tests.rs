@@ -35,7 +35,7 @@ impl Process {
                 shares: true,
                 keeps_refresh_tokens: false,
                 needs_refresh_token: false,
-                owner: name.to_owned(),
+                owner: name.into(),
             },
             memory: Memory::new(None),
             own: Own {

@@ -25,7 +25,7 @@ fn rules() -> Rules {
         shares: true,
         keeps_refresh_tokens: false,
         needs_refresh_token: false,
-        owner: "me".to_owned(),
+        owner: "me".into(),
     }
 }
 

@@ -93,16 +93,16 @@ impl World {
             Order::Lease => {
                 let me = &process.rules.owner;
                 let others =
-                    |(owner, until): &(String, Moment)| owner != me && !now.waited_for(*until);
+                    |(owner, until): &(String, Moment)| **owner != **me && !now.waited_for(*until);
                 if self.lease.as_ref().is_some_and(others) {
                     return Fact::Leased(None);
                 }
-                self.lease = Some((me.clone(), now + process.rules.lease_time()));
+                self.lease = Some((me.to_string(), now + process.rules.lease_time()));
                 Fact::Leased(Some(now))
             }
             Order::Release => {
                 let me = &process.rules.owner;
-                self.lease.take_if(|(owner, _)| owner == me);
+                self.lease.take_if(|(owner, _)| **owner == **me);
                 Fact::Released
             }
             Order::LoadAccount => {
