@@ -47,12 +47,18 @@ impl World {
         write(self.dir.path(), secret);
     }
 
+    /// The number of the token that a caller gets.
+    async fn generation(&self) -> u64 {
+        let token = self.authenticator.token().await.unwrap();
+        token.generation().get()
+    }
+
     fn token_requests(&self) -> u64 {
         self.server.counters().token_requests
     }
 }
 
-/// In place of the old file at once, so that nobody reads half a secret.
+/// Replaces the file in one step, so that no reader gets half a secret.
 fn write(dir: &Path, secret: &str) {
     let new = dir.join("secret.new");
     fs::write(&new, secret).unwrap();
@@ -67,28 +73,10 @@ async fn g06_a_changed_secret_file_is_used_at_the_next_renewal() {
     world.write(NEW);
     // Nothing is read before the renewal: the token is valid with any secret.
     elapse(MINUTE).await;
-    assert_eq!(
-        world
-            .authenticator
-            .token()
-            .await
-            .unwrap()
-            .generation()
-            .get(),
-        1
-    );
+    assert_eq!(world.generation().await, 1);
     assert_eq!(world.token_requests(), 1);
     elapse(HOUR).await;
-    assert_eq!(
-        world
-            .authenticator
-            .token()
-            .await
-            .unwrap()
-            .generation()
-            .get(),
-        2
-    );
+    assert_eq!(world.generation().await, 2);
     assert_eq!(world.token_requests(), 2, "none was rejected");
 }
 
@@ -108,15 +96,6 @@ async fn g06_a_changed_secret_file_is_used_at_once_after_a_rejection() {
     // A new secret is found by the next request, within a second and long before the probe.
     world.write(NEW);
     elapse(MINUTE / 60).await;
-    assert_eq!(
-        world
-            .authenticator
-            .token()
-            .await
-            .unwrap()
-            .generation()
-            .get(),
-        2
-    );
+    assert_eq!(world.generation().await, 2);
     assert_eq!(world.token_requests(), 3);
 }

@@ -1,4 +1,4 @@
-use auth_core::measure::{Instrument, InstrumentKind, Label};
+use auth_core::measure::{Instrument, Label};
 use metrics::Unit;
 
 /// All metrics of [`MetricsObserver`](crate::MetricsObserver), in the order of the documentation.
@@ -78,11 +78,7 @@ impl Metric {
     /// Returns the kind in one word, as Prometheus says it: `counter`, `gauge` or `histogram`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
-        match self.instrument.kind() {
-            InstrumentKind::Counter => "counter",
-            InstrumentKind::Gauge => "gauge",
-            InstrumentKind::Histogram => "histogram",
-        }
+        self.instrument.kind().as_str()
     }
 
     /// Returns the unit in one word, for example `seconds`; `count` where things are counted.

@@ -1,4 +1,4 @@
-use auth_core::measure::{Instrument, InstrumentKind, Label};
+use auth_core::measure::{Instrument, Label};
 
 /// All metrics of [`OpenTelemetryObserver`](crate::OpenTelemetryObserver), in the order of the documentation.
 pub static METRICS: [Metric; Instrument::ALL.len()] = {
@@ -76,11 +76,7 @@ impl Metric {
     /// Returns the kind in one word: `counter`, `gauge` or `histogram`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
-        match self.instrument.kind() {
-            InstrumentKind::Counter => "counter",
-            InstrumentKind::Gauge => "gauge",
-            InstrumentKind::Histogram => "histogram",
-        }
+        self.instrument.kind().as_str()
     }
 
     /// Returns the unit, for example `s` or `{request}`.

@@ -56,6 +56,18 @@ pub enum InstrumentKind {
     Histogram,
 }
 
+impl InstrumentKind {
+    /// Returns the kind in one word: `counter`, `gauge` or `histogram`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
 /// A label and its possible values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(
