@@ -17,7 +17,6 @@ use crate::{
     notice,
     pending::{Next, Pending, Phase, Resent},
     replay::sealed::Kept,
-    settings::Settings,
     shared::{Handle, Shared},
     verdict::Verdict,
 };
@@ -157,7 +156,11 @@ where
                 Ok(response) => {
                     signed.is_some() && notes.is_none() && {
                         let extensions = response.extensions();
-                        says_nothing(handle.settings(), response.status(), extensions)
+                        says_nothing(
+                            handle.settings().heads_matter,
+                            response.status(),
+                            extensions,
+                        )
                     }
                 }
                 Err(_) => true,
@@ -260,12 +263,12 @@ type Again<S, B, R, H> = Box<Pending<S, B, R, H>>;
 /// Returns whether a response is an ordinary one: no 401, no mark, and no rule to check.
 #[inline(always)]
 pub(crate) fn says_nothing(
-    settings: &Settings,
+    heads_matter: bool,
     status: StatusCode,
     extensions: &Extensions,
 ) -> bool {
     status != StatusCode::UNAUTHORIZED
-        && !settings.heads_matter
+        && !heads_matter
         && (extensions.is_empty() || has_no_mark(extensions))
 }
 

@@ -59,10 +59,6 @@ impl<'a> HeadRef<'a> {
         }
     }
 
-    pub(crate) fn method(&self) -> &Method {
-        self.method
-    }
-
     #[inline]
     fn target(&self) -> Line<'a> {
         Line {
@@ -98,6 +94,10 @@ impl HeadCopy {
             .unwrap_or_default();
         head.fill(request);
         Self(Some(head))
+    }
+
+    pub(crate) fn method(&self) -> Option<&Method> {
+        Some(&self.0.as_ref()?.method)
     }
 
     /// Returns method and URI of the request.

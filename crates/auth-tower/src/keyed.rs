@@ -30,10 +30,10 @@ use crate::{
 /// See [`Auth`](crate::Auth).
 #[derive(Debug)]
 pub struct KeyedAuth<S, R = ReplayCheap> {
-    inner: S,
-    authenticators: AuthenticatorMap,
-    options: Options,
-    replay: R,
+    pub(crate) inner: S,
+    pub(crate) authenticators: AuthenticatorMap,
+    pub(crate) options: Options,
+    pub(crate) replay: R,
     spares: Arc<Sharded<Spare<S>>>,
     /// The authenticator of requests without a key; it never signs.
     nobody: Authenticator,
