@@ -297,7 +297,124 @@ impl Drop for Polled {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Event {
+        /// The redirect policy follows a redirect.
+        Policy,
+        /// The retry policy sees a response with this status.
+        Answer(u16),
+    }
+
+    impl Event {
+        const ALL: [Self; 3] = [Self::Policy, Self::Answer(303), Self::Answer(401)];
+
+        fn happen(self) {
+            match self {
+                Self::Policy => note_redirect(),
+                Self::Answer(status) => answer("https://a.example/", status),
+            }
+        }
+
+        /// All sequences of this length.
+        fn sequences(length: usize) -> Vec<Vec<Self>> {
+            (0..length).fold(vec![Vec::new()], |shorter, _| {
+                let longer = shorter
+                    .iter()
+                    .flat_map(|events| Self::ALL.map(|event| [&events[..], &[event]].concat()));
+                longer.collect()
+            })
+        }
+    }
+
+    fn answer(uri: &str, status: u16) {
+        let status = StatusCode::from_u16(status).unwrap();
+        note_answer(&Method::POST, &uri.parse().unwrap(), status);
+    }
+
+    /// The definition: a policy followed a redirect, or an answer came after a redirect.
+    fn is_followed(events: &[Event]) -> bool {
+        let answers = events.iter().filter(|event| **event != Event::Policy);
+        let answers: Vec<_> = answers.collect();
+        events.contains(&Event::Policy)
+            || answers.windows(2).any(|two| *two[0] == Event::Answer(303))
+    }
+
+    #[test]
+    fn g14_a_followed_redirect_is_seen_however_its_chain_is_split_into_polls() {
+        for length in 0..=5 {
+            for events in Event::sequences(length) {
+                for split in 0..1 << length {
+                    let (mut outer, mut inner) =
+                        (Followed::watch_policy(), Followed::watch_policy());
+                    let mut polls: Vec<Vec<Event>> = vec![Vec::new()];
+                    for (at, event) in events.iter().enumerate() {
+                        if split >> at & 1 == 1 {
+                            polls.push(Vec::new());
+                        }
+                        polls.last_mut().unwrap().push(*event);
+                    }
+                    for poll in &polls {
+                        // Another request of the thread ends with a redirect.
+                        Followed::watch_policy().poll(|| Event::Answer(303).happen());
+                        outer.poll(|| inner.poll(|| poll.iter().for_each(|event| event.happen())));
+                    }
+                    for seen in [outer.seen.followed, inner.seen.followed] {
+                        assert_eq!(seen, is_followed(&events), "{polls:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn g14_a_request_around_others_sees_what_all_of_them_see() {
+        let (mut outer, mut first, mut second) = (
+            Followed::watch_policy(),
+            Followed::watch_policy(),
+            Followed::watch_policy(),
+        );
+        outer.poll(|| {
+            first.poll(|| answer("https://a.example/", 303));
+            let poll = || second.poll(|| -> () { panic!("expected") });
+            catch_unwind(AssertUnwindSafe(poll)).unwrap_err();
+            second.poll(|| answer("https://a.example/", 401));
+        });
+        assert!(outer.seen.followed);
+        assert!(!first.seen.followed && !second.seen.followed);
+        // The thread is as before.
+        assert_eq!(SEEN.get(), Seen::NOTHING.then(outer.seen));
+        assert_eq!(WANTED.get(), 0);
+    }
+
+    #[test]
+    fn an_answer_is_kept_for_each_request_that_wants_it_and_only_during_its_poll() {
+        let wants = || Followed::watch(&Method::POST, Redirects::Unknown);
+        let uri = |followed: &Followed| {
+            followed
+                .answer
+                .as_ref()
+                .map(|answer| answer.uri.to_string())
+        };
+        let (mut outer, mut inner, mut other, mut idle) =
+            (wants(), wants(), Followed::watch_policy(), wants());
+        outer.poll(|| {
+            inner.poll(|| answer("https://a.example/", 401));
+            other.poll(|| answer("https://b.example/", 401));
+            // Sees no answer, so it gets none of another request.
+            idle.poll(|| ());
+        });
+        assert_eq!(uri(&inner).as_deref(), Some("https://a.example/"));
+        assert_eq!(uri(&outer).as_deref(), Some("https://b.example/"));
+        assert_eq!((uri(&other), uri(&idle)), (None, None));
+        // A URI may contain a secret.
+        assert!(LATEST.with_borrow(Option::is_none));
+        answer("https://c.example/", 401);
+        assert!(LATEST.with_borrow(Option::is_none));
+    }
 
     #[test]
     fn uri_and_url_are_compared_without_fragment_and_normalized() {
