@@ -83,9 +83,13 @@ mod target;
 ///
 /// # Bodies
 ///
-/// A request is sent again if reqwest can clone it ([`Request::try_clone`]): it has no body, or a
-/// body in memory. A request with a stream as its body is sent once. If its token is refused, the
-/// refusal is the response, and the token is renewed in the background.
+/// A request is sent again if it has no body, or a body in memory ([`reqwest::Body::as_bytes`]). The
+/// second send has the same method, URL, headers, body, HTTP version and time-out. Values in the
+/// extensions of a `http::Request` from which the request was converted are not sent again; reqwest
+/// does not read them.
+///
+/// A request with a stream as its body is sent once. If its token is refused, the refusal is the
+/// response, and the token is renewed in the background.
 ///
 /// # Redirects
 ///
