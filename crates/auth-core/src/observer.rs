@@ -128,12 +128,18 @@ impl Observed {
         clock: SharedClock,
         observer: Option<SharedObserver>,
     ) -> Self {
+        let vendor = vendor.into_boxed_str();
         let names = Arc::new(Names { vendor, label });
         Self {
             names,
             clock,
             observer,
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.clock
     }
 
     pub(crate) fn vendor(&self) -> &str {

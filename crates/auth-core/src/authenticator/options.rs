@@ -49,10 +49,10 @@ use crate::{
 pub struct AuthenticatorOptions {
     policy: Option<Arc<RefreshPolicy>>,
     quota: Option<Quota>,
-    limit: Option<TokenRequestLimit>,
+    limit: Option<Arc<TokenRequestLimit>>,
     store: Option<SharedTokenStore>,
     clock: Option<SharedClock>,
-    shards: Option<usize>,
+    shards: Option<u8>,
     observer: Option<SharedObserver>,
     label: Option<Arc<str>>,
     wider_scope: Option<Arc<WiderScope>>,
@@ -81,7 +81,7 @@ impl AuthenticatorOptions {
     /// Sets the limit that this authenticator shares with others at the same token endpoint.
     /// Default: no limit.
     pub fn limit(mut self, limit: TokenRequestLimit) -> Self {
-        self.limit = Some(limit);
+        self.limit = Some(Arc::new(limit));
         self
     }
 
@@ -130,7 +130,7 @@ impl AuthenticatorOptions {
     /// token itself is kept once. Use 1 where one process holds many authenticators that each see
     /// little traffic.
     pub fn shards(mut self, count: usize) -> Self {
-        self.shards = Some(count.clamp(1, MAX_SET_SHARDS));
+        self.shards = Some(limited(count, MAX_SET_SHARDS));
         self
     }
 
@@ -249,10 +249,10 @@ impl AuthenticatorOptions {
 pub(crate) struct Resolved {
     pub(crate) policy: Arc<RefreshPolicy>,
     pub(crate) quota: Option<Quota>,
-    pub(crate) limit: Option<TokenRequestLimit>,
+    pub(crate) limit: Option<Arc<TokenRequestLimit>>,
     pub(crate) store: Option<SharedTokenStore>,
     pub(crate) clock: SharedClock,
-    pub(crate) shards: usize,
+    pub(crate) shards: u8,
     pub(crate) observer: Option<SharedObserver>,
     pub(crate) label: Option<Arc<str>>,
     pub(crate) wider_scope: Option<Arc<WiderScope>>,
@@ -264,16 +264,19 @@ fn default_policy() -> Arc<RefreshPolicy> {
     Arc::clone(&POLICY)
 }
 
-fn default_shards() -> usize {
-    thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MAX_SHARDS)
+fn default_shards() -> u8 {
+    let threads = thread::available_parallelism();
+    limited(threads.map_or(1, usize::from), MAX_SHARDS)
+}
+
+fn limited(shards: usize, most: u8) -> u8 {
+    u8::try_from(shards).unwrap_or(most).clamp(1, most)
 }
 
 /// More copies than this bring no measured gain.
-const MAX_SHARDS: usize = 8;
+const MAX_SHARDS: u8 = 8;
 /// The largest number that can be set.
-const MAX_SET_SHARDS: usize = 64;
+const MAX_SET_SHARDS: u8 = 64;
 
 #[cfg(test)]
 mod tests {

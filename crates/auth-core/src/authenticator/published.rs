@@ -13,7 +13,7 @@ use arc_swap::ArcSwapOption;
 use crate::{
     Moment,
     authenticator::snapshot::Snapshot,
-    sharded::{Local, WeakLocal},
+    sharded::{OneCopy, WeakCopy},
     token::headers::Headers,
 };
 
@@ -63,14 +63,12 @@ impl Published {
 
     /// Returns the current thread's copy of the token, unless it is time to ask the machine.
     #[inline(always)]
-    pub(crate) fn fresh(&self, now: Moment) -> Option<Local<Headers>> {
+    pub(crate) fn fresh(&self, now: Moment) -> Option<OneCopy<Headers>> {
         // Read before the number, so that the check of the next token is never used with this
         // token.
-        let check_at = Moment::from_parts(
-            self.check_mono.load(Ordering::Acquire),
-            self.check_wall.load(Ordering::Acquire),
-        );
-        if now.reached(check_at) {
+        let check_mono = self.check_mono.load(Ordering::Acquire);
+        let check_wall = self.check_wall.load(Ordering::Acquire);
+        if now.reached_parts(check_mono, check_wall) {
             return None;
         }
         let number = self.number.load(Ordering::Acquire);
@@ -88,11 +86,11 @@ impl Published {
     }
 
     #[cold]
-    fn look_up(&self) -> Option<Local<Headers>> {
+    fn look_up(&self) -> Option<OneCopy<Headers>> {
         let snapshot = self.snapshot.load();
         let snapshot = snapshot.as_ref()?;
         snapshot.note_use();
-        let headers = snapshot.headers().clone();
+        let headers = snapshot.local();
         // A thread that ends has no thread-local memory any longer.
         let _ = RECENT.try_with(|recent| {
             if let Ok(mut recent) = recent.try_borrow_mut() {
@@ -110,13 +108,13 @@ impl Published {
 /// A token that a thread signed with. Does not keep the token alive, so it keeps no secret.
 struct Recent {
     number: u64,
-    headers: WeakLocal<Headers>,
+    headers: WeakCopy<Headers>,
 }
 
 impl Recent {
     const NONE: Self = Self {
         number: 0,
-        headers: WeakLocal::NONE,
+        headers: WeakCopy::NONE,
     };
 }
 

@@ -6,9 +6,9 @@ use std::sync::{
 use http::HeaderName;
 
 use crate::{
-    Generation, Moment, Secret, Sharded, Token,
-    sharded::Local,
-    token::headers::{About, Copies, Headers},
+    Generation, Moment, Secret, Token,
+    sharded::{Copies, OneCopy},
+    token::headers::{self, About, Headers},
 };
 
 /// A token's finished headers, in several copies for different threads.
@@ -16,7 +16,7 @@ use crate::{
 pub(crate) struct Snapshot {
     /// Unique in this process.
     number: u64,
-    headers: Sharded<Headers>,
+    headers: Copies<Headers>,
     /// Whether a caller was given the token.
     used: AtomicBool,
 }
@@ -46,12 +46,12 @@ impl Snapshot {
         };
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            headers: Sharded::new(shards, || {
+            headers: Copies::new(shards, || {
                 Headers::new(
                     about,
                     &carried.lines,
                     carried.scope.as_ref(),
-                    Copies::of(shards),
+                    headers::Copies::of(shards),
                 )
             }),
             used: AtomicBool::new(false),
@@ -66,8 +66,12 @@ impl Snapshot {
         self.headers().generation()
     }
 
+    pub(crate) fn headers(&self) -> &Headers {
+        self.headers.any()
+    }
+
     /// The copy for the current thread.
-    pub(crate) fn headers(&self) -> &Local<Headers> {
+    pub(crate) fn local(&self) -> OneCopy<Headers> {
         self.headers.local()
     }
 
@@ -85,6 +89,6 @@ impl Snapshot {
 
     pub(crate) fn token(&self) -> Token {
         self.note_use();
-        Token(self.headers().clone())
+        Token(self.local())
     }
 }

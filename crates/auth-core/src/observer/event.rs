@@ -16,7 +16,7 @@ pub struct Event {
 /// The authenticator that the event is about.
 #[derive(Debug)]
 pub(crate) struct Names {
-    pub(crate) vendor: String,
+    pub(crate) vendor: Box<str>,
     pub(crate) label: Option<Arc<str>>,
 }
 
@@ -298,7 +298,7 @@ impl Event {
     #[must_use]
     pub fn examples() -> Vec<Self> {
         let names = Arc::new(Names {
-            vendor: "example".to_owned(),
+            vendor: "example".into(),
             label: Some("tenant-7".into()),
         });
         let since_1970 = Duration::from_secs(1_700_000_000);

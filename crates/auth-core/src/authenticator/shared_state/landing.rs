@@ -108,7 +108,10 @@ impl SharedState {
             End::Token(..) if desk.last_error.is_none() => desk.last_success = Some(now),
             End::Settled | End::Unchanged => {}
             End::Failed(error) if is_about_scope(error) => {}
-            _ => desk.last_failure = desk.last_error.clone().map(|error| (error, now)),
+            _ => {
+                let error = desk.last_error.clone();
+                desk.last_failure = error.map(|error| Box::new((error, now)));
+            }
         }
         let unused = self.follow(&desk.key.state, now);
         let mut events = self.events(&desk, &landing, result, &before, now);
@@ -220,7 +223,7 @@ impl SharedState {
     /// Keeps the machine's decision about a flight's result. Returns what to tell the observer and
     /// the waiting callers.
     fn take(&self, desk: &mut Desk, landed: Landed<Carried>, now: Moment) -> (Taken, Outcome) {
-        let shards = self.settings.shards;
+        let shards = self.shards();
         let until = desk.key.state.usable_until().unwrap_or(now);
         match landed {
             Landed::Published(generation, carried) => {
