@@ -428,8 +428,7 @@ impl AuthenticatorBuilder {
         };
         let settings = Settings {
             observed: Observed::new(
-                self.vendor,
-                options.label,
+                options.names.of(self.vendor, options.label),
                 options.clock,
                 options.observer,
             ),

@@ -152,6 +152,14 @@ impl Moment {
         (self.mono.get(), self.wall)
     }
 
+    pub(crate) const fn from_parts(mono: u64, wall: u64) -> Self {
+        let mono = match NonZeroU64::new(mono) {
+            Some(mono) => mono,
+            None => NonZeroU64::MIN,
+        };
+        Self { mono, wall }
+    }
+
     /// Returns whether a deadline with these [parts](Self::parts) is reached on either clock.
     #[inline(always)]
     pub(crate) const fn reached_parts(self, mono: u64, wall: u64) -> bool {
@@ -161,10 +169,7 @@ impl Moment {
     /// Returns the deadline that only the monotonic clock reaches: a jump of the wall clock does
     /// not.
     pub(crate) const fn by_monotonic(self) -> Self {
-        Self {
-            mono: self.mono,
-            wall: u64::MAX,
-        }
+        Self::from_parts(self.mono.get(), u64::MAX)
     }
 }
 

@@ -36,13 +36,9 @@ pub use http_hosts::HttpHosts;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Origins(Arc<List>);
-
-#[derive(Clone, Debug, Default)]
-struct List {
-    /// Apart from the others, so that the fast path reads no other memory.
-    first: Option<Origin>,
-    others: Vec<Origin>,
+pub struct Origins {
+    /// Shared by all authenticators that are built with clones of one list.
+    allowed: Arc<[Origin]>,
     suffixes: Vec<Suffix>,
     warned: Arc<Warned>,
 }
@@ -143,8 +139,7 @@ impl Origins {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn subdomains_of(mut self, suffix: &str) -> Result<Self, Error> {
-        let suffix = Suffix::parse(FIELD, suffix)?;
-        Arc::make_mut(&mut self.0).suffixes.push(suffix);
+        self.suffixes.push(Suffix::parse(FIELD, suffix)?);
         Ok(self)
     }
 
@@ -156,7 +151,7 @@ impl Origins {
     #[must_use]
     #[inline(always)]
     pub fn permits(&self, uri: &Uri) -> bool {
-        match (&self.0.first, uri.authority()) {
+        match (self.allowed.first(), uri.authority()) {
             // The fast path: the first origin, in its usual spelling.
             (Some(origin), Some(authority)) if origin.is_written(uri.scheme(), authority) => true,
             _ => self.permits_any(uri),
@@ -187,23 +182,20 @@ impl Origins {
             _ => return false,
         };
         let authority = authority.as_str();
-        self.exact()
+        self.allowed
+            .iter()
             .any(|origin| origin.is(https, authority.as_bytes()))
             || (https && self.is_below_suffix(authority))
     }
 
-    fn exact(&self) -> impl Iterator<Item = &Origin> {
-        self.0.first.iter().chain(&self.0.others)
-    }
-
     fn is_below_suffix(&self, authority: &str) -> bool {
-        if self.0.suffixes.is_empty() {
+        if self.suffixes.is_empty() {
             return false;
         }
         let Some((host, port)) = parse::host_and_port(true, authority) else {
             return false;
         };
-        let mut suffixes = self.0.suffixes.iter();
+        let mut suffixes = self.suffixes.iter();
         suffixes.any(|suffix| suffix.is_above(host, port))
     }
 
@@ -219,15 +211,18 @@ impl Origins {
     #[doc(hidden)]
     #[must_use]
     pub fn is_first_warning(&self, cause: &str, destination: &str) -> bool {
-        self.0.warned.is_first(cause, destination)
+        self.warned.is_first(cause, destination)
     }
 
     /// Returns the origins as text for a log line: first the exact origins, then the suffixes.
     #[doc(hidden)]
     #[must_use]
     pub fn describe(&self) -> String {
-        let exact = self.exact().map(|origin| origin.authority().to_owned());
-        let below = self.0.suffixes.iter().map(Suffix::to_string);
+        let exact = self
+            .allowed
+            .iter()
+            .map(|origin| origin.authority().to_owned());
+        let below = self.suffixes.iter().map(Suffix::to_string);
         exact.chain(below).collect::<Vec<_>>().join(", ")
     }
 
@@ -236,21 +231,21 @@ impl Origins {
         origins: impl IntoIterator<Item = T>,
         on_http: impl Fn(&Origin) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        let mut list = List::default();
+        let mut allowed = Vec::new();
         for origin in origins {
             let origin = Origin::parse(field, origin.as_ref())?;
             if !origin.is_https() {
                 on_http(&origin)?;
             }
-            match list.first {
-                None => list.first = Some(origin),
-                Some(_) => list.others.push(origin),
-            }
+            allowed.push(origin);
         }
-        if list.first.is_none() {
+        if allowed.is_empty() {
             return Err(Error::config(field, "name at least one origin"));
         }
-        Ok(Self(Arc::new(list)))
+        Ok(Self {
+            allowed: allowed.into(),
+            ..Self::default()
+        })
     }
 }
 

@@ -60,6 +60,12 @@ impl<T> Sharded<T> {
     }
 }
 
+impl<T> Sharded<T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Local<T>> {
+        self.copies.iter()
+    }
+}
+
 impl<T> Local<T> {
     /// Makes a handle on a value without other copies.
     pub fn new(value: T) -> Self {
@@ -73,7 +79,7 @@ impl<T> Local<T> {
 
 impl<T> WeakLocal<T> {
     #[inline]
-    fn upgrade(&self) -> Option<Local<T>> {
+    pub(crate) fn upgrade(&self) -> Option<Local<T>> {
         self.0.upgrade().map(Local)
     }
 }
@@ -122,15 +128,6 @@ pub(crate) enum WeakCopy<T> {
 }
 
 impl<T> Copies<T> {
-    /// Makes `count` copies, as [`Sharded::new`] does.
-    pub(crate) fn new(count: usize, mut copy: impl FnMut() -> T) -> Self {
-        if count > 1 {
-            Self::Several(Sharded::new(count, copy))
-        } else {
-            Self::One(Arc::new(copy()))
-        }
-    }
-
     /// Returns a handle on the current thread's copy.
     pub(crate) fn local(&self) -> OneCopy<T> {
         match self {
@@ -229,9 +226,10 @@ mod tests {
         let address = |copies: &Copies<[u64; 2]>| copies.any() as *const _ as usize;
         let is_padded = |copies| address(copies) % 128 == 0;
         // The only copies lie behind two counts each, so not all of them are aligned.
-        let only: Vec<_> = (0..8).map(|_| Copies::new(1, || [0; 2])).collect();
+        let only: Vec<_> = (0..8).map(|_| Copies::One(Arc::new([0; 2]))).collect();
         assert!(!only.iter().all(is_padded));
-        let several: Vec<_> = (0..8).map(|_| Copies::new(2, || [0; 2])).collect();
+        let several = || Copies::Several(Sharded::new(2, || [0; 2]));
+        let several: Vec<_> = (0..8).map(|_| several()).collect();
         assert!(several.iter().all(is_padded));
     }
 

@@ -218,7 +218,7 @@ impl Token {
     /// `Authorization`, for example `Bearer`; `None` if the token has a separate header.
     #[must_use]
     pub fn scheme(&self) -> Option<&str> {
-        let prefix = self.0.about().prefix.trim();
+        let prefix = self.0.prefix().trim();
         Some(prefix).filter(|prefix| !prefix.is_empty())
     }
 

@@ -2,11 +2,12 @@ use std::{
     fmt,
     future::Future,
     mem,
+    ops::Deref,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use auth_core::{Generation, Local, Refusal, ScopeAnswer, TokenRefused};
+use auth_core::{Authenticator, Generation, Local, Refusal, ScopeAnswer, TokenRefused};
 use http::{Extensions, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -260,7 +261,7 @@ type Again<S, B, R, H> = Box<Pending<S, B, R, H>>;
 /// Returns whether a response is an ordinary one: no 401, no mark, and no rule to check.
 #[inline(always)]
 pub(crate) fn says_nothing(
-    settings: &Settings,
+    settings: &Settings<impl Deref<Target = Authenticator>>,
     status: StatusCode,
     extensions: &Extensions,
 ) -> bool {

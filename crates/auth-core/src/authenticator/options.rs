@@ -6,7 +6,8 @@ use std::{
 
 use crate::{
     Observer, Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenRequestLimit, TokenStore,
-    WiderScope, observer::SharedObserver,
+    WiderScope,
+    observer::{SharedNames, SharedObserver},
 };
 
 /// Options of an [`Authenticator`](crate::Authenticator) that do not depend on its vendor.
@@ -56,6 +57,7 @@ pub struct AuthenticatorOptions {
     observer: Option<SharedObserver>,
     label: Option<Arc<str>>,
     wider_scope: Option<Arc<WiderScope>>,
+    names: SharedNames,
 }
 
 impl AuthenticatorOptions {
@@ -241,6 +243,7 @@ impl AuthenticatorOptions {
             observer: self.observer,
             label: self.label,
             wider_scope: self.wider_scope,
+            names: self.names,
         }
     }
 }
@@ -256,6 +259,7 @@ pub(crate) struct Resolved {
     pub(crate) observer: Option<SharedObserver>,
     pub(crate) label: Option<Arc<str>>,
     pub(crate) wider_scope: Option<Arc<WiderScope>>,
+    pub(crate) names: SharedNames,
 }
 
 /// All authenticators without a policy share this one.
@@ -264,7 +268,7 @@ fn default_policy() -> Arc<RefreshPolicy> {
     Arc::clone(&POLICY)
 }
 
-fn default_shards() -> u8 {
+pub(crate) fn default_shards() -> u8 {
     let threads = thread::available_parallelism();
     limited(threads.map_or(1, usize::from), MAX_SHARDS)
 }

@@ -1,17 +1,14 @@
 //! Requests that were sent without a token, and refused requests that were not replayed, for [`Health`](crate::Health).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crate::{Moment, RequestsLost};
 
 /// Requests that were sent unsigned, and refused requests that were not replayed.
 #[derive(Debug, Default)]
-pub(crate) struct Requests(Mutex<Option<Box<Kinds>>>);
-
-#[derive(Debug, Default)]
-struct Kinds {
-    unsigned: Option<Lost>,
-    not_replayed: Option<Lost>,
+pub(crate) struct Requests {
+    unsigned: Mutex<Option<Box<Lost>>>,
+    not_replayed: Mutex<Option<Box<Lost>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -24,48 +21,31 @@ struct Lost {
 
 impl Requests {
     pub(crate) fn note_unsigned(&self, cause: &'static str, host: &str, now: Moment) {
-        let mut kinds = self.kinds();
-        note(&mut kinds.get_or_insert_default().unsigned, cause, host, now);
+        note(&self.unsigned, cause, host, now);
     }
 
     pub(crate) fn note_not_replayed(&self, cause: &'static str, host: &str, now: Moment) {
-        let mut kinds = self.kinds();
-        let kinds = kinds.get_or_insert_default();
-        note(&mut kinds.not_replayed, cause, host, now);
+        note(&self.not_replayed, cause, host, now);
     }
 
     pub(crate) fn unsigned(&self, now: Moment) -> Option<RequestsLost> {
-        let lost = self.kinds().as_ref()?.unsigned.clone()?;
-        Some(lost.told(now))
+        tell(&self.unsigned, now)
     }
 
     pub(crate) fn not_replayed(&self, now: Moment) -> Option<RequestsLost> {
-        let lost = self.kinds().as_ref()?.not_replayed.clone()?;
-        Some(lost.told(now))
-    }
-
-    fn kinds(&self) -> MutexGuard<'_, Option<Box<Kinds>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        tell(&self.not_replayed, now)
     }
 }
 
-impl Lost {
-    fn told(self, now: Moment) -> RequestsLost {
-        RequestsLost {
-            count: self.count,
-            cause: self.cause,
-            host: self.host,
-            ago: now.wait_since(self.at),
-        }
-    }
-}
-
-fn note(lost: &mut Option<Lost>, cause: &'static str, host: &str, now: Moment) {
-    let last = lost.get_or_insert_with(|| Lost {
-        count: 0,
-        cause,
-        host: host.into(),
-        at: now,
+fn note(lost: &Mutex<Option<Box<Lost>>>, cause: &'static str, host: &str, now: Moment) {
+    let mut lost = lost.lock().unwrap_or_else(PoisonError::into_inner);
+    let last = lost.get_or_insert_with(|| {
+        Box::new(Lost {
+            count: 0,
+            cause,
+            host: host.into(),
+            at: now,
+        })
     });
     last.count = last.count.saturating_add(1);
     last.cause = cause;
@@ -74,4 +54,17 @@ fn note(lost: &mut Option<Lost>, cause: &'static str, host: &str, now: Moment) {
     if *last.host != *host {
         last.host = host.into();
     }
+}
+
+fn tell(lost: &Mutex<Option<Box<Lost>>>, now: Moment) -> Option<RequestsLost> {
+    let lost = lost
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()?;
+    Some(RequestsLost {
+        count: lost.count,
+        cause: lost.cause,
+        host: lost.host,
+        ago: now.wait_since(lost.at),
+    })
 }

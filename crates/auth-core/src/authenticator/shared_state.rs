@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -55,6 +55,8 @@ pub(crate) struct SharedState {
     pub(super) requests: Requests,
     /// The number of writes into the store that run in the background.
     writing: AtomicU32,
+    /// Whether a thread's table of the map may hold a handle.
+    is_in_table: AtomicBool,
 }
 
 pub(crate) struct Settings {
@@ -132,6 +134,7 @@ impl SharedState {
             changed: OnceLock::new(),
             requests: Requests::default(),
             writing: AtomicU32::new(0),
+            is_in_table: AtomicBool::new(false),
         }
     }
 
@@ -236,8 +239,7 @@ impl SharedState {
     /// set already.
     #[inline(always)]
     pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Generation> {
-        let local = self.published.fresh(self.now())?;
-        local.sign_vacant(headers).then(|| local.generation())
+        self.published.sign(headers, self.now())
     }
 
     /// Forgets that the vendor rejected the credentials.
@@ -356,6 +358,17 @@ impl SharedState {
     pub(crate) fn end_write(&self) {
         self.writing.fetch_sub(1, Ordering::SeqCst);
         self.notify_watchers();
+    }
+
+    /// Records that a table of the map gets a handle. The table is locked.
+    pub(crate) fn enter_table(&self) {
+        self.is_in_table.store(true, Ordering::Relaxed);
+    }
+
+    /// Records that the tables of the map lose their handles. Called before the tables are locked,
+    /// so a table that gets a handle later records it later. Returns whether a table may have one.
+    pub(crate) fn leave_tables(&self) -> bool {
+        self.is_in_table.swap(false, Ordering::Relaxed)
     }
 
     /// Returns whether the store did not take the newest refresh token.

@@ -6,7 +6,7 @@ use std::sync::{
 use http::HeaderName;
 
 use crate::{
-    Generation, Moment, Secret, Token,
+    Generation, Moment, Secret, Sharded, Token,
     sharded::{Copies, OneCopy},
     token::headers::{self, About, Headers},
 };
@@ -27,33 +27,37 @@ pub(crate) struct Carried {
     pub(crate) lines: Vec<(HeaderName, Secret)>,
     /// The scope that the authorization server granted.
     pub(crate) scope: Option<Arc<str>>,
-    /// The text before the token in the first line.
-    pub(crate) prefix: &'static str,
+    /// The length of the text before the token in the first line.
+    pub(crate) prefix: usize,
 }
 
 impl Snapshot {
     pub(crate) fn new(
-        carried: &Carried,
+        carried: Carried,
         generation: Generation,
         valid_until: Moment,
         shards: usize,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let Carried {
+            lines,
+            scope,
+            prefix,
+        } = carried;
         let about = About {
             generation,
-            prefix: carried.prefix,
+            prefix,
             valid_until,
         };
+        let copies = headers::Copies::of(shards);
+        let headers = |lines| Headers::new(about, lines, scope.clone(), copies);
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            headers: Copies::new(shards, || {
-                Headers::new(
-                    about,
-                    &carried.lines,
-                    carried.scope.as_ref(),
-                    headers::Copies::of(shards),
-                )
-            }),
+            headers: if shards > 1 {
+                Copies::Several(Sharded::new(shards, || headers(lines.clone())))
+            } else {
+                Copies::One(Arc::new(headers(lines)))
+            },
             used: AtomicBool::new(false),
         }
     }

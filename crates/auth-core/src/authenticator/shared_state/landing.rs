@@ -216,7 +216,7 @@ impl SharedState {
         Ok(Carried {
             lines: self.settings.scheme.lines(self.vendor(), token.secret())?,
             scope: token.granted_scope().map(Arc::from),
-            prefix: self.settings.scheme.prefix(),
+            prefix: self.settings.scheme.prefix().len(),
         })
     }
 
@@ -228,7 +228,7 @@ impl SharedState {
         match landed {
             Landed::Published(generation, carried) => {
                 desk.last_error = None;
-                let snapshot = Arc::new(Snapshot::new(&carried, generation, until, shards));
+                let snapshot = Arc::new(Snapshot::new(carried, generation, until, shards));
                 let replaced = self.replace(desk, snapshot);
                 let taken = Taken::Token {
                     generation,
@@ -240,7 +240,7 @@ impl SharedState {
                 let message = "the tokens of the token endpoint have expired when they arrive; check the lifetime that the vendor sets";
                 let error = Error::new(ErrorKind::Protocol, message).named(self.vendor());
                 desk.last_error = Some(error);
-                let snapshot = Arc::new(Snapshot::new(&carried, generation, until, shards));
+                let snapshot = Arc::new(Snapshot::new(carried, generation, until, shards));
                 let taken = Taken::Token {
                     generation,
                     replaced: None,
