@@ -341,7 +341,7 @@ impl Authenticator {
     /// Returns the authenticator's clock.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
-        self.shared.settings.clock.as_dyn()
+        self.shared.clock().as_dyn()
     }
 
     pub(crate) fn shared(&self) -> &SharedState {
@@ -358,7 +358,7 @@ impl Authenticator {
     #[doc(hidden)]
     #[must_use]
     pub fn shards(&self) -> usize {
-        self.shared.settings.shards
+        self.shared.shards()
     }
 }
 
@@ -428,15 +428,13 @@ impl AuthenticatorBuilder {
         };
         let settings = Settings {
             observed: Observed::new(
-                self.vendor,
-                options.label,
-                options.clock.clone(),
+                options.names.of(self.vendor, options.label),
+                options.clock,
                 options.observer,
             ),
             scheme: self.scheme,
             origins: self.origins,
             limit: options.limit,
-            clock: options.clock,
             wider_scope: options.wider_scope,
             shards: options.shards,
         };
@@ -541,7 +539,7 @@ mod tests {
         let rules = &authenticator.shared().rules;
         assert_eq!(*rules.policy, policy);
         assert_eq!(rules.quota, Some(quota));
-        let limit = settings.limit.as_ref().map(TokenRequestLimit::longest_wait);
+        let limit = settings.limit.as_deref().map(TokenRequestLimit::longest_wait);
         assert_eq!(limit, Some(wait));
         assert_eq!(authenticator.shards(), 32);
     }

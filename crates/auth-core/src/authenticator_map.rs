@@ -14,12 +14,15 @@ use quick_cache::{
     sync::{Cache, EntryAction, EntryResult},
 };
 
-use self::residues::Residues;
+use self::{recent::Recent, residues::Residues};
 use crate::{
     Authenticator, Error, Key, MapHealth, SharedClock, key::PreHashed, observer::EventKind,
 };
 
+mod recent;
 mod residues;
+
+pub use recent::LocalAuthenticator;
 
 /// One authenticator for each key, for example for each tenant, user or scope.
 ///
@@ -84,6 +87,7 @@ struct Map {
     make: Make,
     cache: Cache<Key, Arc<Entry>, UnitWeighter, BuildHasherDefault<PreHashed>, Eviction>,
     residues: Arc<Residues>,
+    recent: Arc<Recent>,
     idle_after: Duration,
     clock: SharedClock,
     start: crate::Moment,
@@ -134,10 +138,26 @@ impl AuthenticatorMap {
         let authenticator = entry.authenticator.clone();
         drop(entry);
         if made {
+            map.recent.added();
             map.sweep(now);
             map.report_lost();
         }
         Ok(authenticator)
+    }
+
+    /// As [`get`](Self::get), for threads that use a few keys repeatedly: the handle shares no
+    /// reference count with other threads. For the layers of this workspace.
+    #[doc(hidden)]
+    pub fn local(&self, key: &Key) -> Result<LocalAuthenticator, Error> {
+        let map = &*self.0;
+        let now = map.clock.now();
+        let missed = match map.recent.find(key, now) {
+            Ok(authenticator) => return Ok(LocalAuthenticator::Local(authenticator)),
+            Err(missed) => missed,
+        };
+        let authenticator = self.get(key)?;
+        let until = now + Duration::from_millis(GRAIN);
+        Ok(map.recent.keep(&missed, key, authenticator, until))
     }
 
     /// Removes the authenticator of a key and its residue, also while a caller holds a handle. For
@@ -145,7 +165,10 @@ impl AuthenticatorMap {
     /// [`get`](Self::get) of the same key that is making the authenticator.
     pub fn remove(&self, key: &Key) {
         let Map {
-            cache, residues, ..
+            cache,
+            residues,
+            recent,
+            ..
         } = &*self.0;
         // The entry is locked in both cases, so no other thread makes an authenticator from the
         // residue.
@@ -157,6 +180,7 @@ impl AuthenticatorMap {
             residues.take(key);
             drop(guard);
         }
+        recent.removed(key);
     }
 
     /// Returns the state of all authenticators: counts, and the `worst` ones, with failing requests
@@ -221,7 +245,7 @@ impl Map {
         let gone = RefCell::new(Evicted::default());
         self.cache.retain(|key, entry| {
             let unused = now.saturating_sub(entry.last_used.load(Ordering::Relaxed));
-            if unused < idle || entry.is_in_use() {
+            if unused < idle || self.recent.is_in_use(key, entry) {
                 return true;
             }
             entry.leave_residue(key, &self.residues);
@@ -261,14 +285,15 @@ impl Entry {
 #[derive(Clone)]
 struct Eviction {
     residues: Arc<Residues>,
+    recent: Arc<Recent>,
 }
 
 impl Lifecycle<Key, Arc<Entry>> for Eviction {
     /// The evicted authenticators. Dropped when the shard is no longer locked.
     type RequestState = Evicted;
 
-    fn is_pinned(&self, _: &Key, entry: &Arc<Entry>) -> bool {
-        entry.is_in_use()
+    fn is_pinned(&self, key: &Key, entry: &Arc<Entry>) -> bool {
+        self.recent.is_in_use(key, entry)
     }
 
     /// Called while the shard is locked, so a thread that finds no entry for the key finds the
@@ -355,8 +380,10 @@ impl AuthenticatorMapBuilder {
         };
         let most = max_entries.saturating_mul(RESIDUES_PER_ENTRY);
         let residues = Arc::new(Residues::new(most));
+        let recent = Arc::new(Recent::new());
         let eviction = Eviction {
             residues: Arc::clone(&residues),
+            recent: Arc::clone(&recent),
         };
         let hasher = BuildHasherDefault::default();
         let cache = Cache::with_options(options, UnitWeighter, hasher, eviction);
@@ -364,6 +391,7 @@ impl AuthenticatorMapBuilder {
             make,
             cache,
             residues,
+            recent,
             idle_after,
             start: clock.now(),
             clock,

@@ -137,6 +137,8 @@ pub use authenticator::options::AuthenticatorOptions;
 pub use authenticator::warm::{KeepWarm, TokenWatch};
 pub use authenticator::wider_scope::ScopeAnswer;
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
+#[doc(hidden)]
+pub use authenticator_map::LocalAuthenticator;
 pub use authenticator_map::{AuthenticatorMap, AuthenticatorMapBuilder};
 pub use clock::{Clock, Moment, SharedClock, SystemClock};
 pub use error::{Error, ErrorKind, RejectedPart, TokenRequestOutcome};

@@ -1,8 +1,8 @@
 //! Sends a request whose authenticator is known.
 
-use std::mem;
+use std::{mem, ops::Deref};
 
-use auth_core::Signing;
+use auth_core::{Authenticator, Signing};
 use http::{Request, Response};
 use tower_service::Service;
 
@@ -134,7 +134,7 @@ fn give_back<S: Clone>(inner: &mut S) {
     drop(mem::replace(inner, fresh));
 }
 
-fn already_signed(settings: &Settings) -> auth_core::Error {
+fn already_signed(settings: &Settings<impl Deref<Target = Authenticator>>) -> auth_core::Error {
     let vendor = settings.authenticator.vendor().to_owned();
     let message =
         "the request already carries a credential header; remove it, or set `AuthLayer::existing`";

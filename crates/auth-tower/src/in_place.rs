@@ -8,7 +8,7 @@ use tower_service::Service;
 use crate::{
     Auth, KeyedAuth, Replay, ReplayWith, ResponseFuture, future,
     replay::Copied,
-    settings::Options,
+    settings::{Options, Own},
     shared::{Handle, Shared},
 };
 
@@ -172,7 +172,7 @@ impl<S, B> SignedInPlace<'_, S, B> {
                 authenticator,
                 inner,
             } => {
-                let shared = Shared::new(options.with(authenticator));
+                let shared = Shared::new(options.with(Own(authenticator)));
                 (Local::new(shared), inner)
             }
         };

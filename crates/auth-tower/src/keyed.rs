@@ -4,7 +4,8 @@ use std::{
 };
 
 use auth_core::{
-    ApiKey, Authenticator, AuthenticatorMap, Error as AuthError, ErrorKind, Key, Origins, Secret,
+    ApiKey, Authenticator, AuthenticatorMap, Error as AuthError, ErrorKind, Key,
+    LocalAuthenticator, Origins, Secret,
     Sharded,
 };
 use http::{Request, Response};
@@ -114,7 +115,7 @@ where
                 call::call(&mut self.inner, &self.replay, handle, request)
             }
             Err(why) => {
-                let handle = handle(self.nobody.clone());
+                let handle = handle(LocalAuthenticator::Shared(self.nobody.clone()));
                 call_without_key(&mut self.inner, handle, request, why)
             }
         }
@@ -125,9 +126,9 @@ where
 fn find<B>(
     authenticators: &AuthenticatorMap,
     request: &Request<B>,
-) -> Result<Authenticator, Unsigned> {
+) -> Result<LocalAuthenticator, Unsigned> {
     let key = request.extensions().get::<Key>().ok_or(Unsigned::NoKey)?;
-    authenticators.get(key).map_err(Unsigned::NoToken)
+    authenticators.local(key).map_err(Unsigned::NoToken)
 }
 
 /// Sends a request without an authenticator unsigned, or returns an error.

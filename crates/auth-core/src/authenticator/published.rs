@@ -3,17 +3,19 @@
 use std::{
     cell::RefCell,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use arc_swap::ArcSwapOption;
 
+use http::HeaderMap;
+
 use crate::{
-    Moment,
+    Generation, Moment,
     authenticator::snapshot::Snapshot,
-    sharded::{Local, WeakLocal},
+    sharded::{OneCopy, WeakCopy},
     token::headers::Headers,
 };
 
@@ -62,24 +64,11 @@ impl Published {
     }
 
     /// Returns the current thread's copy of the token, unless it is time to ask the machine.
-    #[inline(always)]
-    pub(crate) fn fresh(&self, now: Moment) -> Option<Local<Headers>> {
-        // Read before the number, so that the check of the next token is never used with this
-        // token.
-        let check_at = Moment::from_parts(
-            self.check_mono.load(Ordering::Acquire),
-            self.check_wall.load(Ordering::Acquire),
-        );
-        if now.reached(check_at) {
-            return None;
-        }
-        let number = self.number.load(Ordering::Acquire);
+    pub(crate) fn fresh(&self, now: Moment) -> Option<OneCopy<Headers>> {
+        let number = self.number_at(now)?;
         let recent = RECENT.try_with(|recent| {
             let recent = recent.try_borrow().ok()?;
-            let last = &recent[place(number)];
-            (last.number == number)
-                .then(|| last.headers.upgrade())
-                .flatten()
+            recent[place(number)].of(number)?.upgrade()
         });
         match recent {
             Ok(Some(headers)) => Some(headers),
@@ -87,12 +76,44 @@ impl Published {
         }
     }
 
+    /// Signs with the current thread's copy of the token, unless it is time to ask the machine, or a
+    /// credential header is set already.
+    #[inline(always)]
+    pub(crate) fn sign(&self, headers: &mut HeaderMap, now: Moment) -> Option<Generation> {
+        let number = self.number_at(now)?;
+        let signed = RECENT.try_with(|recent| {
+            let recent = recent.try_borrow().ok()?;
+            match recent[place(number)].of(number)? {
+                WeakCopy::Local(local) => Some(local.upgrade()?.sign_vacant(headers)),
+                // Apart, so that the usual path has one branch more.
+                WeakCopy::Only(only) => sign_with_only(only, headers),
+            }
+        });
+        match signed {
+            Ok(Some(signed)) => signed,
+            _ => self.look_up()?.sign_vacant(headers),
+        }
+    }
+
+    /// Returns the number of the token, unless it is time to ask the machine.
+    #[inline(always)]
+    fn number_at(&self, now: Moment) -> Option<u64> {
+        // Read before the number, so that the check of the next token is never used with this
+        // token.
+        let check_mono = self.check_mono.load(Ordering::Acquire);
+        let check_wall = self.check_wall.load(Ordering::Acquire);
+        if now.reached_parts(check_mono, check_wall) {
+            return None;
+        }
+        Some(self.number.load(Ordering::Acquire))
+    }
+
     #[cold]
-    fn look_up(&self) -> Option<Local<Headers>> {
+    fn look_up(&self) -> Option<OneCopy<Headers>> {
         let snapshot = self.snapshot.load();
         let snapshot = snapshot.as_ref()?;
         snapshot.note_use();
-        let headers = snapshot.headers().clone();
+        let headers = snapshot.local();
         // A thread that ends has no thread-local memory any longer.
         let _ = RECENT.try_with(|recent| {
             if let Ok(mut recent) = recent.try_borrow_mut() {
@@ -110,14 +131,24 @@ impl Published {
 /// A token that a thread signed with. Does not keep the token alive, so it keeps no secret.
 struct Recent {
     number: u64,
-    headers: WeakLocal<Headers>,
+    headers: WeakCopy<Headers>,
+}
+
+#[inline(never)]
+fn sign_with_only(only: &Weak<Headers>, headers: &mut HeaderMap) -> Option<Option<Generation>> {
+    Some(only.upgrade()?.sign_vacant(headers))
 }
 
 impl Recent {
     const NONE: Self = Self {
         number: 0,
-        headers: WeakLocal::NONE,
+        headers: WeakCopy::NONE,
     };
+
+    #[inline(always)]
+    fn of(&self, number: u64) -> Option<&WeakCopy<Headers>> {
+        (self.number == number).then_some(&self.headers)
+    }
 }
 
 /// The number of tokens that a thread remembers: about the number of authenticators that it
@@ -137,17 +168,17 @@ thread_local! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Generation, Scheme, Secret, authenticator::snapshot::Carried};
+    use crate::{Scheme, Secret, authenticator::snapshot::Carried};
 
     fn snapshot(text: &str) -> Arc<Snapshot> {
         let lines = Scheme::bearer().lines("example", &Secret::new(text));
         let carried = Carried {
             lines: lines.unwrap(),
             scope: None,
-            prefix: "",
+            prefix: 0,
         };
         Arc::new(Snapshot::new(
-            &carried,
+            carried,
             Generation::after(None),
             Moment::NEVER,
             2,
@@ -158,7 +189,7 @@ mod tests {
     fn signed(published: &Published) -> Option<String> {
         let headers = published.fresh(Moment::PAST)?;
         let mut map = http::HeaderMap::new();
-        assert!(headers.sign_vacant(&mut map));
+        assert!(headers.sign_vacant(&mut map).is_some());
         Some(map["authorization"].to_str().unwrap().to_owned())
     }
 

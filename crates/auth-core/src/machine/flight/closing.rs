@@ -123,7 +123,7 @@ impl Flight {
             self.contested = true;
             if let Some(refresh) = record.refresh.take() {
                 record.spent.add(Print::of(&refresh.secret));
-                cx.memory.spent.add(Print::of(&refresh.secret));
+                cx.memory.spend(Print::of(&refresh.secret));
             }
             if !alone && self.requests < MOST_REQUESTS {
                 self.refresh = None;
