@@ -70,10 +70,8 @@ fn main() -> ExitCode {
     };
     let what = format!("waking {TASKS} waiters, of waking bare tasks, median");
     report.gate(what, median(ratios), limit);
-    if !times.is_empty() {
-        let what = format!("waking {TASKS} waiters, median: ms");
-        report.note(what, median(times));
-    }
+    let times = median(times);
+    report.note(format!("waking {TASKS} waiters, median: ms"), times);
     // Exactly one each time: more would be a stampede, zero would be no token.
     let most = token_requests.iter().copied().fold(f64::MIN, f64::max);
     let fewest = token_requests.iter().copied().fold(f64::MAX, f64::min);

@@ -25,6 +25,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use auth_core::{AuthenticatorMap, Key};
 use auth_tower::AuthLayer;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
@@ -116,10 +117,22 @@ fn requests() -> Vec<Row> {
     let auth = layer().layer(NoOp::default());
     let off = layer().replay_off().layer(NoOp::default());
     let added = AddAuthorizationLayer::bearer(&warm::token(TOKEN)).layer(NoOp::default());
+    let map = AuthenticatorMap::builder(|_: &Key| Ok(warm::warm(warm::builder(TOKEN))));
+    let keyed = AuthLayer::keyed(map.build().expect("valid settings")).layer(NoOp::default());
     vec![
         by_clones_of("control: the service alone", false, NoOp::default()),
         by_clones_of("AuthLayer, replay off", true, off),
         by_clones_of("AuthLayer", true, auth),
+        Row::new("AuthLayer::keyed", true, move || {
+            // Each thread has its own handle of the same key, as requests of one user have.
+            let key = Key::builder("example").client("user").build();
+            let mut service = keyed.clone();
+            move || {
+                let mut request = Scenario::Room6.request();
+                request.extensions_mut().insert(key.clone());
+                send(&mut service, request);
+            }
+        }),
         by_clones_of("tower-http AddAuthorization", false, added),
     ]
 }

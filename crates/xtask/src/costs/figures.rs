@@ -91,16 +91,14 @@ impl Figures {
         }
     }
 
-    /// Returns the value of a figure that must have been measured.
+    /// Returns the value of a figure, NaN if its program could not measure it. Fails if no program
+    /// mentions the figure.
     pub(crate) fn value(&self, bench: &str, figure: &str) -> Result<f64> {
         match self.read(bench, figure) {
             Reading::Measured(figure) => Ok(figure.value),
-            Reading::NotMeasured(reason) => Err(format!(
-                "figure \"{figure}\" of the bench \"{bench}\": not measured: {reason}"
-            )
-            .into()),
+            Reading::NotMeasured(_) => Ok(f64::NAN),
             Reading::Lost => {
-                Err(format!("figure \"{figure}\" of the bench \"{bench}\" was not measured").into())
+                Err(format!("figure \"{figure}\" of \"{bench}\" was not measured").into())
             }
         }
     }
@@ -203,6 +201,9 @@ impl fmt::Display for Bound {
 
 /// Formats a number with three digits that count: 1.74, 338, 2,205.
 pub(crate) fn number(value: f64) -> String {
+    if value.is_nan() {
+        return NOT_MEASURED.to_owned();
+    }
     let size = value.abs();
     if size >= 1_000.0 {
         return thousands(value);
@@ -216,6 +217,16 @@ pub(crate) fn number(value: f64) -> String {
     let text = text.trim_end_matches('0').trim_end_matches('.');
     String::from(if text == "-0" { "0" } else { text })
 }
+
+/// Formats a number with this many digits after the point.
+pub(crate) fn fixed(value: f64, digits: usize) -> String {
+    if value.is_nan() {
+        return NOT_MEASURED.to_owned();
+    }
+    format!("{value:.digits$}")
+}
+
+const NOT_MEASURED: &str = "(not measured)";
 
 fn thousands(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
@@ -262,7 +273,8 @@ mod tests {
         for (value, bound) in [("1.6", "unjudged"), ("null", "unjudged"), ("null", "none")] {
             let figures = Figures::parse(&line("f", value, bound)).unwrap();
             assert!(matches!(figures.read("b", "f"), Reading::NotMeasured(BUSY)));
-            assert!(figures.value("b", "f").is_err());
+            let value = figures.value("b", "f").unwrap();
+            assert_eq!([number(value), fixed(value, 1)], [NOT_MEASURED; 2]);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    figures::{Figures, number},
+    figures::{Figures, fixed, number},
     plot::{self, Bar, Group},
     rows::{BUILD, HYPER, KEYS, MEMORY, REPEAT, REQUEST, REQWEST, STAMPEDE, TASKS},
     table::Table,
@@ -121,12 +121,10 @@ impl Page<'_> {
 
     fn in_short(&mut self) -> Result {
         let micros = |page: &Self, stack, request| -> Result<String> {
-            Ok(format!(
-                "{:.2} µs",
-                page.request(stack, request, "ns")? / 1e3
-            ))
+            let nanos = page.request(stack, request, "ns")?;
+            Ok(format!("{} µs", fixed(nanos / 1e3, 2)))
         };
-        let signed = self.request(ON, ROOM, "ns")? / 1e3;
+        let signed = self.request(ON, EXTENSION, "ns")? / 1e3;
         let loopback = self.hyper_figure(HYPER_BARE, "µs")?;
         let text = format!(
             "What a request costs with [`AuthLayer`](crate::AuthLayer), compared with other ways to \
@@ -136,8 +134,8 @@ impl Page<'_> {
              - A signed request costs {off} more than the same request without a layer, and {on} \
              more with replay, which is the default. A static header of tower-http costs {added}, \
              and a hand-written layer with tokio's `RwLock` {lock}.\n\
-             - Sent over loopback by hyper-util's client, a request costs {loopback:.0} µs. \
-             Signing with replay is {share:.1} % of that. Over a network and with TLS the share is \
+             - Sent over loopback by hyper-util's client, a request costs {loopback} µs. \
+             Signing with replay is {share} % of that. Over a network and with TLS the share is \
              smaller.\n\
              - Replay costs {replay} instructions a request, because the head is copied before it \
              is sent. tower's `Retry` with a cloned request costs {retry} with a static header.\n\
@@ -145,16 +143,17 @@ impl Page<'_> {
              more header.\n\
              - {tasks}.\n\
              - One idle user of [`AuthLayer::keyed`](crate::AuthLayer::keyed) takes {key} bytes \
-             with a token of 1 KiB. 100,000 idle users take {keys:.0} MiB.\n\
-             - 100,000 requests that wait for one token take {waiting:.0} bytes each, cause one \
-             token request, and are woken in {wake:.0} ms.\n\
-             - auth-core and auth-tower add {build:.1} s of processor time to a clean build, with \
+             with a token of 1 KiB. 100,000 idle users take {keys} MiB.\n\
+             - 100,000 requests that wait for one token take {waiting} bytes each, and cause one \
+             token request.\n\
+             - auth-core and auth-tower add {build} s of processor time to a clean build, with \
              all of their dependencies.\n",
             off = micros(self, OFF, EXTENSION)?,
             on = micros(self, ON, EXTENSION)?,
             added = micros(self, STATIC, EXTENSION)?,
             lock = micros(self, LOCK, EXTENSION)?,
-            share = signed / loopback * 100.0,
+            share = fixed(signed / loopback * 100.0, 1),
+            loopback = fixed(loopback, 0),
             replay = number(
                 self.request(ON, ROOM, "instructions")?
                     - self.request(OFF, ROOM, "instructions")?
@@ -162,10 +161,9 @@ impl Page<'_> {
             retry = number(self.request(RETRY, ROOM, "instructions")?),
             tasks = self.tasks_sentence()?,
             key = number(self.key_bytes()?),
-            keys = self.key_bytes()? * 100_000.0 / 1024.0 / 1024.0,
-            waiting = self.value(MEMORY, "a task that waits for a token: bytes")?,
-            wake = self.value(STAMPEDE, WAKING)?,
-            build = self.value(BUILD, "auth-core + auth-tower: seconds")?,
+            keys = fixed(self.key_bytes()? * 100_000.0 / 1024.0 / 1024.0, 0),
+            waiting = number(self.value(MEMORY, "a task that waits for a token: bytes")?),
+            build = fixed(self.value(BUILD, "auth-core + auth-tower: seconds")?, 1),
         );
         self.add(&text);
         Ok(())
@@ -244,10 +242,10 @@ impl Page<'_> {
         for (stack, request) in REQUESTS {
             let of = |unit| self.request(stack, request, unit);
             let line = format!(
-                "| {stack} | {request} | {} | {} | {:.0} |\n",
+                "| {stack} | {request} | {} | {} | {} |\n",
                 number(of("instructions")?.round()),
                 number(of("allocations")?.round()),
-                of("ns")?,
+                fixed(of("ns")?, 0),
             );
             self.add(&line);
         }
@@ -348,11 +346,11 @@ impl Page<'_> {
         for stack in [HYPER_BARE, STATIC, LOCK, OFF, ON, BODY, RETRY] {
             let count = self.hyper_figure(stack, "instructions")?;
             let line = format!(
-                "| {stack} | {} | {} | {:.0} | {:.1} |\n",
+                "| {stack} | {} | {} | {} | {} |\n",
                 number(count.round()),
                 number((count - bare).round()),
-                self.hyper_figure(stack, "allocations")?,
-                self.hyper_figure(stack, "µs")?,
+                fixed(self.hyper_figure(stack, "allocations")?, 0),
+                fixed(self.hyper_figure(stack, "µs")?, 1),
             );
             self.add(&line);
         }
@@ -452,8 +450,8 @@ impl Page<'_> {
              | the same, with replay | {} |\n\
              | a request that waits for a token, of a task that only waits | {} of {} |\n\n\
              A service with many users needs one key for each user; `shards(1)` is the right \
-             setting there. 100,000 waiting requests are woken in {:.0} ms, {} times the time of \
-             waking 100,000 tasks that do nothing.\n",
+             setting there. 100,000 waiting requests are woken in {} ms: {} times as long as 100,000 \
+             tasks that do nothing.\n",
             number(self.key_bytes()?),
             number(self.value(MEMORY, "a key, shards(1): bytes")?),
             number(self.value(MEMORY, "a key, shards(8): bytes")?),
@@ -467,7 +465,7 @@ impl Page<'_> {
             )?),
             number(self.value(MEMORY, "a task that waits for a token: bytes")?),
             number(self.value(MEMORY, "a task that waits to be woken: bytes")?),
-            self.value(STAMPEDE, WAKING)?,
+            fixed(self.value(STAMPEDE, WAKING)?, 0),
             number(self.value(
                 STAMPEDE,
                 "waking 100000 waiters, of waking bare tasks, median"
@@ -481,11 +479,11 @@ impl Page<'_> {
         self.section("Build");
         let text = format!(
             "A clean build in the `dev` profile, one crate after the other, with all dependencies: \
-             {:.1} s of processor time for auth-core and auth-tower, {:.1} s for tower-http with its \
+             {} s of processor time for auth-core and auth-tower, {} s for tower-http with its \
              feature `auth`. The crates that take most of it:\n\n\
              | crate | s |\n|---|---:|\n",
-            self.value(BUILD, "auth-core + auth-tower: seconds")?,
-            self.value(BUILD, "tower-http, feature auth: seconds")?,
+            fixed(self.value(BUILD, "auth-core + auth-tower: seconds")?, 1),
+            fixed(self.value(BUILD, "tower-http, feature auth: seconds")?, 1),
         );
         self.add(&text);
         let crates = self
@@ -527,3 +525,124 @@ const WAKING: &str = "waking 100000 waiters, median: ms";
 
 /// How the sentence begins that README.md repeats.
 pub(crate) const TASKS_SENTENCE: &str = "16 tasks on ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::costs::rows::ROWS;
+
+    fn conditions() -> Conditions {
+        Conditions {
+            date: String::from("2026-01-02"),
+            processors: 2,
+            model: String::from("A processor"),
+            compiler: String::from("rustc 1.2.3"),
+        }
+    }
+
+    /// Answers each demand for a figure until there is a page. Returns the figures as JSON.
+    fn asked_for() -> String {
+        let rows = ROWS.iter().map(|row| line(row.bench, row.figure, "1"));
+        let mut json: String = rows.collect();
+        json.push_str(&line(BUILD, "auth-core + auth-tower, crate tokio", "2.5"));
+        for _ in 0..1000 {
+            let Err(error) = page(&Figures::parse(&json).unwrap(), &conditions()) else {
+                return json;
+            };
+            let error = error.to_string();
+            let quoted: Vec<_> = error.split('"').collect();
+            assert_eq!(quoted.len(), 5, "{error}");
+            json.push_str(&line(quoted[3], quoted[1], "5"));
+        }
+        panic!("the page asks for ever more figures");
+    }
+
+    fn line(bench: &str, figure: &str, value: &str) -> String {
+        format!(
+            "{{\"bench\":\"{bench}\",\"figure\":\"{figure}\",\"value\":{value},\
+             \"bound\":\"at most\",\"limit\":2}}\n"
+        )
+    }
+
+    #[test]
+    fn the_page_has_every_section_row_and_condition() {
+        let json = asked_for();
+        let page = page(&Figures::parse(&json).unwrap(), &conditions()).unwrap();
+        for row in ROWS {
+            assert!(
+                page.contains(&format!("\n| {} | ", row.what)),
+                "{}",
+                row.what
+            );
+        }
+        for stack in [
+            STATIC,
+            LOCK,
+            RETRY,
+            HYPER_BARE,
+            HAND,
+            HAND_REPLAY,
+            MIDDLEWARE,
+            SERVICE,
+        ] {
+            assert!(page.contains(&format!("\n| {stack} | ")), "{stack}");
+        }
+        for text in [
+            "| date | 2026-01-02 |",
+            "| machine | 2 processors, A processor |",
+            "| tokio | 2.5 |",
+            "- 16 tasks on two cores sign about 5 times as many requests as behind tokio's `RwLock`.\n",
+            "\n<svg role=\"img\"",
+            "</svg>\n",
+        ] {
+            assert!(page.contains(text), "{text}");
+        }
+        assert!(!page.contains("NaN"));
+    }
+
+    #[test]
+    fn each_figure_of_the_page_must_have_been_measured() {
+        let json = asked_for();
+        // Rows of the table of goals have their own check.
+        for (at, _) in json.lines().enumerate().skip(ROWS.len() + 1) {
+            let rest = json.lines().enumerate().filter(|(line, _)| *line != at);
+            let rest: Vec<_> = rest.map(|(_, line)| line).collect();
+            let figures = Figures::parse(&rest.join("\n")).unwrap();
+            assert!(
+                page(&figures, &conditions()).is_err(),
+                "{:?}",
+                json.lines().nth(at)
+            );
+        }
+    }
+
+    #[test]
+    fn a_busy_machine_leaves_no_number() {
+        let json = asked_for().replace(
+            &line(STAMPEDE, WAKING, "5"),
+            &line(STAMPEDE, WAKING, "null"),
+        );
+        let page = page(&Figures::parse(&json).unwrap(), &conditions()).unwrap();
+        assert!(page.contains("are woken in (not measured) ms"));
+        assert!(!page.contains("NaN"));
+    }
+
+    #[test]
+    fn the_page_says_how_well_counts_repeat() {
+        let figure = |what: &str| format!("{REQWEST}: {what}");
+        let json = asked_for()
+            .replace(
+                &line(REPEAT, &figure("counts"), "5"),
+                &line(REPEAT, &figure("counts"), "9"),
+            )
+            .replace(
+                &line(REPEAT, &figure("largest difference, %"), "5"),
+                &line(REPEAT, &figure("largest difference, %"), "0.05"),
+            );
+        let page = page(&Figures::parse(&json).unwrap(), &conditions()).unwrap();
+        let text = "in \"A request\" 5 of 5 counts were the same, in \"Around hyper-util's client\" \
+                    5 of 5 counts were the same, in \"With reqwest\" 5 of 9 counts were the same and \
+                    the others differed by at most 0.05 %.";
+        assert!(page.contains(text), "{page}");
+    }
+}
