@@ -59,20 +59,26 @@ fn bytes(keys: &[Key], report: &mut Report) -> AuthenticatorMap {
     let own = options.clone();
     let keeps_copy = move |_: &Key| warm::builder(TOKEN).options(own.clone()).build();
     let [made, token] = bytes_of(keys, keeps_copy).1;
-    table.row([String::from("no token yet, its source has one"), cell(made, 0)]);
+    table.row([
+        String::from("no token yet, its source has one"),
+        cell(made, 0),
+    ]);
     table.row([String::from("its token"), cell(token, 0)]);
     table.row([String::from("both"), cell(made + token, 0)]);
     let text = Secret::new(warm::token(TOKEN));
     let keeps_none = move |_: &Key| warm::builder_of(&text).options(options.clone()).build();
     let (map, [made, token]) = bytes_of(keys, keeps_none);
-    table.row([String::from("no token yet, its source has none"), cell(made, 0)]);
+    table.row([
+        String::from("no token yet, its source has none"),
+        cell(made, 0),
+    ]);
     table.row([String::from("its token"), cell(token, 0)]);
     table.row([String::from("both: an unused key"), cell(made + token, 0)]);
     table.print();
     report.gate("no token yet: bytes a key", made, Limit::AtMost(NO_TOKEN));
     report.gate("its token: bytes a key", token, Limit::AtMost(WITH_TOKEN));
     report.goal(
-        format!("an unused key with a token of {TOKEN} bytes: bytes"),
+        "idle key with a token of 1 KiB: bytes",
         made + token,
         Limit::AtMost(NO_TOKEN + WITH_TOKEN),
         Limit::AtMost(2_200.0),

@@ -5,8 +5,7 @@ use std::{
 
 use auth_core::{
     ApiKey, Authenticator, AuthenticatorMap, Error as AuthError, ErrorKind, Key,
-    LocalAuthenticator, Origins, Secret,
-    Sharded,
+    LocalAuthenticator, Origins, Secret, Sharded,
 };
 use http::{Request, Response};
 use tower_service::Service;

@@ -46,7 +46,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "measures figures that have a limit: instructions, allocations, threads, waiters; --json FILE",
+        about: "measures figures that have a limit, and prints a table of goals; --json FILE, --page, --from FILE",
         run: bench::run,
     },
     Command {
