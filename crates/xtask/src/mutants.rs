@@ -1,7 +1,7 @@
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fs,
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use crate::{
@@ -9,15 +9,23 @@ use crate::{
     cargo::{cargo, output, root, run as execute},
 };
 
+mod build;
 mod ledger;
+mod mutant;
 mod score;
+mod stage;
 mod survivors;
 mod tree;
+mod woven;
 
+use build::{Built, build};
 use ledger::{Ledger, Verdict};
+use mutant::Mutant;
 use score::{Score, Scores};
+use stage::Stage;
 use survivors::{Survivors, without_place};
 use tree::Tree;
+use woven::Woven;
 
 /// Some files, and the tests that must fail when one of the files is changed.
 struct Group {
@@ -29,19 +37,6 @@ struct Group {
     except: &'static [&'static str],
     /// Each tests what all before it missed. The first are the fastest.
     stages: &'static [Stage],
-}
-
-/// Tests of one build.
-struct Stage {
-    name: &'static str,
-    /// The package of the tests.
-    package: &'static str,
-    /// Arguments of `cargo test`, which also limit what is built.
-    targets: &'static [&'static str],
-    /// Arguments of the test programs.
-    filter: &'static [&'static str],
-    /// The build optimizes, for tests that compute much.
-    optimized: bool,
 }
 
 const GROUPS: [Group; 4] = [
@@ -56,7 +51,6 @@ const GROUPS: [Group; 4] = [
                 package: "auth-core",
                 targets: &["--lib"],
                 filter: &["machine::", "--skip", "machine::explore::"],
-                optimized: false,
             },
             Stage {
                 name: "small worlds",
@@ -71,14 +65,12 @@ const GROUPS: [Group; 4] = [
                     "explore::worlds::g20",
                     "explore::worlds::t16",
                 ],
-                optimized: false,
             },
             Stage {
                 name: "all worlds",
                 package: "auth-core",
                 targets: &["--lib"],
                 filter: &[],
-                optimized: true,
             },
         ],
     },
@@ -92,7 +84,6 @@ const GROUPS: [Group; 4] = [
             package: "auth-core",
             targets: &["--lib", "--tests"],
             filter: &["--skip", "machine::"],
-            optimized: false,
         }],
     },
     Group {
@@ -105,7 +96,6 @@ const GROUPS: [Group; 4] = [
             package: "auth-tower",
             targets: &["--lib", "--tests"],
             filter: &[],
-            optimized: false,
         }],
     },
     Group {
@@ -121,7 +111,6 @@ const GROUPS: [Group; 4] = [
             package: "auth-oauth2",
             targets: &["--lib"],
             filter: &[],
-            optimized: false,
         }],
     },
 ];
@@ -138,7 +127,11 @@ const LOWEST: f64 = 95.0;
 /// applies to the group of the file), `--shard K/N` (of N parts the one with the number K, from
 /// 0), `--fresh` (forget what earlier runs found), `--score` (run nothing, print what is known).
 ///
-/// What is found is kept in `target/mutants/GROUP`: a second run continues after an interruption,
+/// cargo-mutants lists the changes. One build contains all of them, and the environment chooses one
+/// for each run of the tests. A change that needs a build of its own, as that of a constant, gets
+/// the build.
+///
+/// What is found is kept in `target/mutants/GROUP.json`: a second run continues after an interruption,
 /// and repeats the mutants of changed files and those that were missed before the last change of
 /// any file.
 pub(crate) fn run(arguments: &[String]) -> Result {
@@ -146,7 +139,7 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     if !find_or_install()? {
         return Ok(());
     }
-    let tree = Tree::update()?;
+    let tree = Tree::new()?;
     let survivors = Survivors::load()?;
     let (mut total, mut errors) = (Score::default(), Vec::new());
     for group in &GROUPS {
@@ -156,10 +149,10 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         let (ledger, all) = group.test(&options, &tree)?;
         let last = group.stages.len() - 1;
         let names = |wanted: &dyn Fn(Verdict) -> bool| -> Vec<String> {
-            let names = all.iter();
-            names
-                .filter(|name| ledger.verdict(name).is_some_and(wanted))
-                .map(|name| without_place(name))
+            let mutants = all.iter();
+            mutants
+                .filter(|mutant| ledger.verdict(&mutant.name).is_some_and(wanted))
+                .map(|mutant| without_place(&mutant.name))
                 .collect()
         };
         let missed = names(&|verdict| verdict == Verdict::Missed(last));
@@ -280,57 +273,40 @@ impl Group {
         self.paths.iter().any(begins) && !self.except.iter().any(begins)
     }
 
-    /// Returns what is known after the run, and the names of all mutants of the group.
-    fn test(&self, options: &Options, tree: &Tree) -> Result<(Ledger, Vec<String>)> {
-        let folder = root()?.join("target/mutants").join(self.name);
-        if options.fresh && folder.exists() {
-            fs::remove_dir_all(&folder)?;
+    /// Returns what is known after the run, and all mutants of the group.
+    fn test(&self, options: &Options, tree: &Tree) -> Result<(Ledger, Vec<Mutant>)> {
+        let place = root()?.join(format!("target/mutants/{}.json", self.name));
+        if options.fresh && place.exists() {
+            fs::remove_file(&place)?;
         }
-        let all = self.all(tree)?;
-        let mut ledger = Ledger::load(folder, tree)?;
-        ledger.save(tree, None)?;
+        let all = self.all()?;
+        let mut ledger = Ledger::load(place, tree)?;
+        if options.only_score {
+            return Ok((ledger, all));
+        }
+        let wanted: Vec<(usize, &Mutant)> = all
+            .iter()
+            .enumerate()
+            .filter(|(index, mutant)| options.selects(*index, &mutant.file))
+            // 0 stands for the unchanged code.
+            .map(|(index, mutant)| (index + 1, mutant))
+            .collect();
         for (number, stage) in self.stages.iter().enumerate() {
-            let wanted: HashSet<&str> = all
-                .iter()
-                .enumerate()
-                .filter(|(index, name)| options.selects(*index, survivors::file_of(name)))
-                .filter(|(_, name)| ledger.needs(name, number))
-                .map(|(_, name)| name.as_str())
-                .collect();
-            if wanted.is_empty() || options.only_score {
-                continue;
+            Run {
+                group: self,
+                tree,
+                stage,
+                number,
+                ledger: &mut ledger,
             }
-            println!("{}: {}: {} mutants", self.name, stage.name, wanted.len());
-            ledger.start(number, &wanted, &all, tree)?;
-            let mut command = self.mutants(tree)?;
-            command.arg("--output").arg(ledger.folder());
-            stage.configure(&mut command);
-            let result = execute(&mut command);
-            ledger.absorb(number)?;
-            ledger.save(tree, None)?;
-            // cargo-mutants also fails when it found survivors.
-            let left = wanted.iter().filter(|name| ledger.needs(name, number));
-            match (left.count(), result) {
-                (0, _) | (_, Ok(())) => {}
-                (_, Err(error)) => return Err(error),
-            }
+            .all(&wanted)?;
         }
         Ok((ledger, all))
     }
 
-    /// Returns the names of all mutants.
-    fn all(&self, tree: &Tree) -> Result<Vec<String>> {
-        let names = output(self.mutants(tree)?.arg("--list"))?;
-        Ok(names.lines().map(str::to_owned).collect())
-    }
-
-    fn mutants(&self, tree: &Tree) -> Result<Command> {
-        let mut command = cargo(&["mutants", "--no-shuffle", "--colors=never"])?;
-        command
-            .env("CARGO_TARGET_DIR", root()?.join("target/mutants/build"))
-            .arg("--dir")
-            .arg(&tree.path)
-            .args(["--package", self.package]);
+    /// Returns all mutants.
+    fn all(&self) -> Result<Vec<Mutant>> {
+        let mut command = cargo(&["mutants", "--list", "--json", "--package", self.package])?;
         let glob = |path: &str| match path.strip_suffix('/') {
             Some(folder) => format!("{folder}/**/*.rs"),
             None => path.to_owned(),
@@ -341,33 +317,126 @@ impl Group {
         for path in self.except {
             command.arg("--exclude").arg(glob(path));
         }
-        Ok(command)
+        Mutant::parse_all(&output(&mut command)?)
     }
 }
 
-impl Stage {
-    /// Adds arguments of cargo-mutants, then those of the tests.
-    fn configure(&self, command: &mut Command) {
-        // The build of a mutant compiles one crate, and most of it is known from the build before.
-        command
-            .env("CARGO_INCREMENTAL", "1")
-            .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            .env("CARGO_PROFILE_TEST_DEBUG", "0");
-        if self.optimized {
-            command
-                .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
-                .env("CARGO_PROFILE_TEST_OPT_LEVEL", "1");
+/// One stage of one group.
+struct Run<'a> {
+    group: &'a Group,
+    tree: &'a Tree,
+    stage: &'a Stage,
+    number: usize,
+    ledger: &'a mut Ledger,
+}
+
+impl Run<'_> {
+    fn all(&mut self, wanted: &[(usize, &Mutant)]) -> Result {
+        let mut wanted = wanted.to_vec();
+        wanted.retain(|(_, mutant)| self.ledger.needs(&mutant.name, self.number));
+        if wanted.is_empty() {
+            return Ok(());
         }
-        command
-            .args(["--in-place", "--iterate"])
-            .args(["--test-package", self.package]);
-        for target in self.targets {
-            command.arg(format!("--cargo-arg={target}"));
+        let (group, stage) = (self.group.name, self.stage.name);
+        println!("{group}: {stage}: {} mutants", wanted.len());
+        let left = self.together(wanted)?;
+        for mutant in left {
+            self.alone(mutant)?;
         }
-        if !self.filter.is_empty() {
-            // The first ends cargo-mutants' arguments, the second those of cargo test.
-            command.args(["--", "--"]).args(self.filter);
+        Ok(())
+    }
+
+    /// Tests with one build for all mutants. Returns those that need a build of their own.
+    fn together<'m>(&mut self, mut wanted: Vec<(usize, &'m Mutant)>) -> Result<Vec<&'m Mutant>> {
+        let (mut programs, left) = loop {
+            let mut files = BTreeMap::<&str, Vec<(usize, &Mutant)>>::new();
+            for (number, mutant) in &wanted {
+                files
+                    .entry(&mutant.file)
+                    .or_default()
+                    .push((*number, mutant));
+            }
+            let mut woven = BTreeMap::new();
+            for (file, mutants) in files {
+                woven.insert(file, Woven::new(self.tree.text(file)?, &mutants));
+            }
+            let texts = woven
+                .iter()
+                .map(|(file, woven)| ((*file).to_owned(), woven.text.clone()));
+            self.write(texts.collect())?;
+            match build(&self.tree.path, self.stage)? {
+                Built::Programs(programs) => {
+                    let left: HashSet<_> = woven.values().flat_map(|it| &it.left).collect();
+                    let left = wanted.iter().filter(|(number, _)| left.contains(number));
+                    break (programs, left.copied().collect::<Vec<_>>());
+                }
+                Built::Errors { places, text } => {
+                    let numbers: HashSet<_> = places
+                        .iter()
+                        .filter_map(|(file, line)| woven.get(file.as_str())?.at(*line))
+                        .collect();
+                    if numbers.is_empty() {
+                        return Err(format!("the build fails without a mutant:\n{text}").into());
+                    }
+                    for (_, mutant) in wanted.iter().filter(|(it, _)| numbers.contains(it)) {
+                        self.ledger.set(&mutant.name, Verdict::Unviable, self.tree);
+                    }
+                    println!("  {} do not compile", numbers.len());
+                    self.ledger.save()?;
+                    wanted.retain(|(number, _)| !numbers.contains(number));
+                }
+            }
+        };
+        programs.check()?;
+        wanted.retain(|(number, _)| left.iter().all(|(it, _)| it != number));
+        let mut missed = 0;
+        for (index, (number, mutant)) in wanted.iter().enumerate() {
+            let verdict = programs.test(*number)?;
+            missed += usize::from(verdict.is_none());
+            self.judge(mutant, verdict)?;
+            if (index + 1) % 50 == 0 {
+                println!(
+                    "  {} of {} tested, {missed} missed",
+                    index + 1,
+                    wanted.len()
+                );
+            }
         }
+        Ok(left.into_iter().map(|(_, mutant)| mutant).collect())
+    }
+
+    /// Tests with a build for this mutant.
+    fn alone(&mut self, mutant: &Mutant) -> Result {
+        let text = woven::mutated(self.tree.text(&mutant.file)?, mutant);
+        let text = text.ok_or_else(|| format!("{}: no such place", mutant.name))?;
+        self.write(BTreeMap::from([(mutant.file.clone(), text)]))?;
+        match build(&self.tree.path, self.stage)? {
+            Built::Programs(programs) => {
+                let verdict = programs.limited().test(0)?;
+                self.judge(mutant, verdict)
+            }
+            Built::Errors { .. } => {
+                self.ledger.set(&mutant.name, Verdict::Unviable, self.tree);
+                self.ledger.save()
+            }
+        }
+    }
+
+    fn judge(&mut self, mutant: &Mutant, verdict: Option<Verdict>) -> Result {
+        let verdict = verdict.unwrap_or(Verdict::Missed(self.number));
+        self.ledger.set(&mutant.name, verdict, self.tree);
+        self.ledger.save()
+    }
+
+    /// Writes changed files, and adds to the crate the function that chooses the mutant.
+    fn write(&self, mut changed: BTreeMap<String, String>) -> Result {
+        let lib = format!("crates/{}/src/lib.rs", self.group.package);
+        let text = match changed.remove(&lib) {
+            Some(text) => text,
+            None => self.tree.text(&lib)?.to_owned(),
+        };
+        changed.insert(lib, text + &woven::chooser());
+        self.tree.write(&changed)
     }
 }
 

@@ -1,8 +1,4 @@
-use std::{
-    collections::{BTreeMap, HashSet},
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde_json::{Value, json};
 
@@ -11,8 +7,11 @@ use crate::Result;
 
 /// What is known of the mutants of a group. Survives interruptions and changes of other files.
 pub(super) struct Ledger {
-    folder: PathBuf,
+    place: PathBuf,
     verdicts: BTreeMap<String, Verdict>,
+    /// A number for all sources, and one for each file with mutants.
+    sources: u64,
+    files: BTreeMap<String, u64>,
 }
 
 /// What the tests said of a mutant.
@@ -27,79 +26,53 @@ pub(super) enum Verdict {
 }
 
 impl Ledger {
-    /// Loads what is known, and what an interrupted run has found. Forgets the mutants of changed
-    /// files, and all that were missed if any file has changed: a new test may notice them.
-    pub(super) fn load(folder: PathBuf, tree: &Tree) -> Result<Self> {
+    /// Loads what is known. Forgets the mutants of changed files, and all that were missed if any
+    /// file has changed: a new test may notice them.
+    pub(super) fn load(place: PathBuf, tree: &Tree) -> Result<Self> {
         let mut ledger = Self {
-            folder,
+            place,
             verdicts: BTreeMap::new(),
+            sources: tree.print(),
+            files: BTreeMap::new(),
         };
-        let Ok(text) = fs::read_to_string(ledger.file()) else {
+        let Ok(text) = fs::read_to_string(&ledger.place) else {
             return Ok(ledger);
         };
         let saved: Value = serde_json::from_str(&text)?;
-        let verdicts = saved["mutants"].as_object().into_iter().flatten();
-        for (name, verdict) in verdicts {
-            if let Some(verdict) = Verdict::parse(verdict.as_str().unwrap_or_default()) {
-                ledger.verdicts.insert(name.clone(), verdict);
+        let is_same = saved["sources"] == ledger.sources;
+        for (name, verdict) in saved["mutants"].as_object().into_iter().flatten() {
+            let verdict = Verdict::parse(verdict.as_str().unwrap_or_default());
+            let file = file_of(name);
+            let is_same_file = saved["files"][file] == tree.print_of(file);
+            let Some(verdict) = verdict.filter(|_| is_same_file) else {
+                continue;
+            };
+            if is_same || !matches!(verdict, Verdict::Missed(_)) {
+                ledger.set(name, verdict, tree);
             }
         }
-        if let Some(stage) = saved["running"].as_u64() {
-            ledger.absorb(usize::try_from(stage)?)?;
-        }
-        let is_same = saved["sources"].as_u64() == Some(tree.print());
-        ledger.verdicts.retain(|name, verdict| {
-            let file = file_of(name);
-            saved["files"][file].as_u64() == Some(tree.print_of(file))
-                && (is_same || !matches!(verdict, Verdict::Missed(_)))
-        });
         Ok(ledger)
     }
 
-    /// Saves what is known. `running`: the stage whose results are to be read after an
-    /// interruption.
-    pub(super) fn save(&self, tree: &Tree, running: Option<usize>) -> Result {
-        let files: HashSet<&str> = self.verdicts.keys().map(|name| file_of(name)).collect();
-        self.save_with(files, tree, running)
+    pub(super) fn set(&mut self, name: &str, verdict: Verdict, tree: &Tree) {
+        let file = file_of(name);
+        if !self.files.contains_key(file) {
+            self.files.insert(file.to_owned(), tree.print_of(file));
+        }
+        self.verdicts.insert(name.to_owned(), verdict);
     }
 
-    /// Prepares a run of cargo-mutants with `--iterate` that tests only `wanted`.
-    pub(super) fn start(
-        &self,
-        stage: usize,
-        wanted: &HashSet<&str>,
-        all: &[String],
-        tree: &Tree,
-    ) -> Result {
-        let out = self.out();
-        if out.exists() {
-            fs::remove_dir_all(&out)?;
-        }
-        fs::create_dir_all(&out)?;
-        let skipped = all.iter().filter(|name| !wanted.contains(name.as_str()));
-        let skipped: String = skipped.map(|name| format!("{name}\n")).collect();
-        // cargo-mutants reads with `--iterate` what it need not repeat from this file.
-        fs::write(out.join("previously_caught.txt"), skipped)?;
-        let files = all.iter().map(|name| file_of(name)).collect();
-        self.save_with(files, tree, Some(stage))
-    }
-
-    /// Takes over what cargo-mutants has written.
-    pub(super) fn absorb(&mut self, stage: usize) -> Result {
-        let lists = [
-            ("caught.txt", Verdict::Caught),
-            ("timeout.txt", Verdict::TimedOut),
-            ("unviable.txt", Verdict::Unviable),
-            ("missed.txt", Verdict::Missed(stage)),
-        ];
-        for (file, verdict) in lists {
-            // Missing if the run was interrupted before the first mutant.
-            let text = fs::read_to_string(self.out().join(file)).unwrap_or_default();
-            for name in text.lines() {
-                self.verdicts.insert(name.to_owned(), verdict);
-            }
-        }
-        Ok(())
+    pub(super) fn save(&self) -> Result {
+        let mutants = self.verdicts.iter();
+        let mutants: BTreeMap<_, _> = mutants
+            .map(|(name, verdict)| (name, verdict.text()))
+            .collect();
+        let saved = json!({ "sources": self.sources, "files": self.files, "mutants": mutants });
+        self.place.parent().map_or(Ok(()), fs::create_dir_all)?;
+        // Renamed, so that an interruption leaves the old file or the new one.
+        let new = self.place.with_extension("new");
+        fs::write(&new, serde_json::to_string_pretty(&saved)?)?;
+        Ok(fs::rename(new, &self.place)?)
     }
 
     pub(super) fn verdict(&self, name: &str) -> Option<Verdict> {
@@ -113,41 +86,6 @@ impl Ledger {
             Some(Verdict::Missed(last)) => last + 1 == stage,
             Some(Verdict::Caught | Verdict::TimedOut | Verdict::Unviable) => false,
         }
-    }
-
-    fn save_with(&self, files: HashSet<&str>, tree: &Tree, running: Option<usize>) -> Result {
-        let mutants = self.verdicts.iter();
-        let mutants: BTreeMap<_, _> = mutants
-            .map(|(name, verdict)| (name, verdict.text()))
-            .collect();
-        let files: BTreeMap<_, _> = files
-            .into_iter()
-            .map(|file| (file, tree.print_of(file)))
-            .collect();
-        let saved = json!({
-            "sources": tree.print(),
-            "files": files,
-            "mutants": mutants,
-            "running": running,
-        });
-        fs::create_dir_all(&self.folder)?;
-        // Renamed, so that an interruption leaves the old file or the new one.
-        let new = self.folder.join("ledger.json.new");
-        fs::write(&new, serde_json::to_string_pretty(&saved)?)?;
-        Ok(fs::rename(new, self.file())?)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.join("ledger.json")
-    }
-
-    /// The output folder of cargo-mutants.
-    fn out(&self) -> PathBuf {
-        self.folder.join("mutants.out")
-    }
-
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
     }
 }
 
@@ -182,8 +120,10 @@ mod tests {
     fn ledger(verdicts: &[(&str, Verdict)]) -> Ledger {
         let verdicts = verdicts.iter().map(|(name, it)| ((*name).to_owned(), *it));
         Ledger {
-            folder: PathBuf::new(),
+            place: PathBuf::new(),
             verdicts: verdicts.collect(),
+            sources: 0,
+            files: BTreeMap::new(),
         }
     }
 

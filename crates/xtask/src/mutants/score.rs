@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     ledger::{Ledger, Verdict},
-    survivors::file_of,
+    mutant::Mutant,
 };
 use crate::{
     Result,
@@ -80,11 +80,11 @@ impl Score {
 pub(super) struct Scores(BTreeMap<String, Score>);
 
 impl Scores {
-    pub(super) fn of(ledger: &Ledger, all: &[String], last_stage: usize) -> Self {
+    pub(super) fn of(ledger: &Ledger, all: &[Mutant], last_stage: usize) -> Self {
         let mut files = BTreeMap::<String, Score>::new();
-        for name in all {
-            let score = files.entry(file_of(name).to_owned()).or_default();
-            score.add(ledger.verdict(name), last_stage);
+        for mutant in all {
+            let score = files.entry(mutant.file.clone()).or_default();
+            score.add(ledger.verdict(&mutant.name), last_stage);
         }
         Self(files)
     }

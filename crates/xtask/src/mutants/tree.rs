@@ -1,5 +1,5 @@
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     fs,
     hash::{DefaultHasher, Hash, Hasher},
     io,
@@ -11,59 +11,70 @@ use crate::{
     cargo::{output, root},
 };
 
-/// A copy of the working tree, in which cargo-mutants changes files.
+/// A copy of the working tree, in which files are changed.
 ///
 /// The copy always has the same path, so that a second run compiles only what has changed, and the
-/// working tree can be edited meanwhile.
+/// working tree can be edited meanwhile: the files are read once.
 pub(super) struct Tree {
     pub(super) path: PathBuf,
-    files: Vec<String>,
+    files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Tree {
-    /// Copies the files that git knows or would add, as they are on the disk.
-    pub(super) fn update() -> Result<Self> {
+    /// Reads the files that git knows or would add.
+    pub(super) fn new() -> Result<Self> {
         let from = root()?;
-        let path = from.join("target/mutants/tree");
+        let path = from.join("target/mutants/woven");
         let mut list = std::process::Command::new("git");
         list.current_dir(&from)
             .args(["ls-files", "--cached", "--others", "--exclude-standard"]);
-        let files: Vec<String> = output(&mut list)?
-            .lines()
-            .filter(|file| from.join(file).is_file())
-            .map(str::to_owned)
-            .collect();
-        for file in &files {
-            copy(&from.join(file), &path.join(file))?;
+        let mut files = BTreeMap::new();
+        for file in output(&mut list)?.lines() {
+            // A file that git knows may be deleted.
+            if from.join(file).is_file() {
+                files.insert(file.to_owned(), fs::read(from.join(file))?);
+            }
         }
-        let known = files.iter().map(|file| path.join(file)).collect();
+        let known = files.keys().map(|file| path.join(file)).collect();
+        fs::create_dir_all(&path)?;
         remove_unknown(&path, &known)?;
         Ok(Self { path, files })
     }
 
+    /// Writes the copies: with the contents of `changed`, or as the files are.
+    pub(super) fn write(&self, changed: &BTreeMap<String, String>) -> Result {
+        for (file, content) in &self.files {
+            let content = changed.get(file).map_or(&**content, String::as_bytes);
+            let to = self.path.join(file);
+            // A file with the same content keeps its date, by which cargo decides what to compile.
+            if fs::read(&to).is_ok_and(|now| now == content) {
+                continue;
+            }
+            to.parent().map_or(Ok(()), fs::create_dir_all)?;
+            fs::write(&to, content).map_err(|error| format!("{}: {error}", to.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the text of a file, unchanged.
+    pub(super) fn text(&self, file: &str) -> Result<&str> {
+        let content = self.files.get(file);
+        let content = content.ok_or_else(|| format!("{file}: git does not know this file"))?;
+        Ok(std::str::from_utf8(content)?)
+    }
+
     /// Returns a number for the contents of a file. 0: there is no such file.
     pub(super) fn print_of(&self, file: &str) -> u64 {
-        fs::read(self.path.join(file)).map_or(0, |content| print(&content))
+        self.files.get(file).map_or(0, print)
     }
 
     /// Returns a number for the contents of all Rust files, tests included.
     pub(super) fn print(&self) -> u64 {
-        let sources = self.files.iter().filter(|file| file.ends_with(".rs"));
+        let is_source = |file: &&String| file.ends_with(".rs");
+        let sources = self.files.keys().filter(is_source);
         let prints: Vec<u64> = sources.map(|file| self.print_of(file)).collect();
         print(&prints)
     }
-}
-
-/// Leaves a file with the same content untouched, also its date, by which cargo decides what to
-/// compile.
-fn copy(from: &Path, to: &Path) -> Result {
-    let content = fs::read(from)?;
-    if fs::read(to).is_ok_and(|now| now == content) {
-        return Ok(());
-    }
-    to.parent().map_or(Ok(()), fs::create_dir_all)?;
-    fs::write(to, content).map_err(|error| format!("{}: {error}", to.display()))?;
-    Ok(())
 }
 
 fn remove_unknown(folder: &Path, known: &HashSet<PathBuf>) -> io::Result<()> {
