@@ -284,13 +284,15 @@ impl Group {
         if options.only_score {
             return Ok((ledger, all));
         }
-        let wanted: Vec<(usize, &Mutant)> = all
+        let mut wanted: Vec<(usize, &Mutant)> = all
             .iter()
             .enumerate()
             .filter(|(index, mutant)| options.selects(*index, &mutant.file))
             // 0 stands for the unchanged code.
             .map(|(index, mutant)| (index + 1, mutant))
             .collect();
+        let stages = 0..self.stages.len();
+        wanted.retain(|(_, it)| stages.clone().any(|stage| ledger.needs(&it.name, stage)));
         for (number, stage) in self.stages.iter().enumerate() {
             Run {
                 group: self,
@@ -299,7 +301,7 @@ impl Group {
                 number,
                 ledger: &mut ledger,
             }
-            .all(&wanted)?;
+            .all(&mut wanted)?;
         }
         Ok((ledger, all))
     }
@@ -331,26 +333,31 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(&mut self, wanted: &[(usize, &Mutant)]) -> Result {
-        let mut wanted = wanted.to_vec();
-        wanted.retain(|(_, mutant)| self.ledger.needs(&mutant.name, self.number));
-        if wanted.is_empty() {
+    /// Removes from `wanted` what does not compile. All others are in the build of each stage, so
+    /// that stages with the same tests share a build.
+    fn all(&mut self, wanted: &mut Vec<(usize, &Mutant)>) -> Result {
+        let needs = wanted.iter().filter(|it| self.needs(it.1)).count();
+        if needs == 0 {
             return Ok(());
         }
-        let (group, stage) = (self.group.name, self.stage.name);
-        println!("{group}: {stage}: {} mutants", wanted.len());
-        let left = self.together(wanted)?;
-        for mutant in left {
-            self.alone(mutant)?;
+        println!("{}: {}: {needs} mutants", self.group.name, self.stage.name);
+        for mutant in self.together(wanted)? {
+            if self.needs(mutant) {
+                self.alone(mutant)?;
+            }
         }
         Ok(())
     }
 
+    fn needs(&self, mutant: &Mutant) -> bool {
+        self.ledger.needs(&mutant.name, self.number)
+    }
+
     /// Tests with one build for all mutants. Returns those that need a build of their own.
-    fn together<'m>(&mut self, mut wanted: Vec<(usize, &'m Mutant)>) -> Result<Vec<&'m Mutant>> {
+    fn together<'m>(&mut self, wanted: &mut Vec<(usize, &'m Mutant)>) -> Result<Vec<&'m Mutant>> {
         let (mut programs, left) = loop {
             let mut files = BTreeMap::<&str, Vec<(usize, &Mutant)>>::new();
-            for (number, mutant) in &wanted {
+            for (number, mutant) in wanted.iter() {
                 files
                     .entry(&mutant.file)
                     .or_default()
@@ -388,9 +395,11 @@ impl Run<'_> {
             }
         };
         programs.check()?;
-        wanted.retain(|(number, _)| left.iter().all(|(it, _)| it != number));
+        let is_left = |number: usize| left.iter().any(|(it, _)| *it == number);
+        let mut tested: Vec<_> = wanted.clone();
+        tested.retain(|(number, mutant)| !is_left(*number) && self.needs(mutant));
         let mut missed = 0;
-        for (index, (number, mutant)) in wanted.iter().enumerate() {
+        for (index, (number, mutant)) in tested.iter().enumerate() {
             let verdict = programs.test(*number)?;
             missed += usize::from(verdict.is_none());
             self.judge(mutant, verdict)?;
@@ -398,7 +407,7 @@ impl Run<'_> {
                 println!(
                     "  {} of {} tested, {missed} missed",
                     index + 1,
-                    wanted.len()
+                    tested.len()
                 );
             }
         }
