@@ -157,8 +157,7 @@ impl Flight {
             rejected,
             Some(RejectedPart::Credentials | RejectedPart::RefreshToken)
         );
-        if again && credentials.is_some() && self.requests < MOST_REQUESTS && !self.reread {
-            self.reread = true;
+        if again && credentials.is_some() && self.requests < MOST_REQUESTS {
             return self.go(Phase::Rereading, Order::Read);
         }
         self.close(cx)
