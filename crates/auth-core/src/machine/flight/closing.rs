@@ -422,8 +422,7 @@ impl Flight {
         let over = matches!(
             self.phase,
             Phase::Closing | Phase::Releasing | Phase::LookingLate
-        ) || matches!(self.phase, Phase::DroppingRefreshToken)
-            && self.requests >= MOST_REQUESTS;
+        );
         if self.landing.is_some() && over {
             if let Some(record) = self.record_to_keep() {
                 cx.memory.keep_unsaved(self.replaces, record, cx.now);

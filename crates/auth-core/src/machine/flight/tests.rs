@@ -6,6 +6,7 @@ use super::*;
 use crate::{Credentials, RefreshPolicy, Secret, policy::Jitter};
 
 mod claims;
+mod closing;
 mod cover;
 mod ended;
 mod logins;
