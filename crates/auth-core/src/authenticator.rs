@@ -539,7 +539,10 @@ mod tests {
         let rules = &authenticator.shared().rules;
         assert_eq!(*rules.policy, policy);
         assert_eq!(rules.quota, Some(quota));
-        let limit = settings.limit.as_deref().map(TokenRequestLimit::longest_wait);
+        let limit = settings
+            .limit
+            .as_deref()
+            .map(TokenRequestLimit::longest_wait);
         assert_eq!(limit, Some(wait));
         assert_eq!(authenticator.shards(), 32);
     }

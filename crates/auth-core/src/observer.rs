@@ -5,8 +5,8 @@ mod log;
 #[doc(hidden)]
 pub mod measure;
 
-pub(crate) use event::{Names, SCOPE_DENIED, SharedNames};
 pub use event::{Event, EventKind, QuotaUse};
+pub(crate) use event::{Names, SCOPE_DENIED, SharedNames};
 
 use std::{
     fmt,

@@ -59,13 +59,19 @@ fn bytes(keys: &[Key], report: &mut Report) -> AuthenticatorMap {
     let own = options.clone();
     let keeps_copy = move |_: &Key| warm::builder(TOKEN).options(own.clone()).build();
     let [made, token] = bytes_of(keys, keeps_copy).1;
-    table.row([String::from("no token yet, its source has one"), cell(made, 0)]);
+    table.row([
+        String::from("no token yet, its source has one"),
+        cell(made, 0),
+    ]);
     table.row([String::from("its token"), cell(token, 0)]);
     table.row([String::from("both"), cell(made + token, 0)]);
     let text = Secret::new(warm::token(TOKEN));
     let keeps_none = move |_: &Key| warm::builder_of(&text).options(options.clone()).build();
     let (map, [made, token]) = bytes_of(keys, keeps_none);
-    table.row([String::from("no token yet, its source has none"), cell(made, 0)]);
+    table.row([
+        String::from("no token yet, its source has none"),
+        cell(made, 0),
+    ]);
     table.row([String::from("its token"), cell(token, 0)]);
     table.row([String::from("both: an unused key"), cell(made + token, 0)]);
     table.print();

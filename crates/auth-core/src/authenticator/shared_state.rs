@@ -127,7 +127,9 @@ impl SharedState {
             settings,
             source,
             is_store_set: store.is_some(),
-            store: store.map(Box::new).map_or_else(OnceLock::new, OnceLock::from),
+            store: store
+                .map(Box::new)
+                .map_or_else(OnceLock::new, OnceLock::from),
             rules,
             published: Published::nothing(),
             desk: Mutex::new(desk),

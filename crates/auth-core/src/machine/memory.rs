@@ -171,7 +171,8 @@ impl Memory {
 
     /// Returns whether an entry is older than one before, so that the store was rolled back.
     pub(crate) fn is_outdated(&self, version: EntryVersion) -> bool {
-        self.stored.highest
+        self.stored
+            .highest
             .is_some_and(|highest| version.epoch() < highest.epoch())
     }
 
@@ -255,7 +256,10 @@ impl Memory {
             pause.left.saturating_sub(pause.yields)
         };
         let left = left.min(longest);
-        let left = self.stored.obeyed.left((pause.number, record.failures), left, now);
+        let left = self
+            .stored
+            .obeyed
+            .left((pause.number, record.failures), left, now);
         if left <= LAST_MOMENT {
             return None;
         }
@@ -409,7 +413,9 @@ impl Memory {
     /// Returns when missing facts are written into the store: the tokens that the API refused while
     /// the store failed, and the token requests that were sent without the account.
     pub(crate) fn settle_at(&self, now: Moment) -> Option<Moment> {
-        let paused = self.store_is_paused(now).then_some(self.stored.breaker.until);
+        let paused = self
+            .store_is_paused(now)
+            .then_some(self.stored.breaker.until);
         let owes = self.owes(now).then_some(now + SETTLE);
         paused.or(owes)
     }

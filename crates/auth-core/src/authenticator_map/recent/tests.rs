@@ -74,7 +74,9 @@ fn a_repeated_key_comes_from_the_threads_table() {
     let handle = || std::ptr::from_ref(&*local(&map, 1)) as usize;
     let others = [(); 2].map(|()| thread::scope(|scope| scope.spawn(handle).join().unwrap()));
     let has_several = default_shards() > 1;
-    let is_other = others.iter().any(|other| *other != std::ptr::from_ref(&*one) as usize);
+    let is_other = others
+        .iter()
+        .any(|other| *other != std::ptr::from_ref(&*one) as usize);
     assert_eq!(is_other, has_several);
 }
 
@@ -183,7 +185,9 @@ fn g19_a_dropped_map_leaves_nothing_in_a_table() {
         let options = crate::AuthenticatorOptions::new().clock(clock);
         let source = ApiKey::new(Secret::new("fake-key"));
         let origins = Origins::new(["https://api.example.com"])?;
-        Authenticator::builder(source, origins).options(options).build()
+        Authenticator::builder(source, origins)
+            .options(options)
+            .build()
     }));
     drop(local(&map, 1));
     drop(local(&map, 2));
@@ -207,7 +211,9 @@ impl Clock for Held {
 #[test]
 fn t23_no_key_has_two_authenticators_under_concurrent_use_from_tables_and_eviction() {
     let clock = Turned::default();
-    let map = counting(&Arc::default()).max_entries(3).clock(clock.clone());
+    let map = counting(&Arc::default())
+        .max_entries(3)
+        .clock(clock.clone());
     let map = self::map(map.idle_after(Duration::from_secs(2)));
     let held: Mutex<HashMap<usize, (usize, usize)>> = Mutex::default();
     thread::scope(|scope| {
