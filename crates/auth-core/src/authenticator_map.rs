@@ -14,9 +14,12 @@ use quick_cache::{
     sync::{Cache, EntryAction, EntryResult},
 };
 
-use self::{recent::Recent, residues::Residues};
+use self::{
+    recent::{Missed, Recent},
+    residues::Residues,
+};
 use crate::{
-    Authenticator, Error, Key, MapHealth, SharedClock, key::PreHashed, observer::EventKind,
+    Authenticator, Error, Key, MapHealth, Moment, SharedClock, key::PreHashed, observer::EventKind,
 };
 
 mod recent;
@@ -40,8 +43,8 @@ pub use recent::LocalAuthenticator;
 /// is not part of a residue.
 ///
 /// A residue takes about 0.8 KB, plus the key's text and the refresh token; an authenticator takes
-/// about 3 KB. The map keeps at most 4 residues for each of `max_entries`. When an authenticator is
-/// made, the map drops residues whose back-off or quota window is over. Above the bound, the map
+/// about 2.2 KB. The map keeps at most 4 residues for each of `max_entries`. When an authenticator
+/// is made, the map drops residues whose back-off or quota window is over. Above the bound, the map
 /// drops the oldest residue and logs a warning. With 10,000 entries and refresh tokens of 300
 /// bytes, all residues take 45 MB at most. Where many users have refresh tokens, give the
 /// authenticators a [store](crate::AuthenticatorOptions::store).
@@ -90,7 +93,7 @@ struct Map {
     recent: Arc<Recent>,
     idle_after: Duration,
     clock: SharedClock,
-    start: crate::Moment,
+    start: Moment,
     last_sweep: AtomicU64,
 }
 
@@ -148,16 +151,26 @@ impl AuthenticatorMap {
     /// As [`get`](Self::get), for threads that use a few keys repeatedly: the handle shares no
     /// reference count with other threads. For the layers of this workspace.
     #[doc(hidden)]
+    #[inline]
     pub fn local(&self, key: &Key) -> Result<LocalAuthenticator, Error> {
+        let now = self.0.clock.now();
+        match self.0.recent.find(key, now) {
+            Ok(authenticator) => Ok(LocalAuthenticator::Local(authenticator)),
+            Err(missed) => self.look_up(key, &missed, now),
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(
+        &self,
+        key: &Key,
+        missed: &Missed,
+        now: Moment,
+    ) -> Result<LocalAuthenticator, Error> {
         let map = &*self.0;
-        let now = map.clock.now();
-        let missed = match map.recent.find(key, now) {
-            Ok(authenticator) => return Ok(LocalAuthenticator::Local(authenticator)),
-            Err(missed) => missed,
-        };
         let authenticator = self.get(key)?;
         let until = now + Duration::from_millis(GRAIN);
-        Ok(map.recent.keep(&missed, key, authenticator, until))
+        Ok(map.recent.keep(missed, key, authenticator, until))
     }
 
     /// Removes the authenticator of a key and its residue, also while a caller holds a handle. For
@@ -336,10 +349,11 @@ pub struct AuthenticatorMapBuilder {
 
 impl AuthenticatorMapBuilder {
     /// Sets the largest number of authenticators. Default: 10,000. Holds at most `max_entries`
-    /// authenticators; one that is in use is never evicted. Each takes about 3 KB with a token of 1
-    /// KiB and one shard (see
-    /// [`AuthenticatorOptions::shards`](crate::AuthenticatorOptions::shards)). An evicted
-    /// authenticator may leave a [residue](AuthenticatorMap#residues).
+    /// authenticators; one that is in use is never evicted. Each takes about 2.2 KB with a token of
+    /// 1 KiB and one shard (see
+    /// [`AuthenticatorOptions::shards`](crate::AuthenticatorOptions::shards)), if the authenticators
+    /// share their options, origins and scheme: clone each of them instead of making it for each
+    /// key. An evicted authenticator may leave a [residue](AuthenticatorMap#residues).
     pub fn max_entries(mut self, count: usize) -> Self {
         self.max_entries = count;
         self

@@ -79,7 +79,7 @@ impl<T> Local<T> {
 
 impl<T> WeakLocal<T> {
     #[inline]
-    pub(crate) fn upgrade(&self) -> Option<Local<T>> {
+    fn upgrade(&self) -> Option<Local<T>> {
         self.0.upgrade().map(Local)
     }
 }
@@ -157,13 +157,19 @@ impl<T> OneCopy<T> {
 impl<T> WeakCopy<T> {
     pub(crate) const NONE: Self = Self::Only(Weak::new());
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn upgrade(&self) -> Option<OneCopy<T>> {
         match self {
-            Self::Only(only) => only.upgrade().map(OneCopy::Only),
+            Self::Only(only) => upgrade_only(only),
             Self::Local(local) => local.upgrade().map(OneCopy::Local),
         }
     }
+}
+
+/// Not inlined, so that the usual path stays short enough to be inlined.
+#[inline(never)]
+fn upgrade_only<T>(only: &Weak<T>) -> Option<OneCopy<T>> {
+    only.upgrade().map(OneCopy::Only)
 }
 
 impl<T> Clone for OneCopy<T> {

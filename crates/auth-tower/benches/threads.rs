@@ -55,7 +55,9 @@ const MOST: usize = 40;
 /// The share of a processor that a thread must have had, and the share of linear that the control
 /// must reach.
 const FAIR: f64 = 0.95;
-const SLICE: Duration = Duration::from_millis(50);
+const SLICE: Duration = Duration::from_millis(20);
+/// How often a slice is repeated in which a thread had no processor.
+const TRIES: usize = 8;
 
 /// One way to do the work.
 struct Row {
@@ -228,7 +230,7 @@ fn measure(what: &str, rows: &[Row], report: &mut Report) {
         rounds += 1;
         let round: Option<Vec<_>> = rows
             .iter()
-            .map(|row| Some((rate(row, 1)?, rate(row, 2)?)))
+            .map(|row| Some((fair_rate(row, 1)?, fair_rate(row, 2)?)))
             .collect();
         if let Some(round) = round.filter(|round| of_linear(&round[0]) >= FAIR) {
             counted += 1;
@@ -266,6 +268,11 @@ fn measure(what: &str, rows: &[Row], report: &mut Report) {
 
 fn of_linear(&(one, two): &(f64, f64)) -> f64 {
     two / one / 2.0
+}
+
+/// The rate of a slice in which each thread had a processor, if there is one.
+fn fair_rate(row: &Row, threads: usize) -> Option<f64> {
+    (0..TRIES).find_map(|_| rate(row, threads))
 }
 
 /// Millions per second, for all threads together. `None` if a thread had to share its processor.

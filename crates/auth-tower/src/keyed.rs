@@ -101,20 +101,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Self {
-            options, spares, ..
-        } = self;
-        let handle = |authenticator| {
-            let spare = R::MAY_REPLAY.then(|| spares.local().clone());
-            Arc::new(Keyed::new(options.with(authenticator), spare))
-        };
         match find(&self.authenticators, &request) {
             Ok(authenticator) => {
-                let handle = handle(authenticator);
+                let spare = R::MAY_REPLAY.then(|| self.spares.local().clone());
+                let handle = Arc::new(Keyed::new(self.options.with(authenticator), spare));
                 call::call(&mut self.inner, &self.replay, handle, request)
             }
             Err(why) => {
-                let handle = handle(LocalAuthenticator::Shared(self.nobody.clone()));
+                let nobody = LocalAuthenticator::Shared(self.nobody.clone());
+                let handle = Arc::new(Keyed::new(self.options.with(nobody), None));
                 call_without_key(&mut self.inner, handle, request, why)
             }
         }
@@ -122,6 +117,7 @@ where
 }
 
 /// Finds the authenticator of a request.
+#[inline(always)]
 fn find<B>(
     authenticators: &AuthenticatorMap,
     request: &Request<B>,

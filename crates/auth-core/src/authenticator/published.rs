@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -63,41 +63,20 @@ impl Published {
         self.check_wall.store(wall, Ordering::Release);
     }
 
-    /// Returns the current thread's copy of the token, unless it is time to ask the machine.
-    pub(crate) fn fresh(&self, now: Moment) -> Option<OneCopy<Headers>> {
-        let number = self.number_at(now)?;
-        let recent = RECENT.try_with(|recent| {
-            let recent = recent.try_borrow().ok()?;
-            recent[place(number)].of(number)?.upgrade()
-        });
-        match recent {
-            Ok(Some(headers)) => Some(headers),
-            _ => self.look_up(),
-        }
-    }
-
     /// Signs with the current thread's copy of the token, unless it is time to ask the machine, or a
     /// credential header is set already.
     #[inline(always)]
     pub(crate) fn sign(&self, headers: &mut HeaderMap, now: Moment) -> Option<Generation> {
-        let number = self.number_at(now)?;
-        let signed = RECENT.try_with(|recent| {
-            let recent = recent.try_borrow().ok()?;
-            match recent[place(number)].of(number)? {
-                WeakCopy::Local(local) => Some(local.upgrade()?.sign_vacant(headers)),
-                // Apart, so that the usual path has one branch more.
-                WeakCopy::Only(only) => sign_with_only(only, headers),
-            }
-        });
-        match signed {
-            Ok(Some(signed)) => signed,
-            _ => self.look_up()?.sign_vacant(headers),
+        match self.fresh(now)? {
+            OneCopy::Local(local) => local.sign_vacant(headers),
+            // Apart, so that the usual path is short.
+            OneCopy::Only(only) => sign_with_only(&only, headers),
         }
     }
 
-    /// Returns the number of the token, unless it is time to ask the machine.
+    /// Returns the current thread's copy of the token, unless it is time to ask the machine.
     #[inline(always)]
-    fn number_at(&self, now: Moment) -> Option<u64> {
+    pub(crate) fn fresh(&self, now: Moment) -> Option<OneCopy<Headers>> {
         // Read before the number, so that the check of the next token is never used with this
         // token.
         let check_mono = self.check_mono.load(Ordering::Acquire);
@@ -105,7 +84,18 @@ impl Published {
         if now.reached_parts(check_mono, check_wall) {
             return None;
         }
-        Some(self.number.load(Ordering::Acquire))
+        let number = self.number.load(Ordering::Acquire);
+        let recent = RECENT.try_with(|recent| {
+            let recent = recent.try_borrow().ok()?;
+            let last = &recent[place(number)];
+            (last.number == number)
+                .then(|| last.headers.upgrade())
+                .flatten()
+        });
+        match recent {
+            Ok(Some(headers)) => Some(headers),
+            _ => self.look_up(),
+        }
     }
 
     #[cold]
@@ -135,8 +125,8 @@ struct Recent {
 }
 
 #[inline(never)]
-fn sign_with_only(only: &Weak<Headers>, headers: &mut HeaderMap) -> Option<Option<Generation>> {
-    Some(only.upgrade()?.sign_vacant(headers))
+fn sign_with_only(only: &Headers, headers: &mut HeaderMap) -> Option<Generation> {
+    only.sign_vacant(headers)
 }
 
 impl Recent {
@@ -144,11 +134,6 @@ impl Recent {
         number: 0,
         headers: WeakCopy::NONE,
     };
-
-    #[inline(always)]
-    fn of(&self, number: u64) -> Option<&WeakCopy<Headers>> {
-        (self.number == number).then_some(&self.headers)
-    }
 }
 
 /// The number of tokens that a thread remembers: about the number of authenticators that it

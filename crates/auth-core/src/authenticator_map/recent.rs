@@ -63,6 +63,7 @@ impl Recent {
     }
 
     /// Returns the handle in the current thread's table.
+    #[inline]
     pub(super) fn find(&self, key: &Key, now: Moment) -> Result<Local<Authenticator>, Missed> {
         let changes = self.changes.load(Ordering::Acquire);
         let mut missed = Missed {
