@@ -32,7 +32,7 @@ pub(super) fn adopt(
         return None;
     }
     let left = usable(&cx.rules.policy, kept);
-    if left.is_zero() || left <= start.beyond {
+    if left <= start.beyond {
         return None;
     }
     let token = AccessToken::new(kept.secret.clone()).expires_in(kept.lifetime);

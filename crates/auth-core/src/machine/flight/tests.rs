@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{Credentials, RefreshPolicy, Secret, policy::Jitter};
 
+mod asking;
 mod claims;
 mod closing;
 mod cover;
