@@ -253,3 +253,6 @@ pub(super) fn usable(policy: &RefreshPolicy, kept: &Kept) -> Duration {
 /// A refresh token that was sent this often with an unknown outcome is given up if a token can be
 /// requested without it.
 const MOST_UNCERTAIN: u32 = 2;
+
+#[cfg(test)]
+mod tests;
