@@ -170,17 +170,6 @@ fn g11_a_slot_of_the_share_is_written_into_the_account_once_the_account_can_be_w
 
 // --- rejected refresh tokens ---
 
-fn with_refresh_token(text: &str) -> Record {
-    Record {
-        refresh: Some(Refresh {
-            secret: Secret::from(text),
-            uncertain: 0,
-            is_first: false,
-        }),
-        ..Record::default()
-    }
-}
-
 #[test]
 fn g17_a_rejected_refresh_token_is_dropped_and_a_token_is_requested_without_it() {
     let code = "invalid_grant";
