@@ -2,12 +2,13 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
 };
 
 use crate::{
     Result,
-    cargo::{cargo, root, run as execute},
+    cargo::{cargo, output, root, run as execute},
+    report::Ran,
 };
 
 mod survivors;
@@ -107,6 +108,41 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     .into())
 }
 
+/// Returns the results of the last run of each group, or nothing if there was none.
+pub(crate) fn last() -> Result<Option<Ran>> {
+    let survivors = Survivors::load()?;
+    let mut lines = Vec::new();
+    for group in &GROUPS {
+        let folder = place(group.name)?.join("mutants.out");
+        if !folder.join("caught.txt").exists() {
+            continue;
+        }
+        let found = Found::load(&folder)?;
+        let date = output(
+            Command::new("date")
+                .args(["-u", "+%Y-%m-%d %H:%M UTC", "-r"])
+                .arg(folder.join("caught.txt")),
+        )?;
+        let unlisted = survivors.unlisted(&found.missed).len();
+        lines.push(serde_json::json!({
+            "kind": "mutants",
+            "group": group.name,
+            "date": date.trim(),
+            "score": found.score(),
+            "caught": found.caught.len(),
+            "timeouts": found.timeouts,
+            "missed": found.missed.len(),
+            "listed": found.missed.len() - unlisted,
+            "unviable": found.unviable,
+        }));
+    }
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let passed = lines.iter().all(|line| line["missed"] == line["listed"]);
+    Ran::of_lines(lines, passed).map(Some)
+}
+
 impl Group {
     fn test(&self, options: &[&String], explore: bool) -> Result<Found> {
         let place = place(self.name)?;
@@ -166,16 +202,19 @@ impl Found {
         })
     }
 
-    /// The score counts a time-out as caught, and leaves out what does not compile.
-    fn figures(&self, group: &str) -> String {
+    /// Counts a time-out as caught, and leaves out what does not compile.
+    fn score(&self) -> String {
         let caught = self.caught.len() + self.timeouts;
-        let judged = caught + self.missed.len();
-        let percent = match judged {
-            0 => String::from("no score"),
-            _ => format!("score {:.1} %", caught as f64 * 100.0 / judged as f64),
-        };
+        match caught + self.missed.len() {
+            0 => String::from("none"),
+            judged => format!("{:.1} %", caught as f64 * 100.0 / judged as f64),
+        }
+    }
+
+    fn figures(&self, group: &str) -> String {
+        let score = self.score();
         let mut text = format!(
-            "{group}: {percent}: {} caught, {} time-outs, {} missed, {} do not compile",
+            "{group}: score {score}: {} caught, {} time-outs, {} missed, {} do not compile",
             self.caught.len(),
             self.timeouts,
             self.missed.len(),
