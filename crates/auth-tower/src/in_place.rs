@@ -2,11 +2,12 @@
 //! workspace.
 
 use auth_core::{Generation, Local, Signing};
-use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use tower_service::Service;
 
 use crate::{
-    Auth, Replay, ReplayWith, ResponseFuture, future, head::HeadRef, replay::Copied, shared::Shared,
+    Auth, Replay, ReplayWith, ResponseFuture, future, head::CopyHead, replay::Copied,
+    shared::Shared,
 };
 
 /// The head of a request of another crate.
@@ -24,6 +25,32 @@ pub struct HeadInPlace<'a> {
     pub path: &'a str,
     /// The headers, to be signed.
     pub headers: &'a mut HeaderMap,
+}
+
+impl CopyHead for HeadInPlace<'_> {
+    fn method(&self) -> &Method {
+        self.method
+    }
+
+    fn version(&self) -> Version {
+        Version::default()
+    }
+
+    fn extensions(&self) -> Option<&Extensions> {
+        None
+    }
+
+    fn origin(&self) -> &Uri {
+        self.origin
+    }
+
+    fn path(&self) -> &str {
+        self.path
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        self.headers
+    }
 }
 
 /// A request that [`Auth::sign_in_place`] signed.
@@ -56,8 +83,7 @@ impl<S: Clone, F> Auth<S, ReplayWith<F>> {
             return None;
         }
         // Kept before it is signed, because a second send gets another token.
-        let copied = HeadRef::of_parts(head.method, head.origin, head.path, head.headers);
-        let kept = self.replay.keep_parts(&copied, again);
+        let kept = self.replay.keep_parts(&head, again);
         shared.fill_spare(&self.inner);
         match authenticator.sign(head.headers) {
             Signing::Signed(generation) => Some(SignedInPlace {

@@ -7,7 +7,7 @@ use http_body_util::{Empty, Full};
 
 use crate::{
     NotReplayed, ReplayBody,
-    head::{HeadCopy, HeadRef},
+    head::{CopyHead, HeadCopy},
     missing::Missing,
 };
 
@@ -90,6 +90,7 @@ pub struct ReplayOff;
 pub struct Methods(pub(crate) Option<fn(&Method) -> bool>);
 
 impl Methods {
+    #[inline]
     fn allow(self, method: &Method) -> bool {
         self.0.is_none_or(|allow| allow(method))
     }
@@ -115,12 +116,12 @@ impl<B> Copied<B> {
         methods: Methods,
         clone: impl FnOnce(&B) -> Result<B, Missing>,
     ) -> Self {
-        Self::keep_parts(&HeadRef::of(request), methods, || clone(request.body()))
+        Self::keep_parts(request, methods, || clone(request.body()))
     }
 
     #[inline]
     fn keep_parts(
-        head: &HeadRef<'_>,
+        head: &impl CopyHead,
         methods: Methods,
         clone: impl FnOnce() -> Result<B, Missing>,
     ) -> Self {
@@ -262,7 +263,7 @@ impl<F> ReplayWith<F> {
     #[inline]
     pub(crate) fn keep_parts<B>(
         &self,
-        head: &HeadRef<'_>,
+        head: &impl CopyHead,
         clone: impl FnOnce() -> Option<B>,
     ) -> Copied<B> {
         Copied::keep_parts(head, self.methods, || clone().ok_or(Missing::Body))
