@@ -91,7 +91,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "mutants",
-        about: "changes the code in small ways; a test must notice each: [machine] [layer] [reply] [-- OPTIONS]",
+        about: "changes the code in small ways; a test must notice each: [machine] [core] [layer] [reply] [--file PATH] [--shard K/N] [--fresh] [--score]",
         run: mutants::run,
     },
     Command {

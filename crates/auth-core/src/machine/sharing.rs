@@ -32,7 +32,7 @@ pub(super) fn adopt(
         return None;
     }
     let left = usable(&cx.rules.policy, kept);
-    if left.is_zero() || left <= start.beyond {
+    if left <= start.beyond {
         return None;
     }
     let token = AccessToken::new(kept.secret.clone()).expires_in(kept.lifetime);
@@ -253,3 +253,6 @@ pub(super) fn usable(policy: &RefreshPolicy, kept: &Kept) -> Duration {
 /// A refresh token that was sent this often with an unknown outcome is given up if a token can be
 /// requested without it.
 const MOST_UNCERTAIN: u32 = 2;
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use super::*;
 use crate::{Credentials, RefreshPolicy, Secret, policy::Jitter};
 
+mod asking;
 mod claims;
+mod closing;
 mod cover;
+mod ended;
 mod logins;
 mod records;
 mod refused;
@@ -198,6 +201,15 @@ fn with_token(text: &str, left: u64) -> Record {
 
 fn page() -> Error {
     Error::new(ErrorKind::Protocol, "an HTML page").with_outcome(TokenRequestOutcome::NotUnderstood)
+}
+
+fn not_sent() -> Error {
+    Error::new(ErrorKind::Unavailable, "connection refused")
+        .with_outcome(TokenRequestOutcome::NotSent)
+}
+
+fn rejected(part: RejectedPart) -> Error {
+    Error::new(ErrorKind::Rejected, "rejected").with_rejected_part(part)
 }
 
 fn lost() -> Error {
