@@ -72,6 +72,22 @@ fn empty_the_pool() {
     drop(pool());
 }
 
+/// The room for a head is counted before it is copied.
+#[test]
+fn a_head_that_fills_its_buffer_to_the_last_byte_is_restored() {
+    let long = |length: usize| "x".repeat(length);
+    for length in (MIN_BYTES - 32..MIN_BYTES + 32).chain(2_040..2_060) {
+        assert_comes_back(request(&format!("/{}", long(length - 1))));
+        assert_comes_back(request(&format!("https://{}", long(length))));
+        let mut empty_value = request("/");
+        let name = HeaderName::from_bytes(long(length).as_bytes()).unwrap();
+        empty_value
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(""));
+        assert_comes_back(empty_value);
+    }
+}
+
 #[test]
 fn every_form_of_uri_is_restored() {
     for uri in [
