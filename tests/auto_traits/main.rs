@@ -67,14 +67,14 @@ fn auth_core_keeps_its_promises() {
     use auth_core::{
         AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, AuthenticatorMap,
         AuthenticatorMapBuilder, AuthenticatorOptions, Clock, ConnectFailure, Credentials,
-        CredentialsId, EntryVersion, Error, ErrorKind, Event, EventKind, Generation, Health,
-        HealthFailure, HttpHosts, KeepWarm, Key, KeyBuilder, KeyPart, Local, LocalAuthenticator,
-        MapHealth, MemoryStore, Moment, NewEntry, NoWiderScope, Observer, Origins, Quota, QuotaUse,
-        Redirected, RedirectsUnseen, RefreshPolicy, Refusal, RejectedPart, RequestsLost, Scheme,
-        ScopeAnswer, Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock,
-        SharedSecretSource, SharedTokenStore, SharedTransport, Signing, StoredEntry, SystemClock,
-        Token, TokenHost, TokenRefused, TokenRequest, TokenRequestLimit, TokenRequestOutcome,
-        TokenRequestReason, TokenWatch, WiderScope,
+        CredentialsId, Destination, EntryVersion, Error, ErrorKind, Event, EventKind, Generation,
+        Health, HealthFailure, HttpHosts, KeepWarm, Key, KeyBuilder, KeyPart, Local,
+        LocalAuthenticator, MapHealth, MemoryStore, Moment, NewEntry, NoWiderScope, Observer,
+        Origins, Quota, QuotaUse, Redirected, RedirectsUnseen, RefreshPolicy, Refusal,
+        RejectedPart, RequestsLost, Scheme, ScopeAnswer, Secret, SecretEnv, SecretFile, SecretFn,
+        Sharded, SharedClock, SharedSecretSource, SharedTokenStore, SharedTransport, Signing,
+        StoredEntry, SystemClock, Token, TokenHost, TokenRefused, TokenRequest, TokenRequestLimit,
+        TokenRequestOutcome, TokenRequestReason, TokenWatch, WiderScope,
     };
     promise! {
         Event: send sync unpin forever;
@@ -133,6 +133,7 @@ fn auth_core_keeps_its_promises() {
         NewEntry: send sync unpin forever;
         Credentials: send sync unpin forever;
         CredentialsId: send sync unpin forever;
+        Destination: send sync unpin forever;
         SystemClock: send sync unpin forever;
         Token: send sync unpin forever;
         TokenHost: send sync unpin forever;

@@ -125,3 +125,71 @@ impl Counted {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        let since = Duration::from_secs(seconds);
+        Moment::new(since, since)
+    }
+
+    /// Returns number, cause, host and age in seconds.
+    fn told(requests: &Requests, now: Moment) -> Option<(u64, &'static str, String, u64)> {
+        let lost = requests.unsigned(now)?;
+        let (host, ago) = (lost.host.to_string(), lost.ago.as_secs());
+        Some((lost.count, lost.cause, host, ago))
+    }
+
+    #[test]
+    fn g21_each_request_counts_and_the_last_one_is_told() {
+        let requests = Requests::default();
+        assert_eq!(told(&requests, at(9)), None);
+        let hash = hash_of(["other_origin", "a.example"]);
+        assert!(
+            !requests.note_same_unsigned(hash, at(1)),
+            "nothing to be like"
+        );
+        assert_eq!(told(&requests, at(9)), None);
+
+        requests.note_unsigned("other_origin", "a.example", at(1));
+        let told = |now| told(&requests, at(now)).unwrap();
+        assert_eq!(told(9), (1, "other_origin", "a.example".to_owned(), 8));
+        assert!(requests.note_same_unsigned(hash, at(2)));
+        assert_eq!(told(9), (2, "other_origin", "a.example".to_owned(), 7));
+
+        requests.note_unsigned("other_origin", "b.example", at(3));
+        assert_eq!(told(9), (3, "other_origin", "b.example".to_owned(), 6));
+        assert!(!requests.note_same_unsigned(hash, at(4)), "another host");
+        assert_eq!(told(9).0, 3);
+        requests.note_unsigned("no_token", "b.example", at(5));
+        assert_eq!(told(9), (4, "no_token", "b.example".to_owned(), 4));
+        requests.note_unsigned("other_origin", "a.example", at(6));
+        assert!(requests.note_same_unsigned(hash, at(7)));
+        assert_eq!(told(9), (6, "other_origin", "a.example".to_owned(), 2));
+        assert!(requests.not_replayed(at(9)).is_none());
+    }
+
+    #[test]
+    fn g21_no_request_is_lost_when_threads_count() {
+        const ROUNDS: u64 = 2_000;
+        let requests = Requests::default();
+        thread::scope(|scope| {
+            for host in ["a.example", "a.example", "b.example", "c.example"] {
+                let requests = &requests;
+                scope.spawn(move || {
+                    let hash = hash_of(["other_origin", host]);
+                    for _ in 0..ROUNDS {
+                        if !requests.note_same_unsigned(hash, at(1)) {
+                            requests.note_unsigned("other_origin", host, at(1));
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(told(&requests, at(1)).unwrap().0, 4 * ROUNDS);
+    }
+}

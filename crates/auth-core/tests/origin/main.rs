@@ -8,6 +8,7 @@ use auth_core::{ErrorKind, Origins};
 mod differential;
 mod host_header;
 mod http;
+mod remembered;
 mod subdomains;
 
 fn permits(origins: &Origins, uri: &str) -> bool {

@@ -54,7 +54,10 @@ fn mark_cookie(request: &mut Request<()>, sensitive: bool) {
 }
 
 /// Takes the buffers out of the pool.
-#[expect(clippy::vec_box, reason = "the pool keeps boxes, so that a head is not moved")]
+#[expect(
+    clippy::vec_box,
+    reason = "the pool keeps boxes, so that a head is not moved"
+)]
 fn pool() -> Vec<Box<Head>> {
     POOL.with(|pool| {
         let others = pool.others.take();

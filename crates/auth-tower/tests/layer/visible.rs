@@ -1,10 +1,14 @@
 //! Every request that is not signed, or is refused and not sent again, is visible in its outcome
 //! and in the log, with host and cause (G21).
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use auth_core::{
-    ApiKey, Authenticator, AuthenticatorMap, Error, ErrorKind, Origins, Scheme, Secret,
+    ApiKey, Authenticator, AuthenticatorMap, AuthenticatorOptions, Error, ErrorKind, Event,
+    EventKind, Observer, Origins, Scheme, Secret,
 };
 use auth_testkit::{LogCapture, Outcome};
 use auth_tower::{
@@ -154,6 +158,52 @@ async fn g21_each_unsigned_request_is_logged_and_the_first_to_a_host_at_warn() {
         1,
         "another authenticator"
     );
+}
+
+/// Counts events about unsigned requests by host.
+#[derive(Default)]
+struct UnsignedHosts(Mutex<Vec<String>>);
+
+impl Observer for UnsignedHosts {
+    fn on_event(&self, event: &Event) {
+        if let EventKind::RequestUnsigned { host, cause, .. } = event.kind() {
+            assert_eq!(*cause, "other_origin");
+            self.0.lock().unwrap().push(host.to_string());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g21_each_request_to_another_origin_is_counted_whatever_was_sent_before() {
+    let seen = Arc::new(UnsignedHosts::default());
+    let origins = Origins::new(["https://api.example.com"]).unwrap();
+    let options = AuthenticatorOptions::new().observer(Arc::clone(&seen));
+    let source = ApiKey::new(Secret::new("fake-key-1"));
+    let authenticator = Authenticator::builder(source, origins).options(options);
+    let authenticator = authenticator.build().unwrap();
+    authenticator.warm_up().await.unwrap();
+    let mut client = AuthLayer::new(authenticator.clone()).layer(Api::new());
+    let hosts = [
+        "a.example",
+        "a.example",
+        "b.example",
+        "a.example",
+        "a.example",
+    ];
+    for (sent, host) in hosts.iter().enumerate() {
+        let url = format!("https://{host}/");
+        let response = send(&mut client, get(&url)).await.unwrap();
+        let outcome = AuthOutcome::of(&response);
+        assert!(matches!(outcome.unsigned(), Some(Unsigned::OtherOrigin)));
+        let health = authenticator.health();
+        let unsigned = health.unsigned().unwrap();
+        let told = (unsigned.count, unsigned.cause, &*unsigned.host);
+        assert_eq!(told, (sent as u64 + 1, "other_origin", *host));
+        // A signed request in between.
+        let response = send(&mut client, get("https://api.example.com/")).await;
+        assert!(response.unwrap().extensions().is_empty());
+    }
+    assert_eq!(*seen.0.lock().unwrap(), hosts);
 }
 
 #[tokio::test(start_paused = true)]
