@@ -72,14 +72,16 @@ impl<T> Local<T> {
         Self(Arc::new(Padded(value)))
     }
 
-    fn downgrade(&self) -> WeakLocal<T> {
+    pub(crate) fn downgrade(&self) -> WeakLocal<T> {
         WeakLocal(Arc::downgrade(&self.0))
     }
 }
 
 impl<T> WeakLocal<T> {
+    pub(crate) const NONE: Self = Self(Weak::new());
+
     #[inline]
-    fn upgrade(&self) -> Option<Local<T>> {
+    pub(crate) fn upgrade(&self) -> Option<Local<T>> {
         self.0.upgrade().map(Local)
     }
 }
@@ -120,13 +122,6 @@ pub(crate) enum OneCopy<T> {
     Local(Local<T>),
 }
 
-/// A handle that does not keep the copy alive.
-#[derive(Debug)]
-pub(crate) enum WeakCopy<T> {
-    Only(Weak<T>),
-    Local(WeakLocal<T>),
-}
-
 impl<T> Copies<T> {
     /// Returns a handle on the current thread's copy.
     pub(crate) fn local(&self) -> OneCopy<T> {
@@ -143,33 +138,6 @@ impl<T> Copies<T> {
             Self::Several(copies) => copies.local(),
         }
     }
-}
-
-impl<T> OneCopy<T> {
-    pub(crate) fn downgrade(&self) -> WeakCopy<T> {
-        match self {
-            Self::Only(only) => WeakCopy::Only(Arc::downgrade(only)),
-            Self::Local(local) => WeakCopy::Local(local.downgrade()),
-        }
-    }
-}
-
-impl<T> WeakCopy<T> {
-    pub(crate) const NONE: Self = Self::Only(Weak::new());
-
-    #[inline(always)]
-    pub(crate) fn upgrade(&self) -> Option<OneCopy<T>> {
-        match self {
-            Self::Only(only) => upgrade_only(only),
-            Self::Local(local) => local.upgrade().map(OneCopy::Local),
-        }
-    }
-}
-
-/// Not inlined, so that the usual path stays short enough to be inlined.
-#[inline(never)]
-fn upgrade_only<T>(only: &Weak<T>) -> Option<OneCopy<T>> {
-    only.upgrade().map(OneCopy::Only)
 }
 
 impl<T> Clone for OneCopy<T> {

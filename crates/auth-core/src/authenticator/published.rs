@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -15,7 +15,7 @@ use http::HeaderMap;
 use crate::{
     Generation, Moment,
     authenticator::snapshot::Snapshot,
-    sharded::{OneCopy, WeakCopy},
+    sharded::{Local, OneCopy, WeakLocal},
     token::headers::Headers,
 };
 
@@ -67,34 +67,28 @@ impl Published {
     /// credential header is set already.
     #[inline(always)]
     pub(crate) fn sign(&self, headers: &mut HeaderMap, now: Moment) -> Option<Generation> {
-        match self.fresh(now)? {
-            OneCopy::Local(local) => local.sign_vacant(headers),
-            // Apart, so that the usual path is short.
-            OneCopy::Only(only) => sign_with_only(&only, headers),
+        let number = self.number_at(now)?;
+        match recent(number) {
+            Some(local) => local.sign_vacant(headers),
+            None => self.look_up_and_sign(number, headers),
+        }
+    }
+
+    /// Apart, so that the path of tokens with several copies is short.
+    #[inline(never)]
+    fn look_up_and_sign(&self, number: u64, headers: &mut HeaderMap) -> Option<Generation> {
+        match recent_only(number) {
+            Some(only) => only.sign_vacant(headers),
+            None => self.look_up()?.sign_vacant(headers),
         }
     }
 
     /// Returns the current thread's copy of the token, unless it is time to ask the machine.
-    #[inline(always)]
     pub(crate) fn fresh(&self, now: Moment) -> Option<OneCopy<Headers>> {
-        // Read before the number, so that the check of the next token is never used with this
-        // token.
-        let check_mono = self.check_mono.load(Ordering::Acquire);
-        let check_wall = self.check_wall.load(Ordering::Acquire);
-        if now.reached_parts(check_mono, check_wall) {
-            return None;
-        }
-        let number = self.number.load(Ordering::Acquire);
-        let recent = RECENT.try_with(|recent| {
-            let recent = recent.try_borrow().ok()?;
-            let last = &recent[place(number)];
-            (last.number == number)
-                .then(|| last.headers.upgrade())
-                .flatten()
-        });
-        match recent {
-            Ok(Some(headers)) => Some(headers),
-            _ => self.look_up(),
+        let number = self.number_at(now)?;
+        match recent(number) {
+            Some(local) => Some(OneCopy::Local(local)),
+            None => self.look_up(),
         }
     }
 
@@ -104,35 +98,86 @@ impl Published {
         let snapshot = snapshot.as_ref()?;
         snapshot.note_use();
         let headers = snapshot.local();
-        // A thread that ends has no thread-local memory any longer.
-        let _ = RECENT.try_with(|recent| {
-            if let Ok(mut recent) = recent.try_borrow_mut() {
-                let number = snapshot.number();
-                recent[place(number)] = Recent {
-                    number,
-                    headers: headers.downgrade(),
-                };
-            }
-        });
+        remember(snapshot.number(), &headers);
         Some(headers)
+    }
+
+    /// Returns the number of the token, unless it is time to ask the machine.
+    #[inline(always)]
+    fn number_at(&self, now: Moment) -> Option<u64> {
+        // Read before the number, so that the check of the next token is never used with this
+        // token.
+        let check_mono = self.check_mono.load(Ordering::Acquire);
+        let check_wall = self.check_wall.load(Ordering::Acquire);
+        if now.reached_parts(check_mono, check_wall) {
+            return None;
+        }
+        Some(self.number.load(Ordering::Acquire))
     }
 }
 
+/// Returns the current thread's copy of a token that the thread remembers.
+#[inline(always)]
+fn recent(number: u64) -> Option<Local<Headers>> {
+    let recent = RECENT.try_with(|recent| {
+        let recent = recent.try_borrow().ok()?;
+        let last = &recent[place(number)];
+        (last.number == number)
+            .then(|| last.headers.upgrade())
+            .flatten()
+    });
+    recent.ok().flatten()
+}
+
+/// Returns the only copy of a token that the thread remembers.
+#[inline]
+fn recent_only(number: u64) -> Option<Arc<Headers>> {
+    let recent = RECENT_ONLY.try_with(|recent| {
+        let recent = recent.try_borrow().ok()?;
+        let last = &recent[place(number)];
+        (last.number == number)
+            .then(|| last.headers.upgrade())
+            .flatten()
+    });
+    recent.ok().flatten()
+}
+
+/// Makes the thread remember its copy of a token.
+fn remember(number: u64, headers: &OneCopy<Headers>) {
+    // A thread that ends has no thread-local memory any longer.
+    let _ = match headers {
+        OneCopy::Local(local) => RECENT.try_with(|recent| {
+            if let Ok(mut recent) = recent.try_borrow_mut() {
+                let headers = local.downgrade();
+                recent[place(number)] = Recent { number, headers };
+            }
+        }),
+        OneCopy::Only(only) => RECENT_ONLY.try_with(|recent| {
+            if let Ok(mut recent) = recent.try_borrow_mut() {
+                let headers = Arc::downgrade(only);
+                recent[place(number)] = Recent { number, headers };
+            }
+        }),
+    };
+}
+
 /// A token that a thread signed with. Does not keep the token alive, so it keeps no secret.
-struct Recent {
+struct Recent<W> {
     number: u64,
-    headers: WeakCopy<Headers>,
+    headers: W,
 }
 
-#[inline(never)]
-fn sign_with_only(only: &Headers, headers: &mut HeaderMap) -> Option<Generation> {
-    only.sign_vacant(headers)
-}
-
-impl Recent {
+impl Recent<WeakLocal<Headers>> {
     const NONE: Self = Self {
         number: 0,
-        headers: WeakCopy::NONE,
+        headers: WeakLocal::NONE,
+    };
+}
+
+impl Recent<Weak<Headers>> {
+    const NO_ONLY: Self = Self {
+        number: 0,
+        headers: Weak::new(),
     };
 }
 
@@ -145,8 +190,13 @@ const fn place(number: u64) -> usize {
 }
 
 thread_local! {
-    static RECENT: RefCell<[Recent; PLACES]> = const {
+    /// Of tokens with several copies.
+    static RECENT: RefCell<[Recent<WeakLocal<Headers>>; PLACES]> = const {
         RefCell::new([const { Recent::NONE }; PLACES])
+    };
+    /// Of tokens with one copy.
+    static RECENT_ONLY: RefCell<[Recent<Weak<Headers>>; PLACES]> = const {
+        RefCell::new([const { Recent::NO_ONLY }; PLACES])
     };
 }
 
@@ -155,7 +205,7 @@ mod tests {
     use super::*;
     use crate::{Scheme, Secret, authenticator::snapshot::Carried};
 
-    fn snapshot(text: &str) -> Arc<Snapshot> {
+    fn snapshot(text: &str, copies: usize) -> Arc<Snapshot> {
         let lines = Scheme::bearer().lines("example", &Secret::new(text));
         let carried = Carried {
             lines: lines.unwrap(),
@@ -166,15 +216,17 @@ mod tests {
             carried,
             Generation::after(None),
             Moment::NEVER,
-            2,
+            copies,
         ))
     }
 
     /// Returns what a request is signed with.
     fn signed(published: &Published) -> Option<String> {
-        let headers = published.fresh(Moment::PAST)?;
-        let mut map = http::HeaderMap::new();
-        assert!(headers.sign_vacant(&mut map).is_some());
+        let mut map = HeaderMap::new();
+        let signed = published.sign(&mut map, Moment::PAST);
+        let token = published.fresh(Moment::PAST);
+        assert_eq!(signed, token.map(|headers| headers.generation()));
+        signed?;
         Some(map["authorization"].to_str().unwrap().to_owned())
     }
 
@@ -183,9 +235,9 @@ mod tests {
         let published = Published::nothing();
         assert_eq!(signed(&published), None);
         // More rounds than a thread remembers tokens.
-        for round in 0..3 * PLACES {
+        for round in 0..6 * PLACES {
             let token = format!("fake-token-{round}");
-            published.store(Some(snapshot(&token)));
+            published.store(Some(snapshot(&token, 1 + round % 3)));
             assert_eq!(signed(&published), None, "no check time is set");
             published.set_check_at(Moment::NEVER);
             for _ in 0..3 {
@@ -205,7 +257,7 @@ mod tests {
         for round in 0..3 {
             for (number, key) in keys.iter().enumerate() {
                 if number % 3 == round {
-                    key.store(Some(snapshot(&format!("fake-{number}"))));
+                    key.store(Some(snapshot(&format!("fake-{number}"), 1 + number % 2)));
                     key.set_check_at(Moment::NEVER);
                 }
             }
@@ -219,10 +271,13 @@ mod tests {
     #[test]
     fn g18_the_memory_of_a_thread_keeps_no_token() {
         let published = Published::nothing();
-        published.store(Some(snapshot("fake-token")));
+        published.store(Some(snapshot("fake-token", 2)));
         published.set_check_at(Moment::NEVER);
         assert!(signed(&published).is_some());
-        let held = published.fresh(Moment::PAST).unwrap().downgrade();
+        let held = match published.fresh(Moment::PAST).unwrap() {
+            OneCopy::Local(local) => local.downgrade(),
+            OneCopy::Only(_) => panic!("the token has two copies"),
+        };
         assert!(held.upgrade().is_some());
         published.store(None);
         assert!(held.upgrade().is_none());
