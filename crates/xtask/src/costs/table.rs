@@ -17,6 +17,7 @@ struct Line {
     measured: String,
     goal: String,
     limit: String,
+    is_missed: bool,
     verdict: Verdict,
 }
 
@@ -47,6 +48,26 @@ impl Table {
             .map(|line| format!("row \"{}\" was not measured", line.row.what))
             .collect();
         (!lost.is_empty()).then(|| lost.join("; "))
+    }
+
+    /// Returns the rows that miss their limits, as the text of an error.
+    pub(crate) fn missed(&self) -> Option<String> {
+        let missed = self.lines.iter().filter(|line| line.is_missed);
+        let missed: Vec<_> = missed
+            .map(|line| {
+                let Line {
+                    row,
+                    measured,
+                    limit,
+                    ..
+                } = line;
+                format!(
+                    "row \"{}\" misses its limit: {measured} instead of {limit}",
+                    row.what
+                )
+            })
+            .collect();
+        (!missed.is_empty()).then(|| missed.join("; "))
     }
 
     /// Returns the table for a terminal.
@@ -151,11 +172,16 @@ impl Line {
             }
             Reading::Lost => (none(), none(), none(), Verdict::Lost),
         };
+        let is_missed = match figures.read(row.bench, row.figure) {
+            Reading::Measured(figure) => figure.limit.is_some_and(|it| !it.holds(figure.value)),
+            Reading::NotMeasured(_) | Reading::Lost => false,
+        };
         Self {
             row,
             measured,
             goal,
             limit,
+            is_missed,
             verdict,
         }
     }
@@ -257,6 +283,18 @@ pub(crate) mod tests {
             assert_eq!(error, format!("row \"{}\" was not measured", row.what));
             assert!(table.text().contains("NOT MEASURED"));
         }
+    }
+
+    #[test]
+    fn a_row_that_misses_its_limit_is_an_error() {
+        assert_eq!(table(&run(2.0)).missed(), None);
+        let missed = table(&run(2.1)).missed().unwrap();
+        assert_eq!(
+            missed
+                .matches("misses its limit: 2.1 instead of <= 2")
+                .count(),
+            ROWS.len()
+        );
     }
 
     #[test]
