@@ -438,7 +438,8 @@ impl Page<'_> {
              | future of a request around hyper-util's client, more than the client's own: replay \
              off | {} |\n\
              | the same, with replay | {} |\n\
-             | a request that waits for a token, of a task that only waits | {} of {} |\n\n\
+             | a task whose request waits for a token | {} |\n\
+             | a task that only waits | {} |\n\n\
              A service with many users needs one key for each user; `shards(1)` is the right \
              setting there. 100,000 waiting requests are woken in {} ms: {} times as long as 100,000 \
              tasks that do nothing.\n",

@@ -114,12 +114,23 @@ impl Table {
         text
     }
 
-    /// Returns a list of the rows whose goal is not reached, with what stands in the way.
+    /// Returns a list of what stands in the way, each with the rows whose goal is not reached.
     pub(crate) fn open(&self) -> String {
-        let mut text = String::new();
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
         for line in &self.lines {
-            if let Some(reason) = line.in_the_way() {
-                let _ = writeln!(text, "- {}: {reason}.", line.row.what);
+            let Some(reason) = line.in_the_way() else {
+                continue;
+            };
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, rows)) => rows.push(line.row.what),
+                None => reasons.push((reason, vec![line.row.what])),
+            }
+        }
+        let mut text = String::new();
+        for (reason, rows) in reasons {
+            let _ = writeln!(text, "- {reason}:");
+            for row in rows {
+                let _ = writeln!(text, "  - {row}");
             }
         }
         text
@@ -267,7 +278,8 @@ pub(crate) mod tests {
     fn each_open_goal_has_one_line_of_what_stands_in_the_way() {
         let table = table(&run(1.6));
         assert_eq!(table.text().matches("in the way: ").count(), ROWS.len());
-        assert_eq!(table.open().lines().count(), ROWS.len());
+        let items = table.open();
+        assert_eq!(items.matches("\n  - ").count(), ROWS.len());
         assert_eq!(table.text().matches("not reached").count(), ROWS.len());
         assert!(table.summary().starts_with("0 of "));
     }
