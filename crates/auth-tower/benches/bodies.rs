@@ -22,7 +22,7 @@ use std::{
 use auth_tower::{AuthLayer, ReplayBodyLayer};
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::Empty;
 use peak_alloc::PeakAlloc;
 use report::{Limit, Report, Table, median};
@@ -169,7 +169,8 @@ fn send<S: Service<Request<Stream>>>(service: &mut S, stream: Stream) {
     assert!(future.poll(&mut cx).is_ready(), "never waits");
 }
 
-/// A number of frames, each with its own memory, as if read from a file. The length is unknown.
+/// A number of frames, each with its own memory, as if read from a file. Only the length of an empty
+/// stream is known.
 struct Stream {
     frame: usize,
     left: usize,
@@ -203,6 +204,13 @@ impl Body for Stream {
 
     fn is_end_stream(&self) -> bool {
         self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.left == 0 {
+            return SizeHint::with_exact(0);
+        }
+        SizeHint::default()
     }
 }
 

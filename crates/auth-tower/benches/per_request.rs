@@ -36,6 +36,9 @@ fn main() -> ExitCode {
             None => ExitCode::FAILURE,
         };
     }
+    if let Some(code) = callgrind::with_fixed_addresses(&arguments) {
+        return code;
+    }
 
     let mut report = Report::new("per request");
     let counts = if callgrind::is_installed() {

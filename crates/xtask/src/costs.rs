@@ -15,22 +15,42 @@ use page::Conditions;
 use table::Table;
 
 const PAGE: &str = "crates/auth-tower/src/_documentation/costs.md";
+const README: &str = "README.md";
+/// How the sentence begins that README.md repeats.
+const TASKS: &str = "16 tasks on ";
 
-/// Prints the table of goals. Fails if a row was not measured and no program says why.
+/// Prints the table of goals. Fails if a row misses its limit, or was not measured and no program
+/// says why.
 pub(crate) fn print(figures: &Figures) -> Result {
     let table = Table::of(figures);
     println!("{}", table.text());
-    match table.lost() {
-        None => Ok(()),
-        Some(lost) => Err(lost.into()),
+    let errors: Vec<_> = table.lost().into_iter().chain(table.missed()).collect();
+    if errors.is_empty() {
+        return Ok(());
     }
+    Err(errors.join("; ").into())
 }
 
-/// Writes the page. Fails if a figure of the page was not measured.
+/// Writes the page, and the sentence of README.md that repeats a figure. Fails if a program did not
+/// run that measures a figure of the page.
 pub(crate) fn write(figures: &Figures) -> Result {
-    fs::write(PAGE, page::page(figures, &conditions())?)?;
-    println!("wrote {PAGE}");
+    let conditions = conditions();
+    let page = page::page(figures, &conditions)?;
+    let sentence = page::tasks_sentence(figures, conditions.processors)?;
+    let readme = with_sentence(&fs::read_to_string(README)?, &sentence)?;
+    fs::write(PAGE, page)?;
+    fs::write(README, readme)?;
+    println!("wrote {PAGE} and the figure in {README}");
     Ok(())
+}
+
+/// Replaces the sentence of README.md that begins as this one.
+fn with_sentence(readme: &str, sentence: &str) -> Result<String> {
+    let lines = readme.lines();
+    let line = lines.into_iter().find(|line| line.starts_with(TASKS));
+    let old = line.and_then(|line| line.split(':').next());
+    let old = old.ok_or_else(|| format!("{README} has no line that begins with {TASKS:?}"))?;
+    Ok(readme.replacen(old, sentence, 1))
 }
 
 fn conditions() -> Conditions {
@@ -74,12 +94,22 @@ mod tests {
     }
 
     #[test]
-    fn the_figures_of_the_readme_are_those_of_the_page() {
-        let page = read(PAGE);
-        let readme = read("README.md");
+    fn the_figure_of_the_readme_is_that_of_the_page() {
+        let (page, readme) = (read(PAGE), read(README));
         let mut items = page.lines().filter_map(|line| line.strip_prefix("- "));
-        let sentence = items.find(|item| item.starts_with(page::TASKS_SENTENCE));
-        let sentence = sentence.unwrap().trim_end_matches('.');
+        let sentence = items.find(|item| item.starts_with(TASKS)).unwrap();
+        let sentence = sentence.trim_end_matches('.');
         assert!(readme.contains(sentence), "README.md lacks: {sentence}");
+    }
+
+    #[test]
+    fn the_sentence_of_the_readme_is_replaced() {
+        let readme = "# A\n\n16 tasks on a core sign: [costs](c.md).\n";
+        let new = with_sentence(readme, "16 tasks on two cores sign more").unwrap();
+        assert_eq!(
+            new,
+            "# A\n\n16 tasks on two cores sign more: [costs](c.md).\n"
+        );
+        assert!(with_sentence("# A\n", "16 tasks").is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     figures::{Figures, fixed, number},
     plot::{self, Bar, Group},
-    rows::{BUILD, HYPER, KEYS, MEMORY, REPEAT, REQUEST, REQWEST, STAMPEDE, TASKS},
+    rows::{BUILD, HYPER, IDLE_KEY, KEYS, MEMORY, REPEAT, REQUEST, REQWEST, STAMPEDE, TASKS},
     table::Table,
 };
 use crate::Result;
@@ -170,21 +170,11 @@ impl Page<'_> {
     }
 
     fn key_bytes(&self) -> Result<f64> {
-        self.value(KEYS, "idle key with a token of 1 KiB: bytes")
+        self.value(KEYS, IDLE_KEY)
     }
 
     fn tasks_sentence(&self) -> Result<String> {
-        let cores = match self.conditions.processors {
-            1 => String::from("one core"),
-            2 => String::from("two cores"),
-            4 => String::from("four cores"),
-            count => format!("{count} cores"),
-        };
-        let times = self.value(TASKS, "16 tasks, times tokio RwLock")?;
-        Ok(format!(
-            "{TASKS_SENTENCE}{cores} sign about {times:.0} times as many requests as behind tokio's \
-             `RwLock`"
-        ))
+        tasks_sentence(self.figures, self.conditions.processors)
     }
 
     fn conditions(&mut self) -> Result {
@@ -448,7 +438,8 @@ impl Page<'_> {
              | future of a request around hyper-util's client, more than the client's own: replay \
              off | {} |\n\
              | the same, with replay | {} |\n\
-             | a request that waits for a token, of a task that only waits | {} of {} |\n\n\
+             | a task whose request waits for a token | {} |\n\
+             | a task that only waits | {} |\n\n\
              A service with many users needs one key for each user; `shards(1)` is the right \
              setting there. 100,000 waiting requests are woken in {} ms: {} times as long as 100,000 \
              tasks that do nothing.\n",
@@ -523,8 +514,19 @@ impl Page<'_> {
 
 const WAKING: &str = "waking 100000 waiters, median: ms";
 
-/// How the sentence begins that README.md repeats.
-pub(crate) const TASKS_SENTENCE: &str = "16 tasks on ";
+/// Returns the sentence that README.md repeats, without its full stop.
+pub(crate) fn tasks_sentence(figures: &Figures, processors: usize) -> Result<String> {
+    let cores = match processors {
+        1 => String::from("one core"),
+        2 => String::from("two cores"),
+        4 => String::from("four cores"),
+        count => format!("{count} cores"),
+    };
+    let times = fixed(figures.value(TASKS, "16 tasks, times tokio RwLock")?, 0);
+    Ok(format!(
+        "16 tasks on {cores} sign about {times} times as many requests as behind tokio's `RwLock`"
+    ))
+}
 
 #[cfg(test)]
 mod tests {

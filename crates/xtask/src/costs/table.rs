@@ -17,6 +17,7 @@ struct Line {
     measured: String,
     goal: String,
     limit: String,
+    is_missed: bool,
     verdict: Verdict,
 }
 
@@ -47,6 +48,26 @@ impl Table {
             .map(|line| format!("row \"{}\" was not measured", line.row.what))
             .collect();
         (!lost.is_empty()).then(|| lost.join("; "))
+    }
+
+    /// Returns the rows that miss their limits, as the text of an error.
+    pub(crate) fn missed(&self) -> Option<String> {
+        let missed = self.lines.iter().filter(|line| line.is_missed);
+        let missed: Vec<_> = missed
+            .map(|line| {
+                let Line {
+                    row,
+                    measured,
+                    limit,
+                    ..
+                } = line;
+                format!(
+                    "row \"{}\" misses its limit: {measured} instead of {limit}",
+                    row.what
+                )
+            })
+            .collect();
+        (!missed.is_empty()).then(|| missed.join("; "))
     }
 
     /// Returns the table for a terminal.
@@ -93,12 +114,23 @@ impl Table {
         text
     }
 
-    /// Returns a list of the rows whose goal is not reached, with what stands in the way.
+    /// Returns a list of what stands in the way, each with the rows whose goal is not reached.
     pub(crate) fn open(&self) -> String {
-        let mut text = String::new();
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
         for line in &self.lines {
-            if let Some(reason) = line.in_the_way() {
-                let _ = writeln!(text, "- {}: {reason}.", line.row.what);
+            let Some(reason) = line.in_the_way() else {
+                continue;
+            };
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, rows)) => rows.push(line.row.what),
+                None => reasons.push((reason, vec![line.row.what])),
+            }
+        }
+        let mut text = String::new();
+        for (reason, rows) in reasons {
+            let _ = writeln!(text, "- {reason}:");
+            for row in rows {
+                let _ = writeln!(text, "  - {row}");
             }
         }
         text
@@ -151,11 +183,16 @@ impl Line {
             }
             Reading::Lost => (none(), none(), none(), Verdict::Lost),
         };
+        let is_missed = match figures.read(row.bench, row.figure) {
+            Reading::Measured(figure) => figure.limit.is_some_and(|it| !it.holds(figure.value)),
+            Reading::NotMeasured(_) | Reading::Lost => false,
+        };
         Self {
             row,
             measured,
             goal,
             limit,
+            is_missed,
             verdict,
         }
     }
@@ -241,7 +278,8 @@ pub(crate) mod tests {
     fn each_open_goal_has_one_line_of_what_stands_in_the_way() {
         let table = table(&run(1.6));
         assert_eq!(table.text().matches("in the way: ").count(), ROWS.len());
-        assert_eq!(table.open().lines().count(), ROWS.len());
+        let items = table.open();
+        assert_eq!(items.matches("\n  - ").count(), ROWS.len());
         assert_eq!(table.text().matches("not reached").count(), ROWS.len());
         assert!(table.summary().starts_with("0 of "));
     }
@@ -257,6 +295,18 @@ pub(crate) mod tests {
             assert_eq!(error, format!("row \"{}\" was not measured", row.what));
             assert!(table.text().contains("NOT MEASURED"));
         }
+    }
+
+    #[test]
+    fn a_row_that_misses_its_limit_is_an_error() {
+        assert_eq!(table(&run(2.0)).missed(), None);
+        let missed = table(&run(2.1)).missed().unwrap();
+        assert_eq!(
+            missed
+                .matches("misses its limit: 2.1 instead of <= 2")
+                .count(),
+            ROWS.len()
+        );
     }
 
     #[test]
