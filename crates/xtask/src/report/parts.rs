@@ -310,17 +310,19 @@ fn soaked(lines: &[Value]) -> Vec<Table> {
     vec![table]
 }
 
-const SOAK: [(&str, &str); 20] = [
+const SOAK: [(&str, &str); 22] = [
     ("seconds", "seconds"),
     ("seed", "seed"),
     ("store", "store"),
     ("cycles: a calm time, a fault, the recovery", "cycles"),
     ("faults", "faults"),
     ("requests", "requests"),
-    ("without a response, or not found to be permitted", "failed"),
+    ("without a response, as the faults permit", "failed"),
     ("401 that reached a caller", "refused"),
     ("requests in calm times", "calm_requests"),
     ("of these failed", "calm_failed"),
+    ("token requests in calm times", "calm_token_requests"),
+    ("lifetimes of tokens in calm times", "calm_bound"),
     ("token requests", "token_requests"),
     ("permitted token requests", "bound"),
     ("refresh tokens", "refresh_tokens"),
