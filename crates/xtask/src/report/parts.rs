@@ -343,9 +343,16 @@ fn benches(lines: &[Value]) -> Vec<Table> {
     vec![table]
 }
 
-/// Shows a map of counts: `3 x a, 1 x b`.
+/// Shows a map of counts: `3 a, 1 b`. Many counts are shown by their number and sum.
 fn counts(value: &Value) -> String {
-    let counts = value.as_object().into_iter().flatten();
+    let Some(counts) = value.as_object() else {
+        return String::new();
+    };
+    if counts.len() > 20 {
+        let sum = counts.values().filter_map(Value::as_u64).sum();
+        return format!("{} events of {} kinds", number(sum), counts.len());
+    }
+    let counts = counts.iter().filter(|(_, count)| **count != 0);
     let counts = counts.map(|(name, count)| format!("{} {name}", text(count)));
     counts.collect::<Vec<_>>().join(", ")
 }
