@@ -242,7 +242,7 @@ impl Trouble<'_> {
 /// Returns how many lifetimes of tokens fit into a time. Keyed traffic counts the lifetimes of each
 /// key itself; at both ends of the time those of the keys in use may be counted a moment earlier or
 /// later.
-fn lifetimes(vendor: &str, lasted: Duration, seen: &Seen) -> u64 {
+pub(crate) fn lifetimes(vendor: &str, lasted: Duration, seen: &Seen) -> u64 {
     if vendor == KEYED {
         return seen.lifetimes + 2 * ACTIVE;
     }

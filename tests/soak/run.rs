@@ -144,7 +144,8 @@ impl Soak {
         let calm = self.seen().await?;
         let lasted = begun.elapsed();
         for (vendor, seen) in since(&calm, &before) {
-            self.table.calm(lasted, &seen);
+            let needed = judge::lifetimes(vendor, lasted, &seen);
+            self.table.calm(needed, &seen);
             self.faults.extend(judge::calm(vendor, lasted, &seen));
         }
 
@@ -176,7 +177,7 @@ impl Soak {
         };
         for (vendor, seen) in since(&after, &before) {
             let bound = trouble.bound(vendor, &seen);
-            self.table.whole(trouble.whole, bound, &seen);
+            self.table.whole(bound, &seen);
             self.faults.extend(trouble.judge(vendor, &seen));
         }
         self.table.cycle(&names, recovery, since(&after, &calm));

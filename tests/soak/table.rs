@@ -36,7 +36,6 @@ pub(crate) struct Table {
 #[derive(Default)]
 struct Sum {
     cycles: u64,
-    lasted: Duration,
     requests: u64,
     failed: u64,
     refused: u64,
@@ -84,14 +83,13 @@ impl Table {
     }
 
     /// A calm time of one vendor.
-    pub(crate) fn calm(&mut self, lasted: Duration, seen: &Seen) {
-        self.calm.lasted += lasted;
+    pub(crate) fn calm(&mut self, bound: u64, seen: &Seen) {
+        self.calm.bound += bound;
         self.calm.add(seen);
     }
 
     /// A whole cycle of one vendor.
-    pub(crate) fn whole(&mut self, lasted: Duration, bound: u64, seen: &Seen) {
-        self.whole.lasted += lasted;
+    pub(crate) fn whole(&mut self, bound: u64, seen: &Seen) {
         self.whole.bound += bound;
         self.whole.add(seen);
     }
@@ -240,6 +238,8 @@ impl Table {
                 ("token_requests", whole.token_requests.into()),
                 ("bound", whole.bound.into()),
                 ("calm_requests", calm.requests.into()),
+                ("calm_token_requests", calm.token_requests.into()),
+                ("calm_bound", calm.bound.into()),
                 (
                     "calm_failed",
                     (calm.failed + calm.refused + calm.errors).into(),

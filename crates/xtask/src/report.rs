@@ -41,9 +41,14 @@ pub(crate) fn run(arguments: &[String]) -> Result {
             }
         }
     }
-    let mut text = page::head();
+    let mut results = Vec::new();
     for part in &PARTS {
-        text.push_str(&page::part(part, part.last()?.as_ref()));
+        results.push((part, part.last()?));
+    }
+    let mut text = page::head();
+    text.push_str(&page::summary(&results));
+    for (part, ran) in &results {
+        text.push_str(&page::part(part, ran.as_ref()));
     }
     fs::write(root()?.join(PAGE), text)?;
     println!("wrote {PAGE}");

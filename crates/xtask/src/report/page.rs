@@ -55,6 +55,34 @@ pub(crate) fn head() -> String {
     )
 }
 
+/// Makes the table of all parts.
+pub(crate) fn summary(results: &[(&Part, Option<Ran>)]) -> String {
+    let mut table = Table::new(["part", "result", "date", "commit", "wall time"]);
+    for (part, ran) in results {
+        let cells = match ran {
+            Some(ran) if ran.not_run.is_empty() => [
+                part.title.to_owned(),
+                ran.result().to_owned(),
+                ran.date.clone(),
+                ran.commit.clone(),
+                time(ran.seconds),
+            ],
+            _ => {
+                let [date, commit, wall] = [(); 3].map(|()| String::new());
+                [
+                    part.title.to_owned(),
+                    "not run".to_owned(),
+                    date,
+                    commit,
+                    wall,
+                ]
+            }
+        };
+        table.row(cells);
+    }
+    format!("\n{}", table.text())
+}
+
 pub(crate) fn part(part: &Part, ran: Option<&Ran>) -> String {
     let Part {
         name,
@@ -73,7 +101,7 @@ pub(crate) fn part(part: &Part, ran: Option<&Ran>) -> String {
         }
         Some(ran) => ran,
     };
-    let result = if ran.passed { "passed" } else { "**failed**" };
+    let result = ran.result();
     let Ran { date, commit, .. } = ran;
     text.push_str(&format!(
         "{date}, commit {commit}, {}: {result}.\n",

@@ -312,17 +312,19 @@ fn soaked(lines: &[Value]) -> Vec<Table> {
     vec![table]
 }
 
-const SOAK: [(&str, &str); 20] = [
+const SOAK: [(&str, &str); 22] = [
     ("seconds", "seconds"),
     ("seed", "seed"),
     ("store", "store"),
     ("cycles: a calm time, a fault, the recovery", "cycles"),
     ("faults", "faults"),
     ("requests", "requests"),
-    ("without a response, or not found to be permitted", "failed"),
+    ("without a response, as the faults permit", "failed"),
     ("401 that reached a caller", "refused"),
     ("requests in calm times", "calm_requests"),
     ("of these failed", "calm_failed"),
+    ("token requests in calm times", "calm_token_requests"),
+    ("lifetimes of tokens in calm times", "calm_bound"),
     ("token requests", "token_requests"),
     ("permitted token requests", "bound"),
     ("refresh tokens", "refresh_tokens"),
@@ -343,9 +345,16 @@ fn benches(lines: &[Value]) -> Vec<Table> {
     vec![table]
 }
 
-/// Shows a map of counts: `3 x a, 1 x b`.
+/// Shows a map of counts: `3 a, 1 b`. Many counts are shown by their number and sum.
 fn counts(value: &Value) -> String {
-    let counts = value.as_object().into_iter().flatten();
+    let Some(counts) = value.as_object() else {
+        return String::new();
+    };
+    if counts.len() > 20 {
+        let sum = counts.values().filter_map(Value::as_u64).sum();
+        return format!("{} events of {} kinds", number(sum), counts.len());
+    }
+    let counts = counts.iter().filter(|(_, count)| **count != 0);
     let counts = counts.map(|(name, count)| format!("{} {name}", text(count)));
     counts.collect::<Vec<_>>().join(", ")
 }

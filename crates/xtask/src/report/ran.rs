@@ -34,6 +34,8 @@ impl Ran {
         let file = folder()?.join(format!("{name}.jsonl"));
         fs::create_dir_all(folder()?)?;
         fs::write(&file, "")?;
+        // Before the run: the files may change meanwhile.
+        let now = Self::now()?;
         let begun = Instant::now();
         let result = run(&file);
         if let Err(error) = &result {
@@ -43,7 +45,7 @@ impl Ran {
             seconds: begun.elapsed().as_secs(),
             passed: result.is_ok(),
             lines: parse(&fs::read_to_string(&file)?)?,
-            ..Self::now()?
+            ..now
         })
     }
 
@@ -92,6 +94,10 @@ impl Ran {
             Ok(text) => Ok(Some(Self::from_json(&serde_json::from_str(&text)?))),
             Err(_) => Ok(None),
         }
+    }
+
+    pub(crate) fn result(&self) -> &'static str {
+        if self.passed { "passed" } else { "**failed**" }
     }
 
     /// Keeps the result of a part.

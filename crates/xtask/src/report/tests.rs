@@ -88,3 +88,29 @@ fn a_result_is_read_as_it_was_written() {
     assert_eq!(ran.to_json()["seconds"], json!(61));
     assert!(parse("{").is_err());
 }
+
+#[test]
+fn the_summary_has_every_part() {
+    let results: Vec<_> = PARTS
+        .iter()
+        .map(|part| (part, (part.name == "field").then(|| ran(""))))
+        .collect();
+    let text = page::summary(&results);
+    assert_eq!(text.lines().count(), 3 + PARTS.len());
+    let title = part("field").title;
+    assert!(text.contains(&format!(
+        "| {title} | passed | 2026-01-02 03:04 UTC | abc | 1 min 1 s |"
+    )));
+    assert_eq!(text.matches("| not run |").count(), PARTS.len() - 1);
+}
+
+#[test]
+fn many_counts_are_shown_by_their_sum() {
+    let many: String = (0..30).map(|at| format!("\"k{at}\":2,")).collect();
+    let line = |counted: &str| {
+        format!("{{\"kind\":\"simulation\",\"seeds\":\"1\",\"counted\":{{{counted}}}}}\n")
+    };
+    let shown = |counted: &str| page::part(part("simulation"), Some(&ran(&line(counted))));
+    assert!(shown(many.trim_end_matches(',')).contains("60 events of 30 kinds"));
+    assert!(shown("\"a\":2,\"b\":0,\"c\":1").contains("| 2 a, 1 c |"));
+}
