@@ -308,15 +308,27 @@ impl Group {
             .collect();
         let stages = 0..self.stages.len();
         wanted.retain(|(_, it)| stages.clone().any(|stage| ledger.needs(&it.name, stage)));
-        for (number, stage) in self.stages.iter().enumerate() {
-            Run {
-                group: self,
-                tree,
-                stage,
-                number,
-                ledger: &mut ledger,
+        let mut alone = Vec::new();
+        for (number, mutant) in std::mem::take(&mut wanted) {
+            let woven = Woven::new(tree.text(&mutant.file)?, &[(number, mutant)]);
+            if woven.left.is_empty() {
+                wanted.push((number, mutant));
+            } else {
+                alone.push(mutant);
             }
-            .all(&mut wanted)?;
+        }
+        let runs = self.stages.iter().enumerate().map(|(number, stage)| Run {
+            group: self,
+            tree,
+            stage,
+            number,
+        });
+        runs.clone()
+            .try_for_each(|run| run.together(&mut wanted, &mut ledger))?;
+        // Last, because their builds share little with the others.
+        for mutant in alone {
+            runs.clone()
+                .try_for_each(|run| run.alone(mutant, &mut ledger))?;
         }
         Ok((ledger, all))
     }
@@ -339,38 +351,25 @@ impl Group {
 }
 
 /// One stage of one group.
+#[derive(Clone, Copy)]
 struct Run<'a> {
     group: &'a Group,
     tree: &'a Tree,
     stage: &'a Stage,
     number: usize,
-    ledger: &'a mut Ledger,
 }
 
 impl Run<'_> {
-    /// Removes from `wanted` what does not compile. All others are in the build of each stage, so
-    /// that stages with the same tests share a build.
-    fn all(&mut self, wanted: &mut Vec<(usize, &Mutant)>) -> Result {
-        let needs = wanted.iter().filter(|it| self.needs(it.1)).count();
-        if needs == 0 {
+    /// Tests with one build for all mutants. Removes from `wanted` what does not compile. All others
+    /// are in the build of each stage, so that stages with the same tests share a build.
+    fn together(self, wanted: &mut Vec<(usize, &Mutant)>, ledger: &mut Ledger) -> Result {
+        let needs = |mutant: &Mutant, ledger: &Ledger| ledger.needs(&mutant.name, self.number);
+        let count = wanted.iter().filter(|it| needs(it.1, ledger)).count();
+        if count == 0 {
             return Ok(());
         }
-        println!("{}: {}: {needs} mutants", self.group.name, self.stage.name);
-        for mutant in self.together(wanted)? {
-            if self.needs(mutant) {
-                self.alone(mutant)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn needs(&self, mutant: &Mutant) -> bool {
-        self.ledger.needs(&mutant.name, self.number)
-    }
-
-    /// Tests with one build for all mutants. Returns those that need a build of their own.
-    fn together<'m>(&mut self, wanted: &mut Vec<(usize, &'m Mutant)>) -> Result<Vec<&'m Mutant>> {
-        let (mut programs, left) = loop {
+        println!("{}: {}: {count} mutants", self.group.name, self.stage.name);
+        let mut programs = loop {
             let mut files = BTreeMap::<&str, Vec<(usize, &Mutant)>>::new();
             for (number, mutant) in wanted.iter() {
                 files
@@ -387,11 +386,7 @@ impl Run<'_> {
                 .map(|(file, woven)| ((*file).to_owned(), woven.text.clone()));
             self.write(texts.collect())?;
             match build(&self.tree.path, self.stage)? {
-                Built::Programs(programs) => {
-                    let left: HashSet<_> = woven.values().flat_map(|it| &it.left).collect();
-                    let left = wanted.iter().filter(|(number, _)| left.contains(number));
-                    break (programs, left.copied().collect::<Vec<_>>());
-                }
+                Built::Programs(programs) => break programs,
                 Built::Errors { places, text } => {
                     let numbers: HashSet<_> = places
                         .iter()
@@ -401,59 +396,59 @@ impl Run<'_> {
                         return Err(format!("the build fails without a mutant:\n{text}").into());
                     }
                     for (_, mutant) in wanted.iter().filter(|(it, _)| numbers.contains(it)) {
-                        self.ledger.set(&mutant.name, Verdict::Unviable, self.tree);
+                        ledger.set(&mutant.name, Verdict::Unviable, self.tree);
                     }
                     println!("  {} do not compile", numbers.len());
-                    self.ledger.save()?;
+                    ledger.save()?;
                     wanted.retain(|(number, _)| !numbers.contains(number));
                 }
             }
         };
         programs.check()?;
-        let is_left = |number: usize| left.iter().any(|(it, _)| *it == number);
         let mut tested: Vec<_> = wanted.clone();
-        tested.retain(|(number, mutant)| !is_left(*number) && self.needs(mutant));
+        tested.retain(|(_, mutant)| needs(mutant, ledger));
         let mut missed = 0;
         for (index, (number, mutant)) in tested.iter().enumerate() {
             let verdict = programs.test(*number)?;
             missed += usize::from(verdict.is_none());
-            self.judge(mutant, verdict)?;
-            if (index + 1) % 50 == 0 {
-                println!(
-                    "  {} of {} tested, {missed} missed",
-                    index + 1,
-                    tested.len()
-                );
+            self.judge(mutant, verdict, ledger)?;
+            if (index + 1) % 50 == 0 || index + 1 == tested.len() {
+                let count = tested.len();
+                println!("  {} of {count} tested, {missed} missed", index + 1);
             }
         }
-        Ok(left.into_iter().map(|(_, mutant)| mutant).collect())
+        Ok(())
     }
 
     /// Tests with a build for this mutant.
-    fn alone(&mut self, mutant: &Mutant) -> Result {
+    fn alone(self, mutant: &Mutant, ledger: &mut Ledger) -> Result {
+        if !ledger.needs(&mutant.name, self.number) {
+            return Ok(());
+        }
+        println!("{}: {}: {}", self.group.name, self.stage.name, mutant.name);
         let text = woven::mutated(self.tree.text(&mutant.file)?, mutant);
         let text = text.ok_or_else(|| format!("{}: no such place", mutant.name))?;
         self.write(BTreeMap::from([(mutant.file.clone(), text)]))?;
         match build(&self.tree.path, self.stage)? {
             Built::Programs(programs) => {
                 let verdict = programs.limited().test(0)?;
-                self.judge(mutant, verdict)
+                self.judge(mutant, verdict, ledger)
             }
             Built::Errors { .. } => {
-                self.ledger.set(&mutant.name, Verdict::Unviable, self.tree);
-                self.ledger.save()
+                ledger.set(&mutant.name, Verdict::Unviable, self.tree);
+                ledger.save()
             }
         }
     }
 
-    fn judge(&mut self, mutant: &Mutant, verdict: Option<Verdict>) -> Result {
+    fn judge(self, mutant: &Mutant, verdict: Option<Verdict>, ledger: &mut Ledger) -> Result {
         let verdict = verdict.unwrap_or(Verdict::Missed(self.number));
-        self.ledger.set(&mutant.name, verdict, self.tree);
-        self.ledger.save()
+        ledger.set(&mutant.name, verdict, self.tree);
+        ledger.save()
     }
 
     /// Writes changed files, and adds to the crate the function that chooses the mutant.
-    fn write(&self, mut changed: BTreeMap<String, String>) -> Result {
+    fn write(self, mut changed: BTreeMap<String, String>) -> Result {
         let lib = format!("crates/{}/src/lib.rs", self.group.package);
         let text = match changed.remove(&lib) {
             Some(text) => text,
