@@ -234,3 +234,23 @@ fn a_denied_scope_is_not_adopted_from_another_process() {
     scopes.adopt(&limits, "read", "read write");
     assert_eq!(scopes.asked(), None);
 }
+
+#[test]
+fn a_granted_scope_covers_what_it_names() {
+    let wanted = |scopes: &[&str]| {
+        scopes
+            .iter()
+            .map(|scope| (*scope).into())
+            .collect::<Vec<_>>()
+    };
+    for (granted, scopes, is_covered) in [
+        ("read write", &["read"][..], true),
+        ("read write", &["write", "read"], true),
+        ("read", &["read", "write"], false),
+        ("read-only", &["read"], false),
+        ("", &["read"], false),
+        ("", &[], true),
+    ] {
+        assert_eq!(covers(granted, &wanted(scopes)), is_covered, "{granted:?}");
+    }
+}

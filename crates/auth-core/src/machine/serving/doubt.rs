@@ -111,10 +111,8 @@ impl State {
             self.previous = None;
             self.unproven = 0;
             let refusals = &mut self.refusals;
-            if refusals.unaccepted > 0 {
-                refusals.unaccepted = 0;
-                refusals.until = refusals.counted + often(policy, refusals.recent);
-            }
+            refusals.unaccepted = 0;
+            refusals.until = refusals.counted + often(policy, refusals.recent);
         }
         Action::Nothing
     }

@@ -104,3 +104,17 @@ fn g17_no_claim_is_made_where_a_refresh_token_may_be_spent() {
     assert!(world.now.wait_since(begun) >= secs(22));
     assert_eq!(world.record().claim, None);
 }
+
+#[test]
+fn g05f_a_failure_ends_the_claim_in_the_write_that_tells_of_it() {
+    let mut world = World::new();
+    let (_, (mut b, mut beside)) = silent(&mut world);
+    b.ends(&mut world, &mut beside, 1, Err(page()));
+    let Order::Write(write) = &beside.order else {
+        panic!("{:?}", beside.order);
+    };
+    assert_eq!(write.record.claim, None);
+    assert!(write.record.pause.is_some());
+    b.flies(&mut world, &mut beside);
+    assert!(matches!(beside.landing().end, End::Told(..)));
+}

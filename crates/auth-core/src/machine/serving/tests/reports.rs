@@ -192,6 +192,8 @@ fn g05_failures_of_one_kind_count_only_while_they_follow_each_other() {
     assert!(alternating.iter().all(|wait| *wait < 5), "{alternating:?}");
     let row = waits(&[a, b, a, a, a]);
     assert!(row[3] < 5 && row[4] == 300, "{row:?}");
+    let interrupted = waits(&[a, a, b, a, a]);
+    assert!(interrupted.iter().all(|wait| *wait < 5), "{interrupted:?}");
 }
 
 /// Callers wait no longer than for one token request, however often one has no answer.
