@@ -145,8 +145,7 @@ const LOWEST: f64 = 95.0;
 /// 0), `--fresh` (forget what earlier runs found), `--score` (run nothing, print what is known).
 ///
 /// cargo-mutants lists the changes. One build contains all of them, and the environment chooses one
-/// for each run of the tests. A change that needs a build of its own, as that of a constant, gets
-/// the build.
+/// for each run of the tests. A change that needs a separate build, as that of a constant, gets one.
 ///
 /// What is found is kept in `target/mutants/GROUP.json`: a second run continues after an interruption,
 /// and repeats the mutants of changed files and those that were missed before the last change of

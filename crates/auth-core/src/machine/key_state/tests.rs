@@ -278,7 +278,7 @@ fn g07_a_flight_that_wrote_missing_facts_ends_without_a_token() {
 }
 
 #[test]
-fn g19_a_flight_that_was_given_up_brings_its_token_if_there_is_none() {
+fn g19_a_flight_that_was_given_up_brings_its_token_if_no_token_is_valid() {
     let late = |desk: &mut Desk, end: End| {
         let landing = desk.landing(end);
         let now = desk.now;
@@ -399,4 +399,19 @@ fn a_token_that_no_header_can_carry_is_a_failure() {
     );
     assert!(matches!(landed, Landed::Failed(_)), "{landed:?}");
     assert_eq!(desk.key.memory.current, None);
+}
+
+#[test]
+fn g07_no_refusal_of_a_token_on_trial_is_remembered_however_often_the_api_refuses() {
+    let mut desk = Desk::with(None);
+    let first = desk.gets("fake-token-1");
+    let mut actions = Vec::new();
+    for _ in 0..6 {
+        let action = desk.refuse(first);
+        assert!(!desk.is_refused("fake-token-1"), "{action:?}");
+        actions.push(action);
+        desk.pass(1);
+    }
+    assert!(matches!(actions[0], Action::SendAgain { .. }));
+    assert_eq!(actions[5], Action::RefusalBackOff);
 }

@@ -254,3 +254,16 @@ fn a_granted_scope_covers_what_it_names() {
         assert_eq!(covers(granted, &wanted(scopes)), is_covered, "{granted:?}");
     }
 }
+
+#[test]
+fn the_end_of_a_token_request_with_more_scope_is_told_once() {
+    for (granted, is_granted) in [("read write", true), ("read", false)] {
+        let (mut scopes, limits) = (Scopes::default(), any());
+        let base = situation(&limits, "read", "read");
+        assert_eq!(scopes.want(base, &["write"]), Step::Ask);
+        assert!(scopes.granted("read write", "read", granted, None));
+        let ended = scopes.take_ended().expect("it is told");
+        assert_eq!(ended.is_granted, is_granted);
+        assert_eq!(scopes.take_ended(), None);
+    }
+}
