@@ -13,6 +13,7 @@ use crate::{
 mod build;
 mod ledger;
 mod mutant;
+mod options;
 mod score;
 mod stage;
 mod survivors;
@@ -22,6 +23,7 @@ mod woven;
 use build::{Built, build};
 use ledger::{Ledger, Verdict};
 use mutant::Mutant;
+use options::Options;
 use score::{Score, Scores};
 use stage::Stage;
 use survivors::{Survivors, without_place};
@@ -144,8 +146,7 @@ const LOWEST: f64 = 95.0;
 /// 0), `--fresh` (forget what earlier runs found), `--score` (run nothing, print what is known).
 ///
 /// cargo-mutants lists the changes. One build contains all of them, and the environment chooses one
-/// for each run of the tests. A change that needs a build of its own, as that of a constant, gets
-/// the build.
+/// for each run of the tests. A change that needs a separate build, as that of a constant, gets one.
 ///
 /// What is found is kept in `target/mutants/GROUP.json`: a second run continues after an interruption,
 /// and repeats the mutants of changed files and those that were missed before the last change of
@@ -209,80 +210,6 @@ pub(crate) fn run(arguments: &[String]) -> Result {
     Err(errors.join("\n").into())
 }
 
-struct Options {
-    groups: Vec<String>,
-    files: Vec<String>,
-    shard: Option<(usize, usize)>,
-    fresh: bool,
-    only_score: bool,
-}
-
-impl Options {
-    fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self {
-            groups: Vec::new(),
-            files: Vec::new(),
-            shard: None,
-            fresh: false,
-            only_score: false,
-        };
-        let mut arguments = arguments.iter().map(String::as_str);
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                let value = arguments.next();
-                value.ok_or_else(|| format!("`{argument}` needs a value"))
-            };
-            match argument {
-                "--" => {}
-                "--file" => options.files.push(value()?.to_owned()),
-                "--shard" => options.shard = Some(shard(value()?)?),
-                "--fresh" => options.fresh = true,
-                "--score" => options.only_score = true,
-                name if GROUPS.iter().any(|group| group.name == name) => {
-                    options.groups.push(name.to_owned());
-                }
-                other => {
-                    let groups = GROUPS.map(|group| group.name).join(", ");
-                    return Err(format!(
-                        "unknown argument `{other}`; groups are: {groups}; options are: --file PATH, --shard K/N, --fresh, --score"
-                    )
-                    .into());
-                }
-            }
-        }
-        if let Some(file) = options
-            .files
-            .iter()
-            .find(|file| !GROUPS.iter().any(|group| group.has(file)))
-        {
-            return Err(format!("no group has the file `{file}`").into());
-        }
-        Ok(options)
-    }
-
-    fn wants(&self, group: &Group) -> bool {
-        let is_named = self.groups.is_empty() || self.groups.iter().any(|it| it == group.name);
-        is_named && (self.files.is_empty() || self.files.iter().any(|file| group.has(file)))
-    }
-
-    fn selects(&self, number: usize, file: &str) -> bool {
-        let is_file = self.files.is_empty() || self.files.iter().any(|it| it == file);
-        is_file
-            && self
-                .shard
-                .is_none_or(|(part, parts)| number % parts == part)
-    }
-}
-
-fn shard(text: &str) -> Result<(usize, usize)> {
-    let parse = || {
-        let (part, parts) = text.split_once('/')?;
-        let (part, parts) = (part.parse().ok()?, parts.parse().ok()?);
-        (part < parts).then_some((part, parts))
-    };
-    parse().ok_or_else(|| format!("`--shard {text}`: expected K/N, for example 0/8").into())
-}
-
 /// Returns the scores that the last runs wrote, or nothing if there was no run.
 pub(crate) fn last() -> Result<Option<Ran>> {
     let mut lines = score::known()?;
@@ -327,15 +254,27 @@ impl Group {
             .collect();
         let stages = 0..self.stages.len();
         wanted.retain(|(_, it)| stages.clone().any(|stage| ledger.needs(&it.name, stage)));
-        for (number, stage) in self.stages.iter().enumerate() {
-            Run {
-                group: self,
-                tree,
-                stage,
-                number,
-                ledger: &mut ledger,
+        let mut alone = Vec::new();
+        for (number, mutant) in std::mem::take(&mut wanted) {
+            let woven = Woven::new(tree.text(&mutant.file)?, &[(number, mutant)]);
+            if woven.left.is_empty() {
+                wanted.push((number, mutant));
+            } else {
+                alone.push(mutant);
             }
-            .all(&mut wanted)?;
+        }
+        let runs = self.stages.iter().enumerate().map(|(number, stage)| Run {
+            group: self,
+            tree,
+            stage,
+            number,
+        });
+        runs.clone()
+            .try_for_each(|run| run.together(&mut wanted, &mut ledger))?;
+        // Last, because their builds share little with the others.
+        for mutant in alone {
+            runs.clone()
+                .try_for_each(|run| run.alone(mutant, &mut ledger))?;
         }
         Ok((ledger, all))
     }
@@ -358,38 +297,25 @@ impl Group {
 }
 
 /// One stage of one group.
+#[derive(Clone, Copy)]
 struct Run<'a> {
     group: &'a Group,
     tree: &'a Tree,
     stage: &'a Stage,
     number: usize,
-    ledger: &'a mut Ledger,
 }
 
 impl Run<'_> {
-    /// Removes from `wanted` what does not compile. All others are in the build of each stage, so
-    /// that stages with the same tests share a build.
-    fn all(&mut self, wanted: &mut Vec<(usize, &Mutant)>) -> Result {
-        let needs = wanted.iter().filter(|it| self.needs(it.1)).count();
-        if needs == 0 {
+    /// Tests with one build for all mutants. Removes from `wanted` what does not compile. All others
+    /// are in the build of each stage, so that stages with the same tests share a build.
+    fn together(self, wanted: &mut Vec<(usize, &Mutant)>, ledger: &mut Ledger) -> Result {
+        let needs = |mutant: &Mutant, ledger: &Ledger| ledger.needs(&mutant.name, self.number);
+        let count = wanted.iter().filter(|it| needs(it.1, ledger)).count();
+        if count == 0 {
             return Ok(());
         }
-        println!("{}: {}: {needs} mutants", self.group.name, self.stage.name);
-        for mutant in self.together(wanted)? {
-            if self.needs(mutant) {
-                self.alone(mutant)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn needs(&self, mutant: &Mutant) -> bool {
-        self.ledger.needs(&mutant.name, self.number)
-    }
-
-    /// Tests with one build for all mutants. Returns those that need a build of their own.
-    fn together<'m>(&mut self, wanted: &mut Vec<(usize, &'m Mutant)>) -> Result<Vec<&'m Mutant>> {
-        let (mut programs, left) = loop {
+        println!("{}: {}: {count} mutants", self.group.name, self.stage.name);
+        let mut programs = loop {
             let mut files = BTreeMap::<&str, Vec<(usize, &Mutant)>>::new();
             for (number, mutant) in wanted.iter() {
                 files
@@ -406,11 +332,7 @@ impl Run<'_> {
                 .map(|(file, woven)| ((*file).to_owned(), woven.text.clone()));
             self.write(texts.collect())?;
             match build(&self.tree.path, self.stage)? {
-                Built::Programs(programs) => {
-                    let left: HashSet<_> = woven.values().flat_map(|it| &it.left).collect();
-                    let left = wanted.iter().filter(|(number, _)| left.contains(number));
-                    break (programs, left.copied().collect::<Vec<_>>());
-                }
+                Built::Programs(programs) => break programs,
                 Built::Errors { places, text } => {
                     let numbers: HashSet<_> = places
                         .iter()
@@ -420,59 +342,59 @@ impl Run<'_> {
                         return Err(format!("the build fails without a mutant:\n{text}").into());
                     }
                     for (_, mutant) in wanted.iter().filter(|(it, _)| numbers.contains(it)) {
-                        self.ledger.set(&mutant.name, Verdict::Unviable, self.tree);
+                        ledger.set(&mutant.name, Verdict::Unviable, self.tree);
                     }
                     println!("  {} do not compile", numbers.len());
-                    self.ledger.save()?;
+                    ledger.save()?;
                     wanted.retain(|(number, _)| !numbers.contains(number));
                 }
             }
         };
         programs.check()?;
-        let is_left = |number: usize| left.iter().any(|(it, _)| *it == number);
         let mut tested: Vec<_> = wanted.clone();
-        tested.retain(|(number, mutant)| !is_left(*number) && self.needs(mutant));
+        tested.retain(|(_, mutant)| needs(mutant, ledger));
         let mut missed = 0;
         for (index, (number, mutant)) in tested.iter().enumerate() {
             let verdict = programs.test(*number)?;
             missed += usize::from(verdict.is_none());
-            self.judge(mutant, verdict)?;
-            if (index + 1) % 50 == 0 {
-                println!(
-                    "  {} of {} tested, {missed} missed",
-                    index + 1,
-                    tested.len()
-                );
+            self.judge(mutant, verdict, ledger)?;
+            if (index + 1) % 50 == 0 || index + 1 == tested.len() {
+                let count = tested.len();
+                println!("  {} of {count} tested, {missed} missed", index + 1);
             }
         }
-        Ok(left.into_iter().map(|(_, mutant)| mutant).collect())
+        Ok(())
     }
 
     /// Tests with a build for this mutant.
-    fn alone(&mut self, mutant: &Mutant) -> Result {
+    fn alone(self, mutant: &Mutant, ledger: &mut Ledger) -> Result {
+        if !ledger.needs(&mutant.name, self.number) {
+            return Ok(());
+        }
+        println!("{}: {}: {}", self.group.name, self.stage.name, mutant.name);
         let text = woven::mutated(self.tree.text(&mutant.file)?, mutant);
         let text = text.ok_or_else(|| format!("{}: no such place", mutant.name))?;
         self.write(BTreeMap::from([(mutant.file.clone(), text)]))?;
         match build(&self.tree.path, self.stage)? {
             Built::Programs(programs) => {
                 let verdict = programs.limited().test(0)?;
-                self.judge(mutant, verdict)
+                self.judge(mutant, verdict, ledger)
             }
             Built::Errors { .. } => {
-                self.ledger.set(&mutant.name, Verdict::Unviable, self.tree);
-                self.ledger.save()
+                ledger.set(&mutant.name, Verdict::Unviable, self.tree);
+                ledger.save()
             }
         }
     }
 
-    fn judge(&mut self, mutant: &Mutant, verdict: Option<Verdict>) -> Result {
+    fn judge(self, mutant: &Mutant, verdict: Option<Verdict>, ledger: &mut Ledger) -> Result {
         let verdict = verdict.unwrap_or(Verdict::Missed(self.number));
-        self.ledger.set(&mutant.name, verdict, self.tree);
-        self.ledger.save()
+        ledger.set(&mutant.name, verdict, self.tree);
+        ledger.save()
     }
 
     /// Writes changed files, and adds to the crate the function that chooses the mutant.
-    fn write(&self, mut changed: BTreeMap<String, String>) -> Result {
+    fn write(self, mut changed: BTreeMap<String, String>) -> Result {
         let lib = format!("crates/{}/src/lib.rs", self.group.package);
         let text = match changed.remove(&lib) {
             Some(text) => text,
@@ -499,60 +421,4 @@ fn find_or_install() -> Result<bool> {
         return Ok(false);
     }
     Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(arguments: &[&str]) -> Result<Options> {
-        let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
-        Options::parse(&arguments)
-    }
-
-    fn wanted(arguments: &[&str]) -> Vec<&'static str> {
-        let options = parse(arguments).unwrap();
-        let groups = GROUPS.iter().filter(|group| options.wants(group));
-        groups.map(|group| group.name).collect()
-    }
-
-    #[test]
-    fn a_file_applies_to_its_group_only() {
-        assert_eq!(wanted(&[]), ["machine", "core", "layer", "reply"]);
-        assert_eq!(wanted(&["reply", "layer"]), ["layer", "reply"]);
-        let cases = [
-            ("crates/auth-core/src/machine/backoff.rs", "machine"),
-            ("crates/auth-core/src/clock.rs", "core"),
-            ("crates/auth-tower/src/lib.rs", "layer"),
-            ("crates/auth-oauth2/src/response.rs", "reply"),
-        ];
-        for (file, group) in cases {
-            assert_eq!(wanted(&["--file", file]), [group]);
-        }
-        assert!(wanted(&["layer", "--file", "crates/auth-core/src/clock.rs"]).is_empty());
-    }
-
-    #[test]
-    fn the_parts_of_a_group_are_disjoint_and_complete() {
-        let parts = ["0/3", "1/3", "2/3"].map(|it| parse(&["--shard", it]).unwrap());
-        for number in 0..10 {
-            let owners = parts.iter().filter(|it| it.selects(number, "a.rs")).count();
-            assert_eq!(owners, 1, "{number}");
-        }
-    }
-
-    #[test]
-    fn unknown_arguments_are_errors() {
-        let all: [&[&str]; 6] = [
-            &["other"],
-            &["--file"],
-            &["--file", "other.rs"],
-            &["--shard", "3"],
-            &["--shard", "3/3"],
-            &["--jobs", "2"],
-        ];
-        for arguments in all {
-            assert!(parse(arguments).is_err(), "{arguments:?}");
-        }
-    }
 }

@@ -329,3 +329,6 @@ impl KeyState {
         self.memory.current = Some(print);
     }
 }
+
+#[cfg(test)]
+mod tests;

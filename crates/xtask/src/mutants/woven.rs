@@ -11,7 +11,7 @@ pub(super) struct Woven {
     pub(super) text: String,
     /// The lines of each mutant, and its number.
     lines: Vec<(Range<usize>, usize)>,
-    /// The mutants that need builds of their own: in constants, and in functions that can have
+    /// The mutants that need separate builds: in constants, and in functions that can have
     /// only one body.
     pub(super) left: Vec<usize>,
 }

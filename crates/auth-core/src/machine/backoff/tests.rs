@@ -107,6 +107,12 @@ fn s28_a_rejection_with_retry_after_waits_for_the_longer_of_both() {
         };
         assert_eq!(wait(rejected(RejectedPart::Credentials)), secs(credentials));
         assert_eq!(wait(rejected(RejectedPart::SecondFactor)), secs(code));
+        // A third wrong code is no typing error.
+        let third = Situation {
+            row: 3,
+            ..rejected(RejectedPart::SecondFactor)
+        };
+        assert_eq!(wait(third), secs(credentials));
     }
 }
 

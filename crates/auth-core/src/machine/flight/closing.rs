@@ -205,10 +205,8 @@ impl Flight {
         let failed = self.landing.take();
         self.see(cx, loaded);
         if let Some((token, age)) = sharing::adopt(cx, &self.seen.record, &self.start) {
-            let requested = failed.as_ref().is_some_and(|landing| landing.requested);
             self.landing = Some(Landing {
                 end: End::Token(token, age),
-                requested,
                 ..self.landing_at(cx.now)
             });
             self.todo = Vec::new();
@@ -419,6 +417,7 @@ impl Flight {
         self.refresh.is_none() && self.own.as_ref().is_some_and(|own| own.lockable)
     }
 
+    /// Returns the end of a flight that changes nothing.
     pub(super) fn landing_at(&self, now: Moment) -> Landing {
         let own = self.own.as_ref();
         Landing {

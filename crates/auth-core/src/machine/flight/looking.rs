@@ -142,10 +142,7 @@ impl Flight {
             self.seen.record.refresh.is_some() || matches!(own.first, Ok(Some(_)));
         self.own = Some(own);
         if unchanged {
-            self.landing = Some(Landing {
-                end: End::Unchanged,
-                ..self.landing_at(cx.now)
-            });
+            self.landing = Some(self.landing_at(cx.now));
             return self.release_and_land(cx);
         }
         // A refresh token does not contain a password, so no password is tested.

@@ -305,7 +305,7 @@ fn g11_a_share_allows_a_tenth_of_the_quota() {
 }
 
 #[test]
-fn g11_what_is_owed_to_the_account_is_paid_once_and_forgotten_when_it_is_over() {
+fn g11_slots_that_the_account_lacks_are_added_once_and_forgotten_when_they_are_free() {
     let quota = Quota::new(20, secs(60)).unwrap();
     let mut memory = Memory::new(Some(quota));
     let pays = |memory: &Memory, now: u64| {
@@ -327,7 +327,7 @@ fn g11_what_is_owed_to_the_account_is_paid_once_and_forgotten_when_it_is_over() 
     assert_eq!(memory.share.as_ref().map(|share| share.owed.len()), Some(2));
     memory.paid();
     assert_eq!(pays(&memory, 70), []);
-    // Without a quota nothing is owed.
+    // Without a quota there are no slots.
     let mut memory = Memory::new(None);
     memory.owe(1, at(60), at(0));
     assert_eq!(pays(&memory, 0), []);

@@ -234,3 +234,36 @@ fn a_denied_scope_is_not_adopted_from_another_process() {
     scopes.adopt(&limits, "read", "read write");
     assert_eq!(scopes.asked(), None);
 }
+
+#[test]
+fn a_granted_scope_covers_what_it_names() {
+    let wanted = |scopes: &[&str]| {
+        scopes
+            .iter()
+            .map(|scope| (*scope).into())
+            .collect::<Vec<_>>()
+    };
+    for (granted, scopes, is_covered) in [
+        ("read write", &["read"][..], true),
+        ("read write", &["write", "read"], true),
+        ("read", &["read", "write"], false),
+        ("read-only", &["read"], false),
+        ("", &["read"], false),
+        ("", &[], true),
+    ] {
+        assert_eq!(covers(granted, &wanted(scopes)), is_covered, "{granted:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_token_request_with_more_scope_is_told_once() {
+    for (granted, is_granted) in [("read write", true), ("read", false)] {
+        let (mut scopes, limits) = (Scopes::default(), any());
+        let base = situation(&limits, "read", "read");
+        assert_eq!(scopes.want(base, &["write"]), Step::Ask);
+        assert!(scopes.granted("read write", "read", granted, None));
+        let ended = scopes.take_ended().expect("it is told");
+        assert_eq!(ended.is_granted, is_granted);
+        assert_eq!(scopes.take_ended(), None);
+    }
+}

@@ -122,7 +122,9 @@ impl State {
             held.trial = None;
             self.previous = None;
             self.unproven = 0;
-            if self.refusals.unaccepted > 0 {
+            // Without a refusal nothing is written, because a key that was never refused keeps no
+            // memory for refusals.
+            if self.refusals.unaccepted != 0 {
                 let refusals = &mut *self.refusals;
                 refusals.unaccepted = 0;
                 refusals.until = refusals.counted + often(policy, refusals.recent);

@@ -10,6 +10,7 @@ mod clocks;
 mod doubt;
 mod expired;
 mod failures;
+mod operator;
 mod quotas;
 mod refusals;
 mod rejections;

@@ -151,7 +151,7 @@ fn g02_a_stored_token_must_be_valid_for_longer_than_the_cached_one() {
 }
 
 #[test]
-fn g07_a_refused_token_is_not_taken_whoever_knows_of_it() {
+fn g07_a_refused_token_is_not_taken_if_the_process_or_the_record_knows_of_it() {
     let start = start(TokenRequestReason::Needed);
     let mut process = Process::new();
     process.memory.refused.add(Print::of_text(TEXT));
@@ -232,7 +232,7 @@ fn g06_cleared_rejections_of_others_are_ignored_and_their_pauses_are_not() {
 // --- refresh tokens ---
 
 #[test]
-fn g17_a_spent_refresh_token_is_not_sent_whoever_knows_of_it() {
+fn g17_a_spent_refresh_token_is_not_sent_if_the_process_or_the_record_knows_of_it() {
     let next = |process: &mut Process, record: &Record, own: &Own| {
         let next = next_refresh_token(&process.cx(), record, Some(own));
         next.map(|refresh| (refresh.secret.expose().to_owned(), refresh.is_first))

@@ -337,3 +337,38 @@ fn a_lost_write_without_a_lease_is_no_lost_lease() {
     air.order = process.step(&mut world, &mut air.flight, Fact::Wrote(false));
     assert!(!air.flight.take_lost_lease());
 }
+
+#[test]
+fn g17_an_entry_that_cannot_be_decrypted_may_hold_the_only_refresh_token() {
+    for keeps_refresh_tokens in [true, false] {
+        for settles in [true, false] {
+            let (mut world, mut process) = (World::new(), Process::new("a"));
+            process.rules.keeps_refresh_tokens = keeps_refresh_tokens;
+            process.hears_of_refusal("fake-token-old");
+            let start = Start {
+                settles,
+                ..start(TokenRequestReason::Needed)
+            };
+            let mut air = begins(&mut process, &mut world, start);
+            let sealed = Loaded {
+                version: Some(EntryVersion::new(5 << 64)),
+                record: None,
+                age: Duration::ZERO,
+                sealed: Some(Error::new(ErrorKind::Store, "no key decrypts the entry")),
+            };
+            let fact = Fact::Loaded(Box::new(sealed));
+            air.order = process.step(&mut world, &mut air.flight, fact);
+            process.flies(&mut world, &mut air);
+            let goes_on = !keeps_refresh_tokens && !settles;
+            assert_eq!(world.requests == 1, goes_on);
+            if goes_on {
+                continue;
+            }
+            match air.landing().end {
+                End::Settled => assert!(settles),
+                End::Failed(error) => assert_eq!(error.kind(), ErrorKind::Store),
+                end => panic!("{end:?}"),
+            }
+        }
+    }
+}

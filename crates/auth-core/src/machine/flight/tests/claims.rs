@@ -104,3 +104,56 @@ fn g17_no_claim_is_made_where_a_refresh_token_may_be_spent() {
     assert!(world.now.wait_since(begun) >= secs(22));
     assert_eq!(world.record().claim, None);
 }
+
+#[test]
+fn g05f_a_failure_ends_the_claim_in_the_write_that_tells_of_it() {
+    let mut world = World::new();
+    let (_, (mut b, mut beside)) = silent(&mut world);
+    b.ends(&mut world, &mut beside, 1, Err(page()));
+    let Order::Write(write) = &beside.order else {
+        panic!("{:?}", beside.order);
+    };
+    assert_eq!(write.record.claim, None);
+    assert!(write.record.pause.is_some());
+    b.flies(&mut world, &mut beside);
+    assert!(matches!(beside.landing().end, End::Told(..)));
+}
+
+#[test]
+fn g03f_a_claim_ends_with_its_token_although_the_first_write_is_lost() {
+    let mut world = World::new();
+    let (_, (mut b, mut beside)) = silent(&mut world);
+    b.ends(&mut world, &mut beside, 1, Ok(token("fake-token-b")));
+    // Another process marks a refused token.
+    let mut marked = world.record();
+    marked.refused.add(Print::of_text("fake-token-old"));
+    world.put(marked);
+    b.flies(&mut world, &mut beside);
+    assert_eq!(beside.brings(), "fake-token-b");
+    assert!(world.record().token.is_some());
+    assert_eq!(world.record().claim, None);
+}
+
+#[test]
+fn g11_a_claim_without_a_slot_of_the_quota_is_taken_back() {
+    let mut world = World::new();
+    let (mut a, mut b) = (Process::new("a"), Process::new("b"));
+    let mut holder = a.takes_off(&mut world, TokenRequestReason::Needed);
+    a.flies(&mut world, &mut holder);
+    quota(&mut b, 1);
+    let mut full = Account::default();
+    full.put(1, secs(600));
+    world.account = Some(world::Kept {
+        version: next_version(None, world.now.since_unix_epoch(), 0),
+        content: full,
+        written: world.now,
+    });
+    let mut beside = b.takes_off(&mut world, TokenRequestReason::Needed);
+    b.flies_to(&mut world, &mut beside, |order| {
+        matches!(order, Order::LoadAccount)
+    });
+    assert!(world.record().claim.is_some());
+    b.flies(&mut world, &mut beside);
+    assert!(matches!(beside.landing().end, End::OverQuota(_)));
+    assert_eq!(world.record().claim, None);
+}

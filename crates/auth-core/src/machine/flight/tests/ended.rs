@@ -83,6 +83,35 @@ fn g03_a_process_that_stood_still_takes_the_token_that_another_one_got() {
     assert_eq!(world.record().pause, None);
 }
 
+#[test]
+fn g05f_a_lost_reply_is_told_although_the_process_stood_still() {
+    let (mut world, mut process) = (World::new(), Process::new("a"));
+    let mut air = process.takes_off(&mut world, TokenRequestReason::Needed);
+    process.flies(&mut world, &mut air);
+    process.ends(&mut world, &mut air, 30, Err(lost()));
+    process.flies(&mut world, &mut air);
+    assert!(world.record().pause.is_some());
+    assert!(matches!(air.landing().end, End::Told(..)));
+}
+
+#[test]
+fn g06_only_logins_that_may_lock_an_account_are_counted() {
+    for (lockable, refresh, is_counted) in [
+        (true, false, true),
+        (false, false, false),
+        (true, true, false),
+    ] {
+        let (mut world, mut process) = (World::new(), Process::with_refresh_tokens("a"));
+        process.own.lockable = lockable;
+        if refresh {
+            world.put(with_refresh_token("fake-refresh-1"));
+        }
+        let error = rejected(RejectedPart::Credentials);
+        flown(&mut process, &mut world, Err(error));
+        assert_eq!(world.logins.is_some(), is_counted, "{lockable}, {refresh}");
+    }
+}
+
 // --- the share of the quota ---
 
 const WINDOW: u64 = 60;
@@ -97,7 +126,7 @@ fn with_quota() -> Process {
 }
 
 #[test]
-fn g11_a_token_request_without_the_store_uses_the_share_and_is_owed_to_the_account() {
+fn g11_a_token_request_without_the_store_uses_the_share_and_the_account_gets_it_later() {
     let short = token("fake-token-1").expires_in(secs(30));
     for (result, frees_in) in [
         (Ok(token("fake-token-1")), WINDOW),

@@ -113,7 +113,10 @@ fn g07_a_refusal_is_reported_until_a_token_arrives_although_none_is_valid() {
     desk.pass_secs(10);
     desk.refuse_newest();
     desk.pass_secs(3540);
-    assert!(desk.state.is_refused(desk.now), "the renewal is under way");
+    assert!(
+        desk.state.is_refused(desk.now),
+        "the renewal is in progress"
+    );
     desk.fetch_known();
     assert!(!desk.state.is_refused(desk.now));
     desk.pass_secs(3540);
@@ -157,7 +160,7 @@ fn without_callers_nothing_is_decided_before_a_renewal_may_start() {
 }
 
 #[test]
-fn missing_facts_are_written_by_a_flight_of_their_own_when_it_is_time() {
+fn missing_facts_are_written_by_a_separate_flight_when_it_is_time() {
     let mut desk = Desk::proven();
     desk.state.settle_at(Some(desk.now + secs(5)));
     assert_eq!(desk.demand(), Action::Serve);
@@ -192,6 +195,8 @@ fn g05_failures_of_one_kind_count_only_while_they_follow_each_other() {
     assert!(alternating.iter().all(|wait| *wait < 5), "{alternating:?}");
     let row = waits(&[a, b, a, a, a]);
     assert!(row[3] < 5 && row[4] == 300, "{row:?}");
+    let interrupted = waits(&[a, a, b, a, a]);
+    assert!(interrupted.iter().all(|wait| *wait < 5), "{interrupted:?}");
 }
 
 /// Callers wait no longer than for one token request, however often one has no answer.
