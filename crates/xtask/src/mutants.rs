@@ -97,24 +97,46 @@ const GROUPS: [Group; 4] = [
         package: "auth-core",
         paths: &["crates/auth-core/src/"],
         except: &["crates/auth-core/src/machine/"],
-        stages: &[Stage {
-            name: "unit tests",
-            package: "auth-core",
-            targets: &["--lib", "--tests"],
-            filter: &["--skip", "machine::"],
-        }],
+        stages: &[
+            Stage {
+                name: "unit tests",
+                package: "auth-core",
+                targets: &["--lib", "--tests"],
+                filter: &["--skip", "machine::"],
+            },
+            Stage {
+                name: "layer",
+                package: "auth-tower",
+                targets: &["--test", "layer"],
+                filter: &[],
+            },
+            Stage {
+                name: "guarantees",
+                package: "auth-workspace",
+                targets: &["--test", "guarantees"],
+                filter: &[],
+            },
+        ],
     },
     Group {
         name: "layer",
         package: "auth-tower",
         paths: &["crates/auth-tower/src/"],
         except: &[],
-        stages: &[Stage {
-            name: "all tests",
-            package: "auth-tower",
-            targets: &["--lib", "--tests"],
-            filter: &[],
-        }],
+        stages: &[
+            Stage {
+                name: "all tests",
+                package: "auth-tower",
+                targets: &["--lib", "--tests"],
+                filter: &[],
+            },
+            Stage {
+                name: "reqwest",
+                package: "auth-reqwest",
+                targets: &["--lib", "--tests"],
+                filter: &[],
+            },
+        ],
     },
     Group {
         name: "reply",

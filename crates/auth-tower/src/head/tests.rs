@@ -80,15 +80,20 @@ fn empty_the_pool() {
 #[test]
 fn a_head_that_fills_its_buffer_to_the_last_byte_is_restored() {
     let long = |length: usize| "x".repeat(length);
-    for length in (MIN_BYTES - 32..MIN_BYTES + 32).chain(2_040..2_060) {
-        assert_comes_back(request(&format!("/{}", long(length - 1))));
-        assert_comes_back(request(&format!("https://{}", long(length))));
+    for length in (MIN_BYTES - 32..MIN_BYTES + 32).chain(2_030..2_060) {
         let mut empty_value = request("/");
         let name = HeaderName::from_bytes(long(length).as_bytes()).unwrap();
-        empty_value
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(""));
-        assert_comes_back(empty_value);
+        let value = HeaderValue::from_static("");
+        empty_value.headers_mut().insert(name, value);
+        for request in [
+            request(&format!("/{}", long(length - 1))),
+            request(&format!("https://{}", long(length))),
+            empty_value,
+        ] {
+            // A large buffer of an earlier head would hide too small a count.
+            empty_the_pool();
+            assert_comes_back(request);
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The guarantees of `OriginGuardLayer`: an authenticator's headers are not sent to other origins,
 //! with any layer between the guard and `AuthLayer` (G12).
 
-use auth_core::{Authenticator, AuthenticatorOptions, Origins, Scheme};
-use auth_testkit::ScriptedSource;
+use auth_core::{Authenticator, AuthenticatorOptions, EventKind, Origins, Scheme};
+use auth_testkit::{RecordingObserver, ScriptedSource};
 use auth_tower::{AuthLayer, AuthOutcome, OriginGuard, OriginGuardLayer, Unsigned};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -44,6 +44,29 @@ fn away(there: fn() -> Response<Full<Bytes>>) -> Api {
         }
         Ok(there())
     })
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_observers_are_told_of_a_removed_credential() {
+    let (one, other) = (RecordingObserver::new(), RecordingObserver::new());
+    let options = AuthenticatorOptions::new()
+        .observer((one.clone(), other.clone()))
+        .label("fake-tenant");
+    let world = World::with(|builder| builder.options(options));
+    assert_eq!(world.authenticator.label(), Some("fake-tenant"));
+    assert_eq!(world.authenticator.vendor(), "example");
+    let mut request = get(FOREIGN);
+    let token = HeaderValue::from_static("Bearer fake-token-1");
+    request.headers_mut().insert("authorization", token);
+    let client = guard(&world).layer(Api::new());
+    in_time(client.oneshot(request)).await.unwrap();
+    for events in [one, other] {
+        let removed = events.last(|kind| matches!(kind, EventKind::CredentialRemoved { .. }));
+        let removed = removed.expect("an event");
+        assert_eq!(removed.host(), Some("elsewhere.example"));
+        assert_eq!(removed.label(), Some("fake-tenant"));
+        assert_eq!(removed.vendor(), "example");
+    }
 }
 
 #[tokio::test(start_paused = true)]

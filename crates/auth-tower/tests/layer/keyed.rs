@@ -13,7 +13,7 @@ use auth_core::{
     Authenticator, AuthenticatorMap, AuthenticatorMapBuilder, AuthenticatorOptions,
     Error as AuthError, ErrorKind, Key, KeyPart, Origins, Secret,
 };
-use auth_testkit::{Gate, Outcome, ScriptedSource, VirtualClock};
+use auth_testkit::{Gate, LogCapture, Outcome, ScriptedSource, VirtualClock};
 use auth_tower::{AuthLayer, AuthOutcome, Error, KeyedAuth, MissingToken};
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -326,4 +326,27 @@ async fn a_timeout_above_ends_the_wait_and_not_the_token_request() {
     tokio::time::sleep(delay).await;
     send(&mut client, get_as("alice", URL)).await.unwrap();
     assert_eq!((api.calls(), users.source("alice").fetches()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_is_told_that_back_offs_of_evicted_authenticators_were_forgotten() {
+    let log = LogCapture::new();
+    let _capture = log.install();
+    let users = Users::with(|map| map.max_entries(1));
+    // One authenticator, and four residues of earlier ones.
+    for number in 0..5 {
+        let user = number.to_string();
+        let failure = AuthError::new(ErrorKind::Unavailable, "no answer");
+        users.source(&user).always(Outcome::error(failure));
+        let mut client = users.over(Api::new());
+        send(&mut client, get_as(&user, URL)).await.unwrap_err();
+    }
+    assert!(!log.text().contains("no room"), "{}", log.text());
+    let failure = AuthError::new(ErrorKind::Unavailable, "no answer");
+    users.source("5").always(Outcome::error(failure));
+    let mut client = users.over(Api::new());
+    send(&mut client, get_as("5", URL)).await.unwrap_err();
+    send(&mut client, get_as("6", URL)).await.unwrap();
+    let text = log.text();
+    assert!(text.contains("of 1 keys are forgotten"), "{text}");
 }
