@@ -90,6 +90,10 @@ impl Key {
             .filter_map(|entry| std::str::from_utf8(entry.value).ok())
     }
 
+    pub(crate) fn hash_value(&self) -> u64 {
+        self.0.hash
+    }
+
     /// Returns all parts as bytes, for stores that derive the name of an entry from them. Equal
     /// keys have equal bytes and different keys have different bytes, in all processes of this
     /// release.

@@ -7,6 +7,7 @@ use std::{
 use crate::{
     Result,
     cargo::{cargo, output, root, run as execute},
+    report::Ran,
 };
 
 mod build;
@@ -302,6 +303,24 @@ fn shard(text: &str) -> Result<(usize, usize)> {
         (part < parts).then_some((part, parts))
     };
     parse().ok_or_else(|| format!("`--shard {text}`: expected K/N, for example 0/8").into())
+}
+
+/// Returns the scores that the last runs wrote, or nothing if there was no run.
+pub(crate) fn last() -> Result<Option<Ran>> {
+    let mut lines = score::known()?;
+    for line in &mut lines {
+        line["kind"] = "mutants".into();
+        let percent = line["percent"].as_f64();
+        let score = percent.map_or_else(|| "none".into(), |percent| format!("{percent:.1} %"));
+        line["score"] = score.into();
+    }
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let passed = lines
+        .iter()
+        .all(|line| line["missed"] == line["listed"] && line["not_run"] == 0);
+    Ran::of_lines(lines, passed).map(Some)
 }
 
 impl Group {

@@ -115,7 +115,8 @@ async fn assert_refusal(response: Response<Full<Bytes>>, token: &str) {
         r#"Bearer error="invalid_token""#
     );
     assert_eq!(response.headers()["x-refused"], token);
-    assert_eq!(response.extensions().len(), 1);
+    // The outcome, and the mark that there is one.
+    assert_eq!(response.extensions().len(), 2);
     assert_eq!(text(response).await, format!("refused Some({token:?})"));
 }
 

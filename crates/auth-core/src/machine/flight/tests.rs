@@ -9,8 +9,10 @@ mod asking;
 mod claims;
 mod closing;
 mod cover;
+mod driver;
 mod ended;
 mod logins;
+mod quotas;
 mod records;
 mod refused;
 mod world;
@@ -194,6 +196,44 @@ fn with_token(text: &str, left: u64) -> Record {
             scope: None,
             left: secs(left),
             lifetime: secs(3600),
+        }),
+        ..Record::default()
+    }
+}
+
+fn start(reason: TokenRequestReason) -> Start {
+    Start {
+        reason,
+        after: Duration::ZERO,
+        deadline: secs(10),
+        beyond: Duration::ZERO,
+        unless: None,
+        settles: false,
+    }
+}
+
+fn begins(process: &mut Process, world: &mut World, start: Start) -> Air {
+    let mut flight = Flight::new(start);
+    let order = process.step(world, &mut flight, Fact::Begun);
+    Air { flight, order }
+}
+
+fn fails(process: &mut Process, world: &mut World, air: &mut Air) {
+    air.order = process.step(world, &mut air.flight, Fact::StoreFailed);
+}
+
+fn quota(process: &mut Process, limit: u32) {
+    let quota = Quota::new(limit, secs(60)).unwrap();
+    process.rules.quota = Some(quota);
+    process.memory = Memory::new(Some(quota));
+}
+
+fn with_refresh_token(text: &str) -> Record {
+    Record {
+        refresh: Some(Refresh {
+            secret: Secret::from(text),
+            uncertain: 0,
+            is_first: false,
         }),
         ..Record::default()
     }

@@ -7,7 +7,7 @@ fn is_write(order: &Order) -> bool {
     matches!(order, Order::Write(_))
 }
 
-fn with_refresh_token(text: &str, uncertain: u32) -> Record {
+fn sent_refresh_token(text: &str, uncertain: u32) -> Record {
     Record {
         refresh: Some(Refresh {
             secret: Secret::from(text),
@@ -28,14 +28,12 @@ fn requesting(world: &mut World, process: &mut Process) -> Air {
 
 /// Returns how often such an order is tried, if its write is always lost.
 fn tries(world: &mut World, process: &mut Process, air: &mut Air, lost: fn(&Order) -> bool) -> u32 {
-    let mut tries = 0;
-    for _ in 0..100 {
+    for tries in 0..100 {
         process.flies_to(world, air, lost);
         if !lost(&air.order) {
             air.landing();
             return tries;
         }
-        tries += 1;
         air.order = process.step(world, &mut air.flight, Fact::Wrote(false));
     }
     panic!("tries without end");
@@ -145,9 +143,9 @@ fn g17_a_token_is_not_written_over_a_refresh_token_that_another_process_sends() 
     for (uncertain, is_written) in [(0, true), (1, false), (2, false)] {
         let mut world = World::new();
         let mut process = Process::with_refresh_tokens("a");
-        world.put(with_refresh_token("fake-refresh-1", 0));
+        world.put(sent_refresh_token("fake-refresh-1", 0));
         let mut air = requesting(&mut world, &mut process);
-        world.put(with_refresh_token("fake-refresh-1", uncertain));
+        world.put(sent_refresh_token("fake-refresh-1", uncertain));
         let mine = token("fake-token-a").refresh_token("fake-refresh-a");
         process.ends(&mut world, &mut air, 0, Ok(mine));
         process.flies(&mut world, &mut air);
@@ -165,7 +163,7 @@ fn g17_a_token_is_not_written_over_a_refresh_token_that_another_process_sends() 
 fn g17_a_token_that_was_requested_without_a_refresh_token_is_written_in_any_case() {
     let (mut world, mut process) = (World::new(), Process::with_refresh_tokens("a"));
     let mut air = requesting(&mut world, &mut process);
-    world.put(with_refresh_token("fake-refresh-1", 1));
+    world.put(sent_refresh_token("fake-refresh-1", 1));
     process.ends(&mut world, &mut air, 0, Ok(token("fake-token-a")));
     process.flies(&mut world, &mut air);
     assert!(world.record().token.is_some());
@@ -235,7 +233,7 @@ fn g16_a_store_that_fails_while_a_slot_is_given_back_is_done_without() {
 #[test]
 fn g16_a_rejected_refresh_token_and_a_store_that_fails_leave_the_other_credentials() {
     let (mut world, mut process) = (World::new(), Process::with_refresh_tokens("a"));
-    world.put(with_refresh_token("fake-refresh-1", 0));
+    world.put(sent_refresh_token("fake-refresh-1", 0));
     let mut air = requesting(&mut world, &mut process);
     let error = rejected(RejectedPart::RefreshToken);
     process.ends(&mut world, &mut air, 0, Err(error));

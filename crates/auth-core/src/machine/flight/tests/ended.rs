@@ -170,17 +170,6 @@ fn g11_a_slot_of_the_share_is_written_into_the_account_once_the_account_can_be_w
 
 // --- rejected refresh tokens ---
 
-fn with_refresh_token(text: &str) -> Record {
-    Record {
-        refresh: Some(Refresh {
-            secret: Secret::from(text),
-            uncertain: 0,
-            is_first: false,
-        }),
-        ..Record::default()
-    }
-}
-
 #[test]
 fn g17_a_rejected_refresh_token_is_dropped_and_a_token_is_requested_without_it() {
     let code = "invalid_grant";
@@ -203,7 +192,7 @@ fn g17_a_rejected_refresh_token_is_dropped_and_a_token_is_requested_without_it()
         process.flies(&mut world, &mut air);
         let record = world.record();
         let print = Print::of_text("fake-refresh-1");
-        let is_spent = record.spent.contains(print) && process.memory.spent.contains(print);
+        let is_spent = record.spent.contains(print) && process.memory.has_spent(print);
         assert_eq!(record.refresh.is_none(), is_dropped, "{error}");
         assert_eq!(is_spent, is_dropped, "{error}");
         if !is_dropped {
