@@ -110,6 +110,8 @@ mod tests {
         assert_eq!(Secret::new("a"), Secret::new("a"));
         assert_ne!(Secret::new("a"), Secret::new("b"));
         assert_ne!(Secret::new("a"), Secret::new("ab"));
+        // The differences of two places do not cancel each other.
+        assert_ne!(Secret::new("ab"), Secret::new("ba"));
     }
 
     #[test]
