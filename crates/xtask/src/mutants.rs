@@ -7,6 +7,7 @@ use std::{
 use crate::{
     Result,
     cargo::{cargo, output, root, run as execute},
+    report::Ran,
 };
 
 mod build;
@@ -207,6 +208,24 @@ pub(crate) fn run(arguments: &[String]) -> Result {
         return Ok(());
     }
     Err(errors.join("\n").into())
+}
+
+/// Returns the scores that the last runs wrote, or nothing if there was no run.
+pub(crate) fn last() -> Result<Option<Ran>> {
+    let mut lines = score::known()?;
+    for line in &mut lines {
+        line["kind"] = "mutants".into();
+        let percent = line["percent"].as_f64();
+        let score = percent.map_or_else(|| "none".into(), |percent| format!("{percent:.1} %"));
+        line["score"] = score.into();
+    }
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let passed = lines
+        .iter()
+        .all(|line| line["missed"] == line["listed"] && line["not_run"] == 0);
+    Ran::of_lines(lines, passed).map(Some)
 }
 
 impl Group {

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fs, time::SystemTime};
+use std::{collections::BTreeMap, fs, io::ErrorKind, time::SystemTime};
 
 use serde_json::{Value, json};
 
@@ -102,9 +102,7 @@ impl Scores {
 
     /// Replaces what the file says of this group.
     pub(super) fn write(&self, group: &str, total: Score) -> Result {
-        let place = root()?.join(FILE);
-        let old = fs::read_to_string(&place).unwrap_or_else(|_| "[]".into());
-        let mut groups: Vec<Value> = serde_json::from_str(&old)?;
+        let mut groups = known()?;
         groups.retain(|it| it["group"] != group);
         let files: BTreeMap<_, _> = self
             .0
@@ -118,8 +116,17 @@ impl Scores {
         entry["commit"] = commit()?.into();
         entry["files"] = json!(files);
         groups.push(entry);
-        fs::write(&place, serde_json::to_string_pretty(&groups)?)?;
+        fs::write(root()?.join(FILE), serde_json::to_string_pretty(&groups)?)?;
         Ok(())
+    }
+}
+
+/// Returns what the file says of each group. Empty if no group was run.
+pub(super) fn known() -> Result<Vec<Value>> {
+    match fs::read_to_string(root()?.join(FILE)) {
+        Ok(text) => Ok(serde_json::from_str(&text)?),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(format!("{FILE}: {error}").into()),
     }
 }
 

@@ -32,7 +32,7 @@ fn left(record: &Record) -> Option<u64> {
 
 #[test]
 fn g20f_an_entry_becomes_no_younger() {
-    let mut seen = FirstSeen::default();
+    let mut seen = FirstSeen::NOTHING;
     let first = seen.record(version(1), record(1, 100), secs(10), at(0));
     assert_eq!(left(&first), Some(100));
     // The store says after 30 s that the entry is 10 s old, and has its parts accordingly.
@@ -51,7 +51,7 @@ fn g20f_an_entry_becomes_no_younger() {
 
 #[test]
 fn g20f_an_entry_that_is_older_than_expected_stays_so() {
-    let mut seen = FirstSeen::default();
+    let mut seen = FirstSeen::NOTHING;
     seen.record(version(1), record(1, 100), secs(0), at(0));
     let older = seen.record(version(1), record(1, 40), secs(60), at(1));
     assert_eq!(left(&older), Some(40));
@@ -61,7 +61,7 @@ fn g20f_an_entry_that_is_older_than_expected_stays_so() {
 
 #[test]
 fn g20f_what_this_process_wrote_is_known_when_it_is_read() {
-    let mut seen = FirstSeen::default();
+    let mut seen = FirstSeen::NOTHING;
     seen.note_record(version(1), &record(1, 100), at(0));
     let read = seen.record(version(1), record(1, 100), secs(0), at(30));
     assert_eq!(left(&read), Some(70));
@@ -77,7 +77,7 @@ fn g20f_what_this_process_wrote_is_known_when_it_is_read() {
 
 #[test]
 fn g20f_a_second_note_of_the_same_changes_nothing() {
-    let mut seen = FirstSeen::default();
+    let mut seen = FirstSeen::NOTHING;
     seen.note_record(version(1), &record(1, 100), at(0));
     seen.note_record(version(1), &record(1, 100), at(20));
     let read = seen.record(version(1), record(1, 100), secs(0), at(30));
@@ -93,7 +93,7 @@ fn slots(account: &mut Account) -> Vec<(u64, u64)> {
 
 #[test]
 fn g20f_no_slot_becomes_free_later_than_it_was_to() {
-    let mut seen = FirstSeen::default();
+    let mut seen = FirstSeen::NOTHING;
     let stored = || {
         let mut account = Account::default();
         account.put(1, secs(100));
@@ -118,7 +118,7 @@ fn g20f_rejected_logins_become_no_younger() {
     let mut logins = Logins::default();
     logins.reject(id, Counted::Credentials);
     let age = |logins: &mut Logins| logins.ages().next().map(|(_, age)| age.as_secs());
-    let mut seen = FirstSeen::default();
+    let mut seen = FirstSeen::NOTHING;
     seen.note_logins(&mut logins, at(0));
     let mut read = logins.clone();
     seen.logins(&mut read, at(30));
@@ -134,7 +134,7 @@ fn g20f_rejected_logins_become_no_younger() {
 
 #[test]
 fn a_bounded_number_of_slots_is_kept_in_mind() {
-    let mut ends = Ends::default();
+    let mut ends = Ends(Vec::new());
     let many = || (0..MOST as u64 + 10).map(|number| (number, secs(number + 1)));
     ends.note(many(), at(0));
     assert_eq!(ends.0.len(), MOST);

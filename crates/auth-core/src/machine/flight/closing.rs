@@ -71,7 +71,13 @@ impl Flight {
             record.failing_for = Some(seen.failing_for.unwrap_or_default());
             record.failures = seen.failures;
             record.failed_by = seen.failed_by.clone();
-            sharing::tell(cx, &mut record, self.own.as_ref(), &error);
+            sharing::tell(
+                cx,
+                &mut record,
+                self.own.as_ref(),
+                self.is_lockable(),
+                &error,
+            );
         }
         let frees_in = slot_of(cx.rules.quota, token.lifetime());
         self.landing = Some(Landing {
@@ -106,14 +112,13 @@ impl Flight {
             && (rejected == Some(RejectedPart::RefreshToken)
                 || rejected.is_some() && error.code() == Some("invalid_grant"));
         let credentials = self.own.as_ref().and_then(|own| own.id);
-        let lockable = self.own.as_ref().is_some_and(|own| own.lockable);
         // --- what the store has to say ---
         let mut record = self.seen.record.clone();
         if refresh_rejected {
             self.contested = true;
             if let Some(refresh) = record.refresh.take() {
                 record.spent.add(Print::of(&refresh.secret));
-                cx.memory.spent.add(Print::of(&refresh.secret));
+                cx.memory.spend(Print::of(&refresh.secret));
             }
             if self.requests < MOST_REQUESTS {
                 self.refresh = None;
@@ -135,10 +140,16 @@ impl Flight {
             let is_cut = self.request_deadline(cx) < cx.rules.policy.token_request_deadline()
                 && error.kind() == ErrorKind::TimedOut;
             if is_shared(failure) && !(is_cut && failure == Failure::Unknown) {
-                let told = sharing::tell(cx, &mut record, self.own.as_ref(), error);
+                let told = sharing::tell(
+                    cx,
+                    &mut record,
+                    self.own.as_ref(),
+                    self.is_lockable(),
+                    error,
+                );
                 self.told(error, told);
             }
-            let counts = lockable && credentials.is_some() && !sent_refresh;
+            let counts = self.is_lockable() && credentials.is_some();
             let reject = Counted::of(error).filter(|_| counts);
             let reject = reject.map(LoginChange::Reject);
             let frees_in = if failure.may_count() {
@@ -400,6 +411,12 @@ impl Flight {
         }))
     }
 
+    /// Returns whether the token request may count as a rejected login. A refresh token locks no
+    /// account.
+    fn is_lockable(&self) -> bool {
+        self.refresh.is_none() && self.own.as_ref().is_some_and(|own| own.lockable)
+    }
+
     /// Returns the end of a flight that changes nothing.
     pub(super) fn landing_at(&self, now: Moment) -> Landing {
         let own = self.own.as_ref();
@@ -408,7 +425,7 @@ impl Flight {
             sent: now,
             requested: self.requests > 0,
             about: own.and_then(|own| own.id),
-            lockable: own.is_some_and(|own| own.lockable),
+            lockable: self.is_lockable(),
             failing_for: self.seen.record.failing_for.unwrap_or_default(),
             contested: false,
             silent: false,

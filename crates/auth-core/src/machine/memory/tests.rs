@@ -216,7 +216,7 @@ fn cleared_rejections_are_remembered_until_the_next_token_request() {
 fn g19_a_memory_with_refresh_tokens_is_kept_when_the_key_is_evicted() {
     let mut memory = Memory::new(None);
     assert!(!memory.keeps_refresh_tokens());
-    memory.spent.add(Print::of_text("fake-refresh-1"));
+    memory.stored.spent.add(Print::of_text("fake-refresh-1"));
     assert!(memory.keeps_refresh_tokens());
     let mut memory = Memory::new(None);
     memory.keep_unsaved(None, Record::default(), at(0));

@@ -221,7 +221,7 @@ fn g17_a_rejected_refresh_token_is_dropped_and_a_token_is_requested_without_it()
         process.flies(&mut world, &mut air);
         let record = world.record();
         let print = Print::of_text("fake-refresh-1");
-        let is_spent = record.spent.contains(print) && process.memory.spent.contains(print);
+        let is_spent = record.spent.contains(print) && process.memory.has_spent(print);
         assert_eq!(record.refresh.is_none(), is_dropped, "{error}");
         assert_eq!(is_spent, is_dropped, "{error}");
         if !is_dropped {
