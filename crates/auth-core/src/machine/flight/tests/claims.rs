@@ -157,3 +157,19 @@ fn g11_a_claim_without_a_slot_of_the_quota_is_taken_back() {
     assert!(matches!(beside.landing().end, End::OverQuota(_)));
     assert_eq!(world.record().claim, None);
 }
+
+#[test]
+fn g05f_a_failure_after_a_claim_is_not_written_a_second_time() {
+    let mut world = World::new();
+    let (_, (mut b, mut beside)) = silent(&mut world);
+    b.ends(&mut world, &mut beside, 1, Err(page()));
+    let mut marked = world.record();
+    marked.refused.add(Print::of_text("fake-token-old"));
+    world.put(marked);
+    b.flies(&mut world, &mut beside);
+    beside.landing();
+    let record = world.record();
+    assert_eq!(record.pause, None);
+    assert_eq!(record.claim, None);
+    assert!(record.refused.contains(Print::of_text("fake-token-old")));
+}

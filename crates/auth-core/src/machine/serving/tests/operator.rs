@@ -92,6 +92,26 @@ fn g09_an_api_that_refuses_often_does_not_use_up_the_reserve() {
 }
 
 #[test]
+fn g09_a_token_that_the_api_never_accepted_is_not_replaced_with_the_reserve() {
+    let mut desk = Desk::with_quota(5, 7200);
+    desk.get();
+    let first = desk.newest();
+    desk.accept(first);
+    desk.pass_secs(2);
+    assert!(flies(desk.refuse_newest()));
+    desk.fetch_known();
+    for _ in 0..2 {
+        desk.pass_secs(2);
+        assert!(flies(renew(&mut desk)));
+        desk.fetch_known();
+    }
+    // The renewal after the refusal is no longer a recent one.
+    desk.pass_secs(2880);
+    assert_eq!(desk.state.recent(desk.now), 0);
+    assert_eq!(desk.refuse_newest(), Action::RefusalBackOff);
+}
+
+#[test]
 fn g09_what_follows_a_refusal_counts_as_one_although_the_token_expired_meanwhile() {
     use TokenRequestReason::{Needed, Refused};
     for (rounds, reason) in [(0, Needed), (1, Needed), (2, Refused), (3, Refused)] {
