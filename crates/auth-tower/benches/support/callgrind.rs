@@ -3,10 +3,12 @@
 
 use std::{
     collections::HashMap,
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     ops::Sub,
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, ExitCode, Stdio},
 };
 
 /// The counts of one program.
@@ -90,6 +92,34 @@ impl Sub for Counts {
         }
     }
 }
+
+/// Runs this program again without randomized addresses. Returns `None` if it runs that way
+/// already, or if the system does not permit it: counts then differ by about ten instructions
+/// between runs.
+pub(crate) fn with_fixed_addresses(arguments: &[String]) -> Option<ExitCode> {
+    let setarch = |program: &OsStr| {
+        let mut command = Command::new("setarch");
+        command.arg("--addr-no-randomize").arg(program);
+        command
+    };
+    if env::var_os(FIXED).is_some() {
+        return None;
+    }
+    if !setarch("true".as_ref()).status().ok()?.success() {
+        return None;
+    }
+    let program = env::current_exe().ok()?;
+    let mut command = setarch(program.as_os_str());
+    let status = command.args(arguments).env(FIXED, "1").status().ok()?;
+    Some(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The variable that is set in a run without randomized addresses.
+const FIXED: &str = "AUTH_BENCH_FIXED_ADDRESSES";
 
 /// Returns whether valgrind can be run.
 pub(crate) fn is_installed() -> bool {
