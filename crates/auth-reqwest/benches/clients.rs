@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     }
     let mut report = Report::new("reqwest clients");
     if !callgrind::is_installed() {
-        println!("not run: instructions, which need valgrind (cargo xtask bench installs it)\n");
+        report.not_measured(callgrind::MISSING);
         return report.finish();
     }
     for scenario in Scenario::ALL {

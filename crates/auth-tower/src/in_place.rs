@@ -2,13 +2,14 @@
 //! workspace.
 
 use auth_core::{Authenticator, Generation, Key, Local, Signing};
-use http::{Extensions, HeaderMap, Method, Response, StatusCode, Uri};
+use http::{Extensions, HeaderMap, Method, Response, StatusCode, Uri, Version};
 use tower_service::Service;
 
 use crate::{
     Auth, KeyedAuth, Replay, ReplayWith, ResponseFuture, future,
+    head::CopyHead,
     replay::Copied,
-    settings::Options,
+    settings::{Options, Own},
     shared::{Handle, Shared},
 };
 
@@ -43,6 +44,32 @@ pub struct HeadInPlace<'a> {
     pub path: &'a str,
     /// The headers.
     pub headers: &'a HeaderMap,
+}
+
+impl CopyHead for HeadInPlace<'_> {
+    fn method(&self) -> &Method {
+        self.method
+    }
+
+    fn version(&self) -> Version {
+        Version::default()
+    }
+
+    fn extensions(&self) -> Option<&Extensions> {
+        None
+    }
+
+    fn origin(&self) -> &Uri {
+        self.origin
+    }
+
+    fn path(&self) -> &str {
+        self.path
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        self.headers
+    }
 }
 
 /// A request that was signed in place.
@@ -172,7 +199,7 @@ impl<S, B> SignedInPlace<'_, S, B> {
                 authenticator,
                 inner,
             } => {
-                let shared = Shared::new(options.with(authenticator));
+                let shared = Shared::new(options.with(Own(authenticator)));
                 (Local::new(shared), inner)
             }
         };

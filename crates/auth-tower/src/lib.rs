@@ -108,6 +108,7 @@ mod head;
 mod in_place;
 mod keyed;
 mod layer;
+mod marks;
 mod min_lifetime;
 mod missing;
 mod notice;

@@ -5,11 +5,7 @@ use http::{Method, Request, Uri};
 use http_body::Body;
 use http_body_util::{Empty, Full};
 
-use crate::{
-    HeadInPlace, NotReplayed, ReplayBody, RequestInPlace,
-    head::{HeadCopy, HeadRef},
-    missing::Missing,
-};
+use crate::{NotReplayed, ReplayBody, RequestInPlace, head::HeadCopy, missing::Missing};
 
 /// Decides, before a request is sent, whether its body can be sent again.
 ///
@@ -90,6 +86,7 @@ pub struct ReplayOff;
 pub struct Methods(pub(crate) Option<fn(&Method) -> bool>);
 
 impl Methods {
+    #[inline]
     fn allow(self, method: &Method) -> bool {
         self.0.is_none_or(|allow| allow(method))
     }
@@ -122,7 +119,7 @@ impl<B> Copied<B> {
             Ok(body) => body,
             Err(missing) => return Self(Err(missing)),
         };
-        let head = HeadCopy::of(&HeadRef::of(request));
+        let head = HeadCopy::of(request);
         Self(Ok(Again { head, body }))
     }
 
@@ -263,13 +260,7 @@ impl<F> ReplayWith<F> {
         let Some(body) = request.keep() else {
             return Copied(Err(Missing::Body));
         };
-        let HeadInPlace {
-            method,
-            origin,
-            path,
-            headers,
-        } = request.head();
-        let head = HeadCopy::of(&HeadRef::of_parts(method, origin, path, headers));
+        let head = HeadCopy::of(&request.head());
         Copied(Ok(Again { head, body }))
     }
 }

@@ -11,6 +11,9 @@ use std::{
     process::{Command, ExitCode, Stdio},
 };
 
+/// Why nothing is counted.
+pub(crate) const MISSING: &str = "valgrind is not installed (cargo xtask bench installs it)";
+
 /// The counts of one program.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
