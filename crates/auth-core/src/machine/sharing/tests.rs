@@ -255,13 +255,10 @@ fn g17_a_spent_refresh_token_is_not_sent_whoever_knows_of_it() {
     let mut spent = stored();
     spent.spent.add(Print::of_text("fake-refresh-1"));
     assert_eq!(next(&mut process, &spent, &own), first);
-    process.memory.spent.add(Print::of_text("fake-refresh-1"));
+    process.memory.spend(Print::of_text("fake-refresh-1"));
     assert_eq!(next(&mut process, &stored(), &own), first);
     // The first one too.
-    process
-        .memory
-        .spent
-        .add(Print::of_text("fake-refresh-first"));
+    process.memory.spend(Print::of_text("fake-refresh-first"));
     assert_eq!(next(&mut process, &stored(), &own), None);
     spent.spent.add(Print::of_text("fake-refresh-first"));
     assert_eq!(next(&mut Process::new(), &spent, &own), None);
@@ -327,7 +324,8 @@ fn g17_a_token_without_a_new_refresh_token_proves_that_the_old_one_is_good() {
         ..old.clone()
     };
     assert_eq!(record.refresh, Some(expected));
-    assert!(record.spent.is_empty() && process.memory.spent.is_empty());
+    assert!(record.spent.is_empty());
+    assert!(!process.memory.has_spent(Print::of_text("fake-refresh-1")));
     assert_eq!(record.token.map(|kept| kept.left), Some(secs(3598)));
 }
 
@@ -349,7 +347,7 @@ fn g17_a_first_refresh_token_that_was_replaced_is_spent() {
         assert_eq!(record.refresh, Some(refresh(brought)));
         let print = Print::of_text("fake-refresh-1");
         assert_eq!(record.spent.contains(print), is_spent, "{brought}");
-        assert_eq!(process.memory.spent.contains(print), is_spent, "{brought}");
+        assert_eq!(process.memory.has_spent(print), is_spent, "{brought}");
     }
 }
 
@@ -381,6 +379,7 @@ fn tells(record: &mut Record, error: &Error) -> Told {
         &Process::new().cx(),
         record,
         Some(&own("fake-secret-1")),
+        false,
         error,
     )
 }
