@@ -153,13 +153,14 @@ fn auth_tower_keeps_its_promises() {
         AnsweredRequest, Auth, AuthLayer, AuthOutcome, Error, ExistingCredential, HeadInPlace,
         InsufficientScope, KeyedAuth, MinLifetime, MinLifetimeFuture, MinLifetimeLayer,
         MissingToken, NotReplayed, OriginGuard, OriginGuardFuture, OriginGuardLayer, ReplayBody,
-        ReplayBodyLayer, ReplayBodyService, ReplayCheap, ReplayOff, ReplayWith, ResponseFuture,
-        ResponseHead, ServiceTransport, SignedInPlace, StepUp, Unsigned,
+        ReplayBodyLayer, ReplayBodyService, ReplayCheap, ReplayOff, ReplayWith, RequestInPlace,
+        ResponseFuture, ResponseHead, ServiceTransport, SignedInPlace, StepUp, Unsigned,
     };
     promise! {
         InsufficientScope: send sync unpin forever;
-        HeadInPlace<'static>: send unpin forever;
-        SignedInPlace<'_, MemoryService, Body>: send unpin forever;
+        HeadInPlace<'static>: send sync unpin forever;
+        Box<dyn RequestInPlace<Kept = Body>>: unpin forever;
+        SignedInPlace<'static, MemoryService, Body>: send unpin forever;
         Auth<MemoryService>: send sync unpin forever;
         Auth<MemoryService, ReplayOff>: send sync unpin forever;
         Auth<MemoryService, ReplayWith<CloneBody>>: send sync unpin forever;

@@ -1,8 +1,8 @@
 //! The cost of a signed request around hyper-util's client, which sends HTTP/1.1 over loopback to a
 //! server in the same thread. Counts the instructions of the whole program (client, server and
 //! runtime) minus those of the same program without a layer, and measures its processor time.
-//! Addresses are not randomized, because the work of `memcpy` depends on alignment: without that,
-//! the differences move by up to 200.
+//! Addresses are the same for all contenders, because the work of `memcpy` depends on alignment:
+//! otherwise differences move by up to 200 instructions.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/callgrind.rs"]

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 #[path = "support/callgrind.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
 mod callgrind;
 #[path = "support/contenders.rs"]
 mod contenders;

@@ -150,12 +150,17 @@ fn profiled(
     arguments: &[&str],
     rounds: u32,
 ) -> Result<Counts, String> {
-    let output = Command::new("valgrind")
+    let rounds = rounds.to_string();
+    let mut command = Command::new("valgrind");
+    if env::var_os(FIXED).is_some() {
+        fix_the_stack(&mut command, program, arguments, &rounds);
+    }
+    let output = command
         .args(["--tool=callgrind", "--quiet"])
         .arg(format!("--callgrind-out-file={}", profile.display()))
         .arg(program)
         .args(arguments)
-        .arg(rounds.to_string())
+        .arg(&rounds)
         // Makes the work of `malloc` independent of earlier use of the heap.
         .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=4000")
         .output()
@@ -167,3 +172,49 @@ fn profiled(
     let text = fs::read_to_string(profile).map_err(|error| error.to_string())?;
     Counts::parse(&text)
 }
+
+/// Runs this program again without randomized addresses. Returns `None` if it runs that way
+/// already, or if the system does not permit it. The work of `memcpy` depends on alignment, so
+/// counts would differ from run to run.
+pub(crate) fn with_fixed_addresses(arguments: &[String]) -> Option<ExitCode> {
+    let setarch = |program: &OsStr| {
+        let mut command = Command::new("setarch");
+        command.arg("--addr-no-randomize").arg(program);
+        command
+    };
+    if env::var_os(FIXED).is_some() {
+        return None;
+    }
+    if !setarch("true".as_ref()).status().ok()?.success() {
+        return None;
+    }
+    let program = env::current_exe().ok()?;
+    let mut command = setarch(program.as_os_str());
+    let status = command.args(arguments).env(FIXED, "1").status().ok()?;
+    Some(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The variable that is set in a run without randomized addresses.
+const FIXED: &str = "AUTH_BENCH_FIXED_ADDRESSES";
+
+/// Makes the environment and the arguments equally long for all contenders, because they lie at the
+/// start of the stack and so decide how the values on the stack are aligned.
+fn fix_the_stack(command: &mut Command, program: &Path, arguments: &[&str], rounds: &str) {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let arguments = arguments.iter().map(|argument| argument.len());
+    // The system adds the program's name once more.
+    let program = 2 * program.as_os_str().len();
+    let used = arguments.sum::<usize>() + rounds.len() + program + path.len();
+    let padding = "-".repeat(STACK_TEXT.saturating_sub(used));
+    command
+        .env_clear()
+        .env("PATH", path)
+        .env("AUTH_BENCH_PADDING", padding);
+}
+
+/// The length of environment and arguments, in bytes. Longer than any in use.
+const STACK_TEXT: usize = 16 * 1024;
