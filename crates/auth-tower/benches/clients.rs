@@ -18,6 +18,7 @@ mod retry;
 #[path = "support/rw_lock.rs"]
 mod rw_lock;
 #[path = "support/warm.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
 mod warm;
 
 use std::{env, io, net::Ipv4Addr, process::ExitCode, time::Duration};

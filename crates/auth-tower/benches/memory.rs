@@ -9,6 +9,7 @@ mod crowd;
 #[allow(dead_code, reason = "shared with other benches")]
 mod report;
 #[path = "support/warm.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
 mod warm;
 
 use std::{

@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "shared with other benches")]
 mod report;
 #[path = "support/warm.rs"]
+#[allow(dead_code, reason = "shared with other benches")]
 mod warm;
 
 use std::{

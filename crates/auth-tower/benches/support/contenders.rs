@@ -63,7 +63,7 @@ impl Contender {
             | Scenario::Body4k6
             | Scenario::Shared4k6
             | Scenario::Port443 => &Self::ALL[..6],
-            Scenario::Foreign | Scenario::Foreign20 => &Self::ALL[..3],
+            Scenario::Foreign | Scenario::Foreign20 | Scenario::ForeignExtension => &Self::ALL[..3],
             Scenario::KeyShort | Scenario::KeyLong => {
                 &[Self::Bare, Self::KeyedReplayOff, Self::Keyed]
             }

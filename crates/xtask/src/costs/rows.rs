@@ -302,7 +302,7 @@ const SAME_KEY: &str = "both threads write to the same entry of the map, and to 
                         the authenticator";
 
 /// Without the copy of the token that its source may have.
-pub(crate) const IDLE_KEY: &str = "an unused key with a token of 1024 bytes: bytes";
+pub(crate) const IDLE_KEY: &str = "idle key with a token of 1 KiB: bytes";
 
 const fn row(what: &'static str, bench: &'static str, figure: &'static str) -> Row {
     Row {
