@@ -289,9 +289,8 @@ const REPLAY: &str = "the names and values of the head are copied before the req
                       because the service below takes the request";
 const KEYED: &str = "each request looks its key up in the map, and allocates the state that it \
                      keeps for a second send";
-const FOREIGN: &str = "the response carries an `AuthOutcome` that says that nothing was signed, \
-                       which takes three allocations, and the host is looked up among those that \
-                       the log has named";
+const FOREIGN: &str = "the response carries a mark that says that nothing was signed, which takes \
+                       two allocations if the response has no other extension";
 const MIDDLEWARE: &str = "the middleware runs `AuthLayer`, which checks the destination, the time and \
                           the token, and looks for redirects; a hand-written one does none of this";
 const SERVICE: &str = "the URI becomes reqwest's URL, and the response is converted back";
@@ -302,7 +301,7 @@ const SAME_KEY: &str = "both threads write to the same entry of the map, and to 
                         the authenticator";
 
 /// Without the copy of the token that its source may have.
-pub(crate) const IDLE_KEY: &str = "an unused key with a token of 1024 bytes: bytes";
+pub(crate) const IDLE_KEY: &str = "idle key with a token of 1 KiB: bytes";
 
 const fn row(what: &'static str, bench: &'static str, figure: &'static str) -> Row {
     Row {
