@@ -68,8 +68,8 @@ fn auth_core_keeps_its_promises() {
         AccessToken, Acquire, ApiKey, Authenticator, AuthenticatorBuilder, AuthenticatorMap,
         AuthenticatorMapBuilder, AuthenticatorOptions, Clock, ConnectFailure, Credentials,
         CredentialsId, EntryVersion, Error, ErrorKind, Event, EventKind, Generation, Health,
-        HealthFailure, HttpHosts, KeepWarm, Key, KeyBuilder, KeyPart, Local, MapHealth,
-        MemoryStore, Moment, NewEntry, NoWiderScope, Observer, Origins, Quota, QuotaUse,
+        HealthFailure, HttpHosts, KeepWarm, Key, KeyBuilder, KeyPart, Local, LocalAuthenticator,
+        MapHealth, MemoryStore, Moment, NewEntry, NoWiderScope, Observer, Origins, Quota, QuotaUse,
         Redirected, RedirectsUnseen, RefreshPolicy, Refusal, RejectedPart, RequestsLost, Scheme,
         ScopeAnswer, Secret, SecretEnv, SecretFile, SecretFn, Sharded, SharedClock,
         SharedSecretSource, SharedTokenStore, SharedTransport, Signing, StoredEntry, SystemClock,
@@ -104,6 +104,7 @@ fn auth_core_keeps_its_promises() {
         Key: send sync unpin forever;
         KeyBuilder: send sync unpin forever;
         Local<Secret>: send sync unpin forever;
+        LocalAuthenticator: send sync unpin forever;
         MemoryStore: send sync unpin forever;
         Moment: send sync unpin forever;
         HttpHosts: send sync unpin forever;
@@ -157,7 +158,7 @@ fn auth_tower_keeps_its_promises() {
     promise! {
         InsufficientScope: send sync unpin forever;
         HeadInPlace<'static>: send unpin forever;
-        SignedInPlace<MemoryService, Body>: send unpin forever;
+        SignedInPlace<'_, MemoryService, Body>: send unpin forever;
         Auth<MemoryService>: send sync unpin forever;
         Auth<MemoryService, ReplayOff>: send sync unpin forever;
         Auth<MemoryService, ReplayWith<CloneBody>>: send sync unpin forever;

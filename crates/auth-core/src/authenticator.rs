@@ -298,6 +298,30 @@ impl Authenticator {
             });
     }
 
+    /// As [`observe_unsigned`](Self::observe_unsigned), for a request like the thread's last one,
+    /// see [`Origins::check_request`].
+    #[doc(hidden)]
+    #[inline]
+    pub fn observe_same_unsigned<'a>(
+        &self,
+        number: u64,
+        cause: &'static str,
+        host: impl Fn() -> &'a str,
+    ) {
+        let now = self.shared.now();
+        if !self.shared.requests.note_same_unsigned(number, now) {
+            self.shared.requests.note_unsigned(cause, host(), now);
+        }
+        self.shared
+            .settings
+            .observed
+            .observe(|| EventKind::RequestUnsigned {
+                cause,
+                host: host().into(),
+                error: None,
+            });
+    }
+
     /// Tells the observer and the log that a refused request is sent once more. For the layers of
     /// this workspace.
     #[doc(hidden)]
@@ -341,7 +365,7 @@ impl Authenticator {
     /// Returns the authenticator's clock.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
-        self.shared.settings.clock.as_dyn()
+        self.shared.clock().as_dyn()
     }
 
     pub(crate) fn shared(&self) -> &SharedState {
@@ -358,7 +382,7 @@ impl Authenticator {
     #[doc(hidden)]
     #[must_use]
     pub fn shards(&self) -> usize {
-        self.shared.settings.shards
+        self.shared.shards()
     }
 }
 
@@ -428,15 +452,13 @@ impl AuthenticatorBuilder {
         };
         let settings = Settings {
             observed: Observed::new(
-                self.vendor,
-                options.label,
-                options.clock.clone(),
+                options.names.of(self.vendor, options.label),
+                options.clock,
                 options.observer,
             ),
             scheme: self.scheme,
             origins: self.origins,
             limit: options.limit,
-            clock: options.clock,
             wider_scope: options.wider_scope,
             shards: options.shards,
         };
@@ -541,7 +563,10 @@ mod tests {
         let rules = &authenticator.shared().rules;
         assert_eq!(*rules.policy, policy);
         assert_eq!(rules.quota, Some(quota));
-        let limit = settings.limit.as_ref().map(TokenRequestLimit::longest_wait);
+        let limit = settings
+            .limit
+            .as_deref()
+            .map(TokenRequestLimit::longest_wait);
         assert_eq!(limit, Some(wait));
         assert_eq!(authenticator.shards(), 32);
     }

@@ -14,12 +14,18 @@ use quick_cache::{
     sync::{Cache, EntryAction, EntryResult},
 };
 
-use self::residues::Residues;
+use self::{
+    recent::{Missed, Recent},
+    residues::Residues,
+};
 use crate::{
-    Authenticator, Error, Key, MapHealth, SharedClock, key::PreHashed, observer::EventKind,
+    Authenticator, Error, Key, MapHealth, Moment, SharedClock, key::PreHashed, observer::EventKind,
 };
 
+mod recent;
 mod residues;
+
+pub use recent::LocalAuthenticator;
 
 /// One authenticator for each key, for example for each tenant, user or scope.
 ///
@@ -37,8 +43,8 @@ mod residues;
 /// is not part of a residue.
 ///
 /// A residue takes about 0.8 KB, plus the key's text and the refresh token; an authenticator takes
-/// about 3 KB. The map keeps at most 4 residues for each of `max_entries`. When an authenticator is
-/// made, the map drops residues whose back-off or quota window is over. Above the bound, the map
+/// about 2.2 KB. The map keeps at most 4 residues for each of `max_entries`. When an authenticator
+/// is made, the map drops residues whose back-off or quota window is over. Above the bound, the map
 /// drops the oldest residue and logs a warning. With 10,000 entries and refresh tokens of 300
 /// bytes, all residues take 45 MB at most. Where many users have refresh tokens, give the
 /// authenticators a [store](crate::AuthenticatorOptions::store).
@@ -84,9 +90,10 @@ struct Map {
     make: Make,
     cache: Cache<Key, Arc<Entry>, UnitWeighter, BuildHasherDefault<PreHashed>, Eviction>,
     residues: Arc<Residues>,
+    recent: Arc<Recent>,
     idle_after: Duration,
     clock: SharedClock,
-    start: crate::Moment,
+    start: Moment,
     last_sweep: AtomicU64,
 }
 
@@ -134,10 +141,36 @@ impl AuthenticatorMap {
         let authenticator = entry.authenticator.clone();
         drop(entry);
         if made {
+            map.recent.added();
             map.sweep(now);
             map.report_lost();
         }
         Ok(authenticator)
+    }
+
+    /// As [`get`](Self::get), for threads that use a few keys repeatedly: the handle shares no
+    /// reference count with other threads. For the layers of this workspace.
+    #[doc(hidden)]
+    #[inline]
+    pub fn local(&self, key: &Key) -> Result<LocalAuthenticator, Error> {
+        let now = self.0.clock.now();
+        match self.0.recent.find(key, now) {
+            Ok(authenticator) => Ok(LocalAuthenticator::Local(authenticator)),
+            Err(missed) => self.look_up(key, &missed, now),
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(
+        &self,
+        key: &Key,
+        missed: &Missed,
+        now: Moment,
+    ) -> Result<LocalAuthenticator, Error> {
+        let map = &*self.0;
+        let authenticator = self.get(key)?;
+        let until = now + Duration::from_millis(GRAIN);
+        Ok(map.recent.keep(missed, key, authenticator, until))
     }
 
     /// Removes the authenticator of a key and its residue, also while a caller holds a handle. For
@@ -145,7 +178,10 @@ impl AuthenticatorMap {
     /// [`get`](Self::get) of the same key that is making the authenticator.
     pub fn remove(&self, key: &Key) {
         let Map {
-            cache, residues, ..
+            cache,
+            residues,
+            recent,
+            ..
         } = &*self.0;
         // The entry is locked in both cases, so no other thread makes an authenticator from the
         // residue.
@@ -157,6 +193,7 @@ impl AuthenticatorMap {
             residues.take(key);
             drop(guard);
         }
+        recent.removed(key);
     }
 
     /// Returns the state of all authenticators: counts, and the `worst` ones, with failing requests
@@ -221,7 +258,7 @@ impl Map {
         let gone = RefCell::new(Evicted::default());
         self.cache.retain(|key, entry| {
             let unused = now.saturating_sub(entry.last_used.load(Ordering::Relaxed));
-            if unused < idle || entry.is_in_use() {
+            if unused < idle || self.recent.is_in_use(key, entry) {
                 return true;
             }
             entry.leave_residue(key, &self.residues);
@@ -261,14 +298,15 @@ impl Entry {
 #[derive(Clone)]
 struct Eviction {
     residues: Arc<Residues>,
+    recent: Arc<Recent>,
 }
 
 impl Lifecycle<Key, Arc<Entry>> for Eviction {
     /// The evicted authenticators. Dropped when the shard is no longer locked.
     type RequestState = Evicted;
 
-    fn is_pinned(&self, _: &Key, entry: &Arc<Entry>) -> bool {
-        entry.is_in_use()
+    fn is_pinned(&self, key: &Key, entry: &Arc<Entry>) -> bool {
+        self.recent.is_in_use(key, entry)
     }
 
     /// Called while the shard is locked, so a thread that finds no entry for the key finds the
@@ -311,10 +349,11 @@ pub struct AuthenticatorMapBuilder {
 
 impl AuthenticatorMapBuilder {
     /// Sets the largest number of authenticators. Default: 10,000. Holds at most `max_entries`
-    /// authenticators; one that is in use is never evicted. Each takes about 3 KB with a token of 1
-    /// KiB and one shard (see
-    /// [`AuthenticatorOptions::shards`](crate::AuthenticatorOptions::shards)). An evicted
-    /// authenticator may leave a [residue](AuthenticatorMap#residues).
+    /// authenticators; one that is in use is never evicted. Each takes about 2.2 KB with a token of
+    /// 1 KiB and one shard (see
+    /// [`AuthenticatorOptions::shards`](crate::AuthenticatorOptions::shards)), if the authenticators
+    /// share their options, origins and scheme: clone each of them instead of making it for each
+    /// key. An evicted authenticator may leave a [residue](AuthenticatorMap#residues).
     pub fn max_entries(mut self, count: usize) -> Self {
         self.max_entries = count;
         self
@@ -355,8 +394,10 @@ impl AuthenticatorMapBuilder {
         };
         let most = max_entries.saturating_mul(RESIDUES_PER_ENTRY);
         let residues = Arc::new(Residues::new(most));
+        let recent = Arc::new(Recent::new());
         let eviction = Eviction {
             residues: Arc::clone(&residues),
+            recent: Arc::clone(&recent),
         };
         let hasher = BuildHasherDefault::default();
         let cache = Cache::with_options(options, UnitWeighter, hasher, eviction);
@@ -364,6 +405,7 @@ impl AuthenticatorMapBuilder {
             make,
             cache,
             residues,
+            recent,
             idle_after,
             start: clock.now(),
             clock,

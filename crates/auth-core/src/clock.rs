@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU64, time::Duration};
 
 mod shared;
 
@@ -54,25 +54,30 @@ pub trait Clock: Send + Sync + fmt::Debug + 'static {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Moment {
-    mono: u64,
+    /// One more than the reading in nanoseconds, so that `Option<Moment>` takes no more room. The
+    /// additional nanosecond changes no comparison and no difference.
+    mono: NonZeroU64,
     wall: u64,
 }
 
 impl Moment {
     /// A deadline that is never reached.
     pub(crate) const NEVER: Self = Self {
-        mono: u64::MAX,
+        mono: NonZeroU64::MAX,
         wall: u64::MAX,
     };
     /// A deadline that is always reached.
-    pub const PAST: Self = Self { mono: 0, wall: 0 };
+    pub const PAST: Self = Self {
+        mono: NonZeroU64::MIN,
+        wall: 0,
+    };
 
     /// Makes a point in time from a monotonic reading (since any fixed origin) and a wall clock
     /// reading (since the Unix epoch). Precise to the nanosecond. Saturates after 584 years.
     #[must_use]
     pub fn new(monotonic: Duration, since_unix_epoch: Duration) -> Self {
         Self {
-            mono: nanos(monotonic),
+            mono: after_reading(nanos(monotonic)),
             wall: nanos(since_unix_epoch),
         }
     }
@@ -80,7 +85,7 @@ impl Moment {
     /// Returns the monotonic reading.
     #[must_use]
     pub const fn monotonic(self) -> Duration {
-        Duration::from_nanos(self.mono)
+        Duration::from_nanos(self.mono.get() - 1)
     }
 
     /// Returns the wall clock reading, since the Unix epoch.
@@ -93,7 +98,7 @@ impl Moment {
     #[must_use]
     #[inline]
     pub const fn reached(self, deadline: Self) -> bool {
-        self.mono >= deadline.mono || self.wall >= deadline.wall
+        self.mono.get() >= deadline.mono.get() || self.wall >= deadline.wall
     }
 
     /// Returns whether a waiting time is over on the monotonic clock. A jump of the wall clock must
@@ -103,13 +108,13 @@ impl Moment {
     /// the vendor counts a `Retry-After` in real time.
     #[must_use]
     pub const fn waited_for(self, end: Self) -> bool {
-        self.mono >= end.mono
+        self.mono.get() >= end.mono.get()
     }
 
     /// Returns the time until a deadline, by the clock that reaches it first.
     #[must_use]
     pub const fn until(self, deadline: Self) -> Duration {
-        let mono = deadline.mono.saturating_sub(self.mono);
+        let mono = deadline.mono.get().saturating_sub(self.mono.get());
         let wall = deadline.wall.saturating_sub(self.wall);
         Duration::from_nanos(if mono < wall { mono } else { wall })
     }
@@ -117,7 +122,7 @@ impl Moment {
     /// Returns the rest of a waiting time, by the monotonic clock only.
     #[must_use]
     pub const fn wait_until(self, end: Self) -> Duration {
-        Duration::from_nanos(end.mono.saturating_sub(self.mono))
+        Duration::from_nanos(end.mono.get().saturating_sub(self.mono.get()))
     }
 
     /// Returns the time since an earlier moment, by the monotonic clock.
@@ -142,12 +147,29 @@ impl Moment {
         }
     }
 
+    /// Returns a number for each clock. Later readings have larger numbers.
     pub(crate) const fn parts(self) -> (u64, u64) {
-        (self.mono, self.wall)
+        (self.mono.get(), self.wall)
     }
 
     pub(crate) const fn from_parts(mono: u64, wall: u64) -> Self {
+        let mono = match NonZeroU64::new(mono) {
+            Some(mono) => mono,
+            None => NonZeroU64::MIN,
+        };
         Self { mono, wall }
+    }
+
+    /// Returns whether a deadline with these [parts](Self::parts) is reached on either clock.
+    #[inline(always)]
+    pub(crate) const fn reached_parts(self, mono: u64, wall: u64) -> bool {
+        self.mono.get() >= mono || self.wall >= wall
+    }
+
+    /// Returns the deadline that only the monotonic clock reaches: a jump of the wall clock does
+    /// not.
+    pub(crate) const fn by_monotonic(self) -> Self {
+        Self::from_parts(self.mono.get(), u64::MAX)
     }
 }
 
@@ -162,6 +184,10 @@ impl std::ops::Add<Duration> for Moment {
             wall: self.wall.saturating_add(nanos),
         }
     }
+}
+
+const fn after_reading(nanos: u64) -> NonZeroU64 {
+    NonZeroU64::MIN.saturating_add(nanos)
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -208,7 +234,7 @@ impl Clock for SystemClock {
         use rustix::time::{ClockId, clock_gettime};
 
         Moment {
-            mono: nanos_of(clock_gettime(ClockId::Boottime)),
+            mono: after_reading(nanos_of(clock_gettime(ClockId::Boottime))),
             wall: nanos_of(clock_gettime(ClockId::Realtime)),
         }
     }
@@ -236,7 +262,7 @@ fn next_tick(tick: u64) -> Moment {
     use rustix::time::{ClockId, clock_gettime};
 
     let now = Moment {
-        mono: tick.saturating_add(suspended()),
+        mono: after_reading(tick.saturating_add(suspended())),
         wall: nanos_of(clock_gettime(ClockId::RealtimeCoarse)),
     };
     LAST.set(Reading { tick, now });
@@ -310,6 +336,15 @@ mod tests {
         assert!(!start.reached(deadline));
         assert!(Moment::new(2 * SECOND, SECOND).reached(deadline));
         assert!(Moment::new(SECOND, 2 * SECOND).reached(deadline));
+    }
+
+    #[test]
+    fn the_time_until_a_deadline_is_that_of_the_clock_that_reaches_it_first() {
+        let deadline = Moment::new(9 * SECOND, 9 * SECOND);
+        for (mono, wall, left) in [(2, 5, 4), (5, 2, 4), (5, 5, 4), (10, 2, 0), (2, 10, 0)] {
+            let now = Moment::new(mono * SECOND, wall * SECOND);
+            assert_eq!(now.until(deadline), left * SECOND, "{mono} {wall}");
+        }
     }
 
     #[test]

@@ -137,6 +137,8 @@ pub use authenticator::options::AuthenticatorOptions;
 pub use authenticator::warm::{KeepWarm, TokenWatch};
 pub use authenticator::wider_scope::ScopeAnswer;
 pub use authenticator::{Authenticator, AuthenticatorBuilder, Refusal, Signing};
+#[doc(hidden)]
+pub use authenticator_map::LocalAuthenticator;
 pub use authenticator_map::{AuthenticatorMap, AuthenticatorMapBuilder};
 pub use clock::{Clock, Moment, SharedClock, SystemClock};
 pub use error::{Error, ErrorKind, RejectedPart, TokenRequestOutcome};
@@ -149,6 +151,8 @@ pub use marks::refused::TokenRefused;
 #[doc(hidden)]
 pub use observer::measure;
 pub use observer::{Event, EventKind, Observer, QuotaUse};
+#[doc(hidden)]
+pub use origin::Destination;
 pub use origin::{HttpHosts, Origins};
 pub use policy::RefreshPolicy;
 pub use secret::Secret;

@@ -14,6 +14,7 @@ pub(crate) mod orders;
 pub(crate) mod prints;
 pub(crate) mod record;
 pub(crate) mod scopes;
+mod seldom;
 pub(crate) mod serving;
 mod sharing;
 

@@ -5,8 +5,8 @@ mod log;
 #[doc(hidden)]
 pub mod measure;
 
-pub(crate) use event::SCOPE_DENIED;
 pub use event::{Event, EventKind, QuotaUse};
+pub(crate) use event::{Names, SCOPE_DENIED, SharedNames};
 
 use std::{
     fmt,
@@ -17,7 +17,6 @@ use std::{
 use tracing::{Span, span};
 
 use crate::SharedClock;
-use event::Names;
 
 /// Receives an [`Event`] for everything that an operator may want to count or see: token requests,
 /// tokens, requests that were not signed or not replayed, the state of the store.
@@ -123,17 +122,20 @@ pub(crate) struct Observed {
 
 impl Observed {
     pub(crate) fn new(
-        vendor: String,
-        label: Option<Arc<str>>,
+        names: Arc<Names>,
         clock: SharedClock,
         observer: Option<SharedObserver>,
     ) -> Self {
-        let names = Arc::new(Names { vendor, label });
         Self {
             names,
             clock,
             observer,
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.clock
     }
 
     pub(crate) fn vendor(&self) -> &str {

@@ -42,6 +42,11 @@ impl Secret {
         &self.0
     }
 
+    /// Returns the text if no clone exists.
+    pub(crate) fn into_only(self) -> Result<Zeroizing<String>, Self> {
+        Arc::try_unwrap(self.0).map_err(Self)
+    }
+
     /// Returns whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {

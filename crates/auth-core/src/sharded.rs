@@ -60,22 +60,26 @@ impl<T> Sharded<T> {
     }
 }
 
+impl<T> Sharded<T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Local<T>> {
+        self.copies.iter()
+    }
+}
+
 impl<T> Local<T> {
     /// Makes a handle on a value without other copies.
     pub fn new(value: T) -> Self {
         Self(Arc::new(Padded(value)))
     }
 
-    pub(crate) fn downgrade(&self) -> WeakLocal<T> {
+    fn downgrade(&self) -> WeakLocal<T> {
         WeakLocal(Arc::downgrade(&self.0))
     }
 }
 
 impl<T> WeakLocal<T> {
-    pub(crate) const NONE: Self = Self(Weak::new());
-
     #[inline]
-    pub(crate) fn upgrade(&self) -> Option<Local<T>> {
+    fn upgrade(&self) -> Option<Local<T>> {
         self.0.upgrade().map(Local)
     }
 }
@@ -99,6 +103,93 @@ impl<T> Deref for Local<T> {
 impl<T: fmt::Debug> fmt::Debug for Local<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
+    }
+}
+
+/// The copies of a value whose handles take no room for cache lines if there is only one copy.
+#[derive(Debug)]
+pub(crate) enum Copies<T> {
+    One(Arc<T>),
+    Several(Sharded<T>),
+}
+
+/// A handle on one of the [`Copies`]. It keeps the copy alive.
+#[derive(Debug)]
+pub(crate) enum OneCopy<T> {
+    Only(Arc<T>),
+    Local(Local<T>),
+}
+
+/// A handle that does not keep the copy alive.
+#[derive(Debug)]
+pub(crate) enum WeakCopy<T> {
+    Only(Weak<T>),
+    Local(WeakLocal<T>),
+}
+
+impl<T> Copies<T> {
+    /// Returns a handle on the current thread's copy.
+    pub(crate) fn local(&self) -> OneCopy<T> {
+        match self {
+            Self::One(only) => OneCopy::Only(Arc::clone(only)),
+            Self::Several(copies) => OneCopy::Local(copies.local().clone()),
+        }
+    }
+
+    /// Returns any of the copies.
+    pub(crate) fn any(&self) -> &T {
+        match self {
+            Self::One(only) => only,
+            Self::Several(copies) => copies.local(),
+        }
+    }
+}
+
+impl<T> OneCopy<T> {
+    pub(crate) fn downgrade(&self) -> WeakCopy<T> {
+        match self {
+            Self::Only(only) => WeakCopy::Only(Arc::downgrade(only)),
+            Self::Local(local) => WeakCopy::Local(local.downgrade()),
+        }
+    }
+}
+
+impl<T> WeakCopy<T> {
+    pub(crate) const NONE: Self = Self::Only(Weak::new());
+
+    #[inline(always)]
+    pub(crate) fn upgrade(&self) -> Option<OneCopy<T>> {
+        match self {
+            Self::Only(only) => upgrade_only(only),
+            Self::Local(local) => local.upgrade().map(OneCopy::Local),
+        }
+    }
+}
+
+/// Not inlined, so that the usual path stays short enough to be inlined.
+#[inline(never)]
+fn upgrade_only<T>(only: &Weak<T>) -> Option<OneCopy<T>> {
+    only.upgrade().map(OneCopy::Only)
+}
+
+impl<T> Clone for OneCopy<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Only(only) => Self::Only(Arc::clone(only)),
+            Self::Local(local) => Self::Local(local.clone()),
+        }
+    }
+}
+
+impl<T> Deref for OneCopy<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        match self {
+            Self::Only(only) => only,
+            Self::Local(local) => local,
+        }
     }
 }
 
@@ -134,6 +225,18 @@ mod tests {
             .collect();
         assert_eq!(addresses.len(), 4);
         assert!(addresses.is_sorted_by(|a, b| a != b));
+    }
+
+    #[test]
+    fn one_copy_is_not_padded() {
+        let address = |copies: &Copies<[u64; 2]>| copies.any() as *const _ as usize;
+        let is_padded = |copies| address(copies) % 128 == 0;
+        // The only copies lie behind two counts each, so not all of them are aligned.
+        let only: Vec<_> = (0..8).map(|_| Copies::One(Arc::new([0; 2]))).collect();
+        assert!(!only.iter().all(is_padded));
+        let several = || Copies::Several(Sharded::new(2, || [0; 2]));
+        let several: Vec<_> = (0..8).map(|_| several()).collect();
+        assert!(several.iter().all(is_padded));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{fmt, num::NonZeroU64, time::Duration};
 
 use http::HeaderMap;
 
-use crate::{Error, ErrorKind, Moment, Secret, sharded::Local, token::headers::Headers};
+use crate::{Error, ErrorKind, Moment, Secret, sharded::OneCopy, token::headers::Headers};
 
 /// Result of a token request: the access token and the lifetime that the vendor stated.
 ///
@@ -158,7 +158,7 @@ impl fmt::Display for Generation {
 /// A clone is cheap. Use a token for one request, and ask the
 /// [`Authenticator`](crate::Authenticator) again for the next one.
 #[derive(Clone)]
-pub struct Token(pub(crate) Local<Headers>);
+pub struct Token(pub(crate) OneCopy<Headers>);
 
 impl Token {
     /// Returns the number of this token. Pass it to
@@ -218,7 +218,7 @@ impl Token {
     /// `Authorization`, for example `Bearer`; `None` if the token has a separate header.
     #[must_use]
     pub fn scheme(&self) -> Option<&str> {
-        let prefix = self.0.about().prefix.trim();
+        let prefix = self.0.prefix().trim();
         Some(prefix).filter(|prefix| !prefix.is_empty())
     }
 

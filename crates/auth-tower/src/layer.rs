@@ -7,7 +7,7 @@ use crate::{
     ResponseHead,
     bounds::CloneService,
     replay::{Methods, sealed::Sealed},
-    settings::Options,
+    settings::{Options, Own},
 };
 
 /// Signs each outgoing request, and sends a request once more with a new token if the API refuses
@@ -277,7 +277,7 @@ impl<S: CloneService, R: Clone> Layer<S> for AuthLayer<R> {
     type Service = Auth<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let settings = self.options.with(self.authenticator.clone());
+        let settings = self.options.with(Own(self.authenticator.clone()));
         Auth::new(inner, &settings, self.replay.clone())
     }
 }

@@ -1,5 +1,7 @@
 //! Settings that the layer, its services and their futures share.
 
+use std::ops::Deref;
+
 use auth_core::Authenticator;
 
 use crate::verdict::Rules;
@@ -42,11 +44,20 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn with(self, authenticator: Authenticator) -> Settings {
+    /// Returns whether a rule needs the head of every response, with any status.
+    #[inline]
+    pub(crate) fn heads_matter(&self, asks_for_scope: bool) -> bool {
+        self.rules.refused_when.is_some() || self.rules.grpc || asks_for_scope
+    }
+
+    pub(crate) fn with<A>(self, authenticator: A) -> Settings<A>
+    where
+        A: Deref<Target = Authenticator>,
+    {
         let asks_for_scope = authenticator.asks_for_wider_scope();
         Settings {
             authenticator,
-            heads_matter: self.rules.refused_when.is_some() || self.rules.grpc || asks_for_scope,
+            heads_matter: self.heads_matter(asks_for_scope),
             asks_for_scope,
             rules: self.rules,
             existing: self.existing,
@@ -55,11 +66,25 @@ impl Options {
     }
 }
 
+/// An authenticator that belongs to no map.
+#[derive(Clone, Debug)]
+#[allow(unnameable_types, reason = "inside the future")]
+pub struct Own(pub(crate) Authenticator);
+
+impl Deref for Own {
+    type Target = Authenticator;
+
+    #[inline(always)]
+    fn deref(&self) -> &Authenticator {
+        &self.0
+    }
+}
+
 /// The settings of one authenticator's requests.
 #[derive(Clone, Debug)]
 #[allow(unnameable_types, reason = "inside the future")]
-pub struct Settings {
-    pub(crate) authenticator: Authenticator,
+pub struct Settings<A = Own> {
+    pub(crate) authenticator: A,
     /// Whether a rule needs the head of every response, with any status.
     pub(crate) heads_matter: bool,
     /// The authenticator asks for more scope when the API wants it.

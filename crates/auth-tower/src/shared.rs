@@ -1,11 +1,14 @@
 //! The state that the requests of one service share: its settings, and a spare of the service
 //! below.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{
+    ops::Deref,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
-use auth_core::{Local, Sharded};
+use auth_core::{Authenticator, Local, LocalAuthenticator, Sharded};
 
-use crate::settings::Settings;
+use crate::settings::{Own, Settings};
 
 /// A clone of the service below that is not ready, for second sends. The first request that may
 /// need a second send makes it, and each second send clones it, so that requests that are not
@@ -83,13 +86,16 @@ impl<S> Shared<S> {
 #[derive(Debug)]
 #[allow(unnameable_types, reason = "inside the future")]
 pub struct Keyed<S> {
-    settings: Settings,
+    settings: Settings<LocalAuthenticator>,
     /// `None` if no request is sent again.
     spare: Option<Local<Spare<S>>>,
 }
 
 impl<S> Keyed<S> {
-    pub(crate) const fn new(settings: Settings, spare: Option<Local<Spare<S>>>) -> Self {
+    pub(crate) const fn new(
+        settings: Settings<LocalAuthenticator>,
+        spare: Option<Local<Spare<S>>>,
+    ) -> Self {
         Self { settings, spare }
     }
 }
@@ -97,7 +103,9 @@ impl<S> Keyed<S> {
 /// The reference of a request to the settings and the spare.
 #[allow(unnameable_types, reason = "inside the future")]
 pub trait Handle<S>: Clone {
-    fn settings(&self) -> &Settings;
+    type Authenticator: Deref<Target = Authenticator>;
+
+    fn settings(&self) -> &Settings<Self::Authenticator>;
 
     /// Makes the spare if it does not exist.
     fn fill_spare(&self, inner: &S);
@@ -108,6 +116,8 @@ pub trait Handle<S>: Clone {
 
 /// The shard of the thread that sent the request.
 impl<S: Clone> Handle<S> for Local<Shared<S>> {
+    type Authenticator = Own;
+
     #[inline]
     fn settings(&self) -> &Settings {
         Shared::settings(self)
@@ -125,8 +135,10 @@ impl<S: Clone> Handle<S> for Local<Shared<S>> {
 
 /// Made for one request with a key.
 impl<S: Clone> Handle<S> for Arc<Keyed<S>> {
+    type Authenticator = LocalAuthenticator;
+
     #[inline]
-    fn settings(&self) -> &Settings {
+    fn settings(&self) -> &Settings<LocalAuthenticator> {
         &self.settings
     }
 

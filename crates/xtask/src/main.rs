@@ -48,7 +48,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "measures figures that have a limit: instructions, allocations, threads, waiters; --json FILE",
+        about: "measures figures that have a limit, and prints a table of goals; --json FILE, --page, --from FILE",
         run: bench::run,
     },
     Command {
@@ -93,7 +93,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "mutants",
-        about: "changes the code in small ways; a test must notice each: [machine] [layer] [reply] [-- OPTIONS]",
+        about: "changes the code in small ways; a test must notice each: [machine] [core] [layer] [reply] [--file PATH] [--shard K/N] [--fresh] [--score]",
         run: mutants::run,
     },
     Command {

@@ -209,7 +209,7 @@ impl SharedState {
     }
 
     fn flight(&self, desk: &mut Desk, start: Start, runtime: &Handle, now: Moment) -> Arc<Flight> {
-        let limit = self.settings.limit.as_ref();
+        let limit = self.settings.limit.as_deref();
         let queued = limit.map_or(Duration::ZERO, TokenRequestLimit::longest_wait);
         let longest = self.rules.longest().saturating_mul(2);
         let overdue = now + start.after + longest.saturating_add(queued);

@@ -283,7 +283,7 @@ impl Task {
 
     /// Waits for a permit of the token request limit, if there is a limit.
     async fn admit(&self, hands: &mut Hands) -> Result<(), Error> {
-        if let (Some(limit), None) = (&self.shared.settings.limit, &hands.permit) {
+        if let (Some(limit), None) = (self.shared.settings.limit.as_deref(), &hands.permit) {
             hands.permit = Some(limit.admit(&*self.flight).await?);
         }
         Ok(())

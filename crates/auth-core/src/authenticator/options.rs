@@ -6,7 +6,8 @@ use std::{
 
 use crate::{
     Observer, Quota, RefreshPolicy, SharedClock, SharedTokenStore, TokenRequestLimit, TokenStore,
-    WiderScope, observer::SharedObserver,
+    WiderScope,
+    observer::{SharedNames, SharedObserver},
 };
 
 /// Options of an [`Authenticator`](crate::Authenticator) that do not depend on its vendor.
@@ -49,13 +50,14 @@ use crate::{
 pub struct AuthenticatorOptions {
     policy: Option<Arc<RefreshPolicy>>,
     quota: Option<Quota>,
-    limit: Option<TokenRequestLimit>,
+    limit: Option<Arc<TokenRequestLimit>>,
     store: Option<SharedTokenStore>,
     clock: Option<SharedClock>,
-    shards: Option<usize>,
+    shards: Option<u8>,
     observer: Option<SharedObserver>,
     label: Option<Arc<str>>,
     wider_scope: Option<Arc<WiderScope>>,
+    names: SharedNames,
 }
 
 impl AuthenticatorOptions {
@@ -81,7 +83,7 @@ impl AuthenticatorOptions {
     /// Sets the limit that this authenticator shares with others at the same token endpoint.
     /// Default: no limit.
     pub fn limit(mut self, limit: TokenRequestLimit) -> Self {
-        self.limit = Some(limit);
+        self.limit = Some(Arc::new(limit));
         self
     }
 
@@ -130,7 +132,7 @@ impl AuthenticatorOptions {
     /// token itself is kept once. Use 1 where one process holds many authenticators that each see
     /// little traffic.
     pub fn shards(mut self, count: usize) -> Self {
-        self.shards = Some(count.clamp(1, MAX_SET_SHARDS));
+        self.shards = Some(limited(count, MAX_SET_SHARDS));
         self
     }
 
@@ -241,6 +243,7 @@ impl AuthenticatorOptions {
             observer: self.observer,
             label: self.label,
             wider_scope: self.wider_scope,
+            names: self.names,
         }
     }
 }
@@ -249,13 +252,14 @@ impl AuthenticatorOptions {
 pub(crate) struct Resolved {
     pub(crate) policy: Arc<RefreshPolicy>,
     pub(crate) quota: Option<Quota>,
-    pub(crate) limit: Option<TokenRequestLimit>,
+    pub(crate) limit: Option<Arc<TokenRequestLimit>>,
     pub(crate) store: Option<SharedTokenStore>,
     pub(crate) clock: SharedClock,
-    pub(crate) shards: usize,
+    pub(crate) shards: u8,
     pub(crate) observer: Option<SharedObserver>,
     pub(crate) label: Option<Arc<str>>,
     pub(crate) wider_scope: Option<Arc<WiderScope>>,
+    pub(crate) names: SharedNames,
 }
 
 /// All authenticators without a policy share this one.
@@ -264,16 +268,19 @@ fn default_policy() -> Arc<RefreshPolicy> {
     Arc::clone(&POLICY)
 }
 
-fn default_shards() -> usize {
-    thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MAX_SHARDS)
+pub(crate) fn default_shards() -> u8 {
+    let threads = thread::available_parallelism();
+    limited(threads.map_or(1, usize::from), MAX_SHARDS)
+}
+
+fn limited(shards: usize, most: u8) -> u8 {
+    u8::try_from(shards).unwrap_or(most).clamp(1, most)
 }
 
 /// More copies than this bring no measured gain.
-const MAX_SHARDS: usize = 8;
+const MAX_SHARDS: u8 = 8;
 /// The largest number that can be set.
-const MAX_SET_SHARDS: usize = 64;
+const MAX_SET_SHARDS: u8 = 64;
 
 #[cfg(test)]
 mod tests {

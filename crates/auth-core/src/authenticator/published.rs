@@ -10,10 +10,12 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 
+use http::HeaderMap;
+
 use crate::{
-    Moment,
+    Generation, Moment,
     authenticator::snapshot::Snapshot,
-    sharded::{Local, WeakLocal},
+    sharded::{OneCopy, WeakCopy},
     token::headers::Headers,
 };
 
@@ -61,16 +63,25 @@ impl Published {
         self.check_wall.store(wall, Ordering::Release);
     }
 
+    /// Signs with the current thread's copy of the token, unless it is time to ask the machine, or a
+    /// credential header is set already.
+    #[inline(always)]
+    pub(crate) fn sign(&self, headers: &mut HeaderMap, now: Moment) -> Option<Generation> {
+        match self.fresh(now)? {
+            OneCopy::Local(local) => local.sign_vacant(headers),
+            // Apart, so that the usual path is short.
+            OneCopy::Only(only) => sign_with_only(&only, headers),
+        }
+    }
+
     /// Returns the current thread's copy of the token, unless it is time to ask the machine.
     #[inline(always)]
-    pub(crate) fn fresh(&self, now: Moment) -> Option<Local<Headers>> {
+    pub(crate) fn fresh(&self, now: Moment) -> Option<OneCopy<Headers>> {
         // Read before the number, so that the check of the next token is never used with this
         // token.
-        let check_at = Moment::from_parts(
-            self.check_mono.load(Ordering::Acquire),
-            self.check_wall.load(Ordering::Acquire),
-        );
-        if now.reached(check_at) {
+        let check_mono = self.check_mono.load(Ordering::Acquire);
+        let check_wall = self.check_wall.load(Ordering::Acquire);
+        if now.reached_parts(check_mono, check_wall) {
             return None;
         }
         let number = self.number.load(Ordering::Acquire);
@@ -88,11 +99,11 @@ impl Published {
     }
 
     #[cold]
-    fn look_up(&self) -> Option<Local<Headers>> {
+    fn look_up(&self) -> Option<OneCopy<Headers>> {
         let snapshot = self.snapshot.load();
         let snapshot = snapshot.as_ref()?;
         snapshot.note_use();
-        let headers = snapshot.headers().clone();
+        let headers = snapshot.local();
         // A thread that ends has no thread-local memory any longer.
         let _ = RECENT.try_with(|recent| {
             if let Ok(mut recent) = recent.try_borrow_mut() {
@@ -110,13 +121,18 @@ impl Published {
 /// A token that a thread signed with. Does not keep the token alive, so it keeps no secret.
 struct Recent {
     number: u64,
-    headers: WeakLocal<Headers>,
+    headers: WeakCopy<Headers>,
+}
+
+#[inline(never)]
+fn sign_with_only(only: &Headers, headers: &mut HeaderMap) -> Option<Generation> {
+    only.sign_vacant(headers)
 }
 
 impl Recent {
     const NONE: Self = Self {
         number: 0,
-        headers: WeakLocal::NONE,
+        headers: WeakCopy::NONE,
     };
 }
 
@@ -137,17 +153,17 @@ thread_local! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Generation, Scheme, Secret, authenticator::snapshot::Carried};
+    use crate::{Scheme, Secret, authenticator::snapshot::Carried};
 
     fn snapshot(text: &str) -> Arc<Snapshot> {
         let lines = Scheme::bearer().lines("example", &Secret::new(text));
         let carried = Carried {
             lines: lines.unwrap(),
             scope: None,
-            prefix: "",
+            prefix: 0,
         };
         Arc::new(Snapshot::new(
-            &carried,
+            carried,
             Generation::after(None),
             Moment::NEVER,
             2,
@@ -158,7 +174,7 @@ mod tests {
     fn signed(published: &Published) -> Option<String> {
         let headers = published.fresh(Moment::PAST)?;
         let mut map = http::HeaderMap::new();
-        assert!(headers.sign_vacant(&mut map));
+        assert!(headers.sign_vacant(&mut map).is_some());
         Some(map["authorization"].to_str().unwrap().to_owned())
     }
 

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -43,9 +43,10 @@ mod landing;
 pub(crate) struct SharedState {
     pub(crate) settings: Settings,
     source: Box<dyn DynSource>,
-    store: Option<(SharedTokenStore, Key)>,
-    /// Keeps refresh tokens in this process if there is no store, so that the same rules apply.
-    own_store: OnceLock<(SharedTokenStore, Key)>,
+    /// The store, and the key's name in it. If no store is set, a store in this process keeps
+    /// refresh tokens, so that the same rules apply: made when it is first needed.
+    store: OnceLock<Box<(SharedTokenStore, Key)>>,
+    is_store_set: bool,
     pub(crate) rules: Rules,
     pub(super) published: Published,
     desk: Mutex<Desk>,
@@ -54,15 +55,16 @@ pub(crate) struct SharedState {
     pub(super) requests: Requests,
     /// The number of writes into the store that run in the background.
     writing: AtomicU32,
+    /// Whether a thread's table of the map may hold a handle.
+    is_in_table: AtomicBool,
 }
 
 pub(crate) struct Settings {
     pub(crate) observed: Observed,
     pub(crate) scheme: Scheme,
     pub(crate) origins: Origins,
-    pub(crate) limit: Option<TokenRequestLimit>,
-    pub(crate) clock: SharedClock,
-    pub(crate) shards: usize,
+    pub(crate) limit: Option<Arc<TokenRequestLimit>>,
+    pub(crate) shards: u8,
     pub(crate) wider_scope: Option<Arc<WiderScope>>,
 }
 
@@ -81,7 +83,8 @@ pub(super) struct Desk {
     pub(super) quota_told: Moment,
     /// When the newest token came.
     pub(super) last_success: Option<Moment>,
-    pub(super) last_failure: Option<(Error, Moment)>,
+    /// Boxed because it is rare.
+    pub(super) last_failure: Option<Box<(Error, Moment)>>,
     /// The larger scope that the API requires. Boxed because it is rare and large.
     pub(super) scopes: Option<Box<Scopes>>,
 }
@@ -123,25 +126,28 @@ impl SharedState {
         Self {
             settings,
             source,
-            store,
-            own_store: OnceLock::new(),
+            is_store_set: store.is_some(),
+            store: store
+                .map(Box::new)
+                .map_or_else(OnceLock::new, OnceLock::from),
             rules,
             published: Published::nothing(),
             desk: Mutex::new(desk),
             changed: OnceLock::new(),
             requests: Requests::default(),
             writing: AtomicU32::new(0),
+            is_in_table: AtomicBool::new(false),
         }
     }
 
     #[inline(always)]
     pub(crate) fn now(&self) -> Moment {
-        self.settings.clock.now()
+        self.clock().now()
     }
 
     /// The time without lag, for deadlines that were promised to others.
     fn precise(&self) -> Moment {
-        self.settings.clock.precise()
+        self.clock().precise()
     }
 
     pub(crate) fn policy(&self) -> &RefreshPolicy {
@@ -152,32 +158,37 @@ impl SharedState {
         &*self.source
     }
 
+    #[inline(always)]
     pub(crate) fn clock(&self) -> &SharedClock {
-        &self.settings.clock
+        self.settings.observed.clock()
+    }
+
+    pub(crate) fn shards(&self) -> usize {
+        self.settings.shards.into()
     }
 
     pub(crate) fn store(&self) -> Option<(&SharedTokenStore, &Key)> {
-        let (store, key) = match (&self.store, self.rules.keeps_refresh_tokens) {
-            (Some(store), _) => store,
-            (None, true) => self.own_store.get_or_init(|| {
-                let store = SharedTokenStore::new(MemoryStore::new());
-                (store, Key::builder(self.vendor()).build())
-            }),
-            (None, false) => return None,
-        };
+        if !self.is_store_set && !self.rules.keeps_refresh_tokens {
+            return None;
+        }
+        let (store, key) = &**self.store.get_or_init(|| {
+            let store = SharedTokenStore::new(MemoryStore::new());
+            Box::new((store, Key::builder(self.vendor()).build()))
+        });
         Some((store, key))
     }
 
     /// Returns what must survive the eviction of this key. `None` if nothing must.
     pub(crate) fn residue(&self) -> Option<Residue> {
         let now = self.now();
+        let own_store = self.store.get().filter(|_| !self.is_store_set);
         let desk = self.desk();
         let residue = Residue {
             state: desk.key.state.without_token(),
             memory: desk.key.memory.clone(),
             last_error: desk.last_error.clone(),
             credentials: desk.credentials,
-            refresh_tokens: self.own_store.get().cloned(),
+            refresh_tokens: own_store.map(|store| (**store).clone()),
         };
         Some(residue).filter(|residue| !residue.is_over(now))
     }
@@ -192,7 +203,7 @@ impl SharedState {
             refresh_tokens,
         } = residue;
         if let Some(store) = refresh_tokens {
-            let _ = self.own_store.set(store);
+            let _ = self.store.set(Box::new(store));
         }
         let mut desk = self.desk();
         desk.key = KeyState::restored(state, memory);
@@ -230,8 +241,7 @@ impl SharedState {
     /// set already.
     #[inline(always)]
     pub(crate) fn sign_fresh(&self, headers: &mut HeaderMap) -> Option<Generation> {
-        let local = self.published.fresh(self.now())?;
-        local.sign_vacant(headers).then(|| local.generation())
+        self.published.sign(headers, self.now())
     }
 
     /// Forgets that the vendor rejected the credentials.
@@ -284,7 +294,7 @@ impl SharedState {
         let until = state.usable_until();
         let next_try = state.next_try(now);
         let last_error = desk.last_error.as_ref();
-        let failure = desk.last_failure.as_ref();
+        let failure = desk.last_failure.as_deref();
         Health {
             vendor: self.vendor().to_owned(),
             label: self.settings.observed.label().map(Arc::from),
@@ -350,6 +360,17 @@ impl SharedState {
     pub(crate) fn end_write(&self) {
         self.writing.fetch_sub(1, Ordering::SeqCst);
         self.notify_watchers();
+    }
+
+    /// Records that a table of the map gets a handle. The table is locked.
+    pub(crate) fn enter_table(&self) {
+        self.is_in_table.store(true, Ordering::Relaxed);
+    }
+
+    /// Records that the tables of the map lose their handles. Called before the tables are locked,
+    /// so a table that gets a handle later records it later. Returns whether a table may have one.
+    pub(crate) fn leave_tables(&self) -> bool {
+        self.is_in_table.swap(false, Ordering::Relaxed)
     }
 
     /// Returns whether the store did not take the newest refresh token.

@@ -7,8 +7,8 @@ use http::HeaderName;
 
 use crate::{
     Generation, Moment, Secret, Sharded, Token,
-    sharded::Local,
-    token::headers::{About, Copies, Headers},
+    sharded::{Copies, OneCopy},
+    token::headers::{self, About, Headers},
 };
 
 /// A token's finished headers, in several copies for different threads.
@@ -16,7 +16,7 @@ use crate::{
 pub(crate) struct Snapshot {
     /// Unique in this process.
     number: u64,
-    headers: Sharded<Headers>,
+    headers: Copies<Headers>,
     /// Whether a caller was given the token.
     used: AtomicBool,
 }
@@ -27,33 +27,37 @@ pub(crate) struct Carried {
     pub(crate) lines: Vec<(HeaderName, Secret)>,
     /// The scope that the authorization server granted.
     pub(crate) scope: Option<Arc<str>>,
-    /// The text before the token in the first line.
-    pub(crate) prefix: &'static str,
+    /// The length of the text before the token in the first line.
+    pub(crate) prefix: usize,
 }
 
 impl Snapshot {
     pub(crate) fn new(
-        carried: &Carried,
+        carried: Carried,
         generation: Generation,
         valid_until: Moment,
         shards: usize,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let Carried {
+            lines,
+            scope,
+            prefix,
+        } = carried;
         let about = About {
             generation,
-            prefix: carried.prefix,
+            prefix,
             valid_until,
         };
+        let copies = headers::Copies::of(shards);
+        let headers = |lines| Headers::new(about, lines, scope.clone(), copies);
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            headers: Sharded::new(shards, || {
-                Headers::new(
-                    about,
-                    &carried.lines,
-                    carried.scope.as_ref(),
-                    Copies::of(shards),
-                )
-            }),
+            headers: if shards > 1 {
+                Copies::Several(Sharded::new(shards, || headers(lines.clone())))
+            } else {
+                Copies::One(Arc::new(headers(lines)))
+            },
             used: AtomicBool::new(false),
         }
     }
@@ -66,8 +70,12 @@ impl Snapshot {
         self.headers().generation()
     }
 
+    pub(crate) fn headers(&self) -> &Headers {
+        self.headers.any()
+    }
+
     /// The copy for the current thread.
-    pub(crate) fn headers(&self) -> &Local<Headers> {
+    pub(crate) fn local(&self) -> OneCopy<Headers> {
         self.headers.local()
     }
 
@@ -85,6 +93,6 @@ impl Snapshot {
 
     pub(crate) fn token(&self) -> Token {
         self.note_use();
-        Token(self.headers().clone())
+        Token(self.local())
     }
 }

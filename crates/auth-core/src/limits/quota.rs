@@ -130,18 +130,27 @@ pub(crate) enum Slots {
 /// The account of slots. Without a quota a slot is always free.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ledger {
-    quota: Option<Quota>,
-    /// When each used slot becomes free. At most `limit` entries.
-    taken: Vec<Moment>,
+    /// Only with a quota.
+    counted: Option<Box<Counted>>,
     /// Whether a token request in progress holds another slot.
     open: bool,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Counted {
+    quota: Quota,
+    /// When each used slot becomes free. At most `limit` entries.
+    taken: Vec<Moment>,
+}
+
 impl Ledger {
     pub(crate) fn new(quota: Option<Quota>) -> Self {
+        let counted = |quota| {
+            let taken = Vec::new();
+            Box::new(Counted { quota, taken })
+        };
         Self {
-            quota,
-            taken: Vec::new(),
+            counted: quota.map(counted),
             open: false,
         }
     }
@@ -152,7 +161,9 @@ impl Ledger {
         if !wait.is_zero() {
             return Err(wait);
         }
-        self.taken.retain(|frees| !now.waited_for(*frees));
+        if let Some(counted) = &mut self.counted {
+            counted.taken.retain(|frees| !now.waited_for(*frees));
+        }
         self.open = true;
         Ok(())
     }
@@ -164,25 +175,25 @@ impl Ledger {
     /// in between.
     pub(crate) fn close(&mut self, now: Moment, token_lifetime: Option<Duration>) {
         let was_open = std::mem::take(&mut self.open);
-        if let Some(quota) = self.quota.filter(|_| was_open) {
+        if let Some(Counted { quota, taken }) = self.counted.as_deref_mut().filter(|_| was_open) {
             let lifetime = token_lifetime
                 .filter(|lifetime| !lifetime.is_zero())
                 .unwrap_or(quota.window);
-            self.taken.push(now + lifetime.min(quota.window));
+            taken.push(now + lifetime.min(quota.window));
         }
     }
 
     /// Returns when a slot is free for such a token request.
     pub(crate) fn free_at(&self, slots: Slots) -> Moment {
-        let Some(quota) = self.quota else {
+        let Some(Counted { quota, taken }) = self.counted.as_deref() else {
             return Moment::PAST;
         };
         let allowed = quota.allows(slots);
-        let used = self.taken.len() + usize::from(self.open);
+        let used = taken.len() + usize::from(self.open);
         if used < allowed {
             return Moment::PAST;
         }
-        let mut frees: Vec<_> = self.taken.clone();
+        let mut frees: Vec<_> = taken.clone();
         frees.sort_unstable_by_key(|moment| moment.parts());
         // The number of slots that must become free so that the count is below `allowed`.
         frees.get(used - allowed).copied().unwrap_or(Moment::NEVER)
@@ -195,19 +206,21 @@ impl Ledger {
 
     /// Returns whether no slot is used.
     pub(crate) fn is_empty(&self, now: Moment) -> bool {
-        !self.open && self.taken.iter().all(|frees| now.waited_for(*frees))
+        let mut taken = self.counted.iter().flat_map(|counted| &counted.taken);
+        !self.open && taken.all(|frees| now.waited_for(*frees))
     }
 
     /// Returns the used and the allowed slots. `None` without a quota.
     pub(crate) fn in_use(&self, now: Moment) -> Option<(u32, u32)> {
-        let limit = self.quota?.limit.get();
-        let taken = self.taken.iter().filter(|frees| !now.waited_for(**frees));
+        let Counted { quota, taken } = self.counted.as_deref()?;
+        let limit = quota.limit.get();
+        let taken = taken.iter().filter(|frees| !now.waited_for(**frees));
         let used = taken.count() + usize::from(self.open);
         Some((u32::try_from(used).unwrap_or(u32::MAX), limit))
     }
 
     pub(crate) fn spacing(&self) -> Option<Duration> {
-        self.quota.map(Quota::spacing)
+        self.counted.as_ref().map(|counted| counted.quota.spacing())
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{EntryVersion, Moment};
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct FirstSeen {
     record: Ends<EntryVersion>,
@@ -23,6 +23,13 @@ pub(crate) struct FirstSeen {
 }
 
 impl FirstSeen {
+    pub(crate) const NOTHING: Self = Self {
+        record: Ends(Vec::new()),
+        token: Ends(Vec::new()),
+        slots: Ends(Vec::new()),
+        logins: Ends(Vec::new()),
+    };
+
     /// Corrects a record that the store reports to be of this age, and that has been made that much
     /// older already.
     pub(crate) fn record(
@@ -91,12 +98,6 @@ fn left_of(logins: &mut Logins) -> Vec<((u16, u32), Duration)> {
 #[cfg_attr(test, derive(Hash))]
 struct Ends<T>(Vec<(T, Moment)>);
 
-impl<T> Default for Ends<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
 impl<T: Copy + Eq> Ends<T> {
     /// Shortens times that were shorter when they were seen first. Forgets what is not among them.
     fn hold<'a>(&mut self, times: impl Iterator<Item = (T, &'a mut Duration)>, now: Moment) {
@@ -125,3 +126,6 @@ impl<T: Copy + Eq> Ends<T> {
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);
 /// The most slots that are kept in mind. More token requests in one window are rare.
 const MOST: usize = 256;
+
+#[cfg(test)]
+mod tests;

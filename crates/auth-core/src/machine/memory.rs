@@ -8,6 +8,7 @@ use super::{
     orders::Rules,
     prints::{Print, Prints},
     record::{Pause, Record},
+    seldom::{Seldom, Unchanged},
 };
 use crate::{
     EntryVersion, Moment, Quota, RejectedPart,
@@ -24,21 +25,44 @@ pub(crate) struct Memory {
     pub(crate) refused: Prints,
     /// The newest token that was published.
     pub(crate) current: Option<Print>,
+    /// Only where a store is used.
+    stored: Seldom<Stored>,
+    /// Only with a quota.
+    share: Option<Box<Share>>,
+}
+
+/// Facts about the store and about what it said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+struct Stored {
     /// First refresh tokens that were replaced or rejected.
-    pub(crate) spent: Prints,
+    spent: Prints,
     /// The highest version of an entry that could be understood.
     highest: Option<EntryVersion>,
     /// Boxed because it is rare and large.
     unsaved: Option<Box<Unsaved>>,
     obeyed: Obeyed,
-    /// Only where a store is used.
-    first_seen: Option<Box<FirstSeen>>,
+    first_seen: FirstSeen,
     breaker: Breaker,
     /// The lease was denied for longer than a token request takes, and was not granted since.
     doubts_lease: bool,
     ignores_rejections: bool,
-    /// Only with a quota.
-    share: Option<Box<Share>>,
+}
+
+impl Unchanged for Stored {
+    const UNCHANGED: &Self = &Self {
+        spent: Prints::NONE,
+        highest: None,
+        unsaved: None,
+        obeyed: Obeyed {
+            since: None,
+            pause: None,
+        },
+        first_seen: FirstSeen::NOTHING,
+        breaker: Breaker::CLOSED,
+        doubts_lease: false,
+        ignores_rejections: false,
+    };
 }
 
 /// This process's share of the quota, for the time when the store fails.
@@ -68,7 +92,7 @@ struct Unsaved {
 }
 
 /// Back-offs of other processes that this process obeyed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 struct Obeyed {
     /// The time since this process last sent a token request or had a token.
@@ -102,22 +126,19 @@ struct Breaker {
     until: Moment,
 }
 
+impl Breaker {
+    const CLOSED: Self = Self {
+        failures: 0,
+        until: Moment::PAST,
+    };
+}
+
 impl Memory {
     pub(crate) fn new(quota: Option<Quota>) -> Self {
         Self {
             refused: Prints::default(),
             current: None,
-            spent: Prints::default(),
-            highest: None,
-            unsaved: None,
-            obeyed: Obeyed::default(),
-            first_seen: None,
-            breaker: Breaker {
-                failures: 0,
-                until: Moment::PAST,
-            },
-            doubts_lease: false,
-            ignores_rejections: false,
+            stored: Seldom::default(),
             share: quota.map(|quota| {
                 Box::new(Share {
                     ledger: Ledger::new(Some(quota.share())),
@@ -127,25 +148,37 @@ impl Memory {
         }
     }
 
+    // --- refresh tokens ---
+
+    /// Records that a first refresh token was replaced or rejected.
+    pub(crate) fn spend(&mut self, print: Print) {
+        self.stored.spent.add(print);
+    }
+
+    pub(crate) fn has_spent(&self, print: Print) -> bool {
+        self.stored.spent.contains(print)
+    }
+
     // --- versions ---
 
     /// Records the version of an entry that could be understood.
     pub(crate) fn see(&mut self, version: EntryVersion) {
-        let known = self.highest.map_or(0, EntryVersion::epoch);
+        let known = self.stored.highest.map_or(0, EntryVersion::epoch);
         if version.epoch() >= known {
-            self.highest = Some(version);
+            self.stored.highest = Some(version);
         }
     }
 
     /// Returns whether an entry is older than one before, so that the store was rolled back.
     pub(crate) fn is_outdated(&self, version: EntryVersion) -> bool {
-        self.highest
+        self.stored
+            .highest
             .is_some_and(|highest| version.epoch() < highest.epoch())
     }
 
     /// Returns the later one of the highest known version and `seen`.
     pub(crate) fn later_than(&self, seen: Option<EntryVersion>) -> Option<EntryVersion> {
-        match (self.highest, seen) {
+        match (self.stored.highest, seen) {
             (Some(known), Some(seen)) if known.epoch() >= seen.epoch() => Some(known),
             (known, seen) => seen.or(known),
         }
@@ -154,7 +187,7 @@ impl Memory {
     // --- a store whose clock is set back ---
 
     pub(crate) fn first_seen(&mut self) -> &mut FirstSeen {
-        self.first_seen.get_or_insert_default()
+        &mut self.stored.first_seen
     }
 
     // --- what could not be saved ---
@@ -165,7 +198,7 @@ impl Memory {
         record: Record,
         since: Moment,
     ) {
-        self.unsaved = Some(Box::new(Unsaved {
+        self.stored.unsaved = Some(Box::new(Unsaved {
             replaces,
             record,
             since,
@@ -175,23 +208,24 @@ impl Memory {
     /// Returns the record that could not be saved, if the store still has the entry that it should
     /// have replaced. With any other entry, or none, another process has written.
     pub(crate) fn unsaved(&mut self, seen: Option<EntryVersion>, now: Moment) -> Option<Record> {
-        let unsaved = self
-            .unsaved
-            .take()
-            .filter(|unsaved| unsaved.replaces == seen)?;
+        self.stored.unsaved.as_ref()?;
+        let unsaved = self.stored.unsaved.take();
+        let unsaved = unsaved.filter(|unsaved| unsaved.replaces == seen)?;
         let record = unsaved.record.clone().aged(now.wait_since(unsaved.since));
-        self.unsaved = Some(unsaved);
+        self.stored.unsaved = Some(unsaved);
         Some(record)
     }
 
     /// Records that the store took a newer record.
     pub(crate) fn forget_unsaved(&mut self) {
-        self.unsaved = None;
+        if self.stored.unsaved.is_some() {
+            self.stored.unsaved = None;
+        }
     }
 
     /// Returns whether the store did not take a new refresh token.
     pub(crate) fn has_unsaved_refresh_token(&self) -> bool {
-        let unsaved = self.unsaved.as_ref();
+        let unsaved = self.stored.unsaved.as_ref();
         unsaved.is_some_and(|unsaved| unsaved.record.refresh.is_some())
     }
 
@@ -222,14 +256,17 @@ impl Memory {
             pause.left.saturating_sub(pause.yields)
         };
         let left = left.min(longest);
-        let left = self.obeyed.left((pause.number, record.failures), left, now);
+        let left = self
+            .stored
+            .obeyed
+            .left((pause.number, record.failures), left, now);
         if left <= LAST_MOMENT {
             return None;
         }
         if is_from_vendor {
             return Some(left);
         }
-        let obeyed = now.wait_since(*self.obeyed.since.get_or_insert(now));
+        let obeyed = now.wait_since(*self.stored.obeyed.since.get_or_insert(now));
         if obeyed > longest {
             return None;
         }
@@ -246,24 +283,26 @@ impl Memory {
     /// Forgets rejections, because the operator wants rejected credentials to be tried again.
     /// Rejections that other processes wrote are ignored too.
     pub(crate) fn forget_rejections(&mut self) {
-        self.ignores_rejections = true;
+        self.stored.ignores_rejections = true;
     }
 
     pub(crate) fn ignores_rejections(&self) -> bool {
-        self.ignores_rejections
+        self.stored.ignores_rejections
     }
 
     /// Records that this process sent a token request or has a token.
     pub(crate) fn asked(&mut self) {
-        self.obeyed.since = None;
-        self.ignores_rejections = false;
+        if self.stored.obeyed.since.is_some() || self.stored.ignores_rejections {
+            self.stored.obeyed.since = None;
+            self.stored.ignores_rejections = false;
+        }
     }
 
     // --- when nobody uses the key ---
 
     /// Returns whether refresh tokens were replaced or rejected, or a new one could not be saved.
     pub(crate) fn keeps_refresh_tokens(&self) -> bool {
-        !self.spent.is_empty() || self.unsaved.is_some()
+        !self.stored.spent.is_empty() || self.stored.unsaved.is_some()
     }
 
     pub(crate) fn is_at_rest(&self, now: Moment) -> bool {
@@ -274,16 +313,16 @@ impl Memory {
     // --- the store's failures ---
 
     pub(crate) fn store_is_paused(&self, now: Moment) -> bool {
-        !now.waited_for(self.breaker.until)
+        !now.waited_for(self.stored.breaker.until)
     }
 
     /// Returns whether the store failed and has not answered since.
     pub(crate) fn store_is_failing(&self) -> bool {
-        self.breaker.failures > 0
+        self.stored.breaker.failures > 0
     }
 
     pub(crate) fn store_failed(&mut self, now: Moment, jitter: Jitter) {
-        let breaker = &mut self.breaker;
+        let breaker = &mut self.stored.breaker;
         let pause = FIRST_PAUSE.saturating_mul(1 << breaker.failures.min(2));
         breaker.failures = breaker.failures.saturating_add(1);
         // Spread by jitter, so that not all processes ask a recovering store at once.
@@ -291,26 +330,27 @@ impl Memory {
     }
 
     pub(crate) fn store_answered(&mut self) {
-        self.breaker.failures = 0;
-        self.breaker.until = Moment::PAST;
+        self.stored.breaker = Breaker::CLOSED;
     }
 
     /// Records that the store answers and denies the lease without end.
     pub(crate) fn store_denied(&mut self, now: Moment, jitter: Jitter) {
-        self.breaker.until = now + DENIED_PAUSE.saturating_sub(jitter.of(DENIED_PAUSE / 2));
+        self.stored.breaker.until = now + DENIED_PAUSE.saturating_sub(jitter.of(DENIED_PAUSE / 2));
     }
 
     /// Makes later waits for a denied lease shorter, until a lease is granted.
     pub(crate) fn doubt_lease(&mut self) {
-        self.doubts_lease = true;
+        self.stored.doubts_lease = true;
     }
 
     pub(crate) fn trust_lease(&mut self) {
-        self.doubts_lease = false;
+        if self.stored.doubts_lease {
+            self.stored.doubts_lease = false;
+        }
     }
 
     pub(crate) fn doubts_lease(&self) -> bool {
-        self.doubts_lease
+        self.stored.doubts_lease
     }
 
     // --- the share of the quota for the time when the store fails ---
@@ -373,7 +413,9 @@ impl Memory {
     /// Returns when missing facts are written into the store: the tokens that the API refused while
     /// the store failed, and the token requests that were sent without the account.
     pub(crate) fn settle_at(&self, now: Moment) -> Option<Moment> {
-        let paused = self.store_is_paused(now).then_some(self.breaker.until);
+        let paused = self
+            .store_is_paused(now)
+            .then_some(self.stored.breaker.until);
         let owes = self.owes(now).then_some(now + SETTLE);
         paused.or(owes)
     }

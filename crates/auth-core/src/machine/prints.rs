@@ -33,6 +33,7 @@ impl Print {
 pub(crate) struct Prints(Vec<Print>);
 
 impl Prints {
+    pub(crate) const NONE: Self = Self(Vec::new());
     /// The largest number of fingerprints.
     pub(crate) const MOST: usize = 4;
 

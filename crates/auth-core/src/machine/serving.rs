@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::seldom::Seldom;
 use crate::{
     CredentialsId, Generation, Moment, Quota, RefreshPolicy, TokenRequestReason,
     limits::quota::{Ledger, Slots},
@@ -16,7 +17,7 @@ mod trial;
 
 use doubt::{Doubt, Refusals};
 pub(crate) use event::{Action, Event, Failed, Fetched, Start};
-use gate::{Gate, GateKind};
+use gate::{Gate, GateKind, Rejection};
 use landing::Failing;
 use trial::{Previous, Trial, rests};
 
@@ -34,8 +35,10 @@ pub(crate) struct State {
     is_reported_to: bool,
     flight: Option<UnderWay>,
     gate: Option<Gate>,
+    /// The rejection that closed the gate. Boxed because it is rare and large.
+    rejection: Option<Box<Rejection>>,
     failing: Option<Failing>,
-    refusals: Refusals,
+    refusals: Seldom<Refusals>,
     ledger: Ledger,
     /// The time since which callers wait for a token.
     waits_since: Option<Moment>,
@@ -78,14 +81,9 @@ impl State {
             is_reported_to: false,
             flight: None,
             gate: None,
+            rejection: None,
             failing: None,
-            refusals: Refusals {
-                unaccepted: 0,
-                recent: 0,
-                counted: Moment::PAST,
-                until: Moment::PAST,
-                pending: false,
-            },
+            refusals: Seldom::default(),
             ledger: Ledger::new(quota),
             waits_since: None,
             silent: 0,
@@ -143,11 +141,10 @@ impl State {
         let slot = self.ledger.free_at(Slots::ButReserve);
         // The wall clock ends no wait, so a jump of the wall clock makes no caller ask without
         // need.
-        let wait = Moment::from_parts(gate.later(slot).parts().0, u64::MAX);
+        let wait = gate.later(slot).by_monotonic();
         let due = now.reached(held.refresh_at) || wait.waited_for(held.refresh_at);
         let ahead = if due { wait } else { held.refresh_at };
-        let settle = self.settle_at.unwrap_or(Moment::NEVER).parts().0;
-        let settle = Moment::from_parts(settle, u64::MAX);
+        let settle = self.settle_at.unwrap_or(Moment::NEVER).by_monotonic();
         ahead.earlier(settle).earlier(held.usable_until)
     }
 
@@ -276,7 +273,7 @@ impl State {
         if let Some(gate) = self.closed_gate(now) {
             match gate.kind {
                 GateKind::Floor => after = now.wait_until(gate.until),
-                GateKind::BackOff if self.may_look(now) => unless = gate.about,
+                GateKind::BackOff if self.may_look(now) => unless = self.rejected(),
                 GateKind::BackOff => {
                     return Action::Fail {
                         wait: now.wait_until(gate.until),

@@ -32,7 +32,7 @@ pub(super) fn adopt(
         return None;
     }
     let left = usable(&cx.rules.policy, kept);
-    if left.is_zero() || left <= start.beyond {
+    if left <= start.beyond {
         return None;
     }
     let token = AccessToken::new(kept.secret.clone()).expires_in(kept.lifetime);
@@ -84,7 +84,7 @@ pub(super) fn next_refresh_token(
     }
     let is_spent = |secret: &Secret| {
         let print = Print::of(secret);
-        cx.memory.spent.contains(print) || record.spent.contains(print)
+        cx.memory.has_spent(print) || record.spent.contains(print)
     };
     if let Some(refresh) = record
         .refresh
@@ -144,7 +144,7 @@ pub(super) fn after(cx: &mut Cx<'_>, seen: &Record, token: &AccessToken, sent: S
             .is_some_and(|next| next.secret != first.secret)
     }) {
         spent.add(Print::of(&first.secret));
-        cx.memory.spent.add(Print::of(&first.secret));
+        cx.memory.spend(Print::of(&first.secret));
     }
     let refusals = match sent.reason {
         TokenRequestReason::Refused => {
@@ -260,3 +260,6 @@ pub(super) fn usable(policy: &RefreshPolicy, kept: &Kept) -> Duration {
 /// A refresh token that was sent this often with an unknown outcome is given up if a token can be
 /// requested without it.
 const MOST_UNCERTAIN: u32 = 2;
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use crate::{Error, Generation, Moment, TokenRequestReason};
 
@@ -14,10 +17,31 @@ pub struct Event {
 }
 
 /// The authenticator that the event is about.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Names {
-    pub(crate) vendor: String,
+    pub(crate) vendor: Box<str>,
     pub(crate) label: Option<Arc<str>>,
+}
+
+/// The names of authenticators that are built with clones of the same options, usually one vendor's.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedNames(Arc<OnceLock<Arc<Names>>>);
+
+impl SharedNames {
+    /// Returns the names. They take memory only if the first authenticator has others.
+    pub(crate) fn of(&self, vendor: String, label: Option<Arc<str>>) -> Arc<Names> {
+        let names = Names {
+            vendor: vendor.into(),
+            label,
+        };
+        if let Some(shared) = self.0.get().filter(|shared| ***shared == names) {
+            return Arc::clone(shared);
+        }
+        let names = Arc::new(names);
+        // Another thread may have been first.
+        let _ = self.0.set(Arc::clone(&names));
+        names
+    }
 }
 
 /// What happened.
@@ -298,7 +322,7 @@ impl Event {
     #[must_use]
     pub fn examples() -> Vec<Self> {
         let names = Arc::new(Names {
-            vendor: "example".to_owned(),
+            vendor: "example".into(),
             label: Some("tenant-7".into()),
         });
         let since_1970 = Duration::from_secs(1_700_000_000);

@@ -6,6 +6,8 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE, Entry},
 };
 
+use zeroize::Zeroizing;
+
 use crate::{Generation, Moment, Secret};
 
 /// One copy of a token's finished headers. A token has several copies, see
@@ -22,8 +24,8 @@ pub(crate) struct Headers {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct About {
     pub(crate) generation: Generation,
-    /// What stands before the token in the first line.
-    pub(crate) prefix: &'static str,
+    /// The length of what stands before the token in the first line.
+    pub(crate) prefix: usize,
     pub(crate) valid_until: Moment,
 }
 
@@ -39,24 +41,23 @@ impl Headers {
     /// Builds a copy from checked header lines.
     pub(crate) fn new(
         about: About,
-        lines: &[(HeaderName, Secret)],
-        scope: Option<&Arc<str>>,
+        lines: Vec<(HeaderName, Secret)>,
+        scope: Option<Arc<str>>,
         copies: Copies,
     ) -> Self {
-        let value = |name, line| value(name, line, copies);
-        let lines = match lines {
-            [(AUTHORIZATION, line)] => Lines::Authorization(value(&AUTHORIZATION, line)),
-            lines => {
-                let lines = lines
-                    .iter()
-                    .map(|(name, line)| (own_name(name), value(name, line)));
-                Lines::Several(lines.collect())
-            }
+        let lines: Vec<_> = lines
+            .into_iter()
+            .map(|(name, line)| (own_name(&name), value(&name, line, copies)))
+            .collect();
+        let lines = match <[_; 1]>::try_from(lines) {
+            Ok([(AUTHORIZATION, value)]) => Lines::Authorization(value),
+            Ok(line) => Lines::Several(Box::new(line)),
+            Err(lines) => Lines::Several(lines.into()),
         };
         Self {
             about,
             lines,
-            scope: scope.cloned(),
+            scope,
         }
     }
 
@@ -70,13 +71,24 @@ impl Headers {
 
     /// The token's text.
     pub(crate) fn text(&self) -> Secret {
+        let (_, text) = self.first_line();
+        Secret::new(text)
+    }
+
+    /// What stands before the token, for example `Bearer `.
+    pub(crate) fn prefix(&self) -> &str {
+        let (prefix, _) = self.first_line();
+        prefix
+    }
+
+    fn first_line(&self) -> (&str, &str) {
         let value = match &self.lines {
             Lines::Authorization(value) => value,
             // The scheme puts the token first.
             Lines::Several(lines) => &lines[0].1,
         };
         let line = value.to_str().unwrap_or_default();
-        Secret::new(line.strip_prefix(self.about.prefix).unwrap_or_default())
+        line.split_at_checked(self.about.prefix).unwrap_or_default()
     }
 
     #[inline]
@@ -94,10 +106,10 @@ impl Headers {
     }
 
     /// Sets the headers unless one of the credentials is set already or the map has no room for
-    /// another header. Otherwise sets no credential and returns false.
+    /// another header. Otherwise sets no credential and returns `None`.
     #[inline(always)]
-    pub(crate) fn sign_vacant(&self, headers: &mut HeaderMap) -> bool {
-        match &self.lines {
+    pub(crate) fn sign_vacant(&self, headers: &mut HeaderMap) -> Option<Generation> {
+        let is_signed = match &self.lines {
             // A look-up first would be a second search.
             Lines::Authorization(value) => match headers.try_append(AUTHORIZATION, value.clone()) {
                 Ok(false) => true,
@@ -108,7 +120,8 @@ impl Headers {
                 Err(_) => false,
             },
             Lines::Several(lines) => sign_all_vacant(lines, headers),
-        }
+        };
+        is_signed.then_some(self.about.generation)
     }
 }
 
@@ -170,24 +183,26 @@ impl Copies {
 
 /// Makes a header value of a checked line, sensitive if it is a credential. The value shares the
 /// line's memory. Of several copies, each has its reference count on separate cache lines.
-fn value(name: &HeaderName, line: &Secret, copies: Copies) -> HeaderValue {
-    struct Owner(Secret);
-    impl AsRef<[u8]> for Owner {
+fn value(name: &HeaderName, line: Secret, copies: Copies) -> HeaderValue {
+    #[repr(align(128))]
+    struct Apart(Secret);
+    impl AsRef<[u8]> for Apart {
         fn as_ref(&self) -> &[u8] {
             self.0.expose().as_bytes()
         }
     }
-    #[repr(align(128))]
-    struct Apart(Owner);
-    impl AsRef<[u8]> for Apart {
+    struct Only(Zeroizing<String>);
+    impl AsRef<[u8]> for Only {
         fn as_ref(&self) -> &[u8] {
-            self.0.as_ref()
+            self.0.as_bytes()
         }
     }
-    let owner = Owner(line.clone());
     let bytes = match copies {
-        Copies::One => Bytes::from_owner(owner),
-        Copies::Several => Bytes::from_owner(Apart(owner)),
+        Copies::One => match line.into_only() {
+            Ok(text) => Bytes::from_owner(Only(text)),
+            Err(shared) => Bytes::from(shared),
+        },
+        Copies::Several => Bytes::from_owner(Apart(line)),
     };
     let value = HeaderValue::from_maybe_shared(bytes);
     let mut value = value.expect("the scheme checked every line for what a header may carry");
@@ -210,10 +225,10 @@ mod tests {
         let lines = scheme.lines("example", &Secret::new("fake-token")).unwrap();
         let about = About {
             generation: Generation::after(None),
-            prefix: scheme.prefix(),
+            prefix: scheme.prefix().len(),
             valid_until: Moment::NEVER,
         };
-        Headers::new(about, &lines, None, Copies::One)
+        Headers::new(about, lines, None, Copies::One)
     }
 
     #[test]
@@ -221,7 +236,7 @@ mod tests {
         let scheme = Scheme::bearer().content_type("application/json").unwrap();
         let signing = headers(&scheme);
         let mut bare = HeaderMap::new();
-        assert!(signing.sign_vacant(&mut bare));
+        assert!(signing.sign_vacant(&mut bare).is_some());
         assert_eq!(bare[CONTENT_TYPE], "application/json");
         assert!(!bare[CONTENT_TYPE].is_sensitive());
         assert!(bare["authorization"].is_sensitive());
@@ -230,7 +245,7 @@ mod tests {
         own.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         assert!(!scheme.is_set(&own));
         assert!(
-            signing.sign_vacant(&mut own),
+            signing.sign_vacant(&mut own).is_some(),
             "a content type does not count as signed"
         );
         assert_eq!(own[CONTENT_TYPE], "text/plain");
@@ -242,7 +257,7 @@ mod tests {
 
         let mut signed = HeaderMap::new();
         signed.insert("authorization", HeaderValue::from_static("callers-own"));
-        assert!(!signing.sign_vacant(&mut signed));
+        assert!(signing.sign_vacant(&mut signed).is_none());
         assert_eq!(signed.len(), 1, "g13: nothing is changed");
         scheme.remove(&mut bare);
         assert_eq!(bare.len(), 1, "only the credential is removed");
@@ -260,7 +275,7 @@ mod tests {
             }
             map.append("accept", HeaderValue::from_static("b"));
             let before = map.clone();
-            assert!(!signing.sign_vacant(&mut map));
+            assert!(signing.sign_vacant(&mut map).is_none());
             let lines = |map: &HeaderMap| -> Vec<_> {
                 let lines = map.iter();
                 lines.map(|(n, v)| (n.clone(), v.clone())).collect()
@@ -279,9 +294,9 @@ mod tests {
         let numbers = 0..24_576;
         numbers.for_each(|number| drop(full.insert(name(number), HeaderValue::from(0))));
         let signing = headers(&Scheme::bearer());
-        assert!(!signing.sign_vacant(&mut full));
+        assert!(signing.sign_vacant(&mut full).is_none());
         assert!(!full.contains_key(AUTHORIZATION));
         full.remove(name(0));
-        assert!(signing.sign_vacant(&mut full));
+        assert!(signing.sign_vacant(&mut full).is_some());
     }
 }

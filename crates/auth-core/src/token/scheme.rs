@@ -1,3 +1,5 @@
+use std::sync::{Arc, LazyLock};
+
 use http::{HeaderName, HeaderValue, header};
 
 use crate::{Error, ErrorKind, Secret};
@@ -19,7 +21,11 @@ use crate::{Error, ErrorKind, Secret};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Scheme {
+pub struct Scheme(Arc<Parts>);
+
+/// Shared by all keys of one vendor.
+#[derive(Clone, Debug)]
+struct Parts {
     token: (HeaderName, &'static str),
     fixed: Vec<(HeaderName, Secret)>,
     content_type: Option<&'static str>,
@@ -29,7 +35,9 @@ impl Scheme {
     /// Makes the scheme `Authorization: Bearer <token>` (RFC 6750 section 2.1).
     #[must_use]
     pub fn bearer() -> Self {
-        Self::of(header::AUTHORIZATION, "Bearer ")
+        static BEARER: LazyLock<Scheme> =
+            LazyLock::new(|| Scheme::of(header::AUTHORIZATION, "Bearer "));
+        BEARER.clone()
     }
 
     /// Makes the scheme `Authorization: <prefix><token>`, for vendors that expect another word or
@@ -77,7 +85,7 @@ impl Scheme {
             return Err(Error::config("scheme", problem));
         }
         check_name(&name)?;
-        self.fixed.push((name, value));
+        Arc::make_mut(&mut self.0).fixed.push((name, value));
         Ok(self)
     }
 
@@ -95,22 +103,22 @@ impl Scheme {
                 "the content type is not a valid header value; use for example application/json";
             return Err(Error::config("scheme", problem));
         }
-        self.content_type = Some(media_type);
+        Arc::make_mut(&mut self.0).content_type = Some(media_type);
         Ok(self)
     }
 
     fn of(name: HeaderName, prefix: &'static str) -> Self {
-        Self {
+        Self(Arc::new(Parts {
             token: (name, prefix),
             fixed: Vec::new(),
             content_type: None,
-        }
+        }))
     }
 
     /// The names of the headers that carry credentials.
     fn names(&self) -> impl Iterator<Item = &HeaderName> {
-        let fixed = self.fixed.iter().map(|(name, _)| name);
-        std::iter::once(&self.token.0).chain(fixed)
+        let fixed = self.0.fixed.iter().map(|(name, _)| name);
+        std::iter::once(&self.0.token.0).chain(fixed)
     }
 
     /// Builds the finished header lines of a token. Each is a valid header value.
@@ -127,20 +135,20 @@ impl Scheme {
             let message = "the access token is empty or contains characters that no header may carry; report this to the vendor";
             return Err(Error::new(ErrorKind::Protocol, message).named(vendor));
         }
-        let (name, prefix) = &self.token;
+        let (name, prefix) = &self.0.token;
         let mut line = String::with_capacity(prefix.len() + text.len());
         line.push_str(prefix);
         line.push_str(text);
         let mut lines = vec![(name.clone(), Secret::new(line))];
-        lines.extend(self.fixed.iter().cloned());
-        let content_type = self.content_type.map(Secret::new);
+        lines.extend(self.0.fixed.iter().cloned());
+        let content_type = self.0.content_type.map(Secret::new);
         lines.extend(content_type.map(|value| (header::CONTENT_TYPE, value)));
         Ok(lines)
     }
 
     /// Returns the text before the token.
     pub(crate) fn prefix(&self) -> &'static str {
-        self.token.1
+        self.0.token.1
     }
 
     /// Removes the headers that this scheme sets from a request.
@@ -152,12 +160,12 @@ impl Scheme {
 
     /// Returns whether a request carries the header that holds the token.
     pub(crate) fn has_token(&self, headers: &http::HeaderMap) -> bool {
-        headers.contains_key(&self.token.0)
+        headers.contains_key(&self.0.token.0)
     }
 
     /// Returns whether another scheme puts its token into the same header.
     pub(crate) fn shares_header(&self, other: &Self) -> bool {
-        self.token.0 == other.token.0
+        self.0.token.0 == other.0.token.0
     }
 
     /// Returns whether a request already carries a credential header of this scheme.

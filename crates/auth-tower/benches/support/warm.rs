@@ -3,7 +3,8 @@
 use std::{sync::LazyLock, time::Duration};
 
 use auth_core::{
-    AccessToken, Authenticator, AuthenticatorBuilder, Error, Origins, TokenRequest, TokenSource,
+    AccessToken, Authenticator, AuthenticatorBuilder, Error, Origins, Secret, TokenRequest,
+    TokenSource,
 };
 
 /// A fake access token of this many bytes.
@@ -19,7 +20,12 @@ pub(crate) fn builder(bytes: usize) -> AuthenticatorBuilder {
 
 /// The same, for other origins.
 pub(crate) fn builder_to(bytes: usize, origins: Origins) -> AuthenticatorBuilder {
-    Authenticator::builder(Repeated(token(bytes)), origins)
+    Authenticator::builder(Repeated(token(bytes).into()), origins)
+}
+
+/// Makes a builder whose source keeps no copy of the token for itself.
+pub(crate) fn builder_of(token: &Secret) -> AuthenticatorBuilder {
+    Authenticator::builder(Repeated(token.clone()), origins())
 }
 
 /// The origins of the vendor's API, which all keys share.
@@ -42,10 +48,10 @@ pub(crate) fn warm(builder: AuthenticatorBuilder) -> Authenticator {
     authenticator
 }
 
-struct Repeated(String);
+struct Repeated(Secret);
 
 impl TokenSource for Repeated {
     async fn fetch(&self, _: TokenRequest) -> Result<AccessToken, Error> {
-        Ok(AccessToken::new(self.0.as_str()).expires_in(Duration::from_secs(24 * 3600)))
+        Ok(AccessToken::new(self.0.clone()).expires_in(Duration::from_secs(24 * 3600)))
     }
 }

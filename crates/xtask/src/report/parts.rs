@@ -282,11 +282,13 @@ fn changes(lines: &[Value]) -> Vec<Table> {
         "not noticed",
         "of these listed with a reason",
         "do not compile",
+        "not run",
     ]);
     for line in of(lines, "mutants") {
         table.row(
             [
                 "group", "date", "score", "caught", "timeouts", "missed", "listed", "unviable",
+                "not_run",
             ]
             .map(|name| text(&line[name])),
         );

@@ -5,7 +5,7 @@ use super::*;
 impl SharedState {
     /// The flight found this in the store, where all processes are counted together.
     pub(super) fn over_quota_of_all(&self, wait: Duration) -> Error {
-        if self.store.is_none() {
+        if !self.is_store_set {
             return self.over_quota(wait);
         }
         let quota = self.rules.quota.map(Quota::describe).unwrap_or_default();

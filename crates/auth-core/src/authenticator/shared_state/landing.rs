@@ -108,7 +108,10 @@ impl SharedState {
             End::Token(..) if desk.last_error.is_none() => desk.last_success = Some(now),
             End::Settled | End::Unchanged => {}
             End::Failed(error) if is_about_scope(error) => {}
-            _ => desk.last_failure = desk.last_error.clone().map(|error| (error, now)),
+            _ => {
+                let error = desk.last_error.clone();
+                desk.last_failure = error.map(|error| Box::new((error, now)));
+            }
         }
         let unused = self.follow(&desk.key.state, now);
         let mut events = self.events(&desk, &landing, result, &before, now);
@@ -213,19 +216,19 @@ impl SharedState {
         Ok(Carried {
             lines: self.settings.scheme.lines(self.vendor(), token.secret())?,
             scope: token.granted_scope().map(Arc::from),
-            prefix: self.settings.scheme.prefix(),
+            prefix: self.settings.scheme.prefix().len(),
         })
     }
 
     /// Keeps the machine's decision about a flight's result. Returns what to tell the observer and
     /// the waiting callers.
     fn take(&self, desk: &mut Desk, landed: Landed<Carried>, now: Moment) -> (Taken, Outcome) {
-        let shards = self.settings.shards;
+        let shards = self.shards();
         let until = desk.key.state.usable_until().unwrap_or(now);
         match landed {
             Landed::Published(generation, carried) => {
                 desk.last_error = None;
-                let snapshot = Arc::new(Snapshot::new(&carried, generation, until, shards));
+                let snapshot = Arc::new(Snapshot::new(carried, generation, until, shards));
                 let replaced = self.replace(desk, snapshot);
                 let taken = Taken::Token {
                     generation,
@@ -237,7 +240,7 @@ impl SharedState {
                 let message = "the tokens of the token endpoint have expired when they arrive; check the lifetime that the vendor sets";
                 let error = Error::new(ErrorKind::Protocol, message).named(self.vendor());
                 desk.last_error = Some(error);
-                let snapshot = Arc::new(Snapshot::new(&carried, generation, until, shards));
+                let snapshot = Arc::new(Snapshot::new(carried, generation, until, shards));
                 let taken = Taken::Token {
                     generation,
                     replaced: None,

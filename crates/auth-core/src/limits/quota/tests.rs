@@ -40,6 +40,21 @@ fn g11_five_at_a_quarter_to_eight_and_fifteen_at_eight_leave_five_at_a_quarter_t
 }
 
 #[test]
+fn without_a_store_one_process_sends_its_share() {
+    let of = |limit, own: Option<u32>| {
+        let quota = Quota::new(limit, HOUR).unwrap();
+        let quota = own.map_or(quota, |own| quota.without_store(own).unwrap());
+        let mut ledger = Ledger::new(Some(quota.share()));
+        token_request(&mut ledger, Slots::All, clock(12, 0), 999)
+    };
+    for (limit, share) in [(1, 1), (9, 1), (20, 2), (59, 5), (100, 10)] {
+        assert_eq!(of(limit, None), share, "{limit}");
+    }
+    assert_eq!(of(20, Some(7)), 7);
+    assert_eq!(of(20, Some(21)), 20, "never more than the quota");
+}
+
+#[test]
 fn g11_renewal_ahead_leaves_a_fifth_rounded_up() {
     for (limit, ahead) in [
         (1, 0),
@@ -120,7 +135,7 @@ fn g11_token_request_in_progress_holds_a_slot_and_frees_it_once() {
     ledger.close(noon, None);
     ledger.close(noon, None);
     ledger.close(noon, None);
-    assert_eq!(ledger.taken.len(), 1, "one token request, one slot");
+    assert_eq!(ledger.taken().len(), 1, "one token request, one slot");
     ledger.take(Slots::All, noon).unwrap();
     // It is not known when the token request in progress will free its slot.
     assert_eq!(ledger.free_at(Slots::All), clock(13, 0));
@@ -136,7 +151,15 @@ fn free_slot_is_forgotten() {
             token_request(&mut ledger, Slots::All, clock(hour, 0), 99),
             3
         );
-        assert_eq!(ledger.taken.len(), 3);
+        assert_eq!(ledger.taken().len(), 3);
+    }
+}
+
+impl Ledger {
+    /// When each used slot becomes free.
+    fn taken(&self) -> &[Moment] {
+        let counted = self.counted.as_ref();
+        counted.map_or(&[], |counted| &counted.taken)
     }
 }
 
@@ -153,7 +176,7 @@ fn without_a_quota_there_is_always_a_slot() {
     );
     assert_eq!(ledger.free_at(Slots::ButReserve), Moment::PAST);
     assert_eq!(ledger.spacing(), None);
-    assert!(ledger.taken.is_empty());
+    assert!(ledger.taken().is_empty());
 }
 
 #[test]
@@ -254,7 +277,7 @@ proptest! {
                 }
             }
             prop_assert!(naive.used(second) <= limit as usize);
-            prop_assert!(ledger.taken.len() <= limit as usize);
+            prop_assert!(ledger.taken().len() <= limit as usize);
         }
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::{Held, SAME_REFUSAL, State, UnderWay, event::Action, gate::GateKind, trial::Previous};
 use crate::{
-    Generation, Moment, RefreshPolicy, TokenRequestReason, limits::quota::Slots, machine::backoff,
+    Generation, Moment, RefreshPolicy, TokenRequestReason,
+    limits::quota::Slots,
+    machine::{backoff, seldom::Unchanged},
 };
 
 /// The API refused the cached token and has not accepted it since.
@@ -28,6 +30,16 @@ pub(super) struct Refusals {
     pub(super) until: Moment,
     /// Whether the next token replaces a refused one.
     pub(super) pending: bool,
+}
+
+impl Unchanged for Refusals {
+    const UNCHANGED: &Self = &Self {
+        unaccepted: 0,
+        recent: 0,
+        counted: Moment::PAST,
+        until: Moment::PAST,
+        pending: false,
+    };
 }
 
 impl State {
@@ -110,8 +122,8 @@ impl State {
             held.trial = None;
             self.previous = None;
             self.unproven = 0;
-            let refusals = &mut self.refusals;
-            if refusals.unaccepted > 0 {
+            if self.refusals.unaccepted > 0 {
+                let refusals = &mut *self.refusals;
                 refusals.unaccepted = 0;
                 refusals.until = refusals.counted + often(policy, refusals.recent);
             }
@@ -123,7 +135,7 @@ impl State {
     pub(super) fn count_renewal(&mut self, policy: &RefreshPolicy, now: Moment) {
         let recent = self.recent(now).saturating_add(1);
         let unaccepted = self.refusals.unaccepted.saturating_add(1);
-        self.refusals = Refusals {
+        *self.refusals = Refusals {
             unaccepted,
             recent,
             counted: now,

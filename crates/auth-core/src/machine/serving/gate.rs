@@ -10,11 +10,15 @@ use crate::{CredentialsId, Moment, limits::quota::Slots};
 pub(super) struct Gate {
     pub(super) until: Moment,
     pub(super) kind: GateKind,
-    /// The credentials that a rejection concerns: other credentials may be tried at once.
-    pub(super) about: Option<CredentialsId>,
+}
+
+/// The credentials that the authorization server rejected: other credentials may be tried at once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Rejection {
+    about: CredentialsId,
     /// How often the credentials may still be read at once to see whether they changed.
-    pub(super) looks: u8,
-    pub(super) looked: Moment,
+    looks: u8,
+    looked: Moment,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,40 +49,48 @@ impl State {
     ) {
         // The credentials were read again and have not changed: the rejection keeps its end and the
         // number of looks that are left.
-        let known = self
-            .gate
-            .filter(|gate| gate.about.is_some() && gate.about == about);
-        let (looks, looked) = known.map_or((LOOKS, Moment::PAST), |gate| (gate.looks, gate.looked));
-        self.gate = Some(Gate {
-            until,
-            kind,
-            about,
-            looks,
-            looked,
-        });
+        let known = self.rejection.take();
+        let known = known.filter(|known| Some(known.about) == about);
+        self.rejection = known.or_else(|| about.map(Rejection::new));
+        self.gate = Some(Gate { until, kind });
+    }
+
+    /// Returns the credentials that the authorization server rejected last.
+    pub(super) fn rejected(&self) -> Option<CredentialsId> {
+        self.rejection.as_ref().map(|rejection| rejection.about)
     }
 
     /// Returns whether the rejected credentials may be read to see whether they changed: a few
     /// times at once, then once in [`LOOK_AGAIN`].
     pub(super) fn may_look(&mut self, now: Moment) -> bool {
-        let Some(gate) = self.gate.as_mut().filter(|gate| gate.about.is_some()) else {
+        let Some(rejection) = &mut self.rejection else {
             return false;
         };
-        let rested = now.waited_for(gate.looked + LOOK_AGAIN);
-        if gate.looks == 0 && !rested {
+        let rested = now.waited_for(rejection.looked + LOOK_AGAIN);
+        if rejection.looks == 0 && !rested {
             return false;
         }
-        gate.looks = gate.looks.saturating_sub(1);
-        gate.looked = now;
+        rejection.looks = rejection.looks.saturating_sub(1);
+        rejection.looked = now;
         true
     }
 
     /// Forgets a rejection, because the operator wants rejected credentials to be tried again.
     pub(crate) fn clear_rejection(&mut self) {
-        if self.gate.is_some_and(|gate| gate.about.is_some()) {
+        if self.rejection.take().is_some() {
             self.gate = None;
             self.failing = None;
         }
+    }
+}
+
+impl Rejection {
+    fn new(about: CredentialsId) -> Box<Self> {
+        Box::new(Self {
+            about,
+            looks: LOOKS,
+            looked: Moment::PAST,
+        })
     }
 }
 

@@ -44,7 +44,7 @@ impl State {
         self.flight = None;
         self.silent = 0;
         self.waits_since = None;
-        if std::mem::take(&mut self.refusals.pending) {
+        if self.refusals.pending {
             self.count_renewal(policy, now);
         }
         // The same text keeps its generation, so that a late refusal of it counts for the current
@@ -122,7 +122,9 @@ impl State {
         } = failed;
         self.close_slot(failed.requested && failure.may_count(), now, None);
         let flight = self.flight.take();
-        self.refusals.pending &= self.valid(now).is_none();
+        if self.refusals.pending && self.valid(now).is_some() {
+            self.refusals.pending = false;
+        }
         if failure == Failure::Rejected(RejectedPart::Scope) {
             // Says nothing about the usual scope, which is requested next.
             self.waits_since = None;
