@@ -296,7 +296,7 @@ const LONG: Held = Held {
     threads: 2,
     tasks: 6,
 };
-/// In a run of seconds, which is all warm-up: a fault of the API alone adds some connections.
+/// In a run of less than five minutes, which is all warm-up: a fault of the API alone adds some connections.
 const SHORT: Held = Held {
     memory: 8 * 1024,
     files: 40,

@@ -3,7 +3,7 @@
 //!
 //! Four processes share a store and send requests with a token of client credentials (`plain`) and
 //! with a token whose refresh token is replaced at each use (`person`). One more process has an
-//! `AuthenticatorMap` whose keys come and go (`keyed`). Half of the requests use reqwest, half hyper.
+//! `AuthenticatorMap` whose keys are added and removed (`keyed`). Half of the requests use reqwest, half hyper.
 //!
 //! The run is a series of cycles: a calm time, a fault that the seed decides, and the recovery. The
 //! rules are in `judge.rs`; all token requests are counted by the vendor. This test has a real clock,

@@ -277,7 +277,8 @@ impl Soak {
     /// Ends the processes. Returns what went wrong.
     async fn finish(mut self) -> Vec<String> {
         let mut faults = Vec::new();
-        let is_short = self.lasts < Duration::from_secs(60);
+        // The first minutes are warm-up.
+        let is_short = self.lasts < Duration::from_secs(5 * 60);
         for process in std::mem::take(&mut self.processes) {
             let (name, held) = (process.name.clone(), process.held.clone());
             faults.extend(growth(&name, &held, is_short));

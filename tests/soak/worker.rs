@@ -157,7 +157,7 @@ async fn work(settings: Settings) {
         }
     }
     let mut report = traffic.end().await;
-    // Whatever is left after a moment stays for ever.
+    // Tasks that are left after a moment stay for ever.
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let none = async {
         while tasks() > 0 {
@@ -177,7 +177,7 @@ fn options() -> AuthenticatorOptions {
         .unwrap()
         .backoff(Duration::from_millis(500), Duration::from_secs(2))
         .unwrap()
-        // A password whose reply was lost twice is held back for so long. Default: 5 minutes.
+        // A password whose reply was lost twice is held back for this interval. Default: 5 minutes.
         .probe_interval(Duration::from_secs(2))
         .unwrap();
     AuthenticatorOptions::new().policy(policy)

@@ -162,7 +162,9 @@ impl Otherwise {
 
 /// Returns the figures of a row, each with its test.
 fn figures_of(number: Number, tests: &Tests) -> Vec<String> {
-    let figures = tests.figures().filter(|figure| figure.number == number);
+    let figures = tests
+        .figures()
+        .filter(|figure| figure.number == number.to_string());
     let figures = figures.map(|figure| format!("{} (`{}`)", figure.text, figure.test));
     figures.collect()
 }
@@ -172,8 +174,10 @@ fn figures_of(number: Number, tests: &Tests) -> Vec<String> {
 pub(super) fn undefined(pages: &[&Page], tests: &Tests) -> Vec<String> {
     let mut faults = tests.faults().to_vec();
     for figure in tests.figures() {
-        if !pages.iter().any(|page| page.defines(figure.number)) {
-            let (number, test) = (figure.number, &figure.test);
+        let number = Number::parse(&figure.number);
+        let is_defined = |number| pages.iter().any(|page| page.defines(number));
+        if !number.is_some_and(is_defined) {
+            let (number, test) = (&figure.number, &figure.test);
             faults.push(format!(
                 "`{test}` has a figure of {number}, which is not defined"
             ));

@@ -148,7 +148,7 @@ fn a_figure_that_cannot_be_read_is_a_fault() {
 }
 
 #[test]
-fn a_guarantee_needs_a_figure_of_its_own_number() {
+fn a_guarantee_needs_a_figure_with_its_number() {
     let text = "| | when | then |\n|---|---|---|\n| G1 | a | b |\n";
     let page = Page::parse(Kind::Guarantee, text);
     let faults = |body: &str| {
