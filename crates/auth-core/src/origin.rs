@@ -198,9 +198,10 @@ impl Origins {
     #[must_use]
     #[inline(always)]
     pub fn check_request(&self, uri: &Uri, headers: &HeaderMap) -> Destination {
-        let origin = match self.is_first(uri) {
-            true => Destination::Permitted,
-            false => self.check_any(uri),
+        let origin = if self.is_first(uri) {
+            Destination::Permitted
+        } else {
+            self.check_any(uri)
         };
         if origin == Destination::Permitted && has_host(headers) && !hosts_agree(uri, headers) {
             return Destination::OtherHost;
