@@ -54,10 +54,7 @@ fn mark_cookie(request: &mut Request<()>, sensitive: bool) {
 }
 
 /// Takes the buffers out of the pool.
-#[expect(
-    clippy::vec_box,
-    reason = "the pool keeps boxes, so that a head is not moved"
-)]
+#[allow(clippy::vec_box, reason = "as in the pool")]
 fn pool() -> Vec<Box<Head>> {
     POOL.with(|pool| {
         let others = pool.others.take();
