@@ -54,6 +54,7 @@ fn mark_cookie(request: &mut Request<()>, sensitive: bool) {
 }
 
 /// Takes the buffers out of the pool.
+#[allow(clippy::vec_box, reason = "the type of the pool")]
 fn pool() -> Vec<Box<Head>> {
     POOL.with(|pool| {
         let others = pool.others.take();
