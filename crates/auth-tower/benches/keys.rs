@@ -66,7 +66,12 @@ fn bytes(keys: &[Key], report: &mut Report) -> AuthenticatorMap {
     table.row([String::from("its token"), cell(token, 0)]);
     table.row([String::from("both"), cell(made + token, 0)]);
     let text = Secret::new(warm::token(TOKEN));
-    let keeps_none = move |_: &Key| warm::builder_of(&text).options(options.clone()).build();
+    let keeps_none = move |_: &Key| {
+        let source = warm::Repeated(text.clone());
+        Authenticator::builder(source, warm::origins())
+            .options(options.clone())
+            .build()
+    };
     let (map, [made, token]) = bytes_of(keys, keeps_none);
     table.row([
         String::from("no token yet, its source has none"),
